@@ -1,0 +1,89 @@
+"""What a run, a command and a worker can be, and which changes are allowed.
+
+A run's state says *what* it is; its stop reason says *why* it ended: an early stop is a success.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class RunState(StrEnum):
+    QUEUED = "queued"
+    LEASED = "leased"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in {RunState.FINISHED, RunState.FAILED, RunState.CANCELLED}
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a worker holds a lease on a run in this state."""
+        return self in {RunState.LEASED, RunState.RUNNING}
+
+
+class StopReason(StrEnum):
+    PATIENCE = "patience"
+    STOPPING_THRESHOLD = "stopping_threshold"
+    DIVERGENCE_THRESHOLD = "divergence_threshold"
+    NON_FINITE = "non_finite"
+    MAX_STEPS = "max_steps"
+    MAX_SECONDS = "max_seconds"
+    GENERALIZATION_LOSS = "generalization_loss"
+    UPCROSSING = "upcrossing"
+    PEERS = "peers"
+    USER = "user"
+    ERROR = "error"
+    WORKER_LOST = "worker_lost"
+
+
+class CommandKind(StrEnum):
+    STOP = "stop"
+    ROLL_BACK = "roll_back"
+    CHECKPOINT = "checkpoint"
+    CANCEL = "cancel"
+
+
+class CommandState(StrEnum):
+    REQUESTED = "requested"
+    ACKNOWLEDGED = "acknowledged"
+    DONE = "done"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+    @property
+    def is_open(self) -> bool:
+        return self in {CommandState.REQUESTED, CommandState.ACKNOWLEDGED}
+
+
+class Role(StrEnum):
+    VIEWER = "viewer"
+    MEMBER = "member"
+    WORKER = "worker"
+    ADMIN = "admin"
+
+
+#: From each state, the states that a run may go to. The only reader is `tracker.store.runs.move_run`.
+TRANSITIONS: dict[RunState, frozenset[RunState]] = {
+    RunState.QUEUED: frozenset({RunState.LEASED, RunState.CANCELLED, RunState.FAILED}),
+    RunState.LEASED: frozenset(
+        {RunState.RUNNING, RunState.QUEUED, RunState.FINISHED, RunState.FAILED, RunState.CANCELLED}
+    ),
+    RunState.RUNNING: frozenset(
+        {RunState.PAUSED, RunState.QUEUED, RunState.FINISHED, RunState.FAILED, RunState.CANCELLED}
+    ),
+    RunState.PAUSED: frozenset({RunState.QUEUED, RunState.CANCELLED}),
+    RunState.FINISHED: frozenset(),
+    RunState.FAILED: frozenset(),
+    RunState.CANCELLED: frozenset(),
+}
+
+
+def may_move(origin: RunState, target: RunState) -> bool:
+    """Whether a run in state `origin` may go to `target`."""
+    return target in TRANSITIONS[origin]
