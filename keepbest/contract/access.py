@@ -1,0 +1,84 @@
+"""Users, tokens and signing in."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from keepbest.contract.base import Answer, Id, Json, Moment, Name, Page, Shape
+from keepbest.status import Role
+
+
+class Me(Answer):
+    user: str
+    role: Role
+    version: str
+
+
+class SignIn(Shape):
+    """Either the code of a one-time link, or a token."""
+
+    code: str | None = Field(default=None, max_length=200, repr=False)
+    token: str | None = Field(default=None, max_length=200, repr=False)
+
+
+class SignInLink(Answer):
+    """`path` carries the code behind a '#': it reaches no server log."""
+
+    path: str = Field(repr=False)
+    expires_at: Moment
+
+
+class UserRequest(Shape):
+    name: Name
+    role: Role = Role.MEMBER
+
+
+class User(Answer):
+    id: Id
+    name: str
+    role: Role
+    created_at: Moment
+    disabled_at: Moment | None = None
+
+
+class UserList(Answer):
+    users: list[User]
+
+
+class TokenRequest(Shape):
+    """A token for oneself, or (admin) for `user`; `role` may be lower than the user's."""
+
+    name: Name
+    user: Name | None = None
+    role: Role | None = None
+    expires_in_days: int | None = Field(default=None, ge=1, le=3650)
+
+
+class Token(Answer):
+    """`secret` is shown once, when the token is made; only its hash is kept."""
+
+    id: Id
+    name: str
+    user: str
+    role: Role
+    created_at: Moment
+    last_used_at: Moment | None = None
+    expires_at: Moment | None = None
+    secret: str | None = Field(default=None, repr=False)
+
+
+class TokenList(Answer):
+    tokens: list[Token]
+
+
+class AuditEntry(Answer):
+    seq: int
+    at: Moment
+    user: str
+    action: str
+    target: str
+    detail: Json = None
+
+
+class AuditPage(Page):
+    entries: list[AuditEntry]

@@ -1,0 +1,141 @@
+"""Everything a trainer says, in ordered, numbered batches.
+
+A batch crosses the wire as JSON, or as `BATCH_MEDIA_TYPE`: a little-endian u32 with the length of the header, the
+header (this JSON, each `Columns` with `count` in place of its three lists), then for each `Columns` in order
+`int64 steps[count]`, `float64 values[count]`, `float64 times[count]`, little-endian.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from keepbest.contract.base import Answer, Digest, Id, Json, MetricKey, Moment, Shape, Step
+from keepbest.contract.commands import Command
+from keepbest.contract.policies import Decision
+from keepbest.contract.runs import Mode, RunError
+
+BATCH_MEDIA_TYPE = "application/vnd.keepbest.batch"
+#: Points in one batch, and bytes of its body; larger ones are refused (413).
+MAX_BATCH_POINTS = 200_000
+MAX_BATCH_BYTES = 8 * 2**20
+
+SegmentNumber = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class Columns(Shape):
+    """Points of one metric key in one segment; `times` are epoch seconds."""
+
+    segment: SegmentNumber
+    key: MetricKey
+    steps: list[Step] | None = None
+    values: list[float | None] | None = None
+    times: list[float] | None = None
+    count: int | None = Field(default=None, ge=1, le=MAX_BATCH_POINTS)
+
+
+class SegmentOpened(Shape):
+    number: SegmentNumber
+    parent: SegmentNumber | None = None
+    reason: Literal["start", "resume", "roll_back"]
+    start_step: Step
+    checkpoint: Id | None = None
+    at: Moment
+
+
+class LookTaken(Shape):
+    """One validation and what was decided: a row of the decision ledger."""
+
+    segment: SegmentNumber
+    step: Step
+    value: float | None = None
+    n: int | None = Field(default=None, ge=0)
+    epoch: float | None = None
+    seconds: float | None = None  # how long the look took
+    metrics: dict[MetricKey, float | None] = Field(default_factory=dict, max_length=200)
+    decision: Decision
+    snapshot: Id | None = None
+    checkpoint: Id | None = None
+    note: str | None = Field(default=None, max_length=500)
+    at: Moment
+
+
+class CheckpointDurable(Shape):
+    """A checkpoint is on disk: manifest renamed into place, everything fsynced."""
+
+    id: Id
+    segment: SegmentNumber
+    step: Step
+    kind: Literal["best", "last", "manual"]
+    value: float | None = None
+    digest: Digest
+    size_bytes: int = Field(ge=0)
+    written_bytes: int = Field(ge=0)
+    location: str = Field(max_length=2000)
+    seconds: float | None = None
+    at: Moment
+
+
+class CheckpointDropped(Shape):
+    """Retention removed this checkpoint, or the writer skipped it for a newer one."""
+
+    id: Id
+    reason: str = Field(max_length=500)
+    at: Moment
+
+
+class CommandUpdate(Shape):
+    id: Id
+    state: Literal["acknowledged", "done", "refused"]
+    message: str = Field(default="", max_length=2000)
+    result: Json = None
+    at: Moment
+
+
+class LogLines(Shape):
+    """A piece of the trainer's output; `offset` is its place in the stream, in bytes."""
+
+    stream: Literal["stdout", "stderr", "keepbest"]
+    offset: int = Field(ge=0)
+    text: str = Field(max_length=262_144)
+    at: Moment
+
+
+class Progress(Shape):
+    """Where training is; the newest one wins."""
+
+    step: Step | None = None
+    epoch: float | None = None
+    mode: Mode | None = None
+    resume: Literal["exact", "approximate"] | None = None
+    resume_note: str | None = Field(default=None, max_length=2000)
+    environment: dict[str, Json] | None = None
+    error: RunError | None = None
+    at: Moment
+
+
+class Batch(Shape):
+    """What one writer (a trainer, or the agent that keeps its output) has to say since its last batch."""
+
+    writer: Id
+    number: int = Field(ge=1)
+    segments: list[SegmentOpened] = Field(default_factory=list, max_length=1000)
+    columns: list[Columns] = Field(default_factory=list, max_length=5000)
+    looks: list[LookTaken] = Field(default_factory=list, max_length=5000)
+    checkpoints: list[CheckpointDurable] = Field(default_factory=list, max_length=1000)
+    dropped: list[CheckpointDropped] = Field(default_factory=list, max_length=1000)
+    commands: list[CommandUpdate] = Field(default_factory=list, max_length=1000)
+    logs: list[LogLines] = Field(default_factory=list, max_length=1000)
+    progress: Progress | None = None
+
+
+class BatchReceipt(Answer):
+    """The batch is durable. `accepted` is false where its number was seen before; `commands` are still to be obeyed."""
+
+    accepted: bool
+    last_number: int
+    commands: list[Command] = Field(default_factory=list)
+    best_step: Step | None = None
+    best_value: float | None = None
+    best_checkpoint: Id | None = None

@@ -1,0 +1,51 @@
+"""A stopping policy as data: a name, its parameters, and for compositions the policies inside."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from keepbest.contract.base import Answer, Scalar, Shape
+
+
+class PolicySpec(Shape):
+    """The JSON form of a policy; `keepbest.stopping.build` turns it into one and checks every parameter."""
+
+    name: str = Field(max_length=50)
+    version: int = 1
+    params: dict[str, Scalar] = Field(default_factory=dict, max_length=20)
+    policies: list[PolicySpec] = Field(default_factory=list, max_length=10)
+
+
+class RetentionSpec(Shape):
+    """Which checkpoints stay on disk: the union of these and of the pinned ones."""
+
+    best: int = Field(default=1, ge=1, le=100)
+    last: int = Field(default=1, ge=0, le=100)
+    every_steps: int | None = Field(default=None, ge=1)
+
+
+class Verdict(Answer):
+    """What one policy said at a look."""
+
+    policy: str
+    stop: bool
+    reason: str | None = None
+    message: str = ""
+
+
+class Decision(Answer):
+    """The stopper's answer at one look; a row of the decision ledger.
+
+    `wait` and `patience_left` count in `unit` (checks or steps); a policy without patience leaves them null.
+    """
+
+    stop: bool
+    improved: bool
+    reason: str | None = None
+    best_step: int | None = None
+    best_value: float | None = None
+    wait: int | None = None
+    patience_left: int | None = None
+    unit: str | None = None
+    message: str = ""
+    verdicts: list[Verdict] = Field(default_factory=list)

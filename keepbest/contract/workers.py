@@ -1,0 +1,106 @@
+"""Workers: what they can do, and the leases they hold."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from keepbest.contract.base import Answer, Id, Moment, Name, Shape
+from keepbest.contract.checkpoints import Checkpoint
+from keepbest.contract.commands import Command
+from keepbest.contract.policies import PolicySpec
+from keepbest.contract.runs import Labels, Mode, Parameter, Run, RunError, TestResult
+from keepbest.status import StopReason
+
+
+class RecipeInfo(Shape):
+    """A built-in model as a worker announces it: enough for the tracker to check a request without TensorFlow."""
+
+    name: str = Field(max_length=100)
+    summary: str = Field(max_length=500)
+    parameters: list[Parameter] = Field(default_factory=list, max_length=100)
+    data: list[str] = Field(default_factory=list, max_length=100)
+    default_data: str | None = None
+    metrics: dict[str, Mode] = Field(default_factory=dict, max_length=100)
+    monitor: str
+    stopper: PolicySpec
+    max_steps: int
+    validate_every: int
+
+
+class RecipeList(Answer):
+    recipes: list[RecipeInfo]
+
+
+class WorkerHello(Shape):
+    """Said at start and whenever something changed; the same id says it again."""
+
+    id: Id
+    name: Name
+    host: str = Field(max_length=255)
+    pid: int
+    version: str = Field(max_length=50)
+    slots: int = Field(ge=1, le=1000)
+    labels: Labels = Field(default_factory=dict)
+    recipes_only: bool = False
+    recipes: list[RecipeInfo] = Field(default_factory=list, max_length=200)
+
+
+class Worker(Answer):
+    id: Id
+    name: str
+    host: str
+    pid: int
+    version: str
+    slots: int
+    busy: int
+    labels: dict[str, str]
+    recipes_only: bool
+    recipes: list[str]
+    started_at: Moment
+    heard_at: Moment
+    state: Literal["alive", "silent", "gone"]
+
+
+class WorkerList(Answer):
+    workers: list[Worker]
+
+
+class Claim(Shape):
+    """Ask for work; `run` names the one run that its own script wants to train."""
+
+    worker: Id | None = None
+    run: Id | None = None
+
+
+class Lease(Answer):
+    token: str = Field(repr=False)
+    expires_at: Moment
+    lease_seconds: float
+
+
+class Assignment(Answer):
+    """A run, the right to train it, and where to go on. `resume` is its newest durable checkpoint."""
+
+    run: Run
+    lease: Lease
+    attempt: int
+    next_segment: int
+    parent_segment: int | None = None
+    resume: Checkpoint | None = None
+
+
+class Renewal(Answer):
+    expires_at: Moment
+    commands: list[Command] = Field(default_factory=list)
+
+
+class Release(Shape):
+    """How a worker gives a run back; `handed_back` costs no attempt, `crashed` does."""
+
+    outcome: Literal["finished", "failed", "handed_back", "crashed", "cancelled"]
+    stop_reason: StopReason | None = None
+    stop_message: str | None = Field(default=None, max_length=2000)
+    error: RunError | None = None
+    test: TestResult | None = None
