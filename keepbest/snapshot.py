@@ -1,0 +1,143 @@
+"""Snapshots in memory: the training state by reference, a ring of them, and the way back.
+
+Reading a TensorFlow variable gives a tensor that shares the variable's buffer, and the next update of the variable
+copies the buffer first because somebody else still holds it (copy on write). So keeping a state is holding
+references, and rolling back is assigning them; both are one call of one `tf.function`, since a Python call for each
+of hundreds of variables is what would take the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keepbest.errors import CheckpointMismatch
+from keepbest.state import Position, State, capture_random, restore_random, specs_of, variables_of
+
+#: Of the memory that is free, what a ring may take where nothing else is said.
+FREE_MEMORY_SHARE = 0.25
+
+
+class Variables:
+    """All variables of a model and its optimizer, read and written in one call.
+
+    Made once a `fit`: it holds the variables that were there. The first `read` and `assign` trace (some 100 ms).
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.specs = specs_of(model)
+        self._variables = variables_of(model)
+        self._read: Any = None
+        self._assign: Any = None
+
+    def read(self) -> tuple[Any, ...]:
+        """Return a tensor for each variable; no later training changes them."""
+        if self._read is None:
+            self._read = _compile_read(self._variables)
+        return tuple(self._read())
+
+    def assign(self, values: tuple[Any, ...]) -> None:
+        """Give each variable its tensor, by reference."""
+        if self._assign is None:
+            self._assign = _compile_assign(self._variables)
+        self._assign(values)
+
+
+def capture(
+    variables: Variables, *, position: Position, stopper: Mapping[str, Any] | None = None
+) -> State:
+    """Return the present state by reference. Milliseconds at most, whatever the model's size."""
+    return State(
+        position=position,
+        specs=variables.specs,
+        values=variables.read(),
+        stopper=stopper or {},
+        random=capture_random(),
+    )
+
+
+def roll_back(variables: Variables, state: State) -> None:
+    """Put `state` back into the living variables and the random generators. `state` stays as it was."""
+    if len(state.specs) != len(variables.specs):
+        raise CheckpointMismatch(
+            f"The snapshot has {len(state.specs)} variables, the model {len(variables.specs)}.",
+            hint="Roll back with the model and optimizer that the snapshot was taken from.",
+        )
+    variables.assign(state.values)
+    restore_random(state.random)
+
+
+class Ring:
+    """The newest snapshots and the best one, within a number and a memory budget.
+
+    The oldest that is not the best goes first; the best stays, also where it alone is over the budget. Every
+    snapshot counts its full size, although it shares unchanged variables with the others.
+    """
+
+    def __init__(self, count: int = 3, budget_bytes: int | None = None) -> None:
+        self.count = count
+        self.budget_bytes = free_memory_bytes() * FREE_MEMORY_SHARE if budget_bytes is None else budget_bytes
+        self._states: list[State] = []
+        self._best: State | None = None
+
+    def keep(self, state: State, *, best: bool = False) -> None:
+        """Add `state`; drop what is then too much."""
+        self._states.append(state)
+        if best:
+            self._best = state
+        while self._is_over() and (oldest := self._find_oldest()) is not None:
+            self._states.remove(oldest)
+
+    @property
+    def best(self) -> State | None:
+        return self._best
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """What is held, oldest first."""
+        return tuple(self._states)
+
+    def find(self, step: int) -> State | None:
+        """Return the newest snapshot of `step`, or None."""
+        return next((state for state in reversed(self._states) if state.step == step), None)
+
+    def forget(self) -> None:
+        """Drop everything."""
+        self._states, self._best = [], None
+
+    def _is_over(self) -> bool:
+        size_bytes = sum(state.size_bytes for state in self._states)
+        return len(self._states) > self.count or size_bytes > self.budget_bytes
+
+    def _find_oldest(self) -> State | None:
+        return next((state for state in self._states if state is not self._best), None)
+
+
+def free_memory_bytes() -> int:
+    """Return the memory that this machine can still give, or 4 GiB where it does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return 4 * 2**30
+
+
+def _compile_read(variables: list[Any]) -> Any:
+    import tensorflow as tf
+
+    @tf.function(autograph=False)
+    def read() -> list[Any]:
+        return [variable.read_value() for variable in variables]
+
+    return read
+
+
+def _compile_assign(variables: list[Any]) -> Any:
+    import tensorflow as tf
+
+    @tf.function(autograph=False)
+    def assign(values: tuple[Any, ...]) -> None:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value, read_value=False)
+
+    return assign
