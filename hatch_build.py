@@ -2,7 +2,7 @@
 
 A stamp with the digest of the sources makes a second build free: pip builds twice, for the metadata and for the wheel.
 `KEEPBEST_SKIP_WEBUI=1` leaves the dashboard out; the tracker then shows a page that says how to build it.
-As a program it builds in place; with arguments it runs npm in webui/: `python hatch_build.py run check`.
+As a program it builds in place what is stale; with arguments it runs npm in webui/: `python hatch_build.py run check`.
 """
 
 from __future__ import annotations
@@ -107,11 +107,11 @@ def node_folder() -> Path:
 
 def main(arguments: list[str]) -> None:
     dashboard = Dashboard(Path(__file__).resolve().parent)
-    if not arguments:
+    if arguments:
+        dashboard.install_packages()
+        dashboard.npm(*arguments)
+    elif dashboard.is_stale():
         dashboard.build()
-        return
-    dashboard.install_packages()
-    dashboard.npm(*arguments)
 
 
 if __name__ == "__main__":

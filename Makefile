@@ -1,0 +1,64 @@
+# Every task of keepbest. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help install dashboard demo test lint format bench lock clean
+
+VENV   ?= .venv
+EXTRAS ?= train postgres dev
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	2>/dev/null && echo $$python && break; done)
+
+BIN    := $(VENV)/bin
+UV     := $(BIN)/python -m uv
+STAMP  := $(VENV)/.installed
+WEBUI  := $(BIN)/python hatch_build.py
+
+help: ## list the tasks
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) dashboard ## make .venv with everything in it, dashboard included
+
+# uv comes by pip with its digest checked, everything else by uv with the digests in constraints.txt.
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "keepbest needs Python 3.11, 3.12 or 3.13 with venv (Debian: apt-get install python3-venv);" \
+		"name another one with: make install PYTHON=/path/to/python" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing into $(VENV) …"
+	@awk '/^[^ ]/ { wanted = /^uv==/ } wanted' constraints.txt > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt -r pyproject.toml $(EXTRAS:%=--extra %)
+	@KEEPBEST_SKIP_WEBUI=1 $(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+dashboard: $(STAMP) ## build the dashboard if its sources changed
+	@$(WEBUI)
+
+demo: install ## train, stop early and restore the best, and leave the service running (DEMO_ONCE=1 ends by itself)
+	@$(BIN)/keepbest demo $(if $(DEMO_ONCE),--once)
+
+test: install ## run every test; what is missing is skipped and says how to get it
+	@$(BIN)/python -m pytest
+	@$(WEBUI) run test
+
+lint: install ## check style and types of Python and of the dashboard
+	@$(BIN)/python -m ruff check
+	@$(BIN)/python -m ruff format --check
+	@$(BIN)/python -m mypy
+	@$(WEBUI) run check
+	@$(WEBUI) run lint
+
+format: $(STAMP) ## let ruff put the Python code in order
+	@$(BIN)/python -m ruff check --fix
+	@$(BIN)/python -m ruff format
+
+bench: install ## print the figures to reach beside the peers' figures
+	@for path in tests/benchmarks/bench_*.py; do name=$${path##*/}; $(BIN)/python -m tests.benchmarks.$${name%.py} || exit 1; done
+
+lock: $(STAMP) ## write constraints.txt and webui/package-lock.json anew (UPGRADE=1 takes newer versions)
+	@$(UV) pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade) \
+		--no-emit-index-url --no-annotate --no-header --quiet -o constraints.txt
+	@$(WEBUI) install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+
+clean: ## remove what was built, but not .venv
+	rm -rf build dist tracker/webui_dist tracker/webui_dist.new webui/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo
+	find keepbest tracker worker migrations tests -name __pycache__ -prune -exec rm -rf {} +

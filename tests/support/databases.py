@@ -1,0 +1,71 @@
+"""`database_url`: a database with the current schema, on SQLite and on Postgres; every test gets its own.
+
+The schema is made once a session by Alembic, then copied: a file on SQLite, a template database on Postgres.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import new_database, server_url
+
+KINDS = ("sqlite", "postgres")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "tracker.db"
+    _upgrade(f"sqlite:///{path}")
+    leftovers = [name for name in path.parent.iterdir() if name != path]
+    assert not leftovers, f"tracker.db.upgrade left its connection open: {leftovers}"
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template() -> Iterator[str | None]:
+    """The template's address; None where no server answers, so that each test says for itself what it needs."""
+    if server_url() is None:
+        yield None
+        return
+    with new_database() as url:
+        _upgrade(url)
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    path = tmp_path / "tracker.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgres_url(postgres_template: str | None) -> Iterator[str]:
+    with new_database(postgres_template) as url:
+        yield url
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The address of a database with the current schema."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture(params=KINDS)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    with new_database() as url:
+        yield url
+
+
+def _upgrade(url: str) -> None:
+    from tracker import db  # tests that need no database load no SQLAlchemy
+
+    db.upgrade(url)

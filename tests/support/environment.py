@@ -1,0 +1,21 @@
+"""What the tests read from the environment, read once; then every KEEPBEST_* variable is taken out of it.
+
+A developer's own tracker, token or folder must never reach a test.
+"""
+
+from __future__ import annotations
+
+import os
+
+REQUIRE_ALL = os.environ.get("KEEPBEST_REQUIRE_ALL") == "1"
+TEST_DATA = os.environ.get("KEEPBEST_TEST_DATA")
+TEST_POSTGRES = os.environ.get("KEEPBEST_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
+
+for _name in [name for name in os.environ if name.startswith("KEEPBEST_")]:
+    del os.environ[_name]
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """Return the environment for a child process: this one's, without KEEPBEST_*, with the variables given."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("KEEPBEST_")}
+    return {**inherited, "PYTHONUNBUFFERED": "1", **variables}

@@ -1,0 +1,33 @@
+"""Parts of the machine that some tests need: a missing one skips the test, or fails it under KEEPBEST_REQUIRE_ALL=1."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.environment import REQUIRE_ALL, TEST_DATA
+
+
+def need(condition: object, how: str) -> None:
+    """Skip the test unless the condition holds; `how` says how to get what is missing."""
+    if condition:
+        return
+    if REQUIRE_ALL:
+        pytest.fail(f"KEEPBEST_REQUIRE_ALL=1 and missing: {how}", pytrace=False)
+    pytest.skip(how)
+
+
+def need_chromium() -> str:
+    """Return the path of Chromium."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    need(found, "needs Chromium: apt-get install chromium (or name one in CHROMIUM)")
+    return str(found)
+
+
+def find_data(name: str) -> Path | None:
+    """Return the folder of a real data set under KEEPBEST_TEST_DATA, if it is there."""
+    folder = Path(TEST_DATA, name) if TEST_DATA else None
+    return folder if folder and folder.is_dir() else None

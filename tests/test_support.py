@@ -1,0 +1,71 @@
+"""The tests' own tools are tested too: a wait that never fails or a leaked process would hide everything else."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.support import need as need_module
+from tests.support.environment import clean_environment
+from tests.support.need import need
+from tests.support.network import free_port
+from tests.support.processes import Processes, wait_until
+
+
+def test_a_missing_part_skips_and_says_how_to_get_it() -> None:
+    with pytest.raises(pytest.skip.Exception, match="apt-get install it"):
+        need(False, "apt-get install it")
+
+
+def test_a_missing_part_fails_where_everything_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(need_module, "REQUIRE_ALL", True)
+    with pytest.raises(pytest.fail.Exception, match="apt-get install it"):
+        need(False, "apt-get install it")
+
+
+def test_no_variable_of_the_person_reaches_a_test() -> None:
+    assert not [name for name in os.environ if name.startswith("KEEPBEST_")]
+    assert clean_environment(KEEPBEST_DIR="/d")["KEEPBEST_DIR"] == "/d"
+
+
+def test_other_machines_are_out_of_reach() -> None:
+    with socket.socket() as stranger, pytest.raises(PermissionError, match=r"192\.0\.2\.1"):
+        stranger.connect(("192.0.2.1", 80))
+
+
+def test_this_machine_is_within_reach() -> None:
+    with socket.socket() as nobody, pytest.raises(ConnectionRefusedError):
+        nobody.connect(("127.0.0.1", free_port()))
+
+
+def test_waiting_has_an_end() -> None:
+    with pytest.raises(AssertionError, match=r"the door did not come true within 0\.05 s"):
+        wait_until(lambda: False, seconds=0.05, what="the door")
+
+
+def test_a_process_keeps_its_output_and_its_exit_code(processes: Processes) -> None:
+    process = processes.start("sh", "-c", "echo out; echo err >&2; exit 3")
+    assert process.wait() == 3
+    assert process.output == "out\nerr\n"
+
+
+def test_a_process_that_ends_early_fails_the_wait_with_its_output(processes: Processes) -> None:
+    process = processes.start("sh", "-c", "echo no such file; exit 1")
+    with pytest.raises(AssertionError, match=r"ended with 1 before the output 'ready':\nno such file"):
+        process.wait_for_output("ready")
+
+
+def test_the_whole_group_is_killed(tmp_path: Path) -> None:
+    processes = Processes(tmp_path)
+    parent = processes.start("sh", "-c", "sleep 60 & echo $!; wait")
+    child = int(parent.wait_until(lambda: parent.output.strip()))
+    processes.stop_all()
+    wait_until(lambda: not _is_alive(child), what="the child's end")
+
+
+def _is_alive(pid: int) -> bool:
+    state = Path(f"/proc/{pid}/stat")
+    return state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z"
