@@ -1,0 +1,111 @@
+"""The houses keep their floors (docs/ARCHITECTURE.md). Each rule is also shown to fail on a source that breaks it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.architecture import (
+    FILE_LINES,
+    FUNCTION_LINES,
+    RULES,
+    Sources,
+    broken_cycles,
+    broken_environment,
+    broken_floors,
+    broken_lengths,
+    broken_libraries,
+    broken_loads,
+    broken_rooms,
+    read_sources,
+)
+from tests.support.processes import ROOT
+
+Rule = Callable[[Sources], Iterator[str]]
+HOUSES = ("keepbest", "tracker", "worker", "migrations")
+LONG_FUNCTION = "def f():\n" + "    x = 1\n" * FUNCTION_LINES
+
+BREAKS: list[tuple[Rule, dict[str, str], str]] = [
+    (broken_floors, {"keepbest.errors": "from keepbest.cli import main"}, "from a floor above"),
+    (
+        broken_floors,
+        {"keepbest.errors": "from keepbest import cli", "keepbest.cli": ""},
+        "imports keepbest.cli from a floor",
+    ),
+    (broken_floors, {"keepbest.state": "def f():\n    import keepbest.keras"}, "from a floor above"),
+    (broken_floors, {"keepbest.errors": "from . import run", "keepbest.run": ""}, "imports keepbest.run from a floor"),
+    (broken_floors, {"tracker.store": "", "tracker.store.runs": "from ..api import access"}, "imports tracker.api"),
+    (broken_floors, {"keepbest.run": "from keepbest import look"}, "imports keepbest itself"),
+    (broken_floors, {"keepbest.client": "import tracker.store"}, "keepbest must not know tracker"),
+    (broken_floors, {"keepbest.cli": "import worker.agent"}, "keepbest must not know worker"),
+    (broken_floors, {"worker.agent": "from tracker.store import runs"}, "worker must not know tracker"),
+    (broken_floors, {"tracker.app": "from worker import recipes"}, "tracker must not know worker"),
+    (broken_rooms, {"keepbest.attic": ""}, "keepbest.attic has no floor"),
+    (
+        broken_cycles,
+        {"keepbest.run": "import keepbest.reporter", "keepbest.reporter": "import keepbest.run"},
+        "a cycle",
+    ),
+    (broken_cycles, {"tracker.a": "def f():\n    import tracker.b", "tracker.b": "import tracker.a"}, "a cycle"),
+    (broken_libraries, {"tracker.api.runs": "from sqlalchemy import select"}, "know SQLAlchemy"),
+    (broken_libraries, {"keepbest.client": "import flask"}, "that is the tracker's"),
+    (broken_libraries, {"worker.agent": "import apscheduler.schedulers"}, "that is the tracker's"),
+    (broken_libraries, {"keepbest.state": "def f():\n    import pickle"}, "can run code"),
+    (broken_environment, {"tracker.app": "import os\nx = os.environ['A']"}, "reads os.environ"),
+    (broken_environment, {"tracker.app": "import os\nx = os.getenv('A')"}, "reads os.getenv"),
+    (broken_environment, {"tracker.app": "from os import environ"}, "imports the environment"),
+    (broken_loads, {"keepbest.state": "load(path, allow_pickle=True)"}, "allow_pickle=True"),
+    (broken_loads, {"keepbest.state": "load(path, safe_mode=False)"}, "safe_mode=False"),
+    (broken_lengths, {"keepbest.state": LONG_FUNCTION}, f"f has {FUNCTION_LINES + 1} lines"),
+    (broken_lengths, {"keepbest.state": "x = 1\n" * (FILE_LINES + 1)}, f"has {FILE_LINES + 1} lines"),
+]
+
+HOLDS: list[tuple[Rule, dict[str, str]]] = [
+    (broken_floors, {"keepbest.run": "from keepbest import errors", "keepbest.errors": ""}),
+    (broken_floors, {"keepbest": "from keepbest.run import Run", "tracker.app": "import keepbest"}),
+    (broken_floors, {"keepbest.stopping.patience": "from keepbest.stopping.look import Look"}),
+    (broken_cycles, {"keepbest.run": "import keepbest.reporter", "keepbest.reporter": "import keepbest.errors"}),
+    (broken_libraries, {"tracker.store.runs": "import sqlalchemy", "tracker.app": "import flask"}),
+    (broken_environment, {"tracker.settings": "import os\nx = os.environ['A']"}),
+    (
+        broken_lengths,
+        {"keepbest.state": LONG_FUNCTION.replace("    x", '    """x\n    """\n    x', 1).replace("    x = 1\n", "", 1)},
+    ),
+]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_houses_keep_the_rule(rule: Rule) -> None:
+    problems = list(rule(read_sources(ROOT, *HOUSES)))
+    assert not problems, "\n".join(problems)
+
+
+def test_tests_are_short_too() -> None:
+    problems = list(broken_lengths(read_sources(ROOT, "tests")))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize(("rule", "sources", "problem"), BREAKS)
+def test_a_broken_rule_is_found(rule: Rule, sources: dict[str, str], problem: str) -> None:
+    assert any(problem in found for found in rule(sources))
+
+
+@pytest.mark.parametrize(("rule", "sources"), HOLDS)
+def test_a_kept_rule_is_left_alone(rule: Rule, sources: dict[str, str]) -> None:
+    assert list(rule(sources)) == []
+
+
+def test_every_rule_is_shown_to_fail() -> None:
+    assert {rule for rule, _, _ in BREAKS} == set(RULES)
+
+
+HEAVY = ("tensorflow", "keras", "numpy", "pydantic", "flask", "sqlalchemy", "typer", "rich", "urllib3")
+
+
+def test_importing_keepbest_loads_nothing_heavy() -> None:
+    program = f"import sys, keepbest; print(*(name for name in {HEAVY!r} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == []
