@@ -1,0 +1,318 @@
+"""The tracker as Python sees it: one method a route, contract objects in and out.
+
+Every method raises the tracker's own error (`keepbest.errors`), or Unreachable when there is no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import BinaryIO, TypeVar
+
+from pydantic import ValidationError
+
+from keepbest.contract.access import (
+    AuditPage,
+    Me,
+    SignInLink,
+    Token,
+    TokenList,
+    TokenRequest,
+    User,
+    UserList,
+    UserRequest,
+)
+from keepbest.contract.base import Answer, Shape, new_id
+from keepbest.contract.batches import BatchReceipt
+from keepbest.contract.bundles import Bundle
+from keepbest.contract.checkpoints import Checkpoint, CheckpointList, CheckpointPatch, Receipt
+from keepbest.contract.commands import Command, CommandList, CommandRequest
+from keepbest.contract.events import Event, EventPage, Health
+from keepbest.contract.looks import Curve, LogPage, LookPage, MetricList
+from keepbest.contract.runs import (
+    Project,
+    ProjectPage,
+    ProjectRequest,
+    Run,
+    RunPage,
+    RunPatch,
+    RunRequest,
+    SegmentList,
+)
+from keepbest.contract.workers import (
+    Assignment,
+    Claim,
+    RecipeList,
+    Release,
+    Renewal,
+    Worker,
+    WorkerHello,
+    WorkerList,
+)
+from keepbest.errors import KeepbestError
+from keepbest.follow import Follower
+from keepbest.settings import Settings, load
+from keepbest.transport import Query, Transport, path_of
+
+A = TypeVar("A", bound=Answer)
+
+
+class Client:
+    """Talks to one tracker; threads may share it. Address and token come from the settings where they are not given."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        settings: Settings | None = None,
+        timeout_seconds: float = 30.0,
+    ) -> None:
+        known = settings or (load() if url is None or token is None else None)
+        self.transport = Transport(
+            url or (known.url if known else ""),
+            token or (known.token if known else None),
+            timeout_seconds=timeout_seconds,
+        )
+
+    @property
+    def url(self) -> str:
+        return self.transport.url
+
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.transport.close()
+
+    # The service and who we are
+
+    def health(self) -> Health:
+        return self._get(Health, path_of("health"))
+
+    def me(self) -> Me:
+        return self._get(Me, path_of("me"))
+
+    def make_sign_in_link(self) -> SignInLink:
+        return self._post(SignInLink, path_of("signin-links"))
+
+    def users(self) -> UserList:
+        return self._get(UserList, path_of("users"))
+
+    def add_user(self, user: UserRequest) -> User:
+        return self._post(User, path_of("users"), user)
+
+    def disable_user(self, name: str) -> None:
+        self._delete(path_of("users", name))
+
+    def tokens(self) -> TokenList:
+        return self._get(TokenList, path_of("tokens"))
+
+    def make_token(self, token: TokenRequest) -> Token:
+        """The answer holds the secret, this once."""
+        return self._post(Token, path_of("tokens"), token)
+
+    def revoke_token(self, token: str) -> None:
+        self._delete(path_of("tokens", token))
+
+    def audit(self, *, cursor: str | None = None, limit: int | None = None) -> AuditPage:
+        return self._get(AuditPage, path_of("audit"), {"cursor": cursor, "limit": limit})
+
+    # Projects and runs
+
+    def projects(self, *, cursor: str | None = None, limit: int | None = None) -> ProjectPage:
+        return self._get(ProjectPage, path_of("projects"), {"cursor": cursor, "limit": limit})
+
+    def add_project(self, project: ProjectRequest) -> Project:
+        return self._post(Project, path_of("projects"), project)
+
+    def runs(
+        self,
+        *,
+        project: str | None = None,
+        state: str | None = None,
+        search: str | None = None,
+        order: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> RunPage:
+        """One page of runs, newest first unless `order` says otherwise; `state` may name several, with commas."""
+        query = {"project": project, "state": state, "q": search, "order": order, "cursor": cursor, "limit": limit}
+        return self._get(RunPage, path_of("runs"), query)
+
+    def run(self, run: str) -> Run:
+        """`run` may be the first letters of an id, here and in every method below."""
+        return self._get(Run, path_of("runs", run))
+
+    def submit(self, request: RunRequest) -> Run:
+        """Queue a run. Sent again where the answer got lost, under one key: it is made once."""
+        return self._post(Run, path_of("runs"), request, key=new_id())
+
+    def patch_run(self, run: str, patch: RunPatch) -> Run:
+        return self._send(Run, "PATCH", path_of("runs", run), patch, repeatable=True)
+
+    def delete_run(self, run: str) -> None:
+        self._delete(path_of("runs", run))
+
+    def segments(self, run: str) -> SegmentList:
+        return self._get(SegmentList, path_of("runs", run, "segments"))
+
+    def looks(self, run: str, *, cursor: str | None = None, limit: int | None = None) -> LookPage:
+        return self._get(LookPage, path_of("runs", run, "looks"), {"cursor": cursor, "limit": limit})
+
+    def metrics(self, run: str) -> MetricList:
+        return self._get(MetricList, path_of("runs", run, "metrics"))
+
+    def curve(self, run: str, key: str, *, points: int | None = None) -> Curve:
+        return self._get(Curve, path_of("runs", run, "curve"), {"key": key, "points": points})
+
+    def logs(self, run: str, *, cursor: str | None = None, limit: int | None = None) -> LogPage:
+        return self._get(LogPage, path_of("runs", run, "logs"), {"cursor": cursor, "limit": limit})
+
+    # Commands to a run
+
+    def commands(self, run: str, *, open_only: bool = False) -> CommandList:
+        return self._get(CommandList, path_of("runs", run, "commands"), {"open": open_only or None})
+
+    def command(self, run: str, request: CommandRequest) -> Command:
+        return self._post(Command, path_of("runs", run, "commands"), request, key=new_id())
+
+    # Checkpoints
+
+    def checkpoints(self, run: str) -> CheckpointList:
+        return self._get(CheckpointList, path_of("runs", run, "checkpoints"))
+
+    def pin_checkpoint(self, checkpoint: str, *, pinned: bool = True) -> Checkpoint:
+        patch = CheckpointPatch(is_pinned=pinned)
+        return self._send(Checkpoint, "PATCH", path_of("checkpoints", checkpoint), patch, repeatable=True)
+
+    def manifest(self, checkpoint: str) -> bytes:
+        """The manifest's own bytes; `keepbest.checkpoint.manifest` reads them."""
+        return self.transport.request("GET", path_of("checkpoints", checkpoint, "manifest")).data
+
+    def download_object(self, checkpoint: str, digest: str, sink: BinaryIO) -> int:
+        """Write one object of a checkpoint to `sink` piece by piece; return its size. Digests are checked at load."""
+        size = 0
+        for piece in self.transport.stream(path_of("checkpoints", checkpoint, "objects", digest)):
+            size += sink.write(piece)
+        return size
+
+    def add_receipt(self, receipt: Receipt) -> Receipt:
+        return self._post(Receipt, path_of("runs", receipt.run, "receipts"), receipt)
+
+    # Code
+
+    def add_bundle(self, archive: bytes) -> Bundle:
+        """Upload a user's code; the same archive again is the same bundle."""
+        reply = self.transport.request(
+            "POST", path_of("bundles"), body=archive, content_type="application/zip", repeatable=True
+        )
+        return _read(Bundle, reply.data)
+
+    def bundle(self, digest: str) -> bytes:
+        return self.transport.request("GET", path_of("bundles", digest)).data
+
+    # Workers, leases, batches: what training itself says
+
+    def workers(self) -> WorkerList:
+        return self._get(WorkerList, path_of("workers"))
+
+    def recipes(self) -> RecipeList:
+        return self._get(RecipeList, path_of("recipes"))
+
+    def hello(self, worker: WorkerHello) -> Worker:
+        return self._send(Worker, "PUT", path_of("workers", worker.id), worker, repeatable=True)
+
+    def goodbye(self, worker: str) -> None:
+        self._delete(path_of("workers", worker))
+
+    def claim(self, claim: Claim) -> Assignment | None:
+        """Ask for a run to train; None when there is nothing to do."""
+        reply = self.transport.request("POST", path_of("leases"), body=_bytes(claim))
+        return _read(Assignment, reply.data) if reply.status != 204 else None
+
+    def renew(self, run: str, lease: str) -> Renewal:
+        return self._send(Renewal, "POST", path_of("leases", run, "renew"), lease=lease, repeatable=True)
+
+    def release(self, run: str, lease: str, release: Release) -> Run:
+        return self._send(Run, "POST", path_of("leases", run, "release"), release, lease=lease)
+
+    def post_batch(self, run: str, body: bytes, content_type: str, lease: str) -> BatchReceipt:
+        """Send one numbered batch as it lies in the journal. Not repeated here: the reporter does, in order."""
+        reply = self.transport.request(
+            "POST",
+            path_of("runs", run, "batches"),
+            body=body,
+            content_type=content_type,
+            headers={"Keepbest-Lease": lease},
+        )
+        return _read(BatchReceipt, reply.data)
+
+    # What happens
+
+    def events(
+        self, *, after: int | None = None, run: str | None = None, project: str | None = None, limit: int | None = None
+    ) -> EventPage:
+        """Events after a sequence number; without one, none yet and in `next` where to go on from now."""
+        query = {"after": after, "run": run, "project": project, "limit": limit}
+        return self._get(EventPage, path_of("events"), query)
+
+    def follow(
+        self, *, after: int | None = None, run: str | None = None, project: str | None = None
+    ) -> Iterator[Event | None]:
+        """Yield events as they happen, for ever, and None now and then while nothing does (`keepbest.follow`)."""
+        return Follower(self, run, project, after).events()
+
+    # How requests are made
+
+    def _get(self, answer: type[A], path: str, query: Query | None = None) -> A:
+        return _read(answer, self.transport.request("GET", path, query=query).data)
+
+    def _post(self, answer: type[A], path: str, body: Shape | None = None, *, key: str | None = None) -> A:
+        return self._send(answer, "POST", path, body, key=key)
+
+    def _send(
+        self,
+        answer: type[A],
+        method: str,
+        path: str,
+        body: Shape | None = None,
+        *,
+        lease: str | None = None,
+        key: str | None = None,
+        repeatable: bool = False,
+    ) -> A:
+        given = {"Keepbest-Lease": lease, "Idempotency-Key": key}
+        reply = self.transport.request(
+            method,
+            path,
+            body=_bytes(body) if body is not None else b"{}",
+            headers={name: value for name, value in given.items() if value},
+            repeatable=repeatable or key is not None,
+        )
+        return _read(answer, reply.data)
+
+    def _delete(self, path: str) -> None:
+        self.transport.request("DELETE", path)
+
+
+def _bytes(shape: Shape) -> bytes:
+    return shape.model_dump_json().encode()
+
+
+def _read(answer: type[A], data: bytes) -> A:
+    try:
+        return answer.model_validate_json(data)
+    except ValidationError as error:
+        raise KeepbestError(
+            f"The tracker's answer is not a {answer.__name__} as this version of keepbest knows it.",
+            hint="Are tracker and client of one version? `keepbest doctor` says.",
+        ) from error

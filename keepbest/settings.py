@@ -1,0 +1,153 @@
+"""Where the tracker is, who we are, where files lie: from the environment, then the files in keepbest's folder.
+
+The environment wins over `<dir>/config.toml` (written by `keepbest login`); on the machine where `keepbest up` runs,
+its address and the admin's token are found in the folder without signing in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple, cast
+from urllib.parse import urlsplit
+
+from keepbest.errors import InvalidInput
+
+DEFAULT_PORT = 7766
+DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+RunMode = Literal["online", "offline", "disabled"]
+
+
+class Setting(NamedTuple):
+    """One variable of the environment, as the help and the documentation list it."""
+
+    name: str
+    default: str
+    help: str
+
+
+SETTINGS = (
+    Setting("KEEPBEST_URL", DEFAULT_URL, "address of the tracker"),
+    Setting("KEEPBEST_TOKEN", "from `keepbest login`", "token that says who you are"),
+    Setting("KEEPBEST_DIR", "~/.keepbest", "folder for the configuration, the embedded tracker and the checkpoints"),
+    Setting("KEEPBEST_PROJECT", "default", "project that new runs belong to"),
+    Setting("KEEPBEST_RUN_ID", "", "run that a script goes on with, instead of making a new one"),
+    Setting("KEEPBEST_MODE", "online", "`online`, `offline` (write the journal only) or `disabled` (do nothing)"),
+    Setting("KEEPBEST_STORE", "<dir>/store", "folder of the checkpoints"),
+    Setting("KEEPBEST_DATA", "", "folder with data sets as IDX files, one folder a data set"),
+    Setting("KEEPBEST_DEBUG", "", "1 prints the traceback of an error of the command"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the library and the command need to know; made by `load`."""
+
+    url: str
+    token: str | None = field(repr=False)
+    dir: Path
+    project: str
+    run_id: str | None
+    mode: RunMode
+    store: Path
+    data: Path | None
+    debug: bool
+
+
+def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None) -> Settings:
+    """Read the settings; `folder` wins over KEEPBEST_DIR.
+
+    Raises InvalidInput, naming the variable or the file, where one of them says something impossible.
+    """
+    given = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
+    home = _folder(folder, given)
+    config = _read_config(home / "config.toml")
+    return Settings(
+        url=check_url(given.get("KEEPBEST_URL") or config.get("url") or _read(home / "address") or DEFAULT_URL),
+        token=given.get("KEEPBEST_TOKEN") or config.get("token") or _read(home / "admin-token"),
+        dir=home,
+        project=given.get("KEEPBEST_PROJECT") or config.get("project") or "default",
+        run_id=given.get("KEEPBEST_RUN_ID") or None,
+        mode=_mode(given.get("KEEPBEST_MODE") or "online"),
+        store=Path(given.get("KEEPBEST_STORE") or home / "store").expanduser(),
+        data=Path(given["KEEPBEST_DATA"]).expanduser() if given.get("KEEPBEST_DATA") else None,
+        debug=given.get("KEEPBEST_DEBUG", "") not in ("", "0"),
+    )
+
+
+def save_login(folder: Path, *, url: str, token: str) -> Path:
+    """Keep address and token in `<folder>/config.toml`, readable by its owner only; return the file."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / "config.toml"
+    config = {**_read_config(path), "url": check_url(url), "token": token}
+    write_private(path, "".join(f"{name} = {json.dumps(value)}\n" for name, value in sorted(config.items())))
+    return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write `text` beside `path` with mode 0600 and rename it into place: never half of it, never for other eyes."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with suppress(FileNotFoundError):
+        beside.unlink()
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def check_url(url: str) -> str:
+    """Return the tracker's address without a trailing slash; raises InvalidInput where it is none."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_address = False
+    if not is_address or not url.isascii() or parts.username or parts.query or parts.fragment:
+        raise InvalidInput(
+            "The tracker's address is not an http or https address.",
+            field="KEEPBEST_URL",
+            hint=f"Give it like {DEFAULT_URL}, without user, password or query.",
+        )
+    return url.rstrip("/")
+
+
+def _folder(folder: Path | None, given: Mapping[str, str]) -> Path:
+    return (folder or Path(given.get("KEEPBEST_DIR") or "~/.keepbest")).expanduser().absolute()
+
+
+def _mode(word: str) -> RunMode:
+    if word not in ("online", "offline", "disabled"):
+        raise InvalidInput(f"KEEPBEST_MODE is online, offline or disabled, but got {word!r}.", field="KEEPBEST_MODE")
+    return cast(RunMode, word)
+
+
+def _read_config(path: Path) -> dict[str, str]:
+    text = _read(path)
+    if text is None:
+        return {}
+    import tomllib  # 12 ms that most imports of keepbest do not need
+
+    try:
+        config = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(
+            f"{path} cannot be read: {error}.", field="config.toml", hint="Write it anew with `keepbest login`."
+        ) from error
+    return {name: value for name, value in config.items() if isinstance(value, str)}
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            f"{path} cannot be read: {error}.", field=path.name, hint="Check who owns the file, or remove it."
+        ) from error
