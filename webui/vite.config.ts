@@ -36,8 +36,7 @@ export default defineConfig(({ mode }) => ({
   worker: { format: 'es' },
   server: { port: 5173, proxy: { '/api': { target: tracker, changeOrigin: true } } },
   test: {
-    environment: 'jsdom',
+    environment: 'node',
     include: ['src/**/*.test.ts'],
-    setupFiles: ['src/test-setup.ts'],
   },
 }))

@@ -1,0 +1,22 @@
+/** A run's colour follows from its number in the project, so it is the same on every page and in every tab:
+ * twelve hues that stay apart for colour-blind eyes (after Okabe & Ito and Tol), then the same with dashes. */
+const LIGHT = [
+  '#0072b2', '#c2570c', '#00805a', '#a3478a', '#7a5c00', '#2b7bba',
+  '#882255', '#117733', '#5b4fc4', '#aa3c00', '#44677a', '#6b6b00',
+] as const
+const DARK = [
+  '#5ab4f0', '#f5a05a', '#3ecf9e', '#e59acb', '#e6c229', '#8fd0ff',
+  '#e0729f', '#7bd389', '#a79bf5', '#ff9e7a', '#9fc0d2', '#cfcf6a',
+] as const
+const DASHES: readonly (readonly number[])[] = [[], [6, 3], [2, 3], [8, 3, 2, 3]]
+
+export interface Ink {
+  color: string
+  dash: readonly number[]
+}
+
+export function inkOf(number: number, dark: boolean): Ink {
+  const hues = dark ? DARK : LIGHT
+  const index = Math.max(0, number - 1)
+  return { color: hues[index % hues.length]!, dash: DASHES[Math.floor(index / hues.length) % DASHES.length]! }
+}

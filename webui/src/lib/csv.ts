@@ -1,0 +1,23 @@
+/** CSV after RFC 4180. A text that a spreadsheet would run as a formula gets an apostrophe before it; numbers do not. */
+export type Cell = string | number | null | undefined
+
+export function csv(header: readonly string[], rows: Iterable<readonly Cell[]>): string {
+  const lines = [header, ...rows].map((row) => row.map(cell).join(','))
+  return lines.join('\r\n') + '\r\n'
+}
+
+function cell(value: Cell): string {
+  if (value === null || value === undefined) return ''
+  if (typeof value === 'number') return String(value)
+  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+}
+
+export function download(name: string, text: string, type = 'text/csv'): void {
+  const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }))
+  const link = document.createElement('a')
+  link.href = url
+  link.download = name.replaceAll(/[^\w.-]+/g, '_')
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(url), 10_000)
+}

@@ -1,0 +1,139 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { CHECK_MS, Feed, POLL_MS, SignedOut, type FeedEvent, type FeedMessage, type FeedPage, type Wires } from './feed'
+
+const event = (seq: number): FeedEvent => ({ seq, kind: 'run.look', data: {}, at: '' })
+
+class Tracker implements Wires {
+  log: FeedEvent[] = []
+  down = false
+  signedOut = false
+  streams: { after: number; on: Parameters<Wires['stream']>[1]; closed: boolean }[] = []
+
+  page = async (after: number | null): Promise<FeedPage> => {
+    if (this.down) throw new TypeError('network')
+    if (this.signedOut) throw new SignedOut()
+    const events = after === null ? [] : this.log.filter((one) => one.seq > after)
+    return { events, next: this.log.at(-1)?.seq ?? 0, gap: false }
+  }
+
+  stream = (after: number, on: Parameters<Wires['stream']>[1]) => {
+    const one = { after, on, closed: false }
+    this.streams.push(one)
+    return { close: () => (one.closed = true) }
+  }
+}
+
+let tracker: Tracker
+let heard: FeedMessage[]
+let feed: Feed
+const seqs = () => heard.flatMap((message) => (message.type === 'events' ? message.events.map((one) => one.seq) : []))
+const settle = (millis = 0) => vi.advanceTimersByTimeAsync(millis)
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  tracker = new Tracker()
+  tracker.log = [event(1), event(2)]
+  heard = []
+  feed = new Feed(tracker, (message) => heard.push(message), Date.now)
+  feed.start()
+})
+afterEach(() => {
+  feed.stop()
+  vi.useRealTimers()
+})
+
+describe('Feed', () => {
+  it('starts where the log stands and goes live with the stream', async () => {
+    await settle()
+    expect(tracker.streams[0]!.after).toBe(2)
+    tracker.streams[0]!.on.open()
+    tracker.streams[0]!.on.event(event(3))
+    expect(feed.state).toBe('live')
+    expect(seqs()).toEqual([3])
+  })
+
+  it('tells each event once, whichever way it came', async () => {
+    await settle()
+    tracker.streams[0]!.on.open()
+    tracker.log.push(event(3))
+    tracker.streams[0]!.on.event(event(3))
+    tracker.streams[0]!.on.event(event(3))
+    await settle(CHECK_MS)
+    expect(seqs()).toEqual([3])
+    expect(feed.state).toBe('live')
+  })
+
+  it('polls when the stream is refused, and tries the stream again later', async () => {
+    await settle()
+    tracker.streams[0]!.on.error()
+    await settle(10)
+    expect(feed.state).toBe('polling')
+    tracker.log.push(event(3))
+    await settle(POLL_MS)
+    expect(seqs()).toEqual([3])
+    expect(tracker.streams).toHaveLength(2)
+    tracker.streams[1]!.on.open()
+    expect(feed.state).toBe('live')
+  })
+
+  it('waits longer before each new try', async () => {
+    await settle()
+    for (let i = 0; i < 4; i++) {
+      tracker.streams.at(-1)!.on.error()
+      await settle(31_000)
+    }
+    expect(tracker.streams).toHaveLength(5)
+    tracker.streams.at(-1)!.on.error()
+    await settle(20_000)
+    expect(tracker.streams).toHaveLength(5)
+  })
+
+  it('notices a stream that is dead without saying so', async () => {
+    await settle()
+    tracker.streams[0]!.on.open()
+    tracker.log.push(event(3))
+    await settle(CHECK_MS)
+    expect(seqs()).toEqual([3])
+    expect(tracker.streams[0]!.closed).toBe(true)
+  })
+
+  it('says that it is reconnecting while the tracker is away, and loses nothing', async () => {
+    await settle()
+    tracker.streams[0]!.on.open()
+    tracker.down = true
+    tracker.streams[0]!.on.error()
+    await settle(10)
+    expect(feed.state).toBe('reconnecting')
+    tracker.log.push(event(3), event(4))
+    tracker.down = false
+    await settle(POLL_MS)
+    expect(seqs()).toEqual([3, 4])
+  })
+
+  it('ends when signed out', async () => {
+    tracker.signedOut = true
+    await settle(10)
+    expect(feed.state).toBe('signed_out')
+    const before = tracker.streams.length
+    await settle(60_000)
+    expect(tracker.streams).toHaveLength(before)
+  })
+
+  it('passes on that events were pruned', async () => {
+    await settle()
+    tracker.streams[0]!.on.error()
+    tracker.page = async () => ({ events: [event(9)], next: 9, gap: true })
+    await settle(10)
+    expect(heard.map((message) => message.type)).toContain('gap')
+  })
+
+  it('is silent once stopped', async () => {
+    await settle()
+    feed.stop()
+    const said = heard.length
+    tracker.streams[0]!.on.open()
+    tracker.streams[0]!.on.event(event(3))
+    await settle(60_000)
+    expect(heard).toHaveLength(said)
+  })
+})

@@ -1,0 +1,146 @@
+/** The tracker's events, pushed where a stream can be had and polled where not. Nothing comes only by the stream: both
+ * carry the same objects with the same sequence numbers, so each event is told once and in order. */
+
+export interface FeedEvent {
+  seq: number
+  kind: string
+  project?: string | null
+  run?: string | null
+  data: Record<string, unknown>
+  at: string
+}
+export interface FeedPage {
+  events: FeedEvent[]
+  next: number
+  gap: boolean
+}
+export type FeedState = 'connecting' | 'live' | 'polling' | 'reconnecting' | 'signed_out'
+export type FeedMessage =
+  | { type: 'state'; state: FeedState }
+  | { type: 'events'; events: FeedEvent[] }
+  | { type: 'gap' } // events were missed: read the objects anew
+
+/** An open stream; `close` ends it. */
+export interface Stream {
+  close(): void
+}
+export interface Wires {
+  /** One page of events after `after`, or where the log stands now when it is null. Throws SignedOut on 401. */
+  page(after: number | null): Promise<FeedPage>
+  stream(after: number, on: { open(): void; event(event: FeedEvent): void; error(): void }): Stream
+}
+export class SignedOut extends Error {}
+
+export const POLL_MS = 2_000
+export const CHECK_MS = 20_000
+const RETRY_STREAM_MS = [1_000, 5_000, 15_000, 30_000]
+
+export class Feed {
+  state: FeedState = 'connecting'
+  private after: number | null = null
+  private open: Stream | null = null
+  private failures = 0
+  private nextStreamAt = 0
+  private timer: ReturnType<typeof setTimeout> | undefined
+  private round = 0
+
+  constructor(
+    private readonly wires: Wires,
+    private readonly tell: (message: FeedMessage) => void,
+    private readonly clock: () => number = Date.now,
+  ) {}
+
+  start(): void {
+    this.stop()
+    this.failures = 0
+    this.nextStreamAt = 0
+    this.become('connecting')
+    void this.poll(this.round)
+  }
+
+  stop(): void {
+    this.round += 1
+    clearTimeout(this.timer)
+    this.open?.close()
+    this.open = null
+  }
+
+  /** Asks for what is new; goes on with the stream where it can. While the stream is open this is the check that it
+   * still carries: a connection may be dead without saying so. */
+  private async poll(round: number): Promise<void> {
+    try {
+      const page = await this.wires.page(this.after)
+      if (round !== this.round) return
+      const missed = this.take(page)
+      if (this.open && missed) this.dropStream()
+      if (!this.open) this.goOn()
+      this.wait(this.open ? CHECK_MS : POLL_MS)
+    } catch (error) {
+      if (round !== this.round) return
+      if (error instanceof SignedOut) return this.end()
+      if (this.open) this.dropStream()
+      this.become('reconnecting')
+      this.wait(POLL_MS)
+    }
+  }
+
+  private wait(millis: number): void {
+    const round = this.round
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => void this.poll(round), millis)
+  }
+
+  private end(): void {
+    this.stop()
+    this.become('signed_out')
+  }
+
+  private goOn(): void {
+    if (this.clock() >= this.nextStreamAt) this.connect()
+    else this.become('polling')
+  }
+
+  private connect(): void {
+    const round = this.round
+    const current = () => round === this.round && this.open === stream
+    const stream = this.wires.stream(this.after!, {
+      open: () => {
+        if (!current()) return
+        this.failures = 0
+        this.become('live')
+      },
+      event: (event) => current() && this.take({ events: [event], next: event.seq, gap: false }),
+      error: () => {
+        if (!current()) return
+        this.dropStream()
+        this.wait(0)
+      },
+    })
+    this.open = stream
+  }
+
+  private dropStream(): void {
+    this.open?.close()
+    this.open = null
+    const pause = RETRY_STREAM_MS[Math.min(this.failures, RETRY_STREAM_MS.length - 1)]!
+    this.nextStreamAt = this.clock() + pause
+    this.failures += 1
+    this.become('reconnecting')
+  }
+
+  /** Passes on what was not told yet; answers whether there was any. */
+  private take(page: FeedPage): boolean {
+    const known = this.after
+    const fresh = known === null ? [] : page.events.filter((event) => event.seq > known)
+    this.after = Math.max(known ?? 0, page.next, ...page.events.map((event) => event.seq))
+    if (page.gap) this.tell({ type: 'gap' })
+    if (fresh.length > 0) this.tell({ type: 'events', events: fresh })
+    return fresh.length > 0
+  }
+
+  private become(state: FeedState): void {
+    if (state === this.state) return
+    this.state = state
+    this.tell({ type: 'state', state })
+  }
+}

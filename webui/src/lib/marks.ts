@@ -1,0 +1,91 @@
+/** What is drawn over the curve of the monitored metric: why the run is where it is, in marks. Pure: the chart draws them. */
+
+export interface Marks {
+  best: { step: number; value: number; restored: boolean } | null
+  /** The steps that may pass without improvement. */
+  patience: { from: number; to: number } | null
+  /** What the next look must beat: the best, moved by min_delta. */
+  bar: number | null
+  stop: { step: number; text: string } | null
+  jumps: { step: number; from: number | null; text: string }[]
+}
+
+/** The part of a run that the marks follow from. */
+export interface Marked {
+  state: string
+  mode: string
+  best_step?: number | null
+  best_value?: number | null
+  step?: number | null
+  last_look_step?: number | null
+  wait?: number | null
+  patience_left?: number | null
+  patience_unit?: string | null
+  stop_reason?: string | null
+  spec: { validate_every: number; stopper: Policy }
+}
+export interface Policy {
+  name: string
+  params?: Record<string, unknown>
+  policies?: Policy[]
+}
+export interface Jump {
+  number: number
+  reason: string
+  start_step: number
+}
+
+export function marksOf(run: Marked, jumps: readonly Jump[], tails: ReadonlyMap<number, number>, reason: string): Marks {
+  const ended = ['finished', 'failed', 'cancelled'].includes(run.state)
+  const best = run.best_step ?? null
+  const value = run.best_value ?? null
+  return {
+    best: best === null || value === null ? null : { step: best, value, restored: run.state === 'finished' },
+    patience: patienceBand(run),
+    bar: value === null ? null : beat(value, run.mode, minDelta(run.spec.stopper)),
+    stop: ended && run.stop_reason && run.step ? { step: run.step, text: reason } : null,
+    jumps: jumps.filter((jump) => jump.reason !== 'start').map((jump) => describe(jump, tails.get(jump.number) ?? null)),
+  }
+}
+
+/** From the look that last counted as an improvement to the step where patience ends. */
+function patienceBand(run: Marked): Marks['patience'] {
+  const { wait, patience_left: left, last_look_step: look } = run
+  if (wait == null || left == null || look == null) return null
+  const stride = run.patience_unit === 'steps' ? 1 : run.spec.validate_every
+  return { from: Math.max(0, look - wait * stride), to: look + left * stride }
+}
+
+function beat(best: number, mode: string, delta: number): number | null {
+  if (mode === 'min') return best - delta
+  return mode === 'max' ? best + delta : null
+}
+
+export function minDelta(policy: Policy): number {
+  const inner = policyNamed(policy, 'patience')
+  const delta = Number(inner?.params?.min_delta ?? 0)
+  return Number.isFinite(delta) ? delta : 0
+}
+
+export function policyNamed(policy: Policy, name: string): Policy | undefined {
+  if (policy.name === name) return policy
+  for (const inner of policy.policies ?? []) {
+    const found = policyNamed(inner, name)
+    if (found) return found
+  }
+  return undefined
+}
+
+function describe(jump: Jump, from: number | null): Marks['jumps'][number] {
+  const verb = jump.reason === 'roll_back' ? 'rolled back' : 'resumed'
+  const text = from === null || from === jump.start_step ? `${verb} at ${jump.start_step}` : `${verb} ${from} → ${jump.start_step}`
+  return { step: jump.start_step, from, text }
+}
+
+/** `patience(checks=10, min_delta=0.001) | max_seconds(3600)`, as the command writes it. */
+export function policyText(policy: Policy): string {
+  const inner = policy.policies ?? []
+  if (inner.length > 0) return inner.map(policyText).join(policy.name === 'all_of' ? ' & ' : ' | ')
+  const params = Object.entries(policy.params ?? {}).filter(([, value]) => value !== null)
+  return `${policy.name}(${params.map(([key, value]) => `${key}=${String(value)}`).join(', ')})`
+}

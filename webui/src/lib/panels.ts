@@ -1,0 +1,51 @@
+/** Where a metric is drawn: `loss` and `val_loss` share a panel; what stands before a '/' groups panels. */
+export interface Place {
+  base: string
+  split: Split
+  group: string
+}
+export type Split = 'train' | 'validation' | 'test' | ''
+
+export interface Panel {
+  name: string
+  group: string
+  keys: string[]
+}
+
+const WORDS = new Map<string, Split>([
+  ['train', 'train'], ['training', 'train'], ['val', 'validation'], ['valid', 'validation'], ['validation', 'validation'],
+  ['dev', 'validation'], ['eval', 'validation'], ['test', 'test'],
+])
+const ORDER: Split[] = ['train', '', 'validation', 'test']
+
+export function placeOf(key: string): Place {
+  const slash = /^([^/]+)\/(.+)$/.exec(key)
+  if (slash) {
+    const split = WORDS.get(slash[1]!.toLowerCase())
+    if (split) return { ...placeOf(slash[2]!), split }
+    return { base: slash[2]!, split: '', group: slash[1]! }
+  }
+  const prefix = /^([a-z]+)_(.+)$/i.exec(key)
+  const split = prefix ? WORDS.get(prefix[1]!.toLowerCase()) : undefined
+  return split && prefix ? { base: prefix[2]!, split, group: '' } : { base: key, split: '', group: '' }
+}
+
+/** Panels with the monitor's first, then in the order of the alphabet; within one, training before validation before test. */
+export function panelsOf(keys: readonly string[], monitor: string): Panel[] {
+  const panels = new Map<string, Panel>()
+  for (const key of keys) {
+    const { base, group } = placeOf(key)
+    const name = group ? `${group}/${base}` : base
+    const panel = panels.get(name) ?? { name, group, keys: [] }
+    panel.keys.push(key)
+    panels.set(name, panel)
+  }
+  const rank = (key: string) => ORDER.indexOf(placeOf(key).split)
+  for (const panel of panels.values()) panel.keys.sort((a, b) => rank(a) - rank(b) || compare(a, b))
+  const first = (panel: Panel) => Number(!panel.keys.includes(monitor))
+  return [...panels.values()].sort((a, b) => first(a) - first(b) || compare(a.group, b.group) || compare(a.name, b.name))
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest'
+import { latestPath, projectPath, routeOf, runPath } from './routes'
+
+it.each([
+  ['/', { page: 'projects' }],
+  ['/p/digits', { page: 'runs', project: 'digits' }],
+  ['/p/digits/', { page: 'runs', project: 'digits' }],
+  ['/p/digits/latest', { page: 'latest', project: 'digits' }],
+  ['/r/abc123', { page: 'run', run: 'abc123' }],
+  ['/settings', { page: 'settings' }],
+  ['/p', { page: 'missing' }],
+  ['/p/a/b/c', { page: 'missing' }],
+  ['/%E0%A4%A', { page: 'missing' }],
+])('%s', (path, route) => expect(routeOf(path)).toEqual(route))
+
+it.each(['team/vision', 'a b', 'x/latest', '100%', '<script>'])('a project called %s has an address of its own', (name) => {
+  expect(routeOf(projectPath(name))).toEqual({ page: 'runs', project: name })
+  expect(routeOf(latestPath(name))).toEqual({ page: 'latest', project: name })
+  expect(routeOf(runPath(name))).toEqual({ page: 'run', run: name })
+})

@@ -1,0 +1,33 @@
+/** The pages and their addresses. */
+export type Route =
+  | { page: 'projects' }
+  | { page: 'runs'; project: string }
+  | { page: 'latest'; project: string }
+  | { page: 'run'; run: string }
+  | { page: 'workers' }
+  | { page: 'settings' }
+  | { page: 'signin' }
+  | { page: 'missing' }
+
+export function routeOf(pathname: string): Route {
+  const parts = pathname.split('/').filter(Boolean).map(decode)
+  const [head, second, third] = parts
+  if (parts.length === 0) return { page: 'projects' }
+  if (head === 'p' && second && parts.length === 2) return { page: 'runs', project: second }
+  if (head === 'p' && second && third === 'latest' && parts.length === 3) return { page: 'latest', project: second }
+  if (head === 'r' && second && parts.length === 2) return { page: 'run', run: second }
+  if (parts.length === 1 && (head === 'workers' || head === 'settings' || head === 'signin')) return { page: head }
+  return { page: 'missing' }
+}
+
+export const projectPath = (project: string) => `/p/${encodeURIComponent(project)}`
+export const latestPath = (project: string) => `${projectPath(project)}/latest`
+export const runPath = (run: string) => `/r/${encodeURIComponent(run)}`
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}

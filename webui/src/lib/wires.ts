@@ -1,0 +1,23 @@
+/** How the feed reaches the tracker, from a page as from a worker: fetch and EventSource with the session's cookie. */
+import { SignedOut, type FeedEvent, type FeedPage, type Wires } from './feed'
+
+const EVENTS = '/api/v1/events'
+const STREAM = '/api/v1/stream'
+
+export const wires: Wires = {
+  async page(after) {
+    const query = after === null ? '?latest=true' : `?after=${after}`
+    const response = await fetch(EVENTS + query, { headers: { accept: 'application/json' } })
+    if (response.status === 401) throw new SignedOut()
+    if (!response.ok) throw new Error(`the tracker answered ${response.status}`)
+    return (await response.json()) as FeedPage
+  },
+
+  stream(after, on) {
+    const source = new EventSource(`${STREAM}?after=${after}`)
+    source.addEventListener('open', () => on.open())
+    source.addEventListener('message', (message) => on.event(JSON.parse(message.data as string) as FeedEvent))
+    source.addEventListener('error', () => on.error())
+    return { close: () => source.close() }
+  },
+}

@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest'
+import { patienceWords, reasonWords, runTitle, stateWords } from './words'
+
+it('tells unknown words as they are', () => {
+  expect(stateWords('evicted').label).toBe('evicted')
+  expect(stateWords('constructor').tone).toBe('idle')
+  expect(reasonWords('solar_flare')).toBe('solar flare')
+  expect(reasonWords(null)).toBe('')
+})
+
+it.each([
+  [1, 'checks', '1 check'],
+  [0, 'steps', '0 steps'],
+  [7, null, '7 checks'],
+])('%d %s left', (left, unit, words) => expect(patienceWords(left, unit)).toBe(words))
+
+it('titles a tab with the state of its run', () => {
+  expect(runTitle({ state: 'running', name: 'cnn' }, '0.97', 2300)).toBe('▶ 0.97 @2300 · cnn')
+  expect(runTitle({ state: 'queued', name: 'cnn' }, '–', null)).toBe('… · cnn')
+})

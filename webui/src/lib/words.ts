@@ -1,0 +1,61 @@
+/** States, reasons and commands in words. A word that a newer tracker adds is shown as it is, not hidden. */
+
+export type Tone = 'idle' | 'active' | 'good' | 'bad' | 'warn'
+
+const STATES = new Map<string, { label: string; tone: Tone; mark: string }>([
+  ['queued', { label: 'queued', tone: 'idle', mark: '…' }],
+  ['leased', { label: 'starting', tone: 'active', mark: '▷' }],
+  ['running', { label: 'running', tone: 'active', mark: '▶' }],
+  ['paused', { label: 'paused', tone: 'warn', mark: '‖' }],
+  ['finished', { label: 'finished', tone: 'good', mark: '✓' }],
+  ['failed', { label: 'failed', tone: 'bad', mark: '✕' }],
+  ['cancelled', { label: 'cancelled', tone: 'idle', mark: '⊘' }],
+])
+
+const REASONS = new Map([
+  ['patience', 'nothing improved any more'],
+  ['stopping_threshold', 'the target was reached'],
+  ['divergence_threshold', 'the value ran away'],
+  ['non_finite', 'the value was not finite'],
+  ['max_steps', 'all steps were done'],
+  ['max_seconds', 'the time was up'],
+  ['generalization_loss', 'generalization was lost'],
+  ['upcrossing', 'the value kept getting worse'],
+  ['peers', 'other runs were better at the same step'],
+  ['user', 'stopped by a person'],
+  ['error', 'an error'],
+  ['worker_lost', 'the worker was lost'],
+])
+
+const COMMANDS = new Map([
+  ['stop', 'Stop'],
+  ['roll_back', 'Roll back'],
+  ['checkpoint', 'Checkpoint now'],
+  ['cancel', 'Cancel'],
+])
+
+export const FINAL: ReadonlySet<string> = new Set(['finished', 'failed', 'cancelled'])
+
+export function stateWords(state: string): { label: string; tone: Tone; mark: string } {
+  return STATES.get(state) ?? { label: state, tone: 'idle', mark: '·' }
+}
+
+export function reasonWords(reason: string | null | undefined): string {
+  return reason ? (REASONS.get(reason) ?? reason.replaceAll('_', ' ')) : ''
+}
+
+export function commandWords(kind: string): string {
+  return COMMANDS.get(kind) ?? kind.replaceAll('_', ' ')
+}
+
+/** "1 check", "300 steps". */
+export function patienceWords(left: number, unit: string | null | undefined): string {
+  const noun = unit ?? 'checks'
+  return `${left} ${left === 1 ? noun.replace(/s$/, '') : noun}`
+}
+
+/** The tab's title says how the run stands: "▶ 0.9724 @2300 · digits". */
+export function runTitle(run: { state: string; name: string }, best: string, step: number | null | undefined): string {
+  const value = step === null || step === undefined ? '' : ` ${best} @${step}`
+  return `${stateWords(run.state).mark}${value} · ${run.name}`
+}
