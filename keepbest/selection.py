@@ -1,0 +1,16 @@
+"""Which look is best. The selector takes raw values: min_delta and smoothing belong to the stopper alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from keepbest.stopping.look import Look, Mode, is_better
+
+
+def find_best(looks: Iterable[Look], mode: Mode) -> Look | None:
+    """Return the first strict raw best, or None where no look has a finite value. Ties go to the earlier look."""
+    best: Look | None = None
+    for look in looks:
+        if is_better(look.value, best.value if best else None, mode):
+            best = look
+    return best

@@ -1,0 +1,41 @@
+"""When to stop: pure policies over looks, the same code in trainer, tracker and replay.
+
+A policy is a state machine: `start() -> state`, `observe(state, look) -> (state, decision)`,
+`deadline(state) -> step or None`. Its state is JSON after every look.
+"""
+
+from __future__ import annotations
+
+from keepbest.stopping.compose import AnyOf
+from keepbest.stopping.guards import CheckFinite, DivergenceThreshold, MaxSeconds, MaxSteps, StoppingThreshold
+from keepbest.stopping.look import Decision, Look, Mode, State, Verdict, is_better
+from keepbest.stopping.patience import Patience
+from keepbest.stopping.policy import Policy
+from keepbest.stopping.registry import PolicyInfo, build, describe
+from keepbest.stopping.syntax import parse, render
+
+#: The stopper of a run that asks for none: ten looks of patience, and never on with a NaN.
+DEFAULT_STOPPER = "patience(checks=10) | check_finite()"
+
+__all__ = [
+    "DEFAULT_STOPPER",
+    "AnyOf",
+    "CheckFinite",
+    "Decision",
+    "DivergenceThreshold",
+    "Look",
+    "MaxSeconds",
+    "MaxSteps",
+    "Mode",
+    "Patience",
+    "Policy",
+    "PolicyInfo",
+    "State",
+    "StoppingThreshold",
+    "Verdict",
+    "build",
+    "describe",
+    "is_better",
+    "parse",
+    "render",
+]

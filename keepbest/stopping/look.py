@@ -1,0 +1,123 @@
+"""Looks, verdicts and decisions: what goes into a stopping policy and what comes out. Plain values, no behaviour."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from keepbest.errors import PolicyError
+from keepbest.status import StopReason
+
+Mode = Literal["max", "min"]
+Unit = Literal["checks", "steps"]
+#: A policy's whole memory: JSON after every look, so that it survives in a checkpoint and continues anywhere.
+State = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One validation at `step`: `value` of the monitored metric on `n` examples.
+
+    A look without a value says only that training has come this far; it measures nothing.
+    `seconds` is the training time of the run so far, over all attempts; `train` the training loss.
+    """
+
+    step: int
+    value: float | None = None
+    n: int | None = None
+    train: float | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "step", _whole(self.step))
+        for name in ("value", "train", "seconds"):
+            object.__setattr__(self, name, _number(name, getattr(self, name)))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one policy says at a look. `at_step` is the step at which it stops, which may lie before the look."""
+
+    policy: str
+    version: int
+    stop: bool
+    message: str
+    at_step: int
+    reason: StopReason | None = None
+    wait: int | None = None
+    patience_left: int | None = None
+    unit: Unit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The stopper's answer at a look: one row of the decision ledger.
+
+    `improved`, `best_step` and `best_value` are the selector's: the first strict raw best, worth a snapshot whatever
+    the policy's min_delta. `wait` and `patience_left` are the policy's and count in `unit`.
+    """
+
+    stop: bool
+    improved: bool
+    at_step: int
+    message: str
+    reason: StopReason | None = None
+    best_step: int | None = None
+    best_value: float | None = None
+    wait: int | None = None
+    patience_left: int | None = None
+    unit: Unit | None = None
+    verdicts: tuple[Verdict, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON, named as in the API."""
+        return {**asdict(self), "reason": _text(self.reason), "verdicts": [_verdict_json(v) for v in self.verdicts]}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Decision:
+        """Rebuild what `to_json` gave."""
+        verdicts = tuple(Verdict(**{**v, "reason": _reason(v["reason"])}) for v in plain["verdicts"])
+        return cls(**{**plain, "reason": _reason(plain["reason"]), "verdicts": verdicts})
+
+
+def is_better(value: float | None, than: float | None, mode: Mode) -> bool:
+    """Whether `value` is strictly better in float64; nothing non-finite is, anything finite beats no value."""
+    if value is None or not math.isfinite(value):
+        return False
+    if than is None:
+        return True
+    return value > than if mode == "max" else value < than
+
+
+def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+    return {**asdict(verdict), "reason": _text(verdict.reason)}
+
+
+def _text(reason: StopReason | None) -> str | None:
+    return None if reason is None else reason.value
+
+
+def _reason(text: str | None) -> StopReason | None:
+    return None if text is None else StopReason(text)
+
+
+def _whole(step: object) -> int:
+    try:
+        whole = operator.index(step)  # type: ignore[arg-type]  # NumPy and TensorFlow integers too
+    except TypeError:
+        raise PolicyError(f"A step is a whole number, but got {step!r}.", field="step") from None
+    if whole < 0:
+        raise PolicyError(f"A step is never negative, but got {whole}.", field="step")
+    return whole
+
+
+def _number(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type]  # whatever converts: NumPy scalars, zero-dimensional tensors
+    except (TypeError, ValueError, OverflowError):
+        raise PolicyError(f"The {name} of a look is a number, but got {value!r}.", field=name) from None

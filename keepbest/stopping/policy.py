@@ -1,0 +1,214 @@
+"""The frame around every policy: order of looks, raw best, the recorded decision. A policy adds only its own rule.
+
+A decision is a record, not a latch that is computed again: after a stop the same decision comes back, and the same
+step with the same value gets the same answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from keepbest.errors import PolicyError
+from keepbest.status import StopReason
+from keepbest.stopping.look import Decision, Look, Mode, State, Unit, Verdict, is_better
+from keepbest.stopping.params import check_mode, check_params
+
+#: What one rule remembers; the frame's `State` holds it under "memory".
+Memory = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy(ABC):
+    """A stopping policy: frozen parameters, no clock, no input or output, no random.
+
+    Looks come in order of step. `mode` says which way is better and is never guessed from a metric's name.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    reason: ClassVar[StopReason]
+
+    mode: Mode
+
+    def __post_init__(self) -> None:
+        check_mode(self.mode)
+        check_params(self)
+
+    def start(self) -> State:
+        """Return the state before the first look."""
+        return {
+            "policy": self.signature,
+            "looks": 0,
+            "last": None,
+            "best_step": None,
+            "best_value": None,
+            "decision": None,
+            "memory": self.begin(),
+        }
+
+    def observe(self, state: State, look: Look) -> tuple[State, Decision]:
+        """Judge one look: the state after it, and the decision.
+
+        Raises PolicyError when the state is another policy's, the step lies before the last look's, or the last
+        look's step comes again with another value.
+        """
+        self._check_state(state)
+        recorded = _recorded(state, look)
+        if recorded is not None:
+            return state, recorded
+        due = self.due(state["memory"])
+        if due is not None and look.step > due:
+            look = Look(due)  # training should have ended there: this measurement never happened
+        return self._judge(state, look)
+
+    def deadline(self, state: State) -> int | None:
+        """Return the first step at which silence alone stops, or None when only a look can.
+
+        A trainer that comes to this step measures there if a look is due, then observes `Look(step, value or None)`.
+        """
+        self._check_state(state)
+        if state["decision"] is not None and state["decision"]["stop"]:
+            return int(state["decision"]["at_step"])
+        return self.due(state["memory"])
+
+    @abstractmethod
+    def begin(self) -> Memory:
+        """Return what this rule remembers before the first look."""
+
+    @abstractmethod
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        """Apply this rule to one look (its value may be None) without changing `memory`."""
+
+    def due(self, memory: Memory) -> int | None:
+        """Return the step at which this rule stops without any look."""
+        return None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters as the JSON form names them."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if "param" in field.metadata}
+
+    @property
+    def parts(self) -> tuple[Policy, ...]:
+        """The policies inside a composition."""
+        return ()
+
+    @property
+    def signature(self) -> str:
+        """Names and versions, which a state must match; parameters may change between two attempts of a run."""
+        inner = ",".join(part.signature for part in self.parts)
+        return f"{self.name}@{self.version}" + (f"({inner})" if inner else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form with every parameter written out; `build` makes the same policy of it."""
+        parts = [part.to_json() for part in self.parts]
+        return {"name": self.name, "version": self.version, "params": self.params, "policies": parts}
+
+    def fingerprint(self) -> str:
+        """Return a digest of mode, names, versions and parameters: equal means that the same rule was run."""
+        text = json.dumps({"mode": self.mode, **self.to_json()}, sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def verdict(
+        self,
+        look: Look,
+        message: str,
+        *,
+        stop: bool = False,
+        wait: int | None = None,
+        patience_left: int | None = None,
+        unit: Unit | None = None,
+    ) -> Verdict:
+        """Return this policy's verdict at `look`."""
+        reason = self.reason if stop else None
+        return Verdict(self.name, self.version, stop, message, look.step, reason, wait, patience_left, unit)
+
+    def _check_state(self, state: State) -> None:
+        if state.get("policy") != self.signature:
+            raise PolicyError(
+                f"This state was written by {state.get('policy')!r}, but the policy is {self.signature!r}.",
+                field="stopper",
+                hint="Start the policy anew with start(), or continue with the policy the run began with.",
+            )
+
+    def _judge(self, state: State, look: Look) -> tuple[State, Decision]:
+        memory, verdicts = self.judge(state["memory"], look)
+        improved = is_better(look.value, state["best_value"], self.mode)
+        after = {**state, "memory": memory}
+        if improved:
+            after |= {"best_step": look.step, "best_value": look.value}
+        decision = _decide(after, look, improved, verdicts)
+        if look.value is not None:
+            after |= {"looks": state["looks"] + 1, "last": {"step": look.step, "value": _named(look.value)}}
+        if look.value is not None or decision.stop:
+            after["decision"] = decision.to_json()
+        return after, decision
+
+
+def _recorded(state: State, look: Look) -> Decision | None:
+    """Return the decision that stands already for this look, if there is one."""
+    recorded, last = state["decision"], state["last"]
+    if recorded is not None and recorded["stop"]:
+        return Decision.from_json(recorded)
+    if last is None or look.value is None or look.step > last["step"]:
+        return None
+    if look.step < last["step"]:
+        raise PolicyError(
+            f"A look at step {look.step} came after the look at step {last['step']}.",
+            field="step",
+            hint="Looks come in order of step; after a roll back, go on from the state kept in that snapshot.",
+        )
+    if _named(look.value) != last["value"]:
+        raise PolicyError(
+            f"Step {look.step} was measured as {last['value']} before, and now as {look.value}.",
+            field="value",
+            hint="One step has one value: is the validation data shuffled, cut short or augmented?",
+        )
+    return Decision.from_json(recorded)
+
+
+def _decide(state: State, look: Look, improved: bool, verdicts: Sequence[Verdict]) -> Decision:
+    stops = sorted((verdict for verdict in verdicts if verdict.stop), key=lambda verdict: verdict.at_step)
+    patient = next((verdict for verdict in verdicts if verdict.unit is not None), None)
+    spoken = stops[0] if stops else patient or verdicts[0]
+    return Decision(
+        stop=bool(stops),
+        improved=improved,
+        at_step=spoken.at_step if stops else look.step,
+        message=_sentence(state, look, improved, spoken),
+        reason=spoken.reason,
+        best_step=state["best_step"],
+        best_value=state["best_value"],
+        wait=patient.wait if patient else None,
+        patience_left=patient.patience_left if patient else None,
+        unit=patient.unit if patient else None,
+        verdicts=tuple(verdicts),
+    )
+
+
+def _sentence(state: State, look: Look, improved: bool, spoken: Verdict) -> str:
+    if spoken.stop:
+        return f"Stop at step {spoken.at_step}: {spoken.message}; {_best(state)}."
+    if look.value is None:
+        return f"No value at step {look.step}; {_best(state)}."
+    if improved:
+        return f"Step {look.step}: {look.value:.10g} is the best so far; {spoken.message}."
+    return f"Step {look.step}: {look.value:.10g}; {spoken.message}; {_best(state)}."
+
+
+def _best(state: State) -> str:
+    if state["best_step"] is None:
+        return "no finite value so far"
+    return f"best {state['best_value']:.10g} at step {state['best_step']}"
+
+
+def _named(value: float) -> float | str:
+    """Return a float that JSON can carry; NaN and the infinities by the names the API gives them."""
+    if value != value:
+        return "NaN"
+    return {float("inf"): "Infinity", float("-inf"): "-Infinity"}.get(value, value)

@@ -1,0 +1,164 @@
+"""Names -> policies: builds a policy from its JSON form, and describes all of them for docs, forms and help.
+
+The JSON form is `{"name": "patience", "params": {"checks": 10}, "policies": []}`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+from keepbest.errors import InvalidInput
+from keepbest.stopping.compose import AnyOf
+from keepbest.stopping.guards import CheckFinite, DivergenceThreshold, MaxSeconds, MaxSteps, StoppingThreshold
+from keepbest.stopping.look import Mode
+from keepbest.stopping.params import Kind, Param
+from keepbest.stopping.patience import Patience
+from keepbest.stopping.policy import Policy
+
+MAX_DEPTH = 4
+MAX_PARTS = 10
+
+_KINDS: tuple[type[Policy], ...] = (
+    Patience,
+    StoppingThreshold,
+    DivergenceThreshold,
+    CheckFinite,
+    MaxSteps,
+    MaxSeconds,
+    AnyOf,
+)
+POLICIES: dict[str, type[Policy]] = {kind.name: kind for kind in _KINDS}
+
+
+@dataclass(frozen=True, slots=True)
+class ParamInfo:
+    """One parameter as docs and forms show it; `default` is None where there is none."""
+
+    name: str
+    kind: Kind
+    default: Any
+    required: bool
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyInfo:
+    """One policy as docs and forms show it."""
+
+    name: str
+    version: int
+    summary: str
+    params: tuple[ParamInfo, ...]
+    composes: bool
+
+
+def build(spec: Mapping[str, Any], mode: Mode, *, field: str = "stopper") -> Policy:
+    """Make a policy of its JSON form, or raise InvalidInput that names the wrong field below `field`."""
+    return _build(spec, mode, field, depth=1)
+
+
+def describe() -> list[PolicyInfo]:
+    """Return every policy there is, with its parameters."""
+    return [
+        PolicyInfo(
+            kind.name, kind.version, inspect.cleandoc(kind.__doc__ or ""), declared_params(kind), _composes(kind)
+        )
+        for kind in _KINDS
+    ]
+
+
+def declared_params(kind: type[Policy]) -> tuple[ParamInfo, ...]:
+    """Return the parameters of one policy in the order of their declaration."""
+    return tuple(
+        ParamInfo(f.name, param.kind, None if f.default is MISSING else f.default, f.default is MISSING, param.help)
+        for f in fields(kind)
+        if isinstance(param := f.metadata.get("param"), Param)
+    )
+
+
+def get_kind(name: object, *, field: str = "stopper.name") -> type[Policy]:
+    """Return the policy of that name, or raise InvalidInput with the nearest right one."""
+    if isinstance(name, str) and name in POLICIES:
+        return POLICIES[name]
+    raise InvalidInput(f"There is no policy {name!r}.", field=field, hint=nearest(str(name), POLICIES))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint: the known word nearest to `word`, or all of them."""
+    words = list(known)
+    close = difflib.get_close_matches(word, words, n=1)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return "Known: " + ", ".join(words) + "." if words else "It takes none."
+
+
+def _build(spec: Mapping[str, Any], mode: Mode, field: str, depth: int) -> Policy:
+    _check_form(spec, field)
+    kind = get_kind(spec.get("name"), field=f"{field}.name")
+    _check_version(kind, spec.get("version", kind.version), field)
+    arguments = _arguments(kind, spec.get("params") or {}, f"{field}.params")
+    parts = _parts(kind, spec.get("policies") or [], mode, f"{field}.policies", depth)
+    try:
+        return kind(mode=mode, **arguments, **parts)
+    except InvalidInput as error:
+        raise _below(error, field) from None
+
+
+def _check_form(spec: object, field: str) -> None:
+    if not isinstance(spec, Mapping):
+        raise InvalidInput(f"A policy is an object with a name, but got {spec!r}.", field=field)
+    known = ("name", "version", "params", "policies")
+    for key in spec:
+        if key not in known:
+            raise InvalidInput(f"A policy has no field {key!r}.", field=f"{field}.{key}", hint=nearest(str(key), known))
+    if not isinstance(spec.get("params") or {}, Mapping):
+        raise InvalidInput("params is an object of names and values.", field=f"{field}.params")
+    if not isinstance(spec.get("policies") or [], Sequence) or isinstance(spec.get("policies"), str):
+        raise InvalidInput("policies is a list of policies.", field=f"{field}.policies")
+
+
+def _check_version(kind: type[Policy], version: object, field: str) -> None:
+    if version != kind.version:
+        raise InvalidInput(
+            f"This keepbest knows {kind.name} in version {kind.version}, not {version!r}.",
+            field=f"{field}.version",
+            hint="Install the keepbest that the run was made with, or leave the version out.",
+        )
+
+
+def _arguments(kind: type[Policy], params: Mapping[str, Any], field: str) -> dict[str, Any]:
+    declared = {param.name: param for param in declared_params(kind)}
+    for name in params:
+        if name not in declared:
+            hint = nearest(str(name), declared)
+            raise InvalidInput(f"{kind.name} has no parameter {name!r}.", field=f"{field}.{name}", hint=hint)
+    for name, param in declared.items():
+        if param.required and params.get(name) is None:
+            raise InvalidInput(f"{kind.name} needs {name}: {param.help}.", field=f"{field}.{name}")
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _parts(
+    kind: type[Policy], specs: Sequence[Mapping[str, Any]], mode: Mode, field: str, depth: int
+) -> dict[str, tuple[Policy, ...]]:
+    if not _composes(kind):
+        if specs:
+            raise InvalidInput(f"{kind.name} holds no other policies.", field=field, hint="Use any_of.")
+        return {}
+    if depth >= MAX_DEPTH or len(specs) > MAX_PARTS:
+        raise InvalidInput(f"At most {MAX_PARTS} policies in one, {MAX_DEPTH} deep.", field=field)
+    return {"policies": tuple(_build(spec, mode, f"{field}.{i}", depth + 1) for i, spec in enumerate(specs))}
+
+
+def _composes(kind: type[Policy]) -> bool:
+    return any(f.name == "policies" for f in fields(kind))
+
+
+def _below(error: InvalidInput, field: str) -> InvalidInput:
+    outside = error.field in ("mode", None)
+    place = error.field if outside else f"{field}.{'' if error.field == 'policies' else 'params.'}{error.field}"
+    return InvalidInput(error.message, field=place, hint=error.hint)

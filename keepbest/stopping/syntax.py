@@ -1,0 +1,188 @@
+"""The one way to write a policy as text: `patience(checks=10, min_delta=0.001) | max_seconds(3600)`.
+
+`a | b` is any_of(a, b). Shorthands: `1000steps` is patience(steps=1000), `10checks` and `10` are patience(checks=10).
+A first argument without a name is the policy's first parameter. Errors point at the place.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from keepbest.errors import InvalidInput
+from keepbest.stopping.registry import build, declared_params, get_kind, nearest
+
+MAX_LENGTH = 2000
+
+_TOKENS = re.compile(
+    r"\s*(?:(?P<shorthand>\d[\d_]*\s*(?:steps|step|checks|check)\b)|(?P<number>[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+    r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>[(),=|])|(?P<end>$)|(?P<other>.))"
+)
+_LITERALS: dict[str, bool | None] = {"true": True, "false": False, "none": None, "null": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    kind: str
+    text: str
+    at: int
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Return the JSON form of a policy written as text, or raise InvalidInput with the place marked by a caret."""
+    if len(text) > MAX_LENGTH:
+        raise InvalidInput(f"A policy is at most {MAX_LENGTH} characters long.", field="stopper")
+    flat = re.sub(r"\s", " ", text)
+    reader = _Reader(flat, _split(flat))
+    spec = reader.read_policy()
+    reader.check(spec)
+    return spec
+
+
+def render(spec: dict[str, Any]) -> str:
+    """Write a JSON form as text; parameters left at null are left out.
+
+    `parse` reads it back; compositions inside compositions come back flat, which stops at the same looks.
+    """
+    if spec["name"] == "any_of":
+        return " | ".join(render(part) for part in spec["policies"])
+    params = ((name, value) for name, value in (spec.get("params") or {}).items() if value is not None)
+    return f"{spec['name']}({', '.join(f'{name}={_literal(value)}' for name, value in params)})"
+
+
+@dataclass
+class _Reader:
+    text: str
+    tokens: list[Token]
+    position: int = 0
+    places: dict[str, int] = field(default_factory=dict)
+
+    def read_policy(self) -> dict[str, Any]:
+        if not any(token.text == "|" for token in self.tokens):
+            spec = self._read_term("stopper")
+        else:
+            parts = [self._read_term("stopper.policies.0")]
+            while self._take("|"):
+                parts.append(self._read_term(f"stopper.policies.{len(parts)}"))
+            spec = {"name": "any_of", "params": {}, "policies": parts}
+        if self._next.kind != "end":
+            self._fail(self._next.at, f"'|' or the end was expected, not {self._next.text!r}")
+        return spec
+
+    def check(self, spec: dict[str, Any]) -> None:
+        """Build the policy once, so that a wrong value is shown at its place."""
+        try:
+            build(spec, "max")
+        except InvalidInput as error:
+            self._fail(self._find_place(error.field or ""), error.message.rstrip("."), error.field, error.hint)
+
+    @property
+    def _next(self) -> Token:
+        return self.tokens[self.position]
+
+    def _advance(self) -> Token:
+        token = self._next
+        self.position += 1
+        return token
+
+    def _take(self, sign: str) -> bool:
+        found = self._next.kind == "sign" and self._next.text == sign
+        self.position += found
+        return found
+
+    def _read_term(self, place: str) -> dict[str, Any]:
+        token = self._advance()
+        self.places[place] = token.at
+        if token.kind in ("shorthand", "number"):
+            return self._expand(token, place)
+        if token.kind != "word":
+            what = "nothing" if token.kind == "end" else repr(token.text)
+            self._fail(token.at, f"a policy was expected, but here is {what}", hint="For example: patience(checks=10)")
+        self._known(token, place)
+        return {"name": token.text, "params": self._read_arguments(token.text, place), "policies": []}
+
+    def _known(self, token: Token, place: str) -> None:
+        try:
+            get_kind(token.text)
+        except InvalidInput as error:
+            self._fail(token.at, error.message.rstrip("."), f"{place}.name", error.hint)
+        if token.text == "any_of":
+            self._fail(token.at, "any_of is written with '|'", hint="For example: patience(10) | max_seconds(3600)")
+
+    def _expand(self, token: Token, place: str) -> dict[str, Any]:
+        digits = re.match(r"[\d_]+", token.text)
+        if digits is None or (token.kind == "number" and digits.group() != token.text):
+            self._fail(token.at, f"patience is a whole number, not {token.text!r}", hint="For example: 10checks")
+        unit = "steps" if "step" in token.text else "checks"
+        self.places[f"{place}.params.{unit}"] = token.at
+        return {"name": "patience", "params": {unit: int(digits.group().replace("_", ""))}, "policies": []}
+
+    def _read_arguments(self, policy: str, place: str) -> dict[str, Any]:
+        params: dict[str, Any] = {}
+        if not self._take("(") or self._take(")"):
+            return params
+        while True:
+            self._read_argument(policy, params, f"{place}.params")
+            if self._take(")"):
+                return params
+            if not self._take(","):
+                self._fail(self._next.at, "',' or ')' was expected")
+
+    def _read_argument(self, policy: str, params: dict[str, Any], place: str) -> None:
+        token = self._next
+        name = self._read_name(policy, place, first=not params)
+        if name in params:
+            self._fail(token.at, f"{name} is given twice")
+        self.places[f"{place}.{name}"] = self._next.at
+        params[name] = self._read_value()
+
+    def _read_name(self, policy: str, place: str, *, first: bool) -> str:
+        declared = [param.name for param in declared_params(get_kind(policy))]
+        token = self._next
+        if token.kind == "word" and token.text.lower() not in _LITERALS:
+            self.position += 1
+            if not self._take("="):
+                self._fail(self._next.at, f"'=' and a value were expected after {token.text!r}")
+            return self._declared(policy, token, declared, place)
+        if not first or not declared:
+            self._fail(token.at, f"a parameter's name was expected; {policy} has: {', '.join(declared) or 'none'}")
+        return declared[0]
+
+    def _declared(self, policy: str, token: Token, declared: list[str], place: str) -> str:
+        if token.text not in declared:
+            hint = nearest(token.text, declared)
+            self._fail(token.at, f"{policy} has no parameter {token.text!r}", f"{place}.{token.text}", hint)
+        return token.text
+
+    def _read_value(self) -> Any:
+        token = self._advance()
+        if token.kind == "number":
+            digits = token.text.replace("_", "")
+            return int(digits) if re.fullmatch(r"[-+]?\d+", digits) else float(digits)
+        if token.kind == "word" and token.text.lower() in _LITERALS:
+            return _LITERALS[token.text.lower()]
+        return self._fail(token.at, f"a number, true or false was expected, not {token.text!r}")
+
+    def _find_place(self, path: str) -> int:
+        while path and path not in self.places:
+            path = path.rpartition(".")[0]
+        return self.places.get(path, 0)
+
+    def _fail(self, at: int, message: str, field: str | None = "stopper", hint: str | None = None) -> NoReturn:
+        marked = f"{message}:\n  {self.text}\n  {' ' * at}^"
+        raise InvalidInput(marked[0].upper() + marked[1:], field=field, hint=hint)
+
+
+def _split(text: str) -> list[Token]:
+    tokens = []
+    for match in _TOKENS.finditer(text):
+        kind = match.lastgroup or "end"
+        tokens.append(Token(kind, match.group(kind), match.start(kind)))
+        if kind == "end":
+            break
+    return tokens
+
+
+def _literal(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -1,0 +1,85 @@
+"""The same losses through Keras' own EarlyStopping: where we agree, and where we differ on purpose."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from keepbest.stopping import Mode, Patience
+from tests.keepbest.stopping.watch import decisions_of, looks_of
+
+keras = pytest.importorskip("keras", reason="Keras is not installed: pip install 'keepbest[train]'")
+NAN = math.nan
+
+
+class _Model:
+    """As much of a model as the callback touches."""
+
+    stop_training = False
+
+    def get_weights(self) -> list[Any]:
+        return []
+
+
+def keras_stop(mode: Mode, patience: int, min_delta: float, values: list[float]) -> tuple[int | None, int | None]:
+    """Return the epoch after which Keras stops and its best epoch, both counted from one."""
+    callback = keras.callbacks.EarlyStopping("v", mode=mode, patience=patience, min_delta=min_delta)
+    model = _Model()
+    callback.set_model(model)
+    callback.on_train_begin()
+    for epoch, value in enumerate(values):
+        callback.on_epoch_end(epoch, {"v": value})
+        if model.stop_training:
+            return epoch + 1, callback.best_epoch + 1
+    return None, callback.best_epoch + 1
+
+
+def our_stop(mode: Mode, patience: int, min_delta: float, values: list[float]) -> tuple[int | None, int | None]:
+    policy = Patience(mode=mode, checks=patience, min_delta=min_delta)
+    last = decisions_of(policy, looks_of(values))[-1]
+    return (last.at_step if last.stop else None), last.best_step
+
+
+@pytest.mark.parametrize(
+    ("mode", "patience", "min_delta", "values"),
+    [
+        ("min", 1, 0.0, [10, 9, 8, 9, 8.9, 8.9]),
+        ("min", 2, 0.0, [10, 9, 8, 9, 8.9, 8.9]),
+        ("min", 3, 0.0, [10, 9, 8, 9, 8.9, 8.9]),
+        ("max", 2, 0.0, [0.5, 0.5, 0.5, 0.5]),
+        ("max", 2, 0.25, [1.0, 1.25, 1.25]),
+        ("max", 3, 0.0, [0.1, 0.3, NAN, 0.2, 0.4, NAN, NAN, NAN]),
+        ("min", 5, 0.0, [3.0, 2.0, 1.0]),
+    ],
+)
+def test_where_keras_is_right_we_agree(mode: Mode, patience: int, min_delta: float, values: list[float]) -> None:
+    assert our_stop(mode, patience, min_delta, values) == keras_stop(mode, patience, min_delta, values)
+
+
+@pytest.mark.parametrize(
+    ("mode", "patience", "min_delta", "values", "theirs", "ours"),
+    [
+        # A first NaN stays Keras' best for ever.
+        ("max", 2, 0.0, [NAN, 0.5, 0.6, 0.7], (3, 1), (None, 4)),
+        # Keras compares in float32: a gain of 1e-9 is a tie.
+        ("max", 1, 0.0, [0.98, 0.98 + 1e-9], (2, 1), (None, 2)),
+        # Infinity becomes Keras' best and cannot be beaten.
+        ("max", 2, 0.0, [0.5, math.inf, 0.6, 0.7], (4, 2), (None, 4)),
+        # Below min_delta Keras drops the best look along with the improvement; we keep it.
+        ("max", 2, 0.1, [0.90, 0.95, 0.99], (3, 1), (3, 3)),
+    ],
+)
+def test_where_we_differ_on_purpose(
+    mode: Mode, patience: int, min_delta: float, values: list[float], theirs: Any, ours: Any
+) -> None:
+    assert keras_stop(mode, patience, min_delta, values) == theirs
+    assert our_stop(mode, patience, min_delta, values) == ours
+
+
+def test_patience_0_means_1_to_keras_and_is_refused_by_us() -> None:
+    values = [10.0, 9.0, 9.5, 9.6]
+    assert keras_stop("min", 0, 0.0, values) == keras_stop("min", 1, 0.0, values) == (3, 2)
+    with pytest.raises(Exception, match="at least 1"):
+        Patience(mode="min", checks=0)

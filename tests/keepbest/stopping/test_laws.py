@@ -1,0 +1,136 @@
+"""Laws that every policy keeps, whatever the looks."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepbest.selection import find_best
+from keepbest.stopping import (
+    AnyOf,
+    CheckFinite,
+    Decision,
+    DivergenceThreshold,
+    Look,
+    MaxSeconds,
+    MaxSteps,
+    Mode,
+    Patience,
+    Policy,
+    StoppingThreshold,
+    is_better,
+)
+
+MODES: st.SearchStrategy[Mode] = st.sampled_from(["max", "min"])
+COUNTS = st.integers(1, 6)
+FEW_VALUES = st.sampled_from([0.0, 0.1, 0.5, 0.5000001, 0.9, -1.0, math.nan, math.inf, -math.inf])
+VALUES = st.one_of(st.none(), FEW_VALUES, st.floats())
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    mode = draw(MODES)
+    parts: list[Policy] = draw(st.lists(leaves(mode), min_size=1, max_size=3))
+    return parts[0] if len(parts) == 1 else AnyOf(mode=mode, policies=tuple(parts))
+
+
+def leaves(mode: Mode) -> st.SearchStrategy[Policy]:
+    tuning = {"min_delta": st.sampled_from([0.0, 0.1]), "smoothing": st.sampled_from([0.0, 0.6])}
+    late = st.sampled_from([0, 30])
+    return st.one_of(
+        st.builds(Patience, mode=st.just(mode), checks=COUNTS, start_from=late, **tuning),
+        st.builds(
+            Patience,
+            mode=st.just(mode),
+            steps=st.integers(1, 60),
+            start_from=late,
+            every_step=st.booleans(),
+            inclusive=st.booleans(),
+            **tuning,
+        ),
+        st.builds(StoppingThreshold, mode=st.just(mode), threshold=st.floats(-1, 2)),
+        st.builds(DivergenceThreshold, mode=st.just(mode), threshold=st.floats(-1, 2)),
+        st.builds(CheckFinite, mode=st.just(mode)),
+        st.builds(MaxSteps, mode=st.just(mode), steps=st.integers(1, 90)),
+        st.builds(MaxSeconds, mode=st.just(mode), seconds=st.floats(1, 60)),
+    )
+
+
+@st.composite
+def records(draw: st.DrawFn) -> list[Look]:
+    """Looks in order of step, some without a value, one second a step."""
+    gaps = draw(st.lists(st.integers(1, 15), max_size=15))
+    steps = [sum(gaps[: i + 1]) for i in range(len(gaps))]
+    return [Look(step=step, value=draw(VALUES), seconds=float(step)) for step in steps]
+
+
+def straight(policy: Policy, looks: list[Look]) -> list[Decision]:
+    state, decisions = policy.start(), []
+    for look in looks:
+        state, decision = policy.observe(state, look)
+        decisions.append(decision)
+    return decisions
+
+
+def carried(policy: Policy, looks: list[Look]) -> list[Decision]:
+    """As `straight`, but everything goes through JSON after each look, and each look is told twice."""
+    text, decisions = json.dumps(policy.start(), allow_nan=False), []
+    for look in looks:
+        state, decision = policy.observe(json.loads(text), look)
+        text = json.dumps(state, allow_nan=False)
+        state, again = policy.observe(json.loads(text), look)
+        assert again == decision
+        assert json.dumps(state, allow_nan=False) == text
+        decisions.append(Decision.from_json(json.loads(json.dumps(decision.to_json(), allow_nan=False))))
+    return decisions
+
+
+@given(policies(), records())
+def test_a_state_goes_through_json_and_every_look_may_be_told_twice(policy: Policy, looks: list[Look]) -> None:
+    assert carried(policy, looks) == straight(policy, looks)
+
+
+@given(policies(), records())
+def test_the_best_is_the_first_strict_raw_best(policy: Policy, looks: list[Look]) -> None:
+    seen = []
+    for look, decision in zip(looks, straight(policy, looks), strict=True):
+        if decision.stop and decision.at_step < look.step:
+            break  # this look and all after it would not have been taken
+        seen.append(look)
+        best = find_best(seen, policy.mode)
+        assert (decision.best_step, decision.best_value) == ((best.step, best.value) if best else (None, None))
+        if decision.stop:
+            break
+
+
+@given(policies(), records())
+def test_a_stop_has_a_reason_and_stays(policy: Policy, looks: list[Look]) -> None:
+    decisions = straight(policy, looks)
+    stops = [decision for decision in decisions if decision.stop]
+    assert all(stop == stops[0] for stop in stops)
+    assert [decision.stop for decision in decisions] == sorted(decision.stop for decision in decisions)
+    assert all((decision.reason is not None) == decision.stop for decision in decisions)
+
+
+@given(policies(), records())
+def test_silence_up_to_the_deadline_stops_and_not_one_step_before(policy: Policy, looks: list[Look]) -> None:
+    state = policy.start()
+    for look in looks:
+        state, decision = policy.observe(state, look)
+    due = policy.deadline(state)
+    if due is None or (looks and decision.stop):
+        return
+    here = max((look.step for look in looks), default=0)
+    if due - 1 >= here:
+        assert not policy.observe(state, Look(due - 1))[1].stop
+    assert policy.observe(state, Look(max(due, here)))[1].stop
+
+
+@given(st.floats(), st.floats(), MODES)
+def test_better_is_strict_and_never_non_finite(a: float, b: float, mode: Mode) -> None:
+    assert not (is_better(a, b, mode) and is_better(b, a, mode))
+    assert not is_better(math.nan, b, mode)
+    assert not is_better(a, a, mode)

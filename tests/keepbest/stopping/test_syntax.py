@@ -1,0 +1,121 @@
+"""Policies as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepbest.errors import InvalidInput
+from keepbest.stopping import build, parse, render
+
+
+def policy(name: str, **params: Any) -> dict[str, Any]:
+    return {"name": name, "params": params, "policies": []}
+
+
+@pytest.mark.parametrize(
+    ("text", "spec"),
+    [
+        ("patience(checks=10, min_delta=0.001)", policy("patience", checks=10, min_delta=0.001)),
+        ("patience", policy("patience")),
+        ("patience()", policy("patience")),
+        ("patience(10)", policy("patience", checks=10)),
+        ("patience(10, min_delta=1e-3)", policy("patience", checks=10, min_delta=0.001)),
+        ("patience(steps=1_000, every_step=False)", policy("patience", steps=1000, every_step=False)),
+        ("patience(steps=10, inclusive=true)", policy("patience", steps=10, inclusive=True)),
+        ("patience(checks=none)", policy("patience", checks=None)),
+        ("1000steps", policy("patience", steps=1000)),
+        (" 1_000 steps ", policy("patience", steps=1000)),
+        ("10checks", policy("patience", checks=10)),
+        ("1check", policy("patience", checks=1)),
+        ("10", policy("patience", checks=10)),
+        ("check_finite()", policy("check_finite")),
+        ("stopping_threshold(-.5)", policy("stopping_threshold", threshold=-0.5)),
+    ],
+)
+def test_one_policy(text: str, spec: dict[str, Any]) -> None:
+    assert parse(text) == spec
+
+
+def test_a_bar_means_any_of() -> None:
+    parts = [policy("patience", checks=10), policy("max_seconds", seconds=3600), policy("check_finite")]
+    assert parse("10checks | max_seconds(3600)\n| check_finite") == {"name": "any_of", "params": {}, "policies": parts}
+
+
+@pytest.mark.parametrize(
+    ("text", "caret", "field", "says"),
+    [
+        ("", 0, "stopper", "here is nothing"),
+        ("pacience(3)", 0, "stopper.name", "no policy"),
+        ("10 | max_sec(3)", 5, "stopper.policies.1.name", "no policy"),
+        ("patience(chekcs=3)", 9, "stopper.params.chekcs", "no parameter 'chekcs'"),
+        ("patience(checks=0)", 16, "stopper.params.checks", "at least 1"),
+        ("10 | patience(checks=0)", 21, "stopper.policies.1.params.checks", "at least 1"),
+        ("patience(checks=3, steps=4)", 25, "stopper.params.steps", "not in both"),
+        ("0steps", 0, "stopper.params.steps", "at least 1"),
+        ("patience(checks=3", 17, "stopper", "',' or ')'"),
+        ("patience(checks 3)", 16, "stopper", "'=' and a value"),
+        ("patience(checks=)", 16, "stopper", "umber, true or false"),
+        ("patience(checks=ten)", 16, "stopper", "umber, true or false"),
+        ("patience(3, 4)", 12, "stopper", "parameter's name"),
+        ("patience(checks=3, checks=4)", 19, "stopper", "given twice"),
+        ("patience(3) max_steps(4)", 12, "stopper", "'|' or the end"),
+        ("patience(3) |", 13, "stopper", "here is nothing"),
+        ("any_of(patience)", 0, "stopper", "written with '|'"),
+        ("check_finite(3)", 13, "stopper", "none"),
+        ("max_steps", 0, "stopper.params.steps", "needs steps"),
+        ("1.5", 0, "stopper", "whole number"),
+        ("patience(checks=3; 4)", 17, "stopper", "',' or ')'"),
+        ("__import__('os')", 0, "stopper.name", "no policy"),
+    ],
+)
+def test_errors_point_at_the_place(text: str, caret: int, field: str, says: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse(text)
+    _, shown, mark = caught.value.message.split("\n")
+    assert says in caught.value.message
+    assert shown == f"  {text}"
+    assert mark.index("^") - 2 == caret
+    assert caught.value.field == field
+
+
+def test_the_nearest_right_name_is_offered() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse("patience(min_detla=3)")
+    assert caught.value.hint == "Did you mean 'min_delta'?"
+
+
+def test_a_long_text_is_refused() -> None:
+    with pytest.raises(InvalidInput):
+        parse("1" * 100_000)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_policy_or_an_error_that_says_why(text: str) -> None:
+    try:
+        build(parse(text), "max")
+    except InvalidInput as error:
+        said = error.message
+    else:
+        said = "a policy"
+    assert said
+
+
+WHOLE = st.integers(1, 10**6)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+POLICIES = st.one_of(
+    st.builds(lambda n, d: policy("patience", checks=n, min_delta=d), WHOLE, st.floats(0, 10)),
+    st.builds(lambda n, e: policy("patience", steps=n, every_step=e), WHOLE, st.booleans()),
+    st.builds(lambda v: policy("stopping_threshold", threshold=v), FINITE),
+    st.builds(lambda n: policy("max_steps", steps=n), WHOLE),
+    st.just(policy("check_finite")),
+)
+
+
+@given(st.lists(POLICIES, min_size=1, max_size=4))
+def test_what_is_rendered_is_read_back(parts: list[dict[str, Any]]) -> None:
+    spec = parts[0] if len(parts) == 1 else {"name": "any_of", "params": {}, "policies": parts}
+    assert parse(render(spec)) == spec
