@@ -1,0 +1,203 @@
+"""A user's code as it travels with a run: one zip, the same bytes for the same files, unpacked without trust.
+
+The digest names the bundle, so a zip must not depend on clocks, owners or the order of a directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pathspec
+
+from keepbest.contract.bundles import MAX_BUNDLE_BYTES, MAX_BUNDLE_FILES
+from keepbest.errors import InvalidInput, TooLarge
+
+#: Unpacked, a bundle is at most this large: ten times what may be sent.
+MAX_UNPACKED_BYTES = 10 * MAX_BUNDLE_BYTES
+#: Never sent, whatever .gitignore says: history, environments, caches, and where secrets usually lie.
+ALWAYS_IGNORED = (
+    ".git/", ".hg/", ".svn/", ".venv/", "venv/", "node_modules/", "__pycache__/", "*.py[co]", ".ipynb_checkpoints/",
+    ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".keepbest/", ".env", "*.pem", ".DS_Store",
+)  # fmt: skip
+_ALWAYS = pathspec.GitIgnoreSpec.from_lines(ALWAYS_IGNORED)
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_MODE = (stat.S_IFREG | 0o644) << 16
+_SHRINK = "Put what the code does not need (data, outputs) into .gitignore, or name the file in a smaller folder."
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A bundle ready to be sent; `skipped` are links that lead out of the folder."""
+
+    content: bytes
+    digest: str
+    files: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+
+
+def pack(folder: Path) -> Packed:
+    """Pack the files of `folder` that its .gitignore files leave in; raises TooLarge past the limits."""
+    root = folder.resolve()
+    found = sorted(_walk(root, root, _rules_above(root)), key=lambda path: path.as_posix())
+    files = [path for path in found if (root / path).resolve().is_relative_to(root)]
+    _check_counts(root, files)
+    content = _zip(root, files)
+    if len(content) > MAX_BUNDLE_BYTES:
+        raise TooLarge(
+            f"{root} packs to {_megabytes(len(content))}; at most {_megabytes(MAX_BUNDLE_BYTES)} are taken.",
+            field="bundle",
+            hint=_SHRINK,
+        )
+    skipped = tuple(path.as_posix() for path in found if path not in files)
+    return Packed(content, digest_of(content), tuple(path.as_posix() for path in files), skipped)
+
+
+def unpack(content: bytes, target: Path) -> list[Path]:
+    """Write the files of a bundle into `target`, which must not exist yet; return their paths.
+
+    Nothing is written unless every entry is a plain file inside `target` and all of them are within the limits.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            paths = _check_entries(entries)
+            target.mkdir(parents=True)
+            return _extract_all(archive, entries, [target / path for path in paths], target)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, zlib.error) as error:
+        raise _refused(f"is not a zip archive that can be read ({error})") from error
+
+
+def digest_of(content: bytes) -> str:
+    """Return the name of a bundle: the SHA-256 of its bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+#: The .gitignore files that apply, outermost first, each with its folder.
+_Rules = tuple[tuple[Path, pathspec.GitIgnoreSpec], ...]
+
+
+def _rules_above(root: Path) -> _Rules:
+    """Return the rules between `root` and the top of the git repository that it lies in, if it lies in one."""
+    for depth, folder in enumerate(root.parents):
+        if (folder / ".git").exists():
+            return tuple((parent, _rules_of(parent)) for parent in reversed(root.parents[: depth + 1]))
+    return ()
+
+
+def _walk(root: Path, folder: Path, above: _Rules) -> Iterator[Path]:
+    rules = (*above, (folder, _rules_of(folder)))
+    for entry in os.scandir(folder):
+        path = Path(entry.path)
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if _is_ignored(path, is_folder, rules):
+            continue
+        if is_folder:
+            yield from _walk(root, path, rules)
+        elif path.is_file():
+            yield path.relative_to(root)
+
+
+def _rules_of(folder: Path) -> pathspec.GitIgnoreSpec:
+    file = folder / ".gitignore"
+    lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
+    return pathspec.GitIgnoreSpec.from_lines(lines)
+
+
+def _is_ignored(path: Path, is_folder: bool, rules: _Rules) -> bool:
+    """The nearest .gitignore that has a say decides, as git does it; what is always ignored comes first."""
+    if _ALWAYS.match_file(path.name + "/" * is_folder):
+        return True
+    for folder, spec in reversed(rules):
+        said = spec.check_file(path.relative_to(folder).as_posix() + "/" * is_folder).include
+        if said is not None:
+            return bool(said)
+    return False
+
+
+def _check_counts(root: Path, files: list[Path]) -> None:
+    if not files:
+        raise InvalidInput(f"There are no files to send in {root}.", field="bundle")
+    if len(files) > MAX_BUNDLE_FILES:
+        raise TooLarge(
+            f"{root} has {len(files)} files; at most {MAX_BUNDLE_FILES} are taken.", field="bundle", hint=_SHRINK
+        )
+    sizes = sum((root / path).stat().st_size for path in files)
+    if sizes > MAX_UNPACKED_BYTES:
+        raise TooLarge(
+            f"{root} has {_megabytes(sizes)} of files; at most {_megabytes(MAX_UNPACKED_BYTES)} are taken.",
+            field="bundle",
+            hint=_SHRINK,
+        )
+
+
+def _zip(root: Path, files: list[Path]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for path in files:
+            entry = zipfile.ZipInfo(path.as_posix(), _EPOCH)
+            entry.external_attr, entry.create_system = _MODE, 3
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, (root / path).read_bytes())
+    return buffer.getvalue()
+
+
+def _check_entries(entries: list[zipfile.ZipInfo]) -> list[PurePosixPath]:
+    if len(entries) > MAX_BUNDLE_FILES:
+        raise _refused(f"has {len(entries)} files; at most {MAX_BUNDLE_FILES} are taken")
+    if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
+        raise _refused(f"unpacks to more than {_megabytes(MAX_UNPACKED_BYTES)}")
+    paths = [_check_entry(entry) for entry in entries]
+    taken = {path.as_posix().casefold() for path in paths}
+    folders = {parent.as_posix().casefold() for path in paths for parent in path.parents}
+    if len(taken) < len(paths) or taken & folders:
+        raise _refused("names a file twice")
+    return paths
+
+
+def _check_entry(entry: zipfile.ZipInfo) -> PurePosixPath:
+    name, mode = entry.orig_filename, entry.external_attr >> 16
+    path = PurePosixPath(name)
+    parts_are_plain = all(part not in ("", ".", "..") for part in name.split("/"))
+    if not parts_are_plain or path.is_absolute() or any(char in name for char in "\\:\0") or not name.isprintable():
+        raise _refused(f"has a file whose name leads elsewhere: {name!r}")
+    if (mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG)) or entry.is_dir():
+        raise _refused(f"has an entry that is no plain file: {name!r}")
+    if entry.flag_bits & 0x1:
+        raise _refused(f"has an encrypted file: {name!r}")
+    return path
+
+
+def _extract_all(
+    archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], paths: list[Path], target: Path
+) -> list[Path]:
+    try:
+        return [_extract(archive, entry, path) for entry, path in zip(entries, paths, strict=True)]
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(entry) as source:
+        content = source.read(entry.file_size + 1)  # zipfile stops at the size that was checked
+    with path.open("xb") as file:
+        file.write(content)
+    return path
+
+
+def _refused(what: str) -> InvalidInput:
+    return InvalidInput(f"The code bundle {what}.", field="bundle", hint="Submit the run again with `keepbest submit`.")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"
