@@ -1,0 +1,249 @@
+"""The database's door: engines, transactions, the schema's revision, and the database's errors in our own words.
+
+A request opens one transaction, `read` or `write`; store functions take the open `Connection` and never commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+
+from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, SchemaMismatch
+from tracker.settings import Settings
+
+#: The newest revision in migrations/versions (a test compares), so that a start needs no Alembic.
+REVISION = "0001"
+MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
+UPGRADE_COMMAND = "python -m tracker.db upgrade"
+
+_WRITE = "keepbest_write"
+_LOCK = "keepbest_write_lock"
+
+
+def make_engine(url: str, *, connections: int = 20, busy_seconds: float = 15.0) -> Engine:
+    """Return the engine for `url`; a folder that a SQLite file needs is made (0700)."""
+    try:
+        address = make_url(url)
+        if address.get_backend_name() == "sqlite":
+            return _make_sqlite(url, busy_seconds)
+        if address.get_backend_name() == "postgresql":
+            return _make_postgres(url, connections, busy_seconds)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise _bad_url(str(error)) from None
+    raise _bad_url(f"{address.get_backend_name()!r} is neither")
+
+
+@contextmanager
+def read(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that reads one consistent picture; on SQLite it waits for no writer."""
+    with _in_our_words(engine), engine.connect() as conn, conn.begin():
+        yield conn
+
+
+@contextmanager
+def write(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that writes; it is durable when the block ends, and undone when the block raises.
+
+    SQLite has one writer at a time. Threads of this process queue on a lock, which is fair and wakes at once;
+    SQLite's own waiting (sleep and look again) is only for other processes.
+    """
+    with _in_our_words(engine), _turn(engine), engine.connect() as conn:
+        conn = conn.execution_options(**{_WRITE: True})
+        with conn.begin():
+            yield conn
+
+
+def insert(conn: Connection, table: Any) -> Any:
+    """Return the database's own INSERT, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    return sqlite.insert(table) if conn.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Bring the schema to `revision` with Alembic; safe to run from several processes at once."""
+    _alembic("upgrade", url, revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the schema back to `revision`; `base` drops every table."""
+    _alembic("downgrade", url, revision)
+
+
+def check_models(url: str) -> None:
+    """Raise Alembic's error when tracker/models.py and the migrations differ."""
+    _alembic("check", url)
+
+
+def schema_revision(conn: Connection) -> str | None:
+    """Return the schema's revision, or None for an empty database."""
+    if not inspect(conn).has_table("alembic_version"):
+        return None
+    return conn.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def check_schema(engine: Engine) -> None:
+    """Raise SchemaMismatch, with the command that mends it, unless the schema is the one this code was written for."""
+    with read(engine) as conn:
+        revision = schema_revision(conn)
+    if revision == REVISION:
+        return
+    if revision is None:
+        raise SchemaMismatch("The database holds no keepbest schema.", hint=f"Run `{UPGRADE_COMMAND}`.")
+    if revision in _known_revisions():
+        raise SchemaMismatch(
+            f"The database has schema {revision}; this keepbest needs {REVISION}.",
+            hint=f"Back up the database, then run `{UPGRADE_COMMAND}`.",
+        )
+    raise SchemaMismatch(
+        f"The database has schema {revision}, which this keepbest (schema {REVISION}) does not know.",
+        hint="A newer keepbest made it: install that version.",
+    )
+
+
+def _make_sqlite(url: str, busy_seconds: float) -> Engine:
+    address = make_url(url)
+    if address.database and address.database != ":memory:":
+        Path(address.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": busy_seconds}, pool_size=5, max_overflow=-1)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    lock = threading.Lock()
+    return engine.execution_options(**{_LOCK: (lock, busy_seconds)})
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: the driver's own comes too late for IMMEDIATE
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(conn: Connection) -> None:
+    # A transaction that reads first and writes later could not wait for its turn: SQLite refuses it at once.
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get(_WRITE) else "BEGIN")
+
+
+def _make_postgres(url: str, connections: int, busy_seconds: float) -> Engine:
+    milliseconds = int(busy_seconds * 1000)
+    return create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=busy_seconds,
+        pool_pre_ping=True,
+        connect_args={
+            "application_name": "keepbest",
+            "options": f"-c lock_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
+        },
+    )
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    lock, seconds = engine.get_execution_options().get(_LOCK, (None, 0.0))
+    if lock is None:
+        yield
+        return
+    if not lock.acquire(timeout=seconds):
+        raise Busy(f"The database was busy for {seconds:g} s.", hint="Try again; nothing was written.")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _in_our_words(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        raise Conflict(
+            "Something that was written at the same moment stands in the way.", hint="Try again."
+        ) from error
+    except DBAPIError as error:
+        raise _explain(engine, error) from error
+
+
+def _explain(engine: Engine, error: DBAPIError) -> KeepbestError:
+    """Return our error for the driver's; its text goes to the log (as the cause), never to a client."""
+    said = str(error.orig).lower()
+    for words, message, hint in _FAULTS:
+        if any(word in said for word in words):
+            return Busy(message, hint=hint)
+    if error.connection_invalidated or type(error.orig).__name__ == "OperationalError":
+        return Busy("The database does not answer.", hint="Check that it runs; what was acknowledged is kept.")
+    return KeepbestError(f"The {engine.dialect.name} database refused a statement.", hint="See the tracker's log.")
+
+
+#: What drivers say (in lower case), and what we make of it.
+_FAULTS: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (("is locked", "lock timeout", "lock_not_available"), "The database is busy.", "Try again; nothing was written."),
+    (("deadlock", "could not serialize"), "Two changes stood in each other's way.", "Try again; nothing was written."),
+    (
+        ("disk is full", "no space left", "disk full"),
+        "The disk of the tracker's database is full.",
+        "Free some space; what was acknowledged is safe, and clients keep the rest and send it again.",
+    ),
+    (
+        ("readonly database", "read-only", "disk i/o error", "unable to open database"),
+        "The tracker's database cannot be written.",
+        "Check the folder's owner and the disk it is on; clients keep their data and send it again.",
+    ),
+)
+
+
+def _bad_url(why: str) -> InvalidInput:
+    return InvalidInput(
+        f"The database address cannot be used: {why}.",
+        field="database_url",
+        hint="sqlite:////folder/tracker.db, or postgresql+psycopg://user@host/database with keepbest[postgres].",
+    )
+
+
+def _alembic(verb: str, url: str, *arguments: str) -> None:
+    from alembic import command  # heavy, and only needed to change a schema
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    pooled = make_engine(url)
+    engine = create_engine(url, poolclass=NullPool) if pooled.dialect.name == "postgresql" else pooled
+    try:
+        with _in_our_words(engine), engine.connect() as conn:
+            config.attributes["connection"] = conn
+            getattr(command, verb)(config, *arguments)
+    finally:
+        engine.dispose()
+
+
+def _known_revisions() -> set[str]:
+    return {path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run `python -m tracker.db upgrade|check`, on the database that the settings name."""
+    parser = argparse.ArgumentParser(prog="python -m tracker.db", description="Make or check the database's schema.")
+    parser.add_argument("verb", choices=["upgrade", "check"])
+    verb = parser.parse_args(arguments).verb
+    try:
+        url = Settings.load().database_url
+        if verb == "upgrade":
+            upgrade(url)
+        check_schema(make_engine(url))
+    except KeepbestError as error:
+        sys.stderr.write(f"{error.message}\n{error.hint or ''}\n")
+        return 1
+    sys.stdout.write(f"The database has schema {REVISION}.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
