@@ -105,7 +105,7 @@ def check_url(url: str) -> str:
     """Return the tracker's address without a trailing slash; raises InvalidInput where it is none."""
     try:
         parts = urlsplit(url)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_address = False
     if not is_address or not url.isascii() or parts.username or parts.query or parts.fragment:
