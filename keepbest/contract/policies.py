@@ -28,6 +28,7 @@ class Verdict(Answer):
     """What one policy said at a look."""
 
     policy: str
+    version: int = 1
     stop: bool
     reason: str | None = None
     message: str = ""
@@ -37,10 +38,12 @@ class Decision(Answer):
     """The stopper's answer at one look; a row of the decision ledger.
 
     `wait` and `patience_left` count in `unit` (checks or steps); a policy without patience leaves them null.
+    `at_step` is the step at which it stops, which may lie before the look (patience in steps, max_steps).
     """
 
     stop: bool
     improved: bool
+    at_step: int | None = None
     reason: str | None = None
     best_step: int | None = None
     best_value: float | None = None

@@ -49,7 +49,7 @@ def our_stop(mode: Mode, patience: int, min_delta: float, values: list[float]) -
         ("min", 2, 0.0, [10, 9, 8, 9, 8.9, 8.9]),
         ("min", 3, 0.0, [10, 9, 8, 9, 8.9, 8.9]),
         ("max", 2, 0.0, [0.5, 0.5, 0.5, 0.5]),
-        ("max", 2, 0.25, [1.0, 1.25, 1.25]),
+        ("max", 2, 0.25, [1.0, 0.5, 1.5, 1.5, 1.5]),
         ("max", 3, 0.0, [0.1, 0.3, NAN, 0.2, 0.4, NAN, NAN, NAN]),
         ("min", 5, 0.0, [3.0, 2.0, 1.0]),
     ],
@@ -67,6 +67,8 @@ def test_where_keras_is_right_we_agree(mode: Mode, patience: int, min_delta: flo
         ("max", 1, 0.0, [0.98, 0.98 + 1e-9], (2, 1), (None, 2)),
         # Infinity becomes Keras' best and cannot be beaten.
         ("max", 2, 0.0, [0.5, math.inf, 0.6, 0.7], (4, 2), (None, 4)),
+        # A gain of exactly min_delta is no improvement to either, but it is our best.
+        ("max", 2, 0.25, [1.0, 1.25, 1.25], (3, 1), (3, 2)),
         # Below min_delta Keras drops the best look along with the improvement; we keep it.
         ("max", 2, 0.1, [0.90, 0.95, 0.99], (3, 1), (3, 3)),
     ],
