@@ -6,6 +6,7 @@ A request opens one transaction, `read` or `write`; store functions take the ope
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import threading
 from collections.abc import Iterator
@@ -211,7 +212,7 @@ def _alembic(verb: str, url: str, *arguments: str) -> None:
     from alembic import command  # heavy, and only needed to change a schema
     from alembic.config import Config
 
-    config = Config()
+    config = Config(stdout=io.StringIO())
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     pooled = make_engine(url)
