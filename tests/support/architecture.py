@@ -15,7 +15,7 @@ FLOORS: dict[str, list[set[str]]] = {
     "keepbest": [
         {"errors", "status"},
         {"contract", "settings"},
-        {"stopping", "selection", "state", "training"},
+        {"bundle", "stopping", "selection", "state", "training"},
         {"client", "follow", "journal", "snapshot", "checkpoint", "transport"},
         {"reporter", "run"},
         {"panels"},

@@ -1,0 +1,155 @@
+"""The docs name all there is (settings, routes, commands, policies, errors, libraries) and nothing that is not."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import keepbest.settings
+import tracker.settings
+import worker.settings
+from keepbest import errors
+from keepbest.cli.main import app
+from keepbest.stopping.registry import POLICIES
+from tests.support.processes import ROOT
+
+PAGES = ("ARCHITECTURE", "CHECKPOINTS", "STOPPING", "LEASES", "API", "CLI", "TEAM", "BENCHMARKS", "LIBRARIES")
+FRONT_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+
+
+@cache
+def page(name: str) -> str:
+    return (ROOT / "docs" / f"{name}.md").read_text()
+
+
+def all_pages() -> list[Path]:
+    return [*sorted((ROOT / "docs").glob("*.md")), *(ROOT / name for name in FRONT_PAGES)]
+
+
+def settings() -> set[str]:
+    """Return every KEEPBEST_ variable that a settings module reads."""
+    tracked = {row.variable for row in tracker.settings.SETTINGS} | {row.variable for row in worker.settings.SETTINGS}
+    return tracked | {row.name for row in keepbest.settings.SETTINGS}
+
+
+def routes() -> Iterator[str]:
+    document = json.loads((ROOT / "webui" / "openapi.json").read_text())
+    for path, methods in document["paths"].items():
+        yield from (f"{method.upper()} {path}" for method in methods if method != "parameters")
+
+
+def commands() -> dict[str, Any]:
+    """Return every command by what one types after `keepbest`."""
+    return dict(_walk(typer.main.get_command(app), ""))
+
+
+def _walk(command: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, child in getattr(command, "commands", {}).items():
+        if getattr(child, "commands", None):
+            yield from _walk(child, f"{prefix}{name} ")
+        elif not child.hidden:
+            yield f"{prefix}{name}", child
+
+
+def codes() -> set[str]:
+    kinds = [errors.KeepbestError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+    return {kind.code for kind in kinds if kind.__module__ == errors.__name__}
+
+
+def dependencies() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    rows = [*project["dependencies"], *(row for rows in project["optional-dependencies"].values() for row in rows)]
+    return {re.split(r"[\[<>=]", row)[0] for row in rows}
+
+
+def missing(names: set[str], text: str) -> list[str]:
+    return sorted(name for name in names if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_there_and_can_be_found(name: str) -> None:
+    assert page(name).startswith("# ")
+    others = [path.read_text() for path in all_pages() if path.name != f"{name}.md"]
+    assert any(f"{name}.md)" in text for text in others), f"no page links to {name}.md"
+
+
+def test_every_setting_is_explained() -> None:
+    assert missing(settings(), page("TEAM") + page("CLI")) == []
+
+
+def test_every_route_is_explained() -> None:
+    assert [route for route in routes() if route.replace("/api/v1", "") not in page("API").replace("/api/v1", "")] == []
+
+
+def test_every_command_is_explained() -> None:
+    assert missing({f"keepbest {name}" for name in commands()}, page("CLI")) == []
+
+
+def test_every_option_is_explained() -> None:
+    text = page("CLI")
+    options = {
+        f"keepbest {name} {option.opts[-1]}"
+        for name, command in commands().items()
+        for option in command.params
+        if option.opts[-1].startswith("--") and not option.hidden and missing({option.opts[-1]}, text)
+    }
+    assert sorted(options) == []
+
+
+def test_every_policy_is_explained() -> None:
+    assert missing(set(POLICIES), page("STOPPING")) == []
+
+
+def test_every_error_code_is_explained() -> None:
+    assert missing(codes(), page("API")) == []
+
+
+def test_every_library_has_its_reason() -> None:
+    assert missing(dependencies(), page("LIBRARIES")) == []
+
+
+@pytest.mark.parametrize("path", all_pages(), ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("path", all_pages(), ids=lambda path: path.name)
+def test_no_page_names_a_command_that_is_not_there(path: Path) -> None:
+    known = {name.split()[0] for name in commands()}
+    typed = re.findall(r"(?m)(?:^\s*\$? ?|`)keepbest ([a-z][a-z-]*)", _code(path.read_text()))
+    assert sorted(set(typed) - known) == []
+
+
+@pytest.mark.parametrize("path", all_pages(), ids=lambda path: path.name)
+def test_no_page_names_a_setting_that_is_not_there(path: Path) -> None:
+    known = settings() | set(re.findall(r"KEEPBEST_\w+", _tools()))
+    assert sorted(set(re.findall(r"KEEPBEST_[A-Z_]*[A-Z]", path.read_text())) - known) == []
+
+
+@pytest.mark.parametrize("path", all_pages(), ids=lambda path: path.name)
+def test_no_page_names_a_make_target_that_is_not_there(path: Path) -> None:
+    targets = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text()))
+    assert sorted(set(re.findall(r"(?m)(?:^|`|&& )make ([a-z]+)", _code(path.read_text()))) - targets) == []
+
+
+def _code(text: str) -> str:
+    """Return the parts of a page that are set as code."""
+    blocks = re.findall(r"(?s)```.*?```", text)
+    return "\n".join([*blocks, *re.findall(r"`[^`\n]+`", re.sub(r"(?s)```.*?```", "", text))])
+
+
+def _tools() -> str:
+    """Return the sources of the build, the tests' set-up and the compose file: they have variables of their own."""
+    names = ("hatch_build.py", "tests/support/environment.py", "docker-compose.yml")
+    return "\n".join((ROOT / name).read_text() for name in names)
