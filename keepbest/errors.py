@@ -123,6 +123,8 @@ class Busy(KeepbestError):
 
     code = "busy"
     status = 503
+    #: Seconds; what the answer's Retry-After says.
+    retry_after = 1
 
 
 class Unreachable(KeepbestError):

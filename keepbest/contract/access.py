@@ -33,6 +33,13 @@ class UserRequest(Shape):
     role: Role = Role.MEMBER
 
 
+class UserPatch(Shape):
+    """What an admin may change about a user; a disabled user's tokens and sessions are worth nothing."""
+
+    role: Role | None = None
+    is_disabled: bool | None = None
+
+
 class User(Answer):
     id: Id
     name: str

@@ -1,0 +1,120 @@
+"""Who may do what: one table, and the check before every request. Without a row in it a route cannot be served.
+
+A request brings `Authorization: Bearer <token>`, or the dashboard's cookie; an unsafe request with a cookie must come
+from the dashboard's own origin. Only SHA-256 digests of secrets are stored, and looked up by digest.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+from urllib.parse import urlsplit
+
+from flask import Flask, g, request
+
+from keepbest.errors import KeepbestError, NotAllowed, NotAuthenticated
+from keepbest.status import Role
+from tracker.api.envelope import SAFE_METHODS, now, service
+from tracker.store import users
+from tracker.store.users import Principal
+
+COOKIE = "keepbest_session"
+LEASE_HEADER = "Keepbest-Lease"
+
+Access = frozenset[Role] | None
+
+#: No sign-in needed: what the sign-in page and a health check need, and nothing else.
+OPEN: Access = None
+#: A viewer and everybody above.
+READ: Access = frozenset({Role.VIEWER, Role.MEMBER, Role.ADMIN})
+#: The same, and workers.
+READ_OR_WORK: Access = frozenset({Role.VIEWER, Role.MEMBER, Role.ADMIN, Role.WORKER})
+WRITE: Access = frozenset({Role.MEMBER, Role.ADMIN})
+#: Workers, and members, whose own scripts train runs.
+WORK: Access = frozenset({Role.MEMBER, Role.ADMIN, Role.WORKER})
+ADMIN: Access = frozenset({Role.ADMIN})
+
+#: Every endpoint, as `blueprint.function`.
+ACCESS: dict[str, Access] = {
+    "static": OPEN,
+    # Signing in, and who is who
+    "signin.sign_in": OPEN,
+    "signin.sign_out": READ_OR_WORK,
+    "signin.show_me": READ_OR_WORK,
+    "signin.make_link": READ_OR_WORK,
+    "users.list_users": ADMIN,
+    "users.create_user": ADMIN,
+    "users.change_user": ADMIN,
+    "users.list_tokens": READ_OR_WORK,
+    "users.create_token": READ,
+    "users.revoke_token": READ_OR_WORK,
+    "users.list_audit": ADMIN,
+}
+
+
+def register(app: Flask) -> None:
+    """Check every request of `app` against the table; call it after the last route was added."""
+    missing = sorted({rule.endpoint for rule in app.url_map.iter_rules()} - ACCESS.keys())
+    if missing:
+        raise KeepbestError(
+            f"No access is written down for {', '.join(missing)}.", hint="Add it to ACCESS in tracker/api/access.py."
+        )
+    app.before_request(_admit)
+
+
+def principal() -> Principal:
+    """Return who makes this request."""
+    return cast(Principal, g.principal)
+
+
+def lease_token() -> str:
+    """Return the lease token that came with the request, or an empty text, which is no run's."""
+    return request.headers.get(LEASE_HEADER, "")
+
+
+def _admit() -> None:
+    if request.endpoint is None:
+        return  # no such address: the router's 404 or 405 follows
+    allowed = ACCESS[request.endpoint]
+    if allowed is None:
+        return
+    g.principal = _authenticate()
+    if g.principal.role not in allowed:
+        raise NotAllowed(
+            f"A {g.principal.role} may not do this.",
+            hint=f"It needs one of: {', '.join(sorted(allowed))}.",
+        )
+
+
+def _authenticate() -> Principal:
+    token = _bearer()
+    if token is not None:
+        return _find(token, "token")
+    cookie = request.cookies.get(COOKIE)
+    if cookie is None:
+        raise NotAuthenticated(hint="Sign in with `keepbest login`, or open the link that the tracker printed.")
+    if request.method not in SAFE_METHODS:
+        check_origin()
+    return _find(cookie, "session")
+
+
+def _bearer() -> str | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def check_origin() -> None:
+    """Raise NotAllowed unless a browser's request comes from a page of this very tracker."""
+    origin = request.headers.get("Origin")
+    trusted = {part.strip() for part in service().settings.trusted_origins.split(",")}
+    if origin is not None and (urlsplit(origin).netloc == request.host or origin in trusted):
+        return
+    if origin is None and request.headers.get("Sec-Fetch-Site") == "same-origin":
+        return
+    raise NotAllowed("The request comes from another site's page.", hint="Use the dashboard itself, or a token.")
+
+
+def _find(secret: str, kind: str) -> Principal:
+    found = service().principals.find(users.digest(secret), kind, now())
+    if found is None:
+        raise NotAuthenticated("This token is unknown, expired or revoked.", hint="Sign in again: `keepbest login`.")
+    return found

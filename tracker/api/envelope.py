@@ -1,0 +1,178 @@
+"""What every request and answer is wrapped in: parsed shapes in, one shape or one error body out, one transaction.
+
+    @blueprint.get("/runs/<run>/metrics")
+    @speaks(MetricList)
+    def list_metrics(conn: Connection, run: str) -> MetricList: ...
+
+`speaks` reads the body and the query into their shapes, opens the transaction (a GET reads, all else writes), and
+turns what the view returns into JSON. A view that must not hold a transaction says `transact=False` and opens its own
+with `transaction()`. What a view speaks is kept on it for `openapi.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+from flask import Response, current_app, request
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import Connection, Engine
+
+from keepbest.errors import InvalidInput
+from tracker import db
+from tracker.api.principals import Principals
+from tracker.settings import Settings
+
+Model = TypeVar("Model", bound=BaseModel)
+View = Callable[..., Any]
+Clock = Callable[[], datetime]
+
+#: Bytes of a JSON body, unless the route says otherwise.
+MAX_JSON_BYTES = 2**20
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+EXTENSION = "keepbest"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What every request needs of the application; kept in `app.extensions`."""
+
+    settings: Settings
+    engine: Engine
+    clock: Clock
+    principals: Principals
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What a view takes and gives, for the OpenAPI document. `media` is the answer's type where it is not JSON."""
+
+    reply: type[BaseModel] | None
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    status: int = 200
+    media: str = "application/json"
+    body_media: tuple[str, ...] = ("application/json",)
+    may_be_empty: bool = False
+
+
+def speaks(
+    reply: type[BaseModel] | None,
+    *,
+    body: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    status: int = 200,
+    limit: int = MAX_JSON_BYTES,
+    transact: bool = True,
+    media: str = "application/json",
+    body_media: tuple[str, ...] = ("application/json",),
+    may_be_empty: bool = False,
+) -> Callable[[View], View]:
+    """Wrap a view: `conn`, `body=` and `query=` in, a shape (or a Response, or None for 204) out.
+
+    With other `body_media` the view reads the body itself, up to `limit` bytes; `body` is then only documentation.
+    """
+    parses = body is not None and body_media == ("application/json",)
+
+    def wrap(view: View) -> View:
+        @functools.wraps(view)
+        def run(**arguments: Any) -> Response:
+            request.max_content_length = limit
+            if parses:
+                arguments["body"] = parse(cast(type[BaseModel], body))
+            if query is not None:
+                arguments["query"] = parse_query(query)
+            return _answer(view, arguments, transact, status)
+
+        run.speech = Speech(reply, body, query, status, media, body_media, may_be_empty)  # type: ignore[attr-defined]
+        return run
+
+    return wrap
+
+
+def service() -> Service:
+    """Return the application's settings, engine and clock."""
+    return cast(Service, current_app.extensions[EXTENSION])
+
+
+def now() -> datetime:
+    """Return the present moment by the application's clock."""
+    return service().clock()
+
+
+def utc_now() -> datetime:
+    """The clock of a real tracker."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def transaction() -> Iterator[Connection]:
+    """Open the transaction that fits the method: a GET reads, all else writes."""
+    opener = db.read if request.method in SAFE_METHODS else db.write
+    with opener(service().engine) as conn:
+        yield conn
+
+
+def parse(model: type[Model]) -> Model:
+    """Read the request's JSON body as `model`; raises InvalidInput that names the field."""
+    data = request.get_data(cache=False)
+    if b"\\u0000" in data or b"\0" in data:
+        raise InvalidInput("The body holds a NUL character, which no database keeps.")
+    try:
+        return model.model_validate_json(data or b"{}")
+    except ValidationError as error:
+        raise explain(error) from None
+
+
+def parse_query(model: type[Model]) -> Model:
+    """Read the query string as `model`; a repeated name is a list where the field is one, else the last counts."""
+    lists = {name for name, field in model.model_fields.items() if "list" in str(field.annotation)}
+    given = {name: values if name in lists else values[-1] for name, values in request.args.lists()}
+    if any("\0" in value for values in request.args.listvalues() for value in values):
+        raise InvalidInput("The address holds a NUL character.")
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise explain(error) from None
+
+
+def reply(model: BaseModel | None, status: int = 200) -> Response:
+    """Answer with a shape as JSON; what a GET answers carries an ETag and is not sent twice."""
+    if model is None:
+        return Response(status=204)
+    return reply_json(model.model_dump_json().encode(), status)
+
+
+def reply_json(data: bytes, status: int = 200) -> Response:
+    """Answer with JSON that is already encoded."""
+    response = Response(data, status, content_type="application/json")
+    if request.method not in SAFE_METHODS:
+        return response
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.set_etag(hashlib.blake2b(data, digest_size=12).hexdigest())
+    return response.make_conditional(request)
+
+
+def explain(error: ValidationError) -> InvalidInput:
+    """Return our error for pydantic's: the first field that is wrong, and how many more are."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    first = faults[0]
+    if first["type"] == "json_invalid":
+        return InvalidInput(f"The body is not JSON: {first['msg'].removeprefix('Invalid JSON: ')}.")
+    field = ".".join(str(part) for part in first["loc"]) or None
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return InvalidInput(f"{field or 'The request'}: {first['msg']}{more}.", field=field)
+
+
+def _answer(view: View, arguments: dict[str, Any], transact: bool, status: int) -> Response:
+    if transact:
+        with transaction() as conn:
+            said = view(conn, **arguments)
+    else:
+        said = view(**arguments)
+    return said if isinstance(said, Response) else reply(said, status)

@@ -1,0 +1,75 @@
+"""One error body for every failure, whoever noticed it: the store, the parser, the router, or nobody.
+
+What nobody foresaw gets a number in the log and the same number in the answer: the client learns nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from keepbest.contract.base import new_id
+from keepbest.errors import Busy, InvalidInput, KeepbestError, NotFound, TooLarge
+
+log = logging.getLogger("tracker")
+
+
+def register(app: Flask) -> None:
+    """Answer every failure of `app` in the one shape."""
+    app.register_error_handler(KeepbestError, answer)
+    app.register_error_handler(HTTPException, lambda error: answer(_translate(error), _allowed(error)))
+    app.register_error_handler(Exception, lambda error: answer(_unforeseen(error)))
+
+
+def answer(error: KeepbestError, headers: dict[str, str] | None = None) -> Response:
+    """Return the error body, with its HTTP status."""
+    if error.status >= 500 and error.__cause__ is not None:
+        log.error("%s %s: %s", request.method, request.path, error.message, exc_info=error.__cause__)
+    response = Response(status=error.status, headers=headers, content_type="application/json")
+    response.set_data(encode(error))
+    response.headers["Cache-Control"] = "no-store"
+    if isinstance(error, Busy):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def encode(error: KeepbestError) -> bytes:
+    """Return the body's bytes: ASCII, so that no name in a message can break a terminal or a log line."""
+    return json.dumps(error.to_body(), ensure_ascii=True).encode()
+
+
+class MethodNotAllowed(InvalidInput):
+    """This address does not take that method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+def _translate(error: HTTPException) -> KeepbestError:
+    if isinstance(error, RequestEntityTooLarge):
+        limit = request.max_content_length
+        return TooLarge(f"The request's body is larger than {limit:,} bytes." if limit else None)
+    if error.code == 404:
+        return NotFound(f"There is nothing at {request.path}.", hint="GET /api/v1/openapi.json lists every address.")
+    if error.code == 405:
+        return MethodNotAllowed(f"{request.path} does not take {request.method}.")
+    failure = InvalidInput(error.description)
+    failure.status = error.code or 500
+    return failure
+
+
+def _allowed(error: HTTPException) -> dict[str, str] | None:
+    methods = getattr(error, "valid_methods", None)
+    return {"Allow": ", ".join(sorted(methods))} if methods else None
+
+
+def _unforeseen(error: Exception) -> KeepbestError:
+    number = new_id()
+    log.error("incident %s: %s %s", number, request.method, request.path, exc_info=error)
+    return KeepbestError(
+        "The tracker failed in a way that nobody foresaw.",
+        hint=f"The tracker's log has the details under incident {number}.",
+    )

@@ -1,0 +1,61 @@
+"""Who stands behind a secret, remembered for a moment: a trainer that reports often costs no query for it.
+
+What this process revokes it forgets at once; what another process revokes, after `SECONDS`.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+
+from tracker import db
+from tracker.store import users
+from tracker.store.users import Principal
+
+SECONDS = 2.0
+#: More than this many at once are not remembered: an attacker's guesses must not fill the memory.
+_MOST = 10_000
+
+
+class Principals:
+    """A small cache in front of `users.find_principal`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: dict[tuple[str, str], tuple[Principal, datetime]] = {}
+        self._lock = threading.Lock()
+
+    def find(self, hashed: str, kind: str, now: datetime) -> Principal | None:
+        """Return who holds the living credential with this digest."""
+        with self._lock:
+            known = self._known.get((hashed, kind))
+        if known is not None and now < known[1]:
+            return known[0]
+        found = self._ask(hashed, kind, now)
+        if found is not None:
+            self._remember((hashed, kind), found, now)
+        return found
+
+    def forget(self) -> None:
+        """Drop everything: a credential or a user has just changed."""
+        with self._lock:
+            self._known.clear()
+
+    def _ask(self, hashed: str, kind: str, now: datetime) -> Principal | None:
+        with db.read(self._engine) as conn:
+            found = users.find_principal(conn, hashed, kind, now)
+        if found is not None and (found.used_at is None or now - found.used_at > users.TOUCH_EVERY):
+            with db.write(self._engine) as conn:
+                users.touch(conn, found.credential, now)
+        return found
+
+    def _remember(self, key: tuple[str, str], found: Principal, now: datetime) -> None:
+        until = now + timedelta(seconds=SECONDS)
+        if found.expires_at is not None:
+            until = min(until, found.expires_at)
+        with self._lock:
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[key] = (found, until)

@@ -1,0 +1,28 @@
+"""The application: settings, an engine and a clock in; a Flask app with every route, each with its access, out."""
+
+from __future__ import annotations
+
+from flask import Flask
+from sqlalchemy import Engine
+
+from tracker.api import access, failures
+from tracker.api.envelope import EXTENSION, Clock, Service, utc_now
+from tracker.api.principals import Principals
+from tracker.settings import Settings
+
+API = "/api/v1"
+#: Every blueprint of the API; a new noun adds its line here and its rows to `access.ACCESS`.
+BLUEPRINTS = ()
+
+
+def create_app(settings: Settings, engine: Engine, clock: Clock = utc_now) -> Flask:
+    """Return the application; raises when a route has no row in the table of access."""
+    app = Flask(__name__, static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.extensions[EXTENSION] = Service(settings, engine, clock, Principals(engine))
+    failures.register(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint, url_prefix=API)
+    access.register(app)
+    return app

@@ -1,0 +1,32 @@
+"""The audit log: who changed what, kept as long as the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from keepbest.contract import access as contract
+from tracker.models import AuditEntry
+
+
+def record(
+    conn: Connection,
+    user: str,
+    action: str,
+    target: str,
+    now: datetime,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Write down that `user` did `action` (such as `run.delete`) to `target`; never a secret in `detail`."""
+    values = {"at": now, "user": user, "action": action, "target": target[:200]}
+    conn.execute(insert(AuditEntry), {**values, "detail": None if detail is None else dict(detail)})
+
+
+def list_entries(conn: Connection, *, before: int | None, limit: int) -> list[contract.AuditEntry]:
+    """Return the newest entries first, older than the entry with the number `before`."""
+    query = select(*AuditEntry.__table__.columns).order_by(AuditEntry.seq.desc()).limit(limit)
+    rows = conn.execute(query if before is None else query.where(AuditEntry.seq < before))
+    return [contract.AuditEntry.model_validate(row._asdict()) for row in rows]

@@ -1,0 +1,194 @@
+"""Users and their credentials: tokens, browser sessions, one-time sign-in codes; only digests of secrets are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
+
+from keepbest.contract import access as contract
+from keepbest.contract.base import new_id
+from keepbest.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from keepbest.status import Role
+from tracker.models import Credential, User
+
+#: So that a token found in a file or a log is known for what it is.
+SECRET_PREFIX = "kb_"  # noqa: S105
+#: When a token was last used is written down at most this often.
+TOUCH_EVERY = timedelta(minutes=1)
+_RANK = {Role.VIEWER: 0, Role.WORKER: 0, Role.MEMBER: 1, Role.ADMIN: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who makes a request, with what credential, and what they may do."""
+
+    user: str
+    user_pk: int
+    role: Role
+    credential: str
+    used_at: datetime | None
+    expires_at: datetime | None
+
+
+def digest(secret: str) -> str:
+    """Return what is stored of a secret: its SHA-256. A secret is 256 random bits, so no salt is needed."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def find_principal(conn: Connection, hashed: str, kind: str, now: datetime) -> Principal | None:
+    """Return who holds the living credential of this kind with this digest."""
+    row = conn.execute(_living(now).where(Credential.digest == hashed, Credential.kind == kind)).one_or_none()
+    if row is None or not hmac.compare_digest(row.digest, hashed):
+        return None
+    role = lower_role(Role(row.role), Role(row.user_role))
+    return Principal(row.user, row.user_pk, role, row.id, row.last_used_at, row.expires_at)
+
+
+def touch(conn: Connection, credential: str, now: datetime) -> None:
+    """Write down that a credential was used."""
+    conn.execute(update(Credential).where(Credential.id == credential).values(last_used_at=now))
+
+
+def lower_role(asked: Role, held: Role) -> Role:
+    """Return `asked` where it gives no more than `held`, else `held`: a credential never outgrows its user."""
+    if asked is held or (_RANK[asked] < _RANK[held]):
+        return asked
+    return held
+
+
+def make_credential(
+    conn: Connection,
+    user_pk: int,
+    kind: str,
+    name: str,
+    role: Role,
+    *,
+    now: datetime,
+    lasts: timedelta | None,
+) -> tuple[str, str]:
+    """Make a token, a session or a code; return its id and its secret, which is shown this once."""
+    secret, id = SECRET_PREFIX + secrets.token_urlsafe(32), new_id()
+    expires = None if lasts is None else now + lasts
+    values = {"id": id, "user_pk": user_pk, "kind": kind, "name": name, "role": role.value, "digest": digest(secret)}
+    conn.execute(insert(Credential), {**values, "created_at": now, "expires_at": expires})
+    return id, secret
+
+
+def use_code(conn: Connection, secret: str, now: datetime) -> Principal | None:
+    """Take a one-time code: whoever comes first gets in, and the code is gone."""
+    found = find_principal(conn, digest(secret), "code", now)
+    if found is None:
+        return None
+    gone = conn.execute(delete(Credential).where(Credential.id == found.credential, Credential.kind == "code"))
+    return found if gone.rowcount == 1 else None
+
+
+def create_user(conn: Connection, asked: contract.UserRequest, now: datetime) -> contract.User:
+    """Make a user; raises Conflict when the name is taken."""
+    if conn.execute(select(User.pk).where(User.name == asked.name)).first() is not None:
+        raise Conflict(f"There is a user {asked.name!r} already.", field="name")
+    values = {"id": new_id(), "name": asked.name, "role": asked.role.value, "created_at": now}
+    conn.execute(insert(User), values)
+    return contract.User.model_validate(values)
+
+
+def list_users(conn: Connection) -> list[contract.User]:
+    rows = conn.execute(select(*User.__table__.columns).order_by(User.name))
+    return [_show_user(row) for row in rows]
+
+
+def change_user(conn: Connection, id: str, asked: contract.UserPatch, now: datetime) -> contract.User:
+    """Change a user's role, or shut a user out; the last admin stays one."""
+    row = conn.execute(select(*User.__table__.columns).where(User.id == id).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no user {id!r}.", field="user")
+    role = row.role if asked.role is None else asked.role.value
+    disabled = row.disabled_at
+    if asked.is_disabled is not None:
+        disabled = (row.disabled_at or now) if asked.is_disabled else None
+    _keep_an_admin(conn, row, role, disabled)
+    conn.execute(update(User).where(User.pk == row.pk).values(role=role, disabled_at=disabled))
+    return _show_user(conn.execute(select(*User.__table__.columns).where(User.pk == row.pk)).one())
+
+
+def find_user_pk(conn: Connection, name: str) -> int | None:
+    return conn.execute(select(User.pk).where(User.name == name)).scalar_one_or_none()
+
+
+def has_users(conn: Connection) -> bool:
+    return conn.execute(select(User.pk).limit(1)).first() is not None
+
+
+def create_token(conn: Connection, asked: contract.TokenRequest, by: Principal, now: datetime) -> contract.Token:
+    """Make a token for oneself, or (admins) for somebody else; it may do less than its user, never more."""
+    row = conn.execute(select(*User.__table__.columns).where(User.name == (asked.user or by.user))).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no user {asked.user!r}.", field="user")
+    if row.name != by.user and by.role is not Role.ADMIN:
+        raise NotAllowed("Only an admin makes tokens for others.", field="user")
+    held = by.role if row.name == by.user else Role(row.role)
+    role = asked.role or held
+    if lower_role(role, held) is not role:
+        raise InvalidInput(f"A {held} cannot have a token with the role {role}.", field="role")
+    lasts = None if asked.expires_in_days is None else timedelta(days=asked.expires_in_days)
+    id, secret = make_credential(conn, row.pk, "token", asked.name, role, now=now, lasts=lasts)
+    return _show_token(conn.execute(_tokens().where(Credential.id == id)).one()).model_copy(update={"secret": secret})
+
+
+def list_tokens(conn: Connection, by: Principal, now: datetime) -> list[contract.Token]:
+    """Return one's own living tokens and sessions; an admin's list holds everybody's."""
+    query = _tokens().where(*_alive(now)).order_by(Credential.pk)
+    rows = conn.execute(query if by.role is Role.ADMIN else query.where(Credential.user_pk == by.user_pk))
+    return [_show_token(row) for row in rows]
+
+
+def revoke_token(conn: Connection, id: str, by: Principal, now: datetime) -> None:
+    """End a token or a session: one's own, or (admins) anybody's."""
+    change = update(Credential).where(Credential.id == id, Credential.revoked_at.is_(None))
+    if by.role is not Role.ADMIN:
+        change = change.where(Credential.user_pk == by.user_pk)
+    if conn.execute(change.values(revoked_at=now)).rowcount == 0:
+        raise NotFound(f"There is no token {id!r}.", field="token", hint="List them: GET /api/v1/tokens.")
+
+
+def expire_credentials(conn: Connection, now: datetime) -> int:
+    """Delete what can never be used again: past its time, or revoked. For the scheduler."""
+    dead = or_(Credential.expires_at <= now, Credential.revoked_at.is_not(None))
+    return conn.execute(delete(Credential).where(dead)).rowcount
+
+
+def _alive(now: datetime) -> tuple[Any, ...]:
+    lasting = or_(Credential.expires_at.is_(None), Credential.expires_at > now)
+    return Credential.revoked_at.is_(None), lasting, User.disabled_at.is_(None)
+
+
+def _living(now: datetime) -> Select[Any]:
+    columns = (*Credential.__table__.columns, User.name.label("user"), User.role.label("user_role"))
+    return select(*columns).join(User, Credential.user_pk == User.pk).where(*_alive(now))
+
+
+def _tokens() -> Select[Any]:
+    columns = (*Credential.__table__.columns, User.name.label("user"))
+    return select(*columns).join(User, Credential.user_pk == User.pk).where(Credential.kind.in_(("token", "session")))
+
+
+def _keep_an_admin(conn: Connection, row: Row[Any], role: str, disabled: datetime | None) -> None:
+    if row.role != Role.ADMIN or (role == Role.ADMIN and disabled is None):
+        return
+    others = select(func.count()).where(User.role == Role.ADMIN.value, User.disabled_at.is_(None), User.pk != row.pk)
+    if conn.execute(others).scalar_one() == 0:
+        raise Conflict("This is the last admin.", hint="Make another user an admin first.")
+
+
+def _show_user(row: Row[Any]) -> contract.User:
+    return contract.User.model_validate(row._asdict())
+
+
+def _show_token(row: Row[Any]) -> contract.Token:
+    return contract.Token.model_validate(row._asdict())
