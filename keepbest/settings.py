@@ -55,7 +55,6 @@ class Settings:
     mode: RunMode
     store: Path
     data: Path | None
-    debug: bool
 
 
 def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None) -> Settings:
@@ -75,8 +74,18 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
         mode=_mode(given.get("KEEPBEST_MODE") or "online"),
         store=Path(given.get("KEEPBEST_STORE") or home / "store").expanduser(),
         data=Path(given["KEEPBEST_DATA"]).expanduser() if given.get("KEEPBEST_DATA") else None,
-        debug=given.get("KEEPBEST_DEBUG", "") not in ("", "0"),
     )
+
+
+def is_debugging() -> bool:
+    """Whether the command prints tracebacks: asked when an error is told, also one of these settings'."""
+    return os.environ.get("KEEPBEST_DEBUG", "") not in ("", "0")
+
+
+def child_environment(**changed: str | None) -> dict[str, str]:
+    """Return this process's environment for a child, with variables set, or taken out where None."""
+    kept = {name: value for name, value in os.environ.items() if name not in changed}
+    return {**kept, **{name: value for name, value in changed.items() if value is not None}}
 
 
 def save_login(folder: Path, *, url: str, token: str) -> Path:

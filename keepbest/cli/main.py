@@ -1,0 +1,121 @@
+"""The entry: which verb is in which module, and what becomes of errors.
+
+A verb's module is imported when the verb is used: `keepbest ls` pays for nothing but itself.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from keepbest.cli.failing import Exit, status_of, tell
+from keepbest.errors import KeepbestError
+from keepbest.settings import is_debugging
+
+
+class Verb(NamedTuple):
+    """`home` is a module of this package and a function or a Typer in it."""
+
+    name: str
+    home: str
+    panel: str
+    help: str
+
+
+SERVICE, TRAIN, GO_BACK, ADMIN = "The service", "Runs", "Back to the best", "Access and set-up"
+VERBS = (
+    Verb("up", "service:up", SERVICE, "Start tracker, scheduler and worker on this machine."),
+    Verb("demo", "demo:demo", SERVICE, "See it work: train, stop early, restore the best in a fresh process."),
+    Verb("doctor", "doctor:doctor", SERVICE, "Check the installation and the service, and say what to do."),
+    Verb("server", "service:server", SERVICE, "Start only the tracker."),
+    Verb("scheduler", "service:scheduler", SERVICE, "Start only the scheduler; one for each database."),
+    Verb("worker", "service:worker", SERVICE, "Start only a worker."),
+    Verb("submit", "submit:submit", TRAIN, "Queue a run: a recipe, or your own my_model.py:build."),
+    Verb("ls", "runs:ls", TRAIN, "List runs."),
+    Verb("show", "runs:show", TRAIN, "Show one run; --looks shows every decision."),
+    Verb("watch", "watch:watch", TRAIN, "Follow a run live, to its end."),
+    Verb("logs", "watch:logs", TRAIN, "Print what a run's trainer wrote; -f follows."),
+    Verb("stop", "commands:stop", TRAIN, "Stop a run and come back to its best."),
+    Verb("cancel", "commands:cancel", TRAIN, "End a run at once, or take it out of the queue."),
+    Verb("rm", "runs:rm", TRAIN, "Delete runs that have ended."),
+    Verb("recipes", "workers:recipes", TRAIN, "List the built-in models and their parameters."),
+    Verb("rollback", "commands:rollback", GO_BACK, "Take a living run back to its best, a step or a checkpoint."),
+    Verb("checkpoints", "checkpoints:checkpoints", GO_BACK, "List a run's checkpoints."),
+    Verb("restore", "restore:restore", GO_BACK, "Write a checkpoint to files; --verify measures it anew."),
+    Verb("login", "login:login", ADMIN, "Keep a tracker's address and your token."),
+    Verb("workers", "workers:workers", ADMIN, "List workers."),
+    Verb("project", "access:project", ADMIN, "List and make projects."),
+    Verb("token", "access:token", ADMIN, "List, make and revoke tokens."),
+    Verb("user", "access:user", ADMIN, "List, add and disable users."),
+    Verb("completion", "completion:completion", ADMIN, "Print the script that completes keepbest in your shell."),
+    Verb("version", "completion:version", ADMIN, "Print the versions of keepbest and of the tracker."),
+)
+_HOMES = {verb.name: verb.home for verb in VERBS}
+
+
+class Verbs(TyperGroup):
+    """Knows every verb by name and help, and loads one only to run it."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, stub, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name is not None else None, rest
+
+
+def load(name: str) -> Any:
+    """Import a verb and return its command."""
+    module, _, attribute = _HOMES[name].partition(":")
+    verb = getattr(import_module(f"keepbest.cli.{module}"), attribute)
+    if not isinstance(verb, typer.Typer):
+        function, verb = verb, typer.Typer(add_completion=False)
+        verb.command(name)(function)
+    command = typer.main.get_command(verb)
+    command.name = name
+    return command
+
+
+def group() -> Verbs:
+    """Return the command with all verbs as stubs."""
+    stubs = {verb.name: TyperCommand(verb.name, help=verb.help, rich_help_panel=verb.panel) for verb in VERBS}
+    return Verbs(
+        name="keepbest",
+        commands={**stubs},
+        help="Train Keras models, keep the best one, stop when nothing improves, go back to the best moment.",
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return int(group().main(arguments or ["--help"], prog_name="keepbest", standalone_mode=False) or Exit.OK)
+    except typer.TyperException as error:
+        return _tell_usage(error)
+    except typer.Abort:
+        return Exit.INTERRUPTED
+    except KeepbestError as error:
+        if is_debugging():
+            traceback.print_exc()
+        tell(error.message, field=error.field, hint=error.hint)
+        return status_of(error)
+    except Exception as error:
+        if is_debugging():
+            traceback.print_exc()
+        tell(f"{type(error).__name__}: {error}", hint="This is a bug. KEEPBEST_DEBUG=1 shows where it is.")
+        return Exit.ERROR
+
+
+def _tell_usage(error: typer.TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "keepbest"
+    tell(error.format_message(), hint=f"`{path} --help` shows what there is.")
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""Values as words for people. Nothing that came from elsewhere reaches a terminal without `clean`."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime
+
+#: Control characters, C1 included (a terminal obeys 0x9b), marks that turn the direction of text, line separators.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_UNSAFE_IN_TEXT = re.compile(_UNSAFE.pattern.replace(r"\x00-\x1f", r"\x00-\x08\x0b-\x1f"))
+#: What programs write to move the cursor and to colour: dropped from logs as a whole.
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
+_UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
+
+
+def clean(text: object) -> str:
+    """Return `text` on one line, with every character that could steer a terminal shown instead of sent."""
+    return _UNSAFE.sub(_shown, str(text))
+
+
+def clean_text(text: str) -> str:
+    """The same for text of several lines: line ends and tabs stay."""
+    return _UNSAFE_IN_TEXT.sub(_shown, text)
+
+
+def clean_log(text: str) -> str:
+    """The same for a program's output: its colours are dropped, a bare carriage return begins a new line."""
+    plain = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n").replace("\b", "")
+    return clean_text(plain)
+
+
+def number(value: float | None, digits: int = 6) -> str:
+    """Return a metric's value in a few digits; all of them with digits=17."""
+    if value is None:
+        return "-"
+    return repr(value) if digits >= 17 or not math.isfinite(value) else f"{value:.{digits}g}"
+
+
+def whole(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def at_step(value: float | None, step: int | None, digits: int = 6) -> str:
+    """`0.9712 @ 3,100`, or a dash."""
+    return "-" if value is None or step is None else f"{number(value, digits)} @ {step:,}"
+
+
+def duration(seconds: float) -> str:
+    """Return the two largest units: `2 h 5 min`."""
+    left = max(0.0, seconds)
+    words: list[str] = []
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        if count or words or unit == "s":
+            words.append(f"{count:.0f} {unit}")
+    return " ".join(words[:2] if words[0] != "0 s" else ["0 s"])
+
+
+def age(moment: datetime | None, now: datetime) -> str:
+    return "-" if moment is None else duration((now - moment).total_seconds())
+
+
+def size(count: float) -> str:
+    """Return bytes in the unit that fits."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def _shown(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
