@@ -1,0 +1,124 @@
+"""One run's working folder on a worker: what agent and trainer leave for each other, and for the next agent.
+
+    job.json        the assignment and where things are (0600: the lease's token is in it)
+    code/           the user's bundle, unpacked
+    output.log      what the trainer printed
+    journal/        what the trainer has to tell the tracker
+    agent-journal/  what the agent has to tell about it (the output)
+    outcome.json    how the trainer says training ended
+    lock            held by the agent that looks after the folder
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from keepbest.contract.base import Answer, Id, new_id
+from keepbest.contract.workers import Assignment, Release
+from keepbest.errors import KeepbestError
+from keepbest.settings import write_private
+
+
+class Job(Answer):
+    """All that a trainer needs to begin. Its token comes another way: by its standard input, never by a file."""
+
+    assignment: Assignment
+    url: str
+    store: Path
+    data: Path | None = None
+    trainer_writer: Id = Field(default_factory=new_id)
+    agent_writer: Id = Field(default_factory=new_id)
+
+    @property
+    def run_id(self) -> str:
+        return self.assignment.run.id
+
+
+class RunFolder:
+    """The folder of one attempt at one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    @property
+    def code(self) -> Path:
+        return self.path / "code"
+
+    @property
+    def output(self) -> Path:
+        return self.path / "output.log"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal"
+
+    @property
+    def agent_journal(self) -> Path:
+        return self.path / "agent-journal"
+
+    def create(self, job: Job) -> None:
+        """Make the folder with its job, locked by this process."""
+        self.path.mkdir(parents=True, mode=0o700)
+        self.try_lock()
+        write_private(self.path / "job.json", _with_token(job))
+
+    def try_lock(self) -> bool:
+        """Take the folder unless another living agent has it."""
+        try:
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return False
+        self._lock = lock
+        return True
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def get_job(self) -> Job:
+        """Read the job; raises KeepbestError where the folder holds none."""
+        try:
+            return Job.model_validate_json((self.path / "job.json").read_bytes())
+        except (OSError, ValidationError) as error:
+            raise KeepbestError(f"{self.path} holds no job: {error}") from error
+
+    def write_outcome(self, outcome: Release) -> None:
+        """Say how training ended. The last thing a trainer does."""
+        write_private(self.path / "outcome.json", outcome.model_dump_json())
+
+    def find_outcome(self) -> Release | None:
+        """Return what the trainer said, or None where it ended without a word."""
+        try:
+            return Release.model_validate_json((self.path / "outcome.json").read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def read_tail(self, size: int = 2000) -> str:
+        """Return the end of the output."""
+        with suppress(FileNotFoundError), self.output.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return file.read().decode(errors="replace")
+        return ""
+
+    def remove(self) -> None:
+        """Delete the folder; what cannot be deleted now is swept later."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.unlock()
+
+
+def _with_token(job: Job) -> str:
+    return json.dumps(job.model_dump(mode="json"))

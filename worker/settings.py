@@ -1,0 +1,117 @@
+"""How this worker is run, from the environment, once: the library's settings and the worker's own."""
+
+from __future__ import annotations
+
+import os
+import re
+import site
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keepbest.settings
+from keepbest.contract.base import NAME_PATTERN
+from keepbest.errors import InvalidInput
+from keepbest.settings import Setting
+
+SETTINGS = (
+    Setting("KEEPBEST_WORKER_NAME", "host name", "name under which the worker is shown"),
+    Setting("KEEPBEST_WORKER_SLOTS", "1", "runs trained at the same time"),
+    Setting("KEEPBEST_WORKER_LABELS", "", "what this worker offers, as key=value,key=value; runs may ask for labels"),
+    Setting("KEEPBEST_WORKER_RECIPES_ONLY", "", "1 refuses runs that bring their own code"),
+    Setting("KEEPBEST_WORKER_GRACE_SECONDS", "60", "time for a trainer to write its checkpoint when the worker leaves"),
+)
+
+#: glibc gives big blocks back to the system at once and gets fresh, zeroed pages for the next: with snapshots by
+#: reference each step would copy into fresh pages. These make it keep them (docs/CHECKPOINTS.md has the figures).
+MALLOC = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**32),
+    "MALLOC_TRIM_THRESHOLD_": str(2**36),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the agent needs to know; made by `load`. `environ` is what its trainers inherit."""
+
+    url: str
+    token: str | None = field(repr=False)
+    folder: Path
+    store: Path
+    data: Path | None
+    name: str
+    slots: int
+    labels: dict[str, str]
+    recipes_only: bool
+    grace_seconds: float
+    environ: dict[str, str] = field(repr=False)
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; raises InvalidInput, naming the variable, where one says something impossible."""
+    given = dict(os.environ if environ is None else environ)
+    shared = keepbest.settings.load(given)
+    return Settings(
+        url=shared.url,
+        token=shared.token,
+        folder=shared.dir / "worker",
+        store=shared.store.absolute(),
+        data=shared.data.absolute() if shared.data else None,
+        name=_name(given.get("KEEPBEST_WORKER_NAME", "")),
+        slots=_slots(given.get("KEEPBEST_WORKER_SLOTS", "").strip() or "1"),
+        labels=_labels(given.get("KEEPBEST_WORKER_LABELS", "")),
+        recipes_only=given.get("KEEPBEST_WORKER_RECIPES_ONLY", "") not in ("", "0"),
+        grace_seconds=_seconds(given.get("KEEPBEST_WORKER_GRACE_SECONDS", "").strip() or "60"),
+        environ=trainer_environ(given),
+    )
+
+
+def trainer_environ(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return a trainer's environment: without the token, with the allocator set, able to import this package."""
+    kept = {name: value for name, value in inherited.items() if name != "KEEPBEST_TOKEN"}
+    defaults = {"TF_CPP_MIN_LOG_LEVEL": "2", **MALLOC}
+    return {**defaults, **kept, "PYTHONUNBUFFERED": "1", "PYTHONPATH": _python_path(kept.get("PYTHONPATH", ""))}
+
+
+def _python_path(inherited: str) -> str:
+    """Trainers start with an isolated path; a checkout that is not installed has to be named."""
+    installed = {Path(folder).resolve() for folder in (*site.getsitepackages(), site.getusersitepackages())}
+    own = [] if _ROOT in installed else [str(_ROOT)]
+    return os.pathsep.join([*own, *(part for part in inherited.split(os.pathsep) if part)])
+
+
+def _name(given: str) -> str:
+    host = re.sub(r"[^A-Za-z0-9 ._/-]", "-", socket.gethostname()).strip("-._/ ") or "worker"
+    name = given.strip() or host[:100]
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise InvalidInput(f"A worker cannot be called {name!r}.", field="KEEPBEST_WORKER_NAME")
+    return name
+
+
+def _slots(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise InvalidInput(
+            f"The slots of a worker are a whole number from 1 to 1000, but got {text!r}.",
+            field="KEEPBEST_WORKER_SLOTS",
+        )
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    if not text.isdecimal():
+        raise InvalidInput(
+            f"The grace is a whole number of seconds, but got {text!r}.", field="KEEPBEST_WORKER_GRACE_SECONDS"
+        )
+    return float(text)
+
+
+def _labels(text: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    if any(not key.strip() or not sign for key, sign, _ in pairs):
+        raise InvalidInput(
+            f"Labels are written key=value,key=value, but got {text!r}.", field="KEEPBEST_WORKER_LABELS"
+        )
+    return {key.strip(): value.strip() for key, _, value in pairs}

@@ -1,0 +1,117 @@
+"""Load a user's own build function, and tell their errors in their own words.
+
+In the trainer the user's modules win: their folder comes first on the path, and where they have a `worker` or a
+`tracker` of their own, our loaded modules of that name are taken out of the way. So everything of ours that the
+trainer needs must be imported before `open_folder`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from keepbest.contract.runs import RunError
+from keepbest.errors import CodeFailed, InvalidInput
+
+_OUR_ROOTS = tuple(str(Path(__file__).resolve().parents[2] / house) + os.sep for house in ("worker", "keepbest"))
+_OUR_NAMES = ("worker", "tracker", "migrations")
+#: A traceback longer than this is cut at its beginning.
+_MAX_TRACEBACK = 20_000
+
+
+def open_folder(folder: Path) -> None:
+    """Make `folder` the place that user code is imported from and reads files in."""
+    for name in _OUR_NAMES:
+        if (folder / f"{name}.py").exists() or (folder / name).is_dir():
+            _forget_modules(name)
+    sys.path.insert(0, str(folder))
+    os.chdir(folder)
+
+
+def load_function(folder: Path, entry: str) -> Callable[..., Any]:
+    """Import `my_model.py:build` from `folder` and return the function; raises CodeFailed or InvalidInput."""
+    file, _, name = entry.partition(":")
+    path = (folder / file).resolve()
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        raise InvalidInput(f"There is no file {file} in the code of this run.", field="source.entry")
+    function = getattr(_import_file(path, file), name, None)
+    if not callable(function):
+        raise InvalidInput(
+            f"{file} has no function {name}.",
+            field="source.entry",
+            hint=f"Define `def {name}(...)` in {file}, or name another function: {file}:NAME.",
+        )
+    return function  # type: ignore[no-any-return]  # whatever is callable
+
+
+def describe_error(error: BaseException, folder: Path) -> RunError:
+    """Return what user code raised: the message, and the traceback without our own frames."""
+    if isinstance(error, CodeFailed):
+        return RunError(code=error.code, message=error.message, hint=error.hint)
+    code, hint = _classify(error)
+    return RunError(code=code, message=_sentence(error), hint=hint, traceback=_user_traceback(error, folder))
+
+
+def _forget_modules(name: str) -> None:
+    for loaded in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
+        del sys.modules[loaded]
+
+
+def _import_file(path: Path, file: str) -> ModuleType:
+    """Import a file as a module of its own name, so that `import my_model` elsewhere is the same module."""
+    name = file.removesuffix(".py").replace("/", ".")
+    if "/" in file:
+        sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InvalidInput(f"{file} is not a Python file.", field="source.entry")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _classify(error: BaseException) -> tuple[str, str | None]:
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return "out_of_memory", "Try a smaller batch_size or a smaller model, or a machine with more memory."
+    if isinstance(error, ModuleNotFoundError):
+        return CodeFailed.code, "Put the module beside the code, or install it where the worker runs."
+    if isinstance(error, SystemExit):
+        return CodeFailed.code, "Return from the function instead of calling sys.exit()."
+    return CodeFailed.code, "Fix the code and submit it again; the traceback shows the place."
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"The code called sys.exit({error.code!r})."
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError in {Path(error.filename or '?').name}, line {error.lineno}: {error.msg}"
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text[:2000]}" if text else f"{type(error).__name__} was raised."
+
+
+def _user_traceback(error: BaseException, folder: Path) -> str:
+    shown = traceback.TracebackException.from_exception(error)
+    for one in _chain(shown):
+        one.stack = traceback.StackSummary.from_list(list(_user_frames(one.stack, str(folder.resolve()))))
+    text = "".join(shown.format()).replace(str(folder.resolve()) + os.sep, "")
+    return text[-_MAX_TRACEBACK:]
+
+
+def _chain(shown: traceback.TracebackException | None) -> Iterable[traceback.TracebackException]:
+    while shown is not None:
+        yield shown
+        shown = shown.__cause__ or shown.__context__
+
+
+def _user_frames(frames: Iterable[traceback.FrameSummary], folder: str) -> Iterable[traceback.FrameSummary]:
+    """Leave out our frames, and what lies above the first of the user's where there is one."""
+    rest = [frame for frame in frames if not frame.filename.startswith((*_OUR_ROOTS, "<frozen"))]
+    first = next((place for place, frame in enumerate(rest) if frame.filename.startswith(folder + os.sep)), 0)
+    return rest[first:]
