@@ -32,7 +32,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"server"},
     ],
     "worker": [
-        {"settings", "data"},
+        {"settings", "data", "folder"},
         {"recipes", "bundle"},
         {"trainer", "executors", "supervisor"},
         {"agent"},
