@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import site
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from keepbest.errors import InvalidInput
 
 DEFAULT_PORT = 7766
 DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+_ROOT = Path(__file__).resolve().parents[1]
 RunMode = Literal["online", "offline", "disabled"]
 
 
@@ -83,8 +85,14 @@ def is_debugging() -> bool:
 
 
 def child_environment(**changed: str | None) -> dict[str, str]:
-    """Return this process's environment for a child, with variables set, or taken out where None."""
+    """Return this process's environment for a child, with variables set, or taken out where None.
+
+    Children start with `-P`, so that a user's own `worker.py` is not taken for ours; where keepbest is not installed
+    (a bare checkout) the path to it is added.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in changed}
+    if _ROOT not in {Path(folder).resolve() for folder in (*site.getsitepackages(), site.getusersitepackages())}:
+        kept["PYTHONPATH"] = os.pathsep.join(part for part in (str(_ROOT), kept.get("PYTHONPATH", "")) if part)
     return {**kept, **{name: value for name, value in changed.items() if value is not None}}
 
 

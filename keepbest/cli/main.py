@@ -63,7 +63,7 @@ class Verbs(TyperGroup):
     """Knows every verb by name and help, and loads one only to run it."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        name, stub, rest = super().resolve_command(ctx, args)
+        name, _stub, rest = super().resolve_command(ctx, args)
         return name, load(name) if name is not None else None, rest
 
 

@@ -1,0 +1,139 @@
+"""Processes that live and die together: each in a group of its own, its output in a file, started again when it dies.
+
+Where the system can (Linux), a child is told to end when this process is killed outright.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keepbest.errors import KeepbestError
+
+#: Restarts wait 1, 2, 4 … seconds; a child that ran this long counts as healthy again.
+HEALTHY_SECONDS = 30.0
+MAX_RESTARTS = 5
+_PR_SET_PDEATHSIG = 1
+_LOG_BYTES = 10 * 2**20
+
+Tell = Callable[[str], None]
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """The command that runs one of our modules; `-P` keeps the folder it starts in out of its imports."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+@dataclass
+class Child:
+    """One process, and what is needed to start it again. `grace_seconds` is its time to end after SIGTERM."""
+
+    name: str
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    log: Path
+    grace_seconds: float = 10.0
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    restarts: int = 0
+    due_at: float | None = None
+
+    def start(self, now: float) -> None:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".old.log"))
+        with self.log.open("ab") as sink:
+            self.process = subprocess.Popen(
+                self.command,
+                env=dict(self.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                process_group=0,  # Ctrl-C reaches this process only, which then ends the children in order
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+        self.started_at, self.due_at = now, None
+
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+
+    def last_words(self, lines: int = 5) -> str:
+        """The end of its output, to show when it dies."""
+        with suppress(OSError):
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return ""
+
+
+@dataclass
+class Children:
+    """Start in order, look after, end in reverse order."""
+
+    tell: Tell
+    clock: Callable[[], float] = time.monotonic
+    members: list[Child] = field(default_factory=list)
+
+    def start(self, child: Child) -> None:
+        self.members.append(child)
+        child.start(self.clock())
+
+    def look_after(self) -> None:
+        """Start again whoever died; call it a few times a second. Raises KeepbestError when one keeps dying."""
+        now = self.clock()
+        for child in self.members:
+            if child.due_at is not None and now >= child.due_at:
+                child.start(now)
+            elif child.due_at is None and not child.is_running():
+                self._plan_restart(child, now)
+
+    def _plan_restart(self, child: Child, now: float) -> None:
+        if now - child.started_at > HEALTHY_SECONDS:
+            child.restarts = 0
+        if child.restarts >= MAX_RESTARTS:
+            raise KeepbestError(
+                f"The {child.name} keeps ending; its last words:\n{child.last_words()}", hint=f"Read {child.log}."
+            )
+        wait = 2.0**child.restarts
+        child.restarts += 1
+        child.due_at = now + wait
+        self.tell(f"The {child.name} ended with {ending(child)}; starting it again in {wait:g} s (see {child.log}).")
+
+    def stop(self, *, hurry: Callable[[], bool] = lambda: False) -> None:
+        """End all, the last started first: SIGTERM, its grace, then SIGKILL; at once when `hurry` says so."""
+        for child in reversed(self.members):
+            child.due_at = None
+            child.signal(signal.SIGTERM)
+            deadline = self.clock() + child.grace_seconds
+            while child.is_running() and self.clock() < deadline and not hurry():
+                time.sleep(0.05)
+            if child.is_running():
+                self.tell(f"The {child.name} did not end by itself: killed.")
+                child.signal(signal.SIGKILL)
+            if child.process is not None:
+                child.process.wait()
+
+
+def ending(child: Child) -> str:
+    """How a process ended: `status 1`, or the signal's name."""
+    code = child.process.returncode if child.process is not None else None
+    if code is not None and code < 0:
+        with suppress(ValueError):
+            return signal.Signals(-code).name
+    return f"status {code}"
+
+
+def _die_with_parent() -> None:
+    """Runs in the child before exec: the kernel sends it SIGTERM when the parent is gone."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

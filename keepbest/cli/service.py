@@ -1,0 +1,125 @@
+"""`up`, `server`, `scheduler`, `worker`: the processes of the service, started and never imported."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from keepbest.cli.children import python
+from keepbest.cli.failing import Exit
+from keepbest.cli.options import Folder, Port
+from keepbest.cli.output import say, warn
+from keepbest.cli.stack import Stack
+from keepbest.settings import DEFAULT_PORT, child_environment, load
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on; any but loopback lets the network in.")]
+Slots = Annotated[int | None, typer.Option(min=1, max=1000, help="Runs trained at the same time.")]
+
+
+class Signals:
+    """Counts SIGINT, SIGTERM and SIGHUP: one asks to end, a second one to end at once."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last = signal.SIGINT
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+        self.last = signal.Signals(number)
+
+    def asks_to_end(self) -> bool:
+        return self.count > 0
+
+    def is_impatient(self) -> bool:
+        return self.count > 1
+
+
+def up(
+    dir: Folder = None,
+    port: Port = None,
+    host: Host = None,
+    slots: Slots = None,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Start no worker here.")] = False,
+) -> int:
+    """Start tracker, scheduler and worker on this machine, on SQLite, and stay until Ctrl-C."""
+    folder = dir or load().dir
+    stack = Stack(folder, port or DEFAULT_PORT, host or "127.0.0.1", slots, not no_worker, tell=warn)
+    signals = Signals()
+    try:
+        stack.start()
+        greet(stack)
+        run_until(stack, signals)
+    finally:
+        warn("Ending: trainers write a checkpoint and hand their runs back. Ctrl-C again ends at once.")
+        stack.stop(hurry=signals.is_impatient)
+    return Exit.OK
+
+
+def greet(stack: Stack) -> None:
+    """Say where the service is and how to get in."""
+    say(f"keepbest is running at {stack.url}")
+    say(f"  sign in (once)  {stack.sign_in_link()}")
+    say(f"  folder          {stack.folder}")
+    if stack.folder != load().dir:
+        say(f"  this shell      export KEEPBEST_DIR={stack.folder}")
+    say("  first run       keepbest submit hvass-cnn --follow")
+    say("Ctrl-C ends it.")
+
+
+def run_until(stack: Stack, signals: Signals) -> None:
+    """Look after the processes until a signal asks to end."""
+    while not signals.asks_to_end():
+        stack.children.look_after()
+        time.sleep(0.2)
+
+
+def server(dir: Folder = None, port: Port = None, host: Host = None) -> None:
+    """Start only the tracker. On a shared database set KEEPBEST_DATABASE_URL."""
+    become("tracker.server", KEEPBEST_DIR=_text(dir), KEEPBEST_PORT=_text(port), KEEPBEST_HOST=host)
+
+
+def scheduler(dir: Folder = None) -> None:
+    """Start only the scheduler: it expires leases, compacts metrics, prunes events. One for each database."""
+    become("tracker.scheduler", KEEPBEST_DIR=_text(dir))
+
+
+def worker(
+    dir: Folder = None,
+    slots: Slots = None,
+    name: Annotated[str | None, typer.Option(help="Name under which the worker is shown.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="key=value that runs may ask for; repeatable.")] = None,
+    recipes_only: Annotated[
+        bool, typer.Option("--recipes-only", help="Refuse runs that bring their own code.")
+    ] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder with data sets as IDX files.")] = None,
+) -> None:
+    """Start only a worker. Runs that bring their own code run it here, as this user."""
+    become(
+        "worker.agent",
+        KEEPBEST_DIR=_text(dir),
+        KEEPBEST_DATA=_text(data_dir),
+        KEEPBEST_WORKER_SLOTS=_text(slots),
+        KEEPBEST_WORKER_NAME=name,
+        KEEPBEST_WORKER_LABELS=",".join(label) if label else None,
+        KEEPBEST_WORKER_RECIPES_ONLY="1" if recipes_only else None,
+    )
+
+
+def become(module: str, **variables: str | None) -> None:
+    """Replace this process by `python -m module`; what is given wins over the environment."""
+    given = {name: value for name, value in variables.items() if value is not None}
+    sys.stdout.flush()
+    os.execve(sys.executable, python(module), child_environment(**given))  # noqa: S606
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

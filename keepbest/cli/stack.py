@@ -1,0 +1,136 @@
+"""Tracker, scheduler and worker of one machine as one thing: what `keepbest up` and `keepbest demo` run."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keepbest.cli.children import Child, Children, Tell, python
+from keepbest.client import Client
+from keepbest.contract.access import TokenRequest
+from keepbest.errors import InvalidInput, KeepbestError, NotAuthenticated, Unreachable
+from keepbest.settings import child_environment, write_private
+from keepbest.status import Role
+
+START_SECONDS = 60.0
+#: A worker asks its trainers to write a checkpoint before it leaves.
+WORKER_GRACE_SECONDS = 70.0
+
+
+@dataclass
+class Stack:
+    """One folder, one port, three processes. `start` returns when the tracker answers."""
+
+    folder: Path
+    port: int
+    host: str = "127.0.0.1"
+    slots: int | None = None
+    with_worker: bool = True
+    tell: Tell = print
+    children: Children = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder = self.folder.expanduser().absolute()
+        self.children = Children(self.tell)
+
+    @property
+    def url(self) -> str:
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def admin_token(self) -> str:
+        return (self.folder / "admin-token").read_text(encoding="utf-8").strip()
+
+    def start(self) -> None:
+        """Raises InvalidInput when the port is taken, KeepbestError when the tracker does not come up."""
+        check_port(self.host, self.port)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.children.start(self._child("tracker", "tracker.server"))
+        self._wait_for_tracker()
+        write_private(self.folder / "address", self.url)
+        self.children.start(self._child("scheduler", "tracker.scheduler"))
+        if self.with_worker:
+            token = worker_token(self.url, self.admin_token, self.folder / "worker-token")
+            self.children.start(self._child("worker", "worker.agent", token=token, grace_seconds=WORKER_GRACE_SECONDS))
+
+    def client(self) -> Client:
+        return Client(self.url, self.admin_token)
+
+    def sign_in_link(self) -> str:
+        """A fresh link that signs a browser in, once."""
+        with self.client() as client:
+            return self.url + client.make_sign_in_link().path
+
+    def stop(self, *, hurry: Callable[[], bool] = lambda: False) -> None:
+        self.children.stop(hurry=hurry)
+        with suppress(FileNotFoundError):
+            (self.folder / "address").unlink()
+
+    def _child(self, name: str, module: str, *, token: str | None = None, grace_seconds: float = 10.0) -> Child:
+        environ = child_environment(
+            KEEPBEST_DIR=str(self.folder),
+            KEEPBEST_HOST=self.host,
+            KEEPBEST_PORT=str(self.port),
+            KEEPBEST_URL=self.url,
+            KEEPBEST_TOKEN=token,
+            KEEPBEST_RUN_ID=None,
+            KEEPBEST_WORKER_SLOTS=str(self.slots) if self.slots else None,
+            PYTHONUNBUFFERED="1",
+        )
+        log = self.folder / "logs" / f"{name}.log"
+        return Child(name, python(module), environ, log, grace_seconds)
+
+    def _wait_for_tracker(self) -> None:
+        tracker = self.children.members[0]
+        deadline = time.monotonic() + START_SECONDS
+        with Client(self.url, "", timeout_seconds=2.0) as client:
+            while time.monotonic() < deadline:
+                if not tracker.is_running():
+                    raise KeepbestError(
+                        f"The tracker did not start; its last words:\n{tracker.last_words()}",
+                        hint=f"Read {tracker.log}, or try `keepbest doctor`.",
+                    )
+                with suppress(KeepbestError):
+                    client.health()
+                    return
+                time.sleep(0.05)
+        raise Unreachable(f"The tracker did not answer within {START_SECONDS:g} s.", hint=f"Read {tracker.log}.")
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise InvalidInput when nobody can listen there."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise InvalidInput(
+            f"Nothing can listen on {host}:{port}: {(error.strerror or str(error)).lower()}.",
+            field="port",
+            hint=f"Take another one, for example --port {port + 1}; or is keepbest running there already?",
+        ) from error
+
+
+def worker_token(url: str, admin_token: str, path: Path) -> str:
+    """Return a token that can only work, kept in `path` from one start to the next."""
+    kept = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+    if kept and _is_valid(url, kept):
+        return kept
+    with Client(url, admin_token) as client:
+        made = client.make_token(TokenRequest(name="worker of keepbest up", role=Role.WORKER)).secret or ""
+    write_private(path, made)
+    return made
+
+
+def _is_valid(url: str, token: str) -> bool:
+    try:
+        with Client(url, token) as client:
+            return client.me().role is Role.WORKER
+    except NotAuthenticated:
+        return False
