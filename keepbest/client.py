@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from keepbest.contract.access import (
     AuditPage,
     Me,
+    SignIn,
     SignInLink,
     Token,
     TokenList,
@@ -103,6 +104,13 @@ class Client:
 
     def make_sign_in_link(self) -> SignInLink:
         return self._post(SignInLink, path_of("signin-links"))
+
+    def exchange_code(self, code: str, token: TokenRequest) -> Token:
+        """Use up the code of a sign-in link; the answer holds the secret of a new token."""
+        signed_in = self.transport.request("POST", path_of("signin"), body=_bytes(SignIn(code=code)))
+        session = {"Cookie": signed_in.headers.get("Set-Cookie", "").partition(";")[0], "Origin": self.url}
+        reply = self.transport.request("POST", path_of("tokens"), body=_bytes(token), headers=session)
+        return _read(Token, reply.data)
 
     def users(self) -> UserList:
         return self._get(UserList, path_of("users"))

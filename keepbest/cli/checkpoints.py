@@ -1,0 +1,56 @@
+"""`checkpoints`: what of a run is on disk."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from keepbest.cli.options import AsJson, RunId
+from keepbest.cli.output import Table, print_json, print_table, say
+from keepbest.cli.words import age, number, size
+from keepbest.client import Client
+from keepbest.contract.checkpoints import Checkpoint, CheckpointState
+
+Pinned = Annotated[str | None, typer.Option(metavar="CHECKPOINT", help="Keep this one for good.")]
+Unpinned = Annotated[str | None, typer.Option(metavar="CHECKPOINT", help="Let retention decide about it again.")]
+
+
+def checkpoints(
+    run: RunId,
+    pin: Pinned = None,
+    unpin: Unpinned = None,
+    all: Annotated[bool, typer.Option("--all", "-a", help="Those that retention dropped, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List a run's checkpoints, the newest first."""
+    with Client() as client:
+        for checkpoint, pinned in ((pin, True), (unpin, False)):
+            if checkpoint is not None:
+                client.pin_checkpoint(checkpoint, pinned=pinned)
+        found = client.checkpoints(run)
+    kept = [one for one in found.checkpoints if all or one.state is CheckpointState.DURABLE]
+    if as_json:
+        print_json(found.model_copy(update={"checkpoints": kept}))
+        return
+    now = datetime.now(UTC)
+    table = Table(
+        ("id", ">step", ">value", "kind", "", ">size", ">written", ">age"), empty="No checkpoint is on disk yet."
+    )
+    for one in sorted(kept, key=lambda one: one.at, reverse=True):
+        sizes = (size(one.size_bytes), size(one.written_bytes))
+        table.add(one.id, f"{one.step:,}", number(one.value, 17), one.kind, _marks(one), *sizes, age(one.at, now))
+    print_table(table)
+    if kept:
+        say(f"\nkeepbest restore {run} --best --to restored --as keras")
+
+
+def _marks(one: Checkpoint) -> str:
+    marks = {
+        "best": one.is_best,
+        "pinned": one.is_pinned,
+        "abandoned": one.ghost,
+        "dropped": one.state is CheckpointState.DROPPED,
+    }
+    return ", ".join(mark for mark, is_so in marks.items() if is_so)

@@ -1,0 +1,83 @@
+"""`stop`, `cancel`, `rollback`: commands to a living run. Each is requested, acknowledged by the trainer, done."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from keepbest.cli.asking import request
+from keepbest.cli.failing import Exit
+from keepbest.cli.options import AsJson, RunId
+from keepbest.cli.output import print_json, say
+from keepbest.client import Client
+from keepbest.contract.commands import CancelRequest, Command, CommandRequest, RollBackRequest, StopRequest
+from keepbest.errors import InvalidInput
+from keepbest.status import CommandState
+
+POLL_SECONDS = 0.3
+Wait = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait until it is done; 0 only asks.")]
+
+
+def stop(run: RunId, wait: Wait = 30.0, as_json: AsJson = False) -> int:
+    """Stop a run after the present batch: it comes back to its best, measures the test set and finishes."""
+    return send(run, StopRequest(), wait, as_json)
+
+
+def cancel(run: RunId, wait: Wait = 30.0, as_json: AsJson = False) -> int:
+    """End a run at once; nothing more is measured. A queued run is taken out of the queue."""
+    return send(run, CancelRequest(), wait, as_json)
+
+
+def rollback(
+    run: RunId,
+    to: Annotated[str | None, typer.Option(help="`best` (also when nothing is said).")] = None,
+    step: Annotated[int | None, typer.Option(min=0, help="To the snapshot of this step.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="To this checkpoint.")] = None,
+    reset_patience: Annotated[bool, typer.Option("--reset-patience", help="Begin to wait anew.")] = False,
+    wait: Wait = 30.0,
+    as_json: AsJson = False,
+) -> int:
+    """Take a living run back to its best, to a step or to a checkpoint; it goes on from there."""
+    if sum(one is not None for one in (to, step, checkpoint)) > 1:
+        raise InvalidInput("--to, --step and --checkpoint exclude each other.", field="to")
+    if to not in (None, "best"):
+        raise InvalidInput(f"--to takes only 'best', but got {to!r}.", field="to", hint="A step: --step 1200")
+    is_best = step is None and checkpoint is None
+    asked = request(
+        RollBackRequest, to="best" if is_best else None, step=step, checkpoint=checkpoint, reset_patience=reset_patience
+    )
+    return send(run, asked, wait, as_json)
+
+
+def send(run: str, asked: CommandRequest, wait: float, as_json: bool) -> int:
+    """Ask, wait, and say how far the command came."""
+    with Client() as client:
+        command = client.command(run, asked)
+        command = wait_for(client, command, wait)
+    if as_json:
+        print_json(command)
+    else:
+        say(_told(command))
+    return Exit.ERROR if command.state in (CommandState.REFUSED, CommandState.EXPIRED) else Exit.OK
+
+
+def wait_for(client: Client, command: Command, seconds: float) -> Command:
+    """Return the command as it is when it is done or refused, or after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while command.state.is_open and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        known = client.commands(command.run).commands
+        command = next((one for one in known if one.id == command.id), command)
+    return command
+
+
+def _told(command: Command) -> str:
+    name = command.kind.value.replace("_", " ")
+    words = f"{name} of {command.run}: {command.state.value}"
+    if command.message:
+        words += f" ({command.message})"
+    if command.state.is_open:
+        words += f". It is obeyed at the trainer's next batch; see: keepbest watch {command.run}"
+    return words
