@@ -56,7 +56,6 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__version__ = "0.1.0"
 __all__ = [
     "Busy",
     "CheckpointDamaged",
@@ -82,6 +81,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("keepbest.settings").VERSION
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'keepbest' has no attribute {name!r}")

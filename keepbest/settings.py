@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from keepbest.errors import InvalidInput
 
+VERSION = "0.1.0"
 DEFAULT_PORT = 7766
 DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 _ROOT = Path(__file__).resolve().parents[1]

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version as installed_version
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
 from typing import Annotated, Literal
 
 import typer
 
-from keepbest import __version__
 from keepbest.cli.options import AsJson
 from keepbest.cli.output import print_facts, print_json
 from keepbest.client import Client
 from keepbest.errors import KeepbestError
+from keepbest.settings import VERSION
 
 Shell = Literal["bash", "zsh", "fish"]
 
 
 def completion(shell: Annotated[Shell, typer.Argument(help="Which shell.")]) -> None:
     """Print the script that completes keepbest. Bash: keepbest completion bash >> ~/.bashrc"""
-    print(typer.completion.get_completion_script(prog_name="keepbest", complete_var="_KEEPBEST_COMPLETE", shell=shell))
+    script = typer.completion.get_completion_script  # type: ignore[attr-defined]
+    print(script(prog_name="keepbest", complete_var="_KEEPBEST_COMPLETE", shell=shell))
 
 
 def version(as_json: AsJson = False) -> None:
     """Print the versions of keepbest, of Python, of TensorFlow and of the tracker, where there is one."""
     versions = {
-        "keepbest": __version__,
+        "keepbest": VERSION,
         "python": platform.python_version(),
         "tensorflow": find_version("tensorflow"),
         "keras": find_version("keras"),
