@@ -40,6 +40,7 @@ class Settings:
     store: str = setting("", "checkpoint store; empty: <dir>/store")
     host: str = setting("127.0.0.1", "address to listen on; any other than loopback lets the network in")
     port: int = setting(7766, "port to listen on")
+    worker_token: str = setting("", "token that workers may use from the first start on", secret=True)
     secure_cookie: bool = setting(False, "send the sign-in cookie over HTTPS only; set it behind a TLS proxy")
     trusted_origins: str = setting("", "further origins the dashboard is served from, separated by commas")
     threads: int = setting(16, "threads that answer requests, streams not counted")

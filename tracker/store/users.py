@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
 from keepbest.contract import access as contract
 from keepbest.contract.base import new_id
@@ -21,6 +21,9 @@ from tracker.models import Credential, User
 SECRET_PREFIX = "kb_"  # noqa: S105
 #: When a token was last used is written down at most this often.
 TOUCH_EVERY = timedelta(minutes=1)
+#: The user that an operator's own worker token belongs to.
+WORKERS = "workers"
+SHORTEST_SECRET = 24
 _RANK = {Role.VIEWER: 0, Role.WORKER: 0, Role.MEMBER: 1, Role.ADMIN: 2}
 
 
@@ -139,6 +142,28 @@ def create_token(conn: Connection, asked: contract.TokenRequest, by: Principal, 
     lasts = None if asked.expires_in_days is None else timedelta(days=asked.expires_in_days)
     id, secret = make_credential(conn, row.pk, "token", asked.name, role, now=now, lasts=lasts)
     return _show_token(conn.execute(_tokens().where(Credential.id == id)).one()).model_copy(update={"secret": secret})
+
+
+def admit_workers(conn: Connection, secret: str, now: datetime) -> None:
+    """Make the operator's own worker token valid; a token that stood in its place before is valid no more.
+
+    Containers are set up before anybody could sign in to make one. Raises InvalidInput when it could be guessed.
+    """
+    if len(secret) < SHORTEST_SECRET:
+        raise InvalidInput(
+            f"The worker token needs at least {SHORTEST_SECRET} characters.",
+            field="KEEPBEST_WORKER_TOKEN",
+            hint="Make one: openssl rand -hex 24",
+        )
+    pk = find_user_pk(conn, WORKERS)
+    if pk is None:
+        create_user(conn, contract.UserRequest(name=WORKERS, role=Role.WORKER), now)
+        pk = find_user_pk(conn, WORKERS)
+    own = and_(Credential.user_pk == pk, Credential.name == WORKERS, Credential.kind == "token")
+    conn.execute(delete(Credential).where(own, Credential.digest != digest(secret)))
+    if conn.execute(select(Credential.pk).where(own)).first() is None:
+        values = {"id": new_id(), "user_pk": pk, "kind": "token", "name": WORKERS, "role": Role.WORKER.value}
+        conn.execute(insert(Credential), {**values, "digest": digest(secret), "created_at": now, "expires_at": None})
 
 
 def list_tokens(conn: Connection, by: Principal, now: datetime) -> list[contract.Token]:
