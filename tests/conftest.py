@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
 pytest_plugins = [
     "tests.support.environment",
     "tests.support.network",
     "tests.support.processes",
     "tests.support.databases",
 ]
+
+# A slow machine is no failure of a law.
+settings.register_profile("keepbest", deadline=None, print_blob=True)
+settings.load_profile("keepbest")
