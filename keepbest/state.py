@@ -99,7 +99,8 @@ def capture_random() -> dict[str, Any]:
     import tensorflow as tf
 
     version, internal, gauss = random.getstate()
-    kind, key, place, has_gauss, cached = np.random.get_state(legacy=True)
+    numpy_state: Any = np.random.get_state(legacy=True)
+    kind, key, place, has_gauss, cached = numpy_state
     keras_generator = _find_keras_generator()
     return {
         "python": [version, list(internal), gauss],

@@ -1,0 +1,155 @@
+"""The store's folder: names made from checked ids and digests only, and the ways to write into it for good.
+
+    objects/<2>/<digest>.safetensors    packs            runs/<run>/<checkpoint>.json    manifests
+    objects/<2>/<digest>.json           networks         tmp/                            being written
+    lock                                shared by writers, exclusive for the sweep
+
+A file is written in tmp/, synced, renamed to its place, and the place's folder synced. So a name in objects/ or
+runs/ always has its whole content, and a checkpoint whose manifest is not there does not exist.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from keepbest.contract.base import DIGEST_PATTERN, ID_PATTERN, new_id
+from keepbest.errors import InvalidInput, KeepbestError, StoreUnavailable
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+class Folder:
+    """Paths of one store, and committing a file to one of them. Nothing is made before something is written."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def content(self, digest: str, suffix: str = ".safetensors") -> Path:
+        _check(DIGEST_PATTERN, digest, "digest")
+        return self.root / "objects" / digest[:2] / f"{digest}{suffix}"
+
+    def run(self, run: str) -> Path:
+        _check(ID_PATTERN, run, "run")
+        return self.root / "runs" / run
+
+    def manifest(self, run: str, checkpoint: str) -> Path:
+        _check(ID_PATTERN, checkpoint, "checkpoint")
+        return self.run(run) / f"{checkpoint}.json"
+
+    def checkpoints(self, run: str) -> list[str]:
+        """Return the ids of the checkpoints of `run`, in no order."""
+        with suppress(FileNotFoundError):
+            return [path.stem for path in self.run(run).iterdir() if re.match(ID_PATTERN, path.stem)]
+        return []
+
+    def commit(self, path: Path, fill: Callable[[int], object]) -> None:
+        """Make `path` hold what `fill` writes to the descriptor that it gets, whole or not at all."""
+        scratch = self.root / "tmp" / f"{new_id()}{path.suffix}"
+        _make_folder(scratch.parent)
+        _make_folder(path.parent)
+        try:
+            descriptor = os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            try:
+                fill(descriptor)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            scratch.rename(path)
+        except BaseException:
+            with suppress(OSError):
+                scratch.unlink()
+            raise
+        sync_folder(path.parent)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the store against the sweep; say in words what the operating system refuses."""
+        with self.explained():
+            _make_folder(self.root)
+            with (self.root / "lock").open("a+b") as lock:
+                _flock(lock, fcntl.LOCK_SH)
+                yield
+
+    def sweep(self) -> int:
+        """Remove what interrupted writers left; return how many files. Does nothing while anybody writes."""
+        leftovers = self.root / "tmp"
+        if not leftovers.is_dir():
+            return 0
+        try:
+            with (self.root / "lock").open("a+b") as lock:
+                return _remove_all(leftovers) if _flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB) else 0
+        except OSError:
+            return 0  # a store that cannot be written has nothing to sweep, and may still be read
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn an `OSError` into a `StoreUnavailable` that says what to do."""
+        try:
+            yield
+        except KeepbestError:
+            raise
+        except OSError as error:
+            raise StoreUnavailable(
+                f"The checkpoint store {self.root} cannot be written: {error.strerror or error}.",
+                hint=self._hint(error.errno),
+            ) from error
+
+    def _hint(self, number: int | None) -> str:
+        if number in _FULL:
+            with suppress(OSError):
+                free_mebibytes = shutil.disk_usage(self.root).free // 2**20
+                return f"Free space on that disk ({free_mebibytes} MiB are left) or set KEEPBEST_STORE to another one."
+            return "Free space on that disk or set KEEPBEST_STORE to another one."
+        if number in _REFUSED:
+            return "Make the folder writable for this user or set KEEPBEST_STORE to one that is."
+        return "Check that the disk is there and mounted, or set KEEPBEST_STORE to another folder."
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make `folder` and what leads to it; the new names are durable too."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync_folder(path.parent)
+
+
+def _flock(lock: BinaryIO, operation: int) -> bool:
+    """Return whether the lock is ours. Where the file system knows no locks, only the sweep goes without."""
+    try:
+        fcntl.flock(lock, operation)
+    except OSError:
+        return False
+    return True
+
+
+def _remove_all(folder: Path) -> int:
+    removed = 0
+    for path in folder.iterdir():
+        with suppress(OSError):
+            path.unlink()
+            removed += 1
+    return removed
+
+
+def _check(pattern: str, text: str, field: str) -> None:
+    # `$` alone would let a newline at the end through.
+    if not re.fullmatch(pattern, text):
+        raise InvalidInput(f"{text[:80]!r} is not the id of a {field}.", field=field)

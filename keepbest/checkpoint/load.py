@@ -1,0 +1,205 @@
+"""Reading a checkpoint back: bytes first, then their digests, then the model.
+
+The values are read into memory of our own (`pread`, several at once), digested there, and given to TensorFlow
+without another copy: what was checked is what is used, whatever happens to the file meanwhile. A mapping of the
+file would be checked in one moment and copied in another.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from keepbest.checkpoint import pack
+from keepbest.checkpoint.dtypes import numpy_dtype
+from keepbest.checkpoint.folder import Folder
+from keepbest.checkpoint.manifest import Manifest, StoredVariable
+from keepbest.checkpoint.match import Difference, compare, refuse
+from keepbest.errors import CheckpointDamaged
+from keepbest.snapshot import Variables
+from keepbest.state import State, restore_random
+
+#: What TensorFlow wants of a buffer that it is to use in place.
+_ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class _Source:
+    """An open pack: where each value lies."""
+
+    descriptor: int
+    places: Mapping[str, tuple[int, int]]
+
+
+class Loaded:
+    """A checkpoint in memory, every digest checked."""
+
+    def __init__(self, manifest: Manifest, arrays: Sequence[Any]) -> None:
+        self.manifest = manifest
+        self._arrays: Sequence[Any] | None = arrays
+        self._tensors: tuple[Any, ...] = ()
+
+    @property
+    def step(self) -> int:
+        return self.manifest.step
+
+    @property
+    def specs(self) -> tuple[Any, ...]:
+        return tuple(variable.spec for variable in self.manifest.variables)
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """The values as read-only NumPy arrays, in the order of the manifest's variables."""
+        if self._arrays is None:
+            return tuple(_as_array(tensor) for tensor in self._tensors)
+        # Copies: TensorFlow may yet take over the originals and train in them.
+        return tuple(_read_only(array.copy()) for array in self._arrays)
+
+    @property
+    def tensors(self) -> tuple[Any, ...]:
+        """The values as tensors, in the order of the manifest's variables."""
+        if self._arrays is not None:
+            self._tensors, self._arrays = tuple(_to_tensor(array) for array in self._arrays), None
+        return self._tensors
+
+    def to_state(self) -> State:
+        """Return the snapshot that this checkpoint was written from, under the same id."""
+        manifest = self.manifest
+        return State(manifest.position, self.specs, self.tensors, manifest.stopper, manifest.random, manifest.id)
+
+    def load_into(self, model: Any, *, strict: bool = True, variables: Variables | None = None) -> list[Difference]:
+        """Put the values into `model` and its optimizer; return what did not fit.
+
+        A model without an optimizer takes the network alone. `strict=False` takes what fits and leaves the rest.
+
+        Raises:
+            CheckpointMismatch: `strict`, and something differs; the message names every difference. Nothing was set.
+        """
+        target = variables or Variables(model)
+        differences = compare(self.specs, target.specs)
+        if strict and differences:
+            raise refuse(differences, self.manifest.id)
+        targets = {(spec.collection, spec.index): place for place, spec in enumerate(target.specs)}
+        unfit = {(difference.collection, difference.index) for difference in differences}
+        places = {
+            targets[key]: value
+            for spec, value in zip(self.specs, self.tensors, strict=True)
+            if (key := (spec.collection, spec.index)) in targets and key not in unfit
+        }
+        target.assign(places)
+        return differences
+
+    def resume_into(self, model: Any, *, variables: Variables | None = None) -> State:
+        """Put values and random states back, so that training goes on as if it had never stopped."""
+        self.load_into(model, variables=variables)
+        restore_random(self.manifest.random)
+        return self.to_state()
+
+
+def read(folder: Folder, manifest: Manifest, threads: int) -> Loaded:
+    """Read and check every value of `manifest`.
+
+    Raises:
+        CheckpointDamaged: A value, a header or a whole pack is not what was written; the message names the variable.
+    """
+    return Loaded(manifest, _read_values(folder, manifest, threads, keep=True))
+
+
+def is_whole(folder: Folder, manifest: Manifest, threads: int) -> bool:
+    """Whether every value of `manifest` is what was written."""
+    try:
+        _read_values(folder, manifest, threads, keep=False)
+    except CheckpointDamaged:
+        return False
+    return True
+
+
+def _read_values(folder: Folder, manifest: Manifest, threads: int, *, keep: bool) -> list[Any]:
+    def fetch(variable: StoredVariable) -> Any:
+        array = _read_value(sources[variable.object], variable)
+        return array if keep else None
+
+    with ExitStack() as stack:
+        sources = {name: _open(stack, folder, name, manifest) for name in manifest.objects}
+        with ThreadPoolExecutor(threads, thread_name_prefix="keepbest-load") as pool:
+            return list(pool.map(fetch, manifest.variables))
+
+
+def _open(stack: ExitStack, folder: Folder, name: str, manifest: Manifest) -> _Source:
+    path = folder.content(name)
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        stack.callback(os.close, descriptor)
+        places, size = pack.read_header(descriptor, name)
+    except FileNotFoundError as error:
+        raise CheckpointDamaged(f"{_whose(name, manifest)}: its object {name[:12]} is missing.") from error
+    except OSError as error:
+        raise CheckpointDamaged(f"{_whose(name, manifest)}: its object {name[:12]}: {error.strerror}.") from error
+    except CheckpointDamaged as error:
+        raise CheckpointDamaged(f"{_whose(name, manifest)}: {error.message}") from error
+    if os.fstat(descriptor).st_size != size:
+        raise CheckpointDamaged(f"{_whose(name, manifest)}: its object {name[:12]} was cut short or added to.")
+    return _Source(descriptor, places)
+
+
+def _read_value(source: _Source, variable: StoredVariable) -> Any:
+    offset, count = source.places.get(variable.digest, (0, -1))
+    data = _aligned(variable.size_bytes)
+    try:
+        whole = count == len(data) and _read_all(source.descriptor, data, offset)
+    except OSError:
+        whole = False
+    if not whole or pack.digest_of(variable.dtype, variable.shape, data) != variable.digest:
+        raise CheckpointDamaged(
+            f"Variable {variable.spec.name} is not what was written: its digest differs (object {variable.object[:12]})"
+        )
+    return data.view(numpy_dtype(variable.dtype)).reshape(variable.shape)
+
+
+def _read_all(descriptor: int, data: Any, offset: int) -> bool:
+    done = 0
+    while done < len(data):
+        count = os.preadv(descriptor, [data[done:]], offset + done)
+        if count == 0:
+            return False
+        done += count
+    return True
+
+
+def _aligned(size_bytes: int) -> Any:
+    import numpy as np
+
+    raw = np.empty(size_bytes + _ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % _ALIGNMENT
+    return raw[start : start + size_bytes]
+
+
+def _to_tensor(array: Any) -> Any:
+    """Return a tensor in the memory of `array`, which nobody else may use from here on."""
+    import tensorflow as tf
+
+    try:
+        return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+    except (BufferError, TypeError, ValueError, RuntimeError, tf.errors.OpError):
+        return tf.constant(array)  # a type that NumPy cannot hand over, such as bfloat16
+
+
+def _as_array(tensor: Any) -> Any:
+    import numpy as np
+
+    return _read_only(np.asarray(tensor))
+
+
+def _read_only(array: Any) -> Any:
+    array.flags.writeable = False
+    return array
+
+
+def _whose(name: str, manifest: Manifest) -> str:
+    first = next(variable for variable in manifest.variables if variable.object == name)
+    count = sum(variable.object == name for variable in manifest.variables)
+    return f"Variable {first.spec.name}" + (f" and {count - 1} more" if count > 1 else "")

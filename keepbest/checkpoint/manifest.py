@@ -1,0 +1,118 @@
+"""The manifest: everything about a checkpoint but the numbers themselves.
+
+On disk it is `{"digest":"<64 hex>","manifest":{…}}`, where the digest is blake3 of the bytes of the inner object as
+they stand in the file, so that checking it needs no canonical form. Nothing read here is trusted: ids and digests
+must look like ids and digests, and every path is made from them, never taken from the file.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, Literal
+
+from blake3 import blake3
+from pydantic import Field, ValidationError, model_validator
+
+from keepbest.checkpoint.dtypes import size_of
+from keepbest.contract.base import Digest, Id, Moment, Shape, Step
+from keepbest.errors import CheckpointDamaged
+from keepbest.state import Collection, Position, VariableSpec
+
+FORMAT = 1
+#: A manifest of 100,000 variables; a longer file is not one of ours.
+MAX_MANIFEST_BYTES = 64 * 2**20
+
+_HEAD, _MIDDLE, _TAIL = b'{"digest":"', b'","manifest":', b"}"
+_BODY_AT = len(_HEAD) + 64 + len(_MIDDLE)
+
+Size = int
+
+
+class StoredVariable(Shape):
+    """One variable: what it is, the digest of its value, and the object that holds it."""
+
+    collection: Collection
+    index: int = Field(ge=0)
+    path: str = Field(max_length=2000)
+    shape: tuple[Size, ...] = Field(max_length=32)
+    dtype: str = Field(max_length=32)
+    digest: Digest
+    object: Digest
+
+    @property
+    def spec(self) -> VariableSpec:
+        return VariableSpec(self.collection, self.index, self.path, self.shape, self.dtype)
+
+    @property
+    def size_bytes(self) -> int:
+        return prod(self.shape) * size_of(self.dtype)
+
+
+class Manifest(Shape):
+    """A checkpoint. `id` is the id of the snapshot it was written from; `network` is Keras' JSON of the model."""
+
+    format: Literal[1] = 1
+    id: Id
+    run: Id
+    segment: int = Field(default=0, ge=0)
+    kind: Literal["best", "last", "manual"]
+    step: Step
+    epoch: int = Field(default=0, ge=0)
+    batch: int = Field(default=0, ge=0)
+    value: float | None = None
+    monitor: str | None = Field(default=None, max_length=200)
+    mode: Literal["min", "max"] | None = None
+    stopper: dict[str, Any] = Field(default_factory=dict)
+    random: dict[str, Any] = Field(default_factory=dict)
+    environment: dict[str, Any] = Field(default_factory=dict)
+    network: Digest | None = None
+    at: Moment
+    variables: tuple[StoredVariable, ...]
+
+    @model_validator(mode="after")
+    def _check_indices(self) -> Manifest:
+        for collection in ("model", "optimizer"):
+            indices = [variable.index for variable in self.variables if variable.collection == collection]
+            if indices != list(range(len(indices))):
+                raise ValueError(f"the {collection} variables are not numbered 0, 1, 2, …")
+        return self
+
+    @property
+    def position(self) -> Position:
+        return Position(self.step, self.epoch, self.batch)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all values, shared ones included."""
+        return sum(variable.size_bytes for variable in self.variables)
+
+    @property
+    def objects(self) -> frozenset[str]:
+        """Digests of the packs that this checkpoint needs."""
+        return frozenset(variable.object for variable in self.variables)
+
+
+def encode(manifest: Manifest) -> tuple[bytes, str]:
+    """Return the bytes of the manifest's file and its digest."""
+    body = manifest.model_dump_json().encode()
+    digest = blake3(body).hexdigest()
+    return _HEAD + digest.encode() + _MIDDLE + body + _TAIL, digest
+
+
+def decode(data: bytes, name: str) -> tuple[Manifest, str]:
+    """Return the manifest in `data` and its digest; `name` is how errors call it.
+
+    Raises:
+        CheckpointDamaged: The bytes are not a whole manifest of a known format.
+    """
+    digest, body = data[len(_HEAD) : len(_HEAD) + 64], data[_BODY_AT : -len(_TAIL)]
+    framed = data.startswith(_HEAD) and data[_BODY_AT - len(_MIDDLE) : _BODY_AT] == _MIDDLE and data.endswith(_TAIL)
+    if not framed or blake3(body).hexdigest().encode() != digest:
+        raise CheckpointDamaged(f"The manifest of checkpoint {name} is not what was written: its digest differs.")
+    try:
+        return Manifest.model_validate_json(body), digest.decode()
+    except ValidationError as error:
+        raise CheckpointDamaged(
+            f"The manifest of checkpoint {name} cannot be read: {error.errors()[0]['msg']}.",
+            hint="It may have been written by a newer keepbest: `pip install --upgrade keepbest`.",
+        ) from error

@@ -1,0 +1,257 @@
+"""The checkpoint store: writes states, finds and loads checkpoints."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from blake3 import blake3
+
+from keepbest.checkpoint import load, pack
+from keepbest.checkpoint.folder import Folder
+from keepbest.checkpoint.load import Loaded
+from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, StoredVariable, decode, encode
+from keepbest.errors import CheckpointDamaged, CheckpointError, NotFound
+from keepbest.state import State
+
+#: Below this a value is written again rather than looked up: a shared scalar would tie the checkpoint to an old pack.
+SHARE_FROM_BYTES = 4096
+#: An old pack is only shared where the checkpoint needs at least this part of it: else it could never be freed.
+SHARE_FROM_PART = 0.5
+
+
+@dataclass(frozen=True)
+class About:
+    """What a checkpoint's manifest says beside the state."""
+
+    run: str
+    at: datetime
+    kind: Literal["best", "last", "manual"] = "best"
+    segment: int = 0
+    value: float | None = None
+    monitor: str | None = None
+    mode: Literal["min", "max"] | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    network: str | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """A checkpoint that is on disk for good."""
+
+    manifest: Manifest
+    digest: str
+    written_bytes: int
+    seconds: float
+    location: Path
+
+
+class Store:
+    """A folder of checkpoints. Several processes may share one; one `Store` is used by one thread at a time."""
+
+    def __init__(self, root: Path | str, *, threads: int | None = None) -> None:
+        self.folder = Folder(Path(root))
+        self._threads = threads or min(4, os.cpu_count() or 1)
+        #: From the digest of a value to the pack that holds it, for the checkpoints that this process wrote or read.
+        self._known: dict[str, str] = {}
+        self._seen_runs: set[str] = set()
+
+    def write(self, state: State, about: About) -> Written:
+        """Put `state` on disk for good.
+
+        Raises:
+            StoreUnavailable: The disk is full, read-only or gone; what was there before is untouched.
+        """
+        started = time.perf_counter()
+        with self.folder.writing():
+            parts = _parts_of(state, self._threads)
+            self._remember_run(about.run)
+            shared = self._find_shared(parts)
+            written_bytes, name = self._write_pack({part.digest: part for part in parts if part.digest not in shared})
+            homes = {part.digest: shared.get(part.digest, name) for part in parts}
+            manifest = _manifest_of(state, about, parts, homes, self._write_network(about.network))
+            data, digest = encode(manifest)
+            location = self.folder.manifest(about.run, state.id)
+            self.folder.commit(location, lambda descriptor: pack.write_all(descriptor, [data]))
+        self._known.update(homes)
+        return Written(manifest, digest, written_bytes + len(data), time.perf_counter() - started, location)
+
+    def read_manifest(self, run: str, checkpoint: str) -> tuple[Manifest, str]:
+        """Return the manifest of a checkpoint and its digest.
+
+        Raises:
+            NotFound: There is no such checkpoint.
+            CheckpointDamaged: The manifest is not what was written.
+        """
+        path = self.folder.manifest(run, checkpoint)
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_MANIFEST_BYTES)
+        except FileNotFoundError as error:
+            raise NotFound(
+                f"Run {run} has no checkpoint {checkpoint} in {self.folder.root}.", hint=f"keepbest checkpoints {run}"
+            ) from error
+        manifest, digest = decode(data, checkpoint)
+        if (manifest.run, manifest.id) != (run, checkpoint):
+            raise CheckpointDamaged(f"The manifest of checkpoint {checkpoint} is that of {manifest.run}/{manifest.id}.")
+        return manifest, digest
+
+    def manifests(self, run: str) -> list[Manifest]:
+        """Return the readable manifests of `run`, oldest first; damaged ones are left out."""
+        found = []
+        for checkpoint in self.folder.checkpoints(run):
+            try:
+                found.append(self.read_manifest(run, checkpoint)[0])
+            except CheckpointError:
+                continue
+        return sorted(found, key=lambda manifest: (manifest.at, manifest.id))
+
+    def load(self, run: str, checkpoint: str) -> Loaded:
+        """Read a checkpoint and check every digest.
+
+        Raises:
+            NotFound: There is no such checkpoint.
+            CheckpointDamaged: Something is not what was written; the message names the variable, the hint a
+                checkpoint of the same run that is whole.
+        """
+        try:
+            manifest, _ = self.read_manifest(run, checkpoint)
+            return load.read(self.folder, manifest, self._threads)
+        except CheckpointDamaged as error:
+            raise CheckpointDamaged(error.message, hint=self._offer(run, checkpoint) or error.hint) from error
+
+    def load_newest(self, run: str, on_damaged: Callable[[CheckpointError], None] | None = None) -> Loaded | None:
+        """Return the newest whole checkpoint of `run`, or None; each damaged one on the way goes to `on_damaged`."""
+        for manifest in reversed(self.manifests(run)):
+            try:
+                return load.read(self.folder, manifest, self._threads)
+            except CheckpointDamaged as error:
+                if on_damaged is not None:
+                    on_damaged(error)
+        return None
+
+    def read_network(self, digest: str) -> str:
+        """Return Keras' JSON of a network that a manifest names."""
+        try:
+            data = self.folder.content(digest, ".json").read_bytes()
+        except FileNotFoundError as error:
+            raise CheckpointDamaged(f"The network {digest[:12]} is missing from {self.folder.root}.") from error
+        if blake3(data).hexdigest() != digest:
+            raise CheckpointDamaged(f"The network {digest[:12]} is not what was written.")
+        return data.decode()
+
+    def sweep(self) -> int:
+        """Remove what interrupted writers left; return how many files. Does nothing while anybody writes."""
+        return self.folder.sweep()
+
+    def _offer(self, run: str, damaged: str) -> str | None:
+        """Return the command that restores the newest other checkpoint of `run` that is whole."""
+        for manifest in reversed(self.manifests(run)):
+            if manifest.id != damaged and load.is_whole(self.folder, manifest, self._threads):
+                return (
+                    f"Checkpoint {manifest.id} at step {manifest.step} is whole: "
+                    f"keepbest restore {run} --step {manifest.step}"
+                )
+        return None
+
+    def _remember_run(self, run: str) -> None:
+        """Learn what the newest checkpoint of `run` holds, once: a resumed run goes on sharing."""
+        if run in self._seen_runs:
+            return
+        self._seen_runs.add(run)
+        for manifest in self.manifests(run)[-1:]:
+            self._known.update({variable.digest: variable.object for variable in manifest.variables})
+
+    def _find_shared(self, parts: Sequence[pack.Part]) -> dict[str, str]:
+        """Return the values that stay in an older pack, with that pack."""
+        candidates = {
+            part.digest: self._known[part.digest]
+            for part in parts
+            if len(part.data) >= SHARE_FROM_BYTES and part.digest in self._known
+        }
+        sizes = {part.digest: len(part.data) for part in parts}
+        needed: dict[str, int] = {}
+        for digest, name in candidates.items():
+            needed[name] = needed.get(name, 0) + sizes[digest]
+        worth = {name for name, count in needed.items() if count >= SHARE_FROM_PART * self._pack_bytes(name)}
+        return {digest: name for digest, name in candidates.items() if name in worth}
+
+    def _pack_bytes(self, name: str) -> float:
+        """Return the size of a pack; infinite where it is gone."""
+        try:
+            return self.folder.content(name).stat().st_size
+        except FileNotFoundError:
+            return float("inf")
+
+    def _write_pack(self, parts: Mapping[str, pack.Part]) -> tuple[int, str]:
+        """Write one pack with `parts` unless it is there already; return the bytes written and its name."""
+        header = pack.header_of(list(parts.values()))
+        name = pack.name_of(header)
+        path = self.folder.content(name)
+        if not parts or path.exists():
+            return 0, name
+        self.folder.commit(path, lambda descriptor: pack.write(descriptor, header, list(parts.values())))
+        return path.stat().st_size, name
+
+    def _write_network(self, network: str | None) -> str | None:
+        if network is None:
+            return None
+        data = network.encode()
+        digest = str(blake3(data).hexdigest())
+        path = self.folder.content(digest, ".json")
+        if not path.exists():
+            self.folder.commit(path, lambda descriptor: pack.write_all(descriptor, [data]))
+        return digest
+
+
+def _parts_of(state: State, threads: int) -> list[pack.Part]:
+    """Return each value's bytes, seen in place, with its digest; the digests are computed side by side."""
+    import numpy as np
+
+    def digest(index: int) -> pack.Part:
+        spec = state.specs[index]
+        data = np.ascontiguousarray(np.asarray(state.values[index])).reshape(-1).view(np.uint8)
+        return pack.Part(pack.digest_of(spec.dtype, spec.shape, data), spec.dtype, spec.shape, data)
+
+    with ThreadPoolExecutor(threads, thread_name_prefix="keepbest-digest") as pool:
+        return list(pool.map(digest, range(len(state.specs))))
+
+
+def _manifest_of(
+    state: State, about: About, parts: Sequence[pack.Part], homes: Mapping[str, str], network: str | None
+) -> Manifest:
+    return Manifest(
+        id=state.id,
+        run=about.run,
+        segment=about.segment,
+        kind=about.kind,
+        step=state.position.step,
+        epoch=state.position.epoch,
+        batch=state.position.batch,
+        value=about.value,
+        monitor=about.monitor,
+        mode=about.mode,
+        stopper=dict(state.stopper),
+        random=dict(state.random),
+        environment=dict(about.environment),
+        network=network,
+        at=about.at,
+        variables=tuple(
+            StoredVariable(
+                collection=spec.collection,
+                index=spec.index,
+                path=spec.path,
+                shape=spec.shape,
+                dtype=spec.dtype,
+                digest=part.digest,
+                object=homes[part.digest],
+            )
+            for spec, part in zip(state.specs, parts, strict=True)
+        ),
+    )

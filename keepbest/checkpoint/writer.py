@@ -1,0 +1,116 @@
+"""The background writer: training never waits for a disk.
+
+One thread writes what it is handed. Where bests come faster than the disk takes them only the newest waits, and the
+skipped ones are reported; a checkpoint that was asked for is never skipped. No error in here reaches training.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from keepbest.checkpoint.store import About, Store, Written
+from keepbest.errors import CheckpointError
+from keepbest.state import State
+
+#: On Linux a thread has a niceness of its own; training's threads go first.
+_NICENESS = 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """A state on its way to the disk. `replaceable`: a newer one may take its place while it waits."""
+
+    state: State
+    about: About
+    replaceable: bool
+
+
+def _ignore(*_: object) -> None:
+    """Stand in for a callable that nobody gave."""
+
+
+class Writer:
+    """Writes states to a store in a thread of its own. The callables are called from that thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        on_durable: Callable[[Written], object] = _ignore,
+        on_skipped: Callable[[Task], object] = _ignore,
+        on_error: Callable[[Task, Exception], object] = _ignore,
+    ) -> None:
+        self._store = store
+        self._on_durable, self._on_skipped, self._on_error = on_durable, on_skipped, on_error
+        self._waiting: deque[Task] = deque()
+        self._busy = False
+        self._closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="keepbest-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, state: State, about: About) -> None:
+        """Hand over a state; returns at once. A waiting best that this best outruns is skipped."""
+        task = Task(state, about, replaceable=about.kind == "best")
+        with self._changed:
+            if self._closed:
+                raise CheckpointError("The checkpoint writer is closed.", hint="Make a new one for a new fit.")
+            skipped = [waiting for waiting in self._waiting if task.replaceable and waiting.replaceable]
+            for old in skipped:
+                self._waiting.remove(old)
+            self._waiting.append(task)
+            self._changed.notify_all()
+        for old in skipped:
+            self._on_skipped(old)
+
+    def drain(self, deadline_seconds: float | None = None) -> bool:
+        """Wait until everything handed over is on disk or has failed; return whether that came in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting and not self._busy, deadline_seconds)
+
+    def close(self, deadline_seconds: float | None = None) -> bool:
+        """Drain, then end the thread; return whether everything was written in time."""
+        drained = self.drain(deadline_seconds)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if drained:
+            self._thread.join(deadline_seconds)
+        return drained
+
+    def _run(self) -> None:
+        _step_back()
+        while (task := self._take()) is not None:
+            try:
+                self._write(task)
+            finally:
+                del task  # its tensors hold memory
+                with self._changed:
+                    self._busy = False
+                    self._changed.notify_all()
+
+    def _take(self) -> Task | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if not self._waiting:
+                return None
+            self._busy = True
+            return self._waiting.popleft()
+
+    def _write(self, task: Task) -> None:
+        try:
+            self._on_durable(self._store.write(task.state, task.about))
+        except Exception as error:  # whatever it is, training goes on; who cares was told
+            with suppress(Exception):
+                self._on_error(task, error)
+
+
+def _step_back() -> None:
+    """Let training's threads go first, where the system can say so for one thread."""
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
