@@ -13,6 +13,7 @@ from tests.support.environment import clean_environment
 from tests.support.need import need
 from tests.support.network import free_port
 from tests.support.processes import Processes, wait_until
+from tracker import db
 
 
 def test_a_missing_part_skips_and_says_how_to_get_it() -> None:
@@ -69,3 +70,16 @@ def test_the_whole_group_is_killed(tmp_path: Path) -> None:
 def _is_alive(pid: int) -> bool:
     state = Path(f"/proc/{pid}/stat")
     return state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_database_comes_with_the_schema(database_url: str) -> None:
+    engine = db.make_engine(database_url)
+    db.check_schema(engine)
+    engine.dispose()
+
+
+def test_an_empty_database_comes_without(empty_database_url: str) -> None:
+    engine = db.make_engine(empty_database_url)
+    with db.read(engine) as conn:
+        assert db.schema_revision(conn) is None
+    engine.dispose()
