@@ -91,10 +91,28 @@ describe('Feed', () => {
   it('notices a stream that is dead without saying so', async () => {
     await settle()
     tracker.streams[0]!.on.open()
+    await settle(CHECK_MS)
     tracker.log.push(event(3))
     await settle(CHECK_MS)
     expect(seqs()).toEqual([3])
     expect(tracker.streams[0]!.closed).toBe(true)
+  })
+
+  it('keeps a stream that is only slower than the check', async () => {
+    await settle()
+    tracker.streams[0]!.on.open()
+    tracker.streams[0]!.on.event(event(3))
+    tracker.log.push(event(3), event(4))
+    await settle(CHECK_MS)
+    expect(seqs()).toEqual([3, 4])
+    expect(tracker.streams[0]!.closed).toBe(false)
+  })
+
+  it('does not wait for a stream that never opens', async () => {
+    await settle()
+    tracker.log.push(event(3))
+    await settle(POLL_MS)
+    expect(seqs()).toEqual([3])
   })
 
   it('says that it is reconnecting while the tracker is away, and loses nothing', async () => {
@@ -111,7 +129,9 @@ describe('Feed', () => {
   })
 
   it('ends when signed out', async () => {
+    await settle()
     tracker.signedOut = true
+    tracker.streams[0]!.on.error()
     await settle(10)
     expect(feed.state).toBe('signed_out')
     const before = tracker.streams.length

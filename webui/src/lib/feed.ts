@@ -43,6 +43,7 @@ export class Feed {
   private nextStreamAt = 0
   private timer: ReturnType<typeof setTimeout> | undefined
   private round = 0
+  private silent = true // the stream has said nothing since the last check
 
   constructor(
     private readonly wires: Wires,
@@ -72,9 +73,10 @@ export class Feed {
       const page = await this.wires.page(this.after)
       if (round !== this.round) return
       const missed = this.take(page)
-      if (this.open && missed) this.dropStream()
+      if (this.state === 'live' && missed && this.silent) this.dropStream()
+      this.silent = true
       if (!this.open) this.goOn()
-      this.wait(this.open ? CHECK_MS : POLL_MS)
+      this.wait(this.state === 'live' ? CHECK_MS : POLL_MS)
     } catch (error) {
       if (round !== this.round) return
       if (error instanceof SignedOut) return this.end()
@@ -107,9 +109,15 @@ export class Feed {
       open: () => {
         if (!current()) return
         this.failures = 0
+        this.silent = false
         this.become('live')
+        this.wait(CHECK_MS)
       },
-      event: (event) => current() && this.take({ events: [event], next: event.seq, gap: false }),
+      event: (event) => {
+        if (!current()) return
+        this.silent = false
+        this.take({ events: [event], next: event.seq, gap: false })
+      },
       error: () => {
         if (!current()) return
         this.dropStream()

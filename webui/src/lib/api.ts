@@ -1,0 +1,125 @@
+/** One function a use of the API. Every failure is an `ApiError` with the tracker's own words and its next step. */
+import createClient from 'openapi-fetch'
+import { readCurve, type Curve, type WireCurve } from './curves'
+import type { Checkpoint, Command, CommandRequest, LogPiece, Look, Me, MetricSummary, Paths, Project, Run, RunPage } from './types'
+import type { Segment, Token, User, Worker } from './types'
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly hint: string | null = null,
+    readonly field: string | null = null,
+  ) {
+    super(message)
+  }
+}
+
+const client = createClient<Paths>({ baseUrl: '/' })
+let onSignedOut = () => {}
+
+/** Calls `handler` whenever the tracker no longer knows who we are. */
+export function whenSignedOut(handler: () => void): void {
+  onSignedOut = handler
+}
+
+interface Outcome<T> {
+  data?: T
+  error?: unknown
+  response: Response
+}
+
+async function need<T>(call: Promise<Outcome<T>>): Promise<T> {
+  const { data, error, response } = await call.catch((cause: unknown) => {
+    throw new ApiError(0, 'unreachable', 'The tracker does not answer.', `Is it running? ${String(cause)}`)
+  })
+  if (response.ok) return data as T
+  const failure = toError(error, response.status)
+  if (failure.status === 401) onSignedOut()
+  throw failure
+}
+
+function toError(body: unknown, status: number): ApiError {
+  const told = (body as { error?: Record<string, string | null> } | undefined)?.error
+  if (!told) return new ApiError(status, 'internal', `The tracker answered with HTTP status ${status}.`)
+  return new ApiError(status, told.code ?? 'internal', told.message ?? '', told.hint ?? null, told.field ?? null)
+}
+
+export function messageOf(error: unknown): string {
+  if (error instanceof ApiError) return error.hint ? `${error.message} ${error.hint}` : error.message
+  return error instanceof Error ? error.message : String(error)
+}
+
+export const api = {
+  me: (): Promise<Me> => need(client.GET('/api/v1/me')),
+  signIn: (proof: { code: string } | { token: string }): Promise<Me> =>
+    need(client.POST('/api/v1/signin', { body: { code: null, token: null, ...proof } })),
+  signOut: () => need(client.POST('/api/v1/signout')),
+
+  projects: async (): Promise<Project[]> => {
+    const list: Project[] = []
+    let cursor: string | undefined
+    do {
+      const page = await need(client.GET('/api/v1/projects', { params: { query: { cursor } } }))
+      list.push(...page.projects)
+      cursor = page.cursor ?? undefined
+    } while (cursor)
+    return list
+  },
+
+  runs: (query: RunQuery): Promise<RunPage> => need(client.GET('/api/v1/runs', { params: { query } })),
+  run: (run: string): Promise<Run> => need(client.GET('/api/v1/runs/{run}', at(run))),
+  rename: (run: string, patch: { name?: string; notes?: string; tags?: string[] }): Promise<Run> =>
+    need(client.PATCH('/api/v1/runs/{run}', { ...at(run), body: { name: null, notes: null, tags: null, ...patch } })),
+  remove: (run: string) => need(client.DELETE('/api/v1/runs/{run}', at(run))),
+  cancel: (run: string) => need(client.POST('/api/v1/runs/{run}/cancel', at(run))),
+
+  segments: async (run: string): Promise<Segment[]> =>
+    (await need(client.GET('/api/v1/runs/{run}/segments', at(run)))).segments,
+  looks: async (run: string, after: number): Promise<Look[]> =>
+    (await need(client.GET('/api/v1/runs/{run}/looks', { params: { path: { run }, query: { after, limit: 1000 } } }))).looks,
+  metrics: async (run: string): Promise<MetricSummary[]> =>
+    (await need(client.GET('/api/v1/runs/{run}/metrics', at(run)))).metrics,
+  curve: async (run: string, key: string, range: CurveRange): Promise<Curve> => {
+    const query = { key, max_points: range.maxPoints, from: range.from, to: range.to }
+    const curve = await need(client.GET('/api/v1/runs/{run}/curves', { params: { path: { run }, query } }))
+    return readCurve(curve as WireCurve)
+  },
+  checkpoints: async (run: string): Promise<Checkpoint[]> =>
+    (await need(client.GET('/api/v1/runs/{run}/checkpoints', at(run)))).checkpoints,
+  pin: (checkpoint: string, is_pinned: boolean): Promise<Checkpoint> =>
+    need(client.PATCH('/api/v1/checkpoints/{checkpoint}', { params: { path: { checkpoint } }, body: { is_pinned } })),
+  commands: async (run: string): Promise<Command[]> =>
+    (await need(client.GET('/api/v1/runs/{run}/commands', at(run)))).commands,
+  command: (run: string, body: CommandRequest): Promise<Command> =>
+    need(client.POST('/api/v1/runs/{run}/commands', { ...at(run), body })),
+  logs: async (run: string, after: number): Promise<LogPiece[]> =>
+    (await need(client.GET('/api/v1/runs/{run}/logs', { params: { path: { run }, query: { after, limit: 500 } } }))).pieces,
+
+  workers: async (): Promise<Worker[]> => (await need(client.GET('/api/v1/workers'))).workers,
+  tokens: async (): Promise<Token[]> => (await need(client.GET('/api/v1/tokens'))).tokens,
+  makeToken: (name: string, days: number | null): Promise<Token> =>
+    need(client.POST('/api/v1/tokens', { body: { name, user: null, role: null, expires_in_days: days } })),
+  revokeToken: (token: string) => need(client.DELETE('/api/v1/tokens/{token}', { params: { path: { token } } })),
+  users: async (): Promise<User[]> => (await need(client.GET('/api/v1/users'))).users,
+}
+
+export interface RunQuery {
+  project: string
+  state?: string
+  sort?: string
+  order?: string
+  q?: string
+  cursor?: string
+  limit?: number
+}
+export interface CurveRange {
+  maxPoints: number
+  from?: number
+  to?: number
+}
+
+function at(run: string) {
+  return { params: { path: { run } } }
+}

@@ -1,0 +1,137 @@
+/** Marks drawn on a chart's canvas: behind the lines the patience window, over them the best, the stop and the jumps. */
+import type uPlot from 'uplot'
+
+export interface Overlay {
+  band: { from: number; to: number } | null
+  bar: number | null
+  best: { x: number; y: number; text: string } | null
+  lines: { x: number; text: string; tone: 'stop' | 'jump' }[]
+  holes: { x: number; value: number; color: string }[]
+  until: number | null // the x axis reaches at least to here
+  inks: OverlayInks
+}
+export interface OverlayInks {
+  band: string
+  best: string
+  stop: string
+  jump: string
+  surface: string
+}
+
+const FONT = '11px system-ui, sans-serif'
+
+export function drawBehind(plot: uPlot, overlay: Overlay): void {
+  inside(plot, (ctx, area) => {
+    if (overlay.band) {
+      const left = clamp(plot.valToPos(overlay.band.from, 'x', true), area.left, area.right)
+      const right = clamp(plot.valToPos(overlay.band.to, 'x', true), area.left, area.right)
+      ctx.fillStyle = overlay.inks.band
+      ctx.fillRect(left, area.top, right - left, area.height)
+    }
+  })
+}
+
+export function drawOver(plot: uPlot, overlay: Overlay): void {
+  inside(plot, (ctx, area) => {
+    if (overlay.bar !== null) drawBar(plot, ctx, area, overlay)
+    overlay.lines.forEach((line, index) => drawLine(plot, ctx, area, overlay, line, index))
+    for (const hole of overlay.holes) drawHole(plot, ctx, area, hole)
+    if (overlay.best) drawBest(plot, ctx, area, overlay, overlay.best)
+  })
+}
+
+interface Area {
+  left: number
+  top: number
+  right: number
+  bottom: number
+  height: number
+  ratio: number
+}
+
+function inside(plot: uPlot, paint: (ctx: CanvasRenderingContext2D, area: Area) => void): void {
+  const { left, top, width, height } = plot.bbox
+  const { ctx } = plot
+  ctx.save()
+  ctx.beginPath()
+  ctx.rect(left, top, width, height)
+  ctx.clip()
+  const ratio = plot.ctx.canvas.width / plot.width
+  ctx.font = FONT.replace('11px', `${11 * ratio}px`)
+  paint(ctx, { left, top, right: left + width, bottom: top + height, height, ratio })
+  ctx.restore()
+}
+
+function drawBar(plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, overlay: Overlay): void {
+  const y = plot.valToPos(overlay.bar!, 'y', true)
+  const from = overlay.band ? plot.valToPos(overlay.band.from, 'x', true) : area.left
+  stroke(ctx, overlay.inks.best, area.ratio, [2, 3], [Math.max(area.left, from), y], [area.right, y])
+}
+
+function drawLine(
+  plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, overlay: Overlay, line: Overlay['lines'][number], index: number,
+): void {
+  const x = plot.valToPos(line.x, 'x', true)
+  if (x < area.left - 1 || x > area.right + 1) return
+  const color = overlay.inks[line.tone]
+  stroke(ctx, color, area.ratio, line.tone === 'stop' ? [] : [4, 3], [x, area.top], [x, area.bottom])
+  const y = area.top + (13 + (index % 4) * 14) * area.ratio
+  label(ctx, line.text, x, y, area, color, overlay.inks.surface)
+}
+
+function drawBest(
+  plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, overlay: Overlay, best: NonNullable<Overlay['best']>,
+): void {
+  const x = plot.valToPos(best.x, 'x', true)
+  const y = plot.valToPos(best.y, 'y', true)
+  if (x < area.left || x > area.right) return
+  ctx.beginPath()
+  ctx.arc(x, y, 4.5 * area.ratio, 0, 2 * Math.PI)
+  ctx.fillStyle = overlay.inks.best
+  ctx.fill()
+  ctx.lineWidth = 2 * area.ratio
+  ctx.strokeStyle = overlay.inks.surface
+  ctx.stroke()
+  const below = y - area.top < 30 * area.ratio
+  label(ctx, best.text, x, y + (below ? 20 : -11) * area.ratio, area, overlay.inks.best, overlay.inks.surface)
+}
+
+/** A value that is not finite is marked at the edge where it went: NaN and -Infinity below, Infinity above. */
+function drawHole(plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, hole: Overlay['holes'][number]): void {
+  const x = plot.valToPos(hole.x, 'x', true)
+  const r = 3 * area.ratio
+  const y = hole.value === Infinity ? area.top + 2 * r : area.bottom - 2 * r
+  stroke(ctx, hole.color, area.ratio * 1.5, [], [x - r, y - r], [x + r, y + r])
+  stroke(ctx, hole.color, area.ratio * 1.5, [], [x - r, y + r], [x + r, y - r])
+}
+
+function label(
+  ctx: CanvasRenderingContext2D, text: string, x: number, y: number, area: Area, color: string, surface: string,
+): void {
+  const width = ctx.measureText(text).width
+  const gap = 7 * area.ratio
+  const left = x + gap + width > area.right ? x - gap - width : x + gap
+  ctx.lineWidth = 3 * area.ratio
+  ctx.lineJoin = 'round'
+  ctx.strokeStyle = surface
+  ctx.strokeText(text, left, y)
+  ctx.fillStyle = color
+  ctx.fillText(text, left, y)
+}
+
+type Point = [number, number]
+
+function stroke(ctx: CanvasRenderingContext2D, color: string, width: number, dash: number[], from: Point, to: Point): void {
+  ctx.beginPath()
+  ctx.setLineDash(dash.map((length) => length * width))
+  ctx.lineWidth = width
+  ctx.strokeStyle = color
+  ctx.moveTo(...from)
+  ctx.lineTo(...to)
+  ctx.stroke()
+  ctx.setLineDash([])
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value))
+}

@@ -1,0 +1,41 @@
+/** The address bar as state. `go` changes it; links inside the dashboard are followed without loading a page. */
+import { routeOf, type Route } from './routes'
+
+class Router {
+  path = $state(location.pathname)
+  query = $state(location.search)
+  route: Route = $derived(routeOf(this.path))
+
+  constructor() {
+    addEventListener('popstate', () => this.read())
+  }
+
+  go(address: string, replace = false): void {
+    if (address === location.pathname + location.search) return
+    history[replace ? 'replaceState' : 'pushState'](null, '', address)
+    const moved = location.pathname !== this.path
+    this.read()
+    if (moved) scrollTo(0, 0)
+  }
+
+  /** Puts the page's view into the address; typing and sliding must not fill the history, so it replaces. */
+  show(query: string): void {
+    this.go(location.pathname + query, true)
+  }
+
+  follow = (event: MouseEvent): void => {
+    const link = (event.target as Element).closest('a')
+    const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey
+    if (!link || !plain || event.defaultPrevented || link.target || link.hasAttribute('download')) return
+    if (link.origin !== location.origin || link.getAttribute('href')?.startsWith('#')) return
+    event.preventDefault()
+    this.go(link.pathname + link.search)
+  }
+
+  private read(): void {
+    this.path = location.pathname
+    this.query = location.search
+  }
+}
+
+export const router = new Router()

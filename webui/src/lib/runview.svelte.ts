@@ -1,0 +1,149 @@
+/** One run with all its history, as the run's page shows it, kept up to date by events. */
+import { api, messageOf } from './api'
+import { extendCurve, type Curve } from './curves'
+import type { FeedEvent } from './feed'
+import { live } from './live.svelte'
+import { Pace } from './pace'
+import type { Checkpoint, Command, CommandRequest, Look, MetricSummary, Run, Segment } from './types'
+
+export const MAX_POINTS = 2000
+const REFRESH_MS = 1000
+const LOOKS_PAGE = 1000
+
+export class RunView {
+  run: Run | null = $state.raw(null)
+  error: string | null = $state(null)
+  segments: Segment[] = $state.raw([])
+  looks: Look[] = $state.raw([])
+  metrics: MetricSummary[] = $state.raw([])
+  checkpoints: Checkpoint[] = $state.raw([])
+  commands: Command[] = $state.raw([])
+  curves: ReadonlyMap<string, Curve> = $state.raw(new Map())
+  heardAt: number | null = $state(null) // epoch seconds of the last event of this run
+  private wanted = new Set<string>()
+  private due = new Set<string>()
+  private pace = new Pace(REFRESH_MS, () => this.refresh())
+  private unlisten: () => void
+
+  constructor(readonly id: string) {
+    this.unlisten = live.listen({ events: (events) => this.apply(events), missed: () => this.reload() })
+    this.reload()
+  }
+
+  stop(): void {
+    this.unlisten()
+    this.pace.stop()
+  }
+
+  /** Reads a metric's curve and keeps it fresh from now on. */
+  want(keys: readonly string[]): void {
+    const fresh = keys.filter((key) => !this.wanted.has(key))
+    if (fresh.length === 0) return
+    fresh.forEach((key) => this.wanted.add(key))
+    void Promise.all(fresh.map((key) => this.readCurve(key))).catch((error: unknown) => this.fail(error))
+  }
+
+  async send(request: CommandRequest): Promise<Command> {
+    const command = await api.command(this.id, request)
+    this.commands = [command, ...this.commands.filter((known) => known.id !== command.id)]
+    return command
+  }
+
+  async pin(checkpoint: Checkpoint): Promise<void> {
+    await api.pin(checkpoint.id, !checkpoint.is_pinned)
+    this.ask('checkpoints')
+  }
+
+  async edit(patch: { name?: string; notes?: string; tags?: string[] }): Promise<void> {
+    this.run = await api.rename(this.id, patch)
+  }
+
+  reload(): void {
+    this.ask('run', 'segments', 'looks', 'curves', 'checkpoints', 'commands')
+  }
+
+  private ask(...what: string[]): void {
+    what.forEach((one) => this.due.add(one))
+    this.pace.ask()
+  }
+
+  private async refresh(): Promise<void> {
+    const due = this.due
+    this.due = new Set()
+    try {
+      if (due.has('run')) this.run = await api.run(this.id)
+      await Promise.all([
+        due.has('segments') && this.read('segments', api.segments(this.id)),
+        due.has('checkpoints') && this.read('checkpoints', api.checkpoints(this.id)),
+        due.has('commands') && this.read('commands', api.commands(this.id)),
+        due.has('looks') ? this.readLooks(-1) : due.has('new looks') && this.readLooks(this.looks.at(-1)?.seq ?? -1),
+        (due.has('curves') || due.has('new points')) && this.readMetrics(due.has('curves')),
+      ])
+      this.error = null
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  private async read<K extends 'segments' | 'checkpoints' | 'commands'>(field: K, answer: Promise<this[K]>): Promise<void> {
+    this[field] = await answer
+  }
+
+  private async readLooks(after: number): Promise<void> {
+    const looks = after < 0 ? [] : this.looks.slice()
+    for (;;) {
+      const page = await api.looks(this.id, looks.at(-1)?.seq ?? after)
+      looks.push(...page)
+      if (page.length < LOOKS_PAGE) break
+    }
+    this.looks = looks
+  }
+
+  private async readMetrics(afresh: boolean): Promise<void> {
+    this.metrics = await api.metrics(this.id)
+    const known = new Set(this.metrics.map((metric) => metric.key))
+    const keys = [...this.wanted].filter((key) => known.has(key))
+    await Promise.all(keys.map((key) => (afresh ? this.readCurve(key) : this.readTail(key))))
+  }
+
+  private async readCurve(key: string): Promise<void> {
+    this.keep(await api.curve(this.id, key, { maxPoints: MAX_POINTS }))
+  }
+
+  /** Only what is new, until so much was added that the whole is worth thinning again. */
+  private async readTail(key: string): Promise<void> {
+    const known = this.curves.get(key)
+    const last = known?.path.steps.at(-1)
+    if (!known || last === undefined || known.returned > 2 * MAX_POINTS) return this.readCurve(key)
+    this.keep(extendCurve(known, await api.curve(this.id, key, { maxPoints: MAX_POINTS, from: last })))
+  }
+
+  private keep(curve: Curve): void {
+    this.curves = new Map(this.curves).set(curve.key, curve)
+  }
+
+  private apply(events: FeedEvent[]): void {
+    for (const event of events) {
+      if (event.run !== this.id) continue
+      this.heardAt = Date.parse(event.at) / 1000
+      if (event.kind.startsWith('run.') && this.run) this.run = { ...this.run, ...event.data } as Run
+      this.ask(...(NEEDS.get(event.kind) ?? ['run']))
+    }
+  }
+
+  private fail(error: unknown): void {
+    this.error = messageOf(error)
+  }
+}
+
+/** What to read again after an event. */
+const NEEDS = new Map([
+  ['run.state', ['run', 'new looks', 'curves', 'checkpoints', 'commands', 'segments']],
+  ['run.progress', ['new points']],
+  ['run.look', ['new looks', 'new points']],
+  ['run.best', ['checkpoints']],
+  ['run.checkpoint', ['checkpoints']],
+  // A new segment turns what lies behind its start into a ghost.
+  ['run.segment', ['run', 'segments', 'looks', 'curves', 'checkpoints']],
+  ['command.state', ['commands']],
+])

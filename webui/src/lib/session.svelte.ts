@@ -1,0 +1,50 @@
+/** Who is signed in. */
+import { api, ApiError, whenSignedOut } from './api'
+import { live } from './live.svelte'
+import type { Me } from './types'
+
+class Session {
+  me: Me | null = $state(null)
+  status: 'asking' | 'in' | 'out' | 'unreachable' = $state('asking')
+
+  constructor() {
+    whenSignedOut(() => this.leave())
+  }
+
+  async ask(): Promise<void> {
+    try {
+      this.enter(await api.me())
+    } catch (error) {
+      this.status = error instanceof ApiError && error.status === 401 ? 'out' : 'unreachable'
+    }
+  }
+
+  async signIn(proof: { code: string } | { token: string }): Promise<void> {
+    await api.signIn(proof)
+    this.enter(await api.me())
+  }
+
+  async signOut(): Promise<void> {
+    await api.signOut()
+    this.leave()
+  }
+
+  /** A viewer may look at everything and change nothing. */
+  get mayChange(): boolean {
+    return this.me !== null && this.me.role !== 'viewer'
+  }
+
+  private enter(me: Me): void {
+    this.me = me
+    this.status = 'in'
+    live.start()
+  }
+
+  private leave(): void {
+    this.me = null
+    this.status = 'out'
+    live.stop()
+  }
+}
+
+export const session = new Session()
