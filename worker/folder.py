@@ -3,8 +3,7 @@
     job.json        the assignment and where things are (0600: the lease's token is in it)
     code/           the user's bundle, unpacked
     output.log      what the trainer printed
-    journal/        what the trainer has to tell the tracker
-    agent-journal/  what the agent has to tell about it (the output)
+    journal/        what trainer and agent have to tell the tracker, each in a journal of its own
     outcome.json    how the trainer says training ended
     lock            held by the agent that looks after the folder
 """
@@ -18,9 +17,9 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from keepbest.contract.base import Answer, Id, new_id
+from keepbest.contract.base import Answer
 from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import KeepbestError
 from keepbest.settings import write_private
@@ -33,8 +32,6 @@ class Job(Answer):
     url: str
     store: Path
     data: Path | None = None
-    trainer_writer: Id = Field(default_factory=new_id)
-    agent_writer: Id = Field(default_factory=new_id)
 
     @property
     def run_id(self) -> str:
@@ -59,10 +56,6 @@ class RunFolder:
     @property
     def journal(self) -> Path:
         return self.path / "journal"
-
-    @property
-    def agent_journal(self) -> Path:
-        return self.path / "agent-journal"
 
     def create(self, job: Job) -> None:
         """Make the folder with its job, locked by this process."""

@@ -1,0 +1,175 @@
+"""Claims runs while there are free slots, starts their trainers, leaves in good order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import keepbest
+from keepbest import bundle
+from keepbest.client import Client
+from keepbest.contract.base import new_id
+from keepbest.contract.runs import CodeSource, RunError
+from keepbest.contract.workers import Assignment, Claim, Release, WorkerHello
+from keepbest.errors import InvalidInput, KeepbestError, NotAllowed, NotAuthenticated
+from keepbest.journal import is_passing
+from keepbest.status import StopReason
+from worker import recipes
+from worker.agent.delivery import give_back
+from worker.agent.leftovers import sweep
+from worker.agent.tenancy import Tenancy, folder_name
+from worker.executors.base import Executor
+from worker.folder import Job, RunFolder
+from worker.settings import Settings
+
+_log = logging.getLogger("keepbest.worker")
+
+CLAIM_SECONDS = 1.0
+HELLO_SECONDS = 15.0
+SLOW_CLAIM_SECONDS = 5.0
+
+
+class Agent:
+    """One worker. `run` stays until `leave` is called, which any thread or signal handler may do."""
+
+    def __init__(self, settings: Settings, client: Client, executor: Executor) -> None:
+        self._settings = settings
+        self._client = client
+        self._executor = executor
+        self._id = new_id()
+        self._tenancies: list[Tenancy] = []
+        self._leaving = threading.Event()
+        self._hello_at = 0.0
+
+    def leave(self) -> None:
+        """Claim nothing more; have the trainers hand their runs back."""
+        self._leaving.set()
+
+    def run(self) -> None:
+        """Serve until told to leave. Raises NotAuthenticated or NotAllowed when the token is no worker's."""
+        self._introduce()
+        sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
+        sweeper.start()
+        while not self._leaving.is_set():
+            self._leaving.wait(self._turn())
+        self._hand_back()
+        sweeper.join(1.0)
+
+    def _introduce(self) -> None:
+        """Say hello, however long the tracker takes to answer for the first time."""
+        told = False
+        while not self._leaving.is_set():
+            try:
+                self._hello()
+                _log.info("Worker %r (%s) is ready: %d slots.", self._settings.name, self._id, self._settings.slots)
+                return
+            except (NotAuthenticated, NotAllowed):
+                raise
+            except KeepbestError as error:
+                if not told:
+                    _log.warning("%s Trying again until it answers.", error.message)
+                told = True
+                self._leaving.wait(1.0)
+
+    def _sweep(self) -> None:
+        try:
+            sweep(self._settings.folder, self._client, self._leaving.wait)
+        except Exception:
+            _log.exception("Sweeping %s failed.", self._settings.folder)
+
+    def _turn(self) -> float:
+        """One round; return how long to wait for the next."""
+        self._tenancies = [tenancy for tenancy in self._tenancies if not tenancy.is_over]
+        try:
+            if time.monotonic() >= self._hello_at:
+                self._hello()
+            while len(self._tenancies) < self._settings.slots and not self._leaving.is_set():
+                assignment = self._client.claim(Claim(worker=self._id))
+                if assignment is None:
+                    break
+                self._take_up(assignment)
+        except KeepbestError as error:
+            if not is_passing(error):
+                _log.error("%s", error.message)
+            return SLOW_CLAIM_SECONDS
+        return CLAIM_SECONDS
+
+    def _hello(self) -> None:
+        settings = self._settings
+        self._client.hello(
+            WorkerHello(
+                id=self._id,
+                name=settings.name,
+                host=socket.gethostname()[:255],
+                pid=os.getpid(),
+                version=keepbest.__version__,
+                slots=settings.slots,
+                labels=settings.labels,
+                recipes_only=settings.recipes_only,
+                recipes=recipes.announce(),
+            )
+        )
+        self._hello_at = time.monotonic() + HELLO_SECONDS
+
+    def _take_up(self, assignment: Assignment) -> None:
+        """Start the trainer. Called from the main thread: the kernel ends a trainer with the thread it came from."""
+        run = assignment.run
+        _log.info("Run %s (%s), attempt %d.", run.id, run.name, assignment.attempt)
+        job = Job(assignment=assignment, url=self._client.url, store=self._settings.store, data=self._settings.data)
+        folder = RunFolder(self._settings.folder / folder_name(run.id))
+        try:
+            folder.create(job)
+            self._fetch_code(assignment, folder)
+            trainer = self._executor.start(folder)
+        except (KeepbestError, OSError) as error:
+            self._refuse(job, folder, error)
+            return
+        tenancy = Tenancy(job, folder, trainer, self._client, self._settings.grace_seconds)
+        self._tenancies.append(tenancy)
+        tenancy.start()
+
+    def _fetch_code(self, assignment: Assignment, folder: RunFolder) -> None:
+        source = assignment.run.spec.source
+        if not isinstance(source, CodeSource):
+            return
+        if self._settings.recipes_only:
+            raise InvalidInput("This worker runs built-in recipes only.", field="source")
+        content = self._client.bundle(source.bundle)
+        if bundle.digest_of(content) != source.bundle:
+            raise InvalidInput("The code that came is not the code that was sent.", field="bundle")
+        bundle.unpack(content, folder.code)
+
+    def _refuse(self, job: Job, folder: RunFolder, error: KeepbestError | OSError) -> None:
+        """Fail a run whose code is at fault; hand back one that only could not be started here and now."""
+        _log.error("Run %s could not be started: %s", job.run_id, error)
+        if isinstance(error, InvalidInput):
+            told = RunError(code=error.code, message=error.message, hint=error.hint)
+            release = Release(outcome="failed", stop_reason=StopReason.ERROR, stop_message=error.message, error=told)
+        else:
+            told = RunError(code="not_started", message=str(error), hint="Look at the worker's disk and network.")
+            release = Release(outcome="crashed", stop_reason=StopReason.ERROR, stop_message=str(error), error=told)
+        folder.remove()
+        give_back(self._client, job, release)
+
+    def _hand_back(self) -> None:
+        """Leave in good order: every trainer gets its grace; what the tracker cannot be told now is told later."""
+        _log.info("Leaving: %d runs are handed back.", sum(not tenancy.is_over for tenancy in self._tenancies))
+        for tenancy in self._tenancies:
+            tenancy.leave()
+        deadline = time.monotonic() + self._settings.grace_seconds + 5.0
+        for tenancy in self._tenancies:
+            if not tenancy.join(max(0.0, deadline - time.monotonic())):
+                tenancy.abandon()
+                tenancy.join(5.0)
+        _try(lambda: self._client.goodbye(self._id))
+
+
+def _try(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except KeepbestError as error:
+        _log.warning("%s", error.message)

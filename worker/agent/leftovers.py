@@ -1,0 +1,42 @@
+"""What agents that died left on this machine: delivered, given back, removed."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from keepbest.client import Client
+from keepbest.contract.workers import Release
+from keepbest.errors import KeepbestError
+from keepbest.status import StopReason
+from worker.agent.delivery import Wait, deliver
+from worker.folder import RunFolder
+
+_log = logging.getLogger("keepbest.worker")
+
+
+def sweep(root: Path, client: Client, wait: Wait) -> int:
+    """Finish every run folder below `root` that no living agent looks after; return how many there were."""
+    folders = [RunFolder(path) for path in sorted(root.glob("*/")) if not path.is_symlink()]
+    return sum(_finish(folder, client, wait) for folder in folders)
+
+
+def _finish(folder: RunFolder, client: Client, wait: Wait) -> bool:
+    if not folder.try_lock():
+        return False
+    try:
+        job = folder.get_job()
+    except KeepbestError as error:
+        _log.warning("Removing a folder that cannot be used: %s", error.message)
+        folder.remove()
+        return True
+    _log.info("Run %s was left here by a worker that ended; telling the tracker.", job.run_id)
+    if deliver(client, folder, job, folder.find_outcome() or _abandoned(), wait):
+        folder.remove()
+    folder.unlock()
+    return True
+
+
+def _abandoned() -> Release:
+    message = "The worker ended in the middle of the training."
+    return Release(outcome="crashed", stop_reason=StopReason.WORKER_LOST, stop_message=message)

@@ -1,0 +1,83 @@
+"""The trainer's output, sent to the tracker as it grows. The file is the truth; the journal carries pieces of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from keepbest.client import Client
+from keepbest.contract.base import new_id
+from keepbest.contract.batches import Batch, CommandUpdate, LogLines
+from keepbest.errors import KeepbestError
+from keepbest.journal import About, Journal, send_first
+from keepbest.wire import encode
+from worker.folder import Job, RunFolder
+
+#: One piece of output in a batch; the contract's limit is in characters, and each has at least one byte.
+PIECE_BYTES = 64 * 1024
+#: More than this of one trainer's output is kept in the file only.
+MAX_OUTPUT_BYTES = 64 * 2**20
+
+
+class OutputTail:
+    """Reads `output.log` from where it was last read, and says to the tracker what is new."""
+
+    def __init__(self, folder: RunFolder, job: Job, client: Client, now: Callable[[], datetime]) -> None:
+        self._folder = folder
+        self._client = client
+        self._now = now
+        about = About(job.run_id, new_id(), job.assignment.lease.token)
+        self._journal = Journal.create(folder.journal, about)
+        self._offset = 0
+        self._rest = b""
+
+    def collect(self, *, final: bool = False) -> None:
+        """Put what the trainer has printed since into the journal; `final` takes an unfinished line too."""
+        while lines := self._read_piece(final):
+            text = lines.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+            self._keep(logs=[LogLines(stream="stdout", offset=self._offset, text=text, at=self._now())])
+            self._offset += len(lines)
+
+    def say(self, text: str) -> None:
+        """Add a line of our own."""
+        self._keep(logs=[LogLines(stream="keepbest", offset=self._offset, text=f"{text}\n", at=self._now())])
+
+    def answer(self, *updates: CommandUpdate) -> None:
+        """Tell what became of a command that the agent obeys itself."""
+        self._keep(commands=list(updates))
+
+    def send(self) -> None:
+        """Send what waits; raises what the client raises."""
+        while len(self._journal):
+            send_first(self._journal, self._client)
+
+    def close(self) -> None:
+        """Leave the journal to whoever delivers it."""
+        self._journal.close()
+
+    def _keep(self, *, logs: list[LogLines] | None = None, commands: list[CommandUpdate] | None = None) -> None:
+        number = self._journal.last_number + 1
+        batch = Batch(writer=self._journal.about.writer, number=number, logs=logs or [], commands=commands or [])
+        self._journal.append(number, encode(batch, ()))
+
+    def _read_piece(self, final: bool) -> bytes:
+        """Return whole lines, at most PIECE_BYTES of them; a line longer than that comes in pieces."""
+        if self._offset >= MAX_OUTPUT_BYTES:
+            return b""
+        try:
+            with self._folder.output.open("rb") as file:
+                file.seek(self._offset)
+                piece = file.read(PIECE_BYTES)
+        except FileNotFoundError:
+            return b""
+        if final or len(piece) == PIECE_BYTES:
+            return piece[: piece.rfind(b"\n") + 1] or piece
+        return piece[: piece.rfind(b"\n") + 1]
+
+
+def try_send(tail: OutputTail) -> None:
+    """Send what waits; what cannot be sent now waits on."""
+    try:
+        tail.send()
+    except KeepbestError:
+        return

@@ -1,0 +1,171 @@
+"""One claimed run from the spawn of its trainer to the release: a thread each."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from keepbest.client import Client
+from keepbest.contract.base import new_id
+from keepbest.contract.batches import CommandUpdate
+from keepbest.contract.commands import Command
+from keepbest.contract.runs import RunError
+from keepbest.contract.workers import Release
+from keepbest.errors import KeepbestError
+from keepbest.journal import is_passing
+from keepbest.status import CommandKind, StopReason
+from worker.agent.delivery import deliver
+from worker.agent.output import OutputTail, try_send
+from worker.executors.base import Running
+from worker.folder import Job, RunFolder
+from worker.supervisor import FAILED, FINISHED, HANDED_BACK, explain_exit
+
+_log = logging.getLogger("keepbest.worker")
+
+POLL_SECONDS = 0.2
+OUTPUT_SECONDS = 0.5
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Tenancy:
+    """Renews the lease, forwards the output, obeys a cancellation, and says how it ended."""
+
+    def __init__(self, job: Job, folder: RunFolder, trainer: Running, client: Client, grace_seconds: float) -> None:
+        self.job = job
+        self._folder = folder
+        self._trainer = trainer
+        self._client = client
+        self._grace_seconds = grace_seconds
+        self._tail = OutputTail(folder, job, client, utc_now)
+        self._leaving = threading.Event()
+        self._gone = threading.Event()
+        self._lost = False
+        self._cancelled = False
+        self._renew_at = time.monotonic() + self._renew_seconds
+        self._thread = threading.Thread(target=self._watch, name=f"run-{job.run_id}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def is_over(self) -> bool:
+        return not self._thread.is_alive()
+
+    def leave(self) -> None:
+        """Have the trainer write a checkpoint and hand the run back; returns at once."""
+        self._leaving.set()
+        self._trainer.interrupt()
+
+    def abandon(self) -> None:
+        """Stop waiting for a tracker that does not answer: the folder is delivered at the next start."""
+        self._gone.set()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the end; return whether it came."""
+        self._thread.join(seconds)
+        return self.is_over
+
+    @property
+    def _renew_seconds(self) -> float:
+        return self.job.assignment.lease.lease_seconds / 3
+
+    def _watch(self) -> None:
+        try:
+            code = self._attend()
+            self._tail.collect(final=True)
+            self._tail.close()
+            release = None if self._lost else self._conclude(code)
+            if release is not None:
+                self._folder.write_outcome(release)
+            if deliver(self._client, self._folder, self.job, release, self._wait_renewing):
+                self._folder.remove()
+        except Exception:
+            _log.exception("Looking after run %s failed.", self.job.run_id)
+        finally:
+            self._trainer.kill()
+            self._folder.unlock()
+
+    def _attend(self) -> int:
+        """Stay with the trainer until it ended; return its exit code."""
+        output_at, kill_at = 0.0, float("inf")
+        while (code := self._trainer.poll()) is None:
+            now = time.monotonic()
+            if self._leaving.is_set() and kill_at == float("inf"):
+                kill_at = now + self._grace_seconds
+            if now >= output_at:
+                self._tail.collect()
+                try_send(self._tail)
+                output_at = time.monotonic() + OUTPUT_SECONDS
+            self._renew_if_due()
+            if self._lost or self._cancelled or now > kill_at:
+                self._trainer.kill()
+            else:
+                self._leaving.wait(POLL_SECONDS) if not self._leaving.is_set() else time.sleep(POLL_SECONDS)
+        return code
+
+    def _renew_if_due(self) -> None:
+        if time.monotonic() < self._renew_at or self._lost:
+            return
+        self._renew_at = time.monotonic() + self._renew_seconds
+        try:
+            renewal = self._client.renew(self.job.run_id, self.job.assignment.lease.token)
+        except KeepbestError as error:
+            self._note_failed_renewal(error)
+            return
+        for command in renewal.commands:
+            if command.kind is CommandKind.CANCEL and not self._cancelled:
+                self._cancel(command)
+
+    def _note_failed_renewal(self, error: KeepbestError) -> None:
+        if is_passing(error):
+            # Training goes on: the tracker revives a lease that ran out while nobody else took the run.
+            _log.warning("Run %s: the lease could not be renewed: %s", self.job.run_id, error.message)
+            self._renew_at = time.monotonic() + min(2.0, self._renew_seconds)
+            return
+        _log.warning("Run %s is no longer ours: %s", self.job.run_id, error.message)
+        self._lost = True
+
+    def _cancel(self, command: Command) -> None:
+        self._cancelled = True
+        states: tuple[CommandUpdate, ...] = (
+            CommandUpdate(id=command.id, state="acknowledged", at=utc_now()),
+            CommandUpdate(id=command.id, state="done", message="The trainer was ended.", at=utc_now()),
+        )
+        self._tail.answer(*states)
+
+    def _conclude(self, code: int) -> Release:
+        """Return what the tracker is told about the end."""
+        if self._cancelled:
+            return Release(outcome="cancelled", stop_reason=StopReason.USER)
+        outcome = self._folder.find_outcome()
+        if code in (FINISHED, FAILED) and outcome is not None:
+            return outcome
+        if code == HANDED_BACK or self._leaving.is_set():
+            return Release(outcome="handed_back", stop_message="The worker left.")
+        return describe_crash(code, self._folder)
+
+    def _wait_renewing(self, seconds: float) -> bool:
+        """Wait, and keep the lease meanwhile; the answer says whether to give up."""
+        self._renew_if_due()
+        return self._gone.wait(seconds)
+
+
+def describe_crash(code: int, folder: RunFolder) -> Release:
+    """Return the release of a trainer that ended without a word of its own."""
+    message, hint = explain_exit(code)
+    error = RunError(code="crashed", message=message, hint=hint, traceback=folder.read_tail() or None)
+    return Release(outcome="crashed", stop_reason=StopReason.ERROR, stop_message=message, error=error)
+
+
+def folder_name(run: str) -> str:
+    """A name of its own for each attempt: another agent may still be delivering the last one's."""
+    return f"{run}-{new_id()[:6]}"
+
+
+Spawn = Callable[[RunFolder], Running]
