@@ -8,10 +8,10 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -132,21 +132,24 @@ def test_every_declared_library_is_used() -> None:
     assert {canonicalize_name(row.name) for row in requirements("train", "postgres", "ray", "s3")} - used == set()
 
 
-@cache
-def wheel_from(folder: Path) -> Path:
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)],
-        cwd=ROOT,
-        env=clean_environment(KEEPBEST_SKIP_WEBUI="1"),
-        check=True,
-        capture_output=True,
-    )
-    return next(folder.glob("*.whl"))
+def build(target: str, folder: Path) -> Path:
+    """Build the wheel or the source archive without the dashboard."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(folder)]
+    environment = clean_environment(KEEPBEST_SKIP_WEBUI="1")
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    return next(folder.iterdir())
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return wheel_from(tmp_path_factory.mktemp("wheel"))
+    return build("wheel", tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_source_archive_holds_what_a_build_needs(tmp_path: Path) -> None:
+    names = {name.partition("/")[2] for name in tarfile.open(build("sdist", tmp_path)).getnames()}
+    assert {"hatch_build.py", "webui/package.json", "webui/package-lock.json", "LICENSE", "README.md"} <= names
+    assert [name for name in names if name.startswith(("tests", ".")) and name != ".gitignore"] == []
+    assert [name for name in names if "node_modules" in name] == []
 
 
 def test_the_wheel_holds_the_houses_and_the_schema(wheel: Path) -> None:
