@@ -76,6 +76,15 @@ def unpack(content: bytes, target: Path) -> list[Path]:
         raise _refused(f"is not a zip archive that can be read ({error})") from error
 
 
+def list_files(content: bytes) -> list[PurePosixPath]:
+    """Return the files of a bundle without unpacking it; raises what `unpack` would for names and sizes."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return _check_entries(archive.infolist())
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
+        raise _refused(f"is not a zip archive that can be read ({error})") from error
+
+
 def digest_of(content: bytes) -> str:
     """Return the name of a bundle: the SHA-256 of its bytes."""
     return hashlib.sha256(content).hexdigest()

@@ -1,30 +1,163 @@
-"""Commands to a living run: requested -> acknowledged -> done."""
+"""Commands to a living run: requested by a person, acknowledged by the trainer, done; each with its time."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, insert, select, update
 
+from keepbest.contract.base import new_id
 from keepbest.contract.batches import CommandUpdate
-from keepbest.contract.commands import Command, CommandRequest
+from keepbest.contract.commands import CancelRequest, Command, CommandRequest, RollBackRequest
+from keepbest.errors import Conflict, InvalidInput, NotFound
+from keepbest.status import CommandKind, CommandState, RunState, StopReason
+from tracker import models
+from tracker.store import audit, events, runs
 from tracker.store.runs import RunRow
+
+#: Commands of one run that may wait at once; a trainer that obeys none needs no more.
+MAX_OPEN = 20
+OPEN = [state.value for state in CommandState if state.is_open]
+#: Asked for twice, these are one.
+_ONCE = {CommandKind.STOP, CommandKind.CANCEL}
 
 
 def request_command(conn: Connection, run: RunRow, asked: CommandRequest, *, user: str, now: datetime) -> Command:
-    raise NotImplementedError
+    """Ask a living run for something; a cancel of a run that nobody holds is done at once.
+
+    Raises Conflict when nothing is training, InvalidInput when a roll back has no such target.
+    """
+    kind = CommandKind(asked.kind)
+    if not RunState(run.state).is_held:
+        return _answer_unheld(conn, run, kind, user, now)
+    if isinstance(asked, RollBackRequest):
+        asked = _check_target(conn, run, asked)
+    waiting = open_commands(conn, run.pk)
+    same = [command for command in waiting if command.kind is kind and kind in _ONCE]
+    if same:
+        return same[0]
+    if len(waiting) >= MAX_OPEN:
+        raise Conflict(f"{MAX_OPEN} commands to run {run.id} are still open.", hint="Wait until the trainer obeys.")
+    arguments = asked.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
+    return _add(conn, run, kind, CommandState.REQUESTED, arguments, user, now)
+
+
+def cancel_run(conn: Connection, run: RunRow, *, user: str, now: datetime) -> RunRow:
+    """Cancel a run: at once when nobody holds it, through a command when somebody does. Twice is once."""
+    if run.state != RunState.CANCELLED:
+        request_command(conn, run, CancelRequest(), user=user, now=now)
+    return runs.get_by_pk(conn, run.pk)
 
 
 def update_command(conn: Connection, run: RunRow, said: CommandUpdate, now: datetime) -> None:
-    """Take what a trainer says of a command; an update that comes again, or late, changes nothing."""
-    raise NotImplementedError
+    """Take what a trainer says of a command; what comes again, late, or about another's command changes nothing."""
+    to = CommandState(said.state)
+    before = [CommandState.REQUESTED.value] if to is CommandState.ACKNOWLEDGED else OPEN
+    time = {"acknowledged_at": said.at} if to is CommandState.ACKNOWLEDGED else {"done_at": said.at}
+    known = (models.Command.id == said.id) & (models.Command.run_pk == run.pk) & models.Command.state.in_(before)
+    values = {"state": to.value, "message": said.message, "result": said.result, **time}
+    if conn.execute(update(models.Command).where(known).values(**values)).rowcount:
+        _announce(conn, run, _get(conn, run, said.id), now)
 
 
 def open_commands(conn: Connection, run_pk: int) -> list[Command]:
     """Return the commands still to be obeyed, oldest first."""
-    raise NotImplementedError
+    return [_show(row) for row in conn.execute(_select(run_pk).where(models.Command.state.in_(OPEN)))]
+
+
+def list_commands(conn: Connection, run_pk: int) -> list[Command]:
+    """Return every command a run ever got, oldest first."""
+    return [_show(row) for row in conn.execute(_select(run_pk))]
+
+
+def wants_cancel(conn: Connection, run_pk: int) -> bool:
+    """Whether somebody asked for the end of the run and nobody has obeyed yet."""
+    return any(command.kind is CommandKind.CANCEL for command in open_commands(conn, run_pk))
 
 
 def expire_commands(conn: Connection, run: RunRow, now: datetime) -> None:
-    """Close what is open when the run ends: nobody is left to obey."""
-    raise NotImplementedError
+    """Close what is still open when a run ends: a cancel is done by that, nobody is left to obey the rest."""
+    for command in open_commands(conn, run.pk):
+        is_done = command.kind is CommandKind.CANCEL
+        to = CommandState.DONE if is_done else CommandState.EXPIRED
+        message = "" if is_done else "The run ended first."
+        values = {"state": to.value, "done_at": now, "message": message}
+        conn.execute(update(models.Command).where(models.Command.id == command.id).values(**values))
+        _announce(conn, run, _get(conn, run, command.id), now)
+
+
+def _answer_unheld(conn: Connection, run: RunRow, kind: CommandKind, user: str, now: datetime) -> Command:
+    if RunState(run.state).is_final:
+        hint = f"Take it out of the list: `keepbest rm {run.id}`; use its best: `keepbest restore {run.id}`."
+        raise Conflict(f"Run {run.id} is {run.state}: it obeys no commands any more.", field="run", hint=hint)
+    if kind is not CommandKind.CANCEL:
+        hint = f"Wait until a worker takes it, or end it: `keepbest cancel {run.id}`."
+        raise Conflict(f"Run {run.id} is {run.state}: nothing trains it yet.", field="run", hint=hint)
+    command = _add(conn, run, kind, CommandState.DONE, {}, user, now)
+    expire_commands(conn, run, now)
+    runs.move_run(conn, run, RunState.CANCELLED, now=now, reason=StopReason.USER, message=f"cancelled by {user}")
+    return command
+
+
+def _check_target(conn: Connection, run: RunRow, asked: RollBackRequest) -> RollBackRequest:
+    """Return the request with exactly one target: the best unless it names another."""
+    targets = [name for name in ("to", "step", "checkpoint") if getattr(asked, name) is not None]
+    if len(targets) > 1:
+        raise InvalidInput("Roll back to one place: best, a step or a checkpoint.", field=targets[1])
+    if not targets:
+        asked = asked.model_copy(update={"to": "best"})
+    if asked.to == "best" and run.best_step is None:
+        raise Conflict(f"Run {run.id} has no best look yet.", field="to", hint="Wait for its first look.")
+    if asked.step is not None and asked.step > (run.step or 0):
+        raise InvalidInput(f"Run {run.id} is at step {run.step or 0}; step {asked.step} is ahead.", field="step")
+    if asked.checkpoint is not None:
+        _check_checkpoint(conn, run, asked.checkpoint)
+    return asked
+
+
+def _check_checkpoint(conn: Connection, run: RunRow, checkpoint: str) -> None:
+    table = models.Checkpoint
+    found = select(table.state).where(table.id == checkpoint, table.run_pk == run.pk)
+    state = conn.execute(found).scalar()
+    if state != "durable":
+        what = "is no longer on disk" if state else "is not one of its checkpoints"
+        hint = f"`keepbest checkpoints {run.id}` lists them."
+        raise NotFound(f"Run {run.id}: {checkpoint} {what}.", field="checkpoint", hint=hint)
+
+
+def _add(
+    conn: Connection,
+    run: RunRow,
+    kind: CommandKind,
+    state: CommandState,
+    arguments: dict[str, Any],
+    user: str,
+    now: datetime,
+) -> Command:
+    values = {"id": new_id(), "run_pk": run.pk, "kind": kind.value, "state": state.value, "arguments": arguments}
+    asked = {"requested_by": user, "requested_at": now, "done_at": now if state is CommandState.DONE else None}
+    conn.execute(insert(models.Command).values(**values, **asked))
+    audit.record(conn, user, f"command.{kind.value}", run.id, now, arguments)
+    command = _get(conn, run, str(values["id"]))
+    _announce(conn, run, command, now)
+    return command
+
+
+def _announce(conn: Connection, run: RunRow, command: Command, now: datetime) -> None:
+    events.append(conn, "command.state", run, command.model_dump(mode="json"), now)
+
+
+def _select(run_pk: int) -> Any:
+    table = models.Command
+    columns = (*table.__table__.columns, models.Run.id.label("run"))
+    joined = select(*columns).join(models.Run, models.Run.pk == table.run_pk)
+    return joined.where(table.run_pk == run_pk).order_by(table.pk)
+
+
+def _get(conn: Connection, run: RunRow, command: str) -> Command:
+    return _show(conn.execute(_select(run.pk).where(models.Command.id == command)).one())
+
+
+def _show(row: Row[Any]) -> Command:
+    return Command.model_validate(row._asdict())

@@ -1,49 +1,198 @@
-"""Leases: a worker's time-limited right to a run. Every write of a trainer or agent carries the lease's token."""
+"""Leases: a worker's time-limited right to a run. Every write of a trainer or agent carries the lease's token.
+
+Only the token's SHA-256 is stored. Who holds a run is decided by the token alone: a revived worker may carry an old
+one. Past its time a lease still counts until `expire_leases` ends it: nobody else can have the run before that.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, insert, select, update
 
-from keepbest.contract.workers import Assignment, Claim, Release, Renewal
+from keepbest.contract import workers as contract
+from keepbest.contract.runs import RunError
+from keepbest.errors import LeaseLost
+from keepbest.status import RunState, StopReason
+from tracker.models import Lease, Run, Segment
+from tracker.store import audit, commands, runs, workers
 from tracker.store.runs import RunRow
+
+#: Outcomes that use up one of the run's `max_attempts`; a hand-back does not.
+SPENT = ("crashed", "expired")
+#: What a lease that comes back to life lasts; the next renewal gives the full time.
+REVIVAL_SECONDS = 10.0
+#: Runs that one call of `expire_leases` looks at, so that its transaction stays short.
+EXPIRED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a token is worth: `is_current`, or the lease it belonged to ended at `ended_at`."""
+    """What a token is worth: the present lease (`is_current`), or one that ended at `ended_at`.
+
+    `run` is the run as it is now, which may differ from the row that was judged.
+    """
 
     is_current: bool
     attempt: int
     worker_id: str | None
     ended_at: datetime | None
+    outcome: str | None
+    run: RunRow
+
+
+def digest(token: str) -> str:
+    """Return what is stored of a token."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def grant(conn: Connection, run: RunRow, token: str, *, now: datetime) -> None:
+    """Write down the lease that was given with `runs.take_queued`."""
+    values = {"run_pk": run.pk, "digest": digest(token), "worker_id": run.worker_id, "attempt": run.attempt}
+    conn.execute(insert(Lease).values(**values, granted_at=now))
+
+
+def new_token() -> str:
+    """Return a token nobody can guess."""
+    return secrets.token_urlsafe(32)
 
 
 def judge(conn: Connection, run: RunRow, token: str, now: datetime) -> Standing:
-    """Say what the token is worth for this run; raises LeaseLost when it never was this run's."""
-    raise NotImplementedError
+    """Say what the token is worth for this run; raises LeaseLost when it never was this run's.
+
+    A lease that ran out while the run has not been given to anybody else comes back to life: the tracker may have
+    been away, and a training that still goes on is worth more than a restart.
+    """
+    lease = conn.execute(
+        select(*Lease.__table__.columns).where(Lease.digest == digest(token), Lease.run_pk == run.pk)
+    ).one_or_none()
+    if lease is None:
+        raise LeaseLost(f"This token never was a lease on run {run.id}.")
+    if run.lease_digest is not None and hmac.compare_digest(lease.digest, run.lease_digest):
+        return Standing(True, lease.attempt, lease.worker_id, None, None, run)
+    unclaimed = run.state == RunState.QUEUED and run.deleted_at is None and run.attempt == lease.attempt
+    if unclaimed and lease.outcome == "expired":
+        return Standing(True, lease.attempt, lease.worker_id, None, None, _revive(conn, run, lease.digest, now))
+    return Standing(False, lease.attempt, lease.worker_id, lease.ended_at, lease.outcome, run)
 
 
 def require(conn: Connection, run: RunRow, token: str, now: datetime) -> Standing:
-    """Return the standing of the present lease; raises LeaseLost when the token is not (or no longer) it."""
-    raise NotImplementedError
+    """Return the standing of the present lease; raises LeaseLost when the token is not, or no longer, it."""
+    standing = judge(conn, run, token, now)
+    if not standing.is_current:
+        raise LeaseLost(
+            f"The lease on run {run.id} has ended ({standing.outcome}); the run is {run.state} now.",
+            hint="Stop training it; what was measured before the lease ended is still accepted.",
+        )
+    return standing
 
 
-def claim(conn: Connection, asked: Claim, *, user: str, seconds: float, now: datetime) -> Assignment | None:
-    """Give out the oldest fitting run of the highest priority, or None when there is nothing to do."""
-    raise NotImplementedError
+def renew(conn: Connection, run: RunRow, token: str, *, seconds: float, now: datetime) -> contract.Renewal:
+    """Prolong the lease, and bring back the commands still to be obeyed."""
+    standing = require(conn, run, token, now)
+    expires_at = now + timedelta(seconds=seconds)
+    guarded = update(Run).where(Run.pk == run.pk, Run.lease_digest == digest(token))
+    if conn.execute(guarded.values(lease_expires_at=expires_at, heard_at=now)).rowcount != 1:
+        raise LeaseLost(f"The lease on run {run.id} has just ended.")
+    workers.hear(conn, standing.worker_id, now)
+    return contract.Renewal(expires_at=expires_at, commands=commands.open_commands(conn, run.pk))
 
 
-def renew(conn: Connection, run: RunRow, token: str, *, seconds: float, now: datetime) -> Renewal:
-    raise NotImplementedError
-
-
-def release(conn: Connection, run: RunRow, token: str, asked: Release, *, user: str, now: datetime) -> RunRow:
-    raise NotImplementedError
+def release(conn: Connection, run: RunRow, token: str, asked: contract.Release, *, user: str, now: datetime) -> RunRow:
+    """Give the run back; the same release said again (its answer was lost) changes nothing."""
+    standing = judge(conn, run, token, now)
+    if not standing.is_current and standing.outcome == asked.outcome:
+        return run
+    run = require(conn, run, token, now).run
+    _end(conn, run, asked.outcome, now)
+    audit.record(conn, user, f"lease.{asked.outcome}", run.id, now)
+    if asked.outcome == "finished":
+        test = asked.test and asked.test.model_dump(mode="json")
+        return _close(conn, run, RunState.FINISHED, asked.stop_reason, asked.stop_message, now, test=test, error=None)
+    if asked.outcome == "cancelled":
+        return _close(conn, run, RunState.CANCELLED, StopReason.USER, asked.stop_message, now)
+    if asked.outcome == "failed":
+        return _fail(conn, run, asked.stop_reason or StopReason.ERROR, asked.stop_message, asked.error, now)
+    return _requeue(conn, run, asked.outcome, asked.stop_message, asked.error, now)
 
 
 def expire_leases(conn: Connection, now: datetime) -> list[str]:
-    """End every lease that ran out; return the ids of the runs concerned. For the scheduler."""
-    raise NotImplementedError
+    """End the leases that ran out: their runs queue up again, or fail after `max_attempts`. Returns the runs' ids."""
+    held = [state.value for state in RunState if state.is_held]
+    overdue = runs.select_runs().where(Run.lease_expires_at < now, Run.state.in_(held)).order_by(Run.lease_expires_at)
+    rows = conn.execute(overdue.limit(EXPIRED_AT_ONCE).with_for_update(of=Run.__table__, skip_locked=True)).all()
+    for run in rows:
+        message = f"{run.worker_name or 'The script'} has been silent since {run.heard_at:%Y-%m-%d %H:%M:%S} UTC"
+        _end(conn, run, "expired", now)
+        audit.record(conn, "scheduler", "lease.expired", run.id, now, {"worker": run.worker_name})
+        _requeue(conn, run, "expired", message, None, now)
+    return [run.id for run in rows]
+
+
+def _revive(conn: Connection, run: RunRow, lease_digest: str, now: datetime) -> RunRow:
+    lease = update(Lease).where(Lease.digest == lease_digest).values(ended_at=None, outcome=None)
+    worker_id = conn.execute(lease.returning(Lease.worker_id)).scalar()
+    worker = workers.find_worker(conn, worker_id) if worker_id else None
+    held: dict[str, Any] = {
+        "lease_digest": lease_digest,
+        "lease_expires_at": now + timedelta(seconds=REVIVAL_SECONDS),
+        "worker_id": worker_id,
+        "worker_name": worker and worker.name,
+    }
+    run = runs.move_run(conn, run, RunState.LEASED, now=now, **held)
+    began = select(Segment.number).where(Segment.run_pk == run.pk, Segment.attempt == run.attempt).limit(1)
+    if conn.execute(began).first() is not None:
+        run = runs.move_run(conn, run, RunState.RUNNING, now=now)
+    return run
+
+
+def _end(conn: Connection, run: RunRow, outcome: str, now: datetime) -> None:
+    ended = update(Lease).where(Lease.run_pk == run.pk, Lease.digest == run.lease_digest, Lease.ended_at.is_(None))
+    conn.execute(ended.values(ended_at=now, outcome=outcome))
+
+
+def _requeue(
+    conn: Connection, run: RunRow, outcome: str, message: str | None, error: RunError | None, now: datetime
+) -> RunRow:
+    """Put the run back into the queue, unless somebody cancelled it or its attempts are spent."""
+    if commands.wants_cancel(conn, run.pk):
+        return _close(conn, run, RunState.CANCELLED, StopReason.USER, message, now)
+    is_over = run.source_kind == "external" or _spent(conn, run.pk) >= run.max_attempts
+    if outcome in SPENT and is_over:
+        reason = StopReason.WORKER_LOST if outcome == "expired" else StopReason.ERROR
+        return _fail(conn, run, reason, message, error, now)
+    return runs.move_run(conn, run, RunState.QUEUED, now=now)
+
+
+def _spent(conn: Connection, run_pk: int) -> int:
+    counted = select(func.count()).where(Lease.run_pk == run_pk, Lease.outcome.in_(SPENT))
+    return conn.execute(counted).scalar_one()
+
+
+def _fail(
+    conn: Connection, run: RunRow, reason: StopReason, message: str | None, error: RunError | None, now: datetime
+) -> RunRow:
+    said = error or RunError(
+        code=reason.value,
+        message=message or "Training ended without a word.",
+        hint=f"`keepbest logs {run.id}` has more.",
+    )
+    return _close(conn, run, RunState.FAILED, reason, message or said.message, now, error=said.model_dump(mode="json"))
+
+
+def _close(
+    conn: Connection,
+    run: RunRow,
+    to: RunState,
+    reason: StopReason | None,
+    message: str | None,
+    now: datetime,
+    **changes: Any,
+) -> RunRow:
+    commands.expire_commands(conn, run, now)
+    return runs.move_run(conn, run, to, now=now, reason=reason, message=message, **changes)

@@ -1,11 +1,11 @@
-"""Runs: finding one, showing one, and the one door through which its state changes."""
+"""Runs: finding one, showing one, and the two doors through which its state changes: `move_run` and `take_queued`."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
 
 from keepbest.contract import runs as contract
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX
@@ -15,8 +15,10 @@ from tracker.models import Project, Run
 from tracker.store import audit, events
 
 RunRow = Row[Any]
-#: Candidates that an ambiguous prefix names.
+
+#: How many candidates an ambiguous prefix names.
 _CANDIDATES = 5
+_STATE_FIELDS = {"state", "stop_reason", "stop_message", "error", "test", "attempt", "started_at", "ended_at", "worker"}
 
 
 def select_runs() -> Select[Any]:
@@ -24,20 +26,29 @@ def select_runs() -> Select[Any]:
     return select(*Run.__table__.columns, Project.name.label("project")).join(Project, Run.project_pk == Project.pk)
 
 
-def get_run(conn: Connection, reference: str, *, lock: bool = False, deleted: bool = False) -> RunRow:
-    """Return the run with this id or unique prefix of it; `lock` keeps it until the transaction ends.
+def get_run(conn: Connection, reference: str, *, lock: bool = False) -> RunRow:
+    """Return the run with this id, or with this unique beginning of one; `lock` holds it until the transaction ends.
 
-    Raises NotFound, or InvalidInput that names the candidates of an ambiguous prefix.
+    Raises NotFound, or InvalidInput that names the candidates.
     """
-    found = _find_by_id(conn, reference, lock=lock) or _find_by_prefix(conn, reference, lock=lock)
-    if found is None or (found.deleted_at is not None and not deleted):
-        raise NotFound(f"There is no run {reference!r}.", field="run", hint="List the runs with `keepbest ls`.")
-    return found
+    found = select_runs().where(_refers(reference), Run.deleted_at.is_(None)).order_by(Run.pk.desc())
+    rows = conn.execute(_locked(found, lock).limit(_CANDIDATES)).all()
+    if not rows:
+        raise NotFound(f"There is no run {reference!r}.", field="run", hint="`keepbest ls` lists the runs.")
+    if len(rows) > 1:
+        names = ", ".join(f"{row.id} ({row.name})" for row in rows)
+        raise InvalidInput(f"{reference!r} begins several ids: {names}.", field="run", hint="Write more of the id.")
+    return rows[0]
 
 
 def get_by_pk(conn: Connection, pk: int) -> RunRow:
     """Return the run with this internal number, as it is now."""
     return conn.execute(select_runs().where(Run.pk == pk)).one()
+
+
+def show_run(row: RunRow) -> contract.Run:
+    """Return a row of `select_runs` as the wire shows it."""
+    return contract.Run.model_validate({**row._mapping, "worker": row.worker_name})
 
 
 def move_run(
@@ -52,29 +63,80 @@ def move_run(
 ) -> RunRow:
     """Change the run's state and whatever goes with it, write the event, and return the run as it is after.
 
-    The only function that writes `runs.state`. Raises TransitionRefused when the run may not go there, or is no
-    longer in the state it was read in.
+    Raises TransitionRefused when the run may not go there, Conflict when it left the state it was read in.
     """
-    origin = RunState(run.state)
-    if not may_move(origin, to):
-        raise TransitionRefused(f"Run {run.id} is {origin.value}: it cannot become {to.value}.", field="state")
+    if not may_move(RunState(run.state), to):
+        raise TransitionRefused(f"Run {run.id} is {run.state}: it cannot become {to.value}.", field="state")
     values = {"state": to.value, "updated_at": now, "stop_reason": reason and reason.value, "stop_message": message}
     values |= {"ended_at": now} if to.is_final else {}
     values |= {"started_at": now} if to is RunState.RUNNING and run.started_at is None else {}
-    guard = update(Run).where(Run.pk == run.pk, Run.state == origin.value)
-    if conn.execute(guard.values(**values, **changes)).rowcount != 1:
+    values |= {"lease_digest": None, "lease_expires_at": None} if not to.is_held else {}
+    values |= {"worker_id": None, "worker_name": None} if to is RunState.QUEUED else {}
+    guarded = update(Run).where(Run.pk == run.pk, Run.state == run.state).values(**{**values, **changes})
+    if conn.execute(guarded).rowcount != 1:
         raise Conflict(f"Run {run.id} has just changed its state.", hint="Look again, then try again.")
-    after = get_by_pk(conn, run.pk)
-    _announce(conn, after, now)
+    return _announce_state(conn, run.pk, now)
+
+
+def take_queued(conn: Connection, fits: ColumnElement[bool], *, now: datetime, **changes: Any) -> RunRow | None:
+    """Lease the oldest queued run of the highest priority that fits, or return None; one statement on both databases.
+
+    The outer test of the state makes it safe wherever the inner lock is not (SQLite knows none).
+    """
+    queued = Run.state == RunState.QUEUED.value
+    first = (
+        select(Run.pk)
+        .where(queued, Run.deleted_at.is_(None), fits)
+        .order_by(Run.priority.desc(), Run.pk)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    values = {"state": RunState.LEASED.value, "attempt": Run.attempt + 1, "updated_at": now, **changes}
+    pk = conn.execute(update(Run).where(Run.pk == first, queued).values(**values).returning(Run.pk)).scalar()
+    return None if pk is None else _announce_state(conn, pk, now)
+
+
+def patch_run(conn: Connection, run: RunRow, patch: contract.RunPatch, *, user: str, now: datetime) -> RunRow:
+    """Change what people may change; a field left out or null stays as it is."""
+    changes = patch.model_dump(exclude_none=True)
+    if not changes:
+        return run
+    conn.execute(update(Run).where(Run.pk == run.pk).values(**changes, updated_at=now))
+    events.append(conn, "run.changed", run, changes, now)
+    audit.record(conn, user, "run.change", run.id, now, changes)
+    return get_by_pk(conn, run.pk)
+
+
+def delete_run(conn: Connection, run: RunRow, *, user: str, now: datetime) -> None:
+    """Take a run out of every list; a queued one is cancelled first, one that a worker holds is refused."""
+    if RunState(run.state).is_held:
+        hint = f"Cancel it first: `keepbest cancel {run.id}`."
+        raise Conflict(f"Run {run.id} is {run.state}: a worker holds it.", field="run", hint=hint)
+    if not RunState(run.state).is_final:
+        run = move_run(conn, run, RunState.CANCELLED, now=now, reason=StopReason.USER)
+    conn.execute(update(Run).where(Run.pk == run.pk).values(deleted_at=now, updated_at=now))
+    events.append(conn, "run.deleted", run, {"id": run.id}, now)
+    audit.record(conn, user, "run.delete", run.id, now, {"name": run.name, "project": run.project})
+
+
+def _refers(reference: str) -> ColumnElement[bool]:
+    if not MIN_PREFIX <= len(reference) <= ID_LENGTH or set(reference) - set(ID_ALPHABET):
+        raise NotFound(
+            f"{reference!r} is not a run's id, nor the first {MIN_PREFIX} or more letters of one.",
+            field="run",
+            hint="`keepbest ls` lists the runs.",
+        )
+    # A range, not LIKE: both databases answer it from the index, whatever their collation.
+    last = reference.ljust(ID_LENGTH, ID_ALPHABET[-1])
+    return Run.id == reference if len(reference) == ID_LENGTH else Run.id.between(reference, last)
+
+
+def _locked(found: Select[Any], lock: bool) -> Select[Any]:
+    return found.with_for_update(of=Run.__table__) if lock else found
+
+
+def _announce_state(conn: Connection, pk: int, now: datetime) -> RunRow:
+    after = get_by_pk(conn, pk)
+    events.append(conn, "run.state", after, show_run(after).model_dump(mode="json", include=_STATE_FIELDS), now)
     return after
-
-
-def show_run(row: RunRow) -> contract.Run:
-    """Return the run as the wire shows it."""
-    raise NotImplementedError
-
-
-def _announce(conn: Connection, run: RunRow, now: datetime) -> None:
-    fields = {"state", "stop_reason", "stop_message", "attempt", "started_at", "ended_at", "worker"}
-    data = show_run(run).model_dump(mode="json", include=fields)
-    events.append(conn, "run.state", run, data, now)

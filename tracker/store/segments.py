@@ -1,55 +1,153 @@
-"""Segments: the stretches of a run, and which of its history is on the living path."""
+"""Segments: the stretches of a run, and which of its history is on the living path.
+
+A run's history is a tree: each jump (resume, roll back) opens a segment that branches off an earlier one. The living
+path leads from the newest segment back to a start; what lies beside it, or beyond the step where the path left a
+segment, is a ghost: kept, shown, never counted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, func, insert, select, update
 
 from keepbest.contract.batches import SegmentOpened
-from keepbest.contract.runs import Segment
+from keepbest.contract.runs import Segment as Shown
+from keepbest.errors import Conflict, InvalidInput
+from keepbest.status import RunState
+from tracker.models import Run, Segment
+from tracker.store import events, runs
 from tracker.store.leases import Standing
 from tracker.store.runs import RunRow
 
 
+class Stretch(Protocol):
+    """What the path is made of: a row of the table, or a segment of the contract."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def parent(self) -> int | None: ...
+    @property
+    def start_step(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class LivingPath:
-    """The last living step of each segment on the path (None: no end yet); all else is a ghost."""
+    """For each segment on the path its last living step; None where the path has not left it."""
 
     ends: dict[int, int | None]
 
-    def is_ghost(self, segment: int, step: int) -> bool: ...
+    def is_ghost(self, segment: int, step: int) -> bool:
+        """Whether this step of this segment lies on an abandoned tail."""
+        if segment not in self.ends:
+            return True
+        end = self.ends[segment]
+        return end is not None and step > end
+
+
+def living_path(segments: Iterable[Stretch]) -> LivingPath:
+    """Walk from the newest segment back to the start it grew from."""
+    known = {segment.number: segment for segment in segments}
+    ends: dict[int, int | None] = {}
+    at, end = max(known, default=None), None
+    while at is not None and at in known and at not in ends:
+        ends[at] = end
+        end, at = known[at].start_step, known[at].parent
+    return LivingPath(ends)
+
+
+def is_ghost(segments: Iterable[Stretch], segment: int, step: int) -> bool:
+    """Whether this step lies on an abandoned tail; for many steps take `living_path` once."""
+    return living_path(segments).is_ghost(segment, step)
+
+
+def list_segments(conn: Connection, run_pk: int) -> list[Shown]:
+    """Return a run's segments in the order they were opened."""
+    rows = conn.execute(select(*Segment.__table__.columns).where(Segment.run_pk == run_pk).order_by(Segment.number))
+    return [Shown.model_validate(row._asdict()) for row in rows]
+
+
+def read_path(conn: Connection, run_pk: int) -> LivingPath:
+    """Return the living path of a run."""
+    columns = select(Segment.number, Segment.parent, Segment.start_step)
+    return living_path(conn.execute(columns.where(Segment.run_pk == run_pk)).all())
+
+
+def next_number(conn: Connection, run_pk: int) -> int:
+    """Return the number that the next trainer's first segment gets."""
+    highest = conn.execute(select(func.max(Segment.number)).where(Segment.run_pk == run_pk)).scalar()
+    return 0 if highest is None else highest + 1
+
+
+def opened_by(conn: Connection, run_pk: int, attempt: int) -> set[int]:
+    """Return the numbers of the segments that this attempt opened: its records may belong to no other."""
+    found = select(Segment.number).where(Segment.run_pk == run_pk, Segment.attempt == attempt)
+    return set(conn.execute(found).scalars())
 
 
 def open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing: Standing) -> bool:
     """Take a segment that a trainer opened; the first one under a lease makes the run `running`.
 
-    The same segment again is taken once. A late one (the lease has ended) is refused with False as soon as a newer
-    lease was granted: its number may be the newer trainer's.
+    The same segment said again changes nothing. A late one (its lease has ended) is left out, with False, as soon as
+    a newer lease was granted: its number may be the newer trainer's.
     """
-    raise NotImplementedError
+    run = standing.run
+    if not standing.is_current and run.attempt != standing.attempt:
+        return False
+    known = list_segments(conn, run.pk)
+    if _is_known(run, known, opened, standing.attempt):
+        return True
+    _check(run, known, opened)
+    values = opened.model_dump(exclude={"at"}) | {"attempt": standing.attempt, "opened_at": opened.at}
+    conn.execute(insert(Segment).values(run_pk=run.pk, branched_step=None, **values))
+    _mark_branches(conn, run.pk)
+    if standing.is_current:
+        _begin(conn, run, opened)
+    events.append(conn, "run.segment", run, opened.model_dump(mode="json"), opened.at)
+    return True
 
 
-def opened_by(conn: Connection, run_pk: int, attempt: int) -> set[int]:
-    """Return the numbers of the segments that this attempt opened: its records may belong to no other."""
-    raise NotImplementedError
+def _is_known(run: RunRow, known: Sequence[Shown], opened: SegmentOpened, attempt: int) -> bool:
+    found = next((segment for segment in known if segment.number == opened.number), None)
+    if found is None:
+        return False
+    said = (opened.parent, opened.reason, opened.start_step, attempt)
+    if (found.parent, found.reason, found.start_step, found.attempt) == said:
+        return True
+    raise Conflict(f"Run {run.id} has another segment {opened.number} already.", field="segments.number")
 
 
-def read_path(conn: Connection, run_pk: int) -> LivingPath:
-    raise NotImplementedError
+def _check(run: RunRow, known: Sequence[Shown], opened: SegmentOpened) -> None:
+    parents = {segment.number: segment for segment in known}
+    if opened.parent is None:
+        return
+    if opened.parent not in parents or opened.parent >= opened.number:
+        raise InvalidInput(f"Run {run.id} has no segment {opened.parent} to branch from.", field="segments.parent")
+    if opened.start_step < parents[opened.parent].start_step:
+        raise InvalidInput(
+            f"Segment {opened.parent} begins at step {parents[opened.parent].start_step}: "
+            f"nothing branches off it at step {opened.start_step}.",
+            field="segments.start_step",
+        )
 
 
-def list_segments(conn: Connection, run_pk: int) -> list[Segment]:
-    raise NotImplementedError
+def _mark_branches(conn: Connection, run_pk: int) -> None:
+    """Keep `branched_step` in step with the path; an abandoned segment is left at its own start."""
+    known = list_segments(conn, run_pk)
+    path = living_path(known)
+    for segment in known:
+        branched = path.ends.get(segment.number, segment.start_step)
+        if branched != segment.branched_step:
+            row = (Segment.run_pk == run_pk) & (Segment.number == segment.number)
+            conn.execute(update(Segment).where(row).values(branched_step=branched))
 
 
-def living_path(segments: Iterable[Segment | Row[Any]]) -> LivingPath:
-    raise NotImplementedError
-
-
-def is_ghost(segments: Iterable[Segment | Row[Any]], segment: int, step: int) -> bool:
-    """Whether this step of this segment lies on an abandoned tail."""
-    return living_path(segments).is_ghost(segment, step)
+def _begin(conn: Connection, run: RunRow, opened: SegmentOpened) -> None:
+    where: dict[str, Any] = {"segment": opened.number, "step": opened.start_step}
+    if run.state == RunState.LEASED:
+        runs.move_run(conn, run, RunState.RUNNING, now=opened.at, **where)
+    else:
+        conn.execute(update(Run).where(Run.pk == run.pk).values(**where))

@@ -1,0 +1,57 @@
+"""Bundles: users' code, one zip a digest. Looked into, never unpacked here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from keepbest import bundle
+from keepbest.contract.bundles import MAX_BUNDLE_BYTES, Bundle
+from keepbest.contract.runs import CodeSource
+from keepbest.errors import InvalidInput, NotFound, TooLarge
+from keepbest.stopping.registry import nearest
+from tracker import models
+from tracker.db import insert
+from tracker.store import audit
+
+_SEND = "`keepbest submit FILE.py:FUNCTION` sends the code first."
+
+
+def add_bundle(conn: Connection, content: bytes, *, user: str, now: datetime) -> Bundle:
+    """Keep a bundle; the same bytes again are the same bundle. Raises InvalidInput for an archive that is not safe."""
+    if len(content) > MAX_BUNDLE_BYTES:
+        raise TooLarge(f"A bundle may have {MAX_BUNDLE_BYTES // 2**20} MB, but got {len(content):,} bytes.")
+    bundle.list_files(content)
+    digest = bundle.digest_of(content)
+    row = {"digest": digest, "data": content, "size_bytes": len(content), "uploaded_by": user, "created_at": now}
+    made = insert(conn, models.Bundle).values(**row).on_conflict_do_nothing(index_elements=["digest"])
+    if conn.execute(made.returning(models.Bundle.digest)).first() is not None:
+        audit.record(conn, user, "bundle.upload", digest, now, {"size_bytes": len(content)})
+    return get_bundle(conn, digest)
+
+
+def get_bundle(conn: Connection, digest: str) -> Bundle:
+    """Return what is known of a bundle; raises NotFound."""
+    table = models.Bundle
+    row = conn.execute(select(table.digest, table.size_bytes, table.created_at).where(table.digest == digest)).first()
+    if row is None:
+        raise NotFound(f"There is no bundle {digest[:12]}…", field="source.bundle", hint=_SEND)
+    return Bundle.model_validate(row._asdict())
+
+
+def read_bundle(conn: Connection, digest: str) -> bytes:
+    """Return a bundle's bytes; raises NotFound."""
+    get_bundle(conn, digest)
+    return conn.execute(select(models.Bundle.data).where(models.Bundle.digest == digest)).scalar_one()
+
+
+def check_entry(conn: Connection, source: CodeSource) -> None:
+    """Raise InvalidInput unless the bundle is here and holds the file that the entry names."""
+    known = conn.execute(select(models.Bundle.data).where(models.Bundle.digest == source.bundle)).scalar()
+    if known is None:
+        raise InvalidInput(f"There is no bundle {source.bundle[:12]}…", field="source.bundle", hint=_SEND)
+    file = source.entry.rpartition(":")[0]
+    files = [path.as_posix() for path in bundle.list_files(known)]
+    if file not in files:
+        raise InvalidInput(f"The bundle holds no file {file!r}.", field="source.entry", hint=nearest(file, files))

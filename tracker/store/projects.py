@@ -1,0 +1,90 @@
+"""Projects: named sets of runs, made when first named."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, func, select
+
+from keepbest.contract import runs as contract
+from keepbest.errors import Conflict, NotFound
+from keepbest.status import RunState
+from keepbest.stopping.registry import nearest
+from tracker.db import insert
+from tracker.models import Project, Run
+from tracker.store import audit, cursors
+
+ACTIVE = [state.value for state in RunState if not state.is_final]
+
+
+def ensure_project(conn: Connection, name: str, *, user: str, now: datetime) -> Row[Any]:
+    """Return the project of this name, made if need be, and held until the transaction ends."""
+    _create(conn, name, "", user, now)
+    return conn.execute(_select().where(Project.name == name).with_for_update()).one()
+
+
+def create_project(conn: Connection, asked: contract.ProjectRequest, *, user: str, now: datetime) -> contract.Project:
+    """Make a project; raises Conflict when there is one of this name."""
+    if not _create(conn, asked.name, asked.description, user, now):
+        raise Conflict(f"There is a project {asked.name!r} already.", field="name", hint="Choose another name.")
+    return get_project(conn, asked.name)
+
+
+def get_project(conn: Connection, name: str) -> contract.Project:
+    """Return the project of this name with its counts; raises NotFound with the nearest one."""
+    row = conn.execute(_select().where(Project.name == name)).one_or_none()
+    if row is None:
+        names = conn.execute(select(Project.name).order_by(Project.pk.desc()).limit(1000)).scalars().all()
+        hint = nearest(name, names) if names else "The first `keepbest submit` makes one."
+        raise NotFound(f"There is no project {name!r}.", field="project", hint=hint)
+    return _show(conn, [row])[0]
+
+
+def list_projects(conn: Connection, *, search: str | None, cursor: str | None, limit: int) -> contract.ProjectPage:
+    """Return a page of projects in the order of their names, with the number of runs in each."""
+    wanted = [Project.name.icontains(search, autoescape=True)] if search else []
+    found = _select().where(*wanted).order_by(Project.name).limit(limit + 1)
+    if cursor is not None:
+        found = found.where(Project.name > cursors.read(cursor, "projects", 1)[0])
+    rows = conn.execute(found).all()
+    total = conn.execute(select(func.count()).select_from(Project).where(*wanted)).scalar_one() if not cursor else None
+    more = cursors.write("projects", [rows[limit - 1].name]) if len(rows) > limit else None
+    return contract.ProjectPage(projects=_show(conn, rows[:limit]), cursor=more, total=total)
+
+
+def _create(conn: Connection, name: str, description: str, user: str, now: datetime) -> bool:
+    values = {"name": name, "description": description, "created_at": now, "next_number": 1}
+    made = insert(conn, Project).values(**values).on_conflict_do_nothing(index_elements=["name"])
+    if conn.execute(made.returning(Project.pk)).first() is None:
+        return False
+    audit.record(conn, user, "project.create", name, now)
+    return True
+
+
+def _show(conn: Connection, rows: Any) -> list[contract.Project]:
+    counts = _count(conn, [row.pk for row in rows])
+    newest = _read_newest(conn, [count.newest for count in counts.values()])
+    shown = []
+    for row in rows:
+        count = counts.get(row.pk)
+        latest = newest.get(count.newest) if count else None
+        known = {"runs": count.runs, "active": count.active} if count else {}
+        since = {"latest_run": latest.id, "updated_at": latest.updated_at} if latest else {}
+        shown.append(contract.Project.model_validate({**row._mapping, **known, **since}))
+    return shown
+
+
+def _count(conn: Connection, pks: list[int]) -> dict[int, Row[Any]]:
+    active = func.sum(case((Run.state.in_(ACTIVE), 1), else_=0)).label("active")
+    columns = (Run.project_pk, func.count().label("runs"), active, func.max(Run.pk).label("newest"))
+    counted = select(*columns).where(Run.project_pk.in_(pks), Run.deleted_at.is_(None)).group_by(Run.project_pk)
+    return {row.project_pk: row for row in conn.execute(counted)}
+
+
+def _read_newest(conn: Connection, pks: list[int]) -> dict[int, Any]:
+    return {row.pk: row for row in conn.execute(select(Run.pk, Run.id, Run.updated_at).where(Run.pk.in_(pks)))}
+
+
+def _select() -> Any:
+    return select(*Project.__table__.columns)

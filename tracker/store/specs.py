@@ -1,0 +1,163 @@
+"""Specs: what was asked becomes what will be trained. Pure: every gap filled, every name and type checked.
+
+Whatever is wrong is refused here, before a run exists, with the field's name and the nearest right word.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from keepbest.contract.policies import PolicySpec, RetentionSpec
+from keepbest.contract.runs import CodeSource, Mode, Parameter, RecipeSource, RunRequest, RunSpec
+from keepbest.contract.workers import RecipeInfo
+from keepbest.errors import InvalidInput
+from keepbest.stopping import DEFAULT_STOPPER, build, parse
+from keepbest.stopping.registry import nearest
+
+#: Of a run whose recipe says nothing, being the user's own code.
+DEFAULT_MONITOR = "val_loss"
+DEFAULT_VALIDATE_EVERY = 100
+
+
+def settle(asked: RunRequest, recipes: Mapping[str, RecipeInfo]) -> RunSpec:
+    """Return the spec of a run; a run without a name gets one that its number completes (`submissions`).
+
+    `recipes` are those that workers announced, by name. Raises InvalidInput for the first thing that is wrong.
+    """
+    if isinstance(asked.source, RecipeSource):
+        return _settle_recipe(asked, _get_recipe(asked.source.name, recipes))
+    if isinstance(asked.source, CodeSource):
+        name = asked.source.entry.rpartition(":")[2]
+        return _settle_own(asked, name, _check_parameters(asked.parameters, asked.source.signature, asked.source.entry))
+    return _settle_own(asked, "run", asked.parameters)
+
+
+def _get_recipe(name: str, recipes: Mapping[str, RecipeInfo]) -> RecipeInfo:
+    if name in recipes:
+        return recipes[name]
+    hint = nearest(name, recipes) if recipes else "No worker has announced any yet: start one with `keepbest worker`."
+    raise InvalidInput(f"There is no recipe {name!r}.", field="source.name", hint=hint)
+
+
+def _settle_recipe(asked: RunRequest, recipe: RecipeInfo) -> RunSpec:
+    monitor = asked.monitor or recipe.monitor
+    if recipe.metrics and monitor not in recipe.metrics:
+        _refuse("monitor", f"{recipe.name} measures no {monitor!r}.", monitor, recipe.metrics)
+    return _fill(
+        asked,
+        name=recipe.name,
+        parameters=_check_parameters(asked.parameters, recipe.parameters, recipe.name),
+        data=_check_data(asked.data, recipe),
+        monitor=monitor,
+        mode=_settle_mode(asked.mode, recipe.metrics.get(monitor, Mode.AUTO)),
+        stopper=asked.stopper or recipe.stopper,
+        max_steps=asked.max_steps or recipe.max_steps,
+        validate_every=asked.validate_every or recipe.validate_every,
+    )
+
+
+def _settle_own(asked: RunRequest, name: str, parameters: dict[str, Any]) -> RunSpec:
+    return _fill(
+        asked,
+        name=name,
+        parameters=parameters,
+        data=asked.data,
+        monitor=asked.monitor or DEFAULT_MONITOR,
+        mode=asked.mode or Mode.AUTO,
+        stopper=asked.stopper or PolicySpec.model_validate(parse(DEFAULT_STOPPER)),
+        max_steps=asked.max_steps,
+        validate_every=asked.validate_every or DEFAULT_VALIDATE_EVERY,
+    )
+
+
+def _fill(asked: RunRequest, *, name: str, mode: Mode, stopper: PolicySpec, **settled: Any) -> RunSpec:
+    given = {field: getattr(asked, field) for field in RunRequest.model_fields}
+    return RunSpec(
+        **given
+        | settled
+        | {
+            "name": asked.name or name,
+            "mode": mode,
+            "stopper": _check_stopper(stopper, mode),
+            "retention": asked.retention or RetentionSpec(),
+        }
+    )
+
+
+def _settle_mode(asked: Mode | None, known: Mode) -> Mode:
+    return known if asked in (None, Mode.AUTO) else asked
+
+
+def _check_stopper(stopper: PolicySpec, mode: Mode) -> PolicySpec:
+    """Return the policy with every parameter written out."""
+    direction: Literal["min", "max"] = (
+        "min" if mode is Mode.MIN else "max"
+    )  # which of them changes nothing about the parameters
+    return PolicySpec.model_validate(build(stopper.model_dump(), direction).to_json())
+
+
+def _check_data(asked: str | None, recipe: RecipeInfo) -> str | None:
+    if asked is None:
+        return recipe.default_data
+    if asked not in recipe.data:
+        _refuse("data", f"{recipe.name} knows no data set {asked!r}.", asked, recipe.data)
+    return asked
+
+
+def _check_parameters(given: Mapping[str, Any], declared: Sequence[Parameter], owner: str) -> dict[str, Any]:
+    """Return every parameter with its value: as given, in the declared type, else the default."""
+    known = {parameter.name: parameter for parameter in declared}
+    for name in given:
+        if name not in known:
+            _refuse(f"parameters.{name}", f"{owner} has no parameter {name!r}.", name, known)
+    settled = {}
+    for name, parameter in known.items():
+        if name in given:
+            settled[name] = _typed(parameter, given[name])
+        elif parameter.required:
+            raise InvalidInput(f"{owner} needs {name}.", field=f"parameters.{name}", hint=f"--set {name}=…")
+        else:
+            settled[name] = parameter.default
+    return settled
+
+
+def _typed(parameter: Parameter, value: Any) -> Any:
+    if value is None and parameter.default is None and not parameter.required:
+        return None
+    typed = _TYPES[parameter.type](value)
+    if typed is _WRONG:
+        raise InvalidInput(
+            f"{parameter.name} must be {_WORDS[parameter.type]}, but got {value!r}.",
+            field=f"parameters.{parameter.name}",
+            hint=parameter.help or f"For example {parameter.default!r}, the default."
+            if not parameter.required
+            else None,
+        )
+    return typed
+
+
+def _refuse(field: str, message: str, word: str, known: Iterable[str]) -> None:
+    raise InvalidInput(message, field=field, hint=nearest(word, known))
+
+
+_WRONG = object()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if _is_number(value) and math.isfinite(value) and value == int(value) else _WRONG
+
+
+_TYPES: dict[str, Callable[[Any], Any]] = {
+    "int": _whole,
+    "float": lambda value: float(value) if _is_number(value) else _WRONG,
+    "bool": lambda value: value if isinstance(value, bool) else _WRONG,
+    "str": lambda value: value if isinstance(value, str) else _WRONG,
+    "json": lambda value: value,
+}
+_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "json": "JSON"}

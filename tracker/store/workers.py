@@ -1,0 +1,123 @@
+"""Workers: who they are, what they can do, and when they were last heard."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, delete, func, select, update
+
+from keepbest.contract.workers import RecipeInfo, Worker, WorkerHello
+from keepbest.errors import NotFound
+from keepbest.status import RunState
+from tracker import models
+from tracker.db import insert
+from tracker.store import audit, events
+
+HELD = [state.value for state in RunState if state.is_held]
+
+
+def say_hello(conn: Connection, hello: WorkerHello, *, user: str, now: datetime) -> None:
+    """Take what a worker says of itself; the same id says it again at any time."""
+    known = find_worker(conn, hello.id)
+    said = hello.model_dump(mode="json") | {"heard_at": now, "gone_at": None}
+    fresh = insert(conn, models.Worker).values(**said, started_at=now)
+    conn.execute(fresh.on_conflict_do_update(index_elements=["id"], set_=said))
+    if known is None:
+        audit.record(conn, user, "worker.hello", hello.id, now, {"name": hello.name, "host": hello.host})
+    if known is None or known.gone_at is not None:
+        events.append(conn, "worker.seen", None, {"id": hello.id, "name": hello.name}, now)
+
+
+def hear(conn: Connection, worker_id: str | None, now: datetime) -> None:
+    """Write down that a worker was heard; one that was gone is back."""
+    if worker_id is not None:
+        row = update(models.Worker).where(models.Worker.id == worker_id)
+        conn.execute(row.values(heard_at=now, gone_at=None))
+
+
+def say_goodbye(conn: Connection, worker_id: str, *, now: datetime) -> None:
+    """Take a worker's leave."""
+    worker = get_worker(conn, worker_id)
+    _mark_gone(conn, worker, now)
+
+
+def find_worker(conn: Connection, worker_id: str) -> Row[Any] | None:
+    """Return a worker's row, or None."""
+    return conn.execute(_select().where(models.Worker.id == worker_id)).one_or_none()
+
+
+def get_worker(conn: Connection, worker_id: str, *, lock: bool = False) -> Row[Any]:
+    """Return a worker's row; `lock` makes two requests of one worker wait for each other."""
+    found = _select().where(models.Worker.id == worker_id)
+    row = conn.execute(found.with_for_update() if lock else found).one_or_none()
+    if row is None:
+        raise NotFound(
+            f"Worker {worker_id} has not said hello.", field="worker", hint="A worker does so when it starts."
+        )
+    return row
+
+
+def count_busy(conn: Connection, worker_id: str) -> int:
+    """Return how many runs a worker holds."""
+    held = select(func.count()).where(models.Run.worker_id == worker_id, models.Run.state.in_(HELD))
+    return conn.execute(held).scalar_one()
+
+
+def list_workers(conn: Connection, *, silent_seconds: float, now: datetime) -> list[Worker]:
+    """Return every worker known, the last heard first."""
+    rows = conn.execute(_select().order_by(models.Worker.gone_at.is_not(None), models.Worker.heard_at.desc())).all()
+    busy = select(models.Run.worker_id, func.count()).where(models.Run.state.in_(HELD)).group_by(models.Run.worker_id)
+    counts: dict[str | None, int] = dict(conn.execute(busy).tuples().all())
+    return [show_worker(row, counts.get(row.id, 0), silent_seconds, now) for row in rows]
+
+
+def show_worker(row: Row[Any], busy: int, silent_seconds: float, now: datetime) -> Worker:
+    """Return a worker as the wire shows it."""
+    state: Literal["alive", "silent", "gone"] = "alive"
+    if row.gone_at is not None:
+        state = "gone"
+    elif now - row.heard_at > timedelta(seconds=silent_seconds):
+        state = "silent"
+    shown = {**row._mapping, "busy": busy, "state": state, "recipes": [recipe["name"] for recipe in row.recipes]}
+    return Worker.model_validate(shown)
+
+
+def list_recipes(conn: Connection) -> dict[str, RecipeInfo]:
+    """Return every recipe that a worker announced, by name; of two of one name the last heard worker's."""
+    rows = conn.execute(select(models.Worker.recipes).order_by(models.Worker.heard_at)).scalars()
+    recipes = {recipe["name"]: recipe for announced in rows for recipe in announced}
+    return {name: RecipeInfo.model_validate(recipes[name]) for name in sorted(recipes)}
+
+
+def mark_gone(conn: Connection, *, gone_seconds: float, now: datetime) -> list[str]:
+    """Mark workers silent for so long as gone; return their names. For the scheduler."""
+    silent = models.Worker.heard_at < now - timedelta(seconds=gone_seconds)
+    rows = conn.execute(_select().where(models.Worker.gone_at.is_(None), silent)).all()
+    for row in rows:
+        _mark_gone(conn, row, now)
+    return [row.name for row in rows]
+
+
+def forget_workers(conn: Connection, *, forget_days: float, now: datetime) -> int:
+    """Forget workers gone for so long, unless they are the last that knew a recipe; return how many."""
+    long_ago = now - timedelta(days=forget_days)
+    rows = conn.execute(_select().order_by(models.Worker.heard_at.desc())).all()
+    known: set[str] = set()
+    forgotten = []
+    for row in rows:
+        names = {recipe["name"] for recipe in row.recipes}
+        if row.gone_at is not None and row.gone_at < long_ago and names <= known:
+            forgotten.append(row.id)
+        known |= names
+    conn.execute(delete(models.Worker).where(models.Worker.id.in_(forgotten)))
+    return len(forgotten)
+
+
+def _mark_gone(conn: Connection, worker: Row[Any], now: datetime) -> None:
+    conn.execute(update(models.Worker).where(models.Worker.id == worker.id).values(gone_at=now))
+    events.append(conn, "worker.gone", None, {"id": worker.id, "name": worker.name}, now)
+
+
+def _select() -> Any:
+    return select(*models.Worker.__table__.columns)
