@@ -146,7 +146,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_source_archive_holds_what_a_build_needs(tmp_path: Path) -> None:
-    names = {name.partition("/")[2] for name in tarfile.open(build("sdist", tmp_path)).getnames()}
+    with tarfile.open(build("sdist", tmp_path)) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"hatch_build.py", "webui/package.json", "webui/package-lock.json", "LICENSE", "README.md"} <= names
     assert [name for name in names if name.startswith(("tests", ".")) and name != ".gitignore"] == []
     assert [name for name in names if "node_modules" in name] == []

@@ -15,9 +15,9 @@ FLOORS: dict[str, list[set[str]]] = {
     "keepbest": [
         {"errors", "status"},
         {"contract", "settings"},
-        {"bundle", "stopping", "selection", "state", "training"},
-        {"client", "follow", "journal", "snapshot", "checkpoint", "transport"},
-        {"reporter", "run"},
+        {"bundle", "selection", "spool", "state", "stopping", "training", "wire"},
+        {"checkpoint", "client", "draft", "follow", "journal", "judge", "snapshot", "transport"},
+        {"offline", "renewal", "reporter", "run"},
         {"panels"},
         {"keras", "session"},
         {"cli"},
