@@ -173,8 +173,9 @@ class Client:
     def segments(self, run: str) -> SegmentList:
         return self._get(SegmentList, path_of("runs", run, "segments"))
 
-    def looks(self, run: str, *, cursor: str | None = None, limit: int | None = None) -> LookPage:
-        return self._get(LookPage, path_of("runs", run, "looks"), {"cursor": cursor, "limit": limit})
+    def looks(self, run: str, *, after: int = 0, limit: int | None = None) -> LookPage:
+        """Looks after the one with this `seq`, in the order in which they were taken."""
+        return self._get(LookPage, path_of("runs", run, "looks"), {"after": after, "limit": limit})
 
     def metrics(self, run: str) -> MetricList:
         return self._get(MetricList, path_of("runs", run, "metrics"))
@@ -182,8 +183,8 @@ class Client:
     def curve(self, run: str, key: str, *, points: int | None = None) -> Curve:
         return self._get(Curve, path_of("runs", run, "curve"), {"key": key, "points": points})
 
-    def logs(self, run: str, *, cursor: str | None = None, limit: int | None = None) -> LogPage:
-        return self._get(LogPage, path_of("runs", run, "logs"), {"cursor": cursor, "limit": limit})
+    def logs(self, run: str, *, after: int = 0, limit: int | None = None) -> LogPage:
+        return self._get(LogPage, path_of("runs", run, "logs"), {"after": after, "limit": limit})
 
     # Commands to a run
 

@@ -81,6 +81,7 @@ def load(name: str) -> Any:
 
 def group() -> Verbs:
     """Return the command with all verbs as stubs."""
+    typer.completion.completion_init()  # type: ignore[attr-defined]
     stubs = {verb.name: TyperCommand(verb.name, help=verb.help, rich_help_panel=verb.panel) for verb in VERBS}
     return Verbs(
         name="keepbest",

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from keepbest.cli.following import RunFollower
 from keepbest.cli.options import AsJson, ProjectName, RunId, Yes
 from keepbest.cli.output import Table, print_facts, print_json, print_table, say
 from keepbest.cli.words import age, at_step, clean, duration, number, whole
@@ -50,7 +51,7 @@ def show(
     with Client() as client:
         found = client.run(run)
         if looks:
-            ledger = list(all_looks(client, found.id))
+            ledger = RunFollower(client, found.id, with_looks=True).read().looks
     if looks:
         show_looks(found, ledger, as_json)
     elif as_json:
@@ -79,18 +80,6 @@ def rm(
         for run in found:
             client.delete_run(run.id)
             say(f"Deleted {run.id}.")
-
-
-def all_looks(client: Client, run: str) -> list[Look]:
-    """Every look of a run, in order."""
-    looks: list[Look] = []
-    cursor: str | None = None
-    while True:
-        page = client.looks(run, cursor=cursor, limit=1000)
-        looks.extend(page.looks)
-        cursor = page.cursor
-        if not cursor:
-            return looks
 
 
 def show_looks(run: Run, looks: list[Look], as_json: bool) -> None:

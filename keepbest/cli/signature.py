@@ -1,0 +1,152 @@
+"""The parameters of a user's build function, read from the source without running it, and `--set` typed by them."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from keepbest.contract.runs import Parameter
+from keepbest.errors import InvalidInput, NotFound
+
+Kind = Literal["int", "float", "bool", "str", "json"]
+_SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "json": "JSON"}
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a build function takes; `takes_any` where it has `**parameters`."""
+
+    parameters: tuple[Parameter, ...]
+    takes_any: bool = False
+
+
+def read_signature(path: Path, function: str) -> Signature:
+    """Read the signature of a function at the top of a file.
+
+    Raises NotFound without the file or the function, InvalidInput with the line of a syntax error.
+    """
+    tree = parse_file(path)
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
+    if not found:
+        raise NotFound(f"{path} has no function {function!r}.", field="source", hint=_functions_of(path, tree))
+    arguments = found[-1].args
+    if arguments.vararg is not None:
+        raise InvalidInput(
+            f"{path}:{found[-1].lineno}: {function} may not take *{arguments.vararg.arg}.", field="source"
+        )
+    return Signature(tuple(_parameters(arguments)), takes_any=arguments.kwarg is not None)
+
+
+def parse_file(path: Path) -> ast.Module:
+    """Parse a Python file as Python itself would, in its own encoding."""
+    try:
+        return ast.parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {(error.strerror or '').lower()}.", field="source") from error
+    except SyntaxError as error:
+        place = f"{path}:{error.lineno}" if error.lineno else str(path)
+        line = f"\n    {(error.text or '').strip()}" if error.text else ""
+        raise InvalidInput(
+            f"{place}: {error.msg}{line}", field="source", hint="Mend that line, then submit again."
+        ) from None
+    except ValueError as error:
+        raise InvalidInput(f"{path} is not Python: {error}.", field="source") from None
+
+
+def parse_settings(pairs: Sequence[str], signature: Signature, owner: str) -> dict[str, Any]:
+    """Turn `key=value` texts into typed parameters; raises InvalidInput naming the nearest parameter."""
+    known = {parameter.name: parameter for parameter in signature.parameters}
+    given: dict[str, Any] = {}
+    for pair in pairs:
+        name, sign, text = pair.partition("=")
+        name = name.strip()
+        if not sign or not name:
+            raise InvalidInput(f"--set takes key=value, but got {pair!r}.", field="--set")
+        if name not in known and not signature.takes_any:
+            raise InvalidInput(f"{owner} has no parameter {name!r}.", field=name, hint=_nearest(name, list(known)))
+        if name in given:
+            raise InvalidInput(f"{name} is set twice.", field=name)
+        given[name] = typed(name, known[name].type if name in known else "json", text)
+    missing = [one.name for one in signature.parameters if one.required and one.name not in given]
+    if missing:
+        raise InvalidInput(f"{owner} needs {missing[0]}.", field=missing[0], hint=f"--set {missing[0]}=…")
+    return given
+
+
+def typed(name: str, kind: Kind, text: str) -> Any:
+    """Return a value written as text; raises InvalidInput naming the parameter and its type."""
+    try:
+        if kind == "int":
+            return _whole(text)
+        if kind == "float":
+            return float(text)
+        if kind == "bool":
+            return _SWITCH[text.strip().lower()]
+    except (ValueError, KeyError, OverflowError):
+        raise InvalidInput(f"{name} is {_KINDS[kind]}, but got {text!r}.", field=name) from None
+    return text if kind == "str" else _json_or_text(text)
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        value = float(text)  # 1e4 is a whole number too
+        if value != int(value):
+            raise
+        return int(value)
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _parameters(arguments: ast.arguments) -> list[Parameter]:
+    plain = [*arguments.posonlyargs, *arguments.args]
+    none: list[ast.expr | None] = [None]
+    defaults = none * (len(plain) - len(arguments.defaults)) + list(arguments.defaults)
+    pairs = [*zip(plain, defaults, strict=True), *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
+    return [_parameter(argument, default) for argument, default in pairs]
+
+
+def _parameter(argument: ast.arg, default: ast.expr | None) -> Parameter:
+    value = _literal(default)
+    return Parameter(name=argument.arg, type=_kind(argument.annotation, value), default=value, required=default is None)
+
+
+def _kind(annotation: ast.expr | None, default: Any) -> Kind:
+    word = ast.unparse(annotation).strip("'\"").replace(" ", "").removesuffix("|None") if annotation else ""
+    if annotation is None and isinstance(default, bool | int | float | str):
+        word = type(default).__name__
+    return next((kind for kind in get_args(Kind) if kind == word), "json")
+
+
+def _literal(node: ast.expr | None) -> Any:
+    """The default where it is plain JSON; anything else is worked out by the function itself."""
+    try:
+        value = ast.literal_eval(node) if node is not None else None
+        json.dumps(value, allow_nan=False)
+    except (ValueError, TypeError, SyntaxError):
+        return None
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    if close:
+        return f"Did you mean {close[0]}?"
+    return f"It has: {', '.join(known)}." if known else "It has no parameters."
+
+
+def _functions_of(path: Path, tree: ast.Module) -> str:
+    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    return f"It has: {', '.join(f'{path}:{name}' for name in names)}." if names else "Write def build(…) in it."

@@ -1,0 +1,189 @@
+"""`watch`, `logs`: a run as it happens."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from typing import Annotated, Any, Protocol
+
+import typer
+
+from keepbest.cli.failing import Exit, status_of_run, tell
+from keepbest.cli.following import News, RunFollower
+from keepbest.cli.options import AsJson, RunId
+from keepbest.cli.output import is_terminal, new_console, say, styled, warn
+from keepbest.cli.runs import state_of
+from keepbest.cli.words import at_step, clean, clean_log, number
+from keepbest.client import Client
+from keepbest.contract.looks import Look
+from keepbest.contract.runs import Run
+from keepbest.status import RunState
+
+
+def watch(run: RunId, as_json: AsJson = False) -> int:
+    """Follow a run live, with a mark at each new best; ends with the run, and with its exit status.
+
+    Ctrl-C ends the watching, not the run. With --json one line for each look and at last one for the run.
+    """
+    with Client() as client:
+        return follow(client, client.run(run).id, as_json)
+
+
+def logs(
+    run: RunId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Print what a run's trainer wrote."""
+    with Client() as client:
+        follower = RunFollower(client, client.run(run).id, with_logs=True)
+        for news in follower.news() if follow else [follower.read()]:
+            for piece in news.logs:
+                sys.stdout.write(piece.model_dump_json(ensure_ascii=True) + "\n" if as_json else clean_log(piece.text))
+            sys.stdout.flush()
+    return status_of_run(news.run.state) if follow else Exit.OK
+
+
+def follow(client: Client, run: str, as_json: bool = False) -> int:
+    """Show a run until it ends; return the exit status that fits."""
+    last: Run | None = None
+    try:
+        with _view(as_json) as view:
+            for news in RunFollower(client, run, with_looks=True).news():
+                view.show(news)
+                last = news.run
+    except KeyboardInterrupt:
+        warn(f"The run goes on. To see it again: keepbest watch {run}")
+        raise
+    assert last is not None  # noqa: S101
+    if not as_json:
+        conclude(last)
+    return status_of_run(last.state)
+
+
+def conclude(run: Run) -> None:
+    """Say how a run ended and what to do next."""
+    best = (
+        f"; best {run.spec.monitor} {at_step(run.best_value, run.best_step, 17)}" if run.best_step is not None else ""
+    )
+    say(f"{run.id} {state_of(run)} at step {run.step or 0:,}{best}")
+    if run.stop_message:
+        say(run.stop_message)
+    if run.test is not None:
+        values = ", ".join(f"{key} {number(value)}" for key, value in run.test.values.items())
+        say(f"test: {values} on {run.test.n:,} examples")
+    if run.state is RunState.FAILED and run.error is not None:
+        tell(run.error.message, hint=run.error.hint or f"keepbest logs {run.id}")
+    elif run.best_checkpoint:
+        say(f"next: keepbest restore {run.id} --best --to restored --as keras")
+
+
+class View(Protocol):
+    """One way to show news."""
+
+    def show(self, news: News) -> None: ...
+
+
+def _view(as_json: bool) -> AbstractContextManager[View]:
+    if as_json:
+        return _JsonView()
+    return _LiveView() if is_terminal() else _PlainView()
+
+
+class _PlainView:
+    """One line a look, and one when the state changes."""
+
+    def __init__(self) -> None:
+        self.state: RunState | None = None
+
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def show(self, news: News) -> None:
+        if news.run.state is not self.state and not news.run.state.is_final:
+            say(f"{news.run.id} {state_of(news.run)}{_who(news.run)}")
+        self.state = news.run.state
+        for look in news.looks:
+            say(look_line(news.run, look))
+
+
+class _JsonView(_PlainView):
+    """A line of JSON a look, and one for the run when it ended."""
+
+    def show(self, news: News) -> None:
+        for look in news.looks:
+            print(look.model_dump_json(ensure_ascii=True), flush=True)
+        if news.run.state.is_final and self.state is not news.run.state:
+            self.state = news.run.state
+            print(news.run.model_dump_json(ensure_ascii=True), flush=True)
+
+
+class _LiveView:
+    """A progress bar that stays at the bottom; each new best goes by above it."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self.console = new_console()
+        self.bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[words]}", markup=False),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+            expand=True,
+        )
+        self.steps: Any = self.bars.add_task("", total=None, words="")
+        self.patience: Any = None
+
+    def __enter__(self) -> View:
+        self.bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bars.stop()
+
+    def show(self, news: News) -> None:
+        for look in news.looks:
+            if look.decision.improved or look.decision.stop:
+                style = "bold green" if look.decision.improved else "yellow"
+                self.console.print(styled(clean(look_line(news.run, look)), style))
+        self._show_steps(news.run)
+        self._show_patience(news.run)
+
+    def _show_steps(self, run: Run) -> None:
+        best = f"best {at_step(run.best_value, run.best_step)}" if run.best_step is not None else _who(run)
+        self.bars.update(
+            self.steps,
+            description=clean(f"{run.name} {run.state.value}"),
+            total=run.spec.max_steps,
+            completed=run.step or 0,
+            words=clean(f"step {run.step or 0:,}  {best}"),
+        )
+
+    def _show_patience(self, run: Run) -> None:
+        if run.wait is None or run.patience_left is None:
+            return
+        if self.patience is None:
+            self.patience = self.bars.add_task("patience", total=None, words="")
+        whole = run.wait + run.patience_left
+        words = f"{run.patience_left:,} of {whole:,} {run.patience_unit or ''} left"
+        self.bars.update(self.patience, total=whole or 1, completed=run.patience_left, words=words)
+
+
+def look_line(run: Run, look: Look) -> str:
+    """`step 300  val_accuracy 0.9712  * best`; a stop says why."""
+    words = f"step {look.step:>8,}  {run.spec.monitor} {number(look.value, 8)}"
+    if look.decision.improved:
+        words += "  * best"
+    return f"{words}  stop: {look.decision.message or look.decision.reason}" if look.decision.stop else words
+
+
+def _who(run: Run) -> str:
+    if run.state is RunState.QUEUED:
+        return "  waiting for a worker" if run.attempt == 0 else f"  waiting for a worker (attempt {run.attempt + 1})"
+    return f"  on {run.worker}" if run.worker else ""
