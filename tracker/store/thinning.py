@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,7 +47,8 @@ def _extremes(values: NDArray[np.float64], width: int) -> Chosen:
     high = _in_buckets(np.where(finite, values, -np.inf), width, -np.inf).argmax(axis=1)
     starts = np.arange(len(low)) * width
     places = np.concatenate([starts + low, starts + high])
-    return places[finite[np.minimum(places, len(values) - 1)] & (places < len(values))]
+    inside = places[places < len(values)]
+    return cast(Chosen, inside[finite[inside]])
 
 
 def _in_buckets(values: NDArray[np.float64], width: int, filler: float) -> NDArray[np.float64]:

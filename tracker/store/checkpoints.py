@@ -1,0 +1,98 @@
+"""Checkpoints as the tracker knows them: what is durable, which is best, which are pinned; and proofs of restores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, insert, select, update
+
+from keepbest.contract import checkpoints as contract
+from keepbest.contract.batches import CheckpointDropped, CheckpointDurable
+from keepbest.contract.checkpoints import CheckpointState
+from keepbest.errors import NotFound
+from tracker import db
+from tracker.models import Checkpoint, Receipt, Run
+from tracker.store.runs import RunRow
+from tracker.store.segments import LivingPath, read_path
+
+
+def add_checkpoints(conn: Connection, run_pk: int, durable: Sequence[CheckpointDurable]) -> None:
+    """Write down checkpoints that are on disk; one that is known already stays as it is."""
+    if durable:
+        state = CheckpointState.DURABLE.value
+        rows = [{"run_pk": run_pk, "state": state, **point.model_dump(exclude={"seconds"})} for point in durable]
+        conn.execute(db.insert(conn, Checkpoint).on_conflict_do_nothing(index_elements=["id"]), rows)
+
+
+def drop_checkpoints(conn: Connection, run_pk: int, dropped: Sequence[CheckpointDropped]) -> None:
+    """Write down that checkpoints are gone from disk."""
+    ids = [point.id for point in dropped]
+    mine = (Checkpoint.run_pk == run_pk, Checkpoint.id.in_(ids))
+    conn.execute(update(Checkpoint).where(*mine).values(state=CheckpointState.DROPPED.value))
+
+
+def find_best(conn: Connection, run_pk: int, mode: str) -> Row[str, float | None] | None:
+    """Return the durable checkpoint with the best value, of equal ones the earliest; None where none has a value."""
+    order = Checkpoint.value if mode == "min" else Checkpoint.value.desc()
+    return conn.execute(
+        select(Checkpoint.id, Checkpoint.value)
+        .where(
+            Checkpoint.run_pk == run_pk,
+            Checkpoint.state == CheckpointState.DURABLE.value,
+            Checkpoint.value.is_not(None),
+        )
+        .order_by(order, Checkpoint.pk)
+        .limit(1)
+    ).one_or_none()
+
+
+def list_checkpoints(conn: Connection, run: RunRow) -> list[contract.Checkpoint]:
+    """Return a run's checkpoints, oldest first, dropped ones too."""
+    path = read_path(conn, run.pk)
+    rows = conn.execute(_select().where(Checkpoint.run_pk == run.pk).order_by(Checkpoint.pk))
+    return [_show(row, path) for row in rows]
+
+
+def get_checkpoint(conn: Connection, id: str) -> contract.Checkpoint:
+    """Return the checkpoint with this id; raises NotFound."""
+    row = conn.execute(_select().where(Checkpoint.id == id, Run.deleted_at.is_(None))).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no checkpoint {id!r}.", field="checkpoint", hint="`keepbest checkpoints RUN` lists.")
+    return _show(row, read_path(conn, row.run_pk))
+
+
+def pin(conn: Connection, id: str, pinned: bool) -> contract.Checkpoint:
+    """Pin a checkpoint, so that retention never takes it, or let it go."""
+    get_checkpoint(conn, id)
+    conn.execute(update(Checkpoint).where(Checkpoint.id == id).values(is_pinned=pinned))
+    return get_checkpoint(conn, id)
+
+
+def add_receipt(conn: Connection, run: RunRow, receipt: contract.Receipt, user: str, now: datetime) -> contract.Receipt:
+    """Keep the proof of a restore; its checkpoint must be one of the run's."""
+    found = get_checkpoint(conn, receipt.checkpoint)
+    if found.run != run.id:
+        raise NotFound(f"Run {run.id} has no checkpoint {receipt.checkpoint!r}.", field="checkpoint")
+    kept = receipt.model_copy(update={"run": run.id})
+    conn.execute(insert(Receipt), {"run_pk": run.pk, "receipt": kept.model_dump(), "user": user, "at": now})
+    return kept
+
+
+def list_receipts(conn: Connection, run_pk: int) -> list[contract.Receipt]:
+    """Return the proofs of restores of a run, oldest first."""
+    rows = conn.execute(select(Receipt.receipt).where(Receipt.run_pk == run_pk).order_by(Receipt.pk)).scalars()
+    return [contract.Receipt.model_validate(row) for row in rows]
+
+
+def _select() -> Select[Any]:
+    columns = (*Checkpoint.__table__.columns, Run.id.label("run"), Run.best_checkpoint)
+    return select(*columns).join(Run, Checkpoint.run_pk == Run.pk)
+
+
+def _show(row: Row[Any], path: LivingPath) -> contract.Checkpoint:
+    ghost = path.is_ghost(row.segment, row.step)
+    return contract.Checkpoint.model_validate(
+        {**row._asdict(), "is_best": row.id == row.best_checkpoint, "ghost": ghost}
+    )

@@ -1,0 +1,34 @@
+"""Looks: the decision ledger of a run, one row a validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from keepbest.contract import looks as contract
+from keepbest.contract.batches import LookTaken
+from tracker import db
+from tracker.models import Look
+from tracker.store.segments import LivingPath
+
+
+def add_looks(conn: Connection, run_pk: int, taken: Sequence[LookTaken]) -> None:
+    """Write looks down; one that is there already (same segment and step) stays as it is."""
+    if taken:
+        rows = [{"run_pk": run_pk, **look.model_dump()} for look in taken]
+        conn.execute(db.insert(conn, Look).on_conflict_do_nothing(), rows)
+
+
+def list_looks(conn: Connection, run_pk: int, path: LivingPath, *, after: int, limit: int) -> list[contract.Look]:
+    """Return the looks after the one with number `after`, in the order in which they were taken."""
+    rows = conn.execute(
+        select(*Look.__table__.columns).where(Look.run_pk == run_pk, Look.pk > after).order_by(Look.pk).limit(limit)
+    )
+    return [_show(row, path) for row in rows]
+
+
+def _show(row: Row[Any], path: LivingPath) -> contract.Look:
+    ghost = path.is_ghost(row.segment, row.step)
+    return contract.Look.model_validate({**row._asdict(), "seq": row.pk, "ghost": ghost})

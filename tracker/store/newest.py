@@ -1,0 +1,157 @@
+"""A run's newest facts and its best ones, kept beside the run so that a list reads nothing else.
+
+The newest facts are one UPDATE a batch. Best look and best checkpoint are each a compare-and-set: only a strictly
+better value under the present lease replaces them, so that a resumed or stale process never puts a worse one there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from keepbest.contract.batches import Batch, LookTaken
+from keepbest.contract.runs import Mode
+from keepbest.errors import LeaseLost
+from tracker.models import Run
+from tracker.store import checkpoints, events
+from tracker.store.metrics import Column
+from tracker.store.runs import RunRow
+
+#: A batch of nothing but points makes an event only when the last word of the run is this old.
+QUIET = timedelta(seconds=0.2)
+
+
+def update_run(
+    conn: Connection, run: RunRow, columns: Sequence[Column], records: Batch | None, now: datetime
+) -> dict[str, Any]:
+    """Bring the run's row up to date with a batch, write the events of it, and return the fields that changed."""
+    facts = _newest(run, columns, records)
+    _set(conn, run, {**facts, "heard_at": now, "updated_at": now})
+    if records is None:
+        if run.heard_at is None or now - run.heard_at >= QUIET:
+            events.append(conn, "run.progress", run, facts, now)
+        return facts
+    best = _improve(conn, run, str(facts.get("mode", run.mode)), records)
+    _announce(conn, run, facts, best, records, now)
+    return facts | best
+
+
+def _newest(run: RunRow, columns: Sequence[Column], records: Batch | None) -> dict[str, Any]:
+    """Return the fields of the run that this batch changes."""
+    facts: dict[str, Any] = {}
+    if columns:
+        last = max(columns, key=lambda column: column.segment)
+        facts["step"] = max(int(column.points.steps.max()) for column in columns if column.segment == last.segment)
+    if records is None:
+        return facts
+    if records.segments:
+        facts["segment"] = records.segments[-1].number
+        facts.setdefault("step", records.segments[-1].start_step)
+    if records.looks:
+        facts |= _of_looks(run, records.looks)
+        facts["step"] = max(facts.get("step", 0), records.looks[-1].step)
+    if records.progress is not None:
+        facts |= _of_progress(records)
+    return facts
+
+
+def _of_looks(run: RunRow, looks: Sequence[LookTaken]) -> dict[str, Any]:
+    last = looks[-1]
+    return {
+        "looks": run.looks + len(looks),
+        "last_value": last.value,
+        "last_look_step": last.step,
+        "wait": last.decision.wait,
+        "patience_left": last.decision.patience_left,
+        "patience_unit": last.decision.unit,
+    }
+
+
+def _of_progress(records: Batch) -> dict[str, Any]:
+    names = {"step", "mode", "resume", "resume_note", "environment", "error"}
+    progress = records.progress
+    return {} if progress is None else progress.model_dump(mode="json", include=names, exclude_none=True)
+
+
+def _set(conn: Connection, run: RunRow, changes: dict[str, Any]) -> None:
+    """Write to the run's row, if the lease is still the one under which it was read."""
+    guarded = update(Run).where(Run.pk == run.pk, Run.lease_digest == run.lease_digest)
+    if conn.execute(guarded.values(changes)).rowcount != 1:
+        raise LeaseLost(f"The lease on run {run.id} has just ended.")
+
+
+# Best
+
+
+def _improve(conn: Connection, run: RunRow, mode: str, records: Batch) -> dict[str, Any]:
+    """Replace best look and best checkpoint where this batch has better ones; return the fields that changed."""
+    if mode == Mode.AUTO:
+        return {}
+    changed: dict[str, Any] = {}
+    look = _best_of(records.looks, mode)
+    if look is not None:
+        changed.update(_replace(conn, run, mode, {"best_value": look.value, "best_step": look.step}))
+    point = _best_of(records.checkpoints, mode)
+    if point is not None:
+        changed.update(_replace(conn, run, mode, {"best_checkpoint_value": point.value, "best_checkpoint": point.id}))
+    return changed | _replace_dropped(conn, run, mode, records)
+
+
+def _best_of(seen: Sequence[Any], mode: str) -> Any | None:
+    """Return the look or checkpoint with the best finite value, the earliest of equals."""
+    finite = [item for item in seen if item.value is not None and math.isfinite(item.value)]
+    sign = 1 if mode == Mode.MIN else -1
+    return min(finite, key=lambda item: sign * item.value, default=None)
+
+
+def _replace(conn: Connection, run: RunRow, mode: str, better: dict[str, Any]) -> dict[str, Any]:
+    """Compare and set: the first of `better` is the value, compared to what the row holds at this moment."""
+    name, value = next(iter(better.items()))
+    column = getattr(Run, name)
+    worse = column.is_(None) | ((column > value) if mode == Mode.MIN else (column < value))
+    guarded = update(Run).where(Run.pk == run.pk, Run.lease_digest == run.lease_digest, worse)
+    return better if conn.execute(guarded.values(better)).rowcount == 1 else {}
+
+
+def _replace_dropped(conn: Connection, run: RunRow, mode: str, records: Batch) -> dict[str, Any]:
+    """Name the next best checkpoint when the best one was dropped."""
+    if run.best_checkpoint not in {point.id for point in records.dropped}:
+        return {}
+    gone = update(Run).where(Run.pk == run.pk, Run.best_checkpoint == run.best_checkpoint)
+    found = checkpoints.find_best(conn, run.pk, mode)
+    changes = {
+        "best_checkpoint": None if found is None else found.id,
+        "best_checkpoint_value": None if found is None else found.value,
+    }
+    return changes if conn.execute(gone.values(changes)).rowcount == 1 else {}
+
+
+# Events
+
+
+def _announce(
+    conn: Connection, run: RunRow, facts: dict[str, Any], best: dict[str, Any], records: Batch, now: datetime
+) -> None:
+    """Write what happened: at most one event of a kind a batch, but one for each checkpoint."""
+    if facts:
+        events.append(conn, "run.progress", run, facts, now)
+    if records.looks:
+        events.append(conn, "run.look", run, _look_data(records.looks), now)
+    for point in records.checkpoints:
+        data = point.model_dump(mode="json", include={"id", "segment", "step", "kind", "value", "size_bytes"})
+        events.append(conn, "run.checkpoint", run, {**data, "state": "durable"}, now)
+    for dropped in records.dropped:
+        events.append(conn, "run.checkpoint", run, {"id": dropped.id, "state": "dropped"}, now)
+    if best:
+        shown = {name: value for name, value in best.items() if name != "best_checkpoint_value"}
+        events.append(conn, "run.best", run, shown, now)
+
+
+def _look_data(looks: Sequence[LookTaken]) -> dict[str, Any]:
+    last = looks[-1]
+    data = {"segment": last.segment, "step": last.step, "value": last.value, "count": len(looks)}
+    return {**data, "improved": last.decision.improved, "stop": last.decision.stop}
