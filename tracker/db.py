@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
+import math
 import sys
 import threading
 from collections.abc import Iterator
@@ -113,7 +115,9 @@ def _make_sqlite(url: str, busy_seconds: float) -> Engine:
     address = make_url(url)
     if address.database and address.database != ":memory:":
         Path(address.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": busy_seconds}, pool_size=5, max_overflow=-1)
+    engine = create_engine(
+        url, connect_args={"timeout": busy_seconds}, pool_size=5, max_overflow=-1, json_serializer=_encode
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     lock = threading.Lock()
@@ -139,11 +143,30 @@ def _make_postgres(url: str, connections: int, busy_seconds: float) -> Engine:
         max_overflow=0,
         pool_timeout=busy_seconds,
         pool_pre_ping=True,
+        json_serializer=_encode,
         connect_args={
             "application_name": "keepbest",
             "options": f"-c lock_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
         },
     )
+
+
+def _encode(document: Any) -> str:
+    """Return JSON as both databases keep it: floats that are not finite by name, as they cross the wire."""
+    try:
+        return json.dumps(document, allow_nan=False)
+    except ValueError:
+        return json.dumps(_named(document), allow_nan=False)
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _named(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_named(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    return value
 
 
 @contextmanager
@@ -165,9 +188,7 @@ def _in_our_words(engine: Engine) -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        raise Conflict(
-            "Something that was written at the same moment stands in the way.", hint="Try again."
-        ) from error
+        raise Conflict("Something that was written at the same moment stands in the way.", hint="Try again.") from error
     except DBAPIError as error:
         raise _explain(engine, error) from error
 
