@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from keepbest.contract.workers import RecipeInfo
 from keepbest.errors import InvalidInput
 from tests.support.processes import ROOT
 from worker import recipes
@@ -21,7 +22,7 @@ def test_announcing_loads_no_tensorflow() -> None:
 
 
 @pytest.mark.parametrize("info", recipes.announce(), ids=lambda info: info.name)
-def test_every_recipe_can_be_submitted_as_announced(info: recipes.RecipeInfo) -> None:
+def test_every_recipe_can_be_submitted_as_announced(info: RecipeInfo) -> None:
     assert info.monitor in info.metrics
     assert info.default_data in info.data
     assert set(info.data) <= set(LOADERS)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ except BaseException as error:
 """
 
 
-def run(folder: Path, entry: str = "my_model.py:build") -> dict[str, str]:
+def run(folder: Path, entry: str = "my_model.py:build") -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-P", "-c", RUN, str(folder), entry],
         capture_output=True,
@@ -36,7 +37,7 @@ def run(folder: Path, entry: str = "my_model.py:build") -> dict[str, str]:
         cwd="/",
         env={"PYTHONPATH": str(ROOT)},
     )
-    answer: dict[str, str] = json.loads(done.stdout)
+    answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
 
@@ -92,7 +93,7 @@ def test_errors_are_told_in_the_user_s_words(code: str, tmp_path: Path) -> None:
 
 
 def test_what_caused_an_error_is_told_too(tmp_path: Path) -> None:
-    code = "def build():\n    try:\n        1 / 0\n    except ZeroDivisionError as e:\n        raise KeyError('x') from e\n"
+    code = "def build():\n  try:\n    1 / 0\n  except ZeroDivisionError as e:\n    raise KeyError('x') from e\n"
     error = run(write(tmp_path, my_model=code))
     assert "ZeroDivisionError: division by zero" in error["traceback"]
 

@@ -1,0 +1,53 @@
+"""The trainer's bond with its agent: what it is told at birth, and that it never outlives it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+#: Where memory runs out the kernel should take the trainer, not the agent or the tracker.
+_OOM_SCORE = "500"
+
+
+def tie() -> str:
+    """Read the secret from standard input, then end with the agent; return the secret.
+
+    The pipe's end is the portable sign that the agent is gone; on Linux the kernel also ends us by itself.
+    """
+    lifeline = os.dup(0)
+    _close_standard_input()
+    secret = _read_line(lifeline)
+    threading.Thread(target=_watch, args=(lifeline,), name="lifeline", daemon=True).start()
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    return secret
+
+
+def _close_standard_input() -> None:
+    """Code that reads its input gets an end of file, not our pipe."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+def _read_line(descriptor: int) -> str:
+    line = bytearray()
+    while (byte := os.read(descriptor, 1)) not in (b"\n", b""):
+        line += byte
+    return line.decode()
+
+
+def _watch(descriptor: int) -> None:
+    while os.read(descriptor, 4096):
+        pass
+    if os.getpgid(0) == os.getpid():
+        os.killpg(0, signal.SIGKILL)  # with all that the user's code started
+    os._exit(137)
