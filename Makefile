@@ -4,9 +4,13 @@
 
 VENV   ?= .venv
 EXTRAS ?= train postgres dev
-PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+
+# Looked for only when it is needed.
+ifeq ($(origin PYTHON), undefined)
+PYTHON = $(eval PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
-	2>/dev/null && echo $$python && break; done)
+	2>/dev/null && echo $$python && break; done))$(PYTHON)
+endif
 
 BIN    := $(VENV)/bin
 UV     := $(BIN)/python -m uv

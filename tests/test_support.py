@@ -55,7 +55,7 @@ def test_a_process_keeps_its_output_and_its_exit_code(processes: Processes) -> N
 
 def test_a_process_that_ends_early_fails_the_wait_with_its_output(processes: Processes) -> None:
     process = processes.start("sh", "-c", "echo no such file; exit 1")
-    with pytest.raises(AssertionError, match=r"ended with 1 before the output 'ready':\nno such file"):
+    with pytest.raises(AssertionError, match=r"ended with 1 before the output 'ready'; its output:\nno such file"):
         process.wait_for_output("ready")
 
 

@@ -67,13 +67,13 @@ class Process:
             running = self.is_running()
             result = predicate()
             if not result and not running:
-                raise AssertionError(f"{self} ended with {self.popen.returncode} before {what}:\n{self.output}")
+                raise AssertionError(f"it ended with {self.popen.returncode} before {what}")
             return result
 
         try:
             return wait_until(check, seconds=seconds, what=what)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{self}'s output:\n{self.output}") from None
+            raise AssertionError(f"{self}: {error}; its output:\n{self.output}") from None
 
     def wait_for_output(self, text: str, *, seconds: float = 20.0) -> str:
         """Return the output as soon as the text is in it."""
