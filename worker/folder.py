@@ -1,11 +1,11 @@
 """One run's working folder on a worker: what agent and trainer leave for each other, and for the next agent.
 
-    job.json        the assignment and where things are (0600: the lease's token is in it)
-    code/           the user's bundle, unpacked
-    output.log      what the trainer printed
-    journal/        what trainer and agent have to tell the tracker, each in a journal of its own
-    outcome.json    how the trainer says training ended
-    lock            held by the agent that looks after the folder
+* job.json        the assignment and where things are (0600: the lease's token is in it)
+* code/           the user's bundle, unpacked
+* output.log      what the trainer printed
+* journal/        what trainer and agent have to tell the tracker, each in a journal of its own
+* outcome.json    how the trainer says training ended
+* lock            held by the agent that looks after the folder
 """
 
 from __future__ import annotations

@@ -111,7 +111,5 @@ def _seconds(text: str) -> float:
 def _labels(text: str) -> dict[str, str]:
     pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
     if any(not key.strip() or not sign for key, sign, _ in pairs):
-        raise InvalidInput(
-            f"Labels are written key=value,key=value, but got {text!r}.", field="KEEPBEST_WORKER_LABELS"
-        )
+        raise InvalidInput(f"Labels are written key=value,key=value, but got {text!r}.", field="KEEPBEST_WORKER_LABELS")
     return {key.strip(): value.strip() for key, _, value in pairs}

@@ -19,6 +19,4 @@ class LocalExecutor:
     def start(self, folder: RunFolder) -> Child:
         # -P: the working folder is not on the path, so nothing in it can stand in for our modules.
         command = [sys.executable, "-P", "-m", "worker.trainer", str(folder.path)]
-        return Child(
-            command, folder=folder.path, output=folder.output, environ=self._environ, secret=self._token
-        )
+        return Child(command, folder=folder.path, output=folder.output, environ=self._environ, secret=self._token)

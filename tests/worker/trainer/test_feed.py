@@ -89,7 +89,7 @@ def test_a_dataset_without_an_end_or_a_known_length_is_taken() -> None:
 ORDER_OF_SEED_7 = [[30, 40, 10, 90], [0, 20, 60, 50], [70, 80, 90, 10]]
 
 
-class Pairs(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
+class Pairs(keras.utils.PyDataset):  # type: ignore[misc, name-defined]  # Keras ships no types
     def __len__(self) -> int:
         return 3
 
