@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Blueprint, Flask
 from sqlalchemy import Engine
 
-from tracker.api import access, failures
+from tracker.api import access, bundles, commands, failures, leases, projects, runs, workers
 from tracker.api.envelope import EXTENSION, Clock, Service, utc_now
 from tracker.api.principals import Principals
 from tracker.settings import Settings
 
 API = "/api/v1"
 #: Every blueprint of the API; a new noun adds its line here and its rows to `access.ACCESS`.
-BLUEPRINTS = ()
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    bundles.blueprint,
+    commands.blueprint,
+    leases.blueprint,
+    projects.blueprint,
+    runs.blueprint,
+    workers.blueprint,
+)
 
 
 def create_app(settings: Settings, engine: Engine, clock: Clock = utc_now) -> Flask:

@@ -23,6 +23,20 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, SchemaMismatch
 from tracker.settings import Settings
 
+__all__ = [  # Connection and Engine too: the floors above name what they are handed, without knowing SQLAlchemy
+    "Connection",
+    "Engine",
+    "check_models",
+    "check_schema",
+    "downgrade",
+    "insert",
+    "make_engine",
+    "read",
+    "schema_revision",
+    "upgrade",
+    "write",
+]
+
 #: The newest revision in migrations/versions (a test compares), so that a start needs no Alembic.
 REVISION = "0001"
 MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"

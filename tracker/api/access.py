@@ -48,6 +48,29 @@ ACCESS: dict[str, Access] = {
     "users.create_token": READ,
     "users.revoke_token": READ_OR_WORK,
     "users.list_audit": ADMIN,
+    # Projects and runs
+    "projects.list_projects": READ_OR_WORK,
+    "projects.create_project": WRITE,
+    "projects.show_project": READ_OR_WORK,
+    "runs.list_runs": READ_OR_WORK,
+    "runs.submit_run": WRITE,
+    "runs.show_run": READ_OR_WORK,
+    "runs.change_run": WRITE,
+    "runs.delete_run": WRITE,
+    "runs.cancel_run": WRITE,
+    "runs.list_segments": READ_OR_WORK,
+    "commands.list_commands": READ_OR_WORK,
+    "commands.request_command": WRITE,
+    "bundles.upload_bundle": WRITE,
+    "bundles.download_bundle": READ_OR_WORK,
+    # Workers
+    "leases.claim": WORK,
+    "leases.renew": WORK,
+    "leases.release": WORK,
+    "workers.list_workers": READ_OR_WORK,
+    "workers.say_hello": WORK,
+    "workers.say_goodbye": WORK,
+    "workers.list_recipes": READ_OR_WORK,
 }
 
 

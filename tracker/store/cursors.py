@@ -22,11 +22,12 @@ def read(cursor: str, order: str, count: int) -> list[Any]:
     try:
         known, *values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (ValueError, TypeError, binascii.Error):
-        raise _refused("is none that this tracker gave") from None
+        raise refuse() from None
     if known != order or len(values) != count:
-        raise _refused("belongs to a list in another order")
+        raise refuse("belongs to a list in another order")
     return list(values)
 
 
-def _refused(why: str) -> InvalidInput:
+def refuse(why: str = "is none that this tracker gave") -> InvalidInput:
+    """Return the error for a cursor that is not ours."""
     return InvalidInput(f"The cursor {why}.", field="cursor", hint="Begin again without a cursor.")

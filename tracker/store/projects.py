@@ -35,10 +35,16 @@ def get_project(conn: Connection, name: str) -> contract.Project:
     """Return the project of this name with its counts; raises NotFound with the nearest one."""
     row = conn.execute(_select().where(Project.name == name)).one_or_none()
     if row is None:
-        names = conn.execute(select(Project.name).order_by(Project.pk.desc()).limit(1000)).scalars().all()
-        hint = nearest(name, names) if names else "The first `keepbest submit` makes one."
-        raise NotFound(f"There is no project {name!r}.", field="project", hint=hint)
+        raise _unknown(conn, name)
     return _show(conn, [row])[0]
+
+
+def get_pk(conn: Connection, name: str) -> int:
+    """Return the internal number of the project of this name; raises NotFound with the nearest one."""
+    pk = conn.execute(select(Project.pk).where(Project.name == name)).scalar()
+    if pk is None:
+        raise _unknown(conn, name)
+    return pk
 
 
 def list_projects(conn: Connection, *, search: str | None, cursor: str | None, limit: int) -> contract.ProjectPage:
@@ -51,6 +57,12 @@ def list_projects(conn: Connection, *, search: str | None, cursor: str | None, l
     total = conn.execute(select(func.count()).select_from(Project).where(*wanted)).scalar_one() if not cursor else None
     more = cursors.write("projects", [rows[limit - 1].name]) if len(rows) > limit else None
     return contract.ProjectPage(projects=_show(conn, rows[:limit]), cursor=more, total=total)
+
+
+def _unknown(conn: Connection, name: str) -> NotFound:
+    names = conn.execute(select(Project.name).order_by(Project.pk.desc()).limit(1000)).scalars().all()
+    hint = nearest(name, names) if names else "The first `keepbest submit` makes one."
+    return NotFound(f"There is no project {name!r}.", field="project", hint=hint)
 
 
 def _create(conn: Connection, name: str, description: str, user: str, now: datetime) -> bool:

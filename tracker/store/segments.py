@@ -106,7 +106,7 @@ def open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing:
     _mark_branches(conn, run.pk)
     if standing.is_current:
         _begin(conn, run, opened)
-    events.append(conn, "run.segment", run, opened.model_dump(mode="json"), opened.at)
+    events.append(conn, "run.segment", run, {"segment": opened.number, "step": opened.start_step}, opened.at)
     return True
 
 

@@ -1,0 +1,44 @@
+"""Projects: listed, shown, made ahead of their first run."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+from pydantic import Field
+
+from keepbest.contract.base import Shape
+from keepbest.contract.runs import Project, ProjectPage, ProjectRequest
+from tracker.api.access import principal
+from tracker.api.envelope import now, speaks
+from tracker.db import Connection
+from tracker.store import projects
+
+blueprint = Blueprint("projects", __name__)
+
+
+class ProjectQuery(Shape):
+    """`q` is a text in the name."""
+
+    q: str | None = Field(default=None, max_length=200)
+    cursor: str | None = Field(default=None, max_length=1000)
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+@blueprint.get("/projects")
+@speaks(ProjectPage, query=ProjectQuery)
+def list_projects(conn: Connection, query: ProjectQuery) -> ProjectPage:
+    """List projects in the order of their names."""
+    return projects.list_projects(conn, search=query.q, cursor=query.cursor, limit=query.limit)
+
+
+@blueprint.post("/projects")
+@speaks(Project, body=ProjectRequest, status=201)
+def create_project(conn: Connection, body: ProjectRequest) -> Project:
+    """Make a project; a run's project is made with the run, so this is for its description."""
+    return projects.create_project(conn, body, user=principal().user, now=now())
+
+
+@blueprint.get("/projects/<path:project>")
+@speaks(Project)
+def show_project(conn: Connection, project: str) -> Project:
+    """Show one project."""
+    return projects.get_project(conn, project)

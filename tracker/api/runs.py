@@ -1,0 +1,99 @@
+"""Runs: submitted, listed, shown, renamed, cancelled, deleted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from flask import Blueprint, request
+from pydantic import Field
+
+from keepbest.contract.base import Shape
+from keepbest.contract.runs import Run, RunPage, RunPatch, RunRequest, SegmentList
+from keepbest.errors import InvalidInput
+from keepbest.status import RunState
+from keepbest.stopping.registry import nearest
+from tracker.api.access import principal
+from tracker.api.envelope import now, speaks
+from tracker.db import Connection
+from tracker.store import commands, run_pages, runs, segments, submissions
+
+blueprint = Blueprint("runs", __name__)
+
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+MAX_KEY = 200
+
+
+class RunQuery(Shape):
+    """Which runs, and in which order; `state` may name several, with commas, `q` is a text to look for."""
+
+    project: str | None = Field(default=None, max_length=100)
+    state: str | None = Field(default=None, max_length=200)
+    q: str | None = Field(default=None, max_length=200)
+    sort: str = Field(default="created", max_length=50)
+    order: Literal["asc", "desc"] = "desc"
+    cursor: str | None = Field(default=None, max_length=2000)
+    limit: int = Field(default=50, ge=1, le=500)
+
+
+@blueprint.get("/runs")
+@speaks(RunPage, query=RunQuery)
+def list_runs(conn: Connection, query: RunQuery) -> RunPage:
+    """List runs, the newest first unless `sort` says otherwise; runs without a value there come last."""
+    wanted = run_pages.Wanted(query.project, _read_states(query.state), query.q, query.sort, query.order)
+    return run_pages.list_runs(conn, wanted, cursor=query.cursor, limit=query.limit)
+
+
+@blueprint.post("/runs")
+@speaks(Run, body=RunRequest, status=201)
+def submit_run(conn: Connection, body: RunRequest) -> Run:
+    """Queue a run. Sent again under the same `Idempotency-Key`, it is the same run."""
+    key = request.headers.get(IDEMPOTENCY_HEADER) or None
+    if key is not None and (len(key) > MAX_KEY or not key.isprintable()):
+        raise InvalidInput(f"{IDEMPOTENCY_HEADER} is at most {MAX_KEY} printable characters.", field=IDEMPOTENCY_HEADER)
+    return runs.show_run(submissions.submit(conn, body, user=principal().user, key=key, now=now()))
+
+
+@blueprint.get("/runs/<run>")
+@speaks(Run)
+def show_run(conn: Connection, run: str) -> Run:
+    """Show one run; `run` is its id or the first letters of it, here and below."""
+    return runs.show_run(runs.get_run(conn, run))
+
+
+@blueprint.patch("/runs/<run>")
+@speaks(Run, body=RunPatch)
+def change_run(conn: Connection, run: str, body: RunPatch) -> Run:
+    """Change a run's name, notes or tags."""
+    found = runs.get_run(conn, run, lock=True)
+    return runs.show_run(runs.patch_run(conn, found, body, user=principal().user, now=now()))
+
+
+@blueprint.delete("/runs/<run>")
+@speaks(None, status=204)
+def delete_run(conn: Connection, run: str) -> None:
+    """Take a run out of every list; refused while a worker holds it."""
+    runs.delete_run(conn, runs.get_run(conn, run, lock=True), user=principal().user, now=now())
+
+
+@blueprint.post("/runs/<run>/cancel")
+@speaks(Run)
+def cancel_run(conn: Connection, run: str) -> Run:
+    """Cancel a run: at once when nobody holds it, else by a command to its trainer."""
+    found = runs.get_run(conn, run, lock=True)
+    return runs.show_run(commands.cancel_run(conn, found, user=principal().user, now=now()))
+
+
+@blueprint.get("/runs/<run>/segments")
+@speaks(SegmentList)
+def list_segments(conn: Connection, run: str) -> SegmentList:
+    """List the stretches of a run between its jumps."""
+    return SegmentList(segments=segments.list_segments(conn, runs.get_run(conn, run).pk))
+
+
+def _read_states(text: str | None) -> list[RunState]:
+    known = {state.value: state for state in RunState}
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise InvalidInput(f"A run is never {name!r}.", field="state", hint=nearest(name, known))
+    return [known[name] for name in names]
