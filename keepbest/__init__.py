@@ -28,8 +28,11 @@ if TYPE_CHECKING:
         Unreachable,
     )
     from keepbest.keras import KeepBest
-    from keepbest.run import Run, init
+    from keepbest.run import Run
+    from keepbest.start import init
     from keepbest.training import Training
+
+    __version__: str
 
 _HOMES = {
     "keepbest.checkpoint.load": ("restore",),
@@ -51,7 +54,8 @@ _HOMES = {
         "Unreachable",
     ),
     "keepbest.keras": ("KeepBest",),
-    "keepbest.run": ("Run", "init"),
+    "keepbest.run": ("Run",),
+    "keepbest.start": ("init",),
     "keepbest.training": ("Training",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

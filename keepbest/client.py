@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -21,12 +21,13 @@ from keepbest.contract.access import (
     TokenRequest,
     User,
     UserList,
+    UserPatch,
     UserRequest,
 )
 from keepbest.contract.base import Answer, Shape, new_id
 from keepbest.contract.batches import BatchReceipt
 from keepbest.contract.bundles import Bundle
-from keepbest.contract.checkpoints import Checkpoint, CheckpointList, CheckpointPatch, Receipt
+from keepbest.contract.checkpoints import Checkpoint, CheckpointList, CheckpointPatch, Receipt, ReceiptList
 from keepbest.contract.commands import Command, CommandList, CommandRequest
 from keepbest.contract.events import Event, EventPage, Health
 from keepbest.contract.looks import Curve, LogPage, LookPage, MetricList
@@ -118,6 +119,9 @@ class Client:
     def add_user(self, user: UserRequest) -> User:
         return self._post(User, path_of("users"), user)
 
+    def patch_user(self, name: str, patch: UserPatch) -> User:
+        return self._send(User, "PATCH", path_of("users", name), patch, repeatable=True)
+
     def disable_user(self, name: str) -> None:
         self._delete(path_of("users", name))
 
@@ -139,6 +143,9 @@ class Client:
     def projects(self, *, cursor: str | None = None, limit: int | None = None) -> ProjectPage:
         return self._get(ProjectPage, path_of("projects"), {"cursor": cursor, "limit": limit})
 
+    def project(self, name: str) -> Project:
+        return self._get(Project, path_of("projects", name))
+
     def add_project(self, project: ProjectRequest) -> Project:
         return self._post(Project, path_of("projects"), project)
 
@@ -148,12 +155,14 @@ class Client:
         project: str | None = None,
         state: str | None = None,
         search: str | None = None,
-        order: str | None = None,
+        sort: str | None = None,
+        order: Literal["asc", "desc"] | None = None,
         cursor: str | None = None,
         limit: int | None = None,
     ) -> RunPage:
-        """One page of runs, newest first unless `order` says otherwise; `state` may name several, with commas."""
-        query = {"project": project, "state": state, "q": search, "order": order, "cursor": cursor, "limit": limit}
+        """One page of runs, newest first unless `sort` says otherwise; `state` may name several, with commas."""
+        query: dict[str, str | int | None] = {"project": project, "state": state, "q": search}
+        query |= {"sort": sort, "order": order, "cursor": cursor, "limit": limit}
         return self._get(RunPage, path_of("runs"), query)
 
     def run(self, run: str) -> Run:
@@ -170,6 +179,9 @@ class Client:
     def delete_run(self, run: str) -> None:
         self._delete(path_of("runs", run))
 
+    def cancel_run(self, run: str) -> Run:
+        return self._send(Run, "POST", path_of("runs", run, "cancel"), repeatable=True)
+
     def segments(self, run: str) -> SegmentList:
         return self._get(SegmentList, path_of("runs", run, "segments"))
 
@@ -180,8 +192,12 @@ class Client:
     def metrics(self, run: str) -> MetricList:
         return self._get(MetricList, path_of("runs", run, "metrics"))
 
-    def curve(self, run: str, key: str, *, points: int | None = None) -> Curve:
-        return self._get(Curve, path_of("runs", run, "curve"), {"key": key, "points": points})
+    def curve(
+        self, run: str, key: str, *, first: int | None = None, last: int | None = None, max_points: int | None = None
+    ) -> Curve:
+        """Points of one metric between two steps (both counted in), thinned to `max_points`."""
+        query = {"key": key, "from": first, "to": last, "max_points": max_points}
+        return self._get(Curve, path_of("runs", run, "curve"), query)
 
     def logs(self, run: str, *, after: int = 0, limit: int | None = None) -> LogPage:
         return self._get(LogPage, path_of("runs", run, "logs"), {"after": after, "limit": limit})
@@ -203,6 +219,9 @@ class Client:
         patch = CheckpointPatch(is_pinned=pinned)
         return self._send(Checkpoint, "PATCH", path_of("checkpoints", checkpoint), patch, repeatable=True)
 
+    def checkpoint(self, checkpoint: str) -> Checkpoint:
+        return self._get(Checkpoint, path_of("checkpoints", checkpoint))
+
     def manifest(self, checkpoint: str) -> bytes:
         """The manifest's own bytes; `keepbest.checkpoint.manifest` reads them."""
         return self.transport.request("GET", path_of("checkpoints", checkpoint, "manifest")).data
@@ -213,6 +232,9 @@ class Client:
         for piece in self.transport.stream(path_of("checkpoints", checkpoint, "objects", digest)):
             size += sink.write(piece)
         return size
+
+    def receipts(self, run: str) -> ReceiptList:
+        return self._get(ReceiptList, path_of("runs", run, "receipts"))
 
     def add_receipt(self, receipt: Receipt) -> Receipt:
         return self._post(Receipt, path_of("runs", receipt.run, "receipts"), receipt)

@@ -24,22 +24,19 @@ Slots = Annotated[int | None, typer.Option(min=1, max=1000, help="Runs trained a
 
 
 class Signals:
-    """Counts SIGINT, SIGTERM and SIGHUP: one asks to end, a second one to end at once."""
+    """SIGINT, SIGTERM and SIGHUP: the first one ends what is going on, a second one asks to hurry."""
 
     def __init__(self) -> None:
         self.count = 0
-        self.last = signal.SIGINT
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
-        self.last = signal.Signals(number)
+        if self.count == 1:
+            raise KeyboardInterrupt
 
-    def asks_to_end(self) -> bool:
-        return self.count > 0
-
-    def is_impatient(self) -> bool:
+    def hurry(self) -> bool:
         return self.count > 1
 
 
@@ -57,10 +54,13 @@ def up(
     try:
         stack.start()
         greet(stack)
-        run_until(stack, signals)
-    finally:
+        while True:
+            stack.children.look_after()
+            time.sleep(0.2)
+    except KeyboardInterrupt:
         warn("Ending: trainers write a checkpoint and hand their runs back. Ctrl-C again ends at once.")
-        stack.stop(hurry=signals.is_impatient)
+    finally:
+        stack.stop(hurry=signals.hurry)
     return Exit.OK
 
 
@@ -73,13 +73,6 @@ def greet(stack: Stack) -> None:
         say(f"  this shell      export KEEPBEST_DIR={stack.folder}")
     say("  first run       keepbest submit hvass-cnn --follow")
     say("Ctrl-C ends it.")
-
-
-def run_until(stack: Stack, signals: Signals) -> None:
-    """Look after the processes until a signal asks to end."""
-    while not signals.asks_to_end():
-        stack.children.look_after()
-        time.sleep(0.2)
 
 
 def server(dir: Folder = None, port: Port = None, host: Host = None) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -100,6 +102,34 @@ class Stack:
                     return
                 time.sleep(0.05)
         raise Unreachable(f"The tracker did not answer within {START_SECONDS:g} s.", hint=f"Read {tracker.log}.")
+
+
+class Keeper(threading.Thread):
+    """Looks after children while the main thread does something else."""
+
+    def __init__(self, children: Children) -> None:
+        super().__init__(name="keeper", daemon=True)
+        self._children = children
+        self._ending = threading.Event()
+        self._error: KeepbestError | None = None
+
+    def run(self) -> None:
+        try:
+            while not self._ending.wait(0.2):
+                self._children.look_after()
+        except KeepbestError as error:
+            self._error = error
+            _thread.interrupt_main()  # whatever the main thread waits for will not come
+
+    def check(self) -> None:
+        """Raise what made the keeper give up, if it did."""
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        self._ending.set()
+        if self.is_alive():
+            self.join()
 
 
 def check_port(host: str, port: int) -> None:
