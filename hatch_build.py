@@ -82,14 +82,15 @@ class Dashboard:
         lock = hashlib.sha256((self.source / "package-lock.json").read_bytes()).hexdigest()
         mark = self.source / "node_modules" / ".lock-digest"
         if not mark.is_file() or mark.read_text() != lock:
-            self.npm("ci", "--no-audit", "--no-fund")
+            self.npm("ci", "--no-audit", "--no-fund", "--loglevel=error")
             mark.write_text(lock)
 
     def npm(self, *arguments: str, **variables: str) -> None:
         # The wheel's bin/npm is a link that became a file and cannot find its modules: call the program behind it.
         wheel = node_folder()
         program = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        environment = {**os.environ, **variables, "PATH": f"{wheel / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+        path = f"{wheel / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+        environment = {**os.environ, "npm_config_update_notifier": "false", **variables, "PATH": path}
         command = [str(wheel / "bin" / "node"), str(program), *arguments]
         try:
             subprocess.run(command, cwd=self.source, env=environment, check=True)
