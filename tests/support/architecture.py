@@ -15,9 +15,9 @@ FLOORS: dict[str, list[set[str]]] = {
     "keepbest": [
         {"errors", "status"},
         {"contract", "settings"},
-        {"bundle", "selection", "spool", "state", "stopping", "training", "wire"},
+        {"bundle", "selection", "spool", "state", "stopping", "training", "values", "wire"},
         {"checkpoint", "client", "draft", "follow", "journal", "judge", "snapshot", "transport"},
-        {"offline", "renewal", "reporter", "run"},
+        {"logbook", "offline", "renewal", "reporter", "run", "start"},
         {"panels"},
         {"keras", "session"},
         {"cli"},

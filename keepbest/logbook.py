@@ -1,0 +1,185 @@
+"""What a run says of itself, in the words of the contract: metrics, segments, looks, checkpoints, answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from keepbest.contract import policies
+from keepbest.contract.batches import (
+    CheckpointDropped,
+    CheckpointDurable,
+    CommandUpdate,
+    LookTaken,
+    Progress,
+    SegmentOpened,
+)
+from keepbest.contract.commands import Command
+from keepbest.draft import Record
+from keepbest.reporter import Reporter
+from keepbest.stopping import Decision
+from keepbest.values import MAX_STEP, check_keys, check_step, clean, to_number
+
+MAX_TRACKED_KEYS = 10_000
+MAX_LOOK_METRICS = 200
+MAX_NOTE = 500
+MAX_ANSWER = 2_000
+
+
+class Logbook:
+    """Writes into the reporter's buffer. `log`, `say` and the checkpoint methods are safe from any thread."""
+
+    def __init__(self, monitor: str, reporter: Reporter | None, first_segment: int) -> None:
+        self.monitor = monitor
+        self.reporter = reporter
+        self.segment = first_segment
+        self.step = 0
+        self._next_segment = first_segment
+        self._keys: set[str] = set()
+        self._refused: set[Any] = set()
+        self._put: Callable[[Any], None] = reporter.put if reporter is not None else _forget
+
+    def log(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Take the values of some metrics at a step; without one, at the step after the last.
+
+        Costs a few microseconds and is not yet durable. A value that is no number is left out, with one warning.
+        """
+        if step is None:
+            step = self.step + 1
+        elif type(step) is not int or not 0 <= step <= MAX_STEP:
+            step = check_step(step)
+        if not self._keys.issuperset(metrics):
+            self._learn(metrics)
+        values = {
+            key: value if type(value) is float else to_number(value)
+            for key, value in metrics.items()
+            if key in self._keys and value is not None
+        }
+        self.step = step
+        self._put((step, time.time(), self.segment, values))
+
+    def record_look(
+        self,
+        step: int,
+        value: float | None,
+        decision: Decision,
+        *,
+        n: int | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        epoch: float | None = None,
+        seconds: float | None = None,
+        snapshot: str | None = None,
+        checkpoint: str | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Write a row of the decision ledger, and the measured values into their curves.
+
+        `seconds` is how long the look took; `snapshot` and `checkpoint` name what was kept of it.
+        """
+        measured = {**(metrics or {}), self.monitor: value}
+        self.log({key: number for key, number in measured.items() if number is not None}, step)
+        shown = [key for key in measured if key in self._keys][-MAX_LOOK_METRICS:]
+        self.say(
+            LookTaken(
+                segment=self.segment,
+                step=step,
+                value=to_number(value),
+                n=n,
+                epoch=epoch,
+                seconds=seconds,
+                metrics={key: to_number(measured[key]) for key in shown},
+                decision=policies.Decision.model_validate(decision.to_json()),
+                snapshot=snapshot,
+                checkpoint=checkpoint,
+                note=note and clean(note)[:MAX_NOTE],
+                at=now(),
+            )
+        )
+
+    # What was kept
+
+    def checkpoint_durable(
+        self,
+        checkpoint: str,
+        *,
+        step: int,
+        kind: Literal["best", "last", "manual"],
+        value: float | None,
+        digest: str,
+        size_bytes: int,
+        written_bytes: int,
+        location: str,
+        segment: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Say that a checkpoint is on disk, whole. Safe from the writer's thread."""
+        self.say(
+            CheckpointDurable(
+                id=checkpoint,
+                segment=self.segment if segment is None else segment,
+                step=step,
+                kind=kind,
+                value=to_number(value),
+                digest=digest,
+                size_bytes=size_bytes,
+                written_bytes=written_bytes,
+                location=location,
+                seconds=seconds,
+                at=now(),
+            )
+        )
+
+    def checkpoint_dropped(self, checkpoint: str, reason: str) -> None:
+        """Say that a checkpoint was removed, or never written because a newer one came."""
+        self.say(CheckpointDropped(id=checkpoint, reason=reason, at=now()))
+
+    def answer(
+        self,
+        command: Command,
+        state: Literal["acknowledged", "done", "refused"],
+        message: str = "",
+        result: Any = None,
+    ) -> None:
+        """Say what became of a command; it is sent at once."""
+        self.say(
+            CommandUpdate(id=command.id, state=state, message=clean(message)[:MAX_ANSWER], result=result, at=now())
+        )
+        if self.reporter is not None:
+            self.reporter.nudge()
+
+    def say(self, record: Record) -> None:
+        """Report any record of `keepbest.contract.batches`."""
+        self._put(record)
+
+    def report(self, **progress: Any) -> None:
+        """Report fields of `Progress`: step, epoch, mode, resume, resume_note, environment, error."""
+        self.say(Progress(at=now(), **progress))
+
+    def open_segment(
+        self, reason: Literal["start", "resume", "roll_back"], step: int, parent: int | None, checkpoint: str | None
+    ) -> int:
+        number = self._next_segment
+        self._next_segment += 1
+        self.say(
+            SegmentOpened(number=number, parent=parent, reason=reason, start_step=step, checkpoint=checkpoint, at=now())
+        )
+        self.segment, self.step = number, step
+        return number
+
+    def _learn(self, metrics: Mapping[str, Any]) -> None:
+        """Admit the keys that are new and usable; the others are left out from now on, with one warning."""
+        new = {key: value for key, value in metrics.items() if value is not None and key not in self._keys}
+        new = {key: value for key, value in new.items() if key not in self._refused}
+        usable = check_keys(new, MAX_TRACKED_KEYS - len(self._keys))
+        self._keys.update(usable)
+        self._refused.update(set(new).difference(usable))
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _forget(item: object) -> None:
+    pass

@@ -1,0 +1,294 @@
+"""A run as the script that trains it sees it: log, look, finish.
+
+    with keepbest.init(project="digits", monitor="val_accuracy", mode="max") as run:
+        for step in range(1, 10_000):
+            run.log({"loss": train_one_step()}, step=step)
+            if step % 100 == 0 and run.look(step, validate(), n=5000).stop:
+                break
+
+`init` makes a run for a user's own script; a worker's trainer, which was given its run, uses `Run.attach`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from keepbest.contract import runs as contract
+from keepbest.contract.base import new_id
+from keepbest.contract.commands import Command
+from keepbest.contract.runs import RunError, TestResult
+from keepbest.contract.workers import Assignment, Release
+from keepbest.errors import KeepbestError
+from keepbest.journal import About, Journal
+from keepbest.judge import Judge
+from keepbest.logbook import Logbook
+from keepbest.reporter import Reporter, Tracker
+from keepbest.status import CommandKind, StopReason
+from keepbest.stopping import Decision, Mode
+from keepbest.values import describe_error, describe_here, to_number
+
+DRAIN_SECONDS = 30.0
+#: One thread both journals and sends: a tracker that hangs must not hold it for long.
+REQUEST_SECONDS = 5.0
+
+_log = logging.getLogger("keepbest")
+
+
+class Run(Logbook):
+    """One living run. `log` may be called from any thread; all else from the thread that trains.
+
+    `reporter` is None for a run that nobody hears of (mode "disabled"): it still judges looks. `on_end` is told how
+    the run ended, after everything it said was sent.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        judge: Judge,
+        *,
+        monitor: str,
+        reporter: Reporter | None = None,
+        first_segment: int = 0,
+        commands: deque[Command] | None = None,
+        on_end: Callable[[Release], None] = lambda release: None,
+    ) -> None:
+        super().__init__(monitor, reporter, first_segment)
+        self.id = run
+        self.judge = judge
+        self._commands = commands if commands is not None else deque()
+        self._on_end = on_end
+        self._pid = os.getpid()
+        self._ended = False
+
+    @classmethod
+    def attach(
+        cls,
+        assignment: Assignment,
+        client: Tracker | None,
+        journal_dir: Path,
+        *,
+        on_lost: Callable[[KeepbestError], None] = lambda error: None,
+        on_end: Callable[[Release], None] = lambda release: None,
+    ) -> Run:
+        """Report a run whose lease is held already: what a worker's trainer does.
+
+        Opens a journal of its own below `journal_dir` (an agent sends what is left of it with
+        `keepbest.journal.drain_left_over(journal_dir, client)`, under the same lease) and the assignment's next
+        segment, which makes the run `running`. Give it a client with a short timeout (5 s): one thread both sends and
+        journals. Renewing and releasing the lease stay with the caller: `finish` and `fail` send everything, then
+        call `on_end` with the Release that says how it ended.
+
+        Then, in this order:
+        - `run.set_mode(...)` where the spec says `auto`;
+        - `run.go_on_from(state)` with the state that lay in the checkpoint it resumes from;
+        - at each look `decision = run.judge_look(...)`, keep the snapshot, `run.record_look(...)`; `run.look(...)`
+          does both for a loop that keeps nothing;
+        - train no further than `run.deadline()` without calling `run.judge_look(step, None)`;
+        - at every batch `run.has_commands`, then `run.take_commands()` and `run.answer(command, ...)` for each;
+        - on a roll back `run.branch(...)`;
+        - `run.finish(...)` or `run.fail(error)`.
+
+        `on_lost` is called in the reporter's thread with the error (LeaseLost, NotFound, …) after which nothing is
+        sent any more; the journal stays.
+        """
+        spec, commands = assignment.run.spec, deque[Command]()
+        judge = Judge(spec.stopper.model_dump(), known_mode(assignment.run.mode), spec.max_steps)
+        journal = Journal.create(journal_dir, About(assignment.run.id, new_id(), assignment.lease.token))
+        reporter = Reporter(journal, client, on_command=commands.append, on_lost=on_lost)
+        run = cls(
+            assignment.run.id,
+            judge,
+            monitor=spec.monitor,
+            reporter=reporter,
+            first_segment=assignment.next_segment,
+            commands=commands,
+            on_end=on_end,
+        )
+        run.begin(assignment)
+        return run
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end_with(error)
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r})"
+
+    # What was measured
+
+    def look(
+        self,
+        step: int,
+        value: float | None,
+        n: int | None = None,
+        *,
+        train: float | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        epoch: float | None = None,
+    ) -> Decision:
+        """Judge a validation of the monitored metric on `n` examples, and record it with the decision.
+
+        `train` is the training loss, `metrics` what else was measured. A stop that somebody asked for counts as one.
+        """
+        decision = self.judge_look(step, value, n, train=train)
+        if not decision.stop:
+            decision = self._obey_stop(decision)
+        self.record_look(step, value, decision, n=n, metrics=metrics, epoch=epoch)
+        return decision
+
+    def judge_look(
+        self, step: int, value: float | None, n: int | None = None, *, train: float | None = None
+    ) -> Decision:
+        """Return the stopper's decision, and record nothing yet. A value of None says that training came this far."""
+        return self.judge.observe(step, to_number(value), n, to_number(train))
+
+    # Where the stopper stands
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision at the last look, or the one that stopped."""
+        return self.judge.decision
+
+    def deadline(self) -> int | None:
+        """Return the step at which silence stops the run, or None. `judge_look(step, None)` then says so."""
+        return self.judge.deadline()
+
+    def set_mode(self, mode: Mode) -> None:
+        """Say which way the monitored metric gets better, once Keras knows; the tracker is told."""
+        self.judge.set_mode(mode)
+        self.report(mode=mode)
+
+    def stopper_state(self) -> dict[str, Any]:
+        """Return the stopper's state as JSON: a part of every snapshot."""
+        return self.judge.state()
+
+    def go_on_from(self, state: Mapping[str, Any]) -> None:
+        """Take up the state of the checkpoint that the run resumes from."""
+        self.judge.go_on_from(state)
+
+    def branch(
+        self, step: int, *, parent: int, state: Mapping[str, Any] | None = None, checkpoint: str | None = None
+    ) -> int:
+        """Open a new segment after a roll back to `step` of segment `parent`; return its number.
+
+        `state` is the stopper's at that moment (`stopper_state()` in the snapshot).
+        """
+        if state is not None:
+            self.judge.go_on_from(state, keep_seconds=True)
+        return self.open_segment("roll_back", step, parent, checkpoint)
+
+    # What people ask for
+
+    @property
+    def has_commands(self) -> bool:
+        return bool(self._commands)
+
+    def take_commands(self) -> list[Command]:
+        """Return the commands that came since the last call, oldest first; each comes once."""
+        return [self._commands.popleft() for _ in range(len(self._commands))]
+
+    # How it ends
+
+    def finish(
+        self,
+        reason: StopReason | None = None,
+        message: str | None = None,
+        *,
+        test: TestResult | None = None,
+        seconds: float = DRAIN_SECONDS,
+    ) -> bool:
+        """End the run as a success; the reason is the stopper's where none is given.
+
+        Waits up to `seconds` for the tracker. Return whether it has everything; what it has not is kept.
+        """
+        stopped = self.decision if self.decision is not None and self.decision.stop else None
+        release = Release(
+            outcome="finished",
+            stop_reason=reason or (stopped.reason if stopped else None),
+            stop_message=message or (stopped.message if stopped else None),
+            test=test,
+        )
+        return self._end(release, seconds)
+
+    def fail(self, error: BaseException, *, seconds: float = DRAIN_SECONDS) -> bool:
+        """End the run as failed, with the error and its traceback."""
+        described = describe_error(error)
+        self.report(error=described)
+        return self._end(_failure(described), seconds)
+
+    def end_with(self, error: BaseException | None) -> bool:
+        """End the run the way a block or a script ended: Ctrl-C cancels, any other exception fails, none finishes."""
+        if error is None or (isinstance(error, SystemExit) and not error.code):
+            return self.finish()
+        if isinstance(error, KeyboardInterrupt):
+            message = "Interrupted from the keyboard."
+            return self._end(Release(outcome="cancelled", stop_reason=StopReason.USER, stop_message=message), 10.0)
+        return self.fail(error)
+
+    def end_at_exit(self) -> None:
+        """End a run whose script forgot to; `sys.last_value` is the exception that ended the script, if any."""
+        self.end_with(getattr(sys, "last_value", None))
+
+    def begin(self, assignment: Assignment | None) -> None:
+        """Open the first segment of this process and start reporting; an offline run has no assignment."""
+        resume, parent = (assignment.resume, assignment.parent_segment) if assignment else (None, None)
+        reason: Literal["start", "resume"] = "start" if parent is None else "resume"
+        self.open_segment(reason, resume.step if resume else 0, parent, resume.id if resume else None)
+        self.report(environment=describe_here())
+        if self.reporter is not None:
+            self.reporter.start()
+
+    def _obey_stop(self, decision: Decision) -> Decision:
+        """Let a command to stop be the reason; other commands are refused, for nobody here can obey them."""
+        for command in self.take_commands():
+            if command.kind in (CommandKind.STOP, CommandKind.CANCEL):
+                self.answer(command, "done", "Stopped at this look.")
+                decision = _stopped_by(command, decision)
+            else:
+                self.answer(command, "refused", "This script keeps no snapshots; use keepbest.KeepBest in model.fit.")
+        return decision
+
+    def _end(self, release: Release, seconds: float) -> bool:
+        if self._ended or os.getpid() != self._pid:  # a forked child has no threads: the run is its parent's
+            return True
+        self._ended = True
+        atexit.unregister(self.end_at_exit)
+        if self.reporter is None:
+            self._on_end(release)
+            return True
+        complete = self.reporter.drain(seconds)
+        self._on_end(release)
+        self.reporter.close()
+        if not complete:
+            _log.warning("keepbest: not everything reached the tracker; the rest of run %s is kept in %s.", *self._kept)
+        return complete
+
+    @property
+    def _kept(self) -> tuple[str, Path | None]:
+        return self.id, self.reporter.journal.folder if self.reporter is not None else None
+
+
+def _stopped_by(command: Command, decision: Decision) -> Decision:
+    message = f"Stop at step {decision.at_step}: {command.requested_by} asked for it."
+    return Decision.from_json({**decision.to_json(), "stop": True, "reason": StopReason.USER.value, "message": message})
+
+
+def _failure(error: RunError) -> Release:
+    return Release(outcome="failed", stop_reason=StopReason.ERROR, stop_message=error.message[:2000], error=error)
+
+
+def known_mode(mode: contract.Mode | None) -> Mode | None:
+    """Return the direction where it is known, in the policies' own word."""
+    return "max" if mode is contract.Mode.MAX else "min" if mode is contract.Mode.MIN else None

@@ -1,0 +1,151 @@
+"""Beginning a run from a user's own script: at the tracker, offline, or heard by nobody."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Thread
+from typing import Any, Literal
+
+from keepbest.client import Client
+from keepbest.contract import runs as contract
+from keepbest.contract.base import new_id
+from keepbest.contract.policies import PolicySpec
+from keepbest.contract.runs import ExternalSource, RunRequest
+from keepbest.contract.workers import Assignment, Claim, Release
+from keepbest.errors import Busy, Conflict, KeepbestError, Unreachable
+from keepbest.journal import About, Journal, drain_left_over
+from keepbest.judge import Judge
+from keepbest.offline import keep_outcome, keep_request
+from keepbest.renewal import Renewer
+from keepbest.reporter import Reporter
+from keepbest.run import Run, known_mode
+from keepbest.settings import Settings, load
+from keepbest.stopping import DEFAULT_STOPPER, Policy, build, parse
+from keepbest.values import to_json
+
+#: One thread both journals and sends: a tracker that hangs must not hold it for long.
+REQUEST_SECONDS = 5.0
+
+_log = logging.getLogger("keepbest")
+
+
+def init(
+    project: str | None = None,
+    name: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    *,
+    monitor: str = "val_loss",
+    mode: Literal["max", "min", "auto"] = "auto",
+    stopper: str | Mapping[str, Any] | Policy | None = None,
+    max_steps: int | None = None,
+    resume: str | None = None,
+    dir: str | os.PathLike[str] | None = None,
+    tags: Sequence[str] = (),
+    notes: str = "",
+    seed: int = 0,
+    settings: Settings | None = None,
+) -> Run:
+    """Begin a run that this script trains, and return it.
+
+    `config` is kept with the run. `stopper` is a policy, its JSON form or its text: "patience(checks=10)". `resume`
+    names a run of a script that was handed back to the queue. `dir` is keepbest's folder, KEEPBEST_DIR by default.
+    KEEPBEST_MODE=offline keeps the run in that folder, `disabled` keeps nothing. Where the tracker does not answer,
+    the run is kept offline, with a warning.
+
+    Raises InvalidInput for a wrong argument, and what the tracker raises when it refuses the run.
+    """
+    settings = settings or load(folder=Path(dir) if dir is not None else None)
+    request = RunRequest(
+        project=project or settings.project,
+        name=name,
+        source=ExternalSource(),
+        parameters=to_json(config or {}),
+        monitor=monitor,
+        mode=contract.Mode(mode),
+        stopper=PolicySpec.model_validate(_spec_of(stopper)),
+        max_steps=max_steps,
+        seed=seed,
+        tags=list(tags),
+        notes=notes,
+    )
+    if settings.mode == "disabled":
+        return Run(new_id(), _judge_of(request), monitor=monitor)
+    if settings.mode == "offline":
+        return _begin_offline(request, settings.dir)
+    return _begin_online(request, resume or settings.run_id, settings)
+
+
+def _begin_online(request: RunRequest, resume: str | None, settings: Settings) -> Run:
+    client = Client(settings=settings, timeout_seconds=REQUEST_SECONDS)
+    try:
+        run = client.run(resume).id if resume else client.submit(request).id
+        assignment = client.claim(Claim(run=run))
+    except (Unreachable, Busy) as error:
+        if resume:
+            raise
+        _log.warning("keepbest: %s This run is kept offline.", error)
+        return _begin_offline(request, settings.dir)
+    if assignment is None:
+        raise Conflict(f"Run {run} cannot be trained now: somebody else holds it, or it has ended.", field="resume")
+    _send_left_over(settings.dir / "journals", client)
+    return _hold(assignment, client, settings.dir / "journals" / assignment.run.id)
+
+
+def _hold(assignment: Assignment, client: Client, folder: Path) -> Run:
+    """Return the run of an assignment whose lease this process keeps and gives back itself."""
+    run_id, lease = assignment.run.id, assignment.lease
+    renewer = Renewer(client, run_id, lease, lambda error: _log.warning("keepbest: %s Training goes on.", error))
+
+    def give_back(release: Release) -> None:
+        renewer.stop()
+        try:
+            client.release(run_id, lease.token, release)
+        except KeepbestError as error:
+            _log.warning("keepbest: run %s could not be closed: %s", run_id, error)
+
+    run = Run.attach(assignment, client, folder, on_end=give_back)
+    renewer.start()
+    atexit.register(run.end_at_exit)
+    return run
+
+
+def _begin_offline(request: RunRequest, parent: Path) -> Run:
+    run_id = new_id()
+    folder = parent / "offline" / run_id
+    keep_request(folder, request)
+    journal = Journal.create(folder, About(run_id, new_id(), ""))
+    run = Run(
+        run_id,
+        _judge_of(request),
+        monitor=request.monitor or "val_loss",
+        reporter=Reporter(journal, None),
+        on_end=lambda release: keep_outcome(folder, release),
+    )
+    run.begin(None)
+    atexit.register(run.end_at_exit)
+    _log.warning("keepbest: run %s is kept in %s; `keepbest sync` sends it.", run_id, folder)
+    return run
+
+
+def _send_left_over(parent: Path, client: Client) -> None:
+    """Send, beside training, what scripts that died before this one left in their journals."""
+    folders = [path for path in parent.glob("*") if path.is_dir()]
+    sweep = Thread(
+        target=lambda: [drain_left_over(folder, client) for folder in folders], name="keepbest-left-over", daemon=True
+    )
+    sweep.start()
+
+
+def _spec_of(stopper: str | Mapping[str, Any] | Policy | None) -> Mapping[str, Any]:
+    if isinstance(stopper, Policy):
+        return stopper.to_json()
+    return parse(stopper or DEFAULT_STOPPER) if not isinstance(stopper, Mapping) else build(stopper, "max").to_json()
+
+
+def _judge_of(request: RunRequest) -> Judge:
+    stopper = request.stopper.model_dump() if request.stopper else parse(DEFAULT_STOPPER)
+    return Judge(stopper, known_mode(request.mode), request.max_steps)

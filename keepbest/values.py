@@ -1,0 +1,113 @@
+"""What a training script hands over, made fit for the wire: numbers, keys, steps, errors, a look at where we are."""
+
+from __future__ import annotations
+
+import logging
+import operator
+import os
+import platform
+import re
+import socket
+import traceback
+from collections.abc import Mapping
+from typing import Any, overload
+
+from keepbest.contract.runs import RunError
+from keepbest.errors import InvalidInput, KeepbestError
+
+MAX_STEP = 2**53
+MAX_KEY = 200
+MAX_MESSAGE = 2_000
+MAX_TRACEBACK = 20_000
+
+#: Control characters, and halves of characters (from undecodable file names) that UTF-8 cannot carry.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_log = logging.getLogger("keepbest")
+
+
+@overload
+def to_number(value: None) -> None: ...
+@overload
+def to_number(value: Any) -> float: ...
+def to_number(value: Any) -> float | None:
+    """Return a float: of NumPy scalars and zero-dimensional tensors too. What is none becomes NaN."""
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")
+
+
+def clean(text: str) -> str:
+    """Return text that UTF-8 can carry."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def check_step(step: object) -> int:
+    """Return a step as an int, or raise InvalidInput."""
+    try:
+        whole = operator.index(step)  # type: ignore[arg-type]
+    except TypeError:
+        raise InvalidInput(f"A step is a whole number, but got {step!r}.", field="step") from None
+    if not 0 <= whole <= MAX_STEP:
+        raise InvalidInput(f"A step lies between 0 and 2**53, but got {whole}.", field="step")
+    return whole
+
+
+def check_keys(metrics: Mapping[Any, Any], room: int) -> list[str]:
+    """Return the keys that can be metrics: printable names of numbers, at most `room`. Warn about each other one."""
+    usable: list[str] = []
+    for key, value in metrics.items():
+        problem = _problem(key, value) if len(usable) < room else "there are too many metrics"
+        if problem is None:
+            usable.append(key)
+        else:
+            _log.warning("keepbest: metric %.200r is left out: %s.", key, problem)
+    return usable
+
+
+def describe_error(error: BaseException) -> RunError:
+    """Return an error as the run's page shows it."""
+    known = error if isinstance(error, KeepbestError) else None
+    trace = "".join(traceback.format_exception(error))
+    return RunError(
+        code=known.code if known else "code_failed",
+        message=clean(known.message if known else f"{type(error).__name__}: {error}")[:MAX_MESSAGE],
+        hint=known.hint if known else None,
+        traceback=clean(trace)[-MAX_TRACEBACK:],
+    )
+
+
+def describe_here() -> dict[str, Any]:
+    """Return which machine, process and Python this is."""
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+
+
+def to_json(value: Any, depth: int = 0) -> Any:
+    """Return a configuration value as JSON; what JSON does not know becomes a number where it is one, else text."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, Mapping) and depth < 10:
+        return {clean(str(key)): to_json(inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset) and depth < 10:
+        return [to_json(inner, depth + 1) for inner in value]
+    if hasattr(value, "__float__") and not isinstance(value, str):
+        number = to_number(value)
+        return number if abs(number) < float("inf") else str(number)
+    return clean(str(value))
+
+
+def _problem(key: object, value: Any) -> str | None:
+    if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY or _UNPRINTABLE.search(key):
+        return f"a name is text of 1 to {MAX_KEY} printable characters"
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return f"{value!r:.100} is not a number"
+    return None

@@ -1,0 +1,131 @@
+"""The binary form of a batch: header as JSON, then the columns of every metric (`keepbest.contract.batches`).
+
+Written with the standard library only: a training script that logs needs no NumPy.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from keepbest.contract.batches import MAX_BATCH_BYTES, Batch
+from keepbest.errors import InvalidInput
+
+_LENGTH = struct.Struct("<I")
+_POINT_BYTES = 24
+_BULK = frozenset({"columns", "logs"})
+
+
+def _steps() -> array[int]:
+    return array("q")
+
+
+def _floats() -> array[float]:
+    return array("d")
+
+
+@dataclass(slots=True)
+class Points:
+    """The points of one metric in one segment, as columns."""
+
+    segment: int
+    key: str
+    steps: array[int] = field(default_factory=_steps)
+    values: array[float] = field(default_factory=_floats)
+    times: array[float] = field(default_factory=_floats)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+def encode(batch: Batch, points: Sequence[Points]) -> bytes:
+    """Return the body of `batch`, whose `columns` name the same metrics in the same order with their `count`."""
+    header = batch.model_dump_json(exclude_defaults=True).encode()
+    columns = (_little(column) for part in points for column in (part.steps, part.values, part.times))
+    return b"".join((_LENGTH.pack(len(header)), header, *columns))
+
+
+def decode(body: bytes) -> tuple[dict[str, Any], list[Points]]:
+    """Return header and columns, or raise InvalidInput where the body is not what its header says."""
+    header, offset = _split(body)
+    points = []
+    for block in header.get("columns", ()):
+        end = offset + _POINT_BYTES * block["count"]
+        points.append(_read_points(block, body[offset:end]))
+        offset = end
+    if offset != len(body):
+        raise InvalidInput("The body of a batch is longer than its header says.")
+    return header, points
+
+
+def count_points(body: bytes) -> int:
+    """Return how many points a batch carries."""
+    return sum(block["count"] for block in _split(body)[0].get("columns", ()))
+
+
+def has_bulk(body: bytes) -> bool:
+    """Whether a batch carries points or log lines."""
+    return not _BULK.isdisjoint(_split(body)[0])
+
+
+def without_bulk(body: bytes) -> bytes:
+    """Return the batch without points and log lines: what is left (looks, segments, commands) is small."""
+    header, _ = _split(body)
+    kept = {name: value for name, value in header.items() if name not in _BULK}
+    return _pack(kept, b"")
+
+
+def renumbered(body: bytes, writer: str, number: int) -> bytes:
+    """Return the batch under another writer and number."""
+    header, offset = _split(body)
+    return _pack({**header, "writer": writer, "number": number}, body[offset:])
+
+
+def empty(writer: str, number: int) -> bytes:
+    """Return a batch that says nothing, to keep the numbers whole."""
+    return _pack({"writer": writer, "number": number}, b"")
+
+
+def _pack(header: dict[str, Any], tail: bytes) -> bytes:
+    encoded = orjson.dumps(header)
+    return _LENGTH.pack(len(encoded)) + encoded + tail
+
+
+def _split(body: bytes) -> tuple[dict[str, Any], int]:
+    if not _LENGTH.size <= len(body) <= MAX_BATCH_BYTES:
+        raise InvalidInput(f"The body of a batch has 4 to {MAX_BATCH_BYTES} bytes, but got {len(body)}.")
+    (length,) = _LENGTH.unpack_from(body)
+    end = _LENGTH.size + length
+    try:
+        header = orjson.loads(body[_LENGTH.size : end])
+    except orjson.JSONDecodeError:
+        header = None
+    if end > len(body) or not isinstance(header, dict):
+        raise InvalidInput("The header of a batch cannot be read.")
+    return header, end
+
+
+def _read_points(block: dict[str, Any], raw: bytes) -> Points:
+    count = block["count"]
+    if len(raw) != _POINT_BYTES * count:
+        raise InvalidInput("The body of a batch is shorter than its header says.")
+    points = Points(block["segment"], block["key"])
+    columns: tuple[array[Any], ...] = (points.steps, points.values, points.times)
+    for i, column in enumerate(columns):
+        column.frombytes(raw[8 * count * i : 8 * count * (i + 1)])
+        if sys.byteorder == "big":
+            column.byteswap()
+    return points
+
+
+def _little(column: array[int] | array[float]) -> bytes:
+    if sys.byteorder == "big":
+        column = column[:]
+        column.byteswap()
+    return column.tobytes()
