@@ -70,9 +70,20 @@ class OutputTail:
                 piece = file.read(PIECE_BYTES)
         except FileNotFoundError:
             return b""
-        if final or len(piece) == PIECE_BYTES:
-            return piece[: piece.rfind(b"\n") + 1] or piece
-        return piece[: piece.rfind(b"\n") + 1]
+        lines = piece[: piece.rfind(b"\n") + 1]
+        if lines or not (final or len(piece) == PIECE_BYTES):
+            return lines
+        return piece if len(piece) < PIECE_BYTES else _without_half_character(piece)
+
+
+def _without_half_character(piece: bytes) -> bytes:
+    """Leave out the beginning of a UTF-8 character whose end lies in the next piece."""
+    for back in range(1, 4):
+        if piece[-back] >= 0xC0:
+            return piece[:-back]
+        if piece[-back] < 0x80:
+            break
+    return piece
 
 
 def try_send(tail: OutputTail) -> None:
