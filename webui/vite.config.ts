@@ -32,6 +32,7 @@ export default defineConfig(({ mode }) => ({
     target: 'es2022',
     // The tracker sends `Content-Security-Policy: default-src 'self'`: a data: address would be refused.
     assetsInlineLimit: 0,
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'uplot', test: /node_modules\/uplot/ }] } } },
   },
   worker: { format: 'es' },
   server: { port: 5173, proxy: { '/api': { target: tracker, changeOrigin: true } } },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { chartData, extendCurve, nearest, readAt, readCurve, xOf, type WireCurve } from './curves'
+import { chartData, extendCurve, nearest, readAt, readCurve, xOf, xOfStep, type WireCurve } from './curves'
 
 const rolledBack: WireCurve = {
   key: 'val_loss',
@@ -77,3 +77,17 @@ it.each([
   [[1, 5, 9], 99, 2],
   [[4], 1, 0],
 ])('nearest(%j, %d) = %d', (sorted, x, index) => expect(nearest(sorted, x)).toBe(index))
+
+describe('xOfStep', () => {
+  const curve = readCurve(rolledBack)
+  const inTime = { ...plain, axis: 'time' } as const
+  it('is the step itself, or the time at that step', () => {
+    expect(xOfStep(250, curve, plain)).toBe(250)
+    expect(xOfStep(200, curve, inTime)).toBe(20)
+    expect(xOfStep(200, undefined, inTime)).toBeNull()
+  })
+
+  it('foretells times beyond the last point at the average pace', () => {
+    expect(xOfStep(1000, curve, inTime)).toBe(140)
+  })
+})

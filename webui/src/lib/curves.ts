@@ -171,3 +171,14 @@ export function nearest(sorted: readonly number[], x: number): number {
   }
   return x - sorted[low]! <= sorted[high]! - x ? low : high
 }
+
+/** Where a step lies on the x axis; beyond the last point a time is foretold at the average pace. */
+export function xOfStep(step: number, curve: Curve | undefined, look: Look): number | null {
+  if (look.axis === 'step') return step
+  const xs = curve ? xOf(curve.path, 'time', look.origin) : []
+  if (!curve || xs.length === 0) return null
+  const steps = curve.path.steps
+  const [last, lastX] = [steps.at(-1)!, xs.at(-1)!]
+  if (step > last) return lastX + (step - last) * (last > 0 ? lastX / last : 0)
+  return xs[nearest(steps, step)]!
+}
