@@ -98,7 +98,8 @@ class Client:
     # The service and who we are
 
     def health(self) -> Health:
-        return self._get(Health, path_of("health"))
+        """Whether the tracker works; one that cannot (its database is of another version) says so in `status`."""
+        return _read(Health, self.transport.request("GET", path_of("health"), accept=(503,)).data)
 
     def me(self) -> Me:
         return self._get(Me, path_of("me"))

@@ -57,8 +57,9 @@ class Transport:
         content_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
+        accept: tuple[int, ...] = (),
     ) -> Reply:
-        """Send one request and return the answer, or raise the tracker's own error.
+        """Send one request; return the answer, or raise the tracker's own error unless its status is in `accept`.
 
         A repeatable request (every GET, or one that the tracker takes once by its key) is sent again when the answer
         got lost; any other only when no connection came about. Raises Unreachable when there is no answer.
@@ -68,6 +69,7 @@ class Transport:
             path,
             query=query,
             body=body,
+            accept=accept,
             headers={**(headers or {}), **({"Content-Type": content_type} if body is not None else {})},
             retries=self._policy(method == "GET" if repeatable is None else repeatable),
         )
@@ -95,6 +97,7 @@ class Transport:
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: urllib3.Timeout | None = None,
+        accept: tuple[int, ...] = (),
         **options: Any,
     ) -> urllib3.BaseHTTPResponse:
         try:
@@ -108,7 +111,7 @@ class Transport:
             )
         except (HTTPError, OSError) as error:
             raise self._unreachable(error) from error
-        if not 200 <= response.status < 300 and response.status != 304:
+        if not 200 <= response.status < 300 and response.status not in accept:
             raise _error(response)
         return response
 

@@ -39,7 +39,7 @@ def split_link(address: str) -> tuple[str, str | None]:
     parts = urlsplit(address if "://" in address else f"http://{address}")
     if not parts.fragment:
         return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/"), None
-    return f"{parts.scheme}://{parts.netloc}", parts.fragment.rpartition("=")[2]
+    return f"{parts.scheme}://{parts.netloc}", parts.fragment.removeprefix("code=")
 
 
 def ask_token(url: str) -> str:

@@ -24,13 +24,16 @@ def ls(
     project: ProjectName = None,
     state: States = None,
     search: Annotated[str | None, typer.Option("--search", help="Only runs whose name or tags hold this.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="At most this many.")] = 50,
+    sort: Annotated[str | None, typer.Option(help="created, updated, best, last, patience, duration, …")] = None,
+    ascending: Annotated[bool, typer.Option("--ascending", "-a", help="Smallest or oldest first.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="At most this many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List runs, the newest first."""
     states = ",".join(one.value for one in state) if state else None
     with Client() as client:
-        page = client.runs(project=project, state=states, search=search, limit=limit)
+        order = "asc" if ascending else None
+        page = client.runs(project=project, state=states, search=search, sort=sort, order=order, limit=limit)
     if as_json:
         print_json(page)
         return

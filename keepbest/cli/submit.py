@@ -101,12 +101,12 @@ def show_submitted(run: Run, as_json: bool) -> None:
 
 
 def choose_stopper(patience: str | None, stop: str | None) -> PolicySpec | None:
-    """`--patience` is short for a `--stop` of that patience alone."""
+    """`--patience` is short for a `--stop` of that patience which does not go on with NaN either."""
     if patience is not None and stop is not None:
         raise InvalidInput(
             "--patience and --stop exclude each other.", field="patience", hint=f"--stop '{patience} | {stop}'"
         )
-    text = patience if stop is None else stop
+    text = f"{patience} | check_finite()" if patience is not None else stop
     return None if text is None else request(PolicySpec, **parse_stopper(text))
 
 
