@@ -1,0 +1,24 @@
+"""A store of a test's own, on each database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, Engine
+
+from tracker import db
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = db.make_engine(database_url, busy_seconds=20)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def conn(engine: Engine) -> Iterator[Connection]:
+    """One open transaction that writes, committed at the end of the test."""
+    with db.write(engine) as conn:
+        yield conn

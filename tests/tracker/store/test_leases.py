@@ -1,0 +1,187 @@
+"""Leases: the token decides, a stale one writes nothing, and every way a training can end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Connection, select
+
+from keepbest.errors import LeaseLost
+from tests.support.store import (
+    LEASE_SECONDS,
+    NOW,
+    begin,
+    claim,
+    hello,
+    kinds,
+    later,
+    release,
+    submit,
+    submit_external,
+)
+from tracker.models import Lease
+from tracker.store import claims, commands, leases, runs, workers
+from tracker.store.claims import Claim
+from tracker.store.runs import RunRow
+
+Ends = Callable[[Connection], RunRow]
+
+
+def claimed(conn: Connection, **asked: object) -> claims.Assignment:
+    submit(conn, **asked)
+    return claim(conn)
+
+
+def test_only_the_digest_of_a_token_is_stored(conn: Connection) -> None:
+    token = claimed(conn).lease.token
+    rows = [*conn.execute(select(*Lease.__table__.columns)).all(), runs.get_run(conn, claimed(conn).run.id)]
+    assert len(token) >= 40
+    assert not any(token in str(row) for row in rows)
+    assert leases.digest(token) == rows[0].digest
+
+
+@pytest.mark.parametrize("token", ["", "x", "🦀", "\ud800", "0" * 10_000])
+def test_a_token_that_never_was_the_runs_is_refused(conn: Connection, token: str) -> None:
+    run = runs.get_run(conn, claimed(conn).run.id)
+    with pytest.raises(LeaseLost, match="never was"):
+        leases.judge(conn, run, token, NOW)
+
+
+def test_another_runs_token_is_refused(conn: Connection) -> None:
+    mine, other = claimed(conn), claimed(conn)
+    with pytest.raises(LeaseLost):
+        leases.renew(conn, runs.get_run(conn, mine.run.id), other.lease.token, seconds=30, now=NOW)
+
+
+def test_renewing_prolongs_the_lease_and_brings_commands(conn: Connection) -> None:
+    taken = claimed(conn)
+    run = runs.get_run(conn, taken.run.id)
+    commands.request_command(conn, run, commands.CancelRequest(), user="ada", now=NOW)
+    renewal = leases.renew(conn, run, taken.lease.token, seconds=LEASE_SECONDS, now=later(20))
+    assert renewal.expires_at == later(50)
+    assert [command.kind for command in renewal.commands] == ["cancel"]
+    assert runs.get_run(conn, run.id).lease_expires_at == later(50)
+    assert workers.get_worker(conn, run.worker_id).heard_at == later(20)
+
+
+def test_a_lease_past_its_time_counts_until_the_scheduler_ends_it(conn: Connection) -> None:
+    taken = claimed(conn)
+    run = runs.get_run(conn, taken.run.id)
+    assert leases.renew(conn, run, taken.lease.token, seconds=30, now=later(31)).expires_at == later(61)
+    assert leases.expire_leases(conn, later(60)) == []
+    assert leases.expire_leases(conn, later(62)) == [run.id]
+
+
+def test_an_expired_run_queues_again_and_the_next_worker_takes_it(conn: Connection) -> None:
+    first = claimed(conn)
+    begin(conn, first)
+    leases.expire_leases(conn, later(31))
+    queued = runs.get_run(conn, first.run.id)
+    assert (queued.state, queued.worker_id, queued.worker_name, queued.attempt) == ("queued", None, None, 1)
+    second = claim(conn, now=later(32))
+    assert (second.run.id, second.attempt, second.run.worker) == (first.run.id, 2, "mill")
+    for say in (leases.renew, lambda *args, seconds, now: leases.release(*args, RELEASE, user="w", now=now)):
+        with pytest.raises(LeaseLost, match=r"ended \(expired\); the run is leased now"):
+            say(conn, runs.get_run(conn, first.run.id), first.lease.token, seconds=30, now=later(33))
+
+
+RELEASE = leases.contract.Release(outcome="finished")
+
+
+def test_a_late_worker_gets_its_run_back_while_nobody_else_took_it(conn: Connection) -> None:
+    """The tracker was away longer than a lease lasts: training that goes on must not be thrown away."""
+    taken = claimed(conn)
+    begin(conn, taken)
+    leases.expire_leases(conn, later(31))
+    leases.renew(conn, runs.get_run(conn, taken.run.id), taken.lease.token, seconds=30, now=later(40))
+    run = runs.get_run(conn, taken.run.id)
+    assert (run.state, run.attempt, run.worker_name, run.lease_expires_at) == ("running", 1, "mill", later(70))
+    assert conn.execute(select(Lease.ended_at)).scalar() is None
+    asked = Claim(worker=hello(conn))
+    assert claims.claim(conn, asked, user="w", seconds=30, now=later(41)) is None
+
+
+def test_a_late_batch_revives_the_lease_only_for_a_moment(conn: Connection) -> None:
+    taken = claimed(conn)
+    leases.expire_leases(conn, later(31))
+    standing = leases.judge(conn, runs.get_run(conn, taken.run.id), taken.lease.token, later(40))
+    assert (standing.is_current, standing.run.state) == (True, "leased")
+    assert standing.run.lease_expires_at == later(40 + leases.REVIVAL_SECONDS)
+
+
+def test_a_lease_that_was_given_back_is_not_revived(conn: Connection) -> None:
+    taken = claimed(conn)
+    release(conn, taken, "handed_back", now=later(5))
+    standing = leases.judge(conn, runs.get_run(conn, taken.run.id), taken.lease.token, later(6))
+    assert (standing.is_current, standing.ended_at, standing.outcome) == (False, later(5), "handed_back")
+
+
+OUTCOMES = [
+    ("finished", {"stop_reason": "patience"}, "finished", "patience"),
+    ("failed", {}, "failed", "error"),
+    ("failed", {"stop_reason": "non_finite"}, "failed", "non_finite"),
+    ("cancelled", {}, "cancelled", "user"),
+    ("handed_back", {}, "queued", None),
+    ("crashed", {}, "queued", None),
+]
+
+
+@pytest.mark.parametrize(("outcome", "said", "state", "reason"), OUTCOMES)
+def test_every_outcome_has_its_state(
+    conn: Connection, outcome: str, said: dict[str, str], state: str, reason: str | None
+) -> None:
+    taken = claimed(conn)
+    run = release(conn, taken, outcome, now=later(9), **said)
+    assert (run.state, run.stop_reason) == (state, reason)
+    assert (run.lease_digest, run.lease_expires_at) == (None, None)
+    assert (run.ended_at is not None) == (state != "queued")
+    again = release(conn, taken, outcome, now=later(10), **said)
+    assert (again.state, again.updated_at) == (state, later(9))
+
+
+def test_a_release_carries_test_and_error(conn: Connection) -> None:
+    test = {"step": 5, "n": 10, "values": {"accuracy": 0.5}}
+    assert release(conn, claimed(conn), "finished", test=test).test["values"] == {"accuracy": 0.5}
+    error = {"code": "code_failed", "message": "boom", "traceback": "line 1"}
+    failed = release(conn, claimed(conn), "failed", error=error)
+    assert (failed.error["message"], failed.stop_message) == ("boom", "boom")
+
+
+def test_crashes_use_up_the_attempts_and_hand_backs_do_not(conn: Connection) -> None:
+    submit(conn, max_attempts=2)
+    states = [release(conn, claim(conn), outcome).state for outcome in ("handed_back", "crashed", "handed_back")]
+    assert states == ["queued"] * 3
+    lost = release(conn, claim(conn), "crashed", stop_message="killed by signal 9")
+    assert (lost.state, lost.stop_reason, lost.attempt) == ("failed", "error", 4)
+    assert lost.error["message"] == "killed by signal 9"
+
+
+def test_a_run_whose_workers_all_vanish_fails_as_worker_lost(conn: Connection) -> None:
+    run = submit(conn, max_attempts=1)
+    claim(conn)
+    leases.expire_leases(conn, later(31))
+    lost = runs.get_run(conn, run.id)
+    assert (lost.state, lost.stop_reason) == ("failed", "worker_lost")
+    assert "mill has been silent since 2026-03-01 12:00:00 UTC" in lost.stop_message
+    assert "keepbest logs" in lost.error["hint"]
+
+
+def test_a_cancel_asked_of_a_vanished_worker_is_done_at_expiry(conn: Connection) -> None:
+    taken = claimed(conn)
+    commands.cancel_run(conn, runs.get_run(conn, taken.run.id), user="ada", now=NOW)
+    leases.expire_leases(conn, later(31))
+    run = runs.get_run(conn, taken.run.id)
+    assert (run.state, run.stop_reason) == ("cancelled", "user")
+    assert [command.state for command in commands.list_commands(conn, run.pk)] == ["done"]
+
+
+def test_an_external_run_fails_once_its_script_is_silent_for_long(conn: Connection) -> None:
+    run = submit_external(conn)
+    taken = claim(conn, run=run.id)
+    assert taken.lease.lease_seconds == LEASE_SECONDS * claims.EXTERNAL_PATIENCE
+    assert leases.expire_leases(conn, later(119)) == []
+    assert leases.expire_leases(conn, later(121)) == [run.id]
+    lost = runs.get_run(conn, run.id)
+    assert (lost.state, lost.stop_reason) == ("failed", "worker_lost")
+    assert kinds(conn, run)[-1] == "run.state"
