@@ -3,22 +3,51 @@
 from __future__ import annotations
 
 from flask import Blueprint, Flask
-from sqlalchemy import Engine
 
-from tracker.api import access, bundles, commands, failures, leases, projects, runs, workers
+from tracker.api import (
+    access,
+    batches,
+    bundles,
+    checkpoints,
+    commands,
+    dashboard,
+    events,
+    failures,
+    leases,
+    logs,
+    looks,
+    metrics,
+    openapi,
+    projects,
+    runs,
+    signin,
+    users,
+    workers,
+)
 from tracker.api.envelope import EXTENSION, Clock, Service, utc_now
-from tracker.api.principals import Principals
+from tracker.api.principals import Attempts, Principals
+from tracker.db import Engine
+from tracker.events import Hub
 from tracker.settings import Settings
 
 API = "/api/v1"
 #: Every blueprint of the API; a new noun adds its line here and its rows to `access.ACCESS`.
 BLUEPRINTS: tuple[Blueprint, ...] = (
-    bundles.blueprint,
-    commands.blueprint,
-    leases.blueprint,
+    signin.blueprint,
+    users.blueprint,
     projects.blueprint,
     runs.blueprint,
+    looks.blueprint,
+    metrics.blueprint,
+    logs.blueprint,
+    checkpoints.blueprint,
+    commands.blueprint,
+    bundles.blueprint,
+    leases.blueprint,
+    batches.blueprint,
     workers.blueprint,
+    events.blueprint,
+    openapi.blueprint,
 )
 
 
@@ -27,9 +56,11 @@ def create_app(settings: Settings, engine: Engine, clock: Clock = utc_now) -> Fl
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.extensions[EXTENSION] = Service(settings, engine, clock, Principals(engine))
+    hub = Hub(engine, settings.streams)
+    app.extensions[EXTENSION] = Service(settings, engine, clock, Principals(engine), Attempts(), hub)
     failures.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint, url_prefix=API)
+    app.register_blueprint(dashboard.blueprint)
     access.register(app)
     return app

@@ -53,3 +53,7 @@ class Receipt(Answer):
     difference: float
     n: int | None = None
     equal: bool = Field(description="to the last bit")
+
+
+class ReceiptList(Answer):
+    receipts: list[Receipt]

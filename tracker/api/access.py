@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import cast
 from urllib.parse import urlsplit
 
-from flask import Flask, g, request
+from flask import Flask, Response, after_this_request, g, request
 
-from keepbest.errors import KeepbestError, NotAllowed, NotAuthenticated
+from keepbest.errors import KeepbestError, NotAllowed, NotAuthenticated, NotFound
 from keepbest.status import Role
 from tracker.api.envelope import SAFE_METHODS, now, service
 from tracker.store import users
@@ -35,7 +35,6 @@ ADMIN: Access = frozenset({Role.ADMIN})
 
 #: Every endpoint, as `blueprint.function`.
 ACCESS: dict[str, Access] = {
-    "static": OPEN,
     # Signing in, and who is who
     "signin.sign_in": OPEN,
     "signin.sign_out": READ_OR_WORK,
@@ -44,6 +43,7 @@ ACCESS: dict[str, Access] = {
     "users.list_users": ADMIN,
     "users.create_user": ADMIN,
     "users.change_user": ADMIN,
+    "users.disable_user": ADMIN,
     "users.list_tokens": READ_OR_WORK,
     "users.create_token": READ,
     "users.revoke_token": READ_OR_WORK,
@@ -61,9 +61,21 @@ ACCESS: dict[str, Access] = {
     "runs.list_segments": READ_OR_WORK,
     "commands.list_commands": READ_OR_WORK,
     "commands.request_command": WRITE,
+    "looks.list_looks": READ_OR_WORK,
+    "metrics.list_metrics": READ_OR_WORK,
+    "metrics.show_curve": READ_OR_WORK,
+    "logs.list_logs": READ_OR_WORK,
+    "checkpoints.list_checkpoints": READ_OR_WORK,
+    "checkpoints.show_checkpoint": READ_OR_WORK,
+    "checkpoints.change_checkpoint": WRITE,
+    "checkpoints.show_manifest": READ_OR_WORK,
+    "checkpoints.show_object": READ_OR_WORK,
+    "checkpoints.list_receipts": READ_OR_WORK,
+    "checkpoints.add_receipt": WORK,
     "bundles.upload_bundle": WRITE,
     "bundles.download_bundle": READ_OR_WORK,
     # Workers
+    "batches.take_batch": WORK,
     "leases.claim": WORK,
     "leases.renew": WORK,
     "leases.release": WORK,
@@ -71,6 +83,13 @@ ACCESS: dict[str, Access] = {
     "workers.say_hello": WORK,
     "workers.say_goodbye": WORK,
     "workers.list_recipes": READ_OR_WORK,
+    # The service
+    "events.list_events": READ_OR_WORK,
+    "events.stream": READ_OR_WORK,
+    "events.show_health": OPEN,
+    "openapi.show_document": OPEN,
+    "dashboard.show_page": OPEN,
+    "dashboard.show_asset": OPEN,
 }
 
 
@@ -89,12 +108,23 @@ def principal() -> Principal:
     return cast(Principal, g.principal)
 
 
+def forget_principals() -> None:
+    """Forget who is who, once this request's transaction has ended: it changes a user or a credential."""
+
+    @after_this_request
+    def forget(response: Response) -> Response:
+        service().principals.forget()
+        return response
+
+
 def lease_token() -> str:
     """Return the lease token that came with the request, or an empty text, which is no run's."""
     return request.headers.get(LEASE_HEADER, "")
 
 
 def _admit() -> None:
+    if "\0" in request.path:
+        raise NotFound("No address holds a NUL character.")
     if request.endpoint is None:
         return  # no such address: the router's 404 or 405 follows
     allowed = ACCESS[request.endpoint]

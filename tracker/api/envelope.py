@@ -21,11 +21,12 @@ from typing import Any, TypeVar, cast
 
 from flask import Response, current_app, request
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import Connection, Engine
 
 from keepbest.errors import InvalidInput
 from tracker import db
-from tracker.api.principals import Principals
+from tracker.api.principals import Attempts, Principals
+from tracker.db import Connection, Engine
+from tracker.events import Hub
 from tracker.settings import Settings
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -46,6 +47,8 @@ class Service:
     engine: Engine
     clock: Clock
     principals: Principals
+    attempts: Attempts
+    hub: Hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,8 @@ def reply_json(data: bytes, status: int = 200) -> Response:
         return response
     response.headers["Cache-Control"] = "private, no-cache"
     response.set_etag(hashlib.blake2b(data, digest_size=12).hexdigest())
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def explain(error: ValidationError) -> InvalidInput:

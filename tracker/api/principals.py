@@ -1,20 +1,25 @@
-"""Who stands behind a secret, remembered for a moment: a trainer that reports often costs no query for it.
+"""Who stands behind a secret, remembered for a moment; and how often somebody guessed wrong.
 
-What this process revokes it forgets at once; what another process revokes, after `SECONDS`.
+A trainer that reports often costs no query to be known. What this process revokes it forgets at once; what another
+process revokes, after `SECONDS`.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine
-
+from keepbest.errors import Busy
 from tracker import db
+from tracker.db import Engine
 from tracker.store import users
 from tracker.store.users import Principal
 
 SECONDS = 2.0
+#: Failed sign-ins from one address before it has to wait, and for how long they count.
+FAILURES = 10
+WINDOW = timedelta(minutes=1)
 #: More than this many at once are not remembered: an attacker's guesses must not fill the memory.
 _MOST = 10_000
 
@@ -59,3 +64,24 @@ class Principals:
             if len(self._known) >= _MOST:
                 self._known.clear()
             self._known[key] = (found, until)
+
+
+class Attempts:
+    """Counts failed sign-ins by address. Secrets are 256 bits long: this only keeps the noise down."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, deque[datetime]] = {}
+        self._lock = threading.Lock()
+
+    def check(self, address: str, now: datetime) -> None:
+        """Raise Busy when there were too many from this address of late."""
+        with self._lock:
+            recent = [moment for moment in self._seen.get(address, ()) if moment > now - WINDOW]
+        if len(recent) >= FAILURES:
+            raise Busy("Too many failed sign-ins.", hint=f"Try again in {WINDOW.seconds} seconds.")
+
+    def add(self, address: str, now: datetime) -> None:
+        with self._lock:
+            if len(self._seen) >= _MOST:
+                self._seen.clear()
+            self._seen.setdefault(address, deque(maxlen=FAILURES)).append(now)

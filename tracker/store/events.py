@@ -1,4 +1,9 @@
-"""Events: what happened, in the order that the database's own sequence gives."""
+"""Events: what happened, in the order that the database's own sequence gives.
+
+On Postgres a lower number may be committed after a higher one. Whoever reads on from a number may therefore read only
+up to a horizon, below which nothing can appear any more (`tracker.events`); `max_seq`, `is_complete` and `writers`
+are what finding it takes.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, delete, func, insert, select, text
 
+from keepbest.contract import events as contract
 from tracker.models import Event
 
 
@@ -22,5 +28,58 @@ class Subject(Protocol):
 
 def append(conn: Connection, kind: str, run: Subject | None, data: Mapping[str, Any], now: datetime) -> None:
     """Write one event; `data` is JSON and holds the fields that changed, named as in the object they belong to."""
-    values = {"kind": kind, "data": dict(data), "at": now, "run": run and run.id, "project": run and run.project}
-    conn.execute(insert(Event), values)
+    about = {"run": None, "project": None} if run is None else {"run": run.id, "project": run.project}
+    conn.execute(insert(Event), {"kind": kind, "data": dict(data), "at": now, **about})
+
+
+def read_events(
+    conn: Connection,
+    after: int,
+    horizon: int,
+    *,
+    limit: int,
+    run: str | None = None,
+    project: str | None = None,
+) -> list[contract.Event]:
+    """Return the events after one number and up to another, oldest first."""
+    query = select(*Event.__table__.columns).where(Event.seq > after, Event.seq <= horizon)
+    if run is not None:
+        query = query.where(Event.run == run)
+    if project is not None:
+        query = query.where(Event.project == project)
+    rows = conn.execute(query.order_by(Event.seq).limit(limit))
+    return [contract.Event.model_validate(row._asdict()) for row in rows]
+
+
+def min_seq(conn: Connection) -> int:
+    """Return the oldest event's number; 1 where there is none."""
+    return conn.execute(select(func.min(Event.seq))).scalar_one() or 1
+
+
+def max_seq(conn: Connection) -> int:
+    """Return the newest visible event's number; 0 where there is none."""
+    return conn.execute(select(func.max(Event.seq))).scalar_one() or 0
+
+
+def is_complete(conn: Connection, after: int, upto: int) -> bool:
+    """Whether every number after one and up to another is there to be seen."""
+    seen = select(func.count()).where(Event.seq > after, Event.seq <= upto)
+    return conn.execute(seen).scalar_one() == upto - after
+
+
+def writers(conn: Connection) -> frozenset[str]:
+    """Return the transactions on Postgres that have written events, or may be about to, and have not ended.
+
+    An INSERT locks its table before it takes a number from the sequence, and until its transaction ends.
+    """
+    locked = text(
+        "SELECT virtualtransaction FROM pg_locks WHERE relation = 'events'::regclass AND mode = 'RowExclusiveLock'"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return frozenset(conn.execute(locked).scalars())
+
+
+def prune(conn: Connection, before: datetime) -> int:
+    """Delete events older than `before`; the newest one stays, so that the numbering shows how far it has come."""
+    newest = select(func.max(Event.seq)).scalar_subquery()
+    return conn.execute(delete(Event).where(Event.at < before, Event.seq < newest)).rowcount

@@ -83,6 +83,18 @@ def make_credential(
     return id, secret
 
 
+def make_link(conn: Connection, user_pk: int, role: Role, *, now: datetime, lasts: timedelta) -> contract.SignInLink:
+    """Make a one-time link; its code stands behind a '#', which browsers send to no server."""
+    _, secret = make_credential(conn, user_pk, "code", "one-time link", role, now=now, lasts=lasts)
+    return contract.SignInLink(path=f"/signin#code={secret}", expires_at=now + lasts)
+
+
+def end_session(conn: Connection, credential: str, now: datetime) -> None:
+    """End a browser's session; any other kind of credential stays."""
+    mine = (Credential.id == credential, Credential.kind == "session")
+    conn.execute(update(Credential).where(*mine).values(revoked_at=now))
+
+
 def use_code(conn: Connection, secret: str, now: datetime) -> Principal | None:
     """Take a one-time code: whoever comes first gets in, and the code is gone."""
     found = find_principal(conn, digest(secret), "code", now)

@@ -1,0 +1,133 @@
+"""Checkpoints: their list, their files out of the tracker's own store folder, and proofs of restores."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from flask import Blueprint, Response
+
+from keepbest.contract.base import DIGEST_PATTERN
+from keepbest.contract.checkpoints import Checkpoint, CheckpointList, CheckpointPatch, Receipt, ReceiptList
+from keepbest.errors import InvalidInput, NotFound
+from tracker.api import access
+from tracker.api.envelope import now, service, speaks, transaction
+from tracker.db import Connection
+from tracker.store import audit, checkpoints, runs
+
+blueprint = Blueprint("checkpoints", __name__)
+
+SAFETENSORS = "application/octet-stream"
+_PIECE = 2**20
+_DIGEST = re.compile(DIGEST_PATTERN)
+
+
+@blueprint.get("/runs/<run>/checkpoints")
+@speaks(CheckpointList)
+def list_checkpoints(conn: Connection, run: str) -> CheckpointList:
+    """List a run's checkpoints, oldest first; dropped ones are shown as such."""
+    return CheckpointList(checkpoints=checkpoints.list_checkpoints(conn, runs.get_run(conn, run)))
+
+
+@blueprint.get("/checkpoints/<checkpoint>")
+@speaks(Checkpoint)
+def show_checkpoint(conn: Connection, checkpoint: str) -> Checkpoint:
+    """Show one checkpoint."""
+    return checkpoints.get_checkpoint(conn, checkpoint)
+
+
+@blueprint.patch("/checkpoints/<checkpoint>")
+@speaks(Checkpoint, body=CheckpointPatch)
+def change_checkpoint(conn: Connection, checkpoint: str, body: CheckpointPatch) -> Checkpoint:
+    """Pin a checkpoint, so that retention never takes it, or let it go."""
+    changed = checkpoints.pin(conn, checkpoint, body.is_pinned)
+    audit.record(conn, access.principal().user, "checkpoint.pin", checkpoint, now(), body.model_dump())
+    return changed
+
+
+@blueprint.get("/checkpoints/<checkpoint>/manifest")
+@speaks(None, transact=False, media="application/json")
+def show_manifest(checkpoint: str) -> Response:
+    """Return the manifest as the trainer wrote it."""
+    return _file(_open(_manifest_path(_find(checkpoint))), "application/json")
+
+
+@blueprint.get("/checkpoints/<checkpoint>/objects/<digest>")
+@speaks(None, transact=False, media=SAFETENSORS)
+def show_object(checkpoint: str, digest: str) -> Response:
+    """Return one file of a checkpoint (safetensors); the digest must be one that its manifest names."""
+    found = _find(checkpoint)
+    if not _DIGEST.match(digest):
+        raise InvalidInput("A digest is 64 hexadecimal digits.", field="digest")
+    with _open(_manifest_path(found)) as manifest:
+        named = _digests(json.load(manifest))
+    if digest not in named:
+        raise NotFound(f"Checkpoint {checkpoint} has no object {digest}.", field="digest")
+    return _file(_open(_store() / "objects" / digest[:2] / f"{digest}.safetensors"), SAFETENSORS)
+
+
+@blueprint.get("/runs/<run>/receipts")
+@speaks(ReceiptList)
+def list_receipts(conn: Connection, run: str) -> ReceiptList:
+    """List the proofs of restores of a run."""
+    return ReceiptList(receipts=checkpoints.list_receipts(conn, runs.get_run(conn, run).pk))
+
+
+@blueprint.post("/runs/<run>/receipts")
+@speaks(Receipt, body=Receipt, status=201)
+def add_receipt(conn: Connection, run: str, body: Receipt) -> Receipt:
+    """Keep the proof of a restore: recorded value, restored value, their difference."""
+    return checkpoints.add_receipt(conn, runs.get_run(conn, run), body, access.principal().user, now())
+
+
+def _find(checkpoint: str) -> Checkpoint:
+    with transaction() as conn:
+        return checkpoints.get_checkpoint(conn, checkpoint)
+
+
+def _store() -> Path:
+    return Path(service().settings.store)
+
+
+def _manifest_path(found: Checkpoint) -> Path:
+    """Return where the manifest lies; both ids come out of the database, and are ids and nothing else."""
+    return _store() / "runs" / found.run / f"{found.id}.json"
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise NotFound(
+            "This checkpoint's files are not in the tracker's store.",
+            hint="They may have been dropped, or lie with the worker: `keepbest checkpoints RUN` shows where.",
+        ) from None
+
+
+def _digests(manifest: Any) -> set[str]:
+    """Return every digest that a manifest names, wherever in it."""
+    if isinstance(manifest, dict):
+        return set().union(*map(_digests, manifest.values()))
+    if isinstance(manifest, list):
+        return set().union(*map(_digests, manifest))
+    return {manifest} if isinstance(manifest, str) and _DIGEST.match(manifest) else set()
+
+
+def _file(source: BinaryIO, media: str) -> Response:
+    size = source.seek(0, 2)
+    source.seek(0)
+    response = Response(_pieces(source), content_type=media, direct_passthrough=True)
+    response.call_on_close(source.close)
+    response.headers["Content-Length"] = str(size)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    return response
+
+
+def _pieces(source: BinaryIO) -> Iterator[bytes]:
+    with source:
+        while piece := source.read(_PIECE):
+            yield piece

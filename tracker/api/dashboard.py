@@ -1,0 +1,75 @@
+"""The dashboard: its built files, or a page that says how to build them. Every address is the same index.html."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+from flask import Blueprint, Response, current_app, send_from_directory
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+
+from tracker.api.envelope import speaks
+
+blueprint = Blueprint("dashboard", __name__)
+
+DIST = Path(__file__).resolve().parents[1] / "webui_dist"
+BUILD_COMMAND = "python hatch_build.py"
+#: Scripts and styles only from here, nothing framed, nothing sent elsewhere. Charts set styles on their elements.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+_NOT_BUILT = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>keepbest</title></head>
+<body><h1>The dashboard is not built</h1>
+<p>The tracker works, and so does the <code>keepbest</code> command. Build the dashboard in the source folder with</p>
+<pre>{BUILD_COMMAND}</pre><p>and load this page again.</p></body></html>
+"""
+
+
+@blueprint.get("/assets/<path:name>")
+@speaks(None, transact=False, media="application/octet-stream")
+def show_asset(name: str) -> Response:
+    """Return a built file; its name changes with its content, so a browser keeps it."""
+    response = send_from_directory(DIST / "assets", name, max_age=31_536_000, mimetype=_type_of(name))
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    response.headers.update(HEADERS)
+    return response
+
+
+@blueprint.get("/")
+@blueprint.get("/<path:page>")
+@speaks(None, transact=False, media="text/html")
+def show_page(page: str = "") -> Response:
+    """Return the dashboard for every other address, or a file that lies beside its index (such as the icon)."""
+    if page.startswith("api/"):
+        _refuse(page)
+    if not (DIST / "index.html").is_file():
+        return _dressed(Response(_NOT_BUILT, content_type="text/html; charset=utf-8"))
+    beside = page if page and not page.startswith(".") and "/" not in page and (DIST / page).is_file() else "index.html"
+    return _dressed(send_from_directory(DIST, beside, mimetype=_type_of(beside)))
+
+
+def _refuse(page: str) -> None:
+    """Answer as if this view did not stand at every address: 405 where another method is served, else 404."""
+    others = set(current_app.url_map.bind("").allowed_methods(f"/{page}")) - {"GET", "HEAD", "OPTIONS"}
+    raise MethodNotAllowed(sorted(others)) if others else NotFound()
+
+
+def _dressed(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers.update(HEADERS)
+    return response
+
+
+def _type_of(name: str) -> str:
+    """Return a file's type by its own table: what the machine's registry says of .js is not to be relied on."""
+    return _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}

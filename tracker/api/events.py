@@ -1,0 +1,129 @@
+"""Events: pages of them, and the same objects as a stream (SSE)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, request
+from pydantic import Field
+
+from keepbest import __version__
+from keepbest.contract.base import Name, Shape
+from keepbest.contract.events import Event, EventPage, Health
+from keepbest.errors import KeepbestError
+from tracker import db
+from tracker.api.envelope import now, reply, service, speaks, transaction
+from tracker.db import Connection
+from tracker.events import Hub
+from tracker.store import events, runs
+
+blueprint = Blueprint("events", __name__)
+
+#: Seconds between signs of life on a stream where nothing happens.
+HEARTBEAT = 15.0
+#: Seconds after which a stream ends and the browser comes back, so that a revoked token does not listen for ever.
+STREAM_SECONDS = 300.0
+_RECONNECT = b"retry: 1000\n\n"
+
+
+class StreamQuery(Shape):
+    """What to listen to; `after` is the number of the last event seen (a browser sends it as Last-Event-ID)."""
+
+    after: int | None = Field(default=None, ge=0, le=2**53)
+    run: str | None = Field(default=None, max_length=12)
+    project: Name | None = None
+
+
+class EventQuery(StreamQuery):
+    limit: int = Field(default=500, ge=1, le=5000)
+
+
+@blueprint.get("/events")
+@speaks(EventPage, query=EventQuery)
+def list_events(conn: Connection, query: EventQuery) -> EventPage:
+    """List the events after a number; without one, none yet and in `next` where to go on from now."""
+    horizon = service().hub.horizon(conn)
+    if query.after is None:
+        return EventPage(events=[], next=horizon)
+    if query.after > horizon or query.after < events.min_seq(conn) - 1:
+        return EventPage(events=[], next=horizon, gap=True)
+    run = None if query.run is None else runs.get_run(conn, query.run).id
+    found = events.read_events(conn, query.after, horizon, limit=query.limit, run=run, project=query.project)
+    return EventPage(events=found, next=found[-1].seq if len(found) == query.limit else horizon)
+
+
+@blueprint.get("/stream")
+@speaks(Event, query=StreamQuery, transact=False, media="text/event-stream")
+def stream(query: StreamQuery) -> Response:
+    """Send events as they happen; past the limit of streams 503, and the page polls `GET /events`."""
+    run = _resolve(query.run)
+    hub = service().hub
+    begin = hub.enter()
+    after = _last_seen(query)
+    frames = _Frames(hub, begin if after is None or after > begin else after, run, query.project)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Response(frames, content_type="text/event-stream", headers=headers, direct_passthrough=True)
+
+
+@blueprint.get("/health")
+@speaks(Health, transact=False)
+def show_health() -> Response:
+    """Say whether the tracker works; open to all, so it says little."""
+    try:
+        with transaction() as conn:
+            revision = db.schema_revision(conn)
+            kind = conn.dialect.name
+    except KeepbestError as error:
+        return reply(Health(status=error.message, version=__version__), 503)
+    fits = revision == db.REVISION
+    status = "ok" if fits else f"The database has schema {revision}, this keepbest needs {db.REVISION}."
+    health = Health(status=status, version=__version__, database=kind, schema_revision=revision)
+    return reply(health, 200 if fits else 503)
+
+
+def _resolve(run: str | None) -> str | None:
+    if run is None:
+        return None
+    with transaction() as conn:
+        return str(runs.get_run(conn, run).id)
+
+
+def _last_seen(query: StreamQuery) -> int | None:
+    said = request.headers.get("Last-Event-ID", "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) <= 16 else query.after
+
+
+class _Frames:
+    """The stream's bytes; a class, because a generator that was never started cannot say that it was closed."""
+
+    def __init__(self, hub: Hub, after: int, run: str | None, project: str | None) -> None:
+        self._hub, self._after, self._run, self._project = hub, after, run, project
+        self._ends = now().timestamp() + STREAM_SECONDS
+        self._clock = service().clock
+        self._said_hello = False
+        self._left = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._said_hello:
+            self._said_hello = True
+            return _RECONNECT
+        if self._hub.is_closed or self._clock().timestamp() >= self._ends:
+            self.close()
+            raise StopIteration
+        came = self._hub.wait(self._after, HEARTBEAT)
+        if came:
+            self._after = came[-1].seq
+        frames = b"".join(message.frame for message in came if self._wants(message.event))
+        return frames or b": still here\n\n"
+
+    def close(self) -> None:
+        """Give the place back; called by the server when the stream ends or the browser has gone."""
+        if not self._left:
+            self._left = True
+            self._hub.leave()
+
+    def _wants(self, event: Event) -> bool:
+        return self._run in (None, event.run) and self._project in (None, event.project)

@@ -1,0 +1,187 @@
+"""The OpenAPI 3.1 document: made from the routes, what each speaks, and the shapes; so it cannot say anything else.
+
+`python -m tracker.server openapi` prints it; webui/openapi.json is that output, and a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from werkzeug.routing import Rule
+
+from keepbest import __version__
+from keepbest.status import Role
+from tracker.api.access import ACCESS, COOKIE
+from tracker.api.envelope import Speech, reply_json, speaks
+
+blueprint = Blueprint("openapi", __name__)
+
+_REFERENCE = "#/components/schemas/{model}"
+_PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "field", "hint"],
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "field": {"type": ["string", "null"]},
+                "hint": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+
+Document = dict[str, Any]
+
+
+@blueprint.get("/openapi.json")
+@speaks(None, transact=False)
+def show_document() -> Response:
+    """Return this document."""
+    return reply_json(_encoded(current_app._get_current_object()))  # type: ignore[attr-defined]
+
+
+def document(app: Flask) -> Document:
+    """Return the OpenAPI document of every route under /api."""
+    paths: Document = {}
+    for rule, method in routes(app):
+        paths.setdefault(_path(rule), {})[method.lower()] = _operation(app, rule)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "keepbest", "version": __version__},
+        "security": [{"token": []}, {"session": []}],
+        "paths": paths,
+        "components": {"schemas": _schemas(app), "securitySchemes": _SECURITY},
+    }
+
+
+def routes(app: Flask) -> Iterator[tuple[Rule, str]]:
+    """Yield every rule of the API with each of its methods, in order of address."""
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        if rule.rule.startswith("/api/"):
+            yield from ((rule, method) for method in _METHODS if method in (rule.methods or ()))
+
+
+def speech_of(app: Flask, rule: Rule) -> Speech:
+    """Return what the rule's view speaks."""
+    speech = getattr(app.view_functions[rule.endpoint], "speech", None)
+    if not isinstance(speech, Speech):
+        raise TypeError(f"{rule.endpoint} says nothing of what it speaks")
+    return speech
+
+
+def summary_of(app: Flask, rule: Rule) -> str:
+    """Return the first line of the view's docstring."""
+    return (app.view_functions[rule.endpoint].__doc__ or "").strip().split("\n")[0]
+
+
+def table(app: Flask) -> str:
+    """Return the routes as a table in Markdown, for docs/API.md."""
+    rows = [f"| `{method} {_path(rule)}` | {_who(rule)} | {summary_of(app, rule)} |" for rule, method in routes(app)]
+    return "\n".join(["| route | who | what it does |", "| --- | --- | --- |", *rows])
+
+
+def _path(rule: Rule) -> str:
+    return _PLACE.sub(r"{\1}", rule.rule)
+
+
+def _who(rule: Rule) -> str:
+    allowed = ACCESS[rule.endpoint]
+    return "everybody" if allowed is None else ", ".join(role.value for role in Role if role in allowed)
+
+
+def _operation(app: Flask, rule: Rule) -> Document:
+    speech = speech_of(app, rule)
+    operation: Document = {
+        "operationId": rule.endpoint.replace(".", "_"),
+        "summary": summary_of(app, rule),
+        "parameters": [*_places(rule), *_query(speech.query)],
+        "responses": _responses(speech),
+    }
+    body = _body(speech)
+    if body is not None:
+        operation["requestBody"] = body
+    if ACCESS[rule.endpoint] is None:
+        operation["security"] = []
+    return operation
+
+
+def _places(rule: Rule) -> Iterator[Document]:
+    for name in _PLACE.findall(rule.rule):
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _query(model: type[BaseModel] | None) -> Iterator[Document]:
+    if model is None:
+        return
+    schema = model.model_json_schema(ref_template=_REFERENCE)
+    for name, given in schema["properties"].items():
+        yield {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": given}
+
+
+def _body(speech: Speech) -> Document | None:
+    if speech.body is None and speech.body_media == ("application/json",):
+        return None
+    content = {media: {"schema": {"type": "string", "format": "binary"}} for media in speech.body_media}
+    if speech.body is not None:
+        content["application/json"] = {"schema": _reference(speech.body)}
+    return {"required": True, "content": content}
+
+
+def _responses(speech: Speech) -> Document:
+    answers: Document = {"default": {"description": "Failure", "content": _json({"$ref": _named("Error")})}}
+    if speech.reply is not None:
+        content = {speech.media: {"schema": _reference(speech.reply)}}
+        answers[str(speech.status)] = {"description": "Success", "content": content}
+    elif speech.media != "application/json":
+        answers["200"] = {"description": "Success", "content": {speech.media: {}}}
+    else:
+        answers[str(204 if speech.status == 200 else speech.status)] = {"description": "Success"}
+    if speech.may_be_empty:
+        answers["204"] = {"description": "Nothing there"}
+    return dict(sorted(answers.items()))
+
+
+def _schemas(app: Flask) -> Document:
+    found: set[type[BaseModel]] = set()
+    for rule, _ in routes(app):
+        speech = speech_of(app, rule)
+        found.update(model for model in (speech.reply, speech.body) if model is not None)
+    ordered = sorted(found, key=lambda model: model.__name__)
+    _, made = models_json_schema([(model, "validation") for model in ordered], ref_template=_REFERENCE)
+    return {**made["$defs"], "Error": _ERROR}
+
+
+def _reference(model: type[BaseModel]) -> Document:
+    return {"$ref": _named(model.__name__)}
+
+
+def _named(name: str) -> str:
+    return _REFERENCE.format(model=name)
+
+
+def _json(schema: Document) -> Document:
+    return {"application/json": {"schema": schema}}
+
+
+@lru_cache(maxsize=1)
+def _encoded(app: Flask) -> bytes:
+    return json.dumps(document(app), indent=1, ensure_ascii=False).encode()
+
+
+_SECURITY = {
+    "token": {"type": "http", "scheme": "bearer"},
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+}

@@ -1,0 +1,92 @@
+"""Signing in: a one-time link's code or a token becomes the dashboard's cookie."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Blueprint, Response, request
+
+from keepbest import __version__
+from keepbest.contract.access import Me, SignIn, SignInLink
+from keepbest.errors import InvalidInput, NotAuthenticated
+from tracker.api import access
+from tracker.api.envelope import now, reply, service, speaks
+from tracker.db import Connection
+from tracker.store import audit, users
+from tracker.store.users import Principal
+
+blueprint = Blueprint("signin", __name__)
+
+#: Characters of a browser's name that are kept with its session.
+_AGENT = 100
+
+
+@blueprint.post("/signin")
+@speaks(Me, body=SignIn)
+def sign_in(conn: Connection, body: SignIn) -> Response:
+    """Sign a browser in with a one-time code or a token; the answer sets the cookie."""
+    if "Origin" in request.headers:
+        access.check_origin()
+    found = _prove(conn, body)
+    lasts = timedelta(days=service().settings.session_days)
+    name = request.headers.get("User-Agent", "a browser")[:_AGENT]
+    _, secret = users.make_credential(conn, found.user_pk, "session", name, found.role, now=now(), lasts=lasts)
+    audit.record(conn, found.user, "user.sign_in", found.user, now())
+    response = reply(_show(found))
+    response.set_cookie(
+        access.COOKIE,
+        secret,
+        max_age=lasts,
+        httponly=True,
+        samesite="Strict",
+        secure=request.is_secure or service().settings.secure_cookie,
+    )
+    return response
+
+
+@blueprint.post("/signout")
+@speaks(None)
+def sign_out(conn: Connection) -> Response:
+    """End the browser's session; a token stays valid."""
+    users.end_session(conn, access.principal().credential, now())
+    access.forget_principals()
+    response = reply(None)
+    response.delete_cookie(access.COOKIE, httponly=True, samesite="Strict")
+    return response
+
+
+@blueprint.post("/signin-links")
+@speaks(SignInLink, status=201)
+def make_link(conn: Connection) -> SignInLink:
+    """Make a link that signs a browser in as oneself: once, and only for some minutes."""
+    principal = access.principal()
+    lasts = timedelta(minutes=service().settings.sign_in_minutes)
+    return users.make_link(conn, principal.user_pk, principal.role, now=now(), lasts=lasts)
+
+
+@blueprint.get("/me")
+@speaks(Me, transact=False)
+def show_me() -> Me:
+    """Say who makes this request."""
+    return _show(access.principal())
+
+
+def _prove(conn: Connection, body: SignIn) -> Principal:
+    """Return who signs in; raises NotAuthenticated, and Busy after too many failures."""
+    address, attempts = request.remote_addr or "", service().attempts
+    attempts.check(address, now())
+    if (body.code is None) == (body.token is None):
+        raise InvalidInput("Give a code or a token.", field="code")
+    if body.code is not None:
+        found = users.use_code(conn, body.code, now())
+    else:
+        found = users.find_principal(conn, users.digest(body.token or ""), "token", now())
+    if found is None:
+        attempts.add(address, now())
+        what = "link is used up, expired or unknown" if body.code is not None else "token is unknown or expired"
+        raise NotAuthenticated(f"This {what}.", hint="`keepbest login`, or restart the tracker for a new link.")
+    return found
+
+
+def _show(found: Principal) -> Me:
+    return Me(user=found.user, role=found.role, version=__version__)
