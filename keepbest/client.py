@@ -69,12 +69,14 @@ class Client:
         *,
         settings: Settings | None = None,
         timeout_seconds: float = 30.0,
+        retries: int = 2,
     ) -> None:
         known = settings or (load() if url is None or token is None else None)
         self.transport = Transport(
             url or (known.url if known else ""),
             token or (known.token if known else None),
             timeout_seconds=timeout_seconds,
+            retries=retries,
         )
 
     @property

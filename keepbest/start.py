@@ -80,7 +80,7 @@ def init(
 
 
 def _begin_online(request: RunRequest, resume: str | None, settings: Settings) -> Run:
-    client = Client(settings=settings, timeout_seconds=REQUEST_SECONDS)
+    client = Client(settings=settings)
     try:
         run = client.run(resume).id if resume else client.submit(request).id
         assignment = client.claim(Claim(run=run))
@@ -92,6 +92,8 @@ def _begin_online(request: RunRequest, resume: str | None, settings: Settings) -
     if assignment is None:
         raise Conflict(f"Run {run} cannot be trained now: somebody else holds it, or it has ended.", field="resume")
     _send_left_over(settings.dir / "journals", client)
+    # The reporter tries again in its own time, and urllib3 would warn of every attempt.
+    client = Client(settings=settings, timeout_seconds=REQUEST_SECONDS, retries=0)
     return _hold(assignment, client, settings.dir / "journals" / assignment.run.id)
 
 

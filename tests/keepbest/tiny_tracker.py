@@ -59,7 +59,7 @@ class TinyTracker:
             self._server = None
 
     def client(self) -> Client:
-        return Client(self.url, "token", timeout_seconds=5)
+        return Client(self.url, "token", timeout_seconds=5, retries=0)
 
     def said(self, name: str) -> list[dict[str, Any]]:
         """Return all records of one kind, in the order they were taken."""
