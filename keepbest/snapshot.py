@@ -29,6 +29,11 @@ class Variables:
     def __len__(self) -> int:
         return len(self._variables)
 
+    def are(self, other: Variables) -> bool:
+        """Whether both are the very same variables."""
+        mine, theirs = self._variables, other._variables
+        return len(mine) == len(theirs) and all(one is another for one, another in zip(mine, theirs, strict=True))
+
     def read(self) -> tuple[Any, ...]:
         """Return a tensor for each variable; no later training changes them. The first call traces (some 100 ms)."""
         if self._read is None:

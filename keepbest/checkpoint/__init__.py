@@ -1,8 +1,10 @@
 """Checkpoints: the training state on disk, content-addressed, with a manifest and a digest for every variable."""
 
+from keepbest.checkpoint.export import FORMATS, export
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
+from keepbest.checkpoint.restore import choose, restore
 from keepbest.checkpoint.store import About, Store, Written
 from keepbest.checkpoint.writer import Writer
 
-__all__ = ["About", "Loaded", "Manifest", "Store", "Writer", "Written"]
+__all__ = ["FORMATS", "About", "Loaded", "Manifest", "Store", "Writer", "Written", "choose", "export", "restore"]

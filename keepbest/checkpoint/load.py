@@ -21,7 +21,7 @@ from keepbest.checkpoint.manifest import Manifest, StoredVariable
 from keepbest.checkpoint.match import Difference, compare, refuse
 from keepbest.errors import CheckpointDamaged
 from keepbest.snapshot import Variables
-from keepbest.state import State, restore_random
+from keepbest.state import State, VariableSpec, restore_random
 
 #: What TensorFlow wants of a buffer that it is to use in place.
 _ALIGNMENT = 64
@@ -48,7 +48,7 @@ class Loaded:
         return self.manifest.step
 
     @property
-    def specs(self) -> tuple[Any, ...]:
+    def specs(self) -> tuple[VariableSpec, ...]:
         return tuple(variable.spec for variable in self.manifest.variables)
 
     @property
@@ -70,6 +70,11 @@ class Loaded:
         """Return the snapshot that this checkpoint was written from, under the same id."""
         manifest = self.manifest
         return State(manifest.position, self.specs, self.tensors, manifest.stopper, manifest.random, manifest.id)
+
+    def check(self, specs: Sequence[VariableSpec]) -> None:
+        """Raise CheckpointMismatch, naming every difference, unless the variables are those of `specs`."""
+        if differences := compare(self.specs, specs):
+            raise refuse(differences, self.manifest.id)
 
     def load_into(self, model: Any, *, strict: bool = True, variables: Variables | None = None) -> list[Difference]:
         """Put the values into `model` and its optimizer; return what did not fit.

@@ -1,7 +1,8 @@
 """Does a checkpoint fit a model: variable by variable, in the order in which both list them.
 
-Keras numbers names per process (`dense_1`, `seed_generator_3`), so the place decides and the shape; a name is only
-held against a variable when it differs by more than such a number, or when it belongs to another place.
+Keras numbers names per process (`dense_1`, `seed_generator_3`), and a network that is made again from its description
+says `dense/kernel` where the first one said `sequential/dense/kernel`. So the place decides and the shape; a name is
+only held against a variable when it differs by more than that, or when it belongs to another place.
 """
 
 from __future__ import annotations
@@ -66,10 +67,11 @@ class _Places:
         self.mine = {(spec.collection, spec.path) for spec in mine}
         self.theirs = {(spec.collection, spec.path) for spec in theirs}
 
-    def is_renumbered(self, one: VariableSpec, other: VariableSpec) -> bool:
-        """Whether two names differ only by numbers that Keras gave, and neither name stands elsewhere."""
+    def is_same(self, one: VariableSpec, other: VariableSpec) -> bool:
+        """Whether two names differ only in what Keras makes up, and neither name stands elsewhere."""
         moved = (one.collection, one.path) in self.theirs and (other.collection, other.path) in self.mine
-        return not moved and _without_numbers(one.path) == _without_numbers(other.path)
+        mine, theirs = _plain(one), _plain(other)
+        return not moved and (mine.endswith(theirs) or theirs.endswith(mine))
 
 
 def _compare_one(mine: VariableSpec | None, theirs: VariableSpec | None, places: _Places) -> Difference | None:
@@ -84,7 +86,7 @@ def _first_difference(mine: VariableSpec, theirs: VariableSpec, places: _Places)
         return "shape", f"{mine.path} {list(mine.shape)}", f"{theirs.path} {list(theirs.shape)}"
     if mine.dtype != theirs.dtype:
         return "dtype", f"{mine.path} {mine.dtype}", f"{theirs.path} {theirs.dtype}"
-    if mine.path != theirs.path and not places.is_renumbered(mine, theirs):
+    if mine.path != theirs.path and not places.is_same(mine, theirs):
         return "name", mine.path, theirs.path
     return None, None, None
 
@@ -96,8 +98,10 @@ def _lone(mine: VariableSpec | None, theirs: VariableSpec | None) -> Difference:
     return Difference("extra", theirs.collection, theirs.index, None, f"{theirs.path} {list(theirs.shape)}")
 
 
-def _without_numbers(path: str) -> str:
-    return re.sub(r"_\d+(?=[_/]|$)", "", path)
+def _plain(spec: VariableSpec) -> str:
+    """Return the name without numbers and without the optimizer's own, which is another thing than a model's prefix."""
+    path = spec.path.partition("/")[2] if spec.collection == "optimizer" else spec.path
+    return "/" + re.sub(r"_\d+(?=[_/]|$)", "", path).replace("_", "/")
 
 
 def _hint(differences: Sequence[Difference]) -> str:

@@ -102,6 +102,10 @@ class Store:
             raise CheckpointDamaged(f"The manifest of checkpoint {checkpoint} is that of {manifest.run}/{manifest.id}.")
         return manifest, digest
 
+    def checkpoints(self, run: str) -> list[str]:
+        """Return the ids of the checkpoints of `run`, in no order."""
+        return self.folder.checkpoints(run)
+
     def manifests(self, run: str) -> list[Manifest]:
         """Return the readable manifests of `run`, oldest first; damaged ones are left out."""
         found = []

@@ -31,6 +31,7 @@ class Patience(Policy):
     checks: int | None = whole("looks without improvement", default=None)
     steps: int | None = whole("steps without improvement, instead of checks", default=None)
     min_delta: float = number("a smaller gain is no improvement", at_least=0, default=0.0)
+    baseline: float | None = number("only a value better than this ends the wait", default=None)
     start_from: int = whole("looks before this step do not count", at_least=0, default=0)
     smoothing: float = number("weight of the past in a debiased moving average", at_least=0, below=1, default=0.0)
     every_step: bool | None = switch("with steps: stop between looks too (the default)", default=None)
@@ -46,7 +47,7 @@ class Patience(Policy):
             object.__setattr__(self, "every_step", True)
 
     def begin(self) -> Memory:
-        return {"reference": None, "reference_step": None, "wait": 0, "average": 0.0, "terms": 0}
+        return {"reference": self.baseline, "reference_step": None, "wait": 0, "average": 0.0, "terms": 0}
 
     def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
         if look.value is not None and look.step >= self.start_from:

@@ -19,6 +19,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"checkpoint", "client", "draft", "follow", "journal", "judge", "snapshot", "transport"},
         {"logbook", "offline", "renewal", "reporter", "run", "start"},
         {"panels"},
+        {"looker"},
         {"keras", "session"},
         {"cli"},
     ],

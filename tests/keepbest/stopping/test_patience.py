@@ -131,6 +131,12 @@ def test_looks_before_start_from_do_not_count() -> None:
     assert Patience(mode="max", steps=20, start_from=40).deadline(policy.start() | {"policy": "patience@1"}) == 61
 
 
+def test_only_a_value_better_than_the_baseline_ends_the_wait() -> None:
+    policy = Patience(mode="max", checks=3, baseline=0.5)
+    assert stop_of(policy, [0.1, 0.2, 0.3, 0.9], every=10) == 30  # better each time, never better than 0.5
+    assert stop_of(policy, [0.1, 0.6, 0.5, 0.5, 0.5], every=10) == 50
+
+
 def test_smoothing_is_a_debiased_average() -> None:
     """s_1 = 1, s_2 = (0.25*1 + 0.5*4) / 0.75 = 3, s_3 = (0.125*1 + 0.25*4 + 0.5*2) / 0.875 = 2.428…"""
     policy = Patience(mode="max", checks=3, smoothing=0.5)

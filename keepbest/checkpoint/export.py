@@ -1,0 +1,88 @@
+"""Taking a checkpoint out of the store, in formats that other programs read without keepbest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from keepbest.checkpoint.load import Loaded
+from keepbest.checkpoint.restore import rebuild
+from keepbest.checkpoint.store import Store
+from keepbest.errors import InvalidInput
+
+Format = Literal["keras", "weights", "tf", "savedmodel", "safetensors", "npz"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+_NAMES: dict[Format, str] = {
+    "keras": "model.keras",
+    "weights": "model.weights.h5",
+    "tf": "model",
+    "savedmodel": "savedmodel",
+    "safetensors": "state.safetensors",
+    "npz": "state.npz",
+}
+
+
+def export(store: Store, loaded: Loaded, to: Path, form: Format = "keras", *, model: Any = None) -> Path:
+    """Write `loaded` into the folder `to` and return the file (for "savedmodel" the folder, for "tf" the prefix).
+
+    "safetensors" and "npz" hold every variable under `model/<path>` and `optimizer/<path>`, and need no network. The
+    others need one: `model`, or the description in the store. "weights" and "savedmodel" have no optimizer.
+    """
+    if form not in FORMATS:
+        raise InvalidInput(f"The formats are {', '.join(FORMATS)}, but got {form!r}.", field="as")
+    to.mkdir(parents=True, exist_ok=True)
+    path = to / _NAMES[form]
+    if form == "safetensors":
+        _write_safetensors(loaded, path)
+    elif form == "npz":
+        _write_npz(loaded, path)
+    else:
+        network = model if model is not None else rebuild(store, loaded)
+        loaded.load_into(network)
+        _WRITERS[form](network, path)
+    return path
+
+
+def named_arrays(loaded: Loaded) -> dict[str, Any]:
+    """Return every value under its name; names that Keras gave twice get their place behind them."""
+    names = [f"{spec.collection}/{spec.path}" for spec in loaded.specs]
+    count = Counter(names)
+    return {
+        name if count[name] == 1 else f"{name}#{spec.index}": array
+        for name, spec, array in zip(names, loaded.specs, loaded.arrays, strict=True)
+    }
+
+
+def _write_safetensors(loaded: Loaded, path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    save_file(named_arrays(loaded), path, metadata={"run": loaded.manifest.run, "step": str(loaded.manifest.step)})
+
+
+def _write_npz(loaded: Loaded, path: Path) -> None:
+    import numpy as np
+
+    arrays = {name: _readable(array) for name, array in named_arrays(loaded).items()}
+    np.savez(path, **arrays)
+
+
+def _readable(array: Any) -> Any:
+    """Return an array that NumPy alone can read: the small floats of ml_dtypes become float32, without loss."""
+    return array if array.dtype.isbuiltin == 1 else array.astype("float32")
+
+
+def _write_tf(model: Any, path: Path) -> None:
+    import tensorflow as tf
+
+    tf.train.Checkpoint(model=model, optimizer=model.optimizer).write(str(path))
+
+
+_WRITERS: dict[str, Callable[[Any, Path], Any]] = {
+    "keras": lambda model, path: model.save(path),
+    "weights": lambda model, path: model.save_weights(path),
+    "savedmodel": lambda model, path: model.export(path, verbose=False),
+    "tf": _write_tf,
+}

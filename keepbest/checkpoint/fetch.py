@@ -1,0 +1,92 @@
+"""Checkpoints from the tracker: which one is meant, and its files brought here where they are not here already."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from keepbest.checkpoint.manifest import Manifest, decode
+from keepbest.checkpoint.pack import write_all
+from keepbest.checkpoint.store import Store
+from keepbest.client import Client
+from keepbest.contract.checkpoints import Checkpoint, CheckpointState
+from keepbest.errors import InvalidInput, NotFound
+
+
+def choose(
+    client: Client, run: str, *, which: Literal["best", "last"] = "best", step: int | None = None, id: str | None = None
+) -> Checkpoint:
+    """Return the checkpoint that is meant: by id (or its first letters), by step, else the best or the last.
+
+    Raises NotFound, naming what there is.
+    """
+    kept = [one for one in client.checkpoints(run).checkpoints if one.state is CheckpointState.DURABLE]
+    if id is not None:
+        found = [one for one in kept if one.id.startswith(id)]
+    elif step is not None:
+        found = [one for one in kept if one.step == step and not one.ghost] or [one for one in kept if one.step == step]
+    else:
+        found = [one for one in kept if one.is_best] if which == "best" else [one for one in kept if not one.ghost]
+    if not found:
+        raise _missing(run, kept)
+    if id is not None and len(found) > 1:
+        raise InvalidInput(
+            f"{id!r} begins several checkpoints.", field="checkpoint", hint=f"keepbest checkpoints {run}"
+        )
+    return max(found, key=lambda one: (one.step, one.at))
+
+
+@contextmanager
+def opened(client: Client, checkpoint: Checkpoint, store: Path | None) -> Iterator[Store]:
+    """Give a store that holds the checkpoint: `store`, where it lies there, else a temporary one with a copy."""
+    here = Store(store) if store is not None else None
+    if here is not None and here.folder.manifest(checkpoint.run, checkpoint.id).is_file():
+        yield here
+        return
+    with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
+        copy = Store(folder)
+        download(client, checkpoint, copy)
+        yield copy
+
+
+def download(client: Client, checkpoint: Checkpoint, store: Store) -> Manifest:
+    """Bring a checkpoint into `store`, its manifest last: what was cut short does not exist.
+
+    Raises CheckpointDamaged when the manifest is not what was written; the rest is checked when it is loaded.
+    """
+    data = client.manifest(checkpoint.id)
+    manifest, _ = decode(data, checkpoint.id)
+    with store.folder.writing():
+        for digest in sorted(manifest.objects):
+            _download_object(client, checkpoint.id, digest, store.folder.content(digest), store)
+        if manifest.network is not None:
+            path = store.folder.content(manifest.network, ".json")
+            _download_object(client, checkpoint.id, manifest.network, path, store)
+        store.folder.commit(store.folder.manifest(manifest.run, manifest.id), lambda file: write_all(file, [data]))
+    return manifest
+
+
+def _download_object(client: Client, checkpoint: str, digest: str, path: Path, store: Store) -> None:
+    def fill(descriptor: int) -> None:
+        with _sink(descriptor) as sink:
+            client.download_object(checkpoint, digest, sink)
+
+    if not path.is_file():
+        store.folder.commit(path, fill)
+
+
+def _sink(descriptor: int) -> BinaryIO:
+    return os.fdopen(os.dup(descriptor), "wb")
+
+
+def _missing(run: str, kept: list[Checkpoint]) -> NotFound:
+    if not kept:
+        return NotFound(f"Run {run} has no checkpoint on disk yet.", field="run", hint=f"keepbest watch {run}")
+    steps = ", ".join(f"{one.step}" for one in kept[-10:])
+    return NotFound(
+        f"Run {run} has no such checkpoint; there are those of step {steps}.", hint=f"keepbest checkpoints {run}"
+    )

@@ -1,0 +1,89 @@
+"""Restoring: choose one of a run's checkpoints and put it into a model, in any process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from keepbest import settings
+from keepbest.checkpoint.load import Loaded
+from keepbest.checkpoint.manifest import Manifest
+from keepbest.checkpoint.store import Store
+from keepbest.errors import NotFound
+from keepbest.stopping.look import is_better
+
+
+def restore(
+    run: Any,
+    model: Any = None,
+    *,
+    step: int | None = None,
+    checkpoint: str | None = None,
+    last: bool = False,
+    store: Store | Path | str | None = None,
+) -> Any:
+    """Put a checkpoint of `run` (a run or its id) into `model` and return the model; the best one, if none is named.
+
+    Without a model the network is made again from its stored description: layers of your own must be registered
+    with `keras.saving.register_keras_serializable`. A model without an optimizer takes the network alone.
+
+    Raises:
+        NotFound: The run has no such checkpoint here.
+        CheckpointDamaged: It is not what was written.
+        CheckpointMismatch: It does not fit the model; the message names every difference.
+    """
+    opened = open_store(store)
+    run_id = str(getattr(run, "id", run))
+    loaded = opened.load(run_id, choose(opened, run_id, step=step, checkpoint=checkpoint, last=last).id)
+    if model is None:
+        model = rebuild(opened, loaded)
+    loaded.load_into(model)
+    return model
+
+
+def choose(
+    store: Store, run: str, *, step: int | None = None, checkpoint: str | None = None, last: bool = False
+) -> Manifest:
+    """Return the manifest of the checkpoint that is meant: by id, the newest of a step, the newest, or the best."""
+    manifests = store.manifests(run)
+    if checkpoint is not None:
+        return store.read_manifest(run, checkpoint)[0]
+    if step is not None:
+        manifests = [manifest for manifest in manifests if manifest.step == step]
+    found = manifests[-1] if manifests and (last or step is not None) else _find_best(manifests)
+    if found is None:
+        which = f"of step {step} " if step is not None else ""
+        raise NotFound(
+            f"Run {run} has no checkpoint {which}in {store.folder.root}.",
+            hint=f"keepbest checkpoints {run} lists what there is.",
+        )
+    return found
+
+
+def rebuild(store: Store, loaded: Loaded) -> Any:
+    """Make the network of a checkpoint again, compiled as it was."""
+    import keras
+
+    if loaded.manifest.network is None:
+        raise NotFound(
+            "This model has no description that Keras could make it from again.",
+            hint="Build it with your own code and give it: keepbest.restore(run, model).",
+        )
+    return keras.models.model_from_json(store.read_network(loaded.manifest.network))
+
+
+def open_store(store: Store | Path | str | None) -> Store:
+    """Return the store that is meant; the settings' one where none is named."""
+    if isinstance(store, Store):
+        return store
+    return Store(settings.load().store if store is None else store)
+
+
+def _find_best(manifests: Sequence[Manifest]) -> Manifest | None:
+    """Return the first strict best; where nothing was judged, the newest."""
+    best: Manifest | None = None
+    for manifest in manifests:
+        if manifest.mode is not None and is_better(manifest.value, best.value if best else None, manifest.mode):
+            best = manifest
+    return best or (manifests[-1] if manifests else None)
