@@ -83,7 +83,7 @@ export const api = {
     (await need(client.GET('/api/v1/runs/{run}/metrics', at(run)))).metrics,
   curve: async (run: string, key: string, range: CurveRange): Promise<Curve> => {
     const query = { key, max_points: range.maxPoints, from: range.from, to: range.to }
-    const curve = await need(client.GET('/api/v1/runs/{run}/curves', { params: { path: { run }, query } }))
+    const curve = await need(client.GET('/api/v1/runs/{run}/curve', { params: { path: { run }, query } }))
     return readCurve(curve as WireCurve)
   },
   checkpoints: async (run: string): Promise<Checkpoint[]> =>
@@ -109,7 +109,7 @@ export interface RunQuery {
   project: string
   state?: string
   sort?: string
-  order?: string
+  order?: 'asc' | 'desc'
   q?: string
   cursor?: string
   limit?: number

@@ -29,6 +29,11 @@ let feed: Feed
 const seqs = () => heard.flatMap((message) => (message.type === 'events' ? message.events.map((one) => one.seq) : []))
 const settle = (millis = 0) => vi.advanceTimersByTimeAsync(millis)
 
+async function refuse() {
+  tracker.streams.at(-1)!.on.error()
+  await settle(10)
+}
+
 beforeEach(() => {
   vi.useFakeTimers()
   tracker = new Tracker()
@@ -65,27 +70,48 @@ describe('Feed', () => {
 
   it('polls when the stream is refused, and tries the stream again later', async () => {
     await settle()
-    tracker.streams[0]!.on.error()
-    await settle(10)
+    await refuse()
+    await refuse()
     expect(feed.state).toBe('polling')
     tracker.log.push(event(3))
     await settle(POLL_MS)
     expect(seqs()).toEqual([3])
-    expect(tracker.streams).toHaveLength(2)
-    tracker.streams[1]!.on.open()
+    await settle(5000)
+    expect(tracker.streams).toHaveLength(3)
+    tracker.streams[2]!.on.open()
     expect(feed.state).toBe('live')
   })
 
   it('waits longer before each new try', async () => {
     await settle()
     for (let i = 0; i < 4; i++) {
-      tracker.streams.at(-1)!.on.error()
+      await refuse()
       await settle(31_000)
     }
     expect(tracker.streams).toHaveLength(5)
-    tracker.streams.at(-1)!.on.error()
+    await refuse()
     await settle(20_000)
     expect(tracker.streams).toHaveLength(5)
+  })
+
+  it('opens a stream that ended in good order again at once, and stays live', async () => {
+    await settle()
+    tracker.streams[0]!.on.open()
+    await settle(300_000)
+    const states = heard.length
+    await refuse()
+    tracker.streams[1]!.on.open()
+    expect(heard).toHaveLength(states)
+    expect(feed.state).toBe('live')
+  })
+
+  it('does not spin on a server that ends every stream at once', async () => {
+    await settle()
+    for (let i = 0; i < 20; i++) {
+      tracker.streams.at(-1)!.on.open()
+      await refuse()
+    }
+    expect(tracker.streams.length).toBeLessThan(4)
   })
 
   it('notices a stream that is dead without saying so', async () => {

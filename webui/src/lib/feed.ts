@@ -33,7 +33,9 @@ export class SignedOut extends Error {}
 
 export const POLL_MS = 2_000
 export const CHECK_MS = 20_000
-const RETRY_STREAM_MS = [1_000, 5_000, 15_000, 30_000]
+/** Before the next try of a stream, by how many failed in a row; one that carried for a while is opened again at once. */
+const RETRY_STREAM_MS = [0, 5_000, 15_000, 30_000]
+const STABLE_MS = 5_000
 
 export class Feed {
   state: FeedState = 'connecting'
@@ -41,6 +43,7 @@ export class Feed {
   private open: Stream | null = null
   private failures = 0
   private nextStreamAt = 0
+  private openedAt: number | null = null
   private timer: ReturnType<typeof setTimeout> | undefined
   private round = 0
   private silent = true // the stream has said nothing since the last check
@@ -73,14 +76,14 @@ export class Feed {
       const page = await this.wires.page(this.after)
       if (round !== this.round) return
       const missed = this.take(page)
-      if (this.state === 'live' && missed && this.silent) this.dropStream()
+      if (this.open && this.state === 'live' && missed && this.silent) this.dropStream()
       this.silent = true
       if (!this.open) this.goOn()
       this.wait(this.state === 'live' ? CHECK_MS : POLL_MS)
     } catch (error) {
       if (round !== this.round) return
       if (error instanceof SignedOut) return this.end()
-      if (this.open) this.dropStream()
+      this.dropStream()
       this.become('reconnecting')
       this.wait(POLL_MS)
     }
@@ -108,7 +111,7 @@ export class Feed {
     const stream = this.wires.stream(this.after!, {
       open: () => {
         if (!current()) return
-        this.failures = 0
+        this.openedAt = this.clock()
         this.silent = false
         this.become('live')
         this.wait(CHECK_MS)
@@ -127,13 +130,15 @@ export class Feed {
     this.open = stream
   }
 
+  /** What the page is told follows from the poll that comes next: a server may end a stream in good order. */
   private dropStream(): void {
-    this.open?.close()
+    if (!this.open) return
+    this.open.close()
     this.open = null
-    const pause = RETRY_STREAM_MS[Math.min(this.failures, RETRY_STREAM_MS.length - 1)]!
-    this.nextStreamAt = this.clock() + pause
+    if (this.openedAt !== null && this.clock() - this.openedAt >= STABLE_MS) this.failures = 0
+    this.openedAt = null
+    this.nextStreamAt = this.clock() + RETRY_STREAM_MS[Math.min(this.failures, RETRY_STREAM_MS.length - 1)]!
     this.failures += 1
-    this.become('reconnecting')
   }
 
   /** Passes on what was not told yet; answers whether there was any. */

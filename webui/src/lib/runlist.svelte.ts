@@ -3,6 +3,7 @@ import { api, messageOf } from './api'
 import type { FeedEvent } from './feed'
 import { live } from './live.svelte'
 import { Pace } from './pace'
+import { changed } from './runevents'
 import type { Run } from './types'
 
 const PAGE = 500
@@ -64,10 +65,10 @@ export class RunList {
 
   private apply(events: FeedEvent[]): void {
     for (const event of events) {
-      if (event.project !== this.project || !event.run || !event.kind.startsWith('run.')) continue
+      if (event.project !== this.project || !event.run) continue
       const known = this.byId.get(event.run)
       if (event.kind === 'run.deleted') this.drop(event.run)
-      else if (known) this.byId.set(event.run, { ...known, ...event.data } as Run)
+      else if (known) this.byId.set(event.run, changed(known, event))
       else if (!this.loading) void this.add(event.run)
     }
     this.drawing.ask()

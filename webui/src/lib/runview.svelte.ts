@@ -4,6 +4,7 @@ import { extendCurve, type Curve } from './curves'
 import type { FeedEvent } from './feed'
 import { live } from './live.svelte'
 import { Pace } from './pace'
+import { changed } from './runevents'
 import type { Checkpoint, Command, CommandRequest, Look, MetricSummary, Run, Segment } from './types'
 
 export const MAX_POINTS = 2000
@@ -76,7 +77,7 @@ export class RunView {
         due.has('segments') && this.read('segments', api.segments(this.id)),
         due.has('checkpoints') && this.read('checkpoints', api.checkpoints(this.id)),
         due.has('commands') && this.read('commands', api.commands(this.id)),
-        due.has('looks') ? this.readLooks(-1) : due.has('new looks') && this.readLooks(this.looks.at(-1)?.seq ?? -1),
+        due.has('looks') ? this.readLooks(null) : due.has('new looks') && this.readLooks(this.looks.at(-1)?.seq ?? null),
         (due.has('curves') || due.has('new points')) && this.readMetrics(due.has('curves')),
       ])
       this.error = null
@@ -89,10 +90,10 @@ export class RunView {
     this[field] = await answer
   }
 
-  private async readLooks(after: number): Promise<void> {
-    const looks = after < 0 ? [] : this.looks.slice()
+  private async readLooks(after: number | null): Promise<void> {
+    const looks = after === null ? [] : this.looks.slice()
     for (;;) {
-      const page = await api.looks(this.id, looks.at(-1)?.seq ?? after)
+      const page = await api.looks(this.id, looks.at(-1)?.seq ?? 0)
       looks.push(...page)
       if (page.length < LOOKS_PAGE) break
     }
@@ -126,7 +127,7 @@ export class RunView {
     for (const event of events) {
       if (event.run !== this.id) continue
       this.heardAt = Date.parse(event.at) / 1000
-      if (event.kind.startsWith('run.') && this.run) this.run = { ...this.run, ...event.data } as Run
+      if (this.run) this.run = changed(this.run, event)
       this.ask(...(NEEDS.get(event.kind) ?? ['run']))
     }
   }

@@ -6,7 +6,7 @@ const STREAM = '/api/v1/stream'
 
 export const wires: Wires = {
   async page(after) {
-    const query = after === null ? '?latest=true' : `?after=${after}`
+    const query = after === null ? '' : `?after=${after}`
     const response = await fetch(EVENTS + query, { headers: { accept: 'application/json' } })
     if (response.status === 401) throw new SignedOut()
     if (!response.ok) throw new Error(`the tracker answered ${response.status}`)
