@@ -51,15 +51,6 @@ def make_feed(training: Training, seed: int) -> Feed:
     )
 
 
-def count_examples(part: Any) -> int | None:
-    """Return the number of examples in arrays; None for pipelines, which do not know."""
-    if not isinstance(part, tuple | list) or len(part) not in (2, 3):
-        return None
-    import keras
-
-    return int(keras.tree.flatten(part[0])[0].shape[0])
-
-
 def _feed_arrays(arrays: tuple[Any, ...], batch_size: int, seed: int) -> Feed:
     import tensorflow as tf
 

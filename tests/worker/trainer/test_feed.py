@@ -11,7 +11,7 @@ import pytest
 
 from keepbest.errors import InvalidInput
 from keepbest.training import Training
-from worker.trainer.feed import Feed, count_examples, make_feed
+from worker.trainer.feed import Feed, make_feed
 
 tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: pip install 'keepbest[train]'")
 keras = pytest.importorskip("keras")
@@ -116,9 +116,3 @@ def test_other_data_is_refused(train: Any, message: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         feed_of(train)
     assert message in caught.value.message
-
-
-def test_examples_are_counted_in_arrays_only() -> None:
-    assert count_examples(numbers(10)) == 10
-    assert count_examples(({"a": np.zeros((5, 2))}, np.zeros(5))) == 5
-    assert count_examples(Pairs()) is None

@@ -1,0 +1,180 @@
+"""The training itself: stretches of `model.fit` between looks, and what happens at each batch and each look.
+
+A Keras "epoch" is one stretch between two looks. Going back ends the present `fit`; the next one starts from the
+new position with the functions that are compiled already.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+import keras
+
+from keepbest.contract.runs import RunSpec
+from keepbest.errors import MetricMissing
+from keepbest.keras import direction_of
+from keepbest.looker import Looker
+from keepbest.state import Position
+from keepbest.status import CommandKind
+from keepbest.training import Training
+from worker.trainer.feed import Feed
+from worker.trainer.measure import Ruler
+
+#: At a look, the state is written as `last` when nothing was written for so long: what a crash costs at most.
+CHECKPOINT_SECONDS = 30.0
+#: How often a run without looks still says which step it is at.
+PROGRESS_SECONDS = 2.0
+_ENDLESS = 2**31
+
+
+class Ending(Enum):
+    """Why the loop ended."""
+
+    STOPPED = "the stopper decided"
+    ASKED = "somebody asked to stop"
+    CANCELLED = "somebody cancelled the run"
+    HANDED_BACK = "the worker leaves"
+
+
+class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+    """Trains until something ends it. `hand_back` may be set from outside at any time."""
+
+    def __init__(
+        self,
+        training: Training,
+        feed: Feed,
+        looker: Looker,
+        spec: RunSpec,
+        hand_back: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self.step = 0
+        self._training = training
+        self._feed = feed
+        self._looker = looker
+        self._run = looker.run
+        self._spec = spec
+        self._hand_back = hand_back
+        self._clock = clock
+        self._ruler = Ruler(training.validation)
+        self._ending: Ending | None = None
+        self._began_at = 0
+        self._jumped = False
+        self._written_at = self._said_at = clock()
+
+    @property
+    def position(self) -> Position:
+        per_epoch = self._feed.batches_per_epoch
+        if not per_epoch:
+            return Position(self.step)
+        epoch = int(self.step / per_epoch)
+        return Position(self.step, epoch, int(self.step - epoch * per_epoch))
+
+    def train(self, step: int) -> Ending:
+        """Train from `step` on until something ends it."""
+        self.step = step
+        if self._looker.is_due(step):  # a run that crashed after its last decision
+            self._ending = Ending.STOPPED
+        while self._ending is None:
+            self._jumped = False
+            self._fit_stretches()
+        return self._ending
+
+    # What Keras calls
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._began_at = self.step
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self.step = self._began_at + batch + 1
+        if self._run.has_commands:
+            self._obey()
+        self._take_note()
+        if self._ending is not None or self._jumped or self.step == self._spec.max_steps:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if self._ending is None and not self._jumped and self._is_look_due:
+            self._look(dict(logs or {}))
+        if self._ending is not None:
+            self.model.stop_training = True
+
+    # Stretches
+
+    def _fit_stretches(self) -> None:
+        """Run `fit` up to the next look if the position lies between two, else from look to look."""
+        every = self._spec.validate_every
+        first = every - self.step % every
+        self._training.model.fit(
+            self._feed.batches_from(self.step),
+            steps_per_epoch=first,
+            epochs=1 if first != every else _ENDLESS,
+            shuffle=False,
+            verbose=0,
+            callbacks=[self],
+        )
+
+    @property
+    def _is_look_due(self) -> bool:
+        return self.step % self._spec.validate_every == 0 or self.step == self._spec.max_steps
+
+    def _take_note(self) -> None:
+        """Notice what ends the training between looks: the worker leaves, or the stopper's patience runs out."""
+        if self._hand_back.is_set():
+            self._ending = Ending.HANDED_BACK
+        elif self._ending is None and not self._is_look_due and self._looker.is_due(self.step):
+            if self._looker.judge_silence(self.step).stop:
+                self._ending = Ending.STOPPED
+        elif self._clock() - self._said_at >= PROGRESS_SECONDS:
+            self._said_at = self._clock()
+            self._run.report(step=self.step, epoch=self._feed.epoch_at(self.step))
+
+    def _obey(self) -> None:
+        jump = self._looker.obey(self.position)
+        if jump is not None:
+            self.step = jump.state.step
+            self._jumped = True
+        if self._looker.stop is not None:
+            self._ending = Ending.CANCELLED if self._looker.stop is CommandKind.CANCEL else Ending.ASKED
+
+    # Looks
+
+    def _look(self, trained: dict[str, float]) -> None:
+        began = self._clock()
+        measured = self._ruler.measure(self.model)
+        metrics = {**trained, **{f"val_{name}": value for name, value in measured.values.items()}}
+        value = self._get_value(metrics)
+        decision = self._looker.look(
+            self.position,
+            value,
+            n=measured.n,
+            train=trained.get("loss"),
+            metrics=metrics,
+            epoch=self._feed.epoch_at(self.step),
+            seconds=self._clock() - began,
+        )
+        self._said_at = self._clock()
+        if decision.stop:
+            self._ending = Ending.STOPPED
+        elif decision.improved:
+            self._written_at = self._clock()
+        elif self._clock() - self._written_at >= CHECKPOINT_SECONDS:
+            self._looker.checkpoint(self.position, "last")
+            self._written_at = self._clock()
+
+    def _get_value(self, metrics: Mapping[str, float]) -> float:
+        monitor = self._run.monitor
+        if monitor not in metrics:
+            raise MetricMissing(
+                f"There is no metric {monitor!r}; there are {', '.join(sorted(metrics))}.",
+                field="monitor",
+                hint="Monitor one of these, or add the metric in model.compile(metrics=[...]).",
+            )
+        if not self._run.stopper_state()["policy"]:
+            self._run.set_mode(direction_of(self.model, monitor))
+        return metrics[monitor]

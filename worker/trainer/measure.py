@@ -1,0 +1,74 @@
+"""Measure a model on a part of its data: the same batches, so the same bits, whenever and wherever it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from keepbest.errors import InvalidInput
+
+#: Examples measured at once, as in the tutorial: the result does not depend on it but for the last bits.
+BATCH_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The model's metrics by their plain names, on `n` examples (None where a pipeline does not know)."""
+
+    values: dict[str, float]
+    n: int | None
+
+
+class Ruler:
+    """One part of the data, made ready to be measured on again and again."""
+
+    def __init__(self, part: Any) -> None:
+        self.n = count_examples(part)
+        self._batches = _batch(part)
+
+    def measure(self, model: Any) -> Measured:
+        """Return what `model` does on the whole part."""
+        values = model.evaluate(self._batches, verbose=0, return_dict=True)
+        return Measured({name: float(value) for name, value in values.items()}, self.n)
+
+
+def count_examples(part: Any) -> int | None:
+    """Return the number of examples in arrays; None for pipelines, which do not know."""
+    if not isinstance(part, tuple | list) or len(part) not in (2, 3):
+        return None
+    import keras
+
+    return int(keras.tree.flatten(part[0])[0].shape[0])
+
+
+def walk_and_count(part: Any) -> int:
+    """Return the number of examples by going through all of them where it is not known otherwise."""
+    import keras
+
+    known = count_examples(part)
+    if known is not None:
+        return known
+    batches = (part[index] for index in range(len(part))) if isinstance(part, keras.utils.PyDataset) else part
+    return sum(int(keras.tree.flatten(batch[0])[0].shape[0]) for batch in batches)
+
+
+def _batch(part: Any) -> Any:
+    import keras
+    import tensorflow as tf
+
+    if isinstance(part, keras.utils.PyDataset):
+        return part
+    if isinstance(part, tf.data.Dataset):
+        if int(part.cardinality()) == tf.data.INFINITE_CARDINALITY:
+            raise InvalidInput("The validation or test data never ends.", hint="Leave out .repeat(), or add .take(n).")
+        return part
+    if count_examples(part):
+        return tf.data.Dataset.from_tensor_slices(tuple(part)).batch(BATCH_SIZE).prefetch(1)
+    raise InvalidInput(
+        f"The validation or test data is {_named(part)}.",
+        hint="Give (x, y) arrays with at least one example, a tf.data.Dataset or a Keras PyDataset.",
+    )
+
+
+def _named(part: Any) -> str:
+    return f"a {type(part).__name__}" if not isinstance(part, tuple | list) else f"a tuple of {len(part)}, or empty"

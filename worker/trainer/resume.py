@@ -1,0 +1,59 @@
+"""Where a run goes on: its newest checkpoint, put back into the model that was just built."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from keepbest.checkpoint import Store
+from keepbest.checkpoint.load import Loaded
+from keepbest.contract.checkpoints import Checkpoint
+from keepbest.errors import CheckpointError, NotFound
+from keepbest.run import Run
+from keepbest.state import Position
+
+_log = logging.getLogger("keepbest.trainer")
+
+
+def resume(run: Run, store: Store, wanted: Checkpoint | None, model: Any) -> Position:
+    """Put the state of `wanted` back, or of the newest one that is whole; return the position to go on from.
+
+    Raises NotFound where this worker's store has never seen the run, and CheckpointMismatch where the model is not
+    the one that was trained.
+    """
+    if wanted is None:
+        return Position()
+    loaded = _load(run, store, wanted)
+    if loaded is None:
+        run.branch(0, parent=run.segment)
+        run.report(resume="approximate", resume_note="No checkpoint is whole any more: training begins anew.")
+        return Position()
+    if loaded.manifest.id != wanted.id:
+        run.branch(loaded.step, parent=run.segment, checkpoint=loaded.manifest.id)
+    state = loaded.resume_into(model)
+    _take_up_stopper(run, loaded)
+    _log.info("Going on from checkpoint %s at step %d.", loaded.manifest.id, loaded.step)
+    return state.position
+
+
+def _load(run: Run, store: Store, wanted: Checkpoint) -> Loaded | None:
+    try:
+        return store.load(run.id, wanted.id)
+    except NotFound as error:
+        if not store.checkpoints(run.id):
+            raise NotFound(
+                f"The run goes on from checkpoint {wanted.id}, which is not in this worker's store.",
+                hint=f"Give all workers one store (KEEPBEST_STORE); the checkpoint was written to {wanted.location}.",
+            ) from error
+    except CheckpointError as error:
+        _log.warning("%s", error.message)
+    return store.load_newest(run.id, on_damaged=lambda error: _log.warning("%s", error.message))
+
+
+def _take_up_stopper(run: Run, loaded: Loaded) -> None:
+    manifest = loaded.manifest
+    if not manifest.stopper.get("policy"):
+        return  # it was written before the first look
+    if not run.stopper_state()["policy"] and manifest.mode is not None:
+        run.set_mode(manifest.mode)
+    run.go_on_from(manifest.stopper)

@@ -1,0 +1,141 @@
+"""One run from its build to its end: what `__main__` calls once the process is tied to its agent."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from keepbest.checkpoint import Store
+from keepbest.client import Client
+from keepbest.contract.runs import RunError, TestResult
+from keepbest.contract.workers import Release
+from keepbest.errors import KeepbestError
+from keepbest.looker import Looker
+from keepbest.run import Run
+from keepbest.status import StopReason
+from keepbest.training import Training
+from worker.folder import Job, RunFolder
+from worker.supervisor import FAILED, FINISHED, HANDED_BACK
+from worker.trainer import environment
+from worker.trainer.build import build
+from worker.trainer.feed import Feed, make_feed
+from worker.trainer.loop import Ending, Loop
+from worker.trainer.measure import Ruler, walk_and_count
+from worker.trainer.resume import resume
+from worker.trainer.usercode import describe_error
+
+_log = logging.getLogger("keepbest.trainer")
+
+#: The best must be on disk before the run is called finished; a disk that takes longer is said to have failed.
+DRAIN_SECONDS = 600.0
+#: What is not with the tracker after so long the agent delivers, when the tracker answers again.
+REPORT_SECONDS = 5.0
+
+
+class HandedBack(BaseException):
+    """The worker leaves before training has begun; not an error of anybody's code."""
+
+
+class Trainer:
+    """Trains one run. `hand_back` is set when the worker leaves."""
+
+    def __init__(self, folder: RunFolder, job: Job, client: Client, *, deterministic: bool = True) -> None:
+        self._folder = folder
+        self._job = job
+        self._spec = job.assignment.run.spec
+        self._deterministic = deterministic
+        self.hand_back = threading.Event()
+        self.is_training = False
+        self.run = Run.attach(
+            job.assignment, client, folder.journal, on_lost=self._note_loss, on_end=folder.write_outcome
+        )
+
+    def train(self) -> int:
+        """Return the exit code; how it ended is in the folder by then, and everything said is in the journal."""
+        try:
+            return self._train()
+        except HandedBack:
+            return self._leave()
+        except KeepbestError as error:
+            _log.error("%s", error.message)
+            return self._fail(RunError(code=error.code, message=error.message, hint=error.hint))
+        except BaseException as error:  # whatever the user's code raised, sys.exit included
+            told = describe_error(error, self._folder.code)
+            print(told.traceback or told.message, flush=True)
+            return self._fail(told)
+
+    def _train(self) -> int:
+        environment.prepare(self._spec.seed, deterministic=self._deterministic)
+        training = build(self._spec, code=self._folder.code, data_folder=self._job.data)
+        feed = make_feed(training, self._spec.seed)
+        build_model(training.model, feed)
+        store = Store(self._job.store)
+        looker = self._make_looker(training, feed, store)
+        position = resume(self.run, store, self._job.assignment.resume, training.model)
+        looker.begin(training.model)
+        loop = Loop(training, feed, looker, self._spec, self.hand_back)
+        self.is_training = True
+        return self._conclude(loop.train(position.step), loop, looker, training)
+
+    def _make_looker(self, training: Training, feed: Feed, store: Store) -> Looker:
+        about = environment.describe(self._spec.source, deterministic=self._deterministic)
+        about |= {"data": dict(training.about)} if training.about else {}
+        self.run.report(environment=about, resume="approximate" if feed.note else "exact", resume_note=feed.note)
+        return Looker(self.run, store, environment=about)
+
+    # The end
+
+    def _conclude(self, ending: Ending, loop: Loop, looker: Looker, training: Training) -> int:
+        _log.info("Ended at step %d: %s.", loop.step, ending.value)
+        if ending is Ending.HANDED_BACK:
+            looker.checkpoint(loop.position, "last")
+            looker.close(DRAIN_SECONDS)
+            return self._leave()
+        if ending is Ending.CANCELLED:
+            return self._end(Release(outcome="cancelled", stop_reason=StopReason.USER), FINISHED)
+        looker.close(DRAIN_SECONDS)
+        test = self._measure_test(looker, training)
+        if ending is Ending.ASKED:
+            self.run.finish(StopReason.USER, f"Stopped at step {loop.step}.", test=test, seconds=REPORT_SECONDS)
+        else:
+            self.run.finish(test=test, seconds=REPORT_SECONDS)
+        return FINISHED
+
+    def _measure_test(self, looker: Looker, training: Training) -> TestResult | None:
+        """Come back to the best, then measure the test set: once, and nothing is chosen by it."""
+        best = looker.restore_best()
+        if best is None or training.test is None:
+            return None
+        measured = Ruler(training.test).measure(training.model)
+        _log.info("Test set at step %d: %s", best.step, measured.values)
+        n = measured.n if measured.n is not None else walk_and_count(training.test)
+        return TestResult(step=best.step, n=n, values=measured.values, checkpoint=best.id)
+
+    def _fail(self, error: RunError) -> int:
+        self.run.report(error=error)
+        message = error.message[:2000]
+        release = Release(outcome="failed", stop_reason=StopReason.ERROR, stop_message=message, error=error)
+        return self._end(release, FAILED)
+
+    def _leave(self) -> int:
+        return self._end(Release(outcome="handed_back", stop_message="The worker left."), HANDED_BACK)
+
+    def _end(self, release: Release, code: int) -> int:
+        self.run.end(release, seconds=REPORT_SECONDS)
+        return code
+
+    def _note_loss(self, error: KeepbestError) -> None:
+        """The run is somebody else's now: stop as soon as possible. The agent learns it by itself."""
+        _log.error("The run is no longer ours: %s", error.message)
+        self.hand_back.set()
+
+
+def build_model(model: Any, feed: Feed) -> None:
+    """Give a model that was built without an input shape its variables, by the first batch."""
+    if model.built:
+        return
+    import keras
+
+    batch = next(iter(feed.batches_from(0)))
+    model(keras.tree.map_structure(lambda leaf: leaf[:1], batch[0]))
