@@ -220,13 +220,13 @@ class Run(Logbook):
             stop_message=message or (stopped.message if stopped else None),
             test=test,
         )
-        return self._end(release, seconds)
+        return self.end(release, seconds)
 
     def fail(self, error: BaseException, *, seconds: float = DRAIN_SECONDS) -> bool:
         """End the run as failed, with the error and its traceback."""
         described = describe_error(error)
         self.report(error=described)
-        return self._end(_failure(described), seconds)
+        return self.end(_failure(described), seconds)
 
     def end_with(self, error: BaseException | None) -> bool:
         """End the run the way a block or a script ended: Ctrl-C cancels, any other exception fails, none finishes."""
@@ -234,7 +234,7 @@ class Run(Logbook):
             return self.finish()
         if isinstance(error, KeyboardInterrupt):
             message = "Interrupted from the keyboard."
-            return self._end(Release(outcome="cancelled", stop_reason=StopReason.USER, stop_message=message), 10.0)
+            return self.end(Release(outcome="cancelled", stop_reason=StopReason.USER, stop_message=message), 10.0)
         return self.fail(error)
 
     def end_at_exit(self) -> None:
@@ -260,7 +260,8 @@ class Run(Logbook):
                 self.answer(command, "refused", "This script keeps no snapshots; use keepbest.KeepBest in model.fit.")
         return decision
 
-    def _end(self, release: Release, seconds: float) -> bool:
+    def end(self, release: Release, seconds: float) -> bool:
+        """End the run in the words of `release`; a run ends once."""
         if self._ended or os.getpid() != self._pid:  # a forked child has no threads: the run is its parent's
             return True
         self._ended = True
