@@ -68,7 +68,7 @@ def list_workers(conn: Connection, *, silent_seconds: float, now: datetime) -> l
     """Return every worker known, the last heard first."""
     rows = conn.execute(_select().order_by(models.Worker.gone_at.is_not(None), models.Worker.heard_at.desc())).all()
     busy = select(models.Run.worker_id, func.count()).where(models.Run.state.in_(HELD)).group_by(models.Run.worker_id)
-    counts: dict[str | None, int] = dict(conn.execute(busy).tuples().all())
+    counts: dict[str | None, int] = {row[0]: row[1] for row in conn.execute(busy)}
     return [show_worker(row, counts.get(row.id, 0), silent_seconds, now) for row in rows]
 
 
