@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Double, and_, extract, func, literal, not_, or_, select, tuple_
@@ -22,24 +22,22 @@ from tracker.models import Run
 from tracker.store import cursors, projects
 from tracker.store.runs import RunRow, select_runs, show_run
 
-#: What runs can be sorted by.
-SORTS: dict[str, Any] = {
-    "created": Run.pk,
-    "number": Run.number,
-    "updated": Run.updated_at,
-    "name": Run.name,
-    "state": Run.state,
-    "worker": Run.worker_name,
-    "step": Run.step,
-    "last": Run.last_value,
-    "last_value": Run.last_value,
-    "best": Run.best_value,
-    "best_value": Run.best_value,
-    "patience": Run.patience_left,
+#: What runs can be sorted by, and the kind of value that a cursor holds of it.
+SORTS: dict[str, tuple[Any, type]] = {
+    "created": (Run.pk, int),
+    "number": (Run.number, int),
+    "updated": (Run.updated_at, datetime),
+    "name": (Run.name, str),
+    "state": (Run.state, str),
+    "worker": (Run.worker_name, str),
+    "step": (Run.step, int),
+    "last": (Run.last_value, float),
+    "last_value": (Run.last_value, float),
+    "best": (Run.best_value, float),
+    "best_value": (Run.best_value, float),
+    "patience": (Run.patience_left, int),
+    "duration": (None, float),  # an expression that each database has its own words for
 }
-#: Sorted by an expression that each database has its own words for.
-DURATION = "duration"
-_FLOATS = {"last", "last_value", "best", "best_value", DURATION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def list_runs(conn: Connection, wanted: Wanted, *, cursor: str | None, limit: in
     """Return one page of runs; `total` counts all that are wanted, and comes with the first page only."""
     column = _column(conn, wanted.sort)
     conditions = _conditions(conn, wanted)
-    place = cursors.read(cursor, wanted.key, 3) if cursor else None
+    place = _read_cursor(wanted, cursor) if cursor else None
     rows = _read_rows(conn, wanted, column, conditions, place, limit + 1)
     total = None if cursor else _count(conn, conditions)
     more = _write_cursor(wanted, rows[limit - 1]) if len(rows) > limit else None
@@ -70,11 +68,10 @@ def list_runs(conn: Connection, wanted: Wanted, *, cursor: str | None, limit: in
 
 
 def _column(conn: Connection, sort: str) -> Any:
-    if sort == DURATION:
-        return _duration(conn)
     if sort not in SORTS:
-        raise InvalidInput(f"Runs cannot be sorted by {sort!r}.", field="sort", hint=nearest(sort, [*SORTS, DURATION]))
-    return SORTS[sort]
+        raise InvalidInput(f"Runs cannot be sorted by {sort!r}.", field="sort", hint=nearest(sort, SORTS))
+    column = SORTS[sort][0]
+    return _duration(conn) if column is None else column
 
 
 def _duration(conn: Connection) -> Any:
@@ -103,7 +100,7 @@ def _read_rows(
     conn: Connection, wanted: Wanted, column: Any, conditions: list[ColumnElement[bool]], place: Any, limit: int
 ) -> list[RunRow]:
     part, value, pk = place or (0, None, 0)
-    present = column <= math.inf if wanted.sort in _FLOATS else column.is_not(None)  # NaN is above every number
+    present = column <= math.inf if SORTS[wanted.sort][1] is float else column.is_not(None)  # NaN is above every number
     found = select_runs().add_columns(column.label("sorted_by")).where(*conditions)
     rows: list[RunRow] = []
     if part == 0:
@@ -117,7 +114,7 @@ def _read_rows(
 
 
 def _after(wanted: Wanted, column: Any, value: Any, pk: int) -> ColumnElement[bool]:
-    here = tuple_(literal(_read_value(wanted.sort, value), column.type), literal(pk))
+    here = tuple_(literal(value, column.type), literal(pk))
     row = tuple_(column, Run.pk)
     return row < here if wanted.order == "desc" else row > here
 
@@ -130,6 +127,13 @@ def _count(conn: Connection, conditions: list[ColumnElement[bool]]) -> int:
     return conn.execute(select(func.count()).select_from(Run).where(and_(*conditions))).scalar_one()
 
 
+def _read_cursor(wanted: Wanted, cursor: str) -> tuple[int, Any, int]:
+    part, value, pk = cursors.read(cursor, wanted.key, 3)
+    if part not in (0, 1) or type(pk) is not int or abs(pk) >= 2**63:
+        raise cursors.refuse()
+    return part, _read_value(SORTS[wanted.sort][1], value) if part == 0 else None, pk
+
+
 def _write_cursor(wanted: Wanted, row: RunRow) -> str:
     value = row.sorted_by
     lacks = value is None or (isinstance(value, float) and math.isnan(value))
@@ -137,12 +141,13 @@ def _write_cursor(wanted: Wanted, row: RunRow) -> str:
     return cursors.write(wanted.key, [1, None, row.pk] if lacks else [0, shown, row.pk])
 
 
-def _read_value(sort: str, value: Any) -> Any:
-    wants = datetime if sort == "updated" else SORTS[sort].type.python_type if sort in SORTS else float
-    try:
-        value = datetime.fromisoformat(value) if wants is datetime else value
-    except (ValueError, TypeError):
-        raise cursors.refuse() from None
-    if not isinstance(value, (wants, int) if wants is float else wants):
+def _read_value(kind: type, value: Any) -> Any:
+    if kind is datetime and isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        except ValueError:
+            raise cursors.refuse() from None
+    fits = isinstance(value, (int, float) if kind is float else kind) and kind is not datetime
+    if not fits or (isinstance(value, int) and abs(value) >= 2**63):
         raise cursors.refuse()
     return value

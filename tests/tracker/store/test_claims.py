@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, update
 
+from keepbest.contract.workers import Claim
 from keepbest.errors import Conflict, InvalidInput, NotFound
 from tests.support.store import (
     CNN,
@@ -21,15 +22,14 @@ from tests.support.store import (
     submit,
     submit_external,
 )
-from tracker.models import Checkpoint
+from tracker.models import Checkpoint, Run
 from tracker.store import claims, runs
-from tracker.store.claims import Claim
 
 
 def ask(conn: Connection, worker: str) -> str | None:
     """Return the id of the run that this worker gets."""
     found = claims.claim(conn, Claim(worker=worker), user="worker", seconds=30, now=NOW)
-    return found and found.run.id
+    return found.run.id if found else None
 
 
 def test_the_oldest_of_the_highest_priority_comes_first(conn: Connection) -> None:
@@ -73,8 +73,7 @@ def test_a_run_goes_only_to_a_worker_that_can_train_it(
 
 def test_code_goes_to_no_worker_that_refuses_it(conn: Connection) -> None:
     run = submit(conn, source={"kind": "external"})
-    table = runs.Run
-    conn.execute(update(table).where(table.pk == run.pk).values(source_kind="code"))
+    conn.execute(update(Run).where(Run.pk == run.pk).values(source_kind="code"))
     assert ask(conn, hello(conn, recipes_only=True)) is None
     assert ask(conn, hello(conn, recipes=[])) == run.id
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
 
+from keepbest.contract.commands import CancelRequest
+from keepbest.contract.workers import Assignment, Claim
 from keepbest.errors import LeaseLost
 from tests.support.store import (
     LEASE_SECONDS,
@@ -22,13 +24,9 @@ from tests.support.store import (
 )
 from tracker.models import Lease
 from tracker.store import claims, commands, leases, runs, workers
-from tracker.store.claims import Claim
-from tracker.store.runs import RunRow
-
-Ends = Callable[[Connection], RunRow]
 
 
-def claimed(conn: Connection, **asked: object) -> claims.Assignment:
+def claimed(conn: Connection, **asked: Any) -> Assignment:
     submit(conn, **asked)
     return claim(conn)
 
@@ -57,7 +55,7 @@ def test_another_runs_token_is_refused(conn: Connection) -> None:
 def test_renewing_prolongs_the_lease_and_brings_commands(conn: Connection) -> None:
     taken = claimed(conn)
     run = runs.get_run(conn, taken.run.id)
-    commands.request_command(conn, run, commands.CancelRequest(), user="ada", now=NOW)
+    commands.request_command(conn, run, CancelRequest(), user="ada", now=NOW)
     renewal = leases.renew(conn, run, taken.lease.token, seconds=LEASE_SECONDS, now=later(20))
     assert renewal.expires_at == later(50)
     assert [command.kind for command in renewal.commands] == ["cancel"]
@@ -81,12 +79,11 @@ def test_an_expired_run_queues_again_and_the_next_worker_takes_it(conn: Connecti
     assert (queued.state, queued.worker_id, queued.worker_name, queued.attempt) == ("queued", None, None, 1)
     second = claim(conn, now=later(32))
     assert (second.run.id, second.attempt, second.run.worker) == (first.run.id, 2, "mill")
-    for say in (leases.renew, lambda *args, seconds, now: leases.release(*args, RELEASE, user="w", now=now)):
-        with pytest.raises(LeaseLost, match=r"ended \(expired\); the run is leased now"):
-            say(conn, runs.get_run(conn, first.run.id), first.lease.token, seconds=30, now=later(33))
-
-
-RELEASE = leases.contract.Release(outcome="finished")
+    run = runs.get_run(conn, first.run.id)
+    with pytest.raises(LeaseLost, match=r"ended \(expired\); the run is leased now"):
+        leases.renew(conn, run, first.lease.token, seconds=30, now=later(33))
+    with pytest.raises(LeaseLost):
+        release(conn, first, "finished", now=later(33))
 
 
 def test_a_late_worker_gets_its_run_back_while_nobody_else_took_it(conn: Connection) -> None:
