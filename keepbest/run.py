@@ -83,8 +83,8 @@ class Run(Logbook):
         Opens a journal of its own below `journal_dir` (an agent sends what is left of it with
         `keepbest.journal.drain_left_over(journal_dir, client)`, under the same lease) and the assignment's next
         segment, which makes the run `running`. Give it `Client(…, timeout_seconds=5, retries=0)`: one thread both
-        sends and journals, and it tries again in its own time. Renewing and releasing the lease stay with the caller: `finish` and `fail` send everything, then
-        call `on_end` with the Release that says how it ended.
+        sends and journals, and it tries again in its own time. Renewing and releasing the lease stay with the caller:
+        `finish` and `fail` send everything, then call `on_end` with the Release that says how it ended.
 
         Then, in this order:
         - `run.set_mode(...)` where the spec says `auto`;

@@ -10,13 +10,13 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from keepbest.client import Client
-from keepbest.contract import runs as contract
 from keepbest.contract.base import new_id
-from keepbest.contract.policies import PolicySpec
 from keepbest.contract.runs import ExternalSource, RunRequest
 from keepbest.contract.workers import Assignment, Claim, Release
-from keepbest.errors import Busy, Conflict, KeepbestError, Unreachable
+from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, Unreachable
 from keepbest.journal import About, Journal, drain_left_over
 from keepbest.judge import Judge
 from keepbest.offline import keep_outcome, keep_request
@@ -59,14 +59,14 @@ def init(
     Raises InvalidInput for a wrong argument, and what the tracker raises when it refuses the run.
     """
     settings = settings or load(folder=Path(dir) if dir is not None else None)
-    request = RunRequest(
+    request = _check_request(
         project=project or settings.project,
         name=name,
         source=ExternalSource(),
         parameters=to_json(config or {}),
         monitor=monitor,
-        mode=contract.Mode(mode),
-        stopper=PolicySpec.model_validate(_spec_of(stopper)),
+        mode=mode,
+        stopper=_spec_of(stopper),
         max_steps=max_steps,
         seed=seed,
         tags=list(tags),
@@ -77,6 +77,15 @@ def init(
     if settings.mode == "offline":
         return _begin_offline(request, settings.dir)
     return _begin_online(request, resume or settings.run_id, settings)
+
+
+def _check_request(**fields: Any) -> RunRequest:
+    try:
+        return RunRequest.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise InvalidInput(f"{field}: {first['msg']}, but got {first['input']!r:.100}.", field=field) from None
 
 
 def _begin_online(request: RunRequest, resume: str | None, settings: Settings) -> Run:

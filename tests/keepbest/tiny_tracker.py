@@ -31,6 +31,7 @@ class TinyTracker:
         self.requests: list[str] = []
         self.releases: list[dict[str, Any]] = []
         self.renewals = 0
+        self.lease = dict(LEASE)
         self.commands: list[dict[str, Any]] = []
         self.specs: dict[str, dict[str, Any]] = {}
         self.error: dict[str, Any] | None = None  # the answer to every batch, while set
@@ -106,7 +107,7 @@ class TinyTracker:
 
     def claim(self, body: bytes) -> tuple[int, Any]:
         run = json.loads(body)["run"]
-        return 200, {"run": self.run(run), "lease": LEASE, "attempt": 1, "next_segment": 0}
+        return 200, {"run": self.run(run), "lease": self.lease, "attempt": 1, "next_segment": 0}
 
     def renew(self, body: bytes, run: str) -> tuple[int, Any]:
         self.renewals += 1

@@ -1,0 +1,443 @@
+"""A run as scripts and trainers use it, against a small real tracker, offline, and heard by nobody."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import keepbest
+from keepbest.contract.checkpoints import Checkpoint
+from keepbest.errors import Busy, InvalidInput, PolicyError
+from keepbest.journal import drain_left_over
+from keepbest.offline import find_offline, send_offline
+from keepbest.run import Run
+from keepbest.start import init
+from keepbest.status import StopReason
+from keepbest.stopping import Patience
+from tests.keepbest.tiny_tracker import NOW, TinyTracker, assignment, error, settings_of, tiny_tracker
+from tests.support.processes import Processes, wait_until
+
+
+@pytest.fixture
+def tracker() -> Iterator[TinyTracker]:
+    with tiny_tracker() as tracker:
+        yield tracker
+
+
+def begin(folder: Path, tracker: TinyTracker, **arguments: Any) -> Run:
+    given = {"monitor": "val_accuracy", "mode": "max", "stopper": "patience(checks=2)", **arguments}
+    return init(settings=settings_of(folder, tracker.url), **given)
+
+
+def attach(folder: Path, tracker: TinyTracker, **given: Any) -> Run:
+    return Run.attach(assignment(**given), tracker.client(), folder)
+
+
+# A script's own run
+
+
+def test_a_scripts_run_from_beginning_to_end(tmp_path: Path, tracker: TinyTracker) -> None:
+    with begin(tmp_path, tracker, project="digits", config={"rate": np.float32(0.5), "units": (1, 2)}) as run:
+        for step in range(1, 10):
+            run.log({"loss": 1 / step}, step=step)
+            if run.look(step, min(step, 3) / 10, n=100, metrics={"val_loss": 0.5}).stop:
+                break
+    spec = tracker.specs[run.id]
+    assert (spec["project"], spec["parameters"]) == ("digits", {"rate": 0.5, "units": [1, 2]})
+    assert spec["source"]["kind"] == "external"
+    assert tracker.points("loss") == [(step, 1 / step) for step in range(1, 6)]
+    assert tracker.points("val_accuracy") == [(1, 0.1), (2, 0.2), (3, 0.3), (4, 0.3), (5, 0.3)]
+    (release,) = tracker.releases
+    assert (release["outcome"], release["stop_reason"]) == ("finished", "patience")
+    assert release["stop_message"].startswith("Stop at step 5: no improvement for 2 checks")
+    assert list((tmp_path / "journals").glob("*/*")) == []
+
+
+def test_every_look_is_a_row_of_the_ledger(tmp_path: Path, tracker: TinyTracker) -> None:
+    with begin(tmp_path, tracker) as run:
+        run.look(1, 0.5, n=100, epoch=0.5, metrics={"val_loss": 0.25})
+        run.look(2, math.nan)
+    first, second = tracker.said("looks")
+    assert (first["step"], first["value"], first["n"], first["epoch"]) == (1, 0.5, 100, 0.5)
+    assert first["metrics"] == {"val_accuracy": 0.5, "val_loss": 0.25}
+    assert first["decision"]["best_step"] == 1
+    assert first["decision"]["verdicts"][0]["policy"] == "patience"
+    assert second["value"] == "NaN"
+    assert (second["decision"]["wait"], second["decision"]["patience_left"]) == (1, 1)
+
+
+def test_the_first_segment_and_the_machine_are_told_at_once(tmp_path: Path, tracker: TinyTracker) -> None:
+    with begin(tmp_path, tracker):
+        wait_until(lambda: tracker.said("segments"), what="the segment")
+    (segment,) = tracker.said("segments")
+    assert (segment["number"], segment["reason"], segment["start_step"]) == (0, "start", 0)
+    ((first, _), *_) = next(iter(tracker.batches.values()))
+    assert "pid" in first["progress"]["environment"]
+
+
+def test_an_exception_fails_the_run_with_its_traceback(tmp_path: Path, tracker: TinyTracker) -> None:
+    with pytest.raises(ZeroDivisionError), begin(tmp_path, tracker):
+        print(1 / 0)
+    (release,) = tracker.releases
+    assert (release["outcome"], release["stop_reason"]) == ("failed", "error")
+    assert release["error"]["message"] == "ZeroDivisionError: division by zero"
+    assert "print(1 / 0)" in release["error"]["traceback"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "outcome"),
+    [
+        (KeyboardInterrupt(), "cancelled"),
+        (SystemExit(0), "finished"),
+        (SystemExit(), "finished"),
+        (SystemExit(3), "failed"),
+    ],
+)
+def test_how_a_block_ends(tmp_path: Path, tracker: TinyTracker, raised: BaseException, outcome: str) -> None:
+    with pytest.raises(type(raised)), begin(tmp_path, tracker):
+        raise raised
+    assert [release["outcome"] for release in tracker.releases] == [outcome]
+
+
+def test_a_run_ends_once(tmp_path: Path, tracker: TinyTracker) -> None:
+    with begin(tmp_path, tracker) as run:
+        assert run.finish(StopReason.USER, "enough")
+    assert [(release["stop_reason"], release["stop_message"]) for release in tracker.releases] == [("user", "enough")]
+
+
+def test_a_stop_from_the_dashboard_ends_the_loop(tmp_path: Path, tracker: TinyTracker) -> None:
+    with begin(tmp_path, tracker) as run:
+        asked = {"run": run.id, "state": "requested", "requested_by": "ada", "requested_at": NOW}
+        tracker.commands = [{"id": "000000000001", "kind": "roll_back", **asked}]
+        tracker.commands.append({"id": "000000000002", "kind": "stop", **asked})
+        wait_until(lambda: len(run._commands) == 2, what="the commands")
+        decision = run.look(1, 0.5)
+    assert (decision.stop, decision.reason) == (True, StopReason.USER)
+    assert [(told["id"], told["state"]) for told in tracker.said("commands")] == [
+        ("000000000001", "refused"),
+        ("000000000002", "done"),
+    ]
+
+
+def test_the_lease_is_renewed_until_the_end(
+    tmp_path: Path, tracker: TinyTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(tracker.lease, "lease_seconds", 0.06)
+    with begin(tmp_path, tracker):
+        wait_until(lambda: tracker.renewals >= 2, what="two renewals")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"stopper": "pacience(3)"}, "stopper.name"),
+        ({"stopper": {"name": "patience", "params": {"checks": 0}}}, "stopper.params.checks"),
+        ({"mode": "up"}, "mode"),
+        ({"project": "../etc"}, "project"),
+        ({"max_steps": 0}, "max_steps"),
+        ({"monitor": ""}, "monitor"),
+    ],
+)
+def test_wrong_arguments_are_named(tmp_path: Path, tracker: TinyTracker, arguments: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        begin(tmp_path, tracker, **arguments)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "stopper", ["3checks", {"name": "patience", "params": {"checks": 3}}, Patience(mode="max", checks=3)]
+)
+def test_a_stopper_in_any_form(tmp_path: Path, tracker: TinyTracker, stopper: Any) -> None:
+    with begin(tmp_path, tracker, mode="max", stopper=stopper) as run:
+        assert run.look(1, 0.5).patience_left == 3
+
+
+def test_a_mode_that_nobody_knows_is_asked_for_at_the_first_look(tmp_path: Path, tracker: TinyTracker) -> None:
+    with begin(tmp_path, tracker, mode="auto") as run:
+        with pytest.raises(InvalidInput, match="which way"):
+            run.look(1, 0.5)
+        run.set_mode("min")
+        assert run.look(1, 0.5).improved
+        with pytest.raises(InvalidInput, match="'min', not 'max'"):
+            run.set_mode("max")
+
+
+# What may be logged
+
+
+def test_numbers_of_all_kinds_are_logged(tmp_path: Path, tracker: TinyTracker) -> None:
+    with begin(tmp_path, tracker) as run:
+        run.log({"a": 1, "b": True, "c": np.float32(0.5), "d": np.array(2), "e": math.nan}, step=np.int64(3))
+        run.log({"a": 2})
+    assert tracker.points("a") == [(3, 1.0), (4, 2.0)]
+    assert [tracker.points(key)[0][1] for key in "bcd"] == [1.0, 0.5, 2.0]
+    assert math.isnan(tracker.points("e")[0][1])
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [{"bad": "text"}, {"bad": [1, 2]}, {"": 1}, {"x" * 201: 1}, {"a\nb": 1}, {"\ud800": 1}, {3: 1}, {"bad": 10**400}],
+)
+def test_what_cannot_be_logged_is_left_out_with_one_warning(
+    tmp_path: Path, tracker: TinyTracker, metrics: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with begin(tmp_path, tracker) as run:
+        run.log({**metrics, "good": 1.0}, step=1)
+        run.log({**metrics, "good": 2.0}, step=2)
+    assert tracker.points("good") == [(1, 1.0), (2, 2.0)]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("step", [-1, 1.5, "3", 2**53 + 1])
+def test_a_step_is_a_whole_number(tmp_path: Path, tracker: TinyTracker, step: Any) -> None:
+    with begin(tmp_path, tracker, mode="max") as run, pytest.raises(InvalidInput, match="step"):
+        run.log({"a": 1.0}, step=step)
+
+
+def test_a_missing_value_is_no_point_and_no_metric_is_given_up_for_it(tmp_path: Path, tracker: TinyTracker) -> None:
+    with begin(tmp_path, tracker) as run:
+        run.log({"a": None}, step=1)
+        run.log({"a": 0.5}, step=2)
+        run.log({"a": None}, step=3)
+    assert tracker.points("a") == [(2, 0.5)]
+
+
+# Without a tracker
+
+
+def test_disabled_judges_and_tells_nobody(tmp_path: Path, tracker: TinyTracker) -> None:
+    with quiet(tmp_path, tracker, "disabled") as run:
+        run.log({"a": 1.0}, step=1)
+        assert [run.look(step, 0.5).stop for step in (1, 2, 3)] == [False, False, True]
+    assert tracker.requests == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def quiet(folder: Path, tracker: TinyTracker, how: str) -> Run:
+    stopper = "patience(checks=2)"
+    return init(settings=settings_of(folder, tracker.url, how), monitor="val_accuracy", mode="max", stopper=stopper)
+
+
+def test_an_offline_run_is_sent_later_and_leaves_nothing(tmp_path: Path, tracker: TinyTracker) -> None:
+    with quiet(tmp_path, tracker, "offline") as run:
+        run.log({"loss": 0.5}, step=1)
+        run.look(1, 0.5)
+    assert tracker.requests == []
+    (folder,) = find_offline(tmp_path / "offline")
+    send_offline(folder, tracker.client())
+    assert tracker.points("loss") == [(1, 0.5)]
+    assert [release["outcome"] for release in tracker.releases] == ["finished"]
+    assert find_offline(tmp_path / "offline") == []
+
+
+def test_sending_an_offline_run_may_fail_and_be_done_again(tmp_path: Path, tracker: TinyTracker) -> None:
+    with quiet(tmp_path, tracker, "offline") as run:
+        run.log({"loss": 0.5}, step=1)
+    (folder,) = find_offline(tmp_path / "offline")
+    tracker.error = error("busy")
+    with pytest.raises(Busy):
+        send_offline(folder, tracker.client())
+    tracker.error = None
+    send_offline(folder, tracker.client())
+    assert len(tracker.specs) == 1
+    assert tracker.points("loss") == [(1, 0.5)]
+
+
+def test_a_living_offline_run_is_left_alone(tmp_path: Path, tracker: TinyTracker) -> None:
+    with quiet(tmp_path, tracker, "offline"):
+        (folder,) = find_offline(tmp_path / "offline")
+        with pytest.raises(Busy):
+            send_offline(folder, tracker.client())
+
+
+def test_no_tracker_at_the_start_means_offline_with_a_warning(
+    tmp_path: Path, tracker: TinyTracker, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracker.down()
+    with begin(tmp_path, tracker) as run:
+        run.log({"loss": 0.5}, step=1)
+    assert "kept offline" in caplog.text
+    tracker.up()
+    send_offline(*find_offline(tmp_path / "offline"), tracker.client())
+    assert tracker.points("loss") == [(1, 0.5)]
+
+
+def test_no_tracker_at_the_end_keeps_the_rest(
+    tmp_path: Path, tracker: TinyTracker, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = begin(tmp_path, tracker)
+    wait_until(lambda: tracker.said("segments"), what="the first batch")
+    tracker.down()
+    run.log({"loss": 0.5}, step=1)
+    assert not run.finish(seconds=0.2)
+    assert "is kept in" in caplog.text
+    tracker.up()
+    assert drain_left_over(tmp_path / "journals" / run.id, tracker.client()).sent == 1
+    assert tracker.points("loss") == [(1, 0.5)]
+
+
+def test_the_next_script_sends_what_a_dead_one_left(tmp_path: Path, tracker: TinyTracker) -> None:
+    run = begin(tmp_path, tracker)
+    wait_until(lambda: tracker.said("segments"), what="the first batch")
+    tracker.down()
+    run.log({"loss": 0.5}, step=1)
+    run.finish(seconds=0.1)
+    tracker.up()
+    with begin(tmp_path, tracker):
+        wait_until(lambda: tracker.points("loss"), what="what was left over")
+
+
+# A worker's trainer
+
+
+def test_a_resumed_run_opens_the_next_segment_where_it_goes_on(tmp_path: Path, tracker: TinyTracker) -> None:
+    resume = checkpoint(step=300)
+    run = attach(tmp_path, tracker, next_segment=4, parent_segment=3, resume=resume, attempt=2)
+    run.log({"loss": 0.5})
+    run.finish()
+    (segment,) = tracker.said("segments")
+    told = (segment["number"], segment["parent"], segment["reason"], segment["start_step"], segment["checkpoint"])
+    assert told == (4, 3, "resume", 300, resume.id)
+    assert tracker.points("loss") == [(301, 0.5)]
+
+
+def test_the_stopper_goes_on_where_the_checkpoint_was(tmp_path: Path, tracker: TinyTracker) -> None:
+    first = attach(tmp_path / "a", tracker)
+    first.look(1, 0.5)
+    first.look(2, 0.4)
+    kept = json.loads(json.dumps(first.stopper_state()))
+    first.finish()
+    second = attach(tmp_path / "b", tracker, next_segment=1, parent_segment=0, resume=checkpoint(step=2))
+    second.go_on_from(kept)
+    decision = second.look(3, 0.4)
+    second.finish()
+    assert (decision.stop, decision.best_step, decision.wait) == (True, 1, 2)
+
+
+def test_the_training_time_goes_on_too(tmp_path: Path, tracker: TinyTracker) -> None:
+    run = attach(tmp_path, tracker, stopper="max_seconds(100)")
+    assert not run.look(1, 0.5).stop
+    run.go_on_from({**run.stopper_state(), "seconds": 100.0})
+    decision = run.look(2, 0.5)
+    run.finish()
+    assert decision.reason is StopReason.MAX_SECONDS
+
+
+def test_another_policys_state_is_refused(tmp_path: Path, tracker: TinyTracker) -> None:
+    run = attach(tmp_path, tracker)
+    with pytest.raises(PolicyError):
+        run.go_on_from({"policy": {"policy": "max_steps@1"}, "seconds": 0.0})
+    run.finish()
+
+
+def test_a_roll_back_branches_and_takes_the_stopper_along(tmp_path: Path, tracker: TinyTracker) -> None:
+    run = attach(tmp_path, tracker)
+    run.look(1, 0.5)
+    kept = run.stopper_state()
+    run.look(2, 0.4)
+    assert run.branch(1, parent=0, state=kept) == 1
+    assert not run.look(2, 0.45).stop  # another value at step 2: another branch, not a contradiction
+    run.finish()
+    assert [(look["segment"], look["step"], look["value"]) for look in tracker.said("looks")] == [
+        (0, 1, 0.5),
+        (0, 2, 0.4),
+        (1, 2, 0.45),
+    ]
+    assert [(s["number"], s["reason"], s["start_step"]) for s in tracker.said("segments")] == [
+        (0, "start", 0),
+        (1, "roll_back", 1),
+    ]
+
+
+def test_the_deadline_counts_max_steps_in(tmp_path: Path, tracker: TinyTracker) -> None:
+    run = attach(tmp_path, tracker, stopper="1000steps", max_steps=900)
+    assert run.deadline() == 900
+    decision = run.judge_look(900, None)
+    run.finish()
+    assert (decision.stop, decision.reason) == (True, StopReason.MAX_STEPS)
+    assert not tracker.releases  # the lease is the agent's
+
+
+def test_checkpoints_and_answers_are_told(tmp_path: Path, tracker: TinyTracker) -> None:
+    run = attach(tmp_path, tracker)
+    size: dict[str, Any] = {"size_bytes": 10, "written_bytes": 5, "location": "/store", "digest": "0" * 64}
+    run.checkpoint_durable("000000000001", step=3, kind="best", value=0.5, **size)
+    run.checkpoint_dropped("000000000002", "a newer one came")
+    run.report(resume="exact")
+    run.finish()
+    (durable,), (dropped,) = tracker.said("checkpoints"), tracker.said("dropped")
+    assert (durable["id"], durable["segment"], durable["step"], durable["value"]) == ("000000000001", 0, 3, 0.5)
+    assert dropped["reason"] == "a newer one came"
+
+
+def checkpoint(step: int) -> Checkpoint:
+    about = {"id": "0000000000cc", "run": "0000000000aa", "segment": 3, "step": step, "kind": "best"}
+    size = {"digest": "0" * 64, "size_bytes": 1, "written_bytes": 1, "location": "/store"}
+    return Checkpoint.model_validate({**about, **size, "state": "durable", "at": NOW})
+
+
+# Killed
+
+
+SCRIPT = """
+import os, sys, time
+import keepbest
+run = keepbest.init(monitor="val_accuracy", mode="max", dir=sys.argv[1])
+for step in range(1, 10**9):
+    run.log({"loss": 0.5}, step=step)
+    if step % 1000 == 0:
+        print(step, flush=True)
+        time.sleep(0.01)
+"""
+
+
+def test_a_killed_script_loses_no_more_than_what_it_had_just_logged(
+    tmp_path: Path, tracker: TinyTracker, processes: Processes
+) -> None:
+    process = processes.start(sys.executable, "-c", SCRIPT, tmp_path, KEEPBEST_URL=tracker.url, KEEPBEST_TOKEN="t")
+    process.wait_until(lambda: tracker.points("loss"), what="the first points")
+    tracker.down()
+    before = process.output.count("\n")
+    process.wait_until(lambda: process.output.count("\n") > before + 100, what="a second without a tracker")
+    process.send(signal.SIGKILL)
+    process.wait()
+    tracker.up()
+    for folder in (tmp_path / "journals").iterdir():
+        drain_left_over(folder, tracker.client())
+    steps = [step for step, _ in tracker.points("loss")]
+    assert steps == list(range(1, len(steps) + 1))  # nothing twice, nothing missing in between
+    assert len(steps) > 1000 * (before + 20)
+
+
+def test_a_script_that_forgets_to_finish_is_finished(
+    tmp_path: Path, tracker: TinyTracker, processes: Processes
+) -> None:
+    text = "import sys, keepbest; keepbest.init(dir=sys.argv[1]).log({'loss': 0.5}, step=1)"
+    process = processes.start(sys.executable, "-c", text, tmp_path, KEEPBEST_URL=tracker.url, KEEPBEST_TOKEN="t")
+    assert process.wait() == 0, process.output
+    assert [release["outcome"] for release in tracker.releases] == ["finished"]
+    assert tracker.points("loss") == [(1, 0.5)]
+
+
+def test_a_script_that_raises_outside_a_block_is_failed(
+    tmp_path: Path, tracker: TinyTracker, processes: Processes
+) -> None:
+    text = "import sys, keepbest; keepbest.init(dir=sys.argv[1]); raise ValueError('boom')"
+    process = processes.start(sys.executable, "-c", text, tmp_path, KEEPBEST_URL=tracker.url, KEEPBEST_TOKEN="t")
+    assert process.wait() == 1
+    (release,) = tracker.releases
+    assert (release["outcome"], release["error"]["message"]) == ("failed", "ValueError: boom")
+
+
+def test_the_public_names_are_these() -> None:
+    assert keepbest.init is init
+    assert keepbest.Run is Run
