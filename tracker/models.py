@@ -7,6 +7,7 @@ Inside the database a run is an integer (`runs.pk`), so that a million metric ro
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,6 +71,10 @@ class Number(TypeDecorator[float]):
         if value is not None and dialect.name == "sqlite" and math.isnan(value):
             return "NaN"
         return value
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+        # Float's own would come after ours and make the text a NaN again.
+        return lambda value: self.process_bind_param(value, dialect)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> float | None:
         return None if value is None else float(value)
