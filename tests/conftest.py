@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.support.network",
     "tests.support.processes",
     "tests.support.databases",
+    "tests.support.live",
 ]
 
 # A slow machine is no failure of a law.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,7 +32,7 @@ def ls(
     """List runs, the newest first."""
     states = ",".join(one.value for one in state) if state else None
     with Client() as client:
-        order = "asc" if ascending else None
+        order: Literal["asc"] | None = "asc" if ascending else None
         page = client.runs(project=project, state=states, search=search, sort=sort, order=order, limit=limit)
     if as_json:
         print_json(page)

@@ -118,11 +118,12 @@ def list_users(conn: Connection) -> list[contract.User]:
     return [_show_user(row) for row in rows]
 
 
-def change_user(conn: Connection, id: str, asked: contract.UserPatch, now: datetime) -> contract.User:
-    """Change a user's role, or shut a user out; the last admin stays one."""
-    row = conn.execute(select(*User.__table__.columns).where(User.id == id).with_for_update()).one_or_none()
+def change_user(conn: Connection, user: str, asked: contract.UserPatch, now: datetime) -> contract.User:
+    """Change a user's role, or shut a user out, by name or by id; the last admin stays one."""
+    named = select(*User.__table__.columns).where(or_(User.name == user, User.id == user)).order_by(User.name != user)
+    row = conn.execute(named.limit(1).with_for_update()).one_or_none()
     if row is None:
-        raise NotFound(f"There is no user {id!r}.", field="user")
+        raise NotFound(f"There is no user {user!r}.", field="user")
     role = row.role if asked.role is None else asked.role.value
     disabled = row.disabled_at
     if asked.is_disabled is not None:
