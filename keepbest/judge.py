@@ -83,3 +83,7 @@ class Judge:
         self._state = dict(state["policy"])
         if not keep_seconds:
             self._began = self._clock() - float(state["seconds"])
+
+    def restart_patience(self, step: int) -> None:
+        """Begin to wait anew at `step`, as a roll back may ask for; the best stays."""
+        self._state = self.policy.restart_patience(self._state, step)

@@ -179,14 +179,23 @@ class Run(Logbook):
         self.judge.go_on_from(state)
 
     def branch(
-        self, step: int, *, parent: int, state: Mapping[str, Any] | None = None, checkpoint: str | None = None
+        self,
+        step: int,
+        *,
+        parent: int,
+        state: Mapping[str, Any] | None = None,
+        checkpoint: str | None = None,
+        reset_patience: bool = False,
     ) -> int:
         """Open a new segment after a roll back to `step` of segment `parent`; return its number.
 
-        `state` is the stopper's at that moment (`stopper_state()` in the snapshot).
+        `state` is the stopper's at that moment (`stopper_state()` in the snapshot); `reset_patience` lets it begin to
+        wait anew from there.
         """
         if state is not None:
             self.judge.go_on_from(state, keep_seconds=True)
+        if reset_patience:
+            self.judge.restart_patience(step)
         return self.open_segment("roll_back", step, parent, checkpoint)
 
     # What people ask for

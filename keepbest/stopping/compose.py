@@ -37,6 +37,10 @@ class AnyOf(Policy):
         dues = (policy.due(part) for policy, part in zip(self.policies, memory["policies"], strict=True))
         return min((due for due in dues if due is not None), default=None)
 
+    def rest(self, memory: Memory, step: int) -> Memory:
+        parts = zip(self.policies, memory["policies"], strict=True)
+        return {"policies": [policy.rest(part, step) for policy, part in parts]}
+
     @property
     def parts(self) -> tuple[Policy, ...]:
         return self.policies

@@ -59,6 +59,9 @@ class Patience(Policy):
             return None
         return self._since(memory) + self.steps + (0 if self.inclusive else 1)
 
+    def rest(self, memory: Memory, step: int) -> Memory:
+        return {**memory, "reference_step": step, "wait": 0}
+
     def _settle_checks(self) -> None:
         for name in ("every_step", "inclusive"):
             if getattr(self, name):

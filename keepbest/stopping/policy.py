@@ -76,6 +76,11 @@ class Policy(ABC):
             return int(state["decision"]["at_step"])
         return self.due(state["memory"])
 
+    def restart_patience(self, state: State, step: int) -> State:
+        """Return the state with its patience begun anew at `step`: the best stays, a recorded stop is lifted."""
+        self._check_state(state)
+        return {**state, "last": None, "decision": None, "memory": self.rest(state["memory"], step)}
+
     @abstractmethod
     def begin(self) -> Memory:
         """Return what this rule remembers before the first look."""
@@ -87,6 +92,10 @@ class Policy(ABC):
     def due(self, memory: Memory) -> int | None:
         """Return the step at which this rule stops without any look."""
         return None
+
+    def rest(self, memory: Memory, step: int) -> Memory:
+        """Return what this rule remembers when its patience begins anew at `step`."""
+        return memory
 
     @property
     def params(self) -> dict[str, Any]:

@@ -175,8 +175,9 @@ def test_a_mode_that_nobody_knows_is_asked_for_at_the_first_look(tmp_path: Path,
 
 
 def test_numbers_of_all_kinds_are_logged(tmp_path: Path, tracker: TinyTracker) -> None:
+    third: Any = np.int64(3)
     with begin(tmp_path, tracker) as run:
-        run.log({"a": 1, "b": True, "c": np.float32(0.5), "d": np.array(2), "e": math.nan}, step=np.int64(3))
+        run.log({"a": 1, "b": True, "c": np.float32(0.5), "d": np.array(2), "e": math.nan}, step=third)
         run.log({"a": 2})
     assert tracker.points("a") == [(3, 1.0), (4, 2.0)]
     assert [tracker.points(key)[0][1] for key in "bcd"] == [1.0, 0.5, 2.0]
@@ -267,7 +268,8 @@ def test_no_tracker_at_the_start_means_offline_with_a_warning(
         run.log({"loss": 0.5}, step=1)
     assert "kept offline" in caplog.text
     tracker.up()
-    send_offline(*find_offline(tmp_path / "offline"), tracker.client())
+    (folder,) = find_offline(tmp_path / "offline")
+    send_offline(folder, tracker.client())
     assert tracker.points("loss") == [(1, 0.5)]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from keepbest.errors import InvalidInput
 from keepbest.status import StopReason
-from keepbest.stopping import Look, Mode, Patience
+from keepbest.stopping import AnyOf, CheckFinite, Look, Mode, Patience
 from tests.keepbest.stopping.seed_record import BEYOND, LOOKS
 from tests.keepbest.stopping.watch import decisions_of, looks_of, stop_of
 
@@ -197,3 +197,19 @@ def test_ten_checks_is_the_default() -> None:
 def test_whole_floats_are_taken_as_whole_numbers() -> None:
     whole: Any = 10.0
     assert Patience(mode="max", checks=whole) == Patience(mode="max", checks=10)
+
+
+@pytest.mark.parametrize("params", [{"checks": 2}, {"steps": 20}])
+def test_patience_begun_anew_waits_in_full_and_keeps_the_best(params: dict[str, Any]) -> None:
+    policy = AnyOf(mode="max", policies=(Patience(mode="max", **params), CheckFinite(mode="max")))
+    state = policy.start()
+    for look in looks_of([0.5, 0.4, 0.4, 0.4], every=10):
+        state, decision = policy.observe(state, look)
+    assert decision.stop
+    state = policy.restart_patience(state, 20)
+    later = [policy.observe(state, Look(30, 0.4))[1]]
+    for step in (30, 40, 50):
+        state, decision = policy.observe(state, Look(step, 0.4))
+        later.append(decision)
+    assert [one.stop for one in later] == [False, False, "checks" in params, True]
+    assert (decision.best_step, decision.improved) == (10, False)
