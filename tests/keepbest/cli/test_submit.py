@@ -1,0 +1,172 @@
+"""Submitting: recipes and folders of one's own, against the real tracker."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keepbest.cli.failing import Exit
+from keepbest.contract.runs import CodeSource, Run
+from tests.keepbest.cli.conftest import Run as Keepbest
+from tests.support.live import FakeWorker, Live
+
+CODE = """
+raise SystemExit("submitting must not run this")
+def build(layers: int = 3, rate: float = 0.1):
+    ...
+"""
+
+
+@pytest.fixture(autouse=True)
+def signed_in(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEPBEST_URL", live.url)
+    monkeypatch.setenv("KEEPBEST_TOKEN", live.admin)
+
+
+@pytest.fixture(autouse=True)
+def worker(live: Live) -> Iterator[FakeWorker]:
+    worker = live.add_worker()
+    yield worker
+    worker.client.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder, the present one."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "my_model.py").write_text(CODE)
+    (folder / "helper.py").write_text("x = 1\n")
+    (folder / "data.bin").write_bytes(b"0")
+    (folder / ".gitignore").write_text("*.bin\n")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def submitted(keepbest: Keepbest, *arguments: str) -> Run:
+    done = keepbest("submit", *arguments, "--json")
+    assert done.status == 0, done.err
+    return Run.model_validate(done.json)
+
+
+def test_a_recipe_with_its_options(keepbest: Keepbest) -> None:
+    run = submitted(
+        keepbest, "hvass-cnn", "--data", "mnist", "--set", "learning_rate=1e-3", "--set", "units=64",
+        "--monitor", "val_loss", "--patience", "1000steps", "--max-steps", "5000", "--validate-every", "50",
+        "--seed", "7", "-p", "digits", "--name", "mine", "--label", "gpu=yes", "--tag", "a", "--priority", "5",
+    )  # fmt: skip
+    spec = run.spec
+    assert {"learning_rate": 1e-3, "units": 64}.items() <= spec.parameters.items()
+    assert (spec.data, spec.monitor, spec.mode, spec.max_steps, spec.seed) == ("mnist", "val_loss", "min", 5000, 7)
+    assert [part.name for part in spec.stopper.policies] == ["patience", "check_finite"]
+    assert spec.stopper.policies[0].params["steps"] == 1000
+    assert (run.project, run.name, spec.labels, run.tags, spec.priority) == ("digits", "mine", {"gpu": "yes"}, ["a"], 5)
+
+
+def test_what_is_not_said_the_recipe_says(keepbest: Keepbest) -> None:
+    spec = submitted(keepbest, "hvass-cnn").spec
+    assert (spec.monitor, spec.data, spec.max_steps, spec.stopper.name) == (
+        "val_accuracy",
+        "digits",
+        10_000,
+        "patience",
+    )
+
+
+def test_the_project_comes_from_the_settings(keepbest: Keepbest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEPBEST_PROJECT", "from-settings")
+    assert submitted(keepbest, "hvass-cnn").project == "from-settings"
+
+
+def test_people_are_told_what_comes_next(keepbest: Keepbest) -> None:
+    said = keepbest("submit", "hvass-cnn").out
+    assert said.startswith("Submitted ")
+    assert "next: keepbest watch " in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["hvas-cnn"], "hvass-cnn"),
+        (["hvass-cnn", "--set", "learning_rte=1"], "Did you mean learning_rate?"),
+        (["hvass-cnn", "--set", "units=many"], "units is a whole number, but got 'many'"),
+        (["hvass-cnn", "--data", "cifar"], "digits"),
+        (["hvass-cnn", "--patience", "10", "--stop", "max_steps(5)"], "exclude each other"),
+        (["hvass-cnn", "--patience", "soon"], "soon"),
+        (["hvass-cnn", "--stop", "patience(chekcs=3)"], "checks"),
+        (["hvass-cnn", "--mode", "up"], "--mode"),
+        (["hvass-cnn", "--monitor", "val_acuracy"], "val_accuracy"),
+        (["hvass-cnn", "--label", "gpu"], "--label takes key=value"),
+        (["hvass-cnn", "--name", "\x1b[2J"], "field: name"),
+        (["hvass-cnn", "--max-steps", "0"], "--max-steps"),
+    ],
+)
+def test_what_is_wrong_is_named(keepbest: Keepbest, arguments: list[str], told: str) -> None:
+    failed = keepbest("submit", *arguments)
+    assert failed.status in (Exit.USAGE, Exit.NOT_FOUND)
+    assert told in failed.err
+    assert "\x1b" not in failed.err
+    assert keepbest("ls", "--json").json["runs"] == []
+
+
+def test_a_file_of_ones_own(keepbest: Keepbest, live: Live, project: Path) -> None:
+    done = keepbest("submit", "my_model.py", "--set", "layers=2", "--monitor", "val_loss", "--mode", "min", "--json")
+    assert done.status == 0, done.err
+    assert "Sent 3 files" in done.err
+    run = Run.model_validate(done.json)
+    assert isinstance(run.spec.source, CodeSource)
+    assert run.spec.source.entry == "my_model.py:build"
+    assert [(one.name, one.type) for one in run.spec.source.signature] == [("layers", "int"), ("rate", "float")]
+    with live.client() as client:
+        names = zipfile.ZipFile(io.BytesIO(client.bundle(run.spec.source.bundle))).namelist()
+    assert sorted(names) == [".gitignore", "helper.py", "my_model.py"]
+
+
+def test_a_larger_folder_can_be_sent(keepbest: Keepbest, project: Path) -> None:
+    (project / "deep").mkdir()
+    (project / "deep" / "other.py").write_text("def make(): ...\n")
+    run = submitted(keepbest, "deep/other.py:make", "--folder", ".", "--monitor", "val_loss")
+    assert isinstance(run.spec.source, CodeSource)
+    assert run.spec.source.entry == "deep/other.py:make"
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("my_model.py:biuld", "my_model.py:build"),
+        ("missing.py", "missing.py cannot be read"),
+        ("broken.py", "broken.py:2: '(' was never closed"),
+        ("ignored.py", "a .gitignore in"),
+        ("data.bin", "data.bin is not a Python file"),
+        ("./my_model.py:build:x", "Source"),
+    ],
+)
+def test_files_that_cannot_be_submitted(keepbest: Keepbest, project: Path, what: str, told: str) -> None:
+    (project / "broken.py").write_text("def build():\n    return (1\n")
+    (project / "ignored.py").write_text("def build(): ...\n")
+    (project / ".gitignore").write_text("ignored.py\n*.bin\n")
+    failed = keepbest("submit", what)
+    assert failed.status in (Exit.USAGE, Exit.NOT_FOUND)
+    assert told.lower() in failed.err.lower()
+
+
+def test_following_ends_with_the_run(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
+    from threading import Thread
+
+    def train() -> None:
+        with live.client() as client:
+            while not client.runs().runs:
+                pass
+        worker.claim().look(100, 0.9, improved=True)
+        worker.finish("failed")
+
+    thread = Thread(target=train)
+    thread.start()
+    followed = keepbest("submit", "hvass-cnn", "--follow")
+    thread.join()
+    assert followed.status == Exit.RUN_FAILED
+    assert "* best" in followed.out
