@@ -9,6 +9,7 @@ import pytest
 
 from keepbest.contract.workers import RecipeInfo
 from keepbest.errors import InvalidInput
+from keepbest.stopping import Patience, build
 from tests.support.processes import ROOT
 from worker import recipes
 from worker.data import LOADERS
@@ -36,7 +37,9 @@ def test_the_tutorial_s_numbers() -> None:
         "batch_size": 64,
     }
     assert (info.monitor, info.validate_every, info.max_steps) == ("val_accuracy", 100, 10_000)
-    assert info.stopper.params == {"steps": 1000, "every_step": True}
+    patience, finite = build(info.stopper.model_dump(), "max").parts
+    assert isinstance(patience, Patience)
+    assert (patience.steps, patience.every_step, patience.inclusive, finite.name) == (1000, True, False, "check_finite")
 
 
 def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:
@@ -45,12 +48,14 @@ def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:
     assert caught.value.hint == "This worker has hvass-cnn."
 
 
-def build(required: int, *rest: int, rate: float = 0.1, deep: bool = False, names: list[str] | None = None) -> None:
+def build_model(
+    required: int, *rest: int, rate: float = 0.1, deep: bool = False, names: list[str] | None = None
+) -> None:
     """Stand in for a user's function."""
 
 
 def test_parameters_are_read_from_the_signature() -> None:
-    found = {parameter.name: (parameter.type, parameter.required) for parameter in read_parameters(build)}
+    found = {parameter.name: (parameter.type, parameter.required) for parameter in read_parameters(build_model)}
     assert found == {
         "required": ("int", True),
         "rate": ("float", False),
@@ -62,5 +67,5 @@ def test_parameters_are_read_from_the_signature() -> None:
 @pytest.mark.parametrize("arguments", [{}, {"required": 1, "rte": 2}])
 def test_arguments_that_do_not_fit_are_refused(arguments: dict[str, int]) -> None:
     with pytest.raises(InvalidInput) as caught:
-        check_arguments(build, arguments)
+        check_arguments(build_model, arguments)
     assert "rate: 'float' = 0.1" in str(caught.value.hint)

@@ -20,6 +20,7 @@ REQUEST_SECONDS = 10.0
 def main() -> int:
     """Serve until SIGTERM or SIGINT; a second one ends the trainers at once."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # we say ourselves that the tracker is away
     try:
         known = settings.load()
         client = Client(known.url, known.token or "", timeout_seconds=REQUEST_SECONDS)

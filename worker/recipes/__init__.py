@@ -9,6 +9,7 @@ from keepbest.contract.policies import PolicySpec
 from keepbest.contract.runs import Mode
 from keepbest.contract.workers import RecipeInfo
 from keepbest.errors import InvalidInput
+from keepbest.stopping import parse
 from keepbest.training import Training
 from worker.recipes.hvass import build_cnn
 from worker.recipes.parameters import read_parameters
@@ -56,7 +57,7 @@ RECIPES: dict[str, Recipe] = {
             data=("digits", "mnist", "fashion-mnist"),
             monitor="val_accuracy",
             # The tutorial's loop: more than 1000 steps without a better look, checked at every step.
-            stopper=PolicySpec(name="patience", params={"steps": 1000, "every_step": True}),
+            stopper=PolicySpec.model_validate(parse("patience(steps=1000) | check_finite()")),
             max_steps=10_000,
             validate_every=100,
         ),

@@ -24,9 +24,10 @@ def main(path: str) -> int:
     token = lifeline.tie()
     faulthandler.enable()  # where Python was when a native library crashed: for the run's log
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # that the tracker is away is said once, by the reporter
     folder = RunFolder(Path(path))
     job = folder.get_job()
-    trainer = Trainer(folder, job, Client(job.url, token, timeout_seconds=REQUEST_SECONDS))
+    trainer = Trainer(folder, job, Client(job.url, token, timeout_seconds=REQUEST_SECONDS, retries=0))
     _obey_sigterm(trainer)
     return trainer.train()
 

@@ -19,6 +19,8 @@ def prepare(seed: int, *, deterministic: bool) -> None:
     import tensorflow as tf
 
     keras.utils.set_random_seed(seed)
+    # Under determinism TensorFlow refuses to make this one by itself, and it is a part of every snapshot.
+    tf.random.set_global_generator(tf.random.Generator.from_seed(seed))
     if deterministic:
         tf.config.experimental.enable_op_determinism()
 

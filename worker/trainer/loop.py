@@ -99,7 +99,8 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        if self._ending is None and not self._jumped and self._is_look_due:
+        skips = (Ending.STOPPED, Ending.CANCELLED)
+        if self._is_look_due and not self._jumped and self._ending not in skips:
             self._look(dict(logs or {}))
         if self._ending is not None:
             self.model.stop_training = True

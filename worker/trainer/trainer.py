@@ -6,9 +6,10 @@ import logging
 import threading
 from typing import Any
 
+from keepbest import values
 from keepbest.checkpoint import Store
 from keepbest.client import Client
-from keepbest.contract.runs import RunError, TestResult
+from keepbest.contract.runs import CodeSource, RunError, TestResult
 from keepbest.contract.workers import Release
 from keepbest.errors import KeepbestError
 from keepbest.looker import Looker
@@ -17,13 +18,12 @@ from keepbest.status import StopReason
 from keepbest.training import Training
 from worker.folder import Job, RunFolder
 from worker.supervisor import FAILED, FINISHED, HANDED_BACK
-from worker.trainer import environment
+from worker.trainer import environment, usercode
 from worker.trainer.build import build
 from worker.trainer.feed import Feed, make_feed
 from worker.trainer.loop import Ending, Loop
 from worker.trainer.measure import Ruler, walk_and_count
 from worker.trainer.resume import resume
-from worker.trainer.usercode import describe_error
 
 _log = logging.getLogger("keepbest.trainer")
 
@@ -61,7 +61,7 @@ class Trainer:
             _log.error("%s", error.message)
             return self._fail(RunError(code=error.code, message=error.message, hint=error.hint))
         except BaseException as error:  # whatever the user's code raised, sys.exit included
-            told = describe_error(error, self._folder.code)
+            told = self._describe(error)
             print(told.traceback or told.message, flush=True)
             return self._fail(told)
 
@@ -111,6 +111,12 @@ class Trainer:
         _log.info("Test set at step %d: %s", best.step, measured.values)
         n = measured.n if measured.n is not None else walk_and_count(training.test)
         return TestResult(step=best.step, n=n, values=measured.values, checkpoint=best.id)
+
+    def _describe(self, error: BaseException) -> RunError:
+        """A user's code is shown its own frames; a recipe of ours shows them all."""
+        if isinstance(self._spec.source, CodeSource):
+            return usercode.describe_error(error, self._folder.code)
+        return values.describe_error(error)
 
     def _fail(self, error: RunError) -> int:
         self.run.report(error=error)
