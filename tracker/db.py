@@ -79,9 +79,13 @@ def write(engine: Engine) -> Iterator[Connection]:
             yield conn
 
 
-def insert(conn: Connection, table: Any) -> Any:
-    """Return the database's own INSERT, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    return sqlite.insert(table) if conn.dialect.name == "sqlite" else postgresql.insert(table)
+def insert(database: Connection | str, table: Any) -> Any:
+    """Return the database's own INSERT, which knows `on_conflict_do_nothing` and `on_conflict_do_update`.
+
+    `database` is a connection to it, or, for a statement that is built once and kept, its dialect's name.
+    """
+    dialect = database if isinstance(database, str) else database.dialect.name
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def upgrade(url: str, revision: str = "head") -> None:

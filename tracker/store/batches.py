@@ -10,18 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import JSON, Connection, Select, and_, bindparam, exists, select
 
 from keepbest.contract.base import Id
 from keepbest.contract.batches import Batch, BatchReceipt
 from keepbest.errors import BatchGap
+from keepbest.status import CommandState
 from tracker import db
-from tracker.models import Writer
+from tracker.models import Command, Project, Run, Writer
 from tracker.store import checkpoints, commands, leases, logs, looks, metrics, newest, runs, segments
 from tracker.store.leases import Standing
 from tracker.store.metrics import Column
+from tracker.store.runs import RunRow
 
 _BEST = ("best_step", "best_value", "best_checkpoint")
 
@@ -41,9 +44,9 @@ def take(conn: Connection, reference: str, token: str, came: Delivery, now: date
 
     Raises BatchGap when the one before it has not come yet, LeaseLost when the token never was this run's.
     """
-    run = runs.get_run(conn, reference, lock=True)
+    run = _get_run(conn, reference, came.writer)
     standing = leases.judge(conn, run, token, now)
-    last = _last_number(conn, run.pk, came.writer)
+    last = run.last_number or 0
     if came.number > last + 1:
         raise BatchGap(
             f"Batch {came.number} of writer {came.writer} arrived before batch {last + 1}.",
@@ -52,7 +55,8 @@ def take(conn: Connection, reference: str, token: str, came: Delivery, now: date
         )
     is_new = came.number == last + 1
     changed = _take_new(conn, standing, came, now) if is_new else {}
-    return _receipt(conn, standing, changed, is_new, max(last, came.number))
+    obeys = run.has_commands or bool(came.records and came.records.commands)
+    return _receipt(conn, standing, changed, BatchReceipt(accepted=is_new, last_number=max(last, came.number)), obeys)
 
 
 def _take_new(conn: Connection, standing: Standing, came: Delivery, now: datetime) -> dict[str, Any]:
@@ -105,21 +109,53 @@ def _until(column: Column, end: datetime) -> Column:
     return replace(column, points=points.take(points.times <= end.timestamp()))
 
 
-def _last_number(conn: Connection, run_pk: int, writer: str) -> int:
-    found = select(Writer.last_number).where(Writer.run_pk == run_pk, Writer.id == writer)
-    return conn.execute(found).scalar_one_or_none() or 0
+def _get_run(conn: Connection, reference: str, writer: str) -> RunRow:
+    """Return the run, locked, with the writer's `last_number` and whether it `has_commands`; without its documents."""
+    wanted = {"run": reference, "writer": writer}
+    row = conn.execute(_FIND, wanted).one_or_none()
+    if row is None:
+        wanted["run"] = runs.get_run(conn, reference).id
+        row = conn.execute(_FIND, wanted).one()
+    return row
 
 
 def _count_up(conn: Connection, run_pk: int, came: Delivery, now: datetime) -> None:
-    statement = db.insert(conn, Writer)
-    changes = {"last_number": statement.excluded.last_number, "heard_at": statement.excluded.heard_at}
     row = {"run_pk": run_pk, "id": came.writer, "last_number": came.number, "heard_at": now}
-    conn.execute(statement.on_conflict_do_update(index_elements=["run_pk", "id"], set_=changes), row)
+    conn.execute(_counting(conn.dialect.name), row)
 
 
-def _receipt(conn: Connection, standing: Standing, changed: dict[str, Any], accepted: bool, last: int) -> BatchReceipt:
+def _receipt(
+    conn: Connection, standing: Standing, changed: dict[str, Any], receipt: BatchReceipt, obeys: bool
+) -> BatchReceipt:
     if not standing.is_current:
-        return BatchReceipt(accepted=accepted, last_number=last)
+        return receipt
     best = {name: changed.get(name, getattr(standing.run, name)) for name in _BEST}
-    still = commands.open_commands(conn, standing.run.pk)
-    return BatchReceipt(accepted=accepted, last_number=last, commands=still, **best)
+    still = commands.open_commands(conn, standing.run.pk) if obeys else []
+    return receipt.model_copy(update={**best, "commands": still})
+
+
+# Statements of the hot path, built once: building one costs more than running it.
+
+
+def _find() -> Select[Any]:
+    light = [column for column in Run.__table__.columns if not isinstance(column.type, JSON)]
+    open_states = [state.value for state in CommandState if state.is_open]
+    has_commands = exists().where(Command.run_pk == Run.pk, Command.state.in_(open_states)).label("has_commands")
+    own = and_(Writer.run_pk == Run.pk, Writer.id == bindparam("writer"))
+    return (
+        select(*light, Project.name.label("project"), Writer.last_number, has_commands)
+        .join(Project, Run.project_pk == Project.pk)
+        .outerjoin(Writer, own)
+        .where(Run.id == bindparam("run"), Run.deleted_at.is_(None))
+        .with_for_update(of=Run.__table__)
+    )
+
+
+_FIND = _find()
+
+
+@cache
+def _counting(dialect: str) -> Any:
+    statement = db.insert(dialect, Writer)
+    changes = {"last_number": statement.excluded.last_number, "heard_at": statement.excluded.heard_at}
+    return statement.on_conflict_do_update(index_elements=["run_pk", "id"], set_=changes)

@@ -16,6 +16,8 @@ from sqlalchemy import Connection, delete, func, insert, select, text
 from keepbest.contract import events as contract
 from tracker.models import Event
 
+_APPEND = insert(Event)
+
 
 class Subject(Protocol):
     """The run an event is about: a row of `runs.get_run`, or a `contract.Run`."""
@@ -29,7 +31,7 @@ class Subject(Protocol):
 def append(conn: Connection, kind: str, run: Subject | None, data: Mapping[str, Any], now: datetime) -> None:
     """Write one event; `data` is JSON and holds the fields that changed, named as in the object they belong to."""
     about = {"run": None, "project": None} if run is None else {"run": run.id, "project": run.project}
-    conn.execute(insert(Event), {"kind": kind, "data": dict(data), "at": now, **about})
+    conn.execute(_APPEND, {"kind": kind, "data": dict(data), "at": now, **about})
 
 
 def read_events(

@@ -68,13 +68,14 @@ def judge(conn: Connection, run: RunRow, token: str, now: datetime) -> Standing:
     A lease that ran out while the run has not been given to anybody else comes back to life: the tracker may have
     been away, and a training that still goes on is worth more than a restart.
     """
+    hashed = digest(token)
+    if run.lease_digest is not None and hmac.compare_digest(hashed, run.lease_digest):
+        return Standing(True, run.attempt, run.worker_id, None, None, run)
     lease = conn.execute(
-        select(*Lease.__table__.columns).where(Lease.digest == digest(token), Lease.run_pk == run.pk)
+        select(*Lease.__table__.columns).where(Lease.digest == hashed, Lease.run_pk == run.pk)
     ).one_or_none()
     if lease is None:
         raise LeaseLost(f"This token never was a lease on run {run.id}.")
-    if run.lease_digest is not None and hmac.compare_digest(lease.digest, run.lease_digest):
-        return Standing(True, lease.attempt, lease.worker_id, None, None, run)
     unclaimed = run.state == RunState.QUEUED and run.deleted_at is None and run.attempt == lease.attempt
     if unclaimed and lease.outcome == "expired":
         return Standing(True, lease.attempt, lease.worker_id, None, None, _revive(conn, run, lease.digest, now))
@@ -85,10 +86,7 @@ def require(conn: Connection, run: RunRow, token: str, now: datetime) -> Standin
     """Return the standing of the present lease; raises LeaseLost when the token is not, or no longer, it."""
     standing = judge(conn, run, token, now)
     if not standing.is_current:
-        raise LeaseLost(
-            f"The lease on run {run.id} has ended ({standing.outcome}); the run is {run.state} now.",
-            hint="Stop training it; what was measured before the lease ended is still accepted.",
-        )
+        raise _lost(standing)
     return standing
 
 
@@ -106,9 +104,11 @@ def renew(conn: Connection, run: RunRow, token: str, *, seconds: float, now: dat
 def release(conn: Connection, run: RunRow, token: str, asked: contract.Release, *, user: str, now: datetime) -> RunRow:
     """Give the run back; the same release said again (its answer was lost) changes nothing."""
     standing = judge(conn, run, token, now)
+    run = standing.run
     if not standing.is_current and standing.outcome == asked.outcome:
         return run
-    run = require(conn, run, token, now).run
+    if not standing.is_current:
+        raise _lost(standing)
     _end(conn, run, asked.outcome, now)
     audit.record(conn, user, f"lease.{asked.outcome}", run.id, now)
     if asked.outcome == "finished":
@@ -132,6 +132,13 @@ def expire_leases(conn: Connection, now: datetime) -> list[str]:
         audit.record(conn, "scheduler", "lease.expired", run.id, now, {"worker": run.worker_name})
         _requeue(conn, run, "expired", message, None, now)
     return [run.id for run in rows]
+
+
+def _lost(standing: Standing) -> LeaseLost:
+    return LeaseLost(
+        f"The lease on run {standing.run.id} has ended ({standing.outcome}); the run is {standing.run.state} now.",
+        hint="Stop training it; what was measured before the lease ended is still accepted.",
+    )
 
 
 def _revive(conn: Connection, run: RunRow, lease_digest: str, now: datetime) -> RunRow:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, case, select
-from sqlalchemy import insert as plain_insert
+from sqlalchemy import Connection, case, insert, select
 
 from keepbest.contract import looks as contract
 from tracker import db
@@ -26,6 +26,8 @@ from tracker.store.thinning import thin
 _FETCH = 500
 #: Points that each piece of a curve keeps, however short its share.
 _LEAST = 8
+#: Built once: building a statement costs more than running it.
+_ADD = insert(MetricChunk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def add_columns(conn: Connection, run_pk: int, columns: Sequence[Column], *, new
     """Store the points and bring the summaries up to date; late ones (not `newest`) leave the last value alone."""
     if not columns:
         return
-    conn.execute(plain_insert(MetricChunk), [_chunk_row(run_pk, column) for column in columns])
+    conn.execute(_ADD, [_chunk_row(run_pk, column) for column in columns])
     _add_to_summaries(conn, run_pk, columns, newest)
 
 
@@ -111,7 +113,7 @@ def _add_to_summaries(conn: Connection, run_pk: int, columns: Sequence[Column], 
         by_key.setdefault(column.key, []).append(column)
     # In one order everywhere: two transactions that change the same rows must not wait for each other.
     rows = [_summary_row(run_pk, key, by_key[key]) for key in sorted(by_key)]
-    conn.execute(_upsert(conn, newest), rows)
+    conn.execute(_upsert(conn.dialect.name, newest), rows)
 
 
 def _summary_row(run_pk: int, key: str, columns: Sequence[Column]) -> dict[str, Any]:
@@ -143,9 +145,10 @@ def _extremes(points: Points) -> dict[str, Any]:
     }
 
 
-def _upsert(conn: Connection, newest: bool) -> Any:
+@cache
+def _upsert(dialect: str, newest: bool) -> Any:
     """Build the INSERT that adds a batch's summary to the row that is there; the earlier of equal extremes stays."""
-    statement = db.insert(conn, MetricSummary)
+    statement = db.insert(dialect, MetricSummary)
     old, new = MetricSummary, statement.excluded
     lower = (new.min_value < old.min_value) | old.min_value.is_(None)
     higher = (new.max_value > old.max_value) | old.max_value.is_(None)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, bindparam, update
 
 from keepbest.contract.batches import Batch, LookTaken
 from keepbest.contract.runs import Mode
@@ -24,39 +24,58 @@ from tracker.store.runs import RunRow
 #: A batch of nothing but points makes an event only when the last word of the run is this old.
 QUIET = timedelta(seconds=0.2)
 
+#: Built once: building a statement costs more than running it.
+_HEARD = (
+    update(Run)
+    .where(Run.pk == bindparam("of_run"), Run.lease_digest == bindparam("of_lease"))
+    .values(step=bindparam("to_step"), heard_at=bindparam("at"), updated_at=bindparam("at"))
+)
+
 
 def update_run(
     conn: Connection, run: RunRow, columns: Sequence[Column], records: Batch | None, now: datetime
 ) -> dict[str, Any]:
     """Bring the run's row up to date with a batch, write the events of it, and return the fields that changed."""
+    if records is None:
+        _hear(conn, run, columns, now)
+        return {}
     facts = _newest(run, columns, records)
     _set(conn, run, {**facts, "heard_at": now, "updated_at": now})
-    if records is None:
-        if run.heard_at is None or now - run.heard_at >= QUIET:
-            events.append(conn, "run.progress", run, facts, now)
-        return facts
     best = _improve(conn, run, str(facts.get("mode", run.mode)), records)
     _announce(conn, run, facts, best, records, now)
     return facts | best
 
 
-def _newest(run: RunRow, columns: Sequence[Column], records: Batch | None) -> dict[str, Any]:
+def _hear(conn: Connection, run: RunRow, columns: Sequence[Column], now: datetime) -> None:
+    """Note a batch of nothing but points: by far the most frequent kind."""
+    step = _newest_step(columns, run.step)
+    guard = {"of_run": run.pk, "of_lease": run.lease_digest}
+    if conn.execute(_HEARD, {**guard, "to_step": step, "at": now}).rowcount != 1:
+        raise _lost(run)
+    if run.heard_at is None or now - run.heard_at >= QUIET:
+        events.append(conn, "run.progress", run, {"step": step}, now)
+
+
+def _newest_step(columns: Sequence[Column], before: int | None) -> int | None:
+    if not columns:
+        return before
+    newest = max(column.segment for column in columns)
+    return max(int(column.points.steps.max()) for column in columns if column.segment == newest)
+
+
+def _newest(run: RunRow, columns: Sequence[Column], records: Batch) -> dict[str, Any]:
     """Return the fields of the run that this batch changes."""
     facts: dict[str, Any] = {}
-    if columns:
-        last = max(columns, key=lambda column: column.segment)
-        facts["step"] = max(int(column.points.steps.max()) for column in columns if column.segment == last.segment)
-    if records is None:
-        return facts
+    step = _newest_step(columns, None)
     if records.segments:
         facts["segment"] = records.segments[-1].number
-        facts.setdefault("step", records.segments[-1].start_step)
+        step = records.segments[-1].start_step if step is None else step
     if records.looks:
         facts |= _of_looks(run, records.looks)
-        facts["step"] = max(facts.get("step", 0), records.looks[-1].step)
-    if records.progress is not None:
-        facts |= _of_progress(records)
-    return facts
+        step = max(step or 0, records.looks[-1].step)
+    if step is not None:
+        facts["step"] = step
+    return facts | _of_progress(records)
 
 
 def _of_looks(run: RunRow, looks: Sequence[LookTaken]) -> dict[str, Any]:
@@ -81,7 +100,11 @@ def _set(conn: Connection, run: RunRow, changes: dict[str, Any]) -> None:
     """Write to the run's row, if the lease is still the one under which it was read."""
     guarded = update(Run).where(Run.pk == run.pk, Run.lease_digest == run.lease_digest)
     if conn.execute(guarded.values(changes)).rowcount != 1:
-        raise LeaseLost(f"The lease on run {run.id} has just ended.")
+        raise _lost(run)
+
+
+def _lost(run: RunRow) -> LeaseLost:
+    return LeaseLost(f"The lease on run {run.id} has just ended.")
 
 
 # Best
