@@ -11,7 +11,8 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import JSON, Connection, text
 
-from tracker.models import Base, Moment, Number
+from tracker.columns import Moment, Number
+from tracker.models import Base
 
 #: Any number that no other program takes: "keep" in ASCII.
 ADVISORY_LOCK = 0x6B656570

@@ -26,7 +26,7 @@ from tests.support.processes import ROOT
 
 Rule = Callable[[Sources], Iterator[str]]
 HOUSES = ("keepbest", "tracker", "worker", "migrations")
-LONG_FUNCTION = "def f():\n" + "    x = 1\n" * FUNCTION_LINES
+LONG_FUNCTION = "def f():\n" + "    x = 1\n" * (FUNCTION_LINES + 1)
 
 BREAKS: list[tuple[Rule, dict[str, str], str]] = [
     (broken_floors, {"keepbest.errors": "from keepbest.cli import main"}, "from a floor above"),

@@ -6,21 +6,14 @@ Inside the database a run is an integer (`runs.pk`), so that a million metric ro
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     CheckConstraint,
-    DateTime,
-    Dialect,
-    Float,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -28,9 +21,9 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+
+from tracker.columns import Big, Document, Id, Moment, Number
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -41,54 +34,9 @@ NAMING = {
 }
 
 
-class Moment(TypeDecorator[datetime]):
-    """An aware UTC time on both databases; SQLite keeps it without a zone, so we take it off and put it back."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"a time without a zone cannot be stored: {value}")
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Number(TypeDecorator[float]):
-    """A float64 that may be NaN: SQLite turns a bound NaN into NULL, so there it is kept as the text 'NaN'."""
-
-    impl = Float(53)
-    cache_ok = True
-
-    def process_bind_param(self, value: float | None, dialect: Dialect) -> Any:
-        if value is not None and dialect.name == "sqlite" and math.isnan(value):
-            return "NaN"
-        return value
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
-        # Float's own would come after ours and make the text a NaN again.
-        return lambda value: self.process_bind_param(value, dialect)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> float | None:
-        return None if value is None else float(value)
-
-
-Document = JSON().with_variant(JSONB(), "postgresql")
-#: SQLite counts up by itself only in a column declared INTEGER.
-Big = BigInteger().with_variant(Integer(), "sqlite")
-Id = String(12)
-
-
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: Moment,
         float: Number,
         dict[str, Any]: Document,
