@@ -99,6 +99,12 @@ def test_a_late_worker_gets_its_run_back_while_nobody_else_took_it(conn: Connect
     assert claims.claim(conn, asked, user="w", seconds=30, now=later(41)) is None
 
 
+def test_a_late_release_is_taken_while_nobody_else_took_the_run(conn: Connection) -> None:
+    taken = claimed(conn)
+    leases.expire_leases(conn, later(31))
+    assert release(conn, taken, "finished", now=later(40)).state == "finished"
+
+
 def test_a_late_batch_revives_the_lease_only_for_a_moment(conn: Connection) -> None:
     taken = claimed(conn)
     leases.expire_leases(conn, later(31))

@@ -123,12 +123,14 @@ def test_deleted_runs_are_not_listed_nor_counted(conn: Connection) -> None:
     assert ([run.id for run in page.runs], page.total) == ([kept.id], 1)
 
 
+NO_VALUES: list[Any] = ["x", None, {}, 10**30]
+NO_PKS: list[Any] = ["1", None, 10**30]
 CURSORS = [
     *("x", "!!!", "a" * 999, "bnVsbA", "W10", "MTI", "e30"),
     cursors.write("created.desc", [0, 1]),
     cursors.write("best.asc", [0, 0.5, 1]),
-    *(cursors.write("best.desc", [0, value, 1]) for value in ("x", None, {}, 10**30)),
-    *(cursors.write("best.desc", [0, 0.5, pk]) for pk in ("1", None, 10**30)),
+    *(cursors.write("best.desc", [0, value, 1]) for value in NO_VALUES),
+    *(cursors.write("best.desc", [0, 0.5, pk]) for pk in NO_PKS),
     cursors.write("best.desc", [7, 0.5, 1]),
 ]
 
