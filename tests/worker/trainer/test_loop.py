@@ -85,6 +85,11 @@ class Rig:
         self.commands.append(command)
 
     @property
+    def went_back_to(self) -> int:
+        """The best step when there had been three looks."""
+        return max(self.looks[:3], key=lambda look: (look[1] or 0.0, -look[0]))[0]
+
+    @property
     def digest(self) -> str:
         return digest_of(*(np.asarray(value) for value in Variables(self.training.model).read()))
 
@@ -95,7 +100,7 @@ class Rig:
             self.looks.append((step, value))
             record(step, value, *rest, **more)
 
-        self.run.record_look = watch  # type: ignore[method-assign]
+        self.run.record_look = watch  # type: ignore[method-assign, assignment]
 
     def _act_at_steps(self) -> None:
         batch_end = self.loop.on_train_batch_end
@@ -104,7 +109,7 @@ class Rig:
             self.at.pop(self.loop._began_at + batch + 1, lambda: None)()
             batch_end(batch, logs)
 
-        self.loop.on_train_batch_end = act
+        self.loop.on_train_batch_end = act  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="module")
@@ -162,9 +167,7 @@ def test_rolled_back_it_goes_on_with_the_same_bits(straight: Rig, tmp_path: Path
     rig = Rig(tmp_path)
     rig.at[33] = lambda: rig.command(CommandKind.ROLL_BACK)
     rig.train()
-    best = rig.run.decision and rig.run.decision.best_step
-    assert best is not None
-    assert [step for step, _ in rig.looks] == [10, 20, 30, *range(best + 10, 41, 10)]
+    assert [step for step, _ in rig.looks] == [10, 20, 30, *range(rig.went_back_to + 10, 41, 10)]
     assert dict(rig.looks) == dict(straight.looks)
     assert rig.digest == straight.digest
     assert rig.run.segment == 1
