@@ -44,7 +44,7 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         baseline: Only a value better than this ends the wait.
         restore_best_weights: Put the best state back when training ends: variables and optimizer.
         start_from_epoch: Earlier epochs are logged, not judged.
-        stopper: A policy, as text such as "patience(steps=1000)" or in its JSON form, instead of patience, min_delta and
+        stopper: A policy, as text like "patience(steps=1000)" or in its JSON form, instead of patience, min_delta and
             baseline.
         run: A `keepbest.init(…)` run to report to, whose monitor, mode and stopper count where none is said here; or
             the id of a local run to go on with.
@@ -56,6 +56,17 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         epoch_at: Gives the epoch of a step, where a Keras epoch is only a stretch between two looks.
         stop_on_jump: End `fit` after a roll back, for a caller that feeds the data from the new position.
     """
+
+    #: Where training is; kept from one `fit` to the next.
+    position = Position()
+    #: Where the last roll back went, until the next `fit`.
+    jump: Jump | None = None
+    stopped_epoch = 0
+    _measured = False
+    _best_epoch: float | None = None
+    _look_seconds: float | None = None
+    _look_began = 0.0
+    _base = 0
 
     def __init__(
         self,
@@ -82,29 +93,15 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         super().__init__()
         if mode not in _MODES:
             raise InvalidInput(f"mode is one of {', '.join(_MODES)}, but got {mode!r}.", field="mode")
-        self.monitor = monitor
+        self.monitor, self.verbose = monitor, verbose
         self.restore_best_weights = restore_best_weights
-        self.verbose = verbose
-        self.position = Position()
-        self.jump: Jump | None = None
-        self.stopped_epoch = 0
-        self._start_from_epoch = start_from_epoch
-        self._mode = mode
+        self._mode, self._start_from_epoch, self._resume = mode, start_from_epoch, resume
         self._n, self._epoch_at, self._stop_on_jump, self._clock = n, epoch_at, stop_on_jump, clock
-        self._resume = resume
-        self._measured = False
-        self._best_epoch: float | None = None
-        self._look_seconds: float | None = None
-        self._look_began = 0.0
-        self._base = 0
-        if isinstance(stopper, str):
-            stopper = parse(stopper)
         if stopper is None and (patience or min_delta or baseline is not None):
             stopper = _patience(patience, min_delta, baseline)
-        self.run = self._make_run(run, stopper)
-        self.looker = Looker(
-            self.run, None if store is False else open_store(store), ring=Ring(snapshots, snapshot_memory_bytes)
-        )
+        self.run = self._make_run(run, parse(stopper) if isinstance(stopper, str) else stopper)
+        ring = Ring(snapshots, snapshot_memory_bytes)
+        self.looker = Looker(self.run, None if store is False else open_store(store), ring=ring)
 
     # What people read
 

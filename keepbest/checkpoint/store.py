@@ -20,9 +20,8 @@ from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, StoredVar
 from keepbest.errors import CheckpointDamaged, CheckpointError, NotFound
 from keepbest.state import State
 
-#: Below this a value is written again rather than looked up: a shared scalar would tie the checkpoint to an old pack.
-SHARE_FROM_BYTES = 4096
-#: An old pack is only shared where the checkpoint needs at least this part of it: else it could never be freed.
+#: An old pack is only shared where the checkpoint needs at least this part of it: else one unchanged scalar, such as
+#: the learning rate, would keep the first checkpoint's pack from ever being freed.
 SHARE_FROM_PART = 0.5
 
 
@@ -174,11 +173,7 @@ class Store:
 
     def _find_shared(self, parts: Sequence[pack.Part]) -> dict[str, str]:
         """Return the values that stay in an older pack, with that pack."""
-        candidates = {
-            part.digest: self._known[part.digest]
-            for part in parts
-            if len(part.data) >= SHARE_FROM_BYTES and part.digest in self._known
-        }
+        candidates = {part.digest: self._known[part.digest] for part in parts if part.digest in self._known}
         sizes = {part.digest: len(part.data) for part in parts}
         needed: dict[str, int] = {}
         for digest, name in candidates.items():

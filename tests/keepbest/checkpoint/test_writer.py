@@ -1,0 +1,112 @@
+"""The background writer: newest first served, nobody's error training's."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keepbest.checkpoint import About, Store, Writer, Written
+from keepbest.errors import CheckpointError, StoreUnavailable
+from keepbest.state import State
+from tests.support.processes import wait_until
+from tests.support.states import about, make_state
+
+
+class SlowStore(Store):
+    """A store whose disk waits until it is told to go on."""
+
+    def __init__(self, root: Path, error: Exception | None = None) -> None:
+        super().__init__(root)
+        self.go_on = threading.Event()
+        self.began: list[int] = []
+        self.error = error
+
+    def write(self, state: State, about: About) -> Written:
+        self.began.append(state.step)
+        assert self.go_on.wait(20)
+        if self.error is not None and state.step == 1:
+            raise self.error
+        return super().write(state, about)
+
+
+class Heard:
+    """What the writer told."""
+
+    def __init__(self) -> None:
+        self.durable: list[int] = []
+        self.skipped: list[int] = []
+        self.errors: list[tuple[int, str]] = []
+
+    def writer(self, store: Store) -> Writer:
+        return Writer(
+            store,
+            on_durable=lambda written: self.durable.append(written.manifest.step),
+            on_skipped=lambda task: self.skipped.append(task.state.step),
+            on_error=lambda task, error: self.errors.append((task.state.step, str(error))),
+        )
+
+
+def submit(writer: Writer, step: int, **changed: Any) -> None:
+    writer.submit(make_state(step, step=step), about(**changed))
+
+
+def test_only_the_newest_best_waits(tmp_path: Path) -> None:
+    store, heard = SlowStore(tmp_path), Heard()
+    writer = heard.writer(store)
+    submit(writer, 1)
+    wait_until(lambda: store.began == [1])
+    for step in range(2, 7):
+        submit(writer, step)
+    assert heard.skipped == [2, 3, 4, 5]
+    assert not writer.drain(0.01)
+    store.go_on.set()
+    assert writer.close(20)
+    assert heard.durable == [1, 6]
+
+
+def test_what_was_asked_for_is_never_skipped(tmp_path: Path) -> None:
+    store, heard = SlowStore(tmp_path), Heard()
+    writer = heard.writer(store)
+    submit(writer, 1)
+    wait_until(lambda: store.began == [1])
+    submit(writer, 2, kind="manual")
+    submit(writer, 3)
+    submit(writer, 4, kind="last")
+    submit(writer, 5)
+    store.go_on.set()
+    assert writer.close(20)
+    assert (heard.durable, heard.skipped) == ([1, 2, 4, 5], [3])
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("full"), OSError("gone"), ValueError("odd")])
+def test_an_error_is_told_and_the_next_one_is_written(tmp_path: Path, error: Exception) -> None:
+    store, heard = SlowStore(tmp_path, error), Heard()
+    store.go_on.set()
+    writer = heard.writer(store)
+    submit(writer, 1)
+    assert writer.drain(20)
+    submit(writer, 2)
+    assert writer.close(20)
+    assert heard.errors == [(1, str(error))]
+    assert heard.durable == [2]
+
+
+def test_an_error_in_the_one_who_is_told_ends_nothing(tmp_path: Path) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("not the writer's")
+
+    writer = Writer(Store(tmp_path), on_durable=fail, on_error=fail)
+    submit(writer, 1)
+    submit(writer, 2, kind="last")
+    assert writer.close(20)
+    assert len(Store(tmp_path).manifests("r" * 12)) == 2
+
+
+def test_a_closed_writer_takes_nothing(tmp_path: Path) -> None:
+    writer = Writer(Store(tmp_path))
+    assert writer.close(20)
+    with pytest.raises(CheckpointError, match="closed"):
+        submit(writer, 1)
