@@ -58,6 +58,9 @@ function inside(plot: uPlot, paint: (ctx: CanvasRenderingContext2D, area: Area) 
   ctx.clip()
   const ratio = plot.ctx.canvas.width / plot.width
   ctx.font = FONT.replace('11px', `${11 * ratio}px`)
+  // uPlot leaves these as its axes need them.
+  ctx.textAlign = 'left'
+  ctx.textBaseline = 'alphabetic'
   paint(ctx, { left, top, right: left + width, bottom: top + height, height, ratio })
   ctx.restore()
 }

@@ -13,18 +13,18 @@ const STATES = new Map<string, { label: string; tone: Tone; mark: string }>([
 ])
 
 const REASONS = new Map([
-  ['patience', 'nothing improved any more'],
-  ['stopping_threshold', 'the target was reached'],
-  ['divergence_threshold', 'the value ran away'],
-  ['non_finite', 'the value was not finite'],
-  ['max_steps', 'all steps were done'],
-  ['max_seconds', 'the time was up'],
-  ['generalization_loss', 'generalization was lost'],
-  ['upcrossing', 'the value kept getting worse'],
-  ['peers', 'other runs were better at the same step'],
+  ['patience', 'patience ran out'],
+  ['stopping_threshold', 'target reached'],
+  ['divergence_threshold', 'diverged'],
+  ['non_finite', 'not finite'],
+  ['max_steps', 'all steps done'],
+  ['max_seconds', 'time was up'],
+  ['generalization_loss', 'generalization lost'],
+  ['upcrossing', 'kept getting worse'],
+  ['peers', 'others were better'],
   ['user', 'stopped by a person'],
-  ['error', 'an error'],
-  ['worker_lost', 'the worker was lost'],
+  ['error', 'error'],
+  ['worker_lost', 'worker lost'],
 ])
 
 const COMMANDS = new Map([
