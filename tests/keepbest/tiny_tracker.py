@@ -152,10 +152,10 @@ def error(code: str) -> dict[str, Any]:
     return _error(code, f"the tracker says {code}")
 
 
-def settings_of(folder: Path, url: str, mode: str = "online") -> Settings:
+def settings_of(folder: Path, url: str, mode: str = "online", token: str = "token") -> Settings:
     return Settings(
         url=url,
-        token="token",
+        token=token,
         dir=folder,
         project="default",
         run_id=None,
