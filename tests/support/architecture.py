@@ -37,7 +37,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"settings", "data", "folder"},
         {"recipes", "bundle"},
         {"trainer", "executors", "supervisor"},
-        {"agent"},
+        {"agent", "verify"},
     ],
     "migrations": [{"env", "versions"}],
 }

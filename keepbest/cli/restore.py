@@ -1,0 +1,117 @@
+"""`restore`: a checkpoint as files, and the proof that it is what was recorded."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keepbest.checkpoint.export import Format, export
+from keepbest.checkpoint.fetch import choose, opened
+from keepbest.cli.children import python
+from keepbest.cli.failing import Exit
+from keepbest.cli.options import AsJson, RunId
+from keepbest.cli.output import print_json, say, warn
+from keepbest.cli.words import size
+from keepbest.client import Client
+from keepbest.contract.checkpoints import Checkpoint, Receipt
+from keepbest.errors import InvalidInput, KeepbestError, from_body
+from keepbest.settings import Settings, child_environment, load, quieten_tensorflow
+
+NEEDS_TENSORFLOW: frozenset[Format] = frozenset({"keras", "weights", "tf", "savedmodel"})
+To = Annotated[Path | None, typer.Option(help="Folder to write to; made if it is new.")]
+As = Annotated[Format, typer.Option("--as", help="Format of the files.")]
+
+
+def restore(
+    run: RunId,
+    best: Annotated[bool, typer.Option("--best", help="The best checkpoint (also when nothing is said).")] = False,
+    last: Annotated[bool, typer.Option("--last", help="The last checkpoint.")] = False,
+    step: Annotated[int | None, typer.Option(min=0, help="The checkpoint of this step.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="The checkpoint with this id.")] = None,
+    to: To = None,
+    form: As = "keras",
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that has files in it.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Measure it in a fresh process; print the receipt.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Write a checkpoint to files, digests checked; --verify proves that it gives the recorded value."""
+    if sum((best, last, step is not None, checkpoint is not None)) > 1:
+        raise InvalidInput("--best, --last, --step and --checkpoint exclude each other.", field="step")
+    check_target(to, force, verify)
+    settings = load()
+    with Client(settings=settings) as client:
+        id = client.run(run).id
+        chosen = choose(client, id, which="last" if last else "best", step=step, id=checkpoint)
+        if to is not None:
+            path = write(client, chosen, settings, to, form)
+            warn(f"Wrote checkpoint {chosen.id} of step {chosen.step:,} ({size(chosen.size_bytes)}) to {path}")
+        if verify:
+            return show_receipt(client, measure(settings, chosen), as_json)
+    if as_json:
+        print_json(chosen)
+    return Exit.OK
+
+
+def check_target(to: Path | None, force: bool, verify: bool) -> None:
+    """Nothing of the user's is overwritten unasked."""
+    if to is None and not verify:
+        raise InvalidInput("Where to? Say --to DIR, or --verify.", field="to")
+    if to is not None and to.exists() and not to.is_dir():
+        raise InvalidInput(f"{to} is a file.", field="to")
+    if to is not None and to.is_dir() and any(to.iterdir()) and not force:
+        raise InvalidInput(f"{to} has files in it.", field="to", hint="Name a new folder, or say --force.")
+
+
+def write(client: Client, chosen: Checkpoint, settings: Settings, to: Path, form: Format) -> Path:
+    """Load a checkpoint, from the store here or from the tracker, and write it to `to`."""
+    if form in NEEDS_TENSORFLOW:
+        need_tensorflow(f"--as {form}", "`--as safetensors` and `--as npz` work without")
+        quieten_tensorflow()
+    with opened(client, chosen, settings.store) as store:
+        return export(store, store.load(chosen.run, chosen.id), to, form)
+
+
+def measure(settings: Settings, chosen: Checkpoint) -> Receipt:
+    """Restore and evaluate in a process that never trained; raises the error that it met."""
+    need_tensorflow("--verify", "run it where the worker runs")
+    warn("Measuring the restored model in a fresh process …")
+    with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
+        answer, log = Path(folder) / "answer.json", Path(folder) / "output.log"
+        environ = child_environment(KEEPBEST_URL=settings.url, KEEPBEST_TOKEN=settings.token)
+        with log.open("wb") as sink:
+            command = python("worker.verify", chosen.run, chosen.id, str(answer))
+            done = subprocess.run(command, env=environ, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, check=False)
+        if not answer.is_file():
+            words = log.read_text(errors="replace").splitlines()[-10:]
+            raise KeepbestError("\n".join([f"The measuring process ended with {done.returncode}:", *words]))
+        said = json.loads(answer.read_text())
+    if "receipt" not in said:
+        raise from_body(said, 500)
+    return Receipt.model_validate(said["receipt"])
+
+
+def show_receipt(client: Client, receipt: Receipt, as_json: bool) -> int:
+    """Print the receipt and leave it with the tracker."""
+    kept = client.add_receipt(receipt)
+    if as_json:
+        print_json(kept)
+    else:
+        examples = f" on {receipt.n:,} examples" if receipt.n is not None else ""
+        say(f"recorded   {receipt.monitor} {receipt.recorded!r} at step {receipt.step:,}")
+        say(f"restored   {receipt.monitor} {receipt.restored!r}{examples}, in a fresh process")
+        say(f"difference {receipt.difference!r}{' (equal to the last bit)' if receipt.equal else ''}")
+    return Exit.OK if receipt.equal else Exit.RECEIPT_DIFFERS
+
+
+def need_tensorflow(what: str, otherwise: str) -> None:
+    if find_spec("tensorflow") is None:
+        raise KeepbestError(
+            f"{what} needs TensorFlow, which is not installed here.",
+            hint=f"pip install 'keepbest[train]'; {otherwise}.",
+        )
