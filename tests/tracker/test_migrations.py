@@ -1,0 +1,134 @@
+"""The schema: up, checked against the models, down again, on both databases; and databases of another age."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, inspect, text, update
+
+from keepbest.errors import SchemaMismatch
+from tests.support.environment import clean_environment
+from tests.support.processes import ROOT
+from tests.support.store import submit
+from tracker import db
+from tracker.models import Base, Run
+
+
+def tables(url: str) -> set[str]:
+    engine = db.make_engine(url)
+    try:
+        return set(inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
+
+
+def test_up_check_down_and_up_again(empty_database_url: str) -> None:
+    db.upgrade(empty_database_url)
+    db.check_models(empty_database_url)  # raises when a model was edited without a revision
+    assert tables(empty_database_url) == {*Base.metadata.tables, "alembic_version"}
+    db.downgrade(empty_database_url, "base")
+    assert tables(empty_database_url) == {"alembic_version"}
+    db.upgrade(empty_database_url)
+    db.upgrade(empty_database_url)
+    assert tables(empty_database_url) == {*Base.metadata.tables, "alembic_version"}
+
+
+def test_names_of_constraints_and_indexes_are_the_models(engine: Engine) -> None:
+    """Without its name a constraint cannot be changed by a later revision."""
+    found = inspect(engine)
+    for name, table in Base.metadata.tables.items():
+        assert {index["name"] for index in found.get_indexes(name) if "duplicates_constraint" not in index} == {
+            index.name for index in table.indexes
+        }
+        wanted = {str(key.name) for key in table.foreign_key_constraints}
+        assert {key["name"] for key in found.get_foreign_keys(name)} == wanted
+
+
+def test_the_revision_that_the_code_expects_is_the_newest() -> None:
+    files = sorted(path.name.split("_")[0] for path in (ROOT / "migrations" / "versions").glob("[0-9]*.py"))
+    assert files[-1] == db.REVISION
+
+
+def test_a_fresh_schema_is_accepted(engine: Engine) -> None:
+    db.check_schema(engine)
+
+
+def test_an_empty_database_is_refused_with_the_command_that_makes_it(empty_database_url: str) -> None:
+    engine = db.make_engine(empty_database_url)
+    with pytest.raises(SchemaMismatch) as raised:
+        db.check_schema(engine)
+    engine.dispose()
+    assert db.UPGRADE_COMMAND in str(raised.value.hint)
+
+
+AGES = [("0000", "Back up the database, then run"), ("9999", "A newer keepbest made it")]
+
+
+@pytest.mark.parametrize(("revision", "hint"), AGES)
+def test_a_database_of_another_age_is_refused(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, revision: str, hint: str
+) -> None:
+    monkeypatch.setattr(db, "_known_revisions", lambda: {"0000", db.REVISION})
+    with db.write(engine) as conn:
+        conn.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+    with pytest.raises(SchemaMismatch, match=f"schema {revision}") as raised:
+        db.check_schema(engine)
+    assert hint in str(raised.value.hint)
+
+
+def test_deleting_a_run_takes_all_that_hangs_on_it(conn: Connection) -> None:
+    """SQLite enforces foreign keys only where each connection asks for it."""
+    run = submit(conn)
+    conn.execute(text("INSERT INTO writers (run_pk, id, last_number, heard_at) VALUES (:pk, 'w', 1, '2026-01-01')"), {
+        "pk": run.pk
+    })  # fmt: skip
+    conn.execute(Run.__table__.delete().where(Run.pk == run.pk))  # type: ignore[attr-defined]
+    assert conn.execute(text("SELECT count(*) FROM writers")).scalar() == 0
+
+
+VALUES: list[Any] = [float("nan"), float("inf"), float("-inf"), 0.1 + 0.2, 5e-324, 1.7976931348623157e308]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_every_float_comes_back_to_the_last_bit(conn: Connection, value: float) -> None:
+    run = submit(conn)
+    conn.execute(update(Run).where(Run.pk == run.pk).values(last_value=value))
+    back = conn.execute(Run.__table__.select()).one().last_value
+    assert value.hex() == back.hex()
+
+
+@pytest.mark.parametrize("verb", ["upgrade", "check"])
+def test_the_command_works_in_a_process_of_its_own(empty_database_url: str, verb: str, tmp_path: Path) -> None:
+    variables = clean_environment(KEEPBEST_DATABASE_URL=empty_database_url, PYTHONPATH=str(ROOT))
+    command = [sys.executable, "-m", "tracker.db", verb]
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60)
+    if verb == "upgrade":
+        assert (done.returncode, done.stdout) == (0, f"The database has schema {db.REVISION}.\n"), done.stderr
+    else:
+        assert done.returncode == 1
+        assert db.UPGRADE_COMMAND in done.stderr
+
+
+def test_the_revisions_run_from_an_installed_copy(tmp_path: Path) -> None:
+    """A wheel has no alembic.ini, and the user's own folder may hold a `migrations` of its own."""
+    site, home = tmp_path / "site", tmp_path / "home"
+    home.mkdir()
+    (home / "migrations").mkdir()
+    (home / "migrations" / "__init__.py").write_text("raise SystemExit('the wrong migrations')")
+    archive = tmp_path / "copy.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for house in ("keepbest", "tracker", "migrations"):
+            for path in (*(ROOT / house).rglob("*.py"), *(ROOT / house).rglob("*.mako")):
+                packed.write(path, path.relative_to(ROOT))
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(site)
+    variables = clean_environment(KEEPBEST_DIR=str(home / "data"), PYTHONPATH=str(site))
+    command = [sys.executable, "-P", "-m", "tracker.db", "upgrade"]
+    done = subprocess.run(command, cwd=home, env=variables, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert (home / "data" / "tracker.db").exists()
