@@ -8,11 +8,11 @@ each of hundreds of variables is what would take the time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keepbest.errors import CheckpointMismatch
-from keepbest.state import Position, State, capture_random, restore_random, specs_of, variables_of
+from keepbest.state import Position, State, VariableSpec, capture_random, restore_random, specs_of, variables_of
 
 #: Of the memory that is free, what a ring may take where nothing else is said.
 FREE_MEMORY_SHARE = 0.25
@@ -59,9 +59,9 @@ def capture(variables: Variables, *, position: Position, stopper: Mapping[str, A
 
 def roll_back(variables: Variables, state: State) -> None:
     """Put `state` back into the living variables and the random generators. `state` stays as it was."""
-    if len(state.specs) != len(variables.specs):
+    if _forms(state.specs) != _forms(variables.specs):  # a bare assignment would not mind
         raise CheckpointMismatch(
-            f"The snapshot has {len(state.specs)} variables, the model {len(variables.specs)}.",
+            f"The snapshot's {len(state.specs)} variables are not the model's {len(variables.specs)}.",
             hint="Roll back with the model and optimizer that the snapshot was taken from.",
         )
     variables.assign(dict(enumerate(state.values)))
@@ -121,6 +121,10 @@ def free_memory_bytes() -> int:
             return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):
         return 4 * 2**30
+
+
+def _forms(specs: Sequence[VariableSpec]) -> list[tuple[tuple[int, ...], str]]:
+    return [(spec.shape, spec.dtype) for spec in specs]
 
 
 def _compile_read(variables: list[Any]) -> Any:
