@@ -58,7 +58,7 @@ def show_manifest(checkpoint: str) -> Response:
 @blueprint.get("/checkpoints/<checkpoint>/objects/<digest>")
 @speaks(None, transact=False, media=SAFETENSORS)
 def show_object(checkpoint: str, digest: str) -> Response:
-    """Return one file of a checkpoint (safetensors); the digest must be one that its manifest names."""
+    """Return one file of a checkpoint (a safetensors pack, or the network's JSON) by a digest that its manifest names."""
     found = _find(checkpoint)
     if not _DIGEST.match(digest):
         raise InvalidInput("A digest is 64 hexadecimal digits.", field="digest")
@@ -66,7 +66,10 @@ def show_object(checkpoint: str, digest: str) -> Response:
         named = _digests(json.load(manifest))
     if digest not in named:
         raise NotFound(f"Checkpoint {checkpoint} has no object {digest}.", field="digest")
-    return _file(_open(_store() / "objects" / digest[:2] / f"{digest}.safetensors"), SAFETENSORS)
+    network = _store() / "objects" / digest[:2] / f"{digest}.json"
+    if network.is_file():
+        return _file(_open(network), "application/json")
+    return _file(_open(network.with_suffix(".safetensors")), SAFETENSORS)
 
 
 @blueprint.get("/runs/<run>/receipts")
