@@ -81,8 +81,8 @@ class Draft:
             part = self._columns.get((segment, key))
             if part is None:
                 part = self._columns[segment, key] = wire.Points(segment, key)
+            part.values.append(value)  # first: where it is no number, the columns stay of one length
             part.steps.append(step)
-            part.values.append(value)
             part.times.append(at)
         self._count["points"] += len(values)
 

@@ -71,7 +71,7 @@ class Reporter:
         self._buffer: deque[Logged | Record] = deque()
         self._append = self._buffer.append
         self._seen: set[str] = set()
-        self._heard_at = self._next_try = clock()
+        self._heard_at = self._next_try = self._collected_at = clock()
         self._pause = 0.0
         self._wake, self._settled, self._closing = Event(), Event(), Event()
         self._thread = Thread(target=self._work, name=f"keepbest-reporter-{journal.about.run}", daemon=True)
@@ -144,12 +144,19 @@ class Reporter:
 
     def _collect(self) -> None:
         """Move everything from the buffer into the journal."""
+        self._collected_at = self._clock()
         while self._buffer:
             draft = Draft()
             while self._buffer and not draft.is_full:
-                draft.add(self._buffer.popleft())
+                self._add(draft, self._buffer.popleft())
             number = self.journal.last_number + 1
             self.journal.append(number, draft.encode(self.journal.about.writer, number))
+
+    def _add(self, draft: Draft, item: Logged | Record) -> None:
+        try:
+            draft.add(item)
+        except Exception:
+            _log.exception("keepbest: this cannot be reported and is left out: %.200r", item)
 
     def _may_send(self) -> bool:
         return self._client is not None and self.lost_to is None and self._clock() >= self._next_try
@@ -160,8 +167,8 @@ class Reporter:
             if receipt is not None:
                 self.receipt = receipt
                 self._hear(receipt.commands)
-            if len(self._buffer) >= WAKE_ITEMS:
-                self._collect()
+            if self._clock() - self._collected_at >= self._every_seconds:
+                self._collect()  # a long journal takes a while to send; what is logged meanwhile belongs on disk
 
     def _poll(self) -> None:
         if self._client is not None and self._clock() - self._heard_at >= self._poll_seconds:

@@ -200,15 +200,27 @@ def test_offline_everything_goes_to_the_journal(started: Any) -> None:
     assert len(reporter.journal) == 1
 
 
-def test_the_thread_survives_what_cannot_be_encoded(
+def test_what_cannot_be_reported_is_left_out_and_said(
+    tracker: TinyTracker, started: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    reporter = started(tracker, every_seconds=5)
+    bad: Any = {"loss": "not a number"}
+    for item in (logged(1, loss=0.5), (2, 0.0, 0, bad), logged(3, loss=0.4)):
+        reporter.put(item)
+    assert reporter.drain(5)
+    assert tracker.points("loss") == [(1, 0.5), (3, 0.4)]
+    assert "left out" in caplog.text
+
+
+def test_the_thread_survives_its_own_errors(
     tracker: TinyTracker, started: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     reporter = started(tracker)
-    reporter.put((1, 0.0, 0, {"loss": "not a number"}))
+    reporter.put(logged(1, **{"": 0.5}))  # a key that no batch can carry
     wait_until(lambda: "error of its own" in caplog.text, what="the message")
     reporter.put(logged(2, loss=0.5))
     assert reporter.drain(5)
-    assert tracker.points("loss")[-1] == (2, 0.5)
+    assert tracker.points("loss") == [(2, 0.5)]
 
 
 def test_closing_without_draining_leaves_all_on_disk(tracker: TinyTracker, started: Any) -> None:
