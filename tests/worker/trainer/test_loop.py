@@ -100,7 +100,7 @@ class Rig:
             self.looks.append((step, value))
             record(step, value, *rest, **more)
 
-        self.run.record_look = watch  # type: ignore[method-assign, assignment]
+        self.run.record_look = watch  # type: ignore[method-assign]
 
     def _act_at_steps(self) -> None:
         batch_end = self.loop.on_train_batch_end

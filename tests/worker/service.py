@@ -1,0 +1,112 @@
+"""A real tracker that a test can take away and bring back, and real worker processes beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from keepbest.client import Client
+from keepbest.contract.access import UserRequest
+from keepbest.contract.runs import CodeSource, Run, RunRequest
+from keepbest.status import Role, RunState
+from tests.support.network import free_port
+from tests.support.processes import Process, Processes, wait_until
+from tracker import db
+from tracker.app import create_app
+from tracker.settings import Settings
+from tracker.store import leases, users
+
+LEASE_SECONDS = 3.0
+
+
+class Service:
+    """The tracker, in a thread, on a port that it keeps."""
+
+    def __init__(self, url: str, folder: Path, processes: Processes) -> None:
+        self.folder = folder
+        self.engine = db.make_engine(url)
+        self.port = free_port()
+        self.settings = Settings(dir=folder, database_url=url, port=self.port, lease_seconds=LEASE_SECONDS)
+        self.token = self._make_token("ada", Role.ADMIN)
+        self.worker_token = self._make_token("mill", Role.WORKER)
+        self.client = Client(f"http://127.0.0.1:{self.port}", self.token)
+        self._processes = processes
+        self._server: BaseWSGIServer | None = None
+
+    def start(self) -> None:
+        app = create_app(self.settings, self.engine)
+        self._server = make_server("127.0.0.1", self.port, app, threaded=True)
+        Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def expire(self) -> list[str]:
+        """What the scheduler does every two seconds."""
+        with db.write(self.engine) as conn:
+            return leases.expire_leases(conn, datetime.now(UTC))
+
+    def start_worker(self, **variables: str) -> Process:
+        given = {
+            "KEEPBEST_URL": self.client.url,
+            "KEEPBEST_TOKEN": self.worker_token,
+            "KEEPBEST_DIR": str(self.folder),
+            "KEEPBEST_WORKER_NAME": "mill",
+        }
+        worker = self._processes.python("worker.agent", **(given | variables))
+        worker.wait_for_output("is ready")
+        return worker
+
+    def submit(self, **asked: Any) -> str:
+        return self.client.submit(RunRequest.model_validate(asked)).id
+
+    def submit_code(self, archive: bytes, entry: str = "my_model.py:build", **asked: Any) -> str:
+        bundle = self.client.add_bundle(archive)
+        source = CodeSource(bundle=bundle.digest, entry=entry)
+        usual = {"monitor": "val_loss", "mode": "min", "max_steps": 20, "validate_every": 10}
+        return self.submit(source=source.model_dump(), **(usual | asked))
+
+    def wait_for(self, run: str, *states: RunState, seconds: float = 60.0) -> Run:
+        """Return the run once it is in one of the states (by default: any final one)."""
+
+        def look() -> Run | None:
+            self.expire()
+            found = self.client.run(run)
+            return found if (found.state in states if states else found.state.is_final) else None
+
+        found = wait_until(look, seconds=seconds, what=f"run {run} to be {states or 'over'}")
+        assert found is not None
+        return found
+
+    def logs(self, run: str) -> str:
+        return "".join(piece.text for piece in self.client.logs(run, limit=1000).pieces)
+
+    def close(self) -> None:
+        self.stop()
+        self.engine.dispose()
+
+    def _make_token(self, name: str, role: Role) -> str:
+        now = datetime.now(UTC)
+        with db.write(self.engine) as conn:
+            users.create_user(conn, UserRequest(name=name, role=role), now)
+            pk = users.find_user_pk(conn, name)
+            assert pk is not None
+            return users.make_credential(conn, pk, "token", "test", role, now=now, lasts=None)[1]
+
+
+@pytest.fixture
+def service(sqlite_url: str, tmp_path: Path, processes: Processes) -> Iterator[Service]:
+    found = Service(sqlite_url, tmp_path / "keepbest", processes)
+    found.start()
+    yield found
+    processes.stop_all()
+    found.close()
