@@ -58,7 +58,7 @@ def show_manifest(checkpoint: str) -> Response:
 @blueprint.get("/checkpoints/<checkpoint>/objects/<digest>")
 @speaks(None, transact=False, media=SAFETENSORS)
 def show_object(checkpoint: str, digest: str) -> Response:
-    """Return one file of a checkpoint (a safetensors pack, or the network's JSON) by a digest that its manifest names."""
+    """Return one file of a checkpoint, a pack or the network's JSON, by a digest that its manifest names."""
     found = _find(checkpoint)
     if not _DIGEST.match(digest):
         raise InvalidInput("A digest is 64 hexadecimal digits.", field="digest")
