@@ -1,0 +1,147 @@
+"""Restoring through the tracker, without TensorFlow: the store does not care what a value is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keepbest.checkpoint import About, Store, Written
+from keepbest.cli.failing import Exit
+from keepbest.contract.runs import RecipeSource, RunRequest
+from tests.keepbest.cli.conftest import Run as Keepbest
+from tests.support.live import FakeWorker, Live
+from tests.support.states import make_state
+
+
+@pytest.fixture(autouse=True)
+def signed_in(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEPBEST_URL", live.url)
+    monkeypatch.setenv("KEEPBEST_TOKEN", live.admin)
+
+
+@pytest.fixture
+def worker(live: Live) -> Iterator[FakeWorker]:
+    """A worker that has claimed a run."""
+    worker = live.add_worker()
+    with live.client() as client:
+        client.submit(RunRequest(source=RecipeSource(name="hvass-cnn")))
+    yield worker.claim()
+    worker.client.close()
+
+
+def keep(live: Live, worker: FakeWorker, step: int, value: float, kind: str = "best") -> Written:
+    """Write a checkpoint into the tracker's store, and say so."""
+    about = About(
+        run=worker.run, at=datetime.now(UTC), kind=kind, value=value, monitor="val_accuracy", mode="max",  # type: ignore[arg-type]
+        network='{"layers": []}',
+    )  # fmt: skip
+    written = Store(live.folder / "store").write(make_state(step, step), about)
+    worker.checkpoint(step, value, id=written.manifest.id, kind=kind, digest=written.digest)
+    return written
+
+
+def arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as file:
+        return dict(file)
+
+
+@pytest.mark.parametrize(
+    ("choice", "step"),
+    [([], 200), (["--best"], 200), (["--last"], 300), (["--step", "100"], 100), (["--step", "300"], 300)],
+)
+def test_the_checkpoint_that_is_meant_is_downloaded(
+    keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path, choice: list[str], step: int
+) -> None:
+    for at, value, kind in ((100, 0.7, "best"), (200, 0.9, "best"), (300, 0.8, "last")):
+        keep(live, worker, at, value, kind)
+    done = keepbest("restore", worker.run[:6], *choice, "--to", tmp_path / "out", "--as", "npz")
+    assert done.status == 0, done.err
+    assert f"of step {step}" in done.err
+    found = arrays(tmp_path / "out" / "state.npz")
+    assert int(found["optimizer/adam/iteration"]) == step
+    assert np.array_equal(found["model/net/head/kernel"], make_state(step, step).values[1])
+
+
+def test_by_id_and_as_json(keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path) -> None:
+    written = keep(live, worker, 100, 0.7)
+    done = keepbest(
+        "restore", worker.run, "--checkpoint", written.manifest.id[:5], "--to", tmp_path / "o", "--as", "npz", "--json"
+    )
+    assert done.json["id"] == written.manifest.id
+
+
+def test_a_store_on_this_machine_is_read_directly(
+    keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(live, worker, 100, 0.7)
+    elsewhere = live.folder / "store"
+    mine = tmp_path / "mine"
+    elsewhere.rename(mine)
+    refused = keepbest("restore", worker.run, "--to", tmp_path / "one", "--as", "npz")
+    assert (refused.status, "not in the tracker's store" in refused.err) == (Exit.NOT_FOUND, True)
+    monkeypatch.setenv("KEEPBEST_STORE", str(mine))
+    assert keepbest("restore", worker.run, "--to", tmp_path / "two", "--as", "npz").status == 0
+
+
+def test_a_flipped_bit_is_refused(keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path) -> None:
+    keep(live, worker, 100, 0.7)
+    pack = next((live.folder / "store" / "objects").rglob("*.safetensors"))
+    damaged = bytearray(pack.read_bytes())
+    damaged[-1] ^= 1
+    pack.write_bytes(damaged)
+    refused = keepbest("restore", worker.run, "--to", tmp_path / "out", "--as", "npz")
+    assert refused.status == Exit.ERROR
+    assert "Traceback" not in refused.err
+    assert not (tmp_path / "out" / "state.npz").exists()
+
+
+def test_a_manifest_of_something_else_is_refused(
+    keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path
+) -> None:
+    written = keep(live, worker, 100, 0.7)
+    written.location.write_text('{"evil": "../../x"}')
+    refused = keepbest("restore", worker.run, "--to", tmp_path / "out", "--as", "npz")
+    assert (refused.status, "manifest" in refused.err) == (Exit.ERROR, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "told", "status"),
+    [
+        (["--best"], "Where to? Say --to DIR", Exit.USAGE),
+        (["--best", "--step", "1", "--to", "out"], "exclude each other", Exit.USAGE),
+        (["--to", "full"], "full has files in it", Exit.USAGE),
+        (["--to", "full/file"], "full/file is a file", Exit.USAGE),
+        (["--to", "out", "--as", "pickle"], "--as", Exit.USAGE),
+        (["--to", "out", "--step", "7"], "there are those of step 100", Exit.NOT_FOUND),
+        (["--to", "out", "--checkpoint", "nope"], "no such checkpoint", Exit.NOT_FOUND),
+    ],
+)
+def test_what_cannot_be_restored(
+    keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    options: list[str], told: str, status: Exit,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    keep(live, worker, 100, 0.7)
+    refused = keepbest("restore", worker.run, *options)
+    assert refused.status == status
+    assert told in refused.err
+
+
+def test_a_run_without_checkpoints(keepbest: Keepbest, worker: FakeWorker, tmp_path: Path) -> None:
+    refused = keepbest("restore", worker.run, "--to", tmp_path / "out")
+    assert (refused.status, "no checkpoint on disk yet" in refused.err) == (Exit.NOT_FOUND, True)
+
+
+def test_without_tensorflow_the_other_formats_are_named(
+    keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(live, worker, 100, 0.7)
+    monkeypatch.setattr("keepbest.cli.restore.find_spec", lambda name: None)
+    refused = keepbest("restore", worker.run, "--to", tmp_path / "out")
+    assert (refused.status, "--as safetensors" in refused.err) == (Exit.ERROR, True)
