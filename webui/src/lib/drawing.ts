@@ -31,15 +31,15 @@ export interface Scene {
 export function drawingOf(scene: Scene): Drawing & { hidden: number } {
   const data = chartData(scene.curves, scene.look)
   const colorOf = (key: string) => inkOf(inkNumber(scene.keys, key), scene.dark).color
-  const lines = data.series.map(({ key, kind }) => style(kind, colorOf(key), scene.look.weight > 0))
+  const lines = data.series.map(({ key, kind }) => style(kind, colorOf(key), scene.look.weight > 0, key === scene.monitor))
   const holes = data.holes.map(({ key, x, value }) => ({ x, value, color: colorOf(key) }))
   return { x: data.x, columns: data.columns, lines, overlay: { ...overlayOf(scene, data.x), holes }, hidden: data.hidden }
 }
 
-function style(kind: string, color: string, smoothed: boolean): LineStyle {
+function style(kind: string, color: string, smoothed: boolean, monitored: boolean): LineStyle {
   if (kind === 'ghost') return { color, width: 1.25, alpha: 0.55, dash: [4, 4] }
   if (kind === 'raw' && smoothed) return { color, width: 1, alpha: 0.3, dash: [] }
-  return { color, width: 1.75, alpha: 1, dash: [] }
+  return { color, width: monitored ? 2.25 : 1.5, alpha: 1, dash: [] }
 }
 
 function overlayOf(scene: Scene, x: readonly number[]): Omit<Overlay, 'holes'> {

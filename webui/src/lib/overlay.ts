@@ -114,7 +114,7 @@ function label(
   const width = ctx.measureText(text).width
   const gap = 7 * area.ratio
   const left = x + gap + width > area.right ? x - gap - width : x + gap
-  ctx.lineWidth = 3 * area.ratio
+  ctx.lineWidth = 4 * area.ratio
   ctx.lineJoin = 'round'
   ctx.strokeStyle = surface
   ctx.strokeText(text, left, y)

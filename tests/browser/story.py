@@ -1,0 +1,188 @@
+"""A run told through the API exactly as a trainer tells it: looks judged by the real policy, curves, a roll back, an end.
+
+The browser tests need runs that look real without training one; what is told here is made by formulas.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from keepbest.client import Client
+from keepbest.contract.base import new_id
+from keepbest.contract.batches import Batch
+from keepbest.contract.commands import Command
+from keepbest.contract.policies import Decision, PolicySpec
+from keepbest.contract.runs import Mode, Parameter, Run, RunRequest
+from keepbest.contract.workers import Claim, RecipeInfo, Release, WorkerHello
+from keepbest.stopping import Look, Policy, build
+
+CNN = RecipeInfo(
+    name="hvass-cnn",
+    summary="the convolutional network of tutorial 003",
+    parameters=[
+        Parameter(name="learning_rate", type="float", default=1e-4),
+        Parameter(name="units", type="int", default=128),
+    ],
+    data=["digits", "mnist"],
+    default_data="digits",
+    metrics={"val_accuracy": Mode.MAX, "val_loss": Mode.MIN},
+    monitor="val_accuracy",
+    stopper=PolicySpec(name="patience", params={"checks": 6, "min_delta": 0.0005}),
+    max_steps=10_000,
+    validate_every=100,
+)
+EVERY = 100
+EXAMPLES = 360
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def say_hello(client: Client, name: str = "mill") -> str:
+    """Let a worker with the recipe say hello; return its id."""
+    worker = WorkerHello(
+        id=new_id(), name=name, host=f"{name}.local", pid=4711, version="0.1.0", slots=2, recipes=[CNN], labels={"gpu": "none"}
+    )
+    client.hello(worker)
+    return worker.id
+
+
+class Story:
+    """One run and the trainer that tells of it."""
+
+    def __init__(self, client: Client, worker: str, **asked: Any) -> None:
+        self.client = client
+        source = {"kind": "recipe", "name": CNN.name}
+        request = RunRequest.model_validate({"project": "digits", "data": "digits", "source": source, **asked})
+        submitted = client.submit(request)
+        assignment = client.claim(Claim(worker=worker))
+        assert assignment is not None and assignment.run.id == submitted.id, "another run was queued before this one"
+        self.run: Run = assignment.run
+        self.lease = assignment.lease.token
+        self.writer = new_id()
+        self.number = 0
+        self.segment = assignment.next_segment
+        self.step = 0
+        self.began = now().timestamp()
+        self.policy: Policy = build(self.run.spec.stopper.model_dump(), mode=self.run.spec.mode.value)
+        self.state = self.policy.start()
+        self.best: tuple[float, str, int] | None = None
+        self.states: dict[str, Any] = {}
+        self.decision: Decision | None = None
+
+    @property
+    def id(self) -> str:
+        return self.run.id
+
+    # What the trainer says
+
+    def tell(self, **said: Any) -> list[Command]:
+        """Send one batch; return the commands that came back."""
+        self.number += 1
+        batch = Batch.model_validate({"writer": self.writer, "number": self.number, **said})
+        body = batch.model_dump_json().encode()
+        return self.client.post_batch(self.id, body, "application/json", self.lease).commands
+
+    def begin(self) -> Story:
+        opened = {"number": self.segment, "reason": "start", "start_step": 0, "at": now()}
+        environment = {"python": "3.11.9", "keras": "3.15.1", "tensorflow": "2.21.0", "cpu": {"model": "one of two", "count": 2}}
+        progress = {"step": 0, "mode": "max", "resume": "exact", "environment": environment, "at": now()}
+        self.tell(segments=[opened], progress=progress)
+        self.print("Building hvass-cnn on digits: 1149 / 288 / 360 examples\n", "keepbest")
+        return self
+
+    def advance(self, looks: int, *, value: Any = None) -> Story:
+        """Train for so many looks; `value` may give a look's value for a step."""
+        for _ in range(looks):
+            if self.decision is not None and self.decision.stop:
+                break
+            self._train_to(self.step + EVERY, value)
+        return self
+
+    def print(self, text: str, stream: str = "stdout") -> None:
+        offset = self.states.setdefault(f"offset {stream}", 0)
+        self.states[f"offset {stream}"] = offset + len(text.encode())
+        self.tell(logs=[{"stream": stream, "offset": offset, "text": text, "at": now()}])
+
+    def roll_back(self) -> Story:
+        """Go back to the best, as the trainer does when it is told to."""
+        assert self.best is not None
+        _, checkpoint, step = self.best
+        parent, self.segment, self.step = self.segment, self.segment + 1, step
+        self.state = self.states[checkpoint]
+        opened = {"number": self.segment, "parent": parent, "reason": "roll_back", "start_step": step, "checkpoint": checkpoint}
+        self.tell(segments=[{**opened, "at": now()}])
+        return self
+
+    def answer(self, command: Command, state: str, message: str = "") -> None:
+        self.tell(commands=[{"id": command.id, "state": state, "message": message, "at": now()}])
+
+    def finish(self, reason: str = "patience", message: str | None = None) -> Run:
+        assert self.best is not None
+        value, checkpoint, step = self.best
+        said = message or (self.decision.message if self.decision else None)
+        values = {"accuracy": value - 0.004, "loss": 0.091}
+        test = {"step": step, "n": EXAMPLES, "values": values, "checkpoint": checkpoint}
+        return self._release(outcome="finished", stop_reason=reason, stop_message=said, test=test)
+
+    def fail(self, **error: Any) -> Run:
+        return self._release(outcome="failed", stop_reason="error", error=error)
+
+    # How it comes about
+
+    def _release(self, **said: Any) -> Run:
+        return self.client.release(self.id, self.lease, Release.model_validate(said))
+
+    def _train_to(self, step: int, value: Any) -> None:
+        steps = list(range(self.step + 10, step + 1, 10))
+        self.step = step
+        measured = accuracy(step) if value is None else value(step)
+        self.state, decided = self.policy.observe(self.state, Look(step, measured, n=EXAMPLES))
+        self.decision = _as_contract(decided)
+        checkpoint = self._keep(measured, step) if decided.improved else None
+        pair = {"val_loss": [loss(step) * 1.15], "val_accuracy": [measured]}
+        columns = [self._column(key, [step], values) for key, values in pair.items()]
+        columns += [self._column("loss", steps, [noisy(loss, at) for at in steps])]
+        columns += [self._column("accuracy", steps, [min(1.0, noisy(accuracy, at)) for at in steps])]
+        look = {"segment": self.segment, "step": step, "value": measured, "n": EXAMPLES, "seconds": 0.021, "epoch": step / 180}
+        look |= {"decision": self.decision.model_dump(), "checkpoint": checkpoint and checkpoint["id"], "at": now()}
+        self.tell(columns=columns, looks=[look], checkpoints=[checkpoint] if checkpoint else [])
+        self.print(f"step {step}: val_accuracy {measured:.4f}{' *' if checkpoint else ''}\n")
+
+    def _column(self, key: str, steps: list[int], values: list[float]) -> dict[str, Any]:
+        times = [self.began + step / 50 for step in steps]
+        return {"segment": self.segment, "key": key, "steps": steps, "values": values, "times": times}
+
+    def _keep(self, value: float, step: int) -> dict[str, Any]:
+        id = new_id()
+        self.best, self.states[id] = (value, id, step), self.state
+        digest = hashlib.sha256(id.encode()).hexdigest()
+        size = {"size_bytes": 1_274_880, "written_bytes": 1_274_880 if step < 500 else 1_081_344}
+        place = {"segment": self.segment, "step": step, "location": f"runs/{self.id}/{id}.json", "seconds": 0.004}
+        return {"id": id, "kind": "best", "value": value, "digest": digest, "at": now(), **size, **place}
+
+
+def accuracy(step: int) -> float:
+    """Rises to 0.98 and then wavers."""
+    return round(0.98 - 0.55 * math.exp(-step / 320) + 0.006 * math.sin(step / 90), 6)
+
+
+def loss(step: int) -> float:
+    return 0.07 + 2.2 * math.exp(-step / 350) + 0.01 * math.sin(step / 130)
+
+
+def noisy(curve: Any, step: int) -> float:
+    """The curve with a noise that is the same each time."""
+    wave = math.sin(step * 12.9898) * 43758.5453
+    return float(curve(step) * (1 + 0.22 * (wave - math.floor(wave) - 0.5) * math.exp(-step / 4000)))
+
+
+def _as_contract(decided: Any) -> Decision:
+    data = asdict(decided)
+    data["verdicts"] = list(data.get("verdicts", ()))
+    return Decision.model_validate({name: data.get(name) for name in Decision.model_fields if data.get(name) is not None})

@@ -1,0 +1,175 @@
+"""Projects and the table of runs: 10,000 of them, filtered, sorted, windowed, all of it in the address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import insert, select
+
+from keepbest.client import Client
+from keepbest.contract.base import new_id
+from keepbest.contract.runs import RunRequest
+from tests.browser.conftest import Tracker
+from tests.browser.story import Story
+from tracker import db
+from tracker.models import Project, Run
+
+pytestmark = pytest.mark.browser
+MANY = 10_000
+ROWS = "tbody tr:not([aria-hidden])"
+
+
+@pytest.fixture(scope="module")
+def many(tracker: Tracker, client: Client, worker: str) -> str:
+    """Write ten thousand runs, as if they had been trained, straight into the database."""
+    told = Story(client, worker, project="many", name="seed run").begin().advance(2)
+    told.finish("user", "enough")
+    engine = db.make_engine(f"sqlite:///{tracker.folder / 'tracker.db'}")
+    with db.write(engine) as conn:
+        row = dict(conn.execute(select(*Run.__table__.columns).where(Run.id == told.id)).one()._mapping)
+        conn.execute(insert(Run), [_copy(row, number) for number in range(2, MANY + 1)])
+        conn.execute(Project.__table__.update().where(Project.pk == row["project_pk"]).values(next_number=MANY + 1))  # type: ignore[attr-defined]
+    engine.dispose()
+    return "many"
+
+
+def _copy(row: dict[str, Any], number: int) -> dict[str, Any]:
+    kept = {name: value for name, value in row.items() if name not in {"pk", "idempotency_key"}}
+    best = round(0.5 + (number * 7919 % MANY) / (2 * MANY), 6)
+    tags = ["golden"] if number % 2500 == 7 else []
+    made = row["created_at"] + timedelta(seconds=number)
+    return {**kept, "id": new_id(), "number": number, "name": f"run {number}", "best_value": best, "tags": tags, "created_at": made}
+
+
+def shown(page: Page) -> int:
+    return page.locator(ROWS).count()
+
+
+def first_name(page: Page) -> str:
+    return page.locator(f"{ROWS} a").first.inner_text()
+
+
+def test_ten_thousand_runs_are_few_rows(page: Page, many: str) -> None:
+    page.goto(f"/p/{many}")
+    expect(page.get_by_text(re.compile(r"^10.000 of 10.000 runs"))).to_be_visible()
+
+    assert 10 < shown(page) < 60
+    expect(page.get_by_role("table")).to_have_attribute("aria-rowcount", str(MANY + 1))
+    assert first_name(page) == f"run {MANY}"
+
+
+def test_a_filter_typed_at_the_end_of_the_table_shows_its_rows(page: Page, many: str) -> None:
+    """Regression: scrolled to the end, then filtered, the table said "280 matches" and was empty."""
+    page.goto(f"/p/{many}")
+    expect(page.get_by_text(re.compile(r"^10.000 of 10.000 runs"))).to_be_visible()
+    page.get_by_role("region", name="Runs").evaluate("table => table.scrollTo(0, table.scrollHeight)")
+    expect(page.locator(ROWS).last).to_contain_text("seed run")
+
+    page.get_by_label("Filter runs").fill("golden")
+
+    expect(page.get_by_text(re.compile(r"^4 of 10.000 runs"))).to_be_visible()
+    expect(page.locator(ROWS)).to_have_count(4)
+    expect(page.locator(ROWS).first).to_be_in_viewport()
+
+
+def test_what_is_seen_is_in_the_address(page: Page, many: str) -> None:
+    page.goto(f"/p/{many}")
+    page.get_by_label("Filter runs").fill("golden")
+    page.get_by_role("button", name="Best @ step").click()
+    expect(page.locator(ROWS)).to_have_count(4)
+    before = page.locator(f"{ROWS} strong").all_inner_texts()
+    assert before == sorted(before, key=float, reverse=True)
+
+    page.goto(page.evaluate("location.href"))
+
+    expect(page.locator(ROWS)).to_have_count(4)
+    assert page.locator(f"{ROWS} strong").all_inner_texts() == before
+    expect(page.get_by_label("Filter runs")).to_have_value("golden")
+
+
+def test_a_filter_that_fits_nothing_says_so(page: Page, many: str) -> None:
+    page.goto(f"/p/{many}?q=nothing-like-this")
+    expect(page.get_by_text("No run fits this filter.")).to_be_visible()
+    page.get_by_role("button", name=re.compile("Show all")).click()
+    expect(page.get_by_text(re.compile(r"^10.000 of 10.000 runs"))).to_be_visible()
+
+
+def test_the_keyboard_filters_walks_and_opens(page: Page, many: str) -> None:
+    page.goto(f"/p/{many}")
+    expect(page.get_by_text(re.compile(r"^10.000 of 10.000 runs"))).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("golden")
+    expect(page.locator(ROWS)).to_have_count(4)
+    page.get_by_label("Filter runs").blur()
+
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", name="run 5007")).to_be_visible()
+    page.go_back()
+    expect(page.locator(ROWS)).to_have_count(4)
+
+
+def test_rows_follow_what_happens(page: Page, tell: Callable[..., Story]) -> None:
+    story = tell(project="live rows", name="moving")
+    page.goto("/p/live%20rows")
+    row = page.locator(ROWS).filter(has_text="moving")
+    expect(row).to_contain_text("running")
+
+    story.advance(3)
+    assert story.best is not None
+    expect(row).to_contain_text(f"@{story.best[2]}")
+    another = tell(project="live rows", name="newcomer")
+    expect(page.locator(ROWS).filter(has_text="newcomer")).to_be_visible()
+    story.finish("user", "enough")
+    expect(row).to_contain_text("finished")
+    another.fail(code="code_failed", message="It broke.")
+    expect(page.locator(ROWS).filter(has_text="newcomer")).to_contain_text("failed")
+
+
+def test_projects_lead_to_their_runs_and_to_the_latest(page: Page, tell: Callable[..., Story]) -> None:
+    tell(project="team/vision", name="older").fail(code="x", message="x")
+    tell(project="team/vision", name="newest").fail(code="x", message="x")
+    page.goto("/")
+    card = page.get_by_role("listitem").filter(has=page.get_by_role("link", name="team/vision", exact=True))
+
+    card.get_by_role("link", name="Follow the latest run").click()
+    expect(page.get_by_role("heading", name="newest", exact=True)).to_be_visible()
+    tell(project="team/vision", name="newer still").fail(code="x", message="x")
+    expect(page.get_by_role("heading", name="newer still")).to_be_visible()
+
+    page.get_by_role("link", name="team/vision", exact=True).click()
+    expect(page.locator(ROWS)).to_have_count(3)
+
+
+def test_empty_pages_teach_the_next_command(page: Page, tracker: Tracker) -> None:
+    page.route("**/api/v1/projects*", lambda route: route.fulfill(json={"projects": [], "cursor": None, "total": 0}))
+    page.route("**/api/v1/workers", lambda route: route.fulfill(json={"workers": []}))
+    for path, command in [("/", "keepbest submit"), ("/p/nothing-yet", "keepbest submit"), ("/workers", "keepbest worker")]:
+        page.goto(path)
+        expect(page.locator("pre")).to_contain_text(command)
+        expect(page.locator("pre")).to_contain_text(tracker.url)
+
+
+def test_an_address_that_leads_nowhere_says_so(page: Page) -> None:
+    page.goto("/nowhere/at/all")
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    page.goto("/r/zzzzzzzzzzzz")
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def test_a_queued_run_can_be_cancelled(page: Page, client: Client, worker: str) -> None:
+    request = {"project": "queue", "name": "waiting", "source": {"kind": "recipe", "name": "hvass-cnn"}}
+    run = client.submit(RunRequest.model_validate(request))
+    page.goto(f"/r/{run.id}")
+    page.get_by_role("button", name="Cancel…").click()
+    page.get_by_role("button", name="Cancel the run").click()
+
+    expect(page.get_by_text("cancelled", exact=True)).to_be_visible()
+    assert client.run(run.id).state.value == "cancelled"
