@@ -16,16 +16,10 @@ from keepbest.draft import Logged
 from keepbest.errors import KeepbestError, LeaseLost
 from keepbest.journal import About, Journal, drain_left_over
 from keepbest.reporter import Reporter
-from tests.keepbest.tiny_tracker import NOW, TinyTracker, error, tiny_tracker
+from tests.keepbest.tiny_tracker import NOW, TinyTracker, error
 from tests.support.processes import wait_until
 
 ABOUT = About(run="0000000000aa", writer="000000000001", lease="lease-token")
-
-
-@pytest.fixture
-def tracker() -> Iterator[TinyTracker]:
-    with tiny_tracker() as tracker:
-        yield tracker
 
 
 @pytest.fixture
@@ -216,7 +210,7 @@ def test_the_thread_survives_its_own_errors(
     tracker: TinyTracker, started: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     reporter = started(tracker)
-    reporter.put(logged(1, **{"": 0.5}))  # a key that no batch can carry
+    reporter.put((1, 0.0, 0, {"": 0.5}))  # a key that no batch can carry
     wait_until(lambda: "error of its own" in caplog.text, what="the message")
     reporter.put(logged(2, loss=0.5))
     assert reporter.drain(5)

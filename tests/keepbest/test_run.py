@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +11,20 @@ import numpy as np
 import pytest
 
 import keepbest
-from keepbest.contract.checkpoints import Checkpoint
-from keepbest.errors import Busy, InvalidInput, PolicyError
+from keepbest.errors import Busy, InvalidInput
 from keepbest.journal import drain_left_over
 from keepbest.offline import find_offline, send_offline
 from keepbest.run import Run
 from keepbest.start import init
 from keepbest.status import StopReason
 from keepbest.stopping import Patience
-from tests.keepbest.tiny_tracker import NOW, TinyTracker, assignment, error, settings_of, tiny_tracker
-from tests.support.processes import Processes, wait_until
-
-
-@pytest.fixture
-def tracker() -> Iterator[TinyTracker]:
-    with tiny_tracker() as tracker:
-        yield tracker
+from tests.keepbest.tiny_tracker import NOW, TinyTracker, error, settings_of
+from tests.support.processes import wait_until
 
 
 def begin(folder: Path, tracker: TinyTracker, **arguments: Any) -> Run:
     given = {"monitor": "val_accuracy", "mode": "max", "stopper": "patience(checks=2)", **arguments}
     return init(settings=settings_of(folder, tracker.url), **given)
-
-
-def attach(folder: Path, tracker: TinyTracker, **given: Any) -> Run:
-    return Run.attach(assignment(**given), tracker.client(), folder)
 
 
 # A script's own run
@@ -296,148 +281,6 @@ def test_the_next_script_sends_what_a_dead_one_left(tmp_path: Path, tracker: Tin
     tracker.up()
     with begin(tmp_path, tracker):
         wait_until(lambda: tracker.points("loss"), what="what was left over")
-
-
-# A worker's trainer
-
-
-def test_a_resumed_run_opens_the_next_segment_where_it_goes_on(tmp_path: Path, tracker: TinyTracker) -> None:
-    resume = checkpoint(step=300)
-    run = attach(tmp_path, tracker, next_segment=4, parent_segment=3, resume=resume, attempt=2)
-    run.log({"loss": 0.5})
-    run.finish()
-    (segment,) = tracker.said("segments")
-    told = (segment["number"], segment["parent"], segment["reason"], segment["start_step"], segment["checkpoint"])
-    assert told == (4, 3, "resume", 300, resume.id)
-    assert tracker.points("loss") == [(301, 0.5)]
-
-
-def test_the_stopper_goes_on_where_the_checkpoint_was(tmp_path: Path, tracker: TinyTracker) -> None:
-    first = attach(tmp_path / "a", tracker)
-    first.look(1, 0.5)
-    first.look(2, 0.4)
-    kept = json.loads(json.dumps(first.stopper_state()))
-    first.finish()
-    second = attach(tmp_path / "b", tracker, next_segment=1, parent_segment=0, resume=checkpoint(step=2))
-    second.go_on_from(kept)
-    decision = second.look(3, 0.4)
-    second.finish()
-    assert (decision.stop, decision.best_step, decision.wait) == (True, 1, 2)
-
-
-def test_the_training_time_goes_on_too(tmp_path: Path, tracker: TinyTracker) -> None:
-    run = attach(tmp_path, tracker, stopper="max_seconds(100)")
-    assert not run.look(1, 0.5).stop
-    run.go_on_from({**run.stopper_state(), "seconds": 100.0})
-    decision = run.look(2, 0.5)
-    run.finish()
-    assert decision.reason is StopReason.MAX_SECONDS
-
-
-def test_another_policys_state_is_refused(tmp_path: Path, tracker: TinyTracker) -> None:
-    run = attach(tmp_path, tracker)
-    with pytest.raises(PolicyError):
-        run.go_on_from({"policy": {"policy": "max_steps@1"}, "seconds": 0.0})
-    run.finish()
-
-
-def test_a_roll_back_branches_and_takes_the_stopper_along(tmp_path: Path, tracker: TinyTracker) -> None:
-    run = attach(tmp_path, tracker)
-    run.look(1, 0.5)
-    kept = run.stopper_state()
-    run.look(2, 0.4)
-    assert run.branch(1, parent=0, state=kept) == 1
-    assert not run.look(2, 0.45).stop  # another value at step 2: another branch, not a contradiction
-    run.finish()
-    assert [(look["segment"], look["step"], look["value"]) for look in tracker.said("looks")] == [
-        (0, 1, 0.5),
-        (0, 2, 0.4),
-        (1, 2, 0.45),
-    ]
-    assert [(s["number"], s["reason"], s["start_step"]) for s in tracker.said("segments")] == [
-        (0, "start", 0),
-        (1, "roll_back", 1),
-    ]
-
-
-def test_the_deadline_counts_max_steps_in(tmp_path: Path, tracker: TinyTracker) -> None:
-    run = attach(tmp_path, tracker, stopper="1000steps", max_steps=900)
-    assert run.deadline() == 900
-    decision = run.judge_look(900, None)
-    run.finish()
-    assert (decision.stop, decision.reason) == (True, StopReason.MAX_STEPS)
-    assert not tracker.releases  # the lease is the agent's
-
-
-def test_checkpoints_and_answers_are_told(tmp_path: Path, tracker: TinyTracker) -> None:
-    run = attach(tmp_path, tracker)
-    size: dict[str, Any] = {"size_bytes": 10, "written_bytes": 5, "location": "/store", "digest": "0" * 64}
-    run.checkpoint_durable("000000000001", step=3, kind="best", value=0.5, **size)
-    run.checkpoint_dropped("000000000002", "a newer one came")
-    run.report(resume="exact")
-    run.finish()
-    (durable,), (dropped,) = tracker.said("checkpoints"), tracker.said("dropped")
-    assert (durable["id"], durable["segment"], durable["step"], durable["value"]) == ("000000000001", 0, 3, 0.5)
-    assert dropped["reason"] == "a newer one came"
-
-
-def checkpoint(step: int) -> Checkpoint:
-    about = {"id": "0000000000cc", "run": "0000000000aa", "segment": 3, "step": step, "kind": "best"}
-    size = {"digest": "0" * 64, "size_bytes": 1, "written_bytes": 1, "location": "/store"}
-    return Checkpoint.model_validate({**about, **size, "state": "durable", "at": NOW})
-
-
-# Killed
-
-
-SCRIPT = """
-import os, sys, time
-import keepbest
-run = keepbest.init(monitor="val_accuracy", mode="max", dir=sys.argv[1])
-for step in range(1, 10**9):
-    run.log({"loss": 0.5}, step=step)
-    if step % 1000 == 0:
-        print(step, flush=True)
-        time.sleep(0.01)
-"""
-
-
-def test_a_killed_script_loses_no_more_than_what_it_had_just_logged(
-    tmp_path: Path, tracker: TinyTracker, processes: Processes
-) -> None:
-    process = processes.start(sys.executable, "-c", SCRIPT, tmp_path, KEEPBEST_URL=tracker.url, KEEPBEST_TOKEN="t")
-    process.wait_until(lambda: tracker.points("loss"), what="the first points")
-    tracker.down()
-    before = process.output.count("\n")
-    process.wait_until(lambda: process.output.count("\n") > before + 100, what="a second without a tracker")
-    process.send(signal.SIGKILL)
-    process.wait()
-    tracker.up()
-    for folder in (tmp_path / "journals").iterdir():
-        drain_left_over(folder, tracker.client())
-    steps = [step for step, _ in tracker.points("loss")]
-    assert steps == list(range(1, len(steps) + 1))  # nothing twice, nothing missing in between
-    assert len(steps) > 1000 * (before + 20)
-
-
-def test_a_script_that_forgets_to_finish_is_finished(
-    tmp_path: Path, tracker: TinyTracker, processes: Processes
-) -> None:
-    text = "import sys, keepbest; keepbest.init(dir=sys.argv[1]).log({'loss': 0.5}, step=1)"
-    process = processes.start(sys.executable, "-c", text, tmp_path, KEEPBEST_URL=tracker.url, KEEPBEST_TOKEN="t")
-    assert process.wait() == 0, process.output
-    assert [release["outcome"] for release in tracker.releases] == ["finished"]
-    assert tracker.points("loss") == [(1, 0.5)]
-
-
-def test_a_script_that_raises_outside_a_block_is_failed(
-    tmp_path: Path, tracker: TinyTracker, processes: Processes
-) -> None:
-    text = "import sys, keepbest; keepbest.init(dir=sys.argv[1]); raise ValueError('boom')"
-    process = processes.start(sys.executable, "-c", text, tmp_path, KEEPBEST_URL=tracker.url, KEEPBEST_TOKEN="t")
-    assert process.wait() == 1
-    (release,) = tracker.releases
-    assert (release["outcome"], release["error"]["message"]) == ("failed", "ValueError: boom")
 
 
 def test_the_public_names_are_these() -> None:
