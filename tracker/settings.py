@@ -70,7 +70,7 @@ class Settings:
         return cls(**{**read, **{name: value for name, value in given.items() if value is not None}})
 
     def __post_init__(self) -> None:
-        folder = self.dir.expanduser().absolute()
+        folder = Path(self.dir).expanduser().absolute()
         object.__setattr__(self, "dir", folder)
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{folder / 'tracker.db'}")

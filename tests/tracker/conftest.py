@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine
 
+from tests.support.api import Api
 from tracker import db
 
 
@@ -22,3 +24,9 @@ def conn(engine: Engine) -> Iterator[Connection]:
     """One open transaction that writes, committed at the end of the test."""
     with db.write(engine) as conn:
         yield conn
+
+
+@pytest.fixture
+def api(engine: Engine, tmp_path: Path) -> Api:
+    """The application on a database of its own, at `tests.support.store.NOW`."""
+    return Api(engine, tmp_path)
