@@ -137,10 +137,6 @@ def find_user_pk(conn: Connection, name: str) -> int | None:
     return conn.execute(select(User.pk).where(User.name == name)).scalar_one_or_none()
 
 
-def has_users(conn: Connection) -> bool:
-    return conn.execute(select(User.pk).limit(1)).first() is not None
-
-
 def create_token(conn: Connection, asked: contract.TokenRequest, by: Principal, now: datetime) -> contract.Token:
     """Make a token for oneself, or (admins) for somebody else; it may do less than its user, never more."""
     row = conn.execute(select(*User.__table__.columns).where(User.name == (asked.user or by.user))).one_or_none()
@@ -155,6 +151,21 @@ def create_token(conn: Connection, asked: contract.TokenRequest, by: Principal, 
     lasts = None if asked.expires_in_days is None else timedelta(days=asked.expires_in_days)
     id, secret = make_credential(conn, row.pk, "token", asked.name, role, now=now, lasts=lasts)
     return _show_token(conn.execute(_tokens().where(Credential.id == id)).one()).model_copy(update={"secret": secret})
+
+
+def make_first_admin(conn: Connection, now: datetime) -> str | None:
+    """Make the user `admin` and a token where there is no admin yet; return the token's secret, or None."""
+    if find_admin(conn) is not None:
+        return None
+    made = create_user(conn, contract.UserRequest(name="admin", role=Role.ADMIN), now)
+    pk = conn.execute(select(User.pk).where(User.id == made.id)).scalar_one()
+    return make_credential(conn, pk, "token", "first start", Role.ADMIN, now=now, lasts=None)[1]
+
+
+def find_admin(conn: Connection) -> int | None:
+    """Return the `pk` of the first admin who may sign in."""
+    admins = select(User.pk).where(User.role == Role.ADMIN.value, User.disabled_at.is_(None))
+    return conn.execute(admins.order_by(User.pk).limit(1)).scalar_one_or_none()
 
 
 def admit_workers(conn: Connection, secret: str, now: datetime) -> None:

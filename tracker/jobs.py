@@ -1,0 +1,101 @@
+"""Every periodic job, a plain function: settings, an engine and the time in; what it did, in words, out.
+
+Each may be killed at any moment and run again: what it did not finish it finds the next time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keepbest.errors import Conflict
+from tracker import db
+from tracker.db import Engine
+from tracker.settings import Settings
+from tracker.store import compaction, events, leases, users, workers
+
+Run = Callable[[Settings, Engine, datetime], str]
+
+#: Metrics compacted by one run of the job, and the seconds after which it leaves the rest for the next.
+GROUPS = 1000
+COMPACT_SECONDS = 20.0
+HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A function and how often it is called."""
+
+    run: Run
+    every_seconds: float
+
+    @property
+    def name(self) -> str:
+        return self.run.__name__
+
+
+def expire_leases(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Give back the runs whose worker was not heard of past its lease."""
+    with db.write(engine) as conn:
+        found = leases.expire_leases(conn, now)
+    return f"took back {', '.join(found)}" if found else ""
+
+
+def mark_silent_workers(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Mark workers that have been silent for long as gone, and forget those gone for very long."""
+    with db.write(engine) as conn:
+        gone = workers.mark_gone(conn, gone_seconds=settings.gone_seconds, now=now)
+        workers.forget_workers(conn, forget_days=settings.forget_days, now=now)
+    return f"gone: {', '.join(gone)}" if gone else ""
+
+
+def compact_metrics(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Compress metrics that have many raw chunks, one after another, until all is done or the time is up."""
+    until = time.monotonic() + COMPACT_SECONDS
+    with db.read(engine) as conn:
+        groups = compaction.find_due(conn, now, limit=GROUPS)
+    done = 0
+    for group in groups:
+        if time.monotonic() > until:
+            break
+        done += _compact(engine, group)
+    return f"compacted {done} of {len(groups)} metrics" if groups else ""
+
+
+def prune_events(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Delete events nobody will ask for any more."""
+    with db.write(engine) as conn:
+        count = events.prune(conn, now - timedelta(days=settings.event_days))
+    return f"pruned {count} events" if count else ""
+
+
+def expire_credentials(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Delete sign-in links, sessions and tokens that can never be used again."""
+    with db.write(engine) as conn:
+        count = users.expire_credentials(conn, now)
+    return f"deleted {count} credentials" if count else ""
+
+
+def list_jobs(settings: Settings) -> list[Job]:
+    """Return every job with how often it runs."""
+    return [
+        Job(expire_leases, settings.expire_every_seconds),
+        Job(mark_silent_workers, 10.0),
+        Job(compact_metrics, settings.compact_every_seconds),
+        Job(expire_credentials, 60.0),
+        Job(prune_events, HOUR),
+    ]
+
+
+def _compact(engine: Engine, group: compaction.Group) -> bool:
+    with db.read(engine) as conn:
+        rows = compaction.read_group(conn, group)
+    packed = compaction.pack(rows)
+    try:
+        with db.write(engine) as conn:
+            compaction.replace(conn, group, rows, packed)
+    except Conflict:
+        return False
+    return True

@@ -1,0 +1,204 @@
+"""The tracker's process: `python -m tracker.server` prepares the database, then serves until SIGTERM.
+
+`python -m tracker.server openapi` prints the OpenAPI document, `… routes` the table of routes for docs/API.md.
+
+The server is granian with one worker (docs/API.md says why, with numbers): this process prepares, and looks after the
+worker, which answers. The worker is forked, so nothing is imported twice; it ends when this process does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from granian.constants import Interfaces
+from granian.server import MPServer
+
+from keepbest.errors import InvalidInput, KeepbestError
+from keepbest.status import Role
+from tracker import db
+from tracker.api import openapi
+from tracker.api.envelope import EXTENSION, Service, utc_now
+from tracker.app import create_app
+from tracker.db import Engine
+from tracker.settings import Settings
+from tracker.store import users
+
+#: Seconds that requests in flight have after SIGTERM.
+GRACE_SECONDS = 3
+#: Seconds after which the worker notices that it was left alone.
+_WATCH = 1.0
+
+
+def serve(settings: Settings) -> None:
+    """Prepare the database, say where the tracker is, and answer until a signal ends it."""
+    os.umask(0o077)  # the database holds everybody's work
+    check_port(settings.host, settings.port)
+    prepare(settings)
+    server = MPServer(
+        "keepbest",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=1,
+        # A stream keeps its thread; threads are made when they are needed and go when they are idle.
+        blocking_threads=settings.threads + settings.streams,
+        workers_kill_timeout=GRACE_SECONDS,
+        respawn_failed_workers=True,
+        websockets=False,
+        log_enabled=False,
+    )
+    server.serve(target_loader=lambda *_: _work(settings), wrap_loader=False)
+
+
+def prepare(settings: Settings) -> None:
+    """Make folder, schema and first admin where they are missing; raises what stands in the way."""
+    settings.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = _make_engine(settings)
+    try:
+        bring_up_to_date(settings, engine)
+        link = admit(settings, engine)
+    finally:
+        engine.dispose()
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{host}:{settings.port}"
+    _say(f"keepbest tracker at {address} (folder {settings.dir})")
+    if link is not None:
+        _say(f"Sign in once, within {settings.sign_in_minutes:g} minutes: {address}{link}")
+
+
+def bring_up_to_date(settings: Settings, engine: Engine) -> None:
+    """Make or upgrade the schema of an embedded database; a shared one is upgraded by whoever owns it."""
+    with db.read(engine) as conn:
+        revision = db.schema_revision(conn)
+    if engine.dialect.name == "sqlite" and (revision is None or revision < db.REVISION):
+        db.upgrade(settings.database_url)
+    db.check_schema(engine)
+
+
+def admit(settings: Settings, engine: Engine) -> str | None:
+    """Make the first admin and let the operator's workers in; return a sign-in path for whoever started this.
+
+    The token's file is written before the transaction ends: killed between the two, the next start makes it anew.
+    """
+    now, lasts = utc_now(), timedelta(minutes=settings.sign_in_minutes)
+    with db.write(engine) as conn:
+        if settings.worker_token:
+            users.admit_workers(conn, settings.worker_token, now)
+        token = users.make_first_admin(conn, now)
+        if token is not None:
+            _write_private(settings.dir / "admin-token", token)
+        elif not sys.stdout.isatty():
+            return None  # not for a log: `keepbest login` knows other ways
+        admin = users.find_admin(conn)
+        return None if admin is None else users.make_link(conn, admin, Role.ADMIN, now=now, lasts=lasts).path
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise InvalidInput when nobody can listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise InvalidInput(
+            f"Nothing can listen on {host}:{port}: {(error.strerror or str(error)).lower()}.",
+            field="port",
+            hint=f"Take another port: KEEPBEST_PORT={port + 1}; or is keepbest running there already?",
+        ) from None
+
+
+def _work(settings: Settings) -> Any:
+    """Return the application; runs in the worker process, which is forked for it."""
+    app = create_app(settings, _make_engine(settings))
+    hub = cast(Service, app.extensions[EXTENSION]).hub
+    _on_signal(hub.close)
+    threading.Thread(target=_end_with, args=(os.getppid(),), name="parent watch", daemon=True).start()
+    return app
+
+
+def _on_signal(act: Any) -> None:
+    """Call `act` when a signal arrives, whoever handles it: granian sets its own handlers after this."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+
+    def watch() -> None:
+        with reader, writer:
+            reader.recv(1)
+            act()
+
+    threading.Thread(target=watch, name="signal watch", daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End when the main process was killed outright: an orphan would keep the port."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os._exit(1)
+
+
+def _make_engine(settings: Settings) -> Engine:
+    return db.make_engine(
+        settings.database_url, connections=settings.database_connections, busy_seconds=settings.busy_seconds
+    )
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner reads, whole or not at all."""
+    beside = path.with_name(f"{path.name}.new")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as sink:
+        sink.write(f"{text}\n")
+        sink.flush()
+        os.fsync(sink.fileno())
+    beside.replace(path)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _print_about(verb: str) -> None:
+    """Print what is made from the routes; no database is needed for that."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(dir=Path(folder))
+        app = create_app(settings, _make_engine(settings))
+    document = json.dumps(openapi.document(app), indent=1, ensure_ascii=False)
+    _say(document if verb == "openapi" else openapi.table(app))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Return the exit status; every failure to start is one line, and one that says what to do."""
+    parser = argparse.ArgumentParser(prog="python -m tracker.server", description="Serve the tracker.")
+    parser.add_argument("verb", nargs="?", choices=["serve", "openapi", "routes"], default="serve")
+    verb = parser.parse_args(arguments).verb
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        if verb == "serve":
+            serve(Settings.load())
+        else:
+            _print_about(verb)
+    except KeepbestError as error:
+        sys.stderr.write(f"{error.message}\n{error.hint or ''}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Being the only one: a lock that exactly one process on one database holds, and that goes with the process.
+
+Postgres: an advisory lock on a connection of its own. SQLite: a lock on a file beside the database.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import IO
+
+from sqlalchemy import Connection, Engine, text
+
+#: Any number will do, as long as nobody else uses it.
+_KEY = 7_766_000_001
+
+
+class OnlyOne:
+    """The right to be this database's one scheduler; kept until `release`, or until the process ends."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._file: IO[str] | None = None
+
+    def take(self) -> bool:
+        """Try to get the right; False where another process has it."""
+        return self._take_postgres() if self._engine.dialect.name == "postgresql" else self._take_file()
+
+    def is_kept(self) -> bool:
+        """Whether it is still ours: on Postgres it goes with the connection. Raises what the database says."""
+        if self._connection is None:
+            return self._file is not None
+        held = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        return bool(self._connection.execute(held).scalar_one())
+
+    def release(self) -> None:
+        if self._connection is not None:
+            self._connection.invalidate()
+            self._connection.close()
+        if self._file is not None:
+            self._file.close()
+        self._connection = self._file = None
+
+    def _take_postgres(self) -> bool:
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _KEY}).scalar_one():
+            self._connection = connection
+            return True
+        connection.close()
+        return False
+
+    def _take_file(self) -> bool:
+        file = Path(f"{self._engine.url.database}.scheduler-lock").open("w")  # noqa: SIM115
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return False
+        self._file = file
+        return True
