@@ -64,7 +64,7 @@ class Run(Logbook):
         self.id = run
         self.judge = judge
         self._commands = commands if commands is not None else deque()
-        self._last: Decision | None = None
+        self._asked_stop: Decision | None = None
         self._on_end = on_end
         self._pid = os.getpid()
         self._ended = False
@@ -147,22 +147,20 @@ class Run(Logbook):
         if not decision.stop:
             decision = self._obey_stop(decision)
         self.record_look(step, value, decision, n=n, metrics=metrics, epoch=epoch)
-        self._last = decision
         return decision
 
     def judge_look(
         self, step: int, value: float | None, n: int | None = None, *, train: float | None = None
     ) -> Decision:
         """Return the stopper's decision, and record nothing yet. A value of None says that training came this far."""
-        self._last = self.judge.observe(step, to_number(value), n, to_number(train))
-        return self._last
+        return self.judge.observe(step, to_number(value), n, to_number(train))
 
     # Where the stopper stands
 
     @property
     def decision(self) -> Decision | None:
-        """The last decision: the stopper's, or a stop that somebody asked for."""
-        return self._last or self.judge.decision
+        """The decision at the last look, or the one that stopped: the stopper's, or what `look` was asked for."""
+        return self._asked_stop or self.judge.decision
 
     def deadline(self) -> int | None:
         """Return the step at which silence stops the run, or None. `judge_look(step, None)` then says so."""
@@ -195,7 +193,7 @@ class Run(Logbook):
         `state` is the stopper's at that moment (`stopper_state()` in the snapshot); `reset_patience` lets it begin to
         wait anew from there.
         """
-        self._last = None
+        self._asked_stop = None
         if state is not None:
             self.judge.go_on_from(state, keep_seconds=True)
         if reset_patience:
@@ -268,7 +266,7 @@ class Run(Logbook):
         for command in self.take_commands():
             if command.kind in (CommandKind.STOP, CommandKind.CANCEL):
                 self.answer(command, "done", "Stopped at this look.")
-                decision = _stopped_by(command, decision)
+                decision = self._asked_stop = _stopped_by(command, decision)
             else:
                 self.answer(command, "refused", "This script keeps no snapshots; use keepbest.KeepBest in model.fit.")
         return decision

@@ -124,6 +124,13 @@ def test_min_delta_is_the_stoppers_and_never_the_selectors() -> None:
     assert (last.stop, last.improved, last.best_step, last.best_value, last.wait) == (True, True, 3, 0.99, 2)
 
 
+def test_a_baseline_is_the_first_reference_and_never_the_best() -> None:
+    assert stop_of(Patience(mode="max", checks=2, baseline=0.6), [0.5, 0.55, 0.7]) == 2
+    assert stop_of(Patience(mode="max", checks=2, baseline=0.6), [0.5, 0.7, 0.6, 0.7]) == 4
+    last = decisions_of(Patience(mode="max", checks=2, baseline=0.6), looks_of([0.5, 0.55]))[-1]
+    assert (last.best_step, last.best_value) == (2, 0.55)
+
+
 def test_looks_before_start_from_do_not_count() -> None:
     policy = Patience(mode="max", checks=2, start_from=40)
     assert stop_of(policy, [0.9, 0.1, 0.1, 0.2, 0.2, 0.2], every=10) == 60  # 0.9 is no reference, 0.2 at step 40 is
