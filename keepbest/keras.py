@@ -19,10 +19,10 @@ from keepbest.checkpoint.restore import open_store
 from keepbest.contract.base import new_id
 from keepbest.errors import InvalidInput, MetricMissing
 from keepbest.judge import Judge
-from keepbest.looker import Jump, Looker
+from keepbest.looker import Looker
 from keepbest.run import Run
 from keepbest.snapshot import Ring
-from keepbest.state import Position
+from keepbest.state import Position, State
 from keepbest.stopping import Decision, Mode, parse
 
 #: A run is not over before its best is on disk; a disk that takes longer than this is reported instead.
@@ -53,17 +53,14 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         snapshots: Bests held in memory.
         snapshot_memory_bytes: Memory they may take (default: a quarter of what is free).
         n: Examples that a look measures, for the record.
-        epoch_at: Gives the epoch of a step, where a Keras epoch is only a stretch between two looks.
-        stop_on_jump: End `fit` after a roll back, for a caller that feeds the data from the new position.
     """
 
     #: Where training is; kept from one `fit` to the next.
     position = Position()
-    #: Where the last roll back went, until the next `fit`.
-    jump: Jump | None = None
     stopped_epoch = 0
     _measured = False
-    _best_epoch: float | None = None
+    _restored: State | None = None
+    _best_epoch: int | None = None
     _look_seconds: float | None = None
     _look_began = 0.0
     _base = 0
@@ -86,8 +83,6 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         snapshots: int = 3,
         snapshot_memory_bytes: int | None = None,
         n: int | None = None,
-        epoch_at: Callable[[int], float | None] | None = None,
-        stop_on_jump: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
@@ -96,7 +91,7 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         self.monitor, self.verbose = monitor, verbose
         self.restore_best_weights = restore_best_weights
         self._mode, self._start_from_epoch, self._resume = mode, start_from_epoch, resume
-        self._n, self._epoch_at, self._stop_on_jump, self._clock = n, epoch_at, stop_on_jump, clock
+        self._n, self._clock = n, clock
         if stopper is None and (patience or min_delta or baseline is not None):
             stopper = _patience(patience, min_delta, baseline)
         self.run = self._make_run(run, parse(stopper) if isinstance(stopper, str) else stopper)
@@ -114,7 +109,7 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         return self.looker.best[0]
 
     @property
-    def best_epoch(self) -> float | None:
+    def best_epoch(self) -> int | None:
         """The epoch of the best look, counted from 1; None where it lies in another process."""
         return self._best_epoch
 
@@ -137,12 +132,14 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
     # What Keras calls
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        self.jump, self.looker.stop = None, None
+        self.looker.stop = None
         if self._resume:
             self._go_on_from_disk()
         self.looker.begin(self.model)
-        if not self._stop_on_jump:
-            self.looker.forgive()
+        if self._restored is not None:
+            self.looker.branch(self._restored, reset_patience=True)
+            self.position, self._restored = self._restored.position, None
+        self.looker.forgive(self.position.step)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._base = self.position.step
@@ -164,8 +161,6 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         self._look_seconds = self._clock() - self._look_began
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        if self.jump is not None and self._stop_on_jump:
-            return  # Keras validates once more before it leaves; that is not a look of the new segment
         self.position = Position(self.position.step, epoch + 1, 0)
         if not self._is_over():
             self._look(epoch, dict(logs or {}))
@@ -173,12 +168,10 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
             self._obey()
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        if self.jump is not None and self._stop_on_jump:
-            return
         if not self._measured and self.looker.stop is None and self.position.step:
             raise _missing(self.monitor, logs or {}, "No look was taken")
         if self.restore_best_weights:
-            self.looker.restore_best()
+            self._restored = self.looker.restore_best()
         self.looker.close(DRAIN_SECONDS)
 
     # Looks
@@ -197,18 +190,17 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         self._take(self._judge(epoch, None if value is None else float(value), logs))
 
     def _judge(self, epoch: int, value: float | None, logs: Mapping[str, Any]) -> Decision:
-        shown_epoch = self._epoch_at(self.position.step) if self._epoch_at else float(epoch + 1)
         decision = self.looker.look(
             self.position,
             value,
             n=self._n,
             train=logs.get("loss"),
             metrics=logs,
-            epoch=shown_epoch,
+            epoch=float(epoch + 1),
             seconds=self._look_seconds,
         )
         if decision.improved and decision.best_step == self.position.step:
-            self._best_epoch = shown_epoch
+            self._best_epoch = epoch + 1
         return decision
 
     def _take(self, decision: Decision) -> None:
@@ -222,11 +214,10 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
     def _obey(self) -> None:
         jump = self.looker.obey(self.position)
         if jump is not None:
-            # Within an epoch Keras goes on counting batches, so the base is what makes the steps right.
+            # Keras goes on with its epoch and its data; the base is what makes the steps right.
             self._base = jump.state.step - self.position.batch
             self.position = Position(jump.state.step, self.position.epoch, self.position.batch)
-            self.jump = jump
-        if self.looker.stop is not None or (jump is not None and self._stop_on_jump):
+        if self.looker.stop is not None:
             self.stopped_epoch = self.position.epoch
             self.model.stop_training = True
 

@@ -21,7 +21,7 @@ from keepbest.run import Run
 from keepbest.snapshot import Ring, Variables, capture, roll_back
 from keepbest.state import Position, State
 from keepbest.status import CommandKind
-from keepbest.stopping import Decision, Look
+from keepbest.stopping import Decision
 from keepbest.stopping.look import is_better
 
 #: A roll back to a checkpoint that is still being written waits for it this long.
@@ -123,11 +123,11 @@ class Looker:
         policy = self.run.stopper_state()["policy"]
         return policy.get("best_step"), policy.get("best_value")
 
-    def forgive(self) -> None:
-        """Take back a stop that is already decided: training goes on with fresh patience; the best stays the best."""
+    def forgive(self, step: int) -> None:
+        """Take back a stop that is already decided: training goes on from `step` with fresh patience."""
         decision = self.run.decision
         if decision is not None and decision.stop:
-            self.run.go_on_from(self._refreshed(self.run.stopper_state()))
+            self.run.judge.restart_patience(step)
             self._deadline = self.run.deadline()
 
     # Checkpoints
@@ -187,17 +187,29 @@ class Looker:
 
     def _roll_back(self, command: Command) -> Jump:
         state = self._get(command.arguments)
-        on_disk = self.store is not None and state.id in self.store.checkpoints(self.run.id)
-        stopper = self._with_best(state.stopper)
-        if command.arguments.get("reset_patience") or (stopper["policy"].get("decision") or {}).get("stop"):
-            stopper = self._refreshed(stopper)
         roll_back(self._living, state)
-        parent = self.run.segment
-        segment = self.run.branch(state.step, parent=parent, state=stopper, checkpoint=state.id if on_disk else None)
-        self._deadline = self.run.deadline()
+        segment = self.branch(state, reset_patience=bool(command.arguments.get("reset_patience")))
         result = {"step": state.step, "segment": segment, "snapshot": state.id}
         self.run.answer(command, "done", f"Went back to step {state.step}.", result)
         return Jump(state, segment, command.id)
+
+    def branch(self, state: State, *, reset_patience: bool = False) -> int:
+        """Open a new segment at `state`, which the model is in already; return its number.
+
+        The best that was found since stays the best. A stop that was decided there is lifted: somebody wants more.
+        """
+        on_disk = self.store is not None and state.id in self.store.checkpoints(self.run.id)
+        stopper = self._with_best(state.stopper)
+        stopped = (stopper["policy"].get("decision") or {}).get("stop", False)
+        segment = self.run.branch(
+            state.step,
+            parent=self.run.segment,
+            state=stopper,
+            checkpoint=state.id if on_disk else None,
+            reset_patience=reset_patience or stopped,
+        )
+        self._deadline = self.run.deadline()
+        return segment
 
     def _get(self, arguments: Mapping[str, Any]) -> State:
         """Return the state that a command names, from memory where it is there, else from disk."""
@@ -236,15 +248,6 @@ class Looker:
         if is_better(value, policy["best_value"], self.run.judge.policy.mode):
             policy |= {"best_step": step, "best_value": value}
         return {**stopper, "policy": policy}
-
-    def _refreshed(self, stopper: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a stopper state that begins anew at its last look, but for the best."""
-        policy, old = self.run.judge.policy, stopper["policy"]
-        new = policy.start()
-        if old["last"] is not None:
-            new, _ = policy.observe(new, Look(old["last"]["step"], old["last"]["value"]))
-        new |= {"best_step": old["best_step"], "best_value": old["best_value"], "looks": old["looks"]}
-        return {**stopper, "policy": new}
 
     # Keeping
 

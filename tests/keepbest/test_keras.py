@@ -1,0 +1,401 @@
+"""The callback, fed with looks: Keras' own EarlyStopping scenarios, what Keras gets wrong, and commands."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keepbest.checkpoint import Store, choose
+from keepbest.contract.base import new_id
+from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, CommandUpdate, LookTaken, SegmentOpened
+from keepbest.contract.commands import Command
+from keepbest.errors import InvalidInput, MetricMissing
+from keepbest.judge import Judge
+from keepbest.run import Run
+from keepbest.status import CommandKind, CommandState
+
+NAN = float("nan")
+STEPS = 5
+
+
+class Reporter:
+    """Keeps what a run says."""
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+
+    def put(self, item: Any) -> None:
+        self.items.append(item)
+
+    def nudge(self) -> None:
+        pass
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [item for item in self.items if isinstance(item, kind)]
+
+
+class Script:
+    """Calls a callback as `fit` does; each step adds 1 to every variable of a small model."""
+
+    def __init__(self) -> None:
+        import keras
+
+        self.model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+        self.model.compile("adam", "mse")
+        self.model.optimizer.build(self.model.trainable_variables)
+        self.weight, self.iteration = self.model.variables[0], self.model.optimizer.variables[0]
+
+    def fit(self, callback: Any, looks: Iterable[float | Mapping[str, float] | None], *, send: Any = None) -> int:
+        """Run one epoch a look, each of STEPS steps; None is an epoch without validation. Return how many steps ran."""
+        self.model.stop_training, steps, logs = False, 0, {}
+        callback.set_model(self.model)
+        callback.set_params({"steps": STEPS})
+        callback.on_train_begin()
+        for epoch, look in enumerate(looks):
+            callback.on_epoch_begin(epoch)
+            steps += self.train(callback, send)
+            logs = {"loss": 1.0}
+            if look is not None:
+                callback.on_test_begin()
+                callback.on_test_end()
+                logs |= look if isinstance(look, Mapping) else {"val_loss": look}
+            callback.on_epoch_end(epoch, logs)
+            if self.model.stop_training:
+                break
+        callback.on_train_end(logs)
+        return steps
+
+    def train(self, callback: Any, send: Any) -> int:
+        for batch in range(STEPS):
+            for variable in (self.weight, self.iteration):
+                variable.assign_add(np.ones(variable.shape))
+            if send is not None:
+                send(callback.position.step + 1)
+            callback.on_train_batch_end(batch)
+            if self.model.stop_training:
+                return batch + 1
+        return STEPS
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+def keep_best(folder: Path | bool = False, **arguments: Any) -> Any:
+    from keepbest.keras import KeepBest
+
+    return KeepBest(**{"mode": "min", "store": folder, **arguments})
+
+
+def heard_run(mode: Any = "min", checks: int = 99) -> tuple[Run, Reporter, deque[Command]]:
+    reporter, commands = Reporter(), deque[Command]()
+    judge = Judge({"name": "patience", "params": {"checks": checks}}, mode)
+    return Run(new_id(), judge, monitor="val_loss", reporter=reporter, commands=commands), reporter, commands  # type: ignore[arg-type]
+
+
+def command(kind: CommandKind, **arguments: Any) -> Command:
+    return Command(
+        id=new_id(),
+        run=new_id(),
+        kind=kind,
+        arguments=arguments,
+        state=CommandState.REQUESTED,
+        requested_by="somebody",
+        requested_at=datetime.now(UTC),
+    )
+
+
+# Stopping
+
+
+@pytest.mark.parametrize(("patience", "epochs", "best"), [(0, 3, 9), (1, 3, 9), (2, 6, 8), (3, 8, 7.7)])
+def test_patience_as_in_keras_own_tests(script: Script, patience: int, epochs: int, best: float) -> None:
+    callback = keep_best(patience=patience)
+    assert script.fit(callback, [10, 9, 9, 8, 9, 8.9, 7.7, 8.5]) == epochs * STEPS
+    assert callback.best == best
+
+
+def test_min_delta_gives_no_credit_for_creeping(script: Script) -> None:
+    callback = keep_best(patience=2, min_delta=-1)  # the sign does not matter, as in Keras
+    assert script.fit(callback, [10, 9.5, 9.2, 8, 7]) == 3 * STEPS
+    assert callback.best == 9.2  # the wait ignores small gains, the best does not
+
+
+def test_a_baseline_that_is_never_beaten(script: Script) -> None:
+    callback = keep_best(patience=3, baseline=1.0)
+    assert script.fit(callback, [5, 4, 3, 2, 1.5]) == 3 * STEPS
+    assert callback.best == 3
+
+
+def test_early_epochs_do_not_count(script: Script) -> None:
+    callback = keep_best(patience=2, start_from_epoch=3)
+    assert script.fit(callback, [1, 2, 3, 9, 9, 9, 9]) == 6 * STEPS
+    assert (callback.best, callback.best_epoch) == (9, 4)
+
+
+def test_nan_first_is_never_the_best(script: Script) -> None:
+    """Keras 3.15: best stays NaN, it stops by patience and restores the NaN epoch."""
+    callback = keep_best(patience=3, restore_best_weights=True)
+    script.fit(callback, [NAN, 0.9, 0.5, 0.3, NAN, NAN, NAN])
+    assert (callback.best, callback.best_epoch) == (0.3, 4)
+    assert script.iteration.numpy() == 4 * STEPS
+
+
+def test_values_are_compared_as_they_were_measured(script: Script) -> None:
+    """Keras compares in float32, where these are a tie."""
+    callback = keep_best(patience=9, mode="max")
+    script.fit(callback, [0.98, 0.98 + 1e-9])
+    assert callback.best_epoch == 2
+
+
+def test_the_best_comes_back_with_its_optimizer(script: Script) -> None:
+    """Keras' restore_best_weights leaves the optimizer where it was."""
+    callback = keep_best(patience=2, restore_best_weights=True)
+    script.fit(callback, [3, 1, 2, 2])
+    assert (script.iteration.numpy(), callback.best_step, callback.stop_reason) == (2 * STEPS, 2 * STEPS, "patience")
+    assert (callback.wait, callback.stopped_epoch) == (2, 4)
+
+
+def test_without_being_asked_nothing_comes_back(script: Script) -> None:
+    script.fit(keep_best(patience=2), [3, 1, 2, 2])
+    assert script.iteration.numpy() == 4 * STEPS
+
+
+def test_a_second_fit_goes_on(script: Script) -> None:
+    """Keras: best 0.2, wait 2 -> best 0.7, wait 0; so `fit` in a loop never stops."""
+    callback = keep_best(patience=4)
+    script.fit(callback, [0.2, 0.3, 0.3])
+    assert (callback.best, callback.wait, callback.stop_reason) == (0.2, 2, None)
+    assert script.fit(callback, [0.7, 0.7, 0.7]) == 2 * STEPS
+    assert (callback.best, callback.best_step, callback.stop_reason) == (0.2, STEPS, "patience")
+
+
+@pytest.mark.parametrize(("restore", "step"), [(True, 15), (False, 25)])
+def test_a_fit_after_a_stop_has_patience_again(script: Script, restore: bool, step: int) -> None:
+    callback = keep_best(patience=2, restore_best_weights=restore)
+    script.fit(callback, [1, 2, 2])
+    assert callback.stop_reason == "patience"
+    assert script.fit(callback, [3, 3, 3, 3]) == 2 * STEPS
+    assert (callback.best, callback.best_step, callback.position.step) == (1, STEPS, step)
+
+
+def test_patience_in_steps_ends_at_that_very_step(script: Script) -> None:
+    """The loop of Hvass' tutorial: more than P steps since the best, tested at every step."""
+    callback = keep_best(stopper="patience(steps=12)")
+    assert script.fit(callback, [2, 1, 3, 3, 3, 3]) == 10 + 12 + 1
+    assert (callback.decision.at_step, callback.best_step) == (23, 10)
+
+
+def test_max_steps_on_a_look_measures_it_first(script: Script) -> None:
+    callback = keep_best(stopper="max_steps(steps=10)")
+    assert script.fit(callback, [2, 1, 3]) == 10
+    assert (callback.best, callback.stop_reason) == (1, "max_steps")
+
+
+def test_max_seconds_by_a_clock_that_is_given(script: Script) -> None:
+    now = iter(range(0, 10_000))
+    callback = keep_best(stopper="max_seconds(seconds=20)", clock=lambda: float(next(now)))
+    script.fit(callback, [3] * 99)
+    assert callback.stop_reason == "max_seconds"
+
+
+# Metrics
+
+
+def test_a_metric_that_never_arrives_fails_at_the_first_look(script: Script) -> None:
+    with pytest.raises(MetricMissing, match="'val_f1' is not among the metrics there are: loss, val_loss"):
+        script.fit(keep_best(monitor="val_f1"), [1, 1, 1])
+
+
+def test_without_validation_the_run_says_so(script: Script) -> None:
+    with pytest.raises(MetricMissing) as caught:
+        script.fit(keep_best(), [None, None])
+    assert "validation_data" in str(caught.value.hint)
+
+
+def test_epochs_without_validation_are_no_looks(script: Script) -> None:
+    callback = keep_best(patience=2)
+    assert script.fit(callback, [None, 1, None, 2, None, 2, None]) == 6 * STEPS
+
+
+def test_a_metric_missing_later_changes_nothing(script: Script) -> None:
+    """Keras' ModelCheckpoint overwrites the best file when the metric is absent."""
+    callback = keep_best(patience=2)
+    script.fit(callback, [1, {"val_other": 1.0}, {"val_other": 1.0}, 2])
+    assert (callback.best, callback.wait, callback.stop_reason) == (1, 1, None)
+
+
+def test_the_direction_is_never_guessed_from_a_name(script: Script) -> None:
+    callback = keep_best(mode="auto")
+    script.fit(callback, [2, 1])
+    assert callback.best == 1  # a loss
+    with pytest.raises(InvalidInput, match="'val_acc' gets better") as caught:
+        script.fit(keep_best(mode="auto", monitor="val_acc"), [{"val_acc": 0.5}])
+    assert "mode='max'" in str(caught.value.hint)
+    with pytest.raises(InvalidInput, match="mode is one of"):
+        keep_best(mode="maximum")
+
+
+# The disk
+
+
+def test_the_best_is_on_disk_when_fit_returns(script: Script, tmp_path: Path) -> None:
+    callback = keep_best(tmp_path, patience=9)
+    script.fit(callback, [3, 1, 2])
+    manifest = choose(Store(tmp_path), callback.run.id)
+    assert (manifest.step, manifest.value, manifest.mode) == (2 * STEPS, 1.0, "min")
+    loaded = Store(tmp_path).load(callback.run.id, manifest.id)
+    assert float(loaded.arrays[loaded.specs.index(next(s for s in loaded.specs if "iteration" in s.path))]) == 2 * STEPS
+
+
+def test_a_restart_keeps_the_best(script: Script, tmp_path: Path) -> None:
+    """keras#17012: a restarted ModelCheckpoint(save_best_only) overwrites 0.90 by 0.45 at its first epoch."""
+    first = keep_best(tmp_path, patience=3, mode="max")
+    script.fit(first, [0.5, 0.9, 0.6])
+    again, other = keep_best(tmp_path, patience=3, mode="max", run=first.run.id, resume=True), Script()
+    steps = other.fit(again, [0.45, 0.45, 0.45, 0.45])
+    assert steps == 3 * STEPS  # it went on from the best, at step 10, with the wait that was then
+    assert (again.best, again.best_step, again.position.step) == (0.9, 10, 25)
+    assert choose(Store(tmp_path), first.run.id).value == 0.9
+
+
+def test_a_full_disk_ends_no_training(script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    run, reporter, _ = heard_run()
+    callback = keep_best(tmp_path, run=run, restore_best_weights=True)
+    assert script.fit(callback, [3, 1, 2]) == 3 * STEPS
+    assert script.iteration.numpy() == 2 * STEPS  # the best was in memory all the same
+    assert {"No space left" in dropped.reason for dropped in reporter.of(CheckpointDropped)} == {True}
+    assert Store(tmp_path).manifests(run.id) == []
+
+
+# What is reported
+
+
+def test_every_look_is_in_the_ledger(script: Script, tmp_path: Path) -> None:
+    run, reporter, _ = heard_run(checks=2)
+    script.fit(keep_best(tmp_path, run=run, n=500), [3, 1, NAN, 2])
+    looks = reporter.of(LookTaken)
+    assert [(look.step, look.decision.improved, look.decision.wait, look.decision.stop) for look in looks] == [
+        (5, True, 0, False),
+        (10, True, 0, False),
+        (15, False, 1, False),
+        (20, False, 2, True),
+    ]
+    assert [look.snapshot is not None for look in looks] == [True, True, False, False]
+    assert (looks[0].n, looks[0].epoch, looks[0].metrics["val_loss"]) == (500, 1.0, 3.0)
+    durable = reporter.of(CheckpointDurable)
+    assert durable[-1].id == looks[1].checkpoint
+    assert durable[-1].digest == Store(tmp_path).read_manifest(run.id, durable[-1].id)[1]
+
+
+# Commands
+
+
+def sender(commands: deque[Command], at: Mapping[int, Command]) -> Any:
+    pending = dict(at)
+
+    def send(step: int) -> None:
+        if step in pending:
+            commands.append(pending.pop(step))
+
+    return send
+
+
+def answers(reporter: Reporter, sent: Command) -> list[str]:
+    return [update.state for update in reporter.of(CommandUpdate) if update.id == sent.id]
+
+
+def test_stop(script: Script) -> None:
+    run, reporter, commands = heard_run()
+    sent = command(CommandKind.STOP)
+    callback = keep_best(run=run, restore_best_weights=True)
+    assert script.fit(callback, [1, 2, 2], send=sender(commands, {8: sent})) == 8
+    assert answers(reporter, sent) == ["acknowledged", "done"]
+    assert (callback.stop_reason, script.iteration.numpy()) == ("user", STEPS)
+
+
+def test_checkpoint_now(script: Script, tmp_path: Path) -> None:
+    run, reporter, commands = heard_run()
+    sent = command(CommandKind.CHECKPOINT)
+    script.fit(keep_best(tmp_path, run=run), [1, 2], send=sender(commands, {8: sent}))
+    assert answers(reporter, sent) == ["acknowledged", "done"]
+    (manual,) = [manifest for manifest in Store(tmp_path).manifests(run.id) if manifest.kind == "manual"]
+    assert (manual.step, manual.position.batch) == (8, 3)
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+@pytest.mark.parametrize(("asked", "step"), [({"to": "best"}, 10), ({"step": 5}, 5)])
+def test_roll_back(script: Script, tmp_path: Path, where: str, asked: dict[str, Any], step: int) -> None:
+    run, reporter, commands = heard_run()
+    sent = command(CommandKind.ROLL_BACK, **asked)
+    callback = keep_best(tmp_path, run=run)
+
+    def send(at: int) -> None:
+        if at == 18:
+            assert callback.looker.drain(20)
+            if where == "disk":
+                callback.looker.ring.forget()
+            commands.append(sent)
+
+    script.fit(callback, [3, 1, 2, 2, 2], send=send)
+    assert answers(reporter, sent) == ["acknowledged", "done"]
+    assert script.iteration.numpy() == step + 2 + STEPS
+    assert callback.position.step == step + 2 + STEPS
+    assert callback.best == 1  # also where it lies on the tail that was left
+    (segment,) = reporter.of(SegmentOpened)
+    assert (segment.reason, segment.start_step, segment.parent) == ("roll_back", step, 0)
+    assert {look.segment for look in reporter.of(LookTaken) if look.step > 15} <= {segment.number}
+
+
+def test_roll_back_to_what_nobody_kept(script: Script) -> None:
+    run, reporter, commands = heard_run()
+    sent = command(CommandKind.ROLL_BACK, step=7)
+    script.fit(keep_best(run=run), [3, 1, 2], send=sender(commands, {12: sent}))
+    assert answers(reporter, sent) == ["acknowledged", "refused"]
+    (refusal,) = [update for update in reporter.of(CommandUpdate) if update.state == "refused"]
+    assert refusal.message == "Nothing was kept of step 7; there is step 5, 10."
+    assert script.iteration.numpy() == 3 * STEPS
+
+
+def test_roll_back_with_patience_anew(script: Script) -> None:
+    run, _, commands = heard_run(checks=3)
+    sent = command(CommandKind.ROLL_BACK, to="best", reset_patience=True)
+    callback = keep_best(run=run)
+    assert script.fit(callback, [1, 2, 2, 2, 2, 2], send=sender(commands, {14: sent})) == 5 * STEPS
+    assert callback.stop_reason == "patience"
+
+
+# A real fit
+
+
+def test_fit_by_keras_itself(tmp_path: Path) -> None:
+    import keras
+
+    from keepbest import restore
+    from tests.support.networks import seed_all
+
+    seed_all()
+    x = np.random.default_rng(0).random((120, 8), dtype=np.float32)
+    y = (x.sum(axis=1) > 4).astype(int)
+    layers = [keras.layers.Input((8,)), keras.layers.Dense(8, "relu"), keras.layers.Dropout(0.2), keras.layers.Dense(2)]
+    model = keras.Sequential(layers)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    callback = keep_best(tmp_path, monitor="val_accuracy", mode="auto", patience=3, restore_best_weights=True)
+    history = model.fit(x, y, 20, epochs=30, verbose=0, validation_data=(x, y), callbacks=[callback]).history
+    assert callback.best == max(history["val_accuracy"])
+    for restored in (model, restore(callback.run, store=tmp_path)):
+        assert restored.evaluate(x, y, verbose=0, return_dict=True)["accuracy"] == callback.best
+        assert int(restored.optimizer.iterations.numpy()) == callback.best_step
