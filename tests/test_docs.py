@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -82,6 +84,13 @@ def test_every_setting_is_explained() -> None:
 
 def test_every_route_is_explained() -> None:
     assert [route for route in routes() if route.replace("/api/v1", "") not in page("API").replace("/api/v1", "")] == []
+
+
+def test_the_dashboards_types_come_from_todays_api() -> None:
+    command = [sys.executable, "-m", "tracker.server", "openapi"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    written = (ROOT / "webui" / "openapi.json").read_text()
+    assert json.loads(done.stdout) == json.loads(written), "python -m tracker.server openapi > webui/openapi.json"
 
 
 def test_every_command_is_explained() -> None:

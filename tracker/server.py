@@ -37,6 +37,8 @@ from tracker.store import users
 
 #: Seconds that requests in flight have after SIGTERM.
 GRACE_SECONDS = 3
+#: To listen on all addresses; none of them to call.
+_EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
 #: Seconds after which the worker notices that it was left alone.
 _WATCH = 1.0
 
@@ -71,7 +73,8 @@ def prepare(settings: Settings) -> None:
         link = admit(settings, engine)
     finally:
         engine.dispose()
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    host = "127.0.0.1" if settings.host in _EVERYWHERE else settings.host
+    host = f"[{host}]" if ":" in host else host
     address = f"http://{host}:{settings.port}"
     _say(f"keepbest tracker at {address} (folder {settings.dir})")
     if link is not None:
