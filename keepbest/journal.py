@@ -289,7 +289,9 @@ def drain_left_over(folder: Path, client: Sender) -> LeftOver:
     for path in sorted(folder.glob("*/writer.json")):
         try:
             journal = Journal.open(path.parent)
-        except (OSError, Busy, InvalidInput) as error:
+        except Busy:
+            continue
+        except (OSError, InvalidInput) as error:
             problems.append(str(error))
             continue
         try:

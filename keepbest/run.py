@@ -29,7 +29,7 @@ from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import KeepbestError
 from keepbest.journal import About, Journal
 from keepbest.judge import Judge
-from keepbest.logbook import Logbook
+from keepbest.logbook import Logbook, forget
 from keepbest.reporter import Reporter, Tracker
 from keepbest.status import CommandKind, StopReason
 from keepbest.stopping import Decision, Mode
@@ -283,9 +283,14 @@ class Run(Logbook):
         complete = self.reporter.drain(seconds)
         self._on_end(release)
         self.reporter.close()
+        self._put = self._refuse
         if not complete:
             _log.warning("keepbest: not everything reached the tracker; the rest of run %s is kept in %s.", *self._kept)
         return complete
+
+    def _refuse(self, item: object) -> None:
+        _log.warning("keepbest: run %s has ended; what is said of it now is not kept.", self.id)
+        self._put = forget
 
     @property
     def _kept(self) -> tuple[str, Path | None]:

@@ -103,7 +103,7 @@ def _begin_online(request: RunRequest, resume: str | None, settings: Settings) -
     _send_left_over(settings.dir / "journals", client)
     # The reporter tries again in its own time, and urllib3 would warn of every attempt.
     client = Client(settings=settings, timeout_seconds=REQUEST_SECONDS, retries=0)
-    return _hold(assignment, client, settings.dir / "journals" / assignment.run.id)
+    return _hold(assignment, client, settings.dir / "journals")
 
 
 def _hold(assignment: Assignment, client: Client, folder: Path) -> Run:
@@ -142,13 +142,9 @@ def _begin_offline(request: RunRequest, parent: Path) -> Run:
     return run
 
 
-def _send_left_over(parent: Path, client: Client) -> None:
+def _send_left_over(folder: Path, client: Client) -> None:
     """Send, beside training, what scripts that died before this one left in their journals."""
-    folders = [path for path in parent.glob("*") if path.is_dir()]
-    sweep = Thread(
-        target=lambda: [drain_left_over(folder, client) for folder in folders], name="keepbest-left-over", daemon=True
-    )
-    sweep.start()
+    Thread(target=drain_left_over, args=(folder, client), name="keepbest-left-over", daemon=True).start()
 
 
 def _spec_of(stopper: str | Mapping[str, Any] | Policy | None) -> Mapping[str, Any]:

@@ -37,11 +37,10 @@ def _send_runs(parent: Path, client: Client) -> Iterator[dict[str, Any]]:
             yield {"kept": folder.name, "run": None, "problem": error.message}
 
 
-def _send_rests(parent: Path, client: Client) -> Iterator[dict[str, Any]]:
-    for folder in sorted(path for path in parent.glob("*") if path.is_dir()):
-        left = drain_left_over(folder, client)
-        if left.sent or left.problems:
-            yield {"kept": folder.name, "run": folder.name, "problem": "; ".join(left.problems) or None}
+def _send_rests(folder: Path, client: Client) -> Iterator[dict[str, Any]]:
+    left = drain_left_over(folder, client)
+    if left.sent or left.problems:
+        yield {"kept": f"{left.sent} batches", "run": None, "problem": "; ".join(left.problems) or None}
 
 
 def _table(done: list[dict[str, Any]]) -> Table:

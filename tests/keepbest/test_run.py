@@ -44,7 +44,7 @@ def test_a_scripts_run_from_beginning_to_end(tmp_path: Path, tracker: TinyTracke
     (release,) = tracker.releases
     assert (release["outcome"], release["stop_reason"]) == ("finished", "patience")
     assert release["stop_message"].startswith("Stop at step 5: no improvement for 2 checks")
-    assert list((tmp_path / "journals").glob("*/*")) == []
+    assert list((tmp_path / "journals").iterdir()) == []
 
 
 def test_every_look_is_a_row_of_the_ledger(tmp_path: Path, tracker: TinyTracker) -> None:
@@ -97,6 +97,16 @@ def test_a_run_ends_once(tmp_path: Path, tracker: TinyTracker) -> None:
     with begin(tmp_path, tracker) as run:
         assert run.finish(StopReason.USER, "enough")
     assert [(release["stop_reason"], release["stop_message"]) for release in tracker.releases] == [("user", "enough")]
+
+
+def test_what_is_said_after_the_end_is_warned_about_once(
+    tmp_path: Path, tracker: TinyTracker, caplog: pytest.LogCaptureFixture
+) -> None:
+    with begin(tmp_path, tracker) as run:
+        pass
+    for step in range(3):
+        run.log({"loss": 0.5}, step=step)
+    assert caplog.text.count("has ended") == 1
 
 
 def test_a_stop_from_the_dashboard_ends_the_loop(tmp_path: Path, tracker: TinyTracker) -> None:
@@ -268,7 +278,7 @@ def test_no_tracker_at_the_end_keeps_the_rest(
     assert not run.finish(seconds=0.2)
     assert "is kept in" in caplog.text
     tracker.up()
-    assert drain_left_over(tmp_path / "journals" / run.id, tracker.client()).sent == 1
+    assert drain_left_over(tmp_path / "journals", tracker.client()).sent == 1
     assert tracker.points("loss") == [(1, 0.5)]
 
 

@@ -115,6 +115,6 @@ def test_what_a_killed_script_wrote_down_arrives_once(
     process.wait_until(lambda: client.metrics(run).metrics, what="the first points")
     process.send(signal.SIGKILL)
     process.wait()
-    drain_left_over(tmp_path / "journals" / run, client)
+    drain_left_over(tmp_path / "journals", client)
     (piece,) = client.curve(run, "loss", max_points=100_000).pieces
     assert piece.steps == list(range(1, len(piece.steps) + 1))
