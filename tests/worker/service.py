@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,7 +63,7 @@ class Service:
             "KEEPBEST_DIR": str(self.folder),
             "KEEPBEST_WORKER_NAME": "mill",
         }
-        worker = self._processes.python("worker.agent", **(given | variables))
+        worker = self._processes.start(sys.executable, "-m", "worker.agent", folder=None, **(given | variables))
         worker.wait_for_output("is ready")
         return worker
 

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from keepbest.client import Client
+from keepbest.contract.runs import RunError
 from keepbest.contract.workers import Release
 from keepbest.errors import KeepbestError
 from keepbest.status import StopReason
@@ -39,4 +40,5 @@ def _finish(folder: RunFolder, client: Client, wait: Wait) -> bool:
 
 def _abandoned() -> Release:
     message = "The worker ended in the middle of the training."
-    return Release(outcome="crashed", stop_reason=StopReason.WORKER_LOST, stop_message=message)
+    error = RunError(code=StopReason.WORKER_LOST.value, message=message, hint="Look at the worker's own log.")
+    return Release(outcome="crashed", stop_reason=StopReason.WORKER_LOST, stop_message=message, error=error)

@@ -131,9 +131,13 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
         elif self._ending is None and not self._is_look_due and self._looker.is_due(self.step):
             if self._looker.judge_silence(self.step).stop:
                 self._ending = Ending.STOPPED
+                self._say_step()
         elif self._clock() - self._said_at >= PROGRESS_SECONDS:
-            self._said_at = self._clock()
-            self._run.report(step=self.step, epoch=self._feed.epoch_at(self.step))
+            self._say_step()
+
+    def _say_step(self) -> None:
+        self._said_at = self._clock()
+        self._run.report(step=self.step, epoch=self._feed.epoch_at(self.step))
 
     def _obey(self) -> None:
         jump = self._looker.obey(self.position)

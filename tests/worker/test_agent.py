@@ -1,0 +1,122 @@
+"""What happens to runs when trainers, agents and trackers die, leave and come back. Real processes, all of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keepbest.contract.checkpoints import Checkpoint
+from keepbest.contract.commands import CancelRequest
+from keepbest.contract.runs import Run
+from keepbest.status import RunState, StopReason
+from tests.support.processes import Process, wait_until
+from tests.worker.needs import need_tensorflow
+from tests.worker.service import LEASE_SECONDS, Service
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+CNN: dict[str, Any] = {"source": {"kind": "recipe", "name": "hvass-cnn"}, "data": "digits", "max_steps": 500}
+
+
+@pytest.fixture(autouse=True)
+def tensorflow() -> None:
+    need_tensorflow()
+
+
+def trainer_of(worker: Process) -> int | None:
+    """Return the process id of the worker's trainer."""
+    for children in Path(f"/proc/{worker.pid}/task").glob("*/children"):
+        for pid in children.read_text().split():
+            if "worker.trainer" in Path(f"/proc/{pid}/cmdline").read_text():
+                return int(pid)
+    return None
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def wait_for_checkpoint(service: Service, run: str, step: int) -> list[Checkpoint]:
+    def look() -> list[Checkpoint]:
+        return [found for found in service.client.checkpoints(run).checkpoints if found.step >= step]
+
+    return wait_until(look, seconds=90, what=f"a checkpoint of step {step} or later")
+
+
+def history(service: Service, run: str) -> dict[int, float | None]:
+    """Return the looks of the way that led to the end; where a step came twice, both must be equal."""
+    looks = service.client.looks(run, limit=1000).looks
+    by_step = {look.step: look.value for look in looks}
+    assert [by_step[look.step] for look in looks] == [look.value for look in looks]
+    return by_step
+
+
+def result(run: Run) -> tuple[Any, ...]:
+    assert run.test is not None
+    return run.state, run.stop_reason, run.best_step, run.best_value, run.test.values
+
+
+def test_interrupted_in_every_way_a_run_ends_with_the_same_bits(service: Service) -> None:
+    """Straight; trainer killed; agent killed and taken over after the lease; worker left: four equal results."""
+    worker = service.start_worker()
+    straight = service.submit(**CNN)
+    expected = result(service.wait_for(straight))
+    killed = service.submit(**CNN)
+    wait_for_checkpoint(service, killed, 100)
+    os.kill(trainer_of(worker) or 0, signal.SIGKILL)
+    assert result(service.wait_for(killed)) == expected
+    assert history(service, killed) == history(service, straight)
+    assert service.client.run(killed).attempt == 2
+    assert [part.reason for part in service.client.segments(killed).segments] == ["start", "resume"]
+
+    orphaned = service.submit(**CNN)
+    wait_for_checkpoint(service, orphaned, 100)
+    trainer = trainer_of(worker)
+    worker.send(signal.SIGKILL)
+    wait_until(lambda: not is_alive(trainer or 0), what="the trainer's end")
+    another = str(service.folder / "another")  # where nothing is left to sweep: the lease has to run out
+    worker = service.start_worker(KEEPBEST_DIR=another, KEEPBEST_STORE=str(service.folder / "store"))
+    assert result(service.wait_for(orphaned)) == expected
+    assert history(service, orphaned) == history(service, straight)
+
+    left = service.submit(**CNN)
+    wait_for_checkpoint(service, left, 100)
+    worker.send(signal.SIGTERM)
+    assert worker.wait(seconds=60) == 0, worker.output
+    waiting = service.client.run(left)
+    assert (waiting.state, waiting.attempt) == (RunState.QUEUED, 1)
+    service.start_worker()
+    assert result(service.wait_for(left)) == expected
+    assert history(service, left) == history(service, straight)
+
+
+def test_training_goes_on_while_the_tracker_is_away(service: Service) -> None:
+    service.start_worker()
+    run = service.submit(**{**CNN, "max_steps": 1500})
+    wait_for_checkpoint(service, run, 100)
+    service.stop()
+    away_until = time.monotonic() + 2 * LEASE_SECONDS
+    wait_until(lambda: time.monotonic() > away_until, what="the end of the outage")
+    service.start()
+    found = service.wait_for(run)
+    assert (found.state, found.attempt) == (RunState.FINISHED, 1)
+    assert sorted(history(service, run)) == list(range(100, 1501, 100))
+
+
+def test_a_run_is_cancelled_at_once(service: Service) -> None:
+    worker = service.start_worker()
+    run = service.submit(**{**CNN, "max_steps": 100_000, "stopper": {"name": "patience", "params": {"steps": 90_000}}})
+    wait_for_checkpoint(service, run, 100)
+    service.client.command(run, CancelRequest())
+    found = service.wait_for(run)
+    assert (found.state, found.stop_reason) == (RunState.CANCELLED, StopReason.USER)
+    wait_until(lambda: trainer_of(worker) is None, what="the trainer's end")
+    assert {command.state.value for command in service.client.commands(run).commands} == {"done"}
