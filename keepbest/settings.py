@@ -97,11 +97,6 @@ def child_environment(**changed: str | None) -> dict[str, str]:
     return {**kept, **{name: value for name, value in changed.items() if value is not None}}
 
 
-def quieten_tensorflow() -> None:
-    """Keep TensorFlow's greetings off the terminal; before it is imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-
 def save_login(folder: Path, *, url: str, token: str) -> Path:
     """Keep address and token in `<folder>/config.toml`, readable by its owner only; return the file."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -59,7 +59,7 @@ def train_and_restore(stack: Stack, keeper: Keeper) -> int:
         wait_for_recipe(client, keeper)
         request = RunRequest(project=PROJECT, source=RecipeSource(name=RECIPE), data=DATA)
         run = client.submit(request)
-        say(f"Run {run.id}: {RECIPE} on {DATA}, stops by {stops(run.spec.stopper)}.")
+        say(f"Run {run.id}: {RECIPE} on {DATA}; when to stop: {stops(run.spec.stopper)}.")
         say(f"See it: {stack.url}/r/{run.id}\n")
         status = follow(client, run.id)
     if status != Exit.OK:

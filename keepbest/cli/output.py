@@ -6,8 +6,10 @@ Everything printed goes through here, cleaned; Rich is loaded only where it draw
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +91,21 @@ def new_console(*, stderr: bool = False) -> Console:
     from rich.console import Console  # 40 ms that a pipe does not need
 
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Keep what native libraries write past Python to stderr (TensorFlow greets in five lines) off the terminal."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def styled(text: str, style: str | None = None) -> Any:

@@ -16,12 +16,12 @@ from keepbest.checkpoint.fetch import choose, opened
 from keepbest.cli.children import python
 from keepbest.cli.failing import Exit
 from keepbest.cli.options import AsJson, RunId
-from keepbest.cli.output import print_json, say, warn
+from keepbest.cli.output import hushed, print_json, say, warn
 from keepbest.cli.words import size
 from keepbest.client import Client
 from keepbest.contract.checkpoints import Checkpoint, Receipt
 from keepbest.errors import InvalidInput, KeepbestError, from_body
-from keepbest.settings import Settings, child_environment, load, quieten_tensorflow
+from keepbest.settings import Settings, child_environment, load
 
 NEEDS_TENSORFLOW: frozenset[Format] = frozenset({"keras", "weights", "tf", "savedmodel"})
 To = Annotated[Path | None, typer.Option(help="Folder to write to; made if it is new.")]
@@ -72,8 +72,7 @@ def write(client: Client, chosen: Checkpoint, settings: Settings, to: Path, form
     """Load a checkpoint, from the store here or from the tracker, and write it to `to`."""
     if form in NEEDS_TENSORFLOW:
         need_tensorflow(f"--as {form}", "`--as safetensors` and `--as npz` work without")
-        quieten_tensorflow()
-    with opened(client, chosen, settings.store) as store:
+    with hushed(), opened(client, chosen, settings.store) as store:
         return export(store, store.load(chosen.run, chosen.id), to, form)
 
 

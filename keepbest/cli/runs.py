@@ -137,8 +137,15 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         ("labels", ", ".join(f"{key}={value}" for key, value in spec.labels.items())),
         ("tags", ", ".join(run.tags)),
         ("asked by", f"{run.created_by}, {age(run.created_at, now)} ago"),
-        ("took", duration(((run.ended_at or now) - run.started_at).total_seconds()) if run.started_at else ""),
+        ("took", took(run)),
     ]
+
+
+def took(run: Run) -> str:
+    """How long it has been training; nothing before it began."""
+    if run.started_at is None:
+        return ""
+    return duration(((run.ended_at or datetime.now(UTC)) - run.started_at).total_seconds())
 
 
 def source_of(spec: RunSpec) -> str:

@@ -131,7 +131,8 @@ def open_source(client: Client, what: str, folder: Path | None) -> Source:
     for link in packed.skipped:
         warn(f"Left out, because it leads out of {root}: {link}")
     bundle = client.add_bundle(packed.content)
-    warn(f"Sent {len(packed.files)} files of {root} ({size(len(packed.content))}).")
+    count = len(packed.files)
+    warn(f"Sent {count} file{'s' * (count != 1)} of {root} ({size(len(packed.content))}).")
     spec = request(CodeSource, bundle=bundle.digest, entry=entry, signature=list(signature.parameters))
     return Source(spec, signature, f"{file.name}:{function}")
 

@@ -12,7 +12,7 @@ from keepbest.cli.failing import Exit, status_of_run, tell
 from keepbest.cli.following import News, RunFollower
 from keepbest.cli.options import AsJson, RunId
 from keepbest.cli.output import is_terminal, new_console, say, styled, warn
-from keepbest.cli.runs import state_of
+from keepbest.cli.runs import state_of, took
 from keepbest.cli.words import at_step, clean, clean_log, number
 from keepbest.client import Client
 from keepbest.contract.looks import Look
@@ -47,27 +47,28 @@ def logs(
 def follow(client: Client, run: str, as_json: bool = False) -> int:
     """Show a run until it ends; return the exit status that fits."""
     last: Run | None = None
+    looks: list[Look] = []
     try:
         with _view(as_json) as view:
             for news in RunFollower(client, run, with_looks=True).news():
                 view.show(news)
-                last = news.run
+                last, looks = news.run, news.looks or looks
     except KeyboardInterrupt:
         warn(f"The run goes on. To see it again: keepbest watch {run}")
         raise
     assert last is not None  # noqa: S101
     if not as_json:
-        conclude(last)
+        conclude(last, why=not any(look.decision.stop for look in looks))
     return status_of_run(last.state)
 
 
-def conclude(run: Run) -> None:
-    """Say how a run ended and what to do next."""
+def conclude(run: Run, *, why: bool) -> None:
+    """Say how a run ended and what to do next; `why` where no look has said it."""
     best = (
         f"; best {run.spec.monitor} {at_step(run.best_value, run.best_step, 17)}" if run.best_step is not None else ""
     )
     say(f"{run.id} {state_of(run)} at step {run.step or 0:,}{best}")
-    if run.stop_message:
+    if why and run.stop_message:
         say(run.stop_message)
     if run.test is not None:
         values = ", ".join(f"{key} {number(value)}" for key, value in run.test.values.items())
@@ -125,14 +126,13 @@ class _LiveView:
     """A progress bar that stays at the bottom; each new best goes by above it."""
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, TextColumn
 
         self.console = new_console()
         self.bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[words]}", markup=False),
-            TimeElapsedColumn(),
             console=self.console,
             transient=True,
             expand=True,
@@ -156,28 +156,33 @@ class _LiveView:
         self._show_patience(news.run)
 
     def _show_steps(self, run: Run) -> None:
-        best = f"best {at_step(run.best_value, run.best_step)}" if run.best_step is not None else _who(run)
+        best = f"best {at_step(run.best_value, run.best_step)}" if run.best_step is not None else _who(run).strip()
         self.bars.update(
             self.steps,
             description=clean(f"{run.name} {run.state.value}"),
             total=run.spec.max_steps,
             completed=run.step or 0,
-            words=clean(f"step {run.step or 0:,}  {best}"),
+            words=clean(f"step {run.step or 0:,}  {best}  {took(run)}"),
         )
 
     def _show_patience(self, run: Run) -> None:
         if run.wait is None or run.patience_left is None:
             return
-        if self.patience is None:
-            self.patience = self.bars.add_task("patience", total=None, words="")
         whole = run.wait + run.patience_left
-        words = f"{run.patience_left:,} of {whole:,} {run.patience_unit or ''} left"
-        self.bars.update(self.patience, total=whole or 1, completed=run.patience_left, words=words)
+        shown: dict[str, Any] = {
+            "total": whole or 1,
+            "completed": run.patience_left,
+            "words": f"{run.patience_left:,} of {whole:,} {run.patience_unit or ''} left",
+        }
+        if self.patience is None:
+            self.patience = self.bars.add_task("patience", **shown)
+        self.bars.update(self.patience, **shown)
 
 
 def look_line(run: Run, look: Look) -> str:
     """`step 300  val_accuracy 0.9712  * best`; a stop says why."""
-    words = f"step {look.step:>8,}  {run.spec.monitor} {number(look.value, 8)}"
+    measured = f"{run.spec.monitor} {number(look.value)}" if look.value is not None else "between two looks"
+    words = f"step {look.step:>8,}  {measured}"
     if look.decision.improved:
         words += "  * best"
     return f"{words}  stop: {look.decision.message or look.decision.reason}" if look.decision.stop else words

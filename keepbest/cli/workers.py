@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from keepbest.contract.policies import PolicySpec
 from keepbest.contract.workers import RecipeInfo
 from keepbest.errors import NotFound
 from keepbest.stopping import render
+from keepbest.stopping.registry import declared_params, get_kind
 
 
 def workers(as_json: AsJson = False) -> None:
@@ -85,5 +86,11 @@ def show_recipe(recipe: RecipeInfo, as_json: bool) -> None:
 
 
 def stops(stopper: PolicySpec) -> str:
-    """A stopper as `--stop` takes it."""
-    return render(stopper.model_dump())
+    """A stopper as `--stop` takes it, without what goes without saying."""
+    return render(_unspoken(stopper.model_dump()))
+
+
+def _unspoken(spec: dict[str, Any]) -> dict[str, Any]:
+    known = {param.name: param.default for param in declared_params(get_kind(spec["name"]))}
+    said = {name: value for name, value in spec["params"].items() if value != known.get(name)}
+    return {**spec, "params": said, "policies": [_unspoken(part) for part in spec["policies"]]}
