@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections import deque
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,104 +11,16 @@ import numpy as np
 import pytest
 
 from keepbest.checkpoint import Store, choose
-from keepbest.contract.base import new_id
-from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, CommandUpdate, LookTaken, SegmentOpened
-from keepbest.contract.commands import Command
+from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, LookTaken
 from keepbest.errors import InvalidInput, MetricMissing
-from keepbest.judge import Judge
-from keepbest.run import Run
-from keepbest.status import CommandKind, CommandState
+from tests.support.callbacks import STEPS, Script, heard_run, keep_best
 
 NAN = float("nan")
-STEPS = 5
-
-
-class Reporter:
-    """Keeps what a run says."""
-
-    def __init__(self) -> None:
-        self.items: list[Any] = []
-
-    def put(self, item: Any) -> None:
-        self.items.append(item)
-
-    def nudge(self) -> None:
-        pass
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        return [item for item in self.items if isinstance(item, kind)]
-
-
-class Script:
-    """Calls a callback as `fit` does; each step adds 1 to every variable of a small model."""
-
-    def __init__(self) -> None:
-        import keras
-
-        self.model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
-        self.model.compile("adam", "mse")
-        self.model.optimizer.build(self.model.trainable_variables)
-        self.weight, self.iteration = self.model.variables[0], self.model.optimizer.variables[0]
-
-    def fit(self, callback: Any, looks: Iterable[float | Mapping[str, float] | None], *, send: Any = None) -> int:
-        """Run one epoch a look, each of STEPS steps; None is an epoch without validation. Return how many steps ran."""
-        self.model.stop_training, steps, logs = False, 0, {}
-        callback.set_model(self.model)
-        callback.set_params({"steps": STEPS})
-        callback.on_train_begin()
-        for epoch, look in enumerate(looks):
-            callback.on_epoch_begin(epoch)
-            steps += self.train(callback, send)
-            logs = {"loss": 1.0}
-            if look is not None:
-                callback.on_test_begin()
-                callback.on_test_end()
-                logs |= look if isinstance(look, Mapping) else {"val_loss": look}
-            callback.on_epoch_end(epoch, logs)
-            if self.model.stop_training:
-                break
-        callback.on_train_end(logs)
-        return steps
-
-    def train(self, callback: Any, send: Any) -> int:
-        for batch in range(STEPS):
-            for variable in (self.weight, self.iteration):
-                variable.assign_add(np.ones(variable.shape))
-            if send is not None:
-                send(callback.position.step + 1)
-            callback.on_train_batch_end(batch)
-            if self.model.stop_training:
-                return batch + 1
-        return STEPS
 
 
 @pytest.fixture
 def script() -> Script:
     return Script()
-
-
-def keep_best(folder: Path | bool = False, **arguments: Any) -> Any:
-    from keepbest.keras import KeepBest
-
-    return KeepBest(**{"mode": "min", "store": folder, **arguments})
-
-
-def heard_run(mode: Any = "min", checks: int = 99) -> tuple[Run, Reporter, deque[Command]]:
-    reporter, commands = Reporter(), deque[Command]()
-    judge = Judge({"name": "patience", "params": {"checks": checks}}, mode)
-    return Run(new_id(), judge, monitor="val_loss", reporter=reporter, commands=commands), reporter, commands  # type: ignore[arg-type]
-
-
-def command(kind: CommandKind, **arguments: Any) -> Command:
-    return Command(
-        id=new_id(),
-        run=new_id(),
-        kind=kind,
-        arguments=arguments,
-        state=CommandState.REQUESTED,
-        requested_by="somebody",
-        requested_at=datetime.now(UTC),
-    )
 
 
 # Stopping
@@ -299,83 +208,6 @@ def test_every_look_is_in_the_ledger(script: Script, tmp_path: Path) -> None:
     durable = reporter.of(CheckpointDurable)
     assert durable[-1].id == looks[1].checkpoint
     assert durable[-1].digest == Store(tmp_path).read_manifest(run.id, durable[-1].id)[1]
-
-
-# Commands
-
-
-def sender(commands: deque[Command], at: Mapping[int, Command]) -> Any:
-    pending = dict(at)
-
-    def send(step: int) -> None:
-        if step in pending:
-            commands.append(pending.pop(step))
-
-    return send
-
-
-def answers(reporter: Reporter, sent: Command) -> list[str]:
-    return [update.state for update in reporter.of(CommandUpdate) if update.id == sent.id]
-
-
-def test_stop(script: Script) -> None:
-    run, reporter, commands = heard_run()
-    sent = command(CommandKind.STOP)
-    callback = keep_best(run=run, restore_best_weights=True)
-    assert script.fit(callback, [1, 2, 2], send=sender(commands, {8: sent})) == 8
-    assert answers(reporter, sent) == ["acknowledged", "done"]
-    assert (callback.stop_reason, script.iteration.numpy()) == ("user", STEPS)
-
-
-def test_checkpoint_now(script: Script, tmp_path: Path) -> None:
-    run, reporter, commands = heard_run()
-    sent = command(CommandKind.CHECKPOINT)
-    script.fit(keep_best(tmp_path, run=run), [1, 2], send=sender(commands, {8: sent}))
-    assert answers(reporter, sent) == ["acknowledged", "done"]
-    (manual,) = [manifest for manifest in Store(tmp_path).manifests(run.id) if manifest.kind == "manual"]
-    assert (manual.step, manual.position.batch) == (8, 3)
-
-
-@pytest.mark.parametrize("where", ["memory", "disk"])
-@pytest.mark.parametrize(("asked", "step"), [({"to": "best"}, 10), ({"step": 5}, 5)])
-def test_roll_back(script: Script, tmp_path: Path, where: str, asked: dict[str, Any], step: int) -> None:
-    run, reporter, commands = heard_run()
-    sent = command(CommandKind.ROLL_BACK, **asked)
-    callback = keep_best(tmp_path, run=run)
-
-    def send(at: int) -> None:
-        if at == 18:
-            assert callback.looker.drain(20)
-            if where == "disk":
-                callback.looker.ring.forget()
-            commands.append(sent)
-
-    script.fit(callback, [3, 1, 2, 2, 2], send=send)
-    assert answers(reporter, sent) == ["acknowledged", "done"]
-    assert script.iteration.numpy() == step + 2 + STEPS
-    assert callback.position.step == step + 2 + STEPS
-    assert callback.best == 1  # also where it lies on the tail that was left
-    (segment,) = reporter.of(SegmentOpened)
-    assert (segment.reason, segment.start_step, segment.parent) == ("roll_back", step, 0)
-    assert {look.segment for look in reporter.of(LookTaken) if look.step > 15} <= {segment.number}
-
-
-def test_roll_back_to_what_nobody_kept(script: Script) -> None:
-    run, reporter, commands = heard_run()
-    sent = command(CommandKind.ROLL_BACK, step=7)
-    script.fit(keep_best(run=run), [3, 1, 2], send=sender(commands, {12: sent}))
-    assert answers(reporter, sent) == ["acknowledged", "refused"]
-    (refusal,) = [update for update in reporter.of(CommandUpdate) if update.state == "refused"]
-    assert refusal.message == "Nothing was kept of step 7; there is step 5, 10."
-    assert script.iteration.numpy() == 3 * STEPS
-
-
-def test_roll_back_with_patience_anew(script: Script) -> None:
-    run, _, commands = heard_run(checks=3)
-    sent = command(CommandKind.ROLL_BACK, to="best", reset_patience=True)
-    callback = keep_best(run=run)
-    assert script.fit(callback, [1, 2, 2, 2, 2, 2], send=sender(commands, {14: sent})) == 5 * STEPS
-    assert callback.stop_reason == "patience"
 
 
 # A real fit

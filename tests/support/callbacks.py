@@ -1,0 +1,117 @@
+"""A callback without a `fit`: looks, steps and commands are given by hand, and what it reports is kept."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keepbest.contract.base import new_id
+from keepbest.contract.batches import CommandUpdate
+from keepbest.contract.commands import Command
+from keepbest.judge import Judge
+from keepbest.run import Run
+from keepbest.status import CommandKind, CommandState
+
+STEPS = 5
+
+
+class Reporter:
+    """Keeps what a run says."""
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+
+    def put(self, item: Any) -> None:
+        self.items.append(item)
+
+    def nudge(self) -> None:
+        pass
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [item for item in self.items if isinstance(item, kind)]
+
+
+class Script:
+    """Calls a callback as `fit` does; each step adds 1 to every variable of a small model."""
+
+    def __init__(self) -> None:
+        import keras
+
+        self.model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+        self.model.compile("adam", "mse")
+        self.model.optimizer.build(self.model.trainable_variables)
+        self.weight, self.iteration = self.model.variables[0], self.model.optimizer.variables[0]
+
+    def fit(self, callback: Any, looks: Iterable[float | Mapping[str, float] | None], *, send: Any = None) -> int:
+        """Run one epoch a look, each of STEPS steps; None is an epoch without validation. Return how many steps ran."""
+        self.model.stop_training, steps, logs = False, 0, {}
+        callback.set_model(self.model)
+        callback.set_params({"steps": STEPS})
+        callback.on_train_begin()
+        for epoch, look in enumerate(looks):
+            callback.on_epoch_begin(epoch)
+            steps += self.train(callback, send)
+            logs = {"loss": 1.0}
+            if look is not None:
+                callback.on_test_begin()
+                callback.on_test_end()
+                logs |= look if isinstance(look, Mapping) else {"val_loss": look}
+            callback.on_epoch_end(epoch, logs)
+            if self.model.stop_training:
+                break
+        callback.on_train_end(logs)
+        return steps
+
+    def train(self, callback: Any, send: Any) -> int:
+        for batch in range(STEPS):
+            for variable in (self.weight, self.iteration):
+                variable.assign_add(np.ones(variable.shape))
+            if send is not None:
+                send(callback.position.step + 1)
+            callback.on_train_batch_end(batch)
+            if self.model.stop_training:
+                return batch + 1
+        return STEPS
+
+
+def keep_best(folder: Path | bool = False, **arguments: Any) -> Any:
+    from keepbest.keras import KeepBest
+
+    return KeepBest(**{"mode": "min", "store": folder, **arguments})
+
+
+def heard_run(mode: Any = "min", checks: int = 99) -> tuple[Run, Reporter, deque[Command]]:
+    reporter, commands = Reporter(), deque[Command]()
+    judge = Judge({"name": "patience", "params": {"checks": checks}}, mode)
+    return Run(new_id(), judge, monitor="val_loss", reporter=reporter, commands=commands), reporter, commands  # type: ignore[arg-type]
+
+
+def command(kind: CommandKind, **arguments: Any) -> Command:
+    return Command(
+        id=new_id(),
+        run=new_id(),
+        kind=kind,
+        arguments=arguments,
+        state=CommandState.REQUESTED,
+        requested_by="somebody",
+        requested_at=datetime.now(UTC),
+    )
+
+
+def sender(commands: deque[Command], at: Mapping[int, Command]) -> Any:
+    pending = dict(at)
+
+    def send(step: int) -> None:
+        if step in pending:
+            commands.append(pending.pop(step))
+
+    return send
+
+
+def answers(reporter: Reporter, sent: Command) -> list[str]:
+    return [update.state for update in reporter.of(CommandUpdate) if update.id == sent.id]
