@@ -9,8 +9,11 @@ import stat
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from keepbest import wire
 from keepbest.contract.batches import Batch, BatchReceipt, Columns, Progress
@@ -154,6 +157,51 @@ def test_a_folder_without_a_journal_says_so(tmp_path: Path, content: str) -> Non
         Journal.open(tmp_path)
 
 
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.just(0)),
+        st.tuples(st.just("acknowledge"), st.integers(1, 5)),
+        st.tuples(st.just("die"), st.integers(0, 60)),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=50)
+@given(STEPS, st.sampled_from([150, 400, 10**6]))
+def test_whatever_happens_what_was_written_and_not_acknowledged_is_still_there(
+    steps: list[tuple[str, int]], max_disk_bytes: int
+) -> None:
+    """A process dies with `torn` bytes of its next frame written; what was only in memory dies with it."""
+    with TemporaryDirectory() as folder:
+        journal, last, waiting = Journal.create(Path(folder), ABOUT, max_disk_bytes=max_disk_bytes), 0, []
+        for act, count in steps:
+            if act == "append":
+                last += 1
+                journal.append(last, batch(last))
+                waiting.append(last)
+            elif act == "acknowledge" and waiting:
+                journal.acknowledge(waiting[:count][-1])
+                waiting = waiting[count:]
+            elif act == "die":
+                waiting = waiting[: len(waiting) - len(journal._unwritten)]
+                journal = reborn(journal, torn=count)
+                last = max(waiting, default=last)
+            assert [entry.number for entry in journal._entries] == waiting
+        assert numbers(journal) == waiting
+
+
+def reborn(journal: Journal, torn: int) -> Journal:
+    """Let the process die and open its journal anew."""
+    assert journal._spool is not None
+    end = journal._spool.end
+    journal._spool.close()
+    with (journal.folder / "batches").open("r+b") as file:
+        file.seek(end)
+        file.write(batch(99)[:torn])
+    return Journal.open(journal.folder)
+
+
 # A full disk
 
 
@@ -291,6 +339,7 @@ WRITE_FOR_EVER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from keepbest.journal import About, Journal
 from tests.keepbest.test_journal import ABOUT, batch
 journal = Journal.create(Path(sys.argv[1]), ABOUT)
