@@ -26,6 +26,7 @@ from tests.worker.assignments import NOW
 from tests.worker.service import LEASE_SECONDS, Service
 from tests.worker.trainer.test_usercode import write
 from worker import recipes, settings
+from worker.agent import agent, tenancy
 from worker.agent.agent import Agent
 from worker.agent.leftovers import sweep
 from worker.folder import Job, RunFolder
@@ -100,7 +101,10 @@ Make = Callable[..., Rig]
 
 
 @pytest.fixture
-def make_rig(service: Service) -> Iterator[Make]:
+def make_rig(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    monkeypatch.setattr(agent, "CLAIM_SECONDS", 0.05)
+    monkeypatch.setattr(tenancy, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(tenancy, "OUTPUT_SECONDS", 0.05)
     rigs: list[Rig] = []
 
     def make(**variables: str) -> Rig:
