@@ -95,6 +95,9 @@ class Scheduler:
 
     def _beat(self) -> None:
         """Show that this one lives; end when another one may have taken over."""
+        if self._stopping.is_set():  # the signal came before there was anything to shut down
+            self.stop()
+            return
         write_heartbeat(self._settings)
         if not self._turn.is_kept():
             log.error("the database ended this scheduler's turn")
