@@ -80,7 +80,7 @@ def _deliver(header: Header, points_of: Callable[[Header, str], Points]) -> Deli
     if not isinstance(writer, str) or not _ID.match(writer):
         raise InvalidInput("writer: an id of 12 letters and digits.", field="writer")
     number = _whole(header.get("number"), "number", 1, 2**53)
-    columns = _columns(header.get("columns") or [], points_of)
+    columns = _columns(header.get("columns", []), points_of)
     return Delivery(writer, number, columns, _records(header))
 
 
@@ -129,7 +129,10 @@ def _array(given: Any, field: str, kind: Any) -> NDArray[Any]:
             raise TypeError
         if kind is np.int64 and not all(type(step) is int for step in given):
             raise TypeError
-        return np.array(given, kind)
+        column = np.array(given, kind)
+        if column.ndim != 1:
+            raise TypeError
+        return column
     except (TypeError, ValueError, OverflowError):
         raise InvalidInput(f"{field}: a list of numbers.", field=field) from None
 

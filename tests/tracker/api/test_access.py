@@ -1,0 +1,99 @@
+"""Who may do what: every route for every role, and no route without a row in the table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from flask import Blueprint
+
+from keepbest.errors import KeepbestError
+from keepbest.status import Role
+from tests.support.api import Api
+from tracker import app as tracker_app
+from tracker.api import openapi
+from tracker.api.access import ACCESS
+from tracker.app import create_app
+from tracker.db import Engine
+from tracker.settings import Settings
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """What is tested here does not depend on the database."""
+    return sqlite_url
+
+
+#: What each role may do beyond reading, said once more and independently of the table.
+MEMBERS = {
+    "submit_run", "change_run", "delete_run", "cancel_run", "request_command", "create_project", "change_checkpoint",
+    "upload_bundle",
+}  # fmt: skip
+WORKERS = {"claim", "renew", "release", "take_batch", "say_hello", "say_goodbye", "add_receipt"}
+ADMINS = {"list_users", "create_user", "change_user", "disable_user", "list_audit"}
+EVERYBODY = {"sign_in", "show_health", "show_document", "show_page", "show_asset"}
+
+
+def expected(function: str) -> set[Role] | None:
+    if function in EVERYBODY:
+        return None
+    if function in ADMINS:
+        return {Role.ADMIN}
+    if function in MEMBERS:
+        return {Role.MEMBER, Role.ADMIN}
+    if function in WORKERS:
+        return {Role.MEMBER, Role.ADMIN, Role.WORKER}
+    return set(Role) - ({Role.WORKER} if function == "create_token" else set())
+
+
+def test_the_table_says_what_the_roles_are_for() -> None:
+    assert {endpoint: allowed and set(allowed) for endpoint, allowed in ACCESS.items()} == {
+        endpoint: expected(endpoint.partition(".")[2]) for endpoint in ACCESS
+    }
+
+
+def test_every_row_is_a_route(api: Api) -> None:
+    assert ACCESS.keys() - {rule.endpoint for rule in api.app.url_map.iter_rules()} == set()
+
+
+def routes(api: Api) -> list[tuple[str, str, str]]:
+    """Return method, address and endpoint of every route, with something in the place of names."""
+    found = [(method, rule.rule, rule.endpoint) for rule, method in openapi.routes(api.app)]
+    return [
+        (method, re.sub(r"<[^>]+>", "a" * 12, rule)[len("/api/v1") :], endpoint) for method, rule, endpoint in found
+    ]
+
+
+def test_every_route_asks_for_a_token(api: Api) -> None:
+    for method, path, endpoint in routes(api):
+        if ACCESS[endpoint] is not None:
+            assert api.fail(method, path, role=None)[0] == 401, endpoint
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_route_lets_its_roles_in_and_no_other(api: Api, role: Role) -> None:
+    for method, path, endpoint in routes(api):
+        allowed = ACCESS[endpoint]
+        if allowed is None or endpoint == "events.stream":
+            continue
+        answer = api.call(method, path, b"x", role=role)
+        assert (answer.status_code == 403) == (role not in allowed), f"{role} {endpoint}: {answer.text}"
+        assert answer.status_code != 500, answer.text
+        if endpoint == "users.revoke_token" or endpoint == "signin.sign_out":
+            assert api.get("/me", role=role)["role"] == role
+
+
+def test_a_route_without_a_row_stops_the_start(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stray = Blueprint("stray", __name__)
+    stray.add_url_rule("/stray", view_func=lambda: "hello", endpoint="open_door")
+    monkeypatch.setattr(tracker_app, "BLUEPRINTS", (*tracker_app.BLUEPRINTS, stray))
+    with pytest.raises(KeepbestError, match=r"stray\.open_door"):
+        create_app(Settings.load({}, dir=tmp_path), engine)
+
+
+@pytest.mark.parametrize(
+    "header", ["Bearer", "Bearer ", "Basic YTpi", "Bearer kb_wrong", "Bearer \xe4\xf6", "x" * 9000]
+)
+def test_a_header_that_is_no_token(api: Api, header: str) -> None:
+    assert api.fail("GET", "/me", role=None, headers={"Authorization": header})[0] == 401
