@@ -10,13 +10,12 @@ import argparse
 import logging
 import signal
 import sys
-import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from keepbest.errors import KeepbestError
 from tracker import db
@@ -32,6 +31,8 @@ BEAT = 5.0
 STALE = 60.0
 #: Seconds after which a scheduler that waits for its turn asks again.
 WAIT = 2.0
+#: Seconds after which a sleeping scheduler notices that it was stopped.
+TICK = 0.1
 
 
 class Scheduler:
@@ -40,9 +41,9 @@ class Scheduler:
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings, self._engine = settings, engine
         self._turn = OnlyOne(engine)
-        self._stopping = threading.Event()
+        self._stopping = False
         self._lost = False
-        self._scheduler = BlockingScheduler(
+        self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(4)},
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
             timezone=UTC,
@@ -56,25 +57,33 @@ class Scheduler:
             self._scheduler.add_job(self._beat, "interval", seconds=BEAT, next_run_time=_now())
             log.info("this is the scheduler now")
             self._scheduler.start()
+            self._sleep_until_stopped(float("inf"))
+            self._scheduler.shutdown()
         self._turn.release()
         return int(self._lost)
 
     def stop(self) -> None:
-        """End after the jobs that are running; may be called from a signal handler."""
-        self._stopping.set()
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+        """End after the jobs that are running. Only a flag, because signal handlers call it.
+
+        A handler that takes a lock (an event's, the thread pool's) waits for ever for the thread that it interrupts.
+        """
+        self._stopping = True
+
+    def _sleep_until_stopped(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._stopping and time.monotonic() < until:
+            time.sleep(TICK)
 
     def _wait_for_turn(self) -> bool:
         told = False
-        while not self._stopping.is_set():
+        while not self._stopping:
             if self._turn.take():
                 return True
             if not told:
                 log.info("another scheduler works on this database; waiting for it to end")
                 told = True
             write_heartbeat(self._settings)
-            self._stopping.wait(WAIT)
+            self._sleep_until_stopped(WAIT)
         return False
 
     def _add(self, job: Job) -> None:
@@ -95,9 +104,6 @@ class Scheduler:
 
     def _beat(self) -> None:
         """Show that this one lives; end when another one may have taken over."""
-        if self._stopping.is_set():  # the signal came before there was anything to shut down
-            self.stop()
-            return
         write_heartbeat(self._settings)
         if not self._turn.is_kept():
             log.error("the database ended this scheduler's turn")
