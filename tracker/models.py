@@ -62,9 +62,12 @@ class Run(Base):
         UniqueConstraint("project_pk", "number"),
         # The queue: the oldest of the highest priority first.
         Index("ix_runs_queue", "state", "priority", "pk"),
-        # A page of runs ordered by best value reads this and nothing else.
+        # A page of runs in the order of a value reads that value's index and the page's rows, nothing else.
         Index("ix_runs_best", "project_pk", "best_value", "pk"),
-        Index("ix_runs_recent", "project_pk", "pk"),
+        Index("ix_runs_last", "project_pk", "last_value", "pk"),
+        Index("ix_runs_recent", "project_pk", "deleted_at", "pk"),
+        # Counting the runs of a project, all or in some states, reads this and no row.
+        Index("ix_runs_counted", "project_pk", "deleted_at", "state", "pk"),
         Index("ix_runs_lease_expiry", "lease_expires_at"),
         UniqueConstraint("created_by", "idempotency_key"),
     )

@@ -317,26 +317,27 @@ TABLES: dict[str, tuple[Any, ...]] = {
         refers("run_pk", "runs.pk"),
     ),
 }
-INDEXES: tuple[tuple[str, str, tuple[str, ...], str | None], ...] = (
-    ("ix_credentials_user_pk", "credentials", ("user_pk",), None),
-    ("ix_runs_best", "runs", ("project_pk", "best_value", "pk"), None),
-    ("ix_runs_lease_expiry", "runs", ("lease_expires_at",), None),
-    ("ix_runs_queue", "runs", ("state", "priority", "pk"), None),
-    ("ix_runs_recent", "runs", ("project_pk", "pk"), None),
-    ("ix_checkpoints_run_pk_pk", "checkpoints", ("run_pk", "pk"), None),
-    ("ix_commands_run_pk_state", "commands", ("run_pk", "state"), None),
-    ("ix_leases_run_pk", "leases", ("run_pk",), None),
-    ("ix_log_pieces_run_pk_pk", "log_pieces", ("run_pk", "pk"), None),
-    ("ix_looks_run_pk_pk", "looks", ("run_pk", "pk"), None),
+INDEXES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("ix_credentials_user_pk", "credentials", ("user_pk",)),
+    ("ix_runs_best", "runs", ("project_pk", "best_value", "pk")),
+    ("ix_runs_last", "runs", ("project_pk", "last_value", "pk")),
+    ("ix_runs_lease_expiry", "runs", ("lease_expires_at",)),
+    ("ix_runs_counted", "runs", ("project_pk", "deleted_at", "state", "pk")),
+    ("ix_runs_queue", "runs", ("state", "priority", "pk")),
+    ("ix_runs_recent", "runs", ("project_pk", "deleted_at", "pk")),
+    ("ix_checkpoints_run_pk_pk", "checkpoints", ("run_pk", "pk")),
+    ("ix_commands_run_pk_state", "commands", ("run_pk", "state")),
+    ("ix_leases_run_pk", "leases", ("run_pk",)),
+    ("ix_log_pieces_run_pk_pk", "log_pieces", ("run_pk", "pk")),
+    ("ix_looks_run_pk_pk", "looks", ("run_pk", "pk")),
     (
         "ix_metric_chunks_run_pk_key_segment_first_step",
         "metric_chunks",
         ("run_pk", "key", "segment", "first_step"),
-        None,
     ),
-    ("ix_metric_chunks_small", "metric_chunks", ("encoding", "pk"), None),
-    ("ix_metric_summaries_key_last_value_run_pk", "metric_summaries", ("key", "last_value", "run_pk"), None),
-    ("ix_receipts_run_pk", "receipts", ("run_pk",), None),
+    ("ix_metric_chunks_small", "metric_chunks", ("encoding", "pk")),
+    ("ix_metric_summaries_key_last_value_run_pk", "metric_summaries", ("key", "last_value", "run_pk")),
+    ("ix_receipts_run_pk", "receipts", ("run_pk",)),
 )
 #: A number of these is never given twice, also after the newest row was deleted.
 COUNTED = ("audit_log", "events")
@@ -345,9 +346,8 @@ COUNTED = ("audit_log", "events")
 def upgrade() -> None:
     for name, parts in TABLES.items():
         op.create_table(name, *parts, sqlite_autoincrement=name in COUNTED)
-    for name, table, columns, where in INDEXES:
-        condition = None if where is None else sa.text(where)
-        op.create_index(name, table, list(columns), sqlite_where=condition, postgresql_where=condition)
+    for name, table, columns in INDEXES:
+        op.create_index(name, table, list(columns))
 
 
 def downgrade() -> None:

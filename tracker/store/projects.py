@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from keepbest.contract import runs as contract
 from keepbest.errors import Conflict, NotFound
@@ -75,23 +75,32 @@ def _create(conn: Connection, name: str, description: str, user: str, now: datet
 
 
 def _show(conn: Connection, rows: Any) -> list[contract.Project]:
-    counts = _count(conn, [row.pk for row in rows])
+    pks = [row.pk for row in rows]
+    counts, active = _count(conn, pks), _count_active(conn, pks)
     newest = _read_newest(conn, [count.newest for count in counts.values()])
     shown = []
     for row in rows:
         count = counts.get(row.pk)
         latest = newest.get(count.newest) if count else None
-        known = {"runs": count.runs, "active": count.active} if count else {}
+        known = {"runs": count.runs, "active": active.get(row.pk, 0)} if count else {}
         since = {"latest_run": latest.id, "updated_at": latest.updated_at} if latest else {}
         shown.append(contract.Project.model_validate({**row._mapping, **known, **since}))
     return shown
 
 
 def _count(conn: Connection, pks: list[int]) -> dict[int, Row[Any]]:
-    active = func.sum(case((Run.state.in_(ACTIVE), 1), else_=0)).label("active")
-    columns = (Run.project_pk, func.count().label("runs"), active, func.max(Run.pk).label("newest"))
-    counted = select(*columns).where(Run.project_pk.in_(pks), Run.deleted_at.is_(None)).group_by(Run.project_pk)
-    return {row.project_pk: row for row in conn.execute(counted)}
+    """Return of each project that has runs how many, and its newest; an index has it all."""
+    columns = (Run.project_pk, func.count().label("runs"), func.max(Run.pk).label("newest"))
+    return {row.project_pk: row for row in conn.execute(_counted(columns, pks))}
+
+
+def _count_active(conn: Connection, pks: list[int]) -> dict[int, int]:
+    active = _counted((Run.project_pk, func.count()), pks).where(Run.state.in_(ACTIVE))
+    return {row[0]: row[1] for row in conn.execute(active)}
+
+
+def _counted(columns: tuple[Any, ...], pks: list[int]) -> Any:
+    return select(*columns).where(Run.project_pk.in_(pks), Run.deleted_at.is_(None)).group_by(Run.project_pk)
 
 
 def _read_newest(conn: Connection, pks: list[int]) -> dict[int, Any]:

@@ -18,6 +18,8 @@ RunRow = Row[Any]
 
 #: How many candidates an ambiguous prefix names.
 _CANDIDATES = 5
+#: A deleted run is never queued: it is cancelled first.
+_QUEUED = Run.state == RunState.QUEUED.value
 _STATE_FIELDS = {"state", "stop_reason", "stop_message", "error", "test", "attempt", "started_at", "ended_at", "worker"}
 
 
@@ -79,22 +81,20 @@ def move_run(
 
 
 def take_queued(conn: Connection, fits: ColumnElement[bool], *, now: datetime, **changes: Any) -> RunRow | None:
-    """Lease the oldest queued run of the highest priority that fits, or return None; one statement on both databases.
+    """Lease the oldest queued run of the highest priority that fits, or return None.
 
-    The outer test of the state makes it safe wherever the inner lock is not (SQLite knows none).
+    Each priority is tried with one guarded statement, which finds its run at the front of the queue's index and reads
+    no further. The outer test of the state makes it safe wherever the inner lock is not (SQLite knows none).
     """
-    queued = Run.state == RunState.QUEUED.value
-    first = (
-        select(Run.pk)
-        .where(queued, Run.deleted_at.is_(None), fits)
-        .order_by(Run.priority.desc(), Run.pk)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
     values = {"state": RunState.LEASED.value, "attempt": Run.attempt + 1, "updated_at": now, **changes}
-    pk = conn.execute(update(Run).where(Run.pk == first, queued).values(**values).returning(Run.pk)).scalar()
-    return None if pk is None else _announce_state(conn, pk, now)
+    waiting = select(Run.priority).where(_QUEUED).distinct().order_by(Run.priority.desc())
+    for priority in conn.execute(waiting).scalars().all():
+        first = select(Run.pk).where(_QUEUED, Run.priority == priority, fits).order_by(Run.pk).limit(1)
+        guarded = update(Run).where(Run.pk == first.with_for_update(skip_locked=True).scalar_subquery(), _QUEUED)
+        pk = conn.execute(guarded.values(**values).returning(Run.pk)).scalar()
+        if pk is not None:
+            return _announce_state(conn, pk, now)
+    return None
 
 
 def patch_run(conn: Connection, run: RunRow, patch: contract.RunPatch, *, user: str, now: datetime) -> RunRow:
