@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepbest.contract.base import iso
+from keepbest.contract.base import iso, new_id
 from keepbest.contract.batches import MAX_BATCH_BYTES
 from keepbest.status import Role
 from tests.support.api import Api
+from tests.support.store import CNN
 from tests.support.trainer import PACKED, Trainer, pack, start_external
 from tracker import db
 from tracker.store import leases
@@ -144,15 +145,26 @@ def test_a_late_batch_is_history_and_nothing_else(api: Api, trainer: Trainer) ->
 
 
 def test_a_late_batch_does_not_touch_the_segments_of_the_trainer_after_it(api: Api) -> None:
-    first = start_external(api, begin=False)
+    workers = [new_id(), new_id()]
+    for number, worker in enumerate(workers):
+        said = {"name": f"mill-{number}", "host": "mill", "pid": 7, "version": "0.1", "slots": 1}
+        hello = {"id": worker, **said, "recipes": [CNN.model_dump(mode="json")]}
+        assert api.call("PUT", f"/workers/{worker}", hello).status_code == 200
+    run = api.post("/runs", {"source": {"kind": "recipe", "name": "hvass-cnn"}})["id"]
+    first = Trainer(api, run, claim(api, workers[0]))
+    measured = api.now.timestamp() + 1
     with db.write(api.engine) as conn:
-        leases.expire_leases(conn, api.wait(31))
-    assert api.get(f"/runs/{first.run}")["state"] == "failed"
-    opened = first.say(segments=[first.segment(0)], columns=one_point(0, api.now.timestamp() - 40))
-    assert opened["accepted"]
-    assert curve(api, first.run) == [(1, 1.0)]
-    assert first.say(columns=one_point(1, api.now.timestamp() - 40))["accepted"]
-    assert curve(api, first.run) == [(1, 1.0)]
+        assert leases.expire_leases(conn, api.wait(31)) == [run]
+    second = Trainer(api, run, claim(api, workers[1]))
+    second.open()
+    assert first.say(segments=[first.segment(0)], columns=one_point(0, measured))["accepted"]
+    assert curve(api, run) == []
+    second.log("loss", [2], [2.0])
+    assert curve(api, run) == [(2, 2.0)]
+
+
+def claim(api: Api, worker: str) -> str:
+    return str(api.post("/leases", {"worker": worker}, role=Role.WORKER)["lease"]["token"])
 
 
 def one_point(segment: int, time: float) -> list[dict[str, Any]]:
