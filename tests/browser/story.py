@@ -46,7 +46,7 @@ def now() -> datetime:
 def say_hello(client: Client, name: str = "mill") -> str:
     """Let a worker with the recipe say hello; return its id."""
     worker = WorkerHello(
-        id=new_id(), name=name, host=f"{name}.local", pid=4711, version="0.1.0", slots=2, recipes=[CNN], labels={"gpu": "none"}
+        id=new_id(), name=name, host=f"{name}.local", pid=4711, version="0.1.0", slots=100, recipes=[CNN], labels={"gpu": "none"}
     )
     client.hello(worker)
     return worker.id
@@ -61,7 +61,8 @@ class Story:
         request = RunRequest.model_validate({"project": "digits", "data": "digits", "source": source, **asked})
         submitted = client.submit(request)
         assignment = client.claim(Claim(worker=worker))
-        assert assignment is not None and assignment.run.id == submitted.id, "another run was queued before this one"
+        assert assignment is not None, "the tracker has nothing for this worker"
+        assert assignment.run.id == submitted.id, "another run was queued before this one"
         self.run: Run = assignment.run
         self.lease = assignment.lease.token
         self.writer = new_id()

@@ -1,5 +1,5 @@
 /** All runs of a project, read page by page, newest first, and kept up to date by events. */
-import { api, messageOf } from './api'
+import { api, ApiError, messageOf } from './api'
 import type { FeedEvent } from './feed'
 import { live } from './live.svelte'
 import { Pace } from './pace'
@@ -49,7 +49,8 @@ export class RunList {
       this.take(found)
       this.error = null
     } catch (error) {
-      this.error = messageOf(error)
+      // A project begins with its first run: until then it is empty, not wrong.
+      this.error = error instanceof ApiError && error.status === 404 ? null : messageOf(error)
     }
     this.loading = false
   }

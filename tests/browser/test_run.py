@@ -1,0 +1,245 @@
+"""The run page: live curves and figures, why it stopped, its ledger, checkpoints, output, and commands to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from keepbest.client import Client
+from keepbest.contract.commands import Command
+from tests.browser.story import Story
+from tests.support.processes import wait_until
+
+pytestmark = pytest.mark.browser
+Tell = Callable[..., Story]
+
+
+def command(client: Client, story: Story) -> Command:
+    """Return the command that the page has sent."""
+    return wait_until(lambda: client.commands(story.id, open_only=True).commands, what="a command")[0]
+
+
+def test_it_follows_the_training(page: Page, tell: Tell) -> None:
+    story = tell(name="followed")
+    page.goto(f"/r/{story.id}")
+    expect(page.get_by_text("No points yet")).to_be_visible()
+
+    story.advance(3)
+
+    expect(page.get_by_label("Curves of accuracy")).to_contain_text("0.763", timeout=20_000)
+    expect(page.get_by_label("Curves of loss")).to_be_visible()
+    expect(page).to_have_title(re.compile(r"^▶ 0\.7\d+ @300 · followed"))
+    before = page.get_by_label("Curves of accuracy").inner_text()
+    story.advance(2)
+    expect(page).to_have_title(re.compile(r"@500"))
+    expect(page.get_by_label("Curves of accuracy")).to_contain_text("@500")
+    assert page.get_by_label("Curves of accuracy").inner_text() != before
+
+
+def test_an_early_stop_is_told_in_words(page: Page, tell: Tell) -> None:
+    story = tell(name="stopped early").advance(40)
+    story.finish()
+    page.goto(f"/r/{story.id}")
+
+    expect(page.get_by_text("patience ran out")).to_be_visible()
+    expect(page.get_by_text("no improvement for 6 checks")).to_be_visible()
+    expect(page.get_by_text("70 % saved")).to_be_visible()
+    expect(page.get_by_text("n = 360").first).to_be_visible()
+    assert page.get_by_role("button", name="Stop…").count() == 0
+
+
+def test_a_chart_can_be_read_as_a_table_and_in_logarithms(page: Page, tell: Tell) -> None:
+    story = tell(name="numbers").advance(4)
+    page.goto(f"/r/{story.id}?tab=curves")
+    card = page.get_by_label("Curves of accuracy")
+    expect(card).to_contain_text("@400")
+
+    card.get_by_role("button", name="Table").click()
+    expect(card.get_by_role("row").nth(1)).to_contain_text("400")
+    assert "0.816" in card.get_by_role("row").nth(1).inner_text()
+
+    page.get_by_label("Log y").check()
+    page.get_by_label("x", exact=True).select_option("time")
+    page.goto(page.evaluate("location.href"))
+    expect(page.get_by_label("Log y")).to_be_checked()
+    expect(page.get_by_label("x", exact=True)).to_have_value("time")
+    with page.expect_download() as download:
+        page.get_by_label("Curves of loss").get_by_role("button", name=re.compile("CSV")).click()
+    lines = download.value.path().read_text().splitlines()
+    assert lines[0] == "metric,step,value,time,abandoned"
+    assert len(lines) == 1 + 40 + 4
+
+
+def test_stop_says_what_will_happen_and_how_far_it_is(page: Page, tell: Tell, client: Client) -> None:
+    story = tell(name="to be stopped").advance(3)
+    page.goto(f"/r/{story.id}")
+    page.get_by_role("button", name="Stop…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Stops after the current batch")
+    expect(dialog).to_contain_text("at step 300, which is kept")
+    assert not client.commands(story.id).commands, "nothing is sent before it is confirmed"
+
+    dialog.get_by_role("button", name="Stop the run").click()
+    expect(dialog.get_by_text("requested")).to_be_visible()
+    asked = command(client, story)
+    assert asked.kind.value == "stop"
+    story.answer(asked, "acknowledged")
+    expect(dialog.locator("li", has_text="acknowledged").locator("time")).to_be_visible()
+    story.answer(asked, "done", "stopped at step 300")
+    expect(dialog.locator("li", has_text="done").locator("time")).to_be_visible()
+    story.finish("user", "Stopped by admin at step 300.")
+    dialog.get_by_role("button", name="Close").click()
+    expect(page.get_by_text("stopped by a person")).to_be_visible()
+    expect(page.get_by_label("Commands")).to_contain_text("done")
+
+
+def test_roll_back_leaves_a_ghost_tail(page: Page, tell: Tell, client: Client) -> None:
+    story = tell(name="to be rolled back").advance(5).advance(2, value=lambda step: 0.4)
+    page.goto(f"/r/{story.id}")
+    page.get_by_role("button", name="Roll back…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Training goes on from step 500")
+    expect(dialog).to_contain_text("The 200 steps since then are not lost")
+
+    dialog.get_by_role("button", name="Roll back", exact=True).click()
+    asked = command(client, story)
+    assert asked.arguments.get("to") == "best"
+    story.answer(asked, "acknowledged")
+    story.roll_back()
+    story.answer(asked, "done", "rolled back to step 500")
+    story.advance(1)
+    expect(dialog.locator("li", has_text="done").locator("time")).to_be_visible()
+    dialog.get_by_role("button", name="Close").click()
+
+    page.get_by_role("button", name="Decisions").click()
+    expect(page.locator("tr.ghost")).to_have_count(2)
+    expect(page.get_by_text("abandoned").first).to_be_visible()
+
+
+def test_a_command_that_nobody_answers_is_seen_to_wait(page: Page, tell: Tell, client: Client) -> None:
+    story = tell(name="deaf").advance(2)
+    page.clock.install()
+    page.goto(f"/r/{story.id}")
+    page.get_by_role("button", name="Checkpoint now").click()
+    expect(page.get_by_label("Commands")).to_contain_text("requested")
+
+    page.clock.fast_forward(40_000)
+
+    expect(page.get_by_text("The trainer has not answered")).to_be_visible()
+
+
+def test_a_refused_command_says_why(page: Page, tell: Tell, client: Client) -> None:
+    story = tell(name="unwilling").advance(2)
+    page.goto(f"/r/{story.id}")
+    page.get_by_role("button", name="Checkpoint now").click()
+    story.answer(command(client, story), "refused", "The disk is full: free 1.2 MB.")
+
+    expect(page.get_by_label("Commands")).to_contain_text("refused")
+    expect(page.get_by_label("Commands")).to_contain_text("The disk is full")
+
+
+def test_the_ledger_has_a_row_for_every_look(page: Page, tell: Tell) -> None:
+    story = tell(name="ledger").advance(40)
+    story.finish()
+    page.goto(f"/r/{story.id}?tab=looks")
+    rows = page.locator("tbody tr:not([aria-hidden])")
+
+    expect(rows.first).to_contain_text("stop: no improvement for 6 checks")
+    expect(rows.nth(1)).to_contain_text("go on")
+    expect(page.get_by_text("30 looks")).to_be_visible()
+    assert story.best is not None
+    expect(rows.filter(has_text=story.best[1])).to_contain_text("better")
+
+
+def test_a_checkpoint_can_be_restored_by_copying(tell: Tell, open_context: Callable[..., BrowserContext]) -> None:
+    story = tell(name="restorable").advance(4)
+    page = open_context(permissions=["clipboard-read", "clipboard-write"]).new_page()
+    page.goto(f"/r/{story.id}?tab=checkpoints")
+    assert story.best is not None
+    expect(page.locator("tbody tr").first).to_contain_text(story.best[1])
+
+    page.get_by_role("button", name="Copy how to restore this checkpoint").click()
+    expect(page.get_by_text("Copied how to restore")).to_be_visible()
+    assert f"keepbest restore {story.id} --best" in page.evaluate("navigator.clipboard.readText()")
+
+    page.get_by_role("button", name="Python").click()
+    expect(page.locator("pre")).to_contain_text("import keepbest")
+    page.get_by_role("button", name="Pin step 400").click()
+    expect(page.get_by_text("pinned", exact=True)).to_be_visible()
+
+
+def test_output_is_followed(page: Page, tell: Tell) -> None:
+    story = tell(name="talkative")
+    page.goto(f"/r/{story.id}?tab=logs")
+    expect(page.get_by_text("Building hvass-cnn")).to_be_visible()
+
+    story.print("".join(f"line {number}\n" for number in range(500)))
+    story.print("a warning on stderr\n", "stderr")
+    expect(page.get_by_text("a warning on stderr")).to_be_in_viewport()
+    assert page.locator("tbody tr").count() < 120
+
+    page.get_by_role("button", name="stderr").click()
+    expect(page.locator("tbody tr:not([aria-hidden])")).to_have_count(1)
+
+
+def test_a_failed_run_shows_its_error_first(page: Page, tell: Tell) -> None:
+    story = tell(name="broken").advance(1)
+    trace = 'File "my_model.py", line 12, in build\nValueError: units must be positive, got -3'
+    story.fail(code="code_failed", message="ValueError in build", hint="Fix it, then submit again.", traceback=trace)
+    page.goto(f"/r/{story.id}")
+
+    failure = page.get_by_label("Why this run failed")
+    expect(failure).to_contain_text("ValueError in build")
+    expect(failure).to_contain_text("got -3")
+    expect(failure).to_contain_text("Fix it, then submit again.")
+    head = page.get_by_role("heading", name="broken", exact=True).bounding_box()
+    box = failure.bounding_box()
+    assert head and box and box["y"] < head["y"]
+
+
+def test_config_shows_what_was_asked(page: Page, tell: Tell) -> None:
+    story = tell(name="configured", parameters={"learning_rate": 0.003})
+    page.goto(f"/r/{story.id}?tab=config")
+
+    expect(page.get_by_text("0.003")).to_be_visible()
+    expect(page.get_by_text("recipe hvass-cnn")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"patience\(checks=6"))).to_be_visible()
+    page.get_by_label("Notes").fill("remember this")
+    page.get_by_label("Notes").blur()
+    expect(page.get_by_text("Notes kept.")).to_be_visible()
+
+
+def test_a_run_is_deleted_only_after_a_question(page: Page, tell: Tell, client: Client) -> None:
+    story = tell(name="unwanted")
+    story.fail(code="x", message="x")
+    page.goto(f"/r/{story.id}")
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("button", name="Keep it").click()
+    assert client.run(story.id).name == "unwanted"
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("button", name="Delete the run").click()
+
+    expect(page.get_by_text("Deleted #")).to_be_visible()
+    assert story.id not in {run.id for run in client.runs(project="digits").runs}
+
+
+def test_keys_lead_through_the_page(page: Page, tell: Tell) -> None:
+    story = tell(name="by keyboard").advance(2)
+    page.goto(f"/r/{story.id}")
+    expect(page.get_by_role("heading", name="by keyboard")).to_be_visible()
+
+    page.keyboard.press("2")
+    expect(page.get_by_role("region", name="Decision ledger").first).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("roll back…")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("b")
+    expect(page.get_by_role("dialog")).to_contain_text("Roll back this run?")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    expect(page).to_have_url(re.compile(r"/p/digits"))
