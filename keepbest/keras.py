@@ -147,11 +147,13 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         self.position = Position(self._base, epoch, 0)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        step = self._base + batch + 1
-        self.position = Position(step, self.position.epoch, batch + 1)
+        steps = (self.params or {}).get("steps")
+        done = batch + 1 if steps is None else min(batch + 1, steps)  # steps_per_execution counts past the end
+        step = self._base + done
+        self.position = Position(step, self.position.epoch, done)
         if self.run.has_commands:
             self._obey()
-        elif self.looker.is_due(step) and batch + 1 != (self.params or {}).get("steps"):
+        elif self.looker.is_due(step) and done != steps:
             self._take(self.looker.judge_silence(step))
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:

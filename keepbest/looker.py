@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from keepbest.checkpoint import About, Store, Writer, Written
+from keepbest.checkpoint import About, Manifest, Store, Writer, Written
 from keepbest.checkpoint.writer import Task
 from keepbest.contract.commands import Command
 from keepbest.errors import KeepbestError, NotFound
@@ -62,6 +62,8 @@ class Looker:
         self._asked: dict[str, Command] = {}
         self._writer: Writer | None = None
         self._deadline: int | None = None
+        #: Checkpoints that only serve to go on from, oldest first: a newer one of any kind replaces them.
+        self._lasts: list[str] = []
 
     def begin(self, model: Any) -> None:
         """Take up `model` as it is now. The first reading is made here, where its tracing costs no step."""
@@ -72,6 +74,7 @@ class Looker:
             capture(fresh, position=Position())
         if self._writer is None and self.store is not None:
             self._writer = self._make_writer(self.store)
+            self._lasts = [manifest.id for manifest in self._manifests() if manifest.kind == "last"]
         self._deadline = self.run.deadline()
 
     # Looks
@@ -238,7 +241,7 @@ class Looker:
                 return loaded.to_state()
         return None
 
-    def _manifests(self) -> list[Any]:
+    def _manifests(self) -> list[Manifest]:
         return self.store.manifests(self.run.id) if self.store is not None else []
 
     def _with_best(self, stopper: Mapping[str, Any]) -> dict[str, Any]:
@@ -305,6 +308,23 @@ class Looker:
         if (command := self._asked.pop(manifest.id, None)) is not None:
             result = {"checkpoint": manifest.id, "step": manifest.step}
             self.run.answer(command, "done", f"Step {manifest.step} is on disk.", result)
+        self._replace_lasts(manifest)
+
+    def _replace_lasts(self, newer: Manifest) -> None:
+        """Remove the checkpoints that `newer` makes useless: without this a long run would fill the disk."""
+        if self.store is None or newer.kind == "manual":
+            return
+        old, self._lasts = self._lasts, [newer.id] if newer.kind == "last" else []
+        for checkpoint in old:
+            try:
+                dropped = self.store.drop(self.run.id, checkpoint)
+            except KeepbestError as error:
+                _log.warning("Checkpoint %s was not removed: %s", checkpoint, error.message)
+                continue
+            if dropped:
+                self.run.checkpoint_dropped(checkpoint, f"Step {newer.step} is on disk: nobody goes on from this one.")
+            else:
+                self._lasts.insert(0, checkpoint)  # somebody is writing; the next one tries again
 
     def _tell_skipped(self, task: Task) -> None:
         self.run.checkpoint_dropped(task.state.id, "A newer best came before this one was written.")

@@ -79,16 +79,25 @@ class Folder:
                 _flock(lock, fcntl.LOCK_SH)
                 yield
 
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Hold the store against writers, and yield True; or yield False, at once, where somebody is writing."""
+        try:
+            lock = (self.root / "lock").open("a+b")
+        except OSError:
+            yield False  # a store that cannot be written, or is not there
+            return
+        with lock:
+            yield _flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
     def sweep(self) -> int:
         """Remove what interrupted writers left; return how many files. Does nothing while anybody writes."""
-        leftovers = self.root / "tmp"
-        if not leftovers.is_dir():
-            return 0
-        try:
-            with (self.root / "lock").open("a+b") as lock:
-                return _remove_all(leftovers) if _flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB) else 0
-        except OSError:
-            return 0  # a store that cannot be written has nothing to sweep, and may still be read
+        with self.alone() as is_alone:
+            return _remove_all(self.root / "tmp") if is_alone else 0
+
+    def is_named(self, digest: str) -> bool:
+        """Whether any manifest of the store names this digest."""
+        return any(digest.encode() in path.read_bytes() for path in self.root.glob("runs/*/*.json"))
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -142,7 +151,7 @@ def _flock(lock: BinaryIO, operation: int) -> bool:
 
 def _remove_all(folder: Path) -> int:
     removed = 0
-    for path in folder.iterdir():
+    for path in folder.iterdir() if folder.is_dir() else ():
         with suppress(OSError):
             path.unlink()
             removed += 1

@@ -52,7 +52,7 @@ class Written:
 
 
 class Store:
-    """A folder of checkpoints. Several processes may share one; one `Store` is used by one thread at a time."""
+    """A folder of checkpoints. Several processes may share one; one thread writes at a time, any may read."""
 
     def __init__(self, root: Path | str, *, threads: int | None = None) -> None:
         self.folder = Folder(Path(root))
@@ -148,6 +148,17 @@ class Store:
         if blake3(data).hexdigest() != digest:
             raise CheckpointDamaged(f"The network {digest[:12]} is not what was written.")
         return data.decode()
+
+    def drop(self, run: str, checkpoint: str) -> bool:
+        """Remove a checkpoint, and the packs that no other one needs; False where somebody is writing just now."""
+        manifest, _ = self.read_manifest(run, checkpoint)
+        with self.folder.alone() as is_alone, self.folder.explained():
+            if is_alone:
+                self.folder.manifest(run, checkpoint).unlink()
+                for name in manifest.objects:
+                    if not self.folder.is_named(name):
+                        self.folder.content(name).unlink(missing_ok=True)
+        return is_alone
 
     def sweep(self) -> int:
         """Remove what interrupted writers left; return how many files. Does nothing while anybody writes."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keepbest.checkpoint import Store
-from keepbest.contract.batches import CommandUpdate, LookTaken, SegmentOpened
+from keepbest.contract.batches import CheckpointDropped, CommandUpdate, LookTaken, SegmentOpened
 from keepbest.status import CommandKind
 from tests.support.callbacks import STEPS, Script, answers, command, heard_run, keep_best, sender
 
@@ -76,3 +76,21 @@ def test_roll_back_with_patience_anew(script: Script) -> None:
     callback = keep_best(run=run)
     assert script.fit(callback, [1, 2, 2, 2, 2, 2], send=sender(commands, {14: sent})) == 5 * STEPS
     assert callback.stop_reason == "patience"
+
+
+# What is kept to go on from
+
+
+def test_only_the_newest_checkpoint_to_go_on_from_stays(script: Script, tmp_path: Path) -> None:
+    run, reporter, _ = heard_run()
+    callback = keep_best(tmp_path, run=run)
+
+    def send(step: int) -> None:
+        if step > 6:
+            assert callback.looker.drain(20)
+            callback.looker.checkpoint(callback.position, "last")
+
+    script.fit(callback, [1, 2], send=send)
+    kept = sorted((manifest.kind, manifest.step) for manifest in Store(tmp_path).manifests(run.id))
+    assert kept == [("best", 5), ("last", 9)]
+    assert len(reporter.of(CheckpointDropped)) == 3

@@ -231,3 +231,15 @@ def test_fit_by_keras_itself(tmp_path: Path) -> None:
     for restored in (model, restore(callback.run, store=tmp_path)):
         assert restored.evaluate(x, y, verbose=0, return_dict=True)["accuracy"] == callback.best
         assert int(restored.optimizer.iterations.numpy()) == callback.best_step
+
+
+def test_steps_per_execution_counts_the_steps_that_were_made() -> None:
+    """Keras tells of batch 11 when the last execution of 4 ends an epoch of 10."""
+    import keras
+
+    x = np.ones((40, 2), np.float32)
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", steps_per_execution=4, jit_compile=False)
+    callback = keep_best()
+    model.fit(x, x[:, :1], 4, epochs=2, verbose=0, validation_data=(x, x[:, :1]), callbacks=[callback])
+    assert callback.position.step == int(model.optimizer.iterations.numpy()) == 20

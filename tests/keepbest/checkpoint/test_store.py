@@ -195,3 +195,24 @@ def test_choosing_what_is_not_there(store: Store) -> None:
     assert choose(store, RUN).id == state.id  # nothing was judged: the newest
     with pytest.raises(NotFound, match="of step 11"):
         choose(store, RUN, step=11)
+
+
+def test_dropping_frees_what_nobody_else_needs(store: Store) -> None:
+    ids = [store.write(make_state(seed, frozen=5), about()).manifest.id for seed in (1, 2)]
+    twin = store.write(make_state(2, frozen=5), about(OTHER_RUN)).manifest.id  # the very same pack
+    assert store.drop(RUN, ids[1])
+    assert store.checkpoints(RUN) == [ids[0]]
+    assert equal(store.load(RUN, ids[0]).arrays, make_state(1, frozen=5).values)
+    assert equal(store.load(OTHER_RUN, twin).arrays, make_state(2, frozen=5).values)
+    assert store.drop(RUN, ids[0])
+    assert equal(store.load(OTHER_RUN, twin).arrays, make_state(2, frozen=5).values)
+    assert store.drop(OTHER_RUN, twin)
+    assert files_of(store.folder.root) == []
+
+
+def test_nothing_is_dropped_while_somebody_writes(store: Store) -> None:
+    """A writer may just have decided to share that pack."""
+    checkpoint = store.write(make_state(), about()).manifest.id
+    with Store(store.folder.root).folder.writing():
+        assert not store.drop(RUN, checkpoint)
+    store.load(RUN, checkpoint)
