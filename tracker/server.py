@@ -9,6 +9,7 @@ worker, which answers. The worker is forked, so nothing is imported twice; it en
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -40,7 +41,9 @@ GRACE_SECONDS = 3
 #: To listen on all addresses; none of them to call.
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
 #: Seconds after which the worker notices that it was left alone.
-_WATCH = 1.0
+_WATCH = 0.25
+#: Seconds in which the worker of a tracker that was killed outright gives its port free.
+_PORT_PATIENCE = 3.0
 
 
 def serve(settings: Settings) -> None:
@@ -111,16 +114,26 @@ def admit(settings: Settings, engine: Engine) -> str | None:
 def check_port(host: str, port: int) -> None:
     """Raise InvalidInput when nobody can listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-    except OSError as error:
+    deadline = time.monotonic() + _PORT_PATIENCE
+    while (error := _find_obstacle(family, host, port)) is not None:
+        if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
+            time.sleep(_WATCH)
+            continue
         raise InvalidInput(
             f"Nothing can listen on {host}:{port}: {(error.strerror or str(error)).lower()}.",
             field="port",
             hint=f"Take another port: KEEPBEST_PORT={port + 1}; or is keepbest running there already?",
-        ) from None
+        )
+
+
+def _find_obstacle(family: socket.AddressFamily, host: str, port: int) -> OSError | None:
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error
+    return None
 
 
 def _work(settings: Settings) -> Any:
