@@ -369,8 +369,6 @@ class Event(Base):
     run: Mapped[str | None] = mapped_column(Id)
     data: Mapped[dict[str, Any]]
     at: Mapped[datetime]
-    #: Postgres: the transaction that wrote the row; the tail waits for older ones (tracker.events).
-    transaction: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class AuditEntry(Base):

@@ -69,7 +69,6 @@ TABLES: dict[str, tuple[Any, ...]] = {
         maybe("run", sa.String(12)),
         column("data", DOCUMENT),
         column("at", MOMENT),
-        maybe("transaction", sa.BigInteger()),
         key("seq"),
     ),
     "projects": (

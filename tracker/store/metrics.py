@@ -208,8 +208,10 @@ def _load(conn: Connection, rows: Sequence[Any], window: Window) -> dict[int, li
 
 
 def _lies_within(row: Any, window: Window) -> bool:
+    """Whether all of a chunk is asked for, and no single point of it."""
     starts = window.first_step is None or row.first_step >= window.first_step
-    return starts and (window.last_step is None or row.last_step <= window.last_step)
+    ends = window.last_step is None or row.last_step <= window.last_step
+    return starts and ends and not (window.keep is not None and row.first_step <= window.keep <= row.last_step)
 
 
 def _fetch(conn: Connection, column: Any, wanted: Iterable[int]) -> dict[int, bytes]:
