@@ -87,19 +87,14 @@ def running(team: Team) -> dict[str, Process]:
 
 
 def test_the_services_find_each_other_and_leave_when_asked(team: Team, running: dict[str, Process]) -> None:
-    running["worker-2"].wait_until(
-        workers_are(team, {"worker-1", "worker-2"}), seconds=30, what="two workers at the tracker"
-    )
-    assert all(process.is_running() for process in running.values()), [str(p) for p in running.values()]
+    two = workers_are(team, {"worker-1", "worker-2"})
+    running["worker-2"].wait_until(two, seconds=30, what="two workers at the tracker")
+    with Client(team.url, SECRETS["KEEPBEST_WORKER_TOKEN"]) as worker, pytest.raises(NotAllowed):
+        worker.users()
     for process in reversed(running.values()):
         process.send(signal.SIGTERM)
         assert process.wait(seconds=30) == 0, process.output
-
-
-def test_the_workers_token_opens_no_other_door(team: Team, running: dict[str, Process]) -> None:
-    with Client(team.url, SECRETS["KEEPBEST_WORKER_TOKEN"]) as worker, pytest.raises(NotAllowed):
-        worker.users()
-    assert not [name for name, process in running.items() if SECRETS["KEEPBEST_WORKER_TOKEN"] in process.output]
+        assert SECRETS["KEEPBEST_WORKER_TOKEN"] not in process.output
 
 
 def workers_are(team: Team, names: set[str]) -> Callable[[], bool]:
