@@ -3,31 +3,57 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from keepbest.errors import InvalidInput
 
+#: What fits into a column of whole numbers.
+_LARGEST = 2**63
+
 
 def write(order: str, values: Sequence[Any]) -> str:
     """Return the cursor after the row that has these values in this order."""
-    packed = json.dumps([order, *values], separators=(",", ":")).encode()
+    plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    packed = json.dumps([order, *plain], separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def read(cursor: str, order: str, count: int) -> list[Any]:
-    """Return the `count` values of a cursor; raises InvalidInput unless `write` made it for this very order."""
+def read(cursor: str, order: str, *kinds: type) -> list[Any]:
+    """Return the values of a cursor, null or of these kinds; raises InvalidInput for one that is not of this order."""
     try:
         known, *values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, RecursionError):
         raise refuse() from None
-    if known != order or len(values) != count:
+    if known != order:
         raise refuse("belongs to a list in another order")
-    return list(values)
+    if len(values) != len(kinds):
+        raise refuse()
+    return [_check(value, kind) for value, kind in zip(values, kinds, strict=True)]
 
 
 def refuse(why: str = "is none that this tracker gave") -> InvalidInput:
     """Return the error for a cursor that is not ours."""
     return InvalidInput(f"The cursor {why}.", field="cursor", hint="Begin again without a cursor.")
+
+
+def _check(value: Any, kind: type) -> Any:
+    if value is None:
+        return None
+    if kind is datetime and isinstance(value, str):
+        return _read_time(value)
+    is_number = type(value) is int and abs(value) < _LARGEST
+    is_text = isinstance(value, str) and value.isprintable()
+    fits = {int: is_number, float: is_number or isinstance(value, float), str: is_text}
+    if not fits.get(kind, False):
+        raise refuse()
+    return value
+
+
+def _read_time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        raise refuse() from None

@@ -52,7 +52,8 @@ def list_projects(conn: Connection, *, search: str | None, cursor: str | None, l
     wanted = [Project.name.icontains(search, autoescape=True)] if search else []
     found = _select().where(*wanted).order_by(Project.name).limit(limit + 1)
     if cursor is not None:
-        found = found.where(Project.name > cursors.read(cursor, "projects", 1)[0])
+        (last,) = cursors.read(cursor, "projects", str)
+        found = found.where(Project.name > (last or ""))
     rows = conn.execute(found).all()
     total = conn.execute(select(func.count()).select_from(Project).where(*wanted)).scalar_one() if not cursor else None
     more = cursors.write("projects", [rows[limit - 1].name]) if len(rows) > limit else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Double, and_, extract, func, literal, not_, or_, select, tuple_
@@ -128,26 +128,13 @@ def _count(conn: Connection, conditions: list[ColumnElement[bool]]) -> int:
 
 
 def _read_cursor(wanted: Wanted, cursor: str) -> tuple[int, Any, int]:
-    part, value, pk = cursors.read(cursor, wanted.key, 3)
-    if part not in (0, 1) or type(pk) is not int or abs(pk) >= 2**63:
+    part, value, pk = cursors.read(cursor, wanted.key, int, SORTS[wanted.sort][1], int)
+    if part not in (0, 1) or pk is None or (value is None) == (part == 0):
         raise cursors.refuse()
-    return part, _read_value(SORTS[wanted.sort][1], value) if part == 0 else None, pk
+    return part, value, pk
 
 
 def _write_cursor(wanted: Wanted, row: RunRow) -> str:
     value = row.sorted_by
     lacks = value is None or (isinstance(value, float) and math.isnan(value))
-    shown = value.isoformat() if isinstance(value, datetime) else value
-    return cursors.write(wanted.key, [1, None, row.pk] if lacks else [0, shown, row.pk])
-
-
-def _read_value(kind: type, value: Any) -> Any:
-    if kind is datetime and isinstance(value, str):
-        try:
-            return datetime.fromisoformat(value).replace(tzinfo=UTC)
-        except ValueError:
-            raise cursors.refuse() from None
-    fits = isinstance(value, (int, float) if kind is float else kind) and kind is not datetime
-    if not fits or (isinstance(value, int) and abs(value) >= 2**63):
-        raise cursors.refuse()
-    return value
+    return cursors.write(wanted.key, [1, None, row.pk] if lacks else [0, value, row.pk])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, func, or_, select, update
 
 from keepbest.contract.workers import RecipeInfo, Worker, WorkerHello
 from keepbest.errors import NotFound
@@ -14,6 +14,8 @@ from tracker import models
 from tracker.db import insert
 from tracker.store import audit, events
 
+#: An idle worker asks each second; heard this recently it costs no write.
+HEARD_SECONDS = 5.0
 HELD = [state.value for state in RunState if state.is_held]
 
 
@@ -31,9 +33,9 @@ def say_hello(conn: Connection, hello: WorkerHello, *, user: str, now: datetime)
 
 def hear(conn: Connection, worker_id: str | None, now: datetime) -> None:
     """Write down that a worker was heard; one that was gone is back."""
-    if worker_id is not None:
-        row = update(models.Worker).where(models.Worker.id == worker_id)
-        conn.execute(row.values(heard_at=now, gone_at=None))
+    old = models.Worker.heard_at < now - timedelta(seconds=HEARD_SECONDS)
+    row = update(models.Worker).where(models.Worker.id == worker_id, or_(old, models.Worker.gone_at.is_not(None)))
+    conn.execute(row.values(heard_at=now, gone_at=None))
 
 
 def say_goodbye(conn: Connection, worker_id: str, *, now: datetime) -> None:

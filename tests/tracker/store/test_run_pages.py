@@ -123,8 +123,8 @@ def test_deleted_runs_are_not_listed_nor_counted(conn: Connection) -> None:
     assert ([run.id for run in page.runs], page.total) == ([kept.id], 1)
 
 
-NO_VALUES: list[Any] = ["x", None, {}, 10**30]
-NO_PKS: list[Any] = ["1", None, 10**30]
+NO_VALUES: list[Any] = ["x", None, {}, [], True, 10**30]
+NO_PKS: list[Any] = ["1", None, 10**30, 0.5, True]
 CURSORS = [
     *("x", "!!!", "a" * 999, "bnVsbA", "W10", "MTI", "e30"),
     cursors.write("created.desc", [0, 1]),
@@ -162,3 +162,13 @@ def test_a_page_takes_the_same_few_statements_for_any_number_of_runs(conn: Conne
         event.remove(conn, "before_cursor_execute", listener)
         counted.append(len(statements))
     assert counted[0] == counted[1] <= 4
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ud800", 1, "yesterday"])
+@pytest.mark.parametrize("sort", ["name", "updated"])
+def test_a_value_that_no_column_holds_is_refused(conn: Connection, sort: str, value: Any) -> None:
+    submit(conn)
+    if (sort, value) == ("name", "yesterday"):
+        return
+    with pytest.raises(InvalidInput):
+        run_pages.list_runs(conn, Wanted(sort=sort), cursor=cursors.write(f"{sort}.desc", [0, value, 1]), limit=10)
