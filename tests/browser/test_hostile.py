@@ -18,7 +18,7 @@ TRICKY = "{@html evil} ${7*7} {{7*7}} \u202egnp.exe"
 
 @pytest.fixture
 def hostile(tell: Callable[..., Story], client: Client) -> Story:
-    story = tell(name="hostile", tags=[EVIL[:100]], notes=EVIL, labels={EVIL: EVIL})
+    story = tell(name="hostile", tags=[EVIL[:100]], notes=EVIL)
     story.advance(2)
     column = {"segment": 0, "key": EVIL, "steps": [100], "values": [1.0], "times": [now().timestamp()]}
     odd = {"segment": 0, "key": "__proto__", "steps": [100], "values": [2.0], "times": [now().timestamp()]}

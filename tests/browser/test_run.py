@@ -62,10 +62,10 @@ def test_a_chart_can_be_read_as_a_table_and_in_logarithms(page: Page, tell: Tell
     assert "0.816" in card.get_by_role("row").nth(1).inner_text()
 
     page.get_by_label("Log y").check()
-    page.get_by_label("x", exact=True).select_option("time")
+    page.get_by_label("x axis").select_option("time")
     page.goto(page.evaluate("location.href"))
     expect(page.get_by_label("Log y")).to_be_checked()
-    expect(page.get_by_label("x", exact=True)).to_have_value("time")
+    expect(page.get_by_label("x axis")).to_have_value("time")
     with page.expect_download() as download:
         page.get_by_label("Curves of loss").get_by_role("button", name=re.compile("CSV")).click()
     lines = download.value.path().read_text().splitlines()
@@ -232,7 +232,7 @@ def test_keys_lead_through_the_page(page: Page, tell: Tell) -> None:
     expect(page.get_by_role("heading", name="by keyboard")).to_be_visible()
 
     page.keyboard.press("2")
-    expect(page.get_by_role("region", name="Decision ledger").first).to_be_visible()
+    expect(page.get_by_role("region", name="Decision ledger")).to_be_visible()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("roll back…")
     page.keyboard.press("Escape")
