@@ -64,6 +64,8 @@ class Looker:
         self._deadline: int | None = None
         #: Checkpoints that only serve to go on from, oldest first: a newer one of any kind replaces them.
         self._lasts: list[str] = []
+        #: The segment that each state was taken in: a roll back branches off there, maybe behind the present one.
+        self._segments: dict[str, int] = {}
 
     def begin(self, model: Any) -> None:
         """Take up `model` as it is now. The first reading is made here, where its tracing costs no step."""
@@ -206,7 +208,7 @@ class Looker:
         stopped = (stopper["policy"].get("decision") or {}).get("stop", False)
         segment = self.run.branch(
             state.step,
-            parent=self.run.segment,
+            parent=self._segments.get(state.id, self.run.segment),
             state=stopper,
             checkpoint=state.id if on_disk else None,
             reset_patience=reset_patience or stopped,
@@ -238,6 +240,7 @@ class Looker:
             if manifest.id == checkpoint or manifest.step == step:
                 loaded = self.store.load(self.run.id, manifest.id)
                 loaded.check(self._living.specs)
+                self._segments[manifest.id] = manifest.segment
                 return loaded.to_state()
         return None
 
@@ -261,7 +264,9 @@ class Looker:
         return self._variables
 
     def _capture(self, position: Position) -> State:
-        return capture(self._living, position=position, stopper=self.run.stopper_state())
+        state = capture(self._living, position=position, stopper=self.run.stopper_state())
+        self._segments[state.id] = self.run.segment
+        return state
 
     def _keep(self, position: Position, value: float | None) -> State:
         state = self._capture(position)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +26,10 @@ from tracker.settings import Settings
 from tracker.store import leases, users
 
 LEASE_SECONDS = 3.0
+#: The machine is for the trainers; a test that looks every 20 ms takes a core of its own.
+POLL_SECONDS = 0.2
+
+logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line a request
 
 
 class Service:
@@ -80,11 +86,24 @@ class Service:
         """Return the run once it is in one of the states (by default: any final one)."""
 
         def look() -> Run | None:
+            time.sleep(POLL_SECONDS)
             self.expire()
             found = self.client.run(run)
             return found if (found.state in states if states else found.state.is_final) else None
 
         found = wait_until(look, seconds=seconds, what=f"run {run} to be {states or 'over'}")
+        assert found is not None
+        return found
+
+    def wait_for_best(self, run: str, step: int) -> Run:
+        """Return the run once its best is at the step or later."""
+
+        def look() -> Run | None:
+            time.sleep(POLL_SECONDS)
+            found = self.client.run(run)
+            return found if (found.best_step or 0) >= step else None
+
+        found = wait_until(look, seconds=60, what=f"a best at step {step} or later")
         assert found is not None
         return found
 

@@ -16,7 +16,7 @@ from keepbest.contract.runs import Run
 from keepbest.status import RunState, StopReason
 from tests.support.processes import Process, wait_until
 from tests.worker.needs import need_tensorflow
-from tests.worker.service import LEASE_SECONDS, Service
+from tests.worker.service import LEASE_SECONDS, POLL_SECONDS, Service
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -46,6 +46,7 @@ def is_alive(pid: int) -> bool:
 
 def wait_for_checkpoint(service: Service, run: str, step: int) -> list[Checkpoint]:
     def look() -> list[Checkpoint]:
+        time.sleep(POLL_SECONDS)
         return [found for found in service.client.checkpoints(run).checkpoints if found.step >= step]
 
     return wait_until(look, seconds=90, what=f"a checkpoint of step {step} or later")

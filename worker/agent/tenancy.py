@@ -159,8 +159,14 @@ class Tenancy:
 def describe_crash(code: int, folder: RunFolder) -> Release:
     """Return the release of a trainer that ended without a word of its own."""
     message, hint = explain_exit(code)
-    error = RunError(code="crashed", message=message, hint=hint, traceback=folder.read_tail() or None)
+    error = RunError(code="crashed", message=message, hint=hint, traceback=_last_words(folder) or None)
     return Release(outcome="crashed", stop_reason=StopReason.ERROR, stop_message=message, error=error)
+
+
+def _last_words(folder: RunFolder) -> str:
+    """Return the end of the output without the list of every compiled module that Python adds to a fatal error."""
+    lines = folder.read_tail(20_000).splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("Extension modules:"))[-4000:]
 
 
 def folder_name(run: str) -> str:

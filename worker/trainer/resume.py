@@ -25,11 +25,11 @@ def resume(run: Run, store: Store, wanted: Checkpoint | None, model: Any) -> Pos
         return Position()
     loaded = _load(run, store, wanted)
     if loaded is None:
-        run.branch(0, parent=run.segment)
+        run.branch(0, parent=0)
         run.report(resume="approximate", resume_note="No checkpoint is whole any more: training begins anew.")
         return Position()
     if loaded.manifest.id != wanted.id:
-        run.branch(loaded.step, parent=run.segment, checkpoint=loaded.manifest.id)
+        run.branch(loaded.step, parent=loaded.manifest.segment, checkpoint=loaded.manifest.id)
     state = loaded.resume_into(model)
     _take_up_stopper(run, loaded)
     _log.info("Going on from checkpoint %s at step %d.", loaded.manifest.id, loaded.step)
