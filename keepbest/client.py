@@ -53,14 +53,17 @@ from keepbest.contract.workers import (
 )
 from keepbest.errors import KeepbestError
 from keepbest.follow import Follower
-from keepbest.settings import Settings, load
+from keepbest.settings import Settings, check_url, load
 from keepbest.transport import Query, Transport, path_of
 
 A = TypeVar("A", bound=Answer)
 
 
 class Client:
-    """Talks to one tracker; threads may share it. Address and token come from the settings where they are not given."""
+    """Talks to one tracker; threads may share it. What is not given comes from the settings.
+
+    A token that the settings keep for one tracker is not sent to another; an empty token is nobody's.
+    """
 
     def __init__(
         self,
@@ -71,13 +74,10 @@ class Client:
         timeout_seconds: float = 30.0,
         retries: int = 2,
     ) -> None:
-        known = settings or (load() if url is None or token is None else None)
-        self.transport = Transport(
-            url or (known.url if known else ""),
-            token or (known.token if known else None),
-            timeout_seconds=timeout_seconds,
-            retries=retries,
-        )
+        if url is None or token is None:
+            known = settings or load(url=url)
+            url, token = known.url, known.token if token is None else token
+        self.transport = Transport(check_url(url), token, timeout_seconds=timeout_seconds, retries=retries)
 
     @property
     def url(self) -> str:

@@ -60,17 +60,20 @@ class Settings:
     data: Path | None
 
 
-def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None) -> Settings:
-    """Read the settings; `folder` wins over KEEPBEST_DIR.
+def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None, url: str | None = None) -> Settings:
+    """Read the settings; `folder` wins over KEEPBEST_DIR, `url` over everything that names a tracker.
 
-    Raises InvalidInput, naming the variable or the file, where one of them says something impossible.
+    A token that was kept for one tracker is never given to another. Raises InvalidInput, naming the variable or the
+    file, where one of them says something impossible.
     """
     given = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
     home = _folder(folder, given)
     config = _read_config(home / "config.toml")
+    known = check_url(config.get("url") or _read(home / "address") or DEFAULT_URL)
+    address = check_url(url or given.get("KEEPBEST_URL") or known)
     return Settings(
-        url=check_url(given.get("KEEPBEST_URL") or config.get("url") or _read(home / "address") or DEFAULT_URL),
-        token=given.get("KEEPBEST_TOKEN") or config.get("token") or _read(home / "admin-token"),
+        url=address,
+        token=given.get("KEEPBEST_TOKEN") or _kept_token(home, config, address, known),
         dir=home,
         project=given.get("KEEPBEST_PROJECT") or config.get("project") or "default",
         run_id=given.get("KEEPBEST_RUN_ID") or None,
@@ -137,6 +140,14 @@ def check_url(url: str) -> str:
 
 def _folder(folder: Path | None, given: Mapping[str, str]) -> Path:
     return (folder or Path(given.get("KEEPBEST_DIR") or "~/.keepbest")).expanduser().absolute()
+
+
+def _kept_token(home: Path, config: Mapping[str, str], address: str, known: str) -> str | None:
+    """The token of `keepbest login` for the tracker it was kept for; the admin's for a tracker on this machine."""
+    if "token" in config and address == known:
+        return config["token"]
+    is_here = urlsplit(address).hostname in ("127.0.0.1", "localhost", "::1")
+    return _read(home / "admin-token") if is_here else None
 
 
 def _mode(word: str) -> RunMode:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from keepbest.client import Client
 from keepbest.contract.looks import LogPiece, Look
 from keepbest.contract.runs import Run
+from keepbest.errors import Busy, Unreachable
 
 PAGE = 1000
 
@@ -40,11 +42,12 @@ class RunFollower:
         if latest.run.state.is_final:
             return
         for _ in self.client.follow(after=start, run=self.run):
-            latest = self.read()
-            yield latest
-            if latest.run.state.is_final:
-                yield self.read()  # what was written between reading the run and reading its history
-                return
+            with suppress(Unreachable, Busy):  # `follow` waits for the tracker, and gives up when it stays away
+                latest = self.read()
+                yield latest
+                if latest.run.state.is_final:
+                    yield self.read()  # what was written between reading the run and reading its history
+                    return
 
     def read(self) -> News:
         """Return the run, and what is new of its history."""
@@ -53,14 +56,18 @@ class RunFollower:
 
     def _new_looks(self) -> list[Look]:
         found: list[Look] = []
-        while page := self.client.looks(self.run, after=self.seen_look, limit=PAGE).looks:
+        after = self.seen_look
+        while page := self.client.looks(self.run, after=after, limit=PAGE).looks:
             found.extend(page)
-            self.seen_look = page[-1].seq
+            after = page[-1].seq
+        self.seen_look = after  # only now: what a failing request would lose is asked for again
         return found
 
     def _new_logs(self) -> list[LogPiece]:
         found: list[LogPiece] = []
-        while page := self.client.logs(self.run, after=self.seen_log, limit=PAGE).pieces:
+        after = self.seen_log
+        while page := self.client.logs(self.run, after=after, limit=PAGE).pieces:
             found.extend(page)
-            self.seen_log = page[-1].seq
+            after = page[-1].seq
+        self.seen_log = after
         return found

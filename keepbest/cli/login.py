@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import typer
 
 from keepbest.cli.options import AsJson
-from keepbest.cli.output import is_terminal, print_json, say
+from keepbest.cli.output import is_terminal, print_json, say, warn
 from keepbest.client import Client
 from keepbest.contract.access import TokenRequest
 from keepbest.errors import InvalidInput
@@ -30,6 +30,8 @@ def login(
     secret = ask_token(url) if code is None else exchange(url, code)
     with Client(url, secret) as client:
         me = client.me()
+    if url.startswith("http://") and urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
+        warn("This address is plain http: whoever is on the network between can read your token.")
     path = save_login(settings.dir, url=url, token=secret)
     print_json(me) if as_json else say(f"Signed in at {url} as {me.user} ({me.role.value}). Kept in {path}.")
 

@@ -9,7 +9,7 @@ import typer
 
 from keepbest.cli.following import RunFollower
 from keepbest.cli.options import AsJson, ProjectName, RunId, Yes
-from keepbest.cli.output import Table, print_facts, print_json, print_table, say
+from keepbest.cli.output import Table, print_facts, print_json, print_table, say, warn
 from keepbest.cli.words import age, at_step, clean, duration, number, whole
 from keepbest.client import Client
 from keepbest.contract.looks import Look
@@ -43,6 +43,9 @@ def ls(
     for run in page.runs:
         table.add(*_row(run, now))
     print_table(table)
+    if page.cursor:
+        more = f" of {page.total:,}" if page.total else ""
+        warn(f"These are {len(page.runs)}{more}; more with --limit, or --project, --state and --search.")
 
 
 def show(

@@ -24,6 +24,7 @@ def test_the_environment_wins_over_the_login(tmp_path: Path) -> None:
     given = {"KEEPBEST_DIR": str(tmp_path), "KEEPBEST_TOKEN": "kb_environment"}
     found = settings.load(given)
     assert (found.url, found.token) == ("http://team.example:7766", "kb_environment")
+    assert settings.load({"KEEPBEST_DIR": str(tmp_path)}).token == "kb_login"
     assert settings.load({**given, "KEEPBEST_URL": "http://other.example"}).url == "http://other.example"
 
 
@@ -32,6 +33,17 @@ def test_beside_a_running_service_nobody_signs_in(tmp_path: Path) -> None:
     (tmp_path / "admin-token").write_text("kb_admin\n")
     found = settings.load({}, folder=tmp_path)
     assert (found.url, found.token) == ("http://127.0.0.1:9001", "kb_admin")
+
+
+@pytest.mark.parametrize("url", ["http://team.example:7766", "https://127.0.0.1.evil.example", "http://10.0.0.1:7766"])
+def test_a_kept_token_is_given_to_no_other_tracker(tmp_path: Path, url: str) -> None:
+    (tmp_path / "admin-token").write_text("kb_admin\n")
+    assert settings.load({}, folder=tmp_path).token == "kb_admin"
+    assert settings.load({"KEEPBEST_URL": url}, folder=tmp_path).token is None
+    settings.save_login(tmp_path, url="http://other.example", token="kb_login")
+    assert settings.load({"KEEPBEST_URL": url}, folder=tmp_path).token is None
+    assert settings.load({}, folder=tmp_path, url=url).token is None
+    assert settings.load({}, folder=tmp_path, url="http://other.example/").token == "kb_login"
 
 
 def test_the_token_is_private(tmp_path: Path) -> None:
