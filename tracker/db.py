@@ -31,6 +31,7 @@ __all__ = [  # Connection and Engine too: the floors above name what they are ha
     "downgrade",
     "insert",
     "make_engine",
+    "make_revision",
     "read",
     "schema_revision",
     "upgrade",
@@ -101,6 +102,11 @@ def downgrade(url: str, revision: str) -> None:
 def check_models(url: str) -> None:
     """Raise Alembic's error when tracker/models.py and the migrations differ."""
     _alembic("check", url)
+
+
+def make_revision(url: str, message: str) -> None:
+    """Write a new revision: what tracker/models.py has and the database at `url` has not. For developers."""
+    _alembic("revision", url, message=message, autogenerate=True, rev_id=f"{int(REVISION) + 1:04}")
 
 
 def schema_revision(conn: Connection) -> str | None:
@@ -247,7 +253,7 @@ def _bad_url(why: str) -> InvalidInput:
     )
 
 
-def _alembic(verb: str, url: str, *arguments: str) -> None:
+def _alembic(verb: str, url: str, *arguments: str, **options: Any) -> None:
     from alembic import command  # heavy, and only needed to change a schema
     from alembic.config import Config
 
@@ -259,7 +265,7 @@ def _alembic(verb: str, url: str, *arguments: str) -> None:
     try:
         with _in_our_words(engine), engine.connect() as conn:
             config.attributes["connection"] = conn
-            getattr(command, verb)(config, *arguments)
+            getattr(command, verb)(config, *arguments, **options)
     finally:
         engine.dispose()
 
@@ -269,15 +275,18 @@ def _known_revisions() -> set[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run `python -m tracker.db upgrade|check`, on the database that the settings name."""
+    """Run `python -m tracker.db upgrade|check|revision`, on the database that the settings name."""
     parser = argparse.ArgumentParser(prog="python -m tracker.db", description="Make or check the database's schema.")
-    parser.add_argument("verb", choices=["upgrade", "check"])
-    verb = parser.parse_args(arguments).verb
+    parser.add_argument("verb", choices=["upgrade", "check", "revision"])
+    parser.add_argument("message", nargs="?", default="Change the schema", help="of a new revision")
+    given = parser.parse_args(arguments)
     try:
         url = Settings.load().database_url
-        if verb == "upgrade":
+        if given.verb == "upgrade":
             upgrade(url)
         check_schema(make_engine(url))
+        if given.verb == "revision":
+            make_revision(url, given.message)
     except KeepbestError as error:
         sys.stderr.write(f"{error.message}\n{error.hint or ''}\n")
         return 1

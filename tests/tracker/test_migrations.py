@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -114,21 +114,45 @@ def test_the_command_works_in_a_process_of_its_own(empty_database_url: str, verb
         assert db.UPGRADE_COMMAND in done.stderr
 
 
-def test_the_revisions_run_from_an_installed_copy(tmp_path: Path) -> None:
-    """A wheel has no alembic.ini, and the user's own folder may hold a `migrations` of its own."""
-    site, home = tmp_path / "site", tmp_path / "home"
-    home.mkdir()
-    (home / "migrations").mkdir()
-    (home / "migrations" / "__init__.py").write_text("raise SystemExit('the wrong migrations')")
-    archive = tmp_path / "copy.zip"
-    with zipfile.ZipFile(archive, "w") as packed:
-        for house in ("keepbest", "tracker", "migrations"):
-            for path in (*(ROOT / house).rglob("*.py"), *(ROOT / house).rglob("*.mako")):
-                packed.write(path, path.relative_to(ROOT))
-    with zipfile.ZipFile(archive) as packed:
-        packed.extractall(site)
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder with the houses as a wheel lays them down."""
+    site = tmp_path / "site"
+    for house in ("keepbest", "tracker", "migrations"):
+        skipped = shutil.ignore_patterns("__pycache__", "webui_dist")
+        shutil.copytree(ROOT / house, site / house, ignore=skipped)
+    return site
+
+
+def run(site: Path, home: Path, *arguments: str) -> str:
+    """Run `python -m tracker.db` of the copy in the folder `home`; return what it printed."""
     variables = clean_environment(KEEPBEST_DIR=str(home / "data"), PYTHONPATH=str(site))
-    command = [sys.executable, "-P", "-m", "tracker.db", "upgrade"]
+    command = [sys.executable, "-P", "-m", "tracker.db", *arguments]
     done = subprocess.run(command, cwd=home, env=variables, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_revisions_run_from_an_installed_copy(installed: Path, tmp_path: Path) -> None:
+    """A wheel has no alembic.ini, and the user's own folder may hold a `migrations` of its own."""
+    home = tmp_path / "home"
+    (home / "migrations").mkdir(parents=True)
+    (home / "migrations" / "__init__.py").write_text("raise SystemExit('the wrong migrations')")
+    run(installed, home, "upgrade")
     assert (home / "data" / "tracker.db").exists()
+
+
+def test_a_new_column_becomes_a_new_revision(installed: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    run(installed, home, "upgrade")
+    models = installed / "tracker" / "models.py"
+    column = '    __tablename__ = "writers"\n    mood: Mapped[dict[str, Any] | None]\n'
+    models.write_text(models.read_text().replace('    __tablename__ = "writers"\n', column))
+    run(installed, home, "revision", "Writers have moods")
+    written = (installed / "migrations" / "versions" / "0002_writers_have_moods.py").read_text()
+    assert 'sa.Column("mood"' in written.replace("'", '"')
+    assert "import tracker" not in written
+    db_file = installed / "tracker" / "db.py"
+    db_file.write_text(db_file.read_text().replace('REVISION = "0001"', 'REVISION = "0002"'))
+    assert run(installed, home, "upgrade") == "The database has schema 0002.\n"

@@ -29,8 +29,7 @@ def settle(asked: RunRequest, recipes: Mapping[str, RecipeInfo]) -> RunSpec:
     if isinstance(asked.source, RecipeSource):
         return _settle_recipe(asked, _get_recipe(asked.source.name, recipes))
     if isinstance(asked.source, CodeSource):
-        name = asked.source.entry.rpartition(":")[2]
-        return _settle_own(asked, name, _check_parameters(asked.parameters, asked.source.signature, asked.source.entry))
+        return _settle_code(asked, asked.source)
     return _settle_own(asked, "run", asked.parameters)
 
 
@@ -56,6 +55,17 @@ def _settle_recipe(asked: RunRequest, recipe: RecipeInfo) -> RunSpec:
         max_steps=asked.max_steps or recipe.max_steps,
         validate_every=asked.validate_every or recipe.validate_every,
     )
+
+
+def _settle_code(asked: RunRequest, source: CodeSource) -> RunSpec:
+    """The user's function gets the data set as its parameter `data`, if it has one."""
+    name = source.entry.rpartition(":")[2]
+    declared = list(source.signature)
+    if asked.data is not None:
+        if all(parameter.name != "data" for parameter in declared):
+            raise InvalidInput(f"{name} has no parameter 'data'.", field="data", hint="It brings its own data.")
+        declared = [parameter for parameter in declared if parameter.name != "data" or "data" in asked.parameters]
+    return _settle_own(asked, name, _check_parameters(asked.parameters, declared, source.entry))
 
 
 def _settle_own(asked: RunRequest, name: str, parameters: dict[str, Any]) -> RunSpec:

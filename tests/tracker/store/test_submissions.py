@@ -134,6 +134,22 @@ def test_code_parameters_are_typed_by_the_announced_signature(conn: Connection) 
         submit(conn, source=source)
 
 
+def test_the_data_set_of_code_is_its_parameter_data(conn: Connection) -> None:
+    digest = bundles.add_bundle(conn, zipped("m.py"), user="ada", now=NOW).digest
+    source = {
+        "kind": "code",
+        "bundle": digest,
+        "entry": "m.py:build",
+        "signature": [{"name": "data", "required": True}],
+    }
+    spec = submit(conn, source=source, data="mnist").spec
+    assert (spec["data"], spec["parameters"]) == ("mnist", {})
+    assert submit(conn, source=source, parameters={"data": "own"}).spec["parameters"] == {"data": "own"}
+    with pytest.raises(InvalidInput) as raised:
+        submit(conn, source={**source, "signature": []}, data="mnist")
+    assert raised.value.field == "data"
+
+
 @pytest.mark.parametrize("content", [b"", b"no zip", zipped("../evil.py"), zipped("/etc/passwd"), zipped("a", "A")])
 def test_an_archive_that_is_not_safe_is_not_kept(conn: Connection, content: bytes) -> None:
     with pytest.raises(InvalidInput):
