@@ -17,6 +17,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from keepbest.checkpoint import direct
 from keepbest.checkpoint.dtypes import code_of
 from keepbest.errors import CheckpointDamaged
 
@@ -73,8 +74,11 @@ def write_all(descriptor: int, buffers: Sequence[Any]) -> int:
     """
     size_bytes = sum(len(buffer) for buffer in buffers)
     _reserve(descriptor, size_bytes)
-    for batch in _batches(buffers):
-        _write_batch(descriptor, batch)
+    if size_bytes >= direct.DIRECT_FROM_BYTES and direct.begin(descriptor):
+        direct.write(descriptor, _pieces(buffers))
+    else:
+        for batch in _batches(buffers):
+            _write_batch(descriptor, batch)
     return size_bytes
 
 

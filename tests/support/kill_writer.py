@@ -1,4 +1,4 @@
-"""Kill a writer at every system call it makes: `python -m tests.support.kill_writer STORE`.
+"""Kill a writer at every system call it makes: `python -m tests.support.kill_writer STORE [direct]`.
 
 For n = 1, 2, … a forked child writes a checkpoint and is killed by SIGKILL just before its n-th call; half of the
 children have that call done in part first. Prints one line of JSON a child: what the store then held.
@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from keepbest.checkpoint import Store
+from keepbest.checkpoint import Store, direct
 from tests.support.states import RUN, about, equal, make_state
 
-CALLS = ("open", "posix_fallocate", "writev", "fsync", "close", "rename", "mkdir")
+CALLS = ("open", "posix_fallocate", "writev", "write", "fsync", "close", "rename", "mkdir")
 BEFORE = 7
 
 
@@ -41,7 +41,7 @@ class Killer:
     def _die(self, name: str, whole: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         if name == "writev":
             descriptor, buffers = arguments
-            os.write(descriptor, memoryview(buffers[-1])[: len(buffers[-1]) // 2])
+            whole(descriptor, [memoryview(buffers[-1])[: len(buffers[-1]) // 2]])
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -74,4 +74,6 @@ def _state(step: int) -> Any:
 
 
 if __name__ == "__main__":
+    if sys.argv[2:] == ["direct"]:
+        direct.DIRECT_FROM_BYTES = 0
     main(Path(sys.argv[1]))

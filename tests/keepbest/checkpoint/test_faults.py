@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from keepbest.checkpoint import Store
+from keepbest.checkpoint import Store, direct
 from keepbest.errors import StoreUnavailable
 from tests.support.processes import Processes
 from tests.support.states import RUN, about, equal, files_of, make_state
 
-CALLS = ("open", "posix_fallocate", "writev", "fsync", "rename", "mkdir")
+CALLS = ("open", "posix_fallocate", "writev", "write", "fsync", "rename", "mkdir")
 
 
 class Faulty:
@@ -49,6 +49,15 @@ def write_faulty(root: Path, number: int, at: int) -> tuple[StoreUnavailable | N
         return None, faulty.count
 
 
+@pytest.fixture(params=["cached", "direct"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways of writing: through the page cache, as small packs are, and past it."""
+    if request.param == "direct":
+        monkeypatch.setattr(direct, "DIRECT_FROM_BYTES", 0)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(
     ("number", "hint"),
     [
@@ -87,8 +96,9 @@ def test_a_store_whose_folder_is_a_file(tmp_path: Path) -> None:
         Store(tmp_path / "store").write(make_state(), about())
 
 
-def test_killed_at_every_system_call(tmp_path: Path, processes: Processes) -> None:
-    child = processes.python("tests.support.kill_writer", tmp_path)
+@pytest.mark.parametrize("way", [[], ["direct"]])
+def test_killed_at_every_system_call(tmp_path: Path, processes: Processes, way: list[str]) -> None:
+    child = processes.python("tests.support.kill_writer", tmp_path, *way)
     assert child.wait(seconds=60) == 0, child.output
     rows = [json.loads(line) for line in child.output.splitlines()]
     assert len(rows) >= 10

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+from fcntl import fcntl as fcntl_of
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from keepbest.checkpoint import pack
+from keepbest.checkpoint import direct, pack
 from keepbest.checkpoint.dtypes import code_of, numpy_dtype, size_of
 from keepbest.errors import CheckpointDamaged
 
@@ -92,3 +95,33 @@ def test_the_header_is_found_by_its_name(tmp_path: Path) -> None:
 
 def test_codes_are_those_of_the_format() -> None:
     assert [code_of(dtype) for dtype in ("float32", "bfloat16", "bool", "uint8")] == ["F32", "BF16", "BOOL", "U8"]
+
+
+def refusing(refused: str) -> Any:
+    """Return a stand-in for one call of the operating system that file systems are known to refuse or to cut short."""
+    call: Any = getattr(os if refused != "fcntl" else fcntl, "write" if refused != "fcntl" else "fcntl")
+
+    def stand_in(descriptor: int, *rest: Any) -> Any:
+        is_direct = fcntl_of(descriptor, fcntl.F_GETFL) & os.O_DIRECT
+        if (refused == "fcntl" and len(rest) == 2) or (refused == "write" and is_direct):
+            raise OSError(errno.EINVAL, "no direct writes here")
+        return call(descriptor, rest[0][:5000]) if refused == "short" else call(descriptor, *rest)
+
+    return stand_in
+
+
+@pytest.mark.parametrize("refused", ["nothing", "fcntl", "write", "short"])
+@pytest.mark.parametrize("chunk_bytes", [4096, 12288])
+def test_past_the_cache_the_file_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str, chunk_bytes: int
+) -> None:
+    arrays = [*numbers(40), np.random.default_rng(1).random(9000)]
+    write(tmp_path / "cached", arrays)
+    monkeypatch.setattr(direct, "DIRECT_FROM_BYTES", 0)
+    monkeypatch.setattr(direct, "CHUNK_BYTES", chunk_bytes)
+    if refused == "fcntl":
+        monkeypatch.setattr(fcntl, "fcntl", refusing(refused))
+    elif refused != "nothing":
+        monkeypatch.setattr(os, "write", refusing(refused))
+    write(tmp_path / "direct", arrays)
+    assert (tmp_path / "direct").read_bytes() == (tmp_path / "cached").read_bytes()
