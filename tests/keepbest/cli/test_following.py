@@ -65,14 +65,14 @@ def test_a_run_that_has_ended_is_read_once() -> None:
 
 
 def test_a_tracker_that_is_away_for_a_while_ends_nothing() -> None:
-    states = [RunState.RUNNING, None, None, RunState.RUNNING, RunState.FAILED, RunState.FAILED]
+    states: list[RunState | None] = [RunState.RUNNING, None, None, RunState.RUNNING, RunState.FAILED, RunState.FAILED]
     seen, looks = follow(FakeClient(states, [look(1), look(2), look(3)]))
     assert seen == [RunState.RUNNING, RunState.RUNNING, RunState.FAILED, RunState.FAILED]
     assert looks == [1, 2, 3]
 
 
 def test_pages_cut_short_are_read_again_from_their_beginning() -> None:
-    client = FakeClient([RunState.RUNNING] * 4 + [RunState.FINISHED] * 2, [], failing_pages=2)
+    client = FakeClient([*[RunState.RUNNING] * 4, RunState.FINISHED, RunState.FINISHED], failing_pages=2)
     news = RunFollower(client, "r" * 12, with_looks=True).news()  # type: ignore[arg-type]
     assert next(news).looks == []
     client.ledger = [look(seq) for seq in range(1, 6)]
