@@ -6,13 +6,13 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from flask import Blueprint, Response
 
 from keepbest.contract.base import DIGEST_PATTERN
 from keepbest.contract.checkpoints import Checkpoint, CheckpointList, CheckpointPatch, Receipt, ReceiptList
-from keepbest.errors import InvalidInput, NotFound
+from keepbest.errors import CheckpointDamaged, InvalidInput, NotFound
 from tracker.api import access
 from tracker.api.envelope import now, service, speaks, transaction
 from tracker.db import Connection
@@ -20,7 +20,7 @@ from tracker.store import audit, checkpoints, runs
 
 blueprint = Blueprint("checkpoints", __name__)
 
-SAFETENSORS = "application/octet-stream"
+BINARY = "application/octet-stream"
 _PIECE = 2**20
 _DIGEST = re.compile(DIGEST_PATTERN)
 
@@ -56,20 +56,17 @@ def show_manifest(checkpoint: str) -> Response:
 
 
 @blueprint.get("/checkpoints/<checkpoint>/objects/<digest>")
-@speaks(None, transact=False, media=SAFETENSORS)
+@speaks(None, transact=False, media=BINARY)
 def show_object(checkpoint: str, digest: str) -> Response:
     """Return one file of a checkpoint, a pack or the network's JSON, by a digest that its manifest names."""
     found = _find(checkpoint)
     if not _DIGEST.match(digest):
         raise InvalidInput("A digest is 64 hexadecimal digits.", field="digest")
     with _open(_manifest_path(found)) as manifest:
-        named = _digests(json.load(manifest))
+        named = _read_objects(manifest.read())
     if digest not in named:
         raise NotFound(f"Checkpoint {checkpoint} has no object {digest}.", field="digest")
-    network = _store() / "objects" / digest[:2] / f"{digest}.json"
-    if network.is_file():
-        return _file(_open(network), "application/json")
-    return _file(_open(network.with_suffix(".safetensors")), SAFETENSORS)
+    return _file(_open(_store() / "objects" / digest[:2] / f"{digest}{named[digest]}"), BINARY)
 
 
 @blueprint.get("/runs/<run>/receipts")
@@ -110,13 +107,14 @@ def _open(path: Path) -> BinaryIO:
         ) from None
 
 
-def _digests(manifest: Any) -> set[str]:
-    """Return every digest that a manifest names, wherever in it."""
-    if isinstance(manifest, dict):
-        return set().union(*map(_digests, manifest.values()))
-    if isinstance(manifest, list):
-        return set().union(*map(_digests, manifest))
-    return {manifest} if isinstance(manifest, str) and _DIGEST.match(manifest) else set()
+def _read_objects(data: bytes) -> dict[str, str]:
+    """Return the digests that a manifest names with the suffixes of their files; whoever downloads checks the rest."""
+    try:
+        manifest = json.loads(data)["manifest"]
+        packs = {variable["object"]: ".safetensors" for variable in manifest["variables"]}
+        return packs | {manifest["network"]: ".json"}
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointDamaged("The checkpoint's manifest cannot be read.", hint="Restore another one.") from error
 
 
 def _file(source: BinaryIO, media: str) -> Response:
