@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import fcntl
 import socket
 import threading
 import time
@@ -10,11 +11,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from keepbest.cli.children import Child, Children, Tell, python
 from keepbest.client import Client
 from keepbest.contract.access import TokenRequest
-from keepbest.errors import InvalidInput, KeepbestError, NotAuthenticated, Unreachable
+from keepbest.errors import Conflict, InvalidInput, KeepbestError, NotAuthenticated, Unreachable
 from keepbest.settings import child_environment, write_private
 from keepbest.status import Role
 
@@ -34,6 +36,7 @@ class Stack:
     with_worker: bool = True
     tell: Tell = print
     children: Children = field(init=False)
+    _lock: IO[str] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.folder = self.folder.expanduser().absolute()
@@ -50,8 +53,9 @@ class Stack:
 
     def start(self) -> None:
         """Raises InvalidInput when the port is taken, KeepbestError when the tracker does not come up."""
-        check_port(self.host, self.port)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._take_folder()
+        check_port(self.host, self.port)
         self.children.start(self._child("tracker", "tracker.server"))
         self._wait_for_tracker()
         write_private(self.folder / "address", self.url)
@@ -70,8 +74,22 @@ class Stack:
 
     def stop(self, *, hurry: Callable[[], bool] = lambda: False) -> None:
         self.children.stop(hurry=hurry)
-        with suppress(FileNotFoundError):
-            (self.folder / "address").unlink()
+        if self._lock is not None:
+            with suppress(FileNotFoundError):
+                (self.folder / "address").unlink()
+            self._lock.close()
+
+    def _take_folder(self) -> None:
+        """One service a folder; the lock ends with this process, however it ends."""
+        lock = (self.folder / "up.lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise Conflict(
+                f"keepbest runs in {self.folder} already.", hint="End it, or name another folder: --dir DIR"
+            ) from None
+        self._lock = lock
 
     def _child(self, name: str, module: str, *, token: str | None = None, grace_seconds: float = 10.0) -> Child:
         environ = child_environment(

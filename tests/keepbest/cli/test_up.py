@@ -68,6 +68,9 @@ def test_it_starts_signs_in_and_ends(processes: Processes, folder: Path, port: i
     assert role_in(folder / "worker-token", port) is Role.WORKER
     children = children_of(up)
     assert len(children) == 3
+    second = start(processes, folder, free_port())
+    assert second.wait() == 1
+    assert f"keepbest runs in {folder} already" in second.output
     up.send(signal.SIGINT)
     assert up.wait() == 0
     assert all(is_gone(pid) for pid in children)
