@@ -145,6 +145,7 @@ class Run(Answer):
     resume: Literal["exact", "approximate"] | None = None
     resume_note: str | None = None
     test: TestResult | None = None
+    environment: dict[str, Json] | None = None  # what it was trained with; lists leave it out
 
 
 class RunPage(Page):

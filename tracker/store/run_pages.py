@@ -20,7 +20,7 @@ from keepbest.status import RunState
 from keepbest.stopping.registry import nearest
 from tracker.models import Run
 from tracker.store import cursors, projects
-from tracker.store.runs import RunRow, select_runs, show_run
+from tracker.store.runs import RunRow, select_runs, show_in_list
 
 #: What runs can be sorted by, and the kind of value that a cursor holds of it.
 SORTS: dict[str, tuple[Any, type]] = {
@@ -64,7 +64,7 @@ def list_runs(conn: Connection, wanted: Wanted, *, cursor: str | None, limit: in
     rows = _read_rows(conn, wanted, column, conditions, place, limit + 1)
     total = None if cursor else _count(conn, conditions)
     more = _write_cursor(wanted, rows[limit - 1]) if len(rows) > limit else None
-    return RunPage(runs=[show_run(row) for row in rows[:limit]], cursor=more, total=total)
+    return RunPage(runs=[show_in_list(row) for row in rows[:limit]], cursor=more, total=total)
 
 
 def _column(conn: Connection, sort: str) -> Any:

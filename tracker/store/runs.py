@@ -53,6 +53,11 @@ def show_run(row: RunRow) -> contract.Run:
     return contract.Run.model_validate({**row._mapping, "worker": row.worker_name})
 
 
+def show_in_list(row: RunRow) -> contract.Run:
+    """Return a row as a list shows it: without the environment, which is large and the same for most."""
+    return contract.Run.model_validate({**row._mapping, "worker": row.worker_name, "environment": None})
+
+
 def move_run(
     conn: Connection,
     run: RunRow,

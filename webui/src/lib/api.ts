@@ -2,7 +2,7 @@
 import createClient from 'openapi-fetch'
 import { readCurve, type Curve, type WireCurve } from './curves'
 import type { Checkpoint, Command, CommandRequest, LogPiece, Look, Me, MetricSummary, Paths, Project, Run, RunPage } from './types'
-import type { Segment, Token, User, Worker } from './types'
+import type { Receipt, Segment, Token, User, Worker } from './types'
 
 export class ApiError extends Error {
   constructor(
@@ -88,6 +88,8 @@ export const api = {
   },
   checkpoints: async (run: string): Promise<Checkpoint[]> =>
     (await need(client.GET('/api/v1/runs/{run}/checkpoints', at(run)))).checkpoints,
+  receipts: async (run: string): Promise<Receipt[]> =>
+    (await need(client.GET('/api/v1/runs/{run}/receipts', at(run)))).receipts,
   pin: (checkpoint: string, is_pinned: boolean): Promise<Checkpoint> =>
     need(client.PATCH('/api/v1/checkpoints/{checkpoint}', { params: { path: { checkpoint } }, body: { is_pinned } })),
   commands: async (run: string): Promise<Command[]> =>

@@ -5,7 +5,7 @@ import type { FeedEvent } from './feed'
 import { live } from './live.svelte'
 import { Pace } from './pace'
 import { changed } from './runevents'
-import type { Checkpoint, Command, CommandRequest, Look, MetricSummary, Run, Segment } from './types'
+import type { Checkpoint, Command, CommandRequest, Look, MetricSummary, Receipt, Run, Segment } from './types'
 
 export const MAX_POINTS = 2000
 const REFRESH_MS = 1000
@@ -18,6 +18,7 @@ export class RunView {
   looks: Look[] = $state.raw([])
   metrics: MetricSummary[] = $state.raw([])
   checkpoints: Checkpoint[] = $state.raw([])
+  receipts: Receipt[] = $state.raw([])
   commands: Command[] = $state.raw([])
   curves: ReadonlyMap<string, Curve> = $state.raw(new Map())
   heardAt: number | null = $state(null) // epoch seconds of the last event of this run
@@ -76,6 +77,7 @@ export class RunView {
       await Promise.all([
         due.has('segments') && this.read('segments', api.segments(this.id)),
         due.has('checkpoints') && this.read('checkpoints', api.checkpoints(this.id)),
+        due.has('checkpoints') && this.read('receipts', api.receipts(this.id)),
         due.has('commands') && this.read('commands', api.commands(this.id)),
         due.has('looks') ? this.readLooks(null) : due.has('new looks') && this.readLooks(this.looks.at(-1)?.seq ?? null),
         (due.has('curves') || due.has('new points')) && this.readMetrics(due.has('curves')),
@@ -86,7 +88,7 @@ export class RunView {
     }
   }
 
-  private async read<K extends 'segments' | 'checkpoints' | 'commands'>(field: K, answer: Promise<this[K]>): Promise<void> {
+  private async read<K extends 'segments' | 'checkpoints' | 'receipts' | 'commands'>(field: K, answer: Promise<this[K]>): Promise<void> {
     this[field] = await answer
   }
 

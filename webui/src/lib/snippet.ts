@@ -1,8 +1,9 @@
 /** Commands and code that a reader may copy; names from users are quoted for the language they go into. */
 
-export function restoreCommand(run: string, step: number | 'best', origin: string): string {
-  const which = step === 'best' ? '--best' : `--step ${step}`
-  return `${loginLine(origin)}\nkeepbest restore ${run} ${which} --to model.keras --as keras`
+/** Restores the best, or the checkpoint with this id. */
+export function restoreCommand(run: string, checkpoint: string | null, origin: string): string {
+  const which = checkpoint === null ? '--best' : `--checkpoint ${checkpoint}`
+  return `${loginLine(origin)}\nkeepbest restore ${run} ${which} --to restored --as keras`
 }
 
 export function restorePython(run: string, checkpoint: string, digest: string): string {
@@ -11,7 +12,7 @@ export function restorePython(run: string, checkpoint: string, digest: string): 
     '',
     `# checkpoint ${checkpoint}`,
     `# digest ${digest}`,
-    `keepbest.restore(${pythonString(run)}, model, checkpoint=${pythonString(checkpoint)})`,
+    `model = keepbest.restore(${pythonString(run)}, checkpoint=${pythonString(checkpoint)})`,
   ].join('\n')
 }
 

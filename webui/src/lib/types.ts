@@ -10,6 +10,7 @@ export type Project = Schemas['Project']
 export type Look = Schemas['Look']
 export type Segment = Schemas['Segment']
 export type Checkpoint = Schemas['Checkpoint']
+export type Receipt = Schemas['Receipt']
 export type Command = Schemas['Command']
 export type CommandRequest =
   | Schemas['StopRequest']
