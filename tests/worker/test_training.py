@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keepbest.contract.commands import CheckpointRequest, RollBackRequest, StopRequest
-from keepbest.contract.runs import Run
 from keepbest.status import RunState, StopReason
+from tests.support.environment import clean_environment
 from tests.support.processes import ROOT, wait_until
 from tests.worker.needs import need_tensorflow
 from tests.worker.service import POLL_SECONDS, Service
@@ -28,20 +29,18 @@ def tensorflow() -> None:
     need_tensorflow()
 
 
-def measure_anew(service: Service, run: Run) -> dict[str, Any]:
-    request = {
-        "spec": run.spec.model_dump(mode="json"),
-        "run": run.id,
-        "checkpoint": run.best_checkpoint,
-        "store": str(service.folder / "store"),
-    }
-    command = [sys.executable, "-m", "worker.trainer.verify"]
-    done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=True, cwd=ROOT)
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+def measure_anew(service: Service, run: str, checkpoint: str, answer: Path) -> dict[str, Any]:
+    """Run what `keepbest restore --verify` runs."""
+    given = {"KEEPBEST_URL": service.client.url, "KEEPBEST_TOKEN": service.token, "KEEPBEST_DIR": str(service.folder)}
+    command = [sys.executable, "-m", "worker.verify", run, checkpoint, str(answer)]
+    subprocess.run(command, env=clean_environment(**given), capture_output=True, check=False, cwd=ROOT, timeout=100)
+    said: dict[str, Any] = json.loads(answer.read_text())
+    return said
 
 
-def test_it_stops_between_two_looks_comes_back_to_its_best_and_measures_the_test_set(service: Service) -> None:
+def test_it_stops_between_two_looks_comes_back_to_its_best_and_measures_the_test_set(
+    service: Service, tmp_path: Path
+) -> None:
     service.start_worker()
     run = service.wait_for(service.submit(**CNN, **PATIENCE, parameters={"learning_rate": 0.03}))
     assert (run.state, run.stop_reason) == (RunState.FINISHED, StopReason.PATIENCE)
@@ -51,9 +50,10 @@ def test_it_stops_between_two_looks_comes_back_to_its_best_and_measures_the_test
     assert (run.test.step, run.test.n, run.test.checkpoint) == (run.best_step, 300, run.best_checkpoint)
     assert run.test.values["accuracy"] > 0.8
     assert (run.resume, run.resume_note) == ("exact", None)
-    answer = measure_anew(service, run)
-    assert answer["recorded"] == answer["restored"] == run.best_value
-    assert answer["n"] == 300
+    receipt = measure_anew(service, run.id, str(run.best_checkpoint), tmp_path / "answer")["receipt"]
+    assert receipt["recorded"] == receipt["restored"] == run.best_value
+    assert (receipt["n"], receipt["step"], receipt["equal"]) == (300, run.best_step, True)
+    assert measure_anew(service, run.id, "no-such-one", tmp_path / "answer")["error"]["code"] == "not_found"
 
 
 def wait_for_done(service: Service, run: str, command: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 import keepbest
@@ -44,6 +45,11 @@ def describe(source: Source, *, deterministic: bool) -> dict[str, Any]:
         "deterministic": deterministic,
         **({"code": source.bundle} if isinstance(source, CodeSource) else {}),
     }
+
+
+def was_deterministic(environment: Mapping[str, Any]) -> bool:
+    """Whether the training that wrote down `environment` was."""
+    return bool(environment.get("deterministic", True))
 
 
 def _cpu_name() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
 
 from keepbest import values
 from keepbest.checkpoint import Store
@@ -22,7 +21,7 @@ from worker.trainer import environment, usercode
 from worker.trainer.build import build
 from worker.trainer.feed import Feed, make_feed
 from worker.trainer.loop import Ending, Loop
-from worker.trainer.measure import Ruler, walk_and_count
+from worker.trainer.measure import Ruler, first_input, walk_and_count
 from worker.trainer.resume import resume
 
 _log = logging.getLogger("keepbest.trainer")
@@ -69,7 +68,7 @@ class Trainer:
         environment.prepare(self._spec.seed, deterministic=self._deterministic)
         training = build(self._spec, code=self._folder.code, data_folder=self._job.data)
         feed = make_feed(training, self._spec.seed)
-        build_model(training.model, feed)
+        build_model(training)
         store = Store(self._job.store)
         looker = self._make_looker(training, feed, store)
         position = resume(self.run, store, self._job.assignment.resume, training.model)
@@ -137,11 +136,11 @@ class Trainer:
         self.hand_back.set()
 
 
-def build_model(model: Any, feed: Feed) -> None:
-    """Give a model that was built without an input shape its variables, by the first batch."""
-    if model.built:
+def build_model(training: Training) -> None:
+    """Give a model that was made without an input shape its variables, by one example of its validation data."""
+    if training.model.built:
         return
     import keras
 
-    batch = next(iter(feed.batches_from(0)))
-    model(keras.tree.map_structure(lambda leaf: leaf[:1], batch[0]))
+    example = first_input(training.validation)
+    training.model(keras.tree.map_structure(lambda leaf: leaf[:1], example))
