@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 #: Any number will do, as long as nobody else uses it.
 _KEY = 7_766_000_001
@@ -28,11 +29,14 @@ class OnlyOne:
         return self._take_postgres() if self._engine.dialect.name == "postgresql" else self._take_file()
 
     def is_kept(self) -> bool:
-        """Whether it is still ours: on Postgres it goes with the connection. Raises what the database says."""
+        """Whether it is still ours: on Postgres it goes with the connection."""
         if self._connection is None:
             return self._file is not None
-        held = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
-        return bool(self._connection.execute(held).scalar_one())
+        try:
+            held = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+            return bool(self._connection.execute(held).scalar_one())
+        except DBAPIError:
+            return False
 
     def release(self) -> None:
         if self._connection is not None:
