@@ -15,7 +15,7 @@ from keepbest.contract.policies import PolicySpec
 from keepbest.contract.workers import RecipeInfo
 from keepbest.errors import NotFound
 from keepbest.stopping import render
-from keepbest.stopping.registry import declared_params, get_kind
+from keepbest.stopping.registry import build, declared_params, get_kind
 
 
 def workers(as_json: AsJson = False) -> None:
@@ -93,4 +93,11 @@ def stops(stopper: PolicySpec) -> str:
 def _unspoken(spec: dict[str, Any]) -> dict[str, Any]:
     known = {param.name: param.default for param in declared_params(get_kind(spec["name"]))}
     said = {name: value for name, value in spec["params"].items() if value != known.get(name)}
+    said = {name: value for name, value in said.items() if not (value is True and _is_idle(spec["name"], said, name))}
     return {**spec, "params": said, "policies": [_unspoken(part) for part in spec["policies"]]}
+
+
+def _is_idle(policy: str, said: dict[str, Any], switch: str) -> bool:
+    """Whether a switch is on by itself, given the other parameters."""
+    others = {name: value for name, value in said.items() if name != switch}
+    return build({"name": policy, "params": others}, "max") == build({"name": policy, "params": said}, "max")
