@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from keepbest.contract.events import Event
+from keepbest.errors import Busy
 from tests.support.processes import wait_until
 from tests.support.store import NOW, later
 from tracker import db, events
@@ -145,7 +147,7 @@ def test_past_the_limit_a_stream_is_refused_until_one_leaves(hub: Any) -> None:
     hub, _ = hub
     hub.enter()
     hub.enter()
-    with pytest.raises(events.Busy):
+    with pytest.raises(Busy):
         hub.enter()
     hub.leave()
     hub.enter()
@@ -163,8 +165,8 @@ def test_closing_wakes_every_stream(hub: Any) -> None:
 
 
 def test_events_of_one_kind_about_one_run_become_one() -> None:
-    def event(seq: int, kind: str, run: str, **data: Any) -> events.Event:
-        return events.Event(seq=seq, kind=kind, run=run, data=data, at=NOW)
+    def event(seq: int, kind: str, run: str, **data: Any) -> Event:
+        return Event(seq=seq, kind=kind, run=run, data=data, at=NOW)
 
     a, b = "a" * 12, "b" * 12
     merged = merge([

@@ -89,13 +89,17 @@ def test_the_health_check_asks_for_a_fresh_heartbeat(tmp_path: Path, monkeypatch
     write_heartbeat(settings)
     assert check(settings) == 0
     moment = time.time() + scheduler.STALE + 1
-    monkeypatch.setattr(scheduler.time, "time", lambda: moment)
+    monkeypatch.setattr(time, "time", lambda: moment)
     assert check(settings) == 1
 
 
 def start(processes: Processes, settings: Settings) -> Process:
-    variables = {"KEEPBEST_DIR": str(settings.dir), "KEEPBEST_DATABASE_URL": settings.database_url}
-    return processes.python("tracker.scheduler", KEEPBEST_EXPIRE_EVERY_SECONDS="0.1", **variables)
+    return processes.python(
+        "tracker.scheduler",
+        KEEPBEST_DIR=str(settings.dir),
+        KEEPBEST_DATABASE_URL=settings.database_url,
+        KEEPBEST_EXPIRE_EVERY_SECONDS="0.1",
+    )
 
 
 def test_a_second_scheduler_takes_over_when_the_first_is_killed(

@@ -8,6 +8,7 @@ import os
 import signal
 import sqlite3
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from tests.support.processes import Process, Processes, wait_until
 from tracker import db
 from tracker.server import main
 
+COMMAND = (sys.executable, "-m", "tracker.server")
+
 
 class Server:
     """A tracker's process, its folder and its address."""
@@ -27,7 +30,7 @@ class Server:
         self.variables = {"KEEPBEST_DIR": str(folder), "KEEPBEST_PORT": str(self.port), **variables}
 
     def start(self) -> Process:
-        process = self.processes.python("tracker.server", **self.variables)
+        process = self.processes.start(*COMMAND, **self.variables)
         process.wait_until(lambda: self.answers(), seconds=60, what="an answer")
         return process
 
@@ -124,7 +127,7 @@ def test_the_worker_does_not_outlive_a_main_process_that_was_killed(server: Serv
 
 
 def run_to_end(processes: Processes, **variables: str) -> tuple[int, str]:
-    process = processes.python("tracker.server", **variables)
+    process = processes.start(*COMMAND, **variables)
     return process.wait(seconds=60), process.output
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -74,10 +75,9 @@ def test_a_gap_is_told(api: Api) -> None:
 def frames(api: Api, query: str, count: int, **headers: str) -> list[bytes]:
     answer = api.call("GET", f"/stream{query}", headers=headers)
     assert answer.headers["Content-Type"] == "text/event-stream"
-    chunks = iter(answer.response)
-    found = [next(chunks) for _ in range(count)]  # type: ignore[type-var]
+    found = list(islice(answer.iter_encoded(), count))
     answer.close()
-    return [frame.encode() if isinstance(frame, str) else frame for frame in found]
+    return found
 
 
 def objects(frame: bytes) -> list[Any]:

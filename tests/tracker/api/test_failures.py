@@ -13,7 +13,6 @@ from sqlalchemy.exc import OperationalError
 from keepbest.errors import from_body
 from keepbest.status import Role
 from tests.support.api import Api
-from tracker.api import users as users_api
 from tracker.store import users
 
 
@@ -77,7 +76,7 @@ def test_a_database_that_does_not_answer_is_busy_with_a_time_to_retry(
     def gone(*_: object) -> None:
         raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("closed the connection; password=1234"))
 
-    monkeypatch.setattr(users_api.users, "list_users", gone)
+    monkeypatch.setattr(users, "list_users", gone)
     answer = api.call("GET", "/users", role=Role.ADMIN)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert "1234" not in answer.text

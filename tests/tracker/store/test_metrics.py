@@ -61,7 +61,9 @@ def test_a_summary_says_what_its_points_say(engine: Engine, batches: list[list[t
     with db.write(engine) as conn:
         pk = submit_external(conn).pk
         for rows in batches:
-            metrics.add_columns(conn, pk, [column(*zip(*rows, strict=True))], newest=True)
+            metrics.add_columns(
+                conn, pk, [column([step for step, _ in rows], [value for _, value in rows])], newest=True
+            )
         (seen,) = metrics.list_summaries(conn, pk)
     rows = [row for batch in batches for row in batch]
     finite = [(value, step) for step, value in rows if math.isfinite(value)]

@@ -27,7 +27,9 @@ def test_the_extremes_of_every_bucket_stay(given_values: list[float], buckets: i
 
 
 @given(VALUES, st.integers(10, 100), st.data())
-def test_what_must_be_kept_is_kept_and_the_rest_is_few(given_values: list[float], most: int, data: st.DataObject) -> None:
+def test_what_must_be_kept_is_kept_and_the_rest_is_few(
+    given_values: list[float], most: int, data: st.DataObject
+) -> None:
     values = np.array(given_values)
     keep = np.unique(np.array(data.draw(st.lists(st.integers(0, len(values) - 1), max_size=3)), np.intp))
     chosen = thin(values, most, keep)
