@@ -93,7 +93,11 @@ def stops(stopper: PolicySpec) -> str:
 def _unspoken(spec: dict[str, Any]) -> dict[str, Any]:
     known = {param.name: param.default for param in declared_params(get_kind(spec["name"]))}
     said = {name: value for name, value in spec["params"].items() if value != known.get(name)}
-    said = {name: value for name, value in said.items() if not (value is True and _is_idle(spec["name"], said, name))}
+    said = {
+        name: value
+        for name, value in said.items()
+        if not (isinstance(value, bool) and _is_idle(spec["name"], said, name))
+    }
     return {**spec, "params": said, "policies": [_unspoken(part) for part in spec["policies"]]}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from keepbest.cli.failing import Exit
 from keepbest.contract.access import TokenRequest
@@ -315,3 +316,25 @@ def test_a_viewer_cannot_submit(
         secret = client.make_token(TokenRequest.model_validate({"name": "v", "role": "viewer"})).secret
     monkeypatch.setenv("KEEPBEST_TOKEN", str(secret))
     assert keepbest("submit", "hvass-cnn").status == Exit.NO_ACCESS
+
+
+def test_live_on_a_terminal(
+    keepbest: Keepbest, live: Live, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120, markup=False, emoji=False, highlight=False)
+    monkeypatch.setattr("keepbest.cli.watch.is_terminal", lambda: True)
+    monkeypatch.setattr("keepbest.cli.watch.new_console", lambda: console)
+    run = submit(live, max_steps=1000)
+    worker.claim().look(100, 0.9, improved=True, best_step=100, best_value=0.9, patience_left=1000)
+    worker.look(200, 0.8, wait=100, patience_left=900)
+    worker.look(300, 0.7, wait=200, stop=True, reason="patience", message=f"enough {HOSTILE}", patience_left=800)
+    worker.finish(stop_reason="patience")
+    assert keepbest("watch", run.id).status == 0
+    shown = screen.getvalue()
+    assert "step      100  val_accuracy 0.9  * best" in shown
+    assert "step      200" not in shown.replace("step 200", "")
+    assert "800 of 1,000 steps left" in shown
+    assert "[red]evil[/red]" in shown
+    assert "\x1b[2J" not in shown
+    assert "\x9b" not in shown
