@@ -139,10 +139,12 @@ class Hub:
             self._listeners -= 1
 
     def close(self) -> None:
-        """End every stream, and the tail."""
+        """End every stream, and the tail; returns when it has ended."""
         with self._changed:
             self.is_closed = True
             self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
 
     def wait(self, after: int, seconds: float) -> list[Message]:
         """Return what came after this number, as soon as there is something; nothing after `seconds`."""

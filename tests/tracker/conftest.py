@@ -1,32 +1,58 @@
-"""A store of a test's own, on each database."""
+"""A store for tests: `conn`, a transaction that is undone at the end, or `engine`, a database of the test's own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine
 
 from tests.support.api import Api
+from tests.support.databases import KINDS
+from tests.support.postgres import new_database
 from tracker import db
+
+
+class Undo(Exception):
+    """Ends a test's transaction."""
+
+
+@pytest.fixture(scope="session")
+def shared_sqlite(sqlite_template: Path) -> Iterator[Engine]:
+    yield from _open(f"sqlite:///{sqlite_template.with_name('shared.db')}", migrate=True)
+
+
+@pytest.fixture(scope="session")
+def shared_postgres(postgres_template: str | None) -> Iterator[Engine]:
+    with new_database(postgres_template) as url:
+        yield from _open(url)
+
+
+@pytest.fixture(params=KINDS)
+def conn(request: pytest.FixtureRequest) -> Iterator[Connection]:
+    """One open transaction that writes; nothing of it stays, so tests share the database, which costs them no time."""
+    engine = request.getfixturevalue(f"shared_{request.param}")
+    with suppress(Undo), db.write(engine) as conn:
+        yield conn
+        raise Undo
 
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    engine = db.make_engine(database_url, busy_seconds=20)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def conn(engine: Engine) -> Iterator[Connection]:
-    """One open transaction that writes, committed at the end of the test."""
-    with db.write(engine) as conn:
-        yield conn
+    yield from _open(database_url)
 
 
 @pytest.fixture
 def api(engine: Engine, tmp_path: Path) -> Api:
     """The application on a database of its own, at `tests.support.store.NOW`."""
     return Api(engine, tmp_path)
+
+
+def _open(url: str, *, migrate: bool = False) -> Iterator[Engine]:
+    if migrate:
+        db.upgrade(url)
+    engine = db.make_engine(url, busy_seconds=20)
+    yield engine
+    engine.dispose()

@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from keepbest.contract.events import Event
 from keepbest.errors import Busy
@@ -81,7 +82,7 @@ def test_a_reader_misses_nothing_that_many_writers_write(postgres_url: str) -> N
             with db.write(engine) as conn:
                 append(conn, writer * 1000 + number)
                 if number % 7 == 3:
-                    conn.execute(store.select(store.func.pg_sleep(0.002)))
+                    conn.execute(select(func.pg_sleep(0.002)))
 
     def read_all() -> None:
         after = 0
@@ -157,7 +158,12 @@ def test_closing_wakes_every_stream(hub: Any) -> None:
     hub, _ = hub
     begin = hub.enter()
     ended = threading.Event()
-    thread = threading.Thread(target=lambda: (hub.wait(begin, 60.0), ended.set()))
+
+    def listen() -> None:
+        hub.wait(begin, 60.0)
+        ended.set()
+
+    thread = threading.Thread(target=listen)
     thread.start()
     hub.close()
     assert ended.wait(5.0)

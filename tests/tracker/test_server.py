@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.network import free_port
-from tests.support.processes import Process, Processes, wait_until
+from tests.support.processes import ROOT, Process, Processes, wait_until
 from tracker import db
 from tracker.server import main
 
@@ -30,7 +30,7 @@ class Server:
         self.variables = {"KEEPBEST_DIR": str(folder), "KEEPBEST_PORT": str(self.port), **variables}
 
     def start(self) -> Process:
-        process = self.processes.start(*COMMAND, **self.variables)
+        process = self.processes.start(*COMMAND, folder=ROOT, **self.variables)
         process.wait_until(lambda: self.answers(), seconds=60, what="an answer")
         return process
 
@@ -127,7 +127,7 @@ def test_the_worker_does_not_outlive_a_main_process_that_was_killed(server: Serv
 
 
 def run_to_end(processes: Processes, **variables: str) -> tuple[int, str]:
-    process = processes.start(*COMMAND, **variables)
+    process = processes.start(*COMMAND, folder=ROOT, **variables)
     return process.wait(seconds=60), process.output
 
 
