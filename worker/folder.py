@@ -32,6 +32,7 @@ class Job(Answer):
     url: str
     store: Path
     data: Path | None = None
+    deterministic: bool = True
 
     @property
     def run_id(self) -> str:

@@ -20,6 +20,9 @@ SETTINGS = (
     Setting("KEEPBEST_WORKER_SLOTS", "1", "runs trained at the same time"),
     Setting("KEEPBEST_WORKER_LABELS", "", "what this worker offers, as key=value,key=value; runs may ask for labels"),
     Setting("KEEPBEST_WORKER_RECIPES_ONLY", "", "1 refuses runs that bring their own code"),
+    Setting(
+        "KEEPBEST_WORKER_DETERMINISTIC", "1", "0 lets TensorFlow choose kernels that are faster and not repeatable"
+    ),
     Setting("KEEPBEST_WORKER_GRACE_SECONDS", "60", "time for a trainer to write its checkpoint when the worker leaves"),
 )
 
@@ -46,6 +49,7 @@ class Settings:
     slots: int
     labels: dict[str, str]
     recipes_only: bool
+    deterministic: bool
     grace_seconds: float
     environ: dict[str, str] = field(repr=False)
 
@@ -64,6 +68,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         slots=_slots(given.get("KEEPBEST_WORKER_SLOTS", "").strip() or "1"),
         labels=_labels(given.get("KEEPBEST_WORKER_LABELS", "")),
         recipes_only=given.get("KEEPBEST_WORKER_RECIPES_ONLY", "") not in ("", "0"),
+        deterministic=given.get("KEEPBEST_WORKER_DETERMINISTIC", "") != "0",
         grace_seconds=_seconds(given.get("KEEPBEST_WORKER_GRACE_SECONDS", "").strip() or "60"),
         environ=trainer_environ(given),
     )

@@ -31,6 +31,8 @@ _log = logging.getLogger("keepbest.worker")
 CLAIM_SECONDS = 1.0
 HELLO_SECONDS = 15.0
 SLOW_CLAIM_SECONDS = 5.0
+#: A worker that could not start a run lets others try first.
+REFUSED_SECONDS = 30.0
 
 
 class Agent:
@@ -44,6 +46,7 @@ class Agent:
         self._tenancies: list[Tenancy] = []
         self._leaving = threading.Event()
         self._hello_at = 0.0
+        self._claim_at = 0.0
 
     def leave(self) -> None:
         """Claim nothing more; have the trainers hand their runs back."""
@@ -87,7 +90,7 @@ class Agent:
         try:
             if time.monotonic() >= self._hello_at:
                 self._hello()
-            while len(self._tenancies) < self._settings.slots and not self._leaving.is_set():
+            while self._may_claim():
                 assignment = self._client.claim(Claim(worker=self._id))
                 if assignment is None:
                     break
@@ -97,6 +100,10 @@ class Agent:
                 _log.error("%s", error.message)
             return SLOW_CLAIM_SECONDS
         return CLAIM_SECONDS
+
+    def _may_claim(self) -> bool:
+        has_room = len(self._tenancies) < self._settings.slots
+        return has_room and not self._leaving.is_set() and time.monotonic() >= self._claim_at
 
     def _hello(self) -> None:
         settings = self._settings
@@ -119,7 +126,7 @@ class Agent:
         """Start the trainer. Called from the main thread: the kernel ends a trainer with the thread it came from."""
         run = assignment.run
         _log.info("Run %s (%s), attempt %d.", run.id, run.name, assignment.attempt)
-        job = Job(assignment=assignment, url=self._client.url, store=self._settings.store, data=self._settings.data)
+        job = self._make_job(assignment)
         folder = RunFolder(self._settings.folder / folder_name(run.id))
         try:
             folder.create(job)
@@ -131,6 +138,16 @@ class Agent:
         tenancy = Tenancy(job, folder, trainer, self._client, self._settings.grace_seconds)
         self._tenancies.append(tenancy)
         tenancy.start()
+
+    def _make_job(self, assignment: Assignment) -> Job:
+        known = self._settings
+        return Job(
+            assignment=assignment,
+            url=self._client.url,
+            store=known.store,
+            data=known.data,
+            deterministic=known.deterministic,
+        )
 
     def _fetch_code(self, assignment: Assignment, folder: RunFolder) -> None:
         source = assignment.run.spec.source
@@ -146,13 +163,13 @@ class Agent:
     def _refuse(self, job: Job, folder: RunFolder, error: KeepbestError | OSError) -> None:
         """Fail a run whose code is at fault; hand back one that only could not be started here and now."""
         _log.error("Run %s could not be started: %s", job.run_id, error)
+        folder.remove()
         if isinstance(error, InvalidInput):
             told = RunError(code=error.code, message=error.message, hint=error.hint)
             release = Release(outcome="failed", stop_reason=StopReason.ERROR, stop_message=error.message, error=told)
-        else:
-            told = RunError(code="not_started", message=str(error), hint="Look at the worker's disk and network.")
-            release = Release(outcome="crashed", stop_reason=StopReason.ERROR, stop_message=str(error), error=told)
-        folder.remove()
+        else:  # a full disk, a tracker that went away: another worker may have more luck, and this one later
+            release = Release(outcome="handed_back", stop_message=f"The worker could not start it: {error}")
+            self._claim_at = time.monotonic() + REFUSED_SECONDS
         give_back(self._client, job, release)
 
     def _hand_back(self) -> None:

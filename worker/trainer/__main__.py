@@ -13,7 +13,7 @@ from types import FrameType
 from keepbest.client import Client
 from worker.folder import RunFolder
 from worker.trainer import lifeline
-from worker.trainer.trainer import HandedBack, Trainer
+from worker.trainer.quiet import import_tensorflow
 
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
 REQUEST_SECONDS = 5.0
@@ -25,23 +25,22 @@ def main(path: str) -> int:
     faulthandler.enable()  # where Python was when a native library crashed: for the run's log
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # that the tracker is away is said once, by the reporter
+    import_tensorflow()
+    from worker.trainer.trainer import HandedBack, Trainer  # it imports Keras: only once that is tied and quiet
+
     folder = RunFolder(Path(path))
     job = folder.get_job()
     trainer = Trainer(folder, job, Client(job.url, token, timeout_seconds=REQUEST_SECONDS, retries=0))
-    _obey_sigterm(trainer)
-    return trainer.train()
-
-
-def _obey_sigterm(trainer: Trainer) -> None:
-    """Hand back at the next batch; while nothing is trained yet, at once."""
 
     def leave(number: int, frame: FrameType | None) -> None:
+        """Hand back at the next batch; while nothing is trained yet, at once."""
         trainer.hand_back.set()
         if not trainer.is_training:
             raise HandedBack
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return trainer.train()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from keepbest.contract.workers import Release
 from keepbest.errors import KeepbestError
 from keepbest.looker import Looker
 from keepbest.run import Run
+from keepbest.state import State
 from keepbest.status import StopReason
 from keepbest.training import Training
 from worker.folder import Job, RunFolder
@@ -30,6 +31,7 @@ _log = logging.getLogger("keepbest.trainer")
 DRAIN_SECONDS = 600.0
 #: What is not with the tracker after so long the agent delivers, when the tracker answers again.
 REPORT_SECONDS = 5.0
+NOT_KEPT = "Training ended, but its best could not be written to the checkpoint store; the run's log says why."
 
 
 class HandedBack(BaseException):
@@ -39,11 +41,10 @@ class HandedBack(BaseException):
 class Trainer:
     """Trains one run. `hand_back` is set when the worker leaves."""
 
-    def __init__(self, folder: RunFolder, job: Job, client: Client, *, deterministic: bool = True) -> None:
+    def __init__(self, folder: RunFolder, job: Job, client: Client) -> None:
         self._folder = folder
         self._job = job
         self._spec = job.assignment.run.spec
-        self._deterministic = deterministic
         self.hand_back = threading.Event()
         self.is_training = False
         self.run = Run.attach(
@@ -65,7 +66,7 @@ class Trainer:
             return self._fail(told)
 
     def _train(self) -> int:
-        environment.prepare(self._spec.seed, deterministic=self._deterministic)
+        environment.prepare(self._spec.seed, deterministic=self._job.deterministic)
         training = build(self._spec, code=self._folder.code, data_folder=self._job.data)
         feed = make_feed(training, self._spec.seed)
         build_model(training)
@@ -78,7 +79,7 @@ class Trainer:
         return self._conclude(loop.train(position.step), loop, looker, training)
 
     def _make_looker(self, training: Training, feed: Feed, store: Store) -> Looker:
-        about = environment.describe(self._spec.source, deterministic=self._deterministic)
+        about = environment.describe(self._spec.source, deterministic=self._job.deterministic)
         about |= {"data": dict(training.about)} if training.about else {}
         self.run.report(environment=about, resume="approximate" if feed.note else "exact", resume_note=feed.note)
         return Looker(self.run, store, environment=about)
@@ -94,17 +95,16 @@ class Trainer:
         if ending is Ending.CANCELLED:
             return self._end(Release(outcome="cancelled", stop_reason=StopReason.USER), FINISHED)
         looker.close(DRAIN_SECONDS)
-        test = self._measure_test(looker, training)
-        if ending is Ending.ASKED:
-            self.run.finish(StopReason.USER, f"Stopped at step {loop.step}.", test=test, seconds=REPORT_SECONDS)
-        else:
-            self.run.finish(test=test, seconds=REPORT_SECONDS)
+        best = looker.restore_best()
+        is_kept = best is None or best.id in Store(self._job.store).checkpoints(self.run.id)
+        test = self._measure_test(best, training) if best is not None else None
+        asked = (StopReason.USER, f"Stopped at step {loop.step}.") if ending is Ending.ASKED else (None, None)
+        self.run.finish(asked[0], asked[1] if is_kept else NOT_KEPT, test=test, seconds=REPORT_SECONDS)
         return FINISHED
 
-    def _measure_test(self, looker: Looker, training: Training) -> TestResult | None:
-        """Come back to the best, then measure the test set: once, and nothing is chosen by it."""
-        best = looker.restore_best()
-        if best is None or training.test is None:
+    def _measure_test(self, best: State, training: Training) -> TestResult | None:
+        """Measure the test set at the restored best: once, and nothing is chosen by it."""
+        if training.test is None:
             return None
         measured = Ruler(training.test).measure(training.model)
         _log.info("Test set at step %d: %s", best.step, measured.values)

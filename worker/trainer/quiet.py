@@ -1,0 +1,42 @@
+"""Import TensorFlow without the dozen lines it prints on every machine, so that a run's log begins with the run.
+
+They are written by C++ before its log levels are set, straight to the file descriptor of standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_NOISE = re.compile(
+    rb"^(WARNING: All log messages before absl::InitializeLog"
+    rb"|I\d{4} .*"
+    rb"|E\d{4} .*failed call to cuInit"
+    rb"|To enable the following instructions: )"
+)
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow and find its devices; what it says beside the usual is printed afterwards."""
+    with _filtered_stderr():
+        import keras  # noqa: F401  # imports TensorFlow
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+
+
+@contextmanager
+def _filtered_stderr() -> Iterator[None]:
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            sink.seek(0)
+            os.write(2, b"".join(line for line in sink if not _NOISE.match(line)))
