@@ -29,8 +29,8 @@ def export(store: Store, loaded: Loaded, to: Path, form: Format = "keras", *, mo
     """Write `loaded` into the folder `to` and return the file (for "savedmodel" the folder, for "tf" the prefix).
 
     "safetensors" and "npz" hold every variable under `model/<path>` and `optimizer/<path>`, and need no network. The
-    others need one: `model`, or the description in the store. "savedmodel" has no optimizer, and "weights" is what Keras'
-    own `save_weights` writes: for a network without an optimizer, or with the same one, already built.
+    others need one: `model`, or the description in the store. "savedmodel" has no optimizer; "weights" is what Keras'
+    own `save_weights` writes, for a network without an optimizer or with the same one, already built.
     """
     if form not in FORMATS:
         raise InvalidInput(f"The formats are {', '.join(FORMATS)}, but got {form!r}.", field="as")
