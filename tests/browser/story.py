@@ -1,4 +1,4 @@
-"""A run told through the API exactly as a trainer tells it: looks judged by the real policy, curves, a roll back, an end.
+"""A run told through the API exactly as a trainer tells it: looks judged by the real policy, curves, jumps, an end.
 
 The browser tests need runs that look real without training one; what is told here is made by formulas.
 """
@@ -37,6 +37,7 @@ CNN = RecipeInfo(
 )
 EVERY = 100
 EXAMPLES = 360
+ENVIRONMENT = {"python": "3.11.9", "keras": "3.15.1", "tensorflow": "2.21.0", "cpu": {"count": 2}}
 
 
 def now() -> datetime:
@@ -45,9 +46,8 @@ def now() -> datetime:
 
 def say_hello(client: Client, name: str = "mill") -> str:
     """Let a worker with the recipe say hello; return its id."""
-    worker = WorkerHello(
-        id=new_id(), name=name, host=f"{name}.local", pid=4711, version="0.1.0", slots=100, recipes=[CNN], labels={"gpu": "none"}
-    )
+    about = {"name": name, "host": f"{name}.local", "pid": 4711, "version": "0.1.0", "slots": 100}
+    worker = WorkerHello.model_validate({**about, "id": new_id(), "recipes": [CNN], "labels": {"gpu": "none"}})
     client.hello(worker)
     return worker.id
 
@@ -70,7 +70,7 @@ class Story:
         self.segment = assignment.next_segment
         self.step = 0
         self.began = now().timestamp()
-        self.policy: Policy = build(self.run.spec.stopper.model_dump(), mode=self.run.spec.mode.value)
+        self.policy: Policy = build(self.run.spec.stopper.model_dump(), mode="max")
         self.state = self.policy.start()
         self.best: tuple[float, str, int] | None = None
         self.states: dict[str, Any] = {}
@@ -91,8 +91,7 @@ class Story:
 
     def begin(self) -> Story:
         opened = {"number": self.segment, "reason": "start", "start_step": 0, "at": now()}
-        environment = {"python": "3.11.9", "keras": "3.15.1", "tensorflow": "2.21.0", "cpu": {"model": "one of two", "count": 2}}
-        progress = {"step": 0, "mode": "max", "resume": "exact", "environment": environment, "at": now()}
+        progress = {"step": 0, "mode": "max", "resume": "exact", "environment": ENVIRONMENT, "at": now()}
         self.tell(segments=[opened], progress=progress)
         self.print("Building hvass-cnn on digits: 1149 / 288 / 360 examples\n", "keepbest")
         return self
@@ -116,8 +115,8 @@ class Story:
         _, checkpoint, step = self.best
         parent, self.segment, self.step = self.segment, self.segment + 1, step
         self.state = self.states[checkpoint]
-        opened = {"number": self.segment, "parent": parent, "reason": "roll_back", "start_step": step, "checkpoint": checkpoint}
-        self.tell(segments=[{**opened, "at": now()}])
+        opened = {"number": self.segment, "parent": parent, "reason": "roll_back", "checkpoint": checkpoint}
+        self.tell(segments=[{**opened, "start_step": step, "at": now()}])
         return self
 
     def answer(self, command: Command, state: str, message: str = "") -> None:
@@ -150,9 +149,10 @@ class Story:
         columns = [self._column(key, [step], values) for key, values in pair.items()]
         columns += [self._column("loss", steps, [noisy(loss, at) for at in steps])]
         columns += [self._column("accuracy", steps, [min(1.0, noisy(accuracy, at)) for at in steps])]
-        look = {"segment": self.segment, "step": step, "value": measured, "n": EXAMPLES, "seconds": 0.021, "epoch": step / 180}
-        look |= {"decision": self.decision.model_dump(), "checkpoint": checkpoint and checkpoint["id"], "at": now()}
-        self.tell(columns=columns, looks=[look], checkpoints=[checkpoint] if checkpoint else [])
+        place = {"segment": self.segment, "step": step, "epoch": step / 180, "at": now()}
+        look = {"value": measured, "n": EXAMPLES, "seconds": 0.021, "checkpoint": checkpoint and checkpoint["id"]}
+        looks = [{**place, **look, "decision": self.decision.model_dump()}]
+        self.tell(columns=columns, looks=looks, checkpoints=[checkpoint] if checkpoint else [])
         self.print(f"step {step}: val_accuracy {measured:.4f}{' *' if checkpoint else ''}\n")
 
     def _column(self, key: str, steps: list[int], values: list[float]) -> dict[str, Any]:
@@ -184,6 +184,5 @@ def noisy(curve: Any, step: int) -> float:
 
 
 def _as_contract(decided: Any) -> Decision:
-    data = asdict(decided)
-    data["verdicts"] = list(data.get("verdicts", ()))
-    return Decision.model_validate({name: data.get(name) for name in Decision.model_fields if data.get(name) is not None})
+    said = {**asdict(decided), "verdicts": [asdict(verdict) for verdict in decided.verdicts]}
+    return Decision.model_validate({name: said[name] for name in Decision.model_fields if said[name] is not None})

@@ -57,7 +57,13 @@ def test_a_chart_as_a_table(schemed: Page, finished: Story) -> None:
 
 @pytest.mark.parametrize(
     ("path", "heading"),
-    [("/", "Projects"), ("/p/digits", "digits"), ("/workers", "Workers"), ("/settings", "Settings"), ("/nope", "There is no")],
+    [
+        ("/", "Projects"),
+        ("/p/digits", "digits"),
+        ("/workers", "Workers"),
+        ("/settings", "Settings"),
+        ("/nope", "There is no"),
+    ],
 )
 def test_the_other_pages(schemed: Page, finished: Story, path: str, heading: str) -> None:
     schemed.goto(path)

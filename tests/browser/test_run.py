@@ -197,7 +197,9 @@ def test_a_failed_run_shows_its_error_first(page: Page, tell: Tell) -> None:
     expect(failure).to_contain_text("Fix it, then submit again.")
     head = page.get_by_role("heading", name="broken", exact=True).bounding_box()
     box = failure.bounding_box()
-    assert head and box and box["y"] < head["y"]
+    assert head
+    assert box
+    assert box["y"] < head["y"]
 
 
 def test_config_shows_what_was_asked(page: Page, tell: Tell) -> None:

@@ -40,10 +40,9 @@ def many(tracker: Tracker, client: Client, worker: str) -> str:
 
 def _copy(row: dict[str, Any], number: int) -> dict[str, Any]:
     kept = {name: value for name, value in row.items() if name not in {"pk", "idempotency_key"}}
+    own = {"id": new_id(), "number": number, "name": f"run {number}", "tags": ["golden"] if number % 2500 == 7 else []}
     best = round(0.5 + (number * 7919 % MANY) / (2 * MANY), 6)
-    tags = ["golden"] if number % 2500 == 7 else []
-    made = row["created_at"] + timedelta(seconds=number)
-    return {**kept, "id": new_id(), "number": number, "name": f"run {number}", "best_value": best, "tags": tags, "created_at": made}
+    return {**kept, **own, "best_value": best, "created_at": row["created_at"] + timedelta(seconds=number)}
 
 
 def shown(page: Page) -> int:
@@ -151,7 +150,8 @@ def test_projects_lead_to_their_runs_and_to_the_latest(page: Page, tell: Callabl
 def test_empty_pages_teach_the_next_command(page: Page, tracker: Tracker) -> None:
     page.route("**/api/v1/projects*", lambda route: route.fulfill(json={"projects": [], "cursor": None, "total": 0}))
     page.route("**/api/v1/workers", lambda route: route.fulfill(json={"workers": []}))
-    for path, command in [("/", "keepbest submit"), ("/p/nothing-yet", "keepbest submit"), ("/workers", "keepbest worker")]:
+    taught = {"/": "keepbest submit", "/p/nothing-yet": "keepbest submit", "/workers": "keepbest worker"}
+    for path, command in taught.items():
         page.goto(path)
         expect(page.locator("pre")).to_contain_text(command)
         expect(page.locator("pre")).to_contain_text(tracker.url)

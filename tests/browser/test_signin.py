@@ -19,7 +19,9 @@ def stranger(open_context: OpenContext) -> Page:
     return open_context(signed_in=False).new_page()
 
 
-def test_a_link_signs_in_once_and_leaves_no_code_behind(stranger: Page, client: Client, open_context: OpenContext) -> None:
+def test_a_link_signs_in_once_and_leaves_no_code_behind(
+    stranger: Page, client: Client, open_context: OpenContext
+) -> None:
     link = client.make_sign_in_link().path
     assert "#code=" in link
 

@@ -8,6 +8,7 @@ const curve = readCurve({
   pieces: [{ segment: 0, ghost: false, steps: [100, 200, 300, 400], values: [1, 0.5, 'NaN', 0.7], times: [1, 2, 3, 4] }],
 })
 const marks: Marks = {
+  higher: false,
   best: { step: 200, value: 0.5, restored: false }, patience: { from: 200, to: 1200 }, bar: 0.49, stop: null,
   jumps: [{ step: 100, from: 300, text: 'rolled back 300 → 100' }],
 }

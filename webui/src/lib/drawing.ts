@@ -44,7 +44,7 @@ function style(kind: string, color: string, smoothed: boolean, monitored: boolea
 
 function overlayOf(scene: Scene, x: readonly number[]): Omit<Overlay, 'holes'> {
   const { marks, look, inks } = scene
-  const nothing = { band: null, bar: null, best: null, lines: [], until: null, inks }
+  const nothing = { band: null, bar: null, best: null, lines: [], until: null, foot: marks?.higher ?? false, inks }
   if (!marks) return nothing
   const monitored = scene.curves.find((curve) => curve.key === scene.monitor)
   const at = (step: number) => xOfStep(step, monitored, look)

@@ -48,7 +48,7 @@ describe('marksOf', () => {
 
   it('draws nothing before the first look', () => {
     const young = { ...run, best_step: null, best_value: null, wait: null, patience_left: null, last_look_step: null }
-    expect(marksOf(young, [], none, '')).toEqual({ best: null, patience: null, bar: null, stop: null, jumps: [] })
+    expect(marksOf(young, [], none, '')).toEqual({ higher: true, best: null, patience: null, bar: null, stop: null, jumps: [] })
   })
 })
 

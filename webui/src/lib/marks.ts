@@ -1,6 +1,7 @@
 /** What is drawn over the curve of the monitored metric: why the run is where it is, in marks. Pure: the chart draws them. */
 
 export interface Marks {
+  higher: boolean // is better
   best: { step: number; value: number; restored: boolean } | null
   /** The steps that may pass without improvement. */
   patience: { from: number; to: number } | null
@@ -40,6 +41,7 @@ export function marksOf(run: Marked, jumps: readonly Jump[], tails: ReadonlyMap<
   const best = run.best_step ?? null
   const value = run.best_value ?? null
   return {
+    higher: run.mode === 'max',
     best: best === null || value === null ? null : { step: best, value, restored: run.state === 'finished' },
     patience: patienceBand(run),
     bar: value === null ? null : beat(value, run.mode, minDelta(run.spec.stopper)),

@@ -8,6 +8,7 @@ export interface Overlay {
   lines: { x: number; text: string; tone: 'stop' | 'jump' }[]
   holes: { x: number; value: number; color: string }[]
   until: number | null // the x axis reaches at least to here
+  foot: boolean // labels of lines stand at the foot: where higher is better the curve is at the top
   inks: OverlayInks
 }
 export interface OverlayInks {
@@ -78,7 +79,8 @@ function drawLine(
   if (x < area.left - 1 || x > area.right + 1) return
   const color = overlay.inks[line.tone]
   stroke(ctx, color, area.ratio, line.tone === 'stop' ? [] : [4, 3], [x, area.top], [x, area.bottom])
-  const y = area.top + (13 + (index % 4) * 14) * area.ratio
+  const row = (13 + (index % 4) * 14) * area.ratio
+  const y = overlay.foot ? area.bottom - row + 4 * area.ratio : area.top + row
   label(ctx, line.text, x, y, area, color, overlay.inks.surface)
 }
 
