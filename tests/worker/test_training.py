@@ -46,6 +46,7 @@ def test_it_stops_between_two_looks_comes_back_to_its_best_and_measures_the_test
     assert (run.state, run.stop_reason) == (RunState.FINISHED, StopReason.PATIENCE)
     assert run.best_step is not None
     assert run.step == run.best_step + 151
+    assert run.last_value is not None  # the stop lies between two looks and measured nothing
     assert run.test is not None
     assert (run.test.step, run.test.n, run.test.checkpoint) == (run.best_step, 300, run.best_checkpoint)
     assert run.test.values["accuracy"] > 0.8

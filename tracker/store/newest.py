@@ -80,9 +80,10 @@ def _newest(run: RunRow, columns: Sequence[Column], records: Batch) -> dict[str,
 
 def _of_looks(run: RunRow, looks: Sequence[LookTaken]) -> dict[str, Any]:
     last = looks[-1]
+    measured = [look.value for look in looks if look.value is not None]  # a stop between two looks has none
     return {
         "looks": run.looks + len(looks),
-        "last_value": last.value,
+        "last_value": measured[-1] if measured else run.last_value,
         "last_look_step": last.step,
         "wait": last.decision.wait,
         "patience_left": last.decision.patience_left,
