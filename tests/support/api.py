@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
 from werkzeug.test import TestResponse
@@ -14,6 +14,7 @@ from keepbest.contract.access import UserRequest
 from keepbest.status import Role
 from tests.support.store import NOW
 from tracker import db
+from tracker.api.envelope import EXTENSION, Service
 from tracker.app import create_app
 from tracker.db import Engine
 from tracker.settings import Settings
@@ -81,6 +82,10 @@ class Api:
                 _, secret = users.make_credential(conn, pk, "token", "test", role, now=self.now, lasts=None)
             self._tokens[role] = secret
         return self._tokens[role]
+
+    def close(self) -> None:
+        """End the application's own thread."""
+        cast(Service, self.app.extensions[EXTENSION]).hub.close()
 
     @staticmethod
     def _read(answer: TestResponse) -> Any:

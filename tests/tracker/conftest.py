@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +22,8 @@ class Undo(Exception):
 
 @pytest.fixture(scope="session")
 def shared_sqlite(sqlite_template: Path) -> Iterator[Engine]:
-    yield from _open(f"sqlite:///{sqlite_template.with_name('shared.db')}", migrate=True)
+    path = shutil.copyfile(sqlite_template, sqlite_template.with_name("shared.db"))
+    yield from _open(f"sqlite:///{path}")
 
 
 @pytest.fixture(scope="session")
@@ -45,14 +47,14 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def api(engine: Engine, tmp_path: Path) -> Api:
+def api(engine: Engine, tmp_path: Path) -> Iterator[Api]:
     """The application on a database of its own, at `tests.support.store.NOW`."""
-    return Api(engine, tmp_path)
+    made = Api(engine, tmp_path)
+    yield made
+    made.close()
 
 
-def _open(url: str, *, migrate: bool = False) -> Iterator[Engine]:
-    if migrate:
-        db.upgrade(url)
+def _open(url: str) -> Iterator[Engine]:
     engine = db.make_engine(url, busy_seconds=20)
     yield engine
     engine.dispose()

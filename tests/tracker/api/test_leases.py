@@ -65,14 +65,15 @@ def test_a_run_from_claim_to_release(api: Api) -> None:
     assert (done["state"], done["stop_reason"], done["worker"]) == ("finished", "patience", "mill")
 
 
-@pytest.mark.parametrize("token", ["", "stale", "x" * 5000])
 @pytest.mark.parametrize("verb", ["renew", "release"])
-def test_a_wrong_token_changes_nothing(api: Api, verb: str, token: str) -> None:
+def test_a_wrong_token_changes_nothing(api: Api, verb: str) -> None:
     work(api, "PUT", f"/workers/{WORKER}", HELLO)
     run = api.post("/runs", RUN)["id"]
     work(api, "POST", "/leases", {"worker": WORKER})
-    status, error = api.fail("POST", f"/leases/{run}/{verb}", {"outcome": "finished"}, lease=token, role=Role.WORKER)
-    assert (status, error["code"]) == (409, "lease_lost")
+    for token in ("", "stale", "x" * 5000):
+        said = {"outcome": "finished"}
+        status, error = api.fail("POST", f"/leases/{run}/{verb}", said, lease=token, role=Role.WORKER)
+        assert (status, error["code"]) == (409, "lease_lost"), token
     assert api.get(f"/runs/{run}")["state"] == "leased"
 
 
