@@ -1,105 +1,111 @@
-"""`python -m worker.verify RUN CHECKPOINT ANSWER`: measure a checkpoint anew, in a process that never trained.
+"""`python -m worker.verify RUN CHECKPOINT FILE`: prove a restore in a process that never trained.
 
-The batches, the order of operations and the determinism are those of the training, so the value is the recorded one
-to the last bit. Writes to the file ANSWER either {"receipt": …} or the API's error body.
+Model and data are built as the trainer built them, the checkpoint is loaded with every digest checked, and the run's
+own validation set is measured by the trainer's own ruler. FILE gets the receipt, or the error, as JSON.
 """
 
 from __future__ import annotations
 
+import json
+import struct
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from keepbest import bundle
+from keepbest import bundle, values
 from keepbest.checkpoint.fetch import opened
-from keepbest.checkpoint.load import Loaded
 from keepbest.client import Client
 from keepbest.contract.checkpoints import Checkpoint, Receipt
 from keepbest.contract.runs import CodeSource, Run
-from keepbest.errors import CodeFailed, InvalidInput, KeepbestError, MetricMissing, NotFound
+from keepbest.errors import CodeFailed, InvalidInput, KeepbestError
+from keepbest.settings import write_private
 from worker import settings
 from worker.settings import Settings
 from worker.trainer import environment, usercode
 from worker.trainer.build import build
-from worker.trainer.measure import Measured, Ruler
+from worker.trainer.measure import Ruler
 from worker.trainer.trainer import build_model
 
 
-def verify(client: Client, known: Settings, run_id: str, checkpoint_id: str) -> Receipt:
-    """Return the proof: the value recorded at the look beside the value measured now."""
-    run = client.run(run_id)
-    checkpoint = _get_checkpoint(client, run, checkpoint_id)
-    with tempfile.TemporaryDirectory(prefix="keepbest-") as folder, opened(client, checkpoint, known.store) as store:
-        loaded = store.load(run.id, checkpoint.id)
-        measured = _measure(run, loaded, _fetch_code(client, run, Path(folder) / "code"), known.data)
-    return _compare(run, checkpoint, measured)
-
-
-def _get_checkpoint(client: Client, run: Run, checkpoint_id: str) -> Checkpoint:
-    found = [one for one in client.checkpoints(run.id).checkpoints if one.id == checkpoint_id]
-    if not found:
-        raise NotFound(f"Run {run.id} has no checkpoint {checkpoint_id}.", hint=f"keepbest checkpoints {run.id}")
-    if found[0].value is None:
-        raise InvalidInput(
-            f"No value was recorded with the checkpoint of step {found[0].step}: it was not made at a look.",
-            field="checkpoint",
-            hint="Verify the best one: --best.",
-        )
-    return found[0]
-
-
-def _fetch_code(client: Client, run: Run, folder: Path) -> Path:
-    if isinstance(run.spec.source, CodeSource):
-        bundle.unpack(client.bundle(run.spec.source.bundle), folder)
-    return folder
-
-
-def _measure(run: Run, loaded: Loaded, code: Path, data: Path | None) -> Measured:
-    environment.prepare(run.spec.seed, deterministic=environment.was_deterministic(loaded.manifest.environment))
+def main(run: str, checkpoint: str, file: str) -> int:
+    """Write the receipt to `file`; return 0, or 1 where the file holds an error."""
     try:
-        training = build(run.spec, code=code, data_folder=data)
+        known = settings.load()
+        with Client(known.url, known.token or "") as client, tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
+            receipt = verify(client, client.run(run), client.checkpoint(checkpoint), known, Path(folder) / "code")
+        _write(file, {"receipt": receipt.model_dump(mode="json")})
+    except KeepbestError as error:
+        _write(file, error.to_body())
+        return 1
+    return 0
+
+
+def verify(client: Client, run: Run, checkpoint: Checkpoint, known: Settings, code: Path) -> Receipt:
+    """Restore `checkpoint` into a model built anew and measure it; `code` is where a user's code is unpacked.
+
+    Raises InvalidInput where nothing was recorded that could be measured again, CodeFailed where the user's code did.
+    """
+    metric = _metric_of(run, checkpoint)
+    if isinstance(run.spec.source, CodeSource):
+        bundle.unpack(client.bundle(run.spec.source.bundle), code)
+    try:
+        with opened(client, checkpoint, known.store) as store:
+            restored, n = _measure(run, store.load(run.id, checkpoint.id), metric, code, known.data)
     except KeepbestError:
         raise
-    except BaseException as error:  # whatever the user's code raises, sys.exit included
-        told = usercode.describe_error(error, code)
+    except BaseException as error:  # whatever the user's code raised, sys.exit included
+        is_users = isinstance(run.spec.source, CodeSource)
+        told = usercode.describe_error(error, code) if is_users else values.describe_error(error)
         raise CodeFailed(told.message, hint=told.hint) from error
+    return _receipt(run, checkpoint, restored, n)
+
+
+def _measure(run: Run, loaded: Any, metric: str, code: Path, data: Path | None) -> tuple[float, int | None]:
+    environment.prepare(run.spec.seed, deterministic=environment.was_deterministic(loaded.manifest.environment))
+    training = build(run.spec, code=code, data_folder=data)
     build_model(training)
     loaded.load_into(training.model)
-    return Ruler(training.validation).measure(training.model)
+    measured = Ruler(training.validation).measure(training.model)
+    if metric not in measured.values:
+        raise InvalidInput(f"The model has no metric {metric!r} any more.", field="monitor")
+    return measured.values[metric], measured.n
 
 
-def _compare(run: Run, checkpoint: Checkpoint, measured: Measured) -> Receipt:
+def _metric_of(run: Run, checkpoint: Checkpoint) -> str:
+    """The monitored metric's plain name, if it can be measured again."""
     monitor = run.spec.monitor
-    restored = measured.values.get(monitor.removeprefix("val_"))
-    if restored is None or not monitor.startswith("val_") or checkpoint.value is None:
-        names = ", ".join(f"val_{name}" for name in sorted(measured.values))
-        raise MetricMissing(f"{monitor!r} cannot be measured anew; the validation set gives {names}.")
+    if not monitor.startswith("val_"):
+        raise InvalidInput(
+            f"{monitor} is not measured on the validation set, so a restore cannot be measured against it.",
+            field="monitor",
+        )
+    if checkpoint.value is None:
+        raise InvalidInput(
+            f"Checkpoint {checkpoint.id} of step {checkpoint.step} was written between two looks: it has no value.",
+            field="checkpoint",
+            hint=f"keepbest restore {run.id} --best --verify",
+        )
+    return monitor.removeprefix("val_")
+
+
+def _receipt(run: Run, checkpoint: Checkpoint, restored: float, n: int | None) -> Receipt:
+    recorded = float(checkpoint.value or 0.0)
     return Receipt(
         run=run.id,
         checkpoint=checkpoint.id,
         step=checkpoint.step,
-        monitor=monitor,
-        recorded=checkpoint.value,
+        monitor=run.spec.monitor,
+        recorded=recorded,
         restored=restored,
-        difference=restored - checkpoint.value,
-        n=measured.n,
-        equal=restored == checkpoint.value,
+        difference=restored - recorded,
+        n=n,
+        equal=struct.pack("<d", recorded) == struct.pack("<d", restored),
     )
 
 
-def main(run: str, checkpoint: str, answer: str) -> int:
-    """Return 0 when the file holds a receipt, 1 when it holds an error."""
-    try:
-        known = settings.load()
-        with Client(known.url, known.token or "") as client:
-            said: dict[str, Any] = {"receipt": verify(client, known, run, checkpoint).model_dump(mode="json")}
-    except KeepbestError as error:
-        said = error.to_body()
-    Path(answer).write_bytes(orjson.dumps(said))
-    return 0 if "receipt" in said else 1
+def _write(file: str, said: dict[str, Any]) -> None:
+    write_private(Path(file), json.dumps(said))
 
 
 if __name__ == "__main__":
