@@ -225,9 +225,10 @@ class MetricChunk(Base):
     last_step: Mapped[int] = mapped_column(BigInteger)
     count: Mapped[int]
     encoding: Mapped[int]
-    data: Mapped[bytes]
-    #: A min/max envelope of the points (store.chunks): a wide chart reads this and not the points.
+    #: A min/max envelope of the points (store.chunks): a wide chart reads this and not the points. It stands before
+    #: them, because SQLite walks through all of a long value to reach the one behind it.
     envelope: Mapped[bytes | None]
+    data: Mapped[bytes]
 
 
 class Checkpoint(Base):
