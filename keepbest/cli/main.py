@@ -5,6 +5,7 @@ A verb's module is imported when the verb is used: `keepbest ls` pays for nothin
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -94,6 +95,7 @@ def group() -> Verbs:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _print_whatever_comes()
     try:
         return int(group().main(arguments or ["--help"], prog_name="keepbest", standalone_mode=False) or Exit.OK)
     except typer.TyperException as error:
@@ -110,6 +112,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         tell(f"{type(error).__name__}: {error}", hint="This is a bug. KEEPBEST_DEBUG=1 shows where it is.")
         return Exit.ERROR
+
+
+def _print_whatever_comes() -> None:
+    """A terminal that is not UTF-8 gets an escape for what it cannot show, instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _tell_usage(error: typer.TyperException) -> int:

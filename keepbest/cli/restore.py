@@ -20,6 +20,7 @@ from keepbest.cli.output import hushed, print_json, say, warn
 from keepbest.cli.words import size
 from keepbest.client import Client
 from keepbest.contract.checkpoints import Checkpoint, Receipt
+from keepbest.contract.runs import Run
 from keepbest.errors import InvalidInput, KeepbestError, from_body
 from keepbest.settings import Settings, child_environment, load
 
@@ -46,8 +47,10 @@ def restore(
     check_target(to, force, verify)
     settings = load()
     with Client(settings=settings) as client:
-        id = client.run(run).id
-        chosen = choose(client, id, which="last" if last else "best", step=step, id=checkpoint)
+        found = client.run(run)
+        chosen = choose(client, found.id, which="last" if last else "best", step=step, id=checkpoint)
+        if verify:
+            check_measurable(found, chosen)
         if to is not None:
             path = write(client, chosen, settings, to, form)
             warn(f"Wrote checkpoint {chosen.id} of step {chosen.step:,} ({size(chosen.size_bytes)}) to {path}")
@@ -66,6 +69,20 @@ def check_target(to: Path | None, force: bool, verify: bool) -> None:
         raise InvalidInput(f"{to} is a file.", field="to")
     if to is not None and to.is_dir() and any(to.iterdir()) and not force:
         raise InvalidInput(f"{to} has files in it.", field="to", hint="Name a new folder, or say --force.")
+
+
+def check_measurable(run: Run, chosen: Checkpoint) -> None:
+    """Only what the validation set gave at a look can be measured again."""
+    if not run.spec.monitor.startswith("val_"):
+        raise InvalidInput(
+            f"{run.spec.monitor} is not measured on the validation set: it cannot be measured again.", field="verify"
+        )
+    if chosen.value is None:
+        raise InvalidInput(
+            f"Checkpoint {chosen.id} of step {chosen.step:,} was written between two looks: it has no value.",
+            field="verify",
+            hint=f"keepbest restore {run.id} --best --verify",
+        )
 
 
 def write(client: Client, chosen: Checkpoint, settings: Settings, to: Path, form: Format) -> Path:

@@ -119,7 +119,7 @@ class FakeWorker:
     def log(self, text: str, offset: int = 0) -> None:
         self.say(logs=[{"stream": "stdout", "offset": offset, "text": text, "at": now()}])
 
-    def checkpoint(self, step: int, value: float, **said: Any) -> str:
+    def checkpoint(self, step: int, value: float | None, **said: Any) -> str:
         usual = {"id": new_id(), "segment": 0, "step": step, "kind": "best", "value": value, "digest": "a" * 64}
         sizes = {"size_bytes": 1000, "written_bytes": 10, "location": "store", "at": now()}
         self.say(checkpoints=[{**usual, **sizes, **said}])

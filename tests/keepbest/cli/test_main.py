@@ -137,6 +137,21 @@ def test_completing_verbs_and_options(home: Path) -> None:
     assert "--project" in done.stdout.splitlines()
 
 
+def test_a_terminal_of_another_encoding(home: Path) -> None:
+    environment = clean_environment(KEEPBEST_DIR=str(home), PYTHONPATH=str(ROOT), PYTHONIOENCODING="latin-1:strict")
+    command = [sys.executable, "-m", "keepbest.cli.main", "show", "数"]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    assert done.returncode == Exit.UNREACHABLE
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_reader_that_leaves_early(home: Path) -> None:
+    environment = clean_environment(KEEPBEST_DIR=str(home), PYTHONPATH=str(ROOT))
+    line = f"{sys.executable} -m keepbest.cli.main completion bash | head -c 1"
+    done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, timeout=60, check=False)
+    assert done.stderr == b""
+
+
 def test_a_light_verb_loads_nothing_heavy(home: Path) -> None:
     code = (
         "import sys; from keepbest.cli.main import main; main(['ls']);"

@@ -11,10 +11,11 @@ import pytest
 
 from keepbest.checkpoint import About, Store, Written
 from keepbest.cli.failing import Exit
-from keepbest.contract.runs import RecipeSource, RunRequest
+from keepbest.contract.runs import Mode, RecipeSource, RunRequest
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.support.live import FakeWorker, Live
 from tests.support.states import make_state
+from tests.support.store import CNN
 
 
 @pytest.fixture(autouse=True)
@@ -131,6 +132,21 @@ def test_what_cannot_be_restored(
     refused = keepbest("restore", worker.run, *options)
     assert refused.status == status
     assert told in refused.err
+
+
+@pytest.mark.parametrize(
+    ("monitor", "value", "told"), [("loss", 0.7, "validation set"), ("val_loss", None, "no value")]
+)
+def test_what_cannot_be_measured_again(
+    keepbest: Keepbest, live: Live, monitor: str, value: float | None, told: str
+) -> None:
+    other = live.add_worker(recipes=[CNN.model_copy(update={"metrics": {monitor: Mode.MIN}, "monitor": monitor})])
+    with live.client() as client:
+        client.submit(RunRequest(source=RecipeSource(name="hvass-cnn"), monitor=monitor, mode=Mode.MIN))
+    other.claim().checkpoint(100, value, kind="manual")
+    refused = keepbest("restore", other.run, "--step", "100", "--verify")
+    other.client.close()
+    assert (refused.status, told in refused.err) == (Exit.USAGE, True)
 
 
 def test_a_run_without_checkpoints(keepbest: Keepbest, worker: FakeWorker, tmp_path: Path) -> None:
