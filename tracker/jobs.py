@@ -26,10 +26,11 @@ HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A function and how often it is called."""
+    """A function, how often it is called, and how long after the start for the first time."""
 
     run: Run
     every_seconds: float
+    first_after_seconds: float = 0.0
 
     @property
     def name(self) -> str:
@@ -81,7 +82,8 @@ def expire_credentials(settings: Settings, engine: Engine, now: datetime) -> str
 def list_jobs(settings: Settings) -> list[Job]:
     """Return every job with how often it runs."""
     return [
-        Job(expire_leases, settings.expire_every_seconds),
+        # After a start everybody may renew first: it is the tracker that was away, not they.
+        Job(expire_leases, settings.expire_every_seconds, settings.lease_seconds),
         Job(mark_silent_workers, 10.0),
         Job(compact_metrics, settings.compact_every_seconds),
         Job(expire_credentials, 60.0),

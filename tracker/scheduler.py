@@ -11,7 +11,7 @@ import logging
 import signal
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -87,8 +87,9 @@ class Scheduler:
         return False
 
     def _add(self, job: Job) -> None:
+        first = _now() + timedelta(seconds=job.first_after_seconds)
         self._scheduler.add_job(
-            self._run, "interval", args=[job], id=job.name, seconds=job.every_seconds, next_run_time=_now()
+            self._run, "interval", args=[job], id=job.name, seconds=job.every_seconds, next_run_time=first
         )
 
     def _run(self, job: Job) -> None:

@@ -93,12 +93,19 @@ def test_the_health_check_asks_for_a_fresh_heartbeat(tmp_path: Path, monkeypatch
     assert check(settings) == 1
 
 
+def test_after_a_start_leases_have_their_time_before_the_first_one_ends(settings: Settings) -> None:
+    """The tracker was away: trainings that went on meanwhile must not be taken back before they can renew."""
+    (job,) = [job for job in jobs.list_jobs(settings) if job.run is jobs.expire_leases]
+    assert job.first_after_seconds == settings.lease_seconds
+
+
 def start(processes: Processes, settings: Settings) -> Process:
     return processes.python(
         "tracker.scheduler",
         KEEPBEST_DIR=str(settings.dir),
         KEEPBEST_DATABASE_URL=settings.database_url,
         KEEPBEST_EXPIRE_EVERY_SECONDS="0.1",
+        KEEPBEST_LEASE_SECONDS="0.5",
     )
 
 

@@ -6,6 +6,7 @@ Postgres: an advisory lock on a connection of its own. SQLite: a lock on a file 
 from __future__ import annotations
 
 import fcntl
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -40,6 +41,9 @@ class OnlyOne:
 
     def release(self) -> None:
         if self._connection is not None:
+            # Said, not left to the hang-up: the server notices that only a moment later.
+            with suppress(DBAPIError):
+                self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _KEY})
             self._connection.invalidate()
             self._connection.close()
         if self._file is not None:
