@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -14,12 +14,8 @@ from tests.support.processes import ROOT
 
 pytestmark = pytest.mark.browser
 AXE = ROOT / "webui" / "node_modules" / "axe-core" / "axe.min.js"
-
-
-@pytest.fixture(params=["light", "dark"])
-def schemed(request: pytest.FixtureRequest, open_context: Callable[..., BrowserContext]) -> Page:
-    need(AXE.is_file(), "needs axe-core: make dashboard")
-    return open_context(color_scheme=request.param, reduced_motion="reduce").new_page()
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+OpenContext = Callable[..., BrowserContext]
 
 
 @pytest.fixture(scope="module")
@@ -32,27 +28,40 @@ def finished(request: pytest.FixtureRequest) -> Story:
     return story
 
 
+@pytest.fixture
+def still(open_context: OpenContext) -> Page:
+    return open_context(reduced_motion="reduce").new_page()
+
+
 def faults(page: Page) -> list[str]:
+    need(AXE.is_file(), "needs axe-core: make dashboard")
+    return [fault for scheme in SCHEMES for fault in _faults_in(page, scheme)]
+
+
+def _faults_in(page: Page, scheme: Literal["light", "dark"]) -> list[str]:
+    page.emulate_media(color_scheme=scheme)
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found: dict[str, Any] = page.evaluate("axe.run(document)")
-    return [f"{fault['id']}: {node['html'][:160]}" for fault in found["violations"] for node in fault["nodes"]]
+    return [f"{scheme} {one['id']}: {node['html'][:160]}" for one in found["violations"] for node in one["nodes"]]
 
 
-@pytest.mark.parametrize("tab", ["curves", "looks", "checkpoints", "logs", "config"])
-def test_the_run_page(schemed: Page, finished: Story, tab: str) -> None:
-    schemed.goto(f"/r/{finished.id}?tab={tab}")
-    expect(schemed.get_by_role("heading", name="finished well")).to_be_visible()
-    expect(schemed.get_by_role("button", name="Curves", exact=True)).to_be_visible()
+def test_the_run_page(still: Page, finished: Story) -> None:
+    still.goto(f"/r/{finished.id}")
+    expect(still.get_by_label("Curves of accuracy")).to_contain_text("@")
+    assert faults(still) == []
 
-    assert faults(schemed) == []
+    for tab in ("Decisions", "Checkpoints", "Logs", "Config"):
+        still.get_by_role("button", name=tab).click()
+        expect(still.get_by_role("button", name=tab)).to_have_attribute("aria-current", "page")
+        assert faults(still) == []
 
 
-def test_a_chart_as_a_table(schemed: Page, finished: Story) -> None:
-    schemed.goto(f"/r/{finished.id}")
-    schemed.get_by_label("Curves of accuracy").get_by_role("button", name="Table").click()
-    expect(schemed.get_by_role("region", name="Numbers of the curve")).to_be_visible()
+def test_a_chart_as_a_table(still: Page, finished: Story) -> None:
+    still.goto(f"/r/{finished.id}")
+    still.get_by_label("Curves of accuracy").get_by_role("button", name="Table").click()
+    expect(still.get_by_role("region", name="Numbers of the curve")).to_be_visible()
 
-    assert faults(schemed) == []
+    assert faults(still) == []
 
 
 @pytest.mark.parametrize(
@@ -65,32 +74,31 @@ def test_a_chart_as_a_table(schemed: Page, finished: Story) -> None:
         ("/nope", "There is no"),
     ],
 )
-def test_the_other_pages(schemed: Page, finished: Story, path: str, heading: str) -> None:
-    schemed.goto(path)
-    expect(schemed.get_by_role("heading", name=heading).first).to_be_visible()
-    expect(schemed.get_by_text("live", exact=True)).to_be_visible()
+def test_the_other_pages(still: Page, finished: Story, path: str, heading: str) -> None:
+    still.goto(path)
+    expect(still.get_by_role("heading", name=heading).first).to_be_visible()
+    expect(still.get_by_text("live", exact=True)).to_be_visible()
 
-    assert faults(schemed) == []
+    assert faults(still) == []
 
 
-def test_the_dialogs_and_a_failed_run(schemed: Page, tell: Callable[..., Story]) -> None:
+def test_the_dialogs_and_a_failed_run(still: Page, tell: Callable[..., Story]) -> None:
     story = tell(name="in question").advance(2)
-    schemed.goto(f"/r/{story.id}")
+    still.goto(f"/r/{story.id}")
     for button in ("Stop…", "Roll back…"):
-        schemed.get_by_role("button", name=button).first.click()
-        expect(schemed.get_by_role("dialog")).to_be_visible()
-        assert faults(schemed) == []
-        schemed.keyboard.press("Escape")
+        still.get_by_role("button", name=button).first.click()
+        expect(still.get_by_role("dialog")).to_be_visible()
+        assert faults(still) == []
+        still.keyboard.press("Escape")
     story.fail(code="code_failed", message="It broke.", traceback="Traceback\n  here")
-    expect(schemed.get_by_label("Why this run failed")).to_be_visible()
+    expect(still.get_by_label("Why this run failed")).to_be_visible()
 
-    assert faults(schemed) == []
+    assert faults(still) == []
 
 
-def test_the_sign_in_page(open_context: Callable[..., BrowserContext]) -> None:
-    need(AXE.is_file(), "needs axe-core: make dashboard")
-    for scheme in ("light", "dark"):
-        page = open_context(signed_in=False, color_scheme=scheme).new_page()
-        page.goto("/")
-        expect(page.get_by_label("Token")).to_be_visible()
-        assert faults(page) == []
+def test_the_sign_in_page(open_context: OpenContext) -> None:
+    page = open_context(signed_in=False).new_page()
+    page.goto("/")
+    expect(page.get_by_label("Token", exact=True)).to_be_visible()
+
+    assert faults(page) == []

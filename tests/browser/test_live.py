@@ -90,4 +90,4 @@ def test_a_session_that_ended_leads_to_the_sign_in_page(page: Page) -> None:
     page.context.clear_cookies()
     page.get_by_role("link", name="Workers").click()
 
-    expect(page.get_by_label("Token")).to_be_visible()
+    expect(page.get_by_label("Token", exact=True)).to_be_visible()

@@ -39,7 +39,7 @@ def test_a_link_signs_in_once_and_leaves_no_code_behind(
 
 def test_a_token_signs_in_and_the_page_asked_for_follows(stranger: Page, tracker: Tracker) -> None:
     stranger.goto("/settings")
-    stranger.get_by_label("Token").fill(tracker.token)
+    stranger.get_by_label("Token", exact=True).fill(tracker.token)
     stranger.get_by_role("button", name="Sign in").click()
 
     expect(stranger.get_by_role("heading", name="Settings")).to_be_visible()
@@ -47,7 +47,7 @@ def test_a_token_signs_in_and_the_page_asked_for_follows(stranger: Page, tracker
 
 def test_a_wrong_token_is_refused_in_words(stranger: Page) -> None:
     stranger.goto("/")
-    stranger.get_by_label("Token").fill("kb_wrong")
+    stranger.get_by_label("Token", exact=True).fill("kb_wrong")
     stranger.get_by_role("button", name="Sign in").click()
 
     expect(stranger.get_by_role("alert")).to_contain_text("unknown or expired")
@@ -57,7 +57,7 @@ def test_a_wrong_token_is_refused_in_words(stranger: Page) -> None:
 def test_signing_out_ends_the_session(page: Page) -> None:
     page.goto("/settings")
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_label("Token")).to_be_visible()
+    expect(page.get_by_label("Token", exact=True)).to_be_visible()
 
     page.goto("/")
-    expect(page.get_by_label("Token")).to_be_visible()
+    expect(page.get_by_label("Token", exact=True)).to_be_visible()
