@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 #: Any number will do, as long as nobody else uses it.
 _KEY = 7_766_000_001
@@ -42,7 +42,7 @@ class OnlyOne:
     def release(self) -> None:
         if self._connection is not None:
             # Said, not left to the hang-up: the server notices that only a moment later.
-            with suppress(DBAPIError):
+            with suppress(SQLAlchemyError):
                 self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _KEY})
             self._connection.invalidate()
             self._connection.close()
