@@ -24,8 +24,10 @@ from keepbest.training import Training
 from worker.trainer.feed import Feed
 from worker.trainer.measure import Ruler
 
-#: At a look, the state is written as `last` when nothing was written for so long: what a crash costs at most.
+#: At a look, the state is written as `last` when nothing was written for so long: about what a crash costs.
 CHECKPOINT_SECONDS = 30.0
+#: The same between two looks that lie far apart. There the running mean of the training loss is lost to a resume.
+LONG_STRETCH_SECONDS = 120.0
 #: How often a run without looks still says which step it is at.
 PROGRESS_SECONDS = 2.0
 _ENDLESS = 2**31
@@ -134,6 +136,7 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
                 self._say_step()
         elif self._clock() - self._said_at >= PROGRESS_SECONDS:
             self._say_step()
+            self._write_last_after(LONG_STRETCH_SECONDS)
 
     def _say_step(self) -> None:
         self._said_at = self._clock()
@@ -168,7 +171,11 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
             self._ending = Ending.STOPPED
         elif decision.improved:
             self._written_at = self._clock()
-        elif self._clock() - self._written_at >= CHECKPOINT_SECONDS:
+        else:
+            self._write_last_after(CHECKPOINT_SECONDS)
+
+    def _write_last_after(self, seconds: float) -> None:
+        if self._clock() - self._written_at >= seconds:
             self._looker.checkpoint(self.position, "last")
             self._written_at = self._clock()
 

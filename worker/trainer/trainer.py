@@ -47,6 +47,7 @@ class Trainer:
         self._spec = job.assignment.run.spec
         self.hand_back = threading.Event()
         self.is_training = False
+        self._is_lost = False
         self.run = Run.attach(
             job.assignment, client, folder.journal, on_lost=self._note_loss, on_end=folder.write_outcome
         )
@@ -89,8 +90,9 @@ class Trainer:
     def _conclude(self, ending: Ending, loop: Loop, looker: Looker, training: Training) -> int:
         _log.info("Ended at step %d: %s.", loop.step, ending.value)
         if ending is Ending.HANDED_BACK:
-            looker.checkpoint(loop.position, "last")
-            looker.close(DRAIN_SECONDS)
+            if not self._is_lost:  # else the run is somebody else's, and so is its store
+                looker.checkpoint(loop.position, "last")
+                looker.close(DRAIN_SECONDS)
             return self._leave()
         if ending is Ending.CANCELLED:
             return self._end(Release(outcome="cancelled", stop_reason=StopReason.USER), FINISHED)
@@ -133,6 +135,7 @@ class Trainer:
     def _note_loss(self, error: KeepbestError) -> None:
         """The run is somebody else's now: stop as soon as possible. The agent learns it by itself."""
         _log.error("The run is no longer ours: %s", error.message)
+        self._is_lost = True
         self.hand_back.set()
 
 

@@ -80,7 +80,7 @@ class Rig:
         self.programs.program = program
         if not self.thread.is_alive():
             self.thread.start()
-            wait_until(lambda: self.service.client.recipes().recipes, what="the worker's hello")
+        wait_until(lambda: self.service.client.recipes().recipes, what="the worker's hello")
         return self.service.submit(**{"source": {"kind": "recipe", "name": "hvass-cnn"}, **asked})
 
     def wait_for_output(self, run: str, text: str) -> None:
@@ -239,6 +239,15 @@ def test_recipes_only_takes_no_code(make_rig: Make, service: Service, tmp_path: 
     second = rig.submit()
     assert service.wait_for(first).state is service.wait_for(second).state is RunState.FINISHED
     assert service.client.run(run).state is RunState.QUEUED
+
+
+def test_a_tracker_that_is_not_there_yet_is_waited_for(rig: Rig, service: Service) -> None:
+    service.stop()
+    rig.thread.start()
+    rig.thread.join(0.3)
+    assert rig.thread.is_alive()
+    service.start()
+    assert service.wait_for(rig.submit()).state is RunState.FINISHED
 
 
 def test_a_token_that_is_no_worker_s_ends_the_agent(service: Service) -> None:

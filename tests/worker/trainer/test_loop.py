@@ -65,12 +65,17 @@ class Rig:
         self.at: dict[int, Callable[[], None]] = {}
         self._watch_looks()
         feed = make_feed(self.training, self.spec.seed)
-        self.loop = Loop(self.training, feed, self.looker, self.spec, self.hand_back)
+        self.now = 0.0
+        self.loop = Loop(self.training, feed, self.looker, self.spec, self.hand_back, clock=lambda: self.now)
         self._act_at_steps()
 
     def train(self, step: int = 0) -> Ending:
         self.looker.begin(self.training.model)
         return self.loop.train(step)
+
+    def wait(self, seconds: float) -> None:
+        """Let the clock go on."""
+        self.now += seconds
 
     def command(self, kind: CommandKind, **arguments: Any) -> None:
         command = Command(
@@ -193,6 +198,15 @@ def test_asked_for_a_checkpoint_it_writes_one_of_that_very_step(tmp_path: Path) 
     rig.train()
     rig.looker.close()
     assert [manifest.step for manifest in rig.store.manifests(rig.run.id) if manifest.kind == "manual"] == [13]
+
+
+def test_what_a_crash_costs_is_bounded_by_time(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, build(rate=0.0))
+    rig.at |= {15: lambda: rig.wait(29), 25: lambda: rig.wait(2), 32: lambda: rig.wait(119), 35: lambda: rig.wait(2)}
+    rig.train()
+    rig.looker.close()
+    written = [(manifest.kind, manifest.step) for manifest in rig.store.manifests(rig.run.id)]
+    assert written == [("best", 10), ("last", 35)]  # and the one of the look at 30, which this one replaced
 
 
 def test_a_run_that_had_decided_to_stop_does_not_go_on(straight: Rig, tmp_path: Path) -> None:
