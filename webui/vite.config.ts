@@ -35,7 +35,8 @@ export default defineConfig(({ mode }) => ({
     rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'uplot', test: /node_modules\/uplot/ }] } } },
   },
   worker: { format: 'es' },
-  server: { port: 5173, proxy: { '/api': { target: tracker, changeOrigin: true } } },
+  // The tracker takes changes only from its own origin.
+  server: { port: 5173, proxy: { '/api': { target: tracker, changeOrigin: true, headers: { origin: tracker } } } },
   test: {
     environment: 'node',
     include: ['src/**/*.test.ts'],

@@ -151,7 +151,7 @@ def test_the_ledger_has_a_row_for_every_look(page: Page, tell: Tell) -> None:
     expect(rows.nth(1)).to_contain_text("go on")
     expect(page.get_by_text("30 looks")).to_be_visible()
     assert story.best is not None
-    expect(rows.filter(has_text=story.best[1])).to_contain_text("better")
+    expect(rows.filter(has_text=story.best[1])).to_contain_text("new best")
 
 
 def test_a_checkpoint_can_be_restored_by_copying(tell: Tell, open_context: Callable[..., BrowserContext]) -> None:

@@ -20,6 +20,7 @@ const REASONS = new Map([
   ['max_steps', 'all steps done'],
   ['max_seconds', 'time was up'],
   ['generalization_loss', 'generalization lost'],
+  ['progress_quotient', 'generalization lost, no more progress'],
   ['upcrossing', 'kept getting worse'],
   ['peers', 'others were better'],
   ['user', 'stopped by a person'],
