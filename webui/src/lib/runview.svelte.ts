@@ -127,7 +127,8 @@ export class RunView {
 
   private apply(events: FeedEvent[]): void {
     for (const event of events) {
-      if (event.run !== this.id) continue
+      // The address may hold only the first letters of the id; events name it in full.
+      if (event.run !== (this.run?.id ?? this.id)) continue
       this.heardAt = Date.parse(event.at) / 1000
       if (this.run) this.run = changed(this.run, event)
       this.ask(...(NEEDS.get(event.kind) ?? ['run']))

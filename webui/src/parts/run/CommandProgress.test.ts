@@ -7,7 +7,7 @@ import CommandProgress from './CommandProgress.svelte'
 const ago = (seconds: number) => new Date(Date.now() - seconds * 1000).toISOString()
 const command = (more: Partial<Command>): Command =>
   ({ id: 'c', run: 'r', kind: 'roll_back', arguments: { to: 'best' }, state: 'requested', requested_by: 'ada', requested_at: ago(2), message: '', ...more }) as Command
-const reached = () => [...document.querySelectorAll('li.reached')].map((item) => item.textContent?.trim().split(/\s+/)[0])
+const reached = () => [...document.querySelectorAll('li.reached')].map((item) => item.firstChild?.textContent?.trim())
 
 describe('CommandProgress', () => {
   it('shows how far the command is, and claims no more', () => {
@@ -18,7 +18,7 @@ describe('CommandProgress', () => {
   })
 
   it('says when nobody answers', () => {
-    render(CommandProgress, { command: command({ requested_at: ago(60) }) })
+    render(CommandProgress, { command: command({ requested_at: ago(90) }) })
     expect(screen.getByText(/The trainer has not answered for 1 min/)).toBeTruthy()
   })
 
