@@ -35,6 +35,7 @@ class StopReason(StrEnum):
     MAX_STEPS = "max_steps"
     MAX_SECONDS = "max_seconds"
     GENERALIZATION_LOSS = "generalization_loss"
+    PROGRESS_QUOTIENT = "progress_quotient"
     UPCROSSING = "upcrossing"
     PEERS = "peers"
     USER = "user"

@@ -6,11 +6,13 @@ A policy is a state machine: `start() -> state`, `observe(state, look) -> (state
 
 from __future__ import annotations
 
-from keepbest.stopping.compose import AnyOf
+from keepbest.stopping.compose import AllOf, AnyOf
 from keepbest.stopping.guards import CheckFinite, DivergenceThreshold, MaxSeconds, MaxSteps, StoppingThreshold
 from keepbest.stopping.look import Decision, Look, Mode, State, Verdict, is_better
+from keepbest.stopping.noise import NoiseAware
 from keepbest.stopping.patience import Patience
 from keepbest.stopping.policy import Policy
+from keepbest.stopping.prechelt import GeneralizationLoss, ProgressQuotient, Upcrossing
 from keepbest.stopping.registry import PolicyInfo, build, describe
 from keepbest.stopping.syntax import parse, render
 
@@ -19,19 +21,24 @@ DEFAULT_STOPPER = "patience(checks=10) | check_finite()"
 
 __all__ = [
     "DEFAULT_STOPPER",
+    "AllOf",
     "AnyOf",
     "CheckFinite",
     "Decision",
     "DivergenceThreshold",
+    "GeneralizationLoss",
     "Look",
     "MaxSeconds",
     "MaxSteps",
     "Mode",
+    "NoiseAware",
     "Patience",
     "Policy",
     "PolicyInfo",
+    "ProgressQuotient",
     "State",
     "StoppingThreshold",
+    "Upcrossing",
     "Verdict",
     "build",
     "describe",

@@ -91,6 +91,7 @@ class MaxSeconds(Guard):
 
     name: ClassVar[str] = "max_seconds"
     reason: ClassVar[StopReason] = StopReason.MAX_SECONDS
+    needs: ClassVar[tuple[str, ...]] = ("seconds",)
 
     seconds: float = number("the time budget", above=0)
 

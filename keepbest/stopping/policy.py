@@ -32,6 +32,8 @@ class Policy(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     reason: ClassVar[StopReason]
+    #: What of a look, besides step and value, this rule cannot judge without.
+    needs: ClassVar[tuple[str, ...]] = ()
 
     mode: Mode
 
@@ -96,6 +98,11 @@ class Policy(ABC):
     def rest(self, memory: Memory, step: int) -> Memory:
         """Return what this rule remembers when its patience begins anew at `step`."""
         return memory
+
+    def lacks(self, look: Look) -> set[str]:
+        """Return what this rule, or one inside it, needs of a look and `look` does not say."""
+        own = {name for name in self.needs if getattr(look, name) is None}
+        return own.union(*(part.lacks(look) for part in self.parts))
 
     @property
     def params(self) -> dict[str, Any]:

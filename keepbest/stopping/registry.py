@@ -12,12 +12,14 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from keepbest.errors import InvalidInput
-from keepbest.stopping.compose import AnyOf
+from keepbest.stopping.compose import AllOf, AnyOf
 from keepbest.stopping.guards import CheckFinite, DivergenceThreshold, MaxSeconds, MaxSteps, StoppingThreshold
 from keepbest.stopping.look import Mode
+from keepbest.stopping.noise import NoiseAware
 from keepbest.stopping.params import Kind, Param
 from keepbest.stopping.patience import Patience
 from keepbest.stopping.policy import Policy
+from keepbest.stopping.prechelt import GeneralizationLoss, ProgressQuotient, Upcrossing
 
 MAX_DEPTH = 4
 MAX_PARTS = 10
@@ -29,7 +31,12 @@ _KINDS: tuple[type[Policy], ...] = (
     CheckFinite,
     MaxSteps,
     MaxSeconds,
+    GeneralizationLoss,
+    ProgressQuotient,
+    Upcrossing,
+    NoiseAware,
     AnyOf,
+    AllOf,
 )
 POLICIES: dict[str, type[Policy]] = {kind.name: kind for kind in _KINDS}
 
@@ -147,7 +154,7 @@ def _parts(
 ) -> dict[str, tuple[Policy, ...]]:
     if not _composes(kind):
         if specs:
-            raise InvalidInput(f"{kind.name} holds no other policies.", field=field, hint="Use any_of.")
+            raise InvalidInput(f"{kind.name} holds no other policies.", field=field, hint="Use any_of or all_of.")
         return {}
     if depth >= MAX_DEPTH or len(specs) > MAX_PARTS:
         raise InvalidInput(f"At most {MAX_PARTS} policies in one, {MAX_DEPTH} deep.", field=field)

@@ -1,7 +1,8 @@
 """The one way to write a policy as text: `patience(checks=10, min_delta=0.001) | max_seconds(3600)`.
 
-`a | b` is any_of(a, b). Shorthands: `1000steps` is patience(steps=1000), `10checks` and `10` are patience(checks=10).
-A first argument without a name is the policy's first parameter. Errors point at the place.
+`a | b` is any_of(a, b), `a & b` is all_of(a, b) and binds tighter; parentheses group. Shorthands: `1000steps` is
+patience(steps=1000), `10checks` and `10` are patience(checks=10). A first argument without a name is the policy's first
+parameter. Errors point at the place.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from keepbest.errors import InvalidInput
-from keepbest.stopping.registry import build, declared_params, get_kind, nearest
+from keepbest.stopping.registry import MAX_DEPTH, build, declared_params, get_kind, nearest
 
 MAX_LENGTH = 2000
 
 _TOKENS = re.compile(
     r"\s*(?:(?P<shorthand>\d[\d_]*\s*(?:steps|step|checks|check)\b)|(?P<number>[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-    r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>[(),=|])|(?P<end>$)|(?P<other>.))"
+    r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>[(),=|&])|(?P<end>$)|(?P<other>.))"
 )
+#: Compositions and the sign between their parts, the loosest first.
+_SIGNS = {"any_of": "|", "all_of": "&"}
 _LITERALS: dict[str, bool | None] = {"true": True, "false": False, "none": None, "null": None}
 
 
@@ -43,12 +46,19 @@ def parse(text: str) -> dict[str, Any]:
 def render(spec: dict[str, Any]) -> str:
     """Write a JSON form as text; parameters left at null are left out.
 
-    `parse` reads it back; compositions inside compositions come back flat, which stops at the same looks.
+    `parse` reads it back; a composition inside one of its own kind comes back flat, which stops at the same looks.
     """
-    if spec["name"] == "any_of":
-        return " | ".join(render(part) for part in spec["policies"])
+    sign = _SIGNS.get(spec["name"])
+    if sign is not None:
+        return f" {sign} ".join(_render_part(part, spec["name"]) for part in spec["policies"])
     params = ((name, value) for name, value in (spec.get("params") or {}).items() if value is not None)
     return f"{spec['name']}({', '.join(f'{name}={_literal(value)}' for name, value in params)})"
+
+
+def _render_part(part: dict[str, Any], whole: str) -> str:
+    """Write one part of a composition; any_of inside all_of needs parentheses, as | binds looser than &."""
+    text = render(part)
+    return f"({text})" if (part["name"], whole) == ("any_of", "all_of") and len(part["policies"]) > 1 else text
 
 
 @dataclass
@@ -59,16 +69,44 @@ class _Reader:
     places: dict[str, int] = field(default_factory=dict)
 
     def read_policy(self) -> dict[str, Any]:
-        if not any(token.text == "|" for token in self.tokens):
-            spec = self._read_term("stopper")
-        else:
-            parts = [self._read_term("stopper.policies.0")]
-            while self._take("|"):
-                parts.append(self._read_term(f"stopper.policies.{len(parts)}"))
-            spec = {"name": "any_of", "params": {}, "policies": parts}
+        spec = self._read_composition("stopper", "any_of", depth=1)
         if self._next.kind != "end":
-            self._fail(self._next.at, f"'|' or the end was expected, not {self._next.text!r}")
+            self._fail(self._next.at, f"'|', '&' or the end was expected, not {self._next.text!r}")
         return spec
+
+    def _read_composition(self, place: str, name: str, depth: int) -> dict[str, Any]:
+        """Read parts up to where no sign of this composition follows; one part alone is that part."""
+        sign = _SIGNS[name]
+        if not self._is_joined_by(sign):
+            return self._read_part(place, name, depth)
+        self.places[place] = self._next.at
+        parts = [self._read_part(f"{place}.policies.0", name, depth + 1)]
+        while self._take(sign):
+            parts.append(self._read_part(f"{place}.policies.{len(parts)}", name, depth + 1))
+        return {"name": name, "params": {}, "policies": parts}
+
+    def _read_part(self, place: str, name: str, depth: int) -> dict[str, Any]:
+        if name == "any_of":
+            return self._read_composition(place, "all_of", depth)
+        if not self._take("("):
+            return self._read_term(place)
+        if depth > MAX_DEPTH:
+            self._fail(self._next.at, f"Policies are at most {MAX_DEPTH} deep")
+        spec = self._read_composition(place, "any_of", depth + 1)
+        if not self._take(")"):
+            self._fail(self._next.at, "'|', '&' or ')' was expected")
+        return spec
+
+    def _is_joined_by(self, sign: str) -> bool:
+        """Whether `sign` follows before this group ends; for & a | ends it too."""
+        depth = 0
+        for token in self.tokens[self.position :]:
+            depth += (token.text == "(") - (token.text == ")")
+            if depth < 0 or (depth == 0 and token.text == "|" and sign == "&"):
+                return False
+            if depth == 0 and token.text == sign:
+                return True
+        return False
 
     def check(self, spec: dict[str, Any]) -> None:
         """Build the policy once, so that a wrong value is shown at its place."""
@@ -107,8 +145,10 @@ class _Reader:
             get_kind(token.text)
         except InvalidInput as error:
             self._fail(token.at, error.message.rstrip("."), f"{place}.name", error.hint)
-        if token.text == "any_of":
-            self._fail(token.at, "any_of is written with '|'", hint="For example: patience(10) | max_seconds(3600)")
+        if token.text in _SIGNS:
+            sign = _SIGNS[token.text]
+            hint = f"For example: patience(10) {sign} max_seconds(3600)"
+            self._fail(token.at, f"{token.text!r} is written with {sign!r}", hint=hint)
 
     def _expand(self, token: Token, place: str) -> dict[str, Any]:
         digits = re.match(r"[\d_]+", token.text)

@@ -9,6 +9,7 @@ import pytest
 from keepbest.errors import InvalidInput
 from keepbest.status import StopReason
 from keepbest.stopping import (
+    AllOf,
     AnyOf,
     CheckFinite,
     DivergenceThreshold,
@@ -118,3 +119,41 @@ def test_a_composition_is_not_empty_and_of_one_mode() -> None:
         any_of()
     with pytest.raises(InvalidInput):
         any_of(MaxSteps(mode="min", steps=3))
+
+
+def all_of(*policies: Policy) -> AllOf:
+    return AllOf(mode="max", policies=policies)
+
+
+@pytest.mark.parametrize(
+    ("policy", "values", "stop"),
+    [
+        (all_of(Patience(mode="max", checks=2), MaxSteps(mode="max", steps=5)), [0.5, 0.4, 0.4, 0.4, 0.4], 5),
+        (all_of(Patience(mode="max", checks=2), MaxSteps(mode="max", steps=5)), [0.5, 0.4, 0.4, 0.4, 0.6, 0.6, 0.6], 7),
+        (all_of(Patience(mode="max", checks=2), MaxSteps(mode="max", steps=2)), [0.5, 0.4, 0.4], 3),
+        (all_of(CheckFinite(mode="max"), MaxSteps(mode="max", steps=2)), [NAN, 0.5, 0.5], None),
+        (any_of(all_of(CheckFinite(mode="max"), MaxSteps(mode="max", steps=2)), CheckFinite(mode="max")), [NAN], 1),
+        (all_of(any_of(CheckFinite(mode="max"), Patience(mode="max", checks=1)), MaxSteps(mode="max", steps=2)),
+         [0.5, 0.5], 2),
+    ],
+)  # fmt: skip
+def test_all_must_agree_at_once(policy: Policy, values: list[float], stop: int | None) -> None:
+    assert stop_of(policy, values) == stop
+
+
+def test_all_of_waits_for_the_last_deadline() -> None:
+    policy = all_of(Patience(mode="max", steps=15), MaxSteps(mode="max", steps=90))
+    state, _ = policy.observe(policy.start(), Look(10, 0.5))
+    assert policy.deadline(state) == 90
+    state, waiting = policy.observe(state, Look(30, 0.4))
+    assert [(verdict.stop, verdict.reason) for verdict in waiting.verdicts] == [(False, None), (False, None)]
+    assert "waits for the others" in waiting.verdicts[0].message
+    assert policy.observe(state, Look(95, 0.9))[1].at_step == 90
+    with_looks = all_of(Patience(mode="max", checks=2), MaxSteps(mode="max", steps=9))
+    assert with_looks.deadline(with_looks.start()) is None  # patience in checks stops at a look only
+
+
+def test_what_a_policy_lacks() -> None:
+    policy = all_of(MaxSeconds(mode="max", seconds=9), any_of(CheckFinite(mode="max")))
+    assert policy.lacks(Look(1, 0.5)) == {"seconds"}
+    assert policy.lacks(Look(1, 0.5, seconds=1.0)) == set()

@@ -10,31 +10,43 @@ from hypothesis import strategies as st
 
 from keepbest.selection import find_best
 from keepbest.stopping import (
+    AllOf,
     AnyOf,
     CheckFinite,
     Decision,
     DivergenceThreshold,
+    GeneralizationLoss,
     Look,
     MaxSeconds,
     MaxSteps,
     Mode,
+    NoiseAware,
     Patience,
     Policy,
+    ProgressQuotient,
     StoppingThreshold,
+    Upcrossing,
+    build,
     is_better,
 )
 
 MODES: st.SearchStrategy[Mode] = st.sampled_from(["max", "min"])
 COUNTS = st.integers(1, 6)
 FEW_VALUES = st.sampled_from([0.0, 0.1, 0.5, 0.5000001, 0.9, -1.0, math.nan, math.inf, -math.inf])
+PERFECT = st.sampled_from([None, 0.0, 0.9, 1.0])
 VALUES = st.one_of(st.none(), FEW_VALUES, st.floats())
 
 
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
     mode = draw(MODES)
-    parts: list[Policy] = draw(st.lists(leaves(mode), min_size=1, max_size=3))
-    return parts[0] if len(parts) == 1 else AnyOf(mode=mode, policies=tuple(parts))
+    return draw(st.recursive(leaves(mode), lambda inner: compositions(mode, inner), max_leaves=4))
+
+
+def compositions(mode: Mode, inner: st.SearchStrategy[Policy]) -> st.SearchStrategy[Policy]:
+    parts = st.lists(inner, min_size=1, max_size=3).map(tuple)
+    any_of: st.SearchStrategy[Policy] = st.builds(AnyOf, mode=st.just(mode), policies=parts)
+    return any_of | st.builds(AllOf, mode=st.just(mode), policies=parts)
 
 
 def leaves(mode: Mode) -> st.SearchStrategy[Policy]:
@@ -56,15 +68,22 @@ def leaves(mode: Mode) -> st.SearchStrategy[Policy]:
         st.builds(CheckFinite, mode=st.just(mode)),
         st.builds(MaxSteps, mode=st.just(mode), steps=st.integers(1, 90)),
         st.builds(MaxSeconds, mode=st.just(mode), seconds=st.floats(1, 60)),
+        st.builds(GeneralizationLoss, mode=st.just(mode), alpha=st.floats(0, 200), perfect=PERFECT),
+        st.builds(ProgressQuotient, mode=st.just(mode), alpha=st.floats(0, 3), strip=COUNTS, perfect=PERFECT),
+        st.builds(Upcrossing, mode=st.just(mode), times=st.integers(1, 3), strip=st.integers(1, 3)),
+        st.builds(NoiseAware, mode=st.just(mode), checks=COUNTS, z=st.floats(0, 3)),
     )
 
 
 @st.composite
 def records(draw: st.DrawFn) -> list[Look]:
-    """Looks in order of step, some without a value, one second a step."""
+    """Looks in order of step, some without a value, a training loss or a size, one second a step."""
     gaps = draw(st.lists(st.integers(1, 15), max_size=15))
     steps = [sum(gaps[: i + 1]) for i in range(len(gaps))]
-    return [Look(step=step, value=draw(VALUES), seconds=float(step)) for step in steps]
+    sizes = st.sampled_from([None, 1, 100])
+    return [
+        Look(step=step, value=draw(VALUES), n=draw(sizes), train=draw(VALUES), seconds=float(step)) for step in steps
+    ]
 
 
 def straight(policy: Policy, looks: list[Look]) -> list[Decision]:
@@ -134,3 +153,27 @@ def test_better_is_strict_and_never_non_finite(a: float, b: float, mode: Mode) -
     assert not (is_better(a, b, mode) and is_better(b, a, mode))
     assert not is_better(math.nan, b, mode)
     assert not is_better(a, a, mode)
+
+
+@given(policies(), records(), st.integers(0, 15))
+def test_two_processes_decide_as_one(policy: Policy, looks: list[Look], cut: int) -> None:
+    """The second process knows the policy's JSON form and the state, nothing else."""
+    state = policy.start()
+    for look in looks[:cut]:
+        state, _ = policy.observe(state, look)
+    other, state = build(json.loads(json.dumps(policy.to_json())), policy.mode), json.loads(json.dumps(state))
+    decisions = []
+    for look in looks[cut:]:
+        state, decision = other.observe(state, look)
+        decisions.append(decision)
+    assert decisions == straight(policy, looks)[cut:]
+
+
+@given(policies(), records())
+def test_restarted_patience_lifts_the_stop_and_keeps_the_best(policy: Policy, looks: list[Look]) -> None:
+    state = policy.start()
+    for look in looks:
+        state, _ = policy.observe(state, look)
+    again = json.loads(json.dumps(policy.restart_patience(state, looks[-1].step if looks else 0), allow_nan=False))
+    assert (again["best_step"], again["best_value"]) == (state["best_step"], state["best_value"])
+    assert again["decision"] is None

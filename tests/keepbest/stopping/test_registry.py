@@ -39,7 +39,7 @@ def test_the_json_form_comes_back_complete() -> None:
         ({"name": "patience", "params": [1]}, "stopper.params", None),
         ({"name": "patience", "parms": {}}, "stopper.parms", "Did you mean 'params'?"),
         ({"name": "patience", "version": 2}, "stopper.version", "Install"),
-        ({"name": "patience", "policies": [PATIENCE]}, "stopper.policies", "Use any_of."),
+        ({"name": "patience", "policies": [PATIENCE]}, "stopper.policies", "Use any_of"),
         ({"name": "max_steps"}, "stopper.params.steps", None),
         ({"name": "max_steps", "params": {"steps": None}}, "stopper.params.steps", None),
         ({"name": "any_of"}, "stopper.policies", None),

@@ -45,6 +45,36 @@ def test_a_bar_means_any_of() -> None:
     assert parse("10checks | max_seconds(3600)\n| check_finite") == {"name": "any_of", "params": {}, "policies": parts}
 
 
+def joined(name: str, *parts: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "params": {}, "policies": list(parts)}
+
+
+A, B, C = policy("patience", checks=10), policy("max_steps", steps=5), policy("check_finite")
+
+
+@pytest.mark.parametrize(
+    ("text", "spec", "rendered"),
+    [
+        ("10 & max_steps(5)", joined("all_of", A, B), "patience(checks=10) & max_steps(steps=5)"),
+        (
+            "check_finite | 10 & max_steps(5)",
+            joined("any_of", C, joined("all_of", A, B)),
+            "check_finite() | patience(checks=10) & max_steps(steps=5)",
+        ),
+        (
+            "(check_finite | 10) & max_steps(5)",
+            joined("all_of", joined("any_of", C, A), B),
+            "(check_finite() | patience(checks=10)) & max_steps(steps=5)",
+        ),
+        ("((10))", A, "patience(checks=10)"),
+    ],
+)
+def test_an_ampersand_means_all_of_and_binds_tighter(text: str, spec: dict[str, Any], rendered: str) -> None:
+    assert parse(text) == spec
+    assert render(spec) == rendered
+    assert parse(rendered) == spec
+
+
 @pytest.mark.parametrize(
     ("text", "caret", "field", "says"),
     [
@@ -62,9 +92,13 @@ def test_a_bar_means_any_of() -> None:
         ("patience(checks=ten)", 16, "stopper", "umber, true or false"),
         ("patience(3, 4)", 12, "stopper", "parameter's name"),
         ("patience(checks=3, checks=4)", 19, "stopper", "given twice"),
-        ("patience(3) max_steps(4)", 12, "stopper", "'|' or the end"),
+        ("patience(3) max_steps(4)", 12, "stopper", "or the end"),
         ("patience(3) |", 13, "stopper", "here is nothing"),
         ("any_of(patience)", 0, "stopper", "written with '|'"),
+        ("all_of(patience)", 0, "stopper", "written with '&'"),
+        ("(10 | max_steps(3)", 18, "stopper", "or ')'"),
+        ("10 | (max_steps(3) & patience(checks=0))", 37, "stopper.policies.1.policies.1.params.checks", "at least 1"),
+        ("((((((10))))))", 5, "stopper", "4 deep"),
         ("check_finite(3)", 13, "stopper", "none"),
         ("max_steps", 0, "stopper.params.steps", "needs steps"),
         ("1.5", 0, "stopper", "whole number"),
@@ -115,7 +149,11 @@ POLICIES = st.one_of(
 )
 
 
-@given(st.lists(POLICIES, min_size=1, max_size=4))
-def test_what_is_rendered_is_read_back(parts: list[dict[str, Any]]) -> None:
-    spec = parts[0] if len(parts) == 1 else {"name": "any_of", "params": {}, "policies": parts}
+ALL_OF = st.lists(POLICIES, min_size=2, max_size=3).map(lambda parts: joined("all_of", *parts))
+ANY_OF = st.lists(st.one_of(POLICIES, ALL_OF), min_size=2, max_size=4).map(lambda parts: joined("any_of", *parts))
+NESTED = st.lists(st.one_of(POLICIES, ANY_OF), min_size=2, max_size=3).map(lambda parts: joined("all_of", *parts))
+
+
+@given(st.one_of(POLICIES, ALL_OF, ANY_OF, NESTED))
+def test_what_is_rendered_is_read_back(spec: dict[str, Any]) -> None:
     assert parse(render(spec)) == spec
