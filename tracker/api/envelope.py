@@ -85,7 +85,7 @@ def speaks(
     def wrap(view: View) -> View:
         @functools.wraps(view)
         def run(**arguments: Any) -> Response:
-            request.max_content_length = limit
+            request.max_content_length = min(limit, service().settings.max_body_bytes)
             if parses:
                 arguments["body"] = parse(cast(type[BaseModel], body))
             if query is not None:
