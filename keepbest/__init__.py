@@ -28,8 +28,8 @@ if TYPE_CHECKING:
         Unreachable,
     )
     from keepbest.keras import KeepBest
-    from keepbest.run import Run
-    from keepbest.start import init
+    from keepbest.runs.run import Run
+    from keepbest.runs.start import init
     from keepbest.training import Training
 
     __version__: str
@@ -54,8 +54,8 @@ _HOMES = {
         "Unreachable",
     ),
     "keepbest.keras": ("KeepBest",),
-    "keepbest.run": ("Run",),
-    "keepbest.start": ("init",),
+    "keepbest.runs.run": ("Run",),
+    "keepbest.runs.start": ("init",),
     "keepbest.training": ("Training",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -18,9 +18,9 @@ from keepbest.checkpoint import Store
 from keepbest.checkpoint.restore import open_store
 from keepbest.contract.base import new_id
 from keepbest.errors import InvalidInput, MetricMissing
-from keepbest.judge import Judge
 from keepbest.looker import Looker
-from keepbest.run import Run
+from keepbest.runs.judge import Judge
+from keepbest.runs.run import Run
 from keepbest.snapshot import Ring
 from keepbest.state import Position, State
 from keepbest.stopping import Decision, Mode, parse

@@ -36,9 +36,13 @@ BREAKS: list[tuple[Rule, dict[str, str], str]] = [
         "imports keepbest.cli from a floor",
     ),
     (broken_floors, {"keepbest.state": "def f():\n    import keepbest.keras"}, "from a floor above"),
-    (broken_floors, {"keepbest.errors": "from . import run", "keepbest.run": ""}, "imports keepbest.run from a floor"),
+    (
+        broken_floors,
+        {"keepbest.errors": "from . import runs", "keepbest.runs": ""},
+        "imports keepbest.runs from",
+    ),
     (broken_floors, {"tracker.store": "", "tracker.store.runs": "from ..api import access"}, "imports tracker.api"),
-    (broken_floors, {"keepbest.run": "from keepbest import look"}, "imports keepbest itself"),
+    (broken_floors, {"keepbest.runs": "from keepbest import look"}, "imports keepbest itself"),
     (broken_floors, {"keepbest.client": "import tracker.store"}, "keepbest must not know tracker"),
     (broken_floors, {"keepbest.cli": "import worker.agent"}, "keepbest must not know worker"),
     (broken_floors, {"worker.agent": "from tracker.store import runs"}, "worker must not know tracker"),
@@ -46,7 +50,7 @@ BREAKS: list[tuple[Rule, dict[str, str], str]] = [
     (broken_rooms, {"keepbest.attic": ""}, "keepbest.attic has no floor"),
     (
         broken_cycles,
-        {"keepbest.run": "import keepbest.reporter", "keepbest.reporter": "import keepbest.run"},
+        {"keepbest.runs": "import keepbest.reporting", "keepbest.reporting": "import keepbest.runs"},
         "a cycle",
     ),
     (broken_cycles, {"tracker.a": "def f():\n    import tracker.b", "tracker.b": "import tracker.a"}, "a cycle"),
@@ -64,10 +68,10 @@ BREAKS: list[tuple[Rule, dict[str, str], str]] = [
 ]
 
 HOLDS: list[tuple[Rule, dict[str, str]]] = [
-    (broken_floors, {"keepbest.run": "from keepbest import errors", "keepbest.errors": ""}),
-    (broken_floors, {"keepbest": "from keepbest.run import Run", "tracker.app": "import keepbest"}),
+    (broken_floors, {"keepbest.runs": "from keepbest import errors", "keepbest.errors": ""}),
+    (broken_floors, {"keepbest": "from keepbest.runs import Run", "tracker.app": "import keepbest"}),
     (broken_floors, {"keepbest.stopping.patience": "from keepbest.stopping.look import Look"}),
-    (broken_cycles, {"keepbest.run": "import keepbest.reporter", "keepbest.reporter": "import keepbest.errors"}),
+    (broken_cycles, {"keepbest.runs": "import keepbest.reporting", "keepbest.reporting": "import keepbest.errors"}),
     (broken_libraries, {"tracker.store.runs": "import sqlalchemy", "tracker.app": "import flask"}),
     (broken_environment, {"tracker.settings": "import os\nx = os.environ['A']"}),
     (

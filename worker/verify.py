@@ -13,12 +13,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from keepbest import bundle, values
+from keepbest import bundle
 from keepbest.checkpoint.fetch import opened
 from keepbest.client import Client
 from keepbest.contract.checkpoints import Checkpoint, Receipt
 from keepbest.contract.runs import CodeSource, Run
 from keepbest.errors import CodeFailed, InvalidInput, KeepbestError
+from keepbest.reporting import values
 from keepbest.settings import write_private
 from worker import settings
 from worker.settings import Settings

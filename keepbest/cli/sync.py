@@ -11,8 +11,8 @@ from keepbest.cli.options import AsJson
 from keepbest.cli.output import Table, print_json, print_table
 from keepbest.client import Client
 from keepbest.errors import KeepbestError
-from keepbest.journal import drain_left_over
-from keepbest.offline import find_offline, send_offline
+from keepbest.reporting.journal import drain_left_over
+from keepbest.runs.offline import find_offline, send_offline
 from keepbest.settings import load
 
 

@@ -93,7 +93,7 @@ class Road:
             return False
 
     def _start(self, verb: str) -> Process:
-        return self.processes.start(sys.executable, "-m", "keepbest.cli.main", verb, **self.environment)
+        return self.processes.start(sys.executable, "-m", "keepbest.cli.main", verb, folder=None, **self.environment)
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ FLOORS: dict[str, list[set[str]]] = {
     "keepbest": [
         {"errors", "status"},
         {"contract", "settings"},
-        {"bundle", "selection", "spool", "state", "stopping", "training", "values", "wire"},
-        {"checkpoint", "client", "draft", "follow", "journal", "judge", "snapshot", "transport"},
-        {"logbook", "offline", "renewal", "reporter", "run", "start"},
+        {"bundle", "selection", "state", "stopping", "training"},
+        {"checkpoint", "client", "follow", "snapshot", "transport"},
+        {"reporting"},
+        {"runs"},
         {"panels"},
         {"looker"},
         {"keras", "session"},

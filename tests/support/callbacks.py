@@ -13,8 +13,8 @@ import numpy as np
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import CommandUpdate
 from keepbest.contract.commands import Command
-from keepbest.judge import Judge
-from keepbest.run import Run
+from keepbest.runs.judge import Judge
+from keepbest.runs.run import Run
 from keepbest.status import CommandKind, CommandState
 
 STEPS = 5

@@ -10,7 +10,7 @@ from typing import TypeVar
 from keepbest.client import Client
 from keepbest.contract.workers import Release
 from keepbest.errors import Busy, InvalidInput, KeepbestError
-from keepbest.journal import Journal, is_passing, send_first
+from keepbest.reporting.journal import Journal, is_passing, send_first
 from worker.folder import Job, RunFolder
 
 _log = logging.getLogger("keepbest.worker")

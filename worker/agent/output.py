@@ -9,8 +9,8 @@ from keepbest.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, CommandUpdate, LogLines
 from keepbest.errors import KeepbestError
-from keepbest.journal import About, Journal, send_first
-from keepbest.wire import encode
+from keepbest.reporting.journal import About, Journal, send_first
+from keepbest.reporting.wire import encode
 from worker.folder import Job, RunFolder
 
 #: One piece of output in a batch; the contract's limit is in characters, and each has at least one byte.

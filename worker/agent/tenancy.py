@@ -15,7 +15,7 @@ from keepbest.contract.commands import Command
 from keepbest.contract.runs import RunError
 from keepbest.contract.workers import Release
 from keepbest.errors import KeepbestError
-from keepbest.journal import is_passing
+from keepbest.reporting.journal import is_passing
 from keepbest.status import CommandKind, StopReason
 from worker.agent.delivery import deliver
 from worker.agent.output import OutputTail, try_send

@@ -9,7 +9,7 @@ from keepbest.checkpoint import Store
 from keepbest.checkpoint.load import Loaded
 from keepbest.contract.checkpoints import Checkpoint
 from keepbest.errors import CheckpointError, NotFound
-from keepbest.run import Run
+from keepbest.runs.run import Run
 from keepbest.state import Position
 
 _log = logging.getLogger("keepbest.trainer")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 
-from keepbest import values
 from keepbest.checkpoint import Store
 from keepbest.client import Client
 from keepbest.contract.runs import CodeSource, RunError, TestResult
 from keepbest.contract.workers import Release
 from keepbest.errors import KeepbestError
 from keepbest.looker import Looker
-from keepbest.run import Run
+from keepbest.reporting import values
+from keepbest.runs.run import Run
 from keepbest.state import State
 from keepbest.status import StopReason
 from keepbest.training import Training

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keepbest.cli.failing import Exit
-from keepbest.start import init
+from keepbest.runs.start import init
 from keepbest.status import RunState
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.support.live import Live

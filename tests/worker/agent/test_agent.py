@@ -17,9 +17,9 @@ from keepbest.contract.commands import CancelRequest
 from keepbest.contract.runs import Run
 from keepbest.contract.workers import Claim, WorkerHello
 from keepbest.errors import KeepbestError, NotAuthenticated
-from keepbest.journal import About, Journal
+from keepbest.reporting.journal import About, Journal
+from keepbest.reporting.wire import encode
 from keepbest.status import RunState, StopReason
-from keepbest.wire import encode
 from tests.keepbest.test_bundle import archive, entry
 from tests.support.processes import wait_until
 from tests.worker.assignments import NOW

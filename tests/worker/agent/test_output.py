@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepbest import wire
 from keepbest.contract.batches import Batch, BatchReceipt
 from keepbest.errors import Unreachable
+from keepbest.reporting import wire
 from tests.worker.assignments import NOW, make_job
 from worker.agent import output
 from worker.agent.output import OutputTail, try_send

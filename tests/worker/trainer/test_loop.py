@@ -15,8 +15,8 @@ from keepbest.contract.base import new_id
 from keepbest.contract.commands import Command
 from keepbest.contract.runs import Mode, RunSpec
 from keepbest.errors import InvalidInput, MetricMissing
-from keepbest.judge import Judge
-from keepbest.run import Run, known_mode
+from keepbest.runs.judge import Judge
+from keepbest.runs.run import Run, known_mode
 from keepbest.status import CommandKind, CommandState, StopReason
 from keepbest.stopping import parse
 from keepbest.training import Training

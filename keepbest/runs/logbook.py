@@ -17,10 +17,10 @@ from keepbest.contract.batches import (
     SegmentOpened,
 )
 from keepbest.contract.commands import Command
-from keepbest.draft import Record
-from keepbest.reporter import Reporter
+from keepbest.reporting.draft import Record
+from keepbest.reporting.reporter import Reporter
+from keepbest.reporting.values import MAX_STEP, check_keys, check_step, clean, to_number
 from keepbest.stopping import Decision
-from keepbest.values import MAX_STEP, check_keys, check_step, clean, to_number
 
 MAX_TRACKED_KEYS = 10_000
 MAX_LOOK_METRICS = 200

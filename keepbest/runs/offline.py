@@ -15,8 +15,8 @@ from typing import Protocol
 from keepbest.contract.runs import Run, RunRequest
 from keepbest.contract.workers import Assignment, Claim, Lease, Release
 from keepbest.errors import Conflict, InvalidInput, LeaseLost
-from keepbest.journal import About, Journal, Sender, send_first
-from keepbest.renewal import Landlord, renewed
+from keepbest.reporting.journal import About, Journal, Sender, send_first
+from keepbest.runs.renewal import Landlord, renewed
 from keepbest.settings import write_private
 
 

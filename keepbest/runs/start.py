@@ -17,15 +17,15 @@ from keepbest.contract.base import new_id
 from keepbest.contract.runs import ExternalSource, RunRequest
 from keepbest.contract.workers import Assignment, Claim, Release
 from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, Unreachable
-from keepbest.journal import About, Journal, drain_left_over
-from keepbest.judge import Judge
-from keepbest.offline import keep_outcome, keep_request
-from keepbest.renewal import Renewer
-from keepbest.reporter import Reporter
-from keepbest.run import Run, known_mode
+from keepbest.reporting.journal import About, Journal, drain_left_over
+from keepbest.reporting.reporter import Reporter
+from keepbest.reporting.values import to_json
+from keepbest.runs.judge import Judge
+from keepbest.runs.offline import keep_outcome, keep_request
+from keepbest.runs.renewal import Renewer
+from keepbest.runs.run import Run, known_mode
 from keepbest.settings import Settings, load
 from keepbest.stopping import DEFAULT_STOPPER, Policy, build, parse
-from keepbest.values import to_json
 
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
 REQUEST_SECONDS = 5.0

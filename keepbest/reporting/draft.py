@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from keepbest import wire
 from keepbest.contract.batches import (
     MAX_BATCH_POINTS,
     Batch,
@@ -17,6 +16,7 @@ from keepbest.contract.batches import (
     Progress,
     SegmentOpened,
 )
+from keepbest.reporting import wire
 
 #: What one call of `Run.log` leaves in the buffer: step, time, segment, values.
 Logged = tuple[int, float, int, dict[str, float]]

@@ -27,13 +27,13 @@ from keepbest.contract.commands import Command
 from keepbest.contract.runs import RunError, TestResult
 from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import KeepbestError
-from keepbest.journal import About, Journal
-from keepbest.judge import Judge
-from keepbest.logbook import Logbook, forget
-from keepbest.reporter import Reporter, Tracker
+from keepbest.reporting.journal import About, Journal
+from keepbest.reporting.reporter import Reporter, Tracker
+from keepbest.reporting.values import describe_error, describe_here, to_number
+from keepbest.runs.judge import Judge
+from keepbest.runs.logbook import Logbook, forget
 from keepbest.status import CommandKind, StopReason
 from keepbest.stopping import Decision, Mode
-from keepbest.values import describe_error, describe_here, to_number
 
 DRAIN_SECONDS = 30.0
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
@@ -82,8 +82,8 @@ class Run(Logbook):
         """Report a run whose lease is held already: what a worker's trainer does.
 
         Opens a journal of its own below `journal_dir` (an agent sends what is left of it with
-        `keepbest.journal.drain_left_over(journal_dir, client)`, under the same lease) and the assignment's next
-        segment, which makes the run `running`. Give it `Client(…, timeout_seconds=5, retries=0)`: one thread both
+        `keepbest.reporting.journal.drain_left_over(journal_dir, client)`, under the same lease) and the assignment's
+        next segment, which makes the run `running`. Give it `Client(…, timeout_seconds=5, retries=0)`: one thread both
         sends and journals, and it tries again in its own time. Renewing and releasing the lease stay with the caller:
         `finish` and `fail` send everything, then call `on_end` with the Release that says how it ended.
 

@@ -1,7 +1,7 @@
 """The spool between training and the tracker: numbered, already encoded batches, appended to a file.
 
     <folder>/<writer>/writer.json      whose batches these are: run, writer, lease token (0600)
-    <folder>/<writer>/batches          the batches as frames (`keepbest.spool`)
+    <folder>/<writer>/batches          the batches as frames (`keepbest.reporting.spool`)
     <folder>/<writer>/acknowledged     number of the last batch that the tracker made durable, and its CRC-32
 
 What survives what: a batch is with the operating system when `append` returns, so a killed process loses none; it is
@@ -28,12 +28,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from keepbest import wire
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import BATCH_MEDIA_TYPE, BatchReceipt
 from keepbest.errors import BatchGap, Busy, InvalidInput, KeepbestError, Unreachable
+from keepbest.reporting import wire
+from keepbest.reporting.spool import Spool
 from keepbest.settings import write_private
-from keepbest.spool import Spool
 
 MAX_DISK_BYTES = 2**30
 MAX_MEMORY_BYTES = 64 * 2**20
