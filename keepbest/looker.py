@@ -1,6 +1,6 @@
 """What happens at a look and between looks, whoever trains: judge, keep the best, write it, record, obey commands.
 
-It knows a run (`keepbest.run.Run`, with or without a tracker behind it), a ring of snapshots and a store, and
+It knows a run (`keepbest.runs.run.Run`, with or without a tracker behind it), a ring of snapshots and a store, and
 nothing of Keras' callbacks.
 """
 
@@ -17,7 +17,7 @@ from keepbest.checkpoint import About, Manifest, Store, Writer, Written
 from keepbest.checkpoint.writer import Task
 from keepbest.contract.commands import Command
 from keepbest.errors import KeepbestError, NotFound
-from keepbest.run import Run
+from keepbest.runs.run import Run
 from keepbest.snapshot import Ring, Variables, capture, roll_back
 from keepbest.state import Position, State
 from keepbest.status import CommandKind
