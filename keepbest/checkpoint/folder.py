@@ -1,8 +1,9 @@
 """The store's folder: names made from checked ids and digests only, and the ways to write into it for good.
 
     objects/<2>/<digest>.safetensors    packs            runs/<run>/<checkpoint>.json    manifests
-    objects/<2>/<digest>.json           networks         tmp/                            being written
-    lock                                shared by writers, exclusive for the sweep
+    objects/<2>/<digest>.json           networks         runs/<run>/<checkpoint>.pin     stays, whatever retention says
+    tmp/                                being written    trash/<time>/<run>/<checkpoint>.json    manifests, taken out
+    lock                                shared by writers, exclusive for whoever removes packs
 
 A file is written in tmp/, synced, renamed to its place, and the place's folder synced. So a name in objects/ or
 runs/ always has its whole content, and a checkpoint whose manifest is not there does not exist.
@@ -15,7 +16,8 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +27,7 @@ from keepbest.errors import InvalidInput, KeepbestError, StoreUnavailable
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+_LOOK_AGAIN_SECONDS = 0.02
 
 
 class Folder:
@@ -47,8 +50,36 @@ class Folder:
 
     def checkpoints(self, run: str) -> list[str]:
         """Return the ids of the checkpoints of `run`, in no order."""
+        return self._stems(run, ".json")
+
+    def runs(self) -> list[str]:
+        """Return the ids of the runs that have a folder, in order."""
         with suppress(FileNotFoundError):
-            return [path.stem for path in self.run(run).iterdir() if re.match(ID_PATTERN, path.stem)]
+            return sorted(path.name for path in (self.root / "runs").iterdir() if re.match(ID_PATTERN, path.name))
+        return []
+
+    def pins(self, run: str) -> set[str]:
+        """Return the ids of the checkpoints of `run` that are pinned."""
+        return set(self._stems(run, ".pin"))
+
+    def pin(self, run: str, checkpoint: str, pinned: bool) -> None:
+        """Pin a checkpoint or let it go. The mark lies beside it, so that nobody needs a network to see it."""
+        manifest = self.manifest(run, checkpoint)
+        if not pinned:
+            with self.explained(), suppress(FileNotFoundError):
+                manifest.with_suffix(".pin").unlink()
+        elif checkpoint not in self.pins(run):
+            with self.writing():  # against the sweep of tmp/
+                self.commit(manifest.with_suffix(".pin"), lambda descriptor: None)
+
+    def manifests(self) -> list[Path]:
+        """Return every manifest of the store, those in the trash too: what they name is needed."""
+        return [*self.root.glob("runs/*/*.json"), *self.root.glob("trash/*/*/*.json")]
+
+    def _stems(self, run: str, suffix: str) -> list[str]:
+        with suppress(FileNotFoundError):
+            found = [path for path in self.run(run).iterdir() if path.suffix == suffix]
+            return [path.stem for path in found if re.match(ID_PATTERN, path.stem)]
         return []
 
     def commit(self, path: Path, fill: Callable[[int], object]) -> None:
@@ -80,24 +111,32 @@ class Folder:
                 yield
 
     @contextmanager
-    def alone(self) -> Iterator[bool]:
-        """Hold the store against writers, and yield True; or yield False, at once, where somebody is writing."""
+    def alone(self, wait_seconds: float = 0.0) -> Iterator[bool]:
+        """Hold the store against writers, and yield True; or yield False where somebody is writing all the while."""
         try:
             lock = (self.root / "lock").open("a+b")
         except OSError:
             yield False  # a store that cannot be written, or is not there
             return
+        until = time.monotonic() + wait_seconds
         with lock:
-            yield _flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            while not (is_alone := _flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)) and time.monotonic() < until:
+                time.sleep(_LOOK_AGAIN_SECONDS)
+            yield is_alone
 
     def sweep(self) -> int:
         """Remove what interrupted writers left; return how many files. Does nothing while anybody writes."""
         with self.alone() as is_alone:
             return _remove_all(self.root / "tmp") if is_alone else 0
 
-    def is_named(self, digest: str) -> bool:
-        """Whether any manifest of the store names this digest."""
-        return any(digest.encode() in path.read_bytes() for path in self.root.glob("runs/*/*.json"))
+    def named(self, digests: Collection[str]) -> set[str]:
+        """Return those of `digests` that any manifest of the store names."""
+        wanted = {digest: digest.encode() for digest in digests}
+        found: set[str] = set()
+        for path in self.manifests() if wanted else ():
+            data = path.read_bytes()
+            found.update(digest for digest, text in wanted.items() if text in data)
+        return found
 
     @contextmanager
     def explained(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ must look like ids and digests, and every path is made from them, never taken fr
 
 from __future__ import annotations
 
+import re
 from math import prod
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ MAX_MANIFEST_BYTES = 64 * 2**20
 
 _HEAD, _MIDDLE, _TAIL = b'{"digest":"', b'","manifest":', b"}"
 _BODY_AT = len(_HEAD) + 64 + len(_MIDDLE)
+_DIGEST = re.compile(rb'"([0-9a-f]{64})"')
 
 Size = int
 
@@ -105,14 +107,31 @@ def decode(data: bytes, name: str) -> tuple[Manifest, str]:
     Raises:
         CheckpointDamaged: The bytes are not a whole manifest of a known format.
     """
-    digest, body = data[len(_HEAD) : len(_HEAD) + 64], data[_BODY_AT : -len(_TAIL)]
-    framed = data.startswith(_HEAD) and data[_BODY_AT - len(_MIDDLE) : _BODY_AT] == _MIDDLE and data.endswith(_TAIL)
-    if not framed or blake3(body).hexdigest().encode() != digest:
-        raise CheckpointDamaged(f"The manifest of checkpoint {name} is not what was written: its digest differs.")
+    body, digest = unwrap(data, name)
     try:
-        return Manifest.model_validate_json(body), digest.decode()
+        return Manifest.model_validate_json(body), digest
     except ValidationError as error:
         raise CheckpointDamaged(
             f"The manifest of checkpoint {name} cannot be read: {error.errors()[0]['msg']}.",
             hint="It may have been written by a newer keepbest: `pip install --upgrade keepbest`.",
         ) from error
+
+
+def names_in(data: bytes, name: str) -> set[str]:
+    """Return the digests in a manifest's file: of its packs and its network, and of its values besides.
+
+    Much cheaper than `decode`, for whoever asks what a store still needs.
+
+    Raises:
+        CheckpointDamaged: The bytes are not what was written.
+    """
+    return {digest.decode() for digest in _DIGEST.findall(unwrap(data, name)[0])}
+
+
+def unwrap(data: bytes, name: str) -> tuple[bytes, str]:
+    """Return the inner object of a manifest's file, as bytes, and its digest, which was checked."""
+    digest, body = data[len(_HEAD) : len(_HEAD) + 64], data[_BODY_AT : -len(_TAIL)]
+    framed = data.startswith(_HEAD) and data[_BODY_AT - len(_MIDDLE) : _BODY_AT] == _MIDDLE and data.endswith(_TAIL)
+    if not framed or blake3(body).hexdigest().encode() != digest:
+        raise CheckpointDamaged(f"The manifest of checkpoint {name} is not what was written: its digest differs.")
+    return body, digest.decode()

@@ -150,15 +150,18 @@ class Store:
         return data.decode()
 
     def drop(self, run: str, checkpoint: str) -> bool:
-        """Remove a checkpoint, and the packs that no other one needs; False where somebody is writing just now."""
+        """Remove a checkpoint, and what no other one needs, for good; False where that must wait.
+
+        It waits while somebody is writing, who may just have decided to share a pack. What is pinned stays.
+        """
         manifest, _ = self.read_manifest(run, checkpoint)
         with self.folder.alone() as is_alone, self.folder.explained():
-            if is_alone:
+            free = is_alone and checkpoint not in self.folder.pins(run)
+            if free:
                 self.folder.manifest(run, checkpoint).unlink()
-                for name in manifest.objects:
-                    if not self.folder.is_named(name):
-                        self.folder.content(name).unlink(missing_ok=True)
-        return is_alone
+                for name in manifest.objects - self.folder.named(manifest.objects):
+                    self.folder.content(name).unlink(missing_ok=True)
+        return free
 
     def sweep(self) -> int:
         """Remove what interrupted writers left; return how many files. Does nothing while anybody writes."""
