@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -14,13 +13,18 @@ import typer
 
 from keepbest.cli.children import python
 from keepbest.cli.failing import Exit
-from keepbest.cli.options import Folder, Port
+from keepbest.cli.options import DataFolder, Folder, Port
 from keepbest.cli.output import say, warn
 from keepbest.cli.stack import Stack
 from keepbest.settings import DEFAULT_PORT, child_environment, load
 
-Host = Annotated[str | None, typer.Option(help="Address to listen on; any but loopback lets the network in.")]
-Slots = Annotated[int | None, typer.Option(min=1, max=1000, help="Runs trained at the same time.")]
+Host = Annotated[
+    str | None,
+    typer.Option(envvar="KEEPBEST_HOST", help="Address to listen on; any but loopback lets the network in."),
+]
+Slots = Annotated[
+    int | None, typer.Option(envvar="KEEPBEST_WORKER_SLOTS", min=1, max=1000, help="Runs trained at the same time.")
+]
 
 
 class Signals:
@@ -46,11 +50,12 @@ def up(
     port: Port = None,
     host: Host = None,
     slots: Slots = None,
+    data_dir: DataFolder = None,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Start no worker here.")] = False,
 ) -> int:
     """Start tracker, scheduler and worker on this machine, on SQLite, and stay until Ctrl-C."""
     folder = dir or load().dir
-    stack = Stack(folder, port or DEFAULT_PORT, host or "127.0.0.1", slots, not no_worker, tell=warn)
+    stack = Stack(folder, port or DEFAULT_PORT, host or "127.0.0.1", slots, data_dir, not no_worker, tell=warn)
     signals = Signals()
     try:
         stack.start()
@@ -94,7 +99,7 @@ def worker(
     recipes_only: Annotated[
         bool, typer.Option("--recipes-only", help="Refuse runs that bring their own code.")
     ] = False,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder with data sets as IDX files.")] = None,
+    data_dir: DataFolder = None,
 ) -> None:
     """Start only a worker. Runs that bring their own code run it here, as this user."""
     become(

@@ -33,6 +33,7 @@ class Stack:
     port: int
     host: str = "127.0.0.1"
     slots: int | None = None
+    data: Path | None = None
     with_worker: bool = True
     tell: Tell = print
     children: Children = field(init=False)
@@ -100,6 +101,7 @@ class Stack:
             KEEPBEST_TOKEN=token,
             KEEPBEST_RUN_ID=None,
             KEEPBEST_WORKER_SLOTS=str(self.slots) if self.slots else None,
+            KEEPBEST_DATA=str(self.data.expanduser().absolute()) if self.data else None,
             PYTHONUNBUFFERED="1",
         )
         log = self.folder / "logs" / f"{name}.log"

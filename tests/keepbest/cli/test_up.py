@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def start(processes: Processes, folder: Path, port: int, *options: str, where: Path | None = None) -> Process:
-    command = ("up", "--dir", str(folder), "--port", str(port), *options)
-    return processes.python("keepbest.cli.main", *command, folder=where or ROOT, PYTHONPATH=str(ROOT))
+    """The folder as an option, the port from the environment: `up` once took the default port in spite of it."""
+    command = ("up", "--dir", str(folder), *options)
+    variables = {"KEEPBEST_PORT": str(port), "PYTHONPATH": str(ROOT)}
+    return processes.start(sys.executable, "-m", "keepbest.cli.main", *command, folder=where or ROOT, **variables)
 
 
 def children_of(process: Process) -> list[int]:
