@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from keepbest.errors import PolicyError
@@ -74,7 +74,7 @@ class Decision:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, named as in the API."""
-        return {**asdict(self), "reason": _text(self.reason), "verdicts": [_verdict_json(v) for v in self.verdicts]}
+        return {**_plain(self), "verdicts": [_plain(verdict) for verdict in self.verdicts]}
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Decision:
@@ -92,12 +92,10 @@ def is_better(value: float | None, than: float | None, mode: Mode) -> bool:
     return value > than if mode == "max" else value < than
 
 
-def _verdict_json(verdict: Verdict) -> dict[str, Any]:
-    return {**asdict(verdict), "reason": _text(verdict.reason)}
-
-
-def _text(reason: StopReason | None) -> str | None:
-    return None if reason is None else reason.value
+def _plain(said: Verdict | Decision) -> dict[str, Any]:
+    """Return the fields as they are; `asdict` would copy each value, which a replay of many looks feels."""
+    plain = {name: getattr(said, name) for name in said.__slots__}
+    return {**plain, "reason": None if said.reason is None else said.reason.value}
 
 
 def _reason(text: str | None) -> StopReason | None:

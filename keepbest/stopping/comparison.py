@@ -1,0 +1,178 @@
+"""Policies compared over runs: what each would have saved and lost, and which one to take.
+
+A censored outcome (the policy would have gone on past the record) saves nothing and, as far as the record goes, loses
+nothing. A policy that was chosen on the runs it is scored on looks too good, so the choice is also tried on runs that
+it has not seen: on each run in turn, chosen on all the others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from keepbest.stopping.replay import Outcome, Status
+
+#: Of these shares of runs the loss is looked at: one bad run in ten is borne, two are not.
+BORNE = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """One policy over several runs. `lost` is the 90th percentile (an actual run's), infinite where nothing was kept.
+
+    The medians and `lost` are None where no outcome is known.
+    """
+
+    runs: int
+    stopped: int
+    censored: int
+    inconclusive: int
+    kept_best: int
+    steps_saved: float | None
+    share_saved: float | None
+    seconds_saved: float | None
+    lost: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommendation:
+    """Which policy to take, by its place in the list (None: none of them), and why. `held_out` is the honest check."""
+
+    place: int | None
+    message: str
+    held_out: Summary | None = None
+
+
+def summarize(outcomes: Sequence[Outcome]) -> Summary:
+    """Return one policy's row of the table."""
+    known = [outcome for outcome in outcomes if outcome.status is not Status.INCONCLUSIVE]
+    seconds = [outcome.seconds_saved for outcome in known if outcome.seconds_saved is not None]
+    return Summary(
+        runs=len(outcomes),
+        stopped=sum(outcome.status is Status.STOPPED for outcome in known),
+        censored=sum(outcome.status is Status.CENSORED for outcome in known),
+        inconclusive=len(outcomes) - len(known),
+        kept_best=sum(outcome.keeps_best for outcome in known),
+        steps_saved=_median(outcome.steps_saved or 0 for outcome in known),
+        share_saved=_median(outcome.share_saved or 0.0 for outcome in known),
+        seconds_saved=_median(seconds),
+        lost=find_percentile([_lost(outcome) for outcome in known], BORNE),
+    )
+
+
+def find_percentile(values: Sequence[float], share: float) -> float | None:
+    """Return the smallest value that at least this share of all values do not exceed; None of no values."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else None
+
+
+def find_front(summaries: Sequence[Summary]) -> set[int]:
+    """Return the places of the Pareto front: no other policy saves as much and loses less, or saves more and no less.
+
+    Of policies that save and lose the same all are on it.
+    """
+    points = {
+        place: (row.share_saved, -row.lost)
+        for place, row in enumerate(summaries)
+        if row.share_saved is not None and row.lost is not None
+    }
+    return {place for place, point in points.items() if not any(_beats(other, point) for other in points.values())}
+
+
+def recommend(labels: Sequence[str], table: Sequence[Sequence[Outcome]], tolerate: float = 0.0) -> Recommendation:
+    """Choose a policy: of those whose loss stays within `tolerate`, the one that saves most.
+
+    `table` holds for each policy its outcomes, one a run, all in the same order.
+    """
+    rows = [summarize(outcomes) for outcomes in table]
+    place = choose(rows, tolerate)
+    if place is None:
+        return Recommendation(place=None, message="No policy can be replayed on these runs.")
+    row, label = rows[place], labels[place]
+    if not _is_within(row, tolerate):
+        return Recommendation(place=None, message=_say_all_lose(label, row))
+    if not row.share_saved:
+        return Recommendation(place=None, message=_say_none_saves(tolerate))
+    held_out = hold_out(table, tolerate)
+    return Recommendation(place=place, message=_say_take(label, row, tolerate, held_out), held_out=held_out)
+
+
+def choose(rows: Sequence[Summary], tolerate: float) -> int | None:
+    """Return the place of the best row: first by loss within `tolerate`, then by what it saves; None of no rows."""
+    known = [place for place, row in enumerate(rows) if row.lost is not None]
+    return min(known, key=lambda place: (*_rank(rows[place], tolerate), place), default=None)
+
+
+def hold_out(table: Sequence[Sequence[Outcome]], tolerate: float) -> Summary | None:
+    """Return how the choice does on runs it was not made on, each run left out in turn; None of fewer than two."""
+    runs = len(table[0]) if table else 0
+    if runs < 2:
+        return None
+    tried = []
+    for left_out in range(runs):
+        rest = [summarize([*outcomes[:left_out], *outcomes[left_out + 1 :]]) for outcomes in table]
+        place = choose(rest, tolerate)
+        if place is not None:
+            tried.append(table[place][left_out])
+    return summarize(tried)
+
+
+def _rank(row: Summary, tolerate: float) -> tuple[float, float, float]:
+    lost = row.lost or 0.0
+    return (0.0 if _is_within(row, tolerate) else lost, -(row.share_saved or 0.0), -row.kept_best)
+
+
+def _is_within(row: Summary, tolerate: float) -> bool:
+    return (row.lost or 0.0) <= tolerate * (1 + 1e-9)
+
+
+def _beats(other: tuple[float, float], point: tuple[float, float]) -> bool:
+    return other != point and other[0] >= point[0] and other[1] >= point[1]
+
+
+def _lost(outcome: Outcome) -> float:
+    if outcome.status is Status.CENSORED:
+        return 0.0
+    return math.inf if outcome.value_lost is None else outcome.value_lost
+
+
+def _median(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return median(found) if found else None
+
+
+def _say_take(label: str, row: Summary, tolerate: float, held_out: Summary | None) -> str:
+    known = row.stopped + row.censored
+    kept = "the same best" + (f" in {row.kept_best} of {known} runs" if known > 1 else "")
+    if row.kept_best < known and tolerate:
+        kept += f" (and lost at most {tolerate:g} in nine of ten)"
+    said = f"{label} would have kept {kept} and saved {_percent(row.share_saved)} of the steps."
+    if row.censored:
+        said += f" In {row.censored} it would not have stopped by the end of the record."
+    return f"{said} {_say_held_out(held_out)}"
+
+
+def _say_held_out(held_out: Summary | None) -> str:
+    if held_out is None:
+        return "That is one run, and the choice was made on it: replay more runs before you trust it."
+    known = held_out.stopped + held_out.censored
+    kept = f"the best in {held_out.kept_best} of {known}"
+    return f"Chosen on the others and tried on each run in turn: {kept}, {_percent(held_out.share_saved)} saved."
+
+
+def _say_all_lose(label: str, row: Summary) -> str:
+    known = row.stopped + row.censored
+    often = f"in {known - row.kept_best} of {known} runs" if known > 1 else "here"
+    lost = f"up to {row.lost:.4g}" if row.lost is not None and math.isfinite(row.lost) else "all of it"
+    saved = f"it saves {_percent(row.share_saved)} of the steps and loses value {often}, {lost}"
+    return f"None of these keeps the best. {label} comes nearest: {saved}."
+
+
+def _say_none_saves(tolerate: float) -> str:
+    within = f"lose at most {tolerate:g}" if tolerate else "keep the best"
+    return f"Those of these that {within} save no steps: what the runs were stopped by is as good."
+
+
+def _percent(share: float | None) -> str:
+    return f"{100 * (share or 0.0):.0f} %"

@@ -1,0 +1,233 @@
+"""What if: a policy run over the looks that a run recorded.
+
+Only a policy that stops can be replayed: one that changes training (a lower learning rate, a roll back) would have
+changed the looks. A policy can act only where the run looked, and what it would have done past the end of the record
+is not known: such an outcome is `censored`, and its cost at least the run's own.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+from keepbest.selection import find_best
+from keepbest.status import StopReason
+from keepbest.stopping.compose import AnyOf
+from keepbest.stopping.guards import MaxSteps
+from keepbest.stopping.look import Decision, Look, Mode
+from keepbest.stopping.noise import standard_error
+from keepbest.stopping.policy import Policy
+
+#: A share of n examples is k / n; measured in float32 it may be off by this much.
+_SHARE_TOLERANCE = 1e-6
+
+
+class Status(StrEnum):
+    STOPPED = "stopped"
+    CENSORED = "censored"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What one run left behind: the looks of its living path in order of step, and where its training ended.
+
+    `budget` is the step that no policy would have passed; `checkpoints` the steps that can still be restored, None
+    where that is not known.
+    """
+
+    looks: Sequence[Look]
+    mode: Mode
+    end_step: int = 0
+    budget: int | None = None
+    checkpoints: frozenset[int] | None = None
+
+    @cached_property
+    def measured(self) -> list[Look]:
+        """The looks that have a value."""
+        return [look for look in self.looks if look.value is not None]
+
+    @cached_property
+    def end(self) -> int:
+        """The last step that was trained, as far as is known."""
+        return max([self.end_step, *(look.step for look in self.looks)])
+
+    @cached_property
+    def best(self) -> Look | None:
+        return find_best(self.looks, self.mode)
+
+    @cached_property
+    def is_share(self) -> bool:
+        """Whether every value is a share of its n examples, as accuracy is."""
+        return bool(self.measured) and all(_is_share(look) for look in self.measured)
+
+    def find_seconds(self, step: int) -> float | None:
+        """Return the training time at `step`, by straight lines between looks; None where no look knows it."""
+        known = [(0, 0.0), *((look.step, look.seconds) for look in self.looks if look.seconds is not None)]
+        if len(known) == 1:
+            return None
+        place = bisect_right(known, step, key=lambda one: one[0])
+        if place == len(known):
+            return known[-1][1]
+        (before, began), (after, ended) = known[place - 1], known[place]
+        return began + (ended - began) * (step - before) / (after - before)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a policy would have done with one run.
+
+    Steps and seconds saved count from the end of the run's own training. `value_lost` is how much worse the kept look
+    is than the best in the record, never negative; `examples_lost` and `standard_errors_lost` say the same of values
+    that are a share of n examples. Where the outcome is not `stopped` they are not known.
+    """
+
+    status: Status
+    message: str
+    stop_step: int | None = None
+    reason: StopReason | None = None
+    best_step: int | None = None
+    best_value: float | None = None
+    steps_saved: int | None = None
+    share_saved: float | None = None
+    seconds_saved: float | None = None
+    value_lost: float | None = None
+    examples_lost: int | None = None
+    standard_errors_lost: float | None = None
+    has_checkpoint: bool | None = None
+    nearest_checkpoint: int | None = None
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether nothing is lost, as far as the record goes."""
+        return self.value_lost == 0 or self.status is Status.CENSORED
+
+
+@dataclass
+class _Course:
+    """A policy on its way through a record."""
+
+    policy: Policy
+    lacking: set[str] = field(default_factory=set)
+    decision: Decision | None = None
+
+    def follow(self, record: Record) -> None:
+        state = self.policy.start()
+        for look in _with_silence(record):
+            if look.value is not None:
+                self.lacking |= self.policy.lacks(look)
+            state, self.decision = self.policy.observe(state, look)
+            if self.decision.stop:
+                return
+
+
+def replay(policy: Policy, record: Record) -> Outcome:
+    """Return what `policy` would have done with the run; the policy's mode is the record's."""
+    if not record.measured:
+        return Outcome(status=Status.INCONCLUSIVE, message="The run recorded no look.")
+    course = _Course(_within(policy, record))
+    course.follow(record)
+    if course.lacking:
+        words = ", ".join(_WORDS[name] for name in sorted(course.lacking))
+        return Outcome(status=Status.INCONCLUSIVE, message=f"It needs {words} at each look, which was not recorded.")
+    decision = course.decision
+    if decision is None or not decision.stop:
+        return _censored(record, decision)
+    return _stopped(record, decision)
+
+
+_WORDS = {"train": "the training loss", "n": "the number of examples", "seconds": "the training time"}
+
+
+def _within(policy: Policy, record: Record) -> Policy:
+    if record.budget is None:
+        return policy
+    return AnyOf(mode=policy.mode, policies=(policy, MaxSteps(mode=policy.mode, steps=record.budget)))
+
+
+def _with_silence(record: Record) -> Iterable[Look]:
+    """Yield the measured looks, then the silence up to where training ended."""
+    yield from record.measured
+    if record.end > record.measured[-1].step:
+        yield Look(record.end)
+
+
+def _censored(record: Record, decision: Decision | None) -> Outcome:
+    best = decision.best_step if decision else None
+    return Outcome(
+        status=Status.CENSORED,
+        message=f"It would not have stopped by step {record.end:,}, where the record ends.",
+        best_step=best,
+        best_value=decision.best_value if decision else None,
+        has_checkpoint=_has_checkpoint(record, best),
+        nearest_checkpoint=_nearest(record, best),
+    )
+
+
+def _stopped(record: Record, decision: Decision) -> Outcome:
+    stop, best = decision.at_step, decision.best_step
+    saved = max(0, record.end - stop)
+    lost = _value_lost(record, decision.best_value)
+    return Outcome(
+        status=Status.STOPPED,
+        message=decision.message,
+        stop_step=stop,
+        reason=decision.reason,
+        best_step=best,
+        best_value=decision.best_value,
+        steps_saved=saved,
+        share_saved=saved / record.end if record.end else 0.0,
+        seconds_saved=_seconds_saved(record, stop),
+        value_lost=lost,
+        examples_lost=_examples_lost(record, lost),
+        standard_errors_lost=_standard_errors_lost(record, lost),
+        has_checkpoint=_has_checkpoint(record, best),
+        nearest_checkpoint=_nearest(record, best),
+    )
+
+
+def _seconds_saved(record: Record, stop: int) -> float | None:
+    whole, used = record.find_seconds(record.end), record.find_seconds(stop)
+    return None if whole is None or used is None else max(0.0, whole - used)
+
+
+def _value_lost(record: Record, value: float | None) -> float | None:
+    """Return how far the kept value lies behind the best in the record; None where nothing was kept but there was."""
+    if record.best is None or record.best.value is None:
+        return 0.0
+    return None if value is None else abs(record.best.value - value)
+
+
+def _examples_lost(record: Record, lost: float | None) -> int | None:
+    if lost is None or record.best is None or not record.is_share:
+        return None
+    return round(lost * (record.best.n or 0))
+
+
+def _standard_errors_lost(record: Record, lost: float | None) -> float | None:
+    if lost is None or record.best is None or record.best.value is None or not record.is_share:
+        return None
+    error = standard_error(record.best.value, record.best.n)
+    return lost / error if error else None
+
+
+def _is_share(look: Look) -> bool:
+    if look.value is None or not look.n or not math.isfinite(look.value):
+        return look.value is not None and bool(look.n)  # NaN says nothing either way
+    count = look.value * look.n
+    return 0 <= look.value <= 1 and abs(count - round(count)) <= min(0.25, look.n * _SHARE_TOLERANCE)
+
+
+def _has_checkpoint(record: Record, step: int | None) -> bool | None:
+    return None if record.checkpoints is None or step is None else step in record.checkpoints
+
+
+def _nearest(record: Record, step: int | None) -> int | None:
+    """Return the step nearest to `step` that can still be restored, of two the earlier."""
+    if not record.checkpoints or step is None:
+        return None
+    return min(record.checkpoints, key=lambda kept: (abs(kept - step), kept))

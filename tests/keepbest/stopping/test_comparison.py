@@ -1,0 +1,127 @@
+"""Policies over runs: the table, the front, the choice and its honest check."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from keepbest.stopping import Patience
+from keepbest.stopping.comparison import Summary, choose, find_front, find_percentile, hold_out, recommend, summarize
+from keepbest.stopping.replay import Outcome, Status, replay
+from tests.keepbest.stopping.test_replay import SEED
+
+UNKNOWN = Outcome(status=Status.INCONCLUSIVE, message="")
+ENDLESS = Outcome(status=Status.CENSORED, message="")
+
+
+def stopped(share: float, lost: float | None = 0.0) -> Outcome:
+    return Outcome(
+        status=Status.STOPPED, message="", steps_saved=round(1000 * share), share_saved=share, value_lost=lost
+    )
+
+
+def row(share: float | None, lost: float | None, kept: int = 0) -> Summary:
+    counts = {"runs": 1, "stopped": 1, "censored": 0, "inconclusive": 0, "kept_best": kept}
+    return Summary(**counts, steps_saved=0, share_saved=share, seconds_saved=None, lost=lost)
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "found"),
+    [
+        ([], 0.9, None),
+        ([3.0], 0.9, 3.0),
+        (list(range(10)), 0.9, 8),  # one bad run of ten is borne
+        (list(range(9)), 0.9, 8),
+        (list(range(20)), 0.9, 17),
+        ([1.0, math.inf], 0.5, 1.0),
+    ],
+)
+def test_percentiles_are_actual_runs(values: list[float], share: float, found: float | None) -> None:
+    assert find_percentile(values, share) == found
+
+
+def test_a_summary_counts_the_censored_as_neither_saved_nor_lost() -> None:
+    found = summarize([stopped(0.4, 0.01), stopped(0.2), ENDLESS, UNKNOWN])
+    assert (found.runs, found.stopped, found.censored, found.inconclusive, found.kept_best) == (4, 2, 1, 1, 2)
+    assert (found.share_saved, found.steps_saved, found.lost, found.seconds_saved) == (0.2, 200, 0.01, None)
+
+
+def test_a_summary_of_nothing_known() -> None:
+    found = summarize([UNKNOWN])
+    assert (found.share_saved, found.lost, found.kept_best) == (None, None, 0)
+
+
+def test_nothing_kept_is_an_infinite_loss() -> None:
+    assert summarize([stopped(0.9, None)]).lost == math.inf
+
+
+@pytest.mark.parametrize(
+    ("points", "front"),
+    [
+        ([(0.6, 0.7), (0.4, 0.6), (0.05, 0.0), (0.03, 0.0), (0.4, 0.7)], {0, 1, 2}),
+        ([(0.5, 0.0), (0.5, 0.0)], {0, 1}),
+        ([(None, None), (0.1, 0.3)], {1}),
+        ([], set()),
+    ],
+)
+def test_the_front(points: list[tuple[float | None, float | None]], front: set[int]) -> None:
+    assert find_front([row(*point) for point in points]) == front
+
+
+@pytest.mark.parametrize(
+    ("rows", "tolerate", "place"),
+    [
+        ([row(0.6, 0.7), row(0.05, 0.0), row(0.03, 0.0)], 0.0, 1),
+        ([row(0.6, 0.7), row(0.05, 0.0)], 0.7, 0),
+        ([row(0.6, 0.7), row(0.5, 0.3)], 0.0, 1),  # none within: the least lost
+        ([row(0.3, 0.0, kept=8), row(0.3, 0.0, kept=9)], 0.0, 1),
+        ([row(0.3, 0.0), row(0.3, 0.0)], 0.0, 0),
+        ([row(None, None)], 0.0, None),
+        ([], 0.0, None),
+    ],
+)
+def test_the_choice(rows: list[Summary], tolerate: float, place: int | None) -> None:
+    assert choose(rows, tolerate) == place
+
+
+def test_a_choice_that_only_fits_its_own_runs_is_found_out() -> None:
+    """Each policy is perfect on all runs but its own; chosen without a run, it is the one that fails there."""
+    runs = range(3)
+    table = [[stopped(0.5, 0.1) if run == policy else stopped(0.5) for run in runs] for policy in runs]
+    found = hold_out(table, 0.0)
+    assert found is not None
+    assert (found.runs, found.kept_best) == (3, 0)
+    assert hold_out([[stopped(0.5)]], 0.0) is None
+
+
+def test_the_tutorials_answer() -> None:
+    """Is 1000 enough? 700 gives the same model 300 steps sooner, 600 costs 0.6 points."""
+    steps = (200, 600, 700, 1000, 2000)
+    table = [[replay(Patience(mode="max", steps=patience), SEED)] for patience in steps]
+    found = recommend([f"{patience}steps" for patience in steps], table)
+    assert found.place == 2
+    assert found.message.startswith(
+        "700steps would have kept the same best and saved 5 % of the steps. That is one run"
+    )
+    generous = recommend([f"{patience}steps" for patience in steps], table, tolerate=0.006)
+    assert generous.place == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "place", "says"),
+    [
+        ([[stopped(0.31)] * 9 + [stopped(0.5, 0.2)]], 0, "the same best in 9 of 10 runs and saved 31 % of the steps."),
+        ([[stopped(0.3)] * 2 + [ENDLESS]], 0, "In 1 it would not have stopped by the end of the record."),
+        ([[stopped(0.3)] * 2], 0, "tried on each run in turn: the best in 2 of 2, 30 % saved."),
+        ([[stopped(0.3, 0.1), stopped(0.3)]], None, "None of these keeps the best. a comes nearest"),
+        ([[stopped(0.3, None)]], None, "loses value here, all of it"),
+        ([[ENDLESS, ENDLESS]], None, "save no steps"),
+        ([[UNKNOWN]], None, "No policy can be replayed"),
+        ([], None, "No policy can be replayed"),
+    ],
+)
+def test_the_recommendation_gives_its_reason(table: list[list[Outcome]], place: int | None, says: str) -> None:
+    found = recommend(["a"], table)
+    assert found.place == place
+    assert says in found.message

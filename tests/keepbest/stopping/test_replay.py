@@ -1,0 +1,180 @@
+"""What a policy would have done with a recorded run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepbest.status import StopReason
+from keepbest.stopping import (
+    CheckFinite,
+    Look,
+    MaxSeconds,
+    MaxSteps,
+    NoiseAware,
+    Patience,
+    Policy,
+    ProgressQuotient,
+    StoppingThreshold,
+)
+from keepbest.stopping.replay import Record, Status, replay
+from tests.keepbest.stopping.seed_record import LOOKS
+from tests.keepbest.stopping.test_laws import policies, records
+
+#: The tutorial's run as its own loop left it: stopped at 5801 with ten seconds a hundred steps.
+SEED = Record(
+    looks=[replace(look, value=round((look.value or 0) / 100, 3), seconds=look.step / 10) for look in LOOKS],
+    mode="max",
+    end_step=5801,
+    budget=10_000,
+    checkpoints=frozenset({2500, 4800, 5800}),
+)
+
+
+@pytest.mark.parametrize(
+    ("patience", "stop", "best", "value", "saved", "images"),
+    [
+        (200, 2101, 1900, 0.981, 3700, 35),
+        (300, 2201, 1900, 0.981, 3600, 35),
+        (500, 2401, 1900, 0.981, 3400, 35),
+        (600, 3101, 2500, 0.982, 2700, 30),
+        (700, 5501, 4800, 0.988, 300, 0),
+        (800, 5601, 4800, 0.988, 200, 0),
+        (900, 5701, 4800, 0.988, 100, 0),
+        (1000, 5801, 4800, 0.988, 0, 0),
+    ],
+)
+def test_the_tutorials_exercise_is_1000_enough(
+    patience: int, stop: int, best: int, value: float, saved: int, images: int
+) -> None:
+    found = replay(Patience(mode="max", steps=patience), SEED)
+    assert (found.status, found.reason) == (Status.STOPPED, StopReason.PATIENCE)
+    assert (found.stop_step, found.best_step, found.best_value) == (stop, best, value)
+    assert (found.steps_saved, found.examples_lost) == (saved, images)
+    assert found.value_lost == pytest.approx(images / 5000)
+    assert found.keeps_best == (images == 0)
+
+
+def test_what_goes_on_past_the_record_is_censored() -> None:
+    found = replay(Patience(mode="max", steps=1001), SEED)
+    assert (found.status, found.stop_step, found.steps_saved, found.value_lost) == (Status.CENSORED, None, None, None)
+    assert (found.best_step, found.has_checkpoint) == (4800, True)
+
+
+def test_a_budget_that_the_run_used_up_ends_every_policy() -> None:
+    found = replay(Patience(mode="max", checks=500), replace(SEED, budget=5801))
+    assert (found.status, found.stop_step, found.reason) == (Status.STOPPED, 5801, StopReason.MAX_STEPS)
+    assert (found.steps_saved, found.value_lost) == (0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("patience", "has", "nearest"), [(200, False, 2500), (600, True, 2500), (1000, True, 4800), (5000, True, 4800)]
+)
+def test_whether_its_checkpoint_can_be_restored(patience: int, has: bool, nearest: int) -> None:
+    found = replay(Patience(mode="max", steps=patience), SEED)
+    assert (found.has_checkpoint, found.nearest_checkpoint) == (has, nearest)
+
+
+def test_where_checkpoints_are_not_known_or_all_gone() -> None:
+    policy = Patience(mode="max", steps=600)
+    assert replay(policy, replace(SEED, checkpoints=None)).has_checkpoint is None
+    gone = replay(policy, replace(SEED, checkpoints=frozenset()))
+    assert (gone.has_checkpoint, gone.nearest_checkpoint) == (False, None)
+
+
+def test_seconds_between_looks_are_on_a_straight_line() -> None:
+    assert SEED.find_seconds(2150) == 215.0
+    assert SEED.find_seconds(50) == 5.0
+    assert SEED.find_seconds(9999) == 580.0
+    assert replay(Patience(mode="max", steps=600), SEED).seconds_saved == pytest.approx(580.0 - 310.1)
+    without = replace(SEED, looks=[replace(look, seconds=None) for look in SEED.looks])
+    assert replay(Patience(mode="max", steps=600), without).seconds_saved is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "lacks"),
+    [
+        (ProgressQuotient(mode="max"), "the training loss"),
+        (NoiseAware(mode="max"), "the number of examples"),
+        (MaxSeconds(mode="max", seconds=9), "the training time"),
+    ],
+)
+def test_what_was_not_recorded_makes_it_inconclusive(policy: Policy, lacks: str) -> None:
+    bare = replace(SEED, looks=[Look(look.step, look.value) for look in SEED.looks])
+    found = replay(policy, bare)
+    assert (found.status, lacks in found.message) == (Status.INCONCLUSIVE, True)
+
+
+def test_what_is_missing_after_the_stop_does_not_matter() -> None:
+    late = [replace(look, n=None if look.step > 2900 else look.n) for look in SEED.looks]
+    assert replay(NoiseAware(mode="max"), replace(SEED, looks=late)).stop_step == 2900
+
+
+@pytest.mark.parametrize("looks", [[], [Look(100)]])
+def test_a_run_without_looks_says_nothing(looks: list[Look]) -> None:
+    assert replay(Patience(mode="max"), Record(looks=looks, mode="max")).status is Status.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("values", "n", "share"),
+    [
+        ([0.5, 0.25], 4, True),
+        ([0.5, math.nan], 4, True),
+        ([0.5, 0.3], 4, False),
+        ([0.5, 1.25], 4, False),
+        ([0.5], None, False),
+        ([0.9833333492279053], 360, True),  # 354 of 360, as float32 has it
+    ],
+)
+def test_examples_are_counted_only_of_shares(values: list[float], n: int | None, share: bool) -> None:
+    looks = [Look(i, value, n=n) for i, value in enumerate(values, start=1)]
+    assert Record(looks=looks, mode="max").is_share is share
+
+
+def test_a_loss_has_no_examples() -> None:
+    losses = Record(looks=[Look(1, 0.7123, n=10), Look(2, 0.8, n=10), Look(3, 0.4321, n=10)], mode="min")
+    found = replay(Patience(mode="min", checks=1), losses)
+    assert found.value_lost == pytest.approx(0.2802)
+    assert (found.examples_lost, found.standard_errors_lost) == (None, None)
+
+
+def test_nothing_kept_of_a_run_that_had_something() -> None:
+    record = Record(looks=[Look(1, math.nan), Look(2, 0.5)], mode="max")
+    found = replay(CheckFinite(mode="max"), record)
+    assert (found.stop_step, found.best_step, found.value_lost, found.keeps_best) == (1, None, None, False)
+
+
+def test_lost_in_standard_errors() -> None:
+    found = replay(StoppingThreshold(mode="max", threshold=0.984), SEED)
+    assert (found.stop_step, found.examples_lost) == (3600, 15)
+    assert found.standard_errors_lost == pytest.approx(0.003 / 0.00153987, rel=1e-4)
+
+
+def test_silence_after_the_last_look_counts() -> None:
+    record = Record(looks=[Look(100, 0.5)], mode="max", end_step=150)
+    assert replay(MaxSteps(mode="max", steps=140), record).stop_step == 140
+    assert replay(MaxSteps(mode="max", steps=160), record).status is Status.CENSORED
+
+
+@given(policies(), records())
+def test_a_replay_decides_as_the_trainer_did(policy: Policy, looks: list[Look]) -> None:
+    state, decision = policy.start(), None
+    measured = [look for look in looks if look.value is not None]
+    for look in measured:
+        state, decision = policy.observe(state, look)
+    found = replay(policy, Record(looks=measured, mode=policy.mode))
+    if found.status is not Status.INCONCLUSIVE:
+        assert decision is not None
+        assert (found.stop_step, found.best_step) == (decision.at_step if decision.stop else None, decision.best_step)
+
+
+@given(policies(), records(), st.integers(0, 100))
+def test_nothing_is_saved_or_lost_below_zero(policy: Policy, looks: list[Look], budget: int) -> None:
+    found = replay(policy, Record(looks=looks, mode=policy.mode, budget=budget + 1))
+    assert (found.steps_saved or 0) >= 0
+    assert (found.value_lost or 0) >= 0
+    assert (found.status is Status.STOPPED) == (found.stop_step is not None)
