@@ -31,6 +31,7 @@ from keepbest.contract.checkpoints import Checkpoint, CheckpointList, Checkpoint
 from keepbest.contract.commands import Command, CommandList, CommandRequest
 from keepbest.contract.events import Event, EventPage, Health
 from keepbest.contract.looks import Curve, LogPage, LookPage, MetricList
+from keepbest.contract.replays import Replay, ReplayRequest
 from keepbest.contract.runs import (
     Project,
     ProjectPage,
@@ -191,6 +192,10 @@ class Client:
     def looks(self, run: str, *, after: int = 0, limit: int | None = None) -> LookPage:
         """Looks after the one with this `seq`, in the order in which they were taken."""
         return self._get(LookPage, path_of("runs", run, "looks"), {"after": after, "limit": limit})
+
+    def replay(self, request: ReplayRequest) -> Replay:
+        """What other policies would have done with recorded runs."""
+        return self._send(Replay, "POST", path_of("replays"), request, repeatable=True)
 
     def metrics(self, run: str) -> MetricList:
         return self._get(MetricList, path_of("runs", run, "metrics"))

@@ -14,7 +14,9 @@ from statistics import median
 
 from keepbest.stopping.replay import Outcome, Status
 
-#: Of these shares of runs the loss is looked at: one bad run in ten is borne, two are not.
+#: What is tried where nobody asks for anything else: patience from very short to very long.
+CANDIDATES = tuple(f"patience(checks={checks})" for checks in (2, 3, 5, 7, 10, 15, 20, 30, 50))
+#: The loss that this share of the runs does not exceed is what counts: one bad run in ten is borne.
 BORNE = 0.9
 
 

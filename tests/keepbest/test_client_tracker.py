@@ -14,6 +14,7 @@ from keepbest.contract.access import TokenRequest, UserPatch, UserRequest
 from keepbest.contract.checkpoints import Receipt
 from keepbest.contract.commands import StopRequest
 from keepbest.contract.events import Event
+from keepbest.contract.replays import ReplayRequest
 from keepbest.contract.runs import CodeSource, ProjectRequest, RecipeSource, Run, RunPatch, RunRequest
 from keepbest.errors import Conflict, InvalidInput, LeaseLost, NotAllowed, NotAuthenticated, NotFound
 from keepbest.status import CommandState, Role, RunState
@@ -72,6 +73,15 @@ def test_a_link_becomes_a_token_once(client: Client, live: Live) -> None:
             nobody.exchange_code(code, TokenRequest(name="by link"))
     with Client(live.url, made.secret) as someone:
         assert someone.me().user == "ada"
+
+
+def test_replays(client: Client, worker: FakeWorker) -> None:
+    run = submit(client)
+    worker.claim()
+    for step, value in ((100, 0.5), (200, 0.75), (300, 0.5)):
+        worker.look(step, value)
+    found = client.replay(ReplayRequest(runs=[run.id], stoppers=["patience(1)"]))
+    assert (found.policies[0].outcomes[0].stop_step, found.recommended) == (300, None)
 
 
 def test_projects(client: Client) -> None:

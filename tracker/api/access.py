@@ -62,6 +62,7 @@ ACCESS: dict[str, Access] = {
     "commands.list_commands": READ_OR_WORK,
     "commands.request_command": WRITE,
     "looks.list_looks": READ_OR_WORK,
+    "replays.replay_runs": READ,
     "metrics.list_metrics": READ_OR_WORK,
     "metrics.show_curve": READ_OR_WORK,
     "logs.list_logs": READ_OR_WORK,

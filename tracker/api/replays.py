@@ -1,0 +1,141 @@
+"""Replays: what other policies would have done with recorded runs. Reads looks, computes, keeps nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint
+
+from keepbest.contract.policies import PolicySpec
+from keepbest.contract.replays import (
+    MAX_RUNS,
+    LeftOut,
+    Replay,
+    ReplayedPolicy,
+    ReplayedRun,
+    ReplayOutcome,
+    ReplayRequest,
+    ReplaySummary,
+)
+from keepbest.contract.runs import Run
+from keepbest.errors import InvalidInput, TooLarge
+from keepbest.stopping import build, parse
+from keepbest.stopping.comparison import CANDIDATES, Recommendation, find_front, recommend, summarize
+from keepbest.stopping.replay import Outcome, Record, replay
+from tracker import db
+from tracker.api.envelope import service, speaks
+from tracker.store import records
+from tracker.store.records import RunRecord
+
+blueprint = Blueprint("replays", __name__)
+
+#: Looks times policies in one request: some seconds of one core.
+MAX_JUDGED = 200_000
+
+Spec = dict[str, Any]
+
+
+@blueprint.post("/replays")
+@speaks(Replay, body=ReplayRequest, transact=False)
+def replay_runs(body: ReplayRequest) -> Replay:
+    """Say what other policies would have done with recorded runs, or with the newest of a project; trains nothing."""
+    stoppers = body.stoppers or list(CANDIDATES)
+    specs = [_parse(text, place) for place, text in enumerate(stoppers)]
+    with db.read(service().engine) as conn:
+        found = records.find_runs(conn, body.runs, body.project, MAX_RUNS)
+        _check_size(found, len(specs))
+        known = records.read_records(conn, found)
+    kept, left_out = _comparable(known)
+    table = [[replay(build(spec, record.mode), record) for _, record in kept] for spec in specs]
+    advice = recommend(stoppers, table if kept else [], body.tolerate)
+    return _answer(kept, left_out, _show_policies(stoppers, specs, table), advice)
+
+
+def _parse(text: str, place: int) -> Spec:
+    try:
+        return parse(text)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, field=f"stoppers.{place}", hint=error.hint) from None
+
+
+def _check_size(found: Sequence[Run], policies: int) -> None:
+    if not found:
+        raise InvalidInput("There is no run to replay.", field="runs", hint="Name runs, or a project that has some.")
+    judged = policies * sum(run.looks for run in found)
+    if judged > MAX_JUDGED:
+        raise TooLarge(
+            f"{policies} policies over the looks of {len(found)} runs: {judged:,} decisions; {MAX_JUDGED:,} at most.",
+            field="runs",
+            hint="Ask for fewer runs or fewer policies at a time.",
+        )
+
+
+def _comparable(known: Sequence[RunRecord]) -> tuple[list[tuple[Run, Record]], list[LeftOut]]:
+    """Return the runs that watch the same metric in the same mode, the most common one, and the others."""
+    looked = [(one.run, one.record) for one in known if one.record is not None and one.record.measured]
+    common = Counter(_metric(run) for run, _ in looked).most_common(1)
+    kept = [(run, record) for run, record in looked if _metric(run) == common[0][0]]
+    taken = {run.id for run, _ in kept}
+    recorded = {run.id for run, _ in looked}
+    left_out = [
+        LeftOut(id=run.id, name=run.name, message=f"It watches {_metric(run)}." if run.id in recorded else "No looks.")
+        for run in (one.run for one in known)
+        if run.id not in taken
+    ]
+    return kept, left_out
+
+
+def _metric(run: Run) -> str:
+    return f"{run.spec.monitor} ({run.mode.value})"
+
+
+def _show_policies(
+    stoppers: Sequence[str], specs: Sequence[Spec], table: Sequence[Sequence[Outcome]]
+) -> list[ReplayedPolicy]:
+    summaries = [summarize(outcomes) for outcomes in table]
+    front = find_front(summaries)
+    return [
+        ReplayedPolicy(
+            stopper=text,
+            policy=PolicySpec.model_validate(spec),
+            on_front=place in front,
+            summary=ReplaySummary(**asdict(summary)),
+            outcomes=[ReplayOutcome.model_validate(asdict(outcome)) for outcome in outcomes],
+        )
+        for place, (text, spec, summary, outcomes) in enumerate(zip(stoppers, specs, summaries, table, strict=True))
+    ]
+
+
+def _answer(
+    kept: Sequence[tuple[Run, Record]],
+    left_out: list[LeftOut],
+    policies: list[ReplayedPolicy],
+    advice: Recommendation,
+) -> Replay:
+    first = kept[0][0] if kept else None
+    return Replay(
+        monitor=first.spec.monitor if first else None,
+        mode=first.mode if first else None,
+        runs=[_show_run(run, record) for run, record in kept],
+        policies=policies,
+        left_out=left_out,
+        recommended=advice.place,
+        message=advice.message,
+        held_out=ReplaySummary(**asdict(advice.held_out)) if advice.held_out else None,
+    )
+
+
+def _show_run(run: Run, record: Record) -> ReplayedRun:
+    best = record.best
+    return ReplayedRun(
+        id=run.id,
+        number=run.number,
+        name=run.name,
+        looks=len(record.measured),
+        end_step=record.end,
+        best_step=best.step if best else None,
+        best_value=best.value if best else None,
+    )

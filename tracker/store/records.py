@@ -1,0 +1,93 @@
+"""Records: what a replay needs of runs, read in four queries however many runs there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from sqlalchemy import Connection, Row, select
+
+from keepbest.contract import runs as contract
+from keepbest.contract.checkpoints import CheckpointState
+from keepbest.stopping import Look
+from keepbest.stopping.replay import Record
+from tracker import models
+from tracker.store import projects, runs
+from tracker.store.segments import LivingPath, living_path
+
+Rows = list[Row[Any]]
+#: The training loss under the name that Keras logs it by.
+TRAINING_LOSS = "loss"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run and its record; the record is None while it is not known which way its metric gets better."""
+
+    run: contract.Run
+    record: Record | None
+
+
+def find_runs(conn: Connection, references: Sequence[str], project: str | None, limit: int) -> list[contract.Run]:
+    """Return the runs with these ids, then the newest of the project, each once."""
+    rows = [runs.get_run(conn, reference) for reference in references]
+    if project is not None:
+        newest = runs.select_runs().where(
+            models.Run.project_pk == projects.get_pk(conn, project), models.Run.deleted_at.is_(None)
+        )
+        rows += conn.execute(newest.order_by(models.Run.pk.desc()).limit(limit))
+    return list({row.pk: runs.show_in_list(row) for row in rows}.values())[:limit]
+
+
+def read_records(conn: Connection, found: Sequence[contract.Run]) -> list[RunRecord]:
+    """Return the living path of each run as a record, in the same order."""
+    ids = [run.id for run in found]
+    segments = _group(conn, models.Segment, ("number", "parent", "start_step", "opened_at"), ids)
+    looks = _group(conn, models.Look, ("segment", "step", "value", "n", "metrics", "at"), ids)
+    checkpoints = _group(conn, models.Checkpoint, ("segment", "step", "state"), ids)
+    return [RunRecord(run, _record(run, segments[run.id], looks[run.id], checkpoints[run.id])) for run in found]
+
+
+def _group(conn: Connection, table: Any, columns: Iterable[str], ids: list[str]) -> defaultdict[str, Rows]:
+    chosen = (getattr(table, column) for column in columns)
+    query = select(models.Run.id.label("run"), *chosen).join(models.Run, table.run_pk == models.Run.pk)
+    grouped: defaultdict[str, Rows] = defaultdict(list)
+    for row in conn.execute(query.where(models.Run.id.in_(ids))):
+        grouped[row.run].append(row)
+    return grouped
+
+
+def _record(run: contract.Run, segments: Rows, looks: Rows, checkpoints: Rows) -> Record | None:
+    if run.mode is contract.Mode.AUTO:
+        return None
+    path = living_path(cast(Any, segments))
+    living = _living(path, looks)
+    durable = CheckpointState.DURABLE.value
+    return Record(
+        looks=list(_show(living, segments)),
+        mode=cast(Literal["max", "min"], run.mode.value),
+        end_step=max([run.step or 0, *(row.step for row in living)]),
+        budget=run.spec.max_steps,
+        checkpoints=frozenset(row.step for row in _living(path, checkpoints) if row.state == durable),
+    )
+
+
+def _living(path: LivingPath, rows: Rows) -> Rows:
+    return sorted((row for row in rows if not path.is_ghost(row.segment, row.step)), key=lambda row: row.step)
+
+
+def _show(living: Rows, segments: Rows) -> Iterator[Look]:
+    """Yield each measured look once, with the time trained so far: that of its segment and of those before."""
+    opened = {row.number: row.opened_at for row in segments}
+    before = seconds = 0.0
+    segment, step = None, -1
+    for row in living:
+        if row.value is None or row.step == step:
+            continue
+        if row.segment != segment:
+            segment, before = row.segment, seconds
+        step = row.step
+        seconds = max(seconds, before + (row.at - opened[row.segment]).total_seconds())
+        yield Look(step, row.value, n=row.n, train=row.metrics.get(TRAINING_LOSS), seconds=seconds)
