@@ -17,6 +17,7 @@ import keras
 from keepbest.checkpoint import Store
 from keepbest.checkpoint.restore import open_store
 from keepbest.contract.base import new_id
+from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import InvalidInput, MetricMissing
 from keepbest.looker import Looker
 from keepbest.runs.judge import Judge
@@ -50,6 +51,8 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
             the id of a local run to go on with.
         store: Folder of the checkpoints (default: KEEPBEST_STORE), or False to keep the best in memory only.
         resume: Put the newest checkpoint of `run` back before the first `fit`.
+        retention: Which checkpoints stay on disk, `keepbest.contract.policies.RetentionSpec(best=3)`; where it is not
+            said, what the run was begun with: the best one and the last one.
         snapshots: Bests held in memory.
         snapshot_memory_bytes: Memory they may take (default: a quarter of what is free).
         n: Examples that a look measures, for the record.
@@ -80,6 +83,7 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         run: Run | str | None = None,
         store: Store | Path | str | Literal[False] | None = None,
         resume: bool = False,
+        retention: RetentionSpec | None = None,
         snapshots: int = 3,
         snapshot_memory_bytes: int | None = None,
         n: int | None = None,
@@ -96,7 +100,8 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
             stopper = _patience(patience, min_delta, baseline)
         self.run = self._make_run(run, parse(stopper) if isinstance(stopper, str) else stopper)
         ring = Ring(snapshots, snapshot_memory_bytes)
-        self.looker = Looker(self.run, None if store is False else open_store(store), ring=ring)
+        opened = None if store is False else open_store(store)
+        self.looker = Looker(self.run, opened, ring=ring, retention=retention)
 
     # What people read
 

@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from keepbest.checkpoint import About, Manifest, Store, Writer, Written
+from keepbest.checkpoint.keeper import Keeper
 from keepbest.checkpoint.writer import Task
 from keepbest.contract.commands import Command
+from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import KeepbestError, NotFound
 from keepbest.runs.run import Run
 from keepbest.snapshot import Ring, Variables, capture, roll_back
@@ -48,11 +50,13 @@ class Looker:
         store: Store | None,
         *,
         ring: Ring | None = None,
+        retention: RetentionSpec | None = None,
         environment: Mapping[str, Any] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.run = run
         self.store = store
+        self._retention = retention or run.retention
         self.ring = ring if ring is not None else Ring()
         self.stop: CommandKind | None = None
         self._environment = dict(environment or {})
@@ -62,8 +66,9 @@ class Looker:
         self._asked: dict[str, Command] = {}
         self._writer: Writer | None = None
         self._deadline: int | None = None
-        #: Checkpoints that only serve to go on from, oldest first: a newer one of any kind replaces them.
-        self._lasts: list[str] = []
+        self._keeper: Keeper | None = None
+        #: The step of the state that was last handed to the writer.
+        self._submitted_step = 0
         #: The segment that each state was taken in: a roll back branches off there, maybe behind the present one.
         self._segments: dict[str, int] = {}
 
@@ -75,8 +80,8 @@ class Looker:
             self._network = describe_network(model)
             capture(fresh, position=Position())
         if self._writer is None and self.store is not None:
+            self._keeper = Keeper(self.store, self.run.id, self._retention)
             self._writer = self._make_writer(self.store)
-            self._lasts = [manifest.id for manifest in self._manifests() if manifest.kind == "last"]
         self._deadline = self.run.deadline()
 
     # Looks
@@ -107,6 +112,8 @@ class Looker:
             snapshot=kept.id if kept else None,
             checkpoint=kept.id if kept and self.store is not None else None,
         )
+        if kept is None and self._is_spaced(position.step):
+            self.checkpoint(position, "last")
         self.run.report(step=position.step, epoch=epoch)
         self._deadline = self.run.deadline()
         return decision
@@ -274,9 +281,15 @@ class Looker:
         self._submit(state, "best", value)
         return state
 
+    def _is_spaced(self, step: int) -> bool:
+        """Whether retention wants a checkpoint of this stretch of steps, and none was handed to the writer yet."""
+        every = self._retention.every_steps
+        return every is not None and step // every > self._submitted_step // every
+
     def _submit(self, state: State, kind: Literal["best", "last", "manual"], value: float | None) -> None:
         if self._writer is None:
             return
+        self._submitted_step = state.step
         about = About(
             run=self.run.id,
             at=self._now(),
@@ -313,26 +326,14 @@ class Looker:
         if (command := self._asked.pop(manifest.id, None)) is not None:
             result = {"checkpoint": manifest.id, "step": manifest.step}
             self.run.answer(command, "done", f"Step {manifest.step} is on disk.", result)
-        self._replace_lasts(manifest)
-
-    def _replace_lasts(self, newer: Manifest) -> None:
-        """Remove the checkpoints that `newer` makes useless: without this a long run would fill the disk."""
-        if self.store is None or newer.kind == "manual":
-            return
-        old, self._lasts = self._lasts, [newer.id] if newer.kind == "last" else []
-        for checkpoint in old:
-            try:
-                dropped = self.store.drop(self.run.id, checkpoint)
-            except KeepbestError as error:
-                _log.warning("Checkpoint %s was not removed: %s", checkpoint, error.message)
-                continue
-            if dropped:
-                self.run.checkpoint_dropped(checkpoint, f"Step {newer.step} is on disk: nobody goes on from this one.")
-            else:
-                self._lasts.insert(0, checkpoint)  # somebody is writing; the next one tries again
+        if self._keeper is not None:
+            best = self.run.heard_best
+            for dropped in self._keeper.take(manifest, {best: "the tracker's best"} if best else {}):
+                reason = f"Step {manifest.step} is on disk; retention keeps {self._keeper.describe()}."
+                self.run.checkpoint_dropped(dropped, reason)
 
     def _tell_skipped(self, task: Task) -> None:
-        self.run.checkpoint_dropped(task.state.id, "A newer best came before this one was written.")
+        self.run.checkpoint_dropped(task.state.id, "A newer one came before this one was written.")
 
     def _tell_error(self, task: Task, error: Exception) -> None:
         message = error.message if isinstance(error, KeepbestError) else f"{type(error).__name__}: {error}"

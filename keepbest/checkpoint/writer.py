@@ -1,7 +1,8 @@
 """The background writer: training never waits for a disk.
 
-One thread writes what it is handed. Where bests come faster than the disk takes them only the newest waits, and the
-skipped ones are reported; a checkpoint that was asked for is never skipped. No error in here reaches training.
+One thread writes what it is handed. Where states come faster than the disk takes them only the newest waits, and the
+skipped ones are reported; a best is only outrun by a newer best, and what was asked for is never skipped. No error in
+here reaches training.
 """
 
 from __future__ import annotations
@@ -23,11 +24,15 @@ _NICENESS = 10
 
 @dataclass(frozen=True)
 class Task:
-    """A state on its way to the disk. `replaceable`: a newer one may take its place while it waits."""
+    """A state on its way to the disk."""
 
     state: State
     about: About
-    replaceable: bool
+
+    def outruns(self, waiting: Task) -> bool:
+        """Whether this newer one makes writing that one useless."""
+        kinds = {"best": ("best", "last"), "last": ("last",), "manual": ()}
+        return waiting.about.kind in kinds[self.about.kind]
 
 
 def _ignore(*_: object) -> None:
@@ -55,12 +60,12 @@ class Writer:
         self._thread.start()
 
     def submit(self, state: State, about: About) -> None:
-        """Hand over a state; returns at once. A waiting best that this best outruns is skipped."""
-        task = Task(state, about, replaceable=about.kind == "best")
+        """Hand over a state; returns at once. What waits and is outrun by it is skipped."""
+        task = Task(state, about)
         with self._changed:
             if self._closed:
                 raise CheckpointError("The checkpoint writer is closed.", hint="Make a new one for a new fit.")
-            skipped = [waiting for waiting in self._waiting if task.replaceable and waiting.replaceable]
+            skipped = [waiting for waiting in self._waiting if task.outruns(waiting)]
             for old in skipped:
                 self._waiting.remove(old)
             self._waiting.append(task)

@@ -24,6 +24,7 @@ from typing import Any, Literal
 from keepbest.contract import runs as contract
 from keepbest.contract.base import new_id
 from keepbest.contract.commands import Command
+from keepbest.contract.policies import RetentionSpec
 from keepbest.contract.runs import RunError, TestResult
 from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import KeepbestError
@@ -58,10 +59,12 @@ class Run(Logbook):
         reporter: Reporter | None = None,
         first_segment: int = 0,
         commands: deque[Command] | None = None,
+        retention: RetentionSpec | None = None,
         on_end: Callable[[Release], None] = lambda release: None,
     ) -> None:
         super().__init__(monitor, reporter, first_segment)
         self.id = run
+        self.retention = retention or RetentionSpec()
         self.judge = judge
         self._commands = commands if commands is not None else deque()
         self._asked_stop: Decision | None = None
@@ -111,6 +114,7 @@ class Run(Logbook):
             reporter=reporter,
             first_segment=assignment.next_segment,
             commands=commands,
+            retention=spec.retention,
             on_end=on_end,
         )
         run.begin(assignment)
@@ -201,6 +205,12 @@ class Run(Logbook):
         return self.open_segment("roll_back", step, parent, checkpoint)
 
     # What people ask for
+
+    @property
+    def heard_best(self) -> str | None:
+        """The checkpoint that the tracker last called the best of this run; None where it has not said so."""
+        receipt = self.reporter.receipt if self.reporter is not None else None
+        return receipt.best_checkpoint if receipt is not None else None
 
     @property
     def has_commands(self) -> bool:

@@ -134,6 +134,7 @@ def _begin_offline(request: RunRequest, parent: Path) -> Run:
         _judge_of(request),
         monitor=request.monitor or "val_loss",
         reporter=Reporter(journal, None),
+        retention=request.retention,
         on_end=lambda release: keep_outcome(folder, release),
     )
     run.begin(None)

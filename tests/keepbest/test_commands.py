@@ -9,6 +9,7 @@ import pytest
 
 from keepbest.checkpoint import Store
 from keepbest.contract.batches import CheckpointDropped, CommandUpdate, LookTaken, SegmentOpened
+from keepbest.contract.policies import RetentionSpec
 from keepbest.status import CommandKind
 from tests.support.callbacks import STEPS, Script, answers, command, heard_run, keep_best, sender
 
@@ -41,7 +42,7 @@ def test_checkpoint_now(script: Script, tmp_path: Path) -> None:
 def test_roll_back(script: Script, tmp_path: Path, where: str, asked: dict[str, Any], step: int) -> None:
     run, reporter, commands = heard_run()
     sent = command(CommandKind.ROLL_BACK, **asked)
-    callback = keep_best(tmp_path, run=run)
+    callback = keep_best(tmp_path, run=run, retention=RetentionSpec(best=3))
 
     def send(at: int) -> None:
         if at == 18:

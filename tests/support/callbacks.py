@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keepbest.contract.base import new_id
-from keepbest.contract.batches import CommandUpdate
+from keepbest.contract.batches import BatchReceipt, CommandUpdate
 from keepbest.contract.commands import Command
 from keepbest.runs.judge import Judge
 from keepbest.runs.run import Run
@@ -25,6 +25,7 @@ class Reporter:
 
     def __init__(self) -> None:
         self.items: list[Any] = []
+        self.receipt: BatchReceipt | None = None
 
     def put(self, item: Any) -> None:
         self.items.append(item)

@@ -1,0 +1,77 @@
+"""Retention of one run while it is trained: whoever holds the run removes its checkpoints.
+
+The trainer decides by itself, since it must not fill a disk while the tracker is away, and it knows enough: its own
+values, the pins, which lie in the store, and what the tracker last called the best, which stays. So a trainer that
+lost its lease without hearing of it, and found something better since, cannot take the tracker's best away.
+Here nothing goes through the trash: bests may come every few seconds, and a day of them would fill the disk.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from keepbest.checkpoint.manifest import Manifest
+from keepbest.checkpoint.retention import Mode, decide
+from keepbest.checkpoint.store import Store
+from keepbest.contract.policies import RetentionSpec
+from keepbest.errors import KeepbestError
+
+_log = logging.getLogger("keepbest")
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What retention asks of a checkpoint; a whole manifest is large."""
+
+    id: str
+    step: int
+    value: float | None
+    kind: Literal["best", "last", "manual"]
+    at: datetime
+
+
+class Keeper:
+    """Knows the checkpoints of a run and drops those that its retention does not keep."""
+
+    def __init__(self, store: Store, run: str, spec: RetentionSpec) -> None:
+        self.spec = spec
+        self._store = store
+        self._run = run
+        self._mode: Mode | None = None
+        self._lines: dict[str, _Line] = {}
+        for manifest in store.manifests(run):
+            self._note(manifest)
+
+    def take(self, newer: Manifest, needed: Mapping[str, str]) -> list[str]:
+        """Take note of a checkpoint that is on disk now; return the ids of those that were dropped for it.
+
+        What cannot be dropped just now is tried again with the next one.
+        """
+        self._note(newer)
+        pinned = self._store.folder.pins(self._run)
+        verdicts = decide(self._lines.values(), self.spec, mode=self._mode, pinned=pinned, needed=needed)
+        gone = [verdict.id for verdict in verdicts if not verdict.stays and self._drop(verdict.id)]
+        for id in gone:
+            del self._lines[id]
+        return gone
+
+    def describe(self) -> str:
+        each = f" and one each {self.spec.every_steps} steps" if self.spec.every_steps else ""
+        return f"the best {self.spec.best}, the last {self.spec.last}{each}"
+
+    def _note(self, one: Manifest) -> None:
+        self._mode = one.mode or self._mode
+        self._lines[one.id] = _Line(one.id, one.step, one.value, one.kind, one.at)
+
+    def _drop(self, id: str) -> bool:
+        if id not in self._store.checkpoints(self._run):
+            return True  # somebody took it out
+        try:
+            return self._store.drop(self._run, id)
+        except KeepbestError as error:
+            _log.warning("Checkpoint %s was not removed: %s", id, error.message)
+            return False
