@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
@@ -140,7 +141,12 @@ def _make_sqlite(url: str, busy_seconds: float) -> Engine:
     if address.database and address.database != ":memory:":
         Path(address.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = create_engine(
-        url, connect_args={"timeout": busy_seconds}, pool_size=5, max_overflow=-1, json_serializer=_encode
+        url,
+        connect_args={"timeout": busy_seconds},
+        pool_size=5,
+        max_overflow=-1,
+        json_serializer=_encode,
+        json_deserializer=from_json,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -168,6 +174,7 @@ def _make_postgres(url: str, connections: int, busy_seconds: float) -> Engine:
         pool_timeout=busy_seconds,
         pool_pre_ping=True,
         json_serializer=_encode,
+        json_deserializer=from_json,
         connect_args={
             "application_name": "keepbest",
             "options": f"-c lock_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
