@@ -41,7 +41,7 @@ demo: install ## train, stop early and restore the best, and leave the service r
 	@$(BIN)/keepbest demo $(if $(DEMO_ONCE),--once)
 
 test: install ## run every test; what is missing is skipped and says how to get it
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 	@$(WEBUI) run test
 
 lint: install ## check style and types of Python and of the dashboard

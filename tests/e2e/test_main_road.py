@@ -128,7 +128,7 @@ def test_a_user_s_model_from_submission_to_receipt(road: Road) -> None:
     assert "built with 8 units" in road.keepbest("logs", run)
     receipt = road.json("restore", run, "--verify", "--to", road.folder / "restored")
     assert (receipt["equal"], receipt["difference"], receipt["step"]) == (True, 0.0, found["best_step"])
-    assert (road.folder / "restored" / run / "model.keras").is_file()
+    assert (road.folder / "restored" / "model.keras").is_file()
     assert [listed["id"] for listed in road.json("ls")["runs"]] == [run]
 
 
