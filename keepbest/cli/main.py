@@ -45,6 +45,7 @@ VERBS = (
     Verb("stop", "commands:stop", TRAIN, "Stop a run and come back to its best."),
     Verb("cancel", "commands:cancel", TRAIN, "End a run at once, or take it out of the queue."),
     Verb("rm", "runs:rm", TRAIN, "Delete runs that have ended."),
+    Verb("replay", "replay:replay", TRAIN, "Say what other stoppers would have saved and lost."),
     Verb("sync", "sync:sync", TRAIN, "Send the runs of scripts that were kept offline."),
     Verb("recipes", "workers:recipes", TRAIN, "List the built-in models and their parameters."),
     Verb("rollback", "commands:rollback", GO_BACK, "Take a living run back to its best, a step or a checkpoint."),

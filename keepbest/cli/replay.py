@@ -1,0 +1,127 @@
+"""`replay`: what other policies would have done with runs that were recorded."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from keepbest.cli.options import AsJson, ProjectName
+from keepbest.cli.output import Table, print_json, print_table, say, warn
+from keepbest.cli.words import at_step, clean, duration, number, whole
+from keepbest.client import Client
+from keepbest.contract.replays import Replay, ReplayedPolicy, ReplayOutcome, ReplayRequest
+from keepbest.errors import InvalidInput
+
+Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Ids of runs, or their first letters.")]
+Stops = Annotated[
+    list[str] | None, typer.Option("--stop", help="A policy to try; repeatable. Without one a ladder of patience.")
+]
+Tolerate = Annotated[float, typer.Option(min=0, help="Loss of value that the recommended policy may have.")]
+
+
+def replay(
+    runs: Runs = None,
+    stop: Stops = None,
+    project: ProjectName = None,
+    tolerate: Tolerate = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Say what other policies would have saved and lost. Trains nothing."""
+    if not runs and project is None:
+        raise InvalidInput(
+            "Which runs?", field="run", hint="keepbest replay RUN, or --project NAME for all of its runs."
+        )
+    asked = ReplayRequest.model_validate(
+        {"runs": runs or [], "project": project, "stoppers": stop or [], "tolerate": tolerate}
+    )
+    with Client() as client:
+        found = client.replay(asked)
+    for run in found.left_out:
+        warn(f"Left out: {run.id} ({clean(run.name)}). {run.message}")
+    if as_json:
+        print_json(found)
+        return
+    if found.runs:
+        _show(found)
+    say(found.message)
+    if found.recommended is not None:
+        say(f'keepbest submit … --stop "{found.policies[found.recommended].stopper}"')
+
+
+def _show(found: Replay) -> None:
+    if len(found.runs) == 1:
+        run = found.runs[0]
+        best = at_step(run.best_value, run.best_step)
+        say(f"{run.name} #{run.number}: {found.monitor} {best}, {run.looks:,} looks up to step {run.end_step:,}\n")
+        print_table(one_run(found))
+    else:
+        say(f"{len(found.runs)} runs that watch {found.monitor}\n")
+        print_table(many_runs(found))
+    say()
+
+
+def one_run(found: Replay) -> Table:
+    """A policy a row: where it stops and what that saves and loses."""
+    heads = ("policy", "", "", ">stops at", "best @ step", ">steps saved", ">time saved", "lost", "checkpoint")
+    table = Table(heads)
+    for place, policy in enumerate(found.policies):
+        outcome = policy.outcomes[0]
+        mark = _mark(place, policy, found)
+        best = at_step(outcome.best_value, outcome.best_step)
+        saved = (_steps(outcome), "-" if outcome.seconds_saved is None else duration(outcome.seconds_saved))
+        kept = (_lost(outcome), _checkpoint(outcome))
+        table.add(policy.stopper, mark, outcome.status, whole(outcome.stop_step), best, *saved, *kept)
+    return table
+
+
+def many_runs(found: Replay) -> Table:
+    """A policy a row: what it saves in the median, and loses at the 90th percentile."""
+    heads = ("policy", "", ">keeps the best", ">saves (median)", ">steps", ">loses (90 %)", ">censored", ">unknown")
+    table = Table(heads)
+    for place, policy in enumerate(found.policies):
+        row = policy.summary
+        kept = f"{row.kept_best} of {row.runs - row.inconclusive}"
+        steps = "-" if row.steps_saved is None else f"{row.steps_saved:,.0f}"
+        counts = (str(row.censored), str(row.inconclusive))
+        table.add(
+            policy.stopper,
+            _mark(place, policy, found),
+            kept,
+            _percent(row.share_saved),
+            steps,
+            number(row.lost),
+            *counts,
+        )
+    return table
+
+
+def _mark(place: int, policy: ReplayedPolicy, found: Replay) -> str:
+    """`best` for the recommended one, `front` where no other saves as much and loses less."""
+    return "best" if place == found.recommended else ("front" if policy.on_front else "")
+
+
+def _steps(outcome: ReplayOutcome) -> str:
+    return "-" if outcome.steps_saved is None else f"{outcome.steps_saved:,} ({_percent(outcome.share_saved)})"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f} %"
+
+
+def _lost(outcome: ReplayOutcome) -> str:
+    if outcome.value_lost is None:
+        return "all" if outcome.status == "stopped" else "-"
+    if outcome.value_lost == 0:
+        return "nothing"
+    examples = "" if outcome.examples_lost is None else f" ({outcome.examples_lost:,} examples)"
+    return f"{number(outcome.value_lost)}{examples}"
+
+
+def _checkpoint(outcome: ReplayOutcome) -> str:
+    if outcome.has_checkpoint is None:
+        return "-"
+    if outcome.has_checkpoint:
+        return "kept"
+    near = outcome.nearest_checkpoint
+    return "gone" if near is None else f"gone, nearest {near:,}"

@@ -1,0 +1,102 @@
+"""`keepbest replay` against the real tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from keepbest.cli.failing import Exit
+from keepbest.contract.runs import RecipeSource, RunRequest
+from tests.keepbest.cli.conftest import Run as Keepbest
+from tests.support.live import FakeWorker, Live
+
+
+@pytest.fixture(autouse=True)
+def signed_in(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEPBEST_URL", live.url)
+    monkeypatch.setenv("KEEPBEST_TOKEN", live.admin)
+
+
+@pytest.fixture
+def worker(live: Live) -> Iterator[FakeWorker]:
+    worker = live.add_worker()
+    yield worker
+    worker.client.close()
+
+
+def train(live: Live, worker: FakeWorker, values: list[float], kept: int | None = None, **asked: object) -> str:
+    """A finished run with a look each 100 steps, each on 360 examples, and a checkpoint of the step that is kept."""
+    with live.client() as client:
+        request = {"source": RecipeSource(name="hvass-cnn"), "project": "digits", **asked}
+        run = client.submit(RunRequest.model_validate(request)).id
+    worker.numbers = count(1)
+    worker.claim()
+    for place, value in enumerate(values, start=1):
+        worker.look(100 * place, value)
+    if kept is not None:
+        worker.checkpoint(kept, values[kept // 100 - 1])
+    worker.finish()
+    return run
+
+
+VALUES = [0.5, 0.75, 0.9, 0.75, 0.75, 0.75, 0.95, 0.9, 0.9, 0.9, 0.9, 0.9]
+
+
+def test_one_run(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
+    run = train(live, worker, VALUES, kept=700, name="first")
+    printed = keepbest("replay", run[:6], "--stop", "patience(2)", "--stop", "4checks", "--stop", "9")
+    lines = [" ".join(line.split()) for line in printed.out.splitlines()]
+    assert lines[0] == "first #1: val_accuracy 0.95 @ 700, 12 looks up to step 1,200"
+    assert lines[2] == "policy stops at best @ step steps saved time saved lost checkpoint"
+    assert lines[3].startswith("patience(2) front stopped 500 0.9 @ 300 700 (58 %)")
+    assert lines[3].endswith("0.05 (18 examples) gone, nearest 700")
+    assert lines[4].startswith("4checks best stopped 1,100 0.95 @ 700 100 (8 %)")
+    assert lines[4].endswith("nothing kept")
+    assert lines[5] == "9 censored - 0.95 @ 700 - - - kept"
+    assert "4checks would have kept the same best and saved 8 % of the steps." in lines[7]
+    assert lines[8] == 'keepbest submit … --stop "4checks"'
+
+
+def test_a_project(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
+    for _ in range(2):
+        train(live, worker, VALUES)
+    lines = [
+        " ".join(line.split())
+        for line in keepbest("replay", "-p", "digits", "--stop", "2", "--stop", "4").out.splitlines()
+    ]
+    assert lines[0] == "2 runs that watch val_accuracy"
+    assert lines[3] == "2 front 0 of 2 58 % 700 0.05 0 0"
+    assert lines[4] == "4 best 2 of 2 8 % 100 0 0 0"
+    assert "tried on each run in turn: the best in 2 of 2, 8 % saved." in lines[6]
+
+
+def test_more_may_be_lost_where_one_says_so(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
+    run = train(live, worker, VALUES)
+    asked = ("replay", run, "--stop", "2", "--stop", "4", "--json")
+    assert [keepbest(*asked, *more).json["recommended"] for more in ((), ("--tolerate", "0.06"))] == [1, 0]
+
+
+def test_the_ladder_and_what_is_left_out(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
+    run = train(live, worker, VALUES)
+    empty = train(live, worker, [], name="empty")
+    printed = keepbest("replay", run, empty)
+    assert "patience(checks=5)" in printed.out
+    assert f"Left out: {empty} (empty). No looks." in printed.err
+    nothing = keepbest("replay", empty)
+    assert (nothing.status, nothing.out) == (Exit.OK, "No policy can be replayed on these runs.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        ((), Exit.USAGE, "next: keepbest replay RUN"),
+        (("zzzzzz",), Exit.NOT_FOUND, "error: There is no run"),
+        (("-p", "digits", "--stop", "pacience(3)"), Exit.USAGE, "Did you mean 'patience'?"),
+    ],
+)
+def test_what_is_wrong_is_told(keepbest: Keepbest, arguments: tuple[str, ...], status: Exit, says: str) -> None:
+    failed = keepbest("replay", *arguments)
+    assert failed.status == status
+    assert says in failed.err
