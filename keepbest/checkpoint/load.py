@@ -123,6 +123,15 @@ def is_whole(folder: Folder, manifest: Manifest, threads: int) -> bool:
     return True
 
 
+def check_places(folder: Folder, manifest: Manifest) -> None:
+    """Raise CheckpointDamaged where a pack does not hold what `manifest` says lies there; reads no value."""
+    with ExitStack() as stack:
+        sources = {name: _open(stack, folder, name, manifest) for name in manifest.objects}
+        for variable in manifest.variables:
+            if sources[variable.object].places.get(variable.digest, (0, -1))[1] != variable.size_bytes:
+                raise CheckpointDamaged(f"Variable {variable.spec.name} is not in object {variable.object[:12]}.")
+
+
 def _read_values(folder: Folder, manifest: Manifest, threads: int, *, keep: bool) -> list[Any]:
     def fetch(variable: StoredVariable) -> Any:
         array = _read_value(sources[variable.object], variable)

@@ -25,6 +25,7 @@ from keepbest.errors import CheckpointDamaged
 MAX_HEADER_BYTES = 100_000_000
 #: Buffers a call of writev, and bytes: Linux writes no more than 2 GiB at once.
 _BUFFERS, _BYTES = 512, 2**30
+_PIECE = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,45 @@ def read_header(descriptor: int, name: str) -> tuple[dict[str, tuple[int, int]],
     Raises:
         CheckpointDamaged: The header is not the one that `name` was made from, or the file was cut short.
     """
+    entries, start = _read_entries(descriptor, name)
+    places = {
+        digest: (start + entry["data_offsets"][0], entry["data_offsets"][1] - entry["data_offsets"][0])
+        for digest, entry in entries.items()
+    }
+    return places, max((offset + count for offset, count in places.values()), default=start)
+
+
+def check(descriptor: int, name: str) -> None:
+    """Read all of a pack, piece by piece, and check every digest.
+
+    Raises:
+        CheckpointDamaged: Something is not what was written.
+    """
+    entries, _ = _read_entries(descriptor, name)
+    places, size = read_header(descriptor, name)
+    if os.fstat(descriptor).st_size != size:
+        raise CheckpointDamaged(f"The object {name[:12]} was cut short or added to.")
+    for digest, entry in entries.items():
+        value = blake3(f"{entry['dtype']}{entry['shape']}".encode())
+        for piece in _read_pieces(descriptor, *places[digest]):
+            value.update(piece)
+        if value.hexdigest() != digest:
+            raise CheckpointDamaged(f"A value in object {name[:12]} is not what was written: its digest differs.")
+
+
+def _read_entries(descriptor: int, name: str) -> tuple[dict[str, Any], int]:
+    """Return the header, whose digest must be `name`, and where the values start."""
     length = int.from_bytes(os.pread(descriptor, 8, 0), "little")
     header = os.pread(descriptor, min(length, MAX_HEADER_BYTES) + 8, 0)
     if name_of(header) != name:
         raise CheckpointDamaged(f"The header of object {name[:12]} is not what was written.")
-    places = {
-        digest: (len(header) + entry["data_offsets"][0], entry["data_offsets"][1] - entry["data_offsets"][0])
-        for digest, entry in json.loads(header[8:]).items()
-    }
-    return places, max((offset + count for offset, count in places.values()), default=len(header))
+    return json.loads(header[8:]), len(header)
+
+
+def _read_pieces(descriptor: int, offset: int, count: int) -> Iterator[bytes]:
+    while count > 0 and (piece := os.pread(descriptor, min(count, _PIECE), offset)):
+        yield piece
+        offset, count = offset + len(piece), count - len(piece)
 
 
 def _batches(buffers: Sequence[Any]) -> Iterator[list[memoryview]]:

@@ -1,0 +1,246 @@
+"""Checking a whole store: every digest, what is missing, what nobody needs; and moving aside what is bad.
+
+A fault of a pack or a network is told together with the checkpoints that it takes along. What is only not needed is
+no fault: orphans are the collector's, and a writer's leftovers are swept by the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from blake3 import blake3
+
+from keepbest.checkpoint import load, pack
+from keepbest.checkpoint.collect import is_content
+from keepbest.checkpoint.folder import Folder, sync_folder
+from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, decode
+from keepbest.contract.base import ID_PATTERN
+from keepbest.errors import CheckpointDamaged, CheckpointError
+
+Kind = Literal["damaged", "missing", "misplaced", "orphan", "leftover"]
+FAULTS: frozenset[Kind] = frozenset({"damaged", "missing", "misplaced"})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be. `path` is relative to the store, `checkpoints` are those that it takes."""
+
+    kind: Kind
+    path: str
+    what: str
+    checkpoints: tuple[str, ...] = ()
+
+    @property
+    def is_fault(self) -> bool:
+        return self.kind in FAULTS
+
+
+@dataclass
+class Health:
+    """What a check found."""
+
+    checkpoints: int = 0
+    bytes_read: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        return not any(finding.is_fault for finding in self.findings)
+
+
+def check(
+    folder: Folder,
+    expected: Iterable[tuple[str, str]] = (),
+    *,
+    on_file: Callable[[Path], object] = lambda path: None,
+) -> Health:
+    """Read every byte of the store and compare it with what was written.
+
+    `expected` are (run, checkpoint) that somebody else knows to be here: of a manifest that is gone nothing in the
+    store tells, unless it leaves an orphan. `on_file` is told each file before it is read.
+    """
+    health = Health()
+    manifests = list(_read_manifests(folder, health, on_file))
+    bad = _check_contents(folder, manifests, health, on_file)
+    _check_values(folder, manifests, bad, health)
+    there = {(path.parent.name, path.stem) for path in folder.manifests()}
+    for run, checkpoint in sorted(set(expected) - there):
+        path = folder.manifest(run, checkpoint)
+        health.findings.append(Finding("missing", _shown(folder, path), "Its manifest is gone.", (checkpoint,)))
+    health.findings.extend(_find_leftovers(folder))
+    return health
+
+
+def repair(folder: Folder, health: Health, now: datetime) -> list[str]:
+    """Move aside, into aside/<time>/, the damaged files and the manifests that cannot be loaded; return their names.
+
+    Nothing is deleted. What is left loads. Raises StoreUnavailable where somebody writes all the while.
+    """
+    aside = folder.root / "aside" / now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    lost = {checkpoint for finding in health.findings if finding.is_fault for checkpoint in finding.checkpoints}
+    bad = {finding.path for finding in health.findings if finding.is_fault}
+    bad |= {_shown(folder, path) for path in folder.manifests() if path.stem in lost}
+    with folder.writing():
+        return [name for name in sorted(bad) if _move(folder.root / name, aside / name)]
+
+
+def _move(source: Path, target: Path) -> bool:
+    if not source.is_file():
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.rename(target)
+    for folder in (target.parent, source.parent):
+        sync_folder(folder)
+    return True
+
+
+# Manifests
+
+
+def _read_manifests(folder: Folder, health: Health, on_file: Callable[[Path], object]) -> Iterator[Manifest]:
+    """Yield the manifests that are what was written; the others become findings."""
+    for path in sorted(folder.manifests()):
+        on_file(path)
+        health.checkpoints += 1
+        try:
+            data = _read(path, MAX_MANIFEST_BYTES)
+            manifest, _ = decode(data, path.stem)
+        except FileNotFoundError:
+            continue  # its trainer dropped it just now
+        except (CheckpointError, OSError) as error:
+            health.findings.append(Finding("damaged", _shown(folder, path), _words(error), (path.stem,)))
+            continue
+        health.bytes_read += len(data)
+        if (manifest.run, manifest.id) == (path.parent.name, path.stem):
+            yield manifest
+        else:
+            what = f"It is the manifest of {manifest.run}/{manifest.id}."
+            health.findings.append(Finding("misplaced", _shown(folder, path), what, (path.stem,)))
+
+
+# Packs and networks
+
+
+def _check_contents(
+    folder: Folder, manifests: list[Manifest], health: Health, on_file: Callable[[Path], object]
+) -> set[str]:
+    """Check every pack and network by itself; return the digests of those that are bad or missing."""
+    users = _users_of(manifests)
+    there = {(path.stem, path.suffix): path for path in sorted(folder.root.glob("objects/*/*")) if is_content(path)}
+    bad: set[str] = set()
+    for key, path in there.items():
+        on_file(path)
+        fault = _fault_in(path)
+        health.bytes_read += _size_of(path)
+        if fault is not None:
+            bad.add(path.stem)
+            health.findings.append(Finding("damaged", _shown(folder, path), fault, users.get(key, ())))
+        elif key not in users and not _is_named_meanwhile(folder, path.stem):
+            health.findings.append(Finding("orphan", _shown(folder, path), "No checkpoint needs it."))
+    for key in sorted(users.keys() - there.keys()):
+        path = folder.content(*key)
+        if not _is_being_dropped(folder, users[key]):
+            bad.add(key[0])
+            health.findings.append(Finding("missing", _shown(folder, path), "It is gone.", users[key]))
+    return bad
+
+
+def _users_of(manifests: list[Manifest]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return from (digest, suffix) to the checkpoints that need it."""
+    users: dict[tuple[str, str], tuple[str, ...]] = {}
+    for manifest in manifests:
+        keys = {(name, ".safetensors") for name in manifest.objects}
+        keys |= {(manifest.network, ".json")} if manifest.network is not None else set()
+        for key in keys:
+            users[key] = (*users.get(key, ()), manifest.id)
+    return users
+
+
+def _fault_in(path: Path) -> str | None:
+    """Return what is wrong with a pack or a network, checked against its own name."""
+    try:
+        if path.suffix == ".json":
+            is_right = blake3(_read(path, MAX_MANIFEST_BYTES)).hexdigest() == path.stem
+            return None if is_right else "It is not what was written: its digest differs."
+        with path.open("rb") as file:
+            pack.check(file.fileno(), path.stem)
+    except FileNotFoundError:
+        return None  # removed just now, by whoever knows that nothing needs it
+    except (CheckpointDamaged, OSError) as error:
+        return _words(error)
+    return None
+
+
+def _words(error: CheckpointError | OSError) -> str:
+    return error.message if isinstance(error, CheckpointError) else f"It cannot be read: {error.strerror}."
+
+
+def _check_values(folder: Folder, manifests: list[Manifest], bad: set[str], health: Health) -> None:
+    """What a manifest says of a value must be what the pack says: its place, its size, its type."""
+    for manifest in manifests:
+        if not manifest.objects & bad:
+            try:
+                load.check_places(folder, manifest)
+            except CheckpointDamaged as error:
+                path = folder.manifest(manifest.run, manifest.id)
+                health.findings.append(Finding("damaged", _shown(folder, path), error.message, (manifest.id,)))
+
+
+# All else
+
+
+def _find_leftovers(folder: Folder) -> Iterator[Finding]:
+    """Yield files that are not in their place: a killed writer's, marks of checkpoints that are gone, a stranger's."""
+    root = folder.root
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        where = path.relative_to(root).parts
+        if where[0] == "tmp":
+            yield Finding("leftover", _shown(folder, path), "A writer was killed, or writes just now.")
+        elif not _is_ours(where, path):
+            yield Finding("leftover", _shown(folder, path), "keepbest writes nothing of this name.")
+
+
+def _is_ours(where: tuple[str, ...], path: Path) -> bool:
+    match where:
+        case ("lock",) | ("aside", *_):
+            return True
+        case ("objects", _, _):
+            return is_content(path)
+        case ("runs", run, _) | ("trash", _, run, _):
+            is_id = bool(re.match(ID_PATTERN, run) and re.match(ID_PATTERN, path.stem))
+            return is_id and path.suffix in (".json", ".pin")
+    return False
+
+
+def _is_named_meanwhile(folder: Folder, digest: str) -> bool:
+    """Whether a checkpoint that was written since the manifests were read needs it."""
+    with suppress(FileNotFoundError):
+        return digest in folder.named([digest])
+    return True
+
+
+def _is_being_dropped(folder: Folder, checkpoints: tuple[str, ...]) -> bool:
+    """Whether those that need it were dropped since their manifests were read."""
+    return not {path.stem for path in folder.manifests()} & set(checkpoints)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(limit)
+
+
+def _size_of(path: Path) -> int:
+    with suppress(FileNotFoundError):
+        return os.stat(path).st_size
+    return 0
+
+
+def _shown(folder: Folder, path: Path) -> str:
+    return str(path.relative_to(folder.root))
