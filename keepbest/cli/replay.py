@@ -124,4 +124,4 @@ def _checkpoint(outcome: ReplayOutcome) -> str:
     if outcome.has_checkpoint:
         return "kept"
     near = outcome.nearest_checkpoint
-    return "gone" if near is None else f"gone, nearest {near:,}"
+    return "not kept" if near is None else f"not kept, nearest {near:,}"

@@ -55,6 +55,7 @@ class ReplayOutcome(Answer):
     value_lost: float | None = None
     examples_lost: int | None = None
     standard_errors_lost: float | None = None
+    regret: float | None = None
     has_checkpoint: bool | None = None
     nearest_checkpoint: Step | None = None
 

@@ -94,7 +94,7 @@ def recommend(labels: Sequence[str], table: Sequence[Sequence[Outcome]], tolerat
     row, label = rows[place], labels[place]
     if not _is_within(row, tolerate):
         return Recommendation(place=None, message=_say_all_lose(label, row))
-    if not row.share_saved:
+    if (row.share_saved or 0.0) <= 0:
         return Recommendation(place=None, message=_say_none_saves(tolerate))
     held_out = hold_out(table, tolerate)
     return Recommendation(place=place, message=_say_take(label, row, tolerate, held_out), held_out=held_out)

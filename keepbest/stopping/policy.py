@@ -11,6 +11,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, ClassVar
 
 from keepbest.errors import PolicyError
@@ -101,8 +102,7 @@ class Policy(ABC):
 
     def lacks(self, look: Look) -> set[str]:
         """Return what this rule, or one inside it, needs of a look and `look` does not say."""
-        own = {name for name in self.needs if getattr(look, name) is None}
-        return own.union(*(part.lacks(look) for part in self.parts))
+        return {name for name in self._all_needs if getattr(look, name) is None}
 
     @property
     def params(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class Policy(ABC):
         """The policies inside a composition."""
         return ()
 
-    @property
+    @cached_property
     def signature(self) -> str:
         """Names and versions, which a state must match; parameters may change between two attempts of a run."""
         inner = ",".join(part.signature for part in self.parts)
@@ -143,6 +143,10 @@ class Policy(ABC):
         """Return this policy's verdict at `look`."""
         reason = self.reason if stop else None
         return Verdict(self.name, self.version, stop, message, look.step, reason, wait, patience_left, unit)
+
+    @cached_property
+    def _all_needs(self) -> frozenset[str]:
+        return frozenset(self.needs).union(*(part._all_needs for part in self.parts))
 
     def _check_state(self, state: State) -> None:
         if state.get("policy") != self.signature:

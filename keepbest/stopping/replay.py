@@ -36,14 +36,15 @@ class Status(StrEnum):
 class Record:
     """What one run left behind: the looks of its living path in order of step, and where its training ended.
 
-    `budget` is the step that no policy would have passed; `checkpoints` the steps that can still be restored, None
-    where that is not known.
+    `budget` is the step that no policy would have passed; `own_stop` where the run's own stopper would have ended it,
+    if training went on past that; `checkpoints` the steps that can still be restored, None where that is not known.
     """
 
     looks: Sequence[Look]
     mode: Mode
     end_step: int = 0
     budget: int | None = None
+    own_stop: int | None = None
     checkpoints: frozenset[int] | None = None
 
     @cached_property
@@ -57,7 +58,18 @@ class Record:
         return max([self.end_step, *(look.step for look in self.looks)])
 
     @cached_property
+    def reference(self) -> int:
+        """The step that savings count from: where the run's own stopper ended it, or would have."""
+        return self.end if self.own_stop is None else self.own_stop
+
+    @cached_property
+    def kept(self) -> Look | None:
+        """The best that the run's own stopper kept."""
+        return find_best((look for look in self.looks if look.step <= self.reference), self.mode)
+
+    @cached_property
     def best(self) -> Look | None:
+        """The best there is in the whole record."""
         return find_best(self.looks, self.mode)
 
     @cached_property
@@ -81,9 +93,10 @@ class Record:
 class Outcome:
     """What a policy would have done with one run.
 
-    Steps and seconds saved count from the end of the run's own training. `value_lost` is how much worse the kept look
-    is than the best in the record, never negative; `examples_lost` and `standard_errors_lost` say the same of values
-    that are a share of n examples. Where the outcome is not `stopped` they are not known.
+    Savings count from where the run's own stopper ended it, and `value_lost` is how much worse its best is than the
+    run's: both are below zero only where the record goes on past that. `examples_lost` and `standard_errors_lost` say
+    the same of values that are a share of n examples. `regret` is how much worse it is than the best in the whole
+    record. Where the outcome is not `stopped` none of them is known.
     """
 
     status: Status
@@ -98,13 +111,14 @@ class Outcome:
     value_lost: float | None = None
     examples_lost: int | None = None
     standard_errors_lost: float | None = None
+    regret: float | None = None
     has_checkpoint: bool | None = None
     nearest_checkpoint: int | None = None
 
     @property
     def keeps_best(self) -> bool:
         """Whether nothing is lost, as far as the record goes."""
-        return self.value_lost == 0 or self.status is Status.CENSORED
+        return self.status is Status.CENSORED or (self.value_lost is not None and self.value_lost <= 0)
 
 
 @dataclass
@@ -170,8 +184,8 @@ def _censored(record: Record, decision: Decision | None) -> Outcome:
 
 def _stopped(record: Record, decision: Decision) -> Outcome:
     stop, best = decision.at_step, decision.best_step
-    saved = max(0, record.end - stop)
-    lost = _value_lost(record, decision.best_value)
+    saved = record.reference - stop
+    lost = _behind(record.kept, decision.best_value, record.mode)
     return Outcome(
         status=Status.STOPPED,
         message=decision.message,
@@ -180,38 +194,41 @@ def _stopped(record: Record, decision: Decision) -> Outcome:
         best_step=best,
         best_value=decision.best_value,
         steps_saved=saved,
-        share_saved=saved / record.end if record.end else 0.0,
+        share_saved=saved / record.reference if record.reference else 0.0,
         seconds_saved=_seconds_saved(record, stop),
         value_lost=lost,
         examples_lost=_examples_lost(record, lost),
         standard_errors_lost=_standard_errors_lost(record, lost),
+        regret=_behind(record.best, decision.best_value, record.mode),
         has_checkpoint=_has_checkpoint(record, best),
         nearest_checkpoint=_nearest(record, best),
     )
 
 
 def _seconds_saved(record: Record, stop: int) -> float | None:
-    whole, used = record.find_seconds(record.end), record.find_seconds(stop)
-    return None if whole is None or used is None else max(0.0, whole - used)
+    whole, used = record.find_seconds(record.reference), record.find_seconds(stop)
+    return None if whole is None or used is None else whole - used
 
 
-def _value_lost(record: Record, value: float | None) -> float | None:
-    """Return how far the kept value lies behind the best in the record; None where nothing was kept but there was."""
-    if record.best is None or record.best.value is None:
+def _behind(best: Look | None, value: float | None, mode: Mode) -> float | None:
+    """Return how far a kept value lies behind the best; None where nothing was kept and there was something."""
+    if best is None or best.value is None:
         return 0.0
-    return None if value is None else abs(record.best.value - value)
+    if value is None:
+        return None
+    return best.value - value if mode == "max" else value - best.value
 
 
 def _examples_lost(record: Record, lost: float | None) -> int | None:
-    if lost is None or record.best is None or not record.is_share:
+    if lost is None or record.kept is None or not record.is_share:
         return None
-    return round(lost * (record.best.n or 0))
+    return round(lost * (record.kept.n or 0))
 
 
 def _standard_errors_lost(record: Record, lost: float | None) -> float | None:
-    if lost is None or record.best is None or record.best.value is None or not record.is_share:
+    if lost is None or record.kept is None or record.kept.value is None or not record.is_share:
         return None
-    error = standard_error(record.best.value, record.best.n)
+    error = standard_error(record.kept.value, record.kept.n)
     return lost / error if error else None
 
 

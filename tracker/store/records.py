@@ -31,11 +31,13 @@ class RunRecord:
 
 
 def find_runs(conn: Connection, references: Sequence[str], project: str | None, limit: int) -> list[contract.Run]:
-    """Return the runs with these ids, then the newest of the project, each once."""
+    """Return the runs with these ids, then the newest of the project that have looks, each once."""
     rows = [runs.get_run(conn, reference) for reference in references]
     if project is not None:
         newest = runs.select_runs().where(
-            models.Run.project_pk == projects.get_pk(conn, project), models.Run.deleted_at.is_(None)
+            models.Run.project_pk == projects.get_pk(conn, project),
+            models.Run.deleted_at.is_(None),
+            models.Run.looks > 0,
         )
         rows += conn.execute(newest.order_by(models.Run.pk.desc()).limit(limit))
     return list({row.pk: runs.show_in_list(row) for row in rows}.values())[:limit]

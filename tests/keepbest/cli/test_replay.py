@@ -51,7 +51,7 @@ def test_one_run(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     assert lines[0] == "first #1: val_accuracy 0.95 @ 700, 12 looks up to step 1,200"
     assert lines[2] == "policy stops at best @ step steps saved time saved lost checkpoint"
     assert lines[3].startswith("patience(2) front stopped 500 0.9 @ 300 700 (58 %)")
-    assert lines[3].endswith("0.05 (18 examples) gone, nearest 700")
+    assert lines[3].endswith("0.05 (18 examples) not kept, nearest 700")
     assert lines[4].startswith("4checks best stopped 1,100 0.95 @ 700 100 (8 %)")
     assert lines[4].endswith("nothing kept")
     assert lines[5] == "9 censored - 0.95 @ 700 - - - kept"

@@ -177,4 +177,18 @@ def test_nothing_is_saved_or_lost_below_zero(policy: Policy, looks: list[Look], 
     found = replay(policy, Record(looks=looks, mode=policy.mode, budget=budget + 1))
     assert (found.steps_saved or 0) >= 0
     assert (found.value_lost or 0) >= 0
+    assert found.regret == found.value_lost
     assert (found.status is Status.STOPPED) == (found.stop_step is not None)
+
+
+def test_a_run_that_went_on_past_its_own_stop_is_counted_from_there() -> None:
+    """Its own patience would have ended it at 2401 with 0.981; a longer one costs steps and gains value."""
+    shadow = replace(SEED, own_stop=2401)
+    longer = replay(Patience(mode="max", steps=700), shadow)
+    assert (longer.steps_saved, longer.examples_lost, longer.keeps_best) == (2401 - 5501, -35, True)
+    assert longer.share_saved == pytest.approx(-3100 / 2401)
+    assert longer.seconds_saved == pytest.approx(-310)
+    same = replay(Patience(mode="max", steps=500), shadow)
+    assert (same.steps_saved, same.value_lost, same.keeps_best) == (0, 0.0, True)
+    assert longer.regret == 0.0
+    assert same.regret == pytest.approx(0.007)
