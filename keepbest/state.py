@@ -10,6 +10,7 @@ import random
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import Any, Literal
 
@@ -58,9 +59,9 @@ class State:
     def step(self) -> int:
         return self.position.step
 
-    @property
+    @cached_property
     def size_bytes(self) -> int:
-        return sum(prod(value.shape) * value.dtype.size for value in self.values)
+        return sum(prod(spec.shape) * value.dtype.size for spec, value in zip(self.specs, self.values, strict=True))
 
 
 def specs_of(model: Any) -> tuple[VariableSpec, ...]:
