@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from keepbest.cli.words import clean, clean_text
 
@@ -121,9 +121,8 @@ def _draw(table: Table) -> None:
 
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
-        drawn.add_column(
-            column.lstrip(">"), justify="right" if column.startswith(">") else "left", no_wrap=column == "id"
-        )
+        justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
+        drawn.add_column(column.lstrip(">"), justify=justify, no_wrap=column == "id", overflow="fold")
     for row in table.rows:
         drawn.add_row(*(styled(cell) for cell in row))
     new_console().print(drawn)

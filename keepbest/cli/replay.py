@@ -55,6 +55,9 @@ def _show(found: Replay) -> None:
         best = at_step(run.best_value, run.best_step)
         say(f"{run.name} #{run.number}: {found.monitor} {best}, {run.looks:,} looks up to step {run.end_step:,}\n")
         print_table(one_run(found))
+        for policy in found.policies:
+            if policy.outcomes[0].status == "inconclusive":
+                warn(f"{policy.stopper}: {policy.outcomes[0].message}")
     else:
         say(f"{len(found.runs)} runs that watch {found.monitor}\n")
         print_table(many_runs(found))
@@ -63,15 +66,15 @@ def _show(found: Replay) -> None:
 
 def one_run(found: Replay) -> Table:
     """A policy a row: where it stops and what that saves and loses."""
-    heads = ("policy", "", "", ">stops at", "best @ step", ">steps saved", ">time saved", "lost", "checkpoint")
+    heads = ("policy", "", ">stops at", "best @ step", ">steps saved", ">time saved", ">lost (examples)", "checkpoint")
     table = Table(heads)
     for place, policy in enumerate(found.policies):
         outcome = policy.outcomes[0]
-        mark = _mark(place, policy, found)
+        stop = whole(outcome.stop_step) if outcome.status == "stopped" else outcome.status
         best = at_step(outcome.best_value, outcome.best_step)
-        saved = (_steps(outcome), "-" if outcome.seconds_saved is None else duration(outcome.seconds_saved))
-        kept = (_lost(outcome), _checkpoint(outcome))
-        table.add(policy.stopper, mark, outcome.status, whole(outcome.stop_step), best, *saved, *kept)
+        time = "-" if outcome.seconds_saved is None else duration(outcome.seconds_saved)
+        saved = (_steps(outcome), time, _lost(outcome), _checkpoint(outcome))
+        table.add(policy.stopper, _mark(place, policy, found), stop, best, *saved)
     return table
 
 
@@ -114,7 +117,7 @@ def _lost(outcome: ReplayOutcome) -> str:
         return "all" if outcome.status == "stopped" else "-"
     if outcome.value_lost == 0:
         return "nothing"
-    examples = "" if outcome.examples_lost is None else f" ({outcome.examples_lost:,} examples)"
+    examples = "" if outcome.examples_lost is None else f" ({outcome.examples_lost:,})"
     return f"{number(outcome.value_lost)}{examples}"
 
 
@@ -124,4 +127,4 @@ def _checkpoint(outcome: ReplayOutcome) -> str:
     if outcome.has_checkpoint:
         return "kept"
     near = outcome.nearest_checkpoint
-    return "not kept" if near is None else f"not kept, nearest {near:,}"
+    return "none" if near is None else f"nearest {near:,}"

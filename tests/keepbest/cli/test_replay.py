@@ -49,12 +49,12 @@ def test_one_run(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     printed = keepbest("replay", run[:6], "--stop", "patience(2)", "--stop", "4checks", "--stop", "9")
     lines = [" ".join(line.split()) for line in printed.out.splitlines()]
     assert lines[0] == "first #1: val_accuracy 0.95 @ 700, 12 looks up to step 1,200"
-    assert lines[2] == "policy stops at best @ step steps saved time saved lost checkpoint"
-    assert lines[3].startswith("patience(2) front stopped 500 0.9 @ 300 700 (58 %)")
-    assert lines[3].endswith("0.05 (18 examples) not kept, nearest 700")
-    assert lines[4].startswith("4checks best stopped 1,100 0.95 @ 700 100 (8 %)")
+    assert lines[2] == "policy stops at best @ step steps saved time saved lost (examples) checkpoint"
+    assert lines[3].startswith("patience(2) front 500 0.9 @ 300 700 (58 %)")
+    assert lines[3].endswith("0.05 (18) nearest 700")
+    assert lines[4].startswith("4checks best 1,100 0.95 @ 700 100 (8 %)")
     assert lines[4].endswith("nothing kept")
-    assert lines[5] == "9 censored - 0.95 @ 700 - - - kept"
+    assert lines[5] == "9 censored 0.95 @ 700 - - - kept"
     assert "4checks would have kept the same best and saved 8 % of the steps." in lines[7]
     assert lines[8] == 'keepbest submit … --stop "4checks"'
 
@@ -84,6 +84,8 @@ def test_the_ladder_and_what_is_left_out(keepbest: Keepbest, live: Live, worker:
     printed = keepbest("replay", run, empty)
     assert "patience(checks=5)" in printed.out
     assert f"Left out: {empty} (empty). No looks." in printed.err
+    unknown = keepbest("replay", run, "--stop", "progress_quotient")
+    assert "progress_quotient: It needs the training loss at each look, which was not recorded." in unknown.err
     nothing = keepbest("replay", empty)
     assert (nothing.status, nothing.out) == (Exit.OK, "No policy can be replayed on these runs.\n")
 
