@@ -60,4 +60,6 @@ it('finds min_delta inside a composition', () => {
 it('writes a policy as the command does', () => {
   const policy = { name: 'any_of', policies: [{ name: 'patience', params: { checks: 10, steps: null } }, { name: 'check_finite' }] }
   expect(policyText(policy)).toBe('patience(checks=10) | check_finite()')
+  const all = { name: 'all_of', policies: [policy, { name: 'max_steps', params: { steps: 5 } }] }
+  expect(policyText(all)).toBe('(patience(checks=10) | check_finite()) & max_steps(steps=5)')
 })

@@ -87,7 +87,13 @@ function describe(jump: Jump, from: number | null): Marks['jumps'][number] {
 /** `patience(checks=10, min_delta=0.001) | max_seconds(3600)`, as the command writes it. */
 export function policyText(policy: Policy): string {
   const inner = policy.policies ?? []
-  if (inner.length > 0) return inner.map(policyText).join(policy.name === 'all_of' ? ' & ' : ' | ')
+  if (inner.length > 0) return inner.map((part) => partText(part, policy)).join(policy.name === 'all_of' ? ' & ' : ' | ')
   const params = Object.entries(policy.params ?? {}).filter(([, value]) => value !== null)
   return `${policy.name}(${params.map(([key, value]) => `${key}=${String(value)}`).join(', ')})`
+}
+
+/** `|` binds looser than `&`: any_of inside all_of needs parentheses. */
+function partText(part: Policy, whole: Policy): string {
+  const isLooser = part.name === 'any_of' && whole.name === 'all_of' && (part.policies ?? []).length > 1
+  return isLooser ? `(${policyText(part)})` : policyText(part)
 }
