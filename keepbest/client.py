@@ -27,7 +27,15 @@ from keepbest.contract.access import (
 from keepbest.contract.base import Answer, Shape, new_id
 from keepbest.contract.batches import BatchReceipt
 from keepbest.contract.bundles import Bundle
-from keepbest.contract.checkpoints import Checkpoint, CheckpointList, CheckpointPatch, Receipt, ReceiptList
+from keepbest.contract.checkpoints import (
+    Checkpoint,
+    CheckpointList,
+    CheckpointPatch,
+    Collection,
+    CollectRequest,
+    Receipt,
+    ReceiptList,
+)
 from keepbest.contract.commands import Command, CommandList, CommandRequest
 from keepbest.contract.events import Event, EventPage, Health
 from keepbest.contract.looks import Curve, LogPage, LookPage, MetricList
@@ -240,6 +248,9 @@ class Client:
         for piece in self.transport.stream(path_of("checkpoints", checkpoint, "objects", digest)):
             size += sink.write(piece)
         return size
+
+    def collect_checkpoints(self, *, dry_run: bool = False) -> Collection:
+        return self._post(Collection, path_of("checkpoints", "collect"), CollectRequest(dry_run=dry_run))
 
     def receipts(self, run: str) -> ReceiptList:
         return self._get(ReceiptList, path_of("runs", run, "receipts"))

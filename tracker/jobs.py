@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from keepbest.errors import Conflict
 from tracker import db
+from tracker.collecting import collect_garbage
 from tracker.db import Engine
 from tracker.settings import Settings
 from tracker.store import compaction, events, leases, users, workers
@@ -72,6 +73,14 @@ def prune_events(settings: Settings, engine: Engine, now: datetime) -> str:
     return f"pruned {count} events" if count else ""
 
 
+def collect_checkpoints(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Drop the checkpoints that retention lets go, and free what nobody needs any more."""
+    done = collect_garbage(settings, engine, now)
+    trashed = f"{len(done.trashed)} checkpoints to the trash, {len(done.emptied)} out of it"
+    said = f"{trashed}, {done.freed_bytes:,} bytes freed" if done.trashed or done.freed_bytes else ""
+    return said + (f" damaged: {len(done.damaged)} manifests; run keepbest fsck" if done.damaged else "")
+
+
 def expire_credentials(settings: Settings, engine: Engine, now: datetime) -> str:
     """Delete sign-in links, sessions and tokens that can never be used again."""
     with db.write(engine) as conn:
@@ -86,6 +95,7 @@ def list_jobs(settings: Settings) -> list[Job]:
         Job(expire_leases, settings.expire_every_seconds, settings.lease_seconds),
         Job(mark_silent_workers, 10.0),
         Job(compact_metrics, settings.compact_every_seconds),
+        Job(collect_checkpoints, settings.collect_every_seconds, settings.collect_every_seconds),
         Job(expire_credentials, 60.0),
         Job(prune_events, HOUR),
     ]

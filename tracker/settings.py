@@ -56,6 +56,8 @@ class Settings:
     sign_in_minutes: float = setting(15.0, "how long a one-time sign-in link works")
     event_days: float = setting(14.0, "events older than this are pruned")
     expire_every_seconds: float = setting(2.0, "how often the scheduler looks for expired leases")
+    collect_every_seconds: float = setting(600.0, "how often the scheduler drops checkpoints that retention lets go")
+    trash_hours: float = setting(24.0, "how long a dropped checkpoint can be had back")
     compact_every_seconds: float = setting(10.0, "how often the scheduler compacts metrics")
 
     @classmethod

@@ -51,6 +51,8 @@ VERBS = (
     Verb("rollback", "commands:rollback", GO_BACK, "Take a living run back to its best, a step or a checkpoint."),
     Verb("checkpoints", "checkpoints:checkpoints", GO_BACK, "List a run's checkpoints."),
     Verb("restore", "restore:restore", GO_BACK, "Write a checkpoint to files; --verify measures it anew."),
+    Verb("gc", "upkeep:gc", ADMIN, "Free what no checkpoint needs any more; --dry-run says what."),
+    Verb("fsck", "upkeep:fsck", ADMIN, "Check every byte of a checkpoint store; --repair moves aside what is bad."),
     Verb("login", "login:login", ADMIN, "Keep a tracker's address and your token."),
     Verb("workers", "workers:workers", ADMIN, "List workers."),
     Verb("project", "access:project", ADMIN, "List and make projects."),

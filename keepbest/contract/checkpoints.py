@@ -41,6 +41,28 @@ class CheckpointPatch(Shape):
     is_pinned: bool
 
 
+class CollectRequest(Shape):
+    dry_run: bool = Field(default=False, description="say what would go, and do nothing")
+
+
+class CollectedCheckpoint(Answer):
+    run: Id
+    checkpoint: Id
+
+
+class Collection(Answer):
+    """What the garbage collector did to the tracker's store; in a dry run, what it would do."""
+
+    dry_run: bool
+    trashed: list[CollectedCheckpoint] = Field(description="taken out now; pinning one brings it back")
+    emptied: list[CollectedCheckpoint] = Field(description="gone from the trash for good")
+    orphans: int = Field(description="packs and networks removed that no checkpoint needs")
+    freed_bytes: int
+    waiting_bytes: int = Field(description="free once the trash is emptied")
+    damaged: list[str] = Field(description="manifests that cannot be read; while there is one no pack is removed")
+    busy: bool = Field(description="somebody wrote all the while; packs are removed the next time")
+
+
 class Receipt(Answer):
     """Proof of a restore: the value recorded at the look, the value measured after restoring, their difference."""
 

@@ -98,10 +98,12 @@ def release(conn: Connection, taken: Assignment, outcome: str, *, now: datetime 
     return leases.release(conn, run, taken.lease.token, asked, user="worker", now=now)
 
 
-def add_checkpoint(conn: Connection, run: RunRow, *, segment: int = 0, step: int, value: float = 0.5) -> str:
+def add_checkpoint(
+    conn: Connection, run: RunRow, *, segment: int = 0, step: int, value: float = 0.5, id: str | None = None
+) -> str:
     point = CheckpointDurable(
-        id=new_id(), segment=segment, step=step, kind="best", value=value, digest="a" * 64,
-        size_bytes=10, written_bytes=10, location="store", at=NOW,
+        id=id or new_id(), segment=segment, step=step, kind="best", value=value, digest="a" * 64,
+        size_bytes=10, written_bytes=10, location="store", at=later(step),
     )  # fmt: skip
     checkpoints.add_checkpoints(conn, run.pk, [point])
     return point.id

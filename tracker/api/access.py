@@ -69,6 +69,7 @@ ACCESS: dict[str, Access] = {
     "checkpoints.list_checkpoints": READ_OR_WORK,
     "checkpoints.show_checkpoint": READ_OR_WORK,
     "checkpoints.change_checkpoint": WRITE,
+    "checkpoints.collect": ADMIN,
     "checkpoints.show_manifest": READ_OR_WORK,
     "checkpoints.show_object": READ_OR_WORK,
     "checkpoints.list_receipts": READ_OR_WORK,

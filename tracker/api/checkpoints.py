@@ -11,8 +11,18 @@ from typing import BinaryIO
 from flask import Blueprint, Response
 
 from keepbest.contract.base import DIGEST_PATTERN
-from keepbest.contract.checkpoints import Checkpoint, CheckpointList, CheckpointPatch, Receipt, ReceiptList
+from keepbest.contract.checkpoints import (
+    Checkpoint,
+    CheckpointList,
+    CheckpointPatch,
+    CollectedCheckpoint,
+    Collection,
+    CollectRequest,
+    Receipt,
+    ReceiptList,
+)
 from keepbest.errors import CheckpointDamaged, InvalidInput, NotFound
+from tracker import collecting
 from tracker.api import access
 from tracker.api.envelope import now, service, speaks, transaction
 from tracker.db import Connection
@@ -40,12 +50,33 @@ def show_checkpoint(conn: Connection, checkpoint: str) -> Checkpoint:
 
 
 @blueprint.patch("/checkpoints/<checkpoint>")
-@speaks(Checkpoint, body=CheckpointPatch)
-def change_checkpoint(conn: Connection, checkpoint: str, body: CheckpointPatch) -> Checkpoint:
-    """Pin a checkpoint, so that retention never takes it, or let it go."""
-    changed = checkpoints.pin(conn, checkpoint, body.is_pinned)
-    audit.record(conn, access.principal().user, "checkpoint.pin", checkpoint, now(), body.model_dump())
+@speaks(Checkpoint, body=CheckpointPatch, transact=False)
+def change_checkpoint(checkpoint: str, body: CheckpointPatch) -> Checkpoint:
+    """Pin a checkpoint, so that retention never takes it, or let it go; pinning brings one back from the trash."""
+    changed = collecting.pin(service().settings, service().engine, checkpoint, body.is_pinned, now())
+    with transaction() as conn:
+        audit.record(conn, access.principal().user, "checkpoint.pin", checkpoint, now(), body.model_dump())
     return changed
+
+
+@blueprint.post("/checkpoints/collect")
+@speaks(Collection, body=CollectRequest, transact=False)
+def collect(body: CollectRequest) -> Collection:
+    """Collect garbage in the checkpoint store, or say what would go."""
+    done = collecting.collect_garbage(service().settings, service().engine, now(), dry_run=body.dry_run)
+    if not body.dry_run:
+        with transaction() as conn:
+            audit.record(conn, access.principal().user, "checkpoint.collect", "", now(), {"freed": done.freed_bytes})
+    return Collection(
+        dry_run=body.dry_run,
+        trashed=[CollectedCheckpoint(run=run, checkpoint=id) for run, id in done.trashed],
+        emptied=[CollectedCheckpoint(run=run, checkpoint=id) for run, id in done.emptied],
+        orphans=len(done.orphans),
+        freed_bytes=done.freed_bytes,
+        waiting_bytes=done.waiting_bytes,
+        damaged=done.damaged,
+        busy=done.busy,
+    )
 
 
 @blueprint.get("/checkpoints/<checkpoint>/manifest")

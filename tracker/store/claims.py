@@ -67,7 +67,7 @@ def _take(
 
 
 def _assign(conn: Connection, run: RunRow, lease: Lease) -> Assignment:
-    resume = _newest_checkpoint(conn, run)
+    resume = find_resume(conn, run)
     return Assignment(
         run=runs.show_run(run),
         lease=lease,
@@ -78,7 +78,7 @@ def _assign(conn: Connection, run: RunRow, lease: Lease) -> Assignment:
     )
 
 
-def _newest_checkpoint(conn: Connection, run: RunRow) -> Any:
+def find_resume(conn: Connection, run: RunRow) -> Any:
     """Return the durable checkpoint that is furthest along the living path."""
     path = segments.read_path(conn, run.pk)
     durable = select(Checkpoint.id, Checkpoint.segment, Checkpoint.step).where(

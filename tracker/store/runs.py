@@ -11,7 +11,7 @@ from keepbest.contract import runs as contract
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX
 from keepbest.errors import Conflict, InvalidInput, NotFound, TransitionRefused
 from keepbest.status import RunState, StopReason, may_move
-from tracker.models import Project, Run
+from tracker.models import Checkpoint, Project, Run
 from tracker.store import audit, events
 
 RunRow = Row[Any]
@@ -118,11 +118,21 @@ def delete_run(conn: Connection, run: RunRow, *, user: str, now: datetime) -> No
     if RunState(run.state).is_held:
         hint = f"Cancel it first: `keepbest cancel {run.id}`."
         raise Conflict(f"Run {run.id} is {run.state}: a worker holds it.", field="run", hint=hint)
+    _refuse_pinned(conn, run)
     if not RunState(run.state).is_final:
         run = move_run(conn, run, RunState.CANCELLED, now=now, reason=StopReason.USER)
     conn.execute(update(Run).where(Run.pk == run.pk).values(deleted_at=now, updated_at=now))
     events.append(conn, "run.deleted", run, {"id": run.id}, now)
     audit.record(conn, user, "run.delete", run.id, now, {"name": run.name, "project": run.project})
+
+
+def _refuse_pinned(conn: Connection, run: RunRow) -> None:
+    """What somebody pinned is not deleted along with its run."""
+    pinned = select(Checkpoint.id).where(Checkpoint.run_pk == run.pk, Checkpoint.is_pinned)
+    found = conn.execute(pinned.limit(1)).scalar()
+    if found is not None:
+        hint = f"Let it go first: `keepbest checkpoints {run.id} --unpin {found}`."
+        raise Conflict(f"Checkpoint {found} of run {run.id} is pinned.", field="run", hint=hint)
 
 
 def _refers(reference: str) -> ColumnElement[bool]:

@@ -31,7 +31,7 @@ MEMBERS = {
     "upload_bundle",
 }  # fmt: skip
 WORKERS = {"claim", "renew", "release", "take_batch", "say_hello", "say_goodbye", "add_receipt"}
-ADMINS = {"list_users", "create_user", "change_user", "disable_user", "list_audit"}
+ADMINS = {"list_users", "create_user", "change_user", "disable_user", "list_audit", "collect"}
 NOT_WORKERS = {"create_token", "replay_runs"}
 EVERYBODY = {"sign_in", "show_health", "show_document", "show_page", "show_asset"}
 

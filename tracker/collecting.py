@@ -1,0 +1,90 @@
+"""The garbage collector over database and store together: what the tracker knows decides what goes from its folder.
+
+Files that the tracker knows nothing of (a script's that was offline, another tracker's) are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from keepbest.checkpoint import trash
+from keepbest.checkpoint.collect import Collected, collect
+from keepbest.checkpoint.folder import Folder
+from keepbest.contract.checkpoints import Checkpoint, CheckpointState
+from keepbest.errors import NotFound
+from tracker import db
+from tracker.db import Engine
+from tracker.settings import Settings
+from tracker.store import checkpoints, retention, runs
+from tracker.store.retention import Reference
+
+
+def collect_garbage(settings: Settings, engine: Engine, now: datetime, *, dry_run: bool = False) -> Collected:
+    """Drop what retention lets go, take out what was dropped or deleted, empty the trash, remove what nobody needs."""
+    folder = Folder(Path(settings.store))
+    superseded = list(_list_superseded(engine))
+    if not dry_run:
+        _drop(engine, {run for run, _ in superseded}, now)
+        superseded = []  # what of it is still so says the database now
+    there = list(_list_here(folder))
+    with db.read(engine) as conn:
+        going = {*superseded, *retention.find_dropped(conn, there)}
+        pins = retention.find_pinned(conn, there)
+    if not dry_run:
+        _mark_pins(folder, pins)
+    age = timedelta(hours=settings.trash_hours)
+    return collect(folder, sorted(going & set(there)), now=now, trash_age=age, dry_run=dry_run)
+
+
+def pin(settings: Settings, engine: Engine, id: str, pinned: bool, now: datetime) -> Checkpoint:
+    """Pin a checkpoint or let it go; pinning brings one back that lies in the trash.
+
+    The mark in the store comes first: what is called pinned is safe. Raises NotFound where the files are gone.
+    """
+    folder = Folder(Path(settings.store))
+    with db.read(engine) as conn:
+        found = checkpoints.get_checkpoint(conn, id)
+    is_gone = found.state is CheckpointState.DROPPED
+    if pinned and is_gone and not trash.undo(folder, found.run, id) and not _is_here(folder, (found.run, id)):
+        raise NotFound(f"Checkpoint {id} was dropped, and the trash was emptied since.", field="checkpoint")
+    if _is_here(folder, (found.run, id)):
+        folder.pin(found.run, id, pinned)
+    with db.write(engine) as conn:
+        if pinned and is_gone:
+            retention.bring_back(conn, id, now)
+        return checkpoints.pin(conn, id, pinned)
+
+
+def _list_superseded(engine: Engine) -> Iterator[Reference]:
+    with db.read(engine) as conn:
+        for run in retention.find_candidates(conn):
+            for one in retention.list_superseded(conn, runs.get_run(conn, run)):
+                yield one.run, one.id
+
+
+def _drop(engine: Engine, candidates: set[str], now: datetime) -> None:
+    """Judge each run again, in a transaction of its own: nobody waits long for the database."""
+    for run in sorted(candidates):
+        with suppress(NotFound), db.write(engine) as conn:
+            retention.drop_superseded(conn, run, now)
+
+
+def _mark_pins(folder: Folder, pins: dict[Reference, bool]) -> None:
+    """Make the marks in the store say what the database says: a request may have been killed between the two."""
+    marked = {run: folder.pins(run) for run, _ in pins}
+    for (run, id), pinned in pins.items():
+        if pinned != (id in marked[run]):
+            folder.pin(run, id, pinned)
+
+
+def _list_here(folder: Folder) -> Iterator[Reference]:
+    for run in folder.runs():
+        for id in folder.checkpoints(run):
+            yield run, id
+
+
+def _is_here(folder: Folder, reference: Reference) -> bool:
+    return folder.manifest(*reference).is_file()

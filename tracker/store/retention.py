@@ -1,0 +1,108 @@
+"""Retention as the tracker sees it: checkpoints of runs that nobody holds, by the rule that their spec names.
+
+While somebody holds a run its trainer drops (`keepbest.checkpoint.keeper`); afterwards the tracker does, which knows
+pins, the best, and where the next attempt goes on. A row says `dropped` before a file moves: whatever is killed in
+between, the next call finds the file by its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select, update
+
+from keepbest.checkpoint import retention as ranking
+from keepbest.contract.checkpoints import Checkpoint as Shown
+from keepbest.contract.checkpoints import CheckpointState
+from keepbest.contract.policies import RetentionSpec
+from keepbest.status import RunState
+from tracker.models import Checkpoint, Run
+from tracker.store import checkpoints, claims, events, runs
+from tracker.store.runs import RunRow
+
+Reference = tuple[str, str]  # ids of a run and of a checkpoint
+
+_HELD = [state.value for state in RunState if state.is_held]
+_DURABLE = CheckpointState.DURABLE.value
+_MODES: dict[str, ranking.Mode] = {"min": "min", "max": "max"}
+#: Ids asked for in one statement.
+_AT_ONCE = 500
+
+
+def find_candidates(conn: Connection) -> list[str]:
+    """Return the ids of the runs that nobody holds and that have more than one checkpoint."""
+    count = func.count(Checkpoint.pk)
+    free = select(Run.id).join(Checkpoint, Checkpoint.run_pk == Run.pk).where(
+        Checkpoint.state == _DURABLE, Run.deleted_at.is_(None), Run.state.not_in(_HELD)
+    )  # fmt: skip
+    return list(conn.execute(free.group_by(Run.id).having(count > 1)).scalars())
+
+
+def list_superseded(conn: Connection, run: RunRow) -> list[Shown]:
+    """Return the checkpoints of a run that its retention lets go; none while somebody holds the run."""
+    state = RunState(run.state)
+    if state.is_held:
+        return []
+    durable = [one for one in checkpoints.list_checkpoints(conn, run) if one.state is CheckpointState.DURABLE]
+    needed = {one.id: "the run's best" for one in durable if one.is_best}
+    if not state.is_final and (resume := claims.find_resume(conn, run)) is not None:
+        needed[resume.id] = "the next attempt goes on from it"
+    verdicts = ranking.decide(
+        durable,
+        RetentionSpec.model_validate(run.spec["retention"]),
+        mode=_MODES.get(run.mode),
+        pinned=[one.id for one in durable if one.is_pinned],
+        needed=needed,
+    )
+    going = {verdict.id for verdict in verdicts if not verdict.stays}
+    return [one for one in durable if one.id in going]
+
+
+def drop_superseded(conn: Connection, reference: str, now: datetime) -> int:
+    """Write down that what retention lets go is dropped; return how many."""
+    run = runs.get_run(conn, reference, lock=True)
+    going = [one.id for one in list_superseded(conn, run)]
+    if going:
+        conn.execute(update(Checkpoint).where(Checkpoint.id.in_(going)).values(state=CheckpointState.DROPPED.value))
+    for id in going:
+        events.append(conn, "run.checkpoint", run, {"id": id, "state": CheckpointState.DROPPED.value}, now)
+    return len(going)
+
+
+def find_dropped(conn: Connection, there: Sequence[Reference]) -> list[Reference]:
+    """Return those of `there` that were dropped, or whose run was deleted."""
+    gone = (Checkpoint.state == CheckpointState.DROPPED.value) | Run.deleted_at.is_not(None)
+    return [
+        (row.run, row.id)
+        for ids in _parts([id for _, id in there])
+        for row in conn.execute(
+            select(Checkpoint.id, Run.id.label("run"))
+            .join(Run, Checkpoint.run_pk == Run.pk)
+            .where(Checkpoint.id.in_(ids), gone)
+        )
+    ]
+
+
+def find_pinned(conn: Connection, there: Sequence[Reference]) -> dict[Reference, bool]:
+    """Return, of those of `there` that the tracker knows, whether each is pinned."""
+    return {
+        (row.run, row.id): row.is_pinned
+        for ids in _parts([id for _, id in there])
+        for row in conn.execute(
+            select(Checkpoint.id, Checkpoint.is_pinned, Run.id.label("run"))
+            .join(Run, Checkpoint.run_pk == Run.pk)
+            .where(Checkpoint.id.in_(ids))
+        )
+    }
+
+
+def bring_back(conn: Connection, id: str, now: datetime) -> None:
+    """Write down that a dropped checkpoint is on disk again."""
+    found = checkpoints.get_checkpoint(conn, id)
+    conn.execute(update(Checkpoint).where(Checkpoint.id == id).values(state=_DURABLE))
+    events.append(conn, "run.checkpoint", runs.get_run(conn, found.run), {"id": id, "state": _DURABLE}, now)
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
