@@ -29,12 +29,14 @@ from keepbest.contract.batches import BatchReceipt
 from keepbest.contract.bundles import Bundle
 from keepbest.contract.checkpoints import (
     Checkpoint,
+    CheckpointDiff,
     CheckpointList,
     CheckpointPatch,
     Collection,
     CollectRequest,
     Receipt,
     ReceiptList,
+    VariableList,
 )
 from keepbest.contract.commands import Command, CommandList, CommandRequest
 from keepbest.contract.events import Event, EventPage, Health
@@ -237,6 +239,12 @@ class Client:
 
     def checkpoint(self, checkpoint: str) -> Checkpoint:
         return self._get(Checkpoint, path_of("checkpoints", checkpoint))
+
+    def variables(self, checkpoint: str) -> VariableList:
+        return self._get(VariableList, path_of("checkpoints", checkpoint, "variables"))
+
+    def diff_checkpoints(self, first: str, second: str) -> CheckpointDiff:
+        return self._get(CheckpointDiff, path_of("checkpoints", first, "diff", second))
 
     def manifest(self, checkpoint: str) -> bytes:
         """The manifest's own bytes; `keepbest.checkpoint.manifest` reads them."""

@@ -8,7 +8,7 @@ file would be checked in one moment and copied in another.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -121,6 +121,18 @@ def is_whole(folder: Folder, manifest: Manifest, threads: int) -> bool:
     except CheckpointDamaged:
         return False
     return True
+
+
+def iterate(folder: Folder, manifest: Manifest, variables: Sequence[StoredVariable]) -> Iterator[Any]:
+    """Yield the values of some of the manifest's variables, checked, one at a time: memory holds one.
+
+    Raises CheckpointDamaged as `read` does.
+    """
+    with ExitStack() as stack:
+        names = {variable.object for variable in variables}
+        sources = {name: _open(stack, folder, name, manifest) for name in names}
+        for variable in variables:
+            yield _read_value(sources[variable.object], variable)
 
 
 def check_places(folder: Folder, manifest: Manifest) -> None:

@@ -159,8 +159,10 @@ class Store:
             free = is_alone and checkpoint not in self.folder.pins(run)
             if free:
                 self.folder.manifest(run, checkpoint).unlink()
-                for name in manifest.objects - self.folder.named(manifest.objects):
-                    self.folder.content(name).unlink(missing_ok=True)
+                contents = dict.fromkeys(manifest.objects, ".safetensors")
+                contents |= {manifest.network: ".json"} if manifest.network is not None else {}
+                for name in contents.keys() - self.folder.named(contents):
+                    self.folder.content(name, contents[name]).unlink(missing_ok=True)
         return free
 
     def sweep(self) -> int:

@@ -50,6 +50,7 @@ VERBS = (
     Verb("recipes", "workers:recipes", TRAIN, "List the built-in models and their parameters."),
     Verb("rollback", "commands:rollback", GO_BACK, "Take a living run back to its best, a step or a checkpoint."),
     Verb("checkpoints", "checkpoints:checkpoints", GO_BACK, "List a run's checkpoints."),
+    Verb("checkpoint", "checkpoint:checkpoint", GO_BACK, "Look into a checkpoint; say how two differ."),
     Verb("restore", "restore:restore", GO_BACK, "Write a checkpoint to files; --verify measures it anew."),
     Verb("gc", "upkeep:gc", ADMIN, "Free what no checkpoint needs any more; --dry-run says what."),
     Verb("fsck", "upkeep:fsck", ADMIN, "Check every byte of a checkpoint store; --repair moves aside what is bad."),

@@ -41,6 +41,49 @@ class CheckpointPatch(Shape):
     is_pinned: bool
 
 
+class Variable(Answer):
+    """One variable of a checkpoint. The figures are of its finite values, in float64; null where there are none."""
+
+    collection: Literal["model", "optimizer"]
+    index: int
+    path: str
+    shape: list[int]
+    dtype: str
+    digest: Digest
+    size_bytes: int
+    non_finite: int = 0
+    mean: float | None = None
+    std: float | None = None
+    min: float | None = None
+    max: float | None = None
+    norm: float | None = Field(default=None, description="the root of the sum of squares")
+
+
+class VariableList(Answer):
+    run: Id
+    checkpoint: Id
+    step: Step
+    variables: list[Variable]
+
+
+class VariableDifference(Answer):
+    """How a variable of one checkpoint differs from the one in its place in another."""
+
+    collection: Literal["model", "optimizer"]
+    path: str
+    kind: Literal["equal", "differs", "shape", "dtype", "missing", "new"]
+    norm: float | None = Field(default=None, description="norm of the difference; null where a value is not finite")
+    relative: float | None = Field(default=None, description="that norm over the norm of the first")
+    changed: int | None = Field(default=None, description="how many elements differ")
+
+
+class CheckpointDiff(Answer):
+    first: Id
+    second: Id
+    equal: bool = Field(description="to the last bit, names aside")
+    variables: list[VariableDifference]
+
+
 class CollectRequest(Shape):
     dry_run: bool = Field(default=False, description="say what would go, and do nothing")
 

@@ -10,9 +10,13 @@ from typing import BinaryIO
 
 from flask import Blueprint, Response
 
+from keepbest.checkpoint import inspect
+from keepbest.checkpoint.folder import Folder
+from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, decode
 from keepbest.contract.base import DIGEST_PATTERN
 from keepbest.contract.checkpoints import (
     Checkpoint,
+    CheckpointDiff,
     CheckpointList,
     CheckpointPatch,
     CollectedCheckpoint,
@@ -20,6 +24,7 @@ from keepbest.contract.checkpoints import (
     CollectRequest,
     Receipt,
     ReceiptList,
+    VariableList,
 )
 from keepbest.errors import CheckpointDamaged, InvalidInput, NotFound
 from tracker import collecting
@@ -100,6 +105,20 @@ def show_object(checkpoint: str, digest: str) -> Response:
     return _file(_open(_store() / "objects" / digest[:2] / f"{digest}{named[digest]}"), BINARY)
 
 
+@blueprint.get("/checkpoints/<checkpoint>/variables")
+@speaks(VariableList, transact=False)
+def list_variables(checkpoint: str) -> VariableList:
+    """List a checkpoint's variables with shape, type, digest and figures; every digest is checked."""
+    return inspect.describe(*_read_manifest(_find(checkpoint)))
+
+
+@blueprint.get("/checkpoints/<checkpoint>/diff/<other>")
+@speaks(CheckpointDiff, transact=False)
+def diff_checkpoints(checkpoint: str, other: str) -> CheckpointDiff:
+    """Compare two checkpoints, of one run or of two, variable by variable."""
+    return inspect.compare(*_read_manifest(_find(checkpoint)), *_read_manifest(_find(other)))
+
+
 @blueprint.get("/runs/<run>/receipts")
 @speaks(ReceiptList)
 def list_receipts(conn: Connection, run: str) -> ReceiptList:
@@ -126,6 +145,12 @@ def _store() -> Path:
 def _manifest_path(found: Checkpoint) -> Path:
     """Return where the manifest lies; both ids come out of the database, and are ids and nothing else."""
     return _store() / "runs" / found.run / f"{found.id}.json"
+
+
+def _read_manifest(found: Checkpoint) -> tuple[Folder, Manifest]:
+    with _open(_manifest_path(found)) as file:
+        manifest, _ = decode(file.read(MAX_MANIFEST_BYTES), found.id)
+    return Folder(_store()), manifest
 
 
 def _open(path: Path) -> BinaryIO:
