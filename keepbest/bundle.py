@@ -26,8 +26,10 @@ MAX_UNPACKED_BYTES = 10 * MAX_BUNDLE_BYTES
 #: Never sent, whatever .gitignore says: history, environments, caches, and where secrets usually lie.
 ALWAYS_IGNORED = (
     ".git/", ".hg/", ".svn/", ".venv/", "venv/", "node_modules/", "__pycache__/", "*.py[co]", ".ipynb_checkpoints/",
-    ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".keepbest/", ".env", "*.pem", ".DS_Store",
+    ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".keepbest/", ".env", "*.pem", "*.key", ".DS_Store",
 )  # fmt: skip
+#: A folder that holds one of these is a service's own: its database, its tokens, everybody's checkpoints.
+SERVICE_FILES = ("admin-token", "worker-token")
 _ALWAYS = pathspec.GitIgnoreSpec.from_lines(ALWAYS_IGNORED)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODE = (stat.S_IFREG | 0o644) << 16
@@ -45,8 +47,12 @@ class Packed:
 
 
 def pack(folder: Path) -> Packed:
-    """Pack the files of `folder` that its .gitignore files leave in; raises TooLarge past the limits."""
+    """Pack the files of `folder` that its .gitignore files leave in; raises TooLarge past the limits.
+
+    A service's own folder inside it is left out; a service's folder itself is refused (InvalidInput).
+    """
     root = folder.resolve()
+    _check_is_code(root)
     found = sorted(_walk(root, root, _rules_above(root)), key=lambda path: path.as_posix())
     files = [path for path in found if (root / path).resolve().is_relative_to(root)]
     _check_counts(root, files)
@@ -110,7 +116,8 @@ def _walk(root: Path, folder: Path, above: _Rules) -> Iterator[Path]:
         if _is_ignored(path, is_folder, rules):
             continue
         if is_folder:
-            yield from _walk(root, path, rules)
+            if not any((path / name).exists() for name in SERVICE_FILES):
+                yield from _walk(root, path, rules)
         elif path.is_file():
             yield path.relative_to(root)
 
@@ -130,6 +137,15 @@ def _is_ignored(path: Path, is_folder: bool, rules: _Rules) -> bool:
         if said is not None:
             return bool(said)
     return False
+
+
+def _check_is_code(root: Path) -> None:
+    if any((root / name).exists() for name in SERVICE_FILES):
+        raise InvalidInput(
+            f"{root} is the folder of a keepbest service: it holds tokens.",
+            field="bundle",
+            hint="Put your code into a folder of its own.",
+        )
 
 
 def _check_counts(root: Path, files: list[Path]) -> None:

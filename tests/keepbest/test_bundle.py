@@ -93,6 +93,14 @@ def test_the_rules_of_the_repository_around_hold_too(tmp_path: Path) -> None:
     assert bundle.pack(tmp_path / "mine").files == ("a.py",)
 
 
+def test_a_service_beside_the_code_keeps_its_tokens(tmp_path: Path) -> None:
+    """`keepbest up --dir ./kb` and `keepbest submit my_model.py` once sent kb/admin-token along with the code."""
+    write(tmp_path, {"my_model.py": "", "kb/admin-token": "secret", "kb/tracker.db": "", "other/worker-token": ""})
+    assert bundle.pack(tmp_path).files == ("my_model.py",)
+    with pytest.raises(InvalidInput, match="holds tokens"):
+        bundle.pack(tmp_path / "kb")
+
+
 def test_links_out_of_the_folder_are_left_out_and_named(tmp_path: Path) -> None:
     write(tmp_path, {"secret.txt": "secret", "code/a.py": "1"})
     (tmp_path / "code/out").symlink_to(tmp_path / "secret.txt")
