@@ -59,6 +59,11 @@ describe('extendCurve', () => {
     expect(longer.ghosts).toBe(curve.ghosts)
     expect(extendCurve(longer, newer).path.steps).toHaveLength(6)
   })
+
+  it('never shows more points than there are: "120 of 108 points"', () => {
+    const newer = readCurve({ key: 'val_loss', total: 2, returned: 2, pieces: [{ segment: 1, ghost: false, steps: [500, 600], values: [0.3, 0.2], times: [70, 80] }] })
+    expect(extendCurve(readCurve(rolledBack), newer).total).toBe(8)
+  })
 })
 
 describe('readAt', () => {

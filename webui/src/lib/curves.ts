@@ -91,7 +91,8 @@ export function extendCurve(curve: Curve, newer: Curve): Curve {
     values: [...curve.path.values, ...newer.path.values.slice(start)],
     times: [...curve.path.times, ...newer.path.times.slice(start)],
   }
-  return { ...curve, path, total: Math.max(curve.total, newer.total), returned: path.steps.length }
+  const added = path.steps.length - curve.path.steps.length // `newer.total` counts only from where it was asked for
+  return { ...curve, path, total: Math.max(curve.total + added, newer.total), returned: path.steps.length }
 }
 
 /** The x of a track; a clock that went backwards is held still, since a line cannot turn round. */
