@@ -14,7 +14,7 @@ import pytest
 from keepbest.contract.base import new_id
 from keepbest.contract.commands import Command
 from keepbest.contract.runs import Mode, RunSpec
-from keepbest.errors import InvalidInput, MetricMissing
+from keepbest.errors import InvalidInput, MetricMissing, StoreUnavailable
 from keepbest.runs.judge import Judge
 from keepbest.runs.run import Run, known_mode
 from keepbest.status import CommandKind, CommandState, StopReason
@@ -247,3 +247,23 @@ def test_nan_at_the_first_look_ends_the_run(tmp_path: Path) -> None:
     assert rig.run.decision is not None
     assert (rig.loop.step, rig.run.decision.reason) == (10, StopReason.NON_FINITE)
     assert rig.looker.restore_best() is None
+
+
+def test_training_goes_on_with_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full from the second best on: every look is taken, and the first best is still there."""
+    rig = Rig(tmp_path)
+    write = rig.store.write
+    dropped: list[str] = []
+
+    def full(state: Any, about: Any) -> Any:
+        if rig.store.checkpoints(rig.run.id):
+            raise StoreUnavailable("No space left on device.")
+        return write(state, about)
+
+    monkeypatch.setattr(rig.store, "write", full)
+    monkeypatch.setattr(rig.run, "checkpoint_dropped", lambda id, reason: dropped.append(reason))
+    assert rig.train() is Ending.STOPPED
+    rig.looker.close()
+    assert [step for step, _ in rig.looks] == [10, 20, 30, 40]
+    assert len(rig.store.checkpoints(rig.run.id)) == 1
+    assert any("No space left on device." in reason for reason in dropped)
