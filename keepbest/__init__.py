@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keepbest.checkpoint.restore import restore
+    from keepbest.checkpoint.restore import plan_restore, restore
     from keepbest.client import Client
     from keepbest.errors import (
         Busy,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "keepbest.checkpoint.restore": ("restore",),
+    "keepbest.checkpoint.restore": ("plan_restore", "restore"),
     "keepbest.client": ("Client",),
     "keepbest.errors": (
         "Busy",
@@ -80,6 +80,7 @@ __all__ = [
     "TrainingError",
     "Unreachable",
     "init",
+    "plan_restore",
     "restore",
 ]
 

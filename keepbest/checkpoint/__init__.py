@@ -3,8 +3,22 @@
 from keepbest.checkpoint.export import FORMATS, export
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
-from keepbest.checkpoint.restore import choose, restore
+from keepbest.checkpoint.plan import Plan
+from keepbest.checkpoint.restore import choose, plan_restore, restore
 from keepbest.checkpoint.store import About, Store, Written
 from keepbest.checkpoint.writer import Writer
 
-__all__ = ["FORMATS", "About", "Loaded", "Manifest", "Store", "Writer", "Written", "choose", "export", "restore"]
+__all__ = [
+    "FORMATS",
+    "About",
+    "Loaded",
+    "Manifest",
+    "Plan",
+    "Store",
+    "Writer",
+    "Written",
+    "choose",
+    "export",
+    "plan_restore",
+    "restore",
+]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from keepbest.checkpoint.load import Loaded
+from keepbest.checkpoint.plan import Plan
 from keepbest.checkpoint.restore import rebuild
 from keepbest.checkpoint.store import Store
 from keepbest.errors import InvalidInput
@@ -25,12 +26,15 @@ _NAMES: dict[Format, str] = {
 }
 
 
-def export(store: Store, loaded: Loaded, to: Path, form: Format = "keras", *, model: Any = None) -> Path:
+def export(
+    store: Store, loaded: Loaded, to: Path, form: Format = "keras", *, model: Any = None, plan: Plan | None = None
+) -> Path:
     """Write `loaded` into the folder `to` and return the file (for "savedmodel" the folder, for "tf" the prefix).
 
     "safetensors" and "npz" hold every variable under `model/<path>` and `optimizer/<path>`, and need no network. The
     others need one: `model`, or the description in the store. "savedmodel" has no optimizer; "weights" is what Keras'
-    own `save_weights` writes, for a network without an optimizer or with the same one, already built.
+    own `save_weights` writes, for a network without an optimizer or with the same one, already built. A `plan` made for
+    `model` says which value goes where.
     """
     if form not in FORMATS:
         raise InvalidInput(f"The formats are {', '.join(FORMATS)}, but got {form!r}.", field="as")
@@ -42,7 +46,7 @@ def export(store: Store, loaded: Loaded, to: Path, form: Format = "keras", *, mo
         _write_npz(loaded, path)
     else:
         network = model if model is not None else rebuild(store, loaded)
-        loaded.load_into(network)
+        loaded.load_into(network, plan=plan)
         _WRITERS[form](network, path)
     return path
 

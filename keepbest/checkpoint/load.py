@@ -19,6 +19,7 @@ from keepbest.checkpoint.dtypes import numpy_dtype
 from keepbest.checkpoint.folder import Folder
 from keepbest.checkpoint.manifest import Manifest, StoredVariable
 from keepbest.checkpoint.match import Difference, compare, refuse
+from keepbest.checkpoint.plan import Plan, make_plan
 from keepbest.errors import CheckpointDamaged
 from keepbest.snapshot import Variables
 from keepbest.state import State, VariableSpec, restore_random
@@ -76,26 +77,37 @@ class Loaded:
         if differences := compare(self.specs, specs):
             raise refuse(differences, self.manifest.id)
 
-    def load_into(self, model: Any, *, strict: bool = True, variables: Variables | None = None) -> list[Difference]:
+    def plan(self, model: Any, renames: Mapping[str, str] | None = None) -> Plan:
+        """Return what restoring into `model` would do, variable by variable; nothing is set."""
+        return make_plan(self.manifest.id, self.specs, Variables(model).specs, renames)
+
+    def load_into(
+        self, model: Any, *, strict: bool = True, variables: Variables | None = None, plan: Plan | None = None
+    ) -> list[Difference]:
         """Put the values into `model` and its optimizer; return what did not fit.
 
-        A model without an optimizer takes the network alone. `strict=False` takes what fits and leaves the rest.
+        A model without an optimizer takes the network alone. `strict=False` takes what fits and leaves the rest; a
+        `plan` made for this model says which value goes where.
 
         Raises:
             CheckpointMismatch: `strict`, and something differs; the message names every difference. Nothing was set.
         """
         target = variables or Variables(model)
-        differences = compare(self.specs, target.specs)
+        differences = [] if plan is not None else compare(self.specs, target.specs)
         if strict and differences:
             raise refuse(differences, self.manifest.id)
-        targets = {(spec.collection, spec.index): place for place, spec in enumerate(target.specs)}
         unfit = {(difference.collection, difference.index) for difference in differences}
-        places = {
-            targets[key]: value
-            for spec, value in zip(self.specs, self.tensors, strict=True)
-            if (key := (spec.collection, spec.index)) in targets and key not in unfit
-        }
-        target.assign(places)
+        homes = {_place(spec): _place(spec) for spec in self.specs if _place(spec) not in unfit}
+        if plan is not None:
+            homes = {_place(row.mine): _place(row.theirs) for row in plan.rows if row.fits and row.mine and row.theirs}
+        targets = {_place(spec): number for number, spec in enumerate(target.specs)}
+        target.assign(
+            {
+                targets[homes[_place(spec)]]: value
+                for spec, value in zip(self.specs, self.tensors, strict=True)
+                if homes.get(_place(spec)) in targets
+            }
+        )
         return differences
 
     def resume_into(self, model: Any, *, variables: Variables | None = None) -> State:
@@ -103,6 +115,10 @@ class Loaded:
         self.load_into(model, variables=variables)
         restore_random(self.manifest.random)
         return self.to_state()
+
+
+def _place(spec: VariableSpec) -> tuple[str, int]:
+    return spec.collection, spec.index
 
 
 def read(folder: Folder, manifest: Manifest, threads: int) -> Loaded:

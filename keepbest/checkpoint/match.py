@@ -60,6 +60,12 @@ def refuse(differences: Sequence[Difference], checkpoint: str) -> CheckpointMism
     return CheckpointMismatch(message + "\n".join(lines), hint=_hint(differences))
 
 
+def is_alike(one: VariableSpec, other: VariableSpec) -> bool:
+    """Whether two names differ only in what Keras makes up: numbers, and what stands in front."""
+    mine, theirs = _plain(one), _plain(other)
+    return mine.endswith(theirs) or theirs.endswith(mine)
+
+
 class _Places:
     """Which names stand on which places, on both sides."""
 
@@ -70,8 +76,7 @@ class _Places:
     def is_same(self, one: VariableSpec, other: VariableSpec) -> bool:
         """Whether two names differ only in what Keras makes up, and neither name stands elsewhere."""
         moved = (one.collection, one.path) in self.theirs and (other.collection, other.path) in self.mine
-        mine, theirs = _plain(one), _plain(other)
-        return not moved and (mine.endswith(theirs) or theirs.endswith(mine))
+        return not moved and is_alike(one, other)
 
 
 def _compare_one(mine: VariableSpec | None, theirs: VariableSpec | None, places: _Places) -> Difference | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from keepbest import settings
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
+from keepbest.checkpoint.plan import Plan, make_plan
 from keepbest.checkpoint.store import Store
 from keepbest.errors import NotFound
+from keepbest.state import specs_of
 from keepbest.stopping.look import is_better
 
 
@@ -21,12 +23,17 @@ def restore(
     step: int | None = None,
     checkpoint: str | None = None,
     last: bool = False,
+    partial: bool = False,
+    renames: Mapping[str, str] | None = None,
     store: Store | Path | str | None = None,
 ) -> Any:
     """Put a checkpoint of `run` (a run or its id) into `model` and return the model; the best one, if none is named.
 
     Without a model the network is made again from its stored description: layers of your own must be registered
     with `keras.saving.register_keras_serializable`. A model without an optimizer takes the network alone.
+
+    Into a changed network: `plan_restore` says what would happen; `partial=True` takes what fits and leaves the rest as
+    it is, `renames={"dense/kernel": "head/kernel"}` (or only their first parts) says what else goes where.
 
     Raises:
         NotFound: The run has no such checkpoint here.
@@ -38,8 +45,30 @@ def restore(
     loaded = opened.load(run_id, choose(opened, run_id, step=step, checkpoint=checkpoint, last=last).id)
     if model is None:
         model = rebuild(opened, loaded)
-    loaded.load_into(model)
+    if partial or renames:
+        planned = loaded.plan(model, renames)
+        planned.check(partial=partial)
+        loaded.load_into(model, plan=planned)
+    else:
+        loaded.load_into(model)
     return model
+
+
+def plan_restore(
+    run: Any,
+    model: Any,
+    *,
+    step: int | None = None,
+    checkpoint: str | None = None,
+    last: bool = False,
+    renames: Mapping[str, str] | None = None,
+    store: Store | Path | str | None = None,
+) -> Plan:
+    """Return what `restore` with the same arguments would do with each variable; `model` stays as it is."""
+    opened = open_store(store)
+    run_id = str(getattr(run, "id", run))
+    chosen = choose(opened, run_id, step=step, checkpoint=checkpoint, last=last)
+    return make_plan(chosen.id, [variable.spec for variable in chosen.variables], specs_of(model), renames)
 
 
 def choose(

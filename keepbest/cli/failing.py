@@ -21,6 +21,7 @@ class Exit(IntEnum):
     RUN_FAILED = 6
     RUN_CANCELLED = 7
     RECEIPT_DIFFERS = 8
+    PLAN_DIFFERS = 9
     INTERRUPTED = 130
 
 
@@ -34,6 +35,7 @@ MEANINGS = {
     Exit.RUN_FAILED: "the run that was followed failed",
     Exit.RUN_CANCELLED: "the run that was followed was cancelled",
     Exit.RECEIPT_DIFFERS: "the restored model does not give the recorded value",
+    Exit.PLAN_DIFFERS: "the network is not the one of the checkpoint (`restore --plan`)",
     Exit.INTERRUPTED: "ended by Ctrl-C",
 }
 

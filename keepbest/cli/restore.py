@@ -13,6 +13,7 @@ import typer
 
 from keepbest.checkpoint.export import Format, export
 from keepbest.checkpoint.fetch import choose, opened
+from keepbest.cli.changed import Target, show_plan
 from keepbest.cli.children import python
 from keepbest.cli.failing import Exit
 from keepbest.cli.options import AsJson, RunId
@@ -39,20 +40,32 @@ def restore(
     form: As = "keras",
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that has files in it.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Measure it in a fresh process; print the receipt.")] = False,
+    into: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="A network of yours: FILE.py:function, or FILE.keras.")
+    ] = None,
+    set: Annotated[list[str] | None, typer.Option(help="A parameter of that function, key=value; repeatable.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would go where in --into, and do nothing.")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Take what fits; the rest of --into stays new.")] = False,
+    map: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="Names that belong together.")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Write a checkpoint to files, digests checked; --verify proves that it gives the recorded value."""
     if sum((best, last, step is not None, checkpoint is not None)) > 1:
         raise InvalidInput("--best, --last, --step and --checkpoint exclude each other.", field="step")
-    check_target(to, force, verify)
+    target = Target(into, set or [], map or [], partial) if into is not None else None
+    check_changed(target, form, plan or partial or bool(set or map))
+    if not plan:
+        check_target(to, force, verify)
     settings = load()
     with Client(settings=settings) as client:
         found = client.run(run)
         chosen = choose(client, found.id, which="last" if last else "best", step=step, id=checkpoint)
+        if target is not None and plan:
+            return plan_only(client, chosen, settings, target, as_json)
         if verify:
             check_measurable(found, chosen)
         if to is not None:
-            path = write(client, chosen, settings, to, form)
+            path = write(client, chosen, settings, to, form, target)
             warn(f"Wrote checkpoint {chosen.id} of step {chosen.step:,} ({size(chosen.size_bytes)}) to {path}")
         if verify:
             return show_receipt(client, measure(settings, chosen), as_json)
@@ -85,12 +98,36 @@ def check_measurable(run: Run, chosen: Checkpoint) -> None:
         )
 
 
-def write(client: Client, chosen: Checkpoint, settings: Settings, to: Path, form: Format) -> Path:
+def check_changed(target: Target | None, form: Format, is_meant: bool) -> None:
+    """What is said of a changed network needs one, and a format that holds one."""
+    if target is None and is_meant:
+        hint = "A function that returns your model: --into my_model.py:build"
+        raise InvalidInput(
+            "--plan, --partial, --map and --set are about a network: say --into.", field="into", hint=hint
+        )
+    if target is not None and form not in NEEDS_TENSORFLOW:
+        raise InvalidInput(f"--as {form} holds the checkpoint as it is: leave out --into.", field="into")
+
+
+def plan_only(client: Client, chosen: Checkpoint, settings: Settings, target: Target, as_json: bool) -> int:
+    """Print what would go where; the status says whether all is the same."""
+    need_tensorflow("--plan", "run it where the model can be built")
+    with hushed(), opened(client, chosen, settings.store) as store:
+        planned = store.load(chosen.run, chosen.id).plan(target.build(), target.renames)
+    show_plan(planned, as_json)
+    return Exit.OK if planned.is_same else Exit.PLAN_DIFFERS
+
+
+def write(
+    client: Client, chosen: Checkpoint, settings: Settings, to: Path, form: Format, target: Target | None = None
+) -> Path:
     """Load a checkpoint, from the store here or from the tracker, and write it to `to`."""
     if form in NEEDS_TENSORFLOW:
         need_tensorflow(f"--as {form}", "`--as safetensors` and `--as npz` work without")
     with hushed(), opened(client, chosen, settings.store) as store:
-        return export(store, store.load(chosen.run, chosen.id), to, form)
+        loaded = store.load(chosen.run, chosen.id)
+        model, planned = target.fill(loaded) if target is not None else (None, None)
+        return export(store, loaded, to, form, model=model, plan=planned)
 
 
 def measure(settings: Settings, chosen: Checkpoint) -> Receipt:

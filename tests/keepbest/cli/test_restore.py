@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from keepbest.checkpoint import About, Store, Written
+from keepbest.cli.changed import Target
 from keepbest.cli.failing import Exit
 from keepbest.contract.runs import Mode, RecipeSource, RunRequest
 from tests.keepbest.cli.conftest import Run as Keepbest
@@ -161,3 +162,45 @@ def test_without_tensorflow_the_other_formats_are_named(
     monkeypatch.setattr("keepbest.cli.restore.find_spec", lambda name: None)
     refused = keepbest("restore", worker.run, "--to", tmp_path / "out")
     assert (refused.status, "--as safetensors" in refused.err) == (Exit.ERROR, True)
+
+
+MODEL = """
+import keras
+
+def build(units: int = 4):
+    return keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(units, name="base")], name="net")
+"""
+
+
+def keep_model(live: Live, worker: FakeWorker, code: Path) -> Written:
+    """Write a checkpoint of that network into the tracker's store."""
+    from keepbest.snapshot import Variables, capture
+    from keepbest.state import Position
+
+    state = capture(Variables(Target(f"{code}:build").build()), position=Position(100))
+    told = About(run=worker.run, at=datetime.now(UTC), value=0.9, mode="max")
+    written = Store(live.folder / "store").write(state, told)
+    worker.checkpoint(100, 0.9, id=written.manifest.id, digest=written.digest)
+    return written
+
+
+def test_a_plan_into_a_changed_network(keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path) -> None:
+    code, to = tmp_path / "my_model.py", tmp_path / "to"
+    code.write_text(MODEL)
+    keep_model(live, worker, code)
+    into = ("restore", worker.run, "--into", f"{code}:build")
+    same = keepbest(*into, "--plan")
+    assert (same.status, "2 of 2 variables fit." in same.out) == (Exit.OK, True)
+    wider = keepbest(*into, "--set", "units=5", "--plan", "--json")
+    assert (wider.status, {row["kind"] for row in wider.json["variables"]}) == (Exit.PLAN_DIFFERS, {"shape"})
+    refused = keepbest(*into, "--set", "units=5", "--to", to)
+    assert (refused.status, "shape: model/net/base/kernel [3, 4]" in refused.err) == (Exit.ERROR, True)
+    assert keepbest(*into, "--to", to, "--as", "weights").status == Exit.OK
+    assert (to / "model.weights.h5").is_file()
+    assert keepbest(*into, "--set", "units=5", "--partial", "--to", tmp_path / "part").status == Exit.OK
+
+
+@pytest.mark.parametrize("said", [["--plan"], ["--partial"], ["--map", "a=b"], ["--set", "a=1"]])
+def test_a_changed_network_must_be_named(keepbest: Keepbest, worker: FakeWorker, said: list[str]) -> None:
+    refused = keepbest("restore", worker.run, "--to", "x", *said)
+    assert (refused.status, "--into" in refused.err) == (Exit.USAGE, True)

@@ -1,0 +1,228 @@
+"""Restoring into a changed network: which variable of the checkpoint goes where, said before anything is set.
+
+Where nothing differs the places decide, as `match` says. Else names and forms (shape and type) do: what was asked for,
+the same name and form, the same name but for Keras' numbers, and the same last name and form in the same order; what is
+left under the same name differs in form. A slot of the optimizer goes where its variable goes, or nowhere.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from keepbest.checkpoint.match import compare, is_alike
+from keepbest.errors import CheckpointMismatch, InvalidInput
+from keepbest.state import VariableSpec
+
+Kind = Literal["same", "renamed", "shape", "dtype", "missing", "new"]
+Pairs = dict[VariableSpec, VariableSpec]
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variable: `mine` in the checkpoint, `theirs` in the model; `asked`, where somebody said that they are one."""
+
+    kind: Kind
+    mine: VariableSpec | None
+    theirs: VariableSpec | None
+    asked: bool = False
+
+    @property
+    def fits(self) -> bool:
+        return self.kind in ("same", "renamed")
+
+    def __str__(self) -> str:
+        sides = [
+            f"{side.collection}/{side.path} {list(side.shape)} {side.dtype}"
+            for side in (self.mine, self.theirs)
+            if side
+        ]
+        return f"{self.kind}: {' -> '.join(sides)}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a restore would do: the model's rows first, then the optimizer's."""
+
+    checkpoint: str
+    rows: tuple[Row, ...]
+
+    @property
+    def is_same(self) -> bool:
+        return all(row.kind == "same" for row in self.rows)
+
+    def check(self, *, partial: bool) -> None:
+        """Raise CheckpointMismatch unless all fits by itself or as it was asked; `partial` takes whatever fits."""
+        wrong = [row for row in self.rows if row.kind != "same" and not (row.asked and row.fits)]
+        if partial or not wrong:
+            return
+        lines = [f"  {row}" for row in wrong[:_SHOWN]]
+        more = [f"  … and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
+        raise CheckpointMismatch(
+            "\n".join(
+                [f"Checkpoint {self.checkpoint} does not fit the model; {len(wrong)} variables differ:", *lines, *more]
+            ),
+            hint="Take what fits with --partial (partial=True), and say --map OLD=NEW (renames={...}) for other names.",
+        )
+
+
+def make_plan(
+    checkpoint: str,
+    mine: Sequence[VariableSpec],
+    theirs: Sequence[VariableSpec],
+    renames: Mapping[str, str] | None = None,
+) -> Plan:
+    """Plan a restore. `renames` maps a variable's path, or the first parts of it, to that in the model.
+
+    The optimizer is left out where the model has none. Raises InvalidInput where a name of `renames` is nowhere.
+    """
+    collections = {spec.collection for spec in theirs} | {"model"}
+    mine = [spec for spec in mine if spec.collection in collections]
+    if not renames and not compare(mine, theirs):
+        places = {(spec.collection, spec.index): spec for spec in theirs}
+        return Plan(checkpoint, tuple(Row("same", one, places[one.collection, one.index]) for one in mine))
+    asked = _pair_asked(_of("model", mine), _of("model", theirs), renames or {})
+    pairs = _pair_model(_of("model", mine), _of("model", theirs), asked)
+    slots = _pair_slots(_of("optimizer", mine), _of("optimizer", theirs), _of("model", mine), pairs)
+    return Plan(checkpoint, tuple(_rows(mine, theirs, {**pairs, **slots}, {*asked, *_followers(slots, asked)})))
+
+
+def _of(collection: str, specs: Sequence[VariableSpec]) -> list[VariableSpec]:
+    return [spec for spec in specs if spec.collection == collection]
+
+
+# The model's variables
+
+
+def _pair_asked(mine: list[VariableSpec], theirs: list[VariableSpec], renames: Mapping[str, str]) -> Pairs:
+    paths = {spec.path: spec for spec in theirs}
+    pairs: Pairs = {}
+    for old, new in renames.items():
+        moved = {spec: new + spec.path[len(old) :] for spec in mine if f"{spec.path}/".startswith(f"{old}/")}
+        if not moved:
+            raise _unknown(old, "checkpoint", [spec.path for spec in mine])
+        found = {spec: paths[path] for spec, path in moved.items() if path in paths}
+        if not found:
+            raise _unknown(new, "model", list(paths))
+        pairs |= found
+    return pairs
+
+
+def _unknown(name: str, where: str, paths: list[str]) -> InvalidInput:
+    known = list(dict.fromkeys([*paths, *(path.rpartition("/")[0] for path in paths)]))
+    close = get_close_matches(name, known, 3, 0.3)
+    hint = f"The nearest: {', '.join(close)}." if close else None
+    return InvalidInput(f"The {where} has no variable {name!r}.", field="map", hint=hint)
+
+
+def _pair_model(mine: list[VariableSpec], theirs: list[VariableSpec], asked: Pairs) -> Pairs:
+    pairs = dict(asked)
+    ways: list[Callable[[VariableSpec], Hashable]] = [
+        lambda spec: (spec.path, spec.shape, spec.dtype),
+        lambda spec: (spec.path.rpartition("/")[2], spec.shape, spec.dtype),
+        lambda spec: spec.path,
+    ]
+    for number, way in enumerate(ways):
+        left, free = _left(mine, theirs, pairs)
+        pairs |= _pair_by(left, free, way)
+        if number == 0:
+            pairs |= _pair_alike(*_left(mine, theirs, pairs))
+    return pairs
+
+
+def _left(
+    mine: list[VariableSpec], theirs: list[VariableSpec], pairs: Pairs
+) -> tuple[list[VariableSpec], list[VariableSpec]]:
+    taken = set(pairs.values())
+    return [spec for spec in mine if spec not in pairs], [spec for spec in theirs if spec not in taken]
+
+
+def _pair_by(mine: list[VariableSpec], theirs: list[VariableSpec], way: Callable[[VariableSpec], Hashable]) -> Pairs:
+    """Pair what is the same to `way`, in order, where both sides have as many of it."""
+    ours, others = _group(mine, way), _group(theirs, way)
+    return {
+        one: other
+        for key, group in ours.items()
+        if len(group) == len(others.get(key, ()))
+        for one, other in zip(group, others[key], strict=True)
+    }
+
+
+def _group(specs: list[VariableSpec], way: Callable[[VariableSpec], Hashable]) -> dict[Hashable, list[VariableSpec]]:
+    groups: dict[Hashable, list[VariableSpec]] = defaultdict(list)
+    for spec in specs:
+        groups[way(spec)].append(spec)
+    return groups
+
+
+def _pair_alike(mine: list[VariableSpec], theirs: list[VariableSpec]) -> Pairs:
+    """Pair names that differ only in what Keras makes up, where each has one such partner of its form."""
+    partners = {one: [other for other in theirs if _form(one) == _form(other) and is_alike(one, other)] for one in mine}
+    wanted = [found[0] for found in partners.values() if len(found) == 1]
+    return {one: found[0] for one, found in partners.items() if len(found) == 1 and wanted.count(found[0]) == 1}
+
+
+def _form(spec: VariableSpec) -> tuple[tuple[int, ...], str]:
+    return spec.shape, spec.dtype
+
+
+# The optimizer's
+
+
+def _pair_slots(mine: list[VariableSpec], theirs: list[VariableSpec], model: list[VariableSpec], pairs: Pairs) -> Pairs:
+    """Pair a slot (`adam/dense_kernel_momentum`) as its variable is paired, and what belongs to no variable by name."""
+    places = {_slot(spec): spec for spec in theirs}
+    owners = sorted(model, key=lambda spec: -len(spec.path))
+    found: Pairs = {}
+    for spec in mine:
+        optimizer, name = _slot(spec)
+        owner = next((one for one in owners if name.startswith(f"{_flat(one)}_")), None)
+        if owner is not None:
+            if owner not in pairs or _form(owner) != _form(pairs[owner]):
+                continue  # a slot of other values is none for these
+            name = _flat(pairs[owner]) + name[len(_flat(owner)) :]
+        if (optimizer, name) in places:
+            found[spec] = places[optimizer, name]
+    return found
+
+
+def _slot(spec: VariableSpec) -> tuple[str, str]:
+    """Return the optimizer's name without its number, and the slot's."""
+    optimizer, _, name = spec.path.partition("/")
+    return optimizer.rstrip("0123456789").rstrip("_"), name
+
+
+def _flat(spec: VariableSpec) -> str:
+    return spec.path.replace("/", "_")
+
+
+def _followers(slots: Pairs, asked: Pairs) -> Iterator[VariableSpec]:
+    """Yield the slots of the variables that somebody asked to rename."""
+    names = tuple(f"{_flat(spec)}_" for spec in asked)
+    yield from (spec for spec in slots if _slot(spec)[1].startswith(names))
+
+
+# Rows
+
+
+def _rows(
+    mine: Sequence[VariableSpec], theirs: Sequence[VariableSpec], pairs: Pairs, asked: set[VariableSpec]
+) -> Iterator[Row]:
+    taken = set(pairs.values())
+    for collection in ("model", "optimizer"):
+        for one in _of(collection, mine):
+            other = pairs.get(one)
+            yield Row("missing", one, None) if other is None else Row(_kind(one, other), one, other, one in asked)
+        yield from (Row("new", None, other) for other in _of(collection, theirs) if other not in taken)
+
+
+def _kind(one: VariableSpec, other: VariableSpec) -> Kind:
+    if one.shape != other.shape:
+        return "shape"
+    if one.dtype != other.dtype:
+        return "dtype"
+    return "same" if one.path == other.path or is_alike(one, other) else "renamed"
