@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from keepbest.keras import KeepBest
     from keepbest.runs.run import Run
     from keepbest.runs.start import init
+    from keepbest.session.session import Session
     from keepbest.training import Training
 
     __version__: str
@@ -56,6 +57,7 @@ _HOMES = {
     "keepbest.keras": ("KeepBest",),
     "keepbest.runs.run": ("Run",),
     "keepbest.runs.start": ("init",),
+    "keepbest.session.session": ("Session",),
     "keepbest.training": ("Training",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -76,6 +78,7 @@ __all__ = [
     "NotFound",
     "PolicyError",
     "Run",
+    "Session",
     "Training",
     "TrainingError",
     "Unreachable",

@@ -91,41 +91,55 @@ def _optimizer_variables(model: Any) -> list[Any]:
     return list(optimizer.variables)
 
 
-def capture_random() -> dict[str, Any]:
+def capture_random(*, tensorflow: bool = True) -> dict[str, Any]:
     """Return the random states of Python, NumPy, Keras and TensorFlow as JSON.
 
-    Not among them: the hidden counters of TensorFlow's stateful random ops, which nothing can read.
+    Not among them: the hidden counters of TensorFlow's stateful random ops, which nothing can read. Without
+    `tensorflow`, only Python's and NumPy's: in a graph, asking for the others would add to it.
     """
     import numpy as np
-    import tensorflow as tf
 
     version, internal, gauss = random.getstate()
     numpy_state: Any = np.random.get_state(legacy=True)
     kind, key, place, has_gauss, cached = numpy_state
-    keras_generator = _find_keras_generator()
     return {
         "python": [version, list(internal), gauss],
         "numpy": [kind, key.tolist(), place, has_gauss, cached],
+        **(_capture_tensorflow() if tensorflow else {}),
+    }
+
+
+def _capture_tensorflow() -> dict[str, Any]:
+    import tensorflow as tf
+
+    keras_generator = _find_keras_generator()
+    return {
         "keras": None if keras_generator is None else keras_generator.state.numpy().tolist(),
         "tensorflow": tf.random.get_global_generator().state.numpy().tolist(),
     }
 
 
-def restore_random(states: Mapping[str, Any]) -> None:
+def restore_random(states: Mapping[str, Any], *, tensorflow: bool = True) -> None:
     """Put back what `capture_random` returned."""
     import numpy as np
-    import tensorflow as tf
 
-    if states.get("keras") is not None:
-        _get_keras_generator().state.assign(states["keras"])
-    if states.get("tensorflow") is not None:
-        tf.random.get_global_generator().reset(states["tensorflow"])
+    if tensorflow:
+        _restore_tensorflow(states)
     if states.get("numpy") is not None:
         kind, key, place, has_gauss, cached = states["numpy"]
         np.random.set_state((kind, np.array(key, dtype=np.uint32), place, has_gauss, cached))
     if states.get("python") is not None:
         version, internal, gauss = states["python"]
         random.setstate((version, tuple(internal), gauss))
+
+
+def _restore_tensorflow(states: Mapping[str, Any]) -> None:
+    import tensorflow as tf
+
+    if states.get("keras") is not None:
+        _get_keras_generator().state.assign(states["keras"])
+    if states.get("tensorflow") is not None:
+        tf.random.get_global_generator().reset(states["tensorflow"])
 
 
 def _find_keras_generator() -> Any:

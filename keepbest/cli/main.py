@@ -52,6 +52,7 @@ VERBS = (
     Verb("checkpoints", "checkpoints:checkpoints", GO_BACK, "List a run's checkpoints."),
     Verb("checkpoint", "checkpoint:checkpoint", GO_BACK, "Look into a checkpoint; say how two differ."),
     Verb("restore", "restore:restore", GO_BACK, "Write a checkpoint to files; --verify measures it anew."),
+    Verb("import", "importing:take_over", GO_BACK, "Take over checkpoints that other programs wrote."),
     Verb("gc", "upkeep:gc", ADMIN, "Free what no checkpoint needs any more; --dry-run says what."),
     Verb("fsck", "upkeep:fsck", ADMIN, "Check every byte of a checkpoint store; --repair moves aside what is bad."),
     Verb("login", "login:login", ADMIN, "Keep a tracker's address and your token."),
