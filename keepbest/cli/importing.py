@@ -32,7 +32,7 @@ def import_tf_checkpoint(
     prefix: Prefix,
     to: Annotated[Path | None, typer.Option(help="The checkpoint store (default: KEEPBEST_STORE).")] = None,
     run: Annotated[str | None, typer.Option(help="Id of the run to file it under (default: a new one).")] = None,
-    step: Annotated[int | None, typer.Option(min=0, help="Its step (default: global_step, else the name's.)")] = None,
+    step: Annotated[int | None, typer.Option(min=0, help="Its step (default: global_step, else the name's).")] = None,
     value: Annotated[float | None, typer.Option(help="What was measured of it; with --mode.")] = None,
     mode: Annotated[Literal["min", "max"] | None, typer.Option(help="Which way the value gets better.")] = None,
     monitor: Annotated[str | None, typer.Option(help="What the value is.")] = None,
