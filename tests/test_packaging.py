@@ -31,7 +31,7 @@ PIN = re.compile(r"(?m)^([a-z0-9._-]+)==(\S+)(?: ; [^\\\n]+)? \\\n    --hash=sha
 # Used through another library or from the command line, so no module of ours imports them.
 NEVER_IMPORTED = {"psycopg", "ray", "s3fs", "fsspec"}
 # Part of the public face of a library that we do declare.
-COMES_WITH = {"werkzeug": "flask", "ml-dtypes": "tensorflow"}
+COMES_WITH = {"werkzeug": "flask", "ml-dtypes": "tensorflow", "pydantic-core": "pydantic"}
 
 
 def pins() -> dict[str, set[str]]:

@@ -19,7 +19,7 @@ from keepbest.contract.batches import Batch, BatchReceipt, Columns, Progress
 from keepbest.errors import BatchGap, Busy, InvalidInput, LeaseLost, Unreachable
 from keepbest.reporting import wire
 from keepbest.reporting.journal import About, Journal, drain_left_over, send_first
-from tests.keepbest.test_wire import body_of, points_of
+from tests.keepbest.reporting.test_wire import body_of, points_of
 from tests.support.processes import Processes, wait_until
 
 ABOUT = About(run="0000000000aa", writer="000000000001", lease="secret-lease")
@@ -341,7 +341,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from keepbest.reporting.journal import About, Journal
-from tests.keepbest.test_journal import ABOUT, batch
+from tests.keepbest.reporting.test_journal import ABOUT, batch
 journal = Journal.create(Path(sys.argv[1]), ABOUT)
 number = 0
 while True:
