@@ -70,7 +70,7 @@ def wait_for_done(service: Service, run: str, command: str) -> None:
 def test_commands_are_obeyed_while_it_trains(service: Service) -> None:
     service.start_worker()
     endless = {"max_steps": 100_000, "stopper": {"name": "patience", "params": {"checks": 1000}}}
-    run = service.submit(**CNN, **endless)
+    run = service.submit(**CNN, **endless, retention={"best": 100})
     service.wait_for_best(run, 200)
     for request in (CheckpointRequest(), RollBackRequest(to="best"), RollBackRequest(step=100), StopRequest()):
         wait_for_done(service, run, service.client.command(run, request).id)
