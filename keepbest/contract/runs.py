@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from keepbest.contract.base import Answer, Digest, Id, Json, MetricKey, Moment, Name, Page, Scalar, Shape, Step, Text
+from keepbest.contract.base import Answer, Digest, Id, Json, MetricKey, Moment, Name, Page, Shape, Step, Text
 from keepbest.contract.policies import PolicySpec, RetentionSpec
 from keepbest.status import RunState, StopReason
 
