@@ -16,7 +16,7 @@ from keepbest.cli.signature import Signature, parse_settings, read_signature
 from keepbest.cli.watch import follow as follow_run
 from keepbest.cli.words import size
 from keepbest.client import Client
-from keepbest.contract.policies import PolicySpec
+from keepbest.contract.policies import PolicySpec, RetentionSpec
 from keepbest.contract.runs import CodeSource, Mode, RecipeSource, Run, RunRequest
 from keepbest.errors import InvalidInput, NotFound
 from keepbest.settings import load
@@ -30,6 +30,9 @@ Patience = Annotated[
     str | None, typer.Option(help="Stop after this long without a new best: `1000steps`, or `10` looks.")
 ]
 Stop = Annotated[str | None, typer.Option(help="When to stop: `patience(10, min_delta=0.001) | max_seconds(3600)`.")]
+Keep = Annotated[
+    str | None, typer.Option(metavar="best=K,last=K,every=STEPS", help="Checkpoints that stay; the best and the last.")
+]
 Label = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only on workers with it; repeatable.")]
 
 
@@ -50,6 +53,7 @@ def submit(
     mode: Annotated[Mode | None, typer.Option(help="Which way the metric gets better.")] = None,
     patience: Patience = None,
     stop: Stop = None,
+    keep: Keep = None,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Stop here at the latest.")] = None,
     validate_every: Annotated[int | None, typer.Option(min=1, help="Steps between looks.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
@@ -77,6 +81,7 @@ def submit(
             monitor=monitor,
             mode=mode,
             stopper=stopper,
+            retention=parse_keep(keep) if keep is not None else None,
             max_steps=max_steps,
             validate_every=validate_every,
             seed=seed,
@@ -108,6 +113,16 @@ def choose_stopper(patience: str | None, stop: str | None) -> PolicySpec | None:
         )
     text = f"{patience} | check_finite()" if patience is not None else stop
     return None if text is None else request(PolicySpec, **parse_stopper(text))
+
+
+def parse_keep(text: str) -> RetentionSpec:
+    """Read `best=3,last=2,every=1000`; what is not said keeps its default."""
+    names = {"best": "best", "last": "last", "every": "every_steps"}
+    pairs = [part.partition("=") for part in text.split(",")]
+    given = {names.get(name.strip(), ""): count.strip() for name, _, count in pairs}
+    if "" in given or len(given) != len(pairs) or not all(count.isdecimal() for count in given.values()):
+        raise InvalidInput(f"{text!r} does not say what to keep.", field="keep", hint="Like best=3,last=2,every=1000.")
+    return request(RetentionSpec, **{name: int(count) for name, count in given.items()})
 
 
 def parse_labels(pairs: list[str]) -> dict[str, str]:

@@ -170,3 +170,18 @@ def test_following_ends_with_the_run(keepbest: Keepbest, live: Live, worker: Fak
     thread.join()
     assert followed.status == Exit.RUN_FAILED
     assert "* best" in followed.out
+
+
+@pytest.mark.parametrize(
+    ("text", "spec"),
+    [("best=3,last=2,every=1000", (3, 2, 1000)), ("best=5", (5, 1, None)), ("last=0, every=9", (1, 0, 9))],
+)
+def test_what_to_keep(keepbest: Keepbest, text: str, spec: tuple[int, int, int | None]) -> None:
+    asked = submitted(keepbest, "hvass-cnn", "--keep", text).spec.retention
+    assert (asked.best, asked.last, asked.every_steps) == spec
+
+
+@pytest.mark.parametrize("text", ["", "3", "best", "best=-1", "best=0", "best=1,best=2", "most=3", "best=1e9"])
+def test_what_does_not_say_what_to_keep(keepbest: Keepbest, text: str) -> None:
+    refused = keepbest("submit", "hvass-cnn", "--keep", text)
+    assert (refused.status, "field:" in refused.err) == (Exit.USAGE, True)
