@@ -16,7 +16,7 @@ from keepbest.checkpoint.fetch import choose, opened
 from keepbest.cli.changed import Target, show_plan
 from keepbest.cli.children import python
 from keepbest.cli.failing import Exit
-from keepbest.cli.options import AsJson, RunId
+from keepbest.cli.options import AsJson, DataFolder, RunId
 from keepbest.cli.output import hushed, print_json, say, warn
 from keepbest.cli.words import size
 from keepbest.client import Client
@@ -47,6 +47,7 @@ def restore(
     plan: Annotated[bool, typer.Option("--plan", help="Say what would go where in --into, and do nothing.")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Take what fits; the rest of --into stays new.")] = False,
     map: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="Names that belong together.")] = None,
+    data_dir: DataFolder = None,
     as_json: AsJson = False,
 ) -> int:
     """Write a checkpoint to files, digests checked; --verify proves that it gives the recorded value."""
@@ -68,7 +69,7 @@ def restore(
             path = write(client, chosen, settings, to, form, target)
             warn(f"Wrote checkpoint {chosen.id} of step {chosen.step:,} ({size(chosen.size_bytes)}) to {path}")
         if verify:
-            return show_receipt(client, measure(settings, chosen), as_json)
+            return show_receipt(client, measure(settings, chosen, data_dir), as_json)
     if as_json:
         print_json(chosen)
     return Exit.OK
@@ -130,13 +131,14 @@ def write(
         return export(store, loaded, to, form, model=model, plan=planned)
 
 
-def measure(settings: Settings, chosen: Checkpoint) -> Receipt:
+def measure(settings: Settings, chosen: Checkpoint, data: Path | None = None) -> Receipt:
     """Restore and evaluate in a process that never trained; raises the error that it met."""
     need_tensorflow("--verify", "run it where the worker runs")
     warn("Measuring the restored model in a fresh process …")
     with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
         answer, log = Path(folder) / "answer.json", Path(folder) / "output.log"
-        environ = child_environment(KEEPBEST_URL=settings.url, KEEPBEST_TOKEN=settings.token)
+        data_folder = str(data.expanduser().absolute()) if data else None
+        environ = child_environment(KEEPBEST_URL=settings.url, KEEPBEST_TOKEN=settings.token, KEEPBEST_DATA=data_folder)
         with log.open("wb") as sink:
             command = python("worker.verify", chosen.run, chosen.id, str(answer))
             done = subprocess.run(command, env=environ, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, check=False)
