@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.support import need as need_module
-from tests.support.environment import clean_environment
+from tests.support.environment import OWN, clean_environment
 from tests.support.need import need
 from tests.support.network import free_port
-from tests.support.processes import Processes, wait_until
+from tests.support.processes import ROOT, Processes, wait_until
 from tracker import db
 
 
@@ -28,8 +28,20 @@ def test_a_missing_part_fails_where_everything_is_required(monkeypatch: pytest.M
         need(False, "apt-get install it")
 
 
+def test_nothing_may_skip_in_the_processes_that_share_the_work(processes: Processes, tmp_path: Path) -> None:
+    """The first process took KEEPBEST_REQUIRE_ALL out of its environment, and those it started skipped again."""
+    test = tmp_path / "test_missing.py"
+    test.write_text("from tests.support.need import need\n\ndef test_it():\n    need(False, 'get it')\n")
+    options = ("-n", "1", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT))
+    run = processes.python("pytest", *options, test, KEEPBEST_REQUIRE_ALL="1")
+    assert run.wait(seconds=60) == 1, run.output
+    assert "1 failed" in run.output
+
+
 def test_no_variable_of_the_person_reaches_a_test() -> None:
-    assert not [name for name in os.environ if name.startswith("KEEPBEST_")]
+    product = [name for name in os.environ if name.startswith("KEEPBEST_") and name not in OWN]
+    assert not product
+    assert not [name for name in clean_environment() if name.startswith("KEEPBEST_")]
     assert clean_environment(KEEPBEST_DIR="/d")["KEEPBEST_DIR"] == "/d"
 
 

@@ -1,6 +1,7 @@
-"""What the tests read from the environment, read once; then every KEEPBEST_* variable is taken out of it.
+"""What the tests read from the environment, read once; then every other KEEPBEST_* variable is taken out of it.
 
-A developer's own tracker, token or folder must never reach a test.
+A developer's own tracker, token or folder must never reach a test. The tests' own variables stay: the processes that
+share the work of one run (pytest-xdist) inherit them from the first.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ REQUIRE_ALL = os.environ.get("KEEPBEST_REQUIRE_ALL") == "1"
 TEST_DATA = os.environ.get("KEEPBEST_TEST_DATA")
 TEST_POSTGRES = os.environ.get("KEEPBEST_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
 
-for _name in [name for name in os.environ if name.startswith("KEEPBEST_")]:
+#: What steers the tests themselves.
+OWN = {"KEEPBEST_REQUIRE_ALL", "KEEPBEST_TEST_DATA", "KEEPBEST_TEST_POSTGRES"}
+for _name in [name for name in os.environ if name.startswith("KEEPBEST_") and name not in OWN]:
     del os.environ[_name]
 
 
