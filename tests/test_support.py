@@ -32,7 +32,8 @@ def test_nothing_may_skip_in_the_processes_that_share_the_work(processes: Proces
     """The first process took KEEPBEST_REQUIRE_ALL out of its environment, and those it started skipped again."""
     test = tmp_path / "test_missing.py"
     test.write_text("from tests.support.need import need\n\ndef test_it():\n    need(False, 'get it')\n")
-    options = ("-n", "1", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT))
+    plugins = ("-p", "tests.support.environment", "-p", "no:cacheprovider")  # the first as conftest.py loads it
+    options = ("-n", "1", "-q", *plugins, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT))
     run = processes.python("pytest", *options, test, KEEPBEST_REQUIRE_ALL="1")
     assert run.wait(seconds=60) == 1, run.output
     assert "1 failed" in run.output

@@ -62,6 +62,7 @@ class Bench:
             endless,
             steps_per_epoch=STEPS_PER_LOOK,
             epochs=LOOKS,
+            shuffle=False,
             validation_data=self.validation,
             validation_batch_size=256,
             callbacks=[looks, *callbacks],
