@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
 
 
-def wait_until(predicate: Callable[[], T], *, seconds: float = 20.0, what: str = "the condition") -> T:
+def wait_until(predicate: Callable[[], T], *, seconds: float = 40.0, what: str = "the condition") -> T:
     """Call the predicate until it is true and return what it returned; fail after the deadline."""
     deadline = time.monotonic() + seconds
     while True:
@@ -60,7 +60,7 @@ class Process:
     def is_running(self) -> bool:
         return self.popen.poll() is None
 
-    def wait_until(self, predicate: Callable[[], T], *, seconds: float = 20.0, what: str = "the condition") -> T:
+    def wait_until(self, predicate: Callable[[], T], *, seconds: float = 40.0, what: str = "the condition") -> T:
         """Wait as the function of this name does, but fail at once, with the output, when the process ends."""
 
         def check() -> T:
@@ -75,12 +75,12 @@ class Process:
         except AssertionError as error:
             raise AssertionError(f"{self}: {error}; its output:\n{self.output}") from None
 
-    def wait_for_output(self, text: str, *, seconds: float = 20.0) -> str:
+    def wait_for_output(self, text: str, *, seconds: float = 40.0) -> str:
         """Return the output as soon as the text is in it."""
         self.wait_until(lambda: text in self.output, seconds=seconds, what=f"the output {text!r}")
         return self.output
 
-    def wait(self, *, seconds: float = 20.0) -> int:
+    def wait(self, *, seconds: float = 40.0) -> int:
         """Return the exit code; negative for a signal."""
         try:
             return self.popen.wait(seconds)
