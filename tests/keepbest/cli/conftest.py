@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from keepbest.cli.main import main
+from tests.support.live import FakeWorker, Live
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,17 @@ def keepbest(home: Path, capsys: pytest.CaptureFixture[str]) -> Run:
         return Result(status, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def signed_in(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command talks to the living tracker, as its admin."""
+    monkeypatch.setenv("KEEPBEST_URL", live.url)
+    monkeypatch.setenv("KEEPBEST_TOKEN", live.admin)
+
+
+@pytest.fixture
+def worker(live: Live) -> Iterator[FakeWorker]:
+    worker = live.add_worker()
+    yield worker
+    worker.client.close()

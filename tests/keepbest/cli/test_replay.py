@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count
 
 import pytest
@@ -12,18 +11,7 @@ from keepbest.contract.runs import RecipeSource, RunRequest
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.support.live import FakeWorker, Live
 
-
-@pytest.fixture(autouse=True)
-def signed_in(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEEPBEST_URL", live.url)
-    monkeypatch.setenv("KEEPBEST_TOKEN", live.admin)
-
-
-@pytest.fixture
-def worker(live: Live) -> Iterator[FakeWorker]:
-    worker = live.add_worker()
-    yield worker
-    worker.client.close()
+pytestmark = pytest.mark.usefixtures("signed_in")
 
 
 def train(live: Live, worker: FakeWorker, values: list[float], kept: int | None = None, **asked: object) -> str:

@@ -18,11 +18,7 @@ from tests.support.live import FakeWorker, Live
 from tests.support.states import make_state
 from tests.support.store import CNN
 
-
-@pytest.fixture(autouse=True)
-def signed_in(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEEPBEST_URL", live.url)
-    monkeypatch.setenv("KEEPBEST_TOKEN", live.admin)
+pytestmark = pytest.mark.usefixtures("signed_in")
 
 
 @pytest.fixture

@@ -14,17 +14,13 @@ from keepbest.contract.runs import CodeSource, Run
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.support.live import FakeWorker, Live
 
+pytestmark = pytest.mark.usefixtures("signed_in")
+
 CODE = """
 raise SystemExit("submitting must not run this")
 def build(layers: int = 3, rate: float = 0.1):
     ...
 """
-
-
-@pytest.fixture(autouse=True)
-def signed_in(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEEPBEST_URL", live.url)
-    monkeypatch.setenv("KEEPBEST_TOKEN", live.admin)
 
 
 @pytest.fixture(autouse=True)

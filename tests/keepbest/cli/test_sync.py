@@ -12,11 +12,7 @@ from keepbest.status import RunState
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.support.live import Live
 
-
-@pytest.fixture(autouse=True)
-def signed_in(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEEPBEST_URL", live.url)
-    monkeypatch.setenv("KEEPBEST_TOKEN", live.admin)
+pytestmark = pytest.mark.usefixtures("signed_in")
 
 
 def test_runs_kept_offline_are_sent_once(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,20 +15,9 @@ from keepbest.status import RunState
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.support.live import FakeWorker, Live
 
+pytestmark = pytest.mark.usefixtures("signed_in")
+
 HOSTILE = "\x1b[2J\x9b31m[red]evil[/red]\u202e"
-
-
-@pytest.fixture(autouse=True)
-def signed_in(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEEPBEST_URL", live.url)
-    monkeypatch.setenv("KEEPBEST_TOKEN", live.admin)
-
-
-@pytest.fixture
-def worker(live: Live) -> Iterator[FakeWorker]:
-    worker = live.add_worker()
-    yield worker
-    worker.client.close()
 
 
 def submit(live: Live, **asked: object) -> Run:
