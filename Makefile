@@ -1,6 +1,6 @@
 # Every task of keepbest. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install dashboard demo test lint format bench lock clean
+.PHONY: help install dashboard demo test lint format bench bench-heart torture tutorials case-study lock clean
 
 VENV   ?= .venv
 EXTRAS ?= train postgres dev
@@ -18,7 +18,7 @@ STAMP  := $(VENV)/.installed
 WEBUI  := $(BIN)/python hatch_build.py
 
 help: ## list the tasks
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) dashboard ## make .venv with everything in it, dashboard included
 
@@ -57,6 +57,18 @@ format: $(STAMP) ## let ruff put the Python code in order
 
 bench: install ## print the figures to reach beside the peers' figures
 	@for path in tests/benchmarks/bench_*.py; do name=$${path##*/}; $(BIN)/python -m tests.benchmarks.$${name%.py} || exit 1; done
+
+tutorials: install ## train what the five tutorials train, write docs/TUTORIALS.md's table (ONLY=name,name SHORT=1)
+	@$(BIN)/python -m tests.tutorials $(if $(ONLY),--only $(ONLY)) $(if $(SHORT),--short)
+
+case-study: install ## train the tutorial's network with five seeds, write docs/CASE-STUDY.md's tables (SHORT=1)
+	@nice $(BIN)/python -m tests.tutorials.case_study $(if $(SHORT),--short)
+
+bench-heart: install ## print what keeping the best costs, from 10 MB to 1 GB, beside the peers
+	@$(BIN)/python -m tests.benchmarks.bench_heart --sizes
+
+torture: install ## train under kill -9 at random instants and compare with an undisturbed run (N=20 SEED=… DB=postgres)
+	@$(BIN)/python -m tests.torture --kills $(or $(N),20) $(if $(SEED),--seed $(SEED)) $(if $(DB),--database $(DB))
 
 lock: $(STAMP) ## write constraints.txt and webui/package-lock.json anew (UPGRADE=1 takes newer versions)
 	@$(UV) pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade) \

@@ -1,7 +1,10 @@
 """Early stopping in a TensorFlow 1 graph: the best state is kept in memory at each improvement, not on disk.
 
 The trick: run all variables to get their values; to set them, run their initialisers and feed the values where the
-initial values would go in. It is fast, and it adds no operation to the graph. Run it: python examples/tf1_session.py
+initial values would go in. It is fast, and it adds no operation to the graph.
+
+Run it: python examples/tf1_session.py. Without a tracker the run is kept in a folder, until `keepbest sync` hands it
+in; with `keepbest up`, or KEEPBEST_URL and KEEPBEST_TOKEN, you watch it in the dashboard, and may take it back there.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ import logging
 import os
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -20,7 +22,6 @@ import tensorflow.compat.v1 as tf
 
 import keepbest
 
-PATIENCE = 8  # looks without improvement
 LAYERS, UNITS = 3, 512
 
 
@@ -66,42 +67,38 @@ def main() -> None:
     saving: list[float] = []
     rolling: list[float] = []
 
-    with tempfile.TemporaryDirectory() as folder, tf.Session() as sess:
+    run = keepbest.init(monitor="val_loss", mode="min", stopper="patience(checks=8)")
+    with tempfile.TemporaryDirectory() as folder, tf.Session() as sess, run:
         sess.run(nodes["init"])
-        best = keepbest.Session(sess, mode="min", monitor="val_loss", store=Path(folder) / "store")
+        best = keepbest.Session(sess, run=run)
 
-        def measure() -> float:
-            return float(sess.run(nodes["loss"], {nodes["x"]: validation[0], nodes["y"]: validation[1]}))
+        def measure(session: Any = sess) -> float:
+            return float(session.run(nodes["loss"], {nodes["x"]: validation[0], nodes["y"]: validation[1]}))
 
-        step, waited = 0, 0
-        while waited < PATIENCE:
-            for _ in range(10):
-                sess.run(nodes["train"], {nodes["x"]: x, nodes["y"]: y})
-            step += 10
-            if timed(keeping, best.keep, step, measure()):
-                waited = 0
-                timed(saving, saver.save, sess, f"{folder}/saved")  # what the tutorials do instead
-            else:
-                keeping.pop()
-                waited += 1
+        for step in best:  # after a roll back it goes on from the step that was gone back to
+            sess.run(nodes["train"], {nodes["x"]: x, nodes["y"]: y})
+            if step % 10 == 0:
+                if timed(keeping, best.keep, step, measure()):
+                    timed(saving, saver.save, sess, f"{folder}/saved")  # what the tutorials do instead
+                else:
+                    keeping.pop()
 
-        last = measure()
+        print(f"stopped early: at step {best.step}, validation loss {measure()!r}")
         for _ in range(2):  # the first time TensorFlow prepares what it runs
             timed(rolling, best.roll_back)
-        print(f"stopped at step {step}, validation loss {last!r}")
-        print(f"rolled back to step {best.best_step}, kept {best.best_value!r}, now {measure()!r}")
+        kept_value = best.best_value or 0.0
+        print(f"went back to step {best.step}: validation loss {measure()!r}, difference {measure() - kept_value}")
         print(
             f"of {len(keeping)} improvements each took {np.median(keeping):.1f} ms to memory, "
             f"{np.median(saving):.1f} ms with tf.train.Saver; rolling back took {rolling[0]:.1f} ms, "
             f"the second time {rolling[1]:.1f} ms"
         )
         print(f"operations added to the graph: {len(graph.get_operations()) - operations}")
-        manifest = best.checkpoint()
+        checkpoint = best.checkpoint()
 
-        with tf.Session() as fresh:  # nothing is initialised in it
-            keepbest.Session(fresh, mode="min", run=best.run, store=best.store).restore()
-            found = fresh.run(nodes["loss"], {nodes["x"]: validation[0], nodes["y"]: validation[1]})
-            print(f"restored step {manifest.step} into another session: {float(found)!r}")
+    with tf.Session() as fresh:  # nothing is initialised in it
+        keepbest.Session(fresh, mode="min", run=run.id).restore()
+        print(f"loaded {checkpoint.id} into another session: difference {measure(fresh) - kept_value}")
 
 
 if __name__ == "__main__":

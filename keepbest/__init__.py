@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keepbest.checkpoint.restore import plan_restore, restore
+    from keepbest.checkpoint.entry import Checkpoint
+    from keepbest.checkpoint.restore import checkpoints, plan_restore, restore
     from keepbest.client import Client
     from keepbest.errors import (
         Busy,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         Unreachable,
     )
     from keepbest.keras import KeepBest
+    from keepbest.loop import Loop
     from keepbest.runs.run import Run
     from keepbest.runs.start import init
     from keepbest.session.session import Session
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "keepbest.checkpoint.restore": ("plan_restore", "restore"),
+    "keepbest.checkpoint.entry": ("Checkpoint",),
+    "keepbest.checkpoint.restore": ("checkpoints", "plan_restore", "restore"),
     "keepbest.client": ("Client",),
     "keepbest.errors": (
         "Busy",
@@ -55,6 +58,7 @@ _HOMES = {
         "Unreachable",
     ),
     "keepbest.keras": ("KeepBest",),
+    "keepbest.loop": ("Loop",),
     "keepbest.runs.run": ("Run",),
     "keepbest.runs.start": ("init",),
     "keepbest.session.session": ("Session",),
@@ -64,6 +68,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Busy",
+    "Checkpoint",
     "CheckpointDamaged",
     "CheckpointError",
     "CheckpointMismatch",
@@ -73,6 +78,7 @@ __all__ = [
     "KeepBest",
     "KeepbestError",
     "LeaseLost",
+    "Loop",
     "NotAllowed",
     "NotAuthenticated",
     "NotFound",
@@ -82,6 +88,7 @@ __all__ = [
     "Training",
     "TrainingError",
     "Unreachable",
+    "checkpoints",
     "init",
     "plan_restore",
     "restore",

@@ -41,7 +41,10 @@ from keepbest.contract.checkpoints import (
 from keepbest.contract.commands import Command, CommandList, CommandRequest
 from keepbest.contract.events import Event, EventPage, Health
 from keepbest.contract.looks import Curve, LogPage, LookPage, MetricList
+from keepbest.contract.overrides import ForkRequest, ResumeRequest
+from keepbest.contract.panels import Panel, PanelList
 from keepbest.contract.replays import Replay, ReplayRequest
+from keepbest.contract.rules import ProjectRules, RulesRequest
 from keepbest.contract.runs import (
     Project,
     ProjectPage,
@@ -51,17 +54,9 @@ from keepbest.contract.runs import (
     RunPatch,
     RunRequest,
     SegmentList,
+    Undeleted,
 )
-from keepbest.contract.workers import (
-    Assignment,
-    Claim,
-    RecipeList,
-    Release,
-    Renewal,
-    Worker,
-    WorkerHello,
-    WorkerList,
-)
+from keepbest.contract.workers import Assignment, Claim, RecipeList, Release, Renewal, Worker, WorkerHello, WorkerList
 from keepbest.errors import KeepbestError
 from keepbest.follow import Follower
 from keepbest.settings import Settings, check_url, load
@@ -160,6 +155,13 @@ class Client:
     def project(self, name: str) -> Project:
         return self._get(Project, path_of("projects", name))
 
+    def rules(self, project: str) -> ProjectRules:
+        return self._get(ProjectRules, path_of("rules", project))
+
+    def set_rules(self, project: str, rules: RulesRequest) -> ProjectRules:
+        """Put all rules of a project in the place of those that were."""
+        return self._send(ProjectRules, "PUT", path_of("rules", project), rules, repeatable=True)
+
     def add_project(self, project: ProjectRequest) -> Project:
         return self._post(Project, path_of("projects"), project)
 
@@ -183,9 +185,9 @@ class Client:
         """`run` may be the first letters of an id, here and in every method below."""
         return self._get(Run, path_of("runs", run))
 
-    def submit(self, request: RunRequest) -> Run:
+    def submit(self, request: RunRequest, *, key: str | None = None) -> Run:
         """Queue a run. Sent again where the answer got lost, under one key: it is made once."""
-        return self._post(Run, path_of("runs"), request, key=new_id())
+        return self._post(Run, path_of("runs"), request, key=key or new_id())
 
     def patch_run(self, run: str, patch: RunPatch) -> Run:
         return self._send(Run, "PATCH", path_of("runs", run), patch, repeatable=True)
@@ -195,6 +197,18 @@ class Client:
 
     def cancel_run(self, run: str) -> Run:
         return self._send(Run, "POST", path_of("runs", run, "cancel"), repeatable=True)
+
+    def undelete_run(self, run: str) -> Undeleted:
+        """Bring a deleted run back; the answer says which checkpoints came with it."""
+        return self._post(Undeleted, path_of("runs", run, "undelete"))
+
+    def fork(self, run: str, request: ForkRequest) -> Run:
+        """Queue a run that begins at a checkpoint of this one. Sent again under one key, it is made once."""
+        return self._post(Run, path_of("runs", run, "fork"), request, key=new_id())
+
+    def resume(self, run: str, request: ResumeRequest) -> Run:
+        """Have an ended run of a worker go on; raises Conflict where it has not ended."""
+        return self._post(Run, path_of("runs", run, "resume"), request)
 
     def segments(self, run: str) -> SegmentList:
         return self._get(SegmentList, path_of("runs", run, "segments"))
@@ -259,6 +273,12 @@ class Client:
 
     def collect_checkpoints(self, *, dry_run: bool = False) -> Collection:
         return self._post(Collection, path_of("checkpoints", "collect"), CollectRequest(dry_run=dry_run))
+
+    def panels(self, run: str) -> PanelList:
+        return self._get(PanelList, path_of("runs", run, "panels"))
+
+    def panel(self, run: str, name: str, *, step: int | None = None, segment: int | None = None) -> Panel:
+        return self._get(Panel, path_of("runs", run, "panel"), {"name": name, "step": step, "segment": segment})
 
     def receipts(self, run: str) -> ReceiptList:
         return self._get(ReceiptList, path_of("runs", run, "receipts"))

@@ -8,32 +8,41 @@ goes on where the first ended; the best is on disk, checked, while training goes
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import keras
-
+from keepbest.callbacks import Carrying
 from keepbest.checkpoint import Store
 from keepbest.checkpoint.restore import open_store
+from keepbest.contract.asking import request
 from keepbest.contract.base import new_id
-from keepbest.contract.policies import RetentionSpec
-from keepbest.errors import InvalidInput, MetricMissing
-from keepbest.looker import Looker
+from keepbest.contract.batches import Declared
+from keepbest.contract.commands import RollBackRequest
+from keepbest.contract.overrides import Overrides
+from keepbest.contract.policies import PolicySpec, RetentionSpec
+from keepbest.errors import InvalidInput
+from keepbest.looking.looker import Jump, Looker, build_as_described
+from keepbest.looking.monitor import direction_of, missing_metric
+from keepbest.looking.resume import load_start
+from keepbest.panels.painter import Painter
+from keepbest.panels.scene import see
 from keepbest.runs.judge import Judge
 from keepbest.runs.run import Run
-from keepbest.snapshot import Ring
-from keepbest.state import Position, State
+from keepbest.snapshots.ring import Ring
+from keepbest.snapshots.state import Position, State
 from keepbest.stopping import Decision, Mode, parse
 
 #: A run is not over before its best is on disk; a disk that takes longer than this is reported instead.
 DRAIN_SECONDS = 600.0
 
+OWN_DATA = "The data of your own fit() is not in the state: a roll back leaves it where it is, a restart begins anew."
+
 _DEFAULT_MONITOR = "val_loss"
 _MODES = ("auto", "min", "max")
 
 
-class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+class KeepBest(Carrying):
     """Keep the best model in memory and on disk, stop when nothing improves, go back when asked.
 
     Args:
@@ -50,23 +59,31 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         run: A `keepbest.init(…)` run to report to, whose monitor, mode and stopper count where none is said here; or
             the id of a local run to go on with.
         store: Folder of the checkpoints (default: KEEPBEST_STORE), or False to keep the best in memory only.
-        resume: Put the newest checkpoint of `run` back before the first `fit`.
+        resume: Put the newest checkpoint of `run` back before the first `fit`; where it is not said, if an earlier
+            process began the run: after a crash under a worker, or with `keepbest.init(id=…)`.
         retention: Which checkpoints stay on disk, `keepbest.contract.policies.RetentionSpec(best=3)`; where it is not
             said, what the run was begun with: the best one and the last one.
         snapshots: Bests held in memory.
-        snapshot_memory_bytes: Memory they may take (default: a quarter of what is free).
+        snapshot_memory: What they may take: bytes, `2GB`, or `25%` of the free memory (default: that).
         n: Examples that a look measures, for the record.
+        carry: Callbacks whose state goes into every snapshot, and back with it, such as `ReduceLROnPlateau(…)`. This
+            one calls them, before each look: leave them out of fit's own list. Generators of NumPy's, too.
+        panels: Examples (x, y), or a dataset of them, that pictures of the model are made of while it trains.
     """
 
     #: Where training is; kept from one `fit` to the next.
     position = Position()
     stopped_epoch = 0
     _measured = False
+    _is_fitting = False
     _restored: State | None = None
     _best_epoch: int | None = None
     _look_seconds: float | None = None
     _look_began = 0.0
     _base = 0
+    _doubts: str | None = None
+    _has_begun = False
+    _begins_late = False
 
     def __init__(
         self,
@@ -82,26 +99,32 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         stopper: Mapping[str, Any] | str | None = None,
         run: Run | str | None = None,
         store: Store | Path | str | Literal[False] | None = None,
-        resume: bool = False,
+        resume: bool | None = None,
         retention: RetentionSpec | None = None,
         snapshots: int = 3,
-        snapshot_memory_bytes: int | None = None,
+        snapshot_memory: int | str | None = None,
         n: int | None = None,
+        carry: Sequence[Any] = (),
+        panels: Any = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__()
+        super().__init__(carry)
         if mode not in _MODES:
             raise InvalidInput(f"mode is one of {', '.join(_MODES)}, but got {mode!r}.", field="mode")
         self.monitor, self.verbose = monitor, verbose
         self.restore_best_weights = restore_best_weights
-        self._mode, self._start_from_epoch, self._resume = mode, start_from_epoch, resume
+        self._mode, self._start_from_epoch, self._resume = mode, start_from_epoch, bool(resume)
         self._n, self._clock = n, clock
         if stopper is None and (patience or min_delta or baseline is not None):
             stopper = _patience(patience, min_delta, baseline)
         self.run = self._make_run(run, parse(stopper) if isinstance(stopper, str) else stopper)
-        ring = Ring(snapshots, snapshot_memory_bytes)
+        if resume is None:
+            self._resume = bool(self.run.goes_on)
+        ring = Ring(snapshots, snapshot_memory)
         opened = None if store is False else open_store(store)
-        self.looker = Looker(self.run, opened, ring=ring, retention=retention)
+        scene = see(panels) if panels is not None else None
+        painter = Painter(scene, self.run.say) if scene is not None else None
+        self.looker = Looker(self.run, opened, ring=ring, retention=retention, carried=self.carried, painter=painter)
 
     # What people read
 
@@ -130,44 +153,91 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
     @property
     def stop_reason(self) -> str | None:
         """Why training stopped, or None where its epochs ran out."""
-        if self.looker.stop is not None:
-            return "user"
         return self.decision.reason if self.decision is not None and self.decision.stop else None
+
+    # Going back
+
+    def roll_back(
+        self,
+        *,
+        step: int | None = None,
+        checkpoint: str | None = None,
+        learning_rate: float | str | None = None,
+        max_steps: int | None = None,
+        reset_patience: bool = False,
+    ) -> None:
+        """Go back now, to the best unless a step or a checkpoint is named, and on from there.
+
+        Between two `fit`s, or from another callback: then even a stop that was just decided is taken back.
+        `learning_rate` is a number, or as text ("0.1x") a multiple of what it was there; `max_steps` the new last step.
+
+        Raises NotFound where nothing was kept of it, InvalidInput for a change that cannot be. Nothing is changed then.
+        """
+        changes = {"learning_rate": learning_rate, "max_steps": max_steps, "reset_patience": reset_patience}
+        asked = request(RollBackRequest, step=step, checkpoint=checkpoint, **changes)
+        was_over = self._is_over()
+        self.looker.begin(self.model)
+        self._follow(self.looker.roll_back(asked), was_over)
+        if not self._is_fitting:
+            self.looker.close(DRAIN_SECONDS)
 
     # What Keras calls
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        self.looker.stop = None
-        if self._resume:
+        self._begin_carried(logs)
+        self._report_doubts()
+        self.looker.stop, self._is_fitting, is_resumed = None, True, self._resume
+        if is_resumed:
             self._go_on_from_disk()
+        self._begins_late = not self.model.built
+        if self._begins_late:  # Keras makes its variables in the first step: there is nothing to read before
+            return
         self.looker.begin(self.model)
+        if is_resumed and self.run.overrides is not None:
+            self.looker.change(self.position, self.run.overrides)
         if self._restored is not None:
-            self.looker.branch(self._restored, reset_patience=True)
+            self.carried.restore(self._restored.callbacks)
+            self.looker.branch(self._restored, Overrides(reset_patience=True))
             self.position, self._restored = self._restored.position, None
         self.looker.forgive(self.position.step)
+        self.looker.paint_start(self.position)
+
+    def _begin_late(self) -> None:
+        """Take up a model that its first step has just built."""
+        self._begins_late = False
+        self.looker.begin(self.model)
+        self.looker.paint_start(self.position)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        super().on_epoch_begin(epoch, logs)
         self._base = self.position.step
         self._look_seconds = None
         self.position = Position(self._base, epoch, 0)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        super().on_train_batch_end(batch, logs)
         steps = (self.params or {}).get("steps")
         done = batch + 1 if steps is None else min(batch + 1, steps)  # steps_per_execution counts past the end
         step = self._base + done
         self.position = Position(step, self.position.epoch, done)
+        if self._begins_late:
+            self._begin_late()
         if self.run.has_commands:
             self._obey()
         elif self.looker.is_due(step) and done != steps:
             self._take(self.looker.judge_silence(step))
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        super().on_test_begin(logs)
         self._look_began = self._clock()
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        super().on_test_end(logs)
         self._look_seconds = self._clock() - self._look_began
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        super().on_epoch_end(epoch, logs)
+        self._report_doubts()
         self.position = Position(self.position.step, epoch + 1, 0)
         if not self._is_over():
             self._look(epoch, dict(logs or {}))
@@ -175,11 +245,14 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
             self._obey()
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        if not self._measured and self.looker.stop is None and self.position.step:
-            raise _missing(self.monitor, logs or {}, "No look was taken")
+        super().on_train_end(logs)
+        if not self._measured and self.best is None and self.looker.stop is None and self.position.step:
+            raise missing_metric(self.monitor, logs or {}, "No look was taken")
+        self.looker.paint_end(self.position)
         if self.restore_best_weights:
             self._restored = self.looker.restore_best()
         self.looker.close(DRAIN_SECONDS)
+        self._is_fitting = False
 
     # Looks
 
@@ -187,7 +260,7 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         was_validated = not self.monitor.startswith("val_") or self._look_seconds is not None
         value = logs.get(self.monitor)
         if was_validated and value is None and not self._measured:
-            raise _missing(self.monitor, logs, "The first look did not measure it")
+            raise missing_metric(self.monitor, logs, "The first look did not measure it")
         self._measured = self._measured or value is not None
         if not was_validated or epoch < self._start_from_epoch:
             self.run.log(logs, self.position.step)
@@ -219,14 +292,21 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
             self.model.stop_training = True
 
     def _obey(self) -> None:
+        was_over = self._is_over()
         jump = self.looker.obey(self.position)
         if jump is not None:
-            # Keras goes on with its epoch and its data; the base is what makes the steps right.
-            self._base = jump.state.step - self.position.batch
-            self.position = Position(jump.state.step, self.position.epoch, self.position.batch)
+            self._follow(jump, was_over)
         if self.looker.stop is not None:
             self.stopped_epoch = self.position.epoch
             self.model.stop_training = True
+
+    def _follow(self, jump: Jump, was_over: bool) -> None:
+        """Keras goes on with its epoch and its data; the base is what makes the steps right."""
+        self._base = jump.state.step - self.position.batch
+        self.position = Position(jump.state.step, self.position.epoch, self.position.batch)
+        self._restored = None
+        if was_over:  # somebody wants more
+            self.model.stop_training = False
 
     def _is_over(self) -> bool:
         """Whether training had already been stopped when Keras measured once more."""
@@ -236,6 +316,22 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
     def _mode_is_known(self) -> bool:
         return bool(self.run.stopper_state()["policy"])
 
+    def _report_doubts(self) -> None:
+        """Say what a roll back or a restart does not bring back, whenever there is more of it."""
+        lost = self.carried.find_lost()
+        note = f"{OWN_DATA} Of the callbacks, {', '.join(lost)} is not JSON and stays as it is." if lost else OWN_DATA
+        if note != self._doubts:
+            self._doubts = note
+            self.run.report(resume="approximate", resume_note=note)
+
+    def _begin_carried(self, logs: Mapping[str, Any] | None) -> None:
+        """They begin anew with each `fit`; like this one they are to go on."""
+        before = self.carried.capture()
+        super().on_train_begin(logs)
+        if self._has_begun:
+            self.carried.restore(before)
+        self._has_begun = True
+
     # Runs
 
     def _make_run(self, run: Run | str | None, stopper: Mapping[str, Any] | None) -> Run:
@@ -244,64 +340,34 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         if not isinstance(run, Run):
             judge = Judge(stopper or _patience(1, 0, None), mode, clock=self._clock)
             return Run(run or new_id(), judge, monitor=self.monitor)
-        if self.monitor == _DEFAULT_MONITOR:
+        if self.monitor == _DEFAULT_MONITOR or "monitor" in run.fixed:
             self.monitor = run.monitor
         run.monitor = self.monitor
-        if stopper is not None:
-            run.judge = Judge(stopper, None, clock=self._clock)
+        if stopper is not None and "stopper" not in run.fixed:
+            last = run.judge.max_steps if "max_steps" in run.fixed else None
+            run.judge = Judge(stopper, None, last, clock=self._clock)
         if mode is not None:
             run.set_mode(mode)
+        spec = PolicySpec.model_validate(stopper) if stopper is not None else None
+        run.declare(Declared(monitor=self.monitor, stopper=spec))
         return run
 
     def _go_on_from_disk(self) -> None:
         """Put the newest checkpoint of the run back, once."""
         self._resume = False
-        loaded = self.looker.store.load_newest(self.run.id) if self.looker.store is not None else None
+        loaded = load_start(self.run, self.looker.store) if self.looker.store is not None else None
         if loaded is None:
             return
+        if not self.model.built and loaded.manifest.network is not None and self.looker.store is not None:
+            build_as_described(self.model, self.looker.store.read_network(loaded.manifest.network))
         state = loaded.resume_into(self.model)
+        self.carried.restore(state.callbacks)
         self.run.set_mode(loaded.manifest.mode or direction_of(self.model, self.monitor))
         self.run.go_on_from(state.stopper)
+        self.run.go_on_at(state.step, state.id)
         self.position = state.position
 
 
 def _patience(patience: int, min_delta: float, baseline: float | None) -> dict[str, Any]:
     params = {"checks": max(1, patience), "min_delta": abs(min_delta), "baseline": baseline}
     return {"name": "patience", "params": params}
-
-
-def direction_of(model: Any, monitor: str) -> Mode:
-    """Return "min" for a loss, else the direction that the Keras metric declares.
-
-    Raises:
-        InvalidInput: The metric declares none; nothing is guessed from its name.
-    """
-    name = monitor.removeprefix("val_")
-    if name == "loss":
-        return "min"
-    directions = {metric.name: getattr(metric, "_direction", None) for metric in _metrics_of(model)}
-    direction = directions.get(name)
-    if direction not in ("up", "down"):
-        raise InvalidInput(
-            f"Keras does not say which way {monitor!r} gets better.",
-            field="mode",
-            hint="Say mode='max' or mode='min'.",
-        )
-    return "max" if direction == "up" else "min"
-
-
-def _metrics_of(model: Any) -> list[Any]:
-    found = []
-    for metric in model.metrics:
-        found.extend([metric, *getattr(metric, "metrics", [])])
-    return found
-
-
-def _missing(monitor: str, logs: Mapping[str, Any], what: str) -> MetricMissing:
-    names = ", ".join(sorted(logs)) or "none"
-    hint = "Name one of them as monitor."
-    if monitor.startswith("val_") and not any(name.startswith("val_") for name in logs):
-        hint = "Give fit() validation_data: without it nothing is validated."
-    return MetricMissing(
-        f"{what}: {monitor!r} is not among the metrics there are: {names}.", field="monitor", hint=hint
-    )

@@ -8,9 +8,12 @@ from keepbest.stopping.look import Look, Mode, is_better
 
 
 def find_best(looks: Iterable[Look], mode: Mode) -> Look | None:
-    """Return the first strict raw best, or None where no look has a finite value. Ties go to the earlier look."""
+    """Return the first strict raw best of the looks that are admitted, or None where none has a finite value.
+
+    Ties go to the earlier look.
+    """
     best: Look | None = None
     for look in looks:
-        if is_better(look.value, best.value if best else None, mode):
+        if is_better(look.merit, best.value if best else None, mode):
             best = look
     return best

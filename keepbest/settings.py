@@ -13,16 +13,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast, get_args
 from urllib.parse import urlsplit
 
 from keepbest.errors import InvalidInput
+from keepbest.memory import DEFAULT_MEMORY, budget_of
 
 VERSION = "0.1.0"
 DEFAULT_PORT = 7766
 DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 _ROOT = Path(__file__).resolve().parents[1]
 RunMode = Literal["online", "offline", "disabled"]
+Resume = Literal["never", "allow", "must"]
 
 
 class Setting(NamedTuple):
@@ -38,10 +40,14 @@ SETTINGS = (
     Setting("KEEPBEST_TOKEN", "from `keepbest login`", "token that says who you are"),
     Setting("KEEPBEST_DIR", "~/.keepbest", "folder for the configuration, the embedded tracker and the checkpoints"),
     Setting("KEEPBEST_PROJECT", "default", "project that new runs belong to"),
-    Setting("KEEPBEST_RUN_ID", "", "run that a script goes on with, instead of making a new one"),
+    Setting("KEEPBEST_RUN_ID", "", "id of a script's run"),
+    Setting("KEEPBEST_RESUME", "allow", "`never`, `allow` or `must` a script go on with the run of that id"),
+    Setting("KEEPBEST_TAGS", "", "words to find a script's run by, with commas between"),
     Setting("KEEPBEST_MODE", "online", "`online`, `offline` (write the journal only) or `disabled` (do nothing)"),
     Setting("KEEPBEST_STORE", "<dir>/store", "folder of the checkpoints"),
+    Setting("KEEPBEST_SNAPSHOT_MEMORY", DEFAULT_MEMORY, "memory for snapshots: `2GB`, or a part of what is free"),
     Setting("KEEPBEST_DATA", "", "folder with data sets as IDX files, one folder a data set"),
+    Setting("KEEPBEST_ASSIGNMENT", "", "set by a worker for a command: the file that hands over its run"),
     Setting("KEEPBEST_DEBUG", "", "1 prints the traceback of an error of the command"),
 )
 
@@ -58,28 +64,40 @@ class Settings:
     mode: RunMode
     store: Path
     data: Path | None
+    snapshot_memory: str = DEFAULT_MEMORY
+    resume: Resume = "allow"
+    tags: tuple[str, ...] = ()
+    assignment: Path | None = None
 
 
 def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None, url: str | None = None) -> Settings:
     """Read the settings; `folder` wins over KEEPBEST_DIR, `url` over everything that names a tracker.
 
+    In a command that a worker runs, the worker's token is found in the file that hands over its run.
     A token that was kept for one tracker is never given to another. Raises InvalidInput, naming the variable or the
     file, where one of them says something impossible.
     """
     given = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
     home = _folder(folder, given)
     config = _read_config(home / "config.toml")
+    assignment = Path(given["KEEPBEST_ASSIGNMENT"]) if given.get("KEEPBEST_ASSIGNMENT") else None
     known = check_url(config.get("url") or _read(home / "address") or DEFAULT_URL)
     address = check_url(url or given.get("KEEPBEST_URL") or known)
     return Settings(
         url=address,
-        token=given.get("KEEPBEST_TOKEN") or _kept_token(home, config, address, known),
+        token=given.get("KEEPBEST_TOKEN")
+        or _handed_token(assignment, address)
+        or _kept_token(home, config, address, known),
         dir=home,
         project=given.get("KEEPBEST_PROJECT") or config.get("project") or "default",
         run_id=given.get("KEEPBEST_RUN_ID") or None,
         mode=_mode(given.get("KEEPBEST_MODE") or "online"),
         store=Path(given.get("KEEPBEST_STORE") or home / "store").expanduser(),
         data=Path(given["KEEPBEST_DATA"]).expanduser() if given.get("KEEPBEST_DATA") else None,
+        snapshot_memory=_memory(given.get("KEEPBEST_SNAPSHOT_MEMORY") or DEFAULT_MEMORY),
+        resume=_resume(given.get("KEEPBEST_RESUME") or "allow"),
+        tags=tuple(tag.strip() for tag in given.get("KEEPBEST_TAGS", "").split(",") if tag.strip()),
+        assignment=assignment,
     )
 
 
@@ -148,6 +166,28 @@ def _kept_token(home: Path, config: Mapping[str, str], address: str, known: str)
         return config["token"]
     is_here = urlsplit(address).hostname in ("127.0.0.1", "localhost", "::1")
     return _read(home / "admin-token") if is_here else None
+
+
+def _handed_token(assignment: Path | None, address: str) -> str | None:
+    """The token that a worker hands to its command, for that worker's tracker only."""
+    if assignment is None:
+        return None
+    try:
+        handed = json.loads(assignment.read_bytes())
+        return str(handed["token"]) if handed["url"] == address else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # `keepbest.init` says what is wrong with it
+
+
+def _resume(word: str) -> Resume:
+    if word not in get_args(Resume):
+        raise InvalidInput(f"KEEPBEST_RESUME is never, allow or must, but got {word!r}.", field="KEEPBEST_RESUME")
+    return cast(Resume, word)
+
+
+def _memory(asked: str) -> str:
+    budget_of(asked)  # of what is free when it is needed; that it can be read is checked now
+    return asked
 
 
 def _mode(word: str) -> RunMode:

@@ -42,6 +42,12 @@ class StopReason(StrEnum):
     ERROR = "error"
     WORKER_LOST = "worker_lost"
 
+    @property
+    def is_stoppers(self) -> bool:
+        """Whether the run's stopper decided it: not a person, not the end of the steps, not a failure."""
+        others = {StopReason.USER, StopReason.MAX_STEPS, StopReason.ERROR, StopReason.WORKER_LOST}
+        return self not in others
+
 
 class CommandKind(StrEnum):
     STOP = "stop"
@@ -79,9 +85,10 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
         {RunState.PAUSED, RunState.QUEUED, RunState.FINISHED, RunState.FAILED, RunState.CANCELLED}
     ),
     RunState.PAUSED: frozenset({RunState.QUEUED, RunState.CANCELLED}),
-    RunState.FINISHED: frozenset(),
-    RunState.FAILED: frozenset(),
-    RunState.CANCELLED: frozenset(),
+    # Somebody has an ended run go on: `tracker.store.resumes` alone.
+    RunState.FINISHED: frozenset({RunState.QUEUED}),
+    RunState.FAILED: frozenset({RunState.QUEUED}),
+    RunState.CANCELLED: frozenset({RunState.QUEUED}),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,10 @@ class Training:
     Each part is a tuple `(x, y)` or `(x, y, sample_weight)` of arrays, a batched `tf.data.Dataset`, or a Keras
     `PyDataset`. `batch_size` is used for arrays only. `about` (names, sizes, digests of the data: JSON) is kept with
     the run.
+
+    Each look also measures the parts in `also`, under `<name>_<metric>`, and logs the variables in `watch` that hold
+    one number, each under its name: curves of a weight or a bias. With `panels` pictures are made of the validation
+    part at some looks; `classes` names its labels there.
     """
 
     model: Any
@@ -26,6 +30,10 @@ class Training:
     test: Any = None
     batch_size: int = 32
     about: Mapping[str, Any] = field(default_factory=dict)
+    also: Mapping[str, Any] = field(default_factory=dict)
+    watch: Mapping[str, Any] = field(default_factory=dict)
+    classes: Sequence[str] = ()
+    panels: bool = True
 
     @classmethod
     def of(cls, built: object) -> Training:

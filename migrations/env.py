@@ -44,7 +44,7 @@ def _prepare(connection: Connection) -> None:
 
 
 def _render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
-    """Write our own column types into a revision as plain ones: a revision must not change with models.py."""
+    """Write our own column types into a revision as plain ones: a revision must not change with the models."""
     if kind == "type" and isinstance(item, Moment):
         return "sa.DateTime(timezone=True)"
     if kind == "type" and isinstance(item, Number):

@@ -35,7 +35,7 @@ BREAKS: list[tuple[Rule, dict[str, str], str]] = [
         {"keepbest.errors": "from keepbest import cli", "keepbest.cli": ""},
         "imports keepbest.cli from a floor",
     ),
-    (broken_floors, {"keepbest.state": "def f():\n    import keepbest.keras"}, "from a floor above"),
+    (broken_floors, {"keepbest.snapshots.state": "def f():\n    import keepbest.keras"}, "from a floor above"),
     (
         broken_floors,
         {"keepbest.errors": "from . import runs", "keepbest.runs": ""},
@@ -57,14 +57,14 @@ BREAKS: list[tuple[Rule, dict[str, str], str]] = [
     (broken_libraries, {"tracker.api.runs": "from sqlalchemy import select"}, "know SQLAlchemy"),
     (broken_libraries, {"keepbest.client": "import flask"}, "that is the tracker's"),
     (broken_libraries, {"worker.agent": "import apscheduler.schedulers"}, "that is the tracker's"),
-    (broken_libraries, {"keepbest.state": "def f():\n    import pickle"}, "can run code"),
+    (broken_libraries, {"keepbest.snapshots.state": "def f():\n    import pickle"}, "can run code"),
     (broken_environment, {"tracker.app": "import os\nx = os.environ['A']"}, "reads os.environ"),
     (broken_environment, {"tracker.app": "import os\nx = os.getenv('A')"}, "reads os.getenv"),
     (broken_environment, {"tracker.app": "from os import environ"}, "imports the environment"),
-    (broken_loads, {"keepbest.state": "load(path, allow_pickle=True)"}, "allow_pickle=True"),
-    (broken_loads, {"keepbest.state": "load(path, safe_mode=False)"}, "safe_mode=False"),
-    (broken_lengths, {"keepbest.state": LONG_FUNCTION}, f"f has {FUNCTION_LINES + 1} lines"),
-    (broken_lengths, {"keepbest.state": "x = 1\n" * (FILE_LINES + 1)}, f"has {FILE_LINES + 1} lines"),
+    (broken_loads, {"keepbest.snapshots.state": "load(path, allow_pickle=True)"}, "allow_pickle=True"),
+    (broken_loads, {"keepbest.snapshots.state": "load(path, safe_mode=False)"}, "safe_mode=False"),
+    (broken_lengths, {"keepbest.snapshots.state": LONG_FUNCTION}, f"f has {FUNCTION_LINES + 1} lines"),
+    (broken_lengths, {"keepbest.snapshots.state": "x = 1\n" * (FILE_LINES + 1)}, f"has {FILE_LINES + 1} lines"),
 ]
 
 HOLDS: list[tuple[Rule, dict[str, str]]] = [
@@ -76,7 +76,11 @@ HOLDS: list[tuple[Rule, dict[str, str]]] = [
     (broken_environment, {"tracker.settings": "import os\nx = os.environ['A']"}),
     (
         broken_lengths,
-        {"keepbest.state": LONG_FUNCTION.replace("    x", '    """x\n    """\n    x', 1).replace("    x = 1\n", "", 1)},
+        {
+            "keepbest.snapshots.state": LONG_FUNCTION.replace("    x", '    """x\n    """\n    x', 1).replace(
+                "    x = 1\n", "", 1
+            )
+        },
     ),
 ]
 

@@ -14,17 +14,20 @@ from keepbest.checkpoint import trash
 from keepbest.checkpoint.collect import Collected, collect
 from keepbest.checkpoint.folder import Folder
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
+from keepbest.contract.runs import Undeleted
 from keepbest.errors import NotFound
 from tracker import db
 from tracker.db import Engine
 from tracker.settings import Settings
-from tracker.store import checkpoints, retention, runs
+from tracker.store import checkpoints, deletions, retention, runs
 from tracker.store.retention import Reference
 
 
 def collect_garbage(settings: Settings, engine: Engine, now: datetime, *, dry_run: bool = False) -> Collected:
     """Drop what retention lets go, take out what was dropped or deleted, empty the trash, remove what nobody needs."""
     folder = Folder(Path(settings.store))
+    if not dry_run:
+        _bring_back_kept(folder, engine)
     superseded = list(_list_superseded(engine))
     if not dry_run:
         _drop(engine, {run for run, _ in superseded}, now)
@@ -56,6 +59,39 @@ def pin(settings: Settings, engine: Engine, id: str, pinned: bool, now: datetime
         if pinned and is_gone:
             retention.bring_back(conn, id, now)
         return checkpoints.pin(conn, id, pinned)
+
+
+def undelete(settings: Settings, engine: Engine, reference: str, *, user: str, now: datetime) -> Undeleted:
+    """Bring a deleted run back, with its checkpoints as far as they are still in the store or in its trash.
+
+    The files come first: killed in between, they go out again with their deleted run.
+    """
+    folder = Folder(Path(settings.store))
+    with db.read(engine) as conn:
+        run = runs.get_deleted(conn, reference).id
+        wanted = deletions.list_checkpoints(conn, run)
+    for one in wanted:
+        if not _is_here(folder, (run, one.id)):
+            trash.undo(folder, run, one.id)
+    back = [one.id for one in wanted if _is_here(folder, (run, one.id)) or not _is_ours(folder, one)]
+    gone = [one.id for one in wanted if one.id not in back]
+    with db.write(engine) as conn:
+        found = deletions.undelete_run(conn, runs.get_deleted(conn, run, lock=True), gone, user=user, now=now)
+        return Undeleted(run=runs.show_run(found), back=back, gone=gone)
+
+
+def _bring_back_kept(folder: Folder, engine: Engine) -> None:
+    """Take out of the trash what the database knows to be on disk: somebody brought it back meanwhile."""
+    thrown = [(item.run, item.checkpoint) for item in trash.items(folder)]
+    with db.read(engine) as conn:
+        kept = retention.find_kept(conn, thrown)
+    for run, id in kept:
+        trash.undo(folder, run, id)
+
+
+def _is_ours(folder: Folder, checkpoint: Checkpoint) -> bool:
+    """Whether it was written into this store; a worker's own is not looked after from here."""
+    return Path(checkpoint.location).is_relative_to(folder.root.absolute())
 
 
 def _list_superseded(engine: Engine) -> Iterator[Reference]:

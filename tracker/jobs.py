@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keepbest.errors import Conflict
+from keepbest.errors import Conflict, NotFound
 from tracker import db
 from tracker.collecting import collect_garbage
 from tracker.db import Engine
 from tracker.settings import Settings
-from tracker.store import compaction, events, leases, users, workers
+from tracker.store import compaction, events, leases, rules, users, verdicts, workers
 
 Run = Callable[[Settings, Engine, datetime], str]
 
@@ -66,6 +67,20 @@ def compact_metrics(settings: Settings, engine: Engine, now: datetime) -> str:
     return f"compacted {done} of {len(groups)} metrics" if groups else ""
 
 
+def apply_rules(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Stop the runs that break a rule of their project, each in a transaction of its own."""
+    with db.read(engine) as conn:
+        breaches, judged = verdicts.find_due(conn, now)
+    if judged:
+        with db.write(engine) as conn:
+            for run in judged:
+                rules.note_ruling(conn, run.pk, run.looks)
+    for breach in breaches:
+        with suppress(Conflict, NotFound), db.write(engine) as conn:  # it has ended meanwhile
+            verdicts.stop(conn, breach, now)
+    return "; ".join(f"{run.id}: {asked.message}" for run, asked in breaches)
+
+
 def prune_events(settings: Settings, engine: Engine, now: datetime) -> str:
     """Delete events nobody will ask for any more."""
     with db.write(engine) as conn:
@@ -94,6 +109,7 @@ def list_jobs(settings: Settings) -> list[Job]:
         # After a start everybody may renew first: it is the tracker that was away, not they.
         Job(expire_leases, settings.expire_every_seconds, settings.lease_seconds),
         Job(mark_silent_workers, 10.0),
+        Job(apply_rules, 2.0),
         Job(compact_metrics, settings.compact_every_seconds),
         Job(collect_checkpoints, settings.collect_every_seconds, settings.collect_every_seconds),
         Job(expire_credentials, 60.0),

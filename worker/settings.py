@@ -6,6 +6,7 @@ import os
 import re
 import site
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ SETTINGS = (
 )
 
 #: glibc gives big blocks back to the system at once and gets fresh, zeroed pages for the next: with snapshots by
-#: reference each step would copy into fresh pages. These make it keep them (docs/CHECKPOINTS.md has the figures).
+#: reference each step would copy into fresh pages. These make it keep them (docs/SNAPSHOTS.md has the figures).
 MALLOC = {
     "MALLOC_MMAP_THRESHOLD_": str(2**32),
     "MALLOC_TRIM_THRESHOLD_": str(2**36),
@@ -79,6 +80,16 @@ def trainer_environ(inherited: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in inherited.items() if name != "KEEPBEST_TOKEN"}
     defaults = {"TF_CPP_MIN_LOG_LEVEL": "2", **MALLOC}
     return {**defaults, **kept, "PYTHONUNBUFFERED": "1", "PYTHONPATH": _python_path(kept.get("PYTHONPATH", ""))}
+
+
+def command_environ(told: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a user's command: ours, what it is told, and our interpreter's programs before others.
+
+    Of the settings that name a run or say how to report it, the worker's own are left out.
+    """
+    kept = {name: value for name, value in os.environ.items() if name not in ("KEEPBEST_TOKEN", "KEEPBEST_RESUME")}
+    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
+    return {**kept, "PATH": path, "KEEPBEST_DIR": str(keepbest.settings.load(kept).dir), **told}
 
 
 def _python_path(inherited: str) -> str:

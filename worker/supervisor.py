@@ -83,6 +83,34 @@ class Child:
             self._stdin.flush()
 
 
+def end_orphans(folder: Path) -> int:
+    """Kill what still runs of a program that was started with `mark(folder)`; return how many there were.
+
+    An agent's death takes its trainer along at once, by the kernel (`worker.trainer.lifeline`), but the trainer alone:
+    what the user's code had started is found by its inherited environment. Only Linux shows that, and only there the
+    kernel is asked.
+    """
+    ((name, value),) = mark(folder).items()
+    wanted = f"{name}={value}".encode()
+    found = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if wanted in _read_entries(path)]
+    for pid in found:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(found)
+
+
+def mark(folder: Path) -> dict[str, str]:
+    """Return the variable by which everything that is started in a run's folder is known."""
+    return {"KEEPBEST_RUN_FOLDER": str(folder.resolve())}
+
+
+def _read_entries(environ: Path) -> list[bytes]:
+    try:
+        return environ.read_bytes().split(b"\0")
+    except OSError:  # it ended, or is somebody else's
+        return []
+
+
 def explain_exit(code: int) -> tuple[str, str | None]:
     """Return what an exit without a word of its own means, and what to do about it."""
     if code >= 0:

@@ -13,20 +13,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from keepbest import bundle
-from keepbest.checkpoint.fetch import opened
 from keepbest.client import Client
 from keepbest.contract.checkpoints import Checkpoint, Receipt
-from keepbest.contract.runs import CodeSource, Run
-from keepbest.errors import CodeFailed, InvalidInput, KeepbestError
-from keepbest.reporting import values
+from keepbest.contract.runs import Run
+from keepbest.errors import InvalidInput, KeepbestError
 from keepbest.settings import write_private
 from worker import settings
+from worker.rebuilt import rebuild, told_in_their_words
 from worker.settings import Settings
-from worker.trainer import environment, usercode
-from worker.trainer.build import build
 from worker.trainer.measure import Ruler
-from worker.trainer.trainer import build_model
 
 
 def main(run: str, checkpoint: str, file: str) -> int:
@@ -48,29 +43,12 @@ def verify(client: Client, run: Run, checkpoint: Checkpoint, known: Settings, co
     Raises CodeFailed where the user's code raised.
     """
     metric = run.spec.monitor.removeprefix("val_")
-    if isinstance(run.spec.source, CodeSource):
-        bundle.unpack(client.bundle(run.spec.source.bundle), code)
-    try:
-        with opened(client, checkpoint, known.store) as store:
-            restored, n = _measure(run, store.load(run.id, checkpoint.id), metric, code, known.data)
-    except KeepbestError:
-        raise
-    except BaseException as error:  # whatever the user's code raised, sys.exit included
-        is_users = isinstance(run.spec.source, CodeSource)
-        told = usercode.describe_error(error, code) if is_users else values.describe_error(error)
-        raise CodeFailed(told.message, hint=told.hint) from error
-    return _receipt(run, checkpoint, restored, n)
-
-
-def _measure(run: Run, loaded: Any, metric: str, code: Path, data: Path | None) -> tuple[float, int | None]:
-    environment.prepare(run.spec.seed, deterministic=environment.was_deterministic(loaded.manifest.environment))
-    training = build(run.spec, code=code, data_folder=data)
-    build_model(training)
-    loaded.load_into(training.model)
-    measured = Ruler(training.validation).measure(training.model)
+    with told_in_their_words(run, code):
+        training = rebuild(client, run, checkpoint, known, code)
+        measured = Ruler(training.validation).measure(training.model)
     if metric not in measured.values:
         raise InvalidInput(f"The model has no metric {metric!r} any more.", field="monitor")
-    return measured.values[metric], measured.n
+    return _receipt(run, checkpoint, measured.values[metric], measured.n)
 
 
 def _receipt(run: Run, checkpoint: Checkpoint, restored: float, n: int | None) -> Receipt:

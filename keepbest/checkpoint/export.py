@@ -45,7 +45,7 @@ def export(
     elif form == "npz":
         _write_npz(loaded, path)
     else:
-        network = model if model is not None else rebuild(store, loaded)
+        network = model if model is not None else rebuild(store, loaded.manifest)
         loaded.load_into(network, plan=plan)
         _WRITERS[form](network, path)
     return path

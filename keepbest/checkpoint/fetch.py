@@ -53,6 +53,17 @@ def opened(client: Client, checkpoint: Checkpoint, store: Path | None) -> Iterat
         yield copy
 
 
+def read_manifest(client: Client, run: str, checkpoint: str, store: Path | None) -> Manifest:
+    """Return what a checkpoint says of itself: from `store`, where it lies there, else from the tracker.
+
+    Raises NotFound where neither has it, CheckpointDamaged where it is not what was written.
+    """
+    here = Store(store) if store is not None else None
+    if here is not None and here.folder.manifest(run, checkpoint).is_file():
+        return here.read_manifest(run, checkpoint)[0]
+    return decode(client.manifest(checkpoint), checkpoint)[0]
+
+
 def download(client: Client, checkpoint: Checkpoint, store: Store) -> Manifest:
     """Bring a checkpoint into `store`, its manifest last: what was cut short does not exist.
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -17,6 +16,7 @@ from keepbest.checkpoint.folder import Folder
 from keepbest.checkpoint.manifest import Manifest, StoredVariable
 from keepbest.contract.checkpoints import CheckpointDiff, Variable, VariableDifference, VariableList
 from keepbest.errors import InvalidInput, NotFound
+from keepbest.snapshots.state import VariableSpec
 
 #: Elements taken to float64 at once.
 _PIECE = 2**20
@@ -35,10 +35,10 @@ def values_of(folder: Folder, manifest: Manifest, name: str, slices: str = "") -
     `name` is a path (`dense/kernel`), with its collection in front where both have one (`model/dense/kernel`).
     Raises NotFound, or InvalidInput where the slice does not fit.
     """
-    variable = _find(manifest, name)
+    variable = manifest.variables[find([one.spec for one in manifest.variables], name)]
     (array,) = load.iterate(folder, manifest, [variable])
     try:
-        return _figures(variable, array), array[_read_slices(slices)]
+        return _figures(variable, array), array[read_slices(slices)]
     except (IndexError, ValueError) as error:
         raise InvalidInput(f"{variable.path} has shape {list(variable.shape)}: {error}.", field="slice") from error
 
@@ -108,10 +108,10 @@ def _figures(variable: StoredVariable, array: Any) -> Variable:
         **{name: getattr(variable, name) for name in ("collection", "index", "path", "dtype", "digest", "size_bytes")},
         "shape": list(variable.shape),
     }
-    return Variable(**said, **_summarise(array))
+    return Variable(**said, **summarise(array))
 
 
-def _summarise(array: Any) -> dict[str, Any]:
+def summarise(array: Any) -> dict[str, Any]:
     """Return the figures; two passes, so that a large mean does not eat the deviation."""
     import numpy as np
 
@@ -142,24 +142,32 @@ def _pieces(array: Any) -> Iterator[Any]:
         yield flat[start : start + _PIECE].astype(np.float64)
 
 
-def _find(manifest: Manifest, name: str) -> StoredVariable:
-    found = [one for one in manifest.variables if name in (one.path, f"{one.collection}/{one.path}", one.spec.name)]
+def find(variables: Sequence[VariableSpec], name: str) -> int:
+    """Return the place of the variable that `name` means: its path, its collection and path, or the end of its path.
+
+    Raises NotFound, naming the nearest, or InvalidInput where it means several.
+    """
+    exact = [at for at, one in enumerate(variables) if name in (one.path, f"{one.collection}/{one.path}", one.name)]
+    ending = [at for at, one in enumerate(variables) if one.path.endswith(f"/{name}")]
+    found = exact or [at for at in ending if variables[at].collection == "model"] or ending
     if len(found) == 1:
         return found[0]
     if found:
-        names = ", ".join(one.spec.name for one in found[:5])
+        names = ", ".join(variables[at].name for at in found[:5])
         raise InvalidInput(f"{name!r} names several variables.", field="variable", hint=f"Say one of: {names}")
-    raise NotFound(f"There is no variable {name!r}.", field="variable", hint=_nearest(manifest.variables, name))
+    hint = nearest((one.path for one in variables), name)
+    raise NotFound(f"There is no variable {name!r}.", field="variable", hint=hint)
 
 
-def _nearest(variables: Sequence[StoredVariable], name: str) -> str:
+def nearest(names: Iterable[str], name: str) -> str:
+    """Return a hint that says which of `names` are like `name`."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name, list(Counter(one.path for one in variables)), 3, 0.3)
+    close = get_close_matches(name, list(dict.fromkeys(names)), 3, 0.3)
     return f"The nearest: {', '.join(close)}." if close else "`keepbest checkpoint show` lists them."
 
 
-def _read_slices(text: str) -> tuple[Any, ...]:
+def read_slices(text: str) -> tuple[Any, ...]:
     """Read "0:3,:,-1" as NumPy would; nothing is evaluated."""
     parts = [part.strip() for part in text.split(",")] if text.strip() else []
     return tuple(_read_slice(part) for part in parts)

@@ -18,11 +18,12 @@ from keepbest.checkpoint import pack
 from keepbest.checkpoint.dtypes import numpy_dtype
 from keepbest.checkpoint.folder import Folder
 from keepbest.checkpoint.manifest import Manifest, StoredVariable
-from keepbest.checkpoint.match import Difference, compare, refuse
 from keepbest.checkpoint.plan import Plan, make_plan
 from keepbest.errors import CheckpointDamaged
-from keepbest.snapshot import Variables
-from keepbest.state import State, VariableSpec, restore_random
+from keepbest.snapshots.match import Difference, compare, refuse
+from keepbest.snapshots.randomness import restore_random
+from keepbest.snapshots.snapshot import Variables
+from keepbest.snapshots.state import State, VariableSpec
 
 #: What TensorFlow wants of a buffer that it is to use in place.
 _ALIGNMENT = 64
@@ -67,15 +68,11 @@ class Loaded:
             self._tensors, self._arrays = tuple(_to_tensor(array) for array in self._arrays), None
         return self._tensors
 
-    def to_state(self) -> State:
-        """Return the snapshot that this checkpoint was written from, under the same id."""
-        manifest = self.manifest
-        return State(manifest.position, self.specs, self.tensors, manifest.stopper, manifest.random, manifest.id)
-
-    def check(self, specs: Sequence[VariableSpec]) -> None:
-        """Raise CheckpointMismatch, naming every difference, unless the variables are those of `specs`."""
-        if differences := compare(self.specs, specs):
-            raise refuse(differences, self.manifest.id)
+    def to_state(self, *, as_tensors: bool = True) -> State:
+        """Return the snapshot that this checkpoint was written from, under the same id; in a graph, as arrays."""
+        manifest, values = self.manifest, self.tensors if as_tensors else self.arrays
+        decided = (manifest.stopper, manifest.random, manifest.id, manifest.callbacks)
+        return State(manifest.position, self.specs, values, *decided)
 
     def plan(self, model: Any, renames: Mapping[str, str] | None = None) -> Plan:
         """Return what restoring into `model` would do, variable by variable; nothing is set."""

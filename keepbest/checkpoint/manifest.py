@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from keepbest.checkpoint.dtypes import size_of
 from keepbest.contract.base import Digest, Id, Moment, Shape, Step
 from keepbest.errors import CheckpointDamaged
-from keepbest.state import Collection, Position, VariableSpec
+from keepbest.snapshots.state import Collection, Position, VariableSpec
 
 FORMAT = 1
 #: A manifest of 100,000 variables; a longer file is not one of ours.
@@ -66,6 +66,7 @@ class Manifest(Shape):
     mode: Literal["min", "max"] | None = None
     stopper: dict[str, Any] = Field(default_factory=dict)
     random: dict[str, Any] = Field(default_factory=dict)
+    callbacks: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
     network: Digest | None = None
     at: Moment

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-from keepbest.checkpoint.match import compare, is_alike
 from keepbest.errors import CheckpointMismatch, InvalidInput
-from keepbest.state import VariableSpec
+from keepbest.snapshots.match import compare, is_alike
+from keepbest.snapshots.state import VariableSpec
 
 Kind = Literal["same", "renamed", "shape", "dtype", "missing", "new"]
 Pairs = dict[VariableSpec, VariableSpec]

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from keepbest import settings
-from keepbest.checkpoint.load import Loaded
+from keepbest.checkpoint.entry import Checkpoint
 from keepbest.checkpoint.manifest import Manifest
-from keepbest.checkpoint.plan import Plan, make_plan
+from keepbest.checkpoint.plan import Plan
 from keepbest.checkpoint.store import Store
 from keepbest.errors import NotFound
-from keepbest.state import specs_of
 from keepbest.stopping.look import is_better
 
 
@@ -40,18 +39,9 @@ def restore(
         CheckpointDamaged: It is not what was written.
         CheckpointMismatch: It does not fit the model; the message names every difference.
     """
-    opened = open_store(store)
-    run_id = str(getattr(run, "id", run))
-    loaded = opened.load(run_id, choose(opened, run_id, step=step, checkpoint=checkpoint, last=last).id)
-    if model is None:
-        model = rebuild(opened, loaded)
-    if partial or renames:
-        planned = loaded.plan(model, renames)
-        planned.check(partial=partial)
-        loaded.load_into(model, plan=planned)
-    else:
-        loaded.load_into(model)
-    return model
+    found = _find(run, store, step=step, checkpoint=checkpoint, last=last)
+    target = model if model is not None else rebuild(found.store, found.manifest)
+    return found.load_into(target, partial=partial, renames=renames)
 
 
 def plan_restore(
@@ -65,10 +55,22 @@ def plan_restore(
     store: Store | Path | str | None = None,
 ) -> Plan:
     """Return what `restore` with the same arguments would do with each variable; `model` stays as it is."""
+    return _find(run, store, step=step, checkpoint=checkpoint, last=last).plan(model, renames)
+
+
+def checkpoints(run: Any, *, store: Store | Path | str | None = None) -> list[Checkpoint]:
+    """Return the checkpoints of `run` (a run or its id) that lie in the store, oldest first."""
     opened = open_store(store)
-    run_id = str(getattr(run, "id", run))
-    chosen = choose(opened, run_id, step=step, checkpoint=checkpoint, last=last)
-    return make_plan(chosen.id, [variable.spec for variable in chosen.variables], specs_of(model), renames)
+    return [Checkpoint(manifest, opened) for manifest in opened.manifests(_id_of(run))]
+
+
+def _find(run: Any, store: Store | Path | str | None, **meant: Any) -> Checkpoint:
+    opened = open_store(store)
+    return Checkpoint(choose(opened, _id_of(run), **meant), opened)
+
+
+def _id_of(run: Any) -> str:
+    return str(getattr(run, "id", run))
 
 
 def choose(
@@ -90,16 +92,16 @@ def choose(
     return found
 
 
-def rebuild(store: Store, loaded: Loaded) -> Any:
+def rebuild(store: Store, manifest: Manifest) -> Any:
     """Make the network of a checkpoint again, compiled as it was."""
     import keras
 
-    if loaded.manifest.network is None:
+    if manifest.network is None:
         raise NotFound(
             "This model has no description that Keras could make it from again.",
             hint="Build it with your own code and give it: keepbest.restore(run, model).",
         )
-    return keras.models.model_from_json(store.read_network(loaded.manifest.network))
+    return keras.models.model_from_json(store.read_network(manifest.network))
 
 
 def open_store(store: Store | Path | str | None) -> Store:

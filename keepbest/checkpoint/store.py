@@ -18,7 +18,7 @@ from keepbest.checkpoint.folder import Folder
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, StoredVariable, decode, encode
 from keepbest.errors import CheckpointDamaged, CheckpointError, NotFound
-from keepbest.state import State
+from keepbest.snapshots.state import State
 
 #: An old pack is only shared where the checkpoint needs at least this part of it: else one unchanged scalar, such as
 #: the learning rate, would keep the first checkpoint's pack from ever being freed.
@@ -254,6 +254,7 @@ def _manifest_of(
         mode=about.mode,
         stopper=dict(state.stopper),
         random=dict(state.random),
+        callbacks=dict(state.callbacks),
         environment=dict(about.environment),
         network=network,
         at=about.at,

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 
 from keepbest.checkpoint.store import About, Store, Written
 from keepbest.errors import CheckpointError
-from keepbest.state import State
+from keepbest.snapshots.state import State
 
-#: On Linux a thread has a niceness of its own; training's threads go first.
-_NICENESS = 10
+#: On Linux a thread has a niceness of its own, and hands it to those it starts: training's threads go first. Not
+#: `SCHED_IDLE`, which costs training less still: on a machine with other work a thread of it may stand still for
+#: long, and it may hold Python's lock just then.
+_NICENESS = 19
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,15 @@ class Writer:
             self._on_skipped(old)
 
     def drain(self, deadline_seconds: float | None = None) -> bool:
-        """Wait until everything handed over is on disk or has failed; return whether that came in time."""
+        """Wait until everything handed over is on disk or has failed; return whether that came in time.
+
+        Training waits too, so the writer goes as fast as others meanwhile, where the system lets it.
+        """
         with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting and not self._busy, deadline_seconds)
+            self._set_niceness(0)
+            done = self._changed.wait_for(lambda: not self._waiting and not self._busy, deadline_seconds)
+            self._set_niceness(_NICENESS)
+            return done
 
     def close(self, deadline_seconds: float | None = None) -> bool:
         """Drain, then end the thread; return whether everything was written in time."""
@@ -89,7 +97,7 @@ class Writer:
         return drained
 
     def _run(self) -> None:
-        _step_back()
+        self._set_niceness(_NICENESS)
         while (task := self._take()) is not None:
             try:
                 self._write(task)
@@ -114,8 +122,8 @@ class Writer:
             with suppress(Exception):
                 self._on_error(task, error)
 
-
-def _step_back() -> None:
-    """Let training's threads go first, where the system can say so for one thread."""
-    with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+    def _set_niceness(self, niceness: int) -> None:
+        """Say how far training's threads go first, where the system can say so for one thread, and lets us."""
+        if self._thread.native_id is not None and self._thread.is_alive():
+            with suppress(OSError, AttributeError):
+                os.setpriority(os.PRIO_PROCESS, self._thread.native_id, niceness)

@@ -13,7 +13,7 @@ from keepbest.checkpoint.plan import Plan
 from keepbest.cli.output import Table, print_json, print_table, say
 from keepbest.cli.signature import parse_settings, read_signature
 from keepbest.errors import InvalidInput, KeepbestError, NotFound
-from keepbest.state import VariableSpec
+from keepbest.snapshots.state import VariableSpec
 from keepbest.training import Training
 
 

@@ -91,7 +91,7 @@ def show_values(variable: Variable, values: object, as_json: bool) -> None:
     import numpy as np
 
     if as_json:
-        print_json({**variable.model_dump(mode="json"), "values": _plain(np.asarray(values).astype(object).tolist())})
+        print_json({**variable.model_dump(mode="json"), "values": to_plain(np.asarray(values).astype(object).tolist())})
         return
     figures = {name: number(getattr(variable, name), 17) for name in ("mean", "std", "min", "max", "norm")}
     facts = [
@@ -105,10 +105,10 @@ def show_values(variable: Variable, values: object, as_json: bool) -> None:
     say(np.array2string(np.asarray(values), threshold=200))
 
 
-def _plain(value: object) -> object:
+def to_plain(value: object) -> object:
     """Return values as JSON has them: what is not finite by its name, a complex number as text."""
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [to_plain(one) for one in value]
     if isinstance(value, bool | int):
         return value
     try:

@@ -9,6 +9,7 @@ import typer
 
 from keepbest.cli.options import AsJson, RunId
 from keepbest.cli.output import Table, print_json, print_table, say
+from keepbest.cli.suggest import suggest_restore
 from keepbest.cli.words import age, number, size
 from keepbest.client import Client
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
@@ -30,7 +31,9 @@ def checkpoints(
             if checkpoint is not None:
                 client.pin_checkpoint(checkpoint, pinned=pinned)
         found = client.checkpoints(run)
-    kept = [one for one in found.checkpoints if all or one.state is CheckpointState.DURABLE]
+        durable = [one for one in found.checkpoints if one.state is CheckpointState.DURABLE]
+        suggested = _suggest(client, durable) if durable and not as_json else ""
+    kept = found.checkpoints if all else durable
     if as_json:
         print_json(found.model_copy(update={"checkpoints": kept}))
         return
@@ -42,8 +45,14 @@ def checkpoints(
         sizes = (size(one.size_bytes), size(one.written_bytes))
         table.add(one.id, f"{one.step:,}", number(one.value, 17), one.kind, _marks(one), *sizes, age(one.at, now))
     print_table(table)
-    if kept:
-        say(f"\nkeepbest restore {run} --best --to restored --as keras")
+    if suggested:
+        say(f"\n{suggested}")
+
+
+def _suggest(client: Client, durable: list[Checkpoint]) -> str:
+    best = next((one for one in durable if one.is_best), None)
+    which = best or durable[-1]
+    return suggest_restore(client, which.run, which.id, "best" if best else "last")
 
 
 def _marks(one: Checkpoint) -> str:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from keepbest.cli.asking import request
 from keepbest.cli.failing import Exit
 from keepbest.cli.options import AsJson, RunId
 from keepbest.cli.output import print_json, say
 from keepbest.client import Client
+from keepbest.contract.asking import request
 from keepbest.contract.commands import CancelRequest, Command, CommandRequest, RollBackRequest, StopRequest
 from keepbest.errors import InvalidInput
 from keepbest.status import CommandState
@@ -35,19 +35,23 @@ def rollback(
     to: Annotated[str | None, typer.Option(help="`best` (also when nothing is said).")] = None,
     step: Annotated[int | None, typer.Option(min=0, help="To the snapshot of this step.")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="To this checkpoint.")] = None,
+    learning_rate: Annotated[
+        str | None, typer.Option(help="Go on with this one: a number, or `0.1x` of what it was there.")
+    ] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="The new last step.")] = None,
     reset_patience: Annotated[bool, typer.Option("--reset-patience", help="Begin to wait anew.")] = False,
     wait: Wait = 30.0,
     as_json: AsJson = False,
 ) -> int:
-    """Take a living run back to its best, to a step or to a checkpoint; it goes on from there."""
+    """Take a living run back to its best, to a step or to a checkpoint; it goes on from there, changed as you say."""
     if sum(one is not None for one in (to, step, checkpoint)) > 1:
         raise InvalidInput("--to, --step and --checkpoint exclude each other.", field="to")
     if to not in (None, "best"):
         raise InvalidInput(f"--to takes only 'best', but got {to!r}.", field="to", hint="A step: --step 1200")
     is_best = step is None and checkpoint is None
-    asked = request(
-        RollBackRequest, to="best" if is_best else None, step=step, checkpoint=checkpoint, reset_patience=reset_patience
-    )
+    place = {"to": "best" if is_best else None, "step": step, "checkpoint": checkpoint}
+    changes = {"learning_rate": learning_rate, "max_steps": max_steps, "reset_patience": reset_patience}
+    asked = request(RollBackRequest, **place, **changes)
     return send(run, asked, wait, as_json)
 
 
@@ -78,6 +82,8 @@ def _told(command: Command) -> str:
     words = f"{name} of {command.run}: {command.state.value}"
     if command.message:
         words += f" ({command.message})"
+    if command.done_at is not None:
+        words += f" after {(command.done_at - command.requested_at).total_seconds():.2f} s"
     if command.state.is_open:
         words += f". It is obeyed at the trainer's next batch; see: keepbest watch {command.run}"
     return words

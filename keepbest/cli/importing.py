@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from keepbest.cli.fresh import need_tensorflow
 from keepbest.cli.options import AsJson
 from keepbest.cli.output import hushed, print_json, say, warn
-from keepbest.cli.restore import need_tensorflow
 from keepbest.cli.words import size
 from keepbest.session.saver import import_saver
 from keepbest.settings import load

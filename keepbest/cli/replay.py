@@ -53,7 +53,10 @@ def _show(found: Replay) -> None:
     if len(found.runs) == 1:
         run = found.runs[0]
         best = at_step(run.best_value, run.best_step)
-        say(f"{run.name} #{run.number}: {found.monitor} {best}, {run.looks:,} looks up to step {run.end_step:,}\n")
+        say(f"{run.name} #{run.number}: {found.monitor} {best}, {run.looks:,} looks up to step {run.end_step:,}")
+        if run.own_stop is not None:
+            say(f"Its policies in the shadow would have ended it at {run.own_stop:,}: savings count from there.")
+        say()
         print_table(one_run(found))
         for policy in found.policies:
             if policy.outcomes[0].status == "inconclusive":

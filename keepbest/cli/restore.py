@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -14,16 +11,16 @@ import typer
 from keepbest.checkpoint.export import Format, export
 from keepbest.checkpoint.fetch import choose, opened
 from keepbest.cli.changed import Target, show_plan
-from keepbest.cli.children import python
 from keepbest.cli.failing import Exit
+from keepbest.cli.fresh import ask_fresh, need_tensorflow
 from keepbest.cli.options import AsJson, DataFolder, RunId
 from keepbest.cli.output import hushed, print_json, say, warn
 from keepbest.cli.words import size
 from keepbest.client import Client
 from keepbest.contract.checkpoints import Checkpoint, Receipt
 from keepbest.contract.runs import Run
-from keepbest.errors import InvalidInput, KeepbestError, from_body
-from keepbest.settings import Settings, child_environment, load
+from keepbest.errors import InvalidInput
+from keepbest.settings import Settings, load
 
 NEEDS_TENSORFLOW: frozenset[Format] = frozenset({"keras", "weights", "tf", "savedmodel"})
 To = Annotated[Path | None, typer.Option(help="Folder to write to; made if it is new.")]
@@ -136,18 +133,7 @@ def measure(settings: Settings, chosen: Checkpoint, data: Path | None = None) ->
     need_tensorflow("--verify", "run it where the worker runs")
     warn("Measuring the restored model in a fresh process …")
     with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
-        answer, log = Path(folder) / "answer.json", Path(folder) / "output.log"
-        data_folder = str(data.expanduser().absolute()) if data else None
-        environ = child_environment(KEEPBEST_URL=settings.url, KEEPBEST_TOKEN=settings.token, KEEPBEST_DATA=data_folder)
-        with log.open("wb") as sink:
-            command = python("worker.verify", chosen.run, chosen.id, str(answer))
-            done = subprocess.run(command, env=environ, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, check=False)
-        if not answer.is_file():
-            words = log.read_text(errors="replace").splitlines()[-10:]
-            raise KeepbestError("\n".join([f"The measuring process ended with {done.returncode}:", *words]))
-        said = json.loads(answer.read_text())
-    if "receipt" not in said:
-        raise from_body(said, 500)
+        said = ask_fresh(Path(folder), settings, data, "worker.verify", chosen.run, chosen.id)
     return Receipt.model_validate(said["receipt"])
 
 
@@ -162,11 +148,3 @@ def show_receipt(client: Client, receipt: Receipt, as_json: bool) -> int:
         say(f"restored   {receipt.monitor} {receipt.restored!r}{examples}, in a fresh process")
         say(f"difference {receipt.difference!r}{' (equal to the last bit)' if receipt.equal else ''}")
     return Exit.OK if receipt.equal else Exit.RECEIPT_DIFFERS
-
-
-def need_tensorflow(what: str, otherwise: str) -> None:
-    if find_spec("tensorflow") is None:
-        raise KeepbestError(
-            f"{what} needs TensorFlow, which is not installed here.",
-            hint=f"pip install 'keepbest[train]'; {otherwise}.",
-        )

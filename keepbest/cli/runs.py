@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -10,12 +11,15 @@ import typer
 from keepbest.cli.following import RunFollower
 from keepbest.cli.options import AsJson, ProjectName, RunId, Yes
 from keepbest.cli.output import Table, print_facts, print_json, print_table, say, warn
-from keepbest.cli.words import age, at_step, clean, duration, number, whole
+from keepbest.cli.words import age, at_step, changes, clean, duration, number, size, whole
 from keepbest.client import Client
 from keepbest.contract.looks import Look
-from keepbest.contract.runs import CodeSource, RecipeSource, Run, RunSpec
+from keepbest.contract.runs import CodeSource, CommandSource, RecipeSource, Run, RunSpec
 from keepbest.errors import InvalidInput
 from keepbest.status import RunState
+
+#: Characters of a command that are shown.
+MAX_SHOWN = 200
 
 States = Annotated[list[RunState] | None, typer.Option("--state", "-s", help="Only runs in this state; repeatable.")]
 
@@ -58,12 +62,15 @@ def show(
         found = client.run(run)
         if looks:
             ledger = RunFollower(client, found.id, with_looks=True).read().looks
+        else:
+            jumps = [] if as_json else _list_changes(client, found)
     if looks:
         show_looks(found, ledger, as_json)
     elif as_json:
         print_json(found)
     else:
-        print_facts(f"{found.name}  #{found.number} in {found.project}", facts(found, datetime.now(UTC)))
+        known = [*facts(found, datetime.now(UTC)), *jumps]
+        print_facts(f"{found.name}  #{found.number} in {found.project}", known)
         if found.error and found.error.traceback:
             say("\n" + found.error.traceback)
 
@@ -71,8 +78,12 @@ def show(
 def rm(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their first letters.")],
     yes: Yes = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Bring deleted runs back.")] = False,
 ) -> None:
-    """Delete runs that have ended, with their history."""
+    """Delete runs that have ended, with their history; --undo brings them back while the trash holds their files."""
+    if undo:
+        _undelete(runs)
+        return
     with Client() as client:
         found = [client.run(run) for run in runs]
         living = [run.id for run in found if not run.state.is_final]
@@ -86,6 +97,25 @@ def rm(
         for run in found:
             client.delete_run(run.id)
             say(f"Deleted {run.id}.")
+        warn(f"For a day this brings it back: keepbest rm {' '.join(run.id for run in found)} --undo")
+
+
+def _undelete(runs: list[str]) -> None:
+    """Bring runs back, and say of each what is missing."""
+    with Client() as client:
+        for run in runs:
+            found = client.undelete_run(run)
+            say(f"{found.run.id} ({found.run.name}) is back, with {len(found.back)} checkpoints.")
+            if found.gone:
+                warn(f"Gone for good: {', '.join(found.gone)}.")
+
+
+def _list_changes(client: Client, run: Run) -> list[tuple[str, str]]:
+    """Return what was changed at the run's jumps, where there were any."""
+    jumped = [one for one in client.segments(run.id).segments if one.overrides] if run.segment is not None else []
+    return [
+        (f"since {one.start_step:,}", f"{one.reason.replace('_', ' ')}: {changes(one.overrides)}") for one in jumped
+    ]
 
 
 def show_looks(run: Run, looks: list[Look], as_json: bool) -> None:
@@ -125,11 +155,13 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         ("best", f"{spec.monitor} {at_step(run.best_value, run.best_step, 17)}" if run.best_step is not None else ""),
         ("checkpoint", run.best_checkpoint or ""),
         ("last look", at_step(run.last_value, run.last_look_step, 17)),
-        ("step", f"{whole(run.step)} of {spec.max_steps:,}" if spec.max_steps else whole(run.step)),
+        ("step", f"{whole(run.step)} of {run.steps_at_most:,}" if run.steps_at_most else whole(run.step)),
         ("patience left", patience_of(run)),
         ("looks", str(run.looks)),
+        ("in memory", _memory_of(run)),
         ("test", _test_of(run)),
         ("trains", source_of(spec)),
+        ("forked from", _origin_of(spec)),
         ("data", spec.data or ""),
         ("parameters", ", ".join(f"{key}={value}" for key, value in spec.parameters.items())),
         ("monitor", f"{spec.monitor} ({run.mode.value}), a look each {spec.validate_every:,} steps"),
@@ -144,6 +176,14 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
     ]
 
 
+def _memory_of(run: Run) -> str:
+    """What memory holds: steps that going back to takes no disk."""
+    if run.memory is None:
+        return ""
+    steps = ", ".join(f"{one.step:,}{' (best)' if one.is_best else ''}" for one in run.memory.snapshots)
+    return f"step {steps or 'none'}; {size(run.memory.held_bytes)} of {size(run.memory.budget_bytes)}"
+
+
 def took(run: Run) -> str:
     """How long it has been training; nothing before it began."""
     if run.started_at is None:
@@ -156,7 +196,14 @@ def source_of(spec: RunSpec) -> str:
         return f"recipe {spec.source.name}"
     if isinstance(spec.source, CodeSource):
         return f"{spec.source.entry} of bundle {spec.source.bundle[:12]}"
+    if isinstance(spec.source, CommandSource):
+        return f"{shlex.join(spec.source.argv)[:MAX_SHOWN]} in bundle {spec.source.bundle[:12]}"
     return "its own script"
+
+
+def _origin_of(spec: RunSpec) -> str:
+    origin = spec.forked_from
+    return f"step {origin.step:,} of {origin.run}, checkpoint {origin.checkpoint}" if origin else ""
 
 
 def _test_of(run: Run) -> str:

@@ -16,6 +16,7 @@ from keepbest.cli.failing import Exit
 from keepbest.cli.options import DataFolder, Folder, Port
 from keepbest.cli.output import say, warn
 from keepbest.cli.stack import Stack
+from keepbest.memory import budget_of
 from keepbest.settings import DEFAULT_PORT, child_environment, load
 
 Host = Annotated[
@@ -24,6 +25,13 @@ Host = Annotated[
 ]
 Slots = Annotated[
     int | None, typer.Option(envvar="KEEPBEST_WORKER_SLOTS", min=1, max=1000, help="Runs trained at the same time.")
+]
+
+SnapshotMemory = Annotated[
+    str | None,
+    typer.Option(
+        envvar="KEEPBEST_SNAPSHOT_MEMORY", help="Memory for the snapshots of each run: 2GB, or 25% of what is free."
+    ),
 ]
 
 
@@ -51,11 +59,21 @@ def up(
     host: Host = None,
     slots: Slots = None,
     data_dir: DataFolder = None,
+    snapshot_memory: SnapshotMemory = None,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Start no worker here.")] = False,
 ) -> int:
     """Start tracker, scheduler and worker on this machine, on SQLite, and stay until Ctrl-C."""
     folder = dir or load().dir
-    stack = Stack(folder, port or DEFAULT_PORT, host or "127.0.0.1", slots, data_dir, not no_worker, tell=warn)
+    stack = Stack(
+        folder,
+        port or DEFAULT_PORT,
+        host or "127.0.0.1",
+        slots,
+        data_dir,
+        not no_worker,
+        snapshot_memory=_checked(snapshot_memory),
+        tell=warn,
+    )
     signals = Signals()
     try:
         stack.start()
@@ -100,12 +118,14 @@ def worker(
         bool, typer.Option("--recipes-only", help="Refuse runs that bring their own code.")
     ] = False,
     data_dir: DataFolder = None,
+    snapshot_memory: SnapshotMemory = None,
 ) -> None:
     """Start only a worker. Runs that bring their own code run it here, as this user."""
     become(
         "worker.agent",
         KEEPBEST_DIR=_text(dir),
         KEEPBEST_DATA=_text(data_dir),
+        KEEPBEST_SNAPSHOT_MEMORY=_checked(snapshot_memory),
         KEEPBEST_WORKER_SLOTS=_text(slots),
         KEEPBEST_WORKER_NAME=name,
         KEEPBEST_WORKER_LABELS=",".join(label) if label else None,
@@ -118,6 +138,13 @@ def become(module: str, **variables: str | None) -> None:
     given = {name: value for name, value in variables.items() if value is not None}
     sys.stdout.flush()
     os.execve(sys.executable, python(module), child_environment(**given))  # noqa: S606
+
+
+def _checked(snapshot_memory: str | None) -> str | None:
+    """Refuse here what every trainer would refuse later."""
+    if snapshot_memory is not None:
+        budget_of(snapshot_memory)
+    return snapshot_memory
 
 
 def _text(value: object) -> str | None:

@@ -35,6 +35,7 @@ class Stack:
     slots: int | None = None
     data: Path | None = None
     with_worker: bool = True
+    snapshot_memory: str | None = None
     tell: Tell = print
     children: Children = field(init=False)
     _lock: IO[str] | None = field(init=False, default=None)
@@ -101,6 +102,7 @@ class Stack:
             KEEPBEST_TOKEN=token,
             KEEPBEST_RUN_ID=None,
             KEEPBEST_WORKER_SLOTS=str(self.slots) if self.slots else None,
+            KEEPBEST_SNAPSHOT_MEMORY=self.snapshot_memory,
             KEEPBEST_DATA=str(self.data.expanduser().absolute()) if self.data else None,
             PYTHONUNBUFFERED="1",
         )

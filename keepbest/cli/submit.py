@@ -2,57 +2,73 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from keepbest.bundle import pack
-from keepbest.cli.asking import request
 from keepbest.cli.options import AsJson
 from keepbest.cli.output import print_json, say, warn
-from keepbest.cli.signature import Signature, parse_settings, read_signature
+from keepbest.cli.signature import parse_settings
+from keepbest.cli.sources import open_command, open_source
 from keepbest.cli.watch import follow as follow_run
-from keepbest.cli.words import size
 from keepbest.client import Client
+from keepbest.contract.asking import request
 from keepbest.contract.policies import PolicySpec, RetentionSpec
-from keepbest.contract.runs import CodeSource, Mode, RecipeSource, Run, RunRequest
-from keepbest.errors import InvalidInput, NotFound
+from keepbest.contract.runs import Mode, Run, RunRequest
+from keepbest.errors import InvalidInput
 from keepbest.settings import load
+from keepbest.stopping import AnyOf, Shadow
 from keepbest.stopping import parse as parse_stopper
 
+#: Where a parsed command line keeps the words after its `--`.
+COMMAND = "keepbest.command"
+
 What = Annotated[
-    str, typer.Argument(metavar="RECIPE|FILE.py[:FUNCTION]", help="What to train; the function is `build`.")
+    str | None, typer.Argument(metavar="RECIPE|FILE.py[:FUNCTION]", help="What to train; the function is `build`.")
 ]
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help="A parameter; repeatable.")]
 Patience = Annotated[
     str | None, typer.Option(help="Stop after this long without a new best: `1000steps`, or `10` looks.")
 ]
 Stop = Annotated[str | None, typer.Option(help="When to stop: `patience(10, min_delta=0.001) | max_seconds(3600)`.")]
+InShadow = Annotated[
+    list[str] | None, typer.Option(help="A policy that says where it would stop, and does not; repeatable.")
+]
 Keep = Annotated[
     str | None, typer.Option(metavar="best=K,last=K,every=STEPS", help="Checkpoints that stay; the best and the last.")
 ]
 Label = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only on workers with it; repeatable.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What is trained, what it takes, and what errors call it."""
+class AfterDashes(TyperCommand):
+    """A command line whose own options end at the first `--`: what follows is somebody else's, to the last word."""
 
-    spec: RecipeSource | CodeSource
-    signature: Signature
-    name: str
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        own, dashes, rest = _split(args)
+        ctx.meta[COMMAND] = rest if dashes else None
+        return super().parse_args(ctx, own)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND …]"]
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command(cls=AfterDashes)
 def submit(
-    what: What,
+    ctx: typer.Context,
+    what: What = None,
     set: Set = None,
     data: Annotated[str | None, typer.Option(help="Data set of a recipe.")] = None,
     monitor: Annotated[str | None, typer.Option(help="Metric that says which model is best.")] = None,
     mode: Annotated[Mode | None, typer.Option(help="Which way the metric gets better.")] = None,
     patience: Patience = None,
     stop: Stop = None,
+    shadow: InShadow = None,
     keep: Keep = None,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Stop here at the latest.")] = None,
     validate_every: Annotated[int | None, typer.Option(min=1, help="Steps between looks.")] = None,
@@ -66,11 +82,16 @@ def submit(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Watch it to its end.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Queue a run: a recipe, or a function of your own that returns model and data. Your code runs on the workers."""
-    stopper = choose_stopper(patience, stop)
+    """Queue a run: a recipe, a function of your own that returns model and data, or after `--` any command.
+
+    Your code runs on the workers.
+    """
+    argv = ctx.meta[COMMAND]
+    _check_what(what, argv)
+    stopper = choose_stopper(patience, stop, shadow or [])
     labels = parse_labels(label or [])
     with Client() as client:
-        source = open_source(client, what, folder)
+        source = open_source(client, what, folder) if what is not None else open_command(client, argv, folder)
         asked = request(
             RunRequest,
             project=project or load().project,
@@ -97,6 +118,20 @@ def submit(
         return follow_run(client, run.id, as_json)
 
 
+def _split(words: list[str]) -> tuple[list[str], bool, list[str]]:
+    at = words.index("--") if "--" in words else len(words)
+    return words[:at], at < len(words), words[at + 1 :]
+
+
+def _check_what(what: str | None, argv: list[str] | None) -> None:
+    if what is None and not argv:
+        hint = "keepbest submit my_model.py:build, or: keepbest submit -- python train.py"
+        raise InvalidInput("Say what to train.", field="source", hint=hint)
+    if what is not None and argv is not None:
+        hint = f"Options of this command stand before the --; to run {what!r}, put it after."
+        raise InvalidInput(f"Both {what!r} and a command after -- are given.", field="source", hint=hint)
+
+
 def show_submitted(run: Run, as_json: bool) -> None:
     if as_json:
         print_json(run)
@@ -105,14 +140,22 @@ def show_submitted(run: Run, as_json: bool) -> None:
     say(f"next: keepbest watch {run.id}")
 
 
-def choose_stopper(patience: str | None, stop: str | None) -> PolicySpec | None:
-    """`--patience` is short for a `--stop` of that patience which does not go on with NaN either."""
+def choose_stopper(patience: str | None, stop: str | None, shadows: Sequence[str] = ()) -> PolicySpec | None:
+    """`--patience` is short for a `--stop` of that patience which does not go on with NaN either.
+
+    A run with nothing but policies in the shadow trains to its last step, or to the first NaN.
+    """
     if patience is not None and stop is not None:
         raise InvalidInput(
             "--patience and --stop exclude each other.", field="patience", hint=f"--stop '{patience} | {stop}'"
         )
     text = f"{patience} | check_finite()" if patience is not None else stop
-    return None if text is None else request(PolicySpec, **parse_stopper(text))
+    if not shadows:
+        return None if text is None else request(PolicySpec, **parse_stopper(text))
+    deciding = parse_stopper(text or "check_finite()")
+    parts = deciding["policies"] if deciding["name"] == AnyOf.name else [deciding]
+    parts = [*parts, *({"name": Shadow.name, "policies": [parse_stopper(one)]} for one in shadows)]
+    return request(PolicySpec, name=AnyOf.name, policies=parts)
 
 
 def parse_keep(text: str) -> RetentionSpec:
@@ -131,55 +174,3 @@ def parse_labels(pairs: list[str]) -> dict[str, str]:
     if wrong is not None:
         raise InvalidInput(f"--label takes key=value, but got {wrong!r}.", field="label")
     return {key: value for key, _, value in split}
-
-
-def open_source(client: Client, what: str, folder: Path | None) -> Source:
-    """Find a recipe's parameters with the tracker; read a file's, check it and send its folder."""
-    file, function = split_file(what)
-    if file is None:
-        return open_recipe(client, what)
-    signature = read_signature(file, function)
-    root = (folder or file.parent).resolve()
-    entry = _entry(file, root, function)
-    packed = pack(root)
-    _check_sent(packed.files, entry.partition(":")[0], root)
-    for link in packed.skipped:
-        warn(f"Left out, because it leads out of {root}: {link}")
-    bundle = client.add_bundle(packed.content)
-    count = len(packed.files)
-    warn(f"Sent {count} file{'s' * (count != 1)} of {root} ({size(len(packed.content))}).")
-    spec = request(CodeSource, bundle=bundle.digest, entry=entry, signature=list(signature.parameters))
-    return Source(spec, signature, f"{file.name}:{function}")
-
-
-def open_recipe(client: Client, name: str) -> Source:
-    """A recipe that no worker has announced is left to the tracker to judge."""
-    found = next((recipe for recipe in client.recipes().recipes if recipe.name == name), None)
-    signature = Signature(tuple(found.parameters)) if found else Signature((), takes_any=True)
-    return Source(request(RecipeSource, name=name), signature, f"Recipe {name}")
-
-
-def split_file(what: str) -> tuple[Path | None, str]:
-    """`my_model.py:build` -> (path, function); (None, "") for a recipe's name."""
-    path, sign, function = what.rpartition(":")
-    if sign and path.endswith(".py"):
-        return Path(path), function or "build"
-    if what.endswith(".py"):
-        return Path(what), "build"
-    if Path(what).exists() and not what.isidentifier():
-        raise InvalidInput(f"{what} is not a Python file.", field="source", hint="Name a file: my_model.py:build")
-    return None, ""
-
-
-def _entry(file: Path, root: Path, function: str) -> str:
-    try:
-        return f"{file.resolve().relative_to(root).as_posix()}:{function}"
-    except ValueError:
-        raise InvalidInput(f"{file} does not lie in {root}.", field="folder") from None
-
-
-def _check_sent(files: tuple[str, ...], wanted: str, root: Path) -> None:
-    if wanted not in files:
-        raise NotFound(
-            f"{wanted} is not sent: a .gitignore in {root} leaves it out.", field="source", hint="Take it out of there."
-        )

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from keepbest.cli.failing import Exit
 from keepbest.cli.options import AsJson
-from keepbest.cli.output import Table, print_json, print_table
+from keepbest.cli.output import Table, print_json, print_table, warn
 from keepbest.client import Client
 from keepbest.errors import KeepbestError
 from keepbest.reporting.journal import drain_left_over
 from keepbest.runs.offline import find_offline, send_offline
-from keepbest.settings import load
+from keepbest.settings import Settings, load
+
+WATCH_SECONDS = 2.0
+
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on until the scripts that still write have ended.")]
 
 
-def sync(as_json: AsJson = False) -> int:
-    """Send the runs that were kept offline, and what scripts that died had not sent yet."""
+def sync(watch: Watch = False, as_json: AsJson = False) -> int:
+    """Send the runs that were kept offline, also of scripts that still run, and what scripts that died left."""
     settings = load()
     with Client(settings=settings) as client:
         client.me()  # the tracker is there and knows us, or nothing is tried
-        done = [*_send_runs(settings.dir / "offline", client), *_send_rests(settings.dir / "journals", client)]
+        done = _send(settings, client)
+        while watch and any(one["state"] == "running" for one in done):
+            _warn_of(done)
+            time.sleep(WATCH_SECONDS)
+            done = _send(settings, client)
     if as_json:
         print_json(done)
     else:
@@ -29,22 +40,38 @@ def sync(as_json: AsJson = False) -> int:
     return Exit.ERROR if any(one["problem"] for one in done) else Exit.OK
 
 
+def _send(settings: Settings, client: Client) -> list[dict[str, Any]]:
+    return [*_send_runs(settings.dir / "offline", client), *_send_rests(settings.dir / "journals", client)]
+
+
 def _send_runs(parent: Path, client: Client) -> Iterator[dict[str, Any]]:
     for folder in find_offline(parent):
         try:
-            yield {"kept": folder.name, "run": send_offline(folder, client), "problem": None}
+            sent = send_offline(folder, client)
         except KeepbestError as error:
-            yield {"kept": folder.name, "run": None, "problem": error.message}
+            yield {"kept": folder.name, "run": None, "state": "kept", "problem": error.message}
+            continue
+        if sent is not None:
+            state = "sent" if sent.is_over else "running"
+            yield {"kept": folder.name, "run": sent.run, "state": state, "problem": None}
 
 
 def _send_rests(folder: Path, client: Client) -> Iterator[dict[str, Any]]:
     left = drain_left_over(folder, client)
     if left.sent or left.problems:
-        yield {"kept": f"{left.sent} batches", "run": None, "problem": "; ".join(left.problems) or None}
+        problem = "; ".join(left.problems) or None
+        state = "kept" if problem else "sent"
+        yield {"kept": f"{left.sent} batches", "run": None, "state": state, "problem": problem}
+
+
+def _warn_of(done: list[dict[str, Any]]) -> None:
+    for one in done:
+        if one["problem"]:
+            warn(f"{one['kept']}: {one['problem']}")
 
 
 def _table(done: list[dict[str, Any]]) -> Table:
-    table = Table(["kept as", "run", "problem"], empty="Everything is at the tracker already.")
+    table = Table(["kept as", "run", "state", "problem"], empty="Everything is at the tracker already.")
     for one in done:
-        table.add(one["kept"], one["run"] or "-", one["problem"] or "-")
+        table.add(one["kept"], one["run"] or "-", one["state"], one["problem"] or "-")
     return table

@@ -22,6 +22,7 @@ from keepbest.contract.checkpoints import CheckpointState, Collection
 from keepbest.errors import KeepbestError, NotFound
 from keepbest.settings import Settings, load
 
+_RUNS_A_PAGE = 500
 Where = Annotated[Path | None, typer.Option("--store", help="Folder of the checkpoints (default: KEEPBEST_STORE).")]
 
 
@@ -74,16 +75,29 @@ def _rows(done: Collection) -> Iterator[tuple[tuple[str, str], str]]:
 
 
 def _list_expected(settings: Settings, folder: Folder) -> list[tuple[str, str]]:
-    """Return what the tracker knows to lie here, of the runs that have a folder; nothing where it does not answer."""
-    runs, found = folder.runs(), list[tuple[str, str]]()
+    """Return what the tracker knows to lie here, nothing where it does not answer.
+
+    Of all its runs, and not of those that have a folder here only: the folder may be what is gone.
+    """
+    found = list[tuple[str, str]]()
     try:
         with Client(settings=settings, timeout_seconds=5, retries=0) as client:
-            client.me()
-            for run in runs:
+            for run in sorted({*folder.runs(), *_list_runs(client)}):
                 found.extend(_list_known(client, run, folder.root.absolute()))
     except KeepbestError as error:
-        warn(f"The tracker cannot be asked ({error.message}): a checkpoint whose manifest is gone is not missed.")
+        warn(
+            f"The tracker cannot be asked ({error.message}): a checkpoint whose manifest is gone, or a run whose "
+            "folder is, is not missed."
+        )
     return found
+
+
+def _list_runs(client: Client) -> Iterator[str]:
+    page = client.runs(limit=_RUNS_A_PAGE)
+    yield from (run.id for run in page.runs)
+    while page.cursor is not None:
+        page = client.runs(cursor=page.cursor, limit=_RUNS_A_PAGE)
+        yield from (run.id for run in page.runs)
 
 
 def _list_known(client: Client, run: str, root: Path) -> list[tuple[str, str]]:

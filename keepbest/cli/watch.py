@@ -13,6 +13,7 @@ from keepbest.cli.following import News, RunFollower
 from keepbest.cli.options import AsJson, RunId
 from keepbest.cli.output import is_terminal, new_console, say, styled, warn
 from keepbest.cli.runs import state_of, took
+from keepbest.cli.suggest import suggest_restore
 from keepbest.cli.words import at_step, clean, clean_log, number
 from keepbest.client import Client
 from keepbest.contract.looks import Look
@@ -58,11 +59,11 @@ def follow(client: Client, run: str, as_json: bool = False) -> int:
         raise
     assert last is not None  # noqa: S101
     if not as_json:
-        conclude(last, why=not any(look.decision.stop for look in looks))
+        conclude(client, last, why=not any(look.decision.stop for look in looks))
     return status_of_run(last.state)
 
 
-def conclude(run: Run, *, why: bool) -> None:
+def conclude(client: Client, run: Run, *, why: bool) -> None:
     """Say how a run ended and what to do next; `why` where no look has said it."""
     best = (
         f"; best {run.spec.monitor} {at_step(run.best_value, run.best_step, 17)}" if run.best_step is not None else ""
@@ -76,7 +77,7 @@ def conclude(run: Run, *, why: bool) -> None:
     if run.state is RunState.FAILED and run.error is not None:
         tell(run.error.message, hint=run.error.hint or f"keepbest logs {run.id}")
     elif run.best_checkpoint:
-        say(f"next: keepbest restore {run.id} --best --to restored --as keras")
+        say(f"next: {suggest_restore(client, run.id, run.best_checkpoint)}")
 
 
 class View(Protocol):
@@ -160,7 +161,7 @@ class _LiveView:
         self.bars.update(
             self.steps,
             description=clean(f"{run.name} {run.state.value}"),
-            total=run.spec.max_steps,
+            total=run.steps_at_most,
             completed=run.step or 0,
             words=clean(f"step {run.step or 0:,}  {best}  {took(run)}"),
         )

@@ -6,6 +6,10 @@ import math
 import re
 from datetime import datetime
 
+from keepbest.contract.overrides import Overrides
+from keepbest.contract.rules import ProjectRules
+from keepbest.stopping import render
+
 #: Control characters, C1 included (a terminal obeys 0x9b), marks that turn the direction of text, line separators.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _UNSAFE_IN_TEXT = re.compile(_UNSAFE.pattern.replace(r"\x00-\x1f", r"\x00-\x08\x0b-\x1f"))
@@ -61,6 +65,25 @@ def age(moment: datetime | None, now: datetime) -> str:
     return "-" if moment is None else duration((now - moment).total_seconds())
 
 
+def say_rules(rules: ProjectRules) -> str:
+    """Return a project's rules in a line each."""
+    lines = []
+    if rules.stopper is not None:
+        lines.append(f"stopper of runs without one: {render(rules.stopper.model_dump())}")
+    if rules.median is not None:
+        rule = rules.median
+        lines.append(
+            f"stop a run worse than the median ({rule.form}) of {rule.startup_runs} finished runs or more,"
+            f" from step {rule.start_from:,} on"
+        )
+    if rules.max_steps is not None:
+        lines.append(f"stop every run at step {rules.max_steps:,}")
+    if rules.max_seconds is not None:
+        lines.append(f"stop every run after {duration(rules.max_seconds)}")
+    set_by = [f"set by {clean(rules.set_by)}"] if rules.set_by else []
+    return "\n".join([*(lines or [f"No rules in {clean(rules.project)}."]), *set_by])
+
+
 def size(count: float) -> str:
     """Return bytes in the unit that fits."""
     for unit in ("B", "KiB", "MiB", "GiB"):
@@ -68,6 +91,18 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"
+
+
+def changes(overrides: Overrides | None) -> str:
+    """`learning rate 0.1x, up to 20,000 steps, patience anew`; empty where nothing is changed."""
+    if overrides is None:
+        return ""
+    words = [
+        f"learning rate {overrides.learning_rate}" if overrides.learning_rate else "",
+        f"up to {overrides.max_steps:,} steps" if overrides.max_steps else "",
+        "patience anew" if overrides.reset_patience else "",
+    ]
+    return ", ".join(word for word in words if word)
 
 
 def _shown(match: re.Match[str]) -> str:

@@ -13,8 +13,10 @@ from pydantic import Field
 
 from keepbest.contract.base import Answer, Digest, Id, Json, MetricKey, Moment, Shape, Step
 from keepbest.contract.commands import Command
-from keepbest.contract.policies import Decision
-from keepbest.contract.runs import Mode, RunError
+from keepbest.contract.overrides import Overrides
+from keepbest.contract.panels import PanelMade
+from keepbest.contract.policies import Decision, PolicySpec
+from keepbest.contract.runs import Memory, Mode, RunError, SegmentReason
 
 BATCH_MEDIA_TYPE = "application/vnd.keepbest.batch"
 #: Points in one batch, and bytes of its body; larger ones are refused (413).
@@ -38,9 +40,10 @@ class Columns(Shape):
 class SegmentOpened(Shape):
     number: SegmentNumber
     parent: SegmentNumber | None = None
-    reason: Literal["start", "resume", "roll_back"]
+    reason: SegmentReason
     start_step: Step
     checkpoint: Id | None = None
+    overrides: Overrides | None = None
     at: Moment
 
 
@@ -102,6 +105,16 @@ class LogLines(Shape):
     at: Moment
 
 
+class Declared(Shape):
+    """What a command's script says about its run, once it runs; what the submission said counts over it."""
+
+    monitor: MetricKey | None = None
+    mode: Mode | None = None
+    stopper: PolicySpec | None = None
+    max_steps: int | None = Field(default=None, ge=1, le=2**53)
+    parameters: dict[str, Json] | None = Field(default=None, max_length=200)
+
+
 class Progress(Shape):
     """Where training is; the newest one wins."""
 
@@ -111,7 +124,9 @@ class Progress(Shape):
     resume: Literal["exact", "approximate"] | None = None
     resume_note: str | None = Field(default=None, max_length=2000)
     environment: dict[str, Json] | None = None
+    memory: Memory | None = None
     error: RunError | None = None
+    declared: Declared | None = None
     at: Moment
 
 
@@ -127,11 +142,15 @@ class Batch(Shape):
     dropped: list[CheckpointDropped] = Field(default_factory=list, max_length=1000)
     commands: list[CommandUpdate] = Field(default_factory=list, max_length=1000)
     logs: list[LogLines] = Field(default_factory=list, max_length=1000)
+    panels: list[PanelMade] = Field(default_factory=list, max_length=100)
     progress: Progress | None = None
 
 
 class BatchReceipt(Answer):
-    """The batch is durable. `accepted` is false where its number was seen before; `commands` are still to be obeyed."""
+    """The batch is durable. `accepted` is false where its number was seen before; `commands` are still to be obeyed.
+
+    `resume_checkpoint` is where a next attempt would go on, given where this batch may have changed it.
+    """
 
     accepted: bool
     last_number: int
@@ -139,3 +158,4 @@ class BatchReceipt(Answer):
     best_step: Step | None = None
     best_value: float | None = None
     best_checkpoint: Id | None = None
+    resume_checkpoint: Id | None = None

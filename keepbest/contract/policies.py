@@ -32,6 +32,7 @@ class Verdict(Answer):
     stop: bool
     reason: str | None = None
     message: str = ""
+    would_stop: bool = Field(default=False, description="in the shadow: it would stop here, and training goes on")
 
 
 class Decision(Answer):
@@ -52,3 +53,4 @@ class Decision(Answer):
     unit: str | None = None
     message: str = ""
     verdicts: list[Verdict] = Field(default_factory=list)
+    is_admitted: bool = Field(default=True, description="false: it breaks a bound of `require`, and is never the best")

@@ -36,6 +36,9 @@ class ReplayedRun(Answer):
     name: str
     looks: int
     end_step: Step
+    own_stop: Step | None = Field(
+        default=None, description="where its policies in the shadow would have ended it: savings count from there"
+    )
     best_step: Step | None = None
     best_value: float | None = None
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from keepbest.contract.base import Answer, Digest, Id, Json, MetricKey, Moment, Name, Page, Shape, Step, Text
+from keepbest.contract.overrides import Origin, Overrides
 from keepbest.contract.policies import PolicySpec, RetentionSpec
 from keepbest.status import RunState, StopReason
 
 Labels = Annotated[dict[str, str], Field(max_length=50)]
 Tags = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=50)]
+
+
+#: Why a segment was opened. A fork begins a run at a checkpoint of another.
+SegmentReason = Literal["start", "resume", "roll_back", "fork"]
 
 
 class Mode(StrEnum):
@@ -45,17 +50,45 @@ class CodeSource(Shape):
     signature: list[Parameter] = Field(default_factory=list, max_length=200)
 
 
+#: Characters of a command with all its arguments: a run's spec is in every list.
+MAX_COMMAND = 8_192
+Word = Annotated[str, Field(max_length=MAX_COMMAND, pattern=r"^[^\x00]*$")]
+#: What a command's submission may say, and its script too.
+Said = Literal["monitor", "mode", "stopper", "max_steps"]
+
+
+class CommandSource(Shape):
+    """Any command, run in the folder of a bundle; `python` is the worker's own interpreter, no shell is between."""
+
+    kind: Literal["command"] = "command"
+    bundle: Digest
+    argv: list[Word] = Field(min_length=1, max_length=500)
+    fixed: list[Said] = Field(
+        default_factory=list,
+        description="what the submission said: it counts over what the script says; set by the tracker",
+    )
+
+    @field_validator("argv")
+    @classmethod
+    def _check_argv(cls, argv: list[str]) -> list[str]:
+        if not argv[0].strip():
+            raise ValueError("the first word is the program")
+        if sum(map(len, argv)) > MAX_COMMAND:
+            raise ValueError(f"a command has at most {MAX_COMMAND} characters")
+        return argv
+
+
 class ExternalSource(Shape):
     """The run is trained by the script that made it; no worker claims it."""
 
     kind: Literal["external"] = "external"
 
 
-Source = Annotated[RecipeSource | CodeSource | ExternalSource, Field(discriminator="kind")]
+Source = Annotated[RecipeSource | CodeSource | CommandSource | ExternalSource, Field(discriminator="kind")]
 
 
-class RunRequest(Shape):
-    """What a user asks for; what is left null the recipe's defaults (or keepbest's) fill in."""
+class RunFields(Shape):
+    """What request and spec have in common."""
 
     project: Name = "default"
     name: Name | None = None
@@ -76,7 +109,13 @@ class RunRequest(Shape):
     max_attempts: int = Field(default=3, ge=1, le=100)
 
 
-class RunSpec(RunRequest):
+class RunRequest(RunFields):
+    """What a user asks for; what is left null the recipe's defaults (or keepbest's) fill in."""
+
+    id: Id | None = Field(default=None, description="the run's id, which only a script chooses, of its own run")
+
+
+class RunSpec(RunFields):
     """The request with every gap filled: all a trainer needs to know. Kept with the run, never changed."""
 
     name: Name
@@ -86,6 +125,7 @@ class RunSpec(RunRequest):
     retention: RetentionSpec
     max_steps: int | None = None
     validate_every: int
+    forked_from: Origin | None = None
 
 
 class RunError(Answer):
@@ -106,6 +146,23 @@ class TestResult(Answer):
     n: int
     values: dict[str, float]
     checkpoint: Id | None = None
+
+
+class Snapshot(Answer):
+    """A state that the trainer holds in memory: going back to it needs no disk."""
+
+    id: Id
+    step: Step
+    size_bytes: int = Field(ge=0)
+    is_best: bool = False
+
+
+class Memory(Answer):
+    """What the trainer's ring of snapshots holds, and what it may hold."""
+
+    budget_bytes: int = Field(ge=0)
+    held_bytes: int = Field(ge=0, description="shared values counted once")
+    snapshots: list[Snapshot] = Field(default_factory=list, max_length=1000)
 
 
 class Run(Answer):
@@ -145,7 +202,22 @@ class Run(Answer):
     resume: Literal["exact", "approximate"] | None = None
     resume_note: str | None = None
     test: TestResult | None = None
+    max_steps: int | None = None  # in force instead of the spec's
+    memory: Memory | None = None  # while it trains
     environment: dict[str, Json] | None = None  # what it was trained with; lists leave it out
+
+    @property
+    def steps_at_most(self) -> int | None:
+        """Where it stops at the latest: as was said last, else as the spec says."""
+        return self.max_steps or self.spec.max_steps
+
+
+class Undeleted(Answer):
+    """A deleted run that is back, with the checkpoints that are, and those whose files are gone for good."""
+
+    run: Run
+    back: list[Id]
+    gone: list[Id]
 
 
 class RunPage(Page):
@@ -168,12 +240,13 @@ class Segment(Answer):
 
     number: int
     parent: int | None = None
-    reason: Literal["start", "resume", "roll_back"]
+    reason: SegmentReason
     start_step: Step
     checkpoint: Id | None = None
     attempt: int
     opened_at: Moment
     branched_step: Step | None = None
+    overrides: Overrides | None = None
 
 
 class SegmentList(Answer):

@@ -9,6 +9,7 @@ from pydantic import Field
 from keepbest.contract.base import Answer, Id, Moment, Name, Shape
 from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.commands import Command
+from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import PolicySpec
 from keepbest.contract.runs import Labels, Mode, Parameter, Run, RunError, TestResult
 from keepbest.status import StopReason
@@ -72,6 +73,7 @@ class Claim(Shape):
 
     worker: Id | None = None
     run: Id | None = None
+    is_offline: bool = Field(default=False, description="its script keeps it offline: it is heard at each sync only")
 
 
 class Lease(Answer):
@@ -81,7 +83,10 @@ class Lease(Answer):
 
 
 class Assignment(Answer):
-    """A run, the right to train it, and where to go on. `resume` is its newest durable checkpoint."""
+    """A run, the right to train it, and where to go on.
+
+    `resume` is its newest durable checkpoint, or the one that a fork or a resume named; `overrides` what changes there.
+    """
 
     run: Run
     lease: Lease
@@ -89,6 +94,7 @@ class Assignment(Answer):
     next_segment: int
     parent_segment: int | None = None
     resume: Checkpoint | None = None
+    overrides: Overrides | None = None
 
 
 class Renewal(Answer):

@@ -16,11 +16,14 @@ from keepbest.contract.batches import (
     Progress,
     SegmentOpened,
 )
+from keepbest.contract.panels import PanelMade
 from keepbest.reporting import wire
 
 #: What one call of `Run.log` leaves in the buffer: step, time, segment, values.
 Logged = tuple[int, float, int, dict[str, float]]
-Record = SegmentOpened | LookTaken | CheckpointDurable | CheckpointDropped | CommandUpdate | LogLines | Progress
+Record = (
+    SegmentOpened | LookTaken | CheckpointDurable | CheckpointDropped | CommandUpdate | LogLines | PanelMade | Progress
+)
 
 MAX_RECORDS = 900
 MAX_COLUMNS = 4_000
@@ -32,6 +35,7 @@ _FIELDS: dict[type[Any], str] = {
     CheckpointDropped: "dropped",
     CommandUpdate: "commands",
     LogLines: "logs",
+    PanelMade: "panels",
 }
 
 
@@ -67,7 +71,7 @@ class Draft:
         else:
             self._records.setdefault(_FIELDS[type(item)], []).append(item)
             self._count["records"] += 1
-            self._count["text"] += len(item.text) if isinstance(item, LogLines) else 0
+            self._count["text"] += _text_of(item)
 
     def encode(self, writer: str, number: int) -> bytes:
         """Return the body of the batch."""
@@ -85,6 +89,13 @@ class Draft:
             part.steps.append(step)
             part.times.append(at)
         self._count["points"] += len(values)
+
+
+def _text_of(item: Record) -> int:
+    """Return what a record weighs beside its fields; a panel weighs so much that few share a batch."""
+    if isinstance(item, LogLines):
+        return len(item.text)
+    return max(len(item.data.model_dump_json()), MAX_TEXT // 50) if isinstance(item, PanelMade) else 0
 
 
 def _newer(old: Progress | None, new: Progress) -> Progress:

@@ -91,6 +91,8 @@ class Journal:
         self._unwritten: deque[_Entry] = deque()
         self._spool: Spool | None = None
         self.last_number = 0
+        #: Whether a living process writes it: it is sent as far as it is whole, and stays as it is.
+        self.is_read_only = False
 
     @classmethod
     def create(
@@ -112,8 +114,8 @@ class Journal:
         return journal
 
     @classmethod
-    def open(cls, folder: Path) -> Journal:
-        """Open a journal that a dead process left.
+    def open(cls, folder: Path, *, read_only: bool = False) -> Journal:
+        """Open a journal that a dead process left, or read a living one's that sends nothing itself.
 
         Raises Busy while its process lives, and InvalidInput where the folder holds no journal.
         """
@@ -122,6 +124,7 @@ class Journal:
         except (OSError, ValueError, TypeError) as error:
             raise InvalidInput(f"{folder} holds no journal: {error}.") from error
         journal = cls(folder, about)
+        journal.is_read_only = read_only
         journal._open()
         return journal
 
@@ -198,11 +201,11 @@ class Journal:
         self.sync(force=True)
         self._spool.close()
         self._spool = None
-        if not self._entries:
+        if not self._entries and not self.is_read_only:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _open(self) -> None:
-        self._spool = Spool(self.folder / "batches", max_bytes=self._limits[0])
+        self._spool = Spool(self.folder / "batches", max_bytes=self._limits[0], read_only=self.is_read_only)
         acknowledged = self._read_acknowledged()
         self.last_number = acknowledged
         for number, offset, length in self._spool.read_all():
@@ -318,7 +321,7 @@ def send_first(journal: Journal, client: Sender) -> BatchReceipt | None:
     try:
         receipt = client.post_batch(journal.about.run, body, BATCH_MEDIA_TYPE, journal.about.lease)
     except BatchGap:
-        if number == 1:
+        if number == 1 or journal.is_read_only:
             raise
         _log.warning("keepbest: the tracker has lost what it had; going on under a new writer.")
         journal.renumber()

@@ -70,11 +70,17 @@ class Reporter:
         self._clock = clock
         self._buffer: deque[Logged | Record] = deque()
         self._append = self._buffer.append
+        self._watched: list[Callable[[], Record | None]] = []
         self._seen: set[str] = set()
         self._heard_at = self._next_try = self._collected_at = clock()
         self._pause = 0.0
         self._wake, self._settled, self._closing = Event(), Event(), Event()
         self._thread = Thread(target=self._work, name=f"keepbest-reporter-{journal.about.run}", daemon=True)
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether there is no tracker to report to: the journal is all."""
+        return self._client is None
 
     def start(self) -> None:
         self._thread.start()
@@ -88,6 +94,10 @@ class Reporter:
             if waiting > MAX_ITEMS:
                 self._buffer.popleft()
                 self.dropped_calls += 1
+
+    def watch(self, ask: Callable[[], Record | None]) -> None:
+        """Ask at each turn, in the reporter's thread, whether there is something to report besides what was put."""
+        self._watched.append(ask)
 
     def nudge(self) -> None:
         """Have everything written and sent now rather than at the next turn."""
@@ -113,6 +123,7 @@ class Reporter:
     def close(self, seconds: float = 5.0) -> None:
         """Write what is left into the journal and end the thread; what was not acknowledged stays on disk."""
         self._closing.set()
+        self._watched.clear()  # they hold what they look at
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(seconds)
@@ -145,6 +156,7 @@ class Reporter:
     def _collect(self) -> None:
         """Move everything from the buffer into the journal."""
         self._collected_at = self._clock()
+        self._buffer.extend(record for ask in self._watched if (record := ask()) is not None)
         while self._buffer:
             draft = Draft()
             while self._buffer and not draft.is_full:
@@ -165,10 +177,16 @@ class Reporter:
         while len(self.journal) and self._client is not None and not self._closing.is_set():
             receipt = send_first(self.journal, self._client)
             if receipt is not None:
-                self.receipt = receipt
+                self._keep(receipt)
                 self._hear(receipt.commands)
             if self._clock() - self._collected_at >= self._every_seconds:
                 self._collect()  # a long journal takes a while to send; what is logged meanwhile belongs on disk
+
+    def _keep(self, receipt: BatchReceipt) -> None:
+        """Remember the newest answer; it says where the run would go on only when that may have changed."""
+        if receipt.resume_checkpoint is None and self.receipt is not None:
+            receipt = receipt.model_copy(update={"resume_checkpoint": self.receipt.resume_checkpoint})
+        self.receipt = receipt
 
     def _poll(self) -> None:
         if self._client is not None and self._clock() - self._heard_at >= self._poll_seconds:

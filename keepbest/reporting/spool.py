@@ -20,12 +20,19 @@ _FRAME = struct.Struct("<IIQ")
 
 
 class Spool:
-    """The open file; a lock keeps other processes out until this one closes it or dies."""
+    """The open file; a lock keeps other processes out until this one closes it or dies.
 
-    def __init__(self, path: Path, *, max_bytes: int) -> None:
+    `read_only` reads what another process writes, as far as it is whole, and changes nothing.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int, read_only: bool = False) -> None:
         self.path = path
         self.end = 0
-        self._max_bytes = max_bytes
+        self._max_bytes = 0 if read_only else max_bytes
+        self._read_only = read_only
+        if read_only:
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            return
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,6 +75,8 @@ class Spool:
 
     def cut(self, size: int) -> None:
         """Forget everything from `size` on."""
+        if self._read_only:
+            return
         with suppress(OSError):
             os.ftruncate(self._file, size)
             self.end = size
@@ -92,6 +101,16 @@ class Spool:
         written = 0
         while written < len(data):
             written += os.pwrite(self._file, memoryview(data)[written:], self.end + written)
+
+
+def read_frames(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield number and body of every whole frame of a file that another process may write at this moment."""
+    spool = Spool(path, max_bytes=0, read_only=True)
+    try:
+        for number, offset, length in spool.read_all():
+            yield number, spool.read(offset, length)
+    finally:
+        spool.close()
 
 
 def _checksum(number: int, body: bytes) -> int:

@@ -19,7 +19,7 @@ from keepbest.errors import InvalidInput
 
 _LENGTH = struct.Struct("<I")
 _POINT_BYTES = 24
-_BULK = frozenset({"columns", "logs"})
+_BULK = frozenset({"columns", "logs", "panels"})
 
 
 def _steps() -> array[int]:
@@ -70,12 +70,12 @@ def count_points(body: bytes) -> int:
 
 
 def has_bulk(body: bytes) -> bool:
-    """Whether a batch carries points or log lines."""
+    """Whether a batch carries points, log lines or panels."""
     return not _BULK.isdisjoint(_split(body)[0])
 
 
 def without_bulk(body: bytes) -> bytes:
-    """Return the batch without points and log lines: what is left (looks, segments, commands) is small."""
+    """Return the batch without points, log lines and panels: what is left (looks, segments, commands) is small."""
     header, _ = _split(body)
     kept = {name: value for name, value in header.items() if name not in _BULK}
     return _pack(kept, b"")

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from keepbest.errors import InvalidInput
-from keepbest.stopping import AnyOf, Decision, Look, MaxSteps, Mode, Policy, State, build
+from keepbest.errors import InvalidInput, MetricMissing
+from keepbest.status import StopReason
+from keepbest.stopping import AnyOf, Correct, Decision, Look, MaxSteps, Mode, Policy, Require, State, build, is_better
 
 
 class Judge:
@@ -22,11 +23,13 @@ class Judge:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stopper = stopper
-        self._max_steps = max_steps
         self._clock = clock
         self._began = clock()
         self._policy: Policy | None = None
         self._state: State = {}
+        self._waits_from: int | None = None
+        #: The run's last step, where nothing ends it before; `set_max_steps` moves it.
+        self.max_steps = max_steps
         if mode is not None:
             self.set_mode(mode)
 
@@ -58,14 +61,47 @@ class Judge:
             if self._policy.mode != mode:
                 raise InvalidInput(f"This run's mode is {self._policy.mode!r}, not {mode!r}.", field="mode")
             return
-        policy = build(self._stopper, mode)
-        if self._max_steps is not None:
-            policy = AnyOf(mode=mode, policies=(policy, MaxSteps(mode=mode, steps=self._max_steps)))
-        self._policy, self._state = policy, policy.start()
+        self._policy = _end_at(self.max_steps, build(self._stopper, mode))
+        self._state = self._policy.start()
+        if self._waits_from is not None:
+            self.restart_patience(self._waits_from)
 
-    def observe(self, step: int, value: float | None, n: int | None = None, train: float | None = None) -> Decision:
-        """Judge one look; without a value, the silence up to `step`."""
-        look = Look(step=step, value=value, n=n, train=train, seconds=self.seconds)
+    def set_max_steps(self, steps: int) -> None:
+        """Move the run's last step: in force from now on, also instead of one that the stopper itself names.
+
+        A stop that is decided already stays; `lift_stop` takes it back.
+        """
+        self.max_steps = steps
+        self._stopper = _move_end(self._stopper, steps)
+        if self._policy is not None:
+            self._policy = _end_at(steps, build(self._stopper, self._policy.mode))
+            self._state = self._fit(self._state)
+
+    def observe(
+        self,
+        step: int,
+        value: float | None,
+        n: int | None = None,
+        train: float | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        correct: Any = None,
+    ) -> Decision:
+        """Judge one look; without a value, the silence up to `step`. `correct` says of each example if it was right.
+
+        Raises MetricMissing at the first look that measures not all that the policy reads, PolicyError where `correct`
+        is no vector of true or false.
+        """
+        look = Look(
+            step=step,
+            value=value,
+            n=n,
+            train=train,
+            seconds=self.seconds,
+            metrics=metrics or {},
+            correct=None if correct is None else Correct.of(correct),
+        )
+        if value is not None and not self._state.get("looks"):
+            self._check_metrics(look)
         self._state, decision = self.policy.observe(self._state, look)
         return decision
 
@@ -78,12 +114,86 @@ class Judge:
         return {"policy": self._state, "seconds": self.seconds}
 
     def go_on_from(self, state: Mapping[str, Any], *, keep_seconds: bool = False) -> None:
-        """Take up a state that `state()` returned; a roll back keeps the time that was really spent."""
-        self.policy.deadline(state["policy"])  # raises PolicyError for another policy's state
-        self._state = dict(state["policy"])
+        """Take up a state that `state()` returned; a roll back keeps the time that was really spent.
+
+        One that was written under another max_steps, or without any, fits; one from before the mode was known says
+        nothing. Raises PolicyError for another policy's state.
+        """
+        if state["policy"]:
+            self._state = self._fit(state["policy"])
         if not keep_seconds:
             self._began = self._clock() - float(state["seconds"])
 
+    def recall(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a state of the run's past with the best that was found since: a run's best never gets worse.
+
+        Raises PolicyError for another policy's state; nothing is changed.
+        """
+        if self._policy is None:
+            return dict(state)
+        past = self._fit(state["policy"]) if state.get("policy") else self._policy.start()
+        return {**state, "policy": self._with_best(past, self._state["best_step"], self._state["best_value"])}
+
+    def remember_best(self, step: int | None, value: float | None) -> None:
+        """Take up a best that lies on another branch of the run, where it is better."""
+        if self._policy is not None:
+            self._state = self._with_best(self._state, step, value)
+
     def restart_patience(self, step: int) -> None:
-        """Begin to wait anew at `step`, as a roll back may ask for; the best stays."""
-        self._state = self.policy.restart_patience(self._state, step)
+        """Begin to wait anew at `step`, as a roll back may ask for; the best stays, a decided stop is lifted."""
+        self._waits_from = step
+        if self._policy is not None:
+            self._state = self._policy.restart_patience(self._state, step)
+
+    def lift_stop(self, step: int) -> None:
+        """Take back a stop that is decided: training goes on from `step`, for somebody wants more.
+
+        Patience that ran out begins anew; where the old max_steps alone stopped, the wait goes on as it was.
+        """
+        decision = self.decision
+        if decision is None or not decision.stop:
+            return
+        if {verdict.reason for verdict in decision.verdicts if verdict.stop} == {StopReason.MAX_STEPS}:
+            self._state = {**self._state, "last": None, "decision": None}
+        else:
+            self.restart_patience(step)
+
+    def _check_metrics(self, look: Look) -> None:
+        missing = sorted(name for name in self.policy.all_metrics if look.get_metric(name) is None)
+        if missing:
+            raise MetricMissing(
+                f"The stopper reads {', '.join(missing)}; there are {', '.join(sorted(look.metrics)) or 'no metrics'}.",
+                field="stopper",
+                hint="Name one of these, or add the metric in model.compile(metrics=[…]); run.look takes metrics={…}.",
+            )
+
+    def _with_best(self, state: State, step: int | None, value: float | None) -> State:
+        is_new = is_better(value, state["best_value"], self.policy.mode)
+        return {**state, "best_step": step, "best_value": value} if is_new else state
+
+    def _fit(self, state: Mapping[str, Any]) -> State:
+        """Return a policy's state as the present one writes it: with a place for max_steps, or without."""
+        policy, fitted = self.policy, dict(state)
+        asked = policy if self.max_steps is None else policy.parts[0]
+        ended = _end_at(self.max_steps or 1, asked)
+        if policy is not asked and fitted.get("policy") == asked.signature:
+            fitted |= {"policy": ended.signature, "memory": {"policies": [fitted["memory"], ended.parts[1].begin()]}}
+        elif policy is asked and fitted.get("policy") == ended.signature:
+            fitted |= {"policy": asked.signature, "memory": fitted["memory"]["policies"][0]}
+        policy.deadline(fitted)  # raises PolicyError for another policy's state
+        return fitted
+
+
+def _end_at(max_steps: int | None, policy: Policy) -> Policy:
+    if max_steps is None:
+        return policy
+    return AnyOf(mode=policy.mode, policies=(policy, MaxSteps(mode=policy.mode, steps=max_steps)))
+
+
+def _move_end(stopper: Mapping[str, Any], steps: int) -> Mapping[str, Any]:
+    """Return the stopper with its own last step moved, where that alone would end the run."""
+    if stopper.get("name") == MaxSteps.name:
+        return {**stopper, "params": {"steps": steps}}
+    if stopper.get("name") in (AnyOf.name, Require.name):
+        return {**stopper, "policies": [_move_end(part, steps) for part in stopper.get("policies") or []]}
+    return stopper

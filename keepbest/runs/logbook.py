@@ -17,9 +17,12 @@ from keepbest.contract.batches import (
     SegmentOpened,
 )
 from keepbest.contract.commands import Command
+from keepbest.contract.overrides import Overrides
+from keepbest.contract.runs import Memory, SegmentReason
 from keepbest.reporting.draft import Record
 from keepbest.reporting.reporter import Reporter
 from keepbest.reporting.values import MAX_STEP, check_keys, check_step, clean, to_number
+from keepbest.runs.departures import Departures
 from keepbest.stopping import Decision
 
 MAX_TRACKED_KEYS = 10_000
@@ -37,6 +40,7 @@ class Logbook:
         self.segment = first_segment
         self.step = 0
         self._next_segment = first_segment
+        self._departures = Departures()
         self._keys: set[str] = set()
         self._refused: set[Any] = set()
         self._put: Callable[[Any], None] = reporter.put if reporter is not None else forget
@@ -115,6 +119,7 @@ class Logbook:
         seconds: float | None = None,
     ) -> None:
         """Say that a checkpoint is on disk, whole. Safe from the writer's thread."""
+        self._departures.tell(checkpoint)
         self.say(
             CheckpointDurable(
                 id=checkpoint,
@@ -134,6 +139,17 @@ class Logbook:
     def checkpoint_dropped(self, checkpoint: str, reason: str) -> None:
         """Say that a checkpoint was removed, or never written because a newer one came."""
         self.say(CheckpointDropped(id=checkpoint, reason=reason, at=now()))
+
+    def needed_checkpoints(self) -> dict[str, str]:
+        """Return the ids of checkpoints that the tracker may count on, each with the reason; offline none."""
+        if self.reporter is None or self.reporter.is_offline:
+            return {}
+        receipt = self.reporter.receipt
+        departures = self._departures.find(receipt, is_away=self.reporter.problem is not None)
+        needed = dict.fromkeys(departures, "the tracker may have the run go on there")
+        if receipt is not None and receipt.best_checkpoint is not None:
+            needed[receipt.best_checkpoint] = "the tracker's best"
+        return needed
 
     def answer(
         self,
@@ -157,13 +173,40 @@ class Logbook:
         """Report fields of `Progress`: step, epoch, mode, resume, resume_note, environment, error."""
         self.say(Progress(at=now(), **progress))
 
+    def watch_memory(self, take_news: Callable[[], Memory | None]) -> None:
+        """Report what memory holds, in the reporter's own time, whenever `take_news` returns it."""
+        if self.reporter is None:
+            return
+
+        def ask() -> Progress | None:
+            memory = take_news()
+            return Progress(at=now(), memory=memory) if memory is not None else None
+
+        self.reporter.watch(ask)
+
     def open_segment(
-        self, reason: Literal["start", "resume", "roll_back"], step: int, parent: int | None, checkpoint: str | None
+        self,
+        reason: SegmentReason,
+        step: int,
+        parent: int | None,
+        checkpoint: str | None,
+        overrides: Overrides | None = None,
     ) -> int:
+        """Begin a new stretch at `step`, which branches off segment `parent`; return its number."""
         number = self._next_segment
         self._next_segment += 1
+        if checkpoint is not None:
+            self._departures.tell(checkpoint)
         self.say(
-            SegmentOpened(number=number, parent=parent, reason=reason, start_step=step, checkpoint=checkpoint, at=now())
+            SegmentOpened(
+                number=number,
+                parent=parent,
+                reason=reason,
+                start_step=step,
+                checkpoint=checkpoint,
+                overrides=overrides if overrides != Overrides() else None,
+                at=now(),
+            )
         )
         self.segment, self.step = number, step
         return number

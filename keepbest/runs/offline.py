@@ -1,39 +1,75 @@
-"""Runs that no tracker knows yet: what was asked, the journal and how it ended, in one folder, until they are sent.
+"""Runs that no tracker knows yet: what was asked, the journals and how it ended, in one folder, until they are sent.
 
 <folder>/request.json   the RunRequest       <folder>/outcome.json   the Release, once the run has ended
-<folder>/sent.json      the run's id and lease at the tracker, while sending
-<folder>/<writer>/      its journals
+<folder>/sent.json      the run's id and lease at the tracker, since something was sent
+<folder>/<writer>/      its journals, one a process      <folder>/lock    held by whoever sends it or begins a process
+
+A run may be sent while its script still writes: its journal is read as far as it is whole, and never changed. Nothing
+arrives twice: the run is made under its own id and one idempotency key, and the tracker takes each batch once.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
-from contextlib import suppress
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from keepbest.contract.batches import Batch
 from keepbest.contract.runs import Run, RunRequest
 from keepbest.contract.workers import Assignment, Claim, Lease, Release
-from keepbest.errors import Conflict, InvalidInput, LeaseLost
+from keepbest.errors import Busy, Conflict, InvalidInput, LeaseLost, NotFound
+from keepbest.reporting import wire
 from keepbest.reporting.journal import About, Journal, Sender, send_first
+from keepbest.reporting.spool import read_frames
+from keepbest.runs.rejoin import Past
 from keepbest.runs.renewal import Landlord, renewed
-from keepbest.settings import write_private
+from keepbest.settings import Resume, write_private
 
 
 class Submitter(Sender, Landlord, Protocol):
     """As much of `keepbest.client.Client` as sending a run needs."""
 
-    def submit(self, request: RunRequest) -> Run: ...
+    def submit(self, request: RunRequest, *, key: str | None = None) -> Run: ...
 
     def claim(self, claim: Claim) -> Assignment | None: ...
 
     def release(self, run: str, lease: str, release: Release) -> Run: ...
 
 
-def keep_request(folder: Path, request: RunRequest) -> None:
-    """Begin the folder of an offline run."""
-    folder.mkdir(parents=True, mode=0o700)
-    write_private(folder / "request.json", request.model_dump_json())
+@dataclass(frozen=True)
+class Sent:
+    """What one sending came to; a run that is not over has more to say."""
+
+    run: str
+    is_over: bool
+
+
+@contextmanager
+def begun_offline(folder: Path, asked: RunRequest, how: Resume) -> Iterator[Past]:
+    """Begin the folder of an offline run, or go on with what is in it; make the new process's journal in the block.
+
+    Raises Conflict and NotFound as `resume` says, and Conflict while another process of the run lives.
+    """
+    is_there = (folder / "request.json").exists()
+    if is_there and how == "never":
+        raise Conflict(f"There is a run {asked.id} already, in {folder}.", field="id", hint='resume="allow" goes on.')
+    if not is_there and how == "must":
+        hint = "A run of the tracker goes on when the tracker answers: KEEPBEST_MODE=online."
+        raise NotFound(f"There is no offline run {asked.id} to go on with.", field="id", hint=hint)
+    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+    with _locked(folder):
+        journals = [path.parent for path in folder.glob("*/writer.json")]
+        if any(_is_alive(journal) for journal in journals):
+            raise Conflict(f"Run {asked.id} is trained by another process of this machine.", field="id")
+        if not is_there:
+            write_private(folder / "request.json", asked.model_dump_json())
+        (folder / "outcome.json").unlink(missing_ok=True)
+        yield _read_past(journals)
 
 
 def keep_outcome(folder: Path, release: Release) -> None:
@@ -46,37 +82,56 @@ def find_offline(parent: Path) -> list[Path]:
     return sorted((path.parent for path in parent.glob("*/request.json")), key=lambda folder: folder.stat().st_ctime)
 
 
-def send_offline(folder: Path, client: Submitter) -> str:
-    """Make the run at the tracker, send everything it said, close it, remove the folder; return the run's id.
+def send_offline(folder: Path, client: Submitter) -> Sent | None:
+    """Send what the run said so far; once its process has ended, close it and remove the folder. None: it is gone.
 
-    May be called again after any failure: nothing is sent twice. A run whose process died without an outcome is
-    handed in as failed. Raises Busy while the run still lives.
+    May be called again after any failure, and by several processes at once: they take turns. A run whose process died
+    without an outcome is handed in as failed.
     """
     try:
-        request = RunRequest.model_validate_json((folder / "request.json").read_bytes())
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{folder} holds no offline run: {error}") from error
-    journals = [Journal.open(path.parent) for path in sorted(folder.glob("*/writer.json"))]
+        with _locked(folder):
+            return _send_locked(folder, client)
+    except FileNotFoundError:
+        return None  # somebody else has just sent all of it
+
+
+def _send_locked(folder: Path, client: Submitter) -> Sent:
     try:
-        run, lease = _claim(folder, request, client)
+        asked = RunRequest.model_validate_json((folder / "request.json").read_bytes())
+    except ValueError as error:
+        raise InvalidInput(f"{folder} holds no offline run: {error}") from error
+    run, lease = _claim(folder, asked, client)
+    journals = [_open(path.parent) for path in sorted(folder.glob("*/writer.json"))]
+    is_over = not any(journal.is_read_only for journal in journals)
+    try:
         with renewed(client, run, lease):
             _send(journals, client, run, lease.token)
-            with suppress(LeaseLost):  # an earlier attempt ended it, or took longer than a lease
-                client.release(run, lease.token, _outcome(folder))
+            if is_over:
+                with suppress(LeaseLost):  # an earlier attempt ended it
+                    client.release(run, lease.token, _outcome(folder))
     finally:
         for journal in journals:
             journal.close()
-    _remove(folder)
-    return run
+    if is_over:
+        _remove(folder)
+    return Sent(run, is_over)
 
 
-def _claim(folder: Path, request: RunRequest, client: Submitter) -> tuple[str, Lease]:
+def _open(folder: Path) -> Journal:
+    """Open a dead process's journal, or read a living one's."""
+    try:
+        return Journal.open(folder)
+    except Busy:
+        return Journal.open(folder, read_only=True)
+
+
+def _claim(folder: Path, asked: RunRequest, client: Submitter) -> tuple[str, Lease]:
     sent = folder / "sent.json"
     if sent.exists():
         known = json.loads(sent.read_text(encoding="utf-8"))
         return known["run"], Lease.model_validate(known["lease"])
-    run = client.submit(request).id
-    assignment = client.claim(Claim(run=run))
+    run = client.submit(asked, key=f"offline-{folder.name}").id
+    assignment = client.claim(Claim(run=run, is_offline=True))
     if assignment is None:
         raise Conflict(f"Run {run} was made for this record, but somebody else holds it.")
     write_private(sent, json.dumps({"run": run, "lease": assignment.lease.model_dump(mode="json")}))
@@ -98,6 +153,35 @@ def _outcome(folder: Path) -> Release:
 
 
 def _remove(folder: Path) -> None:
-    for name in ("outcome.json", "sent.json", "request.json"):
+    for name in ("outcome.json", "sent.json", "request.json", "lock"):
         (folder / name).unlink(missing_ok=True)
     folder.rmdir()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Be the only one at this folder; waits for others. Raises FileNotFoundError where the folder is gone."""
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _is_alive(journal: Path) -> bool:
+    try:
+        Journal.open(journal).close()
+    except Busy:
+        return True
+    return False
+
+
+def _read_past(journals: list[Path]) -> Past:
+    """Return what earlier processes wrote down."""
+    frames = (frame for journal in journals for frame in read_frames(journal / "batches"))
+    batches = [Batch.model_validate(wire.decode(body)[0]) for _, body in frames]
+    return Past(
+        sorted((one for batch in batches for one in batch.segments), key=lambda one: one.number),
+        sorted((look for batch in batches for look in batch.looks), key=lambda look: (look.segment, look.step)),
+    )

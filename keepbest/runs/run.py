@@ -16,23 +16,30 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Self
 
+from keepbest.checkpoint import Store
 from keepbest.contract import runs as contract
 from keepbest.contract.base import new_id
+from keepbest.contract.batches import Declared
+from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.commands import Command
+from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import RetentionSpec
-from keepbest.contract.runs import RunError, TestResult
+from keepbest.contract.runs import RunError, SegmentReason, TestResult
 from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import KeepbestError
 from keepbest.reporting.journal import About, Journal
 from keepbest.reporting.reporter import Reporter, Tracker
 from keepbest.reporting.values import describe_error, describe_here, to_number
+from keepbest.runs.best import Best, find_checkpoint
+from keepbest.runs.gallery import Gallery
 from keepbest.runs.judge import Judge
-from keepbest.runs.logbook import Logbook, forget
+from keepbest.runs.logbook import forget
 from keepbest.status import CommandKind, StopReason
 from keepbest.stopping import Decision, Mode
 
@@ -43,7 +50,7 @@ REQUEST_SECONDS = 5.0
 _log = logging.getLogger("keepbest")
 
 
-class Run(Logbook):
+class Run(Gallery):
     """One living run. `log` may be called from any thread; all else from the thread that trains.
 
     `reporter` is None for a run that nobody hears of (mode "disabled"): it still judges looks. `on_end` is told how
@@ -68,6 +75,18 @@ class Run(Logbook):
         self.judge = judge
         self._commands = commands if commands is not None else deque()
         self._asked_stop: Decision | None = None
+        #: What this attempt does otherwise from its first step on.
+        self.overrides: Overrides | None = None
+        #: The checkpoint that a run goes on from which an earlier process of its script began; `go_on_at` says so.
+        self.start: Checkpoint | None = None
+        #: Whether an earlier process began the run, and this one goes on with it; None where nobody knows.
+        self.goes_on: bool | None = None
+        #: What the submission of a command said, which counts over what its script says.
+        self.fixed: Sequence[contract.Said] = ()
+        self._declared = Declared()
+        #: Where its checkpoints go; None while nobody keeps any.
+        self.store: Store | None = None
+        self._before_end: list[Callable[[], object]] = []
         self._on_end = on_end
         self._pid = os.getpid()
         self._ended = False
@@ -81,7 +100,7 @@ class Run(Logbook):
         *,
         on_lost: Callable[[KeepbestError], None] = lambda error: None,
         on_end: Callable[[Release], None] = lambda release: None,
-    ) -> Run:
+    ) -> Self:
         """Report a run whose lease is held already: what a worker's trainer does.
 
         Opens a journal of its own below `journal_dir` (an agent sends what is left of it with
@@ -105,6 +124,8 @@ class Run(Logbook):
         """
         spec, commands = assignment.run.spec, deque[Command]()
         judge = Judge(spec.stopper.model_dump(), known_mode(assignment.run.mode), spec.max_steps)
+        if assignment.run.max_steps is not None:
+            judge.set_max_steps(assignment.run.max_steps)
         journal = Journal.create(journal_dir, About(assignment.run.id, new_id(), assignment.lease.token))
         reporter = Reporter(journal, client, on_command=commands.append, on_lost=on_lost)
         run = cls(
@@ -142,22 +163,32 @@ class Run(Logbook):
         train: float | None = None,
         metrics: Mapping[str, Any] | None = None,
         epoch: float | None = None,
+        correct: Any = None,
     ) -> Decision:
         """Judge a validation of the monitored metric on `n` examples, and record it with the decision.
 
-        `train` is the training loss, `metrics` what else was measured. A stop that somebody asked for counts as one.
+        `train` is the training loss, `metrics` what else was measured, `correct` whether each example was right (a
+        vector of bools, for `paired_noise`). A stop that somebody asked for counts as one.
         """
-        decision = self.judge_look(step, value, n, train=train)
+        decision = self.judge_look(step, value, n, train=train, metrics=metrics, correct=correct)
         if not decision.stop:
             decision = self._obey_stop(decision)
         self.record_look(step, value, decision, n=n, metrics=metrics, epoch=epoch)
         return decision
 
     def judge_look(
-        self, step: int, value: float | None, n: int | None = None, *, train: float | None = None
+        self,
+        step: int,
+        value: float | None,
+        n: int | None = None,
+        *,
+        train: float | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        correct: Any = None,
     ) -> Decision:
         """Return the stopper's decision, and record nothing yet. A value of None says that training came this far."""
-        return self.judge.observe(step, to_number(value), n, to_number(train))
+        measured = {**(metrics or {}), self.monitor: value}
+        return self.judge.observe(step, to_number(value), n, to_number(train), measured, correct)
 
     # Where the stopper stands
 
@@ -165,6 +196,16 @@ class Run(Logbook):
     def decision(self) -> Decision | None:
         """The decision at the last look, or the one that stopped: the stopper's, or what `look` was asked for."""
         return self._asked_stop or self.judge.decision
+
+    @property
+    def best(self) -> Best | None:
+        """The best look so far, and its checkpoint; None before the first that measured anything."""
+        policy = self.stopper_state()["policy"]
+        step, value = policy.get("best_step"), policy.get("best_value")
+        if step is None or value is None:
+            return None
+        found = find_checkpoint(self.store, self.id, step, value) if self.store is not None else None
+        return Best(step, value, found)
 
     def deadline(self) -> int | None:
         """Return the step at which silence stops the run, or None. `judge_look(step, None)` then says so."""
@@ -183,6 +224,16 @@ class Run(Logbook):
         """Take up the state of the checkpoint that the run resumes from."""
         self.judge.go_on_from(state)
 
+    def declare(self, said: Declared) -> None:
+        """Tell the tracker what a command's script says of its run; it counts where the submission said nothing."""
+        known = {name: getattr(said, name) for name in Declared.model_fields}
+        self._declared = self._declared.model_copy(update={n: value for n, value in known.items() if value is not None})
+        self.report(declared=self._declared)
+
+    def go_on_at(self, step: int, checkpoint: str | None = None) -> None:
+        """Say that training goes on from `step`, from that checkpoint, in a run that an earlier process began."""
+        self.step = step
+
     def branch(
         self,
         step: int,
@@ -190,27 +241,33 @@ class Run(Logbook):
         parent: int,
         state: Mapping[str, Any] | None = None,
         checkpoint: str | None = None,
-        reset_patience: bool = False,
+        overrides: Overrides | None = None,
     ) -> int:
         """Open a new segment after a roll back to `step` of segment `parent`; return its number.
 
-        `state` is the stopper's at that moment (`stopper_state()` in the snapshot); `reset_patience` lets it begin to
-        wait anew from there.
+        `state` is the stopper's at that moment (`stopper_state()` in the snapshot); `overrides` say what is judged
+        otherwise from there, and are kept with the segment.
         """
         self._asked_stop = None
         if state is not None:
             self.judge.go_on_from(state, keep_seconds=True)
-        if reset_patience:
+        self.change(step, overrides or Overrides())
+        return self.open_segment("roll_back", step, parent, checkpoint, overrides)
+
+    def change(self, step: int, overrides: Overrides) -> None:
+        """Judge otherwise from `step` on: a new last step, patience begun anew. A stop that was decided is lifted."""
+        if overrides.max_steps is not None:
+            self.judge.set_max_steps(overrides.max_steps)
+        self.judge.lift_stop(step)
+        if overrides.reset_patience:
             self.judge.restart_patience(step)
-        return self.open_segment("roll_back", step, parent, checkpoint)
+
+    def lift_stop(self, step: int) -> None:
+        """Take back a stop, the stopper's or one that was asked for: training goes on from `step`."""
+        self._asked_stop = None
+        self.judge.lift_stop(step)
 
     # What people ask for
-
-    @property
-    def heard_best(self) -> str | None:
-        """The checkpoint that the tracker last called the best of this run; None where it has not said so."""
-        receipt = self.reporter.receipt if self.reporter is not None else None
-        return receipt.best_checkpoint if receipt is not None else None
 
     @property
     def has_commands(self) -> bool:
@@ -220,7 +277,16 @@ class Run(Logbook):
         """Return the commands that came since the last call, oldest first; each comes once."""
         return [self._commands.popleft() for _ in range(len(self._commands))]
 
+    def note_stop(self, command: Command, step: int) -> None:
+        """Take a stop that somebody asked for as the run's decision, at `step`: it is why the run ends."""
+        last = self.judge.decision or Decision(stop=False, improved=False, at_step=step, message="")
+        self._asked_stop = _stopped_by(command, replace(last, improved=False, at_step=step))
+
     # How it ends
+
+    def before_end(self, call: Callable[[], object]) -> None:
+        """Have `call` called before the run says that it ended: its best must be on disk by then."""
+        self._before_end.append(call)
 
     def finish(
         self,
@@ -265,8 +331,10 @@ class Run(Logbook):
     def begin(self, assignment: Assignment | None) -> None:
         """Open the first segment of this process and start reporting; an offline run has no assignment."""
         resume, parent = (assignment.resume, assignment.parent_segment) if assignment else (None, None)
-        reason: Literal["start", "resume"] = "start" if parent is None else "resume"
-        self.open_segment(reason, resume.step if resume else 0, parent, resume.id if resume else None)
+        is_fork = assignment is not None and assignment.run.spec.forked_from is not None
+        reason: SegmentReason = "resume" if parent is not None else "fork" if is_fork else "start"
+        self.overrides = assignment.overrides if assignment else None
+        self.open_segment(reason, resume.step if resume else 0, parent, resume.id if resume else None, self.overrides)
         self.report(environment=describe_here())
         if self.reporter is not None:
             self.reporter.start()
@@ -278,7 +346,7 @@ class Run(Logbook):
                 self.answer(command, "done", "Stopped at this look.")
                 decision = self._asked_stop = _stopped_by(command, decision)
             else:
-                self.answer(command, "refused", "This script keeps no snapshots; use keepbest.KeepBest in model.fit.")
+                self.answer(command, "refused", "This script keeps no snapshots; keepbest.Loop and KeepBest do.")
         return decision
 
     def end(self, release: Release, seconds: float) -> bool:
@@ -287,6 +355,8 @@ class Run(Logbook):
             return True
         self._ended = True
         atexit.unregister(self.end_at_exit)
+        for call in self._before_end:
+            call()
         if self.reporter is None:
             self._on_end(release)
             return True
@@ -308,8 +378,10 @@ class Run(Logbook):
 
 
 def _stopped_by(command: Command, decision: Decision) -> Decision:
-    message = f"Stop at step {decision.at_step}: {command.requested_by} asked for it."
-    return Decision.from_json({**decision.to_json(), "stop": True, "reason": StopReason.USER.value, "message": message})
+    """Return the decision with a stop that a person asked for, or a rule of the project, which says its reason."""
+    message = f"Stop at step {decision.at_step}: {command.why}."
+    said = {"stop": True, "reason": command.stop_reason.value, "message": message}
+    return Decision.from_json({**decision.to_json(), **said})
 
 
 def _failure(error: RunError) -> Release:

@@ -1,4 +1,4 @@
-"""Beginning a run from a user's own script: at the tracker, offline, or heard by nobody."""
+"""Beginning a run from a user's own script: at the tracker, under a worker, offline, or heard by nobody."""
 
 from __future__ import annotations
 
@@ -8,27 +8,35 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
-from typing import Any, Literal
-
-from pydantic import ValidationError
+from typing import Any, Literal, cast
 
 from keepbest.client import Client
+from keepbest.contract.asking import request
 from keepbest.contract.base import new_id
+from keepbest.contract.policies import PolicySpec
 from keepbest.contract.runs import ExternalSource, RunRequest
+from keepbest.contract.runs import Run as Known
 from keepbest.contract.workers import Assignment, Claim, Release
-from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, Unreachable
+from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, NotFound, Unreachable
 from keepbest.reporting.journal import About, Journal, drain_left_over
 from keepbest.reporting.reporter import Reporter
 from keepbest.reporting.values import to_json
 from keepbest.runs.judge import Judge
-from keepbest.runs.offline import keep_outcome, keep_request
+from keepbest.runs.offline import begun_offline, keep_outcome
+from keepbest.runs.reclaim import reclaim
+from keepbest.runs.rejoin import read_past
 from keepbest.runs.renewal import Renewer
 from keepbest.runs.run import Run, known_mode
-from keepbest.settings import Settings, load
+from keepbest.runs.script import ScriptRun
+from keepbest.runs.under_worker import begin_handed, find_handed
+from keepbest.settings import Resume, Settings, load
 from keepbest.stopping import DEFAULT_STOPPER, Policy, build, parse
 
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
 REQUEST_SECONDS = 5.0
+DEFAULT_MONITOR = "val_loss"
+DEFAULT = PolicySpec.model_validate(parse(DEFAULT_STOPPER))
+_RESUMES = ("never", "allow", "must")
 
 _log = logging.getLogger("keepbest")
 
@@ -38,28 +46,36 @@ def init(
     name: str | None = None,
     config: Mapping[str, Any] | None = None,
     *,
-    monitor: str = "val_loss",
+    monitor: str | None = None,
     mode: Literal["max", "min", "auto"] = "auto",
     stopper: str | Mapping[str, Any] | Policy | None = None,
     max_steps: int | None = None,
-    resume: str | None = None,
+    id: str | None = None,
+    resume: Resume | None = None,
     dir: str | os.PathLike[str] | None = None,
     tags: Sequence[str] = (),
     notes: str = "",
     seed: int = 0,
     settings: Settings | None = None,
 ) -> Run:
-    """Begin a run that this script trains, and return it.
+    """Begin a run that this script trains, or go on with one, and return it.
 
-    `config` is kept with the run. `stopper` is a policy, its JSON form or its text: "patience(checks=10)". `resume`
-    names a run of a script that was handed back to the queue. `dir` is keepbest's folder, KEEPBEST_DIR by default.
+    `config` is kept with the run; `monitor` is "val_loss" unless it is said; `stopper` is a policy, its JSON form or
+    its text: "patience(checks=10)". `id` (else KEEPBEST_RUN_ID) names the run, and `resume` (else KEEPBEST_RESUME) says
+    what may become of one of that id that is there already: "never" refuses it, "must" refuses that there is none, and
+    "allow", which is the default, goes on with it or begins it. `dir` is keepbest's folder, KEEPBEST_DIR by default.
+
     KEEPBEST_MODE=offline keeps the run in that folder, `disabled` keeps nothing. Where the tracker does not answer,
-    the run is kept offline, with a warning.
+    the run is kept offline, with a warning. In a command that a worker runs, it is the worker's run.
 
-    Raises InvalidInput for a wrong argument, and what the tracker raises when it refuses the run.
+    Raises InvalidInput for a wrong argument, Conflict for a run that somebody else trains or that may not be there,
+    NotFound for one that must be, and what the tracker raises when it refuses the run.
     """
     settings = settings or load(folder=Path(dir) if dir is not None else None)
-    request = _check_request(
+    how = _check_resume(resume or settings.resume)
+    asked = request(
+        RunRequest,
+        id=id or settings.run_id,
         project=project or settings.project,
         name=name,
         source=ExternalSource(),
@@ -69,44 +85,69 @@ def init(
         stopper=_spec_of(stopper),
         max_steps=max_steps,
         seed=seed,
-        tags=list(tags),
+        tags=[*settings.tags, *tags],
         notes=notes,
     )
+    handed = find_handed(settings, asked.id) if settings.mode == "online" else None
+    if handed is not None:
+        return begin_handed(handed, asked, how, settings)
+    if how == "must" and asked.id is None:
+        raise InvalidInput('resume="must" goes on with a run: say which.', field="id", hint='init(id="…")')
+    asked = asked.model_copy(update={"monitor": asked.monitor or DEFAULT_MONITOR, "stopper": asked.stopper or DEFAULT})
     if settings.mode == "disabled":
-        return Run(new_id(), _judge_of(request), monitor=monitor)
+        return Run(asked.id or new_id(), _judge_of(asked), monitor=asked.monitor or DEFAULT_MONITOR)
     if settings.mode == "offline":
-        return _begin_offline(request, settings.dir)
-    return _begin_online(request, resume or settings.run_id, settings)
+        return _begin_offline(asked, how, settings.dir)
+    return _begin_online(asked, how, settings)
 
 
-def _check_request(**fields: Any) -> RunRequest:
+def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> Run:
+    client, journals = Client(settings=settings), settings.dir / "journals"
     try:
-        return RunRequest.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise InvalidInput(f"{field}: {first['msg']}, but got {first['input']!r:.100}.", field=field) from None
-
-
-def _begin_online(request: RunRequest, resume: str | None, settings: Settings) -> Run:
-    client = Client(settings=settings)
-    try:
-        run = client.run(resume).id if resume else client.submit(request).id
-        assignment = client.claim(Claim(run=run))
+        run = _find_or_make(client, asked, how, journals)
+        assignment = client.claim(Claim(run=run.id))
+        if assignment is None:
+            raise Conflict(f"Run {run.id} cannot be trained now.", field="id", hint="Begin a run of its own.")
+        past = read_past(client, assignment) if how != "never" else None
     except (Unreachable, Busy) as error:
-        if resume:
+        if asked.id is not None and how != "never":
             raise
         _log.warning("keepbest: %s This run is kept offline.", error)
-        return _begin_offline(request, settings.dir)
-    if assignment is None:
-        raise Conflict(f"Run {run} cannot be trained now: somebody else holds it, or it has ended.", field="resume")
-    _send_left_over(settings.dir / "journals", client)
+        return _begin_offline(asked, how, settings.dir)
+    _send_left_over(journals, client)
     # The reporter tries again in its own time, and urllib3 would warn of every attempt.
-    client = Client(settings=settings, timeout_seconds=REQUEST_SECONDS, retries=0)
-    return _hold(assignment, client, settings.dir / "journals")
+    script = _hold(assignment, Client(settings=settings, timeout_seconds=REQUEST_SECONDS, retries=0), journals)
+    if past is not None:
+        script.past = past
+    return script
 
 
-def _hold(assignment: Assignment, client: Client, folder: Path) -> Run:
+def _find_or_make(client: Client, asked: RunRequest, how: Resume, journals: Path) -> Known:
+    """Return the run to train: the one of the chosen id where there is one and it may be gone on with, else a new one.
+
+    One that a dead script of this machine still holds is given back first.
+    """
+    known = _find(client, asked.id) if asked.id is not None else None
+    if known is None and how == "must":
+        raise NotFound(f"There is no run {asked.id} to go on with.", field="id", hint='resume="allow" begins it.')
+    if known is None:
+        return client.submit(asked)
+    if how == "never":
+        raise Conflict(f"There is a run {known.id} already.", field="id", hint='resume="allow" goes on with it.')
+    if known.state.is_held:
+        reclaim(journals, known.id, client)
+    _log.warning("keepbest: run %s is %s (step %s): going on with it.", known.id, known.state.value, known.step)
+    return known
+
+
+def _find(client: Client, run: str) -> Known | None:
+    try:
+        return client.run(run)
+    except NotFound:
+        return None
+
+
+def _hold(assignment: Assignment, client: Client, folder: Path) -> ScriptRun:
     """Return the run of an assignment whose lease this process keeps and gives back itself."""
     run_id, lease = assignment.run.id, assignment.lease
     renewer = Renewer(client, run_id, lease, lambda error: _log.warning("keepbest: %s Training goes on.", error))
@@ -118,25 +159,27 @@ def _hold(assignment: Assignment, client: Client, folder: Path) -> Run:
         except KeepbestError as error:
             _log.warning("keepbest: run %s could not be closed: %s", run_id, error)
 
-    run = Run.attach(assignment, client, folder, on_end=give_back)
+    run = ScriptRun.attach(assignment, client, folder, on_end=give_back)
     renewer.start()
     atexit.register(run.end_at_exit)
     return run
 
 
-def _begin_offline(request: RunRequest, parent: Path) -> Run:
-    run_id = new_id()
+def _begin_offline(asked: RunRequest, how: Resume, parent: Path) -> Run:
+    run_id = asked.id or new_id()
     folder = parent / "offline" / run_id
-    keep_request(folder, request)
-    journal = Journal.create(folder, About(run_id, new_id(), ""))
-    run = Run(
+    with begun_offline(folder, asked.model_copy(update={"id": run_id}), how) as past:
+        journal = Journal.create(folder, About(run_id, new_id(), ""))
+    run = ScriptRun(
         run_id,
-        _judge_of(request),
-        monitor=request.monitor or "val_loss",
+        _judge_of(asked),
+        monitor=asked.monitor or DEFAULT_MONITOR,
         reporter=Reporter(journal, None),
-        retention=request.retention,
+        first_segment=past.next_segment,
+        retention=asked.retention,
         on_end=lambda release: keep_outcome(folder, release),
     )
+    run.past = past
     run.begin(None)
     atexit.register(run.end_at_exit)
     _log.warning("keepbest: run %s is kept in %s; `keepbest sync` sends it.", run_id, folder)
@@ -148,12 +191,19 @@ def _send_left_over(folder: Path, client: Client) -> None:
     Thread(target=drain_left_over, args=(folder, client), name="keepbest-left-over", daemon=True).start()
 
 
-def _spec_of(stopper: str | Mapping[str, Any] | Policy | None) -> Mapping[str, Any]:
-    if isinstance(stopper, Policy):
-        return stopper.to_json()
-    return parse(stopper or DEFAULT_STOPPER) if not isinstance(stopper, Mapping) else build(stopper, "max").to_json()
+def _check_resume(word: str) -> Resume:
+    if word not in _RESUMES:
+        hint = 'A run is named by id: init(id="…", resume="must").'
+        raise InvalidInput(f"resume is never, allow or must, but got {word!r}.", field="resume", hint=hint)
+    return cast(Resume, word)
 
 
-def _judge_of(request: RunRequest) -> Judge:
-    stopper = request.stopper.model_dump() if request.stopper else parse(DEFAULT_STOPPER)
-    return Judge(stopper, known_mode(request.mode), request.max_steps)
+def _spec_of(stopper: str | Mapping[str, Any] | Policy | None) -> Mapping[str, Any] | None:
+    if stopper is None or isinstance(stopper, Policy):
+        return stopper.to_json() if stopper is not None else None
+    return parse(stopper) if isinstance(stopper, str) else build(stopper, "max").to_json()
+
+
+def _judge_of(asked: RunRequest) -> Judge:
+    stopper = asked.stopper.model_dump() if asked.stopper else parse(DEFAULT_STOPPER)
+    return Judge(stopper, known_mode(asked.mode), asked.max_steps)

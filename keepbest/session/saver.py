@@ -14,7 +14,7 @@ from keepbest.checkpoint.dtypes import code_of
 from keepbest.checkpoint.restore import open_store
 from keepbest.contract.base import new_id
 from keepbest.errors import CheckpointDamaged, InvalidInput, NotFound
-from keepbest.state import Position, State, VariableSpec
+from keepbest.snapshots.state import Position, State, VariableSpec
 from keepbest.stopping import Mode
 
 #: What `tf.train.Checkpoint` adds, and no Saver does.

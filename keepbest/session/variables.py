@@ -13,19 +13,22 @@ from typing import Any
 
 from keepbest.checkpoint.dtypes import code_of
 from keepbest.errors import CheckpointError, CheckpointMismatch, InvalidInput
-from keepbest.state import VariableSpec
+from keepbest.snapshots.snapshot import Living
+from keepbest.snapshots.state import State, VariableSpec
 
 _INITIALIZERS = {"Assign", "AssignVariableOp"}
 _SHOWN = 20
 
 
-class GraphVariables:
+class GraphVariables(Living):
     """The variables of one session: those named, or else all global ones, which must stay the same ones.
 
     Raises:
         InvalidInput: A variable cannot be rolled back: its initialiser is not one assignment.
         CheckpointError: A variable is of a type that a store does not hold, such as text.
     """
+
+    is_eager = False
 
     def __init__(self, session: Any, variables: Sequence[Any] | None = None) -> None:
         self._session = session
@@ -36,12 +39,16 @@ class GraphVariables:
             code_of(_dtype_of(variable))
         self._inputs = [_find_input(variable) for variable in self._variables]
         self._rounds = list(_rounds(self._inputs))
+        self.specs: tuple[VariableSpec, ...] = ()
 
     def __len__(self) -> int:
         return len(self._variables)
 
-    def read(self) -> tuple[tuple[VariableSpec, ...], tuple[Any, ...]]:
-        """Return every variable and its value, a read-only array that no later training changes.
+    def are(self, other: Living) -> bool:
+        return self is other
+
+    def read(self) -> tuple[Any, ...]:
+        """Return the value of every variable, a read-only array; `specs` says what they are from here on.
 
         Raises:
             CheckpointError: A variable has no value yet.
@@ -58,18 +65,19 @@ class GraphVariables:
                 hint="Run tf.compat.v1.global_variables_initializer() first.",
             ) from error
         arrays = tuple(_freeze(value) for value in values)
-        return tuple(self._describe(index, array) for index, array in enumerate(arrays)), arrays
+        if [spec.shape for spec in self.specs] != [array.shape for array in arrays]:
+            self.specs = tuple(self._describe(index, array) for index, array in enumerate(arrays))
+        return arrays
 
-    def assign(self, specs: Sequence[VariableSpec], values: Sequence[Any], *, what: str) -> None:
-        """Give every variable the value of its name. `what` is how errors call the source.
-
-        Raises:
-            CheckpointMismatch: Something differs; the message names every difference. Nothing was set.
-        """
+    def check(self, state: State) -> None:
         self._check_graph()
-        if differences := list(self._compare(specs)):
-            raise _refuse(differences, what, len(specs), len(self))
-        by_name = {spec.path: value for spec, value in zip(specs, values, strict=True)}
+        if differences := list(self._compare(state.specs)):
+            raise _refuse(differences, f"The state of step {state.step} ({state.id})", len(state.specs), len(self))
+
+    def put(self, state: State) -> None:
+        """Give every variable the value of its name."""
+        self.check(state)
+        by_name = {spec.path: value for spec, value in zip(state.specs, state.values, strict=True)}
         for places in self._rounds:
             feed = {self._inputs[place]: by_name[self.names[place]] for place in places}
             self._session.run([self._variables[place].initializer for place in places], feed)

@@ -7,13 +7,17 @@ A policy is a state machine: `start() -> state`, `observe(state, look) -> (state
 from __future__ import annotations
 
 from keepbest.stopping.compose import AllOf, AnyOf
+from keepbest.stopping.correct import Correct
 from keepbest.stopping.guards import CheckFinite, DivergenceThreshold, MaxSeconds, MaxSteps, StoppingThreshold
 from keepbest.stopping.look import Decision, Look, Mode, State, Verdict, is_better
 from keepbest.stopping.noise import NoiseAware
+from keepbest.stopping.paired import PairedNoise
 from keepbest.stopping.patience import Patience
 from keepbest.stopping.policy import Policy
 from keepbest.stopping.prechelt import GeneralizationLoss, ProgressQuotient, Upcrossing
 from keepbest.stopping.registry import PolicyInfo, build, describe
+from keepbest.stopping.require import Require
+from keepbest.stopping.shadow import Shadow
 from keepbest.stopping.syntax import parse, render
 
 #: The stopper of a run that asks for none: ten looks of patience, and never on with a NaN.
@@ -24,6 +28,7 @@ __all__ = [
     "AllOf",
     "AnyOf",
     "CheckFinite",
+    "Correct",
     "Decision",
     "DivergenceThreshold",
     "GeneralizationLoss",
@@ -32,10 +37,13 @@ __all__ = [
     "MaxSteps",
     "Mode",
     "NoiseAware",
+    "PairedNoise",
     "Patience",
     "Policy",
     "PolicyInfo",
     "ProgressQuotient",
+    "Require",
+    "Shadow",
     "State",
     "StoppingThreshold",
     "Upcrossing",

@@ -48,6 +48,14 @@ class Composition(Policy):
     def parts(self) -> tuple[Policy, ...]:
         return self.policies
 
+    @property
+    def can_stop(self) -> bool:
+        return any(policy.can_stop for policy in self.policies)
+
+    @property
+    def unshadowed(self) -> Policy:
+        return replace(self, policies=tuple(policy.unshadowed for policy in self.policies))
+
 
 @dataclass(frozen=True, kw_only=True)
 class AnyOf(Composition):
@@ -68,6 +76,13 @@ class AllOf(Composition):
 
     name: ClassVar[str] = "all_of"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not all(policy.can_stop for policy in self.policies):
+            hint = "Put it beside the others: a & b | shadow(c)"
+            message = "What is in the shadow never stops, so all of these never would."
+            raise InvalidInput(message, field="policies", hint=hint)
+
     def weigh(self, judged: Judged) -> tuple[Verdict, ...]:
         said = super().weigh(judged)
         if all(any(verdict.stop for verdict in verdicts) for _, verdicts in judged):
@@ -77,6 +92,20 @@ class AllOf(Composition):
     def due(self, memory: Memory) -> int | None:
         known = [due for due in self.dues(memory) if due is not None]
         return max(known) if len(known) == len(self.policies) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrapper(Composition):
+    """One policy, taken otherwise."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.policies) > 1:
+            raise InvalidInput(f"{self.name} holds one policy.", field="policies", hint="Join them with any_of.")
+
+    @property
+    def inner(self) -> Policy:
+        return self.policies[0]
 
 
 def _wait_for_others(verdict: Verdict) -> Verdict:

@@ -30,7 +30,7 @@ class StoppingThreshold(Guard):
     threshold: float = number("the target")
 
     def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
-        if is_better(look.value, self.threshold, self.mode):
+        if is_better(look.merit, self.threshold, self.mode):
             return memory, (self.verdict(look, f"better than the target {self.threshold:.10g}", stop=True),)
         return memory, (self.verdict(look, f"target {self.threshold:.10g} not reached"),)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from keepbest.errors import PolicyError
 from keepbest.status import StopReason
+from keepbest.stopping.correct import Correct
 
 Mode = Literal["max", "min"]
 Unit = Literal["checks", "steps"]
@@ -22,7 +23,9 @@ class Look:
     """One validation at `step`: `value` of the monitored metric on `n` examples.
 
     A look without a value says only that training has come this far; it measures nothing.
-    `seconds` is the training time of the run so far, over all attempts; `train` the training loss.
+    `seconds` is the training time of the run so far, over all attempts; `train` the training loss; `metrics` whatever
+    else was measured; `correct` which of the examples were right. A look that is not admitted brings no improvement,
+    whatever its value.
     """
 
     step: int
@@ -30,16 +33,31 @@ class Look:
     n: int | None = None
     train: float | None = None
     seconds: float | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    is_admitted: bool = True
+    correct: Correct | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "step", _whole(self.step))
         for name in ("value", "train", "seconds"):
             object.__setattr__(self, name, _number(name, getattr(self, name)))
 
+    @property
+    def merit(self) -> float | None:
+        """What may be an improvement: the value, or NaN where the look is not admitted."""
+        return self.value if self.is_admitted or self.value is None else math.nan
+
+    def get_metric(self, name: str) -> float | None:
+        """Return a further metric of this look as a float, or None where it was not measured."""
+        return _number(name, self.metrics.get(name))
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one policy says at a look. `at_step` is the step at which it stops, which may lie before the look."""
+    """What one policy says at a look. `at_step` is the step at which it stops, which may lie before the look.
+
+    `would_stop` is said by a policy in the shadow, which decides nothing, at the one look where it would have stopped.
+    """
 
     policy: str
     version: int
@@ -50,6 +68,7 @@ class Verdict:
     wait: int | None = None
     patience_left: int | None = None
     unit: Unit | None = None
+    would_stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +76,8 @@ class Decision:
     """The stopper's answer at a look: one row of the decision ledger.
 
     `improved`, `best_step` and `best_value` are the selector's: the first strict raw best, worth a snapshot whatever
-    the policy's min_delta. `wait` and `patience_left` are the policy's and count in `unit`.
+    the policy's min_delta. `wait` and `patience_left` are the policy's and count in `unit`. A look that is not
+    `is_admitted` breaks a bound that the stopper sets, and is never the best.
     """
 
     stop: bool
@@ -71,6 +91,7 @@ class Decision:
     patience_left: int | None = None
     unit: Unit | None = None
     verdicts: tuple[Verdict, ...] = ()
+    is_admitted: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, named as in the API."""

@@ -33,8 +33,8 @@ class NoiseAware(Policy):
         return {"reference": None, "margin": 0.0, "wait": 0}
 
     def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
-        if look.value is not None:
-            memory = self._count(memory, look.value, look.n)
+        if look.merit is not None:
+            memory = self._count(memory, look.merit, look.n)
         wait = memory["wait"]
         stop = look.value is not None and wait >= self.checks
         message = f"no gain above {memory['margin']:.3g} for {wait} of {self.checks} checks"

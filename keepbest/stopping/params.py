@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from keepbest.errors import InvalidInput
 
-Kind = Literal["int", "float", "bool"]
+Kind = Literal["int", "float", "bool", "str"]
 #: Whole numbers stay exact in every JSON reader; not <= also refuses NaN.
 _LARGEST = {"int": 2**53, "float": sys.float_info.max}
-_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "some text"}
+MAX_TEXT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ def number(
 def switch(help: str, **default: Any) -> Any:
     """Declare a true-or-false parameter."""
     return _declare(Param("bool", help, _optional(default)), default)
+
+
+def text(help: str, **default: Any) -> Any:
+    """Declare some text, at most MAX_TEXT characters."""
+    return _declare(Param("str", help, _optional(default)), default)
 
 
 def check_mode(mode: object) -> None:
@@ -86,6 +92,8 @@ def _optional(default: dict[str, Any]) -> bool:
 def _typed(kind: Kind, value: object) -> Any:
     if kind == "bool":
         return value if isinstance(value, bool) else None
+    if kind == "str":
+        return value if isinstance(value, str) and 0 < len(value) <= MAX_TEXT else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST[kind]:
         return None
     if kind == "float":
@@ -93,7 +101,7 @@ def _typed(kind: Kind, value: object) -> Any:
     return int(value) if value == int(value) else None
 
 
-def _broken_limit(param: Param, value: float) -> str | None:
+def _broken_limit(param: Param, value: Any) -> str | None:
     if param.at_least is not None and value < param.at_least:
         return f"at least {param.at_least:g}"
     if param.above is not None and value <= param.above:

@@ -50,8 +50,8 @@ class Patience(Policy):
         return {"reference": self.baseline, "reference_step": None, "wait": 0, "average": 0.0, "terms": 0}
 
     def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
-        if look.value is not None and look.step >= self.start_from:
-            memory = self._count(memory, look.step, look.value)
+        if look.merit is not None and look.step >= self.start_from:
+            memory = self._count(memory, look.step, look.merit)
         return memory, (self._verdict(memory, look),)
 
     def due(self, memory: Memory) -> int | None:

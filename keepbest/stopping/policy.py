@@ -10,7 +10,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -102,7 +102,17 @@ class Policy(ABC):
 
     def lacks(self, look: Look) -> set[str]:
         """Return what this rule, or one inside it, needs of a look and `look` does not say."""
-        return {name for name in self._all_needs if getattr(look, name) is None}
+        lacking = {name for name in self._all_needs if getattr(look, name) is None}
+        return lacking | {name for name in self.all_metrics if look.get_metric(name) is None}
+
+    def find_faults(self, look: Look) -> list[str]:
+        """Return, in words, why this look may not be the best, whatever its value."""
+        return [fault for part in self.parts for fault in part.find_faults(look)]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The further metrics that this rule itself reads."""
+        return ()
 
     @property
     def params(self) -> dict[str, Any]:
@@ -113,6 +123,16 @@ class Policy(ABC):
     def parts(self) -> tuple[Policy, ...]:
         """The policies inside a composition."""
         return ()
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether this rule can ever stop a run."""
+        return True
+
+    @property
+    def unshadowed(self) -> Policy:
+        """The same rule with nothing in the shadow: every policy in it decides."""
+        return self
 
     @cached_property
     def signature(self) -> str:
@@ -148,6 +168,11 @@ class Policy(ABC):
     def _all_needs(self) -> frozenset[str]:
         return frozenset(self.needs).union(*(part._all_needs for part in self.parts))
 
+    @cached_property
+    def all_metrics(self) -> frozenset[str]:
+        """The further metrics that this rule, or one inside it, reads."""
+        return frozenset(self.metrics).union(*(part.all_metrics for part in self.parts))
+
     def _check_state(self, state: State) -> None:
         if state.get("policy") != self.signature:
             raise PolicyError(
@@ -158,11 +183,13 @@ class Policy(ABC):
 
     def _judge(self, state: State, look: Look) -> tuple[State, Decision]:
         memory, verdicts = self.judge(state["memory"], look)
-        improved = is_better(look.value, state["best_value"], self.mode)
+        faults = self.find_faults(look)
+        look = replace(look, is_admitted=False) if faults else look
+        improved = is_better(look.merit, state["best_value"], self.mode)
         after = {**state, "memory": memory}
         if improved:
             after |= {"best_step": look.step, "best_value": look.value}
-        decision = _decide(after, look, improved, verdicts)
+        decision = _decide(after, look, improved, verdicts, faults)
         if look.value is not None:
             after |= {"looks": state["looks"] + 1, "last": {"step": look.step, "value": _named(look.value)}}
         if look.value is not None or decision.stop:
@@ -192,7 +219,7 @@ def _recorded(state: State, look: Look) -> Decision | None:
     return Decision.from_json(recorded)
 
 
-def _decide(state: State, look: Look, improved: bool, verdicts: Sequence[Verdict]) -> Decision:
+def _decide(state: State, look: Look, improved: bool, verdicts: Sequence[Verdict], faults: Sequence[str]) -> Decision:
     stops = sorted((verdict for verdict in verdicts if verdict.stop), key=lambda verdict: verdict.at_step)
     patient = next((verdict for verdict in verdicts if verdict.unit is not None), None)
     spoken = stops[0] if stops else patient or verdicts[0]
@@ -200,7 +227,7 @@ def _decide(state: State, look: Look, improved: bool, verdicts: Sequence[Verdict
         stop=bool(stops),
         improved=improved,
         at_step=spoken.at_step if stops else look.step,
-        message=_sentence(state, look, improved, spoken),
+        message=_sentence(state, look, improved, spoken) + _not_best(faults) + _in_the_shadow(verdicts, spoken),
         reason=spoken.reason,
         best_step=state["best_step"],
         best_value=state["best_value"],
@@ -208,6 +235,7 @@ def _decide(state: State, look: Look, improved: bool, verdicts: Sequence[Verdict
         patience_left=patient.patience_left if patient else None,
         unit=patient.unit if patient else None,
         verdicts=tuple(verdicts),
+        is_admitted=look.is_admitted,
     )
 
 
@@ -219,6 +247,16 @@ def _sentence(state: State, look: Look, improved: bool, spoken: Verdict) -> str:
     if improved:
         return f"Step {look.step}: {look.value:.10g} is the best so far; {spoken.message}."
     return f"Step {look.step}: {look.value:.10g}; {spoken.message}; {_best(state)}."
+
+
+def _not_best(faults: Sequence[str]) -> str:
+    return f" It cannot be the best: {'; '.join(faults)}." if faults else ""
+
+
+def _in_the_shadow(verdicts: Sequence[Verdict], spoken: Verdict) -> str:
+    """Return a further sentence for each policy that would stop here, if it were asked."""
+    said = (verdict for verdict in verdicts if verdict.would_stop and verdict is not spoken)
+    return "".join(f" In the shadow, {verdict.policy} {verdict.message}." for verdict in said)
 
 
 def _best(state: State) -> str:

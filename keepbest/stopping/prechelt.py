@@ -37,7 +37,7 @@ class GeneralizationLoss(Policy):
         return {"lowest": None}
 
     def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
-        error = find_error(look.value, self.mode, self.perfect)
+        error = find_error(look.merit, self.mode, self.perfect)
         if error is None:
             return memory, (self.verdict(look, "no error to compare"),)
         lowest = lower(error, memory["lowest"])
@@ -71,7 +71,7 @@ class ProgressQuotient(Policy):
     def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
         if look.value is None:
             return memory, (self.verdict(look, "no value"),)
-        error = find_error(look.value, self.mode, self.perfect)
+        error = find_error(look.merit, self.mode, self.perfect)
         lowest = memory["lowest"] if error is None else lower(error, memory["lowest"])
         losses = [*memory["losses"], _usable(look.train)]
         if len(losses) < self.strip:
@@ -111,8 +111,8 @@ class Upcrossing(Policy):
         return {"looks": 0, "before": None, "rises": 0}
 
     def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
-        if look.value is not None:
-            memory = self._count(memory, look.value)
+        if look.merit is not None:
+            memory = self._count(memory, look.merit)
         rises = memory["rises"]
         message = f"worse {rises} of {self.times} times in a row, each {self.strip} looks"
         at_end = look.value is not None and memory["looks"] == 0

@@ -16,12 +16,15 @@ from keepbest.stopping.compose import AllOf, AnyOf
 from keepbest.stopping.guards import CheckFinite, DivergenceThreshold, MaxSeconds, MaxSteps, StoppingThreshold
 from keepbest.stopping.look import Mode
 from keepbest.stopping.noise import NoiseAware
+from keepbest.stopping.paired import PairedNoise
 from keepbest.stopping.params import Kind, Param
 from keepbest.stopping.patience import Patience
 from keepbest.stopping.policy import Policy
 from keepbest.stopping.prechelt import GeneralizationLoss, ProgressQuotient, Upcrossing
+from keepbest.stopping.require import Require
+from keepbest.stopping.shadow import Shadow
 
-MAX_DEPTH = 4
+MAX_DEPTH = 6
 MAX_PARTS = 10
 
 _KINDS: tuple[type[Policy], ...] = (
@@ -35,8 +38,11 @@ _KINDS: tuple[type[Policy], ...] = (
     ProgressQuotient,
     Upcrossing,
     NoiseAware,
+    PairedNoise,
     AnyOf,
     AllOf,
+    Shadow,
+    Require,
 )
 POLICIES: dict[str, type[Policy]] = {kind.name: kind for kind in _KINDS}
 
@@ -71,9 +77,7 @@ def build(spec: Mapping[str, Any], mode: Mode, *, field: str = "stopper") -> Pol
 def describe() -> list[PolicyInfo]:
     """Return every policy there is, with its parameters."""
     return [
-        PolicyInfo(
-            kind.name, kind.version, inspect.cleandoc(kind.__doc__ or ""), declared_params(kind), _composes(kind)
-        )
+        PolicyInfo(kind.name, kind.version, inspect.cleandoc(kind.__doc__ or ""), declared_params(kind), composes(kind))
         for kind in _KINDS
     ]
 
@@ -85,6 +89,11 @@ def declared_params(kind: type[Policy]) -> tuple[ParamInfo, ...]:
         for f in fields(kind)
         if isinstance(param := f.metadata.get("param"), Param)
     )
+
+
+def composes(kind: type[Policy]) -> bool:
+    """Whether policies of this kind hold others."""
+    return any(f.name == "policies" for f in fields(kind))
 
 
 def get_kind(name: object, *, field: str = "stopper.name") -> type[Policy]:
@@ -152,17 +161,13 @@ def _arguments(kind: type[Policy], params: Mapping[str, Any], field: str) -> dic
 def _parts(
     kind: type[Policy], specs: Sequence[Mapping[str, Any]], mode: Mode, field: str, depth: int
 ) -> dict[str, tuple[Policy, ...]]:
-    if not _composes(kind):
+    if not composes(kind):
         if specs:
             raise InvalidInput(f"{kind.name} holds no other policies.", field=field, hint="Use any_of or all_of.")
         return {}
     if depth >= MAX_DEPTH or len(specs) > MAX_PARTS:
         raise InvalidInput(f"At most {MAX_PARTS} policies in one, {MAX_DEPTH} deep.", field=field)
     return {"policies": tuple(_build(spec, mode, f"{field}.{i}", depth + 1) for i, spec in enumerate(specs))}
-
-
-def _composes(kind: type[Policy]) -> bool:
-    return any(f.name == "policies" for f in fields(kind))
 
 
 def _below(error: InvalidInput, field: str) -> InvalidInput:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -146,7 +146,7 @@ def replay(policy: Policy, record: Record) -> Outcome:
     course = _Course(_within(policy, record))
     course.follow(record)
     if course.lacking:
-        words = ", ".join(_WORDS[name] for name in sorted(course.lacking))
+        words = ", ".join(_WORDS.get(name, name) for name in sorted(course.lacking))
         return Outcome(status=Status.INCONCLUSIVE, message=f"It needs {words} at each look, which was not recorded.")
     decision = course.decision
     if decision is None or not decision.stop:
@@ -154,7 +154,24 @@ def replay(policy: Policy, record: Record) -> Outcome:
     return _stopped(record, decision)
 
 
-_WORDS = {"train": "the training loss", "n": "the number of examples", "seconds": "the training time"}
+def as_taken(record: Record, stopper: Policy) -> Record:
+    """Return the record as the run's own stopper took it: the looks it admits, and where it would have ended the run.
+
+    Which is where the record ends, unless some of it was in the shadow.
+    """
+    if stopper.all_metrics:
+        looks = [replace(look, is_admitted=not stopper.find_faults(look)) for look in record.looks]
+        record = replace(record, looks=looks)
+    deciding = stopper.unshadowed
+    return record if deciding == stopper else replace(record, own_stop=replay(deciding, record).stop_step)
+
+
+_WORDS = {
+    "train": "the training loss",
+    "n": "the number of examples",
+    "seconds": "the training time",
+    "correct": "which examples were right",
+}
 
 
 def _within(policy: Policy, record: Record) -> Policy:

@@ -2,7 +2,7 @@
 
 `a | b` is any_of(a, b), `a & b` is all_of(a, b) and binds tighter; parentheses group. Shorthands: `1000steps` is
 patience(steps=1000), `10checks` and `10` are patience(checks=10). A first argument without a name is the policy's first
-parameter. Errors point at the place.
+parameter. A policy that holds another is written around it: shadow(patience(10)). Errors point at the place.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from keepbest.errors import InvalidInput
-from keepbest.stopping.registry import MAX_DEPTH, build, declared_params, get_kind, nearest
+from keepbest.stopping.policy import Policy
+from keepbest.stopping.registry import MAX_DEPTH, build, composes, declared_params, get_kind, nearest
 
 MAX_LENGTH = 2000
 
 _TOKENS = re.compile(
     r"\s*(?:(?P<shorthand>\d[\d_]*\s*(?:steps|step|checks|check)\b)|(?P<number>[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-    r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>[(),=|&])|(?P<end>$)|(?P<other>.))"
+    r"|(?P<text>\"[^\"]*\"|'[^']*')|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>[(),=|&])|(?P<end>$)|(?P<other>.))"
 )
 #: Compositions and the sign between their parts, the loosest first.
 _SIGNS = {"any_of": "|", "all_of": "&"}
@@ -52,7 +53,8 @@ def render(spec: dict[str, Any]) -> str:
     if sign is not None:
         return f" {sign} ".join(_render_part(part, spec["name"]) for part in spec["policies"])
     params = ((name, value) for name, value in (spec.get("params") or {}).items() if value is not None)
-    return f"{spec['name']}({', '.join(f'{name}={_literal(value)}' for name, value in params)})"
+    inside = [_literal(value) if isinstance(value, str) else f"{name}={_literal(value)}" for name, value in params]
+    return f"{spec['name']}({', '.join([*inside, *map(render, spec.get('policies') or [])])})"
 
 
 def _render_part(part: dict[str, Any], whole: str) -> str:
@@ -89,13 +91,17 @@ class _Reader:
         if name == "any_of":
             return self._read_composition(place, "all_of", depth)
         if not self._take("("):
-            return self._read_term(place)
-        if depth > MAX_DEPTH:
-            self._fail(self._next.at, f"Policies are at most {MAX_DEPTH} deep")
-        spec = self._read_composition(place, "any_of", depth + 1)
+            return self._read_term(place, depth)
+        spec = self._read_inside(place, depth)
         if not self._take(")"):
             self._fail(self._next.at, "'|', '&' or ')' was expected")
         return spec
+
+    def _read_inside(self, place: str, depth: int) -> dict[str, Any]:
+        """Read the policy between two parentheses."""
+        if depth > MAX_DEPTH:
+            self._fail(self._next.at, f"Policies are at most {MAX_DEPTH} deep")
+        return self._read_composition(place, "any_of", depth + 1)
 
     def _is_joined_by(self, sign: str) -> bool:
         """Whether `sign` follows before this group ends; for & a | ends it too."""
@@ -129,7 +135,7 @@ class _Reader:
         self.position += found
         return found
 
-    def _read_term(self, place: str) -> dict[str, Any]:
+    def _read_term(self, place: str, depth: int) -> dict[str, Any]:
         token = self._advance()
         self.places[place] = token.at
         if token.kind in ("shorthand", "number"):
@@ -137,18 +143,38 @@ class _Reader:
         if token.kind != "word":
             what = "nothing" if token.kind == "end" else repr(token.text)
             self._fail(token.at, f"a policy was expected, but here is {what}", hint="For example: patience(checks=10)")
-        self._known(token, place)
+        if composes(self._known(token, place)):
+            return self._read_wrapper(token, place, depth)
         return {"name": token.text, "params": self._read_arguments(token.text, place), "policies": []}
 
-    def _known(self, token: Token, place: str) -> None:
+    def _read_wrapper(self, token: Token, place: str, depth: int) -> dict[str, Any]:
+        if not self._take("("):
+            self._fail(self._next.at, f"{token.text} is written around a policy", hint=f"{token.text}(patience(10))")
+        params = self._read_leading(token.text, place)
+        inner = self._read_inside(f"{place}.policies.0", depth)
+        if not self._take(")"):
+            self._fail(self._next.at, "'|', '&' or ')' was expected")
+        return {"name": token.text, "params": params, "policies": [inner]}
+
+    def _read_leading(self, policy: str, place: str) -> dict[str, Any]:
+        """Read the arguments that stand before the policy inside."""
+        params: dict[str, Any] = {}
+        while self._next.kind == "text" or (self._next.kind == "word" and self.tokens[self.position + 1].text == "="):
+            self._read_argument(policy, params, f"{place}.params")
+            if not self._take(","):
+                self._fail(self._next.at, "',' and a policy were expected")
+        return params
+
+    def _known(self, token: Token, place: str) -> type[Policy]:
         try:
-            get_kind(token.text)
+            kind = get_kind(token.text)
         except InvalidInput as error:
             self._fail(token.at, error.message.rstrip("."), f"{place}.name", error.hint)
         if token.text in _SIGNS:
             sign = _SIGNS[token.text]
             hint = f"For example: patience(10) {sign} max_seconds(3600)"
             self._fail(token.at, f"{token.text!r} is written with {sign!r}", hint=hint)
+        return kind
 
     def _expand(self, token: Token, place: str) -> dict[str, Any]:
         digits = re.match(r"[\d_]+", token.text)
@@ -200,6 +226,8 @@ class _Reader:
         if token.kind == "number":
             digits = token.text.replace("_", "")
             return int(digits) if re.fullmatch(r"[-+]?\d+", digits) else float(digits)
+        if token.kind == "text":
+            return token.text[1:-1]
         if token.kind == "word" and token.text.lower() in _LITERALS:
             return _LITERALS[token.text.lower()]
         return self._fail(token.at, f"a number, true or false was expected, not {token.text!r}")
@@ -225,4 +253,6 @@ def _split(text: str) -> list[Token]:
 
 
 def _literal(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"' if '"' not in value else f"'{value}'"
     return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
+from keepbest.checkpoint import Store
 from keepbest.client import Client
 from keepbest.errors import KeepbestError
 from tests.browser.story import Story, say_hello
@@ -98,6 +99,12 @@ def worker(client: Client) -> str:
 def tell(client: Client, worker: str) -> Callable[..., Story]:
     """Begin a run; whoever tells it may let it train, roll back, fail and finish."""
     return lambda **asked: Story(client, worker, **asked).begin()
+
+
+@pytest.fixture(scope="session")
+def store(tracker: Tracker) -> Store:
+    """The tracker's own store, for runs whose checkpoints must be there."""
+    return Store(tracker.folder / "store")
 
 
 @pytest.fixture(scope="session")

@@ -11,14 +11,17 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from keepbest.checkpoint import Store
 from keepbest.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch
 from keepbest.contract.commands import Command
 from keepbest.contract.policies import Decision, PolicySpec
 from keepbest.contract.runs import Mode, Parameter, Run, RunRequest
-from keepbest.contract.workers import Claim, RecipeInfo, Release, WorkerHello
+from keepbest.contract.workers import Assignment, Claim, RecipeInfo, Release, WorkerHello
 from keepbest.stopping import Look, Policy, build
+from tests.support.processes import wait_until
+from tests.support.states import about, make_state
 
 CNN = RecipeInfo(
     name="hvass-cnn",
@@ -37,6 +40,7 @@ CNN = RecipeInfo(
 )
 EVERY = 100
 EXAMPLES = 360
+SIZE = 1_274_880
 ENVIRONMENT = {"python": "3.11.9", "keras": "3.15.1", "tensorflow": "2.21.0", "cpu": {"count": 2}}
 
 
@@ -55,19 +59,12 @@ def say_hello(client: Client, name: str = "mill") -> str:
 class Story:
     """One run and the trainer that tells of it."""
 
-    def __init__(self, client: Client, worker: str, **asked: Any) -> None:
-        self.client = client
+    def __init__(self, client: Client, worker: str, *, store: Store | None = None, **asked: Any) -> None:
+        self.client, self.worker, self.store = client, worker, store
         source = {"kind": "recipe", "name": CNN.name}
         request = RunRequest.model_validate({"project": "digits", "data": "digits", "source": source, **asked})
-        submitted = client.submit(request)
-        assignment = client.claim(Claim(worker=worker))
-        assert assignment is not None, "the tracker has nothing for this worker"
-        assert assignment.run.id == submitted.id, "another run was queued before this one"
-        self.run: Run = assignment.run
-        self.lease = assignment.lease.token
-        self.writer = new_id()
-        self.number = 0
-        self.segment = assignment.next_segment
+        self.run: Run = client.submit(request)
+        self.segment = self._claim().next_segment
         self.step = 0
         self.began = now().timestamp()
         self.policy: Policy = build(self.run.spec.stopper.model_dump(), mode="max")
@@ -96,6 +93,19 @@ class Story:
         self.print("Building hvass-cnn on digits: 1149 / 288 / 360 examples\n", "keepbest")
         return self
 
+    def go_on(self) -> Story:
+        """Take the run up again after it was resumed, where and how the tracker says."""
+        assignment = self._claim()
+        start = assignment.resume
+        assert start is not None
+        self.segment = assignment.next_segment
+        self.step, self.state, self.decision = start.step, self.states[start.id], None
+        place = {"number": self.segment, "parent": assignment.parent_segment, "checkpoint": start.id}
+        changed = assignment.overrides and assignment.overrides.model_dump()
+        opened = {**place, "reason": "resume", "start_step": start.step, "overrides": changed, "at": now()}
+        self.tell(segments=[opened])
+        return self
+
     def advance(self, looks: int, *, value: Any = None) -> Story:
         """Train for so many looks; `value` may give a look's value for a step."""
         for _ in range(looks):
@@ -109,18 +119,36 @@ class Story:
         self.states[f"offset {stream}"] = offset + len(text.encode())
         self.tell(logs=[{"stream": stream, "offset": offset, "text": text, "at": now()}])
 
-    def roll_back(self) -> Story:
-        """Go back to the best, as the trainer does when it is told to."""
+    def roll_back(self, **overrides: Any) -> Story:
+        """Go back to the best and go on changed, as the trainer does when it is told to."""
         assert self.best is not None
         _, checkpoint, step = self.best
         parent, self.segment, self.step = self.segment, self.segment + 1, step
         self.state = self.states[checkpoint]
         opened = {"number": self.segment, "parent": parent, "reason": "roll_back", "checkpoint": checkpoint}
-        self.tell(segments=[{**opened, "start_step": step, "at": now()}])
+        self.tell(segments=[{**opened, "start_step": step, "overrides": overrides or None, "at": now()}])
         return self
 
-    def answer(self, command: Command, state: str, message: str = "") -> None:
-        self.tell(commands=[{"id": command.id, "state": state, "message": message, "at": now()}])
+    def hold(self, *snapshots: tuple[str, int]) -> Story:
+        """Tell what memory holds: ids and steps; the one of the best look is marked."""
+        best = self.best[1] if self.best else None
+        held = [{"id": id, "step": step, "size_bytes": SIZE, "is_best": id == best} for id, step in snapshots]
+        memory = {"budget_bytes": 5_700_000_000, "held_bytes": SIZE * len(held), "snapshots": held}
+        self.tell(progress={"memory": memory, "at": now()})
+        return self
+
+    def drop(self, step: int) -> None:
+        """Tell that retention dropped the checkpoints of a step."""
+        known = self.client.checkpoints(self.id).checkpoints
+        self.tell(dropped=[{"id": one.id, "reason": "room", "at": now()} for one in known if one.step == step])
+
+    def wait_for_command(self) -> Command:
+        """Return the command that the page has sent."""
+        return wait_until(lambda: self.client.commands(self.id, open_only=True).commands, what="a command")[0]
+
+    def answer(self, command: Command, state: str, message: str = "", **result: Any) -> None:
+        said = {"state": state, "message": message, "result": result or None}
+        self.tell(commands=[{"id": command.id, **said, "at": now()}])
 
     def finish(self, reason: str = "patience", message: str | None = None) -> Run:
         assert self.best is not None
@@ -134,6 +162,14 @@ class Story:
         return self._release(outcome="failed", stop_reason="error", error=error)
 
     # How it comes about
+
+    def _claim(self) -> Assignment:
+        assignment = self.client.claim(Claim(worker=self.worker))
+        assert assignment is not None, "the tracker has nothing for this worker"
+        assert assignment.run.id == self.run.id, "another run was queued before this one"
+        self.run, self.lease = assignment.run, assignment.lease.token
+        self.writer, self.number = new_id(), 0
+        return assignment
 
     def _release(self, **said: Any) -> Run:
         return self.client.release(self.id, self.lease, Release.model_validate(said))
@@ -160,12 +196,19 @@ class Story:
         return {"segment": self.segment, "key": key, "steps": steps, "values": values, "times": times}
 
     def _keep(self, value: float, step: int) -> dict[str, Any]:
-        id = new_id()
+        id, digest = self._write(value, step)
         self.best, self.states[id] = (value, id, step), self.state
-        digest = hashlib.sha256(id.encode()).hexdigest()
-        size = {"size_bytes": 1_274_880, "written_bytes": 1_274_880 if step < 500 else 1_081_344}
+        size = {"size_bytes": SIZE, "written_bytes": SIZE if step < 500 else 1_081_344}
         place = {"segment": self.segment, "step": step, "location": f"runs/{self.id}/{id}.json", "seconds": 0.004}
         return {"id": id, "kind": "best", "value": value, "digest": digest, "at": now(), **size, **place}
+
+    def _write(self, value: float, step: int) -> tuple[str, str]:
+        """Return id and digest of a checkpoint, which is really written only where there is a store."""
+        if self.store is None:
+            id = new_id()
+            return id, hashlib.sha256(id.encode()).hexdigest()
+        written = self.store.write(make_state(step, step=step), about(self.id, value=value, segment=self.segment))
+        return written.manifest.id, written.digest
 
 
 def accuracy(step: int) -> float:

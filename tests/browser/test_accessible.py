@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from keepbest.contract.base import new_id
 from tests.browser.story import Story
 from tests.support.need import need
 from tests.support.processes import ROOT
@@ -83,15 +84,17 @@ def test_the_other_pages(still: Page, finished: Story, path: str, heading: str) 
 
 
 def test_the_dialogs_and_a_failed_run(still: Page, tell: Callable[..., Story]) -> None:
-    story = tell(name="in question").advance(2)
+    story = tell(name="in question").advance(2).hold((new_id(), 150))
     still.goto(f"/r/{story.id}")
-    for button in ("Stop…", "Roll back…"):
+    expect(still.get_by_label("In memory")).to_be_visible()
+    for button in ("Stop…", "Roll back…", "Fork…"):
         still.get_by_role("button", name=button).first.click()
         expect(still.get_by_role("dialog")).to_be_visible()
         assert faults(still) == []
         still.keyboard.press("Escape")
     story.fail(code="code_failed", message="It broke.", traceback="Traceback\n  here")
     expect(still.get_by_label("Why this run failed")).to_be_visible()
+    still.get_by_role("button", name="Resume…").click()
 
     assert faults(still) == []
 

@@ -9,17 +9,14 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from keepbest.client import Client
-from keepbest.contract.commands import Command
+from keepbest.contract.access import TokenRequest
+from keepbest.contract.base import new_id
+from keepbest.status import Role
+from tests.browser.conftest import sign_in
 from tests.browser.story import Story
-from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.browser
 Tell = Callable[..., Story]
-
-
-def command(client: Client, story: Story) -> Command:
-    """Return the command that the page has sent."""
-    return wait_until(lambda: client.commands(story.id, open_only=True).commands, what="a command")[0]
 
 
 def test_it_follows_the_training(page: Page, tell: Tell) -> None:
@@ -84,7 +81,7 @@ def test_stop_says_what_will_happen_and_how_far_it_is(page: Page, tell: Tell, cl
 
     dialog.get_by_role("button", name="Stop the run").click()
     expect(dialog.get_by_text("requested")).to_be_visible()
-    asked = command(client, story)
+    asked = story.wait_for_command()
     assert asked.kind.value == "stop"
     story.answer(asked, "acknowledged")
     expect(dialog.locator("li", has_text="acknowledged").locator("time")).to_be_visible()
@@ -96,30 +93,26 @@ def test_stop_says_what_will_happen_and_how_far_it_is(page: Page, tell: Tell, cl
     expect(page.get_by_label("Commands")).to_contain_text("done")
 
 
-def test_roll_back_leaves_a_ghost_tail(page: Page, tell: Tell, client: Client) -> None:
-    story = tell(name="to be rolled back").advance(5).advance(2, value=lambda step: 0.4)
-    page.goto(f"/r/{story.id}")
-    page.get_by_role("button", name="Roll back…").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Training goes on from step 500")
-    expect(dialog).to_contain_text("The 200 steps since then are not lost")
+def test_a_viewer_sees_everything_and_changes_nothing(
+    tell: Tell, client: Client, open_context: Callable[..., BrowserContext]
+) -> None:
+    story = tell(name="looked at").advance(3).hold((new_id(), 300))
+    token = client.make_token(TokenRequest(name="viewer", role=Role.VIEWER)).secret
+    assert token is not None
+    context = open_context(signed_in=False)
+    sign_in(context, token)
+    page = context.new_page()
+    page.goto(f"/r/{story.id}?tab=checkpoints")
 
-    dialog.get_by_role("button", name="Roll back", exact=True).click()
-    asked = command(client, story)
-    assert asked.arguments.get("to") == "best"
-    story.answer(asked, "acknowledged")
-    story.roll_back()
-    story.answer(asked, "done", "rolled back to step 500")
-    story.advance(1)
-    expect(dialog.locator("li", has_text="done").locator("time")).to_be_visible()
-    dialog.get_by_role("button", name="Close").click()
-
-    page.get_by_role("button", name="Decisions").click()
-    expect(page.locator("tr.ghost")).to_have_count(2)
-    expect(page.get_by_text("abandoned").first).to_be_visible()
+    expect(page.get_by_label("In memory")).to_contain_text("1 snapshot")
+    expect(page.get_by_role("button", name="Restore step 300")).to_be_visible()
+    page.keyboard.press("b")
+    for verb in ("Roll back", "Go back", "Fork", "Stop", "Checkpoint now", "Pin"):
+        expect(page.get_by_role("button", name=re.compile(f"^{verb}"))).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_a_command_that_nobody_answers_is_seen_to_wait(page: Page, tell: Tell, client: Client) -> None:
+def test_a_command_that_nobody_answers_is_seen_to_wait(page: Page, tell: Tell) -> None:
     story = tell(name="deaf").advance(2)
     page.clock.install()
     page.goto(f"/r/{story.id}")
@@ -131,11 +124,11 @@ def test_a_command_that_nobody_answers_is_seen_to_wait(page: Page, tell: Tell, c
     expect(page.get_by_text("The trainer has not answered")).to_be_visible()
 
 
-def test_a_refused_command_says_why(page: Page, tell: Tell, client: Client) -> None:
+def test_a_refused_command_says_why(page: Page, tell: Tell) -> None:
     story = tell(name="unwilling").advance(2)
     page.goto(f"/r/{story.id}")
     page.get_by_role("button", name="Checkpoint now").click()
-    story.answer(command(client, story), "refused", "The disk is full: free 1.2 MB.")
+    story.answer(story.wait_for_command(), "refused", "The disk is full: free 1.2 MB.")
 
     expect(page.get_by_label("Commands")).to_contain_text("refused")
     expect(page.get_by_label("Commands")).to_contain_text("The disk is full")
@@ -226,6 +219,10 @@ def test_a_run_is_deleted_only_after_a_question(page: Page, tell: Tell, client: 
 
     expect(page.get_by_text("Deleted #")).to_be_visible()
     assert story.id not in {run.id for run in client.runs(project="digits").runs}
+
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("heading", name="unwanted", exact=True)).to_be_visible()
+    assert client.run(story.id).name == "unwanted"
 
 
 def test_keys_lead_through_the_page(page: Page, tell: Tell) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from keepbest.checkpoint import Writer
 from tests.keepbest.tiny_tracker import TinyTracker, tiny_tracker
 
 
@@ -13,3 +15,17 @@ from tests.keepbest.tiny_tracker import TinyTracker, tiny_tracker
 def tracker() -> Iterator[TinyTracker]:
     with tiny_tracker() as tracker:
         yield tracker
+
+
+@pytest.fixture
+def closed_writers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close what loops opened whose runs a test never ends: their threads would outlive it."""
+    made: list[Writer] = []
+
+    def note(*arguments: Any, **options: Any) -> Writer:
+        made.append(Writer(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr("keepbest.looking.archive.Writer", note)
+    yield
+    assert [writer.close(20) for writer in made] == [True] * len(made)

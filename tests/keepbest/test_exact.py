@@ -1,4 +1,9 @@
-"""Exact to the last bit: n steps, a checkpoint, a new process, n steps equal 2n steps; and so does a roll back."""
+"""Exact to the last bit, in every way to train: the matrix of docs/SNAPSHOTS.md.
+
+Each row is trained 2n steps without a break. The second n steps must come again, every loss and the last bit of the
+state, after a roll back to the state in the middle, and in a new process from its checkpoint; and whatever is
+trained or rolled back, the snapshot of the middle stays as it was.
+"""
 
 from __future__ import annotations
 
@@ -7,47 +12,75 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from blake3 import blake3
 
 from keepbest.checkpoint import Store
-from keepbest.snapshot import Variables, capture, roll_back
-from keepbest.state import Position, State
-from tests.support.processes import Processes
+from tests.support.processes import ROOT, Process, Processes
 from tests.support.states import about
 
-STEPS = 12
-NAMES = ("dense", "embedding", "mixed", "averaged")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+HOLDS = {"rolled back": True, "isolated": True, "goes on": True, "new process": True}
 
 
-def straight(name: str) -> tuple[Any, State, dict[str, Any]]:
-    """Train 2n steps; return the model, the state in the middle, and the second half's losses and final digest."""
-    from tests.support.networks import ROWS, bits, seed_all, train
+def test_every_row_is_exact(tmp_path: Path, processes: Processes) -> None:
+    """One test, so that only two processes pay for TensorFlow."""
+    from tests.support.exact.plateau import PLATEAU
+    from tests.support.exact.rows import ROWS
 
-    seed_all()
-    model = ROWS[name]()
-    train(model, 0, STEPS)
-    state = capture(Variables(model), position=Position(STEPS), stopper={"policy": {}, "seconds": 0.5})
-    losses = [loss.hex() for loss in train(model, STEPS, STEPS)]
-    return model, state, {"losses": losses, "digest": blake3(b"".join(bits(Variables(model).read()))).hexdigest()}
-
-
-def test_a_new_process_goes_on_to_the_last_bit(tmp_path: Path, processes: Processes) -> None:
-    store, expected, asked = Store(tmp_path / "store"), {}, []
-    for name in NAMES:
-        _, state, expected[name] = straight(name)
+    found, expected, asked = {}, {}, []
+    store = Store(tmp_path / "store")
+    for name in ROWS:
+        found[name], state, expected[name] = hold_in_memory(name)
         asked.append(f"{name}={store.write(state, about()).manifest.id}")
-    child = processes.python("tests.support.go_on", tmp_path / "store", str(STEPS), *asked)
-    assert child.wait(seconds=90) == 0, child.output
+    found[PLATEAU], run, expected[PLATEAU] = hold_callbacks(tmp_path / "store")
+    child = processes.python("tests.support.exact.go_on", tmp_path / "store", run, *asked)
+    gone_on = found_by(child)
+    for name in found:
+        found[name]["new process"] = gone_on[name] == expected[name]
+    assert found == {**dict.fromkeys(ROWS, HOLDS), PLATEAU: {"goes on": True, "new process": True}}
+
+
+def hold_in_memory(name: str) -> tuple[dict[str, bool], Any, Any]:
+    """Return what holds of a row in this process, the state in the middle, and what must come after it."""
+    from keepbest.snapshots.snapshot import roll_back
+    from tests.support.exact.rows import bits
+    from tests.support.exact.training import Trained
+
+    trained = Trained(name)
+    state, expected = trained.train_straight()
+    before = bits(state.values)
+    assert trained.bits() != before
+    assert len(set(expected["losses"])) > 1
+    roll_back(trained.variables, state)
+    holds = {"rolled back": trained.bits() == before}
+    holds["goes on"] = trained.train_on() == expected
+    roll_back(trained.variables, state)
+    return holds | {"isolated": bits(state.values) == before == trained.bits()}, state, expected
+
+
+def hold_callbacks(folder: Path) -> tuple[dict[str, bool], str, Any]:
+    """Return whether a script with callbacks goes on exactly, its run that is half way, and what must come after."""
+    from tests.support.exact.plateau import HALF, Plateau
+
+    straight, half = Plateau(folder), Plateau(folder)
+    expected = straight.train(0, 2 * HALF)
+    assert len(set(expected["learning_rate"])) > 1
+    assert straight.counted["ReduceLROnPlateau"].keys() & {"wait", "cooldown_counter"}  # else nothing could be lost
+    straight.keep.roll_back(checkpoint=straight.checkpoint)
+    half.train(0, HALF)
+    return {"goes on": straight.train(HALF, 2 * HALF) == expected}, half.keep.run.id, expected
+
+
+def found_by(child: Process) -> dict[str, Any]:
+    assert child.wait(seconds=200) == 0, child.output
     (line,) = [line for line in child.output.splitlines() if line.startswith("FOUND ")]
-    assert json.loads(line.removeprefix("FOUND ")) == expected
+    return dict(json.loads(line.removeprefix("FOUND ")))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_roll_back_goes_on_to_the_last_bit(name: str) -> None:
-    from tests.support.networks import bits, train
+def test_the_page_names_every_row() -> None:
+    from tests.support.exact.plateau import PLATEAU
+    from tests.support.exact.rows import ROWS
 
-    model, state, expected = straight(name)
-    variables = Variables(model)
-    roll_back(variables, state)
-    assert [loss.hex() for loss in train(model, STEPS, STEPS)] == expected["losses"]
-    assert blake3(b"".join(bits(variables.read()))).hexdigest() == expected["digest"]
+    page = (ROOT / "docs/SNAPSHOTS.md").read_text()
+    matrix = page.partition("## What goes on to the last bit")[2].partition("\n## ")[0]
+    assert [name for name in (*ROWS, PLATEAU) if f"| {name} |" not in matrix] == []

@@ -177,6 +177,28 @@ def test_a_restart_keeps_the_best(script: Script, tmp_path: Path) -> None:
     assert choose(Store(tmp_path), first.run.id).value == 0.9
 
 
+def test_a_restart_that_knows_nothing_leaves_the_best_where_it_is(script: Script, tmp_path: Path) -> None:
+    """The same run begun anew, without `resume`: its own first look is the best that it knows of."""
+    first = keep_best(tmp_path, mode="max")
+    script.fit(first, [0.5, 0.9, 0.6])
+    again = keep_best(tmp_path, mode="max", run=first.run.id)
+    Script().fit(again, [0.45])
+    assert again.best == 0.45
+    assert choose(Store(tmp_path), first.run.id).value == 0.9
+
+
+def test_a_second_process_on_the_same_run_leaves_the_best_where_it_is(script: Script, tmp_path: Path) -> None:
+    """Both go on from 0.5; what the stale one finds is worse than what the other one found meanwhile."""
+    first = keep_best(tmp_path, patience=9, mode="max")
+    script.fit(first, [0.5])
+    stale, other = (keep_best(tmp_path, patience=9, mode="max", run=first.run.id, resume=True) for _ in range(2))
+    scripts = Script(), Script()
+    scripts[0].fit(stale, [0.4])
+    scripts[1].fit(other, [0.9, 0.6])
+    scripts[0].fit(stale, [0.7, 0.8, 0.6])
+    assert (stale.best, choose(Store(tmp_path), first.run.id).value) == (0.8, 0.9)
+
+
 def test_a_full_disk_ends_no_training(script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pytest
 
 from keepbest import Session
 from keepbest.checkpoint import Store
+from keepbest.contract.batches import CheckpointDurable, LookTaken
 from keepbest.errors import (
     CheckpointDamaged,
     CheckpointError,
@@ -24,13 +24,15 @@ from keepbest.errors import (
     NotFound,
 )
 from keepbest.session import import_saver
+from keepbest.status import CommandKind
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.keepbest.cli.conftest import home, keepbest
-from tests.support.processes import ROOT, Processes
+from tests.support.callbacks import answers, command, heard_run
 from tests.support.states import RUN, equal, files_of, flip
 
 __all__ = ["home", "keepbest"]
 
+pytestmark = pytest.mark.usefixtures("closed_writers")
 KINDS = pytest.mark.parametrize("resource", [False, True], ids=["reference", "resource"])
 ROWS, COLUMNS = 40, 3
 
@@ -273,6 +275,48 @@ def test_what_is_not_initialised_by_one_assignment_is_told() -> None:
             Session(sess, mode="min")
 
 
+# A run of keepbest.init
+
+
+def test_a_tracked_session_is_a_loop(tmp_path: Path) -> None:
+    run, reporter, commands = heard_run()
+    back = command(CommandKind.ROLL_BACK, to="best")
+    slower = command(CommandKind.ROLL_BACK, to="best", learning_rate="0.1x")
+    with net() as made:
+        session = Session(made.sess, run=run, store=tmp_path)
+        trained, asked = [], {6: [back, slower], 7: [command(CommandKind.STOP)]}
+        for step in session:
+            trained.append(step)
+            made.go_on(1)
+            if step in (3, 6):
+                session.look(step, 0.1 * step)
+            commands.extend(asked.pop(step, []))
+            assert made.sess.run(made.graph.get_collection("global_step")[0]) == step
+        assert trained == [1, 2, 3, 4, 5, 6, 4, 5, 6, 7]
+        assert answers(reporter, back) == ["acknowledged", "done"]
+        assert answers(reporter, slower) == ["acknowledged", "refused"]
+        assert (run.decision.reason if run.decision else None) == "user"
+        assert session.checkpoint(7).step == 7
+        expected = made.go_on(3)
+    assert [look.step for look in reporter.of(LookTaken)] == [3, 6, 6]
+    assert [one.step for one in reporter.of(CheckpointDurable)] == [3, 7]
+    assert run.best is not None
+    assert run.best.checkpoint is not None
+    with net(init=False) as made:  # a new process would do the same
+        again, _, _ = heard_run()
+        again.id = run.id
+        assert Session(made.sess, run=again, store=tmp_path).step == 7
+        assert made.go_on(3) == expected
+
+
+def test_a_state_knows_its_size(tmp_path: Path) -> None:
+    """NumPy's types say `itemsize` where TensorFlow's say `size`."""
+    with net() as made:
+        session = Session(made.sess, mode="min", store=tmp_path)
+        session.keep(4, 0.5)
+        assert session.roll_back().size_bytes == sum(value.nbytes for value in made.values())
+
+
 # Old files
 
 
@@ -340,15 +384,3 @@ def test_what_cannot_be_taken_over_is_refused(
     with pytest.raises(kind):
         import_saver(prefix, tmp_path / "store", **options)
     assert not list((tmp_path / "store").glob("runs/*/*"))
-
-
-def test_the_example(processes: Processes) -> None:
-    done = processes.start(sys.executable, ROOT / "examples" / "tf1_session.py")
-    assert done.wait(seconds=90) == 0, done.output
-    kept = re.search(r"rolled back to step \d+, kept (\S+), now (\S+)", done.output)
-    restored = re.search(r"restored step \d+ into another session: (\S+)", done.output)
-    assert kept, done.output
-    assert restored, done.output
-    assert kept[1] == kept[2] == restored[1]
-    assert re.search(r"each took \d+\.\d ms to memory, \d+\.\d ms with tf\.train\.Saver", done.output)
-    assert "operations added to the graph: 0" in done.output

@@ -16,6 +16,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert found.url == "http://127.0.0.1:7766"
     assert found.token is None
     assert (found.dir, found.store) == (tmp_path, tmp_path / "store")
+    assert found.snapshot_memory == "25%"
     assert (found.project, found.mode, found.run_id, found.data) == ("default", "online", None, None)
 
 
@@ -86,3 +87,22 @@ def test_empty_variables_count_as_unset(tmp_path: Path) -> None:
     given = {setting.name: "" for setting in settings.SETTINGS}
     found = settings.load(given, folder=tmp_path)
     assert (found.url, found.mode) == (settings.DEFAULT_URL, "online")
+
+
+def test_a_worker_hands_its_token_to_its_command_for_its_own_tracker(tmp_path: Path) -> None:
+    handed = tmp_path / "handed.json"
+    handed.write_text('{"url": "http://team.example", "token": "kb_worker"}')
+    (tmp_path / "admin-token").write_text("kb_admin\n")
+    given = {"KEEPBEST_DIR": str(tmp_path), "KEEPBEST_ASSIGNMENT": str(handed), "KEEPBEST_URL": "http://team.example"}
+    assert settings.load(given).token == "kb_worker"
+    assert settings.load({**given, "KEEPBEST_TOKEN": "kb_own"}).token == "kb_own"
+    assert settings.load({**given, "KEEPBEST_URL": "http://evil.example"}).token is None
+    handed.write_text("{")
+    assert settings.load(given).token is None
+
+
+def test_resume_and_tags_come_from_the_environment(tmp_path: Path) -> None:
+    found = settings.load({"KEEPBEST_DIR": str(tmp_path), "KEEPBEST_RESUME": "must", "KEEPBEST_TAGS": "a, b c,,"})
+    assert (found.resume, found.tags) == ("must", ("a", "b c"))
+    with pytest.raises(InvalidInput, match="KEEPBEST_RESUME"):
+        settings.load({"KEEPBEST_DIR": str(tmp_path), "KEEPBEST_RESUME": "maybe"})

@@ -99,7 +99,8 @@ class TinyTracker:
         return 200, {"accepted": True, "last_number": len(taken), "commands": self.commands}
 
     def submit(self, body: bytes) -> tuple[int, Any]:
-        asked, run = json.loads(body), new_id()
+        asked = json.loads(body)
+        run = asked.pop("id") or new_id()
         stopper = asked["stopper"] or parse("patience(checks=10)")
         filled = {"name": "run", "validate_every": 100, **{k: v for k, v in asked.items() if v is not None}}
         self.specs[run] = {"retention": {}, **filled, "stopper": stopper}

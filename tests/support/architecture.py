@@ -14,14 +14,13 @@ Sources = Mapping[str, str]  # dotted module name -> source text
 FLOORS: dict[str, list[set[str]]] = {
     "keepbest": [
         {"errors", "status"},
-        {"contract", "settings"},
-        {"bundle", "selection", "state", "stopping", "training"},
-        {"checkpoint", "client", "follow", "snapshot", "transport"},
-        {"reporting"},
+        {"contract", "memory", "settings"},
+        {"bundle", "selection", "snapshots", "statistics", "stopping", "training"},
+        {"checkpoint", "client", "follow", "panels", "transport"},
+        {"report", "reporting"},
         {"runs"},
-        {"panels"},
-        {"looker"},
-        {"keras", "session"},
+        {"looking"},
+        {"callbacks", "keras", "loop", "session"},
         {"cli"},
     ],
     "tracker": [
@@ -29,7 +28,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"models"},
         {"db"},
         {"store"},
-        {"collecting", "events"},
+        {"collecting", "events", "forking"},
         {"jobs"},
         {"api", "scheduler"},
         {"app"},
@@ -38,8 +37,9 @@ FLOORS: dict[str, list[set[str]]] = {
     "worker": [
         {"settings", "data", "folder"},
         {"recipes", "bundle"},
-        {"trainer", "executors", "supervisor"},
-        {"agent", "verify"},
+        {"trainer", "executors", "launcher", "supervisor"},
+        {"rebuilt"},
+        {"agent", "inspect", "probe", "verify"},
     ],
     "migrations": [{"env", "versions"}],
 }

@@ -16,21 +16,34 @@ from keepbest.contract.commands import Command
 from keepbest.runs.judge import Judge
 from keepbest.runs.run import Run
 from keepbest.status import CommandKind, CommandState
+from keepbest.stopping import parse
 
 STEPS = 5
 
 
 class Reporter:
-    """Keeps what a run says."""
+    """Keeps what a run says; a tracker answers what it is told to, where there is one."""
 
     def __init__(self) -> None:
+        self.is_offline = True
+        self.problem: str | None = None
         self.items: list[Any] = []
+        self.watched: list[Any] = []
         self.receipt: BatchReceipt | None = None
 
     def put(self, item: Any) -> None:
         self.items.append(item)
 
     def nudge(self) -> None:
+        pass
+
+    def watch(self, ask: Any) -> None:
+        self.watched.append(ask)
+
+    def drain(self, seconds: float) -> bool:
+        return True
+
+    def close(self) -> None:
         pass
 
     def of(self, kind: type[Any]) -> list[Any]:
@@ -47,6 +60,11 @@ class Script:
         self.model.compile("adam", "mse")
         self.model.optimizer.build(self.model.trainable_variables)
         self.weight, self.iteration = self.model.variables[0], self.model.optimizer.variables[0]
+        self.rate = self.model.optimizer.learning_rate
+
+    @property
+    def bits(self) -> list[bytes]:
+        return [variable.numpy().tobytes() for variable in (*self.model.variables, *self.model.optimizer.variables)]
 
     def fit(self, callback: Any, looks: Iterable[float | Mapping[str, float] | None], *, send: Any = None) -> int:
         """Run one epoch a look, each of STEPS steps; None is an epoch without validation. Return how many steps ran."""
@@ -86,9 +104,9 @@ def keep_best(folder: Path | bool = False, **arguments: Any) -> Any:
     return KeepBest(**{"mode": "min", "store": folder, **arguments})
 
 
-def heard_run(mode: Any = "min", checks: int = 99) -> tuple[Run, Reporter, deque[Command]]:
+def heard_run(mode: Any = "min", checks: int = 99, stop: str | None = None) -> tuple[Run, Reporter, deque[Command]]:
     reporter, commands = Reporter(), deque[Command]()
-    judge = Judge({"name": "patience", "params": {"checks": checks}}, mode)
+    judge = Judge(parse(stop or f"patience({checks})"), mode)
     return Run(new_id(), judge, monitor="val_loss", reporter=reporter, commands=commands), reporter, commands  # type: ignore[arg-type]
 
 

@@ -91,7 +91,9 @@ class FakeWorker:
         """Take the next run and begin its first segment."""
         self.taken = self.client.claim(Claim(worker=self.id))
         assert self.taken is not None, "there was nothing to claim"
-        self.say(segments=[{"number": 0, "reason": "start", "start_step": 0, "at": now()}])
+        begun = {"number": self.taken.next_segment, "parent": self.taken.parent_segment, "at": now()}
+        step = self.taken.resume.step if self.taken.resume else 0
+        self.say(segments=[{**begun, "reason": "resume" if step else "start", "start_step": step}])
         return self
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -38,21 +37,6 @@ def embedding(optimizer: Any = None, **compile_options: Any) -> Any:
         keras.layers.Dense(CLASSES),
     ]
     return _compiled(layers, optimizer or keras.optimizers.SGD(0.1), compile_options)
-
-
-def mixed(**compile_options: Any) -> Any:
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        return dense(**compile_options)
-    finally:
-        keras.config.set_dtype_policy("float32")
-
-
-def averaged(**compile_options: Any) -> Any:
-    return dense(keras.optimizers.Adam(0.01, use_ema=True, ema_overwrite_frequency=3), **compile_options)
-
-
-ROWS: dict[str, Callable[..., Any]] = {"dense": dense, "embedding": embedding, "mixed": mixed, "averaged": averaged}
 
 
 def batch_at(step: int) -> tuple[Any, Any]:

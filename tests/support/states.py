@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from keepbest.checkpoint import About
-from keepbest.state import Position, State, VariableSpec
+from keepbest.snapshots.state import Position, State, VariableSpec
 
 RUN = "r" * 12
 OTHER_RUN = "s" * 12

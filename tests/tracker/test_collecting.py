@@ -14,7 +14,7 @@ from tests.support.store import NOW, add_checkpoint, begin, claim, release, subm
 from tracker import collecting, db, jobs
 from tracker.db import Engine
 from tracker.settings import Settings
-from tracker.store import checkpoints, retention, runs
+from tracker.store import checkpoints, deletions, retention, runs
 
 VALUES = {100: 0.5, 200: 0.9, 300: 0.7}
 
@@ -114,10 +114,10 @@ def test_a_deleted_runs_checkpoints_go_through_the_trash(
     run, ids = ended
     collecting.pin(settings, engine, ids[100], True, NOW)
     with pytest.raises(Conflict, match="is pinned"), db.write(engine) as conn:
-        runs.delete_run(conn, runs.get_run(conn, run), user="ada", now=NOW)
+        deletions.delete_run(conn, runs.get_run(conn, run), user="ada", now=NOW)
     collecting.pin(settings, engine, ids[100], False, NOW)
     with db.write(engine) as conn:
-        runs.delete_run(conn, runs.get_run(conn, run), user="ada", now=NOW)
+        deletions.delete_run(conn, runs.get_run(conn, run), user="ada", now=NOW)
     assert len(collecting.collect_garbage(settings, engine, NOW).trashed) == 3
     assert here(store, run) == []
     done = collecting.collect_garbage(settings, engine, NOW + timedelta(hours=24))

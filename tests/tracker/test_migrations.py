@@ -146,13 +146,14 @@ def test_a_new_column_becomes_a_new_revision(installed: Path, tmp_path: Path) ->
     home = tmp_path / "home"
     home.mkdir()
     run(installed, home, "upgrade")
-    models = installed / "tracker" / "models.py"
+    models = installed / "tracker" / "models" / "runs.py"
     column = '    __tablename__ = "writers"\n    mood: Mapped[dict[str, Any] | None]\n'
     models.write_text(models.read_text().replace('    __tablename__ = "writers"\n', column))
     run(installed, home, "revision", "Writers have moods")
-    written = (installed / "migrations" / "versions" / "0002_writers_have_moods.py").read_text()
+    number = f"{int(db.REVISION) + 1:04}"
+    written = (installed / "migrations" / "versions" / f"{number}_writers_have_moods.py").read_text()
     assert 'sa.Column("mood"' in written.replace("'", '"')
     assert "import tracker" not in written
     db_file = installed / "tracker" / "db.py"
-    db_file.write_text(db_file.read_text().replace('REVISION = "0001"', 'REVISION = "0002"'))
-    assert run(installed, home, "upgrade") == "The database has schema 0002.\n"
+    db_file.write_text(db_file.read_text().replace(f'REVISION = "{db.REVISION}"', f'REVISION = "{number}"'))
+    assert run(installed, home, "upgrade") == f"The database has schema {number}.\n"

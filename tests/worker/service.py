@@ -107,6 +107,15 @@ class Service:
         assert found is not None
         return found
 
+    def wait_for_segment(self, run: str, number: int) -> None:
+        """Wait until the run trains in this segment or a later one."""
+
+        def look() -> bool:
+            time.sleep(POLL_SECONDS)
+            return (self.client.run(run).segment or 0) >= number
+
+        wait_until(look, seconds=90, what=f"segment {number}")
+
     def logs(self, run: str) -> str:
         return "".join(piece.text for piece in self.client.logs(run, limit=1000).pieces)
 
@@ -121,6 +130,15 @@ class Service:
             pk = users.find_user_pk(conn, name)
             assert pk is not None
             return users.make_credential(conn, pk, "token", "test", role, now=now, lasts=None)[1]
+
+
+def trainer_of(worker: Process) -> int | None:
+    """Return the process id of the worker's trainer."""
+    for children in Path(f"/proc/{worker.pid}/task").glob("*/children"):
+        for pid in children.read_text().split():
+            if "worker.trainer" in Path(f"/proc/{pid}/cmdline").read_text():
+                return int(pid)
+    return None
 
 
 @pytest.fixture

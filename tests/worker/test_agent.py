@@ -14,9 +14,9 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.commands import CancelRequest
 from keepbest.contract.runs import Run
 from keepbest.status import RunState, StopReason
-from tests.support.processes import Process, wait_until
+from tests.support.processes import wait_until
 from tests.worker.needs import need_tensorflow
-from tests.worker.service import LEASE_SECONDS, POLL_SECONDS, Service
+from tests.worker.service import LEASE_SECONDS, POLL_SECONDS, Service, trainer_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -26,15 +26,6 @@ CNN: dict[str, Any] = {"source": {"kind": "recipe", "name": "hvass-cnn"}, "data"
 @pytest.fixture(autouse=True)
 def tensorflow() -> None:
     need_tensorflow()
-
-
-def trainer_of(worker: Process) -> int | None:
-    """Return the process id of the worker's trainer."""
-    for children in Path(f"/proc/{worker.pid}/task").glob("*/children"):
-        for pid in children.read_text().split():
-            if "worker.trainer" in Path(f"/proc/{pid}/cmdline").read_text():
-                return int(pid)
-    return None
 
 
 def is_alive(pid: int) -> bool:

@@ -45,7 +45,7 @@ def test_the_tutorial_s_numbers() -> None:
 def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:
     with pytest.raises(InvalidInput) as caught:
         recipes.get_recipe("hvas-cnn")
-    assert caught.value.hint == "This worker has hvass-cnn."
+    assert caught.value.hint == f"This worker has {', '.join(sorted(recipes.RECIPES))}."
 
 
 def build_model(

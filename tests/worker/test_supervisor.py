@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import wait_until
-from worker.supervisor import Child, explain_exit
+from worker.supervisor import Child, end_orphans, explain_exit, mark
 
 Start = Callable[..., Child]
 
@@ -25,7 +25,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             [sys.executable, "-c", program],
             folder=tmp_path,
             output=tmp_path / "output.log",
-            environ={"PATH": os.defpath, "PYTHONUNBUFFERED": "1"},
+            environ={"PATH": os.defpath, "PYTHONUNBUFFERED": "1", **mark(tmp_path)},
             secret=secret,
         )
         children.append(child)
@@ -73,6 +73,20 @@ def test_killing_takes_grandchildren_along(start: Start, tmp_path: Path) -> None
     pid = int(wait_until(lambda: (tmp_path / "output.log").read_text().strip(), what="the grandchild's id"))
     child.kill()
     assert child.poll() == -signal.SIGKILL
+    wait_until(lambda: not is_alive(pid), what="the grandchild's end")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the trainer itself takes its group along")
+def test_what_a_trainer_that_was_killed_alone_had_started_is_found(start: Start, tmp_path: Path) -> None:
+    """The agent was killed, the kernel took the trainer along at once, and a `sleep` of the user's code stayed."""
+    program = "import subprocess, time; p = subprocess.Popen(['sleep', '60']); print(p.pid); time.sleep(60)"
+    child = start(program)
+    pid = int(wait_until(lambda: (tmp_path / "output.log").read_text().strip(), what="the grandchild's id"))
+    os.kill(child.pid, signal.SIGKILL)
+    assert child.wait(20) == -signal.SIGKILL
+    assert is_alive(pid)
+    assert end_orphans(tmp_path / "another") == 0
+    assert end_orphans(tmp_path) == 1
     wait_until(lambda: not is_alive(pid), what="the grandchild's end")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,12 +13,14 @@ from typing import Any
 
 import pytest
 
-from keepbest.contract.commands import CheckpointRequest, RollBackRequest, StopRequest
+from keepbest.contract.commands import CheckpointRequest, CommandRequest, RollBackRequest, StopRequest
+from keepbest.contract.overrides import ForkRequest, ResumeRequest
+from keepbest.contract.runs import Run
 from keepbest.status import RunState, StopReason
 from tests.support.environment import clean_environment
 from tests.support.processes import ROOT, wait_until
 from tests.worker.needs import need_tensorflow
-from tests.worker.service import POLL_SECONDS, Service
+from tests.worker.service import POLL_SECONDS, Service, trainer_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -51,10 +55,57 @@ def test_it_stops_between_two_looks_comes_back_to_its_best_and_measures_the_test
     assert (run.test.step, run.test.n, run.test.checkpoint) == (run.best_step, 300, run.best_checkpoint)
     assert run.test.values["accuracy"] > 0.8
     assert (run.resume, run.resume_note) == ("exact", None)
+    check_panels(service, run)
     receipt = measure_anew(service, run.id, str(run.best_checkpoint), tmp_path / "answer")["receipt"]
     assert receipt["recorded"] == receipt["restored"] == run.best_value
     assert (receipt["n"], receipt["step"], receipt["equal"]) == (300, run.best_step, True)
     assert measure_anew(service, run.id, "no-such-one", tmp_path / "answer")["error"]["code"] == "not_found"
+    fork_it(service, run)
+    resume_it(service, run)
+
+
+def check_panels(service: Service, run: Run) -> None:
+    """Before training, at the best and at the end the model was painted; the matrix says what the look said."""
+    made = {series.name: [place.step for place in series.places] for series in service.client.panels(run.id).panels}
+    assert {"confusion", "misclassified", "outputs", "variables", "weights/hvass_cnn/layer_conv1/kernel"} <= set(made)
+    assert made["graph"] == [0]
+    assert {0, run.best_step, run.step} <= set(made["confusion"])
+    confusion: Any = service.client.panel(run.id, "confusion", step=run.best_step).data
+    right = sum(confusion.counts[place][place] for place in range(10))
+    assert right == round(300 * float(run.best_value or 0))
+
+
+def fork_it(service: Service, run: Run) -> None:
+    """A fork begins at the best, has it as its own, and trains on with another learning rate."""
+    assert run.best_step is not None
+    asked = ForkRequest(learning_rate="0.1x", max_steps=run.best_step + 100)
+    found = service.wait_for(service.client.fork(run.id, asked).id)
+    assert (found.state, found.stop_reason, found.step) == (RunState.FINISHED, StopReason.MAX_STEPS, asked.max_steps)
+    (begun,) = service.client.segments(found.id).segments
+    assert (begun.reason, begun.parent, begun.start_step) == ("fork", None, run.best_step)
+    assert begun.overrides == asked.overrides
+    assert found.best_value is not None
+    assert run.best_value is not None
+    assert found.best_value >= run.best_value
+    assert found.test is not None
+    assert found.test.checkpoint == found.best_checkpoint
+
+
+def resume_it(service: Service, run: Run) -> None:
+    """It had stopped by patience: it begins to wait anew, and has its end and its test measured once more."""
+    assert run.step is not None
+    limit = run.step + 40
+    assert service.client.resume(run.id, ResumeRequest(max_steps=limit)).test is None
+    found = service.wait_for(run.id)
+    assert (found.state, found.step, found.attempt, found.steps_at_most) == (RunState.FINISHED, limit, 2, limit)
+    assert [part.reason for part in service.client.segments(run.id).segments] == ["start", "resume"]
+    assert found.test is not None
+    assert (found.best_value or 0) >= (run.best_value or 1)
+
+
+def ask(service: Service, run: str, *requests: CommandRequest) -> None:
+    for request in requests:
+        wait_for_done(service, run, service.client.command(run, request).id)
 
 
 def wait_for_done(service: Service, run: str, command: str) -> None:
@@ -67,18 +118,34 @@ def wait_for_done(service: Service, run: str, command: str) -> None:
     wait_until(look, seconds=60, what=f"command {command} to be done")
 
 
+def rate_of(service: Service, checkpoint: str) -> float:
+    variables = service.client.variables(checkpoint).variables
+    mean = next(one for one in variables if one.path.endswith("learning_rate")).mean
+    assert mean is not None
+    return mean
+
+
 def test_commands_are_obeyed_while_it_trains(service: Service) -> None:
-    service.start_worker()
+    """The trainer is killed as soon as a changed roll back is done: the next attempt goes on with the change."""
+    worker = service.start_worker()
     endless = {"max_steps": 100_000, "stopper": {"name": "patience", "params": {"checks": 1000}}}
     run = service.submit(**CNN, **endless, retention={"best": 100})
     service.wait_for_best(run, 200)
-    for request in (CheckpointRequest(), RollBackRequest(to="best"), RollBackRequest(step=100), StopRequest()):
-        wait_for_done(service, run, service.client.command(run, request).id)
+    back = RollBackRequest(step=100, learning_rate="0.1x", max_steps=90_000)
+    ask(service, run, CheckpointRequest(), RollBackRequest(to="best"), back)
+    os.kill(trainer_of(worker) or 0, signal.SIGKILL)
+    service.wait_for_segment(run, 3)
+    ask(service, run, CheckpointRequest(), StopRequest())
     found = service.wait_for(run)
-    assert (found.state, found.stop_reason) == (RunState.FINISHED, StopReason.USER)
+    assert (found.state, found.stop_reason, found.max_steps) == (RunState.FINISHED, StopReason.USER, 90_000)
     segments = service.client.segments(run).segments
-    assert [(part.parent, part.reason) for part in segments] == [(None, "start"), (0, "roll_back"), (0, "roll_back")]
+    assert [part.reason for part in segments] == ["start", "roll_back", "roll_back", "resume"]
+    assert [part.parent for part in segments[:3]] == [None, 0, 0]
     assert segments[2].start_step == 100 < segments[1].start_step
-    assert "manual" in {checkpoint.kind for checkpoint in service.client.checkpoints(run).checkpoints}
+    assert segments[3].start_step >= 100
+    assert segments[2].overrides == back.overrides
+    manual = [one for one in service.client.checkpoints(run).checkpoints if one.kind == "manual"]
+    before, after = (rate_of(service, one.id) for one in sorted(manual, key=lambda one: one.segment))
+    assert after == pytest.approx(before / 10)
     assert found.test is not None
     assert found.test.step == found.best_step

@@ -136,6 +136,7 @@ def _show_run(run: Run, record: Record) -> ReplayedRun:
         name=run.name,
         looks=len(record.measured),
         end_step=record.end,
+        own_stop=record.own_stop,
         best_step=best.step if best else None,
         best_value=best.value if best else None,
     )

@@ -15,7 +15,7 @@ from keepbest.stopping.registry import nearest
 from tracker.api.access import principal
 from tracker.api.envelope import now, speaks
 from tracker.db import Connection
-from tracker.store import commands, run_pages, runs, segments, submissions
+from tracker.store import commands, deletions, run_pages, runs, segments, submissions
 
 blueprint = Blueprint("runs", __name__)
 
@@ -47,10 +47,7 @@ def list_runs(conn: Connection, query: RunQuery) -> RunPage:
 @speaks(Run, body=RunRequest, status=201)
 def submit_run(conn: Connection, body: RunRequest) -> Run:
     """Queue a run. Sent again under the same `Idempotency-Key`, it is the same run."""
-    key = request.headers.get(IDEMPOTENCY_HEADER) or None
-    if key is not None and (len(key) > MAX_KEY or not key.isprintable()):
-        raise InvalidInput(f"{IDEMPOTENCY_HEADER} is at most {MAX_KEY} printable characters.", field=IDEMPOTENCY_HEADER)
-    return runs.show_run(submissions.submit(conn, body, user=principal().user, key=key, now=now()))
+    return runs.show_run(submissions.submit(conn, body, user=principal().user, key=read_key(), now=now()))
 
 
 @blueprint.get("/runs/<run>")
@@ -71,8 +68,8 @@ def change_run(conn: Connection, run: str, body: RunPatch) -> Run:
 @blueprint.delete("/runs/<run>")
 @speaks(None, status=204)
 def delete_run(conn: Connection, run: str) -> None:
-    """Take a run out of every list; refused while a worker holds it."""
-    runs.delete_run(conn, runs.get_run(conn, run, lock=True), user=principal().user, now=now())
+    """Take a run out of every list; refused while a worker holds it. It can be brought back for a day."""
+    deletions.delete_run(conn, runs.get_run(conn, run, lock=True), user=principal().user, now=now())
 
 
 @blueprint.post("/runs/<run>/cancel")
@@ -88,6 +85,14 @@ def cancel_run(conn: Connection, run: str) -> Run:
 def list_segments(conn: Connection, run: str) -> SegmentList:
     """List the stretches of a run between its jumps."""
     return SegmentList(segments=segments.list_segments(conn, runs.get_run(conn, run).pk))
+
+
+def read_key() -> str | None:
+    """Return the request's idempotency key; raises InvalidInput for one that is not printable or too long."""
+    key = request.headers.get(IDEMPOTENCY_HEADER) or None
+    if key is not None and (len(key) > MAX_KEY or not key.isprintable()):
+        raise InvalidInput(f"{IDEMPOTENCY_HEADER} is at most {MAX_KEY} printable characters.", field=IDEMPOTENCY_HEADER)
+    return key
 
 
 def _read_states(text: str | None) -> list[RunState]:

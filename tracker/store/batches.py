@@ -16,12 +16,25 @@ from typing import Any
 from sqlalchemy import JSON, Connection, Select, and_, bindparam, exists, select
 
 from keepbest.contract.base import Id
-from keepbest.contract.batches import Batch, BatchReceipt
+from keepbest.contract.batches import Batch, BatchReceipt, SegmentOpened
 from keepbest.errors import BatchGap
-from keepbest.status import CommandState
+from keepbest.status import CommandState, RunState
 from tracker import db
 from tracker.models import Command, Project, Run, Writer
-from tracker.store import checkpoints, commands, leases, logs, looks, metrics, newest, runs, segments
+from tracker.store import (
+    checkpoints,
+    commands,
+    departures,
+    leases,
+    logs,
+    looks,
+    metrics,
+    newest,
+    panels,
+    runs,
+    segments,
+    starts,
+)
 from tracker.store.leases import Standing
 from tracker.store.metrics import Column
 from tracker.store.runs import RunRow
@@ -56,7 +69,8 @@ def take(conn: Connection, reference: str, token: str, came: Delivery, now: date
     is_new = came.number == last + 1
     changed = _take_new(conn, standing, came, now) if is_new else {}
     obeys = run.has_commands or bool(came.records and came.records.commands)
-    return _receipt(conn, standing, changed, BatchReceipt(accepted=is_new, last_number=max(last, came.number)), obeys)
+    receipt = BatchReceipt(accepted=is_new, last_number=max(last, came.number))
+    return _answer(conn, standing, changed, receipt, obeys, moves=_moves_departure(came.records))
 
 
 def _take_new(conn: Connection, standing: Standing, came: Delivery, now: datetime) -> dict[str, Any]:
@@ -72,14 +86,18 @@ def _take_all(conn: Connection, standing: Standing, came: Delivery, now: datetim
     metrics.add_columns(conn, run.pk, came.columns, newest=True)
     if records is not None:
         for opened in records.segments:
-            segments.open_segment(conn, run, opened, standing)
+            _open_segment(conn, run, opened, standing)
             run = runs.get_by_pk(conn, run.pk)
+        if run.state == RunState.LEASED and run.source_kind == "command":  # it may never open a segment
+            run = runs.move_run(conn, run, RunState.RUNNING, now=now)
         looks.add_looks(conn, run.pk, records.looks)
         checkpoints.add_checkpoints(conn, run.pk, records.checkpoints)
+        starts.settle(conn, run, standing.attempt, records.checkpoints)
         checkpoints.drop_checkpoints(conn, run.pk, records.dropped)
         for update in records.commands:
             commands.update_command(conn, run, update, now)
         logs.add_pieces(conn, run.pk, standing.attempt, records.logs)
+        panels.add_panels(conn, run.pk, records.panels)
     return newest.update_run(conn, run, came.columns, records, now)
 
 
@@ -88,7 +106,7 @@ def _take_history(conn: Connection, standing: Standing, came: Delivery) -> None:
     run, records = standing.run, came.records
     if records is not None:
         for opened in records.segments:
-            segments.open_segment(conn, run, opened, standing)
+            _open_segment(conn, run, opened, standing)
     own = segments.opened_by(conn, run.pk, standing.attempt)
     end = standing.ended_at
     if end is None:
@@ -100,8 +118,15 @@ def _take_history(conn: Connection, standing: Standing, came: Delivery) -> None:
         written = [point for point in records.checkpoints if point.segment in own and point.at <= end]
         looks.add_looks(conn, run.pk, measured)
         checkpoints.add_checkpoints(conn, run.pk, written)
+        starts.settle(conn, run, standing.attempt, written)
         checkpoints.drop_checkpoints(conn, run.pk, records.dropped)
         logs.add_pieces(conn, run.pk, standing.attempt, records.logs)
+        panels.add_panels(conn, run.pk, [panel for panel in records.panels if panel.segment in own and panel.at <= end])
+
+
+def _open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing: Standing) -> None:
+    if segments.open_segment(conn, run, opened, standing):
+        starts.note_segment(conn, run.pk, opened)
 
 
 def _until(column: Column, end: datetime) -> Column:
@@ -124,14 +149,20 @@ def _count_up(conn: Connection, run_pk: int, came: Delivery, now: datetime) -> N
     conn.execute(_counting(conn.dialect.name), row)
 
 
-def _receipt(
-    conn: Connection, standing: Standing, changed: dict[str, Any], receipt: BatchReceipt, obeys: bool
+def _moves_departure(records: Batch | None) -> bool:
+    """Whether another checkpoint may be the one to go on from now."""
+    return records is not None and bool(records.checkpoints or records.dropped or records.segments)
+
+
+def _answer(
+    conn: Connection, standing: Standing, changed: dict[str, Any], receipt: BatchReceipt, obeys: bool, *, moves: bool
 ) -> BatchReceipt:
     if not standing.is_current:
         return receipt
     best = {name: changed.get(name, getattr(standing.run, name)) for name in _BEST}
     still = commands.open_commands(conn, standing.run.pk) if obeys else []
-    return receipt.model_copy(update={**best, "commands": still})
+    resume = departures.find_resume(conn, runs.get_by_pk(conn, standing.run.pk)) if moves else None
+    return receipt.model_copy(update={**best, "commands": still, "resume_checkpoint": resume and resume.id})
 
 
 # Statements of the hot path, built once: building one costs more than running it.

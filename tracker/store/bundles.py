@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from keepbest import bundle
 from keepbest.contract.bundles import MAX_BUNDLE_BYTES, Bundle
-from keepbest.contract.runs import CodeSource
+from keepbest.contract.runs import CodeSource, CommandSource
 from keepbest.errors import InvalidInput, NotFound, TooLarge
 from keepbest.stopping.registry import nearest
 from tracker import models
@@ -46,11 +46,13 @@ def read_bundle(conn: Connection, digest: str) -> bytes:
     return conn.execute(select(models.Bundle.data).where(models.Bundle.digest == digest)).scalar_one()
 
 
-def check_entry(conn: Connection, source: CodeSource) -> None:
-    """Raise InvalidInput unless the bundle is here and holds the file that the entry names."""
+def check_source(conn: Connection, source: CodeSource | CommandSource) -> None:
+    """Raise InvalidInput unless the bundle is here and holds the file that the entry names, where there is one."""
     known = conn.execute(select(models.Bundle.data).where(models.Bundle.digest == source.bundle)).scalar()
     if known is None:
         raise InvalidInput(f"There is no bundle {source.bundle[:12]}…", field="source.bundle", hint=_SEND)
+    if isinstance(source, CommandSource):
+        return
     file = source.entry.rpartition(":")[0]
     files = [path.as_posix() for path in bundle.list_files(known)]
     if file not in files:

@@ -6,17 +6,17 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, false, or_, select, text, true
+from sqlalchemy import ColumnElement, Connection, Row, and_, false, or_, text, true
 
 from keepbest.contract.workers import Assignment, Claim, Lease
 from keepbest.errors import Conflict, InvalidInput
 from keepbest.status import RunState
-from tracker.models import Checkpoint, Run
-from tracker.store import audit, checkpoints, leases, runs, segments, workers
+from tracker.models import Run
+from tracker.store import audit, departures, leases, resumes, runs, segments, starts, workers
 from tracker.store.runs import RunRow
 
-#: Nobody else can take an external run over, so nobody hurries to call its script lost.
-EXTERNAL_PATIENCE = 4
+#: A run that its script keeps offline is heard at a sync: it counts as lost a day after the last one.
+OFFLINE_SECONDS = 86_400.0
 
 
 def claim(conn: Connection, asked: Claim, *, user: str, seconds: float, now: datetime) -> Assignment | None:
@@ -28,7 +28,8 @@ def claim(conn: Connection, asked: Claim, *, user: str, seconds: float, now: dat
         return _claim_for_worker(conn, asked, user, seconds, now)
     if asked.run is None:
         raise InvalidInput("Say which worker asks, or which run its script trains.", field="worker")
-    return _claim_external(conn, asked.run, user, seconds * EXTERNAL_PATIENCE, now)
+    lasts = OFFLINE_SECONDS if asked.is_offline else seconds * leases.EXTERNAL_PATIENCE
+    return _claim_external(conn, asked.run, user, lasts, now, is_offline=asked.is_offline)
 
 
 def _claim_for_worker(conn: Connection, asked: Claim, user: str, seconds: float, now: datetime) -> Assignment | None:
@@ -40,15 +41,35 @@ def _claim_for_worker(conn: Connection, asked: Claim, user: str, seconds: float,
     return _take(conn, fits, worker, user, seconds, now)
 
 
-def _claim_external(conn: Connection, reference: str, user: str, seconds: float, now: datetime) -> Assignment:
+def _claim_external(
+    conn: Connection, reference: str, user: str, seconds: float, now: datetime, *, is_offline: bool
+) -> Assignment:
+    """Lease a script's own run, an ended one too: it goes on.
+
+    A lease for an offline record under which nothing was ever said is given again: whoever asked for it was killed
+    before the answer was written down, and no other machine has that record.
+    """
     run = runs.get_run(conn, reference, lock=True)
     if run.source_kind != "external":
         raise InvalidInput(f"Run {run.id} is trained by a worker, not by a script.", field="run")
+    if RunState(run.state).is_final:
+        resumes.reopen(conn, run, user=user, now=now)
+    elif is_offline and run.state == RunState.LEASED and not segments.opened_by(conn, run.pk, run.attempt):
+        leases.forget(conn, run, now=now)
     taken = _take(conn, Run.pk == run.pk, None, user, seconds, now)
     if taken is None:
-        held = "another script holds it" if RunState(run.state).is_held else "it can be trained no more"
-        raise Conflict(f"Run {run.id} is {run.state}: {held}.", field="run", hint="Start a new run.")
+        raise _held(run, now)
     return taken
+
+
+def _held(run: RunRow, now: datetime) -> Conflict:
+    left = max(1, round((run.lease_expires_at - now).total_seconds())) if run.lease_expires_at else 1
+    heard = f", heard last at {run.heard_at:%H:%M:%S} UTC" if run.heard_at else ""
+    return Conflict(
+        f"Run {run.id} is {run.state}: another script holds it{heard}.",
+        field="run",
+        hint=f"If that script is dead, its lease ends in {left} s: try again then. Else begin a run of its own.",
+    )
 
 
 def _take(
@@ -67,26 +88,18 @@ def _take(
 
 
 def _assign(conn: Connection, run: RunRow, lease: Lease) -> Assignment:
-    resume = find_resume(conn, run)
+    resume = departures.find_resume(conn, run)
+    number = segments.next_number(conn, run.pk)
     return Assignment(
         run=runs.show_run(run),
         lease=lease,
         attempt=run.attempt,
-        next_segment=segments.next_number(conn, run.pk),
-        parent_segment=resume and resume.segment,
+        next_segment=number,
+        # What a fork inherits is of its first segment, which is only opened now.
+        parent_segment=resume.segment if resume and resume.segment < number else None,
         resume=resume,
+        overrides=starts.read(run),
     )
-
-
-def find_resume(conn: Connection, run: RunRow) -> Any:
-    """Return the durable checkpoint that is furthest along the living path."""
-    path = segments.read_path(conn, run.pk)
-    durable = select(Checkpoint.id, Checkpoint.segment, Checkpoint.step).where(
-        Checkpoint.run_pk == run.pk, Checkpoint.state == "durable"
-    )
-    rows = conn.execute(durable.order_by(Checkpoint.step.desc(), Checkpoint.pk.desc()))
-    alive = next((row for row in rows if not path.is_ghost(row.segment, row.step)), None)
-    return None if alive is None else checkpoints.get_checkpoint(conn, alive.id)
 
 
 def _fits(conn: Connection, worker: Row[Any]) -> ColumnElement[bool]:
@@ -96,7 +109,7 @@ def _fits(conn: Connection, worker: Row[Any]) -> ColumnElement[bool]:
         and_(source == recipe["name"], or_(data.is_(None), data.in_(recipe["data"])) if recipe["data"] else true())
         for recipe in worker.recipes
     ]
-    code = false() if worker.recipes_only else Run.source_kind == "code"
+    code = false() if worker.recipes_only else Run.source_kind.in_(("code", "command"))
     return and_(or_(code, and_(Run.source_kind == "recipe", or_(false(), *recipes))), _has_labels(conn, worker.labels))
 
 

@@ -111,19 +111,23 @@ def _check_target(conn: Connection, run: RunRow, asked: RollBackRequest) -> Roll
         raise Conflict(f"Run {run.id} has no best look yet.", field="to", hint="Wait for its first look.")
     if asked.step is not None and asked.step > (run.step or 0):
         raise InvalidInput(f"Run {run.id} is at step {run.step or 0}; step {asked.step} is ahead.", field="step")
+    step = asked.step if asked.step is not None else run.best_step
     if asked.checkpoint is not None:
-        _check_checkpoint(conn, run, asked.checkpoint)
+        step = _find_step(conn, run, asked.checkpoint)
+    if asked.max_steps is not None and step is not None and asked.max_steps <= step:
+        raise InvalidInput(f"It goes on from step {step}; max_steps must be more.", field="max_steps")
     return asked
 
 
-def _check_checkpoint(conn: Connection, run: RunRow, checkpoint: str) -> None:
+def _find_step(conn: Connection, run: RunRow, checkpoint: str) -> int:
+    """Return the step of a checkpoint of this run; raises NotFound where it is not on disk."""
     table = models.Checkpoint
-    found = select(table.state).where(table.id == checkpoint, table.run_pk == run.pk)
-    state = conn.execute(found).scalar()
-    if state != "durable":
-        what = "is no longer on disk" if state else "is not one of its checkpoints"
+    found = conn.execute(select(table.state, table.step).where(table.id == checkpoint, table.run_pk == run.pk)).first()
+    if found is None or found.state != "durable":
+        what = "is no longer on disk" if found else "is not one of its checkpoints"
         hint = f"`keepbest checkpoints {run.id}` lists them."
         raise NotFound(f"Run {run.id}: {checkpoint} {what}.", field="checkpoint", hint=hint)
+    return int(found.step)
 
 
 def _add(

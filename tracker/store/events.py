@@ -34,6 +34,11 @@ def append(conn: Connection, kind: str, run: Subject | None, data: Mapping[str, 
     conn.execute(_APPEND, {"kind": kind, "data": dict(data), "at": now, **about})
 
 
+def append_to_project(conn: Connection, kind: str, project: str, data: Mapping[str, Any], now: datetime) -> None:
+    """Write one event about a project as a whole."""
+    conn.execute(_APPEND, {"kind": kind, "data": dict(data), "at": now, "run": None, "project": project})
+
+
 def read_events(
     conn: Connection,
     after: int,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, null, select, update
 
 from keepbest.contract import workers as contract
 from keepbest.contract.runs import RunError
@@ -25,6 +25,8 @@ from tracker.store.runs import RunRow
 
 #: Outcomes that use up one of the run's `max_attempts`; a hand-back does not.
 SPENT = ("crashed", "expired")
+#: Nobody else can take an external run over, so nobody hurries to call its script lost.
+EXTERNAL_PATIENCE = 4
 #: What a lease that comes back to life lasts; the next renewal gives the full time.
 REVIVAL_SECONDS = 10.0
 #: Runs that one call of `expire_leases` looks at, so that its transaction stays short.
@@ -76,7 +78,8 @@ def judge(conn: Connection, run: RunRow, token: str, now: datetime) -> Standing:
     ).one_or_none()
     if lease is None:
         raise LeaseLost(f"This token never was a lease on run {run.id}.")
-    unclaimed = run.state == RunState.QUEUED and run.deleted_at is None and run.attempt == lease.attempt
+    unclaimed = _is_unclaimed(run) and run.deleted_at is None and run.attempt == lease.attempt
+    unclaimed = unclaimed and lease.attempt > run.attempts_before  # else somebody had the run go on after its end
     if unclaimed and lease.outcome == "expired":
         return Standing(True, lease.attempt, lease.worker_id, None, None, _revive(conn, run, lease.digest, now))
     return Standing(False, lease.attempt, lease.worker_id, lease.ended_at, lease.outcome, run)
@@ -91,9 +94,11 @@ def require(conn: Connection, run: RunRow, token: str, now: datetime) -> Standin
 
 
 def renew(conn: Connection, run: RunRow, token: str, *, seconds: float, now: datetime) -> contract.Renewal:
-    """Prolong the lease, and bring back the commands still to be obeyed."""
+    """Prolong the lease, and bring back the commands still to be obeyed. A script's lasts longer than `seconds`."""
     standing = require(conn, run, token, now)
-    expires_at = now + timedelta(seconds=seconds)
+    run = standing.run
+    lasts = seconds * (EXTERNAL_PATIENCE if run.source_kind == "external" else 1)
+    expires_at = max(now + timedelta(seconds=lasts), run.lease_expires_at or now)
     guarded = update(Run).where(Run.pk == run.pk, Run.lease_digest == digest(token))
     if conn.execute(guarded.values(lease_expires_at=expires_at, heard_at=now)).rowcount != 1:
         raise LeaseLost(f"The lease on run {run.id} has just ended.")
@@ -134,11 +139,23 @@ def expire_leases(conn: Connection, now: datetime) -> list[str]:
     return [run.id for run in rows]
 
 
+def forget(conn: Connection, run: RunRow, *, now: datetime) -> RunRow:
+    """Queue a run whose lease never came to anything."""
+    _end(conn, run, "handed_back", now)
+    return runs.move_run(conn, run, RunState.QUEUED, now=now)
+
+
 def _lost(standing: Standing) -> LeaseLost:
     return LeaseLost(
         f"The lease on run {standing.run.id} has ended ({standing.outcome}); the run is {standing.run.state} now.",
         hint="Stop training it; what was measured before the lease ended is still accepted.",
     )
+
+
+def _is_unclaimed(run: RunRow) -> bool:
+    """Whether nobody has taken the run since its last lease ended; nobody but its own script takes an external one."""
+    is_lost = run.state == RunState.FAILED and run.stop_reason == StopReason.WORKER_LOST
+    return run.state == RunState.QUEUED or bool(run.source_kind == "external" and is_lost)
 
 
 def _revive(conn: Connection, run: RunRow, lease_digest: str, now: datetime) -> RunRow:
@@ -151,6 +168,8 @@ def _revive(conn: Connection, run: RunRow, lease_digest: str, now: datetime) -> 
         "worker_id": worker_id,
         "worker_name": worker and worker.name,
     }
+    if run.state == RunState.FAILED:
+        run = runs.move_run(conn, run, RunState.QUEUED, now=now, error=null())
     run = runs.move_run(conn, run, RunState.LEASED, now=now, **held)
     began = select(Segment.number).where(Segment.run_pk == run.pk, Segment.attempt == run.attempt).limit(1)
     if conn.execute(began).first() is not None:
@@ -169,16 +188,17 @@ def _requeue(
     """Put the run back into the queue, unless somebody cancelled it or its attempts are spent."""
     if commands.wants_cancel(conn, run.pk):
         return _close(conn, run, RunState.CANCELLED, StopReason.USER, message, now)
-    is_over = run.source_kind == "external" or _spent(conn, run.pk) >= run.max_attempts
+    is_over = run.source_kind == "external" or _spent(conn, run) >= run.max_attempts
     if outcome in SPENT and is_over:
         reason = StopReason.WORKER_LOST if outcome == "expired" else StopReason.ERROR
         return _fail(conn, run, reason, message, error, now)
     return runs.move_run(conn, run, RunState.QUEUED, now=now)
 
 
-def _spent(conn: Connection, run_pk: int) -> int:
-    counted = select(func.count()).where(Lease.run_pk == run_pk, Lease.outcome.in_(SPENT))
-    return conn.execute(counted).scalar_one()
+def _spent(conn: Connection, run: RunRow) -> int:
+    """Count what was used up since somebody last had the run go on."""
+    since = (Lease.run_pk == run.pk, Lease.attempt > run.attempts_before)
+    return conn.execute(select(func.count()).where(*since, Lease.outcome.in_(SPENT))).scalar_one()
 
 
 def _fail(

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, bindparam, select, update
 
-from keepbest.contract.batches import Batch, LookTaken
+from keepbest.contract.batches import Batch, Declared, LookTaken
 from keepbest.contract.runs import Mode
 from keepbest.errors import LeaseLost
 from tracker.models import Run
-from tracker.store import checkpoints, events
+from tracker.store import checkpoints, events, specs
 from tracker.store.metrics import Column
 from tracker.store.runs import RunRow
 
@@ -40,6 +40,8 @@ def update_run(
         _hear(conn, run, columns, now)
         return {}
     facts = _newest(run, columns, records)
+    if records.progress is not None and records.progress.declared is not None:
+        facts |= _settle_declared(conn, run, records.progress.declared)
     _set(conn, run, {**facts, "heard_at": now, "updated_at": now})
     best = _improve(conn, run, str(facts.get("mode", run.mode)), records)
     _announce(conn, run, facts, best, records, now)
@@ -70,12 +72,20 @@ def _newest(run: RunRow, columns: Sequence[Column], records: Batch) -> dict[str,
     if records.segments:
         facts["segment"] = records.segments[-1].number
         step = records.segments[-1].start_step if step is None else step
+        facts |= _of_changes(records)
     if records.looks:
         facts |= _of_looks(run, records.looks)
         step = max(step or 0, records.looks[-1].step)
     if step is not None:
         facts["step"] = step
     return facts | _of_progress(records)
+
+
+def _of_changes(records: Batch) -> dict[str, Any]:
+    """A roll back may say how far the run goes; who resumed or forked it has said so already."""
+    changes = [one.overrides for one in records.segments if one.reason == "roll_back" and one.overrides]
+    said = [one.max_steps for one in changes if one.max_steps is not None]
+    return {"max_steps": said[-1]} if said else {}
 
 
 def _of_looks(run: RunRow, looks: Sequence[LookTaken]) -> dict[str, Any]:
@@ -92,9 +102,21 @@ def _of_looks(run: RunRow, looks: Sequence[LookTaken]) -> dict[str, Any]:
 
 
 def _of_progress(records: Batch) -> dict[str, Any]:
-    names = {"step", "mode", "resume", "resume_note", "environment", "error"}
+    names = {"step", "mode", "resume", "resume_note", "environment", "error", "memory"}
     progress = records.progress
     return {} if progress is None else progress.model_dump(mode="json", include=names, exclude_none=True)
+
+
+def _settle_declared(conn: Connection, run: RunRow, said: Declared) -> dict[str, Any]:
+    """Return the spec of a command's run with what its script says of it, where the submission said nothing."""
+    if run.source_kind != "command":
+        return {}
+    spec = conn.execute(select(Run.spec).where(Run.pk == run.pk)).scalar_one()
+    fixed = spec["source"]["fixed"]
+    if said.stopper is not None:
+        said = said.model_copy(update={"stopper": specs.check_stopper(said.stopper, said.mode or Mode.AUTO)})
+    new = {name: value for name, value in said.model_dump(mode="json", exclude_none=True).items() if name not in fixed}
+    return {"spec": {**spec, **new}, **({"mode": new["mode"]} if "mode" in new else {})}
 
 
 def _set(conn: Connection, run: RunRow, changes: dict[str, Any]) -> None:
@@ -116,7 +138,7 @@ def _improve(conn: Connection, run: RunRow, mode: str, records: Batch) -> dict[s
     if mode == Mode.AUTO:
         return {}
     changed: dict[str, Any] = {}
-    look = _best_of(records.looks, mode)
+    look = _best_of([look for look in records.looks if look.decision.is_admitted], mode)
     if look is not None:
         changed.update(_replace(conn, run, mode, {"best_value": look.value, "best_step": look.step}))
     point = _best_of(records.checkpoints, mode)

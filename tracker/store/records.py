@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, select
 
 from keepbest.contract import runs as contract
 from keepbest.contract.checkpoints import CheckpointState
-from keepbest.stopping import Look
-from keepbest.stopping.replay import Record
+from keepbest.stopping import Look, build
+from keepbest.stopping.replay import Record, as_taken
 from tracker import models
 from tracker.store import projects, runs
 from tracker.store.segments import LivingPath, living_path
@@ -67,13 +67,15 @@ def _record(run: contract.Run, segments: Rows, looks: Rows, checkpoints: Rows) -
     path = living_path(cast(Any, segments))
     living = _living(path, looks)
     durable = CheckpointState.DURABLE.value
-    return Record(
+    mode = cast(Literal["max", "min"], run.mode.value)
+    record = Record(
         looks=list(_show(living, segments)),
-        mode=cast(Literal["max", "min"], run.mode.value),
+        mode=mode,
         end_step=max([run.step or 0, *(row.step for row in living)]),
-        budget=run.spec.max_steps,
+        budget=run.steps_at_most,
         checkpoints=frozenset(row.step for row in _living(path, checkpoints) if row.state == durable),
     )
+    return as_taken(record, build(run.spec.stopper.model_dump(), mode))
 
 
 def _living(path: LivingPath, rows: Rows) -> Rows:
@@ -92,4 +94,5 @@ def _show(living: Rows, segments: Rows) -> Iterator[Look]:
             segment, before = row.segment, seconds
         step = row.step
         seconds = max(seconds, before + (row.at - opened[row.segment]).total_seconds())
-        yield Look(step, row.value, n=row.n, train=row.metrics.get(TRAINING_LOSS), seconds=seconds)
+        loss = row.metrics.get(TRAINING_LOSS)
+        yield Look(step, row.value, n=row.n, train=loss, seconds=seconds, metrics=row.metrics)

@@ -18,7 +18,7 @@ from keepbest.contract.checkpoints import CheckpointState
 from keepbest.contract.policies import RetentionSpec
 from keepbest.status import RunState
 from tracker.models import Checkpoint, Run
-from tracker.store import checkpoints, claims, events, runs
+from tracker.store import checkpoints, departures, events, runs
 from tracker.store.runs import RunRow
 
 Reference = tuple[str, str]  # ids of a run and of a checkpoint
@@ -46,7 +46,8 @@ def list_superseded(conn: Connection, run: RunRow) -> list[Shown]:
         return []
     durable = [one for one in checkpoints.list_checkpoints(conn, run) if one.state is CheckpointState.DURABLE]
     needed = {one.id: "the run's best" for one in durable if one.is_best}
-    if not state.is_final and (resume := claims.find_resume(conn, run)) is not None:
+    goes_on = not state.is_final or run.start_checkpoint is not None  # cancelled before it began there, it may yet
+    if goes_on and (resume := departures.find_resume(conn, run)) is not None:
         needed[resume.id] = "the next attempt goes on from it"
     verdicts = ranking.decide(
         durable,
@@ -80,6 +81,19 @@ def find_dropped(conn: Connection, there: Sequence[Reference]) -> list[Reference
             select(Checkpoint.id, Run.id.label("run"))
             .join(Run, Checkpoint.run_pk == Run.pk)
             .where(Checkpoint.id.in_(ids), gone)
+        )
+    ]
+
+
+def find_kept(conn: Connection, there: Sequence[Reference]) -> list[Reference]:
+    """Return those of `there` that are on disk as far as the database knows, of runs that are not deleted."""
+    return [
+        (row.run, row.id)
+        for ids in _parts([id for _, id in there])
+        for row in conn.execute(
+            select(Checkpoint.id, Run.id.label("run"))
+            .join(Run, Checkpoint.run_pk == Run.pk)
+            .where(Checkpoint.id.in_(ids), Checkpoint.state == _DURABLE, Run.deleted_at.is_(None))
         )
     ]
 

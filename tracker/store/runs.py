@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from keepbest.contract import runs as contract
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX
 from keepbest.errors import Conflict, InvalidInput, NotFound, TransitionRefused
 from keepbest.status import RunState, StopReason, may_move
-from tracker.models import Checkpoint, Project, Run
+from tracker.models import Project, Run
 from tracker.store import audit, events
 
 RunRow = Row[Any]
@@ -20,7 +21,10 @@ RunRow = Row[Any]
 _CANDIDATES = 5
 #: A deleted run is never queued: it is cancelled first.
 _QUEUED = Run.state == RunState.QUEUED.value
-_STATE_FIELDS = {"state", "stop_reason", "stop_message", "error", "test", "attempt", "started_at", "ended_at", "worker"}
+_STATE_FIELDS = {
+    "state", "stop_reason", "stop_message", "error", "test", "attempt", "started_at", "ended_at", "worker",
+    "max_steps", "memory",
+}  # fmt: skip
 
 
 def select_runs() -> Select[Any]:
@@ -33,10 +37,28 @@ def get_run(conn: Connection, reference: str, *, lock: bool = False) -> RunRow:
 
     Raises NotFound, or InvalidInput that names the candidates.
     """
-    found = select_runs().where(_refers(reference), Run.deleted_at.is_(None)).order_by(Run.pk.desc())
-    rows = conn.execute(_locked(found, lock).limit(_CANDIDATES)).all()
+    rows = _find(conn, reference, Run.deleted_at.is_(None), lock)
     if not rows:
         raise NotFound(f"There is no run {reference!r}.", field="run", hint="`keepbest ls` lists the runs.")
+    return _only(rows, reference)
+
+
+def get_deleted(conn: Connection, reference: str, *, lock: bool = False) -> RunRow:
+    """Return the deleted run that is meant; raises as `get_run` does."""
+    rows = _find(conn, reference, Run.deleted_at.is_not(None), lock)
+    if not rows:
+        raise NotFound(
+            f"There is no deleted run {reference!r}.", field="run", hint="`keepbest ls` lists what is there."
+        )
+    return _only(rows, reference)
+
+
+def _find(conn: Connection, reference: str, condition: ColumnElement[bool], lock: bool) -> Sequence[RunRow]:
+    found = select_runs().where(_refers(reference), condition).order_by(Run.pk.desc())
+    return conn.execute(_locked(found, lock).limit(_CANDIDATES)).all()
+
+
+def _only(rows: Sequence[RunRow], reference: str) -> RunRow:
     if len(rows) > 1:
         names = ", ".join(f"{row.id} ({row.name})" for row in rows)
         raise InvalidInput(f"{reference!r} begins several ids: {names}.", field="run", hint="Write more of the id.")
@@ -54,8 +76,8 @@ def show_run(row: RunRow) -> contract.Run:
 
 
 def show_in_list(row: RunRow) -> contract.Run:
-    """Return a row as a list shows it: without the environment, which is large and the same for most."""
-    return contract.Run.model_validate({**row._mapping, "worker": row.worker_name, "environment": None})
+    """Return a row as a list shows it: without what is large and read one run at a time."""
+    return contract.Run.model_validate({**row._mapping, "worker": row.worker_name, "environment": None, "memory": None})
 
 
 def move_run(
@@ -75,9 +97,9 @@ def move_run(
     if not may_move(RunState(run.state), to):
         raise TransitionRefused(f"Run {run.id} is {run.state}: it cannot become {to.value}.", field="state")
     values = {"state": to.value, "updated_at": now, "stop_reason": reason and reason.value, "stop_message": message}
-    values |= {"ended_at": now} if to.is_final else {}
+    values |= {"ended_at": now if to.is_final else None}
     values |= {"started_at": now} if to is RunState.RUNNING and run.started_at is None else {}
-    values |= {"lease_digest": None, "lease_expires_at": None} if not to.is_held else {}
+    values |= {"lease_digest": None, "lease_expires_at": None, "memory": None} if not to.is_held else {}
     values |= {"worker_id": None, "worker_name": None} if to is RunState.QUEUED else {}
     guarded = update(Run).where(Run.pk == run.pk, Run.state == run.state).values(**{**values, **changes})
     if conn.execute(guarded).rowcount != 1:
@@ -111,28 +133,6 @@ def patch_run(conn: Connection, run: RunRow, patch: contract.RunPatch, *, user: 
     events.append(conn, "run.changed", run, changes, now)
     audit.record(conn, user, "run.change", run.id, now, changes)
     return get_by_pk(conn, run.pk)
-
-
-def delete_run(conn: Connection, run: RunRow, *, user: str, now: datetime) -> None:
-    """Take a run out of every list; a queued one is cancelled first, one that a worker holds is refused."""
-    if RunState(run.state).is_held:
-        hint = f"Cancel it first: `keepbest cancel {run.id}`."
-        raise Conflict(f"Run {run.id} is {run.state}: a worker holds it.", field="run", hint=hint)
-    _refuse_pinned(conn, run)
-    if not RunState(run.state).is_final:
-        run = move_run(conn, run, RunState.CANCELLED, now=now, reason=StopReason.USER)
-    conn.execute(update(Run).where(Run.pk == run.pk).values(deleted_at=now, updated_at=now))
-    events.append(conn, "run.deleted", run, {"id": run.id}, now)
-    audit.record(conn, user, "run.delete", run.id, now, {"name": run.name, "project": run.project})
-
-
-def _refuse_pinned(conn: Connection, run: RunRow) -> None:
-    """What somebody pinned is not deleted along with its run."""
-    pinned = select(Checkpoint.id).where(Checkpoint.run_pk == run.pk, Checkpoint.is_pinned)
-    found = conn.execute(pinned.limit(1)).scalar()
-    if found is not None:
-        hint = f"Let it go first: `keepbest checkpoints {run.id} --unpin {found}`."
-        raise Conflict(f"Checkpoint {found} of run {run.id} is pinned.", field="run", hint=hint)
 
 
 def _refers(reference: str) -> ColumnElement[bool]:

@@ -42,6 +42,8 @@ class LivingPath:
 
     def is_ghost(self, segment: int, step: int) -> bool:
         """Whether this step of this segment lies on an abandoned tail."""
+        if not self.ends:
+            return False  # a fork that nobody trains yet
         if segment not in self.ends:
             return True
         end = self.ends[segment]
@@ -91,15 +93,16 @@ def opened_by(conn: Connection, run_pk: int, attempt: int) -> set[int]:
 def open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing: Standing) -> bool:
     """Take a segment that a trainer opened; the first one under a lease makes the run `running`.
 
-    The same segment said again changes nothing. A late one (its lease has ended) is left out, with False, as soon as
-    a newer lease was granted: its number may be the newer trainer's.
+    Returns whether it is new: the same segment said again changes nothing. A late one (its lease has ended) is left
+    out as soon as a newer lease was granted, or somebody had the ended run go on: its number may be the newer
+    trainer's.
     """
     run = standing.run
-    if not standing.is_current and run.attempt != standing.attempt:
+    if not standing.is_current and (run.attempt != standing.attempt or standing.attempt <= run.attempts_before):
         return False
     known = list_segments(conn, run.pk)
     if _is_known(run, known, opened, standing.attempt):
-        return True
+        return False
     _check(run, known, opened)
     values = opened.model_dump(exclude={"at"}) | {"attempt": standing.attempt, "opened_at": opened.at}
     conn.execute(insert(Segment).values(run_pk=run.pk, branched_step=None, **values))
@@ -126,6 +129,8 @@ def _check(run: RunRow, known: Sequence[Shown], opened: SegmentOpened) -> None:
         return
     if opened.parent not in parents or opened.parent >= opened.number:
         raise InvalidInput(f"Run {run.id} has no segment {opened.parent} to branch from.", field="segments.parent")
+    if parents[opened.parent].parent is None:
+        return  # what a fork inherits, its best above all, may be older than where it began
     if opened.start_step < parents[opened.parent].start_step:
         raise InvalidInput(
             f"Segment {opened.parent} begins at step {parents[opened.parent].start_step}: "

@@ -6,11 +6,24 @@ Whatever is wrong is refused here, before a run exists, with the field's name an
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from pathlib import PurePath
+from typing import Any, Literal, get_args
 
 from keepbest.contract.policies import PolicySpec, RetentionSpec
-from keepbest.contract.runs import CodeSource, Mode, Parameter, RecipeSource, RunRequest, RunSpec
+from keepbest.contract.runs import (
+    CodeSource,
+    CommandSource,
+    ExternalSource,
+    Mode,
+    Parameter,
+    RecipeSource,
+    RunFields,
+    RunRequest,
+    RunSpec,
+    Said,
+)
 from keepbest.contract.workers import RecipeInfo
 from keepbest.errors import InvalidInput
 from keepbest.stopping import DEFAULT_STOPPER, build, parse
@@ -21,16 +34,21 @@ DEFAULT_MONITOR = "val_loss"
 DEFAULT_VALIDATE_EVERY = 100
 
 
-def settle(asked: RunRequest, recipes: Mapping[str, RecipeInfo]) -> RunSpec:
+def settle(asked: RunRequest, recipes: Mapping[str, RecipeInfo], usual: PolicySpec | None = None) -> RunSpec:
     """Return the spec of a run; a run without a name gets one that its number completes (`submissions`).
 
-    `recipes` are those that workers announced, by name. Raises InvalidInput for the first thing that is wrong.
+    `recipes` are those that workers announced, by name; `usual` is the project's stopper for runs that are submitted
+    without one (a script's own run keeps what the script says). Raises InvalidInput for the first thing that is wrong.
     """
+    if asked.id is not None and not isinstance(asked.source, ExternalSource):
+        raise InvalidInput("Only a script chooses the id of its run.", field="id")
     if isinstance(asked.source, RecipeSource):
-        return _settle_recipe(asked, _get_recipe(asked.source.name, recipes))
+        return _settle_recipe(asked, _get_recipe(asked.source.name, recipes), usual)
     if isinstance(asked.source, CodeSource):
-        return _settle_code(asked, asked.source)
-    return _settle_own(asked, "run", asked.parameters)
+        return _settle_code(asked, asked.source, usual)
+    if isinstance(asked.source, CommandSource):
+        return _settle_command(asked, asked.source, usual)
+    return _settle_own(asked, "run", asked.parameters, None)
 
 
 def _get_recipe(name: str, recipes: Mapping[str, RecipeInfo]) -> RecipeInfo:
@@ -40,7 +58,7 @@ def _get_recipe(name: str, recipes: Mapping[str, RecipeInfo]) -> RecipeInfo:
     raise InvalidInput(f"There is no recipe {name!r}.", field="source.name", hint=hint)
 
 
-def _settle_recipe(asked: RunRequest, recipe: RecipeInfo) -> RunSpec:
+def _settle_recipe(asked: RunRequest, recipe: RecipeInfo, usual: PolicySpec | None) -> RunSpec:
     monitor = asked.monitor or recipe.monitor
     if recipe.metrics and monitor not in recipe.metrics:
         _refuse("monitor", f"{recipe.name} measures no {monitor!r}.", monitor, recipe.metrics)
@@ -51,13 +69,13 @@ def _settle_recipe(asked: RunRequest, recipe: RecipeInfo) -> RunSpec:
         data=_check_data(asked.data, recipe),
         monitor=monitor,
         mode=_settle_mode(asked.mode, recipe.metrics.get(monitor, Mode.AUTO)),
-        stopper=asked.stopper or recipe.stopper,
+        stopper=asked.stopper or usual or recipe.stopper,
         max_steps=asked.max_steps or recipe.max_steps,
         validate_every=asked.validate_every or recipe.validate_every,
     )
 
 
-def _settle_code(asked: RunRequest, source: CodeSource) -> RunSpec:
+def _settle_code(asked: RunRequest, source: CodeSource, usual: PolicySpec | None) -> RunSpec:
     """The user's function gets the data set as its parameter `data`, if it has one."""
     name = source.entry.rpartition(":")[2]
     declared = list(source.signature)
@@ -65,10 +83,26 @@ def _settle_code(asked: RunRequest, source: CodeSource) -> RunSpec:
         if all(parameter.name != "data" for parameter in declared):
             raise InvalidInput(f"{name} has no parameter 'data'.", field="data", hint="It brings its own data.")
         declared = [parameter for parameter in declared if parameter.name != "data" or "data" in asked.parameters]
-    return _settle_own(asked, name, _check_parameters(asked.parameters, declared, source.entry))
+    return _settle_own(asked, name, _check_parameters(asked.parameters, declared, source.entry), usual)
 
 
-def _settle_own(asked: RunRequest, name: str, parameters: dict[str, Any]) -> RunSpec:
+def _settle_command(asked: RunRequest, source: CommandSource, usual: PolicySpec | None) -> RunSpec:
+    """Parameters and data are the command's own business: its arguments say them."""
+    if asked.parameters or asked.data is not None:
+        field = "parameters" if asked.parameters else "data"
+        raise InvalidInput("A command takes what its arguments say.", field=field, hint="-- python train.py --lr 0.1")
+    fixed = [name for name in get_args(Said) if getattr(asked, name) is not None]
+    fixed_source = source.model_copy(update={"fixed": fixed})
+    return _settle_own(asked.model_copy(update={"source": fixed_source}), _name_of(source.argv), {}, usual)
+
+
+def _name_of(argv: Sequence[str]) -> str:
+    """Return the stem of the first script among the words, else the program's name."""
+    script = next((word for word in argv if word.endswith((".py", ".sh"))), argv[0])
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(script).stem).strip("-._")[:80] or "command"
+
+
+def _settle_own(asked: RunRequest, name: str, parameters: dict[str, Any], usual: PolicySpec | None) -> RunSpec:
     return _fill(
         asked,
         name=name,
@@ -76,21 +110,21 @@ def _settle_own(asked: RunRequest, name: str, parameters: dict[str, Any]) -> Run
         data=asked.data,
         monitor=asked.monitor or DEFAULT_MONITOR,
         mode=asked.mode or Mode.AUTO,
-        stopper=asked.stopper or PolicySpec.model_validate(parse(DEFAULT_STOPPER)),
+        stopper=asked.stopper or usual or PolicySpec.model_validate(parse(DEFAULT_STOPPER)),
         max_steps=asked.max_steps,
         validate_every=asked.validate_every or DEFAULT_VALIDATE_EVERY,
     )
 
 
 def _fill(asked: RunRequest, *, name: str, mode: Mode, stopper: PolicySpec, **settled: Any) -> RunSpec:
-    given = {field: getattr(asked, field) for field in RunRequest.model_fields}
+    given = {field: getattr(asked, field) for field in RunFields.model_fields}
     return RunSpec(
         **given
         | settled
         | {
             "name": asked.name or name,
             "mode": mode,
-            "stopper": _check_stopper(stopper, mode),
+            "stopper": check_stopper(stopper, mode),
             "retention": asked.retention or RetentionSpec(),
         }
     )
@@ -100,7 +134,7 @@ def _settle_mode(asked: Mode | None, known: Mode) -> Mode:
     return known if asked in (None, Mode.AUTO) else asked
 
 
-def _check_stopper(stopper: PolicySpec, mode: Mode) -> PolicySpec:
+def check_stopper(stopper: PolicySpec, mode: Mode) -> PolicySpec:
     """Return the policy with every parameter written out."""
     direction: Literal["min", "max"] = (
         "min" if mode is Mode.MIN else "max"

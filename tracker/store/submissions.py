@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
 from keepbest.contract.base import new_id
-from keepbest.contract.runs import CodeSource, RunRequest, RunSpec
+from keepbest.contract.runs import CodeSource, CommandSource, RunRequest, RunSpec
 from keepbest.errors import Conflict
 from keepbest.status import RunState
 from tracker.models import Project, Run
-from tracker.store import audit, bundles, events, projects, runs, specs, workers
+from tracker.store import audit, bundles, events, projects, rules, runs, specs, workers
 from tracker.store.runs import RunRow
 
 
@@ -21,18 +21,33 @@ def submit(conn: Connection, asked: RunRequest, *, user: str, key: str | None, n
 
     Raises InvalidInput for what is wrong with it, Conflict for another request under a used key.
     """
-    spec = specs.settle(asked, workers.list_recipes(conn))
-    if isinstance(spec.source, CodeSource):
-        bundles.check_entry(conn, spec.source)
+    spec = specs.settle(asked, workers.list_recipes(conn), rules.find_stopper(conn, asked.project))
+    if isinstance(spec.source, CodeSource | CommandSource):
+        bundles.check_source(conn, spec.source)
     project = projects.ensure_project(conn, spec.project, user=user, now=now)
-    known = _find_known(conn, user, key)
-    return _same(known, asked, spec) if known is not None else _create(conn, project, asked, spec, user, key, now)
+    known = find_known(conn, user, key)
+    if known is not None:
+        return _same(known, asked, spec)
+    chosen = _choose_id(conn, asked)
+    run = create(conn, project, spec, asked.name, RunState.QUEUED, user=user, now=now, idempotency_key=key, **chosen)
+    announce(conn, run, "run.submit", now)
+    return run
 
 
-def _find_known(conn: Connection, user: str, key: str | None) -> RunRow | None:
+def find_known(conn: Connection, user: str, key: str | None) -> RunRow | None:
+    """Return the run that this user made under this idempotency key, deleted ones too."""
     if key is None:
         return None
     return conn.execute(runs.select_runs().where(Run.created_by == user, Run.idempotency_key == key)).one_or_none()
+
+
+def _choose_id(conn: Connection, asked: RunRequest) -> dict[str, str]:
+    if asked.id is None:
+        return {}
+    if conn.execute(select(Run.pk).where(Run.id == asked.id)).first() is not None:
+        hint = f'To go on with it: keepbest.init(id="{asked.id}", resume="must"). A deleted run keeps its id too.'
+        raise Conflict(f"There is a run {asked.id} already.", field="id", hint=hint)
+    return {"id": asked.id}
 
 
 def _same(known: RunRow, asked: RunRequest, spec: RunSpec) -> RunRow:
@@ -46,29 +61,40 @@ def _same(known: RunRow, asked: RunRequest, spec: RunSpec) -> RunRow:
     return known
 
 
-def _create(
-    conn: Connection, project: Any, asked: RunRequest, spec: RunSpec, user: str, key: str | None, now: datetime
+def create(
+    conn: Connection,
+    project: Any,
+    spec: RunSpec,
+    name: str | None,
+    state: RunState,
+    *,
+    user: str,
+    now: datetime,
+    **values: Any,
 ) -> RunRow:
+    """Make the row of a run; without a `name` its number completes the spec's. `values` are more columns."""
     number = _next_number(conn, project.pk)
-    spec = spec if asked.name else spec.model_copy(update={"name": f"{spec.name[:80]}-{number}"})
+    spec = spec if name else spec.model_copy(update={"name": f"{spec.name[:80]}-{number}"})
     row = {
         "id": new_id(),
         "project_pk": project.pk,
         "number": number,
-        "state": RunState.QUEUED.value,
+        "state": state.value,
         "spec": spec.model_dump(mode="json"),
         "source_kind": spec.source.kind,
         "created_by": user,
-        "idempotency_key": key,
         "created_at": now,
         "updated_at": now,
         **{name: getattr(spec, name) for name in ("name", "mode", "tags", "notes", "priority", "max_attempts")},
     }
-    pk = conn.execute(insert(Run).values(**row).returning(Run.pk)).scalar_one()
-    run = runs.get_by_pk(conn, pk)
+    pk = conn.execute(insert(Run).values(**{**row, **values}).returning(Run.pk)).scalar_one()
+    return runs.get_by_pk(conn, pk)
+
+
+def announce(conn: Connection, run: RunRow, action: str, now: datetime, **detail: Any) -> None:
+    """Tell everybody that a run is there now, and write down who made it."""
     events.append(conn, "run.created", run, runs.show_run(run).model_dump(mode="json"), now)
-    audit.record(conn, user, "run.submit", run.id, now, {"name": run.name, "project": run.project})
-    return run
+    audit.record(conn, run.created_by, action, run.id, now, {"name": run.name, "project": run.project, **detail})
 
 
 def _next_number(conn: Connection, project_pk: int) -> int:

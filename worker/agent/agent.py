@@ -13,7 +13,7 @@ import keepbest
 from keepbest import bundle
 from keepbest.client import Client
 from keepbest.contract.base import new_id
-from keepbest.contract.runs import CodeSource, RunError
+from keepbest.contract.runs import CodeSource, CommandSource, RunError
 from keepbest.contract.workers import Assignment, Claim, Release, WorkerHello
 from keepbest.errors import InvalidInput, KeepbestError, NotAllowed, NotAuthenticated
 from keepbest.reporting.journal import is_passing
@@ -151,7 +151,7 @@ class Agent:
 
     def _fetch_code(self, assignment: Assignment, folder: RunFolder) -> None:
         source = assignment.run.spec.source
-        if not isinstance(source, CodeSource):
+        if not isinstance(source, CodeSource | CommandSource):
             return
         if self._settings.recipes_only:
             raise InvalidInput("This worker runs built-in recipes only.", field="source")

@@ -12,6 +12,7 @@ from keepbest.errors import KeepbestError
 from keepbest.status import StopReason
 from worker.agent.delivery import Wait, deliver
 from worker.folder import RunFolder
+from worker.supervisor import end_orphans
 
 _log = logging.getLogger("keepbest.worker")
 
@@ -25,6 +26,8 @@ def sweep(root: Path, client: Client, wait: Wait) -> int:
 def _finish(folder: RunFolder, client: Client, wait: Wait) -> bool:
     if not folder.try_lock():
         return False
+    if orphans := end_orphans(folder.path):
+        _log.warning("Ended %d processes that a training had started and left behind.", orphans)
     try:
         job = folder.get_job()
     except KeepbestError as error:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from keepbest.client import Client
 from keepbest.contract.base import new_id
-from keepbest.contract.batches import Batch, CommandUpdate, LogLines
+from keepbest.contract.batches import Batch, CommandUpdate, LogLines, Progress
 from keepbest.errors import KeepbestError
 from keepbest.reporting.journal import About, Journal, send_first
 from keepbest.reporting.wire import encode
@@ -38,6 +39,10 @@ class OutputTail:
             self._keep(logs=[LogLines(stream="stdout", offset=self._offset, text=text, at=self._now())])
             self._offset += len(lines)
 
+    def begin(self, environment: dict[str, Any]) -> None:
+        """Say that a command is about to run: it may never speak for itself."""
+        self._keep(progress=Progress(environment=environment, at=self._now()))
+
     def say(self, text: str) -> None:
         """Add a line of our own."""
         self._keep(logs=[LogLines(stream="keepbest", offset=self._offset, text=f"{text}\n", at=self._now())])
@@ -55,9 +60,9 @@ class OutputTail:
         """Leave the journal to whoever delivers it."""
         self._journal.close()
 
-    def _keep(self, *, logs: list[LogLines] | None = None, commands: list[CommandUpdate] | None = None) -> None:
+    def _keep(self, **records: Any) -> None:
         number = self._journal.last_number + 1
-        batch = Batch(writer=self._journal.about.writer, number=number, logs=logs or [], commands=commands or [])
+        batch = Batch(writer=self._journal.about.writer, number=number, **records)
         self._journal.append(number, encode(batch, ()))
 
     def _read_piece(self, final: bool) -> bytes:

@@ -12,10 +12,12 @@ from keepbest.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import CommandUpdate
 from keepbest.contract.commands import Command
-from keepbest.contract.runs import RunError
+from keepbest.contract.runs import CommandSource, RunError
 from keepbest.contract.workers import Release
 from keepbest.errors import KeepbestError
 from keepbest.reporting.journal import is_passing
+from keepbest.reporting.values import describe_here
+from keepbest.runs.handed import is_listening
 from keepbest.status import CommandKind, StopReason
 from worker.agent.delivery import deliver
 from worker.agent.output import OutputTail, try_send
@@ -27,6 +29,10 @@ _log = logging.getLogger("keepbest.worker")
 
 POLL_SECONDS = 0.2
 OUTPUT_SECONDS = 0.5
+#: A cancelled command gets this long from SIGTERM to SIGKILL, or the worker's grace where that is shorter.
+CANCEL_SECONDS = 10.0
+#: A command whose script asks for no commands is sent SIGTERM so long after somebody wanted it to stop.
+LISTEN_SECONDS = 10.0
 
 
 def utc_now() -> datetime:
@@ -47,6 +53,10 @@ class Tenancy:
         self._gone = threading.Event()
         self._lost = False
         self._cancelled = False
+        self._stopped_by: Command | None = None
+        self._stop_at: float | None = None
+        self._kill_at = float("inf")
+        self._is_command = isinstance(job.assignment.run.spec.source, CommandSource)
         self._renew_at = time.monotonic() + self._renew_seconds
         self._thread = threading.Thread(target=self._watch, name=f"run-{job.run_id}", daemon=True)
 
@@ -77,7 +87,10 @@ class Tenancy:
 
     def _watch(self) -> None:
         try:
+            if self._is_command:
+                self._tail.begin(describe_here())
             code = self._attend()
+            self._trainer.kill()  # what the process started and left behind
             self._tail.collect(final=True)
             self._tail.close()
             release = None if self._lost else self._conclude(code)
@@ -93,17 +106,17 @@ class Tenancy:
 
     def _attend(self) -> int:
         """Stay with the trainer until it ended; return its exit code."""
-        output_at, kill_at = 0.0, float("inf")
+        output_at = 0.0
         while (code := self._trainer.poll()) is None:
             now = time.monotonic()
-            if self._leaving.is_set() and kill_at == float("inf"):
-                kill_at = now + self._grace_seconds
+            if self._leaving.is_set():
+                self._kill_at = min(self._kill_at, now + self._grace_seconds)
             if now >= output_at:
                 self._tail.collect()
                 try_send(self._tail)
                 output_at = time.monotonic() + OUTPUT_SECONDS
             self._renew_if_due()
-            if self._lost or self._cancelled or now > kill_at:
+            if self._lost or now >= self._kill_at:
                 self._trainer.kill()
             else:
                 self._leaving.wait(POLL_SECONDS) if not self._leaving.is_set() else time.sleep(POLL_SECONDS)
@@ -121,6 +134,8 @@ class Tenancy:
         for command in renewal.commands:
             if command.kind is CommandKind.CANCEL and not self._cancelled:
                 self._cancel(command)
+            elif command.kind is CommandKind.STOP and self._is_command and self._stopped_by is None:
+                self._stop_if_nobody_listens(command)
 
     def _note_failed_renewal(self, error: KeepbestError) -> None:
         if is_passing(error):
@@ -132,10 +147,28 @@ class Tenancy:
         self._lost = True
 
     def _cancel(self, command: Command) -> None:
+        """A trainer is killed: what it held is on disk. A user's command may clean up first."""
         self._cancelled = True
+        grace_seconds = min(CANCEL_SECONDS, self._grace_seconds) if self._is_command else 0.0
+        self._end(command, grace_seconds, "The command was ended." if self._is_command else "The trainer was ended.")
+
+    def _stop_if_nobody_listens(self, command: Command) -> None:
+        """A script that asks hears it by itself, at its next look; any other is asked to end."""
+        if self._stop_at is None:
+            self._stop_at = time.monotonic() + min(LISTEN_SECONDS, self._grace_seconds)
+        if time.monotonic() < self._stop_at:
+            self._renew_at = min(self._renew_at, self._stop_at)
+        elif not is_listening(self._folder.path):
+            self._stopped_by = command
+            self._end(command, self._grace_seconds, "The command was sent SIGTERM: its script asks for no commands.")
+
+    def _end(self, command: Command, grace_seconds: float, message: str) -> None:
+        self._kill_at = min(self._kill_at, time.monotonic() + grace_seconds)
+        if grace_seconds:
+            self._trainer.interrupt()
         states: tuple[CommandUpdate, ...] = (
             CommandUpdate(id=command.id, state="acknowledged", at=utc_now()),
-            CommandUpdate(id=command.id, state="done", message="The trainer was ended.", at=utc_now()),
+            CommandUpdate(id=command.id, state="done", message=message, at=utc_now()),
         )
         self._tail.answer(*states)
 
@@ -144,6 +177,9 @@ class Tenancy:
         if self._cancelled:
             return Release(outcome="cancelled", stop_reason=StopReason.USER)
         outcome = self._folder.find_outcome()
+        if self._stopped_by is not None:
+            reason, message = self._stopped_by.stop_reason, f"Stopped: {self._stopped_by.why}."
+            return Release(outcome="finished", stop_reason=reason, stop_message=message)
         if code in (FINISHED, FAILED) and outcome is not None:
             return outcome
         if code == HANDED_BACK or self._leaving.is_set():

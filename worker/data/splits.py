@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keepbest.errors import InvalidInput
+from worker.data.drawn import hashes
 
 
 @dataclass(frozen=True)
 class Part:
-    """Examples and their targets, in the same order."""
+    """Examples and their targets, in the same order: whole numbers for classes, float32 for what is fitted."""
 
     x: NDArray[np.float32]
-    y: NDArray[np.int64]
+    y: NDArray[Any]
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -42,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Split:
-    """A named data set for classification; images are (n, height, width, 1) float32 from 0 to 1."""
+    """A named data set. Images are (n, height, width, 1) float32 from 0 to 1; without classes there are no labels."""
 
     name: str
     train: Part
@@ -63,7 +64,7 @@ def split_head(whole: Part, validation: int) -> tuple[Part, Part]:
 
 def split_random(whole: Part, *sizes: int, seed: int) -> tuple[Part, ...]:
     """Return the rest and parts of `sizes`, drawn by `seed`; the same on every machine and in every version."""
-    order = np.argsort(_hashes(len(whole), seed), kind="stable")
+    order = np.argsort(hashes(len(whole), seed), kind="stable")
     edges = np.cumsum(sizes)
     parts = [whole[chosen] for chosen in np.split(order, edges)]
     return (parts[-1], *parts[:-1])
@@ -76,11 +77,3 @@ def digest_of(*arrays: NDArray[Any]) -> str:
         hasher.update(f"{array.dtype.str}{array.shape}".encode())
         hasher.update(np.ascontiguousarray(array).data.cast("B"))
     return hasher.hexdigest()
-
-
-def _hashes(count: int, seed: int) -> NDArray[np.uint64]:
-    """Return a number for each index (SplitMix64), so that no library's random generator decides the split."""
-    z = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))

@@ -11,10 +11,22 @@ from keepbest.contract.workers import RecipeInfo
 from keepbest.errors import InvalidInput
 from keepbest.stopping import parse
 from keepbest.training import Training
+from worker.data.planar import SHAPES
+from worker.recipes.deep import build_deep
+from worker.recipes.dropout import build_dropout
+from worker.recipes.fits import build_curve, build_line
 from worker.recipes.hvass import build_cnn
 from worker.recipes.parameters import read_parameters
+from worker.recipes.playground import build_playground
+from worker.recipes.softmax import build_softmax, build_softmax_of_experts
 
 CLASSIFIER_METRICS = {"val_accuracy": Mode.MAX, "val_loss": Mode.MIN, "accuracy": Mode.MAX, "loss": Mode.MIN}
+FIT_METRICS = {"val_loss": Mode.MIN, "loss": Mode.MIN}
+IMAGES = ("mnist", "fashion-mnist", "digits")
+
+
+#: The tutorials that count their steps; the best look is kept all the same.
+TO_THE_END = PolicySpec.model_validate(parse("check_finite()"))
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,80 @@ RECIPES: dict[str, Recipe] = {
             stopper=PolicySpec.model_validate(parse("patience(steps=1000) | check_finite()")),
             max_steps=10_000,
             validate_every=100,
+        ),
+        Recipe(
+            name="line-fit",
+            summary="A straight line through 100 points by gradient descent: W to 0.1, b to 0.3",
+            build=build_line,
+            data=("line",),
+            monitor="val_loss",
+            stopper=TO_THE_END,
+            max_steps=201,
+            validate_every=20,
+            metrics=FIT_METRICS,
+        ),
+        Recipe(
+            name="curve-fit",
+            summary="A parabola through 300 noisy points by ten ReLU units",
+            build=build_curve,
+            data=("curve",),
+            monitor="val_loss",
+            stopper=TO_THE_END,
+            max_steps=1_000,
+            validate_every=50,
+            metrics=FIT_METRICS,
+        ),
+        Recipe(
+            name="digits-dropout",
+            summary="Dropout against overfitting: 50 tanh units on small images",
+            build=build_dropout,
+            data=("digits", "mnist", "fashion-mnist"),
+            monitor="val_loss",
+            stopper=TO_THE_END,
+            max_steps=500,
+            validate_every=50,
+            metrics=CLASSIFIER_METRICS | {"train_loss": Mode.MIN, "train_accuracy": Mode.MAX},
+        ),
+        Recipe(
+            name="softmax-beginners",
+            summary="Softmax regression of TensorFlow's MNIST tutorial for beginners: batches of 100",
+            build=build_softmax,
+            data=IMAGES,
+            monitor="val_accuracy",
+            stopper=TO_THE_END,
+            max_steps=1_000,
+            validate_every=100,
+        ),
+        Recipe(
+            name="softmax-pros",
+            summary="Softmax regression of TensorFlow's MNIST tutorial for experts: batches of 50",
+            build=build_softmax_of_experts,
+            data=IMAGES,
+            monitor="val_accuracy",
+            stopper=TO_THE_END,
+            max_steps=1_000,
+            validate_every=100,
+        ),
+        Recipe(
+            name="mnist-deep",
+            summary="The deep network of the same tutorial: 5 x 5 convolutions (32, 64), 1,024 units, dropout",
+            build=build_deep,
+            data=IMAGES,
+            monitor="val_accuracy",
+            stopper=PolicySpec.model_validate(parse("patience(steps=5000) | check_finite()")),
+            max_steps=20_000,
+            validate_every=200,
+        ),
+        Recipe(
+            name="playground",
+            summary="The TensorFlow Playground: points of two colours, a small network, a boundary that moves",
+            build=build_playground,
+            data=tuple(SHAPES),
+            monitor="val_loss",
+            stopper=TO_THE_END,
+            max_steps=5_000,
+            validate_every=50,
+            metrics=FIT_METRICS | {"train_loss": Mode.MIN},
         ),
     )
 }

@@ -22,7 +22,7 @@ def build_cnn(split: Split, *, learning_rate: float = 1e-4, batch_size: int = 64
         metrics=["accuracy"],
     )
     train, validation, test = ((part.x, part.y) for part in (split.train, split.validation, split.test))
-    return Training(model, train, validation, test, batch_size=batch_size, about=split.about())
+    return Training(model, train, validation, test, batch_size=batch_size, about=split.about(), classes=split.classes)
 
 
 def _make_network(image: tuple[int, ...], classes: int) -> Any:

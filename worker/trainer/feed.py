@@ -15,10 +15,13 @@ from typing import Any
 
 from keepbest.errors import InvalidInput
 from keepbest.training import Training
+from worker.trainer.pipeline import open_pipeline
 
 #: Steps enough for any run; tf.data has no endless range.
 _ENDLESS = 2**48
 _PREFETCH = 2
+#: tf.data.INFINITE_CARDINALITY
+_INFINITE = -1
 
 
 @dataclass(frozen=True)
@@ -33,14 +36,14 @@ class Feed:
         return step / self.batches_per_epoch if self.batches_per_epoch else None
 
 
-def make_feed(training: Training, seed: int) -> Feed:
-    """Return the feed of a training part, whatever kind it is."""
+def make_feed(training: Training, seed: int, *, deterministic: bool = True) -> Feed:
+    """Return the feed of a training part, whatever kind it is. `deterministic`: TensorFlow's operations are."""
     import keras
     import tensorflow as tf
 
     train = training.train
     if isinstance(train, tf.data.Dataset):
-        return _feed_dataset(train)
+        return _feed_dataset(train, deterministic)
     if isinstance(train, keras.utils.PyDataset):
         return _feed_py_dataset(train, seed)
     if isinstance(train, tuple | list) and len(train) in (2, 3):
@@ -96,16 +99,24 @@ def _check_arrays(arrays: tuple[Any, ...]) -> int:
     return counts.pop()
 
 
-def _feed_dataset(dataset: Any) -> Feed:
+def _feed_dataset(dataset: Any, deterministic: bool) -> Feed:
+    """Begin the pipeline anew and skip what was trained on: exact where its graph alone decides the batches."""
+    pipeline = open_pipeline(dataset, deterministic=deterministic)
     count = int(dataset.cardinality())  # negative: infinite or unknown
-    endless = dataset if count == -1 else dataset.repeat()
-    note = "a tf.data pipeline is replayed up to the step; exact only if it gives the same batches again"
-    return Feed(endless.skip, count if count > 0 else None, note)
+
+    def batches_from(step: int) -> Any:
+        begun = pipeline.begin()
+        endless = begun if count == _INFINITE else begun.repeat()
+        return endless.skip(step % count if pipeline.repeats and count > 0 else step)
+
+    note = "The tf.data pipeline is replayed up to the step, which is exact only if it gives the same batches again: "
+    return Feed(batches_from, count if count > 0 else None, note + pipeline.doubt if pipeline.doubt else None)
 
 
 def _feed_py_dataset(dataset: Any, seed: int) -> Feed:
+    """Walk the items in a derived order. Nobody can check that a user's `__getitem__` depends on its index alone."""
     count = len(dataset)
-    note = "exact only if the PyDataset's items depend on nothing but their index"
+    note = "The order of a PyDataset's items is exact; its items are only if they depend on nothing but their index."
 
     def batches_from(step: int) -> Iterator[Any]:
         return _walk_py_dataset(dataset, count, seed, step)

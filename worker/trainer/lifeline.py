@@ -15,17 +15,19 @@ _PR_SET_PDEATHSIG = 1
 _OOM_SCORE = "500"
 
 
-def tie() -> str:
+def tie(*, by_kernel: bool = True) -> str:
     """Read the secret from standard input, then end with the agent; return the secret.
 
-    The pipe's end is the portable sign that the agent is gone; on Linux the kernel also ends us by itself.
+    The pipe's end is the portable sign that the agent is gone, and takes our whole group along. On Linux the kernel
+    also ends us by itself (`by_kernel`): us alone, so not where others of the group are what matters.
     """
     lifeline = os.dup(0)
     _close_standard_input()
     secret = _read_line(lifeline)
     threading.Thread(target=_watch, args=(lifeline,), name="lifeline", daemon=True).start()
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if by_kernel:
+            ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
     return secret

@@ -16,13 +16,14 @@ import keras
 
 from keepbest.contract.runs import RunSpec
 from keepbest.errors import MetricMissing
-from keepbest.keras import direction_of
-from keepbest.looker import Looker
-from keepbest.state import Position
+from keepbest.looking.looker import Looker
+from keepbest.looking.monitor import direction_of
+from keepbest.snapshots.state import Position
 from keepbest.status import CommandKind
 from keepbest.training import Training
 from worker.trainer.feed import Feed
-from worker.trainer.measure import Ruler
+from worker.trainer.hidden import find_random_operations
+from worker.trainer.measure import Gauge
 
 #: At a look, the state is written as `last` when nothing was written for so long: about what a crash costs.
 CHECKPOINT_SECONDS = 30.0
@@ -63,10 +64,11 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
         self._spec = spec
         self._hand_back = hand_back
         self._clock = clock
-        self._ruler = Ruler(training.validation)
+        self._gauge = Gauge(training)
         self._ending: Ending | None = None
         self._began_at = 0
         self._jumped = False
+        self._is_searched = False
         self._written_at = self._said_at = clock()
 
     @property
@@ -80,11 +82,11 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
     def train(self, step: int) -> Ending:
         """Train from `step` on until something ends it."""
         self.step = step
-        if self._looker.is_due(step):  # a run that crashed after its last decision
-            self._ending = Ending.STOPPED
+        self._end_if_due()
         while self._ending is None:
             self._jumped = False
             self._fit_stretches()
+            self._end_if_due()
         return self._ending
 
     # What Keras calls
@@ -97,10 +99,12 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
         if self._run.has_commands:
             self._obey()
         self._take_note()
-        if self._ending is not None or self._jumped or self.step == self._spec.max_steps:
+        if self._ending is not None or self._jumped or self.step == self._run.judge.max_steps:
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if not self._is_searched:
+            self._search_step()
         skips = (Ending.STOPPED, Ending.CANCELLED)
         if self._is_look_due and not self._jumped and self._ending not in skips:
             self._look(dict(logs or {}))
@@ -122,9 +126,23 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
             callbacks=[self],
         )
 
+    def _search_step(self) -> None:
+        """Say once, after the first stretch, where the step draws from what no checkpoint holds."""
+        self._is_searched = True
+        if names := find_random_operations(self.model):
+            note = f"The network draws from hidden counters ({', '.join(names)}), which nothing can put back; "
+            note += "keras.random and tf.random.Generator draw from variables."
+            self._run.report(resume="approximate", resume_note=" ".join(filter(None, [self._feed.note, note])))
+
+    def _end_if_due(self) -> None:
+        """End where nothing is left to train: it was decided before a crash, or before what it went back to."""
+        if self._ending is None and self._looker.is_due(self.step):
+            self._looker.judge_silence(self.step)
+            self._ending = Ending.STOPPED
+
     @property
     def _is_look_due(self) -> bool:
-        return self.step % self._spec.validate_every == 0 or self.step == self._spec.max_steps
+        return self.step % self._spec.validate_every == 0 or self.step == self._run.judge.max_steps
 
     def _take_note(self) -> None:
         """Notice what ends the training between looks: the worker leaves, or the stopper's patience runs out."""
@@ -154,8 +172,8 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
 
     def _look(self, trained: dict[str, float]) -> None:
         began = self._clock()
-        measured = self._ruler.measure(self.model)
-        metrics = {**trained, **{f"val_{name}": value for name, value in measured.values.items()}}
+        measured = self._gauge.measure(self.model)
+        metrics = {**trained, **measured.values}
         value = self._get_value(metrics)
         decision = self._looker.look(
             self.position,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from keepbest.errors import InvalidInput
+from keepbest.training import Training
 
 #: Examples measured at once, as in the tutorial: the result does not depend on it but for the last bits.
 BATCH_SIZE = 256
@@ -30,6 +32,35 @@ class Ruler:
         """Return what `model` does on the whole part."""
         values = model.evaluate(self._batches, verbose=0, return_dict=True)
         return Measured({name: float(value) for name, value in values.items()}, self.n)
+
+
+class Gauge:
+    """All that a look reads off: the validation part as `val_<metric>`, further parts and single variables by name."""
+
+    def __init__(self, training: Training) -> None:
+        self._validation = Ruler(training.validation)
+        self._also = {name: Ruler(part) for name, part in training.also.items()}
+        self._watched = {name: _check_single(name, variable) for name, variable in training.watch.items()}
+
+    def measure(self, model: Any) -> Measured:
+        """Return every metric of the look; `n` is the number of validation examples."""
+        validation = self._validation.measure(model)
+        values = {f"val_{name}": value for name, value in validation.values.items()}
+        for part, ruler in self._also.items():
+            values |= {f"{part}_{name}": value for name, value in ruler.measure(model).values.items()}
+        values |= {name: float(variable.numpy().item()) for name, variable in self._watched.items()}
+        return Measured(values, validation.n)
+
+
+def _check_single(name: str, variable: Any) -> Any:
+    shape = tuple(getattr(variable, "shape", (0,)))
+    if prod(shape) != 1 or not hasattr(variable, "numpy"):
+        raise InvalidInput(
+            f"Training(watch=...): {name!r} is of shape {shape}, not a variable that holds one number.",
+            field="watch",
+            hint="Leave it out.",
+        )
+    return variable
 
 
 def count_examples(part: Any) -> int | None:

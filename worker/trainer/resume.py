@@ -7,20 +7,24 @@ from typing import Any
 
 from keepbest.checkpoint import Store
 from keepbest.checkpoint.load import Loaded
+from keepbest.checkpoint.manifest import Manifest
 from keepbest.contract.checkpoints import Checkpoint
+from keepbest.contract.runs import Run as Known
+from keepbest.contract.workers import Assignment
 from keepbest.errors import CheckpointError, NotFound
 from keepbest.runs.run import Run
-from keepbest.state import Position
+from keepbest.snapshots.state import Position
 
 _log = logging.getLogger("keepbest.trainer")
 
 
-def resume(run: Run, store: Store, wanted: Checkpoint | None, model: Any) -> Position:
-    """Put the state of `wanted` back, or of the newest one that is whole; return the position to go on from.
+def resume(run: Run, store: Store, assignment: Assignment, model: Any) -> Position:
+    """Put the state back that `assignment` names, or the newest one that is whole; return the position to go on from.
 
     Raises NotFound where this worker's store has never seen the run, and CheckpointMismatch where the model is not
     the one that was trained.
     """
+    wanted = assignment.resume
     if wanted is None:
         return Position()
     loaded = _load(run, store, wanted)
@@ -28,10 +32,14 @@ def resume(run: Run, store: Store, wanted: Checkpoint | None, model: Any) -> Pos
         run.branch(0, parent=0)
         run.report(resume="approximate", resume_note="No checkpoint is whole any more: training begins anew.")
         return Position()
-    if loaded.manifest.id != wanted.id:
-        run.branch(loaded.step, parent=loaded.manifest.segment, checkpoint=loaded.manifest.id)
+    is_wanted = loaded.manifest.id == wanted.id
+    if not is_wanted:
+        manifest, overrides = loaded.manifest, assignment.overrides
+        run.branch(loaded.step, parent=manifest.segment, checkpoint=manifest.id, overrides=overrides)
     state = loaded.resume_into(model)
-    _take_up_stopper(run, loaded)
+    _take_up_stopper(run, loaded.manifest)
+    if is_wanted:
+        _remember_best(run, store, assignment.run)
     _log.info("Going on from checkpoint %s at step %d.", loaded.manifest.id, loaded.step)
     return state.position
 
@@ -50,10 +58,16 @@ def _load(run: Run, store: Store, wanted: Checkpoint) -> Loaded | None:
     return store.load_newest(run.id, on_damaged=lambda error: _log.warning("%s", error.message))
 
 
-def _take_up_stopper(run: Run, loaded: Loaded) -> None:
-    manifest = loaded.manifest
+def _take_up_stopper(run: Run, manifest: Manifest) -> None:
     if not manifest.stopper.get("policy"):
         return  # it was written before the first look
     if not run.stopper_state()["policy"] and manifest.mode is not None:
         run.set_mode(manifest.mode)
     run.go_on_from(manifest.stopper)
+
+
+def _remember_best(run: Run, store: Store, known: Known) -> None:
+    """Where a run goes on from before its best, nothing worse takes the place of the best that is on disk."""
+    if known.best_checkpoint is not None and known.best_checkpoint in store.checkpoints(run.id):
+        manifest, _ = store.read_manifest(run.id, known.best_checkpoint)
+        run.judge.remember_best(manifest.step, manifest.value)

@@ -10,10 +10,12 @@ from keepbest.client import Client
 from keepbest.contract.runs import CodeSource, RunError, TestResult
 from keepbest.contract.workers import Release
 from keepbest.errors import KeepbestError
-from keepbest.looker import Looker
+from keepbest.looking.looker import Looker
+from keepbest.panels.painter import Painter
+from keepbest.panels.scene import see
 from keepbest.reporting import values
 from keepbest.runs.run import Run
-from keepbest.state import State
+from keepbest.snapshots.state import State
 from keepbest.status import StopReason
 from keepbest.training import Training
 from worker.folder import Job, RunFolder
@@ -31,6 +33,7 @@ _log = logging.getLogger("keepbest.trainer")
 DRAIN_SECONDS = 600.0
 #: What is not with the tracker after so long the agent delivers, when the tracker answers again.
 REPORT_SECONDS = 5.0
+NOT_DETERMINISTIC = "TensorFlow's operations are not deterministic on this worker (KEEPBEST_WORKER_DETERMINISTIC=0)."
 NOT_KEPT = "Training ended, but its best could not be written to the checkpoint store; the run's log says why."
 
 
@@ -69,12 +72,15 @@ class Trainer:
     def _train(self) -> int:
         environment.prepare(self._spec.seed, deterministic=self._job.deterministic)
         training = build(self._spec, code=self._folder.code, data_folder=self._job.data)
-        feed = make_feed(training, self._spec.seed)
+        feed = make_feed(training, self._spec.seed, deterministic=self._job.deterministic)
         build_model(training)
         store = Store(self._job.store)
         looker = self._make_looker(training, feed, store)
-        position = resume(self.run, store, self._job.assignment.resume, training.model)
+        position = resume(self.run, store, self._job.assignment, training.model)
         looker.begin(training.model)
+        looker.paint_start(position)
+        if self.run.overrides is not None:
+            looker.change(position, self.run.overrides)
         loop = Loop(training, feed, looker, self._spec, self.hand_back)
         self.is_training = True
         return self._conclude(loop.train(position.step), loop, looker, training)
@@ -82,8 +88,13 @@ class Trainer:
     def _make_looker(self, training: Training, feed: Feed, store: Store) -> Looker:
         about = environment.describe(self._spec.source, deterministic=self._job.deterministic)
         about |= {"data": dict(training.about)} if training.about else {}
-        self.run.report(environment=about, resume="approximate" if feed.note else "exact", resume_note=feed.note)
-        return Looker(self.run, store, environment=about)
+        note = feed.note or (None if self._job.deterministic else NOT_DETERMINISTIC)
+        self.run.report(environment=about, resume="approximate" if note else "exact", resume_note=note)
+        return Looker(self.run, store, environment=about, painter=self._make_painter(training))
+
+    def _make_painter(self, training: Training) -> Painter | None:
+        scene = see(training.validation, classes=training.classes) if training.panels else None
+        return Painter(scene, self.run.say) if scene is not None else None
 
     # The end
 
@@ -96,12 +107,14 @@ class Trainer:
             return self._leave()
         if ending is Ending.CANCELLED:
             return self._end(Release(outcome="cancelled", stop_reason=StopReason.USER), FINISHED)
+        if loop.step != looker.best[0]:  # somebody may want more of it: then it goes on from its end
+            looker.checkpoint(loop.position, "last")
+        looker.paint_end(loop.position)
         looker.close(DRAIN_SECONDS)
         best = looker.restore_best()
         is_kept = best is None or best.id in Store(self._job.store).checkpoints(self.run.id)
         test = self._measure_test(best, training) if best is not None else None
-        asked = (StopReason.USER, f"Stopped at step {loop.step}.") if ending is Ending.ASKED else (None, None)
-        self.run.finish(asked[0], asked[1] if is_kept else NOT_KEPT, test=test, seconds=REPORT_SECONDS)
+        self.run.finish(message=None if is_kept else NOT_KEPT, test=test, seconds=REPORT_SECONDS)
         return FINISHED
 
     def _measure_test(self, best: State, training: Training) -> TestResult | None:

@@ -36,8 +36,8 @@ def code(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(code: Path, tmp_path: Path) -> Store:
     """A store with one checkpoint: every variable of the model is 7."""
-    from keepbest.snapshot import Variables, capture
-    from keepbest.state import Position
+    from keepbest.snapshots.snapshot import Variables, capture
+    from keepbest.snapshots.state import Position
 
     model = build(code)
     variables = Variables(model)

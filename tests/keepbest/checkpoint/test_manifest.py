@@ -52,6 +52,12 @@ def test_the_file_is_plain_json() -> None:
     assert plain["manifest"]["variables"][0]["path"] == "a/b"
 
 
+def test_an_older_manifest_knows_nothing_of_callbacks() -> None:
+    plain = manifest().model_dump(mode="json")
+    assert plain.pop("callbacks") == {}
+    assert decode(framed(json.dumps(plain).encode()), ID)[0] == manifest()
+
+
 def test_any_flipped_bit_is_found() -> None:
     data, _ = encode(manifest())
     for place in range(len(data)):

@@ -6,7 +6,7 @@ import pytest
 
 from keepbest.checkpoint.plan import Plan, make_plan
 from keepbest.errors import CheckpointMismatch, InvalidInput
-from keepbest.state import VariableSpec
+from keepbest.snapshots.state import VariableSpec
 
 Given = dict[str, tuple[int, ...]]
 BASE: Given = {"conv/kernel": (3, 3), "conv/bias": (3,), "dense/kernel": (9, 4), "dense/bias": (4,)}

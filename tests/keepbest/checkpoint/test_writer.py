@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 
 from keepbest.checkpoint import About, Store, Writer, Written
 from keepbest.errors import CheckpointError, StoreUnavailable
-from keepbest.state import State
+from keepbest.snapshots.state import State
 from tests.support.processes import wait_until
 from tests.support.states import about, make_state
 
@@ -65,6 +68,41 @@ def test_only_the_newest_best_waits(tmp_path: Path) -> None:
     store.go_on.set()
     assert writer.close(20)
     assert heard.durable == [1, 6]
+
+
+def may_hurry() -> bool:
+    """Whether this system lets us take a niceness back."""
+
+    def try_it() -> None:
+        own = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, own, 19)
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, own, 0)
+        found.append(os.getpriority(os.PRIO_PROCESS, own))
+
+    found: list[int] = []
+    thread = threading.Thread(target=try_it)
+    thread.start()
+    thread.join()
+    return found == [0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a thread has no niceness of its own")
+def test_it_is_out_of_the_way_until_somebody_waits_for_it(tmp_path: Path) -> None:
+    store, before = SlowStore(tmp_path), set(threading.enumerate())
+    writer = Heard().writer(store)
+    submit(writer, 1)
+    (thread,) = (one.native_id or 0 for one in set(threading.enumerate()) - before if one.name == "keepbest-writer")
+    wait_until(lambda: store.began == [1])
+    assert os.getpriority(os.PRIO_PROCESS, thread) == 19
+    waiting = threading.Thread(target=writer.drain)
+    waiting.start()
+    hurried = 0 if may_hurry() else 19
+    wait_until(lambda: os.getpriority(os.PRIO_PROCESS, thread) == hurried)
+    store.go_on.set()
+    waiting.join(20)
+    assert os.getpriority(os.PRIO_PROCESS, thread) == 19
+    assert writer.close(20)
 
 
 def test_what_was_asked_for_is_never_skipped(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -31,12 +32,17 @@ def worker(live: Live) -> Iterator[FakeWorker]:
     worker.client.close()
 
 
-def keep(live: Live, worker: FakeWorker, step: int, value: float, kind: str = "best") -> Written:
+def keep(
+    live: Live,
+    worker: FakeWorker,
+    step: int,
+    value: float,
+    kind: Literal["best", "last", "manual"] = "best",
+    network: str | None = '{"layers": []}',
+) -> Written:
     """Write a checkpoint into the tracker's store, and say so."""
-    about = About(
-        run=worker.run, at=datetime.now(UTC), kind=kind, value=value, monitor="val_accuracy", mode="max",  # type: ignore[arg-type]
-        network='{"layers": []}',
-    )  # fmt: skip
+    told: dict[str, Any] = {"value": value, "monitor": "val_accuracy", "mode": "max"}
+    about = About(run=worker.run, at=datetime.now(UTC), kind=kind, network=network, **told)
     written = Store(live.folder / "store").write(make_state(step, step), about)
     worker.checkpoint(step, value, id=written.manifest.id, kind=kind, digest=written.digest)
     return written
@@ -54,7 +60,12 @@ def arrays(path: Path) -> dict[str, np.ndarray]:
 def test_the_checkpoint_that_is_meant_is_downloaded(
     keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path, choice: list[str], step: int
 ) -> None:
-    for at, value, kind in ((100, 0.7, "best"), (200, 0.9, "best"), (300, 0.8, "last")):
+    looks: list[tuple[int, float, Literal["best", "last"]]] = [
+        (100, 0.7, "best"),
+        (200, 0.9, "best"),
+        (300, 0.8, "last"),
+    ]
+    for at, value, kind in looks:
         keep(live, worker, at, value, kind)
     done = keepbest("restore", worker.run[:6], *choice, "--to", tmp_path / "out", "--as", "npz")
     assert done.status == 0, done.err
@@ -146,6 +157,27 @@ def test_what_cannot_be_measured_again(
     assert (refused.status, told in refused.err) == (Exit.USAGE, True)
 
 
+@pytest.mark.parametrize(("network", "form"), [('{"layers": []}', "keras"), (None, "npz")])
+def test_the_next_step_is_one_that_works(
+    keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path, network: str | None, form: str
+) -> None:
+    """A session's checkpoint, and that of a loop over variables, has no network to make a model file of."""
+    keep(live, worker, 100, 0.7, network=network)
+    worker.finish()
+    wanted = f"keepbest restore {worker.run} --best --to restored --as {form}"
+    assert keepbest("checkpoints", worker.run).out.splitlines()[-1] == wanted
+    assert keepbest("watch", worker.run).out.splitlines()[-1] == f"next: {wanted}"
+    if form == "npz":
+        assert keepbest(*wanted.split()[1:5], tmp_path / "restored", "--as", form).status == 0
+
+
+def test_the_next_step_without_a_best_is_the_last(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
+    store = Store(live.folder / "store")
+    written = store.write(make_state(1, 100), About(run=worker.run, at=datetime.now(UTC), kind="last"))
+    worker.checkpoint(100, None, id=written.manifest.id, kind="last", digest=written.digest)
+    assert f"keepbest restore {worker.run} --last --to restored --as npz" in keepbest("checkpoints", worker.run).out
+
+
 def test_a_run_without_checkpoints(keepbest: Keepbest, worker: FakeWorker, tmp_path: Path) -> None:
     refused = keepbest("restore", worker.run, "--to", tmp_path / "out")
     assert (refused.status, "no checkpoint on disk yet" in refused.err) == (Exit.NOT_FOUND, True)
@@ -155,7 +187,7 @@ def test_without_tensorflow_the_other_formats_are_named(
     keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(live, worker, 100, 0.7)
-    monkeypatch.setattr("keepbest.cli.restore.find_spec", lambda name: None)
+    monkeypatch.setattr("keepbest.cli.fresh.find_spec", lambda name: None)
     refused = keepbest("restore", worker.run, "--to", tmp_path / "out")
     assert (refused.status, "--as safetensors" in refused.err) == (Exit.ERROR, True)
 
@@ -170,8 +202,8 @@ def build(units: int = 4):
 
 def keep_model(live: Live, worker: FakeWorker, code: Path) -> Written:
     """Write a checkpoint of that network into the tracker's store."""
-    from keepbest.snapshot import Variables, capture
-    from keepbest.state import Position
+    from keepbest.snapshots.snapshot import Variables, capture
+    from keepbest.snapshots.state import Position
 
     state = capture(Variables(Target(f"{code}:build").build()), position=Position(100))
     told = About(run=worker.run, at=datetime.now(UTC), value=0.9, mode="max")

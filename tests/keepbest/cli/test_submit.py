@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from keepbest import bundle
 from keepbest.cli.failing import Exit
-from keepbest.contract.runs import CodeSource, Run
+from keepbest.contract.runs import CodeSource, CommandSource, Run
+from keepbest.stopping import build, parse
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.support.live import FakeWorker, Live
 
@@ -181,3 +183,64 @@ def test_what_to_keep(keepbest: Keepbest, text: str, spec: tuple[int, int, int |
 def test_what_does_not_say_what_to_keep(keepbest: Keepbest, text: str) -> None:
     refused = keepbest("submit", "hvass-cnn", "--keep", text)
     assert (refused.status, "field:" in refused.err) == (Exit.USAGE, True)
+
+
+def test_after_dashes_every_word_is_the_commands(keepbest: Keepbest, project: Path, live: Live) -> None:
+    """Options of `submit` end at the first dashes, wherever they come again."""
+    argv = ["python", "my_model.py", "--name", "theirs", "--", "-p", "x", "--follow", "--help", ""]
+    own = ["--json", "--name", "mine", "--monitor", "score", "--mode", "max", "--stop", "5steps", "--keep", "best=2"]
+    done = keepbest("submit", *own, "--", *argv)
+    run = Run.model_validate(done.json)
+    source = run.spec.source
+    assert isinstance(source, CommandSource)
+    assert (source.argv, source.fixed) == (argv, ["monitor", "mode", "stopper"])
+    assert (run.name, run.spec.monitor, run.spec.stopper.params["steps"], run.spec.retention.best) == (
+        "mine", "score", 5, 2,
+    )  # fmt: skip
+    assert "Sent 3 files" in done.err
+    with live.client() as client:
+        assert bundle.list_files(client.bundle(source.bundle))[-1].name == "my_model.py"
+    assert "python my_model.py --name theirs -- -p x --follow --help ''" in keepbest("show", run.id).out
+
+
+def test_a_commands_words_are_shown_not_obeyed(keepbest: Keepbest, project: Path) -> None:
+    assert keepbest("submit", "--", "echo", "\x1b[2J\u202e", "[red]x[/red]\ny").status == 0
+    told = keepbest("show", keepbest("ls", "--json").json["runs"][0]["id"]).out
+    assert "[red]x[/red]" in told
+    assert not {"\x1b", "\u202e"} & set(told)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "Say what to train"),
+        (["--"], "Say what to train"),
+        (["hvass-cnn", "--", "x"], "Both 'hvass-cnn' and a command"),
+        (["--set", "a=1", "--", "x"], "no parameter 'a'"),
+        (["--", " "], "argv"),
+        (["--", "x" * 9000], "argv"),
+        (["--", "python", "broken.py"], "broken.py:2"),
+        (["--", "python", "ignored.py"], "ignored.py is not sent"),
+    ],
+)
+def test_commands_that_cannot_be_submitted(keepbest: Keepbest, project: Path, words: list[str], told: str) -> None:
+    (project / "broken.py").write_text("def f():\n    return (1\n")
+    (project / "ignored.py").write_text("")
+    (project / ".gitignore").write_text("ignored.py\n")
+    failed = keepbest("submit", *words)
+    assert failed.status in (Exit.USAGE, Exit.NOT_FOUND)
+    assert told in failed.err
+
+
+def test_policies_in_the_shadow_stand_beside_what_decides(keepbest: Keepbest) -> None:
+    for given, stopper in (
+        (["--shadow", "10"], "check_finite | shadow(10)"),
+        (
+            ["--stop", "max_steps(9) | 20", "--shadow", "10 & max_steps(5)"],
+            "max_steps(9) | 20 | shadow(10 & max_steps(5))",
+        ),
+        (["--patience", "20", "--shadow", "10", "--shadow", "7"], "20 | check_finite | shadow(10) | shadow(7)"),
+    ):
+        settled = submitted(keepbest, "hvass-cnn", *given).spec.stopper
+        assert settled.model_dump() == build(parse(stopper), "max").to_json(), given
+    assert "umber, true or false" in keepbest("submit", "hvass-cnn", "--shadow", "patience(checks=ten)").err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -75,9 +76,27 @@ def test_fsck_misses_what_the_tracker_knows(keepbest: Keepbest, live: Live) -> N
     ]
 
 
+@pytest.mark.usefixtures("signed_in")
+def test_fsck_misses_a_run_whose_whole_folder_is_gone(
+    keepbest: Keepbest, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing in the store tells of it, and it may be on any page of the tracker's list."""
+    monkeypatch.setattr("keepbest.cli.upkeep._RUNS_A_PAGE", 1)
+    gone, *ids = train(live)
+    kept, *_ = train(live)
+    shutil.rmtree(live.folder / "store" / "runs" / gone)
+    found = keepbest("fsck", "--store", live.folder / "store", "--json")
+    missing = [one for one in found.json["findings"] if one["kind"] == "missing"]
+    assert found.status == Exit.ERROR
+    assert sorted(one["checkpoints"] for one in missing) == sorted([id] for id in ids)
+    assert all(one["path"].startswith(f"runs/{gone}/") for one in missing)
+    assert kept not in str(missing)
+
+
 def test_fsck_without_a_tracker(keepbest: Keepbest, alone: Store) -> None:
     whole = keepbest("fsck")
     assert (whole.status, "The tracker cannot be asked" in whole.err) == (Exit.OK, True)
+    assert "a run whose folder is, is not missed" in " ".join(whole.err.split())
     flip(alone.folder.manifest(RUN, alone.checkpoints(RUN)[0]), 300)
     found = keepbest("fsck")
     assert (found.status, "1 faults" in found.out, "--repair" in found.err) == (Exit.ERROR, True, True)

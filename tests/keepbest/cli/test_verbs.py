@@ -10,10 +10,11 @@ from rich.console import Console
 
 from keepbest.cli.failing import Exit
 from keepbest.contract.access import TokenRequest
+from keepbest.contract.base import new_id
 from keepbest.contract.runs import RecipeSource, Run, RunError, RunRequest
 from keepbest.status import RunState
 from tests.keepbest.cli.conftest import Run as Keepbest
-from tests.support.live import FakeWorker, Live
+from tests.support.live import FakeWorker, Live, now
 
 pytestmark = pytest.mark.usefixtures("signed_in")
 
@@ -75,6 +76,17 @@ def test_show(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     for words in ("first  #1 in default", "finished (patience)", "val_accuracy 0.9 @ 100", "recipe hvass-cnn", "mill"):
         assert words in shown
     assert keepbest("show", run.id, "--json").json["id"] == run.id
+
+
+def test_show_says_what_memory_holds_while_it_trains(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
+    run = submit(live)
+    held = [{"id": new_id(), "step": step, "size_bytes": 2**20, "is_best": step == 100} for step in (100, 1200)]
+    memory = {"budget_bytes": 2**30, "held_bytes": 3 * 2**19, "snapshots": held}
+    worker.claim().say(progress={"memory": memory, "at": now()})
+    assert "step 100 (best), 1,200; 1.5 MiB of 1.0 GiB" in keepbest("show", run.id).out
+    assert keepbest("show", run.id, "--json").json["memory"] == memory
+    worker.finish()
+    assert keepbest("show", run.id, "--json").json["memory"] is None
 
 
 def test_show_looks(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
@@ -184,6 +196,7 @@ def test_commands_to_a_run_that_has_ended(keepbest: Keepbest, live: Live, worker
         (["--to", "worst"], "--to takes only 'best'"),
         (["--to", "best", "--step", "3"], "exclude each other"),
         (["--checkpoint", "nope"], "checkpoint: "),
+        (["--learning-rate", "a tenth"], "learning_rate: a number like 3e-5, or a multiple of what it was like 0.1x"),
     ],
 )
 def test_rolling_back_to_nowhere(keepbest: Keepbest, live: Live, options: list[str], told: str) -> None:
@@ -198,6 +211,10 @@ def test_rollback_to_best(keepbest: Keepbest, live: Live, worker: FakeWorker) ->
     worker.checkpoint(100, 0.9)
     asked = keepbest("rollback", worker.run, "--wait", "0", "--json").json
     assert (asked["kind"], asked["arguments"]["to"]) == ("roll_back", "best")
+    how = ["--step", "100", "--learning-rate", "0.1x", "--max-steps", "900", "--reset-patience"]
+    asked = keepbest("rollback", worker.run, *how, "--wait", "0", "--json").json
+    changes = {"learning_rate": "0.1x", "max_steps": 900, "reset_patience": True}
+    assert asked["arguments"] == {"step": 100, **changes}
 
 
 def test_rm_asks_first(keepbest: Keepbest, live: Live, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,3 +343,14 @@ def test_live_on_a_terminal(
     assert "[red]evil[/red]" in shown
     assert "\x1b[2J" not in shown
     assert "\x9b" not in shown
+
+
+def test_rules_of_a_project(keepbest: Keepbest) -> None:
+    keepbest("project", "add", "digits")
+    assert keepbest("project", "rules", "digits").out == "No rules in digits.\n"
+    keepbest("project", "rules", "digits", "--median", "optuna", "--max-steps", "20", "--stop", "patience(3)")
+    told = keepbest("project", "rules", "digits", "--startup-runs", "7").out
+    assert all(word in told for word in ("optuna", "7 finished", "step 20", "patience(checks=3", "set by"))
+    cleared = keepbest("project", "rules", "digits", "--clear", "--max-seconds", "60", "--json").json
+    assert (cleared["median"], cleared["max_steps"], cleared["max_seconds"]) == (None, None, 60)
+    assert keepbest("project", "rules", "digits", "--stop", "patiense(3)").status != Exit.OK

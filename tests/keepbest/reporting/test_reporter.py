@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 
+from keepbest.contract.batches import Progress
 from keepbest.contract.commands import Command
 from keepbest.errors import KeepbestError, LeaseLost
 from keepbest.reporting.draft import Logged
@@ -19,6 +21,7 @@ from keepbest.reporting.reporter import Reporter
 from tests.keepbest.tiny_tracker import NOW, TinyTracker, error
 from tests.support.processes import wait_until
 
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 ABOUT = About(run="0000000000aa", writer="000000000001", lease="lease-token")
 
 
@@ -42,6 +45,18 @@ def started(tmp_path: Path) -> Iterator[Any]:
 
 def logged(step: int, segment: int = 0, **values: float) -> Logged:
     return step, 1.5 * step, segment, values
+
+
+def test_what_is_watched_is_asked_until_the_end(tracker: TinyTracker, started: Any) -> None:
+    reporter, news = started(tracker), [Progress(step=7, at=AT), None, Progress(step=9, at=AT)]
+    reporter.watch(lambda: news.pop(0) if news else None)
+    wait_until(lambda: not news)
+    assert reporter.drain(5)
+    said = [batch["progress"]["step"] for batch, _ in tracker.batches[ABOUT.writer] if batch.get("progress")]
+    assert said == [7, 9]
+    reporter.close()
+    news.append(Progress(step=11, at=AT))
+    assert not reporter._watched
 
 
 def test_points_travel_as_columns_per_segment_and_key(tracker: TinyTracker, started: Any) -> None:

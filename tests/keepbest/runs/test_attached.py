@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from keepbest.contract.checkpoints import Checkpoint
+from keepbest.contract.overrides import Origin, Overrides
 from keepbest.errors import PolicyError
 from keepbest.runs.run import Run
 from keepbest.status import StopReason
@@ -28,6 +29,30 @@ def test_a_resumed_run_opens_the_next_segment_where_it_goes_on(tmp_path: Path, t
     told = (segment["number"], segment["parent"], segment["reason"], segment["start_step"], segment["checkpoint"])
     assert told == (4, 3, "resume", 300, resume.id)
     assert tracker.points("loss") == [(301, 0.5)]
+
+
+def test_an_attempt_that_begins_with_changes_says_so(tmp_path: Path, tracker: TinyTracker) -> None:
+    changes = Overrides(learning_rate="0.1x", max_steps=700)
+    given = assignment(next_segment=4, parent_segment=3, resume=checkpoint(step=300), max_steps=400, overrides=changes)
+    given = given.model_copy(update={"run": given.run.model_copy(update={"max_steps": 700})})
+    run = Run.attach(given, tracker.client(), tmp_path)
+    assert (run.deadline(), run.overrides) == (700, changes)
+    run.finish()
+    (segment,) = tracker.said("segments")
+    assert Overrides.model_validate(segment["overrides"]) == changes
+
+
+def test_a_fork_s_first_segment_grows_from_nothing(tmp_path: Path, tracker: TinyTracker) -> None:
+    given = assignment(resume=checkpoint(step=300))
+    origin = Origin(run="0000000000ff", checkpoint="0000000000cd", step=300)
+    spec = given.run.spec.model_copy(update={"forked_from": origin})
+    run = Run.attach(
+        given.model_copy(update={"run": given.run.model_copy(update={"spec": spec})}), tracker.client(), tmp_path
+    )
+    run.finish()
+    (segment,) = tracker.said("segments")
+    told = (segment["number"], segment.get("parent"), segment["reason"], segment["start_step"], segment["checkpoint"])
+    assert told == (0, None, "fork", 300, "0000000000cc")
 
 
 def test_the_stopper_goes_on_where_the_checkpoint_was(tmp_path: Path, tracker: TinyTracker) -> None:

@@ -61,7 +61,10 @@ def test_an_offline_run_is_the_same_run_later(live: Live, tmp_path: Path, client
     with begin(live, tmp_path, "offline") as run:
         train(run)
     (folder,) = find_offline(tmp_path / "offline")
-    known = client.run(send_offline(folder, client))
+    sent = send_offline(folder, client)
+    assert sent is not None
+    assert (sent.run, sent.is_over) == (run.id, True)
+    known = client.run(sent.run)
     assert (known.state, known.stop_reason, known.best_value) == (RunState.FINISHED, StopReason.PATIENCE, 0.3)
     assert client.curve(known.id, "loss").total == 50
 

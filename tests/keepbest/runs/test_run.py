@@ -13,7 +13,7 @@ import pytest
 import keepbest
 from keepbest.errors import Busy, InvalidInput
 from keepbest.reporting.journal import drain_left_over
-from keepbest.runs.offline import find_offline, send_offline
+from keepbest.runs.offline import Sent, find_offline, send_offline
 from keepbest.runs.run import Run
 from keepbest.runs.start import init
 from keepbest.status import StopReason
@@ -28,6 +28,14 @@ def begin(folder: Path, tracker: TinyTracker, **arguments: Any) -> Run:
 
 
 # A script's own run
+
+
+def test_a_scripts_look_says_which_examples_were_right(tmp_path: Path, tracker: TinyTracker) -> None:
+    with begin(tmp_path, tracker, stopper="paired_noise(1)") as run:
+        run.look(1, 0.5, n=10, correct=[i < 5 for i in range(10)])
+        decision = run.look(2, 0.6, n=10, correct=[i < 6 for i in range(10)])
+    assert "1 newly right, 0 newly wrong" in decision.message
+    assert decision.stop
 
 
 def test_a_scripts_run_from_beginning_to_end(tmp_path: Path, tracker: TinyTracker) -> None:
@@ -248,11 +256,21 @@ def test_sending_an_offline_run_may_fail_and_be_done_again(tmp_path: Path, track
     assert tracker.points("loss") == [(1, 0.5)]
 
 
-def test_a_living_offline_run_is_left_alone(tmp_path: Path, tracker: TinyTracker) -> None:
-    with quiet(tmp_path, tracker, "offline"):
+def test_a_living_offline_run_is_sent_as_far_as_it_is_written(tmp_path: Path, tracker: TinyTracker) -> None:
+    with quiet(tmp_path, tracker, "offline") as run:
+        run.log({"loss": 0.5}, step=1)
+        assert run.reporter is not None
+        run.reporter.drain(5)
         (folder,) = find_offline(tmp_path / "offline")
-        with pytest.raises(Busy):
-            send_offline(folder, tracker.client())
+        for _ in range(2):
+            assert send_offline(folder, tracker.client()) == Sent(run.id, is_over=False)
+            assert tracker.points("loss") == [(1, 0.5)]
+            assert not tracker.releases
+        run.log({"loss": 0.25}, step=2)
+    assert send_offline(folder, tracker.client()) == Sent(run.id, is_over=True)
+    assert tracker.points("loss") == [(1, 0.5), (2, 0.25)]
+    assert [release["outcome"] for release in tracker.releases] == ["finished"]
+    assert send_offline(folder, tracker.client()) is None
 
 
 def test_no_tracker_at_the_start_means_offline_with_a_warning(

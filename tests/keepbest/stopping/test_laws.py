@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from keepbest.stopping import (
     AllOf,
     AnyOf,
     CheckFinite,
+    Correct,
     Decision,
     DivergenceThreshold,
     GeneralizationLoss,
@@ -21,9 +23,12 @@ from keepbest.stopping import (
     MaxSteps,
     Mode,
     NoiseAware,
+    PairedNoise,
     Patience,
     Policy,
     ProgressQuotient,
+    Require,
+    Shadow,
     StoppingThreshold,
     Upcrossing,
     build,
@@ -32,8 +37,10 @@ from keepbest.stopping import (
 
 MODES: st.SearchStrategy[Mode] = st.sampled_from(["max", "min"])
 COUNTS = st.integers(1, 6)
+CORRECT = st.one_of(st.none(), st.lists(st.booleans(), min_size=9, max_size=10).map(Correct.of))
 FEW_VALUES = st.sampled_from([0.0, 0.1, 0.5, 0.5000001, 0.9, -1.0, math.nan, math.inf, -math.inf])
 PERFECT = st.sampled_from([None, 0.0, 0.9, 1.0])
+CONDITIONS = st.sampled_from(["m >= 0.5", "m < 0.9", "m > 0 and m <= 0.9"])
 VALUES = st.one_of(st.none(), FEW_VALUES, st.floats())
 
 
@@ -45,8 +52,13 @@ def policies(draw: st.DrawFn) -> Policy:
 
 def compositions(mode: Mode, inner: st.SearchStrategy[Policy]) -> st.SearchStrategy[Policy]:
     parts = st.lists(inner, min_size=1, max_size=3).map(tuple)
-    any_of: st.SearchStrategy[Policy] = st.builds(AnyOf, mode=st.just(mode), policies=parts)
-    return any_of | st.builds(AllOf, mode=st.just(mode), policies=parts)
+    deciding = parts.filter(lambda policies: all(policy.can_stop for policy in policies))
+    return st.one_of(
+        st.builds(AnyOf, mode=st.just(mode), policies=parts),
+        st.builds(AllOf, mode=st.just(mode), policies=deciding),
+        st.builds(Shadow, mode=st.just(mode), policies=st.tuples(inner)),
+        st.builds(Require, mode=st.just(mode), condition=CONDITIONS, policies=st.tuples(inner)),
+    )
 
 
 def leaves(mode: Mode) -> st.SearchStrategy[Policy]:
@@ -72,17 +84,28 @@ def leaves(mode: Mode) -> st.SearchStrategy[Policy]:
         st.builds(ProgressQuotient, mode=st.just(mode), alpha=st.floats(0, 3), strip=COUNTS, perfect=PERFECT),
         st.builds(Upcrossing, mode=st.just(mode), times=st.integers(1, 3), strip=st.integers(1, 3)),
         st.builds(NoiseAware, mode=st.just(mode), checks=COUNTS, z=st.floats(0, 3)),
+        st.builds(PairedNoise, mode=st.just(mode), checks=COUNTS, alpha=st.floats(0.01, 0.9)),
     )
 
 
 @st.composite
 def records(draw: st.DrawFn) -> list[Look]:
-    """Looks in order of step, some without a value, a training loss or a size, one second a step."""
+    """Looks in order of step, some without a value, a training loss, a size, bits or the metric m; a second a step."""
     gaps = draw(st.lists(st.integers(1, 15), max_size=15))
     steps = [sum(gaps[: i + 1]) for i in range(len(gaps))]
     sizes = st.sampled_from([None, 1, 100])
+    further = st.sampled_from([{}, {"m": 0.2}, {"m": 0.5}, {"m": 0.9}, {"m": math.nan}])
     return [
-        Look(step=step, value=draw(VALUES), n=draw(sizes), train=draw(VALUES), seconds=float(step)) for step in steps
+        Look(
+            step,
+            draw(VALUES),
+            n=draw(sizes),
+            train=draw(VALUES),
+            seconds=float(step),
+            metrics=draw(further),
+            correct=draw(CORRECT),
+        )
+        for step in steps
     ]
 
 
@@ -113,12 +136,12 @@ def test_a_state_goes_through_json_and_every_look_may_be_told_twice(policy: Poli
 
 
 @given(policies(), records())
-def test_the_best_is_the_first_strict_raw_best(policy: Policy, looks: list[Look]) -> None:
+def test_the_best_is_the_first_strict_raw_best_that_is_admitted(policy: Policy, looks: list[Look]) -> None:
     seen = []
     for look, decision in zip(looks, straight(policy, looks), strict=True):
         if decision.stop and decision.at_step < look.step:
             break  # this look and all after it would not have been taken
-        seen.append(look)
+        seen.append(replace(look, is_admitted=not policy.find_faults(look)))
         best = find_best(seen, policy.mode)
         assert (decision.best_step, decision.best_value) == ((best.step, best.value) if best else (None, None))
         if decision.stop:

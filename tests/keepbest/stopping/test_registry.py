@@ -43,6 +43,8 @@ def test_the_json_form_comes_back_complete() -> None:
         ({"name": "max_steps"}, "stopper.params.steps", None),
         ({"name": "max_steps", "params": {"steps": None}}, "stopper.params.steps", None),
         ({"name": "any_of"}, "stopper.policies", None),
+        ({"name": "shadow"}, "stopper.policies", None),
+        ({"name": "shadow", "policies": [PATIENCE] * 2}, "stopper.policies", "Join them"),
         ({"name": "any_of", "policies": "patience"}, "stopper.policies", None),
         ({"name": "any_of", "policies": [PATIENCE] * 11}, "stopper.policies", None),
         ({"name": "any_of", "policies": [PATIENCE, {"name": "max_sec"}]}, "stopper.policies.1.name", "Did you mean"),

@@ -16,6 +16,7 @@ from keepbest.stopping import (
     MaxSeconds,
     MaxSteps,
     NoiseAware,
+    PairedNoise,
     Patience,
     Policy,
     ProgressQuotient,
@@ -100,6 +101,7 @@ def test_seconds_between_looks_are_on_a_straight_line() -> None:
     [
         (ProgressQuotient(mode="max"), "the training loss"),
         (NoiseAware(mode="max"), "the number of examples"),
+        (PairedNoise(mode="max"), "which examples were right"),
         (MaxSeconds(mode="max", seconds=9), "the training time"),
     ],
 )

@@ -49,6 +49,10 @@ def joined(name: str, *parts: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "params": {}, "policies": list(parts)}
 
 
+def require(condition: str, part: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "require", "params": {"condition": condition}, "policies": [part]}
+
+
 A, B, C = policy("patience", checks=10), policy("max_steps", steps=5), policy("check_finite")
 
 
@@ -67,6 +71,14 @@ A, B, C = policy("patience", checks=10), policy("max_steps", steps=5), policy("c
             "(check_finite() | patience(checks=10)) & max_steps(steps=5)",
         ),
         ("((10))", A, "patience(checks=10)"),
+        ('require("a >= 1", 10)', require("a >= 1", A), 'require("a >= 1", patience(checks=10))'),
+        ("require(condition='a<1', (10))", require("a<1", A), 'require("a<1", patience(checks=10))'),
+        ("shadow(10)", joined("shadow", A), "shadow(patience(checks=10))"),
+        (
+            "shadow(10 | max_steps(5)) | check_finite",
+            joined("any_of", joined("shadow", joined("any_of", A, B)), C),
+            "shadow(patience(checks=10) | max_steps(steps=5)) | check_finite()",
+        ),
     ],
 )
 def test_an_ampersand_means_all_of_and_binds_tighter(text: str, spec: dict[str, Any], rendered: str) -> None:
@@ -98,7 +110,19 @@ def test_an_ampersand_means_all_of_and_binds_tighter(text: str, spec: dict[str, 
         ("all_of(patience)", 0, "stopper", "written with '&'"),
         ("(10 | max_steps(3)", 18, "stopper", "or ')'"),
         ("10 | (max_steps(3) & patience(checks=0))", 37, "stopper.policies.1.policies.1.params.checks", "at least 1"),
-        ("((((((10))))))", 5, "stopper", "4 deep"),
+        ("((((((((10))))))))", 7, "stopper", "6 deep"),
+        ("shadow", 6, "stopper", "written around a policy"),
+        ("shadow()", 7, "stopper", "here is ')'"),
+        ("10 | shadow(patience(checks=0))", 28, "stopper.policies.1.policies.0.params.checks", "at least 1"),
+        ("10 & shadow(10)", 0, "stopper.policies", "never stops"),
+        ("require(10)", 0, "stopper.params.condition", "needs condition"),
+        ('require("a >= 1")', 16, "stopper", "and a policy"),
+        ('require("a >= 1", )', 18, "stopper", "here is ')'"),
+        ('10 | require("a is 1", 10)', 13, "stopper.policies.1.params.condition", "no bound"),
+        ('require("a >= 1, 10)', 8, "stopper", "A policy was expected"),
+        ('patience("3")', 9, "stopper.params.checks", "whole number"),
+        ("require(3, 10)", 9, "stopper", "or ')'"),
+        ("shadow(10, 10)", 9, "stopper", "or ')'"),
         ("check_finite(3)", 13, "stopper", "none"),
         ("max_steps", 0, "stopper.params.steps", "needs steps"),
         ("1.5", 0, "stopper", "whole number"),
@@ -154,6 +178,13 @@ ANY_OF = st.lists(st.one_of(POLICIES, ALL_OF), min_size=2, max_size=4).map(lambd
 NESTED = st.lists(st.one_of(POLICIES, ANY_OF), min_size=2, max_size=3).map(lambda parts: joined("all_of", *parts))
 
 
-@given(st.one_of(POLICIES, ALL_OF, ANY_OF, NESTED))
+INNER = st.one_of(POLICIES, ANY_OF)
+WRAPPED = st.one_of(
+    INNER.map(lambda part: joined("shadow", part)),
+    st.builds(lambda limit, part: require(f"a b/c > {limit}", part), FINITE, INNER),
+)
+
+
+@given(st.one_of(POLICIES, ALL_OF, ANY_OF, NESTED, WRAPPED))
 def test_what_is_rendered_is_read_back(spec: dict[str, Any]) -> None:
     assert parse(render(spec)) == spec

@@ -28,7 +28,7 @@ def database_url(sqlite_url: str) -> str:
 #: What each role may do beyond reading, said once more and independently of the table.
 MEMBERS = {
     "submit_run", "change_run", "delete_run", "cancel_run", "request_command", "create_project", "change_checkpoint",
-    "upload_bundle",
+    "upload_bundle", "fork_run", "resume_run", "undelete_run", "set_rules",
 }  # fmt: skip
 WORKERS = {"claim", "renew", "release", "take_batch", "say_hello", "say_goodbye", "add_receipt"}
 ADMINS = {"list_users", "create_user", "change_user", "disable_user", "list_audit", "collect"}

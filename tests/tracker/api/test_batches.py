@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_everything_a_trainer_says_can_be_read_back(api: Api, trainer: Trainer) 
     )
     assert receipt == {
         "accepted": True, "last_number": 2, "commands": [],
-        "best_step": 100, "best_value": 0.9, "best_checkpoint": point["id"],
+        "best_step": 100, "best_value": 0.9, "best_checkpoint": point["id"], "resume_checkpoint": point["id"],
     }  # fmt: skip
     run = api.get(f"/runs/{trainer.run}")
     assert (run["state"], run["step"], run["best_value"], run["looks"]) == ("running", 100, 0.9, 1)
@@ -145,6 +146,52 @@ def test_a_late_batch_is_history_and_nothing_else(api: Api, trainer: Trainer) ->
 
 
 def test_a_late_batch_does_not_touch_the_segments_of_the_trainer_after_it(api: Api) -> None:
+    first, take_over = start_on_worker(api)
+    run, measured = first.run, api.now.timestamp() + 1
+    second = take_over()
+    second.open()
+    assert first.say(segments=[first.segment(0)], columns=one_point(0, measured))["accepted"]
+    assert curve(api, run) == []
+    second.log("loss", [2], [2.0])
+    assert curve(api, run) == [(2, 2.0)]
+
+
+def test_no_restarted_doubled_or_stale_process_puts_a_worse_one_in_the_place_of_the_best(api: Api) -> None:
+    """keras#17012: a restart overwrites the best, 0.90, by the 0.45 of its first epoch. Here by none of its ways."""
+    first, take_over = start_on_worker(api)
+    first.open()
+    best = first.checkpoint(300, 0.9)
+    first.say(looks=[first.look(300, 0.9)], checkpoints=[best])
+    doubled = Trainer(api, first.run, first.lease)  # a second process under the same lease
+    assert say_best(doubled, 100, 0.45) == (300, 0.9, best["id"])
+    restarted = take_over()
+    restarted.open(1, parent=0)
+    assert say_best(restarted, 100, 0.45, segment=1) == (300, 0.9, best["id"])
+    api.wait(1)
+    say_best(first, 400, 0.95)  # stale: better, but said by one that has lost the run
+    assert say_best(restarted, 200, 0.6, segment=1) == (300, 0.9, best["id"])
+    assert say_best(restarted, 500, 0.92, segment=1)[:2] == (500, 0.92)
+
+
+def say_best(trainer: Trainer, step: int, value: float, segment: int = 0) -> tuple[Any, ...]:
+    """Say that this is the best so far; return what the tracker calls the best."""
+    decision = {"stop": False, "improved": True, "best_step": step, "best_value": value}
+    look = trainer.look(step, value, segment=segment, decision=decision)
+    receipt = trainer.say(looks=[look], checkpoints=[trainer.checkpoint(step, value, segment=segment)])
+    return receipt["best_step"], receipt["best_value"], receipt["best_checkpoint"]
+
+
+def test_a_look_that_is_not_admitted_is_never_the_best(api: Api) -> None:
+    trainer = start_external(api)
+    assert say_best(trainer, 100, 0.5)[:2] == (100, 0.5)
+    decision = {"stop": False, "improved": False, "best_step": 100, "best_value": 0.5, "is_admitted": False}
+    receipt = trainer.say(looks=[trainer.look(200, 0.9, decision=decision)])
+    assert (receipt["best_step"], receipt["best_value"]) == (100, 0.5)
+    assert say_best(trainer, 300, 0.6)[:2] == (300, 0.6)
+
+
+def start_on_worker(api: Api) -> tuple[Trainer, Callable[[], Trainer]]:
+    """Return a worker's trainer, and what takes the run over once the lease has run out."""
     workers = [new_id(), new_id()]
     for number, worker in enumerate(workers):
         said = {"name": f"mill-{number}", "host": "mill", "pid": 7, "version": "0.1", "slots": 1}
@@ -152,15 +199,13 @@ def test_a_late_batch_does_not_touch_the_segments_of_the_trainer_after_it(api: A
         assert api.call("PUT", f"/workers/{worker}", hello).status_code == 200
     run = api.post("/runs", {"source": {"kind": "recipe", "name": "hvass-cnn"}})["id"]
     first = Trainer(api, run, claim(api, workers[0]))
-    measured = api.now.timestamp() + 1
-    with db.write(api.engine) as conn:
-        assert leases.expire_leases(conn, api.wait(31)) == [run]
-    second = Trainer(api, run, claim(api, workers[1]))
-    second.open()
-    assert first.say(segments=[first.segment(0)], columns=one_point(0, measured))["accepted"]
-    assert curve(api, run) == []
-    second.log("loss", [2], [2.0])
-    assert curve(api, run) == [(2, 2.0)]
+
+    def take_over() -> Trainer:
+        with db.write(api.engine) as conn:
+            assert leases.expire_leases(conn, api.wait(31)) == [run]
+        return Trainer(api, run, claim(api, workers[1]))
+
+    return first, take_over
 
 
 def claim(api: Api, worker: str) -> str:

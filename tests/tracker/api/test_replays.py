@@ -118,6 +118,33 @@ def test_the_budget_of_the_run_ends_every_policy(api: Api) -> None:
     assert (outcome["stop_step"], outcome["reason"], outcome["steps_saved"]) == (200, "max_steps", 0)
 
 
+def test_savings_count_from_where_the_shadow_would_have_stopped(api: Api) -> None:
+    inner = {"name": "patience", "params": {"checks": 2}}
+    run = train(api, [0.5, 0.4, 0.3, 0.6, 0.5, 0.4], stopper={"name": "shadow", "policies": [inner]}).run
+    found = ask(api, run, stoppers=["patience(1)", "patience(3)"])
+    assert (found["runs"][0]["own_stop"], found["runs"][0]["end_step"]) == (300, 600)
+    early, late = (policy["outcomes"][0] for policy in found["policies"])
+    assert (early["stop_step"], early["steps_saved"], early["value_lost"]) == (200, 100, 0.0)
+    assert early["regret"] == pytest.approx(0.1)
+    assert (late["status"], late["best_step"]) == ("censored", 400)
+
+
+def test_bounds_are_judged_on_the_recorded_metrics(api: Api) -> None:
+    inner = {"name": "patience", "params": {"checks": 5}}
+    bound = {"name": "require", "params": {"condition": "recall > 0.5"}, "policies": [inner]}
+    trainer = start_external(api, stopper=bound)
+    for step, value, recall in ((1, 0.5, 0.9), (2, 0.9, 0.1), (3, 0.8, "NaN"), (4, 0.6, 0.9)):
+        trainer.say(looks=[trainer.look(step, value, metrics={"recall": recall})])
+    found = ask(api, trainer.run, stoppers=["patience(1)", 'require("recall > 0.05", 2)', 'require("auc > 0", 2)'])
+    assert (found["runs"][0]["best_step"], found["runs"][0]["best_value"]) == (4, 0.6)
+    outcomes = [policy["outcomes"][0] for policy in found["policies"]]
+    assert [(one["status"], one["stop_step"], one["best_step"]) for one in outcomes] == [
+        ("stopped", 2, 1),
+        ("stopped", 3, 1),
+        ("inconclusive", None, None),
+    ]
+
+
 BAD: list[tuple[dict[str, Any], int, str]] = [
     ({}, 422, "runs"),
     ({"runs": ["zzzz"]}, 404, "run"),

@@ -85,6 +85,8 @@ BAD: list[tuple[dict[str, Any], type[KeepbestError], str]] = [
     ({"to": "best", "step": 3}, InvalidInput, "step"),
     ({"step": 501}, InvalidInput, "step"),
     ({"checkpoint": "0" * 12}, NotFound, "checkpoint"),
+    ({"step": 200, "max_steps": 200}, InvalidInput, "max_steps"),
+    ({"to": "best", "max_steps": 299}, InvalidInput, "max_steps"),
 ]
 
 
@@ -99,7 +101,11 @@ def test_a_roll_back_to_nowhere_is_refused(
 
 def test_a_roll_back_needs_a_checkpoint_of_this_very_run(conn: Connection, run: RunRow) -> None:
     mine, other = add_checkpoint(conn, run, step=100), add_checkpoint(conn, submit(conn), step=100)
-    assert ask(conn, run, kind="roll_back", checkpoint=mine).arguments["checkpoint"] == mine
+    changes = {"learning_rate": "0.1x", "max_steps": 101}
+    asked = ask(conn, run, kind="roll_back", checkpoint=mine, **changes).arguments
+    assert asked == {"checkpoint": mine, "reset_patience": False, **changes}
+    with pytest.raises(InvalidInput, match="goes on from step 100"):
+        ask(conn, run, kind="roll_back", checkpoint=mine, max_steps=100)
     with pytest.raises(NotFound, match="not one of its checkpoints"):
         ask(conn, run, kind="roll_back", checkpoint=other)
 

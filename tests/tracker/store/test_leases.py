@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from keepbest.contract.commands import CancelRequest
 from keepbest.contract.workers import Assignment, Claim
-from keepbest.errors import LeaseLost
+from keepbest.errors import Conflict, LeaseLost
 from tests.support.store import (
     LEASE_SECONDS,
     NOW,
@@ -182,9 +182,66 @@ def test_a_cancel_asked_of_a_vanished_worker_is_done_at_expiry(conn: Connection)
 def test_an_external_run_fails_once_its_script_is_silent_for_long(conn: Connection) -> None:
     run = submit_external(conn)
     taken = claim(conn, run=run.id)
-    assert taken.lease.lease_seconds == LEASE_SECONDS * claims.EXTERNAL_PATIENCE
+    assert taken.lease.lease_seconds == LEASE_SECONDS * leases.EXTERNAL_PATIENCE
     assert leases.expire_leases(conn, later(119)) == []
     assert leases.expire_leases(conn, later(121)) == [run.id]
     lost = runs.get_run(conn, run.id)
     assert (lost.state, lost.stop_reason) == ("failed", "worker_lost")
     assert kinds(conn, run)[-1] == "run.state"
+
+
+def test_a_script_that_slept_has_its_run_back(conn: Connection) -> None:
+    """Its lease had ended, and with it the run: what it measured since was thrown away, though nobody else has it."""
+    taken = claim(conn, run=submit_external(conn).id)
+    begin(conn, taken)
+    assert leases.expire_leases(conn, later(1000)) == [taken.run.id]
+    assert runs.get_run(conn, taken.run.id).stop_reason == "worker_lost"
+    run = runs.get_run(conn, taken.run.id)
+    leases.renew(conn, run, taken.lease.token, seconds=LEASE_SECONDS, now=later(5000))
+    run = runs.get_run(conn, run.id)
+    assert (run.state, run.attempt, run.error, run.ended_at) == ("running", 1, None, None)
+    # The renewal asked for a worker's time: between two of a script's renewals the lease ran out.
+    assert run.lease_expires_at == later(5000 + leases.EXTERNAL_PATIENCE * LEASE_SECONDS)
+
+
+@pytest.mark.parametrize("outcome", ["finished", "failed", "cancelled", "handed_back", "crashed"])
+def test_an_ended_run_goes_on_in_its_own_script(conn: Connection, outcome: str) -> None:
+    taken = claim(conn, run=submit_external(conn).id)
+    begin(conn, taken)
+    release(conn, taken, outcome, now=later(5))
+    again = claim(conn, run=taken.run.id, now=later(6))
+    assert (again.run.state, again.attempt, again.next_segment, again.run.error) == ("leased", 2, 1, None)
+    with pytest.raises(LeaseLost):
+        leases.renew(conn, runs.get_run(conn, taken.run.id), taken.lease.token, seconds=30, now=later(7))
+    assert runs.get_run(conn, taken.run.id).state == "leased"
+
+
+def test_a_lost_lease_is_dead_once_a_new_process_has_the_run(conn: Connection) -> None:
+    taken = claim(conn, run=submit_external(conn).id)
+    leases.expire_leases(conn, later(1000))
+    claim(conn, run=taken.run.id, now=later(1001))
+    with pytest.raises(LeaseLost):
+        leases.renew(conn, runs.get_run(conn, taken.run.id), taken.lease.token, seconds=30, now=later(1002))
+
+
+def test_a_run_kept_offline_is_heard_at_a_sync_only(conn: Connection) -> None:
+    run = submit_external(conn, id="abcdabcdabcd")
+    asked = Claim(run=run.id, is_offline=True)
+    lost = claims.claim(conn, asked, user="ada", seconds=LEASE_SECONDS, now=NOW)
+    taken = claims.claim(conn, asked, user="ada", seconds=LEASE_SECONDS, now=NOW)  # the first answer was lost
+    assert lost is not None
+    assert taken is not None
+    assert (taken.run.id, taken.lease.expires_at) == ("abcdabcdabcd", later(claims.OFFLINE_SECONDS))
+    with pytest.raises(LeaseLost):
+        leases.renew(conn, runs.get_run(conn, run.id), lost.lease.token, seconds=30, now=NOW)
+    begin(conn, taken)
+    leases.renew(conn, runs.get_run(conn, run.id), taken.lease.token, seconds=LEASE_SECONDS, now=later(60))
+    assert leases.expire_leases(conn, later(claims.OFFLINE_SECONDS - 1)) == []
+    with pytest.raises(Conflict, match="another script holds it"):
+        claims.claim(conn, asked, user="ada", seconds=LEASE_SECONDS, now=later(61))
+
+
+def test_an_id_is_one_runs(conn: Connection) -> None:
+    submit_external(conn, id="abcdabcdabcd")
+    with pytest.raises(Conflict, match="already"):
+        submit_external(conn, id="abcdabcdabcd")

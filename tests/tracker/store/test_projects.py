@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from keepbest.contract.runs import ProjectRequest
 from keepbest.errors import Conflict, InvalidInput, NotFound
 from tests.support.store import NOW, claim, later, release, submit
-from tracker.store import cursors, projects, runs
+from tracker.store import cursors, deletions, projects
 
 
 def test_a_run_makes_its_project(conn: Connection) -> None:
@@ -21,7 +21,7 @@ def test_counts_leave_out_what_was_deleted_and_what_ended(conn: Connection) -> N
     for _ in range(3):
         submit(conn, project="p")
     release(conn, claim(conn), "finished")
-    runs.delete_run(conn, submit(conn, project="p"), user="ada", now=NOW)
+    deletions.delete_run(conn, submit(conn, project="p"), user="ada", now=NOW)
     shown = projects.get_project(conn, "p")
     assert (shown.runs, shown.active) == (3, 2)
 

@@ -11,7 +11,7 @@ from keepbest.contract.checkpoints import CheckpointState
 from keepbest.contract.workers import Assignment
 from tests.support.store import NOW, add_checkpoint, begin, claim, kinds, later, release, submit
 from tracker.models import Run
-from tracker.store import checkpoints, leases, retention, runs
+from tracker.store import checkpoints, deletions, leases, retention, runs
 
 VALUES = {100: 0.5, 200: 0.9, 300: 0.7, 400: 0.6}
 
@@ -73,6 +73,6 @@ def test_what_a_store_may_lose(conn: Connection) -> None:
     assert retention.find_dropped(conn, there) == []
     retention.drop_superseded(conn, run, NOW)
     assert retention.find_dropped(conn, there) == [(run, ids[100])]
-    runs.delete_run(conn, runs.get_run(conn, run), user="ada", now=NOW)
+    deletions.delete_run(conn, runs.get_run(conn, run), user="ada", now=NOW)
     assert sorted(retention.find_dropped(conn, there)) == sorted(there[:2])
     assert retention.find_pinned(conn, there) == {(run, ids[100]): False, (run, ids[200]): False}

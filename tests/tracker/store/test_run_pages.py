@@ -14,7 +14,7 @@ from keepbest.errors import InvalidInput, NotFound
 from keepbest.status import RunState
 from tests.support.store import NOW, later, submit
 from tracker.models import Run
-from tracker.store import cursors, run_pages, runs
+from tracker.store import cursors, deletions, run_pages, runs
 from tracker.store.run_pages import Wanted
 
 VALUES = [0.5, None, 0.25, math.nan, 0.5, math.inf, -math.inf, None, 0.1 + 0.2]
@@ -117,7 +117,7 @@ def test_a_search_is_text_and_no_pattern(conn: Connection, search: str) -> None:
 
 
 def test_deleted_runs_are_not_listed_nor_counted(conn: Connection) -> None:
-    runs.delete_run(conn, submit(conn), user="ada", now=NOW)
+    deletions.delete_run(conn, submit(conn), user="ada", now=NOW)
     kept = submit(conn)
     page = run_pages.list_runs(conn, Wanted(), cursor=None, limit=10)
     assert ([run.id for run in page.runs], page.total) == ([kept.id], 1)

@@ -12,7 +12,7 @@ from keepbest.errors import Conflict, InvalidInput, NotFound, TransitionRefused
 from keepbest.status import TRANSITIONS, RunState, StopReason
 from tests.support.store import NOW, claim, kinds, later, submit
 from tracker.models import AuditEntry, Run
-from tracker.store import runs
+from tracker.store import deletions, runs
 
 MOVES = list(itertools.product(RunState, RunState))
 
@@ -82,12 +82,12 @@ def test_a_run_that_a_worker_holds_is_not_deleted(conn: Connection) -> None:
     submit(conn)
     run = runs.get_run(conn, claim(conn).run.id)
     with pytest.raises(Conflict, match="a worker holds it"):
-        runs.delete_run(conn, run, user="ada", now=NOW)
+        deletions.delete_run(conn, run, user="ada", now=NOW)
 
 
 def test_a_deleted_run_is_gone_and_was_cancelled_first(conn: Connection) -> None:
     run = submit(conn)
-    runs.delete_run(conn, run, user="ada", now=NOW)
+    deletions.delete_run(conn, run, user="ada", now=NOW)
     with pytest.raises(NotFound):
         runs.get_run(conn, run.id)
     assert runs.get_by_pk(conn, run.pk).state == "cancelled"

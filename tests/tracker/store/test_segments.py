@@ -25,6 +25,9 @@ START = Stretch(0, None, 0)
 ROLLED = [START, Stretch(1, 0, 300)]
 TWICE = [*ROLLED, Stretch(2, 1, 400)]
 FARTHER = [*ROLLED, Stretch(2, 0, 100)]  # back to before where segment 1 branched off: all of 1 is a ghost
+AGAIN = [*ROLLED, Stretch(2, 0, 300)]  # to the same step once more, maybe with another learning rate
+CHANGED = [*ROLLED, Stretch(2, 1, 300)]  # to what the roll back before wrote when it had changed something
+ON_TAIL = [START, Stretch(1, 0, 100), Stretch(2, 0, 300)]  # to a best of the tail that the first one left
 AFRESH = [START, Stretch(1, None, 0)]  # crashed before any checkpoint: the first try is a ghost from its first step
 
 PATHS: list[tuple[list[Stretch], dict[int, int | None]]] = [
@@ -33,6 +36,9 @@ PATHS: list[tuple[list[Stretch], dict[int, int | None]]] = [
     (ROLLED, {0: 300, 1: None}),
     (TWICE, {0: 300, 1: 400, 2: None}),
     (FARTHER, {0: 100, 2: None}),
+    (AGAIN, {0: 300, 2: None}),
+    (CHANGED, {0: 300, 1: 300, 2: None}),
+    (ON_TAIL, {0: 300, 2: None}),
     (AFRESH, {1: None}),
     ([Stretch(1, 1, 0)], {1: None}),
 ]
@@ -44,6 +50,7 @@ def test_the_living_path_leads_back_from_the_newest(stretches: list[Stretch], en
 
 
 GHOSTS = [(ROLLED, 0, 300, False), (ROLLED, 0, 301, True), (ROLLED, 1, 999, False), (FARTHER, 1, 300, True)]
+GHOSTS += [(ON_TAIL, 0, 300, False), (ON_TAIL, 1, 101, True), (CHANGED, 1, 301, True), (AGAIN, 1, 300, True)]
 
 
 @pytest.mark.parametrize(("stretches", "segment", "step", "ghost"), GHOSTS)

@@ -14,7 +14,7 @@ from keepbest.contract.runs import RunSpec
 from keepbest.errors import Conflict, InvalidInput
 from tests.support.store import CNN, NOW, a_request, hello, kinds, submit
 from tracker.models import Run
-from tracker.store import bundles, runs, submissions
+from tracker.store import bundles, deletions, submissions
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"source": {"kind": "recipe", "name": "hvas-cnn"}}, "source.name", "Did you mean 'hvass-cnn'?"),
@@ -101,7 +101,7 @@ def test_the_same_key_is_the_same_run(conn: Connection) -> None:
 
 def test_a_key_of_a_deleted_run_makes_no_second_one(conn: Connection) -> None:
     first = submit(conn, key="k")
-    runs.delete_run(conn, first, user="ada", now=NOW)
+    deletions.delete_run(conn, first, user="ada", now=NOW)
     with pytest.raises(Conflict, match="was deleted"):
         submit(conn, key="k")
 

@@ -14,6 +14,7 @@ from tests.support.need import find_data, need
 from tests.worker.data.test_idx import encode
 from worker import data
 from worker.data import mnist
+from worker.data.planar import load_planar
 from worker.data.splits import Part, digest_of, split_head, split_random
 
 FILES = {
@@ -23,6 +24,26 @@ FILES = {
     "t10k-labels-idx1-ubyte": np.zeros(3, np.uint8),
 }
 Write = Callable[..., Path]
+SIZES = {
+    "line": [100, 100],
+    "curve": [300, 300],
+    "circle": [125, 125],
+    "xor": [125, 125],
+    "gauss": [125, 125],
+    "spiral": [125, 125],
+    "plane": [300, 300],
+    "hills": [300, 300],
+}
+SUMS = {
+    "line": [52.46, 35.25],
+    "curve": [0.0, -49.48],
+    "circle": [31.19, 14.0],
+    "xor": [-79.53, 38.0],
+    "gauss": [59.11, 14.0],
+    "spiral": [-9.3, 14.0],
+    "plane": [-96.48, -9.86],
+    "hills": [-96.48, -10.84],
+}
 
 
 @pytest.fixture
@@ -116,7 +137,23 @@ def test_files_that_do_not_fit_are_refused(changed: dict[str, bytes | None], mes
 def test_an_unknown_set_is_refused_with_those_there_are() -> None:
     with pytest.raises(InvalidInput) as caught:
         data.load("imagenet")
-    assert caught.value.hint == "This worker has digits, fashion-mnist, mnist."
+    assert caught.value.hint == f"This worker has {', '.join(sorted(data.LOADERS))}."
+
+
+@pytest.mark.parametrize("name", ["line", "curve", "circle", "xor", "gauss", "spiral", "plane", "hills"])
+def test_computed_sets_are_the_same_on_every_machine(name: str) -> None:
+    """Values to five places, not digests: the last bit of a sine is the machine's own."""
+    first = data.load(name).train
+    assert [len(part) for part in (data.load(name).validation, data.load(name).test)] == SIZES[name]
+    found = [round(float(first.x.sum()), 2), round(float(first.y.sum()), 2)]
+    assert found == pytest.approx(SUMS[name], abs=0.02)
+
+
+def test_noise_moves_points_over_the_border() -> None:
+    still, moved = load_planar("circle"), load_planar("circle", noise=0.5)
+    radius = np.linalg.norm(still.train.x, axis=1)
+    assert np.array_equal(still.train.y.ravel() > 0, radius < 2.5)
+    assert not np.array_equal(moved.train.y.ravel() > 0, np.linalg.norm(moved.train.x, axis=1) < 2.5)
 
 
 def test_splits_take_every_example_once() -> None:

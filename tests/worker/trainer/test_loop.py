@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +13,29 @@ import numpy as np
 import pytest
 
 from keepbest.contract.base import new_id
+from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.commands import Command
+from keepbest.contract.overrides import Overrides
 from keepbest.contract.runs import Mode, RunSpec
+from keepbest.contract.workers import Assignment
 from keepbest.errors import InvalidInput, MetricMissing, StoreUnavailable
 from keepbest.runs.judge import Judge
 from keepbest.runs.run import Run, known_mode
 from keepbest.status import CommandKind, CommandState, StopReason
 from keepbest.stopping import parse
 from keepbest.training import Training
-from tests.worker.assignments import NOW, make_spec
+from tests.worker.assignments import NOW, make_assignment, make_spec
 
 keras = pytest.importorskip("keras", reason="needs TensorFlow: pip install 'keepbest[train]'")
+tf = pytest.importorskip("tensorflow")
 
-from keepbest.checkpoint import Store  # noqa: E402  # after the check that TensorFlow is there
-from keepbest.looker import Looker  # noqa: E402
-from keepbest.snapshot import Variables  # noqa: E402
+from keepbest.checkpoint import Manifest, Store  # noqa: E402  # after the check that TensorFlow is there
+from keepbest.looking.looker import Looker  # noqa: E402
+from keepbest.snapshots.snapshot import Variables  # noqa: E402
 from worker.data.splits import digest_of  # noqa: E402
 from worker.trainer.feed import make_feed  # noqa: E402
 from worker.trainer.loop import Ending, Loop  # noqa: E402
+from worker.trainer.resume import resume  # noqa: E402
 
 
 def build(*, rate: float = 0.01, metrics: tuple[Any, ...] = ("accuracy",), steps_per_execution: int = 1) -> Training:
@@ -45,6 +51,20 @@ def build(*, rate: float = 0.01, metrics: tuple[Any, ...] = ("accuracy",), steps
         steps_per_execution=steps_per_execution,
     )
     return Training(model, (x[:60], y[:60]), (x[60:], y[60:]), batch_size=8)
+
+
+class Killed(Exception):  # no error of ours
+    """The process is gone."""
+
+
+def assign(run: str, spec: RunSpec, wanted: Manifest, best: str | None, overrides: Overrides | None) -> Assignment:
+    """Return an assignment to go on from a checkpoint."""
+    given = make_assignment()
+    about = {"id": wanted.id, "run": run, "segment": wanted.segment, "step": wanted.step, "kind": wanted.kind}
+    files = {"digest": "0" * 64, "size_bytes": 1, "written_bytes": 1, "location": "store", "state": "durable"}
+    known = given.run.model_copy(update={"id": run, "spec": spec, "best_checkpoint": best})
+    resume = Checkpoint.model_validate({**about, **files, "at": wanted.at})
+    return given.model_copy(update={"run": known, "resume": resume, "overrides": overrides})
 
 
 class Rig:
@@ -72,6 +92,26 @@ class Rig:
     def train(self, step: int = 0) -> Ending:
         self.looker.begin(self.training.model)
         return self.loop.train(step)
+
+    def resume(
+        self, overrides: Overrides | None = None, *, checkpoint: str | None = None, best: str | None = None
+    ) -> Ending:
+        """Train as the run's next attempt, from this checkpoint or the newest, as the trainer does."""
+        found = self.store.manifests(self.run.id)
+        wanted = next(one for one in reversed(found) if checkpoint in (None, one.id))
+        self.training.model.optimizer.learning_rate = 123.0  # what is restored must not come from here
+        assignment = assign(self.run.id, self.spec, wanted, best, overrides)
+        position = resume(self.run, self.store, assignment, self.training.model)
+        self.looker.begin(self.training.model)
+        if overrides is not None:
+            self.looker.change(position, overrides)
+            assert self.looker.drain(20)
+        return self.loop.train(position.step)
+
+    def die(self) -> None:
+        """As a killed process does, once everything that waits is on disk."""
+        assert self.looker.drain(20)
+        raise Killed
 
     def wait(self, seconds: float) -> None:
         """Let the clock go on."""
@@ -178,6 +218,80 @@ def test_rolled_back_it_goes_on_with_the_same_bits(straight: Rig, tmp_path: Path
     assert rig.run.segment == 1
 
 
+def test_a_shuffled_pipeline_goes_on_with_the_same_bits_too(tmp_path: Path) -> None:
+    """Rolled back it came in another order: the second iterator of a dataset took up the first one's seeds."""
+    straight, again = Rig(tmp_path, piped()), Rig(tmp_path, piped())
+    straight.train()
+    again.at[33] = lambda: again.command(CommandKind.ROLL_BACK, step=10)
+    again.train()
+    assert again.run.segment == 1
+    assert (dict(again.looks), again.digest) == (dict(straight.looks), straight.digest)
+
+
+def piped() -> Training:
+    training = build()
+    return replace(training, train=tf.data.Dataset.from_tensor_slices(training.train).shuffle(60, seed=3).batch(8))
+
+
+def test_killed_after_a_changed_roll_back_it_goes_on_with_the_change(straight: Rig, tmp_path: Path) -> None:
+    """The same bits as without the kill: the roll back itself put on disk what it changed."""
+    change = {"learning_rate": "0.1x", "max_steps": 50}
+    whole, killed = Rig(tmp_path / "whole"), Rig(tmp_path / "killed")
+    whole.at[33] = lambda: whole.command(CommandKind.ROLL_BACK, **change)
+    assert whole.train() is Ending.STOPPED
+    assert whole.loop.step == 50
+
+    def roll_back_and_die() -> None:
+        killed.command(CommandKind.ROLL_BACK, **change)
+        killed.at[straight.went_back_to + 2] = killed.die
+
+    killed.at[33] = roll_back_and_die
+    with pytest.raises(Killed):
+        killed.train()
+    again = Rig(tmp_path / "killed", run=killed.run.id, max_steps=50)
+    assert again.resume() is Ending.STOPPED
+    assert (again.looks, again.digest) == (whole.looks[3:], whole.digest)
+    assert whole.digest != straight.digest
+
+
+@pytest.mark.parametrize("max_steps", [26, 90])
+def test_the_last_step_moves_while_it_trains(max_steps: int, tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.at[13] = lambda: rig.command(CommandKind.ROLL_BACK, max_steps=max_steps)
+    assert rig.train() is Ending.STOPPED
+    assert [step for step, _ in rig.looks] == [10, *range(20, max_steps, 10), max_steps]
+    assert rig.run.decision is not None
+    assert rig.run.decision.reason is StopReason.MAX_STEPS
+
+
+def test_an_ended_run_goes_on_as_it_was_asked_to(tmp_path: Path) -> None:
+    """Two attempts from its last step: the second one finds on disk what the first one was told to change."""
+    first = Rig(tmp_path)
+    first.at[40] = lambda: first.command(CommandKind.CHECKPOINT)
+    first.train()
+    first.looker.close()
+    changes = Overrides(learning_rate="0.1x", max_steps=60, reset_patience=True)
+    second, third = Rig(tmp_path, run=first.run.id, max_steps=60), Rig(tmp_path, run=first.run.id, max_steps=60)
+    assert second.resume(changes) is Ending.STOPPED
+    assert [step for step, _ in second.looks] == [50, 60]
+    (changed,) = [one for one in first.store.manifests(first.run.id) if (one.kind, one.step) == ("last", 40)]
+    assert third.resume(checkpoint=changed.id) is Ending.STOPPED
+    assert (third.looks, third.digest) == (second.looks, second.digest)
+
+
+def test_gone_on_from_before_its_best_nothing_worse_takes_its_place(straight: Rig, tmp_path: Path) -> None:
+    first = Rig(tmp_path)
+    first.at[5] = lambda: first.command(CommandKind.CHECKPOINT)
+    first.train()
+    first.looker.close()
+    manual, *bests = first.store.manifests(first.run.id)
+    second = Rig(tmp_path, build(rate=1e-9), run=first.run.id)
+    second.resume(Overrides(learning_rate="1e-9x"), checkpoint=manual.id, best=bests[-1].id)
+    assert len(second.looks) == 4
+    assert second.looker.best == first.looker.best
+    assert getattr(second.looker.restore_best(), "id", None) == bests[-1].id
+
+
 def test_a_stop_ends_at_the_next_batch(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.at[13] = lambda: rig.command(CommandKind.STOP)
@@ -267,3 +381,13 @@ def test_training_goes_on_with_a_full_disk(tmp_path: Path, monkeypatch: pytest.M
     assert [step for step, _ in rig.looks] == [10, 20, 30, 40]
     assert len(rig.store.checkpoints(rig.run.id)) == 1
     assert any("No space left on device." in reason for reason in dropped)
+
+
+def test_what_no_checkpoint_holds_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.trainer.loop.find_random_operations", lambda model: ["RandomStandardNormal"])
+    rig, said = Rig(tmp_path), []
+    monkeypatch.setattr(rig.run, "report", lambda **progress: said.append(progress))
+    rig.train()
+    (told,) = [progress for progress in said if "resume" in progress]
+    assert told["resume"] == "approximate"
+    assert "hidden counters (RandomStandardNormal)" in told["resume_note"]

@@ -1,8 +1,8 @@
 /** One function a use of the API. Every failure is an `ApiError` with the tracker's own words and its next step. */
 import createClient from 'openapi-fetch'
 import { readCurve, type Curve, type WireCurve } from './curves'
-import type { Checkpoint, Command, CommandRequest, LogPiece, Look, Me, MetricSummary, Paths, Project, Run, RunPage } from './types'
-import type { Receipt, Segment, Token, User, Worker } from './types'
+import type { Checkpoint, Command, CommandRequest, LogPiece, Look, Me, MetricSummary, Paths, Project, ProjectRules, Run, RunPage, RunRequest } from './types'
+import type { ForkRequest, Panel, PanelSeries, Receipt, Replay, ReplayRequest, ResumeRequest, Segment, Token, Undeleted, User, Worker } from './types'
 
 export class ApiError extends Error {
   constructor(
@@ -68,11 +68,18 @@ export const api = {
     return list
   },
 
+  rules: (project: string): Promise<ProjectRules> => need(client.GET('/api/v1/rules/{project}', { params: { path: { project } } })),
+
   runs: (query: RunQuery): Promise<RunPage> => need(client.GET('/api/v1/runs', { params: { query } })),
+  submit: (body: Pick<RunRequest, 'source'> & Partial<RunRequest>): Promise<Run> =>
+    need(client.POST('/api/v1/runs', { body: body as RunRequest, headers: once() })),
   run: (run: string): Promise<Run> => need(client.GET('/api/v1/runs/{run}', at(run))),
   rename: (run: string, patch: { name?: string; notes?: string; tags?: string[] }): Promise<Run> =>
     need(client.PATCH('/api/v1/runs/{run}', { ...at(run), body: { name: null, notes: null, tags: null, ...patch } })),
   remove: (run: string) => need(client.DELETE('/api/v1/runs/{run}', at(run))),
+  undelete: (run: string): Promise<Undeleted> => need(client.POST('/api/v1/runs/{run}/undelete', at(run))),
+  fork: (run: string, body: ForkRequest): Promise<Run> => need(client.POST('/api/v1/runs/{run}/fork', { ...at(run), body, headers: once() })),
+  resume: (run: string, body: ResumeRequest): Promise<Run> => need(client.POST('/api/v1/runs/{run}/resume', { ...at(run), body })),
   cancel: (run: string) => need(client.POST('/api/v1/runs/{run}/cancel', at(run))),
 
   segments: async (run: string): Promise<Segment[]> =>
@@ -90,6 +97,9 @@ export const api = {
     (await need(client.GET('/api/v1/runs/{run}/checkpoints', at(run)))).checkpoints,
   receipts: async (run: string): Promise<Receipt[]> =>
     (await need(client.GET('/api/v1/runs/{run}/receipts', at(run)))).receipts,
+  panels: async (run: string): Promise<PanelSeries[]> => (await need(client.GET('/api/v1/runs/{run}/panels', at(run)))).panels,
+  panel: (run: string, name: string, step: number, segment: number): Promise<Panel> =>
+    need(client.GET('/api/v1/runs/{run}/panel', { params: { path: { run }, query: { name, step, segment } } })),
   pin: (checkpoint: string, is_pinned: boolean): Promise<Checkpoint> =>
     need(client.PATCH('/api/v1/checkpoints/{checkpoint}', { params: { path: { checkpoint } }, body: { is_pinned } })),
   commands: async (run: string): Promise<Command[]> =>
@@ -98,6 +108,9 @@ export const api = {
     need(client.POST('/api/v1/runs/{run}/commands', { ...at(run), body })),
   logs: async (run: string, after: number): Promise<LogPiece[]> =>
     (await need(client.GET('/api/v1/runs/{run}/logs', { params: { path: { run }, query: { after, limit: 500 } } }))).pieces,
+
+  replay: (asked: Partial<ReplayRequest>): Promise<Replay> =>
+    need(client.POST('/api/v1/replays', { body: { runs: [], project: null, stoppers: [], tolerate: 0, ...asked } })),
 
   workers: async (): Promise<Worker[]> => (await need(client.GET('/api/v1/workers'))).workers,
   tokens: async (): Promise<Token[]> => (await need(client.GET('/api/v1/tokens'))).tokens,
@@ -124,4 +137,9 @@ export interface CurveRange {
 
 function at(run: string) {
   return { params: { path: { run } } }
+}
+
+/** The same request sent again by the browser itself makes nothing twice. (`crypto.randomUUID` needs HTTPS.) */
+function once() {
+  return { 'Idempotency-Key': `${Date.now()}-${Math.random().toString(36).slice(2)}` }
 }

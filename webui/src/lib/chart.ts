@@ -27,11 +27,16 @@ export interface Inks {
 export interface ChartEvents {
   hover(x: number | null): void
   zoom(range: [number, number] | null): void
+  /** Somebody clicked the mark of a kept state; without it the marks cannot be clicked. */
+  pick?: (key: string) => void
 }
 
 const X_SPACE = 72
 const Y_SPACE = 34
 const Y_WIDTH = 58
+/** How near a click must come to a mark, and how far the mouse may move in a click, in CSS pixels. */
+const REACH = 12
+const STILL = 3
 
 export class CurveChart {
   private plot: uPlot | null = null
@@ -84,7 +89,8 @@ export class CurveChart {
       hooks: {
         drawClear: [(plot) => drawBehind(plot, this.drawing!.overlay)],
         draw: [(plot) => drawOver(plot, this.drawing!.overlay)],
-        setCursor: [(plot) => this.on.hover(hovered(plot))],
+        ready: [(plot) => this.listen(plot)],
+        setCursor: [(plot) => this.point(plot)],
         setSelect: [(plot) => this.select(plot)],
       },
     }
@@ -100,6 +106,29 @@ export class CurveChart {
     }
   }
 
+  private point(plot: uPlot): void {
+    this.on.hover(hovered(plot))
+    const { left = -1, top = -1 } = plot.cursor
+    plot.over.style.cursor = this.on.pick && this.keptNear(plot, left, top) ? 'pointer' : ''
+  }
+
+  /** A click picks a mark; the end of a drag is a zoom. */
+  private listen(plot: uPlot): void {
+    let from = { x: 0, y: 0 }
+    plot.over.addEventListener('mousedown', ({ clientX, clientY }) => (from = { x: clientX, y: clientY }))
+    plot.over.addEventListener('click', (event) => {
+      if (Math.hypot(event.clientX - from.x, event.clientY - from.y) > STILL) return
+      const key = this.keptNear(plot, event.offsetX, event.offsetY)
+      if (key) this.on.pick?.(key)
+    })
+  }
+
+  private keptNear(plot: uPlot, left: number, top: number): string | null {
+    const away = (mark: Overlay['kept'][number]) => Math.hypot(plot.valToPos(mark.x, 'x') - left, plot.valToPos(mark.y, 'y') - top)
+    const near = (this.drawing?.overlay.kept ?? []).map((mark) => ({ key: mark.key, away: away(mark) })).sort((a, b) => a.away - b.away)[0]
+    return near && near.away <= REACH ? near.key : null
+  }
+
   private select(plot: uPlot): void {
     const { left, width } = plot.select
     if (width < 4) return
@@ -110,8 +139,11 @@ export class CurveChart {
   private xRange(min: number | null, max: number | null): [number, number] {
     if (this.zoomed) return this.zoomed
     if (min === null || max === null) return [0, 1]
-    const until = Math.max(max, this.drawing?.overlay.until ?? max)
-    return until > min ? [min, until] : [min - 0.5, min + 0.5]
+    const { until = null, lines = [] } = this.drawing?.overlay ?? {}
+    // A fork begins before its first point: where it does is seen too.
+    const from = Math.min(min, ...lines.map((line) => line.x))
+    const to = Math.max(max, until ?? max)
+    return to > from ? [from, to] : [from - 0.5, from + 0.5]
   }
 }
 

@@ -13,9 +13,9 @@ const marks: Marks = {
   jumps: [{ step: 100, from: 300, text: 'rolled back 300 → 100' }],
 }
 const scene: Scene = {
-  curves: [curve], keys: ['loss', 'val_loss'], monitor: 'val_loss', dark: false, marks,
+  curves: [curve], keys: ['loss', 'val_loss'], monitor: 'val_loss', dark: false, marks, kept: [],
   look: { axis: 'step', origin: 0, weight: 0, log: false },
-  inks: { band: '', best: '', stop: '', jump: '', surface: '' },
+  inks: { band: '', best: '', stop: '', jump: '', kept: '', surface: '' },
 }
 
 describe('drawingOf', () => {
@@ -39,8 +39,21 @@ describe('drawingOf', () => {
     expect(drawingOf(scene).overlay.holes).toMatchObject([{ x: 300, value: NaN }])
   })
 
+  it('marks what is kept on its own value, or on the curve where it has none', () => {
+    const place = { target: { to: 'best' as const }, isBest: false, onDisk: true, ghost: false }
+    const kept = [
+      { ...place, key: 'a', step: 100, value: 0.97, inMemory: true },
+      { ...place, key: 'b', step: 210, value: null, inMemory: false },
+      { ...place, key: 'c', step: 300, value: null, inMemory: false },
+    ]
+    expect(drawingOf({ ...scene, kept }).overlay.kept).toEqual([
+      { x: 100, y: 0.97, key: 'a', solid: true },
+      { x: 210, y: 0.5, key: 'b', solid: false },
+    ])
+  })
+
   it('draws no marks on a panel without the monitored metric', () => {
-    expect(drawingOf({ ...scene, marks: null }).overlay).toMatchObject({ band: null, bar: null, best: null, lines: [] })
+    expect(drawingOf({ ...scene, marks: null }).overlay).toMatchObject({ band: null, bar: null, best: null, lines: [], kept: [] })
   })
 })
 

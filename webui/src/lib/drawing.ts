@@ -1,8 +1,9 @@
 /** From data and marks to what a chart draws, with the colours of the present scheme. */
-import { chartData, xOfStep, type Curve, type Look } from './curves'
+import { chartData, nearest, xOfStep, type Curve, type Look } from './curves'
 import type { Drawing, LineStyle } from './chart'
 import { inkOf } from './color'
 import { figure } from './format'
+import type { Place } from './jumps'
 import type { Marks } from './marks'
 import type { Overlay, OverlayInks } from './overlay'
 import { placeOf } from './panels'
@@ -24,6 +25,7 @@ export interface Scene {
   monitor: string
   look: Look
   marks: Marks | null
+  kept: readonly Place[]
   dark: boolean
   inks: OverlayInks
 }
@@ -44,7 +46,7 @@ function style(kind: string, color: string, smoothed: boolean, monitored: boolea
 
 function overlayOf(scene: Scene, x: readonly number[]): Omit<Overlay, 'holes'> {
   const { marks, look, inks } = scene
-  const nothing = { band: null, bar: null, best: null, lines: [], until: null, foot: marks?.higher ?? false, inks }
+  const nothing = { band: null, bar: null, best: null, lines: [], kept: [], until: null, foot: marks?.higher ?? false, inks }
   if (!marks) return nothing
   const monitored = scene.curves.find((curve) => curve.key === scene.monitor)
   const at = (step: number) => xOfStep(step, monitored, look)
@@ -55,6 +57,7 @@ function overlayOf(scene: Scene, x: readonly number[]): Omit<Overlay, 'holes'> {
     bar: marks.bar !== null && !(look.log && marks.bar <= 0) ? marks.bar : null,
     best: bestOf(marks, at, look.log),
     lines: linesOf(marks, at),
+    kept: keptOf(scene, monitored, at),
     until: band && !marks.stop ? ahead(x, band.to) : null,
   }
 }
@@ -79,6 +82,21 @@ function linesOf({ stop, jumps }: Marks, at: At): Overlay['lines'] {
     const x = at(step)
     return x === null ? [] : [{ x, text, tone }]
   })
+}
+
+/** On the value of its own look; a checkpoint between two looks lies on the curve. */
+function keptOf({ kept, look }: Scene, monitored: Curve | undefined, at: At): Overlay['kept'] {
+  return kept.flatMap((place) => {
+    const x = at(place.step)
+    const y = place.value ?? valueAt(monitored, place.step)
+    if (x === null || y === null || !Number.isFinite(y) || (look.log && y <= 0)) return []
+    return [{ x, y, key: place.key, solid: place.inMemory }]
+  })
+}
+
+function valueAt(curve: Curve | undefined, step: number): number | null {
+  const steps = curve?.path.steps ?? []
+  return steps.length > 0 ? curve!.path.values[nearest(steps, step)]! : null
 }
 
 function ahead(x: readonly number[], to: number): number | null {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { marksOf, minDelta, policyText, type Marked } from './marks'
+import { marksOf, minDelta, policyText, tailsOf, type Marked } from './marks'
+import type { Look } from './types'
 
 const run: Marked = {
   state: 'running', mode: 'max', best_step: 300, best_value: 0.9, step: 620, last_look_step: 600, wait: 3, patience_left: 7,
@@ -46,10 +47,27 @@ describe('marksOf', () => {
     ])
   })
 
+  it('says what was changed at a jump', () => {
+    const jumps = [
+      { number: 0, reason: 'fork', start_step: 300, overrides: { learning_rate: '3e-5', reset_patience: false } },
+      { number: 1, reason: 'roll_back', start_step: 400, overrides: { learning_rate: '0.1x', max_steps: 20000, reset_patience: true } },
+    ]
+    expect(marksOf(run, jumps, none, '').jumps.map((jump) => jump.text)).toEqual([
+      'forked at 300, learning rate 3e-5',
+      'rolled back at 400, learning rate 0.1x, up to 20\u202f000 steps, begins to wait anew',
+    ])
+  })
+
   it('draws nothing before the first look', () => {
     const young = { ...run, best_step: null, best_value: null, wait: null, patience_left: null, last_look_step: null }
     expect(marksOf(young, [], none, '')).toEqual({ higher: true, best: null, patience: null, bar: null, stop: null, jumps: [] })
   })
+})
+
+it('knows where the tail ends that a jump left', () => {
+  const look = (segment: number, step: number, ghost: boolean) => ({ segment, step, ghost }) as Look
+  const segments = [{ number: 0, parent: null }, { number: 1, parent: 0 }]
+  expect(tailsOf(segments, [look(0, 300, false), look(0, 550, true), look(1, 400, false)])).toEqual(new Map([[1, 550]]))
 })
 
 it('finds min_delta inside a composition', () => {
@@ -62,4 +80,6 @@ it('writes a policy as the command does', () => {
   expect(policyText(policy)).toBe('patience(checks=10) | check_finite()')
   const all = { name: 'all_of', policies: [policy, { name: 'max_steps', params: { steps: 5 } }] }
   expect(policyText(all)).toBe('(patience(checks=10) | check_finite()) & max_steps(steps=5)')
+  expect(policyText({ name: 'shadow', policies: [all] })).toBe('shadow((patience(checks=10) | check_finite()) & max_steps(steps=5))')
+  expect(policyText({ name: 'require', params: { bound: 'recall >= 0.9' }, policies: [{ name: 'patience' }] })).toBe('require("recall >= 0.9", patience())')
 })

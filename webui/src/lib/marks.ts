@@ -1,4 +1,6 @@
 /** What is drawn over the curve of the monitored metric: why the run is where it is, in marks. Pure: the chart draws them. */
+import { overrideWords } from './jumps'
+import type { Look, Overrides, Segment } from './types'
 
 export interface Marks {
   higher: boolean // is better
@@ -34,6 +36,7 @@ export interface Jump {
   number: number
   reason: string
   start_step: number
+  overrides?: Partial<Overrides> | null
 }
 
 export function marksOf(run: Marked, jumps: readonly Jump[], tails: ReadonlyMap<number, number>, reason: string): Marks {
@@ -46,7 +49,10 @@ export function marksOf(run: Marked, jumps: readonly Jump[], tails: ReadonlyMap<
     patience: patienceBand(run),
     bar: value === null ? null : beat(value, run.mode, minDelta(run.spec.stopper)),
     stop: ended && run.stop_reason && run.step ? { step: run.step, text: reason } : null,
-    jumps: jumps.filter((jump) => jump.reason !== 'start').map((jump) => describe(jump, tails.get(jump.number) ?? null)),
+    jumps: jumps.filter((jump) => jump.reason !== 'start').map((jump) => {
+      const from = tails.get(jump.number) ?? null
+      return { step: jump.start_step, from, text: jumpWords(jump, from) }
+    }),
   }
 }
 
@@ -78,18 +84,40 @@ export function policyNamed(policy: Policy, name: string): Policy | undefined {
   return undefined
 }
 
-function describe(jump: Jump, from: number | null): Marks['jumps'][number] {
-  const verb = jump.reason === 'roll_back' ? 'rolled back' : 'resumed'
-  const text = from === null || from === jump.start_step ? `${verb} at ${jump.start_step}` : `${verb} ${from} → ${jump.start_step}`
-  return { step: jump.start_step, from, text }
+/** The last step of the tail that each segment left behind, which is where it jumped back from. */
+export function tailsOf(segments: readonly Pick<Segment, 'number' | 'parent'>[], looks: readonly Look[]): Map<number, number> {
+  const ends = new Map<number, number>()
+  for (const segment of segments) {
+    const left = looks.findLast((one) => one.ghost && one.segment === segment.parent)
+    if (left && segment.parent != null) ends.set(segment.number, left.step)
+  }
+  return ends
 }
+
+const VERBS = new Map([['roll_back', 'rolled back'], ['resume', 'resumed'], ['fork', 'forked'], ['start', 'started']])
+
+/** "rolled back 550 → 300, learning rate 0.1x"; `from` is where the tail ends that was left. */
+export function jumpWords(jump: Jump, from: number | null): string {
+  const verb = VERBS.get(jump.reason) ?? jump.reason.replaceAll('_', ' ')
+  const where = from === null || from === jump.start_step ? `at ${jump.start_step}` : `${from} → ${jump.start_step}`
+  return [`${verb} ${where}`, overrideWords(jump.overrides)].filter(Boolean).join(', ')
+}
+
+const SIGNS = new Map([['any_of', ' | '], ['all_of', ' & ']])
 
 /** `patience(checks=10, min_delta=0.001) | max_seconds(3600)`, as the command writes it. */
 export function policyText(policy: Policy): string {
   const inner = policy.policies ?? []
-  if (inner.length > 0) return inner.map((part) => partText(part, policy)).join(policy.name === 'all_of' ? ' & ' : ' | ')
+  const sign = SIGNS.get(policy.name)
+  if (sign) return inner.map((part) => partText(part, policy)).join(sign)
   const params = Object.entries(policy.params ?? {}).filter(([, value]) => value !== null)
-  return `${policy.name}(${params.map(([key, value]) => `${key}=${String(value)}`).join(', ')})`
+  return `${policy.name}(${[...params.map(paramText), ...inner.map(policyText)].join(', ')})`
+}
+
+/** Words stand first, in quotes and without a name. */
+function paramText([name, value]: [string, unknown]): string {
+  if (typeof value !== 'string') return `${name}=${String(value)}`
+  return value.includes('"') ? `'${value}'` : `"${value}"`
 }
 
 /** `|` binds looser than `&`: any_of inside all_of needs parentheses. */

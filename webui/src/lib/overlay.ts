@@ -6,6 +6,7 @@ export interface Overlay {
   bar: number | null
   best: { x: number; y: number; text: string } | null
   lines: { x: number; text: string; tone: 'stop' | 'jump' }[]
+  kept: { x: number; y: number; key: string; solid: boolean }[] // states that one can go back to
   holes: { x: number; value: number; color: string }[]
   until: number | null // the x axis reaches at least to here
   foot: boolean // labels of lines stand at the foot: where higher is better the curve is at the top
@@ -16,6 +17,7 @@ export interface OverlayInks {
   best: string
   stop: string
   jump: string
+  kept: string
   surface: string
 }
 
@@ -36,6 +38,7 @@ export function drawOver(plot: uPlot, overlay: Overlay): void {
   inside(plot, (ctx, area) => {
     if (overlay.bar !== null) drawBar(plot, ctx, area, overlay)
     overlay.lines.forEach((line, index) => drawLine(plot, ctx, area, overlay, line, index))
+    for (const mark of overlay.kept) drawKept(plot, ctx, area, mark, overlay.inks)
     for (const hole of overlay.holes) drawHole(plot, ctx, area, hole)
     if (overlay.best) drawBest(plot, ctx, area, overlay, overlay.best)
   })
@@ -99,6 +102,23 @@ function drawBest(
   ctx.stroke()
   const below = y - area.top < 30 * area.ratio
   label(ctx, best.text, x, y + (below ? 20 : -11) * area.ratio, area, overlay.inks.best, overlay.inks.surface)
+}
+
+/** A diamond, filled where the state is in memory. */
+function drawKept(
+  plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, mark: Overlay['kept'][number], inks: OverlayInks,
+): void {
+  const [x, y] = [plot.valToPos(mark.x, 'x', true), plot.valToPos(mark.y, 'y', true)]
+  const r = 5 * area.ratio
+  ctx.beginPath()
+  ctx.moveTo(x, y - r)
+  for (const [dx, dy] of [[r, 0], [0, r], [-r, 0]] as const) ctx.lineTo(x + dx, y + dy)
+  ctx.closePath()
+  ctx.fillStyle = mark.solid ? inks.kept : inks.surface
+  ctx.fill()
+  ctx.lineWidth = 1.5 * area.ratio
+  ctx.strokeStyle = inks.kept
+  ctx.stroke()
 }
 
 /** A value that is not finite is marked at the edge where it went: NaN and -Infinity below, Infinity above. */

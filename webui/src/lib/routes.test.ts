@@ -1,13 +1,15 @@
 import { expect, it } from 'vitest'
-import { latestPath, projectPath, routeOf, runPath } from './routes'
+import { latestPath, projectPath, replayPath, routeOf, runPath } from './routes'
 
 it.each([
   ['/', { page: 'projects' }],
   ['/p/digits', { page: 'runs', project: 'digits' }],
   ['/p/digits/', { page: 'runs', project: 'digits' }],
   ['/p/digits/latest', { page: 'latest', project: 'digits' }],
+  ['/p/digits/replay', { page: 'replay', project: 'digits' }],
   ['/r/abc123', { page: 'run', run: 'abc123' }],
   ['/settings', { page: 'settings' }],
+  ['/playground', { page: 'playground' }],
   ['/p', { page: 'missing' }],
   ['/p/a/b/c', { page: 'missing' }],
   ['/%E0%A4%A', { page: 'missing' }],
@@ -16,5 +18,6 @@ it.each([
 it.each(['team/vision', 'a b', 'x/latest', '100%', '<script>'])('a project called %s has an address of its own', (name) => {
   expect(routeOf(projectPath(name))).toEqual({ page: 'runs', project: name })
   expect(routeOf(latestPath(name))).toEqual({ page: 'latest', project: name })
+  expect(routeOf(replayPath(name))).toEqual({ page: 'replay', project: name })
   expect(routeOf(runPath(name))).toEqual({ page: 'run', run: name })
 })

@@ -3,8 +3,10 @@ export type Route =
   | { page: 'projects' }
   | { page: 'runs'; project: string }
   | { page: 'latest'; project: string }
+  | { page: 'replay'; project: string }
   | { page: 'run'; run: string }
   | { page: 'workers' }
+  | { page: 'playground' }
   | { page: 'settings' }
   | { page: 'signin' }
   | { page: 'missing' }
@@ -15,13 +17,15 @@ export function routeOf(pathname: string): Route {
   if (parts.length === 0) return { page: 'projects' }
   if (head === 'p' && second && parts.length === 2) return { page: 'runs', project: second }
   if (head === 'p' && second && third === 'latest' && parts.length === 3) return { page: 'latest', project: second }
+  if (head === 'p' && second && third === 'replay' && parts.length === 3) return { page: 'replay', project: second }
   if (head === 'r' && second && parts.length === 2) return { page: 'run', run: second }
-  if (parts.length === 1 && (head === 'workers' || head === 'settings' || head === 'signin')) return { page: head }
+  if (parts.length === 1 && (head === 'workers' || head === 'playground' || head === 'settings' || head === 'signin')) return { page: head }
   return { page: 'missing' }
 }
 
 export const projectPath = (project: string) => `/p/${encodeURIComponent(project)}`
 export const latestPath = (project: string) => `${projectPath(project)}/latest`
+export const replayPath = (project: string) => `${projectPath(project)}/replay`
 export const runPath = (run: string) => `/r/${encodeURIComponent(run)}`
 
 function decode(part: string): string {

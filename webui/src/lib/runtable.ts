@@ -76,7 +76,7 @@ export function secondsOf(run: Run, now = Date.now() / 1000): number | null {
 
 /** The share of the steps that stopping early saved, or null where nothing was cut short. */
 export function savedShare(run: Run): number | null {
-  const most = run.spec.max_steps
+  const most = run.max_steps ?? run.spec.max_steps
   if (run.state !== 'finished' || !most || run.step == null || run.step >= most) return null
   return 1 - run.step / most
 }

@@ -47,7 +47,7 @@ export class RunView {
 
   async send(request: CommandRequest): Promise<Command> {
     const command = await api.command(this.id, request)
-    this.commands = [command, ...this.commands.filter((known) => known.id !== command.id)]
+    if (!this.commands.some((known) => known.id === command.id)) this.take(command)
     return command
   }
 
@@ -125,12 +125,18 @@ export class RunView {
     this.curves = new Map(this.curves).set(curve.key, curve)
   }
 
+  private take(command: Command): void {
+    this.commands = [command, ...this.commands.filter((known) => known.id !== command.id)]
+  }
+
   private apply(events: FeedEvent[]): void {
     for (const event of events) {
       // The address may hold only the first letters of the id; events name it in full.
       if (event.run !== (this.run?.id ?? this.id)) continue
       this.heardAt = Date.parse(event.at) / 1000
       if (this.run) this.run = changed(this.run, event)
+      // The event is the command as it is now: a person waits for it, so it is shown before it is read again.
+      if (event.kind === 'command.state') this.take(event.data as unknown as Command)
       this.ask(...(NEEDS.get(event.kind) ?? ['run']))
     }
   }

@@ -1,4 +1,6 @@
 /** Commands and code that a reader may copy; names from users are quoted for the language they go into. */
+import type { Jump, Verb } from './jumps'
+import type { Run } from './types'
 
 /** Restores the best, or the checkpoint with this id. */
 export function restoreCommand(run: string, checkpoint: string | null, origin: string): string {
@@ -16,6 +18,28 @@ export function restorePython(run: string, checkpoint: string, digest: string): 
   ].join('\n')
 }
 
+const JUMPS = {
+  roll_back: { command: 'rollback', usual: 'best' },
+  fork: { command: 'fork', usual: 'best' },
+  resume: { command: 'resume', usual: 'last' },
+} as const
+
+/** The command line that asks for the same; what it would do anyway is left out. */
+export function jumpCommand(verb: Verb, run: string, jump: Jump, named: { name?: string | null; project?: string | null } = {}): string {
+  const { command, usual } = JUMPS[verb]
+  const options = [
+    jump.to !== null && jump.to !== usual && `--to ${jump.to}`,
+    jump.step !== null && `--step ${jump.step}`,
+    jump.checkpoint !== null && `--checkpoint ${jump.checkpoint}`,
+    jump.learning_rate !== null && `--learning-rate ${jump.learning_rate}`,
+    jump.max_steps !== null && `--max-steps ${jump.max_steps}`,
+    jump.reset_patience && '--reset-patience',
+    named.name && `--name ${shellWord(named.name)}`,
+    named.project && `--project ${shellWord(named.project)}`,
+  ]
+  return [`keepbest ${command} ${run}`, ...options.filter(Boolean)].join(' ')
+}
+
 export function loginLine(origin: string): string {
   return `keepbest login ${origin}`
 }
@@ -23,6 +47,31 @@ export function loginLine(origin: string): string {
 export function submitLines(origin: string, project: string): string {
   const named = project === 'default' ? '' : ` --project ${shellWord(project)}`
   return [loginLine(origin), `keepbest submit hvass-cnn --data digits${named} --follow`].join('\n')
+}
+
+/** Submits the next run of the same source with this policy. */
+export function stopLine(source: Source, project: string, stopper: string): string {
+  const named = project === 'default' ? '' : ` --project ${shellWord(project)}`
+  const options = `${named} --stop ${stopWord(stopper)}`
+  if (source.kind === 'command') return `keepbest submit${options} -- ${commandText(source.argv)}`
+  return `keepbest submit ${shellWord(whatOf(source))}${options}`
+}
+
+type Source = Run['spec']['source']
+
+function whatOf(source: Exclude<Source, { kind: 'command' }>): string {
+  if (source.kind === 'recipe') return source.name
+  return source.kind === 'code' ? source.entry : 'train.py'
+}
+
+/** Policies hold no quote and nothing that a shell expands in double quotes; whatever else is typed is quoted hard. */
+function stopWord(stopper: string): string {
+  return /^[\w .,=|&()+-]*$/.test(stopper) ? `"${stopper}"` : shellWord(stopper)
+}
+
+/** A command as it would be typed. */
+export function commandText(argv: string[]): string {
+  return argv.map(shellWord).join(' ')
 }
 
 export function shellWord(text: string): string {

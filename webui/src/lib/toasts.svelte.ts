@@ -5,17 +5,25 @@ export interface Toast {
   id: number
   text: string
   tone: 'good' | 'bad'
+  /** What can be done about it. */
+  offer?: Offer
+}
+export interface Offer {
+  label: string
+  take: () => void
 }
 
 const SHOWN_MS = 4000
+/** Long enough to read, to change one's mind and to come there by keyboard. */
+const OFFERED_MS = 20_000
 
 class Toasts {
   list: Toast[] = $state([])
   private last = 0
 
-  say(text: string): void {
-    const id = this.add(text, 'good')
-    setTimeout(() => this.close(id), SHOWN_MS)
+  say(text: string, offer?: Offer): void {
+    const id = this.add(text, 'good', offer)
+    setTimeout(() => this.close(id), offer ? OFFERED_MS : SHOWN_MS)
   }
 
   fail(error: unknown): void {
@@ -27,8 +35,8 @@ class Toasts {
     this.list = this.list.filter((toast) => toast.id !== id)
   }
 
-  private add(text: string, tone: Toast['tone']): number {
-    this.list.push({ id: ++this.last, text, tone })
+  private add(text: string, tone: Toast['tone'], offer?: Offer): number {
+    this.list.push({ id: ++this.last, text, tone, offer })
     return this.last
   }
 }

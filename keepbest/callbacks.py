@@ -1,0 +1,56 @@
+"""A Keras callback that other callbacks go along with: they hear all that it hears, and before it acts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from keepbest.snapshots.carried import Carried
+
+Logs = Mapping[str, Any] | None
+
+
+class Carrying(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+    """Hands on what Keras calls while it trains and validates. What overrides a hook calls it here first."""
+
+    def __init__(self, callbacks: Sequence[Any] = ()) -> None:
+        super().__init__()
+        self.carried = Carried(callbacks)
+
+    def set_model(self, model: Any) -> None:
+        super().set_model(model)
+        self._hand_on("set_model", model)
+
+    def set_params(self, params: Any) -> None:
+        super().set_params(params)
+        self._hand_on("set_params", params)
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._hand_on("on_train_begin", logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self._hand_on("on_epoch_begin", epoch, logs)
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        self._hand_on("on_train_batch_begin", batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self._hand_on("on_train_batch_end", batch, logs)
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        self._hand_on("on_test_begin", logs)
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        self._hand_on("on_test_end", logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        self._hand_on("on_epoch_end", epoch, logs)
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        self._hand_on("on_train_end", logs)
+
+    def _hand_on(self, hook: str, *arguments: Any) -> None:
+        for callback in self.carried.callbacks:
+            getattr(callback, hook)(*arguments)

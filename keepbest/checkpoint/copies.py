@@ -1,0 +1,50 @@
+"""A checkpoint of one run as one of another: a manifest of its own, which shares every pack.
+
+From then on the two have nothing to do with each other: a pack stays as long as any manifest names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from keepbest.checkpoint.folder import Folder
+from keepbest.checkpoint.manifest import Manifest, encode
+from keepbest.checkpoint.pack import write_all
+from keepbest.contract.base import new_id
+from keepbest.errors import NotFound
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A manifest that is not on disk yet; `origin` is the one whose packs it shares."""
+
+    origin: Manifest
+    manifest: Manifest
+    data: bytes
+    digest: str
+    location: Path
+
+
+def make_copy(folder: Folder, origin: Manifest, run: str, kind: Literal["best", "last"]) -> Copy:
+    """Return `origin` as the first checkpoint of `run`: in its first segment, under an id of its own."""
+    changed = {"id": new_id(), "run": run, "segment": 0, "kind": kind}
+    manifest = origin.model_copy(update=changed)
+    data, digest = encode(manifest)
+    return Copy(origin, manifest, data, digest, folder.manifest(run, manifest.id))
+
+
+def put(folder: Folder, copy: Copy) -> None:
+    """Put a copy on disk for good. While we write nobody drops its origin, whose packs it needs.
+
+    Raises NotFound where the origin was dropped before, StoreUnavailable where the store cannot be written.
+    """
+    with folder.writing():
+        if not folder.manifest(copy.origin.run, copy.origin.id).is_file():
+            raise NotFound(
+                f"Checkpoint {copy.origin.id} of run {copy.origin.run} was dropped just now.",
+                field="checkpoint",
+                hint=f"`keepbest checkpoints {copy.origin.run}` lists what is there.",
+            )
+        folder.commit(copy.location, lambda descriptor: write_all(descriptor, [copy.data]))

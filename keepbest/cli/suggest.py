@@ -1,0 +1,25 @@
+"""The command that fetches a checkpoint, as the next step that other verbs name."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from keepbest.checkpoint.export import Format
+from keepbest.checkpoint.fetch import read_manifest
+from keepbest.client import Client
+from keepbest.errors import KeepbestError
+from keepbest.settings import load
+
+
+def suggest_restore(client: Client, run: str, checkpoint: str, which: Literal["best", "last"] = "best") -> str:
+    """Return the command for a run's best or last, which is `checkpoint`, in a format that it can be written in."""
+    return f"keepbest restore {run} --{which} --to restored --as {_format_of(client, run, checkpoint)}"
+
+
+def _format_of(client: Client, run: str, checkpoint: str) -> Format:
+    """A loop over variables, or a session, describes no network to make a model file of; arrays there always are."""
+    try:
+        manifest = read_manifest(client, run, checkpoint, load().store)
+    except KeepbestError:
+        return "npz"
+    return "npz" if manifest.network is None else "keras"

@@ -1,0 +1,206 @@
+"""Panels: pictures of a model at a look, as data. Whoever shows them draws them; nothing here is markup or code."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from keepbest.contract.base import Answer, Id, Moment, Shape, Step
+
+#: JSON of one panel; a larger one is refused.
+MAX_PANEL_BYTES = 2**20
+#: Panels of one run; the oldest that belong to no best look go first.
+MAX_PANELS = 2000
+
+PanelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/:-]{0,99}$")]
+Label = Annotated[str, Field(max_length=200)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Number = float | None  # null where it is not finite
+
+
+class Packed(Shape):
+    """An array: little-endian values in base64, row by row."""
+
+    shape: list[Annotated[int, Field(ge=0, le=2**31)]] = Field(max_length=6)
+    dtype: Literal["uint8", "float32"]
+    data: str = Field(max_length=MAX_PANEL_BYTES)
+
+
+# `kind` has no default anywhere: what equals its default is left out on the wire, and the kind must not be.
+
+
+class ConfusionData(Shape):
+    """Row: true class; column: predicted class."""
+
+    kind: Literal["confusion"]
+    part: Label = "validation"
+    classes: list[Label] = Field(max_length=200)
+    counts: list[list[Count]] = Field(max_length=200)
+
+
+class Sample(Shape):
+    """One example: its number in the part, what it is, what the model takes it for and how surely."""
+
+    index: Count
+    true: Label
+    predicted: Label
+    probability: Number = None
+
+
+class SamplesData(Shape):
+    """The first misclassified examples; `images` is (n, height, width, channels), where the examples are images."""
+
+    kind: Literal["samples"]
+    part: Label = "validation"
+    wrong: Count
+    n: Count
+    samples: list[Sample] = Field(max_length=100)
+    images: Packed | None = None
+
+
+class WeightsData(Shape):
+    """A variable as tiles of (n, height, width), each value from `low` to `high` as 0 to 255; 0 is in the middle."""
+
+    kind: Literal["weights"]
+    variable: Label
+    shape: list[Count] = Field(max_length=10)
+    channel: Count | None = None  # of the input, where there are several
+    mean: Number
+    std: Number
+    low: float
+    high: float
+    tiles: Packed
+
+
+class Histogram(Shape):
+    """`edges` are one more than `counts`; values that are not finite are counted apart."""
+
+    name: Label
+    shape: list[Count] = Field(max_length=10)
+    edges: list[float] = Field(max_length=201)
+    counts: list[Count] = Field(max_length=200)
+    mean: Number = None
+    std: Number = None
+    non_finite: Count = 0
+
+
+class HistogramsData(Shape):
+    """What each layer gives, or each variable holds."""
+
+    kind: Literal["histograms"]
+    of: Literal["outputs", "variables", "gradients"]
+    histograms: list[Histogram] = Field(max_length=500)
+
+
+class GraphNode(Shape):
+    """A layer, an operation, or a scope that holds others (`parent` is the scope's id)."""
+
+    id: Label
+    label: Label
+    type: Label
+    parent: Label | None = None
+    shape: Label = ""
+    parameters: Count = 0
+
+
+class GraphEdge(Shape):
+    source: Label
+    target: Label
+    shape: Label = ""
+
+
+class GraphData(Shape):
+    kind: Literal["graph"]
+    nodes: list[GraphNode] = Field(max_length=5000)
+    edges: list[GraphEdge] = Field(max_length=20_000)
+
+
+class FitData(Shape):
+    """Points of one input and one output, and the model's answer over the same range."""
+
+    kind: Literal["fit"]
+    x: list[float] = Field(max_length=5000)
+    y: list[float] = Field(max_length=5000)
+    line_x: list[float] = Field(max_length=1000)
+    line_y: list[Number] = Field(max_length=1000)
+
+
+class Neuron(Shape):
+    """One unit of a small network: its answer over the plane, its bias and the weights of what comes in."""
+
+    name: Label
+    grid: Packed | None = None
+    bias: Number = None
+    weights: list[Number] = Field(max_length=500)
+
+
+class BoundaryData(Shape):
+    """A model of two inputs over a square from `low` to `high`; `grid` is (rows from the top, columns, outputs).
+
+    `points` and `tests` are (n, 3): across, up, target.
+    """
+
+    kind: Literal["boundary"]
+    low: float
+    high: float
+    grid: Packed
+    points: Packed
+    tests: Packed | None = None
+    layers: list[list[Neuron]] = Field(max_length=20)
+    discrete: bool = False
+
+
+class ImageData(Shape):
+    """A picture that a script gave: (height, width, channels), values from 0 to 255."""
+
+    kind: Literal["image"]
+    caption: Label = ""
+    image: Packed
+
+
+PanelData = Annotated[
+    ConfusionData | SamplesData | WeightsData | HistogramsData | GraphData | FitData | BoundaryData | ImageData,
+    Field(discriminator="kind"),
+]
+
+
+class PanelMade(Shape):
+    """A panel as a trainer reports it; the same name at the same step of a segment is the same panel."""
+
+    segment: Annotated[int, Field(ge=0, le=1_000_000)]
+    step: Step
+    name: PanelName
+    snapshot: Id | None = None
+    data: PanelData
+    at: Moment
+
+
+class PanelPlace(Answer):
+    """Where a panel was made. A ghost lies on an abandoned tail."""
+
+    segment: int
+    step: Step
+    snapshot: Id | None = None
+    ghost: bool = False
+
+
+class PanelSeries(Answer):
+    """One panel over a run's looks, in the order they were made."""
+
+    name: str
+    kind: str
+    places: list[PanelPlace]
+
+
+class PanelList(Answer):
+    panels: list[PanelSeries]
+
+
+class Panel(Answer):
+    name: str
+    segment: int
+    step: Step
+    snapshot: Id | None = None
+    data: PanelData
+    at: Moment

@@ -1,0 +1,165 @@
+"""What of a run goes to the disk: handed to the background writer, or written at once; the run hears of each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from keepbest.checkpoint import About, Manifest, Store, Writer, Written
+from keepbest.checkpoint.keeper import Keeper
+from keepbest.checkpoint.writer import Task
+from keepbest.contract.commands import Command
+from keepbest.contract.policies import RetentionSpec
+from keepbest.errors import KeepbestError, NotFound
+from keepbest.runs.run import Run
+from keepbest.snapshots.state import State
+
+Kind = Literal["best", "last", "manual"]
+
+_log = logging.getLogger("keepbest")
+
+
+class Archive:
+    """The checkpoints of one run while it is trained. Without a store it takes nothing.
+
+    `writes_bests=False` writes only what `write` is asked for.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        store: Store | None,
+        retention: RetentionSpec,
+        *,
+        environment: Mapping[str, Any] | None = None,
+        writes_bests: bool = True,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._run = run
+        self._store = store
+        self._retention = retention
+        self._environment = dict(environment or {})
+        self._writes_bests = writes_bests
+        self._now = now
+        self._asked: dict[str, Command] = {}
+        self._writer: Writer | None = None
+        self._keeper: Keeper | None = None
+        #: Keras' JSON of the network that is trained.
+        self.network: str | None = None
+        self._at: datetime | None = None
+        #: The step that a state was last handed over of, or gone back to.
+        self.step = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what is submitted gets written."""
+        return self._writer is not None
+
+    def open(self) -> None:
+        """Start the writer's thread, where there is none and there is something to write to."""
+        if self._store is None:
+            return
+        if self._keeper is None:
+            newest = self._store.manifests(self._run.id)[-1:]
+            self._at = newest[0].at if newest else None
+            self._keeper = Keeper(self._store, self._run.id, self._retention)
+        if self._writer is None and self._writes_bests:
+            self._store.sweep()
+            self._writer = Writer(
+                self._store, on_durable=self._tell_durable, on_skipped=self._tell_skipped, on_error=self._tell_error
+            )
+
+    def is_due(self, step: int) -> bool:
+        """Whether retention wants a checkpoint of this stretch of steps, and none was handed over yet."""
+        every = self._retention.every_steps
+        return every is not None and step // every > self.step // every
+
+    def submit(
+        self, state: State, kind: Kind, value: float | None, *, segment: int, asked: Command | None = None
+    ) -> None:
+        """Hand a state to the writer; return at once. A command that asked for it is answered when it is on disk."""
+        if self._writer is None:
+            return
+        if asked is not None:
+            self._asked[state.id] = asked
+        self.step = state.step
+        self._writer.submit(state, self._about(kind, value, segment))
+
+    def write(self, state: State, kind: Kind, value: float | None, *, segment: int) -> Manifest:
+        """Put a state on disk before this returns.
+
+        Raises:
+            NotFound: The run has no store.
+            StoreUnavailable: The disk is full, read-only or gone.
+        """
+        if self._store is None:
+            raise NotFound("This run has no checkpoint store.", hint="Name one: store='checkpoints'.")
+        self.drain()
+        written = self._store.write(state, self._about(kind, value, segment))
+        self._tell_durable(written)
+        return written.manifest
+
+    def drain(self, deadline_seconds: float | None = None) -> bool:
+        """Wait until every checkpoint is on disk or given up; return whether that came in time."""
+        return self._writer is None or self._writer.drain(deadline_seconds)
+
+    def close(self, deadline_seconds: float | None = None) -> bool:
+        """Drain, and end the writer's thread; `open` starts another."""
+        writer, self._writer = self._writer, None
+        return writer is None or writer.close(deadline_seconds)
+
+    def _tick(self) -> datetime:
+        """Return the time, later than any checkpoint of the run: "newest" holds also where a clock was set back."""
+        now = self._now()
+        self._at = now if self._at is None or now > self._at else self._at + timedelta(microseconds=1)
+        return self._at
+
+    def _about(self, kind: Kind, value: float | None, segment: int) -> About:
+        return About(
+            run=self._run.id,
+            at=self._tick(),
+            kind=kind,
+            segment=segment,
+            value=value,
+            monitor=self._run.monitor,
+            mode=self._run.judge.policy.mode if self._run.stopper_state()["policy"] else None,
+            environment=self._environment,
+            network=self.network,
+        )
+
+    # What the writer's thread says
+
+    def _tell_durable(self, written: Written) -> None:
+        manifest = written.manifest
+        self._run.checkpoint_durable(
+            manifest.id,
+            step=manifest.step,
+            kind=manifest.kind,
+            value=manifest.value,
+            digest=written.digest,
+            size_bytes=manifest.size_bytes,
+            written_bytes=written.written_bytes,
+            location=str(written.location),
+            segment=manifest.segment,
+            seconds=written.seconds,
+        )
+        if (command := self._asked.pop(manifest.id, None)) is not None:
+            result = {"checkpoint": manifest.id, "step": manifest.step}
+            self._run.answer(command, "done", f"Step {manifest.step} is on disk.", result)
+        if self._keeper is not None:
+            for dropped in self._keeper.take(manifest, self._run.needed_checkpoints()):
+                reason = f"Step {manifest.step} is on disk; retention keeps {self._keeper.describe()}."
+                self._run.checkpoint_dropped(dropped, reason)
+
+    def _tell_skipped(self, task: Task) -> None:
+        self._run.checkpoint_dropped(task.state.id, "A newer one came before this one was written.")
+
+    def _tell_error(self, task: Task, error: Exception) -> None:
+        message = error.message if isinstance(error, KeepbestError) else f"{type(error).__name__}: {error}"
+        hint = getattr(error, "hint", None) or ""
+        _log.error("Checkpoint of step %s was not written: %s %s", task.state.step, message, hint)
+        self._run.checkpoint_dropped(task.state.id, f"It was not written: {message}"[:500])
+        if (command := self._asked.pop(task.state.id, None)) is not None:
+            self._run.answer(command, "refused", f"{message} {hint}".strip()[:2000])

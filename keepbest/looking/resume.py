@@ -1,0 +1,54 @@
+"""Where a script's run goes on: the checkpoint that its tracker names, else the newest that is whole."""
+
+from __future__ import annotations
+
+import logging
+
+from keepbest.checkpoint import Loaded, Store
+from keepbest.errors import CheckpointDamaged, CheckpointError, NotFound
+from keepbest.runs.run import Run
+from keepbest.snapshots.carried import Carried
+from keepbest.snapshots.snapshot import Living, roll_back
+from keepbest.snapshots.state import State
+
+_log = logging.getLogger("keepbest")
+
+
+def resume(run: Run, store: Store, living: Living, carried: Carried) -> State | None:
+    """Put variables, random states and what is carried back, and take up the stopper.
+
+    Returns the state, or None where there is none.
+
+    Raises:
+        CheckpointMismatch: The variables, or generators that are carried, are not those that were trained; the message
+            names every difference.
+    """
+    loaded = load_start(run, store)
+    if loaded is None:
+        return None
+    manifest, state = loaded.manifest, loaded.to_state(as_tensors=living.is_eager)
+    living.check(state)
+    carried.restore(state.callbacks)
+    roll_back(living, state)
+    if manifest.stopper.get("policy"):  # else it was written before the first look
+        if manifest.mode is not None:
+            run.set_mode(manifest.mode)
+        run.go_on_from(manifest.stopper)
+    run.go_on_at(state.step, state.id)
+    return state
+
+
+def load_start(run: Run, store: Store) -> Loaded | None:
+    """Return the checkpoint that the run goes on from; None where it begins anew, or has none."""
+    if run.goes_on is False:
+        return None
+    if run.start is not None:
+        try:
+            return store.load(run.id, run.start.id)
+        except (NotFound, CheckpointDamaged) as error:
+            _log.warning("keepbest: %s The newest whole checkpoint is taken.", error.message)
+    return store.load_newest(run.id, on_damaged=_warn)
+
+
+def _warn(error: CheckpointError) -> None:
+    _log.warning("keepbest: %s", error.message)

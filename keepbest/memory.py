@@ -1,0 +1,46 @@
+"""How much memory snapshots may take, as people say it: `2GB`, or `25%` of what is free."""
+
+from __future__ import annotations
+
+import re
+
+from keepbest.errors import InvalidInput
+
+#: Where nothing is said.
+DEFAULT_MEMORY = "25%"
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_WORDS = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?:(?P<percent>%)|(?P<power>[kmgt]?)(?P<binary>i?)b?)", re.IGNORECASE)
+
+
+def budget_of(asked: str | int) -> int:
+    """Return bytes: a number of them, `500MB`, `2GB`, `2GiB`, or a part of the memory that is free now.
+
+    Raises:
+        InvalidInput: It is none of these, or more than all that is free.
+    """
+    found = _WORDS.fullmatch(str(asked).strip())
+    if found is None:
+        raise _refuse(asked)
+    number = float(found["number"])
+    if not found["percent"]:
+        return int(number * (1024 if found["binary"] else 1000) ** _POWERS[found["power"].lower()])
+    if number > 100:
+        raise _refuse(asked)
+    return int(number / 100 * free_memory_bytes())
+
+
+def free_memory_bytes() -> int:
+    """Return the memory that this machine can still give, or 4 GiB where it does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return 4 * 2**30
+
+
+def _refuse(asked: str | int) -> InvalidInput:
+    return InvalidInput(
+        f"The memory for snapshots cannot be {str(asked)[:80]!r}.",
+        field="snapshot_memory",
+        hint="Write it like 2GB, or as a part of the free memory: 25% (KEEPBEST_SNAPSHOT_MEMORY, --snapshot-memory).",
+    )

@@ -1,0 +1,43 @@
+"""Arrays as they cross the wire in a panel."""
+
+from __future__ import annotations
+
+import base64
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keepbest.contract.panels import Packed
+
+
+def pack(array: NDArray[Any]) -> Packed:
+    """Return an array as little-endian bytes: uint8 as it is, everything else as float32."""
+    plain = array if array.dtype == np.uint8 else array.astype("<f4")
+    kind: Any = "uint8" if plain.dtype == np.uint8 else "float32"
+    data = base64.b64encode(np.ascontiguousarray(plain).tobytes()).decode()
+    return Packed(shape=list(plain.shape), dtype=kind, data=data)
+
+
+def unpack(packed: Packed) -> NDArray[Any]:
+    """Return the array that was packed.
+
+    Raises ValueError where the bytes are not as many as the shape says.
+    """
+    kind = np.uint8 if packed.dtype == "uint8" else np.dtype("<f4")
+    return np.frombuffer(base64.b64decode(packed.data), kind).reshape(packed.shape)
+
+
+def to_bytes(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    """Return values from `low` to `high` as 0 to 255; what is not finite becomes the middle."""
+    span = high - low if high > low else 1.0
+    scaled = (np.nan_to_num(values, nan=(low + high) / 2) - low) * (255.0 / span)
+    whole: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return whole
+
+
+def finite(value: Any) -> float | None:
+    """Return a number, or None where it is not finite."""
+    number = float(value)
+    return number if math.isfinite(number) else None

@@ -1,0 +1,102 @@
+"""A second network of the same form, into which a snapshot is put: panels are made from it while training goes on."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keepbest.contract.panels import GraphData
+from keepbest.panels.graph import draw_network
+from keepbest.snapshots.randomness import capture_random, restore_random
+from keepbest.snapshots.state import State
+
+BATCH = 256
+
+
+class Replica:
+    """Answers for a snapshot. Made before training: it leaves the random states as they were."""
+
+    def __init__(self, model: Any) -> None:
+        import keras
+
+        random = capture_random()
+        try:
+            self.model = keras.models.clone_model(model)
+            self.model.compile(loss=getattr(model, "loss", None))
+            self._variables = [variable.value for variable in self.model.variables]
+            self._layered = _make_layered(self.model)
+        finally:
+            restore_random(random)
+        if [tuple(one.shape) for one in self._variables] != [tuple(one.shape) for one in model.variables]:
+            raise ValueError("the copy of the network has other variables")
+
+    def put(self, state: State) -> None:
+        """Take the values of a snapshot's network."""
+        values = [value for spec, value in zip(state.specs, state.values, strict=True) if spec.collection == "model"]
+        for variable, value in zip(self._variables, values, strict=True):
+            variable.assign(value)
+
+    def answer(self, x: Any) -> NDArray[Any]:
+        """Return the network's answer to all of `x`, in batches.
+
+        Raises ValueError where it has several outputs.
+        """
+        import keras
+
+        count = len(keras.tree.flatten(x)[0])
+        parts = [
+            np.asarray(self.model(keras.tree.map_structure(lambda leaf: leaf[at : at + BATCH], x), training=False))  # noqa: B023
+            for at in range(0, count, BATCH)
+        ]
+        return np.concatenate(parts)
+
+    def answers(self, x: Any) -> list[tuple[str, NDArray[Any]]]:
+        """Return what each layer gives for `x`, by its name, in order; only the last where no more is known."""
+        if self._layered is None:
+            return [("output", self.answer(x))]
+        names, network = self._layered
+        given = network(x, training=False)
+        given = given if isinstance(given, list) else [given]  # Keras unpacks a list of one
+        return [(name, np.asarray(value)) for name, value in zip(names, given, strict=True)]
+
+    def draw(self, x: Any, y: Any) -> GraphData | None:
+        """Return the graph from inputs to loss, or to the outputs where there is no loss; None where neither is had."""
+        import keras
+
+        one = keras.tree.map_structure(lambda leaf: leaf[:1], x)
+        random = capture_random()
+        try:
+            for targets in (y[:1], None):
+                with suppress(Exception):  # a loss or a network of a user's own may refuse to be traced
+                    return draw_network(self.model, one, targets)
+            return None
+        finally:
+            restore_random(random)
+
+    @property
+    def kernels(self) -> list[tuple[str, NDArray[Any]]]:
+        """Every weight matrix and convolution kernel, by its path."""
+        return [
+            (str(variable.path), variable.numpy())
+            for variable in self.model.trainable_variables
+            if len(variable.shape) in (2, 4) and "bias" not in str(variable.path)
+        ]
+
+
+def _make_layered(model: Any) -> tuple[list[str], Any] | None:
+    """Return the names of the layers that compute something, and a network that gives what each of them gives."""
+    import keras
+
+    try:
+        layers = [
+            layer
+            for layer in model.layers
+            if not isinstance(layer, keras.layers.InputLayer) and isinstance(layer.output, keras.KerasTensor)
+        ]
+        inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
+        return [layer.name for layer in layers], keras.Model(inputs, [layer.output for layer in layers])
+    except (AttributeError, ValueError):  # a subclassed network has no inputs and outputs to name
+        return None

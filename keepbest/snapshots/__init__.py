@@ -1,0 +1,1 @@
+"""The training state as one value: taken by reference, held in memory, put back to the last bit."""

@@ -1,0 +1,162 @@
+"""The state of what goes along with a training: Keras callbacks, and random generators of NumPy's.
+
+Counters and bests of callbacks live in Python alone, and decide later steps. Of each callback it is the attributes that
+changed since it was made, as JSON: what it was configured with is not taken, so that a restarted script may configure
+it otherwise. (Keras' callbacks rewrite some of that themselves, once:
+`ReduceLROnPlateau` turns the sign of `min_delta` at its first epoch. So what their constructors take is never state.)
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keepbest.errors import CheckpointMismatch, InvalidInput
+
+#: What Keras gives every callback.
+_KERAS_OWN = {"_model", "params", "validation_data"}
+
+
+class Carried:
+    """Callbacks and generators whose state is a part of every snapshot, under the names of their classes.
+
+    Raises InvalidInput for what has no state that could be read.
+    """
+
+    def __init__(self, things: Sequence[Any] = ()) -> None:
+        named = dict(zip(_names_of(things), things, strict=True))
+        self._generators = {name: thing for name, thing in named.items() if _is_generator(thing)}
+        self._named = {name: thing for name, thing in named.items() if name not in self._generators}
+        #: Those that hear what Keras calls.
+        self.callbacks = tuple(self._named.values())
+        _check(self._named)
+        self._first = {name: _read(callback)[0] for name, callback in self._named.items()}
+
+    def capture(self) -> dict[str, Any]:
+        """Return the present state of all of them, as JSON."""
+        changed = {name: self._changed(name, _read(callback)[0]) for name, callback in self._named.items()}
+        drawn = {name: _encode_bits(one.bit_generator.state) for name, one in self._generators.items()}
+        return changed | drawn
+
+    def restore(self, states: Mapping[str, Any]) -> None:
+        """Put back what `capture` returned. What `states` does not know stays as it is.
+
+        Raises CheckpointMismatch where a generator is of another kind than the one that was captured.
+        """
+        for name, generator in self._generators.items():
+            if name in states:
+                _set_bits(name, generator, states[name])
+        for name, callback in self._named.items():
+            if name in states:
+                _write(callback, {**self._first[name], **states[name]})
+
+    def find_lost(self) -> list[str]:
+        """Return the attributes that are not JSON and may hold state, such as `EarlyStopping.best_weights`."""
+        return [f"{name}.{lost}" for name, callback in self._named.items() for lost in _read(callback)[1]]
+
+    def _changed(self, name: str, present: Mapping[str, Any]) -> dict[str, Any]:
+        first = self._first[name]
+        return {key: value for key, value in present.items() if key not in first or first[key] != value}
+
+
+def _is_generator(thing: Any) -> bool:
+    import numpy as np
+
+    return isinstance(thing, np.random.Generator)
+
+
+def _check(named: Mapping[str, Any]) -> None:
+    for name, thing in named.items():
+        if not hasattr(thing, "__dict__"):
+            raise InvalidInput(
+                f"{name} has no attributes that could be carried.",
+                field="carry",
+                hint="What can be carried: Keras callbacks, and generators of np.random.default_rng().",
+            )
+
+
+def _encode_bits(state: Any) -> Any:
+    """Return the state of a bit generator as JSON; some hold arrays of whole numbers, and take lists back."""
+    import numpy as np
+
+    if isinstance(state, dict):
+        return {key: _encode_bits(value) for key, value in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray | np.generic) else state
+
+
+def _set_bits(name: str, generator: Any, state: Any) -> None:
+    try:
+        generator.bit_generator.state = state
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
+        kind = type(generator.bit_generator).__name__
+        raise CheckpointMismatch(
+            f"The checkpoint holds no state for {name} of carry, a {kind} ({error}).",
+            hint="Give carry the generators that the checkpoint was written with, of the same kinds, in their order.",
+        ) from error
+
+
+def _names_of(callbacks: Sequence[Any]) -> list[str]:
+    """Return a name for each: its class, numbered from the second of a class on."""
+    names: list[str] = []
+    for callback in callbacks:
+        name = type(callback).__name__
+        same = sum(other.partition(" ")[0] == name for other in names)
+        names.append(f"{name} {same + 1}" if same else name)
+    return names
+
+
+def _read(callback: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return the attributes of a callback that are JSON, and the names of those that are not. Functions are neither."""
+    found, lost = {}, []
+    configured = _KERAS_OWN | _configured(callback)
+    for key, value in vars(callback).items():
+        if key in configured or callable(value):
+            continue
+        try:
+            found[key] = _encode(value)
+        except TypeError:
+            lost.append(key)
+    return found, lost
+
+
+def _configured(callback: Any) -> set[str]:
+    """Return what the constructors of Keras' own classes take."""
+    classes = [one for one in type(callback).__mro__ if one.__module__.startswith("keras.")]
+    return {name for one in classes for name in inspect.signature(one).parameters}
+
+
+def _write(callback: Any, state: Mapping[str, Any]) -> None:
+    for key in _read(callback)[0].keys() - state.keys():  # it came later
+        delattr(callback, key)
+    # What is a function by now was found out, and is no state; no file may name what belongs to Python or to Keras.
+    settled = _KERAS_OWN | _configured(callback) | {key for key in state if callable(getattr(callback, key, None))}
+    for key in state.keys() - settled:
+        if not key.startswith("__"):
+            setattr(callback, key, _decode(state[key]))
+
+
+def _encode(value: Any) -> Any:
+    """Return `value` as JSON, which has no infinity, or raise TypeError."""
+    import numpy as np
+
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(value)}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list):
+        return [_encode(item) for item in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value) and value.keys() != {"float"}:
+        return {key: _encode(item) for key, item in value.items()}
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    if isinstance(value, dict):
+        return float(value["float"]) if value.keys() == {"float"} else {key: _decode(v) for key, v in value.items()}
+    return value

@@ -1,0 +1,135 @@
+"""Does a checkpoint fit a model: variable by variable, in the order in which both list them.
+
+Keras numbers names per process (`dense_1`, `seed_generator_3`), and a network that is made again from its description
+says `dense/kernel` where the first one said `sequential/dense/kernel`. So the place decides and the shape; a name is
+only held against a variable when it differs by more than that, or when it belongs to another place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from keepbest.errors import CheckpointMismatch
+from keepbest.snapshots.state import VariableSpec
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One variable that does not fit. `mine` is the checkpoint's side, `theirs` the model's."""
+
+    kind: Literal["missing", "extra", "name", "shape", "dtype"]
+    collection: str
+    index: int
+    mine: str | None
+    theirs: str | None
+
+    def __str__(self) -> str:
+        place = f"{self.collection}/{self.index}"
+        if self.kind == "missing":
+            return f"{place}: {self.mine} is in the checkpoint, not in the model"
+        if self.kind == "extra":
+            return f"{place}: {self.theirs} is in the model, not in the checkpoint"
+        return f"{place}: {self.kind} {self.mine} in the checkpoint, {self.theirs} in the model"
+
+
+def compare(checkpoint: Sequence[VariableSpec], model: Sequence[VariableSpec]) -> list[Difference]:
+    """Return every difference; the optimizer's variables are left out where the model has no optimizer."""
+    collections = {spec.collection for spec in model} | {"model"}
+    mine = {(spec.collection, spec.index): spec for spec in checkpoint if spec.collection in collections}
+    theirs = {(spec.collection, spec.index): spec for spec in model}
+    places = _Places(list(mine.values()), list(theirs.values()))
+    differences = []
+    for key in sorted(mine.keys() | theirs.keys(), key=lambda key: (key[0] != "model", key[1])):
+        difference = _compare_one(mine.get(key), theirs.get(key), places)
+        if difference is not None:
+            differences.append(difference)
+    return differences
+
+
+def refuse(differences: Sequence[Difference], checkpoint: str) -> CheckpointMismatch:
+    """Return the error that names every difference."""
+    lines = [f"  {difference}" for difference in differences[:_SHOWN]]
+    if len(differences) > _SHOWN:
+        lines.append(f"  … and {len(differences) - _SHOWN} more")
+    message = f"Checkpoint {checkpoint} does not fit the model; {len(differences)} variables differ:\n"
+    return CheckpointMismatch(message + "\n".join(lines), hint=_hint(differences))
+
+
+def is_alike(one: VariableSpec, other: VariableSpec) -> bool:
+    """Whether two names differ only in what Keras makes up: numbers, and what stands in front."""
+    mine, theirs = _plain(one), _plain(other)
+    return mine.endswith(theirs) or theirs.endswith(mine)
+
+
+class _Places:
+    """Which names stand on which places, on both sides."""
+
+    def __init__(self, mine: Sequence[VariableSpec], theirs: Sequence[VariableSpec]) -> None:
+        self._names = [{(spec.collection, spec.path) for spec in specs} for specs in (mine, theirs)]
+        self._ranks = [_rank(specs) for specs in (mine, theirs)]
+
+    def is_same(self, one: VariableSpec, other: VariableSpec) -> bool:
+        """Whether two names differ only in what Keras makes up, and the variables did not change places.
+
+        Another process may begin to number elsewhere: `a_4, a_5` is `a_5, a_6` there, although both have an `a_5`.
+        """
+        mine, theirs = self._names
+        moved = (one.collection, one.path) in theirs and (other.collection, other.path) in mine
+        return is_alike(one, other) and (not moved or self._ranks[0][one] == self._ranks[1][other])
+
+
+def _rank(specs: Sequence[VariableSpec]) -> dict[VariableSpec, int]:
+    """Return at which place each stands, by its numbers, among those whose names differ by numbers alone."""
+    groups: dict[tuple[str, str], set[tuple[int, ...]]] = {}
+    for spec in specs:
+        groups.setdefault((spec.collection, _plain(spec)), set()).add(_numbers(spec))
+    ranks = {key: {number: rank for rank, number in enumerate(sorted(numbers))} for key, numbers in groups.items()}
+    return {spec: ranks[spec.collection, _plain(spec)][_numbers(spec)] for spec in specs}
+
+
+def _numbers(spec: VariableSpec) -> tuple[int, ...]:
+    """Return the numbers in a name, 0 where a part of it has none."""
+    return tuple(int(number or 0) for number in re.findall(r"[^/_]+(?:_(\d+))?(?=[_/]|$)", spec.path))
+
+
+def _compare_one(mine: VariableSpec | None, theirs: VariableSpec | None, places: _Places) -> Difference | None:
+    if mine is None or theirs is None:
+        return _lone(mine, theirs)
+    kind, one, other = _first_difference(mine, theirs, places)
+    return None if kind is None else Difference(kind, mine.collection, mine.index, str(one), str(other))
+
+
+def _first_difference(mine: VariableSpec, theirs: VariableSpec, places: _Places) -> tuple[Any, object, object]:
+    if mine.shape != theirs.shape:
+        return "shape", f"{mine.path} {list(mine.shape)}", f"{theirs.path} {list(theirs.shape)}"
+    if mine.dtype != theirs.dtype:
+        return "dtype", f"{mine.path} {mine.dtype}", f"{theirs.path} {theirs.dtype}"
+    if mine.path != theirs.path and not places.is_same(mine, theirs):
+        return "name", mine.path, theirs.path
+    return None, None, None
+
+
+def _lone(mine: VariableSpec | None, theirs: VariableSpec | None) -> Difference:
+    if mine is not None:
+        return Difference("missing", mine.collection, mine.index, f"{mine.path} {list(mine.shape)}", None)
+    assert theirs is not None  # noqa: S101  # one of the two is there, or there would be no place
+    return Difference("extra", theirs.collection, theirs.index, None, f"{theirs.path} {list(theirs.shape)}")
+
+
+def _plain(spec: VariableSpec) -> str:
+    """Return the name without numbers and without the optimizer's own, which is another thing than a model's prefix."""
+    path = spec.path.partition("/")[2] if spec.collection == "optimizer" else spec.path
+    return "/" + re.sub(r"_\d+(?=[_/]|$)", "", path).replace("_", "/")
+
+
+def _hint(differences: Sequence[Difference]) -> str:
+    if all(difference.collection == "optimizer" for difference in differences):
+        return "Compile the model with the run's optimizer, or leave it uncompiled to take the network alone."
+    if all(difference.kind == "missing" for difference in differences):
+        return "Build the model first (call it once, or give it an Input), or make it with the run's own function."
+    return "Build the model with the code and parameters of the run, or load with strict=False what fits."

@@ -1,0 +1,98 @@
+"""The full training state as one value: variables by reference, random states, position and stopper, under one id.
+
+Everything that decides the next step is here, so that putting it back makes every later loss equal to the last bit.
+`model.variables` and not `model.weights`: dropout's and augmentation's seed generators live only in the former. And the
+`tf.Variable`s and `tf.random.Generator`s that a user's layer made by itself, which are in neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from typing import Any, Literal
+
+from keepbest.contract.base import new_id
+from keepbest.snapshots.variables import Named, Trained, value_of
+
+Collection = Literal["model", "optimizer"]
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where training is. `step` counts optimizer updates; `batch` counts those since `epoch` began."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+
+
+@dataclass(frozen=True)
+class VariableSpec:
+    """One variable without its value. `index` is its place in its collection: names may differ between processes."""
+
+    collection: Collection
+    index: int
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def name(self) -> str:
+        """How messages call it; unique within a state."""
+        return f"{self.collection}/{self.index}:{self.path}"
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """The state of one training at one step. `values` are `tf.Tensor`s in the order of `specs`, never written to."""
+
+    position: Position
+    specs: tuple[VariableSpec, ...]
+    values: Sequence[Any]
+    stopper: Mapping[str, Any] = field(default_factory=dict)
+    random: Mapping[str, Any] = field(default_factory=dict)
+    id: str = field(default_factory=new_id)
+    #: The state of the callbacks and generators that go along, by name (`keepbest.snapshots.carried`).
+    callbacks: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def step(self) -> int:
+        return self.position.step
+
+    @cached_property
+    def size_bytes(self) -> int:
+        pairs = zip(self.specs, self.values, strict=True)
+        return sum(prod(spec.shape) * _item_bytes(value.dtype) for spec, value in pairs)
+
+
+def specs_of(model: Any) -> tuple[VariableSpec, ...]:
+    """Return what `variables_of` returns, described."""
+    return tuple(
+        VariableSpec(collection, index, path, tuple(variable.shape), variable.dtype.base_dtype.name)
+        for collection, group in _groups_of(model)
+        for index, (path, variable) in enumerate(group)
+    )
+
+
+def variables_of(model: Any) -> list[Any]:
+    """Return every `tf.Variable` of `model` (or of what `Trained` takes), then of its optimizers.
+
+    An optimizer is built first where it is not yet. Raises InvalidInput where that cannot be.
+    """
+    return [variable for _, group in _groups_of(model) for _, variable in group]
+
+
+def _item_bytes(dtype: Any) -> int:
+    """Return the bytes of one number: TensorFlow's types call it otherwise than NumPy's."""
+    return int(dtype.size if hasattr(dtype, "size") else dtype.itemsize)
+
+
+def _groups_of(model: Any) -> tuple[tuple[Collection, list[Named]], ...]:
+    trained = model if isinstance(model, Trained) else Trained(model)
+    groups: tuple[tuple[Collection, list[Named]], ...] = (
+        ("model", trained.variables()),
+        ("optimizer", trained.optimizer_variables()),
+    )
+    return tuple((collection, [(path, value_of(one)) for path, one in group]) for collection, group in groups)

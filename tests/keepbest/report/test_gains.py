@@ -1,0 +1,58 @@
+"""The last improvement in examples and in standard errors."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from keepbest.contract.looks import Look
+from keepbest.contract.policies import Decision
+from keepbest.report.curve import draw_looks
+from keepbest.report.gains import find_last_gain
+
+
+def looks(*values: float, n: int | None = 100, ghosts: tuple[int, ...] = ()) -> list[Look]:
+    """Looks at steps 1, 2, …"""
+    decision, at = Decision(stop=False, improved=False), datetime(2026, 1, 1, tzinfo=UTC)
+    return [
+        Look(seq=step, segment=0, step=step, value=value, n=n, decision=decision, ghost=step in ghosts, at=at)
+        for step, value in enumerate(values, start=1)
+    ]
+
+
+def test_the_last_gain() -> None:
+    gain = find_last_gain(looks(0.5, 0.8, 0.7, 0.82), "max")
+    assert gain is not None
+    assert (gain.step, gain.before, gain.value) == (4, 0.8, 0.82)
+    assert gain.examples == pytest.approx(2)
+    assert gain.errors == pytest.approx(0.5)
+    assert gain.is_noise
+
+
+def test_a_gain_that_is_none_of_chance() -> None:
+    gain = find_last_gain(looks(0.5, 0.8), "max")
+    assert gain is not None
+    assert gain.errors == pytest.approx(6)
+    assert not gain.is_noise
+
+
+@pytest.mark.parametrize(("values", "n"), [((3.5, 3.6), 100), ((0.5, 0.6), None), ((0.0, 0.5), 100)])
+def test_what_is_no_share_of_examples_has_no_errors(values: tuple[float, ...], n: int | None) -> None:
+    gain = find_last_gain(looks(*values, n=n), "max")
+    assert gain is not None
+    assert (gain.examples, gain.errors, gain.is_noise) == (None, None, False)
+
+
+def test_one_look_or_a_ghost_is_no_gain() -> None:
+    assert find_last_gain(looks(0.5), "max") is None
+    assert find_last_gain(looks(0.5, 0.9, ghosts=(2,)), "max") is None
+    assert find_last_gain(looks(0.5, 0.9), "min") is None
+
+
+def test_the_picture_marks_the_best_and_the_end() -> None:
+    drawn = draw_looks(looks(0.5, 0.8, 0.7, ghosts=(3,)), "val<accuracy>", best_step=2, stop_step=3)
+    assert drawn.count("<polyline") == 2
+    assert drawn.count("<circle") == drawn.count("stroke-dasharray") == 1
+    assert "val&lt;accuracy&gt; over steps" in drawn
+    assert draw_looks([], "x", None, None) == ""

@@ -1,0 +1,131 @@
+"""Runs that a script goes on with: which it may, where the history branches, and what a dead process held."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keepbest.client import Client
+from keepbest.contract.base import new_id
+from keepbest.contract.runs import Segment
+from keepbest.errors import Conflict, InvalidInput, NotFound
+from keepbest.runs.rejoin import Past
+from keepbest.runs.run import Run
+from keepbest.runs.start import init
+from keepbest.status import RunState, StopReason
+from tests.keepbest.tiny_tracker import settings_of
+from tests.support.live import Live
+from tests.support.processes import Processes
+
+
+@pytest.fixture
+def client(live: Live) -> Client:
+    return live.client()
+
+
+def begin(live: Live, folder: Path, how: str = "online", **asked: Any) -> Run:
+    settings = settings_of(folder, live.url, how, live.admin)
+    return init(monitor="score", mode="max", stopper="patience(checks=3)", settings=settings, **asked)
+
+
+def train(run: Run, first: int, last: int) -> None:
+    for step in range(first, last + 1):
+        run.log({"loss": 1 / step}, step=step)
+        if step % 10 == 0 and run.look(step, min(step, 20)).stop:
+            return
+
+
+@pytest.mark.parametrize("how", ["online", "offline"])
+def test_which_runs_a_script_may_go_on_with(live: Live, tmp_path: Path, how: str) -> None:
+    run_id = new_id()
+    with pytest.raises(NotFound, match=run_id):
+        begin(live, tmp_path, how, id=run_id, resume="must")
+    begin(live, tmp_path, how, id=run_id, resume="never").finish()
+    with pytest.raises(Conflict, match=run_id):
+        begin(live, tmp_path, how, id=run_id, resume="never")
+    for resume in ("allow", "must"):
+        begin(live, tmp_path, how, id=run_id, resume=resume).finish()
+    with begin(live, tmp_path, how, id=run_id), pytest.raises(Conflict, match=run_id):
+        begin(live, tmp_path, how, id=run_id)  # two at once
+
+
+def test_what_makes_no_sense_is_said(live: Live, tmp_path: Path) -> None:
+    for asked, field in [({"resume": "must"}, "id"), ({"resume": "abcdabcdabcd"}, "resume"), ({"id": "../../x"}, "id")]:
+        with pytest.raises(InvalidInput) as raised:
+            begin(live, tmp_path, **asked)
+        assert raised.value.field == field
+
+
+def test_looks_and_patience_go_on_in_a_new_segment(live: Live, tmp_path: Path, client: Client) -> None:
+    first = begin(live, tmp_path)
+    train(first, 1, 45)
+    first.fail(ValueError("boom"))
+    run = begin(live, tmp_path, id=first.id)
+    assert (run.step, run.goes_on) == (45, True)
+    train(run, 41, 99)  # from a checkpoint of its own, at step 40: steps 41 to 45 are a ghost
+    run.finish()
+    known = client.run(run.id)
+    assert (known.state, known.stop_reason, known.attempt, known.step) == (
+        RunState.FINISHED, StopReason.PATIENCE, 2, 50,
+    )  # fmt: skip
+    assert known.error is None
+    segments = client.segments(run.id).segments
+    assert [(one.reason, one.parent, one.start_step) for one in segments] == [("start", None, 0), ("resume", 0, 40)]
+    assert [(look.step, look.decision.wait, look.ghost) for look in client.looks(run.id).looks] == [
+        (10, 0, False), (20, 0, False), (30, 1, False), (40, 2, False), (50, 3, False),
+    ]  # fmt: skip
+    with begin(live, tmp_path, id=first.id) as anew:
+        train(anew, 1, 10)
+    assert client.segments(run.id).segments[-1].reason == "start"
+    assert [look.step for look in client.looks(run.id).looks if not look.ghost] == [10]
+
+
+def segment(number: int, parent: int | None, start_step: int) -> Segment:
+    opened = {"attempt": 1, "opened_at": datetime(2026, 1, 1, tzinfo=UTC), "reason": "start"}
+    return Segment.model_validate({"number": number, "parent": parent, "start_step": start_step, **opened})
+
+
+@pytest.mark.parametrize(("step", "parent"), [(0, None), (5, 0), (10, 0), (29, 0), (30, 2), (99, 2)])
+def test_a_segment_branches_off_the_living_path(step: int, parent: int | None) -> None:
+    past = Past([segment(0, None, 0), segment(1, 0, 20), segment(2, 0, 30)])
+    assert (past.find_parent(step), past.next_segment) == (parent, 3)
+
+
+SCRIPT = """
+import sys, time, keepbest
+run = keepbest.init(id=sys.argv[2], monitor="score", mode="max", dir=sys.argv[1])
+for step in range(run.step + 1, 10**9):
+    run.look(step, 0.5)
+    run.reporter.drain(10)
+    print(step, flush=True)
+    time.sleep(0.05)
+"""
+
+
+def test_a_killed_script_is_taken_up_again_at_once(
+    live: Live, tmp_path: Path, client: Client, processes: Processes
+) -> None:
+    """Its lease would hold the run for two minutes more; its journal proves that it is dead."""
+    run_id = new_id()
+    process = processes.start(
+        sys.executable, "-c", SCRIPT, tmp_path, run_id, KEEPBEST_URL=live.url, KEEPBEST_TOKEN=live.admin
+    )
+    process.wait_for_output("3\n")
+    with pytest.raises(Conflict, match="A script on this machine trains"):
+        begin(live, tmp_path, id=run_id)
+    with pytest.raises(Conflict, match="another script holds it"):
+        begin(live, tmp_path / "another machine", id=run_id)
+    process.send(signal.SIGKILL)
+    process.wait()
+    with begin(live, tmp_path, id=run_id) as run:
+        assert run.step >= 3
+        run.look(run.step + 1, 0.75)
+    known = client.run(run_id)
+    assert (known.state, known.attempt, known.best_value) == (RunState.FINISHED, 2, 0.75)
+    steps = [look.step for look in client.looks(run_id).looks]
+    assert steps == list(range(1, len(steps) + 1))

@@ -1,0 +1,75 @@
+"""The improvement storm: a best at every look, and a disk that does not keep up."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from keepbest.checkpoint import About, Store, Written
+from keepbest.contract.base import new_id
+from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, LookTaken
+from keepbest.contract.workers import Release
+from keepbest.runs.judge import Judge
+from keepbest.runs.run import Run
+from keepbest.snapshots.state import State
+from tests.support.callbacks import Reporter
+from tests.support.processes import wait_until
+
+LOOKS, SNAPSHOTS = 40, 3
+
+
+class HeldStore(Store):
+    """A store whose disk takes nothing until it is told to."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.go_on, self.began = threading.Event(), 0
+
+    def write(self, state: State, about: About) -> Written:
+        self.began += 1
+        assert self.go_on.wait(120)
+        return super().write(state, about)
+
+
+def storm(run: Run, store: HeldStore) -> int:
+    """Take a best look a step while the disk stands still; return the most states that were alive at once."""
+    import tensorflow as tf
+
+    from keepbest.loop import Loop
+
+    weights, most = tf.Variable(tf.zeros(1000)), 0
+    loop = Loop(run, {"weights": weights}, store=store, snapshots=SNAPSHOTS)
+    states: weakref.WeakSet[State] = weakref.WeakSet()
+    for step in range(1, LOOKS + 1):
+        weights.assign_add(tf.ones(1000))
+        loop.look(step, 1 / step)
+        assert loop.looker.ring.best is not None
+        states.add(loop.looker.ring.best)
+        wait_until(lambda: store.began == 1)  # the first one is being written all the while
+        most = max(most, len(states))
+    return most
+
+
+def test_only_the_newest_waits_and_the_best_is_on_disk_before_the_run_is_over(tmp_path: Path) -> None:
+    reporter, ended, store = Reporter(), list[list[int]](), HeldStore(tmp_path)
+
+    def on_end(release: Release) -> None:
+        ended.append([said.step for said in reporter.of(CheckpointDurable)])
+
+    judge: Any = Judge({"name": "patience", "params": {"checks": 99}}, "min")
+    run = Run(new_id(), judge, monitor="loss", reporter=reporter, commands=deque(), on_end=on_end)  # type: ignore[arg-type]
+    assert storm(run, store) <= SNAPSHOTS + 1 + 1  # the ring's, the one being written, the one that waits
+    finishing = threading.Thread(target=run.finish)
+    finishing.start()
+    finishing.join(0.05)
+    assert not ended
+    store.go_on.set()
+    finishing.join(60)
+    assert ended == [[1, LOOKS]]
+    told = {look.checkpoint: look.step for look in reporter.of(LookTaken)}
+    skipped = [told[said.id] for said in reporter.of(CheckpointDropped) if "newer one" in said.reason]
+    assert skipped == list(range(2, LOOKS))
+    assert store.manifests(run.id)[-1].step == LOOKS

@@ -1,0 +1,152 @@
+"""Users' own commands on a real worker: one process of it, all the runs at once, no TensorFlow."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from keepbest.bundle import pack
+from keepbest.contract.commands import CancelRequest, StopRequest
+from keepbest.contract.runs import CommandSource, Run
+from keepbest.status import RunState, StopReason
+from tests.keepbest.test_bundle import write
+from tests.support.processes import wait_until
+from tests.worker.service import Service
+
+pytestmark = pytest.mark.timeout(120)
+
+FILES = {
+    "train.py": """
+import os, sys, keepbest
+print("secrets", [name for name, value in os.environ.items() if "TOKEN" in name or "kb_" in value])
+run = keepbest.init(config={"rate": float(sys.argv[1])}, monitor="score", mode="max", stopper="patience(checks=3)")
+assert run.id == os.environ["KEEPBEST_RUN_ID"] and os.environ["KEEPBEST_PROJECT"] == "mine"
+print("attempt at", run.step)
+for step in range(run.step + 1, 200):
+    run.log({"loss": 1 / step}, step=step)
+    if step % 10 == 0 and run.look(step, min(step, 30)).stop:
+        break
+    if step == 25 and not run.goes_on:
+        run.reporter.drain(10)
+        os.kill(os.getpid(), 9)
+try:
+    keepbest.init()
+except keepbest.Conflict as error:
+    print(error.message)
+""",
+    "fail.py": "print('the last words')\nraise SystemExit(3)\n",
+    "caught.py": "import keepbest\nwith keepbest.init():\n    raise ValueError('boom')\n",
+    "stay.py": "import time\nprint('up', flush=True)\ntime.sleep(600)\n",
+    "stubborn.py": """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print("up", child.pid, flush=True)
+time.sleep(600)
+""",
+    "listens.py": """
+import time, keepbest
+run = keepbest.init(monitor="score", mode="max", stopper="patience(checks=100000)")
+step = 0
+while not run.look(step := step + 1, 0.5).stop:
+    print("up", flush=True)
+    time.sleep(0.05)
+""",
+}
+
+
+class Commands:
+    """The files above, sent once."""
+
+    def __init__(self, service: Service, folder: Path) -> None:
+        self.service = service
+        self.bundle = service.client.add_bundle(pack(write(folder / "code", FILES)).content).digest
+
+    def submit(self, *argv: str, **asked: object) -> str:
+        source = CommandSource(bundle=self.bundle, argv=list(argv))
+        return self.service.submit(**{"project": "mine", "source": source.model_dump(), **asked})
+
+    def wait_for_output(self, run: str, text: str) -> str:
+        def look() -> str:
+            found = self.service.logs(run)
+            return found if text in found else ""
+
+        return wait_until(look, what=f"the output {text!r}")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def told(run: Run) -> str:
+    assert run.error is not None
+    return f"{run.error.message} {run.error.hint} {run.error.traceback}"
+
+
+@pytest.fixture
+def commands(service: Service, tmp_path: Path) -> Commands:
+    return Commands(service, tmp_path)
+
+
+def test_commands_from_start_to_every_end(service: Service, commands: Commands) -> None:
+    worker = service.start_worker(KEEPBEST_WORKER_SLOTS="9", KEEPBEST_WORKER_GRACE_SECONDS="1")
+    trained = commands.submit("python", "train.py", "0.1", stopper={"name": "patience", "params": {"checks": 2}})
+    failed, missing, modeless = (commands.submit(*argv) for argv in (["python", "fail.py"], ["no-such"], ["./fail.py"]))
+    raised = commands.submit("python", "caught.py")
+    plain = commands.submit("sh", "-c", "echo $0 $KEEPBEST_MODE", "a b;c")
+    stopped, listens, cancelled = (commands.submit("python", f"{name}.py") for name in ("stay", "listens", "stubborn"))
+    check_asked_to_end(commands, stopped, listens, cancelled)
+
+    assert "exit code 3" in told(service.wait_for(failed))
+    assert "the last words" in told(service.wait_for(failed))
+    assert "'no-such' cannot be started" in told(service.wait_for(missing))
+    assert "sh ./fail.py" in told(service.wait_for(modeless))
+    assert "ValueError: boom" in told(service.wait_for(raised))
+    assert service.wait_for(plain).state is RunState.FINISHED
+    assert service.logs(plain) == "a b;c online\n"
+    check_gone_on(commands, trained)
+
+    left = commands.submit("python", "stubborn.py")
+    child = int(commands.wait_for_output(left, "up").split()[1])
+    assert not [path for path in service.folder.rglob("handed.json") if path.stat().st_mode & 0o077]
+    worker.send(signal.SIGKILL)
+    wait_until(lambda: not is_alive(child), what="the end of a command whose worker died")
+
+
+def check_asked_to_end(commands: Commands, stopped: str, listens: str, cancelled: str) -> None:
+    """One that asks for commands stops at its look, another by SIGTERM; a stubborn one is killed with its children."""
+    service, child = commands.service, int(commands.wait_for_output(cancelled, "up").split()[1])
+    service.client.command(cancelled, CancelRequest())
+    for asked in (stopped, listens):
+        commands.wait_for_output(asked, "up")
+        assert service.client.run(asked).state is RunState.RUNNING
+        service.client.command(asked, StopRequest())
+    for asked in (stopped, listens):
+        run = service.wait_for(asked)
+        assert (run.state, run.stop_reason) == (RunState.FINISHED, StopReason.USER)
+    assert "SIGTERM" in service.client.commands(stopped).commands[0].message
+    assert "at this look" in service.client.commands(listens).commands[0].message
+    run = service.wait_for(cancelled)
+    assert (run.state, run.stop_reason) == (RunState.CANCELLED, StopReason.USER)
+    wait_until(lambda: not is_alive(child), what="the end of what it had started")
+
+
+def check_gone_on(commands: Commands, trained: str) -> None:
+    """It was killed by a signal after its second look; its next attempt went on from there."""
+    service, run = commands.service, commands.service.wait_for(trained)
+    assert (run.state, run.stop_reason, run.attempt) == (RunState.FINISHED, StopReason.PATIENCE, 2)
+    assert (run.best_step, run.looks, run.spec.parameters) == (30, 5, {"rate": 0.1})
+    assert (run.spec.monitor, run.mode) == ("score", "max")
+    assert run.spec.stopper.params["checks"] == 2  # the submission's word, not the script's
+    segments = service.client.segments(trained).segments
+    assert [(part.reason, part.start_step) for part in segments] == [("start", 0), ("resume", 25)]
+    lines = service.logs(trained).splitlines()
+    assert lines[:4] == ["secrets []", "attempt at 0", "secrets []", "attempt at 25"]
+    assert "one command is one run" in lines[4]
+    steps = [step for piece in service.client.curve(trained, "loss").pieces for step in piece.steps]
+    assert steps == list(range(1, 51))

@@ -1,0 +1,39 @@
+"""Jumps between runs and past their end: fork a run, have an ended one go on, bring a deleted one back."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from keepbest.contract.overrides import ForkRequest, ResumeRequest
+from keepbest.contract.runs import Run, Undeleted
+from tracker import collecting, forking
+from tracker.api.access import principal
+from tracker.api.envelope import now, service, speaks
+from tracker.api.runs import read_key
+from tracker.db import Connection
+from tracker.store import resumes, runs
+
+blueprint = Blueprint("jumps", __name__)
+
+
+@blueprint.post("/runs/<run>/fork")
+@speaks(Run, body=ForkRequest, status=201, transact=False)
+def fork_run(run: str, body: ForkRequest) -> Run:
+    """Queue a run that begins at a checkpoint of this one; under the same `Idempotency-Key` it is the same run."""
+    asked_by, at = principal().user, now()
+    return forking.fork(service().settings, service().engine, run, body, user=asked_by, key=read_key(), now=at)
+
+
+@blueprint.post("/runs/<run>/resume")
+@speaks(Run, body=ResumeRequest)
+def resume_run(conn: Connection, run: str, body: ResumeRequest) -> Run:
+    """Have an ended run go on, from its last checkpoint unless another is named."""
+    found = runs.get_run(conn, run, lock=True)
+    return runs.show_run(resumes.resume(conn, found, body, user=principal().user, now=now()))
+
+
+@blueprint.post("/runs/<run>/undelete")
+@speaks(Undeleted, transact=False)
+def undelete_run(run: str) -> Undeleted:
+    """Bring a deleted run back, with the checkpoints that still lie in the store or in its trash."""
+    return collecting.undelete(service().settings, service().engine, run, user=principal().user, now=now())

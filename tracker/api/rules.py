@@ -1,0 +1,27 @@
+"""Rules of a project: its default stopper, and what stops its runs from the tracker's side."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from keepbest.contract.rules import ProjectRules, RulesRequest
+from tracker.api.access import principal
+from tracker.api.envelope import now, speaks
+from tracker.db import Connection
+from tracker.store import rules
+
+blueprint = Blueprint("rules", __name__)
+
+
+@blueprint.get("/rules/<path:project>")
+@speaks(ProjectRules)
+def show_rules(conn: Connection, project: str) -> ProjectRules:
+    """Show the rules of a project."""
+    return rules.get_rules(conn, project)
+
+
+@blueprint.put("/rules/<path:project>")
+@speaks(ProjectRules, body=RulesRequest)
+def set_rules(conn: Connection, project: str, body: RulesRequest) -> ProjectRules:
+    """Put all rules of a project in the place of those that were."""
+    return rules.set_rules(conn, project, body, user=principal().user, now=now())

@@ -1,0 +1,75 @@
+"""What is kept of a run and asked of it: checkpoints, receipts, code, commands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, false
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tracker.columns import Big, Id
+from tracker.models.base import Base
+
+
+class Checkpoint(Base):
+    __tablename__ = "checkpoints"
+    __table_args__ = (Index(None, "run_pk", "pk"),)
+
+    pk: Mapped[int] = mapped_column(Big, primary_key=True)
+    id: Mapped[str] = mapped_column(Id, unique=True)
+    run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"))
+    segment: Mapped[int]
+    step: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(20))
+    value: Mapped[float | None]
+    state: Mapped[str] = mapped_column(String(20))
+    is_pinned: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    digest: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    written_bytes: Mapped[int] = mapped_column(BigInteger)
+    location: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+
+
+class Receipt(Base):
+    """Proofs of restores: recorded value, restored value, their difference."""
+
+    __tablename__ = "receipts"
+    __table_args__ = (Index(None, "run_pk"),)
+
+    pk: Mapped[int] = mapped_column(Big, primary_key=True)
+    run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"))
+    receipt: Mapped[dict[str, Any]]
+    user: Mapped[str] = mapped_column(String(100))
+    at: Mapped[datetime]
+
+
+class Bundle(Base):
+    """A user's code, kept as long as a run refers to it."""
+
+    __tablename__ = "bundles"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    data: Mapped[bytes]
+    size_bytes: Mapped[int]
+    uploaded_by: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime]
+
+
+class Command(Base):
+    __tablename__ = "commands"
+    __table_args__ = (Index(None, "run_pk", "state"),)
+
+    pk: Mapped[int] = mapped_column(Big, primary_key=True)
+    id: Mapped[str] = mapped_column(Id, unique=True)
+    run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(20))
+    arguments: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(20))
+    requested_by: Mapped[str] = mapped_column(String(100))
+    requested_at: Mapped[datetime]
+    acknowledged_at: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+    message: Mapped[str] = mapped_column(Text, default="")
+    result: Mapped[dict[str, Any] | None]

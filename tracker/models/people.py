@@ -1,0 +1,86 @@
+"""Who works here and what they did: workers, users, credentials, events, the audit log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tracker.columns import Big, Id
+from tracker.models.base import Base
+
+
+class Worker(Base):
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    version: Mapped[str] = mapped_column(String(50))
+    slots: Mapped[int]
+    labels: Mapped[dict[str, Any]]
+    recipes_only: Mapped[bool]
+    recipes: Mapped[list[Any]]
+    started_at: Mapped[datetime]
+    heard_at: Mapped[datetime]
+    gone_at: Mapped[datetime | None]
+
+
+class User(Base):
+    __tablename__ = "users"
+    __table_args__ = (CheckConstraint("role IN ('viewer', 'member', 'worker', 'admin')", name="role_known"),)
+
+    pk: Mapped[int] = mapped_column(Big, primary_key=True)
+    id: Mapped[str] = mapped_column(Id, unique=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    role: Mapped[str] = mapped_column(String(10))
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+
+
+class Credential(Base):
+    """A token, a browser session or a one-time sign-in code; only the SHA-256 of the secret is kept."""
+
+    __tablename__ = "credentials"
+    __table_args__ = (Index(None, "user_pk"),)
+
+    pk: Mapped[int] = mapped_column(Big, primary_key=True)
+    id: Mapped[str] = mapped_column(Id, unique=True)
+    user_pk: Mapped[int] = mapped_column(ForeignKey("users.pk", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(10))
+    name: Mapped[str] = mapped_column(String(100))
+    role: Mapped[str] = mapped_column(String(10))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class Event(Base):
+    """What happened, for the dashboard and for whoever follows; pruned by age."""
+
+    __tablename__ = "events"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    seq: Mapped[int] = mapped_column(Big, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    project: Mapped[str | None] = mapped_column(String(100))
+    run: Mapped[str | None] = mapped_column(Id)
+    data: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+
+
+class AuditEntry(Base):
+    __tablename__ = "audit_log"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    seq: Mapped[int] = mapped_column(Big, primary_key=True)
+    at: Mapped[datetime]
+    user: Mapped[str] = mapped_column(String(100))
+    action: Mapped[str] = mapped_column(String(60))
+    target: Mapped[str] = mapped_column(String(200))
+    detail: Mapped[dict[str, Any] | None]

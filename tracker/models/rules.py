@@ -1,0 +1,36 @@
+"""Rules of a project, and how far each run was judged by them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tracker.columns import Id
+from tracker.models.base import Base
+
+
+class ProjectRules(Base):
+    """What is in force for the runs of a project; null is no rule."""
+
+    __tablename__ = "project_rules"
+
+    project_pk: Mapped[int] = mapped_column(ForeignKey("projects.pk", ondelete="CASCADE"), primary_key=True)
+    stopper: Mapped[dict[str, Any] | None]
+    median: Mapped[dict[str, Any] | None]
+    max_steps: Mapped[int | None] = mapped_column(BigInteger)
+    max_seconds: Mapped[float | None]
+    set_by: Mapped[str] = mapped_column(String(100))
+    set_at: Mapped[datetime]
+
+
+class Ruling(Base):
+    """How many looks of a run were judged, and the one command that a rule gave it."""
+
+    __tablename__ = "rulings"
+
+    run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), primary_key=True)
+    looks: Mapped[int]
+    command: Mapped[str | None] = mapped_column(Id)

@@ -1,0 +1,60 @@
+"""Deleting runs and bringing them back. A deleted run leaves every list; its rows stay, its files go to the trash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from keepbest.contract import checkpoints as contract
+from keepbest.contract.checkpoints import CheckpointState
+from keepbest.errors import Conflict
+from keepbest.status import RunState, StopReason
+from tracker.models import Checkpoint, Run
+from tracker.store import audit, checkpoints, departures, events, runs
+from tracker.store.runs import RunRow
+
+
+def delete_run(conn: Connection, run: RunRow, *, user: str, now: datetime) -> None:
+    """Take a run out of every list; a queued one is cancelled first, one that a worker holds is refused."""
+    if RunState(run.state).is_held:
+        hint = f"Cancel it first: `keepbest cancel {run.id}`."
+        raise Conflict(f"Run {run.id} is {run.state}: a worker holds it.", field="run", hint=hint)
+    _refuse_pinned(conn, run)
+    if not RunState(run.state).is_final:
+        run = runs.move_run(conn, run, RunState.CANCELLED, now=now, reason=StopReason.USER)
+    conn.execute(update(Run).where(Run.pk == run.pk).values(deleted_at=now, updated_at=now))
+    events.append(conn, "run.deleted", run, {"id": run.id}, now)
+    audit.record(conn, user, "run.delete", run.id, now, {"name": run.name, "project": run.project})
+
+
+def list_checkpoints(conn: Connection, run: str) -> list[contract.Checkpoint]:
+    """Return the checkpoints that a deleted run had when it was deleted."""
+    return departures.list_durable(conn, runs.get_deleted(conn, run))
+
+
+def undelete_run(conn: Connection, run: RunRow, gone: Sequence[str], *, user: str, now: datetime) -> RunRow:
+    """Put a deleted run back into the lists, as it was; the files of the checkpoints in `gone` are no more."""
+    dropped = update(Checkpoint).where(Checkpoint.run_pk == run.pk, Checkpoint.id.in_(gone))
+    conn.execute(dropped.values(state=CheckpointState.DROPPED.value))
+    values = {"deleted_at": None, "updated_at": now, **(_next_best(conn, run) if run.best_checkpoint in gone else {})}
+    conn.execute(update(Run).where(Run.pk == run.pk).values(**values))
+    found = runs.get_by_pk(conn, run.pk)
+    events.append(conn, "run.created", found, runs.show_run(found).model_dump(mode="json"), now)
+    audit.record(conn, user, "run.undelete", run.id, now, {"gone": list(gone)})
+    return found
+
+
+def _next_best(conn: Connection, run: RunRow) -> dict[str, object]:
+    found = checkpoints.find_best(conn, run.pk, run.mode)
+    return {"best_checkpoint": found and found.id, "best_checkpoint_value": found and found.value}
+
+
+def _refuse_pinned(conn: Connection, run: RunRow) -> None:
+    """What somebody pinned is not deleted along with its run."""
+    pinned = select(Checkpoint.id).where(Checkpoint.run_pk == run.pk, Checkpoint.is_pinned)
+    found = conn.execute(pinned.limit(1)).scalar()
+    if found is not None:
+        hint = f"Let it go first: `keepbest checkpoints {run.id} --unpin {found}`."
+        raise Conflict(f"Checkpoint {found} of run {run.id} is pinned.", field="run", hint=hint)

@@ -1,0 +1,140 @@
+"""Forks: a run that begins at a checkpoint of another, with that run's spec.
+
+What it begins at, and the best that its stopper remembers, become checkpoints of its own: manifests that share the
+source's packs (`keepbest.checkpoint.copies`). So nothing that happens to the source, its trainer's retention or its
+deletion, takes anything from the fork; and the fork has a best to come back to where it finds no better one.
+
+Files and rows cannot be written at once. The run is made deleted, its files are written, then it is queued: killed in
+between, the garbage collector takes the files out as it does those of every deleted run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from keepbest.checkpoint.copies import Copy
+from keepbest.contract.batches import CheckpointDurable
+from keepbest.contract.checkpoints import Checkpoint
+from keepbest.contract.overrides import ForkRequest, Origin
+from keepbest.contract.runs import RunSpec
+from keepbest.errors import Conflict
+from keepbest.status import RunState
+from tracker.store import checkpoints, departures, projects, runs, starts, submissions
+from tracker.store.runs import RunRow
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The source as it was, where the fork begins, and what else of it is on disk."""
+
+    source: RunRow
+    start: Checkpoint
+    durable: Sequence[Checkpoint]
+
+    def find_best(self, step: int | None) -> Checkpoint | None:
+        """Return the checkpoint of the best look that the stopper remembers, where it is still there."""
+        found = [one for one in (self.start, *self.durable) if one.step == step and one.value is not None]
+        return next((one for one in found if one is self.start or not one.ghost), found[0] if found else None)
+
+
+def find_known(conn: Connection, reference: str, asked: ForkRequest, user: str, key: str | None) -> RunRow | None:
+    """Return the fork that this request made before, under the same key; raises Conflict for another request's."""
+    known = submissions.find_known(conn, user, key)
+    if known is None:
+        return None
+    origin = known.spec.get("forked_from") or {"run": "", "checkpoint": "", "step": -1}
+    same = {
+        origin["run"].startswith(reference),
+        asked.checkpoint in (None, origin["checkpoint"]),
+        asked.step in (None, origin["step"]),
+        asked.name in (None, known.spec["name"]),
+        asked.project in (None, known.spec["project"]),
+    }
+    if same != {True} or known.deleted_at is not None:
+        raise Conflict(
+            f"This idempotency key belongs to another request: run {known.id}.", hint="Use a fresh key for each run."
+        )
+    return known
+
+
+def plan(conn: Connection, source: RunRow, asked: ForkRequest) -> Plan:
+    """Check what is asked, and say where the fork begins; raises as `departures` says."""
+    start = departures.choose(conn, source, asked, "best")
+    assert start is not None  # noqa: S101  # an error names what there is
+    steps_at_most = asked.max_steps or source.max_steps or source.spec["max_steps"]
+    departures.check_changes(asked, source, start, steps_at_most)
+    return Plan(source, start, departures.list_durable(conn, source))
+
+
+def add_hidden(
+    conn: Connection, made: Plan, id: str, copies: Sequence[Copy], asked: ForkRequest, *, user: str, now: datetime
+) -> RunRow:
+    """Make the fork's row under this id, deleted as yet, and the rows of its checkpoints: the first is its start."""
+    source, start = made.source, copies[0].manifest
+    spec = _spec_of(made, asked)
+    policy, best = start.stopper.get("policy") or {}, _best_of(copies)
+    changes = asked.overrides
+    if (policy.get("decision") or {}).get("stop"):
+        changes = changes.model_copy(update={"reset_patience": True})
+    values: dict[str, Any] = {
+        "id": id,
+        "deleted_at": now,
+        "mode": start.mode or source.mode,
+        "step": start.step,
+        "max_steps": asked.max_steps or source.max_steps,
+        "best_step": policy.get("best_step"),
+        "best_value": policy.get("best_value"),
+        "best_checkpoint": best and best.manifest.id,
+        "best_checkpoint_value": best and best.manifest.value,
+        **starts.columns(start.id, changes),
+    }
+    project = projects.ensure_project(conn, spec.project, user=user, now=now)
+    run = submissions.create(conn, project, spec, asked.name, RunState.CANCELLED, user=user, now=now, **values)
+    checkpoints.add_checkpoints(conn, run.pk, [_row_of(copy) for copy in copies])
+    return run
+
+
+def reveal(conn: Connection, hidden: RunRow, key: str | None, now: datetime) -> RunRow:
+    """Queue a fork whose files are there."""
+    queued = runs.move_run(conn, hidden, RunState.QUEUED, now=now, deleted_at=None, idempotency_key=key)
+    submissions.announce(conn, queued, "run.fork", now, origin=queued.spec["forked_from"])
+    return queued
+
+
+def _spec_of(made: Plan, asked: ForkRequest) -> RunSpec:
+    source = made.source
+    changed = {
+        "name": asked.name or f"{source.name[:80]}-fork",
+        "project": asked.project or source.project,
+        "tags": source.tags,
+        "notes": source.notes,
+        "forked_from": Origin(run=source.id, checkpoint=made.start.id, step=made.start.step),
+    }
+    return RunSpec.model_validate(source.spec).model_copy(update=changed)
+
+
+def _best_of(copies: Sequence[Copy]) -> Copy | None:
+    """Return the copy of the best that the start's stopper remembers."""
+    step = (copies[0].manifest.stopper.get("policy") or {}).get("best_step")
+    return next((one for one in copies if one.manifest.step == step and one.manifest.value is not None), None)
+
+
+def _row_of(copy: Copy) -> CheckpointDurable:
+    manifest = copy.manifest
+    return CheckpointDurable(
+        id=manifest.id,
+        segment=manifest.segment,
+        step=manifest.step,
+        kind=manifest.kind,
+        value=manifest.value,
+        digest=copy.digest,
+        size_bytes=manifest.size_bytes,
+        written_bytes=len(copy.data),
+        location=str(copy.location),
+        at=manifest.at,
+    )

@@ -1,0 +1,83 @@
+"""Panels: pictures of a model at its looks, each taken once, the oldest let go when a run has too many."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from itertools import groupby
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Row, delete, func, select
+
+from keepbest.contract import panels as contract
+from keepbest.contract.panels import MAX_PANEL_BYTES, MAX_PANELS, PanelMade
+from keepbest.errors import NotFound
+from tracker import db
+from tracker.models import Look, Panel
+from tracker.store import segments
+
+_DATA: TypeAdapter[contract.PanelData] = TypeAdapter(contract.PanelData)
+_COLUMNS = [column for column in Panel.__table__.columns if column.name != "data"]
+
+
+def add_panels(conn: Connection, run_pk: int, made: Sequence[PanelMade]) -> None:
+    """Keep panels; one that is too large is left out, the same one said again changes nothing."""
+    rows = [_row(run_pk, panel) for panel in made]
+    small = [row for row in rows if row is not None]
+    if small:
+        conn.execute(db.insert(conn, Panel).on_conflict_do_nothing(), small)
+        _let_go(conn, run_pk)
+
+
+def list_panels(conn: Connection, run_pk: int) -> list[contract.PanelSeries]:
+    """Return each panel of a run with the places where it was made, without the pictures."""
+    path = segments.read_path(conn, run_pk)
+    found = conn.execute(select(*_COLUMNS).where(Panel.run_pk == run_pk).order_by(Panel.name, Panel.pk))
+    return [_series(name, list(rows), path) for name, rows in groupby(found, key=lambda row: str(row.name))]
+
+
+def get_panel(
+    conn: Connection, run_pk: int, name: str, *, step: int | None = None, segment: int | None = None
+) -> contract.Panel:
+    """Return a panel: the newest, or the newest of a step.
+
+    Raises NotFound where there is none.
+    """
+    query = select(*Panel.__table__.columns).where(Panel.run_pk == run_pk, Panel.name == name)
+    query = query if step is None else query.where(Panel.step == step)
+    query = query if segment is None else query.where(Panel.segment == segment)
+    row = conn.execute(query.order_by(Panel.pk.desc()).limit(1)).one_or_none()
+    if row is None:
+        at = "" if step is None else f" at step {step}"
+        raise NotFound(f"There is no panel {name!r}{at}.", field="name", hint="GET …/panels lists those there are.")
+    data = _DATA.validate_json(zlib.decompress(row.data))
+    return contract.Panel.model_validate({**row._asdict(), "data": data})
+
+
+def _row(run_pk: int, panel: PanelMade) -> dict[str, object] | None:
+    text = panel.data.model_dump_json().encode()
+    if len(text) > MAX_PANEL_BYTES:
+        return None
+    said = panel.model_dump(include={"segment", "step", "name", "snapshot", "at"})
+    return {"run_pk": run_pk, **said, "kind": panel.data.kind, "data": zlib.compress(text)}
+
+
+def _series(name: str, rows: list[Row[tuple[object, ...]]], path: segments.LivingPath) -> contract.PanelSeries:
+    places = [
+        contract.PanelPlace(
+            segment=row.segment, step=row.step, snapshot=row.snapshot, ghost=path.is_ghost(row.segment, row.step)
+        )
+        for row in rows
+    ]
+    return contract.PanelSeries(name=name, kind=rows[-1].kind, places=places)
+
+
+def _let_go(conn: Connection, run_pk: int) -> None:
+    """Drop the oldest panels beyond the limit; those of a look that was kept stay longest."""
+    count = conn.execute(select(func.count()).where(Panel.run_pk == run_pk)).scalar_one()
+    if count <= MAX_PANELS:
+        return
+    kept = select(Look.step).where(Look.run_pk == run_pk, Look.segment == Panel.segment, Look.snapshot.is_not(None))
+    order = (Panel.step.in_(kept), Panel.pk)
+    oldest = select(Panel.pk).where(Panel.run_pk == run_pk).order_by(*order).limit(count - MAX_PANELS)
+    conn.execute(delete(Panel).where(Panel.pk.in_(oldest)))

@@ -1,0 +1,111 @@
+"""Rules of a project: set and read, and which of its runs have not been judged yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, or_, select
+
+from keepbest.contract.policies import PolicySpec
+from keepbest.contract.rules import ProjectRules, RulesRequest
+from keepbest.contract.runs import Mode
+from keepbest.status import RunState, StopReason
+from keepbest.stopping.across import Point
+from tracker import db, models
+from tracker.models import Look, Project, Run, Segment
+from tracker.store import audit, events, projects, specs
+from tracker.store.segments import LivingPath, living_path
+
+#: Finished runs, the newest ones, that a run is compared with.
+MAX_OTHERS = 100
+_HELD = [state.value for state in RunState if state.is_held]
+
+
+def get_rules(conn: Connection, project: str) -> ProjectRules:
+    """Return the rules of a project; raises NotFound where there is no such project."""
+    row = conn.execute(_select().where(models.ProjectRules.project_pk == projects.get_pk(conn, project))).first()
+    return ProjectRules(project=project) if row is None else _show(row)
+
+
+def find_stopper(conn: Connection, project: str) -> PolicySpec | None:
+    """Return the stopper that a project gives to runs that are submitted without one."""
+    wanted = select(models.ProjectRules.stopper).join(Project).where(Project.name == project)
+    found = conn.execute(wanted).scalar_one_or_none()
+    return None if found is None else PolicySpec.model_validate(found)
+
+
+def set_rules(conn: Connection, project: str, asked: RulesRequest, *, user: str, now: datetime) -> ProjectRules:
+    """Put rules in the place of those that were; runs that train already are judged by them at their next look."""
+    if asked.stopper is not None:
+        specs.check_stopper(asked.stopper, Mode.MAX)
+    pk = projects.get_pk(conn, project)
+    told = asked.model_dump(mode="json")
+    values = {**told, "set_by": user, "set_at": now}
+    statement = db.insert(conn, models.ProjectRules).values(project_pk=pk, **values)
+    conn.execute(statement.on_conflict_do_update(index_elements=["project_pk"], set_=values))
+    audit.record(conn, user, "project.rules", project, now, told)
+    events.append_to_project(conn, "project.rules", project, {**told, "set_by": user}, now)
+    return get_rules(conn, project)
+
+
+def list_acting(conn: Connection) -> list[ProjectRules]:
+    """Return the rules of every project that may stop a run."""
+    table = models.ProjectRules
+    found = [_show(row) for row in conn.execute(_select().where(table.project_pk == Project.pk))]
+    return [one for one in found if one.median or one.max_steps or one.max_seconds]
+
+
+def list_living(conn: Connection, project: str) -> list[Row[Any]]:
+    """Return the runs of a project that train and were not stopped by a rule; `judged` is how many looks were."""
+    ruling = models.Ruling
+    columns = (*Run.__table__.columns, Project.name.label("project"), ruling.looks.label("judged"))
+    joined = select(*columns).join(Project, Run.project_pk == Project.pk).outerjoin(ruling, ruling.run_pk == Run.pk)
+    living = (Project.name == project, Run.state.in_(_HELD), Run.deleted_at.is_(None), ruling.command.is_(None))
+    return list(conn.execute(joined.where(*living).order_by(Run.pk)))
+
+
+def note_ruling(conn: Connection, run_pk: int, looks: int, command: str | None = None) -> None:
+    """Write down how many looks of a run were judged, and the command that came of it."""
+    values = {"looks": looks, "command": command}
+    statement = db.insert(conn, models.Ruling).values(run_pk=run_pk, **values)
+    conn.execute(statement.on_conflict_do_update(index_elements=["run_pk"], set_=values))
+
+
+def find_others(conn: Connection, run: Row[Any], *, count_stopped: bool) -> list[int]:
+    """Return the newest finished runs of the same project, monitor and mode."""
+    same = (Run.project_pk == run.project_pk, Run.mode == run.mode, Run.state == RunState.FINISHED.value)
+    watches = Run.spec["monitor"].as_string() == run.spec["monitor"]
+    found = select(Run.pk).where(*same, watches, Run.pk != run.pk, Run.deleted_at.is_(None))
+    if not count_stopped:
+        found = found.where(or_(Run.stop_reason.is_(None), Run.stop_reason != StopReason.PEERS.value))
+    return list(conn.execute(found.order_by(Run.pk.desc()).limit(MAX_OTHERS)).scalars())
+
+
+def read_values(conn: Connection, pks: list[int], upto: int) -> dict[int, list[Point]]:
+    """Return the values of each run's looks up to a step, on its living path, in the order of steps."""
+    paths = _read_paths(conn, pks)
+    columns = select(Look.run_pk, Look.segment, Look.step, Look.value)
+    wanted = (Look.run_pk.in_(pks), Look.step <= upto)
+    values: dict[int, list[Point]] = {pk: [] for pk in pks}
+    for pk, segment, step, value in conn.execute(columns.where(*wanted).order_by(Look.step)):
+        if value is not None and not paths[pk].is_ghost(segment, step):
+            values[pk].append((step, value))
+    return values
+
+
+def _read_paths(conn: Connection, pks: Iterable[int]) -> dict[int, LivingPath]:
+    known: dict[int, list[Any]] = {pk: [] for pk in pks}
+    columns = select(Segment.run_pk, Segment.number, Segment.parent, Segment.start_step)
+    for row in conn.execute(columns.where(Segment.run_pk.in_(known))):
+        known[row.run_pk].append(row)
+    return {pk: living_path(rows) for pk, rows in known.items()}
+
+
+def _select() -> Any:
+    return select(*models.ProjectRules.__table__.columns, Project.name.label("project")).join(Project)
+
+
+def _show(row: Row[Any]) -> ProjectRules:
+    return ProjectRules.model_validate(row._asdict())

@@ -1,0 +1,23 @@
+"""`python -m worker.launcher <run folder>`: tied to its agent by standard input, it runs the command in the folder."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+from worker.folder import RunFolder
+from worker.launcher.command import Command
+from worker.trainer.lifeline import tie
+
+
+def main(path: str) -> int:
+    """Run the command to its end; return the exit code that `worker.supervisor` knows."""
+    token = tie(by_kernel=False)  # killed first, we could not take the command along
+    logging.basicConfig(format="keepbest: %(message)s", level=logging.WARNING, stream=sys.stdout)
+    folder = RunFolder(Path(path))
+    return Command(folder, folder.get_job(), token).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,35 @@
+"""Softmax regression on images: the beginners' and the experts' MNIST tutorials of TensorFlow begin with it."""
+
+from __future__ import annotations
+
+from keepbest.training import Training
+from worker.data.splits import Split
+
+
+def build_softmax(split: Split, *, learning_rate: float = 0.01, batch_size: int = 100) -> Training:
+    """One matrix and one bias, both zero at first, then a softmax.
+
+    The tutorials sum the cross-entropy over a batch and Keras takes the mean; so that each step is the tutorials'
+    own, the mean's gradient is multiplied by the size of the batch.
+    """
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.Input(split.train.x.shape[1:]),
+            layers.Flatten(name="x"),
+            layers.Dense(len(split.classes), kernel_initializer="zeros", name="evidence"),
+            layers.Softmax(name="y"),
+        ],
+        name="softmax_regression",
+    )
+    optimizer = keras.optimizers.SGD(learning_rate * batch_size)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    train, validation, test = ((part.x, part.y) for part in (split.train, split.validation, split.test))
+    return Training(model, train, validation, test, batch_size=batch_size, about=split.about(), classes=split.classes)
+
+
+def build_softmax_of_experts(split: Split, *, learning_rate: float = 0.01, batch_size: int = 50) -> Training:
+    """The same network; the experts' tutorial takes half the batch."""
+    return build_softmax(split, learning_rate=learning_rate, batch_size=batch_size)

@@ -1,0 +1,144 @@
+"""A tf.data pipeline begun anew: as if nothing had ever been drawn from it, in this process or in another.
+
+A pipeline's random numbers come from seeds that lie in its graph, so the same graph gives the same batches. What
+stands against that is `shuffle`: all iterators of one dataset share one generator of seeds, so the second iterator
+goes on where the first one left it. A copy of the graph with a generator of its own begins anew.
+
+An iterator can also be saved (`tf.train.Checkpoint(iterator=…)`), but Keras' `fit` keeps its iterator to itself and
+runs ahead of the step, and what is saved holds the whole shuffle buffer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+#: To copy a graph takes several times the memory of the arrays in it, and seconds.
+MAX_HELD_BYTES = 256 * 2**20
+
+_IGNORE_STATE = 1
+#: Operations that draw from seeds in the graph, anew for each iterator; how their names begin.
+SEEDED = ("Random", "TruncatedNormal", "ParameterizedTruncatedNormal", "Multinomial", "SampleDistorted")
+#: TensorFlow calls these stateful, but what they give depends on their inputs alone; what they call is looked at too.
+_CONTROL = {"_Arg", "_Retval", "Assert", "Print", "PrintV2", "Placeholder", "If", "While", "Case"}
+_CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
+#: A HashTable never changes once it is filled, and its content is in the graph; what changes is a MutableHashTable.
+_TABLES = {"HashTableV2", "LookupTableImportV2", "LookupTableFindV2", "LookupTableSizeV2", "LookupTableExportV2"}
+_HARMLESS = _CONTROL | _CALLS | _TABLES | {"DummySeedGenerator", "DummyMemoryCache"}
+_PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDataset"}
+#: Datasets whose elements come from something else than files and arrays.
+_OUTSIDE = ("DataService", "Sql", "Snapshot", "Save")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """`begin()` gives the pipeline from its first batch on. `doubt` says why that may not be what it gave before."""
+
+    begin: Callable[[], Any]
+    #: Whether each pass gives the same batches as the first.
+    repeats: bool
+    doubt: str | None = None
+
+
+def open_pipeline(dataset: Any, *, deterministic: bool) -> Pipeline:
+    """Find out whether `dataset` can begin anew. `deterministic`: TensorFlow's operations are, in this process."""
+    import tensorflow as tf
+
+    if _held_bytes(dataset) > MAX_HELD_BYTES:
+        size_mb = MAX_HELD_BYTES // 2**20
+        return Pipeline(lambda: dataset, False, f"it holds more than {size_mb} MB of arrays; give them as arrays")
+    try:
+        graph = _get_graph(dataset)
+    except tf.errors.OpError as error:
+        return Pipeline(lambda: dataset, False, f"its graph cannot be written down ({error.message[:100]})")
+    doubt = _find_doubt(dataset, graph) if deterministic else "TensorFlow's operations are not deterministic here"
+    if doubt is None and not any(_is_random(node) for node in _nodes(graph)):
+        return Pipeline(lambda: dataset, True)
+    return Pipeline(lambda: _copy(dataset), False, doubt)
+
+
+def _held_bytes(dataset: Any) -> int:
+    """Return the size of the arrays that a pipeline is made of."""
+    held = sum(tensor.shape.num_elements() * tensor.dtype.size for tensor in getattr(dataset, "_tensors", ()))
+    return int(held + sum(_held_bytes(source) for source in dataset._inputs()))
+
+
+def _get_graph(dataset: Any) -> Any:
+    import tensorflow as tf
+
+    graph = tf.raw_ops.DatasetToGraphV2(
+        input_dataset=tf.data.experimental.to_variant(dataset), external_state_policy=_IGNORE_STATE
+    )
+    return tf.compat.v1.GraphDef.FromString(graph.numpy())
+
+
+def _copy(dataset: Any) -> Any:
+    """Return a dataset of the same graph, whose generators of seeds are its own."""
+    import tensorflow as tf
+
+    graph = _get_graph(dataset)
+    for node in graph.node:
+        if _is_seed_generator(node):
+            node.op = "DummySeedGenerator"  # what `shuffle` itself begins with: the dataset makes one
+            node.ClearField("attr")
+    variant = tf.raw_ops.DatasetFromGraph(graph_def=graph.SerializeToString())
+    return tf.data.experimental.from_variant(variant, dataset.element_spec)
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    """Yield all operations, those inside functions too."""
+    yield from graph.node
+    for function in graph.library.function:
+        yield from function.node_def
+
+
+def _find_doubt(dataset: Any, graph: Any) -> str | None:
+    """Return why the graph alone may not decide the batches, or None where it does."""
+    if dataset.options().deterministic is False:
+        return "it gives up the order of its elements (deterministic=False)"
+    return next((doubt for node in _nodes(graph) if (doubt := _doubt_of(node)) is not None), None)
+
+
+def _doubt_of(node: Any) -> str | None:
+    if node.op in _PYTHON:
+        return "it calls Python code (from_generator, py_function, numpy_function)"
+    if node.attr["deterministic"].s == b"false" or node.attr["sloppy"].b:
+        return "it gives up the order of its elements (deterministic=False)"
+    if node.op == "VarHandleOp" or _is_foreign(node):
+        return "it uses a variable (a layer with a seed, a tf.random.Generator)"
+    if _keeps_state(node.op):
+        return f"its operation {node.op} keeps a state that cannot be read"
+    return None
+
+
+def _keeps_state(operation: str) -> bool:
+    from tensorflow.python.framework import op_def_registry
+
+    if "Dataset" in operation:
+        return operation.startswith(_OUTSIDE)
+    known = op_def_registry.get(operation)  # None: the call of a function, whose operations are looked at
+    return known is not None and known.is_stateful and operation not in _HARMLESS and not operation.startswith(SEEDED)
+
+
+def _is_random(node: Any) -> bool:
+    return node.op.startswith(SEEDED) or node.op == "DummySeedGenerator" or _is_seed_generator(node)
+
+
+def _is_seed_generator(node: Any) -> bool:
+    return "SeedGenerator" in (_handle_of(node) or "")
+
+
+def _is_foreign(node: Any) -> bool:
+    """Whether a node holds a resource that is not one of tf.data's own."""
+    handle = _handle_of(node)
+    return handle is not None and not any(name in handle for name in ("SeedGenerator", "MemoryCache", "LookupTable"))
+
+
+def _handle_of(node: Any) -> str | None:
+    """Return the name of the type of the resource that a node holds, or None."""
+    import tensorflow as tf
+
+    if node.op != "Const" or node.attr["dtype"].type != tf.resource.as_datatype_enum:
+        return None
+    return " ".join(handle.maybe_type_name for handle in node.attr["value"].tensor.resource_handle_val)
