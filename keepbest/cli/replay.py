@@ -12,6 +12,7 @@ from keepbest.cli.words import at_step, clean, duration, number, whole
 from keepbest.client import Client
 from keepbest.contract.replays import Replay, ReplayedPolicy, ReplayOutcome, ReplayRequest
 from keepbest.errors import InvalidInput
+from keepbest.stopping.comparison import say_share
 
 Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Ids of runs, or their first letters.")]
 Stops = Annotated[
@@ -87,9 +88,9 @@ def many_runs(found: Replay) -> Table:
     table = Table(heads)
     for place, policy in enumerate(found.policies):
         row = policy.summary
-        kept = f"{row.kept_best} of {row.runs - row.inconclusive}"
+        kept = f"{row.kept_best} of {row.stopped}"
         steps = "-" if row.steps_saved is None else f"{row.steps_saved:,.0f}"
-        counts = (str(row.censored), str(row.inconclusive))
+        counts = (_share_of(row.censored, row.runs), str(row.inconclusive))
         table.add(
             policy.stopper,
             _mark(place, policy, found),
@@ -111,8 +112,12 @@ def _steps(outcome: ReplayOutcome) -> str:
     return "-" if outcome.steps_saved is None else f"{outcome.steps_saved:,} ({_percent(outcome.share_saved)})"
 
 
+def _share_of(count: int, whole: int) -> str:
+    return f"{count} ({_percent(count / whole)})" if count else "0"
+
+
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.0f} %"
+    return "-" if share is None else say_share(share)
 
 
 def _lost(outcome: ReplayOutcome) -> str:

@@ -64,7 +64,10 @@ class ReplayOutcome(Answer):
 
 
 class ReplaySummary(Answer):
-    """One policy over all runs: medians of what it saves, the 90th percentile of the value it loses."""
+    """One policy over all runs: medians of what it saves, the 90th percentile of the value it loses.
+
+    Both, and `kept_best`, are of the runs in which it stops; `censored` counts those that it would have gone on in.
+    """
 
     runs: int
     stopped: int

@@ -1,8 +1,8 @@
 """Policies compared over runs: what each would have saved and lost, and which one to take.
 
-A censored outcome (the policy would have gone on past the record) saves nothing and, as far as the record goes, loses
-nothing. A policy that was chosen on the runs it is scored on looks too good, so the choice is also tried on runs that
-it has not seen: on each run in turn, chosen on all the others.
+A censored outcome (the policy would have gone on past the record, which a person may have ended) says nothing of what
+the policy saves or loses: it is counted, and left out of both. A policy that was chosen on the runs it is scored on
+looks too good, so the choice is also tried on runs that it has not seen: on each run in turn, chosen on all the others.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from keepbest.stopping.replay import Outcome, Status
 CANDIDATES = tuple(f"patience(checks={checks})" for checks in (2, 3, 5, 7, 10, 15, 20, 30, 50))
 #: The loss that this share of the runs does not exceed is what counts: one bad run in ten is borne.
 BORNE = 0.9
+#: A share of the steps, in the median, below which no change of policy is worth having.
+WORTH = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """One policy over several runs. `lost` is the 90th percentile (an actual run's), infinite where nothing was kept.
+    """One policy over several runs; what it saves (medians), loses and keeps is of those in which it stops.
 
-    The medians and `lost` are None where no outcome is known.
+    `lost` is the 90th percentile (an actual run's), infinite where nothing was kept. The medians and `lost` are None
+    where it stops in none.
     """
 
     runs: int
@@ -49,18 +52,18 @@ class Recommendation:
 
 def summarize(outcomes: Sequence[Outcome]) -> Summary:
     """Return one policy's row of the table."""
-    known = [outcome for outcome in outcomes if outcome.status is not Status.INCONCLUSIVE]
-    seconds = [outcome.seconds_saved for outcome in known if outcome.seconds_saved is not None]
+    stopped = [outcome for outcome in outcomes if outcome.status is Status.STOPPED]
+    seconds = [outcome.seconds_saved for outcome in stopped if outcome.seconds_saved is not None]
     return Summary(
         runs=len(outcomes),
-        stopped=sum(outcome.status is Status.STOPPED for outcome in known),
-        censored=sum(outcome.status is Status.CENSORED for outcome in known),
-        inconclusive=len(outcomes) - len(known),
-        kept_best=sum(outcome.keeps_best for outcome in known),
-        steps_saved=_median(outcome.steps_saved or 0 for outcome in known),
-        share_saved=_median(outcome.share_saved or 0.0 for outcome in known),
+        stopped=len(stopped),
+        censored=sum(outcome.status is Status.CENSORED for outcome in outcomes),
+        inconclusive=sum(outcome.status is Status.INCONCLUSIVE for outcome in outcomes),
+        kept_best=sum(outcome.keeps_best for outcome in stopped),
+        steps_saved=_median(outcome.steps_saved or 0 for outcome in stopped),
+        share_saved=_median(outcome.share_saved or 0.0 for outcome in stopped),
         seconds_saved=_median(seconds),
-        lost=find_percentile([_lost(outcome) for outcome in known], BORNE),
+        lost=find_percentile([_lost(outcome) for outcome in stopped], BORNE),
     )
 
 
@@ -83,26 +86,30 @@ def find_front(summaries: Sequence[Summary]) -> set[int]:
 
 
 def recommend(labels: Sequence[str], table: Sequence[Sequence[Outcome]], tolerate: float = 0.0) -> Recommendation:
-    """Choose a policy: of those whose loss stays within `tolerate`, the one that saves most.
+    """Choose a policy: of those whose loss stays within `tolerate`, the one that saves most, if that is worth having.
 
     `table` holds for each policy its outcomes, one a run, all in the same order.
     """
     rows = [summarize(outcomes) for outcomes in table]
     place = choose(rows, tolerate)
     if place is None:
-        return Recommendation(place=None, message="No policy can be replayed on these runs.")
+        return Recommendation(place=None, message=_say_unknown(rows))
     row, label = rows[place], labels[place]
     if not _is_within(row, tolerate):
         return Recommendation(place=None, message=_say_all_lose(label, row))
-    if (row.share_saved or 0.0) <= 0:
-        return Recommendation(place=None, message=_say_none_saves(tolerate))
+    if (row.share_saved or 0.0) < WORTH:
+        return Recommendation(place=None, message=_say_none_saves(label, row, tolerate))
     held_out = hold_out(table, tolerate)
     return Recommendation(place=place, message=_say_take(label, row, tolerate, held_out), held_out=held_out)
 
 
 def choose(rows: Sequence[Summary], tolerate: float) -> int | None:
-    """Return the place of the best row: first by loss within `tolerate`, then by what it saves; None of no rows."""
-    known = [place for place, row in enumerate(rows) if row.lost is not None]
+    """Return the place of the best row: first by loss within `tolerate`, then by what it saves.
+
+    A policy that stops in fewer runs than it would have gone on past the end of is not known well enough. None where
+    that holds of all.
+    """
+    known = [place for place, row in enumerate(rows) if row.lost is not None and row.stopped >= row.censored]
     return min(known, key=lambda place: (*_rank(rows[place], tolerate), place), default=None)
 
 
@@ -134,8 +141,6 @@ def _beats(other: tuple[float, float], point: tuple[float, float]) -> bool:
 
 
 def _lost(outcome: Outcome) -> float:
-    if outcome.status is Status.CENSORED:
-        return 0.0
     return math.inf if outcome.value_lost is None else outcome.value_lost
 
 
@@ -145,36 +150,52 @@ def _median(values: Iterable[float]) -> float | None:
 
 
 def _say_take(label: str, row: Summary, tolerate: float, held_out: Summary | None) -> str:
-    known = row.stopped + row.censored
-    kept = "the same best" + (f" in {row.kept_best} of {known} runs" if known > 1 else "")
-    if row.kept_best < known and tolerate:
+    kept = "the same best" + (f" in {row.kept_best} of {row.stopped} runs" if row.stopped > 1 else "")
+    if row.kept_best < row.stopped and tolerate:
         kept += f" (and lost at most {tolerate:g} in nine of ten)"
-    said = f"{label} would have kept {kept} and saved {_percent(row.share_saved)} of the steps."
-    if row.censored:
-        said += f" In {row.censored} it would not have stopped by the end of the record."
-    return f"{said} {_say_held_out(held_out)}"
+    said = f"{label} would have kept {kept} and saved {say_share(row.share_saved)} of the steps."
+    return f"{said}{_say_censored(row)} {_say_held_out(held_out)}"
+
+
+def _say_censored(row: Summary) -> str:
+    if not row.censored:
+        return ""
+    share = f"{row.censored} of {row.stopped + row.censored}"
+    return f" In {share} it would not have stopped by the end of the record: what it does there is not known."
 
 
 def _say_held_out(held_out: Summary | None) -> str:
     if held_out is None:
         return "That is one run, and the choice was made on it: replay more runs before you trust it."
-    known = held_out.stopped + held_out.censored
-    kept = f"the best in {held_out.kept_best} of {known}"
-    return f"Chosen on the others and tried on each run in turn: {kept}, {_percent(held_out.share_saved)} saved."
+    kept = f"the best in {held_out.kept_best} of {held_out.stopped}"
+    return f"Chosen on the others and tried on each run in turn: {kept}, {say_share(held_out.share_saved)} saved."
+
+
+def _say_unknown(rows: Sequence[Summary]) -> str:
+    if any(row.censored for row in rows):
+        return "Most of these records end before any of these policies stops: what they would save is not known."
+    return "No policy can be replayed on these runs."
 
 
 def _say_all_lose(label: str, row: Summary) -> str:
-    known = row.stopped + row.censored
-    often = f"in {known - row.kept_best} of {known} runs" if known > 1 else "here"
+    often = f"in {row.stopped - row.kept_best} of {row.stopped} runs" if row.stopped > 1 else "here"
     lost = f"up to {row.lost:.4g}" if row.lost is not None and math.isfinite(row.lost) else "all of it"
-    saved = f"it saves {_percent(row.share_saved)} of the steps and loses value {often}, {lost}"
+    saved = f"it saves {say_share(row.share_saved)} of the steps and loses value {often}, {lost}"
     return f"None of these keeps the best. {label} comes nearest: {saved}."
 
 
-def _say_none_saves(tolerate: float) -> str:
+def _say_none_saves(label: str, row: Summary, tolerate: float) -> str:
     within = f"lose at most {tolerate:g}" if tolerate else "keep the best"
-    return f"Those of these that {within} save no steps: what the runs were stopped by is as good."
+    saved = row.share_saved or 0.0
+    most = f"{label} saves the most, {say_share(saved)} of the steps" if saved > 0 else "none saves a step"
+    said = f"No policy here saves anything worth having: of those that {within}, {most}."
+    return f"{said}{_say_censored(row)} What the runs were stopped by is as good."
 
 
-def _percent(share: float | None) -> str:
-    return f"{100 * (share or 0.0):.0f} %"
+def say_share(share: float | None) -> str:
+    """Return a share in percent: whole ones, and of less than one as much as it is, never rounded up to one."""
+    percent = 100 * (share or 0.0)
+    if 0 < abs(percent) < 1:
+        digits = 1 - math.floor(math.log10(abs(percent)))
+        return f"{math.trunc(percent * 10**digits) / 10**digits:g} %"
+    return f"{percent:.0f} %"

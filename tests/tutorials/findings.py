@@ -128,7 +128,7 @@ def _policy_cells(study: Study, policy: ReplayedPolicy) -> list[str]:
         f"{summary.steps_saved:,.0f}" if summary.steps_saved is not None else "",
         f"{median(lost):.0f}, {find_percentile(lost, BORNE)}" if lost else "",
         f"{median(regret):.0f}, {max(regret)}" if regret else "",
-        f"{summary.kept_best} of {known}",
+        f"{summary.kept_best} of {summary.stopped}",
         f"{gone_on} of {known}",
     ]
 

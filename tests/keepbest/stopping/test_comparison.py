@@ -7,7 +7,16 @@ import math
 import pytest
 
 from keepbest.stopping import Patience
-from keepbest.stopping.comparison import Summary, choose, find_front, find_percentile, hold_out, recommend, summarize
+from keepbest.stopping.comparison import (
+    Summary,
+    choose,
+    find_front,
+    find_percentile,
+    hold_out,
+    recommend,
+    say_share,
+    summarize,
+)
 from keepbest.stopping.replay import Outcome, Status, replay
 from tests.keepbest.stopping.test_replay import SEED
 
@@ -41,10 +50,26 @@ def test_percentiles_are_actual_runs(values: list[float], share: float, found: f
     assert find_percentile(values, share) == found
 
 
-def test_a_summary_counts_the_censored_as_neither_saved_nor_lost() -> None:
-    found = summarize([stopped(0.4, 0.01), stopped(0.2), ENDLESS, UNKNOWN])
-    assert (found.runs, found.stopped, found.censored, found.inconclusive, found.kept_best) == (4, 2, 1, 1, 2)
-    assert (found.share_saved, found.steps_saved, found.lost, found.seconds_saved) == (0.2, 200, 0.01, None)
+@pytest.mark.parametrize(
+    ("outcomes", "counts", "saved", "lost"),
+    [
+        # Counted as 0 saved, the run that somebody ended made this 0.2.
+        ([stopped(0.4, 0.01), stopped(0.2), ENDLESS, UNKNOWN], (4, 2, 1, 1, 1), 0.3, 0.01),
+        # And this, over a record that was ended early twice, saved nothing.
+        ([stopped(0.3), ENDLESS, ENDLESS], (3, 1, 2, 0, 1), 0.3, 0.0),
+        # Nine records that end at once hid the run that loses.
+        ([stopped(0.5, 0.2), *[ENDLESS] * 9], (10, 1, 9, 0, 0), 0.5, 0.2),
+        ([ENDLESS, ENDLESS], (2, 0, 2, 0, 0), None, None),
+        ([stopped(0.0), stopped(-0.2)], (2, 2, 0, 0, 2), -0.1, 0.0),
+    ],
+)
+def test_the_censored_are_counted_and_left_out_of_what_is_saved_and_lost(
+    outcomes: list[Outcome], counts: tuple[int, ...], saved: float | None, lost: float | None
+) -> None:
+    found = summarize(outcomes)
+    assert (found.runs, found.stopped, found.censored, found.inconclusive, found.kept_best) == counts
+    assert (found.lost, found.seconds_saved) == (lost, None)
+    assert found.share_saved == (None if saved is None else pytest.approx(saved))
 
 
 def test_a_summary_of_nothing_known() -> None:
@@ -112,11 +137,31 @@ def test_the_tutorials_answer() -> None:
     ("table", "place", "says"),
     [
         ([[stopped(0.31)] * 9 + [stopped(0.5, 0.2)]], 0, "the same best in 9 of 10 runs and saved 31 % of the steps."),
-        ([[stopped(0.3)] * 2 + [ENDLESS]], 0, "In 1 it would not have stopped by the end of the record."),
+        (
+            [[stopped(0.3)] * 2 + [ENDLESS]],
+            0,
+            "saved 30 % of the steps. In 1 of 3 it would not have stopped",
+        ),
         ([[stopped(0.3)] * 2], 0, "tried on each run in turn: the best in 2 of 2, 30 % saved."),
         ([[stopped(0.3, 0.1), stopped(0.3)]], None, "None of these keeps the best. a comes nearest"),
         ([[stopped(0.3, None)]], None, "loses value here, all of it"),
-        ([[ENDLESS, ENDLESS]], None, "save no steps"),
+        ([[ENDLESS, ENDLESS]], None, "what they would save is not known"),
+        ([[stopped(0.9), ENDLESS, ENDLESS]], None, "what they would save is not known"),
+        # 10checks is 1000steps one step earlier: it was recommended, for "0 % of the steps" saved.
+        (
+            [[stopped(1 / 7001)]],
+            None,
+            "No policy here saves anything worth having: of those that keep the best, a",
+        ),
+        (
+            [[stopped(1 / 7001)]],
+            None,
+            "a saves the most, 0.014 % of the steps. What the runs were stopped by is",
+        ),
+        ([[stopped(0.00999)]], None, "a saves the most, 0.99 % of the steps."),
+        ([[stopped(0.0), stopped(0.0)]], None, "none saves a step. What the runs were stopped by is as good."),
+        ([[stopped(-0.3)]], None, "none saves a step."),
+        ([[stopped(0.01)]], 0, "saved 1 % of the steps."),
         ([[UNKNOWN]], None, "No policy can be replayed"),
         ([], None, "No policy can be replayed"),
     ],
@@ -125,3 +170,26 @@ def test_the_recommendation_gives_its_reason(table: list[list[Outcome]], place: 
     found = recommend(["a"], table)
     assert found.place == place
     assert says in found.message
+
+
+def test_a_policy_that_is_known_in_few_runs_is_not_preferred() -> None:
+    often, seldom = [stopped(0.2)] * 3, [stopped(0.9), ENDLESS, ENDLESS]
+    assert recommend(["seldom", "often"], [seldom, often]).place == 1
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (None, "0 %"),
+        (0.0, "0 %"),
+        (1 / 7001, "0.014 %"),
+        (0.0051, "0.51 %"),
+        (0.00999, "0.99 %"),
+        (0.01, "1 %"),
+        (0.056, "6 %"),
+        (-0.0051, "-0.51 %"),
+        (-0.4, "-40 %"),
+    ],
+)
+def test_shares_are_not_rounded_to_nothing(share: float | None, said: str) -> None:
+    assert say_share(share) == said
