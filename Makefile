@@ -40,8 +40,9 @@ dashboard: $(STAMP) ## build the dashboard if its sources changed
 demo: install ## train, stop early and restore the best, and leave the service running (DEMO_ONCE=1 ends by itself)
 	@$(BIN)/keepbest demo $(if $(DEMO_ONCE),--once)
 
+# Many tests wait, for processes and databases: half again as many run as there are cores.
 test: install ## run every test; what is missing is skipped and says how to get it
-	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+	@PYTEST_XDIST_AUTO_NUM_WORKERS=$$(( ($$(nproc) * 3 + 1) / 2 )) $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 	@$(WEBUI) run test
 
 lint: install ## check style and types of Python and of the dashboard
