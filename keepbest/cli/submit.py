@@ -33,7 +33,7 @@ Set = Annotated[list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE
 Patience = Annotated[
     str | None, typer.Option(help="Stop after this long without a new best: `1000steps`, or `10` looks.")
 ]
-Stop = Annotated[str | None, typer.Option(help="When to stop: `patience(10, min_delta=0.001) | max_seconds(3600)`.")]
+Stop = Annotated[str | None, typer.Option(help="When to stop: `reduce_on_plateau(5) | patience(15, min_delta=0.001)`.")]
 InShadow = Annotated[
     list[str] | None, typer.Option(help="A policy that says where it would stop, and does not; repeatable.")
 ]

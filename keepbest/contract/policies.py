@@ -33,6 +33,7 @@ class Verdict(Answer):
     reason: str | None = None
     message: str = ""
     would_stop: bool = Field(default=False, description="in the shadow: it would stop here, and training goes on")
+    rate_factor: float | None = Field(default=None, description="the learning rate is multiplied by this here")
 
 
 class Decision(Answer):
@@ -54,3 +55,5 @@ class Decision(Answer):
     message: str = ""
     verdicts: list[Verdict] = Field(default_factory=list)
     is_admitted: bool = Field(default=True, description="false: it breaks a bound of `require`, and is never the best")
+    rate_factor: float | None = Field(default=None, description="the learning rate is multiplied by this here")
+    min_rate: float = Field(default=0.0, description="what `rate_factor` does not bring the learning rate below")

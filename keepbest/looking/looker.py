@@ -20,7 +20,7 @@ from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import InvalidInput, KeepbestError, NotFound
 from keepbest.looking.archive import Archive, Kind
-from keepbest.looking.rate import rate_in, with_rate
+from keepbest.looking.rate import check_rate, rate_in, reduce_rate, with_rate
 from keepbest.looking.shelf import Shelf
 from keepbest.panels.painter import Painter
 from keepbest.runs.run import Run
@@ -83,8 +83,11 @@ class Looker:
     def begin(self, model: Any) -> Living:
         """Take up `model` as it is now: Keras' own, or what is `Trained`, or `Living` already; return its variables.
 
-        The first reading is made here, where its tracing costs no step.
+        The first reading is made here, where its tracing costs no step. Raises InvalidInput where the stopper sets the
+        learning rate, and that of `model` cannot be set.
         """
+        if self.run.judge.changes_rate:
+            check_rate(model)
         self._model, fresh = model, model if isinstance(model, Living) else Variables(model)
         if self._variables is None or not fresh.are(self._variables):
             self._variables = fresh
@@ -111,10 +114,16 @@ class Looker:
         seconds: float | None = None,
         correct: Any = None,
     ) -> Decision:
-        """Judge a look, keep the state if it is the best so far, and record both."""
-        before = self.run.decision
+        """Judge a look, set the learning rate as decided, keep the state if it is the best so far, and record it all.
+
+        A look that is told again gets its decision again, and nothing is done.
+        """
+        before = self.run.judge.decision
         decision = self.run.judge_look(position.step, value, n, train=train, metrics=metrics, correct=correct)
-        kept = self._keep(position, value) if decision.improved and decision != before else None
+        is_new = decision != before
+        if is_new:  # first: in whatever is kept of this look the rate is that of the stopper's state
+            decision = reduce_rate(decision, self._model)
+        kept = self._keep(position, value) if decision.improved and is_new else None
         self.run.record_look(
             position.step,
             value,

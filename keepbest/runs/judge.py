@@ -45,6 +45,11 @@ class Judge:
         return self._policy
 
     @property
+    def changes_rate(self) -> bool:
+        """Whether the stopper may set the learning rate, known also before the mode is."""
+        return build(self._stopper, "max").changes_rate
+
+    @property
     def seconds(self) -> float:
         """Training time so far, over all attempts of the run."""
         return self._clock() - self._began

@@ -13,6 +13,7 @@ from keepbest.stopping.look import Decision, Look, Mode, State, Verdict, is_bett
 from keepbest.stopping.noise import NoiseAware
 from keepbest.stopping.paired import PairedNoise
 from keepbest.stopping.patience import Patience
+from keepbest.stopping.plateau import ReduceOnPlateau
 from keepbest.stopping.policy import Policy
 from keepbest.stopping.prechelt import GeneralizationLoss, ProgressQuotient, Upcrossing
 from keepbest.stopping.registry import PolicyInfo, build, describe
@@ -42,6 +43,7 @@ __all__ = [
     "Policy",
     "PolicyInfo",
     "ProgressQuotient",
+    "ReduceOnPlateau",
     "Require",
     "Shadow",
     "State",

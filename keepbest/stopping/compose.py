@@ -80,7 +80,7 @@ class AllOf(Composition):
         super().__post_init__()
         if not all(policy.can_stop for policy in self.policies):
             hint = "Put it beside the others: a & b | shadow(c)"
-            message = "What is in the shadow never stops, so all of these never would."
+            message = "One of these never stops by itself, so all of them never would."
             raise InvalidInput(message, field="policies", hint=hint)
 
     def weigh(self, judged: Judged) -> tuple[Verdict, ...]:

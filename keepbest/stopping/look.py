@@ -57,6 +57,7 @@ class Verdict:
     """What one policy says at a look. `at_step` is the step at which it stops, which may lie before the look.
 
     `would_stop` is said by a policy in the shadow, which decides nothing, at the one look where it would have stopped.
+    `rate_factor` is said where the learning rate is to be multiplied by it, though not to fall below `min_rate`.
     """
 
     policy: str
@@ -69,6 +70,8 @@ class Verdict:
     patience_left: int | None = None
     unit: Unit | None = None
     would_stop: bool = False
+    rate_factor: float | None = None
+    min_rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,8 @@ class Decision:
 
     `improved`, `best_step` and `best_value` are the selector's: the first strict raw best, worth a snapshot whatever
     the policy's min_delta. `wait` and `patience_left` are the policy's and count in `unit`. A look that is not
-    `is_admitted` breaks a bound that the stopper sets, and is never the best.
+    `is_admitted` breaks a bound that the stopper sets, and is never the best. `rate_factor` and `min_rate` are those of
+    the first verdict that has any: whoever trains multiplies the learning rate, also where the decision is to stop.
     """
 
     stop: bool
@@ -92,6 +96,13 @@ class Decision:
     unit: Unit | None = None
     verdicts: tuple[Verdict, ...] = ()
     is_admitted: bool = True
+    rate_factor: float | None = None
+    min_rate: float = 0.0
+
+    @property
+    def reduction(self) -> tuple[float, float] | None:
+        """What is done to the learning rate here: the factor and the least rate; None where nothing is."""
+        return None if self.rate_factor is None else (self.rate_factor, self.min_rate)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, named as in the API."""
@@ -111,6 +122,12 @@ def is_better(value: float | None, than: float | None, mode: Mode) -> bool:
     if than is None:
         return True
     return value > than if mode == "max" else value < than
+
+
+def improves(value: float, reference: float | None, min_delta: float, mode: Mode) -> bool:
+    """Whether `value` is strictly better than the reference by more than `min_delta`; the first finite one is."""
+    gain = min_delta if mode == "max" else -min_delta
+    return is_better(value - gain if reference is not None else value, reference, mode)
 
 
 def _plain(said: Verdict | Decision) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from keepbest.errors import InvalidInput
 from keepbest.status import StopReason
-from keepbest.stopping.look import Look, Verdict, is_better
+from keepbest.stopping.look import Look, Verdict, improves
 from keepbest.stopping.params import number, switch, whole
 from keepbest.stopping.policy import Memory, Policy
 
@@ -72,7 +72,7 @@ class Patience(Policy):
 
     def _count(self, memory: Memory, step: int, value: float) -> Memory:
         memory, measure = self._smooth(memory, value)
-        if self._improves(measure, memory["reference"]):
+        if improves(measure, memory["reference"], self.min_delta, self.mode):
             return {**memory, "reference": measure, "reference_step": step, "wait": 0}
         return {**memory, "wait": memory["wait"] + 1}
 
@@ -83,10 +83,6 @@ class Patience(Policy):
         average = self.smoothing * memory["average"] + (1 - self.smoothing) * value
         terms = memory["terms"] + 1
         return {**memory, "average": average, "terms": terms}, average / (1 - self.smoothing**terms)
-
-    def _improves(self, measure: float, reference: float | None) -> bool:
-        gain = self.min_delta if self.mode == "max" else -self.min_delta
-        return is_better(measure - gain if reference is not None else measure, reference, self.mode)
 
     def _since(self, memory: Memory) -> int:
         return max(memory["reference_step"] or 0, self.start_from)

@@ -130,6 +130,11 @@ class Policy(ABC):
         return True
 
     @property
+    def changes_rate(self) -> bool:
+        """Whether this rule, or one inside it that decides, may set the learning rate."""
+        return any(part.changes_rate for part in self.parts)
+
+    @property
     def unshadowed(self) -> Policy:
         """The same rule with nothing in the shadow: every policy in it decides."""
         return self
@@ -223,11 +228,19 @@ def _decide(state: State, look: Look, improved: bool, verdicts: Sequence[Verdict
     stops = sorted((verdict for verdict in verdicts if verdict.stop), key=lambda verdict: verdict.at_step)
     patient = next((verdict for verdict in verdicts if verdict.unit is not None), None)
     spoken = stops[0] if stops else patient or verdicts[0]
+    reducing = next((verdict for verdict in verdicts if verdict.rate_factor is not None), None)
     return Decision(
         stop=bool(stops),
         improved=improved,
         at_step=spoken.at_step if stops else look.step,
-        message=_sentence(state, look, improved, spoken) + _not_best(faults) + _in_the_shadow(verdicts, spoken),
+        message="".join(
+            [
+                _sentence(state, look, improved, spoken),
+                _at_another_rate(reducing if reducing is not spoken else None),
+                _not_best(faults),
+                _in_the_shadow(verdicts, spoken),
+            ]
+        ),
         reason=spoken.reason,
         best_step=state["best_step"],
         best_value=state["best_value"],
@@ -236,6 +249,8 @@ def _decide(state: State, look: Look, improved: bool, verdicts: Sequence[Verdict
         unit=patient.unit if patient else None,
         verdicts=tuple(verdicts),
         is_admitted=look.is_admitted,
+        rate_factor=reducing.rate_factor if reducing else None,
+        min_rate=reducing.min_rate if reducing else 0.0,
     )
 
 
@@ -247,6 +262,10 @@ def _sentence(state: State, look: Look, improved: bool, spoken: Verdict) -> str:
     if improved:
         return f"Step {look.step}: {look.value:.10g} is the best so far; {spoken.message}."
     return f"Step {look.step}: {look.value:.10g}; {spoken.message}; {_best(state)}."
+
+
+def _at_another_rate(reducing: Verdict | None) -> str:
+    return f" {reducing.message[0].upper()}{reducing.message[1:]}." if reducing else ""
 
 
 def _not_best(faults: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from keepbest.stopping.noise import NoiseAware
 from keepbest.stopping.paired import PairedNoise
 from keepbest.stopping.params import Kind, Param
 from keepbest.stopping.patience import Patience
+from keepbest.stopping.plateau import ReduceOnPlateau
 from keepbest.stopping.policy import Policy
 from keepbest.stopping.prechelt import GeneralizationLoss, ProgressQuotient, Upcrossing
 from keepbest.stopping.require import Require
@@ -39,6 +40,7 @@ _KINDS: tuple[type[Policy], ...] = (
     Upcrossing,
     NoiseAware,
     PairedNoise,
+    ReduceOnPlateau,
     AnyOf,
     AllOf,
     Shadow,

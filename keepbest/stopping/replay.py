@@ -1,15 +1,16 @@
 """What if: a policy run over the looks that a run recorded.
 
-Only a policy that stops can be replayed: one that changes training (a lower learning rate, a roll back) would have
-changed the looks. A policy can act only where the run looked, and what it would have done past the end of the record
-is not known: such an outcome is `censored`, and its cost at least the run's own.
+Only a policy that stops can be replayed: one that changes training would have changed the looks. So one that sets the
+learning rate is followed as long as the run itself set it so; to one that does not, the run's own changes are a part of
+its training. A policy can act only where the run looked, and what it would have done past the end of the record is not
+known: such an outcome is `censored`, and its cost at least the run's own.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -37,7 +38,8 @@ class Record:
     """What one run left behind: the looks of its living path in order of step, and where its training ended.
 
     `budget` is the step that no policy would have passed; `own_stop` where the run's own stopper would have ended it,
-    if training went on past that; `checkpoints` the steps that can still be restored, None where that is not known.
+    if training went on past that; `checkpoints` the steps that can still be restored, None where that is not known;
+    `reductions` what its stopper did to the learning rate at which step (`Decision.reduction`).
     """
 
     looks: Sequence[Look]
@@ -46,6 +48,7 @@ class Record:
     budget: int | None = None
     own_stop: int | None = None
     checkpoints: frozenset[int] | None = None
+    reductions: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
     @cached_property
     def measured(self) -> list[Look]:
@@ -128,15 +131,21 @@ class _Course:
     policy: Policy
     lacking: set[str] = field(default_factory=set)
     decision: Decision | None = None
+    #: The look after which the run trained at another learning rate than this policy sets, as soon as one is passed.
+    parted_at: int | None = None
 
     def follow(self, record: Record) -> None:
-        state = self.policy.start()
+        state, is_parting = self.policy.start(), False
         for look in _with_silence(record):
+            if is_parting and self.decision is not None:
+                self.parted_at = self.decision.at_step
+                return
             if look.value is not None:
                 self.lacking |= self.policy.lacks(look)
             state, self.decision = self.policy.observe(state, look)
             if self.decision.stop:
                 return
+            is_parting = self.policy.changes_rate and self.decision.reduction != record.reductions.get(look.step)
 
 
 def replay(policy: Policy, record: Record) -> Outcome:
@@ -148,6 +157,9 @@ def replay(policy: Policy, record: Record) -> Outcome:
     if course.lacking:
         words = ", ".join(_WORDS.get(name, name) for name in sorted(course.lacking))
         return Outcome(status=Status.INCONCLUSIVE, message=f"It needs {words} at each look, which was not recorded.")
+    if course.parted_at is not None:
+        words = f"At step {course.parted_at:,} the learning rate would have become another than it did in the run"
+        return Outcome(status=Status.INCONCLUSIVE, message=f"{words}: what comes after is not known.")
     decision = course.decision
     if decision is None or not decision.stop:
         return _censored(record, decision)

@@ -47,6 +47,10 @@ class Shadow(Wrapper):
         return False
 
     @property
+    def changes_rate(self) -> bool:
+        return False
+
+    @property
     def unshadowed(self) -> Policy:
         return self.inner.unshadowed
 
@@ -55,5 +59,7 @@ def _only_say(verdict: Verdict, step: int) -> Verdict:
     """Return the verdict as one that decides nothing: its patience is not the run's."""
     where = "here" if verdict.at_step == step else f"at step {verdict.at_step}"
     message = f"would stop {where}: {verdict.message}" if verdict.stop else f"shadow: {verdict.message}"
+    if verdict.rate_factor is not None:
+        message = f"would set {verdict.message}"
     would_stop = verdict.stop or verdict.would_stop
     return Verdict(verdict.policy, verdict.version, False, message, verdict.at_step, would_stop=would_stop)

@@ -1,17 +1,17 @@
-"""Records: what a replay needs of runs, read in four queries however many runs there are."""
+"""Records: what a replay needs of runs, read in five queries at most however many runs there are."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from sqlalchemy import Connection, Row, select
 
 from keepbest.contract import runs as contract
 from keepbest.contract.checkpoints import CheckpointState
-from keepbest.stopping import Look, build
+from keepbest.stopping import Look, Mode, Policy, build
 from keepbest.stopping.replay import Record, as_taken
 from tracker import models
 from tracker.store import projects, runs
@@ -49,7 +49,16 @@ def read_records(conn: Connection, found: Sequence[contract.Run]) -> list[RunRec
     segments = _group(conn, models.Segment, ("number", "parent", "start_step", "opened_at"), ids)
     looks = _group(conn, models.Look, ("segment", "step", "value", "n", "metrics", "at"), ids)
     checkpoints = _group(conn, models.Checkpoint, ("segment", "step", "state"), ids)
-    return [RunRecord(run, _record(run, segments[run.id], looks[run.id], checkpoints[run.id])) for run in found]
+    changing = [run.id for run in found if _stopper(run, "max").changes_rate]
+    decided = _group(conn, models.Look, ("segment", "step", "decision"), changing) if changing else {}
+    return [
+        RunRecord(run, _record(run, segments[run.id], looks[run.id], checkpoints[run.id], decided.get(run.id, [])))
+        for run in found
+    ]
+
+
+def _stopper(run: contract.Run, mode: Mode) -> Policy:
+    return build(run.spec.stopper.model_dump(), mode)
 
 
 def _group(conn: Connection, table: Any, columns: Iterable[str], ids: list[str]) -> defaultdict[str, Rows]:
@@ -61,21 +70,29 @@ def _group(conn: Connection, table: Any, columns: Iterable[str], ids: list[str])
     return grouped
 
 
-def _record(run: contract.Run, segments: Rows, looks: Rows, checkpoints: Rows) -> Record | None:
+def _record(run: contract.Run, segments: Rows, looks: Rows, checkpoints: Rows, decided: Rows) -> Record | None:
     if run.mode is contract.Mode.AUTO:
         return None
     path = living_path(cast(Any, segments))
     living = _living(path, looks)
     durable = CheckpointState.DURABLE.value
-    mode = cast(Literal["max", "min"], run.mode.value)
+    mode = cast(Mode, run.mode.value)
     record = Record(
         looks=list(_show(living, segments)),
         mode=mode,
         end_step=max([run.step or 0, *(row.step for row in living)]),
         budget=run.steps_at_most,
         checkpoints=frozenset(row.step for row in _living(path, checkpoints) if row.state == durable),
+        reductions=dict(_reductions(_living(path, decided))),
     )
-    return as_taken(record, build(run.spec.stopper.model_dump(), mode))
+    return as_taken(record, _stopper(run, mode))
+
+
+def _reductions(decided: Rows) -> Iterator[tuple[int, tuple[float, float]]]:
+    """Yield the steps at which the run's stopper set the learning rate, and how."""
+    for row in decided:
+        if (factor := row.decision.get("rate_factor")) is not None:
+            yield row.step, (factor, row.decision.get("min_rate", 0.0))
 
 
 def _living(path: LivingPath, rows: Rows) -> Rows:

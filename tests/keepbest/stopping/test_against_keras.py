@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from keepbest.stopping import Mode, Patience
+from keepbest.stopping import Mode, Patience, ReduceOnPlateau
 from tests.keepbest.stopping.watch import decisions_of, looks_of
 
 keras = pytest.importorskip("keras", reason="Keras is not installed: pip install 'keepbest[train]'")
@@ -85,3 +85,50 @@ def test_patience_0_means_1_to_keras_and_is_refused_by_us() -> None:
     assert keras_stop("min", 0, 0.0, values) == keras_stop("min", 1, 0.0, values) == (3, 2)
     with pytest.raises(Exception, match="at least 1"):
         Patience(mode="min", checks=0)
+
+
+class _Optimizer:
+    learning_rate = 1.0
+
+
+def keras_reductions(cooldown: int, min_delta: float, values: list[float], mode: Mode) -> list[int]:
+    """Return the epochs, counted from one, at which Keras' ReduceLROnPlateau halves the rate."""
+    options: dict[str, Any] = {"factor": 0.5, "patience": 2, "cooldown": cooldown, "min_delta": min_delta}
+    callback, model = keras.callbacks.ReduceLROnPlateau("v", mode=mode, **options), _Model()
+    model.optimizer = _Optimizer()  # type: ignore[attr-defined]
+    callback.set_model(model)
+    callback.on_train_begin()
+    rates = [1.0]
+    for epoch, value in enumerate(values):
+        callback.on_epoch_end(epoch, {"v": value})
+        rates.append(model.optimizer.learning_rate)  # type: ignore[attr-defined]
+    return [epoch for epoch in range(1, len(rates)) if rates[epoch] < rates[epoch - 1]]
+
+
+def our_reductions(cooldown: int, min_delta: float, values: list[float], mode: Mode) -> list[int]:
+    policy = ReduceOnPlateau(mode=mode, checks=2, factor=0.5, cooldown=cooldown, min_delta=min_delta)
+    return [said.at_step for said in decisions_of(policy, looks_of(values)) if said.rate_factor is not None]
+
+
+@pytest.mark.parametrize(
+    ("cooldown", "min_delta", "mode", "values", "at"),
+    [
+        (0, 0.0, "min", [3, 2, 2, 2, 2, 2, 1, 1, 1], [4, 6, 9]),
+        (0, 0.0, "max", [0.5, NAN, 0.5, 0.6, 0.6, 0.6], [3, 6]),
+        (0, 0.25, "max", [1.0, 1.2, 1.2, 1.5, 1.5, 1.5], [3, 6]),
+        (0, 0.0, "min", [3, 2, 1], []),
+    ],
+)
+def test_we_reduce_the_rate_where_keras_does(
+    cooldown: int, min_delta: float, mode: Mode, values: list[float], at: list[int]
+) -> None:
+    assert our_reductions(cooldown, min_delta, values, mode) == at
+    assert keras_reductions(cooldown, min_delta, values, mode) == at
+
+
+@pytest.mark.parametrize(("cooldown", "theirs", "ours"), [(1, [3, 5, 7, 9], [3, 6, 9]), (2, [3, 6, 9], [3, 7])])
+def test_keras_counts_the_last_look_of_a_cooldown(cooldown: int, theirs: list[int], ours: list[int]) -> None:
+    """So a cooldown of 1 does nothing there; PyTorch's, and ours, is as many looks as it says."""
+    values = [1.0] * 9
+    assert keras_reductions(cooldown, 0.0, values, "min") == theirs
+    assert our_reductions(cooldown, 0.0, values, "min") == ours

@@ -27,6 +27,7 @@ from keepbest.stopping import (
     Patience,
     Policy,
     ProgressQuotient,
+    ReduceOnPlateau,
     Require,
     Shadow,
     StoppingThreshold,
@@ -84,6 +85,14 @@ def leaves(mode: Mode) -> st.SearchStrategy[Policy]:
         st.builds(ProgressQuotient, mode=st.just(mode), alpha=st.floats(0, 3), strip=COUNTS, perfect=PERFECT),
         st.builds(Upcrossing, mode=st.just(mode), times=st.integers(1, 3), strip=st.integers(1, 3)),
         st.builds(NoiseAware, mode=st.just(mode), checks=COUNTS, z=st.floats(0, 3)),
+        st.builds(
+            ReduceOnPlateau,
+            mode=st.just(mode),
+            checks=st.integers(1, 3),
+            cooldown=st.integers(0, 2),
+            min_delta=st.sampled_from([0.0, 0.1]),
+            max_reductions=st.sampled_from([None, 1, 2]),
+        ),
         st.builds(PairedNoise, mode=st.just(mode), checks=COUNTS, alpha=st.floats(0.01, 0.9)),
     )
 

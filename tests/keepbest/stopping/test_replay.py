@@ -21,6 +21,8 @@ from keepbest.stopping import (
     Policy,
     ProgressQuotient,
     StoppingThreshold,
+    build,
+    parse,
 )
 from keepbest.stopping.replay import Record, Status, replay
 from tests.keepbest.stopping.seed_record import LOOKS
@@ -174,6 +176,20 @@ def test_a_replay_decides_as_the_trainer_did(policy: Policy, looks: list[Look]) 
         assert (found.stop_step, found.best_step) == (decision.at_step if decision.stop else None, decision.best_step)
 
 
+@given(policies(), records())
+def test_a_run_that_set_its_own_rate_can_be_replayed_by_its_own_policy(policy: Policy, looks: list[Look]) -> None:
+    measured = [look for look in looks if look.value is not None]
+    state, reductions, decision = policy.start(), {}, None
+    for look in measured:
+        state, decision = policy.observe(state, look)
+        if decision.reduction is not None and decision.at_step == look.step:
+            reductions[look.step] = decision.reduction
+    found = replay(policy, Record(looks=measured, mode=policy.mode, reductions=reductions))
+    assert "learning rate" not in found.message or found.status is not Status.INCONCLUSIVE
+    if decision is not None and found.status is not Status.INCONCLUSIVE:
+        assert found.stop_step == (decision.at_step if decision.stop else None)
+
+
 @given(policies(), records(), st.integers(0, 100))
 def test_nothing_is_saved_or_lost_below_zero(policy: Policy, looks: list[Look], budget: int) -> None:
     found = replay(policy, Record(looks=looks, mode=policy.mode, budget=budget + 1))
@@ -181,6 +197,40 @@ def test_nothing_is_saved_or_lost_below_zero(policy: Policy, looks: list[Look], 
     assert (found.value_lost or 0) >= 0
     assert found.regret == found.value_lost
     assert (found.status is Status.STOPPED) == (found.stop_step is not None)
+
+
+PLATEAU = [0.5, 0.4, 0.4, 0.4, 0.6, 0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("policy", "reductions", "status", "stop"),
+    [
+        # The recorded run did the same at the same look (3): on to the stop.
+        ("reduce_on_plateau(2) | patience(3)", {3: (0.1, 0.0), 7: (0.1, 0.0)}, "stopped", 4),
+        ("reduce_on_plateau(2, cooldown=1, max_reductions=1)", {3: (0.1, 0.0)}, "stopped", 7),
+        # It did nothing, another thing, or did it elsewhere.
+        ("reduce_on_plateau(2) | patience(3)", {}, "inconclusive", None),
+        ("reduce_on_plateau(2) | patience(3)", {3: (0.5, 0.0)}, "inconclusive", None),
+        ("reduce_on_plateau(2) | patience(3)", {3: (0.1, 1e-4)}, "inconclusive", None),
+        ("reduce_on_plateau(2) | patience(3)", {4: (0.1, 0.0)}, "inconclusive", None),
+        ("reduce_on_plateau(3) | patience(3)", {3: (0.1, 0.0)}, "inconclusive", None),
+        # Nothing comes after the look at which it would have parted.
+        ("reduce_on_plateau(2) | patience(2)", {}, "stopped", 3),
+        # It never comes to reduce, nor did the run before its stop.
+        ("reduce_on_plateau(9) | patience(3)", {8: (0.1, 0.0)}, "stopped", 4),
+        # One that stops, over a run that reduces: what the run did is a part of its training.
+        ("patience(3)", {3: (0.1, 0.0)}, "stopped", 4),
+        ("shadow(reduce_on_plateau(2)) | patience(3)", {}, "stopped", 4),
+    ],
+)
+def test_another_learning_rate_would_have_given_another_curve(
+    policy: str, reductions: dict[int, tuple[float, float]], status: str, stop: int | None
+) -> None:
+    looks = [Look(step, value) for step, value in enumerate(PLATEAU, start=1)]
+    found = replay(build(parse(policy), "max"), Record(looks=looks, mode="max", reductions=reductions))
+    assert (found.status, found.stop_step) == (status, stop)
+    if status == "inconclusive":
+        assert found.message.startswith("At step 3 the learning rate would have become another than it did in the run")
 
 
 def test_a_run_that_went_on_past_its_own_stop_is_counted_from_there() -> None:

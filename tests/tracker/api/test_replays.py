@@ -145,6 +145,22 @@ def test_bounds_are_judged_on_the_recorded_metrics(api: Api) -> None:
     ]
 
 
+def test_a_policy_that_sets_the_rate_is_followed_where_the_run_set_it_too(api: Api) -> None:
+    reducing = {"name": "reduce_on_plateau", "params": {"checks": 2, "factor": 0.5}}
+    trainer = start_external(api, stopper=reducing)
+    for step, value in enumerate((0.5, 0.4, 0.4, 0.3, 0.3, 0.2), start=1):
+        said = {"rate_factor": 0.5} if step in (3, 5) else {}
+        trainer.say(looks=[trainer.look(step, value, decision={"stop": False, "improved": False, **said})])
+    asked = ["reduce_on_plateau(2, factor=0.5) | patience(5)", "reduce_on_plateau(2) | patience(5)", "patience(5)"]
+    found = [policy["outcomes"][0] for policy in ask(api, trainer.run, stoppers=asked)["policies"]]
+    assert [(one["status"], one["stop_step"]) for one in found] == [
+        ("stopped", 6),
+        ("inconclusive", None),
+        ("stopped", 6),
+    ]
+    assert found[1]["message"].startswith("At step 3 the learning rate would have become another")
+
+
 BAD: list[tuple[dict[str, Any], int, str]] = [
     ({}, 422, "runs"),
     ({"runs": ["zzzz"]}, 404, "run"),
