@@ -167,6 +167,8 @@ def _say_censored(row: Summary) -> str:
 def _say_held_out(held_out: Summary | None) -> str:
     if held_out is None:
         return "That is one run, and the choice was made on it: replay more runs before you trust it."
+    if not held_out.stopped:
+        return "Chosen on the others and tried on each run in turn it stopped in none: replay more runs."
     kept = f"the best in {held_out.kept_best} of {held_out.stopped}"
     return f"Chosen on the others and tried on each run in turn: {kept}, {say_share(held_out.share_saved)} saved."
 

@@ -146,6 +146,7 @@ def test_the_tutorials_answer() -> None:
         ([[stopped(0.3, 0.1), stopped(0.3)]], None, "None of these keeps the best. a comes nearest"),
         ([[stopped(0.3, None)]], None, "loses value here, all of it"),
         ([[ENDLESS, ENDLESS]], None, "what they would save is not known"),
+        ([[stopped(0.9), ENDLESS]], 0, "tried on each run in turn it stopped in none"),
         ([[stopped(0.9), ENDLESS, ENDLESS]], None, "what they would save is not known"),
         # 10checks is 1000steps one step earlier: it was recommended, for "0 % of the steps" saved.
         (
