@@ -53,8 +53,9 @@ def decide(
 ) -> list[Verdict]:
     """Judge the checkpoints of one run, oldest first. `needed` says what must stay besides, and why.
 
-    Of equal values the earlier is the better one; a value that is not finite is never among the best. Somebody asked
-    for a manual checkpoint, so it stays. Where nothing would stay the newest does: a run never loses all it has.
+    Of equal values the earlier step is the better one, of one step the newest; a value that is not finite is never
+    among the best. Somebody asked for a manual checkpoint, so it stays. Where nothing would stay the newest does: a
+    run never loses all it has.
     """
     ordered = sorted(checkpoints, key=lambda one: (one.at, one.id))
     groups = {
@@ -76,12 +77,16 @@ def _reasons(id: str, groups: Mapping[str, Collection[str]], needed: Mapping[str
 
 
 def _best(ordered: Sequence[Kept], count: int, mode: Mode | None) -> list[str]:
-    """Return the best; sorting keeps the order of equals, so that the earlier one wins."""
+    """Return the best; sorting keeps the order of equals, so that the earlier one wins.
+
+    A process that is killed before it says what it wrote has its step trained again: one checkpoint of it is enough.
+    """
     if mode is None:
         return []
     sign = 1.0 if mode == "min" else -1.0
-    ranked = [(sign * one.value, one.id) for one in ordered if one.value is not None and math.isfinite(one.value)]
-    return [id for _, id in sorted(ranked, key=lambda pair: pair[0])[:count]]
+    finite = [(sign * one.value, one) for one in ordered if one.value is not None and math.isfinite(one.value)]
+    newest = {(value, one.step): one.id for value, one in finite}
+    return [newest[key] for key in sorted(newest, key=lambda key: key[0])[:count]]
 
 
 def _spaced(ordered: Sequence[Kept], every_steps: int | None) -> set[str]:

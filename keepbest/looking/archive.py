@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 from keepbest.checkpoint import About, Manifest, Store, Writer, Written
@@ -12,7 +14,7 @@ from keepbest.checkpoint.keeper import Keeper
 from keepbest.checkpoint.writer import Task
 from keepbest.contract.commands import Command
 from keepbest.contract.policies import RetentionSpec
-from keepbest.errors import KeepbestError, NotFound
+from keepbest.errors import CheckpointError, KeepbestError, NotFound
 from keepbest.runs.run import Run
 from keepbest.snapshots.state import State
 
@@ -62,9 +64,10 @@ class Archive:
         if self._store is None:
             return
         if self._keeper is None:
-            newest = self._store.manifests(self._run.id)[-1:]
-            self._at = newest[0].at if newest else None
+            found = self._store.manifests(self._run.id)
+            self._at = found[-1].at if found else None
             self._keeper = Keeper(self._store, self._run.id, self._retention)
+            self._tell_found(self._store, found)
         if self._writer is None and self._writes_bests:
             self._store.sweep()
             self._writer = Writer(
@@ -129,22 +132,38 @@ class Archive:
             network=self.network,
         )
 
-    # What the writer's thread says
+    def _tell_found(self, store: Store, found: Sequence[Manifest]) -> None:
+        """Say what earlier processes of the run wrote: one that was killed may not have come to say it.
 
-    def _tell_durable(self, written: Written) -> None:
-        manifest = written.manifest
+        The tracker leaves what it knows as it is. A segment of this process' own number it never heard of.
+        """
+        for manifest in found:
+            if manifest.segment < self._run.first_segment:
+                with suppress(CheckpointError, NotFound):  # somebody took it out just now
+                    digest = store.read_manifest(manifest.run, manifest.id)[1]
+                    self._say_durable(
+                        manifest, digest, store.folder.manifest(manifest.run, manifest.id), at=manifest.at
+                    )
+
+    def _say_durable(self, manifest: Manifest, digest: str, location: Path, **more: Any) -> None:
         self._run.checkpoint_durable(
             manifest.id,
             step=manifest.step,
             kind=manifest.kind,
             value=manifest.value,
-            digest=written.digest,
+            digest=digest,
             size_bytes=manifest.size_bytes,
-            written_bytes=written.written_bytes,
-            location=str(written.location),
+            location=str(location),
             segment=manifest.segment,
-            seconds=written.seconds,
+            **{"written_bytes": 0, **more},
         )
+
+    # What the writer's thread says
+
+    def _tell_durable(self, written: Written) -> None:
+        manifest = written.manifest
+        cost = {"written_bytes": written.written_bytes, "seconds": written.seconds}
+        self._say_durable(manifest, written.digest, written.location, **cost)
         if (command := self._asked.pop(manifest.id, None)) is not None:
             result = {"checkpoint": manifest.id, "step": manifest.step}
             self._run.answer(command, "done", f"Step {manifest.step} is on disk.", result)

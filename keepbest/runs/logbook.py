@@ -37,7 +37,8 @@ class Logbook:
     def __init__(self, monitor: str, reporter: Reporter | None, first_segment: int) -> None:
         self.monitor = monitor
         self.reporter = reporter
-        self.segment = first_segment
+        #: Where this process began: segments before it are those of earlier processes.
+        self.first_segment = self.segment = first_segment
         self.step = 0
         self._next_segment = first_segment
         self._departures = Departures()
@@ -117,8 +118,9 @@ class Logbook:
         location: str,
         segment: int | None = None,
         seconds: float | None = None,
+        at: datetime | None = None,
     ) -> None:
-        """Say that a checkpoint is on disk, whole. Safe from the writer's thread."""
+        """Say that a checkpoint is on disk, whole, since `at` or just now. Safe from the writer's thread."""
         self._departures.tell(checkpoint)
         self.say(
             CheckpointDurable(
@@ -132,7 +134,7 @@ class Logbook:
                 written_bytes=written_bytes,
                 location=location,
                 seconds=seconds,
-                at=now(),
+                at=at or now(),
             )
         )
 

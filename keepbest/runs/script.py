@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, Literal
 
-from keepbest.contract.batches import Progress, SegmentOpened
+from keepbest.contract.batches import CheckpointDurable, Progress, SegmentOpened
 from keepbest.contract.commands import Command
 from keepbest.contract.workers import Assignment, Release
 from keepbest.reporting.values import describe_here
@@ -36,7 +36,7 @@ class ScriptRun(Run):
         if assignment is not None:
             self.start, self.overrides = assignment.resume, assignment.overrides
             self.step = assignment.run.step or 0
-        self._opening, self._report = Lock(), self._put
+        self._opening, self._report, self._found = Lock(), self._put, list[CheckpointDurable]()
         self._put = self._open_first
         self.report(environment=describe_here())
         if self.reporter is not None:
@@ -97,6 +97,9 @@ class ScriptRun(Run):
     def _open_first(self, item: Any) -> None:
         """Report something, after the segment that it belongs to."""
         with self._opening:
+            if isinstance(item, CheckpointDurable) and item.segment < self.first_segment:
+                self._found.append(item)  # what an earlier process wrote says nothing of where this one begins
+                return
             if isinstance(item, SegmentOpened):
                 self._put = self._report
             elif not isinstance(item, Progress) and (step := _step_of(item)) is not None:
@@ -115,6 +118,8 @@ class ScriptRun(Run):
         if checkpoint is None and parent is not None and self._stopper_is_fresh:
             self.past.judge(self.judge, step)
         self.open_segment("start" if parent is None else "resume", step, parent, checkpoint, self.overrides)
+        for item in self._found:
+            self._report(item)
 
     @property
     def _stopper_is_fresh(self) -> bool:

@@ -91,8 +91,9 @@ def _take_all(conn: Connection, standing: Standing, came: Delivery, now: datetim
         if run.state == RunState.LEASED and run.source_kind == "command":  # it may never open a segment
             run = runs.move_run(conn, run, RunState.RUNNING, now=now)
         looks.add_looks(conn, run.pk, records.looks)
-        checkpoints.add_checkpoints(conn, run.pk, records.checkpoints)
-        starts.settle(conn, run, standing.attempt, records.checkpoints)
+        new = checkpoints.add_checkpoints(conn, run.pk, records.checkpoints)
+        records = records.model_copy(update={"checkpoints": new})
+        starts.settle(conn, run, standing.attempt, new)
         checkpoints.drop_checkpoints(conn, run.pk, records.dropped)
         for update in records.commands:
             commands.update_command(conn, run, update, now)

@@ -18,12 +18,18 @@ from tracker.store.runs import RunRow
 from tracker.store.segments import LivingPath, read_path
 
 
-def add_checkpoints(conn: Connection, run_pk: int, durable: Sequence[CheckpointDurable]) -> None:
-    """Write down checkpoints that are on disk; one that is known already stays as it is."""
-    if durable:
-        state = CheckpointState.DURABLE.value
-        rows = [{"run_pk": run_pk, "state": state, **point.model_dump(exclude={"seconds"})} for point in durable]
-        conn.execute(db.insert(conn, Checkpoint).on_conflict_do_nothing(index_elements=["id"]), rows)
+def add_checkpoints(conn: Connection, run_pk: int, durable: Sequence[CheckpointDurable]) -> Sequence[CheckpointDurable]:
+    """Write down checkpoints that are on disk, and return those that are new; a known one stays as it is.
+
+    A trainer says once more what it finds in its store, for one that was killed may not have come to say it.
+    """
+    if not durable:
+        return durable
+    state = CheckpointState.DURABLE.value
+    rows = [{"run_pk": run_pk, "state": state, **point.model_dump(exclude={"seconds"})} for point in durable]
+    adding = db.insert(conn, Checkpoint).on_conflict_do_nothing(index_elements=["id"]).returning(Checkpoint.id)
+    new = set(conn.execute(adding, rows).scalars())
+    return durable if len(new) == len(durable) else [point for point in durable if point.id in new]
 
 
 def drop_checkpoints(conn: Connection, run_pk: int, dropped: Sequence[CheckpointDropped]) -> None:

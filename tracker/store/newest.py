@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from keepbest.contract.batches import Batch, Declared, LookTaken
+from keepbest.contract.batches import Batch, CheckpointDurable, Declared, LookTaken
 from keepbest.contract.runs import Mode
 from keepbest.errors import LeaseLost
 from tracker.models import Run
-from tracker.store import checkpoints, events, specs
+from tracker.store import checkpoints, events, segments, specs
 from tracker.store.metrics import Column
 from tracker.store.runs import RunRow
 
@@ -141,10 +141,21 @@ def _improve(conn: Connection, run: RunRow, mode: str, records: Batch) -> dict[s
     look = _best_of([look for look in records.looks if look.decision.is_admitted], mode)
     if look is not None:
         changed.update(_replace(conn, run, mode, {"best_value": look.value, "best_step": look.step}))
-    point = _best_of(records.checkpoints, mode)
+    point = _best_of(_find_admitted(conn, run, records), mode)
     if point is not None:
         changed.update(_replace(conn, run, mode, {"best_checkpoint_value": point.value, "best_checkpoint": point.id}))
     return changed | _replace_dropped(conn, run, mode, records)
+
+
+def _find_admitted(conn: Connection, run: RunRow, records: Batch) -> Sequence[CheckpointDurable]:
+    """Return the checkpoints that may be the best: none that is gone again, and none that an earlier attempt wrote on
+    a tail which this one trains anew. Its own count also where it has gone back since."""
+    gone = {dropped.id for dropped in records.dropped}
+    there = [point for point in records.checkpoints if point.id not in gone]
+    if not there:
+        return []
+    own, path = segments.opened_by(conn, run.pk, run.attempt), segments.read_path(conn, run.pk)
+    return [point for point in there if point.segment in own or not path.is_ghost(point.segment, point.step)]
 
 
 def _best_of(seen: Sequence[Any], mode: str) -> Any | None:
