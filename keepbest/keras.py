@@ -360,6 +360,7 @@ class KeepBest(Carrying):
             return
         if not self.model.built and loaded.manifest.network is not None and self.looker.store is not None:
             build_as_described(self.model, self.looker.store.read_network(loaded.manifest.network))
+        self.carried.check(loaded.manifest.callbacks)
         state = loaded.resume_into(self.model)
         self.carried.restore(state.callbacks)
         self.run.set_mode(loaded.manifest.mode or direction_of(self.model, self.monitor))

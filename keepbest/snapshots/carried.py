@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 from keepbest.errors import CheckpointMismatch, InvalidInput
@@ -40,11 +41,19 @@ class Carried:
         drawn = {name: _encode_bits(one.bit_generator.state) for name, one in self._generators.items()}
         return changed | drawn
 
+    def check(self, states: Mapping[str, Any]) -> None:
+        """Raise CheckpointMismatch where `restore` would, and change nothing."""
+        for name, generator in self._generators.items():
+            if name in states:
+                _set_bits(name, deepcopy(generator), states[name])
+
     def restore(self, states: Mapping[str, Any]) -> None:
         """Put back what `capture` returned. What `states` does not know stays as it is.
 
-        Raises CheckpointMismatch where a generator is of another kind than the one that was captured.
+        Raises CheckpointMismatch, before anything is changed, where a generator is of another kind than the one that
+        was captured.
         """
+        self.check(states)
         for name, generator in self._generators.items():
             if name in states:
                 _set_bits(name, generator, states[name])

@@ -141,6 +141,14 @@ def test_a_state_that_is_no_generators_is_refused(state: Any) -> None:
     assert drawn.random() == np.random.default_rng(1).random()
 
 
+def test_the_second_generator_is_refused_before_the_first_is_set() -> None:
+    one, other = np.random.default_rng(1), np.random.default_rng(2)
+    wrong = {"Generator": np.random.default_rng(9).bit_generator.state, "Generator 2": np.random.Philox(9).state}
+    with pytest.raises(CheckpointMismatch, match="Generator 2 of carry"):
+        Carried([one, other]).restore(wrong)
+    assert one.random() == np.random.default_rng(1).random()
+
+
 def test_what_has_no_attributes_is_refused() -> None:
     with pytest.raises(InvalidInput, match="list has no attributes"):
         Carried([[1, 2]])
@@ -187,3 +195,18 @@ def test_a_fit_carries_a_generator_to_another_one(tmp_path: Path) -> None:
     second = keep_best(tmp_path, patience=9, run=first.run.id, resume=True, carry=[again])
     Script().fit(second, [2.5])
     assert again.random(5).tolist() == expected
+
+
+def test_a_wrong_kind_of_generator_is_refused_before_a_variable_is_set(tmp_path: Path) -> None:
+    """KeepBest(resume=True) put the weights and the random states back first, and refused then."""
+    pytest.importorskip("keras", reason="needs TensorFlow: pip install 'keepbest[train]'")
+    from tests.support.callbacks import Script, keep_best
+
+    first = keep_best(tmp_path, patience=9, carry=[np.random.default_rng(1)])
+    Script().fit(first, [3.0])
+    wrong = np.random.Generator(np.random.Philox(1))
+    second, script = keep_best(tmp_path, patience=9, run=first.run.id, resume=True, carry=[wrong]), Script()
+    before = script.bits
+    with pytest.raises(CheckpointMismatch, match="Generator of carry, a Philox"):
+        script.fit(second, [2.5])
+    assert script.bits == before
