@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { commandText, jumpCommand, pythonString, shellWord, stopLine, submitLines } from './snippet'
+import { commandText, jumpCommand, pythonString, restoreCommand, shellWord, stopLine, submitLines } from './snippet'
 
 it.each([
   ['plain-name', 'plain-name'],
@@ -14,6 +14,13 @@ it('quotes for Python', () => expect(pythonString('a"b\\c\n')).toBe('"a\\"b\\\\c
 it('names the project only when it is not the default one', () => {
   expect(submitLines('http://host:1', 'default')).not.toContain('--project')
   expect(submitLines('http://host:1', 'a b')).toContain("--project 'a b'")
+})
+
+it('suggests a format that the checkpoint can be written in', () => {
+  // It said --as keras also of a loop over variables, or a session, which describes no network.
+  expect(restoreCommand('run', null, 'http://host:1')).toBe('keepbest login http://host:1\nkeepbest restore run --best --to restored --as npz')
+  expect(restoreCommand('run', 'abc', 'http://host:1', { kind: 'external' })).toContain('restore run --checkpoint abc --to restored --as npz')
+  expect(restoreCommand('run', 'abc', 'http://host:1', { kind: 'recipe', name: 'hvass-cnn' })).toContain('--to restored --as keras')
 })
 
 describe('jumpCommand', () => {

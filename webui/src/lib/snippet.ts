@@ -2,10 +2,10 @@
 import type { Jump, Verb } from './jumps'
 import type { Run } from './types'
 
-/** Restores the best, or the checkpoint with this id. */
-export function restoreCommand(run: string, checkpoint: string | null, origin: string): string {
+/** Restores the best, or the checkpoint with this id. Of a script's it is the arrays: only a recipe's network is surely one of Keras'. */
+export function restoreCommand(run: string, checkpoint: string | null, origin: string, source?: Source): string {
   const which = checkpoint === null ? '--best' : `--checkpoint ${checkpoint}`
-  return `${loginLine(origin)}\nkeepbest restore ${run} ${which} --to restored --as keras`
+  return `${loginLine(origin)}\nkeepbest restore ${run} ${which} --to restored --as ${source?.kind === 'recipe' ? 'keras' : 'npz'}`
 }
 
 export function restorePython(run: string, checkpoint: string, digest: string): string {
