@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgres import new_database, server_url
+from tests.support.postgres import Clones, need_postgres, new_database, server_url
 
 KINDS = ("sqlite", "postgres")
 
@@ -26,14 +26,16 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template() -> Iterator[str | None]:
-    """The template's address; None where no server answers, so that each test says for itself what it needs."""
+def postgres_clones() -> Iterator[Clones | None]:
+    """Databases with the current schema; None where no server answers: each test says for itself what it needs."""
     if server_url() is None:
         yield None
         return
     with new_database() as url:
         _upgrade(url)
-        yield url
+        clones = Clones(url)
+        yield clones
+        clones.close()
 
 
 @pytest.fixture
@@ -44,8 +46,10 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres_template: str | None) -> Iterator[str]:
-    with new_database(postgres_template) as url:
+def postgres_url(postgres_clones: Clones | None) -> Iterator[str]:
+    need_postgres()
+    assert postgres_clones is not None
+    with postgres_clones.take() as url:
         yield url
 
 

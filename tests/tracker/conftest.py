@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from tests.support.api import Api
 from tests.support.databases import KINDS
-from tests.support.postgres import new_database
+from tests.support.postgres import Clones, need_postgres
 from tracker import db
 
 
@@ -27,8 +27,10 @@ def shared_sqlite(sqlite_template: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def shared_postgres(postgres_template: str | None) -> Iterator[Engine]:
-    with new_database(postgres_template) as url:
+def shared_postgres(postgres_clones: Clones | None) -> Iterator[Engine]:
+    need_postgres()
+    assert postgres_clones is not None
+    with postgres_clones.take() as url:
         yield from _open(url)
 
 
