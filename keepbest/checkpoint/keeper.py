@@ -9,7 +9,7 @@ Here nothing goes through the trash: bests may come every few seconds, and a day
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -46,15 +46,19 @@ class Keeper:
         for manifest in store.manifests(run):
             self._note(manifest)
 
-    def take(self, newer: Manifest, needed: Mapping[str, str]) -> list[str]:
+    def take(
+        self, newer: Manifest, needed: Mapping[str, str], tell: Callable[[list[str]], bool] = lambda ids: True
+    ) -> list[str]:
         """Take note of a checkpoint that is on disk now; return the ids of those that were dropped for it.
 
-        What cannot be dropped just now is tried again with the next one.
+        `tell` hears which will go, and says whether that is written down: only then they do, so that nothing is
+        missing of which nobody knows why. What cannot be dropped just now is tried again with the next one.
         """
         self._note(newer)
         pinned = self._store.folder.pins(self._run)
         verdicts = decide(self._lines.values(), self.spec, mode=self._mode, pinned=pinned, needed=needed)
-        gone = [verdict.id for verdict in verdicts if not verdict.stays and self._drop(verdict.id)]
+        going = [verdict.id for verdict in verdicts if not verdict.stays]
+        gone = [id for id in going if self._drop(id)] if going and tell(going) else []
         for id in gone:
             del self._lines[id]
         return gone

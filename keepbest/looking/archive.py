@@ -20,6 +20,9 @@ from keepbest.snapshots.state import State
 
 Kind = Literal["best", "last", "manual"]
 
+#: The journal takes milliseconds, unless a request hangs: then what is to go goes with the next checkpoint.
+JOURNAL_SECONDS = 2.0
+
 _log = logging.getLogger("keepbest")
 
 
@@ -168,9 +171,14 @@ class Archive:
             result = {"checkpoint": manifest.id, "step": manifest.step}
             self._run.answer(command, "done", f"Step {manifest.step} is on disk.", result)
         if self._keeper is not None:
-            for dropped in self._keeper.take(manifest, self._run.needed_checkpoints()):
-                reason = f"Step {manifest.step} is on disk; retention keeps {self._keeper.describe()}."
-                self._run.checkpoint_dropped(dropped, reason)
+            reason = f"Step {manifest.step} is on disk; retention keeps {self._keeper.describe()}."
+            self._keeper.take(manifest, self._run.needed_checkpoints(), lambda going: self._tell_going(going, reason))
+
+    def _tell_going(self, going: list[str], reason: str) -> bool:
+        """Said first and removed then: killed in between, the next process of the run removes them."""
+        for id in going:
+            self._run.checkpoint_dropped(id, reason)
+        return self._run.is_written_down(JOURNAL_SECONDS)
 
     def _tell_skipped(self, task: Task) -> None:
         self._run.checkpoint_dropped(task.state.id, "A newer one came before this one was written.")

@@ -69,6 +69,7 @@ class Reporter:
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._buffer: deque[Logged | Record] = deque()
+        self._waiting: deque[Event] = deque()
         self._append = self._buffer.append
         self._watched: list[Callable[[], Record | None]] = []
         self._seen: set[str] = set()
@@ -102,6 +103,13 @@ class Reporter:
     def nudge(self) -> None:
         """Have everything written and sent now rather than at the next turn."""
         self._wake.set()
+
+    def write_down(self, seconds: float) -> bool:
+        """Wait until everything put so far is in the journal, or the time is over; return whether it is."""
+        written = Event()
+        self._waiting.append(written)
+        self._wake.set()
+        return self._thread.is_alive() and written.wait(seconds)
 
     def drain(self, seconds: float) -> bool:
         """Wait until everything put so far is acknowledged (offline: in the journal), or the time is over.
@@ -156,6 +164,7 @@ class Reporter:
     def _collect(self) -> None:
         """Move everything from the buffer into the journal."""
         self._collected_at = self._clock()
+        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
         self._buffer.extend(record for ask in self._watched if (record := ask()) is not None)
         while self._buffer:
             draft = Draft()
@@ -163,6 +172,8 @@ class Reporter:
                 self._add(draft, self._buffer.popleft())
             number = self.journal.last_number + 1
             self.journal.append(number, draft.encode(self.journal.about.writer, number))
+        for written in waiting:
+            written.set()
 
     def _add(self, draft: Draft, item: Logged | Record) -> None:
         try:

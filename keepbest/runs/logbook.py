@@ -142,6 +142,10 @@ class Logbook:
         """Say that a checkpoint was removed, or never written because a newer one came."""
         self.say(CheckpointDropped(id=checkpoint, reason=reason, at=now()))
 
+    def is_written_down(self, seconds: float) -> bool:
+        """Wait until all that was said is in the journal, where a killed process leaves it; return whether it is."""
+        return self.reporter is None or self.reporter.write_down(seconds)
+
     def needed_checkpoints(self) -> dict[str, str]:
         """Return the ids of checkpoints that the tracker may count on, each with the reason; offline none."""
         if self.reporter is None or self.reporter.is_offline:

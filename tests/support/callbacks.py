@@ -30,6 +30,7 @@ class Reporter:
         self.items: list[Any] = []
         self.watched: list[Any] = []
         self.receipt: BatchReceipt | None = None
+        self.writes = True
 
     def put(self, item: Any) -> None:
         self.items.append(item)
@@ -42,6 +43,9 @@ class Reporter:
 
     def drain(self, seconds: float) -> bool:
         return True
+
+    def write_down(self, seconds: float) -> bool:
+        return self.writes
 
     def close(self) -> None:
         pass

@@ -81,3 +81,21 @@ def test_what_was_found_does_not_say_where_a_script_goes_on(tmp_path: Path) -> N
     assert [getattr(item, "start_step", None) for item in told] == [200, None]
     assert [said.id for said in reporter.of(CheckpointDurable)] == [orphan]
     archive.close()
+
+
+def test_nothing_is_removed_before_that_is_written_down(tmp_path: Path) -> None:
+    """fsck: missing runs/X/Y.json: its trainer was killed between removing it and telling of that."""
+    store = Store(tmp_path)
+    run, reporter = resumed()
+    archive = Archive(run, store, RetentionSpec())
+    archive.open()
+    run.open_segment("resume", 0, 0, None)
+    reporter.writes = False
+    first, second = (archive.write(make_state(step, step=step), "best", step / 1000, segment=1) for step in (1, 2))
+    assert set(store.checkpoints(RUN)) == {first.id, second.id}
+    assert [said.id for said in reporter.of(CheckpointDropped)] == [first.id]
+    reporter.writes = True
+    third = archive.write(make_state(3, step=3), "best", 0.003, segment=1)
+    assert store.checkpoints(RUN) == [third.id]
+    assert {said.id for said in reporter.of(CheckpointDropped)} == {first.id, second.id}
+    archive.close()

@@ -249,3 +249,12 @@ def command(number: str) -> dict[str, Any]:
         "requested_by": "ada",
         "requested_at": NOW,
     }
+
+
+def test_what_is_written_down_survives_though_the_tracker_is_away(started: Any, tmp_path: Path) -> None:
+    reporter = started(None, every_seconds=60)
+    reporter.put(logged(1, loss=0.5))
+    assert reporter.write_down(5)
+    assert reporter.journal.last_number == 1
+    reporter.close()
+    assert not reporter.write_down(0)
