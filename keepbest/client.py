@@ -37,6 +37,7 @@ from keepbest.contract.checkpoints import (
     Receipt,
     ReceiptList,
     VariableList,
+    VariableValues,
 )
 from keepbest.contract.commands import Command, CommandList, CommandRequest
 from keepbest.contract.events import Event, EventPage, Health
@@ -256,6 +257,9 @@ class Client:
 
     def variables(self, checkpoint: str) -> VariableList:
         return self._get(VariableList, path_of("checkpoints", checkpoint, "variables"))
+
+    def values(self, checkpoint: str, name: str, cut: str = "") -> VariableValues:
+        return self._get(VariableValues, path_of("checkpoints", checkpoint, "values"), {"variable": name, "slice": cut})
 
     def diff_checkpoints(self, first: str, second: str) -> CheckpointDiff:
         return self._get(CheckpointDiff, path_of("checkpoints", first, "diff", second))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
@@ -14,10 +15,21 @@ from typing import Any
 from keepbest.checkpoint import load
 from keepbest.checkpoint.folder import Folder
 from keepbest.checkpoint.manifest import Manifest, StoredVariable
-from keepbest.contract.checkpoints import CheckpointDiff, Variable, VariableDifference, VariableList
+from keepbest.contract.checkpoints import (
+    CheckpointDiff,
+    ValuesQuery,
+    Variable,
+    VariableDifference,
+    VariableList,
+    VariableValues,
+)
+from keepbest.contract.panels import Histogram
 from keepbest.errors import InvalidInput, NotFound
 from keepbest.snapshots.state import VariableSpec
 
+#: Values in one answer of the tracker; a slice gives the others.
+MAX_VALUES = 16_384
+BINS = 40
 #: Elements taken to float64 at once.
 _PIECE = 2**20
 
@@ -35,10 +47,63 @@ def values_of(folder: Folder, manifest: Manifest, name: str, slices: str = "") -
     `name` is a path (`dense/kernel`), with its collection in front where both have one (`model/dense/kernel`).
     Raises NotFound, or InvalidInput where the slice does not fit.
     """
+    variable, array = _read(folder, manifest, name)
+    return _figures(variable, array), _cut(variable, array, slices)
+
+
+def show_values(folder: Folder, manifest: Manifest, query: ValuesQuery) -> VariableValues:
+    """Return as much of a slice as an answer holds, and how the whole variable is spread. Raises as `values_of`."""
+    variable, array = _read(folder, manifest, query.variable)
+    figures, cut = _figures(variable, array), _cut(variable, array, query.slice)
+    part = first_part(cut)
+    return VariableValues(
+        checkpoint=manifest.id,
+        step=manifest.step,
+        variable=figures,
+        slice=query.slice,
+        shape=list(cut.shape),
+        part=list(part.shape),
+        values=part.ravel().tolist(),
+        histogram=spread(figures, array),
+    )
+
+
+def first_part(array: Any) -> Any:
+    """Return at most MAX_VALUES in float64: the first along each axis, of the long axes equally many."""
+    import numpy as np
+
+    def count(side: int) -> int:
+        return math.prod(min(side, one) for one in array.shape)
+
+    side = bisect_right(range(1, MAX_VALUES + 1), MAX_VALUES, key=count)
+    part = np.asarray(array)[tuple(slice(side) for _ in np.shape(array))]
+    return (np.abs(part) if np.iscomplexobj(part) else part).astype(np.float64)
+
+
+def spread(figures: Variable, array: Any) -> Histogram:
+    """Return the histogram of the finite values, of which `figures` know the least and the greatest."""
+    import numpy as np
+
+    low, high = figures.min, figures.max
+    said: dict[str, Any] = {name: getattr(figures, name) for name in ("shape", "mean", "std", "non_finite")}
+    empty = Histogram(name=figures.path[:200], edges=[], counts=[], **said)
+    if low is None or high is None or not math.isfinite(high - low):
+        return empty
+    counts, edges = np.histogram(np.empty(0), BINS, (low, high))
+    for piece in _pieces(array):
+        counts += np.histogram(piece[np.isfinite(piece)], BINS, (low, high))[0]
+    return empty.model_copy(update={"edges": edges.tolist(), "counts": counts.tolist()})
+
+
+def _read(folder: Folder, manifest: Manifest, name: str) -> tuple[StoredVariable, Any]:
     variable = manifest.variables[find([one.spec for one in manifest.variables], name)]
     (array,) = load.iterate(folder, manifest, [variable])
+    return variable, array
+
+
+def _cut(variable: StoredVariable, array: Any, slices: str) -> Any:
     try:
-        return _figures(variable, array), array[read_slices(slices)]
+        return array[read_slices(slices)]
     except (IndexError, ValueError) as error:
         raise InvalidInput(f"{variable.path} has shape {list(variable.shape)}: {error}.", field="slice") from error
 
@@ -115,8 +180,16 @@ def summarise(array: Any) -> dict[str, Any]:
     """Return the figures; two passes, so that a large mean does not eat the deviation."""
     import numpy as np
 
-    count, total, squares, low, high = 0, 0.0, 0.0, math.inf, -math.inf
+    with np.errstate(over="ignore"):
+        return _summarise(array)
+
+
+def _summarise(array: Any) -> dict[str, Any]:
+    import numpy as np
+
+    seen, count, total, squares, low, high = 0, 0, 0.0, 0.0, math.inf, -math.inf
     for piece in _pieces(array):
+        seen += piece.size
         finite = piece[np.isfinite(piece)]
         if finite.size:
             count += finite.size
@@ -124,11 +197,11 @@ def summarise(array: Any) -> dict[str, Any]:
             squares += float(np.square(finite).sum())
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
     if not count:
-        return {"non_finite": int(array.size)}
+        return {"non_finite": seen}
     mean = total / count
     spread = sum(float(np.square(piece[np.isfinite(piece)] - mean).sum()) for piece in _pieces(array))
     figures = {"mean": mean, "std": math.sqrt(spread / count), "min": low, "max": high, "norm": math.sqrt(squares)}
-    return {"non_finite": int(array.size) - count, **figures}
+    return {"non_finite": seen - count, **figures}
 
 
 def _pieces(array: Any) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from keepbest.contract.base import Answer, Digest, Id, Moment, Shape, Step
+from keepbest.contract.panels import Histogram
 
 
 class CheckpointState(StrEnum):
@@ -64,6 +65,29 @@ class VariableList(Answer):
     checkpoint: Id
     step: Step
     variables: list[Variable]
+
+
+class ValuesQuery(Shape):
+    """Which variable, named as on the command line, and which of its values, as NumPy counts: "0:3,:"."""
+
+    variable: str = Field(min_length=1, max_length=2000)
+    slice: str = Field(default="", max_length=200)
+
+
+class VariableValues(Answer):
+    """A slice of a variable with the figures and the histogram of the whole.
+
+    A large slice is not sent in full: `values` are, row by row, those of the first `part[n]` along each axis n.
+    """
+
+    checkpoint: Id
+    step: Step
+    variable: Variable
+    slice: str
+    shape: list[int] = Field(description="of the slice")
+    part: list[int] = Field(description="the shape of what is in `values`")
+    values: list[float] = Field(description="in float64; of complex ones their absolute value")
+    histogram: Histogram
 
 
 class VariableDifference(Answer):

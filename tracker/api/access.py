@@ -80,6 +80,7 @@ ACCESS: dict[str, Access] = {
     "checkpoints.show_manifest": READ_OR_WORK,
     "checkpoints.show_object": READ_OR_WORK,
     "checkpoints.list_variables": READ_OR_WORK,
+    "checkpoints.show_values": READ_OR_WORK,
     "checkpoints.diff_checkpoints": READ_OR_WORK,
     "checkpoints.list_receipts": READ_OR_WORK,
     "checkpoints.add_receipt": WORK,

@@ -24,7 +24,9 @@ from keepbest.contract.checkpoints import (
     CollectRequest,
     Receipt,
     ReceiptList,
+    ValuesQuery,
     VariableList,
+    VariableValues,
 )
 from keepbest.errors import CheckpointDamaged, InvalidInput, NotFound
 from tracker import collecting
@@ -88,7 +90,8 @@ def collect(body: CollectRequest) -> Collection:
 @speaks(None, transact=False, media="application/json")
 def show_manifest(checkpoint: str) -> Response:
     """Return the manifest as the trainer wrote it."""
-    return _file(_open(_manifest_path(_find(checkpoint))), "application/json")
+    found = _find(checkpoint)
+    return _file(_open(_manifest_path(found), found), "application/json")
 
 
 @blueprint.get("/checkpoints/<checkpoint>/objects/<digest>")
@@ -98,11 +101,11 @@ def show_object(checkpoint: str, digest: str) -> Response:
     found = _find(checkpoint)
     if not _DIGEST.match(digest):
         raise InvalidInput("A digest is 64 hexadecimal digits.", field="digest")
-    with _open(_manifest_path(found)) as manifest:
+    with _open(_manifest_path(found), found) as manifest:
         named = _read_objects(manifest.read())
     if digest not in named:
         raise NotFound(f"Checkpoint {checkpoint} has no object {digest}.", field="digest")
-    return _file(_open(_store() / "objects" / digest[:2] / f"{digest}{named[digest]}"), BINARY)
+    return _file(_open(_store() / "objects" / digest[:2] / f"{digest}{named[digest]}", found), BINARY)
 
 
 @blueprint.get("/checkpoints/<checkpoint>/variables")
@@ -110,6 +113,13 @@ def show_object(checkpoint: str, digest: str) -> Response:
 def list_variables(checkpoint: str) -> VariableList:
     """List a checkpoint's variables with shape, type, digest and figures; every digest is checked."""
     return inspect.describe(*_read_manifest(_find(checkpoint)))
+
+
+@blueprint.get("/checkpoints/<checkpoint>/values")
+@speaks(VariableValues, query=ValuesQuery, transact=False)
+def show_values(checkpoint: str, query: ValuesQuery) -> VariableValues:
+    """Show values of one variable, a slice of them or the first; its figures and histogram are of the whole."""
+    return inspect.show_values(*_read_manifest(_find(checkpoint)), query)
 
 
 @blueprint.get("/checkpoints/<checkpoint>/diff/<other>")
@@ -148,18 +158,18 @@ def _manifest_path(found: Checkpoint) -> Path:
 
 
 def _read_manifest(found: Checkpoint) -> tuple[Folder, Manifest]:
-    with _open(_manifest_path(found)) as file:
+    with _open(_manifest_path(found), found) as file:
         manifest, _ = decode(file.read(MAX_MANIFEST_BYTES), found.id)
     return Folder(_store()), manifest
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path, found: Checkpoint) -> BinaryIO:
     try:
         return path.open("rb")
     except FileNotFoundError:
         raise NotFound(
             "This checkpoint's files are not in the tracker's store.",
-            hint="They may have been dropped, or lie with the worker: `keepbest checkpoints RUN` shows where.",
+            hint=f"They may have been dropped, or lie with the worker: `keepbest checkpoints {found.run} --all` says.",
         ) from None
 
 

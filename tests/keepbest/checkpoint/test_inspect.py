@@ -10,6 +10,7 @@ import pytest
 
 from keepbest.checkpoint import Manifest, Store, inspect
 from keepbest.checkpoint.dtypes import numpy_dtype
+from keepbest.contract.checkpoints import ValuesQuery
 from keepbest.errors import CheckpointDamaged, InvalidInput, NotFound
 from tests.support.states import about, flip, state_of
 
@@ -74,6 +75,32 @@ def test_slices(store: Store, slices: str, values: Any) -> None:
 def test_what_is_no_slice(store: Store, slices: str) -> None:
     with pytest.raises(InvalidInput):
         inspect.values_of(store.folder, write(store, ("x", KERNEL)), "x", slices)
+
+
+@pytest.mark.parametrize(
+    ("shape", "part"),
+    [((), []), ((3, 0), [3, 0]), ((784, 10), [784, 10]), ((784, 64), [256, 64]), ((200, 200), [128, 128])],
+)
+def test_a_large_slice_is_sent_in_part(shape: tuple[int, ...], part: list[int]) -> None:
+    array = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+    found = inspect.first_part(array)
+    assert list(found.shape) == part
+    assert np.array_equal(found, array[tuple(map(slice, part))])
+
+
+def test_values_come_with_the_histogram_of_the_whole(store: Store) -> None:
+    manifest = write(store, ("x", KERNEL), ("odd", NAN), ("wide", np.array([-1e308, 1e308])), ("z", KERNEL[0] * 1j))
+    said = inspect.show_values(store.folder, manifest, ValuesQuery(variable="x", slice=":,1"))
+    assert (said.shape, said.part, said.values) == ([3], [3], [-3.0, 1.0, 5.0])
+    counts, edges = np.histogram(KERNEL, inspect.BINS)
+    assert (said.histogram.counts, said.histogram.edges) == (counts.tolist(), pytest.approx(edges.tolist()))
+    odd, wide, z = (
+        inspect.show_values(store.folder, manifest, ValuesQuery(variable=name)) for name in ("odd", "wide", "z")
+    )
+    assert (sum(odd.histogram.counts), odd.histogram.non_finite) == (2, 2)
+    assert '"NaN","Infinity"' in odd.model_dump_json()
+    assert wide.histogram.counts == []
+    assert (z.values, z.variable.non_finite) == ([4.0, 3.0, 2.0, 1.0], 0)  # -4 were "not finite" once
 
 
 def test_names(store: Store) -> None:

@@ -64,6 +64,8 @@ def test_a_runs_best_from_the_tracker(keepbest: Keepbest, live: Live, monkeypatc
         shown = keepbest("checkpoint", "show", written.manifest.id, "--json").json
         assert shown == client.variables(written.manifest.id).model_dump(mode="json")
         assert shown["step"] == 300
+        said = client.values(written.manifest.id, "net/head/kernel", "0:2,:")
+        assert (said.shape, len(said.values), said.variable.path) == ([2, 10], 20, "net/head/kernel")
         best = client.run(run).best_checkpoint
         said = keepbest("checkpoint", "diff", run, written.manifest.id, "--json").json
         assert said == client.diff_checkpoints(str(best), written.manifest.id).model_dump(mode="json")
