@@ -13,8 +13,13 @@ class Departures:
     """What the tracker may have heard of since the checkpoint that it last named, that one first."""
 
     def __init__(self) -> None:
+        self._start: str | None = None
         self._told: list[str] = []
         self._heard = 0  # so many of them may have reached the tracker
+
+    def begin_at(self, checkpoint: str) -> None:
+        """Note where the tracker had this process go on: it names that one until it answers with another."""
+        self._start = checkpoint
 
     def tell(self, checkpoint: str) -> None:
         """Note what is being told: a checkpoint that is on disk, or one that a segment begins at."""
@@ -27,7 +32,7 @@ class Departures:
         """
         if not is_away:
             self._heard = len(self._told)
-        named = receipt.resume_checkpoint if receipt is not None else None
+        named = (receipt.resume_checkpoint if receipt is not None else None) or self._start
         if named in self._told:
             self._forget(self._told.index(named))
         known = self._told[: self._heard]

@@ -334,6 +334,8 @@ class Run(Gallery):
         is_fork = assignment is not None and assignment.run.spec.forked_from is not None
         reason: SegmentReason = "resume" if parent is not None else "fork" if is_fork else "start"
         self.overrides = assignment.overrides if assignment else None
+        if resume is not None:
+            self._departures.begin_at(resume.id)
         self.open_segment(reason, resume.step if resume else 0, parent, resume.id if resume else None, self.overrides)
         self.report(environment=describe_here())
         if self.reporter is not None:

@@ -36,6 +36,8 @@ class ScriptRun(Run):
         if assignment is not None:
             self.start, self.overrides = assignment.resume, assignment.overrides
             self.step = assignment.run.step or 0
+        if self.start is not None:
+            self._departures.begin_at(self.start.id)
         self._opening, self._report, self._found = Lock(), self._put, list[CheckpointDurable]()
         self._put = self._open_first
         self.report(environment=describe_here())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
-from keepbest.checkpoint import Store
+from keepbest.checkpoint import Store, trash
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.contract.checkpoints import Checkpoint
@@ -18,12 +20,19 @@ from keepbest.snapshots.state import Position
 _log = logging.getLogger("keepbest.trainer")
 
 
-def resume(run: Run, store: Store, assignment: Assignment, model: Any) -> Position:
+def resume(
+    run: Run,
+    store: Store,
+    assignment: Assignment,
+    model: Any,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Position:
     """Put the state back that `assignment` names, or the newest one that is whole; return the position to go on from.
 
     Raises NotFound where this worker's store has never seen the run, and CheckpointMismatch where the model is not
     the one that was trained.
     """
+    set_aside_unknown(store, assignment, clock())
     wanted = assignment.resume
     if wanted is None:
         return Position()
@@ -42,6 +51,19 @@ def resume(run: Run, store: Store, assignment: Assignment, model: Any) -> Positi
         _remember_best(run, store, assignment.run)
     _log.info("Going on from checkpoint %s at step %d.", loaded.manifest.id, loaded.step)
     return state.position
+
+
+def set_aside_unknown(store: Store, assignment: Assignment, now: datetime) -> None:
+    """Put into the trash what an earlier attempt wrote in segments of which the tracker never heard.
+
+    Their looks are lost with that attempt's journal, so nothing may go on from there, and nobody will ask for them.
+    """
+    id = assignment.run.id
+    pinned = store.folder.pins(id)
+    for manifest in store.manifests(id):
+        if manifest.segment >= assignment.next_segment and manifest.id not in pinned:
+            _log.warning("Checkpoint %s of step %d was never told of; it is in the trash.", manifest.id, manifest.step)
+            trash.put(store.folder, id, manifest.id, now)
 
 
 def _load(run: Run, store: Store, wanted: Checkpoint) -> Loaded | None:

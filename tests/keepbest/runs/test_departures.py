@@ -44,3 +44,12 @@ def test_the_tracker_may_name_one_from_before() -> None:
     departures = told(B)
     assert departures.find(named(B), is_away=False) == [B]
     assert departures.find(named(A), is_away=False) == [A, B]
+
+
+def test_where_it_began_stays_though_the_tracker_was_never_heard_since() -> None:
+    """looks: 23 entries instead of 30: a tracker that was away all the time had the next attempt go on at A."""
+    departures = told(A, B)
+    departures.begin_at(A)
+    assert departures.find(None, is_away=True) == [A]
+    assert departures.find(named(None), is_away=True) == [A]
+    assert departures.find(named(B), is_away=False) == [B]

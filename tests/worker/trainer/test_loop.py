@@ -64,7 +64,8 @@ def assign(run: str, spec: RunSpec, wanted: Manifest, best: str | None, override
     files = {"digest": "0" * 64, "size_bytes": 1, "written_bytes": 1, "location": "store", "state": "durable"}
     known = given.run.model_copy(update={"id": run, "spec": spec, "best_checkpoint": best})
     resume = Checkpoint.model_validate({**about, **files, "at": wanted.at})
-    return given.model_copy(update={"run": known, "resume": resume, "overrides": overrides})
+    told = {"run": known, "resume": resume, "overrides": overrides, "next_segment": 99}
+    return given.model_copy(update=told)
 
 
 class Rig:
