@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from keepbest.checkpoint import Store
 from keepbest.contract.base import new_id
 from tests.browser.story import Story
 from tests.support.need import need
@@ -98,6 +99,17 @@ def test_the_dialogs_and_a_failed_run(still: Page, tell: Callable[..., Story]) -
     story.fail(code="code_failed", message="It broke.", traceback="Traceback\n  here")
     expect(still.get_by_label("Why this run failed")).to_be_visible()
     still.get_by_role("button", name="Resume…").click()
+
+    assert faults(still) == []
+
+
+def test_inside_a_checkpoint(still: Page, tell: Callable[..., Story], store: Store) -> None:
+    story = tell(name="looked into", store=store).advance(2)
+    still.goto(f"/r/{story.id}?tab=checkpoints")
+    still.get_by_role("button", name="Look inside step 100").click()
+    expect(still.get_by_role("region", name="Values of")).to_contain_text("all 64 x 65")
+    assert faults(still) == []
+    still.get_by_role("button", name="Numbers").click()
 
     assert faults(still) == []
 

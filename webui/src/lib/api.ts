@@ -2,6 +2,7 @@
 import createClient from 'openapi-fetch'
 import { readCurve, type Curve, type WireCurve } from './curves'
 import type { Checkpoint, Command, CommandRequest, LogPiece, Look, Me, MetricSummary, Paths, Project, ProjectRules, Run, RunPage, RunRequest } from './types'
+import type { CheckpointDiff, VariableList, VariableValues } from './types'
 import type { ForkRequest, Panel, PanelSeries, Receipt, Replay, ReplayRequest, ResumeRequest, Segment, Token, Undeleted, User, Worker } from './types'
 
 export class ApiError extends Error {
@@ -95,6 +96,12 @@ export const api = {
   },
   checkpoints: async (run: string): Promise<Checkpoint[]> =>
     (await need(client.GET('/api/v1/runs/{run}/checkpoints', at(run)))).checkpoints,
+  variables: (checkpoint: string): Promise<VariableList> =>
+    need(client.GET('/api/v1/checkpoints/{checkpoint}/variables', { params: { path: { checkpoint } } })),
+  values: (checkpoint: string, variable: string, slice: string): Promise<VariableValues> =>
+    need(client.GET('/api/v1/checkpoints/{checkpoint}/values', { params: { path: { checkpoint }, query: { variable, slice } } })),
+  difference: (checkpoint: string, other: string): Promise<CheckpointDiff> =>
+    need(client.GET('/api/v1/checkpoints/{checkpoint}/diff/{other}', { params: { path: { checkpoint, other } } })),
   receipts: async (run: string): Promise<Receipt[]> =>
     (await need(client.GET('/api/v1/runs/{run}/receipts', at(run)))).receipts,
   panels: async (run: string): Promise<PanelSeries[]> => (await need(client.GET('/api/v1/runs/{run}/panels', at(run)))).panels,
