@@ -109,6 +109,10 @@ def test_files_that_are_not_there_are_told_with_what_helps(page: Page, client: C
     expect(alert).to_contain_text(f"`keepbest checkpoints {story.id} --all` says")
     assert story.best is not None
     expect(page.get_by_text(f"keepbest checkpoint show {story.best[1]}")).to_be_visible()
+    page.goto(f"/r/{story.id}?tab=checkpoints&inside=%3Cimg%20src%3Dx%3E%3B%24(id)")
+    expect(alert).to_contain_text("There is no checkpoint")
+    expect(page.get_by_text("keepbest checkpoint show '<img src=x>;$(id)'")).to_be_visible()
+    expect(page.locator("img[src=x]")).to_have_count(0)
 
 
 def test_it_fits_a_telephone(page: Page, story: Story) -> None:
