@@ -39,19 +39,24 @@ def drop_checkpoints(conn: Connection, run_pk: int, dropped: Sequence[Checkpoint
     conn.execute(update(Checkpoint).where(*mine).values(state=CheckpointState.DROPPED.value))
 
 
-def find_best(conn: Connection, run_pk: int, mode: str) -> Row[str, float | None] | None:
-    """Return the durable checkpoint with the best value, of equal ones the earliest; None where none has a value."""
+def find_best(
+    conn: Connection, run_pk: int, mode: str, path: LivingPath | None = None
+) -> Row[str, float | None, int, int] | None:
+    """Return the durable checkpoint with the best value, of equal ones the earliest; None where none has a value.
+
+    Given a path, those count that lie on it.
+    """
     order = Checkpoint.value if mode == "min" else Checkpoint.value.desc()
-    return conn.execute(
-        select(Checkpoint.id, Checkpoint.value)
+    rows = conn.execute(
+        select(Checkpoint.id, Checkpoint.value, Checkpoint.segment, Checkpoint.step)
         .where(
             Checkpoint.run_pk == run_pk,
             Checkpoint.state == CheckpointState.DURABLE.value,
             Checkpoint.value.is_not(None),
         )
         .order_by(order, Checkpoint.pk)
-        .limit(1)
-    ).one_or_none()
+    )
+    return next((row for row in rows if path is None or not path.is_ghost(row.segment, row.step)), None)
 
 
 def list_checkpoints(conn: Connection, run: RunRow) -> list[contract.Checkpoint]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,17 @@ def list_looks(conn: Connection, run_pk: int, path: LivingPath, *, after: int, l
         select(*Look.__table__.columns).where(Look.run_pk == run_pk, Look.pk > after).order_by(Look.pk).limit(limit)
     )
     return [_show(row, path) for row in rows]
+
+
+def find_best(conn: Connection, run_pk: int, mode: str, path: LivingPath) -> Row[Any] | None:
+    """Return step and value of the best admitted look on the living path, of equal ones the earliest."""
+    order = Look.value if mode == "min" else Look.value.desc()
+    wanted = (Look.run_pk == run_pk, Look.value.is_not(None))
+    rows = conn.execute(
+        select(Look.segment, Look.step, Look.value, Look.decision).where(*wanted).order_by(order, Look.pk)
+    )
+    alive = (row for row in rows if math.isfinite(row.value) and not path.is_ghost(row.segment, row.step))
+    return next((row for row in alive if row.decision.get("is_admitted", True)), None)
 
 
 def _show(row: Row[Any], path: LivingPath) -> contract.Look:

@@ -17,7 +17,7 @@ from keepbest.contract.batches import Batch, CheckpointDurable, Declared, LookTa
 from keepbest.contract.runs import Mode
 from keepbest.errors import LeaseLost
 from tracker.models import Run
-from tracker.store import checkpoints, events, segments, specs
+from tracker.store import checkpoints, events, looks, segments, specs
 from tracker.store.metrics import Column
 from tracker.store.runs import RunRow
 
@@ -137,7 +137,8 @@ def _improve(conn: Connection, run: RunRow, mode: str, records: Batch) -> dict[s
     """Replace best look and best checkpoint where this batch has better ones; return the fields that changed."""
     if mode == Mode.AUTO:
         return {}
-    changed: dict[str, Any] = {}
+    goes_on = any(opened.reason == "resume" for opened in records.segments)
+    changed = _recall(conn, run, mode) if goes_on else {}
     look = _best_of([look for look in records.looks if look.decision.is_admitted], mode)
     if look is not None:
         changed.update(_replace(conn, run, mode, {"best_value": look.value, "best_step": look.step}))
@@ -145,6 +146,18 @@ def _improve(conn: Connection, run: RunRow, mode: str, records: Batch) -> dict[s
     if point is not None:
         changed.update(_replace(conn, run, mode, {"best_checkpoint_value": point.value, "best_checkpoint": point.id}))
     return changed | _replace_dropped(conn, run, mode, records)
+
+
+def _recall(conn: Connection, run: RunRow, mode: str) -> dict[str, Any]:
+    """What an earlier attempt told when its lease had ended was no best then; it is once the run goes on from it."""
+    path, changed = segments.read_path(conn, run.pk), dict[str, Any]()
+    look = looks.find_best(conn, run.pk, mode, path)
+    if look is not None:
+        changed |= _replace(conn, run, mode, {"best_value": look.value, "best_step": look.step})
+    point = checkpoints.find_best(conn, run.pk, mode, path)
+    if point is not None:
+        changed |= _replace(conn, run, mode, {"best_checkpoint_value": point.value, "best_checkpoint": point.id})
+    return changed
 
 
 def _find_admitted(conn: Connection, run: RunRow, records: Batch) -> Sequence[CheckpointDurable]:

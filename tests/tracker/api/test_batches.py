@@ -156,6 +156,23 @@ def test_a_late_batch_does_not_touch_the_segments_of_the_trainer_after_it(api: A
     assert curve(api, run) == [(2, 2.0)]
 
 
+def test_what_came_late_is_the_best_as_soon_as_a_run_goes_on_from_it(api: Api) -> None:
+    """best_step: 200 instead of 3000: a killed attempt's last looks came after its lease had ended, the next one went
+    on from its last checkpoint and had nothing left to look at."""
+    first, take_over = start_on_worker(api)
+    first.open()
+    before, late, ghost = iso(api.now), first.checkpoint(300, 0.9), first.checkpoint(400, 0.95)
+    first.say(looks=[first.look(200, 0.5)], checkpoints=[first.checkpoint(200, 0.5)])
+    second = take_over()
+    first.say(looks=[first.look(step, value, at=before) for step, value in ((300, 0.9), (400, 0.95))])
+    first.say(checkpoints=[{**one, "at": before} for one in (late, ghost)])
+    assert api.get(f"/runs/{first.run}")["best_step"] == 200
+    opened = {**second.segment(1, parent=0, start_step=300), "reason": "resume"}
+    second.say(segments=[opened])
+    run = api.get(f"/runs/{first.run}")
+    assert (run["best_step"], run["best_value"], run["best_checkpoint"]) == (300, 0.9, late["id"])
+
+
 def test_no_restarted_doubled_or_stale_process_puts_a_worse_one_in_the_place_of_the_best(api: Api) -> None:
     """keras#17012: a restart overwrites the best, 0.90, by the 0.45 of its first epoch. Here by none of its ways."""
     first, take_over = start_on_worker(api)
