@@ -16,7 +16,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"errors", "status"},
         {"contract", "memory", "settings"},
         {"bundle", "selection", "snapshots", "statistics", "stopping", "training"},
-        {"checkpoint", "client", "follow", "panels", "transport"},
+        {"checkpoint", "client", "follow", "panels", "requesting", "transport"},
         {"report", "reporting"},
         {"runs"},
         {"looking"},
