@@ -14,7 +14,7 @@ from keepbest.cli.failing import Exit
 from keepbest.cli.options import AsJson, ProjectName
 from keepbest.cli.output import Table, print_facts, print_json, print_table, say, warn
 from keepbest.cli.spaces import show_dimension
-from keepbest.cli.words import age, at_step, duration, number
+from keepbest.cli.words import age, at_step, clean, duration, number
 from keepbest.client import Client
 from keepbest.contract.sweeps import Sweep, SweepImportance, SweepRun, SweepRuns, SweepState
 from keepbest.errors import Busy, Unreachable
@@ -68,7 +68,7 @@ def show_sweep(known: SweepRuns, weight: SweepImportance) -> None:
 def list_runs(known: SweepRuns) -> Table:
     """A run a row, in the order in which they were made."""
     names = list(known.sweep.space)
-    table = Table((">#", "run", "state", *(f">{name}" for name in names), ">best @ step", ""))
+    table = Table((">#", "run", "state", *(f">{clean(name)}" for name in names), ">best @ step", ""))
     for run in known.runs:
         is_best = known.sweep.best is not None and known.sweep.best.run == run.run
         values = [write_value(run.parameters.get(name)) for name in names]
@@ -129,9 +129,9 @@ def _follow(client: Client, sweep: str) -> Iterator[SweepRuns]:
 
 def _line(known: SweepRuns, run: SweepRun) -> str:
     chosen = "  ".join(f"{name}={write_value(value)}" for name, value in run.parameters.items())
-    best = known.sweep.best is not None and known.sweep.best.run == run.run
-    value = at_step(run.best_value, run.best_step)
-    return f"{run.number:>4}/{known.sweep.runs}  {run.run}  {run.state.value}  {value}  {chosen}{'  * best' * best}"
+    best = "  * best" if known.sweep.best is not None and known.sweep.best.run == run.run else ""
+    place, value = f"{run.number:>4}/{known.sweep.runs}", at_step(run.best_value, run.best_step)
+    return f"{place}  {run.run}  {run.state.value}  {value}  {clean(chosen)}{best}"
 
 
 def _conclude(sweep: Sweep) -> None:
@@ -147,7 +147,7 @@ def _facts(sweep: Sweep) -> Iterator[tuple[str, str]]:
     yield "state", sweep.state.value + (f": {sweep.message}" if sweep.message else "")
     yield "trains", sweep.source
     for name, dimension in sweep.space.items():
-        yield name, show_dimension(dimension)
+        yield clean(name), show_dimension(dimension)
     yield "search", f"{sweep.search.value}, seed {sweep.seed}, {sweep.at_once} at once"
     yield "runs", _count(sweep)
     yield "took", duration(((sweep.ended_at or datetime.now(UTC)) - sweep.created_at).total_seconds())

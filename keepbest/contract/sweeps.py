@@ -86,10 +86,9 @@ class IntRange(Shape):
         return self
 
 
+ParameterName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Dimension = Annotated[Choices | Uniform | LogUniform | IntRange, Field(discriminator="kind")]
-Space = Annotated[
-    dict[Annotated[str, Field(min_length=1, max_length=100)], Dimension], Field(min_length=1, max_length=50)
-]
+Space = Annotated[dict[ParameterName, Dimension], Field(min_length=1, max_length=50)]
 
 
 class Search(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -70,7 +71,7 @@ def say_source(asked: SweepRequest) -> str:
     """Return the recipe, the file and function, or the command."""
     source = asked.run.source
     if isinstance(source, CommandSource):
-        return " ".join(source.argv)[:200]
+        return shlex.join(source.argv)[:200]
     return source.entry if isinstance(source, CodeSource) else getattr(source, "name", source.kind)
 
 
