@@ -29,7 +29,8 @@ from keepbest.cli.submit import (
     parse_keep,
     parse_labels,
 )
-from keepbest.cli.sweeps import show_sweep, watch_sweep
+from keepbest.cli.sweeps import show_sweep
+from keepbest.cli.sweepwatch import watch_sweep
 from keepbest.client import Client
 from keepbest.contract.asking import request
 from keepbest.contract.runs import Mode, RunFields

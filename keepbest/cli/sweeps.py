@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from keepbest.cli.failing import Exit
 from keepbest.cli.options import AsJson, ProjectName
 from keepbest.cli.output import Table, print_facts, print_json, print_table, say, warn
 from keepbest.cli.spaces import show_dimension
 from keepbest.cli.words import age, at_step, clean, duration, number
 from keepbest.client import Client
-from keepbest.contract.sweeps import Sweep, SweepImportance, SweepRun, SweepRuns, SweepState
-from keepbest.errors import Busy, Unreachable
+from keepbest.contract.sweeps import Sweep, SweepImportance, SweepRuns, SweepState
 
-_STATUS = {SweepState.FAILED: Exit.RUN_FAILED, SweepState.CANCELLED: Exit.RUN_CANCELLED}
-#: What makes a sweep worth reading again.
-_NEWS = {"run.created", "run.state", "sweep.state"}
 #: Characters of a bar that means all.
 _BAR = 20
 
@@ -91,71 +85,19 @@ def write_value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def watch_sweep(client: Client, sweep: str, as_json: bool) -> int:
-    """Say how each run ended, until the sweep ends; return the exit status that fits."""
-    told: set[str] = set()
-    try:
-        for known in _follow(client, sweep):
-            for run in known.runs:
-                if run.state.is_final and run.run not in told:
-                    told.add(run.run)
-                    print(run.model_dump_json(ensure_ascii=True), flush=True) if as_json else say(_line(known, run))
-    except KeyboardInterrupt:
-        warn(f"The sweep goes on. To see it again: keepbest sweep watch {sweep}")
-        raise
-    if as_json:
-        print(known.sweep.model_dump_json(ensure_ascii=True), flush=True)
-    else:
-        _conclude(known.sweep)
-    return _STATUS.get(known.sweep.state, Exit.OK)
-
-
-def _follow(client: Client, sweep: str) -> Iterator[SweepRuns]:
-    """Yield the sweep at once, whenever one of its project's runs moved, and last when it has ended."""
-    start = client.events().next  # asked first: nothing falls between it and the sweep
-    known = client.sweep(sweep)
-    yield known
-    if known.sweep.state is not SweepState.RUNNING:
-        return
-    for event in client.follow(after=start, project=known.sweep.project):
-        if event is not None and event.kind not in _NEWS:
-            continue
-        with suppress(Unreachable, Busy):  # `follow` waits for the tracker, and gives up when it stays away
-            known = client.sweep(sweep)
-            yield known
-            if known.sweep.state is not SweepState.RUNNING:
-                return
-
-
-def _line(known: SweepRuns, run: SweepRun) -> str:
-    chosen = "  ".join(f"{name}={write_value(value)}" for name, value in run.parameters.items())
-    best = "  * best" if known.sweep.best is not None and known.sweep.best.run == run.run else ""
-    place, value = f"{run.number:>4}/{known.sweep.runs}", at_step(run.best_value, run.best_step)
-    return f"{place}  {run.run}  {run.state.value}  {value}  {clean(chosen)}{best}"
-
-
-def _conclude(sweep: Sweep) -> None:
-    say(f"Sweep {sweep.id} {sweep.state.value}: {_count(sweep)}.")
-    if sweep.message:
-        say(sweep.message)
-    if sweep.best is not None:
-        say(f"best: {sweep.monitor} {at_step(sweep.best.best_value, sweep.best.best_step, 17)} by {sweep.best.run}")
-        say(f"next: keepbest sweep show {sweep.id}")
-
-
 def _facts(sweep: Sweep) -> Iterator[tuple[str, str]]:
     yield "state", sweep.state.value + (f": {sweep.message}" if sweep.message else "")
     yield "trains", sweep.source
     for name, dimension in sweep.space.items():
         yield clean(name), show_dimension(dimension)
     yield "search", f"{sweep.search.value}, seed {sweep.seed}, {sweep.at_once} at once"
-    yield "runs", _count(sweep)
+    yield "runs", count_runs(sweep)
     yield "took", duration(((sweep.ended_at or datetime.now(UTC)) - sweep.created_at).total_seconds())
     if sweep.best is not None:
         yield f"best {sweep.monitor}", f"{at_step(sweep.best.best_value, sweep.best.best_step)} by {sweep.best.run}"
 
 
-def _count(sweep: Sweep) -> str:
+def count_runs(sweep: Sweep) -> str:
     counts = sweep.counts.model_dump(exclude={"made"})
     return ", ".join(
         [f"{sweep.counts.made} of {sweep.runs} made", *(f"{count} {what}" for what, count in counts.items() if count)]

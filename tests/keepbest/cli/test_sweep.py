@@ -164,3 +164,15 @@ def test_help_names_the_verbs_and_an_empty_list_the_command(keepbest: Keepbest) 
     shown = keepbest("sweep", "--help").out
     assert all(verb in shown for verb in ("start", "show", "watch", "cancel"))
     assert "keepbest sweep hvass-cnn" in keepbest("sweeps").out
+
+
+def test_a_terminal_gets_a_bar_beneath_the_lines(
+    keepbest: Keepbest, engine: Engine, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = begun(keepbest, "hvass-cnn", "--grid", "units=8,16")
+    train(engine, worker, 0.5, 0.4)
+    monkeypatch.setattr("keepbest.cli.sweepwatch.is_terminal", lambda: True)
+    done = keepbest("sweep", "watch", sweep.id)
+    assert done.status == 0
+    assert "2/2" in done.out
+    assert f"Sweep {sweep.id} finished" in done.out
