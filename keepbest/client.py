@@ -6,10 +6,7 @@ Every method raises the tracker's own error (`keepbest.errors`), or Unreachable 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import TracebackType
-from typing import BinaryIO, Literal, TypeVar
-
-from pydantic import ValidationError
+from typing import BinaryIO, Literal
 
 from keepbest.contract.access import (
     AuditPage,
@@ -24,7 +21,7 @@ from keepbest.contract.access import (
     UserPatch,
     UserRequest,
 )
-from keepbest.contract.base import Answer, Shape, new_id
+from keepbest.contract.base import new_id
 from keepbest.contract.batches import BatchReceipt
 from keepbest.contract.bundles import Bundle
 from keepbest.contract.checkpoints import (
@@ -57,58 +54,21 @@ from keepbest.contract.runs import (
     SegmentList,
     Undeleted,
 )
+from keepbest.contract.sweeps import Sweep, SweepImportance, SweepPage, SweepRequest, SweepRuns
 from keepbest.contract.workers import Assignment, Claim, RecipeList, Release, Renewal, Worker, WorkerHello, WorkerList
-from keepbest.errors import KeepbestError
 from keepbest.follow import Follower
-from keepbest.settings import Settings, check_url, load
-from keepbest.transport import Query, Transport, path_of
-
-A = TypeVar("A", bound=Answer)
+from keepbest.requesting import Requests, read_answer, to_bytes
+from keepbest.transport import path_of
 
 
-class Client:
-    """Talks to one tracker; threads may share it. What is not given comes from the settings.
-
-    A token that the settings keep for one tracker is not sent to another; an empty token is nobody's.
-    """
-
-    def __init__(
-        self,
-        url: str | None = None,
-        token: str | None = None,
-        *,
-        settings: Settings | None = None,
-        timeout_seconds: float = 30.0,
-        retries: int = 2,
-    ) -> None:
-        if url is None or token is None:
-            known = settings or load(url=url)
-            url, token = known.url, known.token if token is None else token
-        self.transport = Transport(check_url(url), token, timeout_seconds=timeout_seconds, retries=retries)
-
-    @property
-    def url(self) -> str:
-        return self.transport.url
-
-    def __repr__(self) -> str:
-        return f"Client({self.url!r})"
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self.transport.close()
+class Client(Requests):
+    """One tracker's routes."""
 
     # The service and who we are
 
     def health(self) -> Health:
         """Whether the tracker works; one that cannot (its database is of another version) says so in `status`."""
-        return _read(Health, self.transport.request("GET", path_of("health"), accept=(503,)).data)
+        return read_answer(Health, self.transport.request("GET", path_of("health"), accept=(503,)).data)
 
     def me(self) -> Me:
         return self._get(Me, path_of("me"))
@@ -118,10 +78,10 @@ class Client:
 
     def exchange_code(self, code: str, token: TokenRequest) -> Token:
         """Use up the code of a sign-in link; the answer holds the secret of a new token."""
-        signed_in = self.transport.request("POST", path_of("signin"), body=_bytes(SignIn(code=code)))
+        signed_in = self.transport.request("POST", path_of("signin"), body=to_bytes(SignIn(code=code)))
         session = {"Cookie": signed_in.headers.get("Set-Cookie", "").partition(";")[0], "Origin": self.url}
-        reply = self.transport.request("POST", path_of("tokens"), body=_bytes(token), headers=session)
-        return _read(Token, reply.data)
+        reply = self.transport.request("POST", path_of("tokens"), body=to_bytes(token), headers=session)
+        return read_answer(Token, reply.data)
 
     def users(self) -> UserList:
         return self._get(UserList, path_of("users"))
@@ -235,6 +195,34 @@ class Client:
     def logs(self, run: str, *, after: int = 0, limit: int | None = None) -> LogPage:
         return self._get(LogPage, path_of("runs", run, "logs"), {"after": after, "limit": limit})
 
+    # Sweeps
+
+    def sweeps(
+        self,
+        *,
+        project: str | None = None,
+        state: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> SweepPage:
+        """One page of sweeps, newest first."""
+        query = {"project": project, "state": state, "cursor": cursor, "limit": limit}
+        return self._get(SweepPage, path_of("sweeps"), query)
+
+    def begin_sweep(self, request: SweepRequest) -> Sweep:
+        """Begin a sweep. Sent again where the answer got lost, it is made once."""
+        return self._post(Sweep, path_of("sweeps"), request, key=new_id())
+
+    def sweep(self, sweep: str) -> SweepRuns:
+        """A sweep and its runs; `sweep` may be the first letters of an id."""
+        return self._get(SweepRuns, path_of("sweeps", sweep))
+
+    def importance(self, sweep: str) -> SweepImportance:
+        return self._get(SweepImportance, path_of("sweeps", sweep, "importance"))
+
+    def cancel_sweep(self, sweep: str) -> Sweep:
+        return self._send(Sweep, "POST", path_of("sweeps", sweep, "cancel"), repeatable=True)
+
     # Commands to a run
 
     def commands(self, run: str, *, open_only: bool = False) -> CommandList:
@@ -297,7 +285,7 @@ class Client:
         reply = self.transport.request(
             "POST", path_of("bundles"), body=archive, content_type="application/zip", repeatable=True
         )
-        return _read(Bundle, reply.data)
+        return read_answer(Bundle, reply.data)
 
     def bundle(self, digest: str) -> bytes:
         return self.transport.request("GET", path_of("bundles", digest)).data
@@ -318,8 +306,8 @@ class Client:
 
     def claim(self, claim: Claim) -> Assignment | None:
         """Ask for a run to train; None when there is nothing to do."""
-        reply = self.transport.request("POST", path_of("leases"), body=_bytes(claim))
-        return _read(Assignment, reply.data) if reply.status != 204 else None
+        reply = self.transport.request("POST", path_of("leases"), body=to_bytes(claim))
+        return read_answer(Assignment, reply.data) if reply.status != 204 else None
 
     def renew(self, run: str, lease: str) -> Renewal:
         return self._send(Renewal, "POST", path_of("leases", run, "renew"), lease=lease, repeatable=True)
@@ -336,7 +324,7 @@ class Client:
             content_type=content_type,
             headers={"Keepbest-Lease": lease},
         )
-        return _read(BatchReceipt, reply.data)
+        return read_answer(BatchReceipt, reply.data)
 
     # What happens
 
@@ -352,49 +340,3 @@ class Client:
     ) -> Iterator[Event | None]:
         """Yield events as they happen, for ever, and None now and then while nothing does (`keepbest.follow`)."""
         return Follower(self, run, project, after).events()
-
-    # How requests are made
-
-    def _get(self, answer: type[A], path: str, query: Query | None = None) -> A:
-        return _read(answer, self.transport.request("GET", path, query=query).data)
-
-    def _post(self, answer: type[A], path: str, body: Shape | None = None, *, key: str | None = None) -> A:
-        return self._send(answer, "POST", path, body, key=key)
-
-    def _send(
-        self,
-        answer: type[A],
-        method: str,
-        path: str,
-        body: Shape | None = None,
-        *,
-        lease: str | None = None,
-        key: str | None = None,
-        repeatable: bool = False,
-    ) -> A:
-        given = {"Keepbest-Lease": lease, "Idempotency-Key": key}
-        reply = self.transport.request(
-            method,
-            path,
-            body=_bytes(body) if body is not None else b"{}",
-            headers={name: value for name, value in given.items() if value},
-            repeatable=repeatable or key is not None,
-        )
-        return _read(answer, reply.data)
-
-    def _delete(self, path: str) -> None:
-        self.transport.request("DELETE", path)
-
-
-def _bytes(shape: Shape) -> bytes:
-    return shape.model_dump_json().encode()
-
-
-def _read(answer: type[A], data: bytes) -> A:
-    try:
-        return answer.model_validate_json(data)
-    except ValidationError as error:
-        raise KeepbestError(
-            f"The tracker's answer is not a {answer.__name__} as this version of keepbest knows it.",
-            hint="Are tracker and client of one version? `keepbest doctor` says.",
-        ) from error

@@ -27,6 +27,7 @@ PAGES = (
     "RESTORE",
     "KEEPING",
     "STOPPING",
+    "SWEEPS",
     "LEASES",
     "API",
     "CLI",

@@ -25,6 +25,7 @@ from tracker.api import (
     rules,
     runs,
     signin,
+    sweeps,
     users,
     workers,
 )
@@ -44,6 +45,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     runs.blueprint,
     looks.blueprint,
     replays.blueprint,
+    sweeps.blueprint,
     metrics.blueprint,
     logs.blueprint,
     panels.blueprint,

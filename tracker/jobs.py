@@ -16,7 +16,8 @@ from tracker import db
 from tracker.collecting import collect_garbage
 from tracker.db import Engine
 from tracker.settings import Settings
-from tracker.store import compaction, events, leases, rules, users, verdicts, workers
+from tracker.store import compaction, events, leases, rules, sweeps, users, verdicts, workers
+from tracker.sweeping import top_up
 
 Run = Callable[[Settings, Engine, datetime], str]
 
@@ -81,6 +82,13 @@ def apply_rules(settings: Settings, engine: Engine, now: datetime) -> str:
     return "; ".join(f"{run.id}: {asked.message}" for run, asked in breaches)
 
 
+def top_up_sweeps(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Make the next runs of every sweep that lacks some, and end those that have none left."""
+    with db.read(engine) as conn:
+        due = sweeps.list_due(conn)
+    return "; ".join(said for said in (top_up(engine, one, now) for one in due) if said)
+
+
 def prune_events(settings: Settings, engine: Engine, now: datetime) -> str:
     """Delete events nobody will ask for any more."""
     with db.write(engine) as conn:
@@ -110,6 +118,7 @@ def list_jobs(settings: Settings) -> list[Job]:
         Job(expire_leases, settings.expire_every_seconds, settings.lease_seconds),
         Job(mark_silent_workers, 10.0),
         Job(apply_rules, 2.0),
+        Job(top_up_sweeps, 1.0),
         Job(compact_metrics, settings.compact_every_seconds),
         Job(collect_checkpoints, settings.collect_every_seconds, settings.collect_every_seconds),
         Job(expire_credentials, 60.0),

@@ -38,6 +38,8 @@ VERBS = (
     Verb("scheduler", "service:scheduler", SERVICE, "Start only the scheduler; one for each database."),
     Verb("worker", "service:worker", SERVICE, "Start only a worker."),
     Verb("submit", "submit:app", TRAIN, "Queue a run: a recipe, your own my_model.py:build, or any command after --."),
+    Verb("sweep", "sweep:app", TRAIN, "Try parameters: by grid, by chance or by TPE."),
+    Verb("sweeps", "sweeps:sweeps", TRAIN, "List sweeps."),
     Verb("ls", "runs:ls", TRAIN, "List runs."),
     Verb("show", "runs:show", TRAIN, "Show one run; --looks shows every decision."),
     Verb("watch", "watch:watch", TRAIN, "Follow a run live, to its end."),

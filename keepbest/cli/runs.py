@@ -162,6 +162,7 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         ("test", _test_of(run)),
         ("trains", source_of(spec)),
         ("forked from", _origin_of(spec)),
+        ("sweep", _sweep_of(spec)),
         ("data", spec.data or ""),
         ("parameters", ", ".join(f"{key}={value}" for key, value in spec.parameters.items())),
         ("monitor", f"{spec.monitor} ({run.mode.value}), a look each {spec.validate_every:,} steps"),
@@ -204,6 +205,10 @@ def source_of(spec: RunSpec) -> str:
 def _origin_of(spec: RunSpec) -> str:
     origin = spec.forked_from
     return f"step {origin.step:,} of {origin.run}, checkpoint {origin.checkpoint}" if origin else ""
+
+
+def _sweep_of(spec: RunSpec) -> str:
+    return f"{spec.trial.sweep}, run {spec.trial.number} of it" if spec.trial else ""
 
 
 def _test_of(run: Run) -> str:

@@ -115,6 +115,13 @@ class RunRequest(RunFields):
     id: Id | None = Field(default=None, description="the run's id, which only a script chooses, of its own run")
 
 
+class Trial(Shape):
+    """Which try of which sweep a run is."""
+
+    sweep: Id
+    number: int = Field(ge=1)
+
+
 class RunSpec(RunFields):
     """The request with every gap filled: all a trainer needs to know. Kept with the run, never changed."""
 
@@ -126,6 +133,7 @@ class RunSpec(RunFields):
     max_steps: int | None = None
     validate_every: int
     forked_from: Origin | None = None
+    trial: Trial | None = None
 
 
 class RunError(Answer):

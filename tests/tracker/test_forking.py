@@ -193,3 +193,13 @@ def test_what_was_brought_back_while_garbage_was_collected_stays(
     trash.put(forker.store.folder, run, ids[100], NOW)
     forker.collect()
     assert ids[100] in forker.store.checkpoints(run)
+
+
+def test_a_fork_of_a_sweeps_run_is_no_try_of_it(
+    forker: Forker, engine: Engine, source: tuple[str, dict[int, str]]
+) -> None:
+    run, _ = source
+    with db.write(engine) as conn:
+        spec = {**runs.get_run(conn, run).spec, "trial": {"sweep": run, "number": 1}}
+        conn.execute(update(models.Run).where(models.Run.id == run).values(spec=spec))
+    assert forker.fork(run).spec.trial is None

@@ -10,6 +10,7 @@ from tracker.models.measured import LogPiece, Look, MetricChunk, MetricSummary, 
 from tracker.models.people import AuditEntry, Credential, Event, User, Worker
 from tracker.models.rules import ProjectRules, Ruling
 from tracker.models.runs import Lease, Project, Run, Segment, Writer
+from tracker.models.sweeps import Sweep, Trial
 
 __all__ = [
     "NAMING",
@@ -32,6 +33,8 @@ __all__ = [
     "Ruling",
     "Run",
     "Segment",
+    "Sweep",
+    "Trial",
     "User",
     "Worker",
     "Writer",

@@ -114,6 +114,7 @@ def _spec_of(made: Plan, asked: ForkRequest) -> RunSpec:
         "tags": source.tags,
         "notes": source.notes,
         "forked_from": Origin(run=source.id, checkpoint=made.start.id, step=made.start.step),
+        "trial": None,
     }
     return RunSpec.model_validate(source.spec).model_copy(update=changed)
 

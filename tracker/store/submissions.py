@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from keepbest.contract.base import new_id
-from keepbest.contract.runs import CodeSource, CommandSource, RunRequest, RunSpec
+from keepbest.contract.runs import CodeSource, CommandSource, RunRequest, RunSpec, Trial
 from keepbest.errors import Conflict
 from keepbest.status import RunState
 from tracker.models import Project, Run
@@ -16,12 +16,22 @@ from tracker.store import audit, bundles, events, projects, rules, runs, specs, 
 from tracker.store.runs import RunRow
 
 
-def submit(conn: Connection, asked: RunRequest, *, user: str, key: str | None, now: datetime) -> RunRow:
+def submit(
+    conn: Connection,
+    asked: RunRequest,
+    *,
+    user: str,
+    key: str | None,
+    now: datetime,
+    trial: Trial | None = None,
+) -> RunRow:
     """Check a request and queue its run; the same request under the same idempotency `key` is the same run.
 
-    Raises InvalidInput for what is wrong with it, Conflict for another request under a used key.
+    `trial` says which try of a sweep it is. Raises InvalidInput for what is wrong with it, Conflict for another
+    request under a used key.
     """
     spec = specs.settle(asked, workers.list_recipes(conn), rules.find_stopper(conn, asked.project))
+    spec = spec.model_copy(update={"trial": trial})
     if isinstance(spec.source, CodeSource | CommandSource):
         bundles.check_source(conn, spec.source)
     project = projects.ensure_project(conn, spec.project, user=user, now=now)

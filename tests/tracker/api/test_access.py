@@ -28,11 +28,12 @@ def database_url(sqlite_url: str) -> str:
 #: What each role may do beyond reading, said once more and independently of the table.
 MEMBERS = {
     "submit_run", "change_run", "delete_run", "cancel_run", "request_command", "create_project", "change_checkpoint",
-    "upload_bundle", "fork_run", "resume_run", "undelete_run", "set_rules",
+    "upload_bundle", "fork_run", "resume_run", "undelete_run", "set_rules", "create_sweep",
+    "cancel_sweep",
 }  # fmt: skip
 WORKERS = {"claim", "renew", "release", "take_batch", "say_hello", "say_goodbye", "add_receipt"}
 ADMINS = {"list_users", "create_user", "change_user", "disable_user", "list_audit", "collect"}
-NOT_WORKERS = {"create_token", "replay_runs"}
+NOT_WORKERS = {"create_token", "replay_runs", "show_importance"}
 EVERYBODY = {"sign_in", "show_health", "show_document", "show_page", "show_asset"}
 
 

@@ -3,7 +3,7 @@ import createClient from 'openapi-fetch'
 import { readCurve, type Curve, type WireCurve } from './curves'
 import type { Checkpoint, Command, CommandRequest, LogPiece, Look, Me, MetricSummary, Paths, Project, ProjectRules, Run, RunPage, RunRequest } from './types'
 import type { CheckpointDiff, VariableList, VariableValues } from './types'
-import type { ForkRequest, Panel, PanelSeries, Receipt, Replay, ReplayRequest, ResumeRequest, Segment, Token, Undeleted, User, Worker } from './types'
+import type { ForkRequest, Panel, PanelSeries, Receipt, Replay, ReplayRequest, ResumeRequest, Segment, Sweep, SweepImportance, SweepRuns, Token, Undeleted, User, Worker } from './types'
 
 export class ApiError extends Error {
   constructor(
@@ -118,6 +118,11 @@ export const api = {
 
   replay: (asked: Partial<ReplayRequest>): Promise<Replay> =>
     need(client.POST('/api/v1/replays', { body: { runs: [], project: null, stoppers: [], tolerate: 0, ...asked } })),
+
+  sweeps: async (project: string): Promise<Sweep[]> => (await need(client.GET('/api/v1/sweeps', { params: { query: { project, limit: 200 } } }))).sweeps,
+  sweep: (sweep: string): Promise<SweepRuns> => need(client.GET('/api/v1/sweeps/{sweep}', { params: { path: { sweep } } })),
+  importance: (sweep: string): Promise<SweepImportance> => need(client.GET('/api/v1/sweeps/{sweep}/importance', { params: { path: { sweep } } })),
+  cancelSweep: (sweep: string): Promise<Sweep> => need(client.POST('/api/v1/sweeps/{sweep}/cancel', { params: { path: { sweep } } })),
 
   workers: async (): Promise<Worker[]> => (await need(client.GET('/api/v1/workers'))).workers,
   tokens: async (): Promise<Token[]> => (await need(client.GET('/api/v1/tokens'))).tokens,

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { latestPath, projectPath, replayPath, routeOf, runPath } from './routes'
+import { latestPath, projectPath, replayPath, routeOf, runPath, sweepPath, sweepsPath } from './routes'
 
 it.each([
   ['/', { page: 'projects' }],
@@ -7,6 +7,8 @@ it.each([
   ['/p/digits/', { page: 'runs', project: 'digits' }],
   ['/p/digits/latest', { page: 'latest', project: 'digits' }],
   ['/p/digits/replay', { page: 'replay', project: 'digits' }],
+  ['/p/digits/sweeps', { page: 'sweeps', project: 'digits' }],
+  ['/s/abc123', { page: 'sweep', sweep: 'abc123' }],
   ['/r/abc123', { page: 'run', run: 'abc123' }],
   ['/settings', { page: 'settings' }],
   ['/playground', { page: 'playground' }],
@@ -19,5 +21,7 @@ it.each(['team/vision', 'a b', 'x/latest', '100%', '<script>'])('a project calle
   expect(routeOf(projectPath(name))).toEqual({ page: 'runs', project: name })
   expect(routeOf(latestPath(name))).toEqual({ page: 'latest', project: name })
   expect(routeOf(replayPath(name))).toEqual({ page: 'replay', project: name })
+  expect(routeOf(sweepsPath(name))).toEqual({ page: 'sweeps', project: name })
+  expect(routeOf(sweepPath(name))).toEqual({ page: 'sweep', sweep: name })
   expect(routeOf(runPath(name))).toEqual({ page: 'run', run: name })
 })

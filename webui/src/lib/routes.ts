@@ -4,6 +4,8 @@ export type Route =
   | { page: 'runs'; project: string }
   | { page: 'latest'; project: string }
   | { page: 'replay'; project: string }
+  | { page: 'sweeps'; project: string }
+  | { page: 'sweep'; sweep: string }
   | { page: 'run'; run: string }
   | { page: 'workers' }
   | { page: 'playground' }
@@ -18,6 +20,8 @@ export function routeOf(pathname: string): Route {
   if (head === 'p' && second && parts.length === 2) return { page: 'runs', project: second }
   if (head === 'p' && second && third === 'latest' && parts.length === 3) return { page: 'latest', project: second }
   if (head === 'p' && second && third === 'replay' && parts.length === 3) return { page: 'replay', project: second }
+  if (head === 'p' && second && third === 'sweeps' && parts.length === 3) return { page: 'sweeps', project: second }
+  if (head === 's' && second && parts.length === 2) return { page: 'sweep', sweep: second }
   if (head === 'r' && second && parts.length === 2) return { page: 'run', run: second }
   if (parts.length === 1 && (head === 'workers' || head === 'playground' || head === 'settings' || head === 'signin')) return { page: head }
   return { page: 'missing' }
@@ -26,6 +30,8 @@ export function routeOf(pathname: string): Route {
 export const projectPath = (project: string) => `/p/${encodeURIComponent(project)}`
 export const latestPath = (project: string) => `${projectPath(project)}/latest`
 export const replayPath = (project: string) => `${projectPath(project)}/replay`
+export const sweepsPath = (project: string) => `${projectPath(project)}/sweeps`
+export const sweepPath = (sweep: string) => `/s/${encodeURIComponent(sweep)}`
 export const runPath = (run: string) => `/r/${encodeURIComponent(run)}`
 
 function decode(part: string): string {

@@ -49,6 +49,12 @@ export function submitLines(origin: string, project: string): string {
   return [loginLine(origin), `keepbest submit hvass-cnn --data digits${named} --follow`].join('\n')
 }
 
+/** Begins a first sweep. */
+export function sweepLines(origin: string, project: string): string {
+  const named = project === 'default' ? '' : ` --project ${shellWord(project)}`
+  return [loginLine(origin), `keepbest sweep hvass-cnn --data digits${named} --tpe "learning_rate=log(1e-4, 1e-1)" --runs 20 --watch`].join('\n')
+}
+
 /** Submits the next run of the same source with this policy. */
 export function stopLine(source: Source, project: string, stopper: string): string {
   const named = project === 'default' ? '' : ` --project ${shellWord(project)}`

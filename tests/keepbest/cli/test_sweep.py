@@ -1,0 +1,178 @@
+"""`keepbest sweep` and `keepbest sweeps` against the real tracker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keepbest.cli.failing import Exit
+from keepbest.contract.sweeps import Sweep
+from tests.keepbest.cli.conftest import Run as Keepbest
+from tests.support.live import FakeWorker, Live
+from tracker import db, jobs
+from tracker.db import Engine
+from tracker.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("signed_in")
+
+
+@pytest.fixture(autouse=True)
+def worker(live: Live) -> Iterator[FakeWorker]:
+    worker = live.add_worker()
+    yield worker
+    worker.client.close()
+
+
+@pytest.fixture
+def engine(sqlite_url: str, live: Live) -> Iterator[Engine]:
+    engine = db.make_engine(sqlite_url)
+    yield engine
+    engine.dispose()
+
+
+def begun(keepbest: Keepbest, *arguments: str) -> Sweep:
+    done = keepbest("sweep", "--json", *arguments)
+    assert done.status == 0, done.err
+    return Sweep.model_validate(done.json)
+
+
+def schedule(engine: Engine) -> None:
+    jobs.top_up_sweeps(Settings.load({}), engine, datetime.now(UTC))
+
+
+def train(engine: Engine, worker: FakeWorker, *values: float) -> None:
+    """Let the scheduler make the runs and the worker train them, to these values."""
+    for value in values:
+        schedule(engine)
+        worker.numbers = count(1)
+        worker.claim()
+        worker.look(100, value, improved=True)
+        worker.finish()
+    schedule(engine)
+
+
+def test_a_grid_with_the_options_of_submit(keepbest: Keepbest) -> None:
+    sweep = begun(
+        keepbest, "hvass-cnn", "--grid", "learning_rate=0.1,0.01", "--grid", "units=int(8,16,step=4)",
+        "--set", "padding=valid", "--data", "mnist", "--patience", "500steps", "--name", "mine", "-p", "digits",
+        "--at-once", "2", "--seed", "7",
+    )  # fmt: skip
+    assert (sweep.search, sweep.runs, sweep.at_once, sweep.seed) == ("grid", 6, 2, 7)
+    assert (sweep.name, sweep.project, sweep.monitor) == ("mine", "digits", "val_accuracy")
+    assert list(sweep.space) == ["learning_rate", "units"]
+
+
+@pytest.mark.parametrize(
+    ("options", "search"),
+    [
+        (["--tpe", "learning_rate=log(1e-5,1e-1)"], "tpe"),
+        (["--random", "learning_rate=log(1e-5,1e-1)", "--space", "units=int(8,64)"], "random"),
+        (["--space", "learning_rate=log(1e-5,1e-1)"], "tpe"),
+        (["--space", "units=8,16", "--search", "grid"], "grid"),
+        (["--grid", "units=8,16", "--search", "grid"], "grid"),
+    ],
+)
+def test_the_search_is_said_by_the_option_or_by_its_name(keepbest: Keepbest, options: list[str], search: str) -> None:
+    assert begun(keepbest, "hvass-cnn", *options).search == search
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["hvass-cnn"], "Say which parameters to try"),
+        (["--tpe", "units=1,2"], "Say what to train"),
+        (["hvass-cnn", "--grid", "units=1,2", "--tpe", "units=1,2"], "--grid and --tpe exclude each other"),
+        (["hvass-cnn", "--grid", "unit=1,2"], "no parameter 'unit'.\nfield: unit\nnext: Did you mean 'units'?"),
+        (["hvass-cnn", "--grid", "units=1,x"], "units is a whole number, but got 'x'"),
+        (["hvass-cnn", "--grid", "learning_rate=uniform(0,1)"], "endlessly many values"),
+        (["hvass-cnn", "--grid", "units=1,2", "--set", "units=3"], "units is both set and tried"),
+        (["hvass-cnn", "--tpe", "units=uniform(1,9)"], "field: space.units"),
+        (["hvass-cnn", "--tpe", "units=int(1,9)", "--runs", "0"], "--runs"),
+    ],
+)
+def test_what_is_wrong_is_told_at_its_place(keepbest: Keepbest, arguments: list[str], told: str) -> None:
+    done = keepbest("sweep", *arguments)
+    assert done.status == Exit.USAGE
+    assert told in done.err
+
+
+def test_code_and_commands_are_swept_too(
+    keepbest: Keepbest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "net.py").write_text("def build(layers: int, rate: float = 0.1): ...\n")
+    monkeypatch.chdir(tmp_path / "mine")
+    assert begun(keepbest, "net.py", "--grid", "layers=1,2").source == "net.py:build"
+    sweep = begun(keepbest, "--random", "rate=0.5", "--runs", "1", "--", "python", "net.py", "--rate", "{rate}")
+    schedule(engine)
+    (run,) = keepbest("sweep", "show", sweep.id, "--json").json["runs"]
+    shown = keepbest("show", run["run"]).out
+    assert "python net.py --rate 0.5" in shown
+    assert f"{sweep.id}, run 1 of it" in shown
+
+
+def test_a_sweep_is_watched_shown_and_listed(keepbest: Keepbest, engine: Engine, worker: FakeWorker) -> None:
+    told = keepbest("sweep", "hvass-cnn", "--grid", "learning_rate=0.1,0.01,0.001", "--name", "rates")
+    assert told.out.startswith("Began sweep ")
+    (listed,) = keepbest("sweeps", "--json").json["sweeps"]
+    train(engine, worker, 0.5, 0.9, 0.7)
+    done = keepbest("sweep", "watch", listed["id"][:6])
+    lines = [" ".join(line.split()) for line in done.out.splitlines()]
+    assert done.status == 0
+    assert [line.split()[0] for line in lines[:3]] == ["1/3", "2/3", "3/3"]
+    assert lines[1].endswith("finished 0.9 @ 100 learning_rate=0.01 * best")
+    assert lines[3] == f"Sweep {listed['id']} finished: 3 of 3 made, 3 finished."
+    shown = [" ".join(line.split()) for line in keepbest("sweep", "show", listed["id"]).out.splitlines()]
+    assert "learning_rate 0.1, 0.01, 0.001" in shown
+    assert any(line.endswith("finished 0.01 0.9 @ 100 best") for line in shown)
+    assert "Known once 5 runs have finished with different values." in shown
+    assert "rates finished grid 3 of 3 0 0.9 learning_rate=0.01" in " ".join(keepbest("sweeps").out.split())
+
+
+def test_json_is_a_line_a_run_and_the_sweep_at_last(keepbest: Keepbest, engine: Engine, worker: FakeWorker) -> None:
+    sweep = begun(keepbest, "hvass-cnn", "--grid", "units=8,16")
+    train(engine, worker, 0.5, 0.4)
+    lines: list[dict[str, Any]] = [
+        json.loads(line) for line in keepbest("sweep", "watch", sweep.id, "--json").out.splitlines()
+    ]
+    assert [line.get("parameters") for line in lines] == [{"units": 8}, {"units": 16}, None]
+    assert lines[2]["best"]["best_value"] == 0.5
+
+
+def test_importance_is_shown(keepbest: Keepbest, engine: Engine, worker: FakeWorker) -> None:
+    sweep = begun(keepbest, "hvass-cnn", "--grid", "units=1,2,3,4,5,6", "--grid", "augment=no")
+    train(engine, worker, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+    shown = " ".join(keepbest("sweep", "show", sweep.id).out.split())
+    assert "by 6 finished runs: parameter share units 100 % #" in shown
+
+
+def test_a_cancelled_sweep_ends_with_its_status(keepbest: Keepbest, engine: Engine) -> None:
+    sweep = begun(keepbest, "hvass-cnn", "--grid", "units=8,16")
+    schedule(engine)
+    assert keepbest("sweep", "cancel", sweep.id).out == f"Sweep {sweep.id} (hvass-cnn) is cancelled.\n"
+    assert keepbest("sweep", "watch", sweep.id).status == Exit.RUN_CANCELLED
+    assert keepbest("sweep", "show", "zzzzzz").status == Exit.NOT_FOUND
+
+
+def test_help_names_the_verbs_and_an_empty_list_the_command(keepbest: Keepbest) -> None:
+    shown = keepbest("sweep", "--help").out
+    assert all(verb in shown for verb in ("start", "show", "watch", "cancel"))
+    assert "keepbest sweep hvass-cnn" in keepbest("sweeps").out
+
+
+def test_a_terminal_gets_a_bar_beneath_the_lines(
+    keepbest: Keepbest, engine: Engine, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = begun(keepbest, "hvass-cnn", "--grid", "units=8,16")
+    train(engine, worker, 0.5, 0.4)
+    monkeypatch.setattr("keepbest.cli.sweepwatch.is_terminal", lambda: True)
+    done = keepbest("sweep", "watch", sweep.id)
+    assert done.status == 0
+    assert "2/2" in done.out
+    assert f"Sweep {sweep.id} finished" in done.out

@@ -1,0 +1,47 @@
+"""Sweeps, and which of their tries is which run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tracker.columns import Big, Id
+from tracker.models.base import Base
+
+
+class Sweep(Base):
+    """What was asked, settled; all that is known of its runs is theirs."""
+
+    __tablename__ = "sweeps"
+    __table_args__ = (
+        Index("ix_sweeps_recent", "project_pk", "pk"),
+        Index("ix_sweeps_living", "state", "pk"),
+        UniqueConstraint("created_by", "idempotency_key"),
+    )
+
+    pk: Mapped[int] = mapped_column(Big, primary_key=True)
+    id: Mapped[str] = mapped_column(Id, unique=True)
+    project_pk: Mapped[int] = mapped_column(ForeignKey("projects.pk"))
+    name: Mapped[str] = mapped_column(String(100))
+    state: Mapped[str] = mapped_column(String(20))
+    message: Mapped[str | None] = mapped_column(Text)
+    #: A `SweepRequest` with every gap filled.
+    spec: Mapped[dict[str, Any]]
+    created_by: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    idempotency_key: Mapped[str | None] = mapped_column(String(200))
+
+
+class Trial(Base):
+    """The run of one try. Its key is what no two schedulers can both write."""
+
+    __tablename__ = "trials"
+
+    sweep_pk: Mapped[int] = mapped_column(ForeignKey("sweeps.pk", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), unique=True)
+    parameters: Mapped[dict[str, Any]]

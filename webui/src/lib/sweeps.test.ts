@@ -1,0 +1,54 @@
+import { expect, it } from 'vitest'
+import { axesOf, bestFirst, dimensionText, linesOf, pathOf, valueText } from './sweeps'
+import type { Dimension, Sweep, SweepRun } from './types'
+
+const space: Record<string, Dimension> = {
+  rate: { kind: 'log_uniform', low: 1e-4, high: 1 },
+  units: { kind: 'int', low: 0, high: 10, step: 5, log: false },
+  layers: { kind: 'choices', values: [[64, 64], [32], '<b>'] },
+}
+
+const run = (number: number, best_value: number | null, parameters: Record<string, unknown> = { rate: 1e-2, units: 5, layers: [32] }) =>
+  ({ number, run: `r${number}`, name: `r${number}`, state: 'finished', parameters, best_value, best_step: 1, step: 1, stop_reason: null }) as SweepRun
+const sweep = (mode: string, best: string | null = null) => ({ space, monitor: 'val_accuracy', mode, best: best === null ? null : { run: best } }) as Sweep
+
+it('places what was tried on an axis each, and the metric on the last', () => {
+  const runs = [run(1, 0.5), run(2, 0.9, { rate: 1, units: 0, layers: '<b>' }), run(3, null)]
+  const axes = axesOf(sweep('max'), runs)
+  expect(axes.map((axis) => axis.name)).toEqual(['rate', 'units', 'layers', 'val_accuracy'])
+  expect(axes[0]!.ticks.map((tick) => tick.text)).toEqual(['0.0001', '0.01', '1'])
+  expect(axes[2]!.ticks.map((tick) => tick.text)).toEqual(['[64,64]', '[32]', '<b>'])
+  const lines = linesOf(sweep('max', 'r2'), runs, axes)
+  expect(lines.map((line) => line.run.number)).toEqual([3, 1, 2])
+  expect(lines[1]!.places).toEqual([0.5, 0.5, 0.5, 0])
+  expect(lines[2]!).toMatchObject({ places: [1, 0, 1, 1], rank: 1, isBest: true })
+  expect(lines[0]!).toMatchObject({ rank: null, places: [0.5, 0.5, 0.5, null] })
+})
+
+it('knows that less is better where the metric is a loss', () => {
+  const runs = [run(1, 0.5), run(2, 0.9)]
+  const lines = linesOf(sweep('min', 'r1'), runs, axesOf(sweep('min'), runs))
+  expect(lines.map((line) => [line.run.number, line.rank])).toEqual([[2, 0], [1, 1]])
+  expect(bestFirst(sweep('min'), [run(3, null), ...runs]).map((one) => one.number)).toEqual([1, 2, 3])
+  expect(bestFirst(sweep('max'), [run(3, null), ...runs]).map((one) => one.number)).toEqual([2, 1, 3])
+})
+
+it('draws one value in the middle, no value nowhere, and leaves a gap for what is not known', () => {
+  expect(axesOf(sweep('max'), [run(1, 0.5)]).at(-1)!.place(0.5)).toBe(0.5)
+  expect(axesOf(sweep('max'), []).at(-1)!.place(null)).toBe(null)
+  expect(axesOf(sweep('max'), [])[0]!.place(true)).toBe(null)
+  const path = pathOf([0, null, 1, 0.5], (axis) => axis * 10, (place) => place * 100)
+  expect(path).toBe('M0.0,0.0M20.0,100.0L30.0,50.0')
+})
+
+it.each([
+  [space.rate!, 'log(0.0001, 1)'],
+  [space.units!, 'int(0, 10, step=5)'],
+  [space.layers!, '[64,64], [32], <b>'],
+  [{ kind: 'uniform', low: 0, high: 0.5 }, 'uniform(0, 0.5)'],
+  [{ kind: 'int', low: 1, high: 9, step: 1, log: true }, 'int(1, 9, log)'],
+] as [Dimension, string][])('%o is written as on the command line', (dimension, text) => expect(dimensionText(dimension)).toBe(text))
+
+it.each([[0.123456, '0.1235'], ['same', 'same'], [true, 'true'], [null, 'null'], [undefined, '–']])('%s is shown as %s', (value, text) => {
+  expect(valueText(value)).toBe(text)
+})
