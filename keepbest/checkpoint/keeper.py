@@ -9,6 +9,7 @@ Here nothing goes through the trash: bests may come every few seconds, and a day
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,9 @@ from keepbest.checkpoint.retention import Mode, decide
 from keepbest.checkpoint.store import Store
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import KeepbestError
+
+#: Somebody else is writing to the store: that takes about so long.
+SETTLE_PAUSE_SECONDS = 0.05
 
 _log = logging.getLogger("keepbest")
 
@@ -43,6 +47,7 @@ class Keeper:
         self._run = run
         self._mode: Mode | None = None
         self._lines: dict[str, _Line] = {}
+        self._left: list[str] = []
         for manifest in store.manifests(run):
             self._note(manifest)
 
@@ -57,8 +62,20 @@ class Keeper:
         self._note(newer)
         pinned = self._store.folder.pins(self._run)
         verdicts = decide(self._lines.values(), self.spec, mode=self._mode, pinned=pinned, needed=needed)
-        going = [verdict.id for verdict in verdicts if not verdict.stays]
-        gone = [id for id in going if self._drop(id)] if going and tell(going) else []
+        self._left = [verdict.id for verdict in verdicts if not verdict.stays]
+        return self._remove() if self._left and tell(self._left) else []
+
+    def settle(self, is_told: Callable[[], bool], seconds: float) -> None:
+        """Drop what could not be dropped yet, trying for so long: no other checkpoint will come."""
+        until = time.monotonic() + seconds
+        while self._left and is_told() and time.monotonic() < until:
+            self._remove()
+            time.sleep(SETTLE_PAUSE_SECONDS if self._left else 0)
+
+    def _remove(self) -> list[str]:
+        tried = {id: self._drop(id) for id in self._left}
+        gone = [id for id, outcome in tried.items() if outcome == "gone"]
+        self._left = [id for id, outcome in tried.items() if outcome == "busy"]
         for id in gone:
             del self._lines[id]
         return gone
@@ -71,11 +88,11 @@ class Keeper:
         self._mode = one.mode or self._mode
         self._lines[one.id] = _Line(one.id, one.step, one.value, one.kind, one.at)
 
-    def _drop(self, id: str) -> bool:
+    def _drop(self, id: str) -> Literal["gone", "busy", "failed"]:
         if id not in self._store.checkpoints(self._run):
-            return True  # somebody took it out
+            return "gone"  # somebody took it out
         try:
-            return self._store.drop(self._run, id)
+            return "gone" if self._store.drop(self._run, id) else "busy"
         except KeepbestError as error:
             _log.warning("Checkpoint %s was not removed: %s", id, error.message)
-            return False
+            return "failed"

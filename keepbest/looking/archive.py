@@ -23,6 +23,9 @@ Kind = Literal["best", "last", "manual"]
 #: The journal takes milliseconds, unless a request hangs: then what is to go goes with the next checkpoint.
 JOURNAL_SECONDS = 2.0
 
+#: At the end: longer than anybody writes to the store at a stretch.
+SETTLE_SECONDS = 5.0
+
 _log = logging.getLogger("keepbest")
 
 
@@ -114,7 +117,10 @@ class Archive:
     def close(self, deadline_seconds: float | None = None) -> bool:
         """Drain, and end the writer's thread; `open` starts another."""
         writer, self._writer = self._writer, None
-        return writer is None or writer.close(deadline_seconds)
+        is_done = writer is None or writer.close(deadline_seconds)
+        if self._keeper is not None:
+            self._keeper.settle(lambda: self._run.is_written_down(JOURNAL_SECONDS), SETTLE_SECONDS)
+        return is_done
 
     def _tick(self) -> datetime:
         """Return the time, later than any checkpoint of the run: "newest" holds also where a clock was set back."""
