@@ -59,9 +59,10 @@ def set_aside_unknown(store: Store, assignment: Assignment, now: datetime) -> No
     Their looks are lost with that attempt's journal, so nothing may go on from there, and nobody will ask for them.
     """
     id = assignment.run.id
-    pinned = store.folder.pins(id)
+    known = {*store.folder.pins(id), assignment.run.best_checkpoint}  # a fork has the segment that it comes from
+    known |= {assignment.resume.id} if assignment.resume is not None else set()
     for manifest in store.manifests(id):
-        if manifest.segment >= assignment.next_segment and manifest.id not in pinned:
+        if manifest.segment >= assignment.next_segment and manifest.id not in known:
             _log.warning("Checkpoint %s of step %d was never told of; it is in the trash.", manifest.id, manifest.step)
             trash.put(store.folder, id, manifest.id, now)
 

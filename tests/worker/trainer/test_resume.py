@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from keepbest.checkpoint import Store, trash
+from keepbest.contract.checkpoints import Checkpoint
 from tests.support.states import NOON, RUN, about, make_state
 from tests.worker.assignments import make_assignment
 from worker.trainer.resume import set_aside_unknown
@@ -27,3 +28,17 @@ def test_nothing_goes_on_from_what_the_tracker_never_heard_of(tmp_path: Path) ->
     set_aside_unknown(store, assignment, NOON)
     assert set(store.checkpoints(RUN)) == {known, pinned}
     assert trash.undo(store.folder, RUN) == [unknown]
+
+
+def test_a_fork_keeps_what_it_begins_at(tmp_path: Path) -> None:
+    """A fork failed at its first step: its checkpoint, of its origin's segment 0, was taken for an unknown one."""
+    store = Store(tmp_path)
+    start = write(store, 200, 0)
+    best = write(store, 100, 0)
+    given, about = make_assignment(), store.read_manifest(RUN, start)[0]
+    files = {"digest": "0" * 64, "size_bytes": 1, "written_bytes": 1, "location": "store", "state": "durable"}
+    said = {"id": start, "run": RUN, "segment": 0, "step": 200, "kind": "last", "at": about.at, **files}
+    run = given.run.model_copy(update={"id": RUN, "best_checkpoint": best})
+    told = {"run": run, "resume": Checkpoint.model_validate(said), "next_segment": 0}
+    set_aside_unknown(store, given.model_copy(update=told), NOON)
+    assert set(store.checkpoints(RUN)) == {start, best}
