@@ -111,6 +111,7 @@ def test_killed_outright_it_leaves_nothing_and_starts_again(processes: Processes
         up = start(processes, folder, port, "--no-worker")
         up.wait_for_output("Ctrl-C ends it.", seconds=60)
         children = children_of(up)
+        assert len(children) == 2  # tracker and scheduler
         up.send(signal.SIGKILL)
         up.wait()
         wait_until(lambda pids=children: all(is_gone(pid) for pid in pids), what="the end of the children")  # type: ignore[misc]
