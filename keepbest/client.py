@@ -5,7 +5,8 @@ Every method raises the tracker's own error (`keepbest.errors`), or Unreachable 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import BinaryIO, Literal
 
 from keepbest.contract.access import (
@@ -42,8 +43,10 @@ from keepbest.contract.looks import Curve, LogPage, LookPage, MetricList
 from keepbest.contract.overrides import ForkRequest, ResumeRequest
 from keepbest.contract.panels import Panel, PanelList
 from keepbest.contract.replays import Replay, ReplayRequest
+from keepbest.contract.reports import Report
 from keepbest.contract.rules import ProjectRules, RulesRequest
 from keepbest.contract.runs import (
+    EvaluationList,
     Project,
     ProjectPage,
     ProjectRequest,
@@ -56,9 +59,13 @@ from keepbest.contract.runs import (
 )
 from keepbest.contract.sweeps import Sweep, SweepImportance, SweepPage, SweepRequest, SweepRuns
 from keepbest.contract.workers import Assignment, Claim, RecipeList, Release, Renewal, Worker, WorkerHello, WorkerList
+from keepbest.errors import Stale
 from keepbest.follow import Follower
 from keepbest.requesting import Requests, read_answer, to_bytes
 from keepbest.transport import path_of
+
+#: How often rules are read anew and set where somebody else is faster.
+MAX_TRIES = 5
 
 
 class Client(Requests):
@@ -119,9 +126,18 @@ class Client(Requests):
     def rules(self, project: str) -> ProjectRules:
         return self._get(ProjectRules, path_of("rules", project))
 
-    def set_rules(self, project: str, rules: RulesRequest) -> ProjectRules:
-        """Put all rules of a project in the place of those that were."""
-        return self._send(ProjectRules, "PUT", path_of("rules", project), rules, repeatable=True)
+    def change_rules(self, project: str, change: Callable[[ProjectRules], RulesRequest]) -> ProjectRules:
+        """Put what `change` makes of a project's rules in their place.
+
+        It is called again with the new ones where somebody else set them meanwhile; raises Stale if that goes on.
+        """
+        path = path_of("rules", project)
+        for _ in range(MAX_TRIES):
+            reply = self.transport.request("GET", path)
+            asked = change(read_answer(ProjectRules, reply.data))
+            with suppress(Stale):
+                return self._send(ProjectRules, "PUT", path, asked, match=reply.headers["ETag"], repeatable=True)
+        raise Stale(hint="Others are setting the same rules right now: look at them, and try again.")
 
     def add_project(self, project: ProjectRequest) -> Project:
         return self._post(Project, path_of("projects"), project)
@@ -271,6 +287,13 @@ class Client(Requests):
 
     def panel(self, run: str, name: str, *, step: int | None = None, segment: int | None = None) -> Panel:
         return self._get(Panel, path_of("runs", run, "panel"), {"name": name, "step": step, "segment": segment})
+
+    def report(self, references: Sequence[str]) -> Report:
+        """What a run, several, or a sweep really say."""
+        return self._get(Report, path_of("reports"), {"of": ",".join(references)})
+
+    def evaluations(self, run: str) -> EvaluationList:
+        return self._get(EvaluationList, path_of("runs", run, "evaluations"))
 
     def receipts(self, run: str) -> ReceiptList:
         return self._get(ReceiptList, path_of("runs", run, "receipts"))

@@ -10,6 +10,7 @@ KeepbestError
 │   ├── LeaseLost             409  the token is not (or no longer) the run's
 │   ├── TransitionRefused     409  a run cannot go from this state to that one
 │   ├── BatchGap              409  a numbered batch arrived before the one ahead of it
+│   ├── Stale                 412  somebody changed it since it was read
 │   └── SchemaMismatch        409  the database is older or newer than the code
 ├── Busy                      503  try again after `retry_after` seconds
 ├── Unreachable               503  the tracker does not answer
@@ -110,6 +111,13 @@ class BatchGap(Conflict):
     """A batch is missing before this one."""
 
     code = "batch_gap"
+
+
+class Stale(Conflict):
+    """Somebody changed this since it was read."""
+
+    code = "stale"
+    status = 412
 
 
 class SchemaMismatch(Conflict):

@@ -22,8 +22,10 @@ from keepbest.contract.commands import RollBackRequest
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import PolicySpec, RetentionSpec
 from keepbest.errors import InvalidInput
-from keepbest.looking.looker import Jump, Looker, build_as_described
+from keepbest.looking.examples import Examples
+from keepbest.looking.looker import Jump, Looker
 from keepbest.looking.monitor import direction_of, missing_metric
+from keepbest.looking.network import build_as_described
 from keepbest.looking.resume import load_start
 from keepbest.panels.painter import Painter
 from keepbest.panels.scene import see
@@ -31,7 +33,7 @@ from keepbest.runs.judge import Judge
 from keepbest.runs.run import Run
 from keepbest.snapshots.ring import Ring
 from keepbest.snapshots.state import Position, State
-from keepbest.stopping import Decision, Mode, parse
+from keepbest.stopping import Decision, Mode, Pairs, Unpaired, parse
 
 #: A run is not over before its best is on disk; a disk that takes longer than this is reported instead.
 DRAIN_SECONDS = 600.0
@@ -66,6 +68,8 @@ class KeepBest(Carrying):
         snapshots: Bests held in memory.
         snapshot_memory: What they may take: bytes, `2GB`, or `25%` of the free memory (default: that).
         n: Examples that a look measures, for the record.
+        validation: The arrays (x, y) of fit's `validation_data`, which no callback sees: `paired_noise` compares looks
+            example by example, by one more pass over them, where that is part of the stopper.
         carry: Callbacks whose state goes into every snapshot, and back with it, such as `ReduceLROnPlateau(…)`. This
             one calls them, before each look: leave them out of fit's own list. Generators of NumPy's, too.
         panels: Examples (x, y), or a dataset of them, that pictures of the model are made of while it trains.
@@ -104,6 +108,7 @@ class KeepBest(Carrying):
         snapshots: int = 3,
         snapshot_memory: int | str | None = None,
         n: int | None = None,
+        validation: Any = None,
         carry: Sequence[Any] = (),
         panels: Any = None,
         clock: Callable[[], float] = time.monotonic,
@@ -114,7 +119,9 @@ class KeepBest(Carrying):
         self.monitor, self.verbose = monitor, verbose
         self.restore_best_weights = restore_best_weights
         self._mode, self._start_from_epoch, self._resume = mode, start_from_epoch, bool(resume)
-        self._n, self._clock = n, clock
+        self._examples = Examples(validation) if validation is not None else None
+        self._n = n if n is not None or self._examples is None else self._examples.n
+        self._clock = clock
         if stopper is None and (patience or min_delta or baseline is not None):
             stopper = _patience(patience, min_delta, baseline)
         self.run = self._make_run(run, parse(stopper) if isinstance(stopper, str) else stopper)
@@ -278,10 +285,16 @@ class KeepBest(Carrying):
             metrics=logs,
             epoch=float(epoch + 1),
             seconds=self._look_seconds,
+            pairs=self._compare(value) if value is not None and self.run.judge.needs_pairs else None,
         )
         if decision.improved and decision.best_step == self.position.step:
             self._best_epoch = epoch + 1
         return decision
+
+    def _compare(self, value: float) -> Pairs:
+        if self._examples is None:
+            return Unpaired("KeepBest was given no validation=(x, y)")
+        return self._examples.compare(self.model, self.monitor, value, self.run.judge.policy.mode)
 
     def _take(self, decision: Decision) -> None:
         """Do what was decided."""

@@ -30,7 +30,7 @@ from keepbest.snapshots.ring import Ring
 from keepbest.snapshots.snapshot import Living
 from keepbest.snapshots.state import Position, State
 from keepbest.snapshots.variables import Trained
-from keepbest.stopping import Decision
+from keepbest.stopping import Decision, read_pairs
 
 #: A run is not over before its best is on disk; a disk that takes longer is reported instead.
 DRAIN_SECONDS = 600.0
@@ -141,17 +141,19 @@ class Loop:
         epoch: float | None = None,
         seconds: float | None = None,
         correct: Any = None,
+        losses: Any = None,
     ) -> Decision:
         """Judge a validation after `step`, keep the state if it is the best, record both, and do what was asked.
 
         `n` is on how many examples, `train` the training loss, `metrics` what else was measured, `seconds` how long
-        that took, `correct` whether each example was right (a vector of bools, for `paired_noise`). A stop that
-        somebody asked for counts as one.
+        that took. For `paired_noise`, `correct` is whether each example was right (a vector of bools), or `losses` the
+        loss of each. A stop that somebody asked for counts as one.
         """
+        pairs = read_pairs(correct, losses)
         self._branch()
         self.step = step
         decision = self.looker.look(
-            Position(step), value, n=n, train=train, metrics=metrics, epoch=epoch, seconds=seconds, correct=correct
+            Position(step), value, n=n, train=train, metrics=metrics, epoch=epoch, seconds=seconds, pairs=pairs
         )
         if decision.improved:
             self._written_at = self._clock()

@@ -68,9 +68,10 @@ class Requests:
         *,
         lease: str | None = None,
         key: str | None = None,
+        match: str | None = None,
         repeatable: bool = False,
     ) -> A:
-        given = {"Keepbest-Lease": lease, "Idempotency-Key": key}
+        given = {"Keepbest-Lease": lease, "Idempotency-Key": key, "If-Match": match}
         reply = self.transport.request(
             method,
             path,

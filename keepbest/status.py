@@ -38,15 +38,16 @@ class StopReason(StrEnum):
     PROGRESS_QUOTIENT = "progress_quotient"
     UPCROSSING = "upcrossing"
     PEERS = "peers"
+    SUCCESSIVE_HALVING = "successive_halving"
     USER = "user"
     ERROR = "error"
     WORKER_LOST = "worker_lost"
 
     @property
     def is_stoppers(self) -> bool:
-        """Whether the run's stopper decided it: not a person, not the end of the steps, not a failure."""
-        others = {StopReason.USER, StopReason.MAX_STEPS, StopReason.ERROR, StopReason.WORKER_LOST}
-        return self not in others
+        """Whether the run's stopper decided it: not a person, the end of the steps or of its sweep, nor a failure."""
+        failures = {StopReason.ERROR, StopReason.WORKER_LOST}
+        return self not in failures | {StopReason.USER, StopReason.MAX_STEPS, StopReason.SUCCESSIVE_HALVING}
 
 
 class CommandKind(StrEnum):
@@ -79,12 +80,20 @@ class Role(StrEnum):
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.QUEUED: frozenset({RunState.LEASED, RunState.CANCELLED, RunState.FAILED}),
     RunState.LEASED: frozenset(
-        {RunState.RUNNING, RunState.QUEUED, RunState.FINISHED, RunState.FAILED, RunState.CANCELLED}
+        {
+            RunState.RUNNING,
+            RunState.PAUSED,
+            RunState.QUEUED,
+            RunState.FINISHED,
+            RunState.FAILED,
+            RunState.CANCELLED,
+        }
     ),
     RunState.RUNNING: frozenset(
         {RunState.PAUSED, RunState.QUEUED, RunState.FINISHED, RunState.FAILED, RunState.CANCELLED}
     ),
-    RunState.PAUSED: frozenset({RunState.QUEUED, RunState.CANCELLED}),
+    # It waits at a rung of its sweep: promoted, cancelled, or finished where the sweep is over.
+    RunState.PAUSED: frozenset({RunState.QUEUED, RunState.FINISHED, RunState.CANCELLED}),
     # Somebody has an ended run go on: `tracker.store.resumes` alone.
     RunState.FINISHED: frozenset({RunState.QUEUED}),
     RunState.FAILED: frozenset({RunState.QUEUED}),

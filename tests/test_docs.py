@@ -16,6 +16,7 @@ import pytest
 
 from keepbest import errors
 from keepbest.cli.main import VERBS, load
+from keepbest.selection.selectors import SELECTORS
 from keepbest.stopping.registry import POLICIES
 from tests.support.processes import ROOT
 from tests.support.settings import tables, variables
@@ -124,8 +125,8 @@ def test_every_option_is_explained() -> None:
     assert sorted(options) == []
 
 
-def test_every_policy_is_explained() -> None:
-    assert missing(set(POLICIES), page("STOPPING")) == []
+def test_every_policy_and_every_selector_is_explained() -> None:
+    assert missing({*POLICIES, *SELECTORS}, page("STOPPING")) == []
 
 
 def test_every_error_code_is_explained() -> None:

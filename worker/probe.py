@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keepbest.errors import InvalidInput
-from worker.trainer.measure import BATCH_SIZE, count_examples
+from keepbest.looking.examples import BATCH_SIZE
+from worker.trainer.measure import count_examples
 
 Batch = tuple[Any, ...]
 Note = Callable[[str, Any], None]

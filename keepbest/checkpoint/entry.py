@@ -11,6 +11,7 @@ from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.plan import Plan, make_plan
 from keepbest.checkpoint.store import Store
+from keepbest.snapshots.averages import find_used
 from keepbest.snapshots.state import specs_of
 
 Model = TypeVar("Model")
@@ -61,7 +62,8 @@ class Checkpoint:
 
     def plan(self, model: Any, renames: Mapping[str, str] | None = None) -> Plan:
         """Return what `load_into` would do with each variable; nothing is read but the manifest."""
-        return make_plan(self.id, [variable.spec for variable in self.manifest.variables], specs_of(model), renames)
+        mine, theirs = [variable.spec for variable in self.manifest.variables], specs_of(model)
+        return make_plan(self.id, list(find_used(mine, self.manifest.averages, theirs)), theirs, renames)
 
     def load_into(self, model: Model, *, partial: bool = False, renames: Mapping[str, str] | None = None) -> Model:
         """Put its values into `model` and return that: a Keras model, a `tf.Module`, or a dict or list of variables.

@@ -31,10 +31,10 @@ def export(
 ) -> Path:
     """Write `loaded` into the folder `to` and return the file (for "savedmodel" the folder, for "tf" the prefix).
 
-    "safetensors" and "npz" hold every variable under `model/<path>` and `optimizer/<path>`, and need no network. The
-    others need one: `model`, or the description in the store. "savedmodel" has no optimizer; "weights" is what Keras'
-    own `save_weights` writes, for a network without an optimizer or with the same one, already built. A `plan` made for
-    `model` says which value goes where.
+    "safetensors" and "npz" hold every variable under `model/<path>` and `optimizer/<path>`, and need no network; what
+    is used as its average lies beside that under `raw/<path>`. The others need one: `model`, or the description in the
+    store. "savedmodel" has no optimizer; "weights" is what Keras' own `save_weights` writes, for a network without an
+    optimizer or with the same one, already built. A `plan` made for `model` says which value goes where.
     """
     if form not in FORMATS:
         raise InvalidInput(f"The formats are {', '.join(FORMATS)}, but got {form!r}.", field="as")
@@ -52,13 +52,15 @@ def export(
 
 
 def named_arrays(loaded: Loaded) -> dict[str, Any]:
-    """Return every value under its name; names that Keras gave twice get their place behind them."""
-    names = [f"{spec.collection}/{spec.path}" for spec in loaded.specs]
-    count = Counter(names)
-    return {
-        name if count[name] == 1 else f"{name}#{spec.index}": array
-        for name, spec, array in zip(names, loaded.specs, loaded.arrays, strict=True)
-    }
+    """Return every value under its name; names that Keras gave twice get their place behind them.
+
+    A variable that is used as its average has its own value under `raw/<path>`.
+    """
+    specs, arrays, used = loaded.specs, loaded.arrays, loaded.offer(loaded.specs)
+    count = Counter((spec.collection, spec.path) for spec in specs)
+    names = [spec.path if count[spec.collection, spec.path] == 1 else f"{spec.path}#{spec.index}" for spec in specs]
+    found = {f"{spec.collection}/{name}": arrays[used[spec]] for name, spec in zip(names, specs, strict=True)}
+    return found | {f"raw/{names[place]}": arrays[place] for place in loaded.manifest.averages}
 
 
 def _write_safetensors(loaded: Loaded, path: Path) -> None:

@@ -16,21 +16,29 @@ from keepbest.client import Client
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
 from keepbest.errors import InvalidInput, NotFound
 
+Which = Literal["best", "last", "selected"]
+
 
 def choose(
-    client: Client, run: str, *, which: Literal["best", "last"] = "best", step: int | None = None, id: str | None = None
+    client: Client, run: str, *, which: Which = "best", step: int | None = None, id: str | None = None
 ) -> Checkpoint:
     """Return the checkpoint that is meant: by id (or its first letters), by step, else the best or the last.
 
-    Raises NotFound, naming what there is.
+    "selected" is what the run's selector chose at its end, and the best where there is no such. An average is of no
+    step, and not the last. Raises NotFound, naming what there is.
     """
     kept = [one for one in client.checkpoints(run).checkpoints if one.state is CheckpointState.DURABLE]
+    trained = [one for one in kept if one.kind != "selected"]
     if id is not None:
         found = [one for one in kept if one.id.startswith(id)]
     elif step is not None:
-        found = [one for one in kept if one.step == step and not one.ghost] or [one for one in kept if one.step == step]
+        there = [one for one in trained if one.step == step]
+        found = [one for one in there if not one.ghost] or there
+    elif which == "last":
+        found = [one for one in trained if not one.ghost]
     else:
-        found = [one for one in kept if one.is_best] if which == "best" else [one for one in kept if not one.ghost]
+        found = [one for one in kept if one.is_selected] if which == "selected" else []
+        found = found or [one for one in kept if one.is_best]
     if not found:
         raise _missing(run, kept)
     if id is not None and len(found) > 1:

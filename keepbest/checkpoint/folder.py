@@ -2,8 +2,9 @@
 
     objects/<2>/<digest>.safetensors    packs            runs/<run>/<checkpoint>.json    manifests
     objects/<2>/<digest>.json           networks         runs/<run>/<checkpoint>.pin     stays, whatever retention says
-    tmp/                                being written    trash/<time>/<run>/<checkpoint>.json    manifests, taken out
+    tmp/                                being written    runs/<run>/<checkpoint>.selected    what the run ended with
     lock                                shared by writers, exclusive for whoever removes packs
+    trash/<time>/<run>/<checkpoint>.json    manifests, taken out
 
 A file is written in tmp/, synced, renamed to its place, and the place's folder synced. So a name in objects/ or
 runs/ always has its whole content, and a checkpoint whose manifest is not there does not exist.
@@ -71,6 +72,20 @@ class Folder:
         elif checkpoint not in self.pins(run):
             with self.writing():  # against the sweep of tmp/
                 self.commit(manifest.with_suffix(".pin"), lambda descriptor: None)
+
+    def selected(self, run: str) -> str | None:
+        """Return the checkpoint that the run's selector chose, where it is marked and on disk."""
+        marked = set(self._stems(run, ".selected")) & set(self.checkpoints(run))
+        return max(marked, default=None)
+
+    def select(self, run: str, checkpoint: str | None) -> None:
+        """Mark the checkpoint that a run ends with, in place of any other; None: it has not ended yet."""
+        with self.explained():
+            for other in set(self._stems(run, ".selected")) - {checkpoint}:
+                self.manifest(run, other).with_suffix(".selected").unlink(missing_ok=True)
+        if checkpoint is not None:
+            with self.writing():  # against the sweep of tmp/
+                self.commit(self.manifest(run, checkpoint).with_suffix(".selected"), lambda descriptor: None)
 
     def manifests(self) -> list[Path]:
         """Return every manifest of the store, those in the trash too: what they name is needed."""

@@ -215,7 +215,7 @@ def _is_ours(where: tuple[str, ...], path: Path) -> bool:
             return is_content(path)
         case ("runs", run, _) | ("trash", _, run, _):
             is_id = bool(re.match(ID_PATTERN, run) and re.match(ID_PATTERN, path.stem))
-            return is_id and path.suffix in (".json", ".pin")
+            return is_id and path.suffix in (".json", ".pin", ".selected")
     return False
 
 

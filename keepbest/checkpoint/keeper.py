@@ -16,10 +16,12 @@ from datetime import datetime
 from typing import Literal
 
 from keepbest.checkpoint.manifest import Manifest
-from keepbest.checkpoint.retention import Mode, decide
+from keepbest.checkpoint.retention import Mode, decide, find_eligible
 from keepbest.checkpoint.store import Store
+from keepbest.contract.base import CheckpointKind
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import KeepbestError
+from keepbest.selection.selectors import Best, Selector
 
 #: Somebody else is writing to the store: that takes about so long.
 SETTLE_PAUSE_SECONDS = 0.05
@@ -34,15 +36,17 @@ class _Line:
     id: str
     step: int
     value: float | None
-    kind: Literal["best", "last", "manual"]
+    n: int | None
+    kind: CheckpointKind
     at: datetime
 
 
 class Keeper:
     """Knows the checkpoints of a run and drops those that its retention does not keep."""
 
-    def __init__(self, store: Store, run: str, spec: RetentionSpec) -> None:
+    def __init__(self, store: Store, run: str, spec: RetentionSpec, selector: Selector | None = None) -> None:
         self.spec = spec
+        self._selector = selector or Best()
         self._store = store
         self._run = run
         self._mode: Mode | None = None
@@ -61,6 +65,7 @@ class Keeper:
         """
         self._note(newer)
         pinned = self._store.folder.pins(self._run)
+        needed = find_eligible(self._lines.values(), self._selector, self._mode) | dict(needed)
         verdicts = decide(self._lines.values(), self.spec, mode=self._mode, pinned=pinned, needed=needed)
         self._left = [verdict.id for verdict in verdicts if not verdict.stays]
         return self._remove() if self._left and tell(self._left) else []
@@ -86,7 +91,7 @@ class Keeper:
 
     def _note(self, one: Manifest) -> None:
         self._mode = one.mode or self._mode
-        self._lines[one.id] = _Line(one.id, one.step, one.value, one.kind, one.at)
+        self._lines[one.id] = _Line(one.id, one.step, one.value, one.n, one.kind, one.at)
 
     def _drop(self, id: str) -> Literal["gone", "busy", "failed"]:
         if id not in self._store.checkpoints(self._run):

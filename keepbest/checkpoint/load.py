@@ -20,6 +20,7 @@ from keepbest.checkpoint.folder import Folder
 from keepbest.checkpoint.manifest import Manifest, StoredVariable
 from keepbest.checkpoint.plan import Plan, make_plan
 from keepbest.errors import CheckpointDamaged
+from keepbest.snapshots.averages import find_used
 from keepbest.snapshots.match import Difference, compare, refuse
 from keepbest.snapshots.randomness import restore_random
 from keepbest.snapshots.snapshot import Variables
@@ -71,37 +72,50 @@ class Loaded:
     def to_state(self, *, as_tensors: bool = True) -> State:
         """Return the snapshot that this checkpoint was written from, under the same id; in a graph, as arrays."""
         manifest, values = self.manifest, self.tensors if as_tensors else self.arrays
-        decided = (manifest.stopper, manifest.random, manifest.id, manifest.callbacks)
+        decided = (manifest.stopper, manifest.random, manifest.id, manifest.callbacks, manifest.averages)
         return State(manifest.position, self.specs, values, *decided)
 
     def plan(self, model: Any, renames: Mapping[str, str] | None = None) -> Plan:
         """Return what restoring into `model` would do, variable by variable; nothing is set."""
-        return make_plan(self.manifest.id, self.specs, Variables(model).specs, renames)
+        theirs = Variables(model).specs
+        return make_plan(self.manifest.id, list(self.offer(theirs)), theirs, renames)
+
+    def offer(self, theirs: Sequence[VariableSpec]) -> dict[VariableSpec, int]:
+        """Return what a model of `theirs` may take to be used, each with the place of its value."""
+        return find_used(self.specs, self.manifest.averages, theirs)
 
     def load_into(
-        self, model: Any, *, strict: bool = True, variables: Variables | None = None, plan: Plan | None = None
+        self,
+        model: Any,
+        *,
+        strict: bool = True,
+        variables: Variables | None = None,
+        plan: Plan | None = None,
+        raw: bool = False,
     ) -> list[Difference]:
-        """Put the values into `model` and its optimizer; return what did not fit.
+        """Put the values into `model` and its optimizer, to be used; return what did not fit.
 
         A model without an optimizer takes the network alone. `strict=False` takes what fits and leaves the rest; a
-        `plan` made for this model says which value goes where.
+        `plan` made for this model says which value goes where. Where averages of the weights were measured the model
+        gets these; `raw` gives it what training goes on with.
 
         Raises:
             CheckpointMismatch: `strict`, and something differs; the message names every difference. Nothing was set.
         """
         target = variables or Variables(model)
-        differences = [] if plan is not None else compare(self.specs, target.specs)
+        offered = {spec: place for place, spec in enumerate(self.specs)} if raw else self.offer(target.specs)
+        differences = [] if plan is not None else compare(list(offered), target.specs)
         if strict and differences:
             raise refuse(differences, self.manifest.id)
         unfit = {(difference.collection, difference.index) for difference in differences}
-        homes = {_place(spec): _place(spec) for spec in self.specs if _place(spec) not in unfit}
+        homes = {_place(spec): _place(spec) for spec in offered if _place(spec) not in unfit}
         if plan is not None:
             homes = {_place(row.mine): _place(row.theirs) for row in plan.rows if row.fits and row.mine and row.theirs}
         targets = {_place(spec): number for number, spec in enumerate(target.specs)}
         target.assign(
             {
-                targets[homes[_place(spec)]]: value
-                for spec, value in zip(self.specs, self.tensors, strict=True)
+                targets[homes[_place(spec)]]: self.tensors[place]
+                for spec, place in offered.items()
                 if homes.get(_place(spec)) in targets
             }
         )
@@ -109,7 +123,7 @@ class Loaded:
 
     def resume_into(self, model: Any, *, variables: Variables | None = None) -> State:
         """Put values and random states back, so that training goes on as if it had never stopped."""
-        self.load_into(model, variables=variables)
+        self.load_into(model, variables=variables, raw=True)
         restore_random(self.manifest.random)
         return self.to_state()
 

@@ -15,7 +15,7 @@ from blake3 import blake3
 from pydantic import Field, ValidationError, model_validator
 
 from keepbest.checkpoint.dtypes import size_of
-from keepbest.contract.base import Digest, Id, Moment, Shape, Step
+from keepbest.contract.base import CheckpointKind, Digest, Id, Moment, Shape, Step
 from keepbest.errors import CheckpointDamaged
 from keepbest.snapshots.state import Collection, Position, VariableSpec
 
@@ -51,17 +51,23 @@ class StoredVariable(Shape):
 
 
 class Manifest(Shape):
-    """A checkpoint. `id` is the id of the snapshot it was written from; `network` is Keras' JSON of the model."""
+    """A checkpoint. `id` is the id of the snapshot it was written from; `network` is Keras' JSON of the model.
+
+    `n` examples gave its value. An average says which checkpoints it was `made_of`, the best first. Where a running
+    average of the weights was measured, `averages` says for which place in `variables` it lies at which other one: who
+    uses the checkpoint takes the average, who goes on takes the variable itself.
+    """
 
     format: Literal[1] = 1
     id: Id
     run: Id
     segment: int = Field(default=0, ge=0)
-    kind: Literal["best", "last", "manual"]
+    kind: CheckpointKind
     step: Step
     epoch: int = Field(default=0, ge=0)
     batch: int = Field(default=0, ge=0)
     value: float | None = None
+    n: int | None = Field(default=None, ge=0)
     monitor: str | None = Field(default=None, max_length=200)
     mode: Literal["min", "max"] | None = None
     stopper: dict[str, Any] = Field(default_factory=dict)
@@ -69,6 +75,8 @@ class Manifest(Shape):
     callbacks: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
     network: Digest | None = None
+    made_of: tuple[Id, ...] = Field(default=(), max_length=100)
+    averages: dict[int, int] = Field(default_factory=dict)
     at: Moment
     variables: tuple[StoredVariable, ...]
 
@@ -79,6 +87,21 @@ class Manifest(Shape):
             if indices != list(range(len(indices))):
                 raise ValueError(f"the {collection} variables are not numbered 0, 1, 2, …")
         return self
+
+    @model_validator(mode="after")
+    def _check_averages(self) -> Manifest:
+        forms = [(one.collection, one.shape, one.dtype) for one in self.variables]
+        for place, average in self.averages.items():
+            if not (0 <= place < len(forms) and 0 <= average < len(forms)):
+                raise ValueError("an average is of no variable")
+            if forms[place][0] != "model" or forms[average] != ("optimizer", *forms[place][1:]):
+                raise ValueError("an average is not of its variable's form")
+        return self
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether training came by here and may go on: an average is made, not trained."""
+        return self.kind != "selected"
 
     @property
     def position(self) -> Position:

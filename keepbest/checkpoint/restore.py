@@ -19,6 +19,7 @@ def restore(
     run: Any,
     model: Any = None,
     *,
+    best: bool = False,
     step: int | None = None,
     checkpoint: str | None = None,
     last: bool = False,
@@ -26,7 +27,10 @@ def restore(
     renames: Mapping[str, str] | None = None,
     store: Store | Path | str | None = None,
 ) -> Any:
-    """Put a checkpoint of `run` (a run or its id) into `model` and return the model; the best one, if none is named.
+    """Put a checkpoint of `run` (a run or its id) into `model` and return the model.
+
+    If none is named: what the run's selector chose at its end, where it chose, else the best; `best=True` is the first
+    strict raw best.
 
     Without a model the network is made again from its stored description: layers of your own must be registered
     with `keras.saving.register_keras_serializable`. A model without an optimizer takes the network alone.
@@ -39,7 +43,7 @@ def restore(
         CheckpointDamaged: It is not what was written.
         CheckpointMismatch: It does not fit the model; the message names every difference.
     """
-    found = _find(run, store, step=step, checkpoint=checkpoint, last=last)
+    found = _find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
     target = model if model is not None else rebuild(found.store, found.manifest)
     return found.load_into(target, partial=partial, renames=renames)
 
@@ -48,6 +52,7 @@ def plan_restore(
     run: Any,
     model: Any,
     *,
+    best: bool = False,
     step: int | None = None,
     checkpoint: str | None = None,
     last: bool = False,
@@ -55,7 +60,8 @@ def plan_restore(
     store: Store | Path | str | None = None,
 ) -> Plan:
     """Return what `restore` with the same arguments would do with each variable; `model` stays as it is."""
-    return _find(run, store, step=step, checkpoint=checkpoint, last=last).plan(model, renames)
+    found = _find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
+    return found.plan(model, renames)
 
 
 def checkpoints(run: Any, *, store: Store | Path | str | None = None) -> list[Checkpoint]:
@@ -74,12 +80,23 @@ def _id_of(run: Any) -> str:
 
 
 def choose(
-    store: Store, run: str, *, step: int | None = None, checkpoint: str | None = None, last: bool = False
+    store: Store,
+    run: str,
+    *,
+    best: bool = False,
+    step: int | None = None,
+    checkpoint: str | None = None,
+    last: bool = False,
 ) -> Manifest:
-    """Return the manifest of the checkpoint that is meant: by id, the newest of a step, the newest, or the best."""
-    manifests = store.manifests(run)
+    """Return the manifest of the checkpoint that is meant: by id, the newest of a step, the newest, or the best.
+
+    If nothing is said, what is marked as selected goes before the best.
+    """
+    if checkpoint is None and step is None and not (best or last):
+        checkpoint = store.folder.selected(run)
     if checkpoint is not None:
         return store.read_manifest(run, checkpoint)[0]
+    manifests = [manifest for manifest in store.manifests(run) if manifest.is_trained]
     if step is not None:
         manifests = [manifest for manifest in manifests if manifest.step == step]
     found = manifests[-1] if manifests and (last or step is not None) else _find_best(manifests)

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from keepbest.contract.base import CheckpointKind
 from keepbest.contract.policies import RetentionSpec
+from keepbest.selection.candidates import Candidate
+from keepbest.selection.selectors import Selector
 
 Mode = Literal["min", "max"]
 
@@ -26,7 +29,9 @@ class Kept(Protocol):
     @property
     def value(self) -> float | None: ...
     @property
-    def kind(self) -> Literal["best", "last", "manual"]: ...
+    def n(self) -> int | None: ...
+    @property
+    def kind(self) -> CheckpointKind: ...
     @property
     def at(self) -> datetime: ...
 
@@ -55,20 +60,37 @@ def decide(
 
     Of equal values the earlier step is the better one, of one step the newest; a value that is not finite is never
     among the best. Somebody asked for a manual checkpoint, so it stays. Where nothing would stay the newest does: a
-    run never loses all it has.
+    run never loses all it has. What a selector made is none of the best, last or spaced; the newest of it stays.
     """
-    ordered = sorted(checkpoints, key=lambda one: (one.at, one.id))
+    known = sorted(checkpoints, key=lambda one: (one.at, one.id))
+    ordered = [one for one in known if one.kind != "selected"]
     groups = {
         "best": _best(ordered, spec.best, mode),
         "last": [one.id for one in ordered[len(ordered) - min(spec.last, len(ordered)) :]],
         f"each {spec.every_steps} steps": _spaced(ordered, spec.every_steps),
         "asked for": [one.id for one in ordered if one.kind == "manual"],
         "pinned": pinned,
+        "selected": [one.id for one in known if one.kind == "selected"][-1:],
     }
-    verdicts = [Verdict(one.id, _reasons(one.id, groups, needed or {})) for one in ordered]
+    verdicts = [Verdict(one.id, _reasons(one.id, groups, needed or {})) for one in known]
     if verdicts and not any(verdict.stays for verdict in verdicts):
         verdicts[-1] = Verdict(verdicts[-1].id, ("nothing else is left",))
     return verdicts
+
+
+def find_eligible(checkpoints: Iterable[Kept], selector: Selector, mode: Mode | None) -> dict[str, str]:
+    """Return the ids of the checkpoints that the run's selector may yet choose, each with that reason."""
+    if mode is None or selector.is_usual:
+        return {}
+    found = selector.find_eligible(find_candidates(checkpoints), mode)
+    return dict.fromkeys((one.id for one in found), f"{selector.name} may select it")
+
+
+def find_candidates(checkpoints: Iterable[Kept]) -> list[Candidate]:
+    """Return the looks that were kept, oldest first; a checkpoint between two looks has no value."""
+    ordered = sorted(checkpoints, key=lambda one: (one.at, one.id))
+    looks = [(one, one.value) for one in ordered if one.kind != "selected" and one.value is not None]
+    return [Candidate(one.id, one.step, value, one.n) for one, value in looks]
 
 
 def _reasons(id: str, groups: Mapping[str, Collection[str]], needed: Mapping[str, str]) -> tuple[str, ...]:

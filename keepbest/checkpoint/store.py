@@ -17,6 +17,7 @@ from keepbest.checkpoint import load, pack
 from keepbest.checkpoint.folder import Folder
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, StoredVariable, decode, encode
+from keepbest.contract.base import CheckpointKind
 from keepbest.errors import CheckpointDamaged, CheckpointError, NotFound
 from keepbest.snapshots.state import State
 
@@ -31,13 +32,15 @@ class About:
 
     run: str
     at: datetime
-    kind: Literal["best", "last", "manual"] = "best"
+    kind: CheckpointKind = "best"
     segment: int = 0
     value: float | None = None
+    n: int | None = None
     monitor: str | None = None
     mode: Literal["min", "max"] | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
     network: str | None = None
+    made_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,8 +133,11 @@ class Store:
             raise CheckpointDamaged(error.message, hint=self._offer(run, checkpoint) or error.hint) from error
 
     def load_newest(self, run: str, on_damaged: Callable[[CheckpointError], None] | None = None) -> Loaded | None:
-        """Return the newest whole checkpoint of `run`, or None; each damaged one on the way goes to `on_damaged`."""
-        for manifest in reversed(self.manifests(run)):
+        """Return the newest whole checkpoint of `run` that training may go on from, or None.
+
+        Each damaged one on the way goes to `on_damaged`.
+        """
+        for manifest in reversed([one for one in self.manifests(run) if one.is_trained]):
             try:
                 return load.read(self.folder, manifest, self._threads)
             except CheckpointDamaged as error:
@@ -250,6 +256,9 @@ def _manifest_of(
         epoch=state.position.epoch,
         batch=state.position.batch,
         value=about.value,
+        n=about.n,
+        made_of=about.made_of,
+        averages=dict(state.averages),
         monitor=about.monitor,
         mode=about.mode,
         stopper=dict(state.stopper),

@@ -33,8 +33,8 @@ class Task:
 
     def outruns(self, waiting: Task) -> bool:
         """Whether this newer one makes writing that one useless."""
-        kinds = {"best": ("best", "last"), "last": ("last",), "manual": ()}
-        return waiting.about.kind in kinds[self.about.kind]
+        kinds = {"best": ("best", "last"), "last": ("last",)}
+        return waiting.about.kind in kinds.get(self.about.kind, ())
 
 
 def _ignore(*_: object) -> None:

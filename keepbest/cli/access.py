@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import typer
 
 from keepbest.cli.options import AsJson
 from keepbest.cli.output import Table, print_json, print_table, say, warn
-from keepbest.cli.words import age, say_rules
+from keepbest.cli.rules import project_rules
+from keepbest.cli.words import age
 from keepbest.client import Client
 from keepbest.contract.access import TokenRequest, UserRequest
 from keepbest.contract.asking import request
-from keepbest.contract.rules import RulesRequest
 from keepbest.contract.runs import ProjectRequest
 from keepbest.status import Role
-from keepbest.stopping import parse as parse_stopper
 
 Name = Annotated[str, typer.Argument(help="Name.")]
 
@@ -50,39 +49,7 @@ def add_project(
     print_json(made) if as_json else say(f"Made project {made.name}.")
 
 
-@project.command("rules")
-def project_rules(
-    name: Name,
-    median: Annotated[Literal["vizier", "optuna"] | None, typer.Option(help="Stop runs worse than the median.")] = None,
-    startup_runs: Annotated[int | None, typer.Option(min=1, help="Finished runs before the median acts.")] = None,
-    start_from: Annotated[int | None, typer.Option(min=0, help="The median judges no look before this step.")] = None,
-    max_steps: Annotated[int | None, typer.Option(min=1, help="Stop every run at this step.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(min=0, help="Stop every run after this time.")] = None,
-    stop: Annotated[str | None, typer.Option(help="Stopper of runs submitted without one.")] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="First take away all rules.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show a project's rules, or change those that are named. They hold for every run that reports."""
-    asked = {"form": median, "startup_runs": startup_runs, "start_from": start_from}
-    given = {"median": known(asked) or None, "max_steps": max_steps, "max_seconds": max_seconds}
-    given |= {"stopper": None if stop is None else parse_stopper(stop)}
-    with Client() as client:
-        rules = client.rules(name)
-        if clear or known(given):
-            rules = client.set_rules(name, change_rules(RulesRequest() if clear else rules, known(given)))
-    print_json(rules) if as_json else say(say_rules(rules))
-
-
-def known(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def change_rules(rules: RulesRequest, given: dict[str, Any]) -> RulesRequest:
-    """Return the rules with what is given in the place of what was; of the median rule each word by itself."""
-    before = rules.model_dump(include=set(RulesRequest.model_fields))
-    if "median" in given:
-        given = {**given, "median": {**(before["median"] or {}), **given["median"]}}
-    return request(RulesRequest, **{**before, **given})
+project.command("rules")(project_rules)
 
 
 @token.command("ls")

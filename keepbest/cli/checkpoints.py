@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from keepbest.checkpoint.fetch import Which
 from keepbest.cli.options import AsJson, RunId
 from keepbest.cli.output import Table, print_json, print_table, say
 from keepbest.cli.suggest import suggest_restore
@@ -50,14 +51,18 @@ def checkpoints(
 
 
 def _suggest(client: Client, durable: list[Checkpoint]) -> str:
-    best = next((one for one in durable if one.is_best), None)
-    which = best or durable[-1]
-    return suggest_restore(client, which.run, which.id, "best" if best else "last")
+    """Return the command for what was selected, else the best, else the last."""
+    marks: list[tuple[Which, Checkpoint]] = [("selected", one) for one in durable if one.is_selected]
+    marks += [("best", one) for one in durable if one.is_best]
+    trained = [one for one in durable if one.kind != "selected"]
+    which, one = next(iter(marks), ("last", (trained or durable)[-1]))
+    return suggest_restore(client, one.run, one.id, which)
 
 
 def _marks(one: Checkpoint) -> str:
     marks = {
         "best": one.is_best,
+        "selected": one.is_selected,
         "pinned": one.is_pinned,
         "abandoned": one.ghost,
         "dropped": one.state is CheckpointState.DROPPED,

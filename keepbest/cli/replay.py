@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from keepbest.cli.options import AsJson, ProjectName
+from keepbest.cli.options import AsJson, ProjectName, Yes
 from keepbest.cli.output import Table, print_json, print_table, say, warn
+from keepbest.cli.rules import apply_recommended
 from keepbest.cli.words import at_step, clean, duration, number, whole
 from keepbest.client import Client
 from keepbest.contract.replays import Replay, ReplayedPolicy, ReplayOutcome, ReplayRequest
@@ -18,6 +19,7 @@ Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Ids 
 Stops = Annotated[
     list[str] | None, typer.Option("--stop", help="A policy to try; repeatable. Without one a ladder of patience.")
 ]
+Apply = Annotated[bool, typer.Option("--apply", help="Make the recommended policy the default of the project.")]
 Tolerate = Annotated[float, typer.Option(min=0, help="Loss of value that the recommended policy may have.")]
 
 
@@ -26,9 +28,11 @@ def replay(
     stop: Stops = None,
     project: ProjectName = None,
     tolerate: Tolerate = 0.0,
+    apply: Apply = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what other policies would have saved and lost. Trains nothing."""
+    """Say what other policies would have saved and lost. Trains nothing; only --apply changes something."""
     if not runs and project is None:
         raise InvalidInput(
             "Which runs?", field="run", hint="keepbest replay RUN, or --project NAME for all of its runs."
@@ -38,11 +42,14 @@ def replay(
     )
     with Client() as client:
         found = client.replay(asked)
-    for run in found.left_out:
-        warn(f"Left out: {run.id} ({clean(run.name)}). {run.message}")
-    if as_json:
-        print_json(found)
-        return
+        for run in found.left_out:
+            warn(f"Left out: {run.id} ({clean(run.name)}). {run.message}")
+        print_json(found) if as_json else _tell(found)
+        if apply:
+            warn(apply_recommended(client, found, yes=yes))
+
+
+def _tell(found: Replay) -> None:
     if found.runs:
         _show(found)
     say(found.message)

@@ -1,8 +1,8 @@
-"""`report`: what a run, or several, really say; as Markdown and as one page of HTML."""
+"""`report`: what a run, several, or a sweep really say; as Markdown and as one page of HTML."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated
 
 import typer
@@ -10,13 +10,13 @@ import typer
 from keepbest.cli.options import AsJson
 from keepbest.cli.output import print_json, say, warn
 from keepbest.client import Client
+from keepbest.contract.reports import Picture, Report
 from keepbest.errors import InvalidInput
-from keepbest.report.blocks import Block, Picture, to_html, to_markdown
-from keepbest.report.material import gather
-from keepbest.report.run import report_run
-from keepbest.report.several import report_several
+from keepbest.report.blocks import to_html
 
-Runs = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their first letters.")]
+Runs = Annotated[
+    list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or of one sweep, or their first letters.")
+]
 To = Annotated[
     Path | None, typer.Option(help="Folder for report.md, report.html and pictures; else Markdown is printed.")
 ]
@@ -27,25 +27,24 @@ def report(runs: Runs, to: To = None, as_json: AsJson = False) -> None:
     if to is not None and to.exists() and not to.is_dir():
         raise InvalidInput(f"{to} is a file.", field="to")
     with Client() as client:
-        materials = [gather(client, run) for run in runs]
-    blocks = list(report_run(materials[0]) if len(materials) == 1 else report_several(materials))
+        told = client.report(runs)
     if to is None and not as_json:
-        say(to_markdown(blocks))
+        say(told.markdown)
         return
-    written = _write(blocks, materials[0].run.name if len(materials) == 1 else f"{len(materials)} runs", to)
+    written = _write(told, to)
     if as_json:
-        print_json({"markdown": to_markdown(blocks), "files": [str(path) for path in written]})
+        print_json({"markdown": told.markdown, "files": [str(path) for path in written]})
     else:
         warn(f"Wrote {', '.join(str(path) for path in written)}")
 
 
-def _write(blocks: list[Block], title: str, to: Path | None) -> list[Path]:
+def _write(told: Report, to: Path | None) -> list[Path]:
     """Write the report's files and return them; none where no folder was named."""
     if to is None:
         return []
     to.mkdir(parents=True, exist_ok=True)
-    texts = {"report.md": to_markdown(blocks), "report.html": to_html(title, blocks)}
-    texts |= {block.file: block.svg for block in blocks if isinstance(block, Picture)}
+    texts = {"report.md": told.markdown, "report.html": to_html(told.title, told.blocks)}
+    texts |= {PurePath(block.file).name: block.svg for block in told.blocks if isinstance(block, Picture)}
     for name, text in texts.items():
         (to / name).write_text(text, encoding="utf-8")
     return [to / name for name in texts]

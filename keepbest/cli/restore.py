@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from keepbest.checkpoint.export import Format, export
-from keepbest.checkpoint.fetch import choose, opened
+from keepbest.checkpoint.fetch import Which, choose, opened
 from keepbest.cli.changed import Target, show_plan
 from keepbest.cli.failing import Exit
 from keepbest.cli.fresh import ask_fresh, need_tensorflow
@@ -29,7 +29,7 @@ As = Annotated[Format, typer.Option("--as", help="Format of the files.")]
 
 def restore(
     run: RunId,
-    best: Annotated[bool, typer.Option("--best", help="The best checkpoint (also when nothing is said).")] = False,
+    best: Annotated[bool, typer.Option("--best", help="The first strict raw best, whatever was selected.")] = False,
     last: Annotated[bool, typer.Option("--last", help="The last checkpoint.")] = False,
     step: Annotated[int | None, typer.Option(min=0, help="The checkpoint of this step.")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="The checkpoint with this id.")] = None,
@@ -47,7 +47,10 @@ def restore(
     data_dir: DataFolder = None,
     as_json: AsJson = False,
 ) -> int:
-    """Write a checkpoint to files, digests checked; --verify proves that it gives the recorded value."""
+    """Write a checkpoint to files, digests checked; --verify proves that it gives the recorded value.
+
+    If nothing is said: what the run's selector chose at its end, else the best.
+    """
     if sum((best, last, step is not None, checkpoint is not None)) > 1:
         raise InvalidInput("--best, --last, --step and --checkpoint exclude each other.", field="step")
     target = Target(into, set or [], map or [], partial) if into is not None else None
@@ -57,7 +60,8 @@ def restore(
     settings = load()
     with Client(settings=settings) as client:
         found = client.run(run)
-        chosen = choose(client, found.id, which="last" if last else "best", step=step, id=checkpoint)
+        which: Which = "last" if last else "best" if best else "selected"
+        chosen = choose(client, found.id, which=which, step=step, id=checkpoint)
         if target is not None and plan:
             return plan_only(client, chosen, settings, target, as_json)
         if verify:

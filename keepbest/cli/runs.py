@@ -11,12 +11,13 @@ import typer
 from keepbest.cli.following import RunFollower
 from keepbest.cli.options import AsJson, ProjectName, RunId, Yes
 from keepbest.cli.output import Table, print_facts, print_json, print_table, say, warn
-from keepbest.cli.words import age, at_step, changes, clean, duration, number, size, whole
+from keepbest.cli.words import age, at_step, changes, clean, duration, number, say_selection, size, whole
 from keepbest.client import Client
 from keepbest.contract.looks import Look
-from keepbest.contract.runs import CodeSource, CommandSource, RecipeSource, Run, RunSpec
+from keepbest.contract.runs import CodeSource, CommandSource, RecipeSource, Run, RunSpec, TestResult
 from keepbest.errors import InvalidInput
 from keepbest.status import RunState
+from keepbest.stopping import render
 
 #: Characters of a command that are shown.
 MAX_SHOWN = 200
@@ -63,13 +64,13 @@ def show(
         if looks:
             ledger = RunFollower(client, found.id, with_looks=True).read().looks
         else:
-            jumps = [] if as_json else _list_changes(client, found)
+            more = [] if as_json else [*_list_changes(client, found), *_list_tests(client, found)]
     if looks:
         show_looks(found, ledger, as_json)
     elif as_json:
         print_json(found)
     else:
-        known = [*facts(found, datetime.now(UTC)), *jumps]
+        known = [*facts(found, datetime.now(UTC)), *more]
         print_facts(f"{found.name}  #{found.number} in {found.project}", known)
         if found.error and found.error.traceback:
             say("\n" + found.error.traceback)
@@ -118,6 +119,13 @@ def _list_changes(client: Client, run: Run) -> list[tuple[str, str]]:
     ]
 
 
+def _list_tests(client: Client, run: Run) -> list[tuple[str, str]]:
+    """Return what the test set said at earlier ends of the run: what it says now is no first look at it."""
+    known = client.evaluations(run.id).evaluations if run.attempt else []
+    before = known if run.test is None else known[:-1]
+    return [("tested before", f"{_test_of(one)} ({one.at:%Y-%m-%d %H:%M} UTC)") for one in before]
+
+
 def show_looks(run: Run, looks: list[Look], as_json: bool) -> None:
     """The decision ledger."""
     if as_json:
@@ -128,6 +136,7 @@ def show_looks(run: Run, looks: list[Look], as_json: bool) -> None:
         said = look.decision
         mark = "best" if said.improved else ("abandoned" if look.ghost else "")
         word = f"stop: {said.reason}" if said.stop else said.message
+        word += f" ({look.note})" if look.note else ""
         table.add(f"{look.step:,}", number(look.value, 17), mark, whole(said.wait), whole(said.patience_left), word)
     print_table(table)
 
@@ -154,12 +163,13 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         ("next", (run.error.hint or "") if run.error else ""),
         ("best", f"{spec.monitor} {at_step(run.best_value, run.best_step, 17)}" if run.best_step is not None else ""),
         ("checkpoint", run.best_checkpoint or ""),
+        ("selected", _selected_of(run)),
         ("last look", at_step(run.last_value, run.last_look_step, 17)),
         ("step", f"{whole(run.step)} of {run.steps_at_most:,}" if run.steps_at_most else whole(run.step)),
         ("patience left", patience_of(run)),
         ("looks", str(run.looks)),
         ("in memory", _memory_of(run)),
-        ("test", _test_of(run)),
+        ("test", _test_of(run.test)),
         ("trains", source_of(spec)),
         ("forked from", _origin_of(spec)),
         ("sweep", _sweep_of(spec)),
@@ -168,13 +178,26 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         ("monitor", f"{spec.monitor} ({run.mode.value}), a look each {spec.validate_every:,} steps"),
         ("seed", str(spec.seed)),
         ("worker", run.worker or ""),
-        ("attempt", f"{run.attempt} of {spec.max_attempts}" if run.attempt else ""),
+        ("attempt", _attempt_of(run)),
         ("resume", " ".join(part for part in (run.resume, run.resume_note) if part)),
         ("labels", ", ".join(f"{key}={value}" for key, value in spec.labels.items())),
         ("tags", ", ".join(run.tags)),
         ("asked by", f"{run.created_by}, {age(run.created_at, now)} ago"),
         ("took", took(run)),
     ]
+
+
+def _attempt_of(run: Run) -> str:
+    """Hand-backs and promotions are attempts too, which no limit counts."""
+    limit = f" of {run.spec.max_attempts}" if run.attempt <= run.spec.max_attempts else ""
+    return f"{run.attempt}{limit}" if run.attempt else ""
+
+
+def _selected_of(run: Run) -> str:
+    """What the run ended with, or which selector will choose it."""
+    if run.selection is not None:
+        return f"{run.selection.checkpoint}, {say_selection(run.selection)}"
+    return render(run.spec.selector.model_dump()) if run.spec.selector.name != "best" else ""
 
 
 def _memory_of(run: Run) -> str:
@@ -211,11 +234,11 @@ def _sweep_of(spec: RunSpec) -> str:
     return f"{spec.trial.sweep}, run {spec.trial.number} of it" if spec.trial else ""
 
 
-def _test_of(run: Run) -> str:
-    if run.test is None:
+def _test_of(test: TestResult | None) -> str:
+    if test is None:
         return ""
-    values = ", ".join(f"{key} {number(value)}" for key, value in run.test.values.items())
-    return f"{values} on {run.test.n:,} examples, at step {run.test.step:,}"
+    values = ", ".join(f"{key} {number(value)}" for key, value in test.values.items())
+    return f"{values} on {test.n:,} examples, at step {test.step:,}"
 
 
 def _row(run: Run, now: datetime) -> tuple[object, ...]:

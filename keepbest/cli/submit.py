@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,17 +15,16 @@ from keepbest.cli.output import print_json, say, warn
 from keepbest.cli.signature import parse_settings
 from keepbest.cli.sources import open_command, open_source
 from keepbest.cli.watch import follow as follow_run
+from keepbest.cli.yamlfile import COMMAND, File
 from keepbest.client import Client
 from keepbest.contract.asking import request
-from keepbest.contract.policies import PolicySpec, RetentionSpec
+from keepbest.contract.policies import PolicySpec, RetentionSpec, SelectorSpec
 from keepbest.contract.runs import Mode, Run, RunRequest
-from keepbest.errors import InvalidInput
+from keepbest.errors import InvalidInput, KeepbestError
+from keepbest.selection.syntax import parse as parse_selector
 from keepbest.settings import load
-from keepbest.stopping import AnyOf, Shadow
+from keepbest.stopping import AnyOf, Shadow, build, render
 from keepbest.stopping import parse as parse_stopper
-
-#: Where a parsed command line keeps the words after its `--`.
-COMMAND = "keepbest.command"
 
 What = Annotated[
     str | None, typer.Argument(metavar="RECIPE|FILE.py[:FUNCTION]", help="What to train; the function is `build`.")
@@ -40,6 +40,7 @@ InShadow = Annotated[
 Keep = Annotated[
     str | None, typer.Option(metavar="best=K,last=K,every=STEPS", help="Checkpoints that stay; the best and the last.")
 ]
+Select = Annotated[str | None, typer.Option(help="What the run ends with: `best`, `greedy_soup(k=5)`, …")]
 Label = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only on workers with it; repeatable.")]
 
 
@@ -70,6 +71,7 @@ def submit(
     stop: Stop = None,
     shadow: InShadow = None,
     keep: Keep = None,
+    select: Select = None,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Stop here at the latest.")] = None,
     validate_every: Annotated[int | None, typer.Option(min=1, help="Steps between looks.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
@@ -79,6 +81,7 @@ def submit(
     tag: Annotated[list[str] | None, typer.Option(help="Word to find it by; repeatable.")] = None,
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher ones are trained first.")] = 0,
     folder: Annotated[Path | None, typer.Option(help="Folder sent with FILE.py; its own folder otherwise.")] = None,
+    file: File = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Watch it to its end.")] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -103,6 +106,7 @@ def submit(
             mode=mode,
             stopper=stopper,
             retention=parse_keep(keep) if keep is not None else None,
+            selector=parse_select(select) if select is not None else None,
             max_steps=max_steps,
             validate_every=validate_every,
             seed=seed,
@@ -111,10 +115,13 @@ def submit(
             priority=priority,
         )
         run = client.submit(asked)
+        default = None if stopper else find_default(client, run)
         if not follow:
-            show_submitted(run, as_json)
+            show_submitted(run, default, as_json)
             return 0
         warn(f"Submitted {run.id} ({run.name}).")
+        if default is not None:
+            warn(_say_default(run, default))
         return follow_run(client, run.id, as_json)
 
 
@@ -132,11 +139,26 @@ def _check_what(what: str | None, argv: list[str] | None) -> None:
         raise InvalidInput(f"Both {what!r} and a command after -- are given.", field="source", hint=hint)
 
 
-def show_submitted(run: Run, as_json: bool) -> None:
+def find_default(client: Client, run: Run) -> PolicySpec | None:
+    """Return the default of its project where it is what stops this run."""
+    with suppress(KeepbestError):  # the run is queued, whatever becomes of this question
+        found = client.rules(run.project).stopper
+        settled = found and build(found.model_dump(), "max").to_json()  # every parameter written out, as a run's are
+        return found if settled == run.spec.stopper.model_dump() else None
+    return None
+
+
+def _say_default(run: Run, default: PolicySpec) -> str:
+    return f"stops by {render(default.model_dump())}: the default of project {run.project}"
+
+
+def show_submitted(run: Run, default: PolicySpec | None, as_json: bool) -> None:
     if as_json:
-        print_json(run)
+        print_json({**run.model_dump(mode="json"), "stopper_is_default_of_project": default is not None})
         return
     say(f"Submitted {run.id} ({run.name}, #{run.number} in {run.project}).")
+    if default is not None:
+        say(_say_default(run, default))
     say(f"next: keepbest watch {run.id}")
 
 
@@ -166,6 +188,11 @@ def parse_keep(text: str) -> RetentionSpec:
     if "" in given or len(given) != len(pairs) or not all(count.isdecimal() for count in given.values()):
         raise InvalidInput(f"{text!r} does not say what to keep.", field="keep", hint="Like best=3,last=2,every=1000.")
     return request(RetentionSpec, **{name: int(count) for name, count in given.items()})
+
+
+def parse_select(text: str) -> SelectorSpec:
+    """Read `greedy_soup(k=5)`; raises InvalidInput with the place marked by a caret."""
+    return request(SelectorSpec, **parse_selector(text))
 
 
 def parse_labels(pairs: list[str]) -> dict[str, str]:

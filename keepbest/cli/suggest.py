@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from keepbest.checkpoint.export import Format
-from keepbest.checkpoint.fetch import read_manifest
+from keepbest.checkpoint.fetch import Which, read_manifest
 from keepbest.client import Client
 from keepbest.errors import KeepbestError
 from keepbest.settings import load
 
 
-def suggest_restore(client: Client, run: str, checkpoint: str, which: Literal["best", "last"] = "best") -> str:
-    """Return the command for a run's best or last, which is `checkpoint`, in a format that it can be written in."""
-    return f"keepbest restore {run} --{which} --to restored --as {_format_of(client, run, checkpoint)}"
+def suggest_restore(client: Client, run: str, checkpoint: str, which: Which = "best") -> str:
+    """Return the command for what is meant of a run, which is `checkpoint`, in a format that it can be written in."""
+    said = "" if which == "selected" else f" --{which}"
+    return f"keepbest restore {run}{said} --to restored --as {_format_of(client, run, checkpoint)}"
 
 
 def _format_of(client: Client, run: str, checkpoint: str) -> Format:

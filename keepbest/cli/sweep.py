@@ -16,21 +16,23 @@ from keepbest.cli.signature import parse_settings
 from keepbest.cli.sources import Source, open_command, open_source
 from keepbest.cli.spaces import parse_space
 from keepbest.cli.submit import (
-    COMMAND,
     AfterDashes,
     InShadow,
     Keep,
     Label,
     Patience,
+    Select,
     Set,
     Stop,
     What,
     choose_stopper,
     parse_keep,
     parse_labels,
+    parse_select,
 )
 from keepbest.cli.sweeps import show_sweep
 from keepbest.cli.sweepwatch import watch_sweep
+from keepbest.cli.yamlfile import COMMAND, File
 from keepbest.client import Client
 from keepbest.contract.asking import request
 from keepbest.contract.runs import Mode, RunFields
@@ -93,6 +95,7 @@ def start(
     stop: Stop = None,
     shadow: InShadow = None,
     keep: Keep = None,
+    select: Select = None,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Stop each run here at the latest.")] = None,
     validate_every: Annotated[int | None, typer.Option(min=1, help="Steps between looks.")] = None,
     project: Annotated[str | None, typer.Option("--project", "-p", help="Project; made if it is new.")] = None,
@@ -101,6 +104,7 @@ def start(
     tag: Annotated[list[str] | None, typer.Option(help="Word to find the runs by; repeatable.")] = None,
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher ones are trained first.")] = 0,
     folder: Annotated[Path | None, typer.Option(help="Folder sent with FILE.py; its own folder otherwise.")] = None,
+    file: File = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Say how each run ended, to the last.")] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -113,6 +117,7 @@ def start(
     shared |= {"validate_every": validate_every, "seed": run_seed, "tags": tag or [], "priority": priority}
     shared |= {"stopper": choose_stopper(patience, stop, shadow or []), "labels": parse_labels(label or [])}
     shared |= {"retention": parse_keep(keep) if keep is not None else None, "project": project or load().project}
+    shared |= {"selector": parse_select(select) if select is not None else None}
     with Client() as client:
         source = _open(client, what, ctx.meta[COMMAND], folder)
         chosen = parse_space(tried, source.signature, source.name)

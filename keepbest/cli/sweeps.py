@@ -12,9 +12,9 @@ import typer
 from keepbest.cli.options import AsJson, ProjectName
 from keepbest.cli.output import Table, print_facts, print_json, print_table, say, warn
 from keepbest.cli.spaces import show_dimension
-from keepbest.cli.words import age, at_step, clean, duration, number
+from keepbest.cli.words import age, at_step, clean, duration, number, whole
 from keepbest.client import Client
-from keepbest.contract.sweeps import Sweep, SweepImportance, SweepRuns, SweepState
+from keepbest.contract.sweeps import Sweep, SweepImportance, SweepRun, SweepRuns, SweepState
 
 #: Characters of a bar that means all.
 _BAR = 20
@@ -49,6 +49,9 @@ def show_sweep(known: SweepRuns, weight: SweepImportance) -> None:
     if known.runs:
         say()
         print_table(list_runs(known))
+    if known.rungs:
+        say()
+        print_table(list_rungs(known))
     say()
     if weight.parameters:
         say(f"What made the difference, by {weight.runs} finished runs:")
@@ -62,13 +65,29 @@ def show_sweep(known: SweepRuns, weight: SweepImportance) -> None:
 def list_runs(known: SweepRuns) -> Table:
     """A run a row, in the order in which they were made."""
     names = list(known.sweep.space)
-    table = Table((">#", "run", "state", *(f">{clean(name)}" for name in names), ">best @ step", ""))
+    rung = [">rung"] if known.sweep.halving is not None else []
+    table = Table((">#", "run", "state", *rung, *(f">{clean(name)}" for name in names), ">best @ step", ""))
     for run in known.runs:
         is_best = known.sweep.best is not None and known.sweep.best.run == run.run
         values = [write_value(run.parameters.get(name)) for name in names]
+        values = [str(top_rung(run) or "-"), *values] if rung else values
         mark = "best" if is_best else ""
         table.add(run.number, run.run, run.state.value, *values, at_step(run.best_value, run.best_step), mark)
     return table
+
+
+def list_rungs(known: SweepRuns) -> Table:
+    """A rung a row: how many runs came there, wait, and went on."""
+    table = Table((">rung", ">step", ">runs", ">waiting", ">promoted", ">best"))
+    for one in known.rungs:
+        counts = (whole(count) for count in (one.step, one.runs, one.waiting, one.promoted))
+        table.add(one.rung, *counts, number(one.best_value))
+    return table
+
+
+def top_rung(run: SweepRun) -> int:
+    """Return the highest rung at which a run paused; 0 where it has not yet."""
+    return max((mark.rung for mark in run.rungs), default=0)
 
 
 def list_importance(weight: SweepImportance) -> Table:
@@ -90,6 +109,9 @@ def _facts(sweep: Sweep) -> Iterator[tuple[str, str]]:
     yield "trains", sweep.source
     for name, dimension in sweep.space.items():
         yield clean(name), show_dimension(dimension)
+    if sweep.halving is not None:
+        factor, first = sweep.halving.factor, sweep.halving.min_steps
+        yield "rungs", f"at step {first:,} and each time {factor} times further; one of {factor} goes on"
     yield "search", f"{sweep.search.value}, seed {sweep.seed}, {sweep.at_once} at once"
     yield "runs", count_runs(sweep)
     yield "took", duration(((sweep.ended_at or datetime.now(UTC)) - sweep.created_at).total_seconds())

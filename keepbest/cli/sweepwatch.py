@@ -1,4 +1,4 @@
-"""`sweep watch`: a line for each run that ends, and on a terminal a bar beneath them, until the sweep ends."""
+"""`sweep watch`: a line for each run that ends or pauses, and on a terminal a bar below, until the sweep ends."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Protocol
 
 from keepbest.cli.failing import Exit
 from keepbest.cli.output import is_terminal, new_console, say, styled, warn
-from keepbest.cli.sweeps import count_runs, write_value
+from keepbest.cli.sweeps import count_runs, top_rung, write_value
 from keepbest.cli.words import at_step, clean, number
 from keepbest.client import Client
 from keepbest.contract.sweeps import Sweep, SweepRun, SweepRuns, SweepState
 from keepbest.errors import Busy, Unreachable
+from keepbest.status import RunState, StopReason
 
 _STATUS = {SweepState.FAILED: Exit.RUN_FAILED, SweepState.CANCELLED: Exit.RUN_CANCELLED}
 #: What makes a sweep worth reading again.
@@ -21,13 +22,14 @@ _NEWS = {"run.created", "run.state", "sweep.state"}
 
 def watch_sweep(client: Client, sweep: str, as_json: bool) -> int:
     """Say how each run ended, until the sweep ends; return the exit status that fits."""
-    told: set[str] = set()
+    told: set[tuple[str, int | None]] = set()
     try:
         with _view(as_json) as view:
             for known in _follow(client, sweep):
                 for run in known.runs:
-                    if run.state.is_final and run.run not in told:
-                        told.add(run.run)
+                    place = (run.run, None if run.state.is_final else top_rung(run))
+                    if (run.state.is_final or run.state is RunState.PAUSED) and place not in told:
+                        told.add(place)
                         view.tell(known, run)
                 view.show(known.sweep)
     except KeyboardInterrupt:
@@ -54,7 +56,7 @@ def _view(as_json: bool) -> AbstractContextManager[View]:
 
 
 class _PlainView:
-    """A line a run."""
+    """A line each time a run ends or pauses."""
 
     def __enter__(self) -> View:
         return self
@@ -102,7 +104,8 @@ class _LiveView:
     def show(self, sweep: Sweep) -> None:
         ended = sweep.counts.finished + sweep.counts.failed + sweep.counts.cancelled
         best = f"best {number(sweep.best.best_value)}" if sweep.best else ""
-        words = f"{ended} of {sweep.runs} ended, {sweep.counts.training} training  {best}"
+        paused = f", {sweep.counts.paused} paused" if sweep.counts.paused else ""
+        words = f"{ended} of {sweep.runs} ended, {sweep.counts.training} training{paused}  {best}"
         self.bar.update(self.runs, description=clean(sweep.name), total=sweep.runs, completed=ended, words=words)
 
 
@@ -127,7 +130,8 @@ def _line(known: SweepRuns, run: SweepRun) -> str:
     chosen = "  ".join(f"{name}={write_value(value)}" for name, value in run.parameters.items())
     best = "  * best" if known.sweep.best is not None and known.sweep.best.run == run.run else ""
     place, value = f"{run.number:>4}/{known.sweep.runs}", at_step(run.best_value, run.best_step)
-    return f"{place}  {run.run}  {run.state.value}  {value}  {clean(chosen)}{best}"
+    at_rung = f" at rung {top_rung(run)}" if run.stop_reason is StopReason.SUCCESSIVE_HALVING else ""
+    return f"{place}  {run.run}  {run.state.value}{at_rung}  {value}  {clean(chosen)}{best}"
 
 
 def _conclude(sweep: Sweep) -> None:

@@ -14,7 +14,7 @@ from keepbest.cli.options import AsJson, RunId
 from keepbest.cli.output import is_terminal, new_console, say, styled, warn
 from keepbest.cli.runs import state_of, took
 from keepbest.cli.suggest import suggest_restore
-from keepbest.cli.words import at_step, clean, clean_log, number
+from keepbest.cli.words import at_step, clean, clean_log, number, say_selection
 from keepbest.client import Client
 from keepbest.contract.looks import Look
 from keepbest.contract.runs import Run
@@ -71,11 +71,15 @@ def conclude(client: Client, run: Run, *, why: bool) -> None:
     say(f"{run.id} {state_of(run)} at step {run.step or 0:,}{best}")
     if why and run.stop_message:
         say(run.stop_message)
+    if run.selection is not None:
+        say(f"selected: {say_selection(run.selection)}")
     if run.test is not None:
         values = ", ".join(f"{key} {number(value)}" for key, value in run.test.values.items())
         say(f"test: {values} on {run.test.n:,} examples")
     if run.state is RunState.FAILED and run.error is not None:
         tell(run.error.message, hint=run.error.hint or f"keepbest logs {run.id}")
+    elif run.selection is not None:
+        say(f"next: {suggest_restore(client, run.id, run.selection.checkpoint, 'selected')}")
     elif run.best_checkpoint:
         say(f"next: {suggest_restore(client, run.id, run.best_checkpoint)}")
 
@@ -190,6 +194,8 @@ def look_line(run: Run, look: Look) -> str:
 
 
 def _who(run: Run) -> str:
+    if run.state is RunState.PAUSED:
+        return f"  {run.stop_message or ''}"
     if run.state is RunState.QUEUED:
         return "  waiting for a worker" if run.attempt == 0 else f"  waiting for a worker (attempt {run.attempt + 1})"
     return f"  on {run.worker}" if run.worker else ""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.rules import ProjectRules
+from keepbest.contract.selections import Selection
 from keepbest.stopping import render
 
 #: Control characters, C1 included (a terminal obeys 0x9b), marks that turn the direction of text, line separators.
@@ -65,8 +66,17 @@ def age(moment: datetime | None, now: datetime) -> str:
     return "-" if moment is None else duration((now - moment).total_seconds())
 
 
+def say_selection(made: Selection | None) -> str:
+    """`0.9812 by greedy_soup(k=3): the average of steps 300, 500 gives 0.9812`; empty where nothing was selected."""
+    if made is None:
+        return ""
+    count = len(made.trials)
+    spent = f" ({count} average{'s' if count > 1 else ''} tried)" if count else ""
+    return f"{number(made.value, 17)} by {render(made.selector.model_dump())}: {clean(made.message)}{spent}"
+
+
 def say_rules(rules: ProjectRules) -> str:
-    """Return a project's rules in a line each."""
+    """Return a project's rules in a line each, and who set them when."""
     lines = []
     if rules.stopper is not None:
         lines.append(f"stopper of runs without one: {render(rules.stopper.model_dump())}")
@@ -80,7 +90,7 @@ def say_rules(rules: ProjectRules) -> str:
         lines.append(f"stop every run at step {rules.max_steps:,}")
     if rules.max_seconds is not None:
         lines.append(f"stop every run after {duration(rules.max_seconds)}")
-    set_by = [f"set by {clean(rules.set_by)}"] if rules.set_by else []
+    set_by = [f"set by {clean(rules.set_by)} at {rules.set_at:%Y-%m-%d %H:%M} UTC"] if rules.set_by else []
     return "\n".join([*(lines or [f"No rules in {clean(rules.project)}."]), *set_by])
 
 

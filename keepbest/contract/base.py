@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -24,6 +24,9 @@ Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
 MetricKey = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Step = Annotated[int, Field(ge=0, le=2**53)]
 Text = Annotated[str, Field(max_length=10_000)]
+#: Why a checkpoint was written: it was the best, the newest, asked for, a look that the selector may choose, or an
+#: average that it made.
+CheckpointKind = Literal["best", "last", "manual", "candidate", "selected"]
 Scalar = str | bool | int | float | None
 Json = Any
 Moment = AwareDatetime

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from keepbest.contract.base import Answer, Digest, Id, Json, MetricKey, Moment, Shape, Step
+from keepbest.contract.base import Answer, CheckpointKind, Digest, Id, Json, MetricKey, Moment, Shape, Step
 from keepbest.contract.commands import Command
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.panels import PanelMade
@@ -70,8 +70,9 @@ class CheckpointDurable(Shape):
     id: Id
     segment: SegmentNumber
     step: Step
-    kind: Literal["best", "last", "manual"]
+    kind: CheckpointKind
     value: float | None = None
+    n: int | None = Field(default=None, ge=0)
     digest: Digest
     size_bytes: int = Field(ge=0)
     written_bytes: int = Field(ge=0)

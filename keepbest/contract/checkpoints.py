@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from keepbest.contract.base import Answer, Digest, Id, Moment, Shape, Step
+from keepbest.contract.base import Answer, CheckpointKind, Digest, Id, Moment, Shape, Step
 from keepbest.contract.panels import Histogram
 
 
@@ -21,9 +21,11 @@ class Checkpoint(Answer):
     run: Id
     segment: int
     step: Step
-    kind: Literal["best", "last", "manual"]
+    kind: CheckpointKind
     value: float | None = None
+    n: int | None = Field(default=None, description="examples that the value was measured on")
     is_best: bool = False
+    is_selected: bool = Field(default=False, description="what the run's selector chose at its end")
     is_pinned: bool = False
     ghost: bool = False
     state: CheckpointState

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from keepbest.contract.base import Answer, Scalar, Shape
+
+#: As one writes it: `patience(7) | max_seconds(3600)`.
+PolicyText = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class PolicySpec(Shape):
@@ -24,6 +29,13 @@ class RetentionSpec(Shape):
     every_steps: int | None = Field(default=None, ge=1)
 
 
+class SelectorSpec(Shape):
+    """The JSON form of a selector; `keepbest.selection.selectors.build` checks every parameter."""
+
+    name: str = Field(default="best", max_length=50)
+    params: dict[str, Scalar] = Field(default_factory=dict, max_length=20)
+
+
 class Verdict(Answer):
     """What one policy said at a look."""
 
@@ -34,6 +46,7 @@ class Verdict(Answer):
     message: str = ""
     would_stop: bool = Field(default=False, description="in the shadow: it would stop here, and training goes on")
     rate_factor: float | None = Field(default=None, description="the learning rate is multiplied by this here")
+    rung: int | None = Field(default=None, description="a run of a sweep pauses here until it is promoted")
 
 
 class Decision(Answer):
@@ -57,3 +70,4 @@ class Decision(Answer):
     is_admitted: bool = Field(default=True, description="false: it breaks a bound of `require`, and is never the best")
     rate_factor: float | None = Field(default=None, description="the learning rate is multiplied by this here")
     min_rate: float = Field(default=0.0, description="what `rate_factor` does not bring the learning rate below")
+    rung: int | None = Field(default=None, description="a run of a sweep pauses here until it is promoted")

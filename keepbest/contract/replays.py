@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from keepbest.contract.base import ID_LENGTH, Answer, Id, Name, Shape, Step
-from keepbest.contract.policies import PolicySpec
+from keepbest.contract.policies import PolicySpec, PolicyText
 from keepbest.contract.runs import Mode
 from keepbest.status import StopReason
 
@@ -15,7 +15,6 @@ MAX_RUNS = 200
 MAX_POLICIES = 20
 
 Reference = Annotated[str, Field(max_length=ID_LENGTH)]
-PolicyText = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class ReplayRequest(Shape):
@@ -32,6 +31,7 @@ class ReplayRequest(Shape):
 
 class ReplayedRun(Answer):
     id: Id
+    project: str
     number: int
     name: str
     looks: int

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from keepbest.contract.base import Answer, Moment, Shape, Step
-from keepbest.contract.policies import PolicySpec
+from keepbest.contract.policies import PolicySpec, PolicyText
 
 
 class MedianRule(Shape):
@@ -21,7 +21,7 @@ class MedianRule(Shape):
 class RulesRequest(Shape):
     """All rules of a project; what is null is no rule."""
 
-    stopper: PolicySpec | None = Field(default=None, description="of runs that are submitted without one")
+    stopper: PolicySpec | PolicyText | None = Field(default=None, description="of runs that are submitted without one")
     median: MedianRule | None = None
     max_steps: int | None = Field(default=None, ge=1, le=2**53)
     max_seconds: float | None = Field(
@@ -33,5 +33,6 @@ class ProjectRules(RulesRequest, Answer):
     """The rules in force, and who set them last; null where nobody ever did."""
 
     project: str
+    stopper: PolicySpec | None = None
     set_by: str | None = None
     set_at: Moment | None = None

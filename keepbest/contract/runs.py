@@ -9,7 +9,8 @@ from pydantic import Field, field_validator
 
 from keepbest.contract.base import Answer, Digest, Id, Json, MetricKey, Moment, Name, Page, Shape, Step, Text
 from keepbest.contract.overrides import Origin, Overrides
-from keepbest.contract.policies import PolicySpec, RetentionSpec
+from keepbest.contract.policies import PolicySpec, RetentionSpec, SelectorSpec
+from keepbest.contract.selections import Selection
 from keepbest.status import RunState, StopReason
 
 Labels = Annotated[dict[str, str], Field(max_length=50)]
@@ -99,6 +100,7 @@ class RunFields(Shape):
     mode: Mode | None = None
     stopper: PolicySpec | None = None
     retention: RetentionSpec | None = None
+    selector: SelectorSpec | None = None
     max_steps: int | None = Field(default=None, ge=1, le=2**53)
     validate_every: int | None = Field(default=None, ge=1, le=2**31)
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
@@ -130,6 +132,7 @@ class RunSpec(RunFields):
     mode: Mode
     stopper: PolicySpec
     retention: RetentionSpec
+    selector: SelectorSpec = SelectorSpec()
     max_steps: int | None = None
     validate_every: int
     forked_from: Origin | None = None
@@ -154,6 +157,20 @@ class TestResult(Answer):
     n: int
     values: dict[str, float]
     checkpoint: Id | None = None
+
+
+class Evaluation(TestResult):
+    """One measurement of the test set at an end of the run: kept for good, also when the run goes on after it."""
+
+    attempt: int
+    worker: str | None = None
+    at: Moment
+
+
+class EvaluationList(Answer):
+    """Oldest first. From the second on, somebody may have gone on because of what the first one said."""
+
+    evaluations: list[Evaluation]
 
 
 class Snapshot(Answer):
@@ -210,6 +227,7 @@ class Run(Answer):
     resume: Literal["exact", "approximate"] | None = None
     resume_note: str | None = None
     test: TestResult | None = None
+    selection: Selection | None = None  # what the selector did at the end; lists leave it out
     max_steps: int | None = None  # in force instead of the spec's
     memory: Memory | None = None  # while it trains
     environment: dict[str, Json] | None = None  # what it was trained with; lists leave it out

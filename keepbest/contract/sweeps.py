@@ -119,7 +119,36 @@ class SweepRequest(Shape):
     runs: int | None = Field(
         default=None, ge=1, le=MAX_RUNS, description=f"how many in all: {DEFAULT_RUNS}, or the whole grid"
     )
-    at_once: int = Field(default=1, ge=1, le=1000, description="runs queued or training at the same time")
+    at_once: int = Field(
+        default=1, ge=1, le=1000, description="runs queued or training at the same time; paused ones do not count"
+    )
+
+
+class Halving(Answer):
+    """Where the runs pause: rung k, counted from 1, lies at step min_steps * factor^(k-1)."""
+
+    min_steps: int
+    factor: int = Field(description="one run of so many goes on from a rung")
+
+
+class RungMark(Answer):
+    """A rung at which a run paused: its step, and its best value up to there."""
+
+    rung: int
+    step: Step
+    value: float | None = None
+    promoted: bool = Field(description="whether it was let go on")
+
+
+class SweepRung(Answer):
+    """What became of the runs that came to a rung; those that ended by themselves count at each."""
+
+    rung: int
+    step: Step
+    runs: int
+    waiting: int
+    promoted: int
+    best_value: float | None = None
 
 
 class SweepRun(Answer):
@@ -134,6 +163,8 @@ class SweepRun(Answer):
     step: Step | None = None
     best_value: float | None = None
     best_step: Step | None = None
+    looks: int = 0
+    rungs: list[RungMark] = Field(default_factory=list, description="at which it paused; in the list of runs only")
 
 
 class SweepCounts(Answer):
@@ -142,6 +173,7 @@ class SweepCounts(Answer):
     made: int = 0
     queued: int = 0
     training: int = 0
+    paused: int = 0
     finished: int = 0
     failed: int = 0
     cancelled: int = 0
@@ -164,6 +196,7 @@ class Sweep(Answer):
     runs: int
     at_once: int
     counts: SweepCounts
+    halving: Halving | None = None
     best: SweepRun | None = None
     created_by: str
     created_at: Moment
@@ -179,6 +212,7 @@ class SweepRuns(Answer):
 
     sweep: Sweep
     runs: list[SweepRun]
+    rungs: list[SweepRung] = Field(default_factory=list, description="to which one came, the lowest first")
 
 
 class Importance(Answer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from keepbest.contract.base import Answer, Id, Moment, Name, Shape
 from keepbest.contract.checkpoints import Checkpoint
@@ -12,6 +12,7 @@ from keepbest.contract.commands import Command
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import PolicySpec
 from keepbest.contract.runs import Labels, Mode, Parameter, Run, RunError, TestResult
+from keepbest.contract.selections import Selection
 from keepbest.status import StopReason
 
 
@@ -95,6 +96,9 @@ class Assignment(Answer):
     parent_segment: int | None = None
     resume: Checkpoint | None = None
     overrides: Overrides | None = None
+    promotions: int | None = Field(
+        default=None, description="the highest rung of its sweep that it was let go past; null: it pauses at none"
+    )
 
 
 class Renewal(Answer):
@@ -103,10 +107,18 @@ class Renewal(Answer):
 
 
 class Release(Shape):
-    """How a worker gives a run back; `handed_back` costs no attempt, `crashed` does."""
+    """How a worker gives a run back; `handed_back` costs no attempt, `crashed` does. `paused`, it waits at `rung`."""
 
-    outcome: Literal["finished", "failed", "handed_back", "crashed", "cancelled"]
+    outcome: Literal["finished", "failed", "handed_back", "crashed", "cancelled", "paused"]
+    rung: int | None = Field(default=None, ge=1, le=100, description="of its sweep, where it pauses")
     stop_reason: StopReason | None = None
     stop_message: str | None = Field(default=None, max_length=2000)
     error: RunError | None = None
     test: TestResult | None = None
+    selection: Selection | None = None
+
+    @model_validator(mode="after")
+    def _check_rung(self) -> Release:
+        if (self.outcome == "paused") != (self.rung is not None):
+            raise ValueError("a run that is paused, and no other, says at which rung")
+        return self

@@ -7,18 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from keepbest.checkpoint import About, Manifest, Store, Writer, Written
 from keepbest.checkpoint.keeper import Keeper
+from keepbest.checkpoint.retention import find_candidates
 from keepbest.checkpoint.writer import Task
+from keepbest.contract.base import CheckpointKind
 from keepbest.contract.commands import Command
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import CheckpointError, KeepbestError, NotFound
 from keepbest.runs.run import Run
+from keepbest.selection.candidates import Candidate
+from keepbest.selection.selectors import Best, Selector
 from keepbest.snapshots.state import State
-
-Kind = Literal["best", "last", "manual"]
 
 #: The journal takes milliseconds, unless a request hangs: then what is to go goes with the next checkpoint.
 JOURNAL_SECONDS = 2.0
@@ -43,11 +45,14 @@ class Archive:
         *,
         environment: Mapping[str, Any] | None = None,
         writes_bests: bool = True,
+        selector: Selector | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._run = run
         self._store = store
         self._retention = retention
+        self._selector = selector or Best()
+        self._candidates: list[Candidate] = []
         self._environment = dict(environment or {})
         self._writes_bests = writes_bests
         self._now = now
@@ -72,7 +77,8 @@ class Archive:
         if self._keeper is None:
             found = self._store.manifests(self._run.id)
             self._at = found[-1].at if found else None
-            self._keeper = Keeper(self._store, self._run.id, self._retention)
+            self._candidates = find_candidates(found)
+            self._keeper = Keeper(self._store, self._run.id, self._retention, self._selector)
             self._tell_found(self._store, found)
         if self._writer is None and self._writes_bests:
             self._store.sweep()
@@ -85,19 +91,36 @@ class Archive:
         every = self._retention.every_steps
         return every is not None and step // every > self.step // every
 
+    def wants(self, look: Candidate) -> bool:
+        """Whether the selector may choose this look at the end, although it is not the best: then it is kept too."""
+        return self._selector.wants(look, self._candidates, self._run.judge.policy.mode)
+
     def submit(
-        self, state: State, kind: Kind, value: float | None, *, segment: int, asked: Command | None = None
+        self,
+        state: State,
+        kind: CheckpointKind,
+        value: float | None,
+        *,
+        segment: int,
+        n: int | None = None,
+        asked: Command | None = None,
     ) -> None:
-        """Hand a state to the writer; return at once. A command that asked for it is answered when it is on disk."""
+        """Hand a state to the writer; return at once. A command that asked for it is answered when it is on disk.
+
+        A look that a selector may choose waits for those before: which are on disk must not depend on the disk's pace.
+        """
         if self._writer is None:
             return
+        if value is not None and not isinstance(self._selector, Best):
+            self._candidates.append(Candidate(state.id, state.step, value, n))
+            self._writer.drain()
         if asked is not None:
             self._asked[state.id] = asked
         self.step = state.step
-        self._writer.submit(state, self._about(kind, value, segment))
+        self._writer.submit(state, self._about(kind, value, segment, n=n))
 
-    def write(self, state: State, kind: Kind, value: float | None, *, segment: int) -> Manifest:
-        """Put a state on disk before this returns.
+    def write(self, state: State, kind: CheckpointKind, value: float | None, *, segment: int, **more: Any) -> Manifest:
+        """Put a state on disk before this returns; `more` is what else its manifest says.
 
         Raises:
             NotFound: The run has no store.
@@ -106,7 +129,7 @@ class Archive:
         if self._store is None:
             raise NotFound("This run has no checkpoint store.", hint="Name one: store='checkpoints'.")
         self.drain()
-        written = self._store.write(state, self._about(kind, value, segment))
+        written = self._store.write(state, self._about(kind, value, segment, **more))
         self._tell_durable(written)
         return written.manifest
 
@@ -128,7 +151,7 @@ class Archive:
         self._at = now if self._at is None or now > self._at else self._at + timedelta(microseconds=1)
         return self._at
 
-    def _about(self, kind: Kind, value: float | None, segment: int) -> About:
+    def _about(self, kind: CheckpointKind, value: float | None, segment: int, **more: Any) -> About:
         return About(
             run=self._run.id,
             at=self._tick(),
@@ -139,6 +162,7 @@ class Archive:
             mode=self._run.judge.policy.mode if self._run.stopper_state()["policy"] else None,
             environment=self._environment,
             network=self.network,
+            **more,
         )
 
     def _tell_found(self, store: Store, found: Sequence[Manifest]) -> None:
@@ -160,6 +184,7 @@ class Archive:
             step=manifest.step,
             kind=manifest.kind,
             value=manifest.value,
+            n=manifest.n,
             digest=digest,
             size_bytes=manifest.size_bytes,
             location=str(location),

@@ -6,34 +6,40 @@ nothing of Keras' callbacks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from keepbest.checkpoint import Manifest, Store
 from keepbest.contract.asking import request
+from keepbest.contract.base import CheckpointKind
 from keepbest.contract.commands import Command, RollBackRequest
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import InvalidInput, KeepbestError, NotFound
-from keepbest.looking.archive import Archive, Kind
+from keepbest.looking.archive import Archive
+from keepbest.looking.network import describe_network
 from keepbest.looking.rate import check_rate, rate_in, reduce_rate, with_rate
 from keepbest.looking.shelf import Shelf
 from keepbest.panels.painter import Painter
 from keepbest.runs.run import Run
+from keepbest.selection.candidates import Candidate
+from keepbest.selection.selectors import Selector
+from keepbest.snapshots.averages import Averages, find_averages, put_in_place, use
 from keepbest.snapshots.carried import Carried
 from keepbest.snapshots.ring import Ring
 from keepbest.snapshots.snapshot import Living, Variables, capture, roll_back
 from keepbest.snapshots.state import Position, State
-from keepbest.snapshots.variables import Trained
 from keepbest.status import CommandKind
-from keepbest.stopping import Decision
+from keepbest.stopping import Decision, Pairs
 
 #: A roll back to a checkpoint that is still being written waits for it this long.
 WAIT_SECONDS = 30.0
+
+#: Beside each look that is one.
+AVERAGED = "at the averaged weights"
 
 #: Where a state was found that training went back to.
 Source = Literal["memory", "disk"]
@@ -63,6 +69,7 @@ class Looker:
         writes_bests: bool = True,
         carried: Carried | None = None,
         painter: Painter | None = None,
+        selector: Selector | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.run = run
@@ -73,10 +80,11 @@ class Looker:
         self._painter = painter
         self._model: Any = None
         self._variables: Living | None = None
+        self._averages: Averages = {}
+        self._has_averages = selector is not None and selector.measures_averages
         self._deadline: int | None = None
-        self._archive = Archive(
-            run, store, retention or run.retention, environment=environment, writes_bests=writes_bests, now=now
-        )
+        writing: dict[str, Any] = {"environment": environment, "writes_bests": writes_bests, "selector": selector}
+        self._archive = Archive(run, store, retention or run.retention, **writing, now=now)
         self._shelf = Shelf(run.id, self.ring, store, lambda: self.drain(WAIT_SECONDS))
         run.watch_memory(self.ring.take_news)
 
@@ -91,6 +99,7 @@ class Looker:
         self._model, fresh = model, model if isinstance(model, Living) else Variables(model)
         if self._variables is None or not fresh.are(self._variables):
             self._variables = fresh
+            self._averages = find_averages(model) if self._has_averages else {}
             self._archive.network = describe_network(model)
             if fresh.is_eager:
                 capture(fresh, position=Position())
@@ -102,6 +111,10 @@ class Looker:
 
     # Looks
 
+    def measured(self) -> AbstractContextManager[None]:
+        """Have the model be what a look measures of it: with a selector that wants that, its averaged weights."""
+        return put_in_place(self._living, self._averages)
+
     def look(
         self,
         position: Position,
@@ -112,18 +125,19 @@ class Looker:
         metrics: Mapping[str, Any] | None = None,
         epoch: float | None = None,
         seconds: float | None = None,
-        correct: Any = None,
+        pairs: Pairs | None = None,
     ) -> Decision:
         """Judge a look, set the learning rate as decided, keep the state if it is the best so far, and record it all.
 
         A look that is told again gets its decision again, and nothing is done.
         """
         before = self.run.judge.decision
-        decision = self.run.judge_look(position.step, value, n, train=train, metrics=metrics, correct=correct)
+        decision = self.run.judge_look(position.step, value, n, train=train, metrics=metrics, pairs=pairs)
         is_new = decision != before
         if is_new:  # first: in whatever is kept of this look the rate is that of the stopper's state
             decision = reduce_rate(decision, self._model)
-        kept = self._keep(position, value) if decision.improved and is_new else None
+        is_best = decision.improved and is_new
+        kept = self._keep(position, value, n, decision) if is_new else None
         self.run.record_look(
             position.step,
             value,
@@ -134,10 +148,11 @@ class Looker:
             seconds=seconds,
             snapshot=kept.id if kept else None,
             checkpoint=kept.id if kept and self._archive.is_open else None,
+            note=AVERAGED if self._averages else None,
         )
         if kept is None and self._archive.is_due(position.step):
             self.checkpoint(position, "last")
-        if self._painter is not None and self._painter.wants(is_best=kept is not None):
+        if self._painter is not None and self._painter.wants(is_best=is_best):
             self._painter.put(kept or self._capture(position), self.run.segment)
         self.run.report(step=position.step, epoch=epoch)
         self._deadline = self.run.deadline()
@@ -181,7 +196,7 @@ class Looker:
 
     # Checkpoints
 
-    def checkpoint(self, position: Position, kind: Kind) -> State:
+    def checkpoint(self, position: Position, kind: CheckpointKind) -> State:
         """Hand the present state to the writer; return it at once. Going back to it needs no disk for a while."""
         state = self._capture(position)
         self.ring.keep(state)
@@ -209,22 +224,32 @@ class Looker:
         """Drain, and end the writer's thread; `begin` starts another."""
         return self._archive.close(deadline_seconds)
 
+    def write_selected(self, state: State, value: float, n: int | None, made_of: tuple[str, ...]) -> Manifest:
+        """Put an average that was selected on disk before this returns; nothing goes on from it."""
+        segment = self._shelf.segments.get(made_of[0], self.run.segment)
+        return self._archive.write(state, "selected", value, segment=segment, n=n, made_of=made_of)
+
     # Going back
 
+    def put(self, state: State) -> None:
+        """Give every variable its value in `state`: to measure and use it, not to go on from it."""
+        self._living.put(use(state))
+
     def restore_best(self) -> State | None:
-        """Put the best state back, variables and optimizer; return it, or None where nothing was ever kept."""
+        """Put the best state back to be used, optimizer included; return it, or None where nothing was ever kept."""
         step, _ = self.best
         state = self.ring.best or (self._shelf.find_on_disk(self._living, step=step) if step is not None else None)
         if state is not None:
-            self._living.put(state)
+            self.put(state)
         return state
 
     def put_back(self, *, step: int | None = None, checkpoint: str | None = None) -> State:
         """Put a kept state back, random states included, the best if none is named; return it.
 
-        The run hears of it when training goes on from there: `branch` says so. Raises NotFound, as `roll_back` does.
+        The run hears of it when training goes on from there: `branch` says so. Raises what `roll_back` does.
         """
         state = self._get(RollBackRequest(step=step, checkpoint=checkpoint))
+        self._carried.check(state.callbacks)
         roll_back(self._living, state)
         self._carried.restore(state.callbacks)
         return state
@@ -267,13 +292,15 @@ class Looker:
     def roll_back(self, asked: RollBackRequest) -> Jump:
         """Go back to the best, a step or a checkpoint, from memory or from disk, and on from there, changed as asked.
 
-        Whatever cannot be done is found before anything is changed: NotFound, InvalidInput, what the store raises.
+        Whatever cannot be done is found before anything is changed: NotFound, InvalidInput, CheckpointMismatch, what
+        the store raises.
         """
         state = self._get(asked)
         _check_end(asked, state.step)
         source: Source = "disk" if self._shelf.find_held(checkpoint=state.id) is None else "memory"
         changed = with_rate(state, self._model, asked.learning_rate) if asked.learning_rate else state
         past = self.run.judge.recall(state.stopper)
+        self._carried.check(state.callbacks)
         roll_back(self._living, changed)
         self._carried.restore(state.callbacks)
         segment = self._branch(state, past, asked.overrides)
@@ -348,33 +375,25 @@ class Looker:
 
     def _capture(self, position: Position) -> State:
         state = capture(self._living, position=position, stopper=self.run.stopper_state())
-        state = replace(state, callbacks=self._carried.capture())
+        state = replace(state, callbacks=self._carried.capture(), averages=self._averages)
         self._shelf.segments[state.id] = self.run.segment
         return state
 
-    def _keep(self, position: Position, value: float | None) -> State:
+    def _keep(self, position: Position, value: float | None, n: int | None, decision: Decision) -> State | None:
+        """Keep the best, and what the selector may choose besides; return it."""
+        if not decision.improved and (value is None or not decision.is_admitted or not self._wants(position, value, n)):
+            return None
         state = self._capture(position)
-        self.ring.keep(state, best=True)
-        self._archive.submit(state, "best", value, segment=self.run.segment)
+        self.ring.keep(state, best=decision.improved)
+        kind: CheckpointKind = "best" if decision.improved else "candidate"
+        self._archive.submit(state, kind, value, segment=self.run.segment, n=n)
         return state
+
+    def _wants(self, position: Position, value: float, n: int | None) -> bool:
+        return self._archive.is_open and self._archive.wants(Candidate("", position.step, value, n))
 
 
 def _check_end(overrides: Overrides, step: int) -> None:
     if overrides.max_steps is not None and overrides.max_steps <= step:
         message = f"It goes on from step {step}; max_steps {overrides.max_steps} leaves nothing to train."
         raise InvalidInput(message, field="max_steps", hint="Name a later step.")
-
-
-def describe_network(model: Any) -> str | None:
-    """Return Keras' JSON of the network, or None for a model that has none (a subclass without `get_config`)."""
-    model = model.kept if isinstance(model, Trained) else model
-    with suppress(Exception):  # whatever a user's get_config raises, the values are what counts
-        return str(model.to_json())
-    return None
-
-
-def build_as_described(model: Any, network: str) -> None:
-    """Give a model that has no variables yet those that Keras' JSON of the same network had when it was written."""
-    described = json.loads(network).get("build_config")
-    if described:
-        model.build_from_config(described)

@@ -18,7 +18,7 @@ def direction_of(model: Any, monitor: str) -> Mode:
     name = monitor.removeprefix("val_")
     if name == "loss":
         return "min"
-    directions = {metric.name: getattr(metric, "_direction", None) for metric in _metrics_of(model)}
+    directions = {metric.name: getattr(metric, "_direction", None) for metric in metrics_of(model)}
     direction = directions.get(name)
     if direction not in ("up", "down"):
         raise InvalidInput(
@@ -29,7 +29,8 @@ def direction_of(model: Any, monitor: str) -> Mode:
     return "max" if direction == "up" else "min"
 
 
-def _metrics_of(model: Any) -> list[Any]:
+def metrics_of(model: Any) -> list[Any]:
+    """Return the metrics that a model was compiled with, those inside others too."""
     found = []
     for metric in model.metrics:
         found.extend([metric, *getattr(metric, "metrics", [])])

@@ -6,7 +6,9 @@ import logging
 
 from keepbest.checkpoint import Loaded, Store
 from keepbest.errors import CheckpointDamaged, CheckpointError, NotFound
+from keepbest.runs.lineage import leave_out_made
 from keepbest.runs.run import Run
+from keepbest.runs.script import ScriptRun
 from keepbest.snapshots.carried import Carried
 from keepbest.snapshots.snapshot import Living, roll_back
 from keepbest.snapshots.state import State
@@ -39,7 +41,10 @@ def resume(run: Run, store: Store, living: Living, carried: Carried) -> State | 
 
 
 def load_start(run: Run, store: Store) -> Loaded | None:
-    """Return the checkpoint that the run goes on from; None where it begins anew, or has none."""
+    """Return the checkpoint that the run goes on from; None where it begins anew, or has none.
+
+    Where that is not the one that its tracker names, it may hold some of the run's overrides: these are left out.
+    """
     if run.goes_on is False:
         return None
     if run.start is not None:
@@ -47,7 +52,11 @@ def load_start(run: Run, store: Store) -> Loaded | None:
             return store.load(run.id, run.start.id)
         except (NotFound, CheckpointDamaged) as error:
             _log.warning("keepbest: %s The newest whole checkpoint is taken.", error.message)
-    return store.load_newest(run.id, on_damaged=_warn)
+    loaded = store.load_newest(run.id, on_damaged=_warn)
+    if loaded is not None and run.start is not None and isinstance(run, ScriptRun):
+        known = run.past.segments
+        run.overrides = leave_out_made(run.overrides, known, wanted=run.start, taken=loaded.manifest.segment)
+    return loaded
 
 
 def _warn(error: CheckpointError) -> None:

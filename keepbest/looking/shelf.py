@@ -63,4 +63,5 @@ class Shelf:
         return [kept for kept in (*self._ring.states, self._ring.best) if kept is not None]
 
     def _manifests(self) -> list[Manifest]:
-        return self._store.manifests(self._run) if self._store is not None else []
+        found = self._store.manifests(self._run) if self._store is not None else []
+        return [manifest for manifest in found if manifest.is_trained]

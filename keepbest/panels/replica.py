@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from keepbest.contract.panels import GraphData
 from keepbest.panels.graph import draw_network
+from keepbest.snapshots.averages import use
 from keepbest.snapshots.randomness import capture_random, restore_random
 from keepbest.snapshots.state import State
 
@@ -34,8 +35,9 @@ class Replica:
             raise ValueError("the copy of the network has other variables")
 
     def put(self, state: State) -> None:
-        """Take the values of a snapshot's network."""
-        values = [value for spec, value in zip(state.specs, state.values, strict=True) if spec.collection == "model"]
+        """Take the values of a snapshot's network, as it is used."""
+        used = use(state)
+        values = [value for spec, value in zip(used.specs, used.values, strict=True) if spec.collection == "model"]
         for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)
 

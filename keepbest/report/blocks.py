@@ -1,11 +1,12 @@
-"""A report as a list of blocks, written as Markdown or as HTML; whatever came from elsewhere is escaped in both."""
+"""The blocks of a report: made in a word, written as Markdown or as HTML; what came from elsewhere is escaped."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from html import escape
+
+from keepbest.contract.reports import Block, Facts, Heading, Paragraph, Picture, Warning
 
 #: An underscore within a word and a # that begins no line mean nothing in Markdown.
 _MARKDOWN = re.compile(r"([\\`*{}\[\]<>|!~]|^#|(?<!\w)_|_(?!\w))")
@@ -26,42 +27,20 @@ td {{ overflow-wrap: anywhere; }}
 """
 
 
-@dataclass(frozen=True)
-class Heading:
-    text: str
-    level: int = 2
+def head(text: str, level: int = 2) -> Heading:
+    return Heading(text=text, level=level)
 
 
-@dataclass(frozen=True)
-class Paragraph:
-    text: str
+def tell(text: str) -> Paragraph:
+    return Paragraph(text=text)
 
 
-@dataclass(frozen=True)
-class Warning:
-    """What a reader must not miss."""
-
-    text: str
+def warn(text: str) -> Warning:
+    return Warning(text=text)
 
 
-@dataclass(frozen=True)
-class Facts:
-    """Rows of cells; `heads` may be left out."""
-
-    rows: Sequence[Sequence[str]]
-    heads: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An SVG of ours, and what it shows."""
-
-    svg: str
-    caption: str
-    file: str = "picture.svg"
-
-
-Block = Heading | Paragraph | Warning | Facts | Picture
+def tabulate(rows: Iterable[Sequence[str]], heads: Sequence[str] = ()) -> Facts:
+    return Facts(rows=[list(row) for row in rows], heads=list(heads))
 
 
 def to_markdown(blocks: Iterable[Block]) -> str:

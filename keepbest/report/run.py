@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from keepbest.contract.checkpoints import Receipt
-from keepbest.contract.runs import Mode, Run
-from keepbest.report.blocks import Block, Facts, Heading, Paragraph, Picture, Warning
+from keepbest.contract.reports import Block, Paragraph, Picture
+from keepbest.contract.runs import Evaluation, Mode, Run, TestResult
+from keepbest.contract.selections import SelectionTrial
+from keepbest.report.blocks import head, tabulate, tell, warn
 from keepbest.report.curve import draw_looks
-from keepbest.report.gains import find_last_gain
+from keepbest.report.gains import Gain, find_last_gain
 from keepbest.report.material import Material
 from keepbest.statistics import wilson
 from keepbest.stopping import build, render
@@ -20,8 +22,8 @@ PARTS = ("train", "validation", "test")
 def report_run(material: Material) -> Iterator[Block]:
     """Yield the report's blocks, the most important first."""
     run = material.run
-    yield Heading(f"{run.name} ({run.id})", 1)
-    yield Paragraph(_summary(run))
+    yield head(f"{run.name} ({run.id})", 1)
+    yield tell(_summary(run))
     yield from _best(material)
     yield from _test(material)
     yield from _curve(material)
@@ -37,9 +39,9 @@ def _summary(run: Run) -> str:
 
 def _best(material: Material) -> Iterator[Block]:
     run = material.run
-    yield Heading("Best as selected")
+    yield head("Best as selected")
     if run.best_value is None or run.best_step is None:
-        yield Paragraph("No look had a value yet.")
+        yield tell("No look had a value yet.")
         return
     n = next((look.n for look in material.looks if look.step == run.best_step and not look.ghost), None)
     rows = [
@@ -48,21 +50,58 @@ def _best(material: Material) -> Iterator[Block]:
         ("looks it was chosen from", f"{run.looks:,}"),
         ("runs it was chosen from", f"{material.searched:,}"),
     ]
-    rows += [_receipt(receipt) for receipt in material.receipts if receipt.checkpoint == run.best_checkpoint][-1:]
-    yield Facts(rows)
-    yield Warning(
-        "Selected, optimistic: it is the highest of many looks at the same examples. The test set, measured once, is "
-        "what to quote."
+    rows += _receipts(material, run.best_checkpoint)
+    yield tabulate(rows)
+    trials = run.selection.trials if run.selection is not None else []
+    tried = f" and {len(trials):,} trials" if trials else ""
+    yield warn(
+        f"Selected, optimistic: it is the best of {run.looks:,} looks{tried} at the same examples. The test set, "
+        "measured once, is what to quote."
     )
     gain = find_last_gain(material.looks, "min" if run.mode is Mode.MIN else "max")
-    if gain is None:
-        return
+    if gain is not None:
+        yield _say_gain(gain)
+    yield from _selection(material)
+
+
+def _say_gain(gain: Gain) -> Paragraph:
     words = f"The last accepted improvement, at step {gain.step:,}, is {abs(gain.value - gain.before):.6g}"
     if gain.examples is None or gain.errors is None:
-        yield Paragraph(f"{words}.")
-    else:
-        within = ", within noise" if gain.is_noise else ""
-        yield Paragraph(f"{words}: {gain.examples:.0f} examples, {gain.errors:.2f} standard errors{within}.")
+        return tell(f"{words}.")
+    within = ", within noise" if gain.is_noise else ""
+    return tell(f"{words}: {gain.examples:.0f} examples, {gain.errors:.2f} standard errors{within}.")
+
+
+def _selection(material: Material) -> Iterator[Block]:
+    """What a selector that is not simply the best made of the run, and each average that it tried."""
+    made = material.run.selection
+    if made is None:
+        return
+    steps = {one.checkpoint: f"{one.step:,}" for one in made.candidates}
+    rows = [
+        ("selector", render(made.selector.model_dump())),
+        (material.run.spec.monitor, f"{made.value!r}"),
+        ("beside the best's", f"{made.best_value!r} at step {made.best_step:,}"),
+        ("made of step", ", ".join(steps.get(id, id) for id in made.made_of)),
+        ("candidates", f"{len(made.candidates):,}"),
+        ("averages tried", f"{len(made.trials):,}"),
+        ("why", made.message),
+    ]
+    rows += [("batch statistics of", f"{made.batches:,} training batches")] if made.batches is not None else []
+    yield head("What the run ended with", 3)
+    yield tabulate([*rows, *_receipts(material, made.checkpoint)])
+    if made.trials:
+        yield tabulate([_trial(one, steps) for one in made.trials], ("average of steps", "value", ""))
+
+
+def _trial(one: SelectionTrial, steps: Mapping[str, str]) -> tuple[str, str, str]:
+    value = "-" if one.value is None else f"{one.value!r}"
+    return ", ".join(steps.get(id, id) for id in one.made_of), value, "kept" if one.is_kept else "not kept"
+
+
+def _receipts(material: Material, checkpoint: str | None) -> list[tuple[str, str]]:
+    """Return the newest proof that a checkpoint gives its value, where there is one."""
+    return [_receipt(one) for one in material.receipts if one.checkpoint == checkpoint][-1:]
 
 
 def _receipt(receipt: Receipt) -> tuple[str, str]:
@@ -71,13 +110,42 @@ def _receipt(receipt: Receipt) -> tuple[str, str]:
 
 
 def _test(material: Material) -> Iterator[Block]:
-    test = material.run.test
-    yield Heading("Test set")
+    test, made = material.run.test, material.run.selection
+    yield head("Test set")
     if test is None:
-        yield Paragraph("Not measured.")
+        yield tell("Not measured.")
         return
-    yield Paragraph(f"Measured at the restored checkpoint of step {test.step:,}, on {test.n:,} examples.")
-    yield Facts([_interval(name, value, test.n) for name, value in test.values.items()], ("", "value", "95 % (Wilson)"))
+    is_average = made is not None and made.is_average and made.checkpoint == test.checkpoint
+    where = "the average that was selected" if is_average else f"the restored checkpoint of step {test.step:,}"
+    yield tell(f"Measured at {where}, on {test.n:,} examples.")
+    yield from tell_test(test)
+    if len(material.evaluations) > 1:
+        yield from _evaluations(material.evaluations)
+
+
+def tell_test(test: TestResult) -> Iterator[Block]:
+    """Yield what the test set said, each share with its interval."""
+    yield tabulate(
+        [_interval(name, value, test.n) for name, value in test.values.items()], ("", "value", "95 % (Wilson)")
+    )
+
+
+def _evaluations(evaluations: Sequence[Evaluation]) -> Iterator[Block]:
+    yield warn(
+        f"The test set was measured {len(evaluations)} times, each time that the run came to an end. Only the first is "
+        "honest: what was trained or chosen after it may have been so because of it."
+    )
+    yield tabulate(
+        [
+            (f"{one.at:%Y-%m-%d %H:%M:%S} UTC", f"{one.step:,}", _values(one), one.checkpoint or "-")
+            for one in evaluations
+        ],
+        ("measured", "at step", "values", "checkpoint"),
+    )
+
+
+def _values(test: TestResult) -> str:
+    return ", ".join(f"{name} {value:.6g}" for name, value in test.values.items())
 
 
 def _interval(name: str, value: float, n: int) -> tuple[str, str, str]:
@@ -89,14 +157,16 @@ def _curve(material: Material) -> Iterator[Block]:
     run = material.run
     svg = draw_looks(material.looks, run.spec.monitor, run.best_step, run.step if run.stop_reason else None)
     if svg:
-        yield Picture(svg, f"{run.spec.monitor} at each look; the best marked, the end dashed", f"{run.id}.svg")
+        yield Picture(
+            svg=svg, caption=f"{run.spec.monitor} at each look; the best marked, the end dashed", file=f"{run.id}.svg"
+        )
 
 
 def _stopping(run: Run) -> Iterator[Block]:
     stopper = run.spec.stopper.model_dump()
     last = run.max_steps or run.spec.max_steps
-    yield Heading("How it was stopped")
-    yield Facts(
+    yield head("How it was stopped")
+    yield tabulate(
         [
             ("policy", render(stopper)),
             ("versions", _versions(stopper, run.mode.value)),
@@ -116,7 +186,7 @@ def _versions(stopper: dict[str, Any], mode: Any) -> str:
 
 
 def _setup(run: Run) -> Iterator[Block]:
-    yield Heading("What was trained")
+    yield head("What was trained")
     spec = run.spec
     source = getattr(spec.source, "name", None) or getattr(spec.source, "entry", None) or spec.source.kind
     rows = [("source", str(source)), ("data", spec.data or "-"), ("seed", str(spec.seed))]
@@ -124,17 +194,21 @@ def _setup(run: Run) -> Iterator[Block]:
     if spec.forked_from is not None:
         rows.append(("forked from", f"{spec.forked_from.run} at step {spec.forked_from.step:,}"))
     rows += [("resume", f"{run.resume}{': ' + run.resume_note if run.resume_note else ''}")] if run.resume else []
-    yield Facts(rows)
+    yield tabulate(rows)
     environment = dict(run.environment or {})
     data = environment.pop("data", None)
     if isinstance(data, Mapping):
         yield from _splits(data)
     if environment:
-        yield Heading("Environment", 3)
-        yield Facts([(name, str(value)) for name, value in sorted(environment.items())])
+        yield head("Environment", 3)
+        yield tabulate([(name, _write(value)) for name, value in sorted(environment.items())])
+
+
+def _write(value: Any) -> str:
+    return ", ".join(f"{name} {one}" for name, one in value.items()) if isinstance(value, Mapping) else str(value)
 
 
 def _splits(data: Mapping[str, Any]) -> Iterator[Block]:
     rows = [(name, f"{data[name].get('n', 0):,}", str(data[name].get("digest", ""))) for name in PARTS if name in data]
-    yield Heading("Splits", 3)
-    yield Facts(rows, ("part", "examples", "BLAKE3"))
+    yield head("Splits", 3)
+    yield tabulate(rows, ("part", "examples", "BLAKE3"))

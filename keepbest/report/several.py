@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from keepbest.contract.reports import Block
 from keepbest.contract.runs import Run
-from keepbest.report.blocks import Block, Facts, Heading, Paragraph, Warning
+from keepbest.report.blocks import head, tabulate, tell, warn
 from keepbest.report.material import Material
 from keepbest.statistics import spread
 
@@ -14,17 +15,19 @@ def report_several(materials: Sequence[Material]) -> Iterator[Block]:
     """Yield what the runs say together: a row a run, then median and range of best, test and steps."""
     runs = [material.run for material in materials]
     monitors = {run.spec.monitor for run in runs}
-    yield Heading(f"{len(runs)} runs", 1)
-    yield Paragraph(_difference(runs))
-    yield Facts([_row(run) for run in runs], ("run", "seed", "best", "at step", "test", "steps", "stopped by"))
+    yield head(f"{len(runs)} runs", 1)
+    yield tell(_difference(runs))
+    yield tabulate([_row(run) for run in runs], ("run", "seed", "best", "at step", "test", "steps", "stopped by"))
     if len(monitors) > 1:
-        yield Warning(f"They watch different metrics ({', '.join(sorted(monitors))}): their values are not compared.")
+        yield warn(f"They watch different metrics ({', '.join(sorted(monitors))}): their values are not compared.")
         return
-    yield Facts(list(_together(runs)), ("", "runs", "median", "lowest", "highest"))
+    yield tabulate(list(_together(runs)), ("", "runs", "median", "lowest", "highest"))
     looks = sum(run.looks for run in runs)
-    yield Warning(
-        f"The highest of {len(runs)} runs and {looks:,} looks is selected, and optimistic: quote the median, or the "
-        "test set of one run that was chosen before the test was seen."
+    trials = sum(len(run.selection.trials) for run in runs if run.selection is not None)
+    tried = f" and {trials:,} averages" if trials else ""
+    yield warn(
+        f"The highest of {len(runs)} runs and {looks:,} looks{tried} is selected, and optimistic: quote the median, or "
+        "the test set of one run that was chosen before the test was seen."
     )
 
 

@@ -18,5 +18,5 @@ class Best:
 
 def find_checkpoint(store: Store, run: str, step: int, value: float) -> Checkpoint | None:
     """Return the newest checkpoint of a look, or None."""
-    found = [one for one in store.manifests(run) if one.step == step and one.value == value]
+    found = [one for one in store.manifests(run) if one.is_trained and (one.step, one.value) == (step, value)]
     return Checkpoint(found[-1], store) if found else None

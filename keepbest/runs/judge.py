@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from keepbest.contract import runs as contract
 from keepbest.errors import InvalidInput, MetricMissing
 from keepbest.status import StopReason
-from keepbest.stopping import AnyOf, Correct, Decision, Look, MaxSteps, Mode, Policy, Require, State, build, is_better
+from keepbest.stopping import AnyOf, Decision, Look, MaxSteps, Mode, Pairs, Policy, Require, State, build, is_better
 
 
 class Judge:
@@ -30,6 +31,8 @@ class Judge:
         self._waits_from: int | None = None
         #: The run's last step, where nothing ends it before; `set_max_steps` moves it.
         self.max_steps = max_steps
+        #: The highest rung of its sweep that the run was let go past; None where it pauses at none.
+        self.promotions: int | None = None
         if mode is not None:
             self.set_mode(mode)
 
@@ -50,6 +53,11 @@ class Judge:
         return build(self._stopper, "max").changes_rate
 
     @property
+    def needs_pairs(self) -> bool:
+        """Whether the stopper compares looks example by example, known also before the mode is."""
+        return "pairs" in build(self._stopper, "max").all_needs
+
+    @property
     def seconds(self) -> float:
         """Training time so far, over all attempts of the run."""
         return self._clock() - self._began
@@ -59,6 +67,12 @@ class Judge:
         """The decision at the last look, or the one that stopped."""
         recorded = self._state.get("decision")
         return Decision.from_json(recorded) if recorded else None
+
+    @property
+    def rung(self) -> int | None:
+        """The rung of its sweep where the run waits now, by the decision at the last look; None where it goes on."""
+        rung = self.decision.rung if self.decision is not None else None
+        return rung if rung is not None and self.promotions is not None and rung > self.promotions else None
 
     def set_mode(self, mode: Mode) -> None:
         """Say which way is better, before the first look."""
@@ -89,12 +103,11 @@ class Judge:
         n: int | None = None,
         train: float | None = None,
         metrics: Mapping[str, Any] | None = None,
-        correct: Any = None,
+        pairs: Pairs | None = None,
     ) -> Decision:
-        """Judge one look; without a value, the silence up to `step`. `correct` says of each example if it was right.
+        """Judge one look; without a value, the silence up to `step`. `pairs` is what it says of each example.
 
-        Raises MetricMissing at the first look that measures not all that the policy reads, PolicyError where `correct`
-        is no vector of true or false.
+        Raises MetricMissing at the first look that measures not all that the policy reads.
         """
         look = Look(
             step=step,
@@ -103,7 +116,7 @@ class Judge:
             train=train,
             seconds=self.seconds,
             metrics=metrics or {},
-            correct=None if correct is None else Correct.of(correct),
+            pairs=pairs,
         )
         if value is not None and not self._state.get("looks"):
             self._check_metrics(look)
@@ -202,3 +215,8 @@ def _move_end(stopper: Mapping[str, Any], steps: int) -> Mapping[str, Any]:
     if stopper.get("name") in (AnyOf.name, Require.name):
         return {**stopper, "policies": [_move_end(part, steps) for part in stopper.get("policies") or []]}
     return stopper
+
+
+def known_mode(mode: contract.Mode | None) -> Mode | None:
+    """Return the direction where it is known, in the policies' own word."""
+    return "max" if mode is contract.Mode.MAX else "min" if mode is contract.Mode.MIN else None

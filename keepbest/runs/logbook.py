@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from keepbest.contract import policies
+from keepbest.contract.base import CheckpointKind
 from keepbest.contract.batches import (
     CheckpointDropped,
     CheckpointDurable,
@@ -110,12 +111,13 @@ class Logbook:
         checkpoint: str,
         *,
         step: int,
-        kind: Literal["best", "last", "manual"],
+        kind: CheckpointKind,
         value: float | None,
         digest: str,
         size_bytes: int,
         written_bytes: int,
         location: str,
+        n: int | None = None,
         segment: int | None = None,
         seconds: float | None = None,
         at: datetime | None = None,
@@ -129,6 +131,7 @@ class Logbook:
                 step=step,
                 kind=kind,
                 value=to_number(value),
+                n=n,
                 digest=digest,
                 size_bytes=size_bytes,
                 written_bytes=written_bytes,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from keepbest.contract.looks import Look, LookPage
+from keepbest.contract.overrides import Overrides
 from keepbest.contract.runs import SegmentList
 from keepbest.contract.workers import Assignment
 from keepbest.errors import MetricMissing, PolicyError
@@ -39,6 +40,10 @@ class Stretch(Protocol):
     def parent(self) -> int | None: ...
     @property
     def start_step(self) -> int: ...
+    @property
+    def checkpoint(self) -> str | None: ...
+    @property
+    def overrides(self) -> Overrides | None: ...
 
 
 class Seen(Protocol):

@@ -31,6 +31,7 @@ from keepbest.contract.commands import Command
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import RetentionSpec
 from keepbest.contract.runs import RunError, SegmentReason, TestResult
+from keepbest.contract.selections import Selection
 from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import KeepbestError
 from keepbest.reporting.journal import About, Journal
@@ -38,10 +39,10 @@ from keepbest.reporting.reporter import Reporter, Tracker
 from keepbest.reporting.values import describe_error, describe_here, to_number
 from keepbest.runs.best import Best, find_checkpoint
 from keepbest.runs.gallery import Gallery
-from keepbest.runs.judge import Judge
+from keepbest.runs.judge import Judge, known_mode
 from keepbest.runs.logbook import forget
 from keepbest.status import CommandKind, StopReason
-from keepbest.stopping import Decision, Mode
+from keepbest.stopping import Decision, Mode, Pairs, read_pairs
 
 DRAIN_SECONDS = 30.0
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
@@ -164,13 +165,15 @@ class Run(Gallery):
         metrics: Mapping[str, Any] | None = None,
         epoch: float | None = None,
         correct: Any = None,
+        losses: Any = None,
     ) -> Decision:
         """Judge a validation of the monitored metric on `n` examples, and record it with the decision.
 
-        `train` is the training loss, `metrics` what else was measured, `correct` whether each example was right (a
-        vector of bools, for `paired_noise`). A stop that somebody asked for counts as one.
+        `train` is the training loss, `metrics` what else was measured; `correct` is whether each example was right (a
+        vector of bools), or `losses` that of each, for `paired_noise`. A stop that somebody asked for counts as one.
         """
-        decision = self.judge_look(step, value, n, train=train, metrics=metrics, correct=correct)
+        pairs = read_pairs(correct, losses)
+        decision = self.judge_look(step, value, n, train=train, metrics=metrics, pairs=pairs)
         if not decision.stop:
             decision = self._obey_stop(decision)
         self.record_look(step, value, decision, n=n, metrics=metrics, epoch=epoch)
@@ -184,11 +187,11 @@ class Run(Gallery):
         *,
         train: float | None = None,
         metrics: Mapping[str, Any] | None = None,
-        correct: Any = None,
+        pairs: Pairs | None = None,
     ) -> Decision:
         """Return the stopper's decision, and record nothing yet. A value of None says that training came this far."""
         measured = {**(metrics or {}), self.monitor: value}
-        return self.judge.observe(step, to_number(value), n, to_number(train), measured, correct)
+        return self.judge.observe(step, to_number(value), n, to_number(train), measured, pairs)
 
     # Where the stopper stands
 
@@ -294,6 +297,7 @@ class Run(Gallery):
         message: str | None = None,
         *,
         test: TestResult | None = None,
+        selection: Selection | None = None,
         seconds: float = DRAIN_SECONDS,
     ) -> bool:
         """End the run as a success; the reason is the stopper's where none is given.
@@ -306,6 +310,7 @@ class Run(Gallery):
             stop_reason=reason or (stopped.reason if stopped else None),
             stop_message=message or (stopped.message if stopped else None),
             test=test,
+            selection=selection,
         )
         return self.end(release, seconds)
 
@@ -334,6 +339,7 @@ class Run(Gallery):
         is_fork = assignment is not None and assignment.run.spec.forked_from is not None
         reason: SegmentReason = "resume" if parent is not None else "fork" if is_fork else "start"
         self.overrides = assignment.overrides if assignment else None
+        self.judge.promotions = assignment.promotions if assignment else None
         if resume is not None:
             self._departures.begin_at(resume.id)
         self.open_segment(reason, resume.step if resume else 0, parent, resume.id if resume else None, self.overrides)
@@ -388,8 +394,3 @@ def _stopped_by(command: Command, decision: Decision) -> Decision:
 
 def _failure(error: RunError) -> Release:
     return Release(outcome="failed", stop_reason=StopReason.ERROR, stop_message=error.message[:2000], error=error)
-
-
-def known_mode(mode: contract.Mode | None) -> Mode | None:
-    """Return the direction where it is known, in the policies' own word."""
-    return "max" if mode is contract.Mode.MAX else "min" if mode is contract.Mode.MIN else None

@@ -13,7 +13,7 @@ from keepbest.reporting.values import describe_here
 from keepbest.runs.rejoin import Past
 from keepbest.runs.run import Run
 from keepbest.status import CommandKind, StopReason
-from keepbest.stopping import Decision
+from keepbest.stopping import Decision, Pairs
 
 
 class ScriptRun(Run):
@@ -52,11 +52,11 @@ class ScriptRun(Run):
         *,
         train: float | None = None,
         metrics: Mapping[str, Any] | None = None,
-        correct: Any = None,
+        pairs: Pairs | None = None,
     ) -> Decision:
         """Return the stopper's decision, and record nothing yet. A value of None says that training came this far."""
         self._open_before(step)
-        return super().judge_look(step, value, n, train=train, metrics=metrics, correct=correct)
+        return super().judge_look(step, value, n, train=train, metrics=metrics, pairs=pairs)
 
     def go_on_at(self, step: int, checkpoint: str | None = None) -> None:
         """Say that training goes on from `step`, from that checkpoint; else the first step that is said tells it."""

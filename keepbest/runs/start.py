@@ -21,12 +21,12 @@ from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, NotFoun
 from keepbest.reporting.journal import About, Journal, drain_left_over
 from keepbest.reporting.reporter import Reporter
 from keepbest.reporting.values import to_json
-from keepbest.runs.judge import Judge
+from keepbest.runs.judge import Judge, known_mode
 from keepbest.runs.offline import begun_offline, keep_outcome
 from keepbest.runs.reclaim import reclaim
 from keepbest.runs.rejoin import read_past
 from keepbest.runs.renewal import Renewer
-from keepbest.runs.run import Run, known_mode
+from keepbest.runs.run import Run
 from keepbest.runs.script import ScriptRun
 from keepbest.runs.under_worker import begin_handed, find_handed
 from keepbest.settings import Resume, Settings, load

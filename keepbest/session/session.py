@@ -94,7 +94,7 @@ class Session(Loop):
         store = open_store(self.looker.store)
         manifest = choose(store, self.run.id, step=step, checkpoint=checkpoint, last=last)
         self.roll_back(checkpoint=manifest.id)
-        best = choose(store, self.run.id)
+        best = choose(store, self.run.id, best=True)
         if best.mode == self.run.judge.policy.mode:
             self.run.judge.remember_best(best.step, best.value)
         return manifest

@@ -56,6 +56,8 @@ class State:
     id: str = field(default_factory=new_id)
     #: The state of the callbacks and generators that go along, by name (`keepbest.snapshots.carried`).
     callbacks: Mapping[str, Any] = field(default_factory=dict)
+    #: Places of trained variables, with those of the averages that are used for them (`keepbest.snapshots.averages`).
+    averages: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def step(self) -> int:

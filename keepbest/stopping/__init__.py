@@ -9,9 +9,12 @@ from __future__ import annotations
 from keepbest.stopping.compose import AllOf, AnyOf
 from keepbest.stopping.correct import Correct
 from keepbest.stopping.guards import CheckFinite, DivergenceThreshold, MaxSeconds, MaxSteps, StoppingThreshold
+from keepbest.stopping.halving import SuccessiveHalving
 from keepbest.stopping.look import Decision, Look, Mode, State, Verdict, is_better
+from keepbest.stopping.losses import Losses
 from keepbest.stopping.noise import NoiseAware
 from keepbest.stopping.paired import PairedNoise
+from keepbest.stopping.pairs import Pairs, Unpaired, read_pairs
 from keepbest.stopping.patience import Patience
 from keepbest.stopping.plateau import ReduceOnPlateau
 from keepbest.stopping.policy import Policy
@@ -34,11 +37,13 @@ __all__ = [
     "DivergenceThreshold",
     "GeneralizationLoss",
     "Look",
+    "Losses",
     "MaxSeconds",
     "MaxSteps",
     "Mode",
     "NoiseAware",
     "PairedNoise",
+    "Pairs",
     "Patience",
     "Policy",
     "PolicyInfo",
@@ -48,11 +53,14 @@ __all__ = [
     "Shadow",
     "State",
     "StoppingThreshold",
+    "SuccessiveHalving",
+    "Unpaired",
     "Upcrossing",
     "Verdict",
     "build",
     "describe",
     "is_better",
     "parse",
+    "read_pairs",
     "render",
 ]

@@ -100,7 +100,7 @@ def recommend(labels: Sequence[str], table: Sequence[Sequence[Outcome]], tolerat
     if (row.share_saved or 0.0) < WORTH:
         return Recommendation(place=None, message=_say_none_saves(label, row, tolerate))
     held_out = hold_out(table, tolerate)
-    return Recommendation(place=place, message=_say_take(label, row, tolerate, held_out), held_out=held_out)
+    return Recommendation(place=place, message=_say_take(label, row, held_out), held_out=held_out)
 
 
 def choose(rows: Sequence[Summary], tolerate: float) -> int | None:
@@ -149,12 +149,16 @@ def _median(values: Iterable[float]) -> float | None:
     return median(found) if found else None
 
 
-def _say_take(label: str, row: Summary, tolerate: float, held_out: Summary | None) -> str:
-    kept = "the same best" + (f" in {row.kept_best} of {row.stopped} runs" if row.stopped > 1 else "")
-    if row.kept_best < row.stopped and tolerate:
-        kept += f" (and lost at most {tolerate:g} in nine of ten)"
-    said = f"{label} would have kept {kept} and saved {say_share(row.share_saved)} of the steps."
+def _say_take(label: str, row: Summary, held_out: Summary | None) -> str:
+    said = f"{label} would have {_say_kept(row)} and saved {say_share(row.share_saved)} of the steps."
     return f"{said}{_say_censored(row)} {_say_held_out(held_out)}"
+
+
+def _say_kept(row: Summary) -> str:
+    of = f" in {row.kept_best} of {row.stopped} runs" if row.stopped > 1 else ""
+    if row.kept_best == row.stopped or not row.lost:
+        return f"kept the same best{of}"
+    return f"kept the same best{of}, lost {row.lost:.4g} at most in nine of ten" if of else f"lost {row.lost:.4g}"
 
 
 def _say_censored(row: Summary) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keepbest.errors import PolicyError
+from keepbest.statistics import mcnemar_exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +44,9 @@ class Correct:
     def count_gains(self, before: Correct) -> tuple[int, int]:
         """Return how many examples are newly right since `before`, and how many newly wrong."""
         return (self.bits & ~before.bits).bit_count(), (before.bits & ~self.bits).bit_count()
+
+    def weigh(self, before: Correct, alpha: float) -> tuple[bool, str]:
+        """Return whether chance alone explains the newly right with less than `alpha`, and that in words."""
+        right, wrong = self.count_gains(before)
+        p = mcnemar_exact(right, wrong).greater
+        return p < alpha, f"{right} newly right, {wrong} newly wrong, p = {p:.2g}"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from keepbest.errors import PolicyError
 from keepbest.status import StopReason
-from keepbest.stopping.correct import Correct
+from keepbest.stopping.pairs import Pairs
 
 Mode = Literal["max", "min"]
 Unit = Literal["checks", "steps"]
@@ -24,8 +24,8 @@ class Look:
 
     A look without a value says only that training has come this far; it measures nothing.
     `seconds` is the training time of the run so far, over all attempts; `train` the training loss; `metrics` whatever
-    else was measured; `correct` which of the examples were right. A look that is not admitted brings no improvement,
-    whatever its value.
+    else was measured; `pairs` which of the examples were right, or the loss of each. A look that is not admitted brings
+    no improvement, whatever its value.
     """
 
     step: int
@@ -35,7 +35,7 @@ class Look:
     seconds: float | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     is_admitted: bool = True
-    correct: Correct | None = None
+    pairs: Pairs | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "step", _whole(self.step))
@@ -57,7 +57,8 @@ class Verdict:
     """What one policy says at a look. `at_step` is the step at which it stops, which may lie before the look.
 
     `would_stop` is said by a policy in the shadow, which decides nothing, at the one look where it would have stopped.
-    `rate_factor` is said where the learning rate is to be multiplied by it, though not to fall below `min_rate`.
+    `rate_factor` is said where the learning rate is to be multiplied by it, though not to fall below `min_rate`;
+    `rung` where the run pauses until its sweep lets it go on.
     """
 
     policy: str
@@ -72,6 +73,7 @@ class Verdict:
     would_stop: bool = False
     rate_factor: float | None = None
     min_rate: float = 0.0
+    rung: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Decision:
     the policy's min_delta. `wait` and `patience_left` are the policy's and count in `unit`. A look that is not
     `is_admitted` breaks a bound that the stopper sets, and is never the best. `rate_factor` and `min_rate` are those of
     the first verdict that has any: whoever trains multiplies the learning rate, also where the decision is to stop.
+    `rung` is where a run of a sweep pauses; a decision to stop has none.
     """
 
     stop: bool
@@ -98,6 +101,7 @@ class Decision:
     is_admitted: bool = True
     rate_factor: float | None = None
     min_rate: float = 0.0
+    rung: int | None = None
 
     @property
     def reduction(self) -> tuple[float, float] | None:

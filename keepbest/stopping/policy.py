@@ -102,7 +102,7 @@ class Policy(ABC):
 
     def lacks(self, look: Look) -> set[str]:
         """Return what this rule, or one inside it, needs of a look and `look` does not say."""
-        lacking = {name for name in self._all_needs if getattr(look, name) is None}
+        lacking = {name for name in self.all_needs if getattr(look, name) is None}
         return lacking | {name for name in self.all_metrics if look.get_metric(name) is None}
 
     def find_faults(self, look: Look) -> list[str]:
@@ -133,6 +133,11 @@ class Policy(ABC):
     def changes_rate(self) -> bool:
         """Whether this rule, or one inside it that decides, may set the learning rate."""
         return any(part.changes_rate for part in self.parts)
+
+    @property
+    def pausing(self) -> tuple[Policy, ...]:
+        """The rules in here, itself among them, that decide where a run of a sweep pauses."""
+        return tuple(rule for part in self.parts for rule in part.pausing)
 
     @property
     def unshadowed(self) -> Policy:
@@ -170,8 +175,9 @@ class Policy(ABC):
         return Verdict(self.name, self.version, stop, message, look.step, reason, wait, patience_left, unit)
 
     @cached_property
-    def _all_needs(self) -> frozenset[str]:
-        return frozenset(self.needs).union(*(part._all_needs for part in self.parts))
+    def all_needs(self) -> frozenset[str]:
+        """What this rule, or one inside it, cannot judge a look without, besides step, value and metrics."""
+        return frozenset(self.needs).union(*(part.all_needs for part in self.parts))
 
     @cached_property
     def all_metrics(self) -> frozenset[str]:
@@ -229,6 +235,7 @@ def _decide(state: State, look: Look, improved: bool, verdicts: Sequence[Verdict
     patient = next((verdict for verdict in verdicts if verdict.unit is not None), None)
     spoken = stops[0] if stops else patient or verdicts[0]
     reducing = next((verdict for verdict in verdicts if verdict.rate_factor is not None), None)
+    pausing = next((verdict for verdict in verdicts if verdict.rung is not None and not stops), None)
     return Decision(
         stop=bool(stops),
         improved=improved,
@@ -236,7 +243,8 @@ def _decide(state: State, look: Look, improved: bool, verdicts: Sequence[Verdict
         message="".join(
             [
                 _sentence(state, look, improved, spoken),
-                _at_another_rate(reducing if reducing is not spoken else None),
+                _further(reducing if reducing is not spoken else None),
+                _further(pausing if pausing is not spoken else None),
                 _not_best(faults),
                 _in_the_shadow(verdicts, spoken),
             ]
@@ -251,6 +259,7 @@ def _decide(state: State, look: Look, improved: bool, verdicts: Sequence[Verdict
         is_admitted=look.is_admitted,
         rate_factor=reducing.rate_factor if reducing else None,
         min_rate=reducing.min_rate if reducing else 0.0,
+        rung=pausing.rung if pausing else None,
     )
 
 
@@ -264,8 +273,8 @@ def _sentence(state: State, look: Look, improved: bool, spoken: Verdict) -> str:
     return f"Step {look.step}: {look.value:.10g}; {spoken.message}; {_best(state)}."
 
 
-def _at_another_rate(reducing: Verdict | None) -> str:
-    return f" {reducing.message[0].upper()}{reducing.message[1:]}." if reducing else ""
+def _further(said: Verdict | None) -> str:
+    return f" {said.message[0].upper()}{said.message[1:]}." if said else ""
 
 
 def _not_best(faults: Sequence[str]) -> str:

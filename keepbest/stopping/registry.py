@@ -14,6 +14,7 @@ from typing import Any
 from keepbest.errors import InvalidInput
 from keepbest.stopping.compose import AllOf, AnyOf
 from keepbest.stopping.guards import CheckFinite, DivergenceThreshold, MaxSeconds, MaxSteps, StoppingThreshold
+from keepbest.stopping.halving import SuccessiveHalving
 from keepbest.stopping.look import Mode
 from keepbest.stopping.noise import NoiseAware
 from keepbest.stopping.paired import PairedNoise
@@ -41,6 +42,7 @@ _KINDS: tuple[type[Policy], ...] = (
     NoiseAware,
     PairedNoise,
     ReduceOnPlateau,
+    SuccessiveHalving,
     AnyOf,
     AllOf,
     Shadow,
@@ -84,8 +86,8 @@ def describe() -> list[PolicyInfo]:
     ]
 
 
-def declared_params(kind: type[Policy]) -> tuple[ParamInfo, ...]:
-    """Return the parameters of one policy in the order of their declaration."""
+def declared_params(kind: type[Any]) -> tuple[ParamInfo, ...]:
+    """Return the parameters of one policy, or selector, in the order of their declaration."""
     return tuple(
         ParamInfo(f.name, param.kind, None if f.default is MISSING else f.default, f.default is MISSING, param.help)
         for f in fields(kind)

@@ -2,7 +2,8 @@
 
 Only a policy that stops can be replayed: one that changes training would have changed the looks. So one that sets the
 learning rate is followed as long as the run itself set it so; to one that does not, the run's own changes are a part of
-its training. A policy can act only where the run looked, and what it would have done past the end of the record is not
+its training. One that pauses at rungs is followed past those at which the run itself paused: what other runs did is not
+in the record. A policy can act only where the run looked, and what it would have done past the end of the record is not
 known: such an outcome is `censored`, and its cost at least the run's own.
 """
 
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
-from keepbest.selection import find_best
+from keepbest.selection.best import find_best
 from keepbest.status import StopReason
 from keepbest.stopping.compose import AnyOf
 from keepbest.stopping.guards import MaxSteps
@@ -39,7 +40,8 @@ class Record:
 
     `budget` is the step that no policy would have passed; `own_stop` where the run's own stopper would have ended it,
     if training went on past that; `checkpoints` the steps that can still be restored, None where that is not known;
-    `reductions` what its stopper did to the learning rate at which step (`Decision.reduction`).
+    `reductions` what its stopper did to the learning rate at which step (`Decision.reduction`); `rungs` at which step
+    it paused at which rung.
     """
 
     looks: Sequence[Look]
@@ -49,6 +51,7 @@ class Record:
     own_stop: int | None = None
     checkpoints: frozenset[int] | None = None
     reductions: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    rungs: Mapping[int, int] = field(default_factory=dict)
 
     @cached_property
     def measured(self) -> list[Look]:
@@ -131,21 +134,28 @@ class _Course:
     policy: Policy
     lacking: set[str] = field(default_factory=set)
     decision: Decision | None = None
-    #: The look after which the run trained at another learning rate than this policy sets, as soon as one is passed.
-    parted_at: int | None = None
+    #: Why the run would have trained otherwise from some look on, as soon as that look is passed.
+    parted: str | None = None
 
     def follow(self, record: Record) -> None:
-        state, is_parting = self.policy.start(), False
+        state, parting = self.policy.start(), None
         for look in _with_silence(record):
-            if is_parting and self.decision is not None:
-                self.parted_at = self.decision.at_step
+            if parting is not None:
+                self.parted = parting
                 return
             if look.value is not None:
                 self.lacking |= self.policy.lacks(look)
             state, self.decision = self.policy.observe(state, look)
             if self.decision.stop:
                 return
-            is_parting = self.policy.changes_rate and self.decision.reduction != record.reductions.get(look.step)
+            parting = self._find_parting(self.decision, record, look.step)
+
+    def _find_parting(self, decision: Decision, record: Record, step: int) -> str | None:
+        if self.policy.changes_rate and decision.reduction != record.reductions.get(step):
+            return f"At step {step:,} the learning rate would have become another than it did in the run"
+        if decision.rung is not None and decision.rung != record.rungs.get(step):
+            return f"At step {step:,} it would have waited for other runs, at rung {decision.rung}"
+        return None
 
 
 def replay(policy: Policy, record: Record) -> Outcome:
@@ -157,9 +167,8 @@ def replay(policy: Policy, record: Record) -> Outcome:
     if course.lacking:
         words = ", ".join(_WORDS.get(name, name) for name in sorted(course.lacking))
         return Outcome(status=Status.INCONCLUSIVE, message=f"It needs {words} at each look, which was not recorded.")
-    if course.parted_at is not None:
-        words = f"At step {course.parted_at:,} the learning rate would have become another than it did in the run"
-        return Outcome(status=Status.INCONCLUSIVE, message=f"{words}: what comes after is not known.")
+    if course.parted is not None:
+        return Outcome(status=Status.INCONCLUSIVE, message=f"{course.parted}: what comes after is not known.")
     decision = course.decision
     if decision is None or not decision.stop:
         return _censored(record, decision)
@@ -182,7 +191,7 @@ _WORDS = {
     "train": "the training loss",
     "n": "the number of examples",
     "seconds": "the training time",
-    "correct": "which examples were right",
+    "pairs": "what each example did",
 }
 
 

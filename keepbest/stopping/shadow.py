@@ -51,6 +51,10 @@ class Shadow(Wrapper):
         return False
 
     @property
+    def pausing(self) -> tuple[Policy, ...]:
+        return ()
+
+    @property
     def unshadowed(self) -> Policy:
         return self.inner.unshadowed
 
@@ -61,5 +65,7 @@ def _only_say(verdict: Verdict, step: int) -> Verdict:
     message = f"would stop {where}: {verdict.message}" if verdict.stop else f"shadow: {verdict.message}"
     if verdict.rate_factor is not None:
         message = f"would set {verdict.message}"
+    elif verdict.rung is not None:
+        message = f"would pause: {verdict.message}"
     would_stop = verdict.stop or verdict.would_stop
     return Verdict(verdict.policy, verdict.version, False, message, verdict.at_step, would_stop=would_stop)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn, Self
 
 from keepbest.errors import InvalidInput
 from keepbest.stopping.policy import Policy
@@ -35,10 +35,7 @@ class Token:
 
 def parse(text: str) -> dict[str, Any]:
     """Return the JSON form of a policy written as text, or raise InvalidInput with the place marked by a caret."""
-    if len(text) > MAX_LENGTH:
-        raise InvalidInput(f"A policy is at most {MAX_LENGTH} characters long.", field="stopper")
-    flat = re.sub(r"\s", " ", text)
-    reader = _Reader(flat, _split(flat))
+    reader = Reader.of(text)
     spec = reader.read_policy()
     reader.check(spec)
     return spec
@@ -64,11 +61,23 @@ def _render_part(part: dict[str, Any], whole: str) -> str:
 
 
 @dataclass
-class _Reader:
+class Reader:
+    """Reads a policy; what else is a name with arguments reads its own in a subclass."""
+
     text: str
     tokens: list[Token]
     position: int = 0
     places: dict[str, int] = field(default_factory=dict)
+    #: The field of a request that the text stands in.
+    whole: ClassVar[str] = "stopper"
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Begin to read; raises InvalidInput for too long a text."""
+        if len(text) > MAX_LENGTH:
+            raise InvalidInput(f"A {cls.whole} is at most {MAX_LENGTH} characters long.", field=cls.whole)
+        flat = re.sub(r"\s", " ", text)
+        return cls(flat, _split(flat))
 
     def read_policy(self) -> dict[str, Any]:
         spec = self._read_composition("stopper", "any_of", depth=1)
@@ -115,9 +124,9 @@ class _Reader:
         return False
 
     def check(self, spec: dict[str, Any]) -> None:
-        """Build the policy once, so that a wrong value is shown at its place."""
+        """Build it once, so that a wrong value is shown at its place."""
         try:
-            build(spec, "max")
+            self._build(spec)
         except InvalidInput as error:
             self._fail(self._find_place(error.field or ""), error.message.rstrip("."), error.field, error.hint)
 
@@ -203,8 +212,14 @@ class _Reader:
         self.places[f"{place}.{name}"] = self._next.at
         params[name] = self._read_value()
 
+    def _build(self, spec: dict[str, Any]) -> None:
+        build(spec, "max")
+
+    def _list_params(self, policy: str) -> list[str]:
+        return [param.name for param in declared_params(get_kind(policy))]
+
     def _read_name(self, policy: str, place: str, *, first: bool) -> str:
-        declared = [param.name for param in declared_params(get_kind(policy))]
+        declared = self._list_params(policy)
         token = self._next
         if token.kind == "word" and token.text.lower() not in _LITERALS:
             self.position += 1
@@ -237,9 +252,9 @@ class _Reader:
             path = path.rpartition(".")[0]
         return self.places.get(path, 0)
 
-    def _fail(self, at: int, message: str, field: str | None = "stopper", hint: str | None = None) -> NoReturn:
+    def _fail(self, at: int, message: str, field: str | None = None, hint: str | None = None) -> NoReturn:
         marked = f"{message}:\n  {self.text}\n  {' ' * at}^"
-        raise InvalidInput(marked[0].upper() + marked[1:], field=field, hint=hint)
+        raise InvalidInput(marked[0].upper() + marked[1:], field=field or self.whole, hint=hint)
 
 
 def _split(text: str) -> list[Token]:

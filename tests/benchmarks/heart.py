@@ -11,7 +11,7 @@ from typing import Any
 
 from keepbest.checkpoint import About
 from keepbest.contract.base import new_id
-from keepbest.looking.looker import describe_network
+from keepbest.looking.network import describe_network
 from keepbest.snapshots.snapshot import Variables, capture
 from keepbest.snapshots.state import Position, State
 

@@ -158,6 +158,22 @@ class Story:
         test = {"step": step, "n": EXAMPLES, "values": values, "checkpoint": checkpoint}
         return self._release(outcome="finished", stop_reason=reason, stop_message=said, test=test)
 
+    def select(self, value: float) -> str:
+        """End with an average of the best and the look before; return its id."""
+        assert self.best is not None
+        best, checkpoint, step = self.best
+        made, parts = self._tell_of(value, step, "selected"), {checkpoint: step, new_id(): step - EVERY}
+        self.tell(checkpoints=[made])
+        selection = {
+            "selector": {"name": "top_k_average", "params": {"k": 2}}, "checkpoint": made["id"], "step": step,
+            "value": value, "best_checkpoint": checkpoint, "best_step": step, "best_value": best,
+            "candidates": [{"checkpoint": id, "step": at, "value": best} for id, at in parts.items()],
+            "trials": [{"made_of": list(parts), "value": value, "is_kept": True}],
+            "message": "an average", "made_of": list(parts),
+        }  # fmt: skip
+        self._release(outcome="finished", stop_reason="patience", selection=selection)
+        return str(made["id"])
+
     def fail(self, **error: Any) -> Run:
         return self._release(outcome="failed", stop_reason="error", error=error)
 
@@ -196,11 +212,15 @@ class Story:
         return {"segment": self.segment, "key": key, "steps": steps, "values": values, "times": times}
 
     def _keep(self, value: float, step: int) -> dict[str, Any]:
+        told = self._tell_of(value, step, "best")
+        self.best, self.states[told["id"]] = (value, told["id"], step), self.state
+        return told
+
+    def _tell_of(self, value: float, step: int, kind: str) -> dict[str, Any]:
         id, digest = self._write(value, step)
-        self.best, self.states[id] = (value, id, step), self.state
         size = {"size_bytes": SIZE, "written_bytes": SIZE if step < 500 else 1_081_344}
         place = {"segment": self.segment, "step": step, "location": f"runs/{self.id}/{id}.json", "seconds": 0.004}
-        return {"id": id, "kind": "best", "value": value, "digest": digest, "at": now(), **size, **place}
+        return {"id": id, "kind": kind, "value": value, "digest": digest, "at": now(), **size, **place}
 
     def _write(self, value: float, step: int) -> tuple[str, str]:
         """Return id and digest of a checkpoint, which is really written only where there is a store."""

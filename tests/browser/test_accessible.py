@@ -55,9 +55,12 @@ def test_the_run_page(still: Page, finished: Story) -> None:
     expect(still.get_by_label("Curves of accuracy")).to_contain_text("@")
     assert faults(still) == []
 
-    for tab in ("Decisions", "Checkpoints", "Logs", "Config"):
-        still.get_by_role("button", name=tab).click()
-        expect(still.get_by_role("button", name=tab)).to_have_attribute("aria-current", "page")
+    for tab in ("Decisions", "Checkpoints", "Report", "Logs", "Config"):
+        chosen = still.get_by_role("navigation", name="Parts of the run").get_by_role("button", name=tab)
+        chosen.click()
+        expect(chosen).to_have_attribute("aria-current", "page")
+        if tab == "Report":
+            expect(still.get_by_role("article").get_by_role("note")).to_contain_text("Selected, optimistic")
         assert faults(still) == []
 
 

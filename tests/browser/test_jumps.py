@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, Position, expect
+from playwright.sync_api import Locator, Page, Position, Route, expect
 
 from keepbest.checkpoint import Store
 from keepbest.client import Client
@@ -100,11 +100,18 @@ def test_a_fork_begins_at_the_checkpoint_that_was_clicked(page: Page, tell: Tell
 
 
 def test_an_ended_run_goes_on_changed(page: Page, tell: Tell) -> None:
+    """Who was faster than the list of checkpoints had the beginning chosen, and then nothing at all."""
     story = tell(name="to go on").advance(40)
     story.finish()
+    held: list[Route] = []
+    page.route("**/checkpoints", lambda route: held.append(route))
     page.goto(f"/r/{story.id}?tab=looks")
     page.get_by_role("button", name="Resume…").click()
     dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("radio", checked=True)).to_have_accessible_name(re.compile("^the beginning"))
+    for route in held:
+        route.continue_()
+    page.unroute("**/checkpoints")
     expect(dialog.get_by_role("radio", checked=True)).to_have_accessible_name(re.compile("^the last step"))
     dialog.get_by_label("Learning rate").fill("0.1x")
     expect(dialog.locator("pre")).to_have_text(f"keepbest resume {story.id} --learning-rate 0.1x")

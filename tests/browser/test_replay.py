@@ -78,7 +78,7 @@ def test_policies_are_compared_over_selected_runs(page: Page, told: list[Story])
     expect(table.get_by_role("row")).to_have_count(10)
     page.get_by_label("A loss to bear").fill("0.05")
     page.get_by_label("A loss to bear").press("Enter")
-    command = page.get_by_label("Use for the next run")
+    command = page.get_by_label("Use for the next submit", exact=True)
     expect(command).to_contain_text("keepbest submit hvass-cnn --project replayed")
     expect(command).to_contain_text('--stop "patience(checks=2)"')
 
@@ -100,5 +100,17 @@ def test_replays_are_for_everybody(open_context: Callable[..., BrowserContext], 
     expect(page.get_by_label("What it would have done")).to_contain_text("Stops at step")
     assert faults(page) == []
     page.goto(f"/p/{PROJECT}/replay?try=patience(4")
+    expect(page.get_by_role("alert")).to_contain_text("^")
+    assert faults(page) == []
+
+    page.get_by_role("button", name="Make patience(checks=3) the default…").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Not set")
+    assert faults(page) == []
+    page.get_by_role("button", name="Make it the default", exact=True).click()
+    page.goto(f"/p/{PROJECT}/rules")
+    expect(page.get_by_text("A run that is submitted without a stopper stops by patience(checks=3).")).to_be_visible()
+    page.get_by_role("button", name="Change: Default stopper").click()
+    page.get_by_label("Policy").fill(f"patience(2) | {HOSTILE}")
+    page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert")).to_contain_text("^")
     assert faults(page) == []

@@ -164,6 +164,17 @@ def test_a_checkpoint_can_be_restored_by_copying(tell: Tell, open_context: Calla
     expect(page.get_by_text("pinned", exact=True)).to_be_visible()
 
 
+def test_a_selection_stands_beside_the_best_and_is_what_is_restored(page: Page, tell: Tell) -> None:
+    story = tell(name="averaged").advance(4)
+    made = story.select(0.999)
+    page.goto(f"/r/{story.id}?tab=checkpoints")
+    expect(page.get_by_label("Selection")).to_contain_text("Ended with the average of steps")
+    expect(page.get_by_label("Selection")).to_contain_text(re.compile(r"val_accuracy 0\.999 .*beside the best's"))
+    expect(page.get_by_label("Restore", exact=True)).to_contain_text(made)
+    expect(page.locator("pre")).to_contain_text(f"keepbest restore {story.id} --to restored")
+    expect(page.locator("tr.chosen")).not_to_contain_text("Fork")
+
+
 def test_output_is_followed(page: Page, tell: Tell) -> None:
     story = tell(name="talkative")
     page.goto(f"/r/{story.id}?tab=logs")

@@ -14,12 +14,15 @@ from sqlalchemy import update
 
 from keepbest.client import Client
 from keepbest.contract.sweeps import Sweep, SweepRequest
+from keepbest.status import RunState
+from keepbest.stopping import parse
 from tests.browser.conftest import Tracker
 from tests.browser.test_accessible import faults
 from tracker import db, jobs
 from tracker.db import Engine
 from tracker.models import Run
 from tracker.settings import Settings
+from tracker.store import rungs, runs
 
 pytestmark = pytest.mark.browser
 PROJECT = "swept"
@@ -37,7 +40,12 @@ def engine(tracker: Tracker) -> Iterator[Engine]:
 
 
 def begin(client: Client, **said: Any) -> Sweep:
-    run = {"source": {"kind": "recipe", "name": "hvass-cnn"}, "project": PROJECT, "data": "digits"}
+    run = {
+        "source": {"kind": "recipe", "name": "hvass-cnn"},
+        "project": PROJECT,
+        "data": "digits",
+        **said.pop("run", {}),
+    }
     usual = {"space": SPACE, "search": "random", "runs": 24, "at_once": 24}
     return client.begin_sweep(SweepRequest.model_validate({"run": run, **usual, **said}))
 
@@ -76,6 +84,11 @@ def test_the_page_shows_the_best_and_what_mattered(page: Page, swept: Sweep) -> 
     expect(rows).to_have_count(25)
     expect(rows.nth(1)).to_contain_text("best")
 
+    page.get_by_role("button", name="Report", exact=True).click()
+    report = page.get_by_role("article", name="Report")
+    expect(report.get_by_role("note")).to_contain_text("Selected, optimistic")
+    expect(report.locator("figure svg circle")).to_have_count(23)
+    page.get_by_role("button", name="Report", exact=True).click()
     chart = page.get_by_role("region", name="Parallel coordinates")
     expect(chart.locator("path.line")).to_have_count(24)
     rows.nth(3).get_by_role("link").focus()
@@ -89,14 +102,28 @@ def test_the_page_shows_the_best_and_what_mattered(page: Page, swept: Sweep) -> 
     expect(page.get_by_role("link", name=f"sweep {swept.id}")).to_have_attribute("href", f"/s/{swept.id}")
 
 
+def pause(engine: Engine, run: str) -> None:
+    now = datetime.now(UTC)
+    with db.write(engine) as conn:
+        row = runs.get_run(conn, run)
+        row = runs.move_run(conn, row, RunState.LEASED, now=now)
+        row = runs.move_run(conn, row, RunState.RUNNING, now=now, step=100, best_value=0.5, best_step=100)
+        rungs.pause(conn, row, 1, "It waits.", now)
+
+
 def test_an_empty_page_teaches_and_a_new_sweep_is_cancelled(page: Page, client: Client, engine: Engine) -> None:
     page.goto("/p/nowhere/sweeps")
     expect(page.get_by_label("the commands", exact=True)).to_contain_text("keepbest sweep hvass-cnn")
-    sweep = begin(client, runs=2, at_once=1)
+    sweep = begin(client, runs=2, at_once=1, run={"stopper": parse("successive_halving(100)")})
     page.goto(f"/s/{sweep.id}")
     expect(page.get_by_text("The scheduler makes the first runs")).to_be_visible()
     schedule(engine)
     expect(page.get_by_text("1 of 2 runs made")).to_be_visible()
+    pause(engine, client.sweep(sweep.id).runs[0].run)
+    rung = page.get_by_role("region", name="What became of the runs at each rung").get_by_role("row").nth(1)
+    expect(rung).to_have_text(re.compile(r"\s*1\s*100\s*1\s*1\s*0\s*0\.5"))
+    expect(page.get_by_role("region", name="Runs with their parameters")).to_contain_text("paused")
+    assert faults(page) == []
     page.get_by_role("button", name="Cancel…").click()
     page.get_by_role("button", name="Cancel the sweep").click()
     expect(page.get_by_text("cancelled by admin")).to_be_visible()

@@ -166,6 +166,13 @@ def test_a_look_says_which_examples_were_right() -> None:
     assert "1 newly right, 0 newly wrong, p = 0.5" in decision.message
 
 
+def test_a_look_says_what_each_example_lost() -> None:
+    counter = Counter(stop="paired_noise(1)")
+    counter.loop.look(1, 0.5, losses=np.full(10, 0.5))
+    decision = counter.loop.look(2, 0.25, losses=np.full(10, 0.25))
+    assert "(mean gain 0.25, its 5 % quantile 0.25)" in decision.message
+
+
 def test_a_stop_holds_in_the_next_epoch_too() -> None:
     """For whoever iterates once an epoch, a stop must not be forgotten at the next one."""
     made = Counter(checks=2)

@@ -29,7 +29,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"db"},
         {"store"},
         {"collecting", "events", "forking", "searching"},
-        {"sweeping"},
+        {"reports", "sweeping"},
         {"jobs"},
         {"api", "scheduler"},
         {"app"},

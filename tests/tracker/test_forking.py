@@ -15,6 +15,7 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.overrides import ForkRequest, Origin, Overrides
 from keepbest.contract.runs import Run
 from keepbest.errors import Conflict, InvalidInput, NotFound
+from keepbest.stopping import parse
 from tests.support.states import about, make_state
 from tests.support.store import NOW, add_checkpoint, begin, claim, kinds, later, release, submit
 from tracker import collecting, db, forking, jobs, models
@@ -203,3 +204,18 @@ def test_a_fork_of_a_sweeps_run_is_no_try_of_it(
         spec = {**runs.get_run(conn, run).spec, "trial": {"sweep": run, "number": 1}}
         conn.execute(update(models.Run).where(models.Run.id == run).values(spec=spec))
     assert forker.fork(run).spec.trial is None
+
+
+def test_a_fork_pauses_at_no_rung_of_the_sweep(
+    forker: Forker, engine: Engine, source: tuple[str, dict[int, str]]
+) -> None:
+    run, _ = source
+    with db.write(engine) as conn:
+        stopper = parse("patience(3) | successive_halving(100)")
+        spec = {**runs.get_run(conn, run).spec, "stopper": stopper}
+        conn.execute(update(models.Run).where(models.Run.id == run).values(spec=spec))
+    fork = forker.fork(run)
+    with db.write(engine) as conn:
+        taken = claim(conn)
+    assert (taken.run.id, taken.promotions) == (fork.id, None)
+    assert taken.run.spec.stopper.name == "any_of"

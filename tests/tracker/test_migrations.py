@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, inspect, text, update
+from sqlalchemy import Connection, Engine, inspect, select, text, update
 
 from keepbest.errors import SchemaMismatch
 from tests.support.environment import clean_environment
 from tests.support.processes import ROOT
-from tests.support.store import submit
+from tests.support.store import NOW, submit
 from tracker import db
-from tracker.models import Base, Run
+from tracker.models import Base, Evaluation, Run
+
+TEST = {"step": 200, "n": 10, "values": {"accuracy": 0.9}}
 
 
 def tables(url: str) -> set[str]:
@@ -89,6 +91,23 @@ def test_deleting_a_run_takes_all_that_hangs_on_it(conn: Connection) -> None:
     })  # fmt: skip
     conn.execute(Run.__table__.delete().where(Run.pk == run.pk))  # type: ignore[attr-defined]
     assert conn.execute(text("SELECT count(*) FROM writers")).scalar() == 0
+
+
+def test_what_the_test_set_said_before_0006_is_kept(empty_database_url: str) -> None:
+    db.upgrade(empty_database_url)
+    engine = db.make_engine(empty_database_url)
+    with db.write(engine) as conn:
+        tested, _ = submit(conn), submit(conn)
+        said = {"test": TEST, "ended_at": NOW, "attempt": 2, "worker_name": "mill"}
+        conn.execute(update(Run).where(Run.pk == tested.pk).values(**said))
+    engine.dispose()
+    db.downgrade(empty_database_url, "0005")
+    db.upgrade(empty_database_url)
+    engine = db.make_engine(empty_database_url)
+    with db.read(engine) as conn:
+        rows = conn.execute(select(Evaluation.run_pk, Evaluation.attempt, Evaluation.test, Evaluation.at)).all()
+    engine.dispose()
+    assert rows == [(tested.pk, 2, TEST, NOW)]
 
 
 VALUES: list[Any] = [float("nan"), float("inf"), float("-inf"), 0.1 + 0.2, 5e-324, 1.7976931348623157e308]

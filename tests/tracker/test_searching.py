@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from keepbest.contract.base import new_id
-from keepbest.contract.sweeps import Sweep, SweepCounts, SweepRun
+from keepbest.contract.sweeps import RungMark, Sweep, SweepCounts, SweepRun
+from keepbest.status import StopReason
 from tests.support.processes import ROOT
 from tests.support.store import NOW
-from tracker.searching import propose, weigh
+from tracker.searching import _name_state, _to_trial, propose, weigh
 
 LAYERS = [[64, 64], [32], True, 1, None, "a"]
 SPACE: dict[str, Any] = {
@@ -108,6 +109,39 @@ def test_runs_that_failed_or_train_or_measured_no_number_do_no_harm() -> None:
     ]
     assert len(propose(sweep, [*known, *others], 17, 2)) == 2
     assert weigh(sweep, [*known, *others]).runs == 12
+
+
+def test_a_run_that_paused_tells_tpe_how_far_it_came_and_how_well() -> None:
+    """Those that wait, train on or were not promoted count as pruned: behind the complete ones, before the failed."""
+    sweep = a_sweep()
+    (chosen,) = propose(a_sweep("random"), [], 1, 1)
+
+    def state_of(state: str, value: float | None = 0.5, **said: Any) -> tuple[str, dict[int, float]]:
+        mark = RungMark(rung=1, step=100, value=value, promoted=False)
+        run = a_run(1, chosen, value, state).model_copy(update={"step": 100, "rungs": [mark], **said})
+        trial = _to_trial(sweep, run, _name_state(run))
+        return trial.state.name, trial.intermediate_values
+
+    halved: dict[str, Any] = {"stop_reason": StopReason.SUCCESSIVE_HALVING}
+    assert [state_of(one) for one in ("paused", "queued", "running")] == [("PRUNED", {100: 0.5})] * 3
+    assert state_of("finished", **halved) == ("PRUNED", {100: 0.5})
+    assert state_of("finished", stop_reason=StopReason.PATIENCE) == ("COMPLETE", {})
+    assert [state_of(one) for one in ("failed", "cancelled")] == [("FAIL", {})] * 2
+    assert [state_of("paused", None), state_of("paused", math.nan)] == [("RUNNING", {})] * 2
+    assert state_of("finished", None, **halved) == ("FAIL", {})
+
+
+def test_tpe_learns_from_runs_that_were_not_promoted() -> None:
+    sweep = a_sweep()
+    known = [
+        a_run(number, one, math.log10(one["rate"])).model_copy(
+            update={"stop_reason": StopReason.SUCCESSIVE_HALVING, "step": 100}
+        )
+        for number, one in enumerate(propose(a_sweep("random"), [], 1, 30), 1)
+    ]
+    rates = [math.log10(one["rate"]) for one in propose(sweep, known, 31, 10)]
+    assert sum(rates) / 10 > -2.5
+    assert weigh(sweep, known).parameters[0].name == "rate"
 
 
 def test_importance_finds_the_parameter_that_matters() -> None:

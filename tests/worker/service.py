@@ -20,7 +20,7 @@ from keepbest.contract.runs import CodeSource, Run, RunRequest
 from keepbest.status import Role, RunState
 from tests.support.network import free_port
 from tests.support.processes import Process, Processes, wait_until
-from tracker import db
+from tracker import db, jobs
 from tracker.app import create_app
 from tracker.settings import Settings
 from tracker.store import leases, users
@@ -58,9 +58,14 @@ class Service:
             self._server = None
 
     def expire(self) -> list[str]:
-        """What the scheduler does every two seconds."""
+        """What the scheduler does every two seconds: it judges by the rules of projects, and ends leases."""
+        jobs.apply_rules(self.settings, self.engine, datetime.now(UTC))
         with db.write(self.engine) as conn:
             return leases.expire_leases(conn, datetime.now(UTC))
+
+    def schedule(self) -> None:
+        """What the scheduler does every second for sweeps."""
+        jobs.top_up_sweeps(self.settings, self.engine, datetime.now(UTC))
 
     def start_worker(self, **variables: str) -> Process:
         given = {

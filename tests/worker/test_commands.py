@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from keepbest.bundle import pack
 from keepbest.contract.commands import CancelRequest, StopRequest
-from keepbest.contract.runs import CommandSource, Run
+from keepbest.contract.rules import MedianRule, RulesRequest
+from keepbest.contract.runs import CommandSource, ProjectRequest, Run
 from keepbest.status import RunState, StopReason
 from tests.keepbest.test_bundle import write
-from tests.support.processes import wait_until
+from tests.support.processes import Process, Processes, wait_until
 from tests.worker.service import Service
 
 pytestmark = pytest.mark.timeout(120)
@@ -54,6 +58,14 @@ while not run.look(step := step + 1, 0.5).stop:
     print("up", flush=True)
     time.sleep(0.05)
 """,
+    "ruled.py": """
+import sys, time, keepbest
+run = keepbest.init(monitor="score", mode="max", stopper=sys.argv[2])
+step = 0
+while not run.look(step := step + 1, float(sys.argv[1])).stop:
+    time.sleep(0.2)
+print(run.decision.message)
+""",
 }
 
 
@@ -61,7 +73,7 @@ class Commands:
     """The files above, sent once."""
 
     def __init__(self, service: Service, folder: Path) -> None:
-        self.service = service
+        self.service, self.folder = service, folder
         self.bundle = service.client.add_bundle(pack(write(folder / "code", FILES)).content).digest
 
     def submit(self, *argv: str, **asked: object) -> str:
@@ -93,8 +105,9 @@ def commands(service: Service, tmp_path: Path) -> Commands:
     return Commands(service, tmp_path)
 
 
-def test_commands_from_start_to_every_end(service: Service, commands: Commands) -> None:
-    worker = service.start_worker(KEEPBEST_WORKER_SLOTS="9", KEEPBEST_WORKER_GRACE_SECONDS="1")
+def test_commands_from_start_to_every_end(service: Service, commands: Commands, processes: Processes) -> None:
+    worker = service.start_worker(KEEPBEST_WORKER_SLOTS="12", KEEPBEST_WORKER_GRACE_SECONDS="1")
+    ruled = begin_ruled(commands, processes)
     trained = commands.submit("python", "train.py", "0.1", stopper={"name": "patience", "params": {"checks": 2}})
     failed, missing, modeless = (commands.submit(*argv) for argv in (["python", "fail.py"], ["no-such"], ["./fail.py"]))
     raised = commands.submit("python", "caught.py")
@@ -110,6 +123,7 @@ def test_commands_from_start_to_every_end(service: Service, commands: Commands) 
     assert service.wait_for(plain).state is RunState.FINISHED
     assert service.logs(plain) == "a b;c online\n"
     check_gone_on(commands, trained)
+    check_ruled(service, ruled)
 
     left = commands.submit("python", "stubborn.py")
     child = int(commands.wait_for_output(left, "up").split()[1])
@@ -134,6 +148,50 @@ def check_asked_to_end(commands: Commands, stopped: str, listens: str, cancelled
     run = service.wait_for(cancelled)
     assert (run.state, run.stop_reason) == (RunState.CANCELLED, StopReason.USER)
     wait_until(lambda: not is_alive(child), what="the end of what it had started")
+
+
+def begin_ruled(commands: Commands, processes: Processes) -> dict[str, tuple[str, Process]]:
+    """Begin in each of two projects, one with a budget, one with a good run and the median, a command and a script."""
+    client = commands.service.client
+    better = commands.submit("python", "ruled.py", "0.9", "patience(1)", project="peers")
+    assert commands.service.wait_for(better).state is RunState.FINISHED
+    client.change_rules("peers", lambda _: RulesRequest(median=MedianRule(startup_runs=1)))
+    client.add_project(ProjectRequest(name="short"))
+    client.change_rules("short", lambda _: RulesRequest(max_steps=5))
+    script, endless = commands.folder / "code" / "ruled.py", "patience(100000)"
+    return {
+        project: (
+            commands.submit("python", "ruled.py", "0.5", endless, project=project),
+            processes.start(
+                sys.executable, script, "0.5", endless, KEEPBEST_URL=client.url, KEEPBEST_TOKEN=commands.service.token,
+                KEEPBEST_PROJECT=project, KEEPBEST_DIR=str(commands.folder / project),
+            ),
+        )
+        for project in ("peers", "short")
+    }  # fmt: skip
+
+
+def find_own(service: Service, project: str) -> str | None:
+    """Return the project's run that no worker has, but a user's own script."""
+    found = service.client.runs(project=project).runs
+    return next((run.id for run in found if run.spec.source.kind == "external"), None)
+
+
+def check_ruled(service: Service, ruled: dict[str, tuple[str, Process]]) -> None:
+    """A rule stops a command's run and a user's own script at its next look, and both are told why."""
+    said = {
+        "peers": (StopReason.PEERS, r"0\.5 at step [\d,]+ is below the median 0\.9 of 1 run"),
+        "short": (StopReason.MAX_STEPS, r"Step [\d,]+ of at most 5"),
+    }
+    for project, (command, script) in ruled.items():
+        own = wait_until(partial(find_own, service, project), what="the script's run") or ""
+        reason, why = said[project]
+        for run in map(service.wait_for, (command, own)):
+            assert (run.state, run.stop_reason, run.step) == (RunState.FINISHED, reason, run.last_look_step)
+            told = rf"Stop at step {run.step}: {why} \(rule of project {project}\)\."
+            assert re.fullmatch(told, run.stop_message or ""), run.stop_message
+            output = service.logs(command) if run.id == command else script.wait_for_output("Stop")
+            assert output.strip() == run.stop_message
 
 
 def check_gone_on(commands: Commands, trained: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keepbest.errors import InvalidInput
+from keepbest.stopping import Unpaired
 from keepbest.training import Training
 from worker import data
 from worker.recipes import RECIPES
@@ -107,3 +108,18 @@ def test_only_single_numbers_are_watched() -> None:
     part = (np.zeros((1, 2)), np.zeros((1, 2)))
     with pytest.raises(InvalidInput, match=r"'W' is of shape \(2, 2\)"):
         Gauge(Training(model, part, part, watch={"W": model.layers[0].kernel}))
+
+
+def test_of_a_pipeline_no_example_is_compared() -> None:
+    import tensorflow as tf
+
+    part = tf.data.Dataset.from_tensor_slices((np.zeros((4, 2)), np.zeros(4))).batch(2)
+    compared = Gauge(Training(None, part, part)).compare(None, "val_loss", 0.5, "min")
+    assert compared == Unpaired("the validation data is a pipeline, of which nobody knows the order")
+
+
+def test_labels_in_a_list_are_measured_all_the_same() -> None:
+    part = (np.zeros((2, 2), np.float32), [0.0, 1.0])
+    compared = Gauge(Training(None, part, part)).compare(None, "val_loss", 0.5, "min")
+    assert isinstance(compared, Unpaired)
+    assert "Examples are arrays" in compared.why

@@ -16,7 +16,9 @@ import pytest
 from keepbest.contract.commands import CheckpointRequest, CommandRequest, RollBackRequest, StopRequest
 from keepbest.contract.overrides import ForkRequest, ResumeRequest
 from keepbest.contract.runs import Run
+from keepbest.contract.sweeps import SweepRequest
 from keepbest.status import RunState, StopReason
+from keepbest.stopping import parse
 from tests.support.environment import clean_environment
 from tests.support.processes import ROOT, wait_until
 from tests.worker.needs import need_tensorflow
@@ -25,6 +27,7 @@ from tests.worker.service import POLL_SECONDS, Service, trainer_of
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 CNN: dict[str, Any] = {"source": {"kind": "recipe", "name": "hvass-cnn"}, "data": "digits"}
+SOFTMAX: dict[str, Any] = {"source": {"kind": "recipe", "name": "softmax-beginners"}, "data": "digits"}
 PATIENCE: dict[str, Any] = {"stopper": {"name": "patience", "params": {"steps": 150}}}
 
 
@@ -123,6 +126,31 @@ def rate_of(service: Service, checkpoint: str) -> float:
     mean = next(one for one in variables if one.path.endswith("learning_rate")).mean
     assert mean is not None
     return mean
+
+
+def test_a_run_of_a_sweep_pauses_at_its_rung_and_goes_on_where_it_was(service: Service) -> None:
+    """The only run of its sweep is the best of it, so it goes on: as if it had never paused."""
+    service.start_worker()
+    run = {**SOFTMAX, "stopper": parse("patience(9) | successive_halving(20)"), "max_steps": 60, "validate_every": 20}
+    space = {"learning_rate": {"kind": "choices", "values": [0.01]}}
+    asked = SweepRequest.model_validate({"run": run, "space": space, "search": "grid"})
+    sweep = service.client.begin_sweep(asked).id
+    service.schedule()
+    (made,) = service.client.sweep(sweep).runs
+    paused = service.wait_for(made.run, RunState.PAUSED)
+    assert (paused.step, paused.looks, paused.attempt) == (20, 1, 1)
+    assert paused.stop_message == "Rung 1 at step 20: waits until it is among the best quarter."
+    assert [one.step for one in service.client.checkpoints(made.run).checkpoints] == [20]
+    service.schedule()
+    found = service.wait_for(made.run)
+    assert (found.state, found.stop_reason, found.step, found.attempt) == ("finished", "max_steps", 60, 2)
+    assert (found.looks, found.resume, found.test is not None) == (3, "exact", True)
+    assert [(part.reason, part.start_step) for part in service.client.segments(made.run).segments] == [
+        ("start", 0),
+        ("resume", 20),
+    ]
+    service.schedule()
+    assert service.client.sweep(sweep).sweep.state == "finished"
 
 
 def test_commands_are_obeyed_while_it_trains(service: Service) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,9 @@ OWN_NAMES = """
 import worker, tracker
 def build(units: int = 1):
     print(f"these are {worker.WHOSE} and {tracker.WHOSE}, in {sorted(os.listdir('.'))}")
-    return make()
+    model = keras.Sequential([keras.layers.Dense(1), keras.layers.BatchNormalization()])
+    model.compile(keras.optimizers.SGD(0.01), "mse")
+    return model, *make()[1:]
 """
 
 
@@ -65,10 +68,11 @@ class Case:
     trace: str = ""
     monitor: str = "val_loss"
     mode: str = "min"
+    selector: str = "best"
 
 
 CASES = {
-    "good": Case(OWN_NAMES, RunState.FINISHED, mode="auto"),
+    "good": Case(OWN_NAMES, RunState.FINISHED, mode="auto", selector="top_k_average"),
     "memory": Case("def build(): bytearray(1 << 62)", error="out_of_memory", trace="in build"),
     "later": Case(RAISES_LATER, message="trap in a layer", trace="in call"),
     "segfault": Case(SEGFAULTS, error="crashed", message="SIGSEGV", trace="in build"),
@@ -91,7 +95,8 @@ def submit(service: Service, folder: Path, case: Case) -> str:
     for name, code in {"my_model": MODEL + case.code, "worker": "WHOSE = 'mine'", "tracker": "WHOSE = 'yours'"}.items():
         (folder / f"{name}.py").write_text(code)
     archive = bundle.pack(folder).content
-    return service.submit_code(archive, monitor=case.monitor, mode=case.mode, max_attempts=1)
+    told: dict[str, Any] = {"monitor": case.monitor, "mode": case.mode, "selector": {"name": case.selector}}
+    return service.submit_code(archive, **told, max_attempts=1)
 
 
 def test_every_end_is_told_in_the_user_s_words(ended: dict[str, Run], service: Service) -> None:
@@ -118,3 +123,15 @@ def check_good(service: Service, run: Run) -> None:
     assert (run.mode.value, run.best_step, run.looks) == ("min", 20, 2)
     assert "these are mine and yours, in ['my_model.py', 'tracker.py', 'worker.py']" in service.logs(run.id)
     assert run.test is None
+    check_average(service, run)
+
+
+def check_average(service: Service, run: Run) -> None:
+    """Of two looks the average: with batch statistics measured anew it is better than either."""
+    made = run.selection
+    assert made is not None
+    assert (len(made.trials), len(made.made_of), made.batches) == (1, 2, 2)
+    assert made.value < (run.best_value or 0)
+    chosen = next(one for one in service.client.checkpoints(run.id).checkpoints if one.is_selected)
+    assert (chosen.id, chosen.kind, chosen.value, chosen.n) == (made.checkpoint, "selected", made.value, 40)
+    assert run.best_checkpoint == made.made_of[0]

@@ -22,7 +22,7 @@ from typing import Any, TypeVar, cast
 from flask import Response, current_app, request
 from pydantic import BaseModel, ValidationError
 
-from keepbest.errors import InvalidInput
+from keepbest.errors import InvalidInput, Stale
 from tracker import db
 from tracker.api.principals import Attempts, Principals
 from tracker.db import Connection, Engine
@@ -157,9 +157,22 @@ def reply_json(data: bytes, status: int = 200) -> Response:
     if request.method not in SAFE_METHODS:
         return response
     response.headers["Cache-Control"] = "private, no-cache"
-    response.set_etag(hashlib.blake2b(data, digest_size=12).hexdigest())
+    response.set_etag(_tag(data))
     response.make_conditional(request)
     return response
+
+
+def check_match(present: BaseModel) -> None:
+    """Raise Stale where the request's `If-Match` names another state than the present one, which a GET answers.
+
+    Without the header nothing is asked. A weak tag is one that a proxy on the way has packed.
+    """
+    if request.if_match and not request.if_match.contains_weak(_tag(present.model_dump_json().encode())):
+        raise Stale(hint="Read it anew, and say again what is to change.")
+
+
+def _tag(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
 
 
 def explain(error: ValidationError) -> InvalidInput:

@@ -132,6 +132,7 @@ def _show_run(run: Run, record: Record) -> ReplayedRun:
     best = record.best
     return ReplayedRun(
         id=run.id,
+        project=run.project,
         number=run.number,
         name=run.name,
         looks=len(record.measured),

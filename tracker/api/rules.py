@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from keepbest.contract.rules import ProjectRules, RulesRequest
 from tracker.api.access import principal
-from tracker.api.envelope import now, speaks
+from tracker.api.envelope import check_match, now, speaks
 from tracker.db import Connection
 from tracker.store import rules
 
@@ -23,5 +23,6 @@ def show_rules(conn: Connection, project: str) -> ProjectRules:
 @blueprint.put("/rules/<path:project>")
 @speaks(ProjectRules, body=RulesRequest)
 def set_rules(conn: Connection, project: str, body: RulesRequest) -> ProjectRules:
-    """Put all rules of a project in the place of those that were."""
+    """Put all rules of a project in the place of those that were, or only of those whose ETag is in `If-Match`."""
+    check_match(rules.get_rules(conn, project, lock=True))
     return rules.set_rules(conn, project, body, user=principal().user, now=now())

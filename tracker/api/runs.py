@@ -8,14 +8,14 @@ from flask import Blueprint, request
 from pydantic import Field
 
 from keepbest.contract.base import Shape
-from keepbest.contract.runs import Run, RunPage, RunPatch, RunRequest, SegmentList
+from keepbest.contract.runs import EvaluationList, Run, RunPage, RunPatch, RunRequest, SegmentList
 from keepbest.errors import InvalidInput
 from keepbest.status import RunState
 from keepbest.stopping.registry import nearest
 from tracker.api.access import principal
 from tracker.api.envelope import now, speaks
 from tracker.db import Connection
-from tracker.store import commands, deletions, run_pages, runs, segments, submissions
+from tracker.store import commands, deletions, evaluations, run_pages, runs, segments, submissions
 
 blueprint = Blueprint("runs", __name__)
 
@@ -85,6 +85,13 @@ def cancel_run(conn: Connection, run: str) -> Run:
 def list_segments(conn: Connection, run: str) -> SegmentList:
     """List the stretches of a run between its jumps."""
     return SegmentList(segments=segments.list_segments(conn, runs.get_run(conn, run).pk))
+
+
+@blueprint.get("/runs/<run>/evaluations")
+@speaks(EvaluationList)
+def list_evaluations(conn: Connection, run: str) -> EvaluationList:
+    """List every measurement of the test set, oldest first: one for each time that the run came to its end."""
+    return EvaluationList(evaluations=evaluations.list_evaluations(conn, runs.get_run(conn, run).pk))
 
 
 def read_key() -> str | None:

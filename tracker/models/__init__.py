@@ -5,12 +5,12 @@ Inside the database a run is an integer (`runs.pk`), so that a million metric ro
 """
 
 from tracker.models.base import NAMING, Base
-from tracker.models.kept import Bundle, Checkpoint, Command, Receipt
+from tracker.models.kept import Bundle, Checkpoint, Command, Evaluation, Receipt
 from tracker.models.measured import LogPiece, Look, MetricChunk, MetricSummary, Panel
 from tracker.models.people import AuditEntry, Credential, Event, User, Worker
 from tracker.models.rules import ProjectRules, Ruling
 from tracker.models.runs import Lease, Project, Run, Segment, Writer
-from tracker.models.sweeps import Sweep, Trial
+from tracker.models.sweeps import Rung, Sweep, Trial
 
 __all__ = [
     "NAMING",
@@ -20,6 +20,7 @@ __all__ = [
     "Checkpoint",
     "Command",
     "Credential",
+    "Evaluation",
     "Event",
     "Lease",
     "LogPiece",
@@ -32,6 +33,7 @@ __all__ = [
     "Receipt",
     "Ruling",
     "Run",
+    "Rung",
     "Segment",
     "Sweep",
     "Trial",

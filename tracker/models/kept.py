@@ -23,6 +23,8 @@ class Checkpoint(Base):
     step: Mapped[int] = mapped_column(BigInteger)
     kind: Mapped[str] = mapped_column(String(20))
     value: Mapped[float | None]
+    #: Examples that the value was measured on.
+    n: Mapped[int | None] = mapped_column(BigInteger)
     state: Mapped[str] = mapped_column(String(20))
     is_pinned: Mapped[bool] = mapped_column(server_default=false(), default=False)
     digest: Mapped[str] = mapped_column(String(64))
@@ -42,6 +44,21 @@ class Receipt(Base):
     run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"))
     receipt: Mapped[dict[str, Any]]
     user: Mapped[str] = mapped_column(String(100))
+    at: Mapped[datetime]
+
+
+class Evaluation(Base):
+    """Every measurement of a run's test set: rows are added, and none is changed."""
+
+    __tablename__ = "evaluations"
+    __table_args__ = (Index(None, "run_pk"),)
+
+    pk: Mapped[int] = mapped_column(Big, primary_key=True)
+    run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    #: A `TestResult`.
+    test: Mapped[dict[str, Any]]
+    worker: Mapped[str | None] = mapped_column(String(100))
     at: Mapped[datetime]
 
 

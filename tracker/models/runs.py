@@ -95,6 +95,8 @@ class Run(Base):
     resume_note: Mapped[str | None] = mapped_column(Text)
     environment: Mapped[dict[str, Any] | None]
     test: Mapped[dict[str, Any] | None]
+    #: What the selector did at the run's end.
+    selection: Mapped[dict[str, Any] | None]
     #: What is in force instead of the spec's, since a roll back or a resume said so.
     max_steps: Mapped[int | None] = mapped_column(BigInteger)
     #: How the next attempt begins, where that is not "at the newest checkpoint, as it is": a fork, a resume of an

@@ -1,11 +1,11 @@
-"""Sweeps, and which of their tries is which run."""
+"""Sweeps, which of their tries is which run, and where these paused."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tracker.columns import Big, Id
@@ -45,3 +45,16 @@ class Trial(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), unique=True)
     parameters: Mapped[dict[str, Any]]
+
+
+class Rung(Base):
+    """A pause: the run came to a rung of its sweep with this as its best value; promoted, it went on."""
+
+    __tablename__ = "rungs"
+
+    run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), primary_key=True)
+    rung: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    step: Mapped[int] = mapped_column(BigInteger)
+    value: Mapped[float | None]
+    reached_at: Mapped[datetime]
+    promoted_at: Mapped[datetime | None]

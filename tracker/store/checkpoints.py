@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from keepbest.contract import checkpoints as contract
+from keepbest.contract.base import CheckpointKind
 from keepbest.contract.batches import CheckpointDropped, CheckpointDurable
 from keepbest.contract.checkpoints import CheckpointState
 from keepbest.errors import NotFound
@@ -16,6 +17,9 @@ from tracker import db
 from tracker.models import Checkpoint, Receipt, Run
 from tracker.store.runs import RunRow
 from tracker.store.segments import LivingPath, read_path
+
+#: The kind of what a selector made: training never came by there, so it is no best, and nothing goes on from it.
+MADE: CheckpointKind = "selected"
 
 
 def add_checkpoints(conn: Connection, run_pk: int, durable: Sequence[CheckpointDurable]) -> Sequence[CheckpointDurable]:
@@ -53,6 +57,7 @@ def find_best(
             Checkpoint.run_pk == run_pk,
             Checkpoint.state == CheckpointState.DURABLE.value,
             Checkpoint.value.is_not(None),
+            Checkpoint.kind != MADE,
         )
         .order_by(order, Checkpoint.pk)
     )
@@ -98,12 +103,14 @@ def list_receipts(conn: Connection, run_pk: int) -> list[contract.Receipt]:
 
 
 def _select() -> Select[Any]:
-    columns = (*Checkpoint.__table__.columns, Run.id.label("run"), Run.best_checkpoint)
+    columns = (*Checkpoint.__table__.columns, Run.id.label("run"), Run.best_checkpoint, Run.selection)
     return select(*columns).join(Run, Checkpoint.run_pk == Run.pk)
 
 
 def _show(row: Row[Any], path: LivingPath) -> contract.Checkpoint:
-    ghost = path.is_ghost(row.segment, row.step)
-    return contract.Checkpoint.model_validate(
-        {**row._asdict(), "is_best": row.id == row.best_checkpoint, "ghost": ghost}
-    )
+    said = {
+        "is_best": row.id == row.best_checkpoint,
+        "is_selected": row.id == (row.selection or {}).get("checkpoint"),
+        "ghost": path.is_ghost(row.segment, row.step),
+    }
+    return contract.Checkpoint.model_validate({**row._asdict(), **said})

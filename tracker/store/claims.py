@@ -12,7 +12,7 @@ from keepbest.contract.workers import Assignment, Claim, Lease
 from keepbest.errors import Conflict, InvalidInput
 from keepbest.status import RunState
 from tracker.models import Run
-from tracker.store import audit, departures, leases, resumes, runs, segments, starts, workers
+from tracker.store import audit, departures, leases, resumes, rungs, runs, segments, starts, workers
 from tracker.store.runs import RunRow
 
 #: A run that its script keeps offline is heard at a sync: it counts as lost a day after the last one.
@@ -99,6 +99,7 @@ def _assign(conn: Connection, run: RunRow, lease: Lease) -> Assignment:
         parent_segment=resume.segment if resume and resume.segment < number else None,
         resume=resume,
         overrides=starts.read(run),
+        promotions=rungs.count_promotions(conn, run) if run.spec.get("trial") else None,
     )
 
 

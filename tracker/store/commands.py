@@ -92,7 +92,8 @@ def _answer_unheld(conn: Connection, run: RunRow, kind: CommandKind, user: str, 
         hint = f"Take it out of the list: `keepbest rm {run.id}`; use its best: `keepbest restore {run.id}`."
         raise Conflict(f"Run {run.id} is {run.state}: it obeys no commands any more.", field="run", hint=hint)
     if kind is not CommandKind.CANCEL:
-        hint = f"Wait until a worker takes it, or end it: `keepbest cancel {run.id}`."
+        waits = f"Let it go on: `keepbest resume {run.id}`" if run.state == RunState.PAUSED else "Wait for a worker"
+        hint = f"{waits}, or end it: `keepbest cancel {run.id}`."
         raise Conflict(f"Run {run.id} is {run.state}: nothing trains it yet.", field="run", hint=hint)
     command = _add(conn, run, kind, CommandState.DONE, {}, user, now)
     expire_commands(conn, run, now)

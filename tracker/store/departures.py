@@ -68,8 +68,9 @@ def need_steps(run: RunRow, steps_at_most: int) -> Conflict:
 
 
 def list_durable(conn: Connection, run: RunRow) -> list[Checkpoint]:
-    """Return the run's checkpoints that are on disk, oldest first."""
-    return [one for one in checkpoints.list_checkpoints(conn, run) if one.state is CheckpointState.DURABLE]
+    """Return the run's checkpoints that are on disk, oldest first, but for averages: training never came by there."""
+    known = checkpoints.list_checkpoints(conn, run)
+    return [one for one in known if one.state is CheckpointState.DURABLE and one.kind != checkpoints.MADE]
 
 
 def _find(run: RunRow, asked: Departure, usual: str, durable: Sequence[Checkpoint]) -> Checkpoint | None:
@@ -91,6 +92,9 @@ def _find_resume(run: RunRow, durable: Sequence[Checkpoint]) -> Checkpoint | Non
 
 def _missing(run: RunRow, asked: Departure, known: Sequence[Checkpoint]) -> NotFound:
     gone = next((one for one in known if one.id == asked.checkpoint), None)
+    if gone is not None and gone.kind == checkpoints.MADE:
+        hint = f"Name a step, or the best; `keepbest restore {run.id}` gives the average."
+        return NotFound(f"Nothing goes on from {gone.id}: it is an average of others.", field="checkpoint", hint=hint)
     if gone is not None:
         hint = f"While it lies in the trash, this brings it back: `keepbest checkpoints {run.id} --pin {gone.id}`."
         return NotFound(f"Checkpoint {gone.id} of run {run.id} was dropped.", field="checkpoint", hint=hint)

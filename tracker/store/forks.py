@@ -133,6 +133,7 @@ def _row_of(copy: Copy) -> CheckpointDurable:
         step=manifest.step,
         kind=manifest.kind,
         value=manifest.value,
+        n=manifest.n,
         digest=copy.digest,
         size_bytes=manifest.size_bytes,
         written_bytes=len(copy.data),

@@ -20,7 +20,7 @@ from keepbest.contract.runs import RunError
 from keepbest.errors import LeaseLost
 from keepbest.status import RunState, StopReason
 from tracker.models import Lease, Run, Segment
-from tracker.store import audit, commands, runs, workers
+from tracker.store import audit, commands, evaluations, rungs, runs, workers
 from tracker.store.runs import RunRow
 
 #: Outcomes that use up one of the run's `max_attempts`; a hand-back does not.
@@ -117,12 +117,16 @@ def release(conn: Connection, run: RunRow, token: str, asked: contract.Release, 
     _end(conn, run, asked.outcome, now)
     audit.record(conn, user, f"lease.{asked.outcome}", run.id, now)
     if asked.outcome == "finished":
-        test = asked.test and asked.test.model_dump(mode="json")
-        return _close(conn, run, RunState.FINISHED, asked.stop_reason, asked.stop_message, now, test=test, error=None)
+        if asked.test is not None:
+            evaluations.add_evaluation(conn, run, asked.test, now)
+        made = {name: (said := getattr(asked, name)) and said.model_dump(mode="json") for name in ("test", "selection")}
+        return _close(conn, run, RunState.FINISHED, asked.stop_reason, asked.stop_message, now, **made, error=None)
     if asked.outcome == "cancelled":
         return _close(conn, run, RunState.CANCELLED, StopReason.USER, asked.stop_message, now)
     if asked.outcome == "failed":
         return _fail(conn, run, asked.stop_reason or StopReason.ERROR, asked.stop_message, asked.error, now)
+    if asked.rung is not None and rungs.is_in_sweep(conn, run) and not commands.wants_cancel(conn, run.pk):
+        return rungs.pause(conn, run, asked.rung, asked.stop_message, now)
     return _requeue(conn, run, asked.outcome, asked.stop_message, asked.error, now)
 
 

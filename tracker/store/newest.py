@@ -164,7 +164,7 @@ def _find_admitted(conn: Connection, run: RunRow, records: Batch) -> Sequence[Ch
     """Return the checkpoints that may be the best: none that is gone again, and none that an earlier attempt wrote on
     a tail which this one trains anew. Its own count also where it has gone back since."""
     gone = {dropped.id for dropped in records.dropped}
-    there = [point for point in records.checkpoints if point.id not in gone]
+    there = [point for point in records.checkpoints if point.id not in gone and point.kind != checkpoints.MADE]
     if not there:
         return []
     own, path = segments.opened_by(conn, run.pk, run.attempt), segments.read_path(conn, run.pk)

@@ -39,9 +39,10 @@ def get_project(conn: Connection, name: str) -> contract.Project:
     return _show(conn, [row])[0]
 
 
-def get_pk(conn: Connection, name: str) -> int:
+def get_pk(conn: Connection, name: str, *, lock: bool = False) -> int:
     """Return the internal number of the project of this name; raises NotFound with the nearest one."""
-    pk = conn.execute(select(Project.pk).where(Project.name == name)).scalar()
+    found = select(Project.pk).where(Project.name == name)
+    pk = conn.execute(found.with_for_update() if lock else found).scalar()
     if pk is None:
         raise _unknown(conn, name)
     return pk

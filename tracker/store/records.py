@@ -49,7 +49,7 @@ def read_records(conn: Connection, found: Sequence[contract.Run]) -> list[RunRec
     segments = _group(conn, models.Segment, ("number", "parent", "start_step", "opened_at"), ids)
     looks = _group(conn, models.Look, ("segment", "step", "value", "n", "metrics", "at"), ids)
     checkpoints = _group(conn, models.Checkpoint, ("segment", "step", "state"), ids)
-    changing = [run.id for run in found if _stopper(run, "max").changes_rate]
+    changing = [run.id for run in found if _changes_training(_stopper(run, "max"))]
     decided = _group(conn, models.Look, ("segment", "step", "decision"), changing) if changing else {}
     return [
         RunRecord(run, _record(run, segments[run.id], looks[run.id], checkpoints[run.id], decided.get(run.id, [])))
@@ -59,6 +59,10 @@ def read_records(conn: Connection, found: Sequence[contract.Run]) -> list[RunRec
 
 def _stopper(run: contract.Run, mode: Mode) -> Policy:
     return build(run.spec.stopper.model_dump(), mode)
+
+
+def _changes_training(stopper: Policy) -> bool:
+    return stopper.changes_rate or bool(stopper.pausing)
 
 
 def _group(conn: Connection, table: Any, columns: Iterable[str], ids: list[str]) -> defaultdict[str, Rows]:
@@ -84,6 +88,7 @@ def _record(run: contract.Run, segments: Rows, looks: Rows, checkpoints: Rows, d
         budget=run.steps_at_most,
         checkpoints=frozenset(row.step for row in _living(path, checkpoints) if row.state == durable),
         reductions=dict(_reductions(_living(path, decided))),
+        rungs={row.step: rung for row in _living(path, decided) if (rung := row.decision.get("rung")) is not None},
     )
     return as_taken(record, _stopper(run, mode))
 

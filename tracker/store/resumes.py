@@ -1,8 +1,8 @@
-"""An ended run goes on: it queues again, for somebody wants more of it.
+"""An ended run goes on, or one that waits at a rung: it queues again, for somebody wants more of it.
 
-The end that it had stays in the audit log, its test result with it: that belongs to the best of then, and the run is
-measured anew at its next end. Its attempts are counted from here, and nothing that an earlier one says late moves the
-run any more.
+The end that it had stays in the audit log, its selection and its test result with it: those belong to the best of
+then, and are made anew at its next end. Its attempts are counted from here, and nothing that an earlier one says late
+moves the run any more.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.overrides import Overrides, ResumeRequest
 from keepbest.errors import Conflict, InvalidInput
 from keepbest.status import RunState, StopReason
-from tracker.store import audit, departures, runs, starts
+from tracker.store import audit, departures, rungs, runs, starts
 from tracker.store.runs import RunRow
 
 #: What was true at the end of the run, and is not any more.
 _FORGOTTEN: dict[str, Any] = {
     "error": null(),
     "test": null(),
+    "selection": null(),
     "wait": None,
     "patience_left": None,
     "patience_unit": None,
@@ -30,9 +31,10 @@ _FORGOTTEN: dict[str, Any] = {
 
 
 def resume(conn: Connection, run: RunRow, asked: ResumeRequest, *, user: str, now: datetime) -> RunRow:
-    """Queue an ended run again, from its last durable checkpoint unless another is named.
+    """Queue an ended run again, from its last durable checkpoint unless another is named, past all its rungs.
 
-    Raises Conflict where it has not ended or nothing would be trained, InvalidInput and NotFound for a wrong request.
+    One that waits at a rung is promoted by that. Raises Conflict where it is queued or trains or nothing would be
+    trained, InvalidInput and NotFound for a wrong request.
     """
     _refuse(run)
     start = departures.choose(conn, run, asked, "last")
@@ -41,6 +43,7 @@ def resume(conn: Connection, run: RunRow, asked: ResumeRequest, *, user: str, no
     departures.check_changes(asked, run, start, steps_at_most)
     if run.stop_reason == StopReason.MAX_STEPS and changes.max_steps is None:
         raise departures.need_steps(run, steps_at_most)
+    rungs.let_go(conn, run, now)
     place = {"checkpoint": start and start.id, "step": start.step if start else 0}
     audit.record(conn, user, "run.resume", run.id, now, {**place, **_end_of(run), **changes.model_dump(mode="json")})
     return runs.move_run(
@@ -60,7 +63,7 @@ def _refuse(run: RunRow) -> None:
     if run.source_kind == "external":
         hint = f'The script goes on with it by itself: keepbest.init(id="{run.id}", resume="must").'
         raise InvalidInput(f"Run {run.id} is trained by its own script; no worker takes it.", field="run", hint=hint)
-    if not RunState(run.state).is_final:
+    if not RunState(run.state).is_final and run.state != RunState.PAUSED:
         hint = (
             f"See where it is: `keepbest watch {run.id}`; take it back while it trains: `keepbest rollback {run.id}`."
         )
@@ -81,4 +84,4 @@ def _end_of(run: RunRow) -> dict[str, object]:
     """Return the end that the run had, which leaves its row now."""
     ended_at = run.ended_at and run.ended_at.isoformat()
     known = {"state": run.state, "stop_reason": run.stop_reason, "stop_message": run.stop_message, "ended_at": ended_at}
-    return {**known, "test": run.test, "error": run.error and run.error.get("message")}
+    return {**known, "selection": run.selection, "test": run.test, "error": run.error and run.error.get("message")}

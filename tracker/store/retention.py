@@ -16,6 +16,7 @@ from keepbest.checkpoint import retention as ranking
 from keepbest.contract.checkpoints import Checkpoint as Shown
 from keepbest.contract.checkpoints import CheckpointState
 from keepbest.contract.policies import RetentionSpec
+from keepbest.selection.selectors import build
 from keepbest.status import RunState
 from tracker.models import Checkpoint, Run
 from tracker.store import checkpoints, departures, events, runs
@@ -45,14 +46,17 @@ def list_superseded(conn: Connection, run: RunRow) -> list[Shown]:
     if state.is_held:
         return []
     durable = [one for one in checkpoints.list_checkpoints(conn, run) if one.state is CheckpointState.DURABLE]
-    needed = {one.id: "the run's best" for one in durable if one.is_best}
+    selector, mode = build(run.spec.get("selector") or {"name": "best"}), _MODES.get(run.mode)
+    needed = ranking.find_eligible(durable, selector, mode)
+    needed |= {one.id: "the run's best" for one in durable if one.is_best}
+    needed |= {one.id: "the run ended with it" for one in durable if one.is_selected}
     goes_on = not state.is_final or run.start_checkpoint is not None  # cancelled before it began there, it may yet
     if goes_on and (resume := departures.find_resume(conn, run)) is not None:
         needed[resume.id] = "the next attempt goes on from it"
     verdicts = ranking.decide(
         durable,
         RetentionSpec.model_validate(run.spec["retention"]),
-        mode=_MODES.get(run.mode),
+        mode=mode,
         pinned=[one.id for one in durable if one.is_pinned],
         needed=needed,
     )

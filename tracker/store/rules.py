@@ -12,6 +12,7 @@ from keepbest.contract.policies import PolicySpec
 from keepbest.contract.rules import ProjectRules, RulesRequest
 from keepbest.contract.runs import Mode
 from keepbest.status import RunState, StopReason
+from keepbest.stopping import parse
 from keepbest.stopping.across import Point
 from tracker import db, models
 from tracker.models import Look, Project, Run, Segment
@@ -20,12 +21,18 @@ from tracker.store.segments import LivingPath, living_path
 
 #: Finished runs, the newest ones, that a run is compared with.
 MAX_OTHERS = 100
+#: Ended because others were better.
+_STOPPED = [StopReason.PEERS.value, StopReason.SUCCESSIVE_HALVING.value]
 _HELD = [state.value for state in RunState if state.is_held]
 
 
-def get_rules(conn: Connection, project: str) -> ProjectRules:
-    """Return the rules of a project; raises NotFound where there is no such project."""
-    row = conn.execute(_select().where(models.ProjectRules.project_pk == projects.get_pk(conn, project))).first()
+def get_rules(conn: Connection, project: str, *, lock: bool = False) -> ProjectRules:
+    """Return the rules of a project; `lock` keeps others from setting them until the transaction ends.
+
+    Raises NotFound where there is no such project.
+    """
+    pk = projects.get_pk(conn, project, lock=lock)
+    row = conn.execute(_select().where(models.ProjectRules.project_pk == pk)).first()
     return ProjectRules(project=project) if row is None else _show(row)
 
 
@@ -38,10 +45,8 @@ def find_stopper(conn: Connection, project: str) -> PolicySpec | None:
 
 def set_rules(conn: Connection, project: str, asked: RulesRequest, *, user: str, now: datetime) -> ProjectRules:
     """Put rules in the place of those that were; runs that train already are judged by them at their next look."""
-    if asked.stopper is not None:
-        specs.check_stopper(asked.stopper, Mode.MAX)
     pk = projects.get_pk(conn, project)
-    told = asked.model_dump(mode="json")
+    told = {**asked.model_dump(mode="json"), "stopper": _read_stopper(asked.stopper)}
     values = {**told, "set_by": user, "set_at": now}
     statement = db.insert(conn, models.ProjectRules).values(project_pk=pk, **values)
     conn.execute(statement.on_conflict_do_update(index_elements=["project_pk"], set_=values))
@@ -79,7 +84,7 @@ def find_others(conn: Connection, run: Row[Any], *, count_stopped: bool) -> list
     watches = Run.spec["monitor"].as_string() == run.spec["monitor"]
     found = select(Run.pk).where(*same, watches, Run.pk != run.pk, Run.deleted_at.is_(None))
     if not count_stopped:
-        found = found.where(or_(Run.stop_reason.is_(None), Run.stop_reason != StopReason.PEERS.value))
+        found = found.where(or_(Run.stop_reason.is_(None), Run.stop_reason.not_in(_STOPPED)))
     return list(conn.execute(found.order_by(Run.pk.desc()).limit(MAX_OTHERS)).scalars())
 
 
@@ -93,6 +98,15 @@ def read_values(conn: Connection, pks: list[int], upto: int) -> dict[int, list[P
         if value is not None and not paths[pk].is_ghost(segment, step):
             values[pk].append((step, value))
     return values
+
+
+def _read_stopper(asked: PolicySpec | str | None) -> dict[str, Any] | None:
+    """Return a policy as data, however it was written, with no parameter more; raises InvalidInput for a wrong one."""
+    if asked is None:
+        return None
+    spec = PolicySpec.model_validate(parse(asked)) if isinstance(asked, str) else asked
+    specs.refuse_pausing(specs.check_stopper(spec, Mode.MAX))
+    return spec.model_dump(mode="json")
 
 
 def _read_paths(conn: Connection, pks: Iterable[int]) -> dict[int, LivingPath]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, update
 
 from keepbest.contract import runs as contract
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX
@@ -22,7 +22,7 @@ _CANDIDATES = 5
 #: A deleted run is never queued: it is cancelled first.
 _QUEUED = Run.state == RunState.QUEUED.value
 _STATE_FIELDS = {
-    "state", "stop_reason", "stop_message", "error", "test", "attempt", "started_at", "ended_at", "worker",
+    "state", "stop_reason", "stop_message", "error", "test", "selection", "attempt", "started_at", "ended_at", "worker",
     "max_steps", "memory",
 }  # fmt: skip
 
@@ -77,7 +77,14 @@ def show_run(row: RunRow) -> contract.Run:
 
 def show_in_list(row: RunRow) -> contract.Run:
     """Return a row as a list shows it: without what is large and read one run at a time."""
-    return contract.Run.model_validate({**row._mapping, "worker": row.worker_name, "environment": None, "memory": None})
+    large = dict.fromkeys(("environment", "memory", "selection"))
+    return contract.Run.model_validate({**row._mapping, "worker": row.worker_name, **large})
+
+
+def count_rivals(conn: Connection, run: RunRow) -> int:
+    """Count the runs among which this one is chosen: of its project, metric and data; deleted ones were tried too."""
+    same = [Run.spec[name].as_string().is_not_distinct_from(run.spec[name]) for name in ("monitor", "data")]
+    return conn.execute(select(func.count()).where(Run.project_pk == run.project_pk, *same)).scalar_one()
 
 
 def move_run(

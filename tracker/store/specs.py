@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Literal, get_args
 
-from keepbest.contract.policies import PolicySpec, RetentionSpec
+from keepbest.contract.policies import PolicySpec, RetentionSpec, SelectorSpec
 from keepbest.contract.runs import (
     CodeSource,
     CommandSource,
@@ -26,6 +26,7 @@ from keepbest.contract.runs import (
 )
 from keepbest.contract.workers import RecipeInfo
 from keepbest.errors import InvalidInput
+from keepbest.selection.selectors import build as build_selector
 from keepbest.stopping import DEFAULT_STOPPER, build, parse
 from keepbest.stopping.registry import nearest
 
@@ -126,6 +127,7 @@ def _fill(asked: RunRequest, *, name: str, mode: Mode, stopper: PolicySpec, **se
             "mode": mode,
             "stopper": check_stopper(stopper, mode),
             "retention": asked.retention or RetentionSpec(),
+            "selector": check_selector(asked),
         }
     )
 
@@ -140,6 +142,25 @@ def check_stopper(stopper: PolicySpec, mode: Mode) -> PolicySpec:
         "min" if mode is Mode.MIN else "max"
     )  # which of them changes nothing about the parameters
     return PolicySpec.model_validate(build(stopper.model_dump(), direction).to_json())
+
+
+def refuse_pausing(stopper: PolicySpec) -> None:
+    """Raise InvalidInput for a stopper that pauses a run until others were worse: alone it would wait for ever."""
+    pausing = build(stopper.model_dump(), "max").pausing
+    if pausing:
+        hint = f'keepbest sweep RECIPE --tpe NAME=… --stop "{pausing[0].name}(…)"'
+        message = f"{pausing[0].name} compares the runs of a sweep; a run by itself would wait for ever."
+        raise InvalidInput(message, field="stopper", hint=hint)
+
+
+def check_selector(asked: RunFields) -> SelectorSpec:
+    """Return the selector with every parameter written out; who holds neither model nor data has only the best."""
+    selector = build_selector((asked.selector or SelectorSpec()).model_dump())
+    if not selector.is_usual and not isinstance(asked.source, RecipeSource | CodeSource):
+        message = f"{selector.name} is done by a worker's own trainer, which builds model and data; a script does not."
+        hint = "Leave it out, or submit a function that returns them: keepbest submit my_model.py:build"
+        raise InvalidInput(message, field="selector", hint=hint)
+    return SelectorSpec.model_validate(selector.to_json())
 
 
 def _check_data(asked: str | None, recipe: RecipeInfo) -> str | None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, null, select, update
 from keepbest.contract.batches import CheckpointDurable, SegmentOpened
 from keepbest.contract.overrides import Overrides
 from tracker.models import Run
-from tracker.store import segments
+from tracker.store import checkpoints, segments
 from tracker.store.runs import RunRow
 
 
@@ -73,5 +73,6 @@ def settle(conn: Connection, run: RunRow, attempt: int, durable: Sequence[Checkp
         return
     began = max(one.number for one in own if one.overrides or one is own[0])
     path = segments.living_path(known)
-    if any(point.segment >= began and not path.is_ghost(point.segment, point.step) for point in durable):
+    trained = [point for point in durable if point.kind != checkpoints.MADE]
+    if any(point.segment >= began and not path.is_ghost(point.segment, point.step) for point in trained):
         conn.execute(update(Run).where(Run.pk == run.pk).values(**columns(None, None)))

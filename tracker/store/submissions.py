@@ -31,6 +31,8 @@ def submit(
     request under a used key.
     """
     spec = specs.settle(asked, workers.list_recipes(conn), rules.find_stopper(conn, asked.project))
+    if trial is None:
+        specs.refuse_pausing(spec.stopper)
     spec = spec.model_copy(update={"trial": trial})
     if isinstance(spec.source, CodeSource | CommandSource):
         bundles.check_source(conn, spec.source)
@@ -61,8 +63,8 @@ def _choose_id(conn: Connection, asked: RunRequest) -> dict[str, str]:
 
 
 def _same(known: RunRow, asked: RunRequest, spec: RunSpec) -> RunRow:
-    wanted = spec.model_dump(mode="json") | ({} if asked.name else {"name": known.spec["name"]})
-    if known.spec != wanted:
+    before = RunSpec.model_validate(known.spec)  # an older keepbest wrote it, without what came since
+    if before != (spec if asked.name else spec.model_copy(update={"name": before.name})):
         raise Conflict(
             f"This idempotency key belongs to another request: run {known.id}.", hint="Use a fresh key for each run."
         )

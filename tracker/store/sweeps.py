@@ -18,11 +18,11 @@ from keepbest.errors import Conflict, InvalidInput, NotFound
 from keepbest.status import RunState
 from tracker import models
 from tracker.models import Project, Run, Sweep
-from tracker.store import audit, commands, cursors, events, projects, runs, submissions, trials
+from tracker.store import audit, commands, cursors, events, projects, rungs, runs, submissions, trials
 
 SweepRow = Row[Any]
 
-_STATES = {RunState.LEASED: "training", RunState.RUNNING: "training", RunState.PAUSED: "training"}
+_STATES = {RunState.LEASED: "training", RunState.RUNNING: "training"}
 _HINT = "`keepbest sweeps` lists them."
 
 
@@ -35,7 +35,7 @@ def create(conn: Connection, asked: SweepRequest, *, user: str, key: str | None,
     project = projects.ensure_project(conn, asked.run.project, user=user, now=now)
     known = _find_known(conn, user, key)
     if known is not None:
-        if known.spec != settled.model_dump(mode="json"):
+        if _read_spec(known) != settled:
             raise Conflict(f"This idempotency key belongs to sweep {known.id}.", hint="Use a fresh key for each sweep.")
         return show(conn, [known])[0]
     row = {
@@ -88,15 +88,20 @@ def list_sweeps(
 def list_runs(conn: Connection, row: SweepRow) -> contract.SweepRuns:
     """Return a sweep with every run that it made and that is still there."""
     found = _select_runs().where(models.Trial.sweep_pk == row.pk, Run.deleted_at.is_(None))
-    rows = conn.execute(found.order_by(models.Trial.number))
-    return contract.SweepRuns(sweep=show(conn, [row])[0], runs=[_show_run(one) for one in rows])
+    rows, sweep = conn.execute(found.order_by(models.Trial.number)).all(), show(conn, [row])[0]
+    if sweep.halving is None:
+        return contract.SweepRuns(sweep=sweep, runs=[_show_run(one) for one in rows])
+    marks = rungs.list_marks(conn, row.pk)
+    made = [_show_run(one).model_copy(update={"rungs": marks[one.number]}) for one in rows]
+    summed = rungs.sum_up(sweep.halving, made, rungs.direction_of(sweep.mode))
+    return contract.SweepRuns(sweep=sweep, runs=made, rungs=summed)
 
 
 def list_due(conn: Connection) -> list[contract.SweepRuns]:
     """Return the sweeps that lack a run, or that have nothing left to do, with their runs."""
     living = conn.execute(_select().where(Sweep.state == SweepState.RUNNING.value).order_by(Sweep.pk)).all()
     counts = _count(conn, [row.pk for row in living])
-    return [list_runs(conn, row) for row in living if _is_due(_read_spec(row), counts[row.pk])]
+    return [list_runs(conn, row) for row in living if _is_due(conn, row, counts[row.pk])]
 
 
 def add_run(conn: Connection, sweep: str, number: int, parameters: dict[str, Any], now: datetime) -> str:
@@ -112,6 +117,13 @@ def add_run(conn: Connection, sweep: str, number: int, parameters: dict[str, Any
     conn.execute(insert(models.Trial).values(**values))
     note(conn, row, None)
     return str(run.id)
+
+
+def promote(conn: Connection, sweep: str, run: str, rung: int, now: datetime) -> None:
+    """Queue a run that waits at a rung; raises Conflict where the sweep has ended or the run does not wait there."""
+    if get_sweep(conn, sweep, lock=True).state != SweepState.RUNNING:
+        raise Conflict(f"Sweep {sweep} has ended.", field="sweep")
+    rungs.promote(conn, runs.get_run(conn, run, lock=True), rung, now)
 
 
 def note(conn: Connection, row: SweepRow, message: str | None) -> None:
@@ -153,7 +165,15 @@ def _show(conn: Connection, row: SweepRow, counts: contract.SweepCounts) -> cont
     values = {**row._mapping, **{name: getattr(spec, name) for name in ("space", "search", "seed", "runs", "at_once")}}
     monitor = _find_monitor(conn, row, spec)
     best = _find_best(conn, row, mode)
-    shown = {"monitor": monitor, "mode": mode, "counts": counts, "best": best, "source": trials.say_source(spec)}
+    halving = rungs.find_halving(spec.run.stopper)
+    shown: dict[str, Any] = {
+        "halving": halving,
+        "monitor": monitor,
+        "mode": mode,
+        "counts": counts,
+        "best": best,
+        "source": trials.say_source(spec),
+    }
     return contract.Sweep.model_validate(values | shown)
 
 
@@ -194,9 +214,14 @@ def _count(conn: Connection, pks: Iterable[int]) -> dict[int, contract.SweepCoun
     return {pk: contract.SweepCounts(**count) for pk, count in counts.items()}
 
 
-def _is_due(spec: SweepRequest, counts: contract.SweepCounts) -> bool:
-    active = counts.queued + counts.training
-    return active < spec.at_once if counts.made < (spec.runs or 0) else active == 0
+def _is_due(conn: Connection, row: SweepRow, counts: contract.SweepCounts) -> bool:
+    spec, active = _read_spec(row), counts.queued + counts.training
+    if counts.made < (spec.runs or 0):
+        return active < spec.at_once
+    halving = rungs.find_halving(spec.run.stopper) if counts.paused and 0 < active < spec.at_once else None
+    if halving is None:
+        return active == 0
+    return rungs.may_go_on(conn, row.pk, halving, rungs.direction_of(_resolve_mode(conn, row, spec)))
 
 
 def _find_known(conn: Connection, user: str, key: str | None) -> SweepRow | None:
@@ -209,9 +234,9 @@ def _select() -> Select[Any]:
 
 
 def _select_runs() -> Select[Any]:
-    columns = (Run.id.label("run"), Run.name, Run.state, Run.stop_reason, Run.step, Run.best_value, Run.best_step)
-    trial = models.Trial
-    return select(trial.number, trial.parameters, *columns).join(Run, trial.run_pk == Run.pk)
+    columns = (Run.id.label("run"), Run.name, Run.state, Run.stop_reason, Run.step, Run.looks)
+    trial, best = models.Trial, (Run.best_value, Run.best_step)
+    return select(trial.number, trial.parameters, *columns, *best).join(Run, trial.run_pk == Run.pk)
 
 
 def _show_run(row: Row[Any]) -> contract.SweepRun:

@@ -22,6 +22,7 @@ from keepbest.contract.sweeps import (
     count_grid,
 )
 from keepbest.errors import InvalidInput
+from keepbest.stopping import SuccessiveHalving, build
 from tracker.store import bundles, rules, specs, workers
 
 #: What the first settling decides for all runs, so that a rule that is changed meanwhile makes no two of a kind.
@@ -49,6 +50,7 @@ def settle(conn: Connection, asked: SweepRequest) -> tuple[SweepRequest, RunSpec
     for name, values in probes.items():
         for value in values[1:]:
             _settle_one(asked, {**first, name: value}, judge)
+    _check_rungs(spec)
     decided = {} if isinstance(asked.run.source, CommandSource) else {one: getattr(spec, one) for one in _DECIDED}
     run = asked.run.model_copy(update=decided)
     return asked.model_copy(update={"run": run, "runs": runs}), spec
@@ -87,6 +89,21 @@ def _check_source(conn: Connection, asked: SweepRequest) -> None:
         if isinstance(source, CommandSource) and not any(f"{{{name}}}" in word for word in source.argv):
             hint = f"-- python train.py --{name} {{{name}}}"
             raise InvalidInput(f"The command has no {{{name}}} in it.", field=f"space.{name}", hint=hint)
+
+
+def _check_rungs(spec: RunSpec) -> None:
+    """Refuse a stopper by which the runs could not pause, or never would."""
+    pausing = [one for one in build(spec.stopper.model_dump(), "max").pausing if isinstance(one, SuccessiveHalving)]
+    if not pausing:
+        return
+    if len(pausing) > 1:
+        raise InvalidInput(f"{pausing[0].name} is there twice.", field="run.stopper", hint="Leave one of them out.")
+    if isinstance(spec.source, CommandSource):
+        hint = "Sweep a recipe or a function of a file, or leave it out."
+        raise InvalidInput("A command does not pause at rungs.", field="run.stopper", hint=hint)
+    if spec.max_steps is not None and pausing[0].min_steps >= spec.max_steps:
+        message = f"The first rung, at step {pausing[0].min_steps:,}, is not before the last step, {spec.max_steps:,}."
+        raise InvalidInput(message, field="run.stopper", hint="Name a smaller min_steps.")
 
 
 def _settle_runs(asked: SweepRequest) -> int:

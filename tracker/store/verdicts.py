@@ -73,4 +73,5 @@ def _say(found: Ruling, mode: Mode) -> str:
     if found.best is None or found.median is None:
         return f"No value up to step {found.step:,} is a number"
     side = "below" if mode == "max" else "above"
-    return f"{found.best:.6g} at step {found.step:,} is {side} the median {found.median:.6g} of {found.runs} runs"
+    runs = "1 run" if found.runs == 1 else f"{found.runs} runs"
+    return f"{found.best:.6g} at step {found.step:,} is {side} the median {found.median:.6g} of {runs}"

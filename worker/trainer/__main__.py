@@ -26,7 +26,7 @@ def main(path: str) -> int:
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # that the tracker is away is said once, by the reporter
     import_tensorflow()
-    from worker.trainer.trainer import HandedBack, Trainer  # it imports Keras: only once that is tied and quiet
+    from worker.trainer.trainer import Trainer  # it imports Keras: only once that is tied and quiet
 
     folder = RunFolder(Path(path))
     job = folder.get_job()
@@ -36,7 +36,7 @@ def main(path: str) -> int:
         """Hand back at the next batch; while nothing is trained yet, at once."""
         trainer.hand_back.set()
         if not trainer.is_training:
-            raise HandedBack
+            raise lifeline.HandedBack
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

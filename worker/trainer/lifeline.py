@@ -15,6 +15,10 @@ _PR_SET_PDEATHSIG = 1
 _OOM_SCORE = "500"
 
 
+class HandedBack(BaseException):
+    """The worker leaves while nothing is trained: before training has begun, or while the model to keep is selected."""
+
+
 def tie(*, by_kernel: bool = True) -> str:
     """Read the secret from standard input, then end with the agent; return the secret.
 

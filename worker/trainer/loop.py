@@ -20,6 +20,7 @@ from keepbest.looking.looker import Looker
 from keepbest.looking.monitor import direction_of
 from keepbest.snapshots.state import Position
 from keepbest.status import CommandKind
+from keepbest.stopping import Pairs
 from keepbest.training import Training
 from worker.trainer.feed import Feed
 from worker.trainer.hidden import find_random_operations
@@ -41,6 +42,7 @@ class Ending(Enum):
     ASKED = "somebody asked to stop"
     CANCELLED = "somebody cancelled the run"
     HANDED_BACK = "the worker leaves"
+    PAUSED = "it waits at a rung of its sweep"
 
 
 class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
@@ -64,7 +66,7 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
         self._spec = spec
         self._hand_back = hand_back
         self._clock = clock
-        self._gauge = Gauge(training)
+        self.gauge = Gauge(training)
         self._ending: Ending | None = None
         self._began_at = 0
         self._jumped = False
@@ -139,6 +141,8 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
         if self._ending is None and self._looker.is_due(self.step):
             self._looker.judge_silence(self.step)
             self._ending = Ending.STOPPED
+        elif self._ending is None and self._run.judge.rung is not None:
+            self._ending = Ending.PAUSED
 
     @property
     def _is_look_due(self) -> bool:
@@ -172,9 +176,11 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
 
     def _look(self, trained: dict[str, float]) -> None:
         began = self._clock()
-        measured = self._gauge.measure(self.model)
-        metrics = {**trained, **measured.values}
-        value = self._get_value(metrics)
+        with self._looker.measured():
+            measured = self.gauge.measure(self.model)
+            metrics = {**trained, **measured.values}
+            value = self._get_value(metrics)
+            pairs = self._compare(value) if self._run.judge.needs_pairs else None
         decision = self._looker.look(
             self.position,
             value,
@@ -183,14 +189,20 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
             metrics=metrics,
             epoch=self._feed.epoch_at(self.step),
             seconds=self._clock() - began,
+            pairs=pairs,
         )
         self._said_at = self._clock()
         if decision.stop:
             self._ending = Ending.STOPPED
+        elif self._ending is None and self._run.judge.rung is not None:
+            self._ending = Ending.PAUSED
         elif decision.improved:
             self._written_at = self._clock()
         else:
             self._write_last_after(CHECKPOINT_SECONDS)
+
+    def _compare(self, value: float) -> Pairs:
+        return self.gauge.compare(self.model, self._run.monitor, value, self._run.judge.policy.mode)
 
     def _write_last_after(self, seconds: float) -> None:
         if self._clock() - self._written_at >= seconds:

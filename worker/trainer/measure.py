@@ -7,10 +7,9 @@ from math import prod
 from typing import Any
 
 from keepbest.errors import InvalidInput
+from keepbest.looking.examples import BATCH_SIZE, Examples
+from keepbest.stopping import Mode, Pairs, Unpaired
 from keepbest.training import Training
-
-#: Examples measured at once, as in the tutorial: the result does not depend on it but for the last bits.
-BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,7 @@ class Gauge:
 
     def __init__(self, training: Training) -> None:
         self._validation = Ruler(training.validation)
+        self._part = training.validation
         self._also = {name: Ruler(part) for name, part in training.also.items()}
         self._watched = {name: _check_single(name, variable) for name, variable in training.watch.items()}
 
@@ -50,6 +50,16 @@ class Gauge:
             values |= {f"{part}_{name}": value for name, value in ruler.measure(model).values.items()}
         values |= {name: float(variable.numpy().item()) for name, variable in self._watched.items()}
         return Measured(values, validation.n)
+
+    def compare(self, model: Any, monitor: str, value: float, mode: Mode) -> Pairs:
+        """Return what each validation example adds to the monitored value; else why not. It is one more pass."""
+        if self._validation.n is None:
+            return Unpaired("the validation data is a pipeline, of which nobody knows the order")
+        try:
+            examples = Examples(self._part)
+        except InvalidInput as error:
+            return Unpaired(error.message)
+        return examples.compare(model, monitor, value, mode)
 
 
 def _check_single(name: str, variable: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +12,10 @@ from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.runs import Run as Known
+from keepbest.contract.runs import Segment
 from keepbest.contract.workers import Assignment
 from keepbest.errors import CheckpointError, NotFound
+from keepbest.runs.lineage import leave_out_made
 from keepbest.runs.run import Run
 from keepbest.snapshots.state import Position
 
@@ -25,9 +27,13 @@ def resume(
     store: Store,
     assignment: Assignment,
     model: Any,
+    read_segments: Callable[[], Sequence[Segment]],
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Position:
     """Put the state back that `assignment` names, or the newest one that is whole; return the position to go on from.
+
+    The run's overrides are left with what that one does not hold already; `read_segments` is asked where it is not the
+    one that is named.
 
     Raises NotFound where this worker's store has never seen the run, and CheckpointMismatch where the model is not
     the one that was trained.
@@ -43,8 +49,9 @@ def resume(
         return Position()
     is_wanted = loaded.manifest.id == wanted.id
     if not is_wanted:
-        manifest, overrides = loaded.manifest, assignment.overrides
-        run.branch(loaded.step, parent=manifest.segment, checkpoint=manifest.id, overrides=overrides)
+        manifest = loaded.manifest
+        run.overrides = leave_out_made(run.overrides, read_segments(), wanted=wanted, taken=manifest.segment)
+        run.branch(loaded.step, parent=manifest.segment, checkpoint=manifest.id, overrides=run.overrides)
     state = loaded.resume_into(model)
     _take_up_stopper(run, loaded.manifest)
     if is_wanted:

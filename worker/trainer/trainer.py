@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 
 from keepbest.checkpoint import Store
 from keepbest.client import Client
-from keepbest.contract.runs import CodeSource, RunError, TestResult
+from keepbest.contract.runs import CodeSource, RunError, Segment, TestResult
 from keepbest.contract.workers import Release
 from keepbest.errors import KeepbestError
 from keepbest.looking.looker import Looker
@@ -15,17 +16,21 @@ from keepbest.panels.painter import Painter
 from keepbest.panels.scene import see
 from keepbest.reporting import values
 from keepbest.runs.run import Run
+from keepbest.selection.selectors import build as build_selector
 from keepbest.snapshots.state import State
 from keepbest.status import StopReason
 from keepbest.training import Training
 from worker.folder import Job, RunFolder
 from worker.supervisor import FAILED, FINISHED, HANDED_BACK
 from worker.trainer import environment, usercode
+from worker.trainer.averaging import prepare
 from worker.trainer.build import build
 from worker.trainer.feed import Feed, make_feed
+from worker.trainer.lifeline import HandedBack
 from worker.trainer.loop import Ending, Loop
 from worker.trainer.measure import Ruler, first_input, walk_and_count
 from worker.trainer.resume import resume
+from worker.trainer.selecting import Selecting
 
 _log = logging.getLogger("keepbest.trainer")
 
@@ -37,17 +42,15 @@ NOT_DETERMINISTIC = "TensorFlow's operations are not deterministic on this worke
 NOT_KEPT = "Training ended, but its best could not be written to the checkpoint store; the run's log says why."
 
 
-class HandedBack(BaseException):
-    """The worker leaves before training has begun; not an error of anybody's code."""
-
-
 class Trainer:
     """Trains one run. `hand_back` is set when the worker leaves."""
 
     def __init__(self, folder: RunFolder, job: Job, client: Client) -> None:
         self._folder = folder
         self._job = job
+        self._client = client
         self._spec = job.assignment.run.spec
+        self._selector = build_selector(self._spec.selector.model_dump())
         self.hand_back = threading.Event()
         self.is_training = False
         self._is_lost = False
@@ -74,23 +77,34 @@ class Trainer:
         training = build(self._spec, code=self._folder.code, data_folder=self._job.data)
         feed = make_feed(training, self._spec.seed, deterministic=self._job.deterministic)
         build_model(training)
+        prepare(training.model, self._selector)
         store = Store(self._job.store)
         looker = self._make_looker(training, feed, store)
-        position = resume(self.run, store, self._job.assignment, training.model)
+        position = resume(self.run, store, self._job.assignment, training.model, self._read_segments)
+        store.folder.select(self.run.id, None)  # it goes on: what it ended with before is selected anew
         looker.begin(training.model)
         looker.paint_start(position)
         if self.run.overrides is not None:
             looker.change(position, self.run.overrides)
         loop = Loop(training, feed, looker, self._spec, self.hand_back)
         self.is_training = True
-        return self._conclude(loop.train(position.step), loop, looker, training)
+        return self._conclude(loop.train(position.step), loop, looker, training, feed)
+
+    def _read_segments(self) -> Sequence[Segment]:
+        """Return what earlier attempts left; nothing where the tracker does not answer."""
+        try:
+            return self._client.segments(self.run.id).segments
+        except KeepbestError as error:
+            _log.warning("What earlier attempts changed is not known: %s", error.message)
+            return ()
 
     def _make_looker(self, training: Training, feed: Feed, store: Store) -> Looker:
         about = environment.describe(self._spec.source, deterministic=self._job.deterministic)
         about |= {"data": dict(training.about)} if training.about else {}
         note = feed.note or (None if self._job.deterministic else NOT_DETERMINISTIC)
         self.run.report(environment=about, resume="approximate" if note else "exact", resume_note=note)
-        return Looker(self.run, store, environment=about, painter=self._make_painter(training))
+        painter = self._make_painter(training)
+        return Looker(self.run, store, environment=about, painter=painter, selector=self._selector)
 
     def _make_painter(self, training: Training) -> Painter | None:
         scene = see(training.validation, classes=training.classes) if training.panels else None
@@ -98,7 +112,7 @@ class Trainer:
 
     # The end
 
-    def _conclude(self, ending: Ending, loop: Loop, looker: Looker, training: Training) -> int:
+    def _conclude(self, ending: Ending, loop: Loop, looker: Looker, training: Training, feed: Feed) -> int:
         _log.info("Ended at step %d: %s.", loop.step, ending.value)
         if ending is Ending.HANDED_BACK:
             if not self._is_lost:  # else the run is somebody else's, and so is its store
@@ -107,18 +121,37 @@ class Trainer:
             return self._leave()
         if ending is Ending.CANCELLED:
             return self._end(Release(outcome="cancelled", stop_reason=StopReason.USER), FINISHED)
+        if ending is Ending.PAUSED:
+            return self._pause(loop, looker)
         if loop.step != looker.best[0]:  # somebody may want more of it: then it goes on from its end
             looker.checkpoint(loop.position, "last")
         looker.paint_end(loop.position)
         looker.close(DRAIN_SECONDS)
         best = looker.restore_best()
-        is_kept = best is None or best.id in Store(self._job.store).checkpoints(self.run.id)
-        test = self._measure_test(best, training) if best is not None else None
-        self.run.finish(message=None if is_kept else NOT_KEPT, test=test, seconds=REPORT_SECONDS)
+        store = Store(self._job.store)
+        is_kept = best is None or best.id in store.checkpoints(self.run.id)
+        chosen, selection = best, None
+        if best is not None and is_kept and not self._selector.is_usual:
+            selecting = Selecting(self._selector, looker, store, training, feed, loop.gauge, self.hand_back)
+            chosen, selection = selecting.select(best)
+        test = self._measure_test(chosen, training) if chosen is not None else None
+        message = None if is_kept else NOT_KEPT
+        self.run.finish(message=message, test=test, selection=selection, seconds=REPORT_SECONDS)
         return FINISHED
 
+    def _pause(self, loop: Loop, looker: Looker) -> int:
+        """Leave the state of exactly this step on disk; where this look was the best, it is there as that."""
+        decision = self.run.judge.decision
+        assert decision is not None  # noqa: S101  # it is why the loop ended
+        if not decision.improved:
+            looker.checkpoint(loop.position, "last")
+        looker.close(DRAIN_SECONDS)
+        said = next(one.message for one in decision.verdicts if one.rung is not None)
+        message = f"{said[0].upper()}{said[1:]}."
+        return self._end(Release(outcome="paused", rung=self.run.judge.rung, stop_message=message), FINISHED)
+
     def _measure_test(self, best: State, training: Training) -> TestResult | None:
-        """Measure the test set at the restored best: once, and nothing is chosen by it."""
+        """Measure the test set at what was selected: once, and nothing is chosen by it."""
         if training.test is None:
             return None
         measured = Ruler(training.test).measure(training.model)

@@ -40,7 +40,7 @@ class Kept:
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
-    from keepbest.looking.looker import describe_network
+    from keepbest.looking.network import describe_network
     from keepbest.snapshots.snapshot import Variables, capture
     from keepbest.snapshots.state import Position
     from tests.support.networks import dense, seed_all, train

@@ -12,6 +12,8 @@ import pytest
 from keepbest.checkpoint import Manifest, Store
 from keepbest.checkpoint.keeper import Keeper
 from keepbest.contract.policies import RetentionSpec
+from keepbest.selection.selectors import build
+from keepbest.selection.syntax import parse
 from tests.support.states import NOON, OTHER_RUN, RUN, about, equal, files_of, flip, make_state
 
 VALUES = {1: 0.1, 2: 0.7, 3: 0.3, 4: 0.9, 5: 0.2, 6: 0.8}
@@ -51,6 +53,31 @@ def test_what_a_run_leaves(store: Store, spec: dict[str, Any], left: list[int]) 
     assert len(packs) == len(left)  # for good: nothing of the others is left, nor in the trash
     for manifest in store.manifests(RUN):
         assert equal(store.load(RUN, manifest.id).arrays, make_state(manifest.step, step=manifest.step).values)
+
+
+def test_what_the_selector_may_choose_stays_and_the_newest_average(store: Store) -> None:
+    keeper = Keeper(store, RUN, RetentionSpec(last=0), build(parse("top_k_average(k=2)")))
+    for step, value in VALUES.items():
+        keeper.take(write(store, step, value), {})
+    assert steps(store) == [4, 6]
+    made = [write(store, 4, 0.99, kind="selected", at=NOON + timedelta(seconds=at)) for at in (7, 8)]
+    for manifest in made:
+        keeper.take(manifest, {})
+    assert [manifest.id for manifest in store.manifests(RUN) if manifest.kind == "selected"] == [made[1].id]
+    assert steps(store) == [4, 6, 4]
+
+
+def test_a_mark_names_what_was_selected_while_it_is_there(store: Store) -> None:
+    one, other = write(store, 1, 0.5), write(store, 2, 0.4)
+    assert store.folder.selected(RUN) is None
+    for chosen in (one, other):
+        store.folder.select(RUN, chosen.id)
+        assert store.folder.selected(RUN) == chosen.id
+    assert store.folder.selected(OTHER_RUN) is None
+    assert store.drop(RUN, other.id)
+    assert store.folder.selected(RUN) is None
+    store.folder.select(RUN, None)
+    assert [path.name for path in store.folder.run(RUN).iterdir()] == [f"{one.id}.json"]
 
 
 def test_what_the_tracker_calls_the_best_stays(store: Store) -> None:

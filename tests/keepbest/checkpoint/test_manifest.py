@@ -52,10 +52,32 @@ def test_the_file_is_plain_json() -> None:
     assert plain["manifest"]["variables"][0]["path"] == "a/b"
 
 
-def test_an_older_manifest_knows_nothing_of_callbacks() -> None:
+@pytest.mark.parametrize("later", ["callbacks", "averages"])
+def test_an_older_manifest_does_not_know_all(later: str) -> None:
     plain = manifest().model_dump(mode="json")
-    assert plain.pop("callbacks") == {}
+    assert plain.pop(later) == {}
     assert decode(framed(json.dumps(plain).encode()), ID)[0] == manifest()
+
+
+@pytest.mark.parametrize(
+    ("averages", "changed", "said"),
+    [
+        ({0: 2}, {}, "of no variable"),
+        ({-1: 1}, {}, "of no variable"),
+        ({1: 0}, {}, "form"),
+        ({0: 0}, {}, "form"),
+        ({0: 1}, {"shape": (3, 2)}, "form"),
+        ({0: 1}, {"dtype": "float64"}, "form"),
+    ],
+)
+def test_an_average_is_the_optimizers_and_of_its_variables_form(
+    averages: dict[int, int], changed: dict[str, Any], said: str
+) -> None:
+    moved = {"collection": "optimizer", "path": "adam/a_b_average"}
+    good = manifest(variables=(variable(), variable(**moved)), averages={0: 1})
+    assert decode(encode(good)[0], ID)[0].averages == {0: 1}
+    with pytest.raises(ValueError, match=said):
+        manifest(variables=(variable(), variable(**moved, **changed)), averages=averages)
 
 
 def test_any_flipped_bit_is_found() -> None:

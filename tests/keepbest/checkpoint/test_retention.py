@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepbest.checkpoint.retention import Mode, decide
+from keepbest.checkpoint.retention import Mode, decide, find_eligible
+from keepbest.contract.base import CheckpointKind
 from keepbest.contract.policies import RetentionSpec
+from keepbest.selection.selectors import build
+from keepbest.selection.syntax import parse
 from tests.support.states import NOON
 
 
@@ -20,8 +23,9 @@ from tests.support.states import NOON
 class Point:
     step: int
     value: float | None = None
-    kind: Literal["best", "last", "manual"] = "best"
+    kind: CheckpointKind = "best"
     seconds: int | None = None
+    n: int | None = None
 
     @property
     def id(self) -> str:
@@ -76,6 +80,29 @@ def test_every_reason_is_told() -> None:
         ("each 20 steps",),
         ("last",),
     ]
+
+
+def test_what_a_selector_made_is_neither_best_nor_last_and_the_newest_of_it_stays() -> None:
+    made = [Point(41, 0.99, "selected", seconds=60), Point(42, 0.98, "selected", seconds=70)]
+    verdicts = decide([*RISING, *made], RetentionSpec(), mode="max")
+    assert [verdict.reasons for verdict in verdicts if verdict.stays] == [("best",), ("last",), ("selected",)]
+    assert verdicts[-1].stays
+
+
+@pytest.mark.parametrize(
+    ("selector", "eligible"),
+    [
+        ("best", []),
+        ("top_k_average(k=2)", [2, 3]),
+        ("one_standard_error", [2, 3]),  # 0.9 +- 0.03
+    ],
+)
+def test_what_the_selector_may_choose(selector: str, eligible: list[int]) -> None:
+    points = [Point(1, 0.8, n=100), Point(2, 0.88, n=100), Point(3, 0.9, n=100), Point(4, None, "last")]
+    points.append(Point(3, 0.95, "selected", n=100, seconds=9))
+    found = find_eligible(points, build(parse(selector)), "max")
+    assert sorted(int(id) for id in found) == eligible
+    assert find_eligible(points, build(parse(selector)), None) == {}
 
 
 POINTS = st.lists(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from itertools import count
 
 import pytest
@@ -14,7 +15,14 @@ from tests.support.live import FakeWorker, Live
 pytestmark = pytest.mark.usefixtures("signed_in")
 
 
-def train(live: Live, worker: FakeWorker, values: list[float], kept: int | None = None, **asked: object) -> str:
+def train(
+    live: Live,
+    worker: FakeWorker,
+    values: list[float],
+    kept: int | None = None,
+    test: dict[str, object] | None = None,
+    **asked: object,
+) -> str:
     """A finished run with a look each 100 steps, each on 360 examples, and a checkpoint of the step that is kept."""
     with live.client() as client:
         request = {"source": RecipeSource(name="hvass-cnn"), "project": "digits", **asked}
@@ -25,7 +33,7 @@ def train(live: Live, worker: FakeWorker, values: list[float], kept: int | None 
         worker.look(100 * place, value)
     if kept is not None:
         worker.checkpoint(kept, values[kept // 100 - 1])
-    worker.finish()
+    worker.finish(test=test)
     return run
 
 
@@ -76,6 +84,40 @@ def test_the_ladder_and_what_is_left_out(keepbest: Keepbest, live: Live, worker:
     assert "progress_quotient: It needs the training loss at each look, which was not recorded." in unknown.err
     nothing = keepbest("replay", empty)
     assert (nothing.status, nothing.out) == (Exit.OK, "No policy can be replayed on these runs.\n")
+
+
+def test_the_recommendation_becomes_the_default(
+    keepbest: Keepbest, live: Live, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train(live, worker, VALUES)
+    keepbest("project", "rules", "digits", "--max-steps", "9000")
+    asked = ("replay", run, "--stop", "2", "--stop", "4", "--apply")
+    done = keepbest(*asked)
+    assert "submitted to digits without a stopper stop by patience(checks=4) from now on" in done.err
+    with live.client() as client:
+        rules = client.rules("digits")
+        assert (rules.stopper and rules.stopper.params, rules.max_steps) == ({"checks": 4}, 9000)
+        assert keepbest(*asked).status == Exit.OK  # it is the default already: there is nothing to ask
+
+        monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+        refused = keepbest(*asked, "--tolerate", "0.06")
+        assert refused.status != Exit.OK
+        assert "is patience(checks=4). Replace it by patience(checks=2)?" in refused.err
+        assert client.rules("digits").stopper == rules.stopper
+        keepbest(*asked, "--tolerate", "0.06", "--yes", "--json")
+        now = client.rules("digits").stopper
+        assert now is not None
+        assert now.params == {"checks": 2}
+
+
+def test_nothing_is_applied_where_it_is_not_clear_what(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
+    runs = [train(live, worker, VALUES, project=project) for project in ("digits", "other")]
+    nothing = keepbest("replay", runs[0], "--stop", "20", "--apply")
+    assert (nothing.status, "No policy is recommended" in nothing.err) == (Exit.ERROR, True)
+    mixed = keepbest("replay", *runs, "--stop", "2", "--stop", "4", "--apply")
+    assert (mixed.status, "These are runs of digits, other" in mixed.err) == (Exit.ERROR, True)
+    with live.client() as client:
+        assert [client.rules(project).set_by for project in ("digits", "other")] == [None, None]
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from keepbest.checkpoint import About, Store, Written
+from keepbest.checkpoint.restore import choose
 from keepbest.cli.changed import Target
 from keepbest.cli.failing import Exit
+from keepbest.contract.base import CheckpointKind
 from keepbest.contract.runs import Mode, RecipeSource, RunRequest
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.support.live import FakeWorker, Live
@@ -37,7 +39,7 @@ def keep(
     worker: FakeWorker,
     step: int,
     value: float,
-    kind: Literal["best", "last", "manual"] = "best",
+    kind: CheckpointKind = "best",
     network: str | None = '{"layers": []}',
 ) -> Written:
     """Write a checkpoint into the tracker's store, and say so."""
@@ -73,6 +75,45 @@ def test_the_checkpoint_that_is_meant_is_downloaded(
     found = arrays(tmp_path / "out" / "state.npz")
     assert int(found["optimizer/adam/iteration"]) == step
     assert np.array_equal(found["model/net/head/kernel"], make_state(step, step).values[1])
+
+
+@pytest.mark.parametrize(
+    ("choice", "value"), [([], 0.95), (["--best"], 0.9), (["--last"], 0.8), (["--step", "200"], 0.9)]
+)
+def test_what_was_selected_goes_before_the_best(
+    keepbest: Keepbest, live: Live, worker: FakeWorker, choice: list[str], value: float, tmp_path: Path
+) -> None:
+    """An average is of no step, and not the last; in a script the mark in the store says which it is."""
+    best, store = keep(live, worker, 200, 0.9), Store(live.folder / "store")
+    keep(live, worker, 300, 0.8, "last")
+    made = keep(live, worker, 200, 0.95, "selected")
+    assert choose(store, worker.run).id == best.manifest.id  # not before it is marked
+    store.folder.select(worker.run, made.manifest.id)
+    worker.finish(selection=selection_of(best, made))
+    done = keepbest("restore", worker.run, *choice, "--to", tmp_path / "out", "--as", "npz", "--json")
+    assert (done.status, done.json["value"]) == (0, value)
+    asked: dict[str, Any] = {
+        "best": "--best" in choice,
+        "last": "--last" in choice,
+        "step": 200 if "200" in choice else None,
+    }
+    assert choose(store, worker.run, **asked).value == value
+    listed = keepbest("checkpoints", worker.run).out
+    assert listed.splitlines()[-1] == f"keepbest restore {worker.run} --to restored --as keras"
+    assert [line.split()[3:5] for line in listed.splitlines() if "selected" in line] == [["selected", "selected"]]
+    assert "by greedy_soup(k=3): the average of steps 200, 300 (1 average tried)" in keepbest("show", worker.run).out
+
+
+def selection_of(best: Written, made: Written) -> dict[str, Any]:
+    first, average = best.manifest, made.manifest
+    return {
+        "selector": {"name": "greedy_soup", "params": {"k": 3}},
+        "checkpoint": average.id, "step": 200, "value": 0.95, "made_of": [first.id, "0" * 12],
+        "best_checkpoint": first.id, "best_step": 200, "best_value": 0.9,
+        "candidates": [{"checkpoint": first.id, "step": 200, "value": 0.9}],
+        "trials": [{"made_of": [first.id, "0" * 12], "value": 0.95, "is_kept": True}],
+        "message": "the average of steps 200, 300",
+    }  # fmt: skip
 
 
 def test_by_id_and_as_json(keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path) -> None:

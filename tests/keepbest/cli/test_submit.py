@@ -185,6 +185,15 @@ def test_what_does_not_say_what_to_keep(keepbest: Keepbest, text: str) -> None:
     assert (refused.status, "field:" in refused.err) == (Exit.USAGE, True)
 
 
+def test_what_the_run_ends_with(keepbest: Keepbest, project: Path) -> None:
+    asked = submitted(keepbest, "hvass-cnn", "--select", "greedy_soup(3)").spec.selector
+    assert (asked.name, asked.params) == ("greedy_soup", {"k": 3})
+    wrong = keepbest("submit", "hvass-cnn", "--select", "gredy_soup(3)")
+    assert (wrong.status, "Did you mean 'greedy_soup'?" in wrong.err) == (Exit.USAGE, True)
+    script = keepbest("submit", "--select", "greedy_soup", "--", "python", "my_model.py")
+    assert (script.status, "field: selector" in script.err) == (Exit.USAGE, True)
+
+
 def test_after_dashes_every_word_is_the_commands(keepbest: Keepbest, project: Path, live: Live) -> None:
     """Options of `submit` end at the first dashes, wherever they come again."""
     argv = ["python", "my_model.py", "--name", "theirs", "--", "-p", "x", "--follow", "--help", ""]

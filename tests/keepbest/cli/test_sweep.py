@@ -145,6 +145,34 @@ def test_json_is_a_line_a_run_and_the_sweep_at_last(keepbest: Keepbest, engine: 
     assert lines[2]["best"]["best_value"] == 0.5
 
 
+def test_rungs_and_who_waits_at_them_are_shown(keepbest: Keepbest, engine: Engine, worker: FakeWorker) -> None:
+    stop = ["--stop", "patience(9) | successive_halving(100, factor=2)"]
+    sweep = begun(keepbest, "hvass-cnn", "--grid", "units=8,16", *stop)
+    for value in (0.5, 0.9):
+        schedule(engine)
+        worker.numbers = count(1)
+        worker.claim()
+        worker.look(100, value, improved=True)
+        worker.finish("paused", rung=1, stop_message="rung 1 at step 100: waits")
+    lines = [" ".join(line.split()) for line in keepbest("sweep", "show", sweep.id).out.splitlines()]
+    assert "rungs at step 100 and each time 2 times further; one of 2 goes on" in lines
+    assert "runs 2 of 2 made, 2 paused" in lines
+    assert any(line.endswith("paused 1 16 0.9 @ 100 best") for line in lines)
+    assert "1 100 2 2 0 0.9" in lines
+    run = worker.run
+    assert "paused (successive_halving)" in keepbest("ls").out
+    assert "why rung 1 at step 100: waits" in " ".join(keepbest("show", run).out.split())
+    assert "next: Let it go on: `keepbest resume" in keepbest("stop", run).err
+    worker.numbers = count(1)
+    schedule(engine)
+    worker.claim()
+    worker.finish(stop_reason="max_steps")
+    schedule(engine)
+    lines = [" ".join(line.split()) for line in keepbest("sweep", "watch", sweep.id).out.splitlines()]
+    assert lines[0].endswith("finished at rung 1 0.5 @ 100 units=8")
+    assert lines[1].endswith("finished 0.9 @ 100 units=16 * best")
+
+
 def test_importance_is_shown(keepbest: Keepbest, engine: Engine, worker: FakeWorker) -> None:
     sweep = begun(keepbest, "hvass-cnn", "--grid", "units=1,2,3,4,5,6", "--grid", "augment=no")
     train(engine, worker, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
@@ -176,3 +204,21 @@ def test_a_terminal_gets_a_bar_beneath_the_lines(
     assert done.status == 0
     assert "2/2" in done.out
     assert f"Sweep {sweep.id} finished" in done.out
+
+
+def test_a_report_says_how_many_were_searched(
+    keepbest: Keepbest, engine: Engine, worker: FakeWorker, tmp_path: Path
+) -> None:
+    sweep = begun(keepbest, "hvass-cnn", "--grid", "learning_rate=0.1,0.01,0.001", "--name", "rates")
+    train(engine, worker, 0.5, 0.9, 0.7)
+    printed = keepbest("report", sweep.id[:6]).out
+    assert f"# rates (sweep {sweep.id})" in printed
+    assert "| val_accuracy | 0.9 at step 100 of " in printed
+    assert "| learning_rate | 0.01 |" in printed
+    assert "| runs it was chosen from | 3 of 3 made: 3 finished |" in printed
+    assert "| looks it was chosen from | 3 |" in printed
+    assert "The median of 3 runs is 0.7, from 0.5 to 0.9." in printed
+    assert "Known once 5 runs have finished" in printed
+    assert keepbest("report", sweep.id, "--to", str(tmp_path / "out")).status == Exit.OK
+    svg = (tmp_path / "out" / f"{sweep.id}.svg").read_text()
+    assert (svg.count("<circle"), svg.count("<polyline")) == (3, 1)

@@ -343,14 +343,3 @@ def test_live_on_a_terminal(
     assert "[red]evil[/red]" in shown
     assert "\x1b[2J" not in shown
     assert "\x9b" not in shown
-
-
-def test_rules_of_a_project(keepbest: Keepbest) -> None:
-    keepbest("project", "add", "digits")
-    assert keepbest("project", "rules", "digits").out == "No rules in digits.\n"
-    keepbest("project", "rules", "digits", "--median", "optuna", "--max-steps", "20", "--stop", "patience(3)")
-    told = keepbest("project", "rules", "digits", "--startup-runs", "7").out
-    assert all(word in told for word in ("optuna", "7 finished", "step 20", "patience(checks=3", "set by"))
-    cleared = keepbest("project", "rules", "digits", "--clear", "--max-seconds", "60", "--json").json
-    assert (cleared["median"], cleared["max_steps"], cleared["max_seconds"]) == (None, None, 60)
-    assert keepbest("project", "rules", "digits", "--stop", "patiense(3)").status != Exit.OK

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from keepbest.report.blocks import Block, Facts, Heading, Paragraph, Picture, Warning, to_html, to_markdown
+from keepbest.contract.reports import Block, Picture
+from keepbest.report.blocks import head, tabulate, tell, to_html, to_markdown, warn
 
 BLOCKS: list[Block] = [
-    Heading("Best"),
-    Paragraph("Fine."),
-    Warning("Careful."),
-    Facts([("a", "1")], ("name", "value")),
-    Facts([("b", "2")]),
-    Picture("<svg></svg>", "a curve", "run.svg"),
+    head("Best"),
+    tell("Fine."),
+    warn("Careful."),
+    tabulate([("a", "1")], ("name", "value")),
+    tabulate([("b", "2")]),
+    Picture(svg="<svg></svg>", caption="a curve", file="run.svg"),
 ]
 HOSTILE = "<script>alert(1)</script> | [x](javascript:1) `y`\n# z"
 
@@ -32,9 +35,9 @@ def test_html() -> None:
     assert "default-src 'none'" in page
 
 
-@pytest.mark.parametrize("kind", [Heading, Paragraph, Warning])
-def test_a_hostile_name_stays_a_name(kind: type[Heading] | type[Paragraph] | type[Warning]) -> None:
-    blocks = [kind(HOSTILE), Facts([(HOSTILE,)], ("name",))]
+@pytest.mark.parametrize("make", [head, tell, warn])
+def test_a_hostile_name_stays_a_name(make: Callable[[str], Block]) -> None:
+    blocks = [make(HOSTILE), tabulate([(HOSTILE,)], ("name",))]
     assert "<script" not in to_html(HOSTILE, blocks)
     written = to_markdown(blocks)
     assert "\n# z" not in written

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from keepbest.contract.looks import Look
 from keepbest.contract.policies import Decision
-from keepbest.report.curve import draw_looks
+from keepbest.report.curve import draw_looks, draw_tries
 from keepbest.report.gains import find_last_gain
 
 
@@ -56,3 +57,13 @@ def test_the_picture_marks_the_best_and_the_end() -> None:
     assert drawn.count("<circle") == drawn.count("stroke-dasharray") == 1
     assert "val&lt;accuracy&gt; over steps" in drawn
     assert draw_looks([], "x", None, None) == ""
+
+
+def test_the_line_of_a_sweep_is_the_best_so_far() -> None:
+    svg = draw_tries({1: 0.0, 2: 1.0, 3: 0.5, 4: float("nan")}, "<b>", "max")
+    corners = re.findall(r"[\d.]+,([\d.]+)", svg.partition("points=")[2].partition("fill")[0])
+    low, high = corners[0], corners[3]
+    assert corners == [low, low, low, high, high, high]
+    assert float(high) < float(low)  # upwards in the picture
+    assert "&lt;b&gt; of each run" in svg
+    assert draw_tries({}, "loss", "min") == ""

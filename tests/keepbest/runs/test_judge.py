@@ -10,7 +10,7 @@ import pytest
 from keepbest.errors import MetricMissing, PolicyError
 from keepbest.runs.judge import Judge
 from keepbest.status import StopReason
-from keepbest.stopping import parse
+from keepbest.stopping import parse, read_pairs
 
 
 def make(stopper: str = "patience(checks=3)", max_steps: int | None = None, mode: Any = "min") -> Judge:
@@ -149,11 +149,13 @@ def test_a_better_best_elsewhere_is_remembered_a_worse_one_is_not() -> None:
 def test_a_state_brings_the_examples_that_were_right_to_the_next_process(cut: int) -> None:
     looks = [(step, step / 20, [i < step for i in range(20)]) for step in (4, 6, 9, 13)]
     straight = make("paired_noise(3)", mode="max")
-    decisions = [straight.observe(step, value, 20, correct=right) for step, value, right in looks]
+    decisions = [straight.observe(step, value, 20, pairs=read_pairs(right, None)) for step, value, right in looks]
     judge = make("paired_noise(3)", mode="max")
     for step, value, right in looks[:cut]:
-        judge.observe(step, value, 20, correct=right)
+        judge.observe(step, value, 20, pairs=read_pairs(right, None))
     other = make("paired_noise(3)", mode="max")
     other.go_on_from(passed_on(judge))
-    assert [other.observe(step, value, 20, correct=right) for step, value, right in looks[cut:]] == decisions[cut:]
+    assert [
+        other.observe(step, value, 20, pairs=read_pairs(right, None)) for step, value, right in looks[cut:]
+    ] == decisions[cut:]
     assert [decision.wait for decision in decisions] == [0, 1, 0, 1]

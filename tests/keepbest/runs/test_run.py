@@ -38,6 +38,14 @@ def test_a_scripts_look_says_which_examples_were_right(tmp_path: Path, tracker: 
     assert decision.stop
 
 
+def test_a_scripts_look_says_what_each_example_lost(tmp_path: Path, tracker: TinyTracker) -> None:
+    with begin(tmp_path, tracker, monitor="val_loss", mode="min", stopper="paired_noise(1)") as run:
+        run.look(1, 0.5, losses=np.full(10, 0.5))
+        decision = run.look(2, 0.4, losses=np.linspace(0.4, 0.54, 10))
+    assert "(mean gain 0.03, its 5 % quantile 0.00" in decision.message
+    assert not decision.stop
+
+
 def test_a_scripts_run_from_beginning_to_end(tmp_path: Path, tracker: TinyTracker) -> None:
     with begin(tmp_path, tracker, project="digits", config={"rate": np.float32(0.5), "units": (1, 2)}) as run:
         for step in range(1, 10):

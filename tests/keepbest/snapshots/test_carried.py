@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 from keepbest.errors import CheckpointMismatch, InvalidInput
 from keepbest.snapshots.carried import Carried
+from keepbest.status import CommandKind
+from tests.support.callbacks import answers, command, heard_run
 
 
 class Patience:
@@ -210,3 +213,29 @@ def test_a_wrong_kind_of_generator_is_refused_before_a_variable_is_set(tmp_path:
     with pytest.raises(CheckpointMismatch, match="Generator of carry, a Philox"):
         script.fit(second, [2.5])
     assert script.bits == before
+
+
+def test_a_generator_that_cannot_go_back_is_found_before_anything_else_has(tmp_path: Path) -> None:
+    """roll_back set the variables and the random states, then raised: the network of step 1 with the data of step 2."""
+    tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: pip install 'keepbest[train]'")
+    from keepbest.loop import Loop
+
+    def begin(draw: Any, run: Any) -> tuple[Any, Any]:
+        weight = tf.Variable(0.0)
+        return Loop(run, weight, store=tmp_path, resume=False, carry=[draw]), weight
+
+    first, weight = begin(np.random.default_rng(1), heard_run()[0])
+    weight.assign(1.0)
+    first.look(1, 0.5)
+    first.close()
+    run, reporter, commands = heard_run()
+    run.id = first.run.id
+    second, weight = begin(np.random.Generator(np.random.Philox(1)), run)
+    weight.assign(2.0)
+    drawn = random.getstate()
+    with pytest.raises(CheckpointMismatch, match="Generator of carry, a Philox"):
+        second.roll_back(step=1)
+    commands.append(sent := command(CommandKind.ROLL_BACK, step=1))
+    second.look(2, 0.6)
+    assert answers(reporter, sent) == ["acknowledged", "refused"]
+    assert (float(weight), second.step, random.getstate()) == (2.0, 2, drawn)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keepbest.stopping import Mode, Patience, ReduceOnPlateau
-from tests.keepbest.stopping.watch import decisions_of, looks_of
+from tests.keepbest.stopping.watch import decisions_of, looks_of, stop_of
 
 keras = pytest.importorskip("keras", reason="Keras is not installed: pip install 'keepbest[train]'")
 NAN = math.nan
@@ -23,9 +23,11 @@ class _Model:
         return []
 
 
-def keras_stop(mode: Mode, patience: int, min_delta: float, values: list[float]) -> tuple[int | None, int | None]:
+def keras_stop(
+    mode: Mode, patience: int, min_delta: float, values: list[float], **more: Any
+) -> tuple[int | None, int | None]:
     """Return the epoch after which Keras stops and its best epoch, both counted from one."""
-    callback = keras.callbacks.EarlyStopping("v", mode=mode, patience=patience, min_delta=min_delta)
+    callback = keras.callbacks.EarlyStopping("v", mode=mode, patience=patience, min_delta=min_delta, **more)
     model = _Model()
     callback.set_model(model)
     callback.on_train_begin()
@@ -56,6 +58,27 @@ def our_stop(mode: Mode, patience: int, min_delta: float, values: list[float]) -
 )
 def test_where_keras_is_right_we_agree(mode: Mode, patience: int, min_delta: float, values: list[float]) -> None:
     assert our_stop(mode, patience, min_delta, values) == keras_stop(mode, patience, min_delta, values)
+
+
+@pytest.mark.parametrize("start_from", [0, 2])
+@pytest.mark.parametrize(
+    ("baseline", "values", "is_as_in_keras"),
+    [
+        (None, [0.1, 0.2, 0.4, 0.4, 0.5, 0.3, 0.2], True),
+        (None, [0.1, 0.2, 0.3, 0.4, 0.5], True),
+        (0.3, [0.5, 0.4, 0.3, 0.2], True),
+        (0.9, [0.5, 0.4, 0.3, 0.3, 0.2], True),
+        # Keras never stops at an epoch that is better than all before, even if none was better than the baseline.
+        (0.9, [0.1, 0.2, 0.3, 0.4, 0.5], False),
+    ],
+)
+def test_a_baseline_and_a_later_start_count_as_in_keras(
+    start_from: int, baseline: float | None, values: list[float], is_as_in_keras: bool
+) -> None:
+    """Its epochs are counted from 0, our steps from 1."""
+    theirs, _ = keras_stop("max", 2, 0.0, values, baseline=baseline, start_from_epoch=start_from)
+    policy = Patience(mode="max", checks=2, baseline=baseline, start_from=start_from + 1)
+    assert (stop_of(policy, values) == theirs) == is_as_in_keras
 
 
 @pytest.mark.parametrize(

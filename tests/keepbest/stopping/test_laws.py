@@ -9,7 +9,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepbest.selection import find_best
+from keepbest.selection.best import find_best
 from keepbest.stopping import (
     AllOf,
     AnyOf,
@@ -19,6 +19,7 @@ from keepbest.stopping import (
     DivergenceThreshold,
     GeneralizationLoss,
     Look,
+    Losses,
     MaxSeconds,
     MaxSteps,
     Mode,
@@ -31,14 +32,19 @@ from keepbest.stopping import (
     Require,
     Shadow,
     StoppingThreshold,
+    SuccessiveHalving,
+    Unpaired,
     Upcrossing,
     build,
     is_better,
 )
+from keepbest.stopping.registry import POLICIES
 
 MODES: st.SearchStrategy[Mode] = st.sampled_from(["max", "min"])
 COUNTS = st.integers(1, 6)
-CORRECT = st.one_of(st.none(), st.lists(st.booleans(), min_size=9, max_size=10).map(Correct.of))
+CORRECT = st.lists(st.booleans(), min_size=9, max_size=10).map(Correct.of)
+LOSSES = st.lists(st.floats(width=32), min_size=3, max_size=4).map(Losses.of)
+PAIRS = st.one_of(st.none(), CORRECT, LOSSES, st.just(Unpaired("a pipeline")))
 FEW_VALUES = st.sampled_from([0.0, 0.1, 0.5, 0.5000001, 0.9, -1.0, math.nan, math.inf, -math.inf])
 PERFECT = st.sampled_from([None, 0.0, 0.9, 1.0])
 CONDITIONS = st.sampled_from(["m >= 0.5", "m < 0.9", "m > 0 and m <= 0.9"])
@@ -93,13 +99,14 @@ def leaves(mode: Mode) -> st.SearchStrategy[Policy]:
             min_delta=st.sampled_from([0.0, 0.1]),
             max_reductions=st.sampled_from([None, 1, 2]),
         ),
+        st.builds(SuccessiveHalving, mode=st.just(mode), min_steps=st.integers(1, 40), factor=st.integers(2, 4)),
         st.builds(PairedNoise, mode=st.just(mode), checks=COUNTS, alpha=st.floats(0.01, 0.9)),
     )
 
 
 @st.composite
 def records(draw: st.DrawFn) -> list[Look]:
-    """Looks in order of step, some without a value, a training loss, a size, bits or the metric m; a second a step."""
+    """Looks in order of step, some without a value, a training loss, a size, pairs or the metric m; a second a step."""
     gaps = draw(st.lists(st.integers(1, 15), max_size=15))
     steps = [sum(gaps[: i + 1]) for i in range(len(gaps))]
     sizes = st.sampled_from([None, 1, 100])
@@ -112,7 +119,7 @@ def records(draw: st.DrawFn) -> list[Look]:
             train=draw(VALUES),
             seconds=float(step),
             metrics=draw(further),
-            correct=draw(CORRECT),
+            pairs=draw(PAIRS),
         )
         for step in steps
     ]
@@ -137,6 +144,11 @@ def carried(policy: Policy, looks: list[Look]) -> list[Decision]:
         assert json.dumps(state, allow_nan=False) == text
         decisions.append(Decision.from_json(json.loads(json.dumps(decision.to_json(), allow_nan=False))))
     return decisions
+
+
+def test_no_policy_is_left_out() -> None:
+    """What is imported here is drawn above: whoever adds a policy adds it to `leaves` or `compositions`."""
+    assert {kind.__name__ for kind in POLICIES.values()} <= globals().keys()
 
 
 @given(policies(), records())

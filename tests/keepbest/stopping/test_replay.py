@@ -103,7 +103,7 @@ def test_seconds_between_looks_are_on_a_straight_line() -> None:
     [
         (ProgressQuotient(mode="max"), "the training loss"),
         (NoiseAware(mode="max"), "the number of examples"),
-        (PairedNoise(mode="max"), "which examples were right"),
+        (PairedNoise(mode="max"), "what each example did"),
         (MaxSeconds(mode="max", seconds=9), "the training time"),
     ],
 )
@@ -231,6 +231,35 @@ def test_another_learning_rate_would_have_given_another_curve(
     assert (found.status, found.stop_step) == (status, stop)
     if status == "inconclusive":
         assert found.message.startswith("At step 3 the learning rate would have become another than it did in the run")
+
+
+@pytest.mark.parametrize(
+    ("rungs", "status", "stop"),
+    [
+        ({}, "inconclusive", None),
+        ({2: 1}, "inconclusive", None),
+        ({2: 1, 4: 2}, "stopped", 5),
+        ({2: 2}, "inconclusive", None),
+    ],
+)
+def test_what_other_runs_did_at_a_rung_is_not_in_the_record(
+    rungs: dict[int, int], status: str, stop: int | None
+) -> None:
+    """Past the rungs at which the run itself paused it is followed: it was promoted there."""
+    looks = [Look(step, value) for step, value in enumerate(PLATEAU[:6], start=1)]
+    policy = build(parse("successive_halving(2, factor=2) | max_steps(5)"), "max")
+    found = replay(policy, Record(looks=looks, mode="max", rungs=rungs))
+    assert (found.status, found.stop_step) == (status, stop)
+    if rungs == {}:
+        assert (
+            found.message == "At step 2 it would have waited for other runs, at rung 1: what comes after is not known."
+        )
+
+
+def test_a_rung_at_the_last_look_changes_nothing_that_is_known() -> None:
+    looks = [Look(step, value) for step, value in enumerate(PLATEAU[:2], start=1)]
+    policy = build(parse("successive_halving(2)"), "max")
+    assert replay(policy, Record(looks=looks, mode="max")).status == "censored"
 
 
 def test_a_run_that_went_on_past_its_own_stop_is_counted_from_there() -> None:

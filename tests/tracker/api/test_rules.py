@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import pytest
 
 from keepbest.status import Role
@@ -26,12 +29,49 @@ def test_rules_are_put_and_shown_and_the_job_acts_once(api: Api) -> None:
     assert command["arguments"]["reason"] == "max_seconds"
 
 
+def test_rules_are_not_put_over_those_that_nobody_saw(api: Api) -> None:
+    api.post("/projects", {"name": "p"})
+    first = api.call("GET", "/rules/p").headers["ETag"]
+    assert api.call("PUT", "/rules/p", {"max_steps": 7}, headers={"If-Match": first}).status_code == 200
+    status, error = api.fail("PUT", "/rules/p", {"max_steps": 9}, headers={"If-Match": first})
+    assert (status, error["code"]) == (412, "stale")
+    assert api.get("/rules/p")["max_steps"] == 7
+    now = api.call("GET", "/rules/p").headers["ETag"]
+    for header in ({"If-Match": f'"other", W/{now}'}, {"If-Match": "*"}, {}):
+        assert api.call("PUT", "/rules/p", {"max_steps": 7}, headers=header).status_code == 200
+
+
+def test_of_two_who_put_rules_at_once_one_is_told(api: Api) -> None:
+    api.post("/projects", {"name": "p"})
+    for turn in range(1, 6):
+        seen = {"If-Match": api.call("GET", "/rules/p").headers["ETag"]}
+        with ThreadPoolExecutor(2) as pool:
+            put = partial(api.call, "PUT", "/rules/p", headers=seen)
+            asked = [pool.submit(put, {"max_steps": turn, "max_seconds": other}) for other in (1, 2)]
+            answers = [one.result() for one in asked]
+        assert sorted(answer.status_code for answer in answers) == [200, 412]
+        taken = next(answer for answer in answers if answer.status_code == 200)
+        assert api.get("/rules/p") == taken.get_json()
+
+
+def test_a_stopper_as_one_writes_it(api: Api) -> None:
+    api.post("/projects", {"name": "p"})
+    put = api.call("PUT", "/rules/p", {"stopper": "700steps | max_seconds(60)"}).get_json()
+    assert [part["params"] for part in put["stopper"]["policies"]] == [{"steps": 700}, {"seconds": 60}]
+    status, error = api.fail("PUT", "/rules/p", {"stopper": "patience(7) | patiense(7)"})
+    assert (status, error["field"].split(".")[0]) == (422, "stopper")
+    assert "              ^" in error["message"]
+    assert "Did you mean 'patience'?" in f"{error['message']} {error['hint']}"
+
+
 WRONG = [
     {"median": {"form": "mean"}},
     {"median": {"startup_runs": 0}},
     {"max_steps": 0},
     {"max_seconds": "NaN"},
     {"stopper": {"name": "<script>"}},
+    {"stopper": "patience(-1)"},
+    {"stopper": ""},
     {"nonsense": 1},
 ]
 

@@ -120,10 +120,13 @@ def test_only_finished_runs_of_the_same_metric_are_others(conn: Connection) -> N
     assert apply(conn) == []
 
 
+@pytest.mark.parametrize("reason", ["peers", "successive_halving"])
 @pytest.mark.parametrize(("form", "stops"), [("vizier", 1), ("optuna", 0)])
-def test_runs_that_a_rule_stopped_are_others_in_viziers_form_only(conn: Connection, form: Any, stops: int) -> None:
+def test_runs_that_ended_for_worse_are_others_in_viziers_form_only(
+    conn: Connection, form: Any, stops: int, reason: str
+) -> None:
     finish(conn, 0.8)
-    finish(conn, 0.8, stop_reason="peers")
+    finish(conn, 0.8, stop_reason=reason)
     put(conn, RulesRequest(median=MedianRule(form=form, startup_runs=2)))
     train(conn, 0.1)
     assert len(apply(conn)) == stops

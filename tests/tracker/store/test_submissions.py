@@ -8,7 +8,7 @@ import zipfile
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from keepbest.contract.runs import RunSpec
 from keepbest.errors import Conflict, InvalidInput
@@ -97,6 +97,14 @@ def test_the_same_key_is_the_same_run(conn: Connection) -> None:
     assert submit(conn, key="other", parameters={"units": 1}).id != first.id
     with pytest.raises(Conflict, match=f"another request: run {first.id}"):
         submit(conn, key="k", parameters={"units": 2})
+
+
+def test_a_request_that_an_older_keepbest_took_is_the_same_when_it_is_sent_again(conn: Connection) -> None:
+    """It was a Conflict: the old row lacked `trial`, which a spec has had since sweeps."""
+    first = submit(conn, key="k")
+    older = {name: value for name, value in first.spec.items() if name != "trial"}
+    conn.execute(update(Run).where(Run.pk == first.pk).values(spec=older))
+    assert submit(conn, key="k").id == first.id
 
 
 def test_a_key_of_a_deleted_run_makes_no_second_one(conn: Connection) -> None:

@@ -181,6 +181,9 @@ def test_the_words_of_a_command_hold_the_parameters(conn: Connection, command: d
     spec = add(conn, sweep, 1, rate=0.5, kind="{rate}")
     assert getattr(spec.source, "argv", None) == ["python", "train.py", "--rate=0.5", "{rate}"]
     assert getattr(spec.source, "fixed", None) == []
+    stopper = {"name": "successive_halving", "params": {"min_steps": 100}}
+    with pytest.raises(InvalidInput, match="A command does not pause at rungs"):
+        ask(conn, run={"source": command, "stopper": stopper}, space=space, search="random")
     with pytest.raises(InvalidInput, match=r"no \{units\} in it") as raised:
         ask(conn, run={"source": command}, space={"units": RANGE}, search="random")
     assert raised.value.field == "space.units"

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from keepbest.checkpoint import Store, trash
+from keepbest.checkpoint.load import Loaded
 from keepbest.contract.checkpoints import Checkpoint
+from keepbest.contract.overrides import Overrides
+from keepbest.contract.runs import Segment
+from keepbest.runs.judge import Judge
+from keepbest.runs.run import Run
+from keepbest.stopping import parse
 from tests.support.states import NOON, RUN, about, make_state
 from tests.worker.assignments import make_assignment
-from worker.trainer.resume import set_aside_unknown
+from worker.trainer.resume import resume, set_aside_unknown
 
 
 def write(store: Store, step: int, segment: int) -> str:
     said = about(at=NOON + timedelta(seconds=step), segment=segment)
-    return store.write(make_state(step, step=step), said).manifest.id
+    state = replace(make_state(step, step=step), stopper={})  # from before the first look
+    return store.write(state, said).manifest.id
 
 
 def test_nothing_goes_on_from_what_the_tracker_never_heard_of(tmp_path: Path) -> None:
@@ -42,3 +52,31 @@ def test_a_fork_keeps_what_it_begins_at(tmp_path: Path) -> None:
     told = {"run": run, "resume": Checkpoint.model_validate(said), "next_segment": 0}
     set_aside_unknown(store, given.model_copy(update=told), NOON)
     assert set(store.checkpoints(RUN)) == {start, best}
+
+
+@pytest.mark.parametrize(("segment", "rate"), [(0, "0.1x"), (1, None)])
+def test_a_rate_that_the_checkpoint_holds_is_not_multiplied_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segment: int, rate: str | None
+) -> None:
+    """The wanted checkpoint was damaged, and a later one taken, to which the attempt before had multiplied its learning
+    rate by 0.1 already: then it was 0.01 of what had been asked for."""
+    monkeypatch.setattr(Loaded, "resume_into", lambda loaded, model: loaded.to_state(as_tensors=False))
+    store = Store(tmp_path)
+    wanted = write(store, 500, 0)
+    write(store, 600, segment)
+    damaged = store.read_manifest(RUN, wanted)[0]
+    store.folder.content(damaged.variables[0].object).write_bytes(b"x")
+    asked = Overrides(learning_rate="0.1x", max_steps=900)
+    given = make_assignment()
+    known = given.run.model_copy(update={"id": RUN})
+    files = {"digest": "0" * 64, "size_bytes": 1, "written_bytes": 1, "location": "store", "state": "durable"}
+    said = {"id": wanted, "run": RUN, "segment": 0, "step": 500, "kind": "last", "at": damaged.at, **files}
+    told = {"run": known, "resume": Checkpoint.model_validate(said), "overrides": asked, "next_segment": 2}
+    run = Run(RUN, Judge(parse("patience(3)"), "max"), monitor="val_accuracy", first_segment=2)
+    run.overrides = asked
+    about = {"start_step": 0, "attempt": 1, "opened_at": NOON}
+    first = Segment.model_validate({**about, "number": 0, "reason": "start"})
+    second = {**about, "number": 1, "parent": 0, "reason": "resume", "checkpoint": wanted, "overrides": asked}
+    segments = [first, Segment.model_validate(second)]
+    position = resume(run, store, given.model_copy(update=told), None, lambda: segments)
+    assert (position.step, run.overrides) == (600, Overrides(learning_rate=rate, max_steps=900))

@@ -1,9 +1,9 @@
 /** One function a use of the API. Every failure is an `ApiError` with the tracker's own words and its next step. */
 import createClient from 'openapi-fetch'
 import { readCurve, type Curve, type WireCurve } from './curves'
-import type { Checkpoint, Command, CommandRequest, LogPiece, Look, Me, MetricSummary, Paths, Project, ProjectRules, Run, RunPage, RunRequest } from './types'
+import type { Checkpoint, Command, CommandRequest, Evaluation, LogPiece, Look, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunRequest } from './types'
 import type { CheckpointDiff, VariableList, VariableValues } from './types'
-import type { ForkRequest, Panel, PanelSeries, Receipt, Replay, ReplayRequest, ResumeRequest, Segment, Sweep, SweepImportance, SweepRuns, Token, Undeleted, User, Worker } from './types'
+import type { ForkRequest, Panel, PanelSeries, Receipt, Replay, ReplayRequest, Report, ResumeRequest, Segment, Sweep, SweepImportance, SweepRuns, Token, Undeleted, User, Worker } from './types'
 
 export class ApiError extends Error {
   constructor(
@@ -69,7 +69,14 @@ export const api = {
     return list
   },
 
-  rules: (project: string): Promise<ProjectRules> => need(client.GET('/api/v1/rules/{project}', { params: { path: { project } } })),
+  /** `tag` names these very rules to `setRules`. */
+  rules: async (project: string): Promise<{ value: ProjectRules; tag: string }> => {
+    const call = client.GET('/api/v1/rules/{project}', { params: { path: { project } } })
+    return { value: await need(call), tag: (await call).response.headers.get('ETag') ?? '' }
+  },
+  /** Refused with status 412 where the rules are not those with this tag any more. */
+  setRules: (project: string, body: RulesRequest, tag: string): Promise<ProjectRules> =>
+    need(client.PUT('/api/v1/rules/{project}', { params: { path: { project } }, body, headers: { 'If-Match': tag } })),
 
   runs: (query: RunQuery): Promise<RunPage> => need(client.GET('/api/v1/runs', { params: { query } })),
   submit: (body: Pick<RunRequest, 'source'> & Partial<RunRequest>): Promise<Run> =>
@@ -104,6 +111,8 @@ export const api = {
     need(client.GET('/api/v1/checkpoints/{checkpoint}/diff/{other}', { params: { path: { checkpoint, other } } })),
   receipts: async (run: string): Promise<Receipt[]> =>
     (await need(client.GET('/api/v1/runs/{run}/receipts', at(run)))).receipts,
+  evaluations: async (run: string): Promise<Evaluation[]> =>
+    (await need(client.GET('/api/v1/runs/{run}/evaluations', at(run)))).evaluations,
   panels: async (run: string): Promise<PanelSeries[]> => (await need(client.GET('/api/v1/runs/{run}/panels', at(run)))).panels,
   panel: (run: string, name: string, step: number, segment: number): Promise<Panel> =>
     need(client.GET('/api/v1/runs/{run}/panel', { params: { path: { run }, query: { name, step, segment } } })),
@@ -118,6 +127,8 @@ export const api = {
 
   replay: (asked: Partial<ReplayRequest>): Promise<Replay> =>
     need(client.POST('/api/v1/replays', { body: { runs: [], project: null, stoppers: [], tolerate: 0, ...asked } })),
+
+  report: (of: string): Promise<Report> => need(client.GET('/api/v1/reports', { params: { query: { of } } })),
 
   sweeps: async (project: string): Promise<Sweep[]> => (await need(client.GET('/api/v1/sweeps', { params: { query: { project, limit: 200 } } }))).sweeps,
   sweep: (sweep: string): Promise<SweepRuns> => need(client.GET('/api/v1/sweeps/{sweep}', { params: { path: { sweep } } })),

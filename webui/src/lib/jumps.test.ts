@@ -21,6 +21,7 @@ it.each([
   ['leased', 'code', ['roll_back', 'fork']],
   ['queued', 'recipe', ['fork']],
   ['failed', 'recipe', ['resume', 'fork']],
+  ['paused', 'recipe', ['resume', 'fork']],
   ['finished', 'external', ['fork']],
 ])('a run that is %s, trained by %s', (state, kind, verbs) => {
   expect(verbsFor({ state, spec: { source: { kind } } } as Run)).toEqual(verbs)

@@ -53,14 +53,14 @@ export function isHeld(run: Pick<Run, 'state'>): boolean {
 /** What can be done with what is kept of a run now, the usual thing first; a run that a script trains goes on by that script. */
 export function verbsFor(run: { state: Run['state']; spec: Pick<Run['spec'], 'source'> }): Verb[] {
   if (isHeld(run)) return ['roll_back', 'fork']
-  return FINAL.has(run.state) && run.spec.source.kind !== 'external' ? ['resume', 'fork'] : ['fork']
+  return (FINAL.has(run.state) || run.state === 'paused') && run.spec.source.kind !== 'external' ? ['resume', 'fork'] : ['fork']
 }
 
 /** Every state that is kept, newest step first. Snapshots in memory are there only for the trainer that holds them. */
 export function placesOf(verb: Verb, run: Whence, checkpoints: readonly Checkpoint[], looks: readonly Look[]): Place[] {
   const held = verb === 'roll_back' && isHeld(run) ? (run.memory?.snapshots ?? []) : []
   const inMemory = new Set(held.map((one) => one.id))
-  const stored = checkpoints.filter((one) => one.state === 'durable')
+  const stored = checkpoints.filter((one) => one.state === 'durable' && one.kind !== 'selected') // training never came by an average
   const onDisk = new Set(stored.map((one) => one.id))
   const places = stored.map((one): Place => ({
     key: one.id, target: { checkpoint: one.id }, step: one.step, value: numberOf(one.value),
@@ -92,7 +92,7 @@ export function choicesOf(verb: Verb, run: Whence, places: readonly Place[], pic
 }
 
 /** Where nothing of a run is on disk it begins anew. */
-const BEGINNING: Place = { key: 'start', target: {}, step: 0, value: null, isBest: false, inMemory: false, onDisk: false, ghost: false }
+export const BEGINNING: Place = { key: 'start', target: {}, step: 0, value: null, isBest: false, inMemory: false, onDisk: false, ghost: false }
 
 function bestOf(verb: Verb, run: Whence, places: readonly Place[]): Place | undefined {
   const kept = places.find((one) => one.key === run.best_checkpoint) ?? places.find((one) => one.isBest)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { marksOf, minDelta, policyText, tailsOf, type Marked } from './marks'
+import { marksOf, minDelta, patienceSentence, policyText, tailsOf, type Marked } from './marks'
 import type { Look } from './types'
 
 const run: Marked = {
@@ -17,6 +17,13 @@ describe('marksOf', () => {
   it('takes patience in steps as it is', () => {
     const inSteps = { ...run, patience_unit: 'steps', wait: 300, patience_left: 700 }
     expect(marksOf(inSteps, [], none, '').patience).toEqual({ from: 300, to: 1300 })
+  })
+
+  it('says how long it has waited, and where patience ends', () => {
+    expect(patienceSentence(run)).toBe('3 of 10 checks without improvement; patience ends at step 1\u202f300')
+    expect(patienceSentence({ ...run, state: 'finished' })).toBe('3 of 10 checks without improvement when it ended')
+    expect(patienceSentence({ ...run, last_look_step: null })).toBe('3 of 10 checks without improvement')
+    expect(patienceSentence({ ...run, wait: null, patience_left: null })).toBeNull()
   })
 
   it('says what the next look must beat', () => {

@@ -1,6 +1,8 @@
 /** What is drawn over the curve of the monitored metric: why the run is where it is, in marks. Pure: the chart draws them. */
+import { count } from './format'
 import { overrideWords } from './jumps'
 import type { Look, Overrides, Segment } from './types'
+import { FINAL, patienceWords } from './words'
 
 export interface Marks {
   higher: boolean // is better
@@ -40,7 +42,7 @@ export interface Jump {
 }
 
 export function marksOf(run: Marked, jumps: readonly Jump[], tails: ReadonlyMap<number, number>, reason: string): Marks {
-  const ended = ['finished', 'failed', 'cancelled'].includes(run.state)
+  const ended = FINAL.has(run.state)
   const best = run.best_step ?? null
   const value = run.best_value ?? null
   return {
@@ -62,6 +64,16 @@ function patienceBand(run: Marked): Marks['patience'] {
   if (wait == null || left == null || look == null) return null
   const stride = run.patience_unit === 'steps' ? 1 : run.spec.validate_every
   return { from: Math.max(0, look - wait * stride), to: look + left * stride }
+}
+
+/** "3 of 10 checks without improvement; patience ends at step 1 300"; null where there is no patience. */
+export function patienceSentence(run: Marked): string | null {
+  const { wait, patience_left: left, patience_unit: unit } = run
+  if (wait == null || left == null) return null
+  const waited = `${count(wait)} of ${patienceWords(wait + left, unit)} without improvement`
+  if (FINAL.has(run.state)) return `${waited} when it ended`
+  const ends = patienceBand(run)
+  return ends ? `${waited}; patience ends at step ${count(ends.to)}` : waited
 }
 
 function beat(best: number, mode: string, delta: number): number | null {

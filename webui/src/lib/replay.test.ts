@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { policyText } from './marks'
-import { checkpointWords, deltasUpTo, dotsOf, headline, knobsOf, lostText, lostWords, nearestPlace, replayMarks, savedWords, stretchOf, turned } from './replay'
+import { checkpointWords, deltasUpTo, dotsOf, headline, knobsOf, lostText, lostWords, nearestPlace, plain, replayMarks, savedWords, stretchOf, turned } from './replay'
 import type { ReplayedPolicy, ReplayOutcome } from './types'
 
 const patience = { name: 'patience', params: { checks: 10, min_delta: 0.001, start_from: 300 } }
@@ -28,6 +28,14 @@ describe('knobs', () => {
     expect(policyText(turned(inSteps, to))).toBe('patience(checks=10)')
     expect(policyText(turned(inSteps, { ...to, unit: 'steps', patience: 700 }))).toBe('patience(steps=700, every_step=false, inclusive=true)')
   })
+})
+
+it('writes a policy without what is at its default anyway', () => {
+  const full = { checks: 6, steps: null, min_delta: 0, baseline: null, start_from: 0, smoothing: 0, every_step: false, inclusive: false }
+  const inSteps = { ...full, checks: null, steps: 1000, every_step: true, baseline: 0.5 }
+  const shadow = { name: 'shadow', policies: [{ name: 'patience', params: inSteps }] }
+  const policy = { name: 'any_of', policies: [{ name: 'patience', params: full }, shadow, { name: 'max_steps', params: { steps: 9 } }] }
+  expect(policyText(plain(policy))).toBe('patience(checks=6) | shadow(patience(steps=1000, baseline=0.5, every_step=true)) | max_steps(steps=9)')
 })
 
 it('offers a min_delta of every size up to the range of the values', () => {

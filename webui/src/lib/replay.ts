@@ -38,6 +38,13 @@ export function turned(policy: Policy, knobs: Knobs): Policy {
   return replace(policy)
 }
 
+/** The same policy without the parameters of its patience that are at their default. */
+export function plain(policy: Policy): Policy {
+  const knobs = policy.name === 'patience' ? knobsOf(policy) : null
+  const params = knobs ? paramsOf(policy.params ?? {}, knobs) : policy.params
+  return { ...policy, ...(params && { params }), ...(policy.policies && { policies: policy.policies.map(plain) }) }
+}
+
 function paramsOf(before: Record<string, unknown>, { patience, unit, delta, smoothing }: Knobs): Record<string, unknown> {
   const rest = Object.entries(before).filter(([name, value]) => value != null && value !== LEFT_OUT[name] && !TURNED.has(name) && (unit === 'steps' || !OF_STEPS.has(name)))
   return { [unit]: patience, ...(delta && { min_delta: delta }), ...(smoothing && { smoothing }), ...Object.fromEntries(rest) }

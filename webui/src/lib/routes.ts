@@ -4,6 +4,7 @@ export type Route =
   | { page: 'runs'; project: string }
   | { page: 'latest'; project: string }
   | { page: 'replay'; project: string }
+  | { page: 'rules'; project: string }
   | { page: 'sweeps'; project: string }
   | { page: 'sweep'; sweep: string }
   | { page: 'run'; run: string }
@@ -20,6 +21,7 @@ export function routeOf(pathname: string): Route {
   if (head === 'p' && second && parts.length === 2) return { page: 'runs', project: second }
   if (head === 'p' && second && third === 'latest' && parts.length === 3) return { page: 'latest', project: second }
   if (head === 'p' && second && third === 'replay' && parts.length === 3) return { page: 'replay', project: second }
+  if (head === 'p' && second && third === 'rules' && parts.length === 3) return { page: 'rules', project: second }
   if (head === 'p' && second && third === 'sweeps' && parts.length === 3) return { page: 'sweeps', project: second }
   if (head === 's' && second && parts.length === 2) return { page: 'sweep', sweep: second }
   if (head === 'r' && second && parts.length === 2) return { page: 'run', run: second }
@@ -30,6 +32,7 @@ export function routeOf(pathname: string): Route {
 export const projectPath = (project: string) => `/p/${encodeURIComponent(project)}`
 export const latestPath = (project: string) => `${projectPath(project)}/latest`
 export const replayPath = (project: string) => `${projectPath(project)}/replay`
+export const rulesPath = (project: string) => `${projectPath(project)}/rules`
 export const sweepsPath = (project: string) => `${projectPath(project)}/sweeps`
 export const sweepPath = (sweep: string) => `/s/${encodeURIComponent(sweep)}`
 export const runPath = (run: string) => `/r/${encodeURIComponent(run)}`

@@ -5,7 +5,7 @@ import type { FeedEvent } from './feed'
 import { live } from './live.svelte'
 import { Pace } from './pace'
 import { changed } from './runevents'
-import type { Checkpoint, Command, CommandRequest, Look, MetricSummary, Receipt, Run, Segment } from './types'
+import type { Checkpoint, Command, CommandRequest, Evaluation, Look, MetricSummary, Receipt, Run, Segment } from './types'
 
 export const MAX_POINTS = 2000
 const REFRESH_MS = 1000
@@ -19,6 +19,7 @@ export class RunView {
   metrics: MetricSummary[] = $state.raw([])
   checkpoints: Checkpoint[] = $state.raw([])
   receipts: Receipt[] = $state.raw([])
+  evaluations: Evaluation[] = $state.raw([])
   commands: Command[] = $state.raw([])
   curves: ReadonlyMap<string, Curve> = $state.raw(new Map())
   heardAt: number | null = $state(null) // epoch seconds of the last event of this run
@@ -61,7 +62,7 @@ export class RunView {
   }
 
   reload(): void {
-    this.ask('run', 'segments', 'looks', 'curves', 'checkpoints', 'commands')
+    this.ask('run', 'segments', 'looks', 'curves', 'checkpoints', 'commands', 'evaluations')
   }
 
   private ask(...what: string[]): void {
@@ -79,6 +80,7 @@ export class RunView {
         due.has('checkpoints') && this.read('checkpoints', api.checkpoints(this.id)),
         due.has('checkpoints') && this.read('receipts', api.receipts(this.id)),
         due.has('commands') && this.read('commands', api.commands(this.id)),
+        due.has('evaluations') && this.read('evaluations', api.evaluations(this.id)),
         due.has('looks') ? this.readLooks(null) : due.has('new looks') && this.readLooks(this.looks.at(-1)?.seq ?? null),
         (due.has('curves') || due.has('new points')) && this.readMetrics(due.has('curves')),
       ])
@@ -88,7 +90,7 @@ export class RunView {
     }
   }
 
-  private async read<K extends 'segments' | 'checkpoints' | 'receipts' | 'commands'>(field: K, answer: Promise<this[K]>): Promise<void> {
+  private async read<K extends 'segments' | 'checkpoints' | 'receipts' | 'commands' | 'evaluations'>(field: K, answer: Promise<this[K]>): Promise<void> {
     this[field] = await answer
   }
 
@@ -148,7 +150,7 @@ export class RunView {
 
 /** What to read again after an event. */
 const NEEDS = new Map([
-  ['run.state', ['run', 'new looks', 'curves', 'checkpoints', 'commands', 'segments']],
+  ['run.state', ['run', 'new looks', 'curves', 'checkpoints', 'commands', 'segments', 'evaluations']],
   ['run.progress', ['new points']],
   ['run.look', ['new looks', 'new points']],
   ['run.best', ['checkpoints']],

@@ -19,6 +19,7 @@ it('names the project only when it is not the default one', () => {
 it('suggests a format that the checkpoint can be written in', () => {
   // It said --as keras also of a loop over variables, or a session, which describes no network.
   expect(restoreCommand('run', null, 'http://host:1')).toBe('keepbest login http://host:1\nkeepbest restore run --best --to restored --as npz')
+  expect(restoreCommand('run', 'selected', 'http://host:1')).toContain('keepbest restore run --to restored')
   expect(restoreCommand('run', 'abc', 'http://host:1', { kind: 'external' })).toContain('restore run --checkpoint abc --to restored --as npz')
   expect(restoreCommand('run', 'abc', 'http://host:1', { kind: 'recipe', name: 'hvass-cnn' })).toContain('--to restored --as keras')
 })

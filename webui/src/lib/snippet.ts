@@ -1,11 +1,13 @@
 /** Commands and code that a reader may copy; names from users are quoted for the language they go into. */
 import type { Jump, Verb } from './jumps'
+import { policyText, type Policy } from './marks'
+import type { Rules } from './rules'
 import type { Run } from './types'
 
-/** Restores the best, or the checkpoint with this id. Of a script's it is the arrays: only a recipe's network is surely one of Keras'. */
+/** Restores the best, what was `selected`, or the checkpoint with this id. Of a script's it is the arrays: only a recipe's network is surely one of Keras'. */
 export function restoreCommand(run: string, checkpoint: string | null, origin: string, source?: Source): string {
-  const which = checkpoint === null ? '--best' : `--checkpoint ${checkpoint}`
-  return `${loginLine(origin)}\nkeepbest restore ${run} ${which} --to restored --as ${source?.kind === 'recipe' ? 'keras' : 'npz'}`
+  const which = checkpoint === null ? ' --best' : checkpoint === 'selected' ? '' : ` --checkpoint ${checkpoint}`
+  return `${loginLine(origin)}\nkeepbest restore ${run}${which} --to restored --as ${source?.kind === 'recipe' ? 'keras' : 'npz'}`
 }
 
 export function restorePython(run: string, checkpoint: string, digest: string): string {
@@ -53,6 +55,18 @@ export function submitLines(origin: string, project: string): string {
 export function sweepLines(origin: string, project: string): string {
   const named = project === 'default' ? '' : ` --project ${shellWord(project)}`
   return [loginLine(origin), `keepbest sweep hvass-cnn --data digits${named} --tpe "learning_rate=log(1e-4, 1e-1)" --runs 20 --watch`].join('\n')
+}
+
+/** Sets the same rules; where there are none, some. */
+export function rulesLine(project: string, rules: Rules): string {
+  const { stopper, median, max_steps: steps, max_seconds: seconds } = rules
+  const options = [
+    stopper && `--stop ${stopWord(policyText(stopper as Policy))}`,
+    median && `--median ${median.form} --startup-runs ${median.startup_runs}${median.start_from ? ` --start-from ${median.start_from}` : ''}`,
+    steps != null && `--max-steps ${steps}`,
+    seconds != null && `--max-seconds ${seconds}`,
+  ].filter(Boolean)
+  return `keepbest project rules ${shellWord(project)} ${options.join(' ') || '--stop "patience(10)" --median vizier --max-steps 20000'}`
 }
 
 /** Submits the next run of the same source with this policy. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { axesOf, bestFirst, dimensionText, linesOf, pathOf, valueText } from './sweeps'
+import { axesOf, bestFirst, dimensionText, linesOf, pathOf, topRung, valueText } from './sweeps'
 import type { Dimension, Sweep, SweepRun } from './types'
 
 const space: Record<string, Dimension> = {
@@ -31,6 +31,12 @@ it('knows that less is better where the metric is a loss', () => {
   expect(lines.map((line) => [line.run.number, line.rank])).toEqual([[2, 0], [1, 1]])
   expect(bestFirst(sweep('min'), [run(3, null), ...runs]).map((one) => one.number)).toEqual([1, 2, 3])
   expect(bestFirst(sweep('max'), [run(3, null), ...runs]).map((one) => one.number)).toEqual([2, 1, 3])
+})
+
+it('names the highest rung at which a run paused', () => {
+  const mark = (rung: number) => ({ rung, step: 100 * rung, value: 0.5, promoted: true })
+  expect([[], [mark(1)], [mark(1), mark(2)]].map((rungs) => topRung({ ...run(1, 0.5), rungs }))).toEqual([0, 1, 2])
+  expect(topRung(run(1, 0.5))).toBe(0)
 })
 
 it('draws one value in the middle, no value nowhere, and leaves a gap for what is not known', () => {

@@ -62,6 +62,11 @@ export function bestFirst(sweep: Pick<Sweep, 'mode'>, runs: readonly SweepRun[])
   return [...runs].sort((a, b) => Number(known(b)) - Number(known(a)) || (known(a) ? sign * (Number(a.best_value) - Number(b.best_value)) : 0) || a.number - b.number)
 }
 
+/** The highest rung at which a run paused; 0 before the first. */
+export function topRung(run: SweepRun): number {
+  return Math.max(0, ...(run.rungs ?? []).map((mark) => mark.rung))
+}
+
 export function valueText(value: unknown): string {
   if (typeof value === 'number') return figure(value, 4)
   return typeof value === 'string' ? value : JSON.stringify(value) ?? '–'

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { patienceWords, reasonWords, ruleWords, runTitle, stateWords } from './words'
+import { patienceWords, reasonWords, runTitle, stateWords } from './words'
 
 it('tells unknown words as they are', () => {
   expect(stateWords('evicted').label).toBe('evicted')
@@ -17,13 +17,4 @@ it.each([
 it('titles a tab with the state of its run', () => {
   expect(runTitle({ state: 'running', name: 'cnn' }, '0.97', 2300)).toBe('▶ 0.97 @2300 · cnn')
   expect(runTitle({ state: 'queued', name: 'cnn' }, '–', null)).toBe('… · cnn')
-})
-
-it('says the rules of a project in a line', () => {
-  const none = { stopper: null, median: null, max_steps: null, max_seconds: null }
-  expect(ruleWords(none)).toBe('')
-  const median = { form: 'vizier' as const, startup_runs: 5, start_from: 0 }
-  expect(ruleWords({ ...none, median, max_steps: 20 })).toBe(
-    'stops runs worse than the median (vizier) of 5 or more from step 0 on · at most 20 steps',
-  )
 })

@@ -1,7 +1,5 @@
 /** States, reasons and commands in words. A word that a newer tracker adds is shown as it is, not hidden. */
 
-import type { ProjectRules } from './types'
-
 export type Tone = 'idle' | 'active' | 'good' | 'bad' | 'warn'
 
 const STATES = new Map<string, { label: string; tone: Tone; mark: string }>([
@@ -25,6 +23,7 @@ const REASONS = new Map([
   ['progress_quotient', 'generalization lost, no more progress'],
   ['upcrossing', 'kept getting worse'],
   ['peers', 'others were better'],
+  ['successive_halving', 'not promoted'],
   ['user', 'stopped by a person'],
   ['error', 'error'],
   ['worker_lost', 'worker lost'],
@@ -55,18 +54,6 @@ export function commandWords(kind: string): string {
 export function patienceWords(left: number, unit: string | null | undefined): string {
   const noun = unit ?? 'checks'
   return `${left} ${left === 1 ? noun.replace(/s$/, '') : noun}`
-}
-
-/** What a project's rules do to its runs, in one line; empty where there are none. */
-export function ruleWords(rules: Pick<ProjectRules, 'stopper' | 'median' | 'max_steps' | 'max_seconds'>): string {
-  const { stopper, median, max_steps, max_seconds } = rules
-  const parts = [
-    median && `stops runs worse than the median (${median.form}) of ${median.startup_runs} or more from step ${median.start_from} on`,
-    max_steps && `at most ${max_steps} steps`,
-    max_seconds && `at most ${max_seconds} s`,
-    stopper && `its own stopper (${stopper.name}) for runs without one`,
-  ]
-  return parts.filter(Boolean).join(' · ')
 }
 
 /** The tab's title says how the run stands: "▶ 0.9724 @2300 · digits". */

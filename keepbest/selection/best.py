@@ -1,4 +1,7 @@
-"""Which look is best. The selector takes raw values: min_delta and smoothing belong to the stopper alone."""
+"""The first strict raw best: what a run holds for its best, whatever selects at its end.
+
+Raw values are compared: min_delta and smoothing belong to the stopper alone.
+"""
 
 from __future__ import annotations
 

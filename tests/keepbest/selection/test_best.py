@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from keepbest.selection import find_best
+from keepbest.selection.best import find_best
 from keepbest.stopping import Mode
 from tests.keepbest.stopping.seed_record import LOOKS
 from tests.keepbest.stopping.watch import looks_of

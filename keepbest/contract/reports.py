@@ -1,0 +1,56 @@
+"""Reports: what runs, or a sweep, really say, as blocks that each reader draws in its own way."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from keepbest.contract.base import Answer
+
+#: Runs in one report.
+MAX_REPORTED = 100
+
+
+class Heading(Answer):
+    kind: Literal["heading"] = "heading"
+    text: str
+    level: int = Field(default=2, ge=1, le=3)
+
+
+class Paragraph(Answer):
+    kind: Literal["paragraph"] = "paragraph"
+    text: str
+
+
+class Warning(Answer):
+    """What a reader must not miss."""
+
+    kind: Literal["warning"] = "warning"
+    text: str
+
+
+class Facts(Answer):
+    """Rows of cells; `heads` may be left out."""
+
+    kind: Literal["facts"] = "facts"
+    rows: list[list[str]]
+    heads: list[str] = Field(default_factory=list)
+
+
+class Picture(Answer):
+    """An SVG that loads and runs nothing, what it shows, and the name of its file."""
+
+    kind: Literal["picture"] = "picture"
+    svg: str
+    caption: str
+    file: str
+
+
+Block = Annotated[Heading | Paragraph | Warning | Facts | Picture, Field(discriminator="kind")]
+
+
+class Report(Answer):
+    title: str
+    blocks: list[Block]
+    markdown: str = Field(description="the same as text; pictures are links to the files of their names")

@@ -1,0 +1,24 @@
+"""Keras' own description of a network, which every checkpoint of it holds."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from keepbest.snapshots.variables import Trained
+
+
+def describe_network(model: Any) -> str | None:
+    """Return Keras' JSON of the network, or None for a model that has none (a subclass without `get_config`)."""
+    model = model.kept if isinstance(model, Trained) else model
+    with suppress(Exception):  # whatever a user's get_config raises, the values are what counts
+        return str(model.to_json())
+    return None
+
+
+def build_as_described(model: Any, network: str) -> None:
+    """Give a model that has no variables yet those that Keras' JSON of the same network had when it was written."""
+    described = json.loads(network).get("build_config")
+    if described:
+        model.build_from_config(described)

@@ -1,0 +1,128 @@
+"""The report of a sweep: what was searched and how far, the best of it, and why that is optimistic."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from keepbest.contract.reports import Block, Picture
+from keepbest.contract.runs import Run
+from keepbest.contract.sweeps import Sweep, SweepImportance, SweepRun, SweepRuns
+from keepbest.report.blocks import head, tabulate, tell, warn
+from keepbest.report.curve import draw_tries
+from keepbest.report.material import SweepMaterial
+from keepbest.report.run import tell_test
+from keepbest.statistics import spread
+
+#: Runs in the table, the best ones.
+MAX_ROWS = 50
+
+
+def report_sweep(material: SweepMaterial) -> Iterator[Block]:
+    """Yield the report's blocks, the most important first."""
+    known = material.known
+    sweep = known.sweep
+    yield head(f"{sweep.name} (sweep {sweep.id})", 1)
+    yield tell(_summary(sweep))
+    yield from _best(known)
+    yield from _test(material.best)
+    svg = draw_tries(_values(known), sweep.monitor, "min" if sweep.mode == "min" else "max")
+    if svg:
+        yield Picture(svg=svg, caption=f"{sweep.monitor} of each run, and the best so far", file=f"{sweep.id}.svg")
+    yield from _runs(known)
+    yield from _importance(material.importance)
+    yield from _search(sweep)
+
+
+def _summary(sweep: Sweep) -> str:
+    whose = f"A sweep of {sweep.source} in project {sweep.project}, by {sweep.created_by}"
+    return f"{whose}: {sweep.state.value}. {sweep.message or ''}".rstrip()
+
+
+def _best(known: SweepRuns) -> Iterator[Block]:
+    sweep, best = known.sweep, known.sweep.best
+    yield head("Best as selected")
+    if best is None or best.best_value is None:
+        yield tell("No run had a value yet.")
+        return
+    yield tabulate(
+        [
+            (sweep.monitor, f"{best.best_value!r} at step {best.best_step or 0:,} of {best.name} ({best.run})"),
+            *((name, json.dumps(value)) for name, value in best.parameters.items()),
+            ("runs it was chosen from", _count(known)),
+            ("looks it was chosen from", f"{sum(run.looks for run in known.runs):,}"),
+        ]
+    )
+    yield warn(
+        "Selected, optimistic: it is the highest of many looks of many runs at the same examples. The test set of this "
+        "one run is what to quote, if it was chosen before any test set was seen."
+    )
+
+
+def _count(known: SweepRuns) -> str:
+    counts = known.sweep.counts.model_dump(exclude={"made"})
+    deleted = known.sweep.counts.made - len(known.runs)
+    parts = [f"{count} {what}" for what, count in [*counts.items(), ("deleted", deleted)] if count]
+    return f"{known.sweep.counts.made} of {known.sweep.runs} made: {', '.join(parts)}"
+
+
+def _test(best: Run | None) -> Iterator[Block]:
+    yield head("Test set")
+    if best is None or best.test is None:
+        yield tell("Not measured at the best run.")
+        return
+    yield tell(f"Measured at the restored checkpoint of step {best.test.step:,}, on {best.test.n:,} examples.")
+    yield from tell_test(best.test)
+
+
+def _values(known: SweepRuns) -> dict[int, float]:
+    return {run.number: run.best_value for run in known.runs if run.best_value is not None}
+
+
+def _runs(known: SweepRuns) -> Iterator[Block]:
+    sweep = known.sweep
+    measured = [run for run in known.runs if run.best_value is not None]
+    measured.sort(key=lambda run: run.best_value or 0.0, reverse=sweep.mode == "max")
+    shown = [*measured, *(run for run in known.runs if run.best_value is None)][:MAX_ROWS]
+    yield head("Its runs, the best first")
+    yield tabulate(
+        [_row(run, list(sweep.space)) for run in shown], ("try", "run", *sweep.space, "best", "steps", "ended")
+    )
+    if len(known.runs) > MAX_ROWS:
+        yield tell(f"These are {MAX_ROWS} of {len(known.runs):,}.")
+    found = spread([run.best_value for run in measured if run.best_value is not None])
+    if found is not None:
+        yield tell(f"The median of {found.count} runs is {found.median:.6g}, from {found.low:.6g} to {found.high:.6g}.")
+
+
+def _row(run: SweepRun, names: list[str]) -> tuple[str, ...]:
+    best = "-" if run.best_value is None else f"{run.best_value:.6g}"
+    ended = run.stop_reason.value if run.stop_reason else run.state.value
+    values = [json.dumps(run.parameters.get(name)) for name in names]
+    return (str(run.number), run.run, *values, best, f"{run.step or 0:,}", ended)
+
+
+def _importance(importance: SweepImportance) -> Iterator[Block]:
+    yield head("What made the difference")
+    if not importance.parameters:
+        yield tell(importance.message or "Not known.")
+        return
+    yield tabulate([(one.name, f"{100 * one.share:.0f} %") for one in importance.parameters], ("parameter", "share"))
+    yield tell(f"By PED-ANOVA (Watanabe et al., IJCAI 2023) over {importance.runs} finished runs: a hint, no more.")
+
+
+def _search(sweep: Sweep) -> Iterator[Block]:
+    yield head("How it was searched")
+    yield tabulate(
+        [
+            ("search", f"{sweep.search.value}, seed {sweep.seed}"),
+            *((name, _write(dimension.model_dump(exclude={"kind"}))) for name, dimension in sweep.space.items()),
+            ("at once", f"{sweep.at_once}"),
+            ("began", f"{sweep.created_at:%Y-%m-%d %H:%M:%S} UTC"),
+            ("ended", f"{sweep.ended_at:%Y-%m-%d %H:%M:%S} UTC" if sweep.ended_at else "not yet"),
+        ]
+    )
+
+
+def _write(dimension: dict[str, object]) -> str:
+    return ", ".join(f"{name} {json.dumps(value)}" for name, value in dimension.items())

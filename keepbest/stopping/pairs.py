@@ -1,0 +1,49 @@
+"""What a look says of each example, so that two looks can be compared pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keepbest.errors import PolicyError
+from keepbest.stopping.correct import Correct
+from keepbest.stopping.losses import Losses
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaired:
+    """Why a look that was asked for its examples says nothing of them."""
+
+    why: str
+
+
+Pairs = Correct | Losses | Unpaired
+
+
+def read_pairs(correct: Any, losses: Any) -> Correct | Losses | None:
+    """Pack what a script says of each example: whether it was right, or its loss. Raises PolicyError for both."""
+    if correct is not None and losses is not None:
+        raise PolicyError(
+            "Of each example a look says whether it was right, or its loss, but not both.",
+            field="losses",
+            hint="correct=… where accuracy is monitored, losses=… where a loss is.",
+        )
+    if losses is not None:
+        return Losses.of(losses)
+    return None if correct is None else Correct.of(correct)
+
+
+def to_json(pairs: Pairs | None) -> dict[str, Any]:
+    """Return them as a memory holds them."""
+    return {
+        "correct": pairs.to_json() if isinstance(pairs, Correct) else None,
+        "losses": pairs.to_json() if isinstance(pairs, Losses) else None,
+    }
+
+
+def from_json(memory: Mapping[str, Any]) -> Correct | Losses | None:
+    """Return what `to_json` put into a memory; one from before there were losses holds none."""
+    if memory.get("losses"):
+        return Losses.from_json(memory["losses"])
+    return Correct.from_json(memory["correct"]) if memory["correct"] else None

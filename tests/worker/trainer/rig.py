@@ -1,0 +1,160 @@
+"""A small network, and a training loop with all that it needs and no tracker."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keepbest.checkpoint import Manifest, Store
+from keepbest.contract.base import new_id
+from keepbest.contract.checkpoints import Checkpoint
+from keepbest.contract.commands import Command
+from keepbest.contract.overrides import Overrides
+from keepbest.contract.runs import RunSpec
+from keepbest.contract.workers import Assignment
+from keepbest.looking.looker import Looker
+from keepbest.runs.judge import Judge, known_mode
+from keepbest.runs.run import Run
+from keepbest.selection.selectors import build as build_selector
+from keepbest.snapshots.snapshot import Variables
+from keepbest.status import CommandKind, CommandState
+from keepbest.stopping import parse
+from keepbest.training import Training
+from tests.worker.assignments import NOW, make_assignment, make_spec
+from worker.data.splits import digest_of
+from worker.trainer.feed import make_feed
+from worker.trainer.loop import Ending, Loop
+from worker.trainer.resume import resume
+
+
+def build(*, rate: float = 0.01, metrics: tuple[Any, ...] = ("accuracy",), steps_per_execution: int = 1) -> Training:
+    keras.utils.set_random_seed(1)
+    x = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
+    y = (x.sum(axis=1) > 0).astype(np.int64)
+    layers = keras.layers
+    model = keras.Sequential([layers.Input((4,)), layers.Dense(8), layers.Dropout(0.3), layers.Dense(2)])
+    model.compile(
+        keras.optimizers.Adam(rate),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=list(metrics),
+        steps_per_execution=steps_per_execution,
+    )
+    return Training(model, (x[:60], y[:60]), (x[60:], y[60:]), batch_size=8)
+
+
+class Killed(Exception):  # no error of ours
+    """The process is gone."""
+
+
+def assign(run: str, spec: RunSpec, wanted: Manifest, best: str | None, overrides: Overrides | None) -> Assignment:
+    """Return an assignment to go on from a checkpoint."""
+    given = make_assignment()
+    about = {"id": wanted.id, "run": run, "segment": wanted.segment, "step": wanted.step, "kind": wanted.kind}
+    files = {"digest": "0" * 64, "size_bytes": 1, "written_bytes": 1, "location": "store", "state": "durable"}
+    known = given.run.model_copy(update={"id": run, "spec": spec, "best_checkpoint": best})
+    resume = Checkpoint.model_validate({**about, **files, "at": wanted.at})
+    told = {"run": known, "resume": resume, "overrides": overrides, "next_segment": 99}
+    return given.model_copy(update=told)
+
+
+class Rig:
+    """A loop with all that it needs, and no tracker."""
+
+    def __init__(self, folder: Path, training: Training | None = None, *, run: str | None = None, **spec: Any) -> None:
+        given = {"stopper": parse("patience(checks=100)"), "validate_every": 10, "max_steps": 40, **spec}
+        self.spec: RunSpec = make_spec(**given)
+        self.training = training or build()
+        judge = Judge(self.spec.stopper.model_dump(), known_mode(self.spec.mode), self.spec.max_steps)
+        self.commands: deque[Command] = deque()
+        self.run = Run(run or new_id(), judge, monitor=self.spec.monitor, commands=self.commands)
+        self.run.begin(None)
+        self.looks: list[tuple[int, float | None]] = []
+        self.store = Store(folder)
+        self.looker = Looker(self.run, self.store, selector=build_selector(self.spec.selector.model_dump()))
+        self.hand_back = threading.Event()
+        self.at: dict[int, Callable[[], None]] = {}
+        self._watch_looks()
+        feed = make_feed(self.training, self.spec.seed)
+        self.now = 0.0
+        self.loop = Loop(self.training, feed, self.looker, self.spec, self.hand_back, clock=lambda: self.now)
+        self._act_at_steps()
+
+    def train(self, step: int = 0) -> Ending:
+        self.looker.begin(self.training.model)
+        return self.loop.train(step)
+
+    def resume(
+        self, overrides: Overrides | None = None, *, checkpoint: str | None = None, best: str | None = None
+    ) -> Ending:
+        """Train as the run's next attempt, from this checkpoint or the newest, as the trainer does."""
+        found = self.store.manifests(self.run.id)
+        wanted = next(one for one in reversed(found) if checkpoint in (None, one.id))
+        self.training.model.optimizer.learning_rate = 123.0  # what is restored must not come from here
+        assignment = assign(self.run.id, self.spec, wanted, best, overrides)
+        position = resume(self.run, self.store, assignment, self.training.model, list)
+        self.looker.begin(self.training.model)
+        if overrides is not None:
+            self.looker.change(position, overrides)
+            assert self.looker.drain(20)
+        return self.loop.train(position.step)
+
+    def leave(self) -> None:
+        """Pause as the trainer does."""
+        decision = self.run.decision
+        if decision is None or not decision.improved:
+            self.looker.checkpoint(self.loop.position, "last")
+        self.looker.close()
+
+    def die(self) -> None:
+        """As a killed process does, once everything that waits is on disk."""
+        assert self.looker.drain(20)
+        raise Killed
+
+    def wait(self, seconds: float) -> None:
+        """Let the clock go on."""
+        self.now += seconds
+
+    def command(self, kind: CommandKind, **arguments: Any) -> None:
+        command = Command(
+            id=new_id(),
+            run=self.run.id,
+            kind=kind,
+            arguments=arguments,
+            state=CommandState.REQUESTED,
+            requested_by="me",
+            requested_at=NOW,
+        )
+        self.commands.append(command)
+
+    @property
+    def went_back_to(self) -> int:
+        """The best step when there had been three looks."""
+        return max(self.looks[:3], key=lambda look: (look[1] or 0.0, -look[0]))[0]
+
+    @property
+    def digest(self) -> str:
+        return digest_of(*(np.asarray(value) for value in Variables(self.training.model).read()))
+
+    def _watch_looks(self) -> None:
+        record = self.run.record_look
+
+        def watch(step: int, value: float | None, *rest: Any, **more: Any) -> None:
+            self.looks.append((step, value))
+            record(step, value, *rest, **more)
+
+        self.run.record_look = watch  # type: ignore[method-assign]
+
+    def _act_at_steps(self) -> None:
+        batch_end = self.loop.on_train_batch_end
+
+        def act(batch: int, logs: Any = None) -> None:
+            self.at.pop(self.loop._began_at + batch + 1, lambda: None)()
+            batch_end(batch, logs)
+
+        self.loop.on_train_batch_end = act  # type: ignore[method-assign]
