@@ -72,6 +72,7 @@ def test_it_says_that_the_tracker_is_away_and_comes_back(
     page = open_context(at=own).new_page()
     page.goto(f"/r/{story.id}")
     badge(page, "live")
+    expect(page.get_by_role("heading", name="survivor")).to_be_visible()
 
     own.stop()
     badge(page, "reconnecting")
@@ -82,6 +83,33 @@ def test_it_says_that_the_tracker_is_away_and_comes_back(
     story.client = own.client
     story.advance(1)
     expect(page).to_have_title(re.compile("@200"))
+
+
+def test_what_could_not_be_had_comes_by_itself_once_the_tracker_is_back(
+    open_context: OpenContext, start_tracker: Callable[[], Tracker]
+) -> None:
+    """Regression: a page opened while the tracker went away said so for ever, or a tab of it stayed empty."""
+    own = start_tracker()
+    story = Story(own.client, say_hello(own.client), name="late").begin().advance(1)
+    context = open_context(at=own)
+    page, tab = context.new_page(), context.new_page()
+    page.route("**/api/v1/runs/*", lambda route: route.abort())
+    tab.route("**/assets/ReplayTab*", lambda route: route.abort())
+    page.goto(f"/r/{story.id}")
+    expect(page.get_by_role("alert")).to_contain_text("does not answer")
+    tab.goto(f"/r/{story.id}?tab=replay")
+    expect(tab.get_by_role("alert")).to_contain_text("could not be fetched")
+
+    own.stop()
+    badge(page, "reconnecting")
+    badge(tab, "reconnecting")
+    page.unroute_all()
+    tab.unroute_all()
+    own.start()
+
+    expect(page.get_by_role("heading", name="late")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(tab.get_by_label("Policy", exact=True)).to_be_visible()
 
 
 def test_a_session_that_ended_leads_to_the_sign_in_page(page: Page) -> None:

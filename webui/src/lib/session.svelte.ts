@@ -3,9 +3,12 @@ import { api, ApiError, whenSignedOut } from './api'
 import { live } from './live.svelte'
 import type { Me } from './types'
 
+const ASK_AGAIN_MS = 5_000
+
 class Session {
   me: Me | null = $state(null)
   status: 'asking' | 'in' | 'out' | 'unreachable' = $state('asking')
+  private again: ReturnType<typeof setTimeout> | undefined
 
   constructor() {
     whenSignedOut(() => this.leave())
@@ -16,6 +19,8 @@ class Session {
       this.enter(await api.me())
     } catch (error) {
       this.status = error instanceof ApiError && error.status === 401 ? 'out' : 'unreachable'
+      clearTimeout(this.again)
+      if (this.status === 'unreachable') this.again = setTimeout(() => void this.ask(), ASK_AGAIN_MS)
     }
   }
 
