@@ -22,7 +22,8 @@ help: ## list the tasks
 
 install: $(STAMP) dashboard ## make .venv with everything in it, dashboard included
 
-# uv comes by pip with its digest checked, everything else by uv with the digests in constraints.txt.
+# uv comes by pip with its digest checked, everything else by uv with the digests in constraints.txt. Compiled once for
+# all: where Python may write no bytecode, each start of TensorFlow would compile its 6,000 modules anew, for 5 seconds.
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "keepbest needs Python 3.11, 3.12 or 3.13 with venv (Debian: apt-get install python3-venv);" \
 		"name another one with: make install PYTHON=/path/to/python" >&2; exit 1; }
@@ -30,7 +31,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) …"
 	@awk '/^[^ ]/ { wanted = /^uv==/ } wanted' constraints.txt > $(VENV)/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
-	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt -r pyproject.toml $(EXTRAS:%=--extra %)
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -r pyproject.toml $(EXTRAS:%=--extra %)
 	@KEEPBEST_SKIP_WEBUI=1 $(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -40,9 +41,10 @@ dashboard: $(STAMP) ## build the dashboard if its sources changed
 demo: install ## train, stop early and restore the best, and leave the service running (DEMO_ONCE=1 ends by itself)
 	@$(BIN)/keepbest demo $(if $(DEMO_ONCE),--once)
 
-# Many tests wait, for processes and databases: half again as many run as there are cores.
+# Many tests wait, for processes and databases: half again as many run as there are cores. They start hundreds of
+# processes, which must not compile our own modules each for itself.
 test: install ## run every test; what is missing is skipped and says how to get it
-	@PYTEST_XDIST_AUTO_NUM_WORKERS=$$(( ($$(nproc) * 3 + 1) / 2 )) $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+	@env -u PYTHONDONTWRITEBYTECODE PYTEST_XDIST_AUTO_NUM_WORKERS=$$(( ($$(nproc) * 3 + 1) / 2 )) $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 	@$(WEBUI) run test
 
 lint: install ## check style and types of Python and of the dashboard
