@@ -19,6 +19,10 @@ class Guard(Policy):
     def begin(self) -> Memory:
         return {}
 
+    @property
+    def awaits_progress(self) -> bool:
+        return False
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoppingThreshold(Guard):

@@ -130,6 +130,11 @@ class Policy(ABC):
         return True
 
     @property
+    def awaits_progress(self) -> bool:
+        """Whether this rule, or one inside it that decides, stops where the run gets no better: it is no mere limit."""
+        return any(part.awaits_progress for part in self.parts) if self.parts else self.can_stop
+
+    @property
     def changes_rate(self) -> bool:
         """Whether this rule, or one inside it that decides, may set the learning rate."""
         return any(part.changes_rate for part in self.parts)

@@ -178,13 +178,15 @@ def replay(policy: Policy, record: Record) -> Outcome:
 def as_taken(record: Record, stopper: Policy) -> Record:
     """Return the record as the run's own stopper took it: the looks it admits, and where it would have ended the run.
 
-    Which is where the record ends, unless some of it was in the shadow.
+    Which is where the record ends, unless all but limits was in the shadow: beside a rule that decides, one in the
+    shadow is another that was asked.
     """
     if stopper.all_metrics:
         looks = [replace(look, is_admitted=not stopper.find_faults(look)) for look in record.looks]
         record = replace(record, looks=looks)
     deciding = stopper.unshadowed
-    return record if deciding == stopper else replace(record, own_stop=replay(deciding, record).stop_step)
+    is_own = deciding == stopper or stopper.awaits_progress
+    return record if is_own else replace(record, own_stop=replay(deciding, record).stop_step)
 
 
 _WORDS = {

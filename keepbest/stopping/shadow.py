@@ -47,6 +47,10 @@ class Shadow(Wrapper):
         return False
 
     @property
+    def awaits_progress(self) -> bool:
+        return False
+
+    @property
     def changes_rate(self) -> bool:
         return False
 

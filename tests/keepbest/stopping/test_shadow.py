@@ -61,9 +61,20 @@ def test_a_replay_over_its_run_sees_past_its_stop(inner: str, stop: int | None) 
     assert later.steps_saved == (70 if stop is None else stop) - 50
 
 
-def test_what_decides_ended_its_record_itself() -> None:
-    record = Record(looks=looks_of(VALUES[:4]), mode="max")
-    assert as_taken(record, make("patience(2) & max_steps(2)")) is record
+@pytest.mark.parametrize(
+    "stopper",
+    ["patience(2) & max_steps(2)", "patience(5) | shadow(patience(2))", "shadow(patience(2)) | noise_aware"],
+)
+def test_what_decides_ended_its_record_itself(stopper: str) -> None:
+    """Regression: with `--stop patience(5) --shadow patience(2)` savings counted from where the shadow would end it."""
+    record = Record(looks=looks_of(VALUES), mode="max")
+    assert as_taken(record, make(stopper)) is record
+
+
+@pytest.mark.parametrize("limit", ["max_steps(90)", "stopping_threshold(2)", "reduce_on_plateau(9) | max_steps(90)"])
+def test_beside_mere_limits_the_shadow_is_the_runs_own(limit: str) -> None:
+    record = as_taken(Record(looks=looks_of(VALUES, every=10), mode="max"), make(f"shadow(patience(2)) | {limit}"))
+    assert record.own_stop == 40
 
 
 def test_patience_begun_anew_may_say_it_again() -> None:
