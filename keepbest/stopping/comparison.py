@@ -96,7 +96,7 @@ def recommend(labels: Sequence[str], table: Sequence[Sequence[Outcome]], tolerat
         return Recommendation(place=None, message=_say_unknown(rows))
     row, label = rows[place], labels[place]
     if not _is_within(row, tolerate):
-        return Recommendation(place=None, message=_say_all_lose(label, row))
+        return Recommendation(place=None, message=_say_all_lose(label, row, rows))
     if (row.share_saved or 0.0) < WORTH:
         return Recommendation(place=None, message=_say_none_saves(label, row, tolerate))
     held_out = hold_out(table, tolerate)
@@ -109,7 +109,7 @@ def choose(rows: Sequence[Summary], tolerate: float) -> int | None:
     A policy that stops in fewer runs than it would have gone on past the end of is not known well enough. None where
     that holds of all.
     """
-    known = [place for place, row in enumerate(rows) if row.lost is not None and row.stopped >= row.censored]
+    known = [place for place, row in enumerate(rows) if _is_known(row)]
     return min(known, key=lambda place: (*_rank(rows[place], tolerate), place), default=None)
 
 
@@ -125,6 +125,10 @@ def hold_out(table: Sequence[Sequence[Outcome]], tolerate: float) -> Summary | N
         if place is not None:
             tried.append(table[place][left_out])
     return summarize(tried)
+
+
+def _is_known(row: Summary) -> bool:
+    return row.lost is not None and row.stopped >= row.censored
 
 
 def _rank(row: Summary, tolerate: float) -> tuple[float, float, float]:
@@ -183,11 +187,12 @@ def _say_unknown(rows: Sequence[Summary]) -> str:
     return "No policy can be replayed on these runs."
 
 
-def _say_all_lose(label: str, row: Summary) -> str:
+def _say_all_lose(label: str, row: Summary, rows: Sequence[Summary]) -> str:
+    none = "None of these" if all(_is_known(other) for other in rows) else "Of those that stop in most of the runs none"
     often = f"in {row.stopped - row.kept_best} of {row.stopped} runs" if row.stopped > 1 else "here"
     lost = f"up to {row.lost:.4g}" if row.lost is not None and math.isfinite(row.lost) else "all of it"
     saved = f"it saves {say_share(row.share_saved)} of the steps and loses value {often}, {lost}"
-    return f"None of these keeps the best. {label} comes nearest: {saved}."
+    return f"{none} keeps the best. {label} comes nearest: {saved}."
 
 
 def _say_none_saves(label: str, row: Summary, tolerate: float) -> str:

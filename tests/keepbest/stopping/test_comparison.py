@@ -178,6 +178,10 @@ def test_the_recommendation_gives_its_reason(table: list[list[Outcome]], place: 
 def test_a_policy_that_is_known_in_few_runs_is_not_preferred() -> None:
     often, seldom = [stopped(0.2)] * 3, [stopped(0.9), ENDLESS, ENDLESS]
     assert recommend(["seldom", "often"], [seldom, often]).place == 1
+    # It said "None of these keeps the best" beside a row that kept it in the one run where it stopped.
+    often = [stopped(0.2, 0.1)] * 3
+    message = recommend(["seldom", "often"], [seldom, often]).message
+    assert message.startswith("Of those that stop in most of the runs none keeps the best. often comes nearest")
 
 
 @pytest.mark.parametrize(
