@@ -28,14 +28,21 @@ STYLES = {
     "best": "bold green", "done": "green", "refused": "red", "requested": "yellow", "acknowledged": "cyan",
 }  # fmt: skip
 
+#: Characters across, from which on a terminal has room for every column.
+ROOMY = 120
+
 
 @dataclass
 class Table:
-    """Columns and rows of plain text; a column named with a leading '>' is aligned right."""
+    """Columns and rows of plain text; a column named with a leading '>' is aligned right.
+
+    The columns in `spare` are left out on a terminal narrower than ROOMY.
+    """
 
     columns: Sequence[str]
     rows: list[Sequence[str]] = field(default_factory=list)
     empty: str = ""
+    spare: Sequence[str] = ()
 
     def add(self, *cells: object) -> None:
         self.rows.append([clean(cell) for cell in cells])
@@ -119,13 +126,16 @@ def _draw(table: Table) -> None:
     from rich import box
     from rich.table import Table as RichTable
 
+    console = new_console()
+    spare = table.spare if console.width < ROOMY else ()
+    shown = [place for place, column in enumerate(table.columns) if column.lstrip(">") not in spare]
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
+    for column in (table.columns[place] for place in shown):
         justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
         drawn.add_column(column.lstrip(">"), justify=justify, no_wrap=column == "id", overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(styled(cell) for cell in row))
-    new_console().print(drawn)
+        drawn.add_row(*(styled(row[place]) for place in shown))
+    console.print(drawn)
 
 
 def _plain_lines(table: Table) -> Iterable[str]:

@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 import typer
 
 from keepbest.cli.following import RunFollower
+from keepbest.cli.ledger import show_looks
 from keepbest.cli.options import AsJson, ProjectName, RunId, Yes
 from keepbest.cli.output import Table, print_facts, print_json, print_table, say, warn
 from keepbest.cli.words import age, at_step, changes, clean, duration, number, say_selection, size, whole
 from keepbest.client import Client
-from keepbest.contract.looks import Look
 from keepbest.contract.runs import CodeSource, CommandSource, RecipeSource, Run, RunSpec, TestResult
 from keepbest.errors import InvalidInput
 from keepbest.status import RunState
@@ -66,7 +66,7 @@ def show(
         else:
             more = [] if as_json else [*_list_changes(client, found), *_list_tests(client, found)]
     if looks:
-        show_looks(found, ledger, as_json)
+        show_looks(found.spec.monitor, ledger, as_json)
     elif as_json:
         print_json(found)
     else:
@@ -124,21 +124,6 @@ def _list_tests(client: Client, run: Run) -> list[tuple[str, str]]:
     known = client.evaluations(run.id).evaluations if run.attempt else []
     before = known if run.test is None else known[:-1]
     return [("tested before", f"{_test_of(one)} ({one.at:%Y-%m-%d %H:%M} UTC)") for one in before]
-
-
-def show_looks(run: Run, looks: list[Look], as_json: bool) -> None:
-    """The decision ledger."""
-    if as_json:
-        print_json([look.model_dump(mode="json") for look in looks])
-        return
-    table = Table((">step", ">" + clean(run.spec.monitor), "", ">wait", ">left", "decision"), empty="No looks yet.")
-    for look in looks:
-        said = look.decision
-        mark = "best" if said.improved else ("abandoned" if look.ghost else "")
-        word = f"stop: {said.reason}" if said.stop else said.message
-        word += f" ({look.note})" if look.note else ""
-        table.add(f"{look.step:,}", number(look.value, 17), mark, whole(said.wait), whole(said.patience_left), word)
-    print_table(table)
 
 
 def state_of(run: Run) -> str:

@@ -35,6 +35,18 @@ def test_a_terminal_is_not_steered(capsys: pytest.CaptureFixture[str], monkeypat
     assert "empty" not in shown
 
 
+@pytest.mark.parametrize(("across", "heads"), [(119, ["name", "why"]), (120, ["name", "n", "why"])])
+def test_a_narrow_terminal_shows_what_matters(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, across: int, heads: list[str]
+) -> None:
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(across))
+    made = Table(("name", ">n", "why"), spare=("n",))
+    made.add("a", "1", "because")
+    output.print_table(made)
+    assert capsys.readouterr().out.splitlines()[1].split() == heads
+
+
 def test_an_empty_table_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     output.print_table(Table(("a",), empty="Nothing. Try: x"))
     assert capsys.readouterr().out == "Nothing. Try: x\n"

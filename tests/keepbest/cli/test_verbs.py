@@ -92,8 +92,9 @@ def test_show_says_what_memory_holds_while_it_trains(keepbest: Keepbest, live: L
 def test_show_looks(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     run = trained(live, worker)
     lines = keepbest("show", run.id, "--looks").out.splitlines()
+    assert lines[0].split() == ["step", "val_accuracy", "n", "wait", "left", "took", "checkpoint", "decision"]
     assert lines[1].split()[:3] == ["100", "0.9", "best"]
-    assert lines[2].endswith("stop: patience")
+    assert lines[2].endswith("no better look for 100 steps")
     assert [look["step"] for look in keepbest("show", run.id, "--looks", "--json").json] == [100, 200]
 
 
