@@ -18,7 +18,7 @@ def list_recipes(client: Client) -> RecipeList:
     """Return every recipe that a worker announced; nothing where no worker ever came."""
     found = client.recipes()
     if not found.recipes and _is_starting(client.url):
-        warn("No worker has said hello yet: waiting for the one that is starting.")
+        warn("No worker has said hello yet, but the service has just started: waiting for one.")
     while not found.recipes and _is_starting(client.url):
         sleep(POLL_SECONDS)
         found = client.recipes()
