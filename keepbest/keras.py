@@ -23,7 +23,8 @@ from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import PolicySpec, RetentionSpec
 from keepbest.errors import InvalidInput
 from keepbest.looking.examples import Examples
-from keepbest.looking.looker import Jump, Looker
+from keepbest.looking.jumps import Jump
+from keepbest.looking.looker import Looker
 from keepbest.looking.monitor import direction_of, missing_metric
 from keepbest.looking.network import build_as_described
 from keepbest.looking.resume import load_start

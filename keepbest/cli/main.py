@@ -10,14 +10,14 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from keepbest.cli.failing import Exit, status_of, tell
 from keepbest.errors import KeepbestError
-from keepbest.settings import is_debugging
+from keepbest.settings import VERSION, is_debugging
 
 
 class Verb(NamedTuple):
@@ -92,15 +92,34 @@ def load(name: str) -> Any:
     return command
 
 
-def group() -> Verbs:
+def group() -> TyperGroup:
     """Return the command with all verbs as stubs."""
     typer.completion.completion_init()  # type: ignore[attr-defined]
-    stubs = {verb.name: TyperCommand(verb.name, help=verb.help, rich_help_panel=verb.panel) for verb in VERBS}
-    return Verbs(
-        name="keepbest",
-        commands={**stubs},
-        help="Train Keras models, keep the best one, stop when nothing improves, go back to the best moment.",
+    app = typer.Typer(cls=Verbs, add_completion=False)
+    app.callback()(keepbest)
+    made = typer.main.get_group(app)
+    made.commands.update(
+        {verb.name: TyperCommand(verb.name, help=verb.help, rich_help_panel=verb.panel) for verb in VERBS}
     )
+    return made
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"keepbest {VERSION}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", is_eager=True, callback=_tell_version, help="Print the version of keepbest, and no more."
+    ),
+]
+
+
+def keepbest(version: Version = False) -> None:
+    """Train Keras models, keep the best one, stop when nothing improves, go back to the best moment."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

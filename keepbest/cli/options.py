@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from keepbest.contract.runs import Mode
+
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or its first letters (4 or more).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -16,3 +18,28 @@ DataFolder = Annotated[
     Path | None, typer.Option("--data-dir", envvar="KEEPBEST_DATA", help="Folder with data sets as IDX files.")
 ]
 ProjectName = Annotated[str | None, typer.Option("--project", "-p", help="Only this project.")]
+
+# What `submit` and `sweep` ask of a run
+
+What = Annotated[
+    str | None, typer.Argument(metavar="RECIPE|FILE.py[:FUNCTION]", help="What to train; the function is `build`.")
+]
+Set = Annotated[list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help="A parameter; repeatable.")]
+Patience = Annotated[
+    str | None, typer.Option(help="Stop after this long without a new best: `1000steps`, or `10` looks.")
+]
+Stop = Annotated[str | None, typer.Option(help="When to stop: `reduce_on_plateau(5) | patience(15, min_delta=0.001)`.")]
+InShadow = Annotated[
+    list[str] | None, typer.Option(help="A policy that says where it would stop, and does not; repeatable.")
+]
+Keep = Annotated[
+    str | None, typer.Option(metavar="best=K,last=K,every=STEPS", help="Checkpoints that stay; the best and the last.")
+]
+Select = Annotated[str | None, typer.Option(help="What the run ends with: `best`, `greedy_soup(k=5)`, …")]
+Label = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only on workers with it; repeatable.")]
+Data = Annotated[str | None, typer.Option(help="Data set of a recipe.")]
+GetsBetter = Annotated[Mode | None, typer.Option(help="Which way the metric gets better.")]
+ValidateEvery = Annotated[int | None, typer.Option(min=1, help="Steps between looks.")]
+ToProject = Annotated[str | None, typer.Option("--project", "-p", help="Project; made if it is new.")]
+Priority = Annotated[int, typer.Option(min=-100, max=100, help="Higher ones are trained first.")]
+SentFolder = Annotated[Path | None, typer.Option(help="Folder sent with FILE.py; its own folder otherwise.")]

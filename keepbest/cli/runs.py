@@ -12,7 +12,18 @@ from keepbest.cli.following import RunFollower
 from keepbest.cli.ledger import show_looks
 from keepbest.cli.options import AsJson, ProjectName, RunId, Yes
 from keepbest.cli.output import Table, print_facts, print_json, print_table, say, warn
-from keepbest.cli.words import age, at_step, changes, clean, duration, number, say_selection, size, whole
+from keepbest.cli.words import (
+    age,
+    at_step,
+    changes,
+    clean,
+    duration,
+    failed_attempts,
+    number,
+    say_selection,
+    size,
+    whole,
+)
 from keepbest.client import Client
 from keepbest.contract.runs import CodeSource, CommandSource, RecipeSource, Run, RunSpec, TestResult
 from keepbest.errors import InvalidInput
@@ -163,19 +174,14 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         ("monitor", f"{spec.monitor} ({run.mode.value}), a look each {spec.validate_every:,} steps"),
         ("seed", str(spec.seed)),
         ("worker", run.worker or ""),
-        ("attempt", _attempt_of(run)),
+        ("taken up", f"{run.attempt} times" if run.attempt > 1 else ""),
+        ("failed attempts", failed_attempts(run)),
         ("resume", " ".join(part for part in (run.resume, run.resume_note) if part)),
         ("labels", ", ".join(f"{key}={value}" for key, value in spec.labels.items())),
         ("tags", ", ".join(run.tags)),
         ("asked by", f"{run.created_by}, {age(run.created_at, now)} ago"),
         ("took", took(run)),
     ]
-
-
-def _attempt_of(run: Run) -> str:
-    """Hand-backs and promotions are attempts too, which no limit counts."""
-    limit = f" of {run.spec.max_attempts}" if run.attempt <= run.spec.max_attempts else ""
-    return f"{run.attempt}{limit}" if run.attempt else ""
 
 
 def _selected_of(run: Run) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from keepbest.bundle import Packed, pack
 from keepbest.cli.output import warn
+from keepbest.cli.recipes import list_recipes
 from keepbest.cli.signature import Signature, parse_file, read_signature
 from keepbest.cli.words import size
 from keepbest.client import Client
@@ -55,7 +56,7 @@ def open_command(client: Client, argv: list[str], folder: Path | None) -> Source
 
 def open_recipe(client: Client, name: str) -> Source:
     """A recipe that no worker has announced is left to the tracker to judge."""
-    found = next((recipe for recipe in client.recipes().recipes if recipe.name == name), None)
+    found = next((recipe for recipe in list_recipes(client).recipes if recipe.name == name), None)
     signature = Signature(tuple(found.parameters)) if found else Signature((), takes_any=True)
     return Source(request(RecipeSource, name=name), signature, f"Recipe {name}")
 

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from keepbest.cli.options import AsJson
+from keepbest.cli.options import (
+    AsJson,
+    Data,
+    GetsBetter,
+    InShadow,
+    Keep,
+    Label,
+    Patience,
+    Priority,
+    Select,
+    SentFolder,
+    Set,
+    Stop,
+    ToProject,
+    ValidateEvery,
+    What,
+)
 from keepbest.cli.output import print_json, say, warn
 from keepbest.cli.signature import parse_settings
 from keepbest.cli.sources import open_command, open_source
@@ -19,29 +34,12 @@ from keepbest.cli.yamlfile import COMMAND, File
 from keepbest.client import Client
 from keepbest.contract.asking import request
 from keepbest.contract.policies import PolicySpec, RetentionSpec, SelectorSpec
-from keepbest.contract.runs import Mode, Run, RunRequest
+from keepbest.contract.runs import Run, RunRequest
 from keepbest.errors import InvalidInput, KeepbestError
 from keepbest.selection.syntax import parse as parse_selector
 from keepbest.settings import load
 from keepbest.stopping import AnyOf, Shadow, build, render
 from keepbest.stopping import parse as parse_stopper
-
-What = Annotated[
-    str | None, typer.Argument(metavar="RECIPE|FILE.py[:FUNCTION]", help="What to train; the function is `build`.")
-]
-Set = Annotated[list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help="A parameter; repeatable.")]
-Patience = Annotated[
-    str | None, typer.Option(help="Stop after this long without a new best: `1000steps`, or `10` looks.")
-]
-Stop = Annotated[str | None, typer.Option(help="When to stop: `reduce_on_plateau(5) | patience(15, min_delta=0.001)`.")]
-InShadow = Annotated[
-    list[str] | None, typer.Option(help="A policy that says where it would stop, and does not; repeatable.")
-]
-Keep = Annotated[
-    str | None, typer.Option(metavar="best=K,last=K,every=STEPS", help="Checkpoints that stay; the best and the last.")
-]
-Select = Annotated[str | None, typer.Option(help="What the run ends with: `best`, `greedy_soup(k=5)`, …")]
-Label = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only on workers with it; repeatable.")]
 
 
 class AfterDashes(TyperCommand):
@@ -64,23 +62,23 @@ def submit(
     ctx: typer.Context,
     what: What = None,
     set: Set = None,
-    data: Annotated[str | None, typer.Option(help="Data set of a recipe.")] = None,
+    data: Data = None,
     monitor: Annotated[str | None, typer.Option(help="Metric that says which model is best.")] = None,
-    mode: Annotated[Mode | None, typer.Option(help="Which way the metric gets better.")] = None,
+    mode: GetsBetter = None,
     patience: Patience = None,
     stop: Stop = None,
     shadow: InShadow = None,
     keep: Keep = None,
     select: Select = None,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Stop here at the latest.")] = None,
-    validate_every: Annotated[int | None, typer.Option(min=1, help="Steps between looks.")] = None,
+    validate_every: ValidateEvery = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
-    project: Annotated[str | None, typer.Option("--project", "-p", help="Project; made if it is new.")] = None,
+    project: ToProject = None,
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
     label: Label = None,
     tag: Annotated[list[str] | None, typer.Option(help="Word to find it by; repeatable.")] = None,
-    priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher ones are trained first.")] = 0,
-    folder: Annotated[Path | None, typer.Option(help="Folder sent with FILE.py; its own folder otherwise.")] = None,
+    priority: Priority = 0,
+    folder: SentFolder = None,
     file: File = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Watch it to its end.")] = False,
     as_json: AsJson = False,

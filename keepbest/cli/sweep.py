@@ -10,32 +10,34 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from keepbest.cli.options import AsJson
-from keepbest.cli.output import print_json, say, warn
-from keepbest.cli.signature import parse_settings
-from keepbest.cli.sources import Source, open_command, open_source
-from keepbest.cli.spaces import parse_space
-from keepbest.cli.submit import (
-    AfterDashes,
+from keepbest.cli.options import (
+    AsJson,
+    Data,
+    GetsBetter,
     InShadow,
     Keep,
     Label,
     Patience,
+    Priority,
     Select,
+    SentFolder,
     Set,
     Stop,
+    ToProject,
+    ValidateEvery,
     What,
-    choose_stopper,
-    parse_keep,
-    parse_labels,
-    parse_select,
 )
+from keepbest.cli.output import print_json, say, warn
+from keepbest.cli.signature import parse_settings
+from keepbest.cli.sources import Source, open_command, open_source
+from keepbest.cli.spaces import parse_space
+from keepbest.cli.submit import AfterDashes, choose_stopper, parse_keep, parse_labels, parse_select
 from keepbest.cli.sweeps import show_sweep
 from keepbest.cli.sweepwatch import watch_sweep
 from keepbest.cli.yamlfile import COMMAND, File
 from keepbest.client import Client
 from keepbest.contract.asking import request
-from keepbest.contract.runs import Mode, RunFields
+from keepbest.contract.runs import RunFields
 from keepbest.contract.sweeps import MAX_RUNS, Search, Sweep, SweepRequest
 from keepbest.errors import InvalidInput
 from keepbest.settings import load
@@ -88,22 +90,22 @@ def start(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 0,
     run_seed: Annotated[int, typer.Option(min=0, help="Seed of every run.")] = 0,
     set: Set = None,
-    data: Annotated[str | None, typer.Option(help="Data set of a recipe.")] = None,
+    data: Data = None,
     monitor: Annotated[str | None, typer.Option(help="Metric that says which run is best.")] = None,
-    mode: Annotated[Mode | None, typer.Option(help="Which way the metric gets better.")] = None,
+    mode: GetsBetter = None,
     patience: Patience = None,
     stop: Stop = None,
     shadow: InShadow = None,
     keep: Keep = None,
     select: Select = None,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Stop each run here at the latest.")] = None,
-    validate_every: Annotated[int | None, typer.Option(min=1, help="Steps between looks.")] = None,
-    project: Annotated[str | None, typer.Option("--project", "-p", help="Project; made if it is new.")] = None,
+    validate_every: ValidateEvery = None,
+    project: ToProject = None,
     name: Annotated[str | None, typer.Option(help="Name of the sweep; its runs get a number behind it.")] = None,
     label: Label = None,
     tag: Annotated[list[str] | None, typer.Option(help="Word to find the runs by; repeatable.")] = None,
-    priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher ones are trained first.")] = 0,
-    folder: Annotated[Path | None, typer.Option(help="Folder sent with FILE.py; its own folder otherwise.")] = None,
+    priority: Priority = 0,
+    folder: SentFolder = None,
     file: File = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Say how each run ended, to the last.")] = False,
     as_json: AsJson = False,

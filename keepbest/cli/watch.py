@@ -14,7 +14,7 @@ from keepbest.cli.options import AsJson, RunId
 from keepbest.cli.output import is_terminal, new_console, say, styled, warn
 from keepbest.cli.runs import state_of, took
 from keepbest.cli.suggest import suggest_restore
-from keepbest.cli.words import at_step, clean, clean_log, number, say_selection
+from keepbest.cli.words import at_step, clean, clean_log, failed_attempts, number, say_selection
 from keepbest.client import Client
 from keepbest.contract.looks import Look
 from keepbest.contract.runs import Run
@@ -197,5 +197,6 @@ def _who(run: Run) -> str:
     if run.state is RunState.PAUSED:
         return f"  {run.stop_message or ''}"
     if run.state is RunState.QUEUED:
-        return "  waiting for a worker" if run.attempt == 0 else f"  waiting for a worker (attempt {run.attempt + 1})"
+        failed = failed_attempts(run)
+        return f"  waiting for a worker{f' (failed attempts: {failed})' if failed else ''}"
     return f"  on {run.worker}" if run.worker else ""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.rules import ProjectRules
+from keepbest.contract.runs import ExternalSource, Run
 from keepbest.contract.selections import Selection
 from keepbest.stopping import render
 
@@ -118,3 +119,11 @@ def changes(overrides: Overrides | None) -> str:
 def _shown(match: re.Match[str]) -> str:
     code = ord(match.group())
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def failed_attempts(run: Run) -> str:
+    """`1 of 3`, or nothing: a hand-back, or a pause at a rung, is no failure. A script's run has one attempt a time."""
+    if not run.failed_attempts:
+        return ""
+    limit = "" if isinstance(run.spec.source, ExternalSource) else f" of {run.spec.max_attempts}"
+    return f"{run.failed_attempts}{limit}"

@@ -9,6 +9,7 @@ import typer
 
 from keepbest.cli.options import AsJson
 from keepbest.cli.output import Table, print_facts, print_json, print_table
+from keepbest.cli.recipes import list_recipes
 from keepbest.cli.words import age
 from keepbest.client import Client
 from keepbest.contract.policies import PolicySpec
@@ -41,7 +42,7 @@ def recipes(
 ) -> None:
     """List the built-in models that workers offer; with a name, its parameters."""
     with Client() as client:
-        found = client.recipes()
+        found = list_recipes(client)
     if name is not None:
         show_recipe(get_recipe(found.recipes, name), as_json)
         return

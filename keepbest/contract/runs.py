@@ -212,7 +212,12 @@ class Run(Answer):
     updated_at: Moment
     heard_at: Moment | None = None  # the last word from the worker
     worker: str | None = None
-    attempt: int = 0
+    attempt: int = Field(default=0, description="how often it was taken up: after hand-backs and promotions, too")
+    failed_attempts: int | None = Field(
+        default=None,
+        description="crashes and silences since somebody last had it go on, max_attempts of which fail it; "
+        "lists leave it out",
+    )
     segment: int | None = None
     step: Step | None = None
     last_value: float | None = None

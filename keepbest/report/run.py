@@ -173,7 +173,7 @@ def _stopping(run: Run) -> Iterator[Block]:
             ("a look every", f"{run.spec.validate_every:,} steps"),
             ("at most", f"{last:,} steps" if last is not None else "no limit"),
             ("steps taken", f"{run.step or 0:,}"),
-            ("attempts", f"{run.attempt}"),
+            ("failed attempts", f"{run.failed_attempts or 0}"),
         ]
     )
 

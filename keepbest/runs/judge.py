@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from keepbest.contract import runs as contract
@@ -72,7 +73,7 @@ class Judge:
     def rung(self) -> int | None:
         """The rung of its sweep where the run waits now, by the decision at the last look; None where it goes on."""
         rung = self.decision.rung if self.decision is not None else None
-        return rung if rung is not None and self.promotions is not None and rung > self.promotions else None
+        return rung if rung is not None and self._waits_at(rung) else None
 
     def set_mode(self, mode: Mode) -> None:
         """Say which way is better, before the first look."""
@@ -120,7 +121,11 @@ class Judge:
         )
         if value is not None and not self._state.get("looks"):
             self._check_metrics(look)
+        before = self.decision
         self._state, decision = self.policy.observe(self._state, look)
+        if decision.rung is not None and decision != before:
+            decision = _tell_rung(decision, self._say_rung(decision.rung))
+            self._state = {**self._state, "decision": decision.to_json()}
         return decision
 
     def deadline(self) -> int | None:
@@ -176,6 +181,16 @@ class Judge:
         else:
             self.restart_patience(step)
 
+    def _waits_at(self, rung: int) -> bool:
+        return self.promotions is not None and rung > self.promotions
+
+    def _say_rung(self, rung: int) -> str:
+        """Return what the policy cannot know: whether the run waits at the rung to which it came."""
+        if self._waits_at(rung):
+            return "the run waits"
+        why = "it is in no sweep that goes on" if self.promotions is None else "it was let past before"
+        return f"the run goes straight on, for {why}"
+
     def _check_metrics(self, look: Look) -> None:
         missing = sorted(name for name in self.policy.all_metrics if look.get_metric(name) is None)
         if missing:
@@ -200,6 +215,12 @@ class Judge:
             fitted |= {"policy": asked.signature, "memory": fitted["memory"]["policies"][0]}
         policy.deadline(fitted)  # raises PolicyError for another policy's state
         return fitted
+
+
+def _tell_rung(decision: Decision, words: str) -> Decision:
+    """Return the decision with what becomes of the run at its rung, in the verdict on it and in the whole."""
+    told = [replace(one, message=f"{one.message}; {words}") if one.rung else one for one in decision.verdicts]
+    return replace(decision, verdicts=tuple(told), message=f"{decision.message} {words[0].upper()}{words[1:]}.")
 
 
 def _end_at(max_steps: int | None, policy: Policy) -> Policy:

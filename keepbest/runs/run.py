@@ -17,12 +17,10 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from keepbest.checkpoint import Store
 from keepbest.contract import runs as contract
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Declared
@@ -36,13 +34,12 @@ from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import KeepbestError
 from keepbest.reporting.journal import About, Journal
 from keepbest.reporting.reporter import Reporter, Tracker
-from keepbest.reporting.values import describe_error, describe_here, to_number
-from keepbest.runs.best import Best, find_checkpoint
-from keepbest.runs.gallery import Gallery
+from keepbest.reporting.values import describe_error, describe_here
 from keepbest.runs.judge import Judge, known_mode
 from keepbest.runs.logbook import forget
+from keepbest.runs.standing import Standing, stopped_by
 from keepbest.status import CommandKind, StopReason
-from keepbest.stopping import Decision, Mode, Pairs, read_pairs
+from keepbest.stopping import Decision, read_pairs
 
 DRAIN_SECONDS = 30.0
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
@@ -51,7 +48,7 @@ REQUEST_SECONDS = 5.0
 _log = logging.getLogger("keepbest")
 
 
-class Run(Gallery):
+class Run(Standing):
     """One living run. `log` may be called from any thread; all else from the thread that trains.
 
     `reporter` is None for a run that nobody hears of (mode "disabled"): it still judges looks. `on_end` is told how
@@ -70,12 +67,9 @@ class Run(Gallery):
         retention: RetentionSpec | None = None,
         on_end: Callable[[Release], None] = lambda release: None,
     ) -> None:
-        super().__init__(monitor, reporter, first_segment)
-        self.id = run
+        super().__init__(run, judge, monitor, reporter, first_segment)
         self.retention = retention or RetentionSpec()
-        self.judge = judge
         self._commands = commands if commands is not None else deque()
-        self._asked_stop: Decision | None = None
         #: What this attempt does otherwise from its first step on.
         self.overrides: Overrides | None = None
         #: The checkpoint that a run goes on from which an earlier process of its script began; `go_on_at` says so.
@@ -85,8 +79,6 @@ class Run(Gallery):
         #: What the submission of a command said, which counts over what its script says.
         self.fixed: Sequence[contract.Said] = ()
         self._declared = Declared()
-        #: Where its checkpoints go; None while nobody keeps any.
-        self.store: Store | None = None
         self._before_end: list[Callable[[], object]] = []
         self._on_end = on_end
         self._pid = os.getpid()
@@ -179,54 +171,6 @@ class Run(Gallery):
         self.record_look(step, value, decision, n=n, metrics=metrics, epoch=epoch)
         return decision
 
-    def judge_look(
-        self,
-        step: int,
-        value: float | None,
-        n: int | None = None,
-        *,
-        train: float | None = None,
-        metrics: Mapping[str, Any] | None = None,
-        pairs: Pairs | None = None,
-    ) -> Decision:
-        """Return the stopper's decision, and record nothing yet. A value of None says that training came this far."""
-        measured = {**(metrics or {}), self.monitor: value}
-        return self.judge.observe(step, to_number(value), n, to_number(train), measured, pairs)
-
-    # Where the stopper stands
-
-    @property
-    def decision(self) -> Decision | None:
-        """The decision at the last look, or the one that stopped: the stopper's, or what `look` was asked for."""
-        return self._asked_stop or self.judge.decision
-
-    @property
-    def best(self) -> Best | None:
-        """The best look so far, and its checkpoint; None before the first that measured anything."""
-        policy = self.stopper_state()["policy"]
-        step, value = policy.get("best_step"), policy.get("best_value")
-        if step is None or value is None:
-            return None
-        found = find_checkpoint(self.store, self.id, step, value) if self.store is not None else None
-        return Best(step, value, found)
-
-    def deadline(self) -> int | None:
-        """Return the step at which silence stops the run, or None. `judge_look(step, None)` then says so."""
-        return self.judge.deadline()
-
-    def set_mode(self, mode: Mode) -> None:
-        """Say which way the monitored metric gets better, once Keras knows; the tracker is told."""
-        self.judge.set_mode(mode)
-        self.report(mode=mode)
-
-    def stopper_state(self) -> dict[str, Any]:
-        """Return the stopper's state as JSON: a part of every snapshot."""
-        return self.judge.state()
-
-    def go_on_from(self, state: Mapping[str, Any]) -> None:
-        """Take up the state of the checkpoint that the run resumes from."""
-        self.judge.go_on_from(state)
-
     def declare(self, said: Declared) -> None:
         """Tell the tracker what a command's script says of its run; it counts where the submission said nothing."""
         known = {name: getattr(said, name) for name in Declared.model_fields}
@@ -236,39 +180,6 @@ class Run(Gallery):
     def go_on_at(self, step: int, checkpoint: str | None = None) -> None:
         """Say that training goes on from `step`, from that checkpoint, in a run that an earlier process began."""
         self.step = step
-
-    def branch(
-        self,
-        step: int,
-        *,
-        parent: int,
-        state: Mapping[str, Any] | None = None,
-        checkpoint: str | None = None,
-        overrides: Overrides | None = None,
-    ) -> int:
-        """Open a new segment after a roll back to `step` of segment `parent`; return its number.
-
-        `state` is the stopper's at that moment (`stopper_state()` in the snapshot); `overrides` say what is judged
-        otherwise from there, and are kept with the segment.
-        """
-        self._asked_stop = None
-        if state is not None:
-            self.judge.go_on_from(state, keep_seconds=True)
-        self.change(step, overrides or Overrides())
-        return self.open_segment("roll_back", step, parent, checkpoint, overrides)
-
-    def change(self, step: int, overrides: Overrides) -> None:
-        """Judge otherwise from `step` on: a new last step, patience begun anew. A stop that was decided is lifted."""
-        if overrides.max_steps is not None:
-            self.judge.set_max_steps(overrides.max_steps)
-        self.judge.lift_stop(step)
-        if overrides.reset_patience:
-            self.judge.restart_patience(step)
-
-    def lift_stop(self, step: int) -> None:
-        """Take back a stop, the stopper's or one that was asked for: training goes on from `step`."""
-        self._asked_stop = None
-        self.judge.lift_stop(step)
 
     # What people ask for
 
@@ -280,10 +191,15 @@ class Run(Gallery):
         """Return the commands that came since the last call, oldest first; each comes once."""
         return [self._commands.popleft() for _ in range(len(self._commands))]
 
-    def note_stop(self, command: Command, step: int) -> None:
-        """Take a stop that somebody asked for as the run's decision, at `step`: it is why the run ends."""
-        last = self.judge.decision or Decision(stop=False, improved=False, at_step=step, message="")
-        self._asked_stop = _stopped_by(command, replace(last, improved=False, at_step=step))
+    def _obey_stop(self, decision: Decision) -> Decision:
+        """Let a command to stop be the reason; other commands are refused, for nobody here can obey them."""
+        for command in self.take_commands():
+            if command.kind in (CommandKind.STOP, CommandKind.CANCEL):
+                self.answer(command, "done", "Stopped at this look.")
+                decision = self._asked_stop = stopped_by(command, decision)
+            else:
+                self.answer(command, "refused", "This script keeps no snapshots; keepbest.Loop and KeepBest do.")
+        return decision
 
     # How it ends
 
@@ -347,16 +263,6 @@ class Run(Gallery):
         if self.reporter is not None:
             self.reporter.start()
 
-    def _obey_stop(self, decision: Decision) -> Decision:
-        """Let a command to stop be the reason; other commands are refused, for nobody here can obey them."""
-        for command in self.take_commands():
-            if command.kind in (CommandKind.STOP, CommandKind.CANCEL):
-                self.answer(command, "done", "Stopped at this look.")
-                decision = self._asked_stop = _stopped_by(command, decision)
-            else:
-                self.answer(command, "refused", "This script keeps no snapshots; keepbest.Loop and KeepBest do.")
-        return decision
-
     def end(self, release: Release, seconds: float) -> bool:
         """End the run in the words of `release`; a run ends once."""
         if self._ended or os.getpid() != self._pid:  # a forked child has no threads: the run is its parent's
@@ -383,13 +289,6 @@ class Run(Gallery):
     @property
     def _kept(self) -> tuple[str, Path | None]:
         return self.id, self.reporter.journal.folder if self.reporter is not None else None
-
-
-def _stopped_by(command: Command, decision: Decision) -> Decision:
-    """Return the decision with a stop that a person asked for, or a rule of the project, which says its reason."""
-    message = f"Stop at step {decision.at_step}: {command.why}."
-    said = {"stop": True, "reason": command.stop_reason.value, "message": message}
-    return Decision.from_json({**decision.to_json(), **said})
 
 
 def _failure(error: RunError) -> Release:

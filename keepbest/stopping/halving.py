@@ -38,7 +38,7 @@ class SuccessiveHalving(Policy):
         if reached <= memory["rung"]:
             following = memory["rung"] + 1
             return memory, (self.verdict(look, f"rung {following} lies at step {self.step_of(following)}"),)
-        message = f"rung {reached} at step {look.step}: waits until it is among the best {self.share}"
+        message = f"rung {reached} at step {look.step}: the best {self.share} go on"
         return {"rung": reached}, (replace(self.verdict(look, message), rung=reached),)
 
     @property

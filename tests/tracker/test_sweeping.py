@@ -104,7 +104,9 @@ def test_a_recipe_that_nobody_knows_any_more_is_said_and_waited_for(settings: Se
     with db.write(engine) as conn:
         conn.execute(update(Worker).values(recipes=[]))
     assert jobs.top_up_sweeps(settings, engine, NOW) == ""
-    assert read(engine, sweep).sweep.message == "There is no recipe 'hvass-cnn'."
+    assert read(engine, sweep).sweep.message == (
+        "No worker has said yet which recipes it has, so 'hvass-cnn' is not known."
+    )
     with db.write(engine) as conn:
         conn.execute(update(Worker).values(recipes=[CNN.model_dump(mode="json")]))
     assert "made" in jobs.top_up_sweeps(settings, engine, NOW)

@@ -139,7 +139,7 @@ def test_a_run_of_a_sweep_pauses_at_its_rung_and_goes_on_where_it_was(service: S
     (made,) = service.client.sweep(sweep).runs
     paused = service.wait_for(made.run, RunState.PAUSED)
     assert (paused.step, paused.looks, paused.attempt) == (20, 1, 1)
-    assert paused.stop_message == "Rung 1 at step 20: waits until it is among the best quarter."
+    assert paused.stop_message == "Rung 1 at step 20: the best quarter go on; the run waits."
     assert [one.step for one in service.client.checkpoints(made.run).checkpoints] == [20]
     service.schedule()
     found = service.wait_for(made.run)

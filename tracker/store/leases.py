@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, null, select, update
+from sqlalchemy import Connection, insert, null, select, update
 
 from keepbest.contract import workers as contract
 from keepbest.contract.runs import RunError
@@ -21,10 +21,8 @@ from keepbest.errors import LeaseLost
 from keepbest.status import RunState, StopReason
 from tracker.models import Lease, Run, Segment
 from tracker.store import audit, commands, evaluations, rungs, runs, workers
-from tracker.store.runs import RunRow
+from tracker.store.runs import SPENT, RunRow
 
-#: Outcomes that use up one of the run's `max_attempts`; a hand-back does not.
-SPENT = ("crashed", "expired")
 #: Nobody else can take an external run over, so nobody hurries to call its script lost.
 EXTERNAL_PATIENCE = 4
 #: What a lease that comes back to life lasts; the next renewal gives the full time.
@@ -192,17 +190,12 @@ def _requeue(
     """Put the run back into the queue, unless somebody cancelled it or its attempts are spent."""
     if commands.wants_cancel(conn, run.pk):
         return _close(conn, run, RunState.CANCELLED, StopReason.USER, message, now)
-    is_over = run.source_kind == "external" or _spent(conn, run) >= run.max_attempts
+    failed = runs.get_by_pk(conn, run.pk).failed_attempts  # with the lease that has just ended
+    is_over = run.source_kind == "external" or failed >= run.max_attempts
     if outcome in SPENT and is_over:
         reason = StopReason.WORKER_LOST if outcome == "expired" else StopReason.ERROR
         return _fail(conn, run, reason, message, error, now)
     return runs.move_run(conn, run, RunState.QUEUED, now=now)
-
-
-def _spent(conn: Connection, run: RunRow) -> int:
-    """Count what was used up since somebody last had the run go on."""
-    since = (Lease.run_pk == run.pk, Lease.attempt > run.attempts_before)
-    return conn.execute(select(func.count()).where(*since, Lease.outcome.in_(SPENT))).scalar_one()
 
 
 def _fail(

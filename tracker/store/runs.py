@@ -12,7 +12,7 @@ from keepbest.contract import runs as contract
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX
 from keepbest.errors import Conflict, InvalidInput, NotFound, TransitionRefused
 from keepbest.status import RunState, StopReason, may_move
-from tracker.models import Project, Run
+from tracker.models import Lease, Project, Run
 from tracker.store import audit, events
 
 RunRow = Row[Any]
@@ -21,15 +21,24 @@ RunRow = Row[Any]
 _CANDIDATES = 5
 #: A deleted run is never queued: it is cancelled first.
 _QUEUED = Run.state == RunState.QUEUED.value
+#: Outcomes of a lease that use up one of the run's `max_attempts`; a hand-back does not, nor a pause at a rung.
+SPENT = ("crashed", "expired")
 _STATE_FIELDS = {
-    "state", "stop_reason", "stop_message", "error", "test", "selection", "attempt", "started_at", "ended_at", "worker",
-    "max_steps", "memory",
+    "state", "stop_reason", "stop_message", "error", "test", "selection", "attempt", "failed_attempts", "started_at",
+    "ended_at", "worker", "max_steps", "memory",
 }  # fmt: skip
 
 
 def select_runs() -> Select[Any]:
     """Select every column of a run, and the name of its project."""
     return select(*Run.__table__.columns, Project.name.label("project")).join(Project, Run.project_pk == Project.pk)
+
+
+def select_with_failed() -> Select[Any]:
+    """Select what `select_runs` does, and how many attempts failed since somebody last had the run go on."""
+    since = (Lease.run_pk == Run.pk, Lease.attempt > Run.attempts_before)
+    failed = select(func.count()).where(*since, Lease.outcome.in_(SPENT)).correlate(Run)
+    return select_runs().add_columns(failed.scalar_subquery().label("failed_attempts"))
 
 
 def get_run(conn: Connection, reference: str, *, lock: bool = False) -> RunRow:
@@ -54,7 +63,7 @@ def get_deleted(conn: Connection, reference: str, *, lock: bool = False) -> RunR
 
 
 def _find(conn: Connection, reference: str, condition: ColumnElement[bool], lock: bool) -> Sequence[RunRow]:
-    found = select_runs().where(_refers(reference), condition).order_by(Run.pk.desc())
+    found = select_with_failed().where(_refers(reference), condition).order_by(Run.pk.desc())
     return conn.execute(_locked(found, lock).limit(_CANDIDATES)).all()
 
 
@@ -67,17 +76,17 @@ def _only(rows: Sequence[RunRow], reference: str) -> RunRow:
 
 def get_by_pk(conn: Connection, pk: int) -> RunRow:
     """Return the run with this internal number, as it is now."""
-    return conn.execute(select_runs().where(Run.pk == pk)).one()
+    return conn.execute(select_with_failed().where(Run.pk == pk)).one()
 
 
 def show_run(row: RunRow) -> contract.Run:
-    """Return a row of `select_runs` as the wire shows it."""
+    """Return a row of `select_with_failed` as the wire shows it."""
     return contract.Run.model_validate({**row._mapping, "worker": row.worker_name})
 
 
 def show_in_list(row: RunRow) -> contract.Run:
     """Return a row as a list shows it: without what is large and read one run at a time."""
-    large = dict.fromkeys(("environment", "memory", "selection"))
+    large = dict.fromkeys(("environment", "memory", "selection", "failed_attempts"))
     return contract.Run.model_validate({**row._mapping, "worker": row.worker_name, **large})
 
 

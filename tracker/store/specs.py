@@ -55,8 +55,11 @@ def settle(asked: RunRequest, recipes: Mapping[str, RecipeInfo], usual: PolicySp
 def _get_recipe(name: str, recipes: Mapping[str, RecipeInfo]) -> RecipeInfo:
     if name in recipes:
         return recipes[name]
-    hint = nearest(name, recipes) if recipes else "No worker has announced any yet: start one with `keepbest worker`."
-    raise InvalidInput(f"There is no recipe {name!r}.", field="source.name", hint=hint)
+    if not recipes:
+        message = f"No worker has said yet which recipes it has, so {name!r} is not known."
+        hint = "Start one with `keepbest worker`; if one is just starting, try again in a moment."
+        raise InvalidInput(message, field="source.name", hint=hint)
+    raise InvalidInput(f"There is no recipe {name!r}.", field="source.name", hint=nearest(name, recipes))
 
 
 def _settle_recipe(asked: RunRequest, recipe: RecipeInfo, usual: PolicySpec | None) -> RunSpec:

@@ -50,7 +50,9 @@ def find_known(conn: Connection, user: str, key: str | None) -> RunRow | None:
     """Return the run that this user made under this idempotency key, deleted ones too."""
     if key is None:
         return None
-    return conn.execute(runs.select_runs().where(Run.created_by == user, Run.idempotency_key == key)).one_or_none()
+    return conn.execute(
+        runs.select_with_failed().where(Run.created_by == user, Run.idempotency_key == key)
+    ).one_or_none()
 
 
 def _choose_id(conn: Connection, asked: RunRequest) -> dict[str, str]:

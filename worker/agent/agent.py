@@ -125,7 +125,7 @@ class Agent:
     def _take_up(self, assignment: Assignment) -> None:
         """Start the trainer. Called from the main thread: the kernel ends a trainer with the thread it came from."""
         run = assignment.run
-        _log.info("Run %s (%s), attempt %d.", run.id, run.name, assignment.attempt)
+        _log.info("Run %s (%s), lease %d.", run.id, run.name, assignment.attempt)
         job = self._make_job(assignment)
         folder = RunFolder(self._settings.folder / folder_name(run.id))
         try:

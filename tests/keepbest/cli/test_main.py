@@ -111,6 +111,13 @@ def test_the_version_is_the_packages(keepbest: Run) -> None:
     assert keepbest("version", "--json").json["keepbest"] == VERSION
 
 
+def test_the_version_as_everybody_asks_for_it(keepbest: Run) -> None:
+    """`keepbest --version`: No such option."""
+    shown = keepbest("--version")
+    assert (shown.status, shown.out, shown.err) == (0, f"keepbest {VERSION}\n", "")
+    assert "--version" in keepbest("--help").out
+
+
 def test_completion(keepbest: Run) -> None:
     assert "_KEEPBEST_COMPLETE" in keepbest("completion", "bash").out
     assert keepbest("completion", "tcsh").status == Exit.USAGE
@@ -158,6 +165,14 @@ def test_a_light_verb_loads_nothing_heavy(home: Path) -> None:
         "print([name for name in ('tensorflow', 'numpy', 'rich', 'flask', 'sqlalchemy') if name in sys.modules])"
     )
     assert in_fresh_python(code, home).splitlines()[-1] == "[]"
+
+
+def test_the_version_needs_only_the_entry(home: Path) -> None:
+    code = (
+        "import sys; from keepbest.cli.main import main; main(['--version']);"
+        "print([name for name in ('urllib3', 'numpy', 'tensorflow', 'keepbest.client') if name in sys.modules])"
+    )
+    assert in_fresh_python(code, home).splitlines() == [f"keepbest {VERSION}", "[]"]
 
 
 def test_importing_keepbest_loads_nothing(home: Path) -> None:

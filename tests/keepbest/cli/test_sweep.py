@@ -166,6 +166,13 @@ def test_rungs_and_who_waits_at_them_are_shown(keepbest: Keepbest, engine: Engin
     worker.numbers = count(1)
     schedule(engine)
     worker.claim()
+    promoted = " ".join(keepbest("show", run).out.split())
+    assert "taken up 2 times" in promoted
+    assert "failed attempts" not in promoted  # it said "attempt 2 of 3", though nothing had failed
+    worker.finish("crashed")
+    assert "failed attempts 1 of 3" in " ".join(keepbest("show", run).out.split())
+    worker.numbers = count(1)
+    worker.claim()
     worker.finish(stop_reason="max_steps")
     schedule(engine)
     lines = [" ".join(line.split()) for line in keepbest("sweep", "watch", sweep.id).out.splitlines()]

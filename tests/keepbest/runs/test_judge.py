@@ -159,3 +159,26 @@ def test_a_state_brings_the_examples_that_were_right_to_the_next_process(cut: in
         other.observe(step, value, 20, pairs=read_pairs(right, None)) for step, value, right in looks[cut:]
     ] == decisions[cut:]
     assert [decision.wait for decision in decisions] == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("promotions", "waits_at", "words"),
+    [
+        (0, 1, "the run waits"),
+        (1, None, "the run goes straight on, for it was let past before"),
+        (None, None, "the run goes straight on, for it is in no sweep that goes on"),
+    ],
+)
+def test_at_a_rung_it_says_whether_the_run_waits(promotions: int | None, waits_at: int | None, words: str) -> None:
+    """The ledger said of a fork, and of a run resumed after its sweep, that it waits; both went straight on."""
+    judge = make("patience(9) | successive_halving(20)", mode="max")
+    judge.promotions = promotions
+    first, said = judge.observe(10, 0.4), judge.observe(20, 0.5)
+    assert first.rung is None
+    assert (said.rung, judge.rung) == (1, waits_at)
+    assert said.verdicts[1].message == f"rung 1 at step 20: the best quarter go on; {words}"
+    assert said.message.endswith(f"Rung 1 at step 20: the best quarter go on. T{words[1:]}.")
+    assert judge.observe(20, 0.5) == said == judge.decision
+    resumed = make("patience(9) | successive_halving(20)", mode="max")
+    resumed.go_on_from(passed_on(judge))
+    assert resumed.observe(20, 0.5) == said

@@ -41,22 +41,19 @@ def test_what_it_says() -> None:
     said = decisions_of(make("patience(9) | successive_halving(2, factor=3)"), looks_of([0.5, 0.4, 0.6]))
     assert [one.verdicts[1].message for one in said] == [
         "rung 1 lies at step 2",
-        "rung 1 at step 2: waits until it is among the best third",
+        "rung 1 at step 2: the best third go on",
         "rung 2 lies at step 6",
     ]
     assert said[1].message == (
-        "Step 2: 0.4; 1 of 9 checks without improvement; best 0.5 at step 1."
-        " Rung 1 at step 2: waits until it is among the best third."
+        "Step 2: 0.4; 1 of 9 checks without improvement; best 0.5 at step 1. Rung 1 at step 2: the best third go on."
     )
     alone = decisions_of(make("successive_halving(1)"), looks_of([0.5]))[0]
-    assert (
-        alone.message == "Step 1: 0.5 is the best so far; rung 1 at step 1: waits until it is among the best quarter."
-    )
+    assert alone.message == "Step 1: 0.5 is the best so far; rung 1 at step 1: the best quarter go on."
 
 
 def test_in_the_shadow_it_only_says_so() -> None:
     said = decisions_of(make("shadow(successive_halving(1, factor=5)) | patience(9)"), looks_of([0.5]))[0]
-    assert said.verdicts[0].message == "would pause: rung 1 at step 1: waits until it is among the best 1/5"
+    assert said.verdicts[0].message == "would pause: rung 1 at step 1: the best 1/5 go on"
     assert (said.rung, said.verdicts[0].rung) == (None, None)
 
 

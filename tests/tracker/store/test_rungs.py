@@ -99,6 +99,23 @@ def test_promoted_it_queues_once_and_its_next_attempt_knows_how_far_it_may_go(co
     assert (entry.user, entry.target, entry.detail) == ("scheduler", run.id, {"rung": 1})
 
 
+def test_a_promotion_is_no_failed_attempt(conn: Connection) -> None:
+    """Promoted three times of two attempts it said "attempt 4 of 2"; the two that fail it are crashes."""
+    sweep = ask(conn, run={"max_attempts": 2})
+    add(conn, sweep, 1)
+    for rung in (1, 2, 3):
+        run = pause(conn, train(conn, step=100 * rung), rung)
+        sweeps.promote(conn, sweep.id, run.id, rung, NOW)
+    run = release(conn, train(conn), "crashed")
+    assert (run.state, run.attempt, run.failed_attempts) == ("queued", 4, 1)
+    run = release(conn, train(conn), "crashed")
+    assert (run.state, run.attempt, runs.get_run(conn, run.id).failed_attempts) == ("failed", 5, 2)
+    assert runs.show_run(run).failed_attempts == 2
+    assert runs.show_in_list(run).failed_attempts is None
+    resumes.resume(conn, run, ResumeRequest(), user="ada", now=NOW)
+    assert runs.get_run(conn, run.id).failed_attempts == 0
+
+
 def test_with_all_tries_made_a_sweep_is_due_where_one_may_go_on(conn: Connection) -> None:
     sweep = ask(conn, at_once=3)
     for number in (1, 2, 3):

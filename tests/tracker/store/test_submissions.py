@@ -49,10 +49,15 @@ def test_what_is_wrong_is_named_with_the_nearest_right_one(
     assert conn.execute(select(func.count()).select_from(Run)).scalar_one() == 0
 
 
-def test_without_any_worker_the_hint_says_how_to_start_one(conn: Connection) -> None:
-    with pytest.raises(InvalidInput) as raised:
+def test_without_any_worker_it_says_so_and_how_to_start_one(conn: Connection) -> None:
+    """A second after `keepbest up`, before its worker's first word: "There is no recipe 'hvass-cnn'." """
+    with pytest.raises(InvalidInput, match="No worker has said yet which recipes it has") as raised:
         submissions.submit(conn, a_request(), user="ada", key=None, now=NOW)
+    assert raised.value.field == "source.name"
     assert "keepbest worker" in (raised.value.hint or "")
+    hello(conn)
+    with pytest.raises(InvalidInput, match="There is no recipe 'nobodys'"):
+        submit(conn, source={"kind": "recipe", "name": "nobodys"})
 
 
 def test_the_recipe_fills_every_gap(conn: Connection) -> None:

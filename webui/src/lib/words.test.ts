@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { patienceWords, reasonWords, runTitle, stateWords } from './words'
+import { failedAttempts, patienceWords, reasonWords, runTitle, stateWords } from './words'
 
 it('tells unknown words as they are', () => {
   expect(stateWords('evicted').label).toBe('evicted')
@@ -13,6 +13,13 @@ it.each([
   [0, 'steps', '0 steps'],
   [7, null, '7 checks'],
 ])('%d %s left', (left, unit, words) => expect(patienceWords(left, unit)).toBe(words))
+
+it.each([
+  [0, 'recipe', '0 of 3'],
+  [2, 'command', '2 of 3'],
+  [1, 'external', '1'],
+])('%d failed attempts of a %s', (failed_attempts, kind, words) =>
+  expect(failedAttempts({ failed_attempts, spec: { max_attempts: 3, source: { kind } } })).toBe(words))
 
 it('titles a tab with the state of its run', () => {
   expect(runTitle({ state: 'running', name: 'cnn' }, '0.97', 2300)).toBe('▶ 0.97 @2300 · cnn')

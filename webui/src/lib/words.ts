@@ -56,6 +56,12 @@ export function patienceWords(left: number, unit: string | null | undefined): st
   return `${left} ${left === 1 ? noun.replace(/s$/, '') : noun}`
 }
 
+/** "1 of 3": a hand-back, or a pause at a rung, is no failure. The first failure ends a script's own run. */
+export function failedAttempts(run: { failed_attempts?: number | null; spec: { max_attempts?: number; source: { kind: string } } }): string {
+  const failed = String(run.failed_attempts ?? 0)
+  return run.spec.source.kind === 'external' ? failed : `${failed} of ${run.spec.max_attempts ?? 3}`
+}
+
 /** The tab's title says how the run stands: "▶ 0.9724 @2300 · digits". */
 export function runTitle(run: { state: string; name: string }, best: string, step: number | null | undefined): string {
   const value = step === null || step === undefined ? '' : ` ${best} @${step}`

@@ -1,0 +1,151 @@
+"""The training that lives, what of it is kept, in memory and on disk, and which of that may be used again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from keepbest.checkpoint import Manifest, Store
+from keepbest.contract.base import CheckpointKind
+from keepbest.contract.commands import RollBackRequest
+from keepbest.contract.policies import RetentionSpec
+from keepbest.errors import KeepbestError, NotFound
+from keepbest.looking.archive import Archive
+from keepbest.looking.network import describe_network
+from keepbest.looking.shelf import Shelf
+from keepbest.panels.painter import Painter
+from keepbest.runs.run import Run
+from keepbest.selection.selectors import Selector
+from keepbest.snapshots.averages import Averages, find_averages, use
+from keepbest.snapshots.carried import Carried
+from keepbest.snapshots.ring import Ring
+from keepbest.snapshots.snapshot import Living, Variables, capture
+from keepbest.snapshots.state import Position, State
+
+#: A roll back to a checkpoint that is still being written waits for it this long.
+WAIT_SECONDS = 30.0
+
+
+class Bench:
+    """What a run trains, and the states that were taken of it. `take_up` comes first, `close` last."""
+
+    def __init__(
+        self,
+        run: Run,
+        store: Store | None,
+        *,
+        ring: Ring | None = None,
+        retention: RetentionSpec | None = None,
+        environment: Mapping[str, Any] | None = None,
+        writes_bests: bool = True,
+        carried: Carried | None = None,
+        painter: Painter | None = None,
+        selector: Selector | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.run = run
+        self.store = run.store = store
+        self.ring = ring if ring is not None else Ring()
+        self._carried = carried or Carried()
+        self._painter = painter
+        self._model: Any = None
+        self._variables: Living | None = None
+        self._averages: Averages = {}
+        self._has_averages = selector is not None and selector.measures_averages
+        writing: dict[str, Any] = {"environment": environment, "writes_bests": writes_bests, "selector": selector}
+        self._archive = Archive(run, store, retention or run.retention, **writing, now=now)
+        self._shelf = Shelf(run.id, self.ring, store, lambda: self.drain(WAIT_SECONDS))
+        run.watch_memory(self.ring.take_news)
+
+    def take_up(self, model: Any) -> Living:
+        """Put `model` on the bench as it is now; return its variables. The disk is written to from here on."""
+        self._model, fresh = model, model if isinstance(model, Living) else Variables(model)
+        if self._variables is None or not fresh.are(self._variables):
+            self._variables = fresh
+            self._averages = find_averages(model) if self._has_averages else {}
+            self._archive.network = describe_network(model)
+            if fresh.is_eager:
+                capture(fresh, position=Position())
+            if self._painter is not None and not self._painter.begin(model):
+                self._painter = None
+        self._archive.open()
+        return self._living
+
+    @property
+    def best(self) -> tuple[int | None, float | None]:
+        """Step and value of the best look so far."""
+        policy = self.run.stopper_state()["policy"]
+        return policy.get("best_step"), policy.get("best_value")
+
+    # What is kept
+
+    def checkpoint(self, position: Position, kind: CheckpointKind) -> State:
+        """Hand the present state to the writer; return it at once. Going back to it needs no disk for a while."""
+        state = self._capture(position)
+        self.ring.keep(state)
+        self._archive.submit(state, kind, None, segment=self.run.segment)
+        return state
+
+    def write(self, position: Position) -> Manifest:
+        """Put the present state on disk before this returns. Raises NotFound without a store, StoreUnavailable."""
+        return self._archive.write(self._capture(position), "last", None, segment=self.run.segment)
+
+    def write_best(self) -> Manifest:
+        """Put the best state on disk, where it is not there yet, before this returns. Raises as `write` does."""
+        self.drain()
+        state = self._get(RollBackRequest())
+        if self.store is not None and self._shelf.is_on_disk(state.id):
+            return self.store.read_manifest(self.run.id, state.id)[0]
+        segment = self._shelf.segments.get(state.id, self.run.segment)
+        return self._archive.write(state, "best", self.best[1], segment=segment)
+
+    def drain(self, deadline_seconds: float | None = None) -> bool:
+        """Wait until every checkpoint is on disk or given up; return whether that came in time."""
+        return self._archive.drain(deadline_seconds)
+
+    def close(self, deadline_seconds: float | None = None) -> bool:
+        """Drain, and end the writer's thread; `begin` starts another."""
+        return self._archive.close(deadline_seconds)
+
+    def write_selected(self, state: State, value: float, n: int | None, made_of: tuple[str, ...]) -> Manifest:
+        """Put an average that was selected on disk before this returns; nothing goes on from it."""
+        segment = self._shelf.segments.get(made_of[0], self.run.segment)
+        return self._archive.write(state, "selected", value, segment=segment, n=n, made_of=made_of)
+
+    # What is used again
+
+    def put(self, state: State) -> None:
+        """Give every variable its value in `state`: to measure and use it, not to go on from it."""
+        self._living.put(use(state))
+
+    def restore_best(self) -> State | None:
+        """Put the best state back to be used, optimizer included; return it, or None where nothing was ever kept."""
+        step, _ = self.best
+        state = self.ring.best or (self._shelf.find_on_disk(self._living, step=step) if step is not None else None)
+        if state is not None:
+            self.put(state)
+        return state
+
+    # What lives
+
+    @property
+    def _living(self) -> Living:
+        if self._variables is None:
+            raise KeepbestError("Nothing is being trained yet.", hint="Call begin(model) first.")
+        return self._variables
+
+    def _capture(self, position: Position) -> State:
+        state = capture(self._living, position=position, stopper=self.run.stopper_state())
+        state = replace(state, callbacks=self._carried.capture(), averages=self._averages)
+        self._shelf.segments[state.id] = self.run.segment
+        return state
+
+    def _get(self, asked: RollBackRequest) -> State:
+        step = asked.step
+        if asked.step is None and asked.checkpoint is None:
+            step, _ = self.best
+            if step is None:
+                raise NotFound("There is no best look yet.", hint="Wait for the first look, or name a step.")
+        return self._shelf.get(self._living, step=step, checkpoint=asked.checkpoint)
