@@ -90,16 +90,25 @@ class Agent:
         try:
             if time.monotonic() >= self._hello_at:
                 self._hello()
-            while self._may_claim():
-                assignment = self._client.claim(Claim(worker=self._id))
-                if assignment is None:
-                    break
-                self._take_up(assignment)
+            has_claimed = self._claim()
         except KeepbestError as error:
             if not is_passing(error):
                 _log.error("%s", error.message)
             return SLOW_CLAIM_SECONDS
+        if not has_claimed:  # a run that has just begun is left alone until the next turn
+            self._executor.prepare()
         return CLAIM_SECONDS
+
+    def _claim(self) -> bool:
+        """Fill the free slots as far as there are runs; return whether there was any."""
+        has_claimed = False
+        while self._may_claim():
+            assignment = self._client.claim(Claim(worker=self._id))
+            if assignment is None:
+                break
+            self._take_up(assignment)
+            has_claimed = True
+        return has_claimed
 
     def _may_claim(self) -> bool:
         has_room = len(self._tenancies) < self._settings.slots
@@ -175,6 +184,7 @@ class Agent:
     def _hand_back(self) -> None:
         """Leave in good order: every trainer gets its grace; what the tracker cannot be told now is told later."""
         _log.info("Leaving: %d runs are handed back.", sum(not tenancy.is_over for tenancy in self._tenancies))
+        self._executor.close()
         for tenancy in self._tenancies:
             tenancy.leave()
         deadline = time.monotonic() + self._settings.grace_seconds + 5.0
