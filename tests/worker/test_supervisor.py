@@ -104,7 +104,9 @@ def test_interrupting_asks_politely(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_program_that_reads_no_secret_is_no_trouble(start: Start) -> None:
-    assert start("pass", secret="x" * 1000).wait(20) == 0
+    child = start("pass", secret="x" * 1000)
+    assert child.wait(20) == 0
+    assert not child.tell("nobody hears it")
 
 
 @pytest.mark.parametrize(

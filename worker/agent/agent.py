@@ -31,6 +31,8 @@ _log = logging.getLogger("keepbest.worker")
 CLAIM_SECONDS = 1.0
 HELLO_SECONDS = 15.0
 SLOW_CLAIM_SECONDS = 5.0
+#: A run that came to an idle worker begins undisturbed; what is prepared for the next one, which may never come, waits.
+SETTLE_SECONDS = 5.0
 #: A worker that could not start a run lets others try first.
 REFUSED_SECONDS = 30.0
 
@@ -47,6 +49,8 @@ class Agent:
         self._leaving = threading.Event()
         self._hello_at = 0.0
         self._claim_at = 0.0
+        self._was_idle = True
+        self._prepare_at = 0.0
 
     def leave(self) -> None:
         """Claim nothing more; have the trainers hand their runs back."""
@@ -90,25 +94,26 @@ class Agent:
         try:
             if time.monotonic() >= self._hello_at:
                 self._hello()
-            has_claimed = self._claim()
+            self._fill()
         except KeepbestError as error:
             if not is_passing(error):
                 _log.error("%s", error.message)
             return SLOW_CLAIM_SECONDS
-        if not has_claimed:  # a run that has just begun is left alone until the next turn
+        if not self._tenancies or time.monotonic() >= self._prepare_at:
             self._executor.prepare()
         return CLAIM_SECONDS
 
-    def _claim(self) -> bool:
-        """Fill the free slots as far as there are runs; return whether there was any."""
-        has_claimed = False
+    def _fill(self) -> None:
+        """Claim until the slots are full or the queue is empty."""
         while self._may_claim():
             assignment = self._client.claim(Claim(worker=self._id))
             if assignment is None:
-                break
+                self._was_idle = True
+                return
             self._take_up(assignment)
-            has_claimed = True
-        return has_claimed
+            # Where one run follows the other there will be a next one, and what it is spared now counts.
+            self._prepare_at = time.monotonic() + (SETTLE_SECONDS if self._was_idle else CLAIM_SECONDS)
+        self._was_idle = False
 
     def _may_claim(self) -> bool:
         has_room = len(self._tenancies) < self._settings.slots

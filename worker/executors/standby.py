@@ -83,9 +83,9 @@ class Standby:
     def _look(self) -> None:
         """Notice where the one that waits has ended. One that gave up by itself would do so again."""
         if self._waiting is not None and (code := self._waiting.child.poll()) is not None:
-            said = os.pread(self._waiting.output.fileno(), _SAID_BYTES, 0).decode(errors="replace")
+            said = os.pread(self._waiting.output.fileno(), _SAID_BYTES, 0).decode(errors="replace").splitlines()
             self.close()
-            self._rest(REST_SECONDS if code < 0 else float("inf"), f"it ended with {code}\n{said}".rstrip())
+            self._rest(REST_SECONDS if code < 0 else float("inf"), f"it ended with {code}. {said[-1] if said else ''}")
 
     def _rest(self, seconds: float, why: str) -> None:
         self._rests_until = time.monotonic() + seconds

@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import sys
-from concurrent.futures import Future
 from pathlib import Path
 from types import FrameType
 
@@ -27,11 +26,11 @@ _SAID_BYTES = 64 * 1024
 
 def main(path: str | None = None) -> int:
     """Train; return the exit code that `worker.supervisor` knows."""
-    line = lifeline.tie()
+    agent = lifeline.tie()
     faulthandler.enable()  # where Python was when a native library crashed: for the run's log
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # that the tracker is away is said once, by the reporter
-    folder, token = (RunFolder(Path(path)), line.result()) if path else _wait(line)
+    folder, token = (RunFolder(Path(path)), agent.read()) if path else _wait(agent)
     import_tensorflow()
     from worker.trainer.trainer import Trainer  # it imports Keras: only once that is tied and quiet
 
@@ -50,21 +49,21 @@ def main(path: str | None = None) -> int:
     return trainer.train()
 
 
-def _wait(line: Future[str]) -> tuple[RunFolder, str]:
+def _wait(agent: lifeline.Lifeline) -> tuple[RunFolder, str]:
     """Import what every run needs, and no more: nothing of a run is known yet, no device is touched. Then wait."""
     try:
         import_tensorflow()
         import worker.trainer.trainer  # noqa: F401
     except Exception:
-        if line.done():  # the run's log must say why
+        if line := agent.hang_up():  # it has a run already, whose log must say why
             _enter(line)
         raise
-    return _enter(line)
+    return _enter(agent.read())
 
 
-def _enter(line: Future[str]) -> tuple[RunFolder, str]:
+def _enter(line: str) -> tuple[RunFolder, str]:
     """Stand where a trainer that was started for the run's folder stands, what was said so far first in its output."""
-    path, token = lifeline.unpack(line.result())
+    path, token = lifeline.unpack(line)
     folder = RunFolder(path)
     os.chdir(path)
     sys.argv[1:] = [str(path)]

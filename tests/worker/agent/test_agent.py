@@ -110,6 +110,7 @@ Make = Callable[..., Rig]
 @pytest.fixture
 def make_rig(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     monkeypatch.setattr(agent, "CLAIM_SECONDS", 0.05)
+    monkeypatch.setattr(agent, "SETTLE_SECONDS", 0.05)
     monkeypatch.setattr(tenancy, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(tenancy, "OUTPUT_SECONDS", 0.05)
     rigs: list[Rig] = []
