@@ -31,7 +31,7 @@ _log = logging.getLogger("keepbest.worker")
 CLAIM_SECONDS = 1.0
 HELLO_SECONDS = 15.0
 SLOW_CLAIM_SECONDS = 5.0
-#: A run that came to an idle worker begins undisturbed; what is prepared for the next one, which may never come, waits.
+#: A run that comes to a worker that was idle for so long begins undisturbed for as long: the next one may be far.
 SETTLE_SECONDS = 5.0
 #: A worker that could not start a run lets others try first.
 REFUSED_SECONDS = 30.0
@@ -49,7 +49,7 @@ class Agent:
         self._leaving = threading.Event()
         self._hello_at = 0.0
         self._claim_at = 0.0
-        self._was_idle = True
+        self._busy_at = float("-inf")
         self._prepare_at = 0.0
 
     def leave(self) -> None:
@@ -91,6 +91,8 @@ class Agent:
     def _turn(self) -> float:
         """One round; return how long to wait for the next."""
         self._tenancies = [tenancy for tenancy in self._tenancies if not tenancy.is_over]
+        if self._tenancies:
+            self._busy_at = time.monotonic()
         try:
             if time.monotonic() >= self._hello_at:
                 self._hello()
@@ -108,12 +110,10 @@ class Agent:
         while self._may_claim():
             assignment = self._client.claim(Claim(worker=self._id))
             if assignment is None:
-                self._was_idle = True
                 return
             self._take_up(assignment)
-            # Where one run follows the other there will be a next one, and what it is spared now counts.
-            self._prepare_at = time.monotonic() + (SETTLE_SECONDS if self._was_idle else CLAIM_SECONDS)
-        self._was_idle = False
+            now = time.monotonic()
+            self._prepare_at = now + (SETTLE_SECONDS if now - self._busy_at > SETTLE_SECONDS else CLAIM_SECONDS)
 
     def _may_claim(self) -> bool:
         has_room = len(self._tenancies) < self._settings.slots
