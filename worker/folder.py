@@ -5,6 +5,7 @@
 * output.log      what the trainer printed
 * journal/        what trainer and agent have to tell the tracker, each in a journal of its own
 * outcome.json    how the trainer says training ended
+* mark            what the processes of this attempt are known by, where all else of them is lost
 * lock            held by the agent that looks after the folder
 """
 
@@ -89,6 +90,16 @@ class RunFolder:
             return Job.model_validate_json((self.path / "job.json").read_bytes())
         except (OSError, ValidationError) as error:
             raise KeepbestError(f"{self.path} holds no job: {error}") from error
+
+    def write_mark(self, mark: str) -> None:
+        """Say by which mark the processes of this attempt are known, before there is one."""
+        (self.path / "mark").write_text(mark, encoding="utf-8")
+
+    def find_mark(self) -> str | None:
+        """Return the mark, or None where nothing was started yet."""
+        with suppress(FileNotFoundError):
+            return (self.path / "mark").read_text(encoding="utf-8") or None
+        return None
 
     def write_outcome(self, outcome: Release) -> None:
         """Say how training ended. The last thing a trainer does."""

@@ -25,6 +25,7 @@ SETTINGS = (
         "KEEPBEST_WORKER_DETERMINISTIC", "1", "0 lets TensorFlow choose kernels that are faster and not repeatable"
     ),
     Setting("KEEPBEST_WORKER_GRACE_SECONDS", "60", "time for a trainer to write its checkpoint when the worker leaves"),
+    Setting("KEEPBEST_WORKER_STANDBY", "1", "0 keeps no process waiting that has imported TensorFlow for the next run"),
 )
 
 #: glibc gives big blocks back to the system at once and gets fresh, zeroed pages for the next: with snapshots by
@@ -52,6 +53,7 @@ class Settings:
     recipes_only: bool
     deterministic: bool
     grace_seconds: float
+    standby: bool
     environ: dict[str, str] = field(repr=False)
 
 
@@ -71,6 +73,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         recipes_only=given.get("KEEPBEST_WORKER_RECIPES_ONLY", "") not in ("", "0"),
         deterministic=given.get("KEEPBEST_WORKER_DETERMINISTIC", "") != "0",
         grace_seconds=_seconds(given.get("KEEPBEST_WORKER_GRACE_SECONDS", "").strip() or "60"),
+        standby=given.get("KEEPBEST_WORKER_STANDBY", "") != "0",
         environ=trainer_environ(given),
     )
 

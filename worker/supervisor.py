@@ -7,15 +7,18 @@ closes while it lives; the child watches it, so that even a parent killed by SIG
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import IO, cast
 
 #: Exit codes of a trainer, beside those of signals.
 FINISHED, FAILED, HANDED_BACK = 0, 1, 75
+#: The variable by which a child and everything that it starts are known.
+_MARK = "KEEPBEST_MARK"
 
 _SIGNAL_HINTS = {
     signal.SIGKILL: "Usually the system's memory ran out: try a smaller batch_size, or a machine with more memory.",
@@ -27,27 +30,47 @@ _SIGNAL_HINTS = {
 
 
 class Child:
-    """A running program. Its output goes to a file, `secret` is the first line of its standard input."""
+    """A running program. Its output goes to a file, `secret` is the first line of its standard input.
+
+    With None for the secret, that line is for `tell` to say. `mark` is what `end_orphans` knows it by.
+    """
 
     def __init__(
-        self, command: Sequence[str], *, folder: Path, output: Path, environ: Mapping[str, str], secret: str = ""
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        output: Path | IO[bytes],
+        environ: Mapping[str, str],
+        mark: str,
+        secret: str | None = "",
     ) -> None:
-        with output.open("ab") as sink:
+        with output.open("ab") if isinstance(output, Path) else nullcontext(output) as sink:
             self._process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env=dict(environ),
+                env={**environ, _MARK: mark},
                 stdin=subprocess.PIPE,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         self._stdin = cast(IO[bytes], self._process.stdin)
-        self._tell(secret)
+        if secret is not None:
+            self.tell(secret)
 
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def tell(self, line: str) -> bool:
+        """Write the first line of its standard input; return whether there was anybody to read it."""
+        try:
+            self._stdin.write(f"{line}\n".encode())
+            self._stdin.flush()
+        except BrokenPipeError:  # it ended already; poll() tells
+            return False
+        return True
 
     def poll(self) -> int | None:
         """Return the exit code, negative for a signal, or None while it runs."""
@@ -77,31 +100,25 @@ class Child:
         with suppress(BrokenPipeError):
             self._stdin.close()
 
-    def _tell(self, secret: str) -> None:
-        with suppress(BrokenPipeError):  # it ended already; poll() tells
-            self._stdin.write(f"{secret}\n".encode())
-            self._stdin.flush()
+
+def make_mark() -> str:
+    """Return a mark that no other child bears."""
+    return secrets.token_hex(16)
 
 
-def end_orphans(folder: Path) -> int:
-    """Kill what still runs of a program that was started with `mark(folder)`; return how many there were.
+def end_orphans(mark: str) -> int:
+    """Kill what still runs of the child with this mark, and of what it started; return how many there were.
 
     An agent's death takes its trainer along at once, by the kernel (`worker.trainer.lifeline`), but the trainer alone:
     what the user's code had started is found by its inherited environment. Only Linux shows that, and only there the
     kernel is asked.
     """
-    ((name, value),) = mark(folder).items()
-    wanted = f"{name}={value}".encode()
+    wanted = f"{_MARK}={mark}".encode()
     found = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if wanted in _read_entries(path)]
     for pid in found:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     return len(found)
-
-
-def mark(folder: Path) -> dict[str, str]:
-    """Return the variable by which everything that is started in a run's folder is known."""
-    return {"KEEPBEST_RUN_FOLDER": str(folder.resolve())}
 
 
 def _read_entries(environ: Path) -> list[bytes]:

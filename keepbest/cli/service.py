@@ -119,6 +119,14 @@ def worker(
     ] = False,
     data_dir: DataFolder = None,
     snapshot_memory: SnapshotMemory = None,
+    standby: Annotated[
+        bool | None,
+        typer.Option(
+            "--standby/--no-standby",
+            help="Keep a process waiting that has imported TensorFlow for the next run, or none.",
+            show_default="standby",
+        ),
+    ] = None,
 ) -> None:
     """Start only a worker. Runs that bring their own code run it here, as this user."""
     become(
@@ -130,6 +138,7 @@ def worker(
         KEEPBEST_WORKER_NAME=name,
         KEEPBEST_WORKER_LABELS=",".join(label) if label else None,
         KEEPBEST_WORKER_RECIPES_ONLY="1" if recipes_only else None,
+        KEEPBEST_WORKER_STANDBY=None if standby is None else str(int(standby)),
     )
 
 

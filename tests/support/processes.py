@@ -18,6 +18,8 @@ from tests.support.environment import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
+#: No worker imports TensorFlow ahead, for a run that most tests never submit.
+NO_STANDBY = {"KEEPBEST_WORKER_STANDBY": "0"}
 
 
 def wait_until(predicate: Callable[[], T], *, seconds: float = 40.0, what: str = "the condition") -> T:
@@ -42,7 +44,7 @@ class Process:
             self.popen = subprocess.Popen(
                 self.command,
                 cwd=folder,
-                env=clean_environment(**variables),
+                env=clean_environment(**(NO_STANDBY | variables)),
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,

@@ -126,6 +126,7 @@ def _variables(service: Path, port: int, database_url: str | None) -> dict[str, 
         "KEEPBEST_URL": f"http://127.0.0.1:{port}",
         "KEEPBEST_LEASE_SECONDS": str(LEASE_SECONDS),
         "KEEPBEST_EXPIRE_EVERY_SECONDS": "0.5",
+        "KEEPBEST_WORKER_STANDBY": "1",
         **({"KEEPBEST_DATABASE_URL": database_url} if database_url else {}),
     }
 

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -138,12 +139,22 @@ class Service:
 
 
 def trainer_of(worker: Process) -> int | None:
-    """Return the process id of the worker's trainer."""
+    """Return the process id of the worker's trainer: of the one that is in a run's folder."""
+    return next((pid for pid, folder in _processes_of(worker) if folder != Path("/")), None)
+
+
+def standby_of(worker: Process) -> int | None:
+    """Return the process id of the trainer that waits for its run, or imports meanwhile."""
+    return next((pid for pid, folder in _processes_of(worker) if folder == Path("/")), None)
+
+
+def _processes_of(worker: Process) -> Iterator[tuple[int, Path]]:
+    """Yield the trainers by process id and working folder; one that ends meanwhile is none."""
     for children in Path(f"/proc/{worker.pid}/task").glob("*/children"):
         for pid in children.read_text().split():
-            if "worker.trainer" in Path(f"/proc/{pid}/cmdline").read_text():
-                return int(pid)
-    return None
+            with suppress(OSError):
+                if "worker.trainer" in Path(f"/proc/{pid}/cmdline").read_text():
+                    yield int(pid), Path(f"/proc/{pid}/cwd").readlink()
 
 
 @pytest.fixture

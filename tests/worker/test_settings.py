@@ -14,6 +14,7 @@ def test_defaults(tmp_path: Path) -> None:
     found = settings.load({"KEEPBEST_DIR": str(tmp_path)})
     assert (found.slots, found.labels, found.recipes_only, found.data) == (1, {}, False, None)
     assert (found.folder, found.store) == (tmp_path / "worker", tmp_path / "store")
+    assert found.standby
     assert found.name
 
 
@@ -27,11 +28,13 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
             "KEEPBEST_WORKER_LABELS": "gpu=h200, site=home",
             "KEEPBEST_WORKER_RECIPES_ONLY": "1",
             "KEEPBEST_WORKER_GRACE_SECONDS": "5",
+            "KEEPBEST_WORKER_STANDBY": "0",
         }
     )
     assert (found.name, found.slots, found.recipes_only, found.grace_seconds) == ("gpu 1", 3, True, 5.0)
     assert found.labels == {"gpu": "h200", "site": "home"}
     assert found.data == tmp_path / "data"
+    assert not found.standby
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import wait_until
-from worker.supervisor import Child, end_orphans, explain_exit, mark
+from worker.supervisor import Child, end_orphans, explain_exit
 
 Start = Callable[..., Child]
+MARK = "of-this-test"
 
 
 @pytest.fixture
@@ -25,7 +26,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
             [sys.executable, "-c", program],
             folder=tmp_path,
             output=tmp_path / "output.log",
-            environ={"PATH": os.defpath, "PYTHONUNBUFFERED": "1", **mark(tmp_path)},
+            environ={"PATH": os.defpath, "PYTHONUNBUFFERED": "1"},
+            mark=MARK,
             secret=secret,
         )
         children.append(child)
@@ -85,8 +87,8 @@ def test_what_a_trainer_that_was_killed_alone_had_started_is_found(start: Start,
     os.kill(child.pid, signal.SIGKILL)
     assert child.wait(20) == -signal.SIGKILL
     assert is_alive(pid)
-    assert end_orphans(tmp_path / "another") == 0
-    assert end_orphans(tmp_path) == 1
+    assert end_orphans("another") == 0
+    assert end_orphans(MARK) == 1
     wait_until(lambda: not is_alive(pid), what="the grandchild's end")
 
 
@@ -102,7 +104,9 @@ def test_interrupting_asks_politely(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_program_that_reads_no_secret_is_no_trouble(start: Start) -> None:
-    assert start("pass", secret="x" * 1000).wait(20) == 0
+    child = start("pass", secret="x" * 1000)
+    assert child.wait(20) == 0
+    assert not child.tell("nobody hears it")
 
 
 @pytest.mark.parametrize(

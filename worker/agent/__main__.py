@@ -13,6 +13,7 @@ from keepbest.errors import KeepbestError
 from worker import settings
 from worker.agent.agent import Agent
 from worker.executors.local import LocalExecutor
+from worker.executors.standby import Standby
 
 REQUEST_SECONDS = 10.0
 
@@ -24,7 +25,8 @@ def main() -> int:
     try:
         known = settings.load()
         client = Client(known.url, known.token or "", timeout_seconds=REQUEST_SECONDS)
-        agent = Agent(known, client, LocalExecutor(known.environ, known.token))
+        standby = Standby(known.environ) if known.standby else None
+        agent = Agent(known, client, LocalExecutor(known.environ, known.token, standby))
         _obey_signals(agent)
         agent.run()
     except KeepbestError as error:

@@ -31,6 +31,8 @@ _log = logging.getLogger("keepbest.worker")
 CLAIM_SECONDS = 1.0
 HELLO_SECONDS = 15.0
 SLOW_CLAIM_SECONDS = 5.0
+#: A run that comes to a worker that was idle for so long begins undisturbed for as long: the next one may be far.
+SETTLE_SECONDS = 5.0
 #: A worker that could not start a run lets others try first.
 REFUSED_SECONDS = 30.0
 
@@ -47,6 +49,8 @@ class Agent:
         self._leaving = threading.Event()
         self._hello_at = 0.0
         self._claim_at = 0.0
+        self._busy_at = float("-inf")
+        self._prepare_at = 0.0
 
     def leave(self) -> None:
         """Claim nothing more; have the trainers hand their runs back."""
@@ -87,19 +91,29 @@ class Agent:
     def _turn(self) -> float:
         """One round; return how long to wait for the next."""
         self._tenancies = [tenancy for tenancy in self._tenancies if not tenancy.is_over]
+        if self._tenancies:
+            self._busy_at = time.monotonic()
         try:
             if time.monotonic() >= self._hello_at:
                 self._hello()
-            while self._may_claim():
-                assignment = self._client.claim(Claim(worker=self._id))
-                if assignment is None:
-                    break
-                self._take_up(assignment)
+            self._fill()
         except KeepbestError as error:
             if not is_passing(error):
                 _log.error("%s", error.message)
             return SLOW_CLAIM_SECONDS
+        if not self._tenancies or time.monotonic() >= self._prepare_at:
+            self._executor.prepare()
         return CLAIM_SECONDS
+
+    def _fill(self) -> None:
+        """Claim until the slots are full or the queue is empty."""
+        while self._may_claim():
+            assignment = self._client.claim(Claim(worker=self._id))
+            if assignment is None:
+                return
+            self._take_up(assignment)
+            now = time.monotonic()
+            self._prepare_at = now + (SETTLE_SECONDS if now - self._busy_at > SETTLE_SECONDS else CLAIM_SECONDS)
 
     def _may_claim(self) -> bool:
         has_room = len(self._tenancies) < self._settings.slots
@@ -175,6 +189,7 @@ class Agent:
     def _hand_back(self) -> None:
         """Leave in good order: every trainer gets its grace; what the tracker cannot be told now is told later."""
         _log.info("Leaving: %d runs are handed back.", sum(not tenancy.is_over for tenancy in self._tenancies))
+        self._executor.close()
         for tenancy in self._tenancies:
             tenancy.leave()
         deadline = time.monotonic() + self._settings.grace_seconds + 5.0

@@ -26,7 +26,8 @@ def sweep(root: Path, client: Client, wait: Wait) -> int:
 def _finish(folder: RunFolder, client: Client, wait: Wait) -> bool:
     if not folder.try_lock():
         return False
-    if orphans := end_orphans(folder.path):
+    mark = folder.find_mark()
+    if mark and (orphans := end_orphans(mark)):
         _log.warning("Ended %d processes that a training had started and left behind.", orphans)
     try:
         job = folder.get_job()

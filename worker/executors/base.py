@@ -28,3 +28,9 @@ class Executor(Protocol):
 
         Call it from a thread that lives as long as the trainer: the kernel ends a child with the thread it came from.
         """
+
+    def prepare(self) -> None:
+        """Do ahead what the next start can be spared. Called often, from the same thread; returns at once."""
+
+    def close(self) -> None:
+        """Let go of what was prepared: nothing more is started."""

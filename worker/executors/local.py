@@ -6,24 +6,41 @@ import sys
 from collections.abc import Mapping
 
 from keepbest.contract.runs import CommandSource
+from worker.executors.standby import Standby
 from worker.folder import RunFolder
-from worker.supervisor import Child, mark
+from worker.supervisor import Child, make_mark
 
 
 class LocalExecutor:
-    """Starts `python -m worker.trainer` for each run, or `worker.launcher` for a command.
+    """Starts `python -m worker.trainer` for each run, or has `standby` be it; `worker.launcher` for a command.
 
     `token` reaches it by its standard input only.
     """
 
-    def __init__(self, environ: Mapping[str, str], token: str | None) -> None:
+    def __init__(self, environ: Mapping[str, str], token: str | None, standby: Standby | None = None) -> None:
         self._environ = environ
         self._token = token or ""
+        self._standby = standby
 
     def start(self, folder: RunFolder) -> Child:
-        is_command = isinstance(folder.get_job().assignment.run.spec.source, CommandSource)
-        module = "worker.launcher" if is_command else "worker.trainer"
+        if isinstance(folder.get_job().assignment.run.spec.source, CommandSource):
+            return self._start("worker.launcher", folder)
+        warm = self._standby.take(folder, self._token) if self._standby else None
+        return warm or self._start("worker.trainer", folder)
+
+    def prepare(self) -> None:
+        if self._standby:
+            self._standby.prepare()
+
+    def close(self) -> None:
+        if self._standby:
+            self._standby.close()
+
+    def _start(self, module: str, folder: RunFolder) -> Child:
         # -P: the working folder is not on the path, so nothing in it can stand in for our modules.
         command = [sys.executable, "-P", "-m", module, str(folder.path)]
-        environ = {**self._environ, **mark(folder.path)}
-        return Child(command, folder=folder.path, output=folder.output, environ=environ, secret=self._token)
+        mark = make_mark()
+        folder.write_mark(mark)
+        return Child(
+            command, folder=folder.path, output=folder.output, environ=self._environ, mark=mark, secret=self._token
+        )

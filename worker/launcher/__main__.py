@@ -13,7 +13,7 @@ from worker.trainer.lifeline import tie
 
 def main(path: str) -> int:
     """Run the command to its end; return the exit code that `worker.supervisor` knows."""
-    token = tie(by_kernel=False)  # killed first, we could not take the command along
+    token = tie(by_kernel=False).read()  # killed first, we could not take the command along
     logging.basicConfig(format="keepbest: %(message)s", level=logging.WARNING, stream=sys.stdout)
     folder = RunFolder(Path(path))
     return Command(folder, folder.get_job(), token).run()

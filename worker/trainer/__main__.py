@@ -1,4 +1,7 @@
-"""`python -m worker.trainer <run folder>`: tied to its agent by standard input, it trains what the folder says."""
+"""`python -m worker.trainer <run folder>`: tied to its agent by standard input, it trains what the folder says.
+
+Without a folder it imports all that it will need and waits until its agent names one (`worker.executors.standby`).
+"""
 
 from __future__ import annotations
 
@@ -13,22 +16,25 @@ from types import FrameType
 from keepbest.client import Client
 from worker.folder import RunFolder
 from worker.trainer import lifeline
-from worker.trainer.quiet import import_tensorflow
+from worker.trainer.quiet import find_devices, import_tensorflow
 
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
 REQUEST_SECONDS = 5.0
+#: What imports say is a few lines; of more than this the rest is not worth a run's log.
+_SAID_BYTES = 64 * 1024
 
 
-def main(path: str) -> int:
+def main(path: str | None = None) -> int:
     """Train; return the exit code that `worker.supervisor` knows."""
-    token = lifeline.tie()
+    agent = lifeline.tie()
     faulthandler.enable()  # where Python was when a native library crashed: for the run's log
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # that the tracker is away is said once, by the reporter
+    folder, token = (RunFolder(Path(path)), agent.read()) if path else _wait(agent)
     import_tensorflow()
     from worker.trainer.trainer import Trainer  # it imports Keras: only once that is tied and quiet
 
-    folder = RunFolder(Path(path))
+    find_devices()
     job = folder.get_job()
     trainer = Trainer(folder, job, Client(job.url, token, timeout_seconds=REQUEST_SECONDS, retries=0))
 
@@ -43,8 +49,34 @@ def main(path: str) -> int:
     return trainer.train()
 
 
+def _wait(agent: lifeline.Lifeline) -> tuple[RunFolder, str]:
+    """Import what every run needs, and no more: nothing of a run is known yet, no device is touched. Then wait."""
+    try:
+        import_tensorflow()
+        import worker.trainer.trainer  # noqa: F401
+    except Exception:
+        if line := agent.hang_up():  # it has a run already, whose log must say why
+            _enter(line)
+        raise
+    return _enter(agent.read())
+
+
+def _enter(line: str) -> tuple[RunFolder, str]:
+    """Stand where a trainer that was started for the run's folder stands, what was said so far first in its output."""
+    path, token = lifeline.unpack(line)
+    folder = RunFolder(path)
+    os.chdir(path)
+    sys.argv[1:] = [str(path)]
+    said = os.pread(1, _SAID_BYTES, 0)
+    with folder.output.open("ab") as output:
+        os.write(output.fileno(), said)
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    return folder, token
+
+
 if __name__ == "__main__":
-    code = main(sys.argv[1])
+    code = main(*sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # TensorFlow's own threads take seconds to end, and have nothing left to do

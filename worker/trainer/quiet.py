@@ -20,9 +20,14 @@ _NOISE = re.compile(
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and find its devices; what it says beside the usual is printed afterwards."""
+    """Import TensorFlow; what it says beside the usual is printed afterwards. No device is touched."""
     with _filtered_stderr():
         import keras  # noqa: F401  # imports TensorFlow
+
+
+def find_devices() -> None:
+    """Have TensorFlow take its devices: from now on a GPU's memory is ours. Prints as `import_tensorflow` does."""
+    with _filtered_stderr():
         import tensorflow as tf
 
         tf.config.list_logical_devices()

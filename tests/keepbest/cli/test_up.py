@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from keepbest.cli import service
+from keepbest.cli.main import main
 from keepbest.client import Client
 from keepbest.errors import Unreachable
 from keepbest.status import Role
@@ -162,3 +164,13 @@ def test_a_worker_alone_says_what_it_lacks(processes: Processes, folder: Path, p
     assert worker.wait() != 0
     assert "key=value" in worker.output
     assert "Traceback" not in worker.output
+
+
+@pytest.mark.parametrize(("given", "told"), [((), None), (("--standby",), "1"), (("--no-standby",), "0")])
+def test_a_worker_keeps_a_trainer_ahead_unless_told_otherwise(
+    given: tuple[str, ...], told: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    became: dict[str, str | None] = {}
+    monkeypatch.setattr(service, "become", lambda module, **variables: became.update(variables))
+    assert main(["worker", *given]) == 0
+    assert became["KEEPBEST_WORKER_STANDBY"] == told

@@ -30,7 +30,7 @@ from worker.agent import agent, tenancy
 from worker.agent.agent import Agent
 from worker.agent.leftovers import sweep
 from worker.folder import Job, RunFolder
-from worker.supervisor import Child
+from worker.supervisor import Child, make_mark
 
 FOREVER = "import time; print('training', flush=True); time.sleep(600)"
 FINISHES = """
@@ -55,13 +55,20 @@ class Programs:
     def __init__(self) -> None:
         self.program = FINISHES
         self.started: list[Child] = []
+        self.prepared = 0
         self.environ = settings.trainer_environ({})
 
     def start(self, folder: RunFolder) -> Child:
         command = [sys.executable, "-P", "-c", self.program, str(folder.path)]
-        child = Child(command, folder=folder.path, output=folder.output, environ=self.environ)
+        child = Child(command, folder=folder.path, output=folder.output, environ=self.environ, mark=make_mark())
         self.started.append(child)
         return child
+
+    def prepare(self) -> None:
+        self.prepared += 1
+
+    def close(self) -> None:
+        self.prepared = 0
 
 
 class Rig:
@@ -103,6 +110,7 @@ Make = Callable[..., Rig]
 @pytest.fixture
 def make_rig(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     monkeypatch.setattr(agent, "CLAIM_SECONDS", 0.05)
+    monkeypatch.setattr(agent, "SETTLE_SECONDS", 0.05)
     monkeypatch.setattr(tenancy, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(tenancy, "OUTPUT_SECONDS", 0.05)
     rigs: list[Rig] = []
@@ -152,7 +160,9 @@ def test_cancelled_it_is_over_at_once(rig: Rig, service: Service) -> None:
 def test_leaving_hands_back_without_spending_an_attempt(rig: Rig, service: Service) -> None:
     run_id = rig.submit(HANDS_BACK)
     rig.wait_for_output(run_id, "training")
+    wait_until(lambda: rig.programs.prepared, what="a turn that claims nothing")
     rig.leave()
+    assert rig.programs.prepared == 0
     run = service.client.run(run_id)
     assert (run.state, run.attempt) == (RunState.QUEUED, 1)
     assert [worker.state for worker in service.client.workers().workers] in ([], ["gone"])
