@@ -12,8 +12,10 @@ from sqlalchemy import Connection, Row, case, func, select
 
 from keepbest.contract import examples as contract
 from keepbest.contract.batches import LookTaken
+from keepbest.contract.looks import Look
 from keepbest.errors import TooLarge
 from keepbest.stopping import Correct, Losses, Pairs, Unpaired
+from keepbest.stopping.pairs import to_record
 from tracker import db
 from tracker.models import LookExamples, Run
 
@@ -47,6 +49,16 @@ def read_examples(conn: Connection, runs: Sequence[str], alphas: int) -> Mapping
     for row in conn.execute(query.where(Run.id.in_(runs)).execution_options(yield_per=100)):
         found[row.run][row.segment, row.step] = _show(row)
     return found
+
+
+def add_to(conn: Connection, run_pk: int, looks: Sequence[Look]) -> list[Look]:
+    """Return these looks of a run with what is recorded of their examples."""
+    steps = {look.step for look in looks}
+    query = select(*LookExamples.__table__.columns).where(LookExamples.run_pk == run_pk, LookExamples.step.in_(steps))
+    known = {
+        (row.segment, row.step): contract.Examples.model_validate(to_record(_show(row))) for row in conn.execute(query)
+    }
+    return [look.model_copy(update={"examples": known.get((look.segment, look.step))}) for look in looks]
 
 
 def _row(said: contract.Examples) -> dict[str, Any]:
