@@ -322,7 +322,9 @@ def test_examples_that_are_refused_for_another_reason_go_with_the_points(tmp_pat
     tracker = Tracker(InvalidInput("no base64", field="looks.0.examples.correct"))
     while len(journal):
         send_first(journal, tracker)
-    assert [list(wire.decode(body)[0]["looks"][0]) for body in tracker.bodies] == [["segment", "step", "decision", "at"]]
+    assert [list(wire.decode(body)[0]["looks"][0]) for body in tracker.bodies] == [
+        ["segment", "step", "decision", "at"]
+    ]
 
 
 def test_a_tracker_that_lost_what_it_had_gets_the_rest_under_a_new_writer(tmp_path: Path) -> None:

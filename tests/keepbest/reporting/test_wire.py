@@ -86,7 +86,11 @@ def test_what_examples_did_is_left_out_alone_or_with_all_that_is_bulky() -> None
         writer=WRITER,
         number=2,
         columns=[Columns(segment=0, key="loss", count=1)],
-        looks=[look(1), look(2, Examples(unpaired="why")), look(3, Examples(correct=CorrectExamples(n=9, bits="AQE=")))],
+        looks=[
+            look(1),
+            look(2, Examples(unpaired="why")),
+            look(3, Examples(correct=CorrectExamples(n=9, bits="AQE="))),
+        ],
     )
     body = wire.encode(said, [part])
     less, least = wire.without_examples(body), wire.without_bulk(body)
