@@ -21,7 +21,7 @@ from tracker.models import LookExamples, Run
 
 #: What one replay holds of them, once they are inflated: 3,300 looks of 5,000 losses, or 100,000 of 5,000 bits.
 MAX_BYTES = 64 * 2**20
-#: Losses in one replay, each of which is drawn a thousand times: some ten seconds of one core.
+#: Losses in one replay, each of which is drawn a thousand times: 17 s of one core.
 MAX_LOSSES = 5_000_000
 
 _HINT = "Choose fewer runs, or fewer policies that compare looks example by example."
