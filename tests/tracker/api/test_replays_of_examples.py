@@ -17,6 +17,7 @@ from keepbest.runs.run import Run
 from keepbest.status import Role
 from keepbest.stopping import Decision, Mode, parse, read_pairs
 from tests.support.api import Api
+from tests.support.trainer import start_external
 from tracker.store import examples
 
 N = 200
@@ -121,6 +122,16 @@ def test_where_nobody_asked_and_nobody_said_anything_it_is_inconclusive(api: Api
     run, _ = train(api, tmp_path, "patience(5)", "max", [(step, 0.5, {}) for step in (1, 2)])
     (outcome,) = replay(api, run, "paired_noise(checks=1)")
     assert (outcome["status"], "what each example did" in outcome["message"]) == ("inconclusive", True)
+
+
+def test_where_the_stopper_asked_and_a_look_has_no_answer_its_record_has_a_hole(api: Api) -> None:
+    """What the policy saw there is not known, so not what it did after."""
+    trainer = start_external(api, stopper=parse("paired_noise(checks=9)"))
+    for step, said in enumerate([{"correct": {"n": 2, "bits": "Ag=="}}, {"unpaired": "why"}, None], start=1):
+        trainer.say(looks=[trainer.look(step, 0.5, examples=said)])
+    sure, unsure = replay(api, trainer.run, "paired_noise(checks=1)", "paired_noise(checks=2)")
+    assert (sure["stop_step"], "unpaired: why" in sure["message"]) == (2, True)
+    assert unsure["status"] == "inconclusive"
 
 
 def test_savings_count_from_where_it_would_have_stopped_in_the_shadow(api: Api, tmp_path: Path) -> None:
