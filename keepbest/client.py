@@ -190,9 +190,10 @@ class Client(Requests):
     def segments(self, run: str) -> SegmentList:
         return self._get(SegmentList, path_of("runs", run, "segments"))
 
-    def looks(self, run: str, *, after: int = 0, limit: int | None = None) -> LookPage:
-        """Looks after the one with this `seq`, in the order in which they were taken."""
-        return self._get(LookPage, path_of("runs", run, "looks"), {"after": after, "limit": limit})
+    def looks(self, run: str, *, after: int = 0, limit: int | None = None, examples: bool = False) -> LookPage:
+        """Looks after the one with this `seq`, in the order in which they were taken; with what each example did."""
+        query = {"after": after, "limit": limit, "examples": "true" if examples else None}
+        return self._get(LookPage, path_of("runs", run, "looks"), query)
 
     def replay(self, request: ReplayRequest) -> Replay:
         """What other policies would have done with recorded runs."""

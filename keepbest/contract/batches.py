@@ -13,6 +13,7 @@ from pydantic import Field
 
 from keepbest.contract.base import Answer, CheckpointKind, Digest, Id, Json, MetricKey, Moment, Shape, Step
 from keepbest.contract.commands import Command
+from keepbest.contract.examples import Examples
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.panels import PanelMade
 from keepbest.contract.policies import Decision, PolicySpec
@@ -48,7 +49,10 @@ class SegmentOpened(Shape):
 
 
 class LookTaken(Shape):
-    """One validation and what was decided: a row of the decision ledger."""
+    """One validation and what was decided: a row of the decision ledger.
+
+    `examples` is there where the stopper asked what each example did, or a script said it.
+    """
 
     segment: SegmentNumber
     step: Step
@@ -61,6 +65,7 @@ class LookTaken(Shape):
     snapshot: Id | None = None
     checkpoint: Id | None = None
     note: str | None = Field(default=None, max_length=500)
+    examples: Examples | None = None
     at: Moment
 
 

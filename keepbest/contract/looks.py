@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from keepbest.contract.base import Answer, Id, Moment, Page, Step
+from keepbest.contract.examples import Examples
 from keepbest.contract.policies import Decision
 
 
@@ -26,6 +27,7 @@ class Look(Answer):
     checkpoint: Id | None = None
     note: str | None = None
     ghost: bool = False
+    examples: Examples | None = Field(default=None, description="where it was asked for, and is recorded")
     at: Moment
 
 

@@ -85,6 +85,7 @@ class Looker(Jumping):
             snapshot=kept.id if kept else None,
             checkpoint=kept.id if kept and self._archive.is_open else None,
             note=AVERAGED if self._averages else None,
+            pairs=self.run.judge.ask(pairs),
         )
         if kept is None and self._archive.is_due(position.step):
             self.checkpoint(position, "last")

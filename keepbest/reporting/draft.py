@@ -16,6 +16,7 @@ from keepbest.contract.batches import (
     Progress,
     SegmentOpened,
 )
+from keepbest.contract.examples import Examples
 from keepbest.contract.panels import PanelMade
 from keepbest.reporting import wire
 
@@ -95,7 +96,15 @@ def _text_of(item: Record) -> int:
     """Return what a record weighs beside its fields; a panel weighs so much that few share a batch."""
     if isinstance(item, LogLines):
         return len(item.text)
+    if isinstance(item, LookTaken):
+        return _text_of_examples(item.examples)
     return max(len(item.data.model_dump_json()), MAX_TEXT // 50) if isinstance(item, PanelMade) else 0
+
+
+def _text_of_examples(said: Examples | None) -> int:
+    if said is None:
+        return 0
+    return len(said.correct.bits if said.correct else said.losses.float32 if said.losses else "")
 
 
 def _newer(old: Progress | None, new: Progress) -> Progress:

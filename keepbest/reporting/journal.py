@@ -10,13 +10,15 @@ tracker has not acknowledged. A torn tail is cut when the journal is opened. Sen
 tracker knows its number), so `acknowledged` is never fsynced.
 
 When the disk is full or the journal at its limit, batches wait in memory. When that limit is reached too, the oldest
-points and log lines are dropped, counted and said; looks, checkpoints and commands are kept.
+points and log lines are dropped, counted and said, and what each example did at a look with them; looks, checkpoints
+and commands are kept.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 import struct
 import time
@@ -40,6 +42,7 @@ MAX_MEMORY_BYTES = 64 * 2**20
 FSYNC_SECONDS = 1.0
 
 _ACKNOWLEDGED = struct.Struct("<QI")
+_EXAMPLES = re.compile(r"looks\.\d+\.examples")
 _log = logging.getLogger("keepbest")
 
 
@@ -93,6 +96,8 @@ class Journal:
         self.last_number = 0
         #: Whether a living process writes it: it is sent as far as it is whole, and stays as it is.
         self.is_read_only = False
+        #: Whether the tracker is older than what it is told of examples.
+        self.goes_without_examples = False
 
     @classmethod
     def create(
@@ -318,6 +323,7 @@ def send_first(journal: Journal, client: Sender) -> BatchReceipt | None:
     if first is None:
         return None
     number, body = first
+    body = wire.without_examples(body) if journal.goes_without_examples else body
     try:
         receipt = client.post_batch(journal.about.run, body, BATCH_MEDIA_TYPE, journal.about.lease)
     except BatchGap:
@@ -339,10 +345,17 @@ def is_passing(error: KeepbestError) -> bool:
 
 
 def _give_up(journal: Journal, number: int, body: bytes, error: InvalidInput) -> None:
-    """Put less in the place of a refused batch: first without points and log lines, then nothing."""
+    """Put less in the place of a refused batch: first without points and log lines, then nothing.
+
+    A tracker that does not know what each example did at a look gets this batch, and all others, without.
+    """
     nothing = wire.empty(journal.about.writer, number)
     if body == nothing:
         raise error
+    if _EXAMPLES.fullmatch(error.field or "") and wire.has_examples(body):
+        _log.warning("keepbest: the tracker is older: what each example did at a look is not recorded.")
+        journal.goes_without_examples = True
+        return
     lost = wire.count_points(body)
     journal.dropped_points += lost
     _log.warning("keepbest: the tracker refuses batch %d (%s): %d points are lost.", number, error.message, lost)

@@ -20,6 +20,7 @@ from keepbest.errors import InvalidInput
 _LENGTH = struct.Struct("<I")
 _POINT_BYTES = 24
 _BULK = frozenset({"columns", "logs", "panels"})
+_EXAMPLES = "examples"
 
 
 def _steps() -> array[int]:
@@ -70,15 +71,27 @@ def count_points(body: bytes) -> int:
 
 
 def has_bulk(body: bytes) -> bool:
-    """Whether a batch carries points, log lines or panels."""
-    return not _BULK.isdisjoint(_split(body)[0])
+    """Whether a batch carries points, log lines, panels, or what each example did at a look."""
+    header, _ = _split(body)
+    return not _BULK.isdisjoint(header) or _has_examples(header)
+
+
+def has_examples(body: bytes) -> bool:
+    """Whether a look of a batch says what each example did."""
+    return _has_examples(_split(body)[0])
 
 
 def without_bulk(body: bytes) -> bytes:
-    """Return the batch without points, log lines and panels: what is left (looks, segments, commands) is small."""
+    """Return the batch without all that `has_bulk` names: what is left (looks, segments, commands) is small."""
     header, _ = _split(body)
-    kept = {name: value for name, value in header.items() if name not in _BULK}
+    kept = {name: value for name, value in _without_examples(header).items() if name not in _BULK}
     return _pack(kept, b"")
+
+
+def without_examples(body: bytes) -> bytes:
+    """Return the batch without what each example did; its points and all else stay."""
+    header, offset = _split(body)
+    return _pack(_without_examples(header), body[offset:]) if _has_examples(header) else body
 
 
 def renumbered(body: bytes, writer: str, number: int) -> bytes:
@@ -90,6 +103,15 @@ def renumbered(body: bytes, writer: str, number: int) -> bytes:
 def empty(writer: str, number: int) -> bytes:
     """Return a batch that says nothing, to keep the numbers whole."""
     return _pack({"writer": writer, "number": number}, b"")
+
+
+def _has_examples(header: dict[str, Any]) -> bool:
+    return any(_EXAMPLES in look for look in header.get("looks", ()))
+
+
+def _without_examples(header: dict[str, Any]) -> dict[str, Any]:
+    looks = [{name: value for name, value in look.items() if name != _EXAMPLES} for look in header.get("looks", ())]
+    return {**header, "looks": looks} if looks else header
 
 
 def _pack(header: dict[str, Any], tail: bytes) -> bytes:

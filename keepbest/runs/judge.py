@@ -11,6 +11,7 @@ from keepbest.contract import runs as contract
 from keepbest.errors import InvalidInput, MetricMissing
 from keepbest.status import StopReason
 from keepbest.stopping import AnyOf, Decision, Look, MaxSteps, Mode, Pairs, Policy, Require, State, build, is_better
+from keepbest.stopping.pairs import SILENT
 
 
 class Judge:
@@ -57,6 +58,10 @@ class Judge:
     def needs_pairs(self) -> bool:
         """Whether the stopper compares looks example by example, known also before the mode is."""
         return "pairs" in build(self._stopper, "max").all_needs
+
+    def ask(self, pairs: Pairs | None) -> Pairs | None:
+        """Return what is recorded of a look's examples: where the stopper asked for them, also that it got none."""
+        return SILENT if pairs is None and self.needs_pairs else pairs
 
     @property
     def seconds(self) -> float:

@@ -18,13 +18,15 @@ from keepbest.contract.batches import (
     SegmentOpened,
 )
 from keepbest.contract.commands import Command
+from keepbest.contract.examples import MAX_CORRECT, MAX_EXAMPLES_NOTE, Examples
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.runs import Memory, SegmentReason
 from keepbest.reporting.draft import Record
 from keepbest.reporting.reporter import Reporter
 from keepbest.reporting.values import MAX_STEP, check_keys, check_step, clean, to_number
 from keepbest.runs.departures import Departures
-from keepbest.stopping import Decision
+from keepbest.stopping import Correct, Decision, Pairs, Unpaired
+from keepbest.stopping.pairs import to_record
 
 MAX_TRACKED_KEYS = 10_000
 MAX_LOOK_METRICS = 200
@@ -79,10 +81,12 @@ class Logbook:
         snapshot: str | None = None,
         checkpoint: str | None = None,
         note: str | None = None,
+        pairs: Pairs | None = None,
     ) -> None:
         """Write a row of the decision ledger, and the measured values into their curves.
 
-        `seconds` is how long the look took; `snapshot` and `checkpoint` name what was kept of it.
+        `seconds` is how long the look took; `snapshot` and `checkpoint` name what was kept of it; `pairs` is what it
+        says of each example, or why nothing.
         """
         measured = {**(metrics or {}), self.monitor: value}
         self.log({key: number for key, number in measured.items() if number is not None}, step)
@@ -100,6 +104,7 @@ class Logbook:
                 snapshot=snapshot,
                 checkpoint=checkpoint,
                 note=note and clean(note)[:MAX_NOTE],
+                examples=None if value is None or pairs is None else describe_examples(pairs),
                 at=now(),
             )
         )
@@ -227,6 +232,15 @@ class Logbook:
         usable = check_keys(new, MAX_TRACKED_KEYS - len(self._keys))
         self._keys.update(usable)
         self._refused.update(set(new).difference(usable))
+
+
+def describe_examples(pairs: Pairs) -> Examples | None:
+    """Return what a look says of its examples as it is recorded; None of more examples than a record holds."""
+    if isinstance(pairs, Correct) and pairs.n > MAX_CORRECT:
+        return None
+    if isinstance(pairs, Unpaired):
+        pairs = Unpaired(clean(pairs.why)[:MAX_EXAMPLES_NOTE])
+    return Examples.model_validate(to_record(pairs))
 
 
 def now() -> datetime:

@@ -101,7 +101,10 @@ def _send_locked(folder: Path, client: Submitter) -> Sent:
     except ValueError as error:
         raise InvalidInput(f"{folder} holds no offline run: {error}") from error
     run, lease = _claim(folder, asked, client)
-    journals = [_open(path.parent) for path in sorted(folder.glob("*/writer.json"))]
+    found = sorted(
+        (path.parent for path in folder.glob("*/writer.json")), key=lambda path: (_first_segment(path), path)
+    )
+    journals = [_open(path) for path in found]
     is_over = not any(journal.is_read_only for journal in journals)
     try:
         with renewed(client, run, lease):
@@ -115,6 +118,15 @@ def _send_locked(folder: Path, client: Submitter) -> Sent:
     if is_over:
         _remove(folder)
     return Sent(run, is_over)
+
+
+def _first_segment(journal: Path) -> int:
+    """Return the first segment that a process opened: a later one's may branch off it, and is to be sent after it."""
+    with suppress(FileNotFoundError):
+        for _, body in read_frames(journal / "batches"):
+            for opened in wire.decode(body)[0].get("segments", ()):
+                return int(opened["number"])
+    return 0
 
 
 def _open(folder: Path) -> Journal:

@@ -12,12 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from keepbest.contract.examples import Examples
 from keepbest.contract.looks import Look, LookPage
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.runs import SegmentList
 from keepbest.contract.workers import Assignment
-from keepbest.errors import MetricMissing, PolicyError
+from keepbest.errors import InvalidInput, MetricMissing, PolicyError
 from keepbest.runs.judge import Judge
+from keepbest.stopping.pairs import from_record
 
 #: Looks that one request brings.
 LOOKS_AT_ONCE = 1000
@@ -28,7 +30,7 @@ class Historian(Protocol):
 
     def segments(self, run: str) -> SegmentList: ...
 
-    def looks(self, run: str, *, after: int = 0, limit: int | None = None) -> LookPage: ...
+    def looks(self, run: str, *, after: int = 0, limit: int | None = None, examples: bool = False) -> LookPage: ...
 
 
 class Stretch(Protocol):
@@ -59,6 +61,8 @@ class Seen(Protocol):
     def n(self) -> int | None: ...
     @property
     def metrics(self) -> Mapping[str, float | None]: ...
+    @property
+    def examples(self) -> Examples | None: ...
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ class Past:
         # The script may have another stopper now, to which the old steps mean nothing.
         with suppress(PolicyError, MetricMissing):
             for look in known:
-                if judge.observe(look.step, look.value, look.n, metrics=look.metrics).stop:
+                pairs = from_record(look.examples.model_dump()) if look.examples is not None else None
+                if judge.observe(look.step, look.value, look.n, metrics=look.metrics, pairs=pairs).stop:
                     judge.lift_stop(look.step)
 
     def _find_path(self, step: int) -> dict[int, int]:
@@ -105,12 +110,19 @@ def read_past(client: Historian, assignment: Assignment) -> Past:
     """Read what the tracker knows; raises what the client raises."""
     if assignment.next_segment == 0:
         return Past()
-    run, looks = assignment.run.id, list[Look]()
-    page = client.looks(run, limit=LOOKS_AT_ONCE)
-    while page.looks:
-        looks.extend(page.looks)
-        page = client.looks(run, after=page.looks[-1].seq, limit=LOOKS_AT_ONCE)
+    run, stopper = assignment.run.id, assignment.run.spec.stopper.model_dump()
+    try:
+        looks = _read_looks(client, run, examples=Judge(stopper, None).needs_pairs)
+    except InvalidInput:  # an older tracker knows of no examples
+        looks = _read_looks(client, run, examples=False)
     return Past(client.segments(run).segments, looks)
+
+
+def _read_looks(client: Historian, run: str, *, examples: bool) -> list[Look]:
+    looks = list[Look]()
+    while page := client.looks(run, after=looks[-1].seq if looks else 0, limit=LOOKS_AT_ONCE, examples=examples).looks:
+        looks.extend(page)
+    return looks
 
 
 def anew(assignment: Assignment) -> Assignment:

@@ -162,13 +162,15 @@ class Run(Standing):
         """Judge a validation of the monitored metric on `n` examples, and record it with the decision.
 
         `train` is the training loss, `metrics` what else was measured; `correct` is whether each example was right (a
-        vector of bools), or `losses` that of each, for `paired_noise`. A stop that somebody asked for counts as one.
+        vector of bools), or `losses` that of each, for `paired_noise`; both are recorded with the look. A stop that
+        somebody asked for counts as one.
         """
         pairs = read_pairs(correct, losses)
         decision = self.judge_look(step, value, n, train=train, metrics=metrics, pairs=pairs)
         if not decision.stop:
             decision = self._obey_stop(decision)
-        self.record_look(step, value, decision, n=n, metrics=metrics, epoch=epoch)
+        asked = self.judge.ask(pairs)
+        self.record_look(step, value, decision, n=n, metrics=metrics, epoch=epoch, pairs=asked)
         return decision
 
     def declare(self, said: Declared) -> None:

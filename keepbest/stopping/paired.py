@@ -11,7 +11,7 @@ from keepbest.stopping.correct import Correct
 from keepbest.stopping.look import Look, Verdict, is_better
 from keepbest.stopping.losses import Losses
 from keepbest.stopping.noise import exceeds, standard_error
-from keepbest.stopping.pairs import Pairs, Unpaired
+from keepbest.stopping.pairs import SILENT, Pairs, Unpaired
 from keepbest.stopping.params import number, whole
 from keepbest.stopping.patience import DEFAULT_CHECKS
 from keepbest.stopping.policy import Memory, Policy
@@ -66,10 +66,10 @@ class PairedNoise(Policy):
 
     def _compare(self, now: Pairs | None, before: Correct | Losses | None) -> tuple[bool, str] | Unpaired:
         """Return whether the examples alone show a gain, and that in words; else why they cannot."""
-        if isinstance(now, Unpaired):
-            return now
-        if now is None or before is None:
-            return Unpaired(f"the {'look' if now is None else 'reference'} says nothing of its examples")
+        if now is None or isinstance(now, Unpaired):
+            return now or SILENT
+        if before is None:
+            return Unpaired("the reference says nothing of its examples")
         if now.n != before.n:
             return Unpaired(f"{now.n} examples here, {before.n} in the reference")
         if isinstance(now, Losses) and isinstance(before, Losses):

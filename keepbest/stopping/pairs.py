@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keepbest.errors import PolicyError
@@ -19,6 +19,8 @@ class Unpaired:
 
 
 Pairs = Correct | Losses | Unpaired
+#: What a look is that was asked for nothing, or answered nothing.
+SILENT = Unpaired("the look says nothing of its examples")
 
 
 def read_pairs(correct: Any, losses: Any) -> Correct | Losses | None:
@@ -47,3 +49,21 @@ def from_json(memory: Mapping[str, Any]) -> Correct | Losses | None:
     if memory.get("losses"):
         return Losses.from_json(memory["losses"])
     return Correct.from_json(memory["correct"]) if memory["correct"] else None
+
+
+def to_record(pairs: Pairs) -> dict[str, Any]:
+    """Return them as a look's record holds them: unlike a memory, with what they leave out, or why there are none."""
+    if isinstance(pairs, Unpaired):
+        return {"unpaired": pairs.why}
+    if isinstance(pairs, Losses):
+        return {"losses": {**pairs.to_json(), "note": pairs.note}}
+    return {"correct": pairs.to_json()}
+
+
+def from_record(record: Mapping[str, Any]) -> Pairs:
+    """Return what `to_record` put into a look's record."""
+    if record.get("unpaired") is not None:
+        return Unpaired(record["unpaired"])
+    if record.get("losses"):
+        return replace(Losses.from_json(record["losses"]), note=record["losses"]["note"])
+    return Correct.from_json(record["correct"])

@@ -13,6 +13,8 @@ import pytest
 from keepbest.checkpoint import Store, choose
 from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, LookTaken
 from keepbest.errors import InvalidInput, MetricMissing
+from keepbest.stopping import Losses, Unpaired
+from keepbest.stopping.pairs import from_record
 from tests.support.callbacks import STEPS, Script, heard_run, keep_best
 
 NAN = float("nan")
@@ -249,9 +251,13 @@ def test_a_fit_is_compared_example_by_example_where_its_arrays_are_given(given: 
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     part = (x, x[:, :1])
-    callback = keep_best(stopper="paired_noise(3)", validation=part if given else None)
+    run, reporter, _ = heard_run()
+    callback = keep_best(run=run, stopper="paired_noise(3)", validation=part if given else None)
     model.fit(x, x[:, :1], 10, epochs=2, verbose=0, validation_data=part, callbacks=[callback])
+    assert callback.decision is not None
     assert said in callback.decision.message
+    records = [look.examples.model_dump() for look in reporter.of(LookTaken) if look.examples is not None]
+    assert [type(from_record(record)) for record in records] == 2 * [Losses if given else Unpaired]
 
 
 def test_fit_by_keras_itself(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 import keepbest
 from keepbest.checkpoint import Store
 from keepbest.contract.batches import CheckpointDurable, LookTaken, SegmentOpened
+from keepbest.contract.examples import CorrectExamples
 from keepbest.contract.overrides import Overrides
 from keepbest.errors import CheckpointMismatch, InvalidInput, NotFound
 from keepbest.loop import Loop
@@ -164,6 +165,10 @@ def test_a_look_says_which_examples_were_right() -> None:
     decision = counter.loop.look(2, 0.4, n=10, correct=np.arange(10) < 6)
     assert decision.stop
     assert "1 newly right, 0 newly wrong, p = 0.5" in decision.message
+    assert [look.examples and look.examples.correct for look in counter.reporter.of(LookTaken)] == [
+        CorrectExamples(n=10, bits="A+A="),
+        CorrectExamples(n=10, bits="A/A="),
+    ]
 
 
 def test_a_look_says_what_each_example_lost() -> None:

@@ -8,15 +8,27 @@ from keepbest.contract.looks import LookPage
 from tracker.api.envelope import speaks
 from tracker.api.queries import After, next_cursor
 from tracker.db import Connection
-from tracker.store import looks, runs, segments
+from tracker.store import examples, looks, runs, segments
 
 blueprint = Blueprint("looks", __name__)
 
+#: Looks of a page that says what each example did: 5 MB at most.
+MAX_WITH_EXAMPLES = 20
+
+
+class LookQuery(After):
+    examples: bool = False
+
 
 @blueprint.get("/runs/<run>/looks")
-@speaks(LookPage, query=After)
-def list_looks(conn: Connection, run: str, query: After) -> LookPage:
-    """List a run's looks with what was decided at each, in the order in which they were taken."""
+@speaks(LookPage, query=LookQuery)
+def list_looks(conn: Connection, run: str, query: LookQuery) -> LookPage:
+    """List a run's looks with what was decided at each, in the order in which they were taken.
+
+    `examples=true` adds what each example did, and makes a page short.
+    """
     pk = runs.get_run(conn, run).pk
-    found = looks.list_looks(conn, pk, segments.read_path(conn, pk), after=query.seq, limit=query.limit)
-    return LookPage(looks=found, cursor=next_cursor([look.seq for look in found], query.limit))
+    limit = min(query.limit, MAX_WITH_EXAMPLES) if query.examples else query.limit
+    found = looks.list_looks(conn, pk, segments.read_path(conn, pk), after=query.seq, limit=limit)
+    cursor = next_cursor([look.seq for look in found], limit)
+    return LookPage(looks=examples.add_to(conn, pk, found) if query.examples else found, cursor=cursor)

@@ -47,9 +47,11 @@ def replay_runs(body: ReplayRequest) -> Replay:
     with db.read(service().engine) as conn:
         found = records.find_runs(conn, body.runs, body.project, MAX_RUNS)
         _check_size(found, len(specs))
-        known = records.read_records(conn, found)
+        known = records.read_records(conn, found, [build(spec, "max") for spec in specs])
     kept, left_out = _comparable(known)
-    table = [[replay(build(spec, record.mode), record) for _, record in kept] for spec in specs]
+    # A run at a time: policies that draw the same examples at the same looks share the draws.
+    by_run = [[replay(build(spec, record.mode), record) for spec in specs] for _, record in kept]
+    table = [[outcomes[place] for outcomes in by_run] for place in range(len(specs))]
     advice = recommend(stoppers, table if kept else [], body.tolerate)
     return _answer(kept, left_out, _show_policies(stoppers, specs, table), advice)
 

@@ -6,7 +6,7 @@ Inside the database a run is an integer (`runs.pk`), so that a million metric ro
 
 from tracker.models.base import NAMING, Base
 from tracker.models.kept import Bundle, Checkpoint, Command, Evaluation, Receipt
-from tracker.models.measured import LogPiece, Look, MetricChunk, MetricSummary, Panel
+from tracker.models.measured import LogPiece, Look, LookExamples, MetricChunk, MetricSummary, Panel
 from tracker.models.people import AuditEntry, Credential, Event, User, Worker
 from tracker.models.rules import ProjectRules, Ruling
 from tracker.models.runs import Lease, Project, Run, Segment, Writer
@@ -25,6 +25,7 @@ __all__ = [
     "Lease",
     "LogPiece",
     "Look",
+    "LookExamples",
     "MetricChunk",
     "MetricSummary",
     "Panel",

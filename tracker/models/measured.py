@@ -32,6 +32,25 @@ class Look(Base):
     at: Mapped[datetime]
 
 
+class LookExamples(Base):
+    """What each of `n` examples did at a look (`kind` says what, `note` what is left out, or why there is nothing).
+
+    A table of its own: the looks are read often, this hardly ever. `data` is deflated.
+    """
+
+    __tablename__ = "look_examples"
+    __table_args__ = (UniqueConstraint("run_pk", "segment", "step"),)
+
+    pk: Mapped[int] = mapped_column(Big, primary_key=True)
+    run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"))
+    segment: Mapped[int]
+    step: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(10))
+    n: Mapped[int]
+    note: Mapped[str | None] = mapped_column(Text)
+    data: Mapped[bytes | None]
+
+
 class MetricSummary(Base):
     """What is known of a metric without reading a point of it."""
 

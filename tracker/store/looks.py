@@ -12,14 +12,16 @@ from keepbest.contract import looks as contract
 from keepbest.contract.batches import LookTaken
 from tracker import db
 from tracker.models import Look
+from tracker.store import examples
 from tracker.store.segments import LivingPath
 
 
 def add_looks(conn: Connection, run_pk: int, taken: Sequence[LookTaken]) -> None:
-    """Write looks down; one that is there already (same segment and step) stays as it is."""
+    """Write looks down, and what they say of their examples; what is there already stays (same segment and step)."""
     if taken:
-        rows = [{"run_pk": run_pk, **look.model_dump()} for look in taken]
+        rows = [{"run_pk": run_pk, **look.model_dump(exclude={"examples"})} for look in taken]
         conn.execute(db.insert(conn, Look).on_conflict_do_nothing(), rows)
+        examples.add_examples(conn, run_pk, taken)
 
 
 def list_looks(conn: Connection, run_pk: int, path: LivingPath, *, after: int, limit: int) -> list[contract.Look]:

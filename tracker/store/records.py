@@ -1,9 +1,9 @@
-"""Records: what a replay needs of runs, read in five queries at most however many runs there are."""
+"""Records: what a replay needs of runs, read in seven queries at most however many runs there are."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Row, select
 
 from keepbest.contract import runs as contract
 from keepbest.contract.checkpoints import CheckpointState
-from keepbest.stopping import Look, Mode, Policy, build
+from keepbest.stopping import Look, Mode, PairedNoise, Pairs, Policy, build
+from keepbest.stopping.pairs import SILENT
 from keepbest.stopping.replay import Record, as_taken
 from tracker import models
-from tracker.store import projects, runs
+from tracker.store import examples, projects, runs
+from tracker.store.examples import Place
 from tracker.store.segments import LivingPath, living_path
 
 Rows = list[Row[Any]]
@@ -43,18 +45,44 @@ def find_runs(conn: Connection, references: Sequence[str], project: str | None, 
     return list({row.pk: runs.show_in_list(row) for row in rows}.values())[:limit]
 
 
-def read_records(conn: Connection, found: Sequence[contract.Run]) -> list[RunRecord]:
-    """Return the living path of each run as a record, in the same order."""
+def read_records(conn: Connection, found: Sequence[contract.Run], asked: Sequence[Policy]) -> list[RunRecord]:
+    """Return the living path of each run as a record of what these policies need, in the same order.
+
+    Raises TooLarge where they compare looks example by example, and there is too much of that.
+    """
     ids = [run.id for run in found]
     segments = _group(conn, models.Segment, ("number", "parent", "start_step", "opened_at"), ids)
     looks = _group(conn, models.Look, ("segment", "step", "value", "n", "metrics", "at"), ids)
     checkpoints = _group(conn, models.Checkpoint, ("segment", "step", "state"), ids)
     changing = [run.id for run in found if _changes_training(_stopper(run, "max"))]
     decided = _group(conn, models.Look, ("segment", "step", "decision"), changing) if changing else {}
-    return [
-        RunRecord(run, _record(run, segments[run.id], looks[run.id], checkpoints[run.id], decided.get(run.id, [])))
-        for run in found
-    ]
+    pairs = _read_pairs(conn, found, asked)
+
+    def show(run: contract.Run) -> RunRecord:
+        rows = segments[run.id], looks[run.id], checkpoints[run.id], decided.get(run.id, [])
+        return RunRecord(run, _record(run, *rows, pairs.get(run.id, {})))
+
+    return [show(run) for run in found]
+
+
+def _read_pairs(
+    conn: Connection, found: Sequence[contract.Run], asked: Sequence[Policy]
+) -> Mapping[str, Mapping[Place, Pairs]]:
+    """Read what the examples did at the looks of those runs where somebody compares them."""
+    own = {run.id: stopper.unshadowed for run in found if (stopper := _stopper(run, "max")).unshadowed != stopper}
+    judges = {run.id: [*asked, *([own[run.id]] if run.id in own else [])] for run in found}
+    wanted = [id for id, policies in judges.items() if any(_compares(policy) for policy in policies)]
+    alphas = {alpha for policy in (*asked, *own.values()) for alpha in _alphas(policy)}
+    return examples.read_examples(conn, wanted, len(alphas)) if wanted else {}
+
+
+def _compares(policy: Policy) -> bool:
+    return "pairs" in policy.all_needs
+
+
+def _alphas(policy: Policy) -> set[float]:
+    inner = (_alphas(part) for part in policy.parts)
+    return ({policy.alpha} if isinstance(policy, PairedNoise) else set[float]()).union(*inner)
 
 
 def _stopper(run: contract.Run, mode: Mode) -> Policy:
@@ -74,15 +102,26 @@ def _group(conn: Connection, table: Any, columns: Iterable[str], ids: list[str])
     return grouped
 
 
-def _record(run: contract.Run, segments: Rows, looks: Rows, checkpoints: Rows, decided: Rows) -> Record | None:
+def _record(
+    run: contract.Run,
+    segments: Rows,
+    looks: Rows,
+    checkpoints: Rows,
+    decided: Rows,
+    pairs: Mapping[Place, Pairs],
+) -> Record | None:
     if run.mode is contract.Mode.AUTO:
         return None
     path = living_path(cast(Any, segments))
     living = _living(path, looks)
     durable = CheckpointState.DURABLE.value
     mode = cast(Mode, run.mode.value)
+    stopper = _stopper(run, mode)
+    # A stopper that asked has an answer with each look, where it was recorded; a script that nobody asked said
+    # nothing at a look where it recorded none, if it did at others.
+    unsaid = SILENT if pairs and not _compares(stopper) else None
     record = Record(
-        looks=list(_show(living, segments)),
+        looks=list(_show(living, segments, lambda place: pairs.get(place, unsaid))),
         mode=mode,
         end_step=max([run.step or 0, *(row.step for row in living)]),
         budget=run.steps_at_most,
@@ -90,7 +129,7 @@ def _record(run: contract.Run, segments: Rows, looks: Rows, checkpoints: Rows, d
         reductions=dict(_reductions(_living(path, decided))),
         rungs={row.step: rung for row in _living(path, decided) if (rung := row.decision.get("rung")) is not None},
     )
-    return as_taken(record, _stopper(run, mode))
+    return as_taken(record, stopper)
 
 
 def _reductions(decided: Rows) -> Iterator[tuple[int, tuple[float, float]]]:
@@ -104,7 +143,7 @@ def _living(path: LivingPath, rows: Rows) -> Rows:
     return sorted((row for row in rows if not path.is_ghost(row.segment, row.step)), key=lambda row: row.step)
 
 
-def _show(living: Rows, segments: Rows) -> Iterator[Look]:
+def _show(living: Rows, segments: Rows, find_pairs: Callable[[Place], Pairs | None]) -> Iterator[Look]:
     """Yield each measured look once, with the time trained so far: that of its segment and of those before."""
     opened = {row.number: row.opened_at for row in segments}
     before = seconds = 0.0
@@ -117,4 +156,5 @@ def _show(living: Rows, segments: Rows) -> Iterator[Look]:
         step = row.step
         seconds = max(seconds, before + (row.at - opened[row.segment]).total_seconds())
         loss = row.metrics.get(TRAINING_LOSS)
-        yield Look(step, row.value, n=row.n, train=loss, seconds=seconds, metrics=row.metrics)
+        pairs = find_pairs((row.segment, step))
+        yield Look(step, row.value, n=row.n, train=loss, seconds=seconds, metrics=row.metrics, pairs=pairs)

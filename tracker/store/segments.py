@@ -97,7 +97,6 @@ def open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing:
     out as soon as a newer lease was granted, or somebody had the ended run go on: its number may be the newer
     trainer's.
     """
-    run = standing.run
     if not standing.is_current and (run.attempt != standing.attempt or standing.attempt <= run.attempts_before):
         return False
     known = list_segments(conn, run.pk)

@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepbest.contract.batches import Batch, BatchReceipt, Columns, Progress
+from keepbest.contract.examples import Examples
 from keepbest.errors import BatchGap, Busy, InvalidInput, LeaseLost, Unreachable
 from keepbest.reporting import wire
 from keepbest.reporting.journal import About, Journal, drain_left_over, send_first
-from tests.keepbest.reporting.test_wire import body_of, points_of
+from tests.keepbest.reporting.test_wire import body_of, look, points_of
 from tests.support.processes import Processes, wait_until
 
 ABOUT = About(run="0000000000aa", writer="000000000001", lease="secret-lease")
@@ -294,6 +295,36 @@ def test_a_refused_batch_is_sent_without_its_points_and_then_as_nothing(
     assert tracker.bodies == [wire.empty(ABOUT.writer, 1), batch(2)]
     assert journal.dropped_points == 2
     assert "bad key" in caplog.text
+
+
+def test_an_older_tracker_gets_everything_but_what_each_example_did(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It refuses what it does not know: the points and the looks of the batch would be lost with it."""
+    journal = Journal.create(tmp_path, ABOUT)
+    for number in (1, 2):
+        looks = [look(number, Examples(unpaired="it is a pipeline"))]
+        said = Batch(writer=ABOUT.writer, number=number, looks=looks, columns=[Columns(segment=0, key="loss", count=2)])
+        journal.append(number, wire.encode(said, [POINTS]))
+    tracker = Tracker(InvalidInput("looks.0.examples: Extra inputs are not permitted.", field="looks.0.examples"))
+    while len(journal):
+        send_first(journal, tracker)
+    assert [wire.count_points(body) for body in tracker.bodies] == [2, 2]
+    assert [list(wire.decode(body)[0]["looks"][0]) for body in tracker.bodies] == 2 * [
+        ["segment", "step", "decision", "at"]
+    ]
+    assert (journal.dropped_points, caplog.text.count("the tracker is older")) == (0, 1)
+
+
+def test_examples_that_are_refused_for_another_reason_go_with_the_points(tmp_path: Path) -> None:
+    journal = Journal.create(tmp_path, ABOUT)
+    journal.append(1, wire.encode(Batch(writer=ABOUT.writer, number=1, looks=[look(1, Examples(unpaired=""))]), []))
+    tracker = Tracker(InvalidInput("no base64", field="looks.0.examples.correct"))
+    while len(journal):
+        send_first(journal, tracker)
+    assert [list(wire.decode(body)[0]["looks"][0]) for body in tracker.bodies] == [
+        ["segment", "step", "decision", "at"]
+    ]
 
 
 def test_a_tracker_that_lost_what_it_had_gets_the_rest_under_a_new_writer(tmp_path: Path) -> None:

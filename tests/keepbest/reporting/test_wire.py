@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepbest.contract.batches import BATCH_MEDIA_TYPE, Batch, Columns, LogLines
+from keepbest.contract.batches import BATCH_MEDIA_TYPE, Batch, Columns, LogLines, LookTaken
+from keepbest.contract.examples import CorrectExamples, Examples
+from keepbest.contract.policies import Decision
 from keepbest.errors import InvalidInput
 from keepbest.reporting import wire
 from tracker.api.wire import read_batch
@@ -72,6 +74,35 @@ def test_without_bulk_keeps_the_number_and_drops_points_and_logs() -> None:
     assert wire.has_bulk(body)
     assert not wire.has_bulk(less)
     assert wire.decode(less) == ({"writer": WRITER, "number": 7}, [])
+
+
+def look(step: int, examples: Examples | None = None) -> LookTaken:
+    return LookTaken(segment=0, step=step, decision=Decision(stop=False, improved=False), examples=examples, at=NOW)
+
+
+def test_what_examples_did_is_left_out_alone_or_with_all_that_is_bulky() -> None:
+    part = points_of("loss", [(1, 0.5, 0.0)])
+    said = Batch(
+        writer=WRITER,
+        number=2,
+        columns=[Columns(segment=0, key="loss", count=1)],
+        looks=[
+            look(1),
+            look(2, Examples(unpaired="why")),
+            look(3, Examples(correct=CorrectExamples(n=9, bits="AQE="))),
+        ],
+    )
+    body = wire.encode(said, [part])
+    less, least = wire.without_examples(body), wire.without_bulk(body)
+    for left in (less, least):
+        assert wire.decode(left)[0]["looks"] == wire.decode(body)[0]["looks"][:1] + [
+            {**wire.decode(body)[0]["looks"][0], "step": step} for step in (2, 3)
+        ]
+    assert (wire.has_examples(body), wire.has_examples(less)) == (True, False)
+    assert (wire.count_points(less), wire.count_points(least)) == (1, 0)
+    assert wire.has_bulk(wire.encode(Batch(writer=WRITER, number=1, looks=said.looks), []))
+    assert wire.without_examples(less) is less
+    assert wire.without_examples(wire.empty(WRITER, 1)) == wire.empty(WRITER, 1)
 
 
 def test_renumbering_keeps_the_points() -> None:

@@ -12,8 +12,11 @@ import pytest
 
 from keepbest.client import Client
 from keepbest.contract.base import new_id
+from keepbest.contract.replays import ReplayRequest
 from keepbest.contract.runs import Segment
 from keepbest.errors import Conflict, InvalidInput, NotFound
+from keepbest.runs.judge import Judge
+from keepbest.runs.offline import send_offline
 from keepbest.runs.rejoin import Past
 from keepbest.runs.run import Run
 from keepbest.runs.start import init
@@ -83,6 +86,52 @@ def test_looks_and_patience_go_on_in_a_new_segment(live: Live, tmp_path: Path, c
         train(anew, 1, 10)
     assert client.segments(run.id).segments[-1].reason == "start"
     assert [look.step for look in client.looks(run.id).looks if not look.ghost] == [10]
+
+
+def find_right(step: int) -> list[bool]:
+    """Five more of 100 examples at each look are a gain over the last one, three are none."""
+    return [i < {10: 50, 20: 55, 30: 58, 40: 61, 50: 61, 60: 61, 70: 61}[step] for i in range(100)]
+
+
+@pytest.mark.parametrize("how", ["online", "offline"])
+def test_what_each_example_did_goes_on_too(live: Live, tmp_path: Path, client: Client, how: str) -> None:
+    """Without it the first look after the gap was compared as noise_aware does, and found no gain in six examples."""
+    run_id, settings = new_id(), settings_of(tmp_path, live.url, how, live.admin)
+    asked: dict[str, Any] = {"monitor": "score", "mode": "max", "stopper": "paired_noise(3)", "settings": settings}
+    for steps in ((10, 20, 30), (40, 50, 60, 70)):
+        with init(id=run_id, **asked) as run:
+            for step in steps:
+                decision = run.look(step, sum(find_right(step)) / 100, n=100, correct=find_right(step))
+                assert "unpaired" not in decision.message
+    assert (decision.stop, decision.at_step) == (True, 70)
+    if how == "offline":
+        assert send_offline(tmp_path / "offline" / run_id, client) is not None
+    waits = [look.decision.wait for look in client.looks(run_id).looks]
+    assert waits == [0, 0, 1, 0, 1, 2, 3]
+    (policy,) = client.replay(ReplayRequest(runs=[run_id], stoppers=["paired_noise(3)"])).policies
+    assert (policy.outcomes[0].stop_step, policy.outcomes[0].message) == (70, decision.message)
+
+
+def test_an_older_tracker_that_knows_no_examples_is_gone_on_with(
+    live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = begin(live, tmp_path)
+    train(first, 1, 45)
+    first.finish()
+    asked, looks = list[bool](), Client.looks
+
+    def refuse(client: Client, run: str, *, examples: bool = False, **query: Any) -> Any:
+        asked.append(examples)
+        if examples:
+            raise InvalidInput("examples: Extra inputs are not permitted.", field="examples")
+        return looks(client, run, **query)
+
+    monkeypatch.setattr(Client, "looks", refuse)
+    monkeypatch.setattr(Judge, "needs_pairs", True)
+    run = begin(live, tmp_path, id=first.id)
+    run.finish()
+    assert [look.step for look in run.past.looks] == [10, 20, 30, 40]  # type: ignore[attr-defined]
+    assert asked == [True, False, False]
 
 
 def segment(number: int, parent: int | None, start_step: int) -> Segment:

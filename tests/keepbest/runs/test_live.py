@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from keepbest.client import Client
@@ -16,6 +17,9 @@ from keepbest.runs.offline import find_offline, send_offline
 from keepbest.runs.run import Run
 from keepbest.runs.start import init
 from keepbest.status import RunState, StopReason
+from keepbest.stopping import Losses
+from keepbest.stopping.losses import MAX_EXAMPLES
+from keepbest.stopping.pairs import from_record
 from tests.keepbest.tiny_tracker import settings_of
 from tests.support.live import Live
 from tests.support.processes import Processes, wait_until
@@ -55,6 +59,22 @@ def test_a_script_that_stops_early(live: Live, tmp_path: Path, client: Client) -
     assert looks[-1].decision.at_step == 50
     assert client.curve(run.id, "loss").total == 50
     assert client.curve(run.id, "val_accuracy").pieces[0].values[-1] == 0.3
+
+
+def test_many_looks_with_the_largest_examples_arrive_offline(live: Live, tmp_path: Path, client: Client) -> None:
+    """A batch that the tracker refuses loses its looks, curves and log lines."""
+    losses = np.linspace(0, 1, MAX_EXAMPLES)
+    with begin(live, tmp_path, "offline") as run:
+        for step in range(40):
+            run.look(step, 0.5 + step / 100, losses=losses)
+    (folder,) = find_offline(tmp_path / "offline")
+    assert send_offline(folder, client) is not None
+    assert len(client.looks(run.id).looks) == 40
+    page = client.looks(run.id, examples=True, after=client.looks(run.id).looks[-2].seq)
+    (last,) = page.looks
+    assert last.examples is not None
+    assert from_record(last.examples.model_dump()) == Losses.of(losses)
+    assert client.curve(run.id, "val_accuracy").total == 40
 
 
 def test_an_offline_run_is_the_same_run_later(live: Live, tmp_path: Path, client: Client) -> None:

@@ -115,6 +115,22 @@ def test_a_killed_script_is_gone_on_with_offline_and_arrives_once(
         assert len(steps) >= 3
 
 
+def test_processes_are_sent_in_the_order_in_which_they_ran(live: Live, tmp_path: Path, client: Client) -> None:
+    """Run … has no segment 0 to branch from: of two processes, whose journals have names by chance, the later one was
+    sent first every second time, and all that it had said was lost."""
+    settings = settings_of(tmp_path, live.url, "offline")
+    for place, steps in enumerate([(1, 2), (3, 4), (5, 6)]):
+        with init(id="abcdabcdabcd", monitor="score", mode="max", settings=settings) as run:
+            for step in steps:
+                run.look(step, step / 10)
+        (folder,) = find_offline(tmp_path / "offline")
+        (journal,) = [path for path in folder.glob("*/") if len(path.name) == 12]
+        journal.rename(folder / "bac"[place])
+    assert send_offline(folder, client) == Sent(run.id, is_over=True)
+    assert [look.step for look in client.looks(run.id).looks] == [1, 2, 3, 4, 5, 6]
+    assert [one.parent for one in client.segments(run.id).segments] == [None, 0, 1]
+
+
 def test_a_sync_that_is_killed_makes_no_second_run(
     live: Live, tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from keepbest.runs.offline import Sent, find_offline, send_offline
 from keepbest.runs.run import Run
 from keepbest.runs.start import init
 from keepbest.status import StopReason
-from keepbest.stopping import Patience
+from keepbest.stopping import Losses, Patience
 from tests.keepbest.tiny_tracker import NOW, TinyTracker, error, settings_of
 from tests.support.processes import wait_until
 
@@ -36,6 +36,9 @@ def test_a_scripts_look_says_which_examples_were_right(tmp_path: Path, tracker: 
         decision = run.look(2, 0.6, n=10, correct=[i < 6 for i in range(10)])
     assert "1 newly right, 0 newly wrong" in decision.message
     assert decision.stop
+    assert [look["examples"] for look in tracker.said("looks")] == [
+        {"correct": {"n": 10, "bits": bits}} for bits in ("A+A=", "A/A=")
+    ]
 
 
 def test_a_scripts_look_says_what_each_example_lost(tmp_path: Path, tracker: TinyTracker) -> None:
@@ -44,6 +47,21 @@ def test_a_scripts_look_says_what_each_example_lost(tmp_path: Path, tracker: Tin
         decision = run.look(2, 0.4, losses=np.linspace(0.4, 0.54, 10))
     assert "(mean gain 0.03, its 5 % quantile 0.00" in decision.message
     assert not decision.stop
+    said = [look["examples"]["losses"]["float32"] for look in tracker.said("looks")]
+    assert said == [Losses.of(losses).to_json()["float32"] for losses in (np.full(10, 0.5), np.linspace(0.4, 0.54, 10))]
+
+
+@pytest.mark.parametrize(("stopper", "told"), [("patience(9)", False), ("shadow(paired_noise(1))", True)])
+def test_a_look_that_says_nothing_is_recorded_as_unpaired_only_where_the_stopper_asked(
+    tmp_path: Path, tracker: TinyTracker, stopper: str, told: bool
+) -> None:
+    with begin(tmp_path, tracker, stopper=stopper) as run:
+        run.look(1, 0.5, n=10)
+        run.look(2, None)
+        run.look(3, 0.5, n=2, correct=[True, False])
+    said = [look.get("examples") for look in tracker.said("looks")]
+    nothing = {"unpaired": "the look says nothing of its examples"} if told else None
+    assert said == [nothing, None, {"correct": {"n": 2, "bits": "Ag=="}}]
 
 
 def test_a_scripts_run_from_beginning_to_end(tmp_path: Path, tracker: TinyTracker) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from keepbest.errors import PolicyError
-from keepbest.stopping import Correct, Decision, Look, Losses, Mode, PairedNoise, read_pairs
+from keepbest.stopping import Correct, Decision, Look, Losses, Mode, PairedNoise, bootstrap, read_pairs
 from keepbest.stopping.bootstrap import RESAMPLES, bootstrap_quantile
 from keepbest.stopping.losses import MAX_EXAMPLES
 from tests.keepbest.stopping.watch import decisions_of
@@ -44,7 +44,10 @@ def test_its_quantile_is_the_textbooks(values: np.ndarray, share: float) -> None
     assert bootstrap_quantile(values, share) == pytest.approx(plain_bootstrap(values, share), abs=0.17 * spread + 1e-40)
 
 
-@pytest.mark.parametrize(("n", "quantile"), [(3, 1 / 6), (10, 0.3444444444447072), (5000, 0.4932042008401597)])
+@pytest.mark.parametrize(
+    ("n", "quantile"),
+    [(3, 1 / 6), (10, 0.3444444444447072), (5000, 0.4932042008401597), (20_001, 0.49674310284485357)],
+)
 def test_its_figures_are_the_same_everywhere_and_always(n: int, quantile: float) -> None:
     """A NumPy that drew otherwise would give another verdict on the same look."""
     assert bootstrap_quantile(ramp(n, 0, 1), 0.05) == pytest.approx(quantile, rel=1e-9, abs=1e-12)
@@ -67,12 +70,33 @@ def test_the_order_of_the_sums_does_not_matter() -> None:
 
 
 def test_five_thousand_examples_take_milliseconds() -> None:
-    values, taken = ramp(5000, -1, 1.2), []
-    for _ in range(5):
+    taken = []
+    for high in range(5):  # other values each time: of the same ones it knows the sums
         began = time.process_time()
-        bootstrap_quantile(values, 0.05)
+        bootstrap_quantile(ramp(5000, -1, 1 + high), 0.05)
         taken.append(time.process_time() - began)
     assert min(taken) < 0.2  # about 0.03 on an idle core
+
+
+def test_what_was_drawn_before_is_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten policies replayed over one run would take ten times as long."""
+    values, drawn = ramp(200, -1, 1.234), list[int]()
+    resample = bootstrap._resample
+
+    def draw(numbers: np.ndarray) -> np.ndarray:
+        drawn.append(len(numbers))
+        return np.asarray(resample(numbers))
+
+    monkeypatch.setattr(bootstrap, "_resample", draw)
+    monkeypatch.setattr(bootstrap, "_REMEMBERED", 2)
+    low, high = (bootstrap_quantile(values, share) for share in (0.05, 0.95))
+    assert low < bootstrap_quantile(2 * values, 0.5) / 2 < high
+    assert bootstrap_quantile(4 * values, 0.05) == 4 * low
+    assert len(drawn) == 1  # scaled by powers of two they are the same whole numbers
+    for last in (2, 3, 4):
+        bootstrap_quantile(ramp(200, -1, last), 0.05)
+    assert bootstrap_quantile(values, 0.05) == low
+    assert len(drawn) == 5
 
 
 # The policy

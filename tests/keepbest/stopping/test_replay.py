@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from keepbest.status import StopReason
 from keepbest.stopping import (
     CheckFinite,
+    Correct,
     Look,
     MaxSeconds,
     MaxSteps,
@@ -21,6 +22,7 @@ from keepbest.stopping import (
     Policy,
     ProgressQuotient,
     StoppingThreshold,
+    Unpaired,
     build,
     parse,
 )
@@ -111,6 +113,28 @@ def test_what_was_not_recorded_makes_it_inconclusive(policy: Policy, lacks: str)
     bare = replace(SEED, looks=[Look(look.step, look.value) for look in SEED.looks])
     found = replay(policy, bare)
     assert (found.status, lacks in found.message) == (Status.INCONCLUSIVE, True)
+
+
+GAINS = [Look(step, 0.5 + step / 40, n=40, pairs=Correct.of([i < 20 + step for i in range(40)])) for step in range(9)]
+
+
+def test_looks_that_say_what_each_example_did_are_compared() -> None:
+    """Five examples newly right are a gain, four are none."""
+    found = replay(PairedNoise(mode="max", checks=5), Record(looks=GAINS, mode="max"))
+    assert (found.status, "by step 8" in found.message) == (Status.CENSORED, True)
+    found = replay(PairedNoise(mode="max", checks=4), Record(looks=GAINS, mode="max"))
+    assert (found.status, found.stop_step) == (Status.STOPPED, 4)
+    assert "4 newly right, 0 newly wrong" in found.message
+
+
+def test_a_look_that_is_recorded_as_unpaired_is_conclusive_and_one_that_is_not_recorded_is_not() -> None:
+    unpaired = replace(GAINS[2], pairs=Unpaired("the examples have weights"))
+    policy = PairedNoise(mode="max", checks=2)
+    found = replay(policy, Record(looks=[*GAINS[:2], unpaired], mode="max"))
+    assert (found.status, "unpaired: the examples have weights" in found.message) == (Status.STOPPED, True)
+    lost = replace(GAINS[2], pairs=None)
+    assert replay(policy, Record(looks=[*GAINS[:2], lost], mode="max")).status is Status.INCONCLUSIVE
+    assert replay(policy, Record(looks=[*GAINS[:3], lost], mode="max")).stop_step == 2
 
 
 def test_what_is_missing_after_the_stop_does_not_matter() -> None:

@@ -145,6 +145,14 @@ def test_a_late_batch_is_history_and_nothing_else(api: Api, trainer: Trainer) ->
     assert api.get(f"/runs/{trainer.run}") == run
 
 
+def test_a_run_may_branch_in_its_very_first_batch(api: Api) -> None:
+    """409, "Run … has just changed its state": nothing more was sent of a script that went back at once."""
+    trainer = start_external(api, begin=False)
+    trainer.say(segments=[trainer.segment(0), trainer.segment(1, parent=0, start_step=0)])
+    run = api.get(f"/runs/{trainer.run}")
+    assert (run["state"], run["segment"]) == ("running", 1)
+
+
 def test_a_late_batch_does_not_touch_the_segments_of_the_trainer_after_it(api: Api) -> None:
     first, take_over = start_on_worker(api)
     run, measured = first.run, api.now.timestamp() + 1

@@ -24,7 +24,7 @@ from keepbest.runs.run import Run
 from keepbest.selection.selectors import build as build_selector
 from keepbest.snapshots.snapshot import Variables
 from keepbest.status import CommandKind, CommandState
-from keepbest.stopping import parse
+from keepbest.stopping import Pairs, parse
 from keepbest.training import Training
 from tests.worker.assignments import NOW, make_assignment, make_spec
 from worker.data.splits import digest_of
@@ -75,6 +75,7 @@ class Rig:
         self.run = Run(run or new_id(), judge, monitor=self.spec.monitor, commands=self.commands)
         self.run.begin(None)
         self.looks: list[tuple[int, float | None]] = []
+        self.recorded: list[Pairs | None] = []
         self.store = Store(folder)
         self.looker = Looker(self.run, self.store, selector=build_selector(self.spec.selector.model_dump()))
         self.hand_back = threading.Event()
@@ -146,6 +147,7 @@ class Rig:
 
         def watch(step: int, value: float | None, *rest: Any, **more: Any) -> None:
             self.looks.append((step, value))
+            self.recorded.append(more.get("pairs"))
             record(step, value, *rest, **more)
 
         self.run.record_look = watch  # type: ignore[method-assign]

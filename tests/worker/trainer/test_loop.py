@@ -12,7 +12,7 @@ from keepbest.contract.overrides import Overrides
 from keepbest.contract.runs import Mode
 from keepbest.errors import InvalidInput, MetricMissing, StoreUnavailable
 from keepbest.status import CommandKind, StopReason
-from keepbest.stopping import parse
+from keepbest.stopping import Correct, parse
 from keepbest.training import Training
 
 keras = pytest.importorskip("keras", reason="needs TensorFlow: pip install 'keepbest[train]'")
@@ -100,6 +100,7 @@ def test_rolled_back_it_goes_on_with_the_same_bits(stopper: str, said: str, stra
     assert rig.digest == straight.digest
     assert rig.run.segment == 1
     assert said in str(rig.run.decision)
+    assert {type(pairs) for pairs in rig.recorded} == {Correct if said else type(None)}
 
 
 def test_a_shuffled_pipeline_goes_on_with_the_same_bits_too(tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""What a look says of each validation example, so that a policy can compare two looks example by example."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from keepbest.contract.base import Shape
+
+#: Losses of so many examples, or whether each of 32 times as many was right: the same bytes.
+MAX_LOSSES = 50_000
+MAX_CORRECT = 32 * MAX_LOSSES
+MAX_EXAMPLES_NOTE = 500
+
+_MAX_TEXT = 4 * -(-4 * MAX_LOSSES // 3)
+Base64 = Annotated[str, Field(max_length=_MAX_TEXT)]
+Note = Annotated[str, Field(max_length=MAX_EXAMPLES_NOTE)]
+
+
+class CorrectExamples(Shape):
+    """Which of `n` examples were right: of the bits, highest first, in base64, the last one is that of the last."""
+
+    n: int = Field(ge=0, le=MAX_CORRECT)
+    bits: Base64
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        read = _decode(self.bits)
+        if len(read) != (self.n + 7) // 8 or int.from_bytes(read, "big") >> self.n:
+            raise ValueError(f"the bits are not those of {self.n} examples")
+        return self
+
+
+class ExampleLosses(Shape):
+    """What each example lost: float32, lowest byte first, in base64. `note` says what the losses leave out."""
+
+    float32: Base64
+    note: Note = ""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        size = len(_decode(self.float32))
+        if not size or size % 4 or size > 4 * MAX_LOSSES:
+            raise ValueError(f"the losses are 1 to {MAX_LOSSES:,} numbers of four bytes")
+        return self
+
+
+class Examples(Shape):
+    """One of three: which examples were right, what each one lost, or why the stopper that asked was told neither."""
+
+    correct: CorrectExamples | None = None
+    losses: ExampleLosses | None = None
+    unpaired: Note | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if sum(one is not None for one in (self.correct, self.losses, self.unpaired)) != 1:
+            raise ValueError("of correct, losses and unpaired exactly one is said")
+        return self
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        raise ValueError("this is not base64") from None
