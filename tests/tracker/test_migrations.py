@@ -110,6 +110,24 @@ def test_what_the_test_set_said_before_0006_is_kept(empty_database_url: str) -> 
     assert rows == [(tested.pk, 2, TEST, NOW)]
 
 
+def test_what_was_selected_before_0009_is_compared_by_its_value(empty_database_url: str) -> None:
+    db.upgrade(empty_database_url)
+    engine = db.make_engine(empty_database_url)
+    with db.write(engine) as conn:
+        first, _ = submit(conn), submit(conn)
+        made = {"value": 0.1 + 0.2, "step": 70, "trials": [{}, {}]}
+        conn.execute(update(Run).where(Run.pk == first.pk).values(selection=made))
+    engine.dispose()
+    db.downgrade(empty_database_url, "0008")
+    db.upgrade(empty_database_url)
+    engine = db.make_engine(empty_database_url)
+    with db.read(engine) as conn:
+        columns = (Run.selected_value, Run.selected_step, Run.averages_tried)
+        rows = [tuple(row) for row in conn.execute(select(*columns).order_by(Run.pk))]
+    engine.dispose()
+    assert rows == [(0.1 + 0.2, 70, 2), (None, None, 0)]
+
+
 VALUES: list[Any] = [float("nan"), float("inf"), float("-inf"), 0.1 + 0.2, 5e-324, 1.7976931348623157e308]
 
 

@@ -95,8 +95,11 @@ class Run(Base):
     resume_note: Mapped[str | None] = mapped_column(Text)
     environment: Mapped[dict[str, Any] | None]
     test: Mapped[dict[str, Any] | None]
-    #: What the selector did at the run's end.
+    #: What the selector did at the run's end; and of that what sweeps compare runs by, to be read without the rest.
     selection: Mapped[dict[str, Any] | None]
+    selected_value: Mapped[float | None]
+    selected_step: Mapped[int | None] = mapped_column(BigInteger)
+    averages_tried: Mapped[int] = mapped_column(server_default=text("0"), default=0)
     #: What is in force instead of the spec's, since a roll back or a resume said so.
     max_steps: Mapped[int | None] = mapped_column(BigInteger)
     #: How the next attempt begins, where that is not "at the newest checkpoint, as it is": a fork, a resume of an

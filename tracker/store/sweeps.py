@@ -7,18 +7,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, case, func, insert, select, update
 
 from keepbest.contract import sweeps as contract
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX, new_id
+from keepbest.contract.policies import SelectorSpec
 from keepbest.contract.runs import Mode
 from keepbest.contract.runs import Trial as TrialName
 from keepbest.contract.sweeps import SweepRequest, SweepState
 from keepbest.errors import Conflict, InvalidInput, NotFound
-from keepbest.status import RunState
+from keepbest.status import RunState, StopReason
 from tracker import models
 from tracker.models import Project, Run, Sweep
 from tracker.store import audit, commands, cursors, events, projects, rungs, runs, submissions, trials
+from tracker.store.selections import VALUE
 
 SweepRow = Row[Any]
 
@@ -168,6 +170,7 @@ def _show(conn: Connection, row: SweepRow, counts: contract.SweepCounts) -> cont
     halving = rungs.find_halving(spec.run.stopper)
     shown: dict[str, Any] = {
         "halving": halving,
+        "selector": _find_selector(spec),
         "monitor": monitor,
         "mode": mode,
         "counts": counts,
@@ -191,10 +194,20 @@ def _resolve_mode(conn: Connection, row: SweepRow, spec: SweepRequest) -> Mode:
 
 
 def _find_best(conn: Connection, row: SweepRow, mode: Mode) -> contract.SweepRun | None:
-    order = Run.best_value.desc() if mode is Mode.MAX else Run.best_value.asc()
-    found = _select_runs().where(models.Trial.sweep_pk == row.pk, Run.deleted_at.is_(None), Run.best_value.is_not(None))
-    best = conn.execute(found.order_by(order, models.Trial.number).limit(1)).first()
+    """Return the run of which a restore gives the best; one that was not promoted is it only where there is no other.
+
+    Its raw value may be above all that a cautious selector, as of one standard error, chose in runs that beat it.
+    """
+    halved = (Run.state == RunState.FINISHED.value) & (Run.stop_reason == StopReason.SUCCESSIVE_HALVING.value)
+    order = VALUE.desc() if mode is Mode.MAX else VALUE.asc()
+    found = _select_runs().where(models.Trial.sweep_pk == row.pk, Run.deleted_at.is_(None), VALUE.is_not(None))
+    best = conn.execute(found.order_by(case((halved, 1), else_=0), order, models.Trial.number).limit(1)).first()
     return _show_run(best) if best else None
+
+
+def _find_selector(spec: SweepRequest) -> SelectorSpec | None:
+    said = spec.run.selector
+    return said if said is not None and said.name != "best" else None
 
 
 def _trial_runs(row: SweepRow, column: Any) -> Select[Any]:
@@ -235,8 +248,9 @@ def _select() -> Select[Any]:
 
 def _select_runs() -> Select[Any]:
     columns = (Run.id.label("run"), Run.name, Run.state, Run.stop_reason, Run.step, Run.looks)
-    trial, best = models.Trial, (Run.best_value, Run.best_step)
-    return select(trial.number, trial.parameters, *columns, *best).join(Run, trial.run_pk == Run.pk)
+    values = (Run.best_value, Run.best_step, Run.selected_value, Run.selected_step, Run.averages_tried)
+    trial = models.Trial
+    return select(trial.number, trial.parameters, *columns, *values).join(Run, trial.run_pk == Run.pk)
 
 
 def _show_run(row: Row[Any]) -> contract.SweepRun:
