@@ -185,7 +185,7 @@ def select_one(engine: Engine, worker: FakeWorker, best: float, selected: float 
         "trials": [{"made_of": ["1" * 12, "2" * 12], "value": selected, "is_kept": True}],
     }  # fmt: skip
     test = {"step": 100, "n": 300, "values": {"accuracy": 0.9}, "checkpoint": "0" * 12}
-    worker.finish(**({"selection": made, "test": test} if selected is not None else {}))
+    worker.finish("finished", **({"selection": made, "test": test} if selected is not None else {}))
     return worker.run
 
 

@@ -17,7 +17,7 @@ from keepbest.contract.sweeps import Sweep, SweepRequest, SweepState
 from keepbest.errors import Conflict, InvalidInput, NotFound
 from tests.support.store import NOW, add_checkpoint, begin, claim, hello, kinds, later, release
 from tracker.models import Run
-from tracker.store import audit, bundles, deletions, resumes, rules, runs, sweeps
+from tracker.store import audit, bundles, deletions, dues, resumes, rules, runs, sweeps
 from tracker.store.sweeps import SweepRow
 
 RATES = {"learning_rate": {"kind": "choices", "values": [0.1, 0.01, 0.001]}}
@@ -187,13 +187,13 @@ def test_a_run_that_goes_on_is_compared_by_its_best_again(conn: Connection) -> N
     add_checkpoint(conn, runs.get_run(conn, made[0]), step=100)
     resumes.resume(conn, runs.get_run(conn, made[0]), ResumeRequest(), user="ada", now=later(9))
     assert best_of(conn, sweep) == (made[1], 0.91)
-    (run, _) = sweeps.list_runs(conn, row_of(conn, sweep)).runs
-    assert (run.value, run.selected_value, run.selected_step, run.averages_tried) == (0.8, None, None, 0)
+    first = sweeps.list_runs(conn, row_of(conn, sweep)).runs[0]
+    assert (first.value, first.selected_value, first.selected_step, first.averages_tried) == (0.8, None, None, 0)
 
 
 def best_of(conn: Connection, sweep: Sweep) -> tuple[str, float | None] | None:
     best = sweeps.show(conn, [row_of(conn, sweep)])[0].best
-    return best and (best.run, best.value)
+    return (best.run, best.value) if best is not None else None
 
 
 def test_one_that_was_not_promoted_is_the_best_only_where_there_is_no_other(conn: Connection) -> None:
@@ -213,14 +213,14 @@ def test_the_usual_selector_is_not_named(conn: Connection) -> None:
 
 def test_a_sweep_is_due_while_it_lacks_runs_and_when_all_have_ended(conn: Connection) -> None:
     sweep = ask(conn, runs=1)
-    assert [one.sweep.id for one in sweeps.list_due(conn)] == [sweep.id]
+    assert [one.id for one in dues.list_due(conn)] == [sweep.id]
     add(conn, sweep, 1)
-    assert sweeps.list_due(conn) == []
+    assert dues.list_due(conn) == []
     (run,) = conn.execute(select(Run.id)).scalars()
     finish(conn, run, 0.5)
-    assert [one.sweep.id for one in sweeps.list_due(conn)] == [sweep.id]
+    assert [one.id for one in dues.list_due(conn)] == [sweep.id]
     sweeps.end(conn, row_of(conn, sweep), SweepState.FINISHED, NOW)
-    assert sweeps.list_due(conn) == []
+    assert dues.list_due(conn) == []
     assert kinds(conn)[-1] == "sweep.state"
 
 
