@@ -77,7 +77,10 @@ def _order(one: Any, mode: Mode) -> tuple[bool, float, int]:
 
 
 def _list_waiting(conn: Connection, at: dict[str, Any], mode: Mode, limit: int) -> Sequence[Waiting]:
-    """Return the runs that pause at this rung and no higher one, the best first, those without a value last."""
+    """Return the runs that pause at this rung, the best first, those without a value last.
+
+    One that was let go was so from all rungs at which it stood: what is not promoted is where it pauses.
+    """
     known = conn.execute(_waiting(mode, with_value=True), at | {"most": limit}).all()
     if len(known) == limit:
         return known
@@ -87,7 +90,7 @@ def _list_waiting(conn: Connection, at: dict[str, Any], mode: Mode, limit: int) 
 @cache
 def _waiting(mode: Mode, with_value: bool) -> Select[str, int, float | None]:
     """Select those with a value, or those without one: each in the order of the index."""
-    waits = (Run.state == RunState.PAUSED.value, Run.deleted_at.is_(None), Run.top_rung == _RUNG)
+    waits = (Run.state == RunState.PAUSED.value, Run.deleted_at.is_(None))
     found = select(Run.id.label("run"), Rung.run_pk, Rung.value).join(Run, Rung.run_pk == Run.pk).where(*waits)
     found = found.where(Rung.sweep_pk == _SWEEP, Rung.rung == _RUNG, Rung.promoted_at.is_(None)).limit(_LIMIT)
     if not with_value:
