@@ -16,7 +16,7 @@ from tracker import db
 from tracker.collecting import collect_garbage
 from tracker.db import Engine
 from tracker.settings import Settings
-from tracker.store import compaction, events, leases, rules, sweeps, users, verdicts, workers
+from tracker.store import compaction, dues, events, leases, rules, users, verdicts, workers
 from tracker.sweeping import top_up
 
 Run = Callable[[Settings, Engine, datetime], str]
@@ -85,7 +85,7 @@ def apply_rules(settings: Settings, engine: Engine, now: datetime) -> str:
 def top_up_sweeps(settings: Settings, engine: Engine, now: datetime) -> str:
     """Make the next runs of every sweep that lacks some, and end those that have none left."""
     with db.read(engine) as conn:
-        due = sweeps.list_due(conn)
+        due = dues.list_due(conn)
     return "; ".join(said for said in (top_up(engine, one, now) for one in due) if said)
 
 

@@ -50,10 +50,11 @@ def propose(sweep: Sweep, runs: Sequence[SweepRun], number: int, count: int) -> 
 def weigh(sweep: Sweep, runs: Sequence[SweepRun]) -> SweepImportance:
     """Return each parameter's share in what made runs good or bad: PED-ANOVA (Watanabe et al., IJCAI 2023).
 
-    It asks which parameters tell the best runs from the others; a run that was not promoted counts as it was, since
-    more training is what the better ones got. fANOVA, Optuna's other way, needs scikit-learn.
+    It asks which parameters tell the best runs from the others, by what a restore of each gives; a run that was not
+    promoted counts as it was, since more training is what the better ones got. fANOVA, Optuna's other way, needs
+    scikit-learn.
     """
-    values = [run.best_value for run in runs if _is_measured(run)]
+    values = [run.value for run in runs if _is_measured(run)]
     if len(values) < MIN_RUNS or len(set(values)) < 2:
         message = f"Known once {MIN_RUNS} runs have finished with different values."
         return SweepImportance(parameters=[], runs=len(values), message=message)
@@ -107,7 +108,8 @@ def _to_trial(sweep: Sweep, run: SweepRun, state_name: str) -> optuna.trial.Froz
     from optuna.trial import TrialState, create_trial
 
     known = {name: value for name, value in run.parameters.items() if name in sweep.space}
-    state, value = TrialState[state_name], run.best_value
+    # What is optimised is what a run ends with, and one that was pruned has nothing selected.
+    state, value = TrialState[state_name], run.value
     return create_trial(
         state=state,
         value=value if state is TrialState.COMPLETE else None,
@@ -131,7 +133,7 @@ def _is_measured(run: SweepRun) -> bool:
 
 
 def _is_finite(run: SweepRun) -> bool:
-    return run.best_value is not None and math.isfinite(run.best_value)
+    return run.value is not None and math.isfinite(run.value)
 
 
 def _distribute(dimension: Dimension) -> optuna.distributions.BaseDistribution:

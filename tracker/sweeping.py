@@ -11,59 +11,52 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from keepbest.contract.sweeps import SweepRuns, SweepState
+from keepbest.contract.sweeps import SweepCounts, SweepState
 from keepbest.errors import Conflict, InvalidInput, NotFound
-from keepbest.status import RunState
 from keepbest.stopping import Mode
-from keepbest.stopping.rungs import Contender, find_leader, find_promotable, rank
+from keepbest.stopping.rungs import Contender, find_leader, rank
 from tracker import db, searching
 from tracker.db import Engine
 from tracker.store import rungs, runs, sweeps
+from tracker.store.dues import Due
+from tracker.store.promotions import Promotable
 
 #: First runs after which, where every one of them failed, a sweep makes no more.
 HOPELESS = 5
 
 
-def top_up(engine: Engine, known: SweepRuns, now: datetime) -> str:
+def top_up(engine: Engine, due: Due, now: datetime) -> str:
     """Give a sweep's free places, or end it where nothing is left to do; say in words what was done."""
-    sweep, counts = known.sweep, known.sweep.counts
-    active = counts.queued + counts.training
-    if _is_hopeless(known):
-        message = f"The first {counts.made} runs failed: `keepbest logs {known.runs[-1].run}`."
-        return _end(engine, sweep.id, SweepState.FAILED, now, message)
-    free = sweep.at_once - active
-    promoted = _promote(engine, known, find_going_on(known)[: max(free, 0)], now)
-    made = _make(engine, known, min(free - len(promoted), sweep.runs - counts.made), now)
-    if counts.made < sweep.runs or active or promoted:
+    if _is_hopeless(due.counts):
+        return _end_hopeless(engine, due, now)
+    promoted = _promote(engine, due.id, due.promotable, now)
+    made = _make(engine, due, min(due.free - len(promoted), due.lacks), now)
+    if due.lacks or due.active or promoted:
         said = [f"{what} {', '.join(runs)}" for what, runs in (("promoted", promoted), ("made", made)) if runs]
-        return f"sweep {sweep.id}: {'; '.join(said)}" if said else ""
+        return f"sweep {due.id}: {'; '.join(said)}" if said else ""
     try:
-        return _end_halved(engine, known, now)
+        return _end_halved(engine, due.id, now)
     except Conflict:
         return ""  # somebody let one of them go on: the sweep goes on too
 
 
-def find_going_on(known: SweepRuns) -> list[Contender]:
-    """Return the runs that may go on from their rungs, in the order in which they get free places."""
-    halving, mode = known.sweep.halving, rungs.direction_of(known.sweep.mode)
-    return find_promotable(rungs.to_contenders(known.runs), halving.factor, mode) if halving is not None else []
-
-
-def _promote(engine: Engine, known: SweepRuns, chosen: Sequence[Contender], now: datetime) -> list[str]:
-    named, promoted = {run.number: run.run for run in known.runs}, []
+def _promote(engine: Engine, sweep: str, chosen: Sequence[Promotable], now: datetime) -> list[str]:
+    promoted = []
     for one in chosen:
         with suppress(Conflict, NotFound), db.write(engine) as conn:  # somebody else let it go on, or ended it
-            sweeps.promote(conn, known.sweep.id, named[one.number], one.top, now)
-            promoted.append(named[one.number])
+            sweeps.promote(conn, sweep, one.run, one.rung, now)
+            promoted.append(one.run)
     return promoted
 
 
-def _make(engine: Engine, known: SweepRuns, lacking: int, now: datetime) -> list[str]:
-    sweep, first = known.sweep, known.sweep.counts.made + 1
+def _make(engine: Engine, due: Due, lacking: int, now: datetime) -> list[str]:
+    first = due.counts.made + 1
     made: list[str] = []
     if lacking <= 0:
         return made
-    chosen = searching.propose(sweep, known.runs, first, lacking)
+    with db.read(engine) as conn:
+        sweep, runs = sweeps.read_for_choice(conn, due.id)
+    chosen = searching.propose(sweep, runs, first, lacking)
     try:
         for number, parameters in enumerate(chosen, first):
             with db.write(engine) as conn:
@@ -75,17 +68,21 @@ def _make(engine: Engine, known: SweepRuns, lacking: int, now: datetime) -> list
     return made
 
 
-def _end_halved(engine: Engine, known: SweepRuns, now: datetime) -> str:
+def _end_halved(engine: Engine, sweep: str, now: datetime) -> str:
     """End a sweep of which no run may go on; but its best run is trained to its end first."""
+    with db.read(engine) as conn:
+        known = sweeps.list_runs(conn, sweeps.get_sweep(conn, sweep))
+    if known.sweep.counts.queued or known.sweep.counts.training:
+        raise Conflict(f"A run of sweep {sweep} goes on.")
     contenders, mode = rungs.to_contenders(known.runs), rungs.direction_of(known.sweep.mode)
-    leader = find_leader(contenders, mode)
+    named, leader = {run.number: run.run for run in known.runs}, find_leader(contenders, mode)
     if leader is not None:
-        return f"sweep {known.sweep.id}: promoted {', '.join(_promote(engine, known, [leader], now))}"
-    named, left = {run.number: run.run for run in known.runs}, [one for one in contenders if one.waits]
-    for one in left:
+        going_on = [Promotable(named[leader.number], leader.top)]
+        return f"sweep {sweep}: promoted {', '.join(_promote(engine, sweep, going_on, now))}"
+    for one in (one for one in contenders if one.waits):
         with suppress(NotFound), db.write(engine) as conn:
             rungs.finish(conn, runs.get_run(conn, named[one.number], lock=True), _say(one, contenders, mode), now)
-    return _end(engine, known.sweep.id, SweepState.FINISHED, now)
+    return _end(engine, sweep, SweepState.FINISHED, now)
 
 
 def _say(one: Contender, contenders: Sequence[Contender], mode: Mode) -> str:
@@ -93,9 +90,16 @@ def _say(one: Contender, contenders: Sequence[Contender], mode: Mode) -> str:
     return f"Place {ranked.index(one) + 1} of {len(ranked)} at rung {one.top}: not promoted."
 
 
-def _is_hopeless(known: SweepRuns) -> bool:
-    failed = known.sweep.counts.failed
-    return failed >= HOPELESS and all(run.state is RunState.FAILED for run in known.runs)
+def _is_hopeless(counts: SweepCounts) -> bool:
+    there = counts.queued + counts.training + counts.paused + counts.finished + counts.failed + counts.cancelled
+    return counts.failed >= HOPELESS and counts.failed == there
+
+
+def _end_hopeless(engine: Engine, due: Due, now: datetime) -> str:
+    with db.read(engine) as conn:
+        last = sweeps.list_runs(conn, sweeps.get_sweep(conn, due.id)).runs[-1].run
+    message = f"The first {due.counts.made} runs failed: `keepbest logs {last}`."
+    return _end(engine, due.id, SweepState.FAILED, now, message)
 
 
 def _end(engine: Engine, sweep: str, to: SweepState, now: datetime, message: str | None = None) -> str:

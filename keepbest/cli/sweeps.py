@@ -15,6 +15,7 @@ from keepbest.cli.spaces import show_dimension
 from keepbest.cli.words import age, at_step, clean, duration, number, whole
 from keepbest.client import Client
 from keepbest.contract.sweeps import Sweep, SweepImportance, SweepRun, SweepRuns, SweepState
+from keepbest.stopping import render
 
 #: Characters of a bar that means all.
 _BAR = 20
@@ -59,21 +60,37 @@ def show_sweep(known: SweepRuns, weight: SweepImportance) -> None:
     elif weight.message:
         say(weight.message)
     if sweep.best is not None:
-        say(f"next: keepbest restore {sweep.best.run} --best --to best-model")
+        which = " --best" if sweep.best.selected_value is None else ""
+        say(f"next: keepbest restore {sweep.best.run}{which} --to best-model")
 
 
 def list_runs(known: SweepRuns) -> Table:
     """A run a row, in the order in which they were made."""
     names = list(known.sweep.space)
     rung = [">rung"] if known.sweep.halving is not None else []
-    table = Table((">#", "run", "state", *rung, *(f">{clean(name)}" for name in names), ">best @ step", ""))
+    selected = [">selected @ step"] if any(run.is_other for run in known.runs) else []
+    heads = (">#", "run", "state", *rung, *(f">{clean(name)}" for name in names), ">best @ step", *selected, "")
+    table = Table(heads)
     for run in known.runs:
         is_best = known.sweep.best is not None and known.sweep.best.run == run.run
         values = [write_value(run.parameters.get(name)) for name in names]
         values = [str(top_rung(run) or "-"), *values] if rung else values
-        mark = "best" if is_best else ""
-        table.add(run.number, run.run, run.state.value, *values, at_step(run.best_value, run.best_step), mark)
+        found = [at_step(run.best_value, run.best_step)]
+        found += [at_step(run.selected_value, run.selected_step)] if selected else []
+        table.add(run.number, run.run, run.state.value, *values, *found, "best" if is_best else "")
     return table
+
+
+def say_best(sweep: Sweep, digits: int = 6) -> str:
+    """`0.98 @ 300 by RUN, selected by greedy_soup(k=3); its best look 0.97 @ 300`; empty where nothing is known."""
+    best = sweep.best
+    if best is None:
+        return ""
+    words = f"{at_step(best.value, best.value_step, digits)} by {best.run}"
+    if best.selected_value is None or sweep.selector is None:
+        return words
+    words += f", selected by {render(sweep.selector.model_dump())}"
+    return f"{words}; its best look {at_step(best.best_value, best.best_step, digits)}" if best.is_other else words
 
 
 def list_rungs(known: SweepRuns) -> Table:
@@ -112,11 +129,13 @@ def _facts(sweep: Sweep) -> Iterator[tuple[str, str]]:
     if sweep.halving is not None:
         factor, first = sweep.halving.factor, sweep.halving.min_steps
         yield "rungs", f"at step {first:,} and each time {factor} times further; one of {factor} goes on"
+    if sweep.selector is not None:
+        yield "selects", render(sweep.selector.model_dump())
     yield "search", f"{sweep.search.value}, seed {sweep.seed}, {sweep.at_once} at once"
     yield "runs", count_runs(sweep)
     yield "took", duration(((sweep.ended_at or datetime.now(UTC)) - sweep.created_at).total_seconds())
     if sweep.best is not None:
-        yield f"best {sweep.monitor}", f"{at_step(sweep.best.best_value, sweep.best.best_step)} by {sweep.best.run}"
+        yield f"best {sweep.monitor}", say_best(sweep)
 
 
 def count_runs(sweep: Sweep) -> str:
@@ -137,7 +156,7 @@ def _row(sweep: Sweep) -> tuple[object, ...]:
         sweep.search.value,
         f"{sweep.counts.made} of {sweep.runs}",
         sweep.counts.failed,
-        number(best.best_value) if best else "-",
+        number(best.value) if best else "-",
         chosen,
         age(sweep.created_at, datetime.now(UTC)),
     )

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from keepbest.cli.failing import Exit
 from keepbest.cli.output import is_terminal, new_console, say, styled, warn
-from keepbest.cli.sweeps import count_runs, top_rung, write_value
+from keepbest.cli.sweeps import count_runs, say_best, top_rung, write_value
 from keepbest.cli.words import at_step, clean, number
 from keepbest.client import Client
 from keepbest.contract.sweeps import Sweep, SweepRun, SweepRuns, SweepState
@@ -103,7 +103,7 @@ class _LiveView:
 
     def show(self, sweep: Sweep) -> None:
         ended = sweep.counts.finished + sweep.counts.failed + sweep.counts.cancelled
-        best = f"best {number(sweep.best.best_value)}" if sweep.best else ""
+        best = f"best {number(sweep.best.value)}" if sweep.best else ""
         paused = f", {sweep.counts.paused} paused" if sweep.counts.paused else ""
         words = f"{ended} of {sweep.runs} ended, {sweep.counts.training} training{paused}  {best}"
         self.bar.update(self.runs, description=clean(sweep.name), total=sweep.runs, completed=ended, words=words)
@@ -129,7 +129,7 @@ def _follow(client: Client, sweep: str) -> Iterator[SweepRuns]:
 def _line(known: SweepRuns, run: SweepRun) -> str:
     chosen = "  ".join(f"{name}={write_value(value)}" for name, value in run.parameters.items())
     best = "  * best" if known.sweep.best is not None and known.sweep.best.run == run.run else ""
-    place, value = f"{run.number:>4}/{known.sweep.runs}", at_step(run.best_value, run.best_step)
+    place, value = f"{run.number:>4}/{known.sweep.runs}", at_step(run.value, run.value_step)
     at_rung = f" at rung {top_rung(run)}" if run.stop_reason is StopReason.SUCCESSIVE_HALVING else ""
     return f"{place}  {run.run}  {run.state.value}{at_rung}  {value}  {clean(chosen)}{best}"
 
@@ -139,5 +139,5 @@ def _conclude(sweep: Sweep) -> None:
     if sweep.message:
         say(sweep.message)
     if sweep.best is not None:
-        say(f"best: {sweep.monitor} {at_step(sweep.best.best_value, sweep.best.best_step, 17)} by {sweep.best.run}")
+        say(f"best: {sweep.monitor} {say_best(sweep, 17)}")
         say(f"next: keepbest sweep show {sweep.id}")

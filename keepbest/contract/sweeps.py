@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from keepbest.contract.base import Answer, Id, Json, Moment, Page, Shape, Step
+from keepbest.contract.policies import SelectorSpec
 from keepbest.contract.runs import Mode, RunFields
 from keepbest.status import RunState, StopReason
 
@@ -163,8 +164,27 @@ class SweepRun(Answer):
     step: Step | None = None
     best_value: float | None = None
     best_step: Step | None = None
+    selected_value: float | None = Field(
+        default=None, description="of the model that its selector chose at its end; null where nothing was selected"
+    )
+    selected_step: Step | None = Field(default=None, description="of an average: that of the best in it")
     looks: int = 0
+    averages_tried: int = Field(default=0, description="by its selector; each is one more look at the same examples")
     rungs: list[RungMark] = Field(default_factory=list, description="at which it paused; in the list of runs only")
+
+    @property
+    def value(self) -> float | None:
+        """What it is compared by: the value of what a restore gives, selected or else the best."""
+        return self.best_value if self.selected_value is None else self.selected_value
+
+    @property
+    def value_step(self) -> int | None:
+        return self.best_step if self.selected_value is None else self.selected_step
+
+    @property
+    def is_other(self) -> bool:
+        """Whether another value was selected than its best."""
+        return self.selected_value is not None and self.selected_value != self.best_value
 
 
 class SweepCounts(Answer):
@@ -197,7 +217,8 @@ class Sweep(Answer):
     at_once: int
     counts: SweepCounts
     halving: Halving | None = None
-    best: SweepRun | None = None
+    selector: SelectorSpec | None = Field(default=None, description="null where each run ends with its best")
+    best: SweepRun | None = Field(default=None, description="by the selected value where there is one, else the best")
     created_by: str
     created_at: Moment
     ended_at: Moment | None = None

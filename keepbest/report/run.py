@@ -8,7 +8,7 @@ from typing import Any
 from keepbest.contract.checkpoints import Receipt
 from keepbest.contract.reports import Block, Paragraph, Picture
 from keepbest.contract.runs import Evaluation, Mode, Run, TestResult
-from keepbest.contract.selections import SelectionTrial
+from keepbest.contract.selections import Selection, SelectionTrial
 from keepbest.report.blocks import head, tabulate, tell, warn
 from keepbest.report.curve import draw_looks
 from keepbest.report.gains import Gain, find_last_gain
@@ -115,16 +115,16 @@ def _test(material: Material) -> Iterator[Block]:
     if test is None:
         yield tell("Not measured.")
         return
-    is_average = made is not None and made.is_average and made.checkpoint == test.checkpoint
-    where = "the average that was selected" if is_average else f"the restored checkpoint of step {test.step:,}"
-    yield tell(f"Measured at {where}, on {test.n:,} examples.")
-    yield from tell_test(test)
+    yield from tell_test(test, made)
     if len(material.evaluations) > 1:
         yield from _evaluations(material.evaluations)
 
 
-def tell_test(test: TestResult) -> Iterator[Block]:
-    """Yield what the test set said, each share with its interval."""
+def tell_test(test: TestResult, made: Selection | None) -> Iterator[Block]:
+    """Yield what the test set said at which model, each share with its interval."""
+    is_average = made is not None and made.is_average and made.checkpoint == test.checkpoint
+    where = "the average that was selected" if is_average else f"the restored checkpoint of step {test.step:,}"
+    yield tell(f"Measured at {where}, on {test.n:,} examples.")
     yield tabulate(
         [_interval(name, value, test.n) for name, value in test.values.items()], ("", "value", "95 % (Wilson)")
     )

@@ -13,6 +13,7 @@ from keepbest.report.curve import draw_tries
 from keepbest.report.material import SweepMaterial
 from keepbest.report.run import tell_test
 from keepbest.statistics import spread
+from keepbest.stopping import render
 
 #: Runs in the table, the best ones.
 MAX_ROWS = 50
@@ -42,21 +43,33 @@ def _summary(sweep: Sweep) -> str:
 def _best(known: SweepRuns) -> Iterator[Block]:
     sweep, best = known.sweep, known.sweep.best
     yield head("Best as selected")
-    if best is None or best.best_value is None:
+    if best is None or best.value is None:
         yield tell("No run had a value yet.")
         return
+    tried = sum(run.averages_tried for run in known.runs)
     yield tabulate(
         [
-            (sweep.monitor, f"{best.best_value!r} at step {best.best_step or 0:,} of {best.name} ({best.run})"),
+            (sweep.monitor, f"{best.value!r} at step {best.value_step or 0:,} of {best.name} ({best.run})"),
+            *_selected(sweep, best),
             *((name, json.dumps(value)) for name, value in best.parameters.items()),
             ("runs it was chosen from", _count(known)),
             ("looks it was chosen from", f"{sum(run.looks for run in known.runs):,}"),
+            *([("averages it was chosen from", f"{tried:,}")] if tried else []),
         ]
     )
+    averages = ", and averages," if tried else ""
     yield warn(
-        "Selected, optimistic: it is the highest of many looks of many runs at the same examples. The test set of this "
-        "one run is what to quote, if it was chosen before any test set was seen."
+        f"Selected, optimistic: it is the best of many looks{averages} of many runs at the same examples. The test set "
+        "of this one run is what to quote, if it was chosen before any test set was seen."
     )
+
+
+def _selected(sweep: Sweep, best: SweepRun) -> Iterator[tuple[str, str]]:
+    if best.selected_value is None or sweep.selector is None:
+        return
+    yield "selected by", render(sweep.selector.model_dump())
+    if best.is_other:
+        yield "beside its best look's", f"{best.best_value!r} at step {best.best_step or 0:,}"
 
 
 def _count(known: SweepRuns) -> str:
@@ -71,35 +84,35 @@ def _test(best: Run | None) -> Iterator[Block]:
     if best is None or best.test is None:
         yield tell("Not measured at the best run.")
         return
-    yield tell(f"Measured at the restored checkpoint of step {best.test.step:,}, on {best.test.n:,} examples.")
-    yield from tell_test(best.test)
+    yield from tell_test(best.test, best.selection)
 
 
 def _values(known: SweepRuns) -> dict[int, float]:
-    return {run.number: run.best_value for run in known.runs if run.best_value is not None}
+    return {run.number: run.value for run in known.runs if run.value is not None}
 
 
 def _runs(known: SweepRuns) -> Iterator[Block]:
     sweep = known.sweep
-    measured = [run for run in known.runs if run.best_value is not None]
-    measured.sort(key=lambda run: run.best_value or 0.0, reverse=sweep.mode == "max")
-    shown = [*measured, *(run for run in known.runs if run.best_value is None)][:MAX_ROWS]
+    values = [run.value for run in known.runs if run.value is not None]
+    measured = sorted(known.runs, key=lambda run: run.value or 0.0, reverse=sweep.mode == "max")
+    shown = sorted(measured, key=lambda run: run.value is None)[:MAX_ROWS]
+    selected = ["selected"] if any(run.is_other for run in known.runs) else []
+    heads = ("try", "run", *sweep.space, "best", *selected, "steps", "ended")
     yield head("Its runs, the best first")
-    yield tabulate(
-        [_row(run, list(sweep.space)) for run in shown], ("try", "run", *sweep.space, "best", "steps", "ended")
-    )
+    yield tabulate([_row(run, list(sweep.space), with_selected=bool(selected)) for run in shown], heads)
     if len(known.runs) > MAX_ROWS:
         yield tell(f"These are {MAX_ROWS} of {len(known.runs):,}.")
-    found = spread([run.best_value for run in measured if run.best_value is not None])
+    found = spread(values)
     if found is not None:
         yield tell(f"The median of {found.count} runs is {found.median:.6g}, from {found.low:.6g} to {found.high:.6g}.")
 
 
-def _row(run: SweepRun, names: list[str]) -> tuple[str, ...]:
-    best = "-" if run.best_value is None else f"{run.best_value:.6g}"
+def _row(run: SweepRun, names: list[str], *, with_selected: bool) -> tuple[str, ...]:
+    found = [run.best_value, run.selected_value] if with_selected else [run.best_value]
+    written = ("-" if value is None else f"{value:.6g}" for value in found)
     ended = run.stop_reason.value if run.stop_reason else run.state.value
     values = [json.dumps(run.parameters.get(name)) for name in names]
-    return (str(run.number), run.run, *values, best, f"{run.step or 0:,}", ended)
+    return (str(run.number), run.run, *values, *written, f"{run.step or 0:,}", ended)
 
 
 def _importance(importance: SweepImportance) -> Iterator[Block]:
@@ -116,6 +129,7 @@ def _search(sweep: Sweep) -> Iterator[Block]:
     yield tabulate(
         [
             ("search", f"{sweep.search.value}, seed {sweep.seed}"),
+            *([("selector", render(sweep.selector.model_dump()))] if sweep.selector is not None else []),
             *((name, _write(dimension.model_dump(exclude={"kind"}))) for name, dimension in sweep.space.items()),
             ("at once", f"{sweep.at_once}"),
             ("began", f"{sweep.created_at:%Y-%m-%d %H:%M:%S} UTC"),

@@ -1,29 +1,41 @@
-"""The average of several models' values, variable by variable."""
+"""The average of several models' values, out of their running sum: one model after another, none of them held."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
-def average(values: Iterable[Any]) -> Any:
-    """Return the mean of arrays of one form, the first being the best's.
+class Sum:
+    """The sum of models' values, variable by variable, in float64 (complex128), in the order in which they came.
 
-    Summed in float64 (complex128) and cast back. What is no number with a fraction, such as a counter or the state of
-    a seed generator, has no average: it is the first's.
+    What is no number with a fraction, such as a counter or the state of a seed generator, has no sum.
     """
-    import numpy as np
 
-    arrays = iter(values)
-    first = np.asarray(next(arrays))
-    if not is_averaged(first):
-        return first
-    total = first.astype(np.complex128 if np.iscomplexobj(first) else np.float64)
-    count = 1
-    for array in arrays:
-        total = total + np.asarray(array).astype(total.dtype)
-        count += 1
-    return (total / count).astype(first.dtype)
+    def __init__(self) -> None:
+        self.count = 0
+        self._sums: list[Any] = []
+
+    def add(self, values: Iterable[Any]) -> None:
+        """Add a model's values; they are asked for one at a time, and let go."""
+        if self.count == 0:
+            self._sums = [_widen(value) if is_averaged(value) else None for value in values]
+        else:
+            for place, (total, value) in enumerate(zip(self._sums, values, strict=True)):
+                if total is not None:
+                    self._sums[place] = total + _widen(value)
+        self.count += 1
+
+    def average_with(self, values: Iterable[Any]) -> Iterator[Any]:
+        """Yield the mean of those added and of one model more, variable by variable, in its types.
+
+        None stands for what has no average. The sum stays what it is.
+        """
+        import numpy as np
+
+        for total, value in zip(self._sums, values, strict=True):
+            known = np.asarray(value)
+            yield None if total is None else ((total + _widen(known)) / (self.count + 1)).astype(known.dtype)
 
 
 def is_averaged(array: Any) -> bool:
@@ -32,3 +44,11 @@ def is_averaged(array: Any) -> bool:
 
     dtype = np.asarray(array).dtype
     return bool(np.issubdtype(dtype, np.inexact)) or "float" in dtype.name
+
+
+def _widen(value: Any) -> Any:
+    """Return a copy in which sums of many are exact enough."""
+    import numpy as np
+
+    array = np.asarray(value)
+    return array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)

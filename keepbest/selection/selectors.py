@@ -14,7 +14,7 @@ from keepbest.stopping.noise import standard_error
 from keepbest.stopping.params import check_params, number, whole
 from keepbest.stopping.registry import declared_params, nearest
 
-#: Each candidate is a model on disk, and in memory while it is averaged.
+#: Each candidate is a model on disk, and is read and measured at the end.
 MAX_CANDIDATES = 100
 
 

@@ -3,6 +3,9 @@
 Li et al., *A System for Massively Parallel Hyperparameter Tuning*, MLSys 2020, algorithm 2, `get_job`: at each rung,
 from the top down, the best floor(n / factor) of the n runs that have come there may go on, whenever a place is free.
 Nobody waits for a rung to be full; so one that was promoted early may be overtaken by later ones, which go on too.
+
+Here the rule is said of runs that are all at hand; the tracker asks its tables the same (`tracker.store.promotions`),
+and its tests hold one against the other. Values are raw: at a rung nothing is selected yet.
 """
 
 from __future__ import annotations

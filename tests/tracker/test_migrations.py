@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, inspect, select, text, update
+from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
 
 from keepbest.errors import SchemaMismatch
 from tests.support.environment import clean_environment
 from tests.support.processes import ROOT
 from tests.support.store import NOW, submit
 from tracker import db
-from tracker.models import Base, Evaluation, Run
+from tracker.models import Base, Evaluation, Run, Rung, Sweep, Trial
 
+SWEEP = {"id": "0" * 12, "name": "s", "state": "running", "spec": {}, "created_by": "ada", "created_at": NOW}
 TEST = {"step": 200, "n": 10, "values": {"accuracy": 0.9}}
 
 
@@ -108,6 +109,48 @@ def test_what_the_test_set_said_before_0006_is_kept(empty_database_url: str) -> 
         rows = conn.execute(select(Evaluation.run_pk, Evaluation.attempt, Evaluation.test, Evaluation.at)).all()
     engine.dispose()
     assert rows == [(tested.pk, 2, TEST, NOW)]
+
+
+def test_what_was_selected_before_0010_is_compared_by_its_value(empty_database_url: str) -> None:
+    db.upgrade(empty_database_url)
+    engine = db.make_engine(empty_database_url)
+    with db.write(engine) as conn:
+        first, _ = submit(conn), submit(conn)
+        made = {"value": 0.1 + 0.2, "step": 70, "trials": [{}, {}]}
+        conn.execute(update(Run).where(Run.pk == first.pk).values(selection=made))
+    engine.dispose()
+    db.downgrade(empty_database_url, "0009")
+    db.upgrade(empty_database_url)
+    engine = db.make_engine(empty_database_url)
+    with db.read(engine) as conn:
+        columns = (Run.selected_value, Run.selected_step, Run.averages_tried)
+        rows = [tuple(row) for row in conn.execute(select(*columns).order_by(Run.pk))]
+    engine.dispose()
+    assert rows == [(0.1 + 0.2, 70, 2), (None, None, 0)]
+
+
+def test_runs_and_rungs_before_0011_know_their_sweep(empty_database_url: str) -> None:
+    """One run passed rung 2 on its way to 3: it stands there too."""
+    db.upgrade(empty_database_url)
+    engine = db.make_engine(empty_database_url)
+    with db.write(engine) as conn:
+        first, second, alone = submit(conn), submit(conn), submit(conn)
+        conn.execute(insert(Sweep).values(**SWEEP, project_pk=first.project_pk))
+        pk = conn.execute(select(Sweep.pk)).scalar_one()
+        for number, run in enumerate((first, second), 1):
+            conn.execute(insert(Trial).values(sweep_pk=pk, number=number, run_pk=run.pk, parameters={}))
+        marks = [{"run_pk": first.pk, "rung": rung, "step": rung, "reached_at": NOW} for rung in (1, 3)]
+        conn.execute(insert(Rung), marks)
+    engine.dispose()
+    db.downgrade(empty_database_url, "0010")
+    db.upgrade(empty_database_url)
+    engine = db.make_engine(empty_database_url)
+    with db.read(engine) as conn:
+        found = conn.execute(select(Run.pk, Run.sweep_pk, Run.top_rung).order_by(Run.pk)).all()
+        stood = conn.execute(select(Rung.rung, Rung.sweep_pk, Rung.since).order_by(Rung.rung)).all()
+    engine.dispose()
+    assert [tuple(row) for row in found] == [(first.pk, pk, 3), (second.pk, pk, 0), (alone.pk, None, 0)]
+    assert [tuple(row) for row in stood] == [(1, pk, 1), (3, pk, 2)]
 
 
 VALUES: list[Any] = [float("nan"), float("inf"), float("-inf"), 0.1 + 0.2, 5e-324, 1.7976931348623157e308]

@@ -131,6 +131,19 @@ def test_a_run_that_paused_tells_tpe_how_far_it_came_and_how_well() -> None:
     assert state_of("finished", None, **halved) == ("FAIL", {})
 
 
+def test_what_is_optimised_is_what_was_selected_at_the_end() -> None:
+    """Bug: TPE and the importance were told the best looks, also where selectors chose other models."""
+    sweep = a_sweep("random")
+    chosen = propose(sweep, [], 1, 30)
+    raw = [a_run(number, one, math.log10(one["rate"])) for number, one in enumerate(chosen, 1)]
+    other = [run.model_copy(update={"selected_value": run.parameters["drop"]}) for run in raw]
+    assert _to_trial(sweep, other[0], _name_state(other[0])).value == other[0].parameters["drop"]
+    assert weigh(sweep, raw).parameters[0].name == "rate"
+    assert weigh(sweep, other).parameters[0].name == "drop"
+    tpe = a_sweep("tpe")
+    assert propose(tpe, raw, 31, 1) != propose(tpe, other, 31, 1)
+
+
 def test_tpe_learns_from_runs_that_were_not_promoted() -> None:
     sweep = a_sweep()
     known = [

@@ -14,7 +14,8 @@ from tracker import db, jobs
 from tracker.db import Engine
 from tracker.models import Run, Worker
 from tracker.settings import Settings
-from tracker.store import sweeps
+from tracker.store import dues, sweeps
+from tracker.store.dues import Due
 from tracker.sweeping import HOPELESS, top_up
 
 
@@ -35,6 +36,13 @@ def begin_sweep(engine: Engine, **said: Any) -> str:
 def read(engine: Engine, sweep: str) -> SweepRuns:
     with db.read(engine) as conn:
         return sweeps.list_runs(conn, sweeps.get_sweep(conn, sweep))
+
+
+def see(engine: Engine, sweep: str) -> Due:
+    """Return what the scheduler sees at this moment."""
+    with db.read(engine) as conn:
+        row = sweeps.get_sweep(conn, sweep)
+        return dues.find_due(conn, row, sweeps.count_runs(conn, [row.pk])[row.pk])
 
 
 def train_all(engine: Engine, outcome: str = "finished") -> None:
@@ -67,7 +75,7 @@ def test_a_sweep_runs_to_its_end_with_never_more_at_once(settings: Settings, eng
 
 def test_two_that_saw_the_same_make_each_try_once(engine: Engine) -> None:
     sweep = begin_sweep(engine)
-    seen = read(engine, sweep)
+    seen = see(engine, sweep)
     assert top_up(engine, seen, NOW).count(",") == 1
     assert top_up(engine, seen, NOW) == ""
     assert [run.number for run in read(engine, sweep).runs] == [1, 2]
@@ -80,7 +88,7 @@ def test_killed_after_the_first_of_two_it_makes_the_second_and_the_same_one(
         pass
 
     whole = begin_sweep(engine, search="random")
-    top_up(engine, read(engine, whole), NOW)
+    top_up(engine, see(engine, whole), NOW)
     sweep = begin_sweep(engine, search="random")
     add = sweeps.add_run
 
@@ -92,10 +100,10 @@ def test_killed_after_the_first_of_two_it_makes_the_second_and_the_same_one(
 
     monkeypatch.setattr(sweeps, "add_run", die_at_the_second)
     with pytest.raises(Killed):
-        top_up(engine, read(engine, sweep), NOW)
+        top_up(engine, see(engine, sweep), NOW)
     assert len(read(engine, sweep).runs) == 1
     monkeypatch.undo()
-    top_up(engine, read(engine, sweep), NOW)
+    top_up(engine, see(engine, sweep), NOW)
     assert [run.parameters for run in read(engine, sweep).runs] == [run.parameters for run in read(engine, whole).runs]
 
 

@@ -11,6 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from tracker.columns import Big, Id
 from tracker.models.base import Base
 
+_OF_SWEEP = ("sweep_pk", "deleted_at", "state", "stop_reason", "top_rung", "best_value")
+_IS_IN_SWEEP = text("sweep_pk IS NOT NULL")
+
 
 class Project(Base):
     __tablename__ = "projects"
@@ -37,6 +40,8 @@ class Run(Base):
         Index("ix_runs_counted", "project_pk", "deleted_at", "state", "pk"),
         Index("ix_runs_lease_expiry", "lease_expires_at"),
         Index("ix_runs_start_checkpoint", "start_checkpoint"),
+        # What the scheduler asks each second of all runs of a sweep reads this and no row.
+        Index("ix_runs_of_sweep", *_OF_SWEEP, sqlite_where=_IS_IN_SWEEP, postgresql_where=_IS_IN_SWEEP),
         UniqueConstraint("created_by", "idempotency_key"),
     )
 
@@ -44,6 +49,10 @@ class Run(Base):
     id: Mapped[str] = mapped_column(Id, unique=True)
     project_pk: Mapped[int] = mapped_column(ForeignKey("projects.pk"))
     number: Mapped[int]
+    #: The sweep that made it, as its trial says too: here to be in an index with what the run is now.
+    sweep_pk: Mapped[int | None] = mapped_column(Big)
+    #: The highest rung of its sweep at which it paused; 0 before the first.
+    top_rung: Mapped[int] = mapped_column(server_default=text("0"), default=0)
     name: Mapped[str] = mapped_column(String(100))
     #: Changes only through store.runs.move_run.
     state: Mapped[str] = mapped_column(String(20))
@@ -95,8 +104,11 @@ class Run(Base):
     resume_note: Mapped[str | None] = mapped_column(Text)
     environment: Mapped[dict[str, Any] | None]
     test: Mapped[dict[str, Any] | None]
-    #: What the selector did at the run's end.
+    #: What the selector did at the run's end; and of that what sweeps compare runs by, to be read without the rest.
     selection: Mapped[dict[str, Any] | None]
+    selected_value: Mapped[float | None]
+    selected_step: Mapped[int | None] = mapped_column(BigInteger)
+    averages_tried: Mapped[int] = mapped_column(server_default=text("0"), default=0)
     #: What is in force instead of the spec's, since a roll back or a resume said so.
     max_steps: Mapped[int | None] = mapped_column(BigInteger)
     #: How the next attempt begins, where that is not "at the newest checkpoint, as it is": a fork, a resume of an

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tracker.columns import Big, Id
@@ -51,9 +51,14 @@ class Rung(Base):
     """A pause: the run came to a rung of its sweep with this as its best value; promoted, it went on."""
 
     __tablename__ = "rungs"
+    # Who is how good at a rung, and who still waits there, reads this and no row.
+    __table_args__ = (Index("ix_rungs_of_sweep", "sweep_pk", "rung", "promoted_at", "value", "run_pk", "since"),)
 
     run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), primary_key=True)
     rung: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sweep_pk: Mapped[int | None] = mapped_column(Big)
+    #: The lowest rung that it came to by this pause: more than one at a look, and it stands at each of them.
+    since: Mapped[int] = mapped_column(server_default=text("1"), default=1)
     step: Mapped[int] = mapped_column(BigInteger)
     value: Mapped[float | None]
     reached_at: Mapped[datetime]

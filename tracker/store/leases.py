@@ -20,7 +20,7 @@ from keepbest.contract.runs import RunError
 from keepbest.errors import LeaseLost
 from keepbest.status import RunState, StopReason
 from tracker.models import Lease, Run, Segment
-from tracker.store import audit, commands, evaluations, rungs, runs, workers
+from tracker.store import audit, commands, evaluations, rungs, runs, selections, workers
 from tracker.store.runs import SPENT, RunRow
 
 #: Nobody else can take an external run over, so nobody hurries to call its script lost.
@@ -117,7 +117,7 @@ def release(conn: Connection, run: RunRow, token: str, asked: contract.Release, 
     if asked.outcome == "finished":
         if asked.test is not None:
             evaluations.add_evaluation(conn, run, asked.test, now)
-        made = {name: (said := getattr(asked, name)) and said.model_dump(mode="json") for name in ("test", "selection")}
+        made = {"test": asked.test and asked.test.model_dump(mode="json"), **selections.columns(asked.selection)}
         return _close(conn, run, RunState.FINISHED, asked.stop_reason, asked.stop_message, now, **made, error=None)
     if asked.outcome == "cancelled":
         return _close(conn, run, RunState.CANCELLED, StopReason.USER, asked.stop_message, now)

@@ -16,14 +16,14 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.overrides import Overrides, ResumeRequest
 from keepbest.errors import Conflict, InvalidInput
 from keepbest.status import RunState, StopReason
-from tracker.store import audit, departures, rungs, runs, starts
+from tracker.store import audit, departures, rungs, runs, selections, starts
 from tracker.store.runs import RunRow
 
 #: What was true at the end of the run, and is not any more.
 _FORGOTTEN: dict[str, Any] = {
     "error": null(),
     "test": null(),
-    "selection": null(),
+    **selections.FORGOTTEN,
     "wait": None,
     "patience_left": None,
     "patience_unit": None,

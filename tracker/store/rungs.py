@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from keepbest.contract.policies import PolicySpec
 from keepbest.contract.runs import Mode as Direction
@@ -15,9 +14,9 @@ from keepbest.contract.sweeps import Halving, RungMark, SweepRun, SweepRung, Swe
 from keepbest.errors import Conflict
 from keepbest.status import RunState, StopReason
 from keepbest.stopping import Mode, SuccessiveHalving, build
-from keepbest.stopping.rungs import Contender, find_promotable, rank
+from keepbest.stopping.rungs import Contender, rank
 from tracker import db
-from tracker.models import Run, Rung, Sweep, Trial
+from tracker.models import Rung, Sweep, Trial
 from tracker.store import audit, commands, runs
 from tracker.store.runs import RunRow
 
@@ -34,7 +33,7 @@ def find_halving(stopper: PolicySpec | None) -> Halving | None:
 
 def is_in_sweep(conn: Connection, run: RunRow) -> bool:
     """Whether the run is a try of a sweep that still goes on: nobody else would let it go on after a pause."""
-    living = select(Sweep.pk).join(Trial).where(Trial.run_pk == run.pk, Sweep.state == SweepState.RUNNING.value)
+    living = select(Sweep.pk).where(Sweep.pk == run.sweep_pk, Sweep.state == SweepState.RUNNING.value)
     return conn.execute(living).first() is not None
 
 
@@ -48,10 +47,13 @@ def count_promotions(conn: Connection, run: RunRow) -> int | None:
 
 def pause(conn: Connection, run: RunRow, rung: int, message: str | None, now: datetime) -> RunRow:
     """Let the run wait at a rung, with what it has measured so far."""
+    lower = select(func.max(Rung.rung)).where(Rung.run_pk == run.pk, Rung.rung < rung)
+    place = {"run_pk": run.pk, "rung": rung, "sweep_pk": run.sweep_pk, "since": 1 + (conn.execute(lower).scalar() or 0)}
     known = {"step": run.step or 0, "value": run.best_value, "reached_at": now, "promoted_at": None}
-    marked = db.insert(conn, Rung).values(run_pk=run.pk, rung=rung, **known)
+    marked = db.insert(conn, Rung).values(**place, **known)
     conn.execute(marked.on_conflict_do_update(index_elements=["run_pk", "rung"], set_=known))
-    return runs.move_run(conn, run, RunState.PAUSED, now=now, reason=StopReason.SUCCESSIVE_HALVING, message=message)
+    reason, top = StopReason.SUCCESSIVE_HALVING, max(run.top_rung, rung)
+    return runs.move_run(conn, run, RunState.PAUSED, now=now, reason=reason, message=message, top_rung=top)
 
 
 def let_go(conn: Connection, run: RunRow, now: datetime) -> None:
@@ -97,22 +99,14 @@ def direction_of(mode: Direction) -> Mode:
 
 
 def to_contenders(found: Sequence[SweepRun]) -> list[Contender]:
-    """Return the runs of a sweep as ASHA sees them."""
-    return [_contend(run, run.rungs) for run in found]
+    """Return the runs of a sweep as ASHA sees them; raw values, since nothing is selected before a run's end."""
+    return [_contend(run) for run in found]
 
 
-def may_go_on(conn: Connection, sweep_pk: int, halving: Halving, mode: Mode) -> bool:
-    """Whether a run that waits may go on; asked each second of a sweep whose last runs train, so it reads little."""
-    marks, there = list_marks(conn, sweep_pk), (Trial.sweep_pk == sweep_pk, Run.deleted_at.is_(None))
-    columns: tuple[Any, ...] = (Trial.number, Run.state, Run.stop_reason, Run.best_value)
-    rows = conn.execute(select(*columns).join(Run, Trial.run_pk == Run.pk).where(*there))
-    return bool(find_promotable([_contend(row, marks[row.number]) for row in rows], halving.factor, mode))
-
-
-def _contend(run: SweepRun | Row[Any], marks: Sequence[RungMark]) -> Contender:
+def _contend(run: SweepRun) -> Contender:
     return Contender(
         number=run.number,
-        values={mark.rung: mark.value for mark in marks},
+        values={mark.rung: mark.value for mark in run.rungs},
         best=run.best_value,
         waits=run.state == RunState.PAUSED,
         has_ended=run.state == RunState.FINISHED and run.stop_reason != StopReason.SUCCESSIVE_HALVING,

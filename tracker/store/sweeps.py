@@ -7,18 +7,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, case, func, insert, select, update
 
 from keepbest.contract import sweeps as contract
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX, new_id
+from keepbest.contract.policies import SelectorSpec
 from keepbest.contract.runs import Mode
 from keepbest.contract.runs import Trial as TrialName
 from keepbest.contract.sweeps import SweepRequest, SweepState
 from keepbest.errors import Conflict, InvalidInput, NotFound
-from keepbest.status import RunState
+from keepbest.status import RunState, StopReason
 from tracker import models
 from tracker.models import Project, Run, Sweep
 from tracker.store import audit, commands, cursors, events, projects, rungs, runs, submissions, trials
+from tracker.store.selections import VALUE
 
 SweepRow = Row[Any]
 
@@ -35,7 +37,7 @@ def create(conn: Connection, asked: SweepRequest, *, user: str, key: str | None,
     project = projects.ensure_project(conn, asked.run.project, user=user, now=now)
     known = _find_known(conn, user, key)
     if known is not None:
-        if _read_spec(known) != settled:
+        if read_spec(known) != settled:
             raise Conflict(f"This idempotency key belongs to sweep {known.id}.", hint="Use a fresh key for each sweep.")
         return show(conn, [known])[0]
     row = {
@@ -69,6 +71,11 @@ def get_sweep(conn: Connection, reference: str, *, lock: bool = False) -> SweepR
     return rows[0]
 
 
+def list_living(conn: Connection) -> Sequence[SweepRow]:
+    """Return the sweeps that go on, the oldest first."""
+    return conn.execute(_select().where(Sweep.state == SweepState.RUNNING.value).order_by(Sweep.pk)).all()
+
+
 def list_sweeps(
     conn: Connection, *, project: str | None, state: SweepState | None, cursor: str | None, limit: int
 ) -> contract.SweepPage:
@@ -97,11 +104,13 @@ def list_runs(conn: Connection, row: SweepRow) -> contract.SweepRuns:
     return contract.SweepRuns(sweep=sweep, runs=made, rungs=summed)
 
 
-def list_due(conn: Connection) -> list[contract.SweepRuns]:
-    """Return the sweeps that lack a run, or that have nothing left to do, with their runs."""
-    living = conn.execute(_select().where(Sweep.state == SweepState.RUNNING.value).order_by(Sweep.pk)).all()
-    counts = _count(conn, [row.pk for row in living])
-    return [list_runs(conn, row) for row in living if _is_due(conn, row, counts[row.pk])]
+def read_for_choice(conn: Connection, sweep: str) -> tuple[contract.Sweep, list[contract.SweepRun]]:
+    """Return a sweep with the runs that the next parameters are chosen by: none but with TPE."""
+    row = get_sweep(conn, sweep)
+    if read_spec(row).search is not contract.Search.TPE:
+        return show(conn, [row])[0], []
+    known = list_runs(conn, row)
+    return known.sweep, known.runs
 
 
 def add_run(conn: Connection, sweep: str, number: int, parameters: dict[str, Any], now: datetime) -> str:
@@ -110,11 +119,12 @@ def add_run(conn: Connection, sweep: str, number: int, parameters: dict[str, Any
     made = select(func.max(models.Trial.number)).where(models.Trial.sweep_pk == row.pk)
     if row.state != SweepState.RUNNING or number != (conn.execute(made).scalar() or 0) + 1:
         raise Conflict(f"Try {number} of sweep {sweep} is made already, or the sweep has ended.")
-    asked = trials.make_request(_read_spec(row), parameters, number)
+    asked = trials.make_request(read_spec(row), parameters, number)
     trial = TrialName(sweep=row.id, number=number)
     run = submissions.submit(conn, asked, user=row.created_by, key=None, now=now, trial=trial)
     values = {"sweep_pk": row.pk, "number": number, "run_pk": run.pk, "parameters": parameters}
     conn.execute(insert(models.Trial).values(**values))
+    conn.execute(update(Run).where(Run.pk == run.pk).values(sweep_pk=row.pk))
     note(conn, row, None)
     return str(run.id)
 
@@ -155,19 +165,20 @@ def cancel(conn: Connection, row: SweepRow, *, user: str, now: datetime) -> Swee
 
 def show(conn: Connection, rows: Sequence[SweepRow]) -> list[contract.Sweep]:
     """Return rows as the wire shows them."""
-    counts = _count(conn, [row.pk for row in rows])
+    counts = count_runs(conn, [row.pk for row in rows])
     return [_show(conn, row, counts[row.pk]) for row in rows]
 
 
 def _show(conn: Connection, row: SweepRow, counts: contract.SweepCounts) -> contract.Sweep:
-    spec = _read_spec(row)
-    mode = _resolve_mode(conn, row, spec)
+    spec = read_spec(row)
+    mode = resolve_mode(conn, row, spec)
     values = {**row._mapping, **{name: getattr(spec, name) for name in ("space", "search", "seed", "runs", "at_once")}}
     monitor = _find_monitor(conn, row, spec)
     best = _find_best(conn, row, mode)
     halving = rungs.find_halving(spec.run.stopper)
     shown: dict[str, Any] = {
         "halving": halving,
+        "selector": _find_selector(spec),
         "monitor": monitor,
         "mode": mode,
         "counts": counts,
@@ -183,7 +194,8 @@ def _find_monitor(conn: Connection, row: SweepRow, spec: SweepRequest) -> str:
     return spec.run.monitor or conn.execute(first).scalar() or "?"
 
 
-def _resolve_mode(conn: Connection, row: SweepRow, spec: SweepRequest) -> Mode:
+def resolve_mode(conn: Connection, row: SweepRow, spec: SweepRequest) -> Mode:
+    """Return which way is better, as asked or as the first trainer found; auto until then."""
     if spec.run.mode not in (None, Mode.AUTO):
         return spec.run.mode
     found = conn.execute(_trial_runs(row, Run.mode).where(Run.mode != Mode.AUTO.value).limit(1)).scalar()
@@ -191,37 +203,36 @@ def _resolve_mode(conn: Connection, row: SweepRow, spec: SweepRequest) -> Mode:
 
 
 def _find_best(conn: Connection, row: SweepRow, mode: Mode) -> contract.SweepRun | None:
-    order = Run.best_value.desc() if mode is Mode.MAX else Run.best_value.asc()
-    found = _select_runs().where(models.Trial.sweep_pk == row.pk, Run.deleted_at.is_(None), Run.best_value.is_not(None))
-    best = conn.execute(found.order_by(order, models.Trial.number).limit(1)).first()
+    """Return the run of which a restore gives the best; one that was not promoted is it only where there is no other.
+
+    Its raw value may be above all that a cautious selector, as of one standard error, chose in runs that beat it.
+    """
+    halved = (Run.state == RunState.FINISHED.value) & (Run.stop_reason == StopReason.SUCCESSIVE_HALVING.value)
+    order = VALUE.desc() if mode is Mode.MAX else VALUE.asc()
+    found = _select_runs().where(models.Trial.sweep_pk == row.pk, Run.deleted_at.is_(None), VALUE.is_not(None))
+    best = conn.execute(found.order_by(case((halved, 1), else_=0), order, models.Trial.number).limit(1)).first()
     return _show_run(best) if best else None
+
+
+def _find_selector(spec: SweepRequest) -> SelectorSpec | None:
+    said = spec.run.selector
+    return said if said is not None and said.name != "best" else None
 
 
 def _trial_runs(row: SweepRow, column: Any) -> Select[Any]:
     return select(column).join(models.Trial, models.Trial.run_pk == Run.pk).where(models.Trial.sweep_pk == row.pk)
 
 
-def _count(conn: Connection, pks: Iterable[int]) -> dict[int, contract.SweepCounts]:
+def count_runs(conn: Connection, pks: Iterable[int]) -> dict[int, contract.SweepCounts]:
     """Return of each sweep how many runs were made and in which states those are that were not deleted."""
-    trial, there = models.Trial, Run.deleted_at.is_(None)
-    grouped = select(trial.sweep_pk, Run.state, there.label("there"), func.count().label("runs"))
-    joined = grouped.join(Run, trial.run_pk == Run.pk).where(trial.sweep_pk.in_(pks))
+    there = Run.deleted_at.is_(None)
+    grouped = select(Run.sweep_pk, Run.state, there.label("there"), func.count().label("runs"))
     counts: dict[int, Counter[str]] = {pk: Counter() for pk in pks}
-    for row in conn.execute(joined.group_by(trial.sweep_pk, Run.state, there)):
+    for row in conn.execute(grouped.where(Run.sweep_pk.in_(counts)).group_by(Run.sweep_pk, Run.state, there)):
         counts[row.sweep_pk]["made"] += row.runs
         if row.there:
             counts[row.sweep_pk][_STATES.get(RunState(row.state), row.state)] += row.runs
     return {pk: contract.SweepCounts(**count) for pk, count in counts.items()}
-
-
-def _is_due(conn: Connection, row: SweepRow, counts: contract.SweepCounts) -> bool:
-    spec, active = _read_spec(row), counts.queued + counts.training
-    if counts.made < (spec.runs or 0):
-        return active < spec.at_once
-    halving = rungs.find_halving(spec.run.stopper) if counts.paused and 0 < active < spec.at_once else None
-    if halving is None:
-        return active == 0
-    return rungs.may_go_on(conn, row.pk, halving, rungs.direction_of(_resolve_mode(conn, row, spec)))
 
 
 def _find_known(conn: Connection, user: str, key: str | None) -> SweepRow | None:
@@ -235,15 +246,17 @@ def _select() -> Select[Any]:
 
 def _select_runs() -> Select[Any]:
     columns = (Run.id.label("run"), Run.name, Run.state, Run.stop_reason, Run.step, Run.looks)
-    trial, best = models.Trial, (Run.best_value, Run.best_step)
-    return select(trial.number, trial.parameters, *columns, *best).join(Run, trial.run_pk == Run.pk)
+    values = (Run.best_value, Run.best_step, Run.selected_value, Run.selected_step, Run.averages_tried)
+    trial = models.Trial
+    return select(trial.number, trial.parameters, *columns, *values).join(Run, trial.run_pk == Run.pk)
 
 
 def _show_run(row: Row[Any]) -> contract.SweepRun:
     return contract.SweepRun.model_validate(row._asdict())
 
 
-def _read_spec(row: SweepRow) -> SweepRequest:
+def read_spec(row: SweepRow) -> SweepRequest:
+    """Return what was asked, settled."""
     return SweepRequest.model_validate(row.spec)
 
 

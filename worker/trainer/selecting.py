@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from keepbest.contract.base import new_id
 from keepbest.contract.policies import SelectorSpec
 from keepbest.contract.selections import Selection, SelectionCandidate, SelectionTrial
 from keepbest.looking.looker import Looker
-from keepbest.selection.average import average, is_averaged
+from keepbest.selection.average import Sum
 from keepbest.selection.candidates import Candidate, Outcome, Trial, is_as_good
 from keepbest.selection.selectors import Selector
 from keepbest.snapshots.state import State, variables_of
@@ -56,7 +56,9 @@ class Selecting:
         self._leaving = leaving
         self._gauge = gauge
         self._measured: list[Trial] = []
-        self._weights: dict[str, list[Any]] = {}
+        #: The sum of the weights of `_summed`, checkpoints' ids: all that is held of candidates.
+        self._sum = Sum()
+        self._summed: list[str] = []
         #: The best average so far, as it was measured, and its value.
         self._made: dict[tuple[str, ...], State] = {}
         self._reached: float | None = None
@@ -110,12 +112,11 @@ class Selecting:
 
     def _blend(self, best: State, made_of: Sequence[Candidate]) -> State:
         """Return the average as a state: optimizer, seeds and counters are those of the best in it."""
-        groups = list(zip(*(self._read(one) for one in made_of), strict=True))
-        rest = list(best.values)[len(groups) :]
-        values = [
-            average(group) if is_averaged(group[0]) else value
-            for group, value in zip(groups, best.values, strict=False)
-        ]
+        *before, last = made_of
+        self._sum_up(before)
+        means = list(self._sum.average_with(self._read(last)))
+        rest = list(best.values)[len(means) :]
+        values = [value if mean is None else mean for mean, value in zip(means, best.values, strict=False)]
         blended = replace(best, id=new_id(), values=[*values, *rest])
         if not self._normalized:
             return blended
@@ -128,13 +129,19 @@ class Selecting:
         living = variables_of(self._training.model)
         return [fresh.get(id(one), value) for one, value in zip(living, state.values, strict=True)]
 
-    def _read(self, one: Candidate) -> list[Any]:
-        """Return the model's values of a checkpoint, checked; they are read once."""
-        if one.id not in self._weights:
-            manifest, _ = self._store.read_manifest(self._run.id, one.id)
-            wanted = [variable for variable in manifest.variables if variable.collection == "model"]
-            self._weights[one.id] = list(load.iterate(self._store.folder, manifest, wanted))
-        return self._weights[one.id]
+    def _sum_up(self, made_of: Sequence[Candidate]) -> None:
+        """Have the sum be that of these; a soup only grows, so what is in it already is not read again."""
+        if self._summed != [one.id for one in made_of[: len(self._summed)]]:
+            self._sum, self._summed = Sum(), []
+        for one in made_of[len(self._summed) :]:
+            self._sum.add(self._read(one))
+            self._summed.append(one.id)
+
+    def _read(self, one: Candidate) -> Iterator[Any]:
+        """Yield the model's values of a checkpoint, checked, one at a time."""
+        manifest, _ = self._store.read_manifest(self._run.id, one.id)
+        wanted = [variable for variable in manifest.variables if variable.collection == "model"]
+        return load.iterate(self._store.folder, manifest, wanted)
 
     # What comes of it
 

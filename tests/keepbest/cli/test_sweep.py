@@ -180,6 +180,63 @@ def test_rungs_and_who_waits_at_them_are_shown(keepbest: Keepbest, engine: Engin
     assert lines[1].endswith("finished 0.9 @ 100 units=16 * best")
 
 
+def select_one(engine: Engine, worker: FakeWorker, best: float, selected: float | None) -> str:
+    """Let the next run end with a best, and with an average that its selector measured, or with nothing selected."""
+    schedule(engine)
+    worker.numbers = count(1)
+    worker.claim()
+    worker.look(100, best, improved=True)
+    made = {
+        "selector": SOUP, "checkpoint": "0" * 12, "step": 100, "value": selected, "made_of": ["1" * 12, "2" * 12],
+        "best_checkpoint": "1" * 12, "best_step": 100, "best_value": best,
+        "trials": [{"made_of": ["1" * 12, "2" * 12], "value": selected, "is_kept": True}],
+    }  # fmt: skip
+    test = {"step": 100, "n": 300, "values": {"accuracy": 0.9}, "checkpoint": "0" * 12}
+    worker.finish("finished", **({"selection": made, "test": test} if selected is not None else {}))
+    return worker.run
+
+
+SOUP = {"name": "greedy_soup", "params": {"k": 3}}
+
+
+def test_runs_are_compared_by_what_was_selected(keepbest: Keepbest, engine: Engine, worker: FakeWorker) -> None:
+    """Bug: the closing words named the run with the best look, and `restore` gave a worse model than another's."""
+    sweep = begun(keepbest, "hvass-cnn", "--grid", "units=8,16,32", "--select", "greedy_soup(k=3)", "--name", "soups")
+    made = [select_one(engine, worker, *values) for values in ((0.9, 0.9), (0.8, 0.95), (0.92, None))]
+    schedule(engine)
+    lines = [" ".join(line.split()) for line in keepbest("sweep", "watch", sweep.id).out.splitlines()]
+    assert lines[1].endswith("finished 0.95 @ 100 units=16 * best")
+    closing = f"0.95 @ 100 by {made[1]}, selected by greedy_soup(k=3); its best look 0.8 @ 100"
+    assert f"best: val_accuracy {closing}" in lines
+    shown = [" ".join(line.split()) for line in keepbest("sweep", "show", sweep.id).out.splitlines()]
+    assert f"best val_accuracy {closing}" in shown
+    assert "selects greedy_soup(k=3)" in shown
+    assert any(line.endswith("units best @ step selected @ step") for line in shown)
+    assert any(line.endswith("finished 16 0.8 @ 100 0.95 @ 100 best") for line in shown)
+    assert any(line.endswith("finished 32 0.92 @ 100 -") for line in shown)
+    assert f"next: keepbest restore {made[1]} --to best-model" in shown
+    assert "finished grid 3 of 3 0 0.95 units=16" in " ".join(keepbest("sweeps").out.split())
+    printed = keepbest("report", sweep.id).out
+    assert f"| val_accuracy | 0.95 at step 100 of soups-2 ({made[1]}) |" in printed
+    assert "| selected by | greedy_soup(k=3) |\n| beside its best look's | 0.8 at step 100 |" in printed
+    assert "| looks it was chosen from | 3 |\n| averages it was chosen from | 2 |" in printed
+    assert "Selected, optimistic: it is the best of many looks, and averages, of many runs" in printed
+    assert "Measured at the average that was selected, on 300 examples." in printed
+    rows = [line for line in printed.splitlines() if line.startswith(("| 1 |", "| 2 |", "| 3 |", "| try |"))]
+    assert [row.split("|")[4:6] for row in rows] == [
+        [" best ", " selected "], [" 0.8 ", " 0.95 "], [" 0.92 ", " - "], [" 0.9 ", " 0.9 "],
+    ]  # fmt: skip
+    assert "The median of 3 runs is 0.92, from 0.9 to 0.95." in printed
+
+
+def test_where_the_bests_stay_nothing_is_said_twice(keepbest: Keepbest, engine: Engine, worker: FakeWorker) -> None:
+    sweep = begun(keepbest, "hvass-cnn", "--grid", "units=8", "--select", "greedy_soup(k=3)")
+    run = select_one(engine, worker, 0.9, 0.9)
+    schedule(engine)
+    assert f"0.9 @ 100 by {run}, selected by greedy_soup(k=3)\n" in keepbest("sweep", "watch", sweep.id).out
+    assert "selected @ step" not in keepbest("sweep", "show", sweep.id).out
+
+
 def test_importance_is_shown(keepbest: Keepbest, engine: Engine, worker: FakeWorker) -> None:
     sweep = begun(keepbest, "hvass-cnn", "--grid", "units=1,2,3,4,5,6", "--grid", "augment=no")
     train(engine, worker, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)

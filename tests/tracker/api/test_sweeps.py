@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from keepbest.status import Role
 from tests.support.api import Api
 from tests.support.store import NOW, hello
 from tracker import db, jobs
+from tracker.models import Run
 from tracker.settings import Settings
 
 SPACE: dict[str, Any] = {"learning_rate": {"kind": "choices", "values": [0.1, 0.01]}}
@@ -35,6 +37,25 @@ def test_a_sweep_is_begun_topped_up_shown_and_cancelled(api: Api, sweep: Any) ->
     assert listed == shown["sweep"]
     assert api.post(f"/sweeps/{sweep['id']}/cancel")["state"] == "cancelled"
     assert [run["state"] for run in api.get(f"/sweeps/{sweep['id']}")["runs"]] == ["cancelled"] * 2
+
+
+def test_both_values_are_shown_and_the_selected_one_decides(api: Api) -> None:
+    asked = {**ASKED, "run": {**RUN, "selector": {"name": "greedy_soup", "params": {"k": 3}}}}
+    with db.write(api.engine) as conn:
+        hello(conn)
+    sweep = api.post("/sweeps", asked, key="soup")
+    assert (sweep["selector"], sweep["best"]) == ({"name": "greedy_soup", "params": {"k": 3}}, None)
+    jobs.top_up_sweeps(Settings.load({}), api.engine, NOW)
+    runs = [run["run"] for run in api.get(f"/sweeps/{sweep['id']}")["runs"]]
+    with db.write(api.engine) as conn:
+        for run, best, selected in zip(runs, (0.9, 0.8), (None, 0.95), strict=True):
+            known = {"best_value": best, "selected_value": selected, "selected_step": selected and 60}
+            tried = 2 if selected else 0
+            conn.execute(update(Run).where(Run.id == run).values(**known, averages_tried=tried))
+    shown = api.get(f"/sweeps/{sweep['id']}", role=Role.VIEWER)
+    assert shown["sweep"]["best"]["run"] == runs[1]
+    names = ("best_value", "selected_value", "selected_step", "averages_tried")
+    assert [tuple(run[name] for name in names) for run in shown["runs"]] == [(0.9, None, None, 0), (0.8, 0.95, 60, 2)]
 
 
 def test_importance_is_said_to_be_unknown_at_first(api: Api, sweep: Any) -> None:

@@ -18,7 +18,8 @@ from keepbest.stopping import parse
 from tests.support.store import NOW, add_checkpoint, begin, claim, hello, later, release, submit
 from tests.tracker.store.test_sweeps import RATES, add, row_of
 from tracker.models import Run, Rung
-from tracker.store import audit, commands, deletions, leases, resumes, retention, rules, rungs, runs, sweeps
+from tracker.store import audit, commands, deletions, dues, leases, resumes, retention, rules, rungs, runs, sweeps
+from tracker.store.promotions import Promotable
 from tracker.store.runs import RunRow
 
 HALVING = "patience(10) | successive_halving(100, factor=2)"
@@ -116,15 +117,36 @@ def test_a_promotion_is_no_failed_attempt(conn: Connection) -> None:
     assert runs.get_run(conn, run.id).failed_attempts == 0
 
 
+def test_who_passed_several_rungs_at_one_look_stands_at_each(conn: Connection) -> None:
+    """The second came past rung 2 to rung 3, and is ranked at 2 with what it had then."""
+    sweep = ask(conn, at_once=3)
+    for number in (1, 2):
+        add(conn, sweep, number, learning_rate=number / 10)
+        pause(conn, train(conn, number / 10), 1)
+        sweeps.promote(conn, sweep.id, runs_of(conn, sweep)[-1], 1, NOW)
+        pause(conn, train(conn, number / 5, 200 * number), 1 + number)
+    found = conn.execute(select(Rung.rung, Rung.since).order_by(Rung.run_pk, Rung.rung)).all()
+    assert [tuple(row) for row in found] == [(1, 1), (2, 2), (1, 1), (3, 2)]
+    assert dues.list_due(conn)[0].promotable == ()  # one of one at rung 3; of two at rung 2 the best waits at 3
+    deletions.delete_run(conn, runs.get_run(conn, runs_of(conn, sweep)[1]), user="ada", now=NOW)
+    assert dues.list_due(conn)[0].promotable == ()  # one of one
+
+
+def runs_of(conn: Connection, sweep: Sweep) -> list[str]:
+    return [run.run for run in sweeps.list_runs(conn, row_of(conn, sweep)).runs]
+
+
 def test_with_all_tries_made_a_sweep_is_due_where_one_may_go_on(conn: Connection) -> None:
     sweep = ask(conn, at_once=3)
     for number in (1, 2, 3):
         add(conn, sweep, number, learning_rate=number / 10)
     pause(conn, train(conn, 0.9))
-    assert sweeps.list_due(conn) == []  # one of one at the rung
+    assert dues.list_due(conn) == []  # one of one at the rung
     pause(conn, train(conn, 0.5))
-    assert [one.sweep.id for one in sweeps.list_due(conn)] == [sweep.id]
-    assert sweeps.list_due(conn)[0].runs[0].rungs[0].value == 0.9
+    (due,) = dues.list_due(conn)
+    first = sweeps.list_runs(conn, row_of(conn, sweep)).runs[0]
+    assert (due.id, due.free, due.promotable) == (sweep.id, 2, (Promotable(first.run, 1),))
+    assert first.rungs[0].value == 0.9
 
 
 def test_a_person_promotes_it_by_resuming_it(conn: Connection) -> None:

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, update
 
+from keepbest.contract.overrides import ResumeRequest
 from keepbest.contract.policies import PolicySpec
 from keepbest.contract.rules import RulesRequest
 from keepbest.contract.runs import RunSpec
 from keepbest.contract.sweeps import Sweep, SweepRequest, SweepState
 from keepbest.errors import Conflict, InvalidInput, NotFound
-from tests.support.store import NOW, begin, claim, hello, kinds, later, release
+from tests.support.store import NOW, add_checkpoint, begin, claim, hello, kinds, later, release
 from tracker.models import Run
-from tracker.store import audit, bundles, deletions, rules, runs, sweeps
+from tracker.store import audit, bundles, deletions, dues, resumes, rules, runs, sweeps
 from tracker.store.sweeps import SweepRow
 
 RATES = {"learning_rate": {"kind": "choices", "values": [0.1, 0.01, 0.001]}}
@@ -130,16 +131,96 @@ def test_the_best_and_the_counts_are_read_from_the_runs(conn: Connection) -> Non
     assert (known.counts.made, known.counts.finished, known.best and known.best.run) == (3, 1, made[0])
 
 
+SOUP = {"name": "greedy_soup", "params": {"k": 2}}
+
+
+def select_one(conn: Connection, run: str, best: float, selected: float | None, reason: str = "patience") -> None:
+    """Let a run end with a best, and with another model that its selector chose out of three averages."""
+    taken = claim(conn)
+    assert taken.run.id == run
+    begin(conn, taken)
+    conn.execute(update(Run).where(Run.id == run).values(best_value=best, best_step=100, looks=4))
+    made = {
+        "selector": SOUP, "checkpoint": "0" * 12, "step": 60, "value": selected, "made_of": ["1" * 12, "2" * 12],
+        "best_checkpoint": "1" * 12, "best_step": 100, "best_value": best,
+        "trials": [{"made_of": ["1" * 12], "value": None, "is_kept": False}] * 3,
+    }  # fmt: skip
+    release(conn, taken, "finished", stop_reason=reason, selection=made if selected is not None else None)
+
+
+#: Of each run its best and what was selected; then which is the best of a sweep, by what a restore gives.
+COMPARED: list[tuple[str, list[tuple[float, float | None]], int]] = [
+    ("max", [(0.9, 0.91), (0.8, 0.95), (0.94, None)], 2),
+    ("max", [(0.9, 0.85), (0.88, 0.87), (0.86, None)], 2),  # of one standard error: worse than their bests
+    ("max", [(0.9, 0.9), (0.9, 0.9), (0.9, None)], 1),
+    ("min", [(0.9, 0.91), (0.95, 0.8), (0.84, None)], 2),
+    ("min", [(0.9, 0.91), (0.95, 0.86), (0.84, None)], 3),
+]
+
+
+@pytest.mark.parametrize(("mode", "values", "best"), COMPARED)
+def test_runs_are_compared_by_what_a_restore_gives(
+    conn: Connection, mode: str, values: list[tuple[float, float | None]], best: int
+) -> None:
+    """Bug: a sweep compared its runs by their best looks, also where their selectors chose other models."""
+    sweep = ask(conn, run={"selector": SOUP, "mode": mode})
+    for number, (value, selected) in enumerate(values, 1):
+        select_one(conn, sweeps.add_run(conn, sweep.id, number, {"learning_rate": 0.1}, NOW), value, selected)
+    known = sweeps.list_runs(conn, row_of(conn, sweep))
+    assert known.sweep.best is not None
+    assert known.sweep.best.number == best
+    assert [(run.best_value, run.selected_value) for run in known.runs] == values
+    assert [run.averages_tried for run in known.runs] == [3, 3, 0]
+    first, last = known.runs[0], known.runs[-1]
+    assert (first.selected_step, first.value_step, first.value) == (60, 60, values[0][1])
+    assert (last.selected_step, last.value_step, last.value) == (None, 100, values[-1][0])
+    assert known.sweep.selector is not None
+    assert known.sweep.selector.model_dump() == SOUP
+
+
+def test_a_run_that_goes_on_is_compared_by_its_best_again(conn: Connection) -> None:
+    sweep = ask(conn, run={"selector": SOUP})
+    made = [sweeps.add_run(conn, sweep.id, number, {"learning_rate": 0.1}, NOW) for number in (1, 2)]
+    for run, value in zip(made, (0.8, 0.9), strict=True):
+        select_one(conn, run, value, 1 - value / 10)
+    assert best_of(conn, sweep) == (made[0], 0.92)
+    add_checkpoint(conn, runs.get_run(conn, made[0]), step=100)
+    resumes.resume(conn, runs.get_run(conn, made[0]), ResumeRequest(), user="ada", now=later(9))
+    assert best_of(conn, sweep) == (made[1], 0.91)
+    first = sweeps.list_runs(conn, row_of(conn, sweep)).runs[0]
+    assert (first.value, first.selected_value, first.selected_step, first.averages_tried) == (0.8, None, None, 0)
+
+
+def best_of(conn: Connection, sweep: Sweep) -> tuple[str, float | None] | None:
+    best = sweeps.show(conn, [row_of(conn, sweep)])[0].best
+    return (best.run, best.value) if best is not None else None
+
+
+def test_one_that_was_not_promoted_is_the_best_only_where_there_is_no_other(conn: Connection) -> None:
+    """What a cautious selector chose is worse than the raw value by which its run won at the rungs."""
+    sweep = ask(conn, run={"selector": {"name": "one_standard_error"}})
+    made = [sweeps.add_run(conn, sweep.id, number, {"learning_rate": 0.1}, NOW) for number in (1, 2)]
+    select_one(conn, made[0], 0.9, None, reason="successive_halving")
+    assert best_of(conn, sweep) == (made[0], 0.9)
+    select_one(conn, made[1], 0.92, 0.88)
+    assert best_of(conn, sweep) == (made[1], 0.88)
+
+
+def test_the_usual_selector_is_not_named(conn: Connection) -> None:
+    assert ask(conn).selector is None
+    assert ask(conn, run={"selector": {"name": "best"}}).selector is None
+
+
 def test_a_sweep_is_due_while_it_lacks_runs_and_when_all_have_ended(conn: Connection) -> None:
     sweep = ask(conn, runs=1)
-    assert [one.sweep.id for one in sweeps.list_due(conn)] == [sweep.id]
+    assert [one.id for one in dues.list_due(conn)] == [sweep.id]
     add(conn, sweep, 1)
-    assert sweeps.list_due(conn) == []
+    assert dues.list_due(conn) == []
     (run,) = conn.execute(select(Run.id)).scalars()
     finish(conn, run, 0.5)
-    assert [one.sweep.id for one in sweeps.list_due(conn)] == [sweep.id]
+    assert [one.id for one in dues.list_due(conn)] == [sweep.id]
     sweeps.end(conn, row_of(conn, sweep), SweepState.FINISHED, NOW)
-    assert sweeps.list_due(conn) == []
+    assert dues.list_due(conn) == []
     assert kinds(conn)[-1] == "sweep.state"
 
 

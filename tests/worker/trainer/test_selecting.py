@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from keepbest.training import Training
 
 keras = pytest.importorskip("keras", reason="needs TensorFlow: pip install 'keepbest[train]'")
 
+from keepbest.checkpoint import load  # noqa: E402
 from keepbest.checkpoint.restore import choose  # noqa: E402
 from keepbest.panels.replica import Replica  # noqa: E402
 from tests.worker.trainer.rig import Rig  # noqa: E402
@@ -123,6 +127,35 @@ def test_its_weights_are_the_mean_and_its_batch_statistics_those_of_the_training
     moved = np.asarray(chosen.values[names.index("moving_mean")])
     given = end.rig.training.train[0].astype(np.float64) @ kernel + bias  # eight batches of ten: each example once
     assert np.allclose(moved, given.mean(axis=0), atol=1e-5)
+
+
+def test_candidates_are_read_one_after_another_and_not_held(soup: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: all candidates were in memory at once. A greedy soup of four, of which several are kept."""
+    end, _, made = soup
+    alive: Counter[str] = Counter()
+    most, read = [0, 0], list[str]()
+    iterate = load.iterate
+
+    def counting(folder: Any, manifest: Any, variables: Any) -> Iterator[Any]:
+        read.append(manifest.id)
+        for value in iterate(folder, manifest, variables):
+            own = value.copy()
+            del value
+            alive[manifest.id] += 1
+            weakref.finalize(own, alive.subtract, [manifest.id])
+            most[:] = max(most[0], sum(count > 0 for count in alive.values())), max(most[1], alive.total())
+            yield own
+            del own
+
+    monkeypatch.setattr(load, "iterate", counting)
+    end.select()
+    assert most[0] == 1
+    assert most[1] <= 3  # of 9: one is added, one is being read, one a loop may still name
+    tried = [one.checkpoint for one in made.candidates]
+    assert set(read) == set(tried)
+    last = [one.made_of[-1] for one in made.trials]
+    again = [id for id in made.made_of[1:] if id != last[-1]]  # those that a later average is made of too
+    assert Counter(read) == Counter([*tried, *again])
 
 
 def test_selecting_again_gives_the_same_bits_and_nothing_goes_on_from_an_average(soup: Any) -> None:

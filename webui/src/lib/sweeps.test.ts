@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { axesOf, bestFirst, dimensionText, linesOf, pathOf, topRung, valueText } from './sweeps'
+import { axesOf, bestFirst, chosenFrom, dimensionText, isOther, linesOf, pathOf, stepOf, topRung, valueOf, valueText } from './sweeps'
 import type { Dimension, Sweep, SweepRun } from './types'
 
 const space: Record<string, Dimension> = {
@@ -31,6 +31,18 @@ it('knows that less is better where the metric is a loss', () => {
   expect(lines.map((line) => [line.run.number, line.rank])).toEqual([[2, 0], [1, 1]])
   expect(bestFirst(sweep('min'), [run(3, null), ...runs]).map((one) => one.number)).toEqual([1, 2, 3])
   expect(bestFirst(sweep('max'), [run(3, null), ...runs]).map((one) => one.number)).toEqual([2, 1, 3])
+})
+
+it('compares runs by what was selected, and by their bests where nothing was', () => {
+  const soup = { ...run(1, 0.5), selected_value: 0.95, selected_step: 7, looks: 1, averages_tried: 1 }
+  const runs = [run(2, 0.9), soup, { ...run(3, 0.93), selected_value: 0.8, selected_step: 3 }, run(4, null)]
+  expect(bestFirst(sweep('max'), runs).map((one) => one.number)).toEqual([1, 2, 3, 4])
+  expect(bestFirst(sweep('min'), runs).map((one) => one.number)).toEqual([3, 2, 1, 4])
+  const axes = axesOf(sweep('max', 'r1'), runs)
+  expect(axes.at(-1)!.ticks.map((tick) => tick.text)).toEqual(['0.8', '0.875', '0.95'])
+  expect(linesOf(sweep('max', 'r1'), runs, axes).map((line) => [line.run.number, line.rank === null ? null : Math.round(100 * line.rank)])).toEqual([[4, null], [3, 0], [2, 67], [1, 100]])
+  expect(runs.map((one) => [valueOf(one), stepOf(one), isOther(one)])).toEqual([[0.9, 1, false], [0.95, 7, true], [0.8, 3, true], [null, 1, false]])
+  expect(chosenFrom([soup])).toBe('1 look and 1 average of 1 run')
 })
 
 it('names the highest rung at which a run paused', () => {

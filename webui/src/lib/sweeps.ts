@@ -1,5 +1,5 @@
 /** Sweeps as people see them: an axis a parameter, a line a run, what was written and what mattered. Pure. */
-import { figure } from './format'
+import { count, figure } from './format'
 import type { Dimension, Sweep, SweepRun } from './types'
 
 export interface Tick {
@@ -23,9 +23,32 @@ export interface Line {
 /** A choice with more values than this labels only some. */
 const MOST_TICKS = 8
 
+/** What a run is compared by: the value of what a restore gives, selected at its end or else the best look's. */
+export function valueOf(run: SweepRun): number | null {
+  return run.selected_value ?? run.best_value ?? null
+}
+
+export function stepOf(run: SweepRun): number | null {
+  return (run.selected_value === null || run.selected_value === undefined ? run.best_step : run.selected_step) ?? null
+}
+
+/** Whether another value was selected than the best. */
+export function isOther(run: SweepRun): boolean {
+  return valueOf(run) !== (run.best_value ?? null)
+}
+
+/** From how much the best was chosen, in words. */
+export function chosenFrom(runs: readonly SweepRun[]): string {
+  const sum = (of: (run: SweepRun) => number | undefined) => runs.reduce((total, run) => total + (of(run) ?? 0), 0)
+  const many = (number: number, what: string) => `${count(number)} ${what}${number === 1 ? '' : 's'}`
+  const averages = sum((run) => run.averages_tried)
+  const looks = many(sum((run) => run.looks), 'look') + (averages > 0 ? ` and ${many(averages, 'average')}` : '')
+  return `${looks} of ${many(runs.length, 'run')}`
+}
+
 /** An axis for each parameter, then one for the metric. */
 export function axesOf(sweep: Sweep, runs: readonly SweepRun[]): Axis[] {
-  const values = runs.flatMap((run) => (run.best_value === null ? [] : [Number(run.best_value)])).filter(Number.isFinite)
+  const values = runs.map(valueOf).flatMap((value) => (value === null ? [] : [Number(value)])).filter(Number.isFinite)
   const axes = Object.entries(sweep.space).map(([name, dimension]) => axisOf(name, dimension))
   return [...axes, stretch(sweep.monitor, Math.min(...values), Math.max(...values))]
 }
@@ -35,7 +58,7 @@ export function linesOf(sweep: Sweep, runs: readonly SweepRun[], axes: readonly 
   const metric = axes.at(-1)!
   const higher = sweep.mode === 'max'
   const lines = runs.map((run): Line => {
-    const value = metric.place(run.best_value)
+    const value = metric.place(valueOf(run))
     const places = axes.slice(0, -1).map((axis) => axis.place(run.parameters[axis.name]))
     return { run, places: [...places, value], rank: value === null ? null : higher ? value : 1 - value, isBest: run.run === sweep.best?.run }
   })
@@ -58,8 +81,8 @@ export function pathOf(places: readonly (number | null)[], x: (axis: number) => 
 /** Runs in the order of their values, the best first; those without one last, in the order in which they were made. */
 export function bestFirst(sweep: Pick<Sweep, 'mode'>, runs: readonly SweepRun[]): SweepRun[] {
   const sign = sweep.mode === 'max' ? -1 : 1
-  const known = (run: SweepRun) => run.best_value !== null && Number.isFinite(Number(run.best_value))
-  return [...runs].sort((a, b) => Number(known(b)) - Number(known(a)) || (known(a) ? sign * (Number(a.best_value) - Number(b.best_value)) : 0) || a.number - b.number)
+  const known = (run: SweepRun) => valueOf(run) !== null && Number.isFinite(Number(valueOf(run)))
+  return [...runs].sort((a, b) => Number(known(b)) - Number(known(a)) || (known(a) ? sign * (Number(valueOf(a)) - Number(valueOf(b))) : 0) || a.number - b.number)
 }
 
 /** The highest rung at which a run paused; 0 before the first. */

@@ -1,0 +1,159 @@
+"""Which runs of a sweep may go on from their rungs: ASHA's rule (`keepbest.stopping.rungs`), asked of the tables.
+
+`find_promotable` says the same of all runs at once; this is asked each second of sweeps that may have ten thousand, so
+it counts in indexes and reads no run but those that may go on. Values are finite or not there, as bests are. Runs of
+a sweep have ascending primary keys, so these stand for the numbers of the tries among equals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import takewhile
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    union_all,
+)
+
+from keepbest.contract.sweeps import Halving
+from keepbest.status import RunState, StopReason
+from keepbest.stopping import Mode
+from tracker.models import Run, Rung
+
+#: What the statements are told; these are built once, which takes longer than to run them.
+_SWEEP, _RUNG, _LIMIT, _OFFSET = (bindparam(name, type_=BigInteger()) for name in ("sweep", "at", "most", "skipped"))
+_VALUE, _RUN_PK = bindparam("than", type_=Rung.value.type), bindparam("run", type_=BigInteger())
+
+Waiting = Row[str, int, float | None]
+
+
+class Promotable(NamedTuple):
+    """A run that may go on, and the rung at which it waits."""
+
+    run: str
+    rung: int
+
+
+def list_promotable(conn: Connection, sweep_pk: int, halving: Halving, mode: Mode, limit: int) -> list[Promotable]:
+    """Return at most `limit` runs, in the order in which free places are given: higher rungs first, then the best."""
+    top = conn.execute(select(func.max(Rung.rung)).where(Rung.sweep_pk == sweep_pk)).scalar() or 0
+    found: list[Promotable] = []
+    for rung in range(top, 0, -1):
+        if len(found) < limit:
+            at = {"sweep": sweep_pk, "at": rung}
+            found += [Promotable(one.run, rung) for one in _list_at(conn, at, halving.factor, mode, limit - len(found))]
+    return found
+
+
+def _list_at(conn: Connection, at: dict[str, Any], factor: int, mode: Mode, limit: int) -> list[Waiting]:
+    """Return those at one rung: as many of those that wait as have places among the best of all that came there."""
+    first = _list_waiting(conn, at, mode, 1)
+    if not first:
+        return []
+    place = {"run": first[0].run_pk} | ({"than": first[0].value} if first[0].value is not None else {})
+    stand, before = conn.execute(_counting(mode, "than" in place), at | place).one()
+    if before >= stand // factor:  # mostly so, and then nobody else is asked for
+        return []
+    last = conn.execute(_placing(mode), at | {"skipped": stand // factor - 1}).one()
+    waiting = _list_waiting(conn, at, mode, limit)
+    return list(takewhile(lambda one: _order(one, mode) <= _order(last, mode), waiting))
+
+
+def _order(one: Any, mode: Mode) -> tuple[bool, float, int]:
+    value = one.value or 0.0
+    return one.value is None, -value if mode == "max" else value, one.run_pk
+
+
+def _list_waiting(conn: Connection, at: dict[str, Any], mode: Mode, limit: int) -> Sequence[Waiting]:
+    """Return the runs that pause at this rung, the best first, those without a value last.
+
+    One that was let go was so from all rungs at which it stood: what is not promoted is where it pauses.
+    """
+    known = conn.execute(_waiting(mode, with_value=True), at | {"most": limit}).all()
+    if len(known) == limit:
+        return known
+    return [*known, *conn.execute(_waiting(mode, with_value=False), at | {"most": limit - len(known)})]
+
+
+@cache
+def _waiting(mode: Mode, with_value: bool) -> Select[str, int, float | None]:
+    """Select those with a value, or those without one: each in the order of the index."""
+    waits = (Run.state == RunState.PAUSED.value, Run.deleted_at.is_(None))
+    found = select(Run.id.label("run"), Rung.run_pk, Rung.value).join(Run, Rung.run_pk == Run.pk).where(*waits)
+    found = found.where(Rung.sweep_pk == _SWEEP, Rung.rung == _RUNG, Rung.promoted_at.is_(None)).limit(_LIMIT)
+    if not with_value:
+        return found.where(Rung.value.is_(None)).order_by(Rung.run_pk)
+    return found.where(Rung.value.is_not(None)).order_by(_in_order(Rung.value, mode), Rung.run_pk)
+
+
+@cache
+def _counting(mode: Mode, with_value: bool) -> Select[Any]:
+    """Select how many have come to a rung, and how many of them come before the value and the run that are told."""
+    parts = [
+        select(func.count().label("stand"), func.sum(_is_before(part, mode, with_value)).label("before")).where(
+            *part.conditions
+        )
+        for part in _all()
+    ]
+    both = union_all(*parts).subquery()
+    return select(func.sum(both.c.stand), func.coalesce(func.sum(both.c.before), 0))
+
+
+@cache
+def _placing(mode: Mode) -> Select[Any]:
+    """Select the one of those that have come to a rung before whom there are as many as is told."""
+    parts = [select(part.value.label("value"), part.run_pk.label("run_pk")).where(*part.conditions) for part in _all()]
+    both = union_all(*parts).subquery()
+    order = (both.c.value.is_(None), _in_order(both.c.value, mode), both.c.run_pk)
+    return select(both).order_by(*order).offset(_OFFSET).limit(1)
+
+
+class _Part(NamedTuple):
+    """Some of those that have come to a rung: where their values and runs are."""
+
+    value: Any
+    run_pk: Any
+    conditions: tuple[ColumnElement[bool], ...]
+
+
+def _all() -> tuple[_Part, _Part]:
+    return _paused(), _ended()
+
+
+def _paused() -> _Part:
+    """Those that paused here or higher: with what they had at the first of these pauses."""
+    gone = select(Run.pk).where(Run.sweep_pk == _SWEEP, Run.deleted_at.is_not(None))
+    here = (Rung.sweep_pk == _SWEEP, Rung.rung >= _RUNG, Rung.since <= _RUNG)
+    return _Part(Rung.value, Rung.run_pk, (*here, Rung.run_pk.not_in(gone)))
+
+
+def _ended() -> _Part:
+    """Those that were trained to an end of their own before: with their bests."""
+    halved = Run.stop_reason.is_not_distinct_from(StopReason.SUCCESSIVE_HALVING.value)
+    ended = (Run.deleted_at.is_(None), Run.state == RunState.FINISHED.value, ~halved)
+    return _Part(Run.best_value, Run.pk, (Run.sweep_pk == _SWEEP, *ended, Run.top_rung < _RUNG))
+
+
+def _is_before(part: _Part, mode: Mode, with_value: bool) -> ColumnElement[int]:
+    """Return 1 where one comes before the value and the run that are told; any value comes before none."""
+    earlier = part.run_pk < _RUN_PK
+    if not with_value:
+        return case((or_(part.value.is_not(None), earlier), 1), else_=0)
+    better = part.value > _VALUE if mode == "max" else part.value < _VALUE
+    return case((or_(better, and_(part.value == _VALUE, earlier)), 1), else_=0)
+
+
+def _in_order(value: Any, mode: Mode) -> Any:
+    return value.desc() if mode == "max" else value.asc()
