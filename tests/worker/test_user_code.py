@@ -48,9 +48,9 @@ def build():
     os.kill(os.getpid(), signal.SIGSEGV)
 """
 OWN_NAMES = """
-import worker, tracker
+import glob, worker, tracker
 def build(units: int = 1):
-    print(f"these are {worker.WHOSE} and {tracker.WHOSE}, in {sorted(os.listdir('.'))}")
+    print(f"these are {worker.WHOSE} and {tracker.WHOSE}, in {sorted(glob.glob('*.py'))}")
     model = keras.Sequential([keras.layers.Dense(1), keras.layers.BatchNormalization()])
     model.compile(keras.optimizers.SGD(0.01), "mse")
     return model, *make()[1:]
