@@ -102,7 +102,6 @@ class Server:
         """Return the seconds from start to the first answer."""
         variables = {"KEEPBEST_DIR": str(self.folder), "KEEPBEST_PORT": str(self.port)}
         environment = clean_environment(**variables, PYTHONPYCACHEPREFIX=str(self.folder / "pyc"))
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         began = time.perf_counter()
         with (self.folder / "log").open("wb") as log:
             command = [sys.executable, "-m", "tracker.server"]

@@ -19,6 +19,10 @@ for _name in [name for name in os.environ if name.startswith("KEEPBEST_") and na
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """Return the environment for a child process: this one's, without KEEPBEST_*, with the variables given."""
+    """Return the environment for a child process: this one's, without KEEPBEST_*, with the variables given.
+
+    It may write bytecode: else each process would compile all of our modules anew, which no user's does.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("KEEPBEST_")}
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     return {**inherited, "PYTHONUNBUFFERED": "1", **variables}
