@@ -20,7 +20,7 @@ from tests.worker.service import LEASE_SECONDS, POLL_SECONDS, Service, trainer_o
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-CNN: dict[str, Any] = {"source": {"kind": "recipe", "name": "hvass-cnn"}, "data": "digits", "max_steps": 900}
+CNN: dict[str, Any] = {"source": {"kind": "recipe", "name": "hvass-cnn"}, "data": "digits", "max_steps": 1500}
 
 
 @pytest.fixture(autouse=True)
@@ -35,13 +35,15 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_for_checkpoint(service: Service, run: str, step: int) -> list[Checkpoint]:
+def wait_for_checkpoint(service: Service, run: str, *, segment: int = 0) -> list[Checkpoint]:
+    """Wait for one of this segment: whoever went on has trained, and not only whoever was there before."""
+
     def look() -> list[Checkpoint]:
         time.sleep(POLL_SECONDS)
         service.expire()
-        return [found for found in service.client.checkpoints(run).checkpoints if found.step >= step]
+        return [found for found in service.client.checkpoints(run).checkpoints if found.segment == segment]
 
-    return wait_until(look, seconds=90, what=f"a checkpoint of step {step} or later")
+    return wait_until(look, seconds=90, what=f"a checkpoint of segment {segment}")
 
 
 def history(service: Service, run: str) -> dict[int, float | None]:
@@ -63,16 +65,16 @@ def test_interrupted_in_every_way_a_run_ends_with_the_same_bits(service: Service
     straight = train_while_the_tracker_is_away(service)
     run = service.submit(**CNN)
 
-    wait_for_checkpoint(service, run, 100)
+    wait_for_checkpoint(service, run)
     os.kill(trainer_of(worker) or 0, signal.SIGKILL)
-    wait_for_checkpoint(service, run, 300)
+    wait_for_checkpoint(service, run, segment=1)
     trainer = trainer_of(worker)
     worker.send(signal.SIGKILL)
     wait_until(lambda: not is_alive(trainer or 0), what="the trainer's end")
 
     another = str(service.folder / "another")  # where nothing is left to sweep: the lease has to run out
     worker = service.start_worker(KEEPBEST_DIR=another, KEEPBEST_STORE=str(service.folder / "store"))
-    wait_for_checkpoint(service, run, 500)
+    wait_for_checkpoint(service, run, segment=2)
     worker.send(signal.SIGTERM)
     assert worker.wait(seconds=60) == 0, worker.output
     waiting = service.client.run(run)
@@ -87,7 +89,7 @@ def test_interrupted_in_every_way_a_run_ends_with_the_same_bits(service: Service
 def train_while_the_tracker_is_away(service: Service) -> Run:
     """Have a run trained in one go, longer without a tracker than its lease is long; return it, finished."""
     run = service.submit(**CNN)
-    wait_for_checkpoint(service, run, 100)
+    wait_for_checkpoint(service, run)
     service.stop()
     away_until = time.monotonic() + 2 * LEASE_SECONDS
     wait_until(lambda: time.monotonic() > away_until, what="the end of the outage")
@@ -101,7 +103,7 @@ def train_while_the_tracker_is_away(service: Service) -> Run:
 def test_a_run_is_cancelled_at_once(service: Service) -> None:
     worker = service.start_worker()
     run = service.submit(**{**CNN, "max_steps": 100_000, "stopper": {"name": "patience", "params": {"steps": 90_000}}})
-    wait_for_checkpoint(service, run, 100)
+    wait_for_checkpoint(service, run)
     service.client.command(run, CancelRequest())
     found = service.wait_for(run)
     assert (found.state, found.stop_reason) == (RunState.CANCELLED, StopReason.USER)
