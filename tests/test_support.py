@@ -12,7 +12,7 @@ from tests.support import need as need_module
 from tests.support.environment import OWN, clean_environment
 from tests.support.need import need
 from tests.support.network import free_port
-from tests.support.processes import ROOT, Processes, wait_until
+from tests.support.processes import ROOT, Processes, is_alive, wait_until
 from tracker import db
 
 
@@ -78,12 +78,7 @@ def test_the_whole_group_is_killed(tmp_path: Path) -> None:
     parent = processes.start("sh", "-c", "sleep 60 & echo $!; wait")
     child = int(parent.wait_until(lambda: parent.output.strip()))
     processes.stop_all()
-    wait_until(lambda: not _is_alive(child), what="the child's end")
-
-
-def _is_alive(pid: int) -> bool:
-    state = Path(f"/proc/{pid}/stat")
-    return state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z"
+    wait_until(lambda: not is_alive(child), what="the child's end")
 
 
 def test_a_database_comes_with_the_schema(database_url: str) -> None:

@@ -34,6 +34,14 @@ def wait_until(predicate: Callable[[], T], *, seconds: float = 40.0, what: str =
         time.sleep(0.02)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and waits to be reaped does not."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Process:
     """A program in a process group of its own; stdout and stderr go to one file."""
 

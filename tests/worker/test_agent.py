@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.commands import CancelRequest
 from keepbest.contract.runs import Run
 from keepbest.status import RunState, StopReason
-from tests.support.processes import wait_until
+from tests.support.processes import is_alive, wait_until
 from tests.worker.needs import need_tensorflow
 from tests.worker.service import LEASE_SECONDS, POLL_SECONDS, Service, trainer_of
 
@@ -26,13 +25,6 @@ CNN: dict[str, Any] = {"source": {"kind": "recipe", "name": "hvass-cnn"}, "data"
 @pytest.fixture(autouse=True)
 def tensorflow() -> None:
     need_tensorflow()
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
 
 
 def wait_for_checkpoint(service: Service, run: str, *, segment: int = 0) -> list[Checkpoint]:

@@ -16,7 +16,7 @@ from keepbest.contract.rules import MedianRule, RulesRequest
 from keepbest.contract.runs import CommandSource, ProjectRequest, Run
 from keepbest.status import RunState, StopReason
 from tests.keepbest.test_bundle import write
-from tests.support.processes import Process, Processes, wait_until
+from tests.support.processes import Process, Processes, is_alive, wait_until
 from tests.worker.service import Service
 
 pytestmark = pytest.mark.timeout(120)
@@ -86,13 +86,6 @@ class Commands:
             return found if text in found else ""
 
         return wait_until(look, what=f"the output {text!r}")
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
 
 
 def told(run: Run) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import wait_until
+from tests.support.processes import is_alive, wait_until
 from worker.supervisor import Child, end_orphans, explain_exit
 
 Start = Callable[..., Child]
@@ -36,13 +36,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield start_child
     for child in children:
         child.kill()
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
 
 
 def test_output_of_both_streams_and_the_exit_code_are_kept(start: Start, tmp_path: Path) -> None:

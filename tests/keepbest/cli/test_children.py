@@ -12,7 +12,7 @@ import pytest
 
 from keepbest.cli.children import MAX_RESTARTS, Child, Children, ending
 from keepbest.errors import KeepbestError
-from tests.support.processes import Processes, wait_until
+from tests.support.processes import Processes, is_alive, wait_until
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
@@ -142,11 +142,3 @@ def test_a_parent_that_is_killed_takes_its_children_along(tmp_path: Path, proces
     parent.send(signal.SIGKILL)
     parent.wait()
     wait_until(lambda: not is_alive(pid), what="the child's end")
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -161,8 +162,14 @@ def test_the_lease_is_renewed_until_the_end(
     tmp_path: Path, tracker: TinyTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(tracker.lease, "lease_seconds", 0.06)
-    with begin(tmp_path, tracker):
+    with begin(tmp_path, tracker) as run:
         wait_until(lambda: tracker.renewals >= 2, what="two renewals")
+        assert is_renewed(run)
+    wait_until(lambda: not is_renewed(run), what="the end of the renewals")
+
+
+def is_renewed(run: Run) -> bool:
+    return any(thread.name == f"keepbest-lease-{run.id}" for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from keepbest.contract.runs import Run
 from keepbest.status import RunState
 from tests.support.environment import clean_environment
-from tests.support.processes import ROOT, Process, wait_until
+from tests.support.processes import ROOT, Process, is_alive, wait_until
 from tests.worker.needs import need_tensorflow
 from tests.worker.service import Service, standby_of
 from worker import settings
@@ -63,13 +63,6 @@ def prepare(standby: Standby) -> int:
     standby.prepare()
     assert standby._waiting is not None
     return standby._waiting.child.pid
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.parametrize("secret", ["", "plain", 'a "quoted" one', "two\nlines", "[1]"])
