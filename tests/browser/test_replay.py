@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from keepbest.client import Client
 from keepbest.contract.replays import ReplayOutcome, ReplayRequest
+from keepbest.contract.runs import ProjectRequest
 from tests.browser.story import EXAMPLES, Story
 from tests.browser.test_accessible import faults
 
@@ -37,6 +38,15 @@ def told(client: Client, worker: str) -> list[Story]:
 
 def outcome(client: Client, story: Story, stopper: str) -> ReplayOutcome:
     return client.replay(ReplayRequest(runs=[story.id], stoppers=[stopper])).policies[0].outcomes[0]
+
+
+def test_a_project_without_runs_teaches_how_to_record_one(page: Page, client: Client) -> None:
+    """Regression: the tracker's 422 was shown as an error, with a button to try again."""
+    client.add_project(ProjectRequest(name="no-record"))
+    page.goto("/p/no-record/replay")
+    expect(page.get_by_role("heading", name="No recorded run to replay")).to_be_visible()
+    expect(page.get_by_label("the commands", exact=True)).to_contain_text("--project no-record")
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_sliders_move_the_stop_at_once(page: Page, told: list[Story], client: Client) -> None:
