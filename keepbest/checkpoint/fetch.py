@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from keepbest.checkpoint.local import Source
 from keepbest.checkpoint.manifest import Manifest, decode
 from keepbest.checkpoint.pack import write_all
 from keepbest.checkpoint.store import Store
-from keepbest.client import Client
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
 from keepbest.errors import InvalidInput, NotFound
 
@@ -20,14 +20,14 @@ Which = Literal["best", "last", "selected"]
 
 
 def choose(
-    client: Client, run: str, *, which: Which = "best", step: int | None = None, id: str | None = None
+    source: Source, run: str, *, which: Which = "best", step: int | None = None, id: str | None = None
 ) -> Checkpoint:
     """Return the checkpoint that is meant: by id (or its first letters), by step, else the best or the last.
 
     "selected" is what the run's selector chose at its end, and the best where there is no such. An average is of no
     step, and not the last. Raises NotFound, naming what there is.
     """
-    kept = [one for one in client.checkpoints(run).checkpoints if one.state is CheckpointState.DURABLE]
+    kept = [one for one in source.checkpoints(run).checkpoints if one.state is CheckpointState.DURABLE]
     trained = [one for one in kept if one.kind != "selected"]
     if id is not None:
         found = [one for one in kept if one.id.startswith(id)]
@@ -49,7 +49,7 @@ def choose(
 
 
 @contextmanager
-def opened(client: Client, checkpoint: Checkpoint, store: Path | None) -> Iterator[Store]:
+def opened(source: Source, checkpoint: Checkpoint, store: Path | None) -> Iterator[Store]:
     """Give a store that holds the checkpoint: `store`, where it lies there, else a temporary one with a copy."""
     here = Store(store) if store is not None else None
     if here is not None and here.folder.manifest(checkpoint.run, checkpoint.id).is_file():
@@ -57,11 +57,11 @@ def opened(client: Client, checkpoint: Checkpoint, store: Path | None) -> Iterat
         return
     with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
         copy = Store(folder)
-        download(client, checkpoint, copy)
+        download(source, checkpoint, copy)
         yield copy
 
 
-def read_manifest(client: Client, run: str, checkpoint: str, store: Path | None) -> Manifest:
+def read_manifest(source: Source, run: str, checkpoint: str, store: Path | None) -> Manifest:
     """Return what a checkpoint says of itself: from `store`, where it lies there, else from the tracker.
 
     Raises NotFound where neither has it, CheckpointDamaged where it is not what was written.
@@ -69,30 +69,30 @@ def read_manifest(client: Client, run: str, checkpoint: str, store: Path | None)
     here = Store(store) if store is not None else None
     if here is not None and here.folder.manifest(run, checkpoint).is_file():
         return here.read_manifest(run, checkpoint)[0]
-    return decode(client.manifest(checkpoint), checkpoint)[0]
+    return decode(source.manifest(checkpoint), checkpoint)[0]
 
 
-def download(client: Client, checkpoint: Checkpoint, store: Store) -> Manifest:
+def download(source: Source, checkpoint: Checkpoint, store: Store) -> Manifest:
     """Bring a checkpoint into `store`, its manifest last: what was cut short does not exist.
 
     Raises CheckpointDamaged when the manifest is not what was written; the rest is checked when it is loaded.
     """
-    data = client.manifest(checkpoint.id)
+    data = source.manifest(checkpoint.id)
     manifest, _ = decode(data, checkpoint.id)
     with store.folder.writing():
         for digest in sorted(manifest.objects):
-            _download_object(client, checkpoint.id, digest, store.folder.content(digest), store)
+            _download_object(source, checkpoint.id, digest, store.folder.content(digest), store)
         if manifest.network is not None:
             path = store.folder.content(manifest.network, ".json")
-            _download_object(client, checkpoint.id, manifest.network, path, store)
+            _download_object(source, checkpoint.id, manifest.network, path, store)
         store.folder.commit(store.folder.manifest(manifest.run, manifest.id), lambda file: write_all(file, [data]))
     return manifest
 
 
-def _download_object(client: Client, checkpoint: str, digest: str, path: Path, store: Store) -> None:
+def _download_object(source: Source, checkpoint: str, digest: str, path: Path, store: Store) -> None:
     def fill(descriptor: int) -> None:
         with _sink(descriptor) as sink:
-            client.download_object(checkpoint, digest, sink)
+            source.download_object(checkpoint, digest, sink)
 
     if not path.is_file():
         store.folder.commit(path, fill)

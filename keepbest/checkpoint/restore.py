@@ -99,7 +99,7 @@ def choose(
     manifests = [manifest for manifest in store.manifests(run) if manifest.is_trained]
     if step is not None:
         manifests = [manifest for manifest in manifests if manifest.step == step]
-    found = manifests[-1] if manifests and (last or step is not None) else _find_best(manifests)
+    found = manifests[-1] if manifests and (last or step is not None) else find_best(manifests)
     if found is None:
         which = f"of step {step} " if step is not None else ""
         raise NotFound(
@@ -128,7 +128,7 @@ def open_store(store: Store | Path | str | None) -> Store:
     return Store(settings.load().store if store is None else store)
 
 
-def _find_best(manifests: Sequence[Manifest]) -> Manifest | None:
+def find_best(manifests: Sequence[Manifest]) -> Manifest | None:
     """Return the first strict best; where nothing was judged, the newest."""
     best: Manifest | None = None
     for manifest in manifests:

@@ -10,15 +10,14 @@ from typing import Annotated
 import typer
 
 from keepbest.checkpoint import Manifest, inspect
-from keepbest.checkpoint.fetch import choose, opened
+from keepbest.checkpoint.fetch import opened
 from keepbest.checkpoint.folder import Folder
-from keepbest.checkpoint.store import Store
+from keepbest.cli.located import located_checkpoint
 from keepbest.cli.options import AsJson
 from keepbest.cli.output import Table, print_facts, print_json, print_table, say
 from keepbest.cli.words import number, size, whole
-from keepbest.client import Client
 from keepbest.contract.checkpoints import CheckpointDiff, Variable, VariableDifference
-from keepbest.errors import InvalidInput, NotFound
+from keepbest.errors import InvalidInput
 from keepbest.settings import load
 
 checkpoint = typer.Typer(help="Look into checkpoints.", add_completion=False, no_args_is_help=True)
@@ -73,18 +72,11 @@ def diff(
 def found(reference: str) -> Iterator[tuple[Folder, Manifest]]:
     """Give the store and the manifest that are meant: from the store here, where it has them, else from the tracker."""
     settings = load()
-    here = Store(settings.store)
-    for run in here.folder.runs():
-        if reference in here.checkpoints(run):
-            yield here.folder, here.read_manifest(run, reference)[0]
-            return
-    with Client(settings=settings) as client:
-        try:
-            chosen = client.checkpoint(reference)
-        except NotFound:
-            chosen = choose(client, client.run(reference).id)
-        with opened(client, chosen, settings.store) as store:
-            yield store.folder, store.read_manifest(chosen.run, chosen.id)[0]
+    with (
+        located_checkpoint(reference, settings) as (source, chosen),
+        opened(source, chosen, settings.store) as store,
+    ):
+        yield store.folder, store.read_manifest(chosen.run, chosen.id)[0]
 
 
 def show_values(variable: Variable, values: object, as_json: bool) -> None:

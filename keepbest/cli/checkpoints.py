@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from keepbest.checkpoint.fetch import Which
+from keepbest.checkpoint.local import Source
+from keepbest.cli.located import located
 from keepbest.cli.options import AsJson, RunId
 from keepbest.cli.output import Table, print_json, print_table, say
 from keepbest.cli.suggest import suggest_restore
 from keepbest.cli.words import age, number, size
-from keepbest.client import Client
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
+from keepbest.settings import load
 
 Pinned = Annotated[str | None, typer.Option(metavar="CHECKPOINT", help="Keep this one for good.")]
 Unpinned = Annotated[str | None, typer.Option(metavar="CHECKPOINT", help="Let retention decide about it again.")]
@@ -27,13 +29,13 @@ def checkpoints(
     as_json: AsJson = False,
 ) -> None:
     """List a run's checkpoints, the newest first."""
-    with Client() as client:
+    with located(run, load()) as place:
         for checkpoint, pinned in ((pin, True), (unpin, False)):
             if checkpoint is not None:
-                client.pin_checkpoint(checkpoint, pinned=pinned)
-        found = client.checkpoints(run)
+                place.source.pin_checkpoint(checkpoint, pinned=pinned)
+        found = place.source.checkpoints(place.id)
         durable = [one for one in found.checkpoints if one.state is CheckpointState.DURABLE]
-        suggested = _suggest(client, durable) if durable and not as_json else ""
+        suggested = _suggest(place.source, durable) if durable and not as_json else ""
     kept = found.checkpoints if all else durable
     if as_json:
         print_json(found.model_copy(update={"checkpoints": kept}))
@@ -50,13 +52,13 @@ def checkpoints(
         say(f"\n{suggested}")
 
 
-def _suggest(client: Client, durable: list[Checkpoint]) -> str:
+def _suggest(source: Source, durable: list[Checkpoint]) -> str:
     """Return the command for what was selected, else the best, else the last."""
     marks: list[tuple[Which, Checkpoint]] = [("selected", one) for one in durable if one.is_selected]
     marks += [("best", one) for one in durable if one.is_best]
     trained = [one for one in durable if one.kind != "selected"]
     which, one = next(iter(marks), ("last", (trained or durable)[-1]))
-    return suggest_restore(client, one.run, one.id, which)
+    return suggest_restore(source, one.run, one.id, which)
 
 
 def _marks(one: Checkpoint) -> str:

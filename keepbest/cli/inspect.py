@@ -10,17 +10,18 @@ from typing import Annotated, Any
 
 import typer
 
-from keepbest.checkpoint.fetch import choose, opened
+from keepbest.checkpoint.fetch import opened
 from keepbest.checkpoint.inspect import values_of
+from keepbest.checkpoint.local import Source
 from keepbest.cli import tensors
 from keepbest.cli.failing import Exit
 from keepbest.cli.fresh import ask_fresh, need_tensorflow
+from keepbest.cli.located import Located, located
 from keepbest.cli.options import AsJson, DataFolder, RunId
 from keepbest.cli.output import Table, print_json, print_table, say, warn
 from keepbest.cli.tensors import Tensor
-from keepbest.client import Client
 from keepbest.contract.checkpoints import Checkpoint
-from keepbest.contract.runs import CodeSource, RecipeSource, Run
+from keepbest.contract.runs import CodeSource, RecipeSource
 from keepbest.contract.tensors import Findings, Inquiry, PartName, Verdicts, Wanted
 from keepbest.errors import InvalidInput, NotFound
 from keepbest.settings import Settings, load
@@ -41,13 +42,14 @@ Cut = Annotated[str, typer.Option("--slice", help='Which values, as NumPy counts
 class Place:
     """Where it is looked: a checkpoint, or None for the model as training begins."""
 
-    run: Run
+    where: Located
     checkpoint: Checkpoint | None
 
     def __str__(self) -> str:
         if self.checkpoint is None:
-            return f"run {self.run.id}, step 0: built anew with seed {self.run.spec.seed}"
-        return f"run {self.run.id}, checkpoint {self.checkpoint.id} of step {self.checkpoint.step:,}"
+            seed = self.where.run.spec.seed if self.where.run is not None else "of the run"
+            return f"run {self.where.id}, step 0: built anew with seed {seed}"
+        return f"run {self.where.id}, checkpoint {self.checkpoint.id} of step {self.checkpoint.step:,}"
 
 
 def inspect(
@@ -82,10 +84,10 @@ def inspect(
     first, stop = read_examples(example, examples, is_one=bool(activation))
     asks = Inquiry(wanted=wanted, part=part, first=first, stop=stop, total=total, everything=list_all)
     settings = load()
-    with Client(settings=settings) as client:
-        place = find_place(client, client.run(run), last, step, checkpoint)
+    with located(run, settings) as where:
+        place = find_place(where, last, step, checkpoint)
         if all(one.kind == "variable" for one in wanted) and not list_all and place.checkpoint is not None:
-            found, findings = read_variables(client, place.checkpoint, settings, wanted), None
+            found, findings = read_variables(where.source, place.checkpoint, settings, wanted), None
         else:
             found, findings = look_inside(place, settings, asks, data_dir)
     if image is not None:
@@ -123,19 +125,19 @@ def read_examples(example: int | None, examples: str | None, *, is_one: bool) ->
     return first, stop
 
 
-def find_place(client: Client, run: Run, last: bool, step: int | None, checkpoint: str | None) -> Place:
+def find_place(where: Located, last: bool, step: int | None, checkpoint: str | None) -> Place:
     """Return the checkpoint that is meant; step 0 needs none."""
     try:
-        return Place(run, choose(client, run.id, which="last" if last else "best", step=step, id=checkpoint))
+        return Place(where, where.choose(which="last" if last else "best", step=step, id=checkpoint))
     except NotFound:
         if step != 0 or checkpoint is not None:
             raise
-        return Place(run, None)
+        return Place(where, None)
 
 
-def read_variables(client: Client, chosen: Checkpoint, settings: Settings, wanted: list[Wanted]) -> list[Tensor]:
+def read_variables(source: Source, chosen: Checkpoint, settings: Settings, wanted: list[Wanted]) -> list[Tensor]:
     """Read variables from their files, without TensorFlow."""
-    with opened(client, chosen, settings.store) as store:
+    with opened(source, chosen, settings.store) as store:
         manifest, _ = store.read_manifest(chosen.run, chosen.id)
         read = [values_of(store.folder, manifest, one.name) for one in wanted]
     return [Tensor("variable", f"{one.collection}/{one.path}", one.dtype, array) for one, array in read]
@@ -145,10 +147,10 @@ def look_inside(place: Place, settings: Settings, inquiry: Inquiry, data: Path |
     """Have a fresh process build model and data as the trainer did, load the checkpoint, and answer."""
     import numpy as np
 
-    run = place.run
+    hint = f"--variable works; for the rest, in Python: model = keepbest.restore({place.where.id!r}, model)"
+    run = place.where.need_run("Looking at layers and losses", hint)
     if not isinstance(run.spec.source, RecipeSource | CodeSource):
         message = f"Run {run.id} was trained by its own script: its model cannot be built here."
-        hint = f"--variable works; for the rest, in Python: model = keepbest.restore({run.id!r}, model)"
         raise InvalidInput(message, field="run", hint=hint)
     need_tensorflow("Looking at activations, gradients and losses", "--variable works without, but for --step 0")
     warn("Building model and data in a fresh process …")
@@ -208,7 +210,7 @@ def to_json(
 ) -> dict[str, Any]:
     checkpoint = place.checkpoint
     return {
-        "run": place.run.id,
+        "run": place.where.id,
         "checkpoint": checkpoint.id if checkpoint is not None else None,
         "step": checkpoint.step if checkpoint is not None else 0,
         "inquiry": inquiry.model_dump(mode="json"),

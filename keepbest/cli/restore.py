@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from keepbest.checkpoint.export import Format, export
-from keepbest.checkpoint.fetch import Which, choose, opened
+from keepbest.checkpoint.fetch import Which, opened
+from keepbest.checkpoint.local import Source
 from keepbest.cli.changed import Target, show_plan
 from keepbest.cli.failing import Exit
 from keepbest.cli.fresh import ask_fresh, need_tensorflow
+from keepbest.cli.located import located
 from keepbest.cli.options import AsJson, DataFolder, RunId
 from keepbest.cli.output import hushed, print_json, say, warn
 from keepbest.cli.words import size
@@ -58,19 +60,18 @@ def restore(
     if not plan:
         check_target(to, force, verify)
     settings = load()
-    with Client(settings=settings) as client:
-        found = client.run(run)
+    with located(run, settings) as found:
         which: Which = "last" if last else "best" if best else "selected"
-        chosen = choose(client, found.id, which=which, step=step, id=checkpoint)
+        chosen = found.choose(which=which, step=step, id=checkpoint)
         if target is not None and plan:
-            return plan_only(client, chosen, settings, target, as_json)
+            return plan_only(found.source, chosen, settings, target, as_json)
         if verify:
-            check_measurable(found, chosen)
+            check_measurable(found.need_run("--verify", "--to writes it without."), chosen)
         if to is not None:
-            path = write(client, chosen, settings, to, form, target)
+            path = write(found.source, chosen, settings, to, form, target)
             warn(f"Wrote checkpoint {chosen.id} of step {chosen.step:,} ({size(chosen.size_bytes)}) to {path}")
         if verify:
-            return show_receipt(client, measure(settings, chosen, data_dir), as_json)
+            return show_receipt(settings, measure(settings, chosen, data_dir), as_json)
     if as_json:
         print_json(chosen)
     return Exit.OK
@@ -111,22 +112,22 @@ def check_changed(target: Target | None, form: Format, is_meant: bool) -> None:
         raise InvalidInput(f"--as {form} holds the checkpoint as it is: leave out --into.", field="into")
 
 
-def plan_only(client: Client, chosen: Checkpoint, settings: Settings, target: Target, as_json: bool) -> int:
+def plan_only(source: Source, chosen: Checkpoint, settings: Settings, target: Target, as_json: bool) -> int:
     """Print what would go where; the status says whether all is the same."""
     need_tensorflow("--plan", "run it where the model can be built")
-    with hushed(), opened(client, chosen, settings.store) as store:
+    with hushed(), opened(source, chosen, settings.store) as store:
         planned = store.load(chosen.run, chosen.id).plan(target.build(), target.renames)
     show_plan(planned, as_json)
     return Exit.OK if planned.is_same else Exit.PLAN_DIFFERS
 
 
 def write(
-    client: Client, chosen: Checkpoint, settings: Settings, to: Path, form: Format, target: Target | None = None
+    source: Source, chosen: Checkpoint, settings: Settings, to: Path, form: Format, target: Target | None = None
 ) -> Path:
     """Load a checkpoint, from the store here or from the tracker, and write it to `to`."""
     if form in NEEDS_TENSORFLOW:
         need_tensorflow(f"--as {form}", "`--as safetensors` and `--as npz` work without")
-    with hushed(), opened(client, chosen, settings.store) as store:
+    with hushed(), opened(source, chosen, settings.store) as store:
         loaded = store.load(chosen.run, chosen.id)
         model, planned = target.fill(loaded) if target is not None else (None, None)
         return export(store, loaded, to, form, model=model, plan=planned)
@@ -141,9 +142,10 @@ def measure(settings: Settings, chosen: Checkpoint, data: Path | None = None) ->
     return Receipt.model_validate(said["receipt"])
 
 
-def show_receipt(client: Client, receipt: Receipt, as_json: bool) -> int:
+def show_receipt(settings: Settings, receipt: Receipt, as_json: bool) -> int:
     """Print the receipt and leave it with the tracker."""
-    kept = client.add_receipt(receipt)
+    with Client(settings=settings) as client:
+        kept = client.add_receipt(receipt)
     if as_json:
         print_json(kept)
     else:

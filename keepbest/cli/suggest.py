@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from keepbest.checkpoint.export import Format
 from keepbest.checkpoint.fetch import Which, read_manifest
-from keepbest.client import Client
+from keepbest.checkpoint.local import Source
 from keepbest.errors import KeepbestError
 from keepbest.settings import load
 
 
-def suggest_restore(client: Client, run: str, checkpoint: str, which: Which = "best") -> str:
+def suggest_restore(source: Source, run: str, checkpoint: str, which: Which = "best") -> str:
     """Return the command for what is meant of a run, which is `checkpoint`, in a format that it can be written in."""
     said = "" if which == "selected" else f" --{which}"
-    return f"keepbest restore {run}{said} --to restored --as {_format_of(client, run, checkpoint)}"
+    return f"keepbest restore {run}{said} --to restored --as {_format_of(source, run, checkpoint)}"
 
 
-def _format_of(client: Client, run: str, checkpoint: str) -> Format:
+def _format_of(source: Source, run: str, checkpoint: str) -> Format:
     """A loop over variables, or a session, describes no network to make a model file of; arrays there always are."""
     try:
-        manifest = read_manifest(client, run, checkpoint, load().store)
+        manifest = read_manifest(source, run, checkpoint, load().store)
     except KeepbestError:
         return "npz"
     return "npz" if manifest.network is None else "keras"

@@ -82,6 +82,17 @@ def find_offline(parent: Path) -> list[Path]:
     return sorted((path.parent for path in parent.glob("*/request.json")), key=lambda folder: folder.stat().st_ctime)
 
 
+def read_names(parent: Path) -> dict[str, str]:
+    """Return the names of the runs that wait to be sent, by id; a record that cannot be read names nothing."""
+    names: dict[str, str] = {}
+    for folder in find_offline(parent):
+        with suppress(OSError, ValueError):
+            asked = RunRequest.model_validate_json((folder / "request.json").read_bytes())
+            if asked.name:
+                names[folder.name] = asked.name
+    return names
+
+
 def send_offline(folder: Path, client: Submitter) -> Sent | None:
     """Send what the run said so far; once its process has ended, close it and remove the folder. None: it is gone.
 
