@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import pathspec
@@ -53,7 +54,8 @@ def pack(folder: Path) -> Packed:
     """
     root = folder.resolve()
     _check_is_code(root)
-    found = sorted(_walk(root, root, _rules_above(root)), key=lambda path: path.as_posix())
+    walked = islice(_walk(root, root, _rules_above(root)), MAX_BUNDLE_FILES + 1)  # somebody's whole home ends there
+    found = sorted(walked, key=lambda path: path.as_posix())
     files = [path for path in found if (root / path).resolve().is_relative_to(root)]
     _check_counts(root, files)
     content = _zip(root, files)
@@ -110,7 +112,9 @@ def _rules_above(root: Path) -> _Rules:
 
 def _walk(root: Path, folder: Path, above: _Rules) -> Iterator[Path]:
     rules = (*above, (folder, _rules_of(folder)))
-    for entry in os.scandir(folder):
+    with os.scandir(folder) as scanned:
+        entries = list(scanned)
+    for entry in entries:
         path = Path(entry.path)
         is_folder = entry.is_dir(follow_symlinks=False)
         if _is_ignored(path, is_folder, rules):
@@ -153,7 +157,7 @@ def _check_counts(root: Path, files: list[Path]) -> None:
         raise InvalidInput(f"There are no files to send in {root}.", field="bundle")
     if len(files) > MAX_BUNDLE_FILES:
         raise TooLarge(
-            f"{root} has {len(files)} files; at most {MAX_BUNDLE_FILES} are taken.", field="bundle", hint=_SHRINK
+            f"{root} has more than {MAX_BUNDLE_FILES} files; no more are taken.", field="bundle", hint=_SHRINK
         )
     sizes = sum((root / path).stat().st_size for path in files)
     if sizes > MAX_UNPACKED_BYTES:

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal, get_args
 
+from keepbest.cli.lookup import find_function, list_functions
 from keepbest.contract.runs import Parameter
 from keepbest.errors import InvalidInput, NotFound
 
@@ -26,37 +28,22 @@ class Signature:
     takes_any: bool = False
 
 
-def read_signature(path: Path, function: str) -> Signature:
-    """Read the signature of a function at the top of a file.
+def read_signature(path: Path, function: str, root: Path | None = None) -> Signature:
+    """Read the signature of what a file calls `function`: a def, a lambda, another name of one, or an import.
 
-    Raises NotFound without the file or the function, InvalidInput with the line of a syntax error.
+    An import is followed to its file where that lies in `root`; what is made by a call (a decorator, a partial) or
+    comes from elsewhere takes any parameters, and the worker checks them. Raises NotFound without the file or the
+    function, InvalidInput with the line of a syntax error, or for a function that no keywords can call.
     """
-    tree = parse_file(path)
-    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
-    if not found:
-        raise NotFound(f"{path} has no function {function!r}.", field="source", hint=_functions_of(path, tree))
-    arguments = found[-1].args
+    found = find_function(path, function, root)
+    if found is None:
+        raise NotFound(f"{path} has no function {function!r}.", field="source", hint=_functions_of(path))
+    if found.arguments is None:
+        return Signature((), takes_any=True)
+    arguments, place = found.arguments, f"{found.path}:{found.line}"
     if arguments.vararg is not None:
-        raise InvalidInput(
-            f"{path}:{found[-1].lineno}: {function} may not take *{arguments.vararg.arg}.", field="source"
-        )
+        raise InvalidInput(f"{place}: {function} may not take *{arguments.vararg.arg}.", field="source")
     return Signature(tuple(_parameters(arguments)), takes_any=arguments.kwarg is not None)
-
-
-def parse_file(path: Path) -> ast.Module:
-    """Parse a Python file as Python itself would, in its own encoding."""
-    try:
-        return ast.parse(path.read_bytes(), str(path))
-    except OSError as error:
-        raise NotFound(f"{path} cannot be read: {(error.strerror or '').lower()}.", field="source") from error
-    except SyntaxError as error:
-        place = f"{path}:{error.lineno}" if error.lineno else str(path)
-        line = f"\n    {(error.text or '').strip()}" if error.text else ""
-        raise InvalidInput(
-            f"{place}: {error.msg}{line}", field="source", hint="Mend that line, then submit again."
-        ) from None
-    except ValueError as error:
-        raise InvalidInput(f"{path} is not Python: {error}.", field="source") from None
 
 
 def parse_settings(pairs: Sequence[str], signature: Signature, owner: str) -> dict[str, Any]:
@@ -147,6 +134,10 @@ def _nearest(name: str, known: list[str]) -> str:
     return f"It has: {', '.join(known)}." if known else "It has no parameters."
 
 
-def _functions_of(path: Path, tree: ast.Module) -> str:
-    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
-    return f"It has: {', '.join(f'{path}:{name}' for name in names)}." if names else "Write def build(…) in it."
+def _functions_of(path: Path) -> str:
+    """Say what a file has instead; a script that has none is run as it is."""
+    script = f"to run it as it is: keepbest submit -- python {quote(str(path))}"
+    names = [name for name in list_functions(path) if not name.startswith("_")]
+    if not names:
+        return f"Write def build(…) in it; {script}"
+    return f"It has: {', '.join(f'{path}:{name}' for name in names)}; {script}"

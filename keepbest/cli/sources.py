@@ -3,45 +3,78 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from keepbest.bundle import Packed, pack
+from keepbest.cli.entry import FUNCTION, find_entry
+from keepbest.cli.lookup import list_functions, parse_file
 from keepbest.cli.output import warn
 from keepbest.cli.recipes import list_recipes
-from keepbest.cli.signature import Signature, parse_file, read_signature
+from keepbest.cli.signature import Signature, read_signature
 from keepbest.cli.words import size
 from keepbest.client import Client
 from keepbest.contract.asking import request
-from keepbest.contract.runs import CodeSource, CommandSource, RecipeSource
+from keepbest.contract.runs import CodeSource, CommandSource, Parameter, RecipeSource
 from keepbest.errors import InvalidInput, NotFound
+
+T = TypeVar("T")
+#: What begins a command, and names no recipe.
+_PROGRAMS = ("python", "python3", "bash", "sh", "torchrun", "uv", "poetry", "make")
+#: What the tracker calls code that it does not have, of a run and of a sweep's runs.
+_NOT_SENT = ("source.bundle", "run.source.bundle")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is trained, what it takes, and what errors call it."""
+    """What is trained, what it takes, and what errors call it; `code` is the folder that has to be sent for it."""
 
     spec: RecipeSource | CodeSource | CommandSource
     signature: Signature
     name: str
+    code: Code | None = None
+
+    def spec_for(self, names: Iterable[str]) -> RecipeSource | CodeSource | CommandSource:
+        """Return the spec of a submission that gives these parameters: what takes any is said to take them."""
+        if not isinstance(self.spec, CodeSource) or not self.signature.takes_any:
+            return self.spec
+        known = {parameter.name for parameter in self.spec.signature}
+        more = [Parameter(name=name) for name in names if name not in known]
+        return request(CodeSource, **{**dict(self.spec), "signature": [*self.spec.signature, *more]})
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A folder packed to be sent, and why it is this one."""
+
+    packed: Packed
+    root: Path
+    why: str = ""
+
+    @property
+    def words(self) -> str:
+        count, why = len(self.packed.files), f", {self.why}" if self.why else ""
+        return f"{count} file{'s' * (count != 1)} of {self.root}{why} ({size(len(self.packed.content))})"
 
 
 def open_source(client: Client, what: str, folder: Path | None) -> Source:
-    """Find a recipe's parameters with the tracker; read a file's, check it and send its folder."""
-    file, function = split_file(what)
-    if file is None:
+    """Find a recipe's parameters with the tracker; read a file's, check it and pack its folder."""
+    entry = find_entry(what, folder)
+    if entry is None:
+        _refuse_command(what)
         return open_recipe(client, what)
-    signature = read_signature(file, function)
-    root = (folder or file.parent).resolve()
-    entry = _entry(file, root, function)
-    packed = pack(root)
-    _check_sent(packed.files, entry.partition(":")[0], root)
-    spec = request(CodeSource, bundle=_send(client, packed, root), entry=entry, signature=list(signature.parameters))
-    return Source(spec, signature, f"{file.name}:{function}")
+    signature = read_signature(entry.shown, entry.function, entry.root)
+    packed = pack(entry.root)
+    _check_sent(packed.files, entry.inside, entry.root)
+    name = f"{entry.inside}:{entry.function}"
+    spec = request(CodeSource, bundle=packed.digest, entry=name, signature=list(signature.parameters))
+    return Source(spec, signature, f"{entry.file.name}:{entry.function}", Code(packed, entry.root, entry.why))
 
 
-def open_command(client: Client, argv: list[str], folder: Path | None) -> Source:
-    """Check the files that a command names and send the folder that it will run in: the present one."""
+def open_command(argv: list[str], folder: Path | None) -> Source:
+    """Check the files that a command names and pack the folder that it will run in: the present one."""
     root = (folder or Path()).resolve()
     named = [file for file in (_find_file(root, word) for word in argv) if file is not None]
     for script in (file for file in named if file.suffix == ".py"):
@@ -50,8 +83,7 @@ def open_command(client: Client, argv: list[str], folder: Path | None) -> Source
     for file in named:
         _check_sent(packed.files, file.as_posix(), root)
     source = request(CommandSource, bundle=packed.digest, argv=argv)
-    _send(client, packed, root)
-    return Source(source, Signature(()), shlex.join(argv)[:100])
+    return Source(source, Signature(()), shlex.join(argv)[:100], Code(packed, root))
 
 
 def open_recipe(client: Client, name: str) -> Source:
@@ -61,16 +93,43 @@ def open_recipe(client: Client, name: str) -> Source:
     return Source(request(RecipeSource, name=name), signature, f"Recipe {name}")
 
 
-def split_file(what: str) -> tuple[Path | None, str]:
-    """`my_model.py:build` -> (path, function); (None, "") for a recipe's name."""
-    path, sign, function = what.rpartition(":")
-    if sign and path.endswith(".py"):
-        return Path(path), function or "build"
-    if what.endswith(".py"):
-        return Path(what), "build"
-    if Path(what).exists() and not what.isidentifier():
-        raise InvalidInput(f"{what} is not a Python file.", field="source", hint="Name a file: my_model.py:build")
-    return None, ""
+def send_with(client: Client, source: Source, ask: Callable[[], T]) -> T:
+    """Ask the tracker for something that needs the source's code; it is sent last, when all else was found right.
+
+    The tracker looks for the code after everything that it checks, so it is asked once without; code that it has
+    already is not sent again.
+    """
+    code = source.code
+    if code is None:
+        return ask()
+    for link in code.packed.skipped:
+        warn(f"Left out, because it leads out of {code.root}: {link}")
+    try:
+        found = ask()
+    except InvalidInput as error:
+        if error.field not in _NOT_SENT:
+            raise
+    else:
+        warn(f"The tracker has {code.words} already.")
+        return found
+    client.add_bundle(code.packed.content)
+    warn(f"Sent {code.words}.")
+    return ask()
+
+
+def find_program(word: str) -> bool:
+    """Whether a word is a program, or a script that is here: what begins a command, and is no recipe."""
+    if Path(word).name in _PROGRAMS:
+        return True
+    is_here = Path(word).is_file()
+    return is_here and (word.endswith(".sh") or (word.endswith(".py") and FUNCTION not in list_functions(Path(word))))
+
+
+def _refuse_command(what: str) -> None:
+    """Raise InvalidInput for the first word of a command whose dashes were forgotten."""
+    if find_program(what):
+        hint = f"keepbest submit -- {shlex.quote(what)} …"
+        raise InvalidInput(f"{what!r} is a program: a command of your own stands after --.", field="source", hint=hint)
 
 
 def _find_file(root: Path, word: str) -> Path | None:
@@ -82,25 +141,8 @@ def _find_file(root: Path, word: str) -> Path | None:
         return None
 
 
-def _entry(file: Path, root: Path, function: str) -> str:
-    try:
-        return f"{file.resolve().relative_to(root).as_posix()}:{function}"
-    except ValueError:
-        raise InvalidInput(f"{file} does not lie in {root}.", field="folder") from None
-
-
 def _check_sent(files: tuple[str, ...], wanted: str, root: Path) -> None:
     if wanted not in files:
         raise NotFound(
             f"{wanted} is not sent: a .gitignore in {root} leaves it out.", field="source", hint="Take it out of there."
         )
-
-
-def _send(client: Client, packed: Packed, root: Path) -> str:
-    """Send a folder's files; return the bundle's digest."""
-    for link in packed.skipped:
-        warn(f"Left out, because it leads out of {root}: {link}")
-    bundle = client.add_bundle(packed.content)
-    count = len(packed.files)
-    warn(f"Sent {count} file{'s' * (count != 1)} of {root} ({size(len(packed.content))}).")
-    return bundle.digest

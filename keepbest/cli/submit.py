@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Any
@@ -28,7 +29,7 @@ from keepbest.cli.options import (
 )
 from keepbest.cli.output import print_json, say, warn
 from keepbest.cli.signature import parse_settings
-from keepbest.cli.sources import open_command, open_source
+from keepbest.cli.sources import find_program, open_command, open_source, send_with
 from keepbest.cli.watch import follow as follow_run
 from keepbest.cli.yamlfile import COMMAND, File
 from keepbest.client import Client
@@ -48,7 +49,15 @@ class AfterDashes(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         own, dashes, rest = _split(args)
         ctx.meta[COMMAND] = rest if dashes else None
-        return super().parse_args(ctx, own)
+        try:
+            return super().parse_args(ctx, list(own))
+        except typer.BadParameter:
+            raise
+        except typer.TyperException as error:
+            if dashes or (at := _find_command(own)) is None:
+                raise
+            message = f"{error.format_message().rstrip('.')}; a command of your own stands after --."
+            raise InvalidInput(message, field="source", hint=shlex.join(_with_dashes(ctx, own, at))) from None
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [*super().collect_usage_pieces(ctx), "[-- COMMAND …]"]
@@ -92,13 +101,14 @@ def submit(
     stopper = choose_stopper(patience, stop, shadow or [])
     labels = parse_labels(label or [])
     with Client() as client:
-        source = open_source(client, what, folder) if what is not None else open_command(client, argv, folder)
+        source = open_source(client, what, folder) if what is not None else open_command(argv or [], folder)
+        parameters = parse_settings(set or [], source.signature, source.name)
         asked = request(
             RunRequest,
             project=project or load().project,
             name=name,
-            source=source.spec,
-            parameters=parse_settings(set or [], source.signature, source.name),
+            source=source.spec_for(parameters),
+            parameters=parameters,
             data=data,
             monitor=monitor,
             mode=mode,
@@ -112,7 +122,7 @@ def submit(
             tags=tag or [],
             priority=priority,
         )
-        run = client.submit(asked)
+        run = send_with(client, source, lambda: client.submit(asked))
         default = None if stopper else find_default(client, run)
         if not follow:
             show_submitted(run, default, as_json)
@@ -126,6 +136,17 @@ def submit(
 def _split(words: list[str]) -> tuple[list[str], bool, list[str]]:
     at = words.index("--") if "--" in words else len(words)
     return words[:at], at < len(words), words[at + 1 :]
+
+
+def _find_command(words: Sequence[str]) -> int | None:
+    """Return the place of the first word that is a program or a script, which only a forgotten -- leaves there."""
+    return next((place for place, word in enumerate(words) if find_program(word)), None)
+
+
+def _with_dashes(ctx: Any, words: list[str], at: int) -> list[str]:
+    """Return the line as it was meant; a script without its interpreter gets one."""
+    script = ["python"] if words[at].endswith(".py") else []
+    return [*ctx.command_path.split(), *words[:at], "--", *script, *words[at:]]
 
 
 def _check_what(what: str | None, argv: list[str] | None) -> None:
@@ -169,13 +190,26 @@ def choose_stopper(patience: str | None, stop: str | None, shadows: Sequence[str
         raise InvalidInput(
             "--patience and --stop exclude each other.", field="patience", hint=f"--stop '{patience} | {stop}'"
         )
-    text = f"{patience} | check_finite()" if patience is not None else stop
-    if not shadows:
-        return None if text is None else request(PolicySpec, **parse_stopper(text))
-    deciding = parse_stopper(text or "check_finite()")
-    parts = deciding["policies"] if deciding["name"] == AnyOf.name else [deciding]
-    parts = [*parts, *({"name": Shadow.name, "policies": [parse_stopper(one)]} for one in shadows)]
-    return request(PolicySpec, name=AnyOf.name, policies=parts)
+    deciding = None if stop is None else _read(stop, "--stop")
+    if patience is not None:
+        deciding = _any_of(_read(patience, "--patience"), parse_stopper("check_finite()"))
+    if shadows:
+        shadowed = [{"name": Shadow.name, "policies": [_read(one, "--shadow")]} for one in shadows]
+        deciding = _any_of(deciding or parse_stopper("check_finite()"), *shadowed)
+    return None if deciding is None else request(PolicySpec, **deciding)
+
+
+def _read(text: str, option: str) -> dict[str, Any]:
+    """Read a policy by itself, so that an error shows what was written and nothing else."""
+    try:
+        return parse_stopper(text)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, field=option, hint=error.hint) from None
+
+
+def _any_of(first: dict[str, Any], *more: dict[str, Any]) -> dict[str, Any]:
+    parts = first["policies"] if first["name"] == AnyOf.name else [first]
+    return {"name": AnyOf.name, "params": {}, "policies": [*parts, *more]}
 
 
 def parse_keep(text: str) -> RetentionSpec:

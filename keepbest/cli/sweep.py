@@ -29,7 +29,7 @@ from keepbest.cli.options import (
 )
 from keepbest.cli.output import print_json, say, warn
 from keepbest.cli.signature import parse_settings
-from keepbest.cli.sources import Source, open_command, open_source
+from keepbest.cli.sources import Source, open_command, open_source, send_with
 from keepbest.cli.spaces import parse_space
 from keepbest.cli.submit import AfterDashes, choose_stopper, parse_keep, parse_labels, parse_select
 from keepbest.cli.sweeps import show_sweep
@@ -124,10 +124,10 @@ def start(
         source = _open(client, what, ctx.meta[COMMAND], folder)
         chosen = parse_space(tried, source.signature, source.name)
         parameters = _parse_set(set or [], source, list(chosen))
-        run = request(RunFields, source=source.spec, parameters=parameters, **shared)
-        made = client.begin_sweep(
-            request(SweepRequest, run=run, space=chosen, search=how, seed=seed, runs=runs, at_once=at_once)
-        )
+        spec = source.spec_for([*parameters, *chosen])
+        run = request(RunFields, source=spec, parameters=parameters, **shared)
+        asked = request(SweepRequest, run=run, space=chosen, search=how, seed=seed, runs=runs, at_once=at_once)
+        made = send_with(client, source, lambda: client.begin_sweep(asked))
         if not watch:
             _say_begun(made, as_json)
             return 0
@@ -179,7 +179,7 @@ def _open(client: Client, what: str | None, argv: list[str] | None, folder: Path
         return open_source(client, what, folder)
     if not argv:
         raise InvalidInput("Say what to train.", field="source", hint=_LIKE)
-    found = open_command(client, argv, folder)
+    found = open_command(argv, folder)
     return replace(found, signature=replace(found.signature, takes_any=True))
 
 

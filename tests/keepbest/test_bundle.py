@@ -113,7 +113,7 @@ def test_links_out_of_the_folder_are_left_out_and_named(tmp_path: Path) -> None:
 def test_too_much_is_refused_before_it_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write(tmp_path, {f"{index}.py": "x" * 100 for index in range(5)})
     for limit, value, words in (
-        ("MAX_BUNDLE_FILES", 4, "5 files"),
+        ("MAX_BUNDLE_FILES", 4, "more than 4 files"),
         ("MAX_UNPACKED_BYTES", 499, "of files"),
         ("MAX_BUNDLE_BYTES", 100, "packs to"),
     ):

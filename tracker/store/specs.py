@@ -81,13 +81,24 @@ def _settle_recipe(asked: RunRequest, recipe: RecipeInfo, usual: PolicySpec | No
 
 def _settle_code(asked: RunRequest, source: CodeSource, usual: PolicySpec | None) -> RunSpec:
     """The user's function gets the data set as its parameter `data`, if it has one."""
-    name = source.entry.rpartition(":")[2]
-    declared = list(source.signature)
+    declared, name = list(source.signature), source.entry.rpartition(":")[2]
     if asked.data is not None:
         if all(parameter.name != "data" for parameter in declared):
-            raise InvalidInput(f"{name} has no parameter 'data'.", field="data", hint="It brings its own data.")
+            raise InvalidInput(
+                f"{name} has no parameter 'data'.",
+                field="data",
+                hint="It brings its own data.",
+            )
         declared = [parameter for parameter in declared if parameter.name != "data" or "data" in asked.parameters]
-    return _settle_own(asked, name, _check_parameters(asked.parameters, declared, source.entry), usual)
+    parameters = _check_parameters(asked.parameters, declared, source.entry)
+    return _settle_own(asked, _name_function(source.entry), parameters, usual)
+
+
+def _name_function(entry: str) -> str:
+    """Return the name of runs of `net/model.py:build`: `net.model.build`, or what of its end a name has room for."""
+    file, _, function = entry.partition(":")
+    parts = [part for part in PurePath(file).with_suffix("").parts if part != "__init__"]
+    return ".".join([*parts, function])[-80:].lstrip("._-")
 
 
 def _settle_command(asked: RunRequest, source: CommandSource, usual: PolicySpec | None) -> RunSpec:

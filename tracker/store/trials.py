@@ -51,6 +51,8 @@ def settle(conn: Connection, asked: SweepRequest) -> tuple[SweepRequest, RunSpec
         for value in values[1:]:
             _settle_one(asked, {**first, name: value}, judge)
     _check_rungs(spec)
+    if isinstance(asked.run.source, CodeSource | CommandSource):
+        bundles.check_source(conn, asked.run.source)  # last: the command line sends its code when all else is right
     decided = {} if isinstance(asked.run.source, CommandSource) else {one: getattr(spec, one) for one in _DECIDED}
     run = asked.run.model_copy(update=decided)
     return asked.model_copy(update={"run": run, "runs": runs}), spec
@@ -81,8 +83,6 @@ def _check_source(conn: Connection, asked: SweepRequest) -> None:
     source = asked.run.source
     if isinstance(source, ExternalSource):
         raise InvalidInput("Workers train the runs of a sweep; a script trains its own.", field="run.source")
-    if isinstance(source, CodeSource | CommandSource):
-        bundles.check_source(conn, source)
     for name in asked.space:
         if name in asked.run.parameters:
             raise InvalidInput(f"{name} is both set and tried.", field=f"space.{name}", hint="Leave one of them out.")

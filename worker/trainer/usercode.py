@@ -7,6 +7,7 @@ trainer needs must be imported before `open_folder`.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -64,11 +65,33 @@ def _forget_modules(name: str) -> None:
 
 
 def _import_file(path: Path, file: str) -> ModuleType:
-    """Import a file as a module of its own name, so that `import my_model` elsewhere is the same module."""
-    name = file.removesuffix(".py").replace("/", ".")
+    """Import a file as a module of its own name, so that `import my_model` elsewhere is the same module.
+
+    One in a package is imported after its package, as Python does it: `from .layers import …` works there, and so
+    does a package that imports the file itself.
+    """
+    name = file.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
     if "/" in file:
-        sys.path.insert(0, str(path.parent))
-    spec = importlib.util.spec_from_file_location(name, path)
+        is_package = (path.parent / "__init__.py").exists()
+        sys.path.insert(len(sys.path) if is_package else 0, str(path.parent))  # its io.py is not Python's
+    if _is_importable(name):
+        package = name.rpartition(".")[0]
+        if package:
+            importlib.import_module(package)
+        loaded = sys.modules.get(name)
+        if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+            return loaded
+    return _execute(path, file, name)
+
+
+def _is_importable(name: str) -> bool:
+    """Whether an import statement could say this name: a file `my-model.py` is loaded all the same."""
+    return all(part.isidentifier() for part in name.split("."))
+
+
+def _execute(path: Path, file: str, name: str) -> ModuleType:
+    inside = [str(path.parent)] if path.name == "__init__.py" else None
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=inside)
     if spec is None or spec.loader is None:
         raise InvalidInput(f"{file} is not a Python file.", field="source.entry")
     module = importlib.util.module_from_spec(spec)

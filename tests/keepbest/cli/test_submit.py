@@ -124,6 +124,54 @@ def test_a_file_of_ones_own(keepbest: Keepbest, live: Live, project: Path) -> No
     assert sorted(names) == [".gitignore", "helper.py", "my_model.py"]
 
 
+def test_code_is_sent_when_all_else_is_right(keepbest: Keepbest, live: Live, project: Path) -> None:
+    """What the tracker alone can judge is judged before, too; and the same code crosses the wire once."""
+    for wrong in (["--set", "layers=x"], ["--stop", "patience(0)"], ["--data", "mnist"], ["-p", "\x1b"]):
+        refused = keepbest("submit", "my_model.py", *wrong)
+        assert (refused.status, "Sent" in refused.err) == (Exit.USAGE, False), wrong
+    sent = ["Sent" in keepbest("submit", "my_model.py").err for _ in range(2)]
+    assert sent == [True, False]
+
+
+def test_a_run_is_named_after_file_and_function(keepbest: Keepbest, project: Path) -> None:
+    (project / "net").mkdir()
+    (project / "net" / "__init__.py").write_text("")
+    (project / "net" / "model.py").write_text("from .layers import x\nwide = lambda units=3: None\n")
+    assert submitted(keepbest, "my_model.py").name == "my_model.build-1"
+    done = keepbest("submit", "net.model:wide", "--set", "units=4", "--json")
+    assert Run.model_validate(done.json).name == "net.model.wide-2"
+    assert f"The tracker has 5 files of {project}, the folder above the package net" in done.err
+
+
+def test_what_takes_any_parameter_is_given_them(keepbest: Keepbest, project: Path) -> None:
+    (project / "my_model.py").write_text("from elsewhere import build\n")
+    spec = submitted(keepbest, "my_model.py", "--set", "layers=2", "--set", "name=wide").spec
+    assert spec.parameters == {"layers": 2, "name": "wide"}
+
+
+@pytest.mark.parametrize(
+    ("words", "next_line"),
+    [
+        (["python", "train.py"], "next: keepbest submit -- python train.py"),
+        (["train.py", "--rate", "0.1"], "next: keepbest submit -- python train.py --rate 0.1"),
+        (["--patience", "3", "python", "a b.py"], "next: keepbest submit --patience 3 -- python 'a b.py'"),
+        (["python"], "next: keepbest submit -- python"),
+        (["train.py"], "to run it as it is: keepbest submit -- python train.py"),
+    ],
+)
+def test_forgotten_dashes_are_explained(keepbest: Keepbest, project: Path, words: list[str], next_line: str) -> None:
+    (project / "train.py").write_text("print(1)\n")
+    told = keepbest("submit", *words)
+    assert told.status in (Exit.USAGE, Exit.NOT_FOUND)
+    assert next_line in told.err
+
+
+@pytest.mark.parametrize("option", ["--patience", "--stop", "--shadow"])
+def test_an_error_shows_what_was_written_and_no_more(keepbest: Keepbest, option: str) -> None:
+    told = keepbest("submit", "hvass-cnn", option, "patience(0)").err
+    assert told.splitlines()[1:] == ["  patience(0)", "           ^", f"field: {option}"]
+
+
 def test_a_larger_folder_can_be_sent(keepbest: Keepbest, project: Path) -> None:
     (project / "deep").mkdir()
     (project / "deep" / "other.py").write_text("def make(): ...\n")

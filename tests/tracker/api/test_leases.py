@@ -120,7 +120,7 @@ def test_a_bundle_comes_back_byte_for_byte(api: Api) -> None:
     got = api.call("GET", f"/bundles/{made[0]}", role=Role.WORKER)
     assert (got.data, got.content_type) == (content, "application/zip")
     source = {"kind": "code", "bundle": made[0], "entry": "my_model.py:build"}
-    assert api.post("/runs", {"source": source})["name"] == "build-1"
+    assert api.post("/runs", {"source": source})["name"] == "my_model.build-1"
 
 
 def test_a_bundle_that_leads_elsewhere_or_is_too_large_is_refused(api: Api) -> None:

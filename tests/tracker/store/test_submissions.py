@@ -132,7 +132,7 @@ def test_code_needs_its_bundle_and_the_file_in_it(conn: Connection) -> None:
     known = bundles.add_bundle(conn, content, user="ada", now=NOW)
     assert (known.digest, known.size_bytes) == (hashlib.sha256(content).hexdigest(), len(content))
     source = {"kind": "code", "bundle": known.digest, "entry": "my_model.py:build"}
-    assert submit(conn, source=source).name == "build-1"
+    assert submit(conn, source=source).name == "my_model.build-1"
     with pytest.raises(InvalidInput) as raised:
         submit(conn, source={**source, "entry": "my_modle.py:build"})
     assert (raised.value.field, raised.value.hint) == ("source.entry", "Did you mean 'my_model.py'?")

@@ -71,6 +71,39 @@ def test_code_in_a_folder_imports_its_neighbours(tmp_path: Path) -> None:
     assert run(tmp_path, "src/my_model.py:build") == {"result": "neighbour"}
 
 
+PACKAGE = {
+    "net/__init__.py": "from .model import build\n",
+    "net/io.py": "NAME = 'not of Python'\n",
+    "net/layers.py": "from . import io\nNAME = 'layers'\n",
+    "net/model.py": "from .layers import NAME\nfrom .deep.inner import other\nimport colorsys\nbuild = lambda: NAME\n",
+    "net/deep/inner.py": "from ..layers import io\nother = lambda: io.NAME\n",
+    "net/colorsys.py": "raise SystemExit('a package shadows nothing')\n",
+    "loose/model.py": "from .part import NAME\nbuild = lambda: NAME\n",
+    "loose/part.py": "NAME = 'loose'\n",
+    "re_exports.py": "from net.deep.inner import other as build\n",
+    "my-model.py": "build = lambda: 'hyphen'\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("entry", "result"),
+    [
+        ("net/model.py:build", "layers"),
+        ("net/model.py:other", "not of Python"),
+        ("net/__init__.py:build", "layers"),
+        ("loose/model.py:build", "loose"),
+        ("re_exports.py:build", "not of Python"),
+        ("my-model.py:build", "hyphen"),
+    ],
+)
+def test_packages_import_as_they_do_at_home(tmp_path: Path, entry: str, result: str) -> None:
+    """`from .layers import …` failed on the worker: attempted relative import with no known parent package."""
+    for name, text in PACKAGE.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert run(tmp_path, entry) == {"result": result}
+
+
 BROKEN = {
     "def build(:\n": ("SyntaxError in my_model.py, line 1", 'File "my_model.py", line 1'),
     "import nowhere_to_be_found\n": ("ModuleNotFoundError", 'File "my_model.py", line 1, in <module>'),

@@ -1,0 +1,107 @@
+"""Find what a name means at the top of a Python file, by reading it only: nothing of a user's is run to submit it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from keepbest.errors import InvalidInput, NotFound
+
+#: Names of names, and imports of imports, that are followed.
+_FAR = 10
+_Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A function and where it is written; `arguments` is None where only running the code would tell them."""
+
+    path: Path
+    line: int
+    arguments: ast.arguments | None
+
+
+def find_function(path: Path, name: str, root: Path | None = None, *, far: int = _FAR) -> Found | None:
+    """Return what `name` is at the top of a file, or None; an import is followed to its file inside `root`."""
+    tree = parse_file(path)
+    bound = list(_bind(tree.body, name))
+    if not bound:
+        return Found(path, 1, None) if _may_come_from_elsewhere(tree) else None
+    node = bound[-1]
+    if isinstance(node, ast.ImportFrom) and far:
+        return _follow(path, node, name, root, far) or Found(path, node.lineno, None)
+    if isinstance(node, ast.FunctionDef):
+        return Found(path, node.lineno, node.args)
+    if isinstance(node, ast.AsyncFunctionDef):
+        raise InvalidInput(f"{path}:{node.lineno}: {name} may not be async.", field="source", hint=f"def {name}(…):")
+    value = getattr(node, "value", None)
+    if isinstance(value, ast.Lambda):
+        return Found(path, node.lineno, value.args)
+    if isinstance(value, ast.Name) and value.id != name and far:
+        return find_function(path, value.id, root, far=far - 1)
+    return Found(path, node.lineno, None)
+
+
+def list_functions(path: Path) -> list[str]:
+    """Return the names of the functions at the top of a file."""
+    return [node.name for node in _statements(parse_file(path).body) if isinstance(node, ast.FunctionDef)]
+
+
+def parse_file(path: Path) -> ast.Module:
+    """Parse a Python file as Python itself would, in its own encoding."""
+    try:
+        return ast.parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {(error.strerror or '').lower()}.", field="source") from error
+    except SyntaxError as error:
+        place = f"{path}:{error.lineno}" if error.lineno else str(path)
+        line = f"\n    {(error.text or '').strip()}" if error.text else ""
+        raise InvalidInput(
+            f"{place}: {error.msg}{line}", field="source", hint="Mend that line, then submit again."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{path} is not Python: {error}.", field="source") from None
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements of a module, those under `if`, `try` and `with` too."""
+    for node in body:
+        yield node
+        for inside in ("body", "orelse", "finalbody"):
+            if isinstance(node, ast.If | ast.Try | ast.With):
+                yield from _statements(getattr(node, inside, []))
+        for handler in getattr(node, "handlers", []):
+            yield from _statements(handler.body)
+
+
+def _bind(body: list[ast.stmt], name: str) -> Iterator[ast.stmt]:
+    """Yield the statements that give `name` its meaning, in order."""
+    for node in _statements(body):
+        is_named = isinstance(node, _Named) and node.name == name
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        is_assigned = any(isinstance(one, ast.Name) and one.id == name for one in targets)
+        aliases = node.names if isinstance(node, ast.Import | ast.ImportFrom) else []
+        if is_named or is_assigned or any((alias.asname or alias.name) == name for alias in aliases):
+            yield node
+
+
+def _may_come_from_elsewhere(tree: ast.Module) -> bool:
+    """Whether `from … import *`, or a module's own __getattr__, may bring names that no line here says."""
+    stars = (node for node in _statements(tree.body) if isinstance(node, ast.ImportFrom))
+    return any(alias.name == "*" for node in stars for alias in node.names) or any(_bind(tree.body, "__getattr__"))
+
+
+def _follow(path: Path, node: ast.ImportFrom, name: str, root: Path | None, far: int) -> Found | None:
+    """Return what an imported function is, where its file is at hand."""
+    wanted = next(alias.name for alias in node.names if (alias.asname or alias.name) == name)
+    parts = (node.module or "").split(".") if node.module else []
+    begins = [path.resolve().parents[node.level - 1]] if node.level else [one for one in (path.parent, root) if one]
+    for folder in begins:
+        module = folder.joinpath(*parts)
+        files = [*([module.with_name(f"{module.name}.py")] if parts else []), module / "__init__.py"]
+        for file in files:
+            if file.is_file() and file.resolve() != path.resolve():
+                return find_function(file, wanted, root, far=far - 1)
+    return None
