@@ -59,7 +59,7 @@ class DivergenceThreshold(Guard):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckFinite(Guard):
-    """Stop at the first look whose value, or training loss, is NaN or infinite."""
+    """Stop at the first look whose value, or a loss of it, is NaN or infinite, or whose network had become so."""
 
     name: ClassVar[str] = "check_finite"
     reason: ClassVar[StopReason] = StopReason.NON_FINITE
@@ -68,6 +68,8 @@ class CheckFinite(Guard):
         for what, value in (("value", look.value), ("training loss", look.train)):
             if value is not None and not math.isfinite(value):
                 return memory, (self.verdict(look, f"the {what} is {value}", stop=True),)
+        if look.faults:
+            return memory, (self.verdict(look, look.faults[0], stop=True),)
         return memory, (self.verdict(look, "finite"),)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,6 +14,8 @@ from keepbest.stopping.pairs import Pairs
 
 Mode = Literal["max", "min"]
 Unit = Literal["checks", "steps"]
+#: The losses that Keras logs; `val_` first: it is measured on what the value is measured on.
+LOSSES = ("val_loss", "loss")
 #: A policy's whole memory: JSON after every look, so that it survives in a checkpoint and continues anywhere.
 State = dict[str, Any]
 
@@ -25,7 +27,7 @@ class Look:
     A look without a value says only that training has come this far; it measures nothing.
     `seconds` is the training time of the run so far, over all attempts; `train` the training loss; `metrics` whatever
     else was measured; `pairs` which of the examples were right, or the loss of each. A look that is not admitted brings
-    no improvement, whatever its value.
+    no improvement, whatever its value. `fault` says why it may never count, where that was found out after it.
     """
 
     step: int
@@ -36,11 +38,17 @@ class Look:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     is_admitted: bool = True
     pairs: Pairs | None = None
+    fault: str | None = None
+    #: Why it counts as not finite, in words: accuracy takes the predictions of a network of NaN for class 0.
+    faults: tuple[str, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "step", _whole(self.step))
         for name in ("value", "train", "seconds"):
             object.__setattr__(self, name, _number(name, getattr(self, name)))
+        if faults := tuple(_find_faults(self)):
+            object.__setattr__(self, "faults", faults)
+            object.__setattr__(self, "is_admitted", False)
 
     @property
     def merit(self) -> float | None:
@@ -132,6 +140,29 @@ def improves(value: float, reference: float | None, min_delta: float, mode: Mode
     """Whether `value` is strictly better than the reference by more than `min_delta`; the first finite one is."""
     gain = min_delta if mode == "max" else -min_delta
     return is_better(value - gain if reference is not None else value, reference, mode)
+
+
+def _find_faults(look: Look) -> Iterator[str]:
+    """Yield what makes a finite value worth nothing: a loss of the same look that is NaN or infinite."""
+    if look.value is None or not math.isfinite(look.value):
+        return
+    if look.fault is not None:
+        yield look.fault
+    losses = {name: look.metrics.get(name) for name in LOSSES}
+    for name, loss in {"training loss": look.train, **losses}.items():
+        if (number := _scalar(loss)) is not None and not math.isfinite(number):
+            yield f"its {name} is {number}"
+            return
+
+
+def _scalar(value: object) -> float | None:
+    """Return a number, and nothing for what is none, which is somebody else's concern."""
+    if value is None or isinstance(value, str) or getattr(value, "ndim", 0):
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type]  # whatever converts
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _plain(said: Verdict | Decision) -> dict[str, Any]:

@@ -199,7 +199,7 @@ class Policy(ABC):
 
     def _judge(self, state: State, look: Look) -> tuple[State, Decision]:
         memory, verdicts = self.judge(state["memory"], look)
-        faults = self.find_faults(look)
+        faults = [*look.faults, *self.find_faults(look)]
         look = replace(look, is_admitted=False) if faults else look
         improved = is_better(look.merit, state["best_value"], self.mode)
         after = {**state, "memory": memory}

@@ -89,10 +89,11 @@ def find_others(conn: Connection, run: Row[Any], *, count_stopped: bool) -> list
 
 
 def read_values(conn: Connection, pks: list[int], upto: int) -> dict[int, list[Point]]:
-    """Return the values of each run's looks up to a step, on its living path, in the order of steps."""
+    """Return the values of each run's admitted looks up to a step, on its living path, in the order of steps."""
     paths = _read_paths(conn, pks)
     columns = select(Look.run_pk, Look.segment, Look.step, Look.value)
-    wanted = (Look.run_pk.in_(pks), Look.step <= upto)
+    counts = Look.decision["is_admitted"].as_boolean().is_not(False)
+    wanted = (Look.run_pk.in_(pks), Look.step <= upto, counts)
     values: dict[int, list[Point]] = {pk: [] for pk in pks}
     for pk, segment, step, value in conn.execute(columns.where(*wanted).order_by(Look.step)):
         if value is not None and not paths[pk].is_ghost(segment, step):

@@ -97,6 +97,14 @@ def test_a_run_below_the_median_is_stopped_once_with_the_numbers(conn: Connectio
     assert apply(conn) == []
 
 
+def test_looks_that_are_not_admitted_are_nobodys_values(conn: Connection) -> None:
+    """The accuracy of a network that became NaN is the share of class 0: no run is stopped for being worse."""
+    run = train(conn, 0.5)
+    said = {"segment": 0, "at": later(2), "decision": {"stop": False, "improved": False, "is_admitted": False}}
+    looks.add_looks(conn, run.pk, [LookTaken.model_validate({"step": 200, "value": 0.9, **said})])
+    assert rules.read_values(conn, [run.pk], 1000) == {run.pk: [(100, 0.5)]}
+
+
 def test_looks_are_judged_once_and_new_ones_again(conn: Connection) -> None:
     finish(conn, 0.8, 0.9)
     finish(conn, 0.7, 0.7)
