@@ -22,10 +22,12 @@ from keepbest.contract.commands import RollBackRequest
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import PolicySpec, RetentionSpec
 from keepbest.errors import InvalidInput
+from keepbest.looking.counting import BatchCounter
 from keepbest.looking.examples import Examples
 from keepbest.looking.jumps import Jump
 from keepbest.looking.looker import Looker
-from keepbest.looking.monitor import direction_of, missing_metric
+from keepbest.looking.metrics import Monitored, flatten
+from keepbest.looking.monitor import direction_of
 from keepbest.looking.network import build_as_described
 from keepbest.looking.resume import load_start
 from keepbest.panels.painter import Painter
@@ -78,14 +80,15 @@ class KeepBest(Carrying):
 
     #: Where training is; kept from one `fit` to the next.
     position = Position()
+    #: The epoch in which training was stopped, counted from 0 as Keras does; 0 where its epochs ran out.
     stopped_epoch = 0
-    _measured = False
     _is_fitting = False
     _restored: State | None = None
     _best_epoch: int | None = None
     _look_seconds: float | None = None
     _look_began = 0.0
     _base = 0
+    _epoch = 0
     _doubts: str | None = None
     _has_begun = False
     _begins_late = False
@@ -133,6 +136,7 @@ class KeepBest(Carrying):
         scene = see(panels) if panels is not None else None
         painter = Painter(scene, self.run.say) if scene is not None else None
         self.looker = Looker(self.run, opened, ring=ring, retention=retention, carried=self.carried, painter=painter)
+        self._monitored = Monitored(self.monitor)
 
     # What people read
 
@@ -195,6 +199,7 @@ class KeepBest(Carrying):
         self._begin_carried(logs)
         self._report_doubts()
         self.looker.stop, self._is_fitting, is_resumed = None, True, self._resume
+        self.stopped_epoch = 0
         if is_resumed:
             self._go_on_from_disk()
         self._begins_late = not self.model.built
@@ -218,21 +223,21 @@ class KeepBest(Carrying):
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_epoch_begin(epoch, logs)
-        self._base = self.position.step
+        self._base, self._epoch = self.position.step, epoch
+        self._counter = BatchCounter(self.model, self._steps)
         self._look_seconds = None
         self.position = Position(self._base, epoch, 0)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_train_batch_end(batch, logs)
-        steps = (self.params or {}).get("steps")
-        done = batch + 1 if steps is None else min(batch + 1, steps)  # steps_per_execution counts past the end
+        done = self._counter.count(batch)
         step = self._base + done
         self.position = Position(step, self.position.epoch, done)
         if self._begins_late:
             self._begin_late()
         if self.run.has_commands:
             self._obey()
-        elif self.looker.is_due(step) and done != steps:
+        elif self.looker.is_due(step) and done != self._steps:
             self._take(self.looker.judge_silence(step))
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
@@ -254,8 +259,9 @@ class KeepBest(Carrying):
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         super().on_train_end(logs)
-        if not self._measured and self.best is None and self.looker.stop is None and self.position.step:
-            raise missing_metric(self.monitor, logs or {}, "No look was taken")
+        fault = self._monitored.find_fault(logs or {})
+        if fault is not None and self.best is None and self.looker.stop is None and self.position.step:
+            raise fault
         self.looker.paint_end(self.position)
         if self.restore_best_weights:
             self._restored = self.looker.restore_best()
@@ -265,19 +271,17 @@ class KeepBest(Carrying):
     # Looks
 
     def _look(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        was_validated = not self.monitor.startswith("val_") or self._look_seconds is not None
-        value = logs.get(self.monitor)
-        if was_validated and value is None and not self._measured:
-            raise missing_metric(self.monitor, logs, "The first look did not measure it")
-        self._measured = self._measured or value is not None
-        if not was_validated or epoch < self._start_from_epoch:
+        """Judge an epoch in which the monitored metric was measured, by Keras or by another callback."""
+        value = self._monitored.read(logs, was_validated=self._look_seconds is not None)
+        logs = flatten(logs)
+        if value is None or epoch < self._start_from_epoch:
             self.run.log(logs, self.position.step)
             return
         if not self._mode_is_known:
             self.run.set_mode(direction_of(self.model, self.monitor))
-        self._take(self._judge(epoch, None if value is None else float(value), logs))
+        self._take(self._judge(epoch, value, logs))
 
-    def _judge(self, epoch: int, value: float | None, logs: Mapping[str, Any]) -> Decision:
+    def _judge(self, epoch: int, value: float, logs: Mapping[str, Any]) -> Decision:
         decision = self.looker.look(
             self.position,
             value,
@@ -286,7 +290,7 @@ class KeepBest(Carrying):
             metrics=logs,
             epoch=float(epoch + 1),
             seconds=self._look_seconds,
-            pairs=self._compare(value) if value is not None and self.run.judge.needs_pairs else None,
+            pairs=self._compare(value) if self.run.judge.needs_pairs else None,
         )
         if decision.improved and decision.best_step == self.position.step:
             self._best_epoch = epoch + 1
@@ -302,7 +306,7 @@ class KeepBest(Carrying):
         if self.verbose:
             print(f"\nkeepbest: {decision.message}")
         if decision.stop:
-            self.stopped_epoch = self.position.epoch
+            self.stopped_epoch = self._epoch
             self.model.stop_training = True
 
     def _obey(self) -> None:
@@ -311,7 +315,7 @@ class KeepBest(Carrying):
         if jump is not None:
             self._follow(jump, was_over)
         if self.looker.stop is not None:
-            self.stopped_epoch = self.position.epoch
+            self.stopped_epoch = self._epoch
             self.model.stop_training = True
 
     def _follow(self, jump: Jump, was_over: bool) -> None:
@@ -325,6 +329,11 @@ class KeepBest(Carrying):
     def _is_over(self) -> bool:
         """Whether training had already been stopped when Keras measured once more."""
         return self.looker.stop is not None or (self.decision is not None and self.decision.stop)
+
+    @property
+    def _steps(self) -> int | None:
+        """Batches in an epoch, where Keras knows."""
+        return (self.params or {}).get("steps")
 
     @property
     def _mode_is_known(self) -> bool:

@@ -240,8 +240,14 @@ def _parts_of(state: State, threads: int) -> list[pack.Part]:
         data = np.ascontiguousarray(np.asarray(state.values[index])).reshape(-1).view(np.uint8)
         return pack.Part(pack.digest_of(spec.dtype, spec.shape, data), spec.dtype, spec.shape, data)
 
+    places = range(len(state.specs))
     with ThreadPoolExecutor(threads, thread_name_prefix="keepbest-digest") as pool:
-        return list(pool.map(digest, range(len(state.specs))))
+        try:
+            return list(pool.map(digest, places))
+        except RuntimeError as error:
+            if "cannot schedule new futures" not in str(error):
+                raise
+    return [digest(place) for place in places]  # the script has ended: Python gives no more work to pools
 
 
 def _manifest_of(

@@ -13,6 +13,9 @@ from typing import Any
 
 from keepbest.snapshots.reader import read_one
 
+#: Of the global generator that TensorFlow makes by itself.
+_ALGORITHM = "philox"
+
 
 class RandomStates(Mapping[str, Any]):
     """Random states as JSON, which is made at the first look: training does not wait for lists of 1,249 numbers."""
@@ -54,12 +57,10 @@ def capture_random(*, tensorflow: bool = True) -> RandomStates:
 
 
 def _capture_tensorflow() -> dict[str, Any]:
-    import tensorflow as tf
-
-    keras_generator = _find_keras_generator()
+    keras_generator, generator = _find_keras_generator(), _find_global_generator()
     return {
         "keras": None if keras_generator is None else read_one(keras_generator.state.value),
-        "tensorflow": read_one(tf.random.get_global_generator().state),
+        "tensorflow": None if generator is None else read_one(generator.state),
     }
 
 
@@ -83,7 +84,21 @@ def _restore_tensorflow(states: Mapping[str, Any]) -> None:
     if states.get("keras") is not None:
         _get_keras_generator().state.assign(states["keras"])
     if states.get("tensorflow") is not None:
-        tf.random.get_global_generator().reset(states["tensorflow"])
+        generator = _find_global_generator()
+        if generator is None:
+            tf.random.set_global_generator(tf.random.Generator.from_state(states["tensorflow"], _ALGORITHM))
+        else:
+            generator.reset(states["tensorflow"])
+
+
+def _find_global_generator() -> Any:
+    """Return TensorFlow's global generator; None where there is none, and operations are to be deterministic."""
+    import tensorflow as tf
+
+    try:
+        return tf.random.get_global_generator()
+    except RuntimeError:  # it would be seeded by chance, which `enable_op_determinism` forbids
+        return None
 
 
 def _find_keras_generator() -> Any:

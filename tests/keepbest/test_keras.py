@@ -73,7 +73,7 @@ def test_the_best_comes_back_with_its_optimizer(script: Script) -> None:
     callback = keep_best(patience=2, restore_best_weights=True)
     script.fit(callback, [3, 1, 2, 2])
     assert (script.iteration.numpy(), callback.best_step, callback.stop_reason) == (2 * STEPS, 2 * STEPS, "patience")
-    assert (callback.wait, callback.stopped_epoch) == (2, 4)
+    assert (callback.wait, callback.stopped_epoch) == (2, 3)  # Keras counts from 0
 
 
 def test_without_being_asked_nothing_comes_back(script: Script) -> None:
@@ -122,9 +122,14 @@ def test_max_seconds_by_a_clock_that_is_given(script: Script) -> None:
 # Metrics
 
 
-def test_a_metric_that_never_arrives_fails_at_the_first_look(script: Script) -> None:
-    with pytest.raises(MetricMissing, match="'val_f1' is not among the metrics there are: loss, val_loss"):
-        script.fit(keep_best(monitor="val_f1"), [1, 1, 1])
+def test_a_metric_that_never_arrives_is_said_and_ends_the_fit_as_an_error(
+    script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(MetricMissing, match="'val_los' is not among the metrics there are: loss, val_loss") as caught:
+        script.fit(keep_best(monitor="val_los"), [1, 1, 1])
+    assert script.iteration.numpy() == 3 * STEPS
+    assert "Did you mean 'val_loss'?" in str(caught.value.hint)
+    assert ["not judged" in record.message for record in caplog.records] == [True]
 
 
 def test_without_validation_the_run_says_so(script: Script) -> None:
@@ -136,6 +141,29 @@ def test_without_validation_the_run_says_so(script: Script) -> None:
 def test_epochs_without_validation_are_no_looks(script: Script) -> None:
     callback = keep_best(patience=2)
     assert script.fit(callback, [None, 1, None, 2, None, 2, None]) == 6 * STEPS
+
+
+def test_a_metric_that_another_callback_puts_into_the_logs_is_judged(script: Script) -> None:
+    """As Keras' EarlyStopping does: `val_f1` comes without any validation of Keras' own."""
+    callback = keep_best(monitor="val_f1", mode="max", patience=2, restore_best_weights=True)
+    looks = [{"val_f1": value} for value in (0.2, np.float32(0.75), np.array([0.5]), 0.4, 0.3)]
+    assert script.fit(callback, looks, validates=False) == 4 * STEPS
+    assert (callback.best, callback.best_step, script.iteration.numpy()) == (0.75, 2 * STEPS, 2 * STEPS)
+
+
+def test_a_part_of_a_vector_is_monitored_and_all_parts_are_curves(script: Script) -> None:
+    run, reporter, _ = heard_run(mode=None)
+    callback = keep_best(run=run, monitor="val_f1[1]", mode="max")
+    script.fit(callback, [{"val_f1": [0.25, 0.5]}, {"val_f1": np.array([0.5, 0.25])}])
+    assert (callback.best, callback.best_step) == (0.5, STEPS)
+    measured = reporter.of(LookTaken)[0].metrics
+    assert measured == {"loss": 1.0, "val_f1[0]": 0.25, "val_f1[1]": 0.5, "val_f1[mean]": 0.375}
+
+
+def test_a_vector_cannot_be_monitored_as_a_whole(script: Script) -> None:
+    with pytest.raises(InvalidInput, match=r"'val_f1' is not one number, but of shape \(2,\)") as caught:
+        script.fit(keep_best(monitor="val_f1"), [{"val_f1": [0.25, 0.5]}])
+    assert "val_f1[0] to val_f1[1]" in str(caught.value.hint)
 
 
 def test_a_metric_missing_later_changes_nothing(script: Script) -> None:
@@ -290,3 +318,19 @@ def test_steps_per_execution_counts_the_steps_that_were_made() -> None:
     callback = keep_best()
     model.fit(x, x[:, :1], 4, epochs=2, verbose=0, validation_data=(x, x[:, :1]), callbacks=[callback])
     assert callback.position.step == int(model.optimizer.iterations.numpy()) == 20
+
+
+def test_steps_of_a_generator_whose_length_nobody_knows() -> None:
+    """Keras tells of batch 11 when 10 batches come four at a time, and has no number to hold against it."""
+    import keras
+
+    def batches() -> Any:
+        for _ in range(10):
+            yield np.ones((4, 2), np.float32), np.ones((4, 1), np.float32)
+
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", steps_per_execution=4, jit_compile=False)
+    callback = keep_best(monitor="loss")
+    with pytest.warns(UserWarning, match="ran out of data"):
+        model.fit(batches(), epochs=1, verbose=0, shuffle=False, callbacks=[callback])
+    assert callback.position.step == int(model.optimizer.iterations.numpy()) == 10

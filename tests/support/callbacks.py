@@ -70,8 +70,18 @@ class Script:
     def bits(self) -> list[bytes]:
         return [variable.numpy().tobytes() for variable in (*self.model.variables, *self.model.optimizer.variables)]
 
-    def fit(self, callback: Any, looks: Iterable[float | Mapping[str, float] | None], *, send: Any = None) -> int:
-        """Run one epoch a look, each of STEPS steps; None is an epoch without validation. Return how many steps ran."""
+    def fit(
+        self,
+        callback: Any,
+        looks: Iterable[float | Mapping[str, Any] | None],
+        *,
+        send: Any = None,
+        validates: bool = True,
+    ) -> int:
+        """Run one epoch a look, each of STEPS steps; None is an epoch without validation. Return how many steps ran.
+
+        Without `validates` what is measured comes from another callback, and Keras itself validates nothing.
+        """
         self.model.stop_training, steps, logs = False, 0, {}
         callback.set_model(self.model)
         callback.set_params({"steps": STEPS})
@@ -81,8 +91,9 @@ class Script:
             steps += self.train(callback, send)
             logs = {"loss": 1.0}
             if look is not None:
-                callback.on_test_begin()
-                callback.on_test_end()
+                if validates:
+                    callback.on_test_begin()
+                    callback.on_test_end()
                 logs |= look if isinstance(look, Mapping) else {"val_loss": look}
             callback.on_epoch_end(epoch, logs)
             if self.model.stop_training:

@@ -17,6 +17,7 @@ import keras
 from keepbest.contract.runs import RunSpec
 from keepbest.errors import MetricMissing
 from keepbest.looking.looker import Looker
+from keepbest.looking.metrics import flatten
 from keepbest.looking.monitor import direction_of
 from keepbest.snapshots.state import Position
 from keepbest.status import CommandKind
@@ -109,7 +110,7 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
             self._search_step()
         skips = (Ending.STOPPED, Ending.CANCELLED)
         if self._is_look_due and not self._jumped and self._ending not in skips:
-            self._look(dict(logs or {}))
+            self._look(flatten(logs or {}))
         if self._ending is not None:
             self.model.stop_training = True
 

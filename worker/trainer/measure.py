@@ -8,13 +8,17 @@ from typing import Any
 
 from keepbest.errors import InvalidInput
 from keepbest.looking.examples import BATCH_SIZE, Examples
+from keepbest.looking.metrics import flatten
 from keepbest.stopping import Mode, Pairs, Unpaired
 from keepbest.training import Training
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The model's metrics by their plain names, on `n` examples (None where a pipeline does not know)."""
+    """The model's metrics by their plain names (vectors: by their parts), on `n` examples.
+
+    `n` is None where a pipeline does not know.
+    """
 
     values: dict[str, float]
     n: int | None
@@ -30,7 +34,7 @@ class Ruler:
     def measure(self, model: Any) -> Measured:
         """Return what `model` does on the whole part."""
         values = model.evaluate(self._batches, verbose=0, return_dict=True)
-        return Measured({name: float(value) for name, value in values.items()}, self.n)
+        return Measured(flatten(values), self.n)
 
 
 class Gauge:

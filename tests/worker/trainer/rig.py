@@ -33,15 +33,23 @@ from worker.trainer.loop import Ending, Loop
 from worker.trainer.resume import resume
 
 
-def build(*, rate: float = 0.01, metrics: tuple[Any, ...] = ("accuracy",), steps_per_execution: int = 1) -> Training:
+def build(
+    *,
+    rate: float = 0.01,
+    metrics: tuple[Any, ...] = ("accuracy",),
+    steps_per_execution: int = 1,
+    one_hot: bool = False,
+) -> Training:
     keras.utils.set_random_seed(1)
     x = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
     y = (x.sum(axis=1) > 0).astype(np.int64)
-    layers = keras.layers
+    y = keras.utils.to_categorical(y, 2) if one_hot else y
+    layers, losses = keras.layers, keras.losses
+    loss = losses.CategoricalCrossentropy if one_hot else losses.SparseCategoricalCrossentropy
     model = keras.Sequential([layers.Input((4,)), layers.Dense(8), layers.Dropout(0.3), layers.Dense(2)])
     model.compile(
         keras.optimizers.Adam(rate),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss(from_logits=True),
         metrics=list(metrics),
         steps_per_execution=steps_per_execution,
     )

@@ -229,6 +229,17 @@ def test_the_direction_is_the_metric_s_own(tmp_path: Path) -> None:
     assert rig.run.judge.policy.mode == "max"
 
 
+def test_a_metric_by_class_is_a_curve_a_class_and_a_part_of_it_can_be_monitored(tmp_path: Path) -> None:
+    """Keras' F1Score() is a vector."""
+    training = build(one_hot=True, metrics=(keras.metrics.F1Score(name="f1"),))
+    rig = Rig(tmp_path, training, monitor="val_f1[mean]", mode=Mode.AUTO, max_steps=10)
+    assert rig.train() is Ending.STOPPED
+    assert rig.run.judge.policy.mode == "max"
+    measured = rig.loop.gauge.measure(training.model).values
+    assert measured["val_f1[mean]"] == pytest.approx((measured["val_f1[0]"] + measured["val_f1[1]"]) / 2)
+    assert rig.looks == [(10, measured["val_f1[mean]"])]
+
+
 def test_a_direction_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
     rig = Rig(tmp_path, build(metrics=(nameless,)), mode=Mode.AUTO, monitor="val_nameless")
     with pytest.raises(InvalidInput) as caught:
