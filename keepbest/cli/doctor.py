@@ -19,6 +19,7 @@ from keepbest.cli.output import is_terminal, new_console, print_json, say, style
 from keepbest.cli.words import clean, size
 from keepbest.client import Client
 from keepbest.errors import KeepbestError
+from keepbest.reporting.setaside import list_set_aside
 from keepbest.settings import VERSION, Settings, load
 
 LITTLE_BYTES = 2 * 2**30
@@ -85,6 +86,13 @@ def check_folder(settings: Settings) -> Iterator[Finding]:
             yield Finding("secrets", "fail", f"others can read {path}", f"chmod 600 {path}")
 
 
+def check_record(settings: Settings) -> Iterator[Finding]:
+    """What the tracker did not take of the runs of this machine."""
+    for file in list_set_aside(settings.dir):
+        words = f"run {file.run}: {file.entries} entries are not at the tracker, the last: {file.what} ({file.why})"
+        yield Finding("record", "warn", words, f"Read {file.path}, and remove it once you know.")
+
+
 def check_disk(settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(_nearest_folder(settings.store)).free
     words = f"{size(free)} free for checkpoints"
@@ -128,6 +136,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     check_tensorflow,
     check_folder,
     check_disk,
+    check_record,
     check_dashboard,
     check_tracker,
 )

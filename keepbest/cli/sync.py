@@ -14,11 +14,13 @@ from keepbest.cli.options import AsJson
 from keepbest.cli.output import Table, print_json, print_table, warn
 from keepbest.client import Client
 from keepbest.errors import KeepbestError
-from keepbest.reporting.journal import drain_left_over
+from keepbest.reporting.sending import drain_left_over
+from keepbest.reporting.setaside import list_set_aside
 from keepbest.runs.offline import find_offline, send_offline
 from keepbest.settings import Settings, load
 
 WATCH_SECONDS = 2.0
+SET_ASIDE = "set aside"
 
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on until the scripts that still write have ended.")]
 
@@ -33,11 +35,12 @@ def sync(watch: Watch = False, as_json: AsJson = False) -> int:
             _warn_of(done)
             time.sleep(WATCH_SECONDS)
             done = _send(settings, client)
+    done += _list_missing(settings)
     if as_json:
         print_json(done)
     else:
         print_table(_table(done))
-    return Exit.ERROR if any(one["problem"] for one in done) else Exit.OK
+    return Exit.ERROR if any(one["problem"] for one in done if one["state"] != SET_ASIDE) else Exit.OK
 
 
 def _send(settings: Settings, client: Client) -> list[dict[str, Any]]:
@@ -62,6 +65,20 @@ def _send_rests(folder: Path, client: Client) -> Iterator[dict[str, Any]]:
         problem = "; ".join(left.problems) or None
         state = "kept" if problem else "sent"
         yield {"kept": f"{left.sent} batches", "run": None, "state": state, "problem": problem}
+
+
+def _list_missing(settings: Settings) -> list[dict[str, Any]]:
+    """Return what no tracker took: it is not there, and sending it again as it is would not help."""
+    return [
+        {
+            "kept": str(file.path),
+            "run": file.run,
+            "state": SET_ASIDE,
+            "problem": f"the tracker did not take {file.what}: {file.why}"
+            + (f" (and {file.entries - 1} more)" if file.entries > 1 else ""),
+        }
+        for file in list_set_aside(settings.dir)
+    ]
 
 
 def _warn_of(done: list[dict[str, Any]]) -> None:

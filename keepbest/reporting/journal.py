@@ -6,7 +6,8 @@
 
 What survives what: a batch is with the operating system when `append` returns, so a killed process loses none; it is
 fsynced at most once a second while it waits, so a machine that loses power loses at most the last second of what the
-tracker has not acknowledged. A torn tail is cut when the journal is opened. Sending a batch twice is harmless (the
+tracker has not acknowledged. A torn tail is cut when the journal is opened; a batch that is damaged before whole ones
+is set aside (`keepbest.reporting.setaside`), and an empty one keeps its number. Sending a batch twice is harmless (the
 tracker knows its number), so `acknowledged` is never fsynced.
 
 When the disk is full or the journal at its limit, batches wait in memory. When that limit is reached too, the oldest
@@ -18,7 +19,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import shutil
 import struct
 import time
@@ -31,18 +31,20 @@ from pathlib import Path
 from typing import Protocol
 
 from keepbest.contract.base import new_id
-from keepbest.contract.batches import BATCH_MEDIA_TYPE, BatchReceipt
-from keepbest.errors import BatchGap, Busy, InvalidInput, KeepbestError, Unreachable
-from keepbest.reporting import wire
+from keepbest.contract.batches import BatchReceipt
+from keepbest.errors import InvalidInput
+from keepbest.reporting import setaside, trouble, wire
 from keepbest.reporting.spool import Spool
+from keepbest.reporting.trouble import Trouble
 from keepbest.settings import write_private
 
 MAX_DISK_BYTES = 2**30
 MAX_MEMORY_BYTES = 64 * 2**20
 FSYNC_SECONDS = 1.0
+#: No batch takes less on disk.
+LEAST_BYTES = 40
 
 _ACKNOWLEDGED = struct.Struct("<QI")
-_EXAMPLES = re.compile(r"looks\.\d+\.examples")
 _log = logging.getLogger("keepbest")
 
 
@@ -63,12 +65,13 @@ class About:
 
 @dataclass(slots=True)
 class _Entry:
-    """A batch that waits: on disk at `offset`, or in memory."""
+    """A batch that waits: on disk at `offset`, or in memory. `damaged` is where one lay that cannot be read."""
 
     number: int
     size: int
     offset: int | None = None
     body: bytes | None = None
+    damaged: tuple[int, int] | None = None
 
 
 class Journal:
@@ -98,6 +101,9 @@ class Journal:
         self.is_read_only = False
         #: Whether the tracker is older than what it is told of examples.
         self.goes_without_examples = False
+        #: The oldest batch where the tracker would not take it, and how many entries it never took.
+        self.trouble = Trouble.read(folder / trouble.NAME)
+        self.set_aside = 0
 
     @classmethod
     def create(
@@ -142,6 +148,11 @@ class Journal:
         """Whether everything that waits would survive this process."""
         return not self._unwritten
 
+    @property
+    def aside_path(self) -> Path:
+        """The file for entries that the tracker does not take."""
+        return setaside.place_of(self.folder, self.about.run)
+
     def append(self, number: int, body: bytes) -> None:
         """Keep a batch until it is acknowledged. Never raises for a disk: what cannot be written waits in memory."""
         entry = _Entry(number, len(body), body=body)
@@ -159,17 +170,14 @@ class Journal:
         entry = self._entries[0]
         return entry.number, self._body(entry)
 
-    def replace_first(self, body: bytes) -> None:
-        """Send something else in the place of the oldest batch, under its number."""
-        entry = self._entries[0]
-        entry.body, entry.size = body, len(body)
-
     def acknowledge(self, number: int) -> None:
         """Forget every batch up to `number`: the tracker made them durable."""
         while self._entries and self._entries[0].number <= number:
             entry = self._entries.popleft()
             if self._unwritten and self._unwritten[0] is entry:
                 self._unwritten.popleft()
+            if entry.damaged is not None:
+                self._keep_damaged(entry.number, *entry.damaged)
         self._write_acknowledged(number)
         if not self._entries:
             self._empty()
@@ -179,6 +187,7 @@ class Journal:
         bodies = [self._body(entry) for entry in self._entries]
         writer = new_id()
         self.about = About(self.about.run, writer, self.about.lease)
+        self.trouble.forget()
         self._entries.clear()
         self._unwritten.clear()
         self._empty()
@@ -214,9 +223,29 @@ class Journal:
         acknowledged = self._read_acknowledged()
         self.last_number = acknowledged
         for number, offset, length in self._spool.read_all():
+            self._fill_gap(self._spool, number)
             self.last_number = max(number, self.last_number)
             if number > acknowledged:
                 self._entries.append(_Entry(number, length, offset))
+
+    def _fill_gap(self, spool: Spool, number: int) -> None:
+        """Put empty batches in the place of those that were damaged before this one: no number may be missing."""
+        missing = range(self.last_number + 1, number)
+        if not spool.damaged or not missing or len(missing) > sum(size for _, size in spool.damaged) // LEAST_BYTES:
+            return
+        place = spool.damaged[-1]
+        for lost in missing:
+            body = wire.empty(self.about.writer, lost)
+            self._entries.append(_Entry(lost, len(body), body=body, damaged=place if lost == missing[0] else None))
+
+    def _keep_damaged(self, number: int, offset: int, length: int) -> None:
+        """Set aside what is left of a damaged batch, and say so."""
+        about, path = self.about, self.aside_path
+        raw = self._spool.read(offset, length) if self._spool else b""
+        problem = setaside.keep(path, about.run, about.writer, number, raw, "it was damaged on disk")
+        self.set_aside += 1
+        where = problem or f"what is left of it is in {path}"
+        _log.warning("keepbest: batch %d of run %s was damaged on disk; %s.", number, about.run, where)
 
     def _spill(self) -> None:
         """Write what waits in memory, oldest first, so that the file never has a gap."""
@@ -277,86 +306,3 @@ class Journal:
         if problem != self.problem:
             _log.warning("keepbest: %s. Training goes on; its record waits in memory. Free some space.", problem)
         self.problem = problem
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOver:
-    """What came of the journals that dead processes left: batches sent, batches still waiting, and why."""
-
-    sent: int = 0
-    waiting: int = 0
-    problems: tuple[str, ...] = ()
-
-
-def drain_left_over(folder: Path, client: Sender) -> LeftOver:
-    """Send what the journals below `folder` still hold, each under the lease it was written with.
-
-    Journals of living processes are left alone; emptied ones are removed; the rest stays for the next time.
-    """
-    sent, waiting, problems = 0, 0, []
-    for path in sorted(folder.glob("*/writer.json")):
-        try:
-            journal = Journal.open(path.parent)
-        except Busy:
-            continue
-        except (OSError, InvalidInput) as error:
-            problems.append(str(error))
-            continue
-        try:
-            while len(journal):
-                send_first(journal, client)
-                sent += 1
-        except KeepbestError as error:
-            problems.append(error.message)
-            waiting += len(journal)
-        finally:
-            journal.close()
-    return LeftOver(sent, waiting, tuple(problems))
-
-
-def send_first(journal: Journal, client: Sender) -> BatchReceipt | None:
-    """Send the oldest batch and forget it; None where the tracker refused its content for good.
-
-    Raises what the client raises when the batch has to wait or the lease is lost.
-    """
-    first = journal.first()
-    if first is None:
-        return None
-    number, body = first
-    body = wire.without_examples(body) if journal.goes_without_examples else body
-    try:
-        receipt = client.post_batch(journal.about.run, body, BATCH_MEDIA_TYPE, journal.about.lease)
-    except BatchGap:
-        if number == 1 or journal.is_read_only:
-            raise
-        _log.warning("keepbest: the tracker has lost what it had; going on under a new writer.")
-        journal.renumber()
-        return None
-    except InvalidInput as error:
-        _give_up(journal, number, body, error)
-        return None
-    journal.acknowledge(max(number, min(receipt.last_number, journal.last_number)))
-    return receipt
-
-
-def is_passing(error: KeepbestError) -> bool:
-    """Whether the same request may succeed later: no answer, no capacity, or a fault on the tracker's side."""
-    return isinstance(error, Unreachable | Busy) or error.status >= 500
-
-
-def _give_up(journal: Journal, number: int, body: bytes, error: InvalidInput) -> None:
-    """Put less in the place of a refused batch: first without points and log lines, then nothing.
-
-    A tracker that does not know what each example did at a look gets this batch, and all others, without.
-    """
-    nothing = wire.empty(journal.about.writer, number)
-    if body == nothing:
-        raise error
-    if _EXAMPLES.fullmatch(error.field or "") and wire.has_examples(body):
-        _log.warning("keepbest: the tracker is older: what each example did at a look is not recorded.")
-        journal.goes_without_examples = True
-        return
-    lost = wire.count_points(body)
-    journal.dropped_points += lost
-    _log.warning("keepbest: the tracker refuses batch %d (%s): %d points are lost.", number, error.message, lost)
-    journal.replace_first(wire.without_bulk(body) if wire.has_bulk(body) else nothing)

@@ -19,7 +19,8 @@ from keepbest.contract.batches import BatchReceipt
 from keepbest.contract.commands import Command, CommandList
 from keepbest.errors import KeepbestError
 from keepbest.reporting.draft import Draft, Logged, Record
-from keepbest.reporting.journal import Journal, Sender, is_passing, send_first
+from keepbest.reporting.journal import Journal, Sender
+from keepbest.reporting.sending import is_passing, send_first
 
 EVERY_SECONDS = 0.25
 POLL_SECONDS = 1.0

@@ -1,12 +1,13 @@
 """A file of numbered frames that a dying process cannot spoil: length u32, CRC-32 u32, number u64, body.
 
-Little-endian. A frame that is cut short or whose checksum differs ends the file; it and what follows is cut off.
+Little-endian. A last frame that is cut short is cut off; what is damaged before whole ones is skipped, and told.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import mmap
 import os
 import struct
 import zlib
@@ -17,6 +18,9 @@ from pathlib import Path
 from keepbest.errors import Busy
 
 _FRAME = struct.Struct("<IIQ")
+#: How every body begins, behind four bytes that say how long its header is: where to look for the next whole frame.
+_MARK = b'{"writer":'
+_MARK_OFFSET = _FRAME.size + 4
 
 
 class Spool:
@@ -28,6 +32,8 @@ class Spool:
     def __init__(self, path: Path, *, max_bytes: int, read_only: bool = False) -> None:
         self.path = path
         self.end = 0
+        #: Offset and length of what is damaged.
+        self.damaged: list[tuple[int, int]] = []
         self._max_bytes = 0 if read_only else max_bytes
         self._read_only = read_only
         if read_only:
@@ -41,12 +47,17 @@ class Spool:
             raise Busy(f"{path} belongs to a living process.") from error
 
     def read_all(self) -> Iterator[tuple[int, int, int]]:
-        """Yield number, offset and length of every whole frame, then cut off what comes after the last."""
-        size = os.fstat(self._file).st_size
-        while (frame := self._read_frame(self.end, size)) is not None:
-            number, length = frame
-            yield number, self.end + _FRAME.size, length
-            self.end += _FRAME.size + length
+        """Yield number, offset and length of every whole frame, then cut off what comes after the last.
+
+        Numbers only grow: an older frame that shows up behind damage is part of it.
+        """
+        size, last = os.fstat(self._file).st_size, -1
+        while (start := self._find_frame(size, last)) is not None:
+            if start > self.end:
+                self.damaged.append((self.end, start - self.end))
+            last, length = self._read_frame(start, size) or (last, 0)
+            yield last, start + _FRAME.size, length
+            self.end = start + _FRAME.size + length
         self.cut(self.end)
 
     def write(self, number: int, body: bytes) -> int:
@@ -86,6 +97,22 @@ class Spool:
 
     def close(self) -> None:
         os.close(self._file)
+
+    def _find_frame(self, size: int, last: int) -> int | None:
+        """Return where the next whole frame begins, which is at `end` unless something is damaged there."""
+        frame = self._read_frame(self.end, size)
+        if frame is not None and frame[0] > last:
+            return self.end
+        if size - self.end <= _FRAME.size:
+            return None
+        with mmap.mmap(self._file, size, access=mmap.ACCESS_READ) as whole:
+            at = whole.find(_MARK, self.end + _MARK_OFFSET)
+            while at >= 0:
+                frame = self._read_frame(at - _MARK_OFFSET, size)
+                if frame is not None and frame[0] > last:
+                    return at - _MARK_OFFSET
+                at = whole.find(_MARK, at + 1)
+        return None
 
     def _read_frame(self, offset: int, size: int) -> tuple[int, int] | None:
         head = self.read(offset, _FRAME.size)

@@ -5,6 +5,7 @@ Written with the standard library only: a training script that logs needs no Num
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
 from array import array
@@ -14,13 +15,15 @@ from typing import Any
 
 import orjson
 
-from keepbest.contract.batches import MAX_BATCH_BYTES, Batch
-from keepbest.errors import InvalidInput
+from keepbest.contract.batches import Batch
+from keepbest.errors import InvalidInput, KeepbestError
 
+Header = dict[str, Any]
 _LENGTH = struct.Struct("<I")
 _POINT_BYTES = 24
 _BULK = frozenset({"columns", "logs", "panels"})
 _EXAMPLES = "examples"
+_EXAMPLES_FIELD = re.compile(r"looks\.\d+\.examples")
 
 
 def _steps() -> array[int]:
@@ -44,20 +47,28 @@ class Points:
     def __len__(self) -> int:
         return len(self.steps)
 
+    @property
+    def columns(self) -> tuple[array[Any], ...]:
+        """The three columns in the order of the wire."""
+        return self.steps, self.values, self.times
+
 
 def encode(batch: Batch, points: Sequence[Points]) -> bytes:
     """Return the body of `batch`, whose `columns` name the same metrics in the same order with their `count`."""
-    header = batch.model_dump_json(exclude_defaults=True).encode()
-    columns = (_little(column) for part in points for column in (part.steps, part.values, part.times))
-    return b"".join((_LENGTH.pack(len(header)), header, *columns))
+    return _join(batch.model_dump_json(exclude_defaults=True).encode(), points)
 
 
-def decode(body: bytes) -> tuple[dict[str, Any], list[Points]]:
+def pack(header: Header, points: Sequence[Points]) -> bytes:
+    """Return the body of a batch whose header was read before."""
+    return _join(orjson.dumps(header), points)
+
+
+def decode(body: bytes) -> tuple[Header, list[Points]]:
     """Return header and columns, or raise InvalidInput where the body is not what its header says."""
     header, offset = _split(body)
     points = []
     for block in header.get("columns", ()):
-        end = offset + _POINT_BYTES * block["count"]
+        end = offset + _POINT_BYTES * _count(block)
         points.append(_read_points(block, body[offset:end]))
         offset = end
     if offset != len(body):
@@ -67,13 +78,7 @@ def decode(body: bytes) -> tuple[dict[str, Any], list[Points]]:
 
 def count_points(body: bytes) -> int:
     """Return how many points a batch carries."""
-    return sum(block["count"] for block in _split(body)[0].get("columns", ()))
-
-
-def has_bulk(body: bytes) -> bool:
-    """Whether a batch carries points, log lines, panels, or what each example did at a look."""
-    header, _ = _split(body)
-    return not _BULK.isdisjoint(header) or _has_examples(header)
+    return sum(_count(block) for block in _split(body)[0].get("columns", ()))
 
 
 def has_examples(body: bytes) -> bool:
@@ -81,8 +86,15 @@ def has_examples(body: bytes) -> bool:
     return _has_examples(_split(body)[0])
 
 
+def refuses_examples(error: KeepbestError, body: bytes) -> bool:
+    """Whether a tracker refuses a batch because it is older than what looks say of their examples."""
+    if not isinstance(error, InvalidInput) or not _EXAMPLES_FIELD.fullmatch(error.field or ""):
+        return False
+    return has_examples(body)
+
+
 def without_bulk(body: bytes) -> bytes:
-    """Return the batch without all that `has_bulk` names: what is left (looks, segments, commands) is small."""
+    """Return the batch without points, log lines, panels and what each example did: what is left is small."""
     header, _ = _split(body)
     kept = {name: value for name, value in _without_examples(header).items() if name not in _BULK}
     return _pack(kept, b"")
@@ -105,23 +117,28 @@ def empty(writer: str, number: int) -> bytes:
     return _pack({"writer": writer, "number": number}, b"")
 
 
-def _has_examples(header: dict[str, Any]) -> bool:
+def _has_examples(header: Header) -> bool:
     return any(_EXAMPLES in look for look in header.get("looks", ()))
 
 
-def _without_examples(header: dict[str, Any]) -> dict[str, Any]:
+def _without_examples(header: Header) -> Header:
     looks = [{name: value for name, value in look.items() if name != _EXAMPLES} for look in header.get("looks", ())]
     return {**header, "looks": looks} if looks else header
 
 
-def _pack(header: dict[str, Any], tail: bytes) -> bytes:
+def _join(header: bytes, points: Sequence[Points]) -> bytes:
+    columns = (_little(column) for part in points for column in part.columns)
+    return b"".join((_LENGTH.pack(len(header)), header, *columns))
+
+
+def _pack(header: Header, tail: bytes) -> bytes:
     encoded = orjson.dumps(header)
     return _LENGTH.pack(len(encoded)) + encoded + tail
 
 
-def _split(body: bytes) -> tuple[dict[str, Any], int]:
-    if not _LENGTH.size <= len(body) <= MAX_BATCH_BYTES:
-        raise InvalidInput(f"The body of a batch has 4 to {MAX_BATCH_BYTES} bytes, but got {len(body)}.")
+def _split(body: bytes) -> tuple[Header, int]:
+    if len(body) < _LENGTH.size:
+        raise InvalidInput(f"The body of a batch has {_LENGTH.size} bytes or more, but got {len(body)}.")
     (length,) = _LENGTH.unpack_from(body)
     end = _LENGTH.size + length
     try:
@@ -133,13 +150,19 @@ def _split(body: bytes) -> tuple[dict[str, Any], int]:
     return header, end
 
 
-def _read_points(block: dict[str, Any], raw: bytes) -> Points:
-    count = block["count"]
+def _count(block: Any) -> int:
+    count = block.get("count") if isinstance(block, dict) else None
+    if type(count) is not int or count < 1 or not {"segment", "key"} <= block.keys():
+        raise InvalidInput("A column of a batch names its segment, its key and how many points it has.")
+    return count
+
+
+def _read_points(block: Header, raw: bytes) -> Points:
+    count = _count(block)
     if len(raw) != _POINT_BYTES * count:
         raise InvalidInput("The body of a batch is shorter than its header says.")
     points = Points(block["segment"], block["key"])
-    columns: tuple[array[Any], ...] = (points.steps, points.values, points.times)
-    for i, column in enumerate(columns):
+    for i, column in enumerate(points.columns):
         column.frombytes(raw[8 * count * i : 8 * count * (i + 1)])
         if sys.byteorder == "big":
             column.byteswap()

@@ -13,18 +13,22 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import ValidationError
+
+from keepbest.contract.base import Answer
 from keepbest.contract.batches import Batch
 from keepbest.contract.runs import Run, RunRequest
 from keepbest.contract.workers import Assignment, Claim, Lease, Release
 from keepbest.errors import Busy, Conflict, InvalidInput, LeaseLost, NotFound
 from keepbest.reporting import wire
-from keepbest.reporting.journal import About, Journal, Sender, send_first
+from keepbest.reporting.journal import About, Journal, Sender
+from keepbest.reporting.sending import send_all
 from keepbest.reporting.spool import read_frames
 from keepbest.runs.rejoin import Past
 from keepbest.runs.renewal import Landlord, renewed
@@ -47,6 +51,13 @@ class Sent:
 
     run: str
     is_over: bool
+
+
+class _Sent(Answer):
+    """What sent.json holds."""
+
+    run: str
+    lease: Lease
 
 
 @contextmanager
@@ -133,11 +144,7 @@ def _send_locked(folder: Path, client: Submitter) -> Sent:
 
 def _first_segment(journal: Path) -> int:
     """Return the first segment that a process opened: a later one's may branch off it, and is to be sent after it."""
-    with suppress(FileNotFoundError):
-        for _, body in read_frames(journal / "batches"):
-            for opened in wire.decode(body)[0].get("segments", ()):
-                return int(opened["number"])
-    return 0
+    return next((opened.number for batch in _read_batches([journal]) for opened in batch.segments), 0)
 
 
 def _open(folder: Path) -> Journal:
@@ -151,21 +158,24 @@ def _open(folder: Path) -> Journal:
 def _claim(folder: Path, asked: RunRequest, client: Submitter) -> tuple[str, Lease]:
     sent = folder / "sent.json"
     if sent.exists():
-        known = json.loads(sent.read_text(encoding="utf-8"))
-        return known["run"], Lease.model_validate(known["lease"])
+        try:
+            known = _Sent.model_validate_json(sent.read_bytes())
+        except ValueError as error:
+            hint = "Remove the file once that lease has ended: the run is then claimed anew."
+            raise InvalidInput(f"{sent} does not say under which lease the run was sent.", hint=hint) from error
+        return known.run, known.lease
     run = client.submit(asked, key=f"offline-{folder.name}").id
     assignment = client.claim(Claim(run=run, is_offline=True))
     if assignment is None:
         raise Conflict(f"Run {run} was made for this record, but somebody else holds it.")
-    write_private(sent, json.dumps({"run": run, "lease": assignment.lease.model_dump(mode="json")}))
+    write_private(sent, json.dumps(_Sent(run=run, lease=assignment.lease).model_dump(mode="json")))
     return run, assignment.lease
 
 
 def _send(journals: list[Journal], client: Submitter, run: str, token: str) -> None:
     for journal in journals:
         journal.about = About(run, journal.about.writer, token)
-        while len(journal):
-            send_first(journal, client)
+        send_all(journal, client)
 
 
 def _outcome(folder: Path) -> Release:
@@ -173,6 +183,8 @@ def _outcome(folder: Path) -> Release:
         return Release.model_validate_json((folder / "outcome.json").read_bytes())
     except FileNotFoundError:
         return Release(outcome="failed", stop_message="The process died without a word.")
+    except ValueError:
+        return Release(outcome="failed", stop_message="How the run ended cannot be read any more.")
 
 
 def _remove(folder: Path) -> None:
@@ -202,9 +214,17 @@ def _is_alive(journal: Path) -> bool:
 
 def _read_past(journals: list[Path]) -> Past:
     """Return what earlier processes wrote down."""
-    frames = (frame for journal in journals for frame in read_frames(journal / "batches"))
-    batches = [Batch.model_validate(wire.decode(body)[0]) for _, body in frames]
+    batches = list(_read_batches(journals))
     return Past(
         sorted((one for batch in batches for one in batch.segments), key=lambda one: one.number),
         sorted((look for batch in batches for look in batch.looks), key=lambda look: (look.segment, look.step)),
     )
+
+
+def _read_batches(journals: Iterable[Path]) -> Iterator[Batch]:
+    """Yield what journals hold, without points; what cannot be read is left out, as sending will say."""
+    for journal in journals:
+        with suppress(FileNotFoundError):
+            for _, body in read_frames(journal / "batches"):
+                with suppress(InvalidInput, ValidationError):
+                    yield Batch.model_validate(wire.decode(body)[0])

@@ -14,7 +14,8 @@ from typing import Protocol
 from keepbest.contract.runs import Run
 from keepbest.contract.workers import Release
 from keepbest.errors import Busy, Conflict, InvalidInput, LeaseLost
-from keepbest.reporting.journal import Journal, Sender, send_first
+from keepbest.reporting.journal import Journal, Sender
+from keepbest.reporting.sending import send_all
 
 
 class Tenant(Sender, Protocol):
@@ -51,8 +52,7 @@ def _give_back(folder: Path, run: str, client: Tenant) -> None:
     except (OSError, InvalidInput):
         return
     try:
-        while len(journal):
-            send_first(journal, client)
+        send_all(journal, client)
         with suppress(LeaseLost):  # it ended by itself meanwhile
             client.release(run, journal.about.lease, Release(outcome="handed_back", stop_message="Its script died."))
     except LeaseLost:

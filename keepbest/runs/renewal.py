@@ -10,7 +10,7 @@ from typing import Protocol
 
 from keepbest.contract.workers import Lease, Renewal
 from keepbest.errors import KeepbestError
-from keepbest.reporting.journal import is_passing
+from keepbest.reporting.sending import is_passing
 
 _log = logging.getLogger("keepbest")
 

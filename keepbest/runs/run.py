@@ -220,7 +220,8 @@ class Run(Standing):
     ) -> bool:
         """End the run as a success; the reason is the stopper's where none is given.
 
-        Waits up to `seconds` for the tracker. Return whether it has everything; what it has not is kept.
+        Waits up to `seconds` for the tracker. Return whether it has everything; what it has not is kept, and what it
+        did not take lies in a file that a warning has named.
         """
         stopped = self.decision if self.decision is not None and self.decision.stop else None
         release = Release(
@@ -277,12 +278,13 @@ class Run(Standing):
             self._on_end(release)
             return True
         complete = self.reporter.drain(seconds)
+        missing = self.reporter.journal.set_aside
         self._on_end(release)
         self.reporter.close()
         self._put = self._refuse
         if not complete:
             _log.warning("keepbest: not everything reached the tracker; the rest of run %s is kept in %s.", *self._kept)
-        return complete
+        return complete and not missing
 
     def _refuse(self, item: object) -> None:
         _log.warning("keepbest: run %s has ended; what is said of it now is not kept.", self.id)

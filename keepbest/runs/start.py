@@ -18,8 +18,9 @@ from keepbest.contract.runs import ExternalSource, RunRequest
 from keepbest.contract.runs import Run as Known
 from keepbest.contract.workers import Assignment, Claim, Release
 from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, NotFound, Unreachable
-from keepbest.reporting.journal import About, Journal, drain_left_over
+from keepbest.reporting.journal import About, Journal
 from keepbest.reporting.reporter import Reporter
+from keepbest.reporting.sending import drain_left_over
 from keepbest.reporting.values import to_json
 from keepbest.runs.judge import Judge, known_mode
 from keepbest.runs.offline import begun_offline, keep_outcome

@@ -16,7 +16,7 @@ from keepbest.contract.base import new_id
 from keepbest.contract.runs import CodeSource, CommandSource, RunError
 from keepbest.contract.workers import Assignment, Claim, Release, WorkerHello
 from keepbest.errors import InvalidInput, KeepbestError, NotAllowed, NotAuthenticated
-from keepbest.reporting.journal import is_passing
+from keepbest.reporting.sending import is_passing
 from keepbest.status import StopReason
 from worker import recipes
 from worker.agent.delivery import give_back

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable
 from typing import TypeVar
 
 from keepbest.client import Client
 from keepbest.contract.workers import Release
 from keepbest.errors import Busy, InvalidInput, KeepbestError
-from keepbest.reporting.journal import Journal, is_passing, send_first
+from keepbest.reporting.journal import Journal
+from keepbest.reporting.sending import is_passing, send_all, set_all_aside
 from worker.folder import Job, RunFolder
 
 _log = logging.getLogger("keepbest.worker")
@@ -32,7 +32,7 @@ def deliver(client: Client, folder: RunFolder, job: Job, release: Release | None
 
 
 def drain(client: Client, folder: RunFolder) -> None:
-    """Send what the journals hold; raises only what may pass. What the tracker refuses for good is dropped."""
+    """Send what the journals hold; raises only what may pass. What the tracker refuses for good is set aside."""
     for path in sorted(folder.journal.glob("*/writer.json")):
         try:
             journal = Journal.open(path.parent)
@@ -40,13 +40,12 @@ def drain(client: Client, folder: RunFolder) -> None:
             _log.warning("A journal is left out: %s", error)
             continue
         try:
-            while len(journal):
-                send_first(journal, client)
+            send_all(journal, client)
         except KeepbestError as error:
             if is_passing(error):
                 raise
-            _log.warning("The tracker no longer takes the journal in %s: %s", path.parent, error.message)
-            shutil.rmtree(path.parent, ignore_errors=True)
+            run, kept = journal.about.run, set_all_aside(journal, error)
+            _log.warning("The tracker takes no more of run %s (%s): the rest is in %s.", run, error.message, kept)
         finally:
             journal.close()
 

@@ -10,7 +10,8 @@ from keepbest.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, CommandUpdate, LogLines, Progress
 from keepbest.errors import KeepbestError
-from keepbest.reporting.journal import About, Journal, send_first
+from keepbest.reporting.journal import About, Journal
+from keepbest.reporting.sending import send_first
 from keepbest.reporting.wire import encode
 from worker.folder import Job, RunFolder
 

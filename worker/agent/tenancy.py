@@ -15,7 +15,7 @@ from keepbest.contract.commands import Command
 from keepbest.contract.runs import CommandSource, RunError
 from keepbest.contract.workers import Release
 from keepbest.errors import KeepbestError
-from keepbest.reporting.journal import is_passing
+from keepbest.reporting.sending import is_passing
 from keepbest.reporting.values import describe_here
 from keepbest.runs.handed import is_listening
 from keepbest.status import CommandKind, StopReason

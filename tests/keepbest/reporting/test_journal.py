@@ -7,7 +7,6 @@ import os
 import signal
 import stat
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,12 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keepbest.contract.batches import Batch, BatchReceipt, Columns, Progress
-from keepbest.contract.examples import Examples
-from keepbest.errors import BatchGap, Busy, InvalidInput, LeaseLost, Unreachable
+from keepbest.contract.batches import BatchReceipt
+from keepbest.errors import Busy, InvalidInput
 from keepbest.reporting import wire
-from keepbest.reporting.journal import About, Journal, drain_left_over, send_first
-from tests.keepbest.reporting.test_wire import body_of, look, points_of
+from keepbest.reporting.journal import About, Journal
+from tests.keepbest.reporting.test_wire import body_of, points_of
 from tests.support.processes import Processes, wait_until
 
 ABOUT = About(run="0000000000aa", writer="000000000001", lease="secret-lease")
@@ -118,14 +116,30 @@ def test_a_torn_tail_is_cut_wherever_it_tore(tmp_path: Path) -> None:
         again.close()
 
 
-def test_a_flipped_bit_ends_the_journal_there(tmp_path: Path) -> None:
-    journal = filled(tmp_path, 3)
+@pytest.mark.parametrize("place", [0, 5, 10, 20, 60])
+@pytest.mark.parametrize("lost", [1, 2, 4])
+def test_a_flipped_bit_costs_that_batch_and_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, lost: int, place: int
+) -> None:
+    """It ended the journal there: all that came after was cut off without a word."""
+    journal = filled(tmp_path / "journals", 4)
     journal.close()
     file = journal.folder / "batches"
     damaged = bytearray(file.read_bytes())
-    damaged[len(damaged) // 3 + 20] ^= 1
+    damaged[len(damaged) // 4 * (lost - 1) + place] ^= 1
     file.write_bytes(damaged)
-    assert numbers(Journal.open(journal.folder)) == [1]
+    again, said = Journal.open(journal.folder), {}
+    while (first := again.first()) is not None:
+        said[first[0]] = wire.count_points(first[1])
+        again.acknowledge(first[0])
+    if lost == 4:  # cannot be told from a frame that was being written when the process died
+        assert said == {1: 2, 2: 2, 3: 2}
+        return
+    assert said == {number: 0 if number == lost else 2 for number in (1, 2, 3, 4)}
+    (kept,) = (tmp_path / "set-aside").iterdir()
+    assert b'"base64"' in kept.read_bytes()
+    assert str(kept) in caplog.text
+    assert again.set_aside == 1
 
 
 def test_an_emptied_journal_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -263,105 +277,6 @@ def test_in_the_end_the_oldest_points_go_and_the_rest_stays(tmp_path: Path, capl
     assert first is not None
     assert wire.decode(first[1]) == ({"writer": ABOUT.writer, "number": 1}, [])
     assert numbers(journal) == [1, 2, 3, 4, 5]  # no number is missing
-
-
-# Sending
-
-
-def test_a_batch_is_forgotten_only_once_it_is_durable(tmp_path: Path) -> None:
-    journal = filled(tmp_path, 1)
-    with pytest.raises(Unreachable):
-        send_first(journal, Tracker(Unreachable()))
-    assert len(journal) == 1
-    assert send_first(journal, Tracker()) is not None
-    assert len(journal) == 0
-
-
-def test_a_refused_batch_is_sent_without_its_points_and_then_as_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    journal = Journal.create(tmp_path, ABOUT)
-    columns = [Columns(segment=0, key="loss", count=2)]
-    said = Batch(writer=ABOUT.writer, number=1, columns=columns, progress=Progress(step=7, at=datetime.now(UTC)))
-    journal.append(1, wire.encode(said, [POINTS]))
-    journal.append(2, batch(2))
-    tracker = Tracker(InvalidInput("bad key"), InvalidInput("bad still"))
-    assert send_first(journal, tracker) is None
-    first = journal.first()
-    assert first is not None
-    assert set(wire.decode(first[1])[0]) == {"writer", "number", "progress"}
-    while len(journal):
-        send_first(journal, tracker)
-    assert tracker.bodies == [wire.empty(ABOUT.writer, 1), batch(2)]
-    assert journal.dropped_points == 2
-    assert "bad key" in caplog.text
-
-
-def test_an_older_tracker_gets_everything_but_what_each_example_did(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It refuses what it does not know: the points and the looks of the batch would be lost with it."""
-    journal = Journal.create(tmp_path, ABOUT)
-    for number in (1, 2):
-        looks = [look(number, Examples(unpaired="it is a pipeline"))]
-        said = Batch(writer=ABOUT.writer, number=number, looks=looks, columns=[Columns(segment=0, key="loss", count=2)])
-        journal.append(number, wire.encode(said, [POINTS]))
-    tracker = Tracker(InvalidInput("looks.0.examples: Extra inputs are not permitted.", field="looks.0.examples"))
-    while len(journal):
-        send_first(journal, tracker)
-    assert [wire.count_points(body) for body in tracker.bodies] == [2, 2]
-    assert [list(wire.decode(body)[0]["looks"][0]) for body in tracker.bodies] == 2 * [
-        ["segment", "step", "decision", "at"]
-    ]
-    assert (journal.dropped_points, caplog.text.count("the tracker is older")) == (0, 1)
-
-
-def test_examples_that_are_refused_for_another_reason_go_with_the_points(tmp_path: Path) -> None:
-    journal = Journal.create(tmp_path, ABOUT)
-    journal.append(1, wire.encode(Batch(writer=ABOUT.writer, number=1, looks=[look(1, Examples(unpaired=""))]), []))
-    tracker = Tracker(InvalidInput("no base64", field="looks.0.examples.correct"))
-    while len(journal):
-        send_first(journal, tracker)
-    assert [list(wire.decode(body)[0]["looks"][0]) for body in tracker.bodies] == [
-        ["segment", "step", "decision", "at"]
-    ]
-
-
-def test_a_tracker_that_lost_what_it_had_gets_the_rest_under_a_new_writer(tmp_path: Path) -> None:
-    journal = filled(tmp_path, 3)
-    journal.acknowledge(1)
-    tracker = Tracker(BatchGap())
-    while len(journal):
-        send_first(journal, tracker)
-    headers = [wire.decode(body)[0] for body in tracker.bodies]
-    assert [header["number"] for header in headers] == [1, 2]
-    assert {header["writer"] for header in headers} == {journal.about.writer} != {ABOUT.writer}
-    assert [wire.count_points(body) for body in tracker.bodies] == [2, 2]
-
-
-def test_what_dead_processes_left_is_sent_under_their_lease(tmp_path: Path) -> None:
-    for writer in ("000000000001", "000000000002"):
-        journal = Journal.create(tmp_path, About(ABOUT.run, writer, f"lease of {writer}"))
-        journal.append(1, wire.encode(Batch(writer=writer, number=1), []))
-        journal.close()
-    tracker = Tracker()
-    left = drain_left_over(tmp_path, tracker)
-    assert (left.sent, left.waiting, left.problems) == (2, 0, ())
-    assert tracker.leases == {"lease of 000000000001", "lease of 000000000002"}
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("error", [Unreachable("away"), LeaseLost("taken over")])
-def test_what_cannot_be_sent_stays(tmp_path: Path, error: Exception) -> None:
-    filled(tmp_path, 2).close()
-    left = drain_left_over(tmp_path, Tracker(error))
-    assert (left.sent, left.waiting) == (0, 2)
-    assert left.problems == (str(error),)
-    assert drain_left_over(tmp_path, Tracker()).sent == 2
-
-
-def test_nothing_left_over_is_nothing_to_do(tmp_path: Path) -> None:
-    assert drain_left_over(tmp_path / "missing", Tracker()).sent == 0
 
 
 # Killed in the middle of writing

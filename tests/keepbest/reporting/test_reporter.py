@@ -16,8 +16,9 @@ from keepbest.contract.batches import Progress
 from keepbest.contract.commands import Command
 from keepbest.errors import KeepbestError, LeaseLost
 from keepbest.reporting.draft import Logged
-from keepbest.reporting.journal import About, Journal, drain_left_over
+from keepbest.reporting.journal import About, Journal
 from keepbest.reporting.reporter import Reporter
+from keepbest.reporting.sending import drain_left_over
 from tests.keepbest.tiny_tracker import NOW, TinyTracker, error
 from tests.support.processes import wait_until
 
@@ -169,7 +170,7 @@ def test_points_that_are_refused_do_not_hold_up_the_rest(tracker: TinyTracker, s
     reporter.put(logged(2, loss=0.4))
     assert reporter.drain(5)
     assert tracker.points("loss") == [(2, 0.4)]
-    assert reporter.journal.dropped_points == 1
+    assert reporter.journal.set_aside == 1
 
 
 def test_a_tracker_restored_from_an_old_backup_gets_what_follows(tracker: TinyTracker, started: Any) -> None:

@@ -71,8 +71,6 @@ def test_without_bulk_keeps_the_number_and_drops_points_and_logs() -> None:
     body = body_of(points_of("loss", [(1, 0.5, 0.0), (2, math.nan, 0.0)]), number=7, logs=(line,))
     less = wire.without_bulk(body)
     assert wire.count_points(body) == 2
-    assert wire.has_bulk(body)
-    assert not wire.has_bulk(less)
     assert wire.decode(less) == ({"writer": WRITER, "number": 7}, [])
 
 
@@ -100,7 +98,6 @@ def test_what_examples_did_is_left_out_alone_or_with_all_that_is_bulky() -> None
         ]
     assert (wire.has_examples(body), wire.has_examples(less)) == (True, False)
     assert (wire.count_points(less), wire.count_points(least)) == (1, 0)
-    assert wire.has_bulk(wire.encode(Batch(writer=WRITER, number=1, looks=said.looks), []))
     assert wire.without_examples(less) is less
     assert wire.without_examples(wire.empty(WRITER, 1)) == wire.empty(WRITER, 1)
 

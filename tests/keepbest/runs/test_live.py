@@ -12,7 +12,7 @@ import pytest
 from keepbest.client import Client
 from keepbest.contract.commands import StopRequest
 from keepbest.contract.runs import Mode
-from keepbest.reporting.journal import drain_left_over
+from keepbest.reporting.sending import drain_left_over
 from keepbest.runs.offline import find_offline, send_offline
 from keepbest.runs.run import Run
 from keepbest.runs.start import init

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from keepbest.reporting.journal import drain_left_over
+from keepbest.reporting.sending import drain_left_over
 from tests.keepbest.tiny_tracker import TinyTracker
 from tests.support.processes import Processes
 

@@ -13,7 +13,7 @@ import pytest
 
 import keepbest
 from keepbest.errors import Busy, InvalidInput
-from keepbest.reporting.journal import drain_left_over
+from keepbest.reporting.sending import drain_left_over
 from keepbest.runs.offline import Sent, find_offline, send_offline
 from keepbest.runs.run import Run
 from keepbest.runs.start import init

@@ -15,9 +15,10 @@ from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, LogLines
 from keepbest.contract.commands import CancelRequest
 from keepbest.contract.runs import Run
-from keepbest.contract.workers import Claim, WorkerHello
+from keepbest.contract.workers import Claim, Release, WorkerHello
 from keepbest.errors import KeepbestError, NotAuthenticated
 from keepbest.reporting.journal import About, Journal
+from keepbest.reporting.setaside import list_set_aside
 from keepbest.reporting.wire import encode
 from keepbest.status import RunState, StopReason
 from tests.keepbest.test_bundle import archive, entry
@@ -300,6 +301,19 @@ def test_what_a_dead_agent_left_is_delivered_and_given_back(service: Service) ->
     assert run.error is not None
     assert (run.error.code, run.error.message) == ("worker_lost", "The worker ended in the middle of the training.")
     assert not folder.path.exists()
+
+
+def test_what_the_tracker_will_never_take_is_kept_when_the_folder_goes(service: Service) -> None:
+    """It was deleted with the journal, with a warning."""
+    job = claim(service)
+    folder = leave_behind(service, job)
+    service.client.release(job.run_id, job.assignment.lease.token, Release(outcome="failed"))
+    service.client.delete_run(job.run_id)
+    sweep(folder.path.parent, Client(service.client.url, service.worker_token), lambda seconds: True)
+    assert not folder.path.exists()
+    (kept,) = list_set_aside(service.folder)
+    assert (kept.run, kept.entries) == (job.run_id, 1)
+    assert "unheard" in kept.path.read_text()
 
 
 def test_a_folder_that_a_living_agent_has_is_left_alone(service: Service) -> None:

@@ -1,0 +1,83 @@
+"""The batch of a journal that the tracker would not take: how often it was tried, and which pieces it was taken into.
+
+It is kept beside the journal, so that a process which goes on with it neither tries for ever, nor sends as a whole
+what was sent in pieces already: the tracker would count those twice.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from keepbest.settings import write_private
+
+NAME = "trouble.json"
+
+
+@dataclass(slots=True)
+class Trouble:
+    """`split` are the places of the pieces that were refused and taken apart ("" is the whole batch)."""
+
+    path: Path
+    number: int = 0
+    tries: int = 0
+    split: set[str] = field(default_factory=set)
+    #: Places of pieces that were set aside, each with what it holds, and why the last one was refused.
+    aside: dict[str, str] = field(default_factory=dict)
+    why: str = ""
+
+    @classmethod
+    def read(cls, path: Path) -> Trouble:
+        """Return what an earlier process wrote down; nothing where it cannot be read."""
+        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+            said: dict[str, Any] = json.loads(path.read_bytes())
+            return cls(
+                path,
+                int(said["number"]),
+                int(said["tries"]),
+                {str(place) for place in said["split"]},
+                {str(place): str(what) for place, what in dict(said["aside"]).items()},
+                str(said["why"]),
+            )
+        return cls(path)
+
+    def count(self, number: int) -> int:
+        """Note one more refusal of the whole batch, and return how many that makes."""
+        if self.number != number:
+            self.number, self.tries, self.split, self.aside, self.why = number, 0, set(), {}, ""
+        self.tries += 1
+        self._write()
+        return self.tries
+
+    def take_apart(self, number: int, place: str, why: str) -> None:
+        """Note that a piece is not sent whole any more."""
+        if self.number != number:
+            self.count(number)
+        self.split.add(place)
+        self.why = why
+        self._write()
+
+    def set_aside(self, place: str, what: str, why: str) -> None:
+        """Note that a piece lies in the file of what was set aside."""
+        self.aside[place] = what
+        self.why = why
+        self._write()
+
+    def is_apart(self, number: int) -> bool:
+        """Whether this batch is sent in pieces."""
+        return self.number == number and bool(self.split)
+
+    def forget(self) -> None:
+        """The batch is done with."""
+        if self.number:
+            self.number, self.tries, self.split, self.aside, self.why = 0, 0, set(), {}, ""
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        said = {"number": self.number, "tries": self.tries, "why": self.why, "split": sorted(self.split)}
+        with suppress(OSError):  # as long as this process lives, it knows
+            write_private(self.path, json.dumps({**said, "aside": self.aside}))
