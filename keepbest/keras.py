@@ -16,35 +16,31 @@ from keepbest.callbacks import Carrying
 from keepbest.checkpoint import Store
 from keepbest.checkpoint.restore import open_store
 from keepbest.contract.asking import request
-from keepbest.contract.base import new_id
-from keepbest.contract.batches import Declared
 from keepbest.contract.commands import RollBackRequest
 from keepbest.contract.overrides import Overrides
-from keepbest.contract.policies import PolicySpec, RetentionSpec
+from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import InvalidInput
 from keepbest.looking.counting import BatchCounter
 from keepbest.looking.examples import Examples
 from keepbest.looking.jumps import Jump
-from keepbest.looking.looker import Looker
+from keepbest.looking.making import DEFAULT_MONITOR, RunMaker, patient
 from keepbest.looking.metrics import Monitored, flatten
 from keepbest.looking.monitor import direction_of
-from keepbest.looking.network import build_as_described
-from keepbest.looking.resume import load_start
-from keepbest.panels.painter import Painter
+from keepbest.looking.resume import resume_fit
 from keepbest.panels.scene import see
-from keepbest.runs.judge import Judge
 from keepbest.runs.run import Run
-from keepbest.snapshots.ring import Ring
 from keepbest.snapshots.state import Position, State
-from keepbest.stopping import Decision, Mode, Pairs, Unpaired, parse
+from keepbest.stopping import Decision, Pairs, Unpaired, parse
 
 #: A run is not over before its best is on disk; a disk that takes longer than this is reported instead.
 DRAIN_SECONDS = 600.0
 
 OWN_DATA = "The data of your own fit() is not in the state: a roll back leaves it where it is, a restart begins anew."
 
-_DEFAULT_MONITOR = "val_loss"
 _MODES = ("auto", "min", "max")
+#: Attributes that a copy does not take: they are made anew, or by Keras.
+_OF_ONE_RUN = {"run", "looker", "position", "stopped_epoch", "_monitored", "_restored", "_best_epoch", "_counter"}
+_OF_ONE_RUN |= {"_doubts", "_has_begun", "_resume", "_is_fitting", "_begins_late", "_model", "params"}
 
 
 class KeepBest(Carrying):
@@ -95,7 +91,7 @@ class KeepBest(Carrying):
 
     def __init__(
         self,
-        monitor: str = _DEFAULT_MONITOR,
+        monitor: str = DEFAULT_MONITOR,
         min_delta: float = 0,
         patience: int = 0,
         verbose: int = 0,
@@ -120,23 +116,46 @@ class KeepBest(Carrying):
         super().__init__(carry)
         if mode not in _MODES:
             raise InvalidInput(f"mode is one of {', '.join(_MODES)}, but got {mode!r}.", field="mode")
-        self.monitor, self.verbose = monitor, verbose
-        self.restore_best_weights = restore_best_weights
-        self._mode, self._start_from_epoch, self._resume = mode, start_from_epoch, bool(resume)
+        self.verbose, self.restore_best_weights, self._start_from_epoch = (
+            verbose,
+            restore_best_weights,
+            start_from_epoch,
+        )
         self._examples = Examples(validation) if validation is not None else None
         self._n = n if n is not None or self._examples is None else self._examples.n
         self._clock = clock
         if stopper is None and (patience or min_delta or baseline is not None):
-            stopper = _patience(patience, min_delta, baseline)
-        self.run = self._make_run(run, parse(stopper) if isinstance(stopper, str) else stopper)
-        if resume is None:
-            self._resume = bool(self.run.goes_on)
-        ring = Ring(snapshots, snapshot_memory)
-        opened = None if store is False else open_store(store)
-        scene = see(panels) if panels is not None else None
-        painter = Painter(scene, self.run.say) if scene is not None else None
-        self.looker = Looker(self.run, opened, ring=ring, retention=retention, carried=self.carried, painter=painter)
-        self._monitored = Monitored(self.monitor)
+            stopper = patient(patience, min_delta, baseline)
+        maker = RunMaker(
+            monitor,
+            None if mode == "auto" else mode,
+            parse(stopper) if isinstance(stopper, str) else stopper,
+            None if store is False else open_store(store),
+            retention,
+            snapshots,
+            snapshot_memory,
+            see(panels) if panels is not None else None,
+            clock,
+        )
+        self._maker, first = maker.begin(run)
+        self.monitor = first.monitor
+        self._begin_run(first, resume=bool(first.goes_on) if resume is None else resume)
+
+    def _begin_run(self, run: Run, *, resume: bool = False) -> None:
+        """Begin with nothing: no best, no step."""
+        self.run, self._resume = run, resume
+        self.looker = self._maker.equip(run, self.carried)
+        self._monitored = Monitored(run.monitor)
+        self.position, self._restored, self._best_epoch = Position(), None, None
+        self._doubts, self._has_begun = None, False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy trains another model: it takes what was configured, and gets a run of its own."""
+        return {name: value for name, value in vars(self).items() if name not in _OF_ONE_RUN}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin_run(self._maker.make())
 
     # What people read
 
@@ -187,6 +206,7 @@ class KeepBest(Carrying):
         """
         changes = {"learning_rate": learning_rate, "max_steps": max_steps, "reset_patience": reset_patience}
         asked = request(RollBackRequest, step=step, checkpoint=checkpoint, **changes)
+        self._turn_to_model()
         was_over = self._is_over()
         self.looker.begin(self.model)
         self._follow(self.looker.roll_back(asked), was_over)
@@ -196,6 +216,7 @@ class KeepBest(Carrying):
     # What Keras calls
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._turn_to_model()
         self._begin_carried(logs)
         self._report_doubts()
         self.looker.stop, self._is_fitting, is_resumed = None, True, self._resume
@@ -357,41 +378,14 @@ class KeepBest(Carrying):
 
     # Runs
 
-    def _make_run(self, run: Run | str | None, stopper: Mapping[str, Any] | None) -> Run:
-        """Return the run to report to. What is said here wins over what a run was begun with."""
-        mode: Mode | None = None if self._mode == "auto" else self._mode
-        if not isinstance(run, Run):
-            judge = Judge(stopper or _patience(1, 0, None), mode, clock=self._clock)
-            return Run(run or new_id(), judge, monitor=self.monitor)
-        if self.monitor == _DEFAULT_MONITOR or "monitor" in run.fixed:
-            self.monitor = run.monitor
-        run.monitor = self.monitor
-        if stopper is not None and "stopper" not in run.fixed:
-            last = run.judge.max_steps if "max_steps" in run.fixed else None
-            run.judge = Judge(stopper, None, last, clock=self._clock)
-        if mode is not None:
-            run.set_mode(mode)
-        spec = PolicySpec.model_validate(stopper) if stopper is not None else None
-        run.declare(Declared(monitor=self.monitor, stopper=spec))
-        return run
+    def _turn_to_model(self) -> None:
+        """Give another model than the one that was trained a run of its own."""
+        if not self.looker.may_train(self.model):
+            self.looker.close(DRAIN_SECONDS)
+            self._begin_run(self._maker.make_another(self.run))
 
     def _go_on_from_disk(self) -> None:
         """Put the newest checkpoint of the run back, once."""
         self._resume = False
-        loaded = load_start(self.run, self.looker.store) if self.looker.store is not None else None
-        if loaded is None:
-            return
-        if not self.model.built and loaded.manifest.network is not None and self.looker.store is not None:
-            build_as_described(self.model, self.looker.store.read_network(loaded.manifest.network))
-        self.carried.check(loaded.manifest.callbacks)
-        state = loaded.resume_into(self.model)
-        self.carried.restore(state.callbacks)
-        self.run.set_mode(loaded.manifest.mode or direction_of(self.model, self.monitor))
-        self.run.go_on_from(state.stopper)
-        self.run.go_on_at(state.step, state.id)
-        self.position = state.position
-
-
-def _patience(patience: int, min_delta: float, baseline: float | None) -> dict[str, Any]:
-    params = {"checks": max(1, patience), "min_delta": abs(min_delta), "baseline": baseline}
-    return {"name": "patience", "params": params}
+        if self.looker.store is not None:
+            self.position = resume_fit(self.run, self.looker.store, self.model, self.carried) or self.position

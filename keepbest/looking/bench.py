@@ -13,7 +13,7 @@ from keepbest.contract.commands import RollBackRequest
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import KeepbestError, NotFound
 from keepbest.looking.archive import Archive
-from keepbest.looking.network import describe_network
+from keepbest.looking.network import describe_network, network_of
 from keepbest.looking.shelf import Shelf
 from keepbest.panels.painter import Painter
 from keepbest.runs.run import Run
@@ -52,6 +52,8 @@ class Bench:
         self._painter = painter
         self._model: Any = None
         self._variables: Living | None = None
+        #: Held as long as they are asked for: nothing else may get their addresses.
+        self._network: list[Any] = []
         self._averages: Averages = {}
         self._has_averages = selector is not None and selector.measures_averages
         writing: dict[str, Any] = {"environment": environment, "writes_bests": writes_bests, "selector": selector}
@@ -63,7 +65,7 @@ class Bench:
         """Put `model` on the bench as it is now; return its variables. The disk is written to from here on."""
         self._model, fresh = model, model if isinstance(model, Living) else Variables(model)
         if self._variables is None or not fresh.are(self._variables):
-            self._variables = fresh
+            self._variables, self._network = fresh, network_of(model)
             self._averages = find_averages(model) if self._has_averages else {}
             self._archive.network = describe_network(model)
             if fresh.is_eager:
@@ -72,6 +74,16 @@ class Bench:
                 self._painter = None
         self._archive.open()
         return self._living
+
+    def may_train(self, model: Any) -> bool:
+        """Whether `model` is what was taken up, or nothing was yet: it has all variables that its network had.
+
+        It may have more by now, and another optimizer. Another object counts where it has exactly these variables.
+        """
+        if self._variables is None:
+            return True
+        before, now = ({id(one) for one in network} for network in (self._network, network_of(model)))
+        return before <= now if model is self._model else before == now
 
     @property
     def best(self) -> tuple[int | None, float | None]:

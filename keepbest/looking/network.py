@@ -1,4 +1,4 @@
-"""Keras' own description of a network, which every checkpoint of it holds."""
+"""A network: its variables, and Keras' own description of it, which every checkpoint holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from keepbest.snapshots.variables import Trained
+from keepbest.errors import InvalidInput
+from keepbest.snapshots.variables import Trained, value_of
+
+
+def network_of(model: Any) -> list[Any]:
+    """Return the variables of a network, without those of optimizers; none where it is not built, or no model."""
+    trained = model if isinstance(model, Trained) else Trained(model)
+    with suppress(InvalidInput):
+        return [value_of(variable) for _, variable in trained.variables()]
+    return []
 
 
 def describe_network(model: Any) -> str | None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from keepbest.checkpoint import Loaded, Store
 from keepbest.errors import CheckpointDamaged, CheckpointError, NotFound
+from keepbest.looking.monitor import direction_of
+from keepbest.looking.network import build_as_described
 from keepbest.runs.lineage import leave_out_made
 from keepbest.runs.run import Run
 from keepbest.runs.script import ScriptRun
 from keepbest.snapshots.carried import Carried
 from keepbest.snapshots.snapshot import Living, roll_back
-from keepbest.snapshots.state import State
+from keepbest.snapshots.state import Position, State
 
 _log = logging.getLogger("keepbest")
 
@@ -38,6 +41,22 @@ def resume(run: Run, store: Store, living: Living, carried: Carried) -> State | 
         run.go_on_from(manifest.stopper)
     run.go_on_at(state.step, state.id)
     return state
+
+
+def resume_fit(run: Run, store: Store, model: Any, carried: Carried) -> Position | None:
+    """Do the same for a Keras model whose `fit` begins, which may not be built yet; return where training is then."""
+    loaded = load_start(run, store)
+    if loaded is None:
+        return None
+    if not model.built and loaded.manifest.network is not None:
+        build_as_described(model, store.read_network(loaded.manifest.network))
+    carried.check(loaded.manifest.callbacks)
+    state = loaded.resume_into(model)
+    carried.restore(state.callbacks)
+    run.set_mode(loaded.manifest.mode or direction_of(model, run.monitor))
+    run.go_on_from(state.stopper)
+    run.go_on_at(state.step, state.id)
+    return state.position
 
 
 def load_start(run: Run, store: Store) -> Loaded | None:

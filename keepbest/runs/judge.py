@@ -50,6 +50,11 @@ class Judge:
         return self._policy
 
     @property
+    def stopper(self) -> Mapping[str, Any]:
+        """The policy in its JSON form, as it was given."""
+        return self._stopper
+
+    @property
     def changes_rate(self) -> bool:
         """Whether the stopper may set the learning rate, known also before the mode is."""
         return build(self._stopper, "max").changes_rate

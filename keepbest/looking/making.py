@@ -1,0 +1,105 @@
+"""Runs for what one callback trains: one for each model, and all that is kept of it.
+
+A callback may train several models (the folds of a cross-validation, a notebook cell that is run again), and it may be
+copied (a tuner copies it for each trial). Each has a run of its own: never may one get the weights of another.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from keepbest.checkpoint import Store
+from keepbest.contract.base import new_id
+from keepbest.contract.batches import Declared
+from keepbest.contract.policies import PolicySpec, RetentionSpec
+from keepbest.looking.looker import Looker
+from keepbest.panels.painter import Painter
+from keepbest.panels.scene import Scene
+from keepbest.runs.judge import Judge
+from keepbest.runs.run import Run
+from keepbest.snapshots.carried import Carried
+from keepbest.snapshots.ring import Ring
+from keepbest.stopping import Mode
+
+DEFAULT_MONITOR = "val_loss"
+
+_log = logging.getLogger("keepbest")
+
+
+@dataclass(frozen=True)
+class RunMaker:
+    """How the runs of one callback are made. It is shared by copies, and never changed.
+
+    Args:
+        monitor: What is watched; the default gives way to what a run says.
+        mode: Which way it gets better, where that was said.
+        stopper: The policy in its JSON form; None where nobody said one.
+        store: Where checkpoints go; None for nowhere.
+    """
+
+    monitor: str
+    mode: Mode | None
+    stopper: Mapping[str, Any] | None
+    store: Store | None = None
+    retention: RetentionSpec | None = None
+    snapshots: int = 3
+    snapshot_memory: int | str | None = None
+    scene: Scene | None = None
+    clock: Callable[[], float] = time.monotonic
+    max_steps: int | None = None
+
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> RunMaker:
+        return self
+
+    def begin(self, run: Run | str | None) -> tuple[RunMaker, Run]:
+        """Return the first run, what was given or a new one, and how those after it are made.
+
+        What is said here wins over what a run was begun with.
+        """
+        if not isinstance(run, Run):
+            return self, self.make(run)
+        monitor = run.monitor if self.monitor == DEFAULT_MONITOR or "monitor" in run.fixed else self.monitor
+        run.monitor = monitor
+        if self.stopper is not None and "stopper" not in run.fixed:
+            last = run.judge.max_steps if "max_steps" in run.fixed else None
+            run.judge = Judge(self.stopper, None, last, clock=self.clock)
+        if self.mode is not None:
+            run.set_mode(self.mode)
+        spec = PolicySpec.model_validate(self.stopper) if self.stopper is not None else None
+        run.declare(Declared(monitor=monitor, stopper=spec))
+        judge, retention = run.judge, self.retention or run.retention
+        known = replace(self, monitor=monitor, stopper=judge.stopper, max_steps=judge.max_steps, retention=retention)
+        return known, run
+
+    def make(self, run: str | None = None) -> Run:
+        """Return a run that nobody hears of, under this id or a new one."""
+        judge = Judge(self.stopper or patient(), self.mode, self.max_steps, clock=self.clock)
+        return Run(run or new_id(), judge, monitor=self.monitor)
+
+    def make_another(self, before: Run) -> Run:
+        """Return a run for another model than that of `before`; say so where somebody hears of that one."""
+        run = self.make()
+        if before.reporter is not None:
+            _log.warning(
+                "keepbest: another model is trained than that of run %s: its run is %s, which no tracker hears of. "
+                "Call keepbest.init() for each model to see them all.",
+                before.id,
+                run.id,
+            )
+        return run
+
+    def equip(self, run: Run, carried: Carried) -> Looker:
+        """Return what keeps the best of a run, with nothing in it."""
+        ring = Ring(self.snapshots, self.snapshot_memory)
+        painter = Painter(self.scene, run.say) if self.scene is not None else None
+        return Looker(run, self.store, ring=ring, retention=self.retention, carried=carried, painter=painter)
+
+
+def patient(patience: int = 0, min_delta: float = 0, baseline: float | None = None) -> dict[str, Any]:
+    """Return Keras' early stopping in its JSON form; a patience of 0 counts as 1, as there."""
+    params = {"checks": max(1, patience), "min_delta": abs(min_delta), "baseline": baseline}
+    return {"name": "patience", "params": params}
