@@ -11,14 +11,15 @@ import os
 import shutil
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import pathspec
 
+from keepbest import zips
 from keepbest.contract.bundles import MAX_BUNDLE_BYTES, MAX_BUNDLE_FILES
 from keepbest.errors import InvalidInput, TooLarge
 
@@ -74,23 +75,26 @@ def unpack(content: bytes, target: Path) -> list[Path]:
 
     Nothing is written unless every entry is a plain file inside `target` and all of them are within the limits.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = archive.infolist()
-            paths = _check_entries(entries)
-            target.mkdir(parents=True)
-            return _extract_all(archive, entries, [target / path for path in paths], target)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, zlib.error) as error:
-        raise _refused(f"is not a zip archive that can be read ({error})") from error
+    with _open(content) as archive:
+        entries = archive.infolist()
+        paths = _check_entries(entries)
+        target.mkdir(parents=True)
+        return _extract_all(archive, entries, [target / path for path in paths], target)
 
 
 def list_files(content: bytes) -> list[PurePosixPath]:
     """Return the files of a bundle without unpacking it; raises what `unpack` would for names and sizes."""
-    try:
+    with _open(content) as archive:
+        return _check_entries(archive.infolist())
+
+
+@contextmanager
+def _open(content: bytes) -> Iterator[zipfile.ZipFile]:
+    """Open a bundle whose directory is within the limits; whatever is wrong with it is InvalidInput."""
+    with zips.plain_errors():
+        zips.check_directory(content, MAX_BUNDLE_FILES)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return _check_entries(archive.infolist())
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
-        raise _refused(f"is not a zip archive that can be read ({error})") from error
+            yield archive
 
 
 def digest_of(content: bytes) -> str:
@@ -155,6 +159,9 @@ def _check_is_code(root: Path) -> None:
 def _check_counts(root: Path, files: list[Path]) -> None:
     if not files:
         raise InvalidInput(f"There are no files to send in {root}.", field="bundle")
+    for path in files:
+        if (fault := zips.find_fault(path.as_posix())) is not None:
+            raise InvalidInput(f"{str(path)[:100]}… in {root} {fault}.", field="bundle", hint=_SHRINK)
     if len(files) > MAX_BUNDLE_FILES:
         raise TooLarge(
             f"{root} has more than {MAX_BUNDLE_FILES} files; no more are taken.", field="bundle", hint=_SHRINK
@@ -180,28 +187,28 @@ def _zip(root: Path, files: list[Path]) -> bytes:
 
 
 def _check_entries(entries: list[zipfile.ZipInfo]) -> list[PurePosixPath]:
-    if len(entries) > MAX_BUNDLE_FILES:
-        raise _refused(f"has {len(entries)} files; at most {MAX_BUNDLE_FILES} are taken")
     if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
-        raise _refused(f"unpacks to more than {_megabytes(MAX_UNPACKED_BYTES)}")
+        raise zips.refuse(f"unpacks to more than {_megabytes(MAX_UNPACKED_BYTES)}")
     paths = [_check_entry(entry) for entry in entries]
     taken = {path.as_posix().casefold() for path in paths}
     folders = {parent.as_posix().casefold() for path in paths for parent in path.parents}
     if len(taken) < len(paths) or taken & folders:
-        raise _refused("names a file twice")
+        raise zips.refuse("names a file twice")
     return paths
 
 
 def _check_entry(entry: zipfile.ZipInfo) -> PurePosixPath:
     name, mode = entry.orig_filename, entry.external_attr >> 16
+    if (fault := zips.find_fault(name)) is not None:
+        raise zips.refuse(f"has a file that {fault}: {name[:100]!r}…")
     path = PurePosixPath(name)
     parts_are_plain = all(part not in ("", ".", "..") for part in name.split("/"))
     if not parts_are_plain or path.is_absolute() or any(char in name for char in "\\:\0") or not name.isprintable():
-        raise _refused(f"has a file whose name leads elsewhere: {name!r}")
+        raise zips.refuse(f"has a file whose name leads elsewhere: {name!r}")
     if (mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG)) or entry.is_dir():
-        raise _refused(f"has an entry that is no plain file: {name!r}")
+        raise zips.refuse(f"has an entry that is no plain file: {name!r}")
     if entry.flag_bits & 0x1:
-        raise _refused(f"has an encrypted file: {name!r}")
+        raise zips.refuse(f"has an encrypted file: {name!r}")
     return path
 
 
@@ -222,10 +229,6 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> Pa
     with path.open("xb") as file:
         file.write(content)
     return path
-
-
-def _refused(what: str) -> InvalidInput:
-    return InvalidInput(f"The code bundle {what}.", field="bundle", hint="Submit the run again with `keepbest submit`.")
 
 
 def _megabytes(size: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, Response
 
 from tracker.api import (
     access,
@@ -21,6 +21,7 @@ from tracker.api import (
     openapi,
     panels,
     projects,
+    proxies,
     replays,
     reports,
     rules,
@@ -75,4 +76,12 @@ def create_app(settings: Settings, engine: Engine, clock: Clock = utc_now) -> Fl
         app.register_blueprint(blueprint, url_prefix=API)
     app.register_blueprint(dashboard.blueprint)
     access.register(app)
+    app.after_request(_forbid_sniffing)
+    app.wsgi_app = proxies.behind(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign,assignment]
     return app
+
+
+def _forbid_sniffing(response: Response) -> Response:
+    """No browser makes anything else of an answer than it says it is."""
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

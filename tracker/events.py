@@ -112,6 +112,8 @@ class Hub:
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
         self.is_closed = False
+        #: How often all streams were woken without news; a stream passes on what it saw last.
+        self.wakes = 0
 
     def horizon(self, conn: Connection) -> int:
         """Return how far events can be read now."""
@@ -146,10 +148,21 @@ class Hub:
         if self._thread is not None:
             self._thread.join()
 
-    def wait(self, after: int, seconds: float) -> list[Message]:
-        """Return what came after this number, as soon as there is something; nothing after `seconds`."""
+    def wake(self) -> None:
+        """Have every stream look whether it may go on."""
         with self._changed:
-            self._changed.wait_for(lambda: self.is_closed or self._ring.end > after, seconds)
+            self.wakes += 1
+            self._changed.notify_all()
+
+    def wait(self, after: int, seconds: float, wakes: int | None = None) -> list[Message]:
+        """Return what came after this number, as soon as there is something; nothing after `seconds`.
+
+        With `wakes` it also returns as soon as there were more of them.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self.is_closed or self._ring.end > after or wakes not in (None, self.wakes), seconds
+            )
             if after >= self._ring.start:
                 return self._ring.after(after)
             upto = self._ring.end

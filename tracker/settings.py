@@ -43,6 +43,7 @@ class Settings:
     worker_token: str = setting("", "token that workers may use from the first start on", secret=True)
     secure_cookie: bool = setting(False, "send the sign-in cookie over HTTPS only; set it behind a TLS proxy")
     trusted_origins: str = setting("", "further origins the dashboard is served from, separated by commas")
+    trusted_proxies: str = setting("", "addresses or networks of proxies whose X-Forwarded headers count, by commas")
     threads: int = setting(16, "threads that answer requests, streams not counted")
     streams: int = setting(250, "live streams (SSE) at once; past it the dashboard polls")
     database_connections: int = setting(20, "connections to Postgres that one process keeps")

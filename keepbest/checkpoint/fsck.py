@@ -188,7 +188,7 @@ def _check_values(folder: Folder, manifests: list[Manifest], bad: set[str], heal
         if not manifest.objects & bad:
             try:
                 load.check_places(folder, manifest)
-            except CheckpointDamaged as error:
+            except CheckpointError as error:  # of an unknown type too: a newer keepbest's, or nobody's
                 path = folder.manifest(manifest.run, manifest.id)
                 health.findings.append(Finding("damaged", _shown(folder, path), error.message, (manifest.id,)))
 
@@ -243,4 +243,5 @@ def _size_of(path: Path) -> int:
 
 
 def _shown(folder: Folder, path: Path) -> str:
-    return str(path.relative_to(folder.root))
+    """Return a path that every terminal and encoding takes: a stranger's file may have any bytes for a name."""
+    return os.fsencode(path.relative_to(folder.root)).decode(errors="backslashreplace")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from math import prod
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from blake3 import blake3
 from pydantic import Field, ValidationError, model_validator
@@ -27,7 +27,7 @@ _HEAD, _MIDDLE, _TAIL = b'{"digest":"', b'","manifest":', b"}"
 _BODY_AT = len(_HEAD) + 64 + len(_MIDDLE)
 _DIGEST = re.compile(rb'"([0-9a-f]{64})"')
 
-Size = int
+Size = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class StoredVariable(Shape):

@@ -118,10 +118,28 @@ def check(descriptor: int, name: str) -> None:
 def _read_entries(descriptor: int, name: str) -> tuple[dict[str, Any], int]:
     """Return the header, whose digest must be `name`, and where the values start."""
     length = int.from_bytes(os.pread(descriptor, 8, 0), "little")
-    header = os.pread(descriptor, min(length, MAX_HEADER_BYTES) + 8, 0)
+    header = os.pread(descriptor, min(length, MAX_HEADER_BYTES, os.fstat(descriptor).st_size) + 8, 0)
     if name_of(header) != name:
         raise CheckpointDamaged(f"The header of object {name[:12]} is not what was written.")
-    return json.loads(header[8:]), len(header)
+    try:
+        entries = json.loads(header[8:])
+        is_header = isinstance(entries, dict) and all(_is_entry(entry) for entry in entries.values())
+    except (ValueError, RecursionError):
+        is_header = False
+    if not is_header:  # its name is right: somebody else made it
+        raise CheckpointDamaged(f"The header of object {name[:12]} is not one of a checkpoint.")
+    return entries, len(header)
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether it is what `header_of` writes of a value."""
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        return False
+    shape, offsets = entry["shape"], entry["data_offsets"]
+    counts = isinstance(shape, list) and isinstance(offsets, list) and [*shape, *offsets]
+    if not isinstance(entry["dtype"], str) or not counts or len(offsets) != 2:
+        return False
+    return all(type(count) is int and 0 <= count < 2**63 for count in counts) and offsets[0] <= offsets[1]
 
 
 def _read_pieces(descriptor: int, offset: int, count: int) -> Iterator[bytes]:

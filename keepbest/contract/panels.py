@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+from math import prod
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from keepbest.contract.base import Answer, Id, Moment, Shape, Step
 
@@ -19,12 +21,32 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 Number = float | None  # null where it is not finite
 
 
+_ITEM_BYTES = {"uint8": 1, "float32": 4}
+
+
+def _check_rank(packed: Packed | None, *ranks: int) -> None:
+    if packed is not None and len(packed.shape) not in ranks:
+        raise ValueError(f"an array of {' or '.join(map(str, ranks))} dimensions is meant, but got {packed.shape}")
+
+
 class Packed(Shape):
     """An array: little-endian values in base64, row by row."""
 
     shape: list[Annotated[int, Field(ge=0, le=2**31)]] = Field(max_length=6)
     dtype: Literal["uint8", "float32"]
     data: str = Field(max_length=MAX_PANEL_BYTES)
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Packed:
+        """Refuse bytes that are not as many as the shape promises: whoever draws them relies on it."""
+        expected = prod(self.shape) * _ITEM_BYTES[self.dtype]
+        try:
+            found = len(base64.b64decode(self.data, validate=True))
+        except ValueError:
+            raise ValueError("the data are not base64") from None
+        if found != expected:
+            raise ValueError(f"the shape {self.shape} of {self.dtype} has {expected} bytes, but {found} came")
+        return self
 
 
 # `kind` has no default anywhere: what equals its default is left out on the wire, and the kind must not be.
@@ -37,6 +59,12 @@ class ConfusionData(Shape):
     part: Label = "validation"
     classes: list[Label] = Field(max_length=200)
     counts: list[list[Count]] = Field(max_length=200)
+
+    @model_validator(mode="after")
+    def _check_square(self) -> ConfusionData:
+        if {len(self.classes)} != {len(self.counts), *map(len, self.counts)}:
+            raise ValueError("the counts are not one row and one column a class")
+        return self
 
 
 class Sample(Shape):
@@ -58,6 +86,13 @@ class SamplesData(Shape):
     samples: list[Sample] = Field(max_length=100)
     images: Packed | None = None
 
+    @model_validator(mode="after")
+    def _check_images(self) -> SamplesData:
+        _check_rank(self.images, 4)
+        if self.images is not None and self.images.shape[0] != len(self.samples):
+            raise ValueError("the images are not one a sample")
+        return self
+
 
 class WeightsData(Shape):
     """A variable as tiles of (n, height, width), each value from `low` to `high` as 0 to 255; 0 is in the middle."""
@@ -72,6 +107,11 @@ class WeightsData(Shape):
     high: float
     tiles: Packed
 
+    @model_validator(mode="after")
+    def _check_tiles(self) -> WeightsData:
+        _check_rank(self.tiles, 3)
+        return self
+
 
 class Histogram(Shape):
     """`edges` are one more than `counts`; values that are not finite are counted apart."""
@@ -83,6 +123,12 @@ class Histogram(Shape):
     mean: Number = None
     std: Number = None
     non_finite: Count = 0
+
+    @model_validator(mode="after")
+    def _check_edges(self) -> Histogram:
+        if len(self.edges) != len(self.counts) + bool(self.counts):
+            raise ValueError("the edges are not one more than the counts")
+        return self
 
 
 class HistogramsData(Shape):
@@ -125,6 +171,12 @@ class FitData(Shape):
     line_x: list[float] = Field(max_length=1000)
     line_y: list[Number] = Field(max_length=1000)
 
+    @model_validator(mode="after")
+    def _check_pairs(self) -> FitData:
+        if len(self.x) != len(self.y) or len(self.line_x) != len(self.line_y):
+            raise ValueError("x and y are not equally many")
+        return self
+
 
 class Neuron(Shape):
     """One unit of a small network: its answer over the plane, its bias and the weights of what comes in."""
@@ -133,6 +185,11 @@ class Neuron(Shape):
     grid: Packed | None = None
     bias: Number = None
     weights: list[Number] = Field(max_length=500)
+
+    @model_validator(mode="after")
+    def _check_grid(self) -> Neuron:
+        _check_rank(self.grid, 2)
+        return self
 
 
 class BoundaryData(Shape):
@@ -150,6 +207,13 @@ class BoundaryData(Shape):
     layers: list[list[Neuron]] = Field(max_length=20)
     discrete: bool = False
 
+    @model_validator(mode="after")
+    def _check_arrays(self) -> BoundaryData:
+        _check_rank(self.grid, 3)
+        for points in (self.points, self.tests):
+            _check_rank(points, 2)
+        return self
+
 
 class ImageData(Shape):
     """A picture that a script gave: (height, width, channels), values from 0 to 255."""
@@ -157,6 +221,11 @@ class ImageData(Shape):
     kind: Literal["image"]
     caption: Label = ""
     image: Packed
+
+    @model_validator(mode="after")
+    def _check_image(self) -> ImageData:
+        _check_rank(self.image, 3)
+        return self
 
 
 PanelData = Annotated[

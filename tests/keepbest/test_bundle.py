@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import stat
+import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +41,36 @@ def entry(name: str, mode: int = stat.S_IFREG | 0o644) -> zipfile.ZipInfo:
     info.filename = name  # past ZipInfo's own cleaning
     info.external_attr = mode << 16
     return info
+
+
+def packed_by(method: int) -> zipfile.ZipInfo:
+    info = entry("a.py")
+    info.compress_type = method
+    return info
+
+
+def with_comment(comment: bytes) -> bytes:
+    """Return an archive whose last directory entry has a comment: it stands right before the end record."""
+    info = entry("a.py")
+    info.comment = comment
+    return archive((info, b"1"))
+
+
+def bare_directory(count: int) -> bytes:
+    """Return no file at all and a directory of many entries: each would be an object of zipfile's."""
+    one = struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 33, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
+    return one * count + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count % 65536, count % 65536, len(one) * count, 0, 0)
+
+
+def overlapping() -> bytes:
+    """Return an archive whose directory lists one stored file a hundred times, under other names."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr(entry("a000.py"), b"x" * 10_000)
+        file.filelist += [copy.copy(file.filelist[0]) for _ in range(100)]
+        for number, info in enumerate(file.filelist):
+            info.filename = f"a{number:03}.py"
+    return buffer.getvalue()
 
 
 def test_what_is_packed_comes_out(tmp_path: Path) -> None:
@@ -145,6 +178,16 @@ ATTACKS: dict[str, Callable[[], bytes]] = {
     "twice": lambda: archive((entry("a.py"), b"1"), (entry("a.py"), b"2")),
     "twice in another case": lambda: archive((entry("a.py"), b"1"), (entry("A.py"), b"2")),
     "file and folder": lambda: archive((entry("a"), b"1"), (entry("a/b.py"), b"2")),
+    "too deep": lambda: archive((entry("a/" * 32 + "b.py"), b"")),
+    "name too long": lambda: archive((entry("a" * 256), b"")),
+    "path too long": lambda: archive((entry("/".join(["a" * 200] * 6)), b"")),
+    "nothing but entries": lambda: bare_directory(300_000),
+    "zip64": lambda: with_comment(b"PK\6\7" + bytes(16)),
+    "bzip2": lambda: archive((packed_by(zipfile.ZIP_BZIP2), b"x" * 100)),
+    "lzma": lambda: archive((packed_by(zipfile.ZIP_LZMA), b"x" * 100)),
+    "something before it": lambda: b"#!/bin/sh\n" + archive((entry("a.py"), b"1")),
+    "something behind it": lambda: archive((entry("a.py"), b"1")) + b"more",
+    "files that overlap": lambda: overlapping(),
     "not a zip": lambda: b"PK\x03\x04 but then nothing",
     "nothing": lambda: b"",
 }
@@ -176,7 +219,7 @@ def test_a_bomb_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
 
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "MAX_BUNDLE_FILES", 2)
-    with pytest.raises(InvalidInput, match="3 files"):
+    with pytest.raises(InvalidInput, match="more than 2 entries"):
         bundle.unpack(archive(("a", b""), ("b", b""), ("c", b"")), tmp_path / "out")
 
 
@@ -197,3 +240,26 @@ def test_a_damaged_archive_is_refused_or_whole(damage: st.DataObject, tmp_path_f
         assert not target.exists()
         return
     assert all(path.is_relative_to(target) and path.read_bytes() == b"print(1)" * 20 for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("/".join("abcdefghijklmnopqrstuvwxyz0123456") + "/m.py", "folders deep"),
+        ("/".join(["a" * 200] * 6), "1000 bytes"),
+    ],
+)
+def test_a_name_that_nobody_takes_is_not_packed(name: str, words: str, tmp_path: Path) -> None:
+    write(tmp_path, {name: "1"})
+    with pytest.raises(InvalidInput, match=words):
+        bundle.pack(tmp_path)
+
+
+def test_a_directory_is_counted_before_anything_is_built_from_it() -> None:
+    content = bare_directory(300_000)
+    tracemalloc.start()
+    with pytest.raises(InvalidInput, match="more than 2000 entries"):
+        bundle.list_files(content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20

@@ -24,10 +24,10 @@ from tracker.store import users
 class Api:
     """Calls routes as one user; `role` names a user with that role and a token of it."""
 
-    def __init__(self, engine: Engine, folder: Path) -> None:
+    def __init__(self, engine: Engine, folder: Path, **settings: Any) -> None:
         self.engine = engine
         self.now = NOW
-        self.app: Flask = create_app(Settings.load({}, dir=folder), engine, lambda: self.now)
+        self.app: Flask = create_app(Settings.load({}, dir=folder, **settings), engine, lambda: self.now)
         self._tokens: dict[Role, str] = {}
 
     def call(
@@ -79,8 +79,8 @@ class Api:
                 user = users.create_user(conn, UserRequest(name=f"a {role}", role=role), self.now)
                 pk = users.find_user_pk(conn, user.name)
                 assert pk is not None
-                _, secret = users.make_credential(conn, pk, "token", "test", role, now=self.now, lasts=None)
-            self._tokens[role] = secret
+                made = users.make_credential(conn, pk, "token", "test", role, now=self.now, lasts=None)
+            self._tokens[role] = made.secret
         return self._tokens[role]
 
     def close(self) -> None:

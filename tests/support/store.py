@@ -12,9 +12,11 @@ from keepbest.contract.batches import CheckpointDurable, SegmentOpened
 from keepbest.contract.policies import PolicySpec
 from keepbest.contract.runs import Mode, Parameter, RunRequest
 from keepbest.contract.workers import Assignment, Claim, RecipeInfo, Release, WorkerHello
+from keepbest.status import Role
 from tracker.models import Event
 from tracker.store import checkpoints, claims, leases, runs, segments, submissions, workers
 from tracker.store.runs import RunRow
+from tracker.store.users import Principal
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEASE_SECONDS = 30.0
@@ -39,6 +41,11 @@ CNN = RecipeInfo(
 )
 
 
+#: Who asks, as the API knows them; none of them is in the database.
+WORKER = Principal("worker", 1, Role.WORKER, "w" * 12, None, None)
+ADA = Principal("ada", 2, Role.MEMBER, "a" * 12, None, None)
+
+
 def later(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
@@ -47,7 +54,7 @@ def hello(conn: Connection, *, now: datetime = NOW, **said: Any) -> str:
     """Let a worker say hello; return its id."""
     usual = {"id": new_id(), "name": "mill", "host": "mill.local", "pid": 7, "version": "0.1", "slots": 1}
     known = WorkerHello.model_validate({**usual, "recipes": [CNN], **said})
-    workers.say_hello(conn, known, user="worker", now=now)
+    workers.say_hello(conn, known, by=WORKER, now=now)
     return known.id
 
 
@@ -69,7 +76,7 @@ def submit_external(conn: Connection, **asked: Any) -> RunRow:
 def claim(conn: Connection, worker: str | None = None, *, run: str | None = None, now: datetime = NOW) -> Assignment:
     """Claim what there is; the test fails when there is nothing."""
     asked = Claim(worker=worker or (None if run else hello(conn)), run=run)
-    found = claims.claim(conn, asked, user="worker", seconds=LEASE_SECONDS, now=now)
+    found = claims.claim(conn, asked, by=ADA if asked.worker is None else WORKER, seconds=LEASE_SECONDS, now=now)
     assert found is not None
     return found
 

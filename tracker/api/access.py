@@ -6,8 +6,8 @@ from the dashboard's own origin. Only SHA-256 digests of secrets are stored, and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, after_this_request, g, request
 
@@ -128,11 +128,15 @@ def principal() -> Principal:
 
 
 def forget_principals() -> None:
-    """Forget who is who, once this request's transaction has ended: it changes a user or a credential."""
+    """Forget who is who, once this request's transaction has ended: it changes a user or a credential.
+
+    Streams whose credential it ended end at once.
+    """
 
     @after_this_request
     def forget(response: Response) -> Response:
         service().principals.forget()
+        service().hub.wake()
         return response
 
 
@@ -178,15 +182,36 @@ def check_origin() -> None:
     """Raise NotAllowed unless a browser's request comes from a page of this very tracker."""
     origin = request.headers.get("Origin")
     trusted = {part.strip() for part in service().settings.trusted_origins.split(",")}
-    if origin is not None and (urlsplit(origin).netloc == request.host or origin in trusted):
+    if origin is not None and origin in {own_origin(), *trusted}:
         return
     if origin is None and request.headers.get("Sec-Fetch-Site") == "same-origin":
         return
     raise NotAllowed("The request comes from another site's page.", hint="Use the dashboard itself, or a token.")
 
 
+def own_origin() -> str:
+    """Return the origin that the dashboard's pages have in a browser: https where a proxy is known to speak it."""
+    is_secure = request.is_secure or service().settings.secure_cookie
+    return f"{'https' if is_secure else 'http'}://{request.host}"
+
+
+def watch() -> Callable[[], bool]:
+    """Return a function that says, at any later time, whether this request's credential is still good."""
+    (hashed, kind), principals, clock = g.proof, service().principals, service().clock
+
+    def is_good() -> bool:
+        try:
+            return principals.find(hashed, kind, clock()) is not None
+        except KeepbestError:
+            return True  # the database is away, and says nothing against it
+
+    return is_good
+
+
 def _find(secret: str, kind: str) -> Principal:
-    found = service().principals.find(users.digest(secret), kind, now())
+    hashed = users.digest(secret)
+    g.proof = (hashed, kind)
+    found = service().principals.find(hashed, kind, now())
     if found is None:
         raise NotAuthenticated("This token is unknown, expired or revoked.", hint="Sign in again: `keepbest login`.")
     return found

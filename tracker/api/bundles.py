@@ -19,9 +19,9 @@ ZIP = "application/zip"
 @speaks(Bundle, body_media=(ZIP,), limit=MAX_BUNDLE_BYTES, status=201, transact=False)
 def upload_bundle() -> Bundle:
     """Send a zip of code; it is named by its SHA-256, and the same bytes again are the same bundle."""
-    content = request.get_data(cache=False)
+    checked = bundles.check(request.get_data(cache=False))
     with transaction() as conn:
-        return bundles.add_bundle(conn, content, user=principal().user, now=now())
+        return bundles.add_bundle(conn, checked, user=principal().user, now=now())
 
 
 @blueprint.get("/bundles/<digest>")
@@ -31,5 +31,4 @@ def download_bundle(conn: Connection, digest: str) -> Response:
     response = Response(bundles.read_bundle(conn, digest), content_type=ZIP)
     response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
     response.headers["Content-Disposition"] = f'attachment; filename="{digest[:12]}.zip"'
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -189,7 +189,6 @@ def _file(source: BinaryIO, media: str) -> Response:
     response = Response(_pieces(source), content_type=media, direct_passthrough=True)
     response.call_on_close(source.close)
     response.headers["Content-Length"] = str(size)
-    response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
     return response
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from flask import Blueprint, Response, request
 from pydantic import Field
@@ -12,6 +12,7 @@ from keepbest.contract.base import Name, Shape
 from keepbest.contract.events import Event, EventPage, Health
 from keepbest.errors import KeepbestError
 from tracker import db
+from tracker.api import access
 from tracker.api.envelope import now, reply, service, speaks, transaction
 from tracker.db import Connection
 from tracker.events import Hub
@@ -21,7 +22,7 @@ blueprint = Blueprint("events", __name__)
 
 #: Seconds between signs of life on a stream where nothing happens.
 HEARTBEAT = 15.0
-#: Seconds after which a stream ends and the browser comes back, so that a revoked token does not listen for ever.
+#: Seconds after which a stream ends and the browser comes back.
 STREAM_SECONDS = 300.0
 _RECONNECT = b"retry: 1000\n\n"
 
@@ -60,7 +61,8 @@ def stream(query: StreamQuery) -> Response:
     hub = service().hub
     begin = hub.enter()
     after = _last_seen(query)
-    frames = _Frames(hub, begin if after is None or after > begin else after, run, query.project)
+    after = begin if after is None or after > begin else after
+    frames = _Frames(hub, after, run, query.project, may_listen=access.watch())
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Response(frames, content_type="text/event-stream", headers=headers, direct_passthrough=True)
 
@@ -96,8 +98,11 @@ def _last_seen(query: StreamQuery) -> int | None:
 class _Frames:
     """The stream's bytes; a class, because a generator that was never started cannot say that it was closed."""
 
-    def __init__(self, hub: Hub, after: int, run: str | None, project: str | None) -> None:
+    def __init__(
+        self, hub: Hub, after: int, run: str | None, project: str | None, *, may_listen: Callable[[], bool]
+    ) -> None:
         self._hub, self._after, self._run, self._project = hub, after, run, project
+        self._may_listen = may_listen
         self._ends = now().timestamp() + STREAM_SECONDS
         self._clock = service().clock
         self._said_hello = False
@@ -110,10 +115,10 @@ class _Frames:
         if not self._said_hello:
             self._said_hello = True
             return _RECONNECT
-        if self._hub.is_closed or self._clock().timestamp() >= self._ends:
-            self.close()
-            raise StopIteration
-        came = self._hub.wait(self._after, HEARTBEAT)
+        wakes = self._hub.wakes  # read first: who is shut out after the question below wakes the wait
+        self._end_unless(not self._hub.is_closed and self._clock().timestamp() < self._ends and self._may_listen())
+        came = self._hub.wait(self._after, HEARTBEAT, wakes)
+        self._end_unless(wakes == self._hub.wakes or self._may_listen())
         if came:
             self._after = came[-1].seq
         frames = b"".join(message.frame for message in came if self._wants(message.event))
@@ -124,6 +129,11 @@ class _Frames:
         if not self._left:
             self._left = True
             self._hub.leave()
+
+    def _end_unless(self, goes_on: bool) -> None:
+        if not goes_on:
+            self.close()
+            raise StopIteration
 
     def _wants(self, event: Event) -> bool:
         return self._run in (None, event.run) and self._project in (None, event.project)

@@ -19,7 +19,7 @@ blueprint = Blueprint("leases", __name__)
 def claim(conn: Connection, body: Claim) -> Assignment | None:
     """Claim a run: the next that fits the worker, or a script's own; 204 when there is nothing to do."""
     seconds = service().settings.lease_seconds
-    return claims.claim(conn, body, user=principal().user, seconds=seconds, now=now())
+    return claims.claim(conn, body, by=principal(), seconds=seconds, now=now())
 
 
 @blueprint.post("/leases/<run>/renew")

@@ -6,6 +6,7 @@ process revokes, after `SECONDS`.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from datetime import datetime, timedelta
@@ -73,15 +74,20 @@ class Attempts:
         self._seen: dict[str, deque[datetime]] = {}
         self._lock = threading.Lock()
 
-    def check(self, address: str, now: datetime) -> None:
-        """Raise Busy when there were too many from this address of late."""
-        with self._lock:
-            recent = [moment for moment in self._seen.get(address, ()) if moment > now - WINDOW]
-        if len(recent) >= FAILURES:
-            raise Busy("Too many failed sign-ins.", hint=f"Try again in {WINDOW.seconds} seconds.")
-
     def add(self, address: str, now: datetime) -> None:
+        """Count a failure; raise Busy, and do not count it, when there were too many from this address of late."""
         with self._lock:
             if len(self._seen) >= _MOST:
                 self._seen.clear()
-            self._seen.setdefault(address, deque(maxlen=FAILURES)).append(now)
+            seen = self._seen.setdefault(address, deque(maxlen=FAILURES))
+            if len(seen) == FAILURES and seen[0] > now - WINDOW:
+                raise _too_many(seen[0] + WINDOW - now)
+            seen.append(now)
+
+
+def _too_many(left: timedelta) -> Busy:
+    """Return the error; after `left` the oldest failure counts no more, and the next one is answered as what it is."""
+    seconds = math.ceil(left.total_seconds())
+    busy = Busy("Too many failed sign-ins.", hint=f"Try again in {seconds} seconds. A right token is always taken.")
+    busy.retry_after = seconds
+    return busy

@@ -30,13 +30,15 @@ def sign_in(conn: Connection, body: SignIn) -> Response:
     found = _prove(conn, body)
     lasts = timedelta(days=service().settings.session_days)
     name = request.headers.get("User-Agent", "a browser")[:_AGENT]
-    _, secret = users.make_credential(conn, found.user_pk, "session", name, found.role, now=now(), lasts=lasts)
+    made = users.make_credential(
+        conn, found.user_pk, "session", name, found.role, now=now(), lasts=lasts, maker=found.maker
+    )
     audit.record(conn, found.user, "user.sign_in", found.user, now())
     response = reply(_show(found))
     response.set_cookie(
         access.COOKIE,
-        secret,
-        max_age=lasts,
+        made.secret,
+        max_age=made.expires_at - now() if made.expires_at is not None else lasts,
         httponly=True,
         samesite="Strict",
         secure=request.is_secure or service().settings.secure_cookie,
@@ -48,7 +50,7 @@ def sign_in(conn: Connection, body: SignIn) -> Response:
 @speaks(None)
 def sign_out(conn: Connection) -> Response:
     """End the browser's session; a token stays valid."""
-    users.end_session(conn, access.principal().credential, now())
+    users.end_session(conn, access.principal().credential)
     access.forget_principals()
     response = reply(None)
     response.delete_cookie(access.COOKIE, httponly=True, samesite="Strict")
@@ -61,7 +63,7 @@ def make_link(conn: Connection) -> SignInLink:
     """Make a link that signs a browser in as oneself: once, and only for some minutes."""
     principal = access.principal()
     lasts = timedelta(minutes=service().settings.sign_in_minutes)
-    return users.make_link(conn, principal.user_pk, principal.role, now=now(), lasts=lasts)
+    return users.make_link(conn, principal.user_pk, principal.role, now=now(), lasts=lasts, maker=principal.maker)
 
 
 @blueprint.get("/me")
@@ -72,9 +74,7 @@ def show_me() -> Me:
 
 
 def _prove(conn: Connection, body: SignIn) -> Principal:
-    """Return who signs in; raises NotAuthenticated, and Busy after too many failures."""
-    address, attempts = request.remote_addr or "", service().attempts
-    attempts.check(address, now())
+    """Return who signs in; raises NotAuthenticated, and Busy after too many failures. What is right always passes."""
     if (body.code is None) == (body.token is None):
         raise InvalidInput("Give a code or a token.", field="code")
     if body.code is not None:
@@ -82,7 +82,7 @@ def _prove(conn: Connection, body: SignIn) -> Principal:
     else:
         found = users.find_principal(conn, users.digest(body.token or ""), "token", now())
     if found is None:
-        attempts.add(address, now())
+        service().attempts.add(request.remote_addr or "", now())
         what = "link is used up, expired or unknown" if body.code is not None else "token is unknown or expired"
         raise NotAuthenticated(f"This {what}.", hint="`keepbest login`, or restart the tracker for a new link.")
     return found

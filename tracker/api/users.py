@@ -75,7 +75,10 @@ def list_tokens(conn: Connection) -> TokenList:
 @blueprint.post("/tokens")
 @speaks(Token, body=TokenRequest, status=201)
 def create_token(conn: Connection, body: TokenRequest) -> Token:
-    """Make a token for oneself, or (admin) for another user; the secret is in this answer and never again."""
+    """Make a token for oneself, or (admin) for another user; the secret is in this answer and never again.
+
+    It ends no later than the token that it was made with, and allows no more.
+    """
     made = users.create_token(conn, body, access.principal(), now())
     _note(conn, "token.create", made.id, name=made.name, user=made.user, role=made.role.value)
     return made
@@ -84,7 +87,7 @@ def create_token(conn: Connection, body: TokenRequest) -> Token:
 @blueprint.delete("/tokens/<token>")
 @speaks(None)
 def revoke_token(conn: Connection, token: str) -> None:
-    """End a token or a session: one's own, or (admin) anybody's."""
+    """End a token or a session with all that it made: one's own, or (admin) anybody's."""
     users.revoke_token(conn, token, access.principal(), now())
     access.forget_principals()
     _note(conn, "token.revoke", token)

@@ -27,7 +27,7 @@ def say_hello(conn: Connection, worker: str, body: WorkerHello) -> Worker:
     """Say who a worker is and what it can train; again whenever that changed."""
     if worker != body.id:
         raise InvalidInput(f"The address names worker {worker!r}, the body {body.id!r}.", field="id")
-    workers.say_hello(conn, body, user=principal().user, now=now())
+    workers.say_hello(conn, body, by=principal(), now=now())
     row, busy = workers.get_worker(conn, worker), workers.count_busy(conn, worker)
     return workers.show_worker(row, busy, service().settings.silent_seconds, now())
 
@@ -36,7 +36,7 @@ def say_hello(conn: Connection, worker: str, body: WorkerHello) -> Worker:
 @speaks(None, status=204)
 def say_goodbye(conn: Connection, worker: str) -> None:
     """Take a worker's leave: it is gone, not silent."""
-    workers.say_goodbye(conn, worker, now=now())
+    workers.say_goodbye(conn, worker, by=principal(), now=now())
 
 
 @blueprint.get("/recipes")

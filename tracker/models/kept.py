@@ -69,6 +69,8 @@ class Bundle(Base):
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     data: Mapped[bytes]
+    #: The names of its files, so that nobody opens it again to see whether one is there; null: from before 0012.
+    files: Mapped[list[Any] | None]
     size_bytes: Mapped[int]
     uploaded_by: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[datetime]

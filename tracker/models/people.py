@@ -24,6 +24,8 @@ class Worker(Base):
     labels: Mapped[dict[str, Any]]
     recipes_only: Mapped[bool]
     recipes: Mapped[list[Any]]
+    #: The credential that said hello for it: no other one speaks for this worker.
+    registered_by: Mapped[str | None] = mapped_column(Id)
     started_at: Mapped[datetime]
     heard_at: Mapped[datetime]
     gone_at: Mapped[datetime | None]
@@ -45,10 +47,12 @@ class Credential(Base):
     """A token, a browser session or a one-time sign-in code; only the SHA-256 of the secret is kept."""
 
     __tablename__ = "credentials"
-    __table_args__ = (Index(None, "user_pk"),)
+    __table_args__ = (Index(None, "user_pk"), Index(None, "made_by"))
 
     pk: Mapped[int] = mapped_column(Big, primary_key=True)
     id: Mapped[str] = mapped_column(Id, unique=True)
+    #: The credential with which it was made; null: made by the operator, or before this was written down.
+    made_by: Mapped[int | None] = mapped_column(Big)
     user_pk: Mapped[int] = mapped_column(ForeignKey("users.pk", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(10))
     name: Mapped[str] = mapped_column(String(100))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -18,16 +19,31 @@ from tracker.store import audit
 _SEND = "`keepbest submit FILE.py:FUNCTION` sends the code first."
 
 
-def add_bundle(conn: Connection, content: bytes, *, user: str, now: datetime) -> Bundle:
-    """Keep a bundle; the same bytes again are the same bundle. Raises InvalidInput for an archive that is not safe."""
+@dataclass(frozen=True)
+class Checked:
+    """A bundle that was looked into, and its files; `check` makes it, outside of any transaction."""
+
+    content: bytes
+    digest: str
+    files: list[str]
+
+
+def check(content: bytes) -> Checked:
+    """Look into a bundle. Raises InvalidInput for an archive that is not safe, TooLarge for one past the limit."""
     if len(content) > MAX_BUNDLE_BYTES:
         raise TooLarge(f"A bundle may have {MAX_BUNDLE_BYTES // 2**20} MB, but got {len(content):,} bytes.")
-    bundle.list_files(content)
-    digest = bundle.digest_of(content)
-    row = {"digest": digest, "data": content, "size_bytes": len(content), "uploaded_by": user, "created_at": now}
+    files = [path.as_posix() for path in bundle.list_files(content)]
+    return Checked(content, bundle.digest_of(content), files)
+
+
+def add_bundle(conn: Connection, checked: Checked, *, user: str, now: datetime) -> Bundle:
+    """Keep a bundle; the same bytes again are the same bundle."""
+    digest, size = checked.digest, len(checked.content)
+    row = {"digest": digest, "data": checked.content, "files": checked.files, "size_bytes": size}
+    row |= {"uploaded_by": user, "created_at": now}
     made = insert(conn, models.Bundle).values(**row).on_conflict_do_nothing(index_elements=["digest"])
     if conn.execute(made.returning(models.Bundle.digest)).first() is not None:
-        audit.record(conn, user, "bundle.upload", digest, now, {"size_bytes": len(content)})
+        audit.record(conn, user, "bundle.upload", digest, now, {"size_bytes": size})
     return get_bundle(conn, digest)
 
 
@@ -48,12 +64,13 @@ def read_bundle(conn: Connection, digest: str) -> bytes:
 
 def check_source(conn: Connection, source: CodeSource | CommandSource) -> None:
     """Raise InvalidInput unless the bundle is here and holds the file that the entry names, where there is one."""
-    known = conn.execute(select(models.Bundle.data).where(models.Bundle.digest == source.bundle)).scalar()
+    table = models.Bundle
+    known = conn.execute(select(table.files).where(table.digest == source.bundle)).one_or_none()
     if known is None:
         raise InvalidInput(f"There is no bundle {source.bundle[:12]}…", field="source.bundle", hint=_SEND)
     if isinstance(source, CommandSource):
         return
     file = source.entry.rpartition(":")[0]
-    files = [path.as_posix() for path in bundle.list_files(known)]
+    files = known.files if known.files is not None else check(read_bundle(conn, source.bundle)).files
     if file not in files:
         raise InvalidInput(f"The bundle holds no file {file!r}.", field="source.entry", hint=nearest(file, files))

@@ -9,36 +9,49 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, false, or_, text, true
 
 from keepbest.contract.workers import Assignment, Claim, Lease
-from keepbest.errors import Conflict, InvalidInput
-from keepbest.status import RunState
+from keepbest.errors import Conflict, InvalidInput, NotAllowed
+from keepbest.status import Role, RunState
 from tracker.models import Run
 from tracker.store import audit, departures, leases, resumes, rungs, runs, segments, starts, workers
 from tracker.store.runs import RunRow
+from tracker.store.users import Principal
 
 #: A run that its script keeps offline is heard at a sync: it counts as lost a day after the last one.
 OFFLINE_SECONDS = 86_400.0
 
 
-def claim(conn: Connection, asked: Claim, *, user: str, seconds: float, now: datetime) -> Assignment | None:
+def claim(conn: Connection, asked: Claim, *, by: Principal, seconds: float, now: datetime) -> Assignment | None:
     """Give out a run, or None when there is nothing to do; `seconds` is how long its lease lasts.
 
     A worker gets the oldest queued run of the highest priority that fits it. A script names its own external run.
+
+    Raises:
+        NotAllowed: A worker's token asks for a script's run, or for a worker that another token registered.
     """
     if asked.worker is not None:
-        return _claim_for_worker(conn, asked, user, seconds, now)
+        return _claim_for_worker(conn, asked, by, seconds, now)
+    if by.role is Role.WORKER:
+        raise NotAllowed(
+            "A worker's token claims queued runs for its worker, not a script's own run.",
+            field="run",
+            hint="A script needs a member's token: `keepbest login`.",
+        )
     if asked.run is None:
         raise InvalidInput("Say which worker asks, or which run its script trains.", field="worker")
     lasts = OFFLINE_SECONDS if asked.is_offline else seconds * leases.EXTERNAL_PATIENCE
-    return _claim_external(conn, asked.run, user, lasts, now, is_offline=asked.is_offline)
+    return _claim_external(conn, asked.run, by.user, lasts, now, is_offline=asked.is_offline)
 
 
-def _claim_for_worker(conn: Connection, asked: Claim, user: str, seconds: float, now: datetime) -> Assignment | None:
+def _claim_for_worker(
+    conn: Connection, asked: Claim, by: Principal, seconds: float, now: datetime
+) -> Assignment | None:
     worker = workers.get_worker(conn, str(asked.worker), lock=True)
+    workers.check_speaker(conn, worker, by, now)
     workers.hear(conn, worker.id, now)
     if workers.count_busy(conn, worker.id) >= worker.slots:
         return None
     fits = and_(_fits(conn, worker), Run.id == asked.run) if asked.run else _fits(conn, worker)
-    return _take(conn, fits, worker, user, seconds, now)
+    return _take(conn, fits, worker, by.user, seconds, now)
 
 
 def _claim_external(

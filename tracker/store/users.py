@@ -7,7 +7,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
@@ -16,6 +16,8 @@ from keepbest.contract.base import new_id
 from keepbest.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from keepbest.status import Role
 from tracker.models import Credential, User
+from tracker.store import makers
+from tracker.store.makers import lower_role
 
 #: So that a token found in a file or a log is known for what it is.
 SECRET_PREFIX = "kb_"  # noqa: S105
@@ -24,18 +26,32 @@ TOUCH_EVERY = timedelta(minutes=1)
 #: The user that an operator's own worker token belongs to.
 WORKERS = "workers"
 SHORTEST_SECRET = 24
-_RANK = {Role.VIEWER: 0, Role.WORKER: 0, Role.MEMBER: 1, Role.ADMIN: 2}
+#: Dead credentials that one run of the scheduler's job deletes.
+MOST_EXPIRED = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who makes a request, with what credential, and what they may do."""
+    """Who makes a request, with what credential, and what they may do.
+
+    `maker` is what something made with this credential names as its maker: a one-time code, which is gone by then,
+    passes its own on.
+    """
 
     user: str
     user_pk: int
     role: Role
     credential: str
     used_at: datetime | None
+    expires_at: datetime | None
+    maker: int | None = None
+
+
+class Made(NamedTuple):
+    """A new credential; its `secret` is shown this once."""
+
+    id: str
+    secret: str
     expires_at: datetime | None
 
 
@@ -49,20 +65,22 @@ def find_principal(conn: Connection, hashed: str, kind: str, now: datetime) -> P
     row = conn.execute(_living(now).where(Credential.digest == hashed, Credential.kind == kind)).one_or_none()
     if row is None or not hmac.compare_digest(row.digest, hashed):
         return None
-    role = lower_role(Role(row.role), Role(row.user_role))
-    return Principal(row.user, row.user_pk, role, row.id, row.last_used_at, row.expires_at)
+    role = makers.find_role(conn, row, now)
+    if role is None:
+        return None
+    maker = row.made_by if kind == "code" else row.pk
+    return Principal(row.user, row.user_pk, role, row.id, row.last_used_at, row.expires_at, maker)
+
+
+def is_living(conn: Connection, credential: str, now: datetime) -> bool:
+    """Whether the credential with this id is still good for anything."""
+    row = conn.execute(_living(now).where(Credential.id == credential)).one_or_none()
+    return row is not None and makers.find_role(conn, row, now) is not None
 
 
 def touch(conn: Connection, credential: str, now: datetime) -> None:
     """Write down that a credential was used."""
     conn.execute(update(Credential).where(Credential.id == credential).values(last_used_at=now))
-
-
-def lower_role(asked: Role, held: Role) -> Role:
-    """Return `asked` where it gives no more than `held`, else `held`: a credential never outgrows its user."""
-    if asked is held or (_RANK[asked] < _RANK[held]):
-        return asked
-    return held
 
 
 def make_credential(
@@ -74,25 +92,30 @@ def make_credential(
     *,
     now: datetime,
     lasts: timedelta | None,
-) -> tuple[str, str]:
-    """Make a token, a session or a code; return its id and its secret, which is shown this once."""
+    maker: int | None = None,
+) -> Made:
+    """Make a token, a session or a code. It ends no later than the token that it was made with."""
     secret, id = SECRET_PREFIX + secrets.token_urlsafe(32), new_id()
-    expires = None if lasts is None else now + lasts
+    expires = makers.limit_end(conn, maker, None if lasts is None else now + lasts)
     values = {"id": id, "user_pk": user_pk, "kind": kind, "name": name, "role": role.value, "digest": digest(secret)}
-    conn.execute(insert(Credential), {**values, "created_at": now, "expires_at": expires})
-    return id, secret
+    conn.execute(insert(Credential), {**values, "made_by": maker, "created_at": now, "expires_at": expires})
+    return Made(id, secret, expires)
 
 
-def make_link(conn: Connection, user_pk: int, role: Role, *, now: datetime, lasts: timedelta) -> contract.SignInLink:
+def make_link(
+    conn: Connection, user_pk: int, role: Role, *, now: datetime, lasts: timedelta, maker: int | None = None
+) -> contract.SignInLink:
     """Make a one-time link; its code stands behind a '#', which browsers send to no server."""
-    _, secret = make_credential(conn, user_pk, "code", "one-time link", role, now=now, lasts=lasts)
-    return contract.SignInLink(path=f"/signin#code={secret}", expires_at=now + lasts)
+    made = make_credential(conn, user_pk, "code", "one-time link", role, now=now, lasts=lasts, maker=maker)
+    return contract.SignInLink(path=f"/signin#code={made.secret}", expires_at=made.expires_at or now + lasts)
 
 
-def end_session(conn: Connection, credential: str, now: datetime) -> None:
-    """End a browser's session; any other kind of credential stays."""
+def end_session(conn: Connection, credential: str) -> None:
+    """End a browser's session by its own wish: what was made with it stays. Any other kind of credential stays too."""
     mine = (Credential.id == credential, Credential.kind == "session")
-    conn.execute(update(Credential).where(*mine).values(revoked_at=now))
+    row = conn.execute(select(Credential.pk, Credential.made_by).where(*mine)).one_or_none()
+    if row is not None:
+        makers.remove(conn, row.pk, row.made_by)
 
 
 def use_code(conn: Connection, secret: str, now: datetime) -> Principal | None:
@@ -149,8 +172,15 @@ def create_token(conn: Connection, asked: contract.TokenRequest, by: Principal, 
     if lower_role(role, held) is not role:
         raise InvalidInput(f"A {held} cannot have a token with the role {role}.", field="role")
     lasts = None if asked.expires_in_days is None else timedelta(days=asked.expires_in_days)
-    id, secret = make_credential(conn, row.pk, "token", asked.name, role, now=now, lasts=lasts)
-    return _show_token(conn.execute(_tokens().where(Credential.id == id)).one()).model_copy(update={"secret": secret})
+    made = make_credential(conn, row.pk, "token", asked.name, role, now=now, lasts=lasts, maker=by.maker)
+    if lasts is not None and made.expires_at != now + lasts:
+        raise InvalidInput(
+            f"Your own token ends on {made.expires_at:%Y-%m-%d %H:%M} UTC: none that it makes lasts longer.",
+            field="expires_in_days",
+            hint="Leave expires_in_days out: the new token then ends with yours.",
+        )
+    shown = _show_token(conn.execute(_tokens().where(Credential.id == made.id)).one())
+    return shown.model_copy(update={"secret": made.secret})
 
 
 def make_first_admin(conn: Connection, now: datetime) -> str | None:
@@ -159,7 +189,7 @@ def make_first_admin(conn: Connection, now: datetime) -> str | None:
         return None
     made = create_user(conn, contract.UserRequest(name="admin", role=Role.ADMIN), now)
     pk = conn.execute(select(User.pk).where(User.id == made.id)).scalar_one()
-    return make_credential(conn, pk, "token", "first start", Role.ADMIN, now=now, lasts=None)[1]
+    return make_credential(conn, pk, "token", "first start", Role.ADMIN, now=now, lasts=None).secret
 
 
 def find_admin(conn: Connection) -> int | None:
@@ -193,23 +223,24 @@ def admit_workers(conn: Connection, secret: str, now: datetime) -> None:
 def list_tokens(conn: Connection, by: Principal, now: datetime) -> list[contract.Token]:
     """Return one's own living tokens and sessions; an admin's list holds everybody's."""
     query = _tokens().where(*_alive(now)).order_by(Credential.pk)
-    rows = conn.execute(query if by.role is Role.ADMIN else query.where(Credential.user_pk == by.user_pk))
-    return [_show_token(row) for row in rows]
+    rows = conn.execute(query if by.role is Role.ADMIN else query.where(Credential.user_pk == by.user_pk)).all()
+    return [_show_token(row) for row in rows if makers.find_role(conn, row, now) is not None]
 
 
 def revoke_token(conn: Connection, id: str, by: Principal, now: datetime) -> None:
-    """End a token or a session: one's own, or (admins) anybody's."""
-    change = update(Credential).where(Credential.id == id, Credential.revoked_at.is_(None))
+    """End a token or a session with all that it made: one's own, or (admins) anybody's."""
+    query = select(Credential.pk).where(Credential.id == id, Credential.revoked_at.is_(None))
     if by.role is not Role.ADMIN:
-        change = change.where(Credential.user_pk == by.user_pk)
-    if conn.execute(change.values(revoked_at=now)).rowcount == 0:
+        query = query.where(Credential.user_pk == by.user_pk)
+    pks = list(conn.execute(query).scalars())
+    makers.revoke(conn, pks, now)
+    if not pks:
         raise NotFound(f"There is no token {id!r}.", field="token", hint="List them: GET /api/v1/tokens.")
 
 
 def expire_credentials(conn: Connection, now: datetime) -> int:
     """Delete what can never be used again: past its time, or revoked. For the scheduler."""
-    dead = or_(Credential.expires_at <= now, Credential.revoked_at.is_not(None))
-    return conn.execute(delete(Credential).where(dead)).rowcount
+    return makers.remove_dead(conn, now, MOST_EXPIRED)
 
 
 def _alive(now: datetime) -> tuple[Any, ...]:
@@ -223,7 +254,7 @@ def _living(now: datetime) -> Select[Any]:
 
 
 def _tokens() -> Select[Any]:
-    columns = (*Credential.__table__.columns, User.name.label("user"))
+    columns = (*Credential.__table__.columns, User.name.label("user"), User.role.label("user_role"))
     return select(*columns).join(User, Credential.user_pk == User.pk).where(Credential.kind.in_(("token", "session")))
 
 

@@ -8,25 +8,31 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, delete, func, or_, select, update
 
 from keepbest.contract.workers import RecipeInfo, Worker, WorkerHello
-from keepbest.errors import NotFound
+from keepbest.errors import NotAllowed, NotFound
 from keepbest.status import RunState
 from tracker import models
 from tracker.db import insert
-from tracker.store import audit, events
+from tracker.store import audit, events, users
+from tracker.store.users import Principal
 
 #: An idle worker asks each second; heard this recently it costs no write.
 HEARD_SECONDS = 5.0
 HELD = [state.value for state in RunState if state.is_held]
 
 
-def say_hello(conn: Connection, hello: WorkerHello, *, user: str, now: datetime) -> None:
-    """Take what a worker says of itself; the same id says it again at any time."""
+def say_hello(conn: Connection, hello: WorkerHello, *, by: Principal, now: datetime) -> None:
+    """Take what a worker says of itself; the same id says it again at any time, with the same credential.
+
+    Raises NotAllowed for another credential, while that one is good for anything.
+    """
     known = find_worker(conn, hello.id)
-    said = hello.model_dump(mode="json") | {"heard_at": now, "gone_at": None}
+    if known is not None:
+        check_speaker(conn, known, by, now)
+    said = hello.model_dump(mode="json") | {"heard_at": now, "gone_at": None, "registered_by": by.credential}
     fresh = insert(conn, models.Worker).values(**said, started_at=now)
     conn.execute(fresh.on_conflict_do_update(index_elements=["id"], set_=said))
     if known is None:
-        audit.record(conn, user, "worker.hello", hello.id, now, {"name": hello.name, "host": hello.host})
+        audit.record(conn, by.user, "worker.hello", hello.id, now, {"name": hello.name, "host": hello.host})
     if known is None or known.gone_at is not None:
         events.append(conn, "worker.seen", None, {"id": hello.id, "name": hello.name}, now)
 
@@ -38,10 +44,21 @@ def hear(conn: Connection, worker_id: str | None, now: datetime) -> None:
     conn.execute(row.values(heard_at=now, gone_at=None))
 
 
-def say_goodbye(conn: Connection, worker_id: str, *, now: datetime) -> None:
-    """Take a worker's leave."""
+def say_goodbye(conn: Connection, worker_id: str, *, by: Principal, now: datetime) -> None:
+    """Take a worker's leave. Raises NotAllowed as `say_hello` does."""
     worker = get_worker(conn, worker_id)
+    check_speaker(conn, worker, by, now)
     _mark_gone(conn, worker, now)
+
+
+def check_speaker(conn: Connection, worker: Row[Any], by: Principal, now: datetime) -> None:
+    """Raise NotAllowed unless this credential registered the worker, or the one that did has ended."""
+    if worker.registered_by in (None, by.credential) or not users.is_living(conn, worker.registered_by, now):
+        return
+    raise NotAllowed(
+        f"Worker {worker.name} was registered with another token.",
+        hint="Start the worker with the token that it began with, or revoke that one first.",
+    )
 
 
 def find_worker(conn: Connection, worker_id: str) -> Row[Any] | None:

@@ -8,8 +8,11 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +24,8 @@ _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E:
 _HINT = "Fetch the file again; MNIST's own files are named train-images-idx3-ubyte.gz and so on."
 #: Larger than any data set meant for this reader; a header that claims more is damaged or hostile.
 MAX_BYTES = 4 * 2**30
+MAX_DIMENSIONS = 8
+_PIECE = 16 * 2**20
 
 
 def read_idx(path: Path, *, dimensions: int | None = None) -> NDArray[np.generic]:
@@ -29,45 +34,60 @@ def read_idx(path: Path, *, dimensions: int | None = None) -> NDArray[np.generic
     Raises InvalidInput, naming the file, when it is not there, not IDX, cut short, too long, or does not have
     `dimensions` dimensions (labels given for images, say).
     """
-    content = _read(path)
-    dtype, shape = _parse_header(path, content)
-    if dimensions is not None and len(shape) != dimensions:
-        raise _refused(path, f"has {len(shape)} dimensions instead of {dimensions}: is it another file of the set?")
-    start = 4 + 4 * len(shape)
-    _check_length(path, len(content) - start, prod(shape) * dtype.itemsize, shape)
-    values = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    with _reading(path) as file:
+        dtype, shape = _read_header(path, file)
+        if dimensions is not None and len(shape) != dimensions:
+            raise _refused(path, f"has {len(shape)} dimensions instead of {dimensions}: is it another file of the set?")
+        content = _read_data(path, file, shape, prod(shape) * dtype.itemsize)
+    values = np.frombuffer(content, dtype).reshape(shape)
     return values.astype(dtype.newbyteorder("="))
 
 
-def _read(path: Path) -> bytes:
+@contextmanager
+def _reading(path: Path) -> Iterator[IO[bytes]]:
+    """Open a plain or packed file; whatever its bytes do is said as InvalidInput."""
     try:
         with path.open("rb") as file:
             is_gzip = file.read(2) == _GZIP_MAGIC
             file.seek(0)
             if not is_gzip:
-                return file.read(MAX_BYTES + 1)
+                yield file
+                return
             with gzip.GzipFile(fileobj=file) as unpacked:
-                return unpacked.read(MAX_BYTES + 1)
+                yield cast(IO[bytes], unpacked)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise _refused(path, f"is damaged or cut short ({error})") from error
     except OSError as error:
         raise _refused(path, f"cannot be read ({error.strerror or error})") from error
 
 
-def _parse_header(path: Path, content: bytes) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _TYPES or content[3] == 0:
+def _read_header(path: Path, file: IO[bytes]) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
+    """Return type and shape; no value is read before they are known to be within the limits."""
+    start = file.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES or start[3] == 0:
         raise _refused(path, "is not an IDX file")
-    count = content[3]
-    if len(content) < 4 + 4 * count:
+    count = start[3]
+    if count > MAX_DIMENSIONS:
+        raise _refused(path, f"says that it has {count} dimensions; at most {MAX_DIMENSIONS} are taken")
+    sizes = file.read(4 * count)
+    if len(sizes) < 4 * count:
         raise _refused(path, "is cut short within its header")
-    return np.dtype(_TYPES[content[2]]), struct.unpack_from(f">{count}I", content, 4)
+    dtype, shape = np.dtype(_TYPES[start[2]]), struct.unpack(f">{count}I", sizes)
+    if prod(shape) * dtype.itemsize > MAX_BYTES:
+        raise _refused(path, f"says that it holds {shape}: more than {MAX_BYTES // 2**30} GiB are not taken")
+    return dtype, shape
 
 
-def _check_length(path: Path, found: int, expected: int, shape: tuple[int, ...]) -> None:
-    if found == expected:
-        return
-    what = "is cut short" if found < expected else "is longer than it says"
-    raise _refused(path, f"{what}: {shape} needs {expected} bytes of data, but it has {found}")
+def _read_data(path: Path, file: IO[bytes], shape: tuple[int, ...], expected: int) -> bytearray:
+    """Return the values' bytes, and read no further than one byte past them."""
+    content = bytearray()  # in pieces: what a header promises is not reserved before it is there
+    while len(content) < expected and (piece := file.read(min(_PIECE, expected - len(content)))):
+        content += piece
+    if len(content) < expected:
+        raise _refused(path, f"is cut short: {shape} needs {expected} bytes of data, but it has {len(content)}")
+    if file.read(1):
+        raise _refused(path, f"is longer than it says: {shape} needs {expected} bytes of data")
+    return content
 
 
 def _refused(path: Path, what: str) -> InvalidInput:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keepbest.checkpoint import Store, trash
+from keepbest.checkpoint import Store, pack, trash
 from keepbest.checkpoint.fsck import Finding, check, repair
 from keepbest.checkpoint.manifest import encode
 from keepbest.errors import CheckpointError, NotFound
@@ -200,3 +201,56 @@ def test_a_value_that_the_pack_does_not_hold(root: Path) -> None:
         f"Variable model/0:net/base/kernel is not in object {other.variables[0].object[:12]}."
     ]
     assert np.size(store.load(OTHER_RUN, other.id).arrays[0]) > 0
+
+
+#: Headers that a stranger wrote: the pack is named after its header, so its name is right.
+FOREIGN_HEADERS = {
+    "no JSON": b"not a header",
+    "not text": b"\xff\xfe",
+    "too deep": b"[" * 5000,
+    "a list": b"[]",
+    "no entry": b'{"a": 1}',
+    "no offsets": b'{"a": {"dtype": "F32", "shape": [1]}}',
+    "offsets of text": b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": ["0", "4"]}}',
+    "one offset": b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0]}}',
+    "backwards": b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 0]}}',
+    "before the file": b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [-9, 4]}}',
+    "beyond any file": b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, %d]}}' % 10**30,
+    "a shape of text": b'{"a": {"dtype": "F32", "shape": "1", "data_offsets": [0, 4]}}',
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN_HEADERS)
+def test_a_malformed_pack_is_one_finding(kind: str, root: Path) -> None:
+    fill(root)
+    text = FOREIGN_HEADERS[kind]
+    header = len(text).to_bytes(8, "little") + text
+    digest = pack.name_of(header)
+    path = Store(root).folder.content(digest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(header)
+    (found,) = findings(root)
+    assert (found.kind, found.path) == ("damaged", str(path.relative_to(root)))
+    assert not found.checkpoints
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [({"dtype": "float999"}, "'float999'"), ({"shape": (-1,)}, "greater than or equal to 0")]
+)
+def test_a_manifest_of_nonsense_is_one_finding(change: dict[str, Any], words: str, root: Path) -> None:
+    fill(root)
+    store = Store(root)
+    path = next(iter(store.folder.manifests()))
+    manifest = store.read_manifest(path.parent.name, path.stem)[0]
+    wrong = manifest.variables[0].model_copy(update=change)
+    path.write_bytes(encode(manifest.model_copy(update={"variables": (wrong, *manifest.variables[1:])}))[0])
+    (found,) = [finding for finding in findings(root) if finding.is_fault]
+    assert (found.kind, found.checkpoints) == ("damaged", (path.stem,))
+    assert words in found.what
+
+
+def test_a_file_whose_name_is_no_text_is_one_finding(root: Path) -> None:
+    fill(root)
+    (root / os.fsdecode(b"stray-\xff.bin")).write_bytes(b"")
+    (found,) = findings(root)
+    assert (found.kind, found.path) == ("leftover", "stray-\\xff.bin")

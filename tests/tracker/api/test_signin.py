@@ -9,7 +9,7 @@ from werkzeug.test import Client, TestResponse
 
 from keepbest.status import Role
 from tests.support.api import Api
-from tracker.api.principals import FAILURES, SECONDS
+from tracker.api.principals import FAILURES, SECONDS, WINDOW
 
 
 @pytest.fixture
@@ -92,6 +92,7 @@ ORIGINS: list[tuple[dict[str, str], int]] = [
     ({"Origin": "null"}, 403),
     ({"Origin": "http://localhost.evil.example"}, 403),
     ({"Origin": "http://localhost:81"}, 403),
+    ({"Origin": "https://localhost"}, 403),
     ({"Origin": "http://evil.example", "Sec-Fetch-Site": "same-origin"}, 403),
     ({"Sec-Fetch-Site": "cross-site"}, 403),
 ]
@@ -111,13 +112,28 @@ def test_another_sites_page_cannot_sign_a_browser_in(api: Api) -> None:
     assert answer.status_code == 403
 
 
-def test_many_failures_have_to_wait(api: Api) -> None:
+def test_many_failures_have_to_wait_and_are_told_how_long(api: Api) -> None:
     browser = api.app.test_client()
-    assert {sign_in(api, browser, code="kb_guess").status_code for _ in range(FAILURES)} == {401}
-    answer = sign_in(api, browser, code=link_code(api))
+    for _ in range(FAILURES):
+        assert sign_in(api, browser, code="kb_guess").status_code == 401
+        api.wait(1)
+    answer = sign_in(api, browser, code="kb_guess")
     assert (answer.status_code, answer.get_json()["error"]["code"]) == (503, "busy")
-    api.wait(61)
+    wait = int(answer.headers["Retry-After"])
+    assert wait == WINDOW.seconds - FAILURES
+    assert f"in {wait} seconds" in answer.get_json()["error"]["hint"]
+    api.wait(wait - 1)
+    assert sign_in(api, browser, code="kb_guess").status_code == 503
+    api.wait(1)
+    assert sign_in(api, browser, code="kb_guess").status_code == 401
+
+
+def test_what_is_right_passes_whatever_was_guessed_before(api: Api) -> None:
+    browser = api.app.test_client()
+    for _ in range(FAILURES + 5):
+        sign_in(api, browser, code="kb_guess")
     assert sign_in(api, browser, code=link_code(api)).status_code == 200
+    assert sign_in(api, browser, token=api.token(Role.MEMBER)).status_code == 200
 
 
 def test_a_revoked_token_is_worth_nothing_at_once(api: Api) -> None:

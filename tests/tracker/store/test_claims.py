@@ -10,8 +10,10 @@ from sqlalchemy import Connection, update
 from keepbest.contract.workers import Claim
 from keepbest.errors import Conflict, InvalidInput, NotFound
 from tests.support.store import (
+    ADA,
     CNN,
     NOW,
+    WORKER,
     add_checkpoint,
     begin,
     claim,
@@ -28,7 +30,7 @@ from tracker.store import claims, deletions
 
 def ask(conn: Connection, worker: str) -> str | None:
     """Return the id of the run that this worker gets."""
-    found = claims.claim(conn, Claim(worker=worker), user="worker", seconds=30, now=NOW)
+    found = claims.claim(conn, Claim(worker=worker), by=WORKER, seconds=30, now=NOW)
     return found.run.id if found else None
 
 
@@ -99,7 +101,7 @@ def test_claims_that_make_no_sense_are_refused(conn: Connection) -> None:
     run = submit(conn)
     for asked, error in [(Claim(), InvalidInput), (Claim(run=run.id), InvalidInput), (Claim(worker=run.id), NotFound)]:
         with pytest.raises(error):
-            claims.claim(conn, asked, user="w", seconds=30, now=NOW)
+            claims.claim(conn, asked, by=ADA, seconds=30, now=NOW)
 
 
 def test_a_first_assignment_starts_at_nothing(conn: Connection) -> None:

@@ -14,7 +14,7 @@ from keepbest.contract.runs import Mode
 from keepbest.contract.workers import Claim
 from keepbest.errors import InvalidInput
 from tests.keepbest.test_bundle import archive
-from tests.support.store import LEASE_SECONDS, NOW, claim, hello, submit
+from tests.support.store import LEASE_SECONDS, NOW, WORKER, claim, hello, submit
 from tracker.store import batches, bundles, claims, runs
 from tracker.store.batches import Delivery
 from tracker.store.runs import RunRow
@@ -23,7 +23,7 @@ CODE = archive(("train.py", b""))
 
 
 def submit_command(conn: Connection, *argv: str, **asked: Any) -> RunRow:
-    bundles.add_bundle(conn, CODE, user="ada", now=NOW)
+    bundles.add_bundle(conn, bundles.check(CODE), user="ada", now=NOW)
     source = {"kind": "command", "bundle": digest_of(CODE), "argv": list(argv or ("python", "train.py"))}
     return submit(conn, source=source, **asked)
 
@@ -31,7 +31,7 @@ def submit_command(conn: Connection, *argv: str, **asked: Any) -> RunRow:
 def test_only_a_worker_that_runs_code_gets_a_command(conn: Connection) -> None:
     run = submit_command(conn)
     careful = Claim(worker=hello(conn, recipes_only=True))
-    assert claims.claim(conn, careful, user="w", seconds=LEASE_SECONDS, now=NOW) is None
+    assert claims.claim(conn, careful, by=WORKER, seconds=LEASE_SECONDS, now=NOW) is None
     assert claim(conn, hello(conn)).run.id == run.id
 
 

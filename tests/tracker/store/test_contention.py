@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select
 from keepbest.contract.workers import Claim
 from keepbest.errors import Conflict
 from tests.support.processes import Processes
-from tests.support.store import NOW, a_request, claim, hello, release, submit
+from tests.support.store import NOW, WORKER, a_request, claim, hello, release, submit
 from tracker import db
 from tracker.models import AuditEntry, Lease, Run
 from tracker.store import claims, leases, runs, submissions
@@ -28,13 +28,14 @@ CLAIMER = """
 import sys
 from datetime import UTC, datetime
 from keepbest.contract.workers import Claim
+from tests.support.store import WORKER
 from tracker import db
 from tracker.store import claims
 
 engine = db.make_engine(sys.argv[1], busy_seconds=60)
 while True:
     with db.write(engine) as conn:
-        found = claims.claim(conn, Claim(worker=sys.argv[2]), user="w", seconds=30, now=datetime.now(UTC))
+        found = claims.claim(conn, Claim(worker=sys.argv[2]), by=WORKER, seconds=30, now=datetime.now(UTC))
     if found is None:
         break
     print(found.run.id)
@@ -73,7 +74,7 @@ def claim_all(engine: Engine, worker: str) -> list[str]:
     got: list[str] = []
     while True:
         with db.write(engine) as conn:
-            found = claims.claim(conn, Claim(worker=worker), user="w", seconds=30, now=NOW)
+            found = claims.claim(conn, Claim(worker=worker), by=WORKER, seconds=30, now=NOW)
         if found is None:
             return got
         got.append(found.run.id)

@@ -11,8 +11,10 @@ from keepbest.contract.commands import CancelRequest
 from keepbest.contract.workers import Assignment, Claim
 from keepbest.errors import Conflict, LeaseLost
 from tests.support.store import (
+    ADA,
     LEASE_SECONDS,
     NOW,
+    WORKER,
     begin,
     claim,
     hello,
@@ -96,7 +98,7 @@ def test_a_late_worker_gets_its_run_back_while_nobody_else_took_it(conn: Connect
     assert (run.state, run.attempt, run.worker_name, run.lease_expires_at) == ("running", 1, "mill", later(70))
     assert conn.execute(select(Lease.ended_at)).scalar() is None
     asked = Claim(worker=hello(conn))
-    assert claims.claim(conn, asked, user="w", seconds=30, now=later(41)) is None
+    assert claims.claim(conn, asked, by=WORKER, seconds=30, now=later(41)) is None
 
 
 def test_a_late_release_is_taken_while_nobody_else_took_the_run(conn: Connection) -> None:
@@ -227,8 +229,8 @@ def test_a_lost_lease_is_dead_once_a_new_process_has_the_run(conn: Connection) -
 def test_a_run_kept_offline_is_heard_at_a_sync_only(conn: Connection) -> None:
     run = submit_external(conn, id="abcdabcdabcd")
     asked = Claim(run=run.id, is_offline=True)
-    lost = claims.claim(conn, asked, user="ada", seconds=LEASE_SECONDS, now=NOW)
-    taken = claims.claim(conn, asked, user="ada", seconds=LEASE_SECONDS, now=NOW)  # the first answer was lost
+    lost = claims.claim(conn, asked, by=ADA, seconds=LEASE_SECONDS, now=NOW)
+    taken = claims.claim(conn, asked, by=ADA, seconds=LEASE_SECONDS, now=NOW)  # the first answer was lost
     assert lost is not None
     assert taken is not None
     assert (taken.run.id, taken.lease.expires_at) == ("abcdabcdabcd", later(claims.OFFLINE_SECONDS))
@@ -238,7 +240,7 @@ def test_a_run_kept_offline_is_heard_at_a_sync_only(conn: Connection) -> None:
     leases.renew(conn, runs.get_run(conn, run.id), taken.lease.token, seconds=LEASE_SECONDS, now=later(60))
     assert leases.expire_leases(conn, later(claims.OFFLINE_SECONDS - 1)) == []
     with pytest.raises(Conflict, match="another script holds it"):
-        claims.claim(conn, asked, user="ada", seconds=LEASE_SECONDS, now=later(61))
+        claims.claim(conn, asked, by=ADA, seconds=LEASE_SECONDS, now=later(61))
 
 
 def test_an_id_is_one_runs(conn: Connection) -> None:

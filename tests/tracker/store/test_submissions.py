@@ -129,7 +129,7 @@ def zipped(*names: str) -> bytes:
 
 def test_code_needs_its_bundle_and_the_file_in_it(conn: Connection) -> None:
     content = zipped("my_model.py", "parts/layers.py")
-    known = bundles.add_bundle(conn, content, user="ada", now=NOW)
+    known = bundles.add_bundle(conn, bundles.check(content), user="ada", now=NOW)
     assert (known.digest, known.size_bytes) == (hashlib.sha256(content).hexdigest(), len(content))
     source = {"kind": "code", "bundle": known.digest, "entry": "my_model.py:build"}
     assert submit(conn, source=source).name == "my_model.build-1"
@@ -139,7 +139,7 @@ def test_code_needs_its_bundle_and_the_file_in_it(conn: Connection) -> None:
 
 
 def test_code_parameters_are_typed_by_the_announced_signature(conn: Connection) -> None:
-    digest = bundles.add_bundle(conn, zipped("m.py"), user="ada", now=NOW).digest
+    digest = bundles.add_bundle(conn, bundles.check(zipped("m.py")), user="ada", now=NOW).digest
     signature = [{"name": "rate", "type": "float", "required": True}, {"name": "depth", "type": "int", "default": 2}]
     source = {"kind": "code", "bundle": digest, "entry": "m.py:build", "signature": signature}
     assert submit(conn, source=source, parameters={"rate": 1}).spec["parameters"] == {"rate": 1.0, "depth": 2}
@@ -148,7 +148,7 @@ def test_code_parameters_are_typed_by_the_announced_signature(conn: Connection) 
 
 
 def test_the_data_set_of_code_is_its_parameter_data(conn: Connection) -> None:
-    digest = bundles.add_bundle(conn, zipped("m.py"), user="ada", now=NOW).digest
+    digest = bundles.add_bundle(conn, bundles.check(zipped("m.py")), user="ada", now=NOW).digest
     source = {
         "kind": "code",
         "bundle": digest,
@@ -166,7 +166,7 @@ def test_the_data_set_of_code_is_its_parameter_data(conn: Connection) -> None:
 @pytest.mark.parametrize("content", [b"", b"no zip", zipped("../evil.py"), zipped("/etc/passwd"), zipped("a", "A")])
 def test_an_archive_that_is_not_safe_is_not_kept(conn: Connection, content: bytes) -> None:
     with pytest.raises(InvalidInput):
-        bundles.add_bundle(conn, content, user="ada", now=NOW)
+        bundles.add_bundle(conn, bundles.check(content), user="ada", now=NOW)
 
 
 def test_of_two_workers_with_one_recipe_the_last_heard_counts(conn: Connection) -> None:

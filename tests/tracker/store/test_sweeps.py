@@ -276,7 +276,7 @@ def command(conn: Connection) -> dict[str, Any]:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("train.py", "print()")
-    kept = bundles.add_bundle(conn, content.getvalue(), user="ada", now=NOW)
+    kept = bundles.add_bundle(conn, bundles.check(content.getvalue()), user="ada", now=NOW)
     return {"kind": "command", "bundle": kept.digest, "argv": ["python", "train.py", "--rate={rate}", "{kind}"]}
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 from keepbest.contract.base import new_id
 from keepbest.contract.workers import Claim, Worker
 from keepbest.errors import NotFound
-from tests.support.store import CNN, NOW, claim, hello, kinds, later, release, submit
+from tests.support.store import CNN, NOW, WORKER, claim, hello, kinds, later, release, submit
 from tracker.models import AuditEntry
 from tracker.store import claims, workers
 
@@ -43,14 +43,14 @@ def test_a_silent_worker_is_gone_in_the_end_and_back_when_it_speaks(conn: Connec
     assert workers.mark_gone(conn, gone_seconds=300, now=later(301)) == ["mill"]
     assert workers.mark_gone(conn, gone_seconds=300, now=later(302)) == []
     assert see(conn, worker, 302).state == "gone"
-    assert claims.claim(conn, Claim(worker=worker), user="w", seconds=30, now=later(303)) is None
+    assert claims.claim(conn, Claim(worker=worker), by=WORKER, seconds=30, now=later(303)) is None
     assert see(conn, worker, 303).state == "alive"
     assert kinds(conn) == ["worker.seen", "worker.gone"]
 
 
 def test_a_worker_that_says_goodbye_is_gone_at_once(conn: Connection) -> None:
     worker = hello(conn)
-    workers.say_goodbye(conn, worker, now=later(1))
+    workers.say_goodbye(conn, worker, by=WORKER, now=later(1))
     assert see(conn, worker, 1).state == "gone"
     hello(conn, id=worker, now=later(2))
     assert see(conn, worker, 2).state == "alive"
@@ -76,7 +76,7 @@ def test_busy_counts_what_a_worker_holds(conn: Connection) -> None:
 
 def test_the_living_come_before_the_gone(conn: Connection) -> None:
     old, gone, fresh = hello(conn), hello(conn), hello(conn, now=later(9))
-    workers.say_goodbye(conn, gone, now=later(10))
+    workers.say_goodbye(conn, gone, by=WORKER, now=later(10))
     found = workers.list_workers(conn, silent_seconds=30, now=later(10))
     assert [worker.id for worker in found] == [fresh, old, gone]
 
@@ -85,7 +85,7 @@ def test_a_worker_long_gone_is_forgotten_unless_only_it_knew_a_recipe(conn: Conn
     rare = CNN.model_copy(update={"name": "rare"})
     plain, keeper = hello(conn), hello(conn, recipes=[rare])
     for worker in (plain, keeper):
-        workers.say_goodbye(conn, worker, now=NOW)
+        workers.say_goodbye(conn, worker, by=WORKER, now=NOW)
     alive = hello(conn, now=later(31 * DAY))
     assert workers.forget_workers(conn, forget_days=30, now=later(29 * DAY)) == 0
     assert workers.forget_workers(conn, forget_days=30, now=later(31 * DAY)) == 1

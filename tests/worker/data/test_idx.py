@@ -63,7 +63,9 @@ WRONG = {
     "is longer than it says": encode(LABELS.reshape(1, 2, 5)) + b"!",
     "has 1 dimensions instead of 3: is it another file of the set?": encode(LABELS),
     "is damaged or cut short": b"\x1f\x8bnot gzip at all",
-    "needs 17179869184 bytes of data, but it has 1": b"\0\0\x08\x03\0\0\0\x01\0\x02\0\0\0\x02\0\0!",
+    "needs 65536 bytes of data, but it has 1": b"\0\0\x08\x03\0\0\0\x01\0\0\x01\0\0\0\x01\0!",
+    "more than 4 GiB are not taken": b"\0\0\x08\x03\0\0\0\x01\0\x02\0\0\0\x02\0\0!",
+    "255 dimensions; at most 8": b"\0\0\x08\xff" + bytes(1020),
 }
 
 

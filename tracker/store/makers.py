@@ -1,0 +1,99 @@
+"""Which credential made which: what a token made never outlives or outranks it.
+
+A session and a one-time code name the credential that made them as `made_by`, a token the one with which it was asked
+for. Whoever holds a secret is looked up with everything above it. A session that ends by itself, or by signing out,
+takes nothing along: what was made with it belongs to its own maker from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, or_, select, update
+
+from keepbest.errors import Conflict
+from keepbest.status import Role
+from tracker.models import Credential, User
+
+#: Tokens made by tokens made by tokens: each look-up climbs to the top.
+MAX_DEPTH = 20
+_RANK = {Role.VIEWER: 0, Role.WORKER: 0, Role.MEMBER: 1, Role.ADMIN: 2}
+
+
+def lower_role(asked: Role, held: Role) -> Role:
+    """Return `asked` where it gives no more than `held`, else `held`: a credential never outgrows its user."""
+    if asked is held or (_RANK[asked] < _RANK[held]):
+        return asked
+    return held
+
+
+def find_role(conn: Connection, row: Row[Any], now: datetime) -> Role | None:
+    """Return what a living credential allows at most; None where one above it has ended."""
+    role = lower_role(Role(row.role), Role(row.user_role))
+    for maker in _climb(conn, row.made_by):
+        if maker is None or not _upholds(maker, now):
+            return None
+        role = lower_role(role, lower_role(Role(maker.role), Role(maker.user_role)))
+    return role
+
+
+def limit_end(conn: Connection, maker: int | None, ends_at: datetime | None) -> datetime | None:
+    """Return when something made by `maker` ends at the latest: with the nearest token above it.
+
+    Raises Conflict where tokens made one another too many times.
+    """
+    ends = [] if ends_at is None else [ends_at]
+    depth = 0
+    for found in _climb(conn, maker):
+        depth += 1
+        if found is not None and found.kind == "token" and found.expires_at is not None:
+            ends.append(found.expires_at)
+    if depth >= MAX_DEPTH:
+        raise Conflict(
+            f"{MAX_DEPTH} credentials made one another already.", hint="Use a token that was made by an earlier one."
+        )
+    return min(ends, default=None)
+
+
+def revoke(conn: Connection, pks: list[int], now: datetime) -> None:
+    """End credentials with all that they made."""
+    while pks:
+        conn.execute(update(Credential).where(Credential.pk.in_(pks)).values(revoked_at=now))
+        alive = (Credential.made_by.in_(pks), Credential.revoked_at.is_(None))
+        pks = list(conn.execute(select(Credential.pk).where(*alive)).scalars())
+
+
+def remove(conn: Connection, pk: int, maker: int | None) -> None:
+    """Take out a session that ended by itself; what it made belongs to its maker."""
+    conn.execute(update(Credential).where(Credential.made_by == pk).values(made_by=maker))
+    conn.execute(delete(Credential).where(Credential.pk == pk))
+
+
+def remove_dead(conn: Connection, now: datetime, most: int) -> int:
+    """Delete up to `most` credentials that can never be used again; return how many."""
+    over = or_(Credential.expires_at <= now, Credential.revoked_at.is_not(None))
+    columns = (Credential.pk, Credential.kind, Credential.made_by, Credential.revoked_at)
+    dead = conn.execute(select(*columns).where(over).order_by(Credential.pk).limit(most)).all()
+    revoke(conn, [row.pk for row in dead if row.kind == "token" or row.revoked_at is not None], now)
+    for row in dead:
+        remove(conn, row.pk, row.made_by)
+    return len(dead)
+
+
+def _climb(conn: Connection, maker: int | None) -> Iterator[Row[Any] | None]:
+    """Yield each credential above, the nearest first; None for one that is gone."""
+    columns = (*Credential.__table__.columns, User.role.label("user_role"), User.disabled_at)
+    for _ in range(MAX_DEPTH):
+        if maker is None:
+            return
+        found = select(*columns).join(User, Credential.user_pk == User.pk).where(Credential.pk == maker)
+        row = conn.execute(found).one_or_none()
+        yield row
+        maker = row.made_by if row is not None else None
+
+
+def _upholds(maker: Row[Any], now: datetime) -> bool:
+    is_over = maker.kind == "token" and maker.expires_at is not None and maker.expires_at <= now
+    return maker.revoked_at is None and maker.disabled_at is None and not is_over
