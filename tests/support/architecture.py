@@ -14,7 +14,7 @@ Sources = Mapping[str, str]  # dotted module name -> source text
 FLOORS: dict[str, list[set[str]]] = {
     "keepbest": [
         {"errors", "status"},
-        {"contract", "memory", "settings"},
+        {"contract", "memory", "settings", "zips"},
         {"bundle", "selection", "snapshots", "statistics", "stopping", "training"},
         {"checkpoint", "client", "follow", "panels", "requesting", "transport"},
         {"report", "reporting"},

@@ -221,7 +221,7 @@ def start_on_worker(api: Api) -> tuple[Trainer, Callable[[], Trainer]]:
     for number, worker in enumerate(workers):
         said = {"name": f"mill-{number}", "host": "mill", "pid": 7, "version": "0.1", "slots": 1}
         hello = {"id": worker, **said, "recipes": [CNN.model_dump(mode="json")]}
-        assert api.call("PUT", f"/workers/{worker}", hello).status_code == 200
+        assert api.call("PUT", f"/workers/{worker}", hello, role=Role.WORKER).status_code == 200
     run = api.post("/runs", {"source": {"kind": "recipe", "name": "hvass-cnn"}})["id"]
     first = Trainer(api, run, claim(api, workers[0]))
 
