@@ -30,14 +30,14 @@ def claim(conn: Connection, asked: Claim, *, by: Principal, seconds: float, now:
     """
     if asked.worker is not None:
         return _claim_for_worker(conn, asked, by, seconds, now)
+    if asked.run is None:
+        raise InvalidInput("Say which worker asks, or which run its script trains.", field="worker")
     if by.role is Role.WORKER:
         raise NotAllowed(
             "A worker's token claims queued runs for its worker, not a script's own run.",
             field="run",
             hint="A script needs a member's token: `keepbest login`.",
         )
-    if asked.run is None:
-        raise InvalidInput("Say which worker asks, or which run its script trains.", field="worker")
     lasts = OFFLINE_SECONDS if asked.is_offline else seconds * leases.EXTERNAL_PATIENCE
     return _claim_external(conn, asked.run, by.user, lasts, now, is_offline=asked.is_offline)
 
