@@ -15,6 +15,9 @@ Logs = Mapping[str, Any] | None
 class Carrying(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
     """Hands on what Keras calls while it trains and validates. What overrides a hook calls it here first."""
 
+    #: Whether this training had a `fit` before: Keras' callbacks begin anew with each, and these are to go on.
+    goes_on = False
+
     def __init__(self, callbacks: Sequence[Any] = ()) -> None:
         super().__init__()
         self.carried = Carried(callbacks)
@@ -28,7 +31,11 @@ class Carrying(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         self._hand_on("set_params", params)
 
     def on_train_begin(self, logs: Logs = None) -> None:
+        before = self.carried.capture()
         self._hand_on("on_train_begin", logs)
+        if self.goes_on:
+            self.carried.restore(before)
+        self.goes_on = True
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._hand_on("on_epoch_begin", epoch, logs)

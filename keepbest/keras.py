@@ -8,6 +8,7 @@ goes on where the first ended; the best is on disk, checked, while training goes
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +29,7 @@ from keepbest.looking.metrics import Monitored, flatten
 from keepbest.looking.monitor import direction_of
 from keepbest.looking.resume import resume_fit
 from keepbest.panels.scene import see
+from keepbest.runs.ending import watch
 from keepbest.runs.run import Run
 from keepbest.snapshots.state import Position, State
 from keepbest.stopping import Decision, Pairs, Unpaired, parse
@@ -39,8 +41,18 @@ OWN_DATA = "The data of your own fit() is not in the state: a roll back leaves i
 
 _MODES = ("auto", "min", "max")
 #: Attributes that a copy does not take: they are made anew, or by Keras.
-_OF_ONE_RUN = {"run", "looker", "position", "stopped_epoch", "_monitored", "_restored", "_best_epoch", "_counter"}
-_OF_ONE_RUN |= {"_doubts", "_has_begun", "_resume", "_is_fitting", "_begins_late", "_model", "params"}
+_OF_ONE_RUN = {
+    "run",
+    "looker",
+    "position",
+    "stopped_epoch",
+    "_monitored",
+    "_closing",
+    "_restored",
+    "_best_epoch",
+    "_counter",
+}
+_OF_ONE_RUN |= {"_doubts", "_has_begun", "_resume", "_begins_late", "_model", "params"}
 
 
 class KeepBest(Carrying):
@@ -78,7 +90,6 @@ class KeepBest(Carrying):
     position = Position()
     #: The epoch in which training was stopped, counted from 0 as Keras does; 0 where its epochs ran out.
     stopped_epoch = 0
-    _is_fitting = False
     _restored: State | None = None
     _best_epoch: int | None = None
     _look_seconds: float | None = None
@@ -86,7 +97,6 @@ class KeepBest(Carrying):
     _base = 0
     _epoch = 0
     _doubts: str | None = None
-    _has_begun = False
     _begins_late = False
 
     def __init__(
@@ -144,10 +154,13 @@ class KeepBest(Carrying):
     def _begin_run(self, run: Run, *, resume: bool = False) -> None:
         """Begin with nothing: no best, no step."""
         self.run, self._resume = run, resume
-        self.looker = self._maker.equip(run, self.carried)
+        self.looker = looker = self._maker.equip(run, self.carried)
         self._monitored = Monitored(run.monitor)
         self.position, self._restored, self._best_epoch = Position(), None, None
-        self._doubts, self._has_begun = None, False
+        self._doubts, self.goes_on = None, False
+        run.before_end(lambda: looker.close(DRAIN_SECONDS))
+        # A fit that is broken off: what was found best is written all the same, at the latest when the script ends.
+        self._closing = weakref.finalize(self, looker.close, DRAIN_SECONDS)
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy trains another model: it takes what was configured, and gets a run of its own."""
@@ -210,16 +223,17 @@ class KeepBest(Carrying):
         was_over = self._is_over()
         self.looker.begin(self.model)
         self._follow(self.looker.roll_back(asked), was_over)
-        if not self._is_fitting:
+        if not self.run.is_fitting:
             self.looker.close(DRAIN_SECONDS)
 
     # What Keras calls
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self._turn_to_model()
-        self._begin_carried(logs)
+        super().on_train_begin(logs)
         self._report_doubts()
-        self.looker.stop, self._is_fitting, is_resumed = None, True, self._resume
+        watch()
+        self.looker.stop, self.run.is_fitting, is_resumed = None, True, self._resume
         self.stopped_epoch = 0
         if is_resumed:
             self._go_on_from_disk()
@@ -245,7 +259,7 @@ class KeepBest(Carrying):
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_epoch_begin(epoch, logs)
         self._base, self._epoch = self.position.step, epoch
-        self._counter = BatchCounter(self.model, self._steps)
+        self._counter = BatchCounter(self.model, (self.params or {}).get("steps"))
         self._look_seconds = None
         self.position = Position(self._base, epoch, 0)
 
@@ -258,7 +272,7 @@ class KeepBest(Carrying):
             self._begin_late()
         if self.run.has_commands:
             self._obey()
-        elif self.looker.is_due(step) and done != self._steps:
+        elif self.looker.is_due(step) and done != self._counter.steps:
             self._take(self.looker.judge_silence(step))
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
@@ -287,7 +301,7 @@ class KeepBest(Carrying):
         if self.restore_best_weights:
             self._restored = self.looker.restore_best()
         self.looker.close(DRAIN_SECONDS)
-        self._is_fitting = False
+        self.run.is_fitting = False
 
     # Looks
 
@@ -352,11 +366,6 @@ class KeepBest(Carrying):
         return self.looker.stop is not None or (self.decision is not None and self.decision.stop)
 
     @property
-    def _steps(self) -> int | None:
-        """Batches in an epoch, where Keras knows."""
-        return (self.params or {}).get("steps")
-
-    @property
     def _mode_is_known(self) -> bool:
         return bool(self.run.stopper_state()["policy"])
 
@@ -368,20 +377,12 @@ class KeepBest(Carrying):
             self._doubts = note
             self.run.report(resume="approximate", resume_note=note)
 
-    def _begin_carried(self, logs: Mapping[str, Any] | None) -> None:
-        """They begin anew with each `fit`; like this one they are to go on."""
-        before = self.carried.capture()
-        super().on_train_begin(logs)
-        if self._has_begun:
-            self.carried.restore(before)
-        self._has_begun = True
-
     # Runs
 
     def _turn_to_model(self) -> None:
         """Give another model than the one that was trained a run of its own."""
         if not self.looker.may_train(self.model):
-            self.looker.close(DRAIN_SECONDS)
+            self._closing()
             self._begin_run(self._maker.make_another(self.run))
 
     def _go_on_from_disk(self) -> None:

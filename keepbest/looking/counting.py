@@ -9,7 +9,7 @@ class BatchCounter:
     """Counts the batches of one epoch; `steps` is how many it has, None where Keras does not know."""
 
     def __init__(self, model: Any, steps: int | None) -> None:
-        self._steps = steps
+        self.steps = steps
         self._at_once = int(getattr(model, "steps_per_execution", None) or 1)
         self._iterations = _find_iterations(model) if steps is None and self._at_once > 1 else None
         self._began = self._read()
@@ -17,8 +17,8 @@ class BatchCounter:
     def count(self, batch: int) -> int:
         """Return how many are trained when Keras tells the end of number `batch`, counted from 0."""
         told = batch + 1
-        if self._steps is not None:
-            return min(told, self._steps)
+        if self.steps is not None:
+            return min(told, self.steps)
         made = self._read() - self._began
         # The optimizer knows; where it tells otherwise (a step that overflowed, a roll back), Keras is believed.
         return made if self._iterations is not None and told - self._at_once < made <= told else told

@@ -7,6 +7,7 @@ nobody holds the journal any more that the process is dead: the run can be taken
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +18,8 @@ from keepbest.errors import Busy, Conflict, InvalidInput, LeaseLost
 from keepbest.reporting.journal import Journal, Sender
 from keepbest.reporting.sending import send_all
 
+_LEAVING = "leaving"
+
 
 class Tenant(Sender, Protocol):
     """As much of `keepbest.client.Client` as giving a lease back needs."""
@@ -24,14 +27,27 @@ class Tenant(Sender, Protocol):
     def release(self, run: str, lease: str, release: Release) -> Run: ...
 
 
-def reclaim(folder: Path, run: str, client: Tenant) -> None:
+def reclaim(folder: Path, run: str, client: Tenant, wait: Callable[[Conflict], object]) -> None:
     """Give back what dead processes of `run` hold whose journals lie below `folder`.
 
-    Raises Conflict where one of them lives, and what the client raises.
+    `wait` is called, again and again, while one of them is about to end. Raises Conflict where one of them lives, and
+    what `wait` and the client raise.
     """
     for path in sorted(folder.glob("*/writer.json")):
-        if _run_of(path) == run:
-            _give_back(path.parent, run, client)
+        while _run_of(path) == run:
+            try:
+                _give_back(path.parent, run, client)
+                break
+            except Conflict as error:
+                if not (path.parent / _LEAVING).exists():
+                    raise
+                wait(error)
+
+
+def mark_leaving(journal: Path) -> None:
+    """Say, beside the journal of this process, that it is about to end."""
+    with suppress(OSError):
+        (journal / _LEAVING).touch(mode=0o600)
 
 
 def _run_of(path: Path) -> str | None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -35,6 +34,7 @@ from keepbest.errors import KeepbestError
 from keepbest.reporting.journal import About, Journal
 from keepbest.reporting.reporter import Reporter, Tracker
 from keepbest.reporting.values import describe_error, describe_here
+from keepbest.runs.ending import Terminated, as_known, find_cause
 from keepbest.runs.judge import Judge, known_mode
 from keepbest.runs.logbook import forget
 from keepbest.runs.standing import Standing, stopped_by
@@ -45,6 +45,7 @@ DRAIN_SECONDS = 30.0
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
 REQUEST_SECONDS = 5.0
 
+_INTERRUPTED = "Interrupted from the keyboard."
 _log = logging.getLogger("keepbest")
 
 
@@ -76,6 +77,8 @@ class Run(Standing):
         self.start: Checkpoint | None = None
         #: Whether an earlier process began the run, and this one goes on with it; None where nobody knows.
         self.goes_on: bool | None = None
+        #: Whether a fit has begun that has not come to its end: from within it, or where it was broken off.
+        self.is_fitting = False
         #: What the submission of a command said, which counts over what its script says.
         self.fixed: Sequence[contract.Said] = ()
         self._declared = Declared()
@@ -240,17 +243,20 @@ class Run(Standing):
         return self.end(_failure(described), seconds)
 
     def end_with(self, error: BaseException | None) -> bool:
-        """End the run the way a block or a script ended: Ctrl-C cancels, any other exception fails, none finishes."""
-        if error is None or (isinstance(error, SystemExit) and not error.code):
+        """End the run the way a block or a script ended: none finishes, Ctrl-C and SIGTERM cancel, all else fails."""
+        error = as_known(error)
+        if error is None and self.is_fitting:
+            return self.finish(StopReason.USER, "Its fit was broken off; the script went on to its end.")
+        if error is None:
             return self.finish()
-        if isinstance(error, KeyboardInterrupt):
-            message = "Interrupted from the keyboard."
+        if isinstance(error, KeyboardInterrupt | Terminated):
+            message = "Its process was ended by SIGTERM." if isinstance(error, Terminated) else _INTERRUPTED
             return self.end(Release(outcome="cancelled", stop_reason=StopReason.USER, stop_message=message), 10.0)
         return self.fail(error)
 
     def end_at_exit(self) -> None:
-        """End a run whose script forgot to; `sys.last_value` is the exception that ended the script, if any."""
-        self.end_with(getattr(sys, "last_value", None))
+        """End a run whose script forgot to, as what ends the script says."""
+        self.end_with(find_cause(is_broken_off=self.is_fitting))
 
     def begin(self, assignment: Assignment | None) -> None:
         """Open the first segment of this process and start reporting; an offline run has no assignment."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, Literal
@@ -10,6 +11,8 @@ from keepbest.contract.batches import CheckpointDurable, Progress, SegmentOpened
 from keepbest.contract.commands import Command
 from keepbest.contract.workers import Assignment, Release
 from keepbest.reporting.values import describe_here
+from keepbest.runs.ending import Terminated, announce, as_known, hush, watch
+from keepbest.runs.reclaim import mark_leaving
 from keepbest.runs.rejoin import Past
 from keepbest.runs.run import Run
 from keepbest.status import CommandKind, StopReason
@@ -85,11 +88,30 @@ class ScriptRun(Run):
         self._is_cancelled |= command.kind is CommandKind.CANCEL and state == "done"
         super().answer(command, state, message, result)
 
+    def watch_end(self) -> None:
+        """End the run with the script, however that ends."""
+        watch()
+        announce(self._leave_word)
+        atexit.register(self.end_at_exit)
+
+    def end_with(self, error: BaseException | None) -> bool:
+        """End the run the way its script ended; SIGTERM is a word of whoever ends its process from outside, if any."""
+        if not (self.is_ended_from_outside and isinstance(as_known(error), Terminated)):
+            return super().end_with(error)
+        self._on_end = lambda release: None
+        return super().end_with(error)
+
     def end(self, release: Release, seconds: float) -> bool:
         """End the run in the words of `release`; one that was cancelled is not finished."""
+        hush(self._leave_word)
         if self._is_cancelled and release.outcome == "finished":
             release = Release(outcome="cancelled", stop_reason=StopReason.USER, stop_message=release.stop_message)
         return super().end(release, seconds)
+
+    def _leave_word(self) -> None:
+        """Let another process of this machine know that this one is about to end: it waits for that."""
+        if self.reporter is not None:
+            mark_leaving(self.reporter.journal.folder)
 
     def _tell_listening(self) -> None:
         if self.on_listen is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from keepbest.contract.base import new_id
 from keepbest.contract.policies import PolicySpec
 from keepbest.contract.runs import ExternalSource, RunRequest
 from keepbest.contract.runs import Run as Known
-from keepbest.contract.workers import Assignment, Claim, Release
+from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, NotFound, Unreachable
 from keepbest.reporting.journal import About, Journal
 from keepbest.reporting.reporter import Reporter
@@ -29,6 +28,7 @@ from keepbest.runs.rejoin import read_past
 from keepbest.runs.renewal import Renewer
 from keepbest.runs.run import Run
 from keepbest.runs.script import ScriptRun
+from keepbest.runs.takeover import TakeOver
 from keepbest.runs.under_worker import begin_handed, find_handed
 from keepbest.settings import Resume, Settings, load
 from keepbest.stopping import DEFAULT_STOPPER, Policy, build, parse
@@ -105,8 +105,8 @@ def init(
 def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> Run:
     client, journals = Client(settings=settings), settings.dir / "journals"
     try:
-        run = _find_or_make(client, asked, how, journals)
-        assignment = client.claim(Claim(run=run.id))
+        run, others = _find_or_make(client, asked, how, journals)
+        assignment = others.claim(client)
         if assignment is None:
             raise Conflict(f"Run {run.id} cannot be trained now.", field="id", hint="Begin a run of its own.")
         past = read_past(client, assignment) if how != "never" else None
@@ -123,22 +123,24 @@ def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> Run:
     return script
 
 
-def _find_or_make(client: Client, asked: RunRequest, how: Resume, journals: Path) -> Known:
+def _find_or_make(client: Client, asked: RunRequest, how: Resume, journals: Path) -> tuple[Known, TakeOver]:
     """Return the run to train: the one of the chosen id where there is one and it may be gone on with, else a new one.
 
-    One that a dead script of this machine still holds is given back first.
+    One that a dead script of this machine still holds is given back first; one that is about to end is waited for.
     """
     known = _find(client, asked.id) if asked.id is not None else None
     if known is None and how == "must":
         raise NotFound(f"There is no run {asked.id} to go on with.", field="id", hint='resume="allow" begins it.')
     if known is None:
-        return client.submit(asked)
+        made = client.submit(asked)
+        return made, TakeOver(made.id)
+    others = TakeOver(known.id)
     if how == "never":
         raise Conflict(f"There is a run {known.id} already.", field="id", hint='resume="allow" goes on with it.')
     if known.state.is_held:
-        reclaim(journals, known.id, client)
+        reclaim(journals, known.id, client, others.wait)
     _log.warning("keepbest: run %s is %s (step %s): going on with it.", known.id, known.state.value, known.step)
-    return known
+    return known, others
 
 
 def _find(client: Client, run: str) -> Known | None:
@@ -162,7 +164,7 @@ def _hold(assignment: Assignment, client: Client, folder: Path) -> ScriptRun:
 
     run = ScriptRun.attach(assignment, client, folder, on_end=give_back)
     renewer.start()
-    atexit.register(run.end_at_exit)
+    run.watch_end()
     return run
 
 
@@ -182,7 +184,7 @@ def _begin_offline(asked: RunRequest, how: Resume, parent: Path) -> Run:
     )
     run.past = past
     run.begin(None)
-    atexit.register(run.end_at_exit)
+    run.watch_end()
     _log.warning("keepbest: run %s is kept in %s; `keepbest sync` sends it.", run_id, folder)
     return run
 

@@ -6,7 +6,6 @@ script only says what it does, and how its run ended.
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,7 @@ def begin_handed(path: Path, asked: RunRequest, how: Resume, settings: Settings)
     run.is_ended_from_outside = True
     run.on_listen = lambda: note_listening(path)
     run.declare(declared)
-    atexit.register(run.end_at_exit)
+    run.watch_end()
     return run
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 
 from keepbest.checkpoint import Store, choose
 from tests.support.callbacks import STEPS, Script, heard_run, keep_best
+from tests.support.processes import ROOT, Processes
 
 
 def weight_of(script: Script) -> float:
@@ -93,3 +96,24 @@ def test_a_copy_of_a_callback_that_resumes_does_not(tmp_path: Path) -> None:
     twin = copy.deepcopy(keep_best(tmp_path, run=first.run.id, resume=True))
     Script().fit(twin, [0.5])
     assert (twin.best, twin.position.step) == (0.5, STEPS)
+
+
+BROKEN_OFF = """
+import os, signal, sys, time
+from pathlib import Path
+from keepbest.checkpoint import Store
+from tests.support.callbacks import Script, keep_best
+
+write = Store.write
+Store.write = lambda *given: time.sleep(0.5) or write(*given)  # the disk is slower than the signal
+callback = keep_best(Path(sys.argv[1]))
+print(callback.run.id, flush=True)
+Script().fit(callback, [3, 1, 2], send=lambda step: step == 12 and os.kill(os.getpid(), signal.SIGTERM))
+"""
+
+
+def test_a_fit_that_is_broken_off_leaves_its_best_on_disk(tmp_path: Path, processes: Processes) -> None:
+    process = processes.start(sys.executable, "-c", BROKEN_OFF, tmp_path, PYTHONPATH=str(ROOT))
+    assert process.wait() == 143, process.output
+    run = next(line for line in process.output.splitlines() if re.fullmatch("[a-z0-9]{12}", line))
+    assert [(kept.step, kept.value) for kept in Store(tmp_path).manifests(run)][-1:] == [(2 * STEPS, 1.0)]

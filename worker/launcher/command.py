@@ -28,6 +28,8 @@ REQUEST_SECONDS = 5.0
 #: The worker's own interpreter, whatever else is on the path.
 _PYTHON = ("python", "python3")
 _SHOWN = 200
+#: How shells say that SIGTERM ended a process, and scripts that clean up before they end by it.
+_TERMINATED = 128 + signal.SIGTERM
 
 
 class Command:
@@ -97,6 +99,8 @@ class Command:
             return HANDED_BACK
         if code < 0:
             _die_of(-code)
+        if code == _TERMINATED:  # its script put its best on disk first
+            _die_of(signal.SIGTERM)
         if code:
             return self._fail(said.error if said and said.error else self._explain_exit(code))
         self._folder.write_outcome(said or Release(outcome="finished"))

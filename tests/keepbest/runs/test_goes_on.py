@@ -23,7 +23,7 @@ from keepbest.runs.start import init
 from keepbest.status import RunState, StopReason
 from tests.keepbest.tiny_tracker import settings_of
 from tests.support.live import Live
-from tests.support.processes import Processes
+from tests.support.processes import Processes, wait_until
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ for step in range(run.step + 1, 10**9):
 
 
 def test_a_killed_script_is_taken_up_again_at_once(
-    live: Live, tmp_path: Path, client: Client, processes: Processes
+    live: Live, tmp_path: Path, client: Client, processes: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its lease would hold the run for two minutes more; its journal proves that it is dead."""
     run_id = new_id()
@@ -167,6 +167,7 @@ def test_a_killed_script_is_taken_up_again_at_once(
     process.wait_for_output("3\n")
     with pytest.raises(Conflict, match="A script on this machine trains"):
         begin(live, tmp_path, id=run_id)
+    monkeypatch.setattr("keepbest.runs.takeover.LEAVING_SECONDS", 0)
     with pytest.raises(Conflict, match="another script holds it"):
         begin(live, tmp_path / "another machine", id=run_id)
     process.send(signal.SIGKILL)
@@ -178,3 +179,35 @@ def test_a_killed_script_is_taken_up_again_at_once(
     assert (known.state, known.attempt, known.best_value) == (RunState.FINISHED, 2, 0.75)
     steps = [look.step for look in client.looks(run_id).looks]
     assert steps == list(range(1, len(steps) + 1))
+
+
+SLOW_END = """
+import sys, time, keepbest
+run = keepbest.init(id=sys.argv[2], monitor="score", mode="max", dir=sys.argv[1])
+run.before_end(lambda: time.sleep(1.5))
+run.look(1, 0.5)
+run.reporter.drain(10)
+print("trains", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("there", [".", "another machine"])
+def test_a_job_that_is_queued_again_waits_for_the_end_of_the_first(
+    live: Live, tmp_path: Path, client: Client, processes: Processes, there: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A cluster ends a script by SIGTERM, and starts it elsewhere while the first still writes its best."""
+    run_id = new_id()
+    process = processes.start(
+        sys.executable, "-c", SLOW_END, tmp_path, run_id, KEEPBEST_URL=live.url, KEEPBEST_TOKEN=live.admin
+    )
+    process.wait_for_output("trains")
+    process.send(signal.SIGTERM)
+    folder = tmp_path / there
+    wait_until(lambda: there != "." or list(tmp_path.glob("journals/*/leaving")), what="the word of its end")
+    with begin(live, folder, id=run_id) as run:
+        assert run.step == 1
+        run.look(2, 0.75)
+    assert process.wait() == 143
+    assert any("Waiting for its end" in record.message for record in caplog.records)
+    assert (client.run(run_id).state, client.run(run_id).attempt) == (RunState.FINISHED, 2)
