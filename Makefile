@@ -1,6 +1,6 @@
 # Every task of keepbest. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install dashboard demo test lint format bench bench-heart torture tutorials case-study lock clean
+.PHONY: help install dashboard demo test lint format bench bench-heart bench-against torture kinds-table tutorials case-study lock clean
 
 VENV   ?= .venv
 EXTRAS ?= train postgres dev
@@ -18,7 +18,7 @@ STAMP  := $(VENV)/.installed
 WEBUI  := $(BIN)/python hatch_build.py
 
 help: ## list the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) dashboard ## make .venv with everything in it, dashboard included
 
@@ -70,8 +70,14 @@ case-study: install ## train the tutorial's network with five seeds, write docs/
 bench-heart: install ## print what keeping the best costs, from 10 MB to 1 GB, beside the peers
 	@$(BIN)/python -m tests.benchmarks.bench_heart --sizes
 
+bench-against: install ## measure the heart of an earlier revision and of this tree in turns (REV=… ROUNDS=7 ONLY=keeping QUICK=1)
+	@$(BIN)/python -m tests.benchmarks.against $(or $(REV),HEAD) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
 torture: install ## train under kill -9 at random instants and compare with an undisturbed run (N=20 SEED=… DB=postgres)
 	@$(BIN)/python -m tests.torture --kills $(or $(N),20) $(if $(SEED),--seed $(SEED)) $(if $(DB),--database $(DB))
+
+kinds-table: install ## train every kind of model, come back by every road, write docs/KINDS.md's table (ONLY="LoRA;int8")
+	@$(BIN)/python -m tests.support.kinds.making $(if $(ONLY),"$(ONLY)")
 
 lock: $(STAMP) ## write constraints.txt and webui/package-lock.json anew (UPGRADE=1 takes newer versions)
 	@$(UV) pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade) \

@@ -37,6 +37,7 @@ PAGES = (
     "LIBRARIES",
     "TUTORIALS",
     "CASE-STUDY",
+    "KINDS",
 )
 FRONT_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 

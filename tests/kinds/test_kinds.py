@@ -1,0 +1,20 @@
+"""Every kind of model comes back by every road, or is refused by name: the table of docs/KINDS.md, made anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.kinds.making import make
+from tests.support.processes import Processes
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def test_the_table_is_what_is_so(tmp_path: Path, processes: Processes) -> None:
+    """One test, so that only three processes pay for TensorFlow."""
+    from tests.support.kinds import table
+
+    rows = make(tmp_path / "kinds", processes)
+    assert table.lines_of(rows) == table.read(table.PAGE.read_text()), "mend it, or `make kinds-table`"

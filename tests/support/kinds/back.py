@@ -1,0 +1,68 @@
+"""Come back with keepbest in a fresh process, and export: `python -m tests.support.kinds.back FOLDER [KIND …]`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keepbest
+from keepbest import KeepBest
+from keepbest.checkpoint import Store
+from keepbest.checkpoint.export import FORMATS, export
+from keepbest.checkpoint.restore import choose
+from tests.support.kinds.cell import Cell, judge, refused
+from tests.support.kinds.kind import Kind, seed_all
+from tests.support.kinds.place import Place
+from tests.support.kinds.process import run_all
+from tests.support.kinds.train import go_on
+from tests.support.kinds.training import examples, monitor_of, predict
+
+OTHER_SEED = 99
+
+
+def come_back(kind: Kind, place: Place) -> dict[str, Cell]:
+    run, best = place.read("run"), place.read_arrays("best")
+    seed_all(OTHER_SEED)
+    return {
+        "by run": judge(lambda: predict(kind, keepbest.restore(run, store=place.store)), best),
+        "own model": judge(lambda: predict(kind, keepbest.restore(run, own_model(kind), store=place.store)), best),
+        "resume": resume(kind, place, run),
+        **{form: _export(kind, place, run, form) for form in FORMATS},
+    }
+
+
+def own_model(kind: Kind) -> Any:
+    """Return the user's own model, which has learned nothing yet, with its variables."""
+    model = kind.build_bare()
+    model(examples(kind))
+    return model
+
+
+def resume(kind: Kind, place: Place, run: str) -> Cell:
+    keeper = KeepBest(**monitor_of(kind), patience=99, store=place.store_to_go_on, run=run, resume=True)
+    return go_on(kind, place, kind.build(), keeper)
+
+
+def _export(kind: Kind, place: Place, run: str, form: Any) -> Cell:
+    """Export from the description in the store, or else with the user's own model."""
+    store = Store(place.store)
+    try:
+        export(store, _load(store, run), place.ours, form)
+        return Cell("equal")
+    except keepbest.KeepbestError as error:
+        first = refused(error)
+    except Exception as error:
+        return refused(error)
+    try:
+        export(store, _load(store, run), place.ours, form, model=own_model(kind))
+    except Exception as error:
+        return Cell(refused(error).word, f"{first.why} With --into: {refused(error).why}")
+    return Cell("--into", first.why)
+
+
+def _load(store: Store, run: str) -> Any:
+    chosen = choose(store, run)
+    return store.load(chosen.run, chosen.id)
+
+
+if __name__ == "__main__":
+    run_all("back", come_back)

@@ -1,0 +1,47 @@
+"""Making the table: one process trains, one comes back with keepbest, one reads what was exported without it.
+
+make kinds-table                 write the table of docs/KINDS.md anew
+make kinds-table ONLY="LoRA"     tell of some kinds, with semicolons between; nothing is written
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.support.kinds import table
+from tests.support.processes import Processes
+
+PROCESSES = ("train", "back", "read")
+SECONDS = 800.0
+
+
+def make(folder: Path, processes: Processes, only: Sequence[str] = ()) -> dict[str, table.Row]:
+    """Return every row; what the processes say goes along in `processes.folder`."""
+    for name in PROCESSES:
+        process = processes.python(f"tests.support.kinds.{name}", folder, *only, TF_CPP_MIN_LOG_LEVEL="3")
+        assert process.wait(seconds=SECONDS) == 0, process.output
+    return table.gather(folder, only)
+
+
+def main(only: str = "") -> None:
+    chosen = [name.strip() for name in only.split(";") if name.strip()]
+    with tempfile.TemporaryDirectory(prefix="keepbest-kinds-") as place:
+        folder = Path(place)
+        (folder / "processes").mkdir()
+        processes = Processes(folder / "processes")
+        try:
+            rows = make(folder / "kinds", processes, chosen)
+        finally:
+            processes.stop_all()
+    for name, row in rows.items():
+        told = [f"{road} {cell.word}: {cell.why[:300]}" for road, cell in row.items() if cell.word != "equal"]
+        print(name, *told or ["all equal"], sep="\n    ")
+    if not chosen:
+        table.PAGE.write_text(table.put(table.PAGE.read_text(), table.lines_of(rows)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
