@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,13 +10,17 @@ from typing import Any
 
 from keepbest.contract import runs as contract
 from keepbest.errors import InvalidInput, MetricMissing
+from keepbest.runs.trail import Move, Step, Trail
 from keepbest.status import StopReason
 from keepbest.stopping import AnyOf, Decision, Look, MaxSteps, Mode, Pairs, Policy, Require, State, build, is_better
 from keepbest.stopping.pairs import SILENT
 
 
 class Judge:
-    """Judges looks one after another. Its whole memory is `state()`: JSON that belongs into every snapshot."""
+    """Judges looks one after another. Its whole memory is `state()`: JSON that belongs into every snapshot.
+
+    One thread judges; another may check the bests meanwhile, and say that one of them is none (`withdraw`).
+    """
 
     def __init__(
         self,
@@ -31,6 +36,10 @@ class Judge:
         self._policy: Policy | None = None
         self._state: State = {}
         self._waits_from: int | None = None
+        self._lock = threading.RLock()
+        self._trail = Trail()
+        #: Whether somebody checks each best, and says so by `confirm` or `withdraw`.
+        self.is_checked = False
         #: The run's last step, where nothing ends it before; `set_max_steps` moves it.
         self.max_steps = max_steps
         #: The highest rung of its sweep that the run was let go past; None where it pauses at none.
@@ -105,7 +114,7 @@ class Judge:
         self._stopper = _move_end(self._stopper, steps)
         if self._policy is not None:
             self._policy = _end_at(steps, build(self._stopper, self._policy.mode))
-            self._state = self._fit(self._state)
+            self._move(self._fit)
 
     def observe(
         self,
@@ -131,12 +140,29 @@ class Judge:
         )
         if value is not None and not self._state.get("looks"):
             self._check_metrics(look)
-        before = self.decision
-        self._state, decision = self.policy.observe(self._state, look)
-        if decision.rung is not None and decision != before:
-            decision = _tell_rung(decision, self._say_rung(decision.rung))
-            self._state = {**self._state, "decision": decision.to_json()}
+        with self._lock:
+            before = self._state
+            self._state, decision = self._judge(before, look)
+            if self.is_checked and self._state is not before:
+                self._trail.add(Step(before, self._state, look=look))
         return decision
+
+    def confirm(self, step: int, value: float) -> None:
+        """Say that the network of that best is sound: it counts for good."""
+        with self._lock:
+            self._trail.confirm(step, value)
+
+    def withdraw(self, step: int, value: float, fault: str) -> Decision | None:
+        """Judge anew all since that best, with its value counted as not finite, for `fault` was found in its network.
+
+        Returns the decision as it is now; None where that is no best that is still to be checked. Safe from any thread.
+        """
+        with self._lock:
+            state = self._trail.redo_without(step, value, fault, lambda was, look: self._judge(self._fit(was), look)[0])
+            if state is None:
+                return None
+            self._state = state
+            return self.decision
 
     def deadline(self) -> int | None:
         """Return the step at which silence stops, or None."""
@@ -153,7 +179,7 @@ class Judge:
         nothing. Raises PolicyError for another policy's state.
         """
         if state["policy"]:
-            self._state = self._fit(state["policy"])
+            self._go_to(self._fit(state["policy"]))
         if not keep_seconds:
             self._began = self._clock() - float(state["seconds"])
 
@@ -164,32 +190,68 @@ class Judge:
         """
         if self._policy is None:
             return dict(state)
-        past = self._fit(state["policy"]) if state.get("policy") else self._policy.start()
-        return {**state, "policy": self._with_best(past, self._state["best_step"], self._state["best_value"])}
+        with self._lock:
+            past = self._fit(self._trail.settle(state["policy"])) if state.get("policy") else self._policy.start()
+            return {**state, "policy": self._with_best(past, self._state["best_step"], self._state["best_value"])}
+
+    def settle(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a state of the run's past as it is right: without bests that were withdrawn since."""
+        with self._lock:
+            policy = state.get("policy")
+            return {**state, "policy": self._trail.settle(policy)} if policy else state
 
     def remember_best(self, step: int | None, value: float | None) -> None:
         """Take up a best that lies on another branch of the run, where it is better."""
         if self._policy is not None:
-            self._state = self._with_best(self._state, step, value)
+            self._move(lambda state: self._with_best(state, step, value))
 
     def restart_patience(self, step: int) -> None:
         """Begin to wait anew at `step`, as a roll back may ask for; the best stays, a decided stop is lifted."""
         self._waits_from = step
         if self._policy is not None:
-            self._state = self._policy.restart_patience(self._state, step)
+            self._move(lambda state: self.policy.restart_patience(state, step))
 
     def lift_stop(self, step: int) -> None:
         """Take back a stop that is decided: training goes on from `step`, for somebody wants more.
 
         Patience that ran out begins anew; where the old max_steps alone stopped, the wait goes on as it was.
         """
-        decision = self.decision
+        if self.decision is not None and self.decision.stop:
+            self._move(lambda state: self._lift(state, step))
+
+    def _judge(self, state: State, look: Look) -> tuple[State, Decision]:
+        before = state["decision"]
+        state, decision = self.policy.observe(state, look)
+        if decision.rung is not None and decision.to_json() != before:
+            decision = _tell_rung(decision, self._say_rung(decision.rung))
+            state = {**state, "decision": decision.to_json()}
+        return state, decision
+
+    def _move(self, move: Move) -> None:
+        """Change the state, so that it can be changed once more the same way."""
+        with self._lock:
+            before, self._state = self._state, move(self._state)
+            self._trail.add(Step(before, self._state, move))
+
+    def _go_to(self, found: State) -> None:
+        """Take up a state of the run's past that holds the best since; done once more, the best as it is then."""
+
+        def go(present: State) -> State:
+            best = {name: present[name] for name in ("best_step", "best_value")}
+            return {**self._trail.settle(found), **best}
+
+        with self._lock:
+            before, self._state = self._state, found
+            self._trail.add(Step(before, found, go))
+
+    def _lift(self, state: State, step: int) -> State:
+        decision = Decision.from_json(state["decision"]) if state["decision"] else None
         if decision is None or not decision.stop:
-            return
+            return state
         if {verdict.reason for verdict in decision.verdicts if verdict.stop} == {StopReason.MAX_STEPS}:
-            self._state = {**self._state, "last": None, "decision": None}
-        else:
-            self.restart_patience(step)
+            return {**state, "last": None, "decision": None}
+        self._waits_from = step
+        return self.policy.restart_patience(state, step)
 
     def _waits_at(self, rung: int) -> bool:
         return self.promotions is not None and rung > self.promotions

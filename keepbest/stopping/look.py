@@ -157,7 +157,7 @@ def _find_faults(look: Look) -> Iterator[str]:
 
 def _scalar(value: object) -> float | None:
     """Return a number, and nothing for what is none, which is somebody else's concern."""
-    if value is None or isinstance(value, str) or getattr(value, "ndim", 0):
+    if value is None or isinstance(value, str) or getattr(value, "ndim", None):
         return None
     try:
         return float(value)  # type: ignore[arg-type]  # whatever converts

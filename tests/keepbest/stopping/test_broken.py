@@ -50,7 +50,8 @@ def test_it_is_never_the_best_and_counts_for_patience() -> None:
     ]  # fmt: skip
     assert (said[3].stop, said[3].at_step) == (True, 4)
     assert "It cannot be the best: its val_loss is nan." in said[2].message
-    assert (found := find_best(looks, "max")) is not None and found.step == 2
+    assert (found := find_best(looks, "max")) is not None
+    assert found.step == 2
 
 
 def test_it_reaches_no_target_and_check_finite_stops_at_it() -> None:

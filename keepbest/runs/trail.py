@@ -1,0 +1,107 @@
+"""What was done to a stopper's state since a best that is not checked yet, so that it can be judged anew without it.
+
+A look is judged at once; whether its network is sound is known a moment later. Should it not be, the same is done once
+more, from the state before that look, with the look counted as not finite. Pure: no clock, no files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from keepbest.stopping import Look, State
+
+#: What is done to a state; a look that is judged, or whatever else changes it (patience begun anew, a roll back).
+Move = Callable[[State], State]
+Judging = Callable[[State, Look], State]
+
+NOT_KEPT = "it was no best at first, so nothing was kept of it"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change: the state before and after it, and how it is made again."""
+
+    before: State
+    after: State
+    move: Move | None = None
+    look: Look | None = None
+
+    @property
+    def improved(self) -> bool:
+        return self.look is not None and _best(self.after) != _best(self.before)
+
+
+class Trail:
+    """The changes since the oldest best that is not checked, and what became of states that were judged anew."""
+
+    def __init__(self) -> None:
+        self._steps: list[Step] = []
+        #: States that somebody may still hold, each with what is right instead.
+        self._corrected: list[tuple[State, State]] = []
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def add(self, step: Step) -> None:
+        """Note a change, if a best is still to be checked, or this is one."""
+        if self._steps or step.improved:
+            self._steps.append(step)
+
+    def confirm(self, step: int, value: float) -> None:
+        """Forget what came before the next unchecked best: this one is sound, so those before it were."""
+        found = self._find(step, value)
+        if found is not None:
+            rest = self._steps[found + 1 :]
+            first = next((place for place, one in enumerate(rest) if one.improved), len(rest))
+            self._steps = rest[first:]
+
+    def redo_without(self, step: int, value: float, fault: str, judge: Judging) -> State | None:
+        """Return the state as it is when that look never counted; None where it is not, or no longer, to be checked."""
+        found = self._find(step, value)
+        if found is None:
+            return None
+        kept, undone = self._steps[:found], self._steps[found:]
+        state, self._steps = undone[0].before, kept
+        for number, one in enumerate(undone):
+            anew = self._redo(one, state, judge, fault if number == 0 else None)
+            if anew.after != one.after:
+                self._corrected.append((one.after, anew.after))
+            self.add(anew)
+            state = anew.after
+        return state
+
+    def settle(self, state: State) -> State:
+        """Return what is right instead of a state that was judged while a best in it was not yet checked.
+
+        A best that it was given since, by a roll back, stays.
+        """
+        for wrong, right in self._corrected:
+            if _without_best(state) == _without_best(wrong):
+                best = right if _best(state) == _best(wrong) else state
+                return self.settle({**right, "best_step": best["best_step"], "best_value": best["best_value"]})
+        return state
+
+    def _find(self, step: int, value: float) -> int | None:
+        steps = self._steps
+        wanted = (place for place in range(len(steps) - 1, -1, -1) if steps[place].improved)
+        return next((place for place in wanted if _best(steps[place].after) == (step, value)), None)
+
+    def _redo(self, one: Step, state: State, judge: Judging, fault: str | None) -> Step:
+        if one.look is None:
+            assert one.move is not None  # noqa: S101  # a change is a look or a move
+            return Step(state, one.move(state), one.move)
+        look = replace(one.look, fault=fault) if fault else one.look
+        after = Step(state, judge(state, look), look=look)
+        if after.improved and not one.improved:  # there is no way back to it
+            look = replace(look, fault=NOT_KEPT)
+            after = Step(state, judge(state, look), look=look)
+        return after
+
+
+def _best(state: State) -> tuple[int | None, float | None]:
+    return state["best_step"], state["best_value"]
+
+
+def _without_best(state: State) -> State:
+    return {name: value for name, value in state.items() if name not in ("best_step", "best_value")}
