@@ -91,7 +91,6 @@ class KeepBest(Carrying):
     #: The epoch in which training was stopped, counted from 0 as Keras does; 0 where its epochs ran out.
     stopped_epoch = 0
     _restored: State | None = None
-    _best_epoch: int | None = None
     _look_seconds: float | None = None
     _look_began = 0.0
     _base = 0
@@ -134,6 +133,8 @@ class KeepBest(Carrying):
         self._examples = Examples(validation) if validation is not None else None
         self._n = n if n is not None or self._examples is None else self._examples.n
         self._clock = clock
+        #: From the step of each best look to its epoch, counted from 1.
+        self._epochs: dict[int | None, int] = {}
         if stopper is None and (patience or min_delta or baseline is not None):
             stopper = patient(patience, min_delta, baseline)
         maker = RunMaker(
@@ -183,7 +184,7 @@ class KeepBest(Carrying):
     @property
     def best_epoch(self) -> int | None:
         """The epoch of the best look, counted from 1; None where it lies in another process."""
-        return self._best_epoch
+        return self._epochs.get(self.best_step)
 
     @property
     def decision(self) -> Decision | None:
@@ -328,7 +329,7 @@ class KeepBest(Carrying):
             pairs=self._compare(value) if self.run.judge.needs_pairs else None,
         )
         if decision.improved and decision.best_step == self.position.step:
-            self._best_epoch = epoch + 1
+            self._epochs[self.position.step] = epoch + 1
         return decision
 
     def _compare(self, value: float) -> Pairs:

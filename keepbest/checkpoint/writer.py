@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
-from keepbest.checkpoint.store import About, Store, Written
+from keepbest.checkpoint.store import About, Written
 from keepbest.errors import CheckpointError
 from keepbest.snapshots.state import State
 
@@ -37,22 +38,34 @@ class Task:
         return waiting.about.kind in kinds.get(self.about.kind, ())
 
 
+class Sink(Protocol):
+    """Where states go: a store, mostly."""
+
+    def write(self, state: State, about: About) -> Written: ...
+
+
 def _ignore(*_: object) -> None:
     """Stand in for a callable that nobody gave."""
 
 
 class Writer:
-    """Writes states to a store in a thread of its own. The callables are called from that thread."""
+    """Writes states to a store in a thread of its own. The callables are called from that thread.
+
+    `admit` is asked of each before it is written; one that it does not admit is not written. Without a store the states
+    are only asked of.
+    """
 
     def __init__(
         self,
-        store: Store,
+        store: Sink | None,
         *,
+        admit: Callable[[Task], bool] = lambda task: True,
         on_durable: Callable[[Written], object] = _ignore,
         on_skipped: Callable[[Task], object] = _ignore,
         on_error: Callable[[Task, Exception], object] = _ignore,
     ) -> None:
         self._store = store
+        self._admit = admit
         self._on_durable, self._on_skipped, self._on_error = on_durable, on_skipped, on_error
         self._waiting: deque[Task] = deque()
         self._busy = False
@@ -61,12 +74,18 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="keepbest-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, state: State, about: About) -> None:
-        """Hand over a state; returns at once. What waits and is outrun by it is skipped."""
+    def submit(self, state: State, about: About, *, is_late: bool = False) -> None:
+        """Hand over a state; returns at once. What waits and is outrun by it is skipped.
+
+        One that comes late, because it was skipped for one that was not admitted then, outruns nothing and goes first.
+        """
         task = Task(state, about)
         with self._changed:
             if self._closed:
                 raise CheckpointError("The checkpoint writer is closed.", hint="Make a new one for a new fit.")
+            if is_late:
+                self._waiting.appendleft(task)
+                return
             skipped = [waiting for waiting in self._waiting if task.outruns(waiting)]
             for old in skipped:
                 self._waiting.remove(old)
@@ -117,7 +136,8 @@ class Writer:
 
     def _write(self, task: Task) -> None:
         try:
-            self._on_durable(self._store.write(task.state, task.about))
+            if self._admit(task) and self._store is not None:
+                self._on_durable(self._store.write(task.state, task.about))
         except Exception as error:  # whatever it is, training goes on; who cares was told
             with suppress(Exception):
                 self._on_error(task, error)

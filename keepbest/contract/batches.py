@@ -69,6 +69,21 @@ class LookTaken(Shape):
     at: Moment
 
 
+class LookWithdrawn(Shape):
+    """A look that was the best, and is none: what was found of its network after it was judged. A row of the ledger.
+
+    `decision` is the stopper's of the newest look, judged anew; `checkpoint` what would have held the state.
+    """
+
+    segment: SegmentNumber
+    step: Step
+    value: float
+    reason: str = Field(max_length=500)
+    decision: Decision
+    checkpoint: Id | None = None
+    at: Moment
+
+
 class CheckpointDurable(Shape):
     """A checkpoint is on disk: manifest renamed into place, everything fsynced."""
 
@@ -144,6 +159,7 @@ class Batch(Shape):
     segments: list[SegmentOpened] = Field(default_factory=list, max_length=1000)
     columns: list[Columns] = Field(default_factory=list, max_length=5000)
     looks: list[LookTaken] = Field(default_factory=list, max_length=5000)
+    withdrawn: list[LookWithdrawn] = Field(default_factory=list, max_length=1000)
     checkpoints: list[CheckpointDurable] = Field(default_factory=list, max_length=1000)
     dropped: list[CheckpointDropped] = Field(default_factory=list, max_length=1000)
     commands: list[CommandUpdate] = Field(default_factory=list, max_length=1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ _log = logging.getLogger("keepbest")
 class Archive:
     """The checkpoints of one run while it is trained. Without a store it takes nothing.
 
-    `writes_bests=False` writes only what `write` is asked for.
+    `writes_bests=False` writes only what `write` is asked for. `find_fault` is asked of every state before it is
+    written, in the writer's thread, and of the bests also where nothing is written.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Archive:
         environment: Mapping[str, Any] | None = None,
         writes_bests: bool = True,
         selector: Selector | None = None,
+        find_fault: Callable[[State], str | None] = lambda state: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._run = run
@@ -54,9 +57,12 @@ class Archive:
         self._selector = selector or Best()
         self._candidates: list[Candidate] = []
         self._environment = dict(environment or {})
-        self._writes_bests = writes_bests
+        self._writes_bests = writes_bests and store is not None
+        self._find_fault = find_fault
         self._now = now
         self._asked: dict[str, Command] = {}
+        #: What the bests would have been called that newer ones, not yet checked, outran.
+        self._skipped: dict[str, About] = {}
         self._writer: Writer | None = None
         self._keeper: Keeper | None = None
         #: Keras' JSON of the network that is trained.
@@ -68,23 +74,19 @@ class Archive:
     @property
     def is_open(self) -> bool:
         """Whether what is submitted gets written."""
-        return self._writer is not None
+        return self._writer is not None and self._writes_bests
 
     def open(self) -> None:
-        """Start the writer's thread, where there is none and there is something to write to."""
-        if self._store is None:
-            return
-        if self._keeper is None:
+        """Start the writer's thread, where there is none: it checks states, also where there is nothing to write to."""
+        if self._store is not None and self._keeper is None:
             found = self._store.manifests(self._run.id)
             self._at = found[-1].at if found else None
             self._candidates = find_candidates(found)
             self._keeper = Keeper(self._store, self._run.id, self._retention, self._selector)
             self._tell_found(self._store, found)
-        if self._writer is None and self._writes_bests:
+        if self._store is not None and self._writer is None and self._writes_bests:
             self._store.sweep()
-            self._writer = Writer(
-                self._store, on_durable=self._tell_durable, on_skipped=self._tell_skipped, on_error=self._tell_error
-            )
+        self._writer = self._writer or self._make_writer()
 
     def is_due(self, step: int) -> bool:
         """Whether retention wants a checkpoint of this stretch of steps, and none was handed over yet."""
@@ -109,7 +111,7 @@ class Archive:
 
         A look that a selector may choose waits for those before: which are on disk must not depend on the disk's pace.
         """
-        if self._writer is None:
+        if self._writer is None or not (self._writes_bests or kind == "best"):
             return
         if value is not None and not isinstance(self._selector, Best):
             self._candidates.append(Candidate(state.id, state.step, value, n))
@@ -118,6 +120,12 @@ class Archive:
             self._asked[state.id] = asked
         self.step = state.step
         self._writer.submit(state, self._about(kind, value, segment, n=n))
+
+    def submit_again(self, skipped: str, again: State) -> None:
+        """Hand over a best that was skipped for one that is none, as it was. Safe from the writer's own thread."""
+        about = self._skipped.pop(skipped, None)
+        if about is not None and self._writer is not None:
+            self._writer.submit(again, about, is_late=True)
 
     def write(self, state: State, kind: CheckpointKind, value: float | None, *, segment: int, **more: Any) -> Manifest:
         """Put a state on disk before this returns; `more` is what else its manifest says.
@@ -129,7 +137,7 @@ class Archive:
         if self._store is None:
             raise NotFound("This run has no checkpoint store.", hint="Name one: store='checkpoints'.")
         self.drain()
-        written = self._store.write(state, self._about(kind, value, segment, **more))
+        written = _Settled(self._store, self._run).write(state, self._about(kind, value, segment, **more))
         self._tell_durable(written)
         return written.manifest
 
@@ -144,6 +152,11 @@ class Archive:
         if self._keeper is not None:
             self._keeper.settle(lambda: self._run.is_written_down(JOURNAL_SECONDS), SETTLE_SECONDS)
         return is_done
+
+    def _make_writer(self) -> Writer:
+        into = _Settled(self._store, self._run) if self._store is not None and self._writes_bests else None
+        told: dict[str, Any] = {"on_skipped": self._tell_skipped, "on_error": self._tell_error}
+        return Writer(into, admit=self._admit, on_durable=self._tell_durable, **told)
 
     def _tick(self) -> datetime:
         """Return the time, later than any checkpoint of the run: "newest" holds also where a clock was set back."""
@@ -194,8 +207,21 @@ class Archive:
 
     # What the writer's thread says
 
+    def _admit(self, task: Task) -> bool:
+        """Whether a state is worth going back to, or was asked for; what is not written is told as dropped."""
+        fault = self._find_fault(task.state)
+        if fault is None or task.about.kind == "manual":
+            return True
+        self._candidates = [one for one in self._candidates if one.id != task.state.id]
+        if self._writes_bests:
+            _log.warning("keepbest: the checkpoint of step %d is not written: %s.", task.state.step, fault)
+            self._run.checkpoint_dropped(task.state.id, f"It was not written: {fault}."[:500])
+        return False
+
     def _tell_durable(self, written: Written) -> None:
         manifest = written.manifest
+        if manifest.kind == "best":
+            self._skipped = {id: one for id, one in self._skipped.copy().items() if one.at > manifest.at}
         cost = {"written_bytes": written.written_bytes, "seconds": written.seconds}
         self._say_durable(manifest, written.digest, written.location, **cost)
         if (command := self._asked.pop(manifest.id, None)) is not None:
@@ -212,7 +238,9 @@ class Archive:
         return self._run.is_written_down(JOURNAL_SECONDS)
 
     def _tell_skipped(self, task: Task) -> None:
-        self._run.checkpoint_dropped(task.state.id, "A newer one came before this one was written.")
+        if self._writes_bests:
+            self._skipped[task.state.id] = task.about
+            self._run.checkpoint_dropped(task.state.id, "A newer one came before this one was written.")
 
     def _tell_error(self, task: Task, error: Exception) -> None:
         message = error.message if isinstance(error, KeepbestError) else f"{type(error).__name__}: {error}"
@@ -221,3 +249,14 @@ class Archive:
         self._run.checkpoint_dropped(task.state.id, f"It was not written: {message}"[:500])
         if (command := self._asked.pop(task.state.id, None)) is not None:
             self._run.answer(command, "refused", f"{message} {hint}".strip()[:2000])
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """Writes states as they are right by now: without bests that were withdrawn since they were taken."""
+
+    store: Store
+    run: Run
+
+    def write(self, state: State, about: About) -> Written:
+        return self.store.write(replace(state, stopper=self.run.judge.settle(state.stopper)), about)

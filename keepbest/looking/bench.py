@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from keepbest.checkpoint import Manifest, Store
-from keepbest.contract.base import CheckpointKind
+from keepbest.contract.base import CheckpointKind, new_id
 from keepbest.contract.commands import RollBackRequest
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import KeepbestError, NotFound
 from keepbest.looking.archive import Archive
 from keepbest.looking.network import describe_network, network_of
 from keepbest.looking.shelf import Shelf
+from keepbest.looking.vetting import Vetting
 from keepbest.panels.painter import Painter
 from keepbest.runs.run import Run
 from keepbest.selection.selectors import Selector
@@ -56,7 +57,9 @@ class Bench:
         self._network: list[Any] = []
         self._averages: Averages = {}
         self._has_averages = selector is not None and selector.measures_averages
+        self._vetting = Vetting(run, self.ring, self._write_again)
         writing: dict[str, Any] = {"environment": environment, "writes_bests": writes_bests, "selector": selector}
+        writing["find_fault"] = self._vetting.find_fault
         self._archive = Archive(run, store, retention or run.retention, **writing, now=now)
         self._shelf = Shelf(run.id, self.ring, store, lambda: self.drain(WAIT_SECONDS))
         run.watch_memory(self.ring.take_news)
@@ -70,6 +73,7 @@ class Bench:
             self._archive.network = describe_network(model)
             if fresh.is_eager:
                 capture(fresh, position=Position())
+                self._vetting.begin(fresh)
             if self._painter is not None and not self._painter.begin(model):
                 self._painter = None
         self._archive.open()
@@ -134,6 +138,7 @@ class Bench:
 
     def restore_best(self) -> State | None:
         """Put the best state back to be used, optimizer included; return it, or None where nothing was ever kept."""
+        self._vetting.check_best()
         step, _ = self.best
         state = self.ring.best or (self._shelf.find_on_disk(self._living, step=step) if step is not None else None)
         if state is not None:
@@ -148,7 +153,15 @@ class Bench:
             raise KeepbestError("Nothing is being trained yet.", hint="Call begin(model) first.")
         return self._variables
 
+    def _write_again(self, state: State) -> None:
+        """Have a best written that is one again; under another id, for of this one it was said that it is gone."""
+        again = replace(state, id=new_id())
+        self._shelf.segments[again.id] = self._shelf.segments.get(state.id, self.run.segment)
+        self._archive.submit_again(state.id, again)
+
     def _capture(self, position: Position) -> State:
+        if not self._living.is_eager:  # of a graph nothing can be read before its variables have values
+            self._vetting.begin(self._living)
         state = capture(self._living, position=position, stopper=self.run.stopper_state())
         state = replace(state, callbacks=self._carried.capture(), averages=self._averages)
         self._shelf.segments[state.id] = self.run.segment
@@ -157,6 +170,7 @@ class Bench:
     def _get(self, asked: RollBackRequest) -> State:
         step = asked.step
         if asked.step is None and asked.checkpoint is None:
+            self._vetting.check_best()
             step, _ = self.best
             if step is None:
                 raise NotFound("There is no best look yet.", hint="Wait for the first look, or name a step.")

@@ -109,7 +109,10 @@ class Looker(Jumping):
             self._painter.close([(state, segments.get(state.id, self.run.segment)) for state in states])
 
     def is_due(self, step: int) -> bool:
-        """Whether silence alone stops the run at `step`."""
+        """Whether silence alone stops the run at `step`, or what was found since the last look did before."""
+        if self._vetting.is_news:
+            self._vetting.is_news = False
+            self._deadline = self.run.deadline()
         return self._deadline is not None and step >= self._deadline
 
     def judge_silence(self, step: int) -> Decision:
@@ -164,6 +167,8 @@ class Looker(Jumping):
             return None
         state = self._capture(position)
         self.ring.keep(state, best=decision.improved)
+        if decision.improved and value is not None:
+            self._vetting.expect(state, self.run.segment, value)
         kind: CheckpointKind = "best" if decision.improved else "candidate"
         self._archive.submit(state, kind, value, segment=self.run.segment, n=n)
         return state

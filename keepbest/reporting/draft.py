@@ -13,6 +13,7 @@ from keepbest.contract.batches import (
     CommandUpdate,
     LogLines,
     LookTaken,
+    LookWithdrawn,
     Progress,
     SegmentOpened,
 )
@@ -23,7 +24,15 @@ from keepbest.reporting import wire
 #: What one call of `Run.log` leaves in the buffer: step, time, segment, values.
 Logged = tuple[int, float, int, dict[str, float]]
 Record = (
-    SegmentOpened | LookTaken | CheckpointDurable | CheckpointDropped | CommandUpdate | LogLines | PanelMade | Progress
+    SegmentOpened
+    | LookTaken
+    | LookWithdrawn
+    | CheckpointDurable
+    | CheckpointDropped
+    | CommandUpdate
+    | LogLines
+    | PanelMade
+    | Progress
 )
 
 MAX_RECORDS = 900
@@ -32,6 +41,7 @@ MAX_TEXT = 2**20
 _FIELDS: dict[type[Any], str] = {
     SegmentOpened: "segments",
     LookTaken: "looks",
+    LookWithdrawn: "withdrawn",
     CheckpointDurable: "checkpoints",
     CheckpointDropped: "dropped",
     CommandUpdate: "commands",

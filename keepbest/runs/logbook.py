@@ -14,6 +14,7 @@ from keepbest.contract.batches import (
     CheckpointDurable,
     CommandUpdate,
     LookTaken,
+    LookWithdrawn,
     Progress,
     SegmentOpened,
 )
@@ -105,6 +106,22 @@ class Logbook:
                 checkpoint=checkpoint,
                 note=note and clean(note)[:MAX_NOTE],
                 examples=None if value is None or pairs is None else describe_examples(pairs),
+                at=now(),
+            )
+        )
+
+    def record_withdrawal(
+        self, segment: int, step: int, value: float, reason: str, decision: Decision, checkpoint: str | None
+    ) -> None:
+        """Write into the ledger that a look is no best after all. Safe from the writer's thread."""
+        self.say(
+            LookWithdrawn(
+                segment=segment,
+                step=step,
+                value=value,
+                reason=clean(reason)[:MAX_NOTE],
+                decision=policies.Decision.model_validate(decision.to_json()),
+                checkpoint=checkpoint,
                 at=now(),
             )
         )

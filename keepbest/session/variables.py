@@ -13,7 +13,7 @@ from typing import Any
 
 from keepbest.checkpoint.dtypes import code_of
 from keepbest.errors import CheckpointError, CheckpointMismatch, InvalidInput
-from keepbest.snapshots.snapshot import Living
+from keepbest.snapshots.snapshot import Living, is_trained
 from keepbest.snapshots.state import State, VariableSpec
 
 _INITIALIZERS = {"Assign", "AssignVariableOp"}
@@ -43,6 +43,10 @@ class GraphVariables(Living):
 
     def __len__(self) -> int:
         return len(self._variables)
+
+    @property
+    def trained(self) -> Sequence[int]:
+        return [place for place, variable in enumerate(self._variables) if is_trained(variable)]
 
     def are(self, other: Living) -> bool:
         return self is other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 from keepbest import settings
@@ -14,7 +15,7 @@ class Ring:
     """The newest snapshots and the best one, within a number and a memory budget.
 
     The oldest that is not the best goes first; the best stays, also where it alone is over the budget. What several
-    hold in the same memory, because it did not change in between, counts once. One thread keeps, any may ask.
+    hold in the same memory, because it did not change in between, counts once. Any thread may keep, and ask.
 
     Args:
         count: At most so many.
@@ -29,15 +30,25 @@ class Ring:
         self._sized: tuple[tuple[VariableSpec, ...], int] = ((), 0)
         self._blocks: dict[str, dict[int, int]] = {}
         self._is_news = False
+        self._changing = Lock()
 
     def keep(self, state: State, *, best: bool = False) -> None:
         """Add `state`; drop what is then too much."""
-        self._states = (*self._states, state)
-        if best:
-            self._best = state
-        while self._is_over() and (oldest := self._find_oldest()) is not None:
-            self._states = tuple(kept for kept in self._states if kept is not oldest)
-        self._is_news = True
+        with self._changing:
+            self._states = (*self._states, state)
+            if best:
+                self._best = state
+            while self._is_over() and (oldest := self._find_oldest()) is not None:
+                self._states = tuple(kept for kept in self._states if kept is not oldest)
+            self._is_news = True
+
+    def withdraw(self, gone: str, best_step: int | None) -> None:
+        """Drop a state that is no best after all; the newest of `best_step` is the best, where one is held."""
+        with self._changing:
+            self._states = tuple(kept for kept in self._states if kept.id != gone)
+            if self._best is not None and self._best.id == gone:
+                self._best = self.find(best_step) if best_step is not None else None
+            self._is_news = True
 
     @property
     def best(self) -> State | None:

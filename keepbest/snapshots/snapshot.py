@@ -25,6 +25,11 @@ class Living(ABC):
     is_eager = True
     specs: tuple[VariableSpec, ...]
 
+    @property
+    @abstractmethod
+    def trained(self) -> Sequence[int]:
+        """The places of the network's variables that an optimizer may move."""
+
     @abstractmethod
     def are(self, other: Living) -> bool:
         """Whether both are the very same variables."""
@@ -52,6 +57,11 @@ class Variables(Living):
 
     def __len__(self) -> int:
         return len(self._variables)
+
+    @property
+    def trained(self) -> Sequence[int]:
+        pairs = enumerate(zip(self.specs, self._variables, strict=True))
+        return [place for place, (spec, one) in pairs if spec.collection == "model" and is_trained(one)]
 
     def are(self, other: Living) -> bool:
         if not isinstance(other, Variables) or len(self) != len(other):
@@ -98,6 +108,12 @@ def roll_back(variables: Living, state: State) -> None:
     """Put `state` back into the living variables and the random generators. `state` stays as it was."""
     variables.put(state)
     restore_random(state.random, tensorflow=variables.is_eager)
+
+
+def is_trained(variable: Any) -> bool:
+    """Whether an optimizer may move it: it says so, and holds fractions."""
+    dtype = variable.dtype.base_dtype
+    return bool(variable.trainable) and bool(dtype.is_floating or dtype.is_complex)
 
 
 def _forms(specs: Sequence[VariableSpec]) -> list[tuple[tuple[int, ...], str]]:

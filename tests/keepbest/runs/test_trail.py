@@ -75,9 +75,11 @@ def test_one_after_the_other_goes_back_as_far_as_it_must() -> None:
     watch(judge, [0.5, 0.6, 0.7, 0.6])
     judge.confirm(1, 0.5)
     for step, value, best in ((3, 0.7, 2), (2, 0.6, 1)):
-        assert (decision := judge.withdraw(step, value, "NaN")) is not None
+        decision = judge.withdraw(step, value, "NaN")
+        assert decision is not None
         assert decision.best_step == best
-    assert decision.wait == 3
+    assert judge.decision is not None
+    assert judge.decision.wait == 3
 
 
 def test_check_finite_stops_at_the_withdrawn_look() -> None:
