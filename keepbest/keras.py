@@ -49,7 +49,7 @@ _OF_ONE_RUN = {
     "_monitored",
     "_closing",
     "_restored",
-    "_best_epoch",
+    "_epochs",
     "_counter",
 }
 _OF_ONE_RUN |= {"_doubts", "_has_begun", "_resume", "_begins_late", "_model", "params"}
@@ -133,8 +133,6 @@ class KeepBest(Carrying):
         self._examples = Examples(validation) if validation is not None else None
         self._n = n if n is not None or self._examples is None else self._examples.n
         self._clock = clock
-        #: From the step of each best look to its epoch, counted from 1.
-        self._epochs: dict[int | None, int] = {}
         if stopper is None and (patience or min_delta or baseline is not None):
             stopper = patient(patience, min_delta, baseline)
         maker = RunMaker(
@@ -157,7 +155,9 @@ class KeepBest(Carrying):
         self.run, self._resume = run, resume
         self.looker = looker = self._maker.equip(run, self.carried)
         self._monitored = Monitored(run.monitor)
-        self.position, self._restored, self._best_epoch = Position(), None, None
+        self.position, self._restored = Position(), None
+        #: From the step of each best look to its epoch, counted from 1.
+        self._epochs: dict[int | None, int] = {}
         self._doubts, self.goes_on = None, False
         run.before_end(lambda: looker.close(DRAIN_SECONDS))
         # A fit that is broken off: what was found best is written all the same, at the latest when the script ends.
