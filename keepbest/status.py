@@ -78,7 +78,8 @@ class Role(StrEnum):
 
 #: From each state, the states that a run may go to. The only reader is `tracker.store.runs.move_run`.
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
-    RunState.QUEUED: frozenset({RunState.LEASED, RunState.CANCELLED, RunState.FAILED}),
+    # FINISHED: a resume that nobody took up is cancelled, and the run is again what it was.
+    RunState.QUEUED: frozenset({RunState.LEASED, RunState.CANCELLED, RunState.FAILED, RunState.FINISHED}),
     RunState.LEASED: frozenset(
         {
             RunState.RUNNING,

@@ -25,9 +25,25 @@ def stop(run: RunId, wait: Wait = 30.0, as_json: AsJson = False) -> int:
     return send(run, StopRequest(), wait, as_json)
 
 
-def cancel(run: RunId, wait: Wait = 30.0, as_json: AsJson = False) -> int:
-    """End a run at once; nothing more is measured. A queued run is taken out of the queue."""
-    return send(run, CancelRequest(), wait, as_json)
+def cancel(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their first letters.")],
+    wait: Wait = 30.0,
+    as_json: AsJson = False,
+) -> int:
+    """End runs at once; nothing more is measured. A queued run is taken out of the queue.
+
+    A run that had ended and was resumed, and that no worker has taken up since, is again what it was.
+    """
+    with Client() as client:
+        found = [client.run(run) for run in dict.fromkeys(runs)]  # a name that is wrong cancels none of them
+        asked = [client.command(run.id, CancelRequest()) for run in found]
+        done = [wait_for(client, command, wait) for command in asked]
+    if as_json:
+        print_json(done[0] if len(done) == 1 else [one.model_dump(mode="json") for one in done])
+    else:
+        for command in done:
+            say(_told(command))
+    return Exit.ERROR if any(map(_is_refused, done)) else Exit.OK
 
 
 def rollback(
@@ -64,7 +80,11 @@ def send(run: str, asked: CommandRequest, wait: float, as_json: bool) -> int:
         print_json(command)
     else:
         say(_told(command))
-    return Exit.ERROR if command.state in (CommandState.REFUSED, CommandState.EXPIRED) else Exit.OK
+    return Exit.ERROR if _is_refused(command) else Exit.OK
+
+
+def _is_refused(command: Command) -> bool:
+    return command.state in (CommandState.REFUSED, CommandState.EXPIRED)
 
 
 def wait_for(client: Client, command: Command, seconds: float) -> Command:

@@ -115,6 +115,8 @@ class Run(Base):
     #: ended run, a roll back that no checkpoint holds yet. Cleared once a checkpoint of it is durable.
     start_checkpoint: Mapped[str | None] = mapped_column(Id)
     start_overrides: Mapped[dict[str, Any] | None]
+    #: Of an ended run that was resumed, what it was before, until a worker takes it up.
+    ended_before: Mapped[dict[str, Any] | None]
     #: The snapshots that the trainer holds; null when nobody trains.
     memory: Mapped[dict[str, Any] | None]
 

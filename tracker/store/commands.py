@@ -13,7 +13,7 @@ from keepbest.contract.commands import CancelRequest, Command, CommandRequest, R
 from keepbest.errors import Conflict, InvalidInput, NotFound
 from keepbest.status import CommandKind, CommandState, RunState, StopReason
 from tracker import models
-from tracker.store import audit, events, runs
+from tracker.store import audit, endings, events, runs
 from tracker.store.runs import RunRow
 
 #: Commands of one run that may wait at once; a trainer that obeys none needs no more.
@@ -89,16 +89,31 @@ def expire_commands(conn: Connection, run: RunRow, now: datetime) -> None:
 
 def _answer_unheld(conn: Connection, run: RunRow, kind: CommandKind, user: str, now: datetime) -> Command:
     if RunState(run.state).is_final:
-        hint = f"Take it out of the list: `keepbest rm {run.id}`; use its best: `keepbest restore {run.id}`."
-        raise Conflict(f"Run {run.id} is {run.state}: it obeys no commands any more.", field="run", hint=hint)
+        message = f"Run {run.id} is {run.state}: it obeys no commands any more."
+        raise Conflict(message, field="run", hint=_suggest_after_end(run, kind))
     if kind is not CommandKind.CANCEL:
         waits = f"Let it go on: `keepbest resume {run.id}`" if run.state == RunState.PAUSED else "Wait for a worker"
         hint = f"{waits}, or end it: `keepbest cancel {run.id}`."
         raise Conflict(f"Run {run.id} is {run.state}: nothing trains it yet.", field="run", hint=hint)
-    command = _add(conn, run, kind, CommandState.DONE, {}, user, now)
     expire_commands(conn, run, now)
-    runs.move_run(conn, run, RunState.CANCELLED, now=now, reason=StopReason.USER, message=f"cancelled by {user}")
-    return command
+    before = endings.take_back(conn, run, now)
+    if before is None:
+        runs.move_run(conn, run, RunState.CANCELLED, now=now, reason=StopReason.USER, message=f"cancelled by {user}")
+    message = f"Nobody had taken it up again: it is {before.state}, as it was." if before is not None else ""
+    return _add(conn, run, kind, CommandState.DONE, {}, user, now, message)
+
+
+def _suggest_after_end(run: RunRow, kind: CommandKind) -> str:
+    """Return what serves somebody who asks that of a run that has ended."""
+    has_best = run.best_checkpoint is not None
+    if kind is CommandKind.ROLL_BACK and has_best and run.source_kind == "external":
+        return f'Its script goes on with it: keepbest.init(id="{run.id}", resume="must").'
+    if kind is CommandKind.ROLL_BACK and has_best:
+        return f"keepbest resume {run.id} --to best, or as a run of its own: keepbest fork {run.id}"
+    use = [f"use its best: `keepbest restore {run.id} --best --to restored`"] if has_best else []
+    more = [f"train it further: `keepbest resume {run.id}`"] if run.source_kind != "external" else []
+    words = "; ".join([*use, *more, f"take it out of the list: `keepbest rm {run.id}`"])
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _check_target(conn: Connection, run: RunRow, asked: RollBackRequest) -> RollBackRequest:
@@ -139,8 +154,10 @@ def _add(
     arguments: dict[str, Any],
     user: str,
     now: datetime,
+    message: str = "",
 ) -> Command:
     values = {"id": new_id(), "run_pk": run.pk, "kind": kind.value, "state": state.value, "arguments": arguments}
+    values["message"] = message
     asked = {"requested_by": user, "requested_at": now, "done_at": now if state is CommandState.DONE else None}
     conn.execute(insert(models.Command).values(**values, **asked))
     audit.record(conn, user, f"command.{kind.value}", run.id, now, arguments)

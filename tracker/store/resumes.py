@@ -16,7 +16,7 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.overrides import Overrides, ResumeRequest
 from keepbest.errors import Conflict, InvalidInput
 from keepbest.status import RunState, StopReason
-from tracker.store import audit, departures, rungs, runs, selections, starts
+from tracker.store import audit, departures, endings, rungs, runs, selections, starts
 from tracker.store.runs import RunRow
 
 #: What was true at the end of the run, and is not any more.
@@ -47,7 +47,7 @@ def resume(conn: Connection, run: RunRow, asked: ResumeRequest, *, user: str, no
     place = {"checkpoint": start and start.id, "step": start.step if start else 0}
     audit.record(conn, user, "run.resume", run.id, now, {**place, **_end_of(run), **changes.model_dump(mode="json")})
     return runs.move_run(
-        conn, run, RunState.QUEUED, now=now,
+        conn, run, RunState.QUEUED, now=now, ended_before=endings.remember(run),
         **_FORGOTTEN, attempts_before=run.attempt, max_steps=changes.max_steps or run.max_steps,
         **starts.columns(start.id if start else None, changes if start else None),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, null, or_, select, update
 
 from keepbest.contract import runs as contract
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX
@@ -91,9 +91,13 @@ def show_in_list(row: RunRow) -> contract.Run:
 
 
 def count_rivals(conn: Connection, run: RunRow) -> int:
-    """Count the runs among which this one is chosen: of its project, metric and data; deleted ones were tried too."""
+    """Count the runs among which this one is chosen: of its project, metric and data; deleted ones were tried too.
+
+    One that never measured anything was nothing to choose.
+    """
     same = [Run.spec[name].as_string().is_not_distinct_from(run.spec[name]) for name in ("monitor", "data")]
-    return conn.execute(select(func.count()).where(Run.project_pk == run.project_pk, *same)).scalar_one()
+    rivals = [Run.project_pk == run.project_pk, or_(Run.looks > 0, Run.pk == run.pk)]
+    return conn.execute(select(func.count()).where(*rivals, *same)).scalar_one()
 
 
 def move_run(
@@ -130,6 +134,7 @@ def take_queued(conn: Connection, fits: ColumnElement[bool], *, now: datetime, *
     no further. The outer test of the state makes it safe wherever the inner lock is not (SQLite knows none).
     """
     values = {"state": RunState.LEASED.value, "attempt": Run.attempt + 1, "updated_at": now, **changes}
+    values["ended_before"] = null()
     waiting = select(Run.priority).where(_QUEUED).distinct().order_by(Run.priority.desc())
     for priority in conn.execute(waiting).scalars().all():
         first = select(Run.pk).where(_QUEUED, Run.priority == priority, fits).order_by(Run.pk).limit(1)

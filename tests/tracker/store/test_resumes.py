@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select, update
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, BatchReceipt
 from keepbest.contract.checkpoints import CheckpointState
+from keepbest.contract.commands import CancelRequest
 from keepbest.contract.overrides import Overrides, ResumeRequest
 from keepbest.contract.workers import Assignment
 from keepbest.errors import Conflict, InvalidInput, KeepbestError, LeaseLost, NotFound
@@ -213,11 +214,12 @@ def test_the_changes_are_made_until_a_checkpoint_holds_them(conn: Connection) ->
     assert (third.resume and third.resume.id, third.overrides) == (held["id"], None)
 
 
-def test_cancelled_before_it_began_it_still_owes_its_changes(conn: Connection) -> None:
+def test_taken_up_and_cancelled_before_it_trained_it_still_owes_its_changes(conn: Connection) -> None:
     taken, _ = ended(conn)
     early = add_checkpoint(conn, runs.get_run(conn, taken.run.id), step=100, value=0.1)
-    run = resume(conn, taken.run.id, step=100, learning_rate="0.1x")
-    run = commands.cancel_run(conn, run, user="ada", now=NOW)
+    resume(conn, taken.run.id, step=100, learning_rate="0.1x")
+    release(conn, claim(conn), "handed_back")
+    run = commands.cancel_run(conn, runs.get_run(conn, taken.run.id), user="ada", now=NOW)
     assert retention.list_superseded(conn, run) == []
     run = resume(conn, taken.run.id, max_steps=5000)
     assert (run.start_checkpoint, starts.read(run)) == (early, Overrides(learning_rate="0.1x", max_steps=5000))
@@ -284,3 +286,27 @@ def test_what_an_attempt_dropped_is_not_handed_out(conn: Connection) -> None:
     assert found is not None
     assert found.id == ids[200]
     assert checkpoints.get_checkpoint(conn, ids[300]).state is CheckpointState.DROPPED
+
+
+@pytest.mark.parametrize("outcome", ["finished", "failed", "cancelled"])
+def test_a_resume_that_is_cancelled_leaves_the_run_as_it_was(conn: Connection, outcome: str) -> None:
+    """The run became `cancelled`, without its stop reason, its test result and its error."""
+    said = {"test": TEST} if outcome == "finished" else {}
+    taken, _ = ended(conn, outcome, **PATIENCE, **said)
+    before = runs.get_run(conn, taken.run.id)
+    run = resume(conn, taken.run.id, to="best", learning_rate="0.1x", max_steps=5000)
+    command = commands.request_command(conn, run, CancelRequest(), user="ada", now=later(70))
+    after = runs.get_run(conn, taken.run.id)
+    changed = {name for name in before._fields if getattr(before, name) != getattr(after, name)}
+    assert (changed, command.state) == ({"updated_at"}, "done")
+    assert command.message == f"Nobody had taken it up again: it is {before.state}, as it was."
+    assert resume(conn, taken.run.id).state == "queued"
+
+
+def test_a_resumed_run_that_was_taken_up_is_cancelled_as_any(conn: Connection) -> None:
+    taken, _ = ended(conn, **PATIENCE)
+    resume(conn, taken.run.id)
+    release(conn, claim(conn), "handed_back")
+    run = runs.get_run(conn, taken.run.id)
+    commands.request_command(conn, run, CancelRequest(), user="ada", now=later(70))
+    assert runs.get_run(conn, taken.run.id).state == "cancelled"
