@@ -70,7 +70,7 @@ class Dashboard:
         digest, beside = self.digest(), self.out.with_name("webui_dist.new")
         shutil.rmtree(beside, ignore_errors=True)
         self.install_packages()
-        self.npm("run", "build", WEBUI_OUT=str(beside))
+        self.npm("run", "build", is_quiet=True, WEBUI_OUT=str(beside))
         if not (beside / "index.html").is_file():
             raise RuntimeError(f"The dashboard's build wrote no index.html to {beside}")
         (beside / ".stamp").write_text(digest)
@@ -82,10 +82,11 @@ class Dashboard:
         lock = hashlib.sha256((self.source / "package-lock.json").read_bytes()).hexdigest()
         mark = self.source / "node_modules" / ".lock-digest"
         if not mark.is_file() or mark.read_text() != lock:
-            self.npm("ci", "--no-audit", "--no-fund", "--loglevel=error")
+            self.npm("ci", "--no-audit", "--no-fund", "--loglevel=error", is_quiet=True)
             mark.write_text(lock)
 
-    def npm(self, *arguments: str, **variables: str) -> None:
+    def npm(self, *arguments: str, is_quiet: bool = False, **variables: str) -> None:
+        """Run npm; what a quiet one says is shown only where it fails."""
         # The wheel's bin/npm is a link that became a file and cannot find its modules: call the program behind it.
         wheel = node_folder()
         program = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
@@ -93,8 +94,10 @@ class Dashboard:
         environment = {**os.environ, "npm_config_update_notifier": "false", **variables, "PATH": path}
         command = [str(wheel / "bin" / "node"), str(program), *arguments]
         try:
-            subprocess.run(command, cwd=self.source, env=environment, check=True)
+            talk = subprocess.PIPE if is_quiet else None
+            subprocess.run(command, cwd=self.source, env=environment, check=True, stdout=talk, stderr=talk, text=True)
         except subprocess.CalledProcessError as error:
+            sys.stderr.write(f"{error.stdout or ''}{error.stderr or ''}")
             hint = "KEEPBEST_SKIP_WEBUI=1 installs without the dashboard"
             raise RuntimeError(f"`npm {' '.join(arguments)}` failed in {self.source}; {hint}") from error
 

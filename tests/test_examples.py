@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import socket
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from keepbest.status import RunState
+from keepbest.training import Training
 from tests.support.live import Live
 from tests.support.processes import ROOT, Process, Processes
 
@@ -27,6 +32,20 @@ def check(done: Process) -> None:
     assert re.search(r"^stopped early: .+", done.output, re.MULTILINE), done.output
     assert re.search(r"^went back to step \d+: .+, difference 0\.0$", done.output, re.MULTILINE), done.output
     assert re.search(r"^loaded \w{12} .+: difference 0\.0$", done.output, re.MULTILINE), done.output
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/RECIPES.md"])
+def test_the_model_that_a_page_begins_with_needs_no_network(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It loaded MNIST from the internet, which the first hour of many does not have."""
+    code = next(part for part in (ROOT / page).read_text().split("```python\n") if part.startswith("# my_model.py"))
+    monkeypatch.setattr(socket, "socket", None)
+    made: dict[str, Any] = {}
+    exec(code.partition("```")[0], made)  # noqa: S102
+    training = Training.of(made["build"](units=4))
+    loss, accuracy = training.model.evaluate(*training.validation, verbose=0)
+    assert (accuracy < 0.9, loss > 0, len(training.test[0])) == (True, True, 1000)
 
 
 def test_the_examples(live: Live, processes: Processes, tmp_path: Path) -> None:

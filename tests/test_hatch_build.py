@@ -18,7 +18,7 @@ class FakeDashboard(Dashboard):
         self.page = page
         self.calls: list[str] = []
 
-    def npm(self, *arguments: str, **variables: str) -> None:
+    def npm(self, *arguments: str, is_quiet: bool = False, **variables: str) -> None:
         self.calls.append(arguments[0])
         folder = Path(variables["WEBUI_OUT"]) if "WEBUI_OUT" in variables else self.source / "node_modules"
         folder.mkdir(parents=True, exist_ok=True)

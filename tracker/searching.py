@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Finished runs below which no parameter's importance is told from luck.
 MIN_RUNS = 5
+#: Runs in which a parameter was not what it was in most others, below which nothing is said of it.
+MIN_CHANGES = 2
 
 
 def propose(sweep: Sweep, runs: Sequence[SweepRun], number: int, count: int) -> list[dict[str, Any]]:
@@ -60,12 +63,21 @@ def weigh(sweep: Sweep, runs: Sequence[SweepRun]) -> SweepImportance:
         return SweepImportance(parameters=[], runs=len(values), message=message)
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-    study = _build_study(sweep, [run for run in runs if _is_measured(run)], lambda run: "COMPLETE")
+    measured = [run for run in runs if _is_measured(run)]
+    study = _build_study(sweep, measured, lambda run: "COMPLETE")
     found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
-    shares = {name: float(share) if math.isfinite(share) else 0.0 for name, share in found.items()}
-    ordered = sorted(sweep.space, key=lambda name: -shares.get(name, 0.0))
-    parameters = [Importance(name=name, share=shares.get(name, 0.0)) for name in ordered]
+    shares = {name: float(share) for name, share in found.items() if math.isfinite(share) and _varies(measured, name)}
+    whole = sum(shares.values()) or 1.0
+    known = {name: share / whole for name, share in sorted(shares.items(), key=lambda pair: -pair[1])}
+    parameters = [Importance(name=name, share=share) for name, share in known.items()]
+    parameters += [Importance(name=name, share=None) for name in sweep.space if name not in known]
     return SweepImportance(parameters=parameters, runs=len(values))
+
+
+def _varies(runs: Sequence[SweepRun], name: str) -> bool:
+    """Whether a parameter was something else than what it mostly was in two runs at least: of one nobody can tell."""
+    counts = Counter(repr(run.parameters.get(name)) for run in runs)
+    return len(runs) - max(counts.values()) >= MIN_CHANGES
 
 
 def _read_grid(space: dict[str, Dimension], place: int) -> dict[str, Any]:

@@ -36,6 +36,8 @@ def demo(once: Once = False, dir: DemoFolder = Path(".demo"), port: Port = None)
     signals = Signals()
     keeper = Keeper(stack.children)
     try:
+        say("The demo: a small network learns handwritten digits and is stopped when it gets no better. Its best comes")
+        say("back in a fresh process, with the very value that was recorded. That takes a minute or two.\n")
         stack.start()
         keeper.start()
         say(f"keepbest is running at {stack.url}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -33,35 +34,57 @@ from keepbest.stopping import render
 #: Characters of a command that are shown.
 MAX_SHOWN = 200
 
+#: What to type where there is nothing yet.
+FIRST = "keepbest submit hvass-cnn --follow"
+
 States = Annotated[list[RunState] | None, typer.Option("--state", "-s", help="Only runs in this state; repeatable.")]
 
 
 def ls(
     project: ProjectName = None,
     state: States = None,
-    search: Annotated[str | None, typer.Option("--search", help="Only runs whose name or tags hold this.")] = None,
+    search: Annotated[
+        str | None,
+        typer.Option("--search", help="Only runs with this in name, id, tags, notes, worker or recipe."),
+    ] = None,
     sort: Annotated[str | None, typer.Option(help="created, updated, best, last, patience, duration, …")] = None,
     ascending: Annotated[bool, typer.Option("--ascending", "-a", help="Smallest or oldest first.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="At most this many.")] = 50,
+    cursor: Annotated[str | None, typer.Option("--cursor", help="Go on where an earlier list ended.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List runs, the newest first."""
     states = ",".join(one.value for one in state) if state else None
+    asked = {"--project": project, "--search": search, "--sort": sort, "--ascending": ascending, "--limit": limit}
     with Client() as client:
         order: Literal["asc"] | None = "asc" if ascending else None
-        page = client.runs(project=project, state=states, search=search, sort=sort, order=order, limit=limit)
+        page = client.runs(
+            project=project, state=states, search=search, sort=sort, order=order, limit=limit, cursor=cursor
+        )
     if as_json:
         print_json(page)
         return
     now = datetime.now(UTC)
     heads = ("id", "project", ">#", "name", "state", "best @ step", ">last", "patience left", ">age")
-    table = Table(heads, empty="No runs yet. Submit one: keepbest submit hvass-cnn --follow")
+    is_narrowed = any((project, states, search, cursor))
+    empty = "No run fits. All of them: keepbest ls" if is_narrowed else f"No runs yet. Submit one: {FIRST}"
+    table = Table(heads, empty=empty)
     for run in page.runs:
         table.add(*_row(run, now))
     print_table(table)
     if page.cursor:
         more = f" of {page.total:,}" if page.total else ""
-        warn(f"These are {len(page.runs)}{more}; more with --limit, or --project, --state and --search.")
+        warn(f"These are {len(page.runs)}{more}.\nnext: {_write_next(asked, state or [], page.cursor)}")
+
+
+def _write_next(asked: Mapping[str, object], states: Sequence[RunState], cursor: str) -> str:
+    """Return the command for the next page of the same list."""
+    words = ["keepbest", "ls"]
+    for option, value in asked.items():
+        words += [option] if value is True else [option, str(value)] if value else []
+    for state in states:
+        words += ["--state", state.value]
+    return shlex.join([*words, "--cursor", cursor])
 
 
 def show(
@@ -171,8 +194,8 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         ("sweep", _sweep_of(spec)),
         ("data", spec.data or ""),
         ("parameters", ", ".join(f"{key}={value}" for key, value in spec.parameters.items())),
-        ("monitor", f"{spec.monitor} ({run.mode.value}), a look each {spec.validate_every:,} steps"),
-        ("seed", str(spec.seed)),
+        ("monitor", f"{spec.monitor} ({run.mode.value}){_pace_of(spec)}"),
+        ("seed", str(spec.seed) if _is_ours(spec) or spec.seed else ""),
         ("worker", run.worker or ""),
         ("taken up", f"{run.attempt} times" if run.attempt > 1 else ""),
         ("failed attempts", failed_attempts(run)),
@@ -182,6 +205,15 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         ("asked by", f"{run.created_by}, {age(run.created_at, now)} ago"),
         ("took", took(run)),
     ]
+
+
+def _is_ours(spec: RunSpec) -> bool:
+    """Whether keepbest's own trainer does what the spec says; a script seeds, and validates when, as it likes."""
+    return isinstance(spec.source, RecipeSource | CodeSource)
+
+
+def _pace_of(spec: RunSpec) -> str:
+    return f", a look each {spec.validate_every:,} steps" if _is_ours(spec) else ""
 
 
 def _selected_of(run: Run) -> str:

@@ -110,7 +110,10 @@ def top_rung(run: SweepRun) -> int:
 def list_importance(weight: SweepImportance) -> Table:
     table = Table(("parameter", ">share", ""))
     for one in weight.parameters:
-        table.add(one.name, f"{100 * one.share:.0f} %", "#" * round(_BAR * one.share))
+        if one.share is None:
+            table.add(one.name, "-", "changed too rarely to tell")
+        else:
+            table.add(one.name, f"{100 * one.share:.0f} %", "#" * round(_BAR * one.share))
     return table
 
 

@@ -10,14 +10,15 @@ import typer
 
 from keepbest.cli.failing import Exit, status_of_run, tell
 from keepbest.cli.following import News, RunFollower
+from keepbest.cli.loglines import Output
 from keepbest.cli.options import AsJson, RunId
 from keepbest.cli.output import is_terminal, new_console, say, styled, warn
 from keepbest.cli.runs import state_of, took
 from keepbest.cli.suggest import suggest_restore
-from keepbest.cli.words import at_step, clean, clean_log, failed_attempts, number, say_selection
+from keepbest.cli.words import at_step, clean, failed_attempts, number, say_selection
 from keepbest.client import Client
 from keepbest.contract.looks import Look
-from keepbest.contract.runs import Run
+from keepbest.contract.runs import ExternalSource, Run
 from keepbest.status import RunState
 
 
@@ -35,14 +36,33 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Print what a run's trainer wrote."""
+    """Print what a run's trainer wrote; progress bars as a terminal would leave them."""
+    output, is_silent = Output(), True
     with Client() as client:
         follower = RunFollower(client, client.run(run).id, with_logs=True)
         for news in follower.news() if follow else [follower.read()]:
-            for piece in news.logs:
-                sys.stdout.write(piece.model_dump_json(ensure_ascii=True) + "\n" if as_json else clean_log(piece.text))
+            is_silent &= not news.logs
+            if as_json:
+                sys.stdout.writelines(piece.model_dump_json(ensure_ascii=True) + "\n" for piece in news.logs)
+            else:
+                sys.stdout.write(output.add(news.logs))
             sys.stdout.flush()
+    sys.stdout.write(output.rest())
+    if is_silent and not as_json:
+        warn(say_no_output(news.run))
     return status_of_run(news.run.state) if follow else Exit.OK
+
+
+def say_no_output(run: Run) -> str:
+    """Say why a run has no output here, and where it is or how to have it the next time."""
+    if isinstance(run.spec.source, ExternalSource):
+        return (
+            f"The output of {run.id} is where its script runs: it was not sent. "
+            "keepbest.init(capture=True) keeps a script's console with its run."
+        )
+    if run.started_at is None and not run.state.is_final:
+        return f"Nothing yet: {run.id} is {run.state.value}{_who(run)}."
+    return f"{run.id} has printed nothing."
 
 
 def follow(client: Client, run: str, as_json: bool = False) -> int:

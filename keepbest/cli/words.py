@@ -31,9 +31,9 @@ def clean_text(text: str) -> str:
 
 
 def clean_log(text: str) -> str:
-    """The same for a program's output: its colours are dropped, a bare carriage return begins a new line."""
-    plain = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n").replace("\b", "")
-    return clean_text(plain)
+    """The same for a program's output, as a terminal would leave it: no colours, of a progress bar its last state."""
+    plain = _ESCAPES.sub("", text).replace("\b", "")
+    return clean_text("\n".join(line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n")))
 
 
 def number(value: float | None, digits: int = 6) -> str:

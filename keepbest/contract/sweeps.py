@@ -238,7 +238,9 @@ class SweepRuns(Answer):
 
 class Importance(Answer):
     name: str
-    share: float = Field(description="of the importance of all parameters; from 0 to 1")
+    share: float | None = Field(
+        description="of the importance of all parameters; from 0 to 1. Null: it changed too rarely to tell"
+    )
 
 
 class SweepImportance(Answer):

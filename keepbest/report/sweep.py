@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from keepbest.contract.reports import Block, Picture
 from keepbest.contract.runs import Run
-from keepbest.contract.sweeps import Sweep, SweepImportance, SweepRun, SweepRuns
+from keepbest.contract.sweeps import Importance, Sweep, SweepImportance, SweepRun, SweepRuns
 from keepbest.report.blocks import head, tabulate, tell, warn
 from keepbest.report.curve import draw_tries
 from keepbest.report.material import SweepMaterial
@@ -120,7 +120,7 @@ def _importance(importance: SweepImportance) -> Iterator[Block]:
     if not importance.parameters:
         yield tell(importance.message or "Not known.")
         return
-    yield tabulate([(one.name, f"{100 * one.share:.0f} %") for one in importance.parameters], ("parameter", "share"))
+    yield tabulate([(one.name, _share_of(one)) for one in importance.parameters], ("parameter", "share"))
     yield tell(f"By PED-ANOVA (Watanabe et al., IJCAI 2023) over {importance.runs} finished runs: a hint, no more.")
 
 
@@ -140,3 +140,7 @@ def _search(sweep: Sweep) -> Iterator[Block]:
 
 def _write(dimension: dict[str, object]) -> str:
     return ", ".join(f"{name} {json.dumps(value)}" for name, value in dimension.items())
+
+
+def _share_of(weight: Importance) -> str:
+    return "changed too rarely to tell" if weight.share is None else f"{100 * weight.share:.0f} %"

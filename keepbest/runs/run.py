@@ -42,6 +42,11 @@ from keepbest.status import CommandKind, StopReason
 from keepbest.stopping import Decision, read_pairs
 
 DRAIN_SECONDS = 30.0
+#: What `dir(run)` shows.
+SHOWN = (
+    "id", "monitor", "step", "url", "log", "look", "best", "decision", "deadline", "finish", "fail", "log_image",
+    "log_histogram", "log_confusion", "log_graph",
+)  # fmt: skip
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
 REQUEST_SECONDS = 5.0
 
@@ -73,6 +78,8 @@ class Run(Standing):
         self._commands = commands if commands is not None else deque()
         #: What this attempt does otherwise from its first step on.
         self.overrides: Overrides | None = None
+        #: The page of the run, where a tracker shows it.
+        self.url: str | None = None
         #: The checkpoint that a run goes on from which an earlier process of its script began; `go_on_at` says so.
         self.start: Checkpoint | None = None
         #: Whether an earlier process began the run, and this one goes on with it; None where nobody knows.
@@ -147,6 +154,10 @@ class Run(Standing):
 
     def __repr__(self) -> str:
         return f"Run({self.id!r})"
+
+    def __dir__(self) -> list[str]:
+        """What a script uses, for whoever asks a notebook: the rest is what keepbest's own loops call."""
+        return [*SHOWN, *(name for name in super().__dir__() if name.startswith("__"))]
 
     # What was measured
 

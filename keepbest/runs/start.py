@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
@@ -120,6 +121,8 @@ def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> Run:
     script = _hold(assignment, Client(settings=settings, timeout_seconds=REQUEST_SECONDS, retries=0), journals)
     if past is not None:
         script.past = past
+    script.url = f"{client.url}/r/{run.id}"
+    print(f"keepbest: run {run.id} ({run.name}) is at {script.url}", file=sys.stderr, flush=True)
     return script
 
 

@@ -52,6 +52,7 @@ def begin_handed(path: Path, asked: RunRequest, how: Resume, settings: Settings)
         run.past = Past(handed.segments)
     run.fixed = _fixed_of(handed.assignment)
     run.is_ended_from_outside = True
+    run.url = f"{handed.url}/r/{run.id}"
     run.on_listen = lambda: note_listening(path)
     run.declare(declared)
     run.watch_end()

@@ -162,8 +162,21 @@ def test_importance_finds_the_parameter_that_matters() -> None:
     found = weigh(sweep, try_out(sweep, 60))
     assert found.parameters[0].name == "rate"
     assert {one.name for one in found.parameters} == SPACE.keys()
-    assert sum(one.share for one in found.parameters) == pytest.approx(1)
-    assert found.parameters[0].share > 0.5
+    shares = [one.share for one in found.parameters if one.share is not None]
+    assert len(shares) == len(SPACE)
+    assert sum(shares) == pytest.approx(1)
+    assert shares[0] > 0.5
+
+
+@pytest.mark.parametrize(("changed", "known"), [(0, False), (1, False), (2, True)])
+def test_nothing_is_said_of_a_parameter_that_changed_too_rarely(changed: int, known: bool) -> None:
+    """One run with another value said 0 %, as if it were known that it does not matter."""
+    sweep = a_sweep("random")
+    tried = [{**one, "drop": 0.5 if place < changed else 0.0} for place, one in enumerate(propose(sweep, [], 1, 12))]
+    runs = [a_run(number, one, math.log10(one["rate"])) for number, one in enumerate(tried, 1)]
+    found = {one.name: one.share for one in weigh(sweep, runs).parameters}
+    assert (found["drop"] is not None) == known
+    assert sum(share for share in found.values() if share is not None) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("values", [[], [0.1, 0.2, 0.3, 0.4], [0.5] * 9])

@@ -12,7 +12,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Double, and_, extract, func, literal, not_, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    and_,
+    exists,
+    extract,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    tuple_,
+)
 
 from keepbest.contract.runs import RunPage
 from keepbest.errors import InvalidInput
@@ -42,7 +55,7 @@ SORTS: dict[str, tuple[Any, type]] = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which runs, in which order; `search` is a text in name, id, notes, worker or recipe."""
+    """Which runs, in which order; `search` is a text in name, id, tags, notes, worker, recipe or entry."""
 
     project: str | None = None
     states: Sequence[RunState] = ()
@@ -87,13 +100,22 @@ def _conditions(conn: Connection, wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.states:
         conditions.append(Run.state.in_([state.value for state in wanted.states]))
     if wanted.search:
-        conditions.append(_holds_text(wanted.search))
+        conditions.append(_holds_text(conn, wanted.search))
     return conditions
 
 
-def _holds_text(search: str) -> ColumnElement[bool]:
-    columns = (Run.name, Run.id, Run.notes, Run.worker_name, Run.spec["source"]["name"].as_string())
-    return or_(*(column.icontains(search, autoescape=True) for column in columns))
+def _holds_text(conn: Connection, search: str) -> ColumnElement[bool]:
+    source = Run.spec["source"]
+    columns = (Run.name, Run.id, Run.notes, Run.worker_name, source["name"].as_string(), source["entry"].as_string())
+    return or_(*(column.icontains(search, autoescape=True) for column in columns), _has_tag(conn, search))
+
+
+def _has_tag(conn: Connection, search: str) -> ColumnElement[bool]:
+    """Whether one of the run's tags holds the text: each by itself, as it is and not as JSON writes it."""
+    is_sqlite = conn.dialect.name == "sqlite"
+    each = func.json_each(Run.tags) if is_sqlite else func.jsonb_array_elements_text(Run.tags)
+    tags = each.table_valued("value") if is_sqlite else each.table_valued("value", name="tags_of")
+    return exists(select(literal(1)).select_from(tags).where(tags.c.value.icontains(search, autoescape=True)))
 
 
 def _read_rows(

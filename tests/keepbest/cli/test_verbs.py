@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from keepbest.cli.failing import Exit
+from keepbest.cli.loglines import Output
 from keepbest.contract.access import TokenRequest
 from keepbest.contract.base import new_id
-from keepbest.contract.runs import RecipeSource, Run, RunError, RunRequest
+from keepbest.contract.looks import LogPiece
+from keepbest.contract.runs import ExternalSource, RecipeSource, Run, RunError, RunRequest
 from keepbest.status import RunState
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.support.live import FakeWorker, Live, now
@@ -63,6 +67,27 @@ def test_ls(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
 
 def test_ls_of_nothing_names_the_next_step(keepbest: Keepbest) -> None:
     assert "keepbest submit" in keepbest("ls").out
+
+
+def test_ls_of_what_nobody_has_does_not_say_that_there_is_nothing(
+    keepbest: Keepbest, live: Live, worker: FakeWorker
+) -> None:
+    with live.client() as client:
+        client.submit(RunRequest(source=RecipeSource(name="hvass-cnn"), tags=["a paper"], project="digits"))
+    assert len(keepbest("ls", "--search", "PAPER").out.splitlines()) == 2
+    for narrowed in (["--search", "xyz"], ["-s", "failed"]):
+        assert keepbest("ls", *narrowed).out == "No run fits. All of them: keepbest ls\n"
+
+
+def test_the_next_page_is_the_command_that_ls_says(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
+    ids = [submit(live, name=f"my run {number}").id for number in range(5)]
+    seen, line = [], ["ls", "--search", "my run", "-n", "2", "-s", "queued", "--sort", "name", "-a"]
+    while line:
+        page = keepbest(*line)
+        seen += [row.split()[0] for row in page.out.splitlines()[1:]]
+        said = page.err.partition("next: keepbest ")[2]
+        line = shlex.split(said)
+    assert seen == ids
 
 
 def test_ls_sorted_by_nonsense(keepbest: Keepbest) -> None:
@@ -151,6 +176,31 @@ def test_logs_are_cleaned(keepbest: Keepbest, live: Live, worker: FakeWorker) ->
     assert "\\u009b" in keepbest("logs", run.id, "--json").out
 
 
+def test_a_progress_bar_is_one_line_however_it_was_cut() -> None:
+    """tqdm's refreshes were a line each."""
+    output = Output()
+    pieces = ["\r 1/9", "\r 5/9\r 9", "/9\nloss\r\n", "\rend"]
+    at = datetime.now(UTC)
+    said = [LogPiece(seq=n, attempt=1, stream="stdout", text=text, at=at) for n, text in enumerate(pieces)]
+    assert ["".join(output.add([one])) for one in said] + [output.rest()] == ["", "", " 9/9\nloss\n", "", "end\n"]
+
+
+def test_logs_say_where_there_are_none(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
+    queued = submit(live)
+    assert keepbest("logs", queued.id).err == f"Nothing yet: {queued.id} is queued  waiting for a worker.\n"
+    with live.client() as client:
+        script = client.submit(RunRequest(source=ExternalSource(), monitor="val_loss"))
+    assert "keepbest.init(capture=True)" in keepbest("logs", script.id).err
+
+
+def test_show_does_not_speak_of_what_a_script_never_did(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
+    with live.client() as client:
+        script = client.submit(RunRequest(source=ExternalSource(), monitor="val_loss"))
+    told = keepbest("show", script.id).out
+    assert ("a look each" in told, "seed" in told) == (False, False)
+    assert "a look each 100 steps" in keepbest("show", submit(live).id).out
+
+
 def test_checkpoints(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     run = trained(live, worker)
     lines = keepbest("checkpoints", run.id).out.splitlines()
@@ -189,6 +239,16 @@ def test_commands_to_a_run_that_has_ended(keepbest: Keepbest, live: Live, worker
     for command in (["stop"], ["rollback"], ["cancel"]):
         failed = keepbest(*command, run.id)
         assert (failed.status, "error: " in failed.err) == (Exit.ERROR, True), command
+    assert f"next: keepbest resume {run.id} --to best" in keepbest("rollback", run.id).err
+    assert f"`keepbest resume {run.id}`" in keepbest("stop", run.id).err
+
+
+def test_several_runs_are_cancelled_at_once(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
+    ids = [submit(live, name=name).id for name in ("one", "two")]
+    unknown = keepbest("cancel", ids[0], "zzzz")
+    assert (unknown.status, keepbest("ls", "-s", "cancelled", "--json").json["runs"]) == (Exit.NOT_FOUND, [])
+    done = keepbest("cancel", *ids)
+    assert (done.status, done.out.count(": done")) == (0, 2)
 
 
 @pytest.mark.parametrize(

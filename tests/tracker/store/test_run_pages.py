@@ -97,7 +97,8 @@ def test_no_run_is_lost_or_doubled_while_others_come(
 
 
 def test_filters_leave_what_is_wanted(conn: Connection) -> None:
-    here, there = submit(conn, project="a"), submit(conn, project="b", name="Long Lauf", notes="50% off")
+    here = submit(conn, project="a")
+    there = submit(conn, project="b", name="Long Lauf", notes="50% off", tags=["x", "Schnö"])
     runs.move_run(conn, there, RunState.CANCELLED, now=NOW)
     found = {
         "project": walk(conn, Wanted(project="a"), 10),
@@ -105,12 +106,13 @@ def test_filters_leave_what_is_wanted(conn: Connection) -> None:
         "name": walk(conn, Wanted(search="lauf"), 10),
         "id": walk(conn, Wanted(search=there.id[:6]), 10),
         "percent": walk(conn, Wanted(search="0% o"), 10),
+        "tag": walk(conn, Wanted(search="HNö"), 10),
     }
     assert found.pop("project") == [here.id]
     assert all(ids == [there.id] for ids in found.values()), found
 
 
-@pytest.mark.parametrize("search", ["%", "_", "\\", "' OR 1=1 --", "%' --", "nothing here"])
+@pytest.mark.parametrize("search", ["%", "_", "\\", "' OR 1=1 --", "%' --", "nothing here", "[", '"'])
 def test_a_search_is_text_and_no_pattern(conn: Connection, search: str) -> None:
     submit(conn, name="plain")
     assert walk(conn, Wanted(search=search), 10) == []
