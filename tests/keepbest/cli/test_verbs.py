@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import io
 import shlex
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from keepbest.cli.failing import Exit
-from keepbest.cli.loglines import Output
 from keepbest.contract.access import TokenRequest
 from keepbest.contract.base import new_id
-from keepbest.contract.looks import LogPiece
 from keepbest.contract.runs import ExternalSource, RecipeSource, Run, RunError, RunRequest
 from keepbest.status import RunState
 from tests.keepbest.cli.conftest import Run as Keepbest
@@ -174,23 +171,6 @@ def test_logs_are_cleaned(keepbest: Keepbest, live: Live, worker: FakeWorker) ->
     assert keepbest("logs", run.id).out == "epoch 1 \\x9b31m[red]evil[/red]\\u202e\n"
     assert keepbest("logs", "-f", run.id).status == 0
     assert "\\u009b" in keepbest("logs", run.id, "--json").out
-
-
-def test_a_progress_bar_is_one_line_however_it_was_cut() -> None:
-    """tqdm's refreshes were a line each."""
-    output = Output()
-    pieces = ["\r 1/9", "\r 5/9\r 9", "/9\nloss\r\n", "\rend"]
-    at = datetime.now(UTC)
-    said = [LogPiece(seq=n, attempt=1, stream="stdout", text=text, at=at) for n, text in enumerate(pieces)]
-    assert ["".join(output.add([one])) for one in said] + [output.rest()] == ["", "", " 9/9\nloss\n", "", "end\n"]
-
-
-def test_logs_say_where_there_are_none(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
-    queued = submit(live)
-    assert keepbest("logs", queued.id).err == f"Nothing yet: {queued.id} is queued  waiting for a worker.\n"
-    with live.client() as client:
-        script = client.submit(RunRequest(source=ExternalSource(), monitor="val_loss"))
-    assert "keepbest.init(capture=True)" in keepbest("logs", script.id).err
 
 
 def test_show_does_not_speak_of_what_a_script_never_did(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
