@@ -1,6 +1,6 @@
 """What a run that was resumed had been, until a worker takes it up: the resume may be cancelled.
 
-Revision 0012, after 0011. Imports nothing from tracker: a revision must mean the same next year.
+Revision 0013, after 0012. Imports nothing from tracker: a revision must mean the same next year.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
