@@ -18,6 +18,7 @@ KeepbestError
 │   ├── CheckpointDamaged     a digest differs, a part is missing or cut short
 │   ├── CheckpointMismatch    the model's variables are not the checkpoint's
 │   └── StoreUnavailable      the store cannot be written: disk full, read-only, gone
+│       └── NotTheStore       the folder is not the store that it was: unmounted, moved, exchanged
 └── TrainingError             500
     ├── MetricMissing         the monitored metric never arrived
     ├── CodeFailed            the user's own code raised
@@ -165,6 +166,13 @@ class StoreUnavailable(CheckpointError):
     """The checkpoint store cannot be written."""
 
     code = "store_unavailable"
+
+
+class NotTheStore(StoreUnavailable):
+    """The folder is not the checkpoint store that it was."""
+
+    code = "not_the_store"
+    status = 503
 
 
 class TrainingError(KeepbestError):

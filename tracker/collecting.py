@@ -24,8 +24,11 @@ from tracker.store.retention import Reference
 
 
 def collect_garbage(settings: Settings, engine: Engine, now: datetime, *, dry_run: bool = False) -> Collected:
-    """Drop what retention lets go, take out what was dropped or deleted, empty the trash, remove what nobody needs."""
-    folder = Folder(Path(settings.store))
+    """Drop what retention lets go, take out what was dropped or deleted, empty the trash, remove what nobody needs.
+
+    Raises NotTheStore, before anything is called dropped, where the store is away.
+    """
+    folder = _open(settings)
     if not dry_run:
         _bring_back_kept(folder, engine)
     superseded = list(_list_superseded(engine))
@@ -47,7 +50,7 @@ def pin(settings: Settings, engine: Engine, id: str, pinned: bool, now: datetime
 
     The mark in the store comes first: what is called pinned is safe. Raises NotFound where the files are gone.
     """
-    folder = Folder(Path(settings.store))
+    folder = _open(settings)
     with db.read(engine) as conn:
         found = checkpoints.get_checkpoint(conn, id)
     is_gone = found.state is CheckpointState.DROPPED
@@ -66,7 +69,7 @@ def undelete(settings: Settings, engine: Engine, reference: str, *, user: str, n
 
     The files come first: killed in between, they go out again with their deleted run.
     """
-    folder = Folder(Path(settings.store))
+    folder = _open(settings)
     with db.read(engine) as conn:
         run = runs.get_deleted(conn, reference).id
         wanted = deletions.list_checkpoints(conn, run)
@@ -78,6 +81,13 @@ def undelete(settings: Settings, engine: Engine, reference: str, *, user: str, n
     with db.write(engine) as conn:
         found = deletions.undelete_run(conn, runs.get_deleted(conn, run, lock=True), gone, user=user, now=now)
         return Undeleted(run=runs.show_run(found), back=back, gone=gone)
+
+
+def _open(settings: Settings) -> Folder:
+    """Return the tracker's store; raises NotTheStore where it is away, in whose place nothing may be called gone."""
+    folder = Folder(Path(settings.store), notes=settings.dir)
+    folder.identity.check()
+    return folder
 
 
 def _bring_back_kept(folder: Folder, engine: Engine) -> None:

@@ -26,7 +26,7 @@ def fork(
 
     Raises NotFound where the checkpoint's files are not in the tracker's store: it could not keep them.
     """
-    store = Store(Path(settings.store))
+    store = Store(Path(settings.store), notes=settings.dir)
     with db.read(engine) as conn:
         known = forks.find_known(conn, reference, asked, user, key)
         if known is not None:

@@ -32,6 +32,7 @@ class Job(Answer):
     assignment: Assignment
     url: str
     store: Path
+    notes: Path | None = None
     data: Path | None = None
     deterministic: bool = True
 

@@ -4,6 +4,7 @@
     objects/<2>/<digest>.json           networks         runs/<run>/<checkpoint>.pin     stays, whatever retention says
     tmp/                                being written    runs/<run>/<checkpoint>.selected    what the run ended with
     lock                                shared by writers, exclusive for whoever removes packs
+    store.json                          which store it is (`identity`)
     trash/<time>/<run>/<checkpoint>.json    manifests, taken out
 
 A file is written in tmp/, synced, renamed to its place, and the place's folder synced. So a name in objects/ or
@@ -18,13 +19,13 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
+from keepbest.checkpoint.identity import Identity
 from keepbest.contract.base import DIGEST_PATTERN, ID_PATTERN, new_id
-from keepbest.errors import InvalidInput, KeepbestError, StoreUnavailable
+from keepbest.errors import InvalidInput, KeepbestError, NotTheStore, StoreUnavailable
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -34,8 +35,9 @@ _LOOK_AGAIN_SECONDS = 0.02
 class Folder:
     """Paths of one store, and committing a file to one of them. Nothing is made before something is written."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, notes: Path | None = None) -> None:
         self.root = root
+        self.identity = Identity(root, notes)
 
     def content(self, digest: str, suffix: str = ".safetensors") -> Path:
         _check(DIGEST_PATTERN, digest, "digest")
@@ -98,51 +100,63 @@ class Folder:
         return []
 
     def commit(self, path: Path, fill: Callable[[int], object]) -> None:
-        """Make `path` hold what `fill` writes to the descriptor that it gets, whole or not at all."""
-        scratch = self.root / "tmp" / f"{new_id()}{path.suffix}"
-        _make_folder(scratch.parent)
-        _make_folder(path.parent)
-        try:
-            descriptor = os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        """Make `path` hold what `fill` writes to the descriptor that it gets, whole or not at all.
+
+        Raises NotTheStore where the store went away meanwhile: what was written lies in it all the same.
+        """
+        scratch = f"{new_id()}{path.suffix}"
+        with (
+            self.identity.opened(make=True) as root,
+            _opened_folder(root, ("tmp",)) as tmp,
+            _opened_folder(root, path.parent.relative_to(self.root).parts) as home,
+        ):
             try:
-                fill(descriptor)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            scratch.rename(path)
-        except BaseException:
-            with suppress(OSError):
-                scratch.unlink()
-            raise
-        sync_folder(path.parent)
+                descriptor = os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644, dir_fd=tmp)
+                try:
+                    fill(descriptor)
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+                os.rename(scratch, path.name, src_dir_fd=tmp, dst_dir_fd=home)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(scratch, dir_fd=tmp)
+                raise
+            os.fsync(home)
+            self.identity.confirm(root)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the store against the sweep; say in words what the operating system refuses."""
-        with self.explained():
-            _make_folder(self.root)
-            with (self.root / "lock").open("a+b") as lock:
-                _flock(lock, fcntl.LOCK_SH)
-                yield
+        with self.explained(), self.identity.opened(make=True) as root, _opened_lock(root) as lock:
+            _flock(lock, fcntl.LOCK_SH)
+            yield
 
     @contextmanager
     def alone(self, wait_seconds: float = 0.0) -> Iterator[bool]:
-        """Hold the store against writers, and yield True; or yield False where somebody is writing all the while."""
-        try:
-            lock = (self.root / "lock").open("a+b")
-        except OSError:
-            yield False  # a store that cannot be written, or is not there
-            return
-        until = time.monotonic() + wait_seconds
-        with lock:
+        """Hold the store against writers, and yield True; or yield False where somebody is writing all the while.
+
+        Raises NotTheStore where the folder is not the store that it was.
+        """
+        with ExitStack() as held:
+            try:
+                lock = held.enter_context(_opened_lock(held.enter_context(self.identity.opened(make=False))))
+            except OSError:
+                yield False  # a store that cannot be written, or is not there
+                return
+            until = time.monotonic() + wait_seconds
             while not (is_alone := _flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)) and time.monotonic() < until:
                 time.sleep(_LOOK_AGAIN_SECONDS)
             yield is_alone
 
     def sweep(self) -> int:
-        """Remove what interrupted writers left; return how many files. Does nothing while anybody writes."""
-        with self.alone() as is_alone:
+        """Remove what interrupted writers left; return how many files.
+
+        Does nothing while anybody writes, nor in a folder that is not the store: who writes there is told.
+        """
+        with suppress(NotTheStore), self.alone() as is_alone:
             return _remove_all(self.root / "tmp") if is_alone else 0
+        return 0
 
     def named(self, digests: Collection[str]) -> set[str]:
         """Return those of `digests` that any manifest of the store names."""
@@ -186,15 +200,33 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _make_folder(folder: Path) -> None:
-    """Make `folder` and what leads to it; the new names are durable too."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in missing:
-        sync_folder(path.parent)
+@contextmanager
+def _opened_folder(root: int, parts: Sequence[str]) -> Iterator[int]:
+    """Yield a descriptor of the folder at `parts` below the open folder `root`; it is made, new names durable."""
+    current = os.dup(root)
+    try:
+        for part in parts:
+            with suppress(FileExistsError):
+                os.mkdir(part, dir_fd=current)
+                os.fsync(current)
+            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY, dir_fd=current)
+            os.close(current)
+            current = below
+        yield current
+    finally:
+        os.close(current)
 
 
-def _flock(lock: BinaryIO, operation: int) -> bool:
+@contextmanager
+def _opened_lock(root: int) -> Iterator[int]:
+    lock = os.open("lock", os.O_RDWR | os.O_CREAT, 0o666, dir_fd=root)
+    try:
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _flock(lock: int, operation: int) -> bool:
     """Return whether the lock is ours. Where the file system knows no locks, only the sweep goes without."""
     try:
         fcntl.flock(lock, operation)

@@ -65,7 +65,10 @@ def check(
 
     `expected` are (run, checkpoint) that somebody else knows to be here: of a manifest that is gone nothing in the
     store tells, unless it leaves an orphan. `on_file` is told each file before it is read.
+
+    Raises NotTheStore where the folder is not the store that it was.
     """
+    folder.identity.check()
     health = Health()
     manifests = list(_read_manifests(folder, health, on_file))
     bad = _check_contents(folder, manifests, health, on_file)
@@ -209,7 +212,7 @@ def _find_leftovers(folder: Folder) -> Iterator[Finding]:
 
 def _is_ours(where: tuple[str, ...], path: Path) -> bool:
     match where:
-        case ("lock",) | ("aside", *_):
+        case ("lock",) | ("store.json",) | ("aside", *_):
             return True
         case ("objects", _, _):
             return is_content(path)

@@ -20,7 +20,7 @@ from keepbest.checkpoint.retention import Mode, decide, find_eligible
 from keepbest.checkpoint.store import Store
 from keepbest.contract.base import CheckpointKind
 from keepbest.contract.policies import RetentionSpec
-from keepbest.errors import KeepbestError
+from keepbest.errors import KeepbestError, NotTheStore
 from keepbest.selection.selectors import Best, Selector
 
 #: Somebody else is writing to the store: that takes about so long.
@@ -94,10 +94,13 @@ class Keeper:
         self._lines[one.id] = _Line(one.id, one.step, one.value, one.n, one.kind, one.at)
 
     def _drop(self, id: str) -> Literal["gone", "busy", "failed"]:
-        if id not in self._store.checkpoints(self._run):
-            return "gone"  # somebody took it out
         try:
+            self._store.folder.identity.check()
+            if id not in self._store.checkpoints(self._run):
+                return "gone"  # somebody took it out
             return "gone" if self._store.drop(self._run, id) else "busy"
+        except NotTheStore:
+            return "busy"  # it is away, with all that lies in it
         except KeepbestError as error:
             _log.warning("Checkpoint %s was not removed: %s", id, error.message)
             return "failed"

@@ -125,7 +125,10 @@ def open_store(store: Store | Path | str | None) -> Store:
     """Return the store that is meant; the settings' one where none is named."""
     if isinstance(store, Store):
         return store
-    return Store(settings.load().store if store is None else store)
+    if store is not None:
+        return Store(store)
+    known = settings.load()
+    return Store(known.store, notes=known.dir)
 
 
 def find_best(manifests: Sequence[Manifest]) -> Manifest | None:

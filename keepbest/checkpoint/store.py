@@ -55,10 +55,13 @@ class Written:
 
 
 class Store:
-    """A folder of checkpoints. Several processes may share one; one thread writes at a time, any may read."""
+    """A folder of checkpoints. Several processes may share one; one thread writes at a time, any may read.
 
-    def __init__(self, root: Path | str, *, threads: int | None = None) -> None:
-        self.folder = Folder(Path(root))
+    `notes`, for a store that is this machine's own, is where its id is noted for the processes to come.
+    """
+
+    def __init__(self, root: Path | str, *, threads: int | None = None, notes: Path | None = None) -> None:
+        self.folder = Folder(Path(root), notes=notes)
         self._threads = threads or min(4, os.cpu_count() or 1)
         #: From the digest of a value to the pack that holds it, for the checkpoints that this process wrote or read.
         self._known: dict[str, str] = {}
@@ -89,6 +92,7 @@ class Store:
 
         Raises:
             NotFound: There is no such checkpoint.
+            NotTheStore: The store is away.
             CheckpointDamaged: The manifest is not what was written.
         """
         path = self.folder.manifest(run, checkpoint)
@@ -96,6 +100,7 @@ class Store:
             with path.open("rb") as file:
                 data = file.read(MAX_MANIFEST_BYTES)
         except FileNotFoundError as error:
+            self.folder.identity.check()
             raise NotFound(
                 f"Run {run} has no checkpoint {checkpoint} in {self.folder.root}.", hint=f"keepbest checkpoints {run}"
             ) from error

@@ -1,14 +1,16 @@
 """The background writer: training never waits for a disk.
 
 One thread writes what it is handed. Where states come faster than the disk takes them only the newest waits, and the
-skipped ones are reported; a best is only outrun by a newer best, and what was asked for is never skipped. No error in
-here reaches training.
+skipped ones are reported; a best is only outrun by a newer best, and what was asked for is never skipped. Where the
+store cannot be written (a mount went away, a disk is full) the newest best and the newest last are kept and tried
+again until it can. No error in here reaches training.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,13 +18,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from keepbest.checkpoint.store import About, Written
-from keepbest.errors import CheckpointError
+from keepbest.errors import CheckpointError, NotTheStore, StoreUnavailable
 from keepbest.snapshots.state import State
 
 #: On Linux a thread has a niceness of its own, and hands it to those it starts: training's threads go first. Not
 #: `SCHED_IDLE`, which costs training less still: on a machine with other work a thread of it may stand still for
 #: long, and it may hold Python's lock just then.
 _NICENESS = 19
+#: What could not be written is tried again after so long.
+AGAIN_SECONDS = 2.0
+#: At the end a store that went away gets so long to come back.
+AWAY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -63,11 +69,15 @@ class Writer:
         on_durable: Callable[[Written], object] = _ignore,
         on_skipped: Callable[[Task], object] = _ignore,
         on_error: Callable[[Task, Exception], object] = _ignore,
+        on_delayed: Callable[[Task, StoreUnavailable], object] = _ignore,
     ) -> None:
         self._store = store
         self._admit = admit
         self._on_durable, self._on_skipped, self._on_error = on_durable, on_skipped, on_error
+        self._on_delayed = on_delayed
         self._waiting: deque[Task] = deque()
+        #: Tried in vain, and why; in the order of their steps.
+        self._left: list[tuple[Task, StoreUnavailable]] = []
         self._busy = False
         self._closed = False
         self._changed = threading.Condition()
@@ -86,9 +96,10 @@ class Writer:
             if is_late:
                 self._waiting.appendleft(task)
                 return
-            skipped = [waiting for waiting in self._waiting if task.outruns(waiting)]
-            for old in skipped:
-                self._waiting.remove(old)
+            skipped = [old for old in (*(left for left, _ in self._left), *self._waiting) if task.outruns(old)]
+            outrun = {id(old) for old in skipped}
+            self._left = [pair for pair in self._left if id(pair[0]) not in outrun]
+            self._waiting = deque(old for old in self._waiting if id(old) not in outrun)
             self._waiting.append(task)
             self._changed.notify_all()
         for old in skipped:
@@ -100,17 +111,25 @@ class Writer:
         Training waits too, so the writer goes as fast as others meanwhile, where the system lets it.
         """
         with self._changed:
+            self._try_again()
             self._set_niceness(0)
             done = self._changed.wait_for(lambda: not self._waiting and not self._busy, deadline_seconds)
             self._set_niceness(_NICENESS)
             return done
 
     def close(self, deadline_seconds: float | None = None) -> bool:
-        """Drain, then end the thread; return whether everything was written in time."""
+        """Drain, then end the thread; return whether everything was written, or given up, in time."""
+        until = time.monotonic() + min(AWAY_SECONDS, AWAY_SECONDS if deadline_seconds is None else deadline_seconds)
         drained = self.drain(deadline_seconds)
+        while drained and self._is_away and time.monotonic() < until:
+            time.sleep(AGAIN_SECONDS / 4)
+            drained = self.drain(deadline_seconds)
         with self._changed:
             self._closed = True
+            left, self._left = self._left, []
             self._changed.notify_all()
+        for task, error in left:
+            self._on_error(task, error)
         if drained:
             self._thread.join(deadline_seconds)
         return drained
@@ -128,7 +147,9 @@ class Writer:
 
     def _take(self) -> Task | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
+            while not (self._waiting or self._closed):
+                if not self._changed.wait(AGAIN_SECONDS if self._left else None):
+                    self._try_again()
             if not self._waiting:
                 return None
             self._busy = True
@@ -138,9 +159,36 @@ class Writer:
         try:
             if self._admit(task) and self._store is not None:
                 self._on_durable(self._store.write(task.state, task.about))
+        except StoreUnavailable as error:
+            with suppress(Exception):
+                self._put_off(task, error)
         except Exception as error:  # whatever it is, training goes on; who cares was told
             with suppress(Exception):
                 self._on_error(task, error)
+
+    def _put_off(self, task: Task, error: StoreUnavailable) -> None:
+        """Keep what the store does not take now; of what was asked for, whoever asked is told at once."""
+        if task.about.kind not in ("best", "last"):
+            self._on_error(task, error)
+            return
+        with self._changed:
+            is_outrun = any(newer.outruns(task) for newer in self._waiting)
+            if not is_outrun:
+                self._left.append((task, error))
+        if is_outrun:
+            self._on_skipped(task)
+        else:
+            self._on_delayed(task, error)
+
+    def _try_again(self) -> None:
+        self._waiting.extendleft(task for task, _ in reversed(self._left))
+        self._left.clear()
+        self._changed.notify_all()
+
+    @property
+    def _is_away(self) -> bool:
+        with self._changed:
+            return any(isinstance(error, NotTheStore) for _, error in self._left)
 
     def _set_niceness(self, niceness: int) -> None:
         """Say how far training's threads go first, where the system can say so for one thread, and lets us."""

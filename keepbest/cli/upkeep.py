@@ -50,12 +50,16 @@ def gc(
 
 def fsck(
     repair: Annotated[bool, typer.Option("--repair", help="Move what is bad aside; nothing is deleted.")] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="Take this folder for the store from now on.")] = False,
     store: Where = None,
     as_json: AsJson = False,
 ) -> int:
     """Read every byte of a checkpoint store and compare it with what was written."""
     settings = load()
-    folder = Folder(store or settings.store)
+    folder = Folder(store or settings.store, notes=settings.dir)
+    if accept:
+        folder.identity.accept()
+    folder.identity.check()
     if not folder.root.is_dir():
         raise NotFound(f"There is no checkpoint store in {folder.root}.", field="store", hint="Say --store FOLDER.")
     health = checking.check(folder, _list_expected(settings, folder))

@@ -97,6 +97,7 @@ class CheckpointDurable(Shape):
     size_bytes: int = Field(ge=0)
     written_bytes: int = Field(ge=0)
     location: str = Field(max_length=2000)
+    store: Id | None = None
     seconds: float | None = None
     at: Moment
 
@@ -147,6 +148,8 @@ class Progress(Shape):
     environment: dict[str, Json] | None = None
     memory: Memory | None = None
     error: RunError | None = None
+    warning: str | None = Field(default=None, max_length=2000, description="what is wrong just now; empty: nothing")
+    stalled: bool | None = Field(default=None, description="whether the training thread gives no sign of life")
     declared: Declared | None = None
     at: Moment
 

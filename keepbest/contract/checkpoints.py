@@ -33,6 +33,7 @@ class Checkpoint(Answer):
     size_bytes: int
     written_bytes: int
     location: str
+    store: Id | None = Field(default=None, description="the id of the store that it was written to")
     at: Moment
 
 

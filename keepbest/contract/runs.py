@@ -212,6 +212,8 @@ class Run(Answer):
     updated_at: Moment
     heard_at: Moment | None = None  # the last word from the worker
     worker: str | None = None
+    warning: str | None = Field(default=None, description="what is wrong with it just now, in words")
+    stalled_since: Moment | None = Field(default=None, description="its training thread gives no sign of life")
     attempt: int = Field(default=0, description="how often it was taken up: after hand-backs and promotions, too")
     failed_attempts: int | None = Field(
         default=None,

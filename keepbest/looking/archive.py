@@ -17,7 +17,7 @@ from keepbest.checkpoint.writer import Task
 from keepbest.contract.base import CheckpointKind
 from keepbest.contract.commands import Command
 from keepbest.contract.policies import RetentionSpec
-from keepbest.errors import CheckpointError, KeepbestError, NotFound
+from keepbest.errors import CheckpointError, KeepbestError, NotFound, StoreUnavailable
 from keepbest.runs.run import Run
 from keepbest.selection.candidates import Candidate
 from keepbest.selection.selectors import Best, Selector
@@ -68,6 +68,8 @@ class Archive:
         #: Keras' JSON of the network that is trained.
         self.network: str | None = None
         self._at: datetime | None = None
+        #: Why the store does not take what is written, as the run was told; empty where it does.
+        self._trouble = ""
         #: The step that a state was last handed over of, or gone back to.
         self.step = 0
 
@@ -156,6 +158,7 @@ class Archive:
     def _make_writer(self) -> Writer:
         into = _Settled(self._store, self._run) if self._store is not None and self._writes_bests else None
         told: dict[str, Any] = {"on_skipped": self._tell_skipped, "on_error": self._tell_error}
+        told["on_delayed"] = self._tell_delayed
         return Writer(into, admit=self._admit, on_durable=self._tell_durable, **told)
 
     def _tick(self) -> datetime:
@@ -201,6 +204,7 @@ class Archive:
             digest=digest,
             size_bytes=manifest.size_bytes,
             location=str(location),
+            store=self._store.folder.identity.expected if self._store is not None else None,
             segment=manifest.segment,
             **{"written_bytes": 0, **more},
         )
@@ -224,6 +228,10 @@ class Archive:
             self._skipped = {id: one for id, one in self._skipped.copy().items() if one.at > manifest.at}
         cost = {"written_bytes": written.written_bytes, "seconds": written.seconds}
         self._say_durable(manifest, written.digest, written.location, **cost)
+        if self._trouble:
+            self._trouble = ""
+            self._run.report(warning="")
+            _log.warning("Step %d is on disk: the checkpoint store can be written again.", manifest.step)
         if (command := self._asked.pop(manifest.id, None)) is not None:
             result = {"checkpoint": manifest.id, "step": manifest.step}
             self._run.answer(command, "done", f"Step {manifest.step} is on disk.", result)
@@ -241,6 +249,13 @@ class Archive:
         if self._writes_bests:
             self._skipped[task.state.id] = task.about
             self._run.checkpoint_dropped(task.state.id, "A newer one came before this one was written.")
+
+    def _tell_delayed(self, task: Task, error: StoreUnavailable) -> None:
+        """Say once that the store is away, or full; training goes on, and the newest best is written when it can be."""
+        if error.message != self._trouble:
+            self._trouble = error.message
+            _log.error("Checkpoint of step %s is not written yet: %s %s", task.state.step, error.message, error.hint)
+            self._run.report(warning=f"The checkpoint of step {task.state.step} is not written yet: {error.message}")
 
     def _tell_error(self, task: Task, error: Exception) -> None:
         message = error.message if isinstance(error, KeepbestError) else f"{type(error).__name__}: {error}"

@@ -139,6 +139,7 @@ class Logbook:
         size_bytes: int,
         written_bytes: int,
         location: str,
+        store: str | None = None,
         n: int | None = None,
         segment: int | None = None,
         seconds: float | None = None,
@@ -158,6 +159,7 @@ class Logbook:
                 size_bytes=size_bytes,
                 written_bytes=written_bytes,
                 location=location,
+                store=store,
                 seconds=seconds,
                 at=at or now(),
             )

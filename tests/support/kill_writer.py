@@ -17,7 +17,7 @@ from typing import Any
 from keepbest.checkpoint import Store, direct
 from tests.support.states import RUN, about, equal, make_state
 
-CALLS = ("open", "posix_fallocate", "writev", "write", "fsync", "close", "rename", "mkdir")
+CALLS = ("open", "posix_fallocate", "writev", "write", "fsync", "close", "rename", "mkdir", "link")
 BEFORE = 7
 
 

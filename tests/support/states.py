@@ -57,8 +57,8 @@ def equal(one: Any, other: Any) -> bool:
 
 
 def files_of(root: Path) -> list[Path]:
-    """Return what a store consists of, but for the lock."""
-    return sorted(path for path in root.rglob("*") if path.is_file() and path.name != "lock")
+    """Return what a store consists of, but for the lock and the marker."""
+    return sorted(path for path in root.rglob("*") if path.is_file() and path.name not in ("lock", "store.json"))
 
 
 def flip(path: Path, place: int, mask: int = 1) -> None:

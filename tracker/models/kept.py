@@ -31,6 +31,8 @@ class Checkpoint(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     written_bytes: Mapped[int] = mapped_column(BigInteger)
     location: Mapped[str] = mapped_column(Text)
+    #: The id of the store that it was written to, as its marker says.
+    store: Mapped[str | None] = mapped_column(Id)
     at: Mapped[datetime]
 
 

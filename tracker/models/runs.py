@@ -117,6 +117,9 @@ class Run(Base):
     start_overrides: Mapped[dict[str, Any] | None]
     #: Of an ended run that was resumed, what it was before, until a worker takes it up.
     ended_before: Mapped[dict[str, Any] | None]
+    #: What is wrong just now, in words, and since when the training thread gives no sign of life.
+    warning: Mapped[str | None] = mapped_column(Text)
+    stalled_since: Mapped[datetime | None]
     #: The snapshots that the trainer holds; null when nobody trains.
     memory: Mapped[dict[str, Any] | None]
 
@@ -132,6 +135,8 @@ class Lease(Base):
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     worker_id: Mapped[str | None] = mapped_column(Id)
     attempt: Mapped[int]
+    #: By which the same request, sent again, gets this lease and no other.
+    request: Mapped[str | None] = mapped_column(Id)
     granted_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None] = mapped_column(String(20))

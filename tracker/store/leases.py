@@ -195,7 +195,8 @@ def _requeue(
     if outcome in SPENT and is_over:
         reason = StopReason.WORKER_LOST if outcome == "expired" else StopReason.ERROR
         return _fail(conn, run, reason, message, error, now)
-    return runs.move_run(conn, run, RunState.QUEUED, now=now)
+    warning = f"The last attempt ended: {message}" if outcome in SPENT and message else None
+    return runs.move_run(conn, run, RunState.QUEUED, now=now, warning=warning)
 
 
 def _fail(

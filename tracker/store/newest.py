@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from keepbest.contract.base import iso
 from keepbest.contract.batches import Batch, CheckpointDurable, Declared, LookTaken
 from keepbest.contract.runs import Mode
 from keepbest.errors import LeaseLost
@@ -104,7 +105,11 @@ def _of_looks(run: RunRow, looks: Sequence[LookTaken]) -> dict[str, Any]:
 def _of_progress(records: Batch) -> dict[str, Any]:
     names = {"step", "mode", "resume", "resume_note", "environment", "error", "memory"}
     progress = records.progress
-    return {} if progress is None else progress.model_dump(mode="json", include=names, exclude_none=True)
+    if progress is None:
+        return {}
+    facts = progress.model_dump(mode="json", include=names, exclude_none=True)
+    facts |= {} if progress.warning is None else {"warning": progress.warning or None}
+    return facts | ({} if progress.stalled is None else {"stalled_since": progress.at if progress.stalled else None})
 
 
 def _settle_declared(conn: Connection, run: RunRow, said: Declared) -> dict[str, Any]:
@@ -208,7 +213,8 @@ def _announce(
 ) -> None:
     """Write what happened: at most one event of a kind a batch, but one for each checkpoint."""
     if facts:
-        events.append(conn, "run.progress", run, facts, now)
+        shown = {name: iso(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
+        events.append(conn, "run.progress", run, shown, now)
     if records.looks:
         events.append(conn, "run.look", run, _look_data(records.looks), now)
     for point in records.checkpoints:

@@ -25,7 +25,7 @@ _QUEUED = Run.state == RunState.QUEUED.value
 SPENT = ("crashed", "expired")
 _STATE_FIELDS = {
     "state", "stop_reason", "stop_message", "error", "test", "selection", "attempt", "failed_attempts", "started_at",
-    "ended_at", "worker", "max_steps", "memory",
+    "ended_at", "worker", "max_steps", "memory", "warning", "stalled_since",
 }  # fmt: skip
 
 
@@ -120,6 +120,7 @@ def move_run(
     values |= {"ended_at": now if to.is_final else None}
     values |= {"started_at": now} if to is RunState.RUNNING and run.started_at is None else {}
     values |= {"lease_digest": None, "lease_expires_at": None, "memory": None} if not to.is_held else {}
+    values |= {"warning": None, "stalled_since": None} if to is not RunState.LEASED else {}
     values |= {"worker_id": None, "worker_name": None} if to is RunState.QUEUED else {}
     guarded = update(Run).where(Run.pk == run.pk, Run.state == run.state).values(**{**values, **changes})
     if conn.execute(guarded).rowcount != 1:

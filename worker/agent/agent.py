@@ -159,6 +159,7 @@ class Agent:
             assignment=assignment,
             url=self._client.url,
             store=known.store,
+            notes=known.folder.parent,
             data=known.data,
             deterministic=known.deterministic,
         )

@@ -78,7 +78,7 @@ class Trainer:
         feed = make_feed(training, self._spec.seed, deterministic=self._job.deterministic)
         build_model(training)
         prepare(training.model, self._selector)
-        store = Store(self._job.store)
+        store = Store(self._job.store, notes=self._job.notes)
         looker = self._make_looker(training, feed, store)
         position = resume(self.run, store, self._job.assignment, training.model, self._read_segments)
         store.folder.select(self.run.id, None)  # it goes on: what it ended with before is selected anew
@@ -128,7 +128,7 @@ class Trainer:
         looker.paint_end(loop.position)
         looker.close(DRAIN_SECONDS)
         best = looker.restore_best()
-        store = Store(self._job.store)
+        store = Store(self._job.store, notes=self._job.notes)
         is_kept = best is None or best.id in store.checkpoints(self.run.id)
         chosen, selection = best, None
         if best is not None and is_kept and not self._selector.is_usual:

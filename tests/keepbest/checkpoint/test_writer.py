@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from keepbest.checkpoint import About, Store, Writer, Written
-from keepbest.errors import CheckpointError, StoreUnavailable
+from keepbest.errors import CheckpointError
 from keepbest.snapshots.state import State
 from tests.support.processes import wait_until
 from tests.support.states import about, make_state
@@ -42,6 +42,7 @@ class Heard:
         self.durable: list[int] = []
         self.skipped: list[int] = []
         self.errors: list[tuple[int, str]] = []
+        self.delayed: list[int] = []
 
     def writer(self, store: Store) -> Writer:
         return Writer(
@@ -49,6 +50,7 @@ class Heard:
             on_durable=lambda written: self.durable.append(written.manifest.step),
             on_skipped=lambda task: self.skipped.append(task.state.step),
             on_error=lambda task, error: self.errors.append((task.state.step, str(error))),
+            on_delayed=lambda task, error: self.delayed.append(task.state.step),
         )
 
 
@@ -119,7 +121,7 @@ def test_what_was_asked_for_is_never_skipped(tmp_path: Path) -> None:
     assert (heard.durable, heard.skipped) == ([1, 2, 5], [3, 4])
 
 
-@pytest.mark.parametrize("error", [StoreUnavailable("full"), OSError("gone"), ValueError("odd")])
+@pytest.mark.parametrize("error", [CheckpointError("bad"), OSError("gone"), ValueError("odd")])
 def test_an_error_is_told_and_the_next_one_is_written(tmp_path: Path, error: Exception) -> None:
     store, heard = SlowStore(tmp_path, error), Heard()
     store.go_on.set()
