@@ -70,7 +70,7 @@ def located_checkpoint(reference: str, settings: Settings) -> Iterator[tuple[Sou
 
     What lies in the store of this machine under the very id costs no request.
     """
-    local = LocalRuns(Store(settings.store))
+    local = LocalRuns(Store(settings.store, notes=settings.dir))
     exact = _find_exact(local, reference)
     if exact is not None:
         yield local, exact
@@ -101,7 +101,7 @@ def _find_exact(local: LocalRuns, reference: str) -> Checkpoint | None:
 
 def _ask(settings: Settings, ask_tracker: Callable[[], _Answer], ask_store: Callable[[LocalRuns], _Answer]) -> _Answer:
     """Return the tracker's answer, else the store's, saying which; else raise the tracker's error."""
-    local = LocalRuns(Store(settings.store), read_names(settings.dir / "offline"))
+    local = LocalRuns(Store(settings.store, notes=settings.dir), read_names(settings.dir / "offline"))
     if settings.mode != "online":  # then nobody wants a tracker to be asked
         return ask_store(local)
     try:
