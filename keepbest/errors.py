@@ -172,7 +172,6 @@ class NotTheStore(StoreUnavailable):
     """The folder is not the checkpoint store that it was."""
 
     code = "not_the_store"
-    status = 503
 
 
 class TrainingError(KeepbestError):
