@@ -1,6 +1,6 @@
 """What is wrong with a run just now, which store a checkpoint lies in, and by which request a lease was asked for.
 
-Revision 0013, after 0012. Imports nothing from tracker: a revision must mean the same next year.
+Revision 0014, after 0013. Imports nothing from tracker: a revision must mean the same next year.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
