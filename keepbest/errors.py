@@ -17,6 +17,7 @@ KeepbestError
 ├── CheckpointError           500
 │   ├── CheckpointDamaged     a digest differs, a part is missing or cut short
 │   ├── CheckpointMismatch    the model's variables are not the checkpoint's
+│   ├── CheckpointIncomplete  a part of the state could not be captured
 │   └── StoreUnavailable      the store cannot be written: disk full, read-only, gone
 │       └── NotTheStore       the folder is not the store that it was: unmounted, moved, exchanged
 └── TrainingError             500
@@ -160,6 +161,12 @@ class CheckpointMismatch(CheckpointError):
 
     code = "checkpoint_mismatch"
     status = 409
+
+
+class CheckpointIncomplete(CheckpointError):
+    """A part of the state could not be captured when the checkpoint was written."""
+
+    code = "checkpoint_incomplete"
 
 
 class StoreUnavailable(CheckpointError):

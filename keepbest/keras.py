@@ -52,7 +52,7 @@ _OF_ONE_RUN = {
     "_epochs",
     "_counter",
 }
-_OF_ONE_RUN |= {"_doubts", "_has_begun", "_resume", "_begins_late", "_model", "params"}
+_OF_ONE_RUN |= {"_doubts", "_has_begun", "_resume", "_begins_late", "_is_first_step", "_model", "params"}
 
 
 class KeepBest(Carrying):
@@ -97,6 +97,7 @@ class KeepBest(Carrying):
     _epoch = 0
     _doubts: str | None = None
     _begins_late = False
+    _is_first_step = False
 
     def __init__(
         self,
@@ -238,7 +239,7 @@ class KeepBest(Carrying):
         self.stopped_epoch = 0
         if is_resumed:
             self._go_on_from_disk()
-        self._begins_late = not self.model.built
+        self._begins_late, self._is_first_step = not self.model.built, True
         if self._begins_late:  # Keras makes its variables in the first step: there is nothing to read before
             return
         self.looker.begin(self.model)
@@ -271,6 +272,9 @@ class KeepBest(Carrying):
         self.position = Position(step, self.position.epoch, done)
         if self._begins_late:
             self._begin_late()
+        elif self._is_first_step:  # in which Keras builds optimizers
+            self.looker.follow()
+        self._is_first_step = False
         if self.run.has_commands:
             self._obey()
         elif self.looker.is_due(step) and done != self._counter.steps:

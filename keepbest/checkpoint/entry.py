@@ -12,7 +12,7 @@ from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.plan import Plan, make_plan
 from keepbest.checkpoint.store import Store
 from keepbest.snapshots.averages import find_used
-from keepbest.snapshots.state import specs_of
+from keepbest.snapshots.snapshot import specs_for
 
 Model = TypeVar("Model")
 
@@ -62,7 +62,8 @@ class Checkpoint:
 
     def plan(self, model: Any, renames: Mapping[str, str] | None = None) -> Plan:
         """Return what `load_into` would do with each variable; nothing is read but the manifest."""
-        mine, theirs = [variable.spec for variable in self.manifest.variables], specs_of(model)
+        mine = [variable.spec for variable in self.manifest.variables]
+        theirs = specs_for(model, mine)
         return make_plan(self.id, list(find_used(mine, self.manifest.averages, theirs)), theirs, renames)
 
     def load_into(self, model: Model, *, partial: bool = False, renames: Mapping[str, str] | None = None) -> Model:
@@ -79,7 +80,7 @@ class Checkpoint:
         if partial or renames:
             planned = loaded.plan(model, renames)
             planned.check(partial=partial)
-        loaded.load_into(model, plan=planned)
+        loaded.load_into(model, plan=planned, strict=not partial)
         return model
 
     def __repr__(self) -> str:

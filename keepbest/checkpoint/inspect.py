@@ -25,7 +25,7 @@ from keepbest.contract.checkpoints import (
 )
 from keepbest.contract.panels import Histogram
 from keepbest.errors import InvalidInput, NotFound
-from keepbest.snapshots.state import VariableSpec
+from keepbest.snapshots.state import COLLECTIONS, VariableSpec
 
 #: Values in one answer of the tracker; a slice gives the others.
 MAX_VALUES = 16_384
@@ -124,7 +124,7 @@ Source = tuple[Folder, Manifest]
 
 
 def _pairs(first: Manifest, second: Manifest) -> Iterator[Pair]:
-    for collection in ("model", "optimizer"):
+    for collection in COLLECTIONS:
         sides = [[one for one in side.variables if one.collection == collection] for side in (first, second)]
         yield from zip_longest(*sides)
 

@@ -19,12 +19,14 @@ from keepbest.checkpoint.dtypes import numpy_dtype
 from keepbest.checkpoint.folder import Folder
 from keepbest.checkpoint.manifest import Manifest, StoredVariable
 from keepbest.checkpoint.plan import Plan, make_plan
-from keepbest.errors import CheckpointDamaged
+from keepbest.errors import CheckpointDamaged, CheckpointIncomplete
 from keepbest.snapshots.averages import find_used
+from keepbest.snapshots.beside import Entry
 from keepbest.snapshots.match import Difference, compare, refuse
 from keepbest.snapshots.randomness import restore_random
-from keepbest.snapshots.snapshot import Variables
-from keepbest.snapshots.state import State, VariableSpec
+from keepbest.snapshots.scaling import fit_scale
+from keepbest.snapshots.snapshot import Variables, specs_for
+from keepbest.snapshots.state import VARIABLES, State, VariableSpec
 
 #: What TensorFlow wants of a buffer that it is to use in place.
 _ALIGNMENT = 64
@@ -73,11 +75,11 @@ class Loaded:
         """Return the snapshot that this checkpoint was written from, under the same id; in a graph, as arrays."""
         manifest, values = self.manifest, self.tensors if as_tensors else self.arrays
         decided = (manifest.stopper, manifest.random, manifest.id, manifest.callbacks, manifest.averages)
-        return State(manifest.position, self.specs, values, *decided)
+        return State(manifest.position, self.specs, values, *decided, missing=manifest.missing)
 
     def plan(self, model: Any, renames: Mapping[str, str] | None = None) -> Plan:
         """Return what restoring into `model` would do, variable by variable; nothing is set."""
-        theirs = Variables(model).specs
+        theirs = specs_for(model, self.specs)
         return make_plan(self.manifest.id, list(self.offer(theirs)), theirs, renames)
 
     def offer(self, theirs: Sequence[VariableSpec]) -> dict[VariableSpec, int]:
@@ -93,7 +95,7 @@ class Loaded:
         plan: Plan | None = None,
         raw: bool = False,
     ) -> list[Difference]:
-        """Put the values into `model` and its optimizer, to be used; return what did not fit.
+        """Put all of it into `model` and its optimizers, to be used; return which variables did not fit.
 
         A model without an optimizer takes the network alone. `strict=False` takes what fits and leaves the rest; a
         `plan` made for this model says which value goes where. Where averages of the weights were measured the model
@@ -101,10 +103,14 @@ class Loaded:
 
         Raises:
             CheckpointMismatch: `strict`, and something differs; the message names every difference. Nothing was set.
+            CheckpointIncomplete: `strict`, and a part of the state was never captured; the message names it.
         """
         target = variables or Variables(model)
-        offered = {spec: place for place, spec in enumerate(self.specs)} if raw else self.offer(target.specs)
-        differences = [] if plan is not None else compare(list(offered), target.specs)
+        if strict:
+            self._check_whole()
+        target.build_for(self.specs)
+        offered, theirs = self._fit(target, raw=raw)
+        differences = [] if plan is not None else compare(list(offered), theirs)
         if strict and differences:
             raise refuse(differences, self.manifest.id)
         unfit = {(difference.collection, difference.index) for difference in differences}
@@ -112,14 +118,33 @@ class Loaded:
         if plan is not None:
             homes = {_place(row.mine): _place(row.theirs) for row in plan.rows if row.fits and row.mine and row.theirs}
         targets = {_place(spec): number for number, spec in enumerate(target.specs)}
-        target.assign(
-            {
-                targets[homes[_place(spec)]]: self.tensors[place]
-                for spec, place in offered.items()
-                if homes.get(_place(spec)) in targets
-            }
-        )
+        chosen = {
+            targets[homes[_place(spec)]]: self.tensors[place]
+            for spec, place in offered.items()
+            if homes.get(_place(spec)) in targets
+        }
+        entries = target.choose_beside(self._entries(), self.manifest.id, strict=strict)
+        target.put_beside(entries, lambda: target.assign(chosen))
         return differences
+
+    def _fit(self, target: Variables, *, raw: bool) -> tuple[dict[VariableSpec, int], list[VariableSpec]]:
+        """Return the variables that are offered, each with the place of its value, and those that are asked for."""
+        every = {spec: place for place, spec in enumerate(self.specs)} if raw else self.offer(target.specs)
+        variables = {spec: place for spec, place in every.items() if spec.collection in VARIABLES}
+        return fit_scale(variables, target.specs)
+
+    def _entries(self) -> list[Entry]:
+        """Return what lies beside the variables."""
+        pairs = zip(self.specs, self.tensors, strict=True)
+        return [(spec, value) for spec, value in pairs if spec.collection not in VARIABLES]
+
+    def _check_whole(self) -> None:
+        if missing := self.manifest.missing:
+            raise CheckpointIncomplete(
+                f"Checkpoint {self.manifest.id} is incomplete: of {missing[0]}"
+                + (f" And {len(missing) - 1} more." if len(missing) > 1 else ""),
+                hint="partial=True (--partial) takes the rest.",
+            )
 
     def resume_into(self, model: Any, *, variables: Variables | None = None) -> State:
         """Put values and random states back, so that training goes on as if it had never stopped."""

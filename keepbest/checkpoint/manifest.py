@@ -17,9 +17,11 @@ from pydantic import Field, ValidationError, model_validator
 from keepbest.checkpoint.dtypes import size_of
 from keepbest.contract.base import CheckpointKind, Digest, Id, Moment, Shape, Step
 from keepbest.errors import CheckpointDamaged
-from keepbest.snapshots.state import Collection, Position, VariableSpec
+from keepbest.snapshots.missing import Missing
+from keepbest.snapshots.state import COLLECTIONS, Collection, Position, VariableSpec
 
-FORMAT = 1
+#: 2 has what lies beside the variables; what has nothing of the kind is written as 1, which older versions read.
+FORMAT = 2
 #: A manifest of 100,000 variables; a longer file is not one of ours.
 MAX_MANIFEST_BYTES = 64 * 2**20
 
@@ -50,15 +52,25 @@ class StoredVariable(Shape):
         return prod(self.shape) * size_of(self.dtype)
 
 
+class MissingPart(Shape):
+    """A part of the state that was not captured."""
+
+    layer: str = Field(max_length=300)
+    attribute: str = Field(max_length=300)
+    type: str = Field(max_length=300)
+    advice: str = Field(max_length=1000)
+
+
 class Manifest(Shape):
     """A checkpoint. `id` is the id of the snapshot it was written from; `network` is Keras' JSON of the model.
 
     `n` examples gave its value. An average says which checkpoints it was `made_of`, the best first. Where a running
     average of the weights was measured, `averages` says for which place in `variables` it lies at which other one: who
-    uses the checkpoint takes the average, who goes on takes the variable itself.
+    uses the checkpoint takes the average, who goes on takes the variable itself. `incomplete` is what could not be
+    captured.
     """
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 1
     id: Id
     run: Id
     segment: int = Field(default=0, ge=0)
@@ -77,12 +89,13 @@ class Manifest(Shape):
     network: Digest | None = None
     made_of: tuple[Id, ...] = Field(default=(), max_length=100)
     averages: dict[int, int] = Field(default_factory=dict)
+    incomplete: tuple[MissingPart, ...] = Field(default=(), max_length=1000)
     at: Moment
     variables: tuple[StoredVariable, ...]
 
     @model_validator(mode="after")
     def _check_indices(self) -> Manifest:
-        for collection in ("model", "optimizer"):
+        for collection in COLLECTIONS:
             indices = [variable.index for variable in self.variables if variable.collection == collection]
             if indices != list(range(len(indices))):
                 raise ValueError(f"the {collection} variables are not numbered 0, 1, 2, …")
@@ -104,6 +117,11 @@ class Manifest(Shape):
         return self.kind != "selected"
 
     @property
+    def missing(self) -> tuple[Missing, ...]:
+        """What could not be captured."""
+        return tuple(Missing(one.layer, one.attribute, one.type, one.advice) for one in self.incomplete)
+
+    @property
     def position(self) -> Position:
         return Position(self.step, self.epoch, self.batch)
 
@@ -120,7 +138,7 @@ class Manifest(Shape):
 
 def encode(manifest: Manifest) -> tuple[bytes, str]:
     """Return the bytes of the manifest's file and its digest."""
-    body = manifest.model_dump_json().encode()
+    body = manifest.model_dump_json(exclude=None if manifest.incomplete else {"incomplete"}).encode()
     digest = blake3(body).hexdigest()
     return _HEAD + digest.encode() + _MIDDLE + body + _TAIL, digest
 

@@ -16,14 +16,19 @@ from blake3 import blake3
 from keepbest.checkpoint import load, pack
 from keepbest.checkpoint.folder import Folder
 from keepbest.checkpoint.load import Loaded
-from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, StoredVariable, decode, encode
+from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, MissingPart, StoredVariable, decode, encode
 from keepbest.contract.base import CheckpointKind
 from keepbest.errors import CheckpointDamaged, CheckpointError, NotFound
-from keepbest.snapshots.state import State
+from keepbest.snapshots.missing import Missing
+from keepbest.snapshots.state import VARIABLES, State
 
 #: An old pack is only shared where the checkpoint needs at least this part of it: else one unchanged scalar, such as
 #: the learning rate, would keep the first checkpoint's pack from ever being freed.
 SHARE_FROM_PART = 0.5
+
+
+#: A manifest says no more of what is missing.
+MAX_MISSING = 1000
 
 
 @dataclass(frozen=True)
@@ -259,6 +264,8 @@ def _manifest_of(
     state: State, about: About, parts: Sequence[pack.Part], homes: Mapping[str, str], network: str | None
 ) -> Manifest:
     return Manifest(
+        format=_format_of(state),
+        incomplete=tuple(_part_of(one) for one in state.missing[:MAX_MISSING]),
         id=state.id,
         run=about.run,
         segment=about.segment,
@@ -290,4 +297,19 @@ def _manifest_of(
             )
             for spec, part in zip(state.specs, parts, strict=True)
         ),
+    )
+
+
+def _format_of(state: State) -> Literal[1, 2]:
+    """Return the oldest format that holds all of `state`."""
+    is_plain = all(spec.collection in VARIABLES for spec in state.specs)
+    return 1 if is_plain and not state.missing else 2
+
+
+def _part_of(missing: Missing) -> MissingPart:
+    return MissingPart(
+        layer=missing.layer[:300],
+        attribute=missing.attribute[:300],
+        type=missing.type[:300],
+        advice=missing.advice[:1000],
     )

@@ -23,7 +23,7 @@ from keepbest.snapshots.averages import Averages, find_averages, use
 from keepbest.snapshots.carried import Carried
 from keepbest.snapshots.ring import Ring
 from keepbest.snapshots.snapshot import Living, Variables, capture
-from keepbest.snapshots.state import Position, State
+from keepbest.snapshots.state import Position, State, VariableSpec
 
 #: A roll back to a checkpoint that is still being written waits for it this long.
 WAIT_SECONDS = 30.0
@@ -56,6 +56,7 @@ class Bench:
         #: Held as long as they are asked for: nothing else may get their addresses.
         self._network: list[Any] = []
         self._averages: Averages = {}
+        self._averaged: tuple[VariableSpec, ...] = ()
         self._has_averages = selector is not None and selector.measures_averages
         self._vetting = Vetting(run, self.ring, self._write_again)
         writing: dict[str, Any] = {"environment": environment, "writes_bests": writes_bests, "selector": selector}
@@ -66,18 +67,24 @@ class Bench:
 
     def take_up(self, model: Any) -> Living:
         """Put `model` on the bench as it is now; return its variables. The disk is written to from here on."""
-        self._model, fresh = model, model if isinstance(model, Living) else Variables(model)
+        self._model, fresh = model, model if isinstance(model, Living) else Variables(model, self._variables)
         if self._variables is None or not fresh.are(self._variables):
             self._variables, self._network = fresh, network_of(model)
-            self._averages = find_averages(model) if self._has_averages else {}
+            self._find_averages()
             self._archive.network = describe_network(model)
-            if fresh.is_eager:
+            if fresh.is_settled:
                 capture(fresh, position=Position())
                 self._vetting.begin(fresh)
             if self._painter is not None and not self._painter.begin(model):
                 self._painter = None
         self._archive.open()
         return self._living
+
+    def follow(self) -> None:
+        """Take up what the first step has built, and read it once, where the tracing holds up no look."""
+        self._living.follow()
+        if self._living.is_eager:
+            capture(self._living, position=Position())
 
     def may_train(self, model: Any) -> bool:
         """Whether `model` is what was taken up, or nothing was yet: it has all variables that its network had.
@@ -163,9 +170,16 @@ class Bench:
         if not self._living.is_eager:  # of a graph nothing can be read before its variables have values
             self._vetting.begin(self._living)
         state = capture(self._living, position=position, stopper=self.run.stopper_state())
+        if self._has_averages and self._averaged is not self._living.specs:
+            self._find_averages()
         state = replace(state, callbacks=self._carried.capture(), averages=self._averages)
         self._shelf.segments[state.id] = self.run.segment
         return state
+
+    def _find_averages(self) -> None:
+        """Learn which variable is the average of which, again where others were built since."""
+        self._averaged = self._living.specs
+        self._averages = find_averages(self._model) if self._has_averages else {}
 
     def _get(self, asked: RollBackRequest) -> State:
         step = asked.step

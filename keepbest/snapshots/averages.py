@@ -6,6 +6,7 @@ Stochastic Approximation by Averaging, 1992). A state holds both, and says which
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -70,7 +71,7 @@ def find_used(
     if not averages or any(_is_average(spec) for spec in theirs):
         return places
     own = set(averages.values())
-    numbers = {"model": count(), "optimizer": count()}
+    numbers: dict[str, Iterator[int]] = defaultdict(count)
     return {
         replace(spec, index=next(numbers[spec.collection])): places[spec]
         for place, spec in enumerate(specs)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from keepbest.errors import CheckpointMismatch
-from keepbest.snapshots.state import VariableSpec
+from keepbest.snapshots.state import VARIABLES, VariableSpec
 
 _SHOWN = 20
 
@@ -38,8 +38,9 @@ class Difference:
 
 
 def compare(checkpoint: Sequence[VariableSpec], model: Sequence[VariableSpec]) -> list[Difference]:
-    """Return every difference; the optimizer's variables are left out where the model has no optimizer."""
+    """Return every difference of variables; the optimizer's are left out where the model has no optimizer."""
     collections = {spec.collection for spec in model} | {"model"}
+    collections &= set(VARIABLES)
     mine = {(spec.collection, spec.index): spec for spec in checkpoint if spec.collection in collections}
     theirs = {(spec.collection, spec.index): spec for spec in model}
     places = _Places(list(mine.values()), list(theirs.values()))
@@ -58,6 +59,15 @@ def refuse(differences: Sequence[Difference], checkpoint: str) -> CheckpointMism
         lines.append(f"  … and {len(differences) - _SHOWN} more")
     message = f"Checkpoint {checkpoint} does not fit the model; {len(differences)} variables differ:\n"
     return CheckpointMismatch(message + "\n".join(lines), hint=_hint(differences))
+
+
+def refuse_beside(lines: Sequence[str], checkpoint: str) -> CheckpointMismatch:
+    """Return the error that names what lies beside the variables, and is another one in the model."""
+    shown = [f"  {line}" for line in lines[:_SHOWN]]
+    return CheckpointMismatch(
+        "\n".join([f"Checkpoint {checkpoint} does not fit the model:", *shown]),
+        hint="Adapt the layer to the run's own data, or leave it as it is made: then it gets what the run learned.",
+    )
 
 
 def is_alike(one: VariableSpec, other: VariableSpec) -> bool:

@@ -36,6 +36,26 @@ class Values(Sequence[Any]):
         return tuple(_unpack(self._packed, self._dtypes, self._shapes))
 
 
+class Joined(Sequence[Any]):
+    """Values that were read at once, and others behind them; nothing is taken apart before somebody looks at it."""
+
+    def __init__(self, first: Sequence[Any], others: Sequence[Any]) -> None:
+        self._first, self._others = first, others
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._others)
+
+    @overload
+    def __getitem__(self, place: int) -> Any: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Any, ...]: ...
+    def __getitem__(self, place: int | slice) -> Any:
+        if isinstance(place, slice):
+            return (*self._first, *self._others)[place]
+        place = range(len(self))[place]
+        return self._first[place] if place < len(self._first) else self._others[place - len(self._first)]
+
+
 class Reader:
     """Reads the same variables again and again. Making one traces (some 100 ms)."""
 

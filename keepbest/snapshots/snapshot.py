@@ -8,14 +8,19 @@ references (`keepbest.snapshots.reader`), and rolling back is assigning them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keepbest.errors import CheckpointMismatch
-from keepbest.snapshots.match import compare, refuse
+from keepbest.snapshots.beside import Beside, Entry, entries_in, variables_in
+from keepbest.snapshots.growth import Growth
+from keepbest.snapshots.late import begin_anew, build_for
+from keepbest.snapshots.match import Difference, compare, refuse, refuse_beside
+from keepbest.snapshots.missing import Missing
 from keepbest.snapshots.randomness import capture_random, restore_random
-from keepbest.snapshots.reader import Reader
+from keepbest.snapshots.reader import Joined, Reader
 from keepbest.snapshots.state import Position, State, VariableSpec, specs_of, variables_of
+from keepbest.snapshots.variables import Trained
 
 
 class Living(ABC):
@@ -30,6 +35,20 @@ class Living(ABC):
     def trained(self) -> Sequence[int]:
         """The places of the network's variables that an optimizer may move."""
 
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        """What of the state cannot be captured."""
+        return ()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all is there that training reads and writes; an optimizer is built in the first step."""
+        return False
+
+    def follow(self) -> bool:
+        """Take up what was built since the last time; return whether there are other variables now."""
+        return False
+
     @abstractmethod
     def are(self, other: Living) -> bool:
         """Whether both are the very same variables."""
@@ -37,6 +56,11 @@ class Living(ABC):
     @abstractmethod
     def read(self) -> Sequence[Any]:
         """Return the value of each variable in the order of `specs`; no later training changes them."""
+
+    def take(self) -> tuple[tuple[VariableSpec, ...], Sequence[Any]]:
+        """Return all that a state holds, and what each of it is."""
+        values = self.read()  # first: a graph learns the forms of some only now
+        return self.specs, values
 
     @abstractmethod
     def check(self, state: State) -> None:
@@ -48,12 +72,21 @@ class Living(ABC):
 
 
 class Variables(Living):
-    """All variables of a model and its optimizer, as they are when this is made (once a `fit`)."""
+    """All variables of a model and its optimizers, and what lies beside them. What is built later is taken up.
 
-    def __init__(self, model: Any) -> None:
-        self.specs = specs_of(model)
-        self._variables = variables_of(model)
+    A state from before that goes back as well: what did not exist then gets its first value, where that is known.
+    """
+
+    def __init__(self, model: Any, before: Living | None = None) -> None:
+        self._trained = model if isinstance(model, Trained) else Trained(model)
+        self.specs: tuple[VariableSpec, ...] = ()
+        self._variables: list[Any] = []
+        #: What was there at each time, for the states of that time.
+        self._past: list[tuple[tuple[VariableSpec, ...], list[Any]]] = []
+        if isinstance(before, Variables):  # the same network, compiled anew
+            self._past.extend(before._past)
         self._reader: Reader | None = None
+        self._look()
 
     def __len__(self) -> int:
         return len(self._variables)
@@ -64,9 +97,29 @@ class Variables(Living):
         return [place for place, (spec, one) in pairs if spec.collection == "model" and is_trained(one)]
 
     def are(self, other: Living) -> bool:
-        if not isinstance(other, Variables) or len(self) != len(other):
+        return isinstance(other, Variables) and _same(self._variables, other._variables)
+
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        return tuple(self._beside.missing)
+
+    @property
+    def is_settled(self) -> bool:
+        return all(getattr(optimizer, "built", True) for _, optimizer in self._trained.all_optimizers())
+
+    def follow(self) -> bool:
+        return self._growth.is_new() and self._look()
+
+    def _look(self) -> bool:
+        """Look through the whole model; return whether it has other variables than before."""
+        variables = variables_of(self._trained)
+        self._beside = Beside(self._trained)
+        self._growth = Growth(self._trained.kept, [*self._beside.saveables, *self._trained.all_optimizers()])
+        if _same(variables, self._variables):
             return False
-        return all(one is another for one, another in zip(self._variables, other._variables, strict=True))
+        self.specs, self._variables, self._reader = specs_of(self._trained), variables, None
+        self._past.append((self.specs, variables))
+        return True
 
     def read(self) -> Sequence[Any]:
         """Return a tensor for each variable. The first call traces (some 100 ms)."""
@@ -74,17 +127,76 @@ class Variables(Living):
             self._reader = Reader(self._variables)
         return self._reader.read()
 
+    def take(self) -> tuple[tuple[VariableSpec, ...], Sequence[Any]]:
+        self.follow()
+        values, beside = self.read(), self._beside.read()
+        if not beside:
+            return self.specs, values
+        return (*self.specs, *(spec for spec, _ in beside)), Joined(values, [value for _, value in beside])
+
     def check(self, state: State) -> None:
-        if state.specs is not self.specs and (differences := compare(state.specs, self.specs)):
+        self.follow()
+        specs, _ = variables_in(state)
+        if self._find_past(specs) is None and (differences := compare(specs, self.specs)):
             raise refuse(differences, state.id)
 
+    def build_for(self, specs: Sequence[VariableSpec]) -> None:
+        """Build the optimizers that a state of `specs` has values for."""
+        if build_for(self._trained, specs):
+            self._look()
+
+    def choose_beside(self, entries: Sequence[Entry], name: str, *, strict: bool = True) -> Sequence[Entry]:
+        """Return those entries of a state that the model may take.
+
+        Raises CheckpointMismatch where `strict`, and one is another model's, or a lookup would stay empty; `name` is
+        the state's.
+        """
+        lines = self._beside.compare(entries)
+        if strict and (found := [*dict.fromkeys(lines.values()), *self._beside.find_empty(entries)]):
+            raise refuse_beside(found, name)
+        return [one for one in entries if (one[0].collection, one[0].path) not in lines]
+
     def put(self, state: State) -> None:
-        if _forms(state.specs) != _forms(self.specs):  # a bare assignment would not mind
+        self.follow()
+        specs, places = variables_in(state)
+        variables = self._find_past(specs)
+        if lost := self._find_lost(specs, variables):
+            raise refuse(lost, state.id)
+        if variables is None and _forms(specs) != _forms(self.specs):  # a bare assignment would not mind
             raise CheckpointMismatch(
-                f"The snapshot's {len(state.specs)} variables are not the model's {len(self.specs)}.",
+                f"The snapshot's {len(specs)} variables are not the model's {len(self.specs)}.",
                 hint="Roll back with the model and optimizer that the snapshot was taken from.",
             )
-        self.assign(dict(enumerate(state.values)))
+        self.put_beside(entries_in(state), lambda: self._put(variables or self._variables, state.values, places))
+
+    def put_beside(self, entries: Sequence[Entry], put: Callable[[], object]) -> None:
+        """Put entries into the model, then what `put` puts there, and have it compute anew what it made of both."""
+        changed = self._beside.load(entries) if entries else False
+        put()
+        if self._beside.finish() or changed:
+            self._beside.renew()
+
+    def _put(self, variables: list[Any], values: Sequence[Any], places: Sequence[int]) -> None:
+        for variable, place in zip(variables, places, strict=True):
+            _assign(variable, values[place])
+        if variables is not self._variables:
+            begin_anew(self._trained, {id(variable) for variable in variables})
+
+    def _find_past(self, specs: tuple[VariableSpec, ...]) -> list[Any] | None:
+        """Return the variables that a state of this training was taken of."""
+        return next((variables for past, variables in reversed(self._past) if past == specs), None)
+
+    def _find_lost(self, specs: tuple[VariableSpec, ...], variables: list[Any] | None) -> list[Difference]:
+        """Return the model's variables that a state of this training holds, and the model no more."""
+        if variables is None or variables is self._variables:
+            return []
+        present = {id(variable) for variable in self._variables}
+        lost = [spec for spec, one in zip(specs, variables, strict=True) if id(one) not in present]
+        return [
+            Difference("missing", spec.collection, spec.index, spec.path, None)
+            for spec in lost
+            if spec.collection == "model"
+        ]
 
     def assign(self, values: Mapping[int, Any]) -> None:
         """Give the variables at these places their tensors, by reference."""
@@ -92,15 +204,23 @@ class Variables(Living):
             _assign(self._variables[place], value)
 
 
+def specs_for(model: Any, specs: Sequence[VariableSpec]) -> tuple[VariableSpec, ...]:
+    """Return what the variables of `model` are, its optimizers built where a state of `specs` has values for them."""
+    found = Variables(model)
+    found.build_for(specs)
+    return found.specs
+
+
 def capture(variables: Living, *, position: Position, stopper: Mapping[str, Any] | None = None) -> State:
     """Return the present state by reference. Milliseconds at most, whatever the model's size."""
-    values = variables.read()  # first: a graph learns the forms of some only now
+    specs, values = variables.take()
     return State(
         position=position,
-        specs=variables.specs,
+        specs=specs,
         values=values,
         stopper=stopper or {},
         random=capture_random(tensorflow=variables.is_eager),
+        missing=variables.missing,
     )
 
 
@@ -114,6 +234,10 @@ def is_trained(variable: Any) -> bool:
     """Whether an optimizer may move it: it says so, and holds fractions."""
     dtype = variable.dtype.base_dtype
     return bool(variable.trainable) and bool(dtype.is_floating or dtype.is_complex)
+
+
+def _same(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    return len(some) == len(others) and all(one is another for one, another in zip(some, others, strict=True))
 
 
 def _forms(specs: Sequence[VariableSpec]) -> list[tuple[tuple[int, ...], str]]:

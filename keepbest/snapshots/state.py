@@ -1,4 +1,5 @@
-"""The full training state as one value: variables by reference, random states, position and stopper, under one id.
+"""The full training state as one value: variables by reference, what lies beside them, random states, position and
+stopper, under one id.
 
 Everything that decides the next step is here, so that putting it back makes every later loss equal to the last bit.
 `model.variables` and not `model.weights`: dropout's and augmentation's seed generators live only in the former. And the
@@ -11,12 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from keepbest.contract.base import new_id
+from keepbest.snapshots.missing import Missing
 from keepbest.snapshots.variables import Named, Trained, value_of
 
-Collection = Literal["model", "optimizer"]
+#: Variables of the model and of its optimizers; files that layers save, such as a vocabulary; what else they save.
+Collection = Literal["model", "optimizer", "asset", "own"]
+COLLECTIONS: tuple[Collection, ...] = get_args(Collection)
+VARIABLES: tuple[Collection, ...] = ("model", "optimizer")
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,10 @@ class VariableSpec:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """The state of one training at one step. `values` are `tf.Tensor`s in the order of `specs`, never written to."""
+    """The state of one training at one step. `values` are `tf.Tensor`s in the order of `specs`, never written to.
+
+    What lies beside the variables (`asset`, `own`) comes after them, as arrays.
+    """
 
     position: Position
     specs: tuple[VariableSpec, ...]
@@ -58,6 +66,8 @@ class State:
     callbacks: Mapping[str, Any] = field(default_factory=dict)
     #: Places of trained variables, with those of the averages that are used for them (`keepbest.snapshots.averages`).
     averages: Mapping[int, int] = field(default_factory=dict)
+    #: What of the model could not be captured.
+    missing: tuple[Missing, ...] = ()
 
     @property
     def step(self) -> int:
@@ -79,10 +89,7 @@ def specs_of(model: Any) -> tuple[VariableSpec, ...]:
 
 
 def variables_of(model: Any) -> list[Any]:
-    """Return every `tf.Variable` of `model` (or of what `Trained` takes), then of its optimizers.
-
-    An optimizer is built first where it is not yet. Raises InvalidInput where that cannot be.
-    """
+    """Return every `tf.Variable` of `model` (or of what `Trained` takes), then of its optimizers that are built."""
     return [variable for _, group in _groups_of(model) for _, variable in group]
 
 

@@ -12,6 +12,9 @@ from operator import attrgetter
 from typing import Any
 
 from keepbest.errors import InvalidInput
+from keepbest.snapshots.attributes import things_in
+from keepbest.snapshots.encoding import PLAIN
+from keepbest.snapshots.saveables import Saveable, saveables_of
 
 #: The name of a variable, and the variable: Keras' or TensorFlow's.
 Named = tuple[str, Any]
@@ -20,55 +23,109 @@ Named = tuple[str, Any]
 class Trained:
     """What is trained, as one thing: an object that holds variables, and the optimizers that move them.
 
-    Without `optimizers`, that of a compiled model is meant.
+    Those named in `optimizers`, else that of a compiled model, go first; then those that `kept` holds in attributes,
+    lists, dicts and nested models.
     """
 
     def __init__(self, kept: Any, optimizers: Sequence[Any] = ()) -> None:
         self.kept = kept
-        own = getattr(kept, "optimizer", None) if _is_keras(kept, "Layer") else None
-        self.optimizers = tuple(optimizers) or ((own,) if own is not None else ())
+        self._named = tuple(optimizers)
+
+    @property
+    def optimizers(self) -> tuple[Any, ...]:
+        """Those that have variables of their own by now; before there is one, those that are known to be used."""
+        return tuple(optimizer for _, optimizer in self.named_optimizers())
 
     def check(self) -> None:
-        """Raise InvalidInput where there is nothing to keep."""
-        if not self.variables():
-            raise _refuse(self.kept, "")
+        """Raise InvalidInput where there is nothing to keep, or nothing yet."""
+        if not self._all_variables():
+            raise _refuse(*next(_unbuilt_in(self.kept, ""), (self.kept, "")))
 
     def variables(self) -> list[Named]:
         """Return what is kept, each variable once, without the optimizers' own.
 
-        Raises:
-            InvalidInput: There is something in it that holds no variables, or a layer that has none yet.
+        What is not built yet has none. Raises InvalidInput where there is something in it that can hold none.
         """
-        moved = {_identity(named) for named in self.optimizer_variables()}
+        return [named for named in self._all_variables() if _is_plain(named)]
+
+    def odd_variables(self) -> list[Named]:
+        """Return those that a store does not hold as they are: of words, or of rare types."""
+        return [named for named in self._all_variables() if not _is_plain(named)]
+
+    def _all_variables(self) -> list[Named]:
+        saveables = saveables_of(self.kept)
+        moved = self._find_others(saveables)
         found: dict[int, Named] = {}
-        for named in _walk(self.kept):
+        for named in (*_walk(self.kept), *_hidden_in(saveables)):
             found.setdefault(_identity(named), named)
         return [named for identity, named in found.items() if identity not in moved]
 
     def optimizer_variables(self) -> list[Named]:
-        """Return the variables of the optimizers, which are built first where they are not yet.
+        """Return the variables of the optimizers that are built. Nothing is built here: training does that."""
+        return [named for path, optimizer in self.named_optimizers() for named in _walk(optimizer, path)]
 
-        Raises:
-            InvalidInput: One of several optimizers is not built: nobody here knows which variables it moves.
-        """
-        for number, optimizer in enumerate(self.optimizers):
-            if not getattr(optimizer, "built", True):
-                self._build(number, optimizer)
-        paths = [""] if len(self.optimizers) == 1 else [str(number) for number in range(len(self.optimizers))]
-        pairs = zip(paths, self.optimizers, strict=True)
-        return [named for path, optimizer in pairs for named in _walk(optimizer, path)]
+    def named_optimizers(self) -> list[Saveable]:
+        """Return `optimizers`, each with what stands before the names of its variables."""
+        first = self._first_optimizers()
+        known = {id(optimizer) for _, optimizer in first}
+        found = first + [one for one in _outermost(saveables_of(self.kept)) if id(one[1]) not in known]
+        return [one for one in found if getattr(one[1], "built", True)] or first
 
-    def _build(self, number: int, optimizer: Any) -> None:
-        if len(self.optimizers) > 1:
-            raise InvalidInput(
-                f"Optimizer {number + 1} of {len(self.optimizers)} has no variables yet.",
-                field="optimizers",
-                hint="Build each first, for the variables that it moves: optimizer.build(variables).",
-            )
-        if _is_keras(self.kept, "Layer"):
-            optimizer.build(self.kept.trainable_variables)
-        else:
-            optimizer.build([variable for _, variable in _walk(self.kept) if variable.trainable])
+    def all_optimizers(self) -> list[Saveable]:
+        """Return those too that have no variables yet."""
+        first = self._first_optimizers()
+        known = {id(optimizer) for _, optimizer in first}
+        return first + [one for one in _outermost(saveables_of(self.kept)) if id(one[1]) not in known]
+
+    def _first_optimizers(self) -> list[Saveable]:
+        own = getattr(self.kept, "optimizer", None) if _is_keras(self.kept, "Layer") else None
+        named = self._named or ((own,) if own is not None else ())
+        return [(str(number) if len(named) > 1 else "", one) for number, one in enumerate(named)]
+
+    def _find_others(self, saveables: list[Saveable]) -> set[int]:
+        """Return which variables are of optimizers, measure something, or lie in a lookup, which is read as a whole."""
+        found = {_identity(named) for _, optimizer in self.all_optimizers() for named in _walk(optimizer)}
+        for _, thing in saveables:
+            if _is_keras(thing, "Metric"):
+                found |= {id(value_of(variable)) for variable in thing.variables}
+            elif is_lookup(thing):
+                found |= {id(value) for value in vars(thing).values() if _is_variable(value)}
+        return found
+
+
+def is_lookup(thing: Any) -> bool:
+    """Whether it is one of Keras' lookups: `StringLookup`, `IntegerLookup`."""
+    return _is_keras(thing, "layers.StringLookup", "layers.IntegerLookup")
+
+
+def _outermost(saveables: list[Saveable]) -> list[Saveable]:
+    """Return the optimizers that are not a part of another one."""
+    found = [(path, thing) for path, thing in saveables if _is_keras(thing, "optimizers.Optimizer")]
+    inner = {id(one) for _, optimizer in found for one in _inner_of(optimizer)}
+    return [(path, optimizer) for path, optimizer in found if id(optimizer) not in inner]
+
+
+def _inner_of(optimizer: Any) -> list[Any]:
+    return [*getattr(optimizer, "optimizers", ()), *filter(None, [getattr(optimizer, "inner_optimizer", None)])]
+
+
+def _hidden_in(saveables: list[Saveable]) -> Iterator[Named]:
+    """Yield the variables that lie in lists, dicts and objects of the user's own."""
+    for path, thing, _ in things_in(saveables):
+        if _is_variable(thing) or _is_keras(thing, "Variable"):
+            yield path, thing
+        elif _is_keras(thing, "Layer") and thing.built:
+            yield from _walk(thing, path)
+
+
+def _is_plain(named: Named) -> bool:
+    return value_of(named[1]).dtype.base_dtype.name in PLAIN
+
+
+def _is_variable(thing: Any) -> bool:
+    import tensorflow as tf
+
+    return isinstance(thing, tf.Variable)
 
 
 def value_of(variable: Any) -> Any:
@@ -103,8 +160,6 @@ def _walk_keras(thing: Any, path: str) -> Iterator[Named]:
     """Yield what Keras lists, then the `tf.Variable`s that a user's layer made by itself, in their order."""
     import tensorflow as tf
 
-    if path and not getattr(thing, "built", True):
-        raise _refuse(thing, path)
     listed = [thing.state] if _is_keras(thing, "random.SeedGenerator") else thing.variables
     yield from ((_join(path, variable.path), variable) for variable in listed)
     if not _is_keras(thing, "Layer"):
@@ -114,6 +169,15 @@ def _walk_keras(thing: Any, path: str) -> Iterator[Named]:
     for one in tf.train.TrackableView(thing).descendants():
         if isinstance(one, tf.Variable) and id(one) not in known:
             yield _join(path, _name_of(one)), one
+
+
+def _unbuilt_in(thing: Any, path: str) -> Iterator[tuple[Any, str]]:
+    """Yield the layers that have no variables yet, with their names in lists and dicts."""
+    if _is_keras(thing, "Layer"):
+        yield from [] if thing.built else [(thing, path)]
+    elif isinstance(thing, Mapping | list | tuple):
+        for key, part in thing.items() if isinstance(thing, Mapping) else enumerate(thing):
+            yield from _unbuilt_in(part, _join(path, key))
 
 
 def _is_keras(thing: Any, *kinds: str) -> bool:

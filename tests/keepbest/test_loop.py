@@ -342,10 +342,6 @@ def test_what_cannot_be_kept_is_named() -> None:
     ]:
         with pytest.raises(InvalidInput, match=told):
             Loop(run, kept, store=False)
-    optimizers = (keras.optimizers.Adam(), keras.optimizers.Adam())
-    with pytest.raises(InvalidInput, match="Optimizer 1 of 2 has no variables yet") as refused:
-        Loop(run, tf.Variable(1.0), *optimizers, store=False)
-    assert "optimizer.build" in str(refused.value.hint)
     with pytest.raises(InvalidInput, match=r"not JSON: Lost\.table"):
         Loop(run, tf.Variable(1.0), store=False, carry=[Lost()])
     unknown, _, _ = heard_run(mode=None)

@@ -60,6 +60,7 @@ def train(model: Any, first: int, count: int) -> list[float]:
 def _compiled(layers: list[Any], optimizer: Any, compile_options: dict[str, Any]) -> Any:
     model = keras.Sequential(layers)
     model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), **compile_options)
+    model.optimizer.build(model.trainable_variables)  # as training does in its first step
     return model
 
 

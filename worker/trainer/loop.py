@@ -71,6 +71,7 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
         self._ending: Ending | None = None
         self._began_at = 0
         self._jumped = False
+        self._is_first_step = True
         self._is_searched = False
         self._written_at = self._said_at = clock()
 
@@ -99,6 +100,9 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self.step = self._began_at + batch + 1
+        if self._is_first_step:  # in which Keras builds optimizers
+            self._is_first_step = False
+            self._looker.follow()
         if self._run.has_commands:
             self._obey()
         self._take_note()

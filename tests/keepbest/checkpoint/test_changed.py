@@ -40,6 +40,7 @@ def store(code: Path, tmp_path: Path) -> Store:
     from keepbest.snapshots.state import Position
 
     model = build(code)
+    model.optimizer.build(model.trainable_variables)
     variables = Variables(model)
     for variable in (*model.variables, *model.optimizer.variables):
         variable.assign(np.full(variable.shape, 7))

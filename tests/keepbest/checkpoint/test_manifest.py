@@ -98,7 +98,7 @@ def test_a_cut_manifest_is_found(length: int) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"format": 2},
+        {"format": 3},
         {"run": "../../etc/pw"},
         {"id": "short"},
         {"network": "../x"},

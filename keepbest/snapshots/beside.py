@@ -1,0 +1,237 @@
+"""The state of a model that lies beside its variables, as entries of a state, and the way back into the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from operator import is_not
+from typing import Any, Literal
+
+from keepbest.errors import CheckpointError, KeepbestError
+from keepbest.snapshots.attributes import things_in
+from keepbest.snapshots.encoding import PLAIN
+from keepbest.snapshots.holders import (
+    Arrays,
+    Assets,
+    Boundaries,
+    FixedTable,
+    Holder,
+    OddVariable,
+    OwnVariables,
+    Table,
+    Vocabulary,
+    equal,
+)
+from keepbest.snapshots.missing import Missing, name_of
+from keepbest.snapshots.saveables import saveables_of
+from keepbest.snapshots.state import VARIABLES, Collection, State, VariableSpec
+from keepbest.snapshots.variables import Trained, is_lookup, value_of
+
+#: One entry: what it is, and its array.
+Entry = tuple[VariableSpec, Any]
+#: The collection and the path of an entry.
+Place = tuple[Collection, str]
+
+
+class Beside:
+    """What `trained` holds beside its variables, as it is built when this is made."""
+
+    def __init__(self, trained: Trained) -> None:
+        self.saveables = saveables_of(trained.kept)
+        self.missing: list[Missing] = []
+        self._holders = [holder for holder in self._find(trained) if self._works(holder)]
+        self._last: tuple[list[Arrays], tuple[Entry, ...]] = ([], ())
+
+    def read(self) -> tuple[Entry, ...]:
+        """Return all entries; no later training changes them. The same ones again where nothing is new."""
+        if not self._holders:
+            return ()
+        saved = [holder.save() for holder in self._holders]
+        if len(saved) != len(self._last[0]) or any(map(is_not, saved, self._last[0])):
+            self._last = saved, tuple(self._entries(saved))
+        return self._last[1]
+
+    def compare(self, given: Sequence[Entry]) -> dict[Place, str]:
+        """Return which of `given` do not belong into this model, by collection and path, and why."""
+        shared, lone = self._share(given)
+        why = "is in the checkpoint, nothing in the model takes it"
+        found: dict[Place, str] = {
+            (spec.collection, spec.path): f"{spec.collection}/{spec.path} {why}" for spec in lone
+        }
+        for holder, arrays in shared:
+            if arrays and (line := holder.compare(arrays)):
+                places: list[Place] = [(holder.kind, f"{holder.path}:{name}") for name in arrays]
+                found |= dict.fromkeys(places, f"{holder.path}: {line}")
+        return found
+
+    def find_empty(self, given: Sequence[Entry]) -> list[str]:
+        """Return of which lookups nothing was given, and nothing was learned: nobody could use such a model."""
+        lone = [holder for holder, arrays in self._share(given)[0] if isinstance(holder, Vocabulary) and not arrays]
+        words = "has no vocabulary, and the checkpoint, which an older version wrote, holds none"
+        return [f"{holder.path} {words}" for holder in lone if holder.is_empty]
+
+    def load(self, given: Sequence[Entry]) -> bool:
+        """Put entries back, where they are others than there are; return whether anything changed."""
+        changed = False
+        for holder, arrays in self._share(given)[0]:
+            if arrays and not equal(arrays, holder.save()):
+                holder.load(arrays)
+                changed = True
+        return changed
+
+    def finish(self) -> bool:
+        """Have layers compute anew what they made of their variables; return whether that changed anything."""
+        return sum(_finalize(thing) for _, thing in self.saveables if _is_normalization(thing)) > 0
+
+    def renew(self) -> None:
+        """Make the functions of all models anew that were traced with what has changed."""
+        for _, thing in self.saveables:
+            for kind in ("train", "test", "predict"):
+                if getattr(thing, f"{kind}_function", None) is not None:
+                    _renew(thing, kind)
+
+    def _share(self, given: Sequence[Entry]) -> tuple[list[tuple[Holder, dict[str, Any]]], list[VariableSpec]]:
+        """Return what is given to each holder, and what nobody takes."""
+        found: list[tuple[Holder, dict[str, Any]]] = [(holder, {}) for holder in self._holders]
+        by_length = sorted(found, key=lambda one: -len(one[0].path))
+        lone = []
+        for spec, value in given:
+            taken = next((one for one in by_length if _is_of(spec, one[0])), None)
+            if taken is None:
+                lone.append(spec)
+            else:
+                taken[1][spec.path.removeprefix(f"{taken[0].path}:")] = value
+        return found, lone
+
+    def _entries(self, saved: Sequence[Arrays]) -> Iterator[Entry]:
+        numbers = {"asset": 0, "own": 0}
+        for holder, arrays in zip(self._holders, saved, strict=True):
+            for name, value in arrays.items():
+                path, kind = f"{holder.path}:{name}", holder.kind
+                yield VariableSpec(kind, numbers[kind], path, tuple(value.shape), _name_of(value.dtype)), value
+                numbers[kind] += 1
+
+    def _find(self, trained: Trained) -> Iterator[Holder]:
+        for path, thing in self.saveables:
+            yield from _holders_of(path, thing)
+        things = list(things_in(self.saveables))
+        paths = {id(value_of(thing)): path for path, thing, _ in things}
+        for path, variable in trained.odd_variables():
+            yield OddVariable(paths.get(id(value_of(variable)), path), value_of(variable))
+        for path, thing, holder in things:
+            if not is_lookup(holder):
+                yield from self._take(path, thing, holder)
+
+    def _take(self, path: str, thing: Any, holder: Any) -> Iterator[Holder]:
+        """Yield what holds the state of something in an attribute, or note that nothing can."""
+        import tensorflow as tf
+
+        if isinstance(thing, tf.lookup.experimental.MutableHashTable | tf.lookup.experimental.DenseHashTable):
+            yield Table(path, thing)
+        elif isinstance(thing, tf.lookup.StaticHashTable):
+            yield FixedTable(path, thing)
+        elif isinstance(thing, tf.data.Iterator):
+            advice = "Make it anew in fit's data, whose position a run keeps, or in each step."
+            self._miss(path, thing, holder, advice)
+        elif _is_resource(thing):
+            self._miss(path, thing, holder, "Keep what it holds in a variable (self.add_weight or tf.Variable).")
+
+    def _miss(self, path: str, thing: Any, holder: Any, advice: str) -> None:
+        attribute = path.removeprefix(next((one for one, other in self.saveables if other is holder), ""))
+        self.missing.append(Missing(name_of(holder), attribute.strip("/"), type(thing).__name__, advice))
+
+    def _works(self, holder: Holder) -> bool:
+        """Whether it can be read; what cannot is missing."""
+        try:
+            for name, value in holder.save().items():
+                if _name_of(value.dtype) not in PLAIN:
+                    raise CheckpointError(f"{name} is of the type {value.dtype}.")
+        except Exception as error:  # whatever a user's own code raises: training goes on
+            why = error.message if isinstance(error, KeepbestError) else f"{type(error).__name__}: {error}"
+            self.missing.append(Missing(name_of(holder.thing), holder.what, type(holder.thing).__name__, _advise(why)))
+            return False
+        return True
+
+
+def _advise(why: str) -> str:
+    return f"Reading it failed ({why[:300]}). Mend that, or keep what it holds in a variable."
+
+
+def _holders_of(path: str, thing: Any) -> Iterator[Holder]:
+    import keras
+
+    if is_lookup(thing):
+        yield Vocabulary(path, thing)
+    elif isinstance(thing, keras.layers.Discretization):
+        yield Boundaries(path, thing)
+    if not getattr(thing, "built", True):
+        return
+    if _is_own(thing, "save_own_variables") or _is_own(thing, "load_own_variables"):
+        yield OwnVariables(path, thing)
+    if _is_own(thing, "save_assets"):
+        yield Assets(path, thing)
+
+
+def _is_own(thing: Any, method: str) -> bool:
+    """Whether it is a user's: Keras' own classes save variables there, and lookups are read otherwise."""
+    found = getattr(type(thing), method, None)
+    return found is not None and not str(getattr(found, "__module__", "")).startswith("keras.")
+
+
+def _is_of(spec: VariableSpec, holder: Holder) -> bool:
+    return spec.collection == holder.kind and spec.path.startswith(f"{holder.path}:")
+
+
+def _is_resource(thing: Any) -> bool:
+    """Whether TensorFlow keeps something for it that no checkpoint of Keras' holds, such as a queue."""
+    import tensorflow as tf
+
+    if isinstance(thing, tf.Variable | tf.data.Dataset) or not hasattr(type(thing), "__module__"):
+        return False
+    if tf.is_tensor(thing):
+        return thing.dtype in (tf.resource, tf.variant)
+    return isinstance(thing, tf.queue.QueueBase)
+
+
+def _is_normalization(thing: Any) -> bool:
+    import keras
+
+    return isinstance(thing, keras.layers.Normalization) and thing.input_mean is None and thing.built
+
+
+def _finalize(layer: Any) -> bool:
+    import numpy as np
+
+    before = layer.mean, layer.variance
+    layer.finalize_state()
+    if any(
+        one is None or not np.array_equal(one, new)
+        for one, new in zip(before, (layer.mean, layer.variance), strict=True)
+    ):
+        return True
+    layer.mean, layer.variance = before
+    return False
+
+
+def _renew(model: Any, kind: Literal["train", "test", "predict"]) -> None:
+    """Make one function anew, at once: Keras calls the one it has while it trains."""
+    setattr(model, f"{kind}_function", None)
+    getattr(model, f"make_{kind}_function")()
+
+
+def _name_of(dtype: Any) -> str:
+    return str(getattr(dtype, "name", dtype))
+
+
+def variables_in(state: State) -> tuple[tuple[VariableSpec, ...], Sequence[int]]:
+    """Return what a state's variables are, and their places in it."""
+    if not state.specs or state.specs[-1].collection in VARIABLES:  # what lies beside them comes last
+        return state.specs, range(len(state.specs))
+    places = [place for place, spec in enumerate(state.specs) if spec.collection in VARIABLES]
+    return tuple(state.specs[place] for place in places), places
+
+
+def entries_in(state: State) -> list[Entry]:
+    """Return what a state holds beside variables."""
+    if not state.specs or state.specs[-1].collection in VARIABLES:
+        return []
+    return [(spec, state.values[at]) for at, spec in enumerate(state.specs) if spec.collection not in VARIABLES]

@@ -1,0 +1,45 @@
+"""Whether a model got variables, layers or optimizers since it was looked at: a few microseconds to find out.
+
+Keras and TensorFlow put everything that is made into lists of the object that it belongs to. So it is enough to know
+how long these were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Any
+
+from keepbest.snapshots.saveables import Saveable
+
+_LISTS = (
+    "_trainable_variables",
+    "_non_trainable_variables",
+    "_seed_generators",
+    "_layers",
+    "_metrics",
+    "_variables",
+    "_inner_optimizers",
+    "_self_unconditional_checkpoint_dependencies",
+)
+
+
+class Growth:
+    """The lengths of what belongs to a model, when this is made."""
+
+    def __init__(self, kept: Any, saveables: list[Saveable]) -> None:
+        self._lists = [found for _, thing in saveables for found in _lists_of(thing)]
+        if isinstance(kept, dict | list):
+            self._lists.append(kept)
+        self._lengths = list(map(len, self._lists))
+
+    def is_new(self) -> bool:
+        """Whether anything was added, or taken out."""
+        return list(map(len, self._lists)) != self._lengths
+
+
+def _lists_of(thing: Any) -> list[Sized]:
+    """Return Keras' own lists of an object, and those of its user."""
+    held = vars(thing)
+    own = [held[name] for name in _LISTS if isinstance(held.get(name), list)]
+    users = [value for name, value in held.items() if isinstance(value, list | dict) and not name.startswith("_")]
+    return [*own, *users]

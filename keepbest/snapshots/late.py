@@ -1,0 +1,121 @@
+"""What is built while training goes on: the values that it began with, and optimizers built for a checkpoint's sake."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from keepbest.snapshots.match import is_alike
+from keepbest.snapshots.saveables import saveables_of
+from keepbest.snapshots.state import VariableSpec
+from keepbest.snapshots.variables import Named, Trained, value_of
+
+_log = logging.getLogger("keepbest")
+_SHOWN = 5
+
+
+def begin_anew(trained: Trained, given: set[int]) -> None:
+    """Give what was built after a state was taken its first value; say of what nobody knows that it stays as it is.
+
+    `given` are the variables (their `id`) that the state holds.
+    """
+    first = dict(_first_values(trained, given))
+    unknown = []
+    for path, variable in [*trained.variables(), *trained.optimizer_variables()]:
+        one = value_of(variable)
+        if id(one) in first:
+            one.assign(first[id(one)])
+        elif id(one) not in given:
+            unknown.append(path)
+    if unknown:
+        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+        _log.warning(
+            "keepbest: %s%s came into being after the state that training went back to; they stay as they are.",
+            ", ".join(unknown[:_SHOWN]),
+            more,
+        )
+
+
+def _first_values(trained: Trained, given: set[int]) -> Iterator[tuple[int, Any]]:
+    """Yield what a fresh optimizer of the same kind, built for the same variables, begins with."""
+    for _, optimizer in trained.named_optimizers():
+        lone = [one for one in optimizer.variables if id(value_of(one)) not in given]
+        fresh = _build_another(optimizer, getattr(optimizer, "_trainable_variables", [])) if lone else None
+        if fresh is not None and len(fresh.variables) == len(optimizer.variables):
+            missing = {id(value_of(one)) for one in lone}
+            for one, other in zip(optimizer.variables, fresh.variables, strict=True):
+                if id(value_of(one)) in missing:
+                    yield id(value_of(one)), value_of(other)
+
+
+def build_for(trained: Trained, specs: Sequence[VariableSpec]) -> bool:
+    """Build the optimizers that are not built yet, and that a checkpoint of `specs` has values for, if there are any.
+
+    Which variables one moves is found by trying: those of the whole model, then those of each of its parts.
+    """
+    wanted = [spec for spec in specs if spec.collection == "optimizer"]
+    unbuilt = [one for one in trained.all_optimizers() if not getattr(one[1], "built", True)]
+    for path, optimizer in unbuilt:
+        group = [spec for spec in wanted if not path or spec.path.startswith(f"{path}/")]
+        if len(group) > len(optimizer.variables):
+            _build(optimizer, list(_candidates(trained)), path, group)
+    return any(optimizer.built for _, optimizer in unbuilt)
+
+
+def _build(optimizer: Any, candidates: list[list[Any]], path: str, group: Sequence[VariableSpec]) -> None:
+    fresh = [_build_another(optimizer, variables) for variables in candidates]
+    for is_same in (_is_named, is_alike):
+        for variables, other in zip(candidates, fresh, strict=True):
+            if other is None or _fits(_specs_of(other, path), group, is_same):
+                optimizer.build(variables)
+                return
+    if not path and candidates:  # the network is another one: what of it fits is found later
+        optimizer.build(candidates[0])
+
+
+def _candidates(trained: Trained) -> Iterator[list[Any]]:
+    import keras
+
+    if not isinstance(trained.kept, keras.Layer):
+        yield [variable for _, variable in trained.variables() if variable.trainable]
+    for _, thing in saveables_of(trained.kept):
+        if isinstance(thing, keras.Layer) and thing.trainable_variables:
+            yield thing.trainable_variables
+
+
+def _build_another(optimizer: Any, variables: list[Any]) -> Any:
+    """Return a fresh optimizer like this one, or None where its description is not enough to make it."""
+    try:
+        fresh = type(optimizer).from_config(optimizer.get_config())
+        fresh.build(variables)
+    except Exception:  # whatever a user's own optimizer raises
+        return None
+    return fresh
+
+
+def _specs_of(optimizer: Any, path: str) -> list[VariableSpec]:
+    named: list[Named] = [(one.path, value_of(one)) for one in optimizer.variables]
+    front = f"{path}/" if path else ""
+    return [
+        VariableSpec("optimizer", place, front + name, tuple(one.shape), one.dtype.base_dtype.name)
+        for place, (name, one) in enumerate(named)
+    ]
+
+
+def _fits(
+    mine: Sequence[VariableSpec],
+    group: Sequence[VariableSpec],
+    is_same: Callable[[VariableSpec, VariableSpec], bool],
+) -> bool:
+    """Whether an optimizer's variables are those that a checkpoint has values for; others may come behind them."""
+    if len(mine) > len(group):
+        return False
+    return all(
+        (one.shape, one.dtype) == (other.shape, other.dtype) and is_same(one, other)
+        for one, other in zip(mine, group, strict=False)
+    )
+
+
+def _is_named(one: VariableSpec, other: VariableSpec) -> bool:
+    return one.path == other.path

@@ -1,0 +1,38 @@
+"""What of a model cannot be captured: said when a run begins, and kept with each of its states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A part of the state that is not captured: in which attribute of which layer it lies, and what to do about it."""
+
+    layer: str
+    attribute: str
+    type: str
+    advice: str
+
+    def __str__(self) -> str:
+        where = f"{self.layer}.{self.attribute}" if self.attribute else self.layer
+        return f"{where}, a {self.type}. {self.advice}"
+
+
+def describe(missing: Sequence[Missing]) -> str:
+    """Return what a warning says of them."""
+    lines = [f"  {one}" for one in missing[:_SHOWN]]
+    more = [f"  … and {len(missing) - _SHOWN} more"] if len(missing) > _SHOWN else []
+    head = "keepbest cannot capture a part of this model. Its checkpoints are incomplete, and no restore is whole:"
+    return "\n".join([head, *lines, *more])
+
+
+def name_of(holder: Any) -> str:
+    """Return how a message calls the object that holds something."""
+    name = getattr(holder, "name", None)
+    kind = type(holder).__name__
+    return f"{kind} {name!r}" if isinstance(name, str) else kind
