@@ -55,9 +55,11 @@ def build_for(trained: Trained, specs: Sequence[VariableSpec]) -> bool:
     Which variables one moves is found by trying: those of the whole model, then those of each of its parts.
     """
     wanted = [spec for spec in specs if spec.collection == "optimizer"]
-    unbuilt = [one for one in trained.all_optimizers() if not getattr(one[1], "built", True)]
+    known = trained.all_optimizers()
+    fronts = tuple(f"{path}/" for path, _ in known if path)
+    unbuilt = [one for one in known if not getattr(one[1], "built", True)]
     for path, optimizer in unbuilt:
-        group = [spec for spec in wanted if not path or spec.path.startswith(f"{path}/")]
+        group = [spec for spec in wanted if spec.path.startswith(f"{path}/" if path else fronts) == bool(path)]
         if len(group) > len(optimizer.variables):
             _build(optimizer, list(_candidates(trained)), path, group)
     return any(optimizer.built for _, optimizer in unbuilt)
@@ -108,12 +110,12 @@ def _fits(
     group: Sequence[VariableSpec],
     is_same: Callable[[VariableSpec, VariableSpec], bool],
 ) -> bool:
-    """Whether an optimizer's variables are those that a checkpoint has values for; others may come behind them."""
-    if len(mine) > len(group):
+    """Whether an optimizer's variables are those that a checkpoint has values for."""
+    if len(mine) != len(group):
         return False
     return all(
         (one.shape, one.dtype) == (other.shape, other.dtype) and is_same(one, other)
-        for one, other in zip(mine, group, strict=False)
+        for one, other in zip(mine, group, strict=True)
     )
 
 
