@@ -6,6 +6,7 @@ KeepbestError
 ├── NotAuthenticated          401
 ├── NotAllowed                403
 ├── NotFound                  404
+│   └── NetworkUnknown        404  the network of a checkpoint cannot be made again here
 ├── Conflict                  409
 │   ├── LeaseLost             409  the token is not (or no longer) the run's
 │   ├── TransitionRefused     409  a run cannot go from this state to that one
@@ -88,6 +89,12 @@ class NotFound(KeepbestError):
 
     code = "not_found"
     status = 404
+
+
+class NetworkUnknown(NotFound):
+    """The network of this checkpoint cannot be made again here."""
+
+    code = "network_unknown"
 
 
 class Conflict(KeepbestError):

@@ -27,6 +27,7 @@ from keepbest.looking.jumps import Jump
 from keepbest.looking.making import DEFAULT_MONITOR, RunMaker, patient
 from keepbest.looking.metrics import Monitored, flatten
 from keepbest.looking.monitor import direction_of
+from keepbest.looking.references import of_validation
 from keepbest.looking.resume import resume_fit
 from keepbest.panels.scene import see
 from keepbest.runs.ending import watch
@@ -84,6 +85,8 @@ class KeepBest(Carrying):
         carry: Callbacks whose state goes into every snapshot, and back with it, such as `ReduceLROnPlateau(…)`. This
             one calls them, before each look: leave them out of fit's own list. Generators of NumPy's, too.
         panels: Examples (x, y), or a dataset of them, that pictures of the model are made of while it trains.
+        keep_examples: Examples of `validation` stored with each checkpoint, and what the network gives for them: for
+            `restore(…, check=True)`. Each best costs a prediction of them; 0 stores no data.
     """
 
     #: Where training is; kept from one `fit` to the next.
@@ -121,16 +124,14 @@ class KeepBest(Carrying):
         validation: Any = None,
         carry: Sequence[Any] = (),
         panels: Any = None,
+        keep_examples: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(carry)
         if mode not in _MODES:
             raise InvalidInput(f"mode is one of {', '.join(_MODES)}, but got {mode!r}.", field="mode")
-        self.verbose, self.restore_best_weights, self._start_from_epoch = (
-            verbose,
-            restore_best_weights,
-            start_from_epoch,
-        )
+        self.verbose, self.restore_best_weights = verbose, restore_best_weights
+        self._start_from_epoch = start_from_epoch
         self._examples = Examples(validation) if validation is not None else None
         self._n = n if n is not None or self._examples is None else self._examples.n
         self._clock = clock
@@ -146,6 +147,7 @@ class KeepBest(Carrying):
             snapshot_memory,
             see(panels) if panels is not None else None,
             clock,
+            references=of_validation(validation, keep_examples),
         )
         self._maker, first = maker.begin(run)
         self.monitor = first.monitor

@@ -21,7 +21,8 @@ class Training:
 
     Each look also measures the parts in `also`, under `<name>_<metric>`, and logs the variables in `watch` that hold
     one number, each under its name: curves of a weight or a bias. With `panels` pictures are made of the validation
-    part at some looks; `classes` names its labels there.
+    part at some looks; `classes` names its labels there. `keep_examples` of its inputs are stored with each checkpoint,
+    with what the network gives for them, unless the submission says how many: `restore --check` compares.
     """
 
     model: Any
@@ -34,6 +35,7 @@ class Training:
     watch: Mapping[str, Any] = field(default_factory=dict)
     classes: Sequence[str] = ()
     panels: bool = True
+    keep_examples: int = 0
 
     @classmethod
     def of(cls, built: object) -> Training:
@@ -46,6 +48,25 @@ class Training:
             f"The build function returned {_described(built)}.",
             hint=f"Return keepbest.Training(model, train, validation, test), or a tuple {_SHAPES}.",
         )
+
+
+def build_model(training: Training) -> None:
+    """Give a model that was made without an input shape its variables, by one example of its validation data."""
+    if training.model.built:
+        return
+    import keras
+
+    example = first_inputs(training.validation)
+    training.model(keras.tree.map_structure(lambda leaf: leaf[:1], example))
+
+
+def first_inputs(part: Any) -> Any:
+    """Return the inputs of some examples of a part of the data, as arrays or tensors."""
+    import keras
+
+    if isinstance(part, tuple | list):
+        return part[0]
+    return (part[0] if isinstance(part, keras.utils.PyDataset) else next(iter(part)))[0]
 
 
 def _described(built: object) -> str:

@@ -14,11 +14,10 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.runs import CodeSource, Run
 from keepbest.errors import CodeFailed, KeepbestError
 from keepbest.reporting import values
-from keepbest.training import Training
+from keepbest.training import Training, build_model
 from worker.settings import Settings
 from worker.trainer import environment, usercode
 from worker.trainer.build import build
-from worker.trainer.trainer import build_model
 
 
 def rebuild(client: Client, run: Run, checkpoint: Checkpoint | None, known: Settings, code: Path) -> Training:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,8 @@ from keepbest.checkpoint.plan import Plan, make_plan
 from keepbest.checkpoint.store import Store
 from keepbest.snapshots.averages import find_used
 from keepbest.snapshots.snapshot import specs_for
+
+_log = logging.getLogger("keepbest")
 
 Model = TypeVar("Model")
 
@@ -80,6 +83,8 @@ class Checkpoint:
         if partial or renames:
             planned = loaded.plan(model, renames)
             planned.check(partial=partial)
+            if not planned.is_same:
+                _log.warning("keepbest: %s of %s variables of the network are restored.", *planned.fitting)
         loaded.load_into(model, plan=planned, strict=not partial)
         return model
 

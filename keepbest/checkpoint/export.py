@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
+from keepbest.checkpoint.inputs import is_functional, of_model, to_signature
 from keepbest.checkpoint.load import Loaded
+from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.plan import Plan
-from keepbest.checkpoint.restore import rebuild
+from keepbest.checkpoint.rebuilding import complete, rebuild
 from keepbest.checkpoint.store import Store
+from keepbest.contract.restoring import Format
 from keepbest.errors import InvalidInput
 
-Format = Literal["keras", "weights", "tf", "savedmodel", "safetensors", "npz"]
+_log = logging.getLogger("keepbest")
+
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _NAMES: dict[Format, str] = {
@@ -27,28 +32,45 @@ _NAMES: dict[Format, str] = {
 
 
 def export(
-    store: Store, loaded: Loaded, to: Path, form: Format = "keras", *, model: Any = None, plan: Plan | None = None
+    store: Store,
+    loaded: Loaded,
+    to: Path,
+    form: Format = "keras",
+    *,
+    model: Any = None,
+    plan: Plan | None = None,
+    partial: bool = False,
+    allow_code: bool = False,
+    say: Callable[[str], object] = _log.warning,
 ) -> Path:
     """Write `loaded` into the folder `to` and return the file (for "savedmodel" the folder, for "tf" the prefix).
 
     "safetensors" and "npz" hold every variable under `model/<path>` and `optimizer/<path>`, and need no network; what
     is used as its average lies beside that under `raw/<path>`. The others need one: `model`, or the description in the
-    store. "savedmodel" has no optimizer; "weights" is what Keras' own `save_weights` writes, for a network without an
-    optimizer or with the same one, already built. A `plan` made for `model` says which value goes where.
+    store, whose code is run where `allow_code` says so. "savedmodel" has no optimizer; "weights" is what Keras' own
+    `save_weights` writes, for a network without an optimizer or with the same one, already built. A `plan` made for
+    `model` says which value goes where; `partial` takes what there is of a checkpoint that is incomplete. What is left
+    out is told to `say`.
     """
-    if form not in FORMATS:
-        raise InvalidInput(f"The formats are {', '.join(FORMATS)}, but got {form!r}.", field="as")
+    path = path_of(to, form)
     to.mkdir(parents=True, exist_ok=True)
-    path = to / _NAMES[form]
     if form == "safetensors":
         _write_safetensors(loaded, path)
     elif form == "npz":
         _write_npz(loaded, path)
     else:
-        network = model if model is not None else rebuild(store, loaded.manifest)
-        loaded.load_into(network, plan=plan)
-        _WRITERS[form](network, path)
+        network = model if model is not None else rebuild(store, loaded.manifest, allow_code=allow_code, say=say)
+        complete(network, loaded.manifest.inputs)
+        loaded.load_into(network, plan=plan, strict=not partial)
+        _WRITERS[form](network, path, loaded.manifest)
     return path
+
+
+def path_of(folder: Path, form: Format) -> Path:
+    """Return what `export` writes. Raises InvalidInput for a form that is none."""
+    if form not in FORMATS:
+        raise InvalidInput(f"The formats are {', '.join(FORMATS)}, but got {form!r}.", field="as")
+    return folder / _NAMES[form]
 
 
 def named_arrays(loaded: Loaded) -> dict[str, Any]:
@@ -81,15 +103,29 @@ def _readable(array: Any) -> Any:
     return array if array.dtype.isbuiltin == 1 else array.astype("float32")
 
 
-def _write_tf(model: Any, path: Path) -> None:
+def _write_keras(model: Any, path: Path, manifest: Manifest) -> None:
+    model.save(path)
+
+
+def _write_weights(model: Any, path: Path, manifest: Manifest) -> None:
+    model.save_weights(path)
+
+
+def _write_tf(model: Any, path: Path, manifest: Manifest) -> None:
     import tensorflow as tf
 
-    tf.train.Checkpoint(model=model, optimizer=model.optimizer).write(str(path))
+    tf.train.Checkpoint(model=model, optimizer=getattr(model, "optimizer", None)).write(str(path))
 
 
-_WRITERS: dict[str, Callable[[Any, Path], Any]] = {
-    "keras": lambda model, path: model.save(path),
-    "weights": lambda model, path: model.save_weights(path),
-    "savedmodel": lambda model, path: model.export(path, verbose=False),
+def _write_savedmodel(model: Any, path: Path, manifest: Manifest) -> None:
+    """Write what is to be served; of a user's class Keras knows shapes at most, so the form of a batch is said."""
+    inputs = None if is_functional(model) else manifest.inputs or of_model(model)
+    model.export(path, verbose=False, input_signature=[to_signature(inputs)] if inputs is not None else None)
+
+
+_WRITERS: dict[str, Callable[[Any, Path, Manifest], None]] = {
+    "keras": _write_keras,
+    "weights": _write_weights,
+    "savedmodel": _write_savedmodel,
     "tf": _write_tf,
 }

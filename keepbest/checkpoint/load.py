@@ -163,13 +163,13 @@ def read(folder: Folder, manifest: Manifest, threads: int) -> Loaded:
     Raises:
         CheckpointDamaged: A value, a header or a whole pack is not what was written; the message names the variable.
     """
-    return Loaded(manifest, _read_values(folder, manifest, threads, keep=True))
+    return Loaded(manifest, _read_values(folder, manifest, manifest.variables, threads, keep=True))
 
 
 def is_whole(folder: Folder, manifest: Manifest, threads: int) -> bool:
     """Whether every value of `manifest` is what was written."""
     try:
-        _read_values(folder, manifest, threads, keep=False)
+        _read_values(folder, manifest, manifest.stored, threads, keep=False)
     except CheckpointDamaged:
         return False
     return True
@@ -191,20 +191,22 @@ def check_places(folder: Folder, manifest: Manifest) -> None:
     """Raise CheckpointDamaged where a pack does not hold what `manifest` says lies there; reads no value."""
     with ExitStack() as stack:
         sources = {name: _open(stack, folder, name, manifest) for name in manifest.objects}
-        for variable in manifest.variables:
+        for variable in manifest.stored:
             if sources[variable.object].places.get(variable.digest, (0, -1))[1] != variable.size_bytes:
                 raise CheckpointDamaged(f"Variable {variable.spec.name} is not in object {variable.object[:12]}.")
 
 
-def _read_values(folder: Folder, manifest: Manifest, threads: int, *, keep: bool) -> list[Any]:
+def _read_values(
+    folder: Folder, manifest: Manifest, wanted: Sequence[StoredVariable], threads: int, *, keep: bool
+) -> list[Any]:
     def fetch(variable: StoredVariable) -> Any:
         array = _read_value(sources[variable.object], variable)
         return array if keep else None
 
     with ExitStack() as stack:
-        sources = {name: _open(stack, folder, name, manifest) for name in manifest.objects}
+        sources = {name: _open(stack, folder, name, manifest) for name in {one.object for one in wanted}}
         with ThreadPoolExecutor(threads, thread_name_prefix="keepbest-load") as pool:
-            return list(pool.map(fetch, manifest.variables))
+            return list(pool.map(fetch, wanted))
 
 
 def _open(stack: ExitStack, folder: Folder, name: str, manifest: Manifest) -> _Source:
@@ -278,6 +280,6 @@ def _read_only(array: Any) -> Any:
 
 
 def _whose(name: str, manifest: Manifest) -> str:
-    first = next(variable for variable in manifest.variables if variable.object == name)
-    count = sum(variable.object == name for variable in manifest.variables)
+    first = next(variable for variable in manifest.stored if variable.object == name)
+    count = sum(variable.object == name for variable in manifest.stored)
     return f"Variable {first.spec.name}" + (f" and {count - 1} more" if count > 1 else "")

@@ -15,6 +15,7 @@ from blake3 import blake3
 from pydantic import Field, ValidationError, model_validator
 
 from keepbest.checkpoint.dtypes import size_of
+from keepbest.checkpoint.inputs import MAX_PARTS, Inputs
 from keepbest.contract.base import CheckpointKind, Digest, Id, Moment, Shape, Step
 from keepbest.errors import CheckpointDamaged
 from keepbest.snapshots.missing import Missing
@@ -62,7 +63,8 @@ class MissingPart(Shape):
 
 
 class Manifest(Shape):
-    """A checkpoint. `id` is the id of the snapshot it was written from; `network` is Keras' JSON of the model.
+    """A checkpoint. `id` is the id of the snapshot it was written from; `network` is Keras' JSON of the model,
+    and `inputs` what it is called with, where that is known. `examples` are a few of those, and what it gave for them.
 
     `n` examples gave its value. An average says which checkpoints it was `made_of`, the best first. Where a running
     average of the weights was measured, `averages` says for which place in `variables` it lies at which other one: who
@@ -87,11 +89,13 @@ class Manifest(Shape):
     callbacks: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
     network: Digest | None = None
+    inputs: Inputs | None = None
     made_of: tuple[Id, ...] = Field(default=(), max_length=100)
     averages: dict[int, int] = Field(default_factory=dict)
     incomplete: tuple[MissingPart, ...] = Field(default=(), max_length=1000)
     at: Moment
     variables: tuple[StoredVariable, ...]
+    examples: tuple[StoredVariable, ...] = Field(default=(), max_length=MAX_PARTS)
 
     @model_validator(mode="after")
     def _check_indices(self) -> Manifest:
@@ -99,6 +103,9 @@ class Manifest(Shape):
             indices = [variable.index for variable in self.variables if variable.collection == collection]
             if indices != list(range(len(indices))):
                 raise ValueError(f"the {collection} variables are not numbered 0, 1, 2, …")
+        are_examples = {one.collection == "example" for one in self.examples}
+        if any(one.collection == "example" for one in self.variables) or False in are_examples:
+            raise ValueError("an example is none of the state's variables")
         return self
 
     @model_validator(mode="after")
@@ -128,12 +135,17 @@ class Manifest(Shape):
     @property
     def size_bytes(self) -> int:
         """Bytes of all values, shared ones included."""
-        return sum(variable.size_bytes for variable in self.variables)
+        return sum(value.size_bytes for value in self.stored)
+
+    @property
+    def stored(self) -> tuple[StoredVariable, ...]:
+        """Every value that lies in a pack."""
+        return (*self.variables, *self.examples)
 
     @property
     def objects(self) -> frozenset[str]:
         """Digests of the packs that this checkpoint needs."""
-        return frozenset(variable.object for variable in self.variables)
+        return frozenset(value.object for value in self.stored)
 
 
 def encode(manifest: Manifest) -> tuple[bytes, str]:

@@ -55,19 +55,32 @@ class Plan:
     def is_same(self) -> bool:
         return all(row.kind == "same" for row in self.rows)
 
+    @property
+    def fitting(self) -> tuple[int, int]:
+        """How many of the network's variables in the checkpoint go somewhere, and how many there are."""
+        rows = [row for row in self.rows if row.mine is not None and row.mine.collection == "model"]
+        return sum(row.fits for row in rows), len(rows)
+
     def check(self, *, partial: bool) -> None:
-        """Raise CheckpointMismatch unless all fits by itself or as it was asked; `partial` takes whatever fits."""
+        """Raise CheckpointMismatch unless all fits by itself or as it was asked.
+
+        `partial` takes whatever fits; that nothing does is an error, for the network would stay as random as it is.
+        """
         wrong = [row for row in self.rows if row.kind != "same" and not (row.asked and row.fits)]
-        if partial or not wrong:
+        if not wrong:
             return
+        if not partial:
+            hint = "Take what fits with --partial (partial=True), say --map OLD=NEW (renames={...}) for other names."
+            raise self._refuse(f"{len(wrong)} variables differ", wrong, hint)
+        if not self.fitting[0]:
+            hint = "Say --map OLD=NEW (renames={...}) for other names; a model that is not built yet has no variables."
+            raise self._refuse(f"none of its network's {self.fitting[1]} variables does", wrong, hint)
+
+    def _refuse(self, what: str, wrong: Sequence[Row], hint: str) -> CheckpointMismatch:
         lines = [f"  {row}" for row in wrong[:_SHOWN]]
         more = [f"  … and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
-        raise CheckpointMismatch(
-            "\n".join(
-                [f"Checkpoint {self.checkpoint} does not fit the model; {len(wrong)} variables differ:", *lines, *more]
-            ),
-            hint="Take what fits with --partial (partial=True), and say --map OLD=NEW (renames={...}) for other names.",
-        )
+        first = f"Checkpoint {self.checkpoint} does not fit the model; {what}:"
+        return CheckpointMismatch("\n".join([first, *lines, *more]), hint=hint)
 
 
 def make_plan(

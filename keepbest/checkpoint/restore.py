@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from keepbest import settings
+from keepbest.checkpoint import checking
 from keepbest.checkpoint.entry import Checkpoint
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.plan import Plan
+from keepbest.checkpoint.rebuilding import rebuild
 from keepbest.checkpoint.store import Store
 from keepbest.errors import NotFound
 from keepbest.stopping.look import is_better
@@ -25,6 +27,8 @@ def restore(
     last: bool = False,
     partial: bool = False,
     renames: Mapping[str, str] | None = None,
+    allow_code: bool = False,
+    check: bool = False,
     store: Store | Path | str | None = None,
 ) -> Any:
     """Put a checkpoint of `run` (a run or its id) into `model` and return the model.
@@ -32,20 +36,32 @@ def restore(
     If none is named: what the run's selector chose at its end, where it chose, else the best; `best=True` is the first
     strict raw best.
 
-    Without a model the network is made again from its stored description: layers of your own must be registered
-    with `keras.saving.register_keras_serializable`. A model without an optimizer takes the network alone.
+    Without a model the network is made again from its stored description: classes of your own must be registered with
+    `keras.saving.register_keras_serializable`, and Lambda layers need `allow_code=True`, which runs the code that the
+    run stored of them. A loss or metric that is not known here leaves it uncompiled, with a warning. A model without an
+    optimizer takes the network alone.
 
     Into a changed network: `plan_restore` says what would happen; `partial=True` takes what fits and leaves the rest as
     it is, `renames={"dense/kernel": "head/kernel"}` (or only their first parts) says what else goes where.
 
+    `check=True` compares what the model gives then for the examples that were recorded with the checkpoint
+    (`KeepBest(keep_examples=8)`, `submit --keep-examples 8`).
+
     Raises:
-        NotFound: The run has no such checkpoint here.
+        NotFound: The run has no such checkpoint here, or no examples to check it by.
+        NetworkUnknown: Without a model: the network cannot be made again from what is known here.
         CheckpointDamaged: It is not what was written.
-        CheckpointMismatch: It does not fit the model; the message names every difference.
+        CheckpointMismatch: It does not fit the model, and the message names every difference; or a checked model gives
+            something else than was recorded.
     """
     found = _find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
-    target = model if model is not None else rebuild(found.store, found.manifest)
-    return found.load_into(target, partial=partial, renames=renames)
+    target = model if model is not None else rebuild(found.store, found.manifest, allow_code=allow_code)
+    found.load_into(target, partial=partial, renames=renames)
+    if check:
+        compared = checking.check(found.store, found.manifest, target)
+        if not compared.is_within:
+            raise checking.refuse(compared, found.id)
+    return target
 
 
 def plan_restore(
@@ -107,18 +123,6 @@ def choose(
             hint=f"keepbest checkpoints {run} lists what there is.",
         )
     return found
-
-
-def rebuild(store: Store, manifest: Manifest) -> Any:
-    """Make the network of a checkpoint again, compiled as it was."""
-    import keras
-
-    if manifest.network is None:
-        raise NotFound(
-            "This model has no description that Keras could make it from again.",
-            hint="Build it with your own code and give it: keepbest.restore(run, model).",
-        )
-    return keras.models.model_from_json(store.read_network(manifest.network))
 
 
 def open_store(store: Store | Path | str | None) -> Store:

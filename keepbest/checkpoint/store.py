@@ -14,13 +14,15 @@ from typing import Any, Literal
 from blake3 import blake3
 
 from keepbest.checkpoint import load, pack
+from keepbest.checkpoint.examples import describe_example, to_parts
 from keepbest.checkpoint.folder import Folder
+from keepbest.checkpoint.inputs import Inputs
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, MissingPart, StoredVariable, decode, encode
 from keepbest.contract.base import CheckpointKind
 from keepbest.errors import CheckpointDamaged, CheckpointError, NotFound
 from keepbest.snapshots.missing import Missing
-from keepbest.snapshots.state import VARIABLES, State
+from keepbest.snapshots.state import VARIABLES, Predictions, State
 
 #: An old pack is only shared where the checkpoint needs at least this part of it: else one unchanged scalar, such as
 #: the learning rate, would keep the first checkpoint's pack from ever being freed.
@@ -45,6 +47,7 @@ class About:
     mode: Literal["min", "max"] | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
     network: str | None = None
+    inputs: Inputs | None = None
     made_of: tuple[str, ...] = ()
 
 
@@ -85,12 +88,16 @@ class Store:
             shared = self._find_shared(parts)
             written_bytes, name = self._write_pack({part.digest: part for part in parts if part.digest not in shared})
             homes = {part.digest: shared.get(part.digest, name) for part in parts}
+            examples, more_bytes = self._write_examples(state.predictions)
             manifest = _manifest_of(state, about, parts, homes, self._write_network(about.network))
+            manifest = manifest.model_copy(update={"examples": examples})
             data, digest = encode(manifest)
             location = self.folder.manifest(about.run, state.id)
             self.folder.commit(location, lambda descriptor: pack.write_all(descriptor, [data]))
         self._known.update(homes)
-        return Written(manifest, digest, written_bytes + len(data), time.perf_counter() - started, location)
+        return Written(
+            manifest, digest, written_bytes + more_bytes + len(data), time.perf_counter() - started, location
+        )
 
     def read_manifest(self, run: str, checkpoint: str) -> tuple[Manifest, str]:
         """Return the manifest of a checkpoint and its digest.
@@ -230,6 +237,17 @@ class Store:
         self.folder.commit(path, lambda descriptor: pack.write(descriptor, header, list(parts.values())))
         return path.stat().st_size, name
 
+    def _write_examples(self, predictions: Predictions | None) -> tuple[tuple[StoredVariable, ...], int]:
+        """Write a pack of inputs, the same for every checkpoint, and one of outputs; return them and the bytes."""
+        found, written = list[StoredVariable](), 0
+        for group in to_parts(predictions) if predictions is not None else ():
+            count, name = self._write_pack({part.digest: part for _, part in group})
+            found += [
+                describe_example(path, part, len(found) + place, name) for place, (path, part) in enumerate(group)
+            ]
+            written += count
+        return tuple(found), written
+
     def _write_network(self, network: str | None) -> str | None:
         if network is None:
             return None
@@ -284,6 +302,7 @@ def _manifest_of(
         callbacks=dict(state.callbacks),
         environment=dict(about.environment),
         network=network,
+        inputs=about.inputs,
         at=about.at,
         variables=tuple(
             StoredVariable(

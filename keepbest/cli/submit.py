@@ -82,6 +82,9 @@ def submit(
     max_steps: Annotated[int | None, typer.Option(min=1, help="Stop here at the latest.")] = None,
     validate_every: ValidateEvery = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    keep_examples: Annotated[
+        int, typer.Option(min=0, max=64, help="Validation examples stored with each checkpoint, for `restore --check`.")
+    ] = 0,
     project: ToProject = None,
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
     label: Label = None,
@@ -98,6 +101,9 @@ def submit(
     """
     argv = ctx.meta[COMMAND]
     _check_what(what, argv)
+    if argv and keep_examples:
+        hint = "In the script: KeepBest(validation=(x, y), keep_examples=8)"
+        raise InvalidInput("The data of a command is its script's own.", field="keep_examples", hint=hint)
     stopper = choose_stopper(patience, stop, shadow or [])
     labels = parse_labels(label or [])
     with Client() as client:
@@ -118,6 +124,7 @@ def submit(
             max_steps=max_steps,
             validate_every=validate_every,
             seed=seed,
+            keep_examples=keep_examples,
             labels=labels,
             tags=tag or [],
             priority=priority,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from keepbest.checkpoint.export import Format
 from keepbest.checkpoint.fetch import Which, read_manifest
 from keepbest.checkpoint.local import Source
+from keepbest.contract.restoring import Format
 from keepbest.errors import KeepbestError
 from keepbest.settings import load
 

@@ -104,6 +104,9 @@ class RunFields(Shape):
     max_steps: int | None = Field(default=None, ge=1, le=2**53)
     validate_every: int | None = Field(default=None, ge=1, le=2**31)
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    keep_examples: int = Field(
+        default=0, ge=0, le=64, description="validation examples stored with each checkpoint, for `restore --check`"
+    )
     labels: Labels = Field(default_factory=dict)
     tags: Tags = Field(default_factory=list)
     notes: Text = ""

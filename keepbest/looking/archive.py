@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from keepbest.checkpoint import About, Manifest, Store, Writer, Written
+from keepbest.checkpoint.inputs import Inputs
 from keepbest.checkpoint.keeper import Keeper
 from keepbest.checkpoint.retention import find_candidates
 from keepbest.checkpoint.writer import Task
@@ -67,6 +68,8 @@ class Archive:
         self._keeper: Keeper | None = None
         #: Keras' JSON of the network that is trained.
         self.network: str | None = None
+        #: What it is called with, as far as that is known.
+        self.inputs: Inputs | None = None
         self._at: datetime | None = None
         #: Why the store does not take what is written, as the run was told; empty where it does.
         self._trouble = ""
@@ -178,6 +181,7 @@ class Archive:
             mode=self._run.judge.policy.mode if self._run.stopper_state()["policy"] else None,
             environment=self._environment,
             network=self.network,
+            inputs=self.inputs,
             **more,
         )
 

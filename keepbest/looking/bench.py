@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from keepbest.checkpoint import Manifest, Store
+from keepbest.checkpoint.inputs import of_model
 from keepbest.contract.base import CheckpointKind, new_id
 from keepbest.contract.commands import RollBackRequest
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import KeepbestError, NotFound
 from keepbest.looking.archive import Archive
 from keepbest.looking.network import describe_network, network_of
+from keepbest.looking.references import References
 from keepbest.looking.shelf import Shelf
 from keepbest.looking.vetting import Vetting
 from keepbest.panels.painter import Painter
@@ -44,6 +46,7 @@ class Bench:
         carried: Carried | None = None,
         painter: Painter | None = None,
         selector: Selector | None = None,
+        references: References | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.run = run
@@ -51,6 +54,7 @@ class Bench:
         self.ring = ring if ring is not None else Ring()
         self._carried = carried or Carried()
         self._painter = painter
+        self._references = references
         self._model: Any = None
         self._variables: Living | None = None
         #: Held as long as they are asked for: nothing else may get their addresses.
@@ -72,6 +76,7 @@ class Bench:
             self._variables, self._network = fresh, network_of(model)
             self._find_averages()
             self._archive.network = describe_network(model)
+            self._archive.inputs = (self._references and self._references.inputs) or of_model(model)
             if fresh.is_settled:
                 capture(fresh, position=Position())
                 self._vetting.begin(fresh)
@@ -135,6 +140,7 @@ class Bench:
     def write_selected(self, state: State, value: float, n: int | None, made_of: tuple[str, ...]) -> Manifest:
         """Put an average that was selected on disk before this returns; nothing goes on from it."""
         segment = self._shelf.segments.get(made_of[0], self.run.segment)
+        state = self._with_predictions(state, is_present=False)
         return self._archive.write(state, "selected", value, segment=segment, n=n, made_of=made_of)
 
     # What is used again
@@ -174,7 +180,14 @@ class Bench:
             self._find_averages()
         state = replace(state, callbacks=self._carried.capture(), averages=self._averages)
         self._shelf.segments[state.id] = self.run.segment
-        return state
+        return self._with_predictions(state) if self.store is not None else state
+
+    def _with_predictions(self, state: State, *, is_present: bool = True) -> State:
+        """Return `state` with what the network gives in it for the examples that are recorded, where some are."""
+        if self._references is None or not self._references.is_kept:
+            return state
+        said = self._references.predict(self._model, self._living, state, is_present=is_present)
+        return replace(state, predictions=said)
 
     def _find_averages(self) -> None:
         """Learn which variable is the average of which, again where others were built since."""

@@ -17,6 +17,7 @@ from keepbest.contract.base import new_id
 from keepbest.contract.batches import Declared
 from keepbest.contract.policies import PolicySpec, RetentionSpec
 from keepbest.looking.looker import Looker
+from keepbest.looking.references import References
 from keepbest.panels.painter import Painter
 from keepbest.panels.scene import Scene
 from keepbest.runs.judge import Judge
@@ -51,6 +52,7 @@ class RunMaker:
     scene: Scene | None = None
     clock: Callable[[], float] = time.monotonic
     max_steps: int | None = None
+    references: References | None = None
 
     def __deepcopy__(self, memo: Mapping[int, Any]) -> RunMaker:
         return self
@@ -96,7 +98,8 @@ class RunMaker:
         """Return what keeps the best of a run, with nothing in it."""
         ring = Ring(self.snapshots, self.snapshot_memory)
         painter = Painter(self.scene, run.say) if self.scene is not None else None
-        return Looker(run, self.store, ring=ring, retention=self.retention, carried=carried, painter=painter)
+        kept: dict[str, Any] = {"ring": ring, "retention": self.retention, "carried": carried, "painter": painter}
+        return Looker(run, self.store, **kept, references=self.references)
 
 
 def patient(patience: int = 0, min_delta: float = 0, baseline: float | None = None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from contextlib import suppress
 from typing import Any
 
@@ -19,11 +20,33 @@ def network_of(model: Any) -> list[Any]:
 
 
 def describe_network(model: Any) -> str | None:
-    """Return Keras' JSON of the network, or None for a model that has none (a subclass without `get_config`)."""
+    """Return Keras' JSON of the network, or None for a model that has none (a subclass without `get_config`).
+
+    A loss or a metric that is no JSON (a lambda) is left out, and so is how it was compiled.
+    """
     model = model.kept if isinstance(model, Trained) else model
+    if getattr(model, "to_json", None) is None:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of lambdas, which is said when it matters: at a restore
+        return _describe(model) or _describe_uncompiled(model)
+
+
+def _describe(model: Any) -> str | None:
     with suppress(Exception):  # whatever a user's get_config raises, the values are what counts
         return str(model.to_json())
     return None
+
+
+def _describe_uncompiled(model: Any) -> str | None:
+    compiled = getattr(model, "compiled", False)
+    if not compiled:
+        return None
+    try:
+        model.compiled = False  # Keras asks for no more then
+        return _describe(model)
+    finally:
+        model.compiled = compiled
 
 
 def build_as_described(model: Any, network: str) -> None:

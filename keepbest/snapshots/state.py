@@ -12,15 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from keepbest.contract.base import new_id
 from keepbest.snapshots.missing import Missing
 from keepbest.snapshots.variables import Named, Trained, value_of
 
 #: Variables of the model and of its optimizers; files that layers save, such as a vocabulary; what else they save.
-Collection = Literal["model", "optimizer", "asset", "own"]
-COLLECTIONS: tuple[Collection, ...] = get_args(Collection)
+#: Beside a state lie examples of what its network predicts.
+Collection = Literal["model", "optimizer", "asset", "own", "example"]
+COLLECTIONS: tuple[Collection, ...] = ("model", "optimizer", "asset", "own")
 VARIABLES: tuple[Collection, ...] = ("model", "optimizer")
 
 
@@ -50,6 +51,14 @@ class VariableSpec:
 
 
 @dataclass(frozen=True, eq=False)
+class Predictions:
+    """What the network gave for a few examples when a state of it was taken: the arrays of both, in their order."""
+
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class State:
     """The state of one training at one step. `values` are `tf.Tensor`s in the order of `specs`, never written to.
 
@@ -68,6 +77,8 @@ class State:
     averages: Mapping[int, int] = field(default_factory=dict)
     #: What of the model could not be captured.
     missing: tuple[Missing, ...] = ()
+    #: Of the network as it is measured and used, where somebody asked for it (`keepbest.looking.references`).
+    predictions: Predictions | None = None
 
     @property
     def step(self) -> int:

@@ -40,7 +40,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"recipes", "bundle"},
         {"trainer", "executors", "launcher", "supervisor"},
         {"rebuilt"},
-        {"agent", "inspect", "probe", "verify"},
+        {"agent", "inspect", "probe", "restored", "verify"},
     ],
     "migrations": [{"env", "versions"}],
 }

@@ -177,7 +177,8 @@ def _read_objects(data: bytes) -> dict[str, str]:
     """Return the digests that a manifest names with the suffixes of their files; whoever downloads checks the rest."""
     try:
         manifest = json.loads(data)["manifest"]
-        packs = {variable["object"]: ".safetensors" for variable in manifest["variables"]}
+        stored = [*manifest["variables"], *manifest.get("examples", ())]
+        packs = {value["object"]: ".safetensors" for value in stored}
         return packs | {manifest["network"]: ".json"}
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointDamaged("The checkpoint's manifest cannot be read.", hint="Restore another one.") from error

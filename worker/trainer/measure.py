@@ -97,15 +97,6 @@ def walk_and_count(part: Any) -> int:
     return sum(int(keras.tree.flatten(batch[0])[0].shape[0]) for batch in batches)
 
 
-def first_input(part: Any) -> Any:
-    """Return the inputs of some examples, as arrays or tensors."""
-    import keras
-
-    if count_examples(part) is not None:
-        return part[0]
-    return (part[0] if isinstance(part, keras.utils.PyDataset) else next(iter(part)))[0]
-
-
 def _batch(part: Any) -> Any:
     import keras
     import tensorflow as tf

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from keepbest.checkpoint import Store
 from keepbest.client import Client
@@ -12,6 +13,7 @@ from keepbest.contract.runs import CodeSource, RunError, Segment, TestResult
 from keepbest.contract.workers import Release
 from keepbest.errors import KeepbestError
 from keepbest.looking.looker import Looker
+from keepbest.looking.references import of_part
 from keepbest.panels.painter import Painter
 from keepbest.panels.scene import see
 from keepbest.reporting import values
@@ -19,7 +21,7 @@ from keepbest.runs.run import Run
 from keepbest.selection.selectors import build as build_selector
 from keepbest.snapshots.state import State
 from keepbest.status import StopReason
-from keepbest.training import Training
+from keepbest.training import Training, build_model
 from worker.folder import Job, RunFolder
 from worker.supervisor import FAILED, FINISHED, HANDED_BACK
 from worker.trainer import environment, usercode
@@ -28,7 +30,7 @@ from worker.trainer.build import build
 from worker.trainer.feed import Feed, make_feed
 from worker.trainer.lifeline import HandedBack
 from worker.trainer.loop import Ending, Loop
-from worker.trainer.measure import Ruler, first_input, walk_and_count
+from worker.trainer.measure import Ruler, walk_and_count
 from worker.trainer.resume import resume
 from worker.trainer.selecting import Selecting
 
@@ -104,7 +106,9 @@ class Trainer:
         note = feed.note or (None if self._job.deterministic else NOT_DETERMINISTIC)
         self.run.report(environment=about, resume="approximate" if note else "exact", resume_note=note)
         painter = self._make_painter(training)
-        return Looker(self.run, store, environment=about, painter=painter, selector=self._selector)
+        said: dict[str, Any] = {"environment": about, "painter": painter, "selector": self._selector}
+        references = of_part(training.validation, self._spec.keep_examples or training.keep_examples)
+        return Looker(self.run, store, **said, references=references)
 
     def _make_painter(self, training: Training) -> Painter | None:
         scene = see(training.validation, classes=training.classes) if training.panels else None
@@ -183,13 +187,3 @@ class Trainer:
         _log.error("The run is no longer ours: %s", error.message)
         self._is_lost = True
         self.hand_back.set()
-
-
-def build_model(training: Training) -> None:
-    """Give a model that was made without an input shape its variables, by one example of its validation data."""
-    if training.model.built:
-        return
-    import keras
-
-    example = first_input(training.validation)
-    training.model(keras.tree.map_structure(lambda leaf: leaf[:1], example))

@@ -266,10 +266,14 @@ def test_a_plan_into_a_changed_network(keepbest: Keepbest, live: Live, worker: F
     assert (refused.status, "shape: model/net/base/kernel [3, 4]" in refused.err) == (Exit.ERROR, True)
     assert keepbest(*into, "--to", to, "--as", "weights").status == Exit.OK
     assert (to / "model.weights.h5").is_file()
-    assert keepbest(*into, "--set", "units=5", "--partial", "--to", tmp_path / "part").status == Exit.OK
+    nothing = keepbest(*into, "--set", "units=5", "--partial", "--to", tmp_path / "part")
+    assert (nothing.status, "none of its network's 2 variables does" in nothing.err) == (Exit.ERROR, True)
+    code.write_text(MODEL.replace('name="base")', 'name="base"), keras.layers.Dense(2)'))
+    part = keepbest(*into, "--partial", "--to", tmp_path / "part")
+    assert (part.status, "2 of 2 variables of the network are restored" in part.err) == (Exit.OK, True)
 
 
-@pytest.mark.parametrize("said", [["--plan"], ["--partial"], ["--map", "a=b"], ["--set", "a=1"]])
+@pytest.mark.parametrize("said", [["--plan"], ["--map", "a=b"], ["--set", "a=1"]])
 def test_a_changed_network_must_be_named(keepbest: Keepbest, worker: FakeWorker, said: list[str]) -> None:
     refused = keepbest("restore", worker.run, "--to", "x", *said)
     assert (refused.status, "--into" in refused.err) == (Exit.USAGE, True)

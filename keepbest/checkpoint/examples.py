@@ -1,0 +1,164 @@
+"""Examples that lie with a checkpoint, and what its network gave for them: how they are stored, read and compared.
+
+They are values like any other, content-addressed and digested. Texts are stored as bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keepbest.checkpoint import load, pack
+from keepbest.checkpoint.folder import Folder
+from keepbest.checkpoint.manifest import Manifest, StoredVariable
+from keepbest.errors import CheckpointDamaged, NotFound
+from keepbest.snapshots.state import Predictions
+
+#: Examples of one checkpoint, and bytes of their inputs and outputs together.
+MAX_EXAMPLES = 64
+MAX_BYTES = 64 * 2**20
+
+#: Of what is recorded, as a part of its greatest magnitude (of 1, where that is less): the orders in which another
+#: kernel, a graph, or another machine adds up float32 numbers differ by less, a network that is another one by more.
+TOLERANCE = 1e-5
+#: The same for networks that give float16 or bfloat16.
+HALF_TOLERANCE = 2e-2
+
+_INPUT, _OUTPUT, _TEXT = "input", "output", "text"
+#: Ends every text, so that zero bytes at its own end are not lost: NumPy fills up with these.
+_MARK = b"\x01"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How what a restored network gives differs from what was recorded."""
+
+    examples: int
+    recorded: list[float]
+    restored: list[float]
+    difference: float
+    tolerance: float
+
+    @property
+    def is_within(self) -> bool:
+        return self.difference <= self.tolerance
+
+
+def to_parts(predictions: Predictions) -> list[list[tuple[str, pack.Part]]]:
+    """Return the inputs and the outputs as they are stored, each with its name."""
+    sides = ((_INPUT, predictions.inputs), (_OUTPUT, predictions.outputs))
+    return [[_to_part(f"{side}/{place}", array) for place, array in enumerate(arrays)] for side, arrays in sides]
+
+
+def describe_example(path: str, part: pack.Part, index: int, name: str) -> StoredVariable:
+    """Return what a manifest says of an example that lies in the pack `name`."""
+    said = {"path": path, "shape": part.shape, "dtype": part.dtype, "digest": part.digest, "object": name}
+    return StoredVariable.model_validate({"collection": "example", "index": index, **said})
+
+
+def read(folder: Folder, manifest: Manifest) -> Predictions:
+    """Return the examples of a checkpoint, digests checked.
+
+    Raises NotFound, saying how there would be some, where it has none, and CheckpointDamaged.
+    """
+    if not manifest.examples or manifest.inputs is None:
+        raise NotFound(
+            f"Checkpoint {manifest.id} holds no examples to check it by.",
+            field="check",
+            hint="Record some with the next run: `keepbest submit … --keep-examples 8`, or KeepBest(keep_examples=8).",
+        )
+    arrays = load.iterate(folder, manifest, manifest.examples)
+    read = [(one.path, _from_part(one, array)) for one, array in zip(manifest.examples, arrays, strict=True)]
+    inputs = tuple(array for path, array in read if path.startswith(_INPUT))
+    if len(inputs) != len(manifest.inputs.leaves) or len(inputs) == len(read):
+        raise CheckpointDamaged(f"The examples of checkpoint {manifest.id} are not of the form that it says.")
+    return Predictions(inputs, tuple(array for path, array in read if path.startswith(_OUTPUT)))
+
+
+def compare(predictions: Predictions, given: Sequence[Any], tolerance: float | None = None) -> Comparison:
+    """Compare what a network gives now with what was recorded; `tolerance` in place of the usual ones."""
+    import numpy as np
+
+    recorded = [np.asarray(array) for array in predictions.outputs]
+    restored = [np.asarray(array) for array in given]
+    usual = HALF_TOLERANCE if any(array.dtype.itemsize == 2 for array in recorded) else TOLERANCE
+    pairs = list(zip(recorded, restored, strict=False))
+    fits = len(recorded) == len(restored) and all(one.shape == other.shape for one, other in pairs)
+    differences = [_differ(one, other) for one, other in pairs] if fits else [float("inf")]
+    scale = max([1.0, *(_magnitude(array) for array in recorded)])
+    return Comparison(
+        examples=len(recorded[0]) if recorded[0].ndim else 1,
+        recorded=_some(recorded),
+        restored=_some(restored),
+        difference=max(differences),
+        tolerance=(usual if tolerance is None else tolerance) * scale,
+    )
+
+
+def _differ(one: Any, other: Any) -> float:
+    """Return the greatest difference; what is not finite is equal to itself alone, and a text too."""
+    import numpy as np
+
+    if one.dtype.kind in "SUO":
+        return 0.0 if np.array_equal(_to_bytes(one), _to_bytes(other)) else float("inf")
+    mine, theirs = _to_wide(one), _to_wide(other)
+    same = (mine == theirs) | (np.isnan(mine) & np.isnan(theirs))
+    with np.errstate(invalid="ignore"):
+        apart = np.where(same, 0.0, np.abs(mine - theirs))
+    return float(np.where(np.isnan(apart), np.inf, apart).max(initial=0.0))
+
+
+def _magnitude(array: Any) -> float:
+    import numpy as np
+
+    if array.dtype.kind in "SUO":
+        return 0.0
+    wide = np.abs(_to_wide(array))
+    return float(wide[np.isfinite(wide)].max(initial=0.0))
+
+
+def _some(arrays: Sequence[Any]) -> list[float]:
+    """Return the first numbers, to be read by people."""
+    numbers = [array for array in arrays if array.dtype.kind not in "SUO"][:1]
+    return [float(value.real) for array in numbers for value in _to_wide(array).reshape(-1)[:4]]
+
+
+def _to_wide(array: Any) -> Any:
+    import numpy as np
+
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+
+
+def _to_part(path: str, array: Any) -> tuple[str, pack.Part]:
+    import numpy as np
+
+    array = np.asarray(array)
+    if array.dtype.kind in "SUO":
+        path, array = f"{path}/{_TEXT}", _to_bytes(array)
+    data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    dtype = str(array.dtype)
+    return path, pack.Part(pack.digest_of(dtype, array.shape, data), dtype, array.shape, data)
+
+
+def _from_part(stored: StoredVariable, array: Any) -> Any:
+    import numpy as np
+
+    if not stored.path.endswith(_TEXT):
+        return array
+    flat = array.reshape(-1, array.shape[-1])
+    texts = [row.tobytes().rstrip(b"\0").removesuffix(_MARK) for row in flat]
+    return np.array(texts, object).reshape(array.shape[:-1])
+
+
+def _to_bytes(array: Any) -> Any:
+    """Return texts as rows of bytes, one axis more."""
+    import numpy as np
+
+    def encode(text: Any) -> bytes:
+        return (text if isinstance(text, bytes) else str(text).encode()) + _MARK
+
+    texts = [encode(text) for text in array.reshape(-1)]
+    width = max(map(len, texts), default=1)
+    rows = np.frombuffer(b"".join(text.ljust(width, b"\0") for text in texts), np.uint8)
+    return rows.reshape(*array.shape, width)

@@ -1,0 +1,153 @@
+"""Making the network of a checkpoint again from Keras' description of it, where all that it needs is known here.
+
+A description is data of others. Classes come from Keras or from what this process registered, never by an import that
+the description asks for, and code in it (a Lambda's) is refused unless somebody allowed it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from keepbest.checkpoint.inputs import Inputs, is_functional, of_model, to_zeros
+from keepbest.checkpoint.manifest import Manifest
+from keepbest.checkpoint.store import Store
+from keepbest.errors import NetworkUnknown
+
+_log = logging.getLogger("keepbest")
+
+#: The field of an error that `allow_code` would have spared.
+LAMBDA = "allow_code"
+INTO = "Build it with your own code: --into FILE.py:FUNCTION, or in Python keepbest.restore(run, model)."
+ALLOW = (
+    "If you trust that code: --allow-code, or in Python keepbest.restore(run, allow_code=True). Else build the network "
+    "with your own: --into FILE.py:FUNCTION, or keepbest.restore(run, model)."
+)
+
+
+def rebuild(
+    store: Store,
+    manifest: Manifest,
+    *,
+    allow_code: bool = False,
+    custom_objects: Mapping[str, Any] | None = None,
+    say: Callable[[str], object] = _log.warning,
+) -> Any:
+    """Make the network of a checkpoint again, compiled as it was, with variables.
+
+    A loss, a metric or an optimizer that is not known here leaves it uncompiled, which is said.
+
+    Raises:
+        NetworkUnknown: There is no description, it needs classes that are not known here, or it brings code and
+            `allow_code` is not said. The hint says what to do.
+    """
+    described = read_description(store, manifest)
+    compiled = described.pop("compile_config", None)
+    if not allow_code and brings_code(described):
+        message = f"The network of run {manifest.run} brings code of its own: a Lambda layer."
+        raise NetworkUnknown(message, field=LAMBDA, hint=ALLOW)
+    own = dict(custom_objects or {})
+    model = _make(described, manifest, {"safe_mode": not allow_code, "custom_objects": own})
+    if compiled:
+        _compile(model, compiled, own, say)
+    return model
+
+
+def read_description(store: Store, manifest: Manifest) -> dict[str, Any]:
+    """Return Keras' description of the network. Raises NetworkUnknown where the checkpoint has none."""
+    if manifest.network is None:
+        raise undescribed()
+    described: dict[str, Any] = json.loads(store.read_network(manifest.network))
+    return described
+
+
+def brings_code(described: Any) -> bool:
+    """Whether Keras would run code that is in the description itself."""
+    return any(node.get("class_name") == "__lambda__" for node in _nodes(described))
+
+
+def undescribed() -> NetworkUnknown:
+    """Return the error for a checkpoint of a network that Keras could not describe."""
+    return NetworkUnknown("This network has no description that Keras could make it from again.", hint=INTO)
+
+
+def complete(model: Any, inputs: Inputs | None) -> None:
+    """Give a network the variables that only a call makes: Keras builds a user's class from shapes of one type alone.
+
+    What the call does to its state is of no matter: the values come after it.
+    """
+    if model.built and (is_functional(model) or getattr(model, "_called", True)):
+        return
+    inputs = inputs or of_model(model)
+    if inputs is not None:
+        model(to_zeros(inputs), training=False)
+
+
+def _make(described: dict[str, Any], manifest: Manifest, safe: dict[str, Any]) -> Any:
+    import keras
+
+    unknown = list(dict.fromkeys(_unknown_classes(described, safe["custom_objects"])))
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*unbuilt state")  # it is called hereafter
+            model = keras.saving.deserialize_keras_object(described, **safe)
+        complete(model, manifest.inputs)
+        return model
+    except Exception as error:  # whatever the users' from_config and build raise
+        if unknown:
+            classes = f"{', '.join(unknown[:5])}{' and more' if len(unknown) > 5 else ''}"
+            message = f"The network has classes of its own that are not known here: {classes}."
+            raise NetworkUnknown(
+                message, hint=f"{INTO} A class that is registered is known once it is imported."
+            ) from error
+        message = f"The network cannot be made again from its description: {_first_words(error)}"
+        raise NetworkUnknown(message, hint=INTO) from error
+
+
+def _compile(model: Any, compiled: dict[str, Any], own: dict[str, Any], say: Callable[[str], object]) -> None:
+    """Compile it as it was. A class that compiles in its own way and does not say how stays as it is, as in Keras."""
+    from keras.saving import custom_object_scope
+
+    try:
+        with custom_object_scope(own), warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*was not called as part of model loading")
+            model.compile_from_config(compiled)
+        model.compiled = True
+    except Exception as error:  # whatever the users' own raise
+        say(f"The network is restored uncompiled, without its optimizer: {_first_words(error)}")
+        model.optimizer = None
+        model.compiled = False
+
+
+def _unknown_classes(described: Any, custom_objects: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of classes that neither Keras has nor anybody registered here."""
+    import keras
+
+    for node in _nodes(described):
+        name, module = node.get("registered_name"), node.get("module")
+        if not name or name in ("function", "builtin") or str(module or "").partition(".")[0] in ("keras", "builtins"):
+            continue
+        if keras.saving.get_registered_object(name, custom_objects=dict(custom_objects)) is None:
+            yield str(node.get("class_name", name))[:100]
+
+
+def _nodes(described: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object in a description, outer ones first."""
+    waiting = [described]
+    while waiting:
+        thing = waiting.pop()
+        if isinstance(thing, dict):
+            yield thing
+            waiting.extend(reversed(list(thing.values())))
+        elif isinstance(thing, list):
+            waiting.extend(reversed(thing))
+
+
+def _first_words(error: Exception) -> str:
+    """Return Keras' words without the config and the advice that it appends."""
+    words = re.split(r"\. (Make sure|All subclassed)|\n|Full object config", str(error).strip(), maxsplit=1)[0].strip()
+    return f"{type(error).__name__}: {words[:300].rstrip('.')}."
