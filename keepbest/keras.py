@@ -15,45 +15,33 @@ from typing import Any, Literal
 
 from keepbest.callbacks import Carrying
 from keepbest.checkpoint import Store
-from keepbest.checkpoint.restore import open_store
 from keepbest.contract.asking import request
 from keepbest.contract.commands import RollBackRequest
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import RetentionSpec
-from keepbest.errors import InvalidInput
 from keepbest.looking.counting import BatchCounter
+from keepbest.looking.epochs import ResumedEpoch
 from keepbest.looking.examples import Examples
 from keepbest.looking.jumps import Jump
-from keepbest.looking.making import DEFAULT_MONITOR, RunMaker, patient
+from keepbest.looking.making import DEFAULT_MONITOR, patient, plan
 from keepbest.looking.metrics import Monitored, flatten
 from keepbest.looking.monitor import direction_of
 from keepbest.looking.references import of_validation
 from keepbest.looking.resume import resume_fit
-from keepbest.panels.scene import see
+from keepbest.looking.saving import SaveFrequency
 from keepbest.runs.ending import watch
 from keepbest.runs.run import Run
 from keepbest.snapshots.state import Position, State
-from keepbest.stopping import Decision, Pairs, Unpaired, parse
+from keepbest.stopping import Decision, Pairs, Unpaired
 
 #: A run is not over before its best is on disk; a disk that takes longer than this is reported instead.
 DRAIN_SECONDS = 600.0
 
 OWN_DATA = "The data of your own fit() is not in the state: a roll back leaves it where it is, a restart begins anew."
 
-_MODES = ("auto", "min", "max")
 #: Attributes that a copy does not take: they are made anew, or by Keras.
-_OF_ONE_RUN = {
-    "run",
-    "looker",
-    "position",
-    "stopped_epoch",
-    "_monitored",
-    "_closing",
-    "_restored",
-    "_epochs",
-    "_counter",
-}
-_OF_ONE_RUN |= {"_doubts", "_has_begun", "_resume", "_begins_late", "_is_first_step", "_model", "params"}
+_OF_ONE_RUN = {"run", "looker", "position", "stopped_epoch", "_monitored", "_closing", "_restored", "_epochs"}
+_OF_ONE_RUN |= {"_counter", "_doubts", "_resume", "_begins_late", "_is_first_step", "_start", "_model", "params"}
 
 
 class KeepBest(Carrying):
@@ -77,6 +65,9 @@ class KeepBest(Carrying):
             process began the run: after a crash under a worker, or with `keepbest.init(id=…)`.
         retention: Which checkpoints stay on disk, `keepbest.contract.policies.RetentionSpec(best=3)`; where it is not
             said, what the run was begun with: the best one and the last one.
+        save_freq: Write the present state, too, after each "epoch" or so many batches, as `ModelCheckpoint` does: then
+            a restart goes on from there. Retention keeps the last one.
+        initial_value_threshold: Nothing that is not better than this is kept, until something is.
         snapshots: Bests held in memory.
         snapshot_memory: What they may take: bytes, `2GB`, or `25%` of the free memory (default: that).
         n: Examples that a look measures, for the record.
@@ -101,6 +92,7 @@ class KeepBest(Carrying):
     _doubts: str | None = None
     _begins_late = False
     _is_first_step = False
+    _start: ResumedEpoch | None = None
 
     def __init__(
         self,
@@ -118,6 +110,8 @@ class KeepBest(Carrying):
         store: Store | Path | str | Literal[False] | None = None,
         resume: bool | None = None,
         retention: RetentionSpec | None = None,
+        save_freq: Literal["epoch"] | int | None = None,
+        initial_value_threshold: float | None = None,
         snapshots: int = 3,
         snapshot_memory: int | str | None = None,
         n: int | None = None,
@@ -128,27 +122,17 @@ class KeepBest(Carrying):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(carry)
-        if mode not in _MODES:
-            raise InvalidInput(f"mode is one of {', '.join(_MODES)}, but got {mode!r}.", field="mode")
         self.verbose, self.restore_best_weights = verbose, restore_best_weights
-        self._start_from_epoch = start_from_epoch
+        self._start_from_epoch, self._threshold = start_from_epoch, initial_value_threshold
         self._examples = Examples(validation) if validation is not None else None
         self._n = n if n is not None or self._examples is None else self._examples.n
         self._clock = clock
+        self._saving = SaveFrequency(save_freq)
         if stopper is None and (patience or min_delta or baseline is not None):
             stopper = patient(patience, min_delta, baseline)
-        maker = RunMaker(
-            monitor,
-            None if mode == "auto" else mode,
-            parse(stopper) if isinstance(stopper, str) else stopper,
-            None if store is False else open_store(store),
-            retention,
-            snapshots,
-            snapshot_memory,
-            see(panels) if panels is not None else None,
-            clock,
-            references=of_validation(validation, keep_examples),
-        )
+        kept: dict[str, Any] = {"retention": retention, "references": of_validation(validation, keep_examples)}
+        kept |= {"snapshots": snapshots, "snapshot_memory": snapshot_memory}
+        maker = plan(monitor, mode, stopper, store, panels, clock=clock, **kept)
         self._maker, first = maker.begin(run)
         self.monitor = first.monitor
         self._begin_run(first, resume=bool(first.goes_on) if resume is None else resume)
@@ -161,7 +145,7 @@ class KeepBest(Carrying):
         self.position, self._restored = Position(), None
         #: From the step of each best look to its epoch, counted from 1.
         self._epochs: dict[int | None, int] = {}
-        self._doubts, self.goes_on = None, False
+        self._doubts, self._start, self.goes_on = None, None, False
         run.before_end(lambda: looker.close(DRAIN_SECONDS))
         # A fit that is broken off: what was found best is written all the same, at the latest when the script ends.
         self._closing = weakref.finalize(self, looker.close, DRAIN_SECONDS)
@@ -178,7 +162,7 @@ class KeepBest(Carrying):
 
     @property
     def best(self) -> float | None:
-        return self.looker.best[1]
+        return self.looker.best[1] if self.best_step is not None else None
 
     @property
     def best_step(self) -> int | None:
@@ -241,6 +225,7 @@ class KeepBest(Carrying):
         self.stopped_epoch = 0
         if is_resumed:
             self._go_on_from_disk()
+        self._saving.begin(self.position.step)
         self._begins_late, self._is_first_step = not self.model.built, True
         if self._begins_late:  # Keras makes its variables in the first step: there is nothing to read before
             return
@@ -262,8 +247,11 @@ class KeepBest(Carrying):
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_epoch_begin(epoch, logs)
+        steps = (self.params or {}).get("steps")
+        if self._start is not None:
+            self.position, self._start = self._start.settle(epoch, self.position, steps), None
         self._base, self._epoch = self.position.step, epoch
-        self._counter = BatchCounter(self.model, (self.params or {}).get("steps"))
+        self._counter = BatchCounter(self.model, steps)
         self._look_seconds = None
         self.position = Position(self._base, epoch, 0)
 
@@ -281,6 +269,7 @@ class KeepBest(Carrying):
             self._obey()
         elif self.looker.is_due(step) and done != self._counter.steps:
             self._take(self.looker.judge_silence(step))
+        self._save(ends_epoch=False)
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         super().on_test_begin(logs)
@@ -298,9 +287,12 @@ class KeepBest(Carrying):
             self._look(epoch, dict(logs or {}))
         if self.run.has_commands:
             self._obey()
+        self._save(ends_epoch=True)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         super().on_train_end(logs)
+        if self._start is not None:  # its epochs are done already
+            self._start.withdraw()
         fault = self._monitored.find_fault(logs or {})
         if fault is not None and self.best is None and self.looker.stop is None and self.position.step:
             raise fault
@@ -309,6 +301,11 @@ class KeepBest(Carrying):
             self._restored = self.looker.restore_best()
         self.looker.close(DRAIN_SECONDS)
         self.run.is_fitting = False
+
+    def _save(self, *, ends_epoch: bool) -> None:
+        """Write the present state, where that was asked for and it is not written as the best."""
+        if self._saving.is_due(self.position.step, self.best_step, ends_epoch=ends_epoch):
+            self.looker.checkpoint(self.position, "last")
 
     # Looks
 
@@ -319,8 +316,10 @@ class KeepBest(Carrying):
         if value is None or epoch < self._start_from_epoch:
             self.run.log(logs, self.position.step)
             return
-        if not self._mode_is_known:
+        if not self.run.stopper_state()["policy"]:  # which way is better is not known yet
             self.run.set_mode(direction_of(self.model, self.monitor))
+        if self._threshold is not None and self.best_step is None:
+            self.run.judge.remember_best(None, self._threshold)
         self._take(self._judge(epoch, value, logs))
 
     def _judge(self, epoch: int, value: float, logs: Mapping[str, Any]) -> Decision:
@@ -372,10 +371,6 @@ class KeepBest(Carrying):
         """Whether training had already been stopped when Keras measured once more."""
         return self.looker.stop is not None or (self.decision is not None and self.decision.stop)
 
-    @property
-    def _mode_is_known(self) -> bool:
-        return bool(self.run.stopper_state()["policy"])
-
     def _report_doubts(self) -> None:
         """Say what a roll back or a restart does not bring back, whenever there is more of it."""
         lost = self.carried.find_lost()
@@ -395,5 +390,5 @@ class KeepBest(Carrying):
     def _go_on_from_disk(self) -> None:
         """Put the newest checkpoint of the run back, once."""
         self._resume = False
-        if self.looker.store is not None:
-            self.position = resume_fit(self.run, self.looker.store, self.model, self.carried) or self.position
+        if found := resume_fit(self.run, self.looker.store, self.model, self.carried):
+            self.position, self._start = found, ResumedEpoch(self.model, found)

@@ -16,6 +16,7 @@ from keepbest.errors import KeepbestError, NotFound
 from keepbest.looking.archive import Archive
 from keepbest.looking.network import describe_network, network_of
 from keepbest.looking.references import References
+from keepbest.looking.replicas import warn_of_replicas
 from keepbest.looking.shelf import Shelf
 from keepbest.looking.vetting import Vetting
 from keepbest.panels.painter import Painter
@@ -77,6 +78,7 @@ class Bench:
             self._find_averages()
             self._archive.network = describe_network(model)
             self._archive.inputs = (self._references and self._references.inputs) or of_model(model)
+            warn_of_replicas(model)
             if fresh.is_settled:
                 capture(fresh, position=Position())
                 self._vetting.begin(fresh)

@@ -10,23 +10,27 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from keepbest.checkpoint import Store
+from keepbest.checkpoint.restore import open_store
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Declared
 from keepbest.contract.policies import PolicySpec, RetentionSpec
+from keepbest.errors import InvalidInput
 from keepbest.looking.looker import Looker
 from keepbest.looking.references import References
 from keepbest.panels.painter import Painter
-from keepbest.panels.scene import Scene
+from keepbest.panels.scene import Scene, see
 from keepbest.runs.judge import Judge
 from keepbest.runs.run import Run
 from keepbest.snapshots.carried import Carried
 from keepbest.snapshots.ring import Ring
-from keepbest.stopping import Mode
+from keepbest.stopping import Mode, parse
 
 DEFAULT_MONITOR = "val_loss"
+_MODES = ("auto", "min", "max")
 
 _log = logging.getLogger("keepbest")
 
@@ -106,3 +110,23 @@ def patient(patience: int = 0, min_delta: float = 0, baseline: float | None = No
     """Return Keras' early stopping in its JSON form; a patience of 0 counts as 1, as there."""
     params = {"checks": max(1, patience), "min_delta": abs(min_delta), "baseline": baseline}
     return {"name": "patience", "params": params}
+
+
+def plan(
+    monitor: str,
+    mode: Literal["auto", "min", "max"],
+    stopper: Mapping[str, Any] | str | None,
+    store: Store | Path | str | Literal[False] | None,
+    panels: Any,
+    **more: Any,
+) -> RunMaker:
+    """Return how runs are made, from what a user says of them.
+
+    Raises InvalidInput for what makes no sense.
+    """
+    if mode not in _MODES:
+        raise InvalidInput(f"mode is one of {', '.join(_MODES)}, but got {mode!r}.", field="mode")
+    policy = parse(stopper) if isinstance(stopper, str) else stopper
+    opened = None if store is False else open_store(store)
+    scene = see(panels) if panels is not None else None
+    return RunMaker(monitor, None if mode == "auto" else mode, policy, opened, scene=scene, **more)

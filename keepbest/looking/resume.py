@@ -43,10 +43,10 @@ def resume(run: Run, store: Store, living: Living, carried: Carried) -> State | 
     return state
 
 
-def resume_fit(run: Run, store: Store, model: Any, carried: Carried) -> Position | None:
+def resume_fit(run: Run, store: Store | None, model: Any, carried: Carried) -> Position | None:
     """Do the same for a Keras model whose `fit` begins, which may not be built yet; return where training is then."""
-    loaded = load_start(run, store)
-    if loaded is None:
+    loaded = load_start(run, store) if store is not None else None
+    if store is None or loaded is None:
         return None
     if not model.built and loaded.manifest.network is not None:
         build_as_described(model, store.read_network(loaded.manifest.network))

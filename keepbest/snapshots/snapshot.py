@@ -248,6 +248,10 @@ def _assign(variable: Any, value: Any) -> None:
     """Assign by the bare operation: half the time of `Variable.assign`, and of one function with an argument each."""
     import tensorflow as tf
 
+    if replicas := getattr(variable, "values", ()):  # its own handle is that of the first one only
+        for one in replicas:
+            one.assign(value)
+        return
     try:
         handle = variable.handle
     except ValueError:

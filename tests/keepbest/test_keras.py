@@ -12,6 +12,7 @@ import pytest
 
 from keepbest.checkpoint import Store, choose
 from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, LookTaken
+from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import InvalidInput, MetricMissing
 from keepbest.stopping import Losses, Unpaired
 from keepbest.stopping.pairs import from_record
@@ -243,6 +244,44 @@ def test_a_full_disk_ends_no_training(script: Script, tmp_path: Path, monkeypatc
     # On a busy machine the first best waits so long that the second takes its place: skipped, not refused by the disk.
     assert all("No space left" in reason or "A newer one came" in reason for reason in reasons)
     assert Store(tmp_path).manifests(run.id) == []
+
+
+def test_nothing_is_kept_that_is_not_better_than_a_threshold(script: Script, tmp_path: Path) -> None:
+    callback = keep_best(tmp_path, initial_value_threshold=1.5, patience=9, restore_best_weights=True)
+    script.fit(callback, [3, 2, 1.5])
+    assert (callback.best, callback.best_step) == (None, None)
+    assert Store(tmp_path).manifests(callback.run.id) == []
+    assert script.iteration.numpy() == 3 * STEPS  # there is nothing to restore
+    script.fit(callback, [1.25, 1.375])
+    assert (callback.best, choose(Store(tmp_path), callback.run.id).value) == (1.25, 1.25)
+
+
+def test_a_threshold_takes_nothing_from_a_run_that_goes_on(script: Script, tmp_path: Path) -> None:
+    first = keep_best(tmp_path)
+    script.fit(first, [3])
+    again = keep_best(tmp_path, run=first.run.id, resume=True, initial_value_threshold=1)
+    Script().fit(again, [4])
+    assert (again.best, again.best_step) == (3, STEPS)
+
+
+@pytest.mark.parametrize(
+    ("save_freq", "written"),
+    [(None, [5]), ("epoch", [5, 10, 15]), (3, [3, 5, 8, 11, 14]), (5, [5, 10, 15]), (40, [5])],
+)
+def test_the_present_state_is_written_as_often_as_was_asked(
+    script: Script, tmp_path: Path, save_freq: Any, written: list[int]
+) -> None:
+    callback = keep_best(tmp_path, save_freq=save_freq, patience=9, retention=RetentionSpec(last=99))
+    script.fit(callback, [1, 2, None], send=lambda step: callback.looker.drain(20))  # none overtakes another
+    kinds = {kept.step: kept.kind for kept in Store(tmp_path).manifests(callback.run.id)}
+    assert sorted(kinds) == written
+    assert {kinds[step] for step in written} <= {"best", "last"}
+
+
+@pytest.mark.parametrize("save_freq", ["batch", 0, True, 2.5])
+def test_another_frequency_is_an_error(save_freq: Any) -> None:
+    with pytest.raises(InvalidInput, match="save_freq is 'epoch' or a number"):
+        keep_best(save_freq=save_freq)
 
 
 # What is reported

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import gc
+import json
 import pickle
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,76 @@ def test_a_copy_of_a_callback_that_resumes_does_not(tmp_path: Path) -> None:
     assert (twin.best, twin.position.step) == (0.5, STEPS)
 
 
+@pytest.fixture
+def small() -> Any:
+    """A small model and what makes it train: `fit(epochs, *callbacks)` returns the epochs that were run, and steps."""
+    import keras
+
+    x = np.ones((8, 2), np.float32)
+    scores = [0.5, 0.6, 0.9, 0.4, 0.45, 0.46, 0.47, 0.48]
+
+    class Score(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+        def __init__(self, dies_at: int | None) -> None:
+            super().__init__()
+            self.dies_at = dies_at
+            self.seen: list[tuple[int, int]] = []
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            logs["score"] = scores[epoch]
+            self.seen.append((epoch, int(self.model.optimizer.iterations)))
+            if epoch == self.dies_at:
+                raise KeyError("killed")
+
+    def make() -> Any:
+        model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+        model.compile("adam", "mse", jit_compile=False)
+        return model
+
+    def fit(model: Any, epochs: int, *callbacks: Any, dies_at: int | None = None, **more: Any) -> list[tuple[int, int]]:
+        score = Score(dies_at)
+        with suppress(KeyError):
+            model.fit(x, x[:, :1], 4, epochs=epochs, verbose=0, callbacks=[score, *callbacks], **more)
+        return score.seen
+
+    return make, fit
+
+
+def test_a_fit_that_goes_on_ends_where_it_was_to_end(tmp_path: Path, small: Any) -> None:
+    make, fit = small
+    said: dict[str, Any] = {"monitor": "score", "mode": "max", "patience": 9}
+    first = keep_best(tmp_path, **said)
+    assert fit(make(), 5, first, dies_at=3) == [(0, 2), (1, 4), (2, 6), (3, 8)]
+    assert first.looker.drain(20)
+    model, again = make(), keep_best(tmp_path, **said, run=first.run.id, resume=True)
+    assert fit(model, 5, again, initial_epoch=1) == [(3, 8), (4, 10)]  # Keras' own word loses
+    assert fit(model, 2, again) == [(0, 12), (1, 14)]  # a later fit counts its own epochs
+    done = keep_best(tmp_path, **said, run=first.run.id, resume=True, restore_best_weights=True)
+    assert fit(make(), 2, done) == []  # it is past that
+    assert (done.best, done.best_step) == (0.9, 6)
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+def test_beside_keras_own_backup(tmp_path: Path, small: Any, is_before: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """The backup is of epoch 4, the checkpoint of epoch 3. Weights and epoch belong together in either order."""
+    import keras
+
+    def pair(**more: Any) -> list[Any]:
+        backup = keras.callbacks.BackupAndRestore(str(tmp_path / "backup"))
+        kept = keep_best(tmp_path / "store", monitor="score", mode="max", patience=9, **more)
+        return [backup, kept] if is_before else [kept, backup]
+
+    make, fit = small
+    first = pair()
+    fit(make(), 6, *first, dies_at=4)
+    kept = first[is_before]
+    assert kept.looker.drain(20)
+    again = pair(run=kept.run.id, resume=True)
+    seen = fit(make(), 6, *again)
+    assert seen == ([(3, 8), (4, 10), (5, 12)] if is_before else [(4, 10), (5, 12)])
+    assert (again[is_before].best, again[is_before].position.step) == (0.9, 12)
+    assert ["BackupAndRestore" in record.message for record in caplog.records] == ([] if is_before else [True])
+
+
 BROKEN_OFF = """
 import os, signal, sys, time
 from pathlib import Path
@@ -117,3 +189,48 @@ def test_a_fit_that_is_broken_off_leaves_its_best_on_disk(tmp_path: Path, proces
     assert process.wait() == 143, process.output
     run = next(line for line in process.output.splitlines() if re.fullmatch("[a-z0-9]{12}", line))
     assert [(kept.step, kept.value) for kept in Store(tmp_path).manifests(run)][-1:] == [(2 * STEPS, 1.0)]
+
+
+REPLICAS = """
+import json, sys
+import tensorflow as tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+tf.config.experimental.enable_op_determinism()
+import keras, numpy as np
+from pathlib import Path
+from keepbest import restore
+from tests.support.callbacks import keep_best
+
+keras.utils.set_random_seed(0)
+x = np.random.default_rng(0).normal(size=(32, 4)).astype(np.float32)
+layers = [keras.Input((4,)), keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    model = keras.Sequential(layers)
+    model.compile("adam", "mse", jit_compile=False)
+seen = []
+
+class Score(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        logs["score"] = [3, 1, 2][epoch]
+        seen.append([[part.numpy().tolist() for part in one.value.values] for one in model.variables])
+
+callback = keep_best(Path(sys.argv[1]), monitor="score", restore_best_weights=True)
+model.fit(x, x[:, :1], 8, epochs=3, verbose=0, callbacks=[Score(), callback])
+now = [[part.numpy().tolist() for part in one.value.values] for one in model.variables]
+disk = [one.numpy().tolist() for one in restore(callback.run, store=sys.argv[1]).variables]
+is_first = [[a] * 2 == c and a == d for (a, _), c, d in zip(seen[1], now, disk, strict=True)]
+print(json.dumps({"alike": [a == b for a, b in seen[1]], "back": is_first}))
+"""
+
+
+def test_all_replicas_go_back_and_it_is_said_where_they_differ(tmp_path: Path, processes: Processes) -> None:
+    """Two devices: BatchNormalization's moving statistics (the fifth and sixth variable) differ between them.
+
+    Operations are deterministic there, too, which forbids a global generator that was seeded by chance.
+    """
+    process = processes.start(sys.executable, "-c", REPLICAS, tmp_path, PYTHONPATH=str(ROOT))
+    assert process.wait() == 0, process.output
+    found = json.loads(next(line for line in process.output.splitlines() if line.startswith('{"alike"')))
+    assert found == {"alike": [True] * 4 + [False] * 2 + [True] * 2, "back": [True] * 8}
+    assert process.output.count("moving statistics of its own in batch_normalization") == 1

@@ -1,0 +1,47 @@
+"""Epochs of a `fit` whose state came from disk: it begins where its checkpoint says, and ends where it was to end."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from keepbest.snapshots.state import Position
+
+_log = logging.getLogger("keepbest")
+
+
+class ResumedEpoch:
+    """Has the `fit` of `model` that is about to begin start with the epoch of `position`.
+
+    Keras has a private word for it, which counts over `fit(initial_epoch=…)`, unless it is 0. It is taken back once
+    Keras has read it: a later `fit` begins anew.
+    """
+
+    def __init__(self, model: Any, position: Position) -> None:
+        self._model, self._epoch = model, position.epoch
+        self._before = getattr(model, "_initial_epoch", None)
+        model._initial_epoch = position.epoch
+
+    def settle(self, epoch: int, position: Position, steps: int | None) -> Position:
+        """Return where training is, now that Keras begins `epoch`, of `steps` batches.
+
+        `BackupAndRestore` behind `KeepBest` in fit's list has put its own, later weights into the model, and said its
+        own epoch: then training goes on from there.
+        """
+        said = self.withdraw()
+        if said != epoch or epoch == self._epoch:
+            return position
+        _log.warning(
+            "keepbest: another callback (BackupAndRestore) has put the weights of epoch %d over the checkpoint's, of "
+            "epoch %d: training goes on from there, and the epochs between are not judged again. Put it before KeepBest "
+            "in fit's list, or leave it out: KeepBest goes on by itself.",
+            epoch,
+            self._epoch,
+        )
+        return replace(position, step=position.step + (epoch - self._epoch) * (steps or 0))
+
+    def withdraw(self) -> int | None:
+        """Have later fits begin as if nothing had been said; return what was said last."""
+        said, self._model._initial_epoch = self._model._initial_epoch, self._before
+        return int(said) if said is not None else None
