@@ -34,7 +34,7 @@ class ResumedEpoch:
             return position
         _log.warning(
             "keepbest: another callback (BackupAndRestore) has put the weights of epoch %d over the checkpoint's, of "
-            "epoch %d: training goes on from there, and the epochs between are not judged again. Put it before KeepBest "
+            "epoch %d: training goes on from there, and epochs between are not judged again. Put it before KeepBest "
             "in fit's list, or leave it out: KeepBest goes on by itself.",
             epoch,
             self._epoch,
