@@ -195,7 +195,7 @@ class TrainingError(KeepbestError):
 
 
 class MetricMissing(TrainingError):
-    """The monitored metric did not arrive at the first look."""
+    """The monitored metric did not arrive."""
 
     code = "metric_missing"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ from keepbest.snapshots.carried import Carried
 from keepbest.snapshots.ring import Ring
 from keepbest.snapshots.snapshot import Living, Variables, capture
 from keepbest.snapshots.state import Position, State, VariableSpec
+
+_log = logging.getLogger("keepbest")
 
 #: A roll back to a checkpoint that is still being written waits for it this long.
 WAIT_SECONDS = 30.0
@@ -58,6 +61,7 @@ class Bench:
         self._references = references
         self._model: Any = None
         self._variables: Living | None = None
+        self._optimizer: Any = None
         #: Held as long as they are asked for: nothing else may get their addresses.
         self._network: list[Any] = []
         self._averages: Averages = {}
@@ -74,6 +78,7 @@ class Bench:
         """Put `model` on the bench as it is now; return its variables. The disk is written to from here on."""
         self._model, fresh = model, model if isinstance(model, Living) else Variables(model, self._variables)
         if self._variables is None or not fresh.are(self._variables):
+            self._say_optimizer(getattr(model, "optimizer", None))
             self._variables, self._network = fresh, network_of(model)
             self._find_averages()
             self._archive.network = describe_network(model)
@@ -86,6 +91,18 @@ class Bench:
                 self._painter = None
         self._archive.open()
         return self._living
+
+    def _say_optimizer(self, optimizer: Any) -> None:
+        """Say what of the best cannot be carried over, where the model was compiled with another optimizer since."""
+        before, self._optimizer = self._optimizer, optimizer
+        if before is not None and optimizer is not before and self.best[0] is not None:
+            _log.warning(
+                "keepbest: the model was compiled anew, with %s after %s. The best so far, of step %d, can still be "
+                "given back as a network; the state of its optimizer cannot be carried over: from there %s begins anew.",
+                *(type(one).__name__ for one in (optimizer, before)),
+                self.best[0],
+                type(optimizer).__name__,
+            )
 
     def follow(self) -> None:
         """Take up what the first step has built, and read it once, where the tracing holds up no look."""

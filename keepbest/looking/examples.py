@@ -43,6 +43,9 @@ class Examples:
         self.n = sizes.pop()
         self._part = tuple(part)
 
+    def __deepcopy__(self, memo: Any) -> Examples:
+        return self
+
     def compare(self, model: Any, monitor: str, value: float, mode: Mode) -> Pairs:
         """Return what each example adds to `value`, which was measured of `monitor` on all of them; else why not."""
         if not math.isfinite(value):

@@ -61,6 +61,19 @@ class _Sent(Answer):
 
 
 @contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Say in words that keepbest's folder cannot be written: an offline run has no other place."""
+    try:
+        yield
+    except OSError as error:
+        raise InvalidInput(
+            f"A run is kept offline in {folder}, which cannot be written: {error.strerror or error}.",
+            field="KEEPBEST_DIR",
+            hint="Set KEEPBEST_DIR, or init(dir=…), to a folder that can; KEEPBEST_MODE=disabled keeps nothing.",
+        ) from error
+
+
+@contextmanager
 def begun_offline(folder: Path, asked: RunRequest, how: Resume) -> Iterator[Past]:
     """Begin the folder of an offline run, or go on with what is in it; make the new process's journal in the block.
 

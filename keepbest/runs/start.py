@@ -23,7 +23,7 @@ from keepbest.reporting.reporter import Reporter
 from keepbest.reporting.sending import drain_left_over
 from keepbest.reporting.values import to_json
 from keepbest.runs.judge import Judge, known_mode
-from keepbest.runs.offline import begun_offline, keep_outcome
+from keepbest.runs.offline import begun_offline, keep_outcome, writable
 from keepbest.runs.reclaim import reclaim
 from keepbest.runs.rejoin import read_past
 from keepbest.runs.renewal import Renewer
@@ -174,7 +174,7 @@ def _hold(assignment: Assignment, client: Client, folder: Path) -> ScriptRun:
 def _begin_offline(asked: RunRequest, how: Resume, parent: Path) -> Run:
     run_id = asked.id or new_id()
     folder = parent / "offline" / run_id
-    with begun_offline(folder, asked.model_copy(update={"id": run_id}), how) as past:
+    with writable(parent), begun_offline(folder, asked.model_copy(update={"id": run_id}), how) as past:
         journal = Journal.create(folder, About(run_id, new_id(), ""))
     run = ScriptRun(
         run_id,

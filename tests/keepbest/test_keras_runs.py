@@ -170,6 +170,56 @@ def test_beside_keras_own_backup(tmp_path: Path, small: Any, is_before: bool, ca
     assert ["BackupAndRestore" in record.message for record in caplog.records] == ([] if is_before else [True])
 
 
+def test_two_callbacks_in_one_fit_have_a_best_each(tmp_path: Path, small: Any) -> None:
+    """One keeps the best accuracy, the other stops by the loss; Keras' ModelCheckpoint stands beside them."""
+    import keras
+
+    make, fit = small
+    model, path = make(), tmp_path / "best.keras"
+    keeps = keep_best(tmp_path / "store", monitor="score", mode="max", patience=9, restore_best_weights=True)
+    stops = keep_best(tmp_path / "store", monitor="loss", stopper="max_steps(12)")
+    beside = keras.callbacks.ModelCheckpoint(str(path), "score", mode="max", save_best_only=True)
+    assert fit(model, 8, keeps, stops, beside)[-1] == (5, 12)
+    assert (keeps.best_step, stops.best_step, stops.stop_reason, keeps.stop_reason) == (6, 12, "max_steps", None)
+    bests = [choose(Store(tmp_path / "store"), one.run.id).step for one in (keeps, stops)]
+    assert bests == [6, 12]
+    kept, own = keras.models.load_model(path).get_weights(), model.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(kept, own, strict=True))
+
+
+def test_the_best_of_a_first_phase_is_given_back_after_the_second(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fine-tuning: the first layer frozen, then not, and compiled anew with another optimizer."""
+    import keras
+
+    layers = [keras.layers.Input((2,)), keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    model, x = keras.Sequential(layers), np.ones((8, 2), np.float32)
+    run = keep_best(tmp_path, monitor="score", mode="max", patience=9, restore_best_weights=True)
+    bests = []
+
+    def train(optimizer: Any, scores: list[float]) -> None:
+        model.compile(optimizer, "mse", jit_compile=False)
+        put = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(score=scores[epoch]))
+        keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bests.append(values()))
+        model.fit(x, x[:, :1], 4, epochs=3, verbose=0, callbacks=[put, run, keep])
+
+    def values() -> dict[str, Any]:
+        return {one.path: one.numpy().tolist() for one in model.variables}
+
+    model.layers[0].trainable = False
+    train(keras.optimizers.Adam(0.1), [0.1, 0.9, 0.5])
+    assert values() == bests[1]
+    model.layers[0].trainable = True
+    train(keras.optimizers.SGD(0.1, momentum=0.9), [0.3, 0.4, 0.2])
+    assert (values(), run.best_step) == (bests[1], 4)
+    assert ["with SGD after Adam" in record.message for record in caplog.records] == [True]
+    run.looker.ring.forget()  # from disk, too
+    model.layers[0].trainable = False
+    run.roll_back()
+    assert values() == bests[1]
+
+
 BROKEN_OFF = """
 import os, signal, sys, time
 from pathlib import Path
@@ -186,7 +236,7 @@ Script().fit(callback, [3, 1, 2], send=lambda step: step == 12 and os.kill(os.ge
 
 def test_a_fit_that_is_broken_off_leaves_its_best_on_disk(tmp_path: Path, processes: Processes) -> None:
     process = processes.start(sys.executable, "-c", BROKEN_OFF, tmp_path, PYTHONPATH=str(ROOT))
-    assert process.wait() == 143, process.output
+    assert process.wait(seconds=120) == 143, process.output
     run = next(line for line in process.output.splitlines() if re.fullmatch("[a-z0-9]{12}", line))
     assert [(kept.step, kept.value) for kept in Store(tmp_path).manifests(run)][-1:] == [(2 * STEPS, 1.0)]
 
@@ -230,7 +280,7 @@ def test_all_replicas_go_back_and_it_is_said_where_they_differ(tmp_path: Path, p
     Operations are deterministic there, too, which forbids a global generator that was seeded by chance.
     """
     process = processes.start(sys.executable, "-c", REPLICAS, tmp_path, PYTHONPATH=str(ROOT))
-    assert process.wait() == 0, process.output
+    assert process.wait(seconds=120) == 0, process.output
     found = json.loads(next(line for line in process.output.splitlines() if line.startswith('{"alike"')))
     assert found == {"alike": [True] * 4 + [False] * 2 + [True] * 2, "back": [True] * 8}
     assert process.output.count("moving statistics of its own in batch_normalization") == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from keepbest.client import Client
+from keepbest.errors import InvalidInput
 from keepbest.runs import offline
 from keepbest.runs.offline import Sent, find_offline, send_offline
 from keepbest.runs.start import init
@@ -149,3 +150,13 @@ def test_a_sync_that_is_killed_makes_no_second_run(
     assert send_offline(folder, client) == Sent(run.id, is_over=True)
     assert [known.id for known in client.runs().runs] == [run.id]
     assert client.run(run.id).state is RunState.FINISHED
+
+
+@pytest.mark.parametrize("mode", ["offline", "online"])
+def test_a_folder_that_cannot_be_written_is_an_error_in_words(tmp_path: Path, mode: str) -> None:
+    """Nor can it where the tracker does not answer: an offline run would be nowhere."""
+    (tmp_path / "file").write_text("no folder")
+    settings = settings_of(tmp_path / "file" / "keepbest", "http://127.0.0.1:9", mode)
+    with pytest.raises(InvalidInput, match="which cannot be written: Not a directory") as caught:
+        init(monitor="score", mode="max", settings=settings)
+    assert caught.value.field == "KEEPBEST_DIR"
