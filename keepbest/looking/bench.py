@@ -98,7 +98,7 @@ class Bench:
         if before is not None and optimizer is not before and self.best[0] is not None:
             _log.warning(
                 "keepbest: the model was compiled anew, with %s after %s. The best so far, of step %d, can still be "
-                "given back as a network; the state of its optimizer cannot be carried over: from there %s begins anew.",
+                "given back as a network; the state of its optimizer cannot be carried over: there %s begins anew.",
                 *(type(one).__name__ for one in (optimizer, before)),
                 self.best[0],
                 type(optimizer).__name__,
