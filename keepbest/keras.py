@@ -385,7 +385,7 @@ class KeepBest(Carrying):
         """Give another model than the one that was trained a run of its own."""
         if not self.looker.may_train(self.model):
             self._closing()
-            self._begin_run(self._maker.make_another(self.run))
+            self._begin_run(self._maker.make())
 
     def _go_on_from_disk(self) -> None:
         """Put the newest checkpoint of the run back, once."""

@@ -57,6 +57,8 @@ class RunMaker:
     clock: Callable[[], float] = time.monotonic
     max_steps: int | None = None
     references: References | None = None
+    #: The run of the first model, where somebody hears of it.
+    heard: str | None = None
 
     def __deepcopy__(self, memo: Mapping[int, Any]) -> RunMaker:
         return self
@@ -79,24 +81,20 @@ class RunMaker:
         run.declare(Declared(monitor=monitor, stopper=spec))
         judge, retention = run.judge, self.retention or run.retention
         known = replace(self, monitor=monitor, stopper=judge.stopper, max_steps=judge.max_steps, retention=retention)
-        return known, run
+        return replace(known, heard=run.id if run.reporter is not None else None), run
 
     def make(self, run: str | None = None) -> Run:
-        """Return a run that nobody hears of, under this id or a new one."""
+        """Return a run that nobody hears of, under this id or a new one; say so where the first one was heard."""
         judge = Judge(self.stopper or patient(), self.mode, self.max_steps, clock=self.clock)
-        return Run(run or new_id(), judge, monitor=self.monitor)
-
-    def make_another(self, before: Run) -> Run:
-        """Return a run for another model than that of `before`; say so where somebody hears of that one."""
-        run = self.make()
-        if before.reporter is not None:
+        made = Run(run or new_id(), judge, monitor=self.monitor)
+        if self.heard is not None:
             _log.warning(
                 "keepbest: another model is trained than that of run %s: its run is %s, which no tracker hears of. "
                 "Call keepbest.init() for each model to see them all.",
-                before.id,
-                run.id,
+                self.heard,
+                made.id,
             )
-        return run
+        return made
 
     def equip(self, run: Run, carried: Carried) -> Looker:
         """Return what keeps the best of a run, with nothing in it."""

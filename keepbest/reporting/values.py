@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import operator
 import os
 import platform
@@ -10,6 +11,7 @@ import re
 import socket
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, overload
 
 from keepbest.contract.runs import RunError
@@ -30,13 +32,19 @@ def to_number(value: None) -> None: ...
 @overload
 def to_number(value: Any) -> float: ...
 def to_number(value: Any) -> float | None:
-    """Return a float: of NumPy scalars and zero-dimensional tensors too. What is none becomes NaN."""
+    """Return a float: of NumPy scalars, and of arrays and tensors of one number, too. What is none becomes NaN."""
     if value is None:
         return None
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return float("nan")
+    number = _find_number(value)
+    return float("nan") if number is None else number
+
+
+def check_one(value: Any) -> None:
+    """Raise InvalidInput for an array of several numbers, where one is to be judged."""
+    shape = getattr(value, "shape", ())
+    if math.prod(shape) != 1:
+        message = f"The value of a validation is one number, but got an array of shape {tuple(shape)}."
+        raise InvalidInput(message, field="value", hint="Give one of its parts, or their mean.")
 
 
 def clean(text: str) -> str:
@@ -106,8 +114,15 @@ def to_json(value: Any, depth: int = 0) -> Any:
 def _problem(key: object, value: Any) -> str | None:
     if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY or _UNPRINTABLE.search(key):
         return f"a name is text of 1 to {MAX_KEY} printable characters"
-    try:
-        float(value)
-    except (TypeError, ValueError, OverflowError):
-        return f"{value!r:.100} is not a number"
+    return f"{value!r:.100} is not a number" if _find_number(value) is None else None
+
+
+def _find_number(value: Any) -> float | None:
+    """Return a value as a float, or None where it is no number, or several."""
+    with suppress(TypeError, ValueError, OverflowError):
+        return float(value)
+    shape = getattr(value, "shape", None)
+    if shape and math.prod(shape) == 1:
+        with suppress(TypeError, ValueError, OverflowError, AttributeError):
+            return float((value.numpy() if hasattr(value, "numpy") else value).item())
     return None

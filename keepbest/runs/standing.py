@@ -10,7 +10,7 @@ from keepbest.checkpoint import Store
 from keepbest.contract.commands import Command
 from keepbest.contract.overrides import Overrides
 from keepbest.reporting.reporter import Reporter
-from keepbest.reporting.values import to_number
+from keepbest.reporting.values import check_one, to_number
 from keepbest.runs.best import Best, find_checkpoint
 from keepbest.runs.gallery import Gallery
 from keepbest.runs.judge import Judge
@@ -40,6 +40,7 @@ class Standing(Gallery):
         pairs: Pairs | None = None,
     ) -> Decision:
         """Return the stopper's decision, and record nothing yet. A value of None says that training came this far."""
+        check_one(value)
         measured = {**(metrics or {}), self.monitor: value}
         return self.judge.observe(step, to_number(value), n, to_number(train), measured, pairs)
 

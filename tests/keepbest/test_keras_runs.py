@@ -59,7 +59,8 @@ def test_the_second_model_of_a_run_that_is_heard_of_says_so(caplog: pytest.LogCa
     assert Script().fit(callback, [0.3, 0.3, 0.3]) == 2 * STEPS  # by the stopper that the run has
     assert callback.run is not run
     assert len(reporter.items) == said
-    assert [run.id in record.message for record in caplog.records] == [True]
+    copy.deepcopy(callback)
+    assert [run.id in record.message for record in caplog.records] == [True, True]
 
 
 def test_what_was_carried_begins_with_the_second_model_anew() -> None:

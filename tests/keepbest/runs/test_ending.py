@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from keepbest.runs.ending import Terminated, as_known, find_cause
 from tests.keepbest.tiny_tracker import TinyTracker
 from tests.support.processes import Process, Processes
 
@@ -54,3 +55,25 @@ def test_a_forked_child_ends_by_the_signal_as_ever(tmp_path: Path, tracker: Tiny
     assert process.wait() == 0, process.output
     assert process.output.split()[-1] == str(int(signal.SIGTERM))
     assert [release["outcome"] for release in tracker.releases] == ["finished"]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(None, None), (0, None), (3, SystemExit), ("why", SystemExit), (143, Terminated), (130, KeyboardInterrupt)],
+)
+def test_what_an_exit_code_stands_for(code: object, kind: type[BaseException] | None) -> None:
+    error = as_known(SystemExit(code))
+    assert (None if error is None else type(error)) is kind
+
+
+@pytest.mark.parametrize(
+    ("prompt", "is_broken_off", "counts"), [(False, False, True), (True, False, False), (True, True, True)]
+)
+def test_at_a_prompt_an_error_ends_nothing_but_the_fit_that_it_broke_off(
+    monkeypatch: pytest.MonkeyPatch, prompt: bool, is_broken_off: bool, counts: bool
+) -> None:
+    error = ValueError("in some cell")
+    monkeypatch.setattr(sys, "last_value", error, raising=False)
+    if prompt:
+        monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    assert find_cause(is_broken_off=is_broken_off) is (error if counts else None)

@@ -213,11 +213,21 @@ def test_a_mode_that_nobody_knows_is_asked_for_at_the_first_look(tmp_path: Path,
 def test_numbers_of_all_kinds_are_logged(tmp_path: Path, tracker: TinyTracker) -> None:
     third: Any = np.int64(3)
     with begin(tmp_path, tracker) as run:
-        run.log({"a": 1, "b": True, "c": np.float32(0.5), "d": np.array(2), "e": math.nan}, step=third)
+        run.log(
+            {"a": 1, "b": True, "c": np.float32(0.5), "d": np.array(2), "e": math.nan, "f": np.array([4.0])}, step=third
+        )
         run.log({"a": 2})
     assert tracker.points("a") == [(3, 1.0), (4, 2.0)]
-    assert [tracker.points(key)[0][1] for key in "bcd"] == [1.0, 0.5, 2.0]
+    assert [tracker.points(key)[0][1] for key in "bcdf"] == [1.0, 0.5, 2.0, 4.0]
     assert math.isnan(tracker.points("e")[0][1])
+
+
+def test_a_look_is_one_number(tmp_path: Path, tracker: TinyTracker) -> None:
+    several: Any = np.array([0.5, 0.75])
+    with begin(tmp_path, tracker, mode="max") as run:
+        assert run.look(1, several[:1]).best_value == 0.5
+        with pytest.raises(InvalidInput, match=r"array of shape \(2,\)"):
+            run.look(2, several)
 
 
 @pytest.mark.parametrize(
