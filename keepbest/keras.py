@@ -257,6 +257,7 @@ class KeepBest(Carrying):
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_train_batch_end(batch, logs)
+        self.run.beat()
         done = self._counter.count(batch)
         step = self._base + done
         self.position = Position(step, self.position.epoch, done)
@@ -274,6 +275,10 @@ class KeepBest(Carrying):
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         super().on_test_begin(logs)
         self._look_began = self._clock()
+
+    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        super().on_test_batch_end(batch, logs)
+        self.run.beat()
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         super().on_test_end(logs)

@@ -126,6 +126,7 @@ class Loop:
             self._branch()
             self.step += 1
             yield self.step
+            self.run.beat()
             self._obey()
             if self.looker.is_due(self.step):
                 self.looker.judge_silence(self.step)

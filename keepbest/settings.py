@@ -21,6 +21,7 @@ from keepbest.memory import DEFAULT_MEMORY, budget_of
 
 VERSION = "0.1.0"
 DEFAULT_PORT = 7766
+DEFAULT_STALL_SECONDS = 120.0
 DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 _ROOT = Path(__file__).resolve().parents[1]
 RunMode = Literal["online", "offline", "disabled"]
@@ -46,6 +47,7 @@ SETTINGS = (
     Setting("KEEPBEST_MODE", "online", "`online`, `offline` (write the journal only) or `disabled` (do nothing)"),
     Setting("KEEPBEST_STORE", "<dir>/store", "folder of the checkpoints"),
     Setting("KEEPBEST_SNAPSHOT_MEMORY", DEFAULT_MEMORY, "memory for snapshots: `2GB`, or a part of what is free"),
+    Setting("KEEPBEST_STALL_SECONDS", "120", "a training that gives no sign of life for so long is stalled; 0: never"),
     Setting("KEEPBEST_DATA", "", "folder with data sets as IDX files, one folder a data set"),
     Setting("KEEPBEST_ASSIGNMENT", "", "set by a worker for a command: the file that hands over its run"),
     Setting("KEEPBEST_DEBUG", "", "1 prints the traceback of an error of the command"),
@@ -68,6 +70,7 @@ class Settings:
     resume: Resume = "allow"
     tags: tuple[str, ...] = ()
     assignment: Path | None = None
+    stall_seconds: float = DEFAULT_STALL_SECONDS
 
 
 def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None, url: str | None = None) -> Settings:
@@ -98,6 +101,7 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
         resume=_resume(given.get("KEEPBEST_RESUME") or "allow"),
         tags=tuple(tag.strip() for tag in given.get("KEEPBEST_TAGS", "").split(",") if tag.strip()),
         assignment=assignment,
+        stall_seconds=_stall_seconds(given.get("KEEPBEST_STALL_SECONDS") or ""),
     )
 
 
@@ -188,6 +192,13 @@ def _resume(word: str) -> Resume:
 def _memory(asked: str) -> str:
     budget_of(asked)  # of what is free when it is needed; that it can be read is checked now
     return asked
+
+
+def _stall_seconds(text: str) -> float:
+    if text and not text.isdecimal():
+        message = f"KEEPBEST_STALL_SECONDS is a whole number of seconds, or 0, but got {text!r}."
+        raise InvalidInput(message, field="KEEPBEST_STALL_SECONDS")
+    return float(text) if text else DEFAULT_STALL_SECONDS
 
 
 def _mode(word: str) -> RunMode:

@@ -42,11 +42,12 @@ class StopReason(StrEnum):
     USER = "user"
     ERROR = "error"
     WORKER_LOST = "worker_lost"
+    STALLED = "stalled"
 
     @property
     def is_stoppers(self) -> bool:
         """Whether the run's stopper decided it: not a person, the end of the steps or of its sweep, nor a failure."""
-        failures = {StopReason.ERROR, StopReason.WORKER_LOST}
+        failures = {StopReason.ERROR, StopReason.WORKER_LOST, StopReason.STALLED}
         return self not in failures | {StopReason.USER, StopReason.MAX_STEPS, StopReason.SUCCESSIVE_HALVING}
 
 

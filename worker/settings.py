@@ -54,6 +54,7 @@ class Settings:
     deterministic: bool
     grace_seconds: float
     standby: bool
+    stall_seconds: float
     environ: dict[str, str] = field(repr=False)
 
 
@@ -73,6 +74,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         recipes_only=given.get("KEEPBEST_WORKER_RECIPES_ONLY", "") not in ("", "0"),
         deterministic=given.get("KEEPBEST_WORKER_DETERMINISTIC", "") != "0",
         grace_seconds=_seconds(given.get("KEEPBEST_WORKER_GRACE_SECONDS", "").strip() or "60"),
+        stall_seconds=shared.stall_seconds,
         standby=given.get("KEEPBEST_WORKER_STANDBY", "") != "0",
         environ=trainer_environ(given),
     )

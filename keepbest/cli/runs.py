@@ -161,7 +161,8 @@ def _list_tests(client: Client, run: Run) -> list[tuple[str, str]]:
 
 
 def state_of(run: Run) -> str:
-    return f"{run.state.value} ({run.stop_reason.value})" if run.stop_reason else run.state.value
+    more = run.stop_reason.value if run.stop_reason else "stalled" if run.stalled_since else None
+    return f"{run.state.value} ({more})" if more else run.state.value
 
 
 def patience_of(run: Run) -> str:
@@ -178,6 +179,8 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         ("id", run.id),
         ("state", state_of(run)),
         ("why", run.stop_message or ""),
+        ("stalled", f"no sign of life; said at {run.stalled_since:%H:%M:%S} UTC" if run.stalled_since else ""),
+        ("warning", run.warning or ""),
         ("error", error),
         ("next", (run.error.hint or "") if run.error else ""),
         ("best", f"{spec.monitor} {at_step(run.best_value, run.best_step, 17)}" if run.best_step is not None else ""),

@@ -127,6 +127,9 @@ def worker(
             show_default="standby",
         ),
     ] = None,
+    no_stall: Annotated[
+        bool, typer.Option("--no-stall", help="End no training that gives no sign of life (KEEPBEST_STALL_SECONDS=0).")
+    ] = False,
 ) -> None:
     """Start only a worker. Runs that bring their own code run it here, as this user."""
     become(
@@ -139,6 +142,7 @@ def worker(
         KEEPBEST_WORKER_LABELS=",".join(label) if label else None,
         KEEPBEST_WORKER_RECIPES_ONLY="1" if recipes_only else None,
         KEEPBEST_WORKER_STANDBY=None if standby is None else str(int(standby)),
+        KEEPBEST_STALL_SECONDS="0" if no_stall else None,
     )
 
 

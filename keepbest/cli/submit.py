@@ -90,6 +90,9 @@ def submit(
     label: Label = None,
     tag: Annotated[list[str] | None, typer.Option(help="Word to find it by; repeatable.")] = None,
     priority: Priority = 0,
+    stall: Annotated[
+        bool, typer.Option("--stall/--no-stall", help="End it, and take it up anew, where it gives no sign of life.")
+    ] = True,
     folder: SentFolder = None,
     file: File = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Watch it to its end.")] = False,
@@ -128,6 +131,7 @@ def submit(
             labels=labels,
             tags=tag or [],
             priority=priority,
+            stall=stall,
         )
         run = send_with(client, source, lambda: client.submit(asked))
         default = None if stopper else find_default(client, run)

@@ -184,7 +184,7 @@ class _LiveView:
         best = f"best {at_step(run.best_value, run.best_step)}" if run.best_step is not None else _who(run).strip()
         self.bars.update(
             self.steps,
-            description=clean(f"{run.name} {run.state.value}"),
+            description=clean(f"{run.name} {state_of(run)}"),
             total=run.steps_at_most,
             completed=run.step or 0,
             words=clean(f"step {run.step or 0:,}  {best}  {took(run)}"),

@@ -112,6 +112,7 @@ class RunFields(Shape):
     notes: Text = ""
     priority: int = Field(default=0, ge=-100, le=100)
     max_attempts: int = Field(default=3, ge=1, le=100)
+    stall: bool = Field(default=True, description="end and take it up anew where its training gives no sign of life")
 
 
 class RunRequest(RunFields):

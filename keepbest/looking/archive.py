@@ -142,20 +142,23 @@ class Archive:
         if self._store is None:
             raise NotFound("This run has no checkpoint store.", hint="Name one: store='checkpoints'.")
         self.drain()
-        written = _Settled(self._store, self._run).write(state, self._about(kind, value, segment, **more))
+        with self._run.life.slowly():
+            written = _Settled(self._store, self._run).write(state, self._about(kind, value, segment, **more))
         self._tell_durable(written)
         return written.manifest
 
     def drain(self, deadline_seconds: float | None = None) -> bool:
         """Wait until every checkpoint is on disk or given up; return whether that came in time."""
-        return self._writer is None or self._writer.drain(deadline_seconds)
+        with self._run.life.slowly():
+            return self._writer is None or self._writer.drain(deadline_seconds)
 
     def close(self, deadline_seconds: float | None = None) -> bool:
         """Drain, and end the writer's thread; `open` starts another."""
         writer, self._writer = self._writer, None
-        is_done = writer is None or writer.close(deadline_seconds)
-        if self._keeper is not None:
-            self._keeper.settle(lambda: self._run.is_written_down(JOURNAL_SECONDS), SETTLE_SECONDS)
+        with self._run.life.slowly():
+            is_done = writer is None or writer.close(deadline_seconds)
+            if self._keeper is not None:
+                self._keeper.settle(lambda: self._run.is_written_down(JOURNAL_SECONDS), SETTLE_SECONDS)
         return is_done
 
     def _make_writer(self) -> Writer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from keepbest.contract import policies
@@ -26,6 +27,7 @@ from keepbest.reporting.draft import Record
 from keepbest.reporting.reporter import Reporter
 from keepbest.reporting.values import MAX_STEP, check_keys, check_step, clean, to_number
 from keepbest.runs.departures import Departures
+from keepbest.runs.life import Life, Sign, Watch, write
 from keepbest.stopping import Correct, Decision, Pairs, Unpaired
 from keepbest.stopping.pairs import to_record
 
@@ -45,6 +47,7 @@ class Logbook:
         self.first_segment = self.segment = first_segment
         self.step = 0
         self._next_segment = first_segment
+        self.life = Life()
         self._departures = Departures()
         self._keys: set[str] = set()
         self._refused: set[Any] = set()
@@ -67,6 +70,7 @@ class Logbook:
             if key in self._keys and value is not None
         }
         self.step = step
+        self.life.count += 1
         self._put((step, time.time(), self.segment, values))
 
     def record_look(
@@ -216,6 +220,38 @@ class Logbook:
             return Progress(at=now(), memory=memory) if memory is not None else None
 
         self.reporter.watch(ask)
+
+    def beat(self) -> None:
+        """Say that training goes on, where nothing is logged for minutes: a long validation, a preparation of data."""
+        self.life.beat()
+
+    def show_life(self, folder: Path) -> None:
+        """Leave the signs of life of the training thread in `folder`, where the worker looks for them."""
+        shown: Sign | None = None
+
+        def show() -> None:
+            nonlocal shown
+            if (sign := self.life.sign) != shown:
+                shown = sign
+                write(folder, sign)
+
+        if self.reporter is not None:
+            self.reporter.watch(show)
+
+    def watch_life(self, seconds: float) -> None:
+        """Say that the run is stalled, and that it is no longer: of a script that no worker looks after."""
+        watch, said = Watch(seconds, time.monotonic), False
+
+        def judge() -> Progress | None:
+            nonlocal said
+            watch.see(self.life.sign)
+            if (watch.silence is not None) == said:
+                return None
+            said = not said
+            return Progress(at=now(), stalled=said)
+
+        if self.reporter is not None and seconds > 0:
+            self.reporter.watch(judge)
 
     def open_segment(
         self,

@@ -289,8 +289,10 @@ class Run(Standing):
             return True
         self._ended = True
         atexit.unregister(self.end_at_exit)
-        for call in self._before_end:
-            call()
+        with self.life.slowly():
+            for call in self._before_end:
+                call()
+        self.life.is_over = True
         if self.reporter is None:
             self._on_end(release)
             return True

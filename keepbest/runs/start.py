@@ -119,6 +119,7 @@ def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> Run:
     _send_left_over(journals, client)
     # The reporter tries again in its own time, and urllib3 would warn of every attempt.
     script = _hold(assignment, Client(settings=settings, timeout_seconds=REQUEST_SECONDS, retries=0), journals)
+    script.watch_life(settings.stall_seconds)
     if past is not None:
         script.past = past
     script.url = f"{client.url}/r/{run.id}"

@@ -55,6 +55,7 @@ def begin_handed(path: Path, asked: RunRequest, how: Resume, settings: Settings)
     run.url = f"{handed.url}/r/{run.id}"
     run.on_listen = lambda: note_listening(path)
     run.declare(declared)
+    run.show_life(path.parent)
     run.watch_end()
     return run
 

@@ -125,7 +125,7 @@ def release(conn: Connection, run: RunRow, token: str, asked: contract.Release, 
         return _fail(conn, run, asked.stop_reason or StopReason.ERROR, asked.stop_message, asked.error, now)
     if asked.rung is not None and rungs.is_in_sweep(conn, run) and not commands.wants_cancel(conn, run.pk):
         return rungs.pause(conn, run, asked.rung, asked.stop_message, now)
-    return _requeue(conn, run, asked.outcome, asked.stop_message, asked.error, now)
+    return _requeue(conn, run, asked.outcome, asked.stop_message, asked.error, now, asked.stop_reason)
 
 
 def expire_leases(conn: Connection, now: datetime) -> list[str]:
@@ -185,7 +185,13 @@ def _end(conn: Connection, run: RunRow, outcome: str, now: datetime) -> None:
 
 
 def _requeue(
-    conn: Connection, run: RunRow, outcome: str, message: str | None, error: RunError | None, now: datetime
+    conn: Connection,
+    run: RunRow,
+    outcome: str,
+    message: str | None,
+    error: RunError | None,
+    now: datetime,
+    why: StopReason | None = None,
 ) -> RunRow:
     """Put the run back into the queue, unless somebody cancelled it or its attempts are spent."""
     if commands.wants_cancel(conn, run.pk):
@@ -194,6 +200,7 @@ def _requeue(
     is_over = run.source_kind == "external" or failed >= run.max_attempts
     if outcome in SPENT and is_over:
         reason = StopReason.WORKER_LOST if outcome == "expired" else StopReason.ERROR
+        reason = StopReason.STALLED if why is StopReason.STALLED else reason
         return _fail(conn, run, reason, message, error, now)
     warning = f"The last attempt ended: {message}" if outcome in SPENT and message else None
     return runs.move_run(conn, run, RunState.QUEUED, now=now, warning=warning)

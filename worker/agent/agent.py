@@ -149,9 +149,13 @@ class Agent:
         except (KeepbestError, OSError) as error:
             self._refuse(job, folder, error)
             return
-        tenancy = Tenancy(job, folder, trainer, self._client, self._settings.grace_seconds)
+        tenancy = Tenancy(job, folder, trainer, self._client, *self._patience)
         self._tenancies.append(tenancy)
         tenancy.start()
+
+    @property
+    def _patience(self) -> tuple[float, float]:
+        return self._settings.grace_seconds, self._settings.stall_seconds
 
     def _make_job(self, assignment: Assignment) -> Job:
         known = self._settings

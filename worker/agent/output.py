@@ -48,6 +48,11 @@ class OutputTail:
         """Add a line of our own."""
         self._keep(logs=[LogLines(stream="keepbest", offset=self._offset, text=f"{text}\n", at=self._now())])
 
+    def tell_stalled(self, text: str) -> None:
+        """Say that the training gives no sign of life, in the run's log too."""
+        self.say(text)
+        self._keep(progress=Progress(stalled=True, at=self._now()))
+
     def answer(self, *updates: CommandUpdate) -> None:
         """Tell what became of a command that the agent obeys itself."""
         self._keep(commands=list(updates))

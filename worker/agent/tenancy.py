@@ -21,6 +21,7 @@ from keepbest.runs.handed import is_listening
 from keepbest.status import CommandKind, StopReason
 from worker.agent.delivery import deliver
 from worker.agent.output import OutputTail, try_send
+from worker.agent.vigil import Vigil, describe_stall
 from worker.executors.base import Running
 from worker.folder import Job, RunFolder
 from worker.supervisor import FAILED, FINISHED, HANDED_BACK, explain_exit
@@ -31,6 +32,8 @@ POLL_SECONDS = 0.2
 OUTPUT_SECONDS = 0.5
 #: A cancelled command gets this long from SIGTERM to SIGKILL, or the worker's grace where that is shorter.
 CANCEL_SECONDS = 10.0
+#: A trainer that stands still gets so long to print where.
+WORDS_SECONDS = 0.5
 #: A command whose script asks for no commands is sent SIGTERM so long after somebody wanted it to stop.
 LISTEN_SECONDS = 10.0
 
@@ -42,7 +45,15 @@ def utc_now() -> datetime:
 class Tenancy:
     """Renews the lease, forwards the output, obeys a cancellation, and says how it ended."""
 
-    def __init__(self, job: Job, folder: RunFolder, trainer: Running, client: Client, grace_seconds: float) -> None:
+    def __init__(
+        self,
+        job: Job,
+        folder: RunFolder,
+        trainer: Running,
+        client: Client,
+        grace_seconds: float,
+        stall_seconds: float = 0.0,
+    ) -> None:
         self.job = job
         self._folder = folder
         self._trainer = trainer
@@ -57,6 +68,9 @@ class Tenancy:
         self._stop_at: float | None = None
         self._kill_at = float("inf")
         self._is_command = isinstance(job.assignment.run.spec.source, CommandSource)
+        allowed = stall_seconds if job.assignment.run.spec.stall else 0.0
+        self._vigil = Vigil(folder, allowed, is_command=self._is_command)
+        self._stalled: float | None = None
         self._renew_at = time.monotonic() + self._renew_seconds
         self._thread = threading.Thread(target=self._watch, name=f"run-{job.run_id}", daemon=True)
 
@@ -116,6 +130,7 @@ class Tenancy:
                 try_send(self._tail)
                 output_at = time.monotonic() + OUTPUT_SECONDS
             self._renew_if_due()
+            self._end_if_stalled()
             if self._lost or now >= self._kill_at:
                 self._trainer.kill()
             else:
@@ -152,6 +167,20 @@ class Tenancy:
         grace_seconds = min(CANCEL_SECONDS, self._grace_seconds) if self._is_command else 0.0
         self._end(command, grace_seconds, "The command was ended." if self._is_command else "The trainer was ended.")
 
+    def _end_if_stalled(self) -> None:
+        """A trainer that stands still is shown as stalled, asked where it stands, and ended for sure."""
+        if self._stalled is not None or self._leaving.is_set() or self._kill_at != float("inf"):
+            return
+        self._stalled = self._vigil.find_silence(self._trainer.pid)
+        if self._stalled is not None:
+            self._tail.tell_stalled(f"No sign of life for {self._stalled:.0f} s: the training is ended.")
+            try_send(self._tail)
+            _log.warning("Run %s gave no sign of life for %.0f s: it is ended.", self.job.run_id, self._stalled)
+            self._vigil.ask_where(self._trainer.pid)
+            time.sleep(WORDS_SECONDS)
+            self._kill_at = time.monotonic() + min(CANCEL_SECONDS, self._grace_seconds)
+            self._trainer.interrupt()
+
     def _stop_if_nobody_listens(self, command: Command) -> None:
         """A script that asks hears it by itself, at its next look; any other is asked to end."""
         if self._stop_at is None:
@@ -182,6 +211,8 @@ class Tenancy:
             return Release(outcome="finished", stop_reason=reason, stop_message=message)
         if code in (FINISHED, FAILED) and outcome is not None:
             return outcome
+        if self._stalled is not None:
+            return describe_stall(self._stalled, _last_words(self._folder))
         if code == HANDED_BACK or self._leaving.is_set():
             return Release(outcome="handed_back", stop_message="The worker left.")
         return describe_crash(code, self._folder)

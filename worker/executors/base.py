@@ -10,6 +10,10 @@ from worker.folder import RunFolder
 class Running(Protocol):
     """One trainer at work."""
 
+    @property
+    def pid(self) -> int:
+        """Its process, which leads its group."""
+
     def poll(self) -> int | None:
         """Return the exit code, negative for a signal, or None while it runs."""
 

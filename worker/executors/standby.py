@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from keepbest.runs import life
 from worker.folder import RunFolder
 from worker.supervisor import Child, make_mark
 from worker.trainer.lifeline import pack
@@ -21,6 +22,8 @@ _log = logging.getLogger("keepbest.worker")
 REST_SECONDS = 600.0
 #: So long it waits in vain; then it gives its memory back, until runs come again.
 IDLE_SECONDS = 600.0
+#: Within so long it has imported everything; then it answers within so many seconds, or is replaced.
+IMPORT_SECONDS, ANSWER_SECONDS = 60.0, 5.0
 _SAID_BYTES = 16 * 1024
 
 
@@ -61,17 +64,21 @@ class Standby:
     def take(self, folder: RunFolder, secret: str) -> Child | None:
         """Make the one that waits the trainer of `folder`; None where none is there to hear it.
 
-        One that still imports is taken too: it hears when it is done.
+        One that still imports is taken too: it hears when it is done. One that must be done by now has to answer.
         """
         self._look()
         self._is_idle = False
         if self._waiting is None:
             return None
-        child, mark, output, _ = self._waiting
+        child, mark, output, since = self._waiting
         folder.write_mark(mark)  # before it can start anything that would have to be found
         if not child.tell(pack(folder.path, secret)):  # it ended this very moment
             child.kill()
             self._look()
+            return None
+        if time.monotonic() - since > IMPORT_SECONDS and not _answers(folder):
+            self.close()
+            _log.warning("Process %d waited for a run and did not answer: %s begins cold.", child.pid, folder.path.name)
             return None
         self._waiting = None
         output.close()
@@ -102,3 +109,11 @@ class Standby:
     def _rest(self, seconds: float, why: str) -> None:
         self._rests_until = time.monotonic() + seconds
         _log.warning("No trainer waits for the next run, which begins cold: %s", why)
+
+
+def _answers(folder: RunFolder) -> bool:
+    """Whether the trainer that was given the folder shows a sign of life in it."""
+    until = time.monotonic() + ANSWER_SECONDS
+    while (found := life.read(folder.path)) is None and time.monotonic() < until:
+        time.sleep(0.02)
+    return found is not None

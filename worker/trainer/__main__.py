@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from keepbest.client import Client
+from keepbest.runs import life
 from worker.folder import RunFolder
 from worker.trainer import lifeline
 from worker.trainer.quiet import find_devices, import_tensorflow
@@ -28,6 +29,7 @@ def main(path: str | None = None) -> int:
     """Train; return the exit code that `worker.supervisor` knows."""
     agent = lifeline.tie()
     faulthandler.enable()  # where Python was when a native library crashed: for the run's log
+    faulthandler.register(signal.SIGUSR1)  # and where it stands, when the agent hears nothing any more
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # that the tracker is away is said once, by the reporter
     folder, token = (RunFolder(Path(path)), agent.read()) if path else _wait(agent)
@@ -68,6 +70,7 @@ def _enter(line: str) -> tuple[RunFolder, str]:
     os.chdir(path)
     sys.argv[1:] = [str(path)]
     said = os.pread(1, _SAID_BYTES, 0)
+    life.write(folder.path, life.Sign(0, life.Part.STEADY))  # what the agent waits for
     with folder.output.open("ab") as output:
         os.write(output.fileno(), said)
         os.dup2(output.fileno(), 1)

@@ -19,6 +19,7 @@ from keepbest.errors import MetricMissing
 from keepbest.looking.looker import Looker
 from keepbest.looking.metrics import flatten
 from keepbest.looking.monitor import direction_of
+from keepbest.runs.run import Run
 from keepbest.snapshots.state import Position
 from keepbest.status import CommandKind
 from keepbest.stopping import Pairs
@@ -46,6 +47,17 @@ class Ending(Enum):
     PAUSED = "it waits at a rung of its sweep"
 
 
+class _Beats(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+    """A validation is a sign of life with each of its batches."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._run = run
+
+    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._run.beat()
+
+
 class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
     """Trains until something ends it. `hand_back` may be set from outside at any time."""
 
@@ -67,7 +79,7 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
         self._spec = spec
         self._hand_back = hand_back
         self._clock = clock
-        self.gauge = Gauge(training)
+        self.gauge = Gauge(training, [_Beats(looker.run)])
         self._ending: Ending | None = None
         self._began_at = 0
         self._jumped = False
@@ -103,6 +115,7 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
         if self._is_first_step:  # in which Keras builds optimizers
             self._is_first_step = False
             self._looker.follow()
+        self._run.beat()
         if self._run.has_commands:
             self._obey()
         self._take_note()
@@ -185,17 +198,19 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
             measured = self.gauge.measure(self.model)
             metrics = {**trained, **measured.values}
             value = self._get_value(metrics)
-            pairs = self._compare(value) if self._run.judge.needs_pairs else None
-        decision = self._looker.look(
-            self.position,
-            value,
-            n=measured.n,
-            train=trained.get("loss"),
-            metrics=metrics,
-            epoch=self._feed.epoch_at(self.step),
-            seconds=self._clock() - began,
-            pairs=pairs,
-        )
+            with self._run.life.slowly():
+                pairs = self._compare(value) if self._run.judge.needs_pairs else None
+        with self._run.life.slowly():
+            decision = self._looker.look(
+                self.position,
+                value,
+                n=measured.n,
+                train=trained.get("loss"),
+                metrics=metrics,
+                epoch=self._feed.epoch_at(self.step),
+                seconds=self._clock() - began,
+                pairs=pairs,
+            )
         self._said_at = self._clock()
         if decision.stop:
             self._ending = Ending.STOPPED

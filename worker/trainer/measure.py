@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -31,16 +32,17 @@ class Ruler:
         self.n = count_examples(part)
         self._batches = _batch(part)
 
-    def measure(self, model: Any) -> Measured:
+    def measure(self, model: Any, callbacks: Sequence[Any] = ()) -> Measured:
         """Return what `model` does on the whole part."""
-        values = model.evaluate(self._batches, verbose=0, return_dict=True)
+        values = model.evaluate(self._batches, verbose=0, return_dict=True, callbacks=[*callbacks])
         return Measured(flatten(values), self.n)
 
 
 class Gauge:
     """All that a look reads off: the validation part as `val_<metric>`, further parts and single variables by name."""
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: Training, callbacks: Sequence[Any] = ()) -> None:
+        self._callbacks = callbacks
         self._validation = Ruler(training.validation)
         self._part = training.validation
         self._also = {name: Ruler(part) for name, part in training.also.items()}
@@ -48,10 +50,10 @@ class Gauge:
 
     def measure(self, model: Any) -> Measured:
         """Return every metric of the look; `n` is the number of validation examples."""
-        validation = self._validation.measure(model)
+        validation = self._validation.measure(model, self._callbacks)
         values = {f"val_{name}": value for name, value in validation.values.items()}
         for part, ruler in self._also.items():
-            values |= {f"{part}_{name}": value for name, value in ruler.measure(model).values.items()}
+            values |= {f"{part}_{name}": value for name, value in ruler.measure(model, self._callbacks).values.items()}
         values |= {name: float(variable.numpy().item()) for name, variable in self._watched.items()}
         return Measured(values, validation.n)
 

@@ -59,6 +59,7 @@ class Trainer:
         self.run = Run.attach(
             job.assignment, client, folder.journal, on_lost=self._note_loss, on_end=folder.write_outcome
         )
+        self.run.show_life(folder.path)
 
     def train(self) -> int:
         """Return the exit code; how it ended is in the folder by then, and everything said is in the journal."""
@@ -90,7 +91,9 @@ class Trainer:
             looker.change(position, self.run.overrides)
         loop = Loop(training, feed, looker, self._spec, self.hand_back)
         self.is_training = True
-        return self._conclude(loop.train(position.step), loop, looker, training, feed)
+        ending = loop.train(position.step)
+        with self.run.life.slowly():
+            return self._conclude(ending, loop, looker, training, feed)
 
     def _read_segments(self) -> Sequence[Segment]:
         """Return what earlier attempts left; nothing where the tracker does not answer."""

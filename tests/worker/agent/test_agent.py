@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -48,6 +50,22 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(75)); print('training', flush=
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('training', flush=True); time.sleep(600)"
 )
+
+
+#: Starts something, trains a little, then stands still: SIGTERM changes nothing.
+HANGS = """
+import signal, subprocess, sys, time; from pathlib import Path
+from keepbest.runs.life import Part, Sign, write
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGUSR1, lambda *_: print('standing here', flush=True))
+subprocess.Popen(['sleep', '600'])
+for beats in range(1, 9):
+    write(Path(sys.argv[1]), Sign(beats, Part.STEADY)); time.sleep(0.1)
+print('training', flush=True)
+while True:
+    if 'stop' in sys.argv[2:]: os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(0.1)
+"""
 
 
 class Programs:
@@ -176,6 +194,42 @@ def test_a_trainer_that_will_not_leave_is_killed_after_its_grace(make_rig: Make,
     rig.leave()
     assert service.client.run(run_id).state is RunState.QUEUED
     assert rig.programs.started[0].poll() == -9
+
+
+def test_a_trainer_that_stands_still_is_shown_ended_and_taken_up_anew(make_rig: Make, service: Service) -> None:
+    rig = make_rig(KEEPBEST_WORKER_GRACE_SECONDS="1", KEEPBEST_STALL_SECONDS="2")
+    run_id = rig.submit(HANGS, max_attempts=2)
+    wait_until(lambda: service.client.run(run_id).stalled_since, what="the run to be shown as stalled")
+    wait_until(lambda: service.client.run(run_id).attempt == 2, what="the next attempt")
+    first = rig.programs.started[0]
+    assert first.poll() == -9
+    wait_until(lambda: not group_lives(first.pid), what="the end of what it had started")
+    run = service.wait_for(run_id)
+    assert (run.state, run.stop_reason, run.attempt) == (RunState.FAILED, StopReason.STALLED, 2)
+    assert run.error is not None
+    assert "no sign of life" in run.error.message
+    assert "run.beat()" in str(run.error.hint)
+    logs = service.logs(run_id)
+    assert "No sign of life" in logs
+    assert logs.count("standing here") == 2
+
+
+def test_a_stopped_trainer_is_ended_and_one_that_may_stand_still_is_not(make_rig: Make, service: Service) -> None:
+    rig = make_rig(KEEPBEST_WORKER_GRACE_SECONDS="1", KEEPBEST_STALL_SECONDS="2", KEEPBEST_WORKER_SLOTS="2")
+    stopped, allowed = rig.submit(HANGS, max_attempts=1), rig.submit(HANGS, stall=False)
+    rig.wait_for_output(stopped, "training")
+    os.kill(rig.programs.started[0].pid, signal.SIGSTOP)
+    assert service.wait_for(stopped).stop_reason is StopReason.STALLED
+    assert service.client.run(allowed).stalled_since is None
+    assert rig.programs.started[1].poll() is None
+
+
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_a_run_that_went_to_somebody_else_is_let_go(rig: Rig, service: Service) -> None:

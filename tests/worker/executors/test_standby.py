@@ -137,6 +137,19 @@ def test_one_that_ends_while_it_is_told_is_not_taken(
     assert not is_alive(pid)
 
 
+def test_one_that_does_not_answer_is_replaced(
+    standby: Standby, folder: RunFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("worker.executors.standby.IMPORT_SECONDS", 0.0)
+    monkeypatch.setattr("worker.executors.standby.ANSWER_SECONDS", 0.2)
+    pid = prepare(standby)
+    os.kill(pid, signal.SIGSTOP)
+    assert standby.take(folder, "secret") is None
+    assert not is_alive(pid)
+    assert "did not answer: run begins cold" in caplog.text
+    assert is_alive(prepare(standby))  # it is no sign that others would do the same
+
+
 def test_what_was_started_before_its_run_is_found_by_its_run(standby: Standby, folder: RunFolder) -> None:
     standby.prepare()
     child = standby.take(folder, "secret")

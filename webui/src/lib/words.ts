@@ -6,6 +6,7 @@ const STATES = new Map<string, { label: string; tone: Tone; mark: string }>([
   ['queued', { label: 'queued', tone: 'idle', mark: '…' }],
   ['leased', { label: 'starting', tone: 'active', mark: '▷' }],
   ['running', { label: 'running', tone: 'active', mark: '▶' }],
+  ['stalled', { label: 'stalled', tone: 'warn', mark: '!' }],
   ['paused', { label: 'paused', tone: 'warn', mark: '‖' }],
   ['finished', { label: 'finished', tone: 'good', mark: '✓' }],
   ['failed', { label: 'failed', tone: 'bad', mark: '✕' }],
@@ -27,6 +28,7 @@ const REASONS = new Map([
   ['user', 'stopped by a person'],
   ['error', 'error'],
   ['worker_lost', 'worker lost'],
+  ['stalled', 'stood still'],
 ])
 
 const COMMANDS = new Map([
