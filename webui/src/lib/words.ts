@@ -44,6 +44,16 @@ export function stateWords(state: string): { label: string; tone: Tone; mark: st
   return STATES.get(state) ?? { label: state, tone: 'idle', mark: '·' }
 }
 
+/** A run whose training gives no sign of life is stalled, whatever its state. */
+export function shownState(run: { state: string; stalled_since?: string | null }): string {
+  return run.stalled_since ? 'stalled' : run.state
+}
+
+/** What is wrong with a run just now, in the tracker's words. */
+export function warningOf(run: { id: string; warning?: string | null }): string {
+  return run.warning ?? ''
+}
+
 export function reasonWords(reason: string | null | undefined): string {
   return reason ? (REASONS.get(reason) ?? reason.replaceAll('_', ' ')) : ''
 }
