@@ -98,10 +98,10 @@ def test_what_the_training_thread_says() -> None:
     training.beat()
     assert training.sign == Sign(1, Part.STEADY)
     with training.slowly(), training.slowly():
-        assert training.sign.part is Part.LONG
+        assert training.sign == Sign(1, Part.LONG)
     assert training.sign == Sign(3, Part.STEADY)  # the end of a long block is a sign too
     training.is_over = True
-    assert training.sign.part is Part.UNWATCHED
+    assert training.sign == Sign(3, Part.UNWATCHED)
 
 
 def test_a_debugger_at_its_prompt_is_noticed() -> None:
