@@ -21,6 +21,7 @@ from keepbest.looking.replicas import warn_of_replicas
 from keepbest.looking.shelf import Shelf
 from keepbest.looking.vetting import Vetting
 from keepbest.panels.painter import Painter
+from keepbest.runs.ending import shielded
 from keepbest.runs.run import Run
 from keepbest.selection.selectors import Selector
 from keepbest.snapshots.averages import Averages, find_averages, use
@@ -154,7 +155,8 @@ class Bench:
 
     def close(self, deadline_seconds: float | None = None) -> bool:
         """Drain, and end the writer's thread; `begin` starts another."""
-        return self._archive.close(deadline_seconds)
+        with shielded():
+            return self._archive.close(deadline_seconds)
 
     def write_selected(self, state: State, value: float, n: int | None, made_of: tuple[str, ...]) -> Manifest:
         """Put an average that was selected on disk before this returns; nothing goes on from it."""

@@ -7,11 +7,12 @@ thread: what was found best goes to the disk, the run is told its end, its lease
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from threading import current_thread, main_thread
 from types import FrameType
 from typing import NoReturn
@@ -21,6 +22,8 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 _noted: BaseException | None = None
 _heralds: list[Callable[[], object]] = []
+#: How many writers and ends must not be broken off now; SIGTERM waits for them.
+_shields = 0
 
 
 class Terminated(SystemExit):
@@ -40,9 +43,24 @@ _Exit.__name__ = _Exit.__qualname__ = "SystemExit"  # as it is printed
 
 def watch() -> None:
     """Have `find_cause` know of what comes. A handler that the script has for SIGTERM stays."""
-    sys.exit = _exit
+    if sys.exit is not _exit:
+        sys.exit = _exit
+        atexit.register(end_in_peace)
     if current_thread() is main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Have SIGTERM wait for the end of the block: what is written and said in it is what a process ends for."""
+    global _shields
+    _shields += 1
+    try:
+        yield
+    finally:
+        _shields -= 1
+    if not _shields and isinstance(_noted, Terminated):
+        raise _noted
 
 
 def announce(call: Callable[[], object]) -> None:
@@ -88,7 +106,14 @@ def _terminate(number: int, frame: FrameType | None) -> None:
             call()
     error = Terminated(_TERMINATED)
     _note(error)
-    raise error
+    if not _shields:
+        raise error
+
+
+def end_in_peace() -> None:
+    """Have SIGTERM ignored from here on, for the process ends: a notebook's kernel gets it meanwhile."""
+    global _shields
+    _shields += 1
 
 
 def _note(error: BaseException) -> None:

@@ -34,7 +34,7 @@ from keepbest.errors import KeepbestError
 from keepbest.reporting.journal import About, Journal
 from keepbest.reporting.reporter import Reporter, Tracker
 from keepbest.reporting.values import describe_error, describe_here
-from keepbest.runs.ending import Terminated, as_known, find_cause
+from keepbest.runs.ending import Terminated, as_known, end_in_peace, find_cause, shielded
 from keepbest.runs.judge import Judge, known_mode
 from keepbest.runs.logbook import forget
 from keepbest.runs.standing import Standing, stopped_by
@@ -267,6 +267,7 @@ class Run(Standing):
 
     def end_at_exit(self) -> None:
         """End a run whose script forgot to, as what ends the script says."""
+        end_in_peace()
         self.end_with(find_cause(is_broken_off=self.is_fitting))
 
     def begin(self, assignment: Assignment | None) -> None:
@@ -289,6 +290,10 @@ class Run(Standing):
             return True
         self._ended = True
         atexit.unregister(self.end_at_exit)
+        with shielded():
+            return self._end(release, seconds)
+
+    def _end(self, release: Release, seconds: float) -> bool:
         with self.life.slowly():
             for call in self._before_end:
                 call()

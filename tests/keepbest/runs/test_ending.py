@@ -16,6 +16,7 @@ BEGIN = "import os, signal, sys, time, keepbest; run = keepbest.init(monitor='sc
 TERM = "os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)"
 HANDLER = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
 CAUGHT = "try: sys.exit(3)\nexcept SystemExit as error: print(error.code)\n"
+LATE = "run.before_end(lambda: [os.kill(os.getpid(), signal.SIGTERM), time.sleep(0.2), print('written')])\n"
 BROKEN_OFF = "run.is_fitting = True\ntry: raise KeyboardInterrupt\nexcept KeyboardInterrupt: print('saved')\n"
 
 
@@ -36,6 +37,8 @@ def start(processes: Processes, folder: Path, tracker: TinyTracker, text: str) -
         (f"with run: {TERM}", 143, "cancelled", "Its process was ended by SIGTERM."),
         (HANDLER + TERM, 143, "cancelled", "Its process was ended by SIGTERM."),
         ("raise KeyboardInterrupt", -signal.SIGINT, "cancelled", "Interrupted from the keyboard."),
+        (LATE, 0, "finished", None),
+        (LATE + "with run: pass", 143, "finished", None),
         (BROKEN_OFF, 0, "finished", "Its fit was broken off; the script went on to its end."),
     ],
 )
@@ -46,6 +49,8 @@ def test_the_run_ends_as_its_process_does(
     assert process.wait() == code, process.output
     (release,) = tracker.releases
     assert (release["outcome"], release["stop_message"]) == (outcome, message)
+    assert "Exception ignored" not in process.output
+    assert ("written" in process.output) is (LATE in text)
     assert list((tmp_path / "journals").iterdir()) == []
 
 
