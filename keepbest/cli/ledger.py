@@ -28,13 +28,21 @@ def _row(look: Look) -> Iterator[str]:
     said = look.decision
     yield f"{look.step:,}"
     yield number(look.value, 17)
-    yield "best" if said.improved else ("abandoned" if look.ghost else "")
+    yield _mark(look)
     yield whole(look.n)
     yield whole(said.wait)
     yield whole(said.patience_left)
     yield "-" if look.seconds is None else f"{look.seconds:.3f} s"
     yield look.checkpoint or "-"
     yield "".join(_decided(look))
+
+
+def _mark(look: Look) -> str:
+    if look.withdraws:
+        return "takes back"
+    if look.is_withdrawn:
+        return "withdrawn"
+    return "best" if look.decision.improved else ("abandoned" if look.ghost else "")
 
 
 def _decided(look: Look) -> Iterator[str]:

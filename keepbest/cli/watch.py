@@ -174,7 +174,7 @@ class _LiveView:
 
     def show(self, news: News) -> None:
         for look in news.looks:
-            if look.decision.improved or look.decision.stop:
+            if look.decision.improved or look.decision.stop or look.withdraws:
                 style = "bold green" if look.decision.improved else "yellow"
                 self.console.print(styled(clean(look_line(news.run, look)), style))
         self._show_steps(news.run)
@@ -205,12 +205,21 @@ class _LiveView:
 
 
 def look_line(run: Run, look: Look) -> str:
-    """`step 300  val_accuracy 0.9712  * best`; a stop says why."""
+    """`step 300  val_accuracy 0.9712  * best`; a stop says why, and what was taken back."""
+    if look.withdraws:
+        return f"step {look.step:>8,}  withdrawn as the best: {look.note}; {_best_now(run, look)}"
     measured = f"{run.spec.monitor} {number(look.value)}" if look.value is not None else "between two looks"
     words = f"step {look.step:>8,}  {measured}"
     if look.decision.improved:
         words += "  * best"
     return f"{words}  stop: {look.decision.message or look.decision.reason}" if look.decision.stop else words
+
+
+def _best_now(run: Run, look: Look) -> str:
+    best = look.decision
+    if best.best_step is None:
+        return "there is no best now"
+    return f"the best is {run.spec.monitor} {at_step(best.best_value, best.best_step)} again"
 
 
 def _who(run: Run) -> str:

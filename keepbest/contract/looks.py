@@ -12,7 +12,10 @@ from keepbest.contract.policies import Decision
 
 
 class Look(Answer):
-    """One row of the decision ledger. `seq` orders the looks of a run; `ghost` marks an abandoned tail."""
+    """One row of the decision ledger. `seq` orders the looks of a run; `ghost` marks an abandoned tail.
+
+    A row that `withdraws` measures nothing: it takes back the look of its segment and step, which was the best.
+    """
 
     seq: int
     segment: int
@@ -27,6 +30,8 @@ class Look(Answer):
     checkpoint: Id | None = None
     note: str | None = None
     ghost: bool = False
+    withdraws: bool = Field(default=False, description="takes back the look of its segment and step; `note` says why")
+    is_withdrawn: bool = Field(default=False, description="was taken back: it is no best, whatever its value")
     examples: Examples | None = Field(default=None, description="where it was asked for, and is recorded")
     at: Moment
 

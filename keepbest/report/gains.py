@@ -33,7 +33,8 @@ def find_last_gain(looks: Sequence[Look], mode: Mode) -> Gain | None:
     best: float | None = None
     gain: Gain | None = None
     for look in looks:
-        if look.ghost or look.value is None or not is_better(look.value, best, mode):
+        counts = look.decision.is_admitted and not look.is_withdrawn and not look.ghost
+        if not counts or look.value is None or not is_better(look.value, best, mode):
             continue
         if best is not None:
             gain = _measure(look, best, look.value)

@@ -124,8 +124,11 @@ class Judge:
         train: float | None = None,
         metrics: Mapping[str, Any] | None = None,
         pairs: Pairs | None = None,
+        fault: str | None = None,
     ) -> Decision:
         """Judge one look; without a value, the silence up to `step`. `pairs` is what it says of each example.
+
+        `fault` says why it was withdrawn, of a look of an earlier process.
 
         Raises MetricMissing at the first look that measures not all that the policy reads.
         """
@@ -137,6 +140,7 @@ class Judge:
             seconds=self.seconds,
             metrics=metrics or {},
             pairs=pairs,
+            fault=fault,
         )
         if value is not None and not self._state.get("looks"):
             self._check_metrics(look)

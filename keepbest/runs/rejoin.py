@@ -23,6 +23,8 @@ from keepbest.stopping.pairs import from_record
 
 #: Looks that one request brings.
 LOOKS_AT_ONCE = 1000
+#: Why a look of an earlier process counts as not finite.
+WITHDRAWN = "it was withdrawn"
 
 
 class Historian(Protocol):
@@ -65,12 +67,22 @@ class Seen(Protocol):
     def examples(self) -> Examples | None: ...
 
 
+class Withdrawing(Protocol):
+    """An entry that takes back the look of its segment and step."""
+
+    @property
+    def segment(self) -> int: ...
+    @property
+    def step(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class Past:
     """What earlier processes left of a run."""
 
     segments: Sequence[Stretch] = ()
     looks: Sequence[Seen] = field(default=(), repr=False)
+    withdrawn: Sequence[Withdrawing] = field(default=(), repr=False)
 
     @property
     def next_segment(self) -> int:
@@ -87,10 +99,12 @@ class Past:
         path = self._find_path(step)
         known = (look for look in self.looks if look.step <= path.get(look.segment, -1))
         # The script may have another stopper now, to which the old steps mean nothing.
+        gone = {(said.segment, said.step) for said in self.withdrawn}
         with suppress(PolicyError, MetricMissing):
             for look in known:
+                fault = WITHDRAWN if (look.segment, look.step) in gone else None
                 pairs = from_record(look.examples.model_dump()) if look.examples is not None else None
-                if judge.observe(look.step, look.value, look.n, metrics=look.metrics, pairs=pairs).stop:
+                if judge.observe(look.step, look.value, look.n, metrics=look.metrics, pairs=pairs, fault=fault).stop:
                     judge.lift_stop(look.step)
 
     def _find_path(self, step: int) -> dict[int, int]:
@@ -115,7 +129,8 @@ def read_past(client: Historian, assignment: Assignment) -> Past:
         looks = _read_looks(client, run, examples=Judge(stopper, None).needs_pairs)
     except InvalidInput:  # an older tracker knows of no examples
         looks = _read_looks(client, run, examples=False)
-    return Past(client.segments(run).segments, looks)
+    withdrawn = [look for look in looks if look.withdraws]
+    return Past(client.segments(run).segments, [look for look in looks if not look.withdraws], withdrawn)
 
 
 def _read_looks(client: Historian, run: str, *, examples: bool) -> list[Look]:

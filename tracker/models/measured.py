@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tracker.columns import Big, Id
@@ -14,7 +14,7 @@ from tracker.models.base import Base
 
 class Look(Base):
     __tablename__ = "looks"
-    __table_args__ = (UniqueConstraint("run_pk", "segment", "step"), Index(None, "run_pk", "pk"))
+    __table_args__ = (UniqueConstraint("run_pk", "segment", "step", "withdraws"), Index(None, "run_pk", "pk"))
 
     pk: Mapped[int] = mapped_column(Big, primary_key=True)
     run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"))
@@ -29,6 +29,10 @@ class Look(Base):
     snapshot: Mapped[str | None] = mapped_column(Id)
     checkpoint: Mapped[str | None] = mapped_column(Id)
     note: Mapped[str | None] = mapped_column(Text)
+    #: An entry that takes back the look of its segment and step; it measures nothing, and `note` says why.
+    withdraws: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    #: A look that was taken back: it is no best.
+    is_withdrawn: Mapped[bool] = mapped_column(server_default=false(), default=False)
     at: Mapped[datetime]
 
 

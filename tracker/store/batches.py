@@ -91,6 +91,7 @@ def _take_all(conn: Connection, standing: Standing, came: Delivery, now: datetim
         if run.state == RunState.LEASED and run.source_kind == "command":  # it may never open a segment
             run = runs.move_run(conn, run, RunState.RUNNING, now=now)
         looks.add_looks(conn, run.pk, records.looks)
+        looks.withdraw_looks(conn, run.pk, records.withdrawn)
         new = checkpoints.add_checkpoints(conn, run.pk, records.checkpoints)
         records = records.model_copy(update={"checkpoints": new})
         starts.settle(conn, run, standing.attempt, new)
@@ -118,6 +119,7 @@ def _take_history(conn: Connection, standing: Standing, came: Delivery) -> None:
         measured = [look for look in records.looks if look.segment in own and look.at <= end]
         written = [point for point in records.checkpoints if point.segment in own and point.at <= end]
         looks.add_looks(conn, run.pk, measured)
+        looks.withdraw_looks(conn, run.pk, [said for said in records.withdrawn if said.segment in own])
         checkpoints.add_checkpoints(conn, run.pk, written)
         starts.settle(conn, run, standing.attempt, written)
         checkpoints.drop_checkpoints(conn, run.pk, records.dropped)

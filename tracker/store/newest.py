@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from keepbest.contract.base import iso
-from keepbest.contract.batches import Batch, CheckpointDurable, Declared, LookTaken
+from keepbest.contract.batches import Batch, CheckpointDurable, Declared, LookTaken, LookWithdrawn
 from keepbest.contract.runs import Mode
 from keepbest.errors import LeaseLost
 from tracker.models import Run
@@ -77,6 +77,8 @@ def _newest(run: RunRow, columns: Sequence[Column], records: Batch) -> dict[str,
     if records.looks:
         facts |= _of_looks(run, records.looks)
         step = max(step or 0, records.looks[-1].step)
+    if records.withdrawn and not any(look.at > records.withdrawn[-1].at for look in records.looks):
+        facts |= _of_patience(records.withdrawn[-1])
     if step is not None:
         facts["step"] = step
     return facts | _of_progress(records)
@@ -96,10 +98,13 @@ def _of_looks(run: RunRow, looks: Sequence[LookTaken]) -> dict[str, Any]:
         "looks": run.looks + len(looks),
         "last_value": measured[-1] if measured else run.last_value,
         "last_look_step": last.step,
-        "wait": last.decision.wait,
-        "patience_left": last.decision.patience_left,
-        "patience_unit": last.decision.unit,
+        **_of_patience(last),
     }
+
+
+def _of_patience(entry: LookTaken | LookWithdrawn) -> dict[str, Any]:
+    said = entry.decision
+    return {"wait": said.wait, "patience_left": said.patience_left, "patience_unit": said.unit}
 
 
 def _of_progress(records: Batch) -> dict[str, Any]:
@@ -143,8 +148,11 @@ def _improve(conn: Connection, run: RunRow, mode: str, records: Batch) -> dict[s
     if mode == Mode.AUTO:
         return {}
     goes_on = any(opened.reason == "resume" for opened in records.segments)
-    changed = _recall(conn, run, mode) if goes_on else {}
-    look = _best_of([look for look in records.looks if look.decision.is_admitted], mode)
+    changed = _take_back(conn, run, mode, records.withdrawn)
+    changed |= _recall(conn, run, mode) if goes_on else {}
+    gone = {(said.segment, said.step) for said in records.withdrawn}
+    admitted = [look for look in records.looks if look.decision.is_admitted and (look.segment, look.step) not in gone]
+    look = _best_of(admitted, mode)
     if look is not None:
         changed.update(_replace(conn, run, mode, {"best_value": look.value, "best_step": look.step}))
     point = _best_of(_find_admitted(conn, run, records), mode)
@@ -153,9 +161,24 @@ def _improve(conn: Connection, run: RunRow, mode: str, records: Batch) -> dict[s
     return changed | _replace_dropped(conn, run, mode, records)
 
 
+def _take_back(conn: Connection, run: RunRow, mode: str, withdrawn: Sequence[LookWithdrawn]) -> dict[str, Any]:
+    """Compare and set the other way: a best that its trainer took back becomes the one that its stopper has now."""
+    changed = dict[str, Any]()
+    for said in withdrawn:
+        before = {"best_step": said.decision.best_step, "best_value": said.decision.best_value}
+        still = (Run.best_step == said.step, Run.best_value == said.value)
+        guarded = update(Run).where(Run.pk == run.pk, Run.lease_digest == run.lease_digest, *still)
+        if conn.execute(guarded.values(before)).rowcount == 1:
+            changed |= before
+    return changed
+
+
 def _recall(conn: Connection, run: RunRow, mode: str) -> dict[str, Any]:
     """What an earlier attempt told when its lease had ended was no best then; it is once the run goes on from it."""
     path, changed = segments.read_path(conn, run.pk), dict[str, Any]()
+    if looks.is_withdrawn(conn, run.pk, run.best_step, run.best_value):  # said too late to move it
+        changed |= {"best_step": None, "best_value": None}
+        _set(conn, run, changed)
     look = looks.find_best(conn, run.pk, mode, path)
     if look is not None:
         changed |= _replace(conn, run, mode, {"best_value": look.value, "best_step": look.step})
@@ -217,6 +240,9 @@ def _announce(
         events.append(conn, "run.progress", run, shown, now)
     if records.looks:
         events.append(conn, "run.look", run, _look_data(records.looks), now)
+    for said in records.withdrawn:
+        data = said.model_dump(mode="json", include={"segment", "step", "value", "reason"})
+        events.append(conn, "run.withdrawn", run, data, now)
     for point in records.checkpoints:
         data = point.model_dump(mode="json", include={"id", "segment", "step", "kind", "value", "size_bytes"})
         events.append(conn, "run.checkpoint", run, {**data, "state": "durable"}, now)

@@ -22,6 +22,8 @@ from tracker.store.segments import LivingPath, living_path
 Rows = list[Row[Any]]
 #: The training loss under the name that Keras logs it by.
 TRAINING_LOSS = "loss"
+#: Why a look counts as not finite that its run took back.
+WITHDRAWN = "it was withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +54,15 @@ def read_records(conn: Connection, found: Sequence[contract.Run], asked: Sequenc
     """
     ids = [run.id for run in found]
     segments = _group(conn, models.Segment, ("number", "parent", "start_step", "opened_at"), ids)
-    looks = _group(conn, models.Look, ("segment", "step", "value", "n", "metrics", "at"), ids)
+    looks = _group(conn, models.Look, ("segment", "step", "value", "n", "metrics", "is_withdrawn", "at"), ids)
     checkpoints = _group(conn, models.Checkpoint, ("segment", "step", "state"), ids)
     changing = [run.id for run in found if _changes_training(_stopper(run, "max"))]
-    decided = _group(conn, models.Look, ("segment", "step", "decision"), changing) if changing else {}
+    decided = _group(conn, models.Look, ("segment", "step", "decision", "withdraws"), changing) if changing else {}
     pairs = _read_pairs(conn, found, asked)
 
     def show(run: contract.Run) -> RunRecord:
-        rows = segments[run.id], looks[run.id], checkpoints[run.id], decided.get(run.id, [])
+        looked = [row for row in decided.get(run.id, []) if not row.withdraws]
+        rows = segments[run.id], looks[run.id], checkpoints[run.id], looked
         return RunRecord(run, _record(run, *rows, pairs.get(run.id, {})))
 
     return [show(run) for run in found]
@@ -157,4 +160,5 @@ def _show(living: Rows, segments: Rows, find_pairs: Callable[[Place], Pairs | No
         seconds = max(seconds, before + (row.at - opened[row.segment]).total_seconds())
         loss = row.metrics.get(TRAINING_LOSS)
         pairs = find_pairs((row.segment, step))
-        yield Look(step, row.value, n=row.n, train=loss, seconds=seconds, metrics=row.metrics, pairs=pairs)
+        known = {"n": row.n, "train": loss, "seconds": seconds, "metrics": row.metrics, "pairs": pairs}
+        yield Look(step, row.value, **known, fault=WITHDRAWN if row.is_withdrawn else None)

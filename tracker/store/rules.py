@@ -93,7 +93,7 @@ def read_values(conn: Connection, pks: list[int], upto: int) -> dict[int, list[P
     paths = _read_paths(conn, pks)
     columns = select(Look.run_pk, Look.segment, Look.step, Look.value)
     counts = Look.decision["is_admitted"].as_boolean().is_not(False)
-    wanted = (Look.run_pk.in_(pks), Look.step <= upto, counts)
+    wanted = (Look.run_pk.in_(pks), Look.step <= upto, counts, Look.is_withdrawn.is_(False))
     values: dict[int, list[Point]] = {pk: [] for pk in pks}
     for pk, segment, step, value in conn.execute(columns.where(*wanted).order_by(Look.step)):
         if value is not None and not paths[pk].is_ghost(segment, step):

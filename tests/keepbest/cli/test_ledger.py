@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
 from keepbest.cli.ledger import show_looks
+from keepbest.cli.watch import look_line
 from keepbest.contract.looks import Look
 from keepbest.contract.policies import Decision, Verdict
 
@@ -52,3 +54,19 @@ def test_a_decision_without_words_is_told_all_the_same(
 ) -> None:
     show_looks("val_accuracy", [make_look(decision=decision)], as_json=False)
     assert capsys.readouterr().out.rstrip().endswith(said)
+
+
+def test_what_was_taken_back_and_what_took_it_back_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    better = Decision(stop=False, improved=True, message="Step 200: 0.9 is the best so far.")
+    again = Decision(stop=False, improved=False, best_step=100, best_value=0.5, message="Step 200: 0.9; best 0.5.")
+    looks = [
+        make_look(value=0.9, decision=better, is_withdrawn=True),
+        make_look(value=None, decision=again, withdraws=True, note="dense/kernel became NaN"),
+    ]
+    show_looks("val_accuracy", looks, as_json=False)
+    taken, taking = capsys.readouterr().out.splitlines()[1:]
+    assert ("withdrawn" in taken, "takes back" in taking, "(dense/kernel became NaN)" in taking) == (True, True, True)
+    run = SimpleNamespace(spec=SimpleNamespace(monitor="val_accuracy"))
+    assert look_line(run, looks[1]) == (  # type: ignore[arg-type]
+        "step      200  withdrawn as the best: dense/kernel became NaN; the best is val_accuracy 0.5 at step 100 again"
+    )

@@ -67,3 +67,12 @@ def test_the_line_of_a_sweep_is_the_best_so_far() -> None:
     assert float(high) < float(low)  # upwards in the picture
     assert "&lt;b&gt; of each run" in svg
     assert draw_tries({}, "loss", "min") == ""
+
+
+def test_a_look_that_was_taken_back_or_not_admitted_is_no_gain() -> None:
+    seen = looks(0.5, 0.8, 0.9, 0.95)
+    refused = seen[3].decision.model_copy(update={"is_admitted": False})
+    seen[2:] = [seen[2].model_copy(update={"is_withdrawn": True}), seen[3].model_copy(update={"decision": refused})]
+    gain = find_last_gain(seen, "max")
+    assert gain is not None
+    assert (gain.step, gain.value) == (2, 0.8)

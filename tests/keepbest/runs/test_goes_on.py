@@ -12,6 +12,7 @@ import pytest
 
 from keepbest.client import Client
 from keepbest.contract.base import new_id
+from keepbest.contract.batches import LookTaken
 from keepbest.contract.replays import ReplayRequest
 from keepbest.contract.runs import Segment
 from keepbest.errors import Conflict, InvalidInput, NotFound
@@ -21,6 +22,7 @@ from keepbest.runs.rejoin import Past
 from keepbest.runs.run import Run
 from keepbest.runs.start import init
 from keepbest.status import RunState, StopReason
+from keepbest.stopping import parse
 from tests.keepbest.tiny_tracker import settings_of
 from tests.support.live import Live
 from tests.support.processes import Processes, wait_until
@@ -211,3 +213,13 @@ def test_a_job_that_is_queued_again_waits_for_the_end_of_the_first(
     assert process.wait() == 143
     assert any("Waiting for its end" in record.message for record in caplog.records)
     assert (client.run(run_id).state, client.run(run_id).attempt) == (RunState.FINISHED, 2)
+
+
+def test_a_look_that_was_withdrawn_is_judged_as_not_finite() -> None:
+    said = {"segment": 0, "decision": {"stop": False, "improved": False}, "at": datetime(2026, 1, 1, tzinfo=UTC)}
+    values = {10: 0.5, 20: 0.1, 30: 0.7}
+    taken = [LookTaken.model_validate({**said, "step": step, "value": value}) for step, value in values.items()]
+    judge = Judge(parse("patience(9)"), "min", clock=lambda: 0.0)
+    Past([segment(0, None, 0)], taken, [taken[1]]).judge(judge, 30)
+    assert judge.decision is not None
+    assert (judge.decision.best_step, judge.decision.wait) == (10, 2)

@@ -153,6 +153,7 @@ const NEEDS = new Map([
   ['run.state', ['run', 'new looks', 'curves', 'checkpoints', 'commands', 'segments', 'evaluations']],
   ['run.progress', ['new points']],
   ['run.look', ['new looks', 'new points']],
+  ['run.withdrawn', ['looks']], // a look that is here already is no best any more
   ['run.best', ['checkpoints']],
   ['run.checkpoint', ['checkpoints']],
   // A new segment turns what lies behind its start into a ghost.

@@ -1,0 +1,86 @@
+"""A look that was the best and is none: its trainer found that the network had become NaN, and takes it back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from keepbest.contract.base import iso
+from keepbest.status import Role
+from tests.support.api import Api
+from tests.support.trainer import GO_ON, Trainer, start_external
+
+
+@pytest.fixture
+def trainer(api: Api) -> Trainer:
+    return start_external(api)
+
+
+def withdrawn(api: Api, step: int, value: float, best: tuple[int, float] | None, **more: Any) -> dict[str, Any]:
+    decision = {**GO_ON, "wait": 1, "patience_left": 9, "unit": "checks", "message": "Step 300: 0.8; best 0.5."}
+    decision |= {"best_step": best[0], "best_value": best[1]} if best else {}
+    said = {"segment": 0, "step": step, "value": value, "reason": "dense/kernel became NaN", "at": iso(api.now)}
+    return {**said, "decision": decision, **more}
+
+
+def best_of(api: Api, trainer: Trainer) -> tuple[Any, Any]:
+    run = api.get(f"/runs/{trainer.run}")
+    return run["best_step"], run["best_value"]
+
+
+def ledger(api: Api, trainer: Trainer) -> list[tuple[int, Any, bool, bool]]:
+    looks = api.get(f"/runs/{trainer.run}/looks")["looks"]
+    return [(look["step"], look["value"], look["is_withdrawn"], look["withdraws"]) for look in looks]
+
+
+def test_the_best_goes_back_and_the_ledger_has_an_entry_of_its_own(api: Api, trainer: Trainer) -> None:
+    point = trainer.checkpoint(100, 0.5)
+    trainer.say(looks=[trainer.look(100, 0.5), trainer.look(200, 0.9)], checkpoints=[point])
+    assert best_of(api, trainer) == (200, 0.9)
+    receipt = trainer.say(withdrawn=[withdrawn(api, 200, 0.9, (100, 0.5))])
+    assert (receipt["best_step"], receipt["best_value"], receipt["best_checkpoint"]) == (100, 0.5, point["id"])
+    assert best_of(api, trainer) == (100, 0.5)
+    assert ledger(api, trainer) == [(100, 0.5, False, False), (200, 0.9, True, False), (200, None, False, True)]
+    (entry,) = [look for look in api.get(f"/runs/{trainer.run}/looks")["looks"] if look["withdraws"]]
+    assert (entry["note"], entry["decision"]["best_step"]) == ("dense/kernel became NaN", 100)
+    run = api.get(f"/runs/{trainer.run}")
+    assert (run["looks"], run["wait"], run["patience_left"]) == (2, 1, 9)
+    (event,) = [one for one in api.get("/events?after=0")["events"] if one["kind"] == "run.withdrawn"]
+    assert (event["data"]["step"], event["data"]["reason"]) == (200, "dense/kernel became NaN")
+
+
+def test_said_twice_it_is_there_once_and_the_best_stays(api: Api, trainer: Trainer) -> None:
+    trainer.say(looks=[trainer.look(100, 0.5), trainer.look(200, 0.9)])
+    said = withdrawn(api, 200, 0.9, (100, 0.5))
+    trainer.say(withdrawn=[said, said])
+    trainer.say(looks=[trainer.look(300, 0.6)])
+    trainer.say(withdrawn=[said])  # by another process of the run, from an older journal
+    assert best_of(api, trainer) == (300, 0.6)
+    assert [step for step, _, _, withdraws in ledger(api, trainer) if withdraws] == [200]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_later_best_is_the_best_whatever_comes_in_one_batch(api: Api, trainer: Trainer, *, together: bool) -> None:
+    looks = [trainer.look(100, 0.5), trainer.look(200, 0.9), trainer.look(300, 0.8)]
+    said = [withdrawn(api, 200, 0.9, (100, 0.5)), withdrawn(api, 300, 0.8, (100, 0.5))][:1]
+    if together:
+        trainer.say(looks=looks, withdrawn=said)
+    else:
+        trainer.say(looks=looks[:2])
+        trainer.say(looks=looks[2:], withdrawn=said)
+    assert best_of(api, trainer) == (300, 0.8)
+
+
+def test_of_a_run_that_has_no_other_nothing_is_the_best(api: Api, trainer: Trainer) -> None:
+    trainer.say(looks=[trainer.look(200, 0.9)])
+    trainer.say(withdrawn=[withdrawn(api, 200, 0.9, None)])
+    assert best_of(api, trainer) == (None, None)
+
+
+def test_a_replay_takes_it_for_not_finite(api: Api, trainer: Trainer) -> None:
+    trainer.say(looks=[trainer.look(step, value) for step, value in ((100, 0.5), (200, 0.9), (300, 0.4), (400, 0.95))])
+    trainer.say(withdrawn=[withdrawn(api, 200, 0.9, (100, 0.5)), withdrawn(api, 400, 0.95, (100, 0.5))])
+    replayed = api.post("/replays", {"runs": [trainer.run], "stoppers": ["patience(2)"]}, role=Role.VIEWER)
+    (outcome,) = replayed["policies"][0]["outcomes"]
+    assert (outcome["best_step"], outcome["stop_step"]) == (100, 300)
