@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keepbest.looking.swaps import Swaps
 from keepbest.snapshots.carried import Carried
 
 Logs = Mapping[str, Any] | None
@@ -17,6 +18,8 @@ class Carrying(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
 
     #: Whether this training had a `fit` before: Keras' callbacks begin anew with each, and these are to go on.
     goes_on = False
+    #: Hears what Keras calls too, after those that go along: what is measured, where others swap weights for that.
+    swaps: Swaps | None = None
 
     def __init__(self, callbacks: Sequence[Any] = ()) -> None:
         super().__init__()
@@ -49,6 +52,9 @@ class Carrying(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
     def on_test_begin(self, logs: Logs = None) -> None:
         self._hand_on("on_test_begin", logs)
 
+    def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        self._hand_on("on_test_batch_begin", batch, logs)
+
     def on_test_end(self, logs: Logs = None) -> None:
         self._hand_on("on_test_end", logs)
 
@@ -61,3 +67,5 @@ class Carrying(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
     def _hand_on(self, hook: str, *arguments: Any) -> None:
         for callback in self.carried.callbacks:
             getattr(callback, hook)(*arguments)
+        if self.swaps is not None and hasattr(self.swaps, hook):
+            getattr(self.swaps, hook)(*arguments)

@@ -29,6 +29,7 @@ from keepbest.looking.monitor import direction_of
 from keepbest.looking.references import of_validation
 from keepbest.looking.resume import resume_fit
 from keepbest.looking.saving import SaveFrequency
+from keepbest.looking.swaps import Swaps
 from keepbest.runs.ending import watch
 from keepbest.runs.run import Run
 from keepbest.snapshots.state import Position, State
@@ -42,6 +43,7 @@ OWN_DATA = "The data of your own fit() is not in the state: a roll back leaves i
 #: Attributes that a copy does not take: they are made anew, or by Keras.
 _OF_ONE_RUN = {"run", "looker", "position", "stopped_epoch", "_monitored", "_closing", "_restored", "_epochs"}
 _OF_ONE_RUN |= {"_counter", "_doubts", "_resume", "_begins_late", "_is_first_step", "_start", "_model", "params"}
+_OF_ONE_RUN.add("swaps")
 
 
 class KeepBest(Carrying):
@@ -142,6 +144,7 @@ class KeepBest(Carrying):
         self.run, self._resume = run, resume
         self.looker = looker = self._maker.equip(run, self.carried)
         self._monitored = Monitored(run.monitor)
+        self.swaps = looker.swaps = Swaps(self.carried.callbacks, lambda: looker.living)
         self.position, self._restored = Position(), None
         #: From the step of each best look to its epoch, counted from 1.
         self._epochs: dict[int | None, int] = {}
@@ -233,6 +236,7 @@ class KeepBest(Carrying):
         if is_resumed and self.run.overrides is not None:
             self.looker.change(self.position, self.run.overrides)
         if self._restored is not None:
+            self.looker.put_raw(self._restored)
             self.carried.restore(self._restored.callbacks)
             self.looker.branch(self._restored, Overrides(reset_patience=True))
             self.position, self._restored = self._restored.position, None

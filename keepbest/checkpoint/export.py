@@ -81,7 +81,8 @@ def named_arrays(loaded: Loaded) -> dict[str, Any]:
     specs, arrays, used = loaded.specs, loaded.arrays, loaded.offer(loaded.specs)
     count = Counter((spec.collection, spec.path) for spec in specs)
     names = [spec.path if count[spec.collection, spec.path] == 1 else f"{spec.path}#{spec.index}" for spec in specs]
-    found = {f"{spec.collection}/{name}": arrays[used[spec]] for name, spec in zip(names, specs, strict=True)}
+    pairs = zip(names, specs, strict=True)
+    found = {f"{spec.collection}/{name}": arrays[used[spec]] for name, spec in pairs if spec in used}
     return found | {f"raw/{names[place]}": arrays[place] for place in loaded.manifest.averages}
 
 

@@ -26,7 +26,7 @@ from keepbest.snapshots.match import Difference, compare, refuse
 from keepbest.snapshots.randomness import restore_random
 from keepbest.snapshots.scaling import fit_scale
 from keepbest.snapshots.snapshot import Variables, specs_for
-from keepbest.snapshots.state import VARIABLES, State, VariableSpec
+from keepbest.snapshots.state import BESIDE, VARIABLES, State, VariableSpec
 
 #: What TensorFlow wants of a buffer that it is to use in place.
 _ALIGNMENT = 64
@@ -136,7 +136,7 @@ class Loaded:
     def _entries(self) -> list[Entry]:
         """Return what lies beside the variables."""
         pairs = zip(self.specs, self.tensors, strict=True)
-        return [(spec, value) for spec, value in pairs if spec.collection not in VARIABLES]
+        return [(spec, value) for spec, value in pairs if spec.collection in BESIDE]
 
     def _check_whole(self) -> None:
         if missing := self.manifest.missing:

@@ -114,7 +114,8 @@ class Manifest(Shape):
         for place, average in self.averages.items():
             if not (0 <= place < len(forms) and 0 <= average < len(forms)):
                 raise ValueError("an average is of no variable")
-            if forms[place][0] != "model" or forms[average] != ("optimizer", *forms[place][1:]):
+            is_known = forms[average][0] in ("optimizer", "measured")
+            if forms[place][0] != "model" or not is_known or forms[average][1:] != forms[place][1:]:
                 raise ValueError("an average is not of its variable's form")
         return self
 

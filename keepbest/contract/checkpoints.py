@@ -48,7 +48,7 @@ class CheckpointPatch(Shape):
 class Variable(Answer):
     """One variable of a checkpoint. The figures are of its finite values, in float64; null where there are none."""
 
-    collection: Literal["model", "optimizer", "asset", "own"]
+    collection: Literal["model", "optimizer", "asset", "own", "measured"]
     index: int
     path: str
     shape: list[int]
@@ -96,7 +96,7 @@ class VariableValues(Answer):
 class VariableDifference(Answer):
     """How a variable of one checkpoint differs from the one in its place in another."""
 
-    collection: Literal["model", "optimizer", "asset", "own"]
+    collection: Literal["model", "optimizer", "asset", "own", "measured"]
     path: str
     kind: Literal["equal", "differs", "shape", "dtype", "missing", "new"]
     norm: float | None = Field(default=None, description="norm of the difference; null where a value is not finite")

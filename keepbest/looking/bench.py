@@ -19,6 +19,7 @@ from keepbest.looking.network import describe_network, network_of
 from keepbest.looking.references import References
 from keepbest.looking.replicas import warn_of_replicas
 from keepbest.looking.shelf import Shelf
+from keepbest.looking.swaps import Swaps
 from keepbest.looking.vetting import Vetting
 from keepbest.panels.painter import Painter
 from keepbest.runs.ending import shielded
@@ -67,6 +68,8 @@ class Bench:
         self._network: list[Any] = []
         self._averages: Averages = {}
         self._averaged: tuple[VariableSpec, ...] = ()
+        #: Who follows what callbacks swap in for a validation, where there is a fit with others.
+        self.swaps: Swaps | None = None
         self._has_averages = selector is not None and selector.measures_averages
         self._vetting = Vetting(run, self.ring, self._write_again)
         writing: dict[str, Any] = {"environment": environment, "writes_bests": writes_bests, "selector": selector}
@@ -87,6 +90,7 @@ class Bench:
             warn_of_replicas(model)
             if fresh.is_settled:
                 capture(fresh, position=Position())
+            if fresh.is_eager:
                 self._vetting.begin(fresh)
             if self._painter is not None and not self._painter.begin(model):
                 self._painter = None
@@ -110,6 +114,7 @@ class Bench:
         self._living.follow()
         if self._living.is_eager:
             capture(self._living, position=Position())
+            self._vetting.begin(self._living)
 
     def may_train(self, model: Any) -> bool:
         """Whether `model` is what was taken up, or nothing was yet: it has all variables that its network had.
@@ -170,6 +175,16 @@ class Bench:
         """Give every variable its value in `state`: to measure and use it, not to go on from it."""
         self._living.put(use(state))
 
+    def put_raw(self, state: State) -> None:
+        """Give the variables what training goes on with, where what was measured is in their place."""
+        if state.averages:
+            self._living.put(state)
+            self._note_raw()
+
+    def _note_raw(self) -> None:
+        if self.swaps is not None:
+            self.swaps.note_raw()
+
     def restore_best(self) -> State | None:
         """Put the best state back to be used, optimizer included; return it, or None where nothing was ever kept."""
         self._vetting.check_best()
@@ -180,6 +195,11 @@ class Bench:
         return state
 
     # What lives
+
+    @property
+    def living(self) -> Living | None:
+        """The variables of what is trained; None before `take_up`."""
+        return self._variables
 
     @property
     def _living(self) -> Living:
@@ -200,6 +220,8 @@ class Bench:
         if self._has_averages and self._averaged is not self._living.specs:
             self._find_averages()
         state = replace(state, callbacks=self._carried.capture(), averages=self._averages)
+        if self.swaps is not None:
+            state = self.swaps.complete(state, self._model)
         self._shelf.segments[state.id] = self.run.segment
         return self._with_predictions(state) if self.store is not None else state
 

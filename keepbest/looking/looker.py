@@ -25,6 +25,7 @@ from keepbest.stopping import Decision, Pairs
 
 #: Beside each look that is one.
 AVERAGED = "at the averaged weights"
+SWAPPED = "at weights that another callback swapped in for it"
 
 
 class Looker(Jumping):
@@ -84,7 +85,7 @@ class Looker(Jumping):
             seconds=seconds,
             snapshot=kept.id if kept else None,
             checkpoint=kept.id if kept and self._archive.is_open else None,
-            note=AVERAGED if self._averages else None,
+            note=AVERAGED if self._averages else SWAPPED if kept is not None and kept.averages else None,
             pairs=self.run.judge.ask(pairs),
         )
         if kept is None and self._archive.is_due(position.step):

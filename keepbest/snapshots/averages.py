@@ -26,11 +26,20 @@ _SUFFIX = "_average"
 
 def find_averages(model: Any) -> dict[int, int]:
     """Return the places in a state of `model`; nothing where its optimizer keeps no averages."""
-    optimizer = innermost(model.optimizer)
     places = {id(variable): place for place, variable in enumerate(variables_of(model))}
-    averages = getattr(optimizer, "_model_variables_moving_average", ())  # Keras tells nobody which belongs to which
-    pairs = zip(getattr(optimizer, "_trainable_variables", ()), averages, strict=False)
-    return {places[id(value_of(one))]: places[id(value_of(other))] for one, other in pairs if other is not None}
+    found: dict[int, int] = {}
+    for optimizer in _all_of(innermost(model.optimizer)):  # Keras tells nobody which belongs to which
+        averages = getattr(optimizer, "_model_variables_moving_average", ())
+        pairs = zip(getattr(optimizer, "_trainable_variables", ()), averages, strict=False)
+        known = [(value_of(one), value_of(other)) for one, other in pairs if other is not None]
+        found |= {places[id(one)]: places[id(other)] for one, other in known}
+    return found
+
+
+def _all_of(optimizer: Any) -> Sequence[Any]:
+    """Return the optimizers that a MultiOptimizer holds; else the one."""
+    held = getattr(optimizer, "optimizers", None)
+    return held if isinstance(held, Sequence) else [optimizer]
 
 
 def innermost(optimizer: Any) -> Any:
@@ -43,6 +52,17 @@ def use(state: State) -> State:
     if not state.averages:
         return state
     return replace(state, values=[state.values[state.averages.get(place, place)] for place in range(len(state.specs))])
+
+
+def with_measured(state: State, measured: Mapping[int, Any]) -> State:
+    """Return `state` with the values that were measured in place of some of its variables, by their places."""
+    specs = [
+        VariableSpec("measured", number, state.specs[place].path, state.specs[place].shape, state.specs[place].dtype)
+        for number, place in enumerate(measured)
+    ]
+    averages = {place: len(state.specs) + number for number, place in enumerate(measured)}
+    values = (*state.values, *measured.values())
+    return replace(state, specs=(*state.specs, *specs), values=values, averages={**state.averages, **averages})
 
 
 @contextmanager
@@ -65,12 +85,13 @@ def find_used(
 ) -> dict[VariableSpec, int]:
     """Return what a model of `theirs` is offered to be used: each variable, with the place in `specs` of its value.
 
-    Averages themselves are left out where the optimizer keeps none: those behind them move up.
+    What was measured in their place is no variable. Averages themselves are left out where the optimizer keeps none:
+    those behind them move up.
     """
-    places = {spec: averages.get(place, place) for place, spec in enumerate(specs)}
+    places = {spec: averages.get(at, at) for at, spec in enumerate(specs) if spec.collection != "measured"}
     if not averages or any(_is_average(spec) for spec in theirs):
         return places
-    own = set(averages.values())
+    own = set(averages.values()) | {at for at, spec in enumerate(specs) if _is_average(spec)}
     numbers: dict[str, Iterator[int]] = defaultdict(count)
     return {
         replace(spec, index=next(numbers[spec.collection])): places[spec]

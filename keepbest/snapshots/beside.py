@@ -23,7 +23,7 @@ from keepbest.snapshots.holders import (
 )
 from keepbest.snapshots.missing import Missing, name_of
 from keepbest.snapshots.saveables import saveables_of
-from keepbest.snapshots.state import VARIABLES, Collection, State, VariableSpec
+from keepbest.snapshots.state import BESIDE, VARIABLES, Collection, State, VariableSpec
 from keepbest.snapshots.variables import Trained, is_lookup, value_of
 
 #: One entry: what it is, and its array.
@@ -234,4 +234,4 @@ def entries_in(state: State) -> list[Entry]:
     """Return what a state holds beside variables."""
     if not state.specs or state.specs[-1].collection in VARIABLES:
         return []
-    return [(spec, state.values[at]) for at, spec in enumerate(state.specs) if spec.collection not in VARIABLES]
+    return [(spec, state.values[at]) for at, spec in enumerate(state.specs) if spec.collection in BESIDE]

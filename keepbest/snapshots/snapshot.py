@@ -18,7 +18,7 @@ from keepbest.snapshots.late import begin_anew, build_for
 from keepbest.snapshots.match import Difference, compare, refuse, refuse_beside
 from keepbest.snapshots.missing import Missing
 from keepbest.snapshots.randomness import capture_random, restore_random
-from keepbest.snapshots.reader import Joined, Reader
+from keepbest.snapshots.reader import Joined, Reader, read_one
 from keepbest.snapshots.state import Position, State, VariableSpec, specs_of, variables_of
 from keepbest.snapshots.variables import Trained
 
@@ -56,6 +56,11 @@ class Living(ABC):
     @abstractmethod
     def read(self) -> Sequence[Any]:
         """Return the value of each variable in the order of `specs`; no later training changes them."""
+
+    def read_trained(self) -> dict[str, Any]:
+        """Return the value of each trained variable, by its name within a state."""
+        values = self.read()  # first: a graph learns the forms of some only now
+        return {self.specs[place].name: values[place] for place in self.trained}
 
     def take(self) -> tuple[tuple[VariableSpec, ...], Sequence[Any]]:
         """Return all that a state holds, and what each of it is."""
@@ -126,6 +131,10 @@ class Variables(Living):
         if self._reader is None:
             self._reader = Reader(self._variables)
         return self._reader.read()
+
+    def read_trained(self) -> dict[str, Any]:
+        """Read one by one: that needs no tracing, and variables may come that change it."""
+        return {self.specs[place].name: read_one(self._variables[place]) for place in self.trained}
 
     def take(self) -> tuple[tuple[VariableSpec, ...], Sequence[Any]]:
         self.follow()

@@ -27,9 +27,8 @@ class Soundness:
         """Look at the trained variables that are new since the last call: one pass over their values."""
         known, trained = self._began_finite, living.trained
         if not living.specs or any(living.specs[place].name not in known for place in trained):
-            values = living.read()  # first: a graph learns the forms of some only now
-            names = {place: living.specs[place].name for place in trained}
-            known.update((name, is_finite(values[place])) for place, name in names.items() if name not in known)
+            found = living.read_trained()
+            known.update((name, is_finite(value)) for name, value in found.items() if name not in known)
 
     def find_fault(self, state: State) -> str | None:
         """Return, in words, which trained variable of a state has become NaN or infinite; None where none has."""

@@ -18,11 +18,13 @@ from keepbest.contract.base import new_id
 from keepbest.snapshots.missing import Missing
 from keepbest.snapshots.variables import Named, Trained, value_of
 
-#: Variables of the model and of its optimizers; files that layers save, such as a vocabulary; what else they save.
+#: Variables of the model and of its optimizers; files that layers save, such as a vocabulary; what else they save; and
+#: what a look measured in place of variables, where another callback had swapped that in.
 #: Beside a state lie examples of what its network predicts.
-Collection = Literal["model", "optimizer", "asset", "own", "example"]
-COLLECTIONS: tuple[Collection, ...] = ("model", "optimizer", "asset", "own")
+Collection = Literal["model", "optimizer", "asset", "own", "measured", "example"]
+COLLECTIONS: tuple[Collection, ...] = ("model", "optimizer", "asset", "own", "measured")
 VARIABLES: tuple[Collection, ...] = ("model", "optimizer")
+BESIDE: tuple[Collection, ...] = ("asset", "own")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Predictions:
 class State:
     """The state of one training at one step. `values` are `tf.Tensor`s in the order of `specs`, never written to.
 
-    What lies beside the variables (`asset`, `own`) comes after them, as arrays.
+    What lies beside the variables (`asset`, `own`) comes after them, as arrays, and `measured` last.
     """
 
     position: Position
