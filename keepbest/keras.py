@@ -41,9 +41,8 @@ DRAIN_SECONDS = 600.0
 OWN_DATA = "The data of your own fit() is not in the state: a roll back leaves it where it is, a restart begins anew."
 
 #: Attributes that a copy does not take: they are made anew, or by Keras.
-_OF_ONE_RUN = {"run", "looker", "position", "stopped_epoch", "_monitored", "_closing", "_restored", "_epochs"}
+_OF_ONE_RUN = {"run", "looker", "swaps", "position", "stopped_epoch", "_monitored", "_closing", "_restored", "_epochs"}
 _OF_ONE_RUN |= {"_counter", "_doubts", "_resume", "_begins_late", "_is_first_step", "_start", "_model", "params"}
-_OF_ONE_RUN.add("swaps")
 
 
 class KeepBest(Carrying):
@@ -361,8 +360,7 @@ class KeepBest(Carrying):
 
     def _obey(self) -> None:
         was_over = self._is_over()
-        jump = self.looker.obey(self.position)
-        if jump is not None:
+        if (jump := self.looker.obey(self.position)) is not None:
             self._follow(jump, was_over)
         if self.looker.stop is not None:
             self.stopped_epoch = self._epoch
@@ -387,8 +385,6 @@ class KeepBest(Carrying):
         if note != self._doubts:
             self._doubts = note
             self.run.report(resume="approximate", resume_note=note)
-
-    # Runs
 
     def _turn_to_model(self) -> None:
         """Give another model than the one that was trained a run of its own."""
