@@ -330,7 +330,8 @@ class Client(Requests):
 
     def claim(self, claim: Claim) -> Assignment | None:
         """Ask for a run to train; None when there is nothing to do."""
-        reply = self.transport.request("POST", path_of("leases"), body=to_bytes(claim))
+        again = claim.request is not None
+        reply = self.transport.request("POST", path_of("leases"), body=to_bytes(claim), repeatable=again)
         return read_answer(Assignment, reply.data) if reply.status != 204 else None
 
     def renew(self, run: str, lease: str) -> Renewal:

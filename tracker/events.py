@@ -10,6 +10,7 @@ run says it all), encoded once for all streams, and kept in a ring; a stream tha
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Iterable
@@ -20,6 +21,8 @@ from keepbest.errors import Busy, KeepbestError
 from tracker import db
 from tracker.db import Connection, Engine
 from tracker.store import events
+
+_log = logging.getLogger("tracker.events")
 
 #: Seconds; also what makes it at most one message of a kind about a run each quarter of a second.
 TICK = 0.25
@@ -174,7 +177,10 @@ class Hub:
             with self._changed:
                 self._changed.wait_for(lambda: self.is_closed or self._listeners > 0)
                 after = self._ring.end
-            self._tick(after)
+            try:
+                self._tick(after)
+            except Exception:  # the tail outlives its own bugs: streams would stand still, and nobody would know why
+                _log.exception("Reading events failed; it is tried again.")
             with self._changed:
                 self._changed.wait_for(lambda: self.is_closed, TICK)
 

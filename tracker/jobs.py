@@ -34,6 +34,8 @@ class Job:
     run: Run
     every_seconds: float
     first_after_seconds: float = 0.0
+    #: Whether it deletes by age: then it waits where the clock cannot be believed.
+    deletes: bool = False
 
     @property
     def name(self) -> str:
@@ -43,6 +45,7 @@ class Job:
 def expire_leases(settings: Settings, engine: Engine, now: datetime) -> str:
     """Give back the runs whose worker was not heard of past its lease."""
     with db.write(engine) as conn:
+        leases.shorten_leases(conn, seconds=settings.lease_seconds, now=now)
         found = leases.expire_leases(conn, now)
     return f"took back {', '.join(found)}" if found else ""
 
@@ -120,9 +123,9 @@ def list_jobs(settings: Settings) -> list[Job]:
         Job(apply_rules, 2.0),
         Job(top_up_sweeps, 1.0),
         Job(compact_metrics, settings.compact_every_seconds),
-        Job(collect_checkpoints, settings.collect_every_seconds, settings.collect_every_seconds),
-        Job(expire_credentials, 60.0),
-        Job(prune_events, HOUR),
+        Job(collect_checkpoints, settings.collect_every_seconds, settings.collect_every_seconds, deletes=True),
+        Job(expire_credentials, 60.0, deletes=True),
+        Job(prune_events, HOUR, deletes=True),
     ]
 
 

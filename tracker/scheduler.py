@@ -18,7 +18,8 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from keepbest.errors import KeepbestError
-from tracker import db
+from tracker import db, lastwords
+from tracker.clocks import Trust
 from tracker.db import Engine
 from tracker.jobs import Job, list_jobs
 from tracker.settings import Settings
@@ -36,31 +37,40 @@ TICK = 0.1
 
 
 class Scheduler:
-    """Waits for its turn, then runs the jobs until it is stopped or the database takes the turn away."""
+    """Waits for its turn, runs the jobs, and waits for its turn again where the database takes it away (a restart)."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings, self._engine = settings, engine
         self._turn = OnlyOne(engine)
         self._stopping = False
         self._lost = False
-        self._scheduler = BackgroundScheduler(
+        self._failing: set[str] = set()
+        self._trust = Trust(read_heartbeat(settings), _now(), time.monotonic)
+
+    def run(self) -> int:
+        """Run until it is stopped; return the exit status."""
+        while self._wait_for_turn():
+            self._lost = False
+            self._work()
+            self._turn.release()
+        return 0
+
+    def _work(self) -> None:
+        """Run the jobs until this is stopped or loses its turn."""
+        scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(4)},
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
             timezone=UTC,
         )
-
-    def run(self) -> int:
-        """Return the exit status: 0 when it was stopped, 1 when it lost its turn."""
-        if self._wait_for_turn():
-            for job in list_jobs(self._settings):
-                self._add(job)
-            self._scheduler.add_job(self._beat, "interval", seconds=BEAT, next_run_time=_now())
-            log.info("this is the scheduler now")
-            self._scheduler.start()
-            self._sleep_until_stopped(float("inf"))
-            self._scheduler.shutdown()
-        self._turn.release()
-        return int(self._lost)
+        for job in list_jobs(self._settings):
+            first = _now() + timedelta(seconds=job.first_after_seconds)
+            every = {"id": job.name, "seconds": job.every_seconds, "next_run_time": first}
+            scheduler.add_job(self._run, "interval", args=[job], **every)
+        scheduler.add_job(self._beat, "interval", seconds=BEAT, next_run_time=_now())
+        log.info("this is the scheduler now")
+        scheduler.start()
+        self._sleep_until_stopped(float("inf"))
+        scheduler.shutdown()
 
     def stop(self) -> None:
         """End after the jobs that are running. Only a flag, because signal handlers call it.
@@ -71,45 +81,57 @@ class Scheduler:
 
     def _sleep_until_stopped(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        while not self._stopping and time.monotonic() < until:
+        while not (self._stopping or self._lost) and time.monotonic() < until:
             time.sleep(TICK)
 
     def _wait_for_turn(self) -> bool:
-        told = False
+        self._lost, told = False, ""
         while not self._stopping:
-            if self._turn.take():
-                return True
-            if not told:
-                log.info("another scheduler works on this database; waiting for it to end")
-                told = True
+            try:
+                if self._turn.take():
+                    return True
+                why = "another scheduler works on this database; waiting for it to end"
+            except KeepbestError as error:
+                why = f"{error.message} Waiting for it."
+            if why != told:
+                log.info("%s", why)
+                told = why
             write_heartbeat(self._settings)
             self._sleep_until_stopped(WAIT)
         return False
 
-    def _add(self, job: Job) -> None:
-        first = _now() + timedelta(seconds=job.first_after_seconds)
-        self._scheduler.add_job(
-            self._run, "interval", args=[job], id=job.name, seconds=job.every_seconds, next_run_time=first
-        )
-
     def _run(self, job: Job) -> None:
+        """Run one job. That it fails is said once, and once that it works again: some run each second."""
+        now = _now()
+        if not self._trust.believes(now) and job.deletes:
+            self._tell(job, "the clock jumped, or this scheduler was away for long: nothing is deleted by age for now.")
+            return
         try:
-            said = job.run(self._settings, self._engine, _now())
+            said = job.run(self._settings, self._engine, now)
         except KeepbestError as error:
-            log.warning("%s: %s It is tried again in %g s.", job.name, error.message, job.every_seconds)
+            self._tell(job, f"{error.message} It is tried again each {job.every_seconds:g} s.")
         except Exception:
-            log.exception("%s failed", job.name)
+            if job.name not in self._failing:
+                log.exception("%s failed", job.name)
+            self._failing.add(job.name)
         else:
+            if job.name in self._failing:
+                self._failing.discard(job.name)
+                log.info("%s: it works again", job.name)
             if said:
                 log.info("%s: %s", job.name, said)
 
+    def _tell(self, job: Job, why: str) -> None:
+        if job.name not in self._failing:
+            log.warning("%s: %s", job.name, why)
+        self._failing.add(job.name)
+
     def _beat(self) -> None:
-        """Show that this one lives; end when another one may have taken over."""
+        """Show that this one lives; stop the jobs when another one may have taken over."""
         write_heartbeat(self._settings)
         if not self._turn.is_kept():
-            log.error("the database ended this scheduler's turn")
+            log.warning("the database ended this scheduler's turn; asking for another")
             self._lost = True
-            self.stop()
 
 
 def write_heartbeat(settings: Settings) -> None:
@@ -120,13 +142,18 @@ def write_heartbeat(settings: Settings) -> None:
         log.warning("no heartbeat: %s", error)
 
 
+def read_heartbeat(settings: Settings) -> datetime | None:
+    """Return when a scheduler of this folder was alive last, by its clock."""
+    try:
+        return datetime.fromtimestamp(float(_heartbeat(settings).read_text()), UTC)
+    except (OSError, ValueError, OverflowError):
+        return None
+
+
 def check(settings: Settings) -> int:
     """Return the exit status for a health check."""
-    try:
-        age = time.time() - float(_heartbeat(settings).read_text())
-    except (OSError, ValueError):
-        age = float("inf")
-    if age < STALE:
+    last = read_heartbeat(settings)
+    if last is not None and time.time() - last.timestamp() < STALE:
         return 0
     sys.stderr.write("The scheduler's last heartbeat is too old.\nStart it: python -m tracker.scheduler\n")
     return 1
@@ -156,12 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
     verb = parser.parse_args(arguments).verb
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    try:
-        settings = Settings.load()
-        return check(settings) if verb == "check" else serve(settings)
-    except KeepbestError as error:
-        sys.stderr.write(f"{error.message}\n{error.hint or ''}\n")
-        return 1
+    return lastwords.call("The scheduler", lambda: (check if verb == "check" else serve)(Settings.load()))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import faulthandler
 import json
 import logging
 import os
@@ -24,11 +25,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from granian.constants import Interfaces
+from granian.log import LogLevels
 from granian.server import MPServer
 
-from keepbest.errors import InvalidInput, KeepbestError
+from keepbest.errors import InvalidInput
 from keepbest.status import Role
-from tracker import db
+from tracker import db, lastwords
 from tracker.api import openapi
 from tracker.api.envelope import EXTENSION, Service, utc_now
 from tracker.app import create_app
@@ -62,9 +64,22 @@ def serve(settings: Settings) -> None:
         workers_kill_timeout=GRACE_SECONDS,
         respawn_failed_workers=True,
         websockets=False,
-        log_enabled=False,
+        log_level=LogLevels.error,  # that the process which answers ended, and is started anew
     )
+    _note_signals(server)
     server.serve(target_loader=lambda *_: _work(settings), wrap_loader=False)
+    _say("The tracker ended: it was asked to.")
+
+
+def _note_signals(server: MPServer) -> None:
+    """Say which signal ends us: granian sets the handlers itself, later."""
+    stop = server.signal_handler_interrupt
+
+    def note(number: int, *more: Any) -> None:
+        _say(f"The tracker got {signal.Signals(number).name}; what is in flight has {GRACE_SECONDS} s.")
+        stop(number, *more)
+
+    server.signal_handler_interrupt = note
 
 
 def prepare(settings: Settings) -> None:
@@ -138,6 +153,8 @@ def _find_obstacle(family: socket.AddressFamily, host: str, port: int) -> OSErro
 
 def _work(settings: Settings) -> Any:
     """Return the application; runs in the worker process, which is forked for it."""
+    faulthandler.enable()  # where Python was when a native library crashed
+    threading.excepthook = lastwords.tell_thread
     app = create_app(settings, _make_engine(settings))
     hub = cast(Service, app.extensions[EXTENSION]).hub
     _on_signal(hub.close)
@@ -205,15 +222,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("verb", nargs="?", choices=["serve", "openapi", "routes"], default="serve")
     verb = parser.parse_args(arguments).verb
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    try:
+
+    def act() -> int:
         if verb == "serve":
             serve(Settings.load())
         else:
             _print_about(verb)
-    except KeepbestError as error:
-        sys.stderr.write(f"{error.message}\n{error.hint or ''}\n")
-        return 1
-    return 0
+        return 0
+
+    return lastwords.call("The tracker", act)
 
 
 if __name__ == "__main__":

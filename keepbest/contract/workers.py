@@ -74,6 +74,7 @@ class Claim(Shape):
 
     worker: Id | None = None
     run: Id | None = None
+    request: Id | None = Field(default=None, description="sent again with the same one, it gets the same lease")
     is_offline: bool = Field(default=False, description="its script keeps it offline: it is heard at each sync only")
 
 

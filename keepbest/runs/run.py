@@ -30,7 +30,7 @@ from keepbest.contract.policies import RetentionSpec
 from keepbest.contract.runs import RunError, SegmentReason, TestResult
 from keepbest.contract.selections import Selection
 from keepbest.contract.workers import Assignment, Release
-from keepbest.errors import KeepbestError
+from keepbest.errors import KeepbestError, LeaseLost
 from keepbest.reporting.journal import About, Journal
 from keepbest.reporting.reporter import Reporter, Tracker
 from keepbest.reporting.values import describe_error, describe_here
@@ -301,7 +301,7 @@ class Run(Standing):
         if self.reporter is None:
             self._on_end(release)
             return True
-        complete = self.reporter.drain(seconds)
+        complete = self.reporter.drain(seconds) and not isinstance(self.reporter.lost_to, LeaseLost)
         missing = self.reporter.journal.set_aside
         self._on_end(release)
         self.reporter.close()

@@ -17,7 +17,7 @@ from keepbest.contract.policies import PolicySpec
 from keepbest.contract.runs import ExternalSource, RunRequest
 from keepbest.contract.runs import Run as Known
 from keepbest.contract.workers import Assignment, Release
-from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, NotFound, Unreachable
+from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, LeaseLost, NotFound, Unreachable
 from keepbest.reporting.journal import About, Journal
 from keepbest.reporting.reporter import Reporter
 from keepbest.reporting.sending import drain_left_over
@@ -163,6 +163,8 @@ def _hold(assignment: Assignment, client: Client, folder: Path) -> ScriptRun:
         renewer.stop()
         try:
             client.release(run_id, lease.token, release)
+        except LeaseLost as error:
+            _log.warning("keepbest: %s", _explain_lost(run_id, error))
         except KeepbestError as error:
             _log.warning("keepbest: run %s could not be closed: %s", run_id, error)
 
@@ -170,6 +172,13 @@ def _hold(assignment: Assignment, client: Client, folder: Path) -> ScriptRun:
     renewer.start()
     run.watch_end()
     return run
+
+
+def _explain_lost(run: str, error: LeaseLost) -> str:
+    return (
+        f"run {run} was not this script's any more when it ended: {error.message} What was measured until then is kept "
+        "as history; how this script ended says nothing of the run. Its own checkpoints lie in its store."
+    )
 
 
 def _begin_offline(asked: RunRequest, how: Resume, parent: Path) -> Run:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
+from keepbest.contract.base import new_id
 from keepbest.contract.runs import Run
 from keepbest.contract.workers import Assignment, Claim
 from keepbest.errors import Conflict, LeaseLost
@@ -44,6 +45,7 @@ class TakeOver:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._run = run
+        self._request = new_id()
         self._clock, self._sleep = clock, sleep
         self._began: float | None = None
         self._heard_at: datetime | None = None
@@ -55,7 +57,7 @@ class TakeOver:
         """
         while True:
             try:
-                return client.claim(Claim(run=self._run))
+                return client.claim(Claim(run=self._run, request=self._request))
             except LeaseLost:
                 raise
             except Conflict as error:

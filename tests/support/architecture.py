@@ -24,7 +24,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"cli"},
     ],
     "tracker": [
-        {"settings", "columns"},
+        {"settings", "columns", "clocks", "lastwords"},
         {"models"},
         {"db"},
         {"store"},

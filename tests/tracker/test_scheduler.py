@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -99,6 +100,51 @@ def test_after_a_start_leases_have_their_time_before_the_first_one_ends(settings
     assert job.first_after_seconds == settings.lease_seconds
 
 
+def test_what_deletes_by_age_waits_where_the_clock_jumped(
+    settings: Settings, engine: Engine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def act(name: str) -> Callable[..., str]:
+        return lambda *_: done.append(name) or ""
+
+    prunes, looks = Job(act("prunes"), 1.0, deletes=True), Job(act("looks"), 1.0)
+    one = Scheduler(settings, engine)
+    one._run(prunes)
+    monkeypatch.setattr(scheduler, "_now", lambda: datetime.now(UTC) + timedelta(days=30))
+    for _ in range(3):
+        one._run(prunes)
+        one._run(looks)
+    assert done == ["prunes", "looks", "looks", "looks"]
+    assert caplog.text.count("nothing is deleted by age") == 1
+    assert {job.name for job in jobs.list_jobs(settings) if job.deletes} == {
+        "collect_checkpoints",
+        "expire_credentials",
+        "prune_events",
+    }
+
+
+def test_a_failure_is_told_once_and_its_end_too(
+    settings: Settings, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    is_away = [True]
+
+    def ask(*_: object) -> str:
+        if is_away[0]:
+            raise Busy("Nobody answers.")
+        return ""
+
+    one = Scheduler(settings, engine)
+    for _ in range(3):
+        one._run(Job(ask, 1.0))
+    is_away[0] = False
+    for _ in range(2):
+        one._run(Job(ask, 1.0))
+    assert caplog.text.count("Nobody answers.") == 1
+    assert caplog.text.count("it works again") == 1
+
+
 def start(processes: Processes, settings: Settings) -> Process:
     return processes.python(
         "tracker.scheduler",
@@ -143,16 +189,22 @@ def test_a_turn_ends_with_its_connection(postgres_url: str) -> None:
     engine.dispose()
 
 
-def test_a_scheduler_whose_database_ended_its_turn_ends(
+def test_a_scheduler_survives_a_restart_of_its_database(
     processes: Processes, postgres_url: str, tmp_path: Path
 ) -> None:
+    """Its connections are ended, as a restart ends them: it takes its turn again, and its jobs go on."""
     process = start(processes, Settings(dir=tmp_path, database_url=postgres_url))
     process.wait_for_output("this is the scheduler now")
     engine = db.make_engine(postgres_url)
     with db.write(engine) as conn:
         end_connections(conn)
+    wait_until(lambda: process.output.count("this is the scheduler now") == 2, seconds=60, what="its next turn")
+    run = overdue_run(engine)
+    wait_until(lambda: state_of(engine, run) == "queued", seconds=60, what="the lease's end")
     engine.dispose()
-    assert process.wait(seconds=30) == 1
+    process.send(signal.SIGTERM)
+    assert process.wait(seconds=20) == 0
+    assert process.output.count("the database ended this scheduler's turn") == 1
 
 
 def end_connections(conn: Connection) -> None:

@@ -16,9 +16,6 @@ from tracker.store import audit, departures, leases, resumes, rungs, runs, segme
 from tracker.store.runs import RunRow
 from tracker.store.users import Principal
 
-#: A run that its script keeps offline is heard at a sync: it counts as lost a day after the last one.
-OFFLINE_SECONDS = 86_400.0
-
 
 def claim(conn: Connection, asked: Claim, *, by: Principal, seconds: float, now: datetime) -> Assignment | None:
     """Give out a run, or None when there is nothing to do; `seconds` is how long its lease lasts.
@@ -38,8 +35,8 @@ def claim(conn: Connection, asked: Claim, *, by: Principal, seconds: float, now:
             field="run",
             hint="A script needs a member's token: `keepbest login`.",
         )
-    lasts = OFFLINE_SECONDS if asked.is_offline else seconds * leases.EXTERNAL_PATIENCE
-    return _claim_external(conn, asked.run, by.user, lasts, now, is_offline=asked.is_offline)
+    lasts = leases.OFFLINE_SECONDS if asked.is_offline else seconds * leases.EXTERNAL_PATIENCE
+    return _claim_external(conn, asked.run, asked, by.user, lasts, now)
 
 
 def _claim_for_worker(
@@ -48,14 +45,16 @@ def _claim_for_worker(
     worker = workers.get_worker(conn, str(asked.worker), lock=True)
     workers.check_speaker(conn, worker, by, now)
     workers.hear(conn, worker.id, now)
+    if (again := _find_again(conn, asked, None, seconds, now)) is not None:
+        return again
     if workers.count_busy(conn, worker.id) >= worker.slots:
         return None
     fits = and_(_fits(conn, worker), Run.id == asked.run) if asked.run else _fits(conn, worker)
-    return _take(conn, fits, worker, by.user, seconds, now)
+    return _take(conn, fits, worker, by.user, seconds, now, asked.request)
 
 
 def _claim_external(
-    conn: Connection, reference: str, user: str, seconds: float, now: datetime, *, is_offline: bool
+    conn: Connection, reference: str, asked: Claim, user: str, seconds: float, now: datetime
 ) -> Assignment:
     """Lease a script's own run, an ended one too: it goes on.
 
@@ -65,11 +64,13 @@ def _claim_external(
     run = runs.get_run(conn, reference, lock=True)
     if run.source_kind != "external":
         raise InvalidInput(f"Run {run.id} is trained by a worker, not by a script.", field="run")
+    if (again := _find_again(conn, asked, run, seconds, now)) is not None:
+        return again
     if RunState(run.state).is_final:
         resumes.reopen(conn, run, user=user, now=now)
-    elif is_offline and run.state == RunState.LEASED and not segments.opened_by(conn, run.pk, run.attempt):
+    elif asked.is_offline and run.state == RunState.LEASED and not segments.opened_by(conn, run.pk, run.attempt):
         leases.forget(conn, run, now=now)
-    taken = _take(conn, Run.pk == run.pk, None, user, seconds, now)
+    taken = _take(conn, Run.pk == run.pk, None, user, seconds, now, asked.request)
     if taken is None:
         raise _held(run, now)
     return taken
@@ -85,8 +86,28 @@ def _held(run: RunRow, now: datetime) -> Conflict:
     )
 
 
+def _find_again(conn: Connection, asked: Claim, run: RunRow | None, seconds: float, now: datetime) -> Assignment | None:
+    """Return the lease that this very request got already: its answer was lost. None where it got none."""
+    if asked.request is None:
+        return None
+    found = leases.find_granted(conn, asked.request, asked.worker)
+    if found is None or (run is not None and found.pk != run.pk):
+        return None
+    if found.was_heard:
+        raise Conflict(f"This request got its lease on run {found.id}, and has used it.", field="request")
+    token, expires_at = leases.new_token(), now + timedelta(seconds=seconds)
+    found = leases.grant_again(conn, found, token, expires_at=expires_at)
+    return _assign(conn, found, Lease(token=token, expires_at=expires_at, lease_seconds=seconds))
+
+
 def _take(
-    conn: Connection, fits: ColumnElement[bool], worker: Row[Any] | None, user: str, seconds: float, now: datetime
+    conn: Connection,
+    fits: ColumnElement[bool],
+    worker: Row[Any] | None,
+    user: str,
+    seconds: float,
+    now: datetime,
+    request: str | None,
 ) -> Assignment | None:
     token = leases.new_token()
     expires_at = now + timedelta(seconds=seconds)
@@ -95,7 +116,7 @@ def _take(
     run = runs.take_queued(conn, fits, now=now, **held, **by)
     if run is None:
         return None
-    leases.grant(conn, run, token, now=now)
+    leases.grant(conn, run, token, request=request, now=now)
     audit.record(conn, user, "lease.grant", run.id, now, {"worker": run.worker_name, "attempt": run.attempt})
     return _assign(conn, run, Lease(token=token, expires_at=expires_at, lease_seconds=seconds))
 

@@ -8,7 +8,7 @@ are what finding it takes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, delete, func, insert, select, text
@@ -17,6 +17,8 @@ from keepbest.contract import events as contract
 from tracker.models import Event
 
 _APPEND = insert(Event)
+#: Of the oldest events, by their own times.
+PRUNED_AT_ONCE = timedelta(days=1)
 
 
 class Subject(Protocol):
@@ -87,6 +89,11 @@ def writers(conn: Connection) -> frozenset[str]:
 
 
 def prune(conn: Connection, before: datetime) -> int:
-    """Delete events older than `before`; the newest one stays, so that the numbering shows how far it has come."""
+    """Delete events older than `before`, at most a day of them; the newest stays: it shows how far the numbering came.
+
+    So a clock that was wrong once costs no more than the oldest day.
+    """
+    oldest = conn.execute(select(Event.at).order_by(Event.seq).limit(1)).scalar()
     newest = select(func.max(Event.seq)).scalar_subquery()
-    return conn.execute(delete(Event).where(Event.at < before, Event.seq < newest)).rowcount
+    until = before if oldest is None else min(before, oldest + PRUNED_AT_ONCE)
+    return conn.execute(delete(Event).where(Event.at < until, Event.seq < newest)).rowcount

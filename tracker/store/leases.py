@@ -27,6 +27,10 @@ from tracker.store.runs import SPENT, RunRow
 EXTERNAL_PATIENCE = 4
 #: What a lease that comes back to life lasts; the next renewal gives the full time.
 REVIVAL_SECONDS = 10.0
+#: A run that its script keeps offline is heard at a sync: it counts as lost a day after the last one.
+OFFLINE_SECONDS = 86_400.0
+#: No worker's lease is so long, but for one that the settings make longer.
+AHEAD_SECONDS = 3600.0
 #: Runs that one call of `expire_leases` looks at, so that its transaction stays short.
 EXPIRED_AT_ONCE = 100
 
@@ -51,10 +55,29 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
-def grant(conn: Connection, run: RunRow, token: str, *, now: datetime) -> None:
-    """Write down the lease that was given with `runs.take_queued`."""
+def grant(conn: Connection, run: RunRow, token: str, *, request: str | None = None, now: datetime) -> None:
+    """Write down the lease that was given with `runs.take_queued`, and the request that asked for it."""
     values = {"run_pk": run.pk, "digest": digest(token), "worker_id": run.worker_id, "attempt": run.attempt}
+    values |= {"request": request}
     conn.execute(insert(Lease).values(**values, granted_at=now))
+
+
+def find_granted(conn: Connection, request: str, worker: str | None) -> Any | None:
+    """Return `pk`, `id` and lease of the run that the same request got already, and whether it `was_heard` since."""
+    heard = (Run.heard_at > Lease.granted_at).label("was_heard")
+    same = (Lease.request == request, Lease.worker_id.is_not_distinct_from(worker), Lease.ended_at.is_(None))
+    found = select(Run.pk, Run.id, Run.lease_digest, heard).join(Lease, Lease.digest == Run.lease_digest)
+    return conn.execute(found.where(*same).with_for_update(of=Run.__table__)).one_or_none()
+
+
+def grant_again(conn: Connection, run: Any, token: str, *, expires_at: datetime) -> RunRow:
+    """Give a lease whose token was lost with an answer another token; return its run."""
+    held = (Run.pk == run.pk, Run.lease_digest == run.lease_digest)
+    renewed = {"lease_digest": digest(token), "lease_expires_at": expires_at}
+    if conn.execute(update(Run).where(*held).values(**renewed)).rowcount != 1:
+        raise LeaseLost(f"The lease on run {run.id} has just ended.")
+    conn.execute(update(Lease).where(Lease.digest == run.lease_digest).values(digest=digest(token)))
+    return runs.get_by_pk(conn, run.pk)
 
 
 def new_token() -> str:
@@ -96,7 +119,9 @@ def renew(conn: Connection, run: RunRow, token: str, *, seconds: float, now: dat
     standing = require(conn, run, token, now)
     run = standing.run
     lasts = seconds * (EXTERNAL_PATIENCE if run.source_kind == "external" else 1)
-    expires_at = max(now + timedelta(seconds=lasts), run.lease_expires_at or now)
+    expires_at = now + timedelta(seconds=lasts)
+    if run.lease_expires_at is not None and run.lease_expires_at <= now + longest(run.source_kind, seconds):
+        expires_at = max(expires_at, run.lease_expires_at)
     guarded = update(Run).where(Run.pk == run.pk, Run.lease_digest == digest(token))
     if conn.execute(guarded.values(lease_expires_at=expires_at, heard_at=now)).rowcount != 1:
         raise LeaseLost(f"The lease on run {run.id} has just ended.")
@@ -126,6 +151,26 @@ def release(conn: Connection, run: RunRow, token: str, asked: contract.Release, 
     if asked.rung is not None and rungs.is_in_sweep(conn, run) and not commands.wants_cancel(conn, run.pk):
         return rungs.pause(conn, run, asked.rung, asked.stop_message, now)
     return _requeue(conn, run, asked.outcome, asked.stop_message, asked.error, now, asked.stop_reason)
+
+
+def longest(source_kind: str, seconds: float) -> timedelta:
+    """Return what a lease may have left at most; one with more was given by a clock that was ahead."""
+    return timedelta(seconds=max(OFFLINE_SECONDS if source_kind == "external" else AHEAD_SECONDS, 2 * seconds))
+
+
+def shorten_leases(conn: Connection, *, seconds: float, now: datetime) -> int:
+    """Shorten the leases that a clock which was ahead made last for days; return how many. For the scheduler.
+
+    Whoever trains renews long before the new end.
+    """
+    held = Run.state.in_([state.value for state in RunState if state.is_held])
+    is_external = Run.source_kind == "external"
+    count = 0
+    for kind, of_kind in (("external", is_external), ("recipe", ~is_external)):
+        lasts = timedelta(seconds=seconds * (EXTERNAL_PATIENCE if kind == "external" else 1))
+        too_long = update(Run).where(held, of_kind, Run.lease_expires_at > now + longest(kind, seconds))
+        count += conn.execute(too_long.values(lease_expires_at=now + lasts)).rowcount
+    return count
 
 
 def expire_leases(conn: Connection, now: datetime) -> list[str]:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import IO
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
+
+from keepbest.errors import Busy
 
 #: Any number will do, as long as nobody else uses it.
 _KEY = 7_766_000_001
@@ -26,7 +28,7 @@ class OnlyOne:
         self._file: IO[str] | None = None
 
     def take(self) -> bool:
-        """Try to get the right; False where another process has it."""
+        """Try to get the right; False where another process has it. Raises Busy where nobody answers."""
         return self._take_postgres() if self._engine.dialect.name == "postgresql" else self._take_file()
 
     def is_kept(self) -> bool:
@@ -36,7 +38,7 @@ class OnlyOne:
         try:
             held = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
             return bool(self._connection.execute(held).scalar_one())
-        except DBAPIError:
+        except SQLAlchemyError:
             return False
 
     def release(self) -> None:
@@ -51,11 +53,14 @@ class OnlyOne:
         self._connection = self._file = None
 
     def _take_postgres(self) -> bool:
-        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        if connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _KEY}).scalar_one():
-            self._connection = connection
-            return True
-        connection.close()
+        try:
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            if connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _KEY}).scalar_one():
+                self._connection = connection
+                return True
+            connection.close()
+        except SQLAlchemyError as error:
+            raise Busy("The database does not answer.", hint="Check that it runs.") from error
         return False
 
     def _take_file(self) -> bool:

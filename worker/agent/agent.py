@@ -45,6 +45,7 @@ class Agent:
         self._client = client
         self._executor = executor
         self._id = new_id()
+        self._request = new_id()
         self._tenancies: list[Tenancy] = []
         self._leaving = threading.Event()
         self._hello_at = 0.0
@@ -108,7 +109,8 @@ class Agent:
     def _fill(self) -> None:
         """Claim until the slots are full or the queue is empty."""
         while self._may_claim():
-            assignment = self._client.claim(Claim(worker=self._id))
+            assignment = self._client.claim(Claim(worker=self._id, request=self._request))
+            self._request = new_id()  # answered; until then it is the same request, whose answer may have been lost
             if assignment is None:
                 return
             self._take_up(assignment)

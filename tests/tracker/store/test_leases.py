@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
+from keepbest.contract.base import new_id
 from keepbest.contract.commands import CancelRequest
 from keepbest.contract.workers import Assignment, Claim
 from keepbest.errors import Conflict, LeaseLost
@@ -247,3 +248,43 @@ def test_an_id_is_one_runs(conn: Connection) -> None:
     submit_external(conn, id="abcdabcdabcd")
     with pytest.raises(Conflict, match="already"):
         submit_external(conn, id="abcdabcdabcd")
+
+
+def test_a_lease_that_a_wrong_clock_gave_holds_a_run_no_longer_than_any(conn: Connection) -> None:
+    """The tracker's clock was ten days ahead once: the worker that took the run then may be dead by now."""
+    hello(conn, now=NOW)
+    submit(conn)
+    taken = claim(conn, now=later(10 * 86_400))
+    assert leases.expire_leases(conn, later(60)) == []
+    assert leases.shorten_leases(conn, seconds=30, now=later(60)) == 1
+    assert leases.shorten_leases(conn, seconds=30, now=later(61)) == 0
+    renewal = leases.renew(conn, runs.get_run(conn, taken.run.id), taken.lease.token, seconds=30, now=later(70))
+    assert renewal.expires_at == later(100)
+    assert leases.expire_leases(conn, later(101)) == [taken.run.id]
+
+
+def test_a_renewal_does_not_keep_what_a_wrong_clock_gave(conn: Connection) -> None:
+    submit(conn)
+    taken = claim(conn, now=later(10 * 86_400))
+    renewal = leases.renew(conn, runs.get_run(conn, taken.run.id), taken.lease.token, seconds=30, now=NOW)
+    assert renewal.expires_at == later(30)
+
+
+def test_a_claim_whose_answer_was_lost_gets_the_same_lease(conn: Connection) -> None:
+    worker, others = hello(conn), [submit(conn) for _ in range(2)]
+    asked = Claim(worker=worker, request=new_id())
+    lost = claims.claim(conn, asked, by=WORKER, seconds=30, now=NOW)
+    again = claims.claim(conn, asked, by=WORKER, seconds=30, now=later(5))
+    assert lost is not None
+    assert again is not None
+    assert (again.run.id, again.attempt) == (lost.run.id, lost.attempt)
+    assert [runs.get_run(conn, run.id).attempt for run in others] == [1, 0]
+    with pytest.raises(LeaseLost):
+        leases.renew(conn, runs.get_run(conn, lost.run.id), lost.lease.token, seconds=30, now=later(6))
+    leases.renew(conn, runs.get_run(conn, again.run.id), again.lease.token, seconds=30, now=later(6))
+    with pytest.raises(Conflict, match="has used it"):  # it comes late, by a slow road
+        claims.claim(conn, asked, by=WORKER, seconds=30, now=later(7))
+    elsewhere = Claim(worker=hello(conn), request=asked.request)
+    taken = claims.claim(conn, elsewhere, by=WORKER, seconds=30, now=later(8))
+    assert taken is not None
+    assert taken.run.id != again.run.id
