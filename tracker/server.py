@@ -77,9 +77,9 @@ def _note_signals(server: MPServer) -> None:
 
     def note(number: int, *more: Any) -> None:
         _say(f"The tracker got {signal.Signals(number).name}; what is in flight has {GRACE_SECONDS} s.")
-        stop(number, *more)
+        stop(number, *more)  # type: ignore[no-untyped-call]  # granian types it not
 
-    server.signal_handler_interrupt = note
+    server.signal_handler_interrupt = note  # type: ignore[method-assign]
 
 
 def prepare(settings: Settings) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -105,10 +104,15 @@ def test_what_deletes_by_age_waits_where_the_clock_jumped(
 ) -> None:
     done: list[str] = []
 
-    def act(name: str) -> Callable[..., str]:
-        return lambda *_: done.append(name) or ""
+    def prune(*_: object) -> str:
+        done.append("prunes")
+        return ""
 
-    prunes, looks = Job(act("prunes"), 1.0, deletes=True), Job(act("looks"), 1.0)
+    def look(*_: object) -> str:
+        done.append("looks")
+        return ""
+
+    prunes, looks = Job(prune, 1.0, deletes=True), Job(look, 1.0)
     one = Scheduler(settings, engine)
     one._run(prunes)
     monkeypatch.setattr(scheduler, "_now", lambda: datetime.now(UTC) + timedelta(days=30))

@@ -234,12 +234,12 @@ def test_a_run_kept_offline_is_heard_at_a_sync_only(conn: Connection) -> None:
     taken = claims.claim(conn, asked, by=ADA, seconds=LEASE_SECONDS, now=NOW)  # the first answer was lost
     assert lost is not None
     assert taken is not None
-    assert (taken.run.id, taken.lease.expires_at) == ("abcdabcdabcd", later(claims.OFFLINE_SECONDS))
+    assert (taken.run.id, taken.lease.expires_at) == ("abcdabcdabcd", later(leases.OFFLINE_SECONDS))
     with pytest.raises(LeaseLost):
         leases.renew(conn, runs.get_run(conn, run.id), lost.lease.token, seconds=30, now=NOW)
     begin(conn, taken)
     leases.renew(conn, runs.get_run(conn, run.id), taken.lease.token, seconds=LEASE_SECONDS, now=later(60))
-    assert leases.expire_leases(conn, later(claims.OFFLINE_SECONDS - 1)) == []
+    assert leases.expire_leases(conn, later(leases.OFFLINE_SECONDS - 1)) == []
     with pytest.raises(Conflict, match="another script holds it"):
         claims.claim(conn, asked, by=ADA, seconds=LEASE_SECONDS, now=later(61))
 
