@@ -1,6 +1,6 @@
 # Every task of keepbest. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install dashboard demo test lint format bench bench-heart bench-against torture kinds-table tutorials case-study lock clean
+.PHONY: help install dashboard demo test lint format bench bench-heart bench-against torture kinds kinds-table tutorials case-study lock clean
 
 VENV   ?= .venv
 EXTRAS ?= train postgres dev
@@ -75,6 +75,9 @@ bench-against: install ## measure the heart of an earlier revision and of this t
 
 torture: install ## train under kill -9 at random instants and compare with an undisturbed run (N=20 SEED=… DB=postgres)
 	@$(BIN)/python -m tests.torture --kills $(or $(N),20) $(if $(SEED),--seed $(SEED)) $(if $(DB),--database $(DB))
+
+kinds: install ## generate N models, train each, come back by every road, compare (N=30 SEED=… ONLY=17)
+	@$(BIN)/python -m tests.support.kinds.generating $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 kinds-table: install ## train every kind of model, come back by every road, write docs/KINDS.md's table (ONLY="LoRA;int8")
 	@$(BIN)/python -m tests.support.kinds.making $(if $(ONLY),"$(ONLY)")

@@ -24,6 +24,7 @@ class Kind:
     `build` is the user's own code. `bare` builds the same where the preprocessing has not learned anything yet: what
     is restored into. `called` are the names of which a refusal has to say one. `outside` is what the kind knows beside
     its variables: bytes that must be among the exported arrays. `measures`: the value is that of fit's own validation.
+    `trains_on`: what was restored is trained further as well.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Kind:
     callbacks: Callable[[], list[Any]] = list
     outside: tuple[bytes, ...] = ()
     measures: bool = False
+    trains_on: bool = False
 
     def build_bare(self) -> Any:
         return (self.bare or self.build)()

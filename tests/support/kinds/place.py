@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from tests.support.kinds.cell import Cell
-from tests.support.kinds.every import KINDS
 from tests.support.kinds.kind import Kind
 
 
 class Place:
     def __init__(self, root: Path, kind: Kind) -> None:
-        self.folder = root / f"{list(KINDS).index(kind.name):02}"
+        self.folder = root / re.sub(r"\W+", "-", kind.name)
         self.folder.mkdir(parents=True, exist_ok=True)
         #: The store as training left it, and one for whoever goes on.
         self.store, self.store_to_go_on = self.folder / "store", self.folder / "go-on"

@@ -50,11 +50,11 @@ def lookup(layer: Any, dtype: str, learn_from: Any = None) -> Any:
 
 
 def string_lookup(**options: Any) -> Any:
-    return layers.StringLookup(output_mode="multi_hot", max_tokens=6, **options)
+    return layers.StringLookup(output_mode="multi_hot", max_tokens=6, pad_to_max_tokens=True, **options)
 
 
 def integer_lookup(**options: Any) -> Any:
-    return layers.IntegerLookup(output_mode="multi_hot", max_tokens=6, **options)
+    return layers.IntegerLookup(output_mode="multi_hot", max_tokens=6, pad_to_max_tokens=True, **options)
 
 
 def text_vectorization(learn_from: Any = None, **options: Any) -> Any:
@@ -65,7 +65,7 @@ def text_vectorization(learn_from: Any = None, **options: Any) -> Any:
 
 def tf_idf(learn_from: Any = None) -> Any:
     return lookup(
-        layers.TextVectorization(max_tokens=12, output_mode="tf_idf", pad_to_max_tokens=True), "string", learn_from
+        layers.TextVectorization(max_tokens=11, output_mode="tf_idf", pad_to_max_tokens=True), "string", learn_from
     )
 
 

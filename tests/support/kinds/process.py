@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tests.support.kinds.cell import Cell, refused
-from tests.support.kinds.every import KINDS
+from tests.support.kinds.every import KINDS, find
 from tests.support.kinds.kind import Kind
 from tests.support.kinds.place import Place
 
@@ -23,7 +23,7 @@ def run_all(name: str, act: Callable[[Kind, Place], dict[str, Cell]]) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    for kind in [KINDS[one] for one in chosen] or KINDS.values():
+    for kind in map(find, chosen or KINDS):
         keras.backend.clear_session(free_memory=False)
         began, place = time.process_time(), Place(Path(root), kind)
         try:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.kinds.cell import Cell
-from tests.support.kinds.every import KINDS
+from tests.support.kinds.every import KINDS, find
 from tests.support.kinds.kind import Kind
 from tests.support.kinds.place import Place
 from tests.support.processes import ROOT
@@ -38,13 +38,13 @@ Row = Mapping[str, Cell]
 
 def gather(root: Path, only: Sequence[str] = ()) -> dict[str, Row]:
     """Return the rows from what the processes left, of some kinds or all."""
-    return {name: _row(KINDS[name], Place(root, KINDS[name])) for name in only or KINDS}
+    return {name: _row(kind, Place(root, kind)) for name in only or KINDS for kind in [find(name)]}
 
 
 def _row(kind: Kind, place: Place) -> Row:
     found: dict[str, Cell] = {}
     for process in ("train", "back", "read"):
-        found |= place.hear(process)
+        found = place.hear(process) | found  # what failed first is why the rest did
     failed = found.get("", Cell("WRONG", "it was not tried"))
     row = {road: found.get(road, failed) for road in ROADS}
     return {road: cell if road == KERAS else _weigh(kind, cell, row[KERAS]) for road, cell in row.items()}
@@ -65,7 +65,7 @@ def lines_of(rows: Mapping[str, Row]) -> list[str]:
     table = [_line("kind", *ROADS), _line(*["---"] * (len(ROADS) + 1))]
     table += [_line(name, *(row[road].word for road in ROADS)) for name, row in rows.items()]
     reasons = [
-        f"- {name}: {cell.word} ({', '.join(roads)}): {_plain(cell.why)}"
+        f"- {name}: {cell.word} ({', '.join(roads)}): {plain(cell.why)}"
         for name, row in rows.items()
         for cell, roads in _by_reason(row)
         if cell.word in ("refused", "--into") and KERAS not in roads
@@ -76,11 +76,11 @@ def lines_of(rows: Mapping[str, Row]) -> list[str]:
 def _by_reason(row: Row) -> list[tuple[Cell, list[str]]]:
     found: dict[tuple[str, str], tuple[Cell, list[str]]] = {}
     for road, cell in row.items():
-        found.setdefault((cell.word, _plain(cell.why)), (cell, []))[1].append(road)
+        found.setdefault((cell.word, plain(cell.why)), (cell, []))[1].append(road)
     return list(found.values())
 
 
-def _plain(why: str) -> str:
+def plain(why: str) -> str:
     """Return how a reason begins, without what differs from run to run: ids, folders."""
     why = re.sub(r"\b(?=\w*\d)[0-9a-z]{12}\b", "ID", re.sub(r"(?<!\S)/\S+", "PATH", why))
     return why.replace("|", "/")[:REASON_CHARACTERS]

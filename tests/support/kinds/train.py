@@ -19,12 +19,19 @@ from tests.support.kinds.training import Recorder, fit, monitor_of, predict
 SEED = 1
 
 
+class Untrainable(Exception):
+    """Keras itself cannot train it."""
+
+
 def train(kind: Kind, place: Place) -> dict[str, Cell]:
     """Train without keepbest, which says what is right, then with it."""
-    seed_all(SEED)
     recorder = Recorder(kind, lambda model: _write_theirs(model, place))
-    model = kind.build()
-    fit(kind, model, recorder=recorder)
+    try:
+        seed_all(SEED)
+        model = kind.build()
+        fit(kind, model, recorder=recorder)
+    except Exception as error:
+        raise Untrainable(str(error)) from error
     after = recorder.said[len(recorder.said) // 3 * (BEST + 1) :]
     place.write("after", after)
     place.write_arrays("best", recorder.predicted)
@@ -69,12 +76,12 @@ def roll_back(kind: Kind, place: Place, model: Any, keeper: Any) -> Cell:
     return go_on(kind, place, model, keeper) if cell.word == "equal" else cell
 
 
-def go_on(kind: Kind, place: Place, model: Any, keeper: Any) -> Cell:
+def go_on(kind: Kind, place: Place, model: Any, *callbacks: Any) -> Cell:
     """Train from the best to the end."""
     after: list[Any] = []
 
     def train_on() -> Any:
-        after.extend(fit(kind, model, keeper, first=BEST + 1).said)
+        after.extend(fit(kind, model, *callbacks, first=BEST + 1).said)
         return predict(kind, model)
 
     cell = judge(train_on, place.read_arrays("end"))
