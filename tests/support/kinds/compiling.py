@@ -83,8 +83,10 @@ def small() -> Any:
 
 
 KINDS = (
-    Kind("loss, not registered", lambda: sequential(small(), loss=own_loss), called=("own_loss",)),
-    Kind("metric, not registered", lambda: sequential(small(), metrics=[OwnMetric()]), called=("OwnMetric",)),
+    Kind("loss, not registered", lambda: sequential(small(), loss=own_loss), called=("own_loss",), eager=True),
+    Kind(
+        "metric, not registered", lambda: sequential(small(), metrics=[OwnMetric()]), called=("OwnMetric",), eager=True
+    ),
     Kind("two optimizers", two_optimizers),
     Kind("MultiOptimizer", multi_optimizer),
     Kind("mixed precision", mixed),

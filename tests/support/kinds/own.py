@@ -129,6 +129,7 @@ KINDS = (
         "`tf.lookup` table, in the constructor",
         lambda: sequential(ConstantTable(), shape=(1,), dtype="string"),
         data.words,
+        eager=True,
     ),
     Kind(
         "`tf.lookup` table, filled later",
