@@ -119,9 +119,26 @@ def _write_tf(model: Any, path: Path, manifest: Manifest) -> None:
 
 
 def _write_savedmodel(model: Any, path: Path, manifest: Manifest) -> None:
-    """Write what is to be served; of a user's class Keras knows shapes at most, so the form of a batch is said."""
+    """Write what is to be served; of a user's class Keras knows shapes at most, so the form of a batch is said.
+
+    It answers as `predict` does. Keras' own `model.export` does not say that nothing is trained: what it writes of a
+    network with `RandomFlip` goes on turning pictures round.
+    """
+    import keras
+    from keras.src.export.export_utils import get_input_signature
+
     inputs = None if is_functional(model) else manifest.inputs or of_model(model)
-    model.export(path, verbose=False, input_signature=[to_signature(inputs)] if inputs is not None else None)
+    signature = [to_signature(inputs)] if inputs is not None else get_input_signature(model)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serve", _answering(model), signature)
+    archive.write_out(path, verbose=False)
+
+
+def _answering(model: Any) -> Callable[..., Any]:
+    if not model._call_has_training_arg:  # as Keras' predict_step asks
+        return lambda *batch: model(*batch)
+    return lambda *batch: model(*batch, training=False)
 
 
 _WRITERS: dict[str, Callable[[Any, Path, Manifest], None]] = {
