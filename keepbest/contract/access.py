@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from keepbest.contract.base import Answer, Id, Json, Moment, Name, Page, Shape
+from keepbest.contract.base import Answer, Id, Json, Moment, Page, PlainName, Shape
 from keepbest.status import Role
 
 
@@ -29,7 +29,7 @@ class SignInLink(Answer):
 
 
 class UserRequest(Shape):
-    name: Name
+    name: PlainName
     role: Role = Role.MEMBER
 
 
@@ -55,8 +55,8 @@ class UserList(Answer):
 class TokenRequest(Shape):
     """A token for oneself, or (admin) for `user`; `role` may be lower than the user's."""
 
-    name: Name
-    user: Name | None = None
+    name: PlainName
+    user: PlainName | None = None
     role: Role | None = None
     expires_in_days: int | None = Field(default=None, ge=1, le=3650)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 #: No i, l, o, u: an id read aloud or typed by hand is not misread.
 ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -15,21 +15,74 @@ ID_PATTERN = rf"^[{ID_ALPHABET}]{{{ID_LENGTH}}}$"
 #: A reference to a run may be its id, or the first letters of it.
 MIN_PREFIX = 4
 
+#: Names of users, tokens and workers: typed into settings and addresses. Other names: `keepbest.contract.names`.
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,99}$"
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+PlainName = Annotated[str, Field(pattern=NAME_PATTERN)]
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
-MetricKey = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Step = Annotated[int, Field(ge=0, le=2**53)]
+#: Whole numbers up to here are the same in Python, in JSON as a browser reads it, and in both databases.
+MAX_WHOLE = 2**53
+Count = Annotated[int, Field(ge=0, le=MAX_WHOLE)]
+Whole = Annotated[int, Field(ge=-MAX_WHOLE, le=MAX_WHOLE)]
+Step = Count
 Text = Annotated[str, Field(max_length=10_000)]
 #: Why a checkpoint was written: it was the best, the newest, asked for, a look that the selector may choose, or an
 #: average that it made.
 CheckpointKind = Literal["best", "last", "manual", "candidate", "selected"]
-Scalar = str | bool | int | float | None
+Scalar = Annotated[str, Field(max_length=2000)] | bool | Whole | float | None
+#: A document that is read back; what is taken in is a `Value`.
 Json = Any
 Moment = AwareDatetime
+#: Years of a moment that is taken in: both databases keep them, in every zone.
+FIRST_YEAR, LAST_YEAR = 1900, 2999
+#: Of a value in a document: how deep it may be, and how many digits a whole number may have.
+MAX_DEPTH = 50
+MAX_DIGITS = 300
+
+
+def check_timestamp(moment: datetime) -> datetime:
+    """Return the moment in UTC; raises ValueError for one that a database cannot keep."""
+    if not FIRST_YEAR < moment.year < LAST_YEAR:
+        raise ValueError(f"a moment lies between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return moment.astimezone(UTC)
+
+
+def check_value(value: Any) -> Any:
+    """Return a value of a document; raises ValueError for one that a database cannot keep, or that nobody can read."""
+    level, depth = [value], 0
+    while level:
+        if depth > MAX_DEPTH:
+            raise ValueError(f"a value is at most {MAX_DEPTH} levels deep")
+        for one in level:
+            if isinstance(one, str):
+                check_text(one)
+            elif isinstance(one, int) and abs(one) >= 10**MAX_DIGITS:
+                raise ValueError(f"a whole number has at most {MAX_DIGITS} digits")
+        level, depth = [inner for one in level for inner in _inside(one)], depth + 1
+    return value
+
+
+def check_text(text: str) -> str:
+    """Return a text; raises ValueError where it holds NUL, or half of a character."""
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("a text holds whole characters: this has half of a surrogate pair")
+    if "\0" in text:
+        raise ValueError("a text holds no NUL character, which no database keeps")
+    return text
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+Timestamp = Annotated[AwareDatetime, AfterValidator(check_timestamp)]
+Value = Annotated[Any, AfterValidator(check_value)]
+#: The name of a field in a document.
+FieldName = Annotated[str, Field(max_length=200), AfterValidator(check_text)]
 
 
 class Shape(BaseModel):

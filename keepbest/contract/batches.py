@@ -11,13 +11,26 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from keepbest.contract.base import Answer, CheckpointKind, Digest, Id, Json, MetricKey, Moment, Shape, Step
+from keepbest.contract.base import (
+    MAX_WHOLE,
+    Answer,
+    CheckpointKind,
+    Count,
+    Digest,
+    FieldName,
+    Id,
+    Shape,
+    Step,
+    Timestamp,
+    Value,
+)
 from keepbest.contract.commands import Command
 from keepbest.contract.examples import Examples
+from keepbest.contract.names import MetricKey
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.panels import PanelMade
 from keepbest.contract.policies import Decision, PolicySpec
-from keepbest.contract.runs import Memory, Mode, RunError, SegmentReason
+from keepbest.contract.runs import Memory, Mode, Parameters, RunError, SegmentReason
 
 BATCH_MEDIA_TYPE = "application/vnd.keepbest.batch"
 #: Points in one batch, and bytes of its body; larger ones are refused (413).
@@ -45,7 +58,7 @@ class SegmentOpened(Shape):
     start_step: Step
     checkpoint: Id | None = None
     overrides: Overrides | None = None
-    at: Moment
+    at: Timestamp
 
 
 class LookTaken(Shape):
@@ -57,7 +70,7 @@ class LookTaken(Shape):
     segment: SegmentNumber
     step: Step
     value: float | None = None
-    n: int | None = Field(default=None, ge=0)
+    n: Count | None = None
     epoch: float | None = None
     seconds: float | None = None  # how long the look took
     metrics: dict[MetricKey, float | None] = Field(default_factory=dict, max_length=200)
@@ -66,7 +79,7 @@ class LookTaken(Shape):
     checkpoint: Id | None = None
     note: str | None = Field(default=None, max_length=500)
     examples: Examples | None = None
-    at: Moment
+    at: Timestamp
 
 
 class LookWithdrawn(Shape):
@@ -81,7 +94,7 @@ class LookWithdrawn(Shape):
     reason: str = Field(max_length=500)
     decision: Decision
     checkpoint: Id | None = None
-    at: Moment
+    at: Timestamp
 
 
 class CheckpointDurable(Shape):
@@ -92,14 +105,14 @@ class CheckpointDurable(Shape):
     step: Step
     kind: CheckpointKind
     value: float | None = None
-    n: int | None = Field(default=None, ge=0)
+    n: Count | None = None
     digest: Digest
-    size_bytes: int = Field(ge=0)
-    written_bytes: int = Field(ge=0)
-    location: str = Field(max_length=2000)
+    size_bytes: Count
+    written_bytes: Count
+    location: str = Field(max_length=5000)
     store: Id | None = None
     seconds: float | None = None
-    at: Moment
+    at: Timestamp
 
 
 class CheckpointDropped(Shape):
@@ -107,24 +120,24 @@ class CheckpointDropped(Shape):
 
     id: Id
     reason: str = Field(max_length=500)
-    at: Moment
+    at: Timestamp
 
 
 class CommandUpdate(Shape):
     id: Id
     state: Literal["acknowledged", "done", "refused"]
     message: str = Field(default="", max_length=2000)
-    result: Json = None
-    at: Moment
+    result: Value = None
+    at: Timestamp
 
 
 class LogLines(Shape):
     """A piece of the trainer's output; `offset` is its place in the stream, in bytes."""
 
     stream: Literal["stdout", "stderr", "keepbest"]
-    offset: int = Field(ge=0)
+    offset: Count
     text: str = Field(max_length=262_144)
-    at: Moment
+    at: Timestamp
 
 
 class Declared(Shape):
@@ -134,7 +147,7 @@ class Declared(Shape):
     mode: Mode | None = None
     stopper: PolicySpec | None = None
     max_steps: int | None = Field(default=None, ge=1, le=2**53)
-    parameters: dict[str, Json] | None = Field(default=None, max_length=200)
+    parameters: Parameters | None = None
 
 
 class Progress(Shape):
@@ -145,20 +158,20 @@ class Progress(Shape):
     mode: Mode | None = None
     resume: Literal["exact", "approximate"] | None = None
     resume_note: str | None = Field(default=None, max_length=2000)
-    environment: dict[str, Json] | None = None
+    environment: dict[FieldName, Value] | None = Field(default=None, max_length=1000)
     memory: Memory | None = None
     error: RunError | None = None
     warning: str | None = Field(default=None, max_length=2000, description="what is wrong just now; empty: nothing")
     stalled: bool | None = Field(default=None, description="whether the training thread gives no sign of life")
     declared: Declared | None = None
-    at: Moment
+    at: Timestamp
 
 
 class Batch(Shape):
     """What one writer (a trainer, or the agent that keeps its output) has to say since its last batch."""
 
     writer: Id
-    number: int = Field(ge=1)
+    number: int = Field(ge=1, le=MAX_WHOLE)
     segments: list[SegmentOpened] = Field(default_factory=list, max_length=1000)
     columns: list[Columns] = Field(default_factory=list, max_length=5000)
     looks: list[LookTaken] = Field(default_factory=list, max_length=5000)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from keepbest.contract.base import Answer, CheckpointKind, Digest, Id, Moment, Shape, Step
+from keepbest.contract.base import Answer, CheckpointKind, Count, Digest, Id, Moment, Shape, Step
 from keepbest.contract.panels import Histogram
 
 
@@ -143,7 +143,7 @@ class Receipt(Answer):
     recorded: float
     restored: float
     difference: float
-    n: int | None = None
+    n: Count | None = None
     equal: bool = Field(description="to the last bit")
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from keepbest.contract.base import Id, Name, Shape, Step
+from keepbest.contract.base import Id, Shape, Step
+from keepbest.contract.names import Name
 
 RATE_PATTERN = r"^(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?x?$"
 

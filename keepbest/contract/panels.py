@@ -8,16 +8,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from keepbest.contract.base import Answer, Id, Moment, Shape, Step
+from keepbest.contract.base import Answer, Count, Id, Moment, Shape, Step, Timestamp
+from keepbest.contract.names import Name
 
 #: JSON of one panel; a larger one is refused.
 MAX_PANEL_BYTES = 2**20
 #: Panels of one run; the oldest that belong to no best look go first.
 MAX_PANELS = 2000
 
-PanelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/:-]{0,99}$")]
+PanelName = Name
 Label = Annotated[str, Field(max_length=200)]
-Count = Annotated[int, Field(ge=0, le=2**53)]
 Number = float | None  # null where it is not finite
 
 
@@ -242,7 +242,7 @@ class PanelMade(Shape):
     name: PanelName
     snapshot: Id | None = None
     data: PanelData
-    at: Moment
+    at: Timestamp
 
 
 class PanelPlace(Answer):

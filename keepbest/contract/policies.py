@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from keepbest.contract.base import Answer, Scalar, Shape
+from keepbest.contract.base import MAX_WHOLE, Answer, Scalar, Shape, Whole
 
 #: As one writes it: `patience(7) | max_seconds(3600)`.
 PolicyText = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -16,7 +16,7 @@ class PolicySpec(Shape):
     """The JSON form of a policy; `keepbest.stopping.build` turns it into one and checks every parameter."""
 
     name: str = Field(max_length=50)
-    version: int = 1
+    version: Whole = 1
     params: dict[str, Scalar] = Field(default_factory=dict, max_length=20)
     policies: list[PolicySpec] = Field(default_factory=list, max_length=10)
 
@@ -26,7 +26,7 @@ class RetentionSpec(Shape):
 
     best: int = Field(default=1, ge=1, le=100)
     last: int = Field(default=1, ge=0, le=100)
-    every_steps: int | None = Field(default=None, ge=1)
+    every_steps: int | None = Field(default=None, ge=1, le=MAX_WHOLE)
 
 
 class SelectorSpec(Shape):
@@ -40,13 +40,13 @@ class Verdict(Answer):
     """What one policy said at a look."""
 
     policy: str
-    version: int = 1
+    version: Whole = 1
     stop: bool
     reason: str | None = None
     message: str = ""
     would_stop: bool = Field(default=False, description="in the shadow: it would stop here, and training goes on")
     rate_factor: float | None = Field(default=None, description="the learning rate is multiplied by this here")
-    rung: int | None = Field(default=None, description="a run of a sweep pauses here until it is promoted")
+    rung: Whole | None = Field(default=None, description="a run of a sweep pauses here until it is promoted")
 
 
 class Decision(Answer):
@@ -58,16 +58,16 @@ class Decision(Answer):
 
     stop: bool
     improved: bool
-    at_step: int | None = None
+    at_step: Whole | None = None
     reason: str | None = None
-    best_step: int | None = None
+    best_step: Whole | None = None
     best_value: float | None = None
-    wait: int | None = None
-    patience_left: int | None = None
-    unit: str | None = None
+    wait: Whole | None = None
+    patience_left: Whole | None = None
+    unit: str | None = Field(default=None, max_length=10)
     message: str = ""
     verdicts: list[Verdict] = Field(default_factory=list)
     is_admitted: bool = Field(default=True, description="false: it breaks a bound of `require`, and is never the best")
     rate_factor: float | None = Field(default=None, description="the learning rate is multiplied by this here")
     min_rate: float = Field(default=0.0, description="what `rate_factor` does not bring the learning rate below")
-    rung: int | None = Field(default=None, description="a run of a sweep pauses here until it is promoted")
+    rung: Whole | None = Field(default=None, description="a run of a sweep pauses here until it is promoted")

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from keepbest.contract.base import ID_LENGTH, Answer, Id, Name, Shape, Step
+from keepbest.contract.base import ID_LENGTH, Answer, Id, Shape, Step
+from keepbest.contract.names import Name
 from keepbest.contract.policies import PolicySpec, PolicyText
 from keepbest.contract.runs import Mode
 from keepbest.status import StopReason

@@ -7,14 +7,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from keepbest.contract.base import Answer, Digest, Id, Json, MetricKey, Moment, Name, Page, Shape, Step, Text
+from keepbest.contract.base import Answer, Count, Digest, FieldName, Id, Json, Moment, Page, Shape, Step, Text, Value
+from keepbest.contract.names import MetricKey, Name, Tag
 from keepbest.contract.overrides import Origin, Overrides
 from keepbest.contract.policies import PolicySpec, RetentionSpec, SelectorSpec
 from keepbest.contract.selections import Selection
 from keepbest.status import RunState, StopReason
 
 Labels = Annotated[dict[str, str], Field(max_length=50)]
-Tags = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=50)]
+Tags = Annotated[list[Tag], Field(max_length=50)]
+
+
+#: Parameters of one run, or fields of a script's configuration.
+MAX_PARAMETERS = 1000
+Parameters = Annotated[dict[FieldName, Value], Field(max_length=MAX_PARAMETERS)]
 
 
 #: Why a segment was opened. A fork begins a run at a checkpoint of another.
@@ -32,7 +38,7 @@ class Parameter(Shape):
 
     name: str = Field(max_length=100)
     type: Literal["int", "float", "bool", "str", "json"] = "json"
-    default: Json = None
+    default: Value = None
     required: bool = False
     help: str = ""
 
@@ -94,7 +100,7 @@ class RunFields(Shape):
     project: Name = "default"
     name: Name | None = None
     source: Source
-    parameters: dict[str, Json] = Field(default_factory=dict, max_length=200)
+    parameters: Parameters = Field(default_factory=dict)
     data: str | None = Field(default=None, max_length=100)
     monitor: MetricKey | None = None
     mode: Mode | None = None
@@ -158,7 +164,7 @@ class TestResult(Answer):
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
     step: Step
-    n: int
+    n: Count
     values: dict[str, float]
     checkpoint: Id | None = None
 
@@ -182,15 +188,15 @@ class Snapshot(Answer):
 
     id: Id
     step: Step
-    size_bytes: int = Field(ge=0)
+    size_bytes: Count
     is_best: bool = False
 
 
 class Memory(Answer):
     """What the trainer's ring of snapshots holds, and what it may hold."""
 
-    budget_bytes: int = Field(ge=0)
-    held_bytes: int = Field(ge=0, description="shared values counted once")
+    budget_bytes: Count
+    held_bytes: Count = Field(description="shared values counted once")
     snapshots: list[Snapshot] = Field(default_factory=list, max_length=1000)
 
 

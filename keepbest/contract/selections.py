@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from keepbest.contract.base import Answer, Id, Step
+from keepbest.contract.base import Answer, Count, Id, Step
 from keepbest.contract.policies import SelectorSpec
 
 
@@ -31,14 +31,14 @@ class Selection(Answer):
     checkpoint: Id
     step: Step = Field(description="of an average: that of the best in it")
     value: float
-    n: int | None = None
+    n: Count | None = None
     made_of: list[Id] = Field(max_length=100)
     best_checkpoint: Id
     best_step: Step
     best_value: float
     candidates: list[SelectionCandidate] = Field(default_factory=list, max_length=1000)
     trials: list[SelectionTrial] = Field(default_factory=list, max_length=100)
-    batches: int | None = Field(
+    batches: Count | None = Field(
         default=None, description="of training data that batch normalization was measured anew on, for each average"
     )
     message: str = Field(default="", max_length=500)

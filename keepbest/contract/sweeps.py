@@ -7,9 +7,10 @@ import math
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from keepbest.contract.base import Answer, Id, Json, Moment, Page, Shape, Step
+from keepbest.contract.base import MAX_WHOLE, Answer, Id, Json, Moment, Page, Shape, Step, Value
+from keepbest.contract.names import MAX_NAME, check_tag
 from keepbest.contract.policies import SelectorSpec
 from keepbest.contract.runs import Mode, RunFields
 from keepbest.status import RunState, StopReason
@@ -28,7 +29,7 @@ class Choices(Shape):
     """One of these values."""
 
     kind: Literal["choices"] = "choices"
-    values: list[Json] = Field(min_length=1, max_length=200)
+    values: list[Value] = Field(min_length=1, max_length=200)
 
     @field_validator("values")
     @classmethod
@@ -75,7 +76,7 @@ class IntRange(Shape):
     kind: Literal["int"] = "int"
     low: int = Field(ge=-(2**53), le=2**53)
     high: int = Field(ge=-(2**53), le=2**53)
-    step: int = Field(default=1, ge=1)
+    step: int = Field(default=1, ge=1, le=MAX_WHOLE)
     log: bool = False
 
     @model_validator(mode="after")
@@ -87,7 +88,7 @@ class IntRange(Shape):
         return self
 
 
-ParameterName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+ParameterName = Annotated[str, Field(min_length=1, max_length=MAX_NAME), AfterValidator(check_tag)]
 Dimension = Annotated[Choices | Uniform | LogUniform | IntRange, Field(discriminator="kind")]
 Space = Annotated[dict[ParameterName, Dimension], Field(min_length=1, max_length=50)]
 

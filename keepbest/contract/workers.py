@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from keepbest.contract.base import Answer, Id, Moment, Name, Shape
+from keepbest.contract.base import MAX_WHOLE, Answer, Id, Moment, PlainName, Shape
 from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.commands import Command
 from keepbest.contract.overrides import Overrides
@@ -27,8 +27,8 @@ class RecipeInfo(Shape):
     metrics: dict[str, Mode] = Field(default_factory=dict, max_length=100)
     monitor: str
     stopper: PolicySpec
-    max_steps: int
-    validate_every: int
+    max_steps: int = Field(ge=1, le=MAX_WHOLE)
+    validate_every: int = Field(ge=1, le=2**31)
 
 
 class RecipeList(Answer):
@@ -39,9 +39,9 @@ class WorkerHello(Shape):
     """Said at start and whenever something changed; the same id says it again."""
 
     id: Id
-    name: Name
+    name: PlainName
     host: str = Field(max_length=255)
-    pid: int
+    pid: int = Field(ge=0, le=2**31 - 1)
     version: str = Field(max_length=50)
     slots: int = Field(ge=1, le=1000)
     labels: Labels = Field(default_factory=dict)

@@ -17,7 +17,6 @@ from keepbest.contract.batches import (
     Progress,
     SegmentOpened,
 )
-from keepbest.contract.examples import Examples
 from keepbest.contract.panels import PanelMade
 from keepbest.reporting import wire
 
@@ -78,11 +77,12 @@ class Draft:
         if isinstance(item, tuple):
             self._add_points(*item)
         elif isinstance(item, Progress):
+            self._count["text"] += _text_of(item)
             self._progress = _newer(self._progress, item)
         else:
+            self._count["text"] += _text_of(item)
             self._records.setdefault(_FIELDS[type(item)], []).append(item)
             self._count["records"] += 1
-            self._count["text"] += _text_of(item)
 
     def encode(self, writer: str, number: int) -> bytes:
         """Return the body of the batch."""
@@ -103,18 +103,12 @@ class Draft:
 
 
 def _text_of(item: Record) -> int:
-    """Return what a record weighs beside its fields; a panel weighs so much that few share a batch."""
-    if isinstance(item, LogLines):
-        return len(item.text)
-    if isinstance(item, LookTaken):
-        return _text_of_examples(item.examples)
-    return max(len(item.data.model_dump_json()), MAX_TEXT // 50) if isinstance(item, PanelMade) else 0
+    """Return the characters of a record in a batch; a panel weighs so much that few share one.
 
-
-def _text_of_examples(said: Examples | None) -> int:
-    if said is None:
-        return 0
-    return len(said.correct.bits if said.correct else said.losses.float32 if said.losses else "")
+    Raises ValueError for text that no batch can carry.
+    """
+    size = len(item.model_dump_json(exclude_defaults=True))
+    return max(size, MAX_TEXT // 50) if isinstance(item, PanelMade) else size
 
 
 def _newer(old: Progress | None, new: Progress) -> Progress:

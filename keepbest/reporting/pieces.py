@@ -17,10 +17,11 @@ from keepbest.reporting import wire
 from keepbest.reporting.wire import Header, Points
 
 #: In the order in which they depend on each other: what belongs to a segment comes after it.
-LISTS = ("segments", "columns", "looks", "checkpoints", "dropped", "commands", "logs", "panels")
+LISTS = ("segments", "columns", "looks", "withdrawn", "checkpoints", "dropped", "commands", "logs", "panels")
 _WORDS = {
     "segments": "segment",
     "looks": "look",
+    "withdrawn": "withdrawn look",
     "checkpoints": "checkpoint",
     "dropped": "dropped checkpoint",
     "commands": "answer to a command",

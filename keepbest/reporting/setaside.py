@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import orjson
+from pydantic_core import to_json
 
 from keepbest.errors import InvalidInput
 from keepbest.reporting import pieces
@@ -55,7 +55,7 @@ def keep(path: Path, run: str, writer: str, number: int, body: bytes, why: str) 
     }
     try:
         path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-        _append(path, orjson.dumps(said) + b"\n")
+        _append(path, to_json(said, inf_nan_mode="strings") + b"\n")
     except OSError as error:
         return f"{path} cannot be written ({error.strerror or error})"
     return None

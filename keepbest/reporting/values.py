@@ -7,23 +7,20 @@ import math
 import operator
 import os
 import platform
-import re
 import socket
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, overload
 
+from keepbest.contract.names import to_name
 from keepbest.contract.runs import RunError
 from keepbest.errors import InvalidInput, KeepbestError
 
 MAX_STEP = 2**53
-MAX_KEY = 200
 MAX_MESSAGE = 2_000
 MAX_TRACEBACK = 20_000
 
-#: Control characters, and halves of characters (from undecodable file names) that UTF-8 cannot carry.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _log = logging.getLogger("keepbest")
 
 
@@ -48,8 +45,16 @@ def check_one(value: Any) -> None:
 
 
 def clean(text: str) -> str:
-    """Return text that UTF-8 can carry."""
-    return text.encode("utf-8", "replace").decode()
+    """Return text that UTF-8 can carry and a database can keep: without halves of characters, and without NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def nearest_name(what: str, text: str | None) -> str | None:
+    """Return a script's name as it can be kept; one that has to be changed is named, and of nothing nothing is left."""
+    name = to_name(text) if text is not None else None
+    if name != text:
+        _log.warning("keepbest: %s %.200r is kept as %r.", what, text, name)
+    return name or None
 
 
 def check_step(step: object) -> int:
@@ -64,7 +69,7 @@ def check_step(step: object) -> int:
 
 
 def check_keys(metrics: Mapping[Any, Any], room: int) -> list[str]:
-    """Return the keys that can be metrics: printable names of numbers, at most `room`. Warn about each other one."""
+    """Return the keys that can be metrics: names of numbers, at most `room`. Warn about each other one."""
     usable: list[str] = []
     for key, value in metrics.items():
         problem = _problem(key, value) if len(usable) < room else "there are too many metrics"
@@ -97,23 +102,9 @@ def describe_here() -> dict[str, Any]:
     }
 
 
-def to_json(value: Any, depth: int = 0) -> Any:
-    """Return a configuration value as JSON; what JSON does not know becomes a number where it is one, else text."""
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, Mapping) and depth < 10:
-        return {clean(str(key)): to_json(inner, depth + 1) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset) and depth < 10:
-        return [to_json(inner, depth + 1) for inner in value]
-    if hasattr(value, "__float__") and not isinstance(value, str):
-        number = to_number(value)
-        return number if abs(number) < float("inf") else str(number)
-    return clean(str(value))
-
-
 def _problem(key: object, value: Any) -> str | None:
-    if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY or _UNPRINTABLE.search(key):
-        return f"a name is text of 1 to {MAX_KEY} printable characters"
+    if not isinstance(key, str) or not key:
+        return "a name is text"
     return f"{value!r:.100} is not a number" if _find_number(value) is None else None
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
+from pydantic_core import from_json, to_json
 
 from keepbest.contract.batches import Batch
 from keepbest.errors import InvalidInput, KeepbestError
@@ -60,7 +60,7 @@ def encode(batch: Batch, points: Sequence[Points]) -> bytes:
 
 def pack(header: Header, points: Sequence[Points]) -> bytes:
     """Return the body of a batch whose header was read before."""
-    return _join(orjson.dumps(header), points)
+    return _join(to_json(header), points)
 
 
 def decode(body: bytes) -> tuple[Header, list[Points]]:
@@ -132,7 +132,7 @@ def _join(header: bytes, points: Sequence[Points]) -> bytes:
 
 
 def _pack(header: Header, tail: bytes) -> bytes:
-    encoded = orjson.dumps(header)
+    encoded = to_json(header)
     return _LENGTH.pack(len(encoded)) + encoded + tail
 
 
@@ -142,8 +142,8 @@ def _split(body: bytes) -> tuple[Header, int]:
     (length,) = _LENGTH.unpack_from(body)
     end = _LENGTH.size + length
     try:
-        header = orjson.loads(body[_LENGTH.size : end])
-    except orjson.JSONDecodeError:
+        header = from_json(body[_LENGTH.size : end], cache_strings="none")  # whole numbers of any size stay whole
+    except ValueError:
         header = None
     if end > len(body) or not isinstance(header, dict):
         raise InvalidInput("The header of a batch cannot be read.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from keepbest.contract import policies
 from keepbest.contract.base import CheckpointKind
@@ -21,9 +22,11 @@ from keepbest.contract.batches import (
 )
 from keepbest.contract.commands import Command
 from keepbest.contract.examples import MAX_CORRECT, MAX_EXAMPLES_NOTE, Examples
+from keepbest.contract.names import to_word
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.runs import Memory, SegmentReason
 from keepbest.reporting.draft import Record
+from keepbest.reporting.fitting import fit, to_count
 from keepbest.reporting.reporter import Reporter
 from keepbest.reporting.values import MAX_STEP, check_keys, check_step, clean, to_number
 from keepbest.runs.departures import Departures
@@ -35,6 +38,8 @@ MAX_TRACKED_KEYS = 10_000
 MAX_LOOK_METRICS = 200
 MAX_NOTE = 500
 MAX_ANSWER = 2_000
+N = TypeVar("N")
+_log = logging.getLogger("keepbest")
 
 
 class Logbook:
@@ -51,6 +56,8 @@ class Logbook:
         self._departures = Departures()
         self._keys: set[str] = set()
         self._refused: set[Any] = set()
+        #: Keys that cannot be kept as they are, and what they are kept as.
+        self._renamed: dict[str, str] = {}
         self._put: Callable[[Any], None] = reporter.put if reporter is not None else forget
 
     def log(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
@@ -71,7 +78,7 @@ class Logbook:
         }
         self.step = step
         self.life.count += 1
-        self._put((step, time.time(), self.segment, values))
+        self._put((step, time.time(), self.segment, self._rename(values) if self._renamed else values))
 
     def record_look(
         self,
@@ -96,15 +103,16 @@ class Logbook:
         measured = {**(metrics or {}), self.monitor: value}
         self.log({key: number for key, number in measured.items() if number is not None}, step)
         shown = [key for key in measured if key in self._keys][-MAX_LOOK_METRICS:]
-        self.say(
-            LookTaken(
+        self._say(
+            fit(
+                LookTaken,
                 segment=self.segment,
                 step=step,
                 value=to_number(value),
-                n=n,
-                epoch=epoch,
+                n=to_count(n),
+                epoch=to_number(epoch),
                 seconds=seconds,
-                metrics={key: to_number(measured[key]) for key in shown},
+                metrics=self._rename({key: to_number(measured[key]) for key in shown}),
                 decision=policies.Decision.model_validate(decision.to_json()),
                 snapshot=snapshot,
                 checkpoint=checkpoint,
@@ -151,14 +159,15 @@ class Logbook:
     ) -> None:
         """Say that a checkpoint is on disk, whole, since `at` or just now. Safe from the writer's thread."""
         self._departures.tell(checkpoint)
-        self.say(
-            CheckpointDurable(
+        self._say(
+            fit(
+                CheckpointDurable,
                 id=checkpoint,
                 segment=self.segment if segment is None else segment,
                 step=step,
                 kind=kind,
                 value=to_number(value),
-                n=n,
+                n=to_count(n),
                 digest=digest,
                 size_bytes=size_bytes,
                 written_bytes=written_bytes,
@@ -171,7 +180,7 @@ class Logbook:
 
     def checkpoint_dropped(self, checkpoint: str, reason: str) -> None:
         """Say that a checkpoint was removed, or never written because a newer one came."""
-        self.say(CheckpointDropped(id=checkpoint, reason=reason, at=now()))
+        self._say(fit(CheckpointDropped, id=checkpoint, reason=clean(reason)[:MAX_NOTE], at=now()))
 
     def is_written_down(self, seconds: float) -> bool:
         """Wait until all that was said is in the journal, where a killed process leaves it; return whether it is."""
@@ -196,9 +205,8 @@ class Logbook:
         result: Any = None,
     ) -> None:
         """Say what became of a command; it is sent at once."""
-        self.say(
-            CommandUpdate(id=command.id, state=state, message=clean(message)[:MAX_ANSWER], result=result, at=now())
-        )
+        said = {"state": state, "message": clean(message)[:MAX_ANSWER], "result": result}
+        self._say(fit(CommandUpdate, id=command.id, at=now(), **said))
         if self.reporter is not None:
             self.reporter.nudge()
 
@@ -206,9 +214,13 @@ class Logbook:
         """Report any record of `keepbest.contract.batches`."""
         self._put(record)
 
+    def _say(self, record: Record | None) -> None:
+        if record is not None:
+            self._put(record)
+
     def report(self, **progress: Any) -> None:
         """Report fields of `Progress`: step, epoch, mode, resume, resume_note, environment, error."""
-        self.say(Progress(at=now(), **progress))
+        self._say(fit(Progress, at=now(), **progress))
 
     def watch_memory(self, take_news: Callable[[], Memory | None]) -> None:
         """Report what memory holds, in the reporter's own time, whenever `take_news` returns it."""
@@ -217,7 +229,7 @@ class Logbook:
 
         def ask() -> Progress | None:
             memory = take_news()
-            return Progress(at=now(), memory=memory) if memory is not None else None
+            return fit(Progress, at=now(), memory=memory) if memory is not None else None
 
         self.reporter.watch(ask)
 
@@ -280,12 +292,19 @@ class Logbook:
         self.segment, self.step = number, step
         return number
 
+    def _rename(self, values: dict[str, N]) -> dict[str, N]:
+        return {self._renamed.get(key, key): value for key, value in values.items()}
+
     def _learn(self, metrics: Mapping[str, Any]) -> None:
         """Admit the keys that are new and usable; the others are left out from now on, with one warning."""
         new = {key: value for key, value in metrics.items() if value is not None and key not in self._keys}
         new = {key: value for key, value in new.items() if key not in self._refused}
         usable = check_keys(new, MAX_TRACKED_KEYS - len(self._keys))
         self._keys.update(usable)
+        for key in usable:
+            if (name := to_word(key)) != key:
+                self._renamed[key] = name
+                _log.warning("keepbest: metric %.200r is kept as %r.", key, name)
         self._refused.update(set(new).difference(usable))
 
 

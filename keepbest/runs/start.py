@@ -18,10 +18,11 @@ from keepbest.contract.runs import ExternalSource, RunRequest
 from keepbest.contract.runs import Run as Known
 from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, LeaseLost, NotFound, Unreachable
+from keepbest.reporting.configuration import to_json
 from keepbest.reporting.journal import About, Journal
 from keepbest.reporting.reporter import Reporter
 from keepbest.reporting.sending import drain_left_over
-from keepbest.reporting.values import to_json
+from keepbest.reporting.values import clean, nearest_name
 from keepbest.runs.judge import Judge, known_mode
 from keepbest.runs.offline import begun_offline, keep_outcome, writable
 from keepbest.runs.reclaim import reclaim
@@ -37,6 +38,8 @@ from keepbest.stopping import DEFAULT_STOPPER, Policy, build, parse
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
 REQUEST_SECONDS = 5.0
 DEFAULT_MONITOR = "val_loss"
+DEFAULT_PROJECT = "default"
+MAX_TAGS, MAX_NOTES = 50, 10_000
 DEFAULT = PolicySpec.model_validate(parse(DEFAULT_STOPPER))
 _RESUMES = ("never", "allow", "must")
 
@@ -78,17 +81,17 @@ def init(
     asked = request(
         RunRequest,
         id=id or settings.run_id,
-        project=project or settings.project,
-        name=name,
+        project=nearest_name("project", project or settings.project) or DEFAULT_PROJECT,
+        name=nearest_name("name", name),
         source=ExternalSource(),
-        parameters=to_json(config or {}),
+        parameters=to_json(config if config is not None else {}),
         monitor=monitor,
         mode=mode,
         stopper=_spec_of(stopper),
         max_steps=max_steps,
         seed=seed,
-        tags=[*settings.tags, *tags],
-        notes=notes,
+        tags=[tag for one in (*settings.tags, *tags) if (tag := nearest_name("tag", str(one)))][:MAX_TAGS],
+        notes=clean(notes)[:MAX_NOTES],
     )
     handed = find_handed(settings, asked.id) if settings.mode == "online" else None
     if handed is not None:

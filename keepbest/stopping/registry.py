@@ -28,6 +28,8 @@ from keepbest.stopping.shadow import Shadow
 
 MAX_DEPTH = 6
 MAX_PARTS = 10
+#: Policies of a stopper in all: each says something at each look.
+MAX_TOTAL = 100
 
 _KINDS: tuple[type[Policy], ...] = (
     Patience,
@@ -75,7 +77,24 @@ class PolicyInfo:
 
 def build(spec: Mapping[str, Any], mode: Mode, *, field: str = "stopper") -> Policy:
     """Make a policy of its JSON form, or raise InvalidInput that names the wrong field below `field`."""
+    if (parts := _count_parts(spec)) > MAX_TOTAL:
+        raise InvalidInput(f"A stopper has at most {MAX_TOTAL} policies in all, but got {parts}.", field=field)
     return _build(spec, mode, field, depth=1)
+
+
+def _count_parts(spec: object) -> int:
+    """Count policies down to where they are too many, or too deep, anyway; what is no policy is found later."""
+    level, count = [spec], 0
+    for _ in range(MAX_DEPTH):
+        count += len(level)
+        if count > MAX_TOTAL:
+            break
+        level = [part for one in level if isinstance(one, Mapping) for part in _listed(one.get("policies"))]
+    return count
+
+
+def _listed(parts: object) -> Sequence[object]:
+    return parts if isinstance(parts, Sequence) and not isinstance(parts, str) else ()
 
 
 def describe() -> list[PolicyInfo]:

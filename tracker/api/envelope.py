@@ -22,6 +22,7 @@ from typing import Any, TypeVar, cast
 from flask import Response, current_app, request
 from pydantic import BaseModel, ValidationError
 
+from keepbest.contract.names import compose
 from keepbest.errors import InvalidInput, Stale
 from tracker import db
 from tracker.api.principals import Attempts, Principals
@@ -85,6 +86,7 @@ def speaks(
     def wrap(view: View) -> View:
         @functools.wraps(view)
         def run(**arguments: Any) -> Response:
+            arguments = {name: compose(value) if isinstance(value, str) else value for name, value in arguments.items()}
             request.max_content_length = min(limit, service().settings.max_body_bytes)
             if parses:
                 arguments["body"] = parse(cast(type[BaseModel], body))
@@ -135,7 +137,8 @@ def parse(model: type[Model]) -> Model:
 def parse_query(model: type[Model]) -> Model:
     """Read the query string as `model`; a repeated name is a list where the field is one, else the last counts."""
     lists = {name for name, field in model.model_fields.items() if "list" in str(field.annotation)}
-    given = {name: values if name in lists else values[-1] for name, values in request.args.lists()}
+    said = {name: [compose(value) for value in values] for name, values in request.args.lists()}
+    given = {name: values if name in lists else values[-1] for name, values in said.items()}
     if any("\0" in value for values in request.args.listvalues() for value in values):
         raise InvalidInput("The address holds a NUL character.")
     try:
@@ -183,7 +186,7 @@ def explain(error: ValidationError) -> InvalidInput:
         return InvalidInput(f"The body is not JSON: {first['msg'].removeprefix('Invalid JSON: ')}.")
     field = ".".join(str(part) for part in first["loc"]) or None
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return InvalidInput(f"{field or 'The request'}: {first['msg']}{more}.", field=field)
+    return InvalidInput(f"{field or 'The request'}: {first['msg'].removeprefix('Value error, ')}{more}.", field=field)
 
 
 def _answer(view: View, arguments: dict[str, Any], transact: bool, status: int) -> Response:

@@ -8,8 +8,9 @@ from flask import Blueprint, Response, request
 from pydantic import Field
 
 from keepbest import __version__
-from keepbest.contract.base import Name, Shape
+from keepbest.contract.base import Shape
 from keepbest.contract.events import Event, EventPage, Health
+from keepbest.contract.names import Name
 from keepbest.errors import KeepbestError
 from tracker import db
 from tracker.api import access

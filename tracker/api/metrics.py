@@ -5,8 +5,9 @@ from __future__ import annotations
 from flask import Blueprint
 from pydantic import Field
 
-from keepbest.contract.base import MetricKey, Shape, Step
+from keepbest.contract.base import Shape, Step
 from keepbest.contract.looks import Curve, MetricList
+from keepbest.contract.names import MetricKey
 from tracker.api.envelope import speaks
 from tracker.db import Connection
 from tracker.store import metrics, runs, segments

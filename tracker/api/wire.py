@@ -14,9 +14,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from keepbest.contract.base import ID_PATTERN
 from keepbest.contract.batches import BATCH_MEDIA_TYPE, MAX_BATCH_POINTS, Batch
+from keepbest.contract.names import check_word
 from keepbest.errors import InvalidInput, TooLarge
 from tracker.api.envelope import explain
 from tracker.store.batches import Delivery
@@ -26,9 +28,11 @@ from tracker.store.metrics import Column
 MAX_COLUMNS = 5000
 _MAX_STEP = 2**53
 _MAX_SEGMENT = 1_000_000
+#: Some thousand years either way: what a date can be made of.
+_MAX_SECONDS = 5e10
+_MAY_HOLD_VALUES = b'"declared"'
 _WORD = 8
 _ID = re.compile(ID_PATTERN)
-_KEY = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _OWN = frozenset({"writer", "number", "columns"})
 
 Header = dict[str, Any]
@@ -67,8 +71,9 @@ def _header(data: bytes) -> Header:
     # Databases keep no NUL in a text; training goes on, so here it is replaced and not refused.
     clean = data.replace(b"\\u0000", b"\\ufffd") if b"\\u0000" in data else data
     try:
-        header = orjson.loads(clean)
-    except orjson.JSONDecodeError as error:
+        # The fast reader makes floats of large whole numbers, which only a script's own values may be.
+        header = from_json(clean) if _MAY_HOLD_VALUES in clean else orjson.loads(clean)
+    except ValueError as error:
         raise InvalidInput(f"The body is not JSON: {error}.") from None
     if not isinstance(header, dict):
         raise InvalidInput("A batch is a JSON object.")
@@ -96,21 +101,29 @@ def _columns(given: Any, points_of: Callable[[Header, str], Points]) -> list[Col
 
 
 def _column(given: Header, field: str, points_of: Callable[[Header, str], Points]) -> Column:
-    key = given.get("key")
-    if not isinstance(key, str) or not _KEY.fullmatch(key):
-        raise InvalidInput(f"{field}.key: up to 200 printable characters.", field=f"{field}.key")
+    key = _key(given.get("key"), f"{field}.key")
     segment = _whole(given.get("segment"), f"{field}.segment", 0, _MAX_SEGMENT)
     points = points_of(given, field)
     _check(points, field)
     return Column(segment, key, points)
 
 
+def _key(given: Any, field: str) -> str:
+    try:
+        if isinstance(given, str) and given:
+            return check_word(given)
+        problem = "a text of up to 200 characters"
+    except ValueError as error:
+        problem = str(error)
+    raise InvalidInput(f"{field}: {problem}.", field=field)
+
+
 def _check(points: Points, field: str) -> None:
     steps, times = points.steps, points.times
     if int(steps.min()) < 0 or int(steps.max()) > _MAX_STEP:
         raise InvalidInput(f"{field}.steps: whole numbers from 0 to 2^53.", field=f"{field}.steps")
-    if not np.isfinite(times).all():
-        raise InvalidInput(f"{field}.times: finite numbers, seconds since 1970.", field=f"{field}.times")
+    if not (np.abs(times) <= _MAX_SECONDS).all():
+        raise InvalidInput(f"{field}.times: seconds since 1970, up to {_MAX_SECONDS:.0e}.", field=f"{field}.times")
 
 
 def _listed(given: Header, field: str) -> Points:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from keepbest.contract.batches import Batch, BatchReceipt, Columns, LogLines, Progress
 from keepbest.contract.examples import Examples
 from keepbest.errors import BatchGap, Conflict, InvalidInput, KeepbestError, LeaseLost, NotFound, Unreachable
-from keepbest.reporting import sending, wire
+from keepbest.reporting import pieces, sending, wire
 from keepbest.reporting.journal import About, Journal
 from keepbest.reporting.sending import MAX_SET_ASIDE, MAX_TRIES, drain_left_over, send_all, send_first
 from keepbest.reporting.setaside import list_set_aside
@@ -201,6 +201,12 @@ def test_whatever_is_refused_or_lost_or_killed_each_good_entry_arrives_once(
         missing = sum(step == BAD for looks, steps in batches for step in (*looks, *steps))
         assert len(kept(Path(folder))) == missing
         assert not journal.folder.exists()
+
+
+def test_every_kind_of_record_can_be_taken_out_of_a_batch() -> None:
+    lists = {name for name, field in Batch.model_fields.items() if "list[" in str(field.annotation)}
+    assert set(pieces.LISTS) == lists
+    assert set(Batch.model_fields) - lists == {"writer", "number", "progress"}
 
 
 def test_what_was_said_is_taken_apart_in_the_order_in_which_it_depends_on_each_other(tmp_path: Path) -> None:

@@ -178,7 +178,6 @@ def is_renewed(run: Run) -> bool:
         ({"stopper": "pacience(3)"}, "stopper.name"),
         ({"stopper": {"name": "patience", "params": {"checks": 0}}}, "stopper.params.checks"),
         ({"mode": "up"}, "mode"),
-        ({"project": "../etc"}, "project"),
         ({"max_steps": 0}, "max_steps"),
         ({"monitor": ""}, "monitor"),
     ],

@@ -321,10 +321,25 @@ HOSTILE = [
     "<script>alert(1)</script>",
     "'; DROP TABLE runs; --",
     "../../etc/passwd",
-    "\u202eevil",
     "a/b c%2F?#&",
     "{{7*7}}",
+    "val_f1(macro) = ä🙂, 学习率",
 ]
+
+
+@pytest.mark.parametrize("key", ["\u202eevil", "a\nb", "a\x85b", "a\u2028b", "", "x" * 201, "\u0958" * 150])
+def test_a_name_that_cannot_be_seen_is_refused(api: Api, trainer: Trainer, key: str) -> None:
+    body = trainer.body(columns=[{"segment": 0, "key": key, "steps": [1], "values": [1.0], "times": [1.0]}])
+    status, error = api.fail("POST", f"/runs/{trainer.run}/batches", body, lease=trainer.lease, role=Role.WORKER)
+    assert (status, error["field"]) == (422, "columns.0.key")
+
+
+def test_a_name_is_kept_composed(api: Api, trainer: Trainer) -> None:
+    trainer.log("vale\u0301", [1], [1.0])
+    trainer.log("val\u00e9", [2], [2.0])
+    (kept,) = api.get(f"/runs/{trainer.run}/metrics")["metrics"]
+    assert (kept["key"], kept["count"]) == ("val\u00e9", 2)
+    assert api.get(f"/runs/{trainer.run}/curve?key=vale%CC%81")["total"] == 2
 
 
 @pytest.mark.parametrize("key", HOSTILE)

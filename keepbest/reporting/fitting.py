@@ -1,0 +1,43 @@
+"""Records made of what a script says: what the contract does not admit is left out and named once, and never raises."""
+
+from __future__ import annotations
+
+import logging
+import operator
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from keepbest.contract.base import Shape
+
+S = TypeVar("S", bound=Shape)
+_log = logging.getLogger("keepbest")
+_named: set[tuple[str, str]] = set()
+
+
+def fit(shape: type[S], **said: Any) -> S | None:
+    """Return the record with all that fits its shape; None where what it cannot do without does not fit."""
+    try:
+        return shape(**said)
+    except ValidationError as error:
+        wrong = {str(fault["loc"][0]) if fault["loc"] else "": fault["msg"] for fault in error.errors()}
+    needed = [name for name in wrong if name not in said or shape.model_fields[name].is_required()]
+    _name(shape, wrong, said, bool(needed))
+    return None if needed else fit(shape, **{name: value for name, value in said.items() if name not in wrong})
+
+
+def to_count(value: Any) -> Any:
+    """Return a whole number, NumPy's too, as an int; what is none stays what it is, for `fit` to name."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _name(shape: type[Shape], wrong: dict[str, str], said: dict[str, Any], is_lost: bool) -> None:
+    for field, problem in wrong.items():
+        key = (shape.__name__, field)
+        if key not in _named:
+            _named.add(key)
+            what = f"a {shape.__name__} is left out" if is_lost else f"{field} of a {shape.__name__} is left out"
+            _log.warning("keepbest: %s: %s (got %.100r). This is said once.", what, problem, said.get(field))

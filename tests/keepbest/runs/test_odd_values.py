@@ -1,0 +1,64 @@
+"""Odd values in a training script: named once, and training goes on."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keepbest.contract.batches import CheckpointDropped, LookTaken
+from keepbest.reporting import fitting, wire
+from keepbest.reporting.draft import Draft
+from tests.support.callbacks import heard_run
+
+
+@pytest.fixture(autouse=True)
+def nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "_named", set())
+
+
+@pytest.mark.parametrize(
+    ("n", "kept"),
+    [
+        (10, 10),
+        (np.int64(10), 10),
+        (10.0, 10),
+        (2**53, 2**53),
+        (2**63, None),
+        (-1, None),
+        (math.nan, None),
+        ("x", None),
+    ],
+)
+def test_a_number_of_examples_that_no_database_holds_is_left_out(
+    n: Any, kept: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`n = 2**63` stopped nothing in the script, and everything after it on the way to the tracker."""
+    run, reporter, _ = heard_run()
+    for step in (1, 2):
+        run.record_look(step, 0.5, run.judge_look(step, 0.5), n=n, note="a\0\ud800b")
+    looks = [record for record in reporter.items if isinstance(record, LookTaken)]
+    assert [(look.step, look.n, look.note) for look in looks] == [(1, kept, "a\ufffd?b"), (2, kept, "a\ufffd?b")]
+    assert len(caplog.records) == (kept is None)  # named once
+
+
+def test_what_cannot_do_without_the_odd_value_is_left_out_whole(caplog: pytest.LogCaptureFixture) -> None:
+    run, reporter, _ = heard_run()
+    run.checkpoint_dropped("no id", "x" * 10_000)
+    run.log_panel("\n", {"kind": "nothing"}, 2**63)  # type: ignore[arg-type]
+    assert [record for record in reporter.items if isinstance(record, CheckpointDropped)] == []
+    assert "a CheckpointDropped is left out" in caplog.text
+
+
+def test_a_record_that_no_batch_can_carry_costs_no_other(tmp_path: Path) -> None:
+    draft = Draft()
+    fields = {"segment": 0, "step": 1, "decision": {"stop": False, "improved": False}, "at": datetime.now(UTC)}
+    good = LookTaken.model_validate(fields)
+    with pytest.raises(ValueError, match="surrogates"):
+        draft.add(good.model_copy(update={"note": "\ud800"}))
+    draft.add(good)
+    assert len(wire.decode(draft.encode("0" * 12, 1))[0]["looks"]) == 1
