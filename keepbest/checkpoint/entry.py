@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.plan import Plan, make_plan
+from keepbest.checkpoint.rebuilding import build_like
 from keepbest.checkpoint.store import Store
 from keepbest.snapshots.averages import find_used
 from keepbest.snapshots.snapshot import specs_for
@@ -64,7 +65,11 @@ class Checkpoint:
         return self.store.load(self.run, self.id)
 
     def plan(self, model: Any, renames: Mapping[str, str] | None = None) -> Plan:
-        """Return what `load_into` would do with each variable; nothing is read but the manifest."""
+        """Return what `load_into` would do with each variable; nothing is read but the manifest.
+
+        A model that is not built yet is built as the run's was.
+        """
+        build_like(self.store, self.manifest, model)
         mine = [variable.spec for variable in self.manifest.variables]
         theirs = specs_for(model, mine)
         return make_plan(self.id, list(find_used(mine, self.manifest.averages, theirs)), theirs, renames)
@@ -72,14 +77,16 @@ class Checkpoint:
     def load_into(self, model: Model, *, partial: bool = False, renames: Mapping[str, str] | None = None) -> Model:
         """Put its values into `model` and return that: a Keras model, a `tf.Module`, or a dict or list of variables.
 
-        A model without an optimizer takes the network alone. `partial` takes what fits and leaves the rest as it is;
-        `renames={"dense/kernel": "head/kernel"}`, or only their first parts, says what else goes where.
+        A model that is not built yet is built as the run's was; one without an optimizer takes the network alone.
+        `partial` takes what fits and leaves the rest as it is; `renames={"dense/kernel": "head/kernel"}`, or only their
+        first parts, says what else goes where.
 
         Raises:
             CheckpointDamaged: It is not what was written.
             CheckpointMismatch: It does not fit the model; the message names every difference. Nothing was set.
         """
         loaded, planned = self.load(), None
+        build_like(self.store, self.manifest, model)
         if partial or renames:
             planned = loaded.plan(model, renames)
             planned.check(partial=partial)

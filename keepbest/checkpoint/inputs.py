@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from contextlib import suppress
+from math import prod
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from keepbest.contract.base import Shape
 
 MAX_PARTS = 1000
-Side = int
+#: Elements of one example; a description that says more is not one of ours.
+MAX_ELEMENTS = 2**28
+Side = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Inputs(Shape):
@@ -26,6 +30,14 @@ class Inputs(Shape):
     dtype: str = Field(default="", max_length=32)
     keys: tuple[str, ...] = Field(default=(), max_length=MAX_PARTS)
     parts: tuple[Inputs, ...] = Field(default=(), max_length=MAX_PARTS)
+
+    @model_validator(mode="after")
+    def _check(self) -> Inputs:
+        if self.kind == "dict" and len(self.keys) != len(self.parts):
+            raise ValueError("a dict has as many keys as parts")
+        if sum(prod(side or 1 for side in leaf.shape) for leaf in self.leaves) > MAX_ELEMENTS:
+            raise ValueError("the inputs are too large")
+        return self
 
     @property
     def leaves(self) -> list[Inputs]:
@@ -109,9 +121,11 @@ def _describe(thing: Any, leaf: Callable[[Any], Inputs | None]) -> Inputs | None
     else:
         return None
     made = [_describe(part, leaf) for part in parts]
-    if not made or len(made) > MAX_PARTS or any(one is None for one in made):
+    if not made or any(one is None for one in made):
         return None
-    return Inputs.model_validate({"kind": kind, "keys": keys, "parts": made})
+    with suppress(ValueError):  # past the limits
+        return Inputs.model_validate({"kind": kind, "keys": keys, "parts": made})
+    return None
 
 
 def _describe_array(array: Any) -> Inputs | None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from keepbest.checkpoint.inputs import Inputs, is_functional, of_model, to_zeros
@@ -85,6 +87,23 @@ def complete(model: Any, inputs: Inputs | None) -> None:
     inputs = inputs or of_model(model)
     if inputs is not None:
         model(to_zeros(inputs), training=False)
+
+
+def build_like(store: Store, manifest: Manifest, model: Any) -> None:
+    """Give a model that has no variables yet those that the run's network had; one that cannot be built stays so."""
+    if not isinstance(model, _kind_of_model()) or model.built:
+        return
+    with suppress(Exception):  # whatever a user's class raises: what does not fit is told hereafter, by name
+        if manifest.inputs is not None:
+            model(to_zeros(manifest.inputs), training=False)
+        elif manifest.network is not None and (config := read_description(store, manifest).get("build_config")):
+            model.build_from_config(config)
+
+
+def _kind_of_model() -> Any:
+    """Keras' class, where anybody has imported it: else nothing is of it."""
+    keras = sys.modules.get("keras")
+    return keras.Model if keras is not None else ()
 
 
 def _make(described: dict[str, Any], manifest: Manifest, safe: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from keepbest.checkpoint.inputs import Inputs, describe_batch, describe_shapes
 
@@ -66,3 +67,21 @@ def test_keras_record_of_shapes() -> None:
     assert describe_shapes([(None, 4), (None, 2)], "int32") == describe_batch(
         [np.ones((1, n), np.int32) for n in (4, 2)]
     )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"shape": [None, 2**30]},
+        {"shape": [None, -1]},
+        {"kind": "dict", "keys": ["a"], "parts": []},
+        {
+            "kind": "list",
+            "parts": [{"shape": [None, 2**15, 2**12]}, {"shape": [None, 2**15, 2**12]}, {"shape": [None]}],
+        },
+    ],
+)
+def test_what_no_network_is_called_with_is_refused(said: dict[str, Any]) -> None:
+    """A manifest is data of others: nothing of that size is made."""
+    with pytest.raises(ValidationError):
+        Inputs.model_validate({"dtype": "float32", **said})

@@ -135,6 +135,8 @@ def test_a_network_written_as_a_class(known: dict[str, Any], tmp_path: Path) -> 
     restored = keepbest.restore(run, store=tmp_path / "store", check=True)
     assert np.array_equal(answer(restored, PAIR), answer(model, PAIR))
     assert len(restored.optimizer.variables) == len(model.optimizer.variables)
+    own = known["Pair"]()
+    assert np.array_equal(answer(keepbest.restore(run, own, store=tmp_path / "store"), PAIR), answer(model, PAIR))
     forms: list[Any] = ["savedmodel", "keras", "tf"]
     assert all(checked(tmp_path / "store", run, form, tmp_path / form).within for form in forms)
 
@@ -197,6 +199,7 @@ def test_kinds(build: Callable[[], Any], x: Any, forms: list[Any], tmp_path: Pat
     y = [Y, Y] if build is several else Y
     run = train(model, store, x, y, keep_examples=8)
     restored = keepbest.restore(run, store=store, check=True)
+    keepbest.restore(run, build(), store=store, check=True)  # `late` has no variables yet
     restored.fit(x, y, batch_size=8, verbose=0)
     for form in forms:
         assert checked(store, run, form, tmp_path / form).within
@@ -250,8 +253,9 @@ def test_part_of_a_network(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
     import keras
 
     run = train(dense(keras.layers.Dense(4)), tmp_path)
+    other = keras.Sequential([keras.Input((7,)), keras.layers.Dense(5)])
     with pytest.raises(CheckpointMismatch, match="none of its network's 4 variables does"):
-        keepbest.restore(run, keras.Sequential([keras.layers.Dense(1)]), store=tmp_path, partial=True)
+        keepbest.restore(run, other, store=tmp_path, partial=True)
     part = compiled(keras.Sequential([keras.Input((4,)), keras.layers.Dense(4), keras.layers.Dense(7)]))
     keepbest.restore(run, part, store=tmp_path, partial=True)
     assert "2 of 4 variables of the network are restored" in caplog.text
