@@ -19,6 +19,11 @@ class Training:
     `PyDataset`. `batch_size` is used for arrays only. `about` (names, sizes, digests of the data: JSON) is kept with
     the run.
 
+    `class_weight`, `sample_weight` (of arrays), `callbacks`, `shuffle`, `steps_per_epoch`, `validation_steps`,
+    `validation_batch_size`, `epochs` and `verbose` are what they are to `model.fit`. The submission's --epochs and
+    --max-steps count over `epochs`. A callback's epoch is a stretch between two looks, as long as --validate-every
+    says; its logs hold what the look measured.
+
     Each look also measures the parts in `also`, under `<name>_<metric>`, and logs the variables in `watch` that hold
     one number, each under its name: curves of a weight or a bias. With `panels` pictures are made of the validation
     part at some looks; `classes` names its labels there. `keep_examples` of its inputs are stored with each checkpoint,
@@ -36,6 +41,15 @@ class Training:
     classes: Sequence[str] = ()
     panels: bool = True
     keep_examples: int = 0
+    class_weight: Mapping[int, float] | None = None
+    sample_weight: Any = None
+    callbacks: Sequence[Any] = ()
+    shuffle: bool = True
+    steps_per_epoch: int | None = None
+    validation_steps: int | None = None
+    validation_batch_size: int | None = None
+    epochs: float | None = None
+    verbose: int = 0
 
     @classmethod
     def of(cls, built: object) -> Training:

@@ -45,7 +45,7 @@ def verify(client: Client, run: Run, checkpoint: Checkpoint, known: Settings, co
     metric = run.spec.monitor.removeprefix("val_")
     with told_in_their_words(run, code):
         training = rebuild(client, run, checkpoint, known, code)
-        measured = Ruler(training.validation).measure(training.model)
+        measured = Ruler.of_validation(training).measure(training.model)
     if metric not in measured.values:
         raise InvalidInput(f"The model has no metric {metric!r} any more.", field="monitor")
     return _receipt(run, checkpoint, measured.values[metric], measured.n)

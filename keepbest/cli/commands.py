@@ -9,11 +9,12 @@ import typer
 
 from keepbest.cli.failing import Exit
 from keepbest.cli.options import AsJson, RunId
-from keepbest.cli.output import print_json, say
+from keepbest.cli.output import print_json, say, warn
 from keepbest.client import Client
 from keepbest.contract.asking import request
 from keepbest.contract.commands import CancelRequest, Command, CommandRequest, RollBackRequest, StopRequest
 from keepbest.errors import InvalidInput
+from keepbest.rates import find_absurd_text
 from keepbest.status import CommandState
 
 POLL_SECONDS = 0.3
@@ -68,7 +69,14 @@ def rollback(
     place = {"to": "best" if is_best else None, "step": step, "checkpoint": checkpoint}
     changes = {"learning_rate": learning_rate, "max_steps": max_steps, "reset_patience": reset_patience}
     asked = request(RollBackRequest, **place, **changes)
+    warn_of_rate(learning_rate)
     return send(run, asked, wait, as_json)
+
+
+def warn_of_rate(text: str | None) -> None:
+    """Say that a learning rate is one that nobody means; it is done all the same."""
+    if (odd := find_absurd_text(text)) is not None:
+        warn(f"warning: {odd}")
 
 
 def send(run: str, asked: CommandRequest, wait: float, as_json: bool) -> int:

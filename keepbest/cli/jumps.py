@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from keepbest.cli.commands import warn_of_rate
 from keepbest.cli.options import AsJson, RunId
 from keepbest.cli.output import print_json, say
 from keepbest.cli.watch import follow as follow_run
@@ -81,6 +82,7 @@ def _departure(
     reset_patience: bool,
 ) -> dict[str, Any]:
     """Return the fields that both requests share; the tracker says which of them do not go together."""
+    warn_of_rate(learning_rate)
     return {
         "to": to,
         "step": step,

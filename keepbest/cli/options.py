@@ -26,20 +26,51 @@ What = Annotated[
 ]
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help="A parameter; repeatable.")]
 Patience = Annotated[
-    str | None, typer.Option(help="Stop after this long without a new best: `1000steps`, or `10` looks.")
+    str | None,
+    typer.Option(
+        help="Stop after this long without a new best: `10` looks, `10epochs` or `1000steps`.",
+        show_default="10 looks, or what project or recipe say",
+    ),
 ]
 Stop = Annotated[str | None, typer.Option(help="When to stop: `reduce_on_plateau(5) | patience(15, min_delta=0.001)`.")]
 InShadow = Annotated[
     list[str] | None, typer.Option(help="A policy that says where it would stop, and does not; repeatable.")
 ]
 Keep = Annotated[
-    str | None, typer.Option(metavar="best=K,last=K,every=STEPS", help="Checkpoints that stay; the best and the last.")
+    str | None,
+    typer.Option(
+        metavar="best=K,last=K,every=STEPS", help="Checkpoints that stay on disk.", show_default="best=1,last=1"
+    ),
 ]
-Select = Annotated[str | None, typer.Option(help="What the run ends with: `best`, `greedy_soup(k=5)`, …")]
+Select = Annotated[
+    str | None, typer.Option(help="What the run ends with: `best`, `greedy_soup(k=5)`, …", show_default="best")
+]
 Label = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only on workers with it; repeatable.")]
-Data = Annotated[str | None, typer.Option(help="Data set of a recipe.")]
-GetsBetter = Annotated[Mode | None, typer.Option(help="Which way the metric gets better.")]
-ValidateEvery = Annotated[int | None, typer.Option(min=1, help="Steps between looks.")]
-ToProject = Annotated[str | None, typer.Option("--project", "-p", help="Project; made if it is new.")]
+Data = Annotated[str | None, typer.Option(help="Data set of a recipe.", show_default="the recipe's first")]
+GetsBetter = Annotated[
+    Mode | None, typer.Option(help="Which way the metric gets better.", show_default="as Keras knows the metric")
+]
+ValidateEvery = Annotated[
+    str | None,
+    typer.Option(
+        metavar="STEPS|EPOCHS",
+        help="How long between two looks: `100` steps, or `1epoch`.",
+        show_default="100 steps, or what the recipe says",
+    ),
+]
+Epochs = Annotated[
+    float | None, typer.Option(help="Stop after so many epochs at the latest.", show_default="no end, or the recipe's")
+]
+MaxSteps = Annotated[
+    int | None, typer.Option(min=1, help="Stop at this step at the latest.", show_default="no end, or the recipe's")
+]
+Monitor = Annotated[
+    str | None,
+    typer.Option(help="Metric that says which model is best.", show_default="val_loss, or what the recipe says"),
+]
+ToProject = Annotated[
+    str | None,
+    typer.Option("--project", "-p", help="Project; made if it is new.", show_default="KEEPBEST_PROJECT, or default"),
+]
 Priority = Annotated[int, typer.Option(min=-100, max=100, help="Higher ones are trained first.")]
 SentFolder = Annotated[Path | None, typer.Option(help="Folder sent with FILE.py; its own folder otherwise.")]

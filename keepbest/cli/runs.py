@@ -216,7 +216,8 @@ def _is_ours(spec: RunSpec) -> bool:
 
 
 def _pace_of(spec: RunSpec) -> str:
-    return f", a look each {spec.validate_every:,} steps" if _is_ours(spec) else ""
+    epochs = f" ({spec.validate_every_epochs:g} epochs)" if spec.validate_every_epochs is not None else ""
+    return f", a look each {spec.validate_every:,} steps{epochs}" if _is_ours(spec) else ""
 
 
 def _selected_of(run: Run) -> str:

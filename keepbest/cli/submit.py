@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -13,10 +14,13 @@ from typer.core import TyperCommand
 from keepbest.cli.options import (
     AsJson,
     Data,
+    Epochs,
     GetsBetter,
     InShadow,
     Keep,
     Label,
+    MaxSteps,
+    Monitor,
     Patience,
     Priority,
     Select,
@@ -37,6 +41,7 @@ from keepbest.contract.asking import request
 from keepbest.contract.policies import PolicySpec, RetentionSpec, SelectorSpec
 from keepbest.contract.runs import Run, RunRequest
 from keepbest.errors import InvalidInput, KeepbestError
+from keepbest.rates import find_absurd
 from keepbest.selection.syntax import parse as parse_selector
 from keepbest.settings import load
 from keepbest.stopping import AnyOf, Shadow, build, render
@@ -63,6 +68,8 @@ class AfterDashes(TyperCommand):
         return [*super().collect_usage_pieces(ctx), "[-- COMMAND …]"]
 
 
+_PACE = re.compile(r"(?P<count>[\d_.]+(?:e\d+)?)\s*(?P<unit>steps|step|epochs|epoch|)")
+
 app = typer.Typer(add_completion=False)
 
 
@@ -72,21 +79,24 @@ def submit(
     what: What = None,
     set: Set = None,
     data: Data = None,
-    monitor: Annotated[str | None, typer.Option(help="Metric that says which model is best.")] = None,
+    monitor: Monitor = None,
     mode: GetsBetter = None,
     patience: Patience = None,
     stop: Stop = None,
     shadow: InShadow = None,
     keep: Keep = None,
     select: Select = None,
-    max_steps: Annotated[int | None, typer.Option(min=1, help="Stop here at the latest.")] = None,
+    epochs: Epochs = None,
+    max_steps: MaxSteps = None,
     validate_every: ValidateEvery = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     keep_examples: Annotated[
         int, typer.Option(min=0, max=64, help="Validation examples stored with each checkpoint, for `restore --check`.")
     ] = 0,
     project: ToProject = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the run.", show_default="what it trains, and its number")
+    ] = None,
     label: Label = None,
     tag: Annotated[list[str] | None, typer.Option(help="Word to find it by; repeatable.")] = None,
     priority: Priority = 0,
@@ -112,6 +122,7 @@ def submit(
     with Client() as client:
         source = open_source(client, what, folder) if what is not None else open_command(argv or [], folder)
         parameters = parse_settings(set or [], source.signature, source.name)
+        warn_of_rates(parameters)
         asked = request(
             RunRequest,
             project=project or load().project,
@@ -124,8 +135,9 @@ def submit(
             stopper=stopper,
             retention=parse_keep(keep) if keep is not None else None,
             selector=parse_select(select) if select is not None else None,
+            epochs=epochs,
             max_steps=max_steps,
-            validate_every=validate_every,
+            **parse_pace(validate_every),
             seed=seed,
             keep_examples=keep_examples,
             labels=labels,
@@ -167,6 +179,14 @@ def _check_what(what: str | None, argv: list[str] | None) -> None:
     if what is not None and argv is not None:
         hint = f"Options of this command stand before the --; to run {what!r}, put it after."
         raise InvalidInput(f"Both {what!r} and a command after -- are given.", field="source", hint=hint)
+
+
+def warn_of_rates(parameters: Mapping[str, Any]) -> None:
+    """Say which learning rate nobody means: of the parameters whose name says that they are one."""
+    for name, value in parameters.items():
+        is_rate = name in ("lr", "rate", "learning_rate") or name.endswith(("_lr", "_learning_rate"))
+        if is_rate and isinstance(value, int | float) and (odd := find_absurd(value)) is not None:
+            warn(f"warning: {name}={value!r}: {odd}")
 
 
 def find_default(client: Client, run: Run) -> PolicySpec | None:
@@ -221,6 +241,22 @@ def _read(text: str, option: str) -> dict[str, Any]:
 def _any_of(first: dict[str, Any], *more: dict[str, Any]) -> dict[str, Any]:
     parts = first["policies"] if first["name"] == AnyOf.name else [first]
     return {"name": AnyOf.name, "params": {}, "policies": [*parts, *more]}
+
+
+def parse_pace(text: str | None) -> dict[str, float]:
+    """Read `100`, `100steps`, `1epoch` or `0.5epochs`, as the fields of a request."""
+    if text is None:
+        return {}
+    found = _PACE.fullmatch(text.strip())
+    try:
+        if found and found["unit"].startswith("epoch"):
+            return {"validate_every_epochs": float(found["count"])}
+        if found:
+            return {"validate_every": int(found["count"].replace("_", ""))}
+    except ValueError:
+        pass
+    message = f"{text!r} does not say how often to look."
+    raise InvalidInput(message, field="--validate-every", hint="Like 100 (steps), or 1epoch.")
 
 
 def parse_keep(text: str) -> RetentionSpec:

@@ -13,10 +13,13 @@ from typer.core import TyperGroup
 from keepbest.cli.options import (
     AsJson,
     Data,
+    Epochs,
     GetsBetter,
     InShadow,
     Keep,
     Label,
+    MaxSteps,
+    Monitor,
     Patience,
     Priority,
     Select,
@@ -31,7 +34,7 @@ from keepbest.cli.output import print_json, say, warn
 from keepbest.cli.signature import parse_settings
 from keepbest.cli.sources import Source, open_command, open_source, send_with
 from keepbest.cli.spaces import parse_space
-from keepbest.cli.submit import AfterDashes, choose_stopper, parse_keep, parse_labels, parse_select
+from keepbest.cli.submit import AfterDashes, choose_stopper, parse_keep, parse_labels, parse_pace, parse_select
 from keepbest.cli.sweeps import show_sweep
 from keepbest.cli.sweepwatch import watch_sweep
 from keepbest.cli.yamlfile import COMMAND, File
@@ -91,14 +94,15 @@ def start(
     run_seed: Annotated[int, typer.Option(min=0, help="Seed of every run.")] = 0,
     set: Set = None,
     data: Data = None,
-    monitor: Annotated[str | None, typer.Option(help="Metric that says which run is best.")] = None,
+    monitor: Monitor = None,
     mode: GetsBetter = None,
     patience: Patience = None,
     stop: Stop = None,
     shadow: InShadow = None,
     keep: Keep = None,
     select: Select = None,
-    max_steps: Annotated[int | None, typer.Option(min=1, help="Stop each run here at the latest.")] = None,
+    epochs: Epochs = None,
+    max_steps: MaxSteps = None,
     validate_every: ValidateEvery = None,
     project: ToProject = None,
     name: Annotated[str | None, typer.Option(help="Name of the sweep; its runs get a number behind it.")] = None,
@@ -116,7 +120,8 @@ def start(
     if not tried:
         raise InvalidInput("Say which parameters to try.", field="space", hint=_LIKE)
     shared: dict[str, Any] = {"data": data, "monitor": monitor, "mode": mode, "name": name, "max_steps": max_steps}
-    shared |= {"validate_every": validate_every, "seed": run_seed, "tags": tag or [], "priority": priority}
+    shared |= {**parse_pace(validate_every), "epochs": epochs}
+    shared |= {"seed": run_seed, "tags": tag or [], "priority": priority}
     shared |= {"stopper": choose_stopper(patience, stop, shadow or []), "labels": parse_labels(label or [])}
     shared |= {"retention": parse_keep(keep) if keep is not None else None, "project": project or load().project}
     shared |= {"selector": parse_select(select) if select is not None else None}

@@ -141,12 +141,16 @@ class LogLines(Shape):
 
 
 class Declared(Shape):
-    """What a command's script says about its run, once it runs; what the submission said counts over it."""
+    """What a command's script says about its run, once it runs; what the submission said counts over it.
+
+    A worker's own trainer says what the submission's epochs are in steps.
+    """
 
     monitor: MetricKey | None = None
     mode: Mode | None = None
     stopper: PolicySpec | None = None
     max_steps: int | None = Field(default=None, ge=1, le=2**53)
+    validate_every: int | None = Field(default=None, ge=1, le=2**31)
     parameters: Parameters | None = None
 
 

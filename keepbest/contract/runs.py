@@ -109,6 +109,10 @@ class RunFields(Shape):
     selector: SelectorSpec | None = None
     max_steps: int | None = Field(default=None, ge=1, le=2**53)
     validate_every: int | None = Field(default=None, ge=1, le=2**31)
+    epochs: float | None = Field(
+        default=None, gt=0, le=1e9, description="as max_steps: a worker's trainer turns it into steps, by the data"
+    )
+    validate_every_epochs: float | None = Field(default=None, gt=0, le=1e6, description="as validate_every, likewise")
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     keep_examples: int = Field(
         default=0, ge=0, le=64, description="validation examples stored with each checkpoint, for `restore --check`"

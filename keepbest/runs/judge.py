@@ -105,6 +105,13 @@ class Judge:
         if self._waits_from is not None:
             self.restart_patience(self._waits_from)
 
+    def begin_with(self, stopper: Mapping[str, Any], max_steps: int | None) -> None:
+        """Judge by this from the first look on: the same policy, its epochs now in steps."""
+        self._stopper, self.max_steps = stopper, max_steps
+        if self._policy is not None:
+            mode, self._policy = self._policy.mode, None
+            self.set_mode(mode)
+
     def set_max_steps(self, steps: int) -> None:
         """Move the run's last step: in force from now on, also instead of one that the stopper itself names.
 

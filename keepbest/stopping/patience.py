@@ -30,6 +30,11 @@ class Patience(Policy):
 
     checks: int | None = whole("looks without improvement", default=None)
     steps: int | None = whole("steps without improvement, instead of checks", default=None)
+    epochs: float | None = number(
+        "epochs without improvement, instead of checks; a worker, which knows the data, turns them into steps",
+        above=0,
+        default=None,
+    )
     min_delta: float = number("a smaller gain is no improvement", at_least=0, default=0.0)
     baseline: float | None = number("only a value better than this ends the wait", default=None)
     start_from: int = whole("looks before this step do not count", at_least=0, default=0)
@@ -41,6 +46,10 @@ class Patience(Policy):
         super().__post_init__()
         if self.checks is not None and self.steps is not None:
             raise InvalidInput("Patience counts in checks or in steps, not in both.", field="steps")
+        if self.checks is not None and self.epochs is not None:
+            raise InvalidInput("Patience counts in checks or in epochs, not in both.", field="epochs")
+        if self.steps is None and self.epochs is not None:
+            return
         if self.steps is None:
             self._settle_checks()
         elif self.every_step is None:
@@ -50,6 +59,12 @@ class Patience(Policy):
         return {"reference": self.baseline, "reference_step": None, "wait": 0, "average": 0.0, "terms": 0}
 
     def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        if self.steps is None and self.epochs is not None:
+            raise InvalidInput(
+                "How many steps an epoch has is known to a worker only, from the data.",
+                field="epochs",
+                hint="Count in steps or in checks: patience(steps=1000), patience(checks=10).",
+            )
         if look.merit is not None and look.step >= self.start_from:
             memory = self._count(memory, look.step, look.merit)
         return memory, (self._verdict(memory, look),)

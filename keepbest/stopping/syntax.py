@@ -1,8 +1,9 @@
 """The one way to write a policy as text: `patience(checks=10, min_delta=0.001) | max_seconds(3600)`.
 
 `a | b` is any_of(a, b), `a & b` is all_of(a, b) and binds tighter; parentheses group. Shorthands: `1000steps` is
-patience(steps=1000), `10checks` and `10` are patience(checks=10). A first argument without a name is the policy's first
-parameter. A policy that holds another is written around it: shadow(patience(10)). Errors point at the place.
+patience(steps=1000), `10epochs` is patience(epochs=10), `10checks` and `10` are patience(checks=10). A first argument
+without a name is the policy's first parameter. A policy that holds another is written around it: shadow(patience(10)).
+Errors point at the place.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from keepbest.stopping.registry import MAX_DEPTH, build, composes, declared_para
 MAX_LENGTH = 2000
 
 _TOKENS = re.compile(
-    r"\s*(?:(?P<shorthand>\d[\d_]*\s*(?:steps|step|checks|check)\b)|(?P<number>[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+    r"\s*(?:(?P<shorthand>\d[\d_]*\s*(?:steps|step|checks|check)\b|(?:\d[\d_]*\.?\d*|\.\d+)\s*(?:epochs|epoch)\b)|(?P<number>[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
     r"|(?P<text>\"[^\"]*\"|'[^']*')|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>[(),=|&])|(?P<end>$)|(?P<other>.))"
 )
 #: Compositions and the sign between their parts, the loosest first.
@@ -186,6 +187,10 @@ class Reader:
         return kind
 
     def _expand(self, token: Token, place: str) -> dict[str, Any]:
+        if "epoch" in token.text:
+            self.places[f"{place}.params.epochs"] = token.at
+            count = float(re.sub(r"[_a-z\s]", "", token.text))
+            return {"name": "patience", "params": {"epochs": count}, "policies": []}
         digits = re.match(r"[\d_]+", token.text)
         if digits is None or (token.kind == "number" and digits.group() != token.text):
             self._fail(token.at, f"patience is a whole number, not {token.text!r}", hint="For example: 10checks")

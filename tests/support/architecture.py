@@ -15,7 +15,7 @@ FLOORS: dict[str, list[set[str]]] = {
     "keepbest": [
         {"errors", "status"},
         {"contract", "memory", "settings", "zips"},
-        {"bundle", "selection", "snapshots", "statistics", "stopping", "training"},
+        {"bundle", "rates", "selection", "snapshots", "statistics", "stopping", "training"},
         {"checkpoint", "client", "follow", "panels", "requesting", "transport"},
         {"report", "reporting"},
         {"runs"},

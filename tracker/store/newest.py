@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from keepbest.contract.base import iso
 from keepbest.contract.batches import Batch, CheckpointDurable, Declared, LookTaken, LookWithdrawn
-from keepbest.contract.runs import Mode
+from keepbest.contract.runs import Mode, RunSpec
 from keepbest.errors import LeaseLost
 from tracker.models import Run
 from tracker.store import checkpoints, events, looks, segments, specs
@@ -118,11 +118,16 @@ def _of_progress(records: Batch) -> dict[str, Any]:
 
 
 def _settle_declared(conn: Connection, run: RunRow, said: Declared) -> dict[str, Any]:
-    """Return the spec of a command's run with what its script says of it, where the submission said nothing."""
-    if run.source_kind != "command":
+    """Return the spec of a command's run with what its script says of it, where the submission said nothing.
+
+    Of a run of a worker's own trainer, that is what its epochs are in steps.
+    """
+    if run.source_kind == "external":
         return {}
     spec = conn.execute(select(Run.spec).where(Run.pk == run.pk)).scalar_one()
-    fixed = spec["source"]["fixed"]
+    if run.source_kind != "command":
+        said = Declared(**{name: getattr(said, name) for name in specs.list_epochs(RunSpec.model_validate(spec))})
+    fixed = spec["source"].get("fixed", [])
     if said.stopper is not None:
         said = said.model_copy(update={"stopper": specs.check_stopper(said.stopper, said.mode or Mode.AUTO)})
     new = {name: value for name, value in said.model_dump(mode="json", exclude_none=True).items() if name not in fixed}

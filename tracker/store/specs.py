@@ -28,6 +28,7 @@ from keepbest.contract.workers import RecipeInfo
 from keepbest.errors import InvalidInput
 from keepbest.selection.selectors import build as build_selector
 from keepbest.stopping import DEFAULT_STOPPER, build, parse
+from keepbest.stopping.epochs import counts_epochs
 from keepbest.stopping.registry import nearest
 
 #: Of a run whose recipe says nothing, being the user's own code.
@@ -47,7 +48,11 @@ def settle(asked: RunRequest, recipes: Mapping[str, RecipeInfo], usual: PolicySp
         return _settle_recipe(asked, _get_recipe(asked.source.name, recipes), usual)
     if isinstance(asked.source, CodeSource):
         return _settle_code(asked, asked.source, usual)
+    if epochs := list_epochs(asked):
+        hint = "Count in steps or looks; a script says its epochs to its own fit: model.fit(epochs=…)."
+        raise InvalidInput("What an epoch of a script is, only the script knows.", field=epochs[0], hint=hint)
     if isinstance(asked.source, CommandSource):
+        usual = None if usual is not None and counts_epochs(usual.model_dump()) else usual
         return _settle_command(asked, asked.source, usual)
     return _settle_own(asked, "run", asked.parameters, None)
 
@@ -74,7 +79,7 @@ def _settle_recipe(asked: RunRequest, recipe: RecipeInfo, usual: PolicySpec | No
         monitor=monitor,
         mode=_settle_mode(asked.mode, recipe.metrics.get(monitor, Mode.AUTO)),
         stopper=asked.stopper or usual or recipe.stopper,
-        max_steps=asked.max_steps or recipe.max_steps,
+        max_steps=asked.max_steps or (recipe.max_steps if asked.epochs is None else None),
         validate_every=asked.validate_every or recipe.validate_every,
     )
 
@@ -109,6 +114,16 @@ def _settle_command(asked: RunRequest, source: CommandSource, usual: PolicySpec 
     fixed = [name for name in get_args(Said) if getattr(asked, name) is not None]
     fixed_source = source.model_copy(update={"fixed": fixed})
     return _settle_own(asked.model_copy(update={"source": fixed_source}), _name_of(source.argv), {}, usual)
+
+
+def list_epochs(asked: RunFields) -> list[Literal["max_steps", "validate_every", "stopper"]]:
+    """Return what of a request is counted in epochs, by the field that holds the steps."""
+    counted: dict[Literal["max_steps", "validate_every", "stopper"], bool] = {
+        "max_steps": asked.epochs is not None,
+        "validate_every": asked.validate_every_epochs is not None,
+        "stopper": asked.stopper is not None and counts_epochs(asked.stopper.model_dump()),
+    }
+    return [name for name, is_counted in counted.items() if is_counted]
 
 
 def _name_of(argv: Sequence[str]) -> str:

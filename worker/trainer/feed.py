@@ -9,8 +9,8 @@ for the place of one example over 4,000 epochs.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keepbest.errors import InvalidInput
@@ -41,20 +41,40 @@ def make_feed(training: Training, seed: int, *, deterministic: bool = True) -> F
     import keras
     import tensorflow as tf
 
-    train = training.train
+    train = _weighed(training)
+    order = seed if training.shuffle else None
     if isinstance(train, tf.data.Dataset):
-        return _feed_dataset(train, deterministic)
+        return _paced(_feed_dataset(train, deterministic), training)
     if isinstance(train, keras.utils.PyDataset):
-        return _feed_py_dataset(train, seed)
+        return _paced(_feed_py_dataset(train, order, training.class_weight), training)
     if isinstance(train, tuple | list) and len(train) in (2, 3):
-        return _feed_arrays(tuple(train), training.batch_size, seed)
+        return _paced(_feed_arrays(tuple(train), training.batch_size, order), training)
     raise InvalidInput(
         f"The training data is a {type(train).__name__}.",
         hint="Give (x, y) arrays, a tf.data.Dataset or a Keras PyDataset.",
     )
 
 
-def _feed_arrays(arrays: tuple[Any, ...], batch_size: int, seed: int) -> Feed:
+def _weighed(training: Training) -> Any:
+    """Return the training part, `sample_weight` as its third array."""
+    train = training.train
+    if training.sample_weight is None:
+        return train
+    if not isinstance(train, tuple | list) or len(train) != 2:
+        raise InvalidInput(
+            "Training(sample_weight=…) belongs to arrays (x, y).",
+            field="sample_weight",
+            hint="A pipeline, and (x, y, sample_weight), have the weights as their third part.",
+        )
+    return (*train, training.sample_weight)
+
+
+def _paced(feed: Feed, training: Training) -> Feed:
+    """An epoch is as long as the data, unless the training says how long."""
+    return feed if training.steps_per_epoch is None else replace(feed, batches_per_epoch=training.steps_per_epoch)
+
+
+def _feed_arrays(arrays: tuple[Any, ...], batch_size: int, seed: int | None) -> Feed:
     import tensorflow as tf
 
     count = _check_arrays(arrays)
@@ -72,14 +92,16 @@ def _feed_arrays(arrays: tuple[Any, ...], batch_size: int, seed: int) -> Feed:
     return Feed(batches_from, count / batch_size)
 
 
-def _order_from(position: int, count: int, seed: int) -> Any:
-    """Return the indices of the endless sequence of permutations, from `position` on."""
+def _order_from(position: int, count: int, seed: int | None) -> Any:
+    """Return the indices of the endless sequence of permutations, from `position` on; without a seed as they lie."""
     import tensorflow as tf
 
     data = tf.data.Dataset
 
     def permute(epoch: Any) -> Any:
         indices = tf.range(count, dtype=tf.int64)
+        if seed is None:
+            return data.from_tensor_slices(indices)
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
         return data.from_tensor_slices(tf.random.experimental.stateless_shuffle(indices, seed=key))
 
@@ -113,23 +135,37 @@ def _feed_dataset(dataset: Any, deterministic: bool) -> Feed:
     return Feed(batches_from, count if count > 0 else None, note + pipeline.doubt if pipeline.doubt else None)
 
 
-def _feed_py_dataset(dataset: Any, seed: int) -> Feed:
+def _feed_py_dataset(dataset: Any, seed: int | None, class_weight: Mapping[int, float] | None) -> Feed:
     """Walk the items in a derived order. Nobody can check that a user's `__getitem__` depends on its index alone."""
     count = len(dataset)
     note = "The order of a PyDataset's items is exact; its items are only if they depend on nothing but their index."
 
     def batches_from(step: int) -> Iterator[Any]:
-        return _walk_py_dataset(dataset, count, seed, step)
+        walked = _walk_py_dataset(dataset, count, seed, step)
+        return walked if class_weight is None else (weigh(batch, class_weight) for batch in walked)
 
     return Feed(batches_from, count, note)
 
 
-def _walk_py_dataset(dataset: Any, count: int, seed: int, step: int) -> Iterator[Any]:
+def weigh(batch: Any, class_weight: Mapping[int, float]) -> tuple[Any, Any, Any]:
+    """Return a batch with the weight of each example's class, as Keras makes it; weights of its own are multiplied."""
+    import numpy as np
+
+    x, y, *weights = batch
+    classes = np.asarray(y)
+    if classes.ndim > 1:
+        classes = classes.argmax(-1) if classes.shape[-1] > 1 else classes[..., 0]
+    made = np.array([class_weight.get(round(one), 1.0) for one in classes.reshape(-1).tolist()], "float32")
+    made = made.reshape(classes.shape)
+    return x, y, made * np.asarray(weights[0]) if weights and weights[0] is not None else made
+
+
+def _walk_py_dataset(dataset: Any, count: int, seed: int | None, step: int) -> Iterator[Any]:
     import numpy as np
 
     while True:
         epoch, place = divmod(step, count)
-        order = np.random.default_rng([seed, epoch]).permutation(count)
+        order = np.arange(count) if seed is None else np.random.default_rng([seed, epoch]).permutation(count)
         for index in order[place:]:
             yield dataset[int(index)]
         step = (epoch + 1) * count

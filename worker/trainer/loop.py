@@ -20,13 +20,15 @@ from keepbest.looking.looker import Looker
 from keepbest.looking.metrics import flatten
 from keepbest.looking.monitor import direction_of
 from keepbest.runs.run import Run
+from keepbest.snapshots.carried import Carried
 from keepbest.snapshots.state import Position
 from keepbest.status import CommandKind
 from keepbest.stopping import Pairs
 from keepbest.training import Training
+from worker.trainer.brought import Brought
 from worker.trainer.feed import Feed
 from worker.trainer.hidden import find_random_operations
-from worker.trainer.measure import Gauge
+from worker.trainer.measure import Gauge, Measured
 
 #: At a look, the state is written as `last` when nothing was written for so long: about what a crash costs.
 CHECKPOINT_SECONDS = 30.0
@@ -45,6 +47,7 @@ class Ending(Enum):
     CANCELLED = "somebody cancelled the run"
     HANDED_BACK = "the worker leaves"
     PAUSED = "it waits at a rung of its sweep"
+    CALLBACK = "a callback of the training stopped it (model.stop_training)"
 
 
 class _Beats(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
@@ -68,6 +71,7 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
         looker: Looker,
         spec: RunSpec,
         hand_back: threading.Event,
+        carried: Carried | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
@@ -75,12 +79,16 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
         self._training = training
         self._feed = feed
         self._looker = looker
+        self._carried = carried or Carried()
         self._run = looker.run
         self._spec = spec
         self._hand_back = hand_back
         self._clock = clock
         self.gauge = Gauge(training, [_Beats(looker.run)])
         self._ending: Ending | None = None
+        self._measured: Measured | None = None
+        self._fits = 0
+        self._known: Any = None
         self._began_at = 0
         self._jumped = False
         self._is_first_step = True
@@ -102,10 +110,16 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
         while self._ending is None:
             self._jumped = False
             self._fit_stretches()
+            self._note_callback()
             self._end_if_due()
         return self._ending
 
     # What Keras calls
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Callbacks begin anew with each `fit`; what they know of the run so far they get back."""
+        if self._known is not None:
+            self._carried.restore(self._known)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._began_at = self.step
@@ -125,8 +139,7 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         if not self._is_searched:
             self._search_step()
-        skips = (Ending.STOPPED, Ending.CANCELLED)
-        if self._is_look_due and not self._jumped and self._ending not in skips:
+        if self.is_to_look:
             self._look(flatten(logs or {}))
         if self._ending is not None:
             self.model.stop_training = True
@@ -135,16 +148,27 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
 
     def _fit_stretches(self) -> None:
         """Run `fit` up to the next look if the position lies between two, else from look to look."""
-        every = self._spec.validate_every
-        first = every - self.step % every
-        self._training.model.fit(
+        every, training = self._spec.validate_every, self._training
+        first, begun = every - self.step % every, self.step // every
+        self._known = self._carried.capture() if self._fits or self.step else None
+        self._fits += 1
+        is_weighed = isinstance(training.train, keras.utils.PyDataset)  # Keras weighs no generator: the feed did
+        training.model.fit(
             self._feed.batches_from(self.step),
             steps_per_epoch=first,
-            epochs=1 if first != every else _ENDLESS,
+            initial_epoch=begun,
+            epochs=begun + 1 if first != every else _ENDLESS,
+            class_weight=None if is_weighed else training.class_weight,
             shuffle=False,
-            verbose=0,
-            callbacks=[self],
+            verbose=training.verbose,
+            callbacks=[*([Brought(self, training.callbacks)] if training.callbacks else []), self],
         )
+
+    def _note_callback(self) -> None:
+        """Take a callback's word for the end of the training."""
+        is_ours = self._jumped or self.step == self._run.judge.max_steps
+        if self._ending is None and not is_ours and self._training.model.stop_training:
+            self._ending = Ending.CALLBACK
 
     def _search_step(self) -> None:
         """Say once, after the first stretch, where the step draws from what no checkpoint holds."""
@@ -161,6 +185,11 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
             self._ending = Ending.STOPPED
         elif self._ending is None and self._run.judge.rung is not None:
             self._ending = Ending.PAUSED
+
+    @property
+    def is_to_look(self) -> bool:
+        """Whether this end of a stretch is measured and judged."""
+        return self._is_look_due and not self._jumped and self._ending not in (Ending.STOPPED, Ending.CANCELLED)
 
     @property
     def _is_look_due(self) -> bool:
@@ -192,10 +221,16 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
 
     # Looks
 
+    def foresee(self, logs: Any) -> None:
+        """Measure before the callbacks of the training have their turn, and let them see it in the logs."""
+        with self._looker.measured():
+            self._measured = self.gauge.measure(self.model)
+        logs.update(self._measured.values)
+
     def _look(self, trained: dict[str, float]) -> None:
         began = self._clock()
         with self._looker.measured():
-            measured = self.gauge.measure(self.model)
+            measured, self._measured = self._measured or self.gauge.measure(self.model), None
             metrics = {**trained, **measured.values}
             value = self._get_value(metrics)
             with self._run.life.slowly():

@@ -28,13 +28,22 @@ class Measured:
 class Ruler:
     """One part of the data, made ready to be measured on again and again."""
 
-    def __init__(self, part: Any) -> None:
-        self.n = count_examples(part)
-        self._batches = _batch(part)
+    def __init__(self, part: Any, batch_size: int | None = None, steps: int | None = None) -> None:
+        size = batch_size or BATCH_SIZE
+        count = count_examples(part)
+        self.n = min(count, steps * size) if count is not None and steps is not None else count
+        self._batches = _batch(part, size, is_cut=steps is not None)
+        self._steps = steps
+
+    @classmethod
+    def of_validation(cls, training: Training) -> Ruler:
+        """Return the one for what is measured at each look."""
+        return cls(training.validation, training.validation_batch_size, training.validation_steps)
 
     def measure(self, model: Any, callbacks: Sequence[Any] = ()) -> Measured:
         """Return what `model` does on the whole part."""
-        values = model.evaluate(self._batches, verbose=0, return_dict=True, callbacks=[*callbacks])
+        options: dict[str, Any] = {"steps": self._steps, "verbose": 0, "callbacks": [*callbacks]}
+        values = model.evaluate(self._batches, return_dict=True, **options)
         return Measured(flatten(values), self.n)
 
 
@@ -43,7 +52,7 @@ class Gauge:
 
     def __init__(self, training: Training, callbacks: Sequence[Any] = ()) -> None:
         self._callbacks = callbacks
-        self._validation = Ruler(training.validation)
+        self._validation = Ruler.of_validation(training)
         self._part = training.validation
         self._also = {name: Ruler(part) for name, part in training.also.items()}
         self._watched = {name: _check_single(name, variable) for name, variable in training.watch.items()}
@@ -99,18 +108,21 @@ def walk_and_count(part: Any) -> int:
     return sum(int(keras.tree.flatten(batch[0])[0].shape[0]) for batch in batches)
 
 
-def _batch(part: Any) -> Any:
+def _batch(part: Any, size: int, *, is_cut: bool) -> Any:
     import keras
     import tensorflow as tf
 
     if isinstance(part, keras.utils.PyDataset):
         return part
     if isinstance(part, tf.data.Dataset):
-        if int(part.cardinality()) == tf.data.INFINITE_CARDINALITY:
-            raise InvalidInput("The validation or test data never ends.", hint="Leave out .repeat(), or add .take(n).")
+        if not is_cut and int(part.cardinality()) == tf.data.INFINITE_CARDINALITY:
+            raise InvalidInput(
+                "The validation or test data never ends.",
+                hint="Leave out .repeat(), add .take(n), or say validation_steps.",
+            )
         return part
     if count_examples(part):
-        return tf.data.Dataset.from_tensor_slices(tuple(part)).batch(BATCH_SIZE).prefetch(1)
+        return tf.data.Dataset.from_tensor_slices(tuple(part)).batch(size).prefetch(1)
     raise InvalidInput(
         f"The validation or test data is {_named(part)}.",
         hint="Give (x, y) arrays with at least one example, a tf.data.Dataset or a Keras PyDataset.",

@@ -17,6 +17,7 @@ from keepbest.contract.workers import Assignment
 from keepbest.errors import CheckpointError, NotFound
 from keepbest.runs.lineage import leave_out_made
 from keepbest.runs.run import Run
+from keepbest.snapshots.carried import Carried
 from keepbest.snapshots.state import Position
 
 _log = logging.getLogger("keepbest.trainer")
@@ -28,6 +29,7 @@ def resume(
     assignment: Assignment,
     model: Any,
     read_segments: Callable[[], Sequence[Segment]],
+    carried: Carried | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Position:
     """Put the state back that `assignment` names, or the newest one that is whole; return the position to go on from.
@@ -53,6 +55,8 @@ def resume(
         run.overrides = leave_out_made(run.overrides, read_segments(), wanted=wanted, taken=manifest.segment)
         run.branch(loaded.step, parent=manifest.segment, checkpoint=manifest.id, overrides=run.overrides)
     state = loaded.resume_into(model)
+    if carried is not None:
+        carried.restore(state.callbacks)
     _take_up_stopper(run, loaded.manifest)
     if is_wanted:
         _remember_best(run, store, assignment.run)

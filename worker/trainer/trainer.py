@@ -16,9 +16,11 @@ from keepbest.looking.looker import Looker
 from keepbest.looking.references import of_part
 from keepbest.panels.painter import Painter
 from keepbest.panels.scene import see
+from keepbest.rates import find_absurd
 from keepbest.reporting import values
 from keepbest.runs.run import Run
 from keepbest.selection.selectors import build as build_selector
+from keepbest.snapshots.carried import Carried
 from keepbest.snapshots.state import State
 from keepbest.status import StopReason
 from keepbest.training import Training, build_model
@@ -27,6 +29,8 @@ from worker.supervisor import FAILED, FINISHED, HANDED_BACK
 from worker.trainer import environment, usercode
 from worker.trainer.averaging import prepare
 from worker.trainer.build import build
+from worker.trainer.epochs import settle_epochs
+from worker.trainer.expect import check_monitor
 from worker.trainer.feed import Feed, make_feed
 from worker.trainer.lifeline import HandedBack
 from worker.trainer.loop import Ending, Loop
@@ -79,17 +83,21 @@ class Trainer:
         environment.prepare(self._spec.seed, deterministic=self._job.deterministic)
         training = build(self._spec, code=self._folder.code, data_folder=self._job.data)
         feed = make_feed(training, self._spec.seed, deterministic=self._job.deterministic)
+        self._spec = settle_epochs(self.run, self._spec, training, feed, self._job.assignment.run.max_steps)
         build_model(training)
         prepare(training.model, self._selector)
         store = Store(self._job.store, notes=self._job.notes)
-        looker = self._make_looker(training, feed, store)
-        position = resume(self.run, store, self._job.assignment, training.model, self._read_segments)
+        check_monitor(training, self._spec.monitor)
+        warn_of_rate(training.model)
+        carried = Carried(training.callbacks)
+        looker = self._make_looker(training, feed, store, carried)
+        position = resume(self.run, store, self._job.assignment, training.model, self._read_segments, carried)
         store.folder.select(self.run.id, None)  # it goes on: what it ended with before is selected anew
         looker.begin(training.model)
         looker.paint_start(position)
         if self.run.overrides is not None:
             looker.change(position, self.run.overrides)
-        loop = Loop(training, feed, looker, self._spec, self.hand_back)
+        loop = Loop(training, feed, looker, self._spec, self.hand_back, carried)
         self.is_training = True
         ending = loop.train(position.step)
         with self.run.life.slowly():
@@ -103,7 +111,7 @@ class Trainer:
             _log.warning("What earlier attempts changed is not known: %s", error.message)
             return ()
 
-    def _make_looker(self, training: Training, feed: Feed, store: Store) -> Looker:
+    def _make_looker(self, training: Training, feed: Feed, store: Store, carried: Carried) -> Looker:
         about = environment.describe(self._spec.source, deterministic=self._job.deterministic)
         about |= {"data": dict(training.about)} if training.about else {}
         note = feed.note or (None if self._job.deterministic else NOT_DETERMINISTIC)
@@ -111,7 +119,7 @@ class Trainer:
         painter = self._make_painter(training)
         said: dict[str, Any] = {"environment": about, "painter": painter, "selector": self._selector}
         references = of_part(training.validation, self._spec.keep_examples or training.keep_examples)
-        return Looker(self.run, store, **said, references=references)
+        return Looker(self.run, store, **said, references=references, carried=carried)
 
     def _make_painter(self, training: Training) -> Painter | None:
         scene = see(training.validation, classes=training.classes) if training.panels else None
@@ -143,7 +151,10 @@ class Trainer:
             chosen, selection = selecting.select(best)
         test = self._measure_test(chosen, training) if chosen is not None else None
         message = None if is_kept else NOT_KEPT
-        self.run.finish(message=message, test=test, selection=selection, seconds=REPORT_SECONDS)
+        reason = None
+        if ending is Ending.CALLBACK:
+            reason, message = StopReason.USER, message or f"At step {loop.step}, {ending.value}."
+        self.run.finish(reason, message, test=test, selection=selection, seconds=REPORT_SECONDS)
         return FINISHED
 
     def _pause(self, loop: Loop, looker: Looker) -> int:
@@ -190,3 +201,12 @@ class Trainer:
         _log.error("The run is no longer ours: %s", error.message)
         self._is_lost = True
         self.hand_back.set()
+
+
+def warn_of_rate(model: Any) -> None:
+    """Say in the run's log that its learning rate is one that nobody means; a schedule's own is not judged."""
+    rate = getattr(model.optimizer, "_learning_rate", None)  # a variable, or a schedule
+    if rate is None or not hasattr(rate, "numpy"):
+        return
+    if (odd := find_absurd(float(rate.numpy()))) is not None:
+        _log.warning("Warning: %s.", odd)

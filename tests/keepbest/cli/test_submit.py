@@ -11,7 +11,9 @@ import pytest
 
 from keepbest import bundle
 from keepbest.cli.failing import Exit
+from keepbest.cli.submit import parse_pace
 from keepbest.contract.runs import CodeSource, CommandSource, Run
+from keepbest.errors import InvalidInput
 from keepbest.stopping import build, parse
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.support.live import FakeWorker, Live
@@ -63,6 +65,44 @@ def test_a_recipe_with_its_options(keepbest: Keepbest) -> None:
     assert [part.name for part in spec.stopper.policies] == ["patience", "check_finite"]
     assert spec.stopper.policies[0].params["steps"] == 1000
     assert (run.project, run.name, spec.labels, run.tags, spec.priority) == ("digits", "mine", {"gpu": "yes"}, ["a"], 5)
+
+
+def test_epochs_are_sent_as_they_were_said(keepbest: Keepbest, project: Path) -> None:
+    asked = ["--epochs", "20", "--validate-every", "1epoch", "--patience", "2.5epochs"]
+    for what in ("hvass-cnn", "my_model.py"):
+        spec = submitted(keepbest, what, *asked).spec
+        assert (spec.epochs, spec.max_steps, spec.validate_every_epochs) == (20.0, None, 1.0), what
+        assert spec.stopper.policies[0].params["epochs"] == 2.5
+    refused = keepbest("submit", *asked, "--", "python", "my_model.py")
+    assert (refused.status, "only the script knows" in refused.err) == (Exit.USAGE, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("100", {"validate_every": 100}),
+        ("1_000 steps", {"validate_every": 1000}),
+        ("1step", {"validate_every": 1}),
+        ("1epoch", {"validate_every_epochs": 1.0}),
+        ("0.5 epochs", {"validate_every_epochs": 0.5}),
+        (None, {}),
+    ],
+)
+def test_how_often_to_look(text: str | None, fields: dict[str, float]) -> None:
+    assert parse_pace(text) == fields
+
+
+@pytest.mark.parametrize("text", ["", "often", "1.5", "1.5steps", "1hour", "..epochs", "-1", "1e3"])
+def test_what_does_not_say_how_often_to_look(text: str) -> None:
+    with pytest.raises(InvalidInput, match="does not say how often"):
+        parse_pace(text)
+
+
+def test_a_learning_rate_that_nobody_means_is_told_and_taken(keepbest: Keepbest) -> None:
+    done = keepbest("submit", "hvass-cnn", "--set", "learning_rate=1000")
+    assert done.status == 0
+    assert "warning: learning_rate=1000.0: a learning rate of 1000 is very large" in done.err
+    assert "warning" not in keepbest("submit", "hvass-cnn", "--set", "learning_rate=0.001").err
 
 
 def test_what_is_not_said_the_recipe_says(keepbest: Keepbest) -> None:

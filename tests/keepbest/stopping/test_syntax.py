@@ -29,6 +29,8 @@ def policy(name: str, **params: Any) -> dict[str, Any]:
         ("patience(checks=none)", policy("patience", checks=None)),
         ("1000steps", policy("patience", steps=1000)),
         (" 1_000 steps ", policy("patience", steps=1000)),
+        ("10epochs", policy("patience", epochs=10.0)),
+        (" 0.5 epoch", policy("patience", epochs=0.5)),
         ("10checks", policy("patience", checks=10)),
         ("1check", policy("patience", checks=1)),
         ("10", policy("patience", checks=10)),

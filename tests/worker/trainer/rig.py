@@ -22,6 +22,7 @@ from keepbest.looking.looker import Looker
 from keepbest.runs.judge import Judge, known_mode
 from keepbest.runs.run import Run
 from keepbest.selection.selectors import build as build_selector
+from keepbest.snapshots.carried import Carried
 from keepbest.snapshots.snapshot import Variables
 from keepbest.status import CommandKind, CommandState
 from keepbest.stopping import Pairs, parse
@@ -85,13 +86,15 @@ class Rig:
         self.looks: list[tuple[int, float | None]] = []
         self.recorded: list[Pairs | None] = []
         self.store = Store(folder)
-        self.looker = Looker(self.run, self.store, selector=build_selector(self.spec.selector.model_dump()))
+        self.carried = Carried(self.training.callbacks)
+        selector = build_selector(self.spec.selector.model_dump())
+        self.looker = Looker(self.run, self.store, selector=selector, carried=self.carried)
         self.hand_back = threading.Event()
         self.at: dict[int, Callable[[], None]] = {}
         self._watch_looks()
         feed = make_feed(self.training, self.spec.seed)
         self.now = 0.0
-        self.loop = Loop(self.training, feed, self.looker, self.spec, self.hand_back, clock=lambda: self.now)
+        self.loop = Loop(self.training, feed, self.looker, self.spec, self.hand_back, self.carried, lambda: self.now)
         self._act_at_steps()
 
     def train(self, step: int = 0) -> Ending:
@@ -106,7 +109,7 @@ class Rig:
         wanted = next(one for one in reversed(found) if checkpoint in (None, one.id))
         self.training.model.optimizer.learning_rate = 123.0  # what is restored must not come from here
         assignment = assign(self.run.id, self.spec, wanted, best, overrides)
-        position = resume(self.run, self.store, assignment, self.training.model, list)
+        position = resume(self.run, self.store, assignment, self.training.model, list, self.carried)
         self.looker.begin(self.training.model)
         if overrides is not None:
             self.looker.change(position, overrides)

@@ -1,0 +1,56 @@
+"""The callbacks that a training brings: they stand before the loop, which judges last, and see what a look measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import keras
+
+
+class Measuring(Protocol):
+    """What is asked of the loop."""
+
+    @property
+    def is_to_look(self) -> bool: ...
+
+    def foresee(self, logs: Any) -> None: ...
+
+
+class Brought(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+    """Passes everything on. An epoch is a whole stretch between two looks: one that was broken off is none."""
+
+    def __init__(self, loop: Measuring, callbacks: Sequence[Any]) -> None:
+        super().__init__()
+        self._loop = loop
+        self._callbacks = list(callbacks)
+        self._list = keras.callbacks.CallbackList(self._callbacks)
+
+    def set_model(self, model: Any) -> None:
+        super().set_model(model)
+        self._list.set_model(model)
+
+    def set_params(self, params: Any) -> None:
+        super().set_params(params)
+        self._list.set_params(params)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._list.on_train_begin(logs)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self._list.on_train_end(logs)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._list.on_train_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._list.on_train_batch_end(batch, logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._list.on_epoch_begin(epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self._loop.is_to_look and logs is not None:
+            self._loop.foresee(logs)
+            for callback in self._callbacks:
+                callback.on_epoch_end(epoch, logs)  # a list gives them a copy: what they add would be lost

@@ -1,0 +1,41 @@
+"""What was asked in epochs, in steps: known once the data is there."""
+
+from __future__ import annotations
+
+import math
+
+from keepbest.contract.batches import Declared
+from keepbest.contract.policies import PolicySpec
+from keepbest.contract.runs import RunSpec
+from keepbest.errors import InvalidInput
+from keepbest.runs.run import Run
+from keepbest.stopping.epochs import counts_epochs, resolve_epochs, to_steps
+from keepbest.training import Training
+from worker.trainer.feed import Feed
+
+
+def settle_epochs(run: Run, spec: RunSpec, training: Training, feed: Feed, moved_to: int | None) -> RunSpec:
+    """Return the spec with all epochs in steps; run and tracker are told. `moved_to` is a last step said later.
+
+    An epoch has the steps that Keras counts: its last batch may be a smaller one. Raises InvalidInput where the data
+    does not say how long an epoch is.
+    """
+    epochs = spec.epochs if spec.epochs is not None or spec.max_steps is not None else training.epochs
+    stopper = spec.stopper.model_dump()
+    if epochs is None and spec.validate_every_epochs is None and not counts_epochs(stopper):
+        return spec
+    if not feed.batches_per_epoch:
+        raise InvalidInput(
+            "The training data does not say how many batches an epoch has.",
+            field="epochs",
+            hint="Return Training(…, steps_per_epoch=…), or count in steps: --max-steps, --validate-every 100.",
+        )
+    each = math.ceil(feed.batches_per_epoch)
+    every = spec.validate_every
+    if spec.validate_every_epochs is not None:
+        every = to_steps(spec.validate_every_epochs, each)
+    last = to_steps(epochs, each) if epochs is not None else spec.max_steps
+    settled = PolicySpec.model_validate(resolve_epochs(stopper, each))
+    run.judge.begin_with(settled.model_dump(), moved_to or last)
+    run.report(declared=Declared(stopper=settled, max_steps=last, validate_every=every))
+    return spec.model_copy(update={"stopper": settled, "max_steps": last, "validate_every": every})
