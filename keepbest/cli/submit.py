@@ -113,10 +113,7 @@ def submit(
     Your code runs on the workers.
     """
     argv = ctx.meta[COMMAND]
-    _check_what(what, argv)
-    if argv and keep_examples:
-        hint = "In the script: KeepBest(validation=(x, y), keep_examples=8)"
-        raise InvalidInput("The data of a command is its script's own.", field="keep_examples", hint=hint)
+    _check_what(what, argv, keep_examples)
     stopper = choose_stopper(patience, stop, shadow or [])
     labels = parse_labels(label or [])
     with Client() as client:
@@ -172,7 +169,10 @@ def _with_dashes(ctx: Any, words: list[str], at: int) -> list[str]:
     return [*ctx.command_path.split(), *words[:at], "--", *script, *words[at:]]
 
 
-def _check_what(what: str | None, argv: list[str] | None) -> None:
+def _check_what(what: str | None, argv: list[str] | None, keep_examples: int) -> None:
+    if argv and keep_examples:
+        hint = "In the script: KeepBest(validation=(x, y), keep_examples=8)"
+        raise InvalidInput("The data of a command is its script's own.", field="keep_examples", hint=hint)
     if what is None and not argv:
         hint = "keepbest submit my_model.py:build, or: keepbest submit -- python train.py"
         raise InvalidInput("Say what to train.", field="source", hint=hint)
