@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keepbest.looking.swaps import Swaps
+from keepbest.snapshots.backend import check_backend
 from keepbest.snapshots.carried import Carried
 
 Logs = Mapping[str, Any] | None
@@ -22,6 +23,7 @@ class Carrying(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
     swaps: Swaps | None = None
 
     def __init__(self, callbacks: Sequence[Any] = ()) -> None:
+        check_backend()
         super().__init__()
         self.carried = Carried(callbacks)
 

@@ -76,6 +76,7 @@ class KeepBest(Carrying):
             example by example, by one more pass over them, where that is part of the stopper.
         carry: Callbacks whose state goes into every snapshot, and back with it, such as `ReduceLROnPlateau(…)`. This
             one calls them, before each look: leave them out of fit's own list. Generators of NumPy's, too.
+        strict: Raise before the first step where a part of the model cannot be captured, instead of a warning.
         panels: Examples (x, y), or a dataset of them, that pictures of the model are made of while it trains.
         keep_examples: Examples of `validation` stored with each checkpoint, and what the network gives for them: for
             `restore(…, check=True)`. Each best costs a prediction of them; 0 stores no data.
@@ -118,6 +119,7 @@ class KeepBest(Carrying):
         n: int | None = None,
         validation: Any = None,
         carry: Sequence[Any] = (),
+        strict: bool = False,
         panels: Any = None,
         keep_examples: int = 0,
         clock: Callable[[], float] = time.monotonic,
@@ -132,7 +134,7 @@ class KeepBest(Carrying):
         if stopper is None and (patience or min_delta or baseline is not None):
             stopper = patient(patience, min_delta, baseline)
         kept: dict[str, Any] = {"retention": retention, "references": of_validation(validation, keep_examples)}
-        kept |= {"snapshots": snapshots, "snapshot_memory": snapshot_memory}
+        kept |= {"snapshots": snapshots, "snapshot_memory": snapshot_memory, "strict": strict}
         maker = plan(monitor, mode, stopper, store, panels, clock=clock, **kept)
         self._maker, first = maker.begin(run)
         self.monitor = first.monitor

@@ -56,9 +56,11 @@ class Loop:
         carry: What else decides later steps, and goes back and on with them: generators of NumPy's
             (`np.random.default_rng()`), and objects of yours whose attributes are JSON.
         writes_bests: Write each best, in the background; False writes what `checkpoint` is called for.
+        strict: Raise where a part of `kept` cannot be captured, instead of a warning.
 
     Raises:
         InvalidInput: It is not known which way is better, nothing in `kept` can be kept, or something in `carry` not.
+        CheckpointIncomplete: `strict`, or the checkpoint to go on from lacks a part.
         CheckpointMismatch: The checkpoint to go on from is of other variables or generators; the message names every
             difference.
     """
@@ -75,6 +77,7 @@ class Loop:
         snapshot_memory: int | str | None = None,
         carry: Sequence[Any] = (),
         writes_bests: bool = True,
+        strict: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.run = run
@@ -87,7 +90,13 @@ class Loop:
         ring = Ring(snapshots, snapshot_memory)
         self._carried = _check_carried(Carried(carry))
         self.looker = Looker(
-            run, opened, ring=ring, retention=retention, writes_bests=writes_bests, carried=self._carried
+            run,
+            opened,
+            ring=ring,
+            retention=retention,
+            writes_bests=writes_bests,
+            carried=self._carried,
+            strict=strict,
         )
         # A run that nobody ends, or a loop that nobody needs any more: what waits is written all the same.
         weakref.finalize(self, self.looker.close, DRAIN_SECONDS)

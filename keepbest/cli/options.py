@@ -45,6 +45,7 @@ Keep = Annotated[
 Select = Annotated[
     str | None, typer.Option(help="What the run ends with: `best`, `greedy_soup(k=5)`, …", show_default="best")
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="Do not train a model of which a part cannot be captured.")]
 Label = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only on workers with it; repeatable.")]
 Data = Annotated[str | None, typer.Option(help="Data set of a recipe.", show_default="the recipe's first")]
 GetsBetter = Annotated[

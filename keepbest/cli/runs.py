@@ -203,6 +203,7 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         ("taken up", f"{run.attempt} times" if run.attempt > 1 else ""),
         ("failed attempts", failed_attempts(run)),
         ("resume", " ".join(part for part in (run.resume, run.resume_note) if part)),
+        ("incomplete", run.incomplete or ""),
         ("labels", ", ".join(f"{key}={value}" for key, value in spec.labels.items())),
         ("tags", ", ".join(run.tags)),
         ("asked by", f"{run.created_by}, {age(run.created_at, now)} ago"),

@@ -27,6 +27,7 @@ from keepbest.cli.options import (
     SentFolder,
     Set,
     Stop,
+    Strict,
     ToProject,
     ValidateEvery,
     What,
@@ -103,6 +104,7 @@ def submit(
     stall: Annotated[
         bool, typer.Option("--stall/--no-stall", help="End it, and take it up anew, where it gives no sign of life.")
     ] = True,
+    strict: Strict = False,
     folder: SentFolder = None,
     file: File = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Watch it to its end.")] = False,
@@ -141,6 +143,7 @@ def submit(
             tags=tag or [],
             priority=priority,
             stall=stall,
+            strict=strict,
         )
         run = send_with(client, source, lambda: client.submit(asked))
         default = None if stopper else find_default(client, run)

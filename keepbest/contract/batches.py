@@ -162,6 +162,7 @@ class Progress(Shape):
     mode: Mode | None = None
     resume: Literal["exact", "approximate"] | None = None
     resume_note: str | None = Field(default=None, max_length=2000)
+    incomplete: str | None = Field(default=None, max_length=5000, description="what of the model is not captured")
     environment: dict[FieldName, Value] | None = Field(default=None, max_length=1000)
     memory: Memory | None = None
     error: RunError | None = None

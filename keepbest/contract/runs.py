@@ -123,6 +123,7 @@ class RunFields(Shape):
     priority: int = Field(default=0, ge=-100, le=100)
     max_attempts: int = Field(default=3, ge=1, le=100)
     stall: bool = Field(default=True, description="end and take it up anew where its training gives no sign of life")
+    strict: bool = Field(default=False, description="do not train a model of which a part cannot be captured")
 
 
 class RunRequest(RunFields):
@@ -247,6 +248,7 @@ class Run(Answer):
     looks: int = 0
     resume: Literal["exact", "approximate"] | None = None
     resume_note: str | None = None
+    incomplete: str | None = Field(default=None, description="what of the model its checkpoints do not hold")
     test: TestResult | None = None
     selection: Selection | None = None  # what the selector did at the end; lists leave it out
     max_steps: int | None = None  # in force instead of the spec's

@@ -15,6 +15,7 @@ from keepbest.contract.commands import RollBackRequest
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import KeepbestError, NotFound
 from keepbest.looking.archive import Archive
+from keepbest.looking.completeness import Completeness
 from keepbest.looking.network import describe_network, network_of
 from keepbest.looking.references import References
 from keepbest.looking.replicas import warn_of_replicas
@@ -53,6 +54,7 @@ class Bench:
         painter: Painter | None = None,
         selector: Selector | None = None,
         references: References | None = None,
+        strict: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.run = run
@@ -70,6 +72,7 @@ class Bench:
         self._averaged: tuple[VariableSpec, ...] = ()
         #: Who follows what callbacks swap in for a validation, where there is a fit with others.
         self.swaps: Swaps | None = None
+        self._completeness = Completeness(run, strict=strict)
         self._has_averages = selector is not None and selector.measures_averages
         self._vetting = Vetting(run, self.ring, self._write_again)
         writing: dict[str, Any] = {"environment": environment, "writes_bests": writes_bests, "selector": selector}
@@ -79,7 +82,10 @@ class Bench:
         run.watch_memory(self.ring.take_news)
 
     def take_up(self, model: Any) -> Living:
-        """Put `model` on the bench as it is now; return its variables. The disk is written to from here on."""
+        """Put `model` on the bench as it is now; return its variables. The disk is written to from here on.
+
+        Raises CheckpointIncomplete, in a strict run, where a part of it cannot be captured.
+        """
         self._model, fresh = model, model if isinstance(model, Living) else Variables(model, self._variables)
         if self._variables is None or not fresh.are(self._variables):
             self._say_optimizer(getattr(model, "optimizer", None))
@@ -88,12 +94,13 @@ class Bench:
             self._archive.network = describe_network(model)
             self._archive.inputs = (self._references and self._references.inputs) or of_model(model)
             warn_of_replicas(model)
-            if fresh.is_settled:
+            if fresh.is_eager:
                 capture(fresh, position=Position())
             if fresh.is_eager:
                 self._vetting.begin(fresh)
             if self._painter is not None and not self._painter.begin(model):
                 self._painter = None
+        self._completeness.tell(fresh.missing)
         self._archive.open()
         return self._living
 
@@ -111,7 +118,9 @@ class Bench:
 
     def follow(self) -> None:
         """Take up what the first step has built, and read it once, where the tracing holds up no look."""
-        self._living.follow()
+        if self._living.follow():
+            self._vetting.begin(self._living)
+            self._completeness.tell(self._living.missing)
         if self._living.is_eager:
             capture(self._living, position=Position())
             self._vetting.begin(self._living)

@@ -59,6 +59,7 @@ class RunMaker:
     references: References | None = None
     #: The run of the first model, where somebody hears of it.
     heard: str | None = None
+    strict: bool = False
 
     def __deepcopy__(self, memo: Mapping[int, Any]) -> RunMaker:
         return self
@@ -101,7 +102,7 @@ class RunMaker:
         ring = Ring(self.snapshots, self.snapshot_memory)
         painter = Painter(self.scene, run.say) if self.scene is not None else None
         kept: dict[str, Any] = {"ring": ring, "retention": self.retention, "carried": carried, "painter": painter}
-        return Looker(run, self.store, **kept, references=self.references)
+        return Looker(run, self.store, **kept, references=self.references, strict=self.strict)
 
 
 def patient(patience: int = 0, min_delta: float = 0, baseline: float | None = None) -> dict[str, Any]:

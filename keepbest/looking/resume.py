@@ -13,7 +13,7 @@ from keepbest.runs.lineage import leave_out_made
 from keepbest.runs.run import Run
 from keepbest.runs.script import ScriptRun
 from keepbest.snapshots.carried import Carried
-from keepbest.snapshots.snapshot import Living, roll_back
+from keepbest.snapshots.snapshot import Living, Variables, roll_back
 from keepbest.snapshots.state import Position, State
 
 _log = logging.getLogger("keepbest")
@@ -27,14 +27,19 @@ def resume(run: Run, store: Store, living: Living, carried: Carried) -> State | 
     Raises:
         CheckpointMismatch: The variables, or generators that are carried, are not those that were trained; the message
             names every difference.
+        CheckpointIncomplete: A part of the state was never captured.
     """
     loaded = load_start(run, store)
     if loaded is None:
         return None
     manifest, state = loaded.manifest, loaded.to_state(as_tensors=living.is_eager)
-    living.check(state)
+    carried.check(state.callbacks)
+    if isinstance(living, Variables):
+        loaded.resume_into(None, variables=living)
+    else:
+        living.check(state)
+        roll_back(living, state)
     carried.restore(state.callbacks)
-    roll_back(living, state)
     if manifest.stopper.get("policy"):  # else it was written before the first look
         if manifest.mode is not None:
             run.set_mode(manifest.mode)

@@ -194,6 +194,7 @@ def _setup(run: Run) -> Iterator[Block]:
     if spec.forked_from is not None:
         rows.append(("forked from", f"{spec.forked_from.run} at step {spec.forked_from.step:,}"))
     rows += [("resume", f"{run.resume}{': ' + run.resume_note if run.resume_note else ''}")] if run.resume else []
+    rows += [("incomplete", run.incomplete)] if run.incomplete else []
     yield tabulate(rows)
     environment = dict(run.environment or {})
     data = environment.pop("data", None)

@@ -11,14 +11,20 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from keepbest.snapshots.backend import check_backend
+
 #: What Keras saves, with its path.
 Saveable = tuple[str, Any]
 
 
 def saveables_of(kept: Any) -> list[Saveable]:
-    """Return all of them in `kept`: a model, a `tf.Module`, or a dict or list of these."""
+    """Return all of them in `kept`: a model, a `tf.Module`, or a dict or list of these.
+
+    Raises InvalidInput where Keras computes with another library than TensorFlow.
+    """
     if "keras" not in sys.modules:
         return []
+    check_backend()
     return list(_walk(kept, "", set()))
 
 

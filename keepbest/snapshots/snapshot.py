@@ -7,6 +7,7 @@ references (`keepbest.snapshots.reader`), and rolling back is assigning them.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,6 +22,8 @@ from keepbest.snapshots.randomness import capture_random, restore_random
 from keepbest.snapshots.reader import Joined, Reader, read_one
 from keepbest.snapshots.state import Position, State, VariableSpec, specs_of, variables_of
 from keepbest.snapshots.variables import Trained
+
+_log = logging.getLogger("keepbest")
 
 
 class Living(ABC):
@@ -39,11 +42,6 @@ class Living(ABC):
     def missing(self) -> tuple[Missing, ...]:
         """What of the state cannot be captured."""
         return ()
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether all is there that training reads and writes; an optimizer is built in the first step."""
-        return False
 
     def follow(self) -> bool:
         """Take up what was built since the last time; return whether there are other variables now."""
@@ -107,10 +105,6 @@ class Variables(Living):
     @property
     def missing(self) -> tuple[Missing, ...]:
         return tuple(self._beside.missing)
-
-    @property
-    def is_settled(self) -> bool:
-        return all(getattr(optimizer, "built", True) for _, optimizer in self._trained.all_optimizers())
 
     def follow(self) -> bool:
         return self._growth.is_new() and self._look()
@@ -176,6 +170,8 @@ class Variables(Living):
                 f"The snapshot's {len(specs)} variables are not the model's {len(self.specs)}.",
                 hint="Roll back with the model and optimizer that the snapshot was taken from.",
             )
+        if state.missing:
+            _log.warning("keepbest: What goes back to step %s is incomplete: %s", state.step, state.missing[0])
         self.put_beside(entries_in(state), lambda: self._put(variables or self._variables, state.values, places))
 
     def put_beside(self, entries: Sequence[Entry], put: Callable[[], object]) -> None:

@@ -102,6 +102,8 @@ class Run(Base):
     best_checkpoint: Mapped[str | None] = mapped_column(Id)
     resume: Mapped[str | None] = mapped_column(String(20))
     resume_note: Mapped[str | None] = mapped_column(Text)
+    #: What of the model its checkpoints do not hold, a line each.
+    incomplete: Mapped[str | None] = mapped_column(Text)
     environment: Mapped[dict[str, Any] | None]
     test: Mapped[dict[str, Any] | None]
     #: What the selector did at the run's end; and of that what sweeps compare runs by, to be read without the rest.

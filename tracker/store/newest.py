@@ -108,7 +108,7 @@ def _of_patience(entry: LookTaken | LookWithdrawn) -> dict[str, Any]:
 
 
 def _of_progress(records: Batch) -> dict[str, Any]:
-    names = {"step", "mode", "resume", "resume_note", "environment", "error", "memory"}
+    names = {"step", "mode", "resume", "resume_note", "incomplete", "environment", "error", "memory"}
     progress = records.progress
     if progress is None:
         return {}
