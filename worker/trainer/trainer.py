@@ -119,9 +119,7 @@ class Trainer:
         painter = self._make_painter(training)
         said: dict[str, Any] = {"environment": about, "painter": painter, "selector": self._selector}
         references = of_part(training.validation, self._spec.keep_examples or training.keep_examples)
-        return Looker(
-            self.run, store, **said, references=references, carried=carried, strict=self._spec.strict
-        )
+        return Looker(self.run, store, **said, references=references, carried=carried, strict=self._spec.strict)
 
     def _make_painter(self, training: Training) -> Painter | None:
         scene = see(training.validation, classes=training.classes) if training.panels else None

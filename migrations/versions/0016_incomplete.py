@@ -1,6 +1,6 @@
 """What of a run's model its checkpoints do not hold.
 
-Revision 0015, after 0014. Imports nothing from tracker: a revision must mean the same next year.
+Revision 0016, after 0015. Imports nothing from tracker: a revision must mean the same next year.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
