@@ -78,8 +78,7 @@ class KeepBest(Carrying):
             one calls them, before each look: leave them out of fit's own list. Generators of NumPy's, too.
         strict: Raise before the first step where a part of the model cannot be captured, instead of a warning.
         panels: Examples (x, y), or a dataset of them, that pictures of the model are made of while it trains.
-        keep_examples: Examples of `validation` stored with each checkpoint, and what the network gives for them: for
-            `restore(…, check=True)`. Each best costs a prediction of them; 0 stores no data.
+        keep_examples: Examples of `validation` stored with each checkpoint, for `restore(…, check=True)`; 0 stores none.
     """
 
     #: Where training is; kept from one `fit` to the next.
