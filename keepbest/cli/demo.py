@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -19,12 +20,11 @@ from keepbest.cli.watch import follow
 from keepbest.cli.workers import stops
 from keepbest.client import Client
 from keepbest.contract.runs import RecipeSource, RunRequest
-from keepbest.errors import KeepbestError
 from keepbest.settings import DEFAULT_PORT, child_environment
 
 RECIPE, DATA, PROJECT = "hvass-cnn", "digits", "demo"
-#: The worker has to say which recipes it has before a run can be checked against them.
-WORKER_SECONDS = 120.0
+#: How often it is said what is waited for: the worker has to say which recipes it has before a run can be checked.
+TELL_SECONDS = 10.0
 
 Once = Annotated[bool, typer.Option("--once", help="End when the receipt is printed, with its exit status.")]
 DemoFolder = Annotated[Path, typer.Option("--dir", help="Folder of the demo; nothing is written elsewhere.")]
@@ -81,19 +81,20 @@ def restore_in_fresh_process(stack: Stack, run: str) -> int:
 
 
 def wait_for_recipe(client: Client, keeper: Keeper) -> None:
-    """Wait until the worker has said what it can train."""
-    deadline = time.monotonic() + WORKER_SECONDS
+    """Wait until the worker has said what it can train, as long as it lives: the keeper gives up where it does not."""
+    told = time.monotonic()
     while not any(recipe.name == RECIPE for recipe in client.recipes().recipes):
         keeper.check()
-        if time.monotonic() > deadline:
-            raise KeepbestError("The worker does not come up.", hint="keepbest doctor")
+        if time.monotonic() - told > TELL_SECONDS:
+            told = time.monotonic()
+            warn("Waiting for the worker, which is just starting.")
         time.sleep(0.2)
 
 
 def stay(stack: Stack, keeper: Keeper) -> None:
     """Leave the service running until Ctrl-C."""
     say(f"\nThe service goes on at {stack.url}. Sign in (once): {stack.sign_in_link()}")
-    say(f"In another shell: export KEEPBEST_DIR={stack.folder}; keepbest ls")
+    say(f"In another shell: export KEEPBEST_DIR={quote(str(stack.folder))}; keepbest ls")
     say("Ctrl-C ends it.")
     while True:
         keeper.check()

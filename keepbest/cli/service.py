@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from shlex import quote
 from types import FrameType
 from typing import Annotated
 
@@ -94,7 +95,7 @@ def greet(stack: Stack) -> None:
     say(f"  sign in (once)  {stack.sign_in_link()}")
     say(f"  folder          {stack.folder}")
     if stack.folder != load().dir:
-        say(f"  this shell      export KEEPBEST_DIR={stack.folder}")
+        say(f"  this shell      export KEEPBEST_DIR={quote(str(stack.folder))}")
     say("  first run       keepbest submit hvass-cnn --follow")
     say("Ctrl-C ends it.")
 
