@@ -21,6 +21,7 @@ from keepbest.looking.references import References
 from keepbest.looking.replicas import warn_of_replicas
 from keepbest.looking.shelf import Shelf
 from keepbest.looking.swaps import Swaps
+from keepbest.looking.traced import TracedStep
 from keepbest.looking.vetting import Vetting
 from keepbest.panels.painter import Painter
 from keepbest.runs.ending import shielded
@@ -74,6 +75,7 @@ class Bench:
         self.swaps: Swaps | None = None
         self._completeness = Completeness(run, strict=strict)
         self._has_averages = selector is not None and selector.measures_averages
+        self._traced = TracedStep()
         self._vetting = Vetting(run, self.ring, self._write_again)
         writing: dict[str, Any] = {"environment": environment, "writes_bests": writes_bests, "selector": selector}
         writing["find_fault"] = self._vetting.find_fault
@@ -101,6 +103,7 @@ class Bench:
             if self._painter is not None and not self._painter.begin(model):
                 self._painter = None
         self._completeness.tell(fresh.missing)
+        self._traced.check(model)
         self._archive.open()
         return self._living
 
