@@ -78,7 +78,7 @@ class KeepBest(Carrying):
             one calls them, before each look: leave them out of fit's own list. Generators of NumPy's, too.
         strict: Raise before the first step where a part of the model cannot be captured, instead of a warning.
         panels: Examples (x, y), or a dataset of them, that pictures of the model are made of while it trains.
-        keep_examples: Examples of `validation` stored with each checkpoint, for `restore(…, check=True)`; 0 stores none.
+        keep_examples: Examples of `validation` kept with each checkpoint, for `restore(…, check=True)`; 0 stores none.
     """
 
     #: Where training is; kept from one `fit` to the next.
