@@ -9,12 +9,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from keepbest.snapshots.backend import check_backend
 
 #: What Keras saves, with its path.
 Saveable = tuple[str, Any]
+
+
+#: What was found in each object, for as long as `walked_once` lasts.
+_found: ContextVar[dict[int, list[Saveable]] | None] = ContextVar("found", default=None)
+
+
+@contextmanager
+def walked_once() -> Iterator[None]:
+    """Walk over each object a single time while this lasts: of a large model a walk takes longer than all the rest.
+
+    Whoever asks for it must build nothing meanwhile, and hold what is walked over.
+    """
+    token = _found.set({})
+    try:
+        yield
+    finally:
+        _found.reset(token)
 
 
 def saveables_of(kept: Any) -> list[Saveable]:
@@ -25,7 +44,12 @@ def saveables_of(kept: Any) -> list[Saveable]:
     if "keras" not in sys.modules:
         return []
     check_backend()
-    return list(_walk(kept, "", set()))
+    known = _found.get()
+    if known is None:
+        return list(_walk(kept, "", set()))
+    if id(kept) not in known:
+        known[id(kept)] = list(_walk(kept, "", set()))
+    return known[id(kept)]
 
 
 def is_saveable(thing: Any) -> bool:

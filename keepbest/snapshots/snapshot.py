@@ -20,6 +20,7 @@ from keepbest.snapshots.match import Difference, compare, refuse, refuse_beside
 from keepbest.snapshots.missing import Missing
 from keepbest.snapshots.randomness import capture_random, restore_random
 from keepbest.snapshots.reader import Joined, Reader, read_one
+from keepbest.snapshots.saveables import walked_once
 from keepbest.snapshots.state import Position, State, VariableSpec, specs_of, variables_of
 from keepbest.snapshots.variables import Trained
 
@@ -109,6 +110,7 @@ class Variables(Living):
     def follow(self) -> bool:
         return self._growth.is_new() and self._look()
 
+    @walked_once()
     def _look(self) -> bool:
         """Look through the whole model; return whether it has other variables than before."""
         variables = variables_of(self._trained)

@@ -46,7 +46,8 @@ def restore(kind: Kind, place: Place, give: Callable[[], Any]) -> Cell:
 def own_model(kind: Kind) -> Any:
     """Return the user's own model, which has learned nothing yet, with its variables."""
     model = kind.build_bare()
-    model(examples(kind))
+    if not model.built:
+        model(examples(kind))
     return model
 
 

@@ -37,10 +37,9 @@ def normalization(*, learned: bool) -> Any:
     return sequential(adapted(layer, data.measured()[0]) if learned else layer)
 
 
-def normalization_inside(*, learned: bool) -> Any:
+def normalization_inside(learn_from: Any) -> Any:
     model = Normalized()
-    if learned:
-        model.normalization.adapt(data.measured()[0])
+    model.normalization.adapt(learn_from)
     return compiled(model)
 
 
@@ -115,9 +114,9 @@ KINDS = (
     Kind("Normalization", lambda: normalization(learned=True), data.measured, lambda: normalization(learned=False)),
     Kind(
         "Normalization in a subclass",
-        lambda: normalization_inside(learned=True),
+        lambda: normalization_inside(data.measured()[0]),
         data.measured,
-        lambda: normalization_inside(learned=False),
+        lambda: normalization_inside(data.table()[0]),  # Keras cannot build one that has learned nothing
     ),
     Kind("Normalization with constants", constants, data.measured, eager=True),
     *_words("StringLookup", "string", data.words, string_lookup, data.WORDS),
