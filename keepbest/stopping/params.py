@@ -25,6 +25,8 @@ class Param:
     at_least: float | None = None
     above: float | None = None
     below: float | None = None
+    #: It came after runs were recorded without it: where nobody says it, it is not written down either.
+    is_later: bool = False
 
 
 def whole(help: str, *, at_least: int = 1, **default: Any) -> Any:
@@ -33,10 +35,16 @@ def whole(help: str, *, at_least: int = 1, **default: Any) -> Any:
 
 
 def number(
-    help: str, *, at_least: float | None = None, above: float | None = None, below: float | None = None, **default: Any
+    help: str,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    is_later: bool = False,
+    **default: Any,
 ) -> Any:
     """Declare a finite number."""
-    return _declare(Param("float", help, _optional(default), at_least, above, below), default)
+    return _declare(Param("float", help, _optional(default), at_least, above, below, is_later), default)
 
 
 def switch(help: str, **default: Any) -> Any:

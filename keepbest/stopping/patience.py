@@ -33,6 +33,7 @@ class Patience(Policy):
     epochs: float | None = number(
         "epochs without improvement, instead of checks; a worker, which knows the data, turns them into steps",
         above=0,
+        is_later=True,
         default=None,
     )
     min_delta: float = number("a smaller gain is no improvement", at_least=0, default=0.0)

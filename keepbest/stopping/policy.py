@@ -116,8 +116,11 @@ class Policy(ABC):
 
     @property
     def params(self) -> dict[str, Any]:
-        """The parameters as the JSON form names them."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if "param" in field.metadata}
+        """The parameters as the JSON form names them; what came later only where it is said, as in older records."""
+        declared = [(one, getattr(self, one.name)) for one in fields(self) if "param" in one.metadata]
+        return {
+            one.name: value for one, value in declared if not (one.metadata["param"].is_later and value == one.default)
+        }
 
     @property
     def parts(self) -> tuple[Policy, ...]:

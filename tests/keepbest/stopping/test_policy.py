@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keepbest.errors import PolicyError
-from keepbest.stopping import Decision, Look, MaxSteps, Patience
+from keepbest.stopping import Decision, Look, MaxSteps, Patience, build, parse
 
 PATIENCE = Patience(mode="max", checks=2)
 
@@ -110,3 +110,25 @@ def test_parameters_and_version_have_a_fingerprint() -> None:
     assert Patience(mode="max").fingerprint() == Patience(mode="max", checks=10).fingerprint()
     assert Patience(mode="max").fingerprint() != Patience(mode="min").fingerprint()
     assert Patience(mode="max").fingerprint() != Patience(mode="max", checks=9).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("text", "fingerprint"),
+    [
+        ("10", "0a6b57788f99f887d9f9531ab858859fba109a7bd57ba1ba1d0cd039880768e7"),
+        ("1000steps", "c5bb356e2eeb04b2813070fa83f0b3b6fa9207957086e4bd9610c4111dd77718"),
+        (
+            "patience(5, min_delta=0.01) | max_seconds(3600)",
+            "18e3e0a8bb8b430f6056c5358b2419bdc8d32f2d30a9701f7a790003a2511b05",
+        ),
+        ("shadow(20) | check_finite", "a4ede45022c24b8932e40155c562a2ae789c3ef3a557b1894592488a0a842f79"),
+    ],
+)
+def test_what_was_recorded_before_a_parameter_came_is_the_same_rule_still(text: str, fingerprint: str) -> None:
+    """As it was before `patience(epochs=…)`: where nobody says that, it is no part of the rule."""
+    assert build(parse(text), "max").fingerprint() == fingerprint
+
+
+def test_a_later_parameter_that_is_said_is_part_of_the_rule() -> None:
+    assert build(parse("2epochs"), "max").to_json()["params"]["epochs"] == 2.0
+    assert build(parse("2epochs"), "max").fingerprint() != build(parse("3epochs"), "max").fingerprint()

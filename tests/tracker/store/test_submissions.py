@@ -105,11 +105,16 @@ def test_the_same_key_is_the_same_run(conn: Connection) -> None:
 
 
 def test_a_request_that_an_older_keepbest_took_is_the_same_when_it_is_sent_again(conn: Connection) -> None:
-    """It was a Conflict: the old row lacked `trial`, which a spec has had since sweeps."""
-    first = submit(conn, key="k")
-    older = {name: value for name, value in first.spec.items() if name != "trial"}
+    """It was a Conflict: the old row lacked `trial`, which a spec has had since sweeps, or patience in epochs."""
+    asked: dict[str, Any] = {"key": "k", "stopper": {"name": "patience", "params": {"checks": 5}}}
+    first = submit(conn, **asked)
+    later = {"trial", "epochs", "validate_every_epochs", "keep_examples", "stall", "strict"}
+    params = {"checks": 5, "steps": None, "min_delta": 0.0, "baseline": None, "start_from": 0, "smoothing": 0.0}
+    params |= {"every_step": False, "inclusive": False}
+    stopper = {"name": "patience", "version": 1, "params": params, "policies": []}
+    older = {name: value for name, value in first.spec.items() if name not in later} | {"stopper": stopper}
     conn.execute(update(Run).where(Run.pk == first.pk).values(spec=older))
-    assert submit(conn, key="k").id == first.id
+    assert submit(conn, **asked).id == first.id
 
 
 def test_a_key_of_a_deleted_run_makes_no_second_one(conn: Connection) -> None:
