@@ -57,7 +57,7 @@ class Folder:
 
     def runs(self) -> list[str]:
         """Return the ids of the runs that have a folder, in order."""
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             return sorted(path.name for path in (self.root / "runs").iterdir() if re.match(ID_PATTERN, path.name))
         return []
 
@@ -94,7 +94,7 @@ class Folder:
         return [*self.root.glob("runs/*/*.json"), *self.root.glob("trash/*/*/*.json")]
 
     def _stems(self, run: str, suffix: str) -> list[str]:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             found = [path for path in self.run(run).iterdir() if path.suffix == suffix]
             return [path.stem for path in found if re.match(ID_PATTERN, path.stem)]
         return []

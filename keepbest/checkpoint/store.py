@@ -111,7 +111,7 @@ class Store:
         try:
             with path.open("rb") as file:
                 data = file.read(MAX_MANIFEST_BYTES)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             self.folder.identity.check()
             raise NotFound(
                 f"Run {run} has no checkpoint {checkpoint} in {self.folder.root}.", hint=f"keepbest checkpoints {run}"
@@ -166,7 +166,7 @@ class Store:
         """Return Keras' JSON of a network that a manifest names."""
         try:
             data = self.folder.content(digest, ".json").read_bytes()
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise CheckpointDamaged(f"The network {digest[:12]} is missing from {self.folder.root}.") from error
         if blake3(data).hexdigest() != digest:
             raise CheckpointDamaged(f"The network {digest[:12]} is not what was written.")
@@ -224,7 +224,7 @@ class Store:
         """Return the size of a pack; infinite where it is gone."""
         try:
             return self.folder.content(name).stat().st_size
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return float("inf")
 
     def _write_pack(self, parts: Mapping[str, pack.Part]) -> tuple[int, str]:

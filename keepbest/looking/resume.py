@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from keepbest.checkpoint import Loaded, Store
+from keepbest.contract.checkpoints import Checkpoint
 from keepbest.errors import CheckpointDamaged, CheckpointError, NotFound
 from keepbest.looking.monitor import direction_of
 from keepbest.looking.network import build_as_described
@@ -68,6 +69,9 @@ def load_start(run: Run, store: Store) -> Loaded | None:
     """Return the checkpoint that the run goes on from; None where it begins anew, or has none.
 
     Where that is not the one that its tracker names, it may hold some of the run's overrides: these are left out.
+
+    Raises:
+        NotFound: The tracker names one, and this store has never seen the run.
     """
     if run.goes_on is False:
         return None
@@ -75,12 +79,26 @@ def load_start(run: Run, store: Store) -> Loaded | None:
         try:
             return store.load(run.id, run.start.id)
         except (NotFound, CheckpointDamaged) as error:
+            refuse_stranger(store, run.id, run.start)
             _log.warning("keepbest: %s The newest whole checkpoint is taken.", error.message)
     loaded = store.load_newest(run.id, on_damaged=_warn)
     if loaded is not None and run.start is not None and isinstance(run, ScriptRun):
         known = run.past.segments
         run.overrides = leave_out_made(run.overrides, known, wanted=run.start, taken=loaded.manifest.segment)
     return loaded
+
+
+def refuse_stranger(store: Store, run: str, wanted: Checkpoint) -> None:
+    """Raise NotFound where a run is to go on from a checkpoint and the store has none of it: it is another store.
+
+    To begin anew there would throw away, without a word, what was trained.
+    """
+    if not store.checkpoints(run):
+        raise NotFound(
+            f"The run goes on from checkpoint {wanted.id}, but {store.folder.root} has never seen the run.",
+            hint=f"Use one store everywhere (KEEPBEST_STORE), and see that it is mounted; "
+            f"the checkpoint was written to {wanted.location}.",
+        )
 
 
 def _warn(error: CheckpointError) -> None:

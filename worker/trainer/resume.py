@@ -15,6 +15,7 @@ from keepbest.contract.runs import Run as Known
 from keepbest.contract.runs import Segment
 from keepbest.contract.workers import Assignment
 from keepbest.errors import CheckpointError, NotFound
+from keepbest.looking.resume import refuse_stranger
 from keepbest.runs.lineage import leave_out_made
 from keepbest.runs.run import Run
 from keepbest.snapshots.carried import Carried
@@ -81,12 +82,8 @@ def set_aside_unknown(store: Store, assignment: Assignment, now: datetime) -> No
 def _load(run: Run, store: Store, wanted: Checkpoint) -> Loaded | None:
     try:
         return store.load(run.id, wanted.id)
-    except NotFound as error:
-        if not store.checkpoints(run.id):
-            raise NotFound(
-                f"The run goes on from checkpoint {wanted.id}, which is not in this worker's store.",
-                hint=f"Give all workers one store (KEEPBEST_STORE); the checkpoint was written to {wanted.location}.",
-            ) from error
+    except NotFound:
+        refuse_stranger(store, run.id, wanted)
     except CheckpointError as error:
         _log.warning("%s", error.message)
     return store.load_newest(run.id, on_damaged=lambda error: _log.warning("%s", error.message))

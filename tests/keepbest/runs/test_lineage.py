@@ -10,6 +10,7 @@ from keepbest.checkpoint import Store
 from keepbest.contract.batches import SegmentOpened
 from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.overrides import Overrides
+from keepbest.errors import NotFound
 from keepbest.looking.resume import load_start
 from keepbest.runs.judge import Judge
 from keepbest.runs.lineage import leave_out_made
@@ -89,3 +90,18 @@ def test_a_script_whose_checkpoint_is_damaged_multiplies_its_rate_once(
     loaded = load_start(run, store)
     assert loaded is not None
     assert (loaded.step, run.overrides) == (600, left)
+
+
+@pytest.mark.parametrize("place", ["another store", "a folder that is not there", "a file"])
+def test_a_script_does_not_begin_anew_in_a_store_that_never_saw_its_run(place: str, tmp_path: Path) -> None:
+    """Queued again on a node where the store was not mounted, a script once trained from step 0 in an empty folder."""
+    root = tmp_path / "store"
+    if place == "another store":
+        Store(root).write(make_state(1, step=600), about("z" * 12))
+    elif place == "a file":
+        root.write_text("")
+    run = ScriptRun(RUN, Judge(parse("patience(3)"), "max"), monitor="val_accuracy")
+    run.start = wanted(0)
+    with pytest.raises(NotFound, match="never seen the run") as caught:
+        load_start(run, Store(root))
+    assert "KEEPBEST_STORE" in str(caught.value.hint)
