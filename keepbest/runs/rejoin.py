@@ -83,6 +83,8 @@ class Past:
     segments: Sequence[Stretch] = ()
     looks: Sequence[Seen] = field(default=(), repr=False)
     withdrawn: Sequence[Withdrawing] = field(default=(), repr=False)
+    #: Where the output that is recorded ends, in bytes; 0 where this process's is counted by itself.
+    printed: int = 0
 
     @property
     def next_segment(self) -> int:

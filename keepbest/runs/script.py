@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, Literal
@@ -11,12 +12,15 @@ from keepbest.contract.batches import CheckpointDurable, Progress, SegmentOpened
 from keepbest.contract.commands import Command
 from keepbest.contract.workers import Assignment, Release
 from keepbest.reporting.values import describe_here
+from keepbest.runs.console import Console
 from keepbest.runs.ending import Terminated, announce, as_known, hush, watch
 from keepbest.runs.reclaim import mark_leaving
 from keepbest.runs.rejoin import Past
 from keepbest.runs.run import Run
 from keepbest.status import CommandKind, StopReason
 from keepbest.stopping import Decision, Pairs
+
+_log = logging.getLogger("keepbest")
 
 
 class ScriptRun(Run):
@@ -29,6 +33,7 @@ class ScriptRun(Run):
     #: Whether somebody else ends the process of a cancelled run.
     is_ended_from_outside = False
     _is_cancelled = False
+    _console: Console | None = None
 
     def begin(self, assignment: Assignment | None) -> None:
         """Begin to report. A run that was begun before opens its segment with the first step that the script says."""
@@ -88,6 +93,13 @@ class ScriptRun(Run):
         self._is_cancelled |= command.kind is CommandKind.CANCEL and state == "done"
         super().answer(command, state, message, result)
 
+    def keep_console(self) -> None:
+        """Keep what this process prints, until the run ends, as the run's log."""
+        try:
+            self._console = Console(self.say, self.past.printed)
+        except OSError as error:
+            _log.warning("keepbest: the console cannot be kept: %s.", error.strerror or error)
+
     def watch_end(self) -> None:
         """End the run with the script, however that ends."""
         watch()
@@ -104,6 +116,9 @@ class ScriptRun(Run):
     def end(self, release: Release, seconds: float) -> bool:
         """End the run in the words of `release`; one that was cancelled is not finished."""
         hush(self._leave_word)
+        if self._console is not None:
+            self.before_end(self._console.close)  # after all that others print before the end
+            self._console = None
         if self._is_cancelled and release.outcome == "finished":
             release = Release(outcome="cancelled", stop_reason=StopReason.USER, stop_message=release.stop_message)
         return super().end(release, seconds)

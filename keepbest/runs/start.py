@@ -61,6 +61,7 @@ def init(
     tags: Sequence[str] = (),
     notes: str = "",
     seed: int = 0,
+    capture: bool = False,
     settings: Settings | None = None,
 ) -> Run:
     """Begin a run that this script trains, or go on with one, and return it.
@@ -69,6 +70,7 @@ def init(
     its text: "patience(checks=10)". `id` (else KEEPBEST_RUN_ID) names the run, and `resume` (else KEEPBEST_RESUME) says
     what may become of one of that id that is there already: "never" refuses it, "must" refuses that there is none, and
     "allow", which is the default, goes on with it or begins it. `dir` is keepbest's folder, KEEPBEST_DIR by default.
+    `capture` keeps what this process prints from here on as the run's log; a worker does that anyway.
 
     KEEPBEST_MODE=offline keeps the run in that folder, `disabled` keeps nothing. Where the tracker does not answer,
     the run is kept offline, with a warning. In a command that a worker runs, it is the worker's run.
@@ -101,12 +103,14 @@ def init(
     asked = asked.model_copy(update={"monitor": asked.monitor or DEFAULT_MONITOR, "stopper": asked.stopper or DEFAULT})
     if settings.mode == "disabled":
         return Run(asked.id or new_id(), _judge_of(asked), monitor=asked.monitor or DEFAULT_MONITOR)
-    if settings.mode == "offline":
-        return _begin_offline(asked, how, settings.dir)
-    return _begin_online(asked, how, settings)
+    begin = _begin_online if settings.mode == "online" else _begin_offline
+    run = begin(asked, how, settings)
+    if capture:
+        run.keep_console()
+    return run
 
 
-def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> Run:
+def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> ScriptRun:
     client, journals = Client(settings=settings), settings.dir / "journals"
     try:
         run, others = _find_or_make(client, asked, how, journals)
@@ -118,7 +122,7 @@ def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> Run:
         if asked.id is not None and how != "never":
             raise
         _log.warning("keepbest: %s This run is kept offline.", error)
-        return _begin_offline(asked, how, settings.dir)
+        return _begin_offline(asked, how, settings)
     _send_left_over(journals, client)
     # The reporter tries again in its own time, and urllib3 would warn of every attempt.
     script = _hold(assignment, Client(settings=settings, timeout_seconds=REQUEST_SECONDS, retries=0), journals)
@@ -184,8 +188,8 @@ def _explain_lost(run: str, error: LeaseLost) -> str:
     )
 
 
-def _begin_offline(asked: RunRequest, how: Resume, parent: Path) -> Run:
-    run_id = asked.id or new_id()
+def _begin_offline(asked: RunRequest, how: Resume, settings: Settings) -> ScriptRun:
+    run_id, parent = asked.id or new_id(), settings.dir
     folder = parent / "offline" / run_id
     with writable(parent), begun_offline(folder, asked.model_copy(update={"id": run_id}), how) as past:
         journal = Journal.create(folder, About(run_id, new_id(), ""))

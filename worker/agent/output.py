@@ -11,14 +11,10 @@ from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, CommandUpdate, LogLines, Progress
 from keepbest.errors import KeepbestError
 from keepbest.reporting.journal import About, Journal
+from keepbest.reporting.output import MAX_OUTPUT_BYTES, PIECE_BYTES
 from keepbest.reporting.sending import send_first
 from keepbest.reporting.wire import encode
 from worker.folder import Job, RunFolder
-
-#: One piece of output in a batch; the contract's limit is in characters, and each has at least one byte.
-PIECE_BYTES = 64 * 1024
-#: More than this of one trainer's output is kept in the file only.
-MAX_OUTPUT_BYTES = 64 * 2**20
 
 
 class OutputTail:
