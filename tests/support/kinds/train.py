@@ -72,6 +72,9 @@ def roll_back(kind: Kind, place: Place, model: Any, keeper: Any) -> Cell:
         keeper.roll_back()
         return predict(kind, model)
 
+    if kind.measures:  # averages were measured; what training goes on with are the raw weights
+        keeper.roll_back()
+        return go_on(kind, place, model, keeper)
     cell = judge(go_back, place.read_arrays("best"))
     return go_on(kind, place, model, keeper) if cell.word == "equal" else cell
 
