@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from keepbest.snapshots.saveables import Saveable, is_saveable
+from keepbest.snapshots.saveables import Saveable, find_once, is_saveable
 
 #: Deeper than people nest, and more than they hold.
 _MAX_DEPTH, _MAX_THINGS = 12, 200_000
@@ -24,11 +24,22 @@ _INTERNAL = ("_self_", "_inbound_nodes", "_outbound_nodes", "_nodes", "_operatio
 Found = tuple[str, Any, Any]
 
 
-def things_in(saveables: list[Saveable]) -> Iterator[Found]:
-    """Yield what the attributes of all of them hold, and what lists, dicts and objects in these hold, each once.
+def things_in(saveables: list[Saveable]) -> list[Found]:
+    """Return what the attributes of all of them hold, and what lists, dicts and objects in these hold, each once.
 
     What Keras saves by itself is not gone into: it is among `saveables`.
     """
+    return find_once("things", saveables, lambda: _find(saveables))
+
+
+def is_tensor(thing: Any) -> bool:
+    """Whether it is a tensor or a variable. TensorFlow alone is slow to say no."""
+    import tensorflow as tf
+
+    return hasattr(thing, "dtype") and bool(tf.is_tensor(thing))
+
+
+def _find(saveables: list[Saveable]) -> Iterator[Found]:
     seen = {id(thing) for _, thing in saveables}
     for path, saveable in saveables:
         for name, value in _attributes_of(saveable):
@@ -55,7 +66,7 @@ def _children_of(thing: Any) -> Iterator[tuple[Any, Any]]:
         yield from list(thing.items())
     elif isinstance(thing, list | tuple | set | frozenset):
         yield from enumerate(list(thing))
-    elif isinstance(thing, tf.Variable | tf.data.Dataset) or tf.is_tensor(thing) or is_saveable(thing):
+    elif isinstance(thing, tf.Variable | tf.data.Dataset) or is_saveable(thing) or is_tensor(thing):
         return
     elif isinstance(thing, tf.__internal__.tracking.Trackable):
         children = tf.train.TrackableView.children(thing)

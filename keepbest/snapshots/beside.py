@@ -7,7 +7,7 @@ from operator import is_not
 from typing import Any, Literal
 
 from keepbest.errors import CheckpointError, KeepbestError
-from keepbest.snapshots.attributes import things_in
+from keepbest.snapshots.attributes import is_tensor, things_in
 from keepbest.snapshots.encoding import PLAIN
 from keepbest.snapshots.holders import (
     Arrays,
@@ -113,7 +113,7 @@ class Beside:
     def _find(self, trained: Trained) -> Iterator[Holder]:
         for path, thing in self.saveables:
             yield from _holders_of(path, thing)
-        things = list(things_in(self.saveables))
+        things = things_in(self.saveables)
         paths = {id(value_of(thing)): path for path, thing, _ in things}
         for path, variable in trained.odd_variables():
             yield OddVariable(paths.get(id(value_of(variable)), path), value_of(variable))
@@ -187,7 +187,7 @@ def _is_resource(thing: Any) -> bool:
 
     if isinstance(thing, tf.Variable | tf.data.Dataset) or not hasattr(type(thing), "__module__"):
         return False
-    if tf.is_tensor(thing):
+    if is_tensor(thing):
         return thing.dtype in (tf.resource, tf.variant)
     return isinstance(thing, tf.queue.QueueBase)
 

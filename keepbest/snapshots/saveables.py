@@ -8,10 +8,11 @@ numbers per process are not in it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 from keepbest.snapshots.backend import check_backend
 
@@ -19,8 +20,10 @@ from keepbest.snapshots.backend import check_backend
 Saveable = tuple[str, Any]
 
 
-#: What was found in each object, for as long as `walked_once` lasts.
-_found: ContextVar[dict[int, list[Saveable]] | None] = ContextVar("found", default=None)
+_T = TypeVar("_T")
+
+#: What was found in each object, beside that object, for as long as `walked_once` lasts.
+_found: ContextVar[dict[tuple[str, int], tuple[Any, list[Any]]] | None] = ContextVar("found", default=None)
 
 
 @contextmanager
@@ -36,6 +39,16 @@ def walked_once() -> Iterator[None]:
         _found.reset(token)
 
 
+def find_once(what: str, thing: object, find: Callable[[], Iterator[_T]]) -> list[_T]:
+    """Return what `find` yields of `thing`: found a single time, each kind of it, while `walked_once` lasts."""
+    known = _found.get()
+    if known is None:
+        return list(find())
+    if (what, id(thing)) not in known:
+        known[what, id(thing)] = thing, list(find())
+    return known[what, id(thing)][1]
+
+
 def saveables_of(kept: Any) -> list[Saveable]:
     """Return all of them in `kept`: a model, a `tf.Module`, or a dict or list of these.
 
@@ -44,12 +57,7 @@ def saveables_of(kept: Any) -> list[Saveable]:
     if "keras" not in sys.modules:
         return []
     check_backend()
-    known = _found.get()
-    if known is None:
-        return list(_walk(kept, "", set()))
-    if id(kept) not in known:
-        known[id(kept)] = list(_walk(kept, "", set()))
-    return known[id(kept)]
+    return find_once("saveables", kept, lambda: _walk(kept, "", set()))
 
 
 def is_saveable(thing: Any) -> bool:
@@ -88,11 +96,32 @@ def _walk_container(container: Any, path: str, seen: set[int]) -> Iterator[Savea
 
 def _attributes_of(saveable: Any) -> Iterator[tuple[str, Any]]:
     """Yield what Keras would look at; a property of the user's that raises is passed over."""
-    from keras.src.saving.saving_lib import _walk_saveable
+    from keras.src.saving.saving_lib import _name_key
 
-    for name, child in _walk_saveable(saveable):
-        if is_saveable(child) or isinstance(child, dict | list | tuple) or _is_module(child):
-            yield name, child
+    kind = saveable._obj_type()
+    if kind in ("Sequential", "Functional"):
+        yield "layers", saveable.layers
+    skipped = _skipped_of(kind)
+    for name in sorted(dir(saveable), key=_name_key):
+        if name not in skipped and not name.startswith("__"):
+            child = _attribute_of(saveable, name)
+            if is_saveable(child) or isinstance(child, dict | list | tuple) or _is_module(child):
+                yield name, child
+
+
+@cache
+def _skipped_of(kind: str) -> frozenset[str]:
+    """Return what Keras passes over. It finds that out anew for each object, and makes a layer to do so."""
+    from keras.src.saving.saving_lib import get_attr_skipset
+
+    return frozenset(get_attr_skipset(kind))
+
+
+def _attribute_of(thing: Any, name: str) -> Any:
+    try:
+        return getattr(thing, name)
+    except Exception:  # whatever a property of the user's raises
+        return None
 
 
 def _is_module(thing: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from keepbest.errors import InvalidInput
 from keepbest.snapshots.attributes import things_in
 from keepbest.snapshots.encoding import PLAIN
-from keepbest.snapshots.saveables import Saveable, saveables_of
+from keepbest.snapshots.saveables import Saveable, find_once, saveables_of
 
 #: The name of a variable, and the variable: Keras' or TensorFlow's.
 Named = tuple[str, Any]
@@ -53,12 +53,15 @@ class Trained:
         return [named for named in self._all_variables() if not _is_plain(named)]
 
     def _all_variables(self) -> list[Named]:
+        return find_once("variables", self, self._find_variables)
+
+    def _find_variables(self) -> Iterator[Named]:
         saveables = saveables_of(self.kept)
         moved = self._find_others(saveables)
         found: dict[int, Named] = {}
         for named in (*_walk(self.kept), *_hidden_in(saveables)):
             found.setdefault(_identity(named), named)
-        return [named for identity, named in found.items() if identity not in moved]
+        yield from (named for identity, named in found.items() if identity not in moved)
 
     def optimizer_variables(self) -> list[Named]:
         """Return the variables of the optimizers that are built. Nothing is built here: training does that."""

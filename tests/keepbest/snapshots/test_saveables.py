@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import pytest
 
-from keepbest.snapshots import saveables
+from keepbest.snapshots import attributes, saveables
 from keepbest.snapshots.snapshot import Variables
 
 
 def test_taking_up_a_model_walks_over_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
 
-    walks = []
+    walks, searches = [], []
 
     def walk(thing: object, path: str, seen: set[int]) -> object:
         walks.extend([thing] if not seen else [])
-        return original(thing, path, seen)
+        return walk_on(thing, path, seen)
 
-    original = saveables._walk
+    def search(found: list[saveables.Saveable]) -> object:
+        searches.append(found[0][1])
+        return search_on(found)
+
+    walk_on, search_on = saveables._walk, attributes._find
     monkeypatch.setattr(saveables, "_walk", walk)
+    monkeypatch.setattr(attributes, "_find", search)
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
     model.compile("adam", "mse")
     Variables(model)
     assert walks == [model]
+    assert searches == [model]
+
+
+def test_a_walk_makes_no_layers_as_that_of_keras_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    first = saveables.saveables_of(model)
+    made: list[object] = []
+    monkeypatch.setattr(keras.layers.Layer, "__init__", lambda self, **options: made.append(self))
+    assert [id(thing) for _, thing in saveables.saveables_of(model)] == [id(thing) for _, thing in first]
+    assert made == []
 
 
 def test_what_is_added_later_is_found_by_the_next_walk() -> None:
