@@ -72,9 +72,7 @@ class Child:
 
     def last_words(self, lines: int = 5) -> str:
         """The end of its output, to show when it dies."""
-        with suppress(OSError):
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-        return ""
+        return last_words(self.log, lines)
 
 
 @dataclass
@@ -109,6 +107,8 @@ class Children:
         child.restarts += 1
         child.due_at = now + wait
         self.tell(f"The {child.name} ended with {ending(child)}; starting it again in {wait:g} s (see {child.log}).")
+        if now - child.started_at < HEALTHY_SECONDS and (words := child.last_words()):
+            self.tell(f"Its last words:\n{words}")
 
     def stop(self, *, hurry: Callable[[], bool] = lambda: False) -> None:
         """End all, the last started first: SIGTERM, its grace, then SIGKILL; at once when `hurry` says so."""
@@ -123,6 +123,13 @@ class Children:
                 child.signal(signal.SIGKILL)
             if child.process is not None:
                 child.process.wait()
+
+
+def last_words(log: Path, lines: int) -> str:
+    """Return the end of a log; nothing of one that is not there."""
+    with suppress(OSError):
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    return ""
 
 
 def ending(child: Child) -> str:

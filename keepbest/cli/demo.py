@@ -16,6 +16,7 @@ from keepbest.cli.options import Port
 from keepbest.cli.output import say, warn
 from keepbest.cli.service import Signals
 from keepbest.cli.stack import Keeper, Stack
+from keepbest.cli.starting import Waiting
 from keepbest.cli.watch import follow
 from keepbest.cli.workers import stops
 from keepbest.client import Client
@@ -23,8 +24,6 @@ from keepbest.contract.runs import RecipeSource, RunRequest
 from keepbest.settings import DEFAULT_PORT, child_environment
 
 RECIPE, DATA, PROJECT = "hvass-cnn", "digits", "demo"
-#: How often it is said what is waited for: the worker has to say which recipes it has before a run can be checked.
-TELL_SECONDS = 10.0
 
 Once = Annotated[bool, typer.Option("--once", help="End when the receipt is printed, with its exit status.")]
 DemoFolder = Annotated[Path, typer.Option("--dir", help="Folder of the demo; nothing is written elsewhere.")]
@@ -59,6 +58,7 @@ def train_and_restore(stack: Stack, keeper: Keeper) -> int:
     """Follow one run to its early stop, then take its best into a fresh process."""
     with stack.client() as client:
         wait_for_recipe(client, keeper)
+        stack.starting.end()
         request = RunRequest(project=PROJECT, source=RecipeSource(name=RECIPE), data=DATA)
         run = client.submit(request)
         say(f"Run {run.id}: {RECIPE} on {DATA}; when to stop: {stops(run.spec.stopper)}.")
@@ -82,13 +82,10 @@ def restore_in_fresh_process(stack: Stack, run: str) -> int:
 
 def wait_for_recipe(client: Client, keeper: Keeper) -> None:
     """Wait until the worker has said what it can train, as long as it lives: the keeper gives up where it does not."""
-    told = time.monotonic()
+    waiting = Waiting("Waiting for the worker, which is just starting.", warn)
     while not any(recipe.name == RECIPE for recipe in client.recipes().recipes):
         keeper.check()
-        if time.monotonic() - told > TELL_SECONDS:
-            told = time.monotonic()
-            warn("Waiting for the worker, which is just starting.")
-        time.sleep(0.2)
+        waiting.pause()
 
 
 def stay(stack: Stack, keeper: Keeper) -> None:

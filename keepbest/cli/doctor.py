@@ -12,12 +12,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from keepbest.cli.children import last_words
 from keepbest.cli.completion import find_version
 from keepbest.cli.failing import Exit
 from keepbest.cli.options import AsJson
-from keepbest.cli.output import is_terminal, new_console, print_json, say, styled
+from keepbest.cli.output import is_terminal, new_console, print_json, say, styled, warn
+from keepbest.cli.starting import Waiting, is_starting
 from keepbest.cli.words import clean, size
 from keepbest.client import Client
+from keepbest.contract.workers import Worker
 from keepbest.errors import KeepbestError
 from keepbest.reporting.setaside import list_set_aside
 from keepbest.settings import VERSION, Settings, load
@@ -117,7 +120,7 @@ def check_tracker(settings: Settings) -> Iterator[Finding]:
         advice = "" if is_same else "Install the same version here and there."
         yield Finding("tracker", "ok" if is_same else "warn", words, advice)
         yield _database(health.status, health.database, health.schema_revision)
-        yield from _check_access(client)
+        yield from _check_access(client, settings.dir)
 
 
 def check_dashboard(settings: Settings) -> Iterator[Finding]:
@@ -142,7 +145,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
 )
 
 
-def _check_access(client: Client) -> Iterator[Finding]:
+def _check_access(client: Client, folder: Path) -> Iterator[Finding]:
     try:
         me = client.me()
     except KeepbestError as error:
@@ -150,16 +153,30 @@ def _check_access(client: Client) -> Iterator[Finding]:
         return
     yield Finding("token", "ok", f"{me.user}, {me.role.value}")
     try:
-        workers = client.workers().workers
+        alive, has_ended = wait_for_worker(client, folder)
     except KeepbestError as error:
         yield Finding("workers", "warn", error.message, error.hint or "")
         return
-    alive = [worker for worker in workers if worker.state == "alive"]
     slots = sum(worker.slots - worker.busy for worker in alive)
     if alive:
         yield Finding("workers", "ok", f"{len(alive)} alive, {slots} slots free")
+    elif has_ended:
+        log = folder / "logs" / "worker.log"
+        yield Finding("workers", "fail", f"it ended while it started: {last_words(log, 1)}", f"Read {log}.")
     else:
         yield Finding("workers", "warn", "none alive: runs stay in the queue", "keepbest worker")
+
+
+def wait_for_worker(client: Client, folder: Path) -> tuple[list[Worker], bool]:
+    """Return the workers that are alive, and whether one ended that was just starting: as long as it starts, wait."""
+    waiting, was_starting = Waiting("Waiting for the worker, which is just starting.", warn), False
+    while True:
+        is_there = is_starting(folder)  # asked first: it says its first word before this ends
+        alive = [worker for worker in client.workers().workers if worker.state == "alive"]
+        if alive or not is_there:
+            return alive, was_starting and not alive
+        was_starting = True
+        waiting.pause()
 
 
 def _database(status: str, database: str | None, revision: str | None) -> Finding:

@@ -79,6 +79,7 @@ def up(
     try:
         stack.start()
         greet(stack)
+        stack.wait_for_worker()
         while True:
             stack.children.look_after()
             time.sleep(0.2)

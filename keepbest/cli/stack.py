@@ -6,7 +6,6 @@ import _thread
 import fcntl
 import socket
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,13 +13,13 @@ from pathlib import Path
 from typing import IO
 
 from keepbest.cli.children import Child, Children, Tell, python
+from keepbest.cli.starting import Starting, Waiting
 from keepbest.client import Client
 from keepbest.contract.access import TokenRequest
-from keepbest.errors import Conflict, InvalidInput, KeepbestError, NotAuthenticated, Unreachable
+from keepbest.errors import Conflict, InvalidInput, KeepbestError, NotAuthenticated
 from keepbest.settings import child_environment, write_private
 from keepbest.status import Role
 
-START_SECONDS = 60.0
 #: A worker asks its trainers to write a checkpoint before it leaves.
 WORKER_GRACE_SECONDS = 70.0
 
@@ -38,11 +37,13 @@ class Stack:
     snapshot_memory: str | None = None
     tell: Tell = print
     children: Children = field(init=False)
+    starting: Starting = field(init=False)
     _lock: IO[str] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.folder = self.folder.expanduser().absolute()
         self.children = Children(self.tell)
+        self.starting = Starting(self.folder)
 
     @property
     def url(self) -> str:
@@ -63,6 +64,7 @@ class Stack:
         write_private(self.folder / "address", self.url)
         self.children.start(self._child("scheduler", "tracker.scheduler"))
         if self.with_worker:
+            self.starting.begin()
             token = worker_token(self.url, self.admin_token, self.folder / "worker-token")
             self.children.start(self._child("worker", "worker.agent", token=token, grace_seconds=WORKER_GRACE_SECONDS))
 
@@ -74,7 +76,20 @@ class Stack:
         with self.client() as client:
             return self.url + client.make_sign_in_link().path
 
+    def wait_for_worker(self) -> None:
+        """Wait until the tracker has heard of the worker, and look after all children meanwhile.
+
+        Raises KeepbestError, with its last words, when one of them keeps dying.
+        """
+        waiting = Waiting("The worker is just starting.", self.tell)
+        with self.client() as client:
+            while self.with_worker and not self._is_heard(client):
+                self.children.look_after()
+                waiting.pause()
+        self.starting.end()
+
     def stop(self, *, hurry: Callable[[], bool] = lambda: False) -> None:
+        self.starting.end()
         self.children.stop(hurry=hurry)
         if self._lock is not None:
             with suppress(FileNotFoundError):
@@ -109,11 +124,21 @@ class Stack:
         log = self.folder / "logs" / f"{name}.log"
         return Child(name, python(module), environ, log, grace_seconds)
 
+    def _is_heard(self, client: Client) -> bool:
+        process = self.children.members[-1].process
+        with suppress(KeepbestError):  # the tracker may be started again just now
+            return any(
+                one.state == "alive" and process is not None and one.pid == process.pid
+                for one in client.workers().workers
+            )
+        return False
+
     def _wait_for_tracker(self) -> None:
+        """Wait for its first answer as long as it lives: a large database takes its time to be brought up to date."""
         tracker = self.children.members[0]
-        deadline = time.monotonic() + START_SECONDS
-        with Client(self.url, "", timeout_seconds=2.0) as client:
-            while time.monotonic() < deadline:
+        waiting = Waiting(f"The tracker is just starting; it writes to {tracker.log}.", self.tell)
+        with Client(self.url, "", timeout_seconds=2.0, retries=0) as client:
+            while True:
                 if not tracker.is_running():
                     raise KeepbestError(
                         f"The tracker did not start; its last words:\n{tracker.last_words()}",
@@ -122,8 +147,7 @@ class Stack:
                 with suppress(KeepbestError):
                     client.health()
                     return
-                time.sleep(0.05)
-        raise Unreachable(f"The tracker did not answer within {START_SECONDS:g} s.", hint=f"Read {tracker.log}.")
+                waiting.pause()
 
 
 class Keeper(threading.Thread):

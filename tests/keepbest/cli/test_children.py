@@ -45,7 +45,7 @@ def test_a_child_that_died_is_started_again(tmp_path: Path) -> None:
     first.kill()
     first.wait()
     children.look_after()
-    assert told == [f"The worker ended with SIGKILL; starting it again in 1 s (see {one.log})."]
+    assert told[0] == f"The worker ended with SIGKILL; starting it again in 1 s (see {one.log})."
     children.look_after()
     assert one.process is first
     clock.now = 1.0

@@ -14,6 +14,7 @@ import pytest
 
 from keepbest.cli import service
 from keepbest.cli.main import main
+from keepbest.cli.starting import is_starting
 from keepbest.client import Client
 from keepbest.errors import Unreachable
 from keepbest.status import Role
@@ -70,6 +71,7 @@ def test_it_starts_signs_in_and_ends(processes: Processes, folder: Path, port: i
     with Client(f"http://127.0.0.1:{port}", token) as client:
         assert client.me().role is Role.ADMIN
         up.wait_until(lambda: client.recipes().recipes, what="the worker's first word")
+    up.wait_until(lambda: not is_starting(folder), what="that up has seen it")
     assert role_in(folder / "worker-token", port) is Role.WORKER
     children = children_of(up)
     assert len(children) == 3
