@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 
 from blake3 import blake3
 
@@ -120,7 +121,7 @@ class Identity:
         return NotTheStore(
             f"The folder {self._root} is not the store of the checkpoints that it was ({self._id}): {what}.",
             hint="Is it mounted? Nothing is written there until it is. Where the store was removed or exchanged on "
-            f"purpose: keepbest fsck --accept --store {self._root}",
+            f"purpose: keepbest fsck --accept --store {quote(str(self._root))}",
         )
 
 

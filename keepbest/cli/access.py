@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -118,7 +119,9 @@ def add_user(
     """Add a user. Then give them a token: keepbest token add laptop --user NAME"""
     with Client() as client:
         made = client.add_user(request(UserRequest, name=name, role=role))
-    print_json(made) if as_json else say(f"Added {made.name}. Next: keepbest token add laptop --user {made.name}")
+    print_json(made) if as_json else say(
+        f"Added {made.name}. Next: keepbest token add laptop --user {quote(made.name)}"
+    )
 
 
 @user.command("disable")

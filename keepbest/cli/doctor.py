@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 from keepbest.cli.children import last_words
@@ -86,7 +87,7 @@ def check_folder(settings: Settings) -> Iterator[Finding]:
     for name in ("config.toml", "admin-token", "worker-token"):
         path = settings.dir / name
         if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            yield Finding("secrets", "fail", f"others can read {path}", f"chmod 600 {path}")
+            yield Finding("secrets", "fail", f"others can read {path}", f"chmod 600 {quote(str(path))}")
 
 
 def check_record(settings: Settings) -> Iterator[Finding]:

@@ -70,7 +70,7 @@ def _find_file(what: str, folder: Path | None) -> tuple[Path, str] | None:
     raise NotFound(
         f"There is no module {name} in {base.resolve()}.",
         field="source",
-        hint=f"Name its file, or the folder that it is imported from: keepbest submit {what} --folder src",
+        hint=f"Name its file, or the folder that it is imported from: keepbest submit {quote(what)} --folder src",
     )
 
 

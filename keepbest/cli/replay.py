@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -54,7 +55,7 @@ def _tell(found: Replay) -> None:
         _show(found)
     say(found.message)
     if found.recommended is not None:
-        say(f'keepbest submit … --stop "{found.policies[found.recommended].stopper}"')
+        say(f"keepbest submit … --stop {quote(found.policies[found.recommended].stopper)}")
 
 
 def _show(found: Replay) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from shlex import quote
 from typing import Annotated, Any, Literal
 
 import typer
@@ -118,6 +119,6 @@ def _recommended(replayed: Replay) -> PolicySpec:
 def _one_project(replayed: Replay) -> str:
     projects = sorted({run.project for run in replayed.runs})
     if len(projects) > 1:
-        hint = f"One at a time: keepbest replay --project {projects[0]} --apply"
+        hint = f"One at a time: keepbest replay --project {quote(projects[0])} --apply"
         raise Conflict(f"These are runs of {', '.join(projects)}: whose default is meant?", field="apply", hint=hint)
     return projects[0]

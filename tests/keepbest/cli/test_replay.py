@@ -52,7 +52,7 @@ def test_one_run(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     assert lines[4].endswith("nothing kept")
     assert lines[5] == "9 censored 0.95 @ 700 - - - kept"
     assert "4checks would have kept the same best and saved 8 % of the steps." in lines[7]
-    assert lines[8] == 'keepbest submit … --stop "4checks"'
+    assert lines[8] == "keepbest submit … --stop 4checks"
 
 
 def test_a_project(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
