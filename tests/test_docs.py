@@ -163,6 +163,29 @@ def test_no_page_names_a_make_target_that_is_not_there(path: Path) -> None:
     assert sorted(set(re.findall(r"(?m)(?:^|`|&& )make ([a-z-]+)", _code(path.read_text()))) - targets) == []
 
 
+def findings() -> list[Path]:
+    return sorted((ROOT / "findings").glob("*.sh"))
+
+
+def test_every_finding_is_listed() -> None:
+    listed = re.findall(r"(?m)^\| `(\S+\.sh)` \|", (ROOT / "findings" / "README.md").read_text())
+    assert listed == [path.name for path in findings()]
+
+
+@pytest.mark.parametrize("path", findings(), ids=lambda path: path.name)
+def test_a_finding_names_tests_that_are_there_and_pins_what_it_installs(path: Path) -> None:
+    text = path.read_text()
+    paths = re.findall(r"\btests/\S+\.py", text)
+    assert paths, "which test of ours holds the right behaviour?"
+    known = re.findall(r"(?m)^def (test_\w+)", "\n".join((ROOT / one).read_text() for one in paths))
+    assert set(re.findall(r"\btest_\w+\b(?!\.py)", text)) - set(known) == set()
+    installed = re.search(r"pip install (.*?[^\\])\n", text, re.DOTALL)
+    assert installed
+    packages = [word for word in installed[1].split() if word != "\\" and not word.startswith("-")]
+    assert packages
+    assert [package for package in packages if "==" not in package] == []
+
+
 def _code(text: str) -> str:
     """Return the parts of a page that are set as code."""
     blocks = re.findall(r"(?s)```.*?```", text)
