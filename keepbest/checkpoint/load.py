@@ -17,6 +17,7 @@ from typing import Any
 from keepbest.checkpoint import pack
 from keepbest.checkpoint.dtypes import numpy_dtype
 from keepbest.checkpoint.folder import Folder
+from keepbest.checkpoint.late import build_late
 from keepbest.checkpoint.manifest import Manifest, StoredVariable
 from keepbest.checkpoint.plan import Plan, make_plan
 from keepbest.errors import CheckpointDamaged, CheckpointIncomplete
@@ -108,6 +109,7 @@ class Loaded:
         target = variables or Variables(model)
         if strict:
             self._check_whole()
+        build_late(target, self.manifest)
         target.build_for(self.specs)
         offered, theirs = self._fit(target, raw=raw)
         differences = [] if plan is not None else compare(list(offered), theirs)

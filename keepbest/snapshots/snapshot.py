@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from keepbest.errors import CheckpointMismatch
@@ -144,6 +145,23 @@ class Variables(Living):
         specs, _ = variables_in(state)
         if self._find_past(specs) is None and (differences := compare(specs, self.specs)):
             raise refuse(differences, state.id)
+
+    @property
+    def kept(self) -> Any:
+        """The model, or what else it is that holds the variables."""
+        return self._trained.kept
+
+    @contextmanager
+    def kept_as_they_are(self) -> Iterator[None]:
+        """Give variables and random generators back what they hold now; what is built meanwhile is taken up."""
+        present, random = [(one, read_one(one)) for one in self._variables], capture_random()
+        try:
+            yield
+        finally:
+            for variable, value in present:
+                _assign(variable, value)
+            restore_random(random)
+            self.follow()
 
     def build_for(self, specs: Sequence[VariableSpec]) -> None:
         """Build the optimizers that a state of `specs` has values for."""

@@ -207,3 +207,29 @@ def test_plain_models_are_written_as_before(tmp_path: Path) -> None:
     assert loaded.manifest.format == 1
     file = next(tmp_path.rglob("*.json"))
     assert b"incomplete" not in file.read_bytes()
+
+
+def test_building_what_only_training_builds_changes_no_value(tmp_path: Path) -> None:
+    """The head of another network's checkpoint: refused, after the model was called as in training."""
+    import keras
+
+    from tests.support.exact.holding import LateHead
+
+    class Late(LateHead):
+        def __init__(self) -> None:
+            super().__init__()
+            self.averaging = keras.layers.BatchNormalization()
+
+        def call(self, x: Any, training: bool | None = None) -> Any:
+            return super().call(self.averaging(x, training=training), training=training)
+
+    inner = keras.layers.Dense(3)
+    loaded = written(keras.Sequential([keras.Input((8,)), *[keras.layers.Dense(8) for _ in range(6)], inner]), tmp_path)
+    model = Late()
+    model(np.zeros((2, 8), np.float32))
+    before = {one.path: np.array(one) for one in model.variables}
+    with pytest.raises(CheckpointMismatch):
+        loaded.load_into(model)
+    assert model.auxiliary.built
+    after = {one.path: np.array(one) for one in model.variables}
+    assert all(np.array_equal(value, after[path]) for path, value in before.items())

@@ -61,5 +61,11 @@ def words() -> tuple[Any, Any]:
     return _draw().integers(0, WORDS, (COUNT, 6)).astype(np.int32), _classes()
 
 
+def texts() -> tuple[Any, Any]:
+    """Words of few letters, some of them often."""
+    names = np.array([f"word {number}" for number in range(WORDS)])
+    return names[words()[0] % WORDS], _classes()
+
+
 def two_inputs() -> tuple[Any, Any]:
     return {"table": table()[0], "words": words()[0]}, {"one": _classes(), "other": _classes()[::-1].copy()}

@@ -27,7 +27,7 @@ def main(root: str, script: str, rows: list[str]) -> None:
 
 
 def go_on(store: Store, name: str, checkpoint: str) -> Ended:
-    trained = Trained(name, OTHER_SEED)
+    trained = Trained(name, OTHER_SEED, learns=False)
     store.load(RUN, checkpoint).resume_into(trained.model)
     return trained.train_on()
 

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tests.support.exact import networks
-from tests.support.exact.data import as_items, as_pipeline, pictures, sequences, table, two_inputs, words
+from tests.support.exact import holding, networks
+from tests.support.exact.data import as_items, as_pipeline, pictures, sequences, table, texts, two_inputs, words
 
 #: Updates before the checkpoint, and after it; a multiple of what one execution does.
 STEPS = 6
@@ -21,7 +21,8 @@ STEPS = 6
 class Row:
     """A network, the arrays that it is trained on, and how it is compiled.
 
-    `given` makes of the arrays what a user would give; `loop`: a loop of the user's own trains, not `fit`.
+    `given` makes of the arrays what a user would give; `loop`: a loop of the user's own trains, not `fit`; `learn` is
+    given the model and the inputs before all.
     """
 
     build: Callable[[], Any]
@@ -30,6 +31,7 @@ class Row:
     compiled: Mapping[str, Any] | None = None
     given: Callable[[tuple[Any, ...]], Any] = lambda arrays: arrays
     loop: bool = False
+    learn: Callable[[Any, Any], object] = lambda model, inputs: None
 
     def make_model(self) -> Any:
         model = self.build()
@@ -53,6 +55,12 @@ def _averaged() -> Any:
 
 
 XLA = {"jit_compile": True}
+EAGER = {"run_eagerly": True}
+
+
+def _adapt(model: Any, inputs: Any) -> None:
+    model.layers[0].adapt(inputs)
+
 
 ROWS: dict[str, Row] = {
     "dense": Row(networks.dense, table),
@@ -78,6 +86,12 @@ ROWS: dict[str, Row] = {
     "subclass, TensorFlow's own variables": Row(networks.OwnVariables, table),
     "two inputs, two outputs": Row(networks.two_by_two, two_inputs),
     "own loop, noise from every generator": Row(networks.dense, table, loop=True),
+    "Normalization, adapted": Row(holding.normalized, table, learn=_adapt),
+    "StringLookup, adapted": Row(holding.looked_up, texts, learn=_adapt),
+    "own `save_own_variables`": Row(holding.counting, table, compiled=EAGER),
+    "two optimizers": Row(holding.TwoOptimizers, table),
+    "head that only training builds": Row(holding.LateHead, table),
+    "stateful RNN": Row(holding.stateful, sequences),
     "tf.data": Row(networks.dense, table, given=as_pipeline),
     "PyDataset": Row(networks.dense, table, given=as_items),
 }

@@ -41,16 +41,22 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
 
 
 class Trained:
-    """One row being trained. The seed of the data is the run's own; `seed` is what else the process began with."""
+    """One row being trained. The seed of the data is the run's own; `seed` is what else the process began with.
 
-    def __init__(self, name: str, seed: int = 1) -> None:
+    `learns`: what has to learn from the data before training does so; a process that goes on leaves it out.
+    """
+
+    def __init__(self, name: str, seed: int = 1, *, learns: bool = True) -> None:
         self._row = ROWS[name]
         seed_all(DATA_SEED)
         arrays = self._row.arrays()
         self._feed = make_feed(Training(None, self._row.given(arrays), None, batch_size=BATCH), DATA_SEED)
         seed_all(seed)
         self.model = self._row.make_model()
-        self.model(keras.tree.map_structure(lambda array: array[:1], arrays[0]))
+        if learns:
+            self._row.learn(self.model, arrays[0])
+        if not self.model.built:
+            self.model(keras.tree.map_structure(lambda array: array[:BATCH], arrays[0]))
         self.variables = Variables(self.model)
 
     def train_straight(self) -> tuple[State, Ended]:
@@ -64,6 +70,7 @@ class Trained:
         return self._tell(self._train(STEPS, 1))
 
     def bits(self) -> list[bytes]:
+        self.variables.follow()  # the optimizer was built since
         return bits(self.variables.read())
 
     def _train(self, step: int, epochs: int, at_epoch_end: Callable[[], None] = lambda: None) -> list[str]:
