@@ -236,7 +236,6 @@ class KeepBest(Carrying):
         if is_resumed and self.run.overrides is not None:
             self.looker.change(self.position, self.run.overrides)
         if self._restored is not None:
-            self.looker.put_raw(self._restored)
             self.carried.restore(self._restored.callbacks)
             self.looker.branch(self._restored, Overrides(reset_patience=True))
             self.position, self._restored = self._restored.position, None

@@ -184,21 +184,19 @@ class Bench:
     # What is used again
 
     def put(self, state: State) -> None:
-        """Give every variable its value in `state`: to measure and use it, not to go on from it."""
+        """Give every variable its value in `state`: to measure and use it."""
         self._living.put(use(state))
+        self._note_put()
 
-    def put_raw(self, state: State) -> None:
-        """Give the variables what training goes on with, where what was measured is in their place."""
-        if state.averages:
-            self._living.put(state)
-            self._note_raw()
-
-    def _note_raw(self) -> None:
+    def _note_put(self) -> None:
         if self.swaps is not None:
-            self.swaps.note_raw()
+            self.swaps.note_put()
 
     def restore_best(self) -> State | None:
-        """Put the best state back to be used, optimizer included; return it, or None where nothing was ever kept."""
+        """Put the best state back to be used, optimizer included; return it, or None where nothing was ever kept.
+
+        A later `fit` goes on from what was put there, as after Keras' own: from averages, where these were measured.
+        """
         self._vetting.check_best()
         step, _ = self.best
         state = self.ring.best or (self._shelf.find_on_disk(self._living, step=step) if step is not None else None)

@@ -43,7 +43,7 @@ class Jumping(Bench):
         self._carried.check(state.callbacks)
         roll_back(self._living, state)
         self._carried.restore(state.callbacks)
-        self._note_raw()
+        self._note_put()
         return state
 
     def roll_back(self, asked: RollBackRequest) -> Jump:
@@ -60,7 +60,7 @@ class Jumping(Bench):
         self._carried.check(state.callbacks)
         roll_back(self._living, changed)
         self._carried.restore(state.callbacks)
-        self._note_raw()
+        self._note_put()
         segment = self._branch(state, past, asked.overrides)
         message = f"Went back to step {state.step}{self._describe(asked, state, changed)}."
         return Jump(state, segment, source, message)

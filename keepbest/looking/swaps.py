@@ -9,7 +9,7 @@ on with. Where no other callback could swap, nothing is read.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,12 +29,16 @@ class Swaps:
         self._carried, self._find = carried, find
         self._others: Sequence[Any] = carried
         self._may_swap = False
-        self._is_awaited = self._is_between = False
-        #: All values when the validation's first batch began, and when it ended.
+        self._is_awaited = self._is_between = self._is_last = False
+        self._params: Mapping[str, Any] = {}
+        #: All values when the validation's first batch began, and what training had come to before a last swap.
         self._measured: Sequence[Any] | None = None
         self._after: Sequence[Any] | None = None
 
     # What Keras calls
+
+    def set_params(self, params: Mapping[str, Any] | None) -> None:
+        self._params = params or {}
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Find out who else is called."""
@@ -46,6 +50,12 @@ class Swaps:
     def on_epoch_begin(self, epoch: int = 0, logs: Any = None) -> None:
         self._is_awaited = self._is_between = False
         self._measured = self._after = None
+        self._is_last = epoch + 1 == self._params.get("epochs") and self._by_epochs
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Read what the last epoch came to: at its end nothing is left of it."""
+        if self._is_last and batch + 1 >= (self._params.get("steps") or 0):
+            self._read_raw()
 
     def on_test_begin(self, logs: Any = None) -> None:
         self._is_awaited = self._may_swap
@@ -56,8 +66,8 @@ class Swaps:
             self._measured, self._is_awaited = living.read(), False
 
     def on_test_end(self, logs: Any = None) -> None:
-        if self._by_epochs and not self._is_swapped and (living := self._find()) is not None:
-            self._after = living.read()
+        if self._by_epochs:
+            self._read_raw()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """The epoch's callbacks are at it: some have swapped already, some will."""
@@ -69,18 +79,25 @@ class Swaps:
         """Return `state` as training goes on with it, and beside it what was measured, where that is something else."""
         if not self._may_swap:
             return state
+        measured = self._measured
+        if measured is None and self._is_between and self._is_swapped:  # callbacks before ours could measure that
+            measured = state.values
         state = self._unswap(state, model)
-        if self._measured is None:
+        if measured is None:
             return state
-        count = len(self._measured)
-        pairs = enumerate(zip(state.specs[:count], state.values[:count], self._measured, strict=True))
+        count = len(measured)
+        pairs = enumerate(zip(state.specs[:count], state.values[:count], measured, strict=True))
         found = {at: new for at, (spec, old, new) in pairs if spec.collection == "model" and _differ(old, new)}
         return with_measured(state, found) if found else state
 
-    def note_raw(self) -> None:
-        """What training goes on with was put into the model: the swappers must not put it there once more."""
+    def note_put(self) -> None:
+        """All values were put into the model: the swappers must not exchange them for those that were there."""
         for one in self._swappers:
             setattr(one, _FLAG, False)
+
+    def _read_raw(self) -> None:
+        if not self._is_swapped and (living := self._find()) is not None:
+            self._after = living.read()
 
     @property
     def _swappers(self) -> list[Any]:

@@ -2,7 +2,7 @@
 
 The run's row is locked first, so that batches of one run go one after another. What the token is worth decides how
 much of a batch counts: under the present lease all of it; under one that has ended only what was measured while it
-lasted, as history: no state, no best, no commands.
+lasted, as history: no state, no best, no commands. (A best that it takes back is none, however late that comes.)
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _take_new(conn: Connection, standing: Standing, came: Delivery, now: datetim
     _count_up(conn, standing.run.pk, came, now)
     if standing.is_current:
         return _take_all(conn, standing, came, now)
-    _take_history(conn, standing, came)
+    _take_history(conn, standing, came, now)
     return {}
 
 
@@ -103,7 +103,7 @@ def _take_all(conn: Connection, standing: Standing, came: Delivery, now: datetim
     return newest.update_run(conn, run, came.columns, records, now)
 
 
-def _take_history(conn: Connection, standing: Standing, came: Delivery) -> None:
+def _take_history(conn: Connection, standing: Standing, came: Delivery, now: datetime) -> None:
     """Keep what was measured while the lease lasted, in the segments it opened."""
     run, records = standing.run, came.records
     if records is not None:
@@ -119,12 +119,14 @@ def _take_history(conn: Connection, standing: Standing, came: Delivery) -> None:
         measured = [look for look in records.looks if look.segment in own and look.at <= end]
         written = [point for point in records.checkpoints if point.segment in own and point.at <= end]
         looks.add_looks(conn, run.pk, measured)
-        looks.withdraw_looks(conn, run.pk, [said for said in records.withdrawn if said.segment in own])
+        withdrawn = [said for said in records.withdrawn if said.segment in own]
+        looks.withdraw_looks(conn, run.pk, withdrawn)
         checkpoints.add_checkpoints(conn, run.pk, written)
         starts.settle(conn, run, standing.attempt, written)
         checkpoints.drop_checkpoints(conn, run.pk, records.dropped)
         logs.add_pieces(conn, run.pk, standing.attempt, records.logs)
         panels.add_panels(conn, run.pk, [panel for panel in records.panels if panel.segment in own and panel.at <= end])
+        newest.take_back(conn, run, withdrawn, is_last=standing.attempt == run.attempt, now=now)
 
 
 def _open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing: Standing) -> None:

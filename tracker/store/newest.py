@@ -18,7 +18,7 @@ from keepbest.contract.batches import Batch, CheckpointDurable, Declared, LookTa
 from keepbest.contract.runs import Mode, RunSpec
 from keepbest.errors import LeaseLost
 from tracker.models import Run
-from tracker.store import checkpoints, events, looks, segments, specs
+from tracker.store import checkpoints, events, looks, runs, segments, specs
 from tracker.store.metrics import Column
 from tracker.store.runs import RunRow
 
@@ -178,6 +178,22 @@ def _take_back(conn: Connection, run: RunRow, mode: str, withdrawn: Sequence[Loo
     return changed
 
 
+def take_back(
+    conn: Connection, run: RunRow, withdrawn: Sequence[LookWithdrawn], *, is_last: bool, now: datetime
+) -> None:
+    """Do the same when the lease has ended under which that was a best; `is_last` says that no attempt came after it.
+
+    Else the one before is the best only where a later attempt has no better.
+    """
+    best = _take_back(conn, run, run.mode, withdrawn)
+    if best and is_last:
+        best |= _recall_checkpoint(conn, run, run.mode, segments.read_path(conn, run.pk))
+    elif best:
+        best |= _recall(conn, runs.get_by_pk(conn, run.pk), run.mode)
+    _announce_withdrawn(conn, run, withdrawn, now)
+    _announce_best(conn, run, best, now)
+
+
 def _recall(conn: Connection, run: RunRow, mode: str) -> dict[str, Any]:
     """What an earlier attempt told when its lease had ended was no best then; it is once the run goes on from it."""
     path, changed = segments.read_path(conn, run.pk), dict[str, Any]()
@@ -187,10 +203,14 @@ def _recall(conn: Connection, run: RunRow, mode: str) -> dict[str, Any]:
     look = looks.find_best(conn, run.pk, mode, path)
     if look is not None:
         changed |= _replace(conn, run, mode, {"best_value": look.value, "best_step": look.step})
+    return changed | _recall_checkpoint(conn, run, mode, path)
+
+
+def _recall_checkpoint(conn: Connection, run: RunRow, mode: str, path: segments.LivingPath) -> dict[str, Any]:
     point = checkpoints.find_best(conn, run.pk, mode, path)
-    if point is not None:
-        changed |= _replace(conn, run, mode, {"best_checkpoint_value": point.value, "best_checkpoint": point.id})
-    return changed
+    if point is None:
+        return {}
+    return _replace(conn, run, mode, {"best_checkpoint_value": point.value, "best_checkpoint": point.id})
 
 
 def _find_admitted(conn: Connection, run: RunRow, records: Batch) -> Sequence[CheckpointDurable]:
@@ -245,14 +265,22 @@ def _announce(
         events.append(conn, "run.progress", run, shown, now)
     if records.looks:
         events.append(conn, "run.look", run, _look_data(records.looks), now)
-    for said in records.withdrawn:
-        data = said.model_dump(mode="json", include={"segment", "step", "value", "reason"})
-        events.append(conn, "run.withdrawn", run, data, now)
+    _announce_withdrawn(conn, run, records.withdrawn, now)
     for point in records.checkpoints:
         data = point.model_dump(mode="json", include={"id", "segment", "step", "kind", "value", "size_bytes"})
         events.append(conn, "run.checkpoint", run, {**data, "state": "durable"}, now)
     for dropped in records.dropped:
         events.append(conn, "run.checkpoint", run, {"id": dropped.id, "state": "dropped"}, now)
+    _announce_best(conn, run, best, now)
+
+
+def _announce_withdrawn(conn: Connection, run: RunRow, withdrawn: Sequence[LookWithdrawn], now: datetime) -> None:
+    for said in withdrawn:
+        data = said.model_dump(mode="json", include={"segment", "step", "value", "reason"})
+        events.append(conn, "run.withdrawn", run, data, now)
+
+
+def _announce_best(conn: Connection, run: RunRow, best: dict[str, Any], now: datetime) -> None:
     if best:
         shown = {name: value for name, value in best.items() if name != "best_checkpoint_value"}
         events.append(conn, "run.best", run, shown, now)

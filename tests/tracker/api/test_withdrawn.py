@@ -72,6 +72,36 @@ def test_a_later_best_is_the_best_whatever_comes_in_one_batch(api: Api, trainer:
     assert best_of(api, trainer) == (300, 0.8)
 
 
+@pytest.mark.parametrize("outcome", ["finished", "cancelled", "failed"])
+def test_said_after_the_run_ended_it_is_none_all_the_same(api: Api, trainer: Trainer, outcome: str) -> None:
+    """Its trainer wrote it down, and ended before the tracker answered: the journal's rest comes when it can."""
+    looks = [trainer.look(100, 0.5), trainer.look(200, 0.9), trainer.look(300, 0.8)]
+    trainer.say(looks=looks)
+    point, said = trainer.checkpoint(100, 0.5), withdrawn(api, 200, 0.9, (100, 0.5))
+    api.post(f"/leases/{trainer.run}/release", {"outcome": outcome}, lease=trainer.lease)
+    trainer.say(withdrawn=[said], checkpoints=[point])
+    run = api.get(f"/runs/{trainer.run}")
+    assert (run["state"], run["best_step"], run["best_value"]) == (outcome, 100, 0.5)
+    assert run["best_checkpoint"] == point["id"]
+    assert (200, None, False, True) in ledger(api, trainer)
+    events = api.get("/events?after=0")["events"]
+    assert [one["data"]["best_step"] for one in events if one["kind"] == "run.best"] == [200, 100]
+    assert [one["data"]["step"] for one in events if one["kind"] == "run.withdrawn"] == [200]
+
+
+def test_said_when_another_attempt_trains_it_leaves_what_that_one_found(api: Api) -> None:
+    first = start_external(api, max_attempts=3)
+    first.say(looks=[first.look(100, 0.5), first.look(200, 0.9)])
+    api.post(f"/leases/{first.run}/release", {"outcome": "failed"}, lease=first.lease)
+    api.post(f"/runs/{first.run}/resume", {})
+    taken = api.post("/leases", {"run": first.run})
+    second = Trainer(api, first.run, taken["lease"]["token"])
+    second.say(segments=[{**second.segment(1, parent=0, start_step=100), "reason": "resume"}])
+    second.say(looks=[second.look(200, 0.6, segment=1)])
+    first.say(withdrawn=[withdrawn(api, 200, 0.9, (100, 0.5))])
+    assert best_of(api, first) == (200, 0.6)
+
+
 def test_of_a_run_that_has_no_other_nothing_is_the_best(api: Api, trainer: Trainer) -> None:
     trainer.say(looks=[trainer.look(200, 0.9)])
     trainer.say(withdrawn=[withdrawn(api, 200, 0.9, None)])
