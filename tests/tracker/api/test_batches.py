@@ -181,18 +181,23 @@ def test_what_came_late_is_the_best_as_soon_as_a_run_goes_on_from_it(api: Api) -
     assert (run["best_step"], run["best_value"], run["best_checkpoint"]) == (300, 0.9, late["id"])
 
 
-def test_who_lost_the_lease_takes_no_best_back_but_the_run_goes_on_without_it(api: Api) -> None:
+@pytest.mark.parametrize(("found", "best"), [(None, (100, 0.5)), (0.4, (100, 0.5)), (0.6, (300, 0.6))])
+def test_who_lost_the_lease_takes_back_its_own_best_alone(
+    api: Api, found: float | None, best: tuple[int, float]
+) -> None:
+    """Another attempt went on from before that best; what it found itself since stays, where it is better."""
     first, take_over = start_on_worker(api)
     first.open()
     first.say(looks=[first.look(100, 0.5), first.look(200, 0.9)], checkpoints=[first.checkpoint(100, 0.5)])
     said = {"segment": 0, "step": 200, "value": 0.9, "reason": "it became NaN", "decision": GO_ON, "at": iso(api.now)}
     second = take_over()
+    if found is not None:
+        second.say(segments=[{**second.segment(1, parent=0, start_step=100), "reason": "resume"}])
+        second.say(looks=[second.look(300, found, segment=1)])
     assert first.say(withdrawn=[said])["best_step"] is None
-    assert api.get(f"/runs/{first.run}")["best_step"] == 200
-    assert [look["is_withdrawn"] for look in api.get(f"/runs/{first.run}/looks")["looks"]] == [False, True, False]
-    second.say(segments=[{**second.segment(1, parent=0, start_step=100), "reason": "resume"}])
     run = api.get(f"/runs/{first.run}")
-    assert (run["best_step"], run["best_value"]) == (100, 0.5)
+    assert (run["best_step"], run["best_value"]) == best
+    assert [look["is_withdrawn"] for look in api.get(f"/runs/{first.run}/looks")["looks"]].count(True) == 1
 
 
 def test_no_restarted_doubled_or_stale_process_puts_a_worse_one_in_the_place_of_the_best(api: Api) -> None:

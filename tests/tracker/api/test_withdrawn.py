@@ -89,19 +89,6 @@ def test_said_after_the_run_ended_it_is_none_all_the_same(api: Api, trainer: Tra
     assert [one["data"]["step"] for one in events if one["kind"] == "run.withdrawn"] == [200]
 
 
-def test_said_when_another_attempt_trains_it_leaves_what_that_one_found(api: Api) -> None:
-    first = start_external(api, max_attempts=3)
-    first.say(looks=[first.look(100, 0.5), first.look(200, 0.9)])
-    api.post(f"/leases/{first.run}/release", {"outcome": "failed"}, lease=first.lease)
-    api.post(f"/runs/{first.run}/resume", {})
-    taken = api.post("/leases", {"run": first.run})
-    second = Trainer(api, first.run, taken["lease"]["token"])
-    second.say(segments=[{**second.segment(1, parent=0, start_step=100), "reason": "resume"}])
-    second.say(looks=[second.look(200, 0.6, segment=1)])
-    first.say(withdrawn=[withdrawn(api, 200, 0.9, (100, 0.5))])
-    assert best_of(api, first) == (200, 0.6)
-
-
 def test_of_a_run_that_has_no_other_nothing_is_the_best(api: Api, trainer: Trainer) -> None:
     trainer.say(looks=[trainer.look(200, 0.9)])
     trainer.say(withdrawn=[withdrawn(api, 200, 0.9, None)])
