@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from keepbest.cli.failing import Exit
+from keepbest.cli.lastly import Epochs, last_step
 from keepbest.cli.options import AsJson, RunId
 from keepbest.cli.output import print_json, say, warn
 from keepbest.client import Client
@@ -56,6 +57,7 @@ def rollback(
         str | None, typer.Option(help="Go on with this one: a number, or `0.1x` of what it was there.")
     ] = None,
     max_steps: Annotated[int | None, typer.Option(min=1, help="The new last step.")] = None,
+    epochs: Epochs = None,
     reset_patience: Annotated[bool, typer.Option("--reset-patience", help="Begin to wait anew.")] = False,
     wait: Wait = 30.0,
     as_json: AsJson = False,
@@ -67,6 +69,9 @@ def rollback(
         raise InvalidInput(f"--to takes only 'best', but got {to!r}.", field="to", hint="A step: --step 1200")
     is_best = step is None and checkpoint is None
     place = {"to": "best" if is_best else None, "step": step, "checkpoint": checkpoint}
+    if epochs is not None:
+        with Client() as client:
+            max_steps = last_step(client, run, max_steps, epochs)
     changes = {"learning_rate": learning_rate, "max_steps": max_steps, "reset_patience": reset_patience}
     asked = request(RollBackRequest, **place, **changes)
     warn_of_rate(learning_rate)

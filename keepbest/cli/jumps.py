@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from keepbest.cli.commands import warn_of_rate
+from keepbest.cli.lastly import Epochs, last_step
 from keepbest.cli.options import AsJson, RunId
 from keepbest.cli.output import print_json, say
 from keepbest.cli.watch import follow as follow_run
@@ -35,6 +36,7 @@ def fork(
     checkpoint: Named = None,
     learning_rate: LearningRate = None,
     max_steps: MaxSteps = None,
+    epochs: Epochs = None,
     reset_patience: ResetPatience = False,
     name: Annotated[str | None, typer.Option(help="Name of the new run.")] = None,
     project: Annotated[str | None, typer.Option("--project", "-p", help="Its project; made if it is new.")] = None,
@@ -42,13 +44,10 @@ def fork(
     as_json: AsJson = False,
 ) -> int:
     """Queue a new run of the same spec that begins at a checkpoint of RUN: at its best, unless another is named."""
-    asked = request(
-        ForkRequest,
-        **_departure(to, step, checkpoint, learning_rate, max_steps, reset_patience),
-        name=name,
-        project=project,
-    )
     with Client() as client:
+        last = last_step(client, run, max_steps, epochs)
+        place = _departure(to, step, checkpoint, learning_rate, last, reset_patience)
+        asked = request(ForkRequest, **place, name=name, project=project)
         made = client.fork(run, asked)
         return _conclude(client, made, _told_fork(made, asked), follow, as_json)
 
@@ -60,14 +59,15 @@ def resume(
     checkpoint: Named = None,
     learning_rate: LearningRate = None,
     max_steps: MaxSteps = None,
+    epochs: Epochs = None,
     reset_patience: ResetPatience = False,
     follow: Follow = False,
     as_json: AsJson = False,
 ) -> int:
     """Have a run that ended go on: from its last checkpoint, unless another is named."""
-    place = _departure(to, step, checkpoint, learning_rate, max_steps, reset_patience)
-    asked = request(ResumeRequest, **place)
     with Client() as client:
+        last = last_step(client, run, max_steps, epochs)
+        asked = request(ResumeRequest, **_departure(to, step, checkpoint, learning_rate, last, reset_patience))
         found = client.resume(run, asked)
         words = f"Queued {found.id} ({found.name}) again{_told(asked)}."
         return _conclude(client, found, words, follow, as_json)

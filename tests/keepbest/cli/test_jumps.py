@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from keepbest.checkpoint import Store
 from keepbest.cli.failing import Exit
+from keepbest.cli.lastly import last_step
 from keepbest.contract.runs import RecipeSource, RunRequest
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.support.live import FakeWorker, Live
@@ -71,3 +74,18 @@ def test_rm_undo(keepbest: Keepbest, ended: str) -> None:
     assert keepbest("rm", ended, "--undo").out == f"{ended} (first) is back, with 1 checkpoints.\n"
     assert keepbest("show", ended).status == 0
     assert keepbest("rm", ended, "--undo").status == Exit.NOT_FOUND
+
+
+def test_epochs_are_steps_once_a_look_says_its_epoch(keepbest: Keepbest, live: Live, ended: str) -> None:
+    refused = keepbest("resume", ended, "--epochs", "20")
+    assert (refused.status, "--max-steps 20000" in refused.err) == (Exit.USAGE, True)
+    assert keepbest("fork", ended, "--epochs", "2", "--max-steps", "9").status == Exit.USAGE
+
+
+@pytest.mark.parametrize(("step", "epoch", "last"), [(47, 1.0, 470), (100, 100 / 46.875, 470), (3, 0.3, 100)])
+def test_the_last_step_of_epochs(step: int, epoch: float, last: int) -> None:
+    class Client:
+        def looks(self, run: str, limit: int) -> SimpleNamespace:
+            return SimpleNamespace(looks=[SimpleNamespace(step=0, epoch=0.0), SimpleNamespace(step=step, epoch=epoch)])
+
+    assert last_step(Client(), "run", None, 10) == last  # type: ignore[arg-type]
