@@ -20,7 +20,7 @@ from keepbest.checkpoint.retention import Mode, decide, find_eligible
 from keepbest.checkpoint.store import Store
 from keepbest.contract.base import CheckpointKind
 from keepbest.contract.policies import RetentionSpec
-from keepbest.errors import KeepbestError, NotTheStore
+from keepbest.errors import KeepbestError, NotFound, NotTheStore
 from keepbest.selection.selectors import Best, Selector
 
 #: Somebody else is writing to the store: that takes about so long.
@@ -101,6 +101,8 @@ class Keeper:
             return "gone" if self._store.drop(self._run, id) else "busy"
         except NotTheStore:
             return "busy"  # it is away, with all that lies in it
+        except NotFound:
+            return "gone"  # just now
         except KeepbestError as error:
             _log.warning("Checkpoint %s was not removed: %s", id, error.message)
             return "failed"

@@ -19,6 +19,8 @@ from keepbest.checkpoint.inputs import Inputs, is_functional, of_model, to_zeros
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.store import Store
 from keepbest.errors import NetworkUnknown
+from keepbest.snapshots.beside import finalize
+from keepbest.snapshots.saveables import saveables_of
 
 _log = logging.getLogger("keepbest")
 
@@ -80,13 +82,20 @@ def undescribed() -> NetworkUnknown:
 def complete(model: Any, inputs: Inputs | None) -> None:
     """Give a network the variables that only a call makes: Keras builds a user's class from shapes of one type alone.
 
-    What the call does to its state is of no matter: the values come after it.
+    What the call does to its state is of no matter: the values come after it. Keras itself calls nothing here, so one
+    that is built, but cannot answer before it has its values, stays as it is.
     """
     if model.built and (is_functional(model) or getattr(model, "_called", True)):
         return
     inputs = inputs or of_model(model)
-    if inputs is not None:
+    if inputs is None:
+        return
+    finalize(saveables_of(model))  # what was computed while Keras built it belongs to a graph that is gone
+    try:
         model(to_zeros(inputs), training=False)
+    except Exception:  # whatever the users' own raise; a variable that is missing hereafter is told by name
+        if not model.built:
+            raise
 
 
 def build_like(store: Store, manifest: Manifest, model: Any) -> None:

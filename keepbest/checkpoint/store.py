@@ -175,13 +175,14 @@ class Store:
     def drop(self, run: str, checkpoint: str) -> bool:
         """Remove a checkpoint, and what no other one needs, for good; False where that must wait.
 
-        It waits while somebody is writing, who may just have decided to share a pack. What is pinned stays.
+        It waits while somebody is writing, who may just have decided to share a pack. What is pinned stays. What
+        another process removed meanwhile is removed. Raises NotFound where there is no such checkpoint.
         """
         manifest, _ = self.read_manifest(run, checkpoint)
         with self.folder.alone() as is_alone, self.folder.explained():
             free = is_alone and checkpoint not in self.folder.pins(run)
             if free:
-                self.folder.manifest(run, checkpoint).unlink()
+                self.folder.manifest(run, checkpoint).unlink(missing_ok=True)
                 contents = dict.fromkeys(manifest.objects, ".safetensors")
                 contents |= {manifest.network: ".json"} if manifest.network is not None else {}
                 for name in contents.keys() - self.folder.named(contents):

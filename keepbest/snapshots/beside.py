@@ -22,7 +22,7 @@ from keepbest.snapshots.holders import (
     equal,
 )
 from keepbest.snapshots.missing import Missing, name_of
-from keepbest.snapshots.saveables import saveables_of
+from keepbest.snapshots.saveables import Saveable, saveables_of
 from keepbest.snapshots.state import BESIDE, VARIABLES, Collection, State, VariableSpec
 from keepbest.snapshots.variables import Trained, is_lookup, value_of
 
@@ -80,7 +80,7 @@ class Beside:
 
     def finish(self) -> bool:
         """Have layers compute anew what they made of their variables; return whether that changed anything."""
-        return sum(_finalize(thing) for _, thing in self.saveables if _is_normalization(thing)) > 0
+        return finalize(self.saveables)
 
     def renew(self) -> None:
         """Make the functions of all models anew that were traced with what has changed."""
@@ -190,6 +190,11 @@ def _is_resource(thing: Any) -> bool:
     if is_tensor(thing):
         return thing.dtype in (tf.resource, tf.variant)
     return isinstance(thing, tf.queue.QueueBase)
+
+
+def finalize(saveables: Sequence[Saveable]) -> bool:
+    """Have layers compute anew what they made of their variables; return whether that changed anything."""
+    return sum(_finalize(thing) for _, thing in saveables if _is_normalization(thing)) > 0
 
 
 def _is_normalization(thing: Any) -> bool:

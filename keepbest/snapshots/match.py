@@ -16,6 +16,8 @@ from keepbest.errors import CheckpointMismatch
 from keepbest.snapshots.state import VARIABLES, VariableSpec
 
 _SHOWN = 20
+#: A seed generator that nobody gave a name.
+_SEED = re.compile(r"(^|/)seed_generator(_\d+)?/seed_generator_state$")
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,11 @@ class _Places:
         """Whether two names differ only in what Keras makes up, and the variables did not change places.
 
         Another process may begin to number elsewhere: `a_4, a_5` is `a_5, a_6` there, although both have an `a_5`.
+        The number of a seed generator says when it was made, which is no place: a `Bidirectional` makes its backward
+        layer last, and first where it is made again from its description.
         """
+        if _SEED.search(one.path) and _SEED.search(other.path):
+            return True
         mine, theirs = self._names
         moved = (one.collection, one.path) in theirs and (other.collection, other.path) in mine
         return is_alike(one, other) and (not moved or self._ranks[0][one] == self._ranks[1][other])

@@ -15,6 +15,8 @@ import pytest
 
 import keepbest
 from keepbest.checkpoint import Store, export
+from keepbest.checkpoint.inputs import describe_batch
+from keepbest.checkpoint.rebuilding import complete
 from keepbest.checkpoint.restore import choose
 from keepbest.contract.restoring import Checked, Job
 from keepbest.errors import CheckpointMismatch, InvalidInput, NetworkUnknown, NotFound
@@ -72,7 +74,26 @@ def known() -> dict[str, Any]:
         def call(self, inputs: Any) -> Any:
             return self.out(inputs)
 
-    return {"Pair": Pair, "OwnCompile": OwnCompile}
+    @keras.saving.register_keras_serializable("rebuilding")
+    class Normalized(keras.Model):  # type: ignore[misc]
+        def __init__(self, **more: Any) -> None:
+            super().__init__(**more)
+            self.normalization = keras.layers.Normalization()
+
+        def call(self, inputs: Any) -> Any:
+            return self.normalization(inputs)
+
+    @keras.saving.register_keras_serializable("rebuilding")
+    class Shy(keras.Model):  # type: ignore[misc]
+        def build(self, shape: Any) -> None:
+            self.out = keras.layers.Dense(1)
+            self.out.build(shape)
+
+        def call(self, inputs: Any) -> Any:
+            raise RuntimeError("no values")
+
+    kinds = (Pair, OwnCompile, Normalized, Shy)
+    return {kind.__name__: kind for kind in kinds}
 
 
 PAIR = {"words": WHOLE, "numbers": X}
@@ -205,6 +226,23 @@ def test_kinds(build: Callable[[], Any], x: Any, forms: list[Any], tmp_path: Pat
     restored.fit(x, y, batch_size=8, verbose=0)
     for form in forms:
         assert checked(store, run, form, tmp_path / form).within
+
+
+def test_what_cannot_answer_before_it_has_its_values(known: dict[str, Any]) -> None:
+    """Keras builds a class in a graph of its own; what a Normalization computed there is gone, or others' values."""
+    import keras
+
+    models = known["Normalized"](), known["Shy"]()
+    models[0].normalization.adapt(X)
+    models[0](X)
+    models[1].build((None, 4))
+    made = [keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model)) for model in models]
+    for model in made:
+        complete(model, None)
+    assert np.array_equal(answer(made[0]), X)  # it has learned nothing yet
+    assert len(made[1].variables) == 2
+    with pytest.raises((TypeError, ValueError)):  # this one is not built, and takes something else
+        complete(known["Pair"](), describe_batch(X))
 
 
 def test_recording_examples_changes_nothing(tmp_path: Path) -> None:

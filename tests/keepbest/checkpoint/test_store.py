@@ -210,6 +210,15 @@ def test_dropping_frees_what_nobody_else_needs(store: Store) -> None:
     assert files_of(store.folder.root) == []
 
 
+def test_what_another_process_drops_at_once_is_dropped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have read the manifest before either removes it."""
+    checkpoint = store.write(make_state(), about()).manifest.id
+    read = store.read_manifest(RUN, checkpoint)
+    monkeypatch.setattr(store, "read_manifest", lambda *asked: read)
+    assert [store.drop(RUN, checkpoint), store.drop(RUN, checkpoint)] == [True, True]
+    assert files_of(store.folder.root) == []
+
+
 def test_nothing_is_dropped_while_somebody_writes(store: Store) -> None:
     """A writer may just have decided to share that pack."""
     checkpoint = store.write(make_state(), about()).manifest.id

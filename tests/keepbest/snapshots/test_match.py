@@ -54,6 +54,15 @@ def test_another_process_begins_to_number_elsewhere() -> None:
     assert [difference.kind for difference in moved] == ["name", "name", "name"]
 
 
+def test_the_number_of_a_seed_generator_is_no_place() -> None:
+    """A bidirectional layer makes its parts in another order when it is made from its description."""
+    seeds = specs("seed_generator_1/seed_generator_state", "seed_generator_2/seed_generator_state")
+    back = specs("seed_generator_2/seed_generator_state", "seed_generator_1/seed_generator_state")
+    assert compare(seeds, back) == []
+    named = compare(specs("a/seed_generator_state", "b/seed_generator_state"), specs("b/x", "a/x"))
+    assert [difference.kind for difference in named] == ["name", "name"]
+
+
 def test_every_difference_is_named() -> None:
     mine = [*specs("a/k", "b/k", "c/k"), VariableSpec("model", 3, "d/k", (4,), "float32")]
     theirs = [VariableSpec("model", 0, "a/k", (9,), "float32"), VariableSpec("model", 1, "b/k", (2, 3), "float16")]
