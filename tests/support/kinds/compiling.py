@@ -83,12 +83,16 @@ def small() -> Any:
 
 
 KINDS = (
-    Kind("loss, not registered", lambda: sequential(small(), loss=own_loss), called=("own_loss",), eager=True),
-    Kind(
-        "metric, not registered", lambda: sequential(small(), metrics=[OwnMetric()]), called=("OwnMetric",), eager=True
-    ),
-    Kind("two optimizers", two_optimizers),
+    Kind("loss, not registered", lambda: sequential(small(), loss=own_loss), called=("own_loss",)),
+    Kind("metric, not registered", lambda: sequential(small(), metrics=[OwnMetric()]), called=("OwnMetric",)),
+    Kind("two optimizers", two_optimizers, traced=True),
     Kind("MultiOptimizer", multi_optimizer),
     Kind("mixed precision", mixed),
-    Kind("averages swapped in", averaged, callbacks=lambda: [keras.callbacks.SwapEMAWeights()], measures=True),
+    Kind(
+        "averages swapped in",
+        averaged,
+        callbacks=lambda: [keras.callbacks.SwapEMAWeights()],
+        measures=True,
+        traced=True,
+    ),
 )

@@ -79,7 +79,15 @@ def generate(name: str) -> Kind:
     callbacks = (lambda: [keras.callbacks.SwapEMAWeights()]) if swapped else list
     bare = partial(build, learned=False)
     return Kind(
-        name, build, partial(_data, tuple(sorts), outputs), bare, (), callbacks, measures=swapped, trains_on=True
+        name,
+        build,
+        partial(_data, tuple(sorts), outputs),
+        bare,
+        (),
+        callbacks,
+        measures=swapped,
+        trains_on=True,
+        traced=True,
     )
 
 

@@ -24,8 +24,8 @@ class Kind:
     `build` is the user's own code. `bare` builds the same where the preprocessing has not learned anything yet: what
     is restored into. `called` are the names of which a refusal has to say one. `outside` is what the kind knows beside
     its variables: bytes that must be among the exported arrays. `measures`: the value is that of fit's own validation.
-    `trains_on`: what was restored is trained further as well. `eager`: its
-    steps are not traced, which takes most of the time, since it is about something else.
+    `trains_on`: what was restored is trained further as well. `traced`: its
+    steps are traced, since it is about values that a traced step may hold; tracing takes most of the time.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Kind:
     outside: tuple[bytes, ...] = ()
     measures: bool = False
     trains_on: bool = False
-    eager: bool = False
+    traced: bool = False
 
     def build_bare(self) -> Any:
         return (self.bare or self.build)()

@@ -68,6 +68,7 @@ KINDS = (
     Kind(
         "BatchNorm, Dropout",
         lambda: sequential(layers.Dense(6), layers.BatchNormalization(), layers.Dropout(0.3)),
+        traced=True,
     ),
     Kind("stateful RNN", stateful, data.sequences),
     Kind("bidirectional RNN", lambda: sequential(both(layers.GRU), shape=(3, 2)), data.sequences),

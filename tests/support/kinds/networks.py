@@ -134,20 +134,20 @@ def reused() -> Any:
 
 
 KINDS = (
-    Kind("sequential", lambda: sequential(layers.Dense(6, "relu"))),
+    Kind("sequential", lambda: sequential(layers.Dense(6, "relu")), traced=True),
     Kind("sequential, built late", built_late),
     Kind("functional", functional),
-    Kind("subclassed", lambda: compiled(Subclassed())),
+    Kind("subclassed", lambda: compiled(Subclassed()), traced=True),
     Kind("subclassed, not registered", lambda: compiled(Unregistered()), called=("Unregistered",)),
     Kind("subclassed functional", lambda: compiled(SubclassedFunctional())),
     Kind("own `compile`", lambda: own_compile()),
-    Kind("nested", nested, eager=True),
-    Kind("shared layer", shared, eager=True),
-    Kind("reused model", reused, eager=True),
-    Kind("layers in a dict", lambda: compiled(Contained("dict")), eager=True),
-    Kind("layers in a list", lambda: compiled(Contained("list")), eager=True),
-    Kind("layers in a tuple", lambda: compiled(Contained("tuple")), eager=True),
-    Kind("layers in a cycle", lambda: compiled(Cyclic()), eager=True),
+    Kind("nested", nested),
+    Kind("shared layer", shared),
+    Kind("reused model", reused),
+    Kind("layers in a dict", lambda: compiled(Contained("dict"))),
+    Kind("layers in a list", lambda: compiled(Contained("list"))),
+    Kind("layers in a tuple", lambda: compiled(Contained("tuple"))),
+    Kind("layers in a cycle", lambda: compiled(Cyclic())),
 )
 
 

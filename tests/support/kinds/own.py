@@ -117,6 +117,7 @@ KINDS = (
         lambda: own_variables(learned=True),
         bare=lambda: own_variables(learned=False),
         called=("OwnVariables", "own_variables"),
+        traced=True,
     ),
     Kind(
         "own `save_assets`",
@@ -124,12 +125,12 @@ KINDS = (
         bare=lambda: own_assets(learned=False),
         called=("OwnAssets", "own_assets"),
         outside=(b"0.125",),
+        traced=True,
     ),
     Kind(
         "`tf.lookup` table, in the constructor",
         lambda: sequential(ConstantTable(), shape=(1,), dtype="string"),
         data.words,
-        eager=True,
     ),
     Kind(
         "`tf.lookup` table, filled later",
@@ -137,6 +138,7 @@ KINDS = (
         data.words,
         lambda: filled_table(learned=False),
         ("FilledTable", "filled_table"),
+        traced=True,
     ),
     Kind(
         "`tf.string` variable",

@@ -104,21 +104,27 @@ def _words(name: str, dtype: str, values: Callable[[], Any], make: Callable[...,
 
     outside = tuple(str(one).encode() for one in known)
     return [
-        Kind(f"{name}, adapted", lambda: build(values()[0]), values, build, (name,), outside=outside),
-        Kind(f"{name}, from a file", lambda: from_file(lambda file: build(vocabulary=file), known), values, eager=True),
-        Kind(f"{name}, in the constructor", lambda: build(vocabulary=list(known)), values, eager=True),
+        Kind(f"{name}, adapted", lambda: build(values()[0]), values, build, (name,), outside=outside, traced=True),
+        Kind(f"{name}, from a file", lambda: from_file(lambda file: build(vocabulary=file), known), values),
+        Kind(f"{name}, in the constructor", lambda: build(vocabulary=list(known)), values),
     ]
 
 
 KINDS = (
-    Kind("Normalization", lambda: normalization(learned=True), data.measured, lambda: normalization(learned=False)),
+    Kind(
+        "Normalization",
+        lambda: normalization(learned=True),
+        data.measured,
+        lambda: normalization(learned=False),
+        traced=True,
+    ),
     Kind(
         "Normalization in a subclass",
         lambda: normalization_inside(data.measured()[0]),
         data.measured,
         lambda: normalization_inside(data.table()[0]),  # Keras cannot build one that has learned nothing
     ),
-    Kind("Normalization with constants", constants, data.measured, eager=True),
+    Kind("Normalization with constants", constants, data.measured),
     *_words("StringLookup", "string", data.words, string_lookup, data.WORDS),
     *_words("IntegerLookup", "int64", data.numbers, integer_lookup, data.NUMBERS),
     Kind(
@@ -133,16 +139,16 @@ KINDS = (
         "TextVectorization, from a file",
         lambda: from_file(lambda file: text_vectorization(vocabulary=file), ["red", "sky", "blue"]),
         data.texts,
-        eager=True,
     ),
     Kind(
         "TextVectorization, in the constructor",
         lambda: text_vectorization(vocabulary=["red", "sky", "blue"]),
         data.texts,
-        eager=True,
     ),
     Kind("TextVectorization, tf-idf", lambda: tf_idf(data.texts()[0]), data.texts, tf_idf, outside=(b"grass",)),
-    Kind("Discretization", lambda: discretization(learned=True), bare=lambda: discretization(learned=False)),
-    Kind("Hashing", hashing, data.words, eager=True),
+    Kind(
+        "Discretization", lambda: discretization(learned=True), bare=lambda: discretization(learned=False), traced=True
+    ),
+    Kind("Hashing", hashing, data.words),
     Kind("FeatureSpace", feature_space, data.records),
 )

@@ -69,7 +69,7 @@ def monitor_of(kind: Kind) -> dict[str, Any]:
 def fit(kind: Kind, model: Any, *callbacks: Any, first: int = 0, recorder: Recorder | None = None) -> Recorder:
     """Train from epoch `first` to the end; return what was written down."""
     recorder = recorder or Recorder(kind)
-    data, model.run_eagerly = _batches(kind.data), kind.eager
+    data, model.run_eagerly = _batches(kind.data), not kind.traced
     called = [recorder, *kind.callbacks(), Scores(kind), *callbacks]
     options = {"initial_epoch": first, "epochs": EPOCHS, "shuffle": False, "verbose": 0}
     model.fit(data, validation_data=data if kind.measures else None, callbacks=called, **options)
