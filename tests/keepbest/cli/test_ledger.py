@@ -68,5 +68,5 @@ def test_what_was_taken_back_and_what_took_it_back_are_told(capsys: pytest.Captu
     assert ("withdrawn" in taken, "takes back" in taking, "(dense/kernel became NaN)" in taking) == (True, True, True)
     run = SimpleNamespace(spec=SimpleNamespace(monitor="val_accuracy"))
     assert look_line(run, looks[1]) == (  # type: ignore[arg-type]
-        "step      200  withdrawn as the best: dense/kernel became NaN; the best is val_accuracy 0.5 at step 100 again"
+        "step      200  withdrawn as the best: dense/kernel became NaN; the best is val_accuracy 0.5 @ 100 again"
     )

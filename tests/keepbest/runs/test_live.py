@@ -134,7 +134,7 @@ def test_what_a_killed_script_wrote_down_arrives_once(
 ) -> None:
     process = processes.start(sys.executable, "-c", SCRIPT, tmp_path, KEEPBEST_URL=live.url, KEEPBEST_TOKEN=live.admin)
     process.wait_until(lambda: process.output.count("\n") > 30, what="thirty lines")
-    run = process.output.split()[0]
+    run = process.output.split()[-2]  # the last line but the one being written; the first is the address of the run
     process.wait_until(lambda: client.metrics(run).metrics, what="the first points")
     process.send(signal.SIGKILL)
     process.wait()
