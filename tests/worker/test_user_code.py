@@ -76,7 +76,7 @@ CASES = {
     "memory": Case("def build(): bytearray(1 << 62)", error="out_of_memory", trace="in build"),
     "later": Case(RAISES_LATER, message="trap in a layer", trace="in call"),
     "segfault": Case(SEGFAULTS, error="crashed", message="SIGSEGV", trace="in build"),
-    "metric": Case("build = make", error="metric_missing", message="there are loss, val_loss", monitor="val_accuracy"),
+    "metric": Case("build = make", error="metric_missing", message="no metric 'val_accuracy'", monitor="val_accuracy"),
     "nan": Case("def build(): m = make(); m[1][1][:] = np.nan; return m", RunState.FINISHED, mode="auto"),
 }
 
