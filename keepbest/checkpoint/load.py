@@ -19,6 +19,7 @@ from keepbest.checkpoint.dtypes import numpy_dtype
 from keepbest.checkpoint.folder import Folder
 from keepbest.checkpoint.late import build_late
 from keepbest.checkpoint.manifest import Manifest, StoredVariable
+from keepbest.checkpoint.older import to_present
 from keepbest.checkpoint.plan import Plan, make_plan
 from keepbest.errors import CheckpointDamaged, CheckpointIncomplete
 from keepbest.snapshots.averages import find_used
@@ -55,7 +56,7 @@ class Loaded:
 
     @property
     def specs(self) -> tuple[VariableSpec, ...]:
-        return tuple(variable.spec for variable in self.manifest.variables)
+        return to_present([variable.spec for variable in self.manifest.variables])
 
     @property
     def arrays(self) -> tuple[Any, ...]:
