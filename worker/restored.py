@@ -17,7 +17,7 @@ from typing import Any
 
 from keepbest.checkpoint.checking import call, flatten, to_batch
 from keepbest.checkpoint.examples import compare, read
-from keepbest.checkpoint.export import export
+from keepbest.checkpoint.export import export, parts_of
 from keepbest.checkpoint.inputs import Inputs
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.rebuilding import complete, rebuild
@@ -148,7 +148,7 @@ def _read_tf(asked: Job, store: Store, loaded: Loaded, code: Path) -> _Predict:
     import tensorflow as tf
 
     model = _make(asked, store, loaded, code).model
-    tf.train.Checkpoint(model=model, optimizer=getattr(model, "optimizer", None)).read(asked.path).expect_partial()
+    tf.train.Checkpoint(**parts_of(model)).read(asked.path).expect_partial()
     return _by_model(model)
 
 

@@ -115,7 +115,13 @@ def _write_weights(model: Any, path: Path, manifest: Manifest) -> None:
 def _write_tf(model: Any, path: Path, manifest: Manifest) -> None:
     import tensorflow as tf
 
-    tf.train.Checkpoint(model=model, optimizer=getattr(model, "optimizer", None)).write(str(path))
+    tf.train.Checkpoint(**parts_of(model)).write(str(path))
+
+
+def parts_of(model: Any) -> dict[str, Any]:
+    """Return what "tf" holds: the network, and its optimizer, which one that was restored uncompiled has none of."""
+    optimizer = getattr(model, "optimizer", None)
+    return {"model": model} if optimizer is None else {"model": model, "optimizer": optimizer}
 
 
 def _write_savedmodel(model: Any, path: Path, manifest: Manifest) -> None:

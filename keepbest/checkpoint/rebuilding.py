@@ -128,7 +128,7 @@ def _make(described: dict[str, Any], manifest: Manifest, safe: dict[str, Any]) -
     except Exception as error:  # whatever the users' from_config and build raise
         if unknown:
             classes = f"{', '.join(unknown[:5])}{' and more' if len(unknown) > 5 else ''}"
-            message = f"The network has classes of its own that are not known here: {classes}."
+            message = f"The network has classes or functions of its own that are not known here: {classes}."
             raise NetworkUnknown(
                 message, hint=f"{INTO} A class that is registered is known once it is imported."
             ) from error
@@ -152,15 +152,21 @@ def _compile(model: Any, compiled: dict[str, Any], own: dict[str, Any], say: Cal
 
 
 def _unknown_classes(described: Any, custom_objects: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names of classes that neither Keras has nor anybody registered here."""
+    """Yield the names of classes and functions that neither Keras has nor anybody registered here."""
     import keras
 
     for node in _nodes(described):
         name, module = node.get("registered_name"), node.get("module")
-        if not name or name in ("function", "builtin") or str(module or "").partition(".")[0] in ("keras", "builtins"):
+        if node.get("class_name") == "function" and module == "builtins":  # one of a module that is not Keras'
+            name, module = node.get("config"), None
+        if (
+            not isinstance(name, str)
+            or name in ("", "function", "builtin")
+            or str(module or "").partition(".")[0] in ("keras", "builtins")
+        ):
             continue
         if keras.saving.get_registered_object(name, custom_objects=dict(custom_objects)) is None:
-            yield str(node.get("class_name", name))[:100]
+            yield str(name if module is None else node.get("class_name", name))[:100]
 
 
 def _nodes(described: Any) -> Iterator[dict[str, Any]]:

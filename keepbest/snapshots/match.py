@@ -75,7 +75,7 @@ def refuse_beside(lines: Sequence[str], checkpoint: str) -> CheckpointMismatch:
 def is_alike(one: VariableSpec, other: VariableSpec) -> bool:
     """Whether two names differ only in what Keras makes up: numbers, and what stands in front."""
     mine, theirs = _plain(one), _plain(other)
-    return mine.endswith(theirs) or theirs.endswith(mine)
+    return _attribute(one) == _attribute(other) and (mine.endswith(theirs) or theirs.endswith(mine))
 
 
 class _Places:
@@ -138,9 +138,14 @@ def _lone(mine: VariableSpec | None, theirs: VariableSpec | None) -> Difference:
 
 
 def _plain(spec: VariableSpec) -> str:
-    """Return the name without numbers and without the optimizer's own, which is another thing than a model's prefix."""
-    path = spec.path.partition("/")[2] if spec.collection == "optimizer" else spec.path
+    """Return the name without numbers, and without the optimizer's own, which is another thing than a prefix."""
+    path = spec.path.rpartition("/")[2] if spec.collection == "optimizer" else spec.path
     return "/" + re.sub(r"_\d+(?=[_/]|$)", "", path).replace("_", "/")
+
+
+def _attribute(spec: VariableSpec) -> str:
+    """Return on which attribute an optimizer lies that is not the model's own: `first/adam/kernel_momentum`."""
+    return spec.path.rpartition("/")[0].rpartition("/")[0] if spec.collection == "optimizer" else ""
 
 
 def _hint(differences: Sequence[Difference]) -> str:

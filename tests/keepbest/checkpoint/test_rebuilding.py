@@ -118,7 +118,7 @@ def test_a_class_that_is_not_known_is_named(tmp_path: Path) -> None:
             return inputs
 
     run = train(dense(Mine()), tmp_path)
-    with pytest.raises(NetworkUnknown, match="classes of its own that are not known here: Mine") as caught:
+    with pytest.raises(NetworkUnknown, match="classes or functions of its own that are not known here: Mine") as caught:
         keepbest.restore(run, store=tmp_path)
     assert "--into" in str(caught.value.hint)
     with keras.saving.custom_object_scope({"Mine": Mine}):
@@ -142,6 +142,7 @@ def test_an_unknown_loss_or_metric_never_stops_it(tmp_path: Path, caplog: pytest
         assert restored.optimizer is None
         assert number == 1 or "restored uncompiled, without its optimizer: TypeError" in caplog.text  # 1 is no JSON
         assert np.array_equal(answer(restored), answer(model))
+        assert checked(store, run, "tf", tmp_path / f"{number}-tf").within
         compiled(restored).fit(X, Y, verbose=0)
 
 

@@ -60,7 +60,7 @@ def two_optimizers() -> Any:
 
 def multi_optimizer() -> Any:
     chosen = optimizers.OptimizerMap(optimizers.Adam(0.05))
-    chosen["out/.*"] = optimizers.SGD(0.1, momentum=0.9)
+    chosen[".*out/.*"] = optimizers.SGD(0.1, momentum=0.9)
     model = keras.Sequential([layers.Input((4,)), layers.Dense(6, "relu"), layers.Dense(CLASSES, name="out")])
     return compiled(model, optimizers.MultiOptimizer(chosen))
 

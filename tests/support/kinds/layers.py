@@ -77,6 +77,6 @@ KINDS = (
     Kind("int8", int8),
     Kind("seed generator of a layer", lambda: sequential(Noise())),
     Kind("random augmentation", augmented, data.pictures),
-    Kind("Lambda", lambda: sequential(layers.Lambda(_twice)), called=("Lambda", "lambda")),
+    Kind("Lambda", lambda: sequential(layers.Lambda(_twice)), called=("_twice",)),
     Kind("layer, not registered", lambda: sequential(NotRegistered()), called=("NotRegistered",)),
 )
