@@ -75,7 +75,7 @@ def refuse_beside(lines: Sequence[str], checkpoint: str) -> CheckpointMismatch:
 def is_alike(one: VariableSpec, other: VariableSpec) -> bool:
     """Whether two names differ only in what Keras makes up: numbers, and what stands in front."""
     mine, theirs = _plain(one), _plain(other)
-    return _attribute(one) == _attribute(other) and (mine.endswith(theirs) or theirs.endswith(mine))
+    return _lie_together(_holder(one), _holder(other)) and (mine.endswith(theirs) or theirs.endswith(mine))
 
 
 class _Places:
@@ -140,12 +140,21 @@ def _lone(mine: VariableSpec | None, theirs: VariableSpec | None) -> Difference:
 def _plain(spec: VariableSpec) -> str:
     """Return the name without numbers, and without the optimizer's own, which is another thing than a prefix."""
     path = spec.path.rpartition("/")[2] if spec.collection == "optimizer" else spec.path
-    return "/" + re.sub(r"_\d+(?=[_/]|$)", "", path).replace("_", "/")
+    return "/" + _unnumbered(path).replace("_", "/")
 
 
-def _attribute(spec: VariableSpec) -> str:
-    """Return on which attribute an optimizer lies that is not the model's own: `first/adam/kernel_momentum`."""
-    return spec.path.rpartition("/")[0].rpartition("/")[0] if spec.collection == "optimizer" else ""
+def _holder(spec: VariableSpec) -> str:
+    """Return what an optimizer lies in that is not the model's own: `first` of `first/adam/dense_kernel_momentum`."""
+    return _unnumbered(spec.path.rpartition("/")[0].rpartition("/")[0]) if spec.collection == "optimizer" else ""
+
+
+def _lie_together(one: str, other: str) -> bool:
+    """Whether both are on one attribute; a wrapper that scales the loss may be around one of them."""
+    return one.startswith(other) or other.startswith(one)
+
+
+def _unnumbered(path: str) -> str:
+    return re.sub(r"_\d+(?=[_/]|$)", "", path)
 
 
 def _hint(differences: Sequence[Difference]) -> str:
