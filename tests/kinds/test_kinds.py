@@ -18,3 +18,16 @@ def test_the_table_is_what_is_so(tmp_path: Path, processes: Processes) -> None:
 
     rows = make(tmp_path / "kinds", processes)
     assert table.lines_of(rows) == table.read(table.PAGE.read_text()), "mend it, or `make kinds-table`"
+
+
+def test_what_was_written_is_judged_by_who_read_it(tmp_path: Path) -> None:
+    from tests.support.kinds import table
+    from tests.support.kinds.cell import Cell
+    from tests.support.kinds.place import Place
+
+    place = Place(tmp_path, table.find("LoRA"))
+    place.tell("train", {"trains": Cell("equal")})
+    place.tell("back", {"by run": Cell("equal"), "keras": Cell("equal"), "tf": Cell("equal")})
+    place.tell("read", {table.KERAS: Cell("equal"), "keras": Cell("WRONG", "another answer")})
+    row = table.gather(tmp_path, ["LoRA"])["LoRA"]
+    assert [row[road].word for road in ("trains", "by run", "keras", "tf")] == ["equal", "equal", "WRONG", "WRONG"]

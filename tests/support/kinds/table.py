@@ -19,20 +19,8 @@ BEGIN, END = "<!-- written by `make kinds-table`: begin -->", "<!-- end -->"
 KERAS = "Keras' own"
 #: Of a reason; the rest is a list of variables.
 REASON_CHARACTERS = 240
-ROADS = (
-    KERAS,
-    "trains",
-    "roll back",
-    "resume",
-    "by run",
-    "own model",
-    "keras",
-    "weights",
-    "savedmodel",
-    "tf",
-    "safetensors",
-    "npz",
-)
+FORMS = ("keras", "weights", "savedmodel", "tf", "safetensors", "npz")
+ROADS = (KERAS, "trains", "roll back", "resume", "by run", "own model", *FORMS)
 Row = Mapping[str, Cell]
 
 
@@ -42,12 +30,15 @@ def gather(root: Path, only: Sequence[str] = ()) -> dict[str, Row]:
 
 
 def _row(kind: Kind, place: Place) -> Row:
-    found: dict[str, Cell] = {}
-    for process in ("train", "back", "read"):
-        found = place.hear(process) | found  # what failed first is why the rest did
+    found = place.hear("read") | _without_forms(place.hear("back")) | place.hear("train")
     failed = found.get("", Cell("WRONG", "it was not tried"))
     row = {road: found.get(road, failed) for road in ROADS}
     return {road: cell if road == KERAS else _weigh(kind, cell, row[KERAS]) for road, cell in row.items()}
+
+
+def _without_forms(cells: Mapping[str, Cell]) -> dict[str, Cell]:
+    """That a form was written says nothing of what is in it: that says who read it."""
+    return {road: cell for road, cell in cells.items() if road not in FORMS}
 
 
 def _weigh(kind: Kind, cell: Cell, theirs: Cell) -> Cell:
