@@ -23,9 +23,10 @@ def test_the_table_is_what_is_so(tmp_path: Path, processes: Processes) -> None:
 def test_what_was_written_is_judged_by_who_read_it(tmp_path: Path) -> None:
     from tests.support.kinds import table
     from tests.support.kinds.cell import Cell
+    from tests.support.kinds.every import find
     from tests.support.kinds.place import Place
 
-    place = Place(tmp_path, table.find("LoRA"))
+    place = Place(tmp_path, find("LoRA"))
     place.tell("train", {"trains": Cell("equal")})
     place.tell("back", {"by run": Cell("equal"), "keras": Cell("equal"), "tf": Cell("equal")})
     place.tell("read", {table.KERAS: Cell("equal"), "keras": Cell("WRONG", "another answer")})
