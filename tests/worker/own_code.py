@@ -74,7 +74,8 @@ def train(live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def submit(live: Live, folder: Path, **asked: object) -> None:
     with live.client() as client:
         bundle = client.add_bundle(pack(folder).content)
-        takes = [Parameter(name="units", type="int", default=4), Parameter(name="data", type="str", default="")]
+        takes = [Parameter(name="units", type="int", default=4)]
+        takes += [Parameter(name="data", type="str", default="")] if "data" in asked else []
         source = CodeSource(bundle=bundle.digest, entry="my_model.py:build", signature=takes)
         usual = {"source": source, "monitor": "val_loss", "mode": "min"}
         client.submit(RunRequest.model_validate({**usual, **asked}))
