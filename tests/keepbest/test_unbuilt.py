@@ -47,6 +47,6 @@ def test_it_is_taken_up_after_its_first_step_and_goes_on_in_another_process(tmp_
     assert first.best_step == 6
     assert [manifest.step for manifest in Store(tmp_path).manifests(run.id)] == [6]
     again = network()
-    second = fit(again, 2, run=run.id, store=tmp_path, resume=True)
+    second = fit(again, 4, run=run.id, store=tmp_path, resume=True)  # two of them are trained already
     assert second.position.step == 12
     assert weights(again) == weights(straight)

@@ -27,6 +27,7 @@ class Reporter:
     def __init__(self) -> None:
         self.is_offline = True
         self.problem: str | None = None
+        self.lost_to: Exception | None = None
         self.items: list[Any] = []
         self.watched: list[Any] = []
         self.receipt: BatchReceipt | None = None

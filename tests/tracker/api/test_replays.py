@@ -164,7 +164,7 @@ def test_a_policy_that_sets_the_rate_is_followed_where_the_run_set_it_too(api: A
 BAD: list[tuple[dict[str, Any], int, str]] = [
     ({}, 422, "runs"),
     ({"runs": ["zzzz"]}, 404, "run"),
-    ({"project": "nobody's"}, 422, "project"),
+    ({"project": "a\u202eb"}, 422, "project"),
     ({"runs": ["a"], "stoppers": ["patience(0)"]}, 422, "stoppers.0"),
     ({"runs": ["a"], "stoppers": ["10", "pacience"]}, 422, "stoppers.1"),
     ({"runs": ["a"], "stoppers": ["10"] * 21}, 422, "stoppers"),
