@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ class Reporter:
         self.is_offline = True
         self.problem: str | None = None
         self.lost_to: Exception | None = None
+        self.journal = SimpleNamespace(set_aside=0)
         self.items: list[Any] = []
         self.watched: list[Any] = []
         self.receipt: BatchReceipt | None = None
