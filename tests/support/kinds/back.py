@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+
+import tensorflow as tf
 
 import keepbest
 from keepbest import KeepBest
@@ -44,10 +47,11 @@ def restore(kind: Kind, place: Place, give: Callable[[], Any]) -> Cell:
 
 
 def own_model(kind: Kind) -> Any:
-    """Return the user's own model, which has learned nothing yet, with its variables."""
+    """Return the user's own model, which has learned nothing yet, with its variables where it can be called."""
     model = kind.build_bare()
     if not model.built:
-        model(examples(kind))
+        with suppress(tf.errors.FailedPreconditionError):  # a vocabulary inside that is still to come
+            model(examples(kind))
     return model
 
 

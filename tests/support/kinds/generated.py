@@ -86,7 +86,8 @@ def generate(name: str) -> Kind:
         (),
         callbacks,
         measures=swapped,
-        trains_on=True,
+        # Restored, it is the average that was measured: training that goes on, with the raw weights, is another road.
+        trains_on=not swapped,
         traced=True,
     )
 

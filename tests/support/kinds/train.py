@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -40,12 +41,18 @@ def train(kind: Kind, place: Place) -> dict[str, Cell]:
 
 
 def _write_theirs(model: Any, place: Place) -> None:
-    """Write what Keras and TensorFlow write themselves, and what the variables hold."""
+    """Write what Keras and TensorFlow write themselves, and what the variables hold.
+
+    What one of them cannot write is missing, and so nothing that a model is asked to give back.
+    """
     place.theirs.mkdir()
     place.write_arrays("variables", [np.array(variable.numpy()) for variable in model.variables])
-    model.save(place.theirs / "model.keras")
-    model.save_weights(place.theirs / "model.weights.h5")
-    tf.train.Checkpoint(model=model, optimizer=model.optimizer).write(str(place.theirs / "model"))
+    with suppress(Exception):
+        model.save(place.theirs / "model.keras")
+    with suppress(Exception):
+        model.save_weights(place.theirs / "model.weights.h5")
+    with suppress(Exception):
+        tf.train.Checkpoint(model=model, optimizer=model.optimizer).write(str(place.theirs / "model"))
 
 
 def _keep(kind: Kind, place: Place, plain: Recorder) -> dict[str, Cell]:
