@@ -15,7 +15,7 @@ from keepbest.checkpoint.plan import Plan
 from keepbest.checkpoint.rebuilding import complete, rebuild
 from keepbest.checkpoint.store import Store
 from keepbest.contract.restoring import Format
-from keepbest.errors import InvalidInput
+from keepbest.errors import CheckpointError, InvalidInput
 
 _log = logging.getLogger("keepbest")
 
@@ -115,7 +115,13 @@ def _write_weights(model: Any, path: Path, manifest: Manifest) -> None:
 def _write_tf(model: Any, path: Path, manifest: Manifest) -> None:
     import tensorflow as tf
 
-    tf.train.Checkpoint(**parts_of(model)).write(str(path))
+    try:
+        tf.train.Checkpoint(**parts_of(model)).write(str(path))
+    except ValueError as error:  # a list that was changed otherwise than by appending
+        raise CheckpointError(
+            f"TensorFlow cannot write this model: {str(error)[:300]}",
+            hint="Take another form: --as keras, weights, safetensors or npz.",
+        ) from error
 
 
 def parts_of(model: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from keepbest.snapshots.saveables import Saveable, find_once, is_saveable
+from keepbest.snapshots.trackables import children_of
 
 #: Deeper than people nest, and more than they hold.
 _MAX_DEPTH, _MAX_THINGS = 12, 200_000
@@ -69,8 +70,7 @@ def _children_of(thing: Any) -> Iterator[tuple[Any, Any]]:
     elif isinstance(thing, tf.Variable | tf.data.Dataset) or is_saveable(thing) or is_tensor(thing):
         return
     elif isinstance(thing, tf.__internal__.tracking.Trackable):
-        children = tf.train.TrackableView.children(thing)
-        yield from ((name.removeprefix("_"), child) for name, child in sorted(children.items()))
+        yield from ((name.removeprefix("_"), child) for name, child in sorted(children_of(thing).items()))
     elif _is_open(thing):
         yield from _attributes_of(thing)
 

@@ -15,6 +15,7 @@ from keepbest.errors import InvalidInput
 from keepbest.snapshots.attributes import things_in
 from keepbest.snapshots.encoding import PLAIN
 from keepbest.snapshots.saveables import Saveable, find_once, saveables_of
+from keepbest.snapshots.trackables import children_of, descendants_of
 
 #: The name of a variable, and the variable: Keras' or TensorFlow's.
 Named = tuple[str, Any]
@@ -153,7 +154,7 @@ def _walk(thing: Any, path: str = "", *, inside: bool = False) -> Iterator[Named
         for number, part in enumerate(thing):
             yield from _walk(part, _join(path, number), inside=inside)
     elif isinstance(thing, tf.__internal__.tracking.Trackable):
-        for name, child in sorted(tf.train.TrackableView.children(thing).items()):
+        for name, child in sorted(children_of(thing).items()):
             yield from _walk(child, _join(path, name.removeprefix("_")), inside=True)
     elif not inside:
         raise _refuse(thing, path)
@@ -169,7 +170,7 @@ def _walk_keras(thing: Any, path: str) -> Iterator[Named]:
         return
     measures = [variable.value for metric in getattr(thing, "metrics", []) for variable in metric.variables]
     known = {id(variable.value) for variable in listed} | {id(variable) for variable in measures}
-    for one in tf.train.TrackableView(thing).descendants():
+    for one in descendants_of(thing):
         if isinstance(one, tf.Variable) and id(one) not in known:
             yield _join(path, _name_of(one)), one
 
