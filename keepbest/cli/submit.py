@@ -147,13 +147,18 @@ def submit(
         )
         run = send_with(client, source, lambda: client.submit(asked))
         default = None if stopper else find_default(client, run)
-        if not follow:
-            show_submitted(run, default, as_json)
-            return 0
-        warn(f"Submitted {run.id} ({run.name}).")
-        if default is not None:
-            warn(_say_default(run, default))
-        return follow_run(client, run.id, as_json)
+        if follow:
+            return _follow(client, run, default, as_json)
+        show_submitted(run, default, as_json)
+        return 0
+
+
+def _follow(client: Client, run: Run, default: PolicySpec | None, as_json: bool) -> int:
+    """Say what was submitted, and watch it to its end."""
+    warn(f"Submitted {run.id} ({run.name}).")
+    if default is not None:
+        warn(_say_default(run, default))
+    return follow_run(client, run.id, as_json)
 
 
 def _split(words: list[str]) -> tuple[list[str], bool, list[str]]:

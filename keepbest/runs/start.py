@@ -98,16 +98,20 @@ def init(
     handed = find_handed(settings, asked.id) if settings.mode == "online" else None
     if handed is not None:
         return begin_handed(handed, asked, how, settings)
+    run = _begin(asked, how, settings)
+    if capture and isinstance(run, ScriptRun):
+        run.keep_console()
+    return run
+
+
+def _begin(asked: RunRequest, how: Resume, settings: Settings) -> Run:
+    """Begin, or go on with, a run of this script's own: with a tracker, in a folder, or nowhere."""
     if how == "must" and asked.id is None:
         raise InvalidInput('resume="must" goes on with a run: say which.', field="id", hint='init(id="…")')
     asked = asked.model_copy(update={"monitor": asked.monitor or DEFAULT_MONITOR, "stopper": asked.stopper or DEFAULT})
     if settings.mode == "disabled":
         return Run(asked.id or new_id(), _judge_of(asked), monitor=asked.monitor or DEFAULT_MONITOR)
-    begin = _begin_online if settings.mode == "online" else _begin_offline
-    run = begin(asked, how, settings)
-    if capture:
-        run.keep_console()
-    return run
+    return _begin_online(asked, how, settings) if settings.mode == "online" else _begin_offline(asked, how, settings)
 
 
 def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> ScriptRun:
