@@ -47,6 +47,8 @@ class KeepbestError(Exception):
         self.field = field
         self.hint = hint
         super().__init__(self.message)
+        if hint:
+            self.add_note(hint)  # a script's traceback shows it too
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.message, self.field, self.hint)

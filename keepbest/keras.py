@@ -324,7 +324,7 @@ class KeepBest(Carrying):
         if value is None or epoch < self._start_from_epoch:
             self.run.log(logs, self.position.step)
             return
-        if not self.run.stopper_state()["policy"]:  # which way is better is not known yet
+        if not self.run.judge.knows_mode:
             self.run.set_mode(direction_of(self.model, self.monitor))
         if self._threshold is not None and self.best_step is None:
             self.run.judge.remember_best(None, self._threshold)

@@ -103,7 +103,7 @@ class Loop:
         living = self.looker.begin(kept if isinstance(kept, Living) else _check(Trained(kept, optimizers)))
         if resume and opened is not None:
             self._resume(opened, living)
-        run.judge.policy  # noqa: B018  # raises where nobody knows which way is better
+        run.know_mode()
         run.before_end(self.close)
 
     # What people read

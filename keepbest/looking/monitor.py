@@ -7,29 +7,30 @@ from difflib import get_close_matches
 from typing import Any
 
 from keepbest.errors import InvalidInput, MetricMissing
-from keepbest.stopping import Mode
+from keepbest.stopping import Mode, find_mode
 
 
 def direction_of(model: Any, monitor: str) -> Mode:
     """Return "min" for a loss, else the direction that the Keras metric declares.
 
     That of a part of a vector (`val_f1[2]`) is the vector's; that of one of several outputs (`val_out1_accuracy`) the
-    metric's of that output.
+    metric's of that output. What the model was not compiled with, a callback's, is taken for Keras' of that name.
 
     Raises:
-        InvalidInput: The metric declares none; nothing is guessed from its name.
+        InvalidInput: Neither declares one.
     """
     name = monitor.removeprefix("val_").partition("[")[0]
     found = {_direction(metric) for logged, metric in _logged(model) if logged == name}
-    if name == "loss" or found == {"loss"}:
-        return "min"
-    if found not in ({"up"}, {"down"}):
+    if found in ({"up"}, {"down"}, {"loss"}):
+        return "max" if found == {"up"} else "min"
+    by_name = find_mode(monitor) if found <= {None} else None
+    if by_name is None:
         raise InvalidInput(
             f"Keras does not say which way {monitor!r} gets better.",
             field="mode",
             hint="Say mode='max' or mode='min'.",
         )
-    return "max" if found == {"up"} else "min"
+    return by_name
 
 
 def metrics_of(model: Any) -> list[Any]:

@@ -54,9 +54,14 @@ class Judge:
             raise InvalidInput(
                 "It is not known which way the monitored metric gets better.",
                 field="mode",
-                hint="Say keepbest.init(mode='max') or mode='min'.",
+                hint="Say mode='max' or mode='min'.",
             )
         return self._policy
+
+    @property
+    def knows_mode(self) -> bool:
+        """Whether it is known which way is better."""
+        return self._policy is not None
 
     @property
     def stopper(self) -> Mapping[str, Any]:

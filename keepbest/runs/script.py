@@ -63,6 +63,7 @@ class ScriptRun(Run):
         pairs: Pairs | None = None,
     ) -> Decision:
         """Return the stopper's decision, and record nothing yet. A value of None says that training came this far."""
+        self.know_mode()
         self._open_before(step)
         return super().judge_look(step, value, n, train=train, metrics=metrics, pairs=pairs)
 

@@ -9,12 +9,13 @@ from typing import Any
 from keepbest.checkpoint import Store
 from keepbest.contract.commands import Command
 from keepbest.contract.overrides import Overrides
+from keepbest.errors import InvalidInput
 from keepbest.reporting.reporter import Reporter
 from keepbest.reporting.values import check_one, to_number
 from keepbest.runs.best import Best, find_checkpoint
 from keepbest.runs.gallery import Gallery
 from keepbest.runs.judge import Judge
-from keepbest.stopping import Decision, Mode, Pairs
+from keepbest.stopping import Decision, Mode, Pairs, find_mode
 
 
 class Standing(Gallery):
@@ -40,6 +41,7 @@ class Standing(Gallery):
         pairs: Pairs | None = None,
     ) -> Decision:
         """Return the stopper's decision, and record nothing yet. A value of None says that training came this far."""
+        self.know_mode()
         check_one(value)
         measured = {**(metrics or {}), self.monitor: value}
         return self.judge.observe(step, to_number(value), n, to_number(train), measured, pairs)
@@ -60,6 +62,22 @@ class Standing(Gallery):
             return None
         found = find_checkpoint(self.store, self.id, step, value) if self.store is not None else None
         return Best(step, value, found)
+
+    def know_mode(self) -> None:
+        """See that it is known which way is better: where nobody said it, by the monitored metric's name.
+
+        Raises InvalidInput where that does not say it.
+        """
+        if self.judge.knows_mode:
+            return
+        mode = find_mode(self.monitor)
+        if mode is None:
+            raise InvalidInput(
+                f"It is not known which way {self.monitor!r} gets better.",
+                field="mode",
+                hint="Say it where the run begins: keepbest.init(…, mode='max') or mode='min'.",
+            )
+        self.set_mode(mode)
 
     def deadline(self) -> int | None:
         """Return the step at which silence stops the run, or None. `judge_look(step, None)` then says so."""

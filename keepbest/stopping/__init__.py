@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from keepbest.stopping.compose import AllOf, AnyOf
 from keepbest.stopping.correct import Correct
+from keepbest.stopping.direction import find_mode
 from keepbest.stopping.guards import CheckFinite, DivergenceThreshold, MaxSeconds, MaxSteps, StoppingThreshold
 from keepbest.stopping.halving import SuccessiveHalving
 from keepbest.stopping.look import Decision, Look, Mode, State, Verdict, is_better
@@ -59,6 +60,7 @@ __all__ = [
     "Verdict",
     "build",
     "describe",
+    "find_mode",
     "is_better",
     "parse",
     "read_pairs",

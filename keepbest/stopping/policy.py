@@ -27,7 +27,7 @@ Memory = dict[str, Any]
 class Policy(ABC):
     """A stopping policy: frozen parameters, no clock, no input or output, no random.
 
-    Looks come in order of step. `mode` says which way is better and is never guessed from a metric's name.
+    Looks come in order of step. `mode` says which way is better.
     """
 
     name: ClassVar[str]

@@ -345,6 +345,7 @@ def test_what_cannot_be_kept_is_named() -> None:
     with pytest.raises(InvalidInput, match=r"not JSON: Lost\.table"):
         Loop(run, tf.Variable(1.0), store=False, carry=[Lost()])
     unknown, _, _ = heard_run(mode=None)
+    unknown.monitor = "score"
     with pytest.raises(InvalidInput, match="which way"):
         Loop(unknown, tf.Variable(1.0), store=False)
 

@@ -197,13 +197,22 @@ def test_a_stopper_in_any_form(tmp_path: Path, tracker: TinyTracker, stopper: An
 
 
 def test_a_mode_that_nobody_knows_is_asked_for_at_the_first_look(tmp_path: Path, tracker: TinyTracker) -> None:
-    with begin(tmp_path, tracker, mode="auto") as run:
-        with pytest.raises(InvalidInput, match="which way"):
+    with begin(tmp_path, tracker, monitor="score", mode="auto") as run:
+        with pytest.raises(InvalidInput, match=r"which way 'score' gets better\.\nSay it .* mode='max'"):
             run.look(1, 0.5)
         run.set_mode("min")
         assert run.look(1, 0.5).improved
         with pytest.raises(InvalidInput, match="'min', not 'max'"):
             run.set_mode("max")
+
+
+def test_a_loss_and_a_metric_of_keras_say_by_their_name_which_way_is_better(
+    tmp_path: Path, tracker: TinyTracker
+) -> None:
+    for monitor, values in [(None, (0.5, 0.25)), ("val_acc", (0.25, 0.5))]:
+        with begin(tmp_path, tracker, monitor=monitor, mode="auto") as run:
+            assert [run.look(step, value).best_step for step, value in enumerate(values)] == [0, 1]
+    assert [next(iter(said))[0]["progress"]["mode"] for said in tracker.batches.values()] == ["min", "max"]
 
 
 # What may be logged

@@ -1,0 +1,33 @@
+"""Which way a metric gets better, by its name alone: a loss, or a metric that Keras brings. All else is to be said."""
+
+from __future__ import annotations
+
+import re
+
+from keepbest.stopping.look import Mode
+
+#: The names by which Keras logs its own metrics, and the short ones by which it takes some.
+_DOWN = frozenset((
+    "binary_crossentropy", "categorical_crossentropy", "categorical_hinge", "hinge", "kl_divergence", "logcosh",
+    "mae", "mape", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
+    "mean_squared_logarithmic_error", "mse", "msle", "poisson", "root_mean_squared_error",
+    "sparse_categorical_crossentropy", "squared_hinge",
+))  # fmt: skip
+_UP = frozenset((
+    "acc", "accuracy", "auc", "binary_accuracy", "binary_io_u", "categorical_accuracy", "concordance_correlation",
+    "cosine_similarity", "f1_score", "fbeta_score", "io_u", "mean_io_u", "one_hot_io_u", "one_hot_mean_io_u",
+    "pearson_correlation", "precision", "precision_at_recall", "r2_score", "recall", "recall_at_precision",
+    "sensitivity_at_specificity", "sparse_categorical_accuracy", "sparse_top_k_categorical_accuracy",
+    "specificity_at_sensitivity", "top_k_categorical_accuracy",
+))  # fmt: skip
+
+
+def find_mode(monitor: str) -> Mode | None:
+    """Return "min" or "max", or None where the name does not say it; a part of a vector (`val_f1_score[2]`) is as it.
+
+    The number that Keras gives to a second one of a name (`auc_1`) says nothing.
+    """
+    name = re.sub(r"_\d+$", "", monitor.partition("[")[0].removeprefix("val_"))
+    if name == "loss" or name.endswith("_loss") or name in _DOWN:
+        return "min"
+    return "max" if name in _UP else None
