@@ -1,4 +1,4 @@
-"""How this process ends, as far as Python tells it to nobody who cleans up: by `sys.exit`, or by SIGTERM.
+"""How this process ends, as far as Python tells it to nobody who cleans up: by an exit code, or by SIGTERM.
 
 After an uncaught error `sys.last_value` holds it. An exit code is known to nobody at that time, and SIGTERM ends a
 process at once, with all that it holds. So `watch` has the first noted, and makes the second an exception of the main
@@ -8,6 +8,8 @@ thread: what was found best goes to the disk, the run is told its end, its lease
 from __future__ import annotations
 
 import atexit
+import ctypes
+import gc
 import os
 import signal
 import sys
@@ -15,10 +17,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import current_thread, main_thread
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 _TERMINATED = 128 + signal.SIGTERM
 _INTERRUPTED = 128 + signal.SIGINT
+
+#: How Python reads `SystemExit.code`.
+_EXIT_CODE: Any = SystemExit.__dict__["code"]
 
 _noted: BaseException | None = None
 _heralds: list[Callable[[], object]] = []
@@ -30,21 +35,10 @@ class Terminated(SystemExit):
     """Somebody ended the process by SIGTERM."""
 
 
-class _Exit(SystemExit):
-    """What `sys.exit` raises; whether somebody caught it, Python shows by where it is let go."""
-
-    def __del__(self) -> None:
-        if sys._getframe().f_back is None and current_thread() is main_thread():  # nobody's code runs any more
-            _note(SystemExit(self.code))
-
-
-_Exit.__name__ = _Exit.__qualname__ = "SystemExit"  # as it is printed
-
-
 def watch() -> None:
     """Have `find_cause` know of what comes. A handler that the script has for SIGTERM stays."""
     if sys.exit is not _exit:
-        sys.exit = _exit
+        _note_codes()
         atexit.register(end_in_peace)
     if current_thread() is main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
@@ -95,8 +89,28 @@ def as_known(error: BaseException | None) -> BaseException | None:
     return error if error.code else None
 
 
+def _note_codes() -> None:
+    """Have an exit code noted where the interpreter itself reads it, which is where nobody caught the exception.
+
+    It reads `SystemExit.code`, and tells nobody. The class is Python's own, so its dict is changed behind it; and
+    before Python 3.12 there is no exception to read where `sys.exit` itself raised it.
+    """
+    sys.exit = _exit
+    attributes: dict[str, Any] = gc.get_referents(SystemExit.__dict__)[0]
+    attributes["code"] = property(_read_code, _EXIT_CODE.__set__, _EXIT_CODE.__delete__)
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(SystemExit))
+
+
 def _exit(status: object = None, /) -> NoReturn:
-    raise _Exit(status)
+    raise SystemExit(status)
+
+
+def _read_code(error: SystemExit) -> Any:
+    code = _EXIT_CODE.__get__(error)
+    is_last = sys._getframe().f_back is None and current_thread() is main_thread()  # nobody's code runs any more
+    if is_last and not isinstance(error, Terminated):
+        _note(SystemExit(code))
+    return code
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -15,7 +15,7 @@ from tests.support.processes import Process, Processes
 BEGIN = "import os, signal, sys, time, keepbest; run = keepbest.init(monitor='score', mode='max', dir=sys.argv[1])\n"
 TERM = "os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)"
 HANDLER = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
-CAUGHT = "try: sys.exit(3)\nexcept SystemExit as error: print(error.code)\n"
+CAUGHT = "try: raise SystemExit(3)\nexcept SystemExit as error: print(error.code)\n"
 LATE = "run.before_end(lambda: [os.kill(os.getpid(), signal.SIGTERM), time.sleep(0.2), print('written')])\n"
 BROKEN_OFF = "run.is_fitting = True\ntry: raise KeyboardInterrupt\nexcept KeyboardInterrupt: print('saved')\n"
 
@@ -31,6 +31,9 @@ def start(processes: Processes, folder: Path, tracker: TinyTracker, text: str) -
         ("sys.exit(3)", 3, "failed", "SystemExit: 3"),
         ("sys.exit('no data')", 1, "failed", "SystemExit: no data"),
         ("sys.exit()", 0, "finished", None),
+        ("raise SystemExit(3)", 3, "failed", "SystemExit: 3"),
+        ("def main(): exit(3)\nmain()", 3, "failed", "SystemExit: 3"),
+        ("raise SystemExit", 0, "finished", None),
         (CAUGHT, 0, "finished", None),
         ("with run: sys.exit(3)", 3, "failed", "SystemExit: 3"),
         (TERM, 143, "cancelled", "Its process was ended by SIGTERM."),
