@@ -104,7 +104,8 @@ def _sink(descriptor: int) -> BinaryIO:
 
 def _missing(run: str, kept: list[Checkpoint]) -> NotFound:
     if not kept:
-        return NotFound(f"Run {run} has no checkpoint on disk yet.", field="run", hint=f"keepbest watch {run}")
+        hint = f"`keepbest show {run}` says where it is; a script keeps checkpoints with KeepBest, Loop or Session."
+        return NotFound(f"Run {run} has no checkpoint on disk.", field="run", hint=hint)
     steps = ", ".join(f"{one.step}" for one in kept[-10:])
     return NotFound(
         f"Run {run} has no such checkpoint; there are those of step {steps}.", hint=f"keepbest checkpoints {run}"

@@ -41,9 +41,7 @@ def checkpoints(
         print_json(found.model_copy(update={"checkpoints": kept}))
         return
     now = datetime.now(UTC)
-    table = Table(
-        ("id", ">step", ">value", "kind", "", ">size", ">written", ">age"), empty="No checkpoint is on disk yet."
-    )
+    table = Table(("id", ">step", ">value", "kind", "", ">size", ">written", ">age"), empty="No checkpoint is on disk.")
     for one in sorted(kept, key=lambda one: one.at, reverse=True):
         sizes = (size(one.size_bytes), size(one.written_bytes))
         table.add(one.id, f"{one.step:,}", number(one.value, 17), one.kind, _marks(one), *sizes, age(one.at, now))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from keepbest.cli.failing import Exit
+from keepbest.cli.failing import Exit, tell
 from keepbest.cli.lastly import Epochs, last_step
 from keepbest.cli.options import AsJson, RunId
 from keepbest.cli.output import print_json, say, warn
 from keepbest.client import Client
 from keepbest.contract.asking import request
 from keepbest.contract.commands import CancelRequest, Command, CommandRequest, RollBackRequest, StopRequest
-from keepbest.errors import InvalidInput
+from keepbest.contract.runs import Run
+from keepbest.errors import Conflict, InvalidInput
 from keepbest.rates import find_absurd_text
 from keepbest.status import CommandState
 
@@ -38,14 +40,28 @@ def cancel(
     """
     with Client() as client:
         found = [client.run(run) for run in dict.fromkeys(runs)]  # a name that is wrong cancels none of them
-        asked = [client.command(run.id, CancelRequest()) for run in found]
+        asked, refused = _ask_each(client, found)
         done = [wait_for(client, command, wait) for command in asked]
     if as_json:
         print_json(done[0] if len(done) == 1 else [one.model_dump(mode="json") for one in done])
     else:
         for command in done:
             say(_told(command))
-    return Exit.ERROR if any(map(_is_refused, done)) else Exit.OK
+    return Exit.ERROR if refused or any(map(_is_refused, done)) else Exit.OK
+
+
+def _ask_each(client: Client, runs: Sequence[Run]) -> tuple[list[Command], bool]:
+    """Cancel each; one that has ended meanwhile is said, and keeps none of the others alive."""
+    asked, refused = list[Command](), False
+    for run in runs:
+        try:
+            asked.append(client.command(run.id, CancelRequest()))
+        except Conflict as error:
+            if len(runs) == 1:
+                raise
+            refused = True
+            tell(error.message, hint=error.hint)
+    return asked, refused
 
 
 def rollback(

@@ -154,7 +154,7 @@ def _print_whatever_comes() -> None:
 def _tell_usage(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "keepbest"
-    tell(error.format_message(), hint=f"`{path} --help` shows what there is.")
+    tell(error.format_message().replace("Value error, ", ""), hint=f"`{path} --help` shows what there is.")
     return error.exit_code
 
 

@@ -76,6 +76,7 @@ def open_source(client: Client, what: str, folder: Path | None) -> Source:
 def open_command(argv: list[str], folder: Path | None) -> Source:
     """Check the files that a command names and pack the folder that it will run in: the present one."""
     root = (folder or Path()).resolve()
+    _check_interpreter(argv, root)
     named = [file for file in (_find_file(root, word) for word in argv) if file is not None]
     for script in (file for file in named if file.suffix == ".py"):
         parse_file(root / script)
@@ -130,6 +131,17 @@ def _refuse_command(what: str) -> None:
     if find_program(what):
         hint = f"keepbest submit -- {shlex.quote(what)} …"
         raise InvalidInput(f"{what!r} is a program: a command of your own stands after --.", field="source", hint=hint)
+
+
+def _check_interpreter(argv: list[str], root: Path) -> None:
+    """Raise InvalidInput for a file of the folder as the program: files are sent without their modes."""
+    is_file = bool(argv) and ("/" in argv[0] or argv[0].endswith((".py", ".sh")))  # else found on the worker's PATH
+    if not is_file or _find_file(root, argv[0]) is None:
+        return
+    interpreter = "python" if argv[0].endswith(".py") else "sh"
+    hint = f"keepbest submit -- {shlex.join([interpreter, *argv])}"
+    message = f"{argv[0]!r} cannot be started on a worker: files are sent without their modes."
+    raise InvalidInput(message, field="command", hint=hint)
 
 
 def _find_file(root: Path, word: str) -> Path | None:

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
@@ -60,15 +61,22 @@ class AfterDashes(TyperCommand):
         except typer.BadParameter:
             raise
         except typer.TyperException as error:
-            if dashes or (at := _find_command(own)) is None:
-                raise
-            message = f"{error.format_message().rstrip('.')}; a command of your own stands after --."
-            raise InvalidInput(message, field="source", hint=shlex.join(_with_dashes(ctx, own, at))) from None
+            message = error.format_message().rstrip(".")
+            if not dashes and (at := _find_command(own)) is not None:
+                hint = shlex.join(_with_dashes(ctx, own, at))
+                raise InvalidInput(
+                    f"{message}; a command of your own stands after --.", field="source", hint=hint
+                ) from None
+            if (pair := _find_setting(own, error)) is not None:
+                hint = f"A parameter of what is trained is given by --set {pair}"
+                raise InvalidInput(f"{error.message.rstrip('.')}.", field="--set", hint=hint) from None
+            raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [*super().collect_usage_pieces(ctx), "[-- COMMAND …]"]
 
 
+_SETTING = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 _PACE = re.compile(r"(?P<count>[\d_.]+(?:e\d+)?)\s*(?P<unit>steps|step|epochs|epoch|)")
 
 app = typer.Typer(add_completion=False)
@@ -171,6 +179,16 @@ def _find_command(words: Sequence[str]) -> int | None:
     return next((place for place, word in enumerate(words) if find_program(word)), None)
 
 
+def _find_setting(words: Sequence[str], error: typer.TyperException) -> str | None:
+    """Return the parameter that a word is meant to set whose --set was forgotten: `units=3`, or `--units 3`."""
+    option = str(getattr(error, "option_name", None) or "")
+    if option.startswith("--") and not get_close_matches(option, getattr(error, "possibilities", []), cutoff=0.75):
+        name, sign, value = next(word for word in words if word.startswith(option)).removeprefix("--").partition("=")
+        after = words[words.index(option) + 1 :][:1] if option in words else []
+        return f"{name.replace('-', '_')}={shlex.quote(value) if sign else ''.join(after) or '…'}"
+    return next((word for word in words if not option and _SETTING.fullmatch(word)), None)
+
+
 def _with_dashes(ctx: Any, words: list[str], at: int) -> list[str]:
     """Return the line as it was meant; a script without its interpreter gets one."""
     script = ["python"] if words[at].endswith(".py") else []
@@ -256,13 +274,11 @@ def parse_pace(text: str | None) -> dict[str, float]:
     if text is None:
         return {}
     found = _PACE.fullmatch(text.strip())
-    try:
-        if found and found["unit"].startswith("epoch"):
-            return {"validate_every_epochs": float(found["count"])}
-        if found:
-            return {"validate_every": int(found["count"].replace("_", ""))}
-    except ValueError:
-        pass
+    with suppress(ValueError):
+        if found and float(found["count"]) > 0:
+            is_epochs = found["unit"].startswith("epoch")
+            count = found["count"].replace("_", "")
+            return {"validate_every_epochs": float(count)} if is_epochs else {"validate_every": int(count)}
     message = f"{text!r} does not say how often to look."
     raise InvalidInput(message, field="--validate-every", hint="Like 100 (steps), or 1epoch.")
 

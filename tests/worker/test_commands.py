@@ -111,7 +111,7 @@ def test_commands_from_start_to_every_end(service: Service, commands: Commands, 
     assert "exit code 3" in told(service.wait_for(failed))
     assert "the last words" in told(service.wait_for(failed))
     assert "'no-such' cannot be started" in told(service.wait_for(missing))
-    assert "sh ./fail.py" in told(service.wait_for(modeless))
+    assert "-- python ./fail.py" in told(service.wait_for(modeless))
     assert "ValueError: boom" in told(service.wait_for(raised))
     assert service.wait_for(plain).state is RunState.FINISHED
     assert service.logs(plain) == "a b;c online\n"

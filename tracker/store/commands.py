@@ -13,7 +13,7 @@ from keepbest.contract.commands import CancelRequest, Command, CommandRequest, R
 from keepbest.errors import Conflict, InvalidInput, NotFound
 from keepbest.status import CommandKind, CommandState, RunState, StopReason
 from tracker import models
-from tracker.store import audit, endings, events, runs
+from tracker.store import audit, endings, events, last_steps, runs
 from tracker.store.runs import RunRow
 
 #: Commands of one run that may wait at once; a trainer that obeys none needs no more.
@@ -109,9 +109,9 @@ def _suggest_after_end(run: RunRow, kind: CommandKind) -> str:
     if kind is CommandKind.ROLL_BACK and has_best and run.source_kind == "external":
         return f'Its script goes on with it: keepbest.init(id="{run.id}", resume="must").'
     if kind is CommandKind.ROLL_BACK and has_best:
-        return f"keepbest resume {run.id} --to best, or as a run of its own: keepbest fork {run.id}"
+        return f"{last_steps.suggest_resume(run)} --to best, or as a run of its own: keepbest fork {run.id}"
     use = [f"use its best: `keepbest restore {run.id} --best --to restored`"] if has_best else []
-    more = [f"train it further: `keepbest resume {run.id}`"] if run.source_kind != "external" else []
+    more = [f"train it further: `{last_steps.suggest_resume(run)}`"] if run.source_kind != "external" else []
     words = "; ".join([*use, *more, f"take it out of the list: `keepbest rm {run.id}`"])
     return f"{words[0].upper()}{words[1:]}."
 
@@ -126,12 +126,13 @@ def _check_target(conn: Connection, run: RunRow, asked: RollBackRequest) -> Roll
     if asked.to == "best" and run.best_step is None:
         raise Conflict(f"Run {run.id} has no best look yet.", field="to", hint="Wait for its first look.")
     if asked.step is not None and asked.step > (run.step or 0):
-        raise InvalidInput(f"Run {run.id} is at step {run.step or 0}; step {asked.step} is ahead.", field="step")
+        message = f"Run {run.id} is at step {run.step or 0}; step {asked.step} is ahead."
+        raise InvalidInput(message, field="step", hint=f"`keepbest checkpoints {run.id}` lists where it can go.")
     step = asked.step if asked.step is not None else run.best_step
     if asked.checkpoint is not None:
         step = _find_step(conn, run, asked.checkpoint)
     if asked.max_steps is not None and step is not None and asked.max_steps <= step:
-        raise InvalidInput(f"It goes on from step {step}; max_steps must be more.", field="max_steps")
+        raise last_steps.need_more(step, asked.max_steps)
     return asked
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
 from keepbest.contract.overrides import Departure
 from keepbest.errors import Conflict, InvalidInput, NotFound
-from tracker.store import checkpoints
+from tracker.store import checkpoints, last_steps
 from tracker.store.runs import RunRow
 
 _PLACES = ("to", "step", "checkpoint")
@@ -53,18 +53,9 @@ def check_changes(asked: Departure, run: RunRow, start: Checkpoint | None, steps
         raise InvalidInput(f"Run {run.id} has no checkpoint to change it at.", field="learning_rate", hint=hint)
     step = 0 if start is None else start.step
     if asked.max_steps is not None and asked.max_steps <= step:
-        raise InvalidInput(f"It goes on from step {step}; max_steps must be more.", field="max_steps")
+        raise last_steps.need_more(step, asked.max_steps)
     if steps_at_most is not None and steps_at_most <= step:
-        raise need_steps(run, steps_at_most)
-
-
-def need_steps(run: RunRow, steps_at_most: int) -> Conflict:
-    """Return the error that nothing would be trained."""
-    return Conflict(
-        f"Run {run.id} came to its {steps_at_most} steps: nothing would be trained.",
-        field="max_steps",
-        hint=f"Say how far it is to go: --max-steps {2 * steps_at_most}",
-    )
+        raise last_steps.need_steps(run, steps_at_most)
 
 
 def list_durable(conn: Connection, run: RunRow) -> list[Checkpoint]:

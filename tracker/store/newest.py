@@ -118,14 +118,13 @@ def _of_progress(records: Batch) -> dict[str, Any]:
 
 
 def _settle_declared(conn: Connection, run: RunRow, said: Declared) -> dict[str, Any]:
-    """Return the spec of a command's run with what its script says of it, where the submission said nothing.
+    """Return the spec of a run with what its script says of it, where the submission said nothing.
 
-    Of a run of a worker's own trainer, that is what its epochs are in steps.
+    A script that nobody submitted says all of it: what its callback watches is what its looks measured. Of a run of
+    a worker's own trainer, that is what its epochs are in steps.
     """
-    if run.source_kind == "external":
-        return {}
     spec = conn.execute(select(Run.spec).where(Run.pk == run.pk)).scalar_one()
-    if run.source_kind != "command":
+    if run.source_kind not in ("command", "external"):
         said = Declared(**{name: getattr(said, name) for name in specs.list_epochs(RunSpec.model_validate(spec))})
     fixed = spec["source"].get("fixed", [])
     if said.stopper is not None:

@@ -16,7 +16,7 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.overrides import Overrides, ResumeRequest
 from keepbest.errors import Conflict, InvalidInput
 from keepbest.status import RunState, StopReason
-from tracker.store import audit, departures, endings, rungs, runs, selections, starts
+from tracker.store import audit, departures, endings, last_steps, rungs, runs, selections, starts
 from tracker.store.runs import RunRow
 
 #: What was true at the end of the run, and is not any more.
@@ -42,7 +42,7 @@ def resume(conn: Connection, run: RunRow, asked: ResumeRequest, *, user: str, no
     steps_at_most = changes.max_steps or run.max_steps or run.spec["max_steps"]
     departures.check_changes(asked, run, start, steps_at_most)
     if run.stop_reason == StopReason.MAX_STEPS and changes.max_steps is None:
-        raise departures.need_steps(run, steps_at_most)
+        raise last_steps.need_steps(run, steps_at_most)
     rungs.let_go(conn, run, now)
     place = {"checkpoint": start and start.id, "step": start.step if start else 0}
     audit.record(conn, user, "run.resume", run.id, now, {**place, **_end_of(run), **changes.model_dump(mode="json")})

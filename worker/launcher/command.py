@@ -125,7 +125,8 @@ class Command:
 def _explain_start(program: str, error: OSError) -> RunError:
     hint = "Name a program that the worker has, like: -- python train.py"
     if isinstance(error, PermissionError):
-        hint = f"Files are sent without their modes; name the interpreter: -- sh {program}"
+        interpreter = "python" if program.endswith(".py") else "sh"
+        hint = f"Files are sent without their modes; name the interpreter: -- {interpreter} {program}"
     message = f"{program[:_SHOWN]!r} cannot be started: {(error.strerror or str(error)).lower()}."
     return RunError(code="code_failed", message=message, hint=hint[:_SHOWN])
 

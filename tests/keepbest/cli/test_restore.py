@@ -221,7 +221,8 @@ def test_the_next_step_without_a_best_is_the_last(keepbest: Keepbest, live: Live
 
 def test_a_run_without_checkpoints(keepbest: Keepbest, worker: FakeWorker, tmp_path: Path) -> None:
     refused = keepbest("restore", worker.run, "--to", tmp_path / "out")
-    assert (refused.status, "no checkpoint on disk yet" in refused.err) == (Exit.NOT_FOUND, True)
+    assert (refused.status, "no checkpoint on disk." in refused.err) == (Exit.NOT_FOUND, True)
+    assert f"next: `keepbest show {worker.run}`" in refused.err
 
 
 def test_without_tensorflow_the_other_formats_are_named(

@@ -92,7 +92,7 @@ def test_how_often_to_look(text: str | None, fields: dict[str, float]) -> None:
     assert parse_pace(text) == fields
 
 
-@pytest.mark.parametrize("text", ["", "often", "1.5", "1.5steps", "1hour", "..epochs", "-1", "1e3"])
+@pytest.mark.parametrize("text", ["", "often", "0", "0epochs", "1.5", "1.5steps", "1hour", "..epochs", "-1", "1e3"])
 def test_what_does_not_say_how_often_to_look(text: str) -> None:
     with pytest.raises(InvalidInput, match="does not say how often"):
         parse_pace(text)
@@ -204,6 +204,26 @@ def test_forgotten_dashes_are_explained(keepbest: Keepbest, project: Path, words
     told = keepbest("submit", *words)
     assert told.status in (Exit.USAGE, Exit.NOT_FOUND)
     assert next_line in told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["my_model.py", "units=3"], "--set units=3"),
+        (["my_model.py", "--units", "3"], "--set units=3"),
+        (["hvass-cnn", "--learning-rate=0.1"], "--set learning_rate=0.1"),
+        (["my_model.py", "--patiense", "3"], "--patience"),
+        (["my_model.py", "--mode", "up"], "error: Invalid value for '--mode': 'up' is not one of"),
+        (["my_model.py", "--validate-every", "0epochs"], "field: --validate-every"),
+        (["--", "./train.py", "--rate", "1"], "next: keepbest submit -- python ./train.py --rate 1"),
+    ],
+)
+def test_a_line_that_is_nearly_right_is_told_how(
+    keepbest: Keepbest, project: Path, words: list[str], told: str
+) -> None:
+    (project / "train.py").write_text("print(1)\n")
+    failed = keepbest("submit", *words)
+    assert (failed.status, told in failed.err) == (Exit.USAGE, True), failed.err
 
 
 @pytest.mark.parametrize("option", ["--patience", "--stop", "--shadow"])

@@ -14,7 +14,7 @@ from keepbest.contract.runs import Mode
 from keepbest.contract.workers import Claim
 from keepbest.errors import InvalidInput
 from tests.keepbest.test_bundle import archive
-from tests.support.store import LEASE_SECONDS, NOW, WORKER, claim, hello, submit
+from tests.support.store import LEASE_SECONDS, NOW, WORKER, claim, hello, submit, submit_external
 from tracker.store import batches, bundles, claims, runs
 from tracker.store.batches import Delivery
 from tracker.store.runs import RunRow
@@ -74,13 +74,27 @@ def test_its_script_says_what_the_submission_did_not(conn: Connection) -> None:
     run = submit_command(conn, monitor="score", mode=Mode.MAX)
     assert run.spec["source"]["fixed"] == ["monitor", "mode"]
     taken = claim(conn, hello(conn))
-    stopper = PolicySpec(name="patience", params={"checks": 3})
-    said = Declared(monitor="other", mode=Mode.MIN, stopper=stopper, max_steps=9, parameters={"lr": 0.1})
-    progress = Progress(declared=said, environment={"host": "mill"}, at=NOW)
-    records = Batch(writer="0" * 12, number=1, progress=progress)
-    batches.take(conn, run.id, taken.lease.token, Delivery("0" * 12, 1, (), records), NOW)
-    run = runs.get_run(conn, run.id)
+    run = declare(conn, run, taken.lease.token, max_steps=9, parameters={"lr": 0.1})
     assert (run.state, run.started_at, run.segment, run.mode) == ("running", NOW, None, "max")
     shown = runs.show_run(run).spec
     assert (shown.monitor, shown.mode, shown.max_steps, shown.parameters) == ("score", "max", 9, {"lr": 0.1})
     assert (shown.stopper.params["checks"], shown.stopper.params["min_delta"]) == (3, 0.0)
+
+
+def test_a_script_says_what_its_callback_watches(conn: Connection) -> None:
+    """A script's init said nothing, its KeepBest("val_accuracy"): its run was shown with a best val_loss of 0.795."""
+    run = submit_external(conn)
+    assert run.spec["monitor"] == "val_loss"
+    run = declare(conn, run, claim(conn, run=run.id).lease.token)
+    shown = runs.show_run(run).spec
+    assert (shown.monitor, run.mode, shown.stopper.params["checks"]) == ("other", "min", 3)
+
+
+def declare(conn: Connection, run: RunRow, token: str, **more: Any) -> RunRow:
+    """Let the run's script say what it watches, and which stopper it has."""
+    stopper = PolicySpec(name="patience", params={"checks": 3})
+    said = Declared(monitor="other", mode=Mode.MIN, stopper=stopper, **more)
+    progress = Progress(declared=said, environment={"host": "mill"}, at=NOW)
+    records = Batch(writer="0" * 12, number=1, progress=progress)
+    batches.take(conn, run.id, token, Delivery("0" * 12, 1, (), records), NOW)
+    return runs.get_run(conn, run.id)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, BatchReceipt
 from keepbest.contract.checkpoints import CheckpointState
-from keepbest.contract.commands import CancelRequest
+from keepbest.contract.commands import CancelRequest, StopRequest
 from keepbest.contract.overrides import Overrides, ResumeRequest
 from keepbest.contract.workers import Assignment
 from keepbest.errors import Conflict, InvalidInput, KeepbestError, LeaseLost, NotFound
@@ -120,6 +120,9 @@ def test_where_it_came_to_its_last_step_it_needs_more_of_them(conn: Connection) 
     with pytest.raises(Conflict, match="nothing would be trained") as raised:
         resume(conn, taken.run.id)
     assert "--max-steps 20000" in str(raised.value.hint)
+    with pytest.raises(Conflict) as refused:
+        commands.request_command(conn, runs.get_run(conn, taken.run.id), StopRequest(), user="ada", now=NOW)
+    assert f"`keepbest resume {taken.run.id} --max-steps 20000`" in str(refused.value.hint)
     run = resume(conn, taken.run.id, max_steps=30_000)
     assert (run.max_steps, starts.read(run)) == (30_000, Overrides(max_steps=30_000))
     assert claim(conn).run.steps_at_most == 30_000
