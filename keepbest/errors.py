@@ -18,6 +18,7 @@ KeepbestError
 ├── CheckpointError           500
 │   ├── CheckpointDamaged     a digest differs, a part is missing or cut short
 │   ├── CheckpointMismatch    the model's variables are not the checkpoint's
+│   │   └── OptimizersDiffer  only optimizers do not fit: the network alone would
 │   ├── CheckpointIncomplete  a part of the state could not be captured
 │   └── StoreUnavailable      the store cannot be written: disk full, read-only, gone
 │       └── NotTheStore       the folder is not the store that it was: unmounted, moved, exchanged
@@ -170,6 +171,12 @@ class CheckpointMismatch(CheckpointError):
 
     code = "checkpoint_mismatch"
     status = 409
+
+
+class OptimizersDiffer(CheckpointMismatch):
+    """The network of the checkpoint fits the model, its optimizers do not."""
+
+    code = "optimizers_differ"
 
 
 class CheckpointIncomplete(CheckpointError):

@@ -20,7 +20,7 @@ from keepbest.checkpoint.examples import compare, read
 from keepbest.checkpoint.export import export, parts_of
 from keepbest.checkpoint.inputs import Inputs
 from keepbest.checkpoint.load import Loaded
-from keepbest.checkpoint.rebuilding import complete, rebuild
+from keepbest.checkpoint.rebuilding import complete, fill, rebuild
 from keepbest.checkpoint.store import Store
 from keepbest.cli.changed import Target
 from keepbest.client import Client
@@ -126,7 +126,7 @@ def _by_model(model: Any) -> _Predict:
 def _read_state(asked: Job, store: Store, loaded: Loaded, code: Path) -> _Predict:
     model = _make(asked, store, loaded, code).model
     plan = Target("", (), asked.maps, asked.partial).plan(loaded, model) if asked.into is not None else None
-    loaded.load_into(model, plan=plan, strict=not asked.partial)
+    fill(model, lambda: loaded.load_into(model, plan=plan, strict=not asked.partial), lambda _: None)
     return _by_model(model)
 
 

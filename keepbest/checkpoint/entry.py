@@ -10,11 +10,9 @@ from typing import Any, TypeVar
 
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
-from keepbest.checkpoint.plan import Plan, make_plan
+from keepbest.checkpoint.plan import Plan
 from keepbest.checkpoint.rebuilding import build_like
 from keepbest.checkpoint.store import Store
-from keepbest.snapshots.averages import find_used
-from keepbest.snapshots.snapshot import specs_for
 
 _log = logging.getLogger("keepbest")
 
@@ -70,9 +68,7 @@ class Checkpoint:
         A model that is not built yet is built as the run's was.
         """
         build_like(self.store, self.manifest, model)
-        mine = [variable.spec for variable in self.manifest.variables]
-        theirs = specs_for(model, mine)
-        return make_plan(self.id, list(find_used(mine, self.manifest.averages, theirs)), theirs, renames)
+        return Loaded(self.manifest, ()).plan(model, renames)
 
     def load_into(self, model: Model, *, partial: bool = False, renames: Mapping[str, str] | None = None) -> Model:
         """Put its values into `model` and return that: a Keras model, a `tf.Module`, or a dict or list of variables.

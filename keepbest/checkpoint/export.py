@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from keepbest.checkpoint.inputs import is_functional, of_model, to_signature
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.plan import Plan
-from keepbest.checkpoint.rebuilding import complete, rebuild
+from keepbest.checkpoint.rebuilding import complete, fill, rebuild
 from keepbest.checkpoint.store import Store
 from keepbest.contract.restoring import Format
 from keepbest.errors import CheckpointError, InvalidInput
@@ -61,7 +62,11 @@ def export(
     else:
         network = model if model is not None else rebuild(store, loaded.manifest, allow_code=allow_code, say=say)
         complete(network, loaded.manifest.inputs)
-        loaded.load_into(network, plan=plan, strict=not partial)
+        load = functools.partial(loaded.load_into, network, plan=plan, strict=not partial)
+        if model is None:
+            fill(network, load, say)
+        else:
+            load()
         _WRITERS[form](network, path, loaded.manifest)
     return path
 

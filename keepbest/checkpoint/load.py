@@ -7,6 +7,7 @@ file would be checked in one moment and copied in another.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from keepbest.checkpoint.dtypes import numpy_dtype
 from keepbest.checkpoint.folder import Folder
 from keepbest.checkpoint.late import build_late
 from keepbest.checkpoint.manifest import Manifest, StoredVariable
-from keepbest.checkpoint.older import to_present
+from keepbest.checkpoint.older import advise, describe_lost, to_present
 from keepbest.checkpoint.plan import Plan, make_plan
 from keepbest.errors import CheckpointDamaged, CheckpointIncomplete
 from keepbest.snapshots.averages import find_used
@@ -29,6 +30,8 @@ from keepbest.snapshots.randomness import restore_random
 from keepbest.snapshots.scaling import fit_scale
 from keepbest.snapshots.snapshot import Variables, specs_for
 from keepbest.snapshots.state import BESIDE, VARIABLES, State, VariableSpec
+
+_log = logging.getLogger("keepbest")
 
 #: What TensorFlow wants of a buffer that it is to use in place.
 _ALIGNMENT = 64
@@ -115,7 +118,7 @@ class Loaded:
         offered, theirs = self._fit(target, raw=raw)
         differences = [] if plan is not None else compare(list(offered), theirs)
         if strict and differences:
-            raise refuse(differences, self.manifest.id)
+            raise refuse(differences, self.manifest.id, advise(differences) if self.manifest.is_older else None)
         unfit = {(difference.collection, difference.index) for difference in differences}
         homes = {_place(spec): _place(spec) for spec in offered if _place(spec) not in unfit}
         if plan is not None:
@@ -128,6 +131,8 @@ class Loaded:
         }
         entries = target.choose_beside(self._entries(), self.manifest.id, strict=strict)
         target.put_beside(entries, lambda: target.assign(chosen))
+        if self.manifest.is_older and (lost := describe_lost(self.specs, target.optimizers)):
+            _log.warning("keepbest: Of checkpoint %s: %s", self.manifest.id, lost)
         return differences
 
     def _fit(self, target: Variables, *, raw: bool) -> tuple[dict[VariableSpec, int], list[VariableSpec]]:

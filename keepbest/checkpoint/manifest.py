@@ -125,6 +125,11 @@ class Manifest(Shape):
         return self.kind != "selected"
 
     @property
+    def is_older(self) -> bool:
+        """Whether a version wrote it that kept one optimizer alone, and nothing beside variables."""
+        return "inputs" not in self.model_fields_set
+
+    @property
     def missing(self) -> tuple[Missing, ...]:
         """What could not be captured."""
         return tuple(Missing(one.layer, one.attribute, one.type, one.advice) for one in self.incomplete)

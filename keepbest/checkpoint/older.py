@@ -2,6 +2,8 @@
 
 An optimizer that lay in a dict or list of what was kept was once listed among the network's variables
 (`opt/sgd/iteration`); by now each optimizer is listed as one, under its class (`sgd/sgd/iteration`).
+
+What they did not write is said: optimizers on attributes, and vocabularies.
 """
 
 from __future__ import annotations
@@ -11,10 +13,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from keepbest.snapshots.match import WORDLESS, Difference
+from keepbest.snapshots.saveables import Saveable
 from keepbest.snapshots.state import VariableSpec
 
 #: With what every optimizer of Keras' begins.
 _FIRST, _SECOND = "iteration", "learning_rate"
+#: How the weights of a lookup in the mode "tf_idf" were listed.
+_WEIGHTS = "Variable"
 
 
 def to_present(specs: Sequence[VariableSpec]) -> tuple[VariableSpec, ...]:
@@ -29,6 +35,22 @@ def to_present(specs: Sequence[VariableSpec]) -> tuple[VariableSpec, ...]:
         found.append(replace(spec, index=numbers.get(spec.collection, 0)))
         numbers[spec.collection] = found[-1].index + 1
     return tuple(found)
+
+
+def describe_lost(specs: Sequence[VariableSpec], optimizers: Sequence[Saveable]) -> str | None:
+    """Return which optimizers of a model begin anew, since an older version did not keep them; None where none does."""
+    kept = {spec.path for spec in specs if spec.collection == "optimizer"}
+    lost = [(path, one) for path, one in optimizers if path and not any(name.startswith(f"{path}/") for name in kept)]
+    if not lost:
+        return None
+    names = ", ".join(f"{path} ({type(one).__name__})" for path, one in lost)
+    return f"An older version wrote it, which kept the model's own optimizer alone. What begins anew: {names}."
+
+
+def advise(differences: Sequence[Difference]) -> str | None:
+    """Return what to do about a checkpoint of an older version that holds the weights of lookups, and no words."""
+    names = [one.mine for one in differences if one.kind == "missing" and one.mine is not None]
+    return WORDLESS if any(name.startswith(f"{_WEIGHTS} [") for name in names) else None
 
 
 def _fronts_of(specs: Sequence[VariableSpec]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import Any
 from keepbest.checkpoint.inputs import Inputs, is_functional, of_model, to_zeros
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.store import Store
-from keepbest.errors import NetworkUnknown
+from keepbest.errors import NetworkUnknown, OptimizersDiffer
 from keepbest.snapshots.beside import finalize
 from keepbest.snapshots.saveables import saveables_of
 
@@ -59,6 +59,26 @@ def rebuild(
     if compiled:
         _compile(model, compiled, own, say)
     return model
+
+
+def fill(model: Any, load: Callable[[], object], say: Callable[[str], object] = _log.warning) -> None:
+    """Have `load` put a checkpoint into a network that was made again; where its optimizers do not fit, without them.
+
+    Keras builds them for all that may be trained. The run's may have moved less, or sorted variables by names that are
+    others here. So they are made as they were before their first step, and only then left out, which is said.
+    """
+    try:
+        load()
+        return
+    except OptimizersDiffer:
+        _compile_anew(model, _unbuilt)
+    try:
+        load()
+    except OptimizersDiffer as error:
+        first = error.message.splitlines()[1].strip()
+        say(f"The network is restored uncompiled, without its optimizer, which is another one here ({first}).")
+        _compile_anew(model, lambda optimizer: None)
+        load()
 
 
 def read_description(store: Store, manifest: Manifest) -> dict[str, Any]:
@@ -149,6 +169,21 @@ def _compile(model: Any, compiled: dict[str, Any], own: dict[str, Any], say: Cal
         say(f"The network is restored uncompiled, without its optimizer: {_first_words(error)}")
         model.optimizer = None
         model.compiled = False
+
+
+def _compile_anew(model: Any, change: Callable[[Any], Any]) -> None:
+    """Change the optimizers of a network and of those within it; one that gets none is not compiled any more."""
+    for _, thing in saveables_of(model):
+        if isinstance(thing, _kind_of_model()) and getattr(thing, "optimizer", None) is not None:
+            thing.optimizer = change(thing.optimizer)
+            thing.compiled = thing.optimizer is not None
+
+
+def _unbuilt(optimizer: Any) -> Any:
+    """Return an optimizer as it was before its first step; where nobody can make it, the one that there is."""
+    with suppress(Exception):  # whatever a user's own raises
+        return type(optimizer).from_config(optimizer.get_config())
+    return optimizer
 
 
 def _unknown_classes(described: Any, custom_objects: Mapping[str, Any]) -> Iterator[str]:

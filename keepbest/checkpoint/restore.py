@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from keepbest.checkpoint import checking
 from keepbest.checkpoint.entry import Checkpoint
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.plan import Plan
-from keepbest.checkpoint.rebuilding import rebuild
+from keepbest.checkpoint.rebuilding import fill, rebuild
 from keepbest.checkpoint.store import Store
 from keepbest.errors import NotFound
 from keepbest.stopping.look import is_better
@@ -38,8 +39,8 @@ def restore(
 
     Without a model the network is made again from its stored description: classes of your own must be registered with
     `keras.saving.register_keras_serializable`, and Lambda layers need `allow_code=True`, which runs the code that the
-    run stored of them. A loss or metric that is not known here leaves it uncompiled, with a warning. A model without an
-    optimizer takes the network alone.
+    run stored of them. A loss or metric that is not known here leaves it uncompiled, with a warning, and so does an
+    optimizer that is another one here. A model without an optimizer takes the network alone.
 
     Into a changed network: `plan_restore` says what would happen; `partial=True` takes what fits and leaves the rest as
     it is, `renames={"dense/kernel": "head/kernel"}` (or only their first parts) says what else goes where.
@@ -56,7 +57,11 @@ def restore(
     """
     found = _find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
     target = model if model is not None else rebuild(found.store, found.manifest, allow_code=allow_code)
-    found.load_into(target, partial=partial, renames=renames)
+    load = functools.partial(found.load_into, target, partial=partial, renames=renames)
+    if model is None:
+        fill(target, load)
+    else:
+        load()
     if check:
         compared = checking.check(found.store, found.manifest, target)
         if not compared.is_within:

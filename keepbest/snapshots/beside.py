@@ -66,7 +66,7 @@ class Beside:
     def find_empty(self, given: Sequence[Entry]) -> list[str]:
         """Return of which lookups nothing was given, and nothing was learned: nobody could use such a model."""
         lone = [holder for holder, arrays in self._share(given)[0] if isinstance(holder, Vocabulary) and not arrays]
-        words = "has no vocabulary, and the checkpoint, which an older version wrote, holds none"
+        words = "has no vocabulary, and the checkpoint holds none"
         return [f"{holder.path} {words}" for holder in lone if holder.is_empty]
 
     def load(self, given: Sequence[Entry]) -> bool:

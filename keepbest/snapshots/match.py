@@ -12,10 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from keepbest.errors import CheckpointMismatch
+from keepbest.errors import CheckpointMismatch, OptimizersDiffer
 from keepbest.snapshots.state import VARIABLES, VariableSpec
 
 _SHOWN = 20
+#: What to do about a checkpoint that holds no words for the lookups of a network.
+WORDLESS = (
+    "An older version wrote it, which did not keep vocabularies. Adapt the lookups of a model of yours to the run's "
+    "data, and take the rest: keepbest.restore(run, model, partial=True), or --into FILE.py:FUNCTION --partial."
+)
 #: A seed generator that nobody gave a name.
 _SEED = re.compile(r"(^|/)seed_generator(_\d+)?/seed_generator_state$")
 
@@ -54,22 +59,22 @@ def compare(checkpoint: Sequence[VariableSpec], model: Sequence[VariableSpec]) -
     return differences
 
 
-def refuse(differences: Sequence[Difference], checkpoint: str) -> CheckpointMismatch:
-    """Return the error that names every difference."""
+def refuse(differences: Sequence[Difference], checkpoint: str, hint: str | None = None) -> CheckpointMismatch:
+    """Return the error that names every difference; `hint` in place of the usual one."""
     lines = [f"  {difference}" for difference in differences[:_SHOWN]]
     if len(differences) > _SHOWN:
         lines.append(f"  … and {len(differences) - _SHOWN} more")
     message = f"Checkpoint {checkpoint} does not fit the model; {len(differences)} variables differ:\n"
-    return CheckpointMismatch(message + "\n".join(lines), hint=_hint(differences))
+    kind = OptimizersDiffer if _are_of_optimizers(differences) else CheckpointMismatch
+    return kind(message + "\n".join(lines), hint=hint or _hint(differences))
 
 
-def refuse_beside(lines: Sequence[str], checkpoint: str) -> CheckpointMismatch:
-    """Return the error that names what lies beside the variables, and is another one in the model."""
-    shown = [f"  {line}" for line in lines[:_SHOWN]]
-    return CheckpointMismatch(
-        "\n".join([f"Checkpoint {checkpoint} does not fit the model:", *shown]),
-        hint="Adapt the layer to the run's own data, or leave it as it is made: then it gets what the run learned.",
-    )
+def refuse_beside(lines: Sequence[str], empty: Sequence[str], checkpoint: str) -> CheckpointMismatch:
+    """Return the error that names what lies beside the variables: another one in the model, or `empty`."""
+    shown = [f"  {line}" for line in [*lines, *empty][:_SHOWN]]
+    own = "Adapt the layer to the run's own data, or leave it as it is made: then it gets what the run learned."
+    message = "\n".join([f"Checkpoint {checkpoint} does not fit the model:", *shown])
+    return CheckpointMismatch(message, hint=WORDLESS if empty else own)
 
 
 def is_alike(one: VariableSpec, other: VariableSpec) -> bool:
@@ -157,9 +162,16 @@ def _unnumbered(path: str) -> str:
     return re.sub(r"_\d+(?=[_/]|$)", "", path)
 
 
+def _are_of_optimizers(differences: Sequence[Difference]) -> bool:
+    return all(difference.collection == "optimizer" for difference in differences)
+
+
 def _hint(differences: Sequence[Difference]) -> str:
-    if all(difference.collection == "optimizer" for difference in differences):
-        return "Compile the model with the run's optimizer, or leave it uncompiled to take the network alone."
+    if _are_of_optimizers(differences):
+        return (
+            "Compile the model with the run's optimizer, leave it uncompiled to take the network alone, or take what "
+            "fits: partial=True (--partial)."
+        )
     if all(difference.kind == "missing" for difference in differences):
         return "Build the model first (call it once, or give it an Input), or make it with the run's own function."
     return "Build the model with the code and parameters of the run, or load with strict=False what fits."

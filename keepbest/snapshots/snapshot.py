@@ -21,7 +21,7 @@ from keepbest.snapshots.match import Difference, compare, refuse, refuse_beside
 from keepbest.snapshots.missing import Missing
 from keepbest.snapshots.randomness import capture_random, restore_random
 from keepbest.snapshots.reader import Joined, Reader, read_one
-from keepbest.snapshots.saveables import walked_once
+from keepbest.snapshots.saveables import Saveable, walked_once
 from keepbest.snapshots.state import Position, State, VariableSpec, specs_of, variables_of
 from keepbest.snapshots.variables import Trained
 
@@ -147,6 +147,11 @@ class Variables(Living):
             raise refuse(differences, state.id)
 
     @property
+    def optimizers(self) -> list[Saveable]:
+        """The optimizers of the model, with their paths: those too that are not built yet."""
+        return self._trained.all_optimizers()
+
+    @property
     def kept(self) -> Any:
         """The model, or what else it is that holds the variables."""
         return self._trained.kept
@@ -175,8 +180,9 @@ class Variables(Living):
         the state's.
         """
         lines = self._beside.compare(entries)
-        if strict and (found := [*dict.fromkeys(lines.values()), *self._beside.find_empty(entries)]):
-            raise refuse_beside(found, name)
+        empty = self._beside.find_empty(entries) if strict else []
+        if strict and (lines or empty):
+            raise refuse_beside(list(dict.fromkeys(lines.values())), empty, name)
         return [one for one in entries if (one[0].collection, one[0].path) not in lines]
 
     def put(self, state: State) -> None:
