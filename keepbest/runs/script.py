@@ -14,6 +14,7 @@ from keepbest.contract.workers import Assignment, Release
 from keepbest.reporting.values import describe_here
 from keepbest.runs.console import Console
 from keepbest.runs.ending import Terminated, announce, as_known, hush, watch
+from keepbest.runs.former import forget
 from keepbest.runs.reclaim import mark_leaving
 from keepbest.runs.rejoin import Past
 from keepbest.runs.run import Run
@@ -101,6 +102,10 @@ class ScriptRun(Run):
         except OSError as error:
             _log.warning("keepbest: the console cannot be kept: %s.", error.strerror or error)
 
+    def __enter__(self) -> Run:
+        forget(self)
+        return super().__enter__()
+
     def watch_end(self) -> None:
         """End the run with the script, however that ends."""
         watch()
@@ -116,6 +121,7 @@ class ScriptRun(Run):
 
     def end(self, release: Release, seconds: float) -> bool:
         """End the run in the words of `release`; one that was cancelled is not finished."""
+        forget(self)
         hush(self._leave_word)
         if self._console is not None:
             self.before_end(self._console.close)  # after all that others print before the end

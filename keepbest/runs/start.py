@@ -23,6 +23,7 @@ from keepbest.reporting.journal import About, Journal
 from keepbest.reporting.reporter import Reporter
 from keepbest.reporting.sending import drain_left_over
 from keepbest.reporting.values import clean, nearest_name
+from keepbest.runs.former import end_former, note
 from keepbest.runs.judge import Judge, known_mode
 from keepbest.runs.offline import begun_offline, keep_outcome, writable
 from keepbest.runs.reclaim import reclaim
@@ -98,7 +99,10 @@ def init(
     handed = find_handed(settings, asked.id) if settings.mode == "online" else None
     if handed is not None:
         return begin_handed(handed, asked, how, settings)
+    end_former()
     run = _begin(asked, how, settings)
+    if isinstance(run, ScriptRun):
+        note(run)
     if capture and isinstance(run, ScriptRun):
         run.keep_console()
     return run

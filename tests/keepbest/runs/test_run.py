@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,36 @@ def test_a_run_ends_once(tmp_path: Path, tracker: TinyTracker) -> None:
     with begin(tmp_path, tracker) as run:
         assert run.finish(StopReason.USER, "enough")
     assert [(release["stop_reason"], release["stop_message"]) for release in tracker.releases] == [("user", "enough")]
+
+
+def test_another_run_ends_what_its_thread_left_open(
+    tmp_path: Path, tracker: TinyTracker, caplog: pytest.LogCaptureFixture
+) -> None:
+    silent, spoken = begin(tmp_path, tracker), begin(tmp_path, tracker)
+    with ThreadPoolExecutor(1) as pool, begin(tmp_path, tracker) as held:
+        elsewhere = pool.submit(begin, tmp_path, tracker).result()
+        for run in (spoken, elsewhere, held):
+            run.log({"loss": 0.5}, step=1)
+        spoken.is_fitting = True
+        within = call_within_fit(lambda: begin(tmp_path, tracker))
+        assert tracker.releases == []
+        again = begin(tmp_path, tracker)
+        (release,) = tracker.releases
+        assert (release["outcome"], release["stop_reason"]) == ("finished", "user")  # its fit was broken off
+        assert f"run {spoken.id} was still open" in caplog.text
+        for run in (silent, elsewhere, held, within, again):
+            run.log({"loss": 0.25}, step=2)
+            run.finish()
+    assert len(tracker.releases) == 6
+    assert len([told for told in caplog.records if "still open" in told.message]) == 1
+
+
+def call_within_fit(call: Callable[[], Run]) -> Run:
+    keras: dict[str, Any] = {"__name__": "keras.src.trainer"}
+    exec("def fit(call): return call()", keras)  # noqa: S102
+    run = keras["fit"](call)
+    assert isinstance(run, Run)
+    return run
 
 
 def test_what_is_said_after_the_end_is_warned_about_once(
