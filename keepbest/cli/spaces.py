@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +15,7 @@ from keepbest.errors import InvalidInput
 from keepbest.stopping.registry import nearest
 
 _CALL = re.compile(r"([A-Za-z_]\w*)\s*\((.*)\)", re.DOTALL)
+_OPEN = re.compile(r"(uniform|log|int|choices)\s*\(")
 _WORDS = ("uniform", "log", "int", "choices")
 _LIKE = "Like rate=log(1e-4, 1e-1), rate=uniform(0, 1), units=int(8, 64), or values: drop=0.1,0.3,0.5"
 
@@ -39,6 +40,8 @@ def parse_dimension(name: str, text: str, kind: Kind = "json") -> Dimension:
     """Read what stands after `NAME=`; single values are of the parameter's type."""
     call = _CALL.fullmatch(text)
     word, inside = call.groups() if call else ("choices", text)
+    if call is None and _OPEN.match(text):
+        raise InvalidInput(f"{name}: {text!r} does not end with ).", field=name, hint=_LIKE)
     if word not in _WORDS:
         raise InvalidInput(f"{name}: there is no {word}(…).", field=name, hint=_LIKE)
     if word == "choices":
@@ -62,6 +65,13 @@ def show_dimension(dimension: Dimension) -> str:
         return f"int({dimension.low}, {dimension.high}{more})"
     word = "log" if isinstance(dimension, LogUniform) else "uniform"
     return f"{word}({dimension.low:g}, {dimension.high:g})"
+
+
+def list_ends(space: Mapping[str, Dimension]) -> Iterator[tuple[str, Any]]:
+    """Yield each value that is named, with its parameter: those to choose from, else the ends of a range."""
+    for name, dimension in space.items():
+        ends = dimension.values if isinstance(dimension, Choices) else [dimension.low, dimension.high]
+        yield from ((name, value) for value in ends)
 
 
 def _read_values(name: str, text: str, kind: Kind) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -129,7 +129,7 @@ def submit(
     with Client() as client:
         source = open_source(client, what, folder) if what is not None else open_command(argv or [], folder)
         parameters = parse_settings(set or [], source.signature, source.name)
-        warn_of_rates(parameters)
+        warn_of_rates(parameters.items())
         asked = request(
             RunRequest,
             project=project or load().project,
@@ -207,9 +207,9 @@ def _check_what(what: str | None, argv: list[str] | None, keep_examples: int) ->
         raise InvalidInput(f"Both {what!r} and a command after -- are given.", field="source", hint=hint)
 
 
-def warn_of_rates(parameters: Mapping[str, Any]) -> None:
+def warn_of_rates(parameters: Iterable[tuple[str, Any]]) -> None:
     """Say which learning rate nobody means: of the parameters whose name says that they are one."""
-    for name, value in parameters.items():
+    for name, value in parameters:
         is_rate = name in ("lr", "rate", "learning_rate") or name.endswith(("_lr", "_learning_rate"))
         if is_rate and isinstance(value, int | float) and (odd := find_absurd(value)) is not None:
             warn(f"warning: {name}={value!r}: {odd}")

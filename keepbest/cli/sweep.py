@@ -33,8 +33,16 @@ from keepbest.cli.options import (
 from keepbest.cli.output import print_json, say, warn
 from keepbest.cli.signature import parse_settings
 from keepbest.cli.sources import Source, open_command, open_source, send_with
-from keepbest.cli.spaces import parse_space
-from keepbest.cli.submit import AfterDashes, choose_stopper, parse_keep, parse_labels, parse_pace, parse_select
+from keepbest.cli.spaces import list_ends, parse_space
+from keepbest.cli.submit import (
+    AfterDashes,
+    choose_stopper,
+    parse_keep,
+    parse_labels,
+    parse_pace,
+    parse_select,
+    warn_of_rates,
+)
 from keepbest.cli.sweeps import show_sweep
 from keepbest.cli.sweepwatch import watch_sweep
 from keepbest.cli.yamlfile import COMMAND, File
@@ -129,6 +137,7 @@ def start(
         source = _open(client, what, ctx.meta[COMMAND], folder)
         chosen = parse_space(tried, source.signature, source.name)
         parameters = _parse_set(set or [], source, list(chosen))
+        warn_of_rates([*parameters.items(), *list_ends(chosen)])
         spec = source.spec_for([*parameters, *chosen])
         run = request(RunFields, source=spec, parameters=parameters, **shared)
         asked = request(SweepRequest, run=run, space=chosen, search=how, seed=seed, runs=runs, at_once=at_once)

@@ -73,10 +73,13 @@ def _selected(sweep: Sweep, best: SweepRun) -> Iterator[tuple[str, str]]:
 
 
 def _count(known: SweepRuns) -> str:
+    """Say how many could have been the best, deleted ones too: they were tried; one without a look could not."""
     counts = known.sweep.counts.model_dump(exclude={"made"})
     deleted = known.sweep.counts.made - len(known.runs)
     parts = [f"{count} {what}" for what, count in [*counts.items(), ("deleted", deleted)] if count]
-    return f"{known.sweep.counts.made} of {known.sweep.runs} made: {', '.join(parts)}"
+    unmade = known.sweep.runs - known.sweep.counts.made
+    parts += [f"{unmade} not made"] if unmade else []
+    return f"{len(_values(known)) + deleted} of {known.sweep.runs}: {', '.join(parts)}"
 
 
 def _test(best: Run | None) -> Iterator[Block]:
@@ -104,7 +107,8 @@ def _runs(known: SweepRuns) -> Iterator[Block]:
         yield tell(f"These are {MAX_ROWS} of {len(known.runs):,}.")
     found = spread(values)
     if found is not None:
-        yield tell(f"The median of {found.count} runs is {found.median:.6g}, from {found.low:.6g} to {found.high:.6g}.")
+        runs = f"{found.count} run{'s' * (found.count != 1)}"
+        yield tell(f"The median of {runs} is {found.median:.6g}, from {found.low:.6g} to {found.high:.6g}.")
 
 
 def _row(run: SweepRun, names: list[str], *, with_selected: bool) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
 from keepbest.contract.overrides import Departure
-from keepbest.errors import Conflict, InvalidInput, NotFound
+from keepbest.errors import InvalidInput, NotFound
 from tracker.store import checkpoints, last_steps
 from tracker.store.runs import RunRow
 

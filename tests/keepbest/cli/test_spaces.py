@@ -52,6 +52,7 @@ WRONG = [
     ("gauss(0, 1)", r"there is no gauss\(…\)"),
     ("1,1", "a value is there twice"),
     ("[1,", "is not JSON"),
+    ("log(1e-4,1e-1", "does not end with"),
 ]
 
 

@@ -244,6 +244,12 @@ def test_importance_is_shown(keepbest: Keepbest, engine: Engine, worker: FakeWor
     assert "by 6 finished runs: parameter share units 100 % #" in shown
 
 
+def test_rates_that_nobody_means_are_told(keepbest: Keepbest) -> None:
+    told = keepbest("sweep", "hvass-cnn", "--tpe", "learning_rate=log(1e-4, 1e4)", "--set", "units=100").err
+    assert "learning_rate=10000.0: a learning rate of 10000 is very large" in told
+    assert told.count("warning") == 1
+
+
 def test_a_cancelled_sweep_ends_with_its_status(keepbest: Keepbest, engine: Engine) -> None:
     sweep = begun(keepbest, "hvass-cnn", "--grid", "units=8,16")
     schedule(engine)
@@ -273,13 +279,16 @@ def test_a_terminal_gets_a_bar_beneath_the_lines(
 def test_a_report_says_how_many_were_searched(
     keepbest: Keepbest, engine: Engine, worker: FakeWorker, tmp_path: Path
 ) -> None:
-    sweep = begun(keepbest, "hvass-cnn", "--grid", "learning_rate=0.1,0.01,0.001", "--name", "rates")
+    sweep = begun(keepbest, "hvass-cnn", "--grid", "learning_rate=0.1,0.01,0.001,0.0001", "--name", "rates")
     train(engine, worker, 0.5, 0.9, 0.7)
+    worker.numbers = count(1)
+    worker.claim()
+    worker.finish("failed")  # without a look: nothing to choose
     printed = keepbest("report", sweep.id[:6]).out
     assert f"# rates (sweep {sweep.id})" in printed
     assert "| val_accuracy | 0.9 at step 100 of " in printed
     assert "| learning_rate | 0.01 |" in printed
-    assert "| runs it was chosen from | 3 of 3 made: 3 finished |" in printed
+    assert "| runs it was chosen from | 3 of 4: 3 finished, 1 failed |" in printed
     assert "| looks it was chosen from | 3 |" in printed
     assert "The median of 3 runs is 0.7, from 0.5 to 0.9." in printed
     assert "Known once 5 runs have finished" in printed
