@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
-
 from keepbest.looking.swaps import Swaps
 from keepbest.snapshots.backend import check_backend
 from keepbest.snapshots.carried import Carried
+
+check_backend()  # before Keras looks for a library that may not be there
+
+import keras  # noqa: E402
 
 Logs = Mapping[str, Any] | None
 
@@ -23,7 +25,6 @@ class Carrying(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
     swaps: Swaps | None = None
 
     def __init__(self, callbacks: Sequence[Any] = ()) -> None:
-        check_backend()
         super().__init__()
         self.carried = Carried(callbacks)
 

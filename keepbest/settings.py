@@ -105,6 +105,11 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
     )
 
 
+def keras_backend(environ: Mapping[str, str] | None = None) -> str:
+    """Return the library that Keras will compute with where it is imported in this environment."""
+    return (os.environ if environ is None else environ).get("KERAS_BACKEND") or "tensorflow"
+
+
 def is_debugging() -> bool:
     """Whether the command prints tracebacks: asked when an error is told, also one of these settings'."""
     return os.environ.get("KEEPBEST_DEBUG", "") not in ("", "0")

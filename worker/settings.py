@@ -15,6 +15,7 @@ import keepbest.settings
 from keepbest.contract.base import NAME_PATTERN
 from keepbest.errors import InvalidInput
 from keepbest.settings import Setting
+from keepbest.snapshots.backend import refuse_backend
 
 SETTINGS = (
     Setting("KEEPBEST_WORKER_NAME", "host name", "name under which the worker is shown"),
@@ -62,6 +63,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings; raises InvalidInput, naming the variable, where one says something impossible."""
     given = dict(os.environ if environ is None else environ)
     shared = keepbest.settings.load(given)
+    if (backend := keepbest.settings.keras_backend(given)) != "tensorflow":
+        raise refuse_backend(backend)
     return Settings(
         url=shared.url,
         token=shared.token,

@@ -19,6 +19,7 @@ from keepbest.checkpoint.inputs import Inputs, is_functional, of_model, to_zeros
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.store import Store
 from keepbest.errors import NetworkUnknown, OptimizersDiffer
+from keepbest.snapshots.backend import check_backend
 from keepbest.snapshots.beside import finalize
 from keepbest.snapshots.saveables import saveables_of
 
@@ -46,9 +47,11 @@ def rebuild(
     A loss, a metric or an optimizer that is not known here leaves it uncompiled, which is said.
 
     Raises:
+        InvalidInput: Keras computes with another library than TensorFlow here.
         NetworkUnknown: There is no description, it needs classes that are not known here, or it brings code and
             `allow_code` is not said. The hint says what to do.
     """
+    check_backend()
     described = read_description(store, manifest)
     compiled = described.pop("compile_config", None)
     if not allow_code and brings_code(described):

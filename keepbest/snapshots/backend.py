@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 
 from keepbest.errors import InvalidInput
+from keepbest.settings import keras_backend
 
 
 def check_backend() -> None:
-    """Raise InvalidInput where Keras is there and computes with another library than TensorFlow."""
+    """Raise InvalidInput where Keras computes with another library than TensorFlow, or will once it is imported."""
     keras = sys.modules.get("keras")
-    if keras is not None and keras.config.backend() != "tensorflow":
-        raise refuse_backend(keras.config.backend())
+    name = keras_backend() if keras is None else keras.config.backend()
+    if name != "tensorflow":
+        raise refuse_backend(name)
 
 
 def refuse_backend(name: str) -> InvalidInput:

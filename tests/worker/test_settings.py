@@ -55,6 +55,12 @@ def test_the_impossible_is_refused_by_name(name: str, value: str, tmp_path: Path
     assert caught.value.field == f"KEEPBEST_WORKER_{name}"
 
 
+def test_another_backend_is_refused_before_anything_is_claimed(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="Keras computes with jax"):
+        settings.load({"KEEPBEST_DIR": str(tmp_path), "KERAS_BACKEND": "jax"})
+    assert settings.load({"KEEPBEST_DIR": str(tmp_path), "KERAS_BACKEND": ""}).environ["KERAS_BACKEND"] == ""
+
+
 def test_a_trainer_inherits_everything_but_the_token() -> None:
     environ = settings.trainer_environ({"KEEPBEST_TOKEN": "secret", "PATH": "/bin", "TF_CPP_MIN_LOG_LEVEL": "0"})
     assert "secret" not in environ.values()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from keepbest import settings
 from keepbest.checkpoint import Store
 from keepbest.errors import CheckpointIncomplete, InvalidInput
 from keepbest.looking.completeness import MAX_NOTE, Completeness
@@ -74,11 +77,21 @@ def test_a_fit_goes_on_and_says_it_a_strict_one_does_not_begin(
 def test_another_backend_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
 
-    from keepbest.keras import KeepBest
     from keepbest.snapshots.snapshot import Variables
 
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
-    for meet in (lambda: KeepBest(store=False), lambda: Variables(model)):
-        with pytest.raises(InvalidInput, match="Keras computes with jax"):
-            meet()
+    with pytest.raises(InvalidInput, match="Keras computes with jax"):
+        Variables(model)
+
+
+def test_another_backend_is_refused_before_keras_is_imported() -> None:
+    """Where it is not installed Keras would say that a module is missing, and nothing of keepbest."""
+    environ = settings.child_environment(KERAS_BACKEND="torch")
+    done = subprocess.run(
+        [sys.executable, "-c", "import keepbest.keras"], env=environ, capture_output=True, check=False
+    )
+    assert done.stderr.decode().strip().splitlines()[-2:] == [
+        "keepbest.errors.InvalidInput: Keras computes with torch here; keepbest keeps what TensorFlow trains.",
+        "Set KERAS_BACKEND=tensorflow before Keras is imported.",
+    ]
