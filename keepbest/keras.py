@@ -20,14 +20,13 @@ from keepbest.contract.commands import RollBackRequest
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import RetentionSpec
 from keepbest.looking.counting import BatchCounter
-from keepbest.looking.epochs import ResumedEpoch
 from keepbest.looking.examples import Examples
 from keepbest.looking.jumps import Jump
 from keepbest.looking.making import DEFAULT_MONITOR, patient, plan
 from keepbest.looking.metrics import Monitored, flatten
 from keepbest.looking.monitor import direction_of
 from keepbest.looking.references import of_validation
-from keepbest.looking.resume import resume_fit
+from keepbest.looking.resume import FitResume
 from keepbest.looking.saving import SaveFrequency
 from keepbest.looking.swaps import Swaps
 from keepbest.runs.ending import watch
@@ -42,7 +41,7 @@ OWN_DATA = "The data of your own fit() is not in the state: a roll back leaves i
 
 #: Attributes that a copy does not take: they are made anew, or by Keras.
 _OF_ONE_RUN = {"run", "looker", "swaps", "position", "stopped_epoch", "_monitored", "_closing", "_restored", "_epochs"}
-_OF_ONE_RUN |= {"_counter", "_doubts", "_resume", "_begins_late", "_is_first_step", "_start", "_model", "params"}
+_OF_ONE_RUN |= {"_counter", "_doubts", "_resume", "_begins_late", "_is_first_step", "_model", "params"}
 
 
 class KeepBest(Carrying):
@@ -93,7 +92,6 @@ class KeepBest(Carrying):
     _doubts: str | None = None
     _begins_late = False
     _is_first_step = False
-    _start: ResumedEpoch | None = None
 
     def __init__(
         self,
@@ -141,14 +139,15 @@ class KeepBest(Carrying):
 
     def _begin_run(self, run: Run, *, resume: bool = False) -> None:
         """Begin with nothing: no best, no step."""
-        self.run, self._resume = run, resume
+        self.run = run
         self.looker = looker = self._maker.equip(run, self.carried)
         self._monitored = Monitored(run.monitor)
+        self._resume = FitResume(run, self.carried, is_due=resume)
         self.swaps = looker.swaps = Swaps(self.carried.callbacks, lambda: looker.living)
         self.position, self._restored = Position(), None
         #: From the step of each best look to its epoch, counted from 1.
         self._epochs: dict[int | None, int] = {}
-        self._doubts, self._start, self.goes_on = None, None, False
+        self._doubts, self.goes_on = None, False
         run.before_end(lambda: looker.close(DRAIN_SECONDS))
         # A fit that is broken off: what was found best is written all the same, at the latest when the script ends.
         self._closing = weakref.finalize(self, looker.close, DRAIN_SECONDS)
@@ -224,10 +223,9 @@ class KeepBest(Carrying):
         super().on_train_begin(logs)
         self._report_doubts()
         watch()
-        self.looker.stop, self.run.is_fitting, is_resumed = None, True, self._resume
+        self.looker.stop, self.run.is_fitting = None, True
         self.stopped_epoch = 0
-        if is_resumed:
-            self._go_on_from_disk()
+        is_resumed = self._go_on_from_disk()
         self._saving.begin(self.position.step)
         self._begins_late, self._is_first_step = not self.model.built, True
         if self._begins_late:  # Keras makes its variables in the first step: there is nothing to read before
@@ -237,7 +235,7 @@ class KeepBest(Carrying):
             self.looker.change(self.position, self.run.overrides)
         if self._restored is not None:
             self.carried.restore(self._restored.callbacks)
-            self.looker.branch(self._restored, Overrides(reset_patience=True))
+            self.looker.branch(self._restored, Overrides(reset_patience=not is_resumed))
             self.position, self._restored = self._restored.position, None
         self.looker.forgive(self.position.step)
         self.looker.paint_start(self.position)
@@ -251,8 +249,7 @@ class KeepBest(Carrying):
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_epoch_begin(epoch, logs)
         steps = (self.params or {}).get("steps")
-        if self._start is not None:
-            self.position, self._start = self._start.settle(epoch, self.position, steps), None
+        self.position = self._resume.settle(epoch, self.position, steps)
         self._base, self._epoch = self.position.step, epoch
         self._counter = BatchCounter(self.model, steps)
         self._look_seconds = None
@@ -299,9 +296,7 @@ class KeepBest(Carrying):
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         super().on_train_end(logs)
-        if self._start is not None:  # its epochs are done already
-            self._start.withdraw()
-        fault = self._monitored.find_fault(logs or {})
+        fault = self._monitored.find_fault(logs or {}) if not self._resume.end() else None
         if fault is not None and self.best is None and self.looker.stop is None and self.position.step:
             raise fault
         self.looker.paint_end(self.position)
@@ -392,8 +387,11 @@ class KeepBest(Carrying):
             self._closing()
             self._begin_run(self._maker.make())
 
-    def _go_on_from_disk(self) -> None:
-        """Put the newest checkpoint of the run back, once."""
-        self._resume = False
-        if found := resume_fit(self.run, self.looker.store, self.model, self.carried):
-            self.position, self._start = found, ResumedEpoch(self.model, found)
+    def _go_on_from_disk(self) -> bool:
+        """Put back what the run goes on from, where this fit is to; return whether it is."""
+        found = self._resume.begin(self.looker.store, self.model)
+        if found is None:
+            return False
+        self._restored = found if self.position.step > found.step else None
+        self.position = found.position
+        return True

@@ -99,12 +99,13 @@ class Loaded:
         variables: Variables | None = None,
         plan: Plan | None = None,
         raw: bool = False,
+        network_only: bool = False,
     ) -> list[Difference]:
         """Put all of it into `model` and its optimizers, to be used; return which variables did not fit.
 
-        A model without an optimizer takes the network alone. `strict=False` takes what fits and leaves the rest; a
-        `plan` made for this model says which value goes where. Where averages of the weights were measured the model
-        gets these; `raw` gives it what training goes on with.
+        A model without an optimizer takes the network alone, and with `network_only` every model does. `strict=False`
+        takes what fits and leaves the rest; a `plan` made for this model says which value goes where. Where averages of
+        the weights were measured the model gets these; `raw` gives it what training goes on with.
 
         Raises:
             CheckpointMismatch: `strict`, and something differs; the message names every difference. Nothing was set.
@@ -114,8 +115,9 @@ class Loaded:
         if strict:
             self._check_whole()
         build_late(target, self.manifest)
-        target.build_for(self.specs)
-        offered, theirs = self._fit(target, raw=raw)
+        if not network_only:
+            target.build_for(self.specs)
+        offered, theirs = self._fit(target, raw=raw, network_only=network_only)
         differences = [] if plan is not None else compare(list(offered), theirs)
         if strict and differences:
             raise refuse(differences, self.manifest.id, advise(differences) if self.manifest.is_older else None)
@@ -135,11 +137,14 @@ class Loaded:
             _log.warning("keepbest: Of checkpoint %s: %s", self.manifest.id, lost)
         return differences
 
-    def _fit(self, target: Variables, *, raw: bool) -> tuple[dict[VariableSpec, int], list[VariableSpec]]:
+    def _fit(
+        self, target: Variables, *, raw: bool, network_only: bool
+    ) -> tuple[dict[VariableSpec, int], list[VariableSpec]]:
         """Return the variables that are offered, each with the place of its value, and those that are asked for."""
         every = {spec: place for place, spec in enumerate(self.specs)} if raw else self.offer(target.specs)
-        variables = {spec: place for spec, place in every.items() if spec.collection in VARIABLES}
-        return fit_scale(variables, target.specs)
+        wanted = ("model",) if network_only else VARIABLES
+        variables = {spec: place for spec, place in every.items() if spec.collection in wanted}
+        return fit_scale(variables, [spec for spec in target.specs if spec.collection in wanted])
 
     def _entries(self) -> list[Entry]:
         """Return what lies beside the variables."""
@@ -154,9 +159,12 @@ class Loaded:
                 hint="partial=True (--partial) takes the rest.",
             )
 
-    def resume_into(self, model: Any, *, variables: Variables | None = None) -> State:
-        """Put values and random states back, so that training goes on as if it had never stopped."""
-        self.load_into(model, variables=variables, raw=True)
+    def resume_into(self, model: Any, *, variables: Variables | None = None, network_only: bool = False) -> State:
+        """Put values and random states back, so that training goes on as if it had never stopped.
+
+        With `network_only` the optimizers stay as they are, which may be others.
+        """
+        self.load_into(model, variables=variables, raw=True, network_only=network_only)
         restore_random(self.manifest.random)
         return self.to_state()
 

@@ -14,6 +14,7 @@ from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.plan import Plan
 from keepbest.checkpoint.rebuilding import fill, rebuild
 from keepbest.checkpoint.store import Store
+from keepbest.checkpoint.writer import wait_for_writers
 from keepbest.errors import NotFound
 from keepbest.stopping.look import is_better
 
@@ -88,11 +89,13 @@ def plan_restore(
 def checkpoints(run: Any, *, store: Store | Path | str | None = None) -> list[Checkpoint]:
     """Return the checkpoints of `run` (a run or its id) that lie in the store, oldest first."""
     opened = open_store(store)
+    wait_for_writers(_id_of(run))
     return [Checkpoint(manifest, opened) for manifest in opened.manifests(_id_of(run))]
 
 
 def _find(run: Any, store: Store | Path | str | None, **meant: Any) -> Checkpoint:
     opened = open_store(store)
+    wait_for_writers(_id_of(run))
     return Checkpoint(choose(opened, _id_of(run), **meant), opened)
 
 

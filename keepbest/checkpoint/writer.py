@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakSet
 
 from keepbest.checkpoint.store import About, Written
 from keepbest.errors import CheckpointError, NotTheStore, StoreUnavailable
@@ -27,8 +28,15 @@ from keepbest.snapshots.state import State
 _NICENESS = 19
 #: What could not be written is tried again after so long.
 AGAIN_SECONDS = 2.0
+#: Whoever looks for a checkpoint that is still being written waits for it this long.
+WAIT_SECONDS = 30.0
 #: At the end a store that went away gets so long to come back.
 AWAY_SECONDS = 30.0
+
+
+#: Those of this process, for as long as anybody holds them: its own thread does, until it is closed.
+_writers: WeakSet[Writer] = WeakSet()
+_registering = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,15 @@ class Sink(Protocol):
     """Where states go: a store, mostly."""
 
     def write(self, state: State, about: About) -> Written: ...
+
+
+def wait_for_writers(run: str, deadline_seconds: float = WAIT_SECONDS) -> None:
+    """Wait for what this process is still writing of `run`, before its checkpoints are looked through."""
+    with _registering:
+        writers = tuple(_writers)
+    for writer in writers:
+        if writer.is_writing(run):
+            writer.drain(deadline_seconds)
 
 
 def _ignore(*_: object) -> None:
@@ -78,11 +95,13 @@ class Writer:
         self._waiting: deque[Task] = deque()
         #: Tried in vain, and why; in the order of their steps.
         self._left: list[tuple[Task, StoreUnavailable]] = []
-        self._busy = False
+        self._busy: Task | None = None
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="keepbest-writer", daemon=True)
         self._thread.start()
+        with _registering:
+            _writers.add(self)
 
     def submit(self, state: State, about: About, *, is_late: bool = False) -> None:
         """Hand over a state; returns at once. What waits and is outrun by it is skipped.
@@ -104,6 +123,13 @@ class Writer:
             self._changed.notify_all()
         for old in skipped:
             self._on_skipped(old)
+
+    def is_writing(self, run: str) -> bool:
+        """Whether a state of `run` is on its way, asked by another thread than the writer's own."""
+        with self._changed:
+            on_their_way = (self._busy, *self._waiting, *(task for task, _ in self._left))
+        here = threading.current_thread() is self._thread
+        return not here and any(task is not None and task.about.run == run for task in on_their_way)
 
     def drain(self, deadline_seconds: float | None = None) -> bool:
         """Wait until everything handed over is on disk or has failed; return whether that came in time.
@@ -142,7 +168,7 @@ class Writer:
             finally:
                 del task  # its tensors hold memory
                 with self._changed:
-                    self._busy = False
+                    self._busy = None
                     self._changed.notify_all()
 
     def _take(self) -> Task | None:
@@ -152,8 +178,8 @@ class Writer:
                     self._try_again()
             if not self._waiting:
                 return None
-            self._busy = True
-            return self._waiting.popleft()
+            self._busy = self._waiting.popleft()
+            return self._busy
 
     def _write(self, task: Task) -> None:
         try:
@@ -195,3 +221,6 @@ class Writer:
         if self._thread.native_id is not None and self._thread.is_alive():
             with suppress(OSError, AttributeError):
                 os.setpriority(os.PRIO_PROCESS, self._thread.native_id, niceness)
+
+
+os.register_at_fork(after_in_child=_writers.clear)  # their threads are the parent's

@@ -10,6 +10,7 @@ from typing import Any
 
 from keepbest.checkpoint import Manifest, Store
 from keepbest.checkpoint.inputs import of_model
+from keepbest.checkpoint.writer import WAIT_SECONDS
 from keepbest.contract.base import CheckpointKind, new_id
 from keepbest.contract.commands import RollBackRequest
 from keepbest.contract.policies import RetentionSpec
@@ -34,9 +35,6 @@ from keepbest.snapshots.snapshot import Living, Variables, capture
 from keepbest.snapshots.state import Position, State, VariableSpec
 
 _log = logging.getLogger("keepbest")
-
-#: A roll back to a checkpoint that is still being written waits for it this long.
-WAIT_SECONDS = 30.0
 
 
 class Bench:

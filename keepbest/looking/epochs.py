@@ -15,12 +15,11 @@ class ResumedEpoch:
     """Has the `fit` of `model` that is about to begin start with the epoch of `position`.
 
     Keras has a private word for it, which counts over `fit(initial_epoch=…)`, unless it is 0. It is taken back once
-    Keras has read it: a later `fit` begins anew.
+    Keras has read it, `BackupAndRestore`'s too, which does not do that: a later `fit` begins anew.
     """
 
     def __init__(self, model: Any, position: Position) -> None:
         self._model, self._epoch = model, position.epoch
-        self._before = getattr(model, "_initial_epoch", None)
         model._initial_epoch = position.epoch
 
     def settle(self, epoch: int, position: Position, steps: int | None) -> Position:
@@ -43,5 +42,5 @@ class ResumedEpoch:
 
     def withdraw(self) -> int | None:
         """Have later fits begin as if nothing had been said; return what was said last."""
-        said, self._model._initial_epoch = self._model._initial_epoch, self._before
+        said, self._model._initial_epoch = self._model._initial_epoch, None
         return int(said) if said is not None else None

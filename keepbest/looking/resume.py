@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 from keepbest.checkpoint import Loaded, Store
+from keepbest.checkpoint.writer import wait_for_writers
 from keepbest.contract.checkpoints import Checkpoint
-from keepbest.errors import CheckpointDamaged, CheckpointError, NotFound
+from keepbest.errors import CheckpointDamaged, CheckpointError, NotFound, OptimizersDiffer
+from keepbest.looking.epochs import ResumedEpoch
 from keepbest.looking.monitor import direction_of
 from keepbest.looking.network import build_as_described
 from keepbest.runs.lineage import leave_out_made
@@ -49,20 +52,82 @@ def resume(run: Run, store: Store, living: Living, carried: Carried) -> State | 
     return state
 
 
-def resume_fit(run: Run, store: Store | None, model: Any, carried: Carried) -> Position | None:
-    """Do the same for a Keras model whose `fit` begins, which may not be built yet; return where training is then."""
-    loaded = load_start(run, store) if store is not None else None
-    if store is None or loaded is None:
+class FitResume:
+    """The state on disk that the fits of one callback go on from: the first one takes it up, once.
+
+    A script may train in phases, compiled anew between, and start again in a later one: then the first fit, of which
+    the optimizers of that state are not, gets its network, and the later fit that it is of goes on from the whole.
+    """
+
+    def __init__(self, run: Run, carried: Carried, *, is_due: bool) -> None:
+        self._run = run
+        self._carried = carried
+        self._is_due = is_due
+        #: The checkpoint that waits for a later fit.
+        self._left: str | None = None
+        #: Where the fit begins that goes on, until it has begun.
+        self._epoch: ResumedEpoch | None = None
+
+    def begin(self, store: Store | None, model: Any) -> State | None:
+        """Put the state back into a model whose `fit` begins, and which may not be built yet; return it.
+
+        None where nothing is to be put back. Raises as `resume` does, but for optimizers.
+        """
+        self.end()
+        state: State | None = None
+        if store is not None and self._is_due:
+            loaded = load_start(self._run, store)
+            state = self._begin_first(store, loaded, model) if loaded is not None else None
+        elif store is not None and self._left is not None:
+            state = self._begin_later(store, model, self._left)
+        self._is_due = False
+        self._epoch = ResumedEpoch(model, state.position) if state is not None else None
+        return state
+
+    def settle(self, epoch: int, position: Position, steps: int | None) -> Position:
+        """Return where training is, now that Keras begins `epoch`, of `steps` batches."""
+        begun, self._epoch = self._epoch, None
+        return begun.settle(epoch, position, steps) if begun is not None else position
+
+    def end(self) -> bool:
+        """Return whether the fit that ends never began: its epochs were done already."""
+        if self._epoch is None:
+            return False
+        self._epoch.withdraw()
+        return True
+
+    def _begin_first(self, store: Store, loaded: Loaded, model: Any) -> State:
+        if not model.built and loaded.manifest.network is not None:
+            build_as_described(model, store.read_network(loaded.manifest.network))
+        self._carried.check(loaded.manifest.callbacks)
+        try:
+            state = loaded.resume_into(model)
+        except OptimizersDiffer as error:
+            state = loaded.resume_into(model, network_only=True)
+            self._left = state.id
+            self._run.held[state.id] = "a later fit of this script may go on there"
+            _log.warning(
+                "keepbest: checkpoint %s, of step %d, was written after another compile(): this fit goes on with its "
+                "network, and the optimizer begins anew (%s). A later fit that is compiled as it was goes on from all "
+                "of it. Where phases count on, fit(initial_epoch=…), one that was over then trains nothing now.",
+                state.id,
+                state.step,
+                error.message.splitlines()[1].strip(),
+            )
+        self._carried.restore(state.callbacks)
+        self._run.set_mode(loaded.manifest.mode or direction_of(model, self._run.monitor))
+        self._run.go_on_from(state.stopper)
+        self._run.go_on_at(state.step, state.id)
+        return state
+
+    def _begin_later(self, store: Store, model: Any, checkpoint: str) -> State | None:
+        with suppress(CheckpointError, NotFound):
+            state = store.load(self._run.id, checkpoint).resume_into(model)
+            self._left = None
+            del self._run.held[state.id]
+            self._carried.restore(state.callbacks)
+            return state
         return None
-    if not model.built and loaded.manifest.network is not None:
-        build_as_described(model, store.read_network(loaded.manifest.network))
-    carried.check(loaded.manifest.callbacks)
-    state = loaded.resume_into(model)
-    carried.restore(state.callbacks)
-    run.set_mode(loaded.manifest.mode or direction_of(model, run.monitor))
-    run.go_on_from(state.stopper)
-    run.go_on_at(state.step, state.id)
-    return state.position
 
 
 def load_start(run: Run, store: Store) -> Loaded | None:
@@ -75,6 +140,7 @@ def load_start(run: Run, store: Store) -> Loaded | None:
     """
     if run.goes_on is False:
         return None
+    wait_for_writers(run.id)
     if run.start is not None:
         try:
             return store.load(run.id, run.start.id)

@@ -53,6 +53,8 @@ class Logbook:
         self.step = 0
         self._next_segment = first_segment
         self.life = Life()
+        #: Checkpoints that this process needs, each with the reason.
+        self.held: dict[str, str] = {}
         self._departures = Departures()
         self._keys: set[str] = set()
         self._refused: set[Any] = set()
@@ -187,12 +189,12 @@ class Logbook:
         return self.reporter is None or self.reporter.write_down(seconds)
 
     def needed_checkpoints(self) -> dict[str, str]:
-        """Return the ids of checkpoints that the tracker may count on, each with the reason; offline none."""
+        """Return the ids of checkpoints that somebody may count on, each with the reason; offline no tracker does."""
         if self.reporter is None or self.reporter.is_offline:
-            return {}
+            return dict(self.held)
         receipt = self.reporter.receipt
         departures = self._departures.find(receipt, is_away=self.reporter.problem is not None)
-        needed = dict.fromkeys(departures, "the tracker may have the run go on there")
+        needed = self.held | dict.fromkeys(departures, "the tracker may have the run go on there")
         if receipt is not None and receipt.best_checkpoint is not None:
             needed[receipt.best_checkpoint] = "the tracker's best"
         return needed

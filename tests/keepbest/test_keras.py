@@ -178,8 +178,8 @@ def test_the_direction_is_never_guessed_from_a_name(script: Script) -> None:
     callback = keep_best(mode="auto")
     script.fit(callback, [2, 1])
     assert callback.best == 1  # a loss
-    with pytest.raises(InvalidInput, match="'val_acc' gets better") as caught:
-        script.fit(keep_best(mode="auto", monitor="val_acc"), [{"val_acc": 0.5}])
+    with pytest.raises(InvalidInput, match="'val_f1' gets better") as caught:
+        script.fit(keep_best(mode="auto", monitor="val_f1"), [{"val_f1": 0.5}])
     assert "mode='max'" in str(caught.value.hint)
     with pytest.raises(InvalidInput, match="mode is one of"):
         keep_best(mode="maximum")

@@ -221,6 +221,43 @@ def test_the_best_of_a_first_phase_is_given_back_after_the_second(
     assert values() == bests[1]
 
 
+@pytest.mark.parametrize("first_epoch", [2, 0])
+def test_a_script_that_starts_again_in_its_second_phase_goes_on_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, first_epoch: int
+) -> None:
+    """Its first fit has another optimizer, for fewer variables. Where epochs count on it has nothing left to do."""
+    import keras
+
+    x = np.arange(16, dtype=np.float32).reshape(8, 2) / 16
+
+    def train(run: str, dies_at: int | None = None, *, resume: bool = False) -> tuple[list[int], list[Any]]:
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(3), keras.layers.Dense(1)])
+        keep = keep_best(tmp_path, monitor="loss", patience=99, save_freq="epoch", run=run, resume=resume)
+        epochs = []
+
+        def note(epoch: int, logs: Any) -> None:
+            epochs.append(epoch)
+            if epoch == dies_at and model.layers[0].trainable:
+                raise KeyError("killed")
+
+        note_epoch = keras.callbacks.LambdaCallback(on_epoch_end=note)
+        with suppress(KeyError):
+            for is_free, optimizer in enumerate([keras.optimizers.Adam(0.1), keras.optimizers.SGD(0.1, momentum=0.9)]):
+                model.layers[0].trainable = bool(is_free)
+                model.compile(optimizer, "mse", run_eagerly=True)
+                fit = {"epochs": 5, "initial_epoch": first_epoch} if is_free else {"epochs": 2}
+                model.fit(x, x[:, :1], 4, verbose=0, callbacks=[keep, note_epoch], **fit)
+        return epochs, [one.numpy().tolist() for one in (*model.variables, *model.optimizer.variables)]
+
+    _, whole = train("1" * 12)
+    train("2" * 12, dies_at=first_epoch + 1)
+    epochs, values = train("2" * 12, resume=True)  # at once: the writer of the fit that died is waited for
+    assert values == whole
+    assert epochs == ([4] if first_epoch else [2, 3, 4])
+    assert ["after another compile()" in record.message for record in caplog.records].count(True) == 1
+
+
 BROKEN_OFF = """
 import os, signal, sys, time
 from pathlib import Path

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from keepbest.checkpoint import About, Store, Writer, Written
+from keepbest.checkpoint.restore import checkpoints
 from keepbest.errors import CheckpointError
 from keepbest.snapshots.state import State
 from tests.support.processes import wait_until
@@ -150,3 +151,24 @@ def test_a_closed_writer_takes_nothing(tmp_path: Path) -> None:
     assert writer.close(20)
     with pytest.raises(CheckpointError, match="closed"):
         submit(writer, 1)
+
+
+def test_who_looks_for_checkpoints_waits_for_what_this_process_still_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SlowStore(tmp_path)
+    writer, other = Heard().writer(store), Heard().writer(store)
+    drain = writer.drain
+
+    def go_on(seconds: float) -> bool:
+        store.go_on.set()
+        return drain(seconds)
+
+    monkeypatch.setattr(writer, "drain", go_on)
+    submit(writer, 1)
+    submit(other, 2, run="0" * 12)
+    assert checkpoints("1" * 12, store=store) == []
+    assert [found.step for found in checkpoints(about().run, store=store)] == [1]
+    monkeypatch.undo()
+    assert writer.close(20)
+    assert other.close(20)
