@@ -59,7 +59,7 @@ def take(path: Path, run: str) -> None:
         raise Conflict(
             f"This command has begun its run {run} already: one command is one run.",
             field="id",
-            hint="For another one beside it: keepbest.init(id=keepbest.new_id()).",
+            hint='For another one beside it, name it by 12 letters and digits: keepbest.init(id="…").',
         ) from None
 
 

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepbest import KeepBest, checkpoints, restore
+from keepbest import KeepBest, restore
 from tests.support.networks import seed_all
-from tests.support.processes import wait_until
 
 NAN = float("nan")
 #: Two batches an epoch.
@@ -156,17 +155,11 @@ def test_an_interrupted_fit_goes_on_as_with_backup_and_restore(fit: Fit, tmp_pat
     interrupted = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: _interrupt(epoch == 2))
     with pytest.raises(KeyboardInterrupt):
         fit(scored(values), keep, interrupted, epochs=4)
-    _wait_for(keep, tmp_path / "store", step=2 * STEPS)
     fit.begin()
     again = KeepBest("val_loss", mode="min", patience=9, store=tmp_path / "store", run=keep.run.id, resume=True)
     fit(scored(values), again, epochs=4, first=2)
     assert are_same(fit.weights(), straight)
     assert again.best == 1
-
-
-def _wait_for(keep: KeepBest, store: Path, *, step: int) -> None:
-    """Wait until the disk has what a process that ended by the interruption would have left."""
-    wait_until(lambda: step in [one.step for one in checkpoints(keep.run, store=store)], what=f"step {step} on disk")
 
 
 def _interrupt(now: bool) -> None:

@@ -168,6 +168,7 @@ def test_beside_keras_own_backup(tmp_path: Path, small: Any, is_before: bool, ca
     seen = fit(make(), 6, *again)
     assert seen == ([(3, 8), (4, 10), (5, 12)] if is_before else [(4, 10), (5, 12)])
     assert (again[is_before].best, again[is_before].position.step) == (0.9, 12)
+    assert [epoch for epoch, _ in fit(again[is_before].model, 2, again[is_before])] == [0, 1]  # Keras' word is gone
     assert ["BackupAndRestore" in record.message for record in caplog.records] == ([] if is_before else [True])
 
 
