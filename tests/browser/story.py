@@ -106,12 +106,12 @@ class Story:
         self.tell(segments=[opened])
         return self
 
-    def advance(self, looks: int, *, value: Any = None) -> Story:
-        """Train for so many looks; `value` may give a look's value for a step."""
+    def advance(self, looks: int, *, value: Any = None, keeps: bool = True) -> Story:
+        """Train for so many looks; `value` may give the value at a step, `keeps` whether bests go to disk."""
         for _ in range(looks):
             if self.decision is not None and self.decision.stop:
                 break
-            self._train_to(self.step + EVERY, value)
+            self._train_to(self.step + EVERY, value, keeps)
         return self
 
     def print(self, text: str, stream: str = "stdout") -> None:
@@ -128,6 +128,20 @@ class Story:
         opened = {"number": self.segment, "parent": parent, "reason": "roll_back", "checkpoint": checkpoint}
         self.tell(segments=[{**opened, "start_step": step, "overrides": overrides or None, "at": now()}])
         return self
+
+    def withdraw(self, reason: str) -> Story:
+        """Take the newest look back: the best, of a network that was found broken before it was on disk."""
+        assert self.best is not None
+        assert self.decision is not None
+        value, _, step = self.best
+        back = {**self.decision.model_dump(), "improved": False, "wait": 1, "best_value": value, "best_step": step}
+        said = {"segment": self.segment, "step": self.step, "value": self.decision.best_value, "reason": reason}
+        self.tell(withdrawn=[{**said, "decision": back, "at": now()}])
+        return self
+
+    def warn(self, **said: Any) -> None:
+        """Tell what is wrong with the training just now."""
+        self.tell(progress={**said, "at": now()})
 
     def hold(self, *snapshots: tuple[str, int]) -> Story:
         """Tell what memory holds: ids and steps; the one of the best look is marked."""
@@ -190,13 +204,13 @@ class Story:
     def _release(self, **said: Any) -> Run:
         return self.client.release(self.id, self.lease, Release.model_validate(said))
 
-    def _train_to(self, step: int, value: Any) -> None:
+    def _train_to(self, step: int, value: Any, keeps: bool) -> None:
         steps = list(range(self.step + 10, step + 1, 10))
         self.step = step
         measured = accuracy(step) if value is None else value(step)
         self.state, decided = self.policy.observe(self.state, Look(step, measured, n=EXAMPLES))
         self.decision = _as_contract(decided)
-        checkpoint = self._keep(measured, step) if decided.improved else None
+        checkpoint = self._keep(measured, step) if decided.improved and keeps else None
         pair = {"val_loss": [loss(step) * 1.15], "val_accuracy": [measured]}
         columns = [self._column(key, [step], values) for key, values in pair.items()]
         columns += [self._column("loss", steps, [noisy(loss, at) for at in steps])]

@@ -88,6 +88,8 @@ def test_the_other_pages(still: Page, finished: Story, path: str, heading: str) 
     expect(still.get_by_text("live", exact=True)).to_be_visible()
 
     assert faults(still) == []
+    still.set_viewport_size({"width": 400, "height": 800})
+    assert still.evaluate("document.documentElement.scrollWidth") <= 400, "wider than a telephone"
 
 
 def test_the_dialogs_and_a_failed_run(still: Page, tell: Callable[..., Story]) -> None:

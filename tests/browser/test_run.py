@@ -147,6 +147,46 @@ def test_the_ledger_has_a_row_for_every_look(page: Page, tell: Tell) -> None:
     expect(rows.filter(has_text=story.best[1])).to_contain_text("new best")
 
 
+def test_a_best_that_was_taken_back_is_none(page: Page, tell: Tell) -> None:
+    story = tell(name="turned nan").advance(3)
+    page.goto(f"/r/{story.id}?tab=looks")
+    best = page.locator("dl .best")
+    expect(best).to_contain_text("@ 300")
+    story.advance(1, keeps=False)
+    expect(best).to_contain_text("@ 400")
+    rows = page.locator("tbody tr:not([aria-hidden])")
+    expect(rows.filter(has_text="▲ new best")).to_have_count(4)
+
+    story.withdraw("a weight of dense/kernel is not finite")
+
+    expect(rows.first).to_contain_text("withdrawn as the best: a weight of dense/kernel is not finite")
+    expect(rows.filter(has_text="▲ new best")).to_have_count(3)
+    expect(best).to_contain_text("@ 300")
+
+
+def test_what_is_wrong_with_a_run_is_told_until_it_is_right_again(page: Page, tell: Tell) -> None:
+    story = tell(name="troubled").advance(1)
+    page.goto(f"/r/{story.id}")
+    pill = page.locator("header .line", has=page.get_by_role("heading", name="troubled"))
+    expect(pill).to_contain_text("running")
+
+    story.warn(stalled=True, warning="The store is away: /mnt/store.", incomplete="words (StringLookup).table <b>")
+    expect(pill).to_contain_text("stalled")
+    expect(page.get_by_text("gives no sign of life. The worker ends it")).to_be_visible()
+    expect(page.get_by_text("The store is away: /mnt/store.")).to_be_visible()
+    expect(page.get_by_text("no restore is whole: words (StringLookup).table <b>")).to_be_visible()
+    page.goto("/p/digits")
+    row = page.locator("tr", has_text="troubled")
+    expect(row).to_contain_text("stalled")
+    expect(row.get_by_title("The store is away: /mnt/store.")).to_be_visible()
+
+    story.warn(stalled=False, warning="")
+    expect(row).to_contain_text("running")
+    page.goto(f"/r/{story.id}")
+    expect(page.get_by_text("no restore is whole")).to_be_visible()
+    expect(page.get_by_text("The store is away")).to_have_count(0)
+
+
 def test_a_checkpoint_can_be_restored_by_copying(tell: Tell, open_context: Callable[..., BrowserContext]) -> None:
     story = tell(name="restorable").advance(4)
     page = open_context(permissions=["clipboard-read", "clipboard-write"]).new_page()

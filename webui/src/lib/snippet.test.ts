@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { commandText, jumpCommand, pythonString, restoreCommand, shellWord, stopLine, submitLines } from './snippet'
+import { commandText, jumpCommand, pythonString, restoreCommand, shellWord, sourceWords, stopLine, submitLines } from './snippet'
 
 it.each([
   ['plain-name', 'plain-name'],
@@ -22,6 +22,7 @@ it('suggests a format that the checkpoint can be written in', () => {
   expect(restoreCommand('run', 'selected', 'http://host:1')).toContain('keepbest restore run --to restored')
   expect(restoreCommand('run', 'abc', 'http://host:1', { kind: 'external' })).toContain('restore run --checkpoint abc --to restored --as npz')
   expect(restoreCommand('run', 'abc', 'http://host:1', { kind: 'recipe', name: 'hvass-cnn' })).toContain('--to restored --as keras')
+  expect(restoreCommand('run', 'abc', 'http://host:1', { kind: 'code', bundle: 'b', entry: 'm.py:build' })).toContain('--to restored --as keras')
 })
 
 describe('jumpCommand', () => {
@@ -45,6 +46,13 @@ describe('jumpCommand', () => {
     )
   })
 })
+
+it.each([
+  [{ kind: 'recipe', name: 'hvass-cnn' }, 'hvass-cnn'],
+  [{ kind: 'code', bundle: 'b', entry: 'net/model.py:build' }, 'net/model.py:build'],
+  [{ kind: 'command', bundle: 'b', argv: ['python', 'a b.py'] }, "python 'a b.py'"],
+  [{ kind: 'external' }, 'its own script'],
+] as const)('%o is told as what it trains', (source, words) => expect(sourceWords(source as never)).toBe(words))
 
 it('shows a command as it would be typed', () => expect(commandText(['python', 'my file.py', '$(id)'])).toBe("python 'my file.py' '$(id)'"))
 

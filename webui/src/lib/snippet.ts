@@ -4,10 +4,10 @@ import { policyText, type Policy } from './marks'
 import type { Rules } from './rules'
 import type { Run } from './types'
 
-/** Restores the best, what was `selected`, or the checkpoint with this id. Of a script's it is the arrays: only a recipe's network is surely one of Keras'. */
+/** Restores the best, what was `selected`, or the checkpoint with this id. Of a script's it is the arrays: only a worker's own trainer surely trains a network of Keras'. */
 export function restoreCommand(run: string, checkpoint: string | null, origin: string, source?: Source): string {
   const which = checkpoint === null ? ' --best' : checkpoint === 'selected' ? '' : ` --checkpoint ${checkpoint}`
-  return `${loginLine(origin)}\nkeepbest restore ${run}${which} --to restored --as ${source?.kind === 'recipe' ? 'keras' : 'npz'}`
+  return `${loginLine(origin)}\nkeepbest restore ${run}${which} --to restored --as ${source?.kind === 'recipe' || source?.kind === 'code' ? 'keras' : 'npz'}`
 }
 
 export function restorePython(run: string, checkpoint: string, digest: string): string {
@@ -87,6 +87,13 @@ function whatOf(source: Exclude<Source, { kind: 'command' }>): string {
 /** Policies hold no quote and nothing that a shell expands in double quotes; whatever else is typed is quoted hard. */
 function stopWord(stopper: string): string {
   return /^[\w .,=|&()+-]*$/.test(stopper) ? `"${stopper}"` : shellWord(stopper)
+}
+
+/** What a run trains. */
+export function sourceWords(source: Run['spec']['source']): string {
+  if (source.kind === 'recipe') return source.name
+  if (source.kind === 'code') return source.entry
+  return source.kind === 'command' ? commandText(source.argv) : 'its own script'
 }
 
 /** A command as it would be typed. */

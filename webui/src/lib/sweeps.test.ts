@@ -25,6 +25,13 @@ it('places what was tried on an axis each, and the metric on the last', () => {
   expect(lines[0]!).toMatchObject({ rank: null, places: [0.5, 0.5, 0.5, null] })
 })
 
+it('puts numbers in their order, whatever order they were tried in', () => {
+  const tried = { ...sweep('max'), space: { rate: { kind: 'choices', values: [0.01, 0.001, 0.1] } } } as unknown as Sweep
+  const rate = axesOf(tried, [])[0]!
+  expect(rate.ticks.map((tick) => tick.text)).toEqual(['0.001', '0.01', '0.1'])
+  expect([0.001, 0.01, 0.1].map((value) => rate.place(value))).toEqual([0, 0.5, 1])
+})
+
 it('knows that less is better where the metric is a loss', () => {
   const runs = [run(1, 0.5), run(2, 0.9)]
   const lines = linesOf(sweep('min', 'r1'), runs, axesOf(sweep('min'), runs))

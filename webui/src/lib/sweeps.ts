@@ -109,7 +109,9 @@ function axisOf(name: string, dimension: Dimension): Axis {
   return stretch(name, dimension.low, dimension.high, isLog)
 }
 
-function choices(name: string, values: readonly unknown[]): Axis {
+/** Numbers lie in their order, whatever order they were named in; other values as they were named. */
+function choices(name: string, named: readonly unknown[]): Axis {
+  const values = named.every((value) => typeof value === 'number') ? [...named].sort((a, b) => Number(a) - Number(b)) : named
   const written = values.map((value) => JSON.stringify(value))
   const at = (index: number) => (values.length === 1 ? 0.5 : index / (values.length - 1))
   const every = Math.ceil(values.length / MOST_TICKS)

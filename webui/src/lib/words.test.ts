@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { failedAttempts, patienceWords, reasonWords, runTitle, stateWords } from './words'
+import { failedAttempts, patienceWords, reasonWords, runTitle, silenceWords, stateWords } from './words'
 
 it('tells unknown words as they are', () => {
   expect(stateWords('evicted').label).toBe('evicted')
@@ -20,6 +20,12 @@ it.each([
   [1, 'external', '1'],
 ])('%d failed attempts of a %s', (failed_attempts, kind, words) =>
   expect(failedAttempts({ failed_attempts, spec: { max_attempts: 3, source: { kind } } })).toBe(words))
+
+it.each([
+  ['external', 'finished', 'capture=True'],
+  ['recipe', 'finished', 'It printed nothing.'],
+  ['command', 'running', 'yet'],
+])('no output of a %s that is %s', (kind, state, words) => expect(silenceWords({ state, spec: { source: { kind } } })).toContain(words))
 
 it('titles a tab with the state of its run', () => {
   expect(runTitle({ state: 'running', name: 'cnn' }, '0.97', 2300)).toBe('▶ 0.97 @2300 · cnn')

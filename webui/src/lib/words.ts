@@ -68,6 +68,12 @@ export function patienceWords(left: number, unit: string | null | undefined): st
   return `${left} ${left === 1 ? noun.replace(/s$/, '') : noun}`
 }
 
+/** Why there is no output of a run: a script's console is its own until it says otherwise. */
+export function silenceWords(run: { state: string; spec: { source: { kind: string } } } | null): string {
+  if (run?.spec.source.kind === 'external') return 'What its script prints is where it runs; keepbest.init(capture=True) keeps it here too.'
+  return run && FINAL.has(run.state) ? 'It printed nothing.' : 'Nothing was printed yet.'
+}
+
 /** "1 of 3": a hand-back, or a pause at a rung, is no failure. The first failure ends a script's own run. */
 export function failedAttempts(run: { failed_attempts?: number | null; spec: { max_attempts?: number; source: { kind: string } } }): string {
   const failed = String(run.failed_attempts ?? 0)
