@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from keepbest.snapshots.saveables import Saveable, find_once, is_saveable
+from keepbest.snapshots.saveables import Saveable, find_once, internal_to, is_saveable
 from keepbest.snapshots.trackables import children_of
 
 #: Deeper than people nest, and more than they hold.
@@ -43,8 +43,10 @@ def is_tensor(thing: Any) -> bool:
 def _find(saveables: list[Saveable]) -> Iterator[Found]:
     seen = {id(thing) for _, thing in saveables}
     for path, saveable in saveables:
+        internal = internal_to(saveable)
         for name, value in _attributes_of(saveable):
-            yield from _walk(value, f"{path}/{name}" if path else name, saveable, seen, 0)
+            if name not in internal:
+                yield from _walk(value, f"{path}/{name}" if path else name, saveable, seen, 0)
 
 
 def _walk(thing: Any, path: str, holder: Any, seen: set[int], depth: int) -> Iterator[Found]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sized
 from typing import Any
 
-from keepbest.snapshots.saveables import Saveable
+from keepbest.snapshots.saveables import Saveable, skipped_of
 
 _LISTS = (
     "_trainable_variables",
     "_non_trainable_variables",
     "_seed_generators",
     "_layers",
-    "_metrics",
     "_variables",
     "_inner_optimizers",
     "_self_unconditional_checkpoint_dependencies",
@@ -38,8 +37,9 @@ class Growth:
 
 
 def _lists_of(thing: Any) -> list[Sized]:
-    """Return Keras' own lists of an object, and those of its user."""
-    held = vars(thing)
+    """Return Keras' own lists of an object, and those of its user. What measures is no part of a state."""
+    held, known = vars(thing), skipped_of(thing._obj_type())
     own = [held[name] for name in _LISTS if isinstance(held.get(name), list)]
-    users = [value for name, value in held.items() if isinstance(value, list | dict) and not name.startswith("_")]
+    attributes = [(name, value) for name, value in held.items() if name not in known and not name.startswith("_")]
+    users = [value for _, value in attributes if isinstance(value, list | dict)]
     return [*own, *users]

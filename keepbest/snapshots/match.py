@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from keepbest.errors import CheckpointMismatch, OptimizersDiffer
@@ -87,8 +88,15 @@ class _Places:
     """Which names stand on which places, on both sides."""
 
     def __init__(self, mine: Sequence[VariableSpec], theirs: Sequence[VariableSpec]) -> None:
-        self._names = [{(spec.collection, spec.path) for spec in specs} for specs in (mine, theirs)]
-        self._ranks = [_rank(specs) for specs in (mine, theirs)]
+        self._sides = mine, theirs
+
+    @cached_property
+    def _names(self) -> list[set[tuple[str, str]]]:
+        return [{(spec.collection, spec.path) for spec in specs} for specs in self._sides]
+
+    @cached_property
+    def _ranks(self) -> list[dict[VariableSpec, int]]:
+        return [_rank(specs) for specs in self._sides]
 
     def is_same(self, one: VariableSpec, other: VariableSpec) -> bool:
         """Whether two names differ only in what Keras makes up, and the variables did not change places.

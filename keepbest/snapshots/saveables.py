@@ -11,7 +11,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
+from inspect import getattr_static
+from types import FunctionType
 from typing import Any, TypeVar
 
 from keepbest.snapshots.backend import check_backend
@@ -19,6 +21,8 @@ from keepbest.snapshots.backend import check_backend
 #: What Keras saves, with its path.
 Saveable = tuple[str, Any]
 
+#: What of a class is no place for a layer.
+_HOLDS_NOTHING = (FunctionType, staticmethod, classmethod, str, int, float, type(None))
 
 _T = TypeVar("_T")
 
@@ -62,9 +66,24 @@ def saveables_of(kept: Any) -> list[Saveable]:
 
 def is_saveable(thing: Any) -> bool:
     """Whether Keras' saving looks at it."""
+    return isinstance(thing, _saveable_class())
+
+
+@cache
+def _saveable_class() -> type:
     from keras.src.saving.keras_saveable import KerasSaveable
 
-    return isinstance(thing, KerasSaveable)
+    return KerasSaveable  # type: ignore[no-any-return]  # Keras ships no types
+
+
+def internal_to(saveable: Any) -> frozenset[str]:
+    """Return the private attributes that each object of its kind has: Keras' own, such as the list of its weights."""
+    return _internal_to(saveable._obj_type())
+
+
+@cache
+def _internal_to(kind: str) -> frozenset[str]:
+    return frozenset(name for name in skipped_of(kind) if name.startswith("_"))
 
 
 def _walk(thing: Any, path: str, seen: set[int]) -> Iterator[Saveable]:
@@ -101,16 +120,27 @@ def _attributes_of(saveable: Any) -> Iterator[tuple[str, Any]]:
     kind = saveable._obj_type()
     if kind in ("Sequential", "Functional"):
         yield "layers", saveable.layers
-    skipped = _skipped_of(kind)
-    for name in sorted(dir(saveable), key=_name_key):
-        if name not in skipped and not name.startswith("__"):
+    known: Any = type(saveable)
+    names = {*_names_in(known, tuple(len(vars(one)) for one in known.__mro__)), *vars(saveable)} - skipped_of(kind)
+    for name in sorted(names, key=_name_key):
+        if not name.startswith("__"):
             child = _attribute_of(saveable, name)
             if is_saveable(child) or isinstance(child, dict | list | tuple) or _is_module(child):
                 yield name, child
 
 
+@lru_cache(maxsize=1024)
+def _names_in(kind: Any, lengths: tuple[int, ...]) -> frozenset[str]:
+    """Return which attributes of a class may hold something: properties do, methods and numbers do not.
+
+    `lengths` says how many attributes the class and its bases have: one that gets more is looked at anew.
+    """
+    found = {name: getattr_static(kind, name, None) for name in dir(kind)}
+    return frozenset(name for name, value in found.items() if not isinstance(value, _HOLDS_NOTHING))
+
+
 @cache
-def _skipped_of(kind: str) -> frozenset[str]:
+def skipped_of(kind: str) -> frozenset[str]:
     """Return what Keras passes over. It finds that out anew for each object, and makes a layer to do so."""
     from keras.src.saving.saving_lib import get_attr_skipset
 

@@ -170,7 +170,8 @@ class Variables(Living):
 
     def build_for(self, specs: Sequence[VariableSpec]) -> None:
         """Build the optimizers that a state of `specs` has values for."""
-        if build_for(self._trained, specs):
+        wanted = {spec for spec in specs if spec.collection == "optimizer"}
+        if not wanted.issubset(self.specs) and build_for(self._trained, specs):
             self._look()
 
     def choose_beside(self, entries: Sequence[Entry], name: str, *, strict: bool = True) -> Sequence[Entry]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -186,8 +187,12 @@ def _unbuilt_in(thing: Any, path: str) -> Iterator[tuple[Any, str]]:
 
 def _is_keras(thing: Any, *kinds: str) -> bool:
     """Whether it is of one of Keras' kinds; nothing is where nobody has imported Keras."""
-    keras = sys.modules.get("keras")
-    return keras is not None and isinstance(thing, tuple(attrgetter(kind)(keras) for kind in kinds))
+    return "keras" in sys.modules and isinstance(thing, _classes(kinds))
+
+
+@cache
+def _classes(kinds: tuple[str, ...]) -> tuple[type, ...]:
+    return tuple(attrgetter(kind)(sys.modules["keras"]) for kind in kinds)
 
 
 def _refuse(thing: Any, path: str) -> InvalidInput:
