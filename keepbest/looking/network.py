@@ -34,8 +34,29 @@ def describe_network(model: Any) -> str | None:
 
 def _describe(model: Any) -> str | None:
     with suppress(Exception):  # whatever a user's get_config raises, the values are what counts
-        return str(model.to_json())
+        return _with_precision(model, str(model.to_json()))
     return None
+
+
+def _with_precision(model: Any, description: str) -> str:
+    """Say the mixed precision of layers that leave it out of their own description, as Keras' `SpatialDropout1D` does.
+
+    It would be another training: half of the numbers are computed in another precision.
+    """
+    mixed = {layer.name: layer for layer in model._flatten_layers() if layer.compute_dtype != layer.variable_dtype}
+    if not mixed:
+        return description
+    described = json.loads(description, object_hook=lambda found: _say_precision(mixed, found))
+    return json.dumps(described)
+
+
+def _say_precision(mixed: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    config = found.get("config")
+    layer = mixed.get(config.get("name")) if isinstance(config, dict) else None
+    if layer is not None and type(layer).__name__ == found.get("class_name") != "InputLayer":
+        if config.get("dtype") == layer.variable_dtype:
+            config["dtype"] = layer.dtype_policy.name
+    return found
 
 
 def _describe_uncompiled(model: Any) -> str | None:

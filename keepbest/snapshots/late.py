@@ -9,7 +9,7 @@ from typing import Any
 from keepbest.snapshots.match import is_alike
 from keepbest.snapshots.saveables import saveables_of
 from keepbest.snapshots.state import VariableSpec
-from keepbest.snapshots.variables import Named, Trained, value_of
+from keepbest.snapshots.variables import Named, Trained, held_by, value_of
 
 _log = logging.getLogger("keepbest")
 _SHOWN = 5
@@ -40,11 +40,12 @@ def begin_anew(trained: Trained, given: set[int]) -> None:
 def _first_values(trained: Trained, given: set[int]) -> Iterator[tuple[int, Any]]:
     """Yield what a fresh optimizer of the same kind, built for the same variables, begins with."""
     for _, optimizer in trained.named_optimizers():
-        lone = [one for one in optimizer.variables if id(value_of(one)) not in given]
+        held = held_by(optimizer)
+        lone = [one for one in held if id(value_of(one)) not in given]
         fresh = _build_another(optimizer, getattr(optimizer, "_trainable_variables", [])) if lone else None
-        if fresh is not None and len(fresh.variables) == len(optimizer.variables):
+        if fresh is not None and len(held_by(fresh)) == len(held):
             missing = {id(value_of(one)) for one in lone}
-            for one, other in zip(optimizer.variables, fresh.variables, strict=True):
+            for one, other in zip(held, held_by(fresh), strict=True):
                 if id(value_of(one)) in missing:
                     yield id(value_of(one)), value_of(other)
 
@@ -60,7 +61,7 @@ def build_for(trained: Trained, specs: Sequence[VariableSpec]) -> bool:
     unbuilt = [one for one in known if not getattr(one[1], "built", True)]
     for path, optimizer in unbuilt:
         group = [spec for spec in wanted if spec.path.startswith(f"{path}/" if path else fronts) == bool(path)]
-        if len(group) > len(optimizer.variables):
+        if len(group) > len(held_by(optimizer)):
             _build(optimizer, list(_candidates(trained)), path, group)
     return any(optimizer.built for _, optimizer in unbuilt)
 
@@ -97,7 +98,7 @@ def _build_another(optimizer: Any, variables: list[Any]) -> Any:
 
 
 def _specs_of(optimizer: Any, path: str) -> list[VariableSpec]:
-    named: list[Named] = [(one.path, value_of(one)) for one in optimizer.variables]
+    named: list[Named] = [(one.path, value_of(one)) for one in held_by(optimizer)]
     front = f"{path}/" if path else ""
     return [
         VariableSpec("optimizer", place, front + name, tuple(one.shape), one.dtype.base_dtype.name)

@@ -165,7 +165,7 @@ def _walk_keras(thing: Any, path: str) -> Iterator[Named]:
     """Yield what Keras lists, then the `tf.Variable`s that a user's layer made by itself, in their order."""
     import tensorflow as tf
 
-    listed = [thing.state] if _is_keras(thing, "random.SeedGenerator") else thing.variables
+    listed = _listed_in(thing)
     yield from ((_join(path, variable.path), variable) for variable in listed)
     if not _is_keras(thing, "Layer"):
         return
@@ -174,6 +174,35 @@ def _walk_keras(thing: Any, path: str) -> Iterator[Named]:
     for one in descendants_of(thing):
         if isinstance(one, tf.Variable) and id(one) not in known:
             yield _join(path, _name_of(one)), one
+
+
+def _listed_in(thing: Any) -> Sequence[Any]:
+    if _is_keras(thing, "random.SeedGenerator"):
+        return [thing.state]
+    return held_by(thing) if _is_keras(thing, "Optimizer") else thing.variables  # type: ignore[no-any-return]
+
+
+def held_by(optimizer: Any) -> list[Any]:
+    """Return an optimizer's variables, those too that it does not list, each behind those of the same optimizer.
+
+    Nadam's product of momenta is one: where a wrapper that scales the loss is around it, Keras lists it nowhere.
+    """
+    found = list(optimizer.variables)
+    known = {id(value_of(one)) for one in found}
+    for one in _all_in(optimizer):
+        hidden = [held for held in vars(one).values() if _is_keras(held, "Variable") and id(held.value) not in known]
+        last = id(value_of(one.variables[-1])) if one.variables else None
+        place = next((at for at, held in enumerate(found, 1) if id(value_of(held)) == last), len(found))
+        found[place:place] = hidden
+        known |= {id(held.value) for held in hidden}
+    return found
+
+
+def _all_in(optimizer: Any) -> Iterator[Any]:
+    """Yield the innermost optimizers first: a wrapper's list ends with theirs."""
+    for one in _inner_of(optimizer):
+        yield from _all_in(one)
+    yield optimizer
 
 
 def _unbuilt_in(thing: Any, path: str) -> Iterator[tuple[Any, str]]:
