@@ -145,6 +145,39 @@ def test_several_optimizers_in_one_are_kept(tmp_path: Any) -> None:
     assert len(theirs) == 2 + 9
 
 
+def test_what_an_optimizer_does_not_list_goes_with_it(tmp_path: Any) -> None:
+    """Nadam's product of momenta, under a loss scale as without one; each optimizer's stands behind its own."""
+    import keras
+
+    def build(*, scaled: bool) -> Any:
+        pairs = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1, momentum=0.9))
+        pairs[".*kernel"] = keras.optimizers.Nadam(0.1)
+        both = keras.optimizers.MultiOptimizer(pairs)
+        return compiled(keras.optimizers.LossScaleOptimizer(both, initial_scale=1.0) if scaled else both)
+
+    def product(model: Any) -> float:
+        both = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+        return float(next(one for one in both.optimizers if isinstance(one, keras.optimizers.Nadam))._u_product)
+
+    store = Store(tmp_path)
+    for scaled in (True, False):
+        model = build(scaled=scaled)
+        living = Variables(model)
+        begun = take(living)
+        step(model)
+        checkpoint = store.write(take(living), about()).manifest.id
+        wanted = product(model)
+        assert wanted < 1
+        for other in (True, False):
+            restored = build(scaled=other)
+            store.load(RUN, checkpoint).load_into(restored)
+            assert product(restored) == wanted
+            step(restored)
+            assert product(restored) < wanted
+        roll_back(living, begun)
+        assert product(model) == 1
+
+
 def test_a_layer_that_came_later_stays_and_is_named(caplog: pytest.LogCaptureFixture) -> None:
     import keras
 
