@@ -52,9 +52,9 @@ def _with_precision(model: Any, description: str) -> str:
 
 def _say_precision(mixed: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
     config = found.get("config")
-    layer = mixed.get(config.get("name")) if isinstance(config, dict) else None
-    if layer is not None and type(layer).__name__ == found.get("class_name") != "InputLayer":
-        if config.get("dtype") == layer.variable_dtype:
+    if isinstance(config, dict) and (layer := mixed.get(str(config.get("name")))) is not None:
+        is_it = type(layer).__name__ == found.get("class_name") != "InputLayer"
+        if is_it and config.get("dtype") == layer.variable_dtype:
             config["dtype"] = layer.dtype_policy.name
     return found
 
