@@ -179,7 +179,7 @@ def _walk_keras(thing: Any, path: str) -> Iterator[Named]:
 def _listed_in(thing: Any) -> Sequence[Any]:
     if _is_keras(thing, "random.SeedGenerator"):
         return [thing.state]
-    return held_by(thing) if _is_keras(thing, "Optimizer") else thing.variables  # type: ignore[no-any-return]
+    return held_by(thing) if _is_keras(thing, "Optimizer") else thing.variables
 
 
 def held_by(optimizer: Any) -> list[Any]:
