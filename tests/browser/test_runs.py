@@ -100,6 +100,9 @@ def test_a_filter_that_fits_nothing_says_so(page: Page, some: str) -> None:
     expect(page.get_by_text("No run fits this filter.")).to_be_visible()
     page.get_by_role("button", name=re.compile("Show all")).click()
     expect(page.get_by_text(re.compile(r"^400 of 400 runs\s*$"))).to_be_visible()
+    number = page.locator(f"{ROWS} td").first
+    expect(number).to_contain_text("400")
+    assert number.evaluate("cell => cell.scrollWidth <= cell.clientWidth"), "the number of a run was cut off"
 
 
 def test_the_keyboard_filters_walks_and_opens(page: Page, some: str) -> None:
