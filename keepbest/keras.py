@@ -319,7 +319,7 @@ class KeepBest(Carrying):
         if value is None or epoch < self._start_from_epoch:
             self.run.log(logs, self.position.step)
             return
-        if not self.run.judge.knows_mode:
+        if self.run.judge.mode is None:
             self.run.set_mode(direction_of(self.model, self.monitor))
         if self._threshold is not None and self.best_step is None:
             self.run.judge.remember_best(None, self._threshold)

@@ -181,7 +181,7 @@ class Archive:
             segment=segment,
             value=value,
             monitor=self._run.monitor,
-            mode=self._run.judge.policy.mode if self._run.stopper_state()["policy"] else None,
+            mode=self._run.judge.mode,
             environment=self._environment,
             network=self.network,
             inputs=self.inputs,

@@ -17,12 +17,13 @@ from keepbest.checkpoint import Store
 from keepbest.checkpoint.restore import open_store
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Declared
-from keepbest.contract.policies import PolicySpec, RetentionSpec
+from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import InvalidInput
 from keepbest.looking.looker import Looker
 from keepbest.looking.references import References
 from keepbest.panels.painter import Painter
 from keepbest.panels.scene import Scene, see
+from keepbest.reporting.fitting import fit
 from keepbest.runs.judge import Judge
 from keepbest.runs.run import Run
 from keepbest.snapshots.carried import Carried
@@ -72,14 +73,14 @@ class RunMaker:
         if not isinstance(run, Run):
             return self, self.make(run)
         monitor = run.monitor if self.monitor == DEFAULT_MONITOR or "monitor" in run.fixed else self.monitor
+        known_mode = run.judge.mode if self.mode is None and monitor == run.monitor else None
         run.monitor = monitor
         if self.stopper is not None and "stopper" not in run.fixed:
             last = run.judge.max_steps if "max_steps" in run.fixed else None
-            run.judge = Judge(self.stopper, None, last, clock=self.clock)
+            run.judge = Judge(self.stopper, known_mode, last, clock=self.clock)
         if self.mode is not None:
             run.set_mode(self.mode)
-        spec = PolicySpec.model_validate(self.stopper) if self.stopper is not None else None
-        run.declare(Declared(monitor=monitor, stopper=spec))
+        run.declare(fit(Declared, monitor=monitor, stopper=self.stopper) or Declared())
         judge, retention = run.judge, self.retention or run.retention
         known = replace(self, monitor=monitor, stopper=judge.stopper, max_steps=judge.max_steps, retention=retention)
         return replace(known, heard=run.id if run.reporter is not None else None), run

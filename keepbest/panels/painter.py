@@ -58,8 +58,12 @@ class Painter:
 
     def draw_graph(self, segment: int, step: int) -> None:
         """Say how the network computes; once is enough, it does not change."""
-        if self._replica is not None and (graph := self._replica.draw(self._scene.x, self._scene.y)) is not None:
+        if self._replica is None or (graph := self._replica.draw(self._scene.x, self._scene.y)) is None:
+            return
+        try:
             self._say(PanelMade(segment=segment, step=step, name="graph", data=graph, at=datetime.now(UTC)))
+        except ValueError as error:  # it holds what no record does
+            _log.warning("No graph is shown: %s", error)
 
     def wants(self, *, is_best: bool) -> bool:
         """Whether this look is painted: the first, the best ones and each n-th are. Asked once a look."""

@@ -22,7 +22,7 @@ class Gallery(Logbook):
     def log_panel(self, name: str, data: PanelData, step: int | None = None) -> None:
         """Log any panel of `keepbest.contract.panels`; without a step, at the last one."""
         at = self.step if step is None else step
-        self._say(fit(PanelMade, segment=self.segment, step=at, name=name, data=data, at=now()))
+        self.say(fit(PanelMade, segment=self.segment, step=at, name=name, data=data, at=now()))
 
     def log_image(self, name: str, image: Any, step: int | None = None, *, caption: str = "") -> None:
         """Log (height, width) or (height, width, 1 or 3): bytes as they are, other numbers from the least to the most.

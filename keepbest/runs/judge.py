@@ -59,9 +59,9 @@ class Judge:
         return self._policy
 
     @property
-    def knows_mode(self) -> bool:
-        """Whether it is known which way is better."""
-        return self._policy is not None
+    def mode(self) -> Mode | None:
+        """Which way is better, or None while nobody knows."""
+        return self._policy.mode if self._policy is not None else None
 
     @property
     def stopper(self) -> Mapping[str, Any]:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from keepbest.contract import policies
 from keepbest.contract.base import CheckpointKind
 from keepbest.contract.batches import (
     CheckpointDropped,
@@ -105,7 +104,7 @@ class Logbook:
         measured = {**(metrics or {}), self.monitor: value}
         self.log({key: number for key, number in measured.items() if number is not None}, step)
         shown = [key for key in measured if key in self._keys][-MAX_LOOK_METRICS:]
-        self._say(
+        self.say(
             fit(
                 LookTaken,
                 segment=self.segment,
@@ -115,7 +114,7 @@ class Logbook:
                 epoch=to_number(epoch),
                 seconds=seconds,
                 metrics=self._rename({key: to_number(measured[key]) for key in shown}),
-                decision=policies.Decision.model_validate(decision.to_json()),
+                decision=decision.to_json(),
                 snapshot=snapshot,
                 checkpoint=checkpoint,
                 note=note and clean(note)[:MAX_NOTE],
@@ -129,12 +128,13 @@ class Logbook:
     ) -> None:
         """Write into the ledger that a look is no best after all. Safe from the writer's thread."""
         self.say(
-            LookWithdrawn(
+            fit(
+                LookWithdrawn,
                 segment=segment,
                 step=step,
                 value=value,
                 reason=clean(reason)[:MAX_NOTE],
-                decision=policies.Decision.model_validate(decision.to_json()),
+                decision=decision.to_json(),
                 checkpoint=checkpoint,
                 at=now(),
             )
@@ -161,7 +161,7 @@ class Logbook:
     ) -> None:
         """Say that a checkpoint is on disk, whole, since `at` or just now. Safe from the writer's thread."""
         self._departures.tell(checkpoint)
-        self._say(
+        self.say(
             fit(
                 CheckpointDurable,
                 id=checkpoint,
@@ -182,7 +182,7 @@ class Logbook:
 
     def checkpoint_dropped(self, checkpoint: str, reason: str) -> None:
         """Say that a checkpoint was removed, or never written because a newer one came."""
-        self._say(fit(CheckpointDropped, id=checkpoint, reason=clean(reason)[:MAX_NOTE], at=now()))
+        self.say(fit(CheckpointDropped, id=checkpoint, reason=clean(reason)[:MAX_NOTE], at=now()))
 
     def is_written_down(self, seconds: float) -> bool:
         """Wait until all that was said is in the journal, where a killed process leaves it; return whether it is."""
@@ -208,21 +208,18 @@ class Logbook:
     ) -> None:
         """Say what became of a command; it is sent at once."""
         said = {"state": state, "message": clean(message)[:MAX_ANSWER], "result": result}
-        self._say(fit(CommandUpdate, id=command.id, at=now(), **said))
+        self.say(fit(CommandUpdate, id=command.id, at=now(), **said))
         if self.reporter is not None:
             self.reporter.nudge()
 
-    def say(self, record: Record) -> None:
-        """Report any record of `keepbest.contract.batches`."""
-        self._put(record)
-
-    def _say(self, record: Record | None) -> None:
+    def say(self, record: Record | None) -> None:
+        """Report any record of `keepbest.contract.batches`; None is one that did not fit."""
         if record is not None:
             self._put(record)
 
     def report(self, **progress: Any) -> None:
         """Report fields of `Progress`: step, epoch, mode, resume, resume_note, environment, error."""
-        self._say(fit(Progress, at=now(), **progress))
+        self.say(fit(Progress, at=now(), **progress))
 
     def watch_memory(self, take_news: Callable[[], Memory | None]) -> None:
         """Report what memory holds, in the reporter's own time, whenever `take_news` returns it."""
@@ -281,7 +278,8 @@ class Logbook:
         if checkpoint is not None:
             self._departures.tell(checkpoint)
         self.say(
-            SegmentOpened(
+            fit(
+                SegmentOpened,
                 number=number,
                 parent=parent,
                 reason=reason,

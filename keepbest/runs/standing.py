@@ -68,7 +68,7 @@ class Standing(Gallery):
 
         Raises InvalidInput where that does not say it.
         """
-        if self.judge.knows_mode:
+        if self.judge.mode is not None:
             return
         mode = find_mode(self.monitor)
         if mode is None:

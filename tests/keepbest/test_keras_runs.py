@@ -63,6 +63,15 @@ def test_the_second_model_of_a_run_that_is_heard_of_says_so(caplog: pytest.LogCa
     assert [run.id in record.message for record in caplog.records] == [True, True]
 
 
+def test_a_run_that_knows_which_way_is_better_says_so_under_another_stopper_too() -> None:
+    run, reporter, _ = heard_run(mode="max")
+    run.monitor = "score"
+    callback = keep_best(run=run, monitor="score", mode="auto", patience=9)
+    assert (callback.run.judge.mode, callback.run.judge.stopper["params"]["checks"]) == ("max", 9)
+    assert keep_best(run=run, monitor="other", mode="auto", patience=9).run.judge.mode is None
+    assert len(reporter.items) == 2
+
+
 def test_what_was_carried_begins_with_the_second_model_anew() -> None:
     import keras
 

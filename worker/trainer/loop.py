@@ -272,6 +272,6 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
                 field="monitor",
                 hint="Monitor one of these, or add the metric in model.compile(metrics=[...]).",
             )
-        if not self._run.judge.knows_mode:
+        if self._run.judge.mode is None:
             self._run.set_mode(direction_of(self.model, monitor))
         return metrics[monitor]

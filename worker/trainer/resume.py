@@ -92,7 +92,7 @@ def _load(run: Run, store: Store, wanted: Checkpoint) -> Loaded | None:
 def _take_up_stopper(run: Run, manifest: Manifest) -> None:
     if not manifest.stopper.get("policy"):
         return  # it was written before the first look
-    if not run.judge.knows_mode and manifest.mode is not None:
+    if run.judge.mode is None and manifest.mode is not None:
         run.set_mode(manifest.mode)
     run.go_on_from(manifest.stopper)
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepbest.contract.batches import CheckpointDropped, LookTaken
+from keepbest.contract.batches import CheckpointDropped, LookTaken, LookWithdrawn, Progress, SegmentOpened
 from keepbest.reporting import fitting, wire
 from keepbest.reporting.draft import Draft
-from tests.support.callbacks import heard_run
+from tests.support.callbacks import heard_run, keep_best
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +52,22 @@ def test_what_cannot_do_without_the_odd_value_is_left_out_whole(caplog: pytest.L
     run.log_panel("\n", {"kind": "nothing"}, 2**63)  # type: ignore[arg-type]
     assert [record for record in reporter.items if isinstance(record, CheckpointDropped)] == []
     assert "a CheckpointDropped is left out" in caplog.text
+
+
+def test_what_else_a_run_says_of_itself_never_raises(caplog: pytest.LogCaptureFixture) -> None:
+    run, reporter, _ = heard_run()
+    decision = run.judge_look(1, 0.5)
+    run.open_segment("resume", 1, 0, "no id")
+    run.record_withdrawal(0, 1, 0.5, "x" * 10_000, decision, "no id")
+    run.record_withdrawal(0, 2**60, 0.5, "", decision, None)
+    opened = [record for record in reporter.items if isinstance(record, SegmentOpened)]
+    withdrawn = [record for record in reporter.items if isinstance(record, LookWithdrawn)]
+    assert [(one.number, one.checkpoint) for one in opened] == [(0, None)]
+    assert [(one.step, one.checkpoint, len(one.reason)) for one in withdrawn] == [(1, None, 500)]
+    assert "a LookWithdrawn is left out: " in caplog.text
+    keep_best(run=run, monitor="val_" + "x" * 1000, stopper="max_steps(9)")
+    declared = [record.declared for record in reporter.items if isinstance(record, Progress) and record.declared]
+    assert [(one.monitor, one.stopper and one.stopper.name) for one in declared] == [(None, "max_steps")]
 
 
 def test_a_record_that_no_batch_can_carry_costs_no_other(tmp_path: Path) -> None:
