@@ -91,7 +91,7 @@ def add_token(
 
 @token.command("rm")
 def remove_token(token: Annotated[str, typer.Argument(help="Id of the token.")]) -> None:
-    """Revoke a token: it does not work any more from now on."""
+    """Revoke a token: neither it nor what was made with it works any more."""
     with Client() as client:
         client.revoke_token(token)
     say(f"Revoked {token}.")

@@ -8,12 +8,21 @@ from typing import Annotated
 import typer
 
 from keepbest.contract.runs import Mode
+from keepbest.settings import DEFAULT_PORT
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or its first letters (4 or more).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Folder = Annotated[Path | None, typer.Option("--dir", help="Folder for database, checkpoints and tokens.")]
-Port = Annotated[int | None, typer.Option(envvar="KEEPBEST_PORT", min=1, max=65535, help="Port to listen on.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--dir", help="Folder for database, checkpoints and tokens.", show_default="KEEPBEST_DIR, or ~/.keepbest"
+    ),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(envvar="KEEPBEST_PORT", min=1, max=65535, help="Port to listen on.", show_default=str(DEFAULT_PORT)),
+]
 DataFolder = Annotated[
     Path | None, typer.Option("--data-dir", envvar="KEEPBEST_DATA", help="Folder with data sets as IDX files.")
 ]
@@ -45,6 +54,12 @@ Keep = Annotated[
 Select = Annotated[
     str | None, typer.Option(help="What the run ends with: `best`, `greedy_soup(k=5)`, …", show_default="best")
 ]
+KeepExamples = Annotated[
+    int, typer.Option(min=0, max=64, help="Validation examples stored with each checkpoint, for `restore --check`.")
+]
+Stall = Annotated[
+    bool, typer.Option("--stall/--no-stall", help="End it, and take it up anew, where it gives no sign of life.")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Do not train a model of which a part cannot be captured.")]
 Label = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only on workers with it; repeatable.")]
 Data = Annotated[str | None, typer.Option(help="Data set of a recipe.", show_default="the recipe's first")]
@@ -74,4 +89,10 @@ ToProject = Annotated[
     typer.Option("--project", "-p", help="Project; made if it is new.", show_default="KEEPBEST_PROJECT, or default"),
 ]
 Priority = Annotated[int, typer.Option(min=-100, max=100, help="Higher ones are trained first.")]
-SentFolder = Annotated[Path | None, typer.Option(help="Folder sent with FILE.py; its own folder otherwise.")]
+SentFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder that is sent.",
+        show_default="that of FILE.py, or the one above its packages; of a command, this one",
+    ),
+]

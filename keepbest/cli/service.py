@@ -22,10 +22,17 @@ from keepbest.settings import DEFAULT_PORT, child_environment, load
 
 Host = Annotated[
     str | None,
-    typer.Option(envvar="KEEPBEST_HOST", help="Address to listen on; any but loopback lets the network in."),
+    typer.Option(
+        envvar="KEEPBEST_HOST",
+        help="Address to listen on; any but loopback lets the network in.",
+        show_default="127.0.0.1",
+    ),
 ]
 Slots = Annotated[
-    int | None, typer.Option(envvar="KEEPBEST_WORKER_SLOTS", min=1, max=1000, help="Runs trained at the same time.")
+    int | None,
+    typer.Option(
+        envvar="KEEPBEST_WORKER_SLOTS", min=1, max=1000, help="Runs trained at the same time.", show_default="1"
+    ),
 ]
 
 SnapshotMemory = Annotated[

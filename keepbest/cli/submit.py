@@ -19,6 +19,7 @@ from keepbest.cli.options import (
     GetsBetter,
     InShadow,
     Keep,
+    KeepExamples,
     Label,
     MaxSteps,
     Monitor,
@@ -27,6 +28,7 @@ from keepbest.cli.options import (
     Select,
     SentFolder,
     Set,
+    Stall,
     Stop,
     Strict,
     ToProject,
@@ -99,9 +101,7 @@ def submit(
     max_steps: MaxSteps = None,
     validate_every: ValidateEvery = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
-    keep_examples: Annotated[
-        int, typer.Option(min=0, max=64, help="Validation examples stored with each checkpoint, for `restore --check`.")
-    ] = 0,
+    keep_examples: KeepExamples = 0,
     project: ToProject = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the run.", show_default="what it trains, and its number")
@@ -109,9 +109,7 @@ def submit(
     label: Label = None,
     tag: Annotated[list[str] | None, typer.Option(help="Word to find it by; repeatable.")] = None,
     priority: Priority = 0,
-    stall: Annotated[
-        bool, typer.Option("--stall/--no-stall", help="End it, and take it up anew, where it gives no sign of life.")
-    ] = True,
+    stall: Stall = True,
     strict: Strict = False,
     folder: SentFolder = None,
     file: File = None,
@@ -123,7 +121,8 @@ def submit(
     Your code runs on the workers.
     """
     argv = ctx.meta[COMMAND]
-    _check_what(what, argv, keep_examples)
+    check_examples(argv, keep_examples)
+    _check_what(what, argv)
     stopper = choose_stopper(patience, stop, shadow or [])
     labels = parse_labels(label or [])
     with Client() as client:
@@ -195,10 +194,13 @@ def _with_dashes(ctx: Any, words: list[str], at: int) -> list[str]:
     return [*ctx.command_path.split(), *words[:at], "--", *script, *words[at:]]
 
 
-def _check_what(what: str | None, argv: list[str] | None, keep_examples: int) -> None:
-    if argv and keep_examples:
+def check_examples(argv: list[str] | None, count: int) -> None:
+    if argv and count:
         hint = "In the script: KeepBest(validation=(x, y), keep_examples=8)"
         raise InvalidInput("The data of a command is its script's own.", field="keep_examples", hint=hint)
+
+
+def _check_what(what: str | None, argv: list[str] | None) -> None:
     if what is None and not argv:
         hint = "keepbest submit my_model.py:build, or: keepbest submit -- python train.py"
         raise InvalidInput("Say what to train.", field="source", hint=hint)

@@ -17,6 +17,7 @@ from keepbest.cli.options import (
     GetsBetter,
     InShadow,
     Keep,
+    KeepExamples,
     Label,
     MaxSteps,
     Monitor,
@@ -25,7 +26,9 @@ from keepbest.cli.options import (
     Select,
     SentFolder,
     Set,
+    Stall,
     Stop,
+    Strict,
     ToProject,
     ValidateEvery,
     What,
@@ -36,6 +39,7 @@ from keepbest.cli.sources import Source, open_command, open_source, send_with
 from keepbest.cli.spaces import list_ends, parse_space
 from keepbest.cli.submit import (
     AfterDashes,
+    check_examples,
     choose_stopper,
     parse_keep,
     parse_labels,
@@ -117,6 +121,9 @@ def start(
     label: Label = None,
     tag: Annotated[list[str] | None, typer.Option(help="Word to find the runs by; repeatable.")] = None,
     priority: Priority = 0,
+    keep_examples: KeepExamples = 0,
+    stall: Stall = True,
+    strict: Strict = False,
     folder: SentFolder = None,
     file: File = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Say how each run ended, to the last.")] = False,
@@ -125,11 +132,13 @@ def start(
     """Begin a sweep: a recipe, a function or a command, trained with one choice of parameters after another."""
     how = choose_search(search, grid or [], random or [], tpe or [])
     tried = [*(space or []), *(grid or []), *(random or []), *(tpe or [])]
+    check_examples(ctx.meta[COMMAND], keep_examples)
     if not tried:
         raise InvalidInput("Say which parameters to try.", field="space", hint=_LIKE)
     shared: dict[str, Any] = {"data": data, "monitor": monitor, "mode": mode, "name": name, "max_steps": max_steps}
     shared |= {**parse_pace(validate_every), "epochs": epochs}
     shared |= {"seed": run_seed, "tags": tag or [], "priority": priority}
+    shared |= {"keep_examples": keep_examples, "stall": stall, "strict": strict}
     shared |= {"stopper": choose_stopper(patience, stop, shadow or []), "labels": parse_labels(label or [])}
     shared |= {"retention": parse_keep(keep) if keep is not None else None, "project": project or load().project}
     shared |= {"selector": parse_select(select) if select is not None else None}

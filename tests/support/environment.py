@@ -11,9 +11,12 @@ import os
 REQUIRE_ALL = os.environ.get("KEEPBEST_REQUIRE_ALL") == "1"
 TEST_DATA = os.environ.get("KEEPBEST_TEST_DATA")
 TEST_POSTGRES = os.environ.get("KEEPBEST_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
+#: Of tests that draw what they ask: how much of it, and with which seed.
+TEST_EXAMPLES = int(os.environ.get("KEEPBEST_TEST_EXAMPLES", "12"))
+TEST_SEED = os.environ.get("KEEPBEST_TEST_SEED", "keepbest")
 
 #: What steers the tests themselves.
-OWN = {"KEEPBEST_REQUIRE_ALL", "KEEPBEST_TEST_DATA", "KEEPBEST_TEST_POSTGRES"}
+OWN = {"KEEPBEST_REQUIRE_ALL"} | {f"KEEPBEST_TEST_{name}" for name in ("DATA", "POSTGRES", "EXAMPLES", "SEED")}
 for _name in [name for name in os.environ if name.startswith("KEEPBEST_") and name not in OWN]:
     del os.environ[_name]
 

@@ -57,15 +57,19 @@ def train(engine: Engine, worker: FakeWorker, *values: float) -> None:
     schedule(engine)
 
 
-def test_a_grid_with_the_options_of_submit(keepbest: Keepbest) -> None:
+def test_a_grid_with_the_options_of_submit(keepbest: Keepbest, engine: Engine, live: Live) -> None:
     sweep = begun(
         keepbest, "hvass-cnn", "--grid", "learning_rate=0.1,0.01", "--grid", "units=int(8,16,step=4)",
         "--set", "padding=valid", "--data", "mnist", "--patience", "500steps", "--name", "mine", "-p", "digits",
-        "--at-once", "2", "--seed", "7",
+        "--at-once", "2", "--seed", "7", "--keep-examples", "8", "--no-stall", "--strict",
     )  # fmt: skip
     assert (sweep.search, sweep.runs, sweep.at_once, sweep.seed) == ("grid", 6, 2, 7)
     assert (sweep.name, sweep.project, sweep.monitor) == ("mine", "digits", "val_accuracy")
     assert list(sweep.space) == ["learning_rate", "units"]
+    schedule(engine)
+    with live.client() as client:
+        spec = client.runs().runs[0].spec
+    assert (spec.keep_examples, spec.stall, spec.strict) == (8, False, True)
 
 
 @pytest.mark.parametrize(

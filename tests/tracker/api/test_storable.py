@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import zlib
 from collections.abc import Callable
 from random import Random
@@ -22,12 +21,11 @@ from keepbest.contract.base import DIGEST_PATTERN, ID_PATTERN, new_id
 from keepbest.contract.overrides import RATE_PATTERN
 from keepbest.status import Role
 from tests.support.api import Api
+from tests.support.environment import TEST_EXAMPLES, TEST_SEED
 from tests.support.shapes import FLOATS, INTS, WORDS, Drawer, Schema
 from tests.support.store import CNN, NOW
 from tracker.api.envelope import Speech
 
-EXAMPLES = int(os.environ.get("KEEPBEST_TEST_EXAMPLES", "12"))
-SEED = os.environ.get("KEEPBEST_TEST_SEED", "keepbest")
 #: What is read of a run, and of all, after each route was asked.
 READS = (
     "/runs/{run}",
@@ -62,7 +60,7 @@ class World:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.worker = new_id()
-        self.random = Random(SEED)
+        self.random = Random(TEST_SEED)
         said = {"id": self.worker, "name": "mill", "host": "mill", "pid": 7, "version": "1", "slots": 900}
         hello = {**said, "recipes": [CNN.model_dump(mode="json")]}
         assert api.call("PUT", f"/workers/{self.worker}", hello, role=Role.WORKER).status_code == 200
@@ -188,7 +186,8 @@ def list_routes(app: Flask) -> dict[str, tuple[str, str, Speech]]:
 
 
 def check(answer: TestResponse, what: object) -> None:
-    assert answer.status_code < 500, (answer.status_code, answer.text, what)
+    is_busy = answer.status_code == 503 and answer.get_json()["error"]["code"] == "busy"  # too many wrong sign-ins
+    assert answer.status_code < 500 or is_busy, (answer.status_code, answer.text, what)
     if answer.status_code >= 400:
         assert set((answer.json or {})["error"]) == {"code", "message", "field", "hint"}, what
 
@@ -199,10 +198,10 @@ def test_no_request_breaks_the_tracker_nor_what_is_read_afterwards(api: Api, par
     for name, (method, rule, speech) in list_routes(api.app).items():
         if zlib.crc32(name.encode()) % 2 != part:
             continue
-        world.random.seed(f"{SEED} {name}")
+        world.random.seed(f"{TEST_SEED} {name}")
         weight = 3 if rule == "/runs/<run>/batches" else 1 if speech.body or speech.query else 0.25
         try:
-            for _ in range(max(2, int(EXAMPLES * weight))):
+            for _ in range(max(2, int(TEST_EXAMPLES * weight))):
                 if rule.startswith(("/runs/<run>", "/leases/<run>")) and method != "GET":
                     world.renew()
                 world.ask(method, rule, speech)
