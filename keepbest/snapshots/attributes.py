@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from keepbest.snapshots.saveables import Saveable, find_once, internal_to, is_saveable
+from keepbest.snapshots.saveables import Saveable, Seen, find_once, internal_to, is_saveable
 from keepbest.snapshots.trackables import children_of
 
 #: Deeper than people nest, and more than they hold.
@@ -41,7 +41,7 @@ def is_tensor(thing: Any) -> bool:
 
 
 def _find(saveables: list[Saveable]) -> Iterator[Found]:
-    seen = {id(thing) for _, thing in saveables}
+    seen = {id(thing): thing for _, thing in saveables}
     for path, saveable in saveables:
         internal = internal_to(saveable)
         for name, value in _attributes_of(saveable):
@@ -49,10 +49,10 @@ def _find(saveables: list[Saveable]) -> Iterator[Found]:
                 yield from _walk(value, f"{path}/{name}" if path else name, saveable, seen, 0)
 
 
-def _walk(thing: Any, path: str, holder: Any, seen: set[int], depth: int) -> Iterator[Found]:
+def _walk(thing: Any, path: str, holder: Any, seen: Seen, depth: int) -> Iterator[Found]:
     if id(thing) in seen or depth > _MAX_DEPTH or len(seen) > _MAX_THINGS or _is_plain(thing):
         return
-    seen.add(id(thing))
+    seen[id(thing)] = thing
     yield path, thing, holder
     for name, child in _children_of(thing):
         yield from _walk(child, f"{path}/{name}", holder, seen, depth + 1)

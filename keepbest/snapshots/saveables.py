@@ -21,6 +21,10 @@ from keepbest.snapshots.backend import check_backend
 #: What Keras saves, with its path.
 Saveable = tuple[str, Any]
 
+#: What was met by its `id`, held as long as the walk lasts: a list that a property made, and that is gone, would leave
+#: its `id` to another one, which would be passed over.
+Seen = dict[int, Any]
+
 #: What of a class is no place for a layer.
 _HOLDS_NOTHING = (FunctionType, staticmethod, classmethod, str, int, float, type(None))
 
@@ -61,7 +65,7 @@ def saveables_of(kept: Any) -> list[Saveable]:
     if "keras" not in sys.modules:
         return []
     check_backend()
-    return find_once("saveables", kept, lambda: _walk(kept, "", set()))
+    return find_once("saveables", kept, lambda: _walk(kept, "", {}))
 
 
 def is_saveable(thing: Any) -> bool:
@@ -86,10 +90,10 @@ def _internal_to(kind: str) -> frozenset[str]:
     return frozenset(name for name in skipped_of(kind) if name.startswith("_"))
 
 
-def _walk(thing: Any, path: str, seen: set[int]) -> Iterator[Saveable]:
+def _walk(thing: Any, path: str, seen: Seen) -> Iterator[Saveable]:
     if id(thing) in seen:
         return
-    seen.add(id(thing))
+    seen[id(thing)] = thing
     if is_saveable(thing):
         yield path, thing
         for name, child in _attributes_of(thing):
@@ -101,7 +105,7 @@ def _walk(thing: Any, path: str, seen: set[int]) -> Iterator[Saveable]:
             yield from _walk(child, _join(path, name.removeprefix("_")), seen)
 
 
-def _walk_container(container: Any, path: str, seen: set[int]) -> Iterator[Saveable]:
+def _walk_container(container: Any, path: str, seen: Seen) -> Iterator[Saveable]:
     """Name what lies in a list or a dict as Keras does: by its class, numbered from the second of a class on."""
     from keras.src.utils.naming import to_snake_case
 

@@ -24,13 +24,13 @@ def children_of(thing: Any) -> dict[str, Any]:
 
 def descendants_of(thing: Any) -> Iterator[Any]:
     """Yield `thing` and all below it, each once, breadth first: TensorFlow's own order."""
-    seen, waiting = {id(thing)}, deque([thing])
+    seen, waiting = {id(thing): thing}, deque([thing])
     while waiting:
         one = waiting.popleft()
         yield one
         for child in children_of(one).values():
             if id(child) not in seen:
-                seen.add(id(child))
+                seen[id(child)] = child
                 waiting.append(child)
 
 

@@ -13,7 +13,7 @@ def test_taking_up_a_model_walks_over_it_once(monkeypatch: pytest.MonkeyPatch) -
 
     walks, searches = [], []
 
-    def walk(thing: object, path: str, seen: set[int]) -> object:
+    def walk(thing: object, path: str, seen: saveables.Seen) -> object:
         walks.extend([thing] if not seen else [])
         return walk_on(thing, path, seen)
 
@@ -51,3 +51,29 @@ def test_what_is_added_later_is_found_by_the_next_walk() -> None:
         assert saveables.saveables_of(model) is before
     model.add(keras.layers.Dense(1, name="added"))
     assert len(saveables.saveables_of(model)) > len(before)
+
+
+def test_a_list_in_the_place_of_one_that_is_gone_is_another_one() -> None:
+    """A property made the first, and its `id` was taken for the third: paths changed from one walk to the next."""
+    import keras
+
+    ids: list[int] = []
+
+    class Listing(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
+        def __init__(self) -> None:
+            super().__init__()
+            self.part = keras.layers.Dense(1)
+
+        @property
+        def first(self) -> list[object]:
+            ids.append(id(made := [object()]))
+            return made
+
+        last = property(lambda self: [0])
+
+        @property
+        def most(self) -> list[object]:
+            made = [[self.part] for _ in range(1000)]
+            return next((one for one in made if id(one) in ids), made[0])
+
+    assert [path for path, _ in saveables.saveables_of(Listing())] == ["", "most/dense"]
