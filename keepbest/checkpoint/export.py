@@ -17,6 +17,9 @@ from keepbest.checkpoint.rebuilding import complete, fill, rebuild
 from keepbest.checkpoint.store import Store
 from keepbest.contract.restoring import Format
 from keepbest.errors import CheckpointError, InvalidInput
+from keepbest.snapshots.attributes import things_in
+from keepbest.snapshots.saveables import saveables_of
+from keepbest.snapshots.variables import is_lookup
 
 _log = logging.getLogger("keepbest")
 
@@ -148,8 +151,20 @@ def _write_savedmodel(model: Any, path: Path, manifest: Manifest) -> None:
     signature = [to_signature(inputs)] if inputs is not None else get_input_signature(model)
     archive = keras.export.ExportArchive()
     archive.track(model)
+    for table in _tables_of(model):
+        archive.track(table)
     archive.add_endpoint("serve", _answering(model), signature)
     archive.write_out(path, verbose=False)
+
+
+def _tables_of(model: Any) -> list[Any]:
+    """Return the tables in a network: Keras looks for them too, and gives up at a layer that it cannot trace alone."""
+    import tensorflow as tf
+
+    saveables = saveables_of(model)
+    found = [thing.lookup_table for _, thing in saveables if is_lookup(thing)]
+    found += [thing for _, thing, _ in things_in(saveables)]
+    return [one for one in found if isinstance(one, tf.saved_model.experimental.TrackableResource)]
 
 
 def _answering(model: Any) -> Callable[..., Any]:

@@ -136,8 +136,11 @@ def _describe_array(array: Any) -> Inputs | None:
 
 
 def _is_dense(array: Any) -> bool:
-    """A ragged or sparse tensor has a shape and a type too, and parts instead of values."""
-    return not hasattr(array, "flat_values") and not hasattr(array, "dense_shape")
+    """A ragged or sparse tensor has a shape and a type too, and parts instead of values; so has what describes one."""
+    if hasattr(array, "flat_values") or hasattr(array, "dense_shape"):
+        return False
+    tf = sys.modules.get("tensorflow")
+    return tf is None or not isinstance(array, tf.RaggedTensorSpec | tf.SparseTensorSpec)
 
 
 def _name_of(dtype: Any) -> str:

@@ -16,14 +16,20 @@ from contextlib import suppress
 from typing import Any
 
 from keepbest.checkpoint.inputs import Inputs, is_functional, of_model, to_zeros
+from keepbest.checkpoint.load import iterate
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.store import Store
-from keepbest.errors import NetworkUnknown, OptimizersDiffer
+from keepbest.errors import InvalidInput, KeepbestError, NetworkUnknown, OptimizersDiffer
 from keepbest.snapshots.backend import check_backend
-from keepbest.snapshots.beside import finalize
+from keepbest.snapshots.beside import Beside, finalize
 from keepbest.snapshots.saveables import saveables_of
+from keepbest.snapshots.state import BESIDE
+from keepbest.snapshots.variables import Trained
 
 _log = logging.getLogger("keepbest")
+
+#: Gives a network what it needs to answer, as far as that is known.
+Learn = Callable[[Any], None]
 
 #: The field of an error that `allow_code` would have spared.
 LAMBDA = "allow_code"
@@ -58,7 +64,8 @@ def rebuild(
         message = f"The network of run {manifest.run} brings code of its own: a Lambda layer."
         raise NetworkUnknown(message, field=LAMBDA, hint=ALLOW)
     own = dict(custom_objects or {})
-    model = _make(described, manifest, {"safe_mode": not allow_code, "custom_objects": own})
+    safe = {"safe_mode": not allow_code, "custom_objects": own}
+    model = _make(described, manifest, safe, _learner(store, manifest))
     if compiled:
         _compile(model, compiled, own, say)
     return model
@@ -102,11 +109,14 @@ def undescribed() -> NetworkUnknown:
     return NetworkUnknown("This network has no description that Keras could make it from again.", hint=INTO)
 
 
-def complete(model: Any, inputs: Inputs | None) -> None:
+def complete(model: Any, inputs: Inputs | None, learn: Learn = lambda model: None) -> None:
     """Give a network the variables that only a call makes: Keras builds a user's class from shapes of one type alone.
 
-    What the call does to its state is of no matter: the values come after it. Keras itself calls nothing here, so one
+    What the call does to its state is of no matter: the values come after it. Where it fails, `learn` gives the network
+    what it may need to answer. Keras itself calls nothing here, so one
     that is built, but cannot answer before it has its values, stays as it is.
+
+    Raises InvalidInput where it stays unbuilt.
     """
     if model.built and (is_functional(model) or getattr(model, "_called", True)):
         return
@@ -115,10 +125,36 @@ def complete(model: Any, inputs: Inputs | None) -> None:
         return
     finalize(saveables_of(model))  # what was computed while Keras built it belongs to a graph that is gone
     try:
-        model(to_zeros(inputs), training=False)
-    except Exception:  # whatever the users' own raise; a variable that is missing hereafter is told by name
+        _call(model, inputs, learn)
+    except Exception as error:  # whatever the users' own raise; a variable that is missing hereafter is told by name
         if not model.built:
-            raise
+            message = f"The network cannot be called as the run's was, and so gets no variables: {_first_words(error)}"
+            raise InvalidInput(message, hint="Call it once in the function that builds it.") from error
+
+
+def _call(model: Any, inputs: Inputs, learn: Learn) -> None:
+    try:
+        model(to_zeros(inputs), training=False)
+    except Exception:  # whatever the users' own raise; a lookup that knows no words does
+        learn(model)
+        model(to_zeros(inputs), training=False)
+
+
+def _learner(store: Store, manifest: Manifest) -> Learn:
+    """Return what gives a network the words of a checkpoint, and what else lies beside its variables.
+
+    Where it has others nothing is given: that is told by whoever compares.
+    """
+
+    def learn(model: Any) -> None:
+        wanted = [one for one in manifest.variables if one.collection in BESIDE]
+        values = iterate(store.folder, manifest, wanted)
+        entries = [(one.spec, value) for one, value in zip(wanted, values, strict=True)]
+        beside = Beside(Trained(model))
+        others = beside.compare(entries)
+        beside.load([one for one in entries if (one[0].collection, one[0].path) not in others])
+
+    return learn
 
 
 def build_like(store: Store, manifest: Manifest, model: Any) -> None:
@@ -127,7 +163,7 @@ def build_like(store: Store, manifest: Manifest, model: Any) -> None:
         return
     with suppress(Exception):  # whatever a user's class raises: what does not fit is told hereafter, by name
         if manifest.inputs is not None:
-            model(to_zeros(manifest.inputs), training=False)
+            _call(model, manifest.inputs, _learner(store, manifest))
         elif manifest.network is not None and (config := read_description(store, manifest).get("build_config")):
             model.build_from_config(config)
 
@@ -138,16 +174,15 @@ def _kind_of_model() -> Any:
     return keras.Model if keras is not None else ()
 
 
-def _make(described: dict[str, Any], manifest: Manifest, safe: dict[str, Any]) -> Any:
+def _make(described: dict[str, Any], manifest: Manifest, safe: dict[str, Any], learn: Learn) -> Any:
     import keras
 
     unknown = list(dict.fromkeys(_unknown_classes(described, safe["custom_objects"])))
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*unbuilt state")  # it is called hereafter
+            warnings.filterwarnings("ignore", message=".*(unbuilt state|cannot be built automatically)")  # see below
             model = keras.saving.deserialize_keras_object(described, **safe)
-        complete(model, manifest.inputs)
-        return model
+        complete(model, manifest.inputs, learn)
     except Exception as error:  # whatever the users' from_config and build raise
         if unknown:
             classes = f"{', '.join(unknown[:5])}{' and more' if len(unknown) > 5 else ''}"
@@ -157,6 +192,11 @@ def _make(described: dict[str, Any], manifest: Manifest, safe: dict[str, Any]) -
             ) from error
         message = f"The network cannot be made again from its description: {_first_words(error)}"
         raise NetworkUnknown(message, hint=INTO) from error
+    if not model.variables and any(one.collection == "model" for one in manifest.variables):
+        raise NetworkUnknown(
+            "The network's description does not say what it is called with: it stays empty.", hint=INTO
+        )
+    return model
 
 
 def _compile(model: Any, compiled: dict[str, Any], own: dict[str, Any], say: Callable[[str], object]) -> None:
@@ -220,6 +260,9 @@ def _nodes(described: Any) -> Iterator[dict[str, Any]]:
 
 
 def _first_words(error: Exception) -> str:
-    """Return Keras' words without the config and the advice that it appends."""
-    words = re.split(r"\. (Make sure|All subclassed)|\n|Full object config", str(error).strip(), maxsplit=1)[0].strip()
+    """Return Keras' words without the config and the advice that it appends, and without where it was."""
+    if isinstance(error, KeepbestError):
+        return error.message
+    said = re.sub(r"\x1b\[\d*m|^Exception encountered when calling \S+\s+", "", str(error)).strip()
+    words = re.split(r"\. (Make sure|All subclassed)|\n|Full object config", said, maxsplit=1)[0].strip()
     return f"{type(error).__name__}: {words[:300].rstrip('.')}."

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from keepbest.checkpoint import Manifest, Store
-from keepbest.checkpoint.inputs import of_model
+from keepbest.checkpoint.inputs import Inputs, of_model
 from keepbest.checkpoint.writer import WAIT_SECONDS
 from keepbest.contract.base import CheckpointKind, new_id
 from keepbest.contract.commands import RollBackRequest
@@ -17,6 +17,7 @@ from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import KeepbestError, NotFound
 from keepbest.looking.archive import Archive
 from keepbest.looking.completeness import Completeness
+from keepbest.looking.fitted import of_fit
 from keepbest.looking.network import describe_network, network_of
 from keepbest.looking.references import References
 from keepbest.looking.replicas import warn_of_replicas
@@ -92,7 +93,7 @@ class Bench:
             self._variables, self._network = fresh, network_of(model)
             self._find_averages()
             self._archive.network = describe_network(model)
-            self._archive.inputs = (self._references and self._references.inputs) or of_model(model)
+            self._archive.inputs = self._find_inputs(model)
             warn_of_replicas(model)
             if fresh.is_eager:
                 capture(fresh, position=Position())
@@ -239,6 +240,10 @@ class Bench:
             return state
         said = self._references.predict(self._model, self._living, state, is_present=is_present)
         return replace(state, predictions=said)
+
+    def _find_inputs(self, model: Any) -> Inputs | None:
+        """Return what the model is called with, from whoever knows it best."""
+        return (self._references and self._references.inputs) or of_fit(model) or of_model(model)
 
     def _find_averages(self) -> None:
         """Learn which variable is the average of which, again where others were built since."""

@@ -181,5 +181,8 @@ def _hint(differences: Sequence[Difference]) -> str:
             "fits: partial=True (--partial)."
         )
     if all(difference.kind == "missing" for difference in differences):
-        return "Build the model first (call it once, or give it an Input), or make it with the run's own function."
+        return (
+            "Build the model first (call it once, or give it an Input), or make it with the run's own function: "
+            "--into FILE.py:FUNCTION."
+        )
     return "Build the model with the code and parameters of the run, or load with strict=False what fits."
