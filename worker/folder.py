@@ -98,7 +98,7 @@ class RunFolder:
 
     def find_mark(self) -> str | None:
         """Return the mark, or None where nothing was started yet."""
-        with suppress(FileNotFoundError):
+        with suppress(OSError, ValueError):
             return (self.path / "mark").read_text(encoding="utf-8") or None
         return None
 
@@ -110,7 +110,7 @@ class RunFolder:
         """Return what the trainer said, or None where it ended without a word."""
         try:
             return Release.model_validate_json((self.path / "outcome.json").read_bytes())
-        except (FileNotFoundError, ValidationError):
+        except (OSError, ValidationError):
             return None
 
     def read_tail(self, size: int = 2000) -> str:

@@ -94,7 +94,9 @@ def check_record(settings: Settings) -> Iterator[Finding]:
     """What the tracker did not take of the runs of this machine."""
     for file in list_set_aside(settings.dir):
         words = f"run {file.run}: {file.entries} entries are not at the tracker, the last: {file.what} ({file.why})"
-        yield Finding("record", "warn", words, f"Read {file.path}, and remove it once you know.")
+        yield Finding(
+            "record", "warn", words, f"After an upgrade: keepbest sync --again. Else read {file.path}, and remove it."
+        )
 
 
 def check_disk(settings: Settings) -> Iterator[Finding]:

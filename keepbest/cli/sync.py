@@ -14,6 +14,7 @@ from keepbest.cli.options import AsJson
 from keepbest.cli.output import Table, print_json, print_table, warn
 from keepbest.client import Client
 from keepbest.errors import KeepbestError
+from keepbest.reporting.retry import send_again
 from keepbest.reporting.sending import drain_left_over
 from keepbest.reporting.setaside import list_set_aside
 from keepbest.runs.offline import find_offline, send_offline
@@ -23,9 +24,10 @@ WATCH_SECONDS = 2.0
 SET_ASIDE = "set aside"
 
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on until the scripts that still write have ended.")]
+Again = Annotated[bool, typer.Option("--again", help="Try what was set aside once more, as after an upgrade.")]
 
 
-def sync(watch: Watch = False, as_json: AsJson = False) -> int:
+def sync(watch: Watch = False, again: Again = False, as_json: AsJson = False) -> int:
     """Send the runs that were kept offline, also of scripts that still run, and what scripts that died left."""
     settings = load()
     with Client(settings=settings) as client:
@@ -35,6 +37,8 @@ def sync(watch: Watch = False, as_json: AsJson = False) -> int:
             _warn_of(done)
             time.sleep(WATCH_SECONDS)
             done = _send(settings, client)
+        if again:
+            done += _send_again(settings, client)
     done += _list_missing(settings)
     if as_json:
         print_json(done)
@@ -67,8 +71,16 @@ def _send_rests(folder: Path, client: Client) -> Iterator[dict[str, Any]]:
         yield {"kept": f"{left.sent} batches", "run": None, "state": state, "problem": problem}
 
 
+def _send_again(settings: Settings, client: Client) -> Iterator[dict[str, Any]]:
+    """Try each entry that was set aside once more; those that are refused again stay in their file."""
+    for file in list_set_aside(settings.dir):
+        came = send_again(file, client)
+        if came.taken:
+            yield {"kept": f"{came.taken} entries", "run": file.run, "state": "sent", "problem": None}
+
+
 def _list_missing(settings: Settings) -> list[dict[str, Any]]:
-    """Return what no tracker took: it is not there, and sending it again as it is would not help."""
+    """Return what no tracker took; another version of it may (`--again`)."""
     return [
         {
             "kept": str(file.path),

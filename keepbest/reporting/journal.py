@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 import struct
 import time
@@ -30,7 +31,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from keepbest.contract.base import new_id
+from keepbest.contract.base import ID_PATTERN, new_id
 from keepbest.contract.batches import BatchReceipt
 from keepbest.errors import InvalidInput
 from keepbest.reporting import setaside, trouble, wire
@@ -61,6 +62,18 @@ class About:
     run: str
     writer: str
     lease: str = field(repr=False)
+
+    @classmethod
+    def read(cls, path: Path) -> About:
+        """Read what `Journal.create` wrote; raises InvalidInput where it says nothing."""
+        try:
+            about = cls(**json.loads(path.read_text(encoding="utf-8")))
+            if all(re.fullmatch(ID_PATTERN, id) for id in (about.run, about.writer)) and isinstance(about.lease, str):
+                return about
+            problem = "it names no run"
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            problem = str(error)
+        raise InvalidInput(f"{path.parent} holds no journal: {problem}.")
 
 
 @dataclass(slots=True)
@@ -125,15 +138,20 @@ class Journal:
         return journal
 
     @classmethod
-    def open(cls, folder: Path, *, read_only: bool = False) -> Journal:
+    def open(cls, folder: Path, *, read_only: bool = False, run: str | None = None, lease: str = "") -> Journal:
         """Open a journal that a dead process left, or read a living one's that sends nothing itself.
+
+        Where it is known whose it is, `run` and `lease`, what itself says of that may be unreadable.
 
         Raises Busy while its process lives, and InvalidInput where the folder holds no journal.
         """
         try:
-            about = About(**json.loads((folder / "writer.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise InvalidInput(f"{folder} holds no journal: {error}.") from error
+            about = About.read(folder / "writer.json")
+        except InvalidInput as error:
+            if run is None:
+                raise
+            _log.warning("keepbest: %s It is taken for one of run %s.", error.message, run)
+            about = About(run, folder.name, lease)
         journal = cls(folder, about)
         journal.is_read_only = read_only
         journal._open()
@@ -242,7 +260,7 @@ class Journal:
         """Set aside what is left of a damaged batch, and say so."""
         about, path = self.about, self.aside_path
         raw = self._spool.read(offset, length) if self._spool else b""
-        problem = setaside.keep(path, about.run, about.writer, number, raw, "it was damaged on disk")
+        problem = setaside.keep(about, path, number, raw, "it was damaged on disk")
         self.set_aside += 1
         where = problem or f"what is left of it is in {path}"
         _log.warning("keepbest: batch %d of run %s was damaged on disk; %s.", number, about.run, where)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,7 +125,7 @@ def set_all_aside(journal: Journal, error: KeepbestError) -> Path:
     about, path = journal.about, journal.aside_path
     while (first := journal.first()) is not None:
         number, body = first
-        problem = setaside.keep(path, about.run, about.writer, number, body, error.message)
+        problem = setaside.keep(about, path, number, body, error.message)
         if problem is not None:
             _log.warning("keepbest: batch %d of run %s is lost: %s.", number, about.run, problem)
         journal.set_aside += 1
@@ -207,11 +208,29 @@ def _send_piece(journal: Journal, client: Sender, number: int, body: bytes, plac
             _note_refusal(journal, client, error)
             parts = parts if len(trouble.aside) < MAX_SET_ASIDE else None
     if parts is None:
-        _set_aside(journal, number, body, place)
+        what = pieces.describe(body)
+        for receipt in _try_without_examples(journal, client, number, body, place):
+            what = f"the examples of a {what}"
+            yield receipt
+        _set_aside(journal, number, body, place, what)
         return
     trouble.take_apart(number, place, trouble.why)
     for half, part in enumerate(parts):
         yield from _send_piece(journal, client, number, part, f"{place}{half}")
+
+
+def _try_without_examples(
+    journal: Journal, client: Sender, number: int, body: bytes, place: str
+) -> Iterator[BatchReceipt]:
+    """Send what is refused without what it says of each example, where it does: that may be all that is wrong."""
+    less = body
+    with suppress(InvalidInput):
+        less = wire.without_examples(body)
+    if less is not body:
+        try:
+            yield _try_piece(journal, client, number, less, f"{place}e")
+        except KeepbestError as error:
+            _note_refusal(journal, client, error)
 
 
 def _note_refusal(journal: Journal, client: Sender, error: KeepbestError) -> None:
@@ -233,9 +252,9 @@ def _try_piece(journal: Journal, client: Sender, number: int, body: bytes, place
     return _post(journal, client, piece)
 
 
-def _set_aside(journal: Journal, number: int, body: bytes, place: str) -> None:
-    about, trouble, what = journal.about, journal.trouble, pieces.describe(body)
-    problem = setaside.keep(journal.aside_path, about.run, about.writer, number, body, trouble.why)
+def _set_aside(journal: Journal, number: int, body: bytes, place: str, what: str) -> None:
+    trouble = journal.trouble
+    problem = setaside.keep(journal.about, journal.aside_path, number, body, trouble.why, what)
     if problem is not None:
         _log.warning("keepbest: the tracker does not take %s, and it is lost: %s.", what, problem)
     trouble.set_aside(place, what, trouble.why)

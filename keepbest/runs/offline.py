@@ -162,10 +162,11 @@ def _first_segment(journal: Path) -> int:
 
 def _open(folder: Path) -> Journal:
     """Open a dead process's journal, or read a living one's."""
+    run = folder.parent.name
     try:
-        return Journal.open(folder)
+        return Journal.open(folder, run=run)
     except Busy:
-        return Journal.open(folder, read_only=True)
+        return Journal.open(folder, run=run, read_only=True)
 
 
 def _claim(folder: Path, asked: RunRequest, client: Submitter) -> tuple[str, Lease]:
@@ -219,7 +220,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _is_alive(journal: Path) -> bool:
     try:
-        Journal.open(journal).close()
+        Journal.open(journal, run=journal.parent.name).close()
     except Busy:
         return True
     return False

@@ -11,6 +11,7 @@ from keepbest.contract.workers import Release
 from keepbest.errors import Busy, InvalidInput, KeepbestError
 from keepbest.reporting.journal import Journal
 from keepbest.reporting.sending import is_passing, send_all, set_all_aside
+from keepbest.reporting.setaside import keep_folder
 from worker.folder import Job, RunFolder
 
 _log = logging.getLogger("keepbest.worker")
@@ -26,17 +27,25 @@ def deliver(client: Client, folder: RunFolder, job: Job, release: Release | None
 
     `release` is None where the lease is lost: then only what was measured under it is still delivered.
     """
-    if not _insist(lambda: drain(client, folder), job, wait):
+    whose = (job.run_id, job.assignment.lease.token)
+    if not _insist(lambda: drain(client, folder, *whose), job, wait):
         return False
     return release is None or _insist(lambda: give_back(client, job, release), job, wait)
 
 
-def drain(client: Client, folder: RunFolder) -> None:
-    """Send what the journals hold; raises only what may pass. What the tracker refuses for good is set aside."""
+def drain(client: Client, folder: RunFolder, run: str | None = None, lease: str = "") -> None:
+    """Send what the journals hold; raises only what may pass. What the tracker refuses for good is set aside.
+
+    A journal that does not say itself whose it is is taken for one of `run`, under `lease`; without these it is set
+    aside as it is.
+    """
     for path in sorted(folder.journal.glob("*/writer.json")):
         try:
-            journal = Journal.open(path.parent)
-        except (Busy, InvalidInput, OSError) as error:
+            journal = Journal.open(path.parent, run=run, lease=lease)
+        except InvalidInput as error:
+            _log.warning("%s It is in %s.", error.message, keep_folder(path.parent))
+            continue
+        except (Busy, OSError) as error:
             _log.warning("A journal is left out: %s", error)
             continue
         try:
@@ -44,8 +53,9 @@ def drain(client: Client, folder: RunFolder) -> None:
         except KeepbestError as error:
             if is_passing(error):
                 raise
-            run, kept = journal.about.run, set_all_aside(journal, error)
-            _log.warning("The tracker takes no more of run %s (%s): the rest is in %s.", run, error.message, kept)
+            kept = set_all_aside(journal, error)
+            said = (journal.about.run, error.message, kept)
+            _log.warning("The tracker takes no more of run %s (%s): the rest is in %s.", *said)
         finally:
             journal.close()
 

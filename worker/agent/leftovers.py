@@ -10,7 +10,7 @@ from keepbest.contract.runs import RunError
 from keepbest.contract.workers import Release
 from keepbest.errors import KeepbestError
 from keepbest.status import StopReason
-from worker.agent.delivery import Wait, deliver
+from worker.agent.delivery import Wait, deliver, drain
 from worker.folder import RunFolder
 from worker.supervisor import end_orphans
 
@@ -32,13 +32,24 @@ def _finish(folder: RunFolder, client: Client, wait: Wait) -> bool:
     try:
         job = folder.get_job()
     except KeepbestError as error:
-        _log.warning("Removing a folder that cannot be used: %s", error.message)
-        folder.remove()
-        return True
+        return _finish_unknown(folder, client, error)
     _log.info("Run %s was left here by a worker that ended; telling the tracker.", job.run_id)
     if deliver(client, folder, job, folder.find_outcome() or _abandoned(), wait):
         folder.remove()
     folder.unlock()
+    return True
+
+
+def _finish_unknown(folder: RunFolder, client: Client, error: KeepbestError) -> bool:
+    """Send what the journals of a folder without a job say, and remove it; it stays while the tracker is away."""
+    _log.warning("Removing a folder that cannot be used: %s", error.message)
+    try:
+        drain(client, folder)
+    except KeepbestError as away:
+        _log.warning("It stays for now: %s", away.message)
+        folder.unlock()
+    else:
+        folder.remove()
     return True
 
 

@@ -71,4 +71,12 @@ def test_what_no_tracker_takes_is_set_aside_and_the_rest_arrives(keepbest: Keepb
         assert "look at step 2" in "".join(piece.text for piece in client.logs(run.id).pieces)
     (finding,) = check_record(load())
     assert (finding.state, run.id in finding.words) == ("warn", True)
+    file = home / "set-aside" / f"{run.id}.jsonl"
+    assert [one["state"] for one in keepbest("sync", "--again", "--json").json] == ["set aside"]
+    file.write_text(file.read_text().replace(str(2**63), "20"))  # as a newer tracker would take it
+    told = keepbest("sync", "--again", "--json")
+    assert [(one["kept"], one["run"], one["state"]) for one in told.json] == [("1 entries", run.id, "sent")]
+    assert sorted(path.name for path in file.parent.iterdir()) == ["lock"]
+    with live.client() as client:
+        assert [(one.step, one.n) for one in client.looks(run.id).looks] == [(1, 10), (3, 30), (2, 20)]
     assert run.finish()

@@ -136,7 +136,7 @@ def test_a_flipped_bit_costs_that_batch_and_no_other(
         assert said == {1: 2, 2: 2, 3: 2}
         return
     assert said == {number: 0 if number == lost else 2 for number in (1, 2, 3, 4)}
-    (kept,) = (tmp_path / "set-aside").iterdir()
+    (kept,) = (tmp_path / "set-aside").glob("*.jsonl")
     assert b'"base64"' in kept.read_bytes()
     assert str(kept) in caplog.text
     assert again.set_aside == 1

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from keepbest.contract.batches import Batch, BatchReceipt, Columns, LogLines, Progress
 from keepbest.contract.examples import Examples
 from keepbest.errors import BatchGap, Conflict, InvalidInput, KeepbestError, LeaseLost, NotFound, Unreachable
-from keepbest.reporting import pieces, sending, wire
+from keepbest.reporting import pieces, sending, setaside, wire
 from keepbest.reporting.journal import About, Journal
+from keepbest.reporting.retry import send_again
 from keepbest.reporting.sending import MAX_SET_ASIDE, MAX_TRIES, drain_left_over, send_all, send_first
 from keepbest.reporting.setaside import list_set_aside
 from tests.keepbest.reporting.test_journal import ABOUT, POINTS, Tracker, filled
@@ -84,7 +85,9 @@ def journal_of(folder: Path, *bodies: bytes) -> Journal:
 
 
 def kept(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for path in (folder / "set-aside").glob("*") for line in path.read_bytes().splitlines()]
+    return [
+        json.loads(line) for path in (folder / "set-aside").glob("*.jsonl") for line in path.read_bytes().splitlines()
+    ]
 
 
 def test_a_batch_is_forgotten_only_once_it_is_durable(tmp_path: Path) -> None:
@@ -118,16 +121,59 @@ def test_one_bad_entry_is_set_aside_and_all_else_arrives(
     ]
     assert kept(tmp_path)[0]["batch"]["columns"][0]["steps"] == [BAD]
     assert "secret-lease" not in str(kept(tmp_path))
-    (file,) = (tmp_path / "set-aside").iterdir()
+    (file,) = (tmp_path / "set-aside").glob("*.jsonl")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert caplog.text.count(str(file)) == 1
     assert [str(file) in note for note in tracker.notes] == [True]
+
+
+def test_a_look_is_kept_whose_examples_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Careful(Picky):
+        def take(self, header: dict[str, Any], parts: list[wire.Points]) -> None:
+            if any("examples" in one and one["step"] == 7 for one in header.get("looks", ())):
+                raise self.error
+            super().take(header, parts)
+
+    looks = [look(step, Examples(unpaired="it is a pipeline")) for step in (6, 7, BAD)]
+    tracker = Careful(InvalidInput("not so"))
+    send_all(journal_of(tmp_path, wire.encode(Batch(writer=ABOUT.writer, number=1, looks=looks), [])), tracker)
+    assert tracker.looks == [6, 7]
+    assert [one["what"] for one in kept(tmp_path)] == ["the examples of a look at step 7", f"look at step {BAD}"]
+    assert "did not take the examples of a look at step 7" in caplog.text
 
 
 def test_what_is_set_aside_is_listed_by_run(tmp_path: Path) -> None:
     send_all(journal_of(tmp_path, said(1, [BAD], [BAD])), Picky(InvalidInput("no")))
     (file,) = list_set_aside(tmp_path)
     assert (file.run, file.entries, file.what, file.why) == (ABOUT.run, 2, f"look at step {BAD}", "no")
+
+
+def test_what_was_set_aside_is_sent_again_and_what_came_meanwhile_stays(tmp_path: Path) -> None:
+    send_all(journal_of(tmp_path, said(1, [BAD], [BAD, BAD])), Picky(InvalidInput("no")))
+    (file,) = list_set_aside(tmp_path)
+    setaside.keep(About(ABOUT.run, "0" * 12, ""), file.path, 1, said(1, [5], []), "of a journal without a lease")
+    setaside.keep(ABOUT, file.path, 1, b"?", "damaged")
+
+    with pytest.raises(Unreachable):
+        send_again(file, Tracker(Unreachable()))
+    writers, leases = list[str](), set[str]()
+
+    class Upgraded(Tracker):
+        def post_batch(self, run: str, body: bytes, content_type: str, lease: str) -> BatchReceipt:
+            said = Batch.model_validate_json(body)
+            if not writers:
+                setaside.keep(ABOUT, file.path, 9, body, "meanwhile")
+            writers.append(said.writer)
+            leases.add(lease)
+            if said.looks:
+                raise InvalidInput("still not")
+            return BatchReceipt(accepted=True, last_number=1)
+
+    for _ in range(2):  # the second time nothing is taken
+        came = send_again(file, Upgraded())
+    assert (came.taken, came.problem) == (0, "it cannot be read")
+    assert (leases, len(writers), len(set(writers))) == ({ABOUT.lease}, 4, 3)
+    assert [one["why"] for one in kept(tmp_path)] == ["no", "of a journal without a lease", "damaged", "meanwhile"]
 
 
 def test_a_tracker_that_takes_nothing_is_not_the_batch_s_fault(tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ def test_processes_are_sent_in_the_order_in_which_they_ran(live: Live, tmp_path:
         (folder,) = find_offline(tmp_path / "offline")
         (journal,) = [path for path in folder.glob("*/") if len(path.name) == 12]
         journal.rename(folder / "bac"[place])
+    (folder / "a" / "writer.json").write_bytes(b"\xff")  # whose that is, the folder above says
     assert send_offline(folder, client) == Sent(run.id, is_over=True)
     assert [look.step for look in client.looks(run.id).looks] == [1, 2, 3, 4, 5, 6]
     assert [one.parent for one in client.segments(run.id).segments] == [None, 0, 1]

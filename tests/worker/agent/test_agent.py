@@ -14,25 +14,18 @@ import pytest
 from keepbest import bundle
 from keepbest.client import Client
 from keepbest.contract.base import new_id
-from keepbest.contract.batches import Batch, LogLines
 from keepbest.contract.commands import CancelRequest
-from keepbest.contract.runs import Run
-from keepbest.contract.workers import Claim, Release, WorkerHello
-from keepbest.errors import KeepbestError, NotAuthenticated
-from keepbest.reporting.journal import About, Journal
-from keepbest.reporting.setaside import list_set_aside
-from keepbest.reporting.wire import encode
+from keepbest.contract.workers import Claim, WorkerHello
+from keepbest.errors import NotAuthenticated
 from keepbest.status import RunState, StopReason
 from tests.keepbest.test_bundle import archive, entry
 from tests.support.processes import wait_until
-from tests.worker.assignments import NOW
 from tests.worker.service import LEASE_SECONDS, Service
 from tests.worker.trainer.test_usercode import write
 from worker import recipes, settings
 from worker.agent import agent, tenancy
 from worker.agent.agent import Agent
-from worker.agent.leftovers import sweep
-from worker.folder import Job, RunFolder
+from worker.folder import RunFolder
 from worker.supervisor import Child, make_mark
 
 FOREVER = "import time; print('training', flush=True); time.sleep(600)"
@@ -319,75 +312,3 @@ def test_a_token_that_is_no_worker_s_ends_the_agent(service: Service) -> None:
     known = settings.load({"KEEPBEST_URL": service.client.url, "KEEPBEST_DIR": str(service.folder)})
     with pytest.raises(NotAuthenticated):
         Agent(known, Client(service.client.url, "wrong"), Programs()).run()
-
-
-def claim(service: Service) -> Job:
-    """Claim a run as an agent that is about to die."""
-    client = Client(service.client.url, service.worker_token)
-    said = {"id": new_id(), "name": "dying", "host": "dying", "pid": 1, "version": "0", "slots": 1}
-    client.hello(WorkerHello.model_validate({**said, "recipes": recipes.announce()}))
-    service.submit(source={"kind": "recipe", "name": "hvass-cnn"}, max_attempts=1)
-    assignment = client.claim(Claim(worker=str(said["id"])))
-    assert assignment is not None
-    return Job(assignment=assignment, url=client.url, store=service.folder / "store")
-
-
-def leave_behind(service: Service, job: Job) -> RunFolder:
-    """Make the folder of a dead agent: output that nobody sent, no outcome."""
-    folder = RunFolder(service.folder / "worker" / "left")
-    folder.create(job)
-    journal = Journal.create(folder.journal, About(job.run_id, new_id(), job.assignment.lease.token))
-    lines = LogLines(stream="stdout", offset=0, text="unheard\n", at=NOW)
-    journal.append(1, encode(Batch(writer=journal.about.writer, number=1, logs=[lines]), ()))
-    journal.close()
-    folder.unlock()
-    return folder
-
-
-def test_what_a_dead_agent_left_is_delivered_and_given_back(service: Service) -> None:
-    job = claim(service)
-    folder = leave_behind(service, job)
-    client = Client(service.client.url, service.worker_token)
-    assert sweep(folder.path.parent, client, lambda seconds: True) == 1
-    run: Run = service.client.run(job.run_id)
-    assert service.logs(run.id) == "unheard\n"
-    assert run.state is RunState.FAILED
-    assert run.error is not None
-    assert (run.error.code, run.error.message) == ("worker_lost", "The worker ended in the middle of the training.")
-    assert not folder.path.exists()
-
-
-def test_what_the_tracker_will_never_take_is_kept_when_the_folder_goes(service: Service) -> None:
-    """It was deleted with the journal, with a warning."""
-    job = claim(service)
-    folder = leave_behind(service, job)
-    service.client.release(job.run_id, job.assignment.lease.token, Release(outcome="failed"))
-    service.client.delete_run(job.run_id)
-    sweep(folder.path.parent, Client(service.client.url, service.worker_token), lambda seconds: True)
-    assert not folder.path.exists()
-    (kept,) = list_set_aside(service.folder)
-    assert (kept.run, kept.entries) == (job.run_id, 1)
-    assert "unheard" in kept.path.read_text()
-
-
-def test_a_folder_that_a_living_agent_has_is_left_alone(service: Service) -> None:
-    folder = leave_behind(service, claim(service))
-    living = RunFolder(folder.path)
-    assert living.try_lock()
-    assert sweep(folder.path.parent, service.client, lambda seconds: True) == 0
-    assert folder.path.exists()
-
-
-def test_a_folder_that_makes_no_sense_is_removed(service: Service) -> None:
-    (service.folder / "worker" / "odd").mkdir(parents=True)
-    assert sweep(service.folder / "worker", service.client, lambda seconds: True) == 1
-    assert list((service.folder / "worker").iterdir()) == []
-
-
-def test_what_cannot_be_delivered_yet_stays(service: Service) -> None:
-    folder = leave_behind(service, claim(service))
-    service.stop()
-    with pytest.raises(KeepbestError):
-        service.client.health()
-    sweep(folder.path.parent, Client(service.client.url, service.worker_token, retries=0), lambda seconds: True)
-    assert folder.get_job()
