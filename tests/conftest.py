@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 pytest_plugins = [
@@ -15,3 +16,13 @@ pytest_plugins = [
 # A slow machine is no failure of a law.
 settings.register_profile("keepbest", deadline=None, print_blob=True)
 settings.load_profile("keepbest")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, or the others are done and wait for it: tests with a time limit of their own."""
+    items.sort(key=_limit_of, reverse=True)
+
+
+def _limit_of(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker is not None else 0
