@@ -44,8 +44,8 @@ from keepbest.stopping import Decision, read_pairs
 DRAIN_SECONDS = 30.0
 #: What `dir(run)` shows.
 SHOWN = (
-    "id", "monitor", "step", "url", "log", "look", "best", "decision", "deadline", "finish", "fail", "log_image",
-    "log_histogram", "log_confusion", "log_graph",
+    "id", "monitor", "step", "start", "url", "log", "look", "beat", "best", "decision", "deadline", "finish", "fail",
+    "log_image", "log_histogram", "log_confusion", "log_graph",
 )  # fmt: skip
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
 REQUEST_SECONDS = 5.0
