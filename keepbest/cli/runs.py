@@ -198,7 +198,7 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         ("data", spec.data or ""),
         ("parameters", ", ".join(f"{key}={value}" for key, value in spec.parameters.items())),
         ("monitor", f"{spec.monitor} ({run.mode.value}){_pace_of(spec)}"),
-        ("seed", str(spec.seed) if _is_ours(spec) or spec.seed else ""),
+        ("seed", str(spec.seed) if not spec.is_script or spec.seed else ""),
         ("worker", run.worker or ""),
         ("taken up", f"{run.attempt} times" if run.attempt > 1 else ""),
         ("failed attempts", failed_attempts(run)),
@@ -211,14 +211,9 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
     ]
 
 
-def _is_ours(spec: RunSpec) -> bool:
-    """Whether keepbest's own trainer does what the spec says; a script seeds, and validates when, as it likes."""
-    return isinstance(spec.source, RecipeSource | CodeSource)
-
-
 def _pace_of(spec: RunSpec) -> str:
     epochs = f" ({spec.validate_every_epochs:g} epochs)" if spec.validate_every_epochs is not None else ""
-    return f", a look each {spec.validate_every:,} steps{epochs}" if _is_ours(spec) else ""
+    return f", a look each {spec.validate_every:,} steps{epochs}" if not spec.is_script else ""
 
 
 def _selected_of(run: Run) -> str:

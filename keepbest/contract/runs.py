@@ -153,6 +153,11 @@ class RunSpec(RunFields):
     forked_from: Origin | None = None
     trial: Trial | None = None
 
+    @property
+    def is_script(self) -> bool:
+        """Whether a script trains it, on its own or as a command: it seeds, and validates when, as it likes."""
+        return isinstance(self.source, CommandSource | ExternalSource)
+
 
 class RunError(Answer):
     """Why a run failed, in the words of what failed."""

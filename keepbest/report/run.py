@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from keepbest.contract.checkpoints import Receipt
 from keepbest.contract.reports import Block, Paragraph, Picture
-from keepbest.contract.runs import Evaluation, Mode, Run, TestResult
+from keepbest.contract.runs import CodeSource, CommandSource, Evaluation, Mode, RecipeSource, Run, RunSpec, TestResult
 from keepbest.contract.selections import Selection, SelectionTrial
 from keepbest.report.blocks import head, tabulate, tell, warn
 from keepbest.report.curve import draw_looks
@@ -170,7 +171,7 @@ def _stopping(run: Run) -> Iterator[Block]:
         [
             ("policy", render(stopper)),
             ("versions", _versions(stopper, run.mode.value)),
-            ("a look every", f"{run.spec.validate_every:,} steps"),
+            *([("a look every", f"{run.spec.validate_every:,} steps")] if not run.spec.is_script else []),
             ("at most", f"{last:,} steps" if last is not None else "no limit"),
             ("steps taken", f"{run.step or 0:,}"),
             ("failed attempts", f"{run.failed_attempts or 0}"),
@@ -188,8 +189,8 @@ def _versions(stopper: dict[str, Any], mode: Any) -> str:
 def _setup(run: Run) -> Iterator[Block]:
     yield head("What was trained")
     spec = run.spec
-    source = getattr(spec.source, "name", None) or getattr(spec.source, "entry", None) or spec.source.kind
-    rows = [("source", str(source)), ("data", spec.data or "-"), ("seed", str(spec.seed))]
+    rows = [("source", _source_of(spec))]
+    rows += [("data", spec.data or "-"), ("seed", str(spec.seed))] if not spec.is_script else []
     rows += [(name, str(value)) for name, value in sorted(spec.parameters.items())]
     if spec.forked_from is not None:
         rows.append(("forked from", f"{spec.forked_from.run} at step {spec.forked_from.step:,}"))
@@ -203,6 +204,14 @@ def _setup(run: Run) -> Iterator[Block]:
     if environment:
         yield head("Environment", 3)
         yield tabulate([(name, _write(value)) for name, value in sorted(environment.items())])
+
+
+def _source_of(spec: RunSpec) -> str:
+    if isinstance(spec.source, RecipeSource):
+        return spec.source.name
+    if isinstance(spec.source, CodeSource):
+        return spec.source.entry
+    return shlex.join(spec.source.argv) if isinstance(spec.source, CommandSource) else "its own script"
 
 
 def _write(value: Any) -> str:

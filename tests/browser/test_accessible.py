@@ -96,6 +96,9 @@ def test_the_dialogs_and_a_failed_run(still: Page, tell: Callable[..., Story]) -
     story = tell(name="in question").advance(2).hold((new_id(), 150))
     still.goto(f"/r/{story.id}")
     expect(still.get_by_label("In memory")).to_be_visible()
+    story.warn(stalled=True, warning="The store is away.", incomplete="words (StringLookup).table")
+    expect(still.get_by_text("gives no sign of life")).to_be_visible()
+    assert faults(still) == []
     for button in ("Stop…", "Roll back…", "Fork…"):
         still.get_by_role("button", name=button).first.click()
         expect(still.get_by_role("dialog")).to_be_visible()

@@ -10,7 +10,7 @@ import pytest
 
 from keepbest.cli.failing import Exit
 from keepbest.contract.base import new_id
-from keepbest.contract.runs import RecipeSource, RunRequest
+from keepbest.contract.runs import ExternalSource, Mode, RecipeSource, RunRequest
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.keepbest.cli.test_replay import VALUES, train
 from tests.support.live import FakeWorker, Live
@@ -30,6 +30,15 @@ def test_one_run(keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: P
     assert keepbest("report", run, "--to", str(tmp_path / "out")).status == Exit.OK
     assert {path.name for path in (tmp_path / "out").iterdir()} == {f"{run}.svg", "report.html", "report.md"}
     assert f"]({run}.svg)" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_a_scripts_report_says_nothing_that_the_script_never_did(keepbest: Keepbest, live: Live) -> None:
+    with live.client() as client:
+        run = client.submit(RunRequest(source=ExternalSource(), name="own", mode=Mode.MIN)).id
+    printed = keepbest("report", run).out
+    assert "| source | its own script |" in printed
+    assert "a look every" not in printed
+    assert "| seed |" not in printed
 
 
 def test_what_was_selected_says_what_it_cost(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
