@@ -107,7 +107,7 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     expect(page.get_by_label("In memory")).to_contain_text("1 snapshot")
     expect(page.get_by_role("button", name="Restore step 300")).to_be_visible()
     page.keyboard.press("b")
-    for verb in ("Roll back", "Go back", "Fork", "Stop", "Checkpoint now", "Pin"):
+    for verb in ("Roll back", "step", "Fork", "Stop", "Checkpoint now", "Pin"):
         expect(page.get_by_role("button", name=re.compile(f"^{verb}"))).to_have_count(0)
     expect(page.get_by_role("dialog")).to_have_count(0)
 

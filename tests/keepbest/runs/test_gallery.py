@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from keepbest.errors import InvalidInput
 from keepbest.runs.start import init
 from tests.keepbest.tiny_tracker import TinyTracker, settings_of
+from tests.support.processes import ROOT
 
 
 def test_pictures_reach_the_tracker(tmp_path: Path, tracker: TinyTracker) -> None:
@@ -55,3 +57,12 @@ def test_a_run_without_pictures_loads_no_numpy() -> None:
     program = "import sys, keepbest; keepbest.Run; print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_dir_shows_what_the_pages_and_the_examples_use(tmp_path: Path, tracker: TinyTracker) -> None:
+    pages = [*ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.py"), ROOT / "README.md"]
+    named = {name for page in pages for name in re.findall(r"\brun\.([a-z]\w+)", page.read_text())} - {"py", "yaml"}
+    with init(settings=settings_of(tmp_path, tracker.url), mode="max") as run:
+        shown = {name for name in dir(run) if not name.startswith("_")}
+        assert named - shown == set()
+        assert [name for name in sorted(shown) if not hasattr(run, name)] == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,7 @@ from keepbest.runs.start import init
 from keepbest.status import StopReason
 from keepbest.stopping import Losses, Patience
 from tests.keepbest.tiny_tracker import NOW, TinyTracker, error, settings_of
-from tests.support.processes import ROOT, wait_until
+from tests.support.processes import wait_until
 
 
 def begin(folder: Path, tracker: TinyTracker, **arguments: Any) -> Run:
@@ -32,15 +31,6 @@ def begin(folder: Path, tracker: TinyTracker, **arguments: Any) -> Run:
 
 
 # A script's own run
-
-
-def test_dir_shows_what_the_pages_and_the_examples_use(tmp_path: Path, tracker: TinyTracker) -> None:
-    pages = [*ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.py"), ROOT / "README.md"]
-    named = {name for page in pages for name in re.findall(r"\brun\.([a-z]\w+)", page.read_text())} - {"py", "yaml"}
-    with begin(tmp_path, tracker) as run:
-        shown = {name for name in dir(run) if not name.startswith("_")}
-        assert named - shown == set()
-        assert [name for name in sorted(shown) if not hasattr(run, name)] == []
 
 
 def test_a_scripts_look_says_which_examples_were_right(tmp_path: Path, tracker: TinyTracker) -> None:
