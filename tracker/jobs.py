@@ -51,11 +51,17 @@ def expire_leases(settings: Settings, engine: Engine, now: datetime) -> str:
 
 
 def mark_silent_workers(settings: Settings, engine: Engine, now: datetime) -> str:
-    """Mark workers that have been silent for long as gone, and forget those gone for very long."""
+    """Mark workers that have been silent for long as gone."""
     with db.write(engine) as conn:
         gone = workers.mark_gone(conn, gone_seconds=settings.gone_seconds, now=now)
-        workers.forget_workers(conn, forget_days=settings.forget_days, now=now)
     return f"gone: {', '.join(gone)}" if gone else ""
+
+
+def forget_workers(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Forget workers that have been gone for very long."""
+    with db.write(engine) as conn:
+        count = workers.forget_workers(conn, forget_days=settings.forget_days, now=now)
+    return f"forgot {count} workers" if count else ""
 
 
 def compact_metrics(settings: Settings, engine: Engine, now: datetime) -> str:
@@ -126,6 +132,7 @@ def list_jobs(settings: Settings) -> list[Job]:
         Job(collect_checkpoints, settings.collect_every_seconds, settings.collect_every_seconds, deletes=True),
         Job(expire_credentials, 60.0, deletes=True),
         Job(prune_events, HOUR, deletes=True),
+        Job(forget_workers, HOUR, deletes=True),
     ]
 
 

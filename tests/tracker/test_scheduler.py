@@ -125,6 +125,7 @@ def test_what_deletes_by_age_waits_where_the_clock_jumped(
         "collect_checkpoints",
         "expire_credentials",
         "prune_events",
+        "forget_workers",
     }
 
 

@@ -17,6 +17,8 @@ from tracker.store.users import Principal
 
 #: An idle worker asks each second; heard this recently it costs no write.
 HEARD_SECONDS = 5.0
+#: Workers that one run of the scheduler's job forgets.
+FORGOTTEN_AT_ONCE = 100
 HELD = [state.value for state in RunState if state.is_held]
 
 
@@ -119,7 +121,10 @@ def mark_gone(conn: Connection, *, gone_seconds: float, now: datetime) -> list[s
 
 
 def forget_workers(conn: Connection, *, forget_days: float, now: datetime) -> int:
-    """Forget workers gone for so long, unless they are the last that knew a recipe; return how many."""
+    """Forget workers gone for so long, unless they are the last that knew a recipe; return how many.
+
+    The longest silent go first, and some at a time: a clock that was wrong once costs no more.
+    """
     long_ago = now - timedelta(days=forget_days)
     rows = conn.execute(_select().order_by(models.Worker.heard_at.desc())).all()
     known: set[str] = set()
@@ -129,8 +134,9 @@ def forget_workers(conn: Connection, *, forget_days: float, now: datetime) -> in
         if row.gone_at is not None and row.gone_at < long_ago and names <= known:
             forgotten.append(row.id)
         known |= names
-    conn.execute(delete(models.Worker).where(models.Worker.id.in_(forgotten)))
-    return len(forgotten)
+    going = forgotten[-FORGOTTEN_AT_ONCE:]
+    conn.execute(delete(models.Worker).where(models.Worker.id.in_(going)))
+    return len(going)
 
 
 def _mark_gone(conn: Connection, worker: Row[Any], now: datetime) -> None:

@@ -94,6 +94,15 @@ def test_a_worker_long_gone_is_forgotten_unless_only_it_knew_a_recipe(conn: Conn
     assert list(workers.list_recipes(conn)) == ["hvass-cnn", "rare"]
 
 
+def test_few_workers_are_forgotten_at_a_time(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "FORGOTTEN_AT_ONCE", 2)
+    for second in range(3):
+        workers.say_goodbye(conn, hello(conn, now=later(second)), by=WORKER, now=later(second))
+    hello(conn, now=later(9))
+    at = later(31 * DAY)
+    assert [workers.forget_workers(conn, forget_days=30, now=at) for _ in range(3)] == [2, 1, 0]
+
+
 def test_a_worker_nobody_knows_is_not_found(conn: Connection) -> None:
     assert workers.find_worker(conn, new_id()) is None
     with pytest.raises(NotFound, match="has not said hello"):
