@@ -154,9 +154,10 @@ class Loaded:
     def _check_whole(self) -> None:
         if missing := self.manifest.missing:
             raise CheckpointIncomplete(
-                f"Checkpoint {self.manifest.id} is incomplete: of {missing[0]}"
+                f"Checkpoint {self.manifest.id} is incomplete, without {missing[0]}"
                 + (f" And {len(missing) - 1} more." if len(missing) > 1 else ""),
-                hint="partial=True (--partial) takes the rest.",
+                hint="No training goes on from it. The rest is taken by partial=True, or "
+                f"`keepbest restore {self.manifest.run} --checkpoint {self.manifest.id} --partial --to DIR`.",
             )
 
     def resume_into(self, model: Any, *, variables: Variables | None = None, network_only: bool = False) -> State:

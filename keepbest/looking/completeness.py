@@ -11,6 +11,7 @@ from keepbest.snapshots.missing import Missing, describe
 
 #: What a run says of it.
 MAX_NOTE = 5000
+NO_RESUME = "A part of the model is not captured: no training goes on from a checkpoint."
 
 _log = logging.getLogger("keepbest")
 
@@ -31,4 +32,5 @@ class Completeness:
         if self._strict:
             raise CheckpointIncomplete(describe(missing), hint="Without strict (--strict) it is trained all the same.")
         _log.warning("%s", describe(missing))
-        self._run.report(incomplete="\n".join(map(str, missing))[:MAX_NOTE])
+        said = "\n".join(map(str, missing))[:MAX_NOTE]
+        self._run.report(incomplete=said, resume="approximate", resume_note=NO_RESUME)

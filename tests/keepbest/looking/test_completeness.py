@@ -13,7 +13,7 @@ import pytest
 from keepbest import settings
 from keepbest.checkpoint import Store
 from keepbest.errors import CheckpointIncomplete, InvalidInput
-from keepbest.looking.completeness import MAX_NOTE, Completeness
+from keepbest.looking.completeness import MAX_NOTE, NO_RESUME, Completeness
 from keepbest.snapshots.missing import Missing
 
 LOST = Missing("Reader 'reader'", "rows", "OwnedIterator", "Make it anew.")
@@ -35,7 +35,8 @@ def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     told.tell(())
     told.tell([LOST])
     told.tell([LOST])
-    assert run.said == [{"incomplete": "Reader 'reader'.rows, a OwnedIterator. Make it anew."}]
+    said = "Reader 'reader'.rows, a OwnedIterator. Make it anew."
+    assert run.said == [{"incomplete": said, "resume": "approximate", "resume_note": NO_RESUME}]
     assert caplog.text.count("Reader 'reader'.rows") == 1
     told.tell([LOST] * 400)
     assert "and 390 more" in caplog.text

@@ -177,8 +177,9 @@ def test_what_cannot_be_captured_is_named_and_no_restore_goes_without_it(tmp_pat
     assert (missing.layer, missing.attribute, missing.type) == ("Holding 'holding'", "data", "OwnedIterator")
     loaded = written(model, tmp_path)
     assert loaded.manifest.format == 2
-    with pytest.raises(CheckpointIncomplete, match=r"Holding 'holding'\.data, a OwnedIterator"):
+    with pytest.raises(CheckpointIncomplete, match=r"Holding 'holding'\.data, a OwnedIterator") as refused:
         loaded.load_into(holding("x"))
+    assert f"keepbest restore {RUN} --checkpoint {loaded.manifest.id} --partial" in str(refused.value.hint)
     loaded.load_into(holding("x"), strict=False)
 
 
