@@ -83,16 +83,29 @@ def test_an_ordinary_fit_keeps_nothing_twice(tmp_path: Path) -> None:
     assert all(not one.averages for one in Store(tmp_path).manifests(keeper.run.id))
 
 
-def test_what_became_trainable_without_a_new_compile_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.filterwarnings("ignore:Layer InputLayer")
+@pytest.mark.parametrize("change", ["lora", "int8"])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_what_became_trainable_without_a_new_compile_is_said(
+    change: str, is_known: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also where the fits before were without us. Keras traces anew after `quantize`, for an optimizer that is old."""
     caplog.set_level(logging.WARNING)
-    model = build()
-    model.compile("sgd", "sparse_categorical_crossentropy")
+    model, (x, y) = build(), data()
     keeper = keepbest.KeepBest("loss", store=False, mode="min")
-    x, y = data()
-    model.fit(x, y, verbose=0, callbacks=[keeper])
-    model.layers[0].enable_lora(2)
-    model.fit(x, y, verbose=0, callbacks=[keeper])
+
+    def fit(*callbacks: Any) -> None:
+        model.fit(x, y, verbose=0, callbacks=list(callbacks))
+
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    fit(*[keeper] * is_known)
     kernel = model.layers[0]._kernel.path
+    _ = model.layers[0].enable_lora(2) if change == "lora" else model.quantize("int8")
+    fit(keeper)
     assert f"no longer trainable: {kernel}" in caplog.text
-    assert "trainable now: " in caplog.text
+    assert ("trainable now: " in caplog.text) is (change == "lora")
     assert "call model.compile(…)" in caplog.text
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    caplog.clear()
+    fit(keeper)
+    assert "trainable" not in caplog.text
