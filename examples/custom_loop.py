@@ -64,10 +64,9 @@ def main() -> None:
         kept_value = loop.best_value or 0.0
         print(f"went back to step {loop.step}: val_loss {validate()!r}, difference {validate() - kept_value}")
 
-    (checkpoint,) = keepbest.checkpoints(run)
     kept["weights"]["head"].assign_add(tf.ones((UNITS, 1)))  # whatever happens to it
-    checkpoint.load_into(kept)
-    print(f"loaded {checkpoint.id} of step {checkpoint.step}: difference {validate() - kept_value}")
+    keepbest.restore(run, kept)
+    print(f"restored from disk: difference {validate() - kept_value}")
 
 
 if __name__ == "__main__":

@@ -45,9 +45,8 @@ def main() -> None:
     value = model.evaluate(*validation, verbose=0)
     print(f"went back to step {kept.best_step}: val_loss {value!r}, difference {value - kept_value}")
 
-    (checkpoint,) = keepbest.checkpoints(run)
-    value = checkpoint.load_into(build()).evaluate(*validation, verbose=0)
-    print(f"loaded {checkpoint.id} into another model: difference {value - kept_value}")
+    value = keepbest.restore(run, build()).evaluate(*validation, verbose=0)
+    print(f"restored from disk into another model: difference {value - kept_value}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -30,6 +30,15 @@ def check_monitor(training: Training, monitor: str) -> None:
         field="monitor",
         hint=f"{nearest(monitor, known)} Or add it in model.compile(metrics=[…]).",
     )
+
+
+def advise(monitor: str, measured: Iterable[str]) -> str:
+    """Say which metric may be meant, once a look has shown which there are; a vector is there by class."""
+    known = sorted(measured)
+    name = monitor.partition("[")[0]
+    if classes := [one for one in known if one.startswith(f"{name}[")]:
+        return f"{name} has a value for each class: name one of {', '.join(classes)}."
+    return f"{nearest(monitor, known)} Or add it in model.compile(metrics=[…])."
 
 
 def _list_names(training: Training) -> Iterator[str]:

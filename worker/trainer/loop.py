@@ -26,6 +26,7 @@ from keepbest.status import CommandKind
 from keepbest.stopping import Pairs
 from keepbest.training import Training
 from worker.trainer.brought import Brought
+from worker.trainer.expect import advise
 from worker.trainer.feed import Feed
 from worker.trainer.hidden import find_random_operations
 from worker.trainer.measure import Gauge, Measured
@@ -270,7 +271,7 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
             raise MetricMissing(
                 f"There is no metric {monitor!r}; there are {', '.join(sorted(metrics))}.",
                 field="monitor",
-                hint="Monitor one of these, or add the metric in model.compile(metrics=[...]).",
+                hint=advise(monitor, metrics),
             )
         if self._run.judge.mode is None:
             self._run.set_mode(direction_of(self.model, monitor))

@@ -20,7 +20,7 @@ tf = pytest.importorskip("tensorflow")
 
 from tests.worker.trainer.rig import Rig, build  # noqa: E402
 from worker.trainer.epochs import settle_epochs  # noqa: E402
-from worker.trainer.expect import check_monitor  # noqa: E402
+from worker.trainer.expect import advise, check_monitor  # noqa: E402
 from worker.trainer.feed import make_feed, weigh  # noqa: E402
 from worker.trainer.loop import Ending  # noqa: E402
 from worker.trainer.measure import Ruler  # noqa: E402
@@ -223,6 +223,18 @@ def test_what_no_look_will_have_is_refused_before_training(monitor: str, near: s
     with pytest.raises(MetricMissing) as raised:
         check_monitor(build(), monitor)
     assert (f"Did you mean {near!r}?" if near else "Known: ") in str(raised.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("monitor", "told"),
+    [
+        ("val_f1", "name one of val_f1[0], val_f1[1], val_f1[mean]."),
+        ("val_f1[2]", "name one of val_f1[0], val_f1[1], val_f1[mean]."),
+        ("val_los", "Did you mean 'val_loss'?"),
+    ],
+)
+def test_what_a_look_has_shown_is_advised(monitor: str, told: str) -> None:
+    assert told in advise(monitor, ["val_loss", "val_f1[mean]", "val_f1[1]", "val_f1[0]"])
 
 
 def test_who_names_metrics_in_an_own_way_is_not_asked() -> None:
