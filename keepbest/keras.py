@@ -290,6 +290,8 @@ class KeepBest(Carrying):
         self.position = Position(self.position.step, epoch + 1, 0)
         if not self._is_over():
             self._look(epoch, dict(logs or {}))
+        elif not self.model.stop_training and self.decision:  # it ended with what was withdrawn since the last look
+            self._take(self.decision)
         if self.run.has_commands:
             self._obey()
         self._save(ends_epoch=True)

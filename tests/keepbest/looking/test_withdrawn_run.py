@@ -51,3 +51,15 @@ def test_what_was_withdrawn_offline_is_no_best_anywhere(
     shown = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [line[:3] for line in shown[1:]] == [["4", "0.0", "best"], ["8", "0.1", "withdrawn"], ["8", "-", "takes"]]
     assert "became NaN" in " ".join(shown[-1])
+
+
+def test_patience_that_ran_out_with_what_was_withdrawn_ends_a_fit_of_one_step_an_epoch(tmp_path: Path) -> None:
+    """No batch came between two looks in which it could have been noticed: the fit went on to its last epoch."""
+    import keras
+
+    keeper = keepbest.KeepBest("score", mode="max", patience=1, store=tmp_path)
+    checked = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: keeper.looker.drain())
+    x, y = data()
+    done = build().fit(x, y, batch_size=len(x), epochs=9, verbose=0, callbacks=[breaking(), keeper, checked])
+    assert (keeper.best_epoch, keeper.stop_reason, keeper.stopped_epoch) == (1, "patience", 2)
+    assert len(done.epoch) == 3
