@@ -58,7 +58,7 @@ class Run(Standing):
     """One living run. `log` may be called from any thread; all else from the thread that trains.
 
     `reporter` is None for a run that nobody hears of (mode "disabled"): it still judges looks. `on_end` is told how
-    the run ended, after everything it said was sent.
+    the run ended, after everything it said was sent, and raises LeaseLost where it was somebody else's by then.
     """
 
     def __init__(
@@ -234,8 +234,8 @@ class Run(Standing):
     ) -> bool:
         """End the run as a success; the reason is the stopper's where none is given.
 
-        Waits up to `seconds` for the tracker. Return whether it has everything; what it has not is kept, and what it
-        did not take lies in a file that a warning has named.
+        Waits up to `seconds` for the tracker. Return whether it has everything, and the run was still this script's;
+        what it has not is kept, and what it did not take lies in a file that a warning has named.
         """
         stopped = self.decision if self.decision is not None and self.decision.stop else None
         release = Release(
@@ -303,12 +303,17 @@ class Run(Standing):
             return True
         complete = self.reporter.drain(seconds) and not isinstance(self.reporter.lost_to, LeaseLost)
         missing = self.reporter.journal.set_aside
-        self._on_end(release)
+        try:
+            self._on_end(release)
+        except LeaseLost:
+            is_own = False
+        else:
+            is_own = True
         self.reporter.close()
         self._put = self._refuse
         if not complete:
             _log.warning("keepbest: not everything reached the tracker; the rest of run %s is kept in %s.", *self._kept)
-        return complete and not missing
+        return complete and is_own and not missing
 
     def _refuse(self, item: object) -> None:
         _log.warning("keepbest: run %s has ended; what is said of it now is not kept.", self.id)

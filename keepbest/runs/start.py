@@ -180,6 +180,7 @@ def _hold(assignment: Assignment, client: Client, folder: Path) -> ScriptRun:
             client.release(run_id, lease.token, release)
         except LeaseLost as error:
             _log.warning("keepbest: %s", _explain_lost(run_id, error))
+            raise
         except KeepbestError as error:
             _log.warning("keepbest: run %s could not be closed: %s", run_id, error)
 

@@ -117,13 +117,25 @@ def test_sigterm_ends_open_streams_at_once(server: Server) -> None:
     assert process.wait(seconds=5) == 0
     stream.read()
     connection.close()
+    assert process.output.splitlines()[-2:] == [
+        "The tracker got SIGTERM; what is in flight has 3 s.",
+        "The tracker ended: it was asked to.",
+    ]
 
 
-def test_the_worker_does_not_outlive_a_main_process_that_was_killed(server: Server) -> None:
+def test_the_process_that_answers_is_made_anew_and_does_not_outlive_the_main_one(server: Server) -> None:
     process = server.start()
+    (answering,) = children_of(process.pid)
+    os.kill(answering, signal.SIGKILL)
+    process.wait_until(lambda: server.answers() and children_of(process.pid) != [answering], what="another one")
+    assert "Unexpected exit from worker-1" in process.output
     os.kill(process.pid, signal.SIGKILL)
     wait_until(lambda: not server.answers(), what="the end of the worker")
     server.start()
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def run_to_end(processes: Processes, **variables: str) -> tuple[int, str]:

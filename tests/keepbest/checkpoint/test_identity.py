@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +37,24 @@ class Mount:
     def mount(self) -> None:
         self.root.rename(self.root.with_name(f"bare-{len(list(self.root.parent.iterdir()))}"))
         self.away.rename(self.root)
+
+
+class ReadOnly(Mount):
+    """A folder that is mounted anew, and nothing can be written there: what a kernel does where a disk has errors."""
+
+    def unmount(self) -> None:
+        self._patch = pytest.MonkeyPatch()
+        opens = os.open
+
+        def refuse(path: Any, flags: int, *more: Any, **named: Any) -> int:
+            if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+            return opens(path, flags, *more, **named)
+
+        self._patch.setattr(os, "open", refuse)
+
+    def mount(self) -> None:
+        self._patch.undo()
 
 
 @pytest.fixture
@@ -147,9 +168,11 @@ def test_a_marker_that_is_none_is_no_store(mount: Mount, store: Store, marker: b
         store.write(make_state(2), about())
 
 
+@pytest.mark.parametrize("kind", [Mount, ReadOnly])
 def test_what_cannot_be_written_is_written_when_it_can(
-    mount: Mount, store: Store, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: Store, kind: type[Mount], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    mount, before = kind(tmp_path / "store"), files_of(tmp_path / "store")
     monkeypatch.setattr(writer, "AGAIN_SECONDS", 0.05)
     heard = Heard()
     writing = heard.writer(store)
@@ -161,7 +184,7 @@ def test_what_cannot_be_written_is_written_when_it_can(
     assert writing.drain(20)
     assert (set(heard.delayed), heard.skipped, [step for step, _ in heard.errors]) == ({2, 3}, [2], [4])
     assert heard.durable == []
-    assert list(mount.root.iterdir()) == []
+    assert files_of(mount.root) == (before if kind is ReadOnly else [])
     mount.mount()
     wait_until(lambda: heard.durable == [3])
     assert writing.close(20)

@@ -15,6 +15,7 @@ from keepbest.contract.base import new_id
 from keepbest.contract.batches import LookTaken
 from keepbest.contract.replays import ReplayRequest
 from keepbest.contract.runs import Segment
+from keepbest.contract.workers import Release
 from keepbest.errors import Conflict, InvalidInput, NotFound
 from keepbest.runs.judge import Judge
 from keepbest.runs.offline import send_offline
@@ -213,6 +214,22 @@ def test_a_job_that_is_queued_again_waits_for_the_end_of_the_first(
     assert process.wait() == 143
     assert any("Waiting for its end" in record.message for record in caplog.records)
     assert (client.run(run_id).state, client.run(run_id).attempt) == (RunState.FINISHED, 2)
+
+
+def test_the_end_of_a_stale_script_says_that_the_run_was_not_its_own(
+    live: Live, tmp_path: Path, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with begin(live, tmp_path, id=new_id()) as stale:
+        stale.look(1, 0.5)
+        assert stale.reporter is not None
+        assert stale.reporter.drain(10)
+        client.release(stale.id, stale.reporter.journal.about.lease, Release(outcome="handed_back"))
+        with begin(live, tmp_path / "elsewhere", id=stale.id) as run:
+            run.look(2, 0.75)
+            assert not stale.finish()
+            assert f"run {stale.id} was not this script's any more when it ended" in caplog.text
+            assert client.run(run.id).state.is_held
+    assert [look.step for look in client.looks(run.id).looks] == [1, 2]
 
 
 def test_a_look_that_was_withdrawn_is_judged_as_not_finite() -> None:
