@@ -50,6 +50,11 @@ def _faults_in(page: Page, scheme: Literal["light", "dark"]) -> list[str]:
     return [f"{scheme} {one['id']}: {node['html'][:160]}" for one in found["violations"] for node in one["nodes"]]
 
 
+def assert_fits_a_telephone(page: Page) -> None:
+    page.set_viewport_size({"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400, "the page is wider than a telephone"
+
+
 def test_the_run_page(still: Page, finished: Story) -> None:
     still.goto(f"/r/{finished.id}")
     expect(still.get_by_label("Curves of accuracy")).to_contain_text("@")
@@ -70,6 +75,7 @@ def test_a_chart_as_a_table(still: Page, finished: Story) -> None:
     expect(still.get_by_role("region", name="Numbers of the curve")).to_be_visible()
 
     assert faults(still) == []
+    assert_fits_a_telephone(still)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +94,7 @@ def test_the_other_pages(still: Page, finished: Story, path: str, heading: str) 
     expect(still.get_by_text("live", exact=True)).to_be_visible()
 
     assert faults(still) == []
-    still.set_viewport_size({"width": 400, "height": 800})
-    assert still.evaluate("document.documentElement.scrollWidth") <= 400, "wider than a telephone"
+    assert_fits_a_telephone(still)
 
 
 def test_the_dialogs_and_a_failed_run(still: Page, tell: Callable[..., Story]) -> None:
