@@ -34,6 +34,8 @@ from keepbest.stopping.registry import nearest
 #: Of a run whose recipe says nothing, being the user's own code.
 DEFAULT_MONITOR = "val_loss"
 DEFAULT_VALIDATE_EVERY = 100
+#: What a request calls in epochs what its spec holds in steps.
+_SAID = {"max_steps": "epochs", "validate_every": "validate_every_epochs", "stopper": "stopper"}
 
 
 def settle(asked: RunRequest, recipes: Mapping[str, RecipeInfo], usual: PolicySpec | None = None) -> RunSpec:
@@ -50,7 +52,7 @@ def settle(asked: RunRequest, recipes: Mapping[str, RecipeInfo], usual: PolicySp
         return _settle_code(asked, asked.source, usual)
     if epochs := list_epochs(asked):
         hint = "Count in steps or looks; a script says its epochs to its own fit: model.fit(epochs=…)."
-        raise InvalidInput("What an epoch of a script is, only the script knows.", field=epochs[0], hint=hint)
+        raise InvalidInput("What an epoch of a script is, only the script knows.", field=_SAID[epochs[0]], hint=hint)
     if isinstance(asked.source, CommandSource):
         usual = None if usual is not None and counts_epochs(usual.model_dump()) else usual
         return _settle_command(asked, asked.source, usual)

@@ -75,6 +75,7 @@ def test_epochs_are_sent_as_they_were_said(keepbest: Keepbest, project: Path) ->
         assert spec.stopper.policies[0].params["epochs"] == 2.5
     refused = keepbest("submit", *asked, "--", "python", "my_model.py")
     assert (refused.status, "only the script knows" in refused.err) == (Exit.USAGE, True)
+    assert "field: epochs" in refused.err
 
 
 @pytest.mark.parametrize(
