@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
+from sqlalchemy import Column, Connection, Engine, MetaData, insert, inspect, select, text, update
 
 from keepbest.errors import SchemaMismatch
 from tests.support.environment import clean_environment
@@ -92,6 +93,52 @@ def test_deleting_a_run_takes_all_that_hangs_on_it(conn: Connection) -> None:
     })  # fmt: skip
     conn.execute(Run.__table__.delete().where(Run.pk == run.pk))  # type: ignore[attr-defined]
     assert conn.execute(text("SELECT count(*) FROM writers")).scalar() == 0
+
+
+def test_every_row_of_0011_is_there_as_it_was(empty_database_url: str) -> None:
+    """SQLite makes a table anew to change it, and deletes the old one: what refers to its rows could go with them."""
+    db.upgrade(empty_database_url, "0011")
+    before = fill(empty_database_url)
+    db.upgrade(empty_database_url)
+    after = read_all(empty_database_url)
+    assert {
+        name: [{column: row[column] for column in rows[0]} for row in after[name]] for name, rows in before.items()
+    } == before
+    assert {(row["withdraws"], row["is_withdrawn"], row["value"]) for row in after["looks"]} == {
+        (False, False, 1 / 3),
+        (False, False, 2 / 3),
+    }
+
+
+def fill(url: str) -> dict[str, list[dict[str, Any]]]:
+    """Put two rows into each table, with a value in each column; return what is there then."""
+    engine, found = db.make_engine(url), MetaData()
+    found.reflect(engine)
+    with db.write(engine) as conn:
+        for table in found.sorted_tables:
+            if table.name != "alembic_version":
+                rows = [{column.name: make_value(column, number) for column in table.columns} for number in (1, 2)]
+                conn.execute(insert(table), rows)
+    engine.dispose()
+    return {name: rows for name, rows in read_all(url).items() if name != "alembic_version"}
+
+
+def make_value(column: Column[Any], number: int) -> Any:
+    """Return the value of the `number`-th row; a key is that number, and so refers to the `number`-th rows of others."""
+    if column.name == "role":  # one of those there are
+        return "member"
+    kinds = {datetime: NOW, object: {"of": [number]}, bytes: b"\0" * number, bool: True, str: str(number)}
+    return {**kinds, int: number, float: number / 3}[column.type.python_type]
+
+
+def read_all(url: str) -> dict[str, list[dict[str, Any]]]:
+    engine, found = db.make_engine(url), MetaData()
+    found.reflect(engine)
+    with db.read(engine) as conn:
+        every = {table.name: select(table).order_by(*table.primary_key) for table in found.sorted_tables}
+        rows = {name: [dict(row) for row in conn.execute(asked).mappings()] for name, asked in every.items()}
+    engine.dispose()
+    return rows
 
 
 def test_what_the_test_set_said_before_0006_is_kept(empty_database_url: str) -> None:
