@@ -11,9 +11,9 @@ from typing import Any
 
 from keepbest.snapshots.saveables import Saveable, skipped_of
 
+_VARIABLES = ("_trainable_variables", "_non_trainable_variables")
 _LISTS = (
-    "_trainable_variables",
-    "_non_trainable_variables",
+    *_VARIABLES,
     "_seed_generators",
     "_layers",
     "_variables",
@@ -39,7 +39,13 @@ class Growth:
 def _lists_of(thing: Any) -> list[Sized]:
     """Return Keras' own lists of an object, and those of its user. What measures is no part of a state."""
     held, known = vars(thing), skipped_of(thing._obj_type())
-    own = [held[name] for name in _LISTS if isinstance(held.get(name), list)]
+    own = [held[name] for name in (_VARIABLES if _is_leaf(thing) else _LISTS) if isinstance(held.get(name), list)]
     attributes = [(name, value) for name, value in held.items() if name not in known and not name.startswith("_")]
     users = [value for _, value in attributes if isinstance(value, list | dict)]
     return [*own, *users]
+
+
+def _is_leaf(thing: Any) -> bool:
+    """Whether it is a built layer of Keras' own with none in it: LoRA and quantizing give it variables, no more."""
+    is_keras = type(thing).__module__.startswith("keras.")
+    return is_keras and getattr(thing, "built", False) and getattr(thing, "_layers", None) == []
