@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
@@ -60,6 +61,19 @@ def routes() -> Iterator[str]:
 def commands() -> dict[str, Any]:
     """Return every command by what one types after `keepbest`."""
     return {name: command for verb in VERBS for name, command in _leaves(verb.name, load(verb.name))}
+
+
+def _faults(words: list[str], known: dict[str, Any]) -> Iterator[str]:
+    """Yield what of a command line is not there: the verb, the one below it, or an option."""
+    sub = f"{words[0]} {words[1]}" if len(words) > 1 else words[0]
+    name = next((one for one in (sub, words[0], f"{words[0]} start") if one in known), None)
+    if name is None:
+        is_group = any(one.startswith(f"{words[0]} ") for one in known)
+        yield from () if is_group and len(words) == 1 else (sub,)
+        return
+    options = {option for one in known[name].params for option in [*one.opts, *one.secondary_opts]} | {"--help"}
+    own = (word.partition("=")[0] for word in itertools.takewhile(lambda word: word != "--", words))
+    yield from (f"{name} {word}" for word in own if re.match(r"--[a-z]", word) and word not in options)
 
 
 def _leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
@@ -146,9 +160,9 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", all_pages(), ids=lambda path: path.name)
 def test_no_page_names_a_command_that_is_not_there(path: Path) -> None:
-    known = {name.split()[0] for name in commands()}
-    typed = re.findall(r"(?m)(?:^\s*\$? ?|`)keepbest ([a-z][a-z-]*)", _code(path.read_text()))
-    assert sorted(set(typed) - known) == []
+    known, code = commands(), _code(path.read_text())
+    typed = re.findall(r"(?m)(?:^\s*\$? ?|`)keepbest ([a-z][^`\n|#]*)", code)
+    assert [fault for line in typed for fault in _faults(line.split(), known)] == []
 
 
 @pytest.mark.parametrize("path", all_pages(), ids=lambda path: path.name)
