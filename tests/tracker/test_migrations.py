@@ -124,7 +124,7 @@ def fill(url: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def make_value(column: Column[Any], number: int) -> Any:
-    """Return the value of the `number`-th row; a key is that number, and so refers to the `number`-th rows of others."""
+    """Return the value of the `number`-th row; a key is that number, and so refers to the same rows of others."""
     if column.name == "role":  # one of those there are
         return "member"
     kinds = {datetime: NOW, object: {"of": [number]}, bytes: b"\0" * number, bool: True, str: str(number)}
