@@ -15,6 +15,7 @@ from keepbest.checkpoint import Store
 from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, CommandUpdate, LookWithdrawn
 from keepbest.looking.vetting import NOT_KEPT, Vetting
 from keepbest.loop import Loop
+from keepbest.session import Session
 from keepbest.snapshots.ring import Ring
 from keepbest.snapshots.snapshot import Living
 from keepbest.snapshots.soundness import is_finite
@@ -240,3 +241,23 @@ def test_what_is_written_after_a_withdrawal_holds_no_such_best(tmp_path: Path) -
     assert 3 not in manifests
     assert [said.step for said in reporter.of(LookWithdrawn)] == [3]
     assert loop.close()
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["reference", "resource"])
+def test_a_graph_that_became_nan_is_not_what_comes_back(resource: bool, tmp_path: Path) -> None:
+    import tensorflow.compat.v1 as tf
+
+    with tf.Graph().as_default(), tf.variable_scope("", use_resource=resource):
+        weight, given = tf.get_variable("w", [2], initializer=tf.ones_initializer()), tf.placeholder(tf.float32, [2])
+        start, change = tf.global_variables_initializer(), tf.assign(weight, given)
+        with tf.Session() as sess:
+            sess.run(start)
+            session = Session(sess, mode="max", store=tmp_path)
+            assert session.keep(2, 0.5)
+            sess.run(change, {given: [NAN, 3]})
+            session.keep(3, 0.9)
+            written = session.checkpoint()
+            assert (written.step, written.value, session.best_step) == (2, 0.5, 2)
+            assert session.restore().step == 2
+            assert list(sess.run(weight)) == [1, 1]
+            assert session.close()
