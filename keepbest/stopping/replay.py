@@ -41,7 +41,7 @@ class Record:
     `budget` is the step that no policy would have passed; `own_stop` where the run's own stopper would have ended it,
     if training went on past that; `checkpoints` the steps that can still be restored, None where that is not known;
     `reductions` what its stopper did to the learning rate at which step (`Decision.reduction`); `rungs` at which step
-    it paused at which rung.
+    it paused at which rung; `steps_per_epoch` is None where no look says its epoch.
     """
 
     looks: Sequence[Look]
@@ -52,6 +52,7 @@ class Record:
     checkpoints: frozenset[int] | None = None
     reductions: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     rungs: Mapping[int, int] = field(default_factory=dict)
+    steps_per_epoch: int | None = None
 
     @cached_property
     def measured(self) -> list[Look]:

@@ -24,7 +24,8 @@ from keepbest.contract.runs import Run
 from keepbest.errors import InvalidInput, TooLarge
 from keepbest.stopping import build, parse
 from keepbest.stopping.comparison import CANDIDATES, Recommendation, find_front, recommend, summarize
-from keepbest.stopping.replay import Outcome, Record, replay
+from keepbest.stopping.epochs import counts_epochs, resolve_epochs
+from keepbest.stopping.replay import Outcome, Record, Status, replay
 from tracker import db
 from tracker.api.envelope import service, speaks
 from tracker.store import records
@@ -50,7 +51,7 @@ def replay_runs(body: ReplayRequest) -> Replay:
         known = records.read_records(conn, found, [build(spec, "max") for spec in specs])
     kept, left_out = _comparable(known)
     # A run at a time: policies that draw the same examples at the same looks share the draws.
-    by_run = [[replay(build(spec, record.mode), record) for spec in specs] for _, record in kept]
+    by_run = [[_replay(spec, record) for spec in specs] for _, record in kept]
     table = [[outcomes[place] for outcomes in by_run] for place in range(len(specs))]
     advice = recommend(stoppers, table if kept else [], body.tolerate)
     return _answer(kept, left_out, _show_policies(stoppers, specs, table), advice)
@@ -61,6 +62,15 @@ def _parse(text: str, place: int) -> Spec:
         return parse(text)
     except InvalidInput as error:
         raise InvalidInput(error.message, field=f"stoppers.{place}", hint=error.hint) from None
+
+
+def _replay(spec: Spec, record: Record) -> Outcome:
+    if counts_epochs(spec):
+        if record.steps_per_epoch is None:
+            message = "It counts in epochs, and no look of the run says its epoch."
+            return Outcome(status=Status.INCONCLUSIVE, message=message)
+        spec = resolve_epochs(spec, record.steps_per_epoch)
+    return replay(build(spec, record.mode), record)
 
 
 def _check_size(found: Sequence[Run], policies: int) -> None:

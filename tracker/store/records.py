@@ -54,7 +54,7 @@ def read_records(conn: Connection, found: Sequence[contract.Run], asked: Sequenc
     """
     ids = [run.id for run in found]
     segments = _group(conn, models.Segment, ("number", "parent", "start_step", "opened_at"), ids)
-    looks = _group(conn, models.Look, ("segment", "step", "value", "n", "metrics", "is_withdrawn", "at"), ids)
+    looks = _group(conn, models.Look, ("segment", "step", "epoch", "value", "n", "metrics", "is_withdrawn", "at"), ids)
     checkpoints = _group(conn, models.Checkpoint, ("segment", "step", "state"), ids)
     changing = [run.id for run in found if _changes_training(_stopper(run, "max"))]
     decided = _group(conn, models.Look, ("segment", "step", "decision", "withdraws"), changing) if changing else {}
@@ -131,8 +131,15 @@ def _record(
         checkpoints=frozenset(row.step for row in _living(path, checkpoints) if row.state == durable),
         reductions=dict(_reductions(_living(path, decided))),
         rungs={row.step: rung for row in _living(path, decided) if (rung := row.decision.get("rung")) is not None},
+        steps_per_epoch=_find_steps_per_epoch(living),
     )
     return as_taken(record, stopper)
+
+
+def _find_steps_per_epoch(living: Rows) -> int | None:
+    """Return how many steps an epoch has, as the newest look that says its epoch has it."""
+    known = [(row.step, row.epoch) for row in living if row.epoch and row.epoch > 0]
+    return max(1, round(known[-1][0] / known[-1][1])) if known else None
 
 
 def _reductions(decided: Rows) -> Iterator[tuple[int, tuple[float, float]]]:

@@ -61,6 +61,20 @@ def test_the_tutorials_exercise(api: Api, seed: Trainer) -> None:
     assert found["policies"][1]["policy"]["params"] == {"steps": 700}
 
 
+def test_epochs_are_counted_as_the_run_counted_them(api: Api) -> None:
+    values = [0.5, 0.6, 0.7, 0.6, 0.6, 0.6, 0.6]
+    trainer = start_external(api)
+    for place, value in enumerate(values, start=1):
+        looked = trainer.look(50 * place, value, n=5000, epoch=place / 2, at=iso(api.wait(10)))
+        trainer.say(looks=[looked], progress={"step": 50 * place, "at": iso(api.now)})
+    silent = train(api, values)
+    (policy,) = ask(api, trainer.run, silent.run, stoppers=["1epoch"])["policies"]
+    counted, unknown = policy["outcomes"]
+    assert (counted["status"], counted["stop_step"], counted["best_step"]) == ("stopped", 250, 150)
+    assert (unknown["status"], unknown["stop_step"]) == ("inconclusive", None)
+    assert unknown["message"] == "It counts in epochs, and no look of the run says its epoch."
+
+
 def test_without_policies_a_ladder_of_patience_is_tried(api: Api, seed: Trainer) -> None:
     found = ask(api, seed.run)
     assert [policy["stopper"] for policy in found["policies"]][:2] == ["patience(checks=2)", "patience(checks=3)"]
