@@ -9,7 +9,7 @@ from typing import Any
 from keepbest.checkpoint import Loaded, Store
 from keepbest.checkpoint.writer import wait_for_writers
 from keepbest.contract.checkpoints import Checkpoint
-from keepbest.errors import CheckpointDamaged, CheckpointError, NotFound, OptimizersDiffer
+from keepbest.errors import CheckpointDamaged, CheckpointError, CheckpointMismatch, NotFound, OptimizersDiffer
 from keepbest.looking.epochs import ResumedEpoch
 from keepbest.looking.monitor import direction_of
 from keepbest.looking.network import build_as_described
@@ -19,6 +19,9 @@ from keepbest.runs.script import ScriptRun
 from keepbest.snapshots.carried import Carried
 from keepbest.snapshots.snapshot import Living, Variables, roll_back
 from keepbest.snapshots.state import Position, State
+
+#: What else to do about a checkpoint that is of another model than the one whose `fit` begins.
+OTHER_MODEL = "Another model is a run of its own: without that id, or with resume='never' (of KeepBest: resume=False)."
 
 _log = logging.getLogger("keepbest")
 
@@ -91,10 +94,10 @@ class FitResume:
 
     def end(self) -> bool:
         """Return whether the fit that ends never began: its epochs were done already."""
-        if self._epoch is None:
-            return False
-        self._epoch.withdraw()
-        return True
+        begun, self._epoch = self._epoch, None
+        if begun is not None:
+            begun.withdraw()
+        return begun is not None
 
     def _begin_first(self, store: Store, loaded: Loaded, model: Any) -> State:
         if not model.built and loaded.manifest.network is not None:
@@ -114,6 +117,8 @@ class FitResume:
                 state.step,
                 error.message.splitlines()[1].strip(),
             )
+        except CheckpointMismatch as error:
+            raise CheckpointMismatch(error.message, hint=f"{error.hint} {OTHER_MODEL}") from None
         self._carried.restore(state.callbacks)
         self._run.set_mode(loaded.manifest.mode or direction_of(model, self._run.monitor))
         self._run.go_on_from(state.stopper)

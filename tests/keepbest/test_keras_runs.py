@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from keepbest.checkpoint import Store, choose
+from keepbest.errors import CheckpointMismatch
 from tests.support.callbacks import STEPS, Script, heard_run, keep_best
 from tests.support.processes import ROOT, Processes
 
@@ -130,8 +131,8 @@ def small() -> Any:
             if epoch == self.dies_at:
                 raise KeyError("killed")
 
-    def make() -> Any:
-        model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    def make(units: int = 1) -> Any:
+        model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(units)])
         model.compile("adam", "mse", jit_compile=False)
         return model
 
@@ -156,6 +157,9 @@ def test_a_fit_that_goes_on_ends_where_it_was_to_end(tmp_path: Path, small: Any)
     done = keep_best(tmp_path, **said, run=first.run.id, resume=True, restore_best_weights=True)
     assert fit(make(), 2, done) == []  # it is past that
     assert (done.best, done.best_step) == (0.9, 6)
+    other = make(units=2)
+    with pytest.raises(CheckpointMismatch, match="Another model is a run of its own"):
+        fit(other, 5, keep_best(tmp_path, **said, run=first.run.id, resume=True))
 
 
 @pytest.mark.parametrize("is_before", [True, False])
