@@ -23,6 +23,7 @@ from keepbest.errors import InvalidInput, KeepbestError, NetworkUnknown, Optimiz
 from keepbest.snapshots.backend import check_backend
 from keepbest.snapshots.beside import Beside, finalize
 from keepbest.snapshots.saveables import saveables_of
+from keepbest.snapshots.scaling import SCALE
 from keepbest.snapshots.state import BESIDE
 from keepbest.snapshots.variables import Trained
 
@@ -67,7 +68,7 @@ def rebuild(
     safe = {"safe_mode": not allow_code, "custom_objects": own}
     model = _make(described, manifest, safe, _learner(store, manifest))
     if compiled:
-        _compile(model, compiled, own, say)
+        _compile(model, compiled, own, say, is_scaled=_was_scaled(manifest) and _is_half(model))
     return model
 
 
@@ -199,19 +200,42 @@ def _make(described: dict[str, Any], manifest: Manifest, safe: dict[str, Any], l
     return model
 
 
-def _compile(model: Any, compiled: dict[str, Any], own: dict[str, Any], say: Callable[[str], object]) -> None:
+def _compile(
+    model: Any, compiled: dict[str, Any], own: dict[str, Any], say: Callable[[str], object], *, is_scaled: bool
+) -> None:
     """Compile it as it was. A class that compiles in its own way and does not say how stays as it is, as in Keras."""
     from keras.saving import custom_object_scope
 
     try:
         with custom_object_scope(own), warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*was not called as part of model loading")
-            model.compile_from_config(compiled)
+            model.compile_from_config(_with_scale(compiled) if is_scaled else compiled)
         model.compiled = True
     except Exception as error:  # whatever the users' own raise
         say(f"The network is restored uncompiled, without its optimizer: {_first_words(error)}")
         model.optimizer = None
         model.compiled = False
+
+
+def _was_scaled(manifest: Manifest) -> bool:
+    """Whether the model's own optimizer was in one that scales the loss."""
+    paths = [one.spec.path.split("/") for one in manifest.variables if one.collection == "optimizer"]
+    return any(len(path) == 2 and path[-1] == SCALE for path in paths)
+
+
+def _is_half(model: Any) -> bool:
+    return any(layer.compute_dtype == "float16" for layer in model._flatten_layers())
+
+
+def _with_scale(compiled: dict[str, Any]) -> dict[str, Any]:
+    """Say the optimizer that scales the loss: Keras leaves it out, and makes it where all that is built is float16."""
+    from keras import optimizers
+
+    optimizer = optimizers.get(compiled.get("optimizer"))
+    if optimizer is None or isinstance(optimizer, optimizers.LossScaleOptimizer):
+        return compiled
+    scaled = optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+    return {**compiled, "optimizer": optimizers.serialize(scaled)}
 
 
 def _compile_anew(model: Any, change: Callable[[Any], Any]) -> None:

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from keepbest.snapshots.state import VariableSpec
 
-_SCALE = "dynamic_scale"
-_OWN = ("iteration", "learning_rate", "step_counter", _SCALE)
+SCALE = "dynamic_scale"
+_OWN = ("iteration", "learning_rate", "step_counter", SCALE)
 
 
 def fit_scale(
@@ -39,7 +39,7 @@ def fit_scale(
 def _scale_of(specs: Iterable[VariableSpec]) -> set[VariableSpec]:
     """Return the variables of the one wrapper there is; none where there are several, which keep their places."""
     found = [spec for spec in specs if spec.collection == "optimizer"]
-    fronts = {front for front, _, name in (spec.path.rpartition("/") for spec in found) if name == _SCALE}
+    fronts = {front for front, _, name in (spec.path.rpartition("/") for spec in found) if name == SCALE}
     if len(fronts) != 1:
         return set()
     (front,) = fronts

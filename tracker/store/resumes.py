@@ -38,6 +38,8 @@ def resume(conn: Connection, run: RunRow, asked: ResumeRequest, *, user: str, no
     """
     _refuse(run)
     start = departures.choose(conn, run, asked, "last")
+    if start is not None and run.incomplete is not None:
+        raise _need_whole(run)
     changes = _settle_changes(run, asked, start)
     steps_at_most = changes.max_steps or run.max_steps or run.spec["max_steps"]
     departures.check_changes(asked, run, start, steps_at_most)
@@ -68,6 +70,15 @@ def _refuse(run: RunRow) -> None:
             f"See where it is: `keepbest watch {run.id}`; take it back while it trains: `keepbest rollback {run.id}`."
         )
         raise Conflict(f"Run {run.id} is {run.state}: it has not ended.", field="run", hint=hint)
+
+
+def _need_whole(run: RunRow) -> Conflict:
+    """Return the error for a run whose checkpoints lack a part: it would fail at once, and lose the end that it had."""
+    return Conflict(
+        f"The checkpoints of run {run.id} are incomplete, so that nothing can go on from them: {run.incomplete}",
+        field="run",
+        hint=f"`keepbest restore {run.id} --partial` takes the rest; submitted anew it begins from the start.",
+    )
 
 
 def _settle_changes(run: RunRow, asked: ResumeRequest, start: Checkpoint | None) -> Overrides:

@@ -135,3 +135,24 @@ def test_an_optimizer_that_sorts_by_other_names_is_left_out(tmp_path: Path, capl
     path = export(store, store.load(run, choose(store, run).id), tmp_path / "out", "keras", say=said.append)
     assert "without its optimizer" in said[0]
     assert np.array_equal(answer(keras.models.load_model(path)), answer(model))
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_a_network_in_half_precision_gets_its_loss_scale_back(policy: str, tmp_path: Path) -> None:
+    """Keras leaves it out of the description: without it, what goes on from there may lose small gradients."""
+    import keras
+
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = dense()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    run = train(model, tmp_path)
+    restored = keepbest.restore(run, store=tmp_path)
+    kinds = [type(one.optimizer).__name__ for one in (model, restored)]
+    assert kinds == ["LossScaleOptimizer"] * 2 if policy == "mixed_float16" else ["Adam"] * 2
+    pairs = zip(model.optimizer.variables, restored.optimizer.variables, strict=True)
+    assert all(np.array_equal(mine, theirs) for mine, theirs in pairs)
+    store = Store(tmp_path)
+    file = export(store, store.load(run, choose(store, run).id), tmp_path / "out", "keras")
+    assert type(keras.saving.load_model(file).optimizer).__name__ == kinds[0]

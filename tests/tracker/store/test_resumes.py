@@ -107,6 +107,15 @@ def test_what_cannot_be_is_refused(conn: Connection, asked: dict[str, Any], erro
     assert runs.get_run(conn, taken.run.id).state == "finished"
 
 
+def test_a_run_that_lacks_a_part_keeps_the_end_that_it_had(conn: Connection) -> None:
+    taken, _ = ended(conn, **PATIENCE)
+    conn.execute(update(Run).where(Run.id == taken.run.id).values(incomplete="tokenizer (Words), attribute queue"))
+    with pytest.raises(Conflict, match="are incomplete, so that nothing can go on from them: tokenizer") as told:
+        resume(conn, taken.run.id)
+    assert f"keepbest restore {taken.run.id} --partial" in str(told.value.hint)
+    assert runs.get_run(conn, taken.run.id).state == "finished"
+
+
 def test_a_dropped_checkpoint_is_told_how_to_have_back(conn: Connection) -> None:
     taken, ids = ended(conn)
     conn.execute(update(Checkpoint).where(Checkpoint.id == ids[300]).values(state="dropped"))
