@@ -15,7 +15,7 @@ from typing import Any
 from keepbest.errors import InvalidInput
 from keepbest.snapshots.attributes import things_in
 from keepbest.snapshots.encoding import PLAIN
-from keepbest.snapshots.saveables import Saveable, find_once, saveables_of
+from keepbest.snapshots.saveables import Saveable, find_once, internal_to, saveables_of
 from keepbest.snapshots.trackables import children_of, descendants_of
 
 #: The name of a variable, and the variable: Keras' or TensorFlow's.
@@ -185,17 +185,29 @@ def _listed_in(thing: Any) -> Sequence[Any]:
 def held_by(optimizer: Any) -> list[Any]:
     """Return an optimizer's variables, those too that it does not list, each behind those of the same optimizer.
 
-    Nadam's product of momenta is one: where a wrapper that scales the loss is around it, Keras lists it nowhere.
+    Nadam's product of momenta is one, and some of Adafactor's: where a wrapper that scales the loss is around them,
+    Keras lists them nowhere.
     """
     found = list(optimizer.variables)
     known = {id(value_of(one)) for one in found}
     for one in _all_in(optimizer):
-        hidden = [held for held in vars(one).values() if _is_keras(held, "Variable") and id(held.value) not in known]
+        hidden = [held for held in _variables_in(one) if id(held.value) not in known]
         last = id(value_of(one.variables[-1])) if one.variables else None
         place = next((at for at, held in enumerate(found, 1) if id(value_of(held)) == last), len(found))
         found[place:place] = hidden
         known |= {id(held.value) for held in hidden}
     return found
+
+
+def _variables_in(optimizer: Any) -> Iterator[Any]:
+    """Yield the variables in the attributes of an optimizer of Keras' own, and in lists there.
+
+    Not those in what every optimizer has, which are the network's too; a user's own may hold these anywhere.
+    """
+    if type(optimizer).__module__.startswith("keras."):
+        internal = internal_to(optimizer)
+        for held in (held for name, held in vars(optimizer).items() if name not in internal):
+            yield from (part for part in (held if isinstance(held, list) else [held]) if _is_keras(part, "Variable"))
 
 
 def _all_in(optimizer: Any) -> Iterator[Any]:

@@ -178,6 +178,20 @@ def test_what_an_optimizer_does_not_list_goes_with_it(tmp_path: Any) -> None:
         assert product(model) == 1
 
 
+@pytest.mark.parametrize("accumulates", [None, 2])
+def test_an_optimizers_lists_are_its_own_and_the_networks_variables_are_not(accumulates: int | None) -> None:
+    """Adafactor holds some in lists that Keras does not list under a loss scale, and the network's in another."""
+    import keras
+
+    inner = keras.optimizers.Adafactor(0.1, gradient_accumulation_steps=accumulates)
+    model = compiled(keras.optimizers.LossScaleOptimizer(inner, initial_scale=1.0))
+    step(model)
+    living = Variables(model)
+    assert len(paths(living, "model")) == len(model.variables) == 2
+    held = {id(variable) for variable in living._variables}
+    assert all(id(one.value) in held for one in (*inner._r, *inner._c, *inner._v))
+
+
 def test_a_layer_that_came_later_stays_and_is_named(caplog: pytest.LogCaptureFixture) -> None:
     import keras
 
