@@ -229,9 +229,11 @@ def _is_half(model: Any) -> bool:
 
 def _with_scale(compiled: dict[str, Any]) -> dict[str, Any]:
     """Say the optimizer that scales the loss: Keras leaves it out, and makes it where all that is built is float16."""
-    from keras import optimizers
+    from keras import optimizers, saving
 
-    optimizer = optimizers.get(compiled.get("optimizer"))
+    described = compiled.get("optimizer")  # `optimizers.get` does not know all of them by their descriptions
+    is_name = not isinstance(described, dict)
+    optimizer = optimizers.get(described) if is_name else saving.deserialize_keras_object(described)
     if optimizer is None or isinstance(optimizer, optimizers.LossScaleOptimizer):
         return compiled
     scaled = optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")

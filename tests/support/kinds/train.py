@@ -33,6 +33,8 @@ def train(kind: Kind, place: Place) -> dict[str, Cell]:
         fit(kind, model, recorder=recorder)
     except Exception as error:
         raise Untrainable(str(error)) from error
+    if any(value in ("nan", "inf", "-inf") for said in recorder.said for value in said):
+        raise Untrainable("It becomes NaN, and nothing of it is a best.")
     after = recorder.said[len(recorder.said) // 3 * (BEST + 1) :]
     place.write("after", after)
     place.write_arrays("best", recorder.predicted)
