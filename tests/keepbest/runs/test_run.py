@@ -392,6 +392,7 @@ def test_the_next_script_sends_what_a_dead_one_left(tmp_path: Path, tracker: Tin
     tracker.up()
     with begin(tmp_path, tracker):
         wait_until(lambda: tracker.points("loss"), what="what was left over")
+    assert tracker.points("loss") == [(1, 0.5)]
 
 
 def test_the_public_names_are_these() -> None:
