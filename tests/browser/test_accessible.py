@@ -78,6 +78,14 @@ def test_a_chart_as_a_table(still: Page, finished: Story) -> None:
     assert_fits_a_telephone(still)
 
 
+def test_a_chart_not_yet_drawn_for_a_telephone(still: Page, finished: Story) -> None:
+    still.add_init_script("window.ResizeObserver = class { observe() {} disconnect() {} }")
+    still.goto(f"/r/{finished.id}")
+    expect(still.get_by_label("Curves of accuracy").locator("canvas")).to_be_visible()
+
+    assert_fits_a_telephone(still)
+
+
 @pytest.mark.parametrize(
     ("path", "heading"),
     [
