@@ -1,9 +1,9 @@
 # Every task of keepbest. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install dashboard demo test lint format bench bench-heart bench-against torture kinds kinds-table tutorials case-study lock clean
+.PHONY: help install dashboard demo test lint format bench bench-heart bench-against torture kinds kinds-table tutorials case-study docs lock clean
 
 VENV   ?= .venv
-EXTRAS ?= train postgres dev
+EXTRAS ?= train postgres dev docs
 
 # Looked for only when it is needed.
 ifeq ($(origin PYTHON), undefined)
@@ -61,11 +61,15 @@ format: $(STAMP) ## let ruff put the Python code in order
 bench: install ## print the figures to reach beside the peers' figures
 	@for path in tests/benchmarks/bench_*.py; do name=$${path##*/}; $(BIN)/python -m tests.benchmarks.$${name%.py} || exit 1; done
 
-tutorials: install ## train what the five tutorials train, write docs/TUTORIALS.md's table (ONLY=name,name SHORT=1)
+tutorials: install ## train what the five tutorials train, write docs/explanation/tutorials.md's table (ONLY=name,name SHORT=1)
 	@$(BIN)/python -m tests.tutorials $(if $(ONLY),--only $(ONLY)) $(if $(SHORT),--short)
 
-case-study: install ## train the tutorial's network with five seeds, write docs/CASE-STUDY.md's tables (SHORT=1)
+case-study: install ## train the tutorial's network with five seeds, write docs/explanation/case-study.md's tables (SHORT=1)
 	@nice $(BIN)/python -m tests.tutorials.case_study $(if $(SHORT),--short)
+
+docs: $(STAMP) ## build the site of docs/ into build/docs; a broken link or example is an error
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "Open build/docs/index.html"
 
 bench-heart: install ## print what keeping the best costs, from 10 MB to 1 GB, beside the peers
 	@$(BIN)/python -m tests.benchmarks.bench_heart --sizes
@@ -79,7 +83,7 @@ torture: install ## train under kill -9 at random instants and compare with an u
 kinds: install ## generate N models, train each, come back by every road, compare (N=30 SEED=… ONLY=17)
 	@$(BIN)/python -m tests.support.kinds.generating $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
-kinds-table: install ## train every kind of model, come back by every road, write docs/KINDS.md's table (ONLY="LoRA;int8")
+kinds-table: install ## train every kind of model, come back by every road, write docs/reference/kinds.md's table (ONLY="LoRA;int8")
 	@$(BIN)/python -m tests.support.kinds.making $(if $(ONLY),"$(ONLY)")
 
 lock: $(STAMP) ## write constraints.txt and webui/package-lock.json anew (UPGRADE=1 takes newer versions)

@@ -13,7 +13,7 @@
 # keepbest:  a checkpoint holds such states beside the variables, and rolling back or restoring puts them back; a .keras
 #            file that is exported cannot hold them, as Keras' own cannot. tests/keepbest/snapshots/test_beside.py
 #            (test_variables_in_lists_words_and_tables) holds variables that are in no list; "stateful RNN" is a row of
-#            docs/KINDS.md, which tests/kinds/test_kinds.py makes anew.
+#            docs/reference/kinds.md, which tests/kinds/test_kinds.py makes anew.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,4 +1,4 @@
-"""The houses keep their floors (docs/ARCHITECTURE.md). Each rule is also shown to fail on a source that breaks it."""
+"""The houses keep their floors (docs/explanation/architecture.md); each rule fails on a source that breaks it."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def health_address(name: str) -> str:
 
 def test_the_services_are_the_documented_ones() -> None:
     assert set(SERVICES) == {"postgres", *OURS}
-    page = (ROOT / "docs" / "TEAM.md").read_text()
+    page = (ROOT / "docs" / "howto" / "team.md").read_text()
     assert [name for name in SERVICES if f"`{name}`" not in page] == []
 
 

@@ -34,7 +34,7 @@ def check(done: Process) -> None:
     assert re.search(r"^(loaded|restored) .+: difference 0\.0$", done.output, re.MULTILINE), done.output
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/RECIPES.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/recipes.md"])
 def test_the_model_that_a_page_begins_with_needs_no_network(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

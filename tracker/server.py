@@ -1,9 +1,10 @@
 """The tracker's process: `python -m tracker.server` prepares the database, then serves until SIGTERM.
 
-`python -m tracker.server openapi` prints the OpenAPI document, `… routes` the table of routes for docs/API.md.
+`python -m tracker.server openapi` prints the OpenAPI document, `… routes` the table of docs/reference/http.md.
 
-The server is granian with one worker (docs/API.md says why, with numbers): this process prepares, and looks after the
-worker, which answers. The worker is forked, so nothing is imported twice; it ends when this process does.
+The server is granian with one worker (docs/reference/http.md says why, with numbers): this process prepares, and
+looks after the worker, which answers. The worker is forked, so nothing is imported twice; the worker
+ends when this process does.
 """
 
 from __future__ import annotations

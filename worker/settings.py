@@ -30,7 +30,7 @@ SETTINGS = (
 )
 
 #: glibc gives big blocks back to the system at once and gets fresh, zeroed pages for the next: with snapshots by
-#: reference each step would copy into fresh pages. These make it keep them (docs/SNAPSHOTS.md has the figures).
+#: reference each step would copy into fresh pages. These make it keep them (figures: docs/explanation/snapshots.md).
 MALLOC = {
     "MALLOC_MMAP_THRESHOLD_": str(2**32),
     "MALLOC_TRIM_THRESHOLD_": str(2**36),

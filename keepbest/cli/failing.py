@@ -10,7 +10,7 @@ from keepbest.status import RunState
 
 
 class Exit(IntEnum):
-    """What the command ends with; docs/CLI.md lists them."""
+    """What the command ends with; docs/reference/cli.md lists them."""
 
     OK = 0
     ERROR = 1

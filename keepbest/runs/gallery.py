@@ -78,7 +78,7 @@ class Gallery(Logbook):
         self.log_panel(name, count_confusion(first, second, classes, part=name), step)
 
     def log_graph(self, name: str, of: Any, *examples: Any) -> None:
-        """Log how a Keras network computes an example, or a function its examples (`tf.TensorSpec`s for a function)."""
+        """Log how a Keras network computes an example, or a function: its examples may be `tf.TensorSpec` objects."""
         from keepbest.panels.graph import draw_function, draw_network
 
         drawn = draw_network(of, *examples) if hasattr(of, "layers") else draw_function(of, *examples)

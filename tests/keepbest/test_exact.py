@@ -1,4 +1,4 @@
-"""Exact to the last bit, in every way to train: the matrix of docs/SNAPSHOTS.md.
+"""Exact to the last bit, in every way to train: the matrix of docs/explanation/snapshots.md.
 
 Each row is trained 2n steps without a break. The second n steps must come again, every loss and the last bit of the
 state, after a roll back to the state in the middle, and in a new process from its checkpoint; and whatever is
@@ -83,6 +83,6 @@ def test_the_page_names_every_row() -> None:
     from tests.support.exact.plateau import PLATEAU
     from tests.support.exact.rows import ROWS
 
-    page = (ROOT / "docs/SNAPSHOTS.md").read_text()
+    page = (ROOT / "docs/explanation/snapshots.md").read_text()
     matrix = page.partition("## What goes on to the last bit")[2].partition("\n## ")[0]
     assert [name for name in (*ROWS, PLATEAU) if f"| {name} |" not in matrix] == []

@@ -1,4 +1,4 @@
-"""Every kind of model comes back by every road, or is refused by name: the table of docs/KINDS.md, made anew."""
+"""Every kind of model comes back by every road, or is refused by name: docs/reference/kinds.md has the table."""
 
 from __future__ import annotations
 

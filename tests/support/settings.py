@@ -1,4 +1,4 @@
-"""The settings tables of docs/TEAM.md as the code has them; `python -m tests.support.settings` prints them to paste."""
+"""The tables of docs/reference/settings.md as the code has them; `python -m tests.support.settings` prints them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train the systems of the five tutorials in full length, and write what was measured into docs/TUTORIALS.md.
+"""Train the systems of the five tutorials in full length, and write the table of docs/explanation/tutorials.md.
 
     make tutorials                            all of them, on MNIST from KEEPBEST_DATA or Keras' download
     make tutorials ONLY=line-fit,hvass-cnn    some; ONLY=missing: those that the page has no row for
@@ -22,7 +22,7 @@ from tests.tutorials import table
 from tests.tutorials.service import find_data, serve
 from tests.tutorials.systems import SYSTEMS, Outcome, System
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "TUTORIALS.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "tutorials.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """Exercise 1 of tutorial 003 on runs of our own: is 1000 steps of patience enough, is there a better way?
 
-    make case-study            five seeds on MNIST from KEEPBEST_DATA or Keras' download, into docs/CASE-STUDY.md
+    make case-study            five seeds on MNIST, for docs/explanation/case-study.md
     make case-study SHORT=1    two seeds and 400 steps of the embedded digits, told but not written
 
 The tutorial's rule is in the shadow: all runs train to the same last step, and any policy can be replayed over them.
@@ -24,7 +24,7 @@ from tests.tutorials import table
 from tests.tutorials.findings import Study, find_noise, tell
 from tests.tutorials.service import Service, find_data, serve
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "CASE-STUDY.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "case-study.md"
 BEGIN = "<!-- measured by `make case-study`: begin -->"
 SEEDS, STEPS = range(5), 8_000
 SHORT_SEEDS, SHORT_STEPS = range(2), 400

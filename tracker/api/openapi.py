@@ -88,7 +88,7 @@ def summary_of(app: Flask, rule: Rule) -> str:
 
 
 def table(app: Flask) -> str:
-    """Return the routes as a table in Markdown, for docs/API.md."""
+    """Return the routes as a table in Markdown, for docs/reference/http.md."""
     rows = [f"| `{method} {_path(rule)}` | {_who(rule)} | {summary_of(app, rule)} |" for rule, method in routes(app)]
     return "\n".join(["| route | who | what it does |", "| --- | --- | --- |", *rows])
 

@@ -101,7 +101,7 @@ def test_followed_runs_have_theirs(state: RunState, status: Exit) -> None:
 
 def test_every_exit_status_is_explained() -> None:
     assert set(MEANINGS) == set(Exit)
-    page = (ROOT / "docs" / "CLI.md").read_text()
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text()
     assert all(f"| {int(status)} | {meaning} |" in page for status, meaning in MEANINGS.items())
 
 

@@ -1,6 +1,6 @@
 """Making the table: one process trains, one comes back with keepbest, one reads what was exported without it.
 
-make kinds-table                 write the table of docs/KINDS.md anew
+make kinds-table                 write the table of docs/reference/kinds.md anew
 make kinds-table ONLY="LoRA"     tell of some kinds, with semicolons between; nothing is written
 """
 

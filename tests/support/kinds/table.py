@@ -12,7 +12,7 @@ from tests.support.kinds.kind import Kind
 from tests.support.kinds.place import Place
 from tests.support.processes import ROOT
 
-PAGE = ROOT / "docs" / "KINDS.md"
+PAGE = ROOT / "docs" / "reference" / "kinds.md"
 BEGIN, END = "<!-- written by `make kinds-table`: begin -->", "<!-- end -->"
 
 #: A `.keras` file that Keras itself wrote, read again: what it gives back, keepbest gives back.

@@ -27,7 +27,8 @@ def test_the_committed_document_is_the_present_one(api: Api, capsys: pytest.Capt
 
 
 def test_the_page_has_the_present_table(api: Api) -> None:
-    assert openapi.table(api.app) in (ROOT / "docs/API.md").read_text(), "paste `python -m tracker.server routes`"
+    page = (ROOT / "docs/reference/http.md").read_text()
+    assert openapi.table(api.app) in page, "paste `python -m tracker.server routes`"
 
 
 def test_every_reference_leads_somewhere(api: Api) -> None:

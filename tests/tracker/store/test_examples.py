@@ -64,7 +64,7 @@ def test_they_go_with_their_run(conn: Connection) -> None:
 
 
 def test_what_a_look_of_five_thousand_examples_costs(conn: Connection) -> None:
-    """docs/STOPPING.md says 0.4 kB and 19 kB."""
+    """docs/reference/policies.md says 0.4 kB and 19 kB."""
     run, random = submit(conn), np.random.default_rng(1)
     sure = random.normal(2, 1.5, 5000)
     pairs: list[Pairs] = [Correct.of(sure > 0), Losses.of(np.log1p(np.exp(-sure)))]
