@@ -21,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import tensorflow.compat.v1 as tf
 
 import keepbest
-from keepbest.session import import_saver
+from keepbest.tf1 import import_saver
 
 NAME = "my_test_model"
 

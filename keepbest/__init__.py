@@ -9,9 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keepbest.checkpoint.entry import Checkpoint
-    from keepbest.checkpoint.restore import checkpoints, plan_restore, restore
-    from keepbest.client import Client
+    from keepbest.client.client import Client
     from keepbest.errors import (
         Busy,
         CheckpointDamaged,
@@ -30,17 +28,19 @@ if TYPE_CHECKING:
     )
     from keepbest.keras import KeepBest
     from keepbest.loop import Loop
-    from keepbest.runs.run import Run
-    from keepbest.runs.start import init
-    from keepbest.session.session import Session
-    from keepbest.training import Training
+    from keepbest.restoration.checkpoint import Checkpoint
+    from keepbest.restoration.restore import checkpoints, plan_restore, restore
+    from keepbest.tf1.session import Session
+    from keepbest.tracking.init import init
+    from keepbest.tracking.run import Run
+    from keepbest.training.spec import Training
 
     __version__: str
 
 _HOMES = {
-    "keepbest.checkpoint.entry": ("Checkpoint",),
-    "keepbest.checkpoint.restore": ("checkpoints", "plan_restore", "restore"),
-    "keepbest.client": ("Client",),
+    "keepbest.restoration.checkpoint": ("Checkpoint",),
+    "keepbest.restoration.restore": ("checkpoints", "plan_restore", "restore"),
+    "keepbest.client.client": ("Client",),
     "keepbest.errors": (
         "Busy",
         "CheckpointDamaged",
@@ -59,10 +59,10 @@ _HOMES = {
     ),
     "keepbest.keras": ("KeepBest",),
     "keepbest.loop": ("Loop",),
-    "keepbest.runs.run": ("Run",),
-    "keepbest.runs.start": ("init",),
-    "keepbest.session.session": ("Session",),
-    "keepbest.training": ("Training",),
+    "keepbest.tracking.run": ("Run",),
+    "keepbest.tracking.init": ("init",),
+    "keepbest.tf1.session": ("Session",),
+    "keepbest.training.spec": ("Training",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

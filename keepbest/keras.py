@@ -13,26 +13,26 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from keepbest.callbacks import Carrying
 from keepbest.checkpoint import Store
-from keepbest.contract.asking import request
 from keepbest.contract.commands import RollBackRequest
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import RetentionSpec
-from keepbest.looking.counting import BatchCounter
-from keepbest.looking.examples import Examples
-from keepbest.looking.jumps import Jump
-from keepbest.looking.making import DEFAULT_MONITOR, patient, plan
-from keepbest.looking.metrics import Monitored, flatten
-from keepbest.looking.monitor import direction_of
-from keepbest.looking.references import of_validation
-from keepbest.looking.resume import FitResume
-from keepbest.looking.saving import SaveFrequency
-from keepbest.looking.swaps import Swaps
-from keepbest.runs.ending import watch
-from keepbest.runs.run import Run
+from keepbest.contract.validate import request
 from keepbest.snapshots.state import Position, State
 from keepbest.stopping import Decision, Pairs, Unpaired
+from keepbest.tracking.process.exit import watch
+from keepbest.tracking.run import Run
+from keepbest.training.fit.batch_count import BatchCounter
+from keepbest.training.fit.nested_callbacks import Carrying
+from keepbest.training.fit.runs_by_model import DEFAULT_MONITOR, patient, plan
+from keepbest.training.fit.save_freq import SaveFrequency
+from keepbest.training.fit.swapped_weights import Swaps
+from keepbest.training.metrics import Monitored, flatten
+from keepbest.training.monitor import direction_of
+from keepbest.training.per_example import Examples
+from keepbest.training.reference_examples import of_validation
+from keepbest.training.resume import FitResume
+from keepbest.training.rollback import Jump
 
 #: A run is not over before its best is on disk; a disk that takes longer than this is reported instead.
 DRAIN_SECONDS = 600.0

@@ -18,19 +18,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from keepbest.checkpoint import Manifest, Store
-from keepbest.checkpoint.restore import open_store
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import InvalidInput
-from keepbest.looking.looker import Looker
-from keepbest.looking.resume import resume as go_on
-from keepbest.runs.run import Run
-from keepbest.snapshots.carried import Carried
-from keepbest.snapshots.ring import Ring
+from keepbest.model.variables import Trained
+from keepbest.restoration.restore import open_store
+from keepbest.snapshots.buffer import Ring
+from keepbest.snapshots.extra_state import Carried
 from keepbest.snapshots.snapshot import Living
 from keepbest.snapshots.state import Position, State
-from keepbest.snapshots.variables import Trained
 from keepbest.stopping import Decision, read_pairs
+from keepbest.tracking.run import Run
+from keepbest.training.keeper import Looker
+from keepbest.training.resume import resume as go_on
 
 #: A run is not over before its best is on disk; a disk that takes longer is reported instead.
 DRAIN_SECONDS = 600.0

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import JSON, Connection, text
 
-from tracker.columns import Moment, Number
 from tracker.models import Base
+from tracker.models.types import Moment, Number
 
 #: Any number that no other program takes: "keep" in ASCII.
 ADVISORY_LOCK = 0x6B656570

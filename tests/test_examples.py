@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from keepbest.status import RunState
-from keepbest.training import Training
+from keepbest.training.spec import Training
 from tests.support.live import Live
 from tests.support.processes import ROOT, Process, Processes
 

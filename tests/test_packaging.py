@@ -164,7 +164,7 @@ def test_the_wheel_holds_the_houses_and_the_schema(wheel: Path) -> None:
 def test_the_wheel_works_without_extras(wheel: Path, tmp_path: Path) -> None:
     python = install_alone(wheel, tmp_path / "venv")
     program = (
-        "import importlib.util as u, tracker.server, tracker.scheduler, keepbest.client, tracker.db as db;"
+        "import importlib.util as u, tracker.server, tracker.scheduler.scheduler, keepbest.client, tracker.db as db;"
         f"db.upgrade('sqlite:///{tmp_path / 'tracker.db'}');"
         "print(u.find_spec('tensorflow'), u.find_spec('numpy') is not None)"
     )

@@ -16,7 +16,6 @@ from tracker.api import (
     jumps,
     leases,
     logs,
-    looks,
     metrics,
     openapi,
     panels,
@@ -29,12 +28,13 @@ from tracker.api import (
     signin,
     sweeps,
     users,
+    validations,
     workers,
 )
 from tracker.api.envelope import EXTENSION, Clock, Service, utc_now
 from tracker.api.principals import Attempts, Principals
 from tracker.db import Engine
-from tracker.events import Hub
+from tracker.services.event_hub import Hub
 from tracker.settings import Settings
 
 API = "/api/v1"
@@ -45,7 +45,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     projects.blueprint,
     rules.blueprint,
     runs.blueprint,
-    looks.blueprint,
+    validations.blueprint,
     replays.blueprint,
     reports.blueprint,
     sweeps.blueprint,

@@ -31,13 +31,13 @@ from granian.server import MPServer
 
 from keepbest.errors import InvalidInput
 from keepbest.status import Role
-from tracker import db, lastwords
+from tracker import db, last_words
 from tracker.api import openapi
 from tracker.api.envelope import EXTENSION, Service, utc_now
 from tracker.app import create_app
 from tracker.db import Engine
 from tracker.settings import Settings
-from tracker.store import users
+from tracker.store.access import users
 
 #: Seconds that requests in flight have after SIGTERM.
 GRACE_SECONDS = 3
@@ -155,7 +155,7 @@ def _find_obstacle(family: socket.AddressFamily, host: str, port: int) -> OSErro
 def _work(settings: Settings) -> Any:
     """Return the application; runs in the worker process, which is forked for it."""
     faulthandler.enable()  # where Python was when a native library crashed
-    threading.excepthook = lastwords.tell_thread
+    threading.excepthook = last_words.tell_thread
     app = create_app(settings, _make_engine(settings))
     hub = cast(Service, app.extensions[EXTENSION]).hub
     _on_signal(hub.close)
@@ -231,7 +231,7 @@ def main(arguments: list[str] | None = None) -> int:
             _print_about(verb)
         return 0
 
-    return lastwords.call("The tracker", act)
+    return last_words.call("The tracker", act)
 
 
 if __name__ == "__main__":

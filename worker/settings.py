@@ -14,8 +14,8 @@ from pathlib import Path
 import keepbest.settings
 from keepbest.contract.base import NAME_PATTERN
 from keepbest.errors import InvalidInput
+from keepbest.model.backend import refuse_backend
 from keepbest.settings import Setting
-from keepbest.snapshots.backend import refuse_backend
 
 SETTINGS = (
     Setting("KEEPBEST_WORKER_NAME", "host name", "name under which the worker is shown"),

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from keepbest.checkpoint.folder import Folder
+from keepbest.checkpoint.files.folder import Folder
+from keepbest.checkpoint.files.pack import write_all
 from keepbest.checkpoint.manifest import Manifest, encode
-from keepbest.checkpoint.pack import write_all
 from keepbest.contract.base import new_id
 from keepbest.errors import NotFound
 

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keepbest.checkpoint import load, pack
-from keepbest.checkpoint.folder import Folder
+from keepbest.checkpoint import load
+from keepbest.checkpoint.files import pack
+from keepbest.checkpoint.files.folder import Folder
 from keepbest.checkpoint.manifest import Manifest, StoredVariable
 from keepbest.errors import CheckpointDamaged, NotFound
 from keepbest.snapshots.state import Predictions

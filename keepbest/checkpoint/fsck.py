@@ -17,9 +17,10 @@ from typing import Literal
 
 from blake3 import blake3
 
-from keepbest.checkpoint import load, pack
-from keepbest.checkpoint.collect import is_content
-from keepbest.checkpoint.folder import Folder, sync_folder
+from keepbest.checkpoint import load
+from keepbest.checkpoint.files import pack
+from keepbest.checkpoint.files.folder import Folder, sync_folder
+from keepbest.checkpoint.gc import is_content
 from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, decode
 from keepbest.contract.base import ID_PATTERN
 from keepbest.errors import CheckpointDamaged, CheckpointError

@@ -15,19 +15,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from keepbest.checkpoint import pack
-from keepbest.checkpoint.dtypes import numpy_dtype
-from keepbest.checkpoint.folder import Folder
-from keepbest.checkpoint.late import build_late
+from keepbest.checkpoint.files import pack
+from keepbest.checkpoint.files.dtypes import numpy_dtype
+from keepbest.checkpoint.files.folder import Folder
+from keepbest.checkpoint.late_layers import build_late
 from keepbest.checkpoint.manifest import Manifest, StoredVariable
-from keepbest.checkpoint.older import advise, describe_lost, to_present
 from keepbest.checkpoint.plan import Plan, make_plan
+from keepbest.checkpoint.upgrade import advise, describe_lost, to_present
 from keepbest.errors import CheckpointDamaged, CheckpointIncomplete
 from keepbest.snapshots.averages import find_used
 from keepbest.snapshots.beside import Entry
-from keepbest.snapshots.match import Difference, compare, refuse
+from keepbest.snapshots.compare import Difference, compare, refuse
+from keepbest.snapshots.loss_scale import fit_scale
 from keepbest.snapshots.randomness import restore_random
-from keepbest.snapshots.scaling import fit_scale
 from keepbest.snapshots.snapshot import Variables, specs_for
 from keepbest.snapshots.state import BESIDE, VARIABLES, State, VariableSpec
 

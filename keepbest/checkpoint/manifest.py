@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from blake3 import blake3
 from pydantic import Field, ValidationError, model_validator
 
-from keepbest.checkpoint.dtypes import size_of
+from keepbest.checkpoint.files.dtypes import size_of
 from keepbest.checkpoint.inputs import MAX_PARTS, Inputs
 from keepbest.contract.base import CheckpointKind, Digest, Id, Moment, Shape, Step
 from keepbest.errors import CheckpointDamaged

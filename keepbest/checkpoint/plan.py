@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from keepbest.errors import CheckpointMismatch, InvalidInput
-from keepbest.snapshots.match import compare, is_alike
+from keepbest.snapshots.compare import compare, is_alike
 from keepbest.snapshots.state import VariableSpec
 
 Kind = Literal["same", "renamed", "shape", "dtype", "missing", "new"]

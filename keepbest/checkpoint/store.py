@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 from blake3 import blake3
 
-from keepbest.checkpoint import load, pack
+from keepbest.checkpoint import load
 from keepbest.checkpoint.examples import describe_example, to_parts
-from keepbest.checkpoint.folder import Folder
+from keepbest.checkpoint.files import pack
+from keepbest.checkpoint.files.folder import Folder
 from keepbest.checkpoint.inputs import Inputs
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, MissingPart, StoredVariable, decode, encode

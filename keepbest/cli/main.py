@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from keepbest.cli.failing import Exit, status_of, tell
+from keepbest.cli.common.errors import Exit, status_of, tell
 from keepbest.errors import KeepbestError
 from keepbest.settings import VERSION, is_debugging
 
@@ -31,43 +31,60 @@ class Verb(NamedTuple):
 
 SERVICE, TRAIN, GO_BACK, ADMIN = "The service", "Runs", "Back to the best", "Access and set-up"
 VERBS = (
-    Verb("up", "service:up", SERVICE, "Start tracker, scheduler and worker on this machine."),
-    Verb("demo", "demo:demo", SERVICE, "See it work: train, stop early, restore the best in a fresh process."),
-    Verb("doctor", "doctor:doctor", SERVICE, "Check the installation and the service, and say what to do."),
-    Verb("server", "service:server", SERVICE, "Start only the tracker."),
-    Verb("scheduler", "service:scheduler", SERVICE, "Start only the scheduler; one for each database."),
-    Verb("worker", "service:worker", SERVICE, "Start only a worker."),
-    Verb("submit", "submit:app", TRAIN, "Queue a run: a recipe, your own my_model.py:build, or any command after --."),
-    Verb("sweep", "sweep:app", TRAIN, "Try parameters: by grid, by chance or by TPE."),
-    Verb("sweeps", "sweeps:sweeps", TRAIN, "List sweeps."),
-    Verb("ls", "runs:ls", TRAIN, "List runs."),
-    Verb("show", "runs:show", TRAIN, "Show one run; --looks shows every decision."),
-    Verb("watch", "watch:watch", TRAIN, "Follow a run live, to its end."),
-    Verb("logs", "watch:logs", TRAIN, "Print what a run's trainer wrote; -f follows."),
-    Verb("stop", "commands:stop", TRAIN, "Stop a run and come back to its best."),
-    Verb("cancel", "commands:cancel", TRAIN, "End a run at once, or take it out of the queue."),
-    Verb("rm", "runs:rm", TRAIN, "Delete runs that have ended; --undo brings them back."),
-    Verb("replay", "replay:replay", TRAIN, "Say what other stoppers would have saved and lost."),
-    Verb("report", "report:report", TRAIN, "Report what a run, or several, really say."),
-    Verb("sync", "sync:sync", TRAIN, "Send the runs of scripts that were kept offline."),
-    Verb("recipes", "workers:recipes", TRAIN, "List the built-in models and their parameters."),
-    Verb("rollback", "commands:rollback", GO_BACK, "Take a living run back to its best, a step or a checkpoint."),
-    Verb("resume", "jumps:resume", GO_BACK, "Have an ended run go on from a checkpoint."),
-    Verb("fork", "jumps:fork", GO_BACK, "Begin a new run at a checkpoint of another."),
-    Verb("checkpoints", "checkpoints:checkpoints", GO_BACK, "List a run's checkpoints."),
-    Verb("checkpoint", "checkpoint:checkpoint", GO_BACK, "Look into a checkpoint; say how two differ."),
-    Verb("inspect", "inspect:inspect", GO_BACK, "Look at variables, activations and gradients of a checkpoint."),
-    Verb("restore", "restore:restore", GO_BACK, "Write a checkpoint to files; --verify measures it anew."),
-    Verb("import", "importing:take_over", GO_BACK, "Take over checkpoints that other programs wrote."),
-    Verb("gc", "upkeep:gc", ADMIN, "Free what no checkpoint needs any more; --dry-run says what."),
-    Verb("fsck", "upkeep:fsck", ADMIN, "Check every byte of a checkpoint store; --repair moves aside what is bad."),
-    Verb("login", "login:login", ADMIN, "Keep a tracker's address and your token."),
-    Verb("workers", "workers:workers", ADMIN, "List workers."),
-    Verb("project", "access:project", ADMIN, "List and make projects."),
-    Verb("token", "access:token", ADMIN, "List, make and revoke tokens."),
-    Verb("user", "access:user", ADMIN, "List, add and disable users."),
-    Verb("completion", "completion:completion", ADMIN, "Print the script that completes keepbest in your shell."),
-    Verb("version", "completion:version", ADMIN, "Print the versions of keepbest and of the tracker."),
+    Verb("up", "service.service:up", SERVICE, "Start tracker, scheduler and worker on this machine."),
+    Verb("demo", "service.demo:demo", SERVICE, "See it work: train, stop early, restore the best in a fresh process."),
+    Verb("doctor", "service.doctor:doctor", SERVICE, "Check the installation and the service, and say what to do."),
+    Verb("server", "service.service:server", SERVICE, "Start only the tracker."),
+    Verb("scheduler", "service.service:scheduler", SERVICE, "Start only the scheduler; one for each database."),
+    Verb("worker", "service.service:worker", SERVICE, "Start only a worker."),
+    Verb(
+        "submit",
+        "runs.submit:app",
+        TRAIN,
+        "Queue a run: a recipe, your own my_model.py:build, or any command after --.",
+    ),
+    Verb("sweep", "sweeps.sweep:app", TRAIN, "Try parameters: by grid, by chance or by TPE."),
+    Verb("sweeps", "sweeps.listing:sweeps", TRAIN, "List sweeps."),
+    Verb("ls", "runs.listing:ls", TRAIN, "List runs."),
+    Verb("show", "runs.listing:show", TRAIN, "Show one run; --looks shows every decision."),
+    Verb("watch", "runs.watch:watch", TRAIN, "Follow a run live, to its end."),
+    Verb("logs", "runs.watch:logs", TRAIN, "Print what a run's trainer wrote; -f follows."),
+    Verb("stop", "runs.commands:stop", TRAIN, "Stop a run and come back to its best."),
+    Verb("cancel", "runs.commands:cancel", TRAIN, "End a run at once, or take it out of the queue."),
+    Verb("rm", "runs.listing:rm", TRAIN, "Delete runs that have ended; --undo brings them back."),
+    Verb("replay", "runs.replay:replay", TRAIN, "Say what other stoppers would have saved and lost."),
+    Verb("report", "runs.report:report", TRAIN, "Report what a run, or several, really say."),
+    Verb("sync", "service.sync:sync", TRAIN, "Send the runs of scripts that were kept offline."),
+    Verb("recipes", "service.workers:recipes", TRAIN, "List the built-in models and their parameters."),
+    Verb("rollback", "runs.commands:rollback", GO_BACK, "Take a living run back to its best, a step or a checkpoint."),
+    Verb("resume", "runs.fork_resume:resume", GO_BACK, "Have an ended run go on from a checkpoint."),
+    Verb("fork", "runs.fork_resume:fork", GO_BACK, "Begin a new run at a checkpoint of another."),
+    Verb("checkpoints", "checkpoints.listing:checkpoints", GO_BACK, "List a run's checkpoints."),
+    Verb("checkpoint", "checkpoints.checkpoint:checkpoint", GO_BACK, "Look into a checkpoint; say how two differ."),
+    Verb(
+        "inspect",
+        "checkpoints.inspect:inspect",
+        GO_BACK,
+        "Look at variables, activations and gradients of a checkpoint.",
+    ),
+    Verb("restore", "checkpoints.restore:restore", GO_BACK, "Write a checkpoint to files; --verify measures it anew."),
+    Verb("import", "checkpoints.import_tf:take_over", GO_BACK, "Take over checkpoints that other programs wrote."),
+    Verb("gc", "service.maintenance:gc", ADMIN, "Free what no checkpoint needs any more; --dry-run says what."),
+    Verb(
+        "fsck",
+        "service.maintenance:fsck",
+        ADMIN,
+        "Check every byte of a checkpoint store; --repair moves aside what is bad.",
+    ),
+    Verb("login", "service.login:login", ADMIN, "Keep a tracker's address and your token."),
+    Verb("workers", "service.workers:workers", ADMIN, "List workers."),
+    Verb("project", "service.users:project", ADMIN, "List and make projects."),
+    Verb("token", "service.users:token", ADMIN, "List, make and revoke tokens."),
+    Verb("user", "service.users:user", ADMIN, "List, add and disable users."),
+    Verb(
+        "completion", "common.completion:completion", ADMIN, "Print the script that completes keepbest in your shell."
+    ),
+    Verb("version", "common.completion:version", ADMIN, "Print the versions of keepbest and of the tracker."),
 )
 _HOMES = {verb.name: verb.home for verb in VERBS}
 

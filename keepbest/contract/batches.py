@@ -25,10 +25,10 @@ from keepbest.contract.base import (
     Value,
 )
 from keepbest.contract.commands import Command
-from keepbest.contract.examples import Examples
 from keepbest.contract.names import MetricKey
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.panels import PanelMade
+from keepbest.contract.per_example import Examples
 from keepbest.contract.policies import Decision, PolicySpec
 from keepbest.contract.runs import Memory, Mode, Parameters, RunError, SegmentReason
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from keepbest.stopping.look import Mode
+from keepbest.stopping.validation import Mode
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 from keepbest.errors import InvalidInput
 from keepbest.selection.candidates import Candidate, Measure, Outcome, Trial, is_as_good, rank
-from keepbest.stopping.look import Mode
-from keepbest.stopping.noise import standard_error
-from keepbest.stopping.params import check_params, number, whole
+from keepbest.stopping.policies.noise import standard_error
+from keepbest.stopping.policies.params import check_params, number, whole
 from keepbest.stopping.registry import declared_params, nearest
+from keepbest.stopping.validation import Mode
 
 #: Each candidate is a model on disk, and is read and measured at the end.
 MAX_CANDIDATES = 100

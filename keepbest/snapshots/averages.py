@@ -13,9 +13,9 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from keepbest.model.variables import value_of
 from keepbest.snapshots.snapshot import Living, Variables
 from keepbest.snapshots.state import State, VariableSpec, variables_of
-from keepbest.snapshots.variables import value_of
 
 #: From the place of a trained variable to that of its average.
 Averages = Mapping[int, int]

@@ -7,9 +7,9 @@ from operator import is_not
 from typing import Any, Literal
 
 from keepbest.errors import CheckpointError, KeepbestError
-from keepbest.snapshots.attributes import is_tensor, things_in
-from keepbest.snapshots.encoding import PLAIN
-from keepbest.snapshots.holders import (
+from keepbest.model.attributes import is_tensor, things_in
+from keepbest.model.encoding import PLAIN
+from keepbest.model.holders import (
     Arrays,
     Assets,
     Boundaries,
@@ -21,10 +21,10 @@ from keepbest.snapshots.holders import (
     Vocabulary,
     equal,
 )
+from keepbest.model.saveables import Saveable, saveables_of
+from keepbest.model.variables import Trained, is_lookup, value_of
 from keepbest.snapshots.missing import Missing, name_of
-from keepbest.snapshots.saveables import Saveable, saveables_of
 from keepbest.snapshots.state import BESIDE, VARIABLES, Collection, State, VariableSpec
-from keepbest.snapshots.variables import Trained, is_lookup, value_of
 
 #: One entry: what it is, and its array.
 Entry = tuple[VariableSpec, Any]

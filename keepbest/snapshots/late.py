@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from keepbest.snapshots.match import is_alike
-from keepbest.snapshots.saveables import saveables_of
+from keepbest.model.saveables import saveables_of
+from keepbest.model.variables import Named, Trained, held_by, value_of
+from keepbest.snapshots.compare import is_alike
 from keepbest.snapshots.state import VariableSpec
-from keepbest.snapshots.variables import Named, Trained, held_by, value_of
 
 _log = logging.getLogger("keepbest")
 _SHOWN = 5

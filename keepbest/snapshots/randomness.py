@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from keepbest.snapshots.reader import read_one
+from keepbest.model.reader import read_one
 
 #: Of the global generator that TensorFlow makes by itself.
 _ALGORITHM = "philox"

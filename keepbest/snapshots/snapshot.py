@@ -2,7 +2,7 @@
 
 Reading a TensorFlow variable gives a tensor that shares the variable's buffer, and the next update of the variable
 copies the buffer first because somebody else still holds it (copy on write). So keeping a state is holding
-references (`keepbest.snapshots.reader`), and rolling back is assigning them.
+references (`keepbest.model.reader`), and rolling back is assigning them.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from contextlib import contextmanager
 from typing import Any
 
 from keepbest.errors import CheckpointMismatch
+from keepbest.model.growth import Growth
+from keepbest.model.reader import Joined, Reader, read_one
+from keepbest.model.saveables import Saveable, walked_once
+from keepbest.model.variables import Trained
 from keepbest.snapshots.beside import Beside, Entry, entries_in, variables_in
-from keepbest.snapshots.growth import Growth
+from keepbest.snapshots.compare import Difference, compare, refuse, refuse_beside
 from keepbest.snapshots.late import begin_anew, build_for
-from keepbest.snapshots.match import Difference, compare, refuse, refuse_beside
 from keepbest.snapshots.missing import Missing
 from keepbest.snapshots.randomness import capture_random, restore_random
-from keepbest.snapshots.reader import Joined, Reader, read_one
-from keepbest.snapshots.saveables import Saveable, walked_once
 from keepbest.snapshots.state import Position, State, VariableSpec, specs_of, variables_of
-from keepbest.snapshots.variables import Trained
 
 _log = logging.getLogger("keepbest")
 
 
 class Living(ABC):
-    """The variables of one training: they can be read, and set. A graph's are in `keepbest.session.variables`."""
+    """The variables of one training: they can be read, and set. A graph's are in `keepbest.tf1.variables`."""
 
     #: False in a graph: values are arrays there, and asking TensorFlow's random generators would add to it.
     is_eager = True

@@ -15,8 +15,8 @@ from math import prod
 from typing import Any, Literal
 
 from keepbest.contract.base import new_id
+from keepbest.model.variables import Named, Trained, value_of
 from keepbest.snapshots.missing import Missing
-from keepbest.snapshots.variables import Named, Trained, value_of
 
 #: Variables of the model and of its optimizers; files that layers save, such as a vocabulary; what else they save; and
 #: what a look measured in place of variables, where another callback had swapped that in.
@@ -73,13 +73,13 @@ class State:
     stopper: Mapping[str, Any] = field(default_factory=dict)
     random: Mapping[str, Any] = field(default_factory=dict)
     id: str = field(default_factory=new_id)
-    #: The state of the callbacks and generators that go along, by name (`keepbest.snapshots.carried`).
+    #: The state of the callbacks and generators that go along, by name (`keepbest.snapshots.extra_state`).
     callbacks: Mapping[str, Any] = field(default_factory=dict)
     #: Places of trained variables, with those of the averages that are used for them (`keepbest.snapshots.averages`).
     averages: Mapping[int, int] = field(default_factory=dict)
     #: What of the model could not be captured.
     missing: tuple[Missing, ...] = ()
-    #: Of the network as it is measured and used, where somebody asked for it (`keepbest.looking.references`).
+    #: Of the network as it is measured and used, where somebody asked for it (`keepbest.training.reference_examples`).
     predictions: Predictions | None = None
 
     @property

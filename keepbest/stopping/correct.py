@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keepbest.errors import PolicyError
-from keepbest.statistics import mcnemar_exact
+from keepbest.stopping.statistics import mcnemar_exact
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from keepbest.stopping.look import Mode
+from keepbest.stopping.validation import Mode
 
 #: The names by which Keras logs its own metrics, and the short ones by which it takes some.
 _DOWN = frozenset((

@@ -12,19 +12,19 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from keepbest.errors import InvalidInput
-from keepbest.stopping.compose import AllOf, AnyOf
-from keepbest.stopping.guards import CheckFinite, DivergenceThreshold, MaxSeconds, MaxSteps, StoppingThreshold
-from keepbest.stopping.halving import SuccessiveHalving
-from keepbest.stopping.look import Mode
-from keepbest.stopping.noise import NoiseAware
-from keepbest.stopping.paired import PairedNoise
-from keepbest.stopping.params import Kind, Param
-from keepbest.stopping.patience import Patience
-from keepbest.stopping.plateau import ReduceOnPlateau
-from keepbest.stopping.policy import Policy
-from keepbest.stopping.prechelt import GeneralizationLoss, ProgressQuotient, Upcrossing
-from keepbest.stopping.require import Require
-from keepbest.stopping.shadow import Shadow
+from keepbest.stopping.policies.compose import AllOf, AnyOf
+from keepbest.stopping.policies.guards import CheckFinite, DivergenceThreshold, MaxSeconds, MaxSteps, StoppingThreshold
+from keepbest.stopping.policies.halving import SuccessiveHalving
+from keepbest.stopping.policies.noise import NoiseAware
+from keepbest.stopping.policies.paired import PairedNoise
+from keepbest.stopping.policies.params import Kind, Param
+from keepbest.stopping.policies.patience import Patience
+from keepbest.stopping.policies.plateau import ReduceOnPlateau
+from keepbest.stopping.policies.policy import Policy
+from keepbest.stopping.policies.prechelt import GeneralizationLoss, ProgressQuotient, Upcrossing
+from keepbest.stopping.policies.require import Require
+from keepbest.stopping.policies.shadow import Shadow
+from keepbest.stopping.validation import Mode
 
 MAX_DEPTH = 6
 MAX_PARTS = 10

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
-from keepbest.selection.best import find_best
 from keepbest.status import StopReason
-from keepbest.stopping.compose import AnyOf
-from keepbest.stopping.guards import MaxSteps
-from keepbest.stopping.look import Decision, Look, Mode
-from keepbest.stopping.noise import standard_error
-from keepbest.stopping.policy import Policy
+from keepbest.stopping.best import find_best
+from keepbest.stopping.policies.compose import AnyOf
+from keepbest.stopping.policies.guards import MaxSteps
+from keepbest.stopping.policies.noise import standard_error
+from keepbest.stopping.policies.policy import Policy
+from keepbest.stopping.validation import Decision, Look, Mode
 
 #: A share of n examples is k / n; measured in float32 it may be off by this much.
 _SHARE_TOLERANCE = 1e-6

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NoReturn, Self
 
 from keepbest.errors import InvalidInput
-from keepbest.stopping.policy import Policy
+from keepbest.stopping.policies.policy import Policy
 from keepbest.stopping.registry import MAX_DEPTH, build, composes, declared_params, get_kind, nearest
 
 MAX_LENGTH = 2000

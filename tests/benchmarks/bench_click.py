@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.contract.runs import Run, RunRequest
 from tests.browser.conftest import CHROMIUM_ARGUMENTS, sign_in
 from tests.support.need import need_chromium

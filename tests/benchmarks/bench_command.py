@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from tests.support.environment import clean_environment
 from tests.support.network import free_port
 from tests.support.processes import ROOT, Process, wait_until

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keepbest.runs.run import Run
-from keepbest.runs.start import init
+from keepbest.tracking.init import init
+from keepbest.tracking.run import Run
 from tests.keepbest.tiny_tracker import settings_of, tiny_tracker
 
 CALLS = 20_000

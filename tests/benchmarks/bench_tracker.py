@@ -33,8 +33,9 @@ from tests.support.environment import clean_environment
 from tests.support.network import free_port
 from tests.support.processes import ROOT
 from tests.support.trainer import pack
-from tracker import db, jobs
+from tracker import db
 from tracker.models import Project, Run
+from tracker.scheduler import jobs
 from tracker.settings import Settings
 
 CURVE_POINTS = 1_000_000

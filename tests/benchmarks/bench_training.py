@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from keepbest.keras import KeepBest
-from keepbest.runs.start import init
+from keepbest.tracking.init import init
 from tests.benchmarks.bench_tracker import Server
 from tests.keepbest.tiny_tracker import settings_of
 from worker.data.digits import load_digits

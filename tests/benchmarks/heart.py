@@ -11,9 +11,9 @@ from typing import Any
 
 from keepbest.checkpoint import About
 from keepbest.contract.base import new_id
-from keepbest.looking.network import describe_network
 from keepbest.snapshots.snapshot import Variables, capture
 from keepbest.snapshots.state import Position, State
+from keepbest.training.network import describe_network
 
 #: 134 MB of weights, 403 MB of state in 200 variables.
 LAYERS, WIDTH = 33, 1008

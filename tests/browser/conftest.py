@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from keepbest.checkpoint import Store
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.errors import KeepbestError
 from tests.browser.story import Story, say_hello
 from tests.support.need import need, need_chromium

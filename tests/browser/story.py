@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from keepbest.checkpoint import Store
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch
 from keepbest.contract.commands import Command

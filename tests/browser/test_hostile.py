@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.contract.runs import RunPatch
 from tests.browser.story import Story, now
 

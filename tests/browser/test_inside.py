@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from keepbest.checkpoint import Store
-from keepbest.client import Client
+from keepbest.client.client import Client
 from tests.browser.story import Story
 from tests.support.states import about, state_of
 

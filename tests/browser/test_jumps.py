@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Position, Route, expect
 
 from keepbest.checkpoint import Store
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from tests.browser.story import Story
 from tests.support.processes import wait_until

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from keepbest.contract.panels import GraphData, GraphEdge, GraphNode, PanelData, PanelMade
-from keepbest.panels.classes import count_confusion, find_wrong
+from keepbest.panels.boundary import draw_boundary, draw_fit
+from keepbest.panels.confusion import count_confusion, find_wrong
 from keepbest.panels.histograms import spread
-from keepbest.panels.surface import draw_boundary, draw_fit
 from keepbest.panels.weights import show_filters
 from tests.browser.story import Story, now
 

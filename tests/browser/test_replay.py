@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.contract.replays import ReplayOutcome, ReplayRequest
 from keepbest.contract.runs import ProjectRequest
 from tests.browser.story import EXAMPLES, Story

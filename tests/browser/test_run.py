@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.contract.access import TokenRequest
 from keepbest.contract.base import new_id
 from keepbest.status import Role

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import insert, select
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.runs import RunRequest
 from tests.browser.conftest import Tracker

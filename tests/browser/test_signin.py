@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from tests.browser.conftest import Tracker
 
 pytestmark = pytest.mark.browser

@@ -12,17 +12,19 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import update
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.contract.sweeps import Sweep, SweepRequest
 from keepbest.status import RunState
 from keepbest.stopping import parse
 from tests.browser.conftest import Tracker
 from tests.browser.test_accessible import faults
-from tracker import db, jobs
+from tracker import db
 from tracker.db import Engine
 from tracker.models import Run
+from tracker.scheduler import jobs
 from tracker.settings import Settings
-from tracker.store import rungs, runs
+from tracker.store import runs
+from tracker.store.sweeps import rungs
 
 pytestmark = pytest.mark.browser
 PROJECT = "swept"

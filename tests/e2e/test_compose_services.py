@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.errors import KeepbestError, NotAllowed
 from tests.support.compose import SECRETS, services
 from tests.support.environment import clean_environment

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.errors import KeepbestError
 from tests.support.environment import clean_environment
 from tests.support.network import free_port

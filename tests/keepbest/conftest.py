@@ -26,6 +26,6 @@ def closed_writers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         made.append(Writer(*arguments, **options))
         return made[-1]
 
-    monkeypatch.setattr("keepbest.looking.archive.Writer", note)
+    monkeypatch.setattr("keepbest.training.checkpointing.Writer", note)
     yield
     assert [writer.close(20) for writer in made] == [True] * len(made)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepbest.checkpoint import Store, choose
+from keepbest.checkpoint import Store
 from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, LookTaken
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import InvalidInput, MetricMissing
+from keepbest.restoration import choose
 from keepbest.stopping import Losses, Unpaired
 from keepbest.stopping.pairs import from_record
 from tests.support.callbacks import STEPS, Script, heard_run, keep_best

@@ -13,8 +13,8 @@ import pytest
 import keepbest
 from keepbest.checkpoint import Store
 from keepbest.contract.batches import CheckpointDurable, LookTaken, SegmentOpened
-from keepbest.contract.examples import CorrectExamples
 from keepbest.contract.overrides import Overrides
+from keepbest.contract.per_example import CorrectExamples
 from keepbest.errors import CheckpointMismatch, InvalidInput, NotFound
 from keepbest.loop import Loop
 from keepbest.status import CommandKind
@@ -65,8 +65,8 @@ def game() -> Any:
 
 def test_what_a_module_does_not_list_is_kept(game: Any) -> None:
     """tf.Module.variables has neither the Keras layer's nor the generator's: they would not be rolled back."""
+    from keepbest.model.variables import Trained
     from keepbest.snapshots.state import specs_of
-    from keepbest.snapshots.variables import Trained
 
     assert len(game.net.variables) == 1
     specs = specs_of(Trained(game.kept, game.optimizers))

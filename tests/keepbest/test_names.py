@@ -8,7 +8,7 @@ import pytest
 
 from keepbest.contract.names import check_name, check_word, to_name, to_word
 from keepbest.contract.runs import RunRequest
-from keepbest.reporting.values import nearest_name
+from keepbest.journal.values import nearest_name
 
 GOOD = [
     "a",

@@ -12,9 +12,9 @@ from keepbest.checkpoint import About, Store, Written
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, LookTaken
 from keepbest.contract.workers import Release
-from keepbest.runs.judge import Judge
-from keepbest.runs.run import Run
 from keepbest.snapshots.state import State
+from keepbest.tracking.run import Run
+from keepbest.tracking.stopper import Judge
 from tests.support.callbacks import Reporter
 from tests.support.processes import wait_until
 

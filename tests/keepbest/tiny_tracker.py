@@ -11,11 +11,11 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.runs import ExternalSource, Mode, RunSpec
 from keepbest.contract.workers import Assignment, Lease
-from keepbest.reporting import wire
+from keepbest.journal import wire
 from keepbest.settings import Settings
 from keepbest.stopping import parse
 

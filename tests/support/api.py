@@ -18,7 +18,7 @@ from tracker.api.envelope import EXTENSION, Service
 from tracker.app import create_app
 from tracker.db import Engine
 from tracker.settings import Settings
-from tracker.store import users
+from tracker.store.access import users
 
 
 class Api:

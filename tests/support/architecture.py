@@ -15,32 +15,31 @@ FLOORS: dict[str, list[set[str]]] = {
     "keepbest": [
         {"errors", "status"},
         {"contract", "memory", "settings", "zips"},
-        {"bundle", "rates", "selection", "snapshots", "statistics", "stopping", "training"},
-        {"checkpoint", "client", "follow", "panels", "requesting", "transport"},
-        {"report", "reporting"},
-        {"runs"},
-        {"looking"},
-        {"callbacks", "keras", "loop", "session"},
+        {"client", "model", "rates", "stopping"},
+        {"selection", "snapshots"},
+        {"checkpoint", "panels"},
+        {"restoration", "reports"},
+        {"journal"},
+        {"tracking"},
+        {"training"},
+        {"keras", "loop", "tf1"},
         {"cli"},
     ],
     "tracker": [
-        {"settings", "columns", "clocks", "lastwords"},
+        {"settings", "clocks", "last_words"},
         {"models"},
         {"db"},
         {"store"},
-        {"collecting", "events", "forking", "searching"},
-        {"reports", "sweeping"},
-        {"jobs"},
+        {"services"},
         {"api", "scheduler"},
         {"app"},
         {"server"},
     ],
     "worker": [
-        {"settings", "data", "folder"},
-        {"recipes", "bundle"},
-        {"trainer", "executors", "launcher", "supervisor"},
-        {"rebuilt"},
-        {"agent", "inspect", "probe", "restored", "verify"},
+        {"settings", "data", "run_folder"},
+        {"recipes"},
+        {"child_process", "command", "executors", "trainer"},
+        {"agent", "checks"},
     ],
     "migrations": [{"env", "versions"}],
 }
@@ -50,7 +49,7 @@ HOUSES_BELOW = {
     "worker": {"keepbest"},
     "migrations": {"tracker", "keepbest"},
 }
-SQL_ROOMS = ("tracker.columns", "tracker.models", "tracker.db", "tracker.store", "migrations")
+SQL_ROOMS = ("tracker.models", "tracker.db", "tracker.store", "migrations")
 SERVICE_LIBRARIES = {"flask", "sqlalchemy", "alembic", "apscheduler", "granian", "gunicorn", "werkzeug"}
 UNSAFE_LIBRARIES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 FUNCTION_LINES = 40

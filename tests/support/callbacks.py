@@ -14,10 +14,10 @@ import numpy as np
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import BatchReceipt, CommandUpdate
 from keepbest.contract.commands import Command
-from keepbest.runs.judge import Judge
-from keepbest.runs.run import Run
 from keepbest.status import CommandKind, CommandState
 from keepbest.stopping import parse
+from keepbest.tracking.run import Run
+from keepbest.tracking.stopper import Judge
 
 STEPS = 5
 

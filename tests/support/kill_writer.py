@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from keepbest.checkpoint import Store, direct
+from keepbest.checkpoint import Store
+from keepbest.checkpoint.files import direct_io
 from tests.support.states import RUN, about, equal, make_state
 
 CALLS = ("open", "posix_fallocate", "writev", "write", "fsync", "close", "rename", "mkdir", "link")
@@ -75,5 +76,5 @@ def _state(step: int) -> Any:
 
 if __name__ == "__main__":
     if sys.argv[2:] == ["direct"]:
-        direct.DIRECT_FROM_BYTES = 0
+        direct_io.DIRECT_FROM_BYTES = 0
     main(Path(sys.argv[1]))

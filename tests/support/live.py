@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from werkzeug.serving import make_server
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.contract.access import UserRequest
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, BatchReceipt
@@ -24,7 +24,7 @@ from tests.support.store import CNN
 from tracker import db
 from tracker.app import create_app
 from tracker.settings import Settings
-from tracker.store import users
+from tracker.store.access import users
 
 
 @dataclass(frozen=True)

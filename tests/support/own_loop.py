@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from keepbest import Loop
-from keepbest.runs.judge import Judge
-from keepbest.runs.run import Run
-from keepbest.snapshots.variables import value_of
+from keepbest.model.variables import value_of
+from keepbest.tracking.run import Run
+from keepbest.tracking.stopper import Judge
 
 PATIENCE = {"name": "patience", "params": {"checks": 99}}
 

@@ -15,8 +15,8 @@ from keepbest.contract.workers import Assignment, Claim, RecipeInfo, Release, Wo
 from keepbest.status import Role
 from tracker.models import Event
 from tracker.store import checkpoints, claims, leases, runs, segments, submissions, workers
+from tracker.store.access.users import Principal
 from tracker.store.runs import RunRow
-from tracker.store.users import Principal
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEASE_SECONDS = 30.0

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from keepbest import bundle
-from keepbest.client import Client
+from keepbest.client import bundle
+from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.runs import CodeSource, RunRequest
 from keepbest.errors import Busy, KeepbestError, Unreachable

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from keepbest.checkpoint import Store
-from keepbest.client import Client
-from keepbest.contract.looks import Look
+from keepbest.client.client import Client
+from keepbest.contract.validations import Look
 
 MANY = 5000
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.events import Event
-from keepbest.contract.looks import Look
 from keepbest.contract.runs import Run
+from keepbest.contract.validations import Look
 
 PAGE = 1000
 

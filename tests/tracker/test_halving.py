@@ -12,13 +12,15 @@ from sqlalchemy import update
 from keepbest.contract.sweeps import SweepRequest, SweepRuns
 from keepbest.stopping import parse
 from tests.support.store import NOW, add_checkpoint, begin, claim, hello, later, release
-from tests.tracker.test_sweeping import read, see
-from tracker import db, jobs
+from tests.tracker.services.test_sweeps import read, see
+from tracker import db
 from tracker.db import Engine
 from tracker.models import Run
+from tracker.scheduler import jobs
+from tracker.services.sweeps import top_up
 from tracker.settings import Settings
-from tracker.store import commands, rungs, runs, sweeps
-from tracker.sweeping import top_up
+from tracker.store import commands, runs
+from tracker.store.sweeps import rungs, sweeps
 
 #: The rungs lie at 100, 300 and 900; every run ends at 1000.
 STOP = "successive_halving(100, factor=3)"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 
-from keepbest.contract.looks import Look
 from keepbest.contract.replays import Replay, ReplayedPolicy
-from keepbest.statistics import wilson
+from keepbest.contract.validations import Look
 from keepbest.stopping.comparison import BORNE, find_percentile
-from keepbest.stopping.noise import standard_error
+from keepbest.stopping.policies.noise import standard_error
+from keepbest.stopping.statistics import wilson
 from tests.tutorials.systems import Outcome
 from tests.tutorials.table import machine, make_row
 

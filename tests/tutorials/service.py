@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from keepbest.cli.children import python
-from keepbest.cli.demo import wait_for_recipe
-from keepbest.cli.failing import Exit
-from keepbest.cli.stack import Keeper, Stack
-from keepbest.cli.watch import follow
-from keepbest.client import Client
+from keepbest.cli.common.errors import Exit
+from keepbest.cli.runs.watch import follow
+from keepbest.cli.service.demo import wait_for_recipe
+from keepbest.cli.service.processes import python
+from keepbest.cli.service.stack import Keeper, Stack
+from keepbest.client.client import Client
 from keepbest.contract.checkpoints import Receipt
-from keepbest.contract.looks import Look
 from keepbest.contract.replays import Replay, ReplayRequest
 from keepbest.contract.runs import Run, RunRequest
+from keepbest.contract.validations import Look
 from keepbest.errors import KeepbestError
 from keepbest.settings import child_environment
 from tests.support.network import free_port

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keepbest.contract.checkpoints import Receipt
-from keepbest.contract.looks import Look
 from keepbest.contract.runs import RecipeSource, Run, RunRequest, TestResult
+from keepbest.contract.validations import Look
 
 PROJECT = "tutorials"
 

@@ -11,7 +11,7 @@ from keepbest.contract.policies import PolicySpec, RetentionSpec
 from keepbest.contract.runs import Mode, RecipeSource, Run, RunSpec
 from keepbest.contract.workers import Assignment, Lease
 from keepbest.status import RunState
-from worker.folder import Job
+from worker.run_folder import Job
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from keepbest.bundle import pack
 from keepbest.checkpoint import About, Store
+from keepbest.client.bundle import pack
 from keepbest.contract.runs import CodeSource, Parameter, RunRequest
 from keepbest.snapshots.snapshot import Variables, capture
 from keepbest.snapshots.state import Position
@@ -83,7 +83,7 @@ def submit(live: Live, folder: Path, **asked: object) -> None:
 
 def build_and_measure() -> tuple[Any, float]:
     """Return a model with weights of its own, and its loss by the trainer's ruler."""
-    from worker.trainer.measure import Ruler
+    from worker.trainer.evaluate import Ruler
 
     space: dict[str, Any] = {}
     exec(CODE, space)  # noqa: S102

@@ -15,16 +15,18 @@ from typing import Any
 import pytest
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.contract.access import UserRequest
 from keepbest.contract.runs import CodeSource, Run, RunRequest
 from keepbest.status import Role, RunState
 from tests.support.network import free_port
 from tests.support.processes import Process, Processes, wait_until
-from tracker import db, jobs
+from tracker import db
 from tracker.app import create_app
+from tracker.scheduler import jobs
 from tracker.settings import Settings
-from tracker.store import leases, users
+from tracker.store import leases
+from tracker.store.access import users
 
 LEASE_SECONDS = 3.0
 #: The machine is for the trainers; a test that looks every 20 ms takes a core of its own.

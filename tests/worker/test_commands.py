@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from keepbest.bundle import pack
+from keepbest.client.bundle import pack
 from keepbest.contract.commands import CancelRequest, StopRequest
 from keepbest.contract.rules import MedianRule, RulesRequest
 from keepbest.contract.runs import CommandSource, ProjectRequest, Run
 from keepbest.status import RunState, StopReason
-from tests.keepbest.test_bundle import write
+from tests.keepbest.client.test_bundle import write
 from tests.support.processes import Process, Processes, is_alive, wait_until
 from tests.worker.service import Service
 

@@ -9,11 +9,11 @@ import pytest
 
 from keepbest.errors import InvalidInput
 from keepbest.stopping import Unpaired
-from keepbest.training import Training
+from keepbest.training.spec import Training
 from worker import data
 from worker.recipes import RECIPES
-from worker.trainer.feed import make_feed
-from worker.trainer.measure import Gauge
+from worker.trainer.batches import make_feed
+from worker.trainer.evaluate import Gauge
 
 
 def train(name: str, steps: int, data_name: str | None = None, **parameters: Any) -> tuple[Training, dict[str, float]]:

@@ -39,7 +39,7 @@ def tensorflow() -> None:
 def measure_anew(service: Service, run: str, checkpoint: str, answer: Path) -> dict[str, Any]:
     """Run what `keepbest restore --verify` runs."""
     given = {"KEEPBEST_URL": service.client.url, "KEEPBEST_TOKEN": service.token, "KEEPBEST_DIR": str(service.folder)}
-    command = [sys.executable, "-m", "worker.verify", run, checkpoint, str(answer)]
+    command = [sys.executable, "-m", "worker.checks.verify", run, checkpoint, str(answer)]
     subprocess.run(command, env=clean_environment(**given), capture_output=True, check=False, cwd=ROOT, timeout=100)
     said: dict[str, Any] = json.loads(answer.read_text())
     return said

@@ -1,6 +1,6 @@
 """A user's own code, good and bad, from upload to end. All at once: starting TensorFlow is what takes long.
 
-What else goes wrong before anything is built is in tests/worker/trainer/test_usercode.py, without a process each.
+What else goes wrong before anything is built is in tests/worker/trainer/test_user_code.py, without a process each.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from keepbest import bundle
+from keepbest.client import bundle
 from keepbest.contract.runs import Run
 from keepbest.status import RunState
 from tests.worker.needs import need_tensorflow

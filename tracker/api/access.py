@@ -14,8 +14,8 @@ from flask import Flask, Response, after_this_request, g, request
 from keepbest.errors import KeepbestError, NotAllowed, NotAuthenticated, NotFound
 from keepbest.status import Role
 from tracker.api.envelope import SAFE_METHODS, now, service
-from tracker.store import users
-from tracker.store.users import Principal
+from tracker.store.access import users
+from tracker.store.access.users import Principal
 
 COOKIE = "keepbest_session"
 LEASE_HEADER = "Keepbest-Lease"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, request
 
 from keepbest.contract.batches import BATCH_MEDIA_TYPE, MAX_BATCH_BYTES, Batch, BatchReceipt
-from tracker.api import access, wire
+from tracker.api import access, batch_format
 from tracker.api.envelope import now, speaks, transaction
-from tracker.store import batches
+from tracker.store import ingest
 
 blueprint = Blueprint("batches", __name__)
 
@@ -22,6 +22,6 @@ blueprint = Blueprint("batches", __name__)
 )
 def take_batch(run: str) -> BatchReceipt:
     """Take one numbered batch of what a trainer says; the answer means that it is durable."""
-    came = wire.read_batch(request.get_data(cache=False), request.mimetype)
+    came = batch_format.read_batch(request.get_data(cache=False), request.mimetype)
     with transaction() as conn:
-        return batches.take(conn, run, access.lease_token(), came, now())
+        return ingest.take(conn, run, access.lease_token(), came, now())

@@ -10,8 +10,7 @@ from typing import BinaryIO
 
 from flask import Blueprint, Response
 
-from keepbest.checkpoint import inspect
-from keepbest.checkpoint.folder import Folder
+from keepbest.checkpoint.files.folder import Folder
 from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, decode
 from keepbest.contract.base import DIGEST_PATTERN
 from keepbest.contract.checkpoints import (
@@ -29,11 +28,13 @@ from keepbest.contract.checkpoints import (
     VariableValues,
 )
 from keepbest.errors import CheckpointDamaged, InvalidInput, NotFound
-from tracker import collecting
+from keepbest.restoration import inspect
 from tracker.api import access
 from tracker.api.envelope import now, service, speaks, transaction
 from tracker.db import Connection
-from tracker.store import audit, checkpoints, runs
+from tracker.services import gc
+from tracker.store import checkpoints, runs
+from tracker.store.access import audit
 
 blueprint = Blueprint("checkpoints", __name__)
 
@@ -60,7 +61,7 @@ def show_checkpoint(conn: Connection, checkpoint: str) -> Checkpoint:
 @speaks(Checkpoint, body=CheckpointPatch, transact=False)
 def change_checkpoint(checkpoint: str, body: CheckpointPatch) -> Checkpoint:
     """Pin a checkpoint, so that retention never takes it, or let it go; pinning brings one back from the trash."""
-    changed = collecting.pin(service().settings, service().engine, checkpoint, body.is_pinned, now())
+    changed = gc.pin(service().settings, service().engine, checkpoint, body.is_pinned, now())
     with transaction() as conn:
         audit.record(conn, access.principal().user, "checkpoint.pin", checkpoint, now(), body.model_dump())
     return changed
@@ -70,7 +71,7 @@ def change_checkpoint(checkpoint: str, body: CheckpointPatch) -> Checkpoint:
 @speaks(Collection, body=CollectRequest, transact=False)
 def collect(body: CollectRequest) -> Collection:
     """Collect garbage in the checkpoint store, or say what would go."""
-    done = collecting.collect_garbage(service().settings, service().engine, now(), dry_run=body.dry_run)
+    done = gc.collect_garbage(service().settings, service().engine, now(), dry_run=body.dry_run)
     if not body.dry_run:
         with transaction() as conn:
             audit.record(conn, access.principal().user, "checkpoint.collect", "", now(), {"freed": done.freed_bytes})

@@ -27,7 +27,7 @@ from keepbest.errors import InvalidInput, Stale
 from tracker import db
 from tracker.api.principals import Attempts, Principals
 from tracker.db import Connection, Engine
-from tracker.events import Hub
+from tracker.services.event_hub import Hub
 from tracker.settings import Settings
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -16,7 +16,7 @@ from tracker import db
 from tracker.api import access
 from tracker.api.envelope import now, reply, service, speaks, transaction
 from tracker.db import Connection
-from tracker.events import Hub
+from tracker.services.event_hub import Hub
 from tracker.store import events, runs
 
 blueprint = Blueprint("events", __name__)

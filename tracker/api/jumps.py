@@ -6,11 +6,11 @@ from flask import Blueprint
 
 from keepbest.contract.overrides import ForkRequest, ResumeRequest
 from keepbest.contract.runs import Run, Undeleted
-from tracker import collecting, forking
 from tracker.api.access import principal
 from tracker.api.envelope import now, service, speaks
 from tracker.api.runs import read_key
 from tracker.db import Connection
+from tracker.services import forks, gc
 from tracker.store import resumes, runs
 
 blueprint = Blueprint("jumps", __name__)
@@ -21,7 +21,7 @@ blueprint = Blueprint("jumps", __name__)
 def fork_run(run: str, body: ForkRequest) -> Run:
     """Queue a run that begins at a checkpoint of this one; under the same `Idempotency-Key` it is the same run."""
     asked_by, at = principal().user, now()
-    return forking.fork(service().settings, service().engine, run, body, user=asked_by, key=read_key(), now=at)
+    return forks.fork(service().settings, service().engine, run, body, user=asked_by, key=read_key(), now=at)
 
 
 @blueprint.post("/runs/<run>/resume")
@@ -36,4 +36,4 @@ def resume_run(conn: Connection, run: str, body: ResumeRequest) -> Run:
 @speaks(Undeleted, transact=False)
 def undelete_run(run: str) -> Undeleted:
     """Bring a deleted run back, with the checkpoints that still lie in the store or in its trash."""
-    return collecting.undelete(service().settings, service().engine, run, user=principal().user, now=now())
+    return gc.undelete(service().settings, service().engine, run, user=principal().user, now=now())

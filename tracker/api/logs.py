@@ -6,7 +6,7 @@ from typing import Literal
 
 from flask import Blueprint
 
-from keepbest.contract.looks import LogPage
+from keepbest.contract.validations import LogPage
 from tracker.api.envelope import speaks
 from tracker.api.queries import After, next_cursor
 from tracker.db import Connection

@@ -6,12 +6,13 @@ from flask import Blueprint
 from pydantic import Field
 
 from keepbest.contract.base import Shape, Step
-from keepbest.contract.looks import Curve, MetricList
 from keepbest.contract.names import MetricKey
+from keepbest.contract.validations import Curve, MetricList
 from tracker.api.envelope import speaks
 from tracker.db import Connection
-from tracker.store import metrics, runs, segments
-from tracker.store.metrics import Window
+from tracker.store import runs, segments
+from tracker.store.metrics import metrics
+from tracker.store.metrics.metrics import Window
 
 blueprint = Blueprint("metrics", __name__)
 

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from keepbest.errors import Busy
 from tracker import db
 from tracker.db import Engine
-from tracker.store import users
-from tracker.store.users import Principal
+from tracker.store.access import users
+from tracker.store.access.users import Principal
 
 SECONDS = 2.0
 #: Failed sign-ins from one address before it has to wait, and for how long they count.

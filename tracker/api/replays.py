@@ -24,12 +24,12 @@ from keepbest.contract.runs import Run
 from keepbest.errors import InvalidInput, TooLarge
 from keepbest.stopping import build, parse
 from keepbest.stopping.comparison import CANDIDATES, Recommendation, find_front, recommend, summarize
-from keepbest.stopping.epochs import counts_epochs, resolve_epochs
+from keepbest.stopping.policies.epochs import counts_epochs, resolve_epochs
 from keepbest.stopping.replay import Outcome, Record, Status, replay
 from tracker import db
 from tracker.api.envelope import service, speaks
-from tracker.store import records
-from tracker.store.records import RunRecord
+from tracker.store import replay_records
+from tracker.store.replay_records import RunRecord
 
 blueprint = Blueprint("replays", __name__)
 
@@ -46,9 +46,9 @@ def replay_runs(body: ReplayRequest) -> Replay:
     stoppers = body.stoppers or list(CANDIDATES)
     specs = [_parse(text, place) for place, text in enumerate(stoppers)]
     with db.read(service().engine) as conn:
-        found = records.find_runs(conn, body.runs, body.project, MAX_RUNS)
+        found = replay_records.find_runs(conn, body.runs, body.project, MAX_RUNS)
         _check_size(found, len(specs))
-        known = records.read_records(conn, found, [build(spec, "max") for spec in specs])
+        known = replay_records.read_records(conn, found, [build(spec, "max") for spec in specs])
     kept, left_out = _comparable(known)
     # A run at a time: policies that draw the same examples at the same looks share the draws.
     by_run = [[_replay(spec, record) for spec in specs] for _, record in kept]

@@ -8,8 +8,8 @@ from pydantic import Field
 from keepbest.contract.base import Shape
 from keepbest.contract.reports import MAX_REPORTED, Report
 from keepbest.errors import InvalidInput
-from tracker import reports
 from tracker.api.envelope import service, speaks
+from tracker.services import reports
 
 blueprint = Blueprint("reports", __name__)
 

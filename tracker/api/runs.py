@@ -15,7 +15,7 @@ from keepbest.stopping.registry import nearest
 from tracker.api.access import principal
 from tracker.api.envelope import now, speaks
 from tracker.db import Connection
-from tracker.store import commands, deletions, evaluations, run_pages, runs, segments, submissions
+from tracker.store import commands, deletions, run_listing, runs, segments, submissions, test_results
 
 blueprint = Blueprint("runs", __name__)
 
@@ -39,8 +39,8 @@ class RunQuery(Shape):
 @speaks(RunPage, query=RunQuery)
 def list_runs(conn: Connection, query: RunQuery) -> RunPage:
     """List runs, the newest first unless `sort` says otherwise; runs without a value there come last."""
-    wanted = run_pages.Wanted(query.project, _read_states(query.state), query.q, query.sort, query.order)
-    return run_pages.list_runs(conn, wanted, cursor=query.cursor, limit=query.limit)
+    wanted = run_listing.Wanted(query.project, _read_states(query.state), query.q, query.sort, query.order)
+    return run_listing.list_runs(conn, wanted, cursor=query.cursor, limit=query.limit)
 
 
 @blueprint.post("/runs")
@@ -91,7 +91,7 @@ def list_segments(conn: Connection, run: str) -> SegmentList:
 @speaks(EvaluationList)
 def list_evaluations(conn: Connection, run: str) -> EvaluationList:
     """List every measurement of the test set, oldest first: one for each time that the run came to its end."""
-    return EvaluationList(evaluations=evaluations.list_evaluations(conn, runs.get_run(conn, run).pk))
+    return EvaluationList(evaluations=test_results.list_evaluations(conn, runs.get_run(conn, run).pk))
 
 
 def read_key() -> str | None:

@@ -12,8 +12,8 @@ from keepbest.errors import InvalidInput, NotAuthenticated
 from tracker.api import access
 from tracker.api.envelope import now, reply, service, speaks
 from tracker.db import Connection
-from tracker.store import audit, users
-from tracker.store.users import Principal
+from tracker.store.access import audit, users
+from tracker.store.access.users import Principal
 
 blueprint = Blueprint("signin", __name__)
 

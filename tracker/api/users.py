@@ -20,7 +20,7 @@ from tracker.api import access
 from tracker.api.envelope import now, speaks
 from tracker.api.queries import next_cursor, read_cursor
 from tracker.db import Connection
-from tracker.store import audit, users
+from tracker.store.access import audit, users
 
 blueprint = Blueprint("users", __name__)
 

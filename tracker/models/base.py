@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from sqlalchemy import LargeBinary, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
-from tracker.columns import Document, Moment, Number
+from tracker.models.types import Document, Moment, Number
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

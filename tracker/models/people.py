@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tracker.columns import Big, Id
 from tracker.models.base import Base
+from tracker.models.types import Big, Id
 
 
 class Worker(Base):

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tracker.columns import Id
 from tracker.models.base import Base
+from tracker.models.types import Id
 
 
 class ProjectRules(Base):

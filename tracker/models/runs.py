@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tracker.columns import Big, Id
 from tracker.models.base import Base
+from tracker.models.types import Big, Id
 
 _OF_SWEEP = ("sweep_pk", "deleted_at", "state", "stop_reason", "top_rung", "best_value")
 _IS_IN_SWEEP = text("sweep_pk IS NOT NULL")

@@ -7,14 +7,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from keepbest import bundle
+from keepbest.client import bundle
 from keepbest.contract.bundles import MAX_BUNDLE_BYTES, Bundle
 from keepbest.contract.runs import CodeSource, CommandSource
 from keepbest.errors import InvalidInput, NotFound, TooLarge
 from keepbest.stopping.registry import nearest
 from tracker import models
 from tracker.db import insert
-from tracker.store import audit
+from tracker.store.access import audit
 
 _SEND = "`keepbest submit FILE.py:FUNCTION` sends the code first."
 

@@ -12,9 +12,11 @@ from keepbest.contract.workers import Assignment, Claim, Lease
 from keepbest.errors import Conflict, InvalidInput, NotAllowed
 from keepbest.status import Role, RunState
 from tracker.models import Run
-from tracker.store import audit, departures, leases, resumes, rungs, runs, segments, starts, workers
+from tracker.store import leases, resume_options, resume_point, resumes, runs, segments, workers
+from tracker.store.access import audit
+from tracker.store.access.users import Principal
 from tracker.store.runs import RunRow
-from tracker.store.users import Principal
+from tracker.store.sweeps import rungs
 
 
 def claim(conn: Connection, asked: Claim, *, by: Principal, seconds: float, now: datetime) -> Assignment | None:
@@ -122,7 +124,7 @@ def _take(
 
 
 def _assign(conn: Connection, run: RunRow, lease: Lease) -> Assignment:
-    resume = departures.find_resume(conn, run)
+    resume = resume_point.find_resume(conn, run)
     number = segments.next_number(conn, run.pk)
     return Assignment(
         run=runs.show_run(run),
@@ -132,7 +134,7 @@ def _assign(conn: Connection, run: RunRow, lease: Lease) -> Assignment:
         # What a fork inherits is of its first segment, which is only opened now.
         parent_segment=resume.segment if resume and resume.segment < number else None,
         resume=resume,
-        overrides=starts.read(run),
+        overrides=resume_options.read(run),
         promotions=rungs.count_promotions(conn, run) if run.spec.get("trial") else None,
     )
 

@@ -13,7 +13,8 @@ from keepbest.contract.commands import CancelRequest, Command, CommandRequest, R
 from keepbest.errors import Conflict, InvalidInput, NotFound
 from keepbest.status import CommandKind, CommandState, RunState, StopReason
 from tracker import models
-from tracker.store import audit, endings, events, last_steps, runs
+from tracker.store import endings, events, last_steps, runs
+from tracker.store.access import audit
 from tracker.store.runs import RunRow
 
 #: Commands of one run that may wait at once; a trainer that obeys none needs no more.

@@ -12,7 +12,8 @@ from keepbest.contract.checkpoints import CheckpointState
 from keepbest.errors import Conflict
 from keepbest.status import RunState, StopReason
 from tracker.models import Checkpoint, Run
-from tracker.store import audit, checkpoints, departures, events, runs
+from tracker.store import checkpoints, events, resume_point, runs
+from tracker.store.access import audit
 from tracker.store.runs import RunRow
 
 
@@ -31,7 +32,7 @@ def delete_run(conn: Connection, run: RunRow, *, user: str, now: datetime) -> No
 
 def list_checkpoints(conn: Connection, run: str) -> list[contract.Checkpoint]:
     """Return the checkpoints that a deleted run had when it was deleted."""
-    return departures.list_durable(conn, runs.get_deleted(conn, run))
+    return resume_point.list_durable(conn, runs.get_deleted(conn, run))
 
 
 def undelete_run(conn: Connection, run: RunRow, gone: Sequence[str], *, user: str, now: datetime) -> RunRow:

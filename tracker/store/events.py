@@ -1,8 +1,8 @@
 """Events: what happened, in the order that the database's own sequence gives.
 
 On Postgres a lower number may be committed after a higher one. Whoever reads on from a number may therefore read only
-up to a horizon, below which nothing can appear any more (`tracker.events`); `max_seq`, `is_complete` and `writers`
-are what finding it takes.
+up to a horizon, below which nothing can appear any more (`tracker.services.event_hub`); `max_seq`, `is_complete` and
+`writers` are what finding it takes.
 """
 
 from __future__ import annotations

@@ -20,8 +20,10 @@ from keepbest.contract.runs import RunError
 from keepbest.errors import LeaseLost
 from keepbest.status import RunState, StopReason
 from tracker.models import Lease, Run, Segment
-from tracker.store import audit, commands, evaluations, rungs, runs, selections, workers
+from tracker.store import commands, runs, selections, test_results, workers
+from tracker.store.access import audit
 from tracker.store.runs import SPENT, RunRow
+from tracker.store.sweeps import rungs
 
 #: Nobody else can take an external run over, so nobody hurries to call its script lost.
 EXTERNAL_PATIENCE = 4
@@ -141,7 +143,7 @@ def release(conn: Connection, run: RunRow, token: str, asked: contract.Release, 
     audit.record(conn, user, f"lease.{asked.outcome}", run.id, now)
     if asked.outcome == "finished":
         if asked.test is not None:
-            evaluations.add_evaluation(conn, run, asked.test, now)
+            test_results.add_evaluation(conn, run, asked.test, now)
         made = {"test": asked.test and asked.test.model_dump(mode="json"), **selections.columns(asked.selection)}
         return _close(conn, run, RunState.FINISHED, asked.stop_reason, asked.stop_message, now, **made, error=None)
     if asked.outcome == "cancelled":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
-from keepbest.contract import looks as contract
+from keepbest.contract import validations as contract
 from keepbest.contract.batches import LogLines
 from tracker import db
 from tracker.models import LogPiece

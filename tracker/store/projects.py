@@ -13,7 +13,8 @@ from keepbest.status import RunState
 from keepbest.stopping.registry import nearest
 from tracker.db import insert
 from tracker.models import Project, Run
-from tracker.store import audit, cursors
+from tracker.store import cursors
+from tracker.store.access import audit
 
 ACTIVE = [state.value for state in RunState if not state.is_final]
 

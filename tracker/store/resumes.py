@@ -16,8 +16,10 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.overrides import Overrides, ResumeRequest
 from keepbest.errors import Conflict, InvalidInput
 from keepbest.status import RunState, StopReason
-from tracker.store import audit, departures, endings, last_steps, rungs, runs, selections, starts
+from tracker.store import endings, last_steps, resume_options, resume_point, runs, selections
+from tracker.store.access import audit
 from tracker.store.runs import RunRow
+from tracker.store.sweeps import rungs
 
 #: What was true at the end of the run, and is not any more.
 _FORGOTTEN: dict[str, Any] = {
@@ -37,12 +39,12 @@ def resume(conn: Connection, run: RunRow, asked: ResumeRequest, *, user: str, no
     trained, InvalidInput and NotFound for a wrong request.
     """
     _refuse(run)
-    start = departures.choose(conn, run, asked, "last")
+    start = resume_point.choose(conn, run, asked, "last")
     if start is not None and run.incomplete is not None:
         raise _need_whole(run)
     changes = _settle_changes(run, asked, start)
     steps_at_most = changes.max_steps or run.max_steps or run.spec["max_steps"]
-    departures.check_changes(asked, run, start, steps_at_most)
+    resume_point.check_changes(asked, run, start, steps_at_most)
     if run.stop_reason == StopReason.MAX_STEPS and changes.max_steps is None:
         raise last_steps.need_steps(run, steps_at_most)
     rungs.let_go(conn, run, now)
@@ -51,7 +53,7 @@ def resume(conn: Connection, run: RunRow, asked: ResumeRequest, *, user: str, no
     return runs.move_run(
         conn, run, RunState.QUEUED, now=now, ended_before=endings.remember(run),
         **_FORGOTTEN, attempts_before=run.attempt, max_steps=changes.max_steps or run.max_steps,
-        **starts.columns(start.id if start else None, changes if start else None),
+        **resume_options.columns(start.id if start else None, changes if start else None),
     )  # fmt: skip
 
 
@@ -85,7 +87,7 @@ def _settle_changes(run: RunRow, asked: ResumeRequest, start: Checkpoint | None)
     """Return what changes: as asked, with what an earlier beginning from there still owes, and with fresh patience."""
     changes = asked.overrides
     if start is not None and start.id == run.start_checkpoint:
-        changes = starts.merge(starts.read(run), changes)
+        changes = resume_options.merge(resume_options.read(run), changes)
     if run.stop_reason is not None and StopReason(run.stop_reason).is_stoppers:
         changes = changes.model_copy(update={"reset_patience": True})
     return changes

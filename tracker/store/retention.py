@@ -1,6 +1,6 @@
 """Retention as the tracker sees it: checkpoints of runs that nobody holds, by the rule that their spec names.
 
-While somebody holds a run its trainer drops (`keepbest.checkpoint.keeper`); afterwards the tracker does, which knows
+While somebody holds a run its trainer drops (`keepbest.checkpoint.pruner`); afterwards the tracker does, which knows
 pins, the best, and where the next attempt goes on. A row says `dropped` before a file moves: whatever is killed in
 between, the next call finds the file by its row.
 """
@@ -19,7 +19,7 @@ from keepbest.contract.policies import RetentionSpec
 from keepbest.selection.selectors import build
 from keepbest.status import RunState
 from tracker.models import Checkpoint, Run
-from tracker.store import checkpoints, departures, events, runs
+from tracker.store import checkpoints, events, resume_point, runs
 from tracker.store.runs import RunRow
 
 Reference = tuple[str, str]  # ids of a run and of a checkpoint
@@ -51,7 +51,7 @@ def list_superseded(conn: Connection, run: RunRow) -> list[Shown]:
     needed |= {one.id: "the run's best" for one in durable if one.is_best}
     needed |= {one.id: "the run ended with it" for one in durable if one.is_selected}
     goes_on = not state.is_final or run.start_checkpoint is not None  # cancelled before it began there, it may yet
-    if goes_on and (resume := departures.find_resume(conn, run)) is not None:
+    if goes_on and (resume := resume_point.find_resume(conn, run)) is not None:
         needed[resume.id] = "the next attempt goes on from it"
     verdicts = ranking.decide(
         durable,

@@ -13,10 +13,11 @@ from keepbest.contract.rules import ProjectRules, RulesRequest
 from keepbest.contract.runs import Mode
 from keepbest.status import RunState, StopReason
 from keepbest.stopping import parse
-from keepbest.stopping.across import Point
+from keepbest.stopping.median import Point
 from tracker import db, models
 from tracker.models import Look, Project, Run, Segment
-from tracker.store import audit, events, projects, specs
+from tracker.store import events, projects, run_spec
+from tracker.store.access import audit
 from tracker.store.segments import LivingPath, living_path
 
 #: Finished runs, the newest ones, that a run is compared with.
@@ -106,7 +107,7 @@ def _read_stopper(asked: PolicySpec | str | None) -> dict[str, Any] | None:
     if asked is None:
         return None
     spec = PolicySpec.model_validate(parse(asked)) if isinstance(asked, str) else asked
-    specs.refuse_pausing(specs.check_stopper(spec, Mode.MAX))
+    run_spec.refuse_pausing(run_spec.check_stopper(spec, Mode.MAX))
     return spec.model_dump(mode="json")
 
 

@@ -13,7 +13,8 @@ from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX
 from keepbest.errors import Conflict, InvalidInput, NotFound, TransitionRefused
 from keepbest.status import RunState, StopReason, may_move
 from tracker.models import Lease, Project, Run
-from tracker.store import audit, events
+from tracker.store import events
+from tracker.store.access import audit
 
 RunRow = Row[Any]
 

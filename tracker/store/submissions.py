@@ -12,7 +12,8 @@ from keepbest.contract.runs import CodeSource, CommandSource, RunRequest, RunSpe
 from keepbest.errors import Conflict
 from keepbest.status import RunState
 from tracker.models import Project, Run
-from tracker.store import audit, bundles, events, projects, rules, runs, specs, workers
+from tracker.store import bundles, events, projects, rules, run_spec, runs, workers
+from tracker.store.access import audit
 from tracker.store.runs import RunRow
 
 
@@ -30,9 +31,9 @@ def submit(
     `trial` says which try of a sweep it is. Raises InvalidInput for what is wrong with it, Conflict for another
     request under a used key.
     """
-    spec = specs.settle(asked, workers.list_recipes(conn), rules.find_stopper(conn, asked.project))
+    spec = run_spec.settle(asked, workers.list_recipes(conn), rules.find_stopper(conn, asked.project))
     if trial is None:
-        specs.refuse_pausing(spec.stopper)
+        run_spec.refuse_pausing(spec.stopper)
     spec = spec.model_copy(update={"trial": trial})
     if isinstance(spec.source, CodeSource | CommandSource):
         bundles.check_source(conn, spec.source)

@@ -12,8 +12,9 @@ from keepbest.errors import NotAllowed, NotFound
 from keepbest.status import RunState
 from tracker import models
 from tracker.db import insert
-from tracker.store import audit, events, users
-from tracker.store.users import Principal
+from tracker.store import events
+from tracker.store.access import audit, users
+from tracker.store.access.users import Principal
 
 #: An idle worker asks each second; heard this recently it costs no write.
 HEARD_SECONDS = 5.0

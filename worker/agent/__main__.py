@@ -8,7 +8,7 @@ import signal
 import sys
 from types import FrameType
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.errors import KeepbestError
 from worker import settings
 from worker.agent.agent import Agent

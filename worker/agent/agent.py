@@ -10,20 +10,20 @@ import time
 from collections.abc import Callable
 
 import keepbest
-from keepbest import bundle
-from keepbest.client import Client
+from keepbest.client import bundle
+from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.runs import CodeSource, CommandSource, RunError
 from keepbest.contract.workers import Assignment, Claim, Release, WorkerHello
 from keepbest.errors import InvalidInput, KeepbestError, NotAllowed, NotAuthenticated
-from keepbest.reporting.sending import is_passing
+from keepbest.journal.delivery import is_passing
 from keepbest.status import StopReason
 from worker import recipes
-from worker.agent.delivery import give_back
-from worker.agent.leftovers import sweep
-from worker.agent.tenancy import Tenancy, folder_name
+from worker.agent.flush import give_back
+from worker.agent.recovery import sweep
+from worker.agent.run_supervisor import Tenancy, folder_name
 from worker.executors.base import Executor
-from worker.folder import Job, RunFolder
+from worker.run_folder import Job, RunFolder
 from worker.settings import Settings
 
 _log = logging.getLogger("keepbest.worker")

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, CommandUpdate, LogLines, Progress
 from keepbest.errors import KeepbestError
-from keepbest.reporting.journal import About, Journal
-from keepbest.reporting.output import MAX_OUTPUT_BYTES, PIECE_BYTES
-from keepbest.reporting.sending import send_first
-from keepbest.reporting.wire import encode
-from worker.folder import Job, RunFolder
+from keepbest.journal.delivery import send_first
+from keepbest.journal.journal import About, Journal
+from keepbest.journal.output import MAX_OUTPUT_BYTES, PIECE_BYTES
+from keepbest.journal.wire import encode
+from worker.run_folder import Job, RunFolder
 
 
 class OutputTail:

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from keepbest.errors import InvalidInput
+from worker.data.curves import load_curve, load_line
 from worker.data.digits import load_digits
-from worker.data.fits import load_curve, load_line
 from worker.data.mnist import load_fashion_mnist, load_mnist
 from worker.data.planar import SHAPES, load_planar
 from worker.data.splits import Split

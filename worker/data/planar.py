@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keepbest.errors import InvalidInput
-from worker.data.drawn import normal, uniform
+from worker.data.random import normal, uniform
 from worker.data.splits import Part, Split, split_random
 
 Points = NDArray[np.float64]  # (n, 2)

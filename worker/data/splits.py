@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keepbest.errors import InvalidInput
-from worker.data.drawn import hashes
+from worker.data.random import hashes
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from worker.folder import RunFolder
+from worker.run_folder import RunFolder
 
 
 class Running(Protocol):

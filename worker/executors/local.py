@@ -6,13 +6,13 @@ import sys
 from collections.abc import Mapping
 
 from keepbest.contract.runs import CommandSource
+from worker.child_process import Child, make_mark
 from worker.executors.standby import Standby
-from worker.folder import RunFolder
-from worker.supervisor import Child, make_mark
+from worker.run_folder import RunFolder
 
 
 class LocalExecutor:
-    """Starts `python -m worker.trainer` for each run, or has `standby` be it; `worker.launcher` for a command.
+    """Starts `python -m worker.trainer` for each run, or has `standby` be it; `worker.command` for a command.
 
     `token` reaches it by its standard input only.
     """
@@ -24,7 +24,7 @@ class LocalExecutor:
 
     def start(self, folder: RunFolder) -> Child:
         if isinstance(folder.get_job().assignment.run.spec.source, CommandSource):
-            return self._start("worker.launcher", folder)
+            return self._start("worker.command", folder)
         warm = self._standby.take(folder, self._token) if self._standby else None
         return warm or self._start("worker.trainer", folder)
 

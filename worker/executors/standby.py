@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from keepbest.runs import life
-from worker.folder import RunFolder
-from worker.supervisor import Child, make_mark
-from worker.trainer.lifeline import pack
+from keepbest.tracking.process import heartbeat
+from worker.child_process import Child, make_mark
+from worker.run_folder import RunFolder
+from worker.trainer.agent_pipe import pack
 
 _log = logging.getLogger("keepbest.worker")
 
@@ -114,6 +114,6 @@ class Standby:
 def _answers(folder: RunFolder) -> bool:
     """Whether the trainer that was given the folder shows a sign of life in it."""
     until = time.monotonic() + ANSWER_SECONDS
-    while (found := life.read(folder.path)) is None and time.monotonic() < until:
+    while (found := heartbeat.read(folder.path)) is None and time.monotonic() < until:
         time.sleep(0.02)
     return found is not None

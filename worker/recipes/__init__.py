@@ -10,11 +10,11 @@ from keepbest.contract.runs import Mode
 from keepbest.contract.workers import RecipeInfo
 from keepbest.errors import InvalidInput
 from keepbest.stopping import parse
-from keepbest.training import Training
+from keepbest.training.spec import Training
 from worker.data.planar import SHAPES
-from worker.recipes.deep import build_deep
+from worker.recipes.curves import build_curve, build_line
+from worker.recipes.deep_mnist import build_deep
 from worker.recipes.dropout import build_dropout
-from worker.recipes.fits import build_curve, build_line
 from worker.recipes.hvass import build_cnn
 from worker.recipes.parameters import read_parameters
 from worker.recipes.playground import build_playground

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keepbest.training import Training
+from keepbest.training.spec import Training
 from worker.data.splits import Split
 
 

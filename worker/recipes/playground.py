@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from keepbest.errors import InvalidInput
-from keepbest.training import Training
+from keepbest.training.spec import Training
 from worker.data.planar import load_planar
 from worker.data.splits import Split
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keepbest.training import Training
+from keepbest.training.spec import Training
 from worker.data.splits import Split
 
 

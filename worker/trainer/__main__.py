@@ -13,11 +13,11 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from keepbest.client import Client
-from keepbest.runs import life
-from worker.folder import RunFolder
-from worker.trainer import lifeline
-from worker.trainer.quiet import find_devices, import_tensorflow
+from keepbest.client.client import Client
+from keepbest.tracking.process import heartbeat
+from worker.run_folder import RunFolder
+from worker.trainer import agent_pipe
+from worker.trainer.import_tensorflow import find_devices, import_tensorflow
 
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
 REQUEST_SECONDS = 5.0
@@ -26,8 +26,8 @@ _SAID_BYTES = 64 * 1024
 
 
 def main(path: str | None = None) -> int:
-    """Train; return the exit code that `worker.supervisor` knows."""
-    agent = lifeline.tie()
+    """Train; return the exit code that `worker.child_process` knows."""
+    agent = agent_pipe.tie()
     faulthandler.enable()  # where Python was when a native library crashed: for the run's log
     faulthandler.register(signal.SIGUSR1)  # and where it stands, when the agent hears nothing any more
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
@@ -44,14 +44,14 @@ def main(path: str | None = None) -> int:
         """Hand back at the next batch; while nothing is trained yet, at once."""
         trainer.hand_back.set()
         if not trainer.is_training:
-            raise lifeline.HandedBack
+            raise agent_pipe.HandedBack
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return trainer.train()
 
 
-def _wait(agent: lifeline.Lifeline) -> tuple[RunFolder, str]:
+def _wait(agent: agent_pipe.Lifeline) -> tuple[RunFolder, str]:
     """Import what every run needs, and no more: nothing of a run is known yet, no device is touched. Then wait."""
     try:
         import_tensorflow()
@@ -65,12 +65,12 @@ def _wait(agent: lifeline.Lifeline) -> tuple[RunFolder, str]:
 
 def _enter(line: str) -> tuple[RunFolder, str]:
     """Stand where a trainer that was started for the run's folder stands, what was said so far first in its output."""
-    path, token = lifeline.unpack(line)
+    path, token = agent_pipe.unpack(line)
     folder = RunFolder(path)
     os.chdir(path)
     sys.argv[1:] = [str(path)]
     said = os.pread(1, _SAID_BYTES, 0)
-    life.write(folder.path, life.Sign(0, life.Part.STEADY))  # what the agent waits for
+    heartbeat.write(folder.path, heartbeat.Sign(0, heartbeat.Part.STEADY))  # what the agent waits for
     with folder.output.open("ab") as output:
         os.write(output.fileno(), said)
         os.dup2(output.fileno(), 1)

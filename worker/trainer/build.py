@@ -7,11 +7,11 @@ from typing import Any
 
 from keepbest.contract.runs import CodeSource, RecipeSource, RunSpec
 from keepbest.errors import InvalidInput
-from keepbest.training import Training
+from keepbest.training.spec import Training
 from worker import data
 from worker.recipes import get_recipe
 from worker.recipes.parameters import check_arguments, read_parameters
-from worker.trainer.usercode import load_function, open_folder
+from worker.trainer.user_code import load_function, open_folder
 
 
 def build(spec: RunSpec, *, code: Path, data_folder: Path | None) -> Training:

@@ -8,10 +8,10 @@ from keepbest.contract.batches import Declared
 from keepbest.contract.policies import PolicySpec
 from keepbest.contract.runs import RunSpec
 from keepbest.errors import InvalidInput
-from keepbest.runs.run import Run
-from keepbest.stopping.epochs import counts_epochs, resolve_epochs, to_steps
-from keepbest.training import Training
-from worker.trainer.feed import Feed
+from keepbest.stopping.policies.epochs import counts_epochs, resolve_epochs, to_steps
+from keepbest.tracking.run import Run
+from keepbest.training.spec import Training
+from worker.trainer.batches import Feed
 
 
 def settle_epochs(run: Run, spec: RunSpec, training: Training, feed: Feed, moved_to: int | None) -> RunSpec:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from keepbest.checkpoint import Store, trash
+from keepbest.checkpoint import Store
+from keepbest.checkpoint.files import trash
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.contract.checkpoints import Checkpoint
@@ -15,11 +16,11 @@ from keepbest.contract.runs import Run as Known
 from keepbest.contract.runs import Segment
 from keepbest.contract.workers import Assignment
 from keepbest.errors import CheckpointError, NotFound
-from keepbest.looking.resume import refuse_stranger
-from keepbest.runs.lineage import leave_out_made
-from keepbest.runs.run import Run
-from keepbest.snapshots.carried import Carried
+from keepbest.snapshots.extra_state import Carried
 from keepbest.snapshots.state import Position
+from keepbest.tracking.lineage import leave_out_made
+from keepbest.tracking.run import Run
+from keepbest.training.resume import refuse_stranger
 
 _log = logging.getLogger("keepbest.trainer")
 

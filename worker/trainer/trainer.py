@@ -8,35 +8,35 @@ from collections.abc import Sequence
 from typing import Any
 
 from keepbest.checkpoint import Store
-from keepbest.client import Client
+from keepbest.client.client import Client
 from keepbest.contract.runs import CodeSource, RunError, Segment, TestResult
 from keepbest.contract.workers import Release
 from keepbest.errors import KeepbestError
-from keepbest.looking.looker import Looker
-from keepbest.looking.references import of_part
-from keepbest.panels.painter import Painter
-from keepbest.panels.scene import see
+from keepbest.journal import values
+from keepbest.panels.examples import see
+from keepbest.panels.panel_worker import Painter
 from keepbest.rates import find_absurd
-from keepbest.reporting import values
-from keepbest.runs.run import Run
 from keepbest.selection.selectors import build as build_selector
-from keepbest.snapshots.carried import Carried
+from keepbest.snapshots.extra_state import Carried
 from keepbest.snapshots.state import State
 from keepbest.status import StopReason
-from keepbest.training import Training, build_model
-from worker.folder import Job, RunFolder
-from worker.supervisor import FAILED, FINISHED, HANDED_BACK
-from worker.trainer import environment, usercode
-from worker.trainer.averaging import prepare
+from keepbest.tracking.run import Run
+from keepbest.training.keeper import Looker
+from keepbest.training.reference_examples import of_part
+from keepbest.training.spec import Training, build_model
+from worker.child_process import FAILED, FINISHED, HANDED_BACK
+from worker.run_folder import Job, RunFolder
+from worker.trainer import environment, user_code
+from worker.trainer.agent_pipe import HandedBack
+from worker.trainer.batches import Feed, make_feed
 from worker.trainer.build import build
+from worker.trainer.check_monitor import check_monitor
+from worker.trainer.ema import prepare
 from worker.trainer.epochs import settle_epochs
-from worker.trainer.expect import check_monitor
-from worker.trainer.feed import Feed, make_feed
-from worker.trainer.lifeline import HandedBack
-from worker.trainer.loop import Ending, Loop
-from worker.trainer.measure import Ruler, walk_and_count
+from worker.trainer.evaluate import Ruler, walk_and_count
+from worker.trainer.fit import Ending, Loop
 from worker.trainer.resume import resume
-from worker.trainer.selecting import Selecting
+from worker.trainer.select_model import Selecting
 
 _log = logging.getLogger("keepbest.trainer")
 
@@ -180,7 +180,7 @@ class Trainer:
     def _describe(self, error: BaseException) -> RunError:
         """A user's code is shown its own frames; a recipe of ours shows them all."""
         if isinstance(self._spec.source, CodeSource):
-            return usercode.describe_error(error, self._folder.code)
+            return user_code.describe_error(error, self._folder.code)
         return values.describe_error(error)
 
     def _fail(self, error: RunError) -> int:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from keepbest.checkpoint import Store, direct
+from keepbest.checkpoint import Store
+from keepbest.checkpoint.files import direct_io
 from keepbest.errors import StoreUnavailable
 from tests.support.processes import Processes
 from tests.support.states import RUN, about, equal, files_of, make_state
@@ -53,7 +54,7 @@ def write_faulty(root: Path, number: int, at: int) -> tuple[StoreUnavailable | N
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways of writing: through the page cache, as small packs are, and past it."""
     if request.param == "direct":
-        monkeypatch.setattr(direct, "DIRECT_FROM_BYTES", 0)
+        monkeypatch.setattr(direct_io, "DIRECT_FROM_BYTES", 0)
     return str(request.param)
 
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keepbest.checkpoint import Store, pack, trash
+from keepbest.checkpoint import Store
+from keepbest.checkpoint.files import pack, trash
 from keepbest.checkpoint.fsck import Finding, check, repair
 from keepbest.checkpoint.manifest import encode
 from keepbest.errors import CheckpointError, NotFound

@@ -12,7 +12,7 @@ import pytest
 from keepbest.checkpoint import Store
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import CheckpointDamaged, StoreUnavailable
-from keepbest.looking.archive import Archive
+from keepbest.training.checkpointing import Archive
 from tests.support.callbacks import heard_run
 from tests.support.states import RUN, about, equal, make_state
 

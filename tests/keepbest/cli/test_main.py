@@ -11,7 +11,7 @@ import pytest
 
 from keepbest import errors
 from keepbest.cli import main as entry
-from keepbest.cli.failing import MEANINGS, Exit, status_of, status_of_run
+from keepbest.cli.common.errors import MEANINGS, Exit, status_of, status_of_run
 from keepbest.settings import VERSION
 from keepbest.status import RunState
 from tests.keepbest.cli.conftest import Run
@@ -68,7 +68,7 @@ def test_a_bug_is_an_error_too(keepbest: Run, monkeypatch: pytest.MonkeyPatch) -
     def broken() -> None:
         raise ZeroDivisionError("nothing")
 
-    monkeypatch.setattr("keepbest.cli.runs.ls", broken)
+    monkeypatch.setattr("keepbest.cli.runs.listing.ls", broken)
     failed = keepbest("ls")
     assert (failed.status, "ZeroDivisionError" in failed.err, "Traceback" in failed.err) == (1, True, False)
 
@@ -170,7 +170,7 @@ def test_a_light_verb_loads_nothing_heavy(home: Path) -> None:
 def test_the_version_needs_only_the_entry(home: Path) -> None:
     code = (
         "import sys; from keepbest.cli.main import main; main(['--version']);"
-        "print([name for name in ('urllib3', 'numpy', 'tensorflow', 'keepbest.client') if name in sys.modules])"
+        "print([name for name in ('urllib3', 'numpy', 'tensorflow', 'keepbest.client.client') if name in sys.modules])"
     )
     assert in_fresh_python(code, home).splitlines() == [f"keepbest {VERSION}", "[]"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from keepbest.cli.failing import Exit
+from keepbest.cli.common.errors import Exit
 from keepbest.contract.access import TokenRequest
 from keepbest.contract.base import new_id
 from keepbest.contract.runs import ExternalSource, RecipeSource, Run, RunError, RunRequest
@@ -371,8 +371,8 @@ def test_live_on_a_terminal(
 ) -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=120, markup=False, emoji=False, highlight=False)
-    monkeypatch.setattr("keepbest.cli.watch.is_terminal", lambda: True)
-    monkeypatch.setattr("keepbest.cli.watch.new_console", lambda: console)
+    monkeypatch.setattr("keepbest.cli.runs.watch.is_terminal", lambda: True)
+    monkeypatch.setattr("keepbest.cli.runs.watch.new_console", lambda: console)
     run = submit(live, max_steps=1000)
     worker.claim().look(100, 0.9, improved=True, best_step=100, best_value=0.9, patience_left=1000)
     worker.look(200, 0.8, wait=100, patience_left=900)

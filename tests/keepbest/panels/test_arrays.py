@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from keepbest.panels.classes import count_confusion, find_wrong
+from keepbest.panels.boundary import GRID, NEURON_GRID, draw_boundary, draw_fit
+from keepbest.panels.confusion import count_confusion, find_wrong
+from keepbest.panels.examples import Scene, see
 from keepbest.panels.histograms import BINS, spread
 from keepbest.panels.packing import finite, pack, to_bytes, unpack
-from keepbest.panels.scene import Scene, see
-from keepbest.panels.surface import GRID, NEURON_GRID, draw_boundary, draw_fit
 from keepbest.panels.weights import show_columns, show_filters
 
 NAN = float("nan")

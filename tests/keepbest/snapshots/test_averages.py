@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from keepbest.checkpoint import Store
-from keepbest.checkpoint.export import named_arrays
 from keepbest.checkpoint.plan import make_plan
 from keepbest.errors import CheckpointMismatch
+from keepbest.restoration.export import named_arrays
 from keepbest.snapshots.averages import find_used, use
-from keepbest.snapshots.match import compare
+from keepbest.snapshots.compare import compare
 from keepbest.snapshots.state import State, VariableSpec
 from tests.support.states import RUN, about, state_of
 

@@ -9,9 +9,9 @@ import pytest
 
 from keepbest.checkpoint import Store
 from keepbest.errors import CheckpointMismatch
+from keepbest.model.variables import Trained
 from keepbest.snapshots.snapshot import Variables, capture, roll_back
 from keepbest.snapshots.state import Position, State
-from keepbest.snapshots.variables import Trained
 from tests.support.states import RUN, about
 
 

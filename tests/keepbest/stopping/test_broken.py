@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepbest.selection.best import find_best
 from keepbest.status import StopReason
 from keepbest.stopping import CheckFinite, Look, Patience, StoppingThreshold
+from keepbest.stopping.best import find_best
 from tests.keepbest.stopping.watch import decisions_of
 
 NAN, INF = math.nan, math.inf

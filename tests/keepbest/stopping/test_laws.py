@@ -9,7 +9,6 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepbest.selection.best import find_best
 from keepbest.stopping import (
     AllOf,
     AnyOf,
@@ -38,6 +37,7 @@ from keepbest.stopping import (
     build,
     is_better,
 )
+from keepbest.stopping.best import find_best
 from keepbest.stopping.registry import POLICIES
 
 MODES: st.SearchStrategy[Mode] = st.sampled_from(["max", "min"])

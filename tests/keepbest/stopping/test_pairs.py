@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from keepbest.contract.examples import MAX_CORRECT, MAX_LOSSES, Examples
-from keepbest.runs.logbook import describe_examples
+from keepbest.contract.per_example import MAX_CORRECT, MAX_LOSSES, Examples
 from keepbest.stopping import Correct, Losses, Pairs, Unpaired
 from keepbest.stopping.losses import MAX_EXAMPLES
 from keepbest.stopping.pairs import from_record
+from keepbest.tracking.recorder import describe_examples
 
 NUMBERS = st.lists(st.floats(width=32), min_size=1, max_size=20)
 PAIRS = (

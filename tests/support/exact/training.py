@@ -14,10 +14,10 @@ from blake3 import blake3
 
 from keepbest.snapshots.snapshot import Variables, capture
 from keepbest.snapshots.state import Position, State
-from keepbest.training import Training
+from keepbest.training.spec import Training
 from tests.support.exact.data import BATCH
 from tests.support.exact.rows import ROWS, STEPS, bits, seed_all
-from worker.trainer.feed import make_feed
+from worker.trainer.batches import make_feed
 
 DATA_SEED = 7
 #: Each loss, bit for bit, and a digest of the state at the end.

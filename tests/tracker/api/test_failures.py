@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from keepbest.errors import from_body
 from keepbest.status import Role
 from tests.support.api import Api
-from tracker.store import users
+from tracker.store.access import users
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from keepbest.status import Role
 from tests.support.api import Api
 from tests.support.processes import wait_until
 from tracker import db
-from tracker.events import Hub
-from tracker.store import users
-from tracker.store.makers import MAX_DEPTH
+from tracker.services.event_hub import Hub
+from tracker.store.access import users
+from tracker.store.access.makers import MAX_DEPTH
 
 HOME = {"Origin": "http://localhost"}
 

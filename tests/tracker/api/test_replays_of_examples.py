@@ -12,13 +12,13 @@ import pytest
 from keepbest.contract.batches import BatchReceipt
 from keepbest.contract.commands import CommandList
 from keepbest.contract.workers import Assignment
-from keepbest.runs.judge import Judge
-from keepbest.runs.run import Run
 from keepbest.status import Role
 from keepbest.stopping import Decision, Mode, parse, read_pairs
+from keepbest.tracking.run import Run
+from keepbest.tracking.stopper import Judge
 from tests.support.api import Api
 from tests.support.trainer import start_external
-from tracker.store import examples
+from tracker.store import per_example
 
 N = 200
 #: Step, value and what the script says of the examples.
@@ -162,7 +162,7 @@ def test_more_than_one_request_should_hold_or_draw_is_refused(
 ) -> None:
     looks = make_looks("losses", 5)[:10]
     run, _ = train(api, tmp_path, "shadow(paired_noise(checks=3))", "min", looks)
-    monkeypatch.setattr(examples, "MAX_LOSSES", 10 * N)
+    monkeypatch.setattr(per_example, "MAX_LOSSES", 10 * N)
     asked = ["patience(2)", "paired_noise(checks=3)", "patience(3) | paired_noise(checks=9)"]
     assert len(replay(api, run, *asked)) == 3
     status, error = api.fail("POST", "/replays", {"runs": [run], "stoppers": [*asked, "paired_noise(alpha=0.1)"]})
@@ -171,6 +171,6 @@ def test_more_than_one_request_should_hold_or_draw_is_refused(
         "The losses of all examples at the looks of 1 runs, for 2 alpha: 4,000; 2,000 at most.",
         True,
     )
-    monkeypatch.setattr(examples, "MAX_BYTES", 10 * 4 * N - 1)
+    monkeypatch.setattr(per_example, "MAX_BYTES", 10 * 4 * N - 1)
     status, error = api.fail("POST", "/replays", {"runs": [run], "stoppers": asked})
     assert (status, "takes" in error["message"]) == (413, True)

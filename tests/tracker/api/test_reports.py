@@ -1,4 +1,4 @@
-"""Reports over HTTP: of a run, of several, of a sweep; `tests/keepbest/cli/test_report.py` reads what they say."""
+"""Reports over HTTP: of a run, of several, of a sweep; `tests/keepbest/cli/runs/test_report.py` reads what they say."""
 
 from __future__ import annotations
 

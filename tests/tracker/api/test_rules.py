@@ -10,7 +10,8 @@ import pytest
 from keepbest.status import Role
 from tests.support.api import Api
 from tests.support.store import begin, claim, later, submit_external
-from tracker import db, jobs
+from tracker import db
+from tracker.scheduler import jobs
 from tracker.settings import Settings
 
 

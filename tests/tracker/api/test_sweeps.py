@@ -10,8 +10,9 @@ from sqlalchemy import update
 from keepbest.status import Role
 from tests.support.api import Api
 from tests.support.store import NOW, hello
-from tracker import db, jobs
+from tracker import db
 from tracker.models import Run
+from tracker.scheduler import jobs
 from tracker.settings import Settings
 
 SPACE: dict[str, Any] = {"learning_rate": {"kind": "choices", "values": [0.1, 0.01]}}

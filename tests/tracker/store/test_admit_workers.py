@@ -12,7 +12,7 @@ from keepbest.errors import InvalidInput
 from keepbest.status import Role
 from tracker import db
 from tracker.models import Credential
-from tracker.store import users
+from tracker.store.access import users
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OLD, NEW = "o" * 24, "n" * 24

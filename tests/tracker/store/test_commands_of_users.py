@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from keepbest.bundle import digest_of
+from keepbest.client.bundle import digest_of
 from keepbest.contract.batches import Batch, Declared, Progress
 from keepbest.contract.policies import PolicySpec
 from keepbest.contract.runs import Mode
 from keepbest.contract.workers import Claim
 from keepbest.errors import InvalidInput
-from tests.keepbest.test_bundle import archive
+from tests.keepbest.client.test_bundle import archive
 from tests.support.store import LEASE_SECONDS, NOW, WORKER, claim, hello, submit, submit_external
-from tracker.store import batches, bundles, claims, runs
-from tracker.store.batches import Delivery
+from tracker.store import bundles, claims, ingest, runs
+from tracker.store.ingest import Delivery
 from tracker.store.runs import RunRow
 
 CODE = archive(("train.py", b""))
@@ -96,5 +96,5 @@ def declare(conn: Connection, run: RunRow, token: str, **more: Any) -> RunRow:
     said = Declared(monitor="other", mode=Mode.MIN, stopper=stopper, **more)
     progress = Progress(declared=said, environment={"host": "mill"}, at=NOW)
     records = Batch(writer="0" * 12, number=1, progress=progress)
-    batches.take(conn, run.id, token, Delivery("0" * 12, 1, (), records), NOW)
+    ingest.take(conn, run.id, token, Delivery("0" * 12, 1, (), records), NOW)
     return runs.get_run(conn, run.id)

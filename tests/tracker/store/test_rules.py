@@ -15,7 +15,7 @@ from keepbest.errors import InvalidInput, NotFound
 from keepbest.stopping import build
 from tests.support.store import NOW, begin, claim, kinds, later, release, submit, submit_external
 from tracker.models import Event, Run
-from tracker.store import commands, looks, rules, runs, verdicts
+from tracker.store import commands, rule_enforcement, rules, runs, validations
 from tracker.store.runs import RunRow
 
 MEDIAN = RulesRequest(median=MedianRule(startup_runs=2))
@@ -34,7 +34,7 @@ def measure(conn: Connection, run: RunRow, *values: float) -> RunRow:
         )
         for place, value in enumerate(values, 1)
     ]
-    looks.add_looks(conn, run.pk, taken)
+    validations.add_looks(conn, run.pk, taken)
     last = 100 * len(values)
     conn.execute(update(Run).where(Run.pk == run.pk).values(step=last, last_look_step=last, looks=len(values)))
     return runs.get_run(conn, run.id)
@@ -55,11 +55,11 @@ def train(conn: Connection, *values: float) -> RunRow:
 
 def apply(conn: Connection, now: datetime = NOW) -> list[str]:
     """Do what the scheduler's job does; return what the stops say."""
-    breaches, judged = verdicts.find_due(conn, now)
+    breaches, judged = rule_enforcement.find_due(conn, now)
     for run in judged:
         rules.note_ruling(conn, run.pk, run.looks)
     for breach in breaches:
-        verdicts.stop(conn, breach, now)
+        rule_enforcement.stop(conn, breach, now)
     return [asked.message for _, asked in breaches]
 
 
@@ -92,7 +92,11 @@ def test_a_run_below_the_median_is_stopped_once_with_the_numbers(conn: Connectio
     run = train(conn, 0.7, 0.71)
     assert apply(conn) == ["0.71 at step 200 is below the median 0.775 of 2 runs (rule of project default)"]
     (command,) = commands.list_commands(conn, run.pk)
-    assert (command.kind, command.requested_by, command.arguments["reason"]) == ("stop", verdicts.RULES, "peers")
+    assert (command.kind, command.requested_by, command.arguments["reason"]) == (
+        "stop",
+        rule_enforcement.RULES,
+        "peers",
+    )
     measure(conn, run, 0.1, 0.1, 0.1)
     assert apply(conn) == []
 
@@ -101,7 +105,7 @@ def test_looks_that_are_not_admitted_are_nobodys_values(conn: Connection) -> Non
     """The accuracy of a network that became NaN is the share of class 0: no run is stopped for being worse."""
     run = train(conn, 0.5)
     said = {"segment": 0, "at": later(2), "decision": {"stop": False, "improved": False, "is_admitted": False}}
-    looks.add_looks(conn, run.pk, [LookTaken.model_validate({"step": 200, "value": 0.9, **said})])
+    validations.add_looks(conn, run.pk, [LookTaken.model_validate({"step": 200, "value": 0.9, **said})])
     assert rules.read_values(conn, [run.pk], 1000) == {run.pk: [(100, 0.5)]}
 
 
@@ -111,7 +115,7 @@ def test_looks_are_judged_once_and_new_ones_again(conn: Connection) -> None:
     put(conn, MEDIAN)
     run = train(conn, 0.75)
     assert apply(conn) == []
-    assert verdicts.find_due(conn, NOW) == ([], [])
+    assert rule_enforcement.find_due(conn, NOW) == ([], [])
     measure(conn, run, 0.75, 0.75)
     assert len(apply(conn)) == 1
 

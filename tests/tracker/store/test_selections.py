@@ -16,8 +16,8 @@ from keepbest.errors import InvalidInput, NotFound
 from keepbest.status import RunState
 from tests.support.store import CNN, begin, claim, hello, later, open_segment, release, submit
 from tracker.models import AuditEntry, Event, Run
-from tracker.store import batches, checkpoints, departures, forks, resumes, retention, runs
-from tracker.store.batches import Delivery
+from tracker.store import checkpoints, forks, ingest, resume_point, resumes, retention, runs
+from tracker.store.ingest import Delivery
 
 SOUP = {"name": "greedy_soup", "params": {"k": 2}}
 
@@ -36,7 +36,7 @@ def train(conn: Connection, *points: CheckpointDurable, **asked: Any) -> Assignm
     conn.execute(update(Run).where(Run.id == taken.run.id).values(mode="max"))
     writer = new_id()
     said = Batch(writer=writer, number=1, checkpoints=list(points))
-    batches.take(conn, taken.run.id, taken.lease.token, Delivery(writer, 1, (), said), later(500))
+    ingest.take(conn, taken.run.id, taken.lease.token, Delivery(writer, 1, (), said), later(500))
     return taken
 
 
@@ -85,7 +85,7 @@ def test_who_follows_the_run_hears_of_it_as_it_ends(conn: Connection, ended: Any
 def test_nothing_goes_on_from_an_average(conn: Connection, ended: Any) -> None:
     id, known = ended
     run = runs.get_run(conn, id)
-    resume = departures.find_resume(conn, run)
+    resume = resume_point.find_resume(conn, run)
     assert resume is not None
     assert resume.id == known["last"].id
     assert forks.plan(conn, run, ForkRequest(step=200)).start.id == known[200].id

@@ -11,27 +11,27 @@ from pathlib import Path
 
 import pytest
 
-from keepbest import bundle
-from keepbest.client import Client
+from keepbest.client import bundle
+from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.commands import CancelRequest
 from keepbest.contract.workers import Claim, WorkerHello
 from keepbest.errors import NotAuthenticated
 from keepbest.status import RunState, StopReason
-from tests.keepbest.test_bundle import archive, entry
+from tests.keepbest.client.test_bundle import archive, entry
 from tests.support.processes import wait_until
 from tests.worker.service import LEASE_SECONDS, Service
-from tests.worker.trainer.test_usercode import write
+from tests.worker.trainer.test_user_code import write
 from worker import recipes, settings
-from worker.agent import agent, tenancy
+from worker.agent import agent, run_supervisor
 from worker.agent.agent import Agent
-from worker.folder import RunFolder
-from worker.supervisor import Child, make_mark
+from worker.child_process import Child, make_mark
+from worker.run_folder import RunFolder
 
 FOREVER = "import time; print('training', flush=True); time.sleep(600)"
 FINISHES = """
 import sys; from pathlib import Path
-from keepbest.contract.workers import Release; from worker.folder import RunFolder
+from keepbest.contract.workers import Release; from worker.run_folder import RunFolder
 print('trained')
 RunFolder(Path(sys.argv[1])).write_outcome(Release(outcome='finished', stop_reason='patience'))
 """
@@ -48,7 +48,7 @@ STUBBORN = (
 #: Starts something, trains a little, then stands still: SIGTERM changes nothing.
 HANGS = """
 import signal, subprocess, sys, time; from pathlib import Path
-from keepbest.runs.life import Part, Sign, write
+from keepbest.tracking.process.heartbeat import Part, Sign, write
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 signal.signal(signal.SIGUSR1, lambda *_: print('standing here', flush=True))
 subprocess.Popen(['sleep', '600'])
@@ -123,8 +123,8 @@ Make = Callable[..., Rig]
 def make_rig(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     monkeypatch.setattr(agent, "CLAIM_SECONDS", 0.05)
     monkeypatch.setattr(agent, "SETTLE_SECONDS", 0.05)
-    monkeypatch.setattr(tenancy, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(tenancy, "OUTPUT_SECONDS", 0.05)
+    monkeypatch.setattr(run_supervisor, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(run_supervisor, "OUTPUT_SECONDS", 0.05)
     rigs: list[Rig] = []
 
     def make(**variables: str) -> Rig:

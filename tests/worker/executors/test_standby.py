@@ -19,10 +19,10 @@ from tests.support.processes import ROOT, Process, is_alive, wait_until
 from tests.worker.needs import need_tensorflow
 from tests.worker.service import Service, standby_of
 from worker import settings
+from worker.child_process import Child, end_orphans
 from worker.executors.standby import Standby
-from worker.folder import RunFolder
-from worker.supervisor import Child, end_orphans
-from worker.trainer.lifeline import pack, unpack
+from worker.run_folder import RunFolder
+from worker.trainer.agent_pipe import pack, unpack
 
 SOFTMAX: dict[str, Any] = {"source": {"kind": "recipe", "name": "softmax-beginners"}, "data": "digits"}
 SHORT: dict[str, Any] = {"max_steps": 20, "validate_every": 10, "seed": 5}
@@ -164,7 +164,7 @@ def test_what_is_imported_ahead_touches_no_device() -> None:
     """A GPU's memory belongs to runs: a process that only waits for one must not have taken it."""
     need_tensorflow()
     program = """
-from worker.trainer.quiet import find_devices, import_tensorflow; import_tensorflow()
+from worker.trainer.import_tensorflow import find_devices, import_tensorflow; import_tensorflow()
 import worker.trainer.trainer; from tensorflow.python.eager.context import context
 print(context()._initialized); find_devices(); print(context()._initialized)
 """

@@ -18,19 +18,19 @@ from keepbest.contract.commands import Command
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.runs import RunSpec
 from keepbest.contract.workers import Assignment
-from keepbest.looking.looker import Looker
-from keepbest.runs.judge import Judge, known_mode
-from keepbest.runs.run import Run
 from keepbest.selection.selectors import build as build_selector
-from keepbest.snapshots.carried import Carried
+from keepbest.snapshots.extra_state import Carried
 from keepbest.snapshots.snapshot import Variables
 from keepbest.status import CommandKind, CommandState
 from keepbest.stopping import Pairs, parse
-from keepbest.training import Training
+from keepbest.tracking.run import Run
+from keepbest.tracking.stopper import Judge, known_mode
+from keepbest.training.keeper import Looker
+from keepbest.training.spec import Training
 from tests.worker.assignments import NOW, make_assignment, make_spec
 from worker.data.splits import digest_of
-from worker.trainer.feed import make_feed
-from worker.trainer.loop import Ending, Loop
+from worker.trainer.batches import make_feed
+from worker.trainer.fit import Ending, Loop
 from worker.trainer.resume import resume
 
 

@@ -13,17 +13,17 @@ import pytest
 from keepbest.contract.policies import PolicySpec
 from keepbest.errors import InvalidInput, MetricMissing
 from keepbest.stopping import parse
-from keepbest.training import Training
+from keepbest.training.spec import Training
 
 keras = pytest.importorskip("keras", reason="needs TensorFlow: pip install 'keepbest[train]'")
 tf = pytest.importorskip("tensorflow")
 
 from tests.worker.trainer.rig import Rig, build  # noqa: E402
+from worker.trainer.batches import make_feed, weigh  # noqa: E402
+from worker.trainer.check_monitor import advise, check_monitor  # noqa: E402
 from worker.trainer.epochs import settle_epochs  # noqa: E402
-from worker.trainer.expect import advise, check_monitor  # noqa: E402
-from worker.trainer.feed import make_feed, weigh  # noqa: E402
-from worker.trainer.loop import Ending  # noqa: E402
-from worker.trainer.measure import Ruler  # noqa: E402
+from worker.trainer.evaluate import Ruler  # noqa: E402
+from worker.trainer.fit import Ending  # noqa: E402
 
 
 class Notes(keras.callbacks.Callback):  # type: ignore[name-defined,misc]  # no types

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepbest.training import Training
+from keepbest.training.spec import Training
 from worker.trainer import pipeline
-from worker.trainer.feed import Feed, make_feed
+from worker.trainer.batches import Feed, make_feed
 from worker.trainer.pipeline import open_pipeline
 
 tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: pip install 'keepbest[train]'")

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from keepbest.checkpoint import Store, trash
+from keepbest.checkpoint import Store
+from keepbest.checkpoint.files import trash
 from keepbest.checkpoint.load import Loaded
 from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.runs import Segment
-from keepbest.runs.judge import Judge
-from keepbest.runs.run import Run
 from keepbest.stopping import parse
+from keepbest.tracking.run import Run
+from keepbest.tracking.stopper import Judge
 from tests.support.states import NOON, RUN, about, make_state
 from tests.worker.assignments import make_assignment
 from worker.trainer.resume import resume, set_aside_unknown

@@ -1,0 +1,80 @@
+"""The trash: manifests that were taken out of their run, under the time when.
+
+Only manifests lie there. What they name is needed as long as they do, so taking one out and putting it back moves one
+small file, and the bytes are free when the trash is emptied. It moves while no pack is removed: whoever looks for what
+is needed must not find a manifest in neither place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from keepbest.checkpoint.files.folder import Folder, sync_folder
+from keepbest.contract.base import ID_PATTERN
+
+_TIME = "%Y%m%dT%H%M%SZ"
+
+
+@dataclass(frozen=True)
+class Trashed:
+    """One checkpoint in the trash."""
+
+    run: str
+    checkpoint: str
+    at: datetime
+    path: Path
+
+
+def put(folder: Folder, run: str, checkpoint: str, now: datetime) -> bool:
+    """Move a checkpoint to the trash; False where it is not there (any more)."""
+    source = folder.manifest(run, checkpoint)
+    target = folder.root / "trash" / now.astimezone(UTC).strftime(_TIME) / run / source.name
+    if not source.is_file():
+        return False
+    with folder.writing():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return _move(source, target)
+
+
+def undo(folder: Folder, run: str, checkpoint: str | None = None) -> list[str]:
+    """Put a run's checkpoints, or one of them, back where they were; return their ids."""
+    found = [item for item in items(folder) if item.run == run and checkpoint in (None, item.checkpoint)]
+    if not found:
+        return []
+    with folder.writing():
+        for item in found:
+            folder.run(run).mkdir(parents=True, exist_ok=True)
+            _move(item.path, folder.manifest(run, item.checkpoint))
+    return [item.checkpoint for item in found]
+
+
+def items(folder: Folder) -> Iterator[Trashed]:
+    """Yield what lies in the trash, oldest first; what is not ours is left out."""
+    for path in sorted(folder.root.glob("trash/*/*/*.json")):
+        run, time = path.parent.name, path.parent.parent.name
+        if re.match(ID_PATTERN, run) and re.match(ID_PATTERN, path.stem):
+            with suppress(ValueError):
+                yield Trashed(run, path.stem, datetime.strptime(time, _TIME).replace(tzinfo=UTC), path)
+
+
+def remove(item: Trashed) -> None:
+    """Remove one for good, and the folders that it leaves empty."""
+    item.path.unlink(missing_ok=True)
+    for folder in item.path.parents[:2]:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _move(source: Path, target: Path) -> bool:
+    try:
+        source.rename(target)
+    except FileNotFoundError:
+        return False  # somebody else was quicker
+    for folder in (target.parent, source.parent):
+        sync_folder(folder)
+    return True

@@ -1,0 +1,74 @@
+"""What older versions wrote, in the words of this one.
+
+An optimizer that lay in a dict or list of what was kept was once listed among the network's variables
+(`opt/sgd/iteration`); by now each optimizer is listed as one, under its class (`sgd/sgd/iteration`).
+
+What they did not write is said: optimizers on attributes, and vocabularies.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from keepbest.model.saveables import Saveable
+from keepbest.snapshots.compare import WORDLESS, Difference
+from keepbest.snapshots.state import VariableSpec
+
+#: With what every optimizer of Keras' begins.
+_FIRST, _SECOND = "iteration", "learning_rate"
+#: How the weights of a lookup in the mode "tf_idf" were listed.
+_WEIGHTS = "Variable"
+
+
+def to_present(specs: Sequence[VariableSpec]) -> tuple[VariableSpec, ...]:
+    """Return what a checkpoint holds, optimizers among the network's variables listed as optimizers; places stay."""
+    fronts = _fronts_of(specs)
+    if not fronts or any(spec.collection == "optimizer" for spec in specs):
+        return tuple(specs)
+    moved = [_move(spec, fronts) for spec in specs]
+    numbers: dict[str, int] = {}
+    found = []
+    for spec in moved:
+        found.append(replace(spec, index=numbers.get(spec.collection, 0)))
+        numbers[spec.collection] = found[-1].index + 1
+    return tuple(found)
+
+
+def describe_lost(specs: Sequence[VariableSpec], optimizers: Sequence[Saveable]) -> str | None:
+    """Return which optimizers of a model begin anew, since an older version did not keep them; None where none does."""
+    kept = {spec.path for spec in specs if spec.collection == "optimizer"}
+    lost = [(path, one) for path, one in optimizers if path and not any(name.startswith(f"{path}/") for name in kept)]
+    if not lost:
+        return None
+    names = ", ".join(f"{path} ({type(one).__name__})" for path, one in lost)
+    return f"An older version wrote it, which kept the model's own optimizer alone. What begins anew: {names}."
+
+
+def advise(differences: Sequence[Difference]) -> str | None:
+    """Return what to do about a checkpoint of an older version that holds the weights of lookups, and no words."""
+    names = [one.mine for one in differences if one.kind == "missing" and one.mine is not None]
+    return WORDLESS if any(name.startswith(f"{_WEIGHTS} [") for name in names) else None
+
+
+def _fronts_of(specs: Sequence[VariableSpec]) -> dict[str, str]:
+    """Return what stands before the variables of each optimizer, and what stands there by now."""
+    found: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for one, other in pairwise(specs):
+        front, _, name = one.path.rpartition("/")
+        if one.collection == "model" and "/" in front and name == _FIRST and other.path == f"{front}/{_SECOND}":
+            own = front.rpartition("/")[2]
+            kind = re.sub(r"_\d+$", "", own)
+            number = counts[kind] = counts.get(kind, -1) + 1
+            found[f"{front}/"] = f"{kind}_{number}/{own}/" if number else f"{kind}/{own}/"
+    return found
+
+
+def _move(spec: VariableSpec, fronts: dict[str, str]) -> VariableSpec:
+    front = next((one for one in fronts if spec.path.startswith(one)), None)
+    if front is None or spec.collection != "model":
+        return spec
+    return replace(spec, collection="optimizer", path=fronts[front] + spec.path.removeprefix(front))

@@ -1,0 +1,1 @@
+"""Verbs about checkpoints: list, show, inspect, restore, import."""

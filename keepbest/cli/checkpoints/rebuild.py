@@ -1,0 +1,125 @@
+"""Writing a checkpoint's network to files, and checking one: here where Keras alone is needed, else by a child."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keepbest.checkpoint import examples
+from keepbest.checkpoint.plan import Plan
+from keepbest.checkpoint.store import Store
+from keepbest.cli.checkpoints.fresh_process import ask_fresh, need_tensorflow
+from keepbest.cli.checkpoints.partial import Target
+from keepbest.cli.common.output import hushed, warn
+from keepbest.cli.common.run_source import Located
+from keepbest.contract.checkpoints import Checkpoint
+from keepbest.contract.restores import Checked, Format, Job
+from keepbest.contract.runs import CodeSource, RecipeSource, RunSpec
+from keepbest.errors import NetworkUnknown
+from keepbest.restoration.export import export, path_of
+from keepbest.restoration.fetch import opened
+from keepbest.restoration.rebuild import LAMBDA, undescribed
+from keepbest.settings import Settings
+
+NEEDS_TENSORFLOW: frozenset[Format] = frozenset({"keras", "weights", "tf", "savedmodel"})
+
+
+@dataclass
+class Rebuilding:
+    """One checkpoint on its way into a network: the user's own (`target`), else the run's."""
+
+    found: Located
+    chosen: Checkpoint
+    settings: Settings
+    form: Format = "keras"
+    target: Target | None = None
+    partial: bool = False
+    allow_code: bool = False
+    data: Path | None = None
+    #: Whether the run's own code has to make the network: known once the description alone did not do.
+    by_code: bool = False
+
+    def write(self, to: Path) -> Path:
+        """Write it to the folder `to`, from the store here or from the tracker; return the file.
+
+        Raises NetworkUnknown where neither the description nor the run's code makes the network.
+        """
+        if self.form in NEEDS_TENSORFLOW:
+            need_tensorflow(f"--as {self.form}", "`--as safetensors` and `--as npz` work without")
+        said = list[str]()
+        with opened(self.found.source, self.chosen, self.settings.store) as store:
+            try:
+                with hushed():
+                    path, plan = self._write_here(store, to, said)
+            except NetworkUnknown as error:
+                self._turn_to_code(error)
+                answer = self._ask(self._job("write", store, to=str(to.absolute())))
+                path, plan, said = path_of(to, self.form), None, answer["said"]
+        for words in said:
+            warn(words)
+        if plan is not None and not plan.is_same:
+            warn(f"{plan.fitting[0]} of {plan.fitting[1]} variables of the network are restored.")
+        return path
+
+    def check(self, path: Path | None, tolerance: float | None) -> Checked:
+        """Compare what was written to `path` (else the checkpoint itself) with what was recorded, in a fresh process.
+
+        Raises NotFound where the checkpoint has no examples.
+        """
+        need_tensorflow("--check", "run it where the model can be built")
+        with opened(self.found.source, self.chosen, self.settings.store) as store:
+            manifest, _ = store.read_manifest(self.chosen.run, self.chosen.id)
+            examples.read(store.folder, manifest)  # cheaper than a child that says so
+            if manifest.network is None and self.target is None and not self.by_code:
+                self._turn_to_code(undescribed())
+            file = str(path.absolute()) if path is not None else None
+            warn("Checking the restored network in a fresh process …")
+            try:
+                said = self._ask(self._job("check", store, path=file, tolerance=tolerance))
+            except NetworkUnknown as error:
+                self._turn_to_code(error)
+                said = self._ask(self._job("check", store, path=file, tolerance=tolerance))
+        return Checked.model_validate(said)
+
+    def _write_here(self, store: Store, to: Path, said: list[str]) -> tuple[Path, Plan | None]:
+        loaded = store.load(self.chosen.run, self.chosen.id)
+        model, plan = self.target.fill(loaded) if self.target is not None else (None, None)
+        more: dict[str, Any] = {"partial": self.partial, "allow_code": self.allow_code, "say": said.append}
+        return export(store, loaded, to, self.form, model=model, plan=plan, **more), plan
+
+    def _turn_to_code(self, error: NetworkUnknown) -> None:
+        """Say that the run's own code is run to make the network; raise `error` where that cannot or may not be."""
+        spec = self._spec
+        if spec is None or self.target is not None or self.by_code or (error.field == LAMBDA and not self.allow_code):
+            raise error
+        what = f"{spec.source.entry} of its bundle" if isinstance(spec.source, CodeSource) else "its recipe"
+        warn(f"{error.message} Running the run's own code, {what}, in a fresh process …")
+        self.by_code = True
+
+    @property
+    def _spec(self) -> RunSpec | None:
+        """What the run was submitted as, where that says how its network is built."""
+        run = self.found.run
+        return run.spec if run is not None and isinstance(run.spec.source, CodeSource | RecipeSource) else None
+
+    def _job(self, task: str, store: Store, **more: Any) -> Job:
+        given: dict[str, Any] = {}
+        if self.target is not None:
+            given = {"settings": list(self.target.settings), "maps": list(self.target.maps)}
+            given |= {"spec": self.target.run, "into": _absolute(self.target.source)}
+        known = {"run": self.chosen.run, "checkpoint": self.chosen.id, "form": self.form, "by_code": self.by_code}
+        known |= {"partial": self.partial}
+        asked = {"task": task, "store": str(store.folder.root.absolute()), "allow_code": self.allow_code}
+        return Job.model_validate({**asked, **known, **given, **more})
+
+    def _ask(self, job: Job) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
+            return ask_fresh(Path(folder), self.settings, self.data, "worker.checks.restored", job.model_dump_json())
+
+
+def _absolute(source: str) -> str:
+    """Return FILE.py:FUNCTION with the file's whole path; the dotted name of a module stays."""
+    file, colon, function = source.partition(":")
+    return f"{Path(file).absolute()}{colon}{function}" if Path(file).exists() else source

@@ -1,0 +1,99 @@
+"""Options of a command line out of a YAML file: `--file run.yaml`. What stands on the line itself counts over it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from keepbest.contract.policies import PolicySpec
+from keepbest.contract.validate import request
+from keepbest.errors import InvalidInput, NotFound
+from keepbest.stopping import render
+from keepbest.stopping.registry import nearest
+
+#: Bytes of a file of options.
+MAX_BYTES = 2**20
+#: Where a command keeps the words to run, which on the line stand after its `--`.
+COMMAND = "keepbest.command"
+#: What the file calls what the line has without a name.
+_SOURCE = "what"
+_ALIASES = {"source": _SOURCE}
+
+
+def take_options(context: typer.Context, path: Path | None) -> Path | None:
+    """Make what a file says the defaults of the other options. Raises NotFound, InvalidInput with the place."""
+    if path is None or context.resilient_parsing:
+        return path
+    said = read_yaml(path)
+    if "command" in said:
+        context.meta[COMMAND] = context.meta.get(COMMAND) or _read_command(said.pop("command"))
+    known = {one.name: one for one in context.command.params if one.name not in (None, "file", "help")}
+    context.default_map = {}
+    for key, value in said.items():
+        name = _ALIASES.get(str(key), str(key).replace("-", "_"))
+        if name not in known:
+            words = ["source", "command", *(one for one in known if one != _SOURCE)]
+            raise InvalidInput(f"{path}: there is no option {key!r}.", field=str(key), hint=nearest(str(key), words))
+        context.default_map[name] = _write(name, value, is_list=bool(getattr(known[name], "multiple", False)))
+    return path
+
+
+File = Annotated[
+    Path | None,
+    typer.Option(is_eager=True, callback=take_options, help="YAML with these options; the line counts over it."),
+]
+
+
+def read_yaml(path: Path) -> dict[Any, Any]:
+    """Read a file that holds names with values; nothing of it is run."""
+    import yaml  # few command lines name a file
+
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {(error.strerror or '').lower()}.", field="file") from error
+    if len(text) > MAX_BYTES:
+        raise InvalidInput(f"{path} has more than {MAX_BYTES:,} bytes.", field="file")
+    try:
+        said = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InvalidInput(f"{path} is not YAML: {' '.join(str(error).split())}", field="file") from None
+    if not isinstance(said, dict):
+        raise InvalidInput(f"{path} holds no options.", field="file", hint="For example: source: hvass-cnn")
+    return said
+
+
+def _read_command(value: Any) -> list[str]:
+    if not isinstance(value, list) or not value:
+        raise InvalidInput("command is a list of words.", field="command", hint="command: [python, train.py]")
+    return [_word(one) for one in value]
+
+
+def _write(name: str, value: Any, *, is_list: bool) -> Any:
+    """Return a value as it would stand on the line."""
+    if value is None:
+        return None
+    if is_list:
+        pairs = [f"{key}={_word(one)}" for key, one in value.items()] if isinstance(value, Mapping) else value
+        listed = pairs if isinstance(pairs, list) else [pairs]
+        return [_policy(one) if name == "shadow" else _word(one) for one in listed]
+    if name == "stop":
+        return _policy(value)
+    if name == "keep" and isinstance(value, Mapping):
+        return ",".join(f"{key}={_word(one)}" for key, one in value.items())
+    if isinstance(value, list | Mapping):
+        raise InvalidInput(f"{name} is one value.", field=name)
+    return value if isinstance(value, bool) else _word(value)
+
+
+def _policy(value: Any) -> str:
+    return render(request(PolicySpec, **value).model_dump()) if isinstance(value, Mapping) else _word(value)
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)

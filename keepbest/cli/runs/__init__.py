@@ -1,0 +1,1 @@
+"""Verbs about runs: submit, list, watch, command, replay, report."""

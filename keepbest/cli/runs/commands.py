@@ -1,0 +1,138 @@
+"""`stop`, `cancel`, `rollback`: commands to a living run. Each is requested, acknowledged by the trainer, done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from keepbest.cli.common.errors import Exit, tell
+from keepbest.cli.common.options import AsJson, RunId
+from keepbest.cli.common.output import print_json, say, warn
+from keepbest.cli.runs.last_step import Epochs, last_step
+from keepbest.client.client import Client
+from keepbest.contract.commands import CancelRequest, Command, CommandRequest, RollBackRequest, StopRequest
+from keepbest.contract.runs import Run
+from keepbest.contract.validate import request
+from keepbest.errors import Conflict, InvalidInput
+from keepbest.rates import find_absurd_text
+from keepbest.status import CommandState
+
+POLL_SECONDS = 0.3
+Wait = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait until it is done; 0 only asks.")]
+
+
+def stop(run: RunId, wait: Wait = 30.0, as_json: AsJson = False) -> int:
+    """Stop a run after the present batch: it comes back to its best, measures the test set and finishes."""
+    return send(run, StopRequest(), wait, as_json)
+
+
+def cancel(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their first letters.")],
+    wait: Wait = 30.0,
+    as_json: AsJson = False,
+) -> int:
+    """End runs at once; nothing more is measured. A queued run is taken out of the queue.
+
+    A run that had ended and was resumed, and that no worker has taken up since, is again what it was.
+    """
+    with Client() as client:
+        found = [client.run(run) for run in dict.fromkeys(runs)]  # a name that is wrong cancels none of them
+        asked, refused = _ask_each(client, found)
+        done = [wait_for(client, command, wait) for command in asked]
+    if as_json:
+        print_json(done[0] if len(done) == 1 else [one.model_dump(mode="json") for one in done])
+    else:
+        for command in done:
+            say(_told(command))
+    return Exit.ERROR if refused or any(map(_is_refused, done)) else Exit.OK
+
+
+def _ask_each(client: Client, runs: Sequence[Run]) -> tuple[list[Command], bool]:
+    """Cancel each; one that has ended meanwhile is said, and keeps none of the others alive."""
+    asked, refused = list[Command](), False
+    for run in runs:
+        try:
+            asked.append(client.command(run.id, CancelRequest()))
+        except Conflict as error:
+            if len(runs) == 1:
+                raise
+            refused = True
+            tell(error.message, hint=error.hint)
+    return asked, refused
+
+
+def rollback(
+    run: RunId,
+    to: Annotated[str | None, typer.Option(help="`best` (also when nothing is said).")] = None,
+    step: Annotated[int | None, typer.Option(min=0, help="To the snapshot of this step.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="To this checkpoint.")] = None,
+    learning_rate: Annotated[
+        str | None, typer.Option(help="Go on with this one: a number, or `0.1x` of what it was there.")
+    ] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="The new last step.")] = None,
+    epochs: Epochs = None,
+    reset_patience: Annotated[bool, typer.Option("--reset-patience", help="Begin to wait anew.")] = False,
+    wait: Wait = 30.0,
+    as_json: AsJson = False,
+) -> int:
+    """Take a living run back to its best, to a step or to a checkpoint; it goes on from there, changed as you say."""
+    if sum(one is not None for one in (to, step, checkpoint)) > 1:
+        raise InvalidInput("--to, --step and --checkpoint exclude each other.", field="to")
+    if to not in (None, "best"):
+        raise InvalidInput(f"--to takes only 'best', but got {to!r}.", field="to", hint="A step: --step 1200")
+    is_best = step is None and checkpoint is None
+    place = {"to": "best" if is_best else None, "step": step, "checkpoint": checkpoint}
+    if epochs is not None:
+        with Client() as client:
+            max_steps = last_step(client, run, max_steps, epochs)
+    changes = {"learning_rate": learning_rate, "max_steps": max_steps, "reset_patience": reset_patience}
+    asked = request(RollBackRequest, **place, **changes)
+    warn_of_rate(learning_rate)
+    return send(run, asked, wait, as_json)
+
+
+def warn_of_rate(text: str | None) -> None:
+    """Say that a learning rate is one that nobody means; it is done all the same."""
+    if (odd := find_absurd_text(text)) is not None:
+        warn(f"warning: {odd}")
+
+
+def send(run: str, asked: CommandRequest, wait: float, as_json: bool) -> int:
+    """Ask, wait, and say how far the command came."""
+    with Client() as client:
+        command = client.command(run, asked)
+        command = wait_for(client, command, wait)
+    if as_json:
+        print_json(command)
+    else:
+        say(_told(command))
+    return Exit.ERROR if _is_refused(command) else Exit.OK
+
+
+def _is_refused(command: Command) -> bool:
+    return command.state in (CommandState.REFUSED, CommandState.EXPIRED)
+
+
+def wait_for(client: Client, command: Command, seconds: float) -> Command:
+    """Return the command as it is when it is done or refused, or after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while command.state.is_open and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        known = client.commands(command.run).commands
+        command = next((one for one in known if one.id == command.id), command)
+    return command
+
+
+def _told(command: Command) -> str:
+    name = command.kind.value.replace("_", " ")
+    words = f"{name} of {command.run}: {command.state.value}"
+    if command.message:
+        words += f" ({command.message})"
+    if command.done_at is not None:
+        words += f" after {(command.done_at - command.requested_at).total_seconds():.2f} s"
+    if command.state.is_open:
+        words += f". It is obeyed at the trainer's next batch; see: keepbest watch {command.run}"
+    return words

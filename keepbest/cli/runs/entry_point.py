@@ -1,0 +1,145 @@
+"""Where a submitted function lies, and which folder is sent so that its imports work on a worker as they do here."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from keepbest.cli.runs.source_lookup import parse_file
+from keepbest.errors import InvalidInput, NotFound
+
+_INIT = "__init__.py"
+FUNCTION = "build"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A function of a file in the folder that is sent; `why` says why that is not simply the file's own folder."""
+
+    root: Path
+    file: Path
+    function: str
+    shown: Path
+    why: str = ""
+
+    @property
+    def inside(self) -> str:
+        """The file's name from the folder on, with slashes."""
+        return self.file.relative_to(self.root).as_posix()
+
+
+def find_entry(what: str, folder: Path | None) -> Entry | None:
+    """Find `my_model.py:build`, `net/model.py` or `net.model:build`; None for what is the name of a recipe.
+
+    Without a `folder`, the one above the file's packages is sent. Raises NotFound and InvalidInput for what is no
+    Python file, or lies where its imports cannot work.
+    """
+    found = _find_file(what, folder)
+    if found is None:
+        return None
+    shown, function = found
+    file, tree = shown.resolve(), parse_file(shown)
+    if folder is not None:
+        return Entry(_check_given(file, tree, folder.resolve()), file, function, shown)
+    root, why = _find_root(file, tree)
+    if why and root in (Path.home().resolve(), Path(root.anchor)):
+        hint = f"Move the package into a folder of its own, or name what to send: --folder {quote(str(file.parent))}"
+        raise InvalidInput(f"{root}, {why}, is not sent: it holds everything of yours.", field="folder", hint=hint)
+    return Entry(root, file, function, shown, why)
+
+
+def _find_file(what: str, folder: Path | None) -> tuple[Path, str] | None:
+    path, sign, function = what.rpartition(":")
+    name = path if sign else what
+    if name.endswith(".py"):
+        return _beside(Path(name), folder), function if sign and function else FUNCTION
+    if (not sign and "." not in name) or not all(part.isidentifier() for part in name.split(".")):
+        _check_no_file(what)
+        return None
+    base = folder or Path()
+    module = base.joinpath(*name.split("."))
+    for file in (module.with_name(f"{module.name}.py"), module / _INIT):
+        if file.is_file():
+            return file, function if sign and function else FUNCTION
+    if not sign:
+        _check_no_file(what)
+        return None
+    raise NotFound(
+        f"There is no module {name} in {base.resolve()}.",
+        field="source",
+        hint=f"Name its file, or the folder that it is imported from: keepbest submit {quote(what)} --folder src",
+    )
+
+
+def _beside(file: Path, folder: Path | None) -> Path:
+    """Return the file as it is named from here; else from the folder that is sent."""
+    inside = folder / file if folder is not None else file
+    return inside if not file.exists() and inside.exists() else file
+
+
+def _check_no_file(what: str) -> None:
+    if Path(what).exists() and not what.isidentifier():
+        raise InvalidInput(f"{what} is not a Python file.", field="source", hint="Name a file: my_model.py:build")
+
+
+def _check_given(file: Path, tree: ast.Module, root: Path) -> Path:
+    """Return the folder that was named; raises InvalidInput where the file, or what it imports, lies outside."""
+    if not file.is_relative_to(root):
+        raise InvalidInput(f"{file} does not lie in {root}.", field="folder")
+    needed = _above_relative(file, tree)
+    if not needed.is_relative_to(root):
+        raise InvalidInput(
+            f"{file.name} imports from the package around it (from .… import …), which {root} does not hold.",
+            field="folder",
+            hint=f"--folder {quote(str(needed))}",
+        )
+    return root
+
+
+def _find_root(file: Path, tree: ast.Module) -> tuple[Path, str]:
+    """Return the folder that the file's imports begin at, and why it is not its own."""
+    root = min(_above_packages(file), _above_relative(file, tree), key=lambda path: len(path.parts))
+    if root != file.parent:
+        package = ".".join(file.parent.relative_to(root).parts)
+        return root, f"the folder above the package {package}"
+    here = Path().resolve()
+    if not file.is_relative_to(here):
+        return root, ""
+    for name in _absolute_imports(tree):
+        if _holds(root, name):
+            continue
+        above = next((one for one in _between(root, here) if _holds(one, name)), None)
+        if above is not None:
+            return above, f"the folder that {name} is imported from"
+    return root, ""
+
+
+def _above_packages(file: Path) -> Path:
+    return next(folder for folder in file.parents if not (folder / _INIT).exists())
+
+
+def _above_relative(file: Path, tree: ast.Module) -> Path:
+    """Return the folder that the farthest relative import needs: `from .. import` needs two above its own."""
+    levels = [node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return file.parents[min(max(levels, default=0), len(file.parents) - 1)]
+
+
+def _absolute_imports(tree: ast.Module) -> Iterator[str]:
+    """Yield the dotted modules, such as a checkout's own `net.layers`; one word alone may be any library."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def _between(root: Path, top: Path) -> Iterator[Path]:
+    yield from (folder for folder in root.parents if folder.is_relative_to(top))
+
+
+def _holds(folder: Path, module: str) -> bool:
+    path = folder.joinpath(*module.split("."))
+    return path.is_dir() or path.with_name(f"{path.name}.py").is_file()

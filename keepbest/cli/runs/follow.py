@@ -1,0 +1,73 @@
+"""Following one run to its end: what is new since the last time, however the news came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from keepbest.client.client import Client
+from keepbest.contract.runs import Run
+from keepbest.contract.validations import LogPiece, Look
+from keepbest.errors import Busy, Unreachable
+
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """The run as it is now, and what came since the last news."""
+
+    run: Run
+    looks: list[Look]
+    logs: list[LogPiece]
+
+
+@dataclass
+class RunFollower:
+    """Reads a run again whenever something happened to it, and what of its history is new."""
+
+    client: Client
+    run: str
+    with_looks: bool = False
+    with_logs: bool = False
+    seen_look: int = 0
+    seen_log: int = 0
+
+    def news(self) -> Iterator[News]:
+        """Yield news at once, then whenever there is some and now and then, and last when the run has ended."""
+        start = self.client.events(run=self.run).next  # asked first: nothing falls between it and the run
+        latest = self.read()
+        yield latest
+        if latest.run.state.is_final:
+            return
+        for _ in self.client.follow(after=start, run=self.run):
+            with suppress(Unreachable, Busy):  # `follow` waits for the tracker, and gives up when it stays away
+                latest = self.read()
+                yield latest
+                if latest.run.state.is_final:
+                    yield self.read()  # what was written between reading the run and reading its history
+                    return
+
+    def read(self) -> News:
+        """Return the run, and what is new of its history."""
+        run = self.client.run(self.run)
+        return News(run, self._new_looks() if self.with_looks else [], self._new_logs() if self.with_logs else [])
+
+    def _new_looks(self) -> list[Look]:
+        found: list[Look] = []
+        after = self.seen_look
+        while page := self.client.looks(self.run, after=after, limit=PAGE).looks:
+            found.extend(page)
+            after = page[-1].seq
+        self.seen_look = after  # only now: what a failing request would lose is asked for again
+        return found
+
+    def _new_logs(self) -> list[LogPiece]:
+        found: list[LogPiece] = []
+        after = self.seen_log
+        while page := self.client.logs(self.run, after=after, limit=PAGE).pieces:
+            found.extend(page)
+            after = page[-1].seq
+        self.seen_log = after
+        return found

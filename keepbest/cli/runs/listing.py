@@ -1,0 +1,278 @@
+"""`ls`, `show`, `rm`: runs as tables and facts."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import typer
+
+from keepbest.cli.common.formatting import (
+    age,
+    at_step,
+    changes,
+    clean,
+    duration,
+    failed_attempts,
+    number,
+    say_selection,
+    size,
+    whole,
+)
+from keepbest.cli.common.options import AsJson, ProjectName, RunId, Yes
+from keepbest.cli.common.output import Table, print_facts, print_json, print_table, say, warn
+from keepbest.cli.runs.decisions import show_looks
+from keepbest.cli.runs.follow import RunFollower
+from keepbest.client.client import Client
+from keepbest.contract.runs import CodeSource, CommandSource, RecipeSource, Run, RunSpec, TestResult
+from keepbest.errors import InvalidInput
+from keepbest.status import RunState
+from keepbest.stopping import render
+
+#: Characters of a command that are shown.
+MAX_SHOWN = 200
+
+#: What to type where there is nothing yet.
+FIRST = "keepbest submit hvass-cnn --follow"
+
+States = Annotated[list[RunState] | None, typer.Option("--state", "-s", help="Only runs in this state; repeatable.")]
+
+
+def ls(
+    project: ProjectName = None,
+    state: States = None,
+    search: Annotated[
+        str | None,
+        typer.Option("--search", help="Only runs with this in name, id, tags, notes, worker or recipe."),
+    ] = None,
+    sort: Annotated[str | None, typer.Option(help="created, updated, best, last, patience, duration, …")] = None,
+    ascending: Annotated[bool, typer.Option("--ascending", "-a", help="Smallest or oldest first.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="At most this many.")] = 50,
+    cursor: Annotated[str | None, typer.Option("--cursor", help="Go on where an earlier list ended.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, the newest first."""
+    states = ",".join(one.value for one in state) if state else None
+    asked = {"--project": project, "--search": search, "--sort": sort, "--ascending": ascending, "--limit": limit}
+    with Client() as client:
+        order: Literal["asc"] | None = "asc" if ascending else None
+        page = client.runs(
+            project=project, state=states, search=search, sort=sort, order=order, limit=limit, cursor=cursor
+        )
+    if as_json:
+        print_json(page)
+        return
+    now = datetime.now(UTC)
+    heads = ("id", "project", ">#", "name", "state", "best @ step", ">last", "patience left", ">age")
+    is_narrowed = any((project, states, search, cursor))
+    empty = "No run fits. All of them: keepbest ls" if is_narrowed else f"No runs yet. Submit one: {FIRST}"
+    table = Table(heads, empty=empty)
+    for run in page.runs:
+        table.add(*_row(run, now))
+    print_table(table)
+    if page.cursor:
+        more = f" of {page.total:,}" if page.total else ""
+        warn(f"These are {len(page.runs)}{more}.\nnext: {_write_next(asked, state or [], page.cursor)}")
+
+
+def _write_next(asked: Mapping[str, object], states: Sequence[RunState], cursor: str) -> str:
+    """Return the command for the next page of the same list."""
+    words = ["keepbest", "ls"]
+    for option, value in asked.items():
+        words += [option] if value is True else [option, str(value)] if value else []
+    for state in states:
+        words += ["--state", state.value]
+    return shlex.join([*words, "--cursor", cursor])
+
+
+def show(
+    run: RunId,
+    looks: Annotated[bool, typer.Option("--looks", help="Every look with its decision.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show one run: what was asked, where it is, how it ended."""
+    with Client() as client:
+        found = client.run(run)
+        if looks:
+            ledger = RunFollower(client, found.id, with_looks=True).read().looks
+        else:
+            more = [] if as_json else [*_list_changes(client, found), *_list_tests(client, found)]
+    if looks:
+        show_looks(found.spec.monitor, ledger, as_json)
+    elif as_json:
+        print_json(found)
+    else:
+        known = [*facts(found, datetime.now(UTC)), *more]
+        print_facts(f"{found.name}  #{found.number} in {found.project}", known)
+        if found.error and found.error.traceback:
+            say("\n" + found.error.traceback)
+
+
+def rm(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their first letters.")],
+    yes: Yes = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Bring deleted runs back.")] = False,
+) -> None:
+    """Delete runs that have ended, with their history; --undo brings them back while the trash holds their files."""
+    if undo:
+        _undelete(runs)
+        return
+    with Client() as client:
+        found = [client.run(run) for run in runs]
+        living = [run.id for run in found if not run.state.is_final]
+        if living:
+            raise InvalidInput(
+                f"Still going on: {', '.join(living)}.", field="run", hint=f"keepbest cancel {living[0]}"
+            )
+        if not yes:
+            names = ", ".join(f"{run.id} ({clean(run.name)})" for run in found)
+            typer.confirm(f"Delete {names}?", abort=True)
+        for run in found:
+            client.delete_run(run.id)
+            say(f"Deleted {run.id}.")
+        warn(f"For a day this brings it back: keepbest rm {' '.join(run.id for run in found)} --undo")
+
+
+def _undelete(runs: list[str]) -> None:
+    """Bring runs back, and say of each what is missing."""
+    with Client() as client:
+        for run in runs:
+            found = client.undelete_run(run)
+            say(f"{found.run.id} ({found.run.name}) is back, with {len(found.back)} checkpoints.")
+            if found.gone:
+                warn(f"Gone for good: {', '.join(found.gone)}.")
+
+
+def _list_changes(client: Client, run: Run) -> list[tuple[str, str]]:
+    """Return what was changed at the run's jumps, where there were any."""
+    jumped = [one for one in client.segments(run.id).segments if one.overrides] if run.segment is not None else []
+    return [
+        (f"since {one.start_step:,}", f"{one.reason.replace('_', ' ')}: {changes(one.overrides)}") for one in jumped
+    ]
+
+
+def _list_tests(client: Client, run: Run) -> list[tuple[str, str]]:
+    """Return what the test set said at earlier ends of the run: what it says now is no first look at it."""
+    known = client.evaluations(run.id).evaluations if run.attempt else []
+    before = known if run.test is None else known[:-1]
+    return [("tested before", f"{_test_of(one)} ({one.at:%Y-%m-%d %H:%M} UTC)") for one in before]
+
+
+def state_of(run: Run) -> str:
+    more = run.stop_reason.value if run.stop_reason else "stalled" if run.stalled_since else None
+    return f"{run.state.value} ({more})" if more else run.state.value
+
+
+def patience_of(run: Run) -> str:
+    if run.patience_left is None or run.state.is_final:
+        return "-"
+    return f"{run.patience_left:,} {run.patience_unit or ''}".strip()
+
+
+def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
+    """Names and values, in the order a person asks for them."""
+    spec = run.spec
+    error = f"{run.error.code}: {run.error.message}" if run.error else ""
+    return [
+        ("id", run.id),
+        ("state", state_of(run)),
+        ("why", run.stop_message or ""),
+        ("stalled", f"no sign of life; said at {run.stalled_since:%H:%M:%S} UTC" if run.stalled_since else ""),
+        ("warning", run.warning or ""),
+        ("error", error),
+        ("next", (run.error.hint or "") if run.error else ""),
+        ("best", f"{spec.monitor} {at_step(run.best_value, run.best_step, 17)}" if run.best_step is not None else ""),
+        ("checkpoint", run.best_checkpoint or ""),
+        ("selected", _selected_of(run)),
+        ("last look", at_step(run.last_value, run.last_look_step, 17)),
+        ("step", f"{whole(run.step)} of {run.steps_at_most:,}" if run.steps_at_most else whole(run.step)),
+        ("patience left", patience_of(run)),
+        ("looks", str(run.looks)),
+        ("in memory", _memory_of(run)),
+        ("test", _test_of(run.test)),
+        ("trains", source_of(spec)),
+        ("forked from", _origin_of(spec)),
+        ("sweep", _sweep_of(spec)),
+        ("data", spec.data or ""),
+        ("parameters", ", ".join(f"{key}={value}" for key, value in spec.parameters.items())),
+        ("monitor", f"{spec.monitor} ({run.mode.value}){_pace_of(spec)}"),
+        ("seed", str(spec.seed) if not spec.is_script or spec.seed else ""),
+        ("worker", run.worker or ""),
+        ("taken up", f"{run.attempt} times" if run.attempt > 1 else ""),
+        ("failed attempts", failed_attempts(run)),
+        ("resume", " ".join(part for part in (run.resume, run.resume_note) if part)),
+        ("incomplete", run.incomplete or ""),
+        ("labels", ", ".join(f"{key}={value}" for key, value in spec.labels.items())),
+        ("tags", ", ".join(run.tags)),
+        ("asked by", f"{run.created_by}, {age(run.created_at, now)} ago"),
+        ("took", took(run)),
+    ]
+
+
+def _pace_of(spec: RunSpec) -> str:
+    epochs = f" ({spec.validate_every_epochs:g} epochs)" if spec.validate_every_epochs is not None else ""
+    return f", a look each {spec.validate_every:,} steps{epochs}" if not spec.is_script else ""
+
+
+def _selected_of(run: Run) -> str:
+    """What the run ended with, or which selector will choose it."""
+    if run.selection is not None:
+        return f"{run.selection.checkpoint}, {say_selection(run.selection)}"
+    return render(run.spec.selector.model_dump()) if run.spec.selector.name != "best" else ""
+
+
+def _memory_of(run: Run) -> str:
+    """What memory holds: steps that going back to takes no disk."""
+    if run.memory is None:
+        return ""
+    steps = ", ".join(f"{one.step:,}{' (best)' if one.is_best else ''}" for one in run.memory.snapshots)
+    return f"step {steps or 'none'}; {size(run.memory.held_bytes)} of {size(run.memory.budget_bytes)}"
+
+
+def took(run: Run) -> str:
+    """How long it has been training; nothing before it began."""
+    if run.started_at is None:
+        return ""
+    return duration(((run.ended_at or datetime.now(UTC)) - run.started_at).total_seconds())
+
+
+def source_of(spec: RunSpec) -> str:
+    if isinstance(spec.source, RecipeSource):
+        return f"recipe {spec.source.name}"
+    if isinstance(spec.source, CodeSource):
+        return f"{spec.source.entry} of bundle {spec.source.bundle[:12]}"
+    if isinstance(spec.source, CommandSource):
+        return f"{shlex.join(spec.source.argv)[:MAX_SHOWN]} in bundle {spec.source.bundle[:12]}"
+    return "its own script"
+
+
+def _origin_of(spec: RunSpec) -> str:
+    origin = spec.forked_from
+    return f"step {origin.step:,} of {origin.run}, checkpoint {origin.checkpoint}" if origin else ""
+
+
+def _sweep_of(spec: RunSpec) -> str:
+    return f"{spec.trial.sweep}, run {spec.trial.number} of it" if spec.trial else ""
+
+
+def _test_of(test: TestResult | None) -> str:
+    if test is None:
+        return ""
+    values = ", ".join(f"{key} {number(value)}" for key, value in test.values.items())
+    return f"{values} on {test.n:,} examples, at step {test.step:,}"
+
+
+def _row(run: Run, now: datetime) -> tuple[object, ...]:
+    return (
+        run.id,
+        run.project,
+        run.number,
+        run.name,
+        state_of(run),
+        at_step(run.best_value, run.best_step),
+        number(run.last_value),
+        patience_of(run),
+        age(run.created_at, now),
+    )

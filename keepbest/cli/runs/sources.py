@@ -1,0 +1,160 @@
+"""What a submission trains: a recipe, a function in a file, or a whole command; a folder of code is sent with it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from keepbest.cli.common.formatting import size
+from keepbest.cli.common.output import warn
+from keepbest.cli.runs.entry_point import FUNCTION, find_entry
+from keepbest.cli.runs.signature import Signature, read_signature
+from keepbest.cli.runs.source_lookup import list_functions, parse_file
+from keepbest.cli.service.recipes import list_recipes
+from keepbest.client.bundle import Packed, pack
+from keepbest.client.client import Client
+from keepbest.contract.runs import CodeSource, CommandSource, Parameter, RecipeSource
+from keepbest.contract.validate import request
+from keepbest.errors import InvalidInput, NotFound
+
+T = TypeVar("T")
+#: What begins a command, and names no recipe.
+_PROGRAMS = ("python", "python3", "bash", "sh", "torchrun", "uv", "poetry", "make")
+#: What the tracker calls code that it does not have, of a run and of a sweep's runs.
+_NOT_SENT = ("source.bundle", "run.source.bundle")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is trained, what it takes, and what errors call it; `code` is the folder that has to be sent for it."""
+
+    spec: RecipeSource | CodeSource | CommandSource
+    signature: Signature
+    name: str
+    code: Code | None = None
+
+    def spec_for(self, names: Iterable[str]) -> RecipeSource | CodeSource | CommandSource:
+        """Return the spec of a submission that gives these parameters: what takes any is said to take them."""
+        if not isinstance(self.spec, CodeSource) or not self.signature.takes_any:
+            return self.spec
+        known = {parameter.name for parameter in self.spec.signature}
+        more = [Parameter(name=name) for name in names if name not in known]
+        return request(CodeSource, **{**dict(self.spec), "signature": [*self.spec.signature, *more]})
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A folder packed to be sent, and why it is this one."""
+
+    packed: Packed
+    root: Path
+    why: str = ""
+
+    @property
+    def words(self) -> str:
+        count, why = len(self.packed.files), f", {self.why}" if self.why else ""
+        return f"{count} file{'s' * (count != 1)} of {self.root}{why} ({size(len(self.packed.content))})"
+
+
+def open_source(client: Client, what: str, folder: Path | None) -> Source:
+    """Find a recipe's parameters with the tracker; read a file's, check it and pack its folder."""
+    entry = find_entry(what, folder)
+    if entry is None:
+        _refuse_command(what)
+        return open_recipe(client, what)
+    signature = read_signature(entry.shown, entry.function, entry.root)
+    packed = pack(entry.root)
+    _check_sent(packed.files, entry.inside, entry.root)
+    name = f"{entry.inside}:{entry.function}"
+    spec = request(CodeSource, bundle=packed.digest, entry=name, signature=list(signature.parameters))
+    return Source(spec, signature, f"{entry.file.name}:{entry.function}", Code(packed, entry.root, entry.why))
+
+
+def open_command(argv: list[str], folder: Path | None) -> Source:
+    """Check the files that a command names and pack the folder that it will run in: the present one."""
+    root = (folder or Path()).resolve()
+    _check_interpreter(argv, root)
+    named = [file for file in (_find_file(root, word) for word in argv) if file is not None]
+    for script in (file for file in named if file.suffix == ".py"):
+        parse_file(root / script)
+    packed = pack(root)
+    for file in named:
+        _check_sent(packed.files, file.as_posix(), root)
+    source = request(CommandSource, bundle=packed.digest, argv=argv)
+    return Source(source, Signature(()), shlex.join(argv)[:100], Code(packed, root))
+
+
+def open_recipe(client: Client, name: str) -> Source:
+    """A recipe that no worker has announced is left to the tracker to judge."""
+    found = next((recipe for recipe in list_recipes(client).recipes if recipe.name == name), None)
+    signature = Signature(tuple(found.parameters)) if found else Signature((), takes_any=True)
+    return Source(request(RecipeSource, name=name), signature, f"Recipe {name}")
+
+
+def send_with(client: Client, source: Source, ask: Callable[[], T]) -> T:
+    """Ask the tracker for something that needs the source's code; it is sent last, when all else was found right.
+
+    The tracker looks for the code after everything that it checks, so it is asked once without; code that it has
+    already is not sent again.
+    """
+    code = source.code
+    if code is None:
+        return ask()
+    for link in code.packed.skipped:
+        warn(f"Left out, because it leads out of {code.root}: {link}")
+    try:
+        found = ask()
+    except InvalidInput as error:
+        if error.field not in _NOT_SENT:
+            raise
+    else:
+        warn(f"The tracker has {code.words} already.")
+        return found
+    client.add_bundle(code.packed.content)
+    warn(f"Sent {code.words}.")
+    return ask()
+
+
+def find_program(word: str) -> bool:
+    """Whether a word is a program, or a script that is here: what begins a command, and is no recipe."""
+    if Path(word).name in _PROGRAMS:
+        return True
+    is_here = Path(word).is_file()
+    return is_here and (word.endswith(".sh") or (word.endswith(".py") and FUNCTION not in list_functions(Path(word))))
+
+
+def _refuse_command(what: str) -> None:
+    """Raise InvalidInput for the first word of a command whose dashes were forgotten."""
+    if find_program(what):
+        hint = f"keepbest submit -- {shlex.quote(what)} …"
+        raise InvalidInput(f"{what!r} is a program: a command of your own stands after --.", field="source", hint=hint)
+
+
+def _check_interpreter(argv: list[str], root: Path) -> None:
+    """Raise InvalidInput for a file of the folder as the program: files are sent without their modes."""
+    is_file = bool(argv) and ("/" in argv[0] or argv[0].endswith((".py", ".sh")))  # else found on the worker's PATH
+    if not is_file or _find_file(root, argv[0]) is None:
+        return
+    interpreter = "python" if argv[0].endswith(".py") else "sh"
+    hint = f"keepbest submit -- {shlex.join([interpreter, *argv])}"
+    message = f"{argv[0]!r} cannot be started on a worker: files are sent without their modes."
+    raise InvalidInput(message, field="command", hint=hint)
+
+
+def _find_file(root: Path, word: str) -> Path | None:
+    """Return the file in `root` that a word of a command names, from there."""
+    try:
+        path = (root / word).resolve()
+        return path.relative_to(root) if path.is_file() else None
+    except (OSError, ValueError):  # no name of a file at all, or one outside
+        return None
+
+
+def _check_sent(files: tuple[str, ...], wanted: str, root: Path) -> None:
+    if wanted not in files:
+        raise NotFound(
+            f"{wanted} is not sent: a .gitignore in {root} leaves it out.", field="source", hint="Take it out of there."
+        )

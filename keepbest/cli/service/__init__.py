@@ -1,0 +1,1 @@
+"""Verbs about the service: its processes, access, health and housekeeping."""

@@ -1,0 +1,133 @@
+"""`gc` and `fsck`: what the checkpoint store can do without, and whether it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keepbest.checkpoint import fsck as checking
+from keepbest.checkpoint.files.folder import Folder
+from keepbest.checkpoint.fsck import Finding, Health
+from keepbest.cli.common.errors import Exit
+from keepbest.cli.common.formatting import size
+from keepbest.cli.common.options import AsJson
+from keepbest.cli.common.output import Table, print_json, print_table, say, warn
+from keepbest.client.client import Client
+from keepbest.contract.checkpoints import CheckpointState, Collection
+from keepbest.errors import KeepbestError, NotFound
+from keepbest.settings import Settings, load
+
+_RUNS_A_PAGE = 500
+Where = Annotated[Path | None, typer.Option("--store", help="Folder of the checkpoints (default: KEEPBEST_STORE).")]
+
+
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and do nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Free what no checkpoint of the tracker's store needs any more; the scheduler does it by itself."""
+    with Client() as client:
+        done = client.collect_checkpoints(dry_run=dry_run)
+    if as_json:
+        print_json(done)
+        return
+    table = Table(("run", "checkpoint", "what"), empty="Nothing to drop.")
+    for one, what in _rows(done):
+        table.add(*one, what)
+    print_table(table)
+    would = "would be " if dry_run else ""
+    say(f"{size(done.freed_bytes)} {would}freed, {size(done.waiting_bytes)} more once the trash is emptied.")
+    if done.busy:
+        warn("Somebody wrote all the while; packs are removed the next time.")
+    for damaged in done.damaged:
+        warn(f"{damaged} While it lies there no pack is removed: keepbest fsck --repair")
+
+
+def fsck(
+    repair: Annotated[bool, typer.Option("--repair", help="Move what is bad aside; nothing is deleted.")] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="Take this folder for the store from now on.")] = False,
+    store: Where = None,
+    as_json: AsJson = False,
+) -> int:
+    """Read every byte of a checkpoint store and compare it with what was written."""
+    settings = load()
+    folder = Folder(store or settings.store, notes=settings.dir)
+    if accept:
+        folder.identity.accept()
+    folder.identity.check()
+    if not folder.root.is_dir():
+        raise NotFound(f"There is no checkpoint store in {folder.root}.", field="store", hint="Say --store FOLDER.")
+    health = checking.check(folder, _list_expected(settings, folder))
+    moved = checking.repair(folder, health, datetime.now(UTC)) if repair and not health.is_whole else []
+    if as_json:
+        print_json({**asdict(health), "is_whole": health.is_whole, "moved": moved})
+    else:
+        _show(health, moved)
+    return Exit.OK if health.is_whole or moved else Exit.ERROR
+
+
+def _rows(done: Collection) -> Iterator[tuple[tuple[str, str], str]]:
+    for one in done.trashed:
+        yield (one.run, one.checkpoint), "to the trash"
+    for one in done.emptied:
+        yield (one.run, one.checkpoint), "out of the trash, for good"
+
+
+def _list_expected(settings: Settings, folder: Folder) -> list[tuple[str, str]]:
+    """Return what the tracker knows to lie here, nothing where it does not answer.
+
+    Of all its runs, and not of those that have a folder here only: the folder may be what is gone.
+    """
+    found = list[tuple[str, str]]()
+    try:
+        with Client(settings=settings, timeout_seconds=5, retries=0) as client:
+            for run in sorted({*folder.runs(), *_list_runs(client)}):
+                found.extend(_list_known(client, run, folder.root.absolute()))
+    except KeepbestError as error:
+        warn(
+            f"The tracker cannot be asked ({error.message}): a checkpoint whose manifest is gone, or a run whose "
+            "folder is, is not missed."
+        )
+    return found
+
+
+def _list_runs(client: Client) -> Iterator[str]:
+    page = client.runs(limit=_RUNS_A_PAGE)
+    yield from (run.id for run in page.runs)
+    while page.cursor is not None:
+        page = client.runs(cursor=page.cursor, limit=_RUNS_A_PAGE)
+        yield from (run.id for run in page.runs)
+
+
+def _list_known(client: Client, run: str, root: Path) -> list[tuple[str, str]]:
+    try:
+        known = client.checkpoints(run).checkpoints
+    except NotFound:
+        return []  # a run of another tracker, or of none
+    here = [one for one in known if Path(one.location).is_relative_to(root)]
+    return [(run, one.id) for one in here if one.state is CheckpointState.DURABLE]
+
+
+def _show(health: Health, moved: list[str]) -> None:
+    table = Table(("what", "file", "checkpoints", "why"), empty="")
+    for finding in sorted(health.findings, key=lambda finding: (not finding.is_fault, finding.path)):
+        table.add(finding.kind, finding.path, ", ".join(finding.checkpoints) or "-", finding.what)
+    if table.rows:
+        print_table(table)
+    say(f"{health.checkpoints} checkpoints, {size(health.bytes_read)} read: {_verdict(health.findings)}.")
+    if moved:
+        say(f"{len(moved)} files moved aside, below aside/; what is left loads.")
+    elif not health.is_whole:
+        warn("Nothing was changed; `keepbest fsck --repair` moves what is bad aside.")
+
+
+def _verdict(findings: list[Finding]) -> str:
+    faults = sum(finding.is_fault for finding in findings)
+    others = len(findings) - faults
+    more = f", {others} more that only take room" if others else ""
+    return (f"{faults} faults" if faults else "all is what was written") + more

@@ -1,0 +1,212 @@
+"""Tracker, scheduler and worker of one machine as one thing: what `keepbest up` and `keepbest demo` run."""
+
+from __future__ import annotations
+
+import _thread
+import fcntl
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from keepbest.cli.service.processes import Child, Children, Tell, python
+from keepbest.cli.service.starting import Starting, Waiting
+from keepbest.client.client import Client
+from keepbest.contract.access import TokenRequest
+from keepbest.errors import Conflict, InvalidInput, KeepbestError, NotAuthenticated
+from keepbest.settings import child_environment, write_private
+from keepbest.status import Role
+
+#: A worker asks its trainers to write a checkpoint before it leaves.
+WORKER_GRACE_SECONDS = 70.0
+
+
+@dataclass
+class Stack:
+    """One folder, one port, three processes. `start` returns when the tracker answers."""
+
+    folder: Path
+    port: int
+    host: str = "127.0.0.1"
+    slots: int | None = None
+    data: Path | None = None
+    with_worker: bool = True
+    snapshot_memory: str | None = None
+    tell: Tell = print
+    children: Children = field(init=False)
+    starting: Starting = field(init=False)
+    _lock: IO[str] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.folder = self.folder.expanduser().absolute()
+        self.children = Children(self.tell)
+        self.starting = Starting(self.folder)
+
+    @property
+    def url(self) -> str:
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def admin_token(self) -> str:
+        return (self.folder / "admin-token").read_text(encoding="utf-8").strip()
+
+    def start(self) -> None:
+        """Raises InvalidInput when the port is taken, KeepbestError when the tracker does not come up."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._take_folder()
+        check_port(self.host, self.port)
+        self.children.start(self._child("tracker", "tracker.server"))
+        self._wait_for_tracker()
+        write_private(self.folder / "address", self.url)
+        self.children.start(self._child("scheduler", "tracker.scheduler"))
+        if self.with_worker:
+            self.starting.begin()
+            token = worker_token(self.url, self.admin_token, self.folder / "worker-token")
+            self.children.start(self._child("worker", "worker.agent", token=token, grace_seconds=WORKER_GRACE_SECONDS))
+
+    def client(self) -> Client:
+        return Client(self.url, self.admin_token)
+
+    def sign_in_link(self) -> str:
+        """A fresh link that signs a browser in, once."""
+        with self.client() as client:
+            return self.url + client.make_sign_in_link().path
+
+    def wait_for_worker(self) -> None:
+        """Wait until the tracker has heard of the worker, and look after all children meanwhile.
+
+        Raises KeepbestError, with its last words, when one of them keeps dying.
+        """
+        waiting = Waiting("The worker is just starting.", self.tell)
+        with self.client() as client:
+            while self.with_worker and not self._is_heard(client):
+                self.children.look_after()
+                waiting.pause()
+        self.starting.end()
+
+    def stop(self, *, hurry: Callable[[], bool] = lambda: False) -> None:
+        self.starting.end()
+        self.children.stop(hurry=hurry)
+        if self._lock is not None:
+            with suppress(FileNotFoundError):
+                (self.folder / "address").unlink()
+            self._lock.close()
+
+    def _take_folder(self) -> None:
+        """One service a folder; the lock ends with this process, however it ends."""
+        lock = (self.folder / "up.lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise Conflict(
+                f"keepbest runs in {self.folder} already.", hint="End it, or name another folder: --dir DIR"
+            ) from None
+        self._lock = lock
+
+    def _child(self, name: str, module: str, *, token: str | None = None, grace_seconds: float = 10.0) -> Child:
+        environ = child_environment(
+            KEEPBEST_DIR=str(self.folder),
+            KEEPBEST_HOST=self.host,
+            KEEPBEST_PORT=str(self.port),
+            KEEPBEST_URL=self.url,
+            KEEPBEST_TOKEN=token,
+            KEEPBEST_RUN_ID=None,
+            KEEPBEST_WORKER_SLOTS=str(self.slots) if self.slots else None,
+            KEEPBEST_SNAPSHOT_MEMORY=self.snapshot_memory,
+            KEEPBEST_DATA=str(self.data.expanduser().absolute()) if self.data else None,
+            PYTHONUNBUFFERED="1",
+        )
+        log = self.folder / "logs" / f"{name}.log"
+        return Child(name, python(module), environ, log, grace_seconds)
+
+    def _is_heard(self, client: Client) -> bool:
+        process = self.children.members[-1].process
+        with suppress(KeepbestError):  # the tracker may be started again just now
+            return any(
+                one.state == "alive" and process is not None and one.pid == process.pid
+                for one in client.workers().workers
+            )
+        return False
+
+    def _wait_for_tracker(self) -> None:
+        """Wait for its first answer as long as it lives: a large database takes its time to be brought up to date."""
+        tracker = self.children.members[0]
+        waiting = Waiting(f"The tracker is just starting; it writes to {tracker.log}.", self.tell)
+        with Client(self.url, "", timeout_seconds=2.0, retries=0) as client:
+            while True:
+                if not tracker.is_running():
+                    raise KeepbestError(
+                        f"The tracker did not start; its last words:\n{tracker.last_words()}",
+                        hint=f"Read {tracker.log}, or try `keepbest doctor`.",
+                    )
+                with suppress(KeepbestError):
+                    client.health()
+                    return
+                waiting.pause()
+
+
+class Keeper(threading.Thread):
+    """Looks after children while the main thread does something else."""
+
+    def __init__(self, children: Children) -> None:
+        super().__init__(name="keeper", daemon=True)
+        self._children = children
+        self._ending = threading.Event()
+        self._error: KeepbestError | None = None
+
+    def run(self) -> None:
+        try:
+            while not self._ending.wait(0.2):
+                self._children.look_after()
+        except KeepbestError as error:
+            self._error = error
+            _thread.interrupt_main()  # whatever the main thread waits for will not come
+
+    def check(self) -> None:
+        """Raise what made the keeper give up, if it did."""
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        self._ending.set()
+        if self.is_alive():
+            self.join()
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise InvalidInput when nobody can listen there."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise InvalidInput(
+            f"Nothing can listen on {host}:{port}: {(error.strerror or str(error)).lower()}.",
+            field="port",
+            hint=f"Take another one, for example --port {port + 1}; or is keepbest running there already?",
+        ) from error
+
+
+def worker_token(url: str, admin_token: str, path: Path) -> str:
+    """Return a token that can only work, kept in `path` from one start to the next."""
+    kept = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+    if kept and _is_valid(url, kept):
+        return kept
+    with Client(url, admin_token) as client:
+        made = client.make_token(TokenRequest(name="worker of keepbest up", role=Role.WORKER)).secret or ""
+    write_private(path, made)
+    return made
+
+
+def _is_valid(url: str, token: str) -> bool:
+    try:
+        with Client(url, token) as client:
+            return client.me().role is Role.WORKER
+    except NotAuthenticated:
+        return False

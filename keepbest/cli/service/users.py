@@ -1,0 +1,132 @@
+"""`project`, `token`, `user`: small groups of verbs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from shlex import quote
+from typing import Annotated
+
+import typer
+
+from keepbest.cli.common.formatting import age
+from keepbest.cli.common.options import AsJson
+from keepbest.cli.common.output import Table, print_json, print_table, say, warn
+from keepbest.cli.service.rules import project_rules
+from keepbest.client.client import Client
+from keepbest.contract.access import TokenRequest, UserRequest
+from keepbest.contract.runs import ProjectRequest
+from keepbest.contract.validate import request
+from keepbest.status import Role
+
+Name = Annotated[str, typer.Argument(help="Name.")]
+
+project = typer.Typer(help="List and make projects.", add_completion=False, no_args_is_help=True)
+token = typer.Typer(help="List, make and revoke tokens.", add_completion=False, no_args_is_help=True)
+user = typer.Typer(help="List, add and disable users.", add_completion=False, no_args_is_help=True)
+
+
+@project.command("ls")
+def list_projects(as_json: AsJson = False) -> None:
+    """List projects."""
+    with Client() as client:
+        found = client.projects()
+    if as_json:
+        print_json(found)
+        return
+    now = datetime.now(UTC)
+    table = Table(("name", ">runs", ">going on", ">last change", "description"), empty="No projects yet.")
+    for one in found.projects:
+        table.add(one.name, one.runs, one.active, age(one.updated_at, now), one.description)
+    print_table(table)
+
+
+@project.command("add")
+def add_project(
+    name: Name, description: Annotated[str, typer.Option(help="What it is about.")] = "", as_json: AsJson = False
+) -> None:
+    """Make a project. Submitting a run into a new one makes it, too."""
+    with Client() as client:
+        made = client.add_project(request(ProjectRequest, name=name, description=description))
+    print_json(made) if as_json else say(f"Made project {made.name}.")
+
+
+project.command("rules")(project_rules)
+
+
+@token.command("ls")
+def list_tokens(as_json: AsJson = False) -> None:
+    """List tokens: yours, or everybody's if you are admin. The secrets are not kept."""
+    with Client() as client:
+        found = client.tokens()
+    if as_json:
+        print_json(found)
+        return
+    now = datetime.now(UTC)
+    table = Table(("id", "name", "user", "role", ">age", ">last used", "ends"), empty="No tokens.")
+    for one in found.tokens:
+        ends = one.expires_at.date().isoformat() if one.expires_at else "never"
+        table.add(
+            one.id, one.name, one.user, one.role.value, age(one.created_at, now), age(one.last_used_at, now), ends
+        )
+    print_table(table)
+
+
+@token.command("add")
+def add_token(
+    name: Name,
+    user: Annotated[str | None, typer.Option(help="For this user (admins only).")] = None,
+    role: Annotated[Role | None, typer.Option(help="A lower role than the user's.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Ends after this many days.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a token. Its secret is printed on stdout, this once."""
+    with Client() as client:
+        made = client.make_token(request(TokenRequest, name=name, user=user, role=role, expires_in_days=days))
+    if as_json:
+        print_json(made)
+        return
+    warn(f"Token {made.id} of {made.user}, role {made.role.value}. It is shown only now:")
+    say(made.secret or "")
+
+
+@token.command("rm")
+def remove_token(token: Annotated[str, typer.Argument(help="Id of the token.")]) -> None:
+    """Revoke a token: neither it nor what was made with it works any more."""
+    with Client() as client:
+        client.revoke_token(token)
+    say(f"Revoked {token}.")
+
+
+@user.command("ls")
+def list_users(as_json: AsJson = False) -> None:
+    """List users."""
+    with Client() as client:
+        found = client.users()
+    if as_json:
+        print_json(found)
+        return
+    now = datetime.now(UTC)
+    table = Table(("name", "role", ">age", "state"), empty="No users.")
+    for one in found.users:
+        table.add(one.name, one.role.value, age(one.created_at, now), "disabled" if one.disabled_at else "active")
+    print_table(table)
+
+
+@user.command("add")
+def add_user(
+    name: Name, role: Annotated[Role, typer.Option(help="What they may do.")] = Role.MEMBER, as_json: AsJson = False
+) -> None:
+    """Add a user. Then give them a token: keepbest token add laptop --user NAME"""
+    with Client() as client:
+        made = client.add_user(request(UserRequest, name=name, role=role))
+    print_json(made) if as_json else say(
+        f"Added {made.name}. Next: keepbest token add laptop --user {quote(made.name)}"
+    )
+
+
+@user.command("disable")
+def disable_user(name: Name) -> None:
+    """Disable a user: none of their tokens works any more."""
+    with Client() as client:
+        client.disable_user(name)
+    say(f"Disabled {name}.")

@@ -1,0 +1,108 @@
+"""`workers`, `recipes`: who trains, and what they can train."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from keepbest.cli.common.formatting import age
+from keepbest.cli.common.options import AsJson
+from keepbest.cli.common.output import Table, print_facts, print_json, print_table
+from keepbest.cli.service.recipes import list_recipes
+from keepbest.client.client import Client
+from keepbest.contract.policies import PolicySpec
+from keepbest.contract.workers import RecipeInfo
+from keepbest.errors import NotFound
+from keepbest.stopping import render
+from keepbest.stopping.registry import build, declared_params, get_kind
+
+
+def workers(as_json: AsJson = False) -> None:
+    """List workers and what they do."""
+    with Client() as client:
+        found = client.workers()
+    if as_json:
+        print_json(found)
+        return
+    now = datetime.now(UTC)
+    table = Table(
+        ("name", "state", "busy", "host", ">heard", "labels", "takes"), empty="No worker. Start one: keepbest worker"
+    )
+    for one in found.workers:
+        labels = ", ".join(f"{key}={value}" for key, value in one.labels.items())
+        takes = "recipes only" if one.recipes_only else "recipes and code"
+        table.add(one.name, one.state, f"{one.busy} of {one.slots}", one.host, age(one.heard_at, now), labels, takes)
+    print_table(table)
+
+
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Show the parameters of this one.")] = None, as_json: AsJson = False
+) -> None:
+    """List the built-in models that workers offer; with a name, its parameters."""
+    with Client() as client:
+        found = list_recipes(client)
+    if name is not None:
+        show_recipe(get_recipe(found.recipes, name), as_json)
+        return
+    if as_json:
+        print_json(found)
+        return
+    table = Table(
+        ("name", "data", "monitor", "what it is"), empty="No worker offers a recipe. Start one: keepbest worker"
+    )
+    for recipe in found.recipes:
+        table.add(recipe.name, ", ".join(recipe.data), recipe.monitor, recipe.summary)
+    print_table(table)
+
+
+def get_recipe(recipes: list[RecipeInfo], name: str) -> RecipeInfo:
+    found = next((recipe for recipe in recipes if recipe.name == name), None)
+    if found is None:
+        raise NotFound(f"There is no recipe {name!r}.", field="name", hint="`keepbest recipes` lists them.")
+    return found
+
+
+def show_recipe(recipe: RecipeInfo, as_json: bool) -> None:
+    if as_json:
+        print_json(recipe)
+        return
+    data = ", ".join(f"{one} (default)" if one == recipe.default_data else one for one in recipe.data)
+    print_facts(
+        f"{recipe.name}: {recipe.summary}",
+        [
+            ("data", data),
+            ("monitor", f"{recipe.monitor}, a look each {recipe.validate_every:,} steps"),
+            ("stops", stops(recipe.stopper)),
+            ("max steps", f"{recipe.max_steps:,}"),
+            ("metrics", ", ".join(f"{key} ({mode.value})" for key, mode in recipe.metrics.items())),
+        ],
+    )
+    table = Table(("parameter", "type", "default", "meaning"), empty="It has no parameters.")
+    for parameter in recipe.parameters:
+        default = "(required)" if parameter.required else parameter.default
+        table.add(parameter.name, parameter.type, default, parameter.help)
+    print_table(table)
+
+
+def stops(stopper: PolicySpec) -> str:
+    """A stopper as `--stop` takes it, without what goes without saying."""
+    return render(_unspoken(stopper.model_dump()))
+
+
+def _unspoken(spec: dict[str, Any]) -> dict[str, Any]:
+    known = {param.name: param.default for param in declared_params(get_kind(spec["name"]))}
+    said = {name: value for name, value in spec["params"].items() if value != known.get(name)}
+    said = {
+        name: value
+        for name, value in said.items()
+        if not (isinstance(value, bool) and _is_idle(spec["name"], said, name))
+    }
+    return {**spec, "params": said, "policies": [_unspoken(part) for part in spec["policies"]]}
+
+
+def _is_idle(policy: str, said: dict[str, Any], switch: str) -> bool:
+    """Whether a switch is on by itself, given the other parameters."""
+    others = {name: value for name, value in said.items() if name != switch}
+    return build({"name": policy, "params": others}, "max") == build({"name": policy, "params": said}, "max")

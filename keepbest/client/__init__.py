@@ -1,0 +1,1 @@
+"""The tracker as Python sees it: requests over one pool of connections, events, bundles of code."""

@@ -1,0 +1,367 @@
+"""The tracker as Python sees it: one method a route, contract objects in and out.
+
+Every method raises the tracker's own error (`keepbest.errors`), or Unreachable when there is no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import BinaryIO, Literal
+
+from keepbest.client.events import Follower
+from keepbest.client.requests import Requests, read_answer, to_bytes
+from keepbest.client.transport import path_of
+from keepbest.contract.access import (
+    AuditPage,
+    Me,
+    SignIn,
+    SignInLink,
+    Token,
+    TokenList,
+    TokenRequest,
+    User,
+    UserList,
+    UserPatch,
+    UserRequest,
+)
+from keepbest.contract.base import new_id
+from keepbest.contract.batches import BatchReceipt
+from keepbest.contract.bundles import Bundle
+from keepbest.contract.checkpoints import (
+    Checkpoint,
+    CheckpointDiff,
+    CheckpointList,
+    CheckpointPatch,
+    Collection,
+    CollectRequest,
+    Receipt,
+    ReceiptList,
+    VariableList,
+    VariableValues,
+)
+from keepbest.contract.commands import Command, CommandList, CommandRequest
+from keepbest.contract.events import Event, EventPage, Health
+from keepbest.contract.overrides import ForkRequest, ResumeRequest
+from keepbest.contract.panels import Panel, PanelList
+from keepbest.contract.replays import Replay, ReplayRequest
+from keepbest.contract.reports import Report
+from keepbest.contract.rules import ProjectRules, RulesRequest
+from keepbest.contract.runs import (
+    EvaluationList,
+    Project,
+    ProjectPage,
+    ProjectRequest,
+    Run,
+    RunPage,
+    RunPatch,
+    RunRequest,
+    SegmentList,
+    Undeleted,
+)
+from keepbest.contract.sweeps import Sweep, SweepImportance, SweepPage, SweepRequest, SweepRuns
+from keepbest.contract.validations import Curve, LogPage, LookPage, MetricList
+from keepbest.contract.workers import Assignment, Claim, RecipeList, Release, Renewal, Worker, WorkerHello, WorkerList
+from keepbest.errors import Stale
+
+#: How often rules are read anew and set where somebody else is faster.
+MAX_TRIES = 5
+
+
+class Client(Requests):
+    """One tracker's routes."""
+
+    # The service and who we are
+
+    def health(self) -> Health:
+        """Whether the tracker works; one that cannot (its database is of another version) says so in `status`."""
+        return read_answer(Health, self.transport.request("GET", path_of("health"), accept=(503,)).data)
+
+    def me(self) -> Me:
+        return self._get(Me, path_of("me"))
+
+    def make_sign_in_link(self) -> SignInLink:
+        return self._post(SignInLink, path_of("signin-links"))
+
+    def exchange_code(self, code: str, token: TokenRequest) -> Token:
+        """Use up the code of a sign-in link; the answer holds the secret of a new token."""
+        signed_in = self.transport.request("POST", path_of("signin"), body=to_bytes(SignIn(code=code)))
+        session = {"Cookie": signed_in.headers.get("Set-Cookie", "").partition(";")[0], "Origin": self.url}
+        reply = self.transport.request("POST", path_of("tokens"), body=to_bytes(token), headers=session)
+        return read_answer(Token, reply.data)
+
+    def users(self) -> UserList:
+        return self._get(UserList, path_of("users"))
+
+    def add_user(self, user: UserRequest) -> User:
+        return self._post(User, path_of("users"), user)
+
+    def patch_user(self, name: str, patch: UserPatch) -> User:
+        return self._send(User, "PATCH", path_of("users", name), patch, repeatable=True)
+
+    def disable_user(self, name: str) -> None:
+        self._delete(path_of("users", name))
+
+    def tokens(self) -> TokenList:
+        return self._get(TokenList, path_of("tokens"))
+
+    def make_token(self, token: TokenRequest) -> Token:
+        """The answer holds the secret, this once."""
+        return self._post(Token, path_of("tokens"), token)
+
+    def revoke_token(self, token: str) -> None:
+        self._delete(path_of("tokens", token))
+
+    def audit(self, *, cursor: str | None = None, limit: int | None = None) -> AuditPage:
+        return self._get(AuditPage, path_of("audit"), {"cursor": cursor, "limit": limit})
+
+    # Projects and runs
+
+    def projects(self, *, cursor: str | None = None, limit: int | None = None) -> ProjectPage:
+        return self._get(ProjectPage, path_of("projects"), {"cursor": cursor, "limit": limit})
+
+    def project(self, name: str) -> Project:
+        return self._get(Project, path_of("projects", name))
+
+    def rules(self, project: str) -> ProjectRules:
+        return self._get(ProjectRules, path_of("rules", project))
+
+    def change_rules(self, project: str, change: Callable[[ProjectRules], RulesRequest]) -> ProjectRules:
+        """Put what `change` makes of a project's rules in their place.
+
+        It is called again with the new ones where somebody else set them meanwhile; raises Stale if that goes on.
+        """
+        path = path_of("rules", project)
+        for _ in range(MAX_TRIES):
+            reply = self.transport.request("GET", path)
+            asked = change(read_answer(ProjectRules, reply.data))
+            with suppress(Stale):
+                return self._send(ProjectRules, "PUT", path, asked, match=reply.headers["ETag"], repeatable=True)
+        raise Stale(hint="Others are setting the same rules right now: look at them, and try again.")
+
+    def add_project(self, project: ProjectRequest) -> Project:
+        return self._post(Project, path_of("projects"), project)
+
+    def runs(
+        self,
+        *,
+        project: str | None = None,
+        state: str | None = None,
+        search: str | None = None,
+        sort: str | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> RunPage:
+        """One page of runs, newest first unless `sort` says otherwise; `state` may name several, with commas."""
+        query: dict[str, str | int | None] = {"project": project, "state": state, "q": search}
+        query |= {"sort": sort, "order": order, "cursor": cursor, "limit": limit}
+        return self._get(RunPage, path_of("runs"), query)
+
+    def run(self, run: str) -> Run:
+        """`run` may be the first letters of an id, here and in every method below."""
+        return self._get(Run, path_of("runs", run))
+
+    def submit(self, request: RunRequest, *, key: str | None = None) -> Run:
+        """Queue a run. Sent again where the answer got lost, under one key: it is made once."""
+        return self._post(Run, path_of("runs"), request, key=key or new_id())
+
+    def patch_run(self, run: str, patch: RunPatch) -> Run:
+        return self._send(Run, "PATCH", path_of("runs", run), patch, repeatable=True)
+
+    def delete_run(self, run: str) -> None:
+        self._delete(path_of("runs", run))
+
+    def cancel_run(self, run: str) -> Run:
+        return self._send(Run, "POST", path_of("runs", run, "cancel"), repeatable=True)
+
+    def undelete_run(self, run: str) -> Undeleted:
+        """Bring a deleted run back; the answer says which checkpoints came with it."""
+        return self._post(Undeleted, path_of("runs", run, "undelete"))
+
+    def fork(self, run: str, request: ForkRequest) -> Run:
+        """Queue a run that begins at a checkpoint of this one. Sent again under one key, it is made once."""
+        return self._post(Run, path_of("runs", run, "fork"), request, key=new_id())
+
+    def resume(self, run: str, request: ResumeRequest) -> Run:
+        """Have an ended run of a worker go on; raises Conflict where it has not ended."""
+        return self._post(Run, path_of("runs", run, "resume"), request)
+
+    def segments(self, run: str) -> SegmentList:
+        return self._get(SegmentList, path_of("runs", run, "segments"))
+
+    def looks(self, run: str, *, after: int = 0, limit: int | None = None, examples: bool = False) -> LookPage:
+        """Looks after the one with this `seq`, in the order in which they were taken; with what each example did."""
+        query = {"after": after, "limit": limit, "examples": "true" if examples else None}
+        return self._get(LookPage, path_of("runs", run, "looks"), query)
+
+    def replay(self, request: ReplayRequest) -> Replay:
+        """What other policies would have done with recorded runs."""
+        return self._send(Replay, "POST", path_of("replays"), request, repeatable=True)
+
+    def metrics(self, run: str) -> MetricList:
+        return self._get(MetricList, path_of("runs", run, "metrics"))
+
+    def curve(
+        self, run: str, key: str, *, first: int | None = None, last: int | None = None, max_points: int | None = None
+    ) -> Curve:
+        """Points of one metric between two steps (both counted in), thinned to `max_points`."""
+        query = {"key": key, "from": first, "to": last, "max_points": max_points}
+        return self._get(Curve, path_of("runs", run, "curve"), query)
+
+    def logs(self, run: str, *, after: int = 0, limit: int | None = None) -> LogPage:
+        return self._get(LogPage, path_of("runs", run, "logs"), {"after": after, "limit": limit})
+
+    # Sweeps
+
+    def sweeps(
+        self,
+        *,
+        project: str | None = None,
+        state: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> SweepPage:
+        """One page of sweeps, newest first."""
+        query = {"project": project, "state": state, "cursor": cursor, "limit": limit}
+        return self._get(SweepPage, path_of("sweeps"), query)
+
+    def begin_sweep(self, request: SweepRequest) -> Sweep:
+        """Begin a sweep. Sent again where the answer got lost, it is made once."""
+        return self._post(Sweep, path_of("sweeps"), request, key=new_id())
+
+    def sweep(self, sweep: str) -> SweepRuns:
+        """A sweep and its runs; `sweep` may be the first letters of an id."""
+        return self._get(SweepRuns, path_of("sweeps", sweep))
+
+    def importance(self, sweep: str) -> SweepImportance:
+        return self._get(SweepImportance, path_of("sweeps", sweep, "importance"))
+
+    def cancel_sweep(self, sweep: str) -> Sweep:
+        return self._send(Sweep, "POST", path_of("sweeps", sweep, "cancel"), repeatable=True)
+
+    # Commands to a run
+
+    def commands(self, run: str, *, open_only: bool = False) -> CommandList:
+        return self._get(CommandList, path_of("runs", run, "commands"), {"open": open_only or None})
+
+    def command(self, run: str, request: CommandRequest) -> Command:
+        return self._post(Command, path_of("runs", run, "commands"), request, key=new_id())
+
+    # Checkpoints
+
+    def checkpoints(self, run: str) -> CheckpointList:
+        return self._get(CheckpointList, path_of("runs", run, "checkpoints"))
+
+    def pin_checkpoint(self, checkpoint: str, *, pinned: bool = True) -> Checkpoint:
+        patch = CheckpointPatch(is_pinned=pinned)
+        return self._send(Checkpoint, "PATCH", path_of("checkpoints", checkpoint), patch, repeatable=True)
+
+    def checkpoint(self, checkpoint: str) -> Checkpoint:
+        return self._get(Checkpoint, path_of("checkpoints", checkpoint))
+
+    def variables(self, checkpoint: str) -> VariableList:
+        return self._get(VariableList, path_of("checkpoints", checkpoint, "variables"))
+
+    def values(self, checkpoint: str, name: str, cut: str = "") -> VariableValues:
+        return self._get(VariableValues, path_of("checkpoints", checkpoint, "values"), {"variable": name, "slice": cut})
+
+    def diff_checkpoints(self, first: str, second: str) -> CheckpointDiff:
+        return self._get(CheckpointDiff, path_of("checkpoints", first, "diff", second))
+
+    def manifest(self, checkpoint: str) -> bytes:
+        """The manifest's own bytes; `keepbest.checkpoint.manifest` reads them."""
+        return self.transport.request("GET", path_of("checkpoints", checkpoint, "manifest")).data
+
+    def download_object(self, checkpoint: str, digest: str, sink: BinaryIO) -> int:
+        """Write one object of a checkpoint to `sink` piece by piece; return its size. Digests are checked at load."""
+        size = 0
+        for piece in self.transport.stream(path_of("checkpoints", checkpoint, "objects", digest)):
+            size += sink.write(piece)
+        return size
+
+    def collect_checkpoints(self, *, dry_run: bool = False) -> Collection:
+        return self._post(Collection, path_of("checkpoints", "collect"), CollectRequest(dry_run=dry_run))
+
+    def panels(self, run: str) -> PanelList:
+        return self._get(PanelList, path_of("runs", run, "panels"))
+
+    def panel(self, run: str, name: str, *, step: int | None = None, segment: int | None = None) -> Panel:
+        return self._get(Panel, path_of("runs", run, "panel"), {"name": name, "step": step, "segment": segment})
+
+    def report(self, references: Sequence[str]) -> Report:
+        """What a run, several, or a sweep really say."""
+        return self._get(Report, path_of("reports"), {"of": ",".join(references)})
+
+    def evaluations(self, run: str) -> EvaluationList:
+        return self._get(EvaluationList, path_of("runs", run, "evaluations"))
+
+    def receipts(self, run: str) -> ReceiptList:
+        return self._get(ReceiptList, path_of("runs", run, "receipts"))
+
+    def add_receipt(self, receipt: Receipt) -> Receipt:
+        return self._post(Receipt, path_of("runs", receipt.run, "receipts"), receipt)
+
+    # Code
+
+    def add_bundle(self, archive: bytes) -> Bundle:
+        """Upload a user's code; the same archive again is the same bundle."""
+        reply = self.transport.request(
+            "POST", path_of("bundles"), body=archive, content_type="application/zip", repeatable=True
+        )
+        return read_answer(Bundle, reply.data)
+
+    def bundle(self, digest: str) -> bytes:
+        return self.transport.request("GET", path_of("bundles", digest)).data
+
+    # Workers, leases, batches: what training itself says
+
+    def workers(self) -> WorkerList:
+        return self._get(WorkerList, path_of("workers"))
+
+    def recipes(self) -> RecipeList:
+        return self._get(RecipeList, path_of("recipes"))
+
+    def hello(self, worker: WorkerHello) -> Worker:
+        return self._send(Worker, "PUT", path_of("workers", worker.id), worker, repeatable=True)
+
+    def goodbye(self, worker: str) -> None:
+        self._delete(path_of("workers", worker))
+
+    def claim(self, claim: Claim) -> Assignment | None:
+        """Ask for a run to train; None when there is nothing to do."""
+        again = claim.request is not None
+        reply = self.transport.request("POST", path_of("leases"), body=to_bytes(claim), repeatable=again)
+        return read_answer(Assignment, reply.data) if reply.status != 204 else None
+
+    def renew(self, run: str, lease: str) -> Renewal:
+        return self._send(Renewal, "POST", path_of("leases", run, "renew"), lease=lease, repeatable=True)
+
+    def release(self, run: str, lease: str, release: Release) -> Run:
+        return self._send(Run, "POST", path_of("leases", run, "release"), release, lease=lease)
+
+    def post_batch(self, run: str, body: bytes, content_type: str, lease: str) -> BatchReceipt:
+        """Send one numbered batch as it lies in the journal. Not repeated here: the reporter does, in order."""
+        reply = self.transport.request(
+            "POST",
+            path_of("runs", run, "batches"),
+            body=body,
+            content_type=content_type,
+            headers={"Keepbest-Lease": lease},
+        )
+        return read_answer(BatchReceipt, reply.data)
+
+    # What happens
+
+    def events(
+        self, *, after: int | None = None, run: str | None = None, project: str | None = None, limit: int | None = None
+    ) -> EventPage:
+        """Events after a sequence number; without one, none yet and in `next` where to go on from now."""
+        query = {"after": after, "run": run, "project": project, "limit": limit}
+        return self._get(EventPage, path_of("events"), query)
+
+    def follow(
+        self, *, after: int | None = None, run: str | None = None, project: str | None = None
+    ) -> Iterator[Event | None]:
+        """Yield events as they happen, for ever, and None now and then while nothing happens."""
+        return Follower(self, run, project, after).events()

@@ -1,0 +1,91 @@
+"""Events as they happen: from the stream where there is one, else by asking again with the cursor.
+
+Nothing is only in the stream, so whatever happens to it, the next request goes on after the last sequence number seen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from keepbest.client.transport import Transport
+from keepbest.contract.events import Event, EventPage
+from keepbest.errors import Busy, NotFound, Unreachable
+
+POLL_SECONDS = 1.0
+#: The stream sends a comment each 15 seconds; silence for longer means that it is gone.
+SILENCE_SECONDS = 40.0
+#: A tracker that restarts is waited for this long.
+AWAY_SECONDS = 120.0
+
+
+class Source(Protocol):
+    """What following needs of a client."""
+
+    @property
+    def transport(self) -> Transport: ...
+
+    def events(self, *, after: int | None, run: str | None, project: str | None) -> EventPage: ...
+
+
+@dataclass(slots=True)
+class Follower:
+    """Where one reader of events is."""
+
+    source: Source
+    run: str | None
+    project: str | None
+    after: int | None
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+    def events(self) -> Iterator[Event | None]:
+        """Yield every event after `after` (from now on, without one), and None whenever nothing new came for a while.
+
+        Raises Unreachable when the tracker stays away for AWAY_SECONDS.
+        """
+        heard = self.clock()
+        while True:
+            try:
+                yield from self._page()
+                heard = self.clock()
+                yield from self._stream()
+            except Busy:
+                self.sleep(POLL_SECONDS)
+            except Unreachable:
+                if self.clock() - heard > AWAY_SECONDS:
+                    raise
+                yield None
+                self.sleep(POLL_SECONDS)
+
+    def _page(self) -> Iterator[Event | None]:
+        page = self.source.events(after=self.after, run=self.run, project=self.project)
+        self.after = page.next
+        yield from page.events
+        if not page.events:
+            yield None
+
+    def _stream(self) -> Iterator[Event | None]:
+        query = {"after": self.after, "run": self.run, "project": self.project}
+        try:
+            pieces = self.source.transport.stream("/stream", query=query, read_seconds=SILENCE_SECONDS)
+            for line in _lines(pieces):
+                event = _event(line)
+                self.after = event.seq if event else self.after
+                if event or line.startswith(b":"):
+                    yield event
+        except NotFound as error:
+            raise Busy from error  # no stream here: page by page
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+
+
+def _event(line: bytes) -> Event | None:
+    return Event.model_validate_json(line[5:]) if line.startswith(b"data:") else None

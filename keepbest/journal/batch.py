@@ -1,0 +1,118 @@
+"""The next batch while it is being filled: points grouped into columns per (segment, key), records by their kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keepbest.contract.batches import (
+    MAX_BATCH_POINTS,
+    Batch,
+    CheckpointDropped,
+    CheckpointDurable,
+    Columns,
+    CommandUpdate,
+    LogLines,
+    LookTaken,
+    LookWithdrawn,
+    Progress,
+    SegmentOpened,
+)
+from keepbest.contract.panels import PanelMade
+from keepbest.journal import wire
+
+#: What one call of `Run.log` leaves in the buffer: step, time, segment, values.
+Logged = tuple[int, float, int, dict[str, float]]
+Record = (
+    SegmentOpened
+    | LookTaken
+    | LookWithdrawn
+    | CheckpointDurable
+    | CheckpointDropped
+    | CommandUpdate
+    | LogLines
+    | PanelMade
+    | Progress
+)
+
+MAX_RECORDS = 900
+MAX_COLUMNS = 4_000
+MAX_TEXT = 2**20
+_FIELDS: dict[type[Any], str] = {
+    SegmentOpened: "segments",
+    LookTaken: "looks",
+    LookWithdrawn: "withdrawn",
+    CheckpointDurable: "checkpoints",
+    CheckpointDropped: "dropped",
+    CommandUpdate: "commands",
+    LogLines: "logs",
+    PanelMade: "panels",
+}
+
+
+class Draft:
+    """One batch in the making."""
+
+    def __init__(self) -> None:
+        self._columns: dict[tuple[int, str], wire.Points] = {}
+        self._records: dict[str, list[Any]] = {}
+        self._progress: Progress | None = None
+        self._count = {"points": 0, "records": 0, "text": 0}
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._columns and not self._records and self._progress is None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one more `add` might exceed what the tracker takes at once."""
+        count = self._count
+        return (
+            count["points"] >= MAX_BATCH_POINTS // 2
+            or count["records"] >= MAX_RECORDS
+            or count["text"] >= MAX_TEXT
+            or len(self._columns) >= MAX_COLUMNS
+        )
+
+    def add(self, item: Logged | Record) -> None:
+        if isinstance(item, tuple):
+            self._add_points(*item)
+        elif isinstance(item, Progress):
+            self._count["text"] += _text_of(item)
+            self._progress = _newer(self._progress, item)
+        else:
+            self._count["text"] += _text_of(item)
+            self._records.setdefault(_FIELDS[type(item)], []).append(item)
+            self._count["records"] += 1
+
+    def encode(self, writer: str, number: int) -> bytes:
+        """Return the body of the batch."""
+        points = list(self._columns.values())
+        columns = [Columns(segment=part.segment, key=part.key, count=len(part)) for part in points]
+        batch = Batch(writer=writer, number=number, columns=columns, progress=self._progress, **self._records)
+        return wire.encode(batch, points)
+
+    def _add_points(self, step: int, at: float, segment: int, values: dict[str, float]) -> None:
+        for key, value in values.items():
+            part = self._columns.get((segment, key))
+            if part is None:
+                part = self._columns[segment, key] = wire.Points(segment, key)
+            part.values.append(value)  # first: where it is no number, the columns stay of one length
+            part.steps.append(step)
+            part.times.append(at)
+        self._count["points"] += len(values)
+
+
+def _text_of(item: Record) -> int:
+    """Return the characters of a record in a batch; a panel weighs so much that few share one.
+
+    Raises ValueError for text that no batch can carry.
+    """
+    size = len(item.model_dump_json(exclude_defaults=True))
+    return max(size, MAX_TEXT // 50) if isinstance(item, PanelMade) else size
+
+
+def _newer(old: Progress | None, new: Progress) -> Progress:
+    """Lay a newer report over an older one that has not been sent yet; what it leaves open stays."""
+    if old is None:
+        return new
+    return old.model_copy(update={name: getattr(new, name) for name in new.model_fields_set})

@@ -1,0 +1,62 @@
+"""What was set aside, sent once more: an upgraded tracker may take what the older one did not.
+
+Each entry is tried once, under a writer of its own that is named after it: sent twice it is taken once. What is taken
+leaves the file; the rest stays as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from pydantic_core import to_json
+
+from keepbest.errors import Busy, KeepbestError, NotAllowed, NotAuthenticated, Unreachable
+from keepbest.journal import set_aside
+from keepbest.journal.journal import Sender
+from keepbest.journal.set_aside import SetAside
+from keepbest.journal.split import piece_writer
+
+#: These are about who sends, or about the moment: the other entries would meet them too.
+_NOT_OF_CONTENT = (Unreachable, Busy, NotAuthenticated, NotAllowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What came of one run's file: entries that the tracker took, entries that are left, why the last one is."""
+
+    taken: int
+    left: int
+    problem: str | None
+
+
+def send_again(file: SetAside, client: Sender) -> Retry:
+    """Send each entry of a run's file once more. Raises what the client raises where nothing can be sent now."""
+    leases, taken, problem = set_aside.read_leases(file.path), set[bytes](), None
+    try:
+        for line in tuple(set_aside.read_lines(file.path)):
+            if (refusal := _send(file.run, line, leases, client)) is None:
+                taken.add(line)
+            problem = refusal or problem
+    finally:
+        left = set_aside.forget(file.path, taken)
+    return Retry(len(taken), left, problem)
+
+
+def _send(run: str, line: bytes, leases: dict[str, str], client: Sender) -> str | None:
+    """Send an entry; return why the tracker does not take it, or None."""
+    said = set_aside.read_entry(line)
+    batch, writer = said.get("batch"), str(said.get("writer"))
+    if not isinstance(batch, dict):
+        return "it cannot be read"
+    if writer not in leases:
+        return "it is not known under which lease it was said"
+    place = hashlib.sha256(line).hexdigest()
+    piece = {**batch, "writer": piece_writer(writer, int(said.get("number") or 0), place), "number": 1}
+    try:
+        client.post_batch(run, to_json(piece), "application/json", leases[writer])
+    except _NOT_OF_CONTENT:
+        raise
+    except KeepbestError as error:
+        return error.message
+    return None

@@ -1,0 +1,165 @@
+"""What the tracker did not take: one file a run, in `<KEEPBEST_DIR>/set-aside/`, for people to read and to send again.
+
+A line of JSON each: when, of which run, writer and batch number, why, what it is in words, and the entry itself in the
+JSON form of a batch. Whatever cannot be read as one is there in base64. A file beside it, `<run>.leases`, has the lease
+of each writer, which is asked for when an entry is sent again (`keepbest.journal.retry`): people show the other one.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic_core import to_json
+
+from keepbest.errors import InvalidInput
+from keepbest.journal import split
+from keepbest.settings import write_private
+
+FOLDER = "set-aside"
+_LEASES = ".leases"
+#: The folders in which journals lie, below the one that the settings name.
+_ROOMS = frozenset({"journals", "offline", "worker"})
+
+
+class Whose(Protocol):
+    """What is to be known of a journal."""
+
+    @property
+    def run(self) -> str: ...
+    @property
+    def writer(self) -> str: ...
+    @property
+    def lease(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """What one run's file says: how many entries, and the last one."""
+
+    run: str
+    path: Path
+    entries: int
+    what: str
+    why: str
+
+
+def place_of(journal: Path, run: str) -> Path:
+    """Return the file for what a journal's entries could not be delivered."""
+    room = next((parent for parent in journal.parents if parent.name in _ROOMS), journal)
+    return room.parent / FOLDER / f"{run}.jsonl"
+
+
+def keep(whose: Whose, path: Path, number: int, body: bytes, why: str, what: str | None = None) -> str | None:
+    """Write an entry down, durably; return what is wrong where that cannot be. `what` says it in other words."""
+    said = {
+        "at": datetime.now(UTC).isoformat(),
+        "run": whose.run,
+        "writer": whose.writer,
+        "number": number,
+        "why": why,
+        "what": what or split.describe(body),
+        **_content(body),
+    }
+    try:
+        path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        with _locked(path):
+            _append(path, to_json(said, inf_nan_mode="strings") + b"\n")
+            _keep_lease(path, whose)
+    except OSError as error:
+        return f"{path} cannot be written ({error.strerror or error})"
+    return None
+
+
+def keep_folder(journal: Path) -> Path:
+    """Set a whole journal aside that does not say whose it is; return where it lies now."""
+    place = place_of(journal, "").parent / f"journal-{journal.name}"
+    place.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+    return Path(shutil.move(journal, place))
+
+
+def list_set_aside(folder: Path) -> Iterator[SetAside]:
+    """Yield what lies in keepbest's folder, by run."""
+    for path in sorted((folder / FOLDER).glob("*.jsonl")):
+        count, last = 0, b""
+        for line in read_lines(path):
+            count, last = count + 1, line
+        if count:
+            said = read_entry(last)
+            yield SetAside(path.stem, path, count, str(said.get("what", "?")), str(said.get("why", "?")))
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a run's file; none where it cannot be read."""
+    with suppress(OSError), path.open("rb") as file:
+        yield from file
+
+
+def read_entry(line: bytes) -> dict[str, Any]:
+    """Return what a line says; nothing where it cannot be read."""
+    with suppress(ValueError, RecursionError):
+        said = json.loads(line)
+        return said if isinstance(said, dict) else {}
+    return {}
+
+
+def read_leases(path: Path) -> dict[str, str]:
+    """Return the lease of each writer that a run's file has entries of."""
+    with suppress(OSError, ValueError, RecursionError):
+        said = json.loads(path.with_suffix(_LEASES).read_bytes())
+        return {str(writer): str(lease) for writer, lease in said.items()} if isinstance(said, dict) else {}
+    return {}
+
+
+def forget(path: Path, done: Collection[bytes]) -> int:
+    """Take lines out of a run's file, which may have got others meanwhile; return how many are left."""
+    with _locked(path):
+        left = [line for line in read_lines(path) if line not in done]
+        if left:
+            write_private(path, b"".join(left))
+        else:
+            path.unlink(missing_ok=True)
+            path.with_suffix(_LEASES).unlink(missing_ok=True)
+    return len(left)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Be the only one at the files; waits for others."""
+    lock = os.open(path.parent / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _keep_lease(path: Path, whose: Whose) -> None:
+    known = read_leases(path)
+    if whose.lease and known.get(whose.writer) != whose.lease:
+        write_private(path.with_suffix(_LEASES), json.dumps({**known, whose.writer: whose.lease}))
+
+
+def _content(body: bytes) -> dict[str, object]:
+    try:
+        return {"batch": split.as_json(body)}
+    except InvalidInput:
+        return {"base64": base64.b64encode(body).decode()}
+
+
+def _append(path: Path, line: bytes) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(file, line)
+        os.fsync(file)
+    finally:
+        os.close(file)

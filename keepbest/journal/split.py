@@ -1,0 +1,129 @@
+"""A batch taken apart: two halves, each of them again, down to one entry or one point. Pure functions of bytes.
+
+A piece is sent under a writer of its own, named after the batch and the piece's place in it, as that writer's batch
+number 1: sent twice it is taken once, and the numbers of the batch's own writer stay whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+from keepbest.contract.base import ID_ALPHABET, ID_LENGTH
+from keepbest.errors import InvalidInput
+from keepbest.journal import wire
+from keepbest.journal.wire import Header, Points
+
+#: In the order in which they depend on each other: what belongs to a segment comes after it.
+LISTS = ("segments", "columns", "looks", "withdrawn", "checkpoints", "dropped", "commands", "logs", "panels")
+_WORDS = {
+    "segments": "segment",
+    "looks": "look",
+    "withdrawn": "withdrawn look",
+    "checkpoints": "checkpoint",
+    "dropped": "dropped checkpoint",
+    "commands": "answer to a command",
+    "logs": "piece of output",
+    "panels": "panel",
+}
+Entry = tuple[str, int]
+
+
+def piece_writer(writer: str, number: int, place: str) -> str:
+    """Return the id under which the piece at `place` ("" is all of it, "01" the second half of its first) is sent."""
+    digest = hashlib.sha256(f"{writer}/{number}/{place}".encode()).digest()
+    return "".join(ID_ALPHABET[byte % len(ID_ALPHABET)] for byte in digest[:ID_LENGTH])
+
+
+def as_piece(body: bytes, writer: str, number: int, place: str) -> bytes:
+    """Return a piece as it is sent."""
+    return wire.renumbered(body, piece_writer(writer, number, place), 1)
+
+
+def halves(body: bytes) -> tuple[bytes, bytes] | None:
+    """Return two batches that say together what this one says; None of what cannot be taken apart any more."""
+    try:
+        header, points = wire.decode(body)
+        entries = _list_entries(header)
+    except InvalidInput:
+        return None
+    if len(entries) > 1:
+        middle = len(entries) // 2
+        return _select(header, points, entries[:middle]), _select(header, points, entries[middle:])
+    if len(points) == 1 and len(points[0]) > 1:
+        middle = len(points[0]) // 2
+        return _cut(header, points[0], 0, middle), _cut(header, points[0], middle, len(points[0]))
+    return None
+
+
+def describe(body: bytes) -> str:
+    """Return in a few words what a piece holds: "look at step 100"."""
+    try:
+        header, points = wire.decode(body)
+        entries = _list_entries(header)
+    except InvalidInput:
+        return "a batch that cannot be read"
+    if len(entries) != 1:
+        return f"{len(entries)} entries"
+    (name, place) = entries[0]
+    if name == "progress":
+        return "report of progress"
+    if name == "columns":
+        steps = points[0].steps
+        return f"{len(steps)} points of {points[0].key}" if len(steps) > 1 else f"{points[0].key} at step {steps[0]}"
+    return _describe_record(_WORDS[name], header[name][place])
+
+
+def _describe_record(what: str, record: Header) -> str:
+    said, step = record.get("name") or record.get("id"), record.get("step", record.get("start_step"))
+    return " ".join((what, *([str(said)] if said else []), *([f"at step {step}"] if step is not None else [])))
+
+
+def as_json(body: bytes) -> Header:
+    """Return a batch as the JSON form of the wire; raises InvalidInput where it cannot be read."""
+    header, points = wire.decode(body)
+    if points:
+        header["columns"] = [
+            {
+                "segment": part.segment,
+                "key": part.key,
+                "steps": part.steps.tolist(),
+                "values": part.values.tolist(),
+                "times": part.times.tolist(),
+            }
+            for part in points
+        ]
+    return header
+
+
+def _list_entries(header: Header) -> list[Entry]:
+    found = [(name, place) for name in LISTS for place in range(len(_list(header, name)))]
+    return [*found, ("progress", 0)] if header.get("progress") is not None else found
+
+
+def _list(header: Header, name: str) -> list[Any]:
+    given = header.get(name, [])
+    if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
+        raise InvalidInput(f"{name} of a batch is a list of objects.", field=name)
+    return given
+
+
+def _select(header: Header, points: Sequence[Points], entries: Sequence[Entry]) -> bytes:
+    kept = {name: header[name] for name in ("writer", "number")}
+    for name, place in entries:
+        if name == "progress":
+            kept[name] = header[name]
+        else:
+            kept.setdefault(name, []).append(header[name][place])
+    return wire.pack(kept, [points[place] for name, place in entries if name == "columns"])
+
+
+def _cut(header: Header, part: Points, start: int, stop: int) -> bytes:
+    cut = Points(part.segment, part.key, *(_slice(column, start, stop) for column in part.columns))
+    return wire.pack({**header, "columns": [{**header["columns"][0], "count": stop - start}]}, [cut])
+
+
+def _slice(column: array[Any], start: int, stop: int) -> array[Any]:
+    return column[start:stop]

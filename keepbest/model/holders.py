@@ -1,0 +1,269 @@
+"""What holds state that is no variable: vocabularies, fitted boundaries, tables, and what a user's own hooks save.
+
+Each holder reads what it holds as named arrays that no later training changes, and puts such arrays back. Keras' own
+lookups are read by themselves, not by their hooks: those leave out a vocabulary that came by the constructor, and a
+file of lines cannot hold every word.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from keepbest.errors import CheckpointDamaged, CheckpointError
+from keepbest.model.encoding import decode, decode_words, encode, encode_words, to_bytes
+from keepbest.model.reader import read_one
+
+#: From a name to its array.
+Arrays = Mapping[str, Any]
+Kind = Literal["asset", "own"]
+
+_VOCABULARY, _WEIGHTS = "vocabulary.json", "idf_weights"
+#: Files that one layer may save: more is not looked at, but refused.
+_MAX_FILES = 10_000
+_SHOWN = 4
+
+
+class Holder(ABC):
+    """One object that holds state which is no variable. `kind` is the collection that its arrays go into."""
+
+    kind: Kind = "own"
+    #: What of the object is read, as a message says it.
+    what = ""
+
+    def __init__(self, path: str, thing: Any) -> None:
+        self.path, self.thing = path, thing
+
+    @abstractmethod
+    def save(self) -> Arrays:
+        """Return what it holds now, by name."""
+
+    @abstractmethod
+    def load(self, arrays: Arrays) -> None:
+        """Put back what `save` returned."""
+
+    def compare(self, arrays: Arrays) -> str | None:
+        """Return why a model of the user's own must not be given `arrays`; None where it may."""
+        return None
+
+
+class OwnVariables(Holder):
+    """What a class of the user's saves in `save_own_variables`, beside variables or in place of them."""
+
+    what = "save_own_variables"
+
+    def save(self) -> Arrays:
+        store: dict[str, Any] = {}
+        self.thing.save_own_variables(store)
+        return dict(encode(str(key), _as_value(value)) for key, value in store.items())
+
+    def load(self, arrays: Arrays) -> None:
+        self.thing.load_own_variables(dict(decode(name, value) for name, value in arrays.items()))
+
+
+class Assets(Holder):
+    """The files that a class of the user's writes in `save_assets`."""
+
+    kind: Kind = "asset"
+    what = "save_assets"
+
+    def save(self) -> Arrays:
+        with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
+            self.thing.save_assets(folder)
+            files = sorted(file for file in Path(folder).rglob("*") if file.is_file())
+            if len(files) > _MAX_FILES:
+                raise CheckpointError(
+                    f"save_assets wrote {len(files):,} files; a state holds {_MAX_FILES:,} of a layer."
+                )
+            return {file.relative_to(folder).as_posix(): to_bytes(file.read_bytes()) for file in files}
+
+    def load(self, arrays: Arrays) -> None:
+        with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
+            for name, value in arrays.items():
+                file = Path(folder, *_parts_of(name))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(memoryview(_array(value)))
+            self.thing.load_assets(folder)
+
+
+class Vocabulary(Holder):
+    """The words of a Keras lookup, and their weights where it has some. Read anew only where its table is another."""
+
+    kind: Kind = "asset"
+
+    def __init__(self, path: str, thing: Any) -> None:
+        super().__init__(path, thing)
+        self._read: tuple[Any, Arrays] = (None, {})
+
+    def save(self) -> Arrays:
+        # A table does not change: another vocabulary is another table.
+        marks = (self.thing.lookup_table, getattr(self.thing, "idf_weights_const", None))
+        if self._read[0] is None or any(one is not other for one, other in zip(self._read[0], marks, strict=True)):
+            self._read = marks, self._save()
+        return self._read[1]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was learned yet."""
+        return not _words_of(self.thing)
+
+    def _save(self) -> Arrays:
+        import numpy as np
+
+        words = _words_of(self.thing)
+        weights = getattr(self.thing, "idf_weights_const", None) if words else None
+        held = {_VOCABULARY: encode_words(words)}
+        return held if weights is None else {**held, _WEIGHTS: np.array(weights)}
+
+    def load(self, arrays: Arrays) -> None:
+        words = decode_words(arrays[_VOCABULARY])
+        if _WEIGHTS in arrays:
+            weights = _array(arrays[_WEIGHTS])[: len(words)]  # what is behind them only fills up to max_tokens
+            self.thing.set_vocabulary(words, idf_weights=weights)
+        elif words:
+            self.thing.set_vocabulary(words)
+
+    def compare(self, arrays: Arrays) -> str | None:
+        mine, theirs = decode_words(arrays[_VOCABULARY]), decode_words(self.save()[_VOCABULARY])
+        if not theirs or mine == theirs:
+            return None
+        return f"vocabulary {_show(mine, theirs)} in the checkpoint, {_show(theirs, mine)} in the model"
+
+
+class Boundaries(Holder):
+    """The bins of a `Discretization`, which `adapt` found."""
+
+    def save(self) -> Arrays:
+        import numpy as np
+
+        bins = self.thing.bin_boundaries
+        return {} if bins is None else {"bin_boundaries": np.array(bins, np.float64)}
+
+    def load(self, arrays: Arrays) -> None:
+        if "bin_boundaries" in arrays:
+            self.thing.bin_boundaries = _array(arrays["bin_boundaries"]).tolist()
+
+    def compare(self, arrays: Arrays) -> str | None:
+        mine, theirs = (_array(one.get("bin_boundaries", [])).tolist() for one in (arrays, self.save()))
+        if not theirs or mine == theirs:
+            return None
+        return f"boundaries {_show(mine, theirs)} in the checkpoint, {_show(theirs, mine)} in the model"
+
+
+class OddVariable(Holder):
+    """A `tf.Variable` of words, or of another type that a store does not hold as it is."""
+
+    def save(self) -> Arrays:
+        name, value = encode("value", read_one(self.thing))
+        return {name: value}
+
+    def load(self, arrays: Arrays) -> None:
+        ((_, value),) = [decode(name, value) for name, value in arrays.items()]
+        self.thing.assign(value)
+
+
+class Table(Holder):
+    """A table that changes while it is used (`MutableHashTable`)."""
+
+    def save(self) -> Arrays:
+        return _export(self.thing)
+
+    def load(self, arrays: Arrays) -> None:
+        found = dict(decode(name, value) for name, value in arrays.items())
+        present, _ = self.thing.export()
+        self.thing.remove(present)
+        if len(found["keys"]):
+            self.thing.insert(_tensor(found["keys"], present.dtype), _tensor(found["values"], self.thing.value_dtype))
+
+
+class FixedTable(Holder):
+    """A table that is what its initialiser made it: the layer's own code makes it again, and it must be the same."""
+
+    def __init__(self, path: str, thing: Any) -> None:
+        super().__init__(path, thing)
+        self._held: Arrays | None = None
+
+    def save(self) -> Arrays:
+        if self._held is None:
+            self._held = _export(self.thing)
+        return self._held
+
+    def load(self, arrays: Arrays) -> None:
+        """Nothing can be put into it; `compare` came before."""
+
+    def compare(self, arrays: Arrays) -> str | None:
+        return None if equal(arrays, self.save()) else "its keys and values are not those of the checkpoint"
+
+
+def _export(table: Any) -> Arrays:
+    """Return keys and values in an order of the keys: a table has none."""
+    import numpy as np
+
+    keys, values = (np.asarray(one) for one in table.export())
+    order = np.argsort(keys, kind="stable") if keys.ndim == 1 else np.lexsort(keys.reshape(len(keys), -1).T)
+    return dict([encode("keys", keys[order]), encode("values", values[order])])
+
+
+def equal(one: Arrays, other: Arrays) -> bool:
+    """Whether both hold the same bytes under the same names."""
+    return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    mine, theirs = _array(one), _array(other)
+    is_formed_alike = bool(mine.dtype == theirs.dtype and mine.shape == theirs.shape)
+    return is_formed_alike and mine.tobytes() == theirs.tobytes()
+
+
+def _array(value: Any) -> Any:
+    import numpy as np
+
+    return np.asarray(value)
+
+
+def _tensor(value: Any, dtype: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.constant(value, dtype)
+
+
+def _as_value(value: Any) -> Any:
+    """Return what is safe to keep: a tensor that shares its memory with nobody who writes, or a copy."""
+    import numpy as np
+    import tensorflow as tf
+
+    variable = getattr(value, "value", value)
+    if isinstance(variable, tf.Variable):
+        return read_one(variable)
+    return value if tf.is_tensor(value) else np.array(value)
+
+
+def _words_of(lookup: Any) -> list[str | int]:
+    """Return the words in their order; none where nothing was learned yet."""
+    import tensorflow as tf
+
+    try:
+        if int(lookup.lookup_table.size()) == 0:
+            return []
+    except tf.errors.OpError:  # a table that was never filled
+        return []
+    return [word if isinstance(word, str) else int(word) for word in lookup.get_vocabulary()]
+
+
+def _parts_of(name: str) -> tuple[str, ...]:
+    """Return the parts of a file's name. Raises CheckpointDamaged where it would lie outside of its folder."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in name or "\x00" in name:
+        raise CheckpointDamaged(f"An asset is called {name!r}, which no layer writes.")
+    return path.parts
+
+
+def _show(one: list[Any], other: list[Any]) -> str:
+    """Return how many there are, and the first that differ."""
+    lone = [word for word in one if word not in set(other)] or one
+    return f"of {len(one)} ({', '.join(map(repr, lone[:_SHOWN]))}{', …' if len(lone) > _SHOWN else ''})"

@@ -1,0 +1,168 @@
+"""Every object that Keras saves: layers, models, metrics, optimizers, each once, with its path, in Keras' order.
+
+Keras walks over the attributes of a model, and over lists and dicts in them, and gives each object it meets the chance
+to save what only it knows. A path says the way (`layers/string_lookup`, `blocks/block_1/scale`): names that Keras
+numbers per process are not in it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, lru_cache
+from inspect import getattr_static
+from types import FunctionType
+from typing import Any, TypeVar
+
+from keepbest.model.backend import check_backend
+
+#: What Keras saves, with its path.
+Saveable = tuple[str, Any]
+
+#: What was met by its `id`, held as long as the walk lasts: a list that a property made, and that is gone, would leave
+#: its `id` to another one, which would be passed over.
+Seen = dict[int, Any]
+
+#: What of a class is no place for a layer.
+_HOLDS_NOTHING = (FunctionType, staticmethod, classmethod, str, int, float, type(None))
+
+_T = TypeVar("_T")
+
+#: What was found in each object, beside that object, for as long as `walked_once` lasts.
+_found: ContextVar[dict[tuple[str, int], tuple[Any, list[Any]]] | None] = ContextVar("found", default=None)
+
+
+@contextmanager
+def walked_once() -> Iterator[None]:
+    """Walk over each object a single time while this lasts: of a large model a walk takes longer than all the rest.
+
+    Whoever asks for it must build nothing meanwhile, and hold what is walked over.
+    """
+    token = _found.set({})
+    try:
+        yield
+    finally:
+        _found.reset(token)
+
+
+def find_once(what: str, thing: object, find: Callable[[], Iterator[_T]]) -> list[_T]:
+    """Return what `find` yields of `thing`: found a single time, each kind of it, while `walked_once` lasts."""
+    known = _found.get()
+    if known is None:
+        return list(find())
+    if (what, id(thing)) not in known:
+        known[what, id(thing)] = thing, list(find())
+    return known[what, id(thing)][1]
+
+
+def saveables_of(kept: Any) -> list[Saveable]:
+    """Return all of them in `kept`: a model, a `tf.Module`, or a dict or list of these.
+
+    Raises InvalidInput where Keras computes with another library than TensorFlow.
+    """
+    if "keras" not in sys.modules:
+        return []
+    check_backend()
+    return find_once("saveables", kept, lambda: _walk(kept, "", {}))
+
+
+def is_saveable(thing: Any) -> bool:
+    """Whether Keras' saving looks at it."""
+    return isinstance(thing, _saveable_class())
+
+
+@cache
+def _saveable_class() -> type:
+    from keras.src.saving.keras_saveable import KerasSaveable
+
+    return KerasSaveable  # type: ignore[no-any-return]  # Keras ships no types
+
+
+def internal_to(saveable: Any) -> frozenset[str]:
+    """Return the private attributes that each object of its kind has: Keras' own, such as the list of its weights."""
+    return _internal_to(saveable._obj_type())
+
+
+@cache
+def _internal_to(kind: str) -> frozenset[str]:
+    return frozenset(name for name in skipped_of(kind) if name.startswith("_"))
+
+
+def _walk(thing: Any, path: str, seen: Seen) -> Iterator[Saveable]:
+    if id(thing) in seen:
+        return
+    seen[id(thing)] = thing
+    if is_saveable(thing):
+        yield path, thing
+        for name, child in _attributes_of(thing):
+            yield from _walk(child, _join(path, name), seen)
+    elif isinstance(thing, Mapping | list | tuple):
+        yield from _walk_container(thing, path, seen)
+    elif _is_module(thing):
+        for name, child in sorted(vars(thing).items()):
+            yield from _walk(child, _join(path, name.removeprefix("_")), seen)
+
+
+def _walk_container(container: Any, path: str, seen: Seen) -> Iterator[Saveable]:
+    """Name what lies in a list or a dict as Keras does: by its class, numbered from the second of a class on."""
+    from keras.src.utils.naming import to_snake_case
+
+    used: dict[str, int] = {}
+    for one in list(container.values()) if isinstance(container, Mapping) else list(container):
+        kind = to_snake_case(type(one).__name__) if is_saveable(one) else "container"
+        if is_saveable(one) or isinstance(one, Mapping | list | tuple) or _is_module(one):
+            number = used[kind] = used.get(kind, -1) + 1
+            yield from _walk(one, _join(path, f"{kind}_{number}" if number else kind), seen)
+
+
+def _attributes_of(saveable: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what Keras would look at; a property of the user's that raises is passed over."""
+    from keras.src.saving.saving_lib import _name_key
+
+    kind = saveable._obj_type()
+    if kind in ("Sequential", "Functional"):
+        yield "layers", saveable.layers
+    known: Any = type(saveable)
+    names = {*_names_in(known, tuple(len(vars(one)) for one in known.__mro__)), *vars(saveable)} - skipped_of(kind)
+    for name in sorted(names, key=_name_key):
+        if not name.startswith("__"):
+            child = _attribute_of(saveable, name)
+            if is_saveable(child) or isinstance(child, dict | list | tuple) or _is_module(child):
+                yield name, child
+
+
+@lru_cache(maxsize=1024)
+def _names_in(kind: Any, lengths: tuple[int, ...]) -> frozenset[str]:
+    """Return which attributes of a class may hold something: properties do, methods and numbers do not.
+
+    `lengths` says how many attributes the class and its bases have: one that gets more is looked at anew.
+    """
+    found = {name: getattr_static(kind, name, None) for name in dir(kind)}
+    return frozenset(name for name, value in found.items() if not isinstance(value, _HOLDS_NOTHING))
+
+
+@cache
+def skipped_of(kind: str) -> frozenset[str]:
+    """Return what Keras passes over. It finds that out anew for each object, and makes a layer to do so."""
+    from keras.src.saving.saving_lib import get_attr_skipset
+
+    return frozenset(get_attr_skipset(kind))
+
+
+def _attribute_of(thing: Any, name: str) -> Any:
+    try:
+        return getattr(thing, name)
+    except Exception:  # whatever a property of the user's raises
+        return None
+
+
+def _is_module(thing: Any) -> bool:
+    import tensorflow as tf
+
+    return isinstance(thing, tf.Module) and not isinstance(thing, tf.Variable)
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name

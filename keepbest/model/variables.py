@@ -1,0 +1,260 @@
+"""Which TensorFlow variables an object of the user's holds, each under a name: a model, a module, a dict, a list.
+
+`tf.Module.variables` leaves out Keras layers and random generators that a module holds, and Keras leaves out plain
+`tf.Variable`s: what is not kept cannot be rolled back, and nobody would hear of it. So all of them are looked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+from keepbest.errors import InvalidInput
+from keepbest.model.attributes import things_in
+from keepbest.model.encoding import PLAIN
+from keepbest.model.saveables import Saveable, find_once, internal_to, saveables_of
+from keepbest.model.trackables import children_of, descendants_of
+
+#: The name of a variable, and the variable: Keras' or TensorFlow's.
+Named = tuple[str, Any]
+
+
+class Trained:
+    """What is trained, as one thing: an object that holds variables, and the optimizers that move them.
+
+    Those named in `optimizers`, else that of a compiled model, go first; then those that `kept` holds in attributes,
+    lists, dicts and nested models.
+    """
+
+    def __init__(self, kept: Any, optimizers: Sequence[Any] = ()) -> None:
+        self.kept = kept
+        self._named = tuple(optimizers)
+
+    @property
+    def optimizers(self) -> tuple[Any, ...]:
+        """Those that have variables of their own by now; before there is one, those that are known to be used."""
+        return tuple(optimizer for _, optimizer in self.named_optimizers())
+
+    def check(self) -> None:
+        """Raise InvalidInput where there is nothing to keep, or nothing yet."""
+        if not self._all_variables():
+            raise _refuse(*next(_unbuilt_in(self.kept, ""), (self.kept, "")))
+
+    def variables(self) -> list[Named]:
+        """Return what is kept, each variable once, without the optimizers' own.
+
+        What is not built yet has none. Raises InvalidInput where there is something in it that can hold none.
+        """
+        return [named for named in self._all_variables() if _is_plain(named)]
+
+    def odd_variables(self) -> list[Named]:
+        """Return those that a store does not hold as they are: of words, or of rare types."""
+        return [named for named in self._all_variables() if not _is_plain(named)]
+
+    def _all_variables(self) -> list[Named]:
+        return find_once("variables", self, self._find_variables)
+
+    def _find_variables(self) -> Iterator[Named]:
+        saveables = saveables_of(self.kept)
+        moved = self._find_others(saveables)
+        found: dict[int, Named] = {}
+        for named in (*_walk(self.kept), *_hidden_in(saveables)):
+            found.setdefault(_identity(named), named)
+        yield from (named for identity, named in found.items() if identity not in moved)
+
+    def optimizer_variables(self) -> list[Named]:
+        """Return the variables of the optimizers that are built. Nothing is built here: training does that."""
+        return [named for path, optimizer in self.named_optimizers() for named in _walk(optimizer, path)]
+
+    def named_optimizers(self) -> list[Saveable]:
+        """Return `optimizers`, each with what stands before the names of its variables."""
+        first = self._first_optimizers()
+        known = {id(optimizer) for _, optimizer in first}
+        found = first + [one for one in _outermost(saveables_of(self.kept)) if id(one[1]) not in known]
+        return [one for one in found if getattr(one[1], "built", True)] or first
+
+    def all_optimizers(self) -> list[Saveable]:
+        """Return those too that have no variables yet."""
+        first = self._first_optimizers()
+        known = {id(optimizer) for _, optimizer in first}
+        return first + [one for one in _outermost(saveables_of(self.kept)) if id(one[1]) not in known]
+
+    def _first_optimizers(self) -> list[Saveable]:
+        own = getattr(self.kept, "optimizer", None) if _is_keras(self.kept, "Layer") else None
+        named = self._named or ((own,) if own is not None else ())
+        return [(str(number) if len(named) > 1 else "", one) for number, one in enumerate(named)]
+
+    def _find_others(self, saveables: list[Saveable]) -> set[int]:
+        """Return which variables are of optimizers, measure something, or lie in a lookup, which is read as a whole."""
+        found = {_identity(named) for _, optimizer in self.all_optimizers() for named in _walk(optimizer)}
+        for _, thing in saveables:
+            if _is_keras(thing, "Metric"):
+                found |= {id(value_of(variable)) for variable in thing.variables}
+            elif is_lookup(thing):
+                found |= {id(value) for value in vars(thing).values() if _is_variable(value)}
+        return found
+
+
+def is_lookup(thing: Any) -> bool:
+    """Whether it is one of Keras' lookups: `StringLookup`, `IntegerLookup`."""
+    return _is_keras(thing, "layers.StringLookup", "layers.IntegerLookup")
+
+
+def _outermost(saveables: list[Saveable]) -> list[Saveable]:
+    """Return the optimizers that are not a part of another one."""
+    found = [(path, thing) for path, thing in saveables if _is_keras(thing, "optimizers.Optimizer")]
+    inner = {id(one) for _, optimizer in found for one in _inner_of(optimizer)}
+    return [(path, optimizer) for path, optimizer in found if id(optimizer) not in inner]
+
+
+def _inner_of(optimizer: Any) -> list[Any]:
+    return [*getattr(optimizer, "optimizers", ()), *filter(None, [getattr(optimizer, "inner_optimizer", None)])]
+
+
+def _hidden_in(saveables: list[Saveable]) -> Iterator[Named]:
+    """Yield the variables that lie in lists, dicts and objects of the user's own."""
+    for path, thing, _ in things_in(saveables):
+        if _is_variable(thing) or _is_keras(thing, "Variable"):
+            yield path, thing
+        elif _is_keras(thing, "Layer") and thing.built:
+            yield from _walk(thing, path)
+
+
+def _is_plain(named: Named) -> bool:
+    return value_of(named[1]).dtype.base_dtype.name in PLAIN
+
+
+def _is_variable(thing: Any) -> bool:
+    import tensorflow as tf
+
+    return isinstance(thing, tf.Variable)
+
+
+def value_of(variable: Any) -> Any:
+    """Return the `tf.Variable` of a variable, which may be Keras' own kind."""
+    return variable.value if _is_keras(variable, "Variable") else variable
+
+
+def _walk(thing: Any, path: str = "", *, inside: bool = False) -> Iterator[Named]:
+    """Yield what `thing` holds. `inside` a module there may be things that hold no variables, elsewhere not."""
+    import tensorflow as tf
+
+    if isinstance(thing, tf.Variable):
+        yield path or _name_of(thing), thing
+    elif _is_keras(thing, "Variable"):
+        yield path or thing.path, thing
+    elif _is_keras(thing, "Layer", "Optimizer", "Metric", "random.SeedGenerator"):
+        yield from _walk_keras(thing, path)
+    elif isinstance(thing, Mapping):
+        for key in sorted(thing, key=str):
+            yield from _walk(thing[key], _join(path, key), inside=inside)
+    elif isinstance(thing, list | tuple):
+        for number, part in enumerate(thing):
+            yield from _walk(part, _join(path, number), inside=inside)
+    elif isinstance(thing, tf.__internal__.tracking.Trackable):
+        for name, child in sorted(children_of(thing).items()):
+            yield from _walk(child, _join(path, name.removeprefix("_")), inside=True)
+    elif not inside:
+        raise _refuse(thing, path)
+
+
+def _walk_keras(thing: Any, path: str) -> Iterator[Named]:
+    """Yield what Keras lists, then the `tf.Variable`s that a user's layer made by itself, in their order."""
+    import tensorflow as tf
+
+    listed = _listed_in(thing)
+    yield from ((_join(path, variable.path), variable) for variable in listed)
+    if not _is_keras(thing, "Layer"):
+        return
+    measures = [variable.value for metric in getattr(thing, "metrics", []) for variable in metric.variables]
+    known = {id(variable.value) for variable in listed} | {id(variable) for variable in measures}
+    for one in descendants_of(thing):
+        if isinstance(one, tf.Variable) and id(one) not in known:
+            yield _join(path, _name_of(one)), one
+
+
+def _listed_in(thing: Any) -> Sequence[Any]:
+    if _is_keras(thing, "random.SeedGenerator"):
+        return [thing.state]
+    return held_by(thing) if _is_keras(thing, "Optimizer") else thing.variables
+
+
+def held_by(optimizer: Any) -> list[Any]:
+    """Return an optimizer's variables, those too that it does not list, each behind those of the same optimizer.
+
+    Nadam's product of momenta is one, and some of Adafactor's: where a wrapper that scales the loss is around them,
+    Keras lists them nowhere.
+    """
+    found = list(optimizer.variables)
+    known = {id(value_of(one)) for one in found}
+    for one in _all_in(optimizer):
+        hidden = [held for held in _variables_in(one) if id(held.value) not in known]
+        last = id(value_of(one.variables[-1])) if one.variables else None
+        place = next((at for at, held in enumerate(found, 1) if id(value_of(held)) == last), len(found))
+        found[place:place] = hidden
+        known |= {id(held.value) for held in hidden}
+    return found
+
+
+def _variables_in(optimizer: Any) -> Iterator[Any]:
+    """Yield the variables in the attributes of an optimizer of Keras' own, and in lists there.
+
+    Not those in what every optimizer has, which are the network's too; a user's own may hold these anywhere.
+    """
+    if type(optimizer).__module__.startswith("keras."):
+        internal = internal_to(optimizer)
+        for held in (held for name, held in vars(optimizer).items() if name not in internal):
+            yield from (part for part in (held if isinstance(held, list) else [held]) if _is_keras(part, "Variable"))
+
+
+def _all_in(optimizer: Any) -> Iterator[Any]:
+    """Yield the innermost optimizers first: a wrapper's list ends with theirs."""
+    for one in _inner_of(optimizer):
+        yield from _all_in(one)
+    yield optimizer
+
+
+def _unbuilt_in(thing: Any, path: str) -> Iterator[tuple[Any, str]]:
+    """Yield the layers that have no variables yet, with their names in lists and dicts."""
+    if _is_keras(thing, "Layer"):
+        yield from [] if thing.built else [(thing, path)]
+    elif isinstance(thing, Mapping | list | tuple):
+        for key, part in thing.items() if isinstance(thing, Mapping) else enumerate(thing):
+            yield from _unbuilt_in(part, _join(path, key))
+
+
+def _is_keras(thing: Any, *kinds: str) -> bool:
+    """Whether it is of one of Keras' kinds; nothing is where nobody has imported Keras."""
+    return "keras" in sys.modules and isinstance(thing, _classes(kinds))
+
+
+@cache
+def _classes(kinds: tuple[str, ...]) -> tuple[type, ...]:
+    return tuple(attrgetter(kind)(sys.modules["keras"]) for kind in kinds)
+
+
+def _refuse(thing: Any, path: str) -> InvalidInput:
+    what = f"{path}, a {type(thing).__name__}," if path else f"A {type(thing).__name__}"
+    if _is_keras(thing, "Layer"):
+        return InvalidInput(f"{what} is not built: it has no variables yet.", field="kept", hint="Call it once first.")
+    return InvalidInput(
+        f"{what} holds no TensorFlow variables.",
+        field="kept",
+        hint="What can be kept: a Keras model, a tf.Module, variables, or a dict or list of these. "
+        "NumPy's generators go into carry=[…].",
+    )
+
+
+def _name_of(variable: Any) -> str:
+    return str(variable.name).partition(":")[0]
+
+
+def _identity(named: Named) -> int:
+    return id(value_of(named[1]))
+
+
+def _join(path: str, name: object) -> str:
+    return f"{path}/{name}" if path else str(name)

@@ -1,0 +1,30 @@
+"""What a report is made of: a run, its looks, its receipts, and how many runs were searched; or a sweep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keepbest.contract.checkpoints import Receipt
+from keepbest.contract.runs import Evaluation, Run
+from keepbest.contract.sweeps import SweepImportance, SweepRuns
+from keepbest.contract.validations import Look
+
+
+@dataclass(frozen=True)
+class Material:
+    """`searched` counts the runs of the project that watched the same metric on the same data, deleted ones too."""
+
+    run: Run
+    looks: tuple[Look, ...]
+    receipts: tuple[Receipt, ...]
+    evaluations: tuple[Evaluation, ...]
+    searched: int
+
+
+@dataclass(frozen=True)
+class SweepMaterial:
+    """A sweep with its runs, what mattered, and the run of its best."""
+
+    known: SweepRuns
+    importance: SweepImportance
+    best: Run | None

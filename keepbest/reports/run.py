@@ -1,0 +1,224 @@
+"""The report of one run: each figure with what it rests on, and a warning where it says less than it seems to."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from keepbest.contract.checkpoints import Receipt
+from keepbest.contract.reports import Block, Paragraph, Picture
+from keepbest.contract.runs import CodeSource, CommandSource, Evaluation, Mode, RecipeSource, Run, RunSpec, TestResult
+from keepbest.contract.selections import Selection, SelectionTrial
+from keepbest.reports.blocks import head, tabulate, tell, warn
+from keepbest.reports.curve import draw_looks
+from keepbest.reports.gains import Gain, find_last_gain
+from keepbest.reports.material import Material
+from keepbest.stopping import build, render
+from keepbest.stopping.statistics import wilson
+
+PARTS = ("train", "validation", "test")
+
+
+def report_run(material: Material) -> Iterator[Block]:
+    """Yield the report's blocks, the most important first."""
+    run = material.run
+    yield head(f"{run.name} ({run.id})", 1)
+    yield tell(_summary(run))
+    yield from _best(material)
+    yield from _test(material)
+    yield from _curve(material)
+    yield from _stopping(run)
+    yield from _setup(run)
+
+
+def _summary(run: Run) -> str:
+    why = f" ({run.stop_reason.value})" if run.stop_reason else ""
+    whose = f"Run #{run.number} of project {run.project}, by {run.created_by}"
+    return f"{whose}: {run.state.value}{why}. {run.stop_message or ''}".rstrip()
+
+
+def _best(material: Material) -> Iterator[Block]:
+    run = material.run
+    yield head("Best as selected")
+    if run.best_value is None or run.best_step is None:
+        yield tell("No look had a value yet.")
+        return
+    n = next((look.n for look in material.looks if look.step == run.best_step and not look.ghost), None)
+    rows = [
+        (run.spec.monitor, f"{run.best_value!r} at step {run.best_step:,}"),
+        ("measured on", f"{n:,} examples" if n is not None else "an unknown number of examples"),
+        ("looks it was chosen from", f"{run.looks:,}"),
+        ("runs it was chosen from", f"{material.searched:,}"),
+    ]
+    rows += _receipts(material, run.best_checkpoint)
+    yield tabulate(rows)
+    trials = run.selection.trials if run.selection is not None else []
+    tried = f" and {len(trials):,} trials" if trials else ""
+    yield warn(
+        f"Selected, optimistic: it is the best of {run.looks:,} looks{tried} at the same examples. The test set, "
+        "measured once, is what to quote."
+    )
+    gain = find_last_gain(material.looks, "min" if run.mode is Mode.MIN else "max")
+    if gain is not None:
+        yield _say_gain(gain)
+    yield from _selection(material)
+
+
+def _say_gain(gain: Gain) -> Paragraph:
+    words = f"The last accepted improvement, at step {gain.step:,}, is {abs(gain.value - gain.before):.6g}"
+    if gain.examples is None or gain.errors is None:
+        return tell(f"{words}.")
+    within = ", within noise" if gain.is_noise else ""
+    return tell(f"{words}: {gain.examples:.0f} examples, {gain.errors:.2f} standard errors{within}.")
+
+
+def _selection(material: Material) -> Iterator[Block]:
+    """What a selector that is not simply the best made of the run, and each average that it tried."""
+    made = material.run.selection
+    if made is None:
+        return
+    steps = {one.checkpoint: f"{one.step:,}" for one in made.candidates}
+    rows = [
+        ("selector", render(made.selector.model_dump())),
+        (material.run.spec.monitor, f"{made.value!r}"),
+        ("beside the best's", f"{made.best_value!r} at step {made.best_step:,}"),
+        ("made of step", ", ".join(steps.get(id, id) for id in made.made_of)),
+        ("candidates", f"{len(made.candidates):,}"),
+        ("averages tried", f"{len(made.trials):,}"),
+        ("why", made.message),
+    ]
+    rows += [("batch statistics of", f"{made.batches:,} training batches")] if made.batches is not None else []
+    yield head("What the run ended with", 3)
+    yield tabulate([*rows, *_receipts(material, made.checkpoint)])
+    if made.trials:
+        yield tabulate([_trial(one, steps) for one in made.trials], ("average of steps", "value", ""))
+
+
+def _trial(one: SelectionTrial, steps: Mapping[str, str]) -> tuple[str, str, str]:
+    value = "-" if one.value is None else f"{one.value!r}"
+    return ", ".join(steps.get(id, id) for id in one.made_of), value, "kept" if one.is_kept else "not kept"
+
+
+def _receipts(material: Material, checkpoint: str | None) -> list[tuple[str, str]]:
+    """Return the newest proof that a checkpoint gives its value, where there is one."""
+    return [_receipt(one) for one in material.receipts if one.checkpoint == checkpoint][-1:]
+
+
+def _receipt(receipt: Receipt) -> tuple[str, str]:
+    words = "equal to the last bit" if receipt.equal else f"difference {receipt.difference!r}"
+    return "restored in a fresh process", f"{receipt.restored!r}: {words}"
+
+
+def _test(material: Material) -> Iterator[Block]:
+    test, made = material.run.test, material.run.selection
+    yield head("Test set")
+    if test is None:
+        yield tell("Not measured.")
+        return
+    yield from tell_test(test, made)
+    if len(material.evaluations) > 1:
+        yield from _evaluations(material.evaluations)
+
+
+def tell_test(test: TestResult, made: Selection | None) -> Iterator[Block]:
+    """Yield what the test set said at which model, each share with its interval."""
+    is_average = made is not None and made.is_average and made.checkpoint == test.checkpoint
+    where = "the average that was selected" if is_average else f"the restored checkpoint of step {test.step:,}"
+    yield tell(f"Measured at {where}, on {test.n:,} examples.")
+    yield tabulate(
+        [_interval(name, value, test.n) for name, value in test.values.items()], ("", "value", "95 % (Wilson)")
+    )
+
+
+def _evaluations(evaluations: Sequence[Evaluation]) -> Iterator[Block]:
+    yield warn(
+        f"The test set was measured {len(evaluations)} times, each time that the run came to an end. Only the first is "
+        "honest: what was trained or chosen after it may have been so because of it."
+    )
+    yield tabulate(
+        [
+            (f"{one.at:%Y-%m-%d %H:%M:%S} UTC", f"{one.step:,}", _values(one), one.checkpoint or "-")
+            for one in evaluations
+        ],
+        ("measured", "at step", "values", "checkpoint"),
+    )
+
+
+def _values(test: TestResult) -> str:
+    return ", ".join(f"{name} {value:.6g}" for name, value in test.values.items())
+
+
+def _interval(name: str, value: float, n: int) -> tuple[str, str, str]:
+    interval = wilson(value, n) if "acc" in name else None
+    return name, f"{value:.6g}", f"{interval.low:.4f} to {interval.high:.4f}" if interval is not None else ""
+
+
+def _curve(material: Material) -> Iterator[Block]:
+    run = material.run
+    svg = draw_looks(material.looks, run.spec.monitor, run.best_step, run.step if run.stop_reason else None)
+    if svg:
+        yield Picture(
+            svg=svg, caption=f"{run.spec.monitor} at each look; the best marked, the end dashed", file=f"{run.id}.svg"
+        )
+
+
+def _stopping(run: Run) -> Iterator[Block]:
+    stopper = run.spec.stopper.model_dump()
+    last = run.max_steps or run.spec.max_steps
+    yield head("How it was stopped")
+    yield tabulate(
+        [
+            ("policy", render(stopper)),
+            ("versions", _versions(stopper, run.mode.value)),
+            *([("a look every", f"{run.spec.validate_every:,} steps")] if not run.spec.is_script else []),
+            ("at most", f"{last:,} steps" if last is not None else "no limit"),
+            ("steps taken", f"{run.step or 0:,}"),
+            ("failed attempts", f"{run.failed_attempts or 0}"),
+        ]
+    )
+
+
+def _versions(stopper: dict[str, Any], mode: Any) -> str:
+    if mode == Mode.AUTO:
+        return "-"
+    policy = build(stopper, mode)
+    return ", ".join(f"{part.name} {part.version}" for part in policy.parts or (policy,))
+
+
+def _setup(run: Run) -> Iterator[Block]:
+    yield head("What was trained")
+    spec = run.spec
+    rows = [("source", _source_of(spec))]
+    rows += [("data", spec.data or "-"), ("seed", str(spec.seed))] if not spec.is_script else []
+    rows += [(name, str(value)) for name, value in sorted(spec.parameters.items())]
+    if spec.forked_from is not None:
+        rows.append(("forked from", f"{spec.forked_from.run} at step {spec.forked_from.step:,}"))
+    rows += [("resume", f"{run.resume}{': ' + run.resume_note if run.resume_note else ''}")] if run.resume else []
+    rows += [("incomplete", run.incomplete)] if run.incomplete else []
+    yield tabulate(rows)
+    environment = dict(run.environment or {})
+    data = environment.pop("data", None)
+    if isinstance(data, Mapping):
+        yield from _splits(data)
+    if environment:
+        yield head("Environment", 3)
+        yield tabulate([(name, _write(value)) for name, value in sorted(environment.items())])
+
+
+def _source_of(spec: RunSpec) -> str:
+    if isinstance(spec.source, RecipeSource):
+        return spec.source.name
+    if isinstance(spec.source, CodeSource):
+        return spec.source.entry
+    return shlex.join(spec.source.argv) if isinstance(spec.source, CommandSource) else "its own script"
+
+
+def _write(value: Any) -> str:
+    return ", ".join(f"{name} {one}" for name, one in value.items()) if isinstance(value, Mapping) else str(value)
+
+
+def _splits(data: Mapping[str, Any]) -> Iterator[Block]:
+    rows = [(name, f"{data[name].get('n', 0):,}", str(data[name].get("digest", ""))) for name in PARTS if name in data]
+    yield head("Splits", 3)
+    yield tabulate(rows, ("part", "examples", "BLAKE3"))

@@ -1,0 +1,74 @@
+"""The check of a restored network: what it gives for the examples that lie with its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from keepbest.checkpoint.examples import Comparison, compare, read
+from keepbest.checkpoint.inputs import Inputs
+from keepbest.checkpoint.manifest import Manifest
+from keepbest.checkpoint.store import Store
+from keepbest.errors import CheckpointMismatch, InvalidInput
+from keepbest.snapshots.snapshot import Variables
+
+
+def check_network(store: Store, manifest: Manifest, model: Any, tolerance: float | None = None) -> Comparison:
+    """Compare what `model` gives with what was recorded; the model's state stays as it is.
+
+    Raises NotFound where the checkpoint has no examples, InvalidInput for what cannot be called.
+    """
+    predictions, inputs = read(store.folder, manifest), manifest.inputs
+    if not callable(model) or inputs is None:
+        raise InvalidInput(f"A {type(model).__name__} gives no predictions: it cannot be checked.", field="check")
+    with untouched(model):
+        return compare(predictions, call(model, inputs, predictions.inputs), tolerance)
+
+
+@contextmanager
+def untouched(model: Any) -> Iterator[None]:
+    """Give a model back its variables afterwards, and what recurrent layers remember, which is in none of them."""
+    import keras
+
+    layers = model._flatten_layers() if isinstance(model, keras.Model) else ()
+    memories = [one.states for one in layers if isinstance(one, keras.layers.RNN) and one.states is not None]
+    remembered = [(one, keras.ops.copy(one.value)) for one in keras.tree.flatten([list(memory) for memory in memories])]
+    variables = Variables(model)
+    before = variables.read()
+    try:
+        yield
+    finally:
+        variables.assign(dict(enumerate(before)))
+        for one, value in remembered:
+            one.assign(value)
+
+
+def make_mismatch(found: Comparison, checkpoint: str) -> CheckpointMismatch:
+    """Return the error for a network that gives something else than was recorded."""
+    return CheckpointMismatch(
+        f"The restored network is not the one of checkpoint {checkpoint}: for its {found.examples} examples it gives "
+        f"{found.restored} where {found.recorded} was recorded; the difference is {found.difference:.3g} at most, over "
+        f"the tolerance of {found.tolerance:.3g}.",
+        hint="Build the model with the code and the parameters of the run.",
+    )
+
+
+def call(model: Any, inputs: Inputs, arrays: Sequence[Any]) -> list[Any]:
+    """Return what a network gives in an evaluation (dropout off), as arrays in a fixed order."""
+    return flatten(model(to_batch(inputs, arrays), training=False))
+
+
+def to_batch(inputs: Inputs, arrays: Sequence[Any]) -> Any:
+    """Return arrays in the structure that the network wants, as tensors."""
+    import tensorflow as tf
+
+    left = iter(arrays)
+    return inputs.fill(lambda leaf: tf.constant(next(left), leaf.dtype))
+
+
+def flatten(given: Any) -> list[Any]:
+    """Return the tensors of what a network gave as arrays."""
+    import keras
+
+    return [keras.ops.convert_to_numpy(one) for one in keras.tree.flatten(given)]

@@ -1,0 +1,181 @@
+"""Taking a checkpoint out of the store, in formats that other programs read without keepbest."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+from keepbest.checkpoint.inputs import is_functional, of_model, to_signature
+from keepbest.checkpoint.load import Loaded
+from keepbest.checkpoint.manifest import Manifest
+from keepbest.checkpoint.plan import Plan
+from keepbest.checkpoint.store import Store
+from keepbest.contract.restores import Format
+from keepbest.errors import CheckpointError, InvalidInput
+from keepbest.model.attributes import things_in
+from keepbest.model.saveables import saveables_of
+from keepbest.model.variables import is_lookup
+from keepbest.restoration.rebuild import complete, fill, rebuild
+
+_log = logging.getLogger("keepbest")
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+_NAMES: dict[Format, str] = {
+    "keras": "model.keras",
+    "weights": "model.weights.h5",
+    "tf": "model",
+    "savedmodel": "savedmodel",
+    "safetensors": "state.safetensors",
+    "npz": "state.npz",
+}
+
+
+def export(
+    store: Store,
+    loaded: Loaded,
+    to: Path,
+    form: Format = "keras",
+    *,
+    model: Any = None,
+    plan: Plan | None = None,
+    partial: bool = False,
+    allow_code: bool = False,
+    say: Callable[[str], object] = _log.warning,
+) -> Path:
+    """Write `loaded` into the folder `to` and return the file (for "savedmodel" the folder, for "tf" the prefix).
+
+    "safetensors" and "npz" hold every variable under `model/<path>` and `optimizer/<path>`, and need no network; what
+    is used as its average lies beside that under `raw/<path>`. The others need one: `model`, or the description in the
+    store, whose code is run where `allow_code` says so. "savedmodel" has no optimizer; "weights" is what Keras' own
+    `save_weights` writes, for a network without an optimizer or with the same one, already built. A `plan` made for
+    `model` says which value goes where; `partial` takes what there is of a checkpoint that is incomplete. What is left
+    out is told to `say`.
+    """
+    path = path_of(to, form)
+    to.mkdir(parents=True, exist_ok=True)
+    if form == "safetensors":
+        _write_safetensors(loaded, path)
+    elif form == "npz":
+        _write_npz(loaded, path)
+    else:
+        network = model if model is not None else rebuild(store, loaded.manifest, allow_code=allow_code, say=say)
+        complete(network, loaded.manifest.inputs)
+        load = functools.partial(loaded.load_into, network, plan=plan, strict=not partial)
+        if model is None:
+            fill(network, load, say)
+        else:
+            load()
+        _WRITERS[form](network, path, loaded.manifest)
+    return path
+
+
+def path_of(folder: Path, form: Format) -> Path:
+    """Return what `export` writes. Raises InvalidInput for a form that is none."""
+    if form not in FORMATS:
+        raise InvalidInput(f"The formats are {', '.join(FORMATS)}, but got {form!r}.", field="as")
+    return folder / _NAMES[form]
+
+
+def named_arrays(loaded: Loaded) -> dict[str, Any]:
+    """Return every value under its name; names that Keras gave twice get their place behind them.
+
+    A variable that is used as its average has its own value under `raw/<path>`.
+    """
+    specs, arrays, used = loaded.specs, loaded.arrays, loaded.offer(loaded.specs)
+    count = Counter((spec.collection, spec.path) for spec in specs)
+    names = [spec.path if count[spec.collection, spec.path] == 1 else f"{spec.path}#{spec.index}" for spec in specs]
+    pairs = zip(names, specs, strict=True)
+    found = {f"{spec.collection}/{name}": arrays[used[spec]] for name, spec in pairs if spec in used}
+    return found | {f"raw/{names[place]}": arrays[place] for place in loaded.manifest.averages}
+
+
+def _write_safetensors(loaded: Loaded, path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    save_file(named_arrays(loaded), path, metadata={"run": loaded.manifest.run, "step": str(loaded.manifest.step)})
+
+
+def _write_npz(loaded: Loaded, path: Path) -> None:
+    import numpy as np
+
+    arrays = {name: _readable(array) for name, array in named_arrays(loaded).items()}
+    np.savez(path, **arrays)
+
+
+def _readable(array: Any) -> Any:
+    """Return an array that NumPy alone can read: the small floats of ml_dtypes become float32, without loss."""
+    return array if array.dtype.isbuiltin == 1 else array.astype("float32")
+
+
+def _write_keras(model: Any, path: Path, manifest: Manifest) -> None:
+    model.save(path)
+
+
+def _write_weights(model: Any, path: Path, manifest: Manifest) -> None:
+    model.save_weights(path)
+
+
+def _write_tf(model: Any, path: Path, manifest: Manifest) -> None:
+    import tensorflow as tf
+
+    try:
+        tf.train.Checkpoint(**parts_of(model)).write(str(path))
+    except ValueError as error:  # a list that was changed otherwise than by appending
+        raise CheckpointError(
+            f"TensorFlow cannot write this model: {str(error)[:300]}",
+            hint="Take another form: --as keras, weights, safetensors or npz.",
+        ) from error
+
+
+def parts_of(model: Any) -> dict[str, Any]:
+    """Return what "tf" holds: the network, and its optimizer, which one that was restored uncompiled has none of."""
+    optimizer = getattr(model, "optimizer", None)
+    return {"model": model} if optimizer is None else {"model": model, "optimizer": optimizer}
+
+
+def _write_savedmodel(model: Any, path: Path, manifest: Manifest) -> None:
+    """Write what is to be served; of a user's class Keras knows shapes at most, so the form of a batch is said.
+
+    It answers as `predict` does. Keras' own `model.export` does not say that nothing is trained: what it writes of a
+    network with `RandomFlip` goes on turning pictures round.
+    """
+    import keras
+    from keras.src.export.export_utils import get_input_signature
+
+    inputs = None if is_functional(model) else manifest.inputs or of_model(model)
+    signature = [to_signature(inputs)] if inputs is not None else get_input_signature(model)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    for table in _tables_of(model):
+        archive.track(table)
+    archive.add_endpoint("serve", _answering(model), signature)
+    archive.write_out(path, verbose=False)
+
+
+def _tables_of(model: Any) -> list[Any]:
+    """Return the tables in a network: Keras looks for them too, and gives up at a layer that it cannot trace alone."""
+    import tensorflow as tf
+
+    saveables = saveables_of(model)
+    found = [thing.lookup_table for _, thing in saveables if is_lookup(thing)]
+    found += [thing for _, thing, _ in things_in(saveables)]
+    return [one for one in found if isinstance(one, tf.saved_model.experimental.TrackableResource)]
+
+
+def _answering(model: Any) -> Callable[..., Any]:
+    if not model._call_has_training_arg:  # as Keras' predict_step asks
+        return lambda *batch: model(*batch)
+    return lambda *batch: model(*batch, training=False)
+
+
+_WRITERS: dict[str, Callable[[Any, Path, Manifest], None]] = {
+    "keras": _write_keras,
+    "weights": _write_weights,
+    "savedmodel": _write_savedmodel,
+    "tf": _write_tf,
+}

@@ -1,0 +1,112 @@
+"""Checkpoints from the tracker: which one is meant, and its files brought here where they are not here already."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from keepbest.checkpoint.files.pack import write_all
+from keepbest.checkpoint.manifest import Manifest, decode
+from keepbest.checkpoint.store import Store
+from keepbest.contract.checkpoints import Checkpoint, CheckpointState
+from keepbest.errors import InvalidInput, NotFound
+from keepbest.restoration.local_runs import Source
+
+Which = Literal["best", "last", "selected"]
+
+
+def choose(
+    source: Source, run: str, *, which: Which = "best", step: int | None = None, id: str | None = None
+) -> Checkpoint:
+    """Return the checkpoint that is meant: by id (or its first letters), by step, else the best or the last.
+
+    "selected" is what the run's selector chose at its end, and the best where there is no such. An average is of no
+    step, and not the last. Raises NotFound, naming what there is.
+    """
+    kept = [one for one in source.checkpoints(run).checkpoints if one.state is CheckpointState.DURABLE]
+    trained = [one for one in kept if one.kind != "selected"]
+    if id is not None:
+        found = [one for one in kept if one.id.startswith(id)]
+    elif step is not None:
+        there = [one for one in trained if one.step == step]
+        found = [one for one in there if not one.ghost] or there
+    elif which == "last":
+        found = [one for one in trained if not one.ghost]
+    else:
+        found = [one for one in kept if one.is_selected] if which == "selected" else []
+        found = found or [one for one in kept if one.is_best]
+    if not found:
+        raise _missing(run, kept)
+    if id is not None and len(found) > 1:
+        raise InvalidInput(
+            f"{id!r} begins several checkpoints.", field="checkpoint", hint=f"keepbest checkpoints {run}"
+        )
+    return max(found, key=lambda one: (one.step, one.at))
+
+
+@contextmanager
+def opened(source: Source, checkpoint: Checkpoint, store: Path | None) -> Iterator[Store]:
+    """Give a store that holds the checkpoint: `store`, where it lies there, else a temporary one with a copy."""
+    here = Store(store) if store is not None else None
+    if here is not None and here.folder.manifest(checkpoint.run, checkpoint.id).is_file():
+        yield here
+        return
+    with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
+        copy = Store(folder)
+        download(source, checkpoint, copy)
+        yield copy
+
+
+def read_manifest(source: Source, run: str, checkpoint: str, store: Path | None) -> Manifest:
+    """Return what a checkpoint says of itself: from `store`, where it lies there, else from the tracker.
+
+    Raises NotFound where neither has it, CheckpointDamaged where it is not what was written.
+    """
+    here = Store(store) if store is not None else None
+    if here is not None and here.folder.manifest(run, checkpoint).is_file():
+        return here.read_manifest(run, checkpoint)[0]
+    return decode(source.manifest(checkpoint), checkpoint)[0]
+
+
+def download(source: Source, checkpoint: Checkpoint, store: Store) -> Manifest:
+    """Bring a checkpoint into `store`, its manifest last: what was cut short does not exist.
+
+    Raises CheckpointDamaged when the manifest is not what was written; the rest is checked when it is loaded.
+    """
+    data = source.manifest(checkpoint.id)
+    manifest, _ = decode(data, checkpoint.id)
+    with store.folder.writing():
+        for digest in sorted(manifest.objects):
+            _download_object(source, checkpoint.id, digest, store.folder.content(digest), store)
+        if manifest.network is not None:
+            path = store.folder.content(manifest.network, ".json")
+            _download_object(source, checkpoint.id, manifest.network, path, store)
+        store.folder.commit(store.folder.manifest(manifest.run, manifest.id), lambda file: write_all(file, [data]))
+    return manifest
+
+
+def _download_object(source: Source, checkpoint: str, digest: str, path: Path, store: Store) -> None:
+    def fill(descriptor: int) -> None:
+        with _sink(descriptor) as sink:
+            source.download_object(checkpoint, digest, sink)
+
+    if not path.is_file():
+        store.folder.commit(path, fill)
+
+
+def _sink(descriptor: int) -> BinaryIO:
+    return os.fdopen(os.dup(descriptor), "wb")
+
+
+def _missing(run: str, kept: list[Checkpoint]) -> NotFound:
+    if not kept:
+        hint = f"`keepbest show {run}` says where it is; a script keeps checkpoints with KeepBest, Loop or Session."
+        return NotFound(f"Run {run} has no checkpoint on disk.", field="run", hint=hint)
+    steps = ", ".join(f"{one.step}" for one in kept[-10:])
+    return NotFound(
+        f"Run {run} has no such checkpoint; there are those of step {steps}.", hint=f"keepbest checkpoints {run}"
+    )

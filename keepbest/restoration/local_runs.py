@@ -1,0 +1,112 @@
+"""The runs in a store of this machine, asked as a tracker is asked: for runs that have no service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import BinaryIO, NoReturn, Protocol
+
+from keepbest.checkpoint.manifest import Manifest
+from keepbest.checkpoint.store import Store
+from keepbest.contract.checkpoints import Checkpoint, CheckpointList, CheckpointState
+from keepbest.errors import CheckpointError, InvalidInput, NotFound
+from keepbest.restoration.restore import find_best
+
+#: As many first letters of an id as a tracker wants.
+MIN_LETTERS = 4
+
+
+class Source(Protocol):
+    """Who knows a run's checkpoints and has their files: `keepbest.Client`, or a store of this machine."""
+
+    def checkpoints(self, run: str) -> CheckpointList: ...
+
+    def pin_checkpoint(self, checkpoint: str, *, pinned: bool) -> Checkpoint: ...
+
+    def manifest(self, checkpoint: str) -> bytes: ...
+
+    def download_object(self, checkpoint: str, digest: str, sink: BinaryIO) -> object: ...
+
+
+class LocalRuns:
+    """A store of this machine; `names` are those of runs that journals here know, by id."""
+
+    def __init__(self, store: Store, names: Mapping[str, str] | None = None) -> None:
+        self._store, self._names = store, names or {}
+
+    def find(self, reference: str) -> str:
+        """Return the id of the run that `reference` means: its id, the first letters of it, or its name.
+
+        Raises NotFound, or InvalidInput where several are meant.
+        """
+        runs = [run for run in self._store.folder.runs() if self._store.checkpoints(run)]
+        named = [run for run in runs if self._names.get(run) == reference]
+        found = [run for run in runs if run == reference] or _beginning(runs, reference) or named
+        return _only(found, reference, "run", f"in {self._store.folder.root}")
+
+    def checkpoints(self, run: str) -> CheckpointList:
+        """Return what lies in the store of a run, oldest first."""
+        manifests = self._store.manifests(run)
+        best = find_best([one for one in manifests if one.is_trained])
+        return CheckpointList(checkpoints=[self._describe(one, best) for one in manifests])
+
+    def checkpoint(self, reference: str) -> Checkpoint:
+        """Return a checkpoint by its id or the first letters of it. Raises NotFound, InvalidInput."""
+        every = {id: run for run in self._store.folder.runs() for id in self._store.checkpoints(run)}
+        found = [reference] if reference in every else _beginning(every, reference)
+        id = _only(found, reference, "checkpoint", f"in {self._store.folder.root}")
+        return next(one for one in self.checkpoints(every[id]).checkpoints if one.id == id)
+
+    def pin_checkpoint(self, checkpoint: str, *, pinned: bool) -> Checkpoint:
+        """Keep a checkpoint whatever retention says, or let retention decide about it again."""
+        found = self.checkpoint(checkpoint)
+        self._store.folder.pin(found.run, found.id, pinned)
+        return found.model_copy(update={"is_pinned": pinned})
+
+    def manifest(self, checkpoint: str) -> NoReturn:
+        """Whoever asks did not find it in the store: somebody dropped it just now."""
+        raise NotFound(f"Checkpoint {checkpoint} is not in {self._store.folder.root} any more.", field="checkpoint")
+
+    def download_object(self, checkpoint: str, digest: str, sink: BinaryIO) -> NoReturn:
+        """As `manifest`: there is nowhere to fetch it from."""
+        self.manifest(checkpoint)
+
+    def _describe(self, manifest: Manifest, best: Manifest | None) -> Checkpoint:
+        folder = self._store.folder
+        return Checkpoint(
+            id=manifest.id,
+            run=manifest.run,
+            segment=manifest.segment,
+            step=manifest.step,
+            kind=manifest.kind,
+            value=manifest.value,
+            n=manifest.n,
+            is_best=best is not None and manifest.id == best.id,
+            is_selected=manifest.id == folder.selected(manifest.run),
+            is_pinned=manifest.id in folder.pins(manifest.run),
+            state=CheckpointState.DURABLE,
+            digest=self._store.read_manifest(manifest.run, manifest.id)[1],
+            size_bytes=manifest.size_bytes,
+            written_bytes=sum(self._size_of(name) for name in manifest.objects),
+            location=str(folder.manifest(manifest.run, manifest.id)),
+            at=manifest.at,
+        )
+
+    def _size_of(self, name: str) -> int:
+        """Return the bytes of a pack, which others may share; 0 where it is gone."""
+        try:
+            return self._store.folder.content(name).stat().st_size
+        except (OSError, CheckpointError):
+            return 0
+
+
+def _beginning(ids: Iterable[str], letters: str) -> list[str]:
+    return [id for id in ids if id.startswith(letters)] if len(letters) >= MIN_LETTERS else []
+
+
+def _only(found: list[str], reference: str, what: str, where: str) -> str:
+    if not found:
+        raise NotFound(f"There is no {what} {reference[:80]!r} {where}.", field=what)
+    if len(found) > 1:
+        hint = f"Say more of it: {', '.join(found[:5])}"
+        raise InvalidInput(f"{reference[:80]!r} means several: {len(found)} {what}s.", field=what, hint=hint)
+    return found[0]

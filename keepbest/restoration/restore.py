@@ -1,0 +1,152 @@
+"""Restoring: choose one of a run's checkpoints and put it into a model, in any process."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from keepbest import settings
+from keepbest.checkpoint.manifest import Manifest
+from keepbest.checkpoint.plan import Plan
+from keepbest.checkpoint.store import Store
+from keepbest.checkpoint.writer import wait_for_writers
+from keepbest.errors import NotFound
+from keepbest.restoration.check import check_network, make_mismatch
+from keepbest.restoration.checkpoint import Checkpoint
+from keepbest.restoration.rebuild import fill, rebuild
+from keepbest.stopping.validation import is_better
+
+
+def restore(
+    run: Any,
+    model: Any = None,
+    *,
+    best: bool = False,
+    step: int | None = None,
+    checkpoint: str | None = None,
+    last: bool = False,
+    partial: bool = False,
+    renames: Mapping[str, str] | None = None,
+    allow_code: bool = False,
+    check: bool = False,
+    store: Store | Path | str | None = None,
+) -> Any:
+    """Put a checkpoint of `run` (a run or its id) into `model` and return the model.
+
+    If none is named: what the run's selector chose at its end, where it chose, else the best; `best=True` is the first
+    strict raw best.
+
+    Without a model the network is made again from its stored description: classes of your own must be registered with
+    `keras.saving.register_keras_serializable`, and Lambda layers need `allow_code=True`, which runs the code that the
+    run stored of them. A loss or metric that is not known here leaves it uncompiled, with a warning, and so does an
+    optimizer that is another one here. A model without an optimizer takes the network alone.
+
+    Into a changed network: `plan_restore` says what would happen; `partial=True` takes what fits and leaves the rest as
+    it is, `renames={"dense/kernel": "head/kernel"}` (or only their first parts) says what else goes where.
+
+    `check=True` compares what the model gives then for the examples that were recorded with the checkpoint
+    (`KeepBest(keep_examples=8)`, `submit --keep-examples 8`).
+
+    Raises:
+        NotFound: The run has no such checkpoint here, or no examples to check it by.
+        NetworkUnknown: Without a model: the network cannot be made again from what is known here.
+        CheckpointDamaged: It is not what was written.
+        CheckpointMismatch: It does not fit the model, and the message names every difference; or a checked model gives
+            something else than was recorded.
+    """
+    found = _find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
+    target = model if model is not None else rebuild(found.store, found.manifest, allow_code=allow_code)
+    load = functools.partial(found.load_into, target, partial=partial, renames=renames)
+    if model is None:
+        fill(target, load)
+    else:
+        load()
+    if check:
+        compared = check_network(found.store, found.manifest, target)
+        if not compared.is_within:
+            raise make_mismatch(compared, found.id)
+    return target
+
+
+def plan_restore(
+    run: Any,
+    model: Any,
+    *,
+    best: bool = False,
+    step: int | None = None,
+    checkpoint: str | None = None,
+    last: bool = False,
+    renames: Mapping[str, str] | None = None,
+    store: Store | Path | str | None = None,
+) -> Plan:
+    """Return what `restore` with the same arguments would do with each variable; `model` stays as it is."""
+    found = _find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
+    return found.plan(model, renames)
+
+
+def checkpoints(run: Any, *, store: Store | Path | str | None = None) -> list[Checkpoint]:
+    """Return the checkpoints of `run` (a run or its id) that lie in the store, oldest first."""
+    opened = open_store(store)
+    wait_for_writers(_id_of(run))
+    return [Checkpoint(manifest, opened) for manifest in opened.manifests(_id_of(run))]
+
+
+def _find(run: Any, store: Store | Path | str | None, **meant: Any) -> Checkpoint:
+    opened = open_store(store)
+    wait_for_writers(_id_of(run))
+    return Checkpoint(choose(opened, _id_of(run), **meant), opened)
+
+
+def _id_of(run: Any) -> str:
+    return str(getattr(run, "id", run))
+
+
+def choose(
+    store: Store,
+    run: str,
+    *,
+    best: bool = False,
+    step: int | None = None,
+    checkpoint: str | None = None,
+    last: bool = False,
+) -> Manifest:
+    """Return the manifest of the checkpoint that is meant: by id, the newest of a step, the newest, or the best.
+
+    If nothing is said, what is marked as selected goes before the best.
+    """
+    if checkpoint is None and step is None and not (best or last):
+        checkpoint = store.folder.selected(run)
+    if checkpoint is not None:
+        return store.read_manifest(run, checkpoint)[0]
+    manifests = [manifest for manifest in store.manifests(run) if manifest.is_trained]
+    if step is not None:
+        manifests = [manifest for manifest in manifests if manifest.step == step]
+    found = manifests[-1] if manifests and (last or step is not None) else find_best(manifests)
+    if found is None:
+        which = f"of step {step} " if step is not None else ""
+        raise NotFound(
+            f"Run {run} has no checkpoint {which}in {store.folder.root}.",
+            hint=f"keepbest checkpoints {run} lists what there is.",
+        )
+    return found
+
+
+def open_store(store: Store | Path | str | None) -> Store:
+    """Return the store that is meant; the settings' one where none is named."""
+    if isinstance(store, Store):
+        return store
+    if store is not None:
+        return Store(store)
+    known = settings.load()
+    return Store(known.store, notes=known.dir)
+
+
+def find_best(manifests: Sequence[Manifest]) -> Manifest | None:
+    """Return the first strict best; where nothing was judged, the newest."""
+    best: Manifest | None = None
+    for manifest in manifests:
+        if manifest.mode is not None and is_better(manifest.value, best.value if best else None, manifest.mode):
+            best = manifest
+    return best or (manifests[-1] if manifests else None)

@@ -1,6 +1,0 @@
-"""For `tf.compat.v1` graphs and sessions: keep the best in memory, roll back, checkpoint, and take over old files."""
-
-from keepbest.session.saver import import_saver
-from keepbest.session.session import Session
-
-__all__ = ["Session", "import_saver"]

@@ -1,0 +1,22 @@
+"""The first strict raw best: what a run holds for its best, whatever selects at its end.
+
+Raw values are compared: min_delta and smoothing belong to the stopper alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from keepbest.stopping.validation import Look, Mode, is_better
+
+
+def find_best(looks: Iterable[Look], mode: Mode) -> Look | None:
+    """Return the first strict raw best of the looks that are admitted, or None where none has a finite value.
+
+    Ties go to the earlier look.
+    """
+    best: Look | None = None
+    for look in looks:
+        if is_better(look.merit, best.value if best else None, mode):
+            best = look
+    return best

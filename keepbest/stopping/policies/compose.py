@@ -1,0 +1,112 @@
+"""Compositions of policies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from keepbest.errors import InvalidInput
+from keepbest.stopping.policies.policy import Memory, Policy
+from keepbest.stopping.validation import Look, Verdict
+
+Judged = list[tuple[Memory, tuple[Verdict, ...]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composition(Policy):
+    """Several policies over the same looks, each with its own memory."""
+
+    policies: tuple[Policy, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.policies:
+            raise InvalidInput(f"{self.name} needs at least one policy.", field="policies")
+        if any(policy.mode != self.mode for policy in self.policies):
+            raise InvalidInput("All policies of one stopper watch in the same mode.", field="policies")
+
+    def begin(self) -> Memory:
+        return {"policies": [policy.begin() for policy in self.policies]}
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        judged = [policy.judge(part, look) for policy, part in zip(self.policies, memory["policies"], strict=True)]
+        return {"policies": [part for part, _ in judged]}, self.weigh(judged)
+
+    def weigh(self, judged: Judged) -> tuple[Verdict, ...]:
+        """Return the verdicts of all parts as this composition takes them: one that stops stops the run."""
+        return tuple(verdict for _, verdicts in judged for verdict in verdicts)
+
+    def rest(self, memory: Memory, step: int) -> Memory:
+        parts = zip(self.policies, memory["policies"], strict=True)
+        return {"policies": [policy.rest(part, step) for policy, part in parts]}
+
+    def dues(self, memory: Memory) -> list[int | None]:
+        """Return each part's own due step."""
+        return [policy.due(part) for policy, part in zip(self.policies, memory["policies"], strict=True)]
+
+    @property
+    def parts(self) -> tuple[Policy, ...]:
+        return self.policies
+
+    @property
+    def can_stop(self) -> bool:
+        return any(policy.can_stop for policy in self.policies)
+
+    @property
+    def unshadowed(self) -> Policy:
+        return replace(self, policies=tuple(policy.unshadowed for policy in self.policies))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnyOf(Composition):
+    """Stop as soon as one of the policies stops; the earliest step counts, then the order in which they are listed."""
+
+    name: ClassVar[str] = "any_of"
+
+    def due(self, memory: Memory) -> int | None:
+        return min((due for due in self.dues(memory) if due is not None), default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllOf(Composition):
+    """Stop where all of the policies would stop at once; the first that is listed gives the reason.
+
+    A policy that would have stopped alone goes on judging, and may find that training has become better again.
+    """
+
+    name: ClassVar[str] = "all_of"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not all(policy.can_stop for policy in self.policies):
+            hint = "Put it beside the others: a & b | shadow(c)"
+            message = "One of these never stops by itself, so all of them never would."
+            raise InvalidInput(message, field="policies", hint=hint)
+
+    def weigh(self, judged: Judged) -> tuple[Verdict, ...]:
+        said = super().weigh(judged)
+        if all(any(verdict.stop for verdict in verdicts) for _, verdicts in judged):
+            return said
+        return tuple(_wait_for_others(verdict) if verdict.stop else verdict for verdict in said)
+
+    def due(self, memory: Memory) -> int | None:
+        known = [due for due in self.dues(memory) if due is not None]
+        return max(known) if len(known) == len(self.policies) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrapper(Composition):
+    """One policy, taken otherwise."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.policies) > 1:
+            raise InvalidInput(f"{self.name} holds one policy.", field="policies", hint="Join them with any_of.")
+
+    @property
+    def inner(self) -> Policy:
+        return self.policies[0]
+
+
+def _wait_for_others(verdict: Verdict) -> Verdict:
+    return replace(verdict, stop=False, reason=None, message=f"{verdict.message}, waits for the others")

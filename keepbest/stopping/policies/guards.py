@@ -1,0 +1,111 @@
+"""Guards: limits that stop a run at once, each with a reason of its own, apart from patience."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keepbest.status import StopReason
+from keepbest.stopping.policies.params import number, whole
+from keepbest.stopping.policies.policy import Memory, Policy
+from keepbest.stopping.validation import Look, Verdict, is_better
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard(Policy):
+    """A rule that needs no memory."""
+
+    def begin(self) -> Memory:
+        return {}
+
+    @property
+    def awaits_progress(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoppingThreshold(Guard):
+    """Stop as soon as a value is strictly better than the target: good enough."""
+
+    name: ClassVar[str] = "stopping_threshold"
+    reason: ClassVar[StopReason] = StopReason.STOPPING_THRESHOLD
+
+    threshold: float = number("the target")
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        if is_better(look.merit, self.threshold, self.mode):
+            return memory, (self.verdict(look, f"better than the target {self.threshold:.10g}", stop=True),)
+        return memory, (self.verdict(look, f"target {self.threshold:.10g} not reached"),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DivergenceThreshold(Guard):
+    """Stop as soon as a value is strictly worse than the limit: past saving. An infinity on the bad side counts."""
+
+    name: ClassVar[str] = "divergence_threshold"
+    reason: ClassVar[StopReason] = StopReason.DIVERGENCE_THRESHOLD
+
+    threshold: float = number("the limit")
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        if look.value is not None and self._is_worse(look.value):
+            return memory, (self.verdict(look, f"worse than the limit {self.threshold:.10g}", stop=True),)
+        return memory, (self.verdict(look, f"limit {self.threshold:.10g} not crossed"),)
+
+    def _is_worse(self, value: float) -> bool:
+        return value < self.threshold if self.mode == "max" else value > self.threshold
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckFinite(Guard):
+    """Stop at the first look whose value, or a loss of it, is NaN or infinite, or whose network had become so."""
+
+    name: ClassVar[str] = "check_finite"
+    reason: ClassVar[StopReason] = StopReason.NON_FINITE
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        for what, value in (("value", look.value), ("training loss", look.train)):
+            if value is not None and not math.isfinite(value):
+                return memory, (self.verdict(look, f"the {what} is {value}", stop=True),)
+        if look.faults:
+            return memory, (self.verdict(look, look.faults[0], stop=True),)
+        return memory, (self.verdict(look, "finite"),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxSteps(Guard):
+    """Stop at a step, look or no look."""
+
+    name: ClassVar[str] = "max_steps"
+    reason: ClassVar[StopReason] = StopReason.MAX_STEPS
+
+    steps: int = whole("the last step")
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        if look.step >= self.steps:
+            return memory, (self.verdict(look, f"all {self.steps} steps done", stop=True),)
+        return memory, (self.verdict(look, f"step {look.step} of {self.steps}"),)
+
+    def due(self, memory: Memory) -> int | None:
+        return self.steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxSeconds(Guard):
+    """Stop at the first look at which the run has trained this long, over all its attempts."""
+
+    name: ClassVar[str] = "max_seconds"
+    reason: ClassVar[StopReason] = StopReason.MAX_SECONDS
+    needs: ClassVar[tuple[str, ...]] = ("seconds",)
+
+    seconds: float = number("the time budget", above=0)
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        if look.seconds is not None and look.seconds >= self.seconds:
+            return memory, (self.verdict(look, f"{look.seconds:.0f} s of {self.seconds:g} s spent", stop=True),)
+        return memory, (self.verdict(look, self._progress(look)),)
+
+    def _progress(self, look: Look) -> str:
+        spent = "unknown time" if look.seconds is None else f"{look.seconds:.0f} s"
+        return f"{spent} of {self.seconds:g} s"

@@ -1,0 +1,66 @@
+"""Asynchronous successive halving in one run: where it pauses. What goes on from there is decided in `rungs`.
+
+ASHA: Li et al., *A System for Massively Parallel Hyperparameter Tuning*, MLSys 2020.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from keepbest.status import StopReason
+from keepbest.stopping.policies.params import whole
+from keepbest.stopping.policies.policy import Memory, Policy
+from keepbest.stopping.validation import Look, Verdict
+
+_SHARES = {2: "half", 3: "third", 4: "quarter"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuccessiveHalving(Policy):
+    """Pause at steps min_steps * factor^k until the run is among the best 1/factor of its sweep there (ASHA).
+
+    Rung k, counted from 1, lies at min_steps * factor^(k-1): the pause is at the first look at or after it, at the
+    highest of those passed. Only in a sweep; what is not promoted ends when the sweep ends.
+    """
+
+    name: ClassVar[str] = "successive_halving"
+    reason: ClassVar[StopReason] = StopReason.SUCCESSIVE_HALVING
+
+    min_steps: int = whole("the step of the first rung")
+    factor: int = whole("one run of so many goes on from a rung, and so many times further", at_least=2, default=4)
+
+    def begin(self) -> Memory:
+        return {"rung": 0}
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        reached = memory["rung"] if look.value is None else self.rung_at(look.step)
+        if reached <= memory["rung"]:
+            following = memory["rung"] + 1
+            return memory, (self.verdict(look, f"rung {following} lies at step {self.step_of(following)}"),)
+        message = f"rung {reached} at step {look.step}: the best {self.share} go on"
+        return {"rung": reached}, (replace(self.verdict(look, message), rung=reached),)
+
+    @property
+    def can_stop(self) -> bool:
+        return False
+
+    @property
+    def pausing(self) -> tuple[Policy, ...]:
+        return (self,)
+
+    @property
+    def share(self) -> str:
+        """What of the runs at a rung go on, in words."""
+        return _SHARES.get(self.factor, f"1/{self.factor}")
+
+    def step_of(self, rung: int) -> int:
+        """Return the step at which a rung lies."""
+        return int(self.min_steps * self.factor ** (rung - 1))
+
+    def rung_at(self, step: int) -> int:
+        """Return the highest rung at or before `step`; 0 before the first."""
+        rung = 0
+        while self.step_of(rung + 1) <= step:
+            rung += 1
+        return rung

@@ -1,0 +1,65 @@
+"""Patience that counts only gains above the noise of the measurement."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keepbest.status import StopReason
+from keepbest.stopping.policies.params import number, whole
+from keepbest.stopping.policies.patience import DEFAULT_CHECKS
+from keepbest.stopping.policies.policy import Memory, Policy
+from keepbest.stopping.validation import Look, Mode, Verdict, is_better
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseAware(Policy):
+    """Stop when so many looks in a row were not better by more than `z` standard errors of the reference.
+
+    For values that are a share of n examples, such as accuracy. It stops much earlier than patience: many small true
+    gains are each below the noise.
+    """
+
+    name: ClassVar[str] = "noise_aware"
+    reason: ClassVar[StopReason] = StopReason.PATIENCE
+    needs: ClassVar[tuple[str, ...]] = ("n",)
+
+    checks: int = whole("looks without a gain above the noise", default=DEFAULT_CHECKS)
+    z: float = number("standard errors that a gain must exceed", at_least=0, default=1.0)
+    scale: float = number("the value of all examples: 1, or 100 for percent", above=0, default=1.0)
+
+    def begin(self) -> Memory:
+        return {"reference": None, "margin": 0.0, "wait": 0}
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        if look.merit is not None:
+            memory = self._count(memory, look.merit, look.n)
+        wait = memory["wait"]
+        stop = look.value is not None and wait >= self.checks
+        message = f"no gain above {memory['margin']:.3g} for {wait} of {self.checks} checks"
+        left = max(0, self.checks - wait)
+        return memory, (self.verdict(look, message, stop=stop, wait=wait, patience_left=left, unit="checks"),)
+
+    def rest(self, memory: Memory, step: int) -> Memory:
+        return {**memory, "wait": 0}
+
+    def _count(self, memory: Memory, value: float, n: int | None) -> Memory:
+        if not exceeds(value, memory["reference"], memory["margin"], self.mode):
+            return {**memory, "wait": memory["wait"] + 1}
+        margin = self.z * self.scale * standard_error(value / self.scale, n)
+        return {"reference": value, "margin": margin, "wait": 0}
+
+
+def exceeds(value: float, reference: float | None, margin: float, mode: Mode) -> bool:
+    """Whether `value` is better than the reference by more than `margin`."""
+    if reference is None:
+        return is_better(value, None, mode)
+    return is_better(value - margin if mode == "max" else value + margin, reference, mode)
+
+
+def standard_error(share: float, n: int | None) -> float:
+    """Return sqrt(p (1 - p) / n), the binomial standard error; 0 where it is not known: no n, or no share of it."""
+    if not n or not 0 <= share <= 1:
+        return 0.0
+    return math.sqrt(share * (1 - share) / n)

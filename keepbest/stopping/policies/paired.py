@@ -1,0 +1,83 @@
+"""Patience that counts only gains that the same examples show one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keepbest.status import StopReason
+from keepbest.stopping import pairs
+from keepbest.stopping.correct import Correct
+from keepbest.stopping.losses import Losses
+from keepbest.stopping.pairs import SILENT, Pairs, Unpaired
+from keepbest.stopping.policies.noise import exceeds, standard_error
+from keepbest.stopping.policies.params import number, whole
+from keepbest.stopping.policies.patience import DEFAULT_CHECKS
+from keepbest.stopping.policies.policy import Memory, Policy
+from keepbest.stopping.validation import Look, Verdict, is_better
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedNoise(Policy):
+    """Stop when so many looks in a row were not better, example by example, by more than chance explains.
+
+    A better value is a gain over the reference where McNemar's exact test of which examples were right, one-sided, has
+    p < `alpha`; or, by their losses, where the `alpha` quantile of the bootstrapped mean gain is above 0. Where one of
+    the two looks says nothing of its examples, it is a gain above `z` standard errors, as in noise_aware.
+    """
+
+    name: ClassVar[str] = "paired_noise"
+    reason: ClassVar[StopReason] = StopReason.PATIENCE
+    needs: ClassVar[tuple[str, ...]] = ("pairs",)
+
+    checks: int = whole("looks without a gain above the noise", default=DEFAULT_CHECKS)
+    alpha: float = number("chance that a gain must stay below", above=0, below=1, default=0.05)
+    z: float = number("standard errors that a gain must exceed where no pairs are known", at_least=0, default=1.0)
+    scale: float = number("the value of all examples: 1, or 100 for percent", above=0, default=1.0)
+
+    def begin(self) -> Memory:
+        return {"reference": None, "margin": 0.0, **pairs.to_json(None), "wait": 0}
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        test = ""
+        if look.merit is not None:
+            is_gain, test = self._weigh(memory, look.merit, look.pairs)
+            memory = self._refer(look.merit, look) if is_gain else {**memory, "wait": memory["wait"] + 1}
+        wait = memory["wait"]
+        stop = look.value is not None and wait >= self.checks
+        message = f"no gain above the noise for {wait} of {self.checks} checks{test}"
+        left = max(0, self.checks - wait)
+        return memory, (self.verdict(look, message, stop=stop, wait=wait, patience_left=left, unit="checks"),)
+
+    def rest(self, memory: Memory, step: int) -> Memory:
+        return {**memory, "wait": 0}
+
+    def _weigh(self, memory: Memory, value: float, now: Pairs | None) -> tuple[bool, str]:
+        """Return whether `value` is a gain over the reference, and in words how that was found."""
+        if isinstance(now, Losses) and not now.is_finite:
+            return False, " (not every example's loss is finite)"
+        if memory["reference"] is None:
+            return is_better(value, None, self.mode), ""
+        found = self._compare(now, pairs.from_json(memory))
+        if isinstance(found, Unpaired):
+            is_gain = exceeds(value, memory["reference"], memory["margin"], self.mode)
+            return is_gain, f" (unpaired: {found.why})"
+        return found[0] and is_better(value, memory["reference"], self.mode), f" ({found[1]})"
+
+    def _compare(self, now: Pairs | None, before: Correct | Losses | None) -> tuple[bool, str] | Unpaired:
+        """Return whether the examples alone show a gain, and that in words; else why they cannot."""
+        if now is None or isinstance(now, Unpaired):
+            return now or SILENT
+        if before is None:
+            return Unpaired("the reference says nothing of its examples")
+        if now.n != before.n:
+            return Unpaired(f"{now.n} examples here, {before.n} in the reference")
+        if isinstance(now, Losses) and isinstance(before, Losses):
+            return now.weigh(before, self.alpha, is_higher_better=self.mode == "max")
+        if isinstance(now, Correct) and isinstance(before, Correct):
+            return now.weigh(before, self.alpha)
+        return Unpaired("one look says which examples were right, the other what each one lost")
+
+    def _refer(self, value: float, look: Look) -> Memory:
+        margin = self.z * self.scale * standard_error(value / self.scale, look.n)
+        return {"reference": value, "margin": margin, **pairs.to_json(look.pairs), "wait": 0}

@@ -1,0 +1,87 @@
+"""A smaller learning rate on a plateau, and in the end a stop: Keras' ReduceLROnPlateau as a policy.
+
+The policy only says by what the rate is multiplied (`Decision.rate_factor`); whoever trains sets it
+(`keepbest.training`). So it does not know the rate: a plateau at `min_rate` counts like any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from keepbest.status import StopReason
+from keepbest.stopping.policies.params import number, whole
+from keepbest.stopping.policies.patience import DEFAULT_CHECKS
+from keepbest.stopping.policies.policy import Memory, Policy
+from keepbest.stopping.validation import Look, Verdict, improves
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReduceOnPlateau(Policy):
+    """Multiply the learning rate by `factor` when so many looks in a row brought no improvement, and go on.
+
+    The wait then begins anew, after `cooldown` looks that do not count (PyTorch's rule; Keras counts the last of
+    them). With `max_reductions` it stops once after that many another `checks` looks brought no improvement.
+    """
+
+    name: ClassVar[str] = "reduce_on_plateau"
+    reason: ClassVar[StopReason] = StopReason.PATIENCE
+
+    checks: int = whole("looks without improvement before the rate is reduced", default=DEFAULT_CHECKS)
+    factor: float = number("what the learning rate is multiplied by", above=0, below=1, default=0.1)
+    min_delta: float = number("a smaller gain is no improvement", at_least=0, default=0.0)
+    cooldown: int = whole("looks after a reduction that do not count", at_least=0, default=0)
+    min_rate: float = number("the learning rate is not reduced below this", at_least=0, default=0.0)
+    max_reductions: int | None = whole("stop at the plateau after this many reductions", default=None)
+
+    def begin(self) -> Memory:
+        return {"reference": None, "wait": 0, "cooldown": 0, "reductions": 0}
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        if look.merit is not None:
+            memory = self._count(memory, look.merit)
+        if self._is_last(memory):
+            return memory, (self._say_last(memory, look),)
+        if look.value is None or memory["wait"] < self.checks:
+            return memory, (self.verdict(look, self._progress(memory)),)
+        after = {**memory, "wait": 0, "cooldown": self.cooldown, "reductions": memory["reductions"] + 1}
+        return after, (self._say_reduction(memory["wait"], look),)
+
+    def rest(self, memory: Memory, step: int) -> Memory:
+        return {**memory, "wait": 0}
+
+    @property
+    def can_stop(self) -> bool:
+        return self.max_reductions is not None
+
+    @property
+    def changes_rate(self) -> bool:
+        return True
+
+    def _count(self, memory: Memory, value: float) -> Memory:
+        is_gain = improves(value, memory["reference"], self.min_delta, self.mode)
+        memory = {**memory, "reference": value} if is_gain else memory
+        if memory["cooldown"]:
+            return {**memory, "wait": 0, "cooldown": memory["cooldown"] - 1}
+        return {**memory, "wait": 0 if is_gain else memory["wait"] + 1}
+
+    def _is_last(self, memory: Memory) -> bool:
+        return self.max_reductions is not None and memory["reductions"] >= self.max_reductions
+
+    def _say_reduction(self, waited: int, look: Look) -> Verdict:
+        said = self.verdict(look, f"learning rate x{self.factor:g}: {waited} checks without improvement")
+        return replace(said, rate_factor=self.factor, min_rate=self.min_rate)
+
+    def _say_last(self, memory: Memory, look: Look) -> Verdict:
+        waited = memory["wait"]
+        message = (
+            f"{waited} of {self.checks} checks without improvement after reduction {memory['reductions']}, the last"
+        )
+        stop = look.value is not None and waited >= self.checks
+        left = max(0, self.checks - waited)
+        return self.verdict(look, message, stop=stop, wait=waited, patience_left=left, unit="checks")
+
+    def _progress(self, memory: Memory) -> str:
+        if memory["cooldown"]:
+            return f"learning rate x{self.factor:g} is new: {memory['cooldown']} checks do not count yet"
+        return f"{memory['wait']} of {self.checks} checks without improvement before learning rate x{self.factor:g}"

@@ -1,0 +1,165 @@
+"""Prechelt's three criteria: generalization loss, progress quotient, upcrossing.
+
+L. Prechelt, "Early Stopping - But When?", in Neural Networks: Tricks of the Trade, 1998. An error E is never
+negative: the distance of the value from a perfect model's. What he counts in epochs we count in looks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keepbest.status import StopReason
+from keepbest.stopping.policies.params import number, whole
+from keepbest.stopping.policies.policy import Memory, Policy
+from keepbest.stopping.validation import Look, Mode, Verdict, is_better
+
+STRIP = 5
+_PERFECT = "the value of a perfect model: 1 in mode max and 0 in mode min, unless given"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneralizationLoss(Policy):
+    """Stop at the first look whose error is more than `alpha` percent above the lowest so far (GL).
+
+    It is relative: at 98 % accuracy a tenth of a point is 5 %. Use it on a loss, or with a large `alpha`.
+    """
+
+    name: ClassVar[str] = "generalization_loss"
+    reason: ClassVar[StopReason] = StopReason.GENERALIZATION_LOSS
+
+    alpha: float = number("percent above the lowest error", at_least=0, default=5.0)
+    perfect: float | None = number(_PERFECT, default=None)
+
+    def begin(self) -> Memory:
+        return {"lowest": None}
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        error = find_error(look.merit, self.mode, self.perfect)
+        if error is None:
+            return memory, (self.verdict(look, "no error to compare"),)
+        lowest = lower(error, memory["lowest"])
+        loss = loss_of(error, lowest)
+        message = f"error {loss:.4g} % above the lowest (limit {self.alpha:g} %)"
+        return {"lowest": lowest}, (self.verdict(look, message, stop=loss > self.alpha),)
+
+    def rest(self, memory: Memory, step: int) -> Memory:
+        return self.begin()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressQuotient(Policy):
+    """Stop at the end of a strip of looks where the generalization loss is over `alpha` times the progress (PQ).
+
+    Progress is how far the mean training loss of the strip lies above its lowest, in thousandths; a strip that
+    lacks a training loss decides nothing.
+    """
+
+    name: ClassVar[str] = "progress_quotient"
+    reason: ClassVar[StopReason] = StopReason.PROGRESS_QUOTIENT
+    needs: ClassVar[tuple[str, ...]] = ("train",)
+
+    alpha: float = number("generalization loss over progress", at_least=0, default=0.75)
+    strip: int = whole("looks in a strip", default=STRIP)
+    perfect: float | None = number(_PERFECT, default=None)
+
+    def begin(self) -> Memory:
+        return {"lowest": None, "losses": []}
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        if look.value is None:
+            return memory, (self.verdict(look, "no value"),)
+        error = find_error(look.merit, self.mode, self.perfect)
+        lowest = memory["lowest"] if error is None else lower(error, memory["lowest"])
+        losses = [*memory["losses"], _usable(look.train)]
+        if len(losses) < self.strip:
+            said = self.verdict(look, f"look {len(losses)} of {self.strip} in this strip")
+        else:
+            said = self._at_end(look, error, lowest, losses)
+            losses = []
+        return {"lowest": lowest, "losses": losses}, (said,)
+
+    def rest(self, memory: Memory, step: int) -> Memory:
+        return self.begin()
+
+    def _at_end(self, look: Look, error: float | None, lowest: float | None, losses: list[float | None]) -> Verdict:
+        progress = find_progress([loss for loss in losses if loss is not None])
+        if error is None or lowest is None or progress is None or None in losses:
+            return self.verdict(look, "this strip lacks a training loss or an error")
+        loss = loss_of(error, lowest)
+        quotient = loss / progress if progress > 0 else (math.inf if loss > 0 else 0.0)
+        message = f"generalization loss {loss:.4g} over progress {progress:.4g} is {quotient:.4g}"
+        return self.verdict(look, f"{message} (limit {self.alpha:g})", stop=quotient > self.alpha)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upcrossing(Policy):
+    """Stop when the value got worse from the end of one strip of looks to the next, `times` times in a row (UP).
+
+    Only the last look of each strip is compared, with the last look of the strip before.
+    """
+
+    name: ClassVar[str] = "upcrossing"
+    reason: ClassVar[StopReason] = StopReason.UPCROSSING
+
+    times: int = whole("strips in a row that got worse", default=4)
+    strip: int = whole("looks in a strip", default=STRIP)
+
+    def begin(self) -> Memory:
+        return {"looks": 0, "before": None, "rises": 0}
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        if look.merit is not None:
+            memory = self._count(memory, look.merit)
+        rises = memory["rises"]
+        message = f"worse {rises} of {self.times} times in a row, each {self.strip} looks"
+        at_end = look.value is not None and memory["looks"] == 0
+        return memory, (self.verdict(look, message, stop=at_end and rises >= self.times),)
+
+    def rest(self, memory: Memory, step: int) -> Memory:
+        return self.begin()
+
+    def _count(self, memory: Memory, value: float) -> Memory:
+        looks = memory["looks"] + 1
+        if looks < self.strip:
+            return {**memory, "looks": looks}
+        if not math.isfinite(value):
+            return self.begin()
+        before = memory["before"]
+        is_worse = before is not None and is_better(before, value, self.mode)
+        return {"looks": 0, "before": value, "rises": memory["rises"] + 1 if is_worse else 0}
+
+
+def find_error(value: float | None, mode: Mode, perfect: float | None) -> float | None:
+    """Return the distance from a perfect model's value; None where there is none: not finite, or beyond perfect."""
+    if value is None or not math.isfinite(value):
+        return None
+    ideal = perfect if perfect is not None else (1.0 if mode == "max" else 0.0)
+    error = ideal - value if mode == "max" else value - ideal
+    return error if 0 <= error < math.inf else None
+
+
+def lower(error: float, lowest: float | None) -> float:
+    """Return the lowest error so far."""
+    return error if lowest is None else min(error, lowest)
+
+
+def loss_of(error: float, lowest: float) -> float:
+    """Return GL = 100 (E / E_opt - 1) in percent; above an error of zero every other is infinitely far."""
+    if lowest == 0:
+        return math.inf if error > 0 else 0.0
+    return 100 * (error / lowest - 1)
+
+
+def find_progress(losses: Sequence[float]) -> float | None:
+    """Return P_k = 1000 (mean / lowest - 1) of a strip's training losses; None where there is no such ratio."""
+    lowest = min(losses, default=0.0)
+    if lowest == 0:
+        return None if any(losses) or not losses else 0.0
+    return max(0.0, 1000 * (sum(loss / lowest for loss in losses) / len(losses) - 1))
+
+
+def _usable(loss: float | None) -> float | None:
+    return loss if loss is not None and 0 <= loss < math.inf else None

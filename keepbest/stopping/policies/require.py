@@ -1,0 +1,90 @@
+"""Improvement that counts only while other metrics are within bounds: `val_recall >= 0.9 and val_loss < 0.5`."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
+
+from keepbest.errors import InvalidInput
+from keepbest.stopping.policies.compose import Wrapper
+from keepbest.stopping.policies.params import text
+from keepbest.stopping.policies.policy import Memory
+from keepbest.stopping.validation import Look, Verdict
+
+_SIGNS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+_BOUND = re.compile(
+    r"\s*(?P<metric>[^\s<>=\"'][^<>=\"']*?)\s*(?P<sign>[<>]=?)\s*(?P<limit>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One metric of a look against a limit; NaN is within none."""
+
+    metric: str
+    sign: str
+    limit: float
+
+    def find_fault(self, look: Look) -> str | None:
+        """Return how the look breaks this bound, or None."""
+        measured = look.get_metric(self.metric)
+        if measured is None:
+            return f"{self.metric} was not measured"
+        if _SIGNS[self.sign](measured, self.limit):
+            return None
+        return f"{self.metric} is {measured:.10g}, not {self.sign} {self.limit:.10g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Require(Wrapper):
+    """Count a look as an improvement only where other metrics of it are within bounds: `val_recall >= 0.9`.
+
+    To the policy inside, any other look brings no improvement, whatever its value; and it is never the run's best.
+    """
+
+    name: ClassVar[str] = "require"
+
+    condition: str = text("bounds on metrics of the look, joined by `and`")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.bounds  # noqa: B018  # raises where the condition cannot be read
+
+    @cached_property
+    def bounds(self) -> tuple[Bound, ...]:
+        return tuple(_read_bound(part) for part in re.split(r"\band\b", self.condition))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(bound.metric for bound in self.bounds)
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        faults = self._find_own_faults(look)
+        memory, verdicts = super().judge(memory, replace(look, is_admitted=False) if faults else look)
+        said = "; ".join(faults) or (self.condition if look.value is not None else "no value")
+        return memory, (*verdicts, self.verdict(look, said))
+
+    def find_faults(self, look: Look) -> list[str]:
+        return [*self._find_own_faults(look), *super().find_faults(look)]
+
+    def _find_own_faults(self, look: Look) -> list[str]:
+        if look.value is None:
+            return []
+        return [fault for bound in self.bounds if (fault := bound.find_fault(look)) is not None]
+
+
+def _read_bound(part: str) -> Bound:
+    match = _BOUND.fullmatch(part)
+    if match is None:
+        message = f"{part.strip()!r} is no bound: a metric, one of {', '.join(_SIGNS)} and a number."
+        raise InvalidInput(message, field="condition", hint="For example: val_recall >= 0.9 and val_loss < 0.5")
+    return Bound(match["metric"], match["sign"], float(match["limit"]))

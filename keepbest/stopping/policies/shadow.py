@@ -1,0 +1,75 @@
+"""Policies in the shadow: they say where they would stop, and training goes on.
+
+What stops a run ends its record too, and no replay can look past that end. A run with its policies in the shadow
+trains to its budget: any policy can then be replayed over it to the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keepbest.stopping.policies.compose import Wrapper
+from keepbest.stopping.policies.policy import Memory, Policy
+from keepbest.stopping.validation import Look, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shadow(Wrapper):
+    """Say at which look the policy inside would stop, and go on."""
+
+    name: ClassVar[str] = "shadow"
+
+    def begin(self) -> Memory:
+        return {**super().begin(), "stopped": None, "said": None}
+
+    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+        if memory["stopped"] is not None and look.step > memory["said"]:
+            return memory, (self.verdict(look, f"would have stopped at step {memory['stopped']}"),)
+        due = self.inner.due(memory["policies"][0])
+        # As in the frame: where it would have stopped in silence, this measurement would never have happened.
+        after, verdicts = super().judge(memory, look if due is None or look.step <= due else Look(due))
+        stops = [verdict.at_step for verdict in verdicts if verdict.stop]
+        is_said = {"stopped": min(stops), "said": look.step} if stops else {}
+        return {**memory, **after, **is_said}, tuple(_only_say(verdict, look.step) for verdict in verdicts)
+
+    def rest(self, memory: Memory, step: int) -> Memory:
+        return {**super().rest(memory, step), "stopped": None, "said": None}
+
+    def due(self, memory: Memory) -> int | None:
+        return None
+
+    def find_faults(self, look: Look) -> list[str]:
+        return []
+
+    @property
+    def can_stop(self) -> bool:
+        return False
+
+    @property
+    def awaits_progress(self) -> bool:
+        return False
+
+    @property
+    def changes_rate(self) -> bool:
+        return False
+
+    @property
+    def pausing(self) -> tuple[Policy, ...]:
+        return ()
+
+    @property
+    def unshadowed(self) -> Policy:
+        return self.inner.unshadowed
+
+
+def _only_say(verdict: Verdict, step: int) -> Verdict:
+    """Return the verdict as one that decides nothing: its patience is not the run's."""
+    where = "here" if verdict.at_step == step else f"at step {verdict.at_step}"
+    message = f"would stop {where}: {verdict.message}" if verdict.stop else f"shadow: {verdict.message}"
+    if verdict.rate_factor is not None:
+        message = f"would set {verdict.message}"
+    elif verdict.rung is not None:
+        message = f"would pause: {verdict.message}"
+    would_stop = verdict.stop or verdict.would_stop
+    return Verdict(verdict.policy, verdict.version, False, message, verdict.at_step, would_stop=would_stop)

@@ -1,0 +1,101 @@
+"""One `tf.compat.v1` session under care: a loop whose variables are a graph's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from keepbest.checkpoint import Manifest, Store
+from keepbest.contract.base import new_id
+from keepbest.contract.policies import RetentionSpec
+from keepbest.errors import InvalidInput
+from keepbest.journal.values import MAX_STEP
+from keepbest.loop import Loop
+from keepbest.restoration import choose
+from keepbest.restoration.restore import open_store
+from keepbest.stopping import Mode
+from keepbest.tf1.variables import GraphVariables
+from keepbest.tracking.run import Run
+from keepbest.tracking.stopper import Judge
+
+#: Of a session whose run judges nothing: whoever trains decides himself when it is enough.
+_NEVER = {"name": "max_steps", "params": {"steps": MAX_STEP}}
+
+
+class Session(Loop):
+    """Keep the best state of a `tf.compat.v1.Session`, and go back to it.
+
+    A state is every variable and the random states of Python and NumPy, under one id. Make this after the whole
+    graph, optimizer included; it adds nothing to it, so the graph may be finalised. Not in a state: the hidden
+    counters of TensorFlow's random operations, and the places of input pipelines.
+
+    With a run of `keepbest.init` it is a `Loop`: looks are judged and recorded, each best is written in the
+    background, commands are obeyed, and a run that was begun before goes on. Without one, `keep` keeps the best in
+    memory, and `checkpoint` puts it on disk.
+
+    Args:
+        sess: The session whose variables are kept.
+        variables: Only these (default: all global variables).
+        mode: "min" or "max": which way the value gets better; a run of `keepbest.init` may know.
+        monitor: What the value is, for the record.
+        run: What `keepbest.init` returned, or the id of the run that checkpoints are filed under (default: a new one).
+        store: Folder of the checkpoints (default: KEEPBEST_STORE); made when the first one is written.
+        retention: Which of the run's checkpoints stay (default: the best one and the last one).
+        carry: Generators of NumPy's (`np.random.default_rng()`) that go back and on with the variables.
+    """
+
+    def __init__(
+        self,
+        sess: Any,
+        variables: Sequence[Any] | None = None,
+        *,
+        mode: Mode | None = None,
+        monitor: str | None = None,
+        run: Run | str | None = None,
+        store: Store | Path | str | Literal[False] | None = None,
+        retention: RetentionSpec | None = None,
+        carry: Sequence[Any] = (),
+    ) -> None:
+        if mode not in ("min", "max", None):
+            raise InvalidInput(f"mode is one of min, max, but got {mode!r}.", field="mode")
+        is_tracked = isinstance(run, Run)
+        given = run if isinstance(run, Run) else Run(run or new_id(), Judge(_NEVER, mode), monitor=monitor or "value")
+        if is_tracked and mode is not None:
+            given.set_mode(mode)
+        kept = GraphVariables(sess, variables)
+        options: dict[str, Any] = {"resume": is_tracked, "writes_bests": is_tracked, "carry": carry}
+        super().__init__(given, kept, store=store, retention=retention, **options)
+
+    def keep(self, step: int, value: float) -> bool:
+        """Keep the present state if `value` is the best so far; return whether it is. NaN never is."""
+        if step < 0:
+            raise InvalidInput(f"A step is 0 or more, but got {step}.", field="step")
+        return self.look(step, value).improved
+
+    def checkpoint(self, step: int | None = None) -> Manifest:
+        """Put the best state on disk, or the present one as that of `step`; it is durable when this returns.
+
+        Raises:
+            NotFound: No step was named, and nothing was kept yet.
+            StoreUnavailable: The disk is full, read-only or gone.
+        """
+        return super().checkpoint(step) if step is not None else self.looker.write_best()
+
+    def restore(self, *, step: int | None = None, checkpoint: str | None = None, last: bool = False) -> Manifest:
+        """Put a checkpoint of the run back, the best one if none is named; in any process, before or after `keep`.
+
+        Nothing worse than the best that lies in the store is the best from here on.
+
+        Raises:
+            NotFound: The run has no such checkpoint.
+            CheckpointDamaged: It is not what was written.
+            CheckpointMismatch: Its variables are not the graph's; the message names every difference.
+        """
+        store = open_store(self.looker.store)
+        manifest = choose(store, self.run.id, step=step, checkpoint=checkpoint, last=last)
+        self.roll_back(checkpoint=manifest.id)
+        best = choose(store, self.run.id, best=True)
+        if best.mode == self.run.judge.policy.mode:
+            self.run.judge.remember_best(best.step, best.value)
+        return manifest

@@ -1,0 +1,147 @@
+"""A script's run that an earlier process began: where its history goes on is known once the script says its first step.
+
+A script may begin anew, or load a checkpoint of its own, of which we know nothing. The segment is therefore opened only
+then: it branches off the living path after the step before that first one. Patience goes on too: the looks of the path
+up to there are judged once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from keepbest.contract.overrides import Overrides
+from keepbest.contract.per_example import Examples
+from keepbest.contract.runs import SegmentList
+from keepbest.contract.validations import Look, LookPage
+from keepbest.contract.workers import Assignment
+from keepbest.errors import InvalidInput, MetricMissing, PolicyError
+from keepbest.stopping.pairs import from_record
+from keepbest.tracking.stopper import Judge
+
+#: Looks that one request brings.
+LOOKS_AT_ONCE = 1000
+#: Why a look of an earlier process counts as not finite.
+WITHDRAWN = "it was withdrawn"
+
+
+class Historian(Protocol):
+    """As much of `keepbest.client.client.Client` as reading a run's past needs."""
+
+    def segments(self, run: str) -> SegmentList: ...
+
+    def looks(self, run: str, *, after: int = 0, limit: int | None = None, examples: bool = False) -> LookPage: ...
+
+
+class Stretch(Protocol):
+    """A segment, as the tracker knows it or as a journal says it."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def parent(self) -> int | None: ...
+    @property
+    def start_step(self) -> int: ...
+    @property
+    def checkpoint(self) -> str | None: ...
+    @property
+    def overrides(self) -> Overrides | None: ...
+
+
+class Seen(Protocol):
+    """A look, as the tracker knows it or as a journal says it."""
+
+    @property
+    def segment(self) -> int: ...
+    @property
+    def step(self) -> int: ...
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def n(self) -> int | None: ...
+    @property
+    def metrics(self) -> Mapping[str, float | None]: ...
+    @property
+    def examples(self) -> Examples | None: ...
+
+
+class Withdrawing(Protocol):
+    """An entry that takes back the look of its segment and step."""
+
+    @property
+    def segment(self) -> int: ...
+    @property
+    def step(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Past:
+    """What earlier processes left of a run."""
+
+    segments: Sequence[Stretch] = ()
+    looks: Sequence[Seen] = field(default=(), repr=False)
+    withdrawn: Sequence[Withdrawing] = field(default=(), repr=False)
+    #: Where the output that is recorded ends, in bytes; 0 where this process's is counted by itself.
+    printed: int = 0
+
+    @property
+    def next_segment(self) -> int:
+        """The number of the next segment."""
+        return max((segment.number + 1 for segment in self.segments), default=0)
+
+    def find_parent(self, step: int) -> int | None:
+        """Return the segment of the living path that holds `step`; None where training begins anew."""
+        path = self._find_path(step)
+        return next(iter(path), None) if step > 0 else None
+
+    def judge(self, judge: Judge, step: int) -> None:
+        """Have the stopper see what was looked at up to `step`; a stop that was decided there is lifted."""
+        path = self._find_path(step)
+        known = (look for look in self.looks if look.step <= path.get(look.segment, -1))
+        # The script may have another stopper now, to which the old steps mean nothing.
+        gone = {(said.segment, said.step) for said in self.withdrawn}
+        with suppress(PolicyError, MetricMissing):
+            for look in known:
+                fault = WITHDRAWN if (look.segment, look.step) in gone else None
+                pairs = from_record(look.examples.model_dump()) if look.examples is not None else None
+                if judge.observe(look.step, look.value, look.n, metrics=look.metrics, pairs=pairs, fault=fault).stop:
+                    judge.lift_stop(look.step)
+
+    def _find_path(self, step: int) -> dict[int, int]:
+        """Return the segments of the living path back from `step`, each with its last step on it."""
+        known = {segment.number: segment for segment in self.segments}
+        ends: dict[int, int] = {}
+        at: int | None = max(known, default=None)
+        while at is not None and at in known and at not in ends:
+            if known[at].start_step <= step:
+                ends[at] = step
+                step = known[at].start_step
+            at = known[at].parent
+        return ends
+
+
+def read_past(client: Historian, assignment: Assignment) -> Past:
+    """Read what the tracker knows; raises what the client raises."""
+    if assignment.next_segment == 0:
+        return Past()
+    run, stopper = assignment.run.id, assignment.run.spec.stopper.model_dump()
+    try:
+        looks = _read_looks(client, run, examples=Judge(stopper, None).needs_pairs)
+    except InvalidInput:  # an older tracker knows of no examples
+        looks = _read_looks(client, run, examples=False)
+    withdrawn = [look for look in looks if look.withdraws]
+    return Past(client.segments(run).segments, [look for look in looks if not look.withdraws], withdrawn)
+
+
+def _read_looks(client: Historian, run: str, *, examples: bool) -> list[Look]:
+    looks = list[Look]()
+    while page := client.looks(run, after=looks[-1].seq if looks else 0, limit=LOOKS_AT_ONCE, examples=examples).looks:
+        looks.extend(page)
+    return looks
+
+
+def anew(assignment: Assignment) -> Assignment:
+    """Return the assignment of a process that goes on from nothing."""
+    return assignment.model_copy(update={"resume": None, "parent_segment": None, "overrides": None})

@@ -1,0 +1,241 @@
+"""Beginning a run from a user's own script: at the tracker, under a worker, offline, or heard by nobody."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Thread
+from typing import Any, Literal, cast
+
+from keepbest.client.client import Client
+from keepbest.contract.base import new_id
+from keepbest.contract.policies import PolicySpec
+from keepbest.contract.runs import ExternalSource, RunRequest
+from keepbest.contract.runs import Run as Known
+from keepbest.contract.validate import request
+from keepbest.contract.workers import Assignment, Release
+from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, LeaseLost, NotFound, Unreachable
+from keepbest.journal.configuration import to_json
+from keepbest.journal.delivery import drain_left_over
+from keepbest.journal.journal import About, Journal
+from keepbest.journal.uploader import Reporter
+from keepbest.journal.values import clean, nearest_name
+from keepbest.settings import Resume, Settings, load
+from keepbest.stopping import DEFAULT_STOPPER, Policy, build, parse
+from keepbest.tracking.former_runs import end_former, note
+from keepbest.tracking.history import read_past
+from keepbest.tracking.lease import Renewer
+from keepbest.tracking.offline import begun_offline, keep_outcome, writable
+from keepbest.tracking.reclaim import reclaim
+from keepbest.tracking.run import Run
+from keepbest.tracking.script_run import ScriptRun
+from keepbest.tracking.stopper import Judge, known_mode
+from keepbest.tracking.takeover import TakeOver
+from keepbest.tracking.worker_run import begin_handed, find_handed
+
+#: One thread both journals and sends: a tracker that hangs must not hold it for long.
+REQUEST_SECONDS = 5.0
+DEFAULT_MONITOR = "val_loss"
+DEFAULT_PROJECT = "default"
+MAX_TAGS, MAX_NOTES = 50, 10_000
+DEFAULT = PolicySpec.model_validate(parse(DEFAULT_STOPPER))
+_RESUMES = ("never", "allow", "must")
+
+_log = logging.getLogger("keepbest")
+
+
+def init(
+    project: str | None = None,
+    name: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    *,
+    monitor: str | None = None,
+    mode: Literal["max", "min", "auto"] = "auto",
+    stopper: str | Mapping[str, Any] | Policy | None = None,
+    max_steps: int | None = None,
+    id: str | None = None,
+    resume: Resume | None = None,
+    dir: str | os.PathLike[str] | None = None,
+    tags: Sequence[str] = (),
+    notes: str = "",
+    seed: int = 0,
+    capture: bool = False,
+    settings: Settings | None = None,
+) -> Run:
+    """Begin a run that this script trains, or go on with one, and return it.
+
+    `config` is kept with the run; `monitor` is "val_loss" unless it is said; `stopper` is a policy, its JSON form or
+    its text: "patience(checks=10)". `id` (else KEEPBEST_RUN_ID) names the run, and `resume` (else KEEPBEST_RESUME) says
+    what may become of one of that id that is there already: "never" refuses it, "must" refuses that there is none, and
+    "allow", which is the default, goes on with it or begins it. `dir` is keepbest's folder, KEEPBEST_DIR by default.
+    `capture` keeps what this process prints from here on as the run's log; a worker does that anyway.
+
+    KEEPBEST_MODE=offline keeps the run in that folder, `disabled` keeps nothing. Where the tracker does not answer,
+    the run is kept offline, with a warning. In a command that a worker runs, it is the worker's run.
+
+    Raises InvalidInput for a wrong argument, Conflict for a run that somebody else trains or that may not be there,
+    NotFound for one that must be, and what the tracker raises when it refuses the run.
+    """
+    settings = settings or load(folder=Path(dir) if dir is not None else None)
+    how = _check_resume(resume or settings.resume)
+    asked = request(
+        RunRequest,
+        id=id or settings.run_id,
+        project=nearest_name("project", project or settings.project) or DEFAULT_PROJECT,
+        name=nearest_name("name", name),
+        source=ExternalSource(),
+        parameters=to_json(config if config is not None else {}),
+        monitor=monitor,
+        mode=mode,
+        stopper=_spec_of(stopper),
+        max_steps=max_steps,
+        seed=seed,
+        tags=[tag for one in (*settings.tags, *tags) if (tag := nearest_name("tag", str(one)))][:MAX_TAGS],
+        notes=clean(notes)[:MAX_NOTES],
+    )
+    handed = find_handed(settings, asked.id) if settings.mode == "online" else None
+    if handed is not None:
+        return begin_handed(handed, asked, how, settings)
+    end_former()
+    run = _begin(asked, how, settings)
+    if isinstance(run, ScriptRun):
+        note(run)
+    if capture and isinstance(run, ScriptRun):
+        run.keep_console()
+    return run
+
+
+def _begin(asked: RunRequest, how: Resume, settings: Settings) -> Run:
+    """Begin, or go on with, a run of this script's own: with a tracker, in a folder, or nowhere."""
+    if how == "must" and asked.id is None:
+        raise InvalidInput('resume="must" goes on with a run: say which.', field="id", hint='init(id="…")')
+    asked = asked.model_copy(update={"monitor": asked.monitor or DEFAULT_MONITOR, "stopper": asked.stopper or DEFAULT})
+    if settings.mode == "disabled":
+        return Run(asked.id or new_id(), _judge_of(asked), monitor=asked.monitor or DEFAULT_MONITOR)
+    return _begin_online(asked, how, settings) if settings.mode == "online" else _begin_offline(asked, how, settings)
+
+
+def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> ScriptRun:
+    client, journals = Client(settings=settings), settings.dir / "journals"
+    try:
+        run, others = _find_or_make(client, asked, how, journals)
+        assignment = others.claim(client)
+        if assignment is None:
+            raise Conflict(f"Run {run.id} cannot be trained now.", field="id", hint="Begin a run of its own.")
+        past = read_past(client, assignment) if how != "never" else None
+    except (Unreachable, Busy) as error:
+        if asked.id is not None and how != "never":
+            raise
+        _log.warning("keepbest: %s This run is kept offline.", error)
+        return _begin_offline(asked, how, settings)
+    _send_left_over(journals, client)
+    # The reporter tries again in its own time, and urllib3 would warn of every attempt.
+    script = _hold(assignment, Client(settings=settings, timeout_seconds=REQUEST_SECONDS, retries=0), journals)
+    script.watch_life(settings.stall_seconds)
+    if past is not None:
+        script.past = past
+    script.url = f"{client.url}/r/{run.id}"
+    print(f"keepbest: run {run.id} ({run.name}) is at {script.url}", file=sys.stderr, flush=True)
+    return script
+
+
+def _find_or_make(client: Client, asked: RunRequest, how: Resume, journals: Path) -> tuple[Known, TakeOver]:
+    """Return the run to train: the one of the chosen id where there is one and it may be gone on with, else a new one.
+
+    One that a dead script of this machine still holds is given back first; one that is about to end is waited for.
+    """
+    known = _find(client, asked.id) if asked.id is not None else None
+    if known is None and how == "must":
+        raise NotFound(f"There is no run {asked.id} to go on with.", field="id", hint='resume="allow" begins it.')
+    if known is None:
+        made = client.submit(asked)
+        return made, TakeOver(made.id)
+    others = TakeOver(known.id)
+    if how == "never":
+        raise Conflict(f"There is a run {known.id} already.", field="id", hint='resume="allow" goes on with it.')
+    if known.state.is_held:
+        reclaim(journals, known.id, client, others.wait)
+    _log.warning("keepbest: run %s is %s (step %s): going on with it.", known.id, known.state.value, known.step)
+    return known, others
+
+
+def _find(client: Client, run: str) -> Known | None:
+    try:
+        return client.run(run)
+    except NotFound:
+        return None
+
+
+def _hold(assignment: Assignment, client: Client, folder: Path) -> ScriptRun:
+    """Return the run of an assignment whose lease this process keeps and gives back itself."""
+    run_id, lease = assignment.run.id, assignment.lease
+    renewer = Renewer(client, run_id, lease, lambda error: _log.warning("keepbest: %s Training goes on.", error))
+
+    def give_back(release: Release) -> None:
+        renewer.stop()
+        try:
+            client.release(run_id, lease.token, release)
+        except LeaseLost as error:
+            _log.warning("keepbest: %s", _explain_lost(run_id, error))
+            raise
+        except KeepbestError as error:
+            _log.warning("keepbest: run %s could not be closed: %s", run_id, error)
+
+    run = ScriptRun.attach(assignment, client, folder, on_end=give_back)
+    renewer.start()
+    run.watch_end()
+    return run
+
+
+def _explain_lost(run: str, error: LeaseLost) -> str:
+    return (
+        f"run {run} was not this script's any more when it ended: {error.message} What was measured until then is kept "
+        "as history; how this script ended says nothing of the run. Its own checkpoints lie in its store."
+    )
+
+
+def _begin_offline(asked: RunRequest, how: Resume, settings: Settings) -> ScriptRun:
+    run_id, parent = asked.id or new_id(), settings.dir
+    folder = parent / "offline" / run_id
+    with writable(parent), begun_offline(folder, asked.model_copy(update={"id": run_id}), how) as past:
+        journal = Journal.create(folder, About(run_id, new_id(), ""))
+    run = ScriptRun(
+        run_id,
+        _judge_of(asked),
+        monitor=asked.monitor or DEFAULT_MONITOR,
+        reporter=Reporter(journal, None),
+        first_segment=past.next_segment,
+        retention=asked.retention,
+        on_end=lambda release: keep_outcome(folder, release),
+    )
+    run.past = past
+    run.begin(None)
+    run.watch_end()
+    _log.warning("keepbest: run %s is kept in %s; `keepbest sync` sends it.", run_id, folder)
+    return run
+
+
+def _send_left_over(folder: Path, client: Client) -> None:
+    """Send, beside training, what scripts that died before this one left in their journals."""
+    Thread(target=drain_left_over, args=(folder, client), name="keepbest-left-over", daemon=True).start()
+
+
+def _check_resume(word: str) -> Resume:
+    if word not in _RESUMES:
+        hint = 'A run is named by id: init(id="…", resume="must").'
+        raise InvalidInput(f"resume is never, allow or must, but got {word!r}.", field="resume", hint=hint)
+    return cast(Resume, word)
+
+
+def _spec_of(stopper: str | Mapping[str, Any] | Policy | None) -> Mapping[str, Any] | None:
+    if stopper is None or isinstance(stopper, Policy):
+        return stopper.to_json() if stopper is not None else None
+    return parse(stopper) if isinstance(stopper, str) else build(stopper, "max").to_json()
+
+
+def _judge_of(asked: RunRequest) -> Judge:
+    stopper = asked.stopper.model_dump() if asked.stopper else parse(DEFAULT_STOPPER)
+    return Judge(stopper, known_mode(asked.mode), asked.max_steps)

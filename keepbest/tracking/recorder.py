@@ -1,0 +1,325 @@
+"""What a run says of itself, in the words of the contract: metrics, segments, looks, checkpoints, answers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from keepbest.contract.base import CheckpointKind
+from keepbest.contract.batches import (
+    CheckpointDropped,
+    CheckpointDurable,
+    CommandUpdate,
+    LookTaken,
+    LookWithdrawn,
+    Progress,
+    SegmentOpened,
+)
+from keepbest.contract.commands import Command
+from keepbest.contract.names import to_word
+from keepbest.contract.overrides import Overrides
+from keepbest.contract.per_example import MAX_CORRECT, MAX_EXAMPLES_NOTE, Examples
+from keepbest.contract.runs import Memory, SegmentReason
+from keepbest.journal.batch import Record
+from keepbest.journal.records import fit, to_count
+from keepbest.journal.uploader import Reporter
+from keepbest.journal.values import MAX_STEP, check_keys, check_step, clean, to_number
+from keepbest.stopping import Correct, Decision, Pairs, Unpaired
+from keepbest.stopping.pairs import to_record
+from keepbest.tracking.process.heartbeat import Life, Sign, Watch, write
+from keepbest.tracking.resume_points import Departures
+
+MAX_TRACKED_KEYS = 10_000
+MAX_LOOK_METRICS = 200
+MAX_NOTE = 500
+MAX_ANSWER = 2_000
+N = TypeVar("N")
+_log = logging.getLogger("keepbest")
+
+
+class Logbook:
+    """Writes into the reporter's buffer. `log`, `say` and the checkpoint methods are safe from any thread."""
+
+    def __init__(self, monitor: str, reporter: Reporter | None, first_segment: int) -> None:
+        self.monitor = monitor
+        self.reporter = reporter
+        #: Where this process began: segments before it are those of earlier processes.
+        self.first_segment = self.segment = first_segment
+        self.step = 0
+        self._next_segment = first_segment
+        self.life = Life()
+        #: Checkpoints that this process needs, each with the reason.
+        self.held: dict[str, str] = {}
+        self._departures = Departures()
+        self._keys: set[str] = set()
+        self._refused: set[Any] = set()
+        #: Keys that cannot be kept as they are, and what they are kept as.
+        self._renamed: dict[str, str] = {}
+        self._put: Callable[[Any], None] = reporter.put if reporter is not None else forget
+
+    def log(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Take the values of some metrics at a step; without one, at the step after the last.
+
+        Costs a few microseconds and is not yet durable. A value that is no number is left out, with one warning.
+        """
+        if step is None:
+            step = self.step + 1
+        elif type(step) is not int or not 0 <= step <= MAX_STEP:
+            step = check_step(step)
+        if not self._keys.issuperset(metrics):
+            self._learn(metrics)
+        values = {
+            key: value if type(value) is float else to_number(value)
+            for key, value in metrics.items()
+            if key in self._keys and value is not None
+        }
+        self.step = step
+        self.life.count += 1
+        self._put((step, time.time(), self.segment, self._rename(values) if self._renamed else values))
+
+    def record_look(
+        self,
+        step: int,
+        value: float | None,
+        decision: Decision,
+        *,
+        n: int | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        epoch: float | None = None,
+        seconds: float | None = None,
+        snapshot: str | None = None,
+        checkpoint: str | None = None,
+        note: str | None = None,
+        pairs: Pairs | None = None,
+    ) -> None:
+        """Write a row of the decision ledger, and the measured values into their curves.
+
+        `seconds` is how long the look took; `snapshot` and `checkpoint` name what was kept of it; `pairs` is what it
+        says of each example, or why nothing.
+        """
+        measured = {**(metrics or {}), self.monitor: value}
+        self.log({key: number for key, number in measured.items() if number is not None}, step)
+        shown = [key for key in measured if key in self._keys][-MAX_LOOK_METRICS:]
+        self.say(
+            fit(
+                LookTaken,
+                segment=self.segment,
+                step=step,
+                value=to_number(value),
+                n=to_count(n),
+                epoch=to_number(epoch),
+                seconds=seconds,
+                metrics=self._rename({key: to_number(measured[key]) for key in shown}),
+                decision=decision.to_json(),
+                snapshot=snapshot,
+                checkpoint=checkpoint,
+                note=note and clean(note)[:MAX_NOTE],
+                examples=None if value is None or pairs is None else describe_examples(pairs),
+                at=now(),
+            )
+        )
+
+    def record_withdrawal(
+        self, segment: int, step: int, value: float, reason: str, decision: Decision, checkpoint: str | None
+    ) -> None:
+        """Write into the ledger that a look is no best after all. Safe from the writer's thread."""
+        self.say(
+            fit(
+                LookWithdrawn,
+                segment=segment,
+                step=step,
+                value=value,
+                reason=clean(reason)[:MAX_NOTE],
+                decision=decision.to_json(),
+                checkpoint=checkpoint,
+                at=now(),
+            )
+        )
+
+    # What was kept
+
+    def checkpoint_durable(
+        self,
+        checkpoint: str,
+        *,
+        step: int,
+        kind: CheckpointKind,
+        value: float | None,
+        digest: str,
+        size_bytes: int,
+        written_bytes: int,
+        location: str,
+        store: str | None = None,
+        n: int | None = None,
+        segment: int | None = None,
+        seconds: float | None = None,
+        at: datetime | None = None,
+    ) -> None:
+        """Say that a checkpoint is on disk, whole, since `at` or just now. Safe from the writer's thread."""
+        self._departures.tell(checkpoint)
+        self.say(
+            fit(
+                CheckpointDurable,
+                id=checkpoint,
+                segment=self.segment if segment is None else segment,
+                step=step,
+                kind=kind,
+                value=to_number(value),
+                n=to_count(n),
+                digest=digest,
+                size_bytes=size_bytes,
+                written_bytes=written_bytes,
+                location=location,
+                store=store,
+                seconds=seconds,
+                at=at or now(),
+            )
+        )
+
+    def checkpoint_dropped(self, checkpoint: str, reason: str) -> None:
+        """Say that a checkpoint was removed, or never written because a newer one came."""
+        self.say(fit(CheckpointDropped, id=checkpoint, reason=clean(reason)[:MAX_NOTE], at=now()))
+
+    def is_written_down(self, seconds: float) -> bool:
+        """Wait until all that was said is in the journal, where a killed process leaves it; return whether it is."""
+        return self.reporter is None or self.reporter.write_down(seconds)
+
+    def needed_checkpoints(self) -> dict[str, str]:
+        """Return the ids of checkpoints that somebody may count on, each with the reason; offline no tracker does."""
+        if self.reporter is None or self.reporter.is_offline:
+            return dict(self.held)
+        receipt = self.reporter.receipt
+        departures = self._departures.find(receipt, is_away=self.reporter.problem is not None)
+        needed = self.held | dict.fromkeys(departures, "the tracker may have the run go on there")
+        if receipt is not None and receipt.best_checkpoint is not None:
+            needed[receipt.best_checkpoint] = "the tracker's best"
+        return needed
+
+    def answer(
+        self,
+        command: Command,
+        state: Literal["acknowledged", "done", "refused"],
+        message: str = "",
+        result: Any = None,
+    ) -> None:
+        """Say what became of a command; it is sent at once."""
+        said = {"state": state, "message": clean(message)[:MAX_ANSWER], "result": result}
+        self.say(fit(CommandUpdate, id=command.id, at=now(), **said))
+        if self.reporter is not None:
+            self.reporter.nudge()
+
+    def say(self, record: Record | None) -> None:
+        """Report any record of `keepbest.contract.batches`; None is one that did not fit."""
+        if record is not None:
+            self._put(record)
+
+    def report(self, **progress: Any) -> None:
+        """Report fields of `Progress`: step, epoch, mode, resume, resume_note, environment, error."""
+        self.say(fit(Progress, at=now(), **progress))
+
+    def watch_memory(self, take_news: Callable[[], Memory | None]) -> None:
+        """Report what memory holds, in the reporter's own time, whenever `take_news` returns it."""
+        if self.reporter is None:
+            return
+
+        def ask() -> Progress | None:
+            memory = take_news()
+            return fit(Progress, at=now(), memory=memory) if memory is not None else None
+
+        self.reporter.watch(ask)
+
+    def beat(self) -> None:
+        """Say that training goes on, where nothing is logged for minutes: a long validation, a preparation of data."""
+        self.life.beat()
+
+    def show_life(self, folder: Path) -> None:
+        """Leave the signs of life of the training thread in `folder`, where the worker looks for them."""
+        shown: Sign | None = None
+
+        def show() -> None:
+            nonlocal shown
+            if (sign := self.life.sign) != shown:
+                shown = sign
+                write(folder, sign)
+
+        if self.reporter is not None:
+            self.reporter.watch(show)
+
+    def watch_life(self, seconds: float) -> None:
+        """Say that the run is stalled, and that it is no longer: of a script that no worker looks after."""
+        watch, said = Watch(seconds, time.monotonic), False
+
+        def judge() -> Progress | None:
+            nonlocal said
+            watch.see(self.life.sign)
+            if (watch.silence is not None) == said:
+                return None
+            said = not said
+            return Progress(at=now(), stalled=said)
+
+        if self.reporter is not None and seconds > 0:
+            self.reporter.watch(judge)
+
+    def open_segment(
+        self,
+        reason: SegmentReason,
+        step: int,
+        parent: int | None,
+        checkpoint: str | None,
+        overrides: Overrides | None = None,
+    ) -> int:
+        """Begin a new stretch at `step`, which branches off segment `parent`; return its number."""
+        number = self._next_segment
+        self._next_segment += 1
+        if checkpoint is not None:
+            self._departures.tell(checkpoint)
+        self.say(
+            fit(
+                SegmentOpened,
+                number=number,
+                parent=parent,
+                reason=reason,
+                start_step=step,
+                checkpoint=checkpoint,
+                overrides=overrides if overrides != Overrides() else None,
+                at=now(),
+            )
+        )
+        self.segment, self.step = number, step
+        return number
+
+    def _rename(self, values: dict[str, N]) -> dict[str, N]:
+        return {self._renamed.get(key, key): value for key, value in values.items()}
+
+    def _learn(self, metrics: Mapping[str, Any]) -> None:
+        """Admit the keys that are new and usable; the others are left out from now on, with one warning."""
+        new = {key: value for key, value in metrics.items() if value is not None and key not in self._keys}
+        new = {key: value for key, value in new.items() if key not in self._refused}
+        usable = check_keys(new, MAX_TRACKED_KEYS - len(self._keys))
+        self._keys.update(usable)
+        for key in usable:
+            if (name := to_word(key)) != key:
+                self._renamed[key] = name
+                _log.warning("keepbest: metric %.200r is kept as %r.", key, name)
+        self._refused.update(set(new).difference(usable))
+
+
+def describe_examples(pairs: Pairs) -> Examples | None:
+    """Return what a look says of its examples as it is recorded; None of more examples than a record holds."""
+    if isinstance(pairs, Correct) and pairs.n > MAX_CORRECT:
+        return None
+    if isinstance(pairs, Unpaired):
+        pairs = Unpaired(clean(pairs.why)[:MAX_EXAMPLES_NOTE])
+    return Examples.model_validate(to_record(pairs))
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def forget(item: object) -> None:
+    """Take nothing down: what a run that nobody hears of says."""

@@ -1,0 +1,331 @@
+"""The stopper of a living run: its policy, its state, and the training time that a policy may ask for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from keepbest.contract import runs as contract
+from keepbest.errors import InvalidInput, MetricMissing
+from keepbest.status import StopReason
+from keepbest.stopping import AnyOf, Decision, Look, MaxSteps, Mode, Pairs, Policy, Require, State, build, is_better
+from keepbest.stopping.pairs import SILENT
+from keepbest.tracking.trail import Move, Step, Trail
+
+
+class Judge:
+    """Judges looks one after another. Its whole memory is `state()`: JSON that belongs into every snapshot.
+
+    One thread judges; another may check the bests meanwhile, and say that one of them is none (`withdraw`).
+    """
+
+    def __init__(
+        self,
+        stopper: Mapping[str, Any],
+        mode: Mode | None,
+        max_steps: int | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stopper = stopper
+        self._clock = clock
+        self._began = clock()
+        self._policy: Policy | None = None
+        self._state: State = {}
+        self._waits_from: int | None = None
+        self._lock = threading.RLock()
+        self._trail = Trail()
+        #: Whether somebody checks each best, and says so by `confirm` or `withdraw`.
+        self.is_checked = False
+        #: The run's last step, where nothing ends it before; `set_max_steps` moves it.
+        self.max_steps = max_steps
+        #: The highest rung of its sweep that the run was let go past; None where it pauses at none.
+        self.promotions: int | None = None
+        if mode is not None:
+            self.set_mode(mode)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy, with the run's max_steps in it; raises InvalidInput while the mode is not known."""
+        if self._policy is None:
+            raise InvalidInput(
+                "It is not known which way the monitored metric gets better.",
+                field="mode",
+                hint="Say mode='max' or mode='min'.",
+            )
+        return self._policy
+
+    @property
+    def mode(self) -> Mode | None:
+        """Which way is better, or None while nobody knows."""
+        return self._policy.mode if self._policy is not None else None
+
+    @property
+    def stopper(self) -> Mapping[str, Any]:
+        """The policy in its JSON form, as it was given."""
+        return self._stopper
+
+    @property
+    def changes_rate(self) -> bool:
+        """Whether the stopper may set the learning rate, known also before the mode is."""
+        return build(self._stopper, "max").changes_rate
+
+    @property
+    def needs_pairs(self) -> bool:
+        """Whether the stopper compares looks example by example, known also before the mode is."""
+        return "pairs" in build(self._stopper, "max").all_needs
+
+    def ask(self, pairs: Pairs | None) -> Pairs | None:
+        """Return what is recorded of a look's examples: where the stopper asked for them, also that it got none."""
+        return SILENT if pairs is None and self.needs_pairs else pairs
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, over all attempts of the run."""
+        return self._clock() - self._began
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision at the last look, or the one that stopped."""
+        recorded = self._state.get("decision")
+        return Decision.from_json(recorded) if recorded else None
+
+    @property
+    def rung(self) -> int | None:
+        """The rung of its sweep where the run waits now, by the decision at the last look; None where it goes on."""
+        rung = self.decision.rung if self.decision is not None else None
+        return rung if rung is not None and self._waits_at(rung) else None
+
+    def set_mode(self, mode: Mode) -> None:
+        """Say which way is better, before the first look."""
+        if self._policy is not None:
+            if self._policy.mode != mode:
+                raise InvalidInput(f"This run's mode is {self._policy.mode!r}, not {mode!r}.", field="mode")
+            return
+        self._policy = _end_at(self.max_steps, build(self._stopper, mode))
+        self._state = self._policy.start()
+        if self._waits_from is not None:
+            self.restart_patience(self._waits_from)
+
+    def begin_with(self, stopper: Mapping[str, Any], max_steps: int | None) -> None:
+        """Judge by this from the first look on: the same policy, its epochs now in steps."""
+        self._stopper, self.max_steps = stopper, max_steps
+        if self._policy is not None:
+            mode, self._policy = self._policy.mode, None
+            self.set_mode(mode)
+
+    def set_max_steps(self, steps: int) -> None:
+        """Move the run's last step: in force from now on, also instead of one that the stopper itself names.
+
+        A stop that is decided already stays; `lift_stop` takes it back.
+        """
+        self.max_steps = steps
+        self._stopper = _move_end(self._stopper, steps)
+        if self._policy is not None:
+            self._policy = _end_at(steps, build(self._stopper, self._policy.mode))
+            self._move(self._fit)
+
+    def observe(
+        self,
+        step: int,
+        value: float | None,
+        n: int | None = None,
+        train: float | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        pairs: Pairs | None = None,
+        fault: str | None = None,
+    ) -> Decision:
+        """Judge one look; without a value, the silence up to `step`. `pairs` is what it says of each example.
+
+        `fault` says why it was withdrawn, of a look of an earlier process.
+
+        Raises MetricMissing at the first look that measures not all that the policy reads.
+        """
+        look = Look(
+            step=step,
+            value=value,
+            n=n,
+            train=train,
+            seconds=self.seconds,
+            metrics=metrics or {},
+            pairs=pairs,
+            fault=fault,
+        )
+        if value is not None and not self._state.get("looks"):
+            self._check_metrics(look)
+        with self._lock:
+            before = self._state
+            self._state, decision = self._judge(before, look)
+            if self.is_checked and self._state is not before:
+                self._trail.add(Step(before, self._state, look=look))
+        return decision
+
+    def confirm(self, step: int, value: float) -> None:
+        """Say that the network of that best is sound: it counts for good."""
+        with self._lock:
+            self._trail.confirm(step, value)
+
+    def withdraw(self, step: int, value: float, fault: str) -> Decision | None:
+        """Judge anew all since that best, with its value counted as not finite, for `fault` was found in its network.
+
+        Returns the decision as it is now; None where that is no best that is still to be checked. Safe from any thread.
+        """
+        with self._lock:
+            state = self._trail.redo_without(step, value, fault, lambda was, look: self._judge(self._fit(was), look)[0])
+            if state is None:
+                return None
+            self._state = state
+            return self.decision
+
+    def deadline(self) -> int | None:
+        """Return the step at which silence stops, or None."""
+        return self._policy.deadline(self._state) if self._policy is not None else None
+
+    def state(self) -> dict[str, Any]:
+        """Return all of it as JSON."""
+        return {"policy": self._state, "seconds": self.seconds}
+
+    def go_on_from(self, state: Mapping[str, Any], *, keep_seconds: bool = False) -> None:
+        """Take up a state that `state()` returned; a roll back keeps the time that was really spent.
+
+        One that was written under another max_steps, or without any, fits; one from before the mode was known says
+        nothing. Raises PolicyError for another policy's state.
+        """
+        if state["policy"]:
+            self._go_to(self._fit(state["policy"]))
+        if not keep_seconds:
+            self._began = self._clock() - float(state["seconds"])
+
+    def recall(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a state of the run's past with the best that was found since: a run's best never gets worse.
+
+        Raises PolicyError for another policy's state; nothing is changed.
+        """
+        if self._policy is None:
+            return dict(state)
+        with self._lock:
+            past = self._fit(self._trail.settle(state["policy"])) if state.get("policy") else self._policy.start()
+            return {**state, "policy": self._with_best(past, self._state["best_step"], self._state["best_value"])}
+
+    def settle(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a state of the run's past as it is right: without bests that were withdrawn since."""
+        with self._lock:
+            policy = state.get("policy")
+            return {**state, "policy": self._trail.settle(policy)} if policy else state
+
+    def remember_best(self, step: int | None, value: float | None) -> None:
+        """Take up a best that lies on another branch of the run, where it is better."""
+        if self._policy is not None:
+            self._move(lambda state: self._with_best(state, step, value))
+
+    def restart_patience(self, step: int) -> None:
+        """Begin to wait anew at `step`, as a roll back may ask for; the best stays, a decided stop is lifted."""
+        self._waits_from = step
+        if self._policy is not None:
+            self._move(lambda state: self.policy.restart_patience(state, step))
+
+    def lift_stop(self, step: int) -> None:
+        """Take back a stop that is decided: training goes on from `step`, for somebody wants more.
+
+        Patience that ran out begins anew; where the old max_steps alone stopped, the wait goes on as it was.
+        """
+        if self.decision is not None and self.decision.stop:
+            self._move(lambda state: self._lift(state, step))
+
+    def _judge(self, state: State, look: Look) -> tuple[State, Decision]:
+        before = state["decision"]
+        state, decision = self.policy.observe(state, look)
+        if decision.rung is not None and decision.to_json() != before:
+            decision = _tell_rung(decision, self._say_rung(decision.rung))
+            state = {**state, "decision": decision.to_json()}
+        return state, decision
+
+    def _move(self, move: Move) -> None:
+        """Change the state, so that it can be changed once more the same way."""
+        with self._lock:
+            before, self._state = self._state, move(self._state)
+            self._trail.add(Step(before, self._state, move))
+
+    def _go_to(self, found: State) -> None:
+        """Take up a state of the run's past that holds the best since; done once more, the best as it is then."""
+
+        def go(present: State) -> State:
+            best = {name: present[name] for name in ("best_step", "best_value")}
+            return {**self._trail.settle(found), **best}
+
+        with self._lock:
+            before, self._state = self._state, found
+            self._trail.add(Step(before, found, go))
+
+    def _lift(self, state: State, step: int) -> State:
+        decision = Decision.from_json(state["decision"]) if state["decision"] else None
+        if decision is None or not decision.stop:
+            return state
+        if {verdict.reason for verdict in decision.verdicts if verdict.stop} == {StopReason.MAX_STEPS}:
+            return {**state, "last": None, "decision": None}
+        self._waits_from = step
+        return self.policy.restart_patience(state, step)
+
+    def _waits_at(self, rung: int) -> bool:
+        return self.promotions is not None and rung > self.promotions
+
+    def _say_rung(self, rung: int) -> str:
+        """Return what the policy cannot know: whether the run waits at the rung to which it came."""
+        if self._waits_at(rung):
+            return "the run waits"
+        why = "it is in no sweep that goes on" if self.promotions is None else "it was let past before"
+        return f"the run goes straight on, for {why}"
+
+    def _check_metrics(self, look: Look) -> None:
+        missing = sorted(name for name in self.policy.all_metrics if look.get_metric(name) is None)
+        if missing:
+            raise MetricMissing(
+                f"The stopper reads {', '.join(missing)}; there are {', '.join(sorted(look.metrics)) or 'no metrics'}.",
+                field="stopper",
+                hint="Name one of these, or add the metric in model.compile(metrics=[…]); run.look takes metrics={…}.",
+            )
+
+    def _with_best(self, state: State, step: int | None, value: float | None) -> State:
+        is_new = is_better(value, state["best_value"], self.policy.mode)
+        return {**state, "best_step": step, "best_value": value} if is_new else state
+
+    def _fit(self, state: Mapping[str, Any]) -> State:
+        """Return a policy's state as the present one writes it: with a place for max_steps, or without."""
+        policy, fitted = self.policy, dict(state)
+        asked = policy if self.max_steps is None else policy.parts[0]
+        ended = _end_at(self.max_steps or 1, asked)
+        if policy is not asked and fitted.get("policy") == asked.signature:
+            fitted |= {"policy": ended.signature, "memory": {"policies": [fitted["memory"], ended.parts[1].begin()]}}
+        elif policy is asked and fitted.get("policy") == ended.signature:
+            fitted |= {"policy": asked.signature, "memory": fitted["memory"]["policies"][0]}
+        policy.deadline(fitted)  # raises PolicyError for another policy's state
+        return fitted
+
+
+def _tell_rung(decision: Decision, words: str) -> Decision:
+    """Return the decision with what becomes of the run at its rung, in the verdict on it and in the whole."""
+    told = [replace(one, message=f"{one.message}; {words}") if one.rung else one for one in decision.verdicts]
+    return replace(decision, verdicts=tuple(told), message=f"{decision.message} {words[0].upper()}{words[1:]}.")
+
+
+def _end_at(max_steps: int | None, policy: Policy) -> Policy:
+    if max_steps is None:
+        return policy
+    return AnyOf(mode=policy.mode, policies=(policy, MaxSteps(mode=policy.mode, steps=max_steps)))
+
+
+def _move_end(stopper: Mapping[str, Any], steps: int) -> Mapping[str, Any]:
+    """Return the stopper with its own last step moved, where that alone would end the run."""
+    if stopper.get("name") == MaxSteps.name:
+        return {**stopper, "params": {"steps": steps}}
+    if stopper.get("name") in (AnyOf.name, Require.name):
+        return {**stopper, "policies": [_move_end(part, steps) for part in stopper.get("policies") or []]}
+    return stopper
+
+
+def known_mode(mode: contract.Mode | None) -> Mode | None:
+    """Return the direction where it is known, in the policies' own word."""
+    return "max" if mode is contract.Mode.MAX else "min" if mode is contract.Mode.MIN else None

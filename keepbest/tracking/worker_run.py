@@ -1,0 +1,85 @@
+"""`keepbest.init` in a command that a worker runs: the worker's run, under the worker's lease.
+
+The worker renews the lease, ends the process of a cancelled run, and gives the run back when the process has ended; the
+script only says what it does, and how its run ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from keepbest.client.client import Client
+from keepbest.contract.batches import Declared
+from keepbest.contract.runs import CommandSource, Mode, RunRequest, Said
+from keepbest.contract.workers import Assignment
+from keepbest.settings import Resume, Settings
+from keepbest.tracking.handover import note_listening, read_handed, take, write_said
+from keepbest.tracking.history import Past, anew
+from keepbest.tracking.script_run import ScriptRun
+
+#: One thread both journals and sends: a tracker that hangs must not hold it for long.
+REQUEST_SECONDS = 5.0
+
+
+def find_handed(settings: Settings, wanted: str | None) -> Path | None:
+    """Return the file that hands over a run to this script, unless the script wants another one."""
+    if settings.assignment is None:
+        return None
+    run = read_handed(settings.assignment).assignment.run
+    return settings.assignment if wanted in (None, run.id) else None
+
+
+def begin_handed(path: Path, asked: RunRequest, how: Resume, settings: Settings) -> ScriptRun:
+    """Begin to report the worker's run; what the submission left open, the script says (`asked`).
+
+    A later attempt goes on where an earlier one was, unless resume is "never". Needs no tracker: what is said waits.
+    """
+    handed = read_handed(path)
+    take(path, handed.assignment.run.id)
+    declared = _declare(asked)
+    assignment = _settle(handed.assignment, declared)
+    run = ScriptRun.attach(
+        assignment if how != "never" else anew(assignment),
+        Client(handed.url, handed.token, timeout_seconds=REQUEST_SECONDS, retries=0),
+        path.parent / "journal",
+        on_end=lambda release: write_said(path, release),
+    )
+    if how == "never":
+        run.goes_on = False
+    else:
+        run.past = Past(handed.segments)
+    run.fixed = _fixed_of(handed.assignment)
+    run.is_ended_from_outside = True
+    run.url = f"{handed.url}/r/{run.id}"
+    run.on_listen = lambda: note_listening(path)
+    run.declare(declared)
+    run.show_life(path.parent)
+    run.watch_end()
+    return run
+
+
+def _declare(asked: RunRequest) -> Declared:
+    return Declared(
+        monitor=asked.monitor,
+        mode=asked.mode if asked.mode is not Mode.AUTO else None,
+        stopper=asked.stopper,
+        max_steps=asked.max_steps,
+        parameters=asked.parameters or None,
+    )
+
+
+def _fixed_of(assignment: Assignment) -> Sequence[Said]:
+    source = assignment.run.spec.source
+    return source.fixed if isinstance(source, CommandSource) else ()
+
+
+def _settle(assignment: Assignment, declared: Declared) -> Assignment:
+    """Return the assignment with what the script says, where the submission said nothing: as the tracker settles it."""
+    run, fixed = assignment.run, _fixed_of(assignment)
+    said: dict[str, Any] = {name: getattr(declared, name) for name in Declared.model_fields}
+    said = {name: value for name, value in said.items() if value is not None and name not in fixed}
+    mode = {"mode": said["mode"]} if "mode" in said else {}
+    changed = run.model_copy(update={"spec": run.spec.model_copy(update=said), **mode})
+    return assignment.model_copy(update={"run": changed})

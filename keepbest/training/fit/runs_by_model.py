@@ -1,0 +1,132 @@
+"""Runs for what one callback trains: one for each model, and all that is kept of it.
+
+A callback may train several models (the folds of a cross-validation, a notebook cell that is run again), and it may be
+copied (a tuner copies it for each trial). Each has a run of its own: never may one get the weights of another.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from keepbest.checkpoint import Store
+from keepbest.contract.base import new_id
+from keepbest.contract.batches import Declared
+from keepbest.contract.policies import RetentionSpec
+from keepbest.errors import InvalidInput
+from keepbest.journal.records import fit
+from keepbest.panels.examples import Scene, see
+from keepbest.panels.panel_worker import Painter
+from keepbest.restoration.restore import open_store
+from keepbest.snapshots.buffer import Ring
+from keepbest.snapshots.extra_state import Carried
+from keepbest.stopping import Mode, parse
+from keepbest.tracking.run import Run
+from keepbest.tracking.stopper import Judge
+from keepbest.training.keeper import Looker
+from keepbest.training.reference_examples import References
+
+DEFAULT_MONITOR = "val_loss"
+_MODES = ("auto", "min", "max")
+
+_log = logging.getLogger("keepbest")
+
+
+@dataclass(frozen=True)
+class RunMaker:
+    """How the runs of one callback are made. It is shared by copies, and never changed.
+
+    Args:
+        monitor: What is watched; the default gives way to what a run says.
+        mode: Which way it gets better, where that was said.
+        stopper: The policy in its JSON form; None where nobody said one.
+        store: Where checkpoints go; None for nowhere.
+    """
+
+    monitor: str
+    mode: Mode | None
+    stopper: Mapping[str, Any] | None
+    store: Store | None = None
+    retention: RetentionSpec | None = None
+    snapshots: int = 3
+    snapshot_memory: int | str | None = None
+    scene: Scene | None = None
+    clock: Callable[[], float] = time.monotonic
+    max_steps: int | None = None
+    references: References | None = None
+    #: The run of the first model, where somebody hears of it.
+    heard: str | None = None
+    strict: bool = False
+
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> RunMaker:
+        return self
+
+    def begin(self, run: Run | str | None) -> tuple[RunMaker, Run]:
+        """Return the first run, what was given or a new one, and how those after it are made.
+
+        What is said here wins over what a run was begun with.
+        """
+        if not isinstance(run, Run):
+            return self, self.make(run)
+        monitor = run.monitor if self.monitor == DEFAULT_MONITOR or "monitor" in run.fixed else self.monitor
+        known_mode = run.judge.mode if self.mode is None and monitor == run.monitor else None
+        run.monitor = monitor
+        if self.stopper is not None and "stopper" not in run.fixed:
+            last = run.judge.max_steps if "max_steps" in run.fixed else None
+            run.judge = Judge(self.stopper, known_mode, last, clock=self.clock)
+        if self.mode is not None:
+            run.set_mode(self.mode)
+        run.declare(fit(Declared, monitor=monitor, stopper=self.stopper) or Declared())
+        judge, retention = run.judge, self.retention or run.retention
+        known = replace(self, monitor=monitor, stopper=judge.stopper, max_steps=judge.max_steps, retention=retention)
+        return replace(known, heard=run.id if run.reporter is not None else None), run
+
+    def make(self, run: str | None = None) -> Run:
+        """Return a run that nobody hears of, under this id or a new one; say so where the first one was heard."""
+        judge = Judge(self.stopper or patient(), self.mode, self.max_steps, clock=self.clock)
+        made = Run(run or new_id(), judge, monitor=self.monitor)
+        if self.heard is not None:
+            _log.warning(
+                "keepbest: another model is trained than that of run %s: its run is %s, which no tracker hears of. "
+                "Call keepbest.init() for each model to see them all.",
+                self.heard,
+                made.id,
+            )
+        return made
+
+    def equip(self, run: Run, carried: Carried) -> Looker:
+        """Return what keeps the best of a run, with nothing in it."""
+        ring = Ring(self.snapshots, self.snapshot_memory)
+        painter = Painter(self.scene, run.say) if self.scene is not None else None
+        kept: dict[str, Any] = {"ring": ring, "retention": self.retention, "carried": carried, "painter": painter}
+        return Looker(run, self.store, **kept, references=self.references, strict=self.strict)
+
+
+def patient(patience: int = 0, min_delta: float = 0, baseline: float | None = None) -> dict[str, Any]:
+    """Return Keras' early stopping in its JSON form; a patience of 0 counts as 1, as there."""
+    params = {"checks": max(1, patience), "min_delta": abs(min_delta), "baseline": baseline}
+    return {"name": "patience", "params": params}
+
+
+def plan(
+    monitor: str,
+    mode: Literal["auto", "min", "max"],
+    stopper: Mapping[str, Any] | str | None,
+    store: Store | Path | str | Literal[False] | None,
+    panels: Any,
+    **more: Any,
+) -> RunMaker:
+    """Return how runs are made, from what a user says of them.
+
+    Raises InvalidInput for what makes no sense.
+    """
+    if mode not in _MODES:
+        raise InvalidInput(f"mode is one of {', '.join(_MODES)}, but got {mode!r}.", field="mode")
+    policy = parse(stopper) if isinstance(stopper, str) else stopper
+    opened = None if store is False else open_store(store)
+    scene = see(panels) if panels is not None else None
+    return RunMaker(monitor, None if mode == "auto" else mode, policy, opened, scene=scene, **more)

@@ -1,0 +1,115 @@
+"""The learning rate: what it is in a state, the same state with another one, and the living one reduced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from keepbest.contract.base import new_id
+from keepbest.errors import InvalidInput
+from keepbest.model.variables import Trained, value_of
+from keepbest.snapshots.state import State
+from keepbest.stopping import Decision
+
+#: At the end of what is asked: so many times what it is in that state.
+_TIMES = "x"
+
+
+def rate_in(state: State, model: Any) -> float:
+    """Return the learning rate that the (first) optimizer of `model` has in `state`. InvalidInput: it keeps none."""
+    return float(state.values[_places(state, model)[0]])
+
+
+def with_rate(state: State, model: Any, asked: str) -> State:
+    """Return `state` with another learning rate, under an id of its own. Nothing living is touched.
+
+    `asked` is a number (`3e-5`), or a multiple of what the rate is in `state` (`0.1x`). Of several optimizers each gets
+    that number, or that multiple of its own.
+
+    Raises:
+        InvalidInput: The optimizer keeps no rate that could be set, or cannot hold this one.
+    """
+    values = list(state.values)
+    for place in _places(state, model):
+        values[place] = _changed(state, values[place], asked)
+    return replace(state, values=tuple(values), id=new_id())
+
+
+def check_rate(model: Any) -> None:
+    """Raise InvalidInput where a policy that sets the learning rate of `model` could not."""
+    try:
+        _find_rates(_trained(model))
+    except InvalidInput as error:
+        hint = "Give the optimizer a plain number (a Loop: its optimizers), or leave reduce_on_plateau out."
+        raise InvalidInput(error.message, field="stopper", hint=hint) from None
+
+
+def reduce_rate(decision: Decision, model: Any) -> Decision:
+    """Multiply the living learning rates as it was decided; return the decision with what the (first) rate became.
+
+    A rate never falls below the decision's `min_rate`, nor to zero, and is never raised.
+    """
+    if decision.rate_factor is None:
+        return decision
+    rates = [value_of(rate) for rate in _find_rates(_trained(model)).values()]
+    before = float(rates[0].numpy())
+    for rate in rates:
+        rate.assign(_reduced(rate, decision.rate_factor, decision.min_rate))
+    after = float(rates[0].numpy())
+    return _say_rate(decision, f"{before:.6g} -> {after:.6g}" if after < before else f"stays {before:.6g}, the least")
+
+
+def _reduced(rate: Any, factor: float, least: float) -> Any:
+    """Return the new rate in the rate's own precision."""
+    import tensorflow as tf
+
+    before = float(rate.numpy())
+    after = tf.constant(min(before, max(before * factor, least)), rate.dtype)
+    return after if float(after) > 0 else rate.read_value()
+
+
+def _say_rate(decision: Decision, words: str) -> Decision:
+    place = next(i for i, verdict in enumerate(decision.verdicts) if verdict.rate_factor is not None)
+    verdicts = list(decision.verdicts)
+    verdicts[place] = replace(verdicts[place], message=f"{verdicts[place].message} ({words})")
+    return replace(decision, message=f"{decision.message} The rate: {words}.", verdicts=tuple(verdicts))
+
+
+def _changed(state: State, kept: Any, asked: str) -> Any:
+    import tensorflow as tf
+
+    number = float(asked.removesuffix(_TIMES)) * (float(kept) if asked.endswith(_TIMES) else 1.0)
+    rate = tf.constant(number, kept.dtype)
+    if not 0 < float(rate) < float("inf"):
+        raise InvalidInput(
+            f"A learning rate lies above zero, but {asked} gives {float(rate):g} as {kept.dtype.name}.",
+            field="learning_rate",
+            hint=f"At step {state.step} it is {float(kept):g}.",
+        )
+    return rate
+
+
+def _places(state: State, model: Any) -> list[int]:
+    """Return where in `state` the learning rates lie."""
+    numbers = _find_rates(_trained(model))
+    return [i for i, spec in enumerate(state.specs) if spec.collection == "optimizer" and spec.index in numbers]
+
+
+def _trained(model: Any) -> Trained:
+    return model if isinstance(model, Trained) else Trained(model)
+
+
+def _find_rates(trained: Trained) -> dict[int, Any]:
+    """Return the learning rates by their places: a plain one is a variable among the optimizer's."""
+    if not trained.optimizers:
+        raise InvalidInput("There is no optimizer that keepbest knows of, so no learning rate.", field="learning_rate")
+    # Of an optimizer that scales the loss, the inner one's.
+    rates = {id(getattr(optimizer, "learning_rate", None)) for optimizer in trained.optimizers}
+    found = {number: one for number, (_, one) in enumerate(trained.optimizer_variables()) if id(one) in rates}
+    if not found:
+        raise InvalidInput(
+            "The learning rate is a schedule: the optimizer computes it anew at each step, so it cannot be set.",
+            field="learning_rate",
+            hint="Go back without a learning rate, or give the optimizer a plain number.",
+        )
+    return found

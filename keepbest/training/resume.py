@@ -1,0 +1,176 @@
+"""Where a script's run goes on: the checkpoint that its tracker names, else the newest that is whole."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import Any
+
+from keepbest.checkpoint import Loaded, Store
+from keepbest.checkpoint.writer import wait_for_writers
+from keepbest.contract.checkpoints import Checkpoint
+from keepbest.errors import CheckpointDamaged, CheckpointError, CheckpointMismatch, NotFound, OptimizersDiffer
+from keepbest.snapshots.extra_state import Carried
+from keepbest.snapshots.snapshot import Living, Variables, roll_back
+from keepbest.snapshots.state import Position, State
+from keepbest.tracking.lineage import leave_out_made
+from keepbest.tracking.run import Run
+from keepbest.tracking.script_run import ScriptRun
+from keepbest.training.fit.epochs import ResumedEpoch
+from keepbest.training.monitor import direction_of
+from keepbest.training.network import build_as_described
+
+#: What else to do about a checkpoint that is of another model than the one whose `fit` begins.
+OTHER_MODEL = "Another model is a run of its own: without that id, or with resume='never' (of KeepBest: resume=False)."
+
+_log = logging.getLogger("keepbest")
+
+
+def resume(run: Run, store: Store, living: Living, carried: Carried) -> State | None:
+    """Put variables, random states and what is carried back, and take up the stopper.
+
+    Returns the state, or None where there is none.
+
+    Raises:
+        CheckpointMismatch: The variables, or generators that are carried, are not those that were trained; the message
+            names every difference.
+        CheckpointIncomplete: A part of the state was never captured.
+    """
+    loaded = load_start(run, store)
+    if loaded is None:
+        return None
+    manifest, state = loaded.manifest, loaded.to_state(as_tensors=living.is_eager)
+    carried.check(state.callbacks)
+    if isinstance(living, Variables):
+        loaded.resume_into(None, variables=living)
+    else:
+        living.check(state)
+        roll_back(living, state)
+    carried.restore(state.callbacks)
+    if manifest.stopper.get("policy"):  # else it was written before the first look
+        if manifest.mode is not None:
+            run.set_mode(manifest.mode)
+        run.go_on_from(manifest.stopper)
+    run.go_on_at(state.step, state.id)
+    return state
+
+
+class FitResume:
+    """The state on disk that the fits of one callback go on from: the first one takes it up, once.
+
+    A script may train in phases, compiled anew between, and start again in a later one: then the first fit, of which
+    the optimizers of that state are not, gets its network, and the later fit that it is of goes on from the whole.
+    """
+
+    def __init__(self, run: Run, carried: Carried, *, is_due: bool) -> None:
+        self._run = run
+        self._carried = carried
+        self._is_due = is_due
+        #: The checkpoint that waits for a later fit.
+        self._left: str | None = None
+        #: Where the fit begins that goes on, until it has begun.
+        self._epoch: ResumedEpoch | None = None
+
+    def begin(self, store: Store | None, model: Any) -> State | None:
+        """Put the state back into a model whose `fit` begins, and which may not be built yet; return it.
+
+        None where nothing is to be put back. Raises as `resume` does, but for optimizers.
+        """
+        self.end()
+        state: State | None = None
+        if store is not None and self._is_due:
+            loaded = load_start(self._run, store)
+            state = self._begin_first(store, loaded, model) if loaded is not None else None
+        elif store is not None and self._left is not None:
+            state = self._begin_later(store, model, self._left)
+        self._is_due = False
+        self._epoch = ResumedEpoch(model, state.position) if state is not None else None
+        return state
+
+    def settle(self, epoch: int, position: Position, steps: int | None) -> Position:
+        """Return where training is, now that Keras begins `epoch`, of `steps` batches."""
+        begun, self._epoch = self._epoch, None
+        return begun.settle(epoch, position, steps) if begun is not None else position
+
+    def end(self) -> bool:
+        """Return whether the fit that ends never began: its epochs were done already."""
+        begun, self._epoch = self._epoch, None
+        if begun is not None:
+            begun.withdraw()
+        return begun is not None
+
+    def _begin_first(self, store: Store, loaded: Loaded, model: Any) -> State:
+        if not model.built and loaded.manifest.network is not None:
+            build_as_described(model, store.read_network(loaded.manifest.network))
+        self._carried.check(loaded.manifest.callbacks)
+        try:
+            state = loaded.resume_into(model)
+        except OptimizersDiffer as error:
+            state = loaded.resume_into(model, network_only=True)
+            self._left = state.id
+            self._run.held[state.id] = "a later fit of this script may go on there"
+            _log.warning(
+                "keepbest: checkpoint %s, of step %d, was written after another compile(): this fit goes on with its "
+                "network, and the optimizer begins anew (%s). A later fit that is compiled as it was goes on from all "
+                "of it. Where phases count on, fit(initial_epoch=…), one that was over then trains nothing now.",
+                state.id,
+                state.step,
+                error.message.splitlines()[1].strip(),
+            )
+        except CheckpointMismatch as error:
+            raise CheckpointMismatch(error.message, hint=f"{error.hint} {OTHER_MODEL}") from None
+        self._carried.restore(state.callbacks)
+        self._run.set_mode(loaded.manifest.mode or direction_of(model, self._run.monitor))
+        self._run.go_on_from(state.stopper)
+        self._run.go_on_at(state.step, state.id)
+        return state
+
+    def _begin_later(self, store: Store, model: Any, checkpoint: str) -> State | None:
+        with suppress(CheckpointError, NotFound):
+            state = store.load(self._run.id, checkpoint).resume_into(model)
+            self._left = None
+            del self._run.held[state.id]
+            self._carried.restore(state.callbacks)
+            return state
+        return None
+
+
+def load_start(run: Run, store: Store) -> Loaded | None:
+    """Return the checkpoint that the run goes on from; None where it begins anew, or has none.
+
+    Where that is not the one that its tracker names, it may hold some of the run's overrides: these are left out.
+
+    Raises:
+        NotFound: The tracker names one, and this store has never seen the run.
+    """
+    if run.goes_on is False:
+        return None
+    wait_for_writers(run.id)
+    if run.start is not None:
+        try:
+            return store.load(run.id, run.start.id)
+        except (NotFound, CheckpointDamaged) as error:
+            refuse_stranger(store, run.id, run.start)
+            _log.warning("keepbest: %s The newest whole checkpoint is taken.", error.message)
+    loaded = store.load_newest(run.id, on_damaged=_warn)
+    if loaded is not None and run.start is not None and isinstance(run, ScriptRun):
+        known = run.past.segments
+        run.overrides = leave_out_made(run.overrides, known, wanted=run.start, taken=loaded.manifest.segment)
+    return loaded
+
+
+def refuse_stranger(store: Store, run: str, wanted: Checkpoint) -> None:
+    """Raise NotFound where a run is to go on from a checkpoint and the store has none of it: it is another store.
+
+    To begin anew there would throw away, without a word, what was trained.
+    """
+    if not store.checkpoints(run):
+        raise NotFound(
+            f"The run goes on from checkpoint {wanted.id}, but {store.folder.root} has never seen the run.",
+            hint=f"Use one store everywhere (KEEPBEST_STORE), and see that it is mounted; "
+            f"the checkpoint was written to {wanted.location}.",
+        )
+
+
+def _warn(error: CheckpointError) -> None:
+    _log.warning("keepbest: %s", error.message)

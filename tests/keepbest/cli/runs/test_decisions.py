@@ -1,0 +1,72 @@
+"""The ledger as a table: every policy's word, and what was noted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from keepbest.cli.runs.decisions import show_looks
+from keepbest.cli.runs.watch import look_line
+from keepbest.contract.policies import Decision, Verdict
+from keepbest.contract.validations import Look
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SAID = "Step 200: 0.8; 1 of 5 checks without improvement."
+
+
+def make_look(**given: object) -> Look:
+    verdicts = [
+        Verdict(policy="patience", stop=False, message="1 of 5 checks without improvement"),
+        Verdict(policy="max_steps", stop=False, message="step 200 of 900"),
+    ]
+    decision = Decision(stop=False, improved=False, message=SAID, wait=1, patience_left=4, verdicts=verdicts)
+    plain = {"seq": 1, "segment": 0, "step": 200, "value": 0.8, "decision": decision, "at": NOW}
+    return Look.model_validate({**plain, **given})
+
+
+def test_each_policy_and_the_note_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    look = make_look(n=5000, seconds=0.25, checkpoint="8zb8t2bpnx1w", note="skipped for a newer one")
+    show_looks("val_accuracy", [look], as_json=False)
+    row = capsys.readouterr().out.splitlines()[1].split("  ")
+    assert [cell.strip() for cell in row if cell] == [
+        "200",
+        "0.8",
+        "5,000",
+        "1",
+        "4",
+        "0.250 s",
+        "8zb8t2bpnx1w",
+        f"{SAID} max_steps: step 200 of 900. (skipped for a newer one)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("decision", "said"),
+    [
+        (Decision(stop=False, improved=False), "go on"),
+        (Decision(stop=True, improved=False, reason="peers"), "stop: peers"),
+    ],
+)
+def test_a_decision_without_words_is_told_all_the_same(
+    capsys: pytest.CaptureFixture[str], decision: Decision, said: str
+) -> None:
+    show_looks("val_accuracy", [make_look(decision=decision)], as_json=False)
+    assert capsys.readouterr().out.rstrip().endswith(said)
+
+
+def test_what_was_taken_back_and_what_took_it_back_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    better = Decision(stop=False, improved=True, message="Step 200: 0.9 is the best so far.")
+    again = Decision(stop=False, improved=False, best_step=100, best_value=0.5, message="Step 200: 0.9; best 0.5.")
+    looks = [
+        make_look(value=0.9, decision=better, is_withdrawn=True),
+        make_look(value=None, decision=again, withdraws=True, note="dense/kernel became NaN"),
+    ]
+    show_looks("val_accuracy", looks, as_json=False)
+    taken, taking = capsys.readouterr().out.splitlines()[1:]
+    assert ("withdrawn" in taken, "takes back" in taking, "(dense/kernel became NaN)" in taking) == (True, True, True)
+    run = SimpleNamespace(spec=SimpleNamespace(monitor="val_accuracy"))
+    assert look_line(run, looks[1]) == (  # type: ignore[arg-type]
+        "step      200  withdrawn as the best: dense/kernel became NaN; the best is val_accuracy 0.5 @ 100 again"
+    )

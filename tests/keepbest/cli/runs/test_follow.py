@@ -1,0 +1,90 @@
+"""Following a run through what happens to a tracker: nothing is shown twice, nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from keepbest.cli.runs.follow import RunFollower
+from keepbest.contract.events import EventPage
+from keepbest.contract.policies import Decision
+from keepbest.contract.runs import Run
+from keepbest.contract.validations import Look, LookPage
+from keepbest.errors import Unreachable
+from keepbest.status import RunState
+from tests.worker.assignments import make_assignment
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def look(seq: int) -> Look:
+    decision = Decision(stop=False, improved=False)
+    return Look(seq=seq, segment=0, step=seq * 100, value=0.5, decision=decision, at=NOW)
+
+
+@dataclass
+class FakeClient:
+    """Answers from lists; None in `states` is a tracker that is away."""
+
+    states: list[RunState | None]
+    ledger: list[Look] = field(default_factory=list)
+    page: int = 2
+    failing_pages: int = 0
+
+    def events(self, **query: Any) -> EventPage:
+        return EventPage(events=[], next=0)
+
+    def follow(self, **query: Any) -> Iterator[None]:
+        while True:
+            yield None
+
+    def run(self, run: str) -> Run:
+        state = self.states.pop(0)
+        if state is None:
+            raise Unreachable
+        return make_assignment().run.model_copy(update={"state": state})
+
+    def looks(self, run: str, *, after: int, limit: int) -> LookPage:
+        if self.failing_pages and after:
+            self.failing_pages -= 1
+            raise Unreachable
+        return LookPage(looks=[one for one in self.ledger if one.seq > after][: self.page])
+
+
+def follow(client: FakeClient) -> tuple[list[RunState], list[int]]:
+    news = list(RunFollower(client, "r" * 12, with_looks=True).news())  # type: ignore[arg-type]
+    return [one.run.state for one in news], [look.seq for one in news for look in one.looks]
+
+
+def test_a_run_that_has_ended_is_read_once() -> None:
+    assert follow(FakeClient([RunState.FINISHED], [look(1)])) == ([RunState.FINISHED], [1])
+
+
+def test_a_tracker_that_is_away_for_a_while_ends_nothing() -> None:
+    states: list[RunState | None] = [RunState.RUNNING, None, None, RunState.RUNNING, RunState.FAILED, RunState.FAILED]
+    seen, looks = follow(FakeClient(states, [look(1), look(2), look(3)]))
+    assert seen == [RunState.RUNNING, RunState.RUNNING, RunState.FAILED, RunState.FAILED]
+    assert looks == [1, 2, 3]
+
+
+def test_pages_cut_short_are_read_again_from_their_beginning() -> None:
+    client = FakeClient([*[RunState.RUNNING] * 4, RunState.FINISHED, RunState.FINISHED], failing_pages=2)
+    news = RunFollower(client, "r" * 12, with_looks=True).news()  # type: ignore[arg-type]
+    assert next(news).looks == []
+    client.ledger = [look(seq) for seq in range(1, 6)]
+    assert [one.seq for one in next(news).looks] == [1, 2, 3, 4, 5]
+
+
+def test_what_was_written_at_the_very_end_is_shown() -> None:
+    client = FakeClient([RunState.RUNNING, RunState.FINISHED, RunState.FINISHED])
+    news = RunFollower(client, "r" * 12, with_looks=True).news()  # type: ignore[arg-type]
+    next(news)
+    next(news)
+    client.ledger = [look(1)]
+    assert [one.seq for one in next(news).looks] == [1]
+    with pytest.raises(StopIteration):
+        next(news)

@@ -1,0 +1,34 @@
+"""The selector: first strict raw best."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from keepbest.stopping import Mode
+from keepbest.stopping.best import find_best
+from tests.keepbest.stopping.seed_record import LOOKS
+from tests.keepbest.stopping.watch import looks_of
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "step"),
+    [
+        ("max", [0.5, 0.6, 0.6], 2),
+        ("min", [0.5, 0.4, 0.4], 2),
+        ("max", [math.nan, 0.1], 2),
+        ("max", [0.1, math.inf, None], 1),
+        ("max", [math.nan, None], None),
+        ("max", [], None),
+    ],
+)
+def test_the_first_strict_best(mode: Mode, values: list[float | None], step: int | None) -> None:
+    best = find_best(looks_of(values), mode)
+    assert (best.step if best else None) == step
+
+
+def test_the_tutorials_best() -> None:
+    best = find_best(LOOKS, "max")
+    assert best is not None
+    assert (best.step, best.value) == (4800, 98.8)

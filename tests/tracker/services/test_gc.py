@@ -1,0 +1,134 @@
+"""Database and store collected together, killed between the two, and pins that lie in both."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from keepbest.checkpoint import Store
+from keepbest.errors import Conflict, NotFound
+from tests.support.states import OTHER_RUN, about, make_state
+from tests.support.store import NOW, add_checkpoint, begin, claim, release, submit
+from tracker import db
+from tracker.db import Engine
+from tracker.scheduler import jobs
+from tracker.services import gc
+from tracker.settings import Settings
+from tracker.store import checkpoints, deletions, retention, runs
+
+VALUES = {100: 0.5, 200: 0.9, 300: 0.7}
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """What is tested here does not depend on the database."""
+    return sqlite_url
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(dir=tmp_path, database_url=database_url)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    return Store(settings.store)
+
+
+@pytest.fixture
+def ended(engine: Engine, store: Store) -> tuple[str, dict[int, str]]:
+    """A run that ended with three checkpoints, in the database and in the store."""
+    with db.write(engine) as conn:
+        submit(conn, mode="max")
+        taken = claim(conn)
+        run, ids = begin(conn, taken), {}
+        for step, value in VALUES.items():
+            written = store.write(make_state(step, step=step), about(run.id, value=value)).manifest
+            ids[step] = add_checkpoint(conn, run, step=step, value=value, id=written.id)
+        release(conn, taken, "finished")
+    return run.id, ids
+
+
+def here(store: Store, run: str) -> list[int]:
+    return sorted(manifest.step for manifest in store.manifests(run))
+
+
+def test_the_job_trims_a_run_that_ended(
+    settings: Settings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
+) -> None:
+    run, _ = ended
+    store.write(make_state(1), about(OTHER_RUN))  # a script's that was offline
+    assert gc.collect_garbage(settings, engine, NOW, dry_run=True).trashed == [(run, ended[1][100])]
+    assert here(store, run) == [100, 200, 300]
+    assert jobs.collect_checkpoints(settings, engine, NOW).startswith("1 checkpoints to the trash, 0 out of it")
+    assert here(store, run) == [200, 300]
+    assert jobs.collect_checkpoints(settings, engine, NOW) == ""
+    assert jobs.collect_checkpoints(settings, engine, NOW + timedelta(hours=25)).endswith("bytes freed")
+    assert len(store.manifests(OTHER_RUN)) == 1
+
+
+def test_killed_after_the_database_was_told(
+    settings: Settings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
+) -> None:
+    run, _ = ended
+    with db.write(engine) as conn:
+        retention.drop_superseded(conn, run, NOW)
+    assert here(store, run) == [100, 200, 300]
+    jobs.collect_checkpoints(settings, engine, NOW)
+    assert here(store, run) == [200, 300]
+
+
+def test_pinning_brings_back_what_was_dropped(
+    settings: Settings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
+) -> None:
+    run, ids = ended
+    jobs.collect_checkpoints(settings, engine, NOW)
+    back = gc.pin(settings, engine, ids[100], True, NOW)
+    assert (back.is_pinned, back.state) == (True, "durable")
+    assert here(store, run) == [100, 200, 300]
+    jobs.collect_checkpoints(settings, engine, NOW)
+    assert here(store, run) == [100, 200, 300]
+    gc.pin(settings, engine, ids[100], False, NOW)
+    jobs.collect_checkpoints(settings, engine, NOW)
+    jobs.collect_checkpoints(settings, engine, NOW + timedelta(hours=25))
+    with pytest.raises(NotFound, match="the trash was emptied"):
+        gc.pin(settings, engine, ids[100], True, NOW)
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_the_store_learns_of_pins_that_it_missed(
+    settings: Settings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]], pinned: bool
+) -> None:
+    run, ids = ended
+    store.folder.pin(run, ids[100], not pinned)
+    with db.write(engine) as conn:
+        checkpoints.pin(conn, ids[100], pinned)
+    jobs.collect_checkpoints(settings, engine, NOW)
+    assert store.folder.pins(run) == ({ids[100]} if pinned else set())
+    assert here(store, run) == ([100, 200, 300] if pinned else [200, 300])
+
+
+def test_a_deleted_runs_checkpoints_go_through_the_trash(
+    settings: Settings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
+) -> None:
+    run, ids = ended
+    gc.pin(settings, engine, ids[100], True, NOW)
+    with pytest.raises(Conflict, match="is pinned"), db.write(engine) as conn:
+        deletions.delete_run(conn, runs.get_run(conn, run), user="ada", now=NOW)
+    gc.pin(settings, engine, ids[100], False, NOW)
+    with db.write(engine) as conn:
+        deletions.delete_run(conn, runs.get_run(conn, run), user="ada", now=NOW)
+    assert len(gc.collect_garbage(settings, engine, NOW).trashed) == 3
+    assert here(store, run) == []
+    done = gc.collect_garbage(settings, engine, NOW + timedelta(hours=24))
+    assert (len(done.emptied), len(done.orphans)) == (3, 3)
+
+
+def test_a_damaged_manifest_is_told(
+    settings: Settings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
+) -> None:
+    run, ids = ended
+    store.folder.manifest(run, ids[200]).write_bytes(b"")
+    assert "run keepbest fsck" in jobs.collect_checkpoints(settings, engine, NOW)

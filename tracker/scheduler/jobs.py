@@ -1,0 +1,151 @@
+"""Every periodic job, a plain function: settings, an engine and the time in; what it did, in words, out.
+
+Each may be killed at any moment and run again: what it did not finish it finds the next time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keepbest.errors import Conflict, NotFound
+from tracker import db
+from tracker.db import Engine
+from tracker.services.gc import collect_garbage
+from tracker.services.sweeps import top_up
+from tracker.settings import Settings
+from tracker.store import events, leases, rule_enforcement, rules, workers
+from tracker.store.access import users
+from tracker.store.metrics import compaction
+from tracker.store.sweeps import due
+
+Run = Callable[[Settings, Engine, datetime], str]
+
+#: Metrics compacted by one run of the job, and the seconds after which it leaves the rest for the next.
+GROUPS = 1000
+COMPACT_SECONDS = 20.0
+HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A function, how often it is called, and how long after the start for the first time."""
+
+    run: Run
+    every_seconds: float
+    first_after_seconds: float = 0.0
+    #: Whether it deletes by age: then it waits where the clock cannot be believed.
+    deletes: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.run.__name__
+
+
+def expire_leases(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Give back the runs whose worker was not heard of past its lease."""
+    with db.write(engine) as conn:
+        leases.shorten_leases(conn, seconds=settings.lease_seconds, now=now)
+        found = leases.expire_leases(conn, now)
+    return f"took back {', '.join(found)}" if found else ""
+
+
+def mark_silent_workers(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Mark workers that have been silent for long as gone."""
+    with db.write(engine) as conn:
+        gone = workers.mark_gone(conn, gone_seconds=settings.gone_seconds, now=now)
+    return f"gone: {', '.join(gone)}" if gone else ""
+
+
+def forget_workers(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Forget workers that have been gone for very long."""
+    with db.write(engine) as conn:
+        count = workers.forget_workers(conn, forget_days=settings.forget_days, now=now)
+    return f"forgot {count} workers" if count else ""
+
+
+def compact_metrics(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Compress metrics that have many raw chunks, one after another, until all is done or the time is up."""
+    until = time.monotonic() + COMPACT_SECONDS
+    with db.read(engine) as conn:
+        groups = compaction.find_due(conn, now, limit=GROUPS)
+    done = 0
+    for group in groups:
+        if time.monotonic() > until:
+            break
+        done += _compact(engine, group)
+    return f"compacted {done} of {len(groups)} metrics" if groups else ""
+
+
+def apply_rules(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Stop the runs that break a rule of their project, each in a transaction of its own."""
+    with db.read(engine) as conn:
+        breaches, judged = rule_enforcement.find_due(conn, now)
+    if judged:
+        with db.write(engine) as conn:
+            for run in judged:
+                rules.note_ruling(conn, run.pk, run.looks)
+    for breach in breaches:
+        with suppress(Conflict, NotFound), db.write(engine) as conn:  # it has ended meanwhile
+            rule_enforcement.stop(conn, breach, now)
+    return "; ".join(f"{run.id}: {asked.message}" for run, asked in breaches)
+
+
+def top_up_sweeps(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Make the next runs of every sweep that lacks some, and end those that have none left."""
+    with db.read(engine) as conn:
+        sweeps = due.list_due(conn)
+    return "; ".join(said for said in (top_up(engine, sweep, now) for sweep in sweeps) if said)
+
+
+def prune_events(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Delete events nobody will ask for any more."""
+    with db.write(engine) as conn:
+        count = events.prune(conn, now - timedelta(days=settings.event_days))
+    return f"pruned {count} events" if count else ""
+
+
+def collect_checkpoints(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Drop the checkpoints that retention lets go, and free what nobody needs any more."""
+    done = collect_garbage(settings, engine, now)
+    trashed = f"{len(done.trashed)} checkpoints to the trash, {len(done.emptied)} out of it"
+    said = f"{trashed}, {done.freed_bytes:,} bytes freed" if done.trashed or done.freed_bytes else ""
+    return said + (f" damaged: {len(done.damaged)} manifests; run keepbest fsck" if done.damaged else "")
+
+
+def expire_credentials(settings: Settings, engine: Engine, now: datetime) -> str:
+    """Delete sign-in links, sessions and tokens that can never be used again."""
+    with db.write(engine) as conn:
+        count = users.expire_credentials(conn, now)
+    return f"deleted {count} credentials" if count else ""
+
+
+def list_jobs(settings: Settings) -> list[Job]:
+    """Return every job with how often it runs."""
+    return [
+        # After a start everybody may renew first: it is the tracker that was away, not they.
+        Job(expire_leases, settings.expire_every_seconds, settings.lease_seconds),
+        Job(mark_silent_workers, 10.0),
+        Job(apply_rules, 2.0),
+        Job(top_up_sweeps, 1.0),
+        Job(compact_metrics, settings.compact_every_seconds),
+        Job(collect_checkpoints, settings.collect_every_seconds, settings.collect_every_seconds, deletes=True),
+        Job(expire_credentials, 60.0, deletes=True),
+        Job(prune_events, HOUR, deletes=True),
+        Job(forget_workers, HOUR, deletes=True),
+    ]
+
+
+def _compact(engine: Engine, group: compaction.Group) -> bool:
+    with db.read(engine) as conn:
+        rows = compaction.read_group(conn, group)
+    packed = compaction.pack(rows)
+    try:
+        with db.write(engine) as conn:
+            compaction.replace(conn, group, rows, packed)
+    except Conflict:
+        return False
+    return True

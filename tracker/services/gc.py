@@ -1,0 +1,136 @@
+"""The garbage collector over database and store together: what the tracker knows decides what goes from its folder.
+
+Files that the tracker knows nothing of (a script's that was offline, another tracker's) are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from keepbest.checkpoint.files import trash
+from keepbest.checkpoint.files.folder import Folder
+from keepbest.checkpoint.gc import Collected, collect
+from keepbest.contract.checkpoints import Checkpoint, CheckpointState
+from keepbest.contract.runs import Undeleted
+from keepbest.errors import NotFound
+from tracker import db
+from tracker.db import Engine
+from tracker.settings import Settings
+from tracker.store import checkpoints, deletions, retention, runs
+from tracker.store.retention import Reference
+
+
+def collect_garbage(settings: Settings, engine: Engine, now: datetime, *, dry_run: bool = False) -> Collected:
+    """Drop what retention lets go, take out what was dropped or deleted, empty the trash, remove what nobody needs.
+
+    Raises NotTheStore, before anything is called dropped, where the store is away.
+    """
+    folder = _open(settings)
+    if not dry_run:
+        _bring_back_kept(folder, engine)
+    superseded = list(_list_superseded(engine))
+    if not dry_run:
+        _drop(engine, {run for run, _ in superseded}, now)
+        superseded = []  # what of it is still so says the database now
+    there = list(_list_here(folder))
+    with db.read(engine) as conn:
+        going = {*superseded, *retention.find_dropped(conn, there)}
+        pins = retention.find_pinned(conn, there)
+    if not dry_run:
+        _mark_pins(folder, pins)
+    age = timedelta(hours=settings.trash_hours)
+    return collect(folder, sorted(going & set(there)), now=now, trash_age=age, dry_run=dry_run)
+
+
+def pin(settings: Settings, engine: Engine, id: str, pinned: bool, now: datetime) -> Checkpoint:
+    """Pin a checkpoint or let it go; pinning brings one back that lies in the trash.
+
+    The mark in the store comes first: what is called pinned is safe. Raises NotFound where the files are gone.
+    """
+    folder = _open(settings)
+    with db.read(engine) as conn:
+        found = checkpoints.get_checkpoint(conn, id)
+    is_gone = found.state is CheckpointState.DROPPED
+    if pinned and is_gone and not trash.undo(folder, found.run, id) and not _is_here(folder, (found.run, id)):
+        raise NotFound(f"Checkpoint {id} was dropped, and the trash was emptied since.", field="checkpoint")
+    if _is_here(folder, (found.run, id)):
+        folder.pin(found.run, id, pinned)
+    with db.write(engine) as conn:
+        if pinned and is_gone:
+            retention.bring_back(conn, id, now)
+        return checkpoints.pin(conn, id, pinned)
+
+
+def undelete(settings: Settings, engine: Engine, reference: str, *, user: str, now: datetime) -> Undeleted:
+    """Bring a deleted run back, with its checkpoints as far as they are still in the store or in its trash.
+
+    The files come first: killed in between, they go out again with their deleted run.
+    """
+    folder = _open(settings)
+    with db.read(engine) as conn:
+        run = runs.get_deleted(conn, reference).id
+        wanted = deletions.list_checkpoints(conn, run)
+    for one in wanted:
+        if not _is_here(folder, (run, one.id)):
+            trash.undo(folder, run, one.id)
+    back = [one.id for one in wanted if _is_here(folder, (run, one.id)) or not _is_ours(folder, one)]
+    gone = [one.id for one in wanted if one.id not in back]
+    with db.write(engine) as conn:
+        found = deletions.undelete_run(conn, runs.get_deleted(conn, run, lock=True), gone, user=user, now=now)
+        return Undeleted(run=runs.show_run(found), back=back, gone=gone)
+
+
+def _open(settings: Settings) -> Folder:
+    """Return the tracker's store; raises NotTheStore where it is away, in whose place nothing may be called gone."""
+    folder = Folder(Path(settings.store), notes=settings.dir)
+    folder.identity.check()
+    return folder
+
+
+def _bring_back_kept(folder: Folder, engine: Engine) -> None:
+    """Take out of the trash what the database knows to be on disk: somebody brought it back meanwhile."""
+    thrown = [(item.run, item.checkpoint) for item in trash.items(folder)]
+    with db.read(engine) as conn:
+        kept = retention.find_kept(conn, thrown)
+    for run, id in kept:
+        trash.undo(folder, run, id)
+
+
+def _is_ours(folder: Folder, checkpoint: Checkpoint) -> bool:
+    """Whether it was written into this store; a worker's own is not looked after from here."""
+    return Path(checkpoint.location).is_relative_to(folder.root.absolute())
+
+
+def _list_superseded(engine: Engine) -> Iterator[Reference]:
+    with db.read(engine) as conn:
+        for run in retention.find_candidates(conn):
+            for one in retention.list_superseded(conn, runs.get_run(conn, run)):
+                yield one.run, one.id
+
+
+def _drop(engine: Engine, candidates: set[str], now: datetime) -> None:
+    """Judge each run again, in a transaction of its own: nobody waits long for the database."""
+    for run in sorted(candidates):
+        with suppress(NotFound), db.write(engine) as conn:
+            retention.drop_superseded(conn, run, now)
+
+
+def _mark_pins(folder: Folder, pins: dict[Reference, bool]) -> None:
+    """Make the marks in the store say what the database says: a request may have been killed between the two."""
+    marked = {run: folder.pins(run) for run, _ in pins}
+    for (run, id), pinned in pins.items():
+        if pinned != (id in marked[run]):
+            folder.pin(run, id, pinned)
+
+
+def _list_here(folder: Folder) -> Iterator[Reference]:
+    for run in folder.runs():
+        for id in folder.checkpoints(run):
+            yield run, id
+
+
+def _is_here(folder: Folder, reference: Reference) -> bool:
+    return folder.manifest(*reference).is_file()

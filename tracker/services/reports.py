@@ -1,0 +1,79 @@
+"""Reports: what is known of runs, or of a sweep, gathered from the tables and told by `keepbest.reports`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from keepbest.contract.reports import Block, Report
+from keepbest.contract.validations import Look
+from keepbest.errors import NotFound
+from keepbest.reports.blocks import to_markdown
+from keepbest.reports.material import Material, SweepMaterial
+from keepbest.reports.run import report_run
+from keepbest.reports.several import report_several
+from keepbest.reports.sweep import report_sweep
+from tracker import db
+from tracker.db import Connection, Engine
+from tracker.services import search
+from tracker.store import checkpoints, runs, segments, test_results, validations
+from tracker.store.sweeps import sweeps
+
+#: Looks read at once.
+_PAGE = 5000
+
+
+def report(engine: Engine, references: Sequence[str]) -> Report:
+    """Report one run, several, or one sweep; raises NotFound where one of them is neither."""
+    with db.read(engine) as conn:
+        gathered = (
+            gather_any(conn, references[0]) if len(references) == 1 else [gather(conn, one) for one in references]
+        )
+    if isinstance(gathered, Material):
+        return _tell(gathered.run.name, report_run(gathered))
+    if isinstance(gathered, SweepMaterial):
+        return _tell(gathered.known.sweep.name, report_sweep(gathered))
+    return _tell(f"{len(gathered)} runs", report_several(gathered))
+
+
+def gather_any(conn: Connection, reference: str) -> Material | SweepMaterial:
+    """Read the run, or else the sweep, that is meant."""
+    try:
+        return gather(conn, reference)
+    except NotFound as missing:
+        try:
+            return gather_sweep(conn, reference)
+        except NotFound:
+            hint = "`keepbest ls` lists the runs, `keepbest sweeps` the sweeps."
+            raise NotFound(f"There is no run and no sweep {reference!r}.", field="of", hint=hint) from missing
+
+
+def gather(conn: Connection, reference: str) -> Material:
+    """Read a run with all its looks."""
+    row = runs.get_run(conn, reference)
+    return Material(
+        run=runs.show_run(row),
+        looks=tuple(_read_looks(conn, row.pk)),
+        receipts=tuple(checkpoints.list_receipts(conn, row.pk)),
+        evaluations=tuple(test_results.list_evaluations(conn, row.pk)),
+        searched=runs.count_rivals(conn, row),
+    )
+
+
+def gather_sweep(conn: Connection, reference: str) -> SweepMaterial:
+    """Read a sweep with all its runs."""
+    known = sweeps.list_runs(conn, sweeps.get_sweep(conn, reference))
+    best = known.sweep.best
+    found = runs.show_run(runs.get_run(conn, best.run)) if best else None
+    return SweepMaterial(known, search.weigh(known.sweep, known.runs), found)
+
+
+def _read_looks(conn: Connection, run_pk: int) -> Iterable[Look]:
+    path, after = segments.read_path(conn, run_pk), 0
+    while page := validations.list_looks(conn, run_pk, path, after=after, limit=_PAGE):
+        yield from page
+        after = page[-1].seq
+
+
+def _tell(title: str, told: Iterable[Block]) -> Report:
+    blocks = list(told)
+    return Report(title=title, blocks=blocks, markdown=to_markdown(blocks))

@@ -1,0 +1,274 @@
+"""Users and their credentials: tokens, browser sessions, one-time sign-in codes; only digests of secrets are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, or_, select, update
+
+from keepbest.contract import access as contract
+from keepbest.contract.base import new_id
+from keepbest.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from keepbest.status import Role
+from tracker.models import Credential, User
+from tracker.store.access import makers
+from tracker.store.access.makers import lower_role
+
+#: So that a token found in a file or a log is known for what it is.
+SECRET_PREFIX = "kb_"  # noqa: S105
+#: When a token was last used is written down at most this often.
+TOUCH_EVERY = timedelta(minutes=1)
+#: The user that an operator's own worker token belongs to.
+WORKERS = "workers"
+SHORTEST_SECRET = 24
+#: Dead credentials that one run of the scheduler's job deletes.
+MOST_EXPIRED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who makes a request, with what credential, and what they may do.
+
+    `maker` is what something made with this credential names as its maker: a one-time code, which is gone by then,
+    passes its own on.
+    """
+
+    user: str
+    user_pk: int
+    role: Role
+    credential: str
+    used_at: datetime | None
+    expires_at: datetime | None
+    maker: int | None = None
+
+
+class Made(NamedTuple):
+    """A new credential; its `secret` is shown this once."""
+
+    id: str
+    secret: str
+    expires_at: datetime | None
+
+
+def digest(secret: str) -> str:
+    """Return what is stored of a secret: its SHA-256. A secret is 256 random bits, so no salt is needed."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def find_principal(conn: Connection, hashed: str, kind: str, now: datetime) -> Principal | None:
+    """Return who holds the living credential of this kind with this digest."""
+    row = conn.execute(_living(now).where(Credential.digest == hashed, Credential.kind == kind)).one_or_none()
+    if row is None or not hmac.compare_digest(row.digest, hashed):
+        return None
+    role = makers.find_role(conn, row, now)
+    if role is None:
+        return None
+    maker = row.made_by if kind == "code" else row.pk
+    return Principal(row.user, row.user_pk, role, row.id, row.last_used_at, row.expires_at, maker)
+
+
+def is_living(conn: Connection, credential: str, now: datetime) -> bool:
+    """Whether the credential with this id is still good for anything."""
+    row = conn.execute(_living(now).where(Credential.id == credential)).one_or_none()
+    return row is not None and makers.find_role(conn, row, now) is not None
+
+
+def touch(conn: Connection, credential: str, now: datetime) -> None:
+    """Write down that a credential was used."""
+    conn.execute(update(Credential).where(Credential.id == credential).values(last_used_at=now))
+
+
+def make_credential(
+    conn: Connection,
+    user_pk: int,
+    kind: str,
+    name: str,
+    role: Role,
+    *,
+    now: datetime,
+    lasts: timedelta | None,
+    maker: int | None = None,
+) -> Made:
+    """Make a token, a session or a code. It ends no later than the token that it was made with."""
+    secret, id = SECRET_PREFIX + secrets.token_urlsafe(32), new_id()
+    expires = makers.limit_end(conn, maker, None if lasts is None else now + lasts)
+    values = {"id": id, "user_pk": user_pk, "kind": kind, "name": name, "role": role.value, "digest": digest(secret)}
+    conn.execute(insert(Credential), {**values, "made_by": maker, "created_at": now, "expires_at": expires})
+    return Made(id, secret, expires)
+
+
+def make_link(
+    conn: Connection, user_pk: int, role: Role, *, now: datetime, lasts: timedelta, maker: int | None = None
+) -> contract.SignInLink:
+    """Make a one-time link; its code stands behind a '#', which browsers send to no server."""
+    made = make_credential(conn, user_pk, "code", "one-time link", role, now=now, lasts=lasts, maker=maker)
+    return contract.SignInLink(path=f"/signin#code={made.secret}", expires_at=made.expires_at or now + lasts)
+
+
+def end_session(conn: Connection, credential: str) -> None:
+    """End a browser's session by its own wish: what was made with it stays. Any other kind of credential stays too."""
+    mine = (Credential.id == credential, Credential.kind == "session")
+    row = conn.execute(select(Credential.pk, Credential.made_by).where(*mine)).one_or_none()
+    if row is not None:
+        makers.remove(conn, row.pk, row.made_by)
+
+
+def use_code(conn: Connection, secret: str, now: datetime) -> Principal | None:
+    """Take a one-time code: whoever comes first gets in, and the code is gone."""
+    found = find_principal(conn, digest(secret), "code", now)
+    if found is None:
+        return None
+    gone = conn.execute(delete(Credential).where(Credential.id == found.credential, Credential.kind == "code"))
+    return found if gone.rowcount == 1 else None
+
+
+def create_user(conn: Connection, asked: contract.UserRequest, now: datetime) -> contract.User:
+    """Make a user; raises Conflict when the name is taken."""
+    if conn.execute(select(User.pk).where(User.name == asked.name)).first() is not None:
+        raise Conflict(f"There is a user {asked.name!r} already.", field="name")
+    values = {"id": new_id(), "name": asked.name, "role": asked.role.value, "created_at": now}
+    conn.execute(insert(User), values)
+    return contract.User.model_validate(values)
+
+
+def list_users(conn: Connection) -> list[contract.User]:
+    rows = conn.execute(select(*User.__table__.columns).order_by(User.name))
+    return [_show_user(row) for row in rows]
+
+
+def change_user(conn: Connection, user: str, asked: contract.UserPatch, now: datetime) -> contract.User:
+    """Change a user's role, or shut a user out, by name or by id; the last admin stays one."""
+    named = select(*User.__table__.columns).where(or_(User.name == user, User.id == user)).order_by(User.name != user)
+    row = conn.execute(named.limit(1).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no user {user!r}.", field="user")
+    role = row.role if asked.role is None else asked.role.value
+    disabled = row.disabled_at
+    if asked.is_disabled is not None:
+        disabled = (row.disabled_at or now) if asked.is_disabled else None
+    _keep_an_admin(conn, row, role, disabled)
+    conn.execute(update(User).where(User.pk == row.pk).values(role=role, disabled_at=disabled))
+    return _show_user(conn.execute(select(*User.__table__.columns).where(User.pk == row.pk)).one())
+
+
+def find_user_pk(conn: Connection, name: str) -> int | None:
+    return conn.execute(select(User.pk).where(User.name == name)).scalar_one_or_none()
+
+
+def create_token(conn: Connection, asked: contract.TokenRequest, by: Principal, now: datetime) -> contract.Token:
+    """Make a token for oneself, or (admins) for somebody else; it may do less than its user, never more."""
+    row = conn.execute(select(*User.__table__.columns).where(User.name == (asked.user or by.user))).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no user {asked.user!r}.", field="user")
+    if row.name != by.user and by.role is not Role.ADMIN:
+        raise NotAllowed("Only an admin makes tokens for others.", field="user")
+    held = by.role if row.name == by.user else Role(row.role)
+    role = asked.role or held
+    if lower_role(role, held) is not role:
+        raise InvalidInput(f"A {held} cannot have a token with the role {role}.", field="role")
+    lasts = None if asked.expires_in_days is None else timedelta(days=asked.expires_in_days)
+    made = make_credential(conn, row.pk, "token", asked.name, role, now=now, lasts=lasts, maker=by.maker)
+    if lasts is not None and made.expires_at != now + lasts:
+        raise InvalidInput(
+            f"Your own token ends on {made.expires_at:%Y-%m-%d %H:%M} UTC: none that it makes lasts longer.",
+            field="expires_in_days",
+            hint="Leave expires_in_days out: the new token then ends with yours.",
+        )
+    shown = _show_token(conn.execute(_tokens().where(Credential.id == made.id)).one())
+    return shown.model_copy(update={"secret": made.secret})
+
+
+def make_first_admin(conn: Connection, now: datetime) -> str | None:
+    """Make the user `admin` and a token where there is no admin yet; return the token's secret, or None."""
+    if find_admin(conn) is not None:
+        return None
+    made = create_user(conn, contract.UserRequest(name="admin", role=Role.ADMIN), now)
+    pk = conn.execute(select(User.pk).where(User.id == made.id)).scalar_one()
+    return make_credential(conn, pk, "token", "first start", Role.ADMIN, now=now, lasts=None).secret
+
+
+def find_admin(conn: Connection) -> int | None:
+    """Return the `pk` of the first admin who may sign in."""
+    admins = select(User.pk).where(User.role == Role.ADMIN.value, User.disabled_at.is_(None))
+    return conn.execute(admins.order_by(User.pk).limit(1)).scalar_one_or_none()
+
+
+def admit_workers(conn: Connection, secret: str, now: datetime) -> None:
+    """Make the operator's own worker token valid; a token that stood in its place before is valid no more.
+
+    Containers are set up before anybody could sign in to make one. Raises InvalidInput when it could be guessed.
+    """
+    if len(secret) < SHORTEST_SECRET:
+        raise InvalidInput(
+            f"The worker token needs at least {SHORTEST_SECRET} characters.",
+            field="KEEPBEST_WORKER_TOKEN",
+            hint="Make one: openssl rand -hex 24",
+        )
+    pk = find_user_pk(conn, WORKERS)
+    if pk is None:
+        create_user(conn, contract.UserRequest(name=WORKERS, role=Role.WORKER), now)
+        pk = find_user_pk(conn, WORKERS)
+    own = and_(Credential.user_pk == pk, Credential.name == WORKERS, Credential.kind == "token")
+    conn.execute(delete(Credential).where(own, Credential.digest != digest(secret)))
+    if conn.execute(select(Credential.pk).where(own)).first() is None:
+        values = {"id": new_id(), "user_pk": pk, "kind": "token", "name": WORKERS, "role": Role.WORKER.value}
+        conn.execute(insert(Credential), {**values, "digest": digest(secret), "created_at": now, "expires_at": None})
+
+
+def list_tokens(conn: Connection, by: Principal, now: datetime) -> list[contract.Token]:
+    """Return one's own living tokens and sessions; an admin's list holds everybody's."""
+    query = _tokens().where(*_alive(now)).order_by(Credential.pk)
+    rows = conn.execute(query if by.role is Role.ADMIN else query.where(Credential.user_pk == by.user_pk)).all()
+    return [_show_token(row) for row in rows if makers.find_role(conn, row, now) is not None]
+
+
+def revoke_token(conn: Connection, id: str, by: Principal, now: datetime) -> None:
+    """End a token or a session with all that it made: one's own, or (admins) anybody's."""
+    query = select(Credential.pk).where(Credential.id == id, Credential.revoked_at.is_(None))
+    if by.role is not Role.ADMIN:
+        query = query.where(Credential.user_pk == by.user_pk)
+    pks = list(conn.execute(query).scalars())
+    makers.revoke(conn, pks, now)
+    if not pks:
+        raise NotFound(f"There is no token {id!r}.", field="token", hint="List them: GET /api/v1/tokens.")
+
+
+def expire_credentials(conn: Connection, now: datetime) -> int:
+    """Delete what can never be used again: past its time, or revoked. For the scheduler."""
+    return makers.remove_dead(conn, now, MOST_EXPIRED)
+
+
+def _alive(now: datetime) -> tuple[Any, ...]:
+    lasting = or_(Credential.expires_at.is_(None), Credential.expires_at > now)
+    return Credential.revoked_at.is_(None), lasting, User.disabled_at.is_(None)
+
+
+def _living(now: datetime) -> Select[Any]:
+    columns = (*Credential.__table__.columns, User.name.label("user"), User.role.label("user_role"))
+    return select(*columns).join(User, Credential.user_pk == User.pk).where(*_alive(now))
+
+
+def _tokens() -> Select[Any]:
+    columns = (*Credential.__table__.columns, User.name.label("user"), User.role.label("user_role"))
+    return select(*columns).join(User, Credential.user_pk == User.pk).where(Credential.kind.in_(("token", "session")))
+
+
+def _keep_an_admin(conn: Connection, row: Row[Any], role: str, disabled: datetime | None) -> None:
+    if row.role != Role.ADMIN or (role == Role.ADMIN and disabled is None):
+        return
+    others = select(func.count()).where(User.role == Role.ADMIN.value, User.disabled_at.is_(None), User.pk != row.pk)
+    if conn.execute(others).scalar_one() == 0:
+        raise Conflict("This is the last admin.", hint="Make another user an admin first.")
+
+
+def _show_user(row: Row[Any]) -> contract.User:
+    return contract.User.model_validate(row._asdict())
+
+
+def _show_token(row: Row[Any]) -> contract.Token:
+    return contract.Token.model_validate(row._asdict())

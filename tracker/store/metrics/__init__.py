@@ -1,0 +1,1 @@
+"""Metrics: columns of points, packed, compacted, thinned for a chart."""

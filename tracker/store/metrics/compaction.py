@@ -1,0 +1,106 @@
+"""Compaction: many small raw chunks of one metric become few compressed ones, in short transactions.
+
+Raw chunks never change, and only the one scheduler replaces them; so they are read in one transaction, packed with
+none open, and replaced in another, which undoes itself when the run was deleted meanwhile. The first packed chunk
+takes the place (`pk`) of the first raw one: of equal steps the one that arrived first still comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, or_, select
+
+from keepbest.errors import Conflict
+from keepbest.status import RunState
+from tracker.models import MetricChunk, Run
+from tracker.store.metrics import chunks
+from tracker.store.metrics.chunks import Points
+
+#: A metric is worth compacting when it has this many raw chunks, or this many points in them …
+CHUNKS = 32
+POINTS = 1024
+#: … or when its run has ended, or was not heard of for this long.
+QUIET = timedelta(minutes=5)
+#: Chunks that are packed at once; the rest waits for the next time.
+AT_ONCE = 5000
+
+_FINAL = [state.value for state in RunState if state.is_final]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The chunks of one metric in one segment."""
+
+    run_pk: int
+    key: str
+    segment: int
+
+
+def find_due(conn: Connection, now: datetime, *, limit: int) -> list[Group]:
+    """Return the metrics whose raw chunks are worth compacting."""
+    raw = (
+        select(
+            MetricChunk.run_pk,
+            MetricChunk.key,
+            MetricChunk.segment,
+            func.count().label("chunks"),
+            func.sum(MetricChunk.count).label("points"),
+        )
+        .where(MetricChunk.encoding == chunks.RAW)
+        .group_by(MetricChunk.run_pk, MetricChunk.key, MetricChunk.segment)
+        .subquery()
+    )
+    quiet = or_(Run.state.in_(_FINAL), Run.updated_at < now - QUIET)
+    due = or_(raw.c.chunks >= CHUNKS, raw.c.points >= POINTS, quiet)
+    found = select(raw.c.run_pk, raw.c.key, raw.c.segment).join(Run, Run.pk == raw.c.run_pk).where(due)
+    return [Group(*row) for row in conn.execute(found.limit(limit))]
+
+
+def read_group(conn: Connection, group: Group) -> Sequence[Any]:
+    """Return the chunks that compaction may still change, oldest first."""
+    table = MetricChunk
+    return conn.execute(
+        select(table.pk, table.count.label("points"), table.encoding, table.data)
+        .where(
+            table.run_pk == group.run_pk,
+            table.key == group.key,
+            table.segment == group.segment,
+            table.encoding != chunks.FULL,
+        )
+        .order_by(table.pk)
+        .limit(AT_ONCE)
+    ).all()
+
+
+def pack(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the rows that hold the same points packed: full chunks, and an open one with the rest."""
+    points = chunks.join([chunks.decode(row.data, row.encoding, row.points) for row in rows]).in_order()
+    starts = range(0, len(points), chunks.FULL_POINTS)
+    return [_pack(points.take(slice(start, start + chunks.FULL_POINTS))) for start in starts]
+
+
+def replace(conn: Connection, group: Group, rows: Sequence[Any], packed: Sequence[dict[str, Any]]) -> None:
+    """Put packed chunks in the place of the ones they were made from; raises Conflict when these are gone."""
+    pks = [row.pk for row in rows]
+    if conn.execute(delete(MetricChunk).where(MetricChunk.pk.in_(pks))).rowcount != len(pks):
+        raise Conflict("The chunks were deleted while they were packed.")
+    whose = {"run_pk": group.run_pk, "key": group.key, "segment": group.segment}
+    kept = [{**whose, **row, "pk": pk} for pk, row in zip(pks, packed, strict=False)]
+    conn.execute(insert(MetricChunk), kept)
+    if more := [{**whose, **row} for row in packed[len(pks) :]]:
+        conn.execute(insert(MetricChunk), more)
+
+
+def _pack(points: Points) -> dict[str, Any]:
+    return {
+        "first_step": int(points.steps[0]),
+        "last_step": int(points.steps[-1]),
+        "count": len(points),
+        "encoding": chunks.FULL if len(points) == chunks.FULL_POINTS else chunks.OPEN,
+        "data": chunks.encode_packed(points),
+        "envelope": chunks.make_envelope(points),
+    }

@@ -1,0 +1,92 @@
+"""What each example did at the looks of runs: written with the look, read by a replay that compares them."""
+
+from __future__ import annotations
+
+import zlib
+from base64 import b64decode
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, func, select
+
+from keepbest.contract import per_example as contract
+from keepbest.contract.batches import LookTaken
+from keepbest.contract.validations import Look
+from keepbest.errors import TooLarge
+from keepbest.stopping import Correct, Losses, Pairs, Unpaired
+from keepbest.stopping.pairs import to_record
+from tracker import db
+from tracker.models import LookExamples, Run
+
+#: What one replay holds of them, once they are inflated: 3,300 looks of 5,000 losses, or 100,000 of 5,000 bits.
+MAX_BYTES = 64 * 2**20
+#: Losses in one replay, each of which is drawn a thousand times: 17 s of one core.
+MAX_LOSSES = 5_000_000
+
+_HINT = "Choose fewer runs, or fewer policies that compare looks example by example."
+
+Place = tuple[int, int]  # segment and step
+
+
+def add_examples(conn: Connection, run_pk: int, taken: Sequence[LookTaken]) -> None:
+    """Write down what these looks say of their examples; what is there already stays as it is."""
+    said = [(look, look.examples) for look in taken if look.examples is not None]
+    if said:
+        rows = [{"run_pk": run_pk, "segment": look.segment, "step": look.step, **_row(one)} for look, one in said]
+        conn.execute(db.insert(conn, LookExamples).on_conflict_do_nothing(), rows)
+
+
+def read_examples(conn: Connection, runs: Sequence[str], alphas: int) -> Mapping[str, Mapping[Place, Pairs]]:
+    """Return what is recorded of these runs, by id and by place, for replays at so many different `alpha`.
+
+    Raises TooLarge, before anything is read, where that is too much for one request.
+    """
+    _check_size(conn, runs, alphas)
+    found: defaultdict[str, dict[Place, Pairs]] = defaultdict(dict)
+    columns = [getattr(LookExamples, name) for name in ("segment", "step", "kind", "n", "note", "data")]
+    query = select(Run.id.label("run"), *columns).join(Run, LookExamples.run_pk == Run.pk)
+    for row in conn.execute(query.where(Run.id.in_(runs)).execution_options(yield_per=100)):
+        found[row.run][row.segment, row.step] = _show(row)
+    return found
+
+
+def add_to(conn: Connection, run_pk: int, looks: Sequence[Look]) -> list[Look]:
+    """Return these looks of a run with what is recorded of their examples."""
+    steps = {look.step for look in looks}
+    query = select(*LookExamples.__table__.columns).where(LookExamples.run_pk == run_pk, LookExamples.step.in_(steps))
+    known = {
+        (row.segment, row.step): contract.Examples.model_validate(to_record(_show(row))) for row in conn.execute(query)
+    }
+    return [look.model_copy(update={"examples": known.get((look.segment, look.step))}) for look in looks]
+
+
+def _row(said: contract.Examples) -> dict[str, Any]:
+    if said.correct is not None:
+        bits = zlib.compress(b64decode(said.correct.bits))
+        return {"kind": "correct", "n": said.correct.n, "note": None, "data": bits}
+    if said.losses is not None:
+        raw = b64decode(said.losses.float32)
+        return {"kind": "losses", "n": len(raw) // 4, "note": said.losses.note or None, "data": zlib.compress(raw)}
+    return {"kind": "unpaired", "n": 0, "note": said.unpaired, "data": None}
+
+
+def _show(row: Row[Any]) -> Pairs:
+    if row.kind == "unpaired":
+        return Unpaired(row.note)
+    raw = zlib.decompress(row.data)
+    return Losses(raw, row.note or "") if row.kind == "losses" else Correct(row.n, int.from_bytes(raw, "big"))
+
+
+def _check_size(conn: Connection, runs: Sequence[str], alphas: int) -> None:
+    losses = func.sum(case((LookExamples.kind == "losses", LookExamples.n), else_=0))
+    bits = func.sum(case((LookExamples.kind == "correct", LookExamples.n), else_=0))
+    query = select(losses, bits).join(Run, LookExamples.run_pk == Run.pk).where(Run.id.in_(runs))
+    numbers, flags = (int(total or 0) for total in conn.execute(query).one())
+    size, drawn = 4 * numbers + flags // 8, numbers * alphas
+    if size > MAX_BYTES:
+        message = f"What each example did at the looks of {len(runs)} runs takes {size / 2**20:,.0f} MB"
+        raise TooLarge(f"{message}; {MAX_BYTES / 2**20:,.0f} at most.", field="runs", hint=_HINT)
+    if drawn > MAX_LOSSES:
+        message = f"The losses of all examples at the looks of {len(runs)} runs, for {alphas} alpha: {drawn:,}"
+        raise TooLarge(f"{message}; {MAX_LOSSES:,} at most.", field="runs", hint=_HINT)

@@ -1,0 +1,77 @@
+"""The rules of projects at work: which run that trains breaks one, and the stop that it is sent, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from keepbest.contract.commands import RuleStop
+from keepbest.contract.rules import MedianRule, ProjectRules
+from keepbest.status import StopReason
+from keepbest.stopping.median import Ruling, judge_by_median
+from keepbest.stopping.validation import Mode
+from tracker.store import commands, rules, runs
+
+#: Who asked for a stop that a rule asked for.
+RULES = "project rules"
+Breach = tuple[Row[Any], RuleStop]
+
+
+def find_due(conn: Connection, now: datetime) -> tuple[list[Breach], list[Row[Any]]]:
+    """Judge every run that trains and has new looks or a budget: those that break a rule, and the others judged."""
+    breaches, judged = [], []
+    for rule in rules.list_acting(conn):
+        for run in rules.list_living(conn, rule.project):
+            stop = judge(conn, run, rule, now)
+            if stop is not None:
+                breaches.append((run, stop))
+            elif run.looks != run.judged:
+                judged.append(run)
+    return breaches, judged
+
+
+def judge(conn: Connection, run: Row[Any], rule: ProjectRules, now: datetime) -> RuleStop | None:
+    """Return the stop that the rules of its project have for a run, or None."""
+    said = next(_break_budgets(run, rule, now), None)
+    if said is None and rule.median is not None and run.looks != run.judged and run.mode in ("min", "max"):
+        said = _break_median(conn, run, rule.median)
+    return said and RuleStop(reason=said[0], message=f"{said[1]} (rule of project {rule.project})")
+
+
+def stop(conn: Connection, breach: Breach, now: datetime) -> None:
+    """Send a run the stop, and remember that it had one; raises Conflict where nobody trains it any more."""
+    run, asked = breach
+    found = runs.get_run(conn, run.id, lock=True)
+    command = commands.request_command(conn, found, asked, user=RULES, now=now)
+    rules.note_ruling(conn, run.pk, run.looks, command.id)
+
+
+def _break_budgets(run: Row[Any], rule: ProjectRules, now: datetime) -> Iterator[tuple[StopReason, str]]:
+    if rule.max_steps is not None and (run.step or 0) >= rule.max_steps:
+        yield StopReason.MAX_STEPS, f"Step {run.step:,} of at most {rule.max_steps:,}"
+    seconds = (now - run.started_at).total_seconds() if run.started_at else 0.0
+    if rule.max_seconds is not None and seconds >= rule.max_seconds:
+        yield StopReason.MAX_SECONDS, f"{seconds:,.0f} s of at most {rule.max_seconds:,.0f} s"
+
+
+def _break_median(conn: Connection, run: Row[Any], rule: MedianRule) -> tuple[StopReason, str] | None:
+    others = rules.find_others(conn, run, count_stopped=rule.form == "vizier")
+    step = run.last_look_step
+    if step is None or step < rule.start_from or len(others) < rule.startup_runs:
+        return None
+    values = rules.read_values(conn, [run.pk, *others], step)
+    own = values.pop(run.pk)
+    mode: Mode = "min" if run.mode == "min" else "max"
+    found = judge_by_median(own, list(values.values()), mode, **rule.model_dump())
+    return (StopReason.PEERS, _say(found, mode)) if found.stop else None
+
+
+def _say(found: Ruling, mode: Mode) -> str:
+    if found.best is None or found.median is None:
+        return f"No value up to step {found.step:,} is a number"
+    side = "below" if mode == "max" else "above"
+    runs = "1 run" if found.runs == 1 else f"{found.runs} runs"
+    return f"{found.best:.6g} at step {found.step:,} is {side} the median {found.median:.6g} of {runs}"

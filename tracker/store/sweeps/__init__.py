@@ -1,0 +1,1 @@
+"""Sweeps: their trials, the rungs where they pause, and what is due."""

@@ -1,0 +1,129 @@
+"""Rungs: where the runs of a sweep paused, and which of them were let go on (`keepbest.stopping.rungs`)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select, update
+
+from keepbest.contract.policies import PolicySpec
+from keepbest.contract.runs import Mode as Direction
+from keepbest.contract.sweeps import Halving, RungMark, SweepRun, SweepRung, SweepState
+from keepbest.errors import Conflict
+from keepbest.status import RunState, StopReason
+from keepbest.stopping import Mode, SuccessiveHalving, build
+from keepbest.stopping.rungs import Contender, rank
+from tracker import db
+from tracker.models import Rung, Sweep, Trial
+from tracker.store import commands, runs
+from tracker.store.access import audit
+from tracker.store.runs import RunRow
+
+
+def find_halving(stopper: PolicySpec | None) -> Halving | None:
+    """Return where the runs with this stopper pause, or None."""
+    pausing = build(stopper.model_dump(), "max").pausing if stopper is not None else ()
+    rule = next((one for one in pausing if isinstance(one, SuccessiveHalving)), None)
+    return Halving(min_steps=rule.min_steps, factor=rule.factor) if rule is not None else None
+
+
+# One run
+
+
+def is_in_sweep(conn: Connection, run: RunRow) -> bool:
+    """Whether the run is a try of a sweep that still goes on: nobody else would let it go on after a pause."""
+    living = select(Sweep.pk).where(Sweep.pk == run.sweep_pk, Sweep.state == SweepState.RUNNING.value)
+    return conn.execute(living).first() is not None
+
+
+def count_promotions(conn: Connection, run: RunRow) -> int | None:
+    """Return the highest rung that the run was let go past, or 0; None where it is to pause at none."""
+    if not is_in_sweep(conn, run):
+        return None
+    promoted = select(func.max(Rung.rung)).where(Rung.run_pk == run.pk, Rung.promoted_at.is_not(None))
+    return conn.execute(promoted).scalar() or 0
+
+
+def pause(conn: Connection, run: RunRow, rung: int, message: str | None, now: datetime) -> RunRow:
+    """Let the run wait at a rung, with what it has measured so far."""
+    lower = select(func.max(Rung.rung)).where(Rung.run_pk == run.pk, Rung.rung < rung)
+    place = {"run_pk": run.pk, "rung": rung, "sweep_pk": run.sweep_pk, "since": 1 + (conn.execute(lower).scalar() or 0)}
+    known = {"step": run.step or 0, "value": run.best_value, "reached_at": now, "promoted_at": None}
+    marked = db.insert(conn, Rung).values(**place, **known)
+    conn.execute(marked.on_conflict_do_update(index_elements=["run_pk", "rung"], set_=known))
+    reason, top = StopReason.SUCCESSIVE_HALVING, max(run.top_rung, rung)
+    return runs.move_run(conn, run, RunState.PAUSED, now=now, reason=reason, message=message, top_rung=top)
+
+
+def let_go(conn: Connection, run: RunRow, now: datetime) -> None:
+    """Write down that a run goes on past every rung at which it stood."""
+    waiting = update(Rung).where(Rung.run_pk == run.pk, Rung.promoted_at.is_(None))
+    conn.execute(waiting.values(promoted_at=now))
+
+
+def promote(conn: Connection, run: RunRow, rung: int, now: datetime) -> RunRow:
+    """Queue a run that waits at a rung; raises Conflict where it does not wait there any more."""
+    if run.state != RunState.PAUSED:
+        raise Conflict(f"Run {run.id} is {run.state}: it waits at no rung.", field="run")
+    let_go(conn, run, now)
+    audit.record(conn, "scheduler", "run.promote", run.id, now, {"rung": rung})
+    return runs.move_run(conn, run, RunState.QUEUED, now=now)
+
+
+def finish(conn: Connection, run: RunRow, message: str, now: datetime) -> RunRow:
+    """End a run that waits at a rung, because its sweep is over; raises Conflict where it does not wait any more."""
+    if run.state != RunState.PAUSED:
+        raise Conflict(f"Run {run.id} is {run.state}: it waits at no rung.", field="run")
+    commands.expire_commands(conn, run, now)
+    return runs.move_run(conn, run, RunState.FINISHED, now=now, reason=StopReason.SUCCESSIVE_HALVING, message=message)
+
+
+# All runs of a sweep
+
+
+def list_marks(conn: Connection, sweep_pk: int) -> dict[int, list[RungMark]]:
+    """Return of each try by its number the rungs at which it paused, the lowest first."""
+    marks: defaultdict[int, list[RungMark]] = defaultdict(list)
+    columns = (Trial.number, Rung.rung, Rung.step, Rung.value, Rung.promoted_at)
+    found = select(*columns).join(Trial, Trial.run_pk == Rung.run_pk).where(Trial.sweep_pk == sweep_pk)
+    for row in conn.execute(found.order_by(Rung.rung)):
+        mark = RungMark(rung=row.rung, step=row.step, value=row.value, promoted=row.promoted_at is not None)
+        marks[row.number].append(mark)
+    return marks
+
+
+def direction_of(mode: Direction) -> Mode:
+    """Return which way is better; by the time a run comes to a rung it is known."""
+    return "min" if mode is Direction.MIN else "max"
+
+
+def to_contenders(found: Sequence[SweepRun]) -> list[Contender]:
+    """Return the runs of a sweep as ASHA sees them; raw values, since nothing is selected before a run's end."""
+    return [_contend(run) for run in found]
+
+
+def _contend(run: SweepRun) -> Contender:
+    return Contender(
+        number=run.number,
+        values={mark.rung: mark.value for mark in run.rungs},
+        best=run.best_value,
+        waits=run.state == RunState.PAUSED,
+        has_ended=run.state == RunState.FINISHED and run.stop_reason != StopReason.SUCCESSIVE_HALVING,
+    )
+
+
+def sum_up(halving: Halving, found: Sequence[SweepRun], mode: Mode) -> list[SweepRung]:
+    """Return what became of the runs at each rung to which one came, the lowest first."""
+    contenders = to_contenders(found)
+    top = max((one.top for one in contenders), default=0)
+    return [_sum_up(halving, rung, found, rank(contenders, rung, mode)) for rung in range(1, top + 1)]
+
+
+def _sum_up(halving: Halving, rung: int, found: Sequence[SweepRun], ranked: Sequence[Contender]) -> SweepRung:
+    step = halving.min_steps * halving.factor ** (rung - 1)
+    promoted = sum(mark.rung == rung and mark.promoted for run in found for mark in run.rungs)
+    waiting = sum(one.waits and one.top == rung for one in ranked)
+    best = ranked[0].value_at(rung) if ranked else None
+    return SweepRung(rung=rung, step=step, runs=len(ranked), waiting=waiting, promoted=promoted, best_value=best)

@@ -1,0 +1,267 @@
+"""Sweeps: made, found, shown, given their next run, ended. What is known of the runs is read from the runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, case, func, insert, select, update
+
+from keepbest.contract import sweeps as contract
+from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX, new_id
+from keepbest.contract.policies import SelectorSpec
+from keepbest.contract.runs import Mode
+from keepbest.contract.runs import Trial as TrialName
+from keepbest.contract.sweeps import SweepRequest, SweepState
+from keepbest.errors import Conflict, InvalidInput, NotFound
+from keepbest.status import RunState, StopReason
+from tracker import models
+from tracker.models import Project, Run, Sweep
+from tracker.store import commands, cursors, events, projects, runs, submissions
+from tracker.store.access import audit
+from tracker.store.selections import VALUE
+from tracker.store.sweeps import rungs, trials
+
+SweepRow = Row[Any]
+
+_STATES = {RunState.LEASED: "training", RunState.RUNNING: "training"}
+_HINT = "`keepbest sweeps` lists them."
+
+
+def create(conn: Connection, asked: SweepRequest, *, user: str, key: str | None, now: datetime) -> contract.Sweep:
+    """Check a sweep and let it begin; the same request under the same idempotency `key` is the same sweep.
+
+    The scheduler makes its runs. Raises InvalidInput that names the place of what is wrong.
+    """
+    settled, spec = trials.settle(conn, asked)
+    project = projects.ensure_project(conn, asked.run.project, user=user, now=now)
+    known = _find_known(conn, user, key)
+    if known is not None:
+        if read_spec(known) != settled:
+            raise Conflict(f"This idempotency key belongs to sweep {known.id}.", hint="Use a fresh key for each sweep.")
+        return show(conn, [known])[0]
+    row = {
+        "id": new_id(),
+        "project_pk": project.pk,
+        "name": asked.run.name or spec.name,
+        "state": SweepState.RUNNING.value,
+        "spec": settled.model_dump(mode="json"),
+        "created_by": user,
+        "created_at": now,
+        "idempotency_key": key,
+    }
+    conn.execute(insert(Sweep).values(**row))
+    made = get_sweep(conn, str(row["id"]))
+    audit.record(conn, user, "sweep.create", made.id, now, {"name": made.name, "project": made.project})
+    _announce(conn, made, "sweep.created", now)
+    return show(conn, [made])[0]
+
+
+def get_sweep(conn: Connection, reference: str, *, lock: bool = False) -> SweepRow:
+    """Return the sweep with this id, or with this unique beginning of one. Raises NotFound or InvalidInput."""
+    fits = MIN_PREFIX <= len(reference) <= ID_LENGTH and not set(reference) - set(ID_ALPHABET)
+    last = reference.ljust(ID_LENGTH, ID_ALPHABET[-1])
+    found = _select().where(Sweep.id.between(reference, last)).order_by(Sweep.pk.desc()).limit(5)
+    rows = conn.execute(found.with_for_update(of=Sweep.__table__) if lock else found).all() if fits else []
+    if not rows:
+        raise NotFound(f"There is no sweep {reference!r}.", field="sweep", hint=_HINT)
+    if len(rows) > 1:
+        names = ", ".join(f"{row.id} ({row.name})" for row in rows)
+        raise InvalidInput(f"{reference!r} begins several ids: {names}.", field="sweep", hint="Write more of the id.")
+    return rows[0]
+
+
+def list_living(conn: Connection) -> Sequence[SweepRow]:
+    """Return the sweeps that go on, the oldest first."""
+    return conn.execute(_select().where(Sweep.state == SweepState.RUNNING.value).order_by(Sweep.pk)).all()
+
+
+def list_sweeps(
+    conn: Connection, *, project: str | None, state: SweepState | None, cursor: str | None, limit: int
+) -> contract.SweepPage:
+    """Return a page of sweeps, the newest first."""
+    wanted = [Sweep.project_pk == projects.get_pk(conn, project)] if project is not None else []
+    wanted += [Sweep.state == state.value] if state is not None else []
+    total = conn.execute(select(func.count()).select_from(Sweep).where(*wanted)).scalar_one() if not cursor else None
+    found = _select().where(*wanted).order_by(Sweep.pk.desc()).limit(limit + 1)
+    if cursor is not None:
+        (last,) = cursors.read(cursor, "sweeps", int)
+        found = found.where(Sweep.pk < (last or 0))
+    rows = conn.execute(found).all()
+    more = cursors.write("sweeps", [rows[limit - 1].pk]) if len(rows) > limit else None
+    return contract.SweepPage(sweeps=show(conn, rows[:limit]), cursor=more, total=total)
+
+
+def list_runs(conn: Connection, row: SweepRow) -> contract.SweepRuns:
+    """Return a sweep with every run that it made and that is still there."""
+    found = _select_runs().where(models.Trial.sweep_pk == row.pk, Run.deleted_at.is_(None))
+    rows, sweep = conn.execute(found.order_by(models.Trial.number)).all(), show(conn, [row])[0]
+    if sweep.halving is None:
+        return contract.SweepRuns(sweep=sweep, runs=[_show_run(one) for one in rows])
+    marks = rungs.list_marks(conn, row.pk)
+    made = [_show_run(one).model_copy(update={"rungs": marks[one.number]}) for one in rows]
+    summed = rungs.sum_up(sweep.halving, made, rungs.direction_of(sweep.mode))
+    return contract.SweepRuns(sweep=sweep, runs=made, rungs=summed)
+
+
+def read_for_choice(conn: Connection, sweep: str) -> tuple[contract.Sweep, list[contract.SweepRun]]:
+    """Return a sweep with the runs that the next parameters are chosen by: none but with TPE."""
+    row = get_sweep(conn, sweep)
+    if read_spec(row).search is not contract.Search.TPE:
+        return show(conn, [row])[0], []
+    known = list_runs(conn, row)
+    return known.sweep, known.runs
+
+
+def add_run(conn: Connection, sweep: str, number: int, parameters: dict[str, Any], now: datetime) -> str:
+    """Make the run of one try and return its id; raises Conflict where the sweep has ended or this try was made."""
+    row = get_sweep(conn, sweep, lock=True)
+    made = select(func.max(models.Trial.number)).where(models.Trial.sweep_pk == row.pk)
+    if row.state != SweepState.RUNNING or number != (conn.execute(made).scalar() or 0) + 1:
+        raise Conflict(f"Try {number} of sweep {sweep} is made already, or the sweep has ended.")
+    asked = trials.make_request(read_spec(row), parameters, number)
+    trial = TrialName(sweep=row.id, number=number)
+    run = submissions.submit(conn, asked, user=row.created_by, key=None, now=now, trial=trial)
+    values = {"sweep_pk": row.pk, "number": number, "run_pk": run.pk, "parameters": parameters}
+    conn.execute(insert(models.Trial).values(**values))
+    conn.execute(update(Run).where(Run.pk == run.pk).values(sweep_pk=row.pk))
+    note(conn, row, None)
+    return str(run.id)
+
+
+def promote(conn: Connection, sweep: str, run: str, rung: int, now: datetime) -> None:
+    """Queue a run that waits at a rung; raises Conflict where the sweep has ended or the run does not wait there."""
+    if get_sweep(conn, sweep, lock=True).state != SweepState.RUNNING:
+        raise Conflict(f"Sweep {sweep} has ended.", field="sweep")
+    rungs.promote(conn, runs.get_run(conn, run, lock=True), rung, now)
+
+
+def note(conn: Connection, row: SweepRow, message: str | None) -> None:
+    """Write down why no run could be made; None where one could."""
+    if row.message != message:
+        conn.execute(update(Sweep).where(Sweep.pk == row.pk).values(message=message))
+
+
+def end(conn: Connection, row: SweepRow, to: SweepState, now: datetime, message: str | None = None) -> SweepRow:
+    """End a sweep that runs; one that has ended stays as it is."""
+    values = {"state": to.value, "ended_at": now, "message": message}
+    running = update(Sweep).where(Sweep.pk == row.pk, Sweep.state == SweepState.RUNNING.value)
+    if conn.execute(running.values(**values)).rowcount:
+        row = get_sweep(conn, row.id)
+        _announce(conn, row, "sweep.state", now)
+    return row
+
+
+def cancel(conn: Connection, row: SweepRow, *, user: str, now: datetime) -> SweepRow:
+    """End a sweep, and every run of it that has not ended. Twice is once."""
+    if row.state != SweepState.RUNNING:
+        return row
+    active = _select_runs().where(models.Trial.sweep_pk == row.pk, Run.state.in_(projects.ACTIVE))
+    for one in conn.execute(active.where(Run.deleted_at.is_(None))).all():
+        commands.cancel_run(conn, runs.get_run(conn, one.run, lock=True), user=user, now=now)
+    audit.record(conn, user, "sweep.cancel", row.id, now)
+    return end(conn, row, SweepState.CANCELLED, now, f"cancelled by {user}")
+
+
+def show(conn: Connection, rows: Sequence[SweepRow]) -> list[contract.Sweep]:
+    """Return rows as the wire shows them."""
+    counts = count_runs(conn, [row.pk for row in rows])
+    return [_show(conn, row, counts[row.pk]) for row in rows]
+
+
+def _show(conn: Connection, row: SweepRow, counts: contract.SweepCounts) -> contract.Sweep:
+    spec = read_spec(row)
+    mode = resolve_mode(conn, row, spec)
+    values = {**row._mapping, **{name: getattr(spec, name) for name in ("space", "search", "seed", "runs", "at_once")}}
+    monitor = _find_monitor(conn, row, spec)
+    best = _find_best(conn, row, mode)
+    halving = rungs.find_halving(spec.run.stopper)
+    shown: dict[str, Any] = {
+        "halving": halving,
+        "selector": _find_selector(spec),
+        "monitor": monitor,
+        "mode": mode,
+        "counts": counts,
+        "best": best,
+        "source": trials.say_source(spec),
+    }
+    return contract.Sweep.model_validate(values | shown)
+
+
+def _find_monitor(conn: Connection, row: SweepRow, spec: SweepRequest) -> str:
+    """Return the metric that the first run watches, which a command says itself."""
+    first = _trial_runs(row, Run.spec["monitor"].as_string()).order_by(models.Trial.number).limit(1)
+    return spec.run.monitor or conn.execute(first).scalar() or "?"
+
+
+def resolve_mode(conn: Connection, row: SweepRow, spec: SweepRequest) -> Mode:
+    """Return which way is better, as asked or as the first trainer found; auto until then."""
+    if spec.run.mode not in (None, Mode.AUTO):
+        return spec.run.mode
+    found = conn.execute(_trial_runs(row, Run.mode).where(Run.mode != Mode.AUTO.value).limit(1)).scalar()
+    return Mode(found or Mode.AUTO)
+
+
+def _find_best(conn: Connection, row: SweepRow, mode: Mode) -> contract.SweepRun | None:
+    """Return the run of which a restore gives the best; one that was not promoted is it only where there is no other.
+
+    Its raw value may be above all that a cautious selector, as of one standard error, chose in runs that beat it.
+    """
+    halved = (Run.state == RunState.FINISHED.value) & (Run.stop_reason == StopReason.SUCCESSIVE_HALVING.value)
+    order = VALUE.desc() if mode is Mode.MAX else VALUE.asc()
+    found = _select_runs().where(models.Trial.sweep_pk == row.pk, Run.deleted_at.is_(None), VALUE.is_not(None))
+    best = conn.execute(found.order_by(case((halved, 1), else_=0), order, models.Trial.number).limit(1)).first()
+    return _show_run(best) if best else None
+
+
+def _find_selector(spec: SweepRequest) -> SelectorSpec | None:
+    said = spec.run.selector
+    return said if said is not None and said.name != "best" else None
+
+
+def _trial_runs(row: SweepRow, column: Any) -> Select[Any]:
+    return select(column).join(models.Trial, models.Trial.run_pk == Run.pk).where(models.Trial.sweep_pk == row.pk)
+
+
+def count_runs(conn: Connection, pks: Iterable[int]) -> dict[int, contract.SweepCounts]:
+    """Return of each sweep how many runs were made and in which states those are that were not deleted."""
+    there = Run.deleted_at.is_(None)
+    grouped = select(Run.sweep_pk, Run.state, there.label("there"), func.count().label("runs"))
+    counts: dict[int, Counter[str]] = {pk: Counter() for pk in pks}
+    for row in conn.execute(grouped.where(Run.sweep_pk.in_(counts)).group_by(Run.sweep_pk, Run.state, there)):
+        counts[row.sweep_pk]["made"] += row.runs
+        if row.there:
+            counts[row.sweep_pk][_STATES.get(RunState(row.state), row.state)] += row.runs
+    return {pk: contract.SweepCounts(**count) for pk, count in counts.items()}
+
+
+def _find_known(conn: Connection, user: str, key: str | None) -> SweepRow | None:
+    known = _select().where(Sweep.created_by == user, Sweep.idempotency_key == key)
+    return conn.execute(known).one_or_none() if key is not None else None
+
+
+def _select() -> Select[Any]:
+    return select(*Sweep.__table__.columns, Project.name.label("project")).join(Project)
+
+
+def _select_runs() -> Select[Any]:
+    columns = (Run.id.label("run"), Run.name, Run.state, Run.stop_reason, Run.step, Run.looks)
+    values = (Run.best_value, Run.best_step, Run.selected_value, Run.selected_step, Run.averages_tried)
+    trial = models.Trial
+    return select(trial.number, trial.parameters, *columns, *values).join(Run, trial.run_pk == Run.pk)
+
+
+def _show_run(row: Row[Any]) -> contract.SweepRun:
+    return contract.SweepRun.model_validate(row._asdict())
+
+
+def read_spec(row: SweepRow) -> SweepRequest:
+    """Return what was asked, settled."""
+    return SweepRequest.model_validate(row.spec)
+
+
+def _announce(conn: Connection, row: SweepRow, kind: str, now: datetime) -> None:
+    told = {"id": row.id, "name": row.name, "state": row.state, "message": row.message}
+    events.append_to_project(conn, kind, row.project, told, now)

@@ -1,0 +1,149 @@
+"""Trials: a sweep's request is checked before any run exists, and one choice of parameters becomes a run's request."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from keepbest.contract.runs import CodeSource, CommandSource, ExternalSource, RunRequest, RunSpec
+from keepbest.contract.sweeps import (
+    DEFAULT_RUNS,
+    MAX_RUNS,
+    Choices,
+    Dimension,
+    IntRange,
+    Search,
+    SweepRequest,
+    count_grid,
+)
+from keepbest.errors import InvalidInput
+from keepbest.stopping import SuccessiveHalving, build
+from tracker.store import bundles, rules, run_spec, workers
+
+#: What the first settling decides for all runs, so that a rule that is changed meanwhile makes no two of a kind.
+_DECIDED = ("data", "monitor", "mode", "stopper", "retention", "max_steps", "validate_every")
+#: Of a range: the number between its ends that shows whether a parameter takes any number.
+_BETWEEN = 0.3819660112501051
+
+
+def settle(conn: Connection, asked: SweepRequest) -> tuple[SweepRequest, RunSpec]:
+    """Return the sweep with every gap filled, and the spec of a first run.
+
+    Every choice and both ends of every range are tried on what workers announced. Raises InvalidInput that names the
+    place of what is wrong.
+    """
+    _check_source(conn, asked)
+    runs = _settle_runs(asked)
+    recipes, usual = workers.list_recipes(conn), rules.find_stopper(conn, asked.run.project)
+
+    def judge(request: RunRequest) -> RunSpec:
+        return run_spec.settle(request, recipes, usual)
+
+    probes = {name: _probe(dimension) for name, dimension in asked.space.items()}
+    first = {name: values[0] for name, values in probes.items()}
+    spec = _settle_one(asked, first, judge)
+    for name, values in probes.items():
+        for value in values[1:]:
+            _settle_one(asked, {**first, name: value}, judge)
+    _check_rungs(spec)
+    if isinstance(asked.run.source, CodeSource | CommandSource):
+        bundles.check_source(conn, asked.run.source)  # last: the command line sends its code when all else is right
+    decided = {} if isinstance(asked.run.source, CommandSource) else {one: getattr(spec, one) for one in _DECIDED}
+    run = asked.run.model_copy(update=decided)
+    return asked.model_copy(update={"run": run, "runs": runs}), spec
+
+
+def make_request(asked: SweepRequest, parameters: Mapping[str, Any], number: int | None = None) -> RunRequest:
+    """Return the request for the run with these parameters."""
+    run = asked.run
+    said: dict[str, Any] = {name: getattr(run, name) for name in type(run).model_fields}
+    if run.name is not None and number is not None:
+        said["name"] = f"{run.name[:90]}-{number}"
+    if isinstance(run.source, CommandSource):
+        said["source"] = run.source.model_copy(update={"argv": [_fill(word, parameters) for word in run.source.argv]})
+    else:
+        said["parameters"] = {**run.parameters, **parameters}
+    return RunRequest(**said)
+
+
+def say_source(asked: SweepRequest) -> str:
+    """Return the recipe, the file and function, or the command."""
+    source = asked.run.source
+    if isinstance(source, CommandSource):
+        return shlex.join(source.argv)[:200]
+    return source.entry if isinstance(source, CodeSource) else getattr(source, "name", source.kind)
+
+
+def _check_source(conn: Connection, asked: SweepRequest) -> None:
+    source = asked.run.source
+    if isinstance(source, ExternalSource):
+        raise InvalidInput("Workers train the runs of a sweep; a script trains its own.", field="run.source")
+    for name in asked.space:
+        if name in asked.run.parameters:
+            raise InvalidInput(f"{name} is both set and tried.", field=f"space.{name}", hint="Leave one of them out.")
+        if isinstance(source, CommandSource) and not any(f"{{{name}}}" in word for word in source.argv):
+            hint = f"-- python train.py --{name} {{{name}}}"
+            raise InvalidInput(f"The command has no {{{name}}} in it.", field=f"space.{name}", hint=hint)
+
+
+def _check_rungs(spec: RunSpec) -> None:
+    """Refuse a stopper by which the runs could not pause, or never would."""
+    pausing = [one for one in build(spec.stopper.model_dump(), "max").pausing if isinstance(one, SuccessiveHalving)]
+    if not pausing:
+        return
+    if len(pausing) > 1:
+        raise InvalidInput(f"{pausing[0].name} is there twice.", field="run.stopper", hint="Leave one of them out.")
+    if isinstance(spec.source, CommandSource):
+        hint = "Sweep a recipe or a function of a file, or leave it out."
+        raise InvalidInput("A command does not pause at rungs.", field="run.stopper", hint=hint)
+    if spec.max_steps is not None and pausing[0].min_steps >= spec.max_steps:
+        message = f"The first rung, at step {pausing[0].min_steps:,}, is not before the last step, {spec.max_steps:,}."
+        raise InvalidInput(message, field="run.stopper", hint="Name a smaller min_steps.")
+
+
+def _settle_runs(asked: SweepRequest) -> int:
+    if asked.search is not Search.GRID:
+        return asked.runs or DEFAULT_RUNS
+    for name, dimension in asked.space.items():
+        if not isinstance(dimension, Choices | IntRange):
+            hint = f"Name its values, {name}=0.1,0.01, or search by random or tpe."
+            raise InvalidInput(f"{name} has endlessly many values: no grid.", field=f"space.{name}", hint=hint)
+    size = count_grid(asked.space) or 1
+    if asked.runs is None and size > MAX_RUNS:
+        hint = f"Leave values out, or say how many: {MAX_RUNS:,} at most."
+        raise InvalidInput(f"The grid has {size:,} combinations.", field="space", hint=hint)
+    return min(asked.runs or size, size)
+
+
+def _probe(dimension: Dimension) -> list[Any]:
+    if isinstance(dimension, Choices):
+        return list(dimension.values)
+    if isinstance(dimension, IntRange):
+        return [dimension.low, dimension.high]
+    between = dimension.low + _BETWEEN * (dimension.high - dimension.low)
+    return [dimension.low, between, dimension.high]
+
+
+def _settle_one(asked: SweepRequest, parameters: Mapping[str, Any], judge: Callable[[RunRequest], RunSpec]) -> RunSpec:
+    try:
+        return judge(make_request(asked, parameters))
+    except InvalidInput as error:
+        kind, _, name = (error.field or "").partition(".")
+        swept = kind == "parameters" and name in asked.space
+        field = f"space.{name}" if swept else f"run.{error.field}" if error.field else "run"
+        raise InvalidInput(error.message, field=field, hint=error.hint) from None
+
+
+def _fill(word: str, parameters: Mapping[str, Any]) -> str:
+    """Put values in the places of their names, in one pass: what a value holds is taken as it is."""
+    places = "|".join(re.escape(f"{{{name}}}") for name in parameters)
+    return re.sub(places, lambda found: _write(parameters[found.group()[1:-1]]), word)
+
+
+def _write(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,1 @@
+"""Processes that never trained and look at a checkpoint: inspect, verify, restore."""

@@ -1,0 +1,172 @@
+"""`python -m worker.checks.inspect RUN CHECKPOINT INQUIRY FILE`: look into a model that was built anew.
+
+INQUIRY is JSON (`keepbest.contract.tensors.Inquiry`); CHECKPOINT `-` means the model as training begins. The values go
+into `0.npy`, `1.npy`, … beside FILE, which gets what they are, or the error, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keepbest.client.client import Client
+from keepbest.contract.tensors import Findings, Inquiry, Named, TensorKind, Verdicts
+from keepbest.errors import InvalidInput, KeepbestError, NotFound
+from keepbest.panels.examples import see
+from keepbest.restoration.inspect import find, nearest
+from keepbest.settings import write_private
+from keepbest.snapshots.snapshot import Variables, capture
+from keepbest.snapshots.state import Position, State
+from keepbest.training.spec import Training
+from worker import settings
+from worker.checks.activations import differentiate, give, pick
+from worker.checks.rebuild import rebuild, told_in_their_words
+
+#: Examples of which a classifier's answers are told one by one.
+MAX_VERDICTS = 1000
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One answer: values and what they are called."""
+
+    kind: TensorKind
+    name: str
+    array: NDArray[Any]
+
+
+def main(run: str, checkpoint: str, inquiry: str, file: str) -> int:
+    """Write the answer to `file`; return 0, or 1 where the file holds an error."""
+    try:
+        asked = Inquiry.model_validate_json(inquiry)
+        known = settings.load()
+        with Client(known.url, known.token or "") as client, tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
+            code, found = Path(folder) / "code", client.run(run)
+            chosen = None if checkpoint == "-" else client.checkpoint(checkpoint)
+            with told_in_their_words(found, code):
+                training = rebuild(client, found, chosen, known, code)
+                findings = examine(training, asked, Path(file).parent)
+        write_private(Path(file), findings.model_dump_json())
+    except KeepbestError as error:
+        write_private(Path(file), json.dumps(error.to_body()))
+        return 1
+    return 0
+
+
+def examine(training: Training, asked: Inquiry, folder: Path) -> Findings:
+    """Answer an inquiry; the values go into `folder`."""
+    state = capture(Variables(training.model), position=Position(0))
+    if asked.everything:
+        layers = give(training.model, pick(_part(training, asked), asked.first, asked.first + 1))
+        listed = [_of_layer(name, array) for name, array in layers.items()]
+        return Findings(tensors=[_describe(one) for one in (*_all_variables(state), *listed)])
+    tensors = [_find_variable(state, name) for name in _names(asked, "variable")]
+    tensors += _find_activations(training, asked)
+    differentiated, count = _differentiate(training, asked)
+    tensors += differentiated
+    for number, tensor in enumerate(tensors):
+        array = tensor.array
+        np.save(folder / f"{number}.npy", array.astype(np.float32) if array.dtype.kind == "V" else array)
+    return Findings(tensors=[_describe(one) for one in tensors], examples=count, verdicts=_judge(training, asked))
+
+
+def _describe(tensor: Tensor) -> Named:
+    array = tensor.array
+    return Named(kind=tensor.kind, name=tensor.name, shape=list(array.shape), dtype=str(array.dtype))
+
+
+def _names(asked: Inquiry, kind: TensorKind) -> list[str]:
+    return [one.name for one in asked.wanted if one.kind == kind]
+
+
+def _part(training: Training, asked: Inquiry) -> Any:
+    part = getattr(training, asked.part)
+    if part is None:
+        raise InvalidInput(f"This run has no {asked.part} data.", field="part", hint="--part validation")
+    return part
+
+
+def _all_variables(state: State) -> Iterator[Tensor]:
+    for spec, value in zip(state.specs, state.values, strict=True):
+        yield Tensor("variable", f"{spec.collection}/{spec.path}", np.asarray(value))
+
+
+def _find_variable(state: State, name: str) -> Tensor:
+    spec = state.specs[find(state.specs, name)]
+    value = state.values[state.specs.index(spec)]
+    return Tensor("variable", f"{spec.collection}/{spec.path}", np.asarray(value))
+
+
+def _of_layer(name: str, array: NDArray[Any]) -> Tensor:
+    return Tensor("activation", name, array)
+
+
+def _find_activations(training: Training, asked: Inquiry) -> list[Tensor]:
+    names = _names(asked, "activation")
+    if not names:
+        return []
+    found = give(training.model, pick(_part(training, asked), asked.first, asked.stop), names)
+    missing = [name for name in names if name not in found]
+    if missing:
+        known = give(training.model, pick(_part(training, asked), asked.first, asked.first + 1))
+        raise NotFound(f"There is no layer {missing[0]!r}.", field="activation", hint=nearest(known, missing[0]))
+    return [_of_layer(name, found[name]) for name in names]
+
+
+def _differentiate(training: Training, asked: Inquiry) -> tuple[list[Tensor], int | None]:
+    wanted = [one for one in asked.wanted if one.kind in ("gradient", "loss")]
+    if not wanted:
+        return [], None
+    model = training.model
+    specs = [spec for spec in Variables(model).specs if spec.collection == "model"]
+    trained = {id(variable) for variable in model.trainable_variables}
+    chosen = [find(specs, name) for name in _names(asked, "gradient")]
+    for place in chosen:
+        if id(model.variables[place]) not in trained:
+            raise InvalidInput(f"{specs[place].path} is not trained: it has no gradient.", field="gradient")
+    batches = pick(_part(training, asked), asked.first, asked.stop)
+    variables = [model.variables[place] for place in chosen]
+    loss, gradients, count = differentiate(model, batches, variables, total=asked.total)
+    named = [Tensor("gradient", specs[place].path, array) for place, array in zip(chosen, gradients, strict=True)]
+    return named + [Tensor("loss", "loss", loss) for one in wanted if one.kind == "loss"], count
+
+
+def _judge(training: Training, asked: Inquiry) -> Verdicts | None:
+    """Return what a classifier says of the examples, where it is one and they are not many."""
+    if asked.stop is None or asked.stop - asked.first > MAX_VERDICTS:
+        return None
+    batches = list(pick(_part(training, asked), asked.first, asked.stop))
+    outputs = give(training.model, batches, ["output"]).get("output")
+    if outputs is None or outputs.ndim != 2 or len(batches[0]) < 2:
+        return None
+    scenes = [see(batch, classes=training.classes) for batch in batches]
+    labels = [scene.labels(outputs.shape[1]) if scene is not None else None for scene in scenes]
+    if any(one is None for one in labels):
+        return None
+    return Verdicts(
+        classes=list(training.classes) or [str(number) for number in range(outputs.shape[1])],
+        labels=[int(label) for some in labels if some is not None for label in some],
+        argmax=outputs.argmax(axis=1).tolist(),
+        probabilities=_to_probabilities(outputs.astype(np.float64)).tolist(),
+    )
+
+
+def _to_probabilities(outputs: NDArray[Any]) -> NDArray[Any]:
+    """Return rows that are no probabilities, but what goes into a softmax, after it."""
+    if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3):
+        return outputs
+    raised = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    softened: NDArray[Any] = raised / raised.sum(axis=1, keepdims=True)
+    return softened
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,55 @@
+"""A run's model and data once more, as the trainer built them, in a process that never trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from keepbest.checkpoint.load import Loaded
+from keepbest.client import bundle
+from keepbest.client.client import Client
+from keepbest.contract.checkpoints import Checkpoint
+from keepbest.contract.runs import CodeSource, Run
+from keepbest.errors import CodeFailed, KeepbestError
+from keepbest.journal import values
+from keepbest.restoration.fetch import opened
+from keepbest.training.spec import Training, build_model
+from worker.settings import Settings
+from worker.trainer import environment, user_code
+from worker.trainer.build import build
+
+
+def rebuild(client: Client, run: Run, checkpoint: Checkpoint | None, known: Settings, code: Path) -> Training:
+    """Return model and data with `checkpoint` in the model, every digest checked; `code`: where theirs is unpacked.
+
+    Without a checkpoint the model is as training begins: the trainer seeds, builds and then trains.
+    """
+    if isinstance(run.spec.source, CodeSource):
+        bundle.unpack(client.bundle(run.spec.source.bundle), code)
+    loaded = _load(client, checkpoint, known) if checkpoint is not None else None
+    described = loaded.manifest.environment if loaded is not None else run.environment or {}
+    environment.prepare(run.spec.seed, deterministic=environment.was_deterministic(described))
+    training = build(run.spec, code=code, data_folder=known.data)
+    build_model(training)
+    if loaded is not None:
+        loaded.load_into(training.model)
+    return training
+
+
+def _load(client: Client, checkpoint: Checkpoint, known: Settings) -> Loaded:
+    with opened(client, checkpoint, known.store) as store:
+        return store.load(checkpoint.run, checkpoint.id)
+
+
+@contextmanager
+def told_in_their_words(run: Run, code: Path) -> Iterator[None]:
+    """Raise CodeFailed, without our own frames, in place of whatever the user's code raised, sys.exit included."""
+    try:
+        yield
+    except KeepbestError:
+        raise
+    except BaseException as error:
+        is_users = isinstance(run.spec.source, CodeSource)
+        told = user_code.describe_error(error, code) if is_users else values.describe_error(error)
+        raise CodeFailed(told.message, hint=told.hint) from error

@@ -1,0 +1,141 @@
+"""A child process that cannot outlive its parent, started by exec in a process group of its own.
+
+Never by fork: TensorFlow's threads do not survive it. The child's standard input is a pipe that the parent never
+closes while it lives; the child watches it, so that even a parent killed by SIGKILL takes the child along.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import IO, cast
+
+#: Exit codes of a trainer, beside those of signals.
+FINISHED, FAILED, HANDED_BACK = 0, 1, 75
+#: The variable by which a child and everything that it starts are known.
+_MARK = "KEEPBEST_MARK"
+
+_SIGNAL_HINTS = {
+    signal.SIGKILL: "Usually the system's memory ran out: try a smaller batch_size, or a machine with more memory.",
+    signal.SIGSEGV: "A native library crashed; the output shows where Python was.",
+    signal.SIGABRT: "A native library gave up; the output says why.",
+    signal.SIGBUS: "Memory that was mapped from a file went away: is the disk full?",
+    signal.SIGILL: "A library was built for another processor.",
+}
+
+
+class Child:
+    """A running program. Its output goes to a file, `secret` is the first line of its standard input.
+
+    With None for the secret, that line is for `tell` to say. `mark` is what `end_orphans` knows it by.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        output: Path | IO[bytes],
+        environ: Mapping[str, str],
+        mark: str,
+        secret: str | None = "",
+    ) -> None:
+        with output.open("ab") if isinstance(output, Path) else nullcontext(output) as sink:
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={**environ, _MARK: mark},
+                stdin=subprocess.PIPE,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._stdin = cast(IO[bytes], self._process.stdin)
+        if secret is not None:
+            self.tell(secret)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def tell(self, line: str) -> bool:
+        """Write the first line of its standard input; return whether there was anybody to read it."""
+        try:
+            self._stdin.write(f"{line}\n".encode())
+            self._stdin.flush()
+        except BrokenPipeError:  # it ended already; poll() tells
+            return False
+        return True
+
+    def poll(self) -> int | None:
+        """Return the exit code, negative for a signal, or None while it runs."""
+        return self._process.poll()
+
+    def interrupt(self) -> None:
+        """Ask it to come to an end (SIGTERM)."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill it with everything it started, and wait for its end."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        self.close()
+
+    def wait(self, seconds: float) -> int | None:
+        """Return the exit code, or None when it still runs after so long."""
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(seconds)
+        return None
+
+    def close(self) -> None:
+        """Let go of the pipe; where the program still ran it would end now."""
+        with suppress(BrokenPipeError):
+            self._stdin.close()
+
+
+def make_mark() -> str:
+    """Return a mark that no other child bears."""
+    return secrets.token_hex(16)
+
+
+def end_orphans(mark: str) -> int:
+    """Kill what still runs of the child with this mark, and of what it started; return how many there were.
+
+    When an agent dies, the kernel ends its trainer at once (`worker.trainer.agent_pipe`), but the trainer alone:
+    what the user's code had started is found by its inherited environment. Only Linux shows that, and only there the
+    kernel is asked.
+    """
+    wanted = f"{_MARK}={mark}".encode()
+    found = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if wanted in _read_entries(path)]
+    for pid in found:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(found)
+
+
+def _read_entries(environ: Path) -> list[bytes]:
+    try:
+        return environ.read_bytes().split(b"\0")
+    except OSError:  # it ended, or is somebody else's
+        return []
+
+
+def explain_exit(code: int) -> tuple[str, str | None]:
+    """Return what an exit without a word of its own means, and what to do about it."""
+    if code >= 0:
+        return f"The training process ended by itself with exit code {code}, without saying why.", (
+            "Does the code, or a library, call os._exit()?"
+        )
+    try:
+        number = signal.Signals(-code)
+    except ValueError:
+        return f"The training process was ended by signal {-code}.", None
+    return f"The training process was ended by {number.name}.", _SIGNAL_HINTS.get(number)

@@ -1,0 +1,1 @@
+"""The process beside a user's own command: `python -m worker.command <run folder>`."""

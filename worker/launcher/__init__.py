@@ -1,1 +1,0 @@
-"""The process beside a user's own command: `python -m worker.launcher <run folder>`."""

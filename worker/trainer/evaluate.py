@@ -1,0 +1,133 @@
+"""Measure a model on a part of its data: the same batches, so the same bits, whenever and wherever it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from keepbest.errors import InvalidInput
+from keepbest.stopping import Mode, Pairs, Unpaired
+from keepbest.training.metrics import flatten
+from keepbest.training.per_example import BATCH_SIZE, Examples
+from keepbest.training.spec import Training
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The model's metrics by their plain names (vectors: by their parts), on `n` examples.
+
+    `n` is None where a pipeline does not know.
+    """
+
+    values: dict[str, float]
+    n: int | None
+
+
+class Ruler:
+    """One part of the data, made ready to be measured on again and again."""
+
+    def __init__(self, part: Any, batch_size: int | None = None, steps: int | None = None) -> None:
+        size = batch_size or BATCH_SIZE
+        count = count_examples(part)
+        self.n = min(count, steps * size) if count is not None and steps is not None else count
+        self._batches = _batch(part, size, is_cut=steps is not None)
+        self._steps = steps
+
+    @classmethod
+    def of_validation(cls, training: Training) -> Ruler:
+        """Return the one for what is measured at each look."""
+        return cls(training.validation, training.validation_batch_size, training.validation_steps)
+
+    def measure(self, model: Any, callbacks: Sequence[Any] = ()) -> Measured:
+        """Return what `model` does on the whole part."""
+        options: dict[str, Any] = {"steps": self._steps, "verbose": 0, "callbacks": [*callbacks]}
+        values = model.evaluate(self._batches, return_dict=True, **options)
+        return Measured(flatten(values), self.n)
+
+
+class Gauge:
+    """All that a look reads off: the validation part as `val_<metric>`, further parts and single variables by name."""
+
+    def __init__(self, training: Training, callbacks: Sequence[Any] = ()) -> None:
+        self._callbacks = callbacks
+        self._validation = Ruler.of_validation(training)
+        self._part = training.validation
+        self._also = {name: Ruler(part) for name, part in training.also.items()}
+        self._watched = {name: _check_single(name, variable) for name, variable in training.watch.items()}
+
+    def measure(self, model: Any) -> Measured:
+        """Return every metric of the look; `n` is the number of validation examples."""
+        validation = self._validation.measure(model, self._callbacks)
+        values = {f"val_{name}": value for name, value in validation.values.items()}
+        for part, ruler in self._also.items():
+            values |= {f"{part}_{name}": value for name, value in ruler.measure(model, self._callbacks).values.items()}
+        values |= {name: float(variable.numpy().item()) for name, variable in self._watched.items()}
+        return Measured(values, validation.n)
+
+    def compare(self, model: Any, monitor: str, value: float, mode: Mode) -> Pairs:
+        """Return what each validation example adds to the monitored value; else why not. It is one more pass."""
+        if self._validation.n is None:
+            return Unpaired("the validation data is a pipeline, of which nobody knows the order")
+        try:
+            examples = Examples(self._part)
+        except InvalidInput as error:
+            return Unpaired(error.message)
+        return examples.compare(model, monitor, value, mode)
+
+
+def _check_single(name: str, variable: Any) -> Any:
+    shape = tuple(getattr(variable, "shape", (0,)))
+    if prod(shape) != 1 or not hasattr(variable, "numpy"):
+        raise InvalidInput(
+            f"Training(watch=...): {name!r} is of shape {shape}, not a variable that holds one number.",
+            field="watch",
+            hint="Leave it out.",
+        )
+    return variable
+
+
+def count_examples(part: Any) -> int | None:
+    """Return the number of examples in arrays; None for pipelines, which do not know."""
+    if not isinstance(part, tuple | list) or len(part) not in (2, 3):
+        return None
+    import keras
+
+    return int(keras.tree.flatten(part[0])[0].shape[0])
+
+
+def walk_and_count(part: Any) -> int:
+    """Return the number of examples by going through all of them where it is not known otherwise."""
+    import keras
+
+    known = count_examples(part)
+    if known is not None:
+        return known
+    batches = (part[index] for index in range(len(part))) if isinstance(part, keras.utils.PyDataset) else part
+    return sum(int(keras.tree.flatten(batch[0])[0].shape[0]) for batch in batches)
+
+
+def _batch(part: Any, size: int, *, is_cut: bool) -> Any:
+    import keras
+    import tensorflow as tf
+
+    if isinstance(part, keras.utils.PyDataset):
+        return part
+    if isinstance(part, tf.data.Dataset):
+        if not is_cut and int(part.cardinality()) == tf.data.INFINITE_CARDINALITY:
+            raise InvalidInput(
+                "The validation or test data never ends.",
+                hint="Leave out .repeat(), add .take(n), or say validation_steps.",
+            )
+        return part
+    if count_examples(part):
+        return tf.data.Dataset.from_tensor_slices(tuple(part)).batch(size).prefetch(1)
+    raise InvalidInput(
+        f"The validation or test data is {_named(part)}.",
+        hint="Give (x, y) arrays with at least one example, a tf.data.Dataset or a Keras PyDataset.",
+    )
+
+
+def _named(part: Any) -> str:
+    return f"a {type(part).__name__}" if not isinstance(part, tuple | list) else f"a tuple of {len(part)}, or empty"

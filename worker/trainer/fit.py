@@ -1,0 +1,278 @@
+"""The training itself: stretches of `model.fit` between looks, and what happens at each batch and each look.
+
+A Keras "epoch" is one stretch between two looks. Going back ends the present `fit`; the next one starts from the
+new position with the functions that are compiled already.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+import keras
+
+from keepbest.contract.runs import RunSpec
+from keepbest.errors import MetricMissing
+from keepbest.snapshots.extra_state import Carried
+from keepbest.snapshots.state import Position
+from keepbest.status import CommandKind
+from keepbest.stopping import Pairs
+from keepbest.tracking.run import Run
+from keepbest.training.keeper import Looker
+from keepbest.training.metrics import flatten
+from keepbest.training.monitor import direction_of
+from keepbest.training.spec import Training
+from worker.trainer.batches import Feed
+from worker.trainer.check_monitor import advise
+from worker.trainer.evaluate import Gauge, Measured
+from worker.trainer.hidden_random_state import find_random_operations
+from worker.trainer.user_callbacks import Brought
+
+#: At a look, the state is written as `last` when nothing was written for so long: about what a crash costs.
+CHECKPOINT_SECONDS = 30.0
+#: The same between two looks that lie far apart. There the running mean of the training loss is lost to a resume.
+LONG_STRETCH_SECONDS = 120.0
+#: How often a run without looks still says which step it is at.
+PROGRESS_SECONDS = 2.0
+_ENDLESS = 2**31
+
+
+class Ending(Enum):
+    """Why the loop ended."""
+
+    STOPPED = "the stopper decided"
+    ASKED = "somebody asked to stop"
+    CANCELLED = "somebody cancelled the run"
+    HANDED_BACK = "the worker leaves"
+    PAUSED = "it waits at a rung of its sweep"
+    CALLBACK = "a callback of the training stopped it (model.stop_training)"
+
+
+class _Beats(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+    """A validation is a sign of life with each of its batches."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._run = run
+
+    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._run.beat()
+
+
+class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+    """Trains until something ends it. `hand_back` may be set from outside at any time."""
+
+    def __init__(
+        self,
+        training: Training,
+        feed: Feed,
+        looker: Looker,
+        spec: RunSpec,
+        hand_back: threading.Event,
+        carried: Carried | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self.step = 0
+        self._training = training
+        self._feed = feed
+        self._looker = looker
+        self._carried = carried or Carried()
+        self._run = looker.run
+        self._spec = spec
+        self._hand_back = hand_back
+        self._clock = clock
+        self.gauge = Gauge(training, [_Beats(looker.run)])
+        self._ending: Ending | None = None
+        self._measured: Measured | None = None
+        self._fits = 0
+        self._known: Any = None
+        self._began_at = 0
+        self._jumped = False
+        self._is_first_step = True
+        self._is_searched = False
+        self._written_at = self._said_at = clock()
+
+    @property
+    def position(self) -> Position:
+        per_epoch = self._feed.batches_per_epoch
+        if not per_epoch:
+            return Position(self.step)
+        epoch = int(self.step / per_epoch)
+        return Position(self.step, epoch, int(self.step - epoch * per_epoch))
+
+    def train(self, step: int) -> Ending:
+        """Train from `step` on until something ends it."""
+        self.step = step
+        self._end_if_due()
+        while self._ending is None:
+            self._jumped = False
+            self._fit_stretches()
+            self._note_callback()
+            self._end_if_due()
+        return self._ending
+
+    # What Keras calls
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Callbacks begin anew with each `fit`; what they know of the run so far they get back."""
+        if self._known is not None:
+            self._carried.restore(self._known)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._began_at = self.step
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self.step = self._began_at + batch + 1
+        if self._is_first_step:  # in which Keras builds optimizers
+            self._is_first_step = False
+            self._looker.follow()
+        self._run.beat()
+        if self._run.has_commands:
+            self._obey()
+        self._take_note()
+        if self._ending is not None or self._jumped or self.step == self._run.judge.max_steps:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if not self._is_searched:
+            self._search_step()
+        if self.is_to_look:
+            self._look(flatten(logs or {}))
+        if self._ending is not None:
+            self.model.stop_training = True
+
+    # Stretches
+
+    def _fit_stretches(self) -> None:
+        """Run `fit` up to the next look if the position lies between two, else from look to look."""
+        every, training = self._spec.validate_every, self._training
+        first, begun = every - self.step % every, self.step // every
+        self._known = self._carried.capture() if self._fits or self.step else None
+        self._fits += 1
+        is_weighed = isinstance(training.train, keras.utils.PyDataset)  # Keras weighs no generator: the feed did
+        training.model.fit(
+            self._feed.batches_from(self.step),
+            steps_per_epoch=first,
+            initial_epoch=begun,
+            epochs=begun + 1 if first != every else _ENDLESS,
+            class_weight=None if is_weighed else training.class_weight,
+            shuffle=False,
+            verbose=training.verbose,
+            callbacks=[*([Brought(self, training.callbacks)] if training.callbacks else []), self],
+        )
+
+    def _note_callback(self) -> None:
+        """Take a callback's word for the end of the training."""
+        is_ours = self._jumped or self.step == self._run.judge.max_steps
+        if self._ending is None and not is_ours and self._training.model.stop_training:
+            self._ending = Ending.CALLBACK
+
+    def _search_step(self) -> None:
+        """Say once, after the first stretch, where the step draws from what no checkpoint holds."""
+        self._is_searched = True
+        if names := find_random_operations(self.model):
+            note = f"The network draws from hidden counters ({', '.join(names)}), which nothing can put back; "
+            note += "keras.random and tf.random.Generator draw from variables."
+            self._run.report(resume="approximate", resume_note=" ".join(filter(None, [self._feed.note, note])))
+
+    def _end_if_due(self) -> None:
+        """End where nothing is left to train: it was decided before a crash, or before what it went back to."""
+        if self._ending is None and self._looker.is_due(self.step):
+            self._looker.judge_silence(self.step)
+            self._ending = Ending.STOPPED
+        elif self._ending is None and self._run.judge.rung is not None:
+            self._ending = Ending.PAUSED
+
+    @property
+    def is_to_look(self) -> bool:
+        """Whether this end of a stretch is measured and judged."""
+        return self._is_look_due and not self._jumped and self._ending not in (Ending.STOPPED, Ending.CANCELLED)
+
+    @property
+    def _is_look_due(self) -> bool:
+        return self.step % self._spec.validate_every == 0 or self.step == self._run.judge.max_steps
+
+    def _take_note(self) -> None:
+        """Notice what ends the training between looks: the worker leaves, or the stopper's patience runs out."""
+        if self._hand_back.is_set():
+            self._ending = Ending.HANDED_BACK
+        elif self._ending is None and not self._is_look_due and self._looker.is_due(self.step):
+            if self._looker.judge_silence(self.step).stop:
+                self._ending = Ending.STOPPED
+                self._say_step()
+        elif self._clock() - self._said_at >= PROGRESS_SECONDS:
+            self._say_step()
+            self._write_last_after(LONG_STRETCH_SECONDS)
+
+    def _say_step(self) -> None:
+        self._said_at = self._clock()
+        self._run.report(step=self.step, epoch=self._feed.epoch_at(self.step))
+
+    def _obey(self) -> None:
+        jump = self._looker.obey(self.position)
+        if jump is not None:
+            self.step = jump.state.step
+            self._jumped = True
+        if self._looker.stop is not None:
+            self._ending = Ending.CANCELLED if self._looker.stop is CommandKind.CANCEL else Ending.ASKED
+
+    # Looks
+
+    def foresee(self, logs: Any) -> None:
+        """Measure before the callbacks of the training have their turn, and let them see it in the logs."""
+        with self._looker.measured():
+            self._measured = self.gauge.measure(self.model)
+        logs.update(self._measured.values)
+
+    def _look(self, trained: dict[str, float]) -> None:
+        began = self._clock()
+        with self._looker.measured():
+            measured, self._measured = self._measured or self.gauge.measure(self.model), None
+            metrics = {**trained, **measured.values}
+            value = self._get_value(metrics)
+            with self._run.life.slowly():
+                pairs = self._compare(value) if self._run.judge.needs_pairs else None
+        with self._run.life.slowly():
+            decision = self._looker.look(
+                self.position,
+                value,
+                n=measured.n,
+                train=trained.get("loss"),
+                metrics=metrics,
+                epoch=self._feed.epoch_at(self.step),
+                seconds=self._clock() - began,
+                pairs=pairs,
+            )
+        self._said_at = self._clock()
+        if decision.stop:
+            self._ending = Ending.STOPPED
+        elif self._ending is None and self._run.judge.rung is not None:
+            self._ending = Ending.PAUSED
+        elif decision.improved:
+            self._written_at = self._clock()
+        else:
+            self._write_last_after(CHECKPOINT_SECONDS)
+
+    def _compare(self, value: float) -> Pairs:
+        return self.gauge.compare(self.model, self._run.monitor, value, self._run.judge.policy.mode)
+
+    def _write_last_after(self, seconds: float) -> None:
+        if self._clock() - self._written_at >= seconds:
+            self._looker.checkpoint(self.position, "last")
+            self._written_at = self._clock()
+
+    def _get_value(self, metrics: Mapping[str, float]) -> float:
+        monitor = self._run.monitor
+        if monitor not in metrics:
+            raise MetricMissing(
+                f"There is no metric {monitor!r}; there are {', '.join(sorted(metrics))}.",
+                field="monitor",
+                hint=advise(monitor, metrics),
+            )
+        if self._run.judge.mode is None:
+            self._run.set_mode(direction_of(self.model, monitor))
+        return metrics[monitor]

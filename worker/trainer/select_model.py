@@ -1,0 +1,181 @@
+"""The end of a run whose selector is not simply the best: averages are made of checkpoints, measured, and one is kept.
+
+The selector itself is pure (`keepbest.selection`). Here it gets what it asks for: an average of the weights on disk,
+its batch normalization measured anew, on the validation set. Each such measurement is one more look at the same
+examples, and is told. Nothing is half selected: what is chosen is on disk and marked before the run is over, and told
+in the one message that ends it. Killed before, the next attempt does it again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from keepbest.checkpoint import Store, load
+from keepbest.checkpoint.retention import find_candidates
+from keepbest.contract.base import new_id
+from keepbest.contract.policies import SelectorSpec
+from keepbest.contract.selections import Selection, SelectionCandidate, SelectionTrial
+from keepbest.selection.average import Sum
+from keepbest.selection.candidates import Candidate, Outcome, Trial, is_as_good
+from keepbest.selection.selectors import Selector
+from keepbest.snapshots.state import State, variables_of
+from keepbest.stopping import Look
+from keepbest.training.keeper import Looker
+from keepbest.training.spec import Training
+from worker.trainer import batch_norm
+from worker.trainer.agent_pipe import HandedBack
+from worker.trainer.batches import Feed
+from worker.trainer.evaluate import Gauge
+
+_log = logging.getLogger("keepbest.trainer")
+
+
+class Selecting:
+    """Selects among what a run has on disk, with its model as the measure."""
+
+    def __init__(
+        self,
+        selector: Selector,
+        looker: Looker,
+        store: Store,
+        training: Training,
+        feed: Feed,
+        gauge: Gauge,
+        leaving: threading.Event,
+    ) -> None:
+        self._selector = selector
+        self._looker = looker
+        self._run = looker.run
+        self._store = store
+        self._training = training
+        self._feed = feed
+        self._leaving = leaving
+        self._gauge = gauge
+        self._measured: list[Trial] = []
+        #: The sum of the weights of `_summed`, checkpoints' ids: all that is held of candidates.
+        self._sum = Sum()
+        self._summed: list[str] = []
+        #: The best average so far, as it was measured, and its value.
+        self._made: dict[tuple[str, ...], State] = {}
+        self._reached: float | None = None
+        self._normalized = batch_norm.find_layers(training.model)
+        self._batches = batch_norm.count_batches(feed)
+
+    def select(self, best: State) -> tuple[State, Selection | None]:
+        """Return the state to use, put into the model, and what was done; the best where that is what is selected.
+
+        `best` must be on disk. Raises HandedBack where the worker leaves meanwhile.
+        """
+        candidates = find_candidates(self._store.manifests(self._run.id))
+        mode = self._run.judge.policy.mode
+        try:
+            outcome = self._selector.select(candidates, mode, lambda made_of: self._measure(best, made_of))
+            chosen = self._settle(best, outcome) if outcome is not None else best
+        except Exception as error:  # hours of training are not lost to what comes after them
+            _log.exception("The selector met an error: the best stays.")
+            outcome, chosen = self._stay(best, candidates, error), best
+            self._looker.put(best)
+        if outcome is None:
+            return best, None
+        _log.info("Selected by %s: %s.", self._selector.name, outcome.message)
+        return chosen, self._describe(best, chosen, outcome, self._selector.find_eligible(candidates, mode))
+
+    def _stay(self, best: State, candidates: Sequence[Candidate], error: Exception) -> Outcome | None:
+        said = f"the best stays: {error}".splitlines()[0]
+        found = [one for one in candidates if one.id == best.id]
+        return Outcome((found[0],), found[0].value, said, tuple(self._measured)) if found else None
+
+    # Averages
+
+    def _measure(self, best: State, made_of: Sequence[Candidate]) -> float | None:
+        """Return the monitored value of the average; None where the metric is another, or a bound is broken."""
+        self._check_stay()
+        state = self._blend(best, made_of)
+        self._looker.put(state)
+        values = self._gauge.measure(self._training.model).values
+        policy, value = self._run.judge.policy, values.get(self._run.monitor)
+        if policy.find_faults(Look(step=best.step, value=value, metrics=values)):
+            value = None
+        _log.info("The average of steps %s: %s", [one.step for one in made_of], values)
+        self._measured.append(Trial(tuple(made_of), value, is_kept=False))
+        if self._reached is None or is_as_good(value, self._reached, policy.mode):
+            self._reached, self._made = value, {tuple(one.id for one in made_of): state}
+        return value
+
+    def _check_stay(self) -> None:
+        if self._leaving.is_set():
+            raise HandedBack
+
+    def _blend(self, best: State, made_of: Sequence[Candidate]) -> State:
+        """Return the average as a state: optimizer, seeds and counters are those of the best in it."""
+        *before, last = made_of
+        self._sum_up(before)
+        means = list(self._sum.average_with(self._read(last)))
+        rest = list(best.values)[len(means) :]
+        values = [value if mean is None else mean for mean, value in zip(means, best.values, strict=False)]
+        blended = replace(best, id=new_id(), values=[*values, *rest])
+        if not self._normalized:
+            return blended
+        self._looker.put(blended)
+        batch_norm.measure_anew(self._training.model, self._normalized, self._feed, self._batches)
+        return replace(blended, values=self._with_statistics(blended))
+
+    def _with_statistics(self, state: State) -> list[Any]:
+        fresh = {id(one): one.numpy() for one in batch_norm.statistics_of(self._normalized)}
+        living = variables_of(self._training.model)
+        return [fresh.get(id(one), value) for one, value in zip(living, state.values, strict=True)]
+
+    def _sum_up(self, made_of: Sequence[Candidate]) -> None:
+        """Have the sum be that of these; a soup only grows, so what is in it already is not read again."""
+        if self._summed != [one.id for one in made_of[: len(self._summed)]]:
+            self._sum, self._summed = Sum(), []
+        for one in made_of[len(self._summed) :]:
+            self._sum.add(self._read(one))
+            self._summed.append(one.id)
+
+    def _read(self, one: Candidate) -> Iterator[Any]:
+        """Yield the model's values of a checkpoint, checked, one at a time."""
+        manifest, _ = self._store.read_manifest(self._run.id, one.id)
+        wanted = [variable for variable in manifest.variables if variable.collection == "model"]
+        return load.iterate(self._store.folder, manifest, wanted)
+
+    # What comes of it
+
+    def _settle(self, best: State, outcome: Outcome) -> State:
+        """Put what was selected into the model, on disk where it is new, and mark it there."""
+        self._check_stay()
+        first = outcome.made_of[0]
+        if not outcome.is_average:
+            state = best if first.id == best.id else self._looker.put_back(checkpoint=first.id)
+        else:
+            made_of = tuple(one.id for one in outcome.made_of)
+            state = self._made[made_of]  # as it was measured, to the last bit
+            self._looker.write_selected(state, outcome.value, first.n, made_of)
+        self._looker.put(state)
+        self._store.folder.select(self._run.id, state.id)
+        return state
+
+    def _describe(self, best: State, chosen: State, outcome: Outcome, eligible: Sequence[Candidate]) -> Selection:
+        _, best_value = self._looker.best
+        return Selection(
+            selector=SelectorSpec.model_validate(self._selector.to_json()),
+            checkpoint=chosen.id,
+            step=chosen.step,
+            value=outcome.value,
+            n=outcome.made_of[0].n,
+            made_of=[one.id for one in outcome.made_of],
+            best_checkpoint=best.id,
+            best_step=best.step,
+            best_value=outcome.value if best_value is None else best_value,
+            candidates=[SelectionCandidate(checkpoint=one.id, step=one.step, value=one.value) for one in eligible],
+            trials=[
+                SelectionTrial(made_of=[part.id for part in one.made_of], value=one.value, is_kept=one.is_kept)
+                for one in outcome.trials
+            ],
+            batches=self._batches if self._normalized and outcome.trials else None,
+            message=outcome.message[:500],
+        )
