@@ -13,7 +13,7 @@
 # Expected:  5 of 5, the same five in each process.
 # keepbest:  `KeepBest` in a seeded `fit` leaves the order to Keras. Runs of a worker draw an order for each epoch from
 #            seed and epoch, and can begin at any step.
-#            tests/worker/trainer/test_feed.py::test_epochs_and_seeds_have_orders_of_their_own holds that.
+#            tests/worker/trainer/test_batches.py::test_epochs_and_seeds_have_orders_of_their_own holds that.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

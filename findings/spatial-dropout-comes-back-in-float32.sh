@@ -10,7 +10,7 @@
 #              SpatialDropout1D: mixed_bfloat16 saved, float32 loaded, gives float32
 # Expected:  the policy that was saved, as for `Dropout`.
 # keepbest:  a checkpoint's description says the policy that the layer had.
-#            tests/keepbest/looking/test_network.py holds that (test_a_layer_that_leaves_its_precision_out_keeps_it).
+#            tests/keepbest/training/test_network.py holds that (test_a_layer_that_leaves_its_precision_out_keeps_it).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -4,8 +4,8 @@ Li et al., *A System for Massively Parallel Hyperparameter Tuning*, MLSys 2020, 
 from the top down, the best floor(n / factor) of the n runs that have come there may go on, whenever a place is free.
 Nobody waits for a rung to be full; so one that was promoted early may be overtaken by later ones, which go on too.
 
-Here the rule is applied to runs that are all at hand. `tracker.store.sweeps.promotions` asks the tables the same, and its
-tests hold one against the other. Values are raw: at a rung nothing is selected yet.
+Here the rule is applied to runs that are all at hand. `tracker.store.sweeps.promotions` asks the tables the same, and
+its tests hold one against the other. Values are raw: at a rung nothing is selected yet.
 """
 
 from __future__ import annotations
