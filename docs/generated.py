@@ -14,7 +14,7 @@ from typer import Context
 
 from keepbest import Run, errors
 from keepbest.cli.main import VERBS, load
-from keepbest.runs.run import SHOWN
+from keepbest.tracking.run import SHOWN
 
 _MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
