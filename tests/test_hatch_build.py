@@ -51,7 +51,7 @@ def test_a_changed_source_is_stale(root: Path, name: str) -> None:
     assert dashboard.is_stale()
 
 
-@pytest.mark.parametrize("name", ["src/lib/schema.d.ts", "node_modules/x/index.js", "test-results/last.json"])
+@pytest.mark.parametrize("name", ["src/lib/api/schema.d.ts", "node_modules/x/index.js", "test-results/last.json"])
 def test_what_a_build_writes_is_no_source(root: Path, name: str) -> None:
     dashboard = FakeDashboard(root)
     dashboard.build()

@@ -5,7 +5,7 @@ import ts from 'typescript-eslint'
 import svelteConfig from './svelte.config.js'
 
 export default ts.config(
-  { ignores: ['node_modules/', 'src/lib/schema.d.ts', '**/webui_dist/'] },
+  { ignores: ['node_modules/', 'src/lib/api/schema.d.ts', '**/webui_dist/'] },
   js.configs.recommended,
   ...ts.configs.recommended,
   ...svelte.configs.recommended,

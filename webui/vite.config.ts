@@ -10,8 +10,8 @@ import { defineConfig } from 'vitest/config'
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const tracker = process.env.KEEPBEST_URL ?? 'http://127.0.0.1:7766'
 
-/** Writes src/lib/schema.d.ts from the API's own document: a field that the API lacks fails svelte-check. */
-function schema(source = here('./openapi.json'), target = here('./src/lib/schema.d.ts')): Plugin {
+/** Writes src/lib/api/schema.d.ts from the API's own document: a field that the API lacks fails svelte-check. */
+function schema(source = here('./openapi.json'), target = here('./src/lib/api/schema.d.ts')): Plugin {
   return {
     name: 'keepbest-schema',
     async buildStart() {

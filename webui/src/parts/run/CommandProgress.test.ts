@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { render, screen } from '@testing-library/svelte'
 import { describe, expect, it } from 'vitest'
-import type { Command } from '$lib/types'
+import type { Command } from '$lib/api/types'
 import CommandProgress from './CommandProgress.svelte'
 
 const ago = (seconds: number) => new Date(Date.now() - seconds * 1000).toISOString()

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { render } from '@testing-library/svelte'
 import { expect, it } from 'vitest'
-import type { SweepRun, SweepRuns } from '$lib/types'
+import type { SweepRun, SweepRuns } from '$lib/api/types'
 import BestRun from './BestRun.svelte'
 import SweepTable from './SweepTable.svelte'
 

@@ -1,0 +1,55 @@
+/** Who is signed in. */
+import { api, ApiError, whenSignedOut } from './client'
+import { live } from '$lib/live/connection.svelte'
+import type { Me } from './types'
+
+const ASK_AGAIN_MS = 5_000
+
+class Session {
+  me: Me | null = $state(null)
+  status: 'asking' | 'in' | 'out' | 'unreachable' = $state('asking')
+  private again: ReturnType<typeof setTimeout> | undefined
+
+  constructor() {
+    whenSignedOut(() => this.leave())
+  }
+
+  async ask(): Promise<void> {
+    try {
+      this.enter(await api.me())
+    } catch (error) {
+      this.status = error instanceof ApiError && error.status === 401 ? 'out' : 'unreachable'
+      clearTimeout(this.again)
+      if (this.status === 'unreachable') this.again = setTimeout(() => void this.ask(), ASK_AGAIN_MS)
+    }
+  }
+
+  async signIn(proof: { code: string } | { token: string }): Promise<void> {
+    await api.signIn(proof)
+    this.enter(await api.me())
+  }
+
+  async signOut(): Promise<void> {
+    await api.signOut()
+    this.leave()
+  }
+
+  /** A viewer may look at everything and change nothing. */
+  get mayChange(): boolean {
+    return this.me !== null && this.me.role !== 'viewer'
+  }
+
+  private enter(me: Me): void {
+    this.me = me
+    this.status = 'in'
+    live.start()
+  }
+
+  private leave(): void {
+    this.me = null
+    this.status = 'out'
+    live.stop()
+  }
+}
+
+export const session = new Session()

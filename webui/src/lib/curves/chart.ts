@@ -1,0 +1,195 @@
+/** uPlot behind our own door: the rest of the dashboard knows lines, marks and readings, not uPlot. */
+import uPlot from 'uplot'
+import type { Column } from './align'
+import { drawBehind, drawOver, type Overlay } from './overlay'
+
+export interface LineStyle {
+  color: string
+  width: number
+  alpha: number
+  dash: readonly number[]
+}
+export interface Drawing {
+  x: number[]
+  columns: Column[]
+  lines: LineStyle[]
+  overlay: Overlay
+}
+export interface Axes {
+  log: boolean
+  xText: (value: number) => string
+  yText: (value: number) => string
+}
+export interface Inks {
+  text: string
+  grid: string
+}
+export interface ChartEvents {
+  hover(x: number | null): void
+  zoom(range: [number, number] | null): void
+  /** Somebody clicked the mark of a kept state; without it the marks cannot be clicked. */
+  pick?: (key: string) => void
+}
+
+const X_SPACE = 72
+const Y_SPACE = 34
+const Y_WIDTH = 58
+/** How near a click must come to a mark, and how far the mouse may move in a click, in CSS pixels. */
+const REACH = 12
+const STILL = 3
+
+export class CurveChart {
+  private plot: uPlot | null = null
+  private shape = ''
+  private drawing: Drawing | null = null
+  private zoomed: [number, number] | null = null
+
+  constructor(
+    private readonly host: HTMLElement,
+    private readonly sync: string,
+    private readonly on: ChartEvents,
+  ) {}
+
+  draw(drawing: Drawing, axes: Axes, inks: Inks, zoom: [number, number] | null): void {
+    this.drawing = drawing
+    this.zoomed = zoom
+    const shape = JSON.stringify([drawing.lines, axes.log, inks, axes.xText(3600)])
+    const data = [drawing.x, ...drawing.columns] as uPlot.AlignedData
+    if (!this.plot || shape !== this.shape) this.build(data, axes, inks)
+    else this.plot.setData(data, true)
+    this.shape = shape
+  }
+
+  resize(): void {
+    this.plot?.setSize(this.size())
+  }
+
+  destroy(): void {
+    this.plot?.destroy()
+    this.plot = null
+  }
+
+  private build(data: uPlot.AlignedData, axes: Axes, inks: Inks): void {
+    this.plot?.destroy()
+    this.plot = new uPlot(this.options(axes, inks), data, this.host)
+  }
+
+  private size(): { width: number; height: number } {
+    return { width: Math.max(120, this.host.clientWidth), height: Math.max(120, this.host.clientHeight) }
+  }
+
+  private options(axes: Axes, inks: Inks): uPlot.Options {
+    return {
+      ...this.size(),
+      legend: { show: false },
+      scales: { x: { time: false, range: (_, min, max) => this.xRange(min, max) }, y: yScale(axes.log) },
+      axes: [xAxis(axes, inks), yAxis(axes, inks)],
+      series: [{}, ...this.drawing!.lines.map(seriesOf)],
+      cursor: this.cursor(),
+      hooks: {
+        drawClear: [(plot) => drawBehind(plot, this.drawing!.overlay)],
+        draw: [(plot) => drawOver(plot, this.drawing!.overlay)],
+        ready: [(plot) => this.listen(plot)],
+        setCursor: [(plot) => this.point(plot)],
+        setSelect: [(plot) => this.select(plot)],
+      },
+    }
+  }
+
+  private cursor(): uPlot.Cursor {
+    return {
+      sync: { key: this.sync, scales: ['x', null] },
+      y: false,
+      points: { size: 6 },
+      drag: { x: true, y: false, setScale: false },
+      bind: { dblclick: () => () => (this.on.zoom(null), null) },
+    }
+  }
+
+  private point(plot: uPlot): void {
+    this.on.hover(hovered(plot))
+    const { left = -1, top = -1 } = plot.cursor
+    plot.over.style.cursor = this.on.pick && this.keptNear(plot, left, top) ? 'pointer' : ''
+  }
+
+  /** A click picks a mark; the end of a drag is a zoom. */
+  private listen(plot: uPlot): void {
+    let from = { x: 0, y: 0 }
+    plot.over.addEventListener('mousedown', ({ clientX, clientY }) => (from = { x: clientX, y: clientY }))
+    plot.over.addEventListener('click', (event) => {
+      if (Math.hypot(event.clientX - from.x, event.clientY - from.y) > STILL) return
+      const key = this.keptNear(plot, event.offsetX, event.offsetY)
+      if (key) this.on.pick?.(key)
+    })
+  }
+
+  private keptNear(plot: uPlot, left: number, top: number): string | null {
+    const away = (mark: Overlay['kept'][number]) => Math.hypot(plot.valToPos(mark.x, 'x') - left, plot.valToPos(mark.y, 'y') - top)
+    const near = (this.drawing?.overlay.kept ?? []).map((mark) => ({ key: mark.key, away: away(mark) })).sort((a, b) => a.away - b.away)[0]
+    return near && near.away <= REACH ? near.key : null
+  }
+
+  private select(plot: uPlot): void {
+    const { left, width } = plot.select
+    if (width < 4) return
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
+    this.on.zoom([plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')])
+  }
+
+  private xRange(min: number | null, max: number | null): [number, number] {
+    if (this.zoomed) return this.zoomed
+    if (min === null || max === null) return [0, 1]
+    const { until = null, lines = [] } = this.drawing?.overlay ?? {}
+    // A fork begins before its first point: where it does is seen too.
+    const from = Math.min(min, ...lines.map((line) => line.x))
+    const to = Math.max(max, until ?? max)
+    return to > from ? [from, to] : [from - 0.5, from + 0.5]
+  }
+}
+
+function hovered(plot: uPlot): number | null {
+  const index = plot.cursor.idx
+  return index === null || index === undefined || plot.cursor.left! < 0 ? null : (plot.data[0][index] ?? null)
+}
+
+function yScale(log: boolean): uPlot.Scale {
+  if (!log) return { range: (_, min, max) => (min === null ? [0, 1] : padded(min, max)) }
+  // uPlot would widen a logarithmic axis to whole decades and flatten the curve.
+  return { distr: 3, range: (_, min, max) => (min === null || min <= 0 ? [0.1, 1] : [min / 1.15, max * 1.15]) }
+}
+
+function padded(min: number, max: number): [number, number] {
+  const room = (max - min || Math.abs(max) || 1) * 0.07
+  return [min - room, max + room]
+}
+
+function seriesOf(line: LineStyle): uPlot.Series {
+  return {
+    stroke: line.color,
+    width: line.width,
+    alpha: line.alpha,
+    dash: [...line.dash],
+    points: { show: (plot, index) => isSparse(plot, index), size: 4 },
+  }
+}
+
+/** A line of one or two points is no line: show them as dots. */
+function isSparse(plot: uPlot, index: number): boolean {
+  let points = 0
+  for (const value of plot.data[index]!) if (typeof value === 'number' && ++points > 2) return false
+  return points > 0
+}
+
+function xAxis(axes: Axes, inks: Inks): uPlot.Axis {
+  return { ...axisOf(inks), space: X_SPACE, size: 30, values: (_, ticks) => ticks.map(axes.xText) }
+}
+
+function yAxis(axes: Axes, inks: Inks): uPlot.Axis {
+  const text = (tick: number | null) => (tick === null ? '' : axes.yText(tick))
+  return { ...axisOf(inks), space: Y_SPACE, size: Y_WIDTH, values: (_, ticks) => ticks.map(text) }
+}
+
+function axisOf(inks: Inks): uPlot.Axis {
+  const line = { stroke: inks.grid, width: 1 }
+  return { stroke: inks.text, font: '11px system-ui, sans-serif', grid: line, ticks: { ...line, size: 4 }, gap: 5 }
+}

@@ -1,0 +1,106 @@
+/** From data and marks to what a chart draws, with the colours of the present scheme. */
+import { chartData, nearest, xOfStep, type Curve, type Look } from './chartData'
+import type { Drawing, LineStyle } from './chart'
+import { inkOf } from '$lib/ui/color'
+import { figure } from '$lib/ui/format'
+import type { Place } from '$lib/run/resumePoints'
+import type { Marks } from './annotations'
+import type { Overlay, OverlayInks } from './overlay'
+import { placeOf } from './metricGroups'
+
+const BY_SPLIT = new Map([['train', 1], ['validation', 2], ['test', 3]])
+/** How much of the axis may lie in the future, so that the end of patience is seen coming. */
+const AHEAD = 0.3
+
+/** A key's colour: training, validation and test look the same in every panel; other keys by their place. */
+export function inkNumber(keys: readonly string[], key: string): number {
+  const pair = keys.length > 1 && keys.some((one) => placeOf(one).split === 'validation')
+  const split = placeOf(key).split || (pair ? 'train' : '')
+  return BY_SPLIT.get(split) ?? keys.indexOf(key) + 4
+}
+
+export interface Scene {
+  curves: readonly Curve[]
+  keys: readonly string[]
+  monitor: string
+  look: Look
+  marks: Marks | null
+  kept: readonly Place[]
+  dark: boolean
+  inks: OverlayInks
+}
+
+export function drawingOf(scene: Scene): Drawing & { hidden: number } {
+  const data = chartData(scene.curves, scene.look)
+  const colorOf = (key: string) => inkOf(inkNumber(scene.keys, key), scene.dark).color
+  const lines = data.series.map(({ key, kind }) => style(kind, colorOf(key), scene.look.weight > 0, key === scene.monitor))
+  const holes = data.holes.map(({ key, x, value }) => ({ x, value, color: colorOf(key) }))
+  return { x: data.x, columns: data.columns, lines, overlay: { ...overlayOf(scene, data.x), holes }, hidden: data.hidden }
+}
+
+function style(kind: string, color: string, smoothed: boolean, monitored: boolean): LineStyle {
+  if (kind === 'ghost') return { color, width: 1.25, alpha: 0.55, dash: [4, 4] }
+  if (kind === 'raw' && smoothed) return { color, width: 1, alpha: 0.3, dash: [] }
+  return { color, width: monitored ? 2.25 : 1.5, alpha: 1, dash: [] }
+}
+
+function overlayOf(scene: Scene, x: readonly number[]): Omit<Overlay, 'holes'> {
+  const { marks, look, inks } = scene
+  const nothing = { band: null, bar: null, best: null, lines: [], kept: [], until: null, foot: marks?.higher ?? false, inks }
+  if (!marks) return nothing
+  const monitored = scene.curves.find((curve) => curve.key === scene.monitor)
+  const at = (step: number) => xOfStep(step, monitored, look)
+  const band = bandOf(marks, at)
+  return {
+    ...nothing,
+    band,
+    bar: marks.bar !== null && !(look.log && marks.bar <= 0) ? marks.bar : null,
+    best: bestOf(marks, at, look.log),
+    lines: linesOf(marks, at),
+    kept: keptOf(scene, monitored, at),
+    until: band && !marks.stop ? ahead(x, band.to) : null,
+  }
+}
+
+type At = (step: number) => number | null
+
+function bandOf({ patience }: Marks, at: At): Overlay['band'] {
+  const [from, to] = patience ? [at(patience.from), at(patience.to)] : [null, null]
+  return from === null || to === null ? null : { from, to }
+}
+
+function bestOf({ best }: Marks, at: At, log: boolean): Overlay['best'] {
+  const x = best && at(best.step)
+  if (!best || x === null || !Number.isFinite(best.value) || (log && best.value <= 0)) return null
+  return { x, y: best.value, text: `${best.restored ? 'restored best' : 'best'} ${figure(best.value, 5)} @ ${best.step}` }
+}
+
+function linesOf({ stop, jumps }: Marks, at: At): Overlay['lines'] {
+  const ends = stop ? [{ step: stop.step, text: `stop: ${stop.text}`, tone: 'stop' as const }] : []
+  const all = [...jumps.map((jump) => ({ ...jump, tone: 'jump' as const })), ...ends]
+  return all.flatMap(({ step, text, tone }) => {
+    const x = at(step)
+    return x === null ? [] : [{ x, text, tone }]
+  })
+}
+
+/** On the value of its own look; a checkpoint between two looks lies on the curve. */
+function keptOf({ kept, look }: Scene, monitored: Curve | undefined, at: At): Overlay['kept'] {
+  return kept.flatMap((place) => {
+    const x = at(place.step)
+    const y = place.value ?? valueAt(monitored, place.step)
+    if (x === null || y === null || !Number.isFinite(y) || (look.log && y <= 0)) return []
+    return [{ x, y, key: place.key, solid: place.inMemory }]
+  })
+}
+
+function valueAt(curve: Curve | undefined, step: number): number | null {
+  const steps = curve?.path.steps ?? []
+  return steps.length > 0 ? curve!.path.values[nearest(steps, step)]! : null
+}
+
+function ahead(x: readonly number[], to: number): number | null {
+  if (x.length === 0) return null
+  const [first, last] = [x[0]!, x.at(-1)!]
+  return Math.min(to, last + (last - first) * AHEAD)
+}

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { panelsOf, placeOf } from './metricGroups'
+
+describe('placeOf', () => {
+  it.each([
+    ['loss', 'loss', '', ''],
+    ['val_loss', 'loss', 'validation', ''],
+    ['train/loss', 'loss', 'train', ''],
+    ['eval/loss', 'loss', 'validation', ''],
+    ['test_accuracy', 'accuracy', 'test', ''],
+    ['batch/loss', 'loss', '', 'batch'],
+    ['value', 'value', '', ''],
+    ['val_', 'val_', '', ''],
+    ['/odd', '/odd', '', ''],
+    ['constructor_x', 'constructor_x', '', ''],
+    ['toString/x', 'x', '', 'toString'],
+  ])('%s -> %s (%s) in %s', (key, base, split, group) => {
+    expect(placeOf(key)).toEqual({ base, split, group })
+  })
+})
+
+describe('panelsOf', () => {
+  it('puts the monitored panel first and training before validation', () => {
+    const panels = panelsOf(['val_loss', 'val_accuracy', 'loss', 'accuracy', 'gpu/memory'], 'val_loss')
+    expect(panels.map((panel) => panel.keys)).toEqual([
+      ['loss', 'val_loss'],
+      ['accuracy', 'val_accuracy'],
+      ['gpu/memory'],
+    ])
+  })
+
+  it('loses no key, whatever it is called', () => {
+    const keys = ['__proto__', 'constructor', 'val_val_x', '<b>', 'a/b/c', 'train/']
+    expect(panelsOf(keys, 'loss').flatMap((panel) => panel.keys).sort()).toEqual([...keys].sort())
+  })
+})

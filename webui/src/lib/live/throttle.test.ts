@@ -1,0 +1,43 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { Pace } from './throttle'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+it('works at once, then at most once a stretch, and does not lose the last call', async () => {
+  const work = vi.fn()
+  const pace = new Pace(1000, work)
+  for (let i = 0; i < 50; i++) pace.ask()
+  expect(work).toHaveBeenCalledTimes(1)
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(work).toHaveBeenCalledTimes(2)
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(work).toHaveBeenCalledTimes(2)
+})
+
+it('never does two at a time', async () => {
+  let inside = 0
+  let most = 0
+  const work = async () => {
+    most = Math.max(most, ++inside)
+    await new Promise((resolve) => setTimeout(resolve, 3000))
+    inside -= 1
+  }
+  const pace = new Pace(100, work)
+  for (let i = 0; i < 20; i++) {
+    pace.ask()
+    await vi.advanceTimersByTimeAsync(500)
+  }
+  expect(most).toBe(1)
+})
+
+it('does nothing more once stopped', async () => {
+  const work = vi.fn()
+  const pace = new Pace(10, work)
+  pace.ask()
+  pace.ask()
+  pace.stop()
+  await vi.advanceTimersByTimeAsync(100)
+  pace.ask()
+  expect(work).toHaveBeenCalledTimes(1)
+})

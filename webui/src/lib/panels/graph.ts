@@ -1,0 +1,50 @@
+/** What is seen of a graph in nested scopes when some of them are open: closed ones stand for all that they hold. */
+import type { GraphData, GraphNode } from '$lib/api/types'
+
+export interface SeenEdge {
+  source: string
+  target: string
+  shapes: string[]
+}
+export interface Seen {
+  nodes: GraphNode[]
+  edges: SeenEdge[]
+}
+
+/** The nodes that hold others. */
+export function holders(graph: GraphData): Set<string> {
+  return new Set(graph.nodes.flatMap((node) => (node.parent ? [node.parent] : [])))
+}
+
+/** Opens what everything lies in, as long as that is a single scope beside loose nodes: a graph begins with its layers. */
+export function openAtFirst(graph: GraphData): Set<string> {
+  const top = graph.nodes.filter((node) => !node.parent && holders(graph).has(node.id) && node.id !== 'loss')
+  return new Set(top.length === 1 ? [top[0]!.id] : [])
+}
+
+export function seenOf(graph: GraphData, open: ReadonlySet<string>): Seen {
+  const byId = new Map(graph.nodes.map((node) => [node.id, node]))
+  const standIn = (id: string): string => {
+    let seen = id
+    for (let node = byId.get(id); node?.parent; node = byId.get(node.parent)) {
+      if (!open.has(node.parent)) seen = node.parent
+    }
+    return seen
+  }
+  const nodes = graph.nodes.filter((node) => standIn(node.id) === node.id)
+  return { nodes, edges: joinEdges(graph, standIn) }
+}
+
+/** One edge for all that go from one seen node to another, with the shapes that flow along it. */
+function joinEdges(graph: GraphData, standIn: (id: string) => string): SeenEdge[] {
+  const joined = new Map<string, SeenEdge>()
+  for (const edge of graph.edges) {
+    const [source, target] = [standIn(edge.source), standIn(edge.target)]
+    if (source === target) continue
+    const key = `${source}\n${target}`
+    const known = joined.get(key) ?? { source, target, shapes: [] }
+    if (edge.shape && !known.shapes.includes(edge.shape)) known.shapes.push(edge.shape)
+    joined.set(key, known)
+  }
+  return [...joined.values()]
+}

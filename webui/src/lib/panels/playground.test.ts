@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest'
+import { requestOf, unitsOf, USUAL } from './playground'
+import { readView, writeView } from '$lib/ui/urlState'
+
+test('units are small whole numbers, in few layers', () => {
+  expect(unitsOf(['4', '2'])).toEqual([4, 2])
+  expect(unitsOf(['9', '0', 'x', '1.5', '3'])).toEqual([3])
+  expect(unitsOf(Array<string>(9).fill('1'))).toHaveLength(6)
+})
+
+test('a link keeps every control', () => {
+  const view = readView('?data=spiral&features=x,sinx&hidden=8,6&noise=0.2&hide=seed,batch', USUAL)
+  expect(view).toMatchObject({ data: 'spiral', features: ['x', 'sinx'], hidden: ['8', '6'], noise: 0.2, hide: ['seed', 'batch'] })
+  expect(readView(writeView(view, USUAL), USUAL)).toEqual(view)
+})
+
+test('a run is asked for as the recipe takes it', () => {
+  const asked = requestOf({ ...readView('?hidden=3', USUAL) })
+  expect(asked).toMatchObject({ source: { name: 'playground' }, data: 'circle', max_steps: 5000 })
+  expect(asked.parameters).toMatchObject({ features: 'x,y', hidden: '3', learning_rate: 0.03, data_seed: 0 })
+})

@@ -1,0 +1,166 @@
+/** What is inside a checkpoint: rows of its variables, the values of one, and how another checkpoint differs. */
+import { count, figure, numberOf, type WireFloat } from '$lib/ui/format'
+import { shellWord } from './snippets'
+import type { Checkpoint, Variable, VariableDifference, VariableValues } from '$lib/api/types'
+
+/** What of the view is in the address. Empty: the first variable, its usual slice, beside the best, in stored order. */
+export interface Inside {
+  inside: string
+  variable: string
+  slice: string
+  with: string
+  named: string
+  by: string
+}
+export const CLOSED: Inside = { inside: '', variable: '', slice: '', with: '', named: '', by: '' }
+/** Says in the address that nothing is compared. */
+export const ALONE = 'none'
+
+export interface Row {
+  name: string
+  variable: Variable
+  change: VariableDifference | null
+}
+export interface Column {
+  key: string
+  label: string
+  title?: string
+  /** What rows are put in order by; null goes last. */
+  of: (row: Row) => string | number | null
+}
+
+export const COLUMNS: readonly Column[] = [
+  { key: 'name', label: 'Variable', of: (row) => row.name },
+  { key: 'shape', label: 'Shape', title: 'in order of how many values', of: (row) => sizeOf(row.variable.shape) },
+  { key: 'dtype', label: 'Type', of: (row) => row.variable.dtype },
+  ...(['mean', 'std', 'min', 'max', 'norm'] as const).map((key) => ({
+    key, label: key[0]!.toUpperCase() + key.slice(1), of: (row: Row) => numberOf(row.variable[key]),
+  })),
+]
+export const CHANGES: readonly Column[] = [
+  { key: 'difference', label: 'Difference', title: 'norm of the difference', of: (row) => numberOf(row.change?.norm) },
+  { key: 'relative', label: 'Relative', title: 'that norm over the norm of the one compared with', of: (row) => numberOf(row.change?.relative) },
+]
+
+/** Keras numbers names per process: a difference belongs to the variable in its place in the collection. */
+export function rowsOf(variables: readonly Variable[], differences: readonly VariableDifference[] = []): Row[] {
+  const places = new Map<string, VariableDifference[]>()
+  for (const one of differences) places.set(one.collection, [...(places.get(one.collection) ?? []), one])
+  const paths = variables.map(plainName)
+  return variables.map((variable, at) => ({
+    name: paths.indexOf(paths[at]!) === paths.lastIndexOf(paths[at]!) ? paths[at]! : `${variable.collection}/${variable.index}:${variable.path}`,
+    variable,
+    change: places.get(variable.collection)?.[variable.index] ?? null,
+  }))
+}
+
+/** The rows whose name holds the text, in the order that `by` says: "norm", "-norm" downwards, or as they are stored. */
+export function arranged(rows: readonly Row[], named: string, by: string): Row[] {
+  const text = named.trim().toLowerCase()
+  const kept = rows.filter((row) => row.name.toLowerCase().includes(text))
+  const column = [...COLUMNS, ...CHANGES].find((one) => one.key === by.replace('-', ''))
+  const sign = by.startsWith('-') ? -1 : 1
+  return column ? kept.sort((a, b) => inOrder(column.of(a), column.of(b), sign)) : kept
+}
+
+/** A click on a column's head: names upwards first and figures downwards, then the other way, then as stored. */
+export function nextOrder(by: string, key: string): string {
+  const first = key === 'name' || key === 'dtype' ? key : `-${key}`
+  if (by === first) return first === key ? `-${key}` : key
+  return by.replace('-', '') === key ? '' : first
+}
+
+/** The checkpoint to compare with: the best, unless another or none is asked for. */
+export function otherOf(checkpoints: readonly Checkpoint[], inside: string, asked: string): string | null {
+  if (asked === ALONE) return null
+  const other = asked || checkpoints.find((one) => one.is_best && one.state === 'durable')?.id
+  return other === inside ? null : (other ?? null)
+}
+
+export function checkpointWords(one: Checkpoint): string {
+  const marks = [one.is_best && 'best', one.is_pinned && 'pinned', one.ghost && 'abandoned'].filter(Boolean)
+  return [`step ${count(one.step)}`, ...marks, one.id].join(' · ')
+}
+
+/** What stands in the column of differences. */
+export function changeWords(change: VariableDifference | null): string {
+  if (!change) return '–'
+  if (change.kind === 'differs') return change.norm == null ? `${count(change.changed)} ${change.changed === 1 ? 'value' : 'values'}` : figure(change.norm, 4)
+  return { equal: 'equal', shape: 'another shape', dtype: 'another type', new: 'only here', missing: 'only there' }[change.kind]
+}
+
+/** "3.2 %"; nothing where there is no difference in numbers. */
+export function relativeWords(change: VariableDifference | null): string {
+  return change?.kind === 'differs' && change.relative != null ? `${figure(100 * numberOf(change.relative)!, 3)} %` : ''
+}
+
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, side) => product * side, 1)
+}
+
+/** The whole; of more than two axes the picture of the first two, as of a convolution's kernel. */
+export function usualSlice(shape: readonly number[]): string {
+  return shape.length > 2 ? shape.map((_, axis) => (axis < 2 ? ':' : '0')).join(',') : ''
+}
+
+export type Layout =
+  | { kind: 'none' | 'scalar' | 'vector' | 'more' }
+  /** `across` is the axis of the columns; a tall picture is drawn lying. */
+  | { kind: 'picture'; rows: number; columns: number; lying: boolean }
+
+/** How a part of this shape is shown; axes of length 1 do not count. */
+export function layoutOf(part: readonly number[]): Layout {
+  if (sizeOf(part) === 0) return { kind: 'none' }
+  const sides = part.filter((side) => side !== 1)
+  if (sides.length === 2) {
+    const lying = sides[0]! > 2 * sides[1]!
+    return { kind: 'picture', rows: sides[lying ? 1 : 0]!, columns: sides[lying ? 0 : 1]!, lying }
+  }
+  return { kind: sides.length === 0 ? 'scalar' : sides.length === 1 ? 'vector' : 'more' }
+}
+
+export function numbersOf(values: readonly WireFloat[]): number[] {
+  return values.map((value) => numberOf(value) ?? NaN)
+}
+
+/** The values in the order of the picture's pixels. */
+export function pixelsOf(numbers: readonly number[], { rows, columns, lying }: { rows: number; columns: number; lying: boolean }): number[] {
+  return lying ? numbers.map((_, at) => numbers[(at % columns) * rows + Math.floor(at / columns)]!) : [...numbers]
+}
+
+/** The greatest distance from 0: the ends of the colour scale. 1 where there is none. */
+export function reachOf(numbers: readonly number[]): number {
+  const reach = numbers.reduce((most, one) => (Number.isFinite(one) ? Math.max(most, Math.abs(one)) : most), 0)
+  return reach || 1
+}
+
+export function shapeWords(shape: readonly number[]): string {
+  return shape.length === 0 ? 'a number' : shape.map(count).join(' x ')
+}
+
+/** Which values are shown. */
+export function partWords({ shape, part, slice }: Pick<VariableValues, 'shape' | 'part' | 'slice'>): string {
+  const from = slice ? ', counted from where the slice begins' : ''
+  if (sizeOf(shape) !== sizeOf(part)) return `the first ${shapeWords(part)} of ${shapeWords(shape)}${from}; a slice shows the others`
+  return sizeOf(part) === 1 ? 'one value' : `all ${shapeWords(shape)} values${from}`
+}
+
+/** The command lines that show the same. */
+export function insideCommands(inside: string, other: string | null, variable: string | null, slice: string): string {
+  const cut = slice ? ` --slice ${shellWord(slice)}` : ''
+  const lines = [
+    `keepbest checkpoint show ${shellWord(inside)}`,
+    variable !== null && `keepbest checkpoint show ${shellWord(inside)} --variable ${shellWord(variable)}${cut}`,
+    other !== null && `keepbest checkpoint diff ${shellWord(other)} ${shellWord(inside)}`,
+  ]
+  return lines.filter((line) => line !== false).join('\n')
+}
+
+function plainName(variable: Variable): string {
+  return `${variable.collection}/${variable.path}`
+}
+
+function inOrder(a: string | number | null, b: string | number | null, sign: number): number {
+  if (a === null || b === null) return Number(a === null) - Number(b === null)
+  return a < b ? -sign : a > b ? sign : 0
+}

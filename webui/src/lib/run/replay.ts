@@ -1,0 +1,148 @@
+/** Replays as people read and turn them: the knobs of a policy's patience, what it saves and loses, the front. Pure. */
+import { count, duration, figure } from '$lib/ui/format'
+import { policyNamed, type Marks, type Policy } from '$lib/curves/annotations'
+import type { Replay, ReplayedPolicy, ReplayOutcome, ReplaySummary } from '$lib/api/types'
+import { reasonWords } from '$lib/ui/labels'
+
+export type Unit = 'checks' | 'steps'
+export interface Knobs {
+  patience: number
+  unit: Unit
+  delta: number
+  smoothing: number
+}
+
+const USUAL_CHECKS = 10
+const TURNED: ReadonlySet<string> = new Set(['checks', 'steps', 'min_delta', 'smoothing'])
+const OF_STEPS: ReadonlySet<string> = new Set(['every_step', 'inclusive'])
+/** At these values they are at their default. */
+const LEFT_OUT: Readonly<Record<string, unknown>> = { start_from: 0, inclusive: false }
+const LIFTS = [1, 2, 5]
+const DECADES = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10]
+
+/** The knobs that stand for the policy's patience; null where it has none. */
+export function knobsOf(policy: Policy): Knobs | null {
+  const found = policyNamed(policy, 'patience')
+  if (!found) return null
+  const params = found.params ?? {}
+  const unit: Unit = params.steps == null ? 'checks' : 'steps'
+  const patience = Number(params[unit] ?? USUAL_CHECKS)
+  return { patience, unit, delta: Number(params.min_delta ?? 0), smoothing: Number(params.smoothing ?? 0) }
+}
+
+/** The policy with its first patience turned so; everything else in it stays. */
+export function turned(policy: Policy, knobs: Knobs): Policy {
+  const target = policyNamed(policy, 'patience')
+  const replace = (one: Policy): Policy =>
+    one === target ? { ...one, params: paramsOf(one.params ?? {}, knobs) } : { ...one, ...(one.policies && { policies: one.policies.map(replace) }) }
+  return replace(policy)
+}
+
+/** The same policy without the parameters of its patience that are at their default. */
+export function plain(policy: Policy): Policy {
+  const knobs = policy.name === 'patience' ? knobsOf(policy) : null
+  const params = knobs ? paramsOf(policy.params ?? {}, knobs) : policy.params
+  return { ...policy, ...(params && { params }), ...(policy.policies && { policies: policy.policies.map(plain) }) }
+}
+
+function paramsOf(before: Record<string, unknown>, { patience, unit, delta, smoothing }: Knobs): Record<string, unknown> {
+  const rest = Object.entries(before).filter(([name, value]) => value != null && value !== LEFT_OUT[name] && !TURNED.has(name) && (unit === 'steps' || !OF_STEPS.has(name)))
+  return { [unit]: patience, ...(delta && { min_delta: delta }), ...(smoothing && { smoothing }), ...Object.fromEntries(rest) }
+}
+
+/** 0, then 1, 2, 5 in each power of ten, up to the range of what was measured. */
+export function deltasUpTo(range: number): number[] {
+  const all = DECADES.flatMap((decade) => LIFTS.map((lift) => Number((decade * lift).toPrecision(1))))
+  return [0, ...all.filter((delta) => delta <= range)]
+}
+
+/** The place of the choice nearest to a value that may have been typed. */
+export function nearestPlace(choices: readonly number[], value: number): number {
+  const away = choices.map((choice) => Math.abs(choice - value))
+  return away.indexOf(Math.min(...away))
+}
+
+/** What the curve shows of an outcome: where it would stop, what it keeps, and where the run ended. */
+export function replayMarks(outcome: ReplayOutcome, mode: string, end: { step: number; text: string }): Marks {
+  const { best_step: best, best_value: value, stop_step: stop } = outcome
+  const known = best !== null && value !== null
+  return {
+    higher: mode === 'max',
+    best: known ? { step: best, value, restored: false } : null,
+    patience: known && stop !== null ? { from: best, to: stop } : null,
+    bar: null,
+    stop: stop === null ? null : { step: stop, text: reasonWords(outcome.reason) },
+    jumps: [{ step: end.step, from: null, text: end.text }],
+  }
+}
+
+export function headline({ status, stop_step: step }: ReplayOutcome): string {
+  if (status === 'stopped') return `Stops at step ${count(step)}`
+  return status === 'censored' ? 'It would have gone on' : 'This record cannot tell'
+}
+
+export function savedWords(outcome: ReplayOutcome): string {
+  const { steps_saved: steps, share_saved: share, seconds_saved: seconds } = outcome
+  if (steps === null) return '–'
+  const more = steps < 0
+  const parts = [`${count(Math.abs(steps))} steps`, share !== null && percent(Math.abs(share)), seconds !== null && duration(Math.abs(seconds))]
+  return parts.filter(Boolean).join(' · ') + (more ? ' more than it took' : '')
+}
+
+export function lostWords(outcome: ReplayOutcome): string {
+  const { value_lost: lost, examples_lost: examples, standard_errors_lost: errors } = outcome
+  if (lost === null) return '–'
+  if (lost === 0) return 'nothing'
+  const parts = [figure(Math.abs(lost), 4), examples !== null && examplesWords(Math.abs(examples)), errors !== null && `${figure(Math.abs(errors), 2)} standard errors`]
+  return parts.filter(Boolean).join(' · ') + (lost < 0 ? ' better than the run' : '')
+}
+
+function examplesWords(examples: number): string {
+  return `${count(examples)} ${examples === 1 ? 'example' : 'examples'}`
+}
+
+export function checkpointWords(outcome: ReplayOutcome): string {
+  const { has_checkpoint: has, nearest_checkpoint: near } = outcome
+  if (has) return 'still there'
+  if (has === null) return 'not known'
+  return near === null ? 'gone, and none is left' : `gone; nearest: step ${count(near)}`
+}
+
+export function percent(share: number): string {
+  return `${figure(share * 100, share >= 0.1 ? 2 : 1)} %`
+}
+
+export interface Dot {
+  place: number
+  stopper: string
+  saved: number
+  lost: number
+  onFront: boolean
+  recommended: boolean
+}
+
+/** Policies of which both is known, in order of what they save. */
+export function dotsOf({ policies, recommended }: Pick<Replay, 'policies' | 'recommended'>): Dot[] {
+  return policies
+    .flatMap(({ summary, stopper, on_front: onFront }: ReplayedPolicy, place) => {
+      const [saved, lost] = [summary.share_saved, summary.lost === null ? null : Number(summary.lost)]
+      if (saved === null || lost === null || !Number.isFinite(lost)) return []
+      return [{ place, stopper, saved, lost, onFront, recommended: place === recommended }]
+    })
+    .sort((a, b) => a.saved - b.saved || a.lost - b.lost)
+}
+
+/** A stretch that holds 0 and all values, with three ticks; where all are 0, up to 1. */
+export function stretchOf(values: readonly number[]): { low: number; high: number; ticks: number[] } {
+  const low = Math.min(0, ...values)
+  const high = Math.max(0, ...values)
+  const top = high > low ? high : 1
+  return { low, high: top, ticks: [low, (low + top) / 2, top] }
+}
+
+export function lostText(summary: Pick<ReplaySummary, 'lost'>): string {
+  if (summary.lost === null) return '–'
+  const lost = Number(summary.lost)
+  if (!Number.isFinite(lost)) return 'no best kept'
+  return lost === 0 ? 'nothing' : figure(lost, 3)
+}

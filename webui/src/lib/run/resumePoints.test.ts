@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import {
+  choicesOf, jumpTo, LEARNING_RATE, limitOf, maxStepsFault, outcomeWords, overrideWords, placesOf, rateFault, UNCHANGED, verbsFor, type Place,
+} from './resumePoints'
+import type { Checkpoint, Command, Look, Run } from '$lib/api/types'
+
+const checkpoint = (id: string, step: number, more: Partial<Checkpoint> = {}) =>
+  ({ id, step, value: step / 1000, state: 'durable', kind: 'best', is_best: false, is_pinned: false, ghost: false, ...more }) as Checkpoint
+const snapshot = (id: string, step: number, is_best = false) => ({ id, step, size_bytes: 10, is_best })
+const run = {
+  state: 'running' as const, best_step: 300, best_value: 0.3, best_checkpoint: 'c',
+  memory: { budget_bytes: 100, held_bytes: 20, snapshots: [snapshot('b', 200), snapshot('c', 300, true), snapshot('d', 250)] },
+}
+const stored = [checkpoint('a', 100), checkpoint('c', 300, { is_best: true }), checkpoint('gone', 50, { state: 'dropped' })]
+const looks = [{ snapshot: 'b', value: 0.21, ghost: true }] as Look[]
+const keys = (places: readonly Place[]) => places.map((place) => place.key)
+
+it.each([
+  ['running', 'recipe', ['roll_back', 'fork']],
+  ['leased', 'code', ['roll_back', 'fork']],
+  ['queued', 'recipe', ['fork']],
+  ['failed', 'recipe', ['resume', 'fork']],
+  ['paused', 'recipe', ['resume', 'fork']],
+  ['finished', 'external', ['fork']],
+])('a run that is %s, trained by %s', (state, kind, verbs) => {
+  expect(verbsFor({ state, spec: { source: { kind } } } as Run)).toEqual(verbs)
+})
+
+describe('placesOf', () => {
+  it('lists what is in memory and what is on disk, each state once, newest step first', () => {
+    const places = placesOf('roll_back', run, stored, looks)
+    expect(places.map(({ key, inMemory, onDisk }) => [key, inMemory, onDisk])).toEqual([
+      ['c', true, true],
+      ['d', true, false],
+      ['b', true, false],
+      ['a', false, true],
+    ])
+  })
+
+  it('names what only memory holds by its step, since the tracker knows no such checkpoint', () => {
+    const [, , b, a] = placesOf('roll_back', run, stored, looks)
+    expect(b).toMatchObject({ target: { step: 200 }, value: 0.21, ghost: true })
+    expect(a).toMatchObject({ target: { checkpoint: 'a' }, value: 0.1 })
+  })
+
+  it.each(['fork', 'resume'] as const)('offers to %s only what is on disk', (verb) => {
+    expect(keys(placesOf(verb, run, stored, looks))).toEqual(['c', 'a'])
+  })
+
+  it('believes no memory of a run that nobody trains', () => {
+    expect(keys(placesOf('roll_back', { ...run, state: 'queued' }, stored, looks))).toEqual(['c', 'a'])
+  })
+})
+
+describe('choicesOf', () => {
+  const choices = (verb: 'roll_back' | 'fork' | 'resume', picked: string | null = null) =>
+    choicesOf(verb, run, placesOf(verb, run, stored, looks), picked)
+
+  it('begins with what the command would take, and says nothing twice', () => {
+    expect(keys(choices('roll_back'))).toEqual(['best', 'd', 'b', 'a'])
+    expect(keys(choices('fork'))).toEqual(['best', 'a'])
+    expect(keys(choices('resume'))).toEqual(['last', 'a'])
+    const further = placesOf('fork', run, [...stored, checkpoint('z', 400)], looks)
+    expect(keys(choicesOf('fork', run, further, null))).toEqual(['best', 'last', 'a'])
+    expect(keys(choicesOf('resume', run, further, null))).toEqual(['last', 'best', 'a'])
+  })
+
+  it('keeps the place that was clicked under its own id, whatever becomes the best meanwhile', () => {
+    expect(keys(choices('roll_back', 'c'))).toEqual(['best', 'c', 'd', 'b', 'a'])
+  })
+
+  it('offers the best as soon as its look is heard of', () => {
+    const [best, ...rest] = choicesOf('roll_back', { ...run, memory: null, best_checkpoint: null }, [], null)
+    expect(best).toMatchObject({ key: 'best', step: 300, value: 0.3, target: { to: 'best' } })
+    expect(rest).toEqual([])
+  })
+
+  it('takes the last from the living path, not from an abandoned tail', () => {
+    const tail = checkpoint('tail', 900, { ghost: true })
+    const places = placesOf('resume', run, [...stored, tail], looks)
+    expect(choicesOf('resume', run, places, null)[0]).toMatchObject({ key: 'last', step: 300 })
+  })
+
+  it('offers nothing where nothing is kept; an ended run may begin anew', () => {
+    expect(choicesOf('fork', { ...run, memory: null }, [], null)).toEqual([])
+    expect(choicesOf('resume', { ...run, memory: null }, [], null)).toMatchObject([{ key: 'start', step: 0, target: {} }])
+  })
+})
+
+describe('what is changed', () => {
+  it('checks the learning rate with the pattern of the contract', () => {
+    const document = JSON.parse(readFileSync('openapi.json', 'utf8')) as { components: { schemas: Record<string, { properties: Record<string, { anyOf: { pattern?: string }[] }> }> } }
+    const { learning_rate } = document.components.schemas.Overrides!.properties
+    expect(learning_rate!.anyOf.map((one) => one.pattern)).toContain(LEARNING_RATE.source)
+  })
+
+  it.each(['', ' 3e-5 ', '0.1x', '.5', '1', '2.5E+1x'])('%j is a learning rate', (text) => expect(rateFault(text)).toBeNull())
+  it.each(['0', '0x', '-1', 'fast', '0.1 x', '1e', '0,1', '$(id)'])('%j is none', (text) => expect(rateFault(text)).not.toBeNull())
+
+  it.each([
+    ['', null],
+    ['20 000', null],
+    ['401', null],
+    ['400', /goes on from step 400/],
+    ['1e5', /whole number/],
+    ['-3', /whole number/],
+    ['99999999999999999999', /whole number/],
+  ])('steps in all: %j', (text, fault) => {
+    const said = maxStepsFault(text, 400, { steps: 1000, reached: false })
+    if (fault) expect(said).toMatch(fault)
+    else expect(said).toBeNull()
+  })
+
+  it.each([
+    ['roll_back', 400, null, false],
+    ['fork', 1000, null, true],
+    ['resume', 400, 'patience', false],
+    ['resume', 400, 'max_steps', true],
+  ] as const)('%s from step %d of a run that ended by %s: whether more steps are needed is %s', (verb, from, stop_reason, needed) => {
+    const limit = limitOf({ max_steps: null, stop_reason, spec: { max_steps: 1000 } }, verb, from)
+    expect(limit).toEqual({ steps: 1000, reached: needed })
+    expect(maxStepsFault('', from, limit) !== null).toBe(needed)
+    expect(maxStepsFault('5000', from, limit)).toBeNull()
+  })
+
+  it('has no limit where none was set', () => {
+    expect(limitOf({ max_steps: null, stop_reason: 'max_steps', spec: { max_steps: null } }, 'resume', 5)).toEqual({ steps: null, reached: false })
+  })
+
+  it('asks for one place, and for nothing that was left empty', () => {
+    const nothing = { to: null, step: null, checkpoint: null, learning_rate: null, max_steps: null, reset_patience: false }
+    expect(jumpTo({ to: 'best' }, UNCHANGED)).toEqual({ ...nothing, to: 'best' })
+    expect(jumpTo({ step: 200 }, { rate: ' 0.1x', maxSteps: '20\u202f000', reset: true })).toEqual({
+      ...nothing, step: 200, learning_rate: '0.1x', max_steps: 20000, reset_patience: true,
+    })
+  })
+
+  it('is told in words, and not at all where nothing was changed', () => {
+    expect(overrideWords({ learning_rate: '0.1x', reset_patience: true })).toBe('learning rate 0.1x, begins to wait anew')
+    expect(overrideWords({ reset_patience: false })).toBe('')
+    expect(overrideWords(null)).toBe('')
+  })
+})
+
+describe('outcomeWords', () => {
+  const done = { state: 'done' as const, requested_at: '2026-01-01T00:00:00Z', done_at: '2026-01-01T00:00:00.42Z', result: { source: 'memory' } }
+  const said = (more: Partial<Command>) => outcomeWords({ ...done, ...more } as Command)
+
+  it('says how long it took and where the state came from', () => {
+    expect(said({})).toBe('done in 0.4 s, from memory')
+    expect(said({ done_at: '2026-01-01T00:00:12.6Z', result: { source: 'disk' } })).toBe('done in 13 s, from disk')
+    expect(said({ result: null })).toBe('done in 0.4 s')
+    expect(said({ result: { source: '<b>' } })).toBe('done in 0.4 s')
+  })
+
+  it('tells no time that two clocks make negative, and nothing before it is done', () => {
+    expect(said({ done_at: '2025-12-31T23:59:59Z' })).toBe('done, from memory')
+    expect(said({ state: 'acknowledged', done_at: null })).toBe('')
+  })
+})

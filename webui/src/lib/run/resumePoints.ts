@@ -1,0 +1,168 @@
+/** Where a run may go on from, and what may be changed there. Pure: dialogs, cards and charts show it. */
+import { count, epochOf, numberOf } from '$lib/ui/format'
+import type { Checkpoint, Command, Look, Overrides, Run } from '$lib/api/types'
+import { FINAL } from '$lib/ui/labels'
+
+/** What is done: a living run goes back, a new run begins, an ended run goes on. */
+export type Verb = 'roll_back' | 'fork' | 'resume'
+export const VERBS: Readonly<Record<Verb, { label: string; at: string }>> = {
+  roll_back: { label: 'Roll back', at: 'Roll back to' },
+  fork: { label: 'Fork', at: 'Fork from' },
+  resume: { label: 'Resume', at: 'Resume from' },
+}
+export type Target = { to: 'best' | 'last' } | { step: number } | { checkpoint: string } | Record<string, never>
+/** What is asked of the tracker: one place, and what changes there. */
+export interface Jump {
+  to: 'best' | 'last' | null
+  step: number | null
+  checkpoint: string | null
+  learning_rate: string | null
+  max_steps: number | null
+  reset_patience: boolean
+}
+
+export interface Place {
+  /** `best`, `last`, `start`, or the id that a snapshot and its checkpoint share. */
+  key: string
+  target: Target
+  step: number
+  value: number | null
+  isBest: boolean
+  inMemory: boolean
+  onDisk: boolean
+  ghost: boolean
+}
+
+/** What a person typed; empty fields change nothing. */
+export interface Change {
+  rate: string
+  maxSteps: string
+  reset: boolean
+}
+export const UNCHANGED: Readonly<Change> = { rate: '', maxSteps: '', reset: false }
+
+type Whence = Pick<Run, 'state' | 'best_step' | 'best_value' | 'best_checkpoint' | 'memory'>
+const MOST_STEPS = 2 ** 53
+/** The contract's pattern (`Overrides.learning_rate`); a test compares the two. */
+export const LEARNING_RATE = /^(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?x?$/
+
+export function isHeld(run: Pick<Run, 'state'>): boolean {
+  return run.state === 'running' || run.state === 'leased'
+}
+
+/** What can be done with what is kept of a run now, the usual thing first; a run that a script trains goes on by that script. */
+export function verbsFor(run: { state: Run['state']; spec: Pick<Run['spec'], 'source'> }): Verb[] {
+  if (isHeld(run)) return ['roll_back', 'fork']
+  return (FINAL.has(run.state) || run.state === 'paused') && run.spec.source.kind !== 'external' ? ['resume', 'fork'] : ['fork']
+}
+
+/** Every state that is kept, newest step first. Snapshots in memory are there only for the trainer that holds them. */
+export function placesOf(verb: Verb, run: Whence, checkpoints: readonly Checkpoint[], looks: readonly Look[]): Place[] {
+  const held = verb === 'roll_back' && isHeld(run) ? (run.memory?.snapshots ?? []) : []
+  const inMemory = new Set(held.map((one) => one.id))
+  const stored = checkpoints.filter((one) => one.state === 'durable' && one.kind !== 'selected') // training never came by an average
+  const onDisk = new Set(stored.map((one) => one.id))
+  const places = stored.map((one): Place => ({
+    key: one.id, target: { checkpoint: one.id }, step: one.step, value: numberOf(one.value),
+    isBest: one.is_best ?? false, inMemory: inMemory.has(one.id), onDisk: true, ghost: one.ghost ?? false,
+  }))
+  for (const one of held.filter((snapshot) => !onDisk.has(snapshot.id))) {
+    const look = looks.findLast((seen) => seen.snapshot === one.id)
+    places.push({
+      key: one.id, target: { step: one.step }, step: one.step, value: numberOf(look?.value),
+      isBest: one.is_best ?? false, inMemory: true, onDisk: false, ghost: look?.ghost ?? false,
+    })
+  }
+  return places.sort((a, b) => b.step - a.step)
+}
+
+/** The places with a name come first: they mean what is best, or last, at the moment when it is obeyed. */
+export function choicesOf(verb: Verb, run: Whence, places: readonly Place[], picked: string | null): Place[] {
+  const best = bestOf(verb, run, places)
+  const last = verb === 'roll_back' ? undefined : lastOf(places)
+  if (verb === 'resume' && places.length === 0) return [BEGINNING]
+  const named = [
+    best && { ...best, key: 'best', target: { to: 'best' as const }, isBest: true },
+    last && { ...last, key: 'last', target: { to: 'last' as const } },
+  ]
+  if (verb === 'resume') named.reverse()
+  if (best && best.key === last?.key) named.pop()
+  const twice = new Set([best?.key, last?.key].filter((key) => key !== picked))
+  return [...named.flatMap((one) => one ?? []), ...places.filter((one) => !twice.has(one.key))]
+}
+
+/** Where nothing of a run is on disk it begins anew. */
+export const BEGINNING: Place = { key: 'start', target: {}, step: 0, value: null, isBest: false, inMemory: false, onDisk: false, ghost: false }
+
+function bestOf(verb: Verb, run: Whence, places: readonly Place[]): Place | undefined {
+  const kept = places.find((one) => one.key === run.best_checkpoint) ?? places.find((one) => one.isBest)
+  if (kept || verb !== 'roll_back' || run.best_step == null) return kept
+  // Its look came a moment before its checkpoint and its snapshot were heard of.
+  const value = numberOf(run.best_value)
+  return { key: 'best', target: { to: 'best' }, step: run.best_step, value, isBest: true, inMemory: false, onDisk: false, ghost: false }
+}
+
+function lastOf(places: readonly Place[]): Place | undefined {
+  return places.find((one) => !one.ghost) ?? places[0]
+}
+
+// What is changed
+
+export function rateFault(text: string): string | null {
+  const rate = text.trim()
+  if (rate === '' || (LEARNING_RATE.test(rate) && rate.length <= 40 && Number.parseFloat(rate) > 0)) return null
+  return 'A number above 0 such as 3e-5, or a multiple such as 0.1x.'
+}
+
+/** Where a run stops at the latest, and whether it came to that and must be told anew. */
+export interface Limit {
+  steps: number | null
+  reached: boolean
+}
+
+export function limitOf(run: Pick<Run, 'max_steps' | 'stop_reason'> & { spec: Pick<Run['spec'], 'max_steps'> }, verb: Verb, from: number): Limit {
+  const steps = run.max_steps ?? run.spec.max_steps ?? null
+  return { steps, reached: steps !== null && (steps <= from || (verb === 'resume' && run.stop_reason === 'max_steps')) }
+}
+
+export function maxStepsFault(text: string, from: number, limit: Limit): string | null {
+  if (text.trim() === '') return limit.reached ? `It came to its ${count(limit.steps)} steps: say how far it is to go.` : null
+  const steps = stepsOf(text)
+  if (steps === null) return 'A whole number of steps.'
+  return steps > from ? null : `It goes on from step ${count(from)}: more steps than that.`
+}
+
+function stepsOf(text: string): number | null {
+  const digits = text.replace(/\s/g, '')
+  const steps = Number(digits)
+  return /^\d+$/.test(digits) && steps >= 1 && steps <= MOST_STEPS ? steps : null
+}
+
+export function jumpTo(target: Target, change: Change): Jump {
+  const overrides = { learning_rate: change.rate.trim() || null, max_steps: stepsOf(change.maxSteps), reset_patience: change.reset }
+  return { to: null, step: null, checkpoint: null, ...target, ...overrides }
+}
+
+/** "learning rate 0.1x, up to 20 000 steps, begins to wait anew"; empty where nothing is changed. */
+export function overrideWords(overrides: Partial<Overrides> | null | undefined): string {
+  return [
+    overrides?.learning_rate ? `learning rate ${overrides.learning_rate}` : '',
+    overrides?.max_steps ? `up to ${count(overrides.max_steps)} steps` : '',
+    overrides?.reset_patience ? 'begins to wait anew' : '',
+  ].filter(Boolean).join(', ')
+}
+
+// What came of it
+
+/** "done in 0.4 s, from memory". The clocks of two machines may differ: what they make negative is not told. */
+export function outcomeWords(command: Pick<Command, 'state' | 'requested_at' | 'done_at' | 'result'>): string {
+  const [asked, done] = [epochOf(command.requested_at), epochOf(command.done_at)]
+  if (command.state !== 'done' || asked === null || done === null) return ''
+  const time = done >= asked ? ` in ${secondsWords(done - asked)}` : ''
+  const source = (command.result as { source?: unknown } | null | undefined)?.source
+  return `done${time}${source === 'memory' || source === 'disk' ? `, from ${source}` : ''}`
+}
+
+function secondsWords(seconds: number): string {
+  return `${seconds < 0.1 ? seconds.toFixed(2) : seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`
+}

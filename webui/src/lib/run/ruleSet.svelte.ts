@@ -1,0 +1,58 @@
+/** The rules of a project as this page last read them. Nothing is put over what somebody else set unseen. */
+import { api, ApiError } from '$lib/api/client'
+import type { FeedEvent } from '$lib/live/feed'
+import { live } from '$lib/live/connection.svelte'
+import { isSame, type RuleName, type Rules } from './rules'
+import type { ProjectRules, RulesRequest } from '$lib/api/types'
+
+type Calls = Pick<typeof api, 'rules' | 'setRules'>
+const MOST_TRIES = 5
+
+export class RuleSet {
+  rules: ProjectRules | null = $state.raw(null)
+  error: unknown = $state.raw(null)
+  private tag = ''
+
+  constructor(
+    readonly project: string,
+    private readonly calls: Calls = api,
+  ) {}
+
+  /** Reads them now and whenever somebody sets them; returns what ends that. */
+  follow(): () => void {
+    const read = () => void this.load()
+    read()
+    const isOurs = (event: FeedEvent) => event.kind === 'project.rules' && event.project === this.project
+    return live.listen({ events: (events) => events.some(isOurs) && read(), missed: read })
+  }
+
+  async load(): Promise<void> {
+    try {
+      const { value, tag } = await this.calls.rules(this.project)
+      this.rules = value
+      this.tag = tag
+      this.error = null
+    } catch (cause) {
+      this.error = cause
+    }
+  }
+
+  /**
+   * Sets one rule and leaves the others as they are, also those that somebody set meanwhile. False, and nothing is set,
+   * where it is this very rule that is not what was `seen` any more.
+   */
+  async set(name: RuleName, value: RulesRequest[RuleName], seen: Rules[RuleName]): Promise<boolean> {
+    for (let tries = 1; this.rules && isSame(this.rules[name], seen); tries += 1) {
+      const { stopper, median, max_steps, max_seconds } = this.rules
+      try {
+        await this.calls.setRules(this.project, { stopper, median, max_steps, max_seconds, [name]: value }, this.tag)
+        await this.load()
+        return true
+      } catch (cause) {
+        if (!(cause instanceof ApiError && cause.status === 412) || tries === MOST_TRIES) throw cause
+        await this.load()
+      }
+    }
+    return false
+  }
+}

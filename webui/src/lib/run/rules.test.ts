@@ -1,0 +1,45 @@
+import { expect, it } from 'vitest'
+import { defaultText, isSame, NAMES, ruleSentence, ruleWords, type RuleName, type Rules } from './rules'
+import { rulesLine } from './snippets'
+
+const NONE: Rules = { stopper: null, median: null, max_steps: null, max_seconds: null }
+const ALL: Rules = {
+  stopper: { name: 'patience', version: 1, params: { checks: 3 }, policies: [] },
+  median: { form: 'vizier', startup_runs: 5, start_from: 0 },
+  max_steps: 20000,
+  max_seconds: 5400,
+}
+
+it('says nothing of what is not set', () => {
+  expect(NAMES.map((name) => ruleSentence(name, NONE))).toEqual([null, null, null, null])
+  expect(ruleWords(NONE)).toBe('')
+  expect(defaultText(NONE)).toBeNull()
+})
+
+it.each<[RuleName, Rules, string]>([
+  ['stopper', ALL, 'A run that is submitted without a stopper stops by patience(checks=3).'],
+  ['median', ALL, 'A run is stopped when its best is worse than the median of the running averages up to the same step, as soon as 5 runs have finished.'],
+  [
+    'median',
+    { ...NONE, median: { form: 'optuna', startup_runs: 1, start_from: 500 } },
+    'A run is stopped when its best is worse than the median of the values at exactly the same step, as soon as one run has finished, from step 500 on.',
+  ],
+  ['max_steps', ALL, 'Every run is stopped at step 20\u202f000.'],
+  ['max_seconds', ALL, 'Every run is stopped after 1 h 30 min.'],
+])('%s in a sentence', (name, rules, words) => expect(ruleSentence(name, rules)).toBe(words))
+
+it('says all of them in a line', () =>
+  expect(ruleWords(ALL)).toBe(
+    'stops runs worse than the median (vizier) of 5 or more from step 0 on · at most 20\u202f000 steps · at most 1 h 30 min · without a stopper: patience(checks=3)',
+  ))
+
+it('compares rules by what they say', () => {
+  expect(isSame(ALL.median, { ...ALL.median! })).toBe(true)
+  expect(isSame(ALL.median, { ...ALL.median!, start_from: 1 })).toBe(false)
+  expect(isSame(0.5, null)).toBe(false)
+})
+
+it('writes the command that sets the same', () => {
+  expect(rulesLine('a b', ALL)).toBe(`keepbest project rules 'a b' --stop "patience(checks=3)" --median vizier --startup-runs 5 --max-steps 20000 --max-seconds 5400`)
+  expect(rulesLine('p', NONE)).toContain('--median vizier')
+})

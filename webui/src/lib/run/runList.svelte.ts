@@ -1,0 +1,89 @@
+/** All runs of a project, read page by page, newest first, and kept up to date by events. */
+import { api, ApiError, messageOf } from '$lib/api/client'
+import type { FeedEvent } from '$lib/live/feed'
+import { live } from '$lib/live/connection.svelte'
+import { Pace } from '$lib/live/throttle'
+import { changed } from './applyEvent'
+import type { Run } from '$lib/api/types'
+
+const PAGE = 500
+/** Past this the table says that it shows the newest ones only. */
+export const MOST = 20_000
+const DRAW_MS = 250
+
+export class RunList {
+  rows: Run[] = $state.raw([])
+  total: number | null = $state(null)
+  loading = $state(true)
+  error: string | null = $state(null)
+  private byId = new Map<string, Run>()
+  private round = 0
+  private unlisten: () => void
+  private drawing = new Pace(DRAW_MS, () => this.show())
+
+  constructor(private readonly project: string) {
+    this.unlisten = live.listen({ events: (events) => this.apply(events), missed: () => void this.load() })
+    void this.load()
+  }
+
+  stop(): void {
+    this.round += 1
+    this.unlisten()
+    this.drawing.stop()
+  }
+
+  async load(): Promise<void> {
+    const round = ++this.round
+    this.loading = true
+    const found = new Map<string, Run>()
+    try {
+      let cursor: string | undefined
+      do {
+        const page = await api.runs({ project: this.project, limit: PAGE, cursor })
+        if (round !== this.round) return
+        for (const run of page.runs) found.set(run.id, run)
+        this.total = page.total ?? this.total
+        cursor = page.cursor ?? undefined
+        if (found.size > this.byId.size) this.take(found)
+      } while (cursor && found.size < MOST)
+      this.take(found)
+      this.error = null
+    } catch (error) {
+      // A project begins with its first run: until then it is empty, not wrong.
+      this.error = error instanceof ApiError && error.status === 404 ? null : messageOf(error)
+    }
+    this.loading = false
+  }
+
+  private take(found: Map<string, Run>): void {
+    this.byId = new Map(found)
+    this.show()
+  }
+
+  private show(): void {
+    this.rows = [...this.byId.values()]
+  }
+
+  private apply(events: FeedEvent[]): void {
+    for (const event of events) {
+      if (event.project !== this.project || !event.run) continue
+      const known = this.byId.get(event.run)
+      if (event.kind === 'run.deleted') this.drop(event.run)
+      else if (known) this.byId.set(event.run, changed(known, event))
+      else if (!this.loading) void this.add(event.run)
+    }
+    this.drawing.ask()
+  }
+
+  private drop(id: string): void {
+    if (this.byId.delete(id) && this.total !== null) this.total -= 1
+  }
+
+  private async add(id: string): Promise<void> {
+    const run = await api.run(id).catch(() => null)
+    if (!run || this.byId.has(id)) return
+    this.byId.set(id, run)
+    if (this.total !== null) this.total += 1
+    this.drawing.ask()
+  }
+}

@@ -1,0 +1,87 @@
+/** Which runs a table shows, and in which order. Pure, and quick at 10,000 runs. */
+import { epochOf, numberOf } from '$lib/ui/format'
+import { FINAL } from '$lib/ui/labels'
+import type { Run } from '$lib/api/types'
+
+export const SORTS = ['number', 'name', 'state', 'best', 'last', 'patience', 'step', 'duration', 'worker'] as const
+export type Sort = (typeof SORTS)[number]
+export const GROUPS = ['all', 'active', 'finished', 'failed', 'cancelled'] as const
+export type Group = (typeof GROUPS)[number]
+
+export interface Arrangement {
+  q: string
+  group: string
+  sort: string
+  down: boolean
+}
+
+export function arrange(runs: readonly Run[], by: Arrangement): Run[] {
+  const words = by.q.toLowerCase().split(/\s+/).filter(Boolean)
+  const shown = runs.filter((run) => inGroup(run, by.group) && words.every((word) => wordsOf(run).includes(word)))
+  const key = KEYS[SORTS.find((sort) => sort === by.sort) ?? 'number']
+  const keyed = shown.map((run) => ({ run, key: key(run) }))
+  keyed.sort((a, b) => order(a.key, b.key, by.down) || b.run.number - a.run.number)
+  return keyed.map(({ run }) => run)
+}
+
+export function inGroup(run: Run, group: string): boolean {
+  if (group === 'all') return true
+  return group === 'active' ? !FINAL.has(run.state) : run.state === group
+}
+
+const cache = new WeakMap<Run, string>()
+
+/** Everything a filter may find a run by, once per run: its name, number, id, tags, state, recipe and parameters. */
+function wordsOf(run: Run): string {
+  const known = cache.get(run)
+  if (known !== undefined) return known
+  const parameters = Object.entries(run.spec.parameters ?? {}).map(([key, value]) => `${key}=${String(value)}`)
+  const source = run.spec.source as { name?: string; entry?: string }
+  const parts = [run.name, `#${run.number}`, run.id, run.state, run.stop_reason, run.worker, run.created_by]
+  const text = [...parts, ...(run.tags ?? []), source.name, source.entry, run.spec.data, ...parameters].join(' ').toLowerCase()
+  cache.set(run, text)
+  return text
+}
+
+type Key = string | number | null
+const KEYS: Record<Sort, (run: Run) => Key> = {
+  number: (run) => run.number,
+  name: (run) => run.name.toLowerCase(),
+  state: (run) => run.state,
+  best: (run) => numberOf(run.best_value),
+  last: (run) => numberOf(run.last_value),
+  patience: (run) => run.patience_left,
+  step: (run) => run.step,
+  duration: (run) => secondsOf(run),
+  worker: (run) => run.worker,
+}
+
+/** What has no value, or none that is a number, comes last in either direction. */
+function order(a: Key, b: Key, down: boolean): number {
+  const [noA, noB] = [isNothing(a), isNothing(b)]
+  if (noA || noB) return Number(noA) - Number(noB)
+  const sign = a! < b! ? -1 : a! > b! ? 1 : 0
+  return down ? -sign : sign
+}
+
+function isNothing(key: Key): boolean {
+  return key === null || key === undefined || Number.isNaN(key)
+}
+
+/** Seconds of training so far, or in all; null before it began. */
+export function secondsOf(run: Run, now = Date.now() / 1000): number | null {
+  const from = epochOf(run.started_at)
+  return from === null ? null : Math.max(0, (epochOf(run.ended_at) ?? now) - from)
+}
+
+/** The share of the steps that stopping early saved, or null where nothing was cut short. */
+export function savedShare(run: Run): number | null {
+  const most = run.max_steps ?? run.spec.max_steps
+  if (run.state !== 'finished' || !most || run.step == null || run.step >= most) return null
+  return 1 - run.step / most
+}
+
+/** For a column "best": which direction puts the best run first. */
+export function bestIsDown(runs: readonly Run[]): boolean {
+  return (runs.find((run) => run.mode !== 'auto')?.mode ?? 'max') === 'max'
+}

@@ -1,0 +1,162 @@
+/** One run with all its history, as the run's page shows it, kept up to date by events. */
+import { api, messageOf } from '$lib/api/client'
+import { extendCurve, type Curve } from '$lib/curves/chartData'
+import type { FeedEvent } from '$lib/live/feed'
+import { live } from '$lib/live/connection.svelte'
+import { Pace } from '$lib/live/throttle'
+import { changed } from './applyEvent'
+import type { Checkpoint, Command, CommandRequest, Evaluation, Look, MetricSummary, Receipt, Run, Segment } from '$lib/api/types'
+
+export const MAX_POINTS = 2000
+const REFRESH_MS = 1000
+const LOOKS_PAGE = 1000
+
+export class RunView {
+  run: Run | null = $state.raw(null)
+  error: string | null = $state(null)
+  segments: Segment[] = $state.raw([])
+  looks: Look[] = $state.raw([])
+  metrics: MetricSummary[] = $state.raw([])
+  checkpoints: Checkpoint[] = $state.raw([])
+  receipts: Receipt[] = $state.raw([])
+  evaluations: Evaluation[] = $state.raw([])
+  commands: Command[] = $state.raw([])
+  curves: ReadonlyMap<string, Curve> = $state.raw(new Map())
+  heardAt: number | null = $state(null) // epoch seconds of the last event of this run
+  private wanted = new Set<string>()
+  private due = new Set<string>()
+  private pace = new Pace(REFRESH_MS, () => this.refresh())
+  private unlisten: () => void
+
+  constructor(readonly id: string) {
+    this.unlisten = live.listen({ events: (events) => this.apply(events), missed: () => this.reload() })
+    this.reload()
+  }
+
+  stop(): void {
+    this.unlisten()
+    this.pace.stop()
+  }
+
+  /** Reads a metric's curve and keeps it fresh from now on. */
+  want(keys: readonly string[]): void {
+    const fresh = keys.filter((key) => !this.wanted.has(key))
+    if (fresh.length === 0) return
+    fresh.forEach((key) => this.wanted.add(key))
+    void Promise.all(fresh.map((key) => this.readCurve(key))).catch((error: unknown) => this.fail(error))
+  }
+
+  async send(request: CommandRequest): Promise<Command> {
+    const command = await api.command(this.id, request)
+    if (!this.commands.some((known) => known.id === command.id)) this.take(command)
+    return command
+  }
+
+  async pin(checkpoint: Checkpoint): Promise<void> {
+    await api.pin(checkpoint.id, !checkpoint.is_pinned)
+    this.ask('checkpoints')
+  }
+
+  async edit(patch: { name?: string; notes?: string; tags?: string[] }): Promise<void> {
+    this.run = await api.rename(this.id, patch)
+  }
+
+  reload(): void {
+    this.ask('run', 'segments', 'looks', 'curves', 'checkpoints', 'commands', 'evaluations')
+  }
+
+  private ask(...what: string[]): void {
+    what.forEach((one) => this.due.add(one))
+    this.pace.ask()
+  }
+
+  private async refresh(): Promise<void> {
+    const due = this.due
+    this.due = new Set()
+    try {
+      if (due.has('run')) this.run = await api.run(this.id)
+      await Promise.all([
+        due.has('segments') && this.read('segments', api.segments(this.id)),
+        due.has('checkpoints') && this.read('checkpoints', api.checkpoints(this.id)),
+        due.has('checkpoints') && this.read('receipts', api.receipts(this.id)),
+        due.has('commands') && this.read('commands', api.commands(this.id)),
+        due.has('evaluations') && this.read('evaluations', api.evaluations(this.id)),
+        due.has('looks') ? this.readLooks(null) : due.has('new looks') && this.readLooks(this.looks.at(-1)?.seq ?? null),
+        (due.has('curves') || due.has('new points')) && this.readMetrics(due.has('curves')),
+      ])
+      this.error = null
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  private async read<K extends 'segments' | 'checkpoints' | 'receipts' | 'commands' | 'evaluations'>(field: K, answer: Promise<this[K]>): Promise<void> {
+    this[field] = await answer
+  }
+
+  private async readLooks(after: number | null): Promise<void> {
+    const looks = after === null ? [] : this.looks.slice()
+    for (;;) {
+      const page = await api.looks(this.id, looks.at(-1)?.seq ?? 0)
+      looks.push(...page)
+      if (page.length < LOOKS_PAGE) break
+    }
+    this.looks = looks
+  }
+
+  private async readMetrics(afresh: boolean): Promise<void> {
+    this.metrics = await api.metrics(this.id)
+    const known = new Set(this.metrics.map((metric) => metric.key))
+    const keys = [...this.wanted].filter((key) => known.has(key))
+    await Promise.all(keys.map((key) => (afresh ? this.readCurve(key) : this.readTail(key))))
+  }
+
+  private async readCurve(key: string): Promise<void> {
+    this.keep(await api.curve(this.id, key, { maxPoints: MAX_POINTS }))
+  }
+
+  /** Only what is new, until so much was added that the whole is worth thinning again. */
+  private async readTail(key: string): Promise<void> {
+    const known = this.curves.get(key)
+    const last = known?.path.steps.at(-1)
+    if (!known || last === undefined || known.returned > 2 * MAX_POINTS) return this.readCurve(key)
+    this.keep(extendCurve(known, await api.curve(this.id, key, { maxPoints: MAX_POINTS, from: last })))
+  }
+
+  private keep(curve: Curve): void {
+    this.curves = new Map(this.curves).set(curve.key, curve)
+  }
+
+  private take(command: Command): void {
+    this.commands = [command, ...this.commands.filter((known) => known.id !== command.id)]
+  }
+
+  private apply(events: FeedEvent[]): void {
+    for (const event of events) {
+      // The address may hold only the first letters of the id; events name it in full.
+      if (event.run !== (this.run?.id ?? this.id)) continue
+      this.heardAt = Date.parse(event.at) / 1000
+      if (this.run) this.run = changed(this.run, event)
+      // The event is the command as it is now: a person waits for it, so it is shown before it is read again.
+      if (event.kind === 'command.state') this.take(event.data as unknown as Command)
+      this.ask(...(NEEDS.get(event.kind) ?? ['run']))
+    }
+  }
+
+  private fail(error: unknown): void {
+    this.error = messageOf(error)
+  }
+}
+
+/** What to read again after an event. */
+const NEEDS = new Map([
+  ['run.state', ['run', 'new looks', 'curves', 'checkpoints', 'commands', 'segments', 'evaluations']],
+  ['run.progress', ['new points']],
+  ['run.look', ['new looks', 'new points']],
+  ['run.withdrawn', ['looks']], // a look that is here already is no best any more
+  ['run.best', ['checkpoints']],
+  ['run.checkpoint', ['checkpoints']],
+  // A new segment turns what lies behind its start into a ghost.
+  ['run.segment', ['run', 'segments', 'looks', 'curves', 'checkpoints']],
+  ['command.state', ['commands']],
+])

@@ -1,0 +1,110 @@
+/** Commands and code that a reader may copy; names from users are quoted for the language they go into. */
+import type { Jump, Verb } from './resumePoints'
+import { policyText, type Policy } from '$lib/curves/annotations'
+import type { Rules } from './rules'
+import type { Run } from '$lib/api/types'
+
+/** Restores the best, what was `selected`, or the checkpoint with this id. Of a script's it is the arrays: only a worker's own trainer surely trains a network of Keras'. */
+export function restoreCommand(run: string, checkpoint: string | null, origin: string, source?: Source): string {
+  const which = checkpoint === null ? ' --best' : checkpoint === 'selected' ? '' : ` --checkpoint ${checkpoint}`
+  return `${loginLine(origin)}\nkeepbest restore ${run}${which} --to restored --as ${source?.kind === 'recipe' || source?.kind === 'code' ? 'keras' : 'npz'}`
+}
+
+export function restorePython(run: string, checkpoint: string, digest: string): string {
+  return [
+    'import keepbest',
+    '',
+    `# checkpoint ${checkpoint}`,
+    `# digest ${digest}`,
+    `model = keepbest.restore(${pythonString(run)}, checkpoint=${pythonString(checkpoint)})`,
+  ].join('\n')
+}
+
+const JUMPS = {
+  roll_back: { command: 'rollback', usual: 'best' },
+  fork: { command: 'fork', usual: 'best' },
+  resume: { command: 'resume', usual: 'last' },
+} as const
+
+/** The command line that asks for the same; what it would do anyway is left out. */
+export function jumpCommand(verb: Verb, run: string, jump: Jump, named: { name?: string | null; project?: string | null } = {}): string {
+  const { command, usual } = JUMPS[verb]
+  const options = [
+    jump.to !== null && jump.to !== usual && `--to ${jump.to}`,
+    jump.step !== null && `--step ${jump.step}`,
+    jump.checkpoint !== null && `--checkpoint ${jump.checkpoint}`,
+    jump.learning_rate !== null && `--learning-rate ${jump.learning_rate}`,
+    jump.max_steps !== null && `--max-steps ${jump.max_steps}`,
+    jump.reset_patience && '--reset-patience',
+    named.name && `--name ${shellWord(named.name)}`,
+    named.project && `--project ${shellWord(named.project)}`,
+  ]
+  return [`keepbest ${command} ${run}`, ...options.filter(Boolean)].join(' ')
+}
+
+export function loginLine(origin: string): string {
+  return `keepbest login ${origin}`
+}
+
+export function submitLines(origin: string, project: string): string {
+  const named = project === 'default' ? '' : ` --project ${shellWord(project)}`
+  return [loginLine(origin), `keepbest submit hvass-cnn --data digits${named} --follow`].join('\n')
+}
+
+/** Begins a first sweep. */
+export function sweepLines(origin: string, project: string): string {
+  const named = project === 'default' ? '' : ` --project ${shellWord(project)}`
+  return [loginLine(origin), `keepbest sweep hvass-cnn --data digits${named} --tpe "learning_rate=log(1e-4, 1e-1)" --runs 20 --watch`].join('\n')
+}
+
+/** Sets the same rules; where there are none, some. */
+export function rulesLine(project: string, rules: Rules): string {
+  const { stopper, median, max_steps: steps, max_seconds: seconds } = rules
+  const options = [
+    stopper && `--stop ${stopWord(policyText(stopper as Policy))}`,
+    median && `--median ${median.form} --startup-runs ${median.startup_runs}${median.start_from ? ` --start-from ${median.start_from}` : ''}`,
+    steps != null && `--max-steps ${steps}`,
+    seconds != null && `--max-seconds ${seconds}`,
+  ].filter(Boolean)
+  return `keepbest project rules ${shellWord(project)} ${options.join(' ') || '--stop "patience(10)" --median vizier --max-steps 20000'}`
+}
+
+/** Submits the next run of the same source with this policy. */
+export function stopLine(source: Source, project: string, stopper: string): string {
+  const named = project === 'default' ? '' : ` --project ${shellWord(project)}`
+  const options = `${named} --stop ${stopWord(stopper)}`
+  if (source.kind === 'command') return `keepbest submit${options} -- ${commandText(source.argv)}`
+  return `keepbest submit ${shellWord(whatOf(source))}${options}`
+}
+
+type Source = Run['spec']['source']
+
+function whatOf(source: Exclude<Source, { kind: 'command' }>): string {
+  if (source.kind === 'recipe') return source.name
+  return source.kind === 'code' ? source.entry : 'train.py'
+}
+
+/** Policies hold no quote and nothing that a shell expands in double quotes; whatever else is typed is quoted hard. */
+function stopWord(stopper: string): string {
+  return /^[\w .,=|&()+-]*$/.test(stopper) ? `"${stopper}"` : shellWord(stopper)
+}
+
+/** What a run trains. */
+export function sourceWords(source: Run['spec']['source']): string {
+  if (source.kind === 'recipe') return source.name
+  if (source.kind === 'code') return source.entry
+  return source.kind === 'command' ? commandText(source.argv) : 'its own script'
+}
+
+/** A command as it would be typed. */
+export function commandText(argv: string[]): string {
+  return argv.map(shellWord).join(' ')
+}
+
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9._/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}
+
+export function pythonString(text: string): string {
+  return JSON.stringify(text)
+}

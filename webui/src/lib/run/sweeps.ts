@@ -1,0 +1,137 @@
+/** Sweeps as people see them: an axis a parameter, a line a run, what was written and what mattered. Pure. */
+import { count, figure } from '$lib/ui/format'
+import type { Dimension, Sweep, SweepRun } from '$lib/api/types'
+
+export interface Tick {
+  /** From 0 at the axis' foot to 1 at its top. */
+  at: number
+  text: string
+}
+export interface Axis {
+  name: string
+  ticks: Tick[]
+  place(value: unknown): number | null
+}
+export interface Line {
+  run: SweepRun
+  places: (number | null)[]
+  /** From 0 for the worst value to 1 for the best; null where there is none. */
+  rank: number | null
+  isBest: boolean
+}
+
+/** A choice with more values than this labels only some. */
+const MOST_TICKS = 8
+
+/** What a run is compared by: the value of what a restore gives, selected at its end or else the best look's. */
+export function valueOf(run: SweepRun): number | null {
+  return run.selected_value ?? run.best_value ?? null
+}
+
+export function stepOf(run: SweepRun): number | null {
+  return (run.selected_value === null || run.selected_value === undefined ? run.best_step : run.selected_step) ?? null
+}
+
+/** Whether another value was selected than the best. */
+export function isOther(run: SweepRun): boolean {
+  return valueOf(run) !== (run.best_value ?? null)
+}
+
+/** From how much the best was chosen, in words. */
+export function chosenFrom(runs: readonly SweepRun[]): string {
+  const sum = (of: (run: SweepRun) => number | undefined) => runs.reduce((total, run) => total + (of(run) ?? 0), 0)
+  const many = (number: number, what: string) => `${count(number)} ${what}${number === 1 ? '' : 's'}`
+  const averages = sum((run) => run.averages_tried)
+  const looks = many(sum((run) => run.looks), 'look') + (averages > 0 ? ` and ${many(averages, 'average')}` : '')
+  return `${looks} of ${many(runs.length, 'run')}`
+}
+
+/** An axis for each parameter, then one for the metric. */
+export function axesOf(sweep: Sweep, runs: readonly SweepRun[]): Axis[] {
+  const values = runs.map(valueOf).flatMap((value) => (value === null ? [] : [Number(value)])).filter(Number.isFinite)
+  const axes = Object.entries(sweep.space).map(([name, dimension]) => axisOf(name, dimension))
+  return [...axes, stretch(sweep.monitor, Math.min(...values), Math.max(...values))]
+}
+
+/** Every run that has a value on the last axis, the best drawn last and so on top. */
+export function linesOf(sweep: Sweep, runs: readonly SweepRun[], axes: readonly Axis[]): Line[] {
+  const metric = axes.at(-1)!
+  const higher = sweep.mode === 'max'
+  const lines = runs.map((run): Line => {
+    const value = metric.place(valueOf(run))
+    const places = axes.slice(0, -1).map((axis) => axis.place(run.parameters[axis.name]))
+    return { run, places: [...places, value], rank: value === null ? null : higher ? value : 1 - value, isBest: run.run === sweep.best?.run }
+  })
+  return lines.sort((a, b) => Number(a.isBest) - Number(b.isBest) || (a.rank ?? -1) - (b.rank ?? -1))
+}
+
+/** A line through all places that are known, broken where one is not. */
+export function pathOf(places: readonly (number | null)[], x: (axis: number) => number, y: (place: number) => number): string {
+  let pen = 'M'
+  return places
+    .map((place, axis) => {
+      if (place === null) return ((pen = 'M'), '')
+      const piece = `${pen}${x(axis).toFixed(1)},${y(place).toFixed(1)}`
+      pen = 'L'
+      return piece
+    })
+    .join('')
+}
+
+/** Runs in the order of their values, the best first; those without one last, in the order in which they were made. */
+export function bestFirst(sweep: Pick<Sweep, 'mode'>, runs: readonly SweepRun[]): SweepRun[] {
+  const sign = sweep.mode === 'max' ? -1 : 1
+  const known = (run: SweepRun) => valueOf(run) !== null && Number.isFinite(Number(valueOf(run)))
+  return [...runs].sort((a, b) => Number(known(b)) - Number(known(a)) || (known(a) ? sign * (Number(valueOf(a)) - Number(valueOf(b))) : 0) || a.number - b.number)
+}
+
+/** The highest rung at which a run paused; 0 before the first. */
+export function topRung(run: SweepRun): number {
+  return Math.max(0, ...(run.rungs ?? []).map((mark) => mark.rung))
+}
+
+export function valueText(value: unknown): string {
+  if (typeof value === 'number') return figure(value, 4)
+  return typeof value === 'string' ? value : JSON.stringify(value) ?? '–'
+}
+
+/** As one writes it on the command line. */
+export function dimensionText(dimension: Dimension): string {
+  if (dimension.kind === 'choices') return dimension.values.map(valueText).join(', ')
+  const word = dimension.kind === 'log_uniform' ? 'log' : dimension.kind
+  const more = dimension.kind !== 'int' ? '' : dimension.log ? ', log' : dimension.step === 1 ? '' : `, step=${dimension.step}`
+  return `${word}(${figure(dimension.low, 4)}, ${figure(dimension.high, 4)}${more})`
+}
+
+function axisOf(name: string, dimension: Dimension): Axis {
+  if (dimension.kind === 'choices') return choices(name, dimension.values)
+  const isLog = dimension.kind === 'log_uniform' || (dimension.kind === 'int' && dimension.log === true)
+  return stretch(name, dimension.low, dimension.high, isLog)
+}
+
+/** Numbers lie in their order, whatever order they were named in; other values as they were named. */
+function choices(name: string, named: readonly unknown[]): Axis {
+  const values = named.every((value) => typeof value === 'number') ? [...named].sort((a, b) => Number(a) - Number(b)) : named
+  const written = values.map((value) => JSON.stringify(value))
+  const at = (index: number) => (values.length === 1 ? 0.5 : index / (values.length - 1))
+  const every = Math.ceil(values.length / MOST_TICKS)
+  const ticks = values.map((value, index) => ({ at: at(index), text: valueText(value) })).filter((_, index) => index % every === 0)
+  const place = (value: unknown) => {
+    const index = written.indexOf(JSON.stringify(value))
+    return index < 0 ? null : at(index)
+  }
+  return { name, ticks, place }
+}
+
+/** A stretch of numbers; where there is only one, it lies in the middle. */
+function stretch(name: string, low: number, high: number, isLog = false): Axis {
+  const [to, back] = isLog ? [Math.log10, (value: number) => 10 ** value] : [Number, Number]
+  if (!Number.isFinite(low)) return { name, ticks: [], place: () => null }
+  const [from, span] = [to(low), to(high) - to(low)]
+  const place = (value: unknown) => {
+    const number = value === null || value === undefined || typeof value === 'boolean' ? NaN : to(Number(value))
+    return !Number.isFinite(number) ? null : span === 0 ? 0.5 : (number - from) / span
+  }
+  const ticks = span === 0 ? [{ at: 0.5, text: figure(low, 4) }] : [0, 0.5, 1].map((at) => ({ at, text: figure(back(from + at * span), 3) }))
+  return { name, ticks, place }
+}
