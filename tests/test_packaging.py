@@ -19,6 +19,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from keepbest.settings import VERSION
 from tests.support.architecture import FLOORS, read_sources
 from tests.support.environment import clean_environment
 from tests.support.need import need
@@ -29,7 +30,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 CONSTRAINTS = (ROOT / "constraints.txt").read_text()
 PIN = re.compile(r"(?m)^([a-z0-9._-]+)==(\S+)(?: ; [^\\\n]+)? \\\n    --hash=sha256:[0-9a-f]{64}")
 # Used through another library or from the command line, so no module of ours imports them.
-NEVER_IMPORTED = {"psycopg", "ray", "s3fs", "fsspec"}
+NEVER_IMPORTED = {"psycopg"}
 # Part of the public face of a library that we do declare.
 COMES_WITH = {"werkzeug": "flask", "ml-dtypes": "tensorflow", "pydantic-core": "pydantic"}
 
@@ -117,19 +118,19 @@ def test_no_lock_file_of_uv_is_kept() -> None:
 
 
 def test_the_base_needs_no_tensorflow() -> None:
-    heavy = {"tensorflow", "keras", "scikit-learn", "ray", "psycopg", "pytest", "playwright"}
+    heavy = {"tensorflow", "keras", "scikit-learn", "psycopg", "pytest", "playwright"}
     assert heavy & set(installed_closure(requirements())) == set()
 
 
 def test_every_import_is_declared() -> None:
-    declared = {canonicalize_name(row.name) for row in requirements("train", "postgres", "ray", "s3")}
+    declared = {canonicalize_name(row.name) for row in requirements("train", "postgres")}
     undeclared = {name for name in third_party_imports() if not providers(name) & declared}
     assert undeclared == set()
 
 
 def test_every_declared_library_is_used() -> None:
     used = {name for module in third_party_imports() for name in providers(module)} | NEVER_IMPORTED
-    assert {canonicalize_name(row.name) for row in requirements("train", "postgres", "ray", "s3")} - used == set()
+    assert {canonicalize_name(row.name) for row in requirements("train", "postgres")} - used == set()
 
 
 def build(target: str, folder: Path) -> Path:
@@ -151,6 +152,10 @@ def test_the_source_archive_holds_what_a_build_needs(tmp_path: Path) -> None:
     assert {"hatch_build.py", "webui/package.json", "webui/package-lock.json", "LICENSE", "README.md"} <= names
     assert [name for name in names if name.startswith(("tests", ".")) and name != ".gitignore"] == []
     assert [name for name in names if "node_modules" in name] == []
+
+
+def test_the_wheel_has_the_version_of_the_code(wheel: Path) -> None:
+    assert wheel.name == f"keepbest-{VERSION}-py3-none-any.whl"
 
 
 def test_the_wheel_holds_the_houses_and_the_schema(wheel: Path) -> None:

@@ -19,6 +19,7 @@ from keepbest.contract.commands import Command
 from keepbest.contract.policies import Decision, PolicySpec
 from keepbest.contract.runs import Mode, Parameter, Run, RunRequest
 from keepbest.contract.workers import Assignment, Claim, RecipeInfo, Release, WorkerHello
+from keepbest.settings import VERSION
 from keepbest.stopping import Look, Policy, build
 from tests.support.processes import wait_until
 from tests.support.states import about, make_state
@@ -50,7 +51,7 @@ def now() -> datetime:
 
 def say_hello(client: Client, name: str = "mill") -> str:
     """Let a worker with the recipe say hello; return its id."""
-    about = {"name": name, "host": f"{name}.local", "pid": 4711, "version": "0.1.0", "slots": 100}
+    about = {"name": name, "host": f"{name}.local", "pid": 4711, "version": VERSION, "slots": 100}
     worker = WorkerHello.model_validate({**about, "id": new_id(), "recipes": [CNN], "labels": {"gpu": "none"}})
     client.hello(worker)
     return worker.id

@@ -19,6 +19,7 @@ from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, BatchReceipt
 from keepbest.contract.policies import Decision
 from keepbest.contract.workers import Assignment, Claim, Release, WorkerHello
+from keepbest.settings import VERSION
 from keepbest.status import Role
 from tests.support.store import CNN
 from tracker import db
@@ -84,7 +85,7 @@ class FakeWorker:
 
     def __post_init__(self) -> None:
         self.numbers = count(1)
-        said = {"id": self.id, "name": self.name, "host": "mill.local", "pid": 7, "version": "0.1.0", "slots": 1}
+        said = {"id": self.id, "name": self.name, "host": "mill.local", "pid": 7, "version": VERSION, "slots": 1}
         self.client.hello(WorkerHello.model_validate({**said, "recipes": self.recipes}))
 
     def claim(self) -> FakeWorker:

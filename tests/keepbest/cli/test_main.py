@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -106,8 +106,7 @@ def test_every_exit_status_is_explained() -> None:
 
 
 def test_the_version_is_the_packages(keepbest: Run) -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["version"] == VERSION
+    assert metadata.version("keepbest") == VERSION
     assert keepbest("version", "--json").json["keepbest"] == VERSION
 
 
