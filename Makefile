@@ -1,6 +1,6 @@
 # Every task of keepbest. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install dashboard demo test lint format bench bench-heart bench-against torture kinds kinds-table tutorials case-study docs lock clean
+.PHONY: help install dashboard demo test coverage lint format bench bench-heart bench-against torture kinds kinds-table tutorials case-study docs lock clean
 
 VENV   ?= .venv
 EXTRAS ?= train postgres dev docs
@@ -43,9 +43,18 @@ demo: install ## train, stop early and restore the best, and leave the service r
 
 # Many tests wait, for processes and databases: half again as many run as there are cores. They start hundreds of
 # processes, which must not compile our own modules each for itself.
-test: install ## run every test; what is missing is skipped and says how to get it
-	@env -u PYTHONDONTWRITEBYTECODE PYTEST_XDIST_AUTO_NUM_WORKERS=$$(( ($$(nproc) * 3 + 1) / 2 )) $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
-	@$(WEBUI) run test
+PYTEST = env -u PYTHONDONTWRITEBYTECODE PYTEST_XDIST_AUTO_NUM_WORKERS=$$(( ($$(nproc) * 3 + 1) / 2 )) $(BIN)/python -m
+SPREAD = -n auto --maxprocesses 8 --dist worksteal
+
+test: install ## run every test, or those of FILE=tests/…; what is missing is skipped and says how to get it
+	@$(PYTEST) pytest $(or $(FILE),$(SPREAD))
+	@$(if $(FILE),,$(WEBUI) run test)
+
+coverage: install ## run every Python test and print which lines and branches they reach, by package
+	@rm -rf build/coverage
+	@$(PYTEST) coverage run -m pytest $(SPREAD)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m tests.support.coverage
 
 lint: install ## check style and types of Python and of the dashboard
 	@$(BIN)/python -m ruff check

@@ -23,7 +23,7 @@ from tests.support.processes import ROOT
 from tests.support.settings import tables, variables
 
 DOCS = ROOT / "docs"
-FRONT_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+FRONT_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", ".github/PULL_REQUEST_TEMPLATE.md")
 
 
 @cache

@@ -56,6 +56,15 @@ def test_only_the_ci_demo_ends_by_itself() -> None:
     assert "--once" not in make("--dry-run", "demo").stdout
 
 
+def test_one_file_is_tested_without_the_rest() -> None:
+    recipe = make("--dry-run", "test", "FILE=tests/test_docs.py").stdout
+    assert "pytest tests/test_docs.py" in recipe
+    assert "-n auto" not in recipe
+    assert "run test" not in recipe
+    assert "-n auto" in make("--dry-run", "test").stdout
+    assert "run test" in make("--dry-run", "test").stdout
+
+
 @pytest.mark.parametrize(("output", "expected"), CLOSING_LINES)
 def test_ci_closes_with_the_sum_of_all_runners(output: str, expected: str, tmp_path: Path) -> None:
     log = tmp_path / "log"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import need as need_module
+from tests.support.coverage import rows
 from tests.support.environment import OWN, clean_environment
 from tests.support.need import need
 from tests.support.network import free_port
@@ -92,3 +93,15 @@ def test_an_empty_database_comes_without(empty_database_url: str) -> None:
     with db.read(engine) as conn:
         assert db.schema_revision(conn) is None
     engine.dispose()
+
+
+def test_coverage_is_counted_by_package() -> None:
+    summary = dict.fromkeys(("covered_lines", "num_statements", "covered_branches", "num_branches"), 2)
+    missed = {"num_statements": 4, "num_branches": 6, "missing_lines": 2, "missing_branches": 4}
+    measured = {"a/b.py": summary, "a/c.py": summary | missed, "d/e.py": {"num_statements": 0}}
+    files = {name: {"summary": part} for name, part in measured.items()}
+    assert [" ".join(row.split()) for row in rows(files)] == [
+        "a 57.1 % 2 lines 4 branches missed",
+        "d 100.0 % 0 lines 0 branches missed",
+        "all 57.1 % 2 lines 4 branches missed",
+    ]

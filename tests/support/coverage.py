@@ -1,0 +1,44 @@
+"""What `make coverage` measured, a line a package: `python -m tests.support.coverage` prints it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.support.processes import ROOT
+
+#: What of a file's summary makes up its share: statements and, of each place that branches, both ways.
+REACHED = ("covered_lines", "covered_branches")
+ALL = ("num_statements", "num_branches")
+
+
+def rows(files: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line a package, then the whole: percent of lines and branches, lines and branches that are missed."""
+    packages: dict[str, Counter[str]] = {}
+    for name, measured in sorted(files.items()):
+        packages.setdefault(Path(name).parent.as_posix(), Counter()).update(measured["summary"])
+    whole: Counter[str] = sum(packages.values(), Counter())
+    for name, total in [*packages.items(), ("all", whole)]:
+        missed = (total["missing_lines"], total["missing_branches"])
+        yield f"{name:<28}{share(total):6.1f} %  {missed[0]:5} lines  {missed[1]:5} branches missed"
+
+
+def share(total: Mapping[str, int]) -> float:
+    """Return the percentage of lines and branches that were reached."""
+    there = sum(total[word] for word in ALL)
+    return 100 * sum(total[word] for word in REACHED) / there if there else 100.0
+
+
+def main() -> None:
+    command = [sys.executable, "-m", "coverage", "json", "-q", "-o", "-"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    print("\n".join(rows(json.loads(done.stdout)["files"])))
+
+
+if __name__ == "__main__":
+    main()
