@@ -1,7 +1,7 @@
 """Keras' own callbacks with KeepBest in their place, or beside it: in each scenario what comes out is right.
 
 Both are asked with the same `fit` of the same small network, whose metric a callback of the test's puts into the logs.
-Where Keras does otherwise, docs/howto/keras.md says so.
+Where Keras does otherwise, docs/explanation/callback.md says so.
 """
 
 from __future__ import annotations
