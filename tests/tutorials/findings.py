@@ -83,7 +83,7 @@ def _tell_circumstances(study: Study) -> str:
     runs = [outcome.run for outcome in study.outcomes]
     began = min(run.started_at for run in runs if run.started_at)
     ended = max(run.ended_at for run in runs if run.ended_at)
-    asked = f"{runs[0].spec.max_steps:,} steps of {runs[0].spec.data}, a look each {runs[0].spec.validate_every}"
+    asked = f"{runs[0].spec.max_steps:,} steps of {runs[0].spec.data}, a validation each {runs[0].spec.validate_every}"
     looked = f"{asked} at {study.validation_size:,} images"
     minutes = (ended - began).total_seconds() / 60
     return f"Measured on {datetime.now(UTC):%Y-%m-%d}, {machine()}: {looked}; {minutes:.0f} minutes in all."
