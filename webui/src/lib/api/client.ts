@@ -1,6 +1,6 @@
 /** One function a use of the API. Every failure is an `ApiError` with the tracker's own words and its next step. */
 import createClient from 'openapi-fetch'
-import { readCurve, type Curve, type WireCurve } from '$lib/curves/chartData'
+import { readCurve, type Curve, type WireCurve } from './curve'
 import type { Checkpoint, Command, CommandRequest, Evaluation, LogPiece, Look, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunRequest } from './types'
 import type { CheckpointDiff, VariableList, VariableValues } from './types'
 import type { ForkRequest, Panel, PanelSeries, Receipt, Replay, ReplayRequest, Report, ResumeRequest, Segment, Sweep, SweepImportance, SweepRuns, Token, Undeleted, User, Worker } from './types'
@@ -31,7 +31,7 @@ interface Outcome<T> {
   response: Response
 }
 
-async function need<T>(call: Promise<Outcome<T>>): Promise<T> {
+async function request<T>(call: Promise<Outcome<T>>): Promise<T> {
   const { data, error, response } = await call.catch((cause: unknown) => {
     throw new ApiError(0, 'unreachable', 'The tracker does not answer.', `Is it running? ${String(cause)}`)
   })
@@ -42,9 +42,9 @@ async function need<T>(call: Promise<Outcome<T>>): Promise<T> {
 }
 
 function toError(body: unknown, status: number): ApiError {
-  const told = (body as { error?: Record<string, string | null> } | undefined)?.error
-  if (!told) return new ApiError(status, 'internal', `The tracker answered with HTTP status ${status}.`)
-  return new ApiError(status, told.code ?? 'internal', told.message ?? '', told.hint ?? null, told.field ?? null)
+  const answered = (body as { error?: Record<string, string | null> } | undefined)?.error
+  if (!answered) return new ApiError(status, 'internal', `The tracker answered with HTTP status ${status}.`)
+  return new ApiError(status, answered.code ?? 'internal', answered.message ?? '', answered.hint ?? null, answered.field ?? null)
 }
 
 export function messageOf(error: unknown): string {
@@ -53,16 +53,16 @@ export function messageOf(error: unknown): string {
 }
 
 export const api = {
-  me: (): Promise<Me> => need(client.GET('/api/v1/me')),
+  me: (): Promise<Me> => request(client.GET('/api/v1/me')),
   signIn: (proof: { code: string } | { token: string }): Promise<Me> =>
-    need(client.POST('/api/v1/signin', { body: { code: null, token: null, ...proof } })),
-  signOut: () => need(client.POST('/api/v1/signout')),
+    request(client.POST('/api/v1/signin', { body: { code: null, token: null, ...proof } })),
+  signOut: () => request(client.POST('/api/v1/signout')),
 
   projects: async (): Promise<Project[]> => {
     const list: Project[] = []
     let cursor: string | undefined
     do {
-      const page = await need(client.GET('/api/v1/projects', { params: { query: { cursor } } }))
+      const page = await request(client.GET('/api/v1/projects', { params: { query: { cursor } } }))
       list.push(...page.projects)
       cursor = page.cursor ?? undefined
     } while (cursor)
@@ -72,75 +72,75 @@ export const api = {
   /** `tag` names these very rules to `setRules`. */
   rules: async (project: string): Promise<{ value: ProjectRules; tag: string }> => {
     const call = client.GET('/api/v1/rules/{project}', { params: { path: { project } } })
-    return { value: await need(call), tag: (await call).response.headers.get('ETag') ?? '' }
+    return { value: await request(call), tag: (await call).response.headers.get('ETag') ?? '' }
   },
   /** Refused with status 412 where the rules are not those with this tag any more. */
   setRules: (project: string, body: RulesRequest, tag: string): Promise<ProjectRules> =>
-    need(client.PUT('/api/v1/rules/{project}', { params: { path: { project } }, body, headers: { 'If-Match': tag } })),
+    request(client.PUT('/api/v1/rules/{project}', { params: { path: { project } }, body, headers: { 'If-Match': tag } })),
 
-  runs: (query: RunQuery): Promise<RunPage> => need(client.GET('/api/v1/runs', { params: { query } })),
+  runs: (query: RunQuery): Promise<RunPage> => request(client.GET('/api/v1/runs', { params: { query } })),
   submit: (body: Pick<RunRequest, 'source'> & Partial<RunRequest>): Promise<Run> =>
-    need(client.POST('/api/v1/runs', { body: body as RunRequest, headers: once() })),
-  run: (run: string): Promise<Run> => need(client.GET('/api/v1/runs/{run}', at(run))),
+    request(client.POST('/api/v1/runs', { body: body as RunRequest, headers: idempotencyKey() })),
+  run: (run: string): Promise<Run> => request(client.GET('/api/v1/runs/{run}', forRun(run))),
   rename: (run: string, patch: { name?: string; notes?: string; tags?: string[] }): Promise<Run> =>
-    need(client.PATCH('/api/v1/runs/{run}', { ...at(run), body: { name: null, notes: null, tags: null, ...patch } })),
-  remove: (run: string) => need(client.DELETE('/api/v1/runs/{run}', at(run))),
-  undelete: (run: string): Promise<Undeleted> => need(client.POST('/api/v1/runs/{run}/undelete', at(run))),
-  fork: (run: string, body: ForkRequest): Promise<Run> => need(client.POST('/api/v1/runs/{run}/fork', { ...at(run), body, headers: once() })),
-  resume: (run: string, body: ResumeRequest): Promise<Run> => need(client.POST('/api/v1/runs/{run}/resume', { ...at(run), body })),
-  cancel: (run: string) => need(client.POST('/api/v1/runs/{run}/cancel', at(run))),
+    request(client.PATCH('/api/v1/runs/{run}', { ...forRun(run), body: { name: null, notes: null, tags: null, ...patch } })),
+  remove: (run: string) => request(client.DELETE('/api/v1/runs/{run}', forRun(run))),
+  undelete: (run: string): Promise<Undeleted> => request(client.POST('/api/v1/runs/{run}/undelete', forRun(run))),
+  fork: (run: string, body: ForkRequest): Promise<Run> => request(client.POST('/api/v1/runs/{run}/fork', { ...forRun(run), body, headers: idempotencyKey() })),
+  resume: (run: string, body: ResumeRequest): Promise<Run> => request(client.POST('/api/v1/runs/{run}/resume', { ...forRun(run), body })),
+  cancel: (run: string) => request(client.POST('/api/v1/runs/{run}/cancel', forRun(run))),
 
   segments: async (run: string): Promise<Segment[]> =>
-    (await need(client.GET('/api/v1/runs/{run}/segments', at(run)))).segments,
+    (await request(client.GET('/api/v1/runs/{run}/segments', forRun(run)))).segments,
   looks: async (run: string, after: number): Promise<Look[]> =>
-    (await need(client.GET('/api/v1/runs/{run}/looks', { params: { path: { run }, query: { after, limit: 1000 } } }))).looks,
+    (await request(client.GET('/api/v1/runs/{run}/looks', { params: { path: { run }, query: { after, limit: 1000 } } }))).looks,
   metrics: async (run: string): Promise<MetricSummary[]> =>
-    (await need(client.GET('/api/v1/runs/{run}/metrics', at(run)))).metrics,
+    (await request(client.GET('/api/v1/runs/{run}/metrics', forRun(run)))).metrics,
   curve: async (run: string, key: string, range: CurveRange): Promise<Curve> => {
     const query = { key, max_points: range.maxPoints, from: range.from, to: range.to }
-    const curve = await need(client.GET('/api/v1/runs/{run}/curve', { params: { path: { run }, query } }))
+    const curve = await request(client.GET('/api/v1/runs/{run}/curve', { params: { path: { run }, query } }))
     return readCurve(curve as WireCurve)
   },
   checkpoints: async (run: string): Promise<Checkpoint[]> =>
-    (await need(client.GET('/api/v1/runs/{run}/checkpoints', at(run)))).checkpoints,
+    (await request(client.GET('/api/v1/runs/{run}/checkpoints', forRun(run)))).checkpoints,
   variables: (checkpoint: string): Promise<VariableList> =>
-    need(client.GET('/api/v1/checkpoints/{checkpoint}/variables', { params: { path: { checkpoint } } })),
+    request(client.GET('/api/v1/checkpoints/{checkpoint}/variables', { params: { path: { checkpoint } } })),
   values: (checkpoint: string, variable: string, slice: string): Promise<VariableValues> =>
-    need(client.GET('/api/v1/checkpoints/{checkpoint}/values', { params: { path: { checkpoint }, query: { variable, slice } } })),
+    request(client.GET('/api/v1/checkpoints/{checkpoint}/values', { params: { path: { checkpoint }, query: { variable, slice } } })),
   difference: (checkpoint: string, other: string): Promise<CheckpointDiff> =>
-    need(client.GET('/api/v1/checkpoints/{checkpoint}/diff/{other}', { params: { path: { checkpoint, other } } })),
+    request(client.GET('/api/v1/checkpoints/{checkpoint}/diff/{other}', { params: { path: { checkpoint, other } } })),
   receipts: async (run: string): Promise<Receipt[]> =>
-    (await need(client.GET('/api/v1/runs/{run}/receipts', at(run)))).receipts,
+    (await request(client.GET('/api/v1/runs/{run}/receipts', forRun(run)))).receipts,
   evaluations: async (run: string): Promise<Evaluation[]> =>
-    (await need(client.GET('/api/v1/runs/{run}/evaluations', at(run)))).evaluations,
-  panels: async (run: string): Promise<PanelSeries[]> => (await need(client.GET('/api/v1/runs/{run}/panels', at(run)))).panels,
+    (await request(client.GET('/api/v1/runs/{run}/evaluations', forRun(run)))).evaluations,
+  panels: async (run: string): Promise<PanelSeries[]> => (await request(client.GET('/api/v1/runs/{run}/panels', forRun(run)))).panels,
   panel: (run: string, name: string, step: number, segment: number): Promise<Panel> =>
-    need(client.GET('/api/v1/runs/{run}/panel', { params: { path: { run }, query: { name, step, segment } } })),
+    request(client.GET('/api/v1/runs/{run}/panel', { params: { path: { run }, query: { name, step, segment } } })),
   pin: (checkpoint: string, is_pinned: boolean): Promise<Checkpoint> =>
-    need(client.PATCH('/api/v1/checkpoints/{checkpoint}', { params: { path: { checkpoint } }, body: { is_pinned } })),
+    request(client.PATCH('/api/v1/checkpoints/{checkpoint}', { params: { path: { checkpoint } }, body: { is_pinned } })),
   commands: async (run: string): Promise<Command[]> =>
-    (await need(client.GET('/api/v1/runs/{run}/commands', at(run)))).commands,
+    (await request(client.GET('/api/v1/runs/{run}/commands', forRun(run)))).commands,
   command: (run: string, body: CommandRequest): Promise<Command> =>
-    need(client.POST('/api/v1/runs/{run}/commands', { ...at(run), body })),
+    request(client.POST('/api/v1/runs/{run}/commands', { ...forRun(run), body })),
   logs: async (run: string, after: number): Promise<LogPiece[]> =>
-    (await need(client.GET('/api/v1/runs/{run}/logs', { params: { path: { run }, query: { after, limit: 500 } } }))).pieces,
+    (await request(client.GET('/api/v1/runs/{run}/logs', { params: { path: { run }, query: { after, limit: 500 } } }))).pieces,
 
   replay: (asked: Partial<ReplayRequest>): Promise<Replay> =>
-    need(client.POST('/api/v1/replays', { body: { runs: [], project: null, stoppers: [], tolerate: 0, ...asked } })),
+    request(client.POST('/api/v1/replays', { body: { runs: [], project: null, stoppers: [], tolerate: 0, ...asked } })),
 
-  report: (of: string): Promise<Report> => need(client.GET('/api/v1/reports', { params: { query: { of } } })),
+  report: (of: string): Promise<Report> => request(client.GET('/api/v1/reports', { params: { query: { of } } })),
 
-  sweeps: async (project: string): Promise<Sweep[]> => (await need(client.GET('/api/v1/sweeps', { params: { query: { project, limit: 200 } } }))).sweeps,
-  sweep: (sweep: string): Promise<SweepRuns> => need(client.GET('/api/v1/sweeps/{sweep}', { params: { path: { sweep } } })),
-  importance: (sweep: string): Promise<SweepImportance> => need(client.GET('/api/v1/sweeps/{sweep}/importance', { params: { path: { sweep } } })),
-  cancelSweep: (sweep: string): Promise<Sweep> => need(client.POST('/api/v1/sweeps/{sweep}/cancel', { params: { path: { sweep } } })),
+  sweeps: async (project: string): Promise<Sweep[]> => (await request(client.GET('/api/v1/sweeps', { params: { query: { project, limit: 200 } } }))).sweeps,
+  sweep: (sweep: string): Promise<SweepRuns> => request(client.GET('/api/v1/sweeps/{sweep}', { params: { path: { sweep } } })),
+  importance: (sweep: string): Promise<SweepImportance> => request(client.GET('/api/v1/sweeps/{sweep}/importance', { params: { path: { sweep } } })),
+  cancelSweep: (sweep: string): Promise<Sweep> => request(client.POST('/api/v1/sweeps/{sweep}/cancel', { params: { path: { sweep } } })),
 
-  workers: async (): Promise<Worker[]> => (await need(client.GET('/api/v1/workers'))).workers,
-  tokens: async (): Promise<Token[]> => (await need(client.GET('/api/v1/tokens'))).tokens,
+  workers: async (): Promise<Worker[]> => (await request(client.GET('/api/v1/workers'))).workers,
+  tokens: async (): Promise<Token[]> => (await request(client.GET('/api/v1/tokens'))).tokens,
   makeToken: (name: string, days: number | null): Promise<Token> =>
-    need(client.POST('/api/v1/tokens', { body: { name, user: null, role: null, expires_in_days: days } })),
-  revokeToken: (token: string) => need(client.DELETE('/api/v1/tokens/{token}', { params: { path: { token } } })),
-  users: async (): Promise<User[]> => (await need(client.GET('/api/v1/users'))).users,
+    request(client.POST('/api/v1/tokens', { body: { name, user: null, role: null, expires_in_days: days } })),
+  revokeToken: (token: string) => request(client.DELETE('/api/v1/tokens/{token}', { params: { path: { token } } })),
+  users: async (): Promise<User[]> => (await request(client.GET('/api/v1/users'))).users,
 }
 
 export interface RunQuery {
@@ -158,11 +158,11 @@ export interface CurveRange {
   to?: number
 }
 
-function at(run: string) {
+function forRun(run: string) {
   return { params: { path: { run } } }
 }
 
 /** The same request sent again by the browser itself makes nothing twice. (`crypto.randomUUID` needs HTTPS.) */
-function once() {
+function idempotencyKey() {
   return { 'Idempotency-Key': `${Date.now()}-${Math.random().toString(36).slice(2)}` }
 }

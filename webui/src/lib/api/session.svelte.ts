@@ -1,6 +1,6 @@
 /** Who is signed in. */
 import { api, ApiError, whenSignedOut } from './client'
-import { live } from '$lib/live/connection.svelte'
+import { connection } from '$lib/live/connection.svelte'
 import type { Me } from './types'
 
 const ASK_AGAIN_MS = 5_000
@@ -42,13 +42,13 @@ class Session {
   private enter(me: Me): void {
     this.me = me
     this.status = 'in'
-    live.start()
+    connection.start()
   }
 
   private leave(): void {
     this.me = null
     this.status = 'out'
-    live.stop()
+    connection.stop()
   }
 }
 

@@ -8,7 +8,7 @@ export interface Line {
 export type Column = (number | null | undefined)[]
 
 /** Lays lines with different x side by side over the sorted union of all x, as uPlot wants them. */
-export function join(lines: readonly Line[]): { x: number[]; columns: Column[] } {
+export function alignLines(lines: readonly Line[]): { x: number[]; columns: Column[] } {
   const x = union(lines.map((line) => line.x))
   return { x, columns: lines.map((line) => align(line, x)) }
 }

@@ -1,22 +1,22 @@
 import { describe, expect, it } from 'vitest'
-import { marksOf, minDelta, patienceSentence, policyText, tailsOf, type Marked } from './annotations'
-import type { Look } from '$lib/api/types'
+import { annotationsOf, patienceSentence, abandonedTails, replayAnnotations, type AnnotatedRun } from './annotations'
+import type { Look, ReplayOutcome } from '$lib/api/types'
 
-const run: Marked = {
+const run: AnnotatedRun = {
   state: 'running', mode: 'max', best_step: 300, best_value: 0.9, step: 620, last_look_step: 600, wait: 3, patience_left: 7,
   patience_unit: 'checks',
   spec: { validate_every: 100, stopper: { name: 'any_of', policies: [{ name: 'patience', params: { checks: 10, min_delta: 0.01 } }] } },
 }
 const none = new Map<number, number>()
 
-describe('marksOf', () => {
+describe('annotationsOf', () => {
   it('turns patience in checks into steps', () => {
-    expect(marksOf(run, [], none, '').patience).toEqual({ from: 300, to: 1300 })
+    expect(annotationsOf(run, [], none, '').patience).toEqual({ from: 300, to: 1300 })
   })
 
   it('takes patience in steps as it is', () => {
     const inSteps = { ...run, patience_unit: 'steps', wait: 300, patience_left: 700 }
-    expect(marksOf(inSteps, [], none, '').patience).toEqual({ from: 300, to: 1300 })
+    expect(annotationsOf(inSteps, [], none, '').patience).toEqual({ from: 300, to: 1300 })
   })
 
   it('says how long it has waited, and where patience ends', () => {
@@ -27,17 +27,17 @@ describe('marksOf', () => {
   })
 
   it('says what the next look must beat', () => {
-    expect(marksOf(run, [], none, '').bar).toBeCloseTo(0.91)
-    expect(marksOf({ ...run, mode: 'min' }, [], none, '').bar).toBeCloseTo(0.89)
+    expect(annotationsOf(run, [], none, '').bar).toBeCloseTo(0.91)
+    expect(annotationsOf({ ...run, mode: 'min' }, [], none, '').bar).toBeCloseTo(0.89)
   })
 
   it('has no stop and no restored best while the run lives', () => {
-    expect(marksOf(run, [], none, 'x').stop).toBeNull()
-    expect(marksOf(run, [], none, 'x').best?.restored).toBe(false)
+    expect(annotationsOf(run, [], none, 'x').stop).toBeNull()
+    expect(annotationsOf(run, [], none, 'x').best?.restored).toBe(false)
   })
 
   it('marks the end with its reason', () => {
-    const ended = marksOf({ ...run, state: 'finished', stop_reason: 'patience' }, [], none, 'no improvement')
+    const ended = annotationsOf({ ...run, state: 'finished', stop_reason: 'patience' }, [], none, 'no improvement')
     expect(ended.stop).toEqual({ step: 620, text: 'no improvement' })
     expect(ended.best?.restored).toBe(true)
   })
@@ -48,7 +48,7 @@ describe('marksOf', () => {
       { number: 1, reason: 'roll_back', start_step: 300 },
       { number: 2, reason: 'resume', start_step: 400 },
     ]
-    expect(marksOf(run, jumps, new Map([[1, 550]]), '').jumps.map((jump) => jump.text)).toEqual([
+    expect(annotationsOf(run, jumps, new Map([[1, 550]]), '').jumps.map((jump) => jump.text)).toEqual([
       'rolled back 550 → 300',
       'resumed at 400',
     ])
@@ -59,7 +59,7 @@ describe('marksOf', () => {
       { number: 0, reason: 'fork', start_step: 300, overrides: { learning_rate: '3e-5', reset_patience: false } },
       { number: 1, reason: 'roll_back', start_step: 400, overrides: { learning_rate: '0.1x', max_steps: 20000, reset_patience: true } },
     ]
-    expect(marksOf(run, jumps, none, '').jumps.map((jump) => jump.text)).toEqual([
+    expect(annotationsOf(run, jumps, none, '').jumps.map((jump) => jump.text)).toEqual([
       'forked at 300, learning rate 3e-5',
       'rolled back at 400, learning rate 0.1x, up to 20\u202f000 steps, begins to wait anew',
     ])
@@ -67,26 +67,24 @@ describe('marksOf', () => {
 
   it('draws nothing before the first look', () => {
     const young = { ...run, best_step: null, best_value: null, wait: null, patience_left: null, last_look_step: null }
-    expect(marksOf(young, [], none, '')).toEqual({ higher: true, best: null, patience: null, bar: null, stop: null, jumps: [] })
+    expect(annotationsOf(young, [], none, '')).toEqual({ higher: true, best: null, patience: null, bar: null, stop: null, jumps: [] })
   })
 })
 
 it('knows where the tail ends that a jump left', () => {
   const look = (segment: number, step: number, ghost: boolean) => ({ segment, step, ghost }) as Look
   const segments = [{ number: 0, parent: null }, { number: 1, parent: 0 }]
-  expect(tailsOf(segments, [look(0, 300, false), look(0, 550, true), look(1, 400, false)])).toEqual(new Map([[1, 550]]))
+  expect(abandonedTails(segments, [look(0, 300, false), look(0, 550, true), look(1, 400, false)])).toEqual(new Map([[1, 550]]))
 })
 
-it('finds min_delta inside a composition', () => {
-  expect(minDelta(run.spec.stopper)).toBe(0.01)
-  expect(minDelta({ name: 'max_steps' })).toBe(0)
-})
-
-it('writes a policy as the command does', () => {
-  const policy = { name: 'any_of', policies: [{ name: 'patience', params: { checks: 10, steps: null } }, { name: 'check_finite' }] }
-  expect(policyText(policy)).toBe('patience(checks=10) | check_finite()')
-  const all = { name: 'all_of', policies: [policy, { name: 'max_steps', params: { steps: 5 } }] }
-  expect(policyText(all)).toBe('(patience(checks=10) | check_finite()) & max_steps(steps=5)')
-  expect(policyText({ name: 'shadow', policies: [all] })).toBe('shadow((patience(checks=10) | check_finite()) & max_steps(steps=5))')
-  expect(policyText({ name: 'require', params: { bound: 'recall >= 0.9' }, policies: [{ name: 'patience' }] })).toBe('require("recall >= 0.9", patience())')
+it('marks where a replayed policy stops, what it keeps and where the run ended', () => {
+  const stopped: ReplayOutcome = {
+    status: 'stopped', message: '', stop_step: 2101, reason: 'patience', best_step: 1900, best_value: 0.98, steps_saved: 3700, share_saved: 0.638,
+    seconds_saved: 61, value_lost: 0.007, examples_lost: 35, standard_errors_lost: 4.55, regret: 0.007, has_checkpoint: false, nearest_checkpoint: 4800,
+  }
+  const annotations = replayAnnotations(stopped, 'max', { step: 5801, text: 'the run' })
+  expect(annotations.stop).toEqual({ step: 2101, text: 'patience ran out' })
+  expect(annotations.patience).toEqual({ from: 1900, to: 2101 })
+  expect(annotations.best).toEqual({ step: 1900, value: 0.98, restored: false })
+  expect(annotations.jumps).toEqual([{ step: 5801, from: null, text: 'the run' }])
 })

@@ -20,7 +20,7 @@ export interface Axes {
   xText: (value: number) => string
   yText: (value: number) => string
 }
-export interface Inks {
+export interface AxisColors {
   text: string
   grid: string
 }
@@ -50,12 +50,12 @@ export class CurveChart {
     private readonly on: ChartEvents,
   ) {}
 
-  draw(drawing: Drawing, axes: Axes, inks: Inks, zoom: [number, number] | null): void {
+  draw(drawing: Drawing, axes: Axes, colors: AxisColors, zoom: [number, number] | null): void {
     this.drawing = drawing
     this.zoomed = zoom
-    const shape = JSON.stringify([drawing.lines, axes.log, inks, axes.xText(3600)])
+    const shape = JSON.stringify([drawing.lines, axes.log, colors, axes.xText(3600)])
     const data = [drawing.x, ...drawing.columns] as uPlot.AlignedData
-    if (!this.plot || shape !== this.shape) this.build(data, axes, inks)
+    if (!this.plot || shape !== this.shape) this.build(data, axes, colors)
     else this.plot.setData(data, true)
     this.shape = shape
   }
@@ -69,21 +69,21 @@ export class CurveChart {
     this.plot = null
   }
 
-  private build(data: uPlot.AlignedData, axes: Axes, inks: Inks): void {
+  private build(data: uPlot.AlignedData, axes: Axes, colors: AxisColors): void {
     this.plot?.destroy()
-    this.plot = new uPlot(this.options(axes, inks), data, this.host)
+    this.plot = new uPlot(this.options(axes, colors), data, this.host)
   }
 
   private size(): { width: number; height: number } {
     return { width: Math.max(120, this.host.clientWidth), height: Math.max(120, this.host.clientHeight) }
   }
 
-  private options(axes: Axes, inks: Inks): uPlot.Options {
+  private options(axes: Axes, colors: AxisColors): uPlot.Options {
     return {
       ...this.size(),
       legend: { show: false },
       scales: { x: { time: false, range: (_, min, max) => this.xRange(min, max) }, y: yScale(axes.log) },
-      axes: [xAxis(axes, inks), yAxis(axes, inks)],
+      axes: [xAxis(axes, colors), yAxis(axes, colors)],
       series: [{}, ...this.drawing!.lines.map(seriesOf)],
       cursor: this.cursor(),
       hooks: {
@@ -180,16 +180,16 @@ function isSparse(plot: uPlot, index: number): boolean {
   return points > 0
 }
 
-function xAxis(axes: Axes, inks: Inks): uPlot.Axis {
-  return { ...axisOf(inks), space: X_SPACE, size: 30, values: (_, ticks) => ticks.map(axes.xText) }
+function xAxis(axes: Axes, colors: AxisColors): uPlot.Axis {
+  return { ...axisOf(colors), space: X_SPACE, size: 30, values: (_, ticks) => ticks.map(axes.xText) }
 }
 
-function yAxis(axes: Axes, inks: Inks): uPlot.Axis {
+function yAxis(axes: Axes, colors: AxisColors): uPlot.Axis {
   const text = (tick: number | null) => (tick === null ? '' : axes.yText(tick))
-  return { ...axisOf(inks), space: Y_SPACE, size: Y_WIDTH, values: (_, ticks) => ticks.map(text) }
+  return { ...axisOf(colors), space: Y_SPACE, size: Y_WIDTH, values: (_, ticks) => ticks.map(text) }
 }
 
-function axisOf(inks: Inks): uPlot.Axis {
-  const line = { stroke: inks.grid, width: 1 }
-  return { stroke: inks.text, font: '11px system-ui, sans-serif', grid: line, ticks: { ...line, size: 4 }, gap: 5 }
+function axisOf(colors: AxisColors): uPlot.Axis {
+  const line = { stroke: colors.grid, width: 1 }
+  return { stroke: colors.text, font: '11px system-ui, sans-serif', grid: line, ticks: { ...line, size: 4 }, gap: 5 }
 }

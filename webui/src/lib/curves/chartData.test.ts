@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { chartData, extendCurve, nearest, readAt, readCurve, xOf, xOfStep, type WireCurve } from './chartData'
+import { chartData, nearest, readingAt, xOf, xOfStep } from './chartData'
+import { readCurve, type WireCurve } from '$lib/api/curve'
 
 const rolledBack: WireCurve = {
   key: 'val_loss',
@@ -12,16 +13,6 @@ const rolledBack: WireCurve = {
   ],
 }
 const plain = { axis: 'step', origin: 0, weight: 0, log: false } as const
-
-describe('readCurve', () => {
-  it('merges the path and hangs the abandoned tail on the point that it left', () => {
-    const curve = readCurve(rolledBack)
-    expect(curve.path.steps).toEqual([100, 200, 300, 400, 500])
-    expect(curve.ghosts).toHaveLength(1)
-    expect(curve.ghosts[0]!.steps).toEqual([200, 300, 400])
-    expect(curve.ghosts[0]!.values).toEqual([0.5, 0.9, NaN])
-  })
-})
 
 describe('chartData', () => {
   it('draws ghost, raw, then smoothed, over one shared x', () => {
@@ -50,28 +41,12 @@ describe('time axis', () => {
   })
 })
 
-describe('extendCurve', () => {
-  it('adds only what is new', () => {
-    const curve = readCurve(rolledBack)
-    const newer = readCurve({ key: 'val_loss', total: 8, returned: 2, pieces: [{ segment: 1, ghost: false, steps: [500, 600], values: [0.3, 0.2], times: [70, 80] }] })
-    const longer = extendCurve(curve, newer)
-    expect(longer.path.steps).toEqual([100, 200, 300, 400, 500, 600])
-    expect(longer.ghosts).toBe(curve.ghosts)
-    expect(extendCurve(longer, newer).path.steps).toHaveLength(6)
-  })
-
-  it('never shows more points than there are: "120 of 108 points"', () => {
-    const newer = readCurve({ key: 'val_loss', total: 2, returned: 2, pieces: [{ segment: 1, ghost: false, steps: [500, 600], values: [0.3, 0.2], times: [70, 80] }] })
-    expect(extendCurve(readCurve(rolledBack), newer).total).toBe(8)
-  })
-})
-
-describe('readAt', () => {
+describe('readingAt', () => {
   const curve = readCurve(rolledBack)
   it('reads the nearest point, or the last one', () => {
-    expect(readAt(curve, 140, plain)).toMatchObject({ step: 100, raw: 1 })
-    expect(readAt(curve, null, plain)).toMatchObject({ step: 500, raw: 0.3 })
-    expect(readAt(readCurve({ key: 'x', total: 0, returned: 0, pieces: [] }), 1, plain)).toBeNull()
+    expect(readingAt(curve, 140, plain)).toMatchObject({ step: 100, raw: 1 })
+    expect(readingAt(curve, null, plain)).toMatchObject({ step: 500, raw: 0.3 })
+    expect(readingAt(readCurve({ key: 'x', total: 0, returned: 0, pieces: [] }), 1, plain)).toBeNull()
   })
 })
 

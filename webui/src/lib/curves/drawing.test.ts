@@ -1,64 +1,64 @@
 import { describe, expect, it } from 'vitest'
-import { readCurve } from './chartData'
-import { drawingOf, inkNumber, type Scene } from './drawing'
-import type { Marks } from './annotations'
+import { readCurve } from '$lib/api/curve'
+import { chartDrawing, colorIndex, type ChartInputs } from './drawing'
+import type { Annotations } from './annotations'
 
 const curve = readCurve({
   key: 'val_loss', total: 4, returned: 4,
   pieces: [{ segment: 0, ghost: false, steps: [100, 200, 300, 400], values: [1, 0.5, 'NaN', 0.7], times: [1, 2, 3, 4] }],
 })
-const marks: Marks = {
+const annotations: Annotations = {
   higher: false,
   best: { step: 200, value: 0.5, restored: false }, patience: { from: 200, to: 1200 }, bar: 0.49, stop: null,
   jumps: [{ step: 100, from: 300, text: 'rolled back 300 → 100' }],
 }
-const scene: Scene = {
-  curves: [curve], keys: ['loss', 'val_loss'], monitor: 'val_loss', dark: false, marks, kept: [],
-  look: { axis: 'step', origin: 0, weight: 0, log: false },
-  inks: { band: '', best: '', stop: '', jump: '', kept: '', surface: '' },
+const inputs: ChartInputs = {
+  curves: [curve], keys: ['loss', 'val_loss'], monitor: 'val_loss', dark: false, annotations, kept: [],
+  settings: { axis: 'step', origin: 0, weight: 0, log: false },
+  colors: { band: '', best: '', stop: '', jump: '', kept: '', surface: '' },
 }
 
-describe('drawingOf', () => {
+describe('chartDrawing', () => {
   it('keeps the best mark on the raw value, whatever the smoothing', () => {
-    const smoothed = drawingOf({ ...scene, look: { ...scene.look, weight: 0.9 } })
+    const smoothed = chartDrawing({ ...inputs, settings: { ...inputs.settings, weight: 0.9 } })
     expect(smoothed.overlay.best).toMatchObject({ x: 200, y: 0.5 })
     expect(smoothed.lines.map((line) => line.alpha)).toEqual([0.3, 1])
   })
 
   it('looks a little ahead, not to the far end of patience', () => {
-    expect(drawingOf(scene).overlay.until).toBe(400 + 0.3 * 300)
+    expect(chartDrawing(inputs).overlay.until).toBe(400 + 0.3 * 300)
   })
 
   it('looks no further than the stop', () => {
-    const stopped = drawingOf({ ...scene, marks: { ...marks, stop: { step: 400, text: 'x' } } })
+    const stopped = chartDrawing({ ...inputs, annotations: { ...annotations, stop: { step: 400, text: 'x' } } })
     expect(stopped.overlay.until).toBeNull()
     expect(stopped.overlay.lines.map((line) => line.tone)).toEqual(['jump', 'stop'])
   })
 
-  it('marks what is not finite', () => {
-    expect(drawingOf(scene).overlay.holes).toMatchObject([{ x: 300, value: NaN }])
+  it('annotations what is not finite', () => {
+    expect(chartDrawing(inputs).overlay.holes).toMatchObject([{ x: 300, value: NaN }])
   })
 
-  it('marks what is kept on its own value, or on the curve where it has none', () => {
+  it('annotations what is kept on its own value, or on the curve where it has none', () => {
     const place = { target: { to: 'best' as const }, isBest: false, onDisk: true, ghost: false }
     const kept = [
       { ...place, key: 'a', step: 100, value: 0.97, inMemory: true },
       { ...place, key: 'b', step: 210, value: null, inMemory: false },
       { ...place, key: 'c', step: 300, value: null, inMemory: false },
     ]
-    expect(drawingOf({ ...scene, kept }).overlay.kept).toEqual([
+    expect(chartDrawing({ ...inputs, kept }).overlay.kept).toEqual([
       { x: 100, y: 0.97, key: 'a', solid: true },
       { x: 210, y: 0.5, key: 'b', solid: false },
     ])
   })
 
-  it('draws no marks on a panel without the monitored metric', () => {
-    expect(drawingOf({ ...scene, marks: null }).overlay).toMatchObject({ band: null, bar: null, best: null, lines: [], kept: [] })
+  it('draws no annotations on a panel without the monitored metric', () => {
+    expect(chartDrawing({ ...inputs, annotations: null }).overlay).toMatchObject({ band: null, bar: null, best: null, lines: [], kept: [] })
   })
 })
 
 it('colours training and validation alike in every panel', () => {
-  expect(inkNumber(['loss', 'val_loss'], 'loss')).toBe(inkNumber(['accuracy', 'val_accuracy'], 'accuracy'))
-  expect(inkNumber(['loss', 'val_loss'], 'val_loss')).toBe(inkNumber(['val_accuracy'], 'val_accuracy'))
-  expect(inkNumber(['a', 'b'], 'a')).not.toBe(inkNumber(['a', 'b'], 'b'))
+  expect(colorIndex(['loss', 'val_loss'], 'loss')).toBe(colorIndex(['accuracy', 'val_accuracy'], 'accuracy'))
+  expect(colorIndex(['loss', 'val_loss'], 'val_loss')).toBe(colorIndex(['val_accuracy'], 'val_accuracy'))
+  expect(colorIndex(['a', 'b'], 'a')).not.toBe(colorIndex(['a', 'b'], 'b'))
 })

@@ -1,41 +1,42 @@
-/** From data and marks to what a chart draws, with the colours of the present scheme. */
-import { chartData, nearest, xOfStep, type Curve, type Look } from './chartData'
+/** From data and annotations to what a chart draws, with the colours of the present scheme. */
+import { chartData, nearest, xOfStep, type ChartSettings } from './chartData'
+import type { Curve } from '$lib/api/curve'
 import type { Drawing, LineStyle } from './chart'
-import { inkOf } from '$lib/ui/color'
+import { runColor } from '$lib/ui/color'
 import { figure } from '$lib/ui/format'
-import type { Place } from '$lib/run/resumePoints'
-import type { Marks } from './annotations'
-import type { Overlay, OverlayInks } from './overlay'
-import { placeOf } from './metricGroups'
+import type { ResumePoint } from '$lib/run/resumePoints'
+import type { Annotations } from './annotations'
+import type { Overlay, OverlayColors } from './overlay'
+import { parseMetric } from './metricGroups'
 
 const BY_SPLIT = new Map([['train', 1], ['validation', 2], ['test', 3]])
 /** How much of the axis may lie in the future, so that the end of patience is seen coming. */
 const AHEAD = 0.3
 
-/** A key's colour: training, validation and test look the same in every panel; other keys by their place. */
-export function inkNumber(keys: readonly string[], key: string): number {
-  const pair = keys.length > 1 && keys.some((one) => placeOf(one).split === 'validation')
-  const split = placeOf(key).split || (pair ? 'train' : '')
+/** A key's colour: training, validation and test look the same in every chart; other keys by their place. */
+export function colorIndex(keys: readonly string[], key: string): number {
+  const pair = keys.length > 1 && keys.some((one) => parseMetric(one).split === 'validation')
+  const split = parseMetric(key).split || (pair ? 'train' : '')
   return BY_SPLIT.get(split) ?? keys.indexOf(key) + 4
 }
 
-export interface Scene {
+export interface ChartInputs {
   curves: readonly Curve[]
   keys: readonly string[]
   monitor: string
-  look: Look
-  marks: Marks | null
-  kept: readonly Place[]
+  settings: ChartSettings
+  annotations: Annotations | null
+  kept: readonly ResumePoint[]
   dark: boolean
-  inks: OverlayInks
+  colors: OverlayColors
 }
 
-export function drawingOf(scene: Scene): Drawing & { hidden: number } {
-  const data = chartData(scene.curves, scene.look)
-  const colorOf = (key: string) => inkOf(inkNumber(scene.keys, key), scene.dark).color
-  const lines = data.series.map(({ key, kind }) => style(kind, colorOf(key), scene.look.weight > 0, key === scene.monitor))
+export function chartDrawing(inputs: ChartInputs): Drawing & { hidden: number } {
+  const data = chartData(inputs.curves, inputs.settings)
+  const colorOf = (key: string) => runColor(colorIndex(inputs.keys, key), inputs.dark).color
+  const lines = data.series.map(({ key, kind }) => style(kind, colorOf(key), inputs.settings.weight > 0, key === inputs.monitor))
   const holes = data.holes.map(({ key, x, value }) => ({ x, value, color: colorOf(key) }))
-  return { x: data.x, columns: data.columns, lines, overlay: { ...overlayOf(scene, data.x), holes }, hidden: data.hidden }
+  return { x: data.x, columns: data.columns, lines, overlay: { ...overlayOf(inputs, data.x), holes }, hidden: data.hidden }
 }
 
 function style(kind: string, color: string, smoothed: boolean, monitored: boolean): LineStyle {
@@ -44,38 +45,38 @@ function style(kind: string, color: string, smoothed: boolean, monitored: boolea
   return { color, width: monitored ? 2.25 : 1.5, alpha: 1, dash: [] }
 }
 
-function overlayOf(scene: Scene, x: readonly number[]): Omit<Overlay, 'holes'> {
-  const { marks, look, inks } = scene
-  const nothing = { band: null, bar: null, best: null, lines: [], kept: [], until: null, foot: marks?.higher ?? false, inks }
-  if (!marks) return nothing
-  const monitored = scene.curves.find((curve) => curve.key === scene.monitor)
-  const at = (step: number) => xOfStep(step, monitored, look)
-  const band = bandOf(marks, at)
+function overlayOf(inputs: ChartInputs, x: readonly number[]): Omit<Overlay, 'holes'> {
+  const { annotations, settings, colors } = inputs
+  const nothing = { band: null, bar: null, best: null, lines: [], kept: [], until: null, foot: annotations?.higher ?? false, colors }
+  if (!annotations) return nothing
+  const monitored = inputs.curves.find((curve) => curve.key === inputs.monitor)
+  const at = (step: number) => xOfStep(step, monitored, settings)
+  const band = bandOf(annotations, at)
   return {
     ...nothing,
     band,
-    bar: marks.bar !== null && !(look.log && marks.bar <= 0) ? marks.bar : null,
-    best: bestOf(marks, at, look.log),
-    lines: linesOf(marks, at),
-    kept: keptOf(scene, monitored, at),
-    until: band && !marks.stop ? ahead(x, band.to) : null,
+    bar: annotations.bar !== null && !(settings.log && annotations.bar <= 0) ? annotations.bar : null,
+    best: bestOf(annotations, at, settings.log),
+    lines: linesOf(annotations, at),
+    kept: keptOf(inputs, monitored, at),
+    until: band && !annotations.stop ? ahead(x, band.to) : null,
   }
 }
 
 type At = (step: number) => number | null
 
-function bandOf({ patience }: Marks, at: At): Overlay['band'] {
+function bandOf({ patience }: Annotations, at: At): Overlay['band'] {
   const [from, to] = patience ? [at(patience.from), at(patience.to)] : [null, null]
   return from === null || to === null ? null : { from, to }
 }
 
-function bestOf({ best }: Marks, at: At, log: boolean): Overlay['best'] {
+function bestOf({ best }: Annotations, at: At, log: boolean): Overlay['best'] {
   const x = best && at(best.step)
   if (!best || x === null || !Number.isFinite(best.value) || (log && best.value <= 0)) return null
   return { x, y: best.value, text: `${best.restored ? 'restored best' : 'best'} ${figure(best.value, 5)} @ ${best.step}` }
 }
 
-function linesOf({ stop, jumps }: Marks, at: At): Overlay['lines'] {
+function linesOf({ stop, jumps }: Annotations, at: At): Overlay['lines'] {
   const ends = stop ? [{ step: stop.step, text: `stop: ${stop.text}`, tone: 'stop' as const }] : []
   const all = [...jumps.map((jump) => ({ ...jump, tone: 'jump' as const })), ...ends]
   return all.flatMap(({ step, text, tone }) => {
@@ -84,12 +85,12 @@ function linesOf({ stop, jumps }: Marks, at: At): Overlay['lines'] {
   })
 }
 
-/** On the value of its own look; a checkpoint between two looks lies on the curve. */
-function keptOf({ kept, look }: Scene, monitored: Curve | undefined, at: At): Overlay['kept'] {
+/** On the value of its own validation; a checkpoint between two validations lies on the curve. */
+function keptOf({ kept, settings }: ChartInputs, monitored: Curve | undefined, at: At): Overlay['kept'] {
   return kept.flatMap((place) => {
     const x = at(place.step)
     const y = place.value ?? valueAt(monitored, place.step)
-    if (x === null || y === null || !Number.isFinite(y) || (look.log && y <= 0)) return []
+    if (x === null || y === null || !Number.isFinite(y) || (settings.log && y <= 0)) return []
     return [{ x, y, key: place.key, solid: place.inMemory }]
   })
 }

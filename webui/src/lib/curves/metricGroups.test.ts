@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { panelsOf, placeOf } from './metricGroups'
+import { groupMetrics, parseMetric } from './metricGroups'
 
-describe('placeOf', () => {
+describe('parseMetric', () => {
   it.each([
     ['loss', 'loss', '', ''],
     ['val_loss', 'loss', 'validation', ''],
@@ -15,13 +15,13 @@ describe('placeOf', () => {
     ['constructor_x', 'constructor_x', '', ''],
     ['toString/x', 'x', '', 'toString'],
   ])('%s -> %s (%s) in %s', (key, base, split, group) => {
-    expect(placeOf(key)).toEqual({ base, split, group })
+    expect(parseMetric(key)).toEqual({ base, split, group })
   })
 })
 
-describe('panelsOf', () => {
+describe('groupMetrics', () => {
   it('puts the monitored panel first and training before validation', () => {
-    const panels = panelsOf(['val_loss', 'val_accuracy', 'loss', 'accuracy', 'gpu/memory'], 'val_loss')
+    const panels = groupMetrics(['val_loss', 'val_accuracy', 'loss', 'accuracy', 'gpu/memory'], 'val_loss')
     expect(panels.map((panel) => panel.keys)).toEqual([
       ['loss', 'val_loss'],
       ['accuracy', 'val_accuracy'],
@@ -31,6 +31,6 @@ describe('panelsOf', () => {
 
   it('loses no key, whatever it is called', () => {
     const keys = ['__proto__', 'constructor', 'val_val_x', '<b>', 'a/b/c', 'train/']
-    expect(panelsOf(keys, 'loss').flatMap((panel) => panel.keys).sort()).toEqual([...keys].sort())
+    expect(groupMetrics(keys, 'loss').flatMap((panel) => panel.keys).sort()).toEqual([...keys].sort())
   })
 })

@@ -1,12 +1,12 @@
 /** Where a metric is drawn: `loss` and `val_loss` share a panel; what stands before a '/' groups panels. */
-export interface Place {
+export interface MetricName {
   base: string
   split: Split
   group: string
 }
 export type Split = 'train' | 'validation' | 'test' | ''
 
-export interface Panel {
+export interface MetricGroup {
   name: string
   group: string
   keys: string[]
@@ -18,11 +18,11 @@ const WORDS = new Map<string, Split>([
 ])
 const ORDER: Split[] = ['train', '', 'validation', 'test']
 
-export function placeOf(key: string): Place {
+export function parseMetric(key: string): MetricName {
   const slash = /^([^/]+)\/(.+)$/.exec(key)
   if (slash) {
     const split = WORDS.get(slash[1]!.toLowerCase())
-    if (split) return { ...placeOf(slash[2]!), split }
+    if (split) return { ...parseMetric(slash[2]!), split }
     return { base: slash[2]!, split: '', group: slash[1]! }
   }
   const prefix = /^([a-z]+)_(.+)$/i.exec(key)
@@ -31,18 +31,18 @@ export function placeOf(key: string): Place {
 }
 
 /** Panels with the monitor's first, then in the order of the alphabet; within one, training before validation before test. */
-export function panelsOf(keys: readonly string[], monitor: string): Panel[] {
-  const panels = new Map<string, Panel>()
+export function groupMetrics(keys: readonly string[], monitor: string): MetricGroup[] {
+  const panels = new Map<string, MetricGroup>()
   for (const key of keys) {
-    const { base, group } = placeOf(key)
+    const { base, group } = parseMetric(key)
     const name = group ? `${group}/${base}` : base
     const panel = panels.get(name) ?? { name, group, keys: [] }
     panel.keys.push(key)
     panels.set(name, panel)
   }
-  const rank = (key: string) => ORDER.indexOf(placeOf(key).split)
+  const rank = (key: string) => ORDER.indexOf(parseMetric(key).split)
   for (const panel of panels.values()) panel.keys.sort((a, b) => rank(a) - rank(b) || compare(a, b))
-  const first = (panel: Panel) => Number(!panel.keys.includes(monitor))
+  const first = (panel: MetricGroup) => Number(!panel.keys.includes(monitor))
   return [...panels.values()].sort((a, b) => first(a) - first(b) || compare(a.group, b.group) || compare(a.name, b.name))
 }
 

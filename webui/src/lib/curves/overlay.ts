@@ -1,4 +1,4 @@
-/** Marks drawn on a chart's canvas: behind the lines the patience window, over them the best, the stop and the jumps. */
+/** Annotations drawn on a chart's canvas: behind the lines the patience window, over them the best, the stop and the jumps. */
 import type uPlot from 'uplot'
 
 export interface Overlay {
@@ -10,9 +10,9 @@ export interface Overlay {
   holes: { x: number; value: number; color: string }[]
   until: number | null // the x axis reaches at least to here
   foot: boolean // labels of lines stand at the foot: where higher is better the curve is at the top
-  inks: OverlayInks
+  colors: OverlayColors
 }
-export interface OverlayInks {
+export interface OverlayColors {
   band: string
   best: string
   stop: string
@@ -28,7 +28,7 @@ export function drawBehind(plot: uPlot, overlay: Overlay): void {
     if (overlay.band) {
       const left = clamp(plot.valToPos(overlay.band.from, 'x', true), area.left, area.right)
       const right = clamp(plot.valToPos(overlay.band.to, 'x', true), area.left, area.right)
-      ctx.fillStyle = overlay.inks.band
+      ctx.fillStyle = overlay.colors.band
       ctx.fillRect(left, area.top, right - left, area.height)
     }
   })
@@ -38,7 +38,7 @@ export function drawOver(plot: uPlot, overlay: Overlay): void {
   inside(plot, (ctx, area) => {
     if (overlay.bar !== null) drawBar(plot, ctx, area, overlay)
     overlay.lines.forEach((line, index) => drawLine(plot, ctx, area, overlay, line, index))
-    for (const mark of overlay.kept) drawKept(plot, ctx, area, mark, overlay.inks)
+    for (const mark of overlay.kept) drawKept(plot, ctx, area, mark, overlay.colors)
     for (const hole of overlay.holes) drawHole(plot, ctx, area, hole)
     if (overlay.best) drawBest(plot, ctx, area, overlay, overlay.best)
   })
@@ -72,7 +72,7 @@ function inside(plot: uPlot, paint: (ctx: CanvasRenderingContext2D, area: Area) 
 function drawBar(plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, overlay: Overlay): void {
   const y = plot.valToPos(overlay.bar!, 'y', true)
   const from = overlay.band ? plot.valToPos(overlay.band.from, 'x', true) : area.left
-  stroke(ctx, overlay.inks.best, area.ratio, [2, 3], [Math.max(area.left, from), y], [area.right, y])
+  stroke(ctx, overlay.colors.best, area.ratio, [2, 3], [Math.max(area.left, from), y], [area.right, y])
 }
 
 function drawLine(
@@ -80,11 +80,11 @@ function drawLine(
 ): void {
   const x = plot.valToPos(line.x, 'x', true)
   if (x < area.left - 1 || x > area.right + 1) return
-  const color = overlay.inks[line.tone]
+  const color = overlay.colors[line.tone]
   stroke(ctx, color, area.ratio, line.tone === 'stop' ? [] : [4, 3], [x, area.top], [x, area.bottom])
   const row = (13 + (index % 4) * 14) * area.ratio
   const y = overlay.foot ? area.bottom - row + 4 * area.ratio : area.top + row
-  label(ctx, line.text, x, y, area, color, overlay.inks.surface)
+  label(ctx, line.text, x, y, area, color, overlay.colors.surface)
 }
 
 function drawBest(
@@ -95,18 +95,18 @@ function drawBest(
   if (x < area.left || x > area.right) return
   ctx.beginPath()
   ctx.arc(x, y, 4.5 * area.ratio, 0, 2 * Math.PI)
-  ctx.fillStyle = overlay.inks.best
+  ctx.fillStyle = overlay.colors.best
   ctx.fill()
   ctx.lineWidth = 2 * area.ratio
-  ctx.strokeStyle = overlay.inks.surface
+  ctx.strokeStyle = overlay.colors.surface
   ctx.stroke()
   const below = y - area.top < 30 * area.ratio
-  label(ctx, best.text, x, y + (below ? 20 : -11) * area.ratio, area, overlay.inks.best, overlay.inks.surface)
+  label(ctx, best.text, x, y + (below ? 20 : -11) * area.ratio, area, overlay.colors.best, overlay.colors.surface)
 }
 
 /** A diamond, filled where the state is in memory. */
 function drawKept(
-  plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, mark: Overlay['kept'][number], inks: OverlayInks,
+  plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, mark: Overlay['kept'][number], colors: OverlayColors,
 ): void {
   const [x, y] = [plot.valToPos(mark.x, 'x', true), plot.valToPos(mark.y, 'y', true)]
   const r = 5 * area.ratio
@@ -114,10 +114,10 @@ function drawKept(
   ctx.moveTo(x, y - r)
   for (const [dx, dy] of [[r, 0], [0, r], [-r, 0]] as const) ctx.lineTo(x + dx, y + dy)
   ctx.closePath()
-  ctx.fillStyle = mark.solid ? inks.kept : inks.surface
+  ctx.fillStyle = mark.solid ? colors.kept : colors.surface
   ctx.fill()
   ctx.lineWidth = 1.5 * area.ratio
-  ctx.strokeStyle = inks.kept
+  ctx.strokeStyle = colors.kept
   ctx.stroke()
 }
 

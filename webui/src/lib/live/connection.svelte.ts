@@ -1,11 +1,11 @@
 /** The page's end of the events: one shared stream for all tabs where the browser has SharedWorker, else one of its own. */
 import { Feed, type FeedEvent, type FeedMessage, type FeedState } from './feed'
-import { wires } from './transport'
+import { transport } from './transport'
 
 type Listener = { events(events: FeedEvent[]): void; missed(): void }
 const HIDDEN_MS = 30_000
 
-class Live {
+class Connection {
   state: FeedState = $state('connecting')
   private listeners = new Set<Listener>()
   private line: { join(): void; leave(): void } | null = null
@@ -39,7 +39,7 @@ class Live {
       port.onmessage = ({ data }: MessageEvent<FeedMessage>) => this.hear(data)
       return { join: () => port.postMessage('join'), leave: () => port.postMessage('leave') }
     } catch {
-      const feed = new Feed(wires, (message) => this.hear(message))
+      const feed = new Feed(transport, (message) => this.hear(message))
       return { join: () => feed.start(), leave: () => feed.stop() }
     }
   }
@@ -72,4 +72,4 @@ class Live {
   }
 }
 
-export const live = new Live()
+export const connection = new Connection()

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { CHECK_MS, Feed, POLL_MS, SignedOut, type FeedEvent, type FeedMessage, type FeedPage, type Wires } from './feed'
+import { CHECK_MS, Feed, POLL_MS, SignedOut, type FeedEvent, type FeedMessage, type FeedPage, type Transport } from './feed'
 
 const event = (seq: number): FeedEvent => ({ seq, kind: 'run.look', data: {}, at: '' })
 
-class Tracker implements Wires {
+class Tracker implements Transport {
   log: FeedEvent[] = []
   down = false
   signedOut = false
-  streams: { after: number; on: Parameters<Wires['stream']>[1]; closed: boolean }[] = []
+  streams: { after: number; on: Parameters<Transport['stream']>[1]; closed: boolean }[] = []
 
   page = async (after: number | null): Promise<FeedPage> => {
     if (this.down) throw new TypeError('network')
@@ -16,7 +16,7 @@ class Tracker implements Wires {
     return { events, next: this.log.at(-1)?.seq ?? 0, gap: false }
   }
 
-  stream = (after: number, on: Parameters<Wires['stream']>[1]) => {
+  stream = (after: number, on: Parameters<Transport['stream']>[1]) => {
     const one = { after, on, closed: false }
     this.streams.push(one)
     return { close: () => (one.closed = true) }

@@ -24,7 +24,7 @@ export type FeedMessage =
 export interface Stream {
   close(): void
 }
-export interface Wires {
+export interface Transport {
   /** One page of events after `after`, or where the log stands now when it is null. Throws SignedOut on 401. */
   page(after: number | null): Promise<FeedPage>
   stream(after: number, on: { open(): void; event(event: FeedEvent): void; error(): void }): Stream
@@ -49,7 +49,7 @@ export class Feed {
   private silent = true // the stream has said nothing since the last check
 
   constructor(
-    private readonly wires: Wires,
+    private readonly transport: Transport,
     private readonly tell: (message: FeedMessage) => void,
     private readonly clock: () => number = Date.now,
   ) {}
@@ -73,7 +73,7 @@ export class Feed {
    * still carries: a connection may be dead without saying so. */
   private async poll(round: number): Promise<void> {
     try {
-      const page = await this.wires.page(this.after)
+      const page = await this.transport.page(this.after)
       if (round !== this.round) return
       const missed = this.take(page)
       if (this.open && this.state === 'live' && missed && this.silent) this.dropStream()
@@ -108,7 +108,7 @@ export class Feed {
   private connect(): void {
     const round = this.round
     const current = () => round === this.round && this.open === stream
-    const stream = this.wires.stream(this.after!, {
+    const stream = this.transport.stream(this.after!, {
       open: () => {
         if (!current()) return
         this.openedAt = this.clock()

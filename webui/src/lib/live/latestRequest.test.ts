@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest'
-import { Latest } from './latestRequest'
+import { LatestRequest } from './latestRequest'
 
 /** Questions wait until the test answers them. */
 function desk() {
   const open: { question: number; answer: (text: string) => void; fail: (error: Error) => void }[] = []
   const heard: string[] = []
-  const latest = new Latest<number, string>(
+  const latest = new LatestRequest<number, string>(
     (question) => new Promise((answer, fail) => open.push({ question, answer, fail })),
     { answer: (text, question) => heard.push(`${question} ${text}`), error: (error) => heard.push(String(error)) },
   )

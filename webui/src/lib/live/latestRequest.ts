@@ -1,5 +1,5 @@
 /** Asks again for whatever was wished for last, one request at a time: what came in between is never asked for. */
-export class Latest<Q, A> {
+export class LatestRequest<Q, A> {
   private next: { question: Q } | null = null
   private busy = false
   private stopped = false

@@ -1,14 +1,14 @@
 /** One stream for all tabs of a browser: over HTTP/1.1 a browser opens six connections to a server and a seventh tab would
  * wait for ever. Tabs join and leave; the last to leave closes the stream. */
 import { Feed, type FeedMessage } from './feed'
-import { wires } from './transport'
+import { transport } from './transport'
 
 interface Scope {
   onconnect: ((event: MessageEvent) => void) | null
 }
 
 const tabs = new Set<MessagePort>()
-const feed = new Feed(wires, (message) => tabs.forEach((tab) => tab.postMessage(message)))
+const feed = new Feed(transport, (message) => tabs.forEach((tab) => tab.postMessage(message)))
 
 function join(tab: MessagePort): void {
   tabs.add(tab)

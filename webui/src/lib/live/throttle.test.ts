@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { Pace } from './throttle'
+import { Throttle } from './throttle'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
 it('works at once, then at most once a stretch, and does not lose the last call', async () => {
   const work = vi.fn()
-  const pace = new Pace(1000, work)
+  const pace = new Throttle(1000, work)
   for (let i = 0; i < 50; i++) pace.ask()
   expect(work).toHaveBeenCalledTimes(1)
   await vi.advanceTimersByTimeAsync(1000)
@@ -23,7 +23,7 @@ it('never does two at a time', async () => {
     await new Promise((resolve) => setTimeout(resolve, 3000))
     inside -= 1
   }
-  const pace = new Pace(100, work)
+  const pace = new Throttle(100, work)
   for (let i = 0; i < 20; i++) {
     pace.ask()
     await vi.advanceTimersByTimeAsync(500)
@@ -33,7 +33,7 @@ it('never does two at a time', async () => {
 
 it('does nothing more once stopped', async () => {
   const work = vi.fn()
-  const pace = new Pace(10, work)
+  const pace = new Throttle(10, work)
   pace.ask()
   pace.ask()
   pace.stop()

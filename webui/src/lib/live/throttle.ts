@@ -1,5 +1,5 @@
 /** Runs `work` at most once in `millis`, and once more at the end: many events, few requests. Never two at a time. */
-export class Pace {
+export class Throttle {
   private timer: ReturnType<typeof setTimeout> | undefined
   private busy = false
   private again = false

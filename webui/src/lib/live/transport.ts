@@ -1,10 +1,10 @@
 /** How the feed reaches the tracker, from a page as from a worker: fetch and EventSource with the session's cookie. */
-import { SignedOut, type FeedEvent, type FeedPage, type Wires } from './feed'
+import { SignedOut, type FeedEvent, type FeedPage, type Transport } from './feed'
 
 const EVENTS = '/api/v1/events'
 const STREAM = '/api/v1/stream'
 
-export const wires: Wires = {
+export const transport: Transport = {
   async page(after) {
     const query = after === null ? '' : `?after=${after}`
     const response = await fetch(EVENTS + query, { headers: { accept: 'application/json' } })

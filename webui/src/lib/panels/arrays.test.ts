@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { slices, unpack, type Packed } from './arrays'
+import { slices, unpack, type PackedArray } from './arrays'
 import { centred, diverging, grey, imagePixels, shadePixels } from './pixels'
 
-const BYTES: Packed = { shape: [2, 2], dtype: 'uint8', data: btoa('\x00\x01\x02\xff') }
-const FLOATS: Packed = { shape: [2], dtype: 'float32', data: btoa(String.fromCharCode(0, 0, 128, 63, 0, 0, 0, 192)) }
+const BYTES: PackedArray = { shape: [2, 2], dtype: 'uint8', data: btoa('\x00\x01\x02\xff') }
+const FLOATS: PackedArray = { shape: [2], dtype: 'float32', data: btoa(String.fromCharCode(0, 0, 128, 63, 0, 0, 0, 192)) }
 
 test('bytes and floats are unpacked', () => {
   expect([...unpack(BYTES)]).toEqual([0, 1, 2, 255])

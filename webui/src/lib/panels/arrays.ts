@@ -1,5 +1,5 @@
 /** Arrays as they come in a panel: little-endian values in base64, row by row. */
-export interface Packed {
+export interface PackedArray {
   shape: number[]
   dtype: 'uint8' | 'float32'
   data: string
@@ -7,7 +7,7 @@ export interface Packed {
 
 export type Values = Uint8Array | Float32Array
 
-export function unpack(packed: Packed): Values {
+export function unpack(packed: PackedArray): Values {
   const bytes = Uint8Array.from(atob(packed.data), (letter) => letter.charCodeAt(0))
   if (packed.dtype === 'uint8') return bytes
   const view = new DataView(bytes.buffer)
@@ -15,7 +15,7 @@ export function unpack(packed: Packed): Values {
 }
 
 /** The arrays along the first axis, each with its own share of the values. */
-export function slices(packed: Packed): Values[] {
+export function slices(packed: PackedArray): Values[] {
   const values = unpack(packed)
   const size = packed.shape.slice(1).reduce((product, side) => product * side, 1)
   return Array.from({ length: packed.shape[0] ?? 0 }, (_, index) => values.subarray(index * size, (index + 1) * size))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { holders, openAtFirst, seenOf } from './graph'
+import { scopeIds, initiallyOpen, visibleGraph } from './graph'
 import type { GraphData } from '$lib/api/types'
 
 const node = (id: string, parent: string | null, type = 'scope') => ({ id, label: id.split('/').at(-1)!, type, parent, shape: '', parameters: 0 })
@@ -14,22 +14,22 @@ const GRAPH: GraphData = {
 }
 
 test('closed scopes stand for what they hold', () => {
-  const seen = seenOf(GRAPH, new Set())
+  const seen = visibleGraph(GRAPH, new Set())
   expect(seen.nodes.map((one) => one.id)).toEqual(['net', 'x'])
   expect(seen.edges).toEqual([{ source: 'x', target: 'net', shapes: ['?x8'] }])
 })
 
 test('an open scope shows its parts, and edges lead to them', () => {
-  const seen = seenOf(GRAPH, new Set(['net']))
+  const seen = visibleGraph(GRAPH, new Set(['net']))
   expect(seen.nodes.map((one) => one.id)).toEqual(['net', 'net/a', 'net/b', 'x'])
   expect(seen.edges.map((one) => [one.source, one.target])).toEqual([['x', 'net/a'], ['net/a', 'net/b']])
 })
 
 test('a scope that is open within a closed one stays hidden', () => {
-  expect(seenOf(GRAPH, new Set(['net/a'])).nodes.map((one) => one.id)).toEqual(['net', 'x'])
+  expect(visibleGraph(GRAPH, new Set(['net/a'])).nodes.map((one) => one.id)).toEqual(['net', 'x'])
 })
 
 test('a graph begins with its only scope open', () => {
-  expect([...holders(GRAPH)]).toEqual(['net', 'net/a', 'net/b'])
-  expect([...openAtFirst(GRAPH)]).toEqual(['net'])
+  expect([...scopeIds(GRAPH)]).toEqual(['net', 'net/a', 'net/b'])
+  expect([...initiallyOpen(GRAPH)]).toEqual(['net'])
 })

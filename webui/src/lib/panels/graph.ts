@@ -1,28 +1,28 @@
 /** What is seen of a graph in nested scopes when some of them are open: closed ones stand for all that they hold. */
 import type { GraphData, GraphNode } from '$lib/api/types'
 
-export interface SeenEdge {
+export interface VisibleEdge {
   source: string
   target: string
   shapes: string[]
 }
-export interface Seen {
+export interface VisibleGraph {
   nodes: GraphNode[]
-  edges: SeenEdge[]
+  edges: VisibleEdge[]
 }
 
 /** The nodes that hold others. */
-export function holders(graph: GraphData): Set<string> {
+export function scopeIds(graph: GraphData): Set<string> {
   return new Set(graph.nodes.flatMap((node) => (node.parent ? [node.parent] : [])))
 }
 
 /** Opens what everything lies in, as long as that is a single scope beside loose nodes: a graph begins with its layers. */
-export function openAtFirst(graph: GraphData): Set<string> {
-  const top = graph.nodes.filter((node) => !node.parent && holders(graph).has(node.id) && node.id !== 'loss')
+export function initiallyOpen(graph: GraphData): Set<string> {
+  const top = graph.nodes.filter((node) => !node.parent && scopeIds(graph).has(node.id) && node.id !== 'loss')
   return new Set(top.length === 1 ? [top[0]!.id] : [])
 }
 
-export function seenOf(graph: GraphData, open: ReadonlySet<string>): Seen {
+export function visibleGraph(graph: GraphData, open: ReadonlySet<string>): VisibleGraph {
   const byId = new Map(graph.nodes.map((node) => [node.id, node]))
   const standIn = (id: string): string => {
     let seen = id
@@ -36,8 +36,8 @@ export function seenOf(graph: GraphData, open: ReadonlySet<string>): Seen {
 }
 
 /** One edge for all that go from one seen node to another, with the shapes that flow along it. */
-function joinEdges(graph: GraphData, standIn: (id: string) => string): SeenEdge[] {
-  const joined = new Map<string, SeenEdge>()
+function joinEdges(graph: GraphData, standIn: (id: string) => string): VisibleEdge[] {
+  const joined = new Map<string, VisibleEdge>()
   for (const edge of graph.edges) {
     const [source, target] = [standIn(edge.source), standIn(edge.target)]
     if (source === target) continue

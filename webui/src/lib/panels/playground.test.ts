@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { requestOf, unitsOf, USUAL } from './playground'
+import { requestOf, unitsOf, DEFAULTS } from './playground'
 import { readView, writeView } from '$lib/ui/urlState'
 
 test('units are small whole numbers, in few layers', () => {
@@ -9,13 +9,13 @@ test('units are small whole numbers, in few layers', () => {
 })
 
 test('a link keeps every control', () => {
-  const view = readView('?data=spiral&features=x,sinx&hidden=8,6&noise=0.2&hide=seed,batch', USUAL)
+  const view = readView('?data=spiral&features=x,sinx&hidden=8,6&noise=0.2&hide=seed,batch', DEFAULTS)
   expect(view).toMatchObject({ data: 'spiral', features: ['x', 'sinx'], hidden: ['8', '6'], noise: 0.2, hide: ['seed', 'batch'] })
-  expect(readView(writeView(view, USUAL), USUAL)).toEqual(view)
+  expect(readView(writeView(view, DEFAULTS), DEFAULTS)).toEqual(view)
 })
 
 test('a run is asked for as the recipe takes it', () => {
-  const asked = requestOf({ ...readView('?hidden=3', USUAL) })
+  const asked = requestOf({ ...readView('?hidden=3', DEFAULTS) })
   expect(asked).toMatchObject({ source: { name: 'playground' }, data: 'circle', max_steps: 5000 })
   expect(asked.parameters).toMatchObject({ features: 'x,y', hidden: '3', learning_rate: 0.03, data_seed: 0 })
 })

@@ -9,7 +9,7 @@ export const MAX_LAYERS = 6
 export const MAX_UNITS = 8
 
 /** All of it is in the link; `hide` lists controls that a lesson leaves out, `run` is the run that is shown. */
-export const USUAL = {
+export const DEFAULTS = {
   data: 'circle', features: ['x', 'y'] as readonly string[], hidden: ['4', '2'] as readonly string[], activation: 'tanh', noise: 0, rate: 0.03, batch: 10,
   regularization: 'none', strength: 0, seed: 0, steps: 5000, hide: [] as readonly string[], run: '', at: '',
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bestBeside, inOrder, panelLabel, placeAt, placeLabel } from './series'
+import { bestPlaceBeside, sortPanels, panelLabel, placeAt, placeLabel } from './series'
 import type { PanelSeries } from '$lib/api/types'
 
 const place = (step: number, ghost = false) => ({ segment: 0, step, snapshot: null, ghost })
@@ -7,7 +7,7 @@ const SERIES: PanelSeries = { name: 'outputs', kind: 'histograms', places: [plac
 
 test('what the model does comes before what it is made of', () => {
   const list = ['graph', 'confusion', 'boundary'].map((kind) => ({ name: kind, kind, places: [] }))
-  expect(inOrder(list).map((one) => one.kind)).toEqual(['boundary', 'confusion', 'graph'])
+  expect(sortPanels(list).map((one) => one.kind)).toEqual(['boundary', 'confusion', 'graph'])
 })
 
 test('a step is found on the living path first', () => {
@@ -18,9 +18,9 @@ test('a step is found on the living path first', () => {
 })
 
 test('the best stands beside another look, never beside itself', () => {
-  expect(bestBeside(SERIES, 3, 100)).toBe(0)
-  expect(bestBeside(SERIES, 0, 100)).toBeNull()
-  expect(bestBeside(SERIES, 3, null)).toBeNull()
+  expect(bestPlaceBeside(SERIES, 3, 100)).toBe(0)
+  expect(bestPlaceBeside(SERIES, 0, 100)).toBeNull()
+  expect(bestPlaceBeside(SERIES, 3, null)).toBeNull()
 })
 
 test('weights are called by their layer', () => {

@@ -4,7 +4,7 @@ import type { PanelPlace, PanelSeries } from '$lib/api/types'
 /** Panels in the order in which they are read: what the model does, then what it is made of. */
 const ORDER = ['boundary', 'fit', 'confusion', 'samples', 'weights', 'image', 'histograms', 'graph']
 
-export function inOrder(list: PanelSeries[]): PanelSeries[] {
+export function sortPanels(list: PanelSeries[]): PanelSeries[] {
   const rank = (one: PanelSeries) => ORDER.indexOf(one.kind)
   return list.toSorted((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
 }
@@ -18,7 +18,7 @@ export function placeAt(series: PanelSeries, step: number | null): number {
 }
 
 /** The place to stand beside the shown one: the best look, or null where it is the same or has no panel. */
-export function bestBeside(series: PanelSeries, shown: number, bestStep: number | null): number | null {
+export function bestPlaceBeside(series: PanelSeries, shown: number, bestStep: number | null): number | null {
   const best = series.places.findLastIndex((place) => place.step === bestStep && !place.ghost)
   return best < 0 || best === shown ? null : best
 }

@@ -4,7 +4,7 @@ import type { Run } from '$lib/api/types'
 
 const OF_THE_RUN = new Set(['run.state', 'run.progress', 'run.best', 'run.changed'])
 
-export function changed(run: Run, event: Pick<FeedEvent, 'kind' | 'data' | 'at'>): Run {
+export function applyEvent(run: Run, event: Pick<FeedEvent, 'kind' | 'data' | 'at'>): Run {
   const data = OF_THE_RUN.has(event.kind) ? event.data : {}
   const heard = event.kind.startsWith('run.') && event.kind !== 'run.changed' ? { heard_at: event.at } : {}
   return { ...run, ...heard, ...data } as Run

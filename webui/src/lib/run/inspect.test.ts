@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
-  ALONE, arranged, changeWords, insideCommands, layoutOf, nextOrder, otherOf, partWords, pixelsOf, reachOf, relativeWords, rowsOf, usualSlice,
+  NO_COMPARISON, filterAndSortRows, describeChange, inspectCommands, layoutOf, nextOrder, comparedCheckpoint, describePart, pixelsOf, maxAbsolute, formatRelative, rowsOf, usualSlice,
 } from './inspect'
 import type { Checkpoint, Variable, VariableDifference } from '$lib/api/types'
 
@@ -39,7 +39,7 @@ describe('rows', () => {
     ['no such', 'norm', []],
   ])('named %j in order %j are %j', (named, by, places) => {
     const rows = rowsOf(VARIABLES)
-    expect(arranged(rows, named, by).map((row) => rows.indexOf(row))).toEqual(places)
+    expect(filterAndSortRows(rows, named, by).map((row) => rows.indexOf(row))).toEqual(places)
   })
 
   it('change their order with each click, and come back', () => {
@@ -50,11 +50,11 @@ describe('rows', () => {
 
 it('is compared with the best, unless it is the best', () => {
   const list = [{ id: 'a', is_best: false, state: 'durable' }, { id: 'b', is_best: true, state: 'durable' }] as Checkpoint[]
-  expect(otherOf(list, 'a', '')).toBe('b')
-  expect(otherOf(list, 'b', '')).toBeNull()
-  expect(otherOf(list, 'b', 'a')).toBe('a')
-  expect(otherOf(list, 'a', ALONE)).toBeNull()
-  expect(otherOf([], 'a', '')).toBeNull()
+  expect(comparedCheckpoint(list, 'a', '')).toBe('b')
+  expect(comparedCheckpoint(list, 'b', '')).toBeNull()
+  expect(comparedCheckpoint(list, 'b', 'a')).toBe('a')
+  expect(comparedCheckpoint(list, 'a', NO_COMPARISON)).toBeNull()
+  expect(comparedCheckpoint([], 'a', '')).toBeNull()
 })
 
 it.each([
@@ -65,8 +65,8 @@ it.each([
   [change('model', 'shape'), 'another shape', ''],
   [null, '–', ''],
 ])('a difference in words', (one, words, relative) => {
-  expect(changeWords(one)).toBe(words)
-  expect(relativeWords(one)).toBe(relative)
+  expect(describeChange(one)).toBe(words)
+  expect(formatRelative(one)).toBe(relative)
 })
 
 it.each([
@@ -91,20 +91,20 @@ describe('the layout', () => {
 })
 
 it('has colours as far as the finite values reach', () => {
-  expect(reachOf([-3, 2, NaN, Infinity])).toBe(3)
-  expect(reachOf([0, 0])).toBe(1)
+  expect(maxAbsolute([-3, 2, NaN, Infinity])).toBe(3)
+  expect(maxAbsolute([0, 0])).toBe(1)
 })
 
 it('says which values are shown', () => {
-  expect(partWords({ shape: [3, 4], part: [3, 4], slice: '' })).toBe('all 3 x 4 values')
-  expect(partWords({ shape: [4], part: [4], slice: '380,0:4' })).toBe('all 4 values, counted from where the slice begins')
-  expect(partWords({ shape: [784, 64], part: [256, 64], slice: '' })).toBe('the first 256 x 64 of 784 x 64; a slice shows the others')
-  expect(partWords({ shape: [], part: [], slice: '0,0' })).toBe('one value')
+  expect(describePart({ shape: [3, 4], part: [3, 4], slice: '' })).toBe('all 3 x 4 values')
+  expect(describePart({ shape: [4], part: [4], slice: '380,0:4' })).toBe('all 4 values, counted from where the slice begins')
+  expect(describePart({ shape: [784, 64], part: [256, 64], slice: '' })).toBe('the first 256 x 64 of 784 x 64; a slice shows the others')
+  expect(describePart({ shape: [], part: [], slice: '0,0' })).toBe('one value')
 })
 
 it('has command lines, quoted for the shell', () => {
-  expect(insideCommands('aaa', null, null, '')).toBe('keepbest checkpoint show aaa')
-  expect(insideCommands('aaa', 'bbb', "model/it's $(id)", ':,0')).toBe(
+  expect(inspectCommands('aaa', null, null, '')).toBe('keepbest checkpoint show aaa')
+  expect(inspectCommands('aaa', 'bbb', "model/it's $(id)", ':,0')).toBe(
     `keepbest checkpoint show aaa\nkeepbest checkpoint show aaa --variable 'model/it'\\''s $(id)' --slice ':,0'\nkeepbest checkpoint diff bbb aaa`,
   )
 })

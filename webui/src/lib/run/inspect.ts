@@ -1,10 +1,11 @@
 /** What is inside a checkpoint: rows of its variables, the values of one, and how another checkpoint differs. */
-import { count, figure, numberOf, type WireFloat } from '$lib/ui/format'
+import { count, figure } from '$lib/ui/format'
+import { numberOf, type WireFloat } from '$lib/api/floats'
 import { shellWord } from './snippets'
 import type { Checkpoint, Variable, VariableDifference, VariableValues } from '$lib/api/types'
 
 /** What of the view is in the address. Empty: the first variable, its usual slice, beside the best, in stored order. */
-export interface Inside {
+export interface InspectSettings {
   inside: string
   variable: string
   slice: string
@@ -12,38 +13,38 @@ export interface Inside {
   named: string
   by: string
 }
-export const CLOSED: Inside = { inside: '', variable: '', slice: '', with: '', named: '', by: '' }
+export const CLOSED: InspectSettings = { inside: '', variable: '', slice: '', with: '', named: '', by: '' }
 /** Says in the address that nothing is compared. */
-export const ALONE = 'none'
+export const NO_COMPARISON = 'none'
 
-export interface Row {
+export interface VariableRow {
   name: string
   variable: Variable
   change: VariableDifference | null
 }
-export interface Column {
+export interface VariableColumn {
   key: string
   label: string
   title?: string
   /** What rows are put in order by; null goes last. */
-  of: (row: Row) => string | number | null
+  of: (row: VariableRow) => string | number | null
 }
 
-export const COLUMNS: readonly Column[] = [
+export const COLUMNS: readonly VariableColumn[] = [
   { key: 'name', label: 'Variable', of: (row) => row.name },
   { key: 'shape', label: 'Shape', title: 'in order of how many values', of: (row) => sizeOf(row.variable.shape) },
   { key: 'dtype', label: 'Type', of: (row) => row.variable.dtype },
   ...(['mean', 'std', 'min', 'max', 'norm'] as const).map((key) => ({
-    key, label: key[0]!.toUpperCase() + key.slice(1), of: (row: Row) => numberOf(row.variable[key]),
+    key, label: key[0]!.toUpperCase() + key.slice(1), of: (row: VariableRow) => numberOf(row.variable[key]),
   })),
 ]
-export const CHANGES: readonly Column[] = [
+export const CHANGES: readonly VariableColumn[] = [
   { key: 'difference', label: 'Difference', title: 'norm of the difference', of: (row) => numberOf(row.change?.norm) },
   { key: 'relative', label: 'Relative', title: 'that norm over the norm of the one compared with', of: (row) => numberOf(row.change?.relative) },
 ]
 
 /** Keras numbers names per process: a difference belongs to the variable in its place in the collection. */
-export function rowsOf(variables: readonly Variable[], differences: readonly VariableDifference[] = []): Row[] {
+export function rowsOf(variables: readonly Variable[], differences: readonly VariableDifference[] = []): VariableRow[] {
   const places = new Map<string, VariableDifference[]>()
   for (const one of differences) places.set(one.collection, [...(places.get(one.collection) ?? []), one])
   const paths = variables.map(plainName)
@@ -55,12 +56,12 @@ export function rowsOf(variables: readonly Variable[], differences: readonly Var
 }
 
 /** The rows whose name holds the text, in the order that `by` says: "norm", "-norm" downwards, or as they are stored. */
-export function arranged(rows: readonly Row[], named: string, by: string): Row[] {
+export function filterAndSortRows(rows: readonly VariableRow[], named: string, by: string): VariableRow[] {
   const text = named.trim().toLowerCase()
   const kept = rows.filter((row) => row.name.toLowerCase().includes(text))
   const column = [...COLUMNS, ...CHANGES].find((one) => one.key === by.replace('-', ''))
   const sign = by.startsWith('-') ? -1 : 1
-  return column ? kept.sort((a, b) => inOrder(column.of(a), column.of(b), sign)) : kept
+  return column ? kept.sort((a, b) => sortPanels(column.of(a), column.of(b), sign)) : kept
 }
 
 /** A click on a column's head: names upwards first and figures downwards, then the other way, then as stored. */
@@ -71,26 +72,26 @@ export function nextOrder(by: string, key: string): string {
 }
 
 /** The checkpoint to compare with: the best, unless another or none is asked for. */
-export function otherOf(checkpoints: readonly Checkpoint[], inside: string, asked: string): string | null {
-  if (asked === ALONE) return null
+export function comparedCheckpoint(checkpoints: readonly Checkpoint[], inside: string, asked: string): string | null {
+  if (asked === NO_COMPARISON) return null
   const other = asked || checkpoints.find((one) => one.is_best && one.state === 'durable')?.id
   return other === inside ? null : (other ?? null)
 }
 
-export function checkpointWords(one: Checkpoint): string {
+export function checkpointLabel(one: Checkpoint): string {
   const marks = [one.is_best && 'best', one.is_pinned && 'pinned', one.ghost && 'abandoned'].filter(Boolean)
   return [`step ${count(one.step)}`, ...marks, one.id].join(' · ')
 }
 
 /** What stands in the column of differences. */
-export function changeWords(change: VariableDifference | null): string {
+export function describeChange(change: VariableDifference | null): string {
   if (!change) return '–'
   if (change.kind === 'differs') return change.norm == null ? `${count(change.changed)} ${change.changed === 1 ? 'value' : 'values'}` : figure(change.norm, 4)
   return { equal: 'equal', shape: 'another shape', dtype: 'another type', new: 'only here', missing: 'only there' }[change.kind]
 }
 
 /** "3.2 %"; nothing where there is no difference in numbers. */
-export function relativeWords(change: VariableDifference | null): string {
+export function formatRelative(change: VariableDifference | null): string {
   return change?.kind === 'differs' && change.relative != null ? `${figure(100 * numberOf(change.relative)!, 3)} %` : ''
 }
 
@@ -129,24 +130,24 @@ export function pixelsOf(numbers: readonly number[], { rows, columns, lying }: {
 }
 
 /** The greatest distance from 0: the ends of the colour scale. 1 where there is none. */
-export function reachOf(numbers: readonly number[]): number {
+export function maxAbsolute(numbers: readonly number[]): number {
   const reach = numbers.reduce((most, one) => (Number.isFinite(one) ? Math.max(most, Math.abs(one)) : most), 0)
   return reach || 1
 }
 
-export function shapeWords(shape: readonly number[]): string {
+export function formatShape(shape: readonly number[]): string {
   return shape.length === 0 ? 'a number' : shape.map(count).join(' x ')
 }
 
 /** Which values are shown. */
-export function partWords({ shape, part, slice }: Pick<VariableValues, 'shape' | 'part' | 'slice'>): string {
+export function describePart({ shape, part, slice }: Pick<VariableValues, 'shape' | 'part' | 'slice'>): string {
   const from = slice ? ', counted from where the slice begins' : ''
-  if (sizeOf(shape) !== sizeOf(part)) return `the first ${shapeWords(part)} of ${shapeWords(shape)}${from}; a slice shows the others`
-  return sizeOf(part) === 1 ? 'one value' : `all ${shapeWords(shape)} values${from}`
+  if (sizeOf(shape) !== sizeOf(part)) return `the first ${formatShape(part)} of ${formatShape(shape)}${from}; a slice shows the others`
+  return sizeOf(part) === 1 ? 'one value' : `all ${formatShape(shape)} values${from}`
 }
 
 /** The command lines that show the same. */
-export function insideCommands(inside: string, other: string | null, variable: string | null, slice: string): string {
+export function inspectCommands(inside: string, other: string | null, variable: string | null, slice: string): string {
   const cut = slice ? ` --slice ${shellWord(slice)}` : ''
   const lines = [
     `keepbest checkpoint show ${shellWord(inside)}`,
@@ -160,7 +161,7 @@ function plainName(variable: Variable): string {
   return `${variable.collection}/${variable.path}`
 }
 
-function inOrder(a: string | number | null, b: string | number | null, sign: number): number {
+function sortPanels(a: string | number | null, b: string | number | null, sign: number): number {
   if (a === null || b === null) return Number(a === null) - Number(b === null)
   return a < b ? -sign : a > b ? sign : 0
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { policyText } from '$lib/curves/annotations'
-import { checkpointWords, deltasUpTo, dotsOf, headline, knobsOf, lostText, lostWords, nearestPlace, plain, replayMarks, savedWords, stretchOf, turned } from './replay'
+import { formatPolicy } from './policy'
+import { describeCheckpoint, deltasUpTo, dotsOf, headline, patienceSettings, formatLost, describeLost, nearestPlace, withoutDefaults, describeSaved, axisRange, withPatience } from './replay'
 import type { ReplayedPolicy, ReplayOutcome } from '$lib/api/types'
 
 const patience = { name: 'patience', params: { checks: 10, min_delta: 0.001, start_from: 300 } }
@@ -12,21 +12,21 @@ const stopped: ReplayOutcome = {
 
 describe('knobs', () => {
   it('are read from the first patience of a composition', () => {
-    expect(knobsOf(whole)).toEqual({ patience: 10, unit: 'checks', delta: 0.001, smoothing: 0 })
-    expect(knobsOf({ name: 'patience' })?.patience).toBe(10)
-    expect(knobsOf({ name: 'max_steps' })).toBeNull()
+    expect(patienceSettings(whole)).toEqual({ patience: 10, unit: 'checks', delta: 0.001, smoothing: 0 })
+    expect(patienceSettings({ name: 'patience' })?.patience).toBe(10)
+    expect(patienceSettings({ name: 'max_steps' })).toBeNull()
   })
 
   it('turn only that; everything else in the policy stays', () => {
     const to = { patience: 7, unit: 'checks', delta: 0, smoothing: 0.5 } as const
-    expect(policyText(turned(whole, to))).toBe('patience(checks=7, smoothing=0.5, start_from=300) | check_finite()')
+    expect(formatPolicy(withPatience(whole, to))).toBe('patience(checks=7, smoothing=0.5, start_from=300) | check_finite()')
   })
 
   it('leave out what belongs to the other unit', () => {
     const inSteps = { name: 'patience', params: { steps: 1000, every_step: false, inclusive: true } }
     const to = { patience: 10, unit: 'checks', delta: 0, smoothing: 0 } as const
-    expect(policyText(turned(inSteps, to))).toBe('patience(checks=10)')
-    expect(policyText(turned(inSteps, { ...to, unit: 'steps', patience: 700 }))).toBe('patience(steps=700, every_step=false, inclusive=true)')
+    expect(formatPolicy(withPatience(inSteps, to))).toBe('patience(checks=10)')
+    expect(formatPolicy(withPatience(inSteps, { ...to, unit: 'steps', patience: 700 }))).toBe('patience(steps=700, every_step=false, inclusive=true)')
   })
 })
 
@@ -35,7 +35,7 @@ it('writes a policy without what is at its default anyway', () => {
   const inSteps = { ...full, checks: null, steps: 1000, every_step: true, baseline: 0.5 }
   const shadow = { name: 'shadow', policies: [{ name: 'patience', params: inSteps }] }
   const policy = { name: 'any_of', policies: [{ name: 'patience', params: full }, shadow, { name: 'max_steps', params: { steps: 9 } }] }
-  expect(policyText(plain(policy))).toBe('patience(checks=6) | shadow(patience(steps=1000, baseline=0.5, every_step=true)) | max_steps(steps=9)')
+  expect(formatPolicy(withoutDefaults(policy))).toBe('patience(checks=6) | shadow(patience(steps=1000, baseline=0.5, every_step=true)) | max_steps(steps=9)')
 })
 
 it('offers a min_delta of every size up to the range of the values', () => {
@@ -47,30 +47,22 @@ it('offers a min_delta of every size up to the range of the values', () => {
 describe('words', () => {
   it('say what is saved and what is lost', () => {
     expect(headline(stopped)).toBe('Stops at step 2\u202f101')
-    expect(savedWords(stopped)).toBe('3\u202f700 steps · 64 % · 1 min 01 s')
-    expect(lostWords(stopped)).toBe('0.007 · 35 examples · 4.5 standard errors')
-    expect(checkpointWords(stopped)).toBe('gone; nearest: step 4\u202f800')
+    expect(describeSaved(stopped)).toBe('3\u202f700 steps · 64 % · 1 min 01 s')
+    expect(describeLost(stopped)).toBe('0.007 · 35 examples · 4.5 standard errors')
+    expect(describeCheckpoint(stopped)).toBe('gone; nearest: step 4\u202f800')
   })
 
   it('say nothing where nothing is known', () => {
     const censored = { ...stopped, status: 'censored', stop_step: null, steps_saved: null, value_lost: null, has_checkpoint: null } as const
-    expect([headline(censored), savedWords(censored), lostWords(censored)]).toEqual(['It would have gone on', '–', '–'])
-    expect(checkpointWords(censored)).toBe('not known')
+    expect([headline(censored), describeSaved(censored), describeLost(censored)]).toEqual(['It would have gone on', '–', '–'])
+    expect(describeCheckpoint(censored)).toBe('not known')
   })
 
   it('turn round where the policy goes on longer and finds more', () => {
     const longer = { ...stopped, steps_saved: -200, share_saved: -0.05, seconds_saved: null, value_lost: -0.01, examples_lost: -1, standard_errors_lost: null }
-    expect(savedWords(longer)).toBe('200 steps · 5 % more than it took')
-    expect(lostWords(longer)).toBe('0.01 · 1 example better than the run')
+    expect(describeSaved(longer)).toBe('200 steps · 5 % more than it took')
+    expect(describeLost(longer)).toBe('0.01 · 1 example better than the run')
   })
-})
-
-it('marks where it stops, what it keeps and where the run ended', () => {
-  const marks = replayMarks(stopped, 'max', { step: 5801, text: 'the run' })
-  expect(marks.stop).toEqual({ step: 2101, text: 'patience ran out' })
-  expect(marks.patience).toEqual({ from: 1900, to: 2101 })
-  expect(marks.best).toEqual({ step: 1900, value: 0.98, restored: false })
-  expect(marks.jumps).toEqual([{ step: 5801, from: null, text: 'the run' }])
 })
 
 it('draws policies of which both is known, from the least saved to the most', () => {
@@ -81,10 +73,10 @@ it('draws policies of which both is known, from the least saved to the most', ()
 })
 
 it('has an axis also where nothing is lost', () => {
-  expect(stretchOf([0, 0])).toEqual({ low: 0, high: 1, ticks: [0, 0.5, 1] })
-  expect(stretchOf([-1, 3])).toEqual({ low: -1, high: 3, ticks: [-1, 1, 3] })
+  expect(axisRange([0, 0])).toEqual({ low: 0, high: 1, ticks: [0, 0.5, 1] })
+  expect(axisRange([-1, 3])).toEqual({ low: -1, high: 3, ticks: [-1, 1, 3] })
 })
 
 it('says that a policy kept nothing', () => {
-  expect([null, 0, 0.0123, 'Infinity'].map((lost) => lostText({ lost: lost as number }))).toEqual(['–', 'nothing', '0.0123', 'no best kept'])
+  expect([null, 0, 0.0123, 'Infinity'].map((lost) => formatLost({ lost: lost as number }))).toEqual(['–', 'nothing', '0.0123', 'no best kept'])
 })

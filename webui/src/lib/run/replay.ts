@@ -1,11 +1,10 @@
 /** Replays as people read and turn them: the knobs of a policy's patience, what it saves and loses, the front. Pure. */
 import { count, duration, figure } from '$lib/ui/format'
-import { policyNamed, type Marks, type Policy } from '$lib/curves/annotations'
+import { findPolicy, type Policy } from './policy'
 import type { Replay, ReplayedPolicy, ReplayOutcome, ReplaySummary } from '$lib/api/types'
-import { reasonWords } from '$lib/ui/labels'
 
 export type Unit = 'checks' | 'steps'
-export interface Knobs {
+export interface PatienceSettings {
   patience: number
   unit: Unit
   delta: number
@@ -21,8 +20,8 @@ const LIFTS = [1, 2, 5]
 const DECADES = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10]
 
 /** The knobs that stand for the policy's patience; null where it has none. */
-export function knobsOf(policy: Policy): Knobs | null {
-  const found = policyNamed(policy, 'patience')
+export function patienceSettings(policy: Policy): PatienceSettings | null {
+  const found = findPolicy(policy, 'patience')
   if (!found) return null
   const params = found.params ?? {}
   const unit: Unit = params.steps == null ? 'checks' : 'steps'
@@ -30,22 +29,22 @@ export function knobsOf(policy: Policy): Knobs | null {
   return { patience, unit, delta: Number(params.min_delta ?? 0), smoothing: Number(params.smoothing ?? 0) }
 }
 
-/** The policy with its first patience turned so; everything else in it stays. */
-export function turned(policy: Policy, knobs: Knobs): Policy {
-  const target = policyNamed(policy, 'patience')
+/** The policy with its first patience set so; everything else in it stays. */
+export function withPatience(policy: Policy, knobs: PatienceSettings): Policy {
+  const target = findPolicy(policy, 'patience')
   const replace = (one: Policy): Policy =>
     one === target ? { ...one, params: paramsOf(one.params ?? {}, knobs) } : { ...one, ...(one.policies && { policies: one.policies.map(replace) }) }
   return replace(policy)
 }
 
 /** The same policy without the parameters of its patience that are at their default. */
-export function plain(policy: Policy): Policy {
-  const knobs = policy.name === 'patience' ? knobsOf(policy) : null
+export function withoutDefaults(policy: Policy): Policy {
+  const knobs = policy.name === 'patience' ? patienceSettings(policy) : null
   const params = knobs ? paramsOf(policy.params ?? {}, knobs) : policy.params
-  return { ...policy, ...(params && { params }), ...(policy.policies && { policies: policy.policies.map(plain) }) }
+  return { ...policy, ...(params && { params }), ...(policy.policies && { policies: policy.policies.map(withoutDefaults) }) }
 }
 
-function paramsOf(before: Record<string, unknown>, { patience, unit, delta, smoothing }: Knobs): Record<string, unknown> {
+function paramsOf(before: Record<string, unknown>, { patience, unit, delta, smoothing }: PatienceSettings): Record<string, unknown> {
   const rest = Object.entries(before).filter(([name, value]) => value != null && value !== LEFT_OUT[name] && !TURNED.has(name) && (unit === 'steps' || !OF_STEPS.has(name)))
   return { [unit]: patience, ...(delta && { min_delta: delta }), ...(smoothing && { smoothing }), ...Object.fromEntries(rest) }
 }
@@ -62,26 +61,12 @@ export function nearestPlace(choices: readonly number[], value: number): number 
   return away.indexOf(Math.min(...away))
 }
 
-/** What the curve shows of an outcome: where it would stop, what it keeps, and where the run ended. */
-export function replayMarks(outcome: ReplayOutcome, mode: string, end: { step: number; text: string }): Marks {
-  const { best_step: best, best_value: value, stop_step: stop } = outcome
-  const known = best !== null && value !== null
-  return {
-    higher: mode === 'max',
-    best: known ? { step: best, value, restored: false } : null,
-    patience: known && stop !== null ? { from: best, to: stop } : null,
-    bar: null,
-    stop: stop === null ? null : { step: stop, text: reasonWords(outcome.reason) },
-    jumps: [{ step: end.step, from: null, text: end.text }],
-  }
-}
-
 export function headline({ status, stop_step: step }: ReplayOutcome): string {
   if (status === 'stopped') return `Stops at step ${count(step)}`
   return status === 'censored' ? 'It would have gone on' : 'This record cannot tell'
 }
 
-export function savedWords(outcome: ReplayOutcome): string {
+export function describeSaved(outcome: ReplayOutcome): string {
   const { steps_saved: steps, share_saved: share, seconds_saved: seconds } = outcome
   if (steps === null) return '–'
   const more = steps < 0
@@ -89,7 +74,7 @@ export function savedWords(outcome: ReplayOutcome): string {
   return parts.filter(Boolean).join(' · ') + (more ? ' more than it took' : '')
 }
 
-export function lostWords(outcome: ReplayOutcome): string {
+export function describeLost(outcome: ReplayOutcome): string {
   const { value_lost: lost, examples_lost: examples, standard_errors_lost: errors } = outcome
   if (lost === null) return '–'
   if (lost === 0) return 'nothing'
@@ -101,7 +86,7 @@ function examplesWords(examples: number): string {
   return `${count(examples)} ${examples === 1 ? 'example' : 'examples'}`
 }
 
-export function checkpointWords(outcome: ReplayOutcome): string {
+export function describeCheckpoint(outcome: ReplayOutcome): string {
   const { has_checkpoint: has, nearest_checkpoint: near } = outcome
   if (has) return 'still there'
   if (has === null) return 'not known'
@@ -133,14 +118,14 @@ export function dotsOf({ policies, recommended }: Pick<Replay, 'policies' | 'rec
 }
 
 /** A stretch that holds 0 and all values, with three ticks; where all are 0, up to 1. */
-export function stretchOf(values: readonly number[]): { low: number; high: number; ticks: number[] } {
+export function axisRange(values: readonly number[]): { low: number; high: number; ticks: number[] } {
   const low = Math.min(0, ...values)
   const high = Math.max(0, ...values)
   const top = high > low ? high : 1
   return { low, high: top, ticks: [low, (low + top) / 2, top] }
 }
 
-export function lostText(summary: Pick<ReplaySummary, 'lost'>): string {
+export function formatLost(summary: Pick<ReplaySummary, 'lost'>): string {
   if (summary.lost === null) return '–'
   const lost = Number(summary.lost)
   if (!Number.isFinite(lost)) return 'no best kept'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
-  choicesOf, jumpTo, LEARNING_RATE, limitOf, maxStepsFault, outcomeWords, overrideWords, placesOf, rateFault, UNCHANGED, verbsFor, type Place,
+  resumeChoices, resumeOptions, LEARNING_RATE, stepLimitOf, maxStepsError, describeOutcome, describeOverrides, resumePointsOf, learningRateError, NO_OVERRIDES, resumeActions, type ResumePoint,
 } from './resumePoints'
 import type { Checkpoint, Command, Look, Run } from '$lib/api/types'
 
@@ -14,7 +14,7 @@ const run = {
 }
 const stored = [checkpoint('a', 100), checkpoint('c', 300, { is_best: true }), checkpoint('gone', 50, { state: 'dropped' })]
 const looks = [{ snapshot: 'b', value: 0.21, ghost: true }] as Look[]
-const keys = (places: readonly Place[]) => places.map((place) => place.key)
+const keys = (places: readonly ResumePoint[]) => places.map((place) => place.key)
 
 it.each([
   ['running', 'recipe', ['roll_back', 'fork']],
@@ -24,12 +24,12 @@ it.each([
   ['paused', 'recipe', ['resume', 'fork']],
   ['finished', 'external', ['fork']],
 ])('a run that is %s, trained by %s', (state, kind, verbs) => {
-  expect(verbsFor({ state, spec: { source: { kind } } } as Run)).toEqual(verbs)
+  expect(resumeActions({ state, spec: { source: { kind } } } as Run)).toEqual(verbs)
 })
 
-describe('placesOf', () => {
+describe('resumePointsOf', () => {
   it('lists what is in memory and what is on disk, each state once, newest step first', () => {
-    const places = placesOf('roll_back', run, stored, looks)
+    const places = resumePointsOf('roll_back', run, stored, looks)
     expect(places.map(({ key, inMemory, onDisk }) => [key, inMemory, onDisk])).toEqual([
       ['c', true, true],
       ['d', true, false],
@@ -39,31 +39,31 @@ describe('placesOf', () => {
   })
 
   it('names what only memory holds by its step, since the tracker knows no such checkpoint', () => {
-    const [, , b, a] = placesOf('roll_back', run, stored, looks)
+    const [, , b, a] = resumePointsOf('roll_back', run, stored, looks)
     expect(b).toMatchObject({ target: { step: 200 }, value: 0.21, ghost: true })
     expect(a).toMatchObject({ target: { checkpoint: 'a' }, value: 0.1 })
   })
 
   it.each(['fork', 'resume'] as const)('offers to %s only what is on disk', (verb) => {
-    expect(keys(placesOf(verb, run, stored, looks))).toEqual(['c', 'a'])
+    expect(keys(resumePointsOf(verb, run, stored, looks))).toEqual(['c', 'a'])
   })
 
   it('believes no memory of a run that nobody trains', () => {
-    expect(keys(placesOf('roll_back', { ...run, state: 'queued' }, stored, looks))).toEqual(['c', 'a'])
+    expect(keys(resumePointsOf('roll_back', { ...run, state: 'queued' }, stored, looks))).toEqual(['c', 'a'])
   })
 })
 
-describe('choicesOf', () => {
+describe('resumeChoices', () => {
   const choices = (verb: 'roll_back' | 'fork' | 'resume', picked: string | null = null) =>
-    choicesOf(verb, run, placesOf(verb, run, stored, looks), picked)
+    resumeChoices(verb, run, resumePointsOf(verb, run, stored, looks), picked)
 
   it('begins with what the command would take, and says nothing twice', () => {
     expect(keys(choices('roll_back'))).toEqual(['best', 'd', 'b', 'a'])
     expect(keys(choices('fork'))).toEqual(['best', 'a'])
     expect(keys(choices('resume'))).toEqual(['last', 'a'])
-    const further = placesOf('fork', run, [...stored, checkpoint('z', 400)], looks)
-    expect(keys(choicesOf('fork', run, further, null))).toEqual(['best', 'last', 'a'])
-    expect(keys(choicesOf('resume', run, further, null))).toEqual(['last', 'best', 'a'])
+    const further = resumePointsOf('fork', run, [...stored, checkpoint('z', 400)], looks)
+    expect(keys(resumeChoices('fork', run, further, null))).toEqual(['best', 'last', 'a'])
+    expect(keys(resumeChoices('resume', run, further, null))).toEqual(['last', 'best', 'a'])
   })
 
   it('keeps the place that was clicked under its own id, whatever becomes the best meanwhile', () => {
@@ -71,20 +71,20 @@ describe('choicesOf', () => {
   })
 
   it('offers the best as soon as its look is heard of', () => {
-    const [best, ...rest] = choicesOf('roll_back', { ...run, memory: null, best_checkpoint: null }, [], null)
+    const [best, ...rest] = resumeChoices('roll_back', { ...run, memory: null, best_checkpoint: null }, [], null)
     expect(best).toMatchObject({ key: 'best', step: 300, value: 0.3, target: { to: 'best' } })
     expect(rest).toEqual([])
   })
 
   it('takes the last from the living path, not from an abandoned tail', () => {
     const tail = checkpoint('tail', 900, { ghost: true })
-    const places = placesOf('resume', run, [...stored, tail], looks)
-    expect(choicesOf('resume', run, places, null)[0]).toMatchObject({ key: 'last', step: 300 })
+    const places = resumePointsOf('resume', run, [...stored, tail], looks)
+    expect(resumeChoices('resume', run, places, null)[0]).toMatchObject({ key: 'last', step: 300 })
   })
 
   it('offers nothing where nothing is kept; an ended run may begin anew', () => {
-    expect(choicesOf('fork', { ...run, memory: null }, [], null)).toEqual([])
-    expect(choicesOf('resume', { ...run, memory: null }, [], null)).toMatchObject([{ key: 'start', step: 0, target: {} }])
+    expect(resumeChoices('fork', { ...run, memory: null }, [], null)).toEqual([])
+    expect(resumeChoices('resume', { ...run, memory: null }, [], null)).toMatchObject([{ key: 'start', step: 0, target: {} }])
   })
 })
 
@@ -95,8 +95,8 @@ describe('what is changed', () => {
     expect(learning_rate!.anyOf.map((one) => one.pattern)).toContain(LEARNING_RATE.source)
   })
 
-  it.each(['', ' 3e-5 ', '0.1x', '.5', '1', '2.5E+1x'])('%j is a learning rate', (text) => expect(rateFault(text)).toBeNull())
-  it.each(['0', '0x', '-1', 'fast', '0.1 x', '1e', '0,1', '$(id)'])('%j is none', (text) => expect(rateFault(text)).not.toBeNull())
+  it.each(['', ' 3e-5 ', '0.1x', '.5', '1', '2.5E+1x'])('%j is a learning rate', (text) => expect(learningRateError(text)).toBeNull())
+  it.each(['0', '0x', '-1', 'fast', '0.1 x', '1e', '0,1', '$(id)'])('%j is none', (text) => expect(learningRateError(text)).not.toBeNull())
 
   it.each([
     ['', null],
@@ -107,7 +107,7 @@ describe('what is changed', () => {
     ['-3', /whole number/],
     ['99999999999999999999', /whole number/],
   ])('steps in all: %j', (text, fault) => {
-    const said = maxStepsFault(text, 400, { steps: 1000, reached: false })
+    const said = maxStepsError(text, 400, { steps: 1000, reached: false })
     if (fault) expect(said).toMatch(fault)
     else expect(said).toBeNull()
   })
@@ -118,34 +118,34 @@ describe('what is changed', () => {
     ['resume', 400, 'patience', false],
     ['resume', 400, 'max_steps', true],
   ] as const)('%s from step %d of a run that ended by %s: whether more steps are needed is %s', (verb, from, stop_reason, needed) => {
-    const limit = limitOf({ max_steps: null, stop_reason, spec: { max_steps: 1000 } }, verb, from)
+    const limit = stepLimitOf({ max_steps: null, stop_reason, spec: { max_steps: 1000 } }, verb, from)
     expect(limit).toEqual({ steps: 1000, reached: needed })
-    expect(maxStepsFault('', from, limit) !== null).toBe(needed)
-    expect(maxStepsFault('5000', from, limit)).toBeNull()
+    expect(maxStepsError('', from, limit) !== null).toBe(needed)
+    expect(maxStepsError('5000', from, limit)).toBeNull()
   })
 
   it('has no limit where none was set', () => {
-    expect(limitOf({ max_steps: null, stop_reason: 'max_steps', spec: { max_steps: null } }, 'resume', 5)).toEqual({ steps: null, reached: false })
+    expect(stepLimitOf({ max_steps: null, stop_reason: 'max_steps', spec: { max_steps: null } }, 'resume', 5)).toEqual({ steps: null, reached: false })
   })
 
   it('asks for one place, and for nothing that was left empty', () => {
     const nothing = { to: null, step: null, checkpoint: null, learning_rate: null, max_steps: null, reset_patience: false }
-    expect(jumpTo({ to: 'best' }, UNCHANGED)).toEqual({ ...nothing, to: 'best' })
-    expect(jumpTo({ step: 200 }, { rate: ' 0.1x', maxSteps: '20\u202f000', reset: true })).toEqual({
+    expect(resumeOptions({ to: 'best' }, NO_OVERRIDES)).toEqual({ ...nothing, to: 'best' })
+    expect(resumeOptions({ step: 200 }, { rate: ' 0.1x', maxSteps: '20\u202f000', reset: true })).toEqual({
       ...nothing, step: 200, learning_rate: '0.1x', max_steps: 20000, reset_patience: true,
     })
   })
 
   it('is told in words, and not at all where nothing was changed', () => {
-    expect(overrideWords({ learning_rate: '0.1x', reset_patience: true })).toBe('learning rate 0.1x, begins to wait anew')
-    expect(overrideWords({ reset_patience: false })).toBe('')
-    expect(overrideWords(null)).toBe('')
+    expect(describeOverrides({ learning_rate: '0.1x', reset_patience: true })).toBe('learning rate 0.1x, begins to wait anew')
+    expect(describeOverrides({ reset_patience: false })).toBe('')
+    expect(describeOverrides(null)).toBe('')
   })
 })
 
-describe('outcomeWords', () => {
+describe('describeOutcome', () => {
   const done = { state: 'done' as const, requested_at: '2026-01-01T00:00:00Z', done_at: '2026-01-01T00:00:00.42Z', result: { source: 'memory' } }
-  const said = (more: Partial<Command>) => outcomeWords({ ...done, ...more } as Command)
+  const said = (more: Partial<Command>) => describeOutcome({ ...done, ...more } as Command)
 
   it('says how long it took and where the state came from', () => {
     expect(said({})).toBe('done in 0.4 s, from memory')

@@ -1,18 +1,19 @@
 /** Where a run may go on from, and what may be changed there. Pure: dialogs, cards and charts show it. */
-import { count, epochOf, numberOf } from '$lib/ui/format'
+import { count, epochOf } from '$lib/ui/format'
+import { numberOf } from '$lib/api/floats'
 import type { Checkpoint, Command, Look, Overrides, Run } from '$lib/api/types'
 import { FINAL } from '$lib/ui/labels'
 
 /** What is done: a living run goes back, a new run begins, an ended run goes on. */
-export type Verb = 'roll_back' | 'fork' | 'resume'
-export const VERBS: Readonly<Record<Verb, { label: string; at: string }>> = {
+export type ResumeAction = 'roll_back' | 'fork' | 'resume'
+export const RESUME_ACTIONS: Readonly<Record<ResumeAction, { label: string; at: string }>> = {
   roll_back: { label: 'Roll back', at: 'Roll back to' },
   fork: { label: 'Fork', at: 'Fork from' },
   resume: { label: 'Resume', at: 'Resume from' },
 }
 export type Target = { to: 'best' | 'last' } | { step: number } | { checkpoint: string } | Record<string, never>
 /** What is asked of the tracker: one place, and what changes there. */
-export interface Jump {
+export interface ResumeOptions {
   to: 'best' | 'last' | null
   step: number | null
   checkpoint: string | null
@@ -21,7 +22,7 @@ export interface Jump {
   reset_patience: boolean
 }
 
-export interface Place {
+export interface ResumePoint {
   /** `best`, `last`, `start`, or the id that a snapshot and its checkpoint share. */
   key: string
   target: Target
@@ -34,35 +35,35 @@ export interface Place {
 }
 
 /** What a person typed; empty fields change nothing. */
-export interface Change {
+export interface OverrideInputs {
   rate: string
   maxSteps: string
   reset: boolean
 }
-export const UNCHANGED: Readonly<Change> = { rate: '', maxSteps: '', reset: false }
+export const NO_OVERRIDES: Readonly<OverrideInputs> = { rate: '', maxSteps: '', reset: false }
 
-type Whence = Pick<Run, 'state' | 'best_step' | 'best_value' | 'best_checkpoint' | 'memory'>
+type ResumableRun = Pick<Run, 'state' | 'best_step' | 'best_value' | 'best_checkpoint' | 'memory'>
 const MOST_STEPS = 2 ** 53
 /** The contract's pattern (`Overrides.learning_rate`); a test compares the two. */
 export const LEARNING_RATE = /^(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?x?$/
 
-export function isHeld(run: Pick<Run, 'state'>): boolean {
+export function isLeased(run: Pick<Run, 'state'>): boolean {
   return run.state === 'running' || run.state === 'leased'
 }
 
 /** What can be done with what is kept of a run now, the usual thing first; a run that a script trains goes on by that script. */
-export function verbsFor(run: { state: Run['state']; spec: Pick<Run['spec'], 'source'> }): Verb[] {
-  if (isHeld(run)) return ['roll_back', 'fork']
+export function resumeActions(run: { state: Run['state']; spec: Pick<Run['spec'], 'source'> }): ResumeAction[] {
+  if (isLeased(run)) return ['roll_back', 'fork']
   return (FINAL.has(run.state) || run.state === 'paused') && run.spec.source.kind !== 'external' ? ['resume', 'fork'] : ['fork']
 }
 
 /** Every state that is kept, newest step first. Snapshots in memory are there only for the trainer that holds them. */
-export function placesOf(verb: Verb, run: Whence, checkpoints: readonly Checkpoint[], looks: readonly Look[]): Place[] {
-  const held = verb === 'roll_back' && isHeld(run) ? (run.memory?.snapshots ?? []) : []
+export function resumePointsOf(verb: ResumeAction, run: ResumableRun, checkpoints: readonly Checkpoint[], looks: readonly Look[]): ResumePoint[] {
+  const held = verb === 'roll_back' && isLeased(run) ? (run.memory?.snapshots ?? []) : []
   const inMemory = new Set(held.map((one) => one.id))
   const stored = checkpoints.filter((one) => one.state === 'durable' && one.kind !== 'selected') // training never came by an average
   const onDisk = new Set(stored.map((one) => one.id))
-  const places = stored.map((one): Place => ({
+  const places = stored.map((one): ResumePoint => ({
     key: one.id, target: { checkpoint: one.id }, step: one.step, value: numberOf(one.value),
     isBest: one.is_best ?? false, inMemory: inMemory.has(one.id), onDisk: true, ghost: one.ghost ?? false,
   }))
@@ -77,10 +78,10 @@ export function placesOf(verb: Verb, run: Whence, checkpoints: readonly Checkpoi
 }
 
 /** The places with a name come first: they mean what is best, or last, at the moment when it is obeyed. */
-export function choicesOf(verb: Verb, run: Whence, places: readonly Place[], picked: string | null): Place[] {
+export function resumeChoices(verb: ResumeAction, run: ResumableRun, places: readonly ResumePoint[], picked: string | null): ResumePoint[] {
   const best = bestOf(verb, run, places)
   const last = verb === 'roll_back' ? undefined : lastOf(places)
-  if (verb === 'resume' && places.length === 0) return [BEGINNING]
+  if (verb === 'resume' && places.length === 0) return [START]
   const named = [
     best && { ...best, key: 'best', target: { to: 'best' as const }, isBest: true },
     last && { ...last, key: 'last', target: { to: 'last' as const } },
@@ -92,9 +93,9 @@ export function choicesOf(verb: Verb, run: Whence, places: readonly Place[], pic
 }
 
 /** Where nothing of a run is on disk it begins anew. */
-export const BEGINNING: Place = { key: 'start', target: {}, step: 0, value: null, isBest: false, inMemory: false, onDisk: false, ghost: false }
+export const START: ResumePoint = { key: 'start', target: {}, step: 0, value: null, isBest: false, inMemory: false, onDisk: false, ghost: false }
 
-function bestOf(verb: Verb, run: Whence, places: readonly Place[]): Place | undefined {
+function bestOf(verb: ResumeAction, run: ResumableRun, places: readonly ResumePoint[]): ResumePoint | undefined {
   const kept = places.find((one) => one.key === run.best_checkpoint) ?? places.find((one) => one.isBest)
   if (kept || verb !== 'roll_back' || run.best_step == null) return kept
   // Its look came a moment before its checkpoint and its snapshot were heard of.
@@ -102,30 +103,30 @@ function bestOf(verb: Verb, run: Whence, places: readonly Place[]): Place | unde
   return { key: 'best', target: { to: 'best' }, step: run.best_step, value, isBest: true, inMemory: false, onDisk: false, ghost: false }
 }
 
-function lastOf(places: readonly Place[]): Place | undefined {
+function lastOf(places: readonly ResumePoint[]): ResumePoint | undefined {
   return places.find((one) => !one.ghost) ?? places[0]
 }
 
 // What is changed
 
-export function rateFault(text: string): string | null {
+export function learningRateError(text: string): string | null {
   const rate = text.trim()
   if (rate === '' || (LEARNING_RATE.test(rate) && rate.length <= 40 && Number.parseFloat(rate) > 0)) return null
   return 'A number above 0 such as 3e-5, or a multiple such as 0.1x.'
 }
 
 /** Where a run stops at the latest, and whether it came to that and must be told anew. */
-export interface Limit {
+export interface StepLimit {
   steps: number | null
   reached: boolean
 }
 
-export function limitOf(run: Pick<Run, 'max_steps' | 'stop_reason'> & { spec: Pick<Run['spec'], 'max_steps'> }, verb: Verb, from: number): Limit {
+export function stepLimitOf(run: Pick<Run, 'max_steps' | 'stop_reason'> & { spec: Pick<Run['spec'], 'max_steps'> }, verb: ResumeAction, from: number): StepLimit {
   const steps = run.max_steps ?? run.spec.max_steps ?? null
   return { steps, reached: steps !== null && (steps <= from || (verb === 'resume' && run.stop_reason === 'max_steps')) }
 }
 
-export function maxStepsFault(text: string, from: number, limit: Limit): string | null {
+export function maxStepsError(text: string, from: number, limit: StepLimit): string | null {
   if (text.trim() === '') return limit.reached ? `It came to its ${count(limit.steps)} steps: say how far it is to go.` : null
   const steps = stepsOf(text)
   if (steps === null) return 'A whole number of steps.'
@@ -138,13 +139,13 @@ function stepsOf(text: string): number | null {
   return /^\d+$/.test(digits) && steps >= 1 && steps <= MOST_STEPS ? steps : null
 }
 
-export function jumpTo(target: Target, change: Change): Jump {
+export function resumeOptions(target: Target, change: OverrideInputs): ResumeOptions {
   const overrides = { learning_rate: change.rate.trim() || null, max_steps: stepsOf(change.maxSteps), reset_patience: change.reset }
   return { to: null, step: null, checkpoint: null, ...target, ...overrides }
 }
 
 /** "learning rate 0.1x, up to 20 000 steps, begins to wait anew"; empty where nothing is changed. */
-export function overrideWords(overrides: Partial<Overrides> | null | undefined): string {
+export function describeOverrides(overrides: Partial<Overrides> | null | undefined): string {
   return [
     overrides?.learning_rate ? `learning rate ${overrides.learning_rate}` : '',
     overrides?.max_steps ? `up to ${count(overrides.max_steps)} steps` : '',
@@ -155,7 +156,7 @@ export function overrideWords(overrides: Partial<Overrides> | null | undefined):
 // What came of it
 
 /** "done in 0.4 s, from memory". The clocks of two machines may differ: what they make negative is not told. */
-export function outcomeWords(command: Pick<Command, 'state' | 'requested_at' | 'done_at' | 'result'>): string {
+export function describeOutcome(command: Pick<Command, 'state' | 'requested_at' | 'done_at' | 'result'>): string {
   const [asked, done] = [epochOf(command.requested_at), epochOf(command.done_at)]
   if (command.state !== 'done' || asked === null || done === null) return ''
   const time = done >= asked ? ` in ${secondsWords(done - asked)}` : ''

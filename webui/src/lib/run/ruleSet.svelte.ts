@@ -1,7 +1,7 @@
 /** The rules of a project as this page last read them. Nothing is put over what somebody else set unseen. */
 import { api, ApiError } from '$lib/api/client'
 import type { FeedEvent } from '$lib/live/feed'
-import { live } from '$lib/live/connection.svelte'
+import { connection } from '$lib/live/connection.svelte'
 import { isSame, type RuleName, type Rules } from './rules'
 import type { ProjectRules, RulesRequest } from '$lib/api/types'
 
@@ -23,7 +23,7 @@ export class RuleSet {
     const read = () => void this.load()
     read()
     const isOurs = (event: FeedEvent) => event.kind === 'project.rules' && event.project === this.project
-    return live.listen({ events: (events) => events.some(isOurs) && read(), missed: read })
+    return connection.listen({ events: (events) => events.some(isOurs) && read(), missed: read })
   }
 
   async load(): Promise<void> {

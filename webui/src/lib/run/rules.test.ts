@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { defaultText, isSame, NAMES, ruleSentence, ruleWords, type RuleName, type Rules } from './rules'
+import { defaultText, isSame, NAMES, describeRule, summarizeRules, type RuleName, type Rules } from './rules'
 import { rulesLine } from './snippets'
 
 const NONE: Rules = { stopper: null, median: null, max_steps: null, max_seconds: null }
@@ -11,8 +11,8 @@ const ALL: Rules = {
 }
 
 it('says nothing of what is not set', () => {
-  expect(NAMES.map((name) => ruleSentence(name, NONE))).toEqual([null, null, null, null])
-  expect(ruleWords(NONE)).toBe('')
+  expect(NAMES.map((name) => describeRule(name, NONE))).toEqual([null, null, null, null])
+  expect(summarizeRules(NONE)).toBe('')
   expect(defaultText(NONE)).toBeNull()
 })
 
@@ -26,10 +26,10 @@ it.each<[RuleName, Rules, string]>([
   ],
   ['max_steps', ALL, 'Every run is stopped at step 20\u202f000.'],
   ['max_seconds', ALL, 'Every run is stopped after 1 h 30 min.'],
-])('%s in a sentence', (name, rules, words) => expect(ruleSentence(name, rules)).toBe(words))
+])('%s in a sentence', (name, rules, words) => expect(describeRule(name, rules)).toBe(words))
 
 it('says all of them in a line', () =>
-  expect(ruleWords(ALL)).toBe(
+  expect(summarizeRules(ALL)).toBe(
     'stops runs worse than the median (vizier) of 5 or more from step 0 on · at most 20\u202f000 steps · at most 1 h 30 min · without a stopper: patience(checks=3)',
   ))
 

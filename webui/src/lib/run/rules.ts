@@ -1,6 +1,6 @@
 /** A project's rules in words: what each is for, what it does now, what happens without it. Pure. */
 import { count, duration } from '$lib/ui/format'
-import { policyText, type Policy } from '$lib/curves/annotations'
+import { formatPolicy, type Policy } from './policy'
 import type { ProjectRules } from '$lib/api/types'
 
 export type Rules = Pick<ProjectRules, 'stopper' | 'median' | 'max_steps' | 'max_seconds'>
@@ -33,7 +33,7 @@ const FORMS = {
 } as const
 
 /** What a rule does, in a sentence; null where it is not set. */
-export function ruleSentence(name: RuleName, rules: Rules): string | null {
+export function describeRule(name: RuleName, rules: Rules): string | null {
   const { stopper, median, max_steps: steps, max_seconds: seconds } = rules
   if (name === 'stopper') return stopper ? `A run that is submitted without a stopper stops by ${defaultText(rules)}.` : null
   if (name === 'max_steps') return steps == null ? null : `Every run is stopped at step ${count(steps)}.`
@@ -46,11 +46,11 @@ export function ruleSentence(name: RuleName, rules: Rules): string | null {
 
 /** The default stopper as the command writes it; null where there is none. */
 export function defaultText(rules: Pick<Rules, 'stopper'>): string | null {
-  return rules.stopper ? policyText(rules.stopper as Policy) : null
+  return rules.stopper ? formatPolicy(rules.stopper as Policy) : null
 }
 
 /** What a project's rules do to its runs, in one line; empty where there are none. */
-export function ruleWords(rules: Rules): string {
+export function summarizeRules(rules: Rules): string {
   const { median, max_steps: steps, max_seconds: seconds } = rules
   const parts = [
     median && `stops runs worse than the median (${median.form}) of ${count(median.startup_runs)} or more from step ${count(median.start_from)} on`,

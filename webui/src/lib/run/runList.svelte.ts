@@ -1,14 +1,14 @@
 /** All runs of a project, read page by page, newest first, and kept up to date by events. */
 import { api, ApiError, messageOf } from '$lib/api/client'
 import type { FeedEvent } from '$lib/live/feed'
-import { live } from '$lib/live/connection.svelte'
-import { Pace } from '$lib/live/throttle'
-import { changed } from './applyEvent'
+import { connection } from '$lib/live/connection.svelte'
+import { Throttle } from '$lib/live/throttle'
+import { applyEvent } from './applyEvent'
 import type { Run } from '$lib/api/types'
 
 const PAGE = 500
 /** Past this the table says that it shows the newest ones only. */
-export const MOST = 20_000
+export const MAX_RUNS = 20_000
 const DRAW_MS = 250
 
 export class RunList {
@@ -19,10 +19,10 @@ export class RunList {
   private byId = new Map<string, Run>()
   private round = 0
   private unlisten: () => void
-  private drawing = new Pace(DRAW_MS, () => this.show())
+  private drawing = new Throttle(DRAW_MS, () => this.show())
 
   constructor(private readonly project: string) {
-    this.unlisten = live.listen({ events: (events) => this.apply(events), missed: () => void this.load() })
+    this.unlisten = connection.listen({ events: (events) => this.apply(events), missed: () => void this.load() })
     void this.load()
   }
 
@@ -45,7 +45,7 @@ export class RunList {
         this.total = page.total ?? this.total
         cursor = page.cursor ?? undefined
         if (found.size > this.byId.size) this.take(found)
-      } while (cursor && found.size < MOST)
+      } while (cursor && found.size < MAX_RUNS)
       this.take(found)
       this.error = null
     } catch (error) {
@@ -69,7 +69,7 @@ export class RunList {
       if (event.project !== this.project || !event.run) continue
       const known = this.byId.get(event.run)
       if (event.kind === 'run.deleted') this.drop(event.run)
-      else if (known) this.byId.set(event.run, changed(known, event))
+      else if (known) this.byId.set(event.run, applyEvent(known, event))
       else if (!this.loading) void this.add(event.run)
     }
     this.drawing.ask()

@@ -1,5 +1,6 @@
 /** Which runs a table shows, and in which order. Pure, and quick at 10,000 runs. */
-import { epochOf, numberOf } from '$lib/ui/format'
+import { epochOf } from '$lib/ui/format'
+import { numberOf } from '$lib/api/floats'
 import { FINAL } from '$lib/ui/labels'
 import type { Run } from '$lib/api/types'
 
@@ -8,19 +9,19 @@ export type Sort = (typeof SORTS)[number]
 export const GROUPS = ['all', 'active', 'finished', 'failed', 'cancelled'] as const
 export type Group = (typeof GROUPS)[number]
 
-export interface Arrangement {
+export interface TableView {
   q: string
   group: string
   sort: string
   down: boolean
 }
 
-export function arrange(runs: readonly Run[], by: Arrangement): Run[] {
+export function filterAndSort(runs: readonly Run[], by: TableView): Run[] {
   const words = by.q.toLowerCase().split(/\s+/).filter(Boolean)
-  const shown = runs.filter((run) => inGroup(run, by.group) && words.every((word) => wordsOf(run).includes(word)))
+  const shown = runs.filter((run) => inGroup(run, by.group) && words.every((word) => searchText(run).includes(word)))
   const key = KEYS[SORTS.find((sort) => sort === by.sort) ?? 'number']
   const keyed = shown.map((run) => ({ run, key: key(run) }))
-  keyed.sort((a, b) => order(a.key, b.key, by.down) || b.run.number - a.run.number)
+  keyed.sort((a, b) => compareKeys(a.key, b.key, by.down) || b.run.number - a.run.number)
   return keyed.map(({ run }) => run)
 }
 
@@ -32,7 +33,7 @@ export function inGroup(run: Run, group: string): boolean {
 const cache = new WeakMap<Run, string>()
 
 /** Everything a filter may find a run by, once per run: its name, number, id, tags, state, recipe and parameters. */
-function wordsOf(run: Run): string {
+function searchText(run: Run): string {
   const known = cache.get(run)
   if (known !== undefined) return known
   const parameters = Object.entries(run.spec.parameters ?? {}).map(([key, value]) => `${key}=${String(value)}`)
@@ -52,24 +53,24 @@ const KEYS: Record<Sort, (run: Run) => Key> = {
   last: (run) => numberOf(run.last_value),
   patience: (run) => run.patience_left,
   step: (run) => run.step,
-  duration: (run) => secondsOf(run),
+  duration: (run) => trainingSeconds(run),
   worker: (run) => run.worker,
 }
 
 /** What has no value, or none that is a number, comes last in either direction. */
-function order(a: Key, b: Key, down: boolean): number {
-  const [noA, noB] = [isNothing(a), isNothing(b)]
+function compareKeys(a: Key, b: Key, down: boolean): number {
+  const [noA, noB] = [isMissing(a), isMissing(b)]
   if (noA || noB) return Number(noA) - Number(noB)
   const sign = a! < b! ? -1 : a! > b! ? 1 : 0
   return down ? -sign : sign
 }
 
-function isNothing(key: Key): boolean {
+function isMissing(key: Key): boolean {
   return key === null || key === undefined || Number.isNaN(key)
 }
 
 /** Seconds of training so far, or in all; null before it began. */
-export function secondsOf(run: Run, now = Date.now() / 1000): number | null {
+export function trainingSeconds(run: Run, now = Date.now() / 1000): number | null {
   const from = epochOf(run.started_at)
   return from === null ? null : Math.max(0, (epochOf(run.ended_at) ?? now) - from)
 }
@@ -82,6 +83,6 @@ export function savedShare(run: Run): number | null {
 }
 
 /** For a column "best": which direction puts the best run first. */
-export function bestIsDown(runs: readonly Run[]): boolean {
+export function isBestDescending(runs: readonly Run[]): boolean {
   return (runs.find((run) => run.mode !== 'auto')?.mode ?? 'max') === 'max'
 }

@@ -1,10 +1,10 @@
 /** One run with all its history, as the run's page shows it, kept up to date by events. */
 import { api, messageOf } from '$lib/api/client'
-import { extendCurve, type Curve } from '$lib/curves/chartData'
+import { extendCurve, type Curve } from '$lib/api/curve'
 import type { FeedEvent } from '$lib/live/feed'
-import { live } from '$lib/live/connection.svelte'
-import { Pace } from '$lib/live/throttle'
-import { changed } from './applyEvent'
+import { connection } from '$lib/live/connection.svelte'
+import { Throttle } from '$lib/live/throttle'
+import { applyEvent } from './applyEvent'
 import type { Checkpoint, Command, CommandRequest, Evaluation, Look, MetricSummary, Receipt, Run, Segment } from '$lib/api/types'
 
 export const MAX_POINTS = 2000
@@ -25,11 +25,11 @@ export class RunView {
   heardAt: number | null = $state(null) // epoch seconds of the last event of this run
   private wanted = new Set<string>()
   private due = new Set<string>()
-  private pace = new Pace(REFRESH_MS, () => this.refresh())
+  private pace = new Throttle(REFRESH_MS, () => this.refresh())
   private unlisten: () => void
 
   constructor(readonly id: string) {
-    this.unlisten = live.listen({ events: (events) => this.apply(events), missed: () => this.reload() })
+    this.unlisten = connection.listen({ events: (events) => this.apply(events), missed: () => this.reload() })
     this.reload()
   }
 
@@ -136,7 +136,7 @@ export class RunView {
       // The address may hold only the first letters of the id; events name it in full.
       if (event.run !== (this.run?.id ?? this.id)) continue
       this.heardAt = Date.parse(event.at) / 1000
-      if (this.run) this.run = changed(this.run, event)
+      if (this.run) this.run = applyEvent(this.run, event)
       // The event is the command as it is now: a person waits for it, so it is shown before it is read again.
       if (event.kind === 'command.state') this.take(event.data as unknown as Command)
       this.ask(...(NEEDS.get(event.kind) ?? ['run']))

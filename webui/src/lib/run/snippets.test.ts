@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { commandText, jumpCommand, pythonString, restoreCommand, shellWord, sourceWords, stopLine, submitLines } from './snippets'
+import { commandText, resumeCommand, pythonString, restoreCommand, shellWord, sourceWords, stopLine, submitLines } from './snippets'
 
 it.each([
   ['plain-name', 'plain-name'],
@@ -25,23 +25,23 @@ it('suggests a format that the checkpoint can be written in', () => {
   expect(restoreCommand('run', 'abc', 'http://host:1', { kind: 'code', bundle: 'b', entry: 'm.py:build' })).toContain('--to restored --as keras')
 })
 
-describe('jumpCommand', () => {
+describe('resumeCommand', () => {
   const usual = { to: null, step: null, checkpoint: null, learning_rate: null, max_steps: null, reset_patience: false }
 
   it('leaves out what the command would do anyway', () => {
-    expect(jumpCommand('roll_back', 'run', { ...usual, to: 'best' })).toBe('keepbest rollback run')
-    expect(jumpCommand('resume', 'run', { ...usual, to: 'last' })).toBe('keepbest resume run')
-    expect(jumpCommand('resume', 'run', { ...usual, to: 'best' })).toBe('keepbest resume run --to best')
-    expect(jumpCommand('fork', 'run', { ...usual, to: 'last' })).toBe('keepbest fork run --to last')
+    expect(resumeCommand('roll_back', 'run', { ...usual, to: 'best' })).toBe('keepbest rollback run')
+    expect(resumeCommand('resume', 'run', { ...usual, to: 'last' })).toBe('keepbest resume run')
+    expect(resumeCommand('resume', 'run', { ...usual, to: 'best' })).toBe('keepbest resume run --to best')
+    expect(resumeCommand('fork', 'run', { ...usual, to: 'last' })).toBe('keepbest fork run --to last')
   })
 
   it('says the place and every change', () => {
-    expect(jumpCommand('roll_back', 'run', { ...usual, step: 0 })).toBe('keepbest rollback run --step 0')
+    expect(resumeCommand('roll_back', 'run', { ...usual, step: 0 })).toBe('keepbest rollback run --step 0')
     const changed = { ...usual, checkpoint: 'abc', learning_rate: '0.1x', max_steps: 20000, reset_patience: true }
-    expect(jumpCommand('fork', 'run', changed)).toBe(
+    expect(resumeCommand('fork', 'run', changed)).toBe(
       'keepbest fork run --checkpoint abc --learning-rate 0.1x --max-steps 20000 --reset-patience',
     )
-    expect(jumpCommand('fork', 'run', { ...usual, to: 'best' }, { name: "it's; rm", project: 'team/a' })).toBe(
+    expect(resumeCommand('fork', 'run', { ...usual, to: 'best' }, { name: "it's; rm", project: 'team/a' })).toBe(
       `keepbest fork run --name 'it'\\''s; rm' --project team/a`,
     )
   })

@@ -1,6 +1,6 @@
 /** Commands and code that a reader may copy; names from users are quoted for the language they go into. */
-import type { Jump, Verb } from './resumePoints'
-import { policyText, type Policy } from '$lib/curves/annotations'
+import type { ResumeOptions, ResumeAction } from './resumePoints'
+import { formatPolicy, type Policy } from './policy'
 import type { Rules } from './rules'
 import type { Run } from '$lib/api/types'
 
@@ -27,7 +27,7 @@ const JUMPS = {
 } as const
 
 /** The command line that asks for the same; what it would do anyway is left out. */
-export function jumpCommand(verb: Verb, run: string, jump: Jump, named: { name?: string | null; project?: string | null } = {}): string {
+export function resumeCommand(verb: ResumeAction, run: string, jump: ResumeOptions, named: { name?: string | null; project?: string | null } = {}): string {
   const { command, usual } = JUMPS[verb]
   const options = [
     jump.to !== null && jump.to !== usual && `--to ${jump.to}`,
@@ -61,7 +61,7 @@ export function sweepLines(origin: string, project: string): string {
 export function rulesLine(project: string, rules: Rules): string {
   const { stopper, median, max_steps: steps, max_seconds: seconds } = rules
   const options = [
-    stopper && `--stop ${stopWord(policyText(stopper as Policy))}`,
+    stopper && `--stop ${stopWord(formatPolicy(stopper as Policy))}`,
     median && `--median ${median.form} --startup-runs ${median.startup_runs}${median.start_from ? ` --start-from ${median.start_from}` : ''}`,
     steps != null && `--max-steps ${steps}`,
     seconds != null && `--max-seconds ${seconds}`,

@@ -7,12 +7,12 @@ export interface Tick {
   at: number
   text: string
 }
-export interface Axis {
+export interface ParallelAxis {
   name: string
   ticks: Tick[]
   place(value: unknown): number | null
 }
-export interface Line {
+export interface RunLine {
   run: SweepRun
   places: (number | null)[]
   /** From 0 for the worst value to 1 for the best; null where there is none. */
@@ -38,7 +38,7 @@ export function isOther(run: SweepRun): boolean {
 }
 
 /** From how much the best was chosen, in words. */
-export function chosenFrom(runs: readonly SweepRun[]): string {
+export function describeChoice(runs: readonly SweepRun[]): string {
   const sum = (of: (run: SweepRun) => number | undefined) => runs.reduce((total, run) => total + (of(run) ?? 0), 0)
   const many = (number: number, what: string) => `${count(number)} ${what}${number === 1 ? '' : 's'}`
   const averages = sum((run) => run.averages_tried)
@@ -47,17 +47,17 @@ export function chosenFrom(runs: readonly SweepRun[]): string {
 }
 
 /** An axis for each parameter, then one for the metric. */
-export function axesOf(sweep: Sweep, runs: readonly SweepRun[]): Axis[] {
+export function axesOf(sweep: Sweep, runs: readonly SweepRun[]): ParallelAxis[] {
   const values = runs.map(valueOf).flatMap((value) => (value === null ? [] : [Number(value)])).filter(Number.isFinite)
   const axes = Object.entries(sweep.space).map(([name, dimension]) => axisOf(name, dimension))
   return [...axes, stretch(sweep.monitor, Math.min(...values), Math.max(...values))]
 }
 
 /** Every run that has a value on the last axis, the best drawn last and so on top. */
-export function linesOf(sweep: Sweep, runs: readonly SweepRun[], axes: readonly Axis[]): Line[] {
+export function linesOf(sweep: Sweep, runs: readonly SweepRun[], axes: readonly ParallelAxis[]): RunLine[] {
   const metric = axes.at(-1)!
   const higher = sweep.mode === 'max'
-  const lines = runs.map((run): Line => {
+  const lines = runs.map((run): RunLine => {
     const value = metric.place(valueOf(run))
     const places = axes.slice(0, -1).map((axis) => axis.place(run.parameters[axis.name]))
     return { run, places: [...places, value], rank: value === null ? null : higher ? value : 1 - value, isBest: run.run === sweep.best?.run }
@@ -103,14 +103,14 @@ export function dimensionText(dimension: Dimension): string {
   return `${word}(${figure(dimension.low, 4)}, ${figure(dimension.high, 4)}${more})`
 }
 
-function axisOf(name: string, dimension: Dimension): Axis {
+function axisOf(name: string, dimension: Dimension): ParallelAxis {
   if (dimension.kind === 'choices') return choices(name, dimension.values)
   const isLog = dimension.kind === 'log_uniform' || (dimension.kind === 'int' && dimension.log === true)
   return stretch(name, dimension.low, dimension.high, isLog)
 }
 
 /** Numbers lie in their order, whatever order they were named in; other values as they were named. */
-function choices(name: string, named: readonly unknown[]): Axis {
+function choices(name: string, named: readonly unknown[]): ParallelAxis {
   const values = named.every((value) => typeof value === 'number') ? [...named].sort((a, b) => Number(a) - Number(b)) : named
   const written = values.map((value) => JSON.stringify(value))
   const at = (index: number) => (values.length === 1 ? 0.5 : index / (values.length - 1))
@@ -124,7 +124,7 @@ function choices(name: string, named: readonly unknown[]): Axis {
 }
 
 /** A stretch of numbers; where there is only one, it lies in the middle. */
-function stretch(name: string, low: number, high: number, isLog = false): Axis {
+function stretch(name: string, low: number, high: number, isLog = false): ParallelAxis {
   const [to, back] = isLog ? [Math.log10, (value: number) => 10 ** value] : [Number, Number]
   if (!Number.isFinite(low)) return { name, ticks: [], place: () => null }
   const [from, span] = [to(low), to(high) - to(low)]

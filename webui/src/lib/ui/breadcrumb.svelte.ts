@@ -1,2 +1,2 @@
 /** What the bar at the top says of the page below it. */
-export const here: { project: string | null; run: string | null } = $state({ project: null, run: null })
+export const breadcrumb: { project: string | null; run: string | null } = $state({ project: null, run: null })

@@ -10,12 +10,12 @@ const DARK = [
 ] as const
 const DASHES: readonly (readonly number[])[] = [[], [6, 3], [2, 3], [8, 3, 2, 3]]
 
-export interface Ink {
+export interface LineColor {
   color: string
   dash: readonly number[]
 }
 
-export function inkOf(number: number, dark: boolean): Ink {
+export function runColor(number: number, dark: boolean): LineColor {
   const hues = dark ? DARK : LIGHT
   const index = Math.max(0, number - 1)
   return { color: hues[index % hues.length]!, dash: DASHES[Math.floor(index / hues.length) % DASHES.length]! }

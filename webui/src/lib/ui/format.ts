@@ -1,12 +1,6 @@
 /** Numbers, sizes and times as people read them. Nothing here depends on the browser's language: figures are to be
  * compared and pasted, so the point is a point everywhere. */
-
-/** Floats that JSON cannot carry arrive as the strings "NaN", "Infinity", "-Infinity". */
-export type WireFloat = number | string | null | undefined
-
-export function numberOf(value: WireFloat): number | null {
-  return value === null || value === undefined ? null : Number(value)
-}
+import { numberOf, type WireFloat } from '$lib/api/floats'
 
 /** Six significant digits: enough to tell two looks apart, short enough for a table. */
 export function figure(value: WireFloat, digits = 6): string {

@@ -1,18 +1,18 @@
 import { expect, it } from 'vitest'
-import { failedAttempts, patienceWords, reasonWords, runTitle, silenceWords, stateWords } from './labels'
+import { failedAttempts, patienceLabel, reasonLabel, runTitle, noOutputMessage, stateLabel } from './labels'
 
 it('tells unknown words as they are', () => {
-  expect(stateWords('evicted').label).toBe('evicted')
-  expect(stateWords('constructor').tone).toBe('idle')
-  expect(reasonWords('solar_flare')).toBe('solar flare')
-  expect(reasonWords(null)).toBe('')
+  expect(stateLabel('evicted').label).toBe('evicted')
+  expect(stateLabel('constructor').tone).toBe('idle')
+  expect(reasonLabel('solar_flare')).toBe('solar flare')
+  expect(reasonLabel(null)).toBe('')
 })
 
 it.each([
   [1, 'checks', '1 check'],
   [0, 'steps', '0 steps'],
   [7, null, '7 checks'],
-])('%d %s left', (left, unit, words) => expect(patienceWords(left, unit)).toBe(words))
+])('%d %s left', (left, unit, words) => expect(patienceLabel(left, unit)).toBe(words))
 
 it.each([
   [0, 'recipe', '0 of 3'],
@@ -25,7 +25,7 @@ it.each([
   ['external', 'finished', 'capture=True'],
   ['recipe', 'finished', 'It printed nothing.'],
   ['command', 'running', 'yet'],
-])('no output of a %s that is %s', (kind, state, words) => expect(silenceWords({ state, spec: { source: { kind } } })).toContain(words))
+])('no output of a %s that is %s', (kind, state, words) => expect(noOutputMessage({ state, spec: { source: { kind } } })).toContain(words))
 
 it('titles a tab with the state of its run', () => {
   expect(runTitle({ state: 'running', name: 'cnn' }, '0.97', 2300)).toBe('▶ 0.97 @2300 · cnn')

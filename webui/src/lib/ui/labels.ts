@@ -40,12 +40,12 @@ const COMMANDS = new Map([
 
 export const FINAL: ReadonlySet<string> = new Set(['finished', 'failed', 'cancelled'])
 
-export function stateWords(state: string): { label: string; tone: Tone; mark: string } {
+export function stateLabel(state: string): { label: string; tone: Tone; mark: string } {
   return STATES.get(state) ?? { label: state, tone: 'idle', mark: '·' }
 }
 
 /** A run whose training gives no sign of life is stalled, whatever its state. */
-export function shownState(run: { state: string; stalled_since?: string | null }): string {
+export function displayedState(run: { state: string; stalled_since?: string | null }): string {
   return run.stalled_since ? 'stalled' : run.state
 }
 
@@ -54,22 +54,22 @@ export function warningOf(run: { id: string; warning?: string | null }): string 
   return run.warning ?? ''
 }
 
-export function reasonWords(reason: string | null | undefined): string {
+export function reasonLabel(reason: string | null | undefined): string {
   return reason ? (REASONS.get(reason) ?? reason.replaceAll('_', ' ')) : ''
 }
 
-export function commandWords(kind: string): string {
+export function commandLabel(kind: string): string {
   return COMMANDS.get(kind) ?? kind.replaceAll('_', ' ')
 }
 
 /** "1 check", "300 steps". */
-export function patienceWords(left: number, unit: string | null | undefined): string {
+export function patienceLabel(left: number, unit: string | null | undefined): string {
   const noun = unit ?? 'checks'
   return `${left} ${left === 1 ? noun.replace(/s$/, '') : noun}`
 }
 
 /** Why there is no output of a run: a script's console is its own until it says otherwise. */
-export function silenceWords(run: { state: string; spec: { source: { kind: string } } } | null): string {
+export function noOutputMessage(run: { state: string; spec: { source: { kind: string } } } | null): string {
   if (run?.spec.source.kind === 'external') return 'What its script prints is where it runs; keepbest.init(capture=True) keeps it here too.'
   return run && FINAL.has(run.state) ? 'It printed nothing.' : 'Nothing was printed yet.'
 }
@@ -83,5 +83,5 @@ export function failedAttempts(run: { failed_attempts?: number | null; spec: { m
 /** The tab's title says how the run stands: "▶ 0.9724 @2300 · digits". */
 export function runTitle(run: { state: string; name: string }, best: string, step: number | null | undefined): string {
   const value = step === null || step === undefined ? '' : ` ${best} @${step}`
-  return `${stateWords(run.state).mark}${value} · ${run.name}`
+  return `${stateLabel(run.state).mark}${value} · ${run.name}`
 }

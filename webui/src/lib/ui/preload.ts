@@ -1,5 +1,5 @@
 /** Fetches a part of the page ahead of its use. Where that fails, only whoever shows the part has to know. */
-export function ahead<T>(part: Promise<T>): Promise<T> {
+export function preload<T>(part: Promise<T>): Promise<T> {
   part.catch(() => {})
   return part
 }

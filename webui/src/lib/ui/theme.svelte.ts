@@ -34,7 +34,7 @@ function stored(): Choice {
 }
 
 /** The value that a custom property has now, for a canvas, which cannot read light-dark(). */
-export function inkNamed(name: string): string {
+export function cssColor(name: string): string {
   const probe = document.createElement('i')
   probe.style.color = `var(${name})`
   document.body.append(probe)

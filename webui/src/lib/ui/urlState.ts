@@ -2,19 +2,19 @@
 export type View = Record<string, string | number | boolean | readonly string[]>
 
 type Widened<T> = T extends string ? string : T extends number ? number : T extends boolean ? boolean : string[]
-export type Loose<T extends View> = { [K in keyof T]: Widened<T[K]> }
+export type ViewOf<T extends View> = { [K in keyof T]: Widened<T[K]> }
 
-export function readView<T extends View>(query: string, defaults: T): Loose<T> {
+export function readView<T extends View>(query: string, defaults: T): ViewOf<T> {
   const params = new URLSearchParams(query)
   const entries = Object.entries(defaults).map(([key, normal]) => {
     const text = params.get(key)
     return [key, text === null ? normal : parse(text, normal)]
   })
-  return Object.fromEntries(entries) as Loose<T>
+  return Object.fromEntries(entries) as ViewOf<T>
 }
 
 /** Returns the query with its '?', or nothing when everything is as usual. */
-export function writeView<T extends View>(view: Loose<T>, defaults: T): string {
+export function writeView<T extends View>(view: ViewOf<T>, defaults: T): string {
   const params = new URLSearchParams()
   for (const [key, normal] of Object.entries(defaults)) {
     const value = (view as View)[key]!

@@ -1,5 +1,5 @@
 /** The rows of a long list that need to be in the document. */
-export interface Rows {
+export interface VisibleRows {
   first: number
   last: number // exclusive
   top: number // pixels above `first`
@@ -10,7 +10,7 @@ const OVERSCAN = 6
 
 /** Which of `count` rows of `rowHeight` pixels show in a viewport. `scrollTop` is clamped to the list as it is now: after a
  * filter has shortened it, the browser still reports where it stood, and a window beyond the end would be empty. */
-export function visibleRows(count: number, rowHeight: number, scrollTop: number, viewport: number): Rows {
+export function visibleRows(count: number, rowHeight: number, scrollTop: number, viewport: number): VisibleRows {
   const height = count * rowHeight
   const top = Math.min(Math.max(0, scrollTop), Math.max(0, height - viewport))
   const first = Math.max(0, Math.floor(top / rowHeight) - OVERSCAN)

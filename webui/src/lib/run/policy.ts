@@ -1,0 +1,44 @@
+/** Stopping policies: what is in one, and how the command writes it. Pure. */
+export interface Policy {
+  name: string
+  params?: Record<string, unknown>
+  policies?: Policy[]
+}
+
+export function minDelta(policy: Policy): number {
+  const inner = findPolicy(policy, 'patience')
+  const delta = Number(inner?.params?.min_delta ?? 0)
+  return Number.isFinite(delta) ? delta : 0
+}
+
+export function findPolicy(policy: Policy, name: string): Policy | undefined {
+  if (policy.name === name) return policy
+  for (const inner of policy.policies ?? []) {
+    const found = findPolicy(inner, name)
+    if (found) return found
+  }
+  return undefined
+}
+
+const SIGNS = new Map([['any_of', ' | '], ['all_of', ' & ']])
+
+/** `patience(checks=10, min_delta=0.001) | max_seconds(3600)`, as the command writes it. */
+export function formatPolicy(policy: Policy): string {
+  const inner = policy.policies ?? []
+  const sign = SIGNS.get(policy.name)
+  if (sign) return inner.map((part) => partText(part, policy)).join(sign)
+  const params = Object.entries(policy.params ?? {}).filter(([, value]) => value !== null)
+  return `${policy.name}(${[...params.map(paramText), ...inner.map(formatPolicy)].join(', ')})`
+}
+
+/** Words stand first, in quotes and without a name. */
+function paramText([name, value]: [string, unknown]): string {
+  if (typeof value !== 'string') return `${name}=${String(value)}`
+  return value.includes('"') ? `'${value}'` : `"${value}"`
+}
+
+/** `|` binds looser than `&`: any_of inside all_of needs parentheses. */
+function partText(part: Policy, whole: Policy): string {
+  const isLooser = part.name === 'any_of' && whole.name === 'all_of' && (part.policies ?? []).length > 1
+  return isLooser ? `(${formatPolicy(part)})` : formatPolicy(part)
+}
