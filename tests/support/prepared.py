@@ -1,0 +1,83 @@
+"""What the examples of each page of docs take for granted: a model and its data, a run that is there, a graph."""
+
+from __future__ import annotations
+
+MODEL = """
+import keras
+import numpy as np
+import keepbest
+from keepbest import KeepBest
+
+keras.utils.set_random_seed(1)
+random = np.random.default_rng(1)
+x = random.normal(size=(64, 2)).astype("float32")
+y = (x[:, 0] > x[:, 1]).astype("int32")
+validation = (x, y)
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, "softmax")])
+model.compile(keras.optimizers.Adam(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"])
+"""
+
+LOOP = """
+import keras
+import tensorflow as tf
+import keepbest
+
+w, b = tf.Variable([1.0], name="w"), tf.Variable([0.0], name="b")
+optimizer = keras.optimizers.SGD(0.1)
+values = iter([0.5, 0.6, *[0.55] * 20])
+
+def train_one_step():
+    optimizer.apply([tf.ones(1), tf.ones(1)], [w, b])
+    return 0.5
+
+def validate():
+    return next(values)
+"""
+
+RUN = """
+import keepbest
+from keepbest.loop import Loop
+
+with keepbest.init(id="7m4y22t8ja2b", monitor="val_accuracy", mode="max") as run:
+    Loop(run, model).look(4800, 0.9)
+"""
+
+SESSION = """
+import keepbest
+import tensorflow as tf
+
+graph = tf.Graph().as_default()
+graph.__enter__()
+weight = tf.compat.v1.get_variable("weight", [2])
+sess, other = tf.compat.v1.Session(), tf.compat.v1.Session()
+sess.run(tf.compat.v1.global_variables_initializer())
+step, validation_loss = 100, 0.5
+"""
+
+KEPT = """
+kept = KeepBest("val_accuracy")
+model.fit(x, y, validation_data=validation, epochs=2, verbose=0, callbacks=[kept])
+loop = keepbest.Loop(keepbest.init(mode="max"), model)
+loop.look(1200, 0.5)
+loop.step = 1300
+"""
+
+LOOKED = """
+run, step, accuracy = keepbest.init(mode="max", stopper="paired_noise()"), 100, 0.5
+labels, predicted = y, model.predict(x, verbose=0).argmax(axis=1)
+"""
+
+#: page -> what is run before its first example; every page with an example in Python is here.
+PREPARED = {
+    "README.md": MODEL,
+    "docs/quickstart.md": "",
+    "docs/howto/keras.md": MODEL,
+    "docs/howto/loop.md": LOOP,
+    "docs/howto/tf1.md": SESSION,
+    "docs/howto/track.md": LOOP + 'keepbest.init(id="7m4y22t8ja2b").finish()\n',
+    "docs/howto/submit.md": "",
+    "docs/howto/restore.md": MODEL + RUN,
+    "docs/howto/go-back.md": MODEL + KEPT,
+    "docs/howto/migrate.md": MODEL,
+    "docs/reference/policies.md": MODEL + LOOKED,
+}
