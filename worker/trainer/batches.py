@@ -87,9 +87,21 @@ def _feed_arrays(arrays: tuple[Any, ...], batch_size: int, seed: int | None) -> 
 
     def batches_from(step: int) -> Any:
         order = _order_from(step * batch_size, count, seed)
-        return order.batch(batch_size).map(_as_written(take)).prefetch(_PREFETCH)
+        return untuned(order.batch(batch_size).map(_as_written(take)).prefetch(_PREFETCH))
 
     return Feed(batches_from, count / batch_size)
+
+
+def untuned(dataset: Any) -> Any:
+    """Return the dataset without tf.data's autotuning, where nothing is left to tune.
+
+    Whoever lets go of an iterator waits for its tuning thread, which sleeps up to a minute and may miss its wake-up.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _order_from(position: int, count: int, seed: int | None) -> Any:

@@ -12,6 +12,7 @@ from keepbest.stopping import Mode, Pairs, Unpaired
 from keepbest.training.metrics import flatten
 from keepbest.training.per_example import BATCH_SIZE, Examples
 from keepbest.training.spec import Training
+from worker.trainer.batches import untuned
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _batch(part: Any, size: int, *, is_cut: bool) -> Any:
             )
         return part
     if count_examples(part):
-        return tf.data.Dataset.from_tensor_slices(tuple(part)).batch(size).prefetch(1)
+        return untuned(tf.data.Dataset.from_tensor_slices(tuple(part)).batch(size).prefetch(1))
     raise InvalidInput(
         f"The validation or test data is {_named(part)}.",
         hint="Give (x, y) arrays with at least one example, a tf.data.Dataset or a Keras PyDataset.",

@@ -12,6 +12,7 @@ import pytest
 from keepbest.errors import InvalidInput
 from keepbest.training.spec import Training
 from worker.trainer.batches import Feed, make_feed
+from worker.trainer.evaluate import Ruler
 
 tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: pip install 'keepbest[train]'")
 keras = pytest.importorskip("keras")
@@ -48,6 +49,12 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
 def test_any_step_can_be_the_first(step: int) -> None:
     feed = feed_of(numbers(10))
     assert targets(feed, step, 5) == targets(feed, 0, step + 5)[step:]
+
+
+def test_no_thread_tunes_a_pipeline_of_arrays() -> None:
+    """Freed in the middle of a training, such a pipeline held everything up for 60 s."""
+    for dataset in (feed_of(numbers(8)).batches_from(0), Ruler(numbers(8))._batches):
+        assert dataset.options().autotune.enabled is False
 
 
 def test_batches_are_of_one_size_across_the_end_of_an_epoch() -> None:
