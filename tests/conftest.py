@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from hypothesis import settings
 
@@ -21,6 +23,12 @@ settings.load_profile("keepbest")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, or the others are done and wait for it: tests with a time limit of their own."""
     items.sort(key=_limit_of, reverse=True)
+
+
+def pytest_collection_finish() -> None:
+    """What there is by now, TensorFlow and a thousand test functions, stays: no need to look through it for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def _limit_of(item: pytest.Item) -> float:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import NullPool, create_engine, text
 
 from tests.support import need as need_module
 from tests.support.coverage import rows
 from tests.support.environment import OWN, clean_environment
 from tests.support.need import need
 from tests.support.network import free_port
+from tests.support.postgres import Clones, need_postgres
 from tests.support.processes import ROOT, Processes, is_alive, wait_until
 from tracker import db
 
@@ -105,3 +108,54 @@ def test_coverage_is_counted_by_package() -> None:
         "d 100.0 % 0 lines 0 branches missed",
         "all 57.1 % 2 lines 4 branches missed",
     ]
+
+
+@pytest.fixture
+def lent(postgres_clones: Clones | None) -> Iterator[tuple[Clones, str]]:
+    """Lend a database that a test has written to, and the one who lends it."""
+    need_postgres()
+    assert postgres_clones is not None
+    clones = Clones(postgres_clones.template)
+    with clones.take() as url:
+        run_on(url, "INSERT INTO projects (name, description, created_at, next_number) VALUES ('p', '', now(), 1)")
+    yield clones, url
+    clones.close()
+
+
+def run_on(url: str, statement: str) -> None:
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+
+
+def test_a_database_is_empty_for_the_next_test(lent: tuple[Clones, str]) -> None:
+    clones, url = lent
+    with clones.take() as again:
+        assert again == url
+        engine = create_engine(url, poolclass=NullPool)
+        with engine.begin() as connection:
+            assert connection.execute(text("SELECT count(*) FROM projects")).scalar() == 0
+            assert connection.execute(text("SELECT nextval('projects_pk_seq')")).scalar() == 1
+
+
+@pytest.mark.parametrize(
+    "change", ["ALTER TABLE runs ADD COLUMN x int", "UPDATE alembic_version SET version_num = '0'"]
+)
+def test_a_changed_schema_is_for_no_other_test(lent: tuple[Clones, str], change: str) -> None:
+    clones, url = lent
+    with clones.take() as again:
+        assert again == url
+        run_on(again, change)
+    with clones.take() as other:
+        assert other != url
+
+
+def test_a_database_in_use_is_for_no_other_test(lent: tuple[Clones, str]) -> None:
+    clones, url = lent
+    engine = create_engine(url)
+    with clones.take():
+        held = engine.connect()
+    with clones.take() as other:
+        assert other != url
+    held.close()
+    engine.dispose()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from tests.support.environment import TEST_POSTGRES
 from tests.support.need import need
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 HOW = (
     "needs Postgres: apt-get install postgresql, or name a server in "
@@ -47,30 +51,74 @@ def new_database(template: str | None = None) -> Iterator[str]:
 
 
 class Clones:
-    """Clones of a template, one a test: the next is made, and the last dropped, while a test runs."""
+    """Clones of a template, each for one test after another: emptied between, dropped at the end of the session.
+
+    A server takes half a second to drop a database, as all of it goes through to the disk; to empty one takes 10 ms.
+    """
 
     def __init__(self, template: str) -> None:
-        self._template = template
-        self._thread = ThreadPoolExecutor(1)
-        self._next: Future[str] | None = None
-        self._dropped: list[Future[None]] = []
+        self.template = template
+        self._made: list[str] = []
+        self._free: list[str] = []
+        with _connect(template) as connection:
+            self._shape = _shape_of(connection)
+            tables = [name for (name,) in connection.execute(TABLES)]
+        # One statement, at whose end the foreign keys are looked at; then every sequence begins anew.
+        deleted = ", ".join(f'"{name}_" AS (DELETE FROM "{name}")' for name in tables)  # noqa: S608
+        self._emptying = f"WITH {deleted} SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence"  # noqa: S608
 
     @contextmanager
     def take(self) -> Iterator[str]:
-        url = self._next.result() if self._next else _create(self._template)
-        self._next = self._thread.submit(_create, self._template)
-        try:
-            yield url
-        finally:
-            self._dropped.append(self._thread.submit(_drop, url))
+        """Lend a database with the template's schema and no row."""
+        url = self._free.pop() if self._free else self._make()
+        yield url
+        if self._is_emptied(url):
+            self._free.append(url)
 
     def close(self) -> None:
-        """Drop what is left; raises what went wrong in the thread."""
-        if self._next:
-            self._dropped.append(self._thread.submit(_drop, self._next.result()))
-        for dropped in self._dropped:
-            dropped.result()
-        self._thread.shutdown()
+        """Drop every database."""
+        for url in self._made:
+            _drop(url)
+
+    def _make(self) -> str:
+        url = _create(self.template)
+        # No test cuts the server's power: none needs to wait for its disk.
+        _execute(url, f'ALTER DATABASE "{_name(url)}" SET synchronous_commit = off')
+        self._made.append(url)
+        return url
+
+    def _is_emptied(self, url: str) -> bool:
+        """Take all rows out; False, and nobody gets it again, where a test left more behind than rows."""
+        with _connect(url) as connection:
+            if not _is_left_alone(connection) or _shape_of(connection) != self._shape:
+                return False
+            connection.execute(self._emptying.encode())
+            return True
+
+
+#: All but Alembic's own.
+TABLES = b"SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+#: The revision, and every column of every table and index.
+SHAPE = b"""SELECT (SELECT version_num FROM alembic_version),
+    md5(string_agg(concat_ws(' ', relname, attname, atttypid, attnotnull, atthasdef), ',' ORDER BY relname, attnum))
+    FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid WHERE relnamespace = 'public'::regnamespace"""
+#: Who else is connected.
+OTHERS = b"""SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
+
+
+def _shape_of(connection: Connection) -> Any:
+    return connection.execute(SHAPE).fetchone()
+
+
+def _is_left_alone(connection: Connection) -> bool:
+    """Whether nobody else is connected; the server takes a moment to see that a client has gone."""
+    until = time.monotonic() + 1
+    while connection.execute(OTHERS).fetchone() != (0,):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.005)
+    return True
 
 
 def _create(template: str | None) -> str:
@@ -86,10 +134,14 @@ def _drop(url: str) -> None:
 
 
 def _execute(server: str, statement: str) -> None:
+    with _connect(server) as connection:
+        connection.execute(statement.encode())
+
+
+def _connect(url: str) -> Connection:
     import psycopg
 
-    with psycopg.connect(_plain(server), autocommit=True) as connection:
-        connection.execute(statement.encode())
+    return psycopg.connect(_plain(url), autocommit=True)
 
 
 def _name(url: str) -> str:

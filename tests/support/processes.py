@@ -135,8 +135,10 @@ class Processes:
 
 
 @pytest.fixture
-def processes(tmp_path: Path) -> Iterator[Processes]:
-    """Start real processes; whatever is left of them is killed after the test."""
+def processes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Processes]:
+    """Start real processes; whatever is left of them is killed after the test, before its database goes to another."""
+    for name in {"database_url", "postgres_url", "empty_database_url"} & set(request.fixturenames):
+        request.getfixturevalue(name)
     folder = tmp_path / "processes"
     folder.mkdir()
     started = Processes(folder)
