@@ -125,8 +125,8 @@ export const api = {
   logs: async (run: string, after: number): Promise<LogPiece[]> =>
     (await request(client.GET('/api/v1/runs/{run}/logs', { params: { path: { run }, query: { after, limit: 500 } } }))).pieces,
 
-  replay: (asked: Partial<ReplayRequest>): Promise<Replay> =>
-    request(client.POST('/api/v1/replays', { body: { runs: [], project: null, stoppers: [], tolerate: 0, ...asked } })),
+  replay: (body: Partial<ReplayRequest>): Promise<Replay> =>
+    request(client.POST('/api/v1/replays', { body: { runs: [], project: null, stoppers: [], tolerate: 0, ...body } })),
 
   report: (of: string): Promise<Report> => request(client.GET('/api/v1/reports', { params: { query: { of } } })),
 

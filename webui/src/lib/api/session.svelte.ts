@@ -3,24 +3,24 @@ import { api, ApiError, whenSignedOut } from './client'
 import { connection } from '$lib/live/connection.svelte'
 import type { Me } from './types'
 
-const ASK_AGAIN_MS = 5_000
+const RETRY_MS = 5_000
 
 class Session {
   me: Me | null = $state(null)
-  status: 'asking' | 'in' | 'out' | 'unreachable' = $state('asking')
-  private again: ReturnType<typeof setTimeout> | undefined
+  status: 'checking' | 'in' | 'out' | 'unreachable' = $state('checking')
+  private retry: ReturnType<typeof setTimeout> | undefined
 
   constructor() {
     whenSignedOut(() => this.leave())
   }
 
-  async ask(): Promise<void> {
+  async check(): Promise<void> {
     try {
       this.enter(await api.me())
     } catch (error) {
       this.status = error instanceof ApiError && error.status === 401 ? 'out' : 'unreachable'
-      clearTimeout(this.again)
-      if (this.status === 'unreachable') this.again = setTimeout(() => void this.ask(), ASK_AGAIN_MS)
+      clearTimeout(this.retry)
+      if (this.status === 'unreachable') this.retry = setTimeout(() => void this.check(), RETRY_MS)
     }
   }
 

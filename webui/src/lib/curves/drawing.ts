@@ -15,7 +15,7 @@ const AHEAD = 0.3
 
 /** A key's colour: training, validation and test look the same in every chart; other keys by their place. */
 export function colorIndex(keys: readonly string[], key: string): number {
-  const pair = keys.length > 1 && keys.some((one) => parseMetric(one).split === 'validation')
+  const pair = keys.length > 1 && keys.some((other) => parseMetric(other).split === 'validation')
   const split = parseMetric(key).split || (pair ? 'train' : '')
   return BY_SPLIT.get(split) ?? keys.indexOf(key) + 4
 }

@@ -1,74 +1,75 @@
-/** The page's end of the events: one shared stream for all tabs where the browser has SharedWorker, else one of its own. */
+/** The page's connection to the tracker's events: one stream shared by all tabs where the browser has SharedWorker, else a stream of its own. */
 import { Feed, type FeedEvent, type FeedMessage, type FeedState } from './feed'
 import { transport } from './transport'
 
-type Listener = { events(events: FeedEvent[]): void; missed(): void }
+/** `gap` says that events may have been lost: the listener reads everything anew. */
+type Listener = { events(events: FeedEvent[]): void; gap(): void }
 const HIDDEN_MS = 30_000
 
 class Connection {
   state: FeedState = $state('connecting')
   private listeners = new Set<Listener>()
-  private line: { join(): void; leave(): void } | null = null
-  private joined = false
-  private hiding: ReturnType<typeof setTimeout> | undefined
+  private feed: { join(): void; leave(): void } | null = null
+  private isJoined = false
+  private hiddenTimer: ReturnType<typeof setTimeout> | undefined
 
-  /** Starts listening; called once signed in. */
+  /** The session calls it after a sign-in. */
   start(): void {
-    this.line ??= this.open()
+    this.feed ??= this.openFeed()
     this.join()
-    document.addEventListener('visibilitychange', this.turn)
+    document.addEventListener('visibilitychange', this.onVisibilityChange)
     addEventListener('pagehide', this.leave)
   }
 
   stop(): void {
     this.leave()
-    document.removeEventListener('visibilitychange', this.turn)
+    document.removeEventListener('visibilitychange', this.onVisibilityChange)
     removeEventListener('pagehide', this.leave)
   }
 
-  /** `missed` is called when events may have been lost: read everything anew. */
+  /** Returns the function that removes the listener. */
   listen(listener: Listener): () => void {
     this.listeners.add(listener)
     return () => this.listeners.delete(listener)
   }
 
-  private open() {
+  private openFeed() {
     try {
       const name = 'keepbest-stream'
       const { port } = new SharedWorker(new URL('./stream.worker.ts', import.meta.url), { type: 'module', name })
-      port.onmessage = ({ data }: MessageEvent<FeedMessage>) => this.hear(data)
+      port.onmessage = ({ data }: MessageEvent<FeedMessage>) => this.receive(data)
       return { join: () => port.postMessage('join'), leave: () => port.postMessage('leave') }
     } catch {
-      const feed = new Feed(transport, (message) => this.hear(message))
+      const feed = new Feed(transport, (message) => this.receive(message))
       return { join: () => feed.start(), leave: () => feed.stop() }
     }
   }
 
-  private hear(message: FeedMessage): void {
+  private receive(message: FeedMessage): void {
     if (message.type === 'state') this.state = message.state
-    else if (message.type === 'gap') this.listeners.forEach((listener) => listener.missed())
+    else if (message.type === 'gap') this.listeners.forEach((listener) => listener.gap())
     else this.listeners.forEach((listener) => listener.events(message.events))
   }
 
-  /** A hidden tab leaves after a while; coming back it reads everything anew. */
-  private turn = (): void => {
-    clearTimeout(this.hiding)
-    if (document.hidden) this.hiding = setTimeout(this.leave, HIDDEN_MS)
-    else if (!this.joined) {
+  /** A hidden tab leaves after a while; when it is shown again, its listeners read everything anew. */
+  private onVisibilityChange = (): void => {
+    clearTimeout(this.hiddenTimer)
+    if (document.hidden) this.hiddenTimer = setTimeout(this.leave, HIDDEN_MS)
+    else if (!this.isJoined) {
       this.join()
-      this.listeners.forEach((listener) => listener.missed())
+      this.listeners.forEach((listener) => listener.gap())
     }
   }
 
   private join(): void {
-    this.joined = true
-    this.line?.join()
+    this.isJoined = true
+    this.feed?.join()
   }
 
   private leave = (): void => {
-    if (!this.joined) return
-    this.joined = false
-    this.line?.leave()
+    if (!this.isJoined) return
+    this.isJoined = false
+    this.feed?.leave()
   }
 }
 

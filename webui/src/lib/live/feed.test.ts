@@ -12,21 +12,21 @@ class Tracker implements Transport {
   page = async (after: number | null): Promise<FeedPage> => {
     if (this.down) throw new TypeError('network')
     if (this.signedOut) throw new SignedOut()
-    const events = after === null ? [] : this.log.filter((one) => one.seq > after)
+    const events = after === null ? [] : this.log.filter((event) => event.seq > after)
     return { events, next: this.log.at(-1)?.seq ?? 0, gap: false }
   }
 
   stream = (after: number, on: Parameters<Transport['stream']>[1]) => {
-    const one = { after, on, closed: false }
-    this.streams.push(one)
-    return { close: () => (one.closed = true) }
+    const stream = { after, on, closed: false }
+    this.streams.push(stream)
+    return { close: () => (stream.closed = true) }
   }
 }
 
 let tracker: Tracker
 let heard: FeedMessage[]
 let feed: Feed
-const seqs = () => heard.flatMap((message) => (message.type === 'events' ? message.events.map((one) => one.seq) : []))
+const seqs = () => heard.flatMap((message) => (message.type === 'events' ? message.events.map((event) => event.seq) : []))
 const settle = (millis = 0) => vi.advanceTimersByTimeAsync(millis)
 
 async function refuse() {

@@ -18,7 +18,7 @@ export type FeedState = 'connecting' | 'live' | 'polling' | 'reconnecting' | 'si
 export type FeedMessage =
   | { type: 'state'; state: FeedState }
   | { type: 'events'; events: FeedEvent[] }
-  | { type: 'gap' } // events were missed: read the objects anew
+  | { type: 'gap' } // events are missing: read the objects anew
 
 /** An open stream; `close` ends it. */
 export interface Stream {

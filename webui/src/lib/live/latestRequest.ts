@@ -1,40 +1,46 @@
-/** Asks again for whatever was wished for last, one request at a time: what came in between is never asked for. */
-export class LatestRequest<Q, A> {
-  private next: { question: Q } | null = null
-  private busy = false
-  private stopped = false
+interface Handlers<Query, Answer> {
+  answer(answer: Answer, query: Query): void
+  error(error: unknown, query: Query): void
+}
+
+/** Sends one request at a time. A query that comes while a request is under way replaces the query that waits: only the latest is sent. */
+export class LatestRequest<Query, Answer> {
+  private waiting: { query: Query } | null = null
+  private isBusy = false
+  private isStopped = false
 
   constructor(
-    private readonly ask: (question: Q) => Promise<A>,
-    private readonly on: { answer(answer: A, question: Q): void; error(error: unknown, question: Q): void },
+    private readonly request: (query: Query) => Promise<Answer>,
+    private readonly on: Handlers<Query, Answer>,
   ) {}
 
-  want(question: Q): void {
-    this.next = { question }
-    if (!this.busy) void this.work()
+  send(query: Query): void {
+    this.waiting = { query }
+    if (!this.isBusy) void this.work()
   }
 
+  /** Sends nothing more, and drops the answer of a request under way. */
   stop(): void {
-    this.stopped = true
-    this.next = null
+    this.isStopped = true
+    this.waiting = null
   }
 
   private async work(): Promise<void> {
-    this.busy = true
-    while (this.next) {
-      const { question } = this.next
-      this.next = null
-      await this.answer(question)
+    this.isBusy = true
+    while (this.waiting) {
+      const { query } = this.waiting
+      this.waiting = null
+      await this.handle(query)
     }
-    this.busy = false
+    this.isBusy = false
   }
 
-  private async answer(question: Q): Promise<void> {
+  private async handle(query: Query): Promise<void> {
     try {
-      const answer = await this.ask(question)
-      if (!this.stopped) this.on.answer(answer, question)
+      const answer = await this.request(query)
+      if (!this.isStopped) this.on.answer(answer, query)
     } catch (error) {
-      if (!this.stopped) this.on.error(error, question)
+      if (!this.isStopped) this.on.error(error, query)
     }
   }
 }

@@ -6,8 +6,8 @@ afterEach(() => void vi.useRealTimers())
 
 it('works at once, then at most once a stretch, and does not lose the last call', async () => {
   const work = vi.fn()
-  const pace = new Throttle(1000, work)
-  for (let i = 0; i < 50; i++) pace.ask()
+  const throttle = new Throttle(1000, work)
+  for (let i = 0; i < 50; i++) throttle.call()
   expect(work).toHaveBeenCalledTimes(1)
   await vi.advanceTimersByTimeAsync(1000)
   expect(work).toHaveBeenCalledTimes(2)
@@ -23,9 +23,9 @@ it('never does two at a time', async () => {
     await new Promise((resolve) => setTimeout(resolve, 3000))
     inside -= 1
   }
-  const pace = new Throttle(100, work)
+  const throttle = new Throttle(100, work)
   for (let i = 0; i < 20; i++) {
-    pace.ask()
+    throttle.call()
     await vi.advanceTimersByTimeAsync(500)
   }
   expect(most).toBe(1)
@@ -33,11 +33,11 @@ it('never does two at a time', async () => {
 
 it('does nothing more once stopped', async () => {
   const work = vi.fn()
-  const pace = new Throttle(10, work)
-  pace.ask()
-  pace.ask()
-  pace.stop()
+  const throttle = new Throttle(10, work)
+  throttle.call()
+  throttle.call()
+  throttle.stop()
   await vi.advanceTimersByTimeAsync(100)
-  pace.ask()
+  throttle.call()
   expect(work).toHaveBeenCalledTimes(1)
 })

@@ -1,39 +1,39 @@
-/** Runs `work` at most once in `millis`, and once more at the end: many events, few requests. Never two at a time. */
+/** Runs `work` at most once in `millis`, and once more after a burst of calls: many events, few requests. Never two at a time. */
 export class Throttle {
   private timer: ReturnType<typeof setTimeout> | undefined
-  private busy = false
-  private again = false
-  private stopped = false
+  private isBusy = false
+  private isPending = false
+  private isStopped = false
 
   constructor(
     private readonly millis: number,
     private readonly work: () => Promise<void> | void,
   ) {}
 
-  ask(): void {
-    if (this.stopped) return
-    if (this.busy || this.timer !== undefined) this.again = true
+  call(): void {
+    if (this.isStopped) return
+    if (this.isBusy || this.timer !== undefined) this.isPending = true
     else void this.run()
   }
 
   stop(): void {
-    this.stopped = true
+    this.isStopped = true
     clearTimeout(this.timer)
   }
 
   private async run(): Promise<void> {
-    this.busy = true
-    this.again = false
+    this.isBusy = true
+    this.isPending = false
     try {
       await this.work()
     } finally {
-      this.busy = false
-      this.timer = setTimeout(() => this.rest(), this.millis)
+      this.isBusy = false
+      this.timer = setTimeout(() => this.runPending(), this.millis)
     }
   }
 
-  private rest(): void {
+  private runPending(): void {
     this.timer = undefined
-    if (this.again && !this.stopped) void this.run()
+    if (this.isPending && !this.isStopped) void this.run()
   }
 }

@@ -5,7 +5,7 @@ import type { PanelPlace, PanelSeries } from '$lib/api/types'
 const ORDER = ['boundary', 'fit', 'confusion', 'samples', 'weights', 'image', 'histograms', 'graph']
 
 export function sortPanels(list: PanelSeries[]): PanelSeries[] {
-  const rank = (one: PanelSeries) => ORDER.indexOf(one.kind)
+  const rank = (series: PanelSeries) => ORDER.indexOf(series.kind)
   return list.toSorted((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
 }
 

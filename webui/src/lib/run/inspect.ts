@@ -46,7 +46,7 @@ export const CHANGES: readonly VariableColumn[] = [
 /** Keras numbers names per process: a difference belongs to the variable in its place in the collection. */
 export function rowsOf(variables: readonly Variable[], differences: readonly VariableDifference[] = []): VariableRow[] {
   const places = new Map<string, VariableDifference[]>()
-  for (const one of differences) places.set(one.collection, [...(places.get(one.collection) ?? []), one])
+  for (const difference of differences) places.set(difference.collection, [...(places.get(difference.collection) ?? []), difference])
   const paths = variables.map(plainName)
   return variables.map((variable, at) => ({
     name: paths.indexOf(paths[at]!) === paths.lastIndexOf(paths[at]!) ? paths[at]! : `${variable.collection}/${variable.index}:${variable.path}`,
@@ -59,7 +59,7 @@ export function rowsOf(variables: readonly Variable[], differences: readonly Var
 export function filterAndSortRows(rows: readonly VariableRow[], named: string, by: string): VariableRow[] {
   const text = named.trim().toLowerCase()
   const kept = rows.filter((row) => row.name.toLowerCase().includes(text))
-  const column = [...COLUMNS, ...CHANGES].find((one) => one.key === by.replace('-', ''))
+  const column = [...COLUMNS, ...CHANGES].find(({ key }) => key === by.replace('-', ''))
   const sign = by.startsWith('-') ? -1 : 1
   return column ? kept.sort((a, b) => sortPanels(column.of(a), column.of(b), sign)) : kept
 }
@@ -72,15 +72,15 @@ export function nextOrder(by: string, key: string): string {
 }
 
 /** The checkpoint to compare with: the best, unless another or none is asked for. */
-export function comparedCheckpoint(checkpoints: readonly Checkpoint[], inside: string, asked: string): string | null {
-  if (asked === NO_COMPARISON) return null
-  const other = asked || checkpoints.find((one) => one.is_best && one.state === 'durable')?.id
+export function comparedCheckpoint(checkpoints: readonly Checkpoint[], inside: string, choice: string): string | null {
+  if (choice === NO_COMPARISON) return null
+  const other = choice || checkpoints.find((checkpoint) => checkpoint.is_best && checkpoint.state === 'durable')?.id
   return other === inside ? null : (other ?? null)
 }
 
-export function checkpointLabel(one: Checkpoint): string {
-  const marks = [one.is_best && 'best', one.is_pinned && 'pinned', one.ghost && 'abandoned'].filter(Boolean)
-  return [`step ${count(one.step)}`, ...marks, one.id].join(' · ')
+export function checkpointLabel(checkpoint: Checkpoint): string {
+  const marks = [checkpoint.is_best && 'best', checkpoint.is_pinned && 'pinned', checkpoint.ghost && 'abandoned'].filter(Boolean)
+  return [`step ${count(checkpoint.step)}`, ...marks, checkpoint.id].join(' · ')
 }
 
 /** What stands in the column of differences. */
@@ -131,8 +131,8 @@ export function pixelsOf(numbers: readonly number[], { rows, columns, lying }: {
 
 /** The greatest distance from 0: the ends of the colour scale. 1 where there is none. */
 export function maxAbsolute(numbers: readonly number[]): number {
-  const reach = numbers.reduce((most, one) => (Number.isFinite(one) ? Math.max(most, Math.abs(one)) : most), 0)
-  return reach || 1
+  const largest = numbers.reduce((most, number) => (Number.isFinite(number) ? Math.max(most, Math.abs(number)) : most), 0)
+  return largest || 1
 }
 
 export function formatShape(shape: readonly number[]): string {

@@ -11,11 +11,11 @@ export function minDelta(policy: Policy): number {
   return Number.isFinite(delta) ? delta : 0
 }
 
-export function findPolicy(policy: Policy, name: string): Policy | undefined {
-  if (policy.name === name) return policy
-  for (const inner of policy.policies ?? []) {
-    const found = findPolicy(inner, name)
-    if (found) return found
+export function findPolicy(root: Policy, name: string): Policy | undefined {
+  if (root.name === name) return root
+  for (const inner of root.policies ?? []) {
+    const policy = findPolicy(inner, name)
+    if (policy) return policy
   }
   return undefined
 }

@@ -1,4 +1,4 @@
-/** Replays as people read and turn them: the knobs of a policy's patience, what it saves and loses, the front. Pure. */
+/** Replays as people read and turn them: the settings of a policy's patience, what it saves and loses, the front. Pure. */
 import { count, duration, figure } from '$lib/ui/format'
 import { findPolicy, type Policy } from './policy'
 import type { Replay, ReplayedPolicy, ReplayOutcome, ReplaySummary } from '$lib/api/types'
@@ -19,28 +19,28 @@ const LEFT_OUT: Readonly<Record<string, unknown>> = { start_from: 0, inclusive: 
 const LIFTS = [1, 2, 5]
 const DECADES = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10]
 
-/** The knobs that stand for the policy's patience; null where it has none. */
+/** The settings that stand for the policy's patience; null where it has none. */
 export function patienceSettings(policy: Policy): PatienceSettings | null {
-  const found = findPolicy(policy, 'patience')
-  if (!found) return null
-  const params = found.params ?? {}
+  const patient = findPolicy(policy, 'patience')
+  if (!patient) return null
+  const params = patient.params ?? {}
   const unit: Unit = params.steps == null ? 'checks' : 'steps'
   const patience = Number(params[unit] ?? USUAL_CHECKS)
   return { patience, unit, delta: Number(params.min_delta ?? 0), smoothing: Number(params.smoothing ?? 0) }
 }
 
 /** The policy with its first patience set so; everything else in it stays. */
-export function withPatience(policy: Policy, knobs: PatienceSettings): Policy {
+export function withPatience(policy: Policy, settings: PatienceSettings): Policy {
   const target = findPolicy(policy, 'patience')
-  const replace = (one: Policy): Policy =>
-    one === target ? { ...one, params: paramsOf(one.params ?? {}, knobs) } : { ...one, ...(one.policies && { policies: one.policies.map(replace) }) }
+  const replace = (part: Policy): Policy =>
+    part === target ? { ...part, params: paramsOf(part.params ?? {}, settings) } : { ...part, ...(part.policies && { policies: part.policies.map(replace) }) }
   return replace(policy)
 }
 
 /** The same policy without the parameters of its patience that are at their default. */
 export function withoutDefaults(policy: Policy): Policy {
-  const knobs = policy.name === 'patience' ? patienceSettings(policy) : null
-  const params = knobs ? paramsOf(policy.params ?? {}, knobs) : policy.params
+  const settings = policy.name === 'patience' ? patienceSettings(policy) : null
+  const params = settings ? paramsOf(policy.params ?? {}, settings) : policy.params
   return { ...policy, ...(params && { params }), ...(policy.policies && { policies: policy.policies.map(withoutDefaults) }) }
 }
 

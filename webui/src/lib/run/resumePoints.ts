@@ -60,28 +60,28 @@ export function resumeActions(run: { state: Run['state']; spec: Pick<Run['spec']
 /** Every state that is kept, newest step first. Snapshots in memory are there only for the trainer that holds them. */
 export function resumePointsOf(verb: ResumeAction, run: ResumableRun, checkpoints: readonly Checkpoint[], looks: readonly Look[]): ResumePoint[] {
   const held = verb === 'roll_back' && isLeased(run) ? (run.memory?.snapshots ?? []) : []
-  const inMemory = new Set(held.map((one) => one.id))
-  const stored = checkpoints.filter((one) => one.state === 'durable' && one.kind !== 'selected') // training never came by an average
-  const onDisk = new Set(stored.map((one) => one.id))
-  const places = stored.map((one): ResumePoint => ({
-    key: one.id, target: { checkpoint: one.id }, step: one.step, value: numberOf(one.value),
-    isBest: one.is_best ?? false, inMemory: inMemory.has(one.id), onDisk: true, ghost: one.ghost ?? false,
+  const inMemory = new Set(held.map((snapshot) => snapshot.id))
+  const stored = checkpoints.filter((checkpoint) => checkpoint.state === 'durable' && checkpoint.kind !== 'selected') // training never came by an average
+  const onDisk = new Set(stored.map((checkpoint) => checkpoint.id))
+  const points = stored.map((checkpoint): ResumePoint => ({
+    key: checkpoint.id, target: { checkpoint: checkpoint.id }, step: checkpoint.step, value: numberOf(checkpoint.value),
+    isBest: checkpoint.is_best ?? false, inMemory: inMemory.has(checkpoint.id), onDisk: true, ghost: checkpoint.ghost ?? false,
   }))
-  for (const one of held.filter((snapshot) => !onDisk.has(snapshot.id))) {
-    const look = looks.findLast((seen) => seen.snapshot === one.id)
-    places.push({
-      key: one.id, target: { step: one.step }, step: one.step, value: numberOf(look?.value),
-      isBest: one.is_best ?? false, inMemory: true, onDisk: false, ghost: look?.ghost ?? false,
+  for (const snapshot of held.filter(({ id }) => !onDisk.has(id))) {
+    const look = looks.findLast((seen) => seen.snapshot === snapshot.id)
+    points.push({
+      key: snapshot.id, target: { step: snapshot.step }, step: snapshot.step, value: numberOf(look?.value),
+      isBest: snapshot.is_best ?? false, inMemory: true, onDisk: false, ghost: look?.ghost ?? false,
     })
   }
-  return places.sort((a, b) => b.step - a.step)
+  return points.sort((a, b) => b.step - a.step)
 }
 
-/** The places with a name come first: they mean what is best, or last, at the moment when it is obeyed. */
-export function resumeChoices(verb: ResumeAction, run: ResumableRun, places: readonly ResumePoint[], picked: string | null): ResumePoint[] {
-  const best = bestOf(verb, run, places)
-  const last = verb === 'roll_back' ? undefined : lastOf(places)
-  if (verb === 'resume' && places.length === 0) return [START]
+/** The points with a name come first: they mean what is best, or last, at the moment when it is obeyed. */
+export function resumeChoices(verb: ResumeAction, run: ResumableRun, points: readonly ResumePoint[], picked: string | null): ResumePoint[] {
+  const best = bestOf(verb, run, points)
+  const last = verb === 'roll_back' ? undefined : lastOf(points)
+  if (verb === 'resume' && points.length === 0) return [START]
   const named = [
     best && { ...best, key: 'best', target: { to: 'best' as const }, isBest: true },
     last && { ...last, key: 'last', target: { to: 'last' as const } },
@@ -89,22 +89,22 @@ export function resumeChoices(verb: ResumeAction, run: ResumableRun, places: rea
   if (verb === 'resume') named.reverse()
   if (best && best.key === last?.key) named.pop()
   const twice = new Set([best?.key, last?.key].filter((key) => key !== picked))
-  return [...named.flatMap((one) => one ?? []), ...places.filter((one) => !twice.has(one.key))]
+  return [...named.flatMap((point) => point ?? []), ...points.filter((point) => !twice.has(point.key))]
 }
 
 /** Where nothing of a run is on disk it begins anew. */
 export const START: ResumePoint = { key: 'start', target: {}, step: 0, value: null, isBest: false, inMemory: false, onDisk: false, ghost: false }
 
-function bestOf(verb: ResumeAction, run: ResumableRun, places: readonly ResumePoint[]): ResumePoint | undefined {
-  const kept = places.find((one) => one.key === run.best_checkpoint) ?? places.find((one) => one.isBest)
+function bestOf(verb: ResumeAction, run: ResumableRun, points: readonly ResumePoint[]): ResumePoint | undefined {
+  const kept = points.find((point) => point.key === run.best_checkpoint) ?? points.find((point) => point.isBest)
   if (kept || verb !== 'roll_back' || run.best_step == null) return kept
   // Its look came a moment before its checkpoint and its snapshot were heard of.
   const value = numberOf(run.best_value)
   return { key: 'best', target: { to: 'best' }, step: run.best_step, value, isBest: true, inMemory: false, onDisk: false, ghost: false }
 }
 
-function lastOf(places: readonly ResumePoint[]): ResumePoint | undefined {
-  return places.find((one) => !one.ghost) ?? places[0]
+function lastOf(points: readonly ResumePoint[]): ResumePoint | undefined {
+  return points.find((point) => !point.ghost) ?? points[0]
 }
 
 // What is changed
@@ -157,13 +157,13 @@ export function describeOverrides(overrides: Partial<Overrides> | null | undefin
 
 /** "done in 0.4 s, from memory". The clocks of two machines may differ: what they make negative is not told. */
 export function describeOutcome(command: Pick<Command, 'state' | 'requested_at' | 'done_at' | 'result'>): string {
-  const [asked, done] = [epochOf(command.requested_at), epochOf(command.done_at)]
-  if (command.state !== 'done' || asked === null || done === null) return ''
-  const time = done >= asked ? ` in ${secondsWords(done - asked)}` : ''
+  const [requested, done] = [epochOf(command.requested_at), epochOf(command.done_at)]
+  if (command.state !== 'done' || requested === null || done === null) return ''
+  const time = done >= requested ? ` in ${formatSeconds(done - requested)}` : ''
   const source = (command.result as { source?: unknown } | null | undefined)?.source
   return `done${time}${source === 'memory' || source === 'disk' ? `, from ${source}` : ''}`
 }
 
-function secondsWords(seconds: number): string {
+function formatSeconds(seconds: number): string {
   return `${seconds < 0.1 ? seconds.toFixed(2) : seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`
 }

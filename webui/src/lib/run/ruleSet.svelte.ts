@@ -23,7 +23,7 @@ export class RuleSet {
     const read = () => void this.load()
     read()
     const isOurs = (event: FeedEvent) => event.kind === 'project.rules' && event.project === this.project
-    return connection.listen({ events: (events) => events.some(isOurs) && read(), missed: read })
+    return connection.listen({ events: (events) => events.some(isOurs) && read(), gap: read })
   }
 
   async load(): Promise<void> {

@@ -61,6 +61,6 @@ export function summarizeRules(rules: Rules): string {
   return parts.filter(Boolean).join(' · ')
 }
 
-export function isSame(one: Rules[RuleName], other: Rules[RuleName]): boolean {
-  return JSON.stringify(one) === JSON.stringify(other)
+export function isSame(a: Rules[RuleName], b: Rules[RuleName]): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
 }

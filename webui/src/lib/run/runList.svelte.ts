@@ -19,34 +19,34 @@ export class RunList {
   private byId = new Map<string, Run>()
   private round = 0
   private unlisten: () => void
-  private drawing = new Throttle(DRAW_MS, () => this.show())
+  private throttle = new Throttle(DRAW_MS, () => this.show())
 
   constructor(private readonly project: string) {
-    this.unlisten = connection.listen({ events: (events) => this.apply(events), missed: () => void this.load() })
+    this.unlisten = connection.listen({ events: (events) => this.apply(events), gap: () => void this.load() })
     void this.load()
   }
 
   stop(): void {
     this.round += 1
     this.unlisten()
-    this.drawing.stop()
+    this.throttle.stop()
   }
 
   async load(): Promise<void> {
     const round = ++this.round
     this.loading = true
-    const found = new Map<string, Run>()
+    const runs = new Map<string, Run>()
     try {
       let cursor: string | undefined
       do {
         const page = await api.runs({ project: this.project, limit: PAGE, cursor })
         if (round !== this.round) return
-        for (const run of page.runs) found.set(run.id, run)
+        for (const run of page.runs) runs.set(run.id, run)
         this.total = page.total ?? this.total
         cursor = page.cursor ?? undefined
-        if (found.size > this.byId.size) this.take(found)
-      } while (cursor && found.size < MAX_RUNS)
-      this.take(found)
+        if (runs.size > this.byId.size) this.replace(runs)
+      } while (cursor && runs.size < MAX_RUNS)
+      this.replace(runs)
       this.error = null
     } catch (error) {
       // A project begins with its first run: until then it is empty, not wrong.
@@ -55,8 +55,8 @@ export class RunList {
     this.loading = false
   }
 
-  private take(found: Map<string, Run>): void {
-    this.byId = new Map(found)
+  private replace(runs: Map<string, Run>): void {
+    this.byId = new Map(runs)
     this.show()
   }
 
@@ -72,7 +72,7 @@ export class RunList {
       else if (known) this.byId.set(event.run, applyEvent(known, event))
       else if (!this.loading) void this.add(event.run)
     }
-    this.drawing.ask()
+    this.throttle.call()
   }
 
   private drop(id: string): void {
@@ -84,6 +84,6 @@ export class RunList {
     if (!run || this.byId.has(id)) return
     this.byId.set(id, run)
     if (this.total !== null) this.total += 1
-    this.drawing.ask()
+    this.throttle.call()
   }
 }

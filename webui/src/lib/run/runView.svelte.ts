@@ -24,37 +24,37 @@ export class RunView {
   curves: ReadonlyMap<string, Curve> = $state.raw(new Map())
   heardAt: number | null = $state(null) // epoch seconds of the last event of this run
   private wanted = new Set<string>()
-  private due = new Set<string>()
-  private pace = new Throttle(REFRESH_MS, () => this.refresh())
+  private stale = new Set<string>()
+  private throttle = new Throttle(REFRESH_MS, () => this.refresh())
   private unlisten: () => void
 
   constructor(readonly id: string) {
-    this.unlisten = connection.listen({ events: (events) => this.apply(events), missed: () => this.reload() })
+    this.unlisten = connection.listen({ events: (events) => this.apply(events), gap: () => this.reload() })
     this.reload()
   }
 
   stop(): void {
     this.unlisten()
-    this.pace.stop()
+    this.throttle.stop()
   }
 
   /** Reads a metric's curve and keeps it fresh from now on. */
-  want(keys: readonly string[]): void {
-    const fresh = keys.filter((key) => !this.wanted.has(key))
-    if (fresh.length === 0) return
-    fresh.forEach((key) => this.wanted.add(key))
-    void Promise.all(fresh.map((key) => this.readCurve(key))).catch((error: unknown) => this.fail(error))
+  watchCurves(keys: readonly string[]): void {
+    const added = keys.filter((key) => !this.wanted.has(key))
+    if (added.length === 0) return
+    added.forEach((key) => this.wanted.add(key))
+    void Promise.all(added.map((key) => this.readCurve(key))).catch((error: unknown) => this.fail(error))
   }
 
   async send(request: CommandRequest): Promise<Command> {
     const command = await api.command(this.id, request)
-    if (!this.commands.some((known) => known.id === command.id)) this.take(command)
+    if (!this.commands.some((known) => known.id === command.id)) this.put(command)
     return command
   }
 
   async pin(checkpoint: Checkpoint): Promise<void> {
     await api.pin(checkpoint.id, !checkpoint.is_pinned)
-    this.ask('checkpoints')
+    this.refreshSoon('checkpoints')
   }
 
   async edit(patch: { name?: string; notes?: string; tags?: string[] }): Promise<void> {
@@ -62,27 +62,27 @@ export class RunView {
   }
 
   reload(): void {
-    this.ask('run', 'segments', 'looks', 'curves', 'checkpoints', 'commands', 'evaluations')
+    this.refreshSoon('run', 'segments', 'looks', 'curves', 'checkpoints', 'commands', 'evaluations')
   }
 
-  private ask(...what: string[]): void {
-    what.forEach((one) => this.due.add(one))
-    this.pace.ask()
+  private refreshSoon(...parts: string[]): void {
+    parts.forEach((part) => this.stale.add(part))
+    this.throttle.call()
   }
 
   private async refresh(): Promise<void> {
-    const due = this.due
-    this.due = new Set()
+    const stale = this.stale
+    this.stale = new Set()
     try {
-      if (due.has('run')) this.run = await api.run(this.id)
+      if (stale.has('run')) this.run = await api.run(this.id)
       await Promise.all([
-        due.has('segments') && this.read('segments', api.segments(this.id)),
-        due.has('checkpoints') && this.read('checkpoints', api.checkpoints(this.id)),
-        due.has('checkpoints') && this.read('receipts', api.receipts(this.id)),
-        due.has('commands') && this.read('commands', api.commands(this.id)),
-        due.has('evaluations') && this.read('evaluations', api.evaluations(this.id)),
-        due.has('looks') ? this.readLooks(null) : due.has('new looks') && this.readLooks(this.looks.at(-1)?.seq ?? null),
-        (due.has('curves') || due.has('new points')) && this.readMetrics(due.has('curves')),
+        stale.has('segments') && this.read('segments', api.segments(this.id)),
+        stale.has('checkpoints') && this.read('checkpoints', api.checkpoints(this.id)),
+        stale.has('checkpoints') && this.read('receipts', api.receipts(this.id)),
+        stale.has('commands') && this.read('commands', api.commands(this.id)),
+        stale.has('evaluations') && this.read('evaluations', api.evaluations(this.id)),
+        stale.has('looks') ? this.readLooks(null) : stale.has('new looks') && this.readLooks(this.looks.at(-1)?.seq ?? null),
+        (stale.has('curves') || stale.has('new points')) && this.readMetrics(stale.has('curves')),
       ])
       this.error = null
     } catch (error) {
@@ -112,7 +112,7 @@ export class RunView {
   }
 
   private async readCurve(key: string): Promise<void> {
-    this.keep(await api.curve(this.id, key, { maxPoints: MAX_POINTS }))
+    this.store(await api.curve(this.id, key, { maxPoints: MAX_POINTS }))
   }
 
   /** Only what is new, until so much was added that the whole is worth thinning again. */
@@ -120,14 +120,14 @@ export class RunView {
     const known = this.curves.get(key)
     const last = known?.path.steps.at(-1)
     if (!known || last === undefined || known.returned > 2 * MAX_POINTS) return this.readCurve(key)
-    this.keep(extendCurve(known, await api.curve(this.id, key, { maxPoints: MAX_POINTS, from: last })))
+    this.store(extendCurve(known, await api.curve(this.id, key, { maxPoints: MAX_POINTS, from: last })))
   }
 
-  private keep(curve: Curve): void {
+  private store(curve: Curve): void {
     this.curves = new Map(this.curves).set(curve.key, curve)
   }
 
-  private take(command: Command): void {
+  private put(command: Command): void {
     this.commands = [command, ...this.commands.filter((known) => known.id !== command.id)]
   }
 
@@ -138,8 +138,8 @@ export class RunView {
       this.heardAt = Date.parse(event.at) / 1000
       if (this.run) this.run = applyEvent(this.run, event)
       // The event is the command as it is now: a person waits for it, so it is shown before it is read again.
-      if (event.kind === 'command.state') this.take(event.data as unknown as Command)
-      this.ask(...(NEEDS.get(event.kind) ?? ['run']))
+      if (event.kind === 'command.state') this.put(event.data as unknown as Command)
+      this.refreshSoon(...(STALE_AFTER.get(event.kind) ?? ['run']))
     }
   }
 
@@ -149,7 +149,7 @@ export class RunView {
 }
 
 /** What to read again after an event. */
-const NEEDS = new Map([
+const STALE_AFTER = new Map([
   ['run.state', ['run', 'new looks', 'curves', 'checkpoints', 'commands', 'segments', 'evaluations']],
   ['run.progress', ['new points']],
   ['run.look', ['new looks', 'new points']],

@@ -18,12 +18,12 @@ class Router {
     if (moved) scrollTo(0, 0)
   }
 
-  /** Puts the page's view into the address; typing and sliding must not fill the history, so it replaces. */
-  show(query: string): void {
+  /** Replaces the address' query: typing and sliding must not fill the history. */
+  setQuery(query: string): void {
     this.go(location.pathname + query, true)
   }
 
-  follow = (event: MouseEvent): void => {
+  followLink = (event: MouseEvent): void => {
     const link = (event.target as Element).closest('a')
     const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey
     if (!link || !plain || event.defaultPrevented || link.target || link.hasAttribute('download')) return

@@ -13,7 +13,7 @@ describe('Keyboard', () => {
   it('runs single keys and sequences', () => {
     const keyboard = new Keyboard()
     const [go, down] = [vi.fn(), vi.fn()]
-    keyboard.add('x', [{ keys: 'g p', does: '', run: go }, { keys: 'p', does: '', run: down }])
+    keyboard.add('x', [{ keys: 'g p', label: '', run: go }, { keys: 'p', label: '', run: down }])
     press(keyboard, 'g')
     press(keyboard, 'p')
     expect(go).toHaveBeenCalledOnce()
@@ -24,7 +24,7 @@ describe('Keyboard', () => {
   it('leaves fields and browser shortcuts alone', () => {
     const keyboard = new Keyboard()
     const run = vi.fn()
-    keyboard.add('x', [{ keys: 'j', does: '', run }])
+    keyboard.add('x', [{ keys: 'j', label: '', run }])
     press(keyboard, 'j', { ctrlKey: true })
     press(keyboard, 'j', { target: document.createElement('input') })
     expect(run).not.toHaveBeenCalled()
@@ -34,8 +34,8 @@ describe('Keyboard', () => {
   it('takes shortcuts away again, and lets a page hide one of the application', () => {
     const keyboard = new Keyboard()
     const [app, page] = [vi.fn(), vi.fn()]
-    keyboard.add('app', [{ keys: 'c', does: '', run: app }])
-    const remove = keyboard.add('page', [{ keys: 'c', does: '', run: page }])
+    keyboard.add('app', [{ keys: 'c', label: '', run: app }])
+    const remove = keyboard.add('page', [{ keys: 'c', label: '', run: page }])
     press(keyboard, 'c')
     remove()
     press(keyboard, 'c')

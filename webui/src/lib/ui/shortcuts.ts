@@ -1,7 +1,7 @@
 /** Keyboard shortcuts: single keys ("j", "/", "?") and two in a row ("g p"). */
 export interface Shortcut {
   keys: string
-  does: string
+  label: string
   run: () => void
 }
 
@@ -26,11 +26,11 @@ export class Keyboard {
 
   press(event: KeyboardEvent): void {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return
-    const found = this.find(this.spell(event))
-    if (!found) return
+    const shortcut = this.find(this.spell(event))
+    if (!shortcut) return
     event.preventDefault()
     this.pending = null
-    found.run()
+    shortcut.run()
   }
 
   private spell(event: KeyboardEvent): string {

@@ -5,28 +5,28 @@ export interface Toast {
   id: number
   text: string
   tone: 'good' | 'bad'
-  /** What can be done about it. */
-  offer?: Offer
+  /** A button that the message offers. */
+  action?: ToastAction
 }
-export interface Offer {
+export interface ToastAction {
   label: string
-  take: () => void
+  run: () => void
 }
 
 const SHOWN_MS = 4000
-/** Long enough to read, to change one's mind and to come there by keyboard. */
-const OFFERED_MS = 20_000
+/** Long enough to read the message, to decide and to reach its button by keyboard. */
+const WITH_ACTION_MS = 20_000
 
 class Toasts {
   list: Toast[] = $state([])
   private last = 0
 
-  say(text: string, offer?: Offer): void {
-    const id = this.add(text, 'good', offer)
-    setTimeout(() => this.close(id), offer ? OFFERED_MS : SHOWN_MS)
+  show(text: string, action?: ToastAction): void {
+    const id = this.add(text, 'good', action)
+    setTimeout(() => this.close(id), action ? WITH_ACTION_MS : SHOWN_MS)
   }
 
-  fail(error: unknown): void {
+  showError(error: unknown): void {
     const text = messageOf(error)
     if (!this.list.some((toast) => toast.text === text)) this.add(text, 'bad')
   }
@@ -35,8 +35,8 @@ class Toasts {
     this.list = this.list.filter((toast) => toast.id !== id)
   }
 
-  private add(text: string, tone: Toast['tone'], offer?: Offer): number {
-    this.list.push({ id: ++this.last, text, tone, offer })
+  private add(text: string, tone: Toast['tone'], action?: ToastAction): number {
+    this.list.push({ id: ++this.last, text, tone, action })
     return this.last
   }
 }
@@ -46,8 +46,8 @@ export const toasts = new Toasts()
 export async function copy(text: string, what: string): Promise<void> {
   try {
     await navigator.clipboard.writeText(text)
-    toasts.say(`Copied ${what}.`)
+    toasts.show(`Copied ${what}.`)
   } catch {
-    toasts.fail(new Error('This browser does not let the page copy. Select the text and press Ctrl+C.'))
+    toasts.showError(new Error('This browser does not let the page copy. Select the text and press Ctrl+C.'))
   }
 }
