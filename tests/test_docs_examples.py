@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import keepbest
 from tests.support.prepared import PREPARED
 from tests.support.processes import ROOT
 
@@ -35,3 +36,11 @@ def test_the_examples_of_a_page_run(page: str, tmp_path: Path, monkeypatch: pyte
         code = compile(example, f"{page} example {number}", "exec")
         if NEEDS_A_TRACKER not in example:
             exec(code, script)  # noqa: S102
+    end_runs(script)
+
+
+def end_runs(script: dict[str, Any]) -> None:
+    """End what a script would end when its process does: the folder of the test is gone by then."""
+    held = [getattr(value, "run", value) for value in script.values()]
+    for run in {id(run): run for run in held if isinstance(run, keepbest.Run)}.values():
+        run.finish()
