@@ -1,4 +1,4 @@
-"""The parts of the pages that are read out of the code when the site is built: the command, `Run`, the errors.
+"""The parts of the pages that are read out of the code when the site is built: command, `Run`, errors, floors.
 
 A page says where: a line `<!-- generated: commands -->` becomes what the function of that name returns, in Markdown.
 """
@@ -15,6 +15,7 @@ from typer import Context
 from keepbest import Run, errors
 from keepbest.cli.main import VERBS, load
 from keepbest.tracking.run import SHOWN
+from tests.support.architecture import FLOORS
 
 _MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
@@ -50,6 +51,16 @@ def run_members() -> str:
 
 def _is_property(name: str) -> bool:
     return isinstance(getattr(Run, name), property)
+
+
+def floors() -> str:
+    """Return the floors of the houses, the lowest first, as the architecture test holds them apart."""
+    houses = (
+        f"{house:<10} {' < '.join(' '.join(sorted(rooms)) for rooms in floors)}"
+        for house, floors in FLOORS.items()
+        if len(floors) > 1
+    )
+    return "\n".join(["```text", *(line.replace(" < ", "\n           < ") for line in houses), "```"])
 
 
 def _panel(panel: str) -> Iterator[str]:
@@ -90,4 +101,4 @@ def _cell(text: str | None) -> str:
     return " ".join((text or "").split()).replace("|", "\\|").replace(" range>", ">")
 
 
-_PARTS = {"commands": commands, "errors": error_tree, "run": run_members}
+_PARTS = {"commands": commands, "errors": error_tree, "floors": floors, "run": run_members}

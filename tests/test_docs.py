@@ -151,6 +151,13 @@ def test_no_page_names_a_make_target_that_is_not_there(path: Path) -> None:
     assert sorted(set(re.findall(r"(?m)(?:^|`|&& )make ([a-z-]+)", _code(path.read_text()))) - targets) == []
 
 
+@pytest.mark.parametrize("path", all_pages(), ids=place)
+def test_no_page_names_a_file_that_is_not_there(path: Path) -> None:
+    houses = "keepbest|tracker|worker|webui|migrations|tests|docs|examples|findings"
+    named = re.findall(rf"`((?:{houses})/[\w./-]*)`", path.read_text())
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
+
+
 def test_troubleshooting_quotes_messages_that_are_there() -> None:
     """Each message in quotation marks, between the "…" that stand for what differs, is a part of a source file."""
     sources = "\n".join(
