@@ -29,10 +29,10 @@ from keepbest.training.fit.save_freq import SaveFrequency
 from keepbest.training.fit.swapped_weights import Swaps
 from keepbest.training.metrics import Monitored, flatten
 from keepbest.training.monitor import direction_of
-from keepbest.training.per_example import Examples
+from keepbest.training.per_example import ValidationExamples
 from keepbest.training.reference_examples import of_validation
 from keepbest.training.resume import FitResume
-from keepbest.training.rollback import Jump
+from keepbest.training.rollback import RollBack
 
 #: A run is not over before its best is on disk; a disk that takes longer than this is reported instead.
 DRAIN_SECONDS = 600.0
@@ -124,7 +124,7 @@ class KeepBest(Carrying):
         super().__init__(carry)
         self.verbose, self.restore_best_weights = verbose, restore_best_weights
         self._start_from_epoch, self._threshold = start_from_epoch, initial_value_threshold
-        self._examples = Examples(validation) if validation is not None else None
+        self._examples = ValidationExamples(validation) if validation is not None else None
         self._n = n if n is not None or self._examples is None else self._examples.n
         self._clock = clock
         self._saving = SaveFrequency(save_freq)
@@ -363,7 +363,7 @@ class KeepBest(Carrying):
             self.stopped_epoch = self._epoch
             self.model.stop_training = True
 
-    def _follow(self, jump: Jump, was_over: bool) -> None:
+    def _follow(self, jump: RollBack, was_over: bool) -> None:
         """Keras goes on with its epoch and its data; the base is what makes the steps right."""
         self._base = jump.state.step - self.position.batch
         self.position = Position(jump.state.step, self.position.epoch, self.position.batch)

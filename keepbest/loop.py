@@ -21,15 +21,15 @@ from keepbest.checkpoint import Manifest, Store
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import InvalidInput
-from keepbest.model.variables import Trained
+from keepbest.model.variables import TrainedObject
 from keepbest.restoration.restore import open_store
-from keepbest.snapshots.buffer import Ring
-from keepbest.snapshots.extra_state import Carried
-from keepbest.snapshots.snapshot import Living
+from keepbest.snapshots.buffer import SnapshotBuffer
+from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.state import Position, State
 from keepbest.stopping import Decision, read_pairs
 from keepbest.tracking.run import Run
-from keepbest.training.keeper import Looker
+from keepbest.training.keeper import BestKeeper
 from keepbest.training.resume import resume as go_on
 
 #: A run is not over before its best is on disk; a disk that takes longer is reported instead.
@@ -87,9 +87,9 @@ class Loop:
         self._clock = clock
         self._written_at = clock()
         opened = None if store is False else open_store(store)
-        ring = Ring(snapshots, snapshot_memory)
-        self._carried = _check_carried(Carried(carry))
-        self.looker = Looker(
+        ring = SnapshotBuffer(snapshots, snapshot_memory)
+        self._carried = _check_carried(ExtraState(carry))
+        self.looker = BestKeeper(
             run,
             opened,
             ring=ring,
@@ -100,7 +100,7 @@ class Loop:
         )
         # A run that nobody ends, or a loop that nobody needs any more: what waits is written all the same.
         weakref.finalize(self, self.looker.close, DRAIN_SECONDS)
-        living = self.looker.begin(kept if isinstance(kept, Living) else _check(Trained(kept, optimizers)))
+        living = self.looker.begin(kept if isinstance(kept, VariableSet) else _check(TrainedObject(kept, optimizers)))
         if resume and opened is not None:
             self._resume(opened, living)
         run.know_mode()
@@ -201,7 +201,7 @@ class Loop:
         """Wait until everything is on disk; return whether it is. The end of the run does this."""
         return self.looker.close(DRAIN_SECONDS)
 
-    def _resume(self, store: Store, living: Living) -> None:
+    def _resume(self, store: Store, living: VariableSet) -> None:
         state = go_on(self.run, store, living, self._carried)
         if state is not None:
             self.step = state.step
@@ -221,7 +221,7 @@ class Loop:
             self.step = jump.state.step
 
 
-def _check_carried(carried: Carried) -> Carried:
+def _check_carried(carried: ExtraState) -> ExtraState:
     """Nothing here reports what is lost, as a fit does: so nothing may be."""
     lost = carried.find_lost()
     if lost:
@@ -229,6 +229,6 @@ def _check_carried(carried: Carried) -> Carried:
     return carried
 
 
-def _check(trained: Trained) -> Trained:
+def _check(trained: TrainedObject) -> TrainedObject:
     trained.check()
     return trained

@@ -14,7 +14,7 @@ from tests.support.compose import SECRETS, interpolate, raw, services
 from tests.support.processes import ROOT
 from tests.support.settings import variables
 from tests.test_packaging import EXTRAS
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 from worker import settings as worker_settings
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -84,7 +84,7 @@ def test_every_command_is_a_module_of_ours(name: str) -> None:
 
 
 def test_every_port_is_the_trackers() -> None:
-    port = Settings().port
+    port = TrackerSettings().port
     published, inside = SERVICES["tracker"]["ports"][0].rsplit(":", 1)
     assert int(inside) == port
     assert published == f"127.0.0.1:{port}", "published on loopback unless somebody asks for more"

@@ -35,7 +35,7 @@ from tracker.api.envelope import EXTENSION, Clock, Service, utc_now
 from tracker.api.principals import Attempts, Principals
 from tracker.db import Engine
 from tracker.services.event_hub import Hub
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 
 API = "/api/v1"
 #: Every blueprint of the API; a new noun adds its line here and its rows to `access.ACCESS`.
@@ -64,7 +64,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
 )
 
 
-def create_app(settings: Settings, engine: Engine, clock: Clock = utc_now) -> Flask:
+def create_app(settings: TrackerSettings, engine: Engine, clock: Clock = utc_now) -> Flask:
     """Return the application; raises when a route has no row in the table of access."""
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]

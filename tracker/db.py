@@ -22,7 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, SchemaMismatch
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 
 __all__ = [  # Connection and Engine too: the floors above name what they are handed, without knowing SQLAlchemy
     "Connection",
@@ -288,7 +288,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("message", nargs="?", default="Change the schema", help="of a new revision")
     given = parser.parse_args(arguments)
     try:
-        url = Settings.load().database_url
+        url = TrackerSettings.load().database_url
         if given.verb == "upgrade":
             upgrade(url)
         check_schema(make_engine(url))

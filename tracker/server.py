@@ -36,7 +36,7 @@ from tracker.api import openapi
 from tracker.api.envelope import EXTENSION, Service, utc_now
 from tracker.app import create_app
 from tracker.db import Engine
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 from tracker.store.access import users
 
 #: Seconds that requests in flight have after SIGTERM.
@@ -49,7 +49,7 @@ _WATCH = 0.25
 _PORT_PATIENCE = 3.0
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: TrackerSettings) -> None:
     """Prepare the database, say where the tracker is, and answer until a signal ends it."""
     os.umask(0o077)  # the database holds everybody's work
     check_port(settings.host, settings.port)
@@ -83,7 +83,7 @@ def _note_signals(server: MPServer) -> None:
     server.signal_handler_interrupt = note  # type: ignore[method-assign]
 
 
-def prepare(settings: Settings) -> None:
+def prepare(settings: TrackerSettings) -> None:
     """Make folder, schema and first admin where they are missing; raises what stands in the way."""
     settings.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = _make_engine(settings)
@@ -100,7 +100,7 @@ def prepare(settings: Settings) -> None:
         _say(f"Sign in once, within {settings.sign_in_minutes:g} minutes: {address}{link}")
 
 
-def bring_up_to_date(settings: Settings, engine: Engine) -> None:
+def bring_up_to_date(settings: TrackerSettings, engine: Engine) -> None:
     """Make or upgrade the schema of an embedded database; a shared one is upgraded by whoever owns it."""
     with db.read(engine) as conn:
         revision = db.schema_revision(conn)
@@ -109,7 +109,7 @@ def bring_up_to_date(settings: Settings, engine: Engine) -> None:
     db.check_schema(engine)
 
 
-def admit(settings: Settings, engine: Engine) -> str | None:
+def admit(settings: TrackerSettings, engine: Engine) -> str | None:
     """Make the first admin and let the operator's workers in; return a sign-in path for whoever started this.
 
     The token's file is written before the transaction ends: killed between the two, the next start makes it anew.
@@ -152,7 +152,7 @@ def _find_obstacle(family: socket.AddressFamily, host: str, port: int) -> OSErro
     return None
 
 
-def _work(settings: Settings) -> Any:
+def _work(settings: TrackerSettings) -> Any:
     """Return the application; runs in the worker process, which is forked for it."""
     faulthandler.enable()  # where Python was when a native library crashed
     threading.excepthook = last_words.tell_thread
@@ -186,7 +186,7 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _make_engine(settings: Settings) -> Engine:
+def _make_engine(settings: TrackerSettings) -> Engine:
     return db.make_engine(
         settings.database_url, connections=settings.database_connections, busy_seconds=settings.busy_seconds
     )
@@ -211,7 +211,7 @@ def _say(line: str) -> None:
 def _print_about(verb: str) -> None:
     """Print what is made from the routes; no database is needed for that."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(dir=Path(folder))
+        settings = TrackerSettings(dir=Path(folder))
         app = create_app(settings, _make_engine(settings))
     document = json.dumps(openapi.document(app), indent=1, ensure_ascii=False)
     _say(document if verb == "openapi" else openapi.table(app))
@@ -226,7 +226,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def act() -> int:
         if verb == "serve":
-            serve(Settings.load())
+            serve(TrackerSettings.load())
         else:
             _print_about(verb)
         return 0

@@ -17,7 +17,7 @@ PREFIX = "KEEPBEST_"
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class TrackerSetting:
     """One row of the table: `variable` in the environment, and what it means."""
 
     name: str
@@ -32,7 +32,7 @@ def setting(default: Any, help: str, *, secret: bool = False) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class TrackerSettings:
     """Everything that can be set about the tracker and its scheduler."""
 
     dir: Path = setting(Path("~/.keepbest"), "folder for the database, the checkpoint store and the admin token")
@@ -62,7 +62,7 @@ class Settings:
     compact_every_seconds: float = setting(10.0, "how often the scheduler compacts metrics")
 
     @classmethod
-    def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> TrackerSettings:
         """Read the environment (`KEEPBEST_PORT=…`); what is given goes before it. Raises InvalidInput by variable."""
         source = os.environ if environ is None else environ
         read = {
@@ -81,8 +81,9 @@ class Settings:
             object.__setattr__(self, "store", str(folder / "store"))
 
 
-SETTINGS: tuple[Setting, ...] = tuple(
-    Setting(row.name, PREFIX + row.name.upper(), row.default, row.metadata["help"]) for row in fields(Settings)
+SETTINGS: tuple[TrackerSetting, ...] = tuple(
+    TrackerSetting(row.name, PREFIX + row.name.upper(), row.default, row.metadata["help"])
+    for row in fields(TrackerSettings)
 )
 
 
@@ -93,7 +94,7 @@ def describe() -> Iterator[str]:
         yield f"{row.variable:<{width}}  {row.help} (default: {row.default if row.default != '' else 'empty'})"
 
 
-def _typed(row: Setting, text: str) -> Any:
+def _typed(row: TrackerSetting, text: str) -> Any:
     kind = type(row.default)
     try:
         return _SWITCH[text.strip().lower()] if kind is bool else kind(text.strip())

@@ -29,7 +29,7 @@ _SIGNAL_HINTS = {
 }
 
 
-class Child:
+class ChildProcess:
     """A running program. Its output goes to a file, `secret` is the first line of its standard input.
 
     With None for the secret, that line is for `tell` to say. `mark` is what `end_orphans` knows it by.

@@ -26,7 +26,7 @@ from keepbest.errors import KeepbestError
 from keepbest.settings import write_private
 
 
-class Job(Answer):
+class TrainerJob(Answer):
     """All that a trainer needs to begin. Its token comes another way: by its standard input, never by a file."""
 
     assignment: Assignment
@@ -60,7 +60,7 @@ class RunFolder:
     def journal(self) -> Path:
         return self.path / "journal"
 
-    def create(self, job: Job) -> None:
+    def create(self, job: TrainerJob) -> None:
         """Make the folder with its job, locked by this process."""
         self.path.mkdir(parents=True, mode=0o700)
         self.try_lock()
@@ -85,10 +85,10 @@ class RunFolder:
             os.close(self._lock)
             self._lock = None
 
-    def get_job(self) -> Job:
+    def get_job(self) -> TrainerJob:
         """Read the job; raises KeepbestError where the folder holds none."""
         try:
-            return Job.model_validate_json((self.path / "job.json").read_bytes())
+            return TrainerJob.model_validate_json((self.path / "job.json").read_bytes())
         except (OSError, ValidationError) as error:
             raise KeepbestError(f"{self.path} holds no job: {error}") from error
 
@@ -126,5 +126,5 @@ class RunFolder:
         self.unlock()
 
 
-def _with_token(job: Job) -> str:
+def _with_token(job: TrainerJob) -> str:
     return json.dumps(job.model_dump(mode="json"))

@@ -40,7 +40,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class WorkerSettings:
     """What the agent needs to know; made by `load`. `environ` is what its trainers inherit."""
 
     url: str
@@ -59,13 +59,13 @@ class Settings:
     environ: dict[str, str] = field(repr=False)
 
 
-def load(environ: Mapping[str, str] | None = None) -> Settings:
+def load(environ: Mapping[str, str] | None = None) -> WorkerSettings:
     """Read the settings; raises InvalidInput, naming the variable, where one says something impossible."""
     given = dict(os.environ if environ is None else environ)
     shared = keepbest.settings.load(given)
     if (backend := keepbest.settings.keras_backend(given)) != "tensorflow":
         raise refuse_backend(backend)
-    return Settings(
+    return WorkerSettings(
         url=shared.url,
         token=shared.token,
         folder=shared.dir / "worker",

@@ -2,8 +2,8 @@
 
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
-from keepbest.checkpoint.plan import Plan
-from keepbest.checkpoint.store import About, Store, Written
-from keepbest.checkpoint.writer import Writer
+from keepbest.checkpoint.plan import RestorePlan
+from keepbest.checkpoint.store import CheckpointInfo, Store, Written
+from keepbest.checkpoint.writer import CheckpointWriter
 
-__all__ = ["About", "Loaded", "Manifest", "Plan", "Store", "Writer", "Written"]
+__all__ = ["CheckpointInfo", "CheckpointWriter", "Loaded", "Manifest", "RestorePlan", "Store", "Written"]

@@ -46,13 +46,13 @@ class Comparison:
         return self.difference <= self.tolerance
 
 
-def to_parts(predictions: Predictions) -> list[list[tuple[str, pack.Part]]]:
+def to_parts(predictions: Predictions) -> list[list[tuple[str, pack.PackEntry]]]:
     """Return the inputs and the outputs as they are stored, each with its name."""
     sides = ((_INPUT, predictions.inputs), (_OUTPUT, predictions.outputs))
     return [[_to_part(f"{side}/{place}", array) for place, array in enumerate(arrays)] for side, arrays in sides]
 
 
-def describe_example(path: str, part: pack.Part, index: int, name: str) -> StoredVariable:
+def describe_example(path: str, part: pack.PackEntry, index: int, name: str) -> StoredVariable:
     """Return what a manifest says of an example that lies in the pack `name`."""
     said = {"path": path, "shape": part.shape, "dtype": part.dtype, "digest": part.digest, "object": name}
     return StoredVariable.model_validate({"collection": "example", "index": index, **said})
@@ -131,7 +131,7 @@ def _to_wide(array: Any) -> Any:
     return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
 
 
-def _to_part(path: str, array: Any) -> tuple[str, pack.Part]:
+def _to_part(path: str, array: Any) -> tuple[str, pack.PackEntry]:
     import numpy as np
 
     array = np.asarray(array)
@@ -139,7 +139,7 @@ def _to_part(path: str, array: Any) -> tuple[str, pack.Part]:
         path, array = f"{path}/{_TEXT}", _to_bytes(array)
     data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     dtype = str(array.dtype)
-    return path, pack.Part(pack.digest_of(dtype, array.shape, data), dtype, array.shape, data)
+    return path, pack.PackEntry(pack.digest_of(dtype, array.shape, data), dtype, array.shape, data)
 
 
 def _from_part(stored: StoredVariable, array: Any) -> Any:

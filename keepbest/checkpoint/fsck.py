@@ -30,7 +30,7 @@ FAULTS: frozenset[Kind] = frozenset({"damaged", "missing", "misplaced"})
 
 
 @dataclass(frozen=True)
-class Finding:
+class StoreFault:
     """One thing that is not as it should be. `path` is relative to the store, `checkpoints` are those that it takes."""
 
     kind: Kind
@@ -44,12 +44,12 @@ class Finding:
 
 
 @dataclass
-class Health:
+class StoreHealth:
     """What a check found."""
 
     checkpoints: int = 0
     bytes_read: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[StoreFault] = field(default_factory=list)
 
     @property
     def is_whole(self) -> bool:
@@ -61,7 +61,7 @@ def check(
     expected: Iterable[tuple[str, str]] = (),
     *,
     on_file: Callable[[Path], object] = lambda path: None,
-) -> Health:
+) -> StoreHealth:
     """Read every byte of the store and compare it with what was written.
 
     `expected` are (run, checkpoint) that somebody else knows to be here: of a manifest that is gone nothing in the
@@ -70,19 +70,19 @@ def check(
     Raises NotTheStore where the folder is not the store that it was.
     """
     folder.identity.check()
-    health = Health()
+    health = StoreHealth()
     manifests = list(_read_manifests(folder, health, on_file))
     bad = _check_contents(folder, manifests, health, on_file)
     _check_values(folder, manifests, bad, health)
     there = {(path.parent.name, path.stem) for path in folder.manifests()}
     for run, checkpoint in sorted(set(expected) - there):
         path = folder.manifest(run, checkpoint)
-        health.findings.append(Finding("missing", _shown(folder, path), "Its manifest is gone.", (checkpoint,)))
+        health.findings.append(StoreFault("missing", _shown(folder, path), "Its manifest is gone.", (checkpoint,)))
     health.findings.extend(_find_leftovers(folder))
     return health
 
 
-def repair(folder: Folder, health: Health, now: datetime) -> list[str]:
+def repair(folder: Folder, health: StoreHealth, now: datetime) -> list[str]:
     """Move aside, into aside/<time>/, the damaged files and the manifests that cannot be loaded; return their names.
 
     Nothing is deleted. What is left loads. Raises StoreUnavailable where somebody writes all the while.
@@ -108,7 +108,7 @@ def _move(source: Path, target: Path) -> bool:
 # Manifests
 
 
-def _read_manifests(folder: Folder, health: Health, on_file: Callable[[Path], object]) -> Iterator[Manifest]:
+def _read_manifests(folder: Folder, health: StoreHealth, on_file: Callable[[Path], object]) -> Iterator[Manifest]:
     """Yield the manifests that are what was written; the others become findings."""
     for path in sorted(folder.manifests()):
         on_file(path)
@@ -119,21 +119,21 @@ def _read_manifests(folder: Folder, health: Health, on_file: Callable[[Path], ob
         except FileNotFoundError:
             continue  # its trainer dropped it just now
         except (CheckpointError, OSError) as error:
-            health.findings.append(Finding("damaged", _shown(folder, path), _words(error), (path.stem,)))
+            health.findings.append(StoreFault("damaged", _shown(folder, path), _words(error), (path.stem,)))
             continue
         health.bytes_read += len(data)
         if (manifest.run, manifest.id) == (path.parent.name, path.stem):
             yield manifest
         else:
             what = f"It is the manifest of {manifest.run}/{manifest.id}."
-            health.findings.append(Finding("misplaced", _shown(folder, path), what, (path.stem,)))
+            health.findings.append(StoreFault("misplaced", _shown(folder, path), what, (path.stem,)))
 
 
 # Packs and networks
 
 
 def _check_contents(
-    folder: Folder, manifests: list[Manifest], health: Health, on_file: Callable[[Path], object]
+    folder: Folder, manifests: list[Manifest], health: StoreHealth, on_file: Callable[[Path], object]
 ) -> set[str]:
     """Check every pack and network by itself; return the digests of those that are bad or missing."""
     users = _users_of(manifests)
@@ -145,14 +145,14 @@ def _check_contents(
         health.bytes_read += _size_of(path)
         if fault is not None:
             bad.add(path.stem)
-            health.findings.append(Finding("damaged", _shown(folder, path), fault, users.get(key, ())))
+            health.findings.append(StoreFault("damaged", _shown(folder, path), fault, users.get(key, ())))
         elif key not in users and not _is_named_meanwhile(folder, path.stem):
-            health.findings.append(Finding("orphan", _shown(folder, path), "No checkpoint needs it."))
+            health.findings.append(StoreFault("orphan", _shown(folder, path), "No checkpoint needs it."))
     for key in sorted(users.keys() - there.keys()):
         path = folder.content(*key)
         if not _is_being_dropped(folder, users[key]):
             bad.add(key[0])
-            health.findings.append(Finding("missing", _shown(folder, path), "It is gone.", users[key]))
+            health.findings.append(StoreFault("missing", _shown(folder, path), "It is gone.", users[key]))
     return bad
 
 
@@ -186,7 +186,7 @@ def _words(error: CheckpointError | OSError) -> str:
     return error.message if isinstance(error, CheckpointError) else f"It cannot be read: {error.strerror}."
 
 
-def _check_values(folder: Folder, manifests: list[Manifest], bad: set[str], health: Health) -> None:
+def _check_values(folder: Folder, manifests: list[Manifest], bad: set[str], health: StoreHealth) -> None:
     """What a manifest says of a value must be what the pack says: its place, its size, its type."""
     for manifest in manifests:
         if not manifest.objects & bad:
@@ -194,21 +194,21 @@ def _check_values(folder: Folder, manifests: list[Manifest], bad: set[str], heal
                 load.check_places(folder, manifest)
             except CheckpointError as error:  # of an unknown type too: a newer keepbest's, or nobody's
                 path = folder.manifest(manifest.run, manifest.id)
-                health.findings.append(Finding("damaged", _shown(folder, path), error.message, (manifest.id,)))
+                health.findings.append(StoreFault("damaged", _shown(folder, path), error.message, (manifest.id,)))
 
 
 # All else
 
 
-def _find_leftovers(folder: Folder) -> Iterator[Finding]:
+def _find_leftovers(folder: Folder) -> Iterator[StoreFault]:
     """Yield files that are not in their place: a killed writer's, marks of checkpoints that are gone, a stranger's."""
     root = folder.root
     for path in sorted(path for path in root.rglob("*") if path.is_file()):
         where = path.relative_to(root).parts
         if where[0] == "tmp":
-            yield Finding("leftover", _shown(folder, path), "A writer was killed, or writes just now.")
+            yield StoreFault("leftover", _shown(folder, path), "A writer was killed, or writes just now.")
         elif not _is_ours(where, path):
-            yield Finding("leftover", _shown(folder, path), "keepbest writes nothing of this name.")
+            yield StoreFault("leftover", _shown(folder, path), "keepbest writes nothing of this name.")
 
 
 def _is_ours(where: tuple[str, ...], path: Path) -> bool:

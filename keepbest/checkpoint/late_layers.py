@@ -8,10 +8,10 @@ from typing import Any
 
 from keepbest.checkpoint.inputs import of_model, to_zeros
 from keepbest.checkpoint.manifest import Manifest
-from keepbest.snapshots.snapshot import Variables
+from keepbest.snapshots.snapshot import ModelVariables
 
 
-def build_late(target: Variables, manifest: Manifest) -> None:
+def build_late(target: ModelVariables, manifest: Manifest) -> None:
     """Build the layers that `manifest` has values for and the model has no variables of yet; no value changes.
 
     The model is called as a training calls it. One that cannot be called stays as it is: what does not fit is told by

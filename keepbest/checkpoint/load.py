@@ -20,7 +20,7 @@ from keepbest.checkpoint.files.dtypes import numpy_dtype
 from keepbest.checkpoint.files.folder import Folder
 from keepbest.checkpoint.late_layers import build_late
 from keepbest.checkpoint.manifest import Manifest, StoredVariable
-from keepbest.checkpoint.plan import Plan, make_plan
+from keepbest.checkpoint.plan import RestorePlan, make_plan
 from keepbest.checkpoint.upgrade import advise, describe_lost, to_present
 from keepbest.errors import CheckpointDamaged, CheckpointIncomplete
 from keepbest.snapshots.averages import find_used
@@ -28,7 +28,7 @@ from keepbest.snapshots.beside import Entry
 from keepbest.snapshots.compare import Difference, compare, refuse
 from keepbest.snapshots.loss_scale import fit_scale
 from keepbest.snapshots.randomness import restore_random
-from keepbest.snapshots.snapshot import Variables, specs_for
+from keepbest.snapshots.snapshot import ModelVariables, specs_for
 from keepbest.snapshots.state import BESIDE, VARIABLES, State, VariableSpec
 
 _log = logging.getLogger("keepbest")
@@ -82,7 +82,7 @@ class Loaded:
         decided = (manifest.stopper, manifest.random, manifest.id, manifest.callbacks, manifest.averages)
         return State(manifest.position, self.specs, values, *decided, missing=manifest.missing)
 
-    def plan(self, model: Any, renames: Mapping[str, str] | None = None) -> Plan:
+    def plan(self, model: Any, renames: Mapping[str, str] | None = None) -> RestorePlan:
         """Return what restoring into `model` would do, variable by variable; nothing is set."""
         theirs = specs_for(model, self.specs)
         return make_plan(self.manifest.id, list(self.offer(theirs)), theirs, renames)
@@ -96,8 +96,8 @@ class Loaded:
         model: Any,
         *,
         strict: bool = True,
-        variables: Variables | None = None,
-        plan: Plan | None = None,
+        variables: ModelVariables | None = None,
+        plan: RestorePlan | None = None,
         raw: bool = False,
         network_only: bool = False,
     ) -> list[Difference]:
@@ -111,7 +111,7 @@ class Loaded:
             CheckpointMismatch: `strict`, and something differs; the message names every difference. Nothing was set.
             CheckpointIncomplete: `strict`, and a part of the state was never captured; the message names it.
         """
-        target = variables or Variables(model)
+        target = variables or ModelVariables(model)
         if strict:
             self._check_whole()
         build_late(target, self.manifest)
@@ -138,7 +138,7 @@ class Loaded:
         return differences
 
     def _fit(
-        self, target: Variables, *, raw: bool, network_only: bool
+        self, target: ModelVariables, *, raw: bool, network_only: bool
     ) -> tuple[dict[VariableSpec, int], list[VariableSpec]]:
         """Return the variables that are offered, each with the place of its value, and those that are asked for."""
         every = {spec: place for place, spec in enumerate(self.specs)} if raw else self.offer(target.specs)
@@ -160,7 +160,7 @@ class Loaded:
                 f"`keepbest restore {self.manifest.run} --checkpoint {self.manifest.id} --partial --to DIR`.",
             )
 
-    def resume_into(self, model: Any, *, variables: Variables | None = None, network_only: bool = False) -> State:
+    def resume_into(self, model: Any, *, variables: ModelVariables | None = None, network_only: bool = False) -> State:
         """Put values and random states back, so that training goes on as if it had never stopped.
 
         With `network_only` the optimizers stay as they are, which may be others.

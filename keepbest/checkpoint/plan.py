@@ -45,7 +45,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RestorePlan:
     """What a restore would do: the model's rows first, then the optimizer's."""
 
     checkpoint: str
@@ -88,7 +88,7 @@ def make_plan(
     mine: Sequence[VariableSpec],
     theirs: Sequence[VariableSpec],
     renames: Mapping[str, str] | None = None,
-) -> Plan:
+) -> RestorePlan:
     """Plan a restore. `renames` maps a variable's path, or the first parts of it, to that in the model.
 
     The optimizer is left out where the model has none. Raises InvalidInput where a name of `renames` is nowhere.
@@ -97,11 +97,11 @@ def make_plan(
     mine = [spec for spec in mine if spec.collection in collections]
     if not renames and not compare(mine, theirs):
         places = {(spec.collection, spec.index): spec for spec in theirs}
-        return Plan(checkpoint, tuple(Row("same", one, places[one.collection, one.index]) for one in mine))
+        return RestorePlan(checkpoint, tuple(Row("same", one, places[one.collection, one.index]) for one in mine))
     asked = _pair_asked(_of("model", mine), _of("model", theirs), renames or {})
     pairs = _pair_model(_of("model", mine), _of("model", theirs), asked)
     slots = _pair_slots(_of("optimizer", mine), _of("optimizer", theirs), _of("model", mine), pairs)
-    return Plan(checkpoint, tuple(_rows(mine, theirs, {**pairs, **slots}, {*asked, *_followers(slots, asked)})))
+    return RestorePlan(checkpoint, tuple(_rows(mine, theirs, {**pairs, **slots}, {*asked, *_followers(slots, asked)})))
 
 
 def _of(collection: str, specs: Sequence[VariableSpec]) -> list[VariableSpec]:

@@ -41,7 +41,7 @@ class _Line:
     at: datetime
 
 
-class Keeper:
+class CheckpointPruner:
     """Knows the checkpoints of a run and drops those that its retention does not keep."""
 
     def __init__(self, store: Store, run: str, spec: RetentionSpec, selector: Selector | None = None) -> None:

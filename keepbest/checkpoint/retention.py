@@ -37,7 +37,7 @@ class Kept(Protocol):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RetentionReason:
     """Why a checkpoint stays; without a reason it goes."""
 
     id: str
@@ -55,7 +55,7 @@ def decide(
     mode: Mode | None,
     pinned: Collection[str] = (),
     needed: Mapping[str, str] | None = None,
-) -> list[Verdict]:
+) -> list[RetentionReason]:
     """Judge the checkpoints of one run, oldest first. `needed` says what must stay besides, and why.
 
     Of equal values the earlier step is the better one, of one step the newest; a value that is not finite is never
@@ -72,9 +72,9 @@ def decide(
         "pinned": pinned,
         "selected": [one.id for one in known if one.kind == "selected"][-1:],
     }
-    verdicts = [Verdict(one.id, _reasons(one.id, groups, needed or {})) for one in known]
+    verdicts = [RetentionReason(one.id, _reasons(one.id, groups, needed or {})) for one in known]
     if verdicts and not any(verdict.stays for verdict in verdicts):
-        verdicts[-1] = Verdict(verdicts[-1].id, ("nothing else is left",))
+        verdicts[-1] = RetentionReason(verdicts[-1].id, ("nothing else is left",))
     return verdicts
 
 

@@ -35,7 +35,7 @@ MAX_MISSING = 1000
 
 
 @dataclass(frozen=True)
-class About:
+class CheckpointInfo:
     """What a checkpoint's manifest says beside the state."""
 
     run: str
@@ -76,7 +76,7 @@ class Store:
         self._known: dict[str, str] = {}
         self._seen_runs: set[str] = set()
 
-    def write(self, state: State, about: About) -> Written:
+    def write(self, state: State, about: CheckpointInfo) -> Written:
         """Put `state` on disk for good.
 
         Raises:
@@ -212,7 +212,7 @@ class Store:
         for manifest in self.manifests(run)[-1:]:
             self._known.update({variable.digest: variable.object for variable in manifest.variables})
 
-    def _find_shared(self, parts: Sequence[pack.Part]) -> dict[str, str]:
+    def _find_shared(self, parts: Sequence[pack.PackEntry]) -> dict[str, str]:
         """Return the values that stay in an older pack, with that pack."""
         candidates = {part.digest: self._known[part.digest] for part in parts if part.digest in self._known}
         sizes = {part.digest: len(part.data) for part in parts}
@@ -229,7 +229,7 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return float("inf")
 
-    def _write_pack(self, parts: Mapping[str, pack.Part]) -> tuple[int, str]:
+    def _write_pack(self, parts: Mapping[str, pack.PackEntry]) -> tuple[int, str]:
         """Write one pack with `parts` unless it is there already; return the bytes written and its name."""
         header = pack.header_of(list(parts.values()))
         name = pack.name_of(header)
@@ -261,14 +261,14 @@ class Store:
         return digest
 
 
-def _parts_of(state: State, threads: int) -> list[pack.Part]:
+def _parts_of(state: State, threads: int) -> list[pack.PackEntry]:
     """Return each value's bytes, seen in place, with its digest; the digests are computed side by side."""
     import numpy as np
 
-    def digest(index: int) -> pack.Part:
+    def digest(index: int) -> pack.PackEntry:
         spec = state.specs[index]
         data = np.ascontiguousarray(np.asarray(state.values[index])).reshape(-1).view(np.uint8)
-        return pack.Part(pack.digest_of(spec.dtype, spec.shape, data), spec.dtype, spec.shape, data)
+        return pack.PackEntry(pack.digest_of(spec.dtype, spec.shape, data), spec.dtype, spec.shape, data)
 
     places = range(len(state.specs))
     with ThreadPoolExecutor(threads, thread_name_prefix="keepbest-digest") as pool:
@@ -281,7 +281,7 @@ def _parts_of(state: State, threads: int) -> list[pack.Part]:
 
 
 def _manifest_of(
-    state: State, about: About, parts: Sequence[pack.Part], homes: Mapping[str, str], network: str | None
+    state: State, about: CheckpointInfo, parts: Sequence[pack.PackEntry], homes: Mapping[str, str], network: str | None
 ) -> Manifest:
     return Manifest(
         format=_format_of(state),

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from weakref import WeakSet
 
-from keepbest.checkpoint.store import About, Written
+from keepbest.checkpoint.store import CheckpointInfo, Written
 from keepbest.errors import CheckpointError, NotTheStore, StoreUnavailable
 from keepbest.snapshots.state import State
 
@@ -35,7 +35,7 @@ AWAY_SECONDS = 30.0
 
 
 #: Those of this process, for as long as anybody holds them: its own thread does, until it is closed.
-_writers: WeakSet[Writer] = WeakSet()
+_writers: WeakSet[CheckpointWriter] = WeakSet()
 _registering = threading.Lock()
 
 
@@ -44,7 +44,7 @@ class Task:
     """A state on its way to the disk."""
 
     state: State
-    about: About
+    about: CheckpointInfo
 
     def outruns(self, waiting: Task) -> bool:
         """Whether this newer one makes writing that one useless."""
@@ -55,7 +55,7 @@ class Task:
 class Sink(Protocol):
     """Where states go: a store, mostly."""
 
-    def write(self, state: State, about: About) -> Written: ...
+    def write(self, state: State, about: CheckpointInfo) -> Written: ...
 
 
 def wait_for_writers(run: str, deadline_seconds: float = WAIT_SECONDS) -> None:
@@ -71,7 +71,7 @@ def _ignore(*_: object) -> None:
     """Stand in for a callable that nobody gave."""
 
 
-class Writer:
+class CheckpointWriter:
     """Writes states to a store in a thread of its own. The callables are called from that thread.
 
     `admit` is asked of each before it is written; one that it does not admit is not written. Without a store the states
@@ -103,7 +103,7 @@ class Writer:
         with _registering:
             _writers.add(self)
 
-    def submit(self, state: State, about: About, *, is_late: bool = False) -> None:
+    def submit(self, state: State, about: CheckpointInfo, *, is_late: bool = False) -> None:
         """Hand over a state; returns at once. What waits and is outrun by it is skipped.
 
         One that comes late, because it was skipped for one that was not admitted then, outruns nothing and goes first.

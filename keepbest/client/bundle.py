@@ -39,7 +39,7 @@ _SHRINK = "Put what the code does not need (data, outputs) into .gitignore, or n
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedBundle:
     """A bundle ready to be sent; `skipped` are links that lead out of the folder."""
 
     content: bytes
@@ -48,7 +48,7 @@ class Packed:
     skipped: tuple[str, ...] = ()
 
 
-def pack(folder: Path) -> Packed:
+def pack(folder: Path) -> PackedBundle:
     """Pack the files of `folder` that its .gitignore files leave in; raises TooLarge past the limits.
 
     A service's own folder inside it is left out; a service's folder itself is refused (InvalidInput).
@@ -67,7 +67,7 @@ def pack(folder: Path) -> Packed:
             hint=_SHRINK,
         )
     skipped = tuple(path.as_posix() for path in found if path not in files)
-    return Packed(content, digest_of(content), tuple(path.as_posix() for path in files), skipped)
+    return PackedBundle(content, digest_of(content), tuple(path.as_posix() for path in files), skipped)
 
 
 def unpack(content: bytes, target: Path) -> list[Path]:

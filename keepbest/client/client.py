@@ -48,7 +48,6 @@ from keepbest.contract.replays import Replay, ReplayRequest
 from keepbest.contract.reports import Report
 from keepbest.contract.rules import ProjectRules, RulesRequest
 from keepbest.contract.runs import (
-    EvaluationList,
     Project,
     ProjectPage,
     ProjectRequest,
@@ -57,10 +56,11 @@ from keepbest.contract.runs import (
     RunPatch,
     RunRequest,
     SegmentList,
+    TestResultList,
     Undeleted,
 )
 from keepbest.contract.sweeps import Sweep, SweepImportance, SweepPage, SweepRequest, SweepRuns
-from keepbest.contract.validations import Curve, LogPage, LookPage, MetricList
+from keepbest.contract.validations import Curve, LogPage, MetricList, ValidationPage
 from keepbest.contract.workers import Assignment, Claim, RecipeList, Release, Renewal, Worker, WorkerHello, WorkerList
 from keepbest.errors import Stale
 
@@ -190,10 +190,10 @@ class Client(Requests):
     def segments(self, run: str) -> SegmentList:
         return self._get(SegmentList, path_of("runs", run, "segments"))
 
-    def looks(self, run: str, *, after: int = 0, limit: int | None = None, examples: bool = False) -> LookPage:
+    def looks(self, run: str, *, after: int = 0, limit: int | None = None, examples: bool = False) -> ValidationPage:
         """Looks after the one with this `seq`, in the order in which they were taken; with what each example did."""
         query = {"after": after, "limit": limit, "examples": "true" if examples else None}
-        return self._get(LookPage, path_of("runs", run, "looks"), query)
+        return self._get(ValidationPage, path_of("runs", run, "looks"), query)
 
     def replay(self, request: ReplayRequest) -> Replay:
         """What other policies would have done with recorded runs."""
@@ -293,8 +293,8 @@ class Client(Requests):
         """What a run, several, or a sweep really say."""
         return self._get(Report, path_of("reports"), {"of": ",".join(references)})
 
-    def evaluations(self, run: str) -> EvaluationList:
-        return self._get(EvaluationList, path_of("runs", run, "evaluations"))
+    def evaluations(self, run: str) -> TestResultList:
+        return self._get(TestResultList, path_of("runs", run, "evaluations"))
 
     def receipts(self, run: str) -> ReceiptList:
         return self._get(ReceiptList, path_of("runs", run, "receipts"))

@@ -21,7 +21,7 @@ SILENCE_SECONDS = 40.0
 AWAY_SECONDS = 120.0
 
 
-class Source(Protocol):
+class EventSource(Protocol):
     """What following needs of a client."""
 
     @property
@@ -34,7 +34,7 @@ class Source(Protocol):
 class Follower:
     """Where one reader of events is."""
 
-    source: Source
+    source: EventSource
     run: str | None
     project: str | None
     after: int | None

@@ -29,7 +29,7 @@ from keepbest.contract.names import MetricKey
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.panels import PanelMade
 from keepbest.contract.per_example import Examples
-from keepbest.contract.policies import Decision, PolicySpec
+from keepbest.contract.policies import PolicySpec, StopperDecision
 from keepbest.contract.runs import Memory, Mode, Parameters, RunError, SegmentReason
 
 BATCH_MEDIA_TYPE = "application/vnd.keepbest.batch"
@@ -61,7 +61,7 @@ class SegmentOpened(Shape):
     at: Timestamp
 
 
-class LookTaken(Shape):
+class ReportedValidation(Shape):
     """One validation and what was decided: a row of the decision ledger.
 
     `examples` is there where the stopper asked what each example did, or a script said it.
@@ -74,7 +74,7 @@ class LookTaken(Shape):
     epoch: float | None = None
     seconds: float | None = None  # how long the look took
     metrics: dict[MetricKey, float | None] = Field(default_factory=dict, max_length=200)
-    decision: Decision
+    decision: StopperDecision
     snapshot: Id | None = None
     checkpoint: Id | None = None
     note: str | None = Field(default=None, max_length=500)
@@ -82,7 +82,7 @@ class LookTaken(Shape):
     at: Timestamp
 
 
-class LookWithdrawn(Shape):
+class WithdrawnValidation(Shape):
     """A look that was the best, and is none: what was found of its network after it was judged. A row of the ledger.
 
     `decision` is the stopper's of the newest look, judged anew; `checkpoint` what would have held the state.
@@ -92,7 +92,7 @@ class LookWithdrawn(Shape):
     step: Step
     value: float
     reason: str = Field(max_length=500)
-    decision: Decision
+    decision: StopperDecision
     checkpoint: Id | None = None
     at: Timestamp
 
@@ -179,8 +179,8 @@ class Batch(Shape):
     number: int = Field(ge=1, le=MAX_WHOLE)
     segments: list[SegmentOpened] = Field(default_factory=list, max_length=1000)
     columns: list[Columns] = Field(default_factory=list, max_length=5000)
-    looks: list[LookTaken] = Field(default_factory=list, max_length=5000)
-    withdrawn: list[LookWithdrawn] = Field(default_factory=list, max_length=1000)
+    looks: list[ReportedValidation] = Field(default_factory=list, max_length=5000)
+    withdrawn: list[WithdrawnValidation] = Field(default_factory=list, max_length=1000)
     checkpoints: list[CheckpointDurable] = Field(default_factory=list, max_length=1000)
     dropped: list[CheckpointDropped] = Field(default_factory=list, max_length=1000)
     commands: list[CommandUpdate] = Field(default_factory=list, max_length=1000)

@@ -34,7 +34,7 @@ class Overrides(Shape):
         return Overrides(**{name: getattr(self, name) for name in Overrides.model_fields})
 
 
-class Departure(Overrides):
+class ResumePoint(Overrides):
     """From which checkpoint of a run to go on, changed how. At most one place; the default is the request's."""
 
     to: Literal["best", "last"] | None = None
@@ -42,11 +42,11 @@ class Departure(Overrides):
     checkpoint: Id | None = None
 
 
-class ResumeRequest(Departure):
+class ResumeRequest(ResumePoint):
     """Queue an ended run again: it goes on from its last checkpoint unless another is named."""
 
 
-class ForkRequest(Departure):
+class ForkRequest(ResumePoint):
     """Make a new run of the same spec that begins at a checkpoint of this one: its best unless another is named."""
 
     name: Name | None = None

@@ -24,12 +24,12 @@ Number = float | None  # null where it is not finite
 _ITEM_BYTES = {"uint8": 1, "float32": 4}
 
 
-def _check_rank(packed: Packed | None, *ranks: int) -> None:
+def _check_rank(packed: PackedArray | None, *ranks: int) -> None:
     if packed is not None and len(packed.shape) not in ranks:
         raise ValueError(f"an array of {' or '.join(map(str, ranks))} dimensions is meant, but got {packed.shape}")
 
 
-class Packed(Shape):
+class PackedArray(Shape):
     """An array: little-endian values in base64, row by row."""
 
     shape: list[Annotated[int, Field(ge=0, le=2**31)]] = Field(max_length=6)
@@ -37,7 +37,7 @@ class Packed(Shape):
     data: str = Field(max_length=MAX_PANEL_BYTES)
 
     @model_validator(mode="after")
-    def _check_size(self) -> Packed:
+    def _check_size(self) -> PackedArray:
         """Refuse bytes that are not as many as the shape promises: whoever draws them relies on it."""
         expected = prod(self.shape) * _ITEM_BYTES[self.dtype]
         try:
@@ -84,7 +84,7 @@ class SamplesData(Shape):
     wrong: Count
     n: Count
     samples: list[Sample] = Field(max_length=100)
-    images: Packed | None = None
+    images: PackedArray | None = None
 
     @model_validator(mode="after")
     def _check_images(self) -> SamplesData:
@@ -105,7 +105,7 @@ class WeightsData(Shape):
     std: Number
     low: float
     high: float
-    tiles: Packed
+    tiles: PackedArray
 
     @model_validator(mode="after")
     def _check_tiles(self) -> WeightsData:
@@ -182,7 +182,7 @@ class Neuron(Shape):
     """One unit of a small network: its answer over the plane, its bias and the weights of what comes in."""
 
     name: Label
-    grid: Packed | None = None
+    grid: PackedArray | None = None
     bias: Number = None
     weights: list[Number] = Field(max_length=500)
 
@@ -201,9 +201,9 @@ class BoundaryData(Shape):
     kind: Literal["boundary"]
     low: float
     high: float
-    grid: Packed
-    points: Packed
-    tests: Packed | None = None
+    grid: PackedArray
+    points: PackedArray
+    tests: PackedArray | None = None
     layers: list[list[Neuron]] = Field(max_length=20)
     discrete: bool = False
 
@@ -220,7 +220,7 @@ class ImageData(Shape):
 
     kind: Literal["image"]
     caption: Label = ""
-    image: Packed
+    image: PackedArray
 
     @model_validator(mode="after")
     def _check_image(self) -> ImageData:

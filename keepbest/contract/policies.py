@@ -36,7 +36,7 @@ class SelectorSpec(Shape):
     params: dict[str, Scalar] = Field(default_factory=dict, max_length=20)
 
 
-class Verdict(Answer):
+class PolicyVerdict(Answer):
     """What one policy said at a look."""
 
     policy: str
@@ -49,7 +49,7 @@ class Verdict(Answer):
     rung: Whole | None = Field(default=None, description="a run of a sweep pauses here until it is promoted")
 
 
-class Decision(Answer):
+class StopperDecision(Answer):
     """The stopper's answer at one look; a row of the decision ledger.
 
     `wait` and `patience_left` count in `unit` (checks or steps); a policy without patience leaves them null.
@@ -66,7 +66,7 @@ class Decision(Answer):
     patience_left: Whole | None = None
     unit: str | None = Field(default=None, max_length=10)
     message: str = ""
-    verdicts: list[Verdict] = Field(default_factory=list)
+    verdicts: list[PolicyVerdict] = Field(default_factory=list)
     is_admitted: bool = Field(default=True, description="false: it breaks a bound of `require`, and is never the best")
     rate_factor: float | None = Field(default=None, description="the learning rate is multiplied by this here")
     min_rate: float = Field(default=0.0, description="what `rate_factor` does not bring the learning rate below")

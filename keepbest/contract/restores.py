@@ -12,7 +12,7 @@ from keepbest.contract.runs import RunSpec
 Format = Literal["keras", "weights", "tf", "savedmodel", "safetensors", "npz"]
 
 
-class Job(Shape):
+class RestoreJob(Shape):
     """A checkpoint that lies in `store`, and what becomes of it.
 
     "write" puts it into the folder `to`; "check" compares what the network gives with what was recorded, of the file at
@@ -37,7 +37,7 @@ class Job(Shape):
     tolerance: float | None = Field(default=None, ge=0)
 
 
-class Checked(Answer):
+class CheckResult(Answer):
     """What a restored network gave for the examples of its checkpoint (its first numbers), and how far off it is."""
 
     run: Id

@@ -179,7 +179,7 @@ class TestResult(Answer):
     checkpoint: Id | None = None
 
 
-class Evaluation(TestResult):
+class RecordedTestResult(TestResult):
     """One measurement of the test set at an end of the run: kept for good, also when the run goes on after it."""
 
     attempt: int
@@ -187,10 +187,10 @@ class Evaluation(TestResult):
     at: Moment
 
 
-class EvaluationList(Answer):
+class TestResultList(Answer):
     """Oldest first. From the second on, somebody may have gone on because of what the first one said."""
 
-    evaluations: list[Evaluation]
+    evaluations: list[RecordedTestResult]
 
 
 class Snapshot(Answer):

@@ -12,7 +12,7 @@ TensorKind = Literal["variable", "activation", "gradient", "loss"]
 PartName = Literal["train", "validation", "test"]
 
 
-class Wanted(Shape):
+class TensorRequest(Shape):
     """One tensor; a loss needs no name."""
 
     kind: TensorKind
@@ -22,7 +22,7 @@ class Wanted(Shape):
 class Inquiry(Shape):
     """Tensors on the examples from `first` up to `stop`, or up to the end of the part."""
 
-    wanted: list[Wanted] = Field(default_factory=list)
+    wanted: list[TensorRequest] = Field(default_factory=list)
     part: PartName = "validation"
     first: int = Field(default=0, ge=0)
     stop: int | None = None

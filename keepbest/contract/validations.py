@@ -8,10 +8,10 @@ from pydantic import Field
 
 from keepbest.contract.base import Answer, Id, Moment, Page, Step
 from keepbest.contract.per_example import Examples
-from keepbest.contract.policies import Decision
+from keepbest.contract.policies import StopperDecision
 
 
-class Look(Answer):
+class RecordedValidation(Answer):
     """One row of the decision ledger. `seq` orders the looks of a run; `ghost` marks an abandoned tail.
 
     A row that `withdraws` measures nothing: it takes back the look of its segment and step, which was the best.
@@ -25,7 +25,7 @@ class Look(Answer):
     epoch: float | None = None
     seconds: float | None = None
     metrics: dict[str, float | None] = Field(default_factory=dict)
-    decision: Decision
+    decision: StopperDecision
     snapshot: Id | None = None
     checkpoint: Id | None = None
     note: str | None = None
@@ -36,8 +36,8 @@ class Look(Answer):
     at: Moment
 
 
-class LookPage(Page):
-    looks: list[Look]
+class ValidationPage(Page):
+    looks: list[RecordedValidation]
 
 
 class MetricSummary(Answer):

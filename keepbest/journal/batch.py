@@ -12,10 +12,10 @@ from keepbest.contract.batches import (
     Columns,
     CommandUpdate,
     LogLines,
-    LookTaken,
-    LookWithdrawn,
     Progress,
+    ReportedValidation,
     SegmentOpened,
+    WithdrawnValidation,
 )
 from keepbest.contract.panels import PanelMade
 from keepbest.journal import wire
@@ -24,8 +24,8 @@ from keepbest.journal import wire
 Logged = tuple[int, float, int, dict[str, float]]
 Record = (
     SegmentOpened
-    | LookTaken
-    | LookWithdrawn
+    | ReportedValidation
+    | WithdrawnValidation
     | CheckpointDurable
     | CheckpointDropped
     | CommandUpdate
@@ -39,8 +39,8 @@ MAX_COLUMNS = 4_000
 MAX_TEXT = 2**20
 _FIELDS: dict[type[Any], str] = {
     SegmentOpened: "segments",
-    LookTaken: "looks",
-    LookWithdrawn: "withdrawn",
+    ReportedValidation: "looks",
+    WithdrawnValidation: "withdrawn",
     CheckpointDurable: "checkpoints",
     CheckpointDropped: "dropped",
     CommandUpdate: "commands",
@@ -53,7 +53,7 @@ class Draft:
     """One batch in the making."""
 
     def __init__(self) -> None:
-        self._columns: dict[tuple[int, str], wire.Points] = {}
+        self._columns: dict[tuple[int, str], wire.MetricPoints] = {}
         self._records: dict[str, list[Any]] = {}
         self._progress: Progress | None = None
         self._count = {"points": 0, "records": 0, "text": 0}
@@ -95,7 +95,7 @@ class Draft:
         for key, value in values.items():
             part = self._columns.get((segment, key))
             if part is None:
-                part = self._columns[segment, key] = wire.Points(segment, key)
+                part = self._columns[segment, key] = wire.MetricPoints(segment, key)
             part.values.append(value)  # first: where it is no number, the columns stay of one length
             part.steps.append(step)
             part.times.append(at)

@@ -28,7 +28,7 @@ from keepbest.errors import (
     Unreachable,
 )
 from keepbest.journal import set_aside, split, wire
-from keepbest.journal.journal import Journal, Sender
+from keepbest.journal.journal import BatchClient, Journal
 
 #: So often a batch may break the tracker before that is put down to the batch.
 MAX_TRIES = 5
@@ -54,7 +54,7 @@ class LeftOver:
     problems: tuple[str, ...] = ()
 
 
-def drain_left_over(folder: Path, client: Sender) -> LeftOver:
+def drain_left_over(folder: Path, client: BatchClient) -> LeftOver:
     """Send what the journals below `folder` still hold, each under the lease it was written with.
 
     Journals of living processes are left alone; emptied ones are removed; the rest stays for the next time.
@@ -80,7 +80,7 @@ def drain_left_over(folder: Path, client: Sender) -> LeftOver:
     return LeftOver(sent, waiting, tuple(problems))
 
 
-def send_all(journal: Journal, client: Sender, *, wait: Callable[[float], object] = time.sleep) -> None:
+def send_all(journal: Journal, client: BatchClient, *, wait: Callable[[float], object] = time.sleep) -> None:
     """Send everything; a batch that breaks the tracker is tried a few times and then taken apart.
 
     Raises what the client raises when the rest has to wait or the lease is lost.
@@ -94,7 +94,7 @@ def send_all(journal: Journal, client: Sender, *, wait: Callable[[float], object
             wait(PAUSE_SECONDS)
 
 
-def send_first(journal: Journal, client: Sender) -> BatchReceipt | None:
+def send_first(journal: Journal, client: BatchClient) -> BatchReceipt | None:
     """Send the oldest batch and forget it; None where it has to be sent otherwise, the next time.
 
     Raises what the client raises when the batch has to wait or the lease is lost.
@@ -148,7 +148,7 @@ def _without_examples(journal: Journal, body: bytes) -> bytes:
         return body
 
 
-def _post(journal: Journal, client: Sender, body: bytes) -> BatchReceipt:
+def _post(journal: Journal, client: BatchClient, body: bytes) -> BatchReceipt:
     return client.post_batch(journal.about.run, body, BATCH_MEDIA_TYPE, journal.about.lease)
 
 
@@ -157,7 +157,7 @@ def _acknowledge(journal: Journal, number: int, receipt: BatchReceipt) -> BatchR
     return receipt
 
 
-def _meet(journal: Journal, client: Sender, number: int, body: bytes, error: KeepbestError) -> None:
+def _meet(journal: Journal, client: BatchClient, number: int, body: bytes, error: KeepbestError) -> None:
     """Decide what a refusal means: raise it where it is not the batch's fault, or may not be; else take it apart."""
     if isinstance(error, _NOT_OF_CONTENT):
         raise error
@@ -171,7 +171,7 @@ def _meet(journal: Journal, client: Sender, number: int, body: bytes, error: Kee
     journal.trouble.take_apart(number, "", error.message)
 
 
-def _prove(journal: Journal, client: Sender, error: KeepbestError) -> None:
+def _prove(journal: Journal, client: BatchClient, error: KeepbestError) -> None:
     """Have the tracker take a batch with nothing in it; where it refuses that too, raise `error`: no batch is to blame.
 
     Under a writer of its own, so that it is written down and not only known already.
@@ -182,7 +182,7 @@ def _prove(journal: Journal, client: Sender, error: KeepbestError) -> None:
         raise error from None
 
 
-def _send_apart(journal: Journal, client: Sender, number: int, body: bytes) -> BatchReceipt:
+def _send_apart(journal: Journal, client: BatchClient, number: int, body: bytes) -> BatchReceipt:
     """Send the batch in pieces, then its number with nothing in it; what was sent before is taken once."""
     resume = None
     for receipt in _send_piece(journal, client, number, body, ""):
@@ -196,7 +196,7 @@ def _send_apart(journal: Journal, client: Sender, number: int, body: bytes) -> B
     return receipt if resume is None else receipt.model_copy(update={"resume_checkpoint": resume})
 
 
-def _send_piece(journal: Journal, client: Sender, number: int, body: bytes, place: str) -> Iterator[BatchReceipt]:
+def _send_piece(journal: Journal, client: BatchClient, number: int, body: bytes, place: str) -> Iterator[BatchReceipt]:
     trouble, parts = journal.trouble, split.halves(body)
     if place in trouble.aside:
         return
@@ -220,7 +220,7 @@ def _send_piece(journal: Journal, client: Sender, number: int, body: bytes, plac
 
 
 def _try_without_examples(
-    journal: Journal, client: Sender, number: int, body: bytes, place: str
+    journal: Journal, client: BatchClient, number: int, body: bytes, place: str
 ) -> Iterator[BatchReceipt]:
     """Send what is refused without what it says of each example, where it does: that may be all that is wrong."""
     less = body
@@ -233,14 +233,14 @@ def _try_without_examples(
             _note_refusal(journal, client, error)
 
 
-def _note_refusal(journal: Journal, client: Sender, error: KeepbestError) -> None:
+def _note_refusal(journal: Journal, client: BatchClient, error: KeepbestError) -> None:
     if isinstance(error, _NOT_OF_CONTENT):
         raise error
     _prove(journal, client, error)
     journal.trouble.why = error.message
 
 
-def _try_piece(journal: Journal, client: Sender, number: int, body: bytes, place: str) -> BatchReceipt:
+def _try_piece(journal: Journal, client: BatchClient, number: int, body: bytes, place: str) -> BatchReceipt:
     piece = split.as_piece(body, journal.about.writer, number, place)
     for _ in range(PIECE_TRIES - 1):
         try:
@@ -260,7 +260,7 @@ def _set_aside(journal: Journal, number: int, body: bytes, place: str, what: str
     trouble.set_aside(place, what, trouble.why)
 
 
-def _tell(journal: Journal, client: Sender, number: int) -> None:
+def _tell(journal: Journal, client: BatchClient, number: int) -> None:
     """Say what is missing: to whoever reads the script's output, and in the run's own log."""
     words, path = list(journal.trouble.aside.values()), journal.aside_path
     shown = ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")

@@ -49,14 +49,14 @@ _ACKNOWLEDGED = struct.Struct("<QI")
 _log = logging.getLogger("keepbest")
 
 
-class Sender(Protocol):
+class BatchClient(Protocol):
     """As much of `keepbest.client.client.Client` as sending needs."""
 
     def post_batch(self, run: str, body: bytes, content_type: str, lease: str) -> BatchReceipt: ...
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class JournalOwner:
     """Whose batches a journal holds."""
 
     run: str
@@ -64,7 +64,7 @@ class About:
     lease: str = field(repr=False)
 
     @classmethod
-    def read(cls, path: Path) -> About:
+    def read(cls, path: Path) -> JournalOwner:
         """Read what `Journal.create` wrote; raises InvalidInput where it says nothing."""
         try:
             about = cls(**json.loads(path.read_text(encoding="utf-8")))
@@ -93,7 +93,7 @@ class Journal:
     def __init__(
         self,
         folder: Path,
-        about: About,
+        about: JournalOwner,
         *,
         max_disk_bytes: int = MAX_DISK_BYTES,
         max_memory_bytes: int = MAX_MEMORY_BYTES,
@@ -122,7 +122,7 @@ class Journal:
     def create(
         cls,
         parent: Path,
-        about: About,
+        about: JournalOwner,
         *,
         max_disk_bytes: int = MAX_DISK_BYTES,
         max_memory_bytes: int = MAX_MEMORY_BYTES,
@@ -146,12 +146,12 @@ class Journal:
         Raises Busy while its process lives, and InvalidInput where the folder holds no journal.
         """
         try:
-            about = About.read(folder / "writer.json")
+            about = JournalOwner.read(folder / "writer.json")
         except InvalidInput as error:
             if run is None:
                 raise
             _log.warning("keepbest: %s It is taken for one of run %s.", error.message, run)
-            about = About(run, folder.name, lease)
+            about = JournalOwner(run, folder.name, lease)
         journal = cls(folder, about)
         journal.is_read_only = read_only
         journal._open()
@@ -204,7 +204,7 @@ class Journal:
         """Give all that waits to a new writer, from 1: for a tracker that lost what it had acknowledged."""
         bodies = [self._body(entry) for entry in self._entries]
         writer = new_id()
-        self.about = About(self.about.run, writer, self.about.lease)
+        self.about = JournalOwner(self.about.run, writer, self.about.lease)
         self.trouble.forget()
         self._entries.clear()
         self._unwritten.clear()

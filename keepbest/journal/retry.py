@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from keepbest.errors import Busy, KeepbestError, NotAllowed, NotAuthenticated, Unreachable
 from keepbest.journal import set_aside
-from keepbest.journal.journal import Sender
+from keepbest.journal.journal import BatchClient
 from keepbest.journal.set_aside import SetAside
 from keepbest.journal.split import piece_writer
 
@@ -30,7 +30,7 @@ class Retry:
     problem: str | None
 
 
-def send_again(file: SetAside, client: Sender) -> Retry:
+def send_again(file: SetAside, client: BatchClient) -> Retry:
     """Send each entry of a run's file once more. Raises what the client raises where nothing can be sent now."""
     leases, taken, problem = set_aside.read_leases(file.path), set[bytes](), None
     try:
@@ -43,7 +43,7 @@ def send_again(file: SetAside, client: Sender) -> Retry:
     return Retry(len(taken), left, problem)
 
 
-def _send(run: str, line: bytes, leases: dict[str, str], client: Sender) -> str | None:
+def _send(run: str, line: bytes, leases: dict[str, str], client: BatchClient) -> str | None:
     """Send an entry; return why the tracker does not take it, or None."""
     said = set_aside.read_entry(line)
     batch, writer = said.get("batch"), str(said.get("writer"))

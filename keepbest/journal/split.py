@@ -14,7 +14,7 @@ from typing import Any
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH
 from keepbest.errors import InvalidInput
 from keepbest.journal import wire
-from keepbest.journal.wire import Header, Points
+from keepbest.journal.wire import Header, MetricPoints
 
 #: In the order in which they depend on each other: what belongs to a segment comes after it.
 LISTS = ("segments", "columns", "looks", "withdrawn", "checkpoints", "dropped", "commands", "logs", "panels")
@@ -110,7 +110,7 @@ def _list(header: Header, name: str) -> list[Any]:
     return given
 
 
-def _select(header: Header, points: Sequence[Points], entries: Sequence[Entry]) -> bytes:
+def _select(header: Header, points: Sequence[MetricPoints], entries: Sequence[Entry]) -> bytes:
     kept = {name: header[name] for name in ("writer", "number")}
     for name, place in entries:
         if name == "progress":
@@ -120,8 +120,8 @@ def _select(header: Header, points: Sequence[Points], entries: Sequence[Entry]) 
     return wire.pack(kept, [points[place] for name, place in entries if name == "columns"])
 
 
-def _cut(header: Header, part: Points, start: int, stop: int) -> bytes:
-    cut = Points(part.segment, part.key, *(_slice(column, start, stop) for column in part.columns))
+def _cut(header: Header, part: MetricPoints, start: int, stop: int) -> bytes:
+    cut = MetricPoints(part.segment, part.key, *(_slice(column, start, stop) for column in part.columns))
     return wire.pack({**header, "columns": [{**header["columns"][0], "count": stop - start}]}, [cut])
 
 

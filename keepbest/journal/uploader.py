@@ -20,7 +20,7 @@ from keepbest.contract.commands import Command, CommandList
 from keepbest.errors import KeepbestError
 from keepbest.journal.batch import Draft, Logged, Record
 from keepbest.journal.delivery import is_passing, send_first
-from keepbest.journal.journal import Journal, Sender
+from keepbest.journal.journal import BatchClient, Journal
 
 EVERY_SECONDS = 0.25
 POLL_SECONDS = 1.0
@@ -34,13 +34,13 @@ MAX_ITEMS = 2_000_000
 _log = logging.getLogger("keepbest")
 
 
-class Tracker(Sender, Protocol):
+class UploadClient(BatchClient, Protocol):
     """As much of `keepbest.client.client.Client` as reporting needs."""
 
     def commands(self, run: str, *, open_only: bool = False) -> CommandList: ...
 
 
-class Reporter:
+class Uploader:
     """Reports one run. Without a client it only fills the journal.
 
     `on_command` gets each command once, `on_lost` the error after which nothing is sent any more (LeaseLost, NotFound,
@@ -50,7 +50,7 @@ class Reporter:
     def __init__(
         self,
         journal: Journal,
-        client: Tracker | None,
+        client: UploadClient | None,
         *,
         on_command: Callable[[Command], None] = lambda command: None,
         on_lost: Callable[[KeepbestError], None] = lambda error: None,

@@ -35,7 +35,7 @@ def _floats() -> array[float]:
 
 
 @dataclass(slots=True)
-class Points:
+class MetricPoints:
     """The points of one metric in one segment, as columns."""
 
     segment: int
@@ -53,17 +53,17 @@ class Points:
         return self.steps, self.values, self.times
 
 
-def encode(batch: Batch, points: Sequence[Points]) -> bytes:
+def encode(batch: Batch, points: Sequence[MetricPoints]) -> bytes:
     """Return the body of `batch`, whose `columns` name the same metrics in the same order with their `count`."""
     return _join(batch.model_dump_json(exclude_defaults=True).encode(), points)
 
 
-def pack(header: Header, points: Sequence[Points]) -> bytes:
+def pack(header: Header, points: Sequence[MetricPoints]) -> bytes:
     """Return the body of a batch whose header was read before."""
     return _join(to_json(header), points)
 
 
-def decode(body: bytes) -> tuple[Header, list[Points]]:
+def decode(body: bytes) -> tuple[Header, list[MetricPoints]]:
     """Return header and columns, or raise InvalidInput where the body is not what its header says."""
     header, offset = _split(body)
     points = []
@@ -126,7 +126,7 @@ def _without_examples(header: Header) -> Header:
     return {**header, "looks": looks} if looks else header
 
 
-def _join(header: bytes, points: Sequence[Points]) -> bytes:
+def _join(header: bytes, points: Sequence[MetricPoints]) -> bytes:
     columns = (_little(column) for part in points for column in part.columns)
     return b"".join((_LENGTH.pack(len(header)), header, *columns))
 
@@ -157,11 +157,11 @@ def _count(block: Any) -> int:
     return count
 
 
-def _read_points(block: Header, raw: bytes) -> Points:
+def _read_points(block: Header, raw: bytes) -> MetricPoints:
     count = _count(block)
     if len(raw) != _POINT_BYTES * count:
         raise InvalidInput("The body of a batch is shorter than its header says.")
-    points = Points(block["segment"], block["key"])
+    points = MetricPoints(block["segment"], block["key"])
     for i, column in enumerate(points.columns):
         column.frombytes(raw[8 * count * i : 8 * count * (i + 1)])
         if sys.byteorder == "big":

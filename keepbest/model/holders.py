@@ -165,7 +165,7 @@ class OddVariable(Holder):
         self.thing.assign(value)
 
 
-class Table(Holder):
+class LookupTable(Holder):
     """A table that changes while it is used (`MutableHashTable`)."""
 
     def save(self) -> Arrays:

@@ -56,7 +56,7 @@ class Joined(Sequence[Any]):
         return self._first[place] if place < len(self._first) else self._others[place - len(self._first)]
 
 
-class Reader:
+class VariableReader:
     """Reads the same variables again and again. Making one traces (some 100 ms)."""
 
     def __init__(self, variables: Sequence[Any]) -> None:

@@ -22,7 +22,7 @@ from keepbest.model.trackables import children_of, descendants_of
 Named = tuple[str, Any]
 
 
-class Trained:
+class TrainedObject:
     """What is trained, as one thing: an object that holds variables, and the optimizers that move them.
 
     Those named in `optimizers`, else that of a compiled model, go first; then those that `kept` holds in attributes,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keepbest.contract.panels import BoundaryData, FitData, Neuron, Packed
+from keepbest.contract.panels import BoundaryData, FitData, Neuron, PackedArray
 from keepbest.panels.packing import finite, pack
 
 LINE_POINTS = 200
@@ -70,7 +70,7 @@ def _grid(size: int, reach: float) -> NDArray[np.float32]:
     return np.stack([across.ravel(), up.ravel()], axis=1)
 
 
-def _points(x: NDArray[Any], y: NDArray[Any]) -> Packed:
+def _points(x: NDArray[Any], y: NDArray[Any]) -> PackedArray:
     return pack(np.column_stack([x, y.reshape(len(x), -1)[:, 0]])[:MAX_POINTS])
 
 

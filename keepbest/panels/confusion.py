@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keepbest.contract.panels import ConfusionData, Packed, Sample, SamplesData
+from keepbest.contract.panels import ConfusionData, PackedArray, Sample, SamplesData
 from keepbest.panels.packing import finite, pack, to_bytes
 
 MAX_CLASSES = 100
@@ -53,7 +53,7 @@ def find_wrong(
     return SamplesData(kind="samples", part=part, wrong=len(wrong), n=len(true), samples=samples, images=shown)
 
 
-def pack_images(images: NDArray[Any]) -> Packed | None:
+def pack_images(images: NDArray[Any]) -> PackedArray | None:
     """Return grey or coloured images as bytes, from the darkest value to the brightest; None where they are none."""
     images = images[..., np.newaxis] if images.ndim == 3 else images
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or max(images.shape[1:3]) > MAX_SIDE:

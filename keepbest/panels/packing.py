@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keepbest.contract.panels import Packed
+from keepbest.contract.panels import PackedArray
 
 
-def pack(array: NDArray[Any]) -> Packed:
+def pack(array: NDArray[Any]) -> PackedArray:
     """Return an array as little-endian bytes: uint8 as it is, everything else as float32."""
     plain = array if array.dtype == np.uint8 else array.astype("<f4")
     kind: Any = "uint8" if plain.dtype == np.uint8 else "float32"
     data = base64.b64encode(np.ascontiguousarray(plain).tobytes()).decode()
-    return Packed(shape=list(plain.shape), dtype=kind, data=data)
+    return PackedArray(shape=list(plain.shape), dtype=kind, data=data)
 
 
-def unpack(packed: Packed) -> NDArray[Any]:
+def unpack(packed: PackedArray) -> NDArray[Any]:
     """Return the array that was packed.
 
     Raises ValueError where the bytes are not as many as the shape says.

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import accumulate
 
-from keepbest.contract.validations import Look
+from keepbest.contract.validations import RecordedValidation
 from keepbest.stopping.validation import Mode
 
 WIDTH, HEIGHT = 800, 300
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 20, 40
 
 
-def draw_looks(looks: Sequence[Look], monitor: str, best_step: int | None, stop_step: int | None) -> str:
+def draw_looks(looks: Sequence[RecordedValidation], monitor: str, best_step: int | None, stop_step: int | None) -> str:
     """Return an SVG: the best look marked, ghosts pale, the stop as a line. Nothing in it is loaded or runs."""
     known = [look for look in looks if look.value is not None and math.isfinite(look.value)]
     if not known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keepbest.contract.validations import Look
+from keepbest.contract.validations import RecordedValidation
 from keepbest.stopping.policies.noise import standard_error
 from keepbest.stopping.validation import Mode, is_better
 
@@ -28,7 +28,7 @@ class Gain:
         return self.errors is not None and self.errors < NOISE
 
 
-def find_last_gain(looks: Sequence[Look], mode: Mode) -> Gain | None:
+def find_last_gain(looks: Sequence[RecordedValidation], mode: Mode) -> Gain | None:
     """Return the last look on the living path that was better than all before it; the first look gains nothing."""
     best: float | None = None
     gain: Gain | None = None
@@ -42,7 +42,7 @@ def find_last_gain(looks: Sequence[Look], mode: Mode) -> Gain | None:
     return gain
 
 
-def _measure(look: Look, before: float, value: float) -> Gain:
+def _measure(look: RecordedValidation, before: float, value: float) -> Gain:
     error = standard_error(before, look.n)
     if not look.n or not error:
         return Gain(look.step, before, value, None, None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keepbest.contract.checkpoints import Receipt
-from keepbest.contract.runs import Evaluation, Run
+from keepbest.contract.runs import RecordedTestResult, Run
 from keepbest.contract.sweeps import SweepImportance, SweepRuns
-from keepbest.contract.validations import Look
+from keepbest.contract.validations import RecordedValidation
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class Material:
     """`searched` counts the runs of the project that watched the same metric on the same data, deleted ones too."""
 
     run: Run
-    looks: tuple[Look, ...]
+    looks: tuple[RecordedValidation, ...]
     receipts: tuple[Receipt, ...]
-    evaluations: tuple[Evaluation, ...]
+    evaluations: tuple[RecordedTestResult, ...]
     searched: int
 
 

@@ -8,7 +8,16 @@ from typing import Any
 
 from keepbest.contract.checkpoints import Receipt
 from keepbest.contract.reports import Block, Paragraph, Picture
-from keepbest.contract.runs import CodeSource, CommandSource, Evaluation, Mode, RecipeSource, Run, RunSpec, TestResult
+from keepbest.contract.runs import (
+    CodeSource,
+    CommandSource,
+    Mode,
+    RecipeSource,
+    RecordedTestResult,
+    Run,
+    RunSpec,
+    TestResult,
+)
 from keepbest.contract.selections import Selection, SelectionTrial
 from keepbest.reports.blocks import head, tabulate, tell, warn
 from keepbest.reports.curve import draw_looks
@@ -131,7 +140,7 @@ def tell_test(test: TestResult, made: Selection | None) -> Iterator[Block]:
     )
 
 
-def _evaluations(evaluations: Sequence[Evaluation]) -> Iterator[Block]:
+def _evaluations(evaluations: Sequence[RecordedTestResult]) -> Iterator[Block]:
     yield warn(
         f"The test set was measured {len(evaluations)} times, each time that the run came to an end. Only the first is "
         "honest: what was trained or chosen after it may have been so because of it."

@@ -11,7 +11,7 @@ from keepbest.checkpoint.inputs import Inputs
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.store import Store
 from keepbest.errors import CheckpointMismatch, InvalidInput
-from keepbest.snapshots.snapshot import Variables
+from keepbest.snapshots.snapshot import ModelVariables
 
 
 def check_network(store: Store, manifest: Manifest, model: Any, tolerance: float | None = None) -> Comparison:
@@ -34,7 +34,7 @@ def untouched(model: Any) -> Iterator[None]:
     layers = model._flatten_layers() if isinstance(model, keras.Model) else ()
     memories = [one.states for one in layers if isinstance(one, keras.layers.RNN) and one.states is not None]
     remembered = [(one, keras.ops.copy(one.value)) for one in keras.tree.flatten([list(memory) for memory in memories])]
-    variables = Variables(model)
+    variables = ModelVariables(model)
     before = variables.read()
     try:
         yield

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
-from keepbest.checkpoint.plan import Plan
+from keepbest.checkpoint.plan import RestorePlan
 from keepbest.checkpoint.store import Store
 from keepbest.restoration.rebuild import build_like
 
@@ -62,7 +62,7 @@ class Checkpoint:
         """Read it into memory. Raises CheckpointDamaged where it is not what was written."""
         return self.store.load(self.run, self.id)
 
-    def plan(self, model: Any, renames: Mapping[str, str] | None = None) -> Plan:
+    def plan(self, model: Any, renames: Mapping[str, str] | None = None) -> RestorePlan:
         """Return what `load_into` would do with each variable; nothing is read but the manifest.
 
         A model that is not built yet is built as the run's was.

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from keepbest.checkpoint.inputs import is_functional, of_model, to_signature
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
-from keepbest.checkpoint.plan import Plan
+from keepbest.checkpoint.plan import RestorePlan
 from keepbest.checkpoint.store import Store
 from keepbest.contract.restores import Format
 from keepbest.errors import CheckpointError, InvalidInput
@@ -42,7 +42,7 @@ def export(
     form: Format = "keras",
     *,
     model: Any = None,
-    plan: Plan | None = None,
+    plan: RestorePlan | None = None,
     partial: bool = False,
     allow_code: bool = False,
     say: Callable[[str], object] = _log.warning,

@@ -14,13 +14,13 @@ from keepbest.checkpoint.manifest import Manifest, decode
 from keepbest.checkpoint.store import Store
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
 from keepbest.errors import InvalidInput, NotFound
-from keepbest.restoration.local_runs import Source
+from keepbest.restoration.local_runs import CheckpointSource
 
 Which = Literal["best", "last", "selected"]
 
 
 def choose(
-    source: Source, run: str, *, which: Which = "best", step: int | None = None, id: str | None = None
+    source: CheckpointSource, run: str, *, which: Which = "best", step: int | None = None, id: str | None = None
 ) -> Checkpoint:
     """Return the checkpoint that is meant: by id (or its first letters), by step, else the best or the last.
 
@@ -49,7 +49,7 @@ def choose(
 
 
 @contextmanager
-def opened(source: Source, checkpoint: Checkpoint, store: Path | None) -> Iterator[Store]:
+def opened(source: CheckpointSource, checkpoint: Checkpoint, store: Path | None) -> Iterator[Store]:
     """Give a store that holds the checkpoint: `store`, where it lies there, else a temporary one with a copy."""
     here = Store(store) if store is not None else None
     if here is not None and here.folder.manifest(checkpoint.run, checkpoint.id).is_file():
@@ -61,7 +61,7 @@ def opened(source: Source, checkpoint: Checkpoint, store: Path | None) -> Iterat
         yield copy
 
 
-def read_manifest(source: Source, run: str, checkpoint: str, store: Path | None) -> Manifest:
+def read_manifest(source: CheckpointSource, run: str, checkpoint: str, store: Path | None) -> Manifest:
     """Return what a checkpoint says of itself: from `store`, where it lies there, else from the tracker.
 
     Raises NotFound where neither has it, CheckpointDamaged where it is not what was written.
@@ -72,7 +72,7 @@ def read_manifest(source: Source, run: str, checkpoint: str, store: Path | None)
     return decode(source.manifest(checkpoint), checkpoint)[0]
 
 
-def download(source: Source, checkpoint: Checkpoint, store: Store) -> Manifest:
+def download(source: CheckpointSource, checkpoint: Checkpoint, store: Store) -> Manifest:
     """Bring a checkpoint into `store`, its manifest last: what was cut short does not exist.
 
     Raises CheckpointDamaged when the manifest is not what was written; the rest is checked when it is loaded.
@@ -89,7 +89,7 @@ def download(source: Source, checkpoint: Checkpoint, store: Store) -> Manifest:
     return manifest
 
 
-def _download_object(source: Source, checkpoint: str, digest: str, path: Path, store: Store) -> None:
+def _download_object(source: CheckpointSource, checkpoint: str, digest: str, path: Path, store: Store) -> None:
     def fill(descriptor: int) -> None:
         with _sink(descriptor) as sink:
             source.download_object(checkpoint, digest, sink)

@@ -15,7 +15,7 @@ from keepbest.restoration.restore import find_best
 MIN_LETTERS = 4
 
 
-class Source(Protocol):
+class CheckpointSource(Protocol):
     """Who knows a run's checkpoints and has their files: `keepbest.Client`, or a store of this machine."""
 
     def checkpoints(self, run: str) -> CheckpointList: ...

@@ -22,7 +22,7 @@ from keepbest.checkpoint.store import Store
 from keepbest.errors import InvalidInput, KeepbestError, NetworkUnknown, OptimizersDiffer
 from keepbest.model.backend import check_backend
 from keepbest.model.saveables import saveables_of
-from keepbest.model.variables import Trained
+from keepbest.model.variables import TrainedObject
 from keepbest.snapshots.beside import Beside, finalize
 from keepbest.snapshots.loss_scale import SCALE
 from keepbest.snapshots.state import BESIDE
@@ -151,7 +151,7 @@ def _learner(store: Store, manifest: Manifest) -> Learn:
         wanted = [one for one in manifest.variables if one.collection in BESIDE]
         values = iterate(store.folder, manifest, wanted)
         entries = [(one.spec, value) for one, value in zip(wanted, values, strict=True)]
-        beside = Beside(Trained(model))
+        beside = Beside(TrainedObject(model))
         others = beside.compare(entries)
         beside.load([one for one in entries if (one[0].collection, one[0].path) not in others])
 

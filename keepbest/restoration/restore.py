@@ -9,7 +9,7 @@ from typing import Any
 
 from keepbest import settings
 from keepbest.checkpoint.manifest import Manifest
-from keepbest.checkpoint.plan import Plan
+from keepbest.checkpoint.plan import RestorePlan
 from keepbest.checkpoint.store import Store
 from keepbest.checkpoint.writer import wait_for_writers
 from keepbest.errors import NotFound
@@ -80,7 +80,7 @@ def plan_restore(
     last: bool = False,
     renames: Mapping[str, str] | None = None,
     store: Store | Path | str | None = None,
-) -> Plan:
+) -> RestorePlan:
     """Return what `restore` with the same arguments would do with each variable; `model` stays as it is."""
     found = _find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
     return found.plan(model, renames)

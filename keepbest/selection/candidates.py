@@ -20,7 +20,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class MeasuredAverage:
     """An average that was made and measured: one more look at the same examples.
 
     `value` is None where the metric was not measured, or a bound of the stopper was broken.
@@ -32,13 +32,13 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SelectorOutcome:
     """What was selected: a checkpoint that is there (one in `made_of`), or an average of several."""
 
     made_of: tuple[Candidate, ...]
     value: float
     message: str
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[MeasuredAverage, ...] = ()
 
     @property
     def is_average(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from keepbest.errors import InvalidInput
-from keepbest.selection.candidates import Candidate, Measure, Outcome, Trial, is_as_good, rank
+from keepbest.selection.candidates import Candidate, Measure, MeasuredAverage, SelectorOutcome, is_as_good, rank
 from keepbest.stopping.policies.noise import standard_error
 from keepbest.stopping.policies.params import check_params, number, whole
 from keepbest.stopping.registry import declared_params, nearest
@@ -46,7 +46,7 @@ class Selector(ABC):
         return False
 
     @abstractmethod
-    def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> Outcome | None:
+    def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome | None:
         """Return what is selected at the end; None where there is nothing to select from."""
 
     def to_json(self) -> dict[str, Any]:
@@ -67,9 +67,9 @@ class Best(Selector):
     def find_eligible(self, candidates: Iterable[Candidate], mode: Mode) -> list[Candidate]:
         return rank(candidates, mode)[:1]
 
-    def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> Outcome | None:
+    def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome | None:
         found = rank(candidates, mode)[:1]
-        return Outcome(tuple(found), found[0].value, "the first strict best") if found else None
+        return SelectorOutcome(tuple(found), found[0].value, "the first strict best") if found else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class Ema(Best):
     def measures_averages(self) -> bool:
         return True
 
-    def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> Outcome | None:
+    def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome | None:
         found = super().select(candidates, mode, measure)
         return replace(found, message="its averaged weights, as they were measured at the look") if found else None
 
@@ -117,12 +117,12 @@ class OneStandardError(Selector):
         limit = self._limit(ranked[0], mode)
         return [one for one in ranked if is_as_good(one.value, limit, mode)]
 
-    def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> Outcome | None:
+    def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome | None:
         eligible = self.find_eligible(candidates, mode)
         if not eligible:
             return None
         best, first = eligible[0], min(eligible, key=lambda one: one.step)
-        return Outcome((first,), first.value, self._explain(best, first))
+        return SelectorOutcome((first,), first.value, self._explain(best, first))
 
     def _error(self, best: Candidate) -> float:
         return self.scale * standard_error(best.value / self.scale, best.n)
@@ -158,15 +158,15 @@ class Averaging(Selector):
     def wants(self, look: Candidate, candidates: Sequence[Candidate], mode: Mode) -> bool:
         return look in self.find_eligible([*candidates, look], mode)
 
-    def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> Outcome | None:
+    def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome | None:
         ranked = self.find_eligible(candidates, mode)
         if len(ranked) > 1:
             return self._average(ranked, mode, measure)
         message = "the best stays: there is nothing to average it with"
-        return Outcome((ranked[0],), ranked[0].value, message) if ranked else None
+        return SelectorOutcome((ranked[0],), ranked[0].value, message) if ranked else None
 
     @abstractmethod
-    def _average(self, ranked: Sequence[Candidate], mode: Mode, measure: Measure) -> Outcome:
+    def _average(self, ranked: Sequence[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome:
         """Return what is selected of two or more, the best first."""
 
 
@@ -178,12 +178,12 @@ class TopKAverage(Averaging):
 
     k: int = whole("looks that are averaged", at_least=2, default=3)
 
-    def _average(self, ranked: Sequence[Candidate], mode: Mode, measure: Measure) -> Outcome:
+    def _average(self, ranked: Sequence[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome:
         best = ranked[0]
         trial = _try(ranked, best.value, mode, measure)
         if trial.value is None or not trial.is_kept:
-            return Outcome((best,), best.value, f"the best stays: {_say(trial)}", (trial,))
-        return Outcome(trial.made_of, trial.value, _say(trial), (trial,))
+            return SelectorOutcome((best,), best.value, f"the best stays: {_say(trial)}", (trial,))
+        return SelectorOutcome(trial.made_of, trial.value, _say(trial), (trial,))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,15 +197,15 @@ class GreedySoup(Averaging):
 
     k: int = whole("looks that are tried", at_least=2, default=5)
 
-    def _average(self, ranked: Sequence[Candidate], mode: Mode, measure: Measure) -> Outcome:
+    def _average(self, ranked: Sequence[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome:
         soup, value, said = tuple(ranked[:1]), ranked[0].value, "the best stays: every average was worse"
-        trials: list[Trial] = []
+        trials: list[MeasuredAverage] = []
         for one in ranked[1:]:
             trial = _try((*soup, one), value, mode, measure)
             trials.append(trial)
             if trial.value is not None and trial.is_kept:
                 soup, value, said = trial.made_of, trial.value, _say(trial)
-        return Outcome(soup, value, said, tuple(trials))
+        return SelectorOutcome(soup, value, said, tuple(trials))
 
 
 _KINDS: tuple[type[Selector], ...] = (Best, OneStandardError, TopKAverage, GreedySoup, Ema)
@@ -234,12 +234,12 @@ def build(spec: Mapping[str, Any], *, field: str = "selector") -> Selector:
         raise InvalidInput(error.message, field=f"{field}.params.{error.field}", hint=error.hint) from None
 
 
-def _try(made_of: Sequence[Candidate], than: float, mode: Mode, measure: Measure) -> Trial:
+def _try(made_of: Sequence[Candidate], than: float, mode: Mode, measure: Measure) -> MeasuredAverage:
     value = measure(made_of)
-    return Trial(tuple(made_of), value, is_as_good(value, than, mode))
+    return MeasuredAverage(tuple(made_of), value, is_as_good(value, than, mode))
 
 
-def _say(trial: Trial) -> str:
+def _say(trial: MeasuredAverage) -> str:
     steps = ", ".join(str(one.step) for one in trial.made_of)
     value = "has no value" if trial.value is None else f"gives {trial.value:.6g}"
     return f"the average of steps {steps} {value}"

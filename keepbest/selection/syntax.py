@@ -18,7 +18,7 @@ def parse(text: str) -> dict[str, Any]:
     return spec
 
 
-class _Reader(syntax.Reader):
+class _Reader(syntax.PolicyReader):
     whole = "selector"
 
     def read_selector(self) -> dict[str, Any]:

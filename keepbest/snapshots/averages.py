@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any
 
 from keepbest.model.variables import value_of
-from keepbest.snapshots.snapshot import Living, Variables
+from keepbest.snapshots.snapshot import ModelVariables, VariableSet
 from keepbest.snapshots.state import State, VariableSpec, variables_of
 
 #: From the place of a trained variable to that of its average.
@@ -66,12 +66,12 @@ def with_measured(state: State, measured: Mapping[int, Any]) -> State:
 
 
 @contextmanager
-def put_in_place(variables: Living, averages: Averages) -> Iterator[None]:
+def put_in_place(variables: VariableSet, averages: Averages) -> Iterator[None]:
     """Give the trained variables their averages for as long as this lasts; nothing else is touched."""
     if not averages:
         yield
         return
-    assert isinstance(variables, Variables)  # noqa: S101  # only a Keras model's optimizer averages
+    assert isinstance(variables, ModelVariables)  # noqa: S101  # only a Keras model's optimizer averages
     values = variables.read()
     variables.assign({place: values[average] for place, average in averages.items()})
     try:

@@ -15,14 +15,14 @@ from keepbest.model.holders import (
     Boundaries,
     FixedTable,
     Holder,
+    LookupTable,
     OddVariable,
     OwnVariables,
-    Table,
     Vocabulary,
     equal,
 )
 from keepbest.model.saveables import Saveable, saveables_of
-from keepbest.model.variables import Trained, is_lookup, value_of
+from keepbest.model.variables import TrainedObject, is_lookup, value_of
 from keepbest.snapshots.missing import Missing, name_of
 from keepbest.snapshots.state import BESIDE, VARIABLES, Collection, State, VariableSpec
 
@@ -35,7 +35,7 @@ Place = tuple[Collection, str]
 class Beside:
     """What `trained` holds beside its variables, as it is built when this is made."""
 
-    def __init__(self, trained: Trained) -> None:
+    def __init__(self, trained: TrainedObject) -> None:
         self.saveables = saveables_of(trained.kept)
         self.missing: list[Missing] = []
         self._holders = [holder for holder in self._find(trained) if self._works(holder)]
@@ -110,7 +110,7 @@ class Beside:
                 yield VariableSpec(kind, numbers[kind], path, tuple(value.shape), _name_of(value.dtype)), value
                 numbers[kind] += 1
 
-    def _find(self, trained: Trained) -> Iterator[Holder]:
+    def _find(self, trained: TrainedObject) -> Iterator[Holder]:
         for path, thing in self.saveables:
             yield from _holders_of(path, thing)
         things = things_in(self.saveables)
@@ -126,7 +126,7 @@ class Beside:
         import tensorflow as tf
 
         if isinstance(thing, tf.lookup.experimental.MutableHashTable | tf.lookup.experimental.DenseHashTable):
-            yield Table(path, thing)
+            yield LookupTable(path, thing)
         elif isinstance(thing, tf.lookup.StaticHashTable):
             yield FixedTable(path, thing)
         elif isinstance(thing, tf.data.Iterator):

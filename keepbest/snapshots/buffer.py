@@ -11,7 +11,7 @@ from keepbest.memory import budget_of
 from keepbest.snapshots.state import State, VariableSpec
 
 
-class Ring:
+class SnapshotBuffer:
     """The newest snapshots and the best one, within a number and a memory budget.
 
     The oldest that is not the best goes first; the best stays, also where it alone is over the budget. What several

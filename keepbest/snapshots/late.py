@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from keepbest.model.saveables import saveables_of
-from keepbest.model.variables import Named, Trained, held_by, value_of
+from keepbest.model.variables import Named, TrainedObject, held_by, value_of
 from keepbest.snapshots.compare import is_alike
 from keepbest.snapshots.state import VariableSpec
 
@@ -15,7 +15,7 @@ _log = logging.getLogger("keepbest")
 _SHOWN = 5
 
 
-def begin_anew(trained: Trained, given: set[int]) -> None:
+def begin_anew(trained: TrainedObject, given: set[int]) -> None:
     """Give what was built after a state was taken its first value; say of what nobody knows that it stays as it is.
 
     `given` are the variables (their `id`) that the state holds.
@@ -37,7 +37,7 @@ def begin_anew(trained: Trained, given: set[int]) -> None:
         )
 
 
-def _first_values(trained: Trained, given: set[int]) -> Iterator[tuple[int, Any]]:
+def _first_values(trained: TrainedObject, given: set[int]) -> Iterator[tuple[int, Any]]:
     """Yield what a fresh optimizer of the same kind, built for the same variables, begins with."""
     for _, optimizer in trained.named_optimizers():
         held = held_by(optimizer)
@@ -50,7 +50,7 @@ def _first_values(trained: Trained, given: set[int]) -> Iterator[tuple[int, Any]
                     yield id(value_of(one)), value_of(other)
 
 
-def build_for(trained: Trained, specs: Sequence[VariableSpec]) -> bool:
+def build_for(trained: TrainedObject, specs: Sequence[VariableSpec]) -> bool:
     """Build the optimizers that are not built yet, and that a checkpoint of `specs` has values for, if there are any.
 
     Which variables one moves is found by trying: those of the whole model, then those of each of its parts.
@@ -77,7 +77,7 @@ def _build(optimizer: Any, candidates: list[list[Any]], path: str, group: Sequen
         optimizer.build(candidates[0])
 
 
-def _candidates(trained: Trained) -> Iterator[list[Any]]:
+def _candidates(trained: TrainedObject) -> Iterator[list[Any]]:
     import keras
 
     if not isinstance(trained.kept, keras.Layer):

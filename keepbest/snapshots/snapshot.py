@@ -15,9 +15,9 @@ from typing import Any
 
 from keepbest.errors import CheckpointMismatch
 from keepbest.model.growth import Growth
-from keepbest.model.reader import Joined, Reader, read_one
+from keepbest.model.reader import Joined, VariableReader, read_one
 from keepbest.model.saveables import Saveable, walked_once
-from keepbest.model.variables import Trained
+from keepbest.model.variables import TrainedObject
 from keepbest.snapshots.beside import Beside, Entry, entries_in, variables_in
 from keepbest.snapshots.compare import Difference, compare, refuse, refuse_beside
 from keepbest.snapshots.late import begin_anew, build_for
@@ -28,7 +28,7 @@ from keepbest.snapshots.state import Position, State, VariableSpec, specs_of, va
 _log = logging.getLogger("keepbest")
 
 
-class Living(ABC):
+class VariableSet(ABC):
     """The variables of one training: they can be read, and set. A graph's are in `keepbest.tf1.variables`."""
 
     #: False in a graph: values are arrays there, and asking TensorFlow's random generators would add to it.
@@ -50,7 +50,7 @@ class Living(ABC):
         return False
 
     @abstractmethod
-    def are(self, other: Living) -> bool:
+    def are(self, other: VariableSet) -> bool:
         """Whether both are the very same variables."""
 
     @abstractmethod
@@ -76,21 +76,21 @@ class Living(ABC):
         """Give every variable its value in `state`. Raises CheckpointMismatch, and sets nothing, for another's."""
 
 
-class Variables(Living):
+class ModelVariables(VariableSet):
     """All variables of a model and its optimizers, and what lies beside them. What is built later is taken up.
 
     A state from before that goes back as well: what did not exist then gets its first value, where that is known.
     """
 
-    def __init__(self, model: Any, before: Living | None = None) -> None:
-        self._trained = model if isinstance(model, Trained) else Trained(model)
+    def __init__(self, model: Any, before: VariableSet | None = None) -> None:
+        self._trained = model if isinstance(model, TrainedObject) else TrainedObject(model)
         self.specs: tuple[VariableSpec, ...] = ()
         self._variables: list[Any] = []
         #: What was there at each time, for the states of that time.
         self._past: list[tuple[tuple[VariableSpec, ...], list[Any]]] = []
-        if isinstance(before, Variables):  # the same network, compiled anew
+        if isinstance(before, ModelVariables):  # the same network, compiled anew
             self._past.extend(before._past)
-        self._reader: Reader | None = None
+        self._reader: VariableReader | None = None
         self._look()
 
     def __len__(self) -> int:
@@ -101,8 +101,8 @@ class Variables(Living):
         pairs = enumerate(zip(self.specs, self._variables, strict=True))
         return [place for place, (spec, one) in pairs if spec.collection == "model" and is_trained(one)]
 
-    def are(self, other: Living) -> bool:
-        return isinstance(other, Variables) and _same(self._variables, other._variables)
+    def are(self, other: VariableSet) -> bool:
+        return isinstance(other, ModelVariables) and _same(self._variables, other._variables)
 
     @property
     def missing(self) -> tuple[Missing, ...]:
@@ -126,7 +126,7 @@ class Variables(Living):
     def read(self) -> Sequence[Any]:
         """Return a tensor for each variable. The first call traces (some 100 ms)."""
         if self._reader is None:
-            self._reader = Reader(self._variables)
+            self._reader = VariableReader(self._variables)
         return self._reader.read()
 
     def read_trained(self) -> dict[str, Any]:
@@ -238,12 +238,12 @@ class Variables(Living):
 
 def specs_for(model: Any, specs: Sequence[VariableSpec]) -> tuple[VariableSpec, ...]:
     """Return what the variables of `model` are, its optimizers built where a state of `specs` has values for them."""
-    found = Variables(model)
+    found = ModelVariables(model)
     found.build_for(specs)
     return found.specs
 
 
-def capture(variables: Living, *, position: Position, stopper: Mapping[str, Any] | None = None) -> State:
+def capture(variables: VariableSet, *, position: Position, stopper: Mapping[str, Any] | None = None) -> State:
     """Return the present state by reference. Milliseconds at most, whatever the model's size."""
     specs, values = variables.take()
     return State(
@@ -256,7 +256,7 @@ def capture(variables: Living, *, position: Position, stopper: Mapping[str, Any]
     )
 
 
-def roll_back(variables: Living, state: State) -> None:
+def roll_back(variables: VariableSet, state: State) -> None:
     """Put `state` back into the living variables and the random generators. `state` stays as it was."""
     variables.put(state)
     restore_random(state.random, tensorflow=variables.is_eager)

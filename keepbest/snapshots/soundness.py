@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from keepbest.snapshots.snapshot import Living
+from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.state import State
 
 #: Numbers looked at in one go: they stay in the processor's cache.
@@ -23,7 +23,7 @@ class Soundness:
         #: From a variable to whether it was finite when it was first seen.
         self._began_finite: dict[str, bool] = {}
 
-    def begin(self, living: Living) -> None:
+    def begin(self, living: VariableSet) -> None:
         """Look at the trained variables that are new since the last call: one pass over their values."""
         known, trained = self._began_finite, living.trained
         if not living.specs or any(living.specs[place].name not in known for place in trained):

@@ -15,7 +15,7 @@ from math import prod
 from typing import Any, Literal
 
 from keepbest.contract.base import new_id
-from keepbest.model.variables import Named, Trained, value_of
+from keepbest.model.variables import Named, TrainedObject, value_of
 from keepbest.snapshots.missing import Missing
 
 #: Variables of the model and of its optimizers; files that layers save, such as a vocabulary; what else they save; and
@@ -102,7 +102,7 @@ def specs_of(model: Any) -> tuple[VariableSpec, ...]:
 
 
 def variables_of(model: Any) -> list[Any]:
-    """Return every `tf.Variable` of `model` (or of what `Trained` takes), then of its optimizers that are built."""
+    """Return every `tf.Variable` of `model` (or of a `TrainedObject`), then of its optimizers that are built."""
     return [variable for _, group in _groups_of(model) for _, variable in group]
 
 
@@ -112,7 +112,7 @@ def _item_bytes(dtype: Any) -> int:
 
 
 def _groups_of(model: Any) -> tuple[tuple[Collection, list[Named]], ...]:
-    trained = model if isinstance(model, Trained) else Trained(model)
+    trained = model if isinstance(model, TrainedObject) else TrainedObject(model)
     groups: tuple[tuple[Collection, list[Named]], ...] = (
         ("model", trained.variables()),
         ("optimizer", trained.optimizer_variables()),

@@ -23,7 +23,7 @@ from keepbest.stopping.policies.require import Require
 from keepbest.stopping.policies.shadow import Shadow
 from keepbest.stopping.registry import PolicyInfo, build, describe
 from keepbest.stopping.syntax import parse, render
-from keepbest.stopping.validation import Decision, Look, Mode, State, Verdict, is_better
+from keepbest.stopping.validation import Decision, Mode, State, Validation, Verdict, is_better
 
 #: The stopper of a run that asks for none: ten looks of patience, and never on with a NaN.
 DEFAULT_STOPPER = "patience(checks=10) | check_finite()"
@@ -37,7 +37,6 @@ __all__ = [
     "Decision",
     "DivergenceThreshold",
     "GeneralizationLoss",
-    "Look",
     "Losses",
     "MaxSeconds",
     "MaxSteps",
@@ -57,6 +56,7 @@ __all__ = [
     "SuccessiveHalving",
     "Unpaired",
     "Upcrossing",
+    "Validation",
     "Verdict",
     "build",
     "describe",

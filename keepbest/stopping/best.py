@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from keepbest.stopping.validation import Look, Mode, is_better
+from keepbest.stopping.validation import Mode, Validation, is_better
 
 
-def find_best(looks: Iterable[Look], mode: Mode) -> Look | None:
+def find_best(looks: Iterable[Validation], mode: Mode) -> Validation | None:
     """Return the first strict raw best of the looks that are admitted, or None where none has a finite value.
 
     Ties go to the earlier look.
     """
-    best: Look | None = None
+    best: Validation | None = None
     for look in looks:
         if is_better(look.merit, best.value if best else None, mode):
             best = look

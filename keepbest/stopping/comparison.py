@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from keepbest.stopping.replay import Outcome, Status
+from keepbest.stopping.replay import PolicyOutcome, Status
 
 #: What is tried where nobody asks for anything else: patience from very short to very long.
 CANDIDATES = tuple(f"patience(checks={checks})" for checks in (2, 3, 5, 7, 10, 15, 20, 30, 50))
@@ -50,7 +50,7 @@ class Recommendation:
     held_out: Summary | None = None
 
 
-def summarize(outcomes: Sequence[Outcome]) -> Summary:
+def summarize(outcomes: Sequence[PolicyOutcome]) -> Summary:
     """Return one policy's row of the table."""
     stopped = [outcome for outcome in outcomes if outcome.status is Status.STOPPED]
     seconds = [outcome.seconds_saved for outcome in stopped if outcome.seconds_saved is not None]
@@ -85,7 +85,7 @@ def find_front(summaries: Sequence[Summary]) -> set[int]:
     return {place for place, point in points.items() if not any(_beats(other, point) for other in points.values())}
 
 
-def recommend(labels: Sequence[str], table: Sequence[Sequence[Outcome]], tolerate: float = 0.0) -> Recommendation:
+def recommend(labels: Sequence[str], table: Sequence[Sequence[PolicyOutcome]], tolerate: float = 0.0) -> Recommendation:
     """Choose a policy: of those whose loss stays within `tolerate`, the one that saves most, if that is worth having.
 
     `table` holds for each policy its outcomes, one a run, all in the same order.
@@ -113,7 +113,7 @@ def choose(rows: Sequence[Summary], tolerate: float) -> int | None:
     return min(known, key=lambda place: (*_rank(rows[place], tolerate), place), default=None)
 
 
-def hold_out(table: Sequence[Sequence[Outcome]], tolerate: float) -> Summary | None:
+def hold_out(table: Sequence[Sequence[PolicyOutcome]], tolerate: float) -> Summary | None:
     """Return how the choice does on runs it was not made on, each run left out in turn; None of fewer than two."""
     runs = len(table[0]) if table else 0
     if runs < 2:
@@ -144,7 +144,7 @@ def _beats(other: tuple[float, float], point: tuple[float, float]) -> bool:
     return other != point and other[0] >= point[0] and other[1] >= point[1]
 
 
-def _lost(outcome: Outcome) -> float:
+def _lost(outcome: PolicyOutcome) -> float:
     return math.inf if outcome.value_lost is None else outcome.value_lost
 
 

@@ -21,7 +21,7 @@ Point = tuple[int, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class MedianComparison:
     """The run's best value up to `step`, and the median over `runs` others; None where nothing was compared."""
 
     stop: bool
@@ -39,7 +39,7 @@ def judge_by_median(
     form: Form = "vizier",
     startup_runs: int = 5,
     start_from: int = 0,
-) -> Ruling:
+) -> MedianComparison:
     """Judge a run at its newest look; `others` are the looks of runs that have finished.
 
     Nothing is judged before step `start_from`, or while fewer than `startup_runs` others have finished. NaN counts
@@ -47,17 +47,17 @@ def judge_by_median(
     """
     step = max((at for at, _ in own), default=0)
     if not own or step < start_from or len(others) < max(startup_runs, 1):
-        return Ruling(False, step)
+        return MedianComparison(False, step)
     known = _numbers(value for _, value in own)
     if not known:
-        return Ruling(form == "optuna", step)
+        return MedianComparison(form == "optuna", step)
     best = max(known) if mode == "max" else min(known)
     compared = _averages(others, step) if form == "vizier" else _values_at(others, step)
     if not compared:
-        return Ruling(False, step, best)
+        return MedianComparison(False, step, best)
     middle = median(compared)
     is_worse = best < middle if mode == "max" else best > middle
-    return Ruling(is_worse, step, best, middle, len(compared))
+    return MedianComparison(is_worse, step, best, middle, len(compared))
 
 
 def _averages(others: Iterable[Sequence[Point]], step: int) -> list[float]:

@@ -22,7 +22,7 @@ from keepbest.stopping.policies.compose import AnyOf
 from keepbest.stopping.policies.guards import MaxSteps
 from keepbest.stopping.policies.noise import standard_error
 from keepbest.stopping.policies.policy import Policy
-from keepbest.stopping.validation import Decision, Look, Mode
+from keepbest.stopping.validation import Decision, Mode, Validation
 
 #: A share of n examples is k / n; measured in float32 it may be off by this much.
 _SHARE_TOLERANCE = 1e-6
@@ -35,7 +35,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class RecordedRun:
     """What one run left behind: the looks of its living path in order of step, and where its training ended.
 
     `budget` is the step that no policy would have passed; `own_stop` where the run's own stopper would have ended it,
@@ -44,7 +44,7 @@ class Record:
     it paused at which rung; `steps_per_epoch` is None where no look says its epoch.
     """
 
-    looks: Sequence[Look]
+    looks: Sequence[Validation]
     mode: Mode
     end_step: int = 0
     budget: int | None = None
@@ -55,7 +55,7 @@ class Record:
     steps_per_epoch: int | None = None
 
     @cached_property
-    def measured(self) -> list[Look]:
+    def measured(self) -> list[Validation]:
         """The looks that have a value."""
         return [look for look in self.looks if look.value is not None]
 
@@ -70,12 +70,12 @@ class Record:
         return self.end if self.own_stop is None else self.own_stop
 
     @cached_property
-    def kept(self) -> Look | None:
+    def kept(self) -> Validation | None:
         """The best that the run's own stopper kept."""
         return find_best((look for look in self.looks if look.step <= self.reference), self.mode)
 
     @cached_property
-    def best(self) -> Look | None:
+    def best(self) -> Validation | None:
         """The best there is in the whole record."""
         return find_best(self.looks, self.mode)
 
@@ -97,7 +97,7 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class PolicyOutcome:
     """What a policy would have done with one run.
 
     Savings count from where the run's own stopper ended it, and `value_lost` is how much worse its best is than the
@@ -138,7 +138,7 @@ class _Course:
     #: Why the run would have trained otherwise from some look on, as soon as that look is passed.
     parted: str | None = None
 
-    def follow(self, record: Record) -> None:
+    def follow(self, record: RecordedRun) -> None:
         state, parting = self.policy.start(), None
         for look in _with_silence(record):
             if parting is not None:
@@ -151,7 +151,7 @@ class _Course:
                 return
             parting = self._find_parting(self.decision, record, look.step)
 
-    def _find_parting(self, decision: Decision, record: Record, step: int) -> str | None:
+    def _find_parting(self, decision: Decision, record: RecordedRun, step: int) -> str | None:
         if self.policy.changes_rate and decision.reduction != record.reductions.get(step):
             return f"At step {step:,} the learning rate would have become another than it did in the run"
         if decision.rung is not None and decision.rung != record.rungs.get(step):
@@ -159,24 +159,26 @@ class _Course:
         return None
 
 
-def replay(policy: Policy, record: Record) -> Outcome:
+def replay(policy: Policy, record: RecordedRun) -> PolicyOutcome:
     """Return what `policy` would have done with the run; the policy's mode is the record's."""
     if not record.measured:
-        return Outcome(status=Status.INCONCLUSIVE, message="The run recorded no look.")
+        return PolicyOutcome(status=Status.INCONCLUSIVE, message="The run recorded no look.")
     course = _Course(_within(policy, record))
     course.follow(record)
     if course.lacking:
         words = ", ".join(_WORDS.get(name, name) for name in sorted(course.lacking))
-        return Outcome(status=Status.INCONCLUSIVE, message=f"It needs {words} at each look, which was not recorded.")
+        return PolicyOutcome(
+            status=Status.INCONCLUSIVE, message=f"It needs {words} at each look, which was not recorded."
+        )
     if course.parted is not None:
-        return Outcome(status=Status.INCONCLUSIVE, message=f"{course.parted}: what comes after is not known.")
+        return PolicyOutcome(status=Status.INCONCLUSIVE, message=f"{course.parted}: what comes after is not known.")
     decision = course.decision
     if decision is None or not decision.stop:
         return _censored(record, decision)
     return _stopped(record, decision)
 
 
-def as_taken(record: Record, stopper: Policy) -> Record:
+def as_taken(record: RecordedRun, stopper: Policy) -> RecordedRun:
     """Return the record as the run's own stopper took it: the looks it admits, and where it would have ended the run.
 
     Which is where the record ends, unless all but limits was in the shadow: beside a rule that decides, one in the
@@ -198,22 +200,22 @@ _WORDS = {
 }
 
 
-def _within(policy: Policy, record: Record) -> Policy:
+def _within(policy: Policy, record: RecordedRun) -> Policy:
     if record.budget is None:
         return policy
     return AnyOf(mode=policy.mode, policies=(policy, MaxSteps(mode=policy.mode, steps=record.budget)))
 
 
-def _with_silence(record: Record) -> Iterable[Look]:
+def _with_silence(record: RecordedRun) -> Iterable[Validation]:
     """Yield the measured looks, then the silence up to where training ended."""
     yield from record.measured
     if record.end > record.measured[-1].step:
-        yield Look(record.end)
+        yield Validation(record.end)
 
 
-def _censored(record: Record, decision: Decision | None) -> Outcome:
+def _censored(record: RecordedRun, decision: Decision | None) -> PolicyOutcome:
     best = decision.best_step if decision else None
-    return Outcome(
+    return PolicyOutcome(
         status=Status.CENSORED,
         message=f"It would not have stopped by step {record.end:,}, where the record ends.",
         best_step=best,
@@ -223,11 +225,11 @@ def _censored(record: Record, decision: Decision | None) -> Outcome:
     )
 
 
-def _stopped(record: Record, decision: Decision) -> Outcome:
+def _stopped(record: RecordedRun, decision: Decision) -> PolicyOutcome:
     stop, best = decision.at_step, decision.best_step
     saved = record.reference - stop
     lost = _behind(record.kept, decision.best_value, record.mode)
-    return Outcome(
+    return PolicyOutcome(
         status=Status.STOPPED,
         message=decision.message,
         stop_step=stop,
@@ -246,12 +248,12 @@ def _stopped(record: Record, decision: Decision) -> Outcome:
     )
 
 
-def _seconds_saved(record: Record, stop: int) -> float | None:
+def _seconds_saved(record: RecordedRun, stop: int) -> float | None:
     whole, used = record.find_seconds(record.reference), record.find_seconds(stop)
     return None if whole is None or used is None else whole - used
 
 
-def _behind(best: Look | None, value: float | None, mode: Mode) -> float | None:
+def _behind(best: Validation | None, value: float | None, mode: Mode) -> float | None:
     """Return how far a kept value lies behind the best; None where nothing was kept and there was something."""
     if best is None or best.value is None:
         return 0.0
@@ -260,31 +262,31 @@ def _behind(best: Look | None, value: float | None, mode: Mode) -> float | None:
     return best.value - value if mode == "max" else value - best.value
 
 
-def _examples_lost(record: Record, lost: float | None) -> int | None:
+def _examples_lost(record: RecordedRun, lost: float | None) -> int | None:
     if lost is None or record.kept is None or not record.is_share:
         return None
     return round(lost * (record.kept.n or 0))
 
 
-def _standard_errors_lost(record: Record, lost: float | None) -> float | None:
+def _standard_errors_lost(record: RecordedRun, lost: float | None) -> float | None:
     if lost is None or record.kept is None or record.kept.value is None or not record.is_share:
         return None
     error = standard_error(record.kept.value, record.kept.n)
     return lost / error if error else None
 
 
-def _is_share(look: Look) -> bool:
+def _is_share(look: Validation) -> bool:
     if look.value is None or not look.n or not math.isfinite(look.value):
         return look.value is not None and bool(look.n)  # NaN says nothing either way
     count = look.value * look.n
     return 0 <= look.value <= 1 and abs(count - round(count)) <= min(0.25, look.n * _SHARE_TOLERANCE)
 
 
-def _has_checkpoint(record: Record, step: int | None) -> bool | None:
+def _has_checkpoint(record: RecordedRun, step: int | None) -> bool | None:
     return None if record.checkpoints is None or step is None else step in record.checkpoints
 
 
-def _nearest(record: Record, step: int | None) -> int | None:
+def _nearest(record: RecordedRun, step: int | None) -> int | None:
     """Return the step nearest to `step` that can still be restored, of two the earlier."""
     if not record.checkpoints or step is None:
         return None

@@ -28,7 +28,7 @@ _LITERALS: dict[str, bool | None] = {"true": True, "false": False, "none": None,
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class SyntaxToken:
     kind: str
     text: str
     at: int
@@ -36,7 +36,7 @@ class Token:
 
 def parse(text: str) -> dict[str, Any]:
     """Return the JSON form of a policy written as text, or raise InvalidInput with the place marked by a caret."""
-    reader = Reader.of(text)
+    reader = PolicyReader.of(text)
     spec = reader.read_policy()
     reader.check(spec)
     return spec
@@ -62,11 +62,11 @@ def _render_part(part: dict[str, Any], whole: str) -> str:
 
 
 @dataclass
-class Reader:
+class PolicyReader:
     """Reads a policy; what else is a name with arguments reads its own in a subclass."""
 
     text: str
-    tokens: list[Token]
+    tokens: list[SyntaxToken]
     position: int = 0
     places: dict[str, int] = field(default_factory=dict)
     #: The field of a request that the text stands in.
@@ -132,10 +132,10 @@ class Reader:
             self._fail(self._find_place(error.field or ""), error.message.rstrip("."), error.field, error.hint)
 
     @property
-    def _next(self) -> Token:
+    def _next(self) -> SyntaxToken:
         return self.tokens[self.position]
 
-    def _advance(self) -> Token:
+    def _advance(self) -> SyntaxToken:
         token = self._next
         self.position += 1
         return token
@@ -157,7 +157,7 @@ class Reader:
             return self._read_wrapper(token, place, depth)
         return {"name": token.text, "params": self._read_arguments(token.text, place), "policies": []}
 
-    def _read_wrapper(self, token: Token, place: str, depth: int) -> dict[str, Any]:
+    def _read_wrapper(self, token: SyntaxToken, place: str, depth: int) -> dict[str, Any]:
         if not self._take("("):
             self._fail(self._next.at, f"{token.text} is written around a policy", hint=f"{token.text}(patience(10))")
         params = self._read_leading(token.text, place)
@@ -175,7 +175,7 @@ class Reader:
                 self._fail(self._next.at, "',' and a policy were expected")
         return params
 
-    def _known(self, token: Token, place: str) -> type[Policy]:
+    def _known(self, token: SyntaxToken, place: str) -> type[Policy]:
         try:
             kind = get_kind(token.text)
         except InvalidInput as error:
@@ -186,7 +186,7 @@ class Reader:
             self._fail(token.at, f"{token.text!r} is written with {sign!r}", hint=hint)
         return kind
 
-    def _expand(self, token: Token, place: str) -> dict[str, Any]:
+    def _expand(self, token: SyntaxToken, place: str) -> dict[str, Any]:
         if "epoch" in token.text:
             self.places[f"{place}.params.epochs"] = token.at
             count = float(re.sub(r"[_a-z\s]", "", token.text))
@@ -235,7 +235,7 @@ class Reader:
             self._fail(token.at, f"a parameter's name was expected; {policy} has: {', '.join(declared) or 'none'}")
         return declared[0]
 
-    def _declared(self, policy: str, token: Token, declared: list[str], place: str) -> str:
+    def _declared(self, policy: str, token: SyntaxToken, declared: list[str], place: str) -> str:
         if token.text not in declared:
             hint = nearest(token.text, declared)
             self._fail(token.at, f"{policy} has no parameter {token.text!r}", f"{place}.{token.text}", hint)
@@ -262,11 +262,11 @@ class Reader:
         raise InvalidInput(marked[0].upper() + marked[1:], field=field or self.whole, hint=hint)
 
 
-def _split(text: str) -> list[Token]:
+def _split(text: str) -> list[SyntaxToken]:
     tokens = []
     for match in _TOKENS.finditer(text):
         kind = match.lastgroup or "end"
-        tokens.append(Token(kind, match.group(kind), match.start(kind)))
+        tokens.append(SyntaxToken(kind, match.group(kind), match.start(kind)))
         if kind == "end":
             break
     return tokens

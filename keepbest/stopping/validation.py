@@ -21,7 +21,7 @@ State = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Validation:
     """One validation at `step`: `value` of the monitored metric on `n` examples.
 
     A look without a value says only that training has come this far; it measures nothing.
@@ -142,7 +142,7 @@ def improves(value: float, reference: float | None, min_delta: float, mode: Mode
     return is_better(value - gain if reference is not None else value, reference, mode)
 
 
-def _find_faults(look: Look) -> Iterator[str]:
+def _find_faults(look: Validation) -> Iterator[str]:
     """Yield what makes a finite value worth nothing: a loss of the same look that is NaN or infinite."""
     if look.value is None or not math.isfinite(look.value):
         return

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from keepbest.checkpoint import About, Store, Written
+from keepbest.checkpoint import CheckpointInfo, Store, Written
 from keepbest.checkpoint.files.dtypes import code_of
 from keepbest.contract.base import new_id
 from keepbest.errors import CheckpointDamaged, InvalidInput, NotFound
@@ -52,7 +52,7 @@ def import_saver(
     saved = _FILE.sub("", str(prefix))
     specs, values = _read(saved)
     position = Position(_find_step(saved, specs, values) if step is None else step)
-    about = About(
+    about = CheckpointInfo(
         run=run or new_id(),
         at=now or datetime.now(UTC),
         kind="manual",

@@ -17,7 +17,7 @@ from keepbest.restoration.restore import open_store
 from keepbest.stopping import Mode
 from keepbest.tf1.variables import GraphVariables
 from keepbest.tracking.run import Run
-from keepbest.tracking.stopper import Judge
+from keepbest.tracking.stopper import Stopper
 
 #: Of a session whose run judges nothing: whoever trains decides himself when it is enough.
 _NEVER = {"name": "max_steps", "params": {"steps": MAX_STEP}}
@@ -60,7 +60,7 @@ class Session(Loop):
         if mode not in ("min", "max", None):
             raise InvalidInput(f"mode is one of min, max, but got {mode!r}.", field="mode")
         is_tracked = isinstance(run, Run)
-        given = run if isinstance(run, Run) else Run(run or new_id(), Judge(_NEVER, mode), monitor=monitor or "value")
+        given = run if isinstance(run, Run) else Run(run or new_id(), Stopper(_NEVER, mode), monitor=monitor or "value")
         if is_tracked and mode is not None:
             given.set_mode(mode)
         kept = GraphVariables(sess, variables)

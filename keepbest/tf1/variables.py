@@ -13,14 +13,14 @@ from typing import Any
 
 from keepbest.checkpoint.files.dtypes import code_of
 from keepbest.errors import CheckpointError, CheckpointMismatch, InvalidInput
-from keepbest.snapshots.snapshot import Living, is_trained
+from keepbest.snapshots.snapshot import VariableSet, is_trained
 from keepbest.snapshots.state import State, VariableSpec
 
 _INITIALIZERS = {"Assign", "AssignVariableOp"}
 _SHOWN = 20
 
 
-class GraphVariables(Living):
+class GraphVariables(VariableSet):
     """The variables of one session: those named, or else all global ones, which must stay the same ones.
 
     Raises:
@@ -48,7 +48,7 @@ class GraphVariables(Living):
     def trained(self) -> Sequence[int]:
         return [place for place, variable in enumerate(self._variables) if is_trained(variable)]
 
-    def are(self, other: Living) -> bool:
+    def are(self, other: VariableSet) -> bool:
         return self is other
 
     def read(self) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from keepbest.restoration import Checkpoint
 
 
 @dataclass(frozen=True)
-class Best:
+class BestValidation:
     """The best look so far. `checkpoint` is None where it is kept in memory only, or not on disk yet."""
 
     step: int

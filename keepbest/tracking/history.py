@@ -15,11 +15,11 @@ from typing import Protocol
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.per_example import Examples
 from keepbest.contract.runs import SegmentList
-from keepbest.contract.validations import Look, LookPage
+from keepbest.contract.validations import RecordedValidation, ValidationPage
 from keepbest.contract.workers import Assignment
 from keepbest.errors import InvalidInput, MetricMissing, PolicyError
 from keepbest.stopping.pairs import from_record
-from keepbest.tracking.stopper import Judge
+from keepbest.tracking.stopper import Stopper
 
 #: Looks that one request brings.
 LOOKS_AT_ONCE = 1000
@@ -27,15 +27,17 @@ LOOKS_AT_ONCE = 1000
 WITHDRAWN = "it was withdrawn"
 
 
-class Historian(Protocol):
+class HistoryClient(Protocol):
     """As much of `keepbest.client.client.Client` as reading a run's past needs."""
 
     def segments(self, run: str) -> SegmentList: ...
 
-    def looks(self, run: str, *, after: int = 0, limit: int | None = None, examples: bool = False) -> LookPage: ...
+    def looks(
+        self, run: str, *, after: int = 0, limit: int | None = None, examples: bool = False
+    ) -> ValidationPage: ...
 
 
-class Stretch(Protocol):
+class SegmentInfo(Protocol):
     """A segment, as the tracker knows it or as a journal says it."""
 
     @property
@@ -50,7 +52,7 @@ class Stretch(Protocol):
     def overrides(self) -> Overrides | None: ...
 
 
-class Seen(Protocol):
+class PastValidation(Protocol):
     """A look, as the tracker knows it or as a journal says it."""
 
     @property
@@ -67,7 +69,7 @@ class Seen(Protocol):
     def examples(self) -> Examples | None: ...
 
 
-class Withdrawing(Protocol):
+class WithdrawnBest(Protocol):
     """An entry that takes back the look of its segment and step."""
 
     @property
@@ -77,12 +79,12 @@ class Withdrawing(Protocol):
 
 
 @dataclass(frozen=True)
-class Past:
+class RunHistory:
     """What earlier processes left of a run."""
 
-    segments: Sequence[Stretch] = ()
-    looks: Sequence[Seen] = field(default=(), repr=False)
-    withdrawn: Sequence[Withdrawing] = field(default=(), repr=False)
+    segments: Sequence[SegmentInfo] = ()
+    looks: Sequence[PastValidation] = field(default=(), repr=False)
+    withdrawn: Sequence[WithdrawnBest] = field(default=(), repr=False)
     #: Where the output that is recorded ends, in bytes; 0 where this process's is counted by itself.
     printed: int = 0
 
@@ -96,7 +98,7 @@ class Past:
         path = self._find_path(step)
         return next(iter(path), None) if step > 0 else None
 
-    def judge(self, judge: Judge, step: int) -> None:
+    def judge(self, judge: Stopper, step: int) -> None:
         """Have the stopper see what was looked at up to `step`; a stop that was decided there is lifted."""
         path = self._find_path(step)
         known = (look for look in self.looks if look.step <= path.get(look.segment, -1))
@@ -122,21 +124,21 @@ class Past:
         return ends
 
 
-def read_past(client: Historian, assignment: Assignment) -> Past:
+def read_past(client: HistoryClient, assignment: Assignment) -> RunHistory:
     """Read what the tracker knows; raises what the client raises."""
     if assignment.next_segment == 0:
-        return Past()
+        return RunHistory()
     run, stopper = assignment.run.id, assignment.run.spec.stopper.model_dump()
     try:
-        looks = _read_looks(client, run, examples=Judge(stopper, None).needs_pairs)
+        looks = _read_looks(client, run, examples=Stopper(stopper, None).needs_pairs)
     except InvalidInput:  # an older tracker knows of no examples
         looks = _read_looks(client, run, examples=False)
     withdrawn = [look for look in looks if look.withdraws]
-    return Past(client.segments(run).segments, [look for look in looks if not look.withdraws], withdrawn)
+    return RunHistory(client.segments(run).segments, [look for look in looks if not look.withdraws], withdrawn)
 
 
-def _read_looks(client: Historian, run: str, *, examples: bool) -> list[Look]:
-    looks = list[Look]()
+def _read_looks(client: HistoryClient, run: str, *, examples: bool) -> list[RecordedValidation]:
+    looks = list[RecordedValidation]()
     while page := client.looks(run, after=looks[-1].seq if looks else 0, limit=LOOKS_AT_ONCE, examples=examples).looks:
         looks.extend(page)
     return looks

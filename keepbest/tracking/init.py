@@ -20,8 +20,8 @@ from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, LeaseLost, NotFound, Unreachable
 from keepbest.journal.configuration import to_json
 from keepbest.journal.delivery import drain_left_over
-from keepbest.journal.journal import About, Journal
-from keepbest.journal.uploader import Reporter
+from keepbest.journal.journal import Journal, JournalOwner
+from keepbest.journal.uploader import Uploader
 from keepbest.journal.values import clean, nearest_name
 from keepbest.settings import Resume, Settings, load
 from keepbest.stopping import DEFAULT_STOPPER, Policy, build, parse
@@ -32,7 +32,7 @@ from keepbest.tracking.offline import begun_offline, keep_outcome, writable
 from keepbest.tracking.reclaim import reclaim
 from keepbest.tracking.run import Run
 from keepbest.tracking.script_run import ScriptRun
-from keepbest.tracking.stopper import Judge, known_mode
+from keepbest.tracking.stopper import Stopper, known_mode
 from keepbest.tracking.takeover import TakeOver
 from keepbest.tracking.worker_run import begin_handed, find_handed
 
@@ -201,12 +201,12 @@ def _begin_offline(asked: RunRequest, how: Resume, settings: Settings) -> Script
     run_id, parent = asked.id or new_id(), settings.dir
     folder = parent / "offline" / run_id
     with writable(parent), begun_offline(folder, asked.model_copy(update={"id": run_id}), how) as past:
-        journal = Journal.create(folder, About(run_id, new_id(), ""))
+        journal = Journal.create(folder, JournalOwner(run_id, new_id(), ""))
     run = ScriptRun(
         run_id,
         _judge_of(asked),
         monitor=asked.monitor or DEFAULT_MONITOR,
-        reporter=Reporter(journal, None),
+        reporter=Uploader(journal, None),
         first_segment=past.next_segment,
         retention=asked.retention,
         on_end=lambda release: keep_outcome(folder, release),
@@ -236,6 +236,6 @@ def _spec_of(stopper: str | Mapping[str, Any] | Policy | None) -> Mapping[str, A
     return parse(stopper) if isinstance(stopper, str) else build(stopper, "max").to_json()
 
 
-def _judge_of(asked: RunRequest) -> Judge:
+def _judge_of(asked: RunRequest) -> Stopper:
     stopper = asked.stopper.model_dump() if asked.stopper else parse(DEFAULT_STOPPER)
-    return Judge(stopper, known_mode(asked.mode), asked.max_steps)
+    return Stopper(stopper, known_mode(asked.mode), asked.max_steps)

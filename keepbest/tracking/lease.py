@@ -15,7 +15,7 @@ from keepbest.journal.delivery import is_passing
 _log = logging.getLogger("keepbest")
 
 
-class Landlord(Protocol):
+class LeaseClient(Protocol):
     """As much of `keepbest.client.client.Client` as renewing needs."""
 
     def renew(self, run: str, lease: str) -> Renewal: ...
@@ -24,7 +24,7 @@ class Landlord(Protocol):
 class Renewer:
     """Renews one lease at a third of its time, in a thread, until stopped or told that the lease is lost."""
 
-    def __init__(self, client: Landlord, run: str, lease: Lease, on_lost: Callable[[KeepbestError], None]) -> None:
+    def __init__(self, client: LeaseClient, run: str, lease: Lease, on_lost: Callable[[KeepbestError], None]) -> None:
         self._client = client
         self._run = run
         self._token = lease.token
@@ -53,7 +53,7 @@ class Renewer:
 
 
 @contextmanager
-def renewed(client: Landlord, run: str, lease: Lease) -> Iterator[None]:
+def renewed(client: LeaseClient, run: str, lease: Lease) -> Iterator[None]:
     """Keep a lease while the block runs; losing it is what the next write will tell."""
     renewer = Renewer(client, run, lease, lambda error: None)
     renewer.start()

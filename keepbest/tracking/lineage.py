@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.overrides import Overrides
-from keepbest.tracking.history import Stretch
+from keepbest.tracking.history import SegmentInfo
 
 
 def leave_out_made(
-    asked: Overrides | None, segments: Sequence[Stretch], *, wanted: Checkpoint, taken: int
+    asked: Overrides | None, segments: Sequence[SegmentInfo], *, wanted: Checkpoint, taken: int
 ) -> Overrides | None:
     """Return what is left to change where another checkpoint than the wanted one is taken, one of segment `taken`.
 
@@ -27,7 +27,7 @@ def leave_out_made(
     return asked
 
 
-def _ancestors(segments: Sequence[Stretch], number: int | None) -> Iterator[Stretch]:
+def _ancestors(segments: Sequence[SegmentInfo], number: int | None) -> Iterator[SegmentInfo]:
     """Yield a segment and those that it branched off from; each once, whatever they say."""
     known = {segment.number: segment for segment in segments}
     while number is not None and (found := known.pop(number, None)) is not None:

@@ -11,12 +11,12 @@ from typing import Any
 from keepbest.contract.panels import ImageData, PanelData, PanelMade
 from keepbest.errors import InvalidInput
 from keepbest.journal.records import fit
-from keepbest.tracking.recorder import Logbook, now
+from keepbest.tracking.recorder import Recorder, now
 
 MAX_SIDE = 512
 
 
-class Gallery(Logbook):
+class MediaLogger(Recorder):
     """Each picture has a name; the same name at later steps is a series that the dashboard goes through."""
 
     def log_panel(self, name: str, data: PanelData, step: int | None = None) -> None:

@@ -29,13 +29,13 @@ from keepbest.errors import Busy, Conflict, InvalidInput, LeaseLost, NotFound
 from keepbest.journal import wire
 from keepbest.journal.delivery import send_all
 from keepbest.journal.frames import read_frames
-from keepbest.journal.journal import About, Journal, Sender
+from keepbest.journal.journal import BatchClient, Journal, JournalOwner
 from keepbest.settings import Resume, write_private
-from keepbest.tracking.history import Past
-from keepbest.tracking.lease import Landlord, renewed
+from keepbest.tracking.history import RunHistory
+from keepbest.tracking.lease import LeaseClient, renewed
 
 
-class Submitter(Sender, Landlord, Protocol):
+class SubmitClient(BatchClient, LeaseClient, Protocol):
     """As much of `keepbest.client.client.Client` as sending a run needs."""
 
     def submit(self, request: RunRequest, *, key: str | None = None) -> Run: ...
@@ -74,7 +74,7 @@ def writable(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def begun_offline(folder: Path, asked: RunRequest, how: Resume) -> Iterator[Past]:
+def begun_offline(folder: Path, asked: RunRequest, how: Resume) -> Iterator[RunHistory]:
     """Begin the folder of an offline run, or go on with what is in it; make the new process's journal in the block.
 
     Raises Conflict and NotFound as `resume` says, and Conflict while another process of the run lives.
@@ -117,7 +117,7 @@ def read_names(parent: Path) -> dict[str, str]:
     return names
 
 
-def send_offline(folder: Path, client: Submitter) -> Sent | None:
+def send_offline(folder: Path, client: SubmitClient) -> Sent | None:
     """Send what the run said so far; once its process has ended, close it and remove the folder. None: it is gone.
 
     May be called again after any failure, and by several processes at once: they take turns. A run whose process died
@@ -130,7 +130,7 @@ def send_offline(folder: Path, client: Submitter) -> Sent | None:
         return None  # somebody else has just sent all of it
 
 
-def _send_locked(folder: Path, client: Submitter) -> Sent:
+def _send_locked(folder: Path, client: SubmitClient) -> Sent:
     try:
         asked = RunRequest.model_validate_json((folder / "request.json").read_bytes())
     except ValueError as error:
@@ -169,7 +169,7 @@ def _open(folder: Path) -> Journal:
         return Journal.open(folder, run=run, read_only=True)
 
 
-def _claim(folder: Path, asked: RunRequest, client: Submitter) -> tuple[str, Lease]:
+def _claim(folder: Path, asked: RunRequest, client: SubmitClient) -> tuple[str, Lease]:
     sent = folder / "sent.json"
     if sent.exists():
         try:
@@ -186,9 +186,9 @@ def _claim(folder: Path, asked: RunRequest, client: Submitter) -> tuple[str, Lea
     return run, assignment.lease
 
 
-def _send(journals: list[Journal], client: Submitter, run: str, token: str) -> None:
+def _send(journals: list[Journal], client: SubmitClient, run: str, token: str) -> None:
     for journal in journals:
-        journal.about = About(run, journal.about.writer, token)
+        journal.about = JournalOwner(run, journal.about.writer, token)
         send_all(journal, client)
 
 
@@ -226,10 +226,10 @@ def _is_alive(journal: Path) -> bool:
     return False
 
 
-def _read_past(journals: list[Path]) -> Past:
+def _read_past(journals: list[Path]) -> RunHistory:
     """Return what earlier processes wrote down."""
     batches = list(_read_batches(journals))
-    return Past(
+    return RunHistory(
         sorted((one for batch in batches for one in batch.segments), key=lambda one: one.number),
         sorted((look for batch in batches for look in batch.looks), key=lambda look: (look.segment, look.step)),
         [said for batch in batches for said in batch.withdrawn],

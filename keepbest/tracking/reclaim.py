@@ -16,18 +16,18 @@ from keepbest.contract.runs import Run
 from keepbest.contract.workers import Release
 from keepbest.errors import Busy, Conflict, InvalidInput, LeaseLost
 from keepbest.journal.delivery import send_all
-from keepbest.journal.journal import Journal, Sender
+from keepbest.journal.journal import BatchClient, Journal
 
 _LEAVING = "leaving"
 
 
-class Tenant(Sender, Protocol):
+class ReclaimClient(BatchClient, Protocol):
     """As much of `keepbest.client.client.Client` as giving a lease back needs."""
 
     def release(self, run: str, lease: str, release: Release) -> Run: ...
 
 
-def reclaim(folder: Path, run: str, client: Tenant, wait: Callable[[Conflict], object]) -> None:
+def reclaim(folder: Path, run: str, client: ReclaimClient, wait: Callable[[Conflict], object]) -> None:
     """Give back what dead processes of `run` hold whose journals lie below `folder`.
 
     `wait` is called, again and again, while one of them is about to end. Raises Conflict where one of them lives, and
@@ -56,7 +56,7 @@ def _run_of(path: Path) -> str | None:
     return None
 
 
-def _give_back(folder: Path, run: str, client: Tenant) -> None:
+def _give_back(folder: Path, run: str, client: ReclaimClient) -> None:
     try:
         journal = Journal.open(folder)
     except Busy as error:

@@ -14,10 +14,10 @@ from keepbest.contract.batches import (
     CheckpointDropped,
     CheckpointDurable,
     CommandUpdate,
-    LookTaken,
-    LookWithdrawn,
     Progress,
+    ReportedValidation,
     SegmentOpened,
+    WithdrawnValidation,
 )
 from keepbest.contract.commands import Command
 from keepbest.contract.names import to_word
@@ -26,12 +26,12 @@ from keepbest.contract.per_example import MAX_CORRECT, MAX_EXAMPLES_NOTE, Exampl
 from keepbest.contract.runs import Memory, SegmentReason
 from keepbest.journal.batch import Record
 from keepbest.journal.records import fit, to_count
-from keepbest.journal.uploader import Reporter
+from keepbest.journal.uploader import Uploader
 from keepbest.journal.values import MAX_STEP, check_keys, check_step, clean, to_number
 from keepbest.stopping import Correct, Decision, Pairs, Unpaired
 from keepbest.stopping.pairs import to_record
 from keepbest.tracking.process.heartbeat import Life, Sign, Watch, write
-from keepbest.tracking.resume_points import Departures
+from keepbest.tracking.resume_points import ResumePoints
 
 MAX_TRACKED_KEYS = 10_000
 MAX_LOOK_METRICS = 200
@@ -41,10 +41,10 @@ N = TypeVar("N")
 _log = logging.getLogger("keepbest")
 
 
-class Logbook:
+class Recorder:
     """Writes into the reporter's buffer. `log`, `say` and the checkpoint methods are safe from any thread."""
 
-    def __init__(self, monitor: str, reporter: Reporter | None, first_segment: int) -> None:
+    def __init__(self, monitor: str, reporter: Uploader | None, first_segment: int) -> None:
         self.monitor = monitor
         self.reporter = reporter
         #: Where this process began: segments before it are those of earlier processes.
@@ -54,7 +54,7 @@ class Logbook:
         self.life = Life()
         #: Checkpoints that this process needs, each with the reason.
         self.held: dict[str, str] = {}
-        self._departures = Departures()
+        self._departures = ResumePoints()
         self._keys: set[str] = set()
         self._refused: set[Any] = set()
         #: Keys that cannot be kept as they are, and what they are kept as.
@@ -106,7 +106,7 @@ class Logbook:
         shown = [key for key in measured if key in self._keys][-MAX_LOOK_METRICS:]
         self.say(
             fit(
-                LookTaken,
+                ReportedValidation,
                 segment=self.segment,
                 step=step,
                 value=to_number(value),
@@ -129,7 +129,7 @@ class Logbook:
         """Write into the ledger that a look is no best after all. Safe from the writer's thread."""
         self.say(
             fit(
-                LookWithdrawn,
+                WithdrawnValidation,
                 segment=segment,
                 step=step,
                 value=value,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from keepbest.contract.batches import BatchReceipt
 
 
-class Departures:
+class ResumePoints:
     """What the tracker may have heard of since the checkpoint that it last named, that one first."""
 
     def __init__(self) -> None:

@@ -31,15 +31,15 @@ from keepbest.contract.runs import RunError, SegmentReason, TestResult
 from keepbest.contract.selections import Selection
 from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import KeepbestError, LeaseLost
-from keepbest.journal.journal import About, Journal
-from keepbest.journal.uploader import Reporter, Tracker
+from keepbest.journal.journal import Journal, JournalOwner
+from keepbest.journal.uploader import UploadClient, Uploader
 from keepbest.journal.values import describe_error, describe_here
 from keepbest.status import CommandKind, StopReason
 from keepbest.stopping import Decision, read_pairs
 from keepbest.tracking.process.exit import Terminated, as_known, end_in_peace, find_cause, shielded
 from keepbest.tracking.recorder import forget
-from keepbest.tracking.standing import Standing, stopped_by
-from keepbest.tracking.stopper import Judge, known_mode
+from keepbest.tracking.standing import StopperStatus, stopped_by
+from keepbest.tracking.stopper import Stopper, known_mode
 
 DRAIN_SECONDS = 30.0
 #: What `dir(run)` shows.
@@ -54,7 +54,7 @@ _INTERRUPTED = "Interrupted from the keyboard."
 _log = logging.getLogger("keepbest")
 
 
-class Run(Standing):
+class Run(StopperStatus):
     """One living run. `log` may be called from any thread; all else from the thread that trains.
 
     `reporter` is None for a run that nobody hears of (mode "disabled"): it still judges looks. `on_end` is told how
@@ -64,10 +64,10 @@ class Run(Standing):
     def __init__(
         self,
         run: str,
-        judge: Judge,
+        judge: Stopper,
         *,
         monitor: str,
-        reporter: Reporter | None = None,
+        reporter: Uploader | None = None,
         first_segment: int = 0,
         commands: deque[Command] | None = None,
         retention: RetentionSpec | None = None,
@@ -98,7 +98,7 @@ class Run(Standing):
     def attach(
         cls,
         assignment: Assignment,
-        client: Tracker | None,
+        client: UploadClient | None,
         journal_dir: Path,
         *,
         on_lost: Callable[[KeepbestError], None] = lambda error: None,
@@ -126,11 +126,11 @@ class Run(Standing):
         sent any more; the journal stays.
         """
         spec, commands = assignment.run.spec, deque[Command]()
-        judge = Judge(spec.stopper.model_dump(), known_mode(assignment.run.mode), spec.max_steps)
+        judge = Stopper(spec.stopper.model_dump(), known_mode(assignment.run.mode), spec.max_steps)
         if assignment.run.max_steps is not None:
             judge.set_max_steps(assignment.run.max_steps)
-        journal = Journal.create(journal_dir, About(assignment.run.id, new_id(), assignment.lease.token))
-        reporter = Reporter(journal, client, on_command=commands.append, on_lost=on_lost)
+        journal = Journal.create(journal_dir, JournalOwner(assignment.run.id, new_id(), assignment.lease.token))
+        reporter = Uploader(journal, client, on_command=commands.append, on_lost=on_lost)
         run = cls(
             assignment.run.id,
             judge,

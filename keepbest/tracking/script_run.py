@@ -15,7 +15,7 @@ from keepbest.journal.values import describe_here
 from keepbest.status import CommandKind, StopReason
 from keepbest.stopping import Decision, Pairs
 from keepbest.tracking.former_runs import forget
-from keepbest.tracking.history import Past
+from keepbest.tracking.history import RunHistory
 from keepbest.tracking.process.console import Console
 from keepbest.tracking.process.exit import Terminated, announce, as_known, hush, watch
 from keepbest.tracking.reclaim import mark_leaving
@@ -28,7 +28,7 @@ class ScriptRun(Run):
     """What a script adds to a run: a start that only its first step tells, and an end by its own word."""
 
     #: What earlier processes left; said before the script says its first step.
-    past = Past()
+    past = RunHistory()
     #: Called once, when the script first asks for commands.
     on_listen: Callable[[], None] | None = None
     #: Whether somebody else ends the process of a cancelled run.

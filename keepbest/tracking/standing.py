@@ -10,22 +10,22 @@ from keepbest.checkpoint import Store
 from keepbest.contract.commands import Command
 from keepbest.contract.overrides import Overrides
 from keepbest.errors import InvalidInput
-from keepbest.journal.uploader import Reporter
+from keepbest.journal.uploader import Uploader
 from keepbest.journal.values import check_one, to_number
 from keepbest.stopping import Decision, Mode, Pairs, find_mode
-from keepbest.tracking.best import Best, find_checkpoint
-from keepbest.tracking.media import Gallery
-from keepbest.tracking.stopper import Judge
+from keepbest.tracking.best import BestValidation, find_checkpoint
+from keepbest.tracking.media import MediaLogger
+from keepbest.tracking.stopper import Stopper
 
 
-class Standing(Gallery):
+class StopperStatus(MediaLogger):
     """A run that is judged: by its stopper, and by whoever asks it to stop."""
 
     #: Where its checkpoints go; None while nobody keeps any.
     store: Store | None = None
     _asked_stop: Decision | None = None
 
-    def __init__(self, run: str, judge: Judge, monitor: str, reporter: Reporter | None, first_segment: int) -> None:
+    def __init__(self, run: str, judge: Stopper, monitor: str, reporter: Uploader | None, first_segment: int) -> None:
         super().__init__(monitor, reporter, first_segment)
         self.id = run
         self.judge = judge
@@ -54,14 +54,14 @@ class Standing(Gallery):
         return self._asked_stop or self.judge.decision
 
     @property
-    def best(self) -> Best | None:
+    def best(self) -> BestValidation | None:
         """The best look so far, and its checkpoint; None before the first that measured anything."""
         policy = self.stopper_state()["policy"]
         step, value = policy.get("best_step"), policy.get("best_value")
         if step is None or value is None:
             return None
         found = find_checkpoint(self.store, self.id, step, value) if self.store is not None else None
-        return Best(step, value, found)
+        return BestValidation(step, value, found)
 
     def know_mode(self) -> None:
         """See that it is known which way is better: where nobody said it, by the monitored metric's name.

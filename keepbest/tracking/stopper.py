@@ -11,12 +11,24 @@ from typing import Any
 from keepbest.contract import runs as contract
 from keepbest.errors import InvalidInput, MetricMissing
 from keepbest.status import StopReason
-from keepbest.stopping import AnyOf, Decision, Look, MaxSteps, Mode, Pairs, Policy, Require, State, build, is_better
+from keepbest.stopping import (
+    AnyOf,
+    Decision,
+    MaxSteps,
+    Mode,
+    Pairs,
+    Policy,
+    Require,
+    State,
+    Validation,
+    build,
+    is_better,
+)
 from keepbest.stopping.pairs import SILENT
 from keepbest.tracking.trail import Move, Step, Trail
 
 
-class Judge:
+class Stopper:
     """Judges looks one after another. Its whole memory is `state()`: JSON that belongs into every snapshot.
 
     One thread judges; another may check the bests meanwhile, and say that one of them is none (`withdraw`).
@@ -144,7 +156,7 @@ class Judge:
 
         Raises MetricMissing at the first look that measures not all that the policy reads.
         """
-        look = Look(
+        look = Validation(
             step=step,
             value=value,
             n=n,
@@ -235,7 +247,7 @@ class Judge:
         if self.decision is not None and self.decision.stop:
             self._move(lambda state: self._lift(state, step))
 
-    def _judge(self, state: State, look: Look) -> tuple[State, Decision]:
+    def _judge(self, state: State, look: Validation) -> tuple[State, Decision]:
         before = state["decision"]
         state, decision = self.policy.observe(state, look)
         if decision.rung is not None and decision.to_json() != before:
@@ -279,7 +291,7 @@ class Judge:
         why = "it is in no sweep that goes on" if self.promotions is None else "it was let past before"
         return f"the run goes straight on, for {why}"
 
-    def _check_metrics(self, look: Look) -> None:
+    def _check_metrics(self, look: Validation) -> None:
         missing = sorted(name for name in self.policy.all_metrics if look.get_metric(name) is None)
         if missing:
             raise MetricMissing(

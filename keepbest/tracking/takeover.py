@@ -26,7 +26,7 @@ EVERY_SECONDS = 1.0
 _log = logging.getLogger("keepbest")
 
 
-class Lessor(Protocol):
+class TakeoverClient(Protocol):
     """As much of `keepbest.client.client.Client` as taking over needs."""
 
     def claim(self, claim: Claim) -> Assignment | None: ...
@@ -50,7 +50,7 @@ class TakeOver:
         self._began: float | None = None
         self._heard_at: datetime | None = None
 
-    def claim(self, client: Lessor) -> Assignment | None:
+    def claim(self, client: TakeoverClient) -> Assignment | None:
         """Return the run as soon as nobody else holds it.
 
         Raises Conflict where somebody goes on with it, or too long has passed.

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from keepbest.stopping import Look, State
+from keepbest.stopping import State, Validation
 
 #: What is done to a state; a look that is judged, or whatever else changes it (patience begun anew, a roll back).
 Move = Callable[[State], State]
-Judging = Callable[[State, Look], State]
+Judging = Callable[[State, Validation], State]
 
 NOT_KEPT = "it was no best at first, so nothing was kept of it"
 
@@ -25,7 +25,7 @@ class Step:
     before: State
     after: State
     move: Move | None = None
-    look: Look | None = None
+    look: Validation | None = None
 
     @property
     def improved(self) -> bool:

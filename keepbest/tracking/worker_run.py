@@ -16,7 +16,7 @@ from keepbest.contract.runs import CommandSource, Mode, RunRequest, Said
 from keepbest.contract.workers import Assignment
 from keepbest.settings import Resume, Settings
 from keepbest.tracking.handover import note_listening, read_handed, take, write_said
-from keepbest.tracking.history import Past, anew
+from keepbest.tracking.history import RunHistory, anew
 from keepbest.tracking.script_run import ScriptRun
 
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
@@ -49,7 +49,7 @@ def begin_handed(path: Path, asked: RunRequest, how: Resume, settings: Settings)
     if how == "never":
         run.goes_on = False
     else:
-        run.past = Past(handed.segments)
+        run.past = RunHistory(handed.segments)
     run.fixed = _fixed_of(handed.assignment)
     run.is_ended_from_outside = True
     run.url = f"{handed.url}/r/{run.id}"

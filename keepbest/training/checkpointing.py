@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from keepbest.checkpoint import About, Manifest, Store, Writer, Written
+from keepbest.checkpoint import CheckpointInfo, CheckpointWriter, Manifest, Store, Written
 from keepbest.checkpoint.inputs import Inputs
-from keepbest.checkpoint.pruner import Keeper
+from keepbest.checkpoint.pruner import CheckpointPruner
 from keepbest.checkpoint.retention import find_candidates
 from keepbest.checkpoint.writer import Task
 from keepbest.contract.base import CheckpointKind
@@ -33,7 +33,7 @@ SETTLE_SECONDS = 5.0
 _log = logging.getLogger("keepbest")
 
 
-class Archive:
+class CheckpointRecorder:
     """The checkpoints of one run while it is trained. Without a store it takes nothing.
 
     `writes_bests=False` writes only what `write` is asked for. `find_fault` is asked of every state before it is
@@ -63,9 +63,9 @@ class Archive:
         self._now = now
         self._asked: dict[str, Command] = {}
         #: What the bests would have been called that newer ones, not yet checked, outran.
-        self._skipped: dict[str, About] = {}
-        self._writer: Writer | None = None
-        self._keeper: Keeper | None = None
+        self._skipped: dict[str, CheckpointInfo] = {}
+        self._writer: CheckpointWriter | None = None
+        self._keeper: CheckpointPruner | None = None
         #: Keras' JSON of the network that is trained.
         self.network: str | None = None
         #: What it is called with, as far as that is known.
@@ -87,7 +87,7 @@ class Archive:
             found = self._store.manifests(self._run.id)
             self._at = found[-1].at if found else None
             self._candidates = find_candidates(found)
-            self._keeper = Keeper(self._store, self._run.id, self._retention, self._selector)
+            self._keeper = CheckpointPruner(self._store, self._run.id, self._retention, self._selector)
             self._tell_found(self._store, found)
         if self._store is not None and self._writer is None and self._writes_bests:
             self._store.sweep()
@@ -161,11 +161,11 @@ class Archive:
                 self._keeper.settle(lambda: self._run.is_written_down(JOURNAL_SECONDS), SETTLE_SECONDS)
         return is_done
 
-    def _make_writer(self) -> Writer:
+    def _make_writer(self) -> CheckpointWriter:
         into = _Settled(self._store, self._run) if self._store is not None and self._writes_bests else None
         told: dict[str, Any] = {"on_skipped": self._tell_skipped, "on_error": self._tell_error}
         told["on_delayed"] = self._tell_delayed
-        return Writer(into, admit=self._admit, on_durable=self._tell_durable, **told)
+        return CheckpointWriter(into, admit=self._admit, on_durable=self._tell_durable, **told)
 
     def _tick(self) -> datetime:
         """Return the time, later than any checkpoint of the run: "newest" holds also where a clock was set back."""
@@ -173,8 +173,8 @@ class Archive:
         self._at = now if self._at is None or now > self._at else self._at + timedelta(microseconds=1)
         return self._at
 
-    def _about(self, kind: CheckpointKind, value: float | None, segment: int, **more: Any) -> About:
-        return About(
+    def _about(self, kind: CheckpointKind, value: float | None, segment: int, **more: Any) -> CheckpointInfo:
+        return CheckpointInfo(
             run=self._run.id,
             at=self._tick(),
             kind=kind,
@@ -280,5 +280,5 @@ class _Settled:
     store: Store
     run: Run
 
-    def write(self, state: State, about: About) -> Written:
+    def write(self, state: State, about: CheckpointInfo) -> Written:
         return self.store.write(replace(state, stopper=self.run.judge.settle(state.stopper)), about)

@@ -16,26 +16,26 @@ from keepbest.contract.validate import request
 from keepbest.errors import KeepbestError, NotFound
 from keepbest.selection.candidates import Candidate
 from keepbest.snapshots.averages import put_in_place
-from keepbest.snapshots.snapshot import Living
+from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.state import Position, State
 from keepbest.status import CommandKind
 from keepbest.stopping import Decision, Pairs
 from keepbest.training.learning_rate import check_rate, reduce_rate
-from keepbest.training.rollback import Jump, Jumping
+from keepbest.training.rollback import Jumping, RollBack
 
 #: Beside each look that is one.
 AVERAGED = "at the averaged weights"
 SWAPPED = "at weights that another callback swapped in for it"
 
 
-class Looker(Jumping):
+class BestKeeper(Jumping):
     """Keeps one run's best. `begin` comes first, `look` at each validation, `obey` at each batch, `close` last."""
 
     #: What somebody asked for that ends training.
     stop: CommandKind | None = None
 
-    def begin(self, model: Any) -> Living:
-        """Take up `model` as it is now: Keras' own, or what is `Trained`, or `Living` already; return its variables.
+    def begin(self, model: Any) -> VariableSet:
+        """Take up `model` as it is now: Keras' own, a `TrainedObject`, or a `VariableSet`; return its variables.
 
         The first reading is made here, where its tracing costs no step. Raises InvalidInput where the stopper sets the
         learning rate, and that of `model` cannot be set.
@@ -129,9 +129,9 @@ class Looker(Jumping):
         self.run.lift_stop(step)
         self._deadline = self.run.deadline()
 
-    def obey(self, position: Position) -> Jump | None:
+    def obey(self, position: Position) -> RollBack | None:
         """Do what was asked since the last call. Return where training went back to, if it did."""
-        jump: Jump | None = None
+        jump: RollBack | None = None
         for command in self.run.take_commands():
             self.run.answer(command, "acknowledged")
             try:
@@ -140,7 +140,7 @@ class Looker(Jumping):
                 self.run.answer(command, "refused", f"{error.message} {error.hint or ''}".strip())
         return jump
 
-    def _obey_one(self, command: Command, position: Position) -> Jump | None:
+    def _obey_one(self, command: Command, position: Position) -> RollBack | None:
         if command.kind is CommandKind.ROLL_BACK:
             jump = self.roll_back(request(RollBackRequest, **command.arguments))
             found = {"snapshot": jump.state.id, "source": jump.source}

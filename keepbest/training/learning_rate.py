@@ -7,7 +7,7 @@ from typing import Any
 
 from keepbest.contract.base import new_id
 from keepbest.errors import InvalidInput
-from keepbest.model.variables import Trained, value_of
+from keepbest.model.variables import TrainedObject, value_of
 from keepbest.snapshots.state import State
 from keepbest.stopping import Decision
 
@@ -95,11 +95,11 @@ def _places(state: State, model: Any) -> list[int]:
     return [i for i, spec in enumerate(state.specs) if spec.collection == "optimizer" and spec.index in numbers]
 
 
-def _trained(model: Any) -> Trained:
-    return model if isinstance(model, Trained) else Trained(model)
+def _trained(model: Any) -> TrainedObject:
+    return model if isinstance(model, TrainedObject) else TrainedObject(model)
 
 
-def _find_rates(trained: Trained) -> dict[int, Any]:
+def _find_rates(trained: TrainedObject) -> dict[int, Any]:
     """Return the learning rates by their places: a plain one is a variable among the optimizer's."""
     if not trained.optimizers:
         raise InvalidInput("There is no optimizer that keepbest knows of, so no learning rate.", field="learning_rate")

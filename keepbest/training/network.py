@@ -8,12 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 from keepbest.errors import InvalidInput
-from keepbest.model.variables import Trained, value_of
+from keepbest.model.variables import TrainedObject, value_of
 
 
 def network_of(model: Any) -> list[Any]:
     """Return the variables of a network, without those of optimizers; none where it is not built, or no model."""
-    trained = model if isinstance(model, Trained) else Trained(model)
+    trained = model if isinstance(model, TrainedObject) else TrainedObject(model)
     with suppress(InvalidInput):
         return [value_of(variable) for _, variable in trained.variables()]
     return []
@@ -24,7 +24,7 @@ def describe_network(model: Any) -> str | None:
 
     A loss or a metric that is no JSON (a lambda) is left out, and so is how it was compiled.
     """
-    model = model.kept if isinstance(model, Trained) else model
+    model = model.kept if isinstance(model, TrainedObject) else model
     if getattr(model, "to_json", None) is None:
         return None
     with warnings.catch_warnings():

@@ -22,7 +22,7 @@ _TOLERANCE, _SHARE_TOLERANCE = 1e-4, 1e-6
 _PENALTIES = "penalties left out"
 
 
-class Examples:
+class ValidationExamples:
     """Arrays (x, y), one after another, as they were when this was made.
 
     Raises InvalidInput for anything else.
@@ -43,7 +43,7 @@ class Examples:
         self.n = sizes.pop()
         self._part = tuple(part)
 
-    def __deepcopy__(self, memo: Any) -> Examples:
+    def __deepcopy__(self, memo: Any) -> ValidationExamples:
         return self
 
     def compare(self, model: Any, monitor: str, value: float, mode: Mode) -> Pairs:

@@ -14,7 +14,7 @@ from keepbest.errors import InvalidInput
 from keepbest.restoration.check import call, untouched
 from keepbest.snapshots.averages import use
 from keepbest.snapshots.randomness import capture_random, restore_random
-from keepbest.snapshots.snapshot import Living
+from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.state import Predictions, State
 from keepbest.training.spec import first_inputs
 
@@ -32,7 +32,7 @@ class References:
     def is_kept(self) -> bool:
         return bool(self._arrays)
 
-    def predict(self, model: Any, living: Living, state: State, *, is_present: bool = True) -> Predictions:
+    def predict(self, model: Any, living: VariableSet, state: State, *, is_present: bool = True) -> Predictions:
         """Return what the network gives as it is measured and used in `state`.
 
         What it is at present is put back afterwards; that is `state`, unless `is_present` says otherwise.

@@ -10,8 +10,8 @@ from keepbest.checkpoint import Loaded, Store
 from keepbest.checkpoint.writer import wait_for_writers
 from keepbest.contract.checkpoints import Checkpoint
 from keepbest.errors import CheckpointDamaged, CheckpointError, CheckpointMismatch, NotFound, OptimizersDiffer
-from keepbest.snapshots.extra_state import Carried
-from keepbest.snapshots.snapshot import Living, Variables, roll_back
+from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.snapshot import ModelVariables, VariableSet, roll_back
 from keepbest.snapshots.state import Position, State
 from keepbest.tracking.lineage import leave_out_made
 from keepbest.tracking.run import Run
@@ -26,7 +26,7 @@ OTHER_MODEL = "Another model is a run of its own: without that id, or with resum
 _log = logging.getLogger("keepbest")
 
 
-def resume(run: Run, store: Store, living: Living, carried: Carried) -> State | None:
+def resume(run: Run, store: Store, living: VariableSet, carried: ExtraState) -> State | None:
     """Put variables, random states and what is carried back, and take up the stopper.
 
     Returns the state, or None where there is none.
@@ -41,7 +41,7 @@ def resume(run: Run, store: Store, living: Living, carried: Carried) -> State | 
         return None
     manifest, state = loaded.manifest, loaded.to_state(as_tensors=living.is_eager)
     carried.check(state.callbacks)
-    if isinstance(living, Variables):
+    if isinstance(living, ModelVariables):
         loaded.resume_into(None, variables=living)
     else:
         living.check(state)
@@ -62,7 +62,7 @@ class FitResume:
     the optimizers of that state are not, gets its network, and the later fit that it is of goes on from the whole.
     """
 
-    def __init__(self, run: Run, carried: Carried, *, is_due: bool) -> None:
+    def __init__(self, run: Run, carried: ExtraState, *, is_due: bool) -> None:
         self._run = run
         self._carried = carried
         self._is_due = is_due

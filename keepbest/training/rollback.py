@@ -12,14 +12,14 @@ from keepbest.errors import InvalidInput
 from keepbest.snapshots.snapshot import roll_back
 from keepbest.snapshots.state import Position, State
 from keepbest.training.learning_rate import rate_in, with_rate
-from keepbest.training.states import Bench
+from keepbest.training.states import TrainingStates
 
 #: Where a state was found that training went back to.
 Source = Literal["memory", "disk"]
 
 
 @dataclass(frozen=True)
-class Jump:
+class RollBack:
     """Training went back to `state` and goes on from there in a new segment; `message` says so in words."""
 
     state: State
@@ -28,7 +28,7 @@ class Jump:
     message: str
 
 
-class Jumping(Bench):
+class Jumping(TrainingStates):
     """Goes back to the states on the bench; the run hears of each segment that begins so."""
 
     #: The step at which silence alone stops the run; None where it does not.
@@ -46,7 +46,7 @@ class Jumping(Bench):
         self._note_put()
         return state
 
-    def roll_back(self, asked: RollBackRequest) -> Jump:
+    def roll_back(self, asked: RollBackRequest) -> RollBack:
         """Go back to the best, a step or a checkpoint, from memory or from disk, and on from there, changed as asked.
 
         Whatever cannot be done is found before anything is changed: NotFound, InvalidInput, CheckpointMismatch, what
@@ -63,7 +63,7 @@ class Jumping(Bench):
         self._note_put()
         segment = self._branch(state, past, asked.overrides)
         message = f"Went back to step {state.step}{self._describe(asked, state, changed)}."
-        return Jump(state, segment, source, message)
+        return RollBack(state, segment, source, message)
 
     def branch(self, state: State, overrides: Overrides | None = None) -> int:
         """Open a new segment at `state`, which the model is in already; return its number.

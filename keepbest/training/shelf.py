@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from keepbest.checkpoint import Manifest, Store
 from keepbest.errors import NotFound
-from keepbest.snapshots.buffer import Ring
-from keepbest.snapshots.snapshot import Living
+from keepbest.snapshots.buffer import SnapshotBuffer
+from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.state import State
 
 
-class Shelf:
+class SnapshotLookup:
     """Finds states by step or by checkpoint: in memory first. `drain` lets the writer come to an end first."""
 
-    def __init__(self, run: str, ring: Ring, store: Store | None, drain: Callable[[], object]) -> None:
+    def __init__(self, run: str, ring: SnapshotBuffer, store: Store | None, drain: Callable[[], object]) -> None:
         self._run = run
         self._ring = ring
         self._store = store
@@ -22,7 +22,7 @@ class Shelf:
         #: The segment that each state was taken in: a roll back branches off there, maybe behind the present one.
         self.segments: dict[str, int] = {}
 
-    def get(self, living: Living, *, step: int | None = None, checkpoint: str | None = None) -> State:
+    def get(self, living: VariableSet, *, step: int | None = None, checkpoint: str | None = None) -> State:
         """Return the state of a checkpoint, or the newest that was kept of a step.
 
         Raises NotFound, saying what there is; what the store raises when it is damaged or of another model.
@@ -41,7 +41,9 @@ class Shelf:
         """Return the state from memory, or None."""
         return next((kept for kept in reversed(self._held()) if kept.step == step or kept.id == checkpoint), None)
 
-    def find_on_disk(self, living: Living, *, step: int | None = None, checkpoint: str | None = None) -> State | None:
+    def find_on_disk(
+        self, living: VariableSet, *, step: int | None = None, checkpoint: str | None = None
+    ) -> State | None:
         """Return the state from disk, or None. Of a step, what a look found best goes first: the others of that step
         may be what a roll back went on from, with another learning rate."""
         if self._store is None:

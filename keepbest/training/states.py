@@ -18,13 +18,13 @@ from keepbest.errors import KeepbestError, NotFound
 from keepbest.panels.panel_worker import Painter
 from keepbest.selection.selectors import Selector
 from keepbest.snapshots.averages import Averages, find_averages, use
-from keepbest.snapshots.buffer import Ring
-from keepbest.snapshots.extra_state import Carried
-from keepbest.snapshots.snapshot import Living, Variables, capture
+from keepbest.snapshots.buffer import SnapshotBuffer
+from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.snapshot import ModelVariables, VariableSet, capture
 from keepbest.snapshots.state import Position, State, VariableSpec
 from keepbest.tracking.process.exit import shielded
 from keepbest.tracking.run import Run
-from keepbest.training.checkpointing import Archive
+from keepbest.training.checkpointing import CheckpointRecorder
 from keepbest.training.completeness import Completeness
 from keepbest.training.fit.data import of_fit
 from keepbest.training.fit.swapped_weights import Swaps
@@ -32,13 +32,13 @@ from keepbest.training.fit.traced_step import TracedStep
 from keepbest.training.network import describe_network, network_of
 from keepbest.training.reference_examples import References
 from keepbest.training.replicas import warn_of_replicas
-from keepbest.training.shelf import Shelf
+from keepbest.training.shelf import SnapshotLookup
 from keepbest.training.vetting import Vetting
 
 _log = logging.getLogger("keepbest")
 
 
-class Bench:
+class TrainingStates:
     """What a run trains, and the states that were taken of it. `take_up` comes first, `close` last."""
 
     def __init__(
@@ -46,11 +46,11 @@ class Bench:
         run: Run,
         store: Store | None,
         *,
-        ring: Ring | None = None,
+        ring: SnapshotBuffer | None = None,
         retention: RetentionSpec | None = None,
         environment: Mapping[str, Any] | None = None,
         writes_bests: bool = True,
-        carried: Carried | None = None,
+        carried: ExtraState | None = None,
         painter: Painter | None = None,
         selector: Selector | None = None,
         references: References | None = None,
@@ -59,12 +59,12 @@ class Bench:
     ) -> None:
         self.run = run
         self.store = run.store = store
-        self.ring = ring if ring is not None else Ring()
-        self._carried = carried or Carried()
+        self.ring = ring if ring is not None else SnapshotBuffer()
+        self._carried = carried or ExtraState()
         self._painter = painter
         self._references = references
         self._model: Any = None
-        self._variables: Living | None = None
+        self._variables: VariableSet | None = None
         self._optimizer: Any = None
         #: Held as long as they are asked for: nothing else may get their addresses.
         self._network: list[Any] = []
@@ -78,16 +78,16 @@ class Bench:
         self._vetting = Vetting(run, self.ring, self._write_again)
         writing: dict[str, Any] = {"environment": environment, "writes_bests": writes_bests, "selector": selector}
         writing["find_fault"] = self._vetting.find_fault
-        self._archive = Archive(run, store, retention or run.retention, **writing, now=now)
-        self._shelf = Shelf(run.id, self.ring, store, lambda: self.drain(WAIT_SECONDS))
+        self._archive = CheckpointRecorder(run, store, retention or run.retention, **writing, now=now)
+        self._shelf = SnapshotLookup(run.id, self.ring, store, lambda: self.drain(WAIT_SECONDS))
         run.watch_memory(self.ring.take_news)
 
-    def take_up(self, model: Any) -> Living:
+    def take_up(self, model: Any) -> VariableSet:
         """Put `model` on the bench as it is now; return its variables. The disk is written to from here on.
 
         Raises CheckpointIncomplete, in a strict run, where a part of it cannot be captured.
         """
-        self._model, fresh = model, model if isinstance(model, Living) else Variables(model, self._variables)
+        self._model, fresh = model, model if isinstance(model, VariableSet) else ModelVariables(model, self._variables)
         if self._variables is None or not fresh.are(self._variables):
             self._say_optimizer(getattr(model, "optimizer", None))
             self._variables, self._network = fresh, network_of(model)
@@ -206,12 +206,12 @@ class Bench:
     # What lives
 
     @property
-    def living(self) -> Living | None:
+    def living(self) -> VariableSet | None:
         """The variables of what is trained; None before `take_up`."""
         return self._variables
 
     @property
-    def _living(self) -> Living:
+    def _living(self) -> VariableSet:
         if self._variables is None:
             raise KeepbestError("Nothing is being trained yet.", hint="Call begin(model) first.")
         return self._variables

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import RLock
 
-from keepbest.snapshots.buffer import Ring
-from keepbest.snapshots.snapshot import Living
+from keepbest.snapshots.buffer import SnapshotBuffer
+from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.soundness import Soundness
 from keepbest.snapshots.state import State
 from keepbest.tracking.run import Run
@@ -24,7 +24,7 @@ _log = logging.getLogger("keepbest")
 
 
 @dataclass(frozen=True)
-class Best:
+class BestUnderCheck:
     """A look that was judged the best: where it lies in the run, and what holds its state."""
 
     id: str
@@ -39,24 +39,24 @@ class Vetting:
     `rewrite` has a state written that was skipped there for one that is no best.
     """
 
-    def __init__(self, run: Run, ring: Ring, rewrite: Callable[[State], object]) -> None:
+    def __init__(self, run: Run, ring: SnapshotBuffer, rewrite: Callable[[State], object]) -> None:
         self._run = run
         self._ring = ring
         self._rewrite = rewrite
         self._checking = RLock()
         self._soundness = Soundness()
-        self._expected: dict[str, Best] = {}
+        self._expected: dict[str, BestUnderCheck] = {}
         #: Whether something was withdrawn since somebody last looked.
         self.is_news = False
 
-    def begin(self, living: Living) -> None:
+    def begin(self, living: VariableSet) -> None:
         """Take note of what is trained, as it is before its first step."""
         self._soundness.begin(living)
         self._run.judge.is_checked = True
 
     def expect(self, state: State, segment: int, value: float) -> None:
         """Say that a best is about to be checked."""
-        self._expected[state.id] = Best(state.id, segment, state.step, value)
+        self._expected[state.id] = BestUnderCheck(state.id, segment, state.step, value)
 
     def find_fault(self, state: State) -> str | None:
         """Return what is wrong with a state. Where it is that of a best, the run hears of it: that may take it back."""
@@ -75,14 +75,14 @@ class Vetting:
             while (best := self._ring.best) is not None and best.id in self._expected:
                 self.find_fault(best)
 
-    def _confirm(self, best: Best) -> None:
+    def _confirm(self, best: BestUnderCheck) -> None:
         """Those that came before it are sound too: nothing heals a network that has become NaN."""
         self._run.judge.confirm(best.step, best.value)
         ids = list(self._expected)
         for id in ids[: ids.index(best.id) + 1]:
             del self._expected[id]
 
-    def _withdraw(self, best: Best, fault: str) -> None:
+    def _withdraw(self, best: BestUnderCheck, fault: str) -> None:
         """Take a best back, and those before it for as long as they are no better."""
         while self._take_back(best, fault) and (before := self._find_before()) is not None:
             held = next((state for state in self._ring.states if state.id == before.id), None)
@@ -93,7 +93,7 @@ class Vetting:
                 return
             best, fault = before, found or NOT_KEPT
 
-    def _take_back(self, best: Best, fault: str) -> bool:
+    def _take_back(self, best: BestUnderCheck, fault: str) -> bool:
         """Return whether it was a best until now, and one that was still to be checked."""
         del self._expected[best.id]
         decision = self._run.judge.withdraw(best.step, best.value, fault)
@@ -106,7 +106,7 @@ class Vetting:
         self.is_news = True
         return True
 
-    def _find_before(self) -> Best | None:
+    def _find_before(self) -> BestUnderCheck | None:
         """Return the best as it is now, if it is still to be checked: the disk skipped it for a newer one."""
         policy = self._run.stopper_state()["policy"]
         place = policy["best_step"], policy["best_value"]

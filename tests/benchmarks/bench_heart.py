@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from keepbest.checkpoint import Store, Writer
+from keepbest.checkpoint import CheckpointWriter, Store
 from keepbest.snapshots.snapshot import roll_back
 from keepbest.snapshots.state import State
 from tests.benchmarks.heart import LAYERS, ROUNDS, WIDTH, Bench, milliseconds, show, tf_checkpoint
@@ -32,7 +32,7 @@ SIZE_ROUNDS = 3
 
 
 def bench_keeping(bench: Bench, rounds: int = ROUNDS) -> None:
-    writer = Writer(Store(bench.folder / "blocked"))
+    writer = CheckpointWriter(Store(bench.folder / "blocked"))
 
     def keep_and_hand_over() -> State:
         state = bench.keep()
@@ -65,7 +65,7 @@ def _step_after_keeping(bench: Bench, rounds: int) -> float:
 def bench_writing(bench: Bench) -> None:
     """Time a stretch of steps with and without a write beside it, in turns. The writer's share of processor time is
     told too: other programs on the machine disturb it far less."""
-    writer = Writer(Store(bench.folder / "beside"))
+    writer = CheckpointWriter(Store(bench.folder / "beside"))
     alone, beside = [], []
     for _ in range(ROUNDS + 1):
         alone.append(_stretch(bench, writer, lambda: None))
@@ -82,7 +82,7 @@ def bench_writing(bench: Bench) -> None:
     show("a background write costs training", lost, "<= 80 ms", extra)
 
 
-def _stretch(bench: Bench, writer: Writer, begin: Callable[[], object]) -> tuple[float, float]:
+def _stretch(bench: Bench, writer: CheckpointWriter, begin: Callable[[], object]) -> tuple[float, float]:
     """Return how long some steps take, and the processor time until what was begun is done too."""
     busy, began = time.process_time(), time.perf_counter()
     begin()

@@ -34,9 +34,9 @@ from tests.support.network import free_port
 from tests.support.processes import ROOT
 from tests.support.trainer import pack
 from tracker import db
-from tracker.models import Project, Run
+from tracker.models import ProjectTable, RunTable
 from tracker.scheduler import jobs
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 
 CURVE_POINTS = 1_000_000
 ROUNDS = 3
@@ -232,21 +232,21 @@ def bench_curve(server: Server, run: str, when: str) -> None:
 
 def bench_bytes(server: Server, run: str) -> None:
     """Compact everything, then weigh the run's chunks."""
-    settings = Settings(dir=server.folder)
+    settings = TrackerSettings(dir=server.folder)
     engine = db.make_engine(settings.database_url)
     began = time.perf_counter()
     while said := jobs.compact_metrics(settings, engine, datetime.now(UTC)):
         print(f"    {said} in {time.perf_counter() - began:.1f} s")
     weigh = "SELECT sum(length(data) + coalesce(length(envelope), 0)) FROM metric_chunks WHERE run_pk = :pk"
     with db.read(engine) as conn:
-        pk = conn.execute(select(Run.pk).where(Run.id == run)).scalar_one()
+        pk = conn.execute(select(RunTable.pk).where(RunTable.id == run)).scalar_one()
         size = conn.execute(text(weigh), {"pk": pk}).scalar_one()
     engine.dispose()
     show("bytes a point, exact, envelope included", f"{size / CURVE_POINTS:.2f}", "<= 8", "TensorBoard 44, MLflow 247")
 
 
 def bench_list(server: Server, count: int) -> None:
-    settings = Settings(dir=server.folder)
+    settings = TrackerSettings(dir=server.folder)
     engine = db.make_engine(settings.database_url)
     fill_runs(engine, count)
     connection = server.connect()
@@ -266,14 +266,14 @@ def fill_runs(engine: db.Engine, count: int) -> None:
     """Bring the project `many` to this many runs, each a copy of one with other values."""
     random = np.random.default_rng(count)
     with db.write(engine) as conn:
-        first = dict(conn.execute(select(*Run.__table__.columns).order_by(Run.pk).limit(1)).one()._mapping)
-        pk = conn.execute(select(Project.pk).where(Project.name == "many")).scalar_one_or_none()
+        first = dict(conn.execute(select(*RunTable.__table__.columns).order_by(RunTable.pk).limit(1)).one()._mapping)
+        pk = conn.execute(select(ProjectTable.pk).where(ProjectTable.name == "many")).scalar_one_or_none()
         if pk is None:
-            conn.execute(insert(Project), {"name": "many", "created_at": datetime.now(UTC)})
-            pk = conn.execute(select(Project.pk).where(Project.name == "many")).scalar_one()
-        there = conn.execute(select(func.count()).where(Run.project_pk == pk)).scalar_one()
+            conn.execute(insert(ProjectTable), {"name": "many", "created_at": datetime.now(UTC)})
+            pk = conn.execute(select(ProjectTable.pk).where(ProjectTable.name == "many")).scalar_one()
+        there = conn.execute(select(func.count()).where(RunTable.project_pk == pk)).scalar_one()
         same = {name: value for name, value in first.items() if name not in ("pk", "lease_digest")}
-        conn.execute(insert(Run), [
+        conn.execute(insert(RunTable), [
             {**same, "id": new_id(), "project_pk": pk, "number": number, "name": f"run {number}", "state": "finished",
              "best_value": float(random.random()), "last_value": float(random.random()), "best_step": number}
             for number in range(there + 1, count + 1)

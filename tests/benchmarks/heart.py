@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from keepbest.checkpoint import About
+from keepbest.checkpoint import CheckpointInfo
 from keepbest.contract.base import new_id
-from keepbest.snapshots.snapshot import Variables, capture
+from keepbest.snapshots.snapshot import ModelVariables, capture
 from keepbest.snapshots.state import Position, State
 from keepbest.training.network import describe_network
 
@@ -34,7 +34,7 @@ class Bench:
         self.folder = folder
         self.x = np.random.default_rng(0).random((BATCH, width), dtype=np.float32)
         self.step()
-        self.variables = Variables(self.model)
+        self.variables = ModelVariables(self.model)
         self.state = capture(self.variables, position=Position(1))
         self.network = describe_network(self.model)
         self.run = new_id()
@@ -45,8 +45,8 @@ class Bench:
     def step(self) -> None:
         self.model.train_on_batch(self.x, self.x)
 
-    def about(self) -> About:
-        return About(self.run, datetime.now(UTC), network=self.network)
+    def about(self) -> CheckpointInfo:
+        return CheckpointInfo(self.run, datetime.now(UTC), network=self.network)
 
     def keep(self) -> State:
         return capture(self.variables, position=Position(2))

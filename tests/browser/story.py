@@ -16,11 +16,11 @@ from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch
 from keepbest.contract.commands import Command
-from keepbest.contract.policies import Decision, PolicySpec
+from keepbest.contract.policies import PolicySpec, StopperDecision
 from keepbest.contract.runs import Mode, Parameter, Run, RunRequest
 from keepbest.contract.workers import Assignment, Claim, RecipeInfo, Release, WorkerHello
 from keepbest.settings import VERSION
-from keepbest.stopping import Look, Policy, build
+from keepbest.stopping import Policy, Validation, build
 from tests.support.processes import wait_until
 from tests.support.states import about, make_state
 
@@ -72,7 +72,7 @@ class Story:
         self.state = self.policy.start()
         self.best: tuple[float, str, int] | None = None
         self.states: dict[str, Any] = {}
-        self.decision: Decision | None = None
+        self.decision: StopperDecision | None = None
 
     @property
     def id(self) -> str:
@@ -209,7 +209,7 @@ class Story:
         steps = list(range(self.step + 10, step + 1, 10))
         self.step = step
         measured = accuracy(step) if value is None else value(step)
-        self.state, decided = self.policy.observe(self.state, Look(step, measured, n=EXAMPLES))
+        self.state, decided = self.policy.observe(self.state, Validation(step, measured, n=EXAMPLES))
         self.decision = _as_contract(decided)
         checkpoint = self._keep(measured, step) if decided.improved and keeps else None
         pair = {"val_loss": [loss(step) * 1.15], "val_accuracy": [measured]}
@@ -261,6 +261,8 @@ def noisy(curve: Any, step: int) -> float:
     return float(curve(step) * (1 + 0.22 * (wave - math.floor(wave) - 0.5) * math.exp(-step / 4000)))
 
 
-def _as_contract(decided: Any) -> Decision:
+def _as_contract(decided: Any) -> StopperDecision:
     said = {**asdict(decided), "verdicts": [asdict(verdict) for verdict in decided.verdicts]}
-    return Decision.model_validate({name: said[name] for name in Decision.model_fields if said[name] is not None})
+    return StopperDecision.model_validate(
+        {name: said[name] for name in StopperDecision.model_fields if said[name] is not None}
+    )

@@ -17,7 +17,7 @@ from keepbest.contract.runs import RunRequest
 from tests.browser.conftest import Tracker
 from tests.browser.story import Story
 from tracker import db
-from tracker.models import Run
+from tracker.models import RunTable
 
 pytestmark = pytest.mark.browser
 MANY = 10_000
@@ -34,8 +34,8 @@ def write_runs(tracker: Tracker, client: Client, worker: str) -> Callable[[str, 
         told.finish("user", "enough")
         engine = db.make_engine(f"sqlite:///{tracker.folder / 'tracker.db'}")
         with db.write(engine) as conn:
-            row = dict(conn.execute(select(*Run.__table__.columns).where(Run.id == told.id)).one()._mapping)
-            conn.execute(insert(Run), [_copy(row, number) for number in range(2, count + 1)])
+            row = dict(conn.execute(select(*RunTable.__table__.columns).where(RunTable.id == told.id)).one()._mapping)
+            conn.execute(insert(RunTable), [_copy(row, number) for number in range(2, count + 1)])
         engine.dispose()
         return project
 

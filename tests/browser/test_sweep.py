@@ -20,9 +20,9 @@ from tests.browser.conftest import Tracker
 from tests.browser.test_accessible import faults
 from tracker import db
 from tracker.db import Engine
-from tracker.models import Run
+from tracker.models import RunTable
 from tracker.scheduler import jobs
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 from tracker.store import runs
 from tracker.store.sweeps import rungs
 
@@ -53,7 +53,7 @@ def begin(client: Client, **said: Any) -> Sweep:
 
 
 def schedule(engine: Engine) -> None:
-    jobs.top_up_sweeps(Settings.load({}), engine, datetime.now(UTC))
+    jobs.top_up_sweeps(TrackerSettings.load({}), engine, datetime.now(UTC))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,9 @@ def swept(client: Client, worker: str, engine: Engine) -> Sweep:
             value = 0.97 - 0.1 * abs(math.log10(run.parameters["learning_rate"]) + 2)
             ended = {"state": "finished", "best_value": value, "best_step": 800, "step": 1400}
             conn.execute(
-                update(Run).where(Run.id == run.run).values(**ended if run.number != 5 else {"state": "failed"})
+                update(RunTable)
+                .where(RunTable.id == run.run)
+                .values(**ended if run.number != 5 else {"state": "failed"})
             )
     schedule(engine)
     return client.sweep(sweep.id).sweep

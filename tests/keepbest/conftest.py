@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from keepbest.checkpoint import Writer
+from keepbest.checkpoint import CheckpointWriter
 from tests.keepbest.tiny_tracker import TinyTracker, tiny_tracker
 
 
@@ -20,10 +20,10 @@ def tracker() -> Iterator[TinyTracker]:
 @pytest.fixture
 def closed_writers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Close what loops opened whose runs a test never ends: their threads would outlive it."""
-    made: list[Writer] = []
+    made: list[CheckpointWriter] = []
 
-    def note(*arguments: Any, **options: Any) -> Writer:
-        made.append(Writer(*arguments, **options))
+    def note(*arguments: Any, **options: Any) -> CheckpointWriter:
+        made.append(CheckpointWriter(*arguments, **options))
         return made[-1]
 
     monkeypatch.setattr("keepbest.training.checkpointing.Writer", note)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keepbest.checkpoint import Store
-from keepbest.contract.batches import CheckpointDropped, CommandUpdate, LookTaken, SegmentOpened
+from keepbest.contract.batches import CheckpointDropped, CommandUpdate, ReportedValidation, SegmentOpened
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import NotFound
@@ -72,7 +72,7 @@ def test_roll_back(script: Script, tmp_path: Path, where: str, asked: dict[str, 
     assert (segment.reason, segment.start_step, segment.parent) == ("roll_back", step, 0)
     done = reporter.of(CommandUpdate)[-1].result
     assert (done["step"], done["segment"], done["source"]) == (step, segment.number, where)
-    assert {look.segment for look in reporter.of(LookTaken) if look.step > 15} <= {segment.number}
+    assert {look.segment for look in reporter.of(ReportedValidation) if look.step > 15} <= {segment.number}
 
 
 def test_roll_back_to_what_nobody_kept(script: Script) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keepbest.checkpoint import Store
-from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, LookTaken
+from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, ReportedValidation
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import InvalidInput, MetricMissing
 from keepbest.restoration import choose
@@ -158,7 +158,7 @@ def test_a_part_of_a_vector_is_monitored_and_all_parts_are_curves(script: Script
     callback = keep_best(run=run, monitor="val_f1[1]", mode="max")
     script.fit(callback, [{"val_f1": [0.25, 0.5]}, {"val_f1": np.array([0.5, 0.25])}])
     assert (callback.best, callback.best_step) == (0.5, STEPS)
-    measured = reporter.of(LookTaken)[0].metrics
+    measured = reporter.of(ReportedValidation)[0].metrics
     assert measured == {"loss": 1.0, "val_f1[0]": 0.25, "val_f1[1]": 0.5, "val_f1[mean]": 0.375}
 
 
@@ -291,7 +291,7 @@ def test_another_frequency_is_an_error(save_freq: Any) -> None:
 def test_every_look_is_in_the_ledger(script: Script, tmp_path: Path) -> None:
     run, reporter, _ = heard_run(checks=2)
     script.fit(keep_best(tmp_path, run=run, n=500), [3, 1, NAN, 2])
-    looks = reporter.of(LookTaken)
+    looks = reporter.of(ReportedValidation)
     assert [(look.step, look.decision.improved, look.decision.wait, look.decision.stop) for look in looks] == [
         (5, True, 0, False),
         (10, True, 0, False),
@@ -324,7 +324,7 @@ def test_a_fit_is_compared_example_by_example_where_its_arrays_are_given(given: 
     model.fit(x, x[:, :1], 10, epochs=2, verbose=0, validation_data=part, callbacks=[callback])
     assert callback.decision is not None
     assert said in callback.decision.message
-    records = [look.examples.model_dump() for look in reporter.of(LookTaken) if look.examples is not None]
+    records = [look.examples.model_dump() for look in reporter.of(ReportedValidation) if look.examples is not None]
     assert [type(from_record(record)) for record in records] == 2 * [Losses if given else Unpaired]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import keepbest
 from keepbest.checkpoint import Store
-from keepbest.contract.batches import CheckpointDurable, LookTaken, SegmentOpened
+from keepbest.contract.batches import CheckpointDurable, ReportedValidation, SegmentOpened
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.per_example import CorrectExamples
 from keepbest.errors import CheckpointMismatch, InvalidInput, NotFound
@@ -65,11 +65,11 @@ def game() -> Any:
 
 def test_what_a_module_does_not_list_is_kept(game: Any) -> None:
     """tf.Module.variables has neither the Keras layer's nor the generator's: they would not be rolled back."""
-    from keepbest.model.variables import Trained
+    from keepbest.model.variables import TrainedObject
     from keepbest.snapshots.state import specs_of
 
     assert len(game.net.variables) == 1
-    specs = specs_of(Trained(game.kept, game.optimizers))
+    specs = specs_of(TrainedObject(game.kept, game.optimizers))
     # Keras counts its layers over a whole process.
     assert [re.sub(r"_\d+", "", spec.path) for spec in specs if spec.collection == "model"] == [
         "bias",
@@ -146,7 +146,7 @@ def test_it_stops_and_goes_back_to_the_best(tmp_path: Path) -> None:
     assert made.train({8: 0.3}, until=8) == [7, 8]  # iterating anew goes on from there
     (segment,) = made.reporter.of(SegmentOpened)
     assert (segment.reason, segment.start_step) == ("roll_back", 6)
-    assert [(look.step, look.segment) for look in made.reporter.of(LookTaken)][-1] == (8, segment.number)
+    assert [(look.step, look.segment) for look in made.reporter.of(ReportedValidation)][-1] == (8, segment.number)
 
 
 def test_the_best_that_is_kept_is_within_the_bounds() -> None:
@@ -165,7 +165,7 @@ def test_a_look_says_which_examples_were_right() -> None:
     decision = counter.loop.look(2, 0.4, n=10, correct=np.arange(10) < 6)
     assert decision.stop
     assert "1 newly right, 0 newly wrong, p = 0.5" in decision.message
-    assert [look.examples and look.examples.correct for look in counter.reporter.of(LookTaken)] == [
+    assert [look.examples and look.examples.correct for look in counter.reporter.of(ReportedValidation)] == [
         CorrectExamples(n=10, bits="A+A="),
         CorrectExamples(n=10, bits="A/A="),
     ]

@@ -8,13 +8,13 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from keepbest.checkpoint import About, Store, Written
+from keepbest.checkpoint import CheckpointInfo, Store, Written
 from keepbest.contract.base import new_id
-from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, LookTaken
+from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, ReportedValidation
 from keepbest.contract.workers import Release
 from keepbest.snapshots.state import State
 from keepbest.tracking.run import Run
-from keepbest.tracking.stopper import Judge
+from keepbest.tracking.stopper import Stopper
 from tests.support.callbacks import Reporter
 from tests.support.processes import wait_until
 
@@ -28,7 +28,7 @@ class HeldStore(Store):
         super().__init__(root)
         self.go_on, self.began = threading.Event(), 0
 
-    def write(self, state: State, about: About) -> Written:
+    def write(self, state: State, about: CheckpointInfo) -> Written:
         self.began += 1
         assert self.go_on.wait(120)
         return super().write(state, about)
@@ -59,7 +59,7 @@ def test_only_the_newest_waits_and_the_best_is_on_disk_before_the_run_is_over(tm
     def on_end(release: Release) -> None:
         ended.append([said.step for said in reporter.of(CheckpointDurable)])
 
-    judge: Any = Judge({"name": "patience", "params": {"checks": 99}}, "min")
+    judge: Any = Stopper({"name": "patience", "params": {"checks": 99}}, "min")
     run = Run(new_id(), judge, monitor="loss", reporter=reporter, commands=deque(), on_end=on_end)  # type: ignore[arg-type]
     assert storm(run, store) <= SNAPSHOTS + 1 + 1  # the ring's, the one being written, the one that waits
     finishing = threading.Thread(target=run.finish)
@@ -69,7 +69,7 @@ def test_only_the_newest_waits_and_the_best_is_on_disk_before_the_run_is_over(tm
     store.go_on.set()
     finishing.join(60)
     assert ended == [[1, LOOKS]]
-    told = {look.checkpoint: look.step for look in reporter.of(LookTaken)}
+    told = {look.checkpoint: look.step for look in reporter.of(ReportedValidation)}
     skipped = [told[said.id] for said in reporter.of(CheckpointDropped) if "newer one" in said.reason]
     assert skipped == list(range(2, LOOKS))
     assert store.manifests(run.id)[-1].step == LOOKS

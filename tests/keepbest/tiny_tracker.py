@@ -27,7 +27,7 @@ class TinyTracker:
     """Keeps what it was told. `down()` closes the port, `up()` opens the same one again."""
 
     def __init__(self) -> None:
-        self.batches: dict[str, list[tuple[dict[str, Any], list[wire.Points]]]] = {}
+        self.batches: dict[str, list[tuple[dict[str, Any], list[wire.MetricPoints]]]] = {}
         self.requests: list[str] = []
         self.releases: list[dict[str, Any]] = []
         self.renewals = 0

@@ -17,7 +17,7 @@ from tracker import db
 from tracker.api.envelope import EXTENSION, Service
 from tracker.app import create_app
 from tracker.db import Engine
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 from tracker.store.access import users
 
 
@@ -27,7 +27,7 @@ class Api:
     def __init__(self, engine: Engine, folder: Path, **settings: Any) -> None:
         self.engine = engine
         self.now = NOW
-        self.app: Flask = create_app(Settings.load({}, dir=folder, **settings), engine, lambda: self.now)
+        self.app: Flask = create_app(TrackerSettings.load({}, dir=folder, **settings), engine, lambda: self.now)
         self._tokens: dict[Role, str] = {}
 
     def call(

@@ -17,7 +17,7 @@ from keepbest.contract.commands import Command
 from keepbest.status import CommandKind, CommandState
 from keepbest.stopping import parse
 from keepbest.tracking.run import Run
-from keepbest.tracking.stopper import Judge
+from keepbest.tracking.stopper import Stopper
 
 STEPS = 5
 
@@ -124,7 +124,7 @@ def keep_best(folder: Path | bool = False, **arguments: Any) -> Any:
 
 def heard_run(mode: Any = "min", checks: int = 99, stop: str | None = None) -> tuple[Run, Reporter, deque[Command]]:
     reporter, commands = Reporter(), deque[Command]()
-    judge = Judge(parse(stop or f"patience({checks})"), mode)
+    judge = Stopper(parse(stop or f"patience({checks})"), mode)
     return Run(new_id(), judge, monitor="val_loss", reporter=reporter, commands=commands), reporter, commands  # type: ignore[arg-type]
 
 

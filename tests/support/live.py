@@ -17,14 +17,14 @@ from keepbest.client.client import Client
 from keepbest.contract.access import UserRequest
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, BatchReceipt
-from keepbest.contract.policies import Decision
+from keepbest.contract.policies import StopperDecision
 from keepbest.contract.workers import Assignment, Claim, Release, WorkerHello
 from keepbest.settings import VERSION
 from keepbest.status import Role
 from tests.support.store import CNN
 from tracker import db
 from tracker.app import create_app
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 from tracker.store.access import users
 
 
@@ -49,7 +49,7 @@ def live(sqlite_url: str, tmp_path: Path) -> Iterator[Live]:
     """A tracker with an admin `ada` and a worker's token."""
     engine = db.make_engine(sqlite_url)
     folder = tmp_path / "tracker"
-    settings = Settings(dir=folder, database_url=sqlite_url)
+    settings = TrackerSettings(dir=folder, database_url=sqlite_url)
     app = create_app(settings, engine)
     with db.write(engine) as conn:
         secrets = {role: _make_token(conn, name, role) for name, role in (("ada", Role.ADMIN), ("mill", Role.WORKER))}
@@ -113,7 +113,7 @@ class FakeWorker:
         return self.client.post_batch(self.run, body, "application/json", self.lease)
 
     def look(self, step: int, value: float, **decided: Any) -> None:
-        decision = Decision.model_validate(
+        decision = StopperDecision.model_validate(
             {"stop": False, "improved": False, "wait": 0, "patience_left": 1000, "unit": "steps", **decided}
         )
         taken = {"segment": 0, "step": step, "value": value, "n": 360, "decision": decision, "at": now()}

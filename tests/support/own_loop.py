@@ -18,7 +18,7 @@ import tensorflow as tf
 from keepbest import Loop
 from keepbest.model.variables import value_of
 from keepbest.tracking.run import Run
-from keepbest.tracking.stopper import Judge
+from keepbest.tracking.stopper import Stopper
 
 PATIENCE = {"name": "patience", "params": {"checks": 99}}
 
@@ -67,7 +67,7 @@ class Game:
 
 
 def make_run(id: str, stopper: Any = None, **more: Any) -> Run:
-    return Run(id, Judge(stopper or PATIENCE, "min"), monitor="val_loss", **more)
+    return Run(id, Stopper(stopper or PATIENCE, "min"), monitor="val_loss", **more)
 
 
 def main(store: str, run: str, until: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keepbest.checkpoint import About
+from keepbest.checkpoint import CheckpointInfo
 from keepbest.snapshots.state import Position, State, VariableSpec
 
 RUN = "r" * 12
@@ -42,8 +42,8 @@ def state_of(arrays: list[tuple[Any, str, Any]], step: int = 0) -> State:
     return State(Position(step, step // 10, step % 10), tuple(specs), values, stopper, {"python": [3, [1, 2], None]})
 
 
-def about(run: str = RUN, **changed: Any) -> About:
-    return About(**{"run": run, "at": NOON, "value": 0.5, "monitor": "val_accuracy", "mode": "max", **changed})
+def about(run: str = RUN, **changed: Any) -> CheckpointInfo:
+    return CheckpointInfo(**{"run": run, "at": NOON, "value": 0.5, "monitor": "val_accuracy", "mode": "max", **changed})
 
 
 def equal(one: Any, other: Any) -> bool:

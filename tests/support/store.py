@@ -13,7 +13,7 @@ from keepbest.contract.policies import PolicySpec
 from keepbest.contract.runs import Mode, Parameter, RunRequest
 from keepbest.contract.workers import Assignment, Claim, RecipeInfo, Release, WorkerHello
 from keepbest.status import Role
-from tracker.models import Event
+from tracker.models import EventTable
 from tracker.store import checkpoints, claims, leases, runs, segments, submissions, workers
 from tracker.store.access.users import Principal
 from tracker.store.runs import RunRow
@@ -118,5 +118,5 @@ def add_checkpoint(
 
 def kinds(conn: Connection, run: RunRow | None = None) -> list[str]:
     """Return the kinds of the events so far, oldest first, of one run or of all."""
-    found = select(Event.kind).order_by(Event.seq)
-    return list(conn.execute(found.where(Event.run == run.id) if run else found).scalars())
+    found = select(EventTable.kind).order_by(EventTable.seq)
+    return list(conn.execute(found.where(EventTable.run == run.id) if run else found).scalars())

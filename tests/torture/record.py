@@ -9,7 +9,7 @@ from typing import Any
 
 from keepbest.checkpoint import Store
 from keepbest.client.client import Client
-from keepbest.contract.validations import Look
+from keepbest.contract.validations import RecordedValidation
 
 MANY = 5000
 
@@ -66,7 +66,7 @@ def differences(found: Record, expected: Record) -> Iterator[str]:
     yield from (f"on an abandoned tail: {ghost}" for ghost in found.ghosts if ghost not in known)
 
 
-def _shown(look: Look) -> dict[str, Any]:
+def _shown(look: RecordedValidation) -> dict[str, Any]:
     """Return what of a look is the same in every training of the same."""
     return look.model_dump(include={"step", "value", "n", "epoch", "metrics", "decision"})
 

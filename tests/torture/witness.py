@@ -10,7 +10,7 @@ from keepbest.client.client import Client
 from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.events import Event
 from keepbest.contract.runs import Run
-from keepbest.contract.validations import Look
+from keepbest.contract.validations import RecordedValidation
 
 PAGE = 1000
 
@@ -22,7 +22,7 @@ class Witness:
     run: str
     now: Run | None = None
     bests: list[float] = field(default_factory=list)
-    looks: dict[int, Look] = field(default_factory=dict)
+    looks: dict[int, RecordedValidation] = field(default_factory=dict)
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     points: dict[str, int] = field(default_factory=dict)
     #: What was already wrong when it was seen.
@@ -65,7 +65,7 @@ def _worsened(bests: list[float]) -> Iterator[str]:
     yield from (f"the best rose from {before} to {after}" for before, after in pairwise(bests) if after > before)
 
 
-def _lasting(look: Look) -> Look:
+def _lasting(look: RecordedValidation) -> RecordedValidation:
     """Return a look without what a later jump changes."""
     return look.model_copy(update={"ghost": False})
 

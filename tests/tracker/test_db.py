@@ -13,16 +13,16 @@ from sqlalchemy.exc import OperationalError
 from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError
 from tests.support.store import NOW, submit
 from tracker import db
-from tracker.models import Project
+from tracker.models import ProjectTable
 
 
 def add(conn: Connection, name: str) -> None:
-    conn.execute(insert(Project).values(name=name, created_at=NOW, description="", next_number=1))
+    conn.execute(insert(ProjectTable).values(name=name, created_at=NOW, description="", next_number=1))
 
 
 def count(engine: Engine) -> int:
     with db.read(engine) as conn:
-        return conn.execute(select(func.count()).select_from(Project)).scalar_one()
+        return conn.execute(select(func.count()).select_from(ProjectTable)).scalar_one()
 
 
 def test_a_transaction_that_raises_leaves_nothing(engine: Engine) -> None:
@@ -62,7 +62,7 @@ def test_many_threads_write_and_every_write_counts(engine: Engine) -> None:
     for thread in threads:
         thread.join()
     with db.read(engine) as conn:
-        assert conn.execute(select(Project.next_number)).scalar() == 82
+        assert conn.execute(select(ProjectTable.next_number)).scalar() == 82
 
 
 def test_a_clash_is_a_conflict_in_words_without_sql(engine: Engine) -> None:

@@ -15,10 +15,10 @@ from tests.support.store import NOW, add_checkpoint, begin, claim, hello, later,
 from tests.tracker.services.test_sweeps import read, see
 from tracker import db
 from tracker.db import Engine
-from tracker.models import Run
+from tracker.models import RunTable
 from tracker.scheduler import jobs
 from tracker.services.sweeps import top_up
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 from tracker.store import commands, runs
 from tracker.store.sweeps import rungs, sweeps
 
@@ -28,8 +28,8 @@ STEPS = (100, 300, 900, 1000)
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings(dir=tmp_path, database_url=database_url)
+def settings(database_url: str, tmp_path: Path) -> TrackerSettings:
+    return TrackerSettings(dir=tmp_path, database_url=database_url)
 
 
 def begin_sweep(engine: Engine, count: int, at_once: int = 2) -> str:
@@ -47,7 +47,7 @@ def train_one(engine: Engine, values: Mapping[int, float | None], ends: Mapping[
     `values` are by number of the try; `ends` says of some that they end otherwise at their first rung.
     """
     with db.write(engine) as conn:
-        if conn.execute(Run.__table__.select().where(Run.state == "queued")).first() is None:
+        if conn.execute(RunTable.__table__.select().where(RunTable.state == "queued")).first() is None:
             return None
         taken = claim(conn)
         trial, rung = taken.run.spec.trial, (taken.promotions or 0) + 1
@@ -56,14 +56,14 @@ def train_one(engine: Engine, values: Mapping[int, float | None], ends: Mapping[
         row = begin(conn, taken)
         add_checkpoint(conn, row, segment=taken.next_segment, step=step)
         known = {"step": step, "best_value": value, "best_step": value and step, "mode": "max"}
-        conn.execute(update(Run).where(Run.pk == row.pk).values(**known))
+        conn.execute(update(RunTable).where(RunTable.pk == row.pk).values(**known))
         outcome = (ends or {}).get(trial.number, "paused" if rung < len(STEPS) else "finished")
         reason = {"stop_reason": "max_steps"} if outcome == "finished" else {}
         release(conn, taken, outcome, **({"rung": rung} if outcome == "paused" else reason))
         return f"{trial.number}@{step}"
 
 
-def run_all(settings: Settings, engine: Engine, sweep: str, *values: Any, **how: Any) -> list[str]:
+def run_all(settings: TrackerSettings, engine: Engine, sweep: str, *values: Any, **how: Any) -> list[str]:
     """Alternate scheduler and worker until the sweep has ended; return all that was trained."""
     said: list[str] = []
     for _ in range(200):
@@ -79,7 +79,7 @@ def ends_of(known: SweepRuns) -> dict[int, str]:
     return {run.number: run.stop_reason.value if run.stop_reason else run.state.value for run in known.runs}
 
 
-def test_nine_begin_three_go_on_one_is_trained_to_its_end(settings: Settings, engine: Engine) -> None:
+def test_nine_begin_three_go_on_one_is_trained_to_its_end(settings: TrackerSettings, engine: Engine) -> None:
     """The best come first: so nobody who was promoted early is overtaken."""
     sweep = begin_sweep(engine, 9, at_once=9)
     said = run_all(settings, engine, sweep, {number: 1 - number / 10 for number in range(1, 10)})
@@ -106,7 +106,7 @@ def runs_message(engine: Engine, run: str) -> str | None:
         return runs.show_run(runs.get_run(conn, run)).stop_message
 
 
-def test_never_more_at_once_and_promotions_before_new_tries(settings: Settings, engine: Engine) -> None:
+def test_never_more_at_once_and_promotions_before_new_tries(settings: TrackerSettings, engine: Engine) -> None:
     sweep = begin_sweep(engine, 6, at_once=2)
     values = {number: number / 10 for number in range(1, 7)}
     jobs.top_up_sweeps(settings, engine, NOW)
@@ -120,14 +120,14 @@ def test_never_more_at_once_and_promotions_before_new_tries(settings: Settings, 
     assert known.runs[2].rungs[0].promoted
 
 
-def test_a_small_sweep_ends_with_its_best_trained_to_the_end(settings: Settings, engine: Engine) -> None:
+def test_a_small_sweep_ends_with_its_best_trained_to_the_end(settings: TrackerSettings, engine: Engine) -> None:
     sweep = begin_sweep(engine, 2)
     said = run_all(settings, engine, sweep, {1: 0.5, 2: 0.6})
     assert said == ["1@100", "2@100", "2@300", "2@900", "2@1000"]
     assert ends_of(read(engine, sweep)) == {1: "successive_halving", 2: "max_steps"}
 
 
-def test_whoever_ended_early_takes_a_place_and_who_failed_takes_none(settings: Settings, engine: Engine) -> None:
+def test_whoever_ended_early_takes_a_place_and_who_failed_takes_none(settings: TrackerSettings, engine: Engine) -> None:
     """1 ended by itself at its first rung, the best of all; 2 failed there."""
     sweep = begin_sweep(engine, 4)
     values = {1: 0.9, 2: 0.1, 3: 0.5, 4: 0.4}
@@ -139,13 +139,13 @@ def test_whoever_ended_early_takes_a_place_and_who_failed_takes_none(settings: S
     assert known.rungs[0].runs == 3
 
 
-def test_where_nothing_was_measured_it_ends_all_the_same(settings: Settings, engine: Engine) -> None:
+def test_where_nothing_was_measured_it_ends_all_the_same(settings: TrackerSettings, engine: Engine) -> None:
     sweep = begin_sweep(engine, 2)
     assert run_all(settings, engine, sweep, {1: None, 2: None}) == ["1@100", "2@100"]
     assert set(ends_of(read(engine, sweep)).values()) == {"successive_halving"}
 
 
-def test_two_that_saw_the_same_promote_once(settings: Settings, engine: Engine) -> None:
+def test_two_that_saw_the_same_promote_once(settings: TrackerSettings, engine: Engine) -> None:
     sweep = begin_sweep(engine, 4, at_once=3)
     jobs.top_up_sweeps(settings, engine, NOW)
     while train_one(engine, {1: 0.1, 2: 0.2, 3: 0.3}):
@@ -157,7 +157,7 @@ def test_two_that_saw_the_same_promote_once(settings: Settings, engine: Engine) 
 
 
 def test_killed_at_any_instant_it_goes_on_as_if_nothing_had_been(
-    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    settings: TrackerSettings, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The scheduler dies once before and once after each write of its own, and what it did stays as it is."""
 
@@ -202,7 +202,7 @@ def test_killed_at_any_instant_it_goes_on_as_if_nothing_had_been(
     assert {name for _, name, *_ in done} == {"add_run", "promote", "finish", "end"}
 
 
-def test_one_that_a_person_lets_go_on_keeps_the_sweep_going(settings: Settings, engine: Engine) -> None:
+def test_one_that_a_person_lets_go_on_keeps_the_sweep_going(settings: TrackerSettings, engine: Engine) -> None:
     """Between what the scheduler read and what it wrote."""
     sweep = begin_sweep(engine, 2)
     while train_one(engine, {1: 0.5, 2: 0.6}) or jobs.top_up_sweeps(settings, engine, NOW).count("made"):
@@ -215,7 +215,7 @@ def test_one_that_a_person_lets_go_on_keeps_the_sweep_going(settings: Settings, 
     assert read(engine, sweep).sweep.state == "running"
 
 
-def test_a_cancelled_one_is_not_waited_for(settings: Settings, engine: Engine) -> None:
+def test_a_cancelled_one_is_not_waited_for(settings: TrackerSettings, engine: Engine) -> None:
     sweep = begin_sweep(engine, 3)
     for _ in range(3):
         jobs.top_up_sweeps(settings, engine, NOW)

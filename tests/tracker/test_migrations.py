@@ -17,7 +17,7 @@ from tests.support.environment import clean_environment
 from tests.support.processes import ROOT
 from tests.support.store import NOW, submit
 from tracker import db
-from tracker.models import Base, Evaluation, Run, Rung, Sweep, Trial
+from tracker.models import Base, RungTable, RunTable, SweepTable, TestResultTable, TrialTable
 
 SWEEP = {"id": "0" * 12, "name": "s", "state": "running", "spec": {}, "created_by": "ada", "created_at": NOW}
 TEST = {"step": 200, "n": 10, "values": {"accuracy": 0.9}}
@@ -91,7 +91,7 @@ def test_deleting_a_run_takes_all_that_hangs_on_it(conn: Connection) -> None:
     conn.execute(text("INSERT INTO writers (run_pk, id, last_number, heard_at) VALUES (:pk, 'w', 1, '2026-01-01')"), {
         "pk": run.pk
     })  # fmt: skip
-    conn.execute(Run.__table__.delete().where(Run.pk == run.pk))  # type: ignore[attr-defined]
+    conn.execute(RunTable.__table__.delete().where(RunTable.pk == run.pk))  # type: ignore[attr-defined]
     assert conn.execute(text("SELECT count(*) FROM writers")).scalar() == 0
 
 
@@ -147,13 +147,15 @@ def test_what_the_test_set_said_before_0006_is_kept(empty_database_url: str) -> 
     with db.write(engine) as conn:
         tested, _ = submit(conn), submit(conn)
         said = {"test": TEST, "ended_at": NOW, "attempt": 2, "worker_name": "mill"}
-        conn.execute(update(Run).where(Run.pk == tested.pk).values(**said))
+        conn.execute(update(RunTable).where(RunTable.pk == tested.pk).values(**said))
     engine.dispose()
     db.downgrade(empty_database_url, "0005")
     db.upgrade(empty_database_url)
     engine = db.make_engine(empty_database_url)
     with db.read(engine) as conn:
-        rows = conn.execute(select(Evaluation.run_pk, Evaluation.attempt, Evaluation.test, Evaluation.at)).all()
+        rows = conn.execute(
+            select(TestResultTable.run_pk, TestResultTable.attempt, TestResultTable.test, TestResultTable.at)
+        ).all()
     engine.dispose()
     assert rows == [(tested.pk, 2, TEST, NOW)]
 
@@ -164,14 +166,14 @@ def test_what_was_selected_before_0010_is_compared_by_its_value(empty_database_u
     with db.write(engine) as conn:
         first, _ = submit(conn), submit(conn)
         made = {"value": 0.1 + 0.2, "step": 70, "trials": [{}, {}]}
-        conn.execute(update(Run).where(Run.pk == first.pk).values(selection=made))
+        conn.execute(update(RunTable).where(RunTable.pk == first.pk).values(selection=made))
     engine.dispose()
     db.downgrade(empty_database_url, "0009")
     db.upgrade(empty_database_url)
     engine = db.make_engine(empty_database_url)
     with db.read(engine) as conn:
-        columns = (Run.selected_value, Run.selected_step, Run.averages_tried)
-        rows = [tuple(row) for row in conn.execute(select(*columns).order_by(Run.pk))]
+        columns = (RunTable.selected_value, RunTable.selected_step, RunTable.averages_tried)
+        rows = [tuple(row) for row in conn.execute(select(*columns).order_by(RunTable.pk))]
     engine.dispose()
     assert rows == [(0.1 + 0.2, 70, 2), (None, None, 0)]
 
@@ -182,19 +184,19 @@ def test_runs_and_rungs_before_0011_know_their_sweep(empty_database_url: str) ->
     engine = db.make_engine(empty_database_url)
     with db.write(engine) as conn:
         first, second, alone = submit(conn), submit(conn), submit(conn)
-        conn.execute(insert(Sweep).values(**SWEEP, project_pk=first.project_pk))
-        pk = conn.execute(select(Sweep.pk)).scalar_one()
+        conn.execute(insert(SweepTable).values(**SWEEP, project_pk=first.project_pk))
+        pk = conn.execute(select(SweepTable.pk)).scalar_one()
         for number, run in enumerate((first, second), 1):
-            conn.execute(insert(Trial).values(sweep_pk=pk, number=number, run_pk=run.pk, parameters={}))
+            conn.execute(insert(TrialTable).values(sweep_pk=pk, number=number, run_pk=run.pk, parameters={}))
         marks = [{"run_pk": first.pk, "rung": rung, "step": rung, "reached_at": NOW} for rung in (1, 3)]
-        conn.execute(insert(Rung), marks)
+        conn.execute(insert(RungTable), marks)
     engine.dispose()
     db.downgrade(empty_database_url, "0010")
     db.upgrade(empty_database_url)
     engine = db.make_engine(empty_database_url)
     with db.read(engine) as conn:
-        found = conn.execute(select(Run.pk, Run.sweep_pk, Run.top_rung).order_by(Run.pk)).all()
-        stood = conn.execute(select(Rung.rung, Rung.sweep_pk, Rung.since).order_by(Rung.rung)).all()
+        found = conn.execute(select(RunTable.pk, RunTable.sweep_pk, RunTable.top_rung).order_by(RunTable.pk)).all()
+        stood = conn.execute(select(RungTable.rung, RungTable.sweep_pk, RungTable.since).order_by(RungTable.rung)).all()
     engine.dispose()
     assert [tuple(row) for row in found] == [(first.pk, pk, 3), (second.pk, pk, 0), (alone.pk, None, 0)]
     assert [tuple(row) for row in stood] == [(1, pk, 1), (3, pk, 2)]
@@ -206,8 +208,8 @@ VALUES: list[Any] = [float("nan"), float("inf"), float("-inf"), 0.1 + 0.2, 5e-32
 @pytest.mark.parametrize("value", VALUES)
 def test_every_float_comes_back_to_the_last_bit(conn: Connection, value: float) -> None:
     run = submit(conn)
-    conn.execute(update(Run).where(Run.pk == run.pk).values(last_value=value))
-    back = conn.execute(Run.__table__.select()).one().last_value
+    conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(last_value=value))
+    back = conn.execute(RunTable.__table__.select()).one().last_value
     assert value.hex() == back.hex()
 
 

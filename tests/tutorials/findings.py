@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from statistics import median
 
 from keepbest.contract.replays import Replay, ReplayedPolicy
-from keepbest.contract.validations import Look
+from keepbest.contract.validations import RecordedValidation
 from keepbest.stopping.comparison import BORNE, find_percentile
 from keepbest.stopping.policies.noise import standard_error
 from keepbest.stopping.statistics import wilson
@@ -108,7 +108,7 @@ def _run_cells(got: Outcome, own_stop: int | None) -> list[str]:
     ]
 
 
-def find_kept(got: Outcome, stop: int | None) -> Look:
+def find_kept(got: Outcome, stop: int | None) -> RecordedValidation:
     """Return the best look of those up to a step, of equals the first."""
     looks = (look for look in got.looks if look.value is not None and (stop is None or look.step <= stop))
     return max(looks, key=lambda look: (look.value, -look.step))

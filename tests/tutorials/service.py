@@ -13,12 +13,12 @@ from keepbest.cli.common.errors import Exit
 from keepbest.cli.runs.watch import follow
 from keepbest.cli.service.demo import wait_for_recipe
 from keepbest.cli.service.processes import python
-from keepbest.cli.service.stack import Keeper, Stack
+from keepbest.cli.service.stack import ProcessMonitor, Stack
 from keepbest.client.client import Client
 from keepbest.contract.checkpoints import Receipt
 from keepbest.contract.replays import Replay, ReplayRequest
 from keepbest.contract.runs import Run, RunRequest
-from keepbest.contract.validations import Look
+from keepbest.contract.validations import RecordedValidation
 from keepbest.errors import KeepbestError
 from keepbest.settings import child_environment
 from tests.support.network import free_port
@@ -67,7 +67,7 @@ class Service:
 def serve(folder: Path, data: Path | None, *, slots: int = 1) -> Iterator[Service]:
     """Start tracker, scheduler and one worker in a folder; end them afterwards, whatever happened."""
     stack = Stack(folder, free_port(), slots=slots, data=data)
-    keeper = Keeper(stack.children)
+    keeper = ProcessMonitor(stack.children)
     try:
         stack.start()
         keeper.start()
@@ -85,7 +85,7 @@ def find_data() -> Path | None:
     return Path(named) if named else None
 
 
-def read_looks(client: Client, run: str) -> Iterator[Look]:
+def read_looks(client: Client, run: str) -> Iterator[RecordedValidation]:
     after = 0
     while looks := client.looks(run, after=after).looks:
         yield from looks

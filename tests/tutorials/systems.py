@@ -8,7 +8,7 @@ from typing import Any
 
 from keepbest.contract.checkpoints import Receipt
 from keepbest.contract.runs import RecipeSource, Run, RunRequest, TestResult
-from keepbest.contract.validations import Look
+from keepbest.contract.validations import RecordedValidation
 
 PROJECT = "tutorials"
 
@@ -18,7 +18,7 @@ class Outcome:
     """A run that ended, all its looks, and what its restored best gave in a fresh process."""
 
     run: Run
-    looks: list[Look]
+    looks: list[RecordedValidation]
     receipt: Receipt
 
     def last(self, metric: str) -> float:

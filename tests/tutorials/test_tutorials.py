@@ -101,11 +101,11 @@ def test_every_command_of_the_page_is_one(line: str) -> None:
 
 
 def test_the_deeper_network_of_exercise_4(tmp_path: Path) -> None:
-    from keepbest.snapshots.snapshot import Variables, capture
+    from keepbest.snapshots.snapshot import ModelVariables, capture
 
     store = Store(tmp_path)
     trained = RECIPES["hvass-cnn"].build(data.load("digits")).model
-    store.write(capture(Variables(trained), position=Position(3)), about())
+    store.write(capture(ModelVariables(trained), position=Position(3)), about())
     deeper = Target(f"{ROOT}/examples/tutorial_003_deeper.py:build", ["image=8"]).build()
     assert {row.kind for row in plan_restore(RUN, deeper, store=store).rows} == {"same", "shape", "new"}
     with pytest.raises(CheckpointMismatch, match="layer_fc2"):

@@ -11,7 +11,7 @@ from keepbest.contract.policies import PolicySpec, RetentionSpec
 from keepbest.contract.runs import Mode, RecipeSource, Run, RunSpec
 from keepbest.contract.workers import Assignment, Lease
 from keepbest.status import RunState
-from worker.run_folder import Job
+from worker.run_folder import TrainerJob
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -47,5 +47,5 @@ def make_assignment(*, lease_seconds: float = 30.0, **changed: Any) -> Assignmen
     return Assignment(run=run, lease=lease, attempt=1, next_segment=0)
 
 
-def make_job(folder: Path, **changed: Any) -> Job:
-    return Job(assignment=make_assignment(**changed), url="http://127.0.0.1:1", store=folder / "store")
+def make_job(folder: Path, **changed: Any) -> TrainerJob:
+    return TrainerJob(assignment=make_assignment(**changed), url="http://127.0.0.1:1", store=folder / "store")

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from keepbest.checkpoint import About, Store
+from keepbest.checkpoint import CheckpointInfo, Store
 from keepbest.client.bundle import pack
 from keepbest.contract.runs import CodeSource, Parameter, RunRequest
-from keepbest.snapshots.snapshot import Variables, capture
+from keepbest.snapshots.snapshot import ModelVariables, capture
 from keepbest.snapshots.state import Position
 from tests.support.live import FakeWorker, Live
 from tests.worker.needs import need_tensorflow
@@ -46,8 +46,8 @@ class Trained:
 
     def keep(self, value: float, step: int = 100) -> None:
         """Write the model as a checkpoint of this value."""
-        about = About(run=self.worker.run, at=datetime.now(UTC), value=value, monitor="val_loss", mode="min")
-        state = capture(Variables(self.model), position=Position(step))
+        about = CheckpointInfo(run=self.worker.run, at=datetime.now(UTC), value=value, monitor="val_loss", mode="min")
+        state = capture(ModelVariables(self.model), position=Position(step))
         written = Store(self.live.folder / "store").write(state, about)
         self.worker.checkpoint(step, value, id=written.manifest.id, digest=written.digest)
 
@@ -83,9 +83,9 @@ def submit(live: Live, folder: Path, **asked: object) -> None:
 
 def build_and_measure() -> tuple[Any, float]:
     """Return a model with weights of its own, and its loss by the trainer's ruler."""
-    from worker.trainer.evaluate import Ruler
+    from worker.trainer.evaluate import Evaluator
 
     space: dict[str, Any] = {}
     exec(CODE, space)  # noqa: S102
     model, _, validation = space["build"]()
-    return model, Ruler(validation).measure(model).values["loss"]
+    return model, Evaluator(validation).measure(model).values["loss"]

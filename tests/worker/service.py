@@ -24,7 +24,7 @@ from tests.support.processes import Process, Processes, wait_until
 from tracker import db
 from tracker.app import create_app
 from tracker.scheduler import jobs
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 from tracker.store import leases
 from tracker.store.access import users
 
@@ -42,7 +42,7 @@ class Service:
         self.folder = folder
         self.engine = db.make_engine(url)
         self.port = free_port()
-        self.settings = Settings(dir=folder, database_url=url, port=self.port, lease_seconds=LEASE_SECONDS)
+        self.settings = TrackerSettings(dir=folder, database_url=url, port=self.port, lease_seconds=LEASE_SECONDS)
         self.token = self._make_token("ada", Role.ADMIN)
         self.worker_token = self._make_token("mill", Role.WORKER)
         self.client = Client(f"http://127.0.0.1:{self.port}", self.token)

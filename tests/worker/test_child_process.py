@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import is_alive, wait_until
-from worker.child_process import Child, end_orphans, explain_exit
+from worker.child_process import ChildProcess, end_orphans, explain_exit
 
-Start = Callable[..., Child]
+Start = Callable[..., ChildProcess]
 MARK = "of-this-test"
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    children: list[Child] = []
+    children: list[ChildProcess] = []
 
-    def start_child(program: str, secret: str = "") -> Child:
-        child = Child(
+    def start_child(program: str, secret: str = "") -> ChildProcess:
+        child = ChildProcess(
             [sys.executable, "-c", program],
             folder=tmp_path,
             output=tmp_path / "output.log",

@@ -10,8 +10,8 @@ import pytest
 
 from tests.worker.assignments import make_assignment
 from worker.command import command
-from worker.command.command import Command
-from worker.run_folder import Job
+from worker.command.command import UserCommand
+from worker.run_folder import TrainerJob
 
 
 class Folder:
@@ -45,7 +45,10 @@ def test_a_script_that_ends_by_sigterm_is_tried_again_as_one_that_is_killed(
 
     monkeypatch.setattr(command, "_die_of", die)
     monkeypatch.setattr(command, "find_said", lambda path: None)
-    one, job = Command.__new__(Command), Job(assignment=make_assignment(), url="http://tracker", store=Path())
+    one, job = (
+        UserCommand.__new__(UserCommand),
+        TrainerJob(assignment=make_assignment(), url="http://tracker", store=Path()),
+    )
     one._folder, one._job, one._is_asked_to_end = folder, job, False  # type: ignore[assignment]
     if died_of:
         with pytest.raises(SystemExit):

@@ -13,7 +13,7 @@ from keepbest.training.spec import Training
 from worker import data
 from worker.recipes import RECIPES
 from worker.trainer.batches import make_feed
-from worker.trainer.evaluate import Gauge
+from worker.trainer.evaluate import Probe
 
 
 def train(name: str, steps: int, data_name: str | None = None, **parameters: Any) -> tuple[Training, dict[str, float]]:
@@ -25,7 +25,7 @@ def train(name: str, steps: int, data_name: str | None = None, **parameters: Any
     training = recipe.build(data.load(data_name or recipe.data[0]), **parameters)
     batches = make_feed(training, seed=0).batches_from(0)
     training.model.fit(batches, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
-    return training, Gauge(training).measure(training.model).values
+    return training, Probe(training).measure(training.model).values
 
 
 def test_a_line() -> None:
@@ -107,19 +107,19 @@ def test_only_single_numbers_are_watched() -> None:
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2)])
     part = (np.zeros((1, 2)), np.zeros((1, 2)))
     with pytest.raises(InvalidInput, match=r"'W' is of shape \(2, 2\)"):
-        Gauge(Training(model, part, part, watch={"W": model.layers[0].kernel}))
+        Probe(Training(model, part, part, watch={"W": model.layers[0].kernel}))
 
 
 def test_of_a_pipeline_no_example_is_compared() -> None:
     import tensorflow as tf
 
     part = tf.data.Dataset.from_tensor_slices((np.zeros((4, 2)), np.zeros(4))).batch(2)
-    compared = Gauge(Training(None, part, part)).compare(None, "val_loss", 0.5, "min")
+    compared = Probe(Training(None, part, part)).compare(None, "val_loss", 0.5, "min")
     assert compared == Unpaired("the validation data is a pipeline, of which nobody knows the order")
 
 
 def test_labels_in_a_list_are_measured_all_the_same() -> None:
     part = (np.zeros((2, 2), np.float32), [0.0, 1.0])
-    compared = Gauge(Training(None, part, part)).compare(None, "val_loss", 0.5, "min")
+    compared = Probe(Training(None, part, part)).compare(None, "val_loss", 0.5, "min")
     assert isinstance(compared, Unpaired)
     assert "Examples are arrays" in compared.why

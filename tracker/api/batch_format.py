@@ -22,7 +22,7 @@ from keepbest.contract.names import check_word
 from keepbest.errors import InvalidInput, TooLarge
 from tracker.api.envelope import explain
 from tracker.store.ingest import Delivery
-from tracker.store.metrics.chunks import Points
+from tracker.store.metrics.chunks import PointColumns
 from tracker.store.metrics.metrics import Column
 
 MAX_COLUMNS = 5000
@@ -52,14 +52,16 @@ def _read_packed(data: bytes) -> Delivery:
     body = memoryview(data)[4 + size :]
     place = 0
 
-    def packed(given: Header, field: str) -> Points:
+    def packed(given: Header, field: str) -> PointColumns:
         nonlocal place
         count = _whole(given.get("count"), f"{field}.count", 1, MAX_BATCH_POINTS)
         start, place = place, place + 3 * _WORD * count
         if place > len(body):
             raise InvalidInput(f"The batch is cut short: {field} has fewer points than it says.", field=field)
         parts = [body[start + row * _WORD * count : start + (row + 1) * _WORD * count] for row in range(3)]
-        return Points(*(np.frombuffer(part, kind) for part, kind in zip(parts, ("<i8", "<f8", "<f8"), strict=True)))
+        return PointColumns(
+            *(np.frombuffer(part, kind) for part, kind in zip(parts, ("<i8", "<f8", "<f8"), strict=True))
+        )
 
     came = _deliver(_header(data[4 : 4 + size]), packed)
     if place != len(body):
@@ -80,7 +82,7 @@ def _header(data: bytes) -> Header:
     return header
 
 
-def _deliver(header: Header, points_of: Callable[[Header, str], Points]) -> Delivery:
+def _deliver(header: Header, points_of: Callable[[Header, str], PointColumns]) -> Delivery:
     writer = header.get("writer")
     if not isinstance(writer, str) or not _ID.match(writer):
         raise InvalidInput("writer: an id of 12 letters and digits.", field="writer")
@@ -89,7 +91,7 @@ def _deliver(header: Header, points_of: Callable[[Header, str], Points]) -> Deli
     return Delivery(writer, number, columns, _records(header))
 
 
-def _columns(given: Any, points_of: Callable[[Header, str], Points]) -> list[Column]:
+def _columns(given: Any, points_of: Callable[[Header, str], PointColumns]) -> list[Column]:
     if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
         raise InvalidInput("columns: a list of objects.", field="columns")
     if len(given) > MAX_COLUMNS:
@@ -100,7 +102,7 @@ def _columns(given: Any, points_of: Callable[[Header, str], Points]) -> list[Col
     return columns
 
 
-def _column(given: Header, field: str, points_of: Callable[[Header, str], Points]) -> Column:
+def _column(given: Header, field: str, points_of: Callable[[Header, str], PointColumns]) -> Column:
     key = _key(given.get("key"), f"{field}.key")
     segment = _whole(given.get("segment"), f"{field}.segment", 0, _MAX_SEGMENT)
     points = points_of(given, field)
@@ -118,7 +120,7 @@ def _key(given: Any, field: str) -> str:
     raise InvalidInput(f"{field}: {problem}.", field=field)
 
 
-def _check(points: Points, field: str) -> None:
+def _check(points: PointColumns, field: str) -> None:
     steps, times = points.steps, points.times
     if int(steps.min()) < 0 or int(steps.max()) > _MAX_STEP:
         raise InvalidInput(f"{field}.steps: whole numbers from 0 to 2^53.", field=f"{field}.steps")
@@ -126,13 +128,13 @@ def _check(points: Points, field: str) -> None:
         raise InvalidInput(f"{field}.times: seconds since 1970, up to {_MAX_SECONDS:.0e}.", field=f"{field}.times")
 
 
-def _listed(given: Header, field: str) -> Points:
+def _listed(given: Header, field: str) -> PointColumns:
     steps = _array(given.get("steps"), f"{field}.steps", np.int64)
     values = _array(given.get("values"), f"{field}.values", np.float64)
     times = _array(given.get("times"), f"{field}.times", np.float64)
     if not len(steps) or len({len(steps), len(values), len(times)}) != 1:
         raise InvalidInput(f"{field}: steps, values and times are lists of one length, not empty.", field=field)
-    return Points(steps, values, times)
+    return PointColumns(steps, values, times)
 
 
 def _array(given: Any, field: str, kind: Any) -> NDArray[Any]:

@@ -28,7 +28,7 @@ from tracker import db
 from tracker.api.principals import Attempts, Principals
 from tracker.db import Connection, Engine
 from tracker.services.event_hub import Hub
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 
 Model = TypeVar("Model", bound=BaseModel)
 View = Callable[..., Any]
@@ -44,7 +44,7 @@ EXTENSION = "keepbest"
 class Service:
     """What every request needs of the application; kept in `app.extensions`."""
 
-    settings: Settings
+    settings: TrackerSettings
     engine: Engine
     clock: Clock
     principals: Principals

@@ -25,7 +25,7 @@ from keepbest.errors import InvalidInput, TooLarge
 from keepbest.stopping import build, parse
 from keepbest.stopping.comparison import CANDIDATES, Recommendation, find_front, recommend, summarize
 from keepbest.stopping.policies.epochs import counts_epochs, resolve_epochs
-from keepbest.stopping.replay import Outcome, Record, Status, replay
+from keepbest.stopping.replay import PolicyOutcome, RecordedRun, Status, replay
 from tracker import db
 from tracker.api.envelope import service, speaks
 from tracker.store import replay_records
@@ -64,11 +64,11 @@ def _parse(text: str, place: int) -> Spec:
         raise InvalidInput(error.message, field=f"stoppers.{place}", hint=error.hint) from None
 
 
-def _replay(spec: Spec, record: Record) -> Outcome:
+def _replay(spec: Spec, record: RecordedRun) -> PolicyOutcome:
     if counts_epochs(spec):
         if record.steps_per_epoch is None:
             message = "It counts in epochs, and no look of the run says its epoch."
-            return Outcome(status=Status.INCONCLUSIVE, message=message)
+            return PolicyOutcome(status=Status.INCONCLUSIVE, message=message)
         spec = resolve_epochs(spec, record.steps_per_epoch)
     return replay(build(spec, record.mode), record)
 
@@ -85,7 +85,7 @@ def _check_size(found: Sequence[Run], policies: int) -> None:
         )
 
 
-def _comparable(known: Sequence[RunRecord]) -> tuple[list[tuple[Run, Record]], list[LeftOut]]:
+def _comparable(known: Sequence[RunRecord]) -> tuple[list[tuple[Run, RecordedRun]], list[LeftOut]]:
     """Return the runs that watch the same metric in the same mode, the most common one, and the others."""
     looked = [(one.run, one.record) for one in known if one.record is not None and one.record.measured]
     common = Counter(_metric(run) for run, _ in looked).most_common(1)
@@ -105,7 +105,7 @@ def _metric(run: Run) -> str:
 
 
 def _show_policies(
-    stoppers: Sequence[str], specs: Sequence[Spec], table: Sequence[Sequence[Outcome]]
+    stoppers: Sequence[str], specs: Sequence[Spec], table: Sequence[Sequence[PolicyOutcome]]
 ) -> list[ReplayedPolicy]:
     summaries = [summarize(outcomes) for outcomes in table]
     front = find_front(summaries)
@@ -122,7 +122,7 @@ def _show_policies(
 
 
 def _answer(
-    kept: Sequence[tuple[Run, Record]],
+    kept: Sequence[tuple[Run, RecordedRun]],
     left_out: list[LeftOut],
     policies: list[ReplayedPolicy],
     advice: Recommendation,
@@ -140,7 +140,7 @@ def _answer(
     )
 
 
-def _show_run(run: Run, record: Record) -> ReplayedRun:
+def _show_run(run: Run, record: RecordedRun) -> ReplayedRun:
     best = record.best
     return ReplayedRun(
         id=run.id,

@@ -8,7 +8,7 @@ from flask import Blueprint, request
 from pydantic import Field
 
 from keepbest.contract.base import Shape
-from keepbest.contract.runs import EvaluationList, Run, RunPage, RunPatch, RunRequest, SegmentList
+from keepbest.contract.runs import Run, RunPage, RunPatch, RunRequest, SegmentList, TestResultList
 from keepbest.errors import InvalidInput
 from keepbest.status import RunState
 from keepbest.stopping.registry import nearest
@@ -39,7 +39,7 @@ class RunQuery(Shape):
 @speaks(RunPage, query=RunQuery)
 def list_runs(conn: Connection, query: RunQuery) -> RunPage:
     """List runs, the newest first unless `sort` says otherwise; runs without a value there come last."""
-    wanted = run_listing.Wanted(query.project, _read_states(query.state), query.q, query.sort, query.order)
+    wanted = run_listing.RunFilter(query.project, _read_states(query.state), query.q, query.sort, query.order)
     return run_listing.list_runs(conn, wanted, cursor=query.cursor, limit=query.limit)
 
 
@@ -88,10 +88,10 @@ def list_segments(conn: Connection, run: str) -> SegmentList:
 
 
 @blueprint.get("/runs/<run>/evaluations")
-@speaks(EvaluationList)
-def list_evaluations(conn: Connection, run: str) -> EvaluationList:
+@speaks(TestResultList)
+def list_evaluations(conn: Connection, run: str) -> TestResultList:
     """List every measurement of the test set, oldest first: one for each time that the run came to its end."""
-    return EvaluationList(evaluations=test_results.list_evaluations(conn, runs.get_run(conn, run).pk))
+    return TestResultList(evaluations=test_results.list_evaluations(conn, runs.get_run(conn, run).pk))
 
 
 def read_key() -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from keepbest.contract.validations import LookPage
+from keepbest.contract.validations import ValidationPage
 from tracker.api.envelope import speaks
 from tracker.api.queries import After, next_cursor
 from tracker.db import Connection
@@ -21,8 +21,8 @@ class LookQuery(After):
 
 
 @blueprint.get("/runs/<run>/looks")
-@speaks(LookPage, query=LookQuery)
-def list_looks(conn: Connection, run: str, query: LookQuery) -> LookPage:
+@speaks(ValidationPage, query=LookQuery)
+def list_looks(conn: Connection, run: str, query: LookQuery) -> ValidationPage:
     """List a run's looks with what was decided at each, in the order in which they were taken.
 
     `examples=true` adds what each example did, and makes a page short.
@@ -31,4 +31,4 @@ def list_looks(conn: Connection, run: str, query: LookQuery) -> LookPage:
     limit = min(query.limit, MAX_WITH_EXAMPLES) if query.examples else query.limit
     found = validations.list_looks(conn, pk, segments.read_path(conn, pk), after=query.seq, limit=limit)
     cursor = next_cursor([look.seq for look in found], limit)
-    return LookPage(looks=per_example.add_to(conn, pk, found) if query.examples else found, cursor=cursor)
+    return ValidationPage(looks=per_example.add_to(conn, pk, found) if query.examples else found, cursor=cursor)

@@ -5,40 +5,47 @@ Inside the database a run is an integer (`runs.pk`), so that a million metric ro
 """
 
 from tracker.models.base import NAMING, Base
-from tracker.models.kept import Bundle, Checkpoint, Command, Evaluation, Receipt
-from tracker.models.measured import LogPiece, Look, LookExamples, MetricChunk, MetricSummary, Panel
-from tracker.models.people import AuditEntry, Credential, Event, User, Worker
-from tracker.models.rules import ProjectRules, Ruling
-from tracker.models.runs import Lease, Project, Run, Segment, Writer
-from tracker.models.sweeps import Rung, Sweep, Trial
+from tracker.models.kept import BundleTable, CheckpointTable, CommandTable, ReceiptTable, TestResultTable
+from tracker.models.measured import (
+    LogPieceTable,
+    MetricChunkTable,
+    MetricSummaryTable,
+    PanelTable,
+    ValidationExamplesTable,
+    ValidationTable,
+)
+from tracker.models.people import AuditEntryTable, CredentialTable, EventTable, UserTable, WorkerTable
+from tracker.models.rules import ProjectRulesTable, RuleProgressTable
+from tracker.models.runs import LeaseTable, ProjectTable, RunTable, SegmentTable, WriterTable
+from tracker.models.sweeps import RungTable, SweepTable, TrialTable
 
 __all__ = [
     "NAMING",
-    "AuditEntry",
+    "AuditEntryTable",
     "Base",
-    "Bundle",
-    "Checkpoint",
-    "Command",
-    "Credential",
-    "Evaluation",
-    "Event",
-    "Lease",
-    "LogPiece",
-    "Look",
-    "LookExamples",
-    "MetricChunk",
-    "MetricSummary",
-    "Panel",
-    "Project",
-    "ProjectRules",
-    "Receipt",
-    "Ruling",
-    "Run",
-    "Rung",
-    "Segment",
-    "Sweep",
-    "Trial",
-    "User",
-    "Worker",
-    "Writer",
+    "BundleTable",
+    "CheckpointTable",
+    "CommandTable",
+    "CredentialTable",
+    "EventTable",
+    "LeaseTable",
+    "LogPieceTable",
+    "MetricChunkTable",
+    "MetricSummaryTable",
+    "PanelTable",
+    "ProjectRulesTable",
+    "ProjectTable",
+    "ReceiptTable",
+    "RuleProgressTable",
+    "RunTable",
+    "RungTable",
+    "SegmentTable",
+    "SweepTable",
+    "TestResultTable",
+    "TrialTable",
+    "UserTable",
+    "ValidationExamplesTable",
+    "ValidationTable",
+    "WorkerTable",
+    "WriterTable",
 ]

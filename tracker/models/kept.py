@@ -12,7 +12,7 @@ from tracker.models.base import Base
 from tracker.models.types import Big, Id
 
 
-class Checkpoint(Base):
+class CheckpointTable(Base):
     __tablename__ = "checkpoints"
     __table_args__ = (Index(None, "run_pk", "pk"),)
 
@@ -36,7 +36,7 @@ class Checkpoint(Base):
     at: Mapped[datetime]
 
 
-class Receipt(Base):
+class ReceiptTable(Base):
     """Proofs of restores: recorded value, restored value, their difference."""
 
     __tablename__ = "receipts"
@@ -49,7 +49,7 @@ class Receipt(Base):
     at: Mapped[datetime]
 
 
-class Evaluation(Base):
+class TestResultTable(Base):
     """Every measurement of a run's test set: rows are added, and none is changed."""
 
     __tablename__ = "evaluations"
@@ -64,7 +64,7 @@ class Evaluation(Base):
     at: Mapped[datetime]
 
 
-class Bundle(Base):
+class BundleTable(Base):
     """A user's code, kept as long as a run refers to it."""
 
     __tablename__ = "bundles"
@@ -78,7 +78,7 @@ class Bundle(Base):
     created_at: Mapped[datetime]
 
 
-class Command(Base):
+class CommandTable(Base):
     __tablename__ = "commands"
     __table_args__ = (Index(None, "run_pk", "state"),)
 

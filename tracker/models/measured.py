@@ -12,7 +12,7 @@ from tracker.models.base import Base
 from tracker.models.types import Big, Id
 
 
-class Look(Base):
+class ValidationTable(Base):
     __tablename__ = "looks"
     __table_args__ = (UniqueConstraint("run_pk", "segment", "step", "withdraws"), Index(None, "run_pk", "pk"))
 
@@ -36,7 +36,7 @@ class Look(Base):
     at: Mapped[datetime]
 
 
-class LookExamples(Base):
+class ValidationExamplesTable(Base):
     """What each of `n` examples did at a look (`kind` says what, `note` what is left out, or why there is nothing).
 
     A table of its own: the looks are read often, this hardly ever. `data` is deflated.
@@ -55,7 +55,7 @@ class LookExamples(Base):
     data: Mapped[bytes | None]
 
 
-class MetricSummary(Base):
+class MetricSummaryTable(Base):
     """What is known of a metric without reading a point of it."""
 
     __tablename__ = "metric_summaries"
@@ -74,7 +74,7 @@ class MetricSummary(Base):
     max_step: Mapped[int | None] = mapped_column(BigInteger)
 
 
-class MetricChunk(Base):
+class MetricChunkTable(Base):
     """Consecutive points of one metric in one segment, packed; `encoding` says how (store.chunks)."""
 
     __tablename__ = "metric_chunks"
@@ -97,7 +97,7 @@ class MetricChunk(Base):
     data: Mapped[bytes]
 
 
-class Panel(Base):
+class PanelTable(Base):
     """A picture of the model at a look, as data: JSON, deflated."""
 
     __tablename__ = "panels"
@@ -114,7 +114,7 @@ class Panel(Base):
     at: Mapped[datetime]
 
 
-class LogPiece(Base):
+class LogPieceTable(Base):
     __tablename__ = "log_pieces"
     __table_args__ = (
         Index(None, "run_pk", "pk"),

@@ -12,7 +12,7 @@ from tracker.models.base import Base
 from tracker.models.types import Big, Id
 
 
-class Worker(Base):
+class WorkerTable(Base):
     __tablename__ = "workers"
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -31,7 +31,7 @@ class Worker(Base):
     gone_at: Mapped[datetime | None]
 
 
-class User(Base):
+class UserTable(Base):
     __tablename__ = "users"
     __table_args__ = (CheckConstraint("role IN ('viewer', 'member', 'worker', 'admin')", name="role_known"),)
 
@@ -43,7 +43,7 @@ class User(Base):
     disabled_at: Mapped[datetime | None]
 
 
-class Credential(Base):
+class CredentialTable(Base):
     """A token, a browser session or a one-time sign-in code; only the SHA-256 of the secret is kept."""
 
     __tablename__ = "credentials"
@@ -64,7 +64,7 @@ class Credential(Base):
     revoked_at: Mapped[datetime | None]
 
 
-class Event(Base):
+class EventTable(Base):
     """What happened, for the dashboard and for whoever follows; pruned by age."""
 
     __tablename__ = "events"
@@ -78,7 +78,7 @@ class Event(Base):
     at: Mapped[datetime]
 
 
-class AuditEntry(Base):
+class AuditEntryTable(Base):
     __tablename__ = "audit_log"
     __table_args__ = ({"sqlite_autoincrement": True},)
 

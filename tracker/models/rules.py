@@ -12,7 +12,7 @@ from tracker.models.base import Base
 from tracker.models.types import Id
 
 
-class ProjectRules(Base):
+class ProjectRulesTable(Base):
     """What is in force for the runs of a project; null is no rule."""
 
     __tablename__ = "project_rules"
@@ -26,7 +26,7 @@ class ProjectRules(Base):
     set_at: Mapped[datetime]
 
 
-class Ruling(Base):
+class RuleProgressTable(Base):
     """How many looks of a run were judged, and the one command that a rule gave it."""
 
     __tablename__ = "rulings"

@@ -15,7 +15,7 @@ _OF_SWEEP = ("sweep_pk", "deleted_at", "state", "stop_reason", "top_rung", "best
 _IS_IN_SWEEP = text("sweep_pk IS NOT NULL")
 
 
-class Project(Base):
+class ProjectTable(Base):
     __tablename__ = "projects"
 
     pk: Mapped[int] = mapped_column(Big, primary_key=True)
@@ -26,7 +26,7 @@ class Project(Base):
     next_number: Mapped[int] = mapped_column(default=1)
 
 
-class Run(Base):
+class RunTable(Base):
     __tablename__ = "runs"
     __table_args__ = (
         UniqueConstraint("project_pk", "number"),
@@ -126,7 +126,7 @@ class Run(Base):
     memory: Mapped[dict[str, Any] | None]
 
 
-class Lease(Base):
+class LeaseTable(Base):
     """Every lease ever granted, ended ones too: late data is judged by the lease it was measured under."""
 
     __tablename__ = "leases"
@@ -144,7 +144,7 @@ class Lease(Base):
     outcome: Mapped[str | None] = mapped_column(String(20))
 
 
-class Writer(Base):
+class WriterTable(Base):
     """How far each writer of a run has come: a batch number is taken once."""
 
     __tablename__ = "writers"
@@ -155,7 +155,7 @@ class Writer(Base):
     heard_at: Mapped[datetime]
 
 
-class Segment(Base):
+class SegmentTable(Base):
     __tablename__ = "segments"
 
     run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), primary_key=True)

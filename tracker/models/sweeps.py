@@ -12,7 +12,7 @@ from tracker.models.base import Base
 from tracker.models.types import Big, Id
 
 
-class Sweep(Base):
+class SweepTable(Base):
     """What was asked, settled; all that is known of its runs is theirs."""
 
     __tablename__ = "sweeps"
@@ -36,7 +36,7 @@ class Sweep(Base):
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
 
 
-class Trial(Base):
+class TrialTable(Base):
     """The run of one try. Its key is what no two schedulers can both write."""
 
     __tablename__ = "trials"
@@ -47,7 +47,7 @@ class Trial(Base):
     parameters: Mapped[dict[str, Any]]
 
 
-class Rung(Base):
+class RungTable(Base):
     """A pause: the run came to a rung of its sweep with this as its best value; promoted, it went on."""
 
     __tablename__ = "rungs"

@@ -16,13 +16,13 @@ from tracker import db
 from tracker.db import Engine
 from tracker.services.gc import collect_garbage
 from tracker.services.sweeps import top_up
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 from tracker.store import events, leases, rule_enforcement, rules, workers
 from tracker.store.access import users
 from tracker.store.metrics import compaction
 from tracker.store.sweeps import due
 
-Run = Callable[[Settings, Engine, datetime], str]
+Run = Callable[[TrackerSettings, Engine, datetime], str]
 
 #: Metrics compacted by one run of the job, and the seconds after which it leaves the rest for the next.
 GROUPS = 1000
@@ -31,7 +31,7 @@ HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PeriodicJob:
     """A function, how often it is called, and how long after the start for the first time."""
 
     run: Run
@@ -45,7 +45,7 @@ class Job:
         return self.run.__name__
 
 
-def expire_leases(settings: Settings, engine: Engine, now: datetime) -> str:
+def expire_leases(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
     """Give back the runs whose worker was not heard of past its lease."""
     with db.write(engine) as conn:
         leases.shorten_leases(conn, seconds=settings.lease_seconds, now=now)
@@ -53,21 +53,21 @@ def expire_leases(settings: Settings, engine: Engine, now: datetime) -> str:
     return f"took back {', '.join(found)}" if found else ""
 
 
-def mark_silent_workers(settings: Settings, engine: Engine, now: datetime) -> str:
+def mark_silent_workers(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
     """Mark workers that have been silent for long as gone."""
     with db.write(engine) as conn:
         gone = workers.mark_gone(conn, gone_seconds=settings.gone_seconds, now=now)
     return f"gone: {', '.join(gone)}" if gone else ""
 
 
-def forget_workers(settings: Settings, engine: Engine, now: datetime) -> str:
+def forget_workers(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
     """Forget workers that have been gone for very long."""
     with db.write(engine) as conn:
         count = workers.forget_workers(conn, forget_days=settings.forget_days, now=now)
     return f"forgot {count} workers" if count else ""
 
 
-def compact_metrics(settings: Settings, engine: Engine, now: datetime) -> str:
+def compact_metrics(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
     """Compress metrics that have many raw chunks, one after another, until all is done or the time is up."""
     until = time.monotonic() + COMPACT_SECONDS
     with db.read(engine) as conn:
@@ -80,7 +80,7 @@ def compact_metrics(settings: Settings, engine: Engine, now: datetime) -> str:
     return f"compacted {done} of {len(groups)} metrics" if groups else ""
 
 
-def apply_rules(settings: Settings, engine: Engine, now: datetime) -> str:
+def apply_rules(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
     """Stop the runs that break a rule of their project, each in a transaction of its own."""
     with db.read(engine) as conn:
         breaches, judged = rule_enforcement.find_due(conn, now)
@@ -94,21 +94,21 @@ def apply_rules(settings: Settings, engine: Engine, now: datetime) -> str:
     return "; ".join(f"{run.id}: {asked.message}" for run, asked in breaches)
 
 
-def top_up_sweeps(settings: Settings, engine: Engine, now: datetime) -> str:
+def top_up_sweeps(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
     """Make the next runs of every sweep that lacks some, and end those that have none left."""
     with db.read(engine) as conn:
         sweeps = due.list_due(conn)
     return "; ".join(said for said in (top_up(engine, sweep, now) for sweep in sweeps) if said)
 
 
-def prune_events(settings: Settings, engine: Engine, now: datetime) -> str:
+def prune_events(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
     """Delete events nobody will ask for any more."""
     with db.write(engine) as conn:
         count = events.prune(conn, now - timedelta(days=settings.event_days))
     return f"pruned {count} events" if count else ""
 
 
-def collect_checkpoints(settings: Settings, engine: Engine, now: datetime) -> str:
+def collect_checkpoints(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
     """Drop the checkpoints that retention lets go, and free what nobody needs any more."""
     done = collect_garbage(settings, engine, now)
     trashed = f"{len(done.trashed)} checkpoints to the trash, {len(done.emptied)} out of it"
@@ -116,26 +116,26 @@ def collect_checkpoints(settings: Settings, engine: Engine, now: datetime) -> st
     return said + (f" damaged: {len(done.damaged)} manifests; run keepbest fsck" if done.damaged else "")
 
 
-def expire_credentials(settings: Settings, engine: Engine, now: datetime) -> str:
+def expire_credentials(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
     """Delete sign-in links, sessions and tokens that can never be used again."""
     with db.write(engine) as conn:
         count = users.expire_credentials(conn, now)
     return f"deleted {count} credentials" if count else ""
 
 
-def list_jobs(settings: Settings) -> list[Job]:
+def list_jobs(settings: TrackerSettings) -> list[PeriodicJob]:
     """Return every job with how often it runs."""
     return [
         # After a start everybody may renew first: it is the tracker that was away, not they.
-        Job(expire_leases, settings.expire_every_seconds, settings.lease_seconds),
-        Job(mark_silent_workers, 10.0),
-        Job(apply_rules, 2.0),
-        Job(top_up_sweeps, 1.0),
-        Job(compact_metrics, settings.compact_every_seconds),
-        Job(collect_checkpoints, settings.collect_every_seconds, settings.collect_every_seconds, deletes=True),
-        Job(expire_credentials, 60.0, deletes=True),
-        Job(prune_events, HOUR, deletes=True),
-        Job(forget_workers, HOUR, deletes=True),
+        PeriodicJob(expire_leases, settings.expire_every_seconds, settings.lease_seconds),
+        PeriodicJob(mark_silent_workers, 10.0),
+        PeriodicJob(apply_rules, 2.0),
+        PeriodicJob(top_up_sweeps, 1.0),
+        PeriodicJob(compact_metrics, settings.compact_every_seconds),
+        PeriodicJob(collect_checkpoints, settings.collect_every_seconds, settings.collect_every_seconds, deletes=True),
+        PeriodicJob(expire_credentials, 60.0, deletes=True),
+        PeriodicJob(prune_events, HOUR, deletes=True),
+        PeriodicJob(forget_workers, HOUR, deletes=True),
     ]
 
 

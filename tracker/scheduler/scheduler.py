@@ -21,8 +21,8 @@ from keepbest.errors import KeepbestError
 from tracker import db, last_words
 from tracker.clocks import Trust
 from tracker.db import Engine
-from tracker.scheduler.jobs import Job, list_jobs
-from tracker.settings import Settings
+from tracker.scheduler.jobs import PeriodicJob, list_jobs
+from tracker.settings import TrackerSettings
 from tracker.store.locks import OnlyOne
 
 log = logging.getLogger("tracker.scheduler")
@@ -39,7 +39,7 @@ TICK = 0.1
 class Scheduler:
     """Waits for its turn, runs the jobs, and waits for its turn again where the database takes it away (a restart)."""
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    def __init__(self, settings: TrackerSettings, engine: Engine) -> None:
         self._settings, self._engine = settings, engine
         self._turn = OnlyOne(engine)
         self._stopping = False
@@ -100,7 +100,7 @@ class Scheduler:
             self._sleep_until_stopped(WAIT)
         return False
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: PeriodicJob) -> None:
         """Run one job. That it fails is said once, and once that it works again: some run each second."""
         now = _now()
         if not self._trust.believes(now) and job.deletes:
@@ -121,7 +121,7 @@ class Scheduler:
             if said:
                 log.info("%s: %s", job.name, said)
 
-    def _tell(self, job: Job, why: str) -> None:
+    def _tell(self, job: PeriodicJob, why: str) -> None:
         if job.name not in self._failing:
             log.warning("%s: %s", job.name, why)
         self._failing.add(job.name)
@@ -134,7 +134,7 @@ class Scheduler:
             self._lost = True
 
 
-def write_heartbeat(settings: Settings) -> None:
+def write_heartbeat(settings: TrackerSettings) -> None:
     """Write down that this scheduler lives; a folder that cannot be written only makes the health check fail."""
     try:
         _heartbeat(settings).write_text(str(time.time()))
@@ -142,7 +142,7 @@ def write_heartbeat(settings: Settings) -> None:
         log.warning("no heartbeat: %s", error)
 
 
-def read_heartbeat(settings: Settings) -> datetime | None:
+def read_heartbeat(settings: TrackerSettings) -> datetime | None:
     """Return when a scheduler of this folder was alive last, by its clock."""
     try:
         return datetime.fromtimestamp(float(_heartbeat(settings).read_text()), UTC)
@@ -150,7 +150,7 @@ def read_heartbeat(settings: Settings) -> datetime | None:
         return None
 
 
-def check(settings: Settings) -> int:
+def check(settings: TrackerSettings) -> int:
     """Return the exit status for a health check."""
     last = read_heartbeat(settings)
     if last is not None and time.time() - last.timestamp() < STALE:
@@ -159,7 +159,7 @@ def check(settings: Settings) -> int:
     return 1
 
 
-def _heartbeat(settings: Settings) -> Path:
+def _heartbeat(settings: TrackerSettings) -> Path:
     return settings.dir / "scheduler-heartbeat"
 
 
@@ -167,7 +167,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: TrackerSettings) -> int:
     """Run the scheduler until SIGTERM or SIGINT."""
     engine = db.make_engine(settings.database_url, connections=8, busy_seconds=settings.busy_seconds)
     db.check_schema(engine)
@@ -183,4 +183,4 @@ def main(arguments: list[str] | None = None) -> int:
     verb = parser.parse_args(arguments).verb
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    return last_words.call("The scheduler", lambda: (check if verb == "check" else serve)(Settings.load()))
+    return last_words.call("The scheduler", lambda: (check if verb == "check" else serve)(TrackerSettings.load()))

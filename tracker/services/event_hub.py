@@ -79,7 +79,7 @@ class Horizon:
         self.seq = newest
 
 
-class Ring:
+class MessageBuffer:
     """The newest messages; `start` is the number after which it holds every one."""
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class Hub:
         self._engine = engine
         self._most = most
         self._horizon = Horizon()
-        self._ring = Ring()
+        self._ring = MessageBuffer()
         self._listeners = 0
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()

@@ -14,13 +14,20 @@ from keepbest.contract.runs import Run
 from keepbest.errors import NotFound
 from tracker import db
 from tracker.db import Engine
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 from tracker.store import forks, runs
-from tracker.store.forks import Plan
+from tracker.store.forks import ForkPlan
 
 
 def fork(
-    settings: Settings, engine: Engine, reference: str, asked: ForkRequest, *, user: str, key: str | None, now: datetime
+    settings: TrackerSettings,
+    engine: Engine,
+    reference: str,
+    asked: ForkRequest,
+    *,
+    user: str,
+    key: str | None,
+    now: datetime,
 ) -> Run:
     """Queue a run that begins at a checkpoint of another; sent again under the same `key` it is the same run.
 
@@ -42,7 +49,7 @@ def fork(
         return runs.show_run(forks.reveal(conn, hidden, key, now))
 
 
-def _make_copies(store: Store, plan: Plan, run: str) -> list[Copy]:
+def _make_copies(store: Store, plan: ForkPlan, run: str) -> list[Copy]:
     """Return the start, and the best that its stopper remembers, where that is another one."""
     start = _read(store, plan.start)
     best = plan.find_best((start.stopper.get("policy") or {}).get("best_step"))

@@ -18,12 +18,12 @@ from keepbest.contract.runs import Undeleted
 from keepbest.errors import NotFound
 from tracker import db
 from tracker.db import Engine
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 from tracker.store import checkpoints, deletions, retention, runs
 from tracker.store.retention import Reference
 
 
-def collect_garbage(settings: Settings, engine: Engine, now: datetime, *, dry_run: bool = False) -> Collected:
+def collect_garbage(settings: TrackerSettings, engine: Engine, now: datetime, *, dry_run: bool = False) -> Collected:
     """Drop what retention lets go, take out what was dropped or deleted, empty the trash, remove what nobody needs.
 
     Raises NotTheStore, before anything is called dropped, where the store is away.
@@ -45,7 +45,7 @@ def collect_garbage(settings: Settings, engine: Engine, now: datetime, *, dry_ru
     return collect(folder, sorted(going & set(there)), now=now, trash_age=age, dry_run=dry_run)
 
 
-def pin(settings: Settings, engine: Engine, id: str, pinned: bool, now: datetime) -> Checkpoint:
+def pin(settings: TrackerSettings, engine: Engine, id: str, pinned: bool, now: datetime) -> Checkpoint:
     """Pin a checkpoint or let it go; pinning brings one back that lies in the trash.
 
     The mark in the store comes first: what is called pinned is safe. Raises NotFound where the files are gone.
@@ -64,7 +64,7 @@ def pin(settings: Settings, engine: Engine, id: str, pinned: bool, now: datetime
         return checkpoints.pin(conn, id, pinned)
 
 
-def undelete(settings: Settings, engine: Engine, reference: str, *, user: str, now: datetime) -> Undeleted:
+def undelete(settings: TrackerSettings, engine: Engine, reference: str, *, user: str, now: datetime) -> Undeleted:
     """Bring a deleted run back, with its checkpoints as far as they are still in the store or in its trash.
 
     The files come first: killed in between, they go out again with their deleted run.
@@ -83,7 +83,7 @@ def undelete(settings: Settings, engine: Engine, reference: str, *, user: str, n
         return Undeleted(run=runs.show_run(found), back=back, gone=gone)
 
 
-def _open(settings: Settings) -> Folder:
+def _open(settings: TrackerSettings) -> Folder:
     """Return the tracker's store; raises NotTheStore where it is away, in whose place nothing may be called gone."""
     folder = Folder(Path(settings.store), notes=settings.dir)
     folder.identity.check()

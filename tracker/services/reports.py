@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from keepbest.contract.reports import Block, Report
-from keepbest.contract.validations import Look
+from keepbest.contract.validations import RecordedValidation
 from keepbest.errors import NotFound
 from keepbest.reports.blocks import to_markdown
 from keepbest.reports.material import Material, SweepMaterial
@@ -67,7 +67,7 @@ def gather_sweep(conn: Connection, reference: str) -> SweepMaterial:
     return SweepMaterial(known, search.weigh(known.sweep, known.runs), found)
 
 
-def _read_looks(conn: Connection, run_pk: int) -> Iterable[Look]:
+def _read_looks(conn: Connection, run_pk: int) -> Iterable[RecordedValidation]:
     path, after = segments.read_path(conn, run_pk), 0
     while page := validations.list_looks(conn, run_pk, path, after=after, limit=_PAGE):
         yield from page

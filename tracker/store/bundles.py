@@ -20,7 +20,7 @@ _SEND = "`keepbest submit FILE.py:FUNCTION` sends the code first."
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedBundle:
     """A bundle that was looked into, and its files; `check` makes it, outside of any transaction."""
 
     content: bytes
@@ -28,28 +28,28 @@ class Checked:
     files: list[str]
 
 
-def check(content: bytes) -> Checked:
+def check(content: bytes) -> CheckedBundle:
     """Look into a bundle. Raises InvalidInput for an archive that is not safe, TooLarge for one past the limit."""
     if len(content) > MAX_BUNDLE_BYTES:
         raise TooLarge(f"A bundle may have {MAX_BUNDLE_BYTES // 2**20} MB, but got {len(content):,} bytes.")
     files = [path.as_posix() for path in bundle.list_files(content)]
-    return Checked(content, bundle.digest_of(content), files)
+    return CheckedBundle(content, bundle.digest_of(content), files)
 
 
-def add_bundle(conn: Connection, checked: Checked, *, user: str, now: datetime) -> Bundle:
+def add_bundle(conn: Connection, checked: CheckedBundle, *, user: str, now: datetime) -> Bundle:
     """Keep a bundle; the same bytes again are the same bundle."""
     digest, size = checked.digest, len(checked.content)
     row = {"digest": digest, "data": checked.content, "files": checked.files, "size_bytes": size}
     row |= {"uploaded_by": user, "created_at": now}
-    made = insert(conn, models.Bundle).values(**row).on_conflict_do_nothing(index_elements=["digest"])
-    if conn.execute(made.returning(models.Bundle.digest)).first() is not None:
+    made = insert(conn, models.BundleTable).values(**row).on_conflict_do_nothing(index_elements=["digest"])
+    if conn.execute(made.returning(models.BundleTable.digest)).first() is not None:
         audit.record(conn, user, "bundle.upload", digest, now, {"size_bytes": size})
     return get_bundle(conn, digest)
 
 
 def get_bundle(conn: Connection, digest: str) -> Bundle:
     """Return what is known of a bundle; raises NotFound."""
-    table = models.Bundle
+    table = models.BundleTable
     row = conn.execute(select(table.digest, table.size_bytes, table.created_at).where(table.digest == digest)).first()
     if row is None:
         raise NotFound(f"There is no bundle {digest[:12]}…", field="source.bundle", hint=_SEND)
@@ -59,12 +59,12 @@ def get_bundle(conn: Connection, digest: str) -> Bundle:
 def read_bundle(conn: Connection, digest: str) -> bytes:
     """Return a bundle's bytes; raises NotFound."""
     get_bundle(conn, digest)
-    return conn.execute(select(models.Bundle.data).where(models.Bundle.digest == digest)).scalar_one()
+    return conn.execute(select(models.BundleTable.data).where(models.BundleTable.digest == digest)).scalar_one()
 
 
 def check_source(conn: Connection, source: CodeSource | CommandSource) -> None:
     """Raise InvalidInput unless the bundle is here and holds the file that the entry names, where there is one."""
-    table = models.Bundle
+    table = models.BundleTable
     known = conn.execute(select(table.files).where(table.digest == source.bundle)).one_or_none()
     if known is None:
         raise InvalidInput(f"There is no bundle {source.bundle[:12]}…", field="source.bundle", hint=_SEND)

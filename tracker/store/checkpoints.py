@@ -14,7 +14,7 @@ from keepbest.contract.batches import CheckpointDropped, CheckpointDurable
 from keepbest.contract.checkpoints import CheckpointState
 from keepbest.errors import NotFound
 from tracker import db
-from tracker.models import Checkpoint, Receipt, Run
+from tracker.models import CheckpointTable, ReceiptTable, RunTable
 from tracker.store.runs import RunRow
 from tracker.store.segments import LivingPath, read_path
 
@@ -31,7 +31,9 @@ def add_checkpoints(conn: Connection, run_pk: int, durable: Sequence[CheckpointD
         return durable
     state = CheckpointState.DURABLE.value
     rows = [{"run_pk": run_pk, "state": state, **point.model_dump(exclude={"seconds"})} for point in durable]
-    adding = db.insert(conn, Checkpoint).on_conflict_do_nothing(index_elements=["id"]).returning(Checkpoint.id)
+    adding = (
+        db.insert(conn, CheckpointTable).on_conflict_do_nothing(index_elements=["id"]).returning(CheckpointTable.id)
+    )
     new = set(conn.execute(adding, rows).scalars())
     return durable if len(new) == len(durable) else [point for point in durable if point.id in new]
 
@@ -39,8 +41,8 @@ def add_checkpoints(conn: Connection, run_pk: int, durable: Sequence[CheckpointD
 def drop_checkpoints(conn: Connection, run_pk: int, dropped: Sequence[CheckpointDropped]) -> None:
     """Write down that checkpoints are gone from disk."""
     ids = [point.id for point in dropped]
-    mine = (Checkpoint.run_pk == run_pk, Checkpoint.id.in_(ids))
-    conn.execute(update(Checkpoint).where(*mine).values(state=CheckpointState.DROPPED.value))
+    mine = (CheckpointTable.run_pk == run_pk, CheckpointTable.id.in_(ids))
+    conn.execute(update(CheckpointTable).where(*mine).values(state=CheckpointState.DROPPED.value))
 
 
 def find_best(
@@ -50,16 +52,16 @@ def find_best(
 
     Given a path, those count that lie on it.
     """
-    order = Checkpoint.value if mode == "min" else Checkpoint.value.desc()
+    order = CheckpointTable.value if mode == "min" else CheckpointTable.value.desc()
     rows = conn.execute(
-        select(Checkpoint.id, Checkpoint.value, Checkpoint.segment, Checkpoint.step)
+        select(CheckpointTable.id, CheckpointTable.value, CheckpointTable.segment, CheckpointTable.step)
         .where(
-            Checkpoint.run_pk == run_pk,
-            Checkpoint.state == CheckpointState.DURABLE.value,
-            Checkpoint.value.is_not(None),
-            Checkpoint.kind != MADE,
+            CheckpointTable.run_pk == run_pk,
+            CheckpointTable.state == CheckpointState.DURABLE.value,
+            CheckpointTable.value.is_not(None),
+            CheckpointTable.kind != MADE,
         )
-        .order_by(order, Checkpoint.pk)
+        .order_by(order, CheckpointTable.pk)
     )
     return next((row for row in rows if path is None or not path.is_ghost(row.segment, row.step)), None)
 
@@ -67,13 +69,13 @@ def find_best(
 def list_checkpoints(conn: Connection, run: RunRow) -> list[contract.Checkpoint]:
     """Return a run's checkpoints, oldest first, dropped ones too."""
     path = read_path(conn, run.pk)
-    rows = conn.execute(_select().where(Checkpoint.run_pk == run.pk).order_by(Checkpoint.pk))
+    rows = conn.execute(_select().where(CheckpointTable.run_pk == run.pk).order_by(CheckpointTable.pk))
     return [_show(row, path) for row in rows]
 
 
 def get_checkpoint(conn: Connection, id: str) -> contract.Checkpoint:
     """Return the checkpoint with this id; raises NotFound."""
-    row = conn.execute(_select().where(Checkpoint.id == id, Run.deleted_at.is_(None))).one_or_none()
+    row = conn.execute(_select().where(CheckpointTable.id == id, RunTable.deleted_at.is_(None))).one_or_none()
     if row is None:
         raise NotFound(f"There is no checkpoint {id!r}.", field="checkpoint", hint="`keepbest checkpoints RUN` lists.")
     return _show(row, read_path(conn, row.run_pk))
@@ -82,7 +84,7 @@ def get_checkpoint(conn: Connection, id: str) -> contract.Checkpoint:
 def pin(conn: Connection, id: str, pinned: bool) -> contract.Checkpoint:
     """Pin a checkpoint, so that retention never takes it, or let it go."""
     get_checkpoint(conn, id)
-    conn.execute(update(Checkpoint).where(Checkpoint.id == id).values(is_pinned=pinned))
+    conn.execute(update(CheckpointTable).where(CheckpointTable.id == id).values(is_pinned=pinned))
     return get_checkpoint(conn, id)
 
 
@@ -92,19 +94,26 @@ def add_receipt(conn: Connection, run: RunRow, receipt: contract.Receipt, user: 
     if found.run != run.id:
         raise NotFound(f"Run {run.id} has no checkpoint {receipt.checkpoint!r}.", field="checkpoint")
     kept = receipt.model_copy(update={"run": run.id})
-    conn.execute(insert(Receipt), {"run_pk": run.pk, "receipt": kept.model_dump(), "user": user, "at": now})
+    conn.execute(insert(ReceiptTable), {"run_pk": run.pk, "receipt": kept.model_dump(), "user": user, "at": now})
     return kept
 
 
 def list_receipts(conn: Connection, run_pk: int) -> list[contract.Receipt]:
     """Return the proofs of restores of a run, oldest first."""
-    rows = conn.execute(select(Receipt.receipt).where(Receipt.run_pk == run_pk).order_by(Receipt.pk)).scalars()
+    rows = conn.execute(
+        select(ReceiptTable.receipt).where(ReceiptTable.run_pk == run_pk).order_by(ReceiptTable.pk)
+    ).scalars()
     return [contract.Receipt.model_validate(row) for row in rows]
 
 
 def _select() -> Select[Any]:
-    columns = (*Checkpoint.__table__.columns, Run.id.label("run"), Run.best_checkpoint, Run.selection)
-    return select(*columns).join(Run, Checkpoint.run_pk == Run.pk)
+    columns = (
+        *CheckpointTable.__table__.columns,
+        RunTable.id.label("run"),
+        RunTable.best_checkpoint,
+        RunTable.selection,
+    )
+    return select(*columns).join(RunTable, CheckpointTable.run_pk == RunTable.pk)
 
 
 def _show(row: Row[Any], path: LivingPath) -> contract.Checkpoint:

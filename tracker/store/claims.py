@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, false, or_, text, t
 from keepbest.contract.workers import Assignment, Claim, Lease
 from keepbest.errors import Conflict, InvalidInput, NotAllowed
 from keepbest.status import Role, RunState
-from tracker.models import Run
+from tracker.models import RunTable
 from tracker.store import leases, resume_options, resume_point, resumes, runs, segments, workers
 from tracker.store.access import audit
 from tracker.store.access.users import Principal
@@ -51,7 +51,7 @@ def _claim_for_worker(
         return again
     if workers.count_busy(conn, worker.id) >= worker.slots:
         return None
-    fits = and_(_fits(conn, worker), Run.id == asked.run) if asked.run else _fits(conn, worker)
+    fits = and_(_fits(conn, worker), RunTable.id == asked.run) if asked.run else _fits(conn, worker)
     return _take(conn, fits, worker, by.user, seconds, now, asked.request)
 
 
@@ -72,7 +72,7 @@ def _claim_external(
         resumes.reopen(conn, run, user=user, now=now)
     elif asked.is_offline and run.state == RunState.LEASED and not segments.opened_by(conn, run.pk, run.attempt):
         leases.forget(conn, run, now=now)
-    taken = _take(conn, Run.pk == run.pk, None, user, seconds, now, asked.request)
+    taken = _take(conn, RunTable.pk == run.pk, None, user, seconds, now, asked.request)
     if taken is None:
         raise _held(run, now)
     return taken
@@ -141,13 +141,15 @@ def _assign(conn: Connection, run: RunRow, lease: Lease) -> Assignment:
 
 def _fits(conn: Connection, worker: Row[Any]) -> ColumnElement[bool]:
     """What this worker can train: recipes it announced, code unless it refuses it, labels it has."""
-    source, data = Run.spec["source"]["name"].as_string(), Run.spec["data"].as_string()
+    source, data = RunTable.spec["source"]["name"].as_string(), RunTable.spec["data"].as_string()
     recipes = [
         and_(source == recipe["name"], or_(data.is_(None), data.in_(recipe["data"])) if recipe["data"] else true())
         for recipe in worker.recipes
     ]
-    code = false() if worker.recipes_only else Run.source_kind.in_(("code", "command"))
-    return and_(or_(code, and_(Run.source_kind == "recipe", or_(false(), *recipes))), _has_labels(conn, worker.labels))
+    code = false() if worker.recipes_only else RunTable.source_kind.in_(("code", "command"))
+    return and_(
+        or_(code, and_(RunTable.source_kind == "recipe", or_(false(), *recipes))), _has_labels(conn, worker.labels)
+    )
 
 
 def _has_labels(conn: Connection, labels: dict[str, str]) -> ColumnElement[bool]:

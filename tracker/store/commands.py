@@ -56,15 +56,19 @@ def update_command(conn: Connection, run: RunRow, said: CommandUpdate, now: date
     to = CommandState(said.state)
     before = [CommandState.REQUESTED.value] if to is CommandState.ACKNOWLEDGED else OPEN
     time = {"acknowledged_at": said.at} if to is CommandState.ACKNOWLEDGED else {"done_at": said.at}
-    known = (models.Command.id == said.id) & (models.Command.run_pk == run.pk) & models.Command.state.in_(before)
+    known = (
+        (models.CommandTable.id == said.id)
+        & (models.CommandTable.run_pk == run.pk)
+        & models.CommandTable.state.in_(before)
+    )
     values = {"state": to.value, "message": said.message, "result": said.result, **time}
-    if conn.execute(update(models.Command).where(known).values(**values)).rowcount:
+    if conn.execute(update(models.CommandTable).where(known).values(**values)).rowcount:
         _announce(conn, run, _get(conn, run, said.id), now)
 
 
 def open_commands(conn: Connection, run_pk: int) -> list[Command]:
     """Return the commands still to be obeyed, oldest first."""
-    return [_show(row) for row in conn.execute(_select(run_pk).where(models.Command.state.in_(OPEN)))]
+    return [_show(row) for row in conn.execute(_select(run_pk).where(models.CommandTable.state.in_(OPEN)))]
 
 
 def list_commands(conn: Connection, run_pk: int) -> list[Command]:
@@ -84,7 +88,7 @@ def expire_commands(conn: Connection, run: RunRow, now: datetime) -> None:
         to = CommandState.DONE if is_done else CommandState.EXPIRED
         message = "" if is_done else "The run ended first."
         values = {"state": to.value, "done_at": now, "message": message}
-        conn.execute(update(models.Command).where(models.Command.id == command.id).values(**values))
+        conn.execute(update(models.CommandTable).where(models.CommandTable.id == command.id).values(**values))
         _announce(conn, run, _get(conn, run, command.id), now)
 
 
@@ -139,7 +143,7 @@ def _check_target(conn: Connection, run: RunRow, asked: RollBackRequest) -> Roll
 
 def _find_step(conn: Connection, run: RunRow, checkpoint: str) -> int:
     """Return the step of a checkpoint of this run; raises NotFound where it is not on disk."""
-    table = models.Checkpoint
+    table = models.CheckpointTable
     found = conn.execute(select(table.state, table.step).where(table.id == checkpoint, table.run_pk == run.pk)).first()
     if found is None or found.state != "durable":
         what = "is no longer on disk" if found else "is not one of its checkpoints"
@@ -161,7 +165,7 @@ def _add(
     values = {"id": new_id(), "run_pk": run.pk, "kind": kind.value, "state": state.value, "arguments": arguments}
     values["message"] = message
     asked = {"requested_by": user, "requested_at": now, "done_at": now if state is CommandState.DONE else None}
-    conn.execute(insert(models.Command).values(**values, **asked))
+    conn.execute(insert(models.CommandTable).values(**values, **asked))
     audit.record(conn, user, f"command.{kind.value}", run.id, now, arguments)
     command = _get(conn, run, str(values["id"]))
     _announce(conn, run, command, now)
@@ -173,14 +177,14 @@ def _announce(conn: Connection, run: RunRow, command: Command, now: datetime) ->
 
 
 def _select(run_pk: int) -> Any:
-    table = models.Command
-    columns = (*table.__table__.columns, models.Run.id.label("run"))
-    joined = select(*columns).join(models.Run, models.Run.pk == table.run_pk)
+    table = models.CommandTable
+    columns = (*table.__table__.columns, models.RunTable.id.label("run"))
+    joined = select(*columns).join(models.RunTable, models.RunTable.pk == table.run_pk)
     return joined.where(table.run_pk == run_pk).order_by(table.pk)
 
 
 def _get(conn: Connection, run: RunRow, command: str) -> Command:
-    return _show(conn.execute(_select(run.pk).where(models.Command.id == command)).one())
+    return _show(conn.execute(_select(run.pk).where(models.CommandTable.id == command)).one())
 
 
 def _show(row: Row[Any]) -> Command:

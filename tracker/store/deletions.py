@@ -11,7 +11,7 @@ from keepbest.contract import checkpoints as contract
 from keepbest.contract.checkpoints import CheckpointState
 from keepbest.errors import Conflict
 from keepbest.status import RunState, StopReason
-from tracker.models import Checkpoint, Run
+from tracker.models import CheckpointTable, RunTable
 from tracker.store import checkpoints, events, resume_point, runs
 from tracker.store.access import audit
 from tracker.store.runs import RunRow
@@ -25,7 +25,7 @@ def delete_run(conn: Connection, run: RunRow, *, user: str, now: datetime) -> No
     _refuse_pinned(conn, run)
     if not RunState(run.state).is_final:
         run = runs.move_run(conn, run, RunState.CANCELLED, now=now, reason=StopReason.USER)
-    conn.execute(update(Run).where(Run.pk == run.pk).values(deleted_at=now, updated_at=now))
+    conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(deleted_at=now, updated_at=now))
     events.append(conn, "run.deleted", run, {"id": run.id}, now)
     audit.record(conn, user, "run.delete", run.id, now, {"name": run.name, "project": run.project})
 
@@ -37,10 +37,10 @@ def list_checkpoints(conn: Connection, run: str) -> list[contract.Checkpoint]:
 
 def undelete_run(conn: Connection, run: RunRow, gone: Sequence[str], *, user: str, now: datetime) -> RunRow:
     """Put a deleted run back into the lists, as it was; the files of the checkpoints in `gone` are no more."""
-    dropped = update(Checkpoint).where(Checkpoint.run_pk == run.pk, Checkpoint.id.in_(gone))
+    dropped = update(CheckpointTable).where(CheckpointTable.run_pk == run.pk, CheckpointTable.id.in_(gone))
     conn.execute(dropped.values(state=CheckpointState.DROPPED.value))
     values = {"deleted_at": None, "updated_at": now, **(_next_best(conn, run) if run.best_checkpoint in gone else {})}
-    conn.execute(update(Run).where(Run.pk == run.pk).values(**values))
+    conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(**values))
     found = runs.get_by_pk(conn, run.pk)
     events.append(conn, "run.created", found, runs.show_run(found).model_dump(mode="json"), now)
     audit.record(conn, user, "run.undelete", run.id, now, {"gone": list(gone)})
@@ -54,7 +54,7 @@ def _next_best(conn: Connection, run: RunRow) -> dict[str, object]:
 
 def _refuse_pinned(conn: Connection, run: RunRow) -> None:
     """What somebody pinned is not deleted along with its run."""
-    pinned = select(Checkpoint.id).where(Checkpoint.run_pk == run.pk, Checkpoint.is_pinned)
+    pinned = select(CheckpointTable.id).where(CheckpointTable.run_pk == run.pk, CheckpointTable.is_pinned)
     found = conn.execute(pinned.limit(1)).scalar()
     if found is not None:
         hint = f"Let it go first: `keepbest checkpoints {run.id} --unpin {found}`."

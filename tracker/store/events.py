@@ -14,9 +14,9 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, delete, func, insert, select, text
 
 from keepbest.contract import events as contract
-from tracker.models import Event
+from tracker.models import EventTable
 
-_APPEND = insert(Event)
+_APPEND = insert(EventTable)
 #: Of the oldest events, by their own times.
 PRUNED_AT_ONCE = timedelta(days=1)
 
@@ -51,28 +51,28 @@ def read_events(
     project: str | None = None,
 ) -> list[contract.Event]:
     """Return the events after one number and up to another, oldest first."""
-    query = select(*Event.__table__.columns).where(Event.seq > after, Event.seq <= horizon)
+    query = select(*EventTable.__table__.columns).where(EventTable.seq > after, EventTable.seq <= horizon)
     if run is not None:
-        query = query.where(Event.run == run)
+        query = query.where(EventTable.run == run)
     if project is not None:
-        query = query.where(Event.project == project)
-    rows = conn.execute(query.order_by(Event.seq).limit(limit))
+        query = query.where(EventTable.project == project)
+    rows = conn.execute(query.order_by(EventTable.seq).limit(limit))
     return [contract.Event.model_validate(row._asdict()) for row in rows]
 
 
 def min_seq(conn: Connection) -> int:
     """Return the oldest event's number; 1 where there is none."""
-    return conn.execute(select(func.min(Event.seq))).scalar_one() or 1
+    return conn.execute(select(func.min(EventTable.seq))).scalar_one() or 1
 
 
 def max_seq(conn: Connection) -> int:
     """Return the newest visible event's number; 0 where there is none."""
-    return conn.execute(select(func.max(Event.seq))).scalar_one() or 0
+    return conn.execute(select(func.max(EventTable.seq))).scalar_one() or 0
 
 
 def is_complete(conn: Connection, after: int, upto: int) -> bool:
     """Whether every number after one and up to another is there to be seen."""
-    seen = select(func.count()).where(Event.seq > after, Event.seq <= upto)
+    seen = select(func.count()).where(EventTable.seq > after, EventTable.seq <= upto)
     return conn.execute(seen).scalar_one() == upto - after
 
 
@@ -93,7 +93,7 @@ def prune(conn: Connection, before: datetime) -> int:
 
     So a clock that was wrong once costs no more than the oldest day.
     """
-    oldest = conn.execute(select(Event.at).order_by(Event.seq).limit(1)).scalar()
-    newest = select(func.max(Event.seq)).scalar_subquery()
+    oldest = conn.execute(select(EventTable.at).order_by(EventTable.seq).limit(1)).scalar()
+    newest = select(func.max(EventTable.seq)).scalar_subquery()
     until = before if oldest is None else min(before, oldest + PRUNED_AT_ONCE)
-    return conn.execute(delete(Event).where(Event.at < until, Event.seq < newest)).rowcount
+    return conn.execute(delete(EventTable).where(EventTable.at < until, EventTable.seq < newest)).rowcount

@@ -29,7 +29,7 @@ from tracker.store.runs import RunRow
 
 
 @dataclass(frozen=True)
-class Plan:
+class ForkPlan:
     """The source as it was, where the fork begins, and what else of it is on disk."""
 
     source: RunRow
@@ -62,17 +62,17 @@ def find_known(conn: Connection, reference: str, asked: ForkRequest, user: str, 
     return known
 
 
-def plan(conn: Connection, source: RunRow, asked: ForkRequest) -> Plan:
+def plan(conn: Connection, source: RunRow, asked: ForkRequest) -> ForkPlan:
     """Check what is asked, and say where the fork begins; raises as `departures` says."""
     start = resume_point.choose(conn, source, asked, "best")
     assert start is not None  # noqa: S101  # an error names what there is
     steps_at_most = asked.max_steps or source.max_steps or source.spec["max_steps"]
     resume_point.check_changes(asked, source, start, steps_at_most)
-    return Plan(source, start, resume_point.list_durable(conn, source))
+    return ForkPlan(source, start, resume_point.list_durable(conn, source))
 
 
 def add_hidden(
-    conn: Connection, made: Plan, id: str, copies: Sequence[Copy], asked: ForkRequest, *, user: str, now: datetime
+    conn: Connection, made: ForkPlan, id: str, copies: Sequence[Copy], asked: ForkRequest, *, user: str, now: datetime
 ) -> RunRow:
     """Make the fork's row under this id, deleted as yet, and the rows of its checkpoints: the first is its start."""
     source, start = made.source, copies[0].manifest
@@ -106,7 +106,7 @@ def reveal(conn: Connection, hidden: RunRow, key: str | None, now: datetime) -> 
     return queued
 
 
-def _spec_of(made: Plan, asked: ForkRequest) -> RunSpec:
+def _spec_of(made: ForkPlan, asked: ForkRequest) -> RunSpec:
     source = made.source
     changed = {
         "name": asked.name or f"{source.name[:80]}-fork",

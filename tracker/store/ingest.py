@@ -20,7 +20,7 @@ from keepbest.contract.batches import Batch, BatchReceipt, SegmentOpened
 from keepbest.errors import BatchGap
 from keepbest.status import CommandState, RunState
 from tracker import db
-from tracker.models import Command, Project, Run, Writer
+from tracker.models import CommandTable, ProjectTable, RunTable, WriterTable
 from tracker.store import (
     checkpoints,
     commands,
@@ -34,7 +34,7 @@ from tracker.store import (
     segments,
     validations,
 )
-from tracker.store.leases import Standing
+from tracker.store.leases import LeaseValidity
 from tracker.store.metrics import metrics
 from tracker.store.metrics.metrics import Column
 from tracker.store.runs import RunRow
@@ -73,7 +73,7 @@ def take(conn: Connection, reference: str, token: str, came: Delivery, now: date
     return _answer(conn, standing, changed, receipt, obeys, moves=_moves_departure(came.records))
 
 
-def _take_new(conn: Connection, standing: Standing, came: Delivery, now: datetime) -> dict[str, Any]:
+def _take_new(conn: Connection, standing: LeaseValidity, came: Delivery, now: datetime) -> dict[str, Any]:
     _count_up(conn, standing.run.pk, came, now)
     if standing.is_current:
         return _take_all(conn, standing, came, now)
@@ -81,7 +81,7 @@ def _take_new(conn: Connection, standing: Standing, came: Delivery, now: datetim
     return {}
 
 
-def _take_all(conn: Connection, standing: Standing, came: Delivery, now: datetime) -> dict[str, Any]:
+def _take_all(conn: Connection, standing: LeaseValidity, came: Delivery, now: datetime) -> dict[str, Any]:
     run, records = standing.run, came.records
     metrics.add_columns(conn, run.pk, came.columns, newest=True)
     if records is not None:
@@ -103,7 +103,7 @@ def _take_all(conn: Connection, standing: Standing, came: Delivery, now: datetim
     return run_summary.update_run(conn, run, came.columns, records, now)
 
 
-def _take_history(conn: Connection, standing: Standing, came: Delivery, now: datetime) -> None:
+def _take_history(conn: Connection, standing: LeaseValidity, came: Delivery, now: datetime) -> None:
     """Keep what was measured while the lease lasted, in the segments it opened."""
     run, records = standing.run, came.records
     if records is not None:
@@ -129,7 +129,7 @@ def _take_history(conn: Connection, standing: Standing, came: Delivery, now: dat
         run_summary.take_back(conn, run, withdrawn, is_last=standing.attempt == run.attempt, now=now)
 
 
-def _open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing: Standing) -> None:
+def _open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing: LeaseValidity) -> None:
     if segments.open_segment(conn, run, opened, standing):
         resume_options.note_segment(conn, run.pk, opened)
 
@@ -160,7 +160,13 @@ def _moves_departure(records: Batch | None) -> bool:
 
 
 def _answer(
-    conn: Connection, standing: Standing, changed: dict[str, Any], receipt: BatchReceipt, obeys: bool, *, moves: bool
+    conn: Connection,
+    standing: LeaseValidity,
+    changed: dict[str, Any],
+    receipt: BatchReceipt,
+    obeys: bool,
+    *,
+    moves: bool,
 ) -> BatchReceipt:
     if not standing.is_current:
         return receipt
@@ -174,16 +180,18 @@ def _answer(
 
 
 def _find() -> Select[Any]:
-    light = [column for column in Run.__table__.columns if not isinstance(column.type, JSON)]
+    light = [column for column in RunTable.__table__.columns if not isinstance(column.type, JSON)]
     open_states = [state.value for state in CommandState if state.is_open]
-    has_commands = exists().where(Command.run_pk == Run.pk, Command.state.in_(open_states)).label("has_commands")
-    own = and_(Writer.run_pk == Run.pk, Writer.id == bindparam("writer"))
+    has_commands = (
+        exists().where(CommandTable.run_pk == RunTable.pk, CommandTable.state.in_(open_states)).label("has_commands")
+    )
+    own = and_(WriterTable.run_pk == RunTable.pk, WriterTable.id == bindparam("writer"))
     return (
-        select(*light, Project.name.label("project"), Writer.last_number, has_commands)
-        .join(Project, Run.project_pk == Project.pk)
-        .outerjoin(Writer, own)
-        .where(Run.id == bindparam("run"), Run.deleted_at.is_(None))
-        .with_for_update(of=Run.__table__)
+        select(*light, ProjectTable.name.label("project"), WriterTable.last_number, has_commands)
+        .join(ProjectTable, RunTable.project_pk == ProjectTable.pk)
+        .outerjoin(WriterTable, own)
+        .where(RunTable.id == bindparam("run"), RunTable.deleted_at.is_(None))
+        .with_for_update(of=RunTable.__table__)
     )
 
 
@@ -192,6 +200,6 @@ _FIND = _find()
 
 @cache
 def _counting(dialect: str) -> Any:
-    statement = db.insert(dialect, Writer)
+    statement = db.insert(dialect, WriterTable)
     changes = {"last_number": statement.excluded.last_number, "heard_at": statement.excluded.heard_at}
     return statement.on_conflict_do_update(index_elements=["run_pk", "id"], set_=changes)

@@ -19,7 +19,7 @@ from keepbest.contract import workers as contract
 from keepbest.contract.runs import RunError
 from keepbest.errors import LeaseLost
 from keepbest.status import RunState, StopReason
-from tracker.models import Lease, Run, Segment
+from tracker.models import LeaseTable, RunTable, SegmentTable
 from tracker.store import commands, runs, selections, test_results, workers
 from tracker.store.access import audit
 from tracker.store.runs import SPENT, RunRow
@@ -38,7 +38,7 @@ EXPIRED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LeaseValidity:
     """What a token is worth: the present lease (`is_current`), or one that ended at `ended_at`.
 
     `run` is the run as it is now, which may differ from the row that was judged.
@@ -61,24 +61,30 @@ def grant(conn: Connection, run: RunRow, token: str, *, request: str | None = No
     """Write down the lease that was given with `runs.take_queued`, and the request that asked for it."""
     values = {"run_pk": run.pk, "digest": digest(token), "worker_id": run.worker_id, "attempt": run.attempt}
     values |= {"request": request}
-    conn.execute(insert(Lease).values(**values, granted_at=now))
+    conn.execute(insert(LeaseTable).values(**values, granted_at=now))
 
 
 def find_granted(conn: Connection, request: str, worker: str | None) -> Any | None:
     """Return `pk`, `id` and lease of the run that the same request got already, and whether it `was_heard` since."""
-    heard = (Run.heard_at > Lease.granted_at).label("was_heard")
-    same = (Lease.request == request, Lease.worker_id.is_not_distinct_from(worker), Lease.ended_at.is_(None))
-    found = select(Run.pk, Run.id, Run.lease_digest, heard).join(Lease, Lease.digest == Run.lease_digest)
-    return conn.execute(found.where(*same).with_for_update(of=Run.__table__)).one_or_none()
+    heard = (RunTable.heard_at > LeaseTable.granted_at).label("was_heard")
+    same = (
+        LeaseTable.request == request,
+        LeaseTable.worker_id.is_not_distinct_from(worker),
+        LeaseTable.ended_at.is_(None),
+    )
+    found = select(RunTable.pk, RunTable.id, RunTable.lease_digest, heard).join(
+        LeaseTable, LeaseTable.digest == RunTable.lease_digest
+    )
+    return conn.execute(found.where(*same).with_for_update(of=RunTable.__table__)).one_or_none()
 
 
 def grant_again(conn: Connection, run: Any, token: str, *, expires_at: datetime) -> RunRow:
     """Give a lease whose token was lost with an answer another token; return its run."""
-    held = (Run.pk == run.pk, Run.lease_digest == run.lease_digest)
+    held = (RunTable.pk == run.pk, RunTable.lease_digest == run.lease_digest)
     renewed = {"lease_digest": digest(token), "lease_expires_at": expires_at}
-    if conn.execute(update(Run).where(*held).values(**renewed)).rowcount != 1:
+    if conn.execute(update(RunTable).where(*held).values(**renewed)).rowcount != 1:
         raise LeaseLost(f"The lease on run {run.id} has just ended.")
-    conn.execute(update(Lease).where(Lease.digest == run.lease_digest).values(digest=digest(token)))
+    conn.execute(update(LeaseTable).where(LeaseTable.digest == run.lease_digest).values(digest=digest(token)))
     return runs.get_by_pk(conn, run.pk)
 
 
@@ -87,7 +93,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def judge(conn: Connection, run: RunRow, token: str, now: datetime) -> Standing:
+def judge(conn: Connection, run: RunRow, token: str, now: datetime) -> LeaseValidity:
     """Say what the token is worth for this run; raises LeaseLost when it never was this run's.
 
     A lease that ran out while the run has not been given to anybody else comes back to life: the tracker may have
@@ -95,20 +101,20 @@ def judge(conn: Connection, run: RunRow, token: str, now: datetime) -> Standing:
     """
     hashed = digest(token)
     if run.lease_digest is not None and hmac.compare_digest(hashed, run.lease_digest):
-        return Standing(True, run.attempt, run.worker_id, None, None, run)
+        return LeaseValidity(True, run.attempt, run.worker_id, None, None, run)
     lease = conn.execute(
-        select(*Lease.__table__.columns).where(Lease.digest == hashed, Lease.run_pk == run.pk)
+        select(*LeaseTable.__table__.columns).where(LeaseTable.digest == hashed, LeaseTable.run_pk == run.pk)
     ).one_or_none()
     if lease is None:
         raise LeaseLost(f"This token never was a lease on run {run.id}.")
     unclaimed = _is_unclaimed(run) and run.deleted_at is None and run.attempt == lease.attempt
     unclaimed = unclaimed and lease.attempt > run.attempts_before  # else somebody had the run go on after its end
     if unclaimed and lease.outcome == "expired":
-        return Standing(True, lease.attempt, lease.worker_id, None, None, _revive(conn, run, lease.digest, now))
-    return Standing(False, lease.attempt, lease.worker_id, lease.ended_at, lease.outcome, run)
+        return LeaseValidity(True, lease.attempt, lease.worker_id, None, None, _revive(conn, run, lease.digest, now))
+    return LeaseValidity(False, lease.attempt, lease.worker_id, lease.ended_at, lease.outcome, run)
 
 
-def require(conn: Connection, run: RunRow, token: str, now: datetime) -> Standing:
+def require(conn: Connection, run: RunRow, token: str, now: datetime) -> LeaseValidity:
     """Return the standing of the present lease; raises LeaseLost when the token is not, or no longer, it."""
     standing = judge(conn, run, token, now)
     if not standing.is_current:
@@ -124,7 +130,7 @@ def renew(conn: Connection, run: RunRow, token: str, *, seconds: float, now: dat
     expires_at = now + timedelta(seconds=lasts)
     if run.lease_expires_at is not None and run.lease_expires_at <= now + longest(run.source_kind, seconds):
         expires_at = max(expires_at, run.lease_expires_at)
-    guarded = update(Run).where(Run.pk == run.pk, Run.lease_digest == digest(token))
+    guarded = update(RunTable).where(RunTable.pk == run.pk, RunTable.lease_digest == digest(token))
     if conn.execute(guarded.values(lease_expires_at=expires_at, heard_at=now)).rowcount != 1:
         raise LeaseLost(f"The lease on run {run.id} has just ended.")
     workers.hear(conn, standing.worker_id, now)
@@ -165,12 +171,12 @@ def shorten_leases(conn: Connection, *, seconds: float, now: datetime) -> int:
 
     Whoever trains renews long before the new end.
     """
-    held = Run.state.in_([state.value for state in RunState if state.is_held])
-    is_external = Run.source_kind == "external"
+    held = RunTable.state.in_([state.value for state in RunState if state.is_held])
+    is_external = RunTable.source_kind == "external"
     count = 0
     for kind, of_kind in (("external", is_external), ("recipe", ~is_external)):
         lasts = timedelta(seconds=seconds * (EXTERNAL_PATIENCE if kind == "external" else 1))
-        too_long = update(Run).where(held, of_kind, Run.lease_expires_at > now + longest(kind, seconds))
+        too_long = update(RunTable).where(held, of_kind, RunTable.lease_expires_at > now + longest(kind, seconds))
         count += conn.execute(too_long.values(lease_expires_at=now + lasts)).rowcount
     return count
 
@@ -178,8 +184,12 @@ def shorten_leases(conn: Connection, *, seconds: float, now: datetime) -> int:
 def expire_leases(conn: Connection, now: datetime) -> list[str]:
     """End the leases that ran out: their runs queue up again, or fail after `max_attempts`. Returns the runs' ids."""
     held = [state.value for state in RunState if state.is_held]
-    overdue = runs.select_runs().where(Run.lease_expires_at < now, Run.state.in_(held)).order_by(Run.lease_expires_at)
-    rows = conn.execute(overdue.limit(EXPIRED_AT_ONCE).with_for_update(of=Run.__table__, skip_locked=True)).all()
+    overdue = (
+        runs.select_runs()
+        .where(RunTable.lease_expires_at < now, RunTable.state.in_(held))
+        .order_by(RunTable.lease_expires_at)
+    )
+    rows = conn.execute(overdue.limit(EXPIRED_AT_ONCE).with_for_update(of=RunTable.__table__, skip_locked=True)).all()
     for run in rows:
         message = f"{run.worker_name or 'The script'} has been silent since {run.heard_at:%Y-%m-%d %H:%M:%S} UTC"
         _end(conn, run, "expired", now)
@@ -194,7 +204,7 @@ def forget(conn: Connection, run: RunRow, *, now: datetime) -> RunRow:
     return runs.move_run(conn, run, RunState.QUEUED, now=now)
 
 
-def _lost(standing: Standing) -> LeaseLost:
+def _lost(standing: LeaseValidity) -> LeaseLost:
     return LeaseLost(
         f"The lease on run {standing.run.id} has ended ({standing.outcome}); the run is {standing.run.state} now.",
         hint="Stop training it; what was measured before the lease ended is still accepted.",
@@ -208,8 +218,8 @@ def _is_unclaimed(run: RunRow) -> bool:
 
 
 def _revive(conn: Connection, run: RunRow, lease_digest: str, now: datetime) -> RunRow:
-    lease = update(Lease).where(Lease.digest == lease_digest).values(ended_at=None, outcome=None)
-    worker_id = conn.execute(lease.returning(Lease.worker_id)).scalar()
+    lease = update(LeaseTable).where(LeaseTable.digest == lease_digest).values(ended_at=None, outcome=None)
+    worker_id = conn.execute(lease.returning(LeaseTable.worker_id)).scalar()
     worker = workers.find_worker(conn, worker_id) if worker_id else None
     held: dict[str, Any] = {
         "lease_digest": lease_digest,
@@ -220,14 +230,18 @@ def _revive(conn: Connection, run: RunRow, lease_digest: str, now: datetime) -> 
     if run.state == RunState.FAILED:
         run = runs.move_run(conn, run, RunState.QUEUED, now=now, error=null())
     run = runs.move_run(conn, run, RunState.LEASED, now=now, **held)
-    began = select(Segment.number).where(Segment.run_pk == run.pk, Segment.attempt == run.attempt).limit(1)
+    began = (
+        select(SegmentTable.number).where(SegmentTable.run_pk == run.pk, SegmentTable.attempt == run.attempt).limit(1)
+    )
     if conn.execute(began).first() is not None:
         run = runs.move_run(conn, run, RunState.RUNNING, now=now)
     return run
 
 
 def _end(conn: Connection, run: RunRow, outcome: str, now: datetime) -> None:
-    ended = update(Lease).where(Lease.run_pk == run.pk, Lease.digest == run.lease_digest, Lease.ended_at.is_(None))
+    ended = update(LeaseTable).where(
+        LeaseTable.run_pk == run.pk, LeaseTable.digest == run.lease_digest, LeaseTable.ended_at.is_(None)
+    )
     conn.execute(ended.values(ended_at=now, outcome=outcome))
 
 

@@ -9,23 +9,23 @@ from sqlalchemy import Connection, select
 from keepbest.contract import validations as contract
 from keepbest.contract.batches import LogLines
 from tracker import db
-from tracker.models import LogPiece
+from tracker.models import LogPieceTable
 
 
 def add_pieces(conn: Connection, run_pk: int, attempt: int, pieces: Sequence[LogLines]) -> None:
     """Keep what was printed under this attempt."""
     if pieces:
         rows = [{"run_pk": run_pk, "attempt": attempt, **piece.model_dump()} for piece in pieces]
-        conn.execute(db.insert(conn, LogPiece).on_conflict_do_nothing(), rows)
+        conn.execute(db.insert(conn, LogPieceTable).on_conflict_do_nothing(), rows)
 
 
 def list_pieces(
     conn: Connection, run_pk: int, *, after: int, limit: int, stream: str | None = None, last: bool = False
 ) -> list[contract.LogPiece]:
     """Return the pieces after the one with number `after`, as they came; with `last` the newest `limit` of them."""
-    query = select(*LogPiece.__table__.columns).where(LogPiece.run_pk == run_pk, LogPiece.pk > after)
+    query = select(*LogPieceTable.__table__.columns).where(LogPieceTable.run_pk == run_pk, LogPieceTable.pk > after)
     if stream is not None:
-        query = query.where(LogPiece.stream == stream)
-    rows = conn.execute(query.order_by(LogPiece.pk.desc() if last else LogPiece.pk).limit(limit)).all()
+        query = query.where(LogPieceTable.stream == stream)
+    rows = conn.execute(query.order_by(LogPieceTable.pk.desc() if last else LogPieceTable.pk).limit(limit)).all()
     ordered = reversed(rows) if last else rows
     return [contract.LogPiece.model_validate({**row._asdict(), "seq": row.pk}) for row in ordered]

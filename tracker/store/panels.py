@@ -13,11 +13,11 @@ from keepbest.contract import panels as contract
 from keepbest.contract.panels import MAX_PANEL_BYTES, MAX_PANELS, PanelMade
 from keepbest.errors import NotFound
 from tracker import db
-from tracker.models import Look, Panel
+from tracker.models import PanelTable, ValidationTable
 from tracker.store import segments
 
 _DATA: TypeAdapter[contract.PanelData] = TypeAdapter(contract.PanelData)
-_COLUMNS = [column for column in Panel.__table__.columns if column.name != "data"]
+_COLUMNS = [column for column in PanelTable.__table__.columns if column.name != "data"]
 
 
 def add_panels(conn: Connection, run_pk: int, made: Sequence[PanelMade]) -> None:
@@ -25,14 +25,14 @@ def add_panels(conn: Connection, run_pk: int, made: Sequence[PanelMade]) -> None
     rows = [_row(run_pk, panel) for panel in made]
     small = [row for row in rows if row is not None]
     if small:
-        conn.execute(db.insert(conn, Panel).on_conflict_do_nothing(), small)
+        conn.execute(db.insert(conn, PanelTable).on_conflict_do_nothing(), small)
         _let_go(conn, run_pk)
 
 
 def list_panels(conn: Connection, run_pk: int) -> list[contract.PanelSeries]:
     """Return each panel of a run with the places where it was made, without the pictures."""
     path = segments.read_path(conn, run_pk)
-    found = conn.execute(select(*_COLUMNS).where(Panel.run_pk == run_pk).order_by(Panel.name, Panel.pk))
+    found = conn.execute(select(*_COLUMNS).where(PanelTable.run_pk == run_pk).order_by(PanelTable.name, PanelTable.pk))
     return [_series(name, list(rows), path) for name, rows in groupby(found, key=lambda row: str(row.name))]
 
 
@@ -43,10 +43,10 @@ def get_panel(
 
     Raises NotFound where there is none.
     """
-    query = select(*Panel.__table__.columns).where(Panel.run_pk == run_pk, Panel.name == name)
-    query = query if step is None else query.where(Panel.step == step)
-    query = query if segment is None else query.where(Panel.segment == segment)
-    row = conn.execute(query.order_by(Panel.pk.desc()).limit(1)).one_or_none()
+    query = select(*PanelTable.__table__.columns).where(PanelTable.run_pk == run_pk, PanelTable.name == name)
+    query = query if step is None else query.where(PanelTable.step == step)
+    query = query if segment is None else query.where(PanelTable.segment == segment)
+    row = conn.execute(query.order_by(PanelTable.pk.desc()).limit(1)).one_or_none()
     if row is None:
         at = "" if step is None else f" at step {step}"
         raise NotFound(f"There is no panel {name!r}{at}.", field="name", hint="GET …/panels lists those there are.")
@@ -74,10 +74,14 @@ def _series(name: str, rows: list[Row[tuple[object, ...]]], path: segments.Livin
 
 def _let_go(conn: Connection, run_pk: int) -> None:
     """Drop the oldest panels beyond the limit; those of a look that was kept stay longest."""
-    count = conn.execute(select(func.count()).where(Panel.run_pk == run_pk)).scalar_one()
+    count = conn.execute(select(func.count()).where(PanelTable.run_pk == run_pk)).scalar_one()
     if count <= MAX_PANELS:
         return
-    kept = select(Look.step).where(Look.run_pk == run_pk, Look.segment == Panel.segment, Look.snapshot.is_not(None))
-    order = (Panel.step.in_(kept), Panel.pk)
-    oldest = select(Panel.pk).where(Panel.run_pk == run_pk).order_by(*order).limit(count - MAX_PANELS)
-    conn.execute(delete(Panel).where(Panel.pk.in_(oldest)))
+    kept = select(ValidationTable.step).where(
+        ValidationTable.run_pk == run_pk,
+        ValidationTable.segment == PanelTable.segment,
+        ValidationTable.snapshot.is_not(None),
+    )
+    order = (PanelTable.step.in_(kept), PanelTable.pk)
+    oldest = select(PanelTable.pk).where(PanelTable.run_pk == run_pk).order_by(*order).limit(count - MAX_PANELS)
+    conn.execute(delete(PanelTable).where(PanelTable.pk.in_(oldest)))

@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, case, func, select
 
 from keepbest.contract import per_example as contract
-from keepbest.contract.batches import LookTaken
-from keepbest.contract.validations import Look
+from keepbest.contract.batches import ReportedValidation
+from keepbest.contract.validations import RecordedValidation
 from keepbest.errors import TooLarge
 from keepbest.stopping import Correct, Losses, Pairs, Unpaired
 from keepbest.stopping.pairs import to_record
 from tracker import db
-from tracker.models import LookExamples, Run
+from tracker.models import RunTable, ValidationExamplesTable
 
 #: What one replay holds of them, once they are inflated: 3,300 looks of 5,000 losses, or 100,000 of 5,000 bits.
 MAX_BYTES = 64 * 2**20
@@ -29,12 +29,12 @@ _HINT = "Choose fewer runs, or fewer policies that compare looks example by exam
 Place = tuple[int, int]  # segment and step
 
 
-def add_examples(conn: Connection, run_pk: int, taken: Sequence[LookTaken]) -> None:
+def add_examples(conn: Connection, run_pk: int, taken: Sequence[ReportedValidation]) -> None:
     """Write down what these looks say of their examples; what is there already stays as it is."""
     said = [(look, look.examples) for look in taken if look.examples is not None]
     if said:
         rows = [{"run_pk": run_pk, "segment": look.segment, "step": look.step, **_row(one)} for look, one in said]
-        conn.execute(db.insert(conn, LookExamples).on_conflict_do_nothing(), rows)
+        conn.execute(db.insert(conn, ValidationExamplesTable).on_conflict_do_nothing(), rows)
 
 
 def read_examples(conn: Connection, runs: Sequence[str], alphas: int) -> Mapping[str, Mapping[Place, Pairs]]:
@@ -44,17 +44,19 @@ def read_examples(conn: Connection, runs: Sequence[str], alphas: int) -> Mapping
     """
     _check_size(conn, runs, alphas)
     found: defaultdict[str, dict[Place, Pairs]] = defaultdict(dict)
-    columns = [getattr(LookExamples, name) for name in ("segment", "step", "kind", "n", "note", "data")]
-    query = select(Run.id.label("run"), *columns).join(Run, LookExamples.run_pk == Run.pk)
-    for row in conn.execute(query.where(Run.id.in_(runs)).execution_options(yield_per=100)):
+    columns = [getattr(ValidationExamplesTable, name) for name in ("segment", "step", "kind", "n", "note", "data")]
+    query = select(RunTable.id.label("run"), *columns).join(RunTable, ValidationExamplesTable.run_pk == RunTable.pk)
+    for row in conn.execute(query.where(RunTable.id.in_(runs)).execution_options(yield_per=100)):
         found[row.run][row.segment, row.step] = _show(row)
     return found
 
 
-def add_to(conn: Connection, run_pk: int, looks: Sequence[Look]) -> list[Look]:
+def add_to(conn: Connection, run_pk: int, looks: Sequence[RecordedValidation]) -> list[RecordedValidation]:
     """Return these looks of a run with what is recorded of their examples."""
     steps = {look.step for look in looks}
-    query = select(*LookExamples.__table__.columns).where(LookExamples.run_pk == run_pk, LookExamples.step.in_(steps))
+    query = select(*ValidationExamplesTable.__table__.columns).where(
+        ValidationExamplesTable.run_pk == run_pk, ValidationExamplesTable.step.in_(steps)
+    )
     known = {
         (row.segment, row.step): contract.Examples.model_validate(to_record(_show(row))) for row in conn.execute(query)
     }
@@ -79,9 +81,11 @@ def _show(row: Row[Any]) -> Pairs:
 
 
 def _check_size(conn: Connection, runs: Sequence[str], alphas: int) -> None:
-    losses = func.sum(case((LookExamples.kind == "losses", LookExamples.n), else_=0))
-    bits = func.sum(case((LookExamples.kind == "correct", LookExamples.n), else_=0))
-    query = select(losses, bits).join(Run, LookExamples.run_pk == Run.pk).where(Run.id.in_(runs))
+    losses = func.sum(case((ValidationExamplesTable.kind == "losses", ValidationExamplesTable.n), else_=0))
+    bits = func.sum(case((ValidationExamplesTable.kind == "correct", ValidationExamplesTable.n), else_=0))
+    query = (
+        select(losses, bits).join(RunTable, ValidationExamplesTable.run_pk == RunTable.pk).where(RunTable.id.in_(runs))
+    )
     numbers, flags = (int(total or 0) for total in conn.execute(query).one())
     size, drawn = 4 * numbers + flags // 8, numbers * alphas
     if size > MAX_BYTES:

@@ -12,7 +12,7 @@ from keepbest.errors import Conflict, NotFound
 from keepbest.status import RunState
 from keepbest.stopping.registry import nearest
 from tracker.db import insert
-from tracker.models import Project, Run
+from tracker.models import ProjectTable, RunTable
 from tracker.store import cursors
 from tracker.store.access import audit
 
@@ -22,7 +22,7 @@ ACTIVE = [state.value for state in RunState if not state.is_final]
 def ensure_project(conn: Connection, name: str, *, user: str, now: datetime) -> Row[Any]:
     """Return the project of this name, made if need be, and held until the transaction ends."""
     _create(conn, name, "", user, now)
-    return conn.execute(_select().where(Project.name == name).with_for_update()).one()
+    return conn.execute(_select().where(ProjectTable.name == name).with_for_update()).one()
 
 
 def create_project(conn: Connection, asked: contract.ProjectRequest, *, user: str, now: datetime) -> contract.Project:
@@ -34,7 +34,7 @@ def create_project(conn: Connection, asked: contract.ProjectRequest, *, user: st
 
 def get_project(conn: Connection, name: str) -> contract.Project:
     """Return the project of this name with its counts; raises NotFound with the nearest one."""
-    row = conn.execute(_select().where(Project.name == name)).one_or_none()
+    row = conn.execute(_select().where(ProjectTable.name == name)).one_or_none()
     if row is None:
         raise _unknown(conn, name)
     return _show(conn, [row])[0]
@@ -42,7 +42,7 @@ def get_project(conn: Connection, name: str) -> contract.Project:
 
 def get_pk(conn: Connection, name: str, *, lock: bool = False) -> int:
     """Return the internal number of the project of this name; raises NotFound with the nearest one."""
-    found = select(Project.pk).where(Project.name == name)
+    found = select(ProjectTable.pk).where(ProjectTable.name == name)
     pk = conn.execute(found.with_for_update() if lock else found).scalar()
     if pk is None:
         raise _unknown(conn, name)
@@ -51,27 +51,29 @@ def get_pk(conn: Connection, name: str, *, lock: bool = False) -> int:
 
 def list_projects(conn: Connection, *, search: str | None, cursor: str | None, limit: int) -> contract.ProjectPage:
     """Return a page of projects in the order of their names, with the number of runs in each."""
-    wanted = [Project.name.icontains(search, autoescape=True)] if search else []
-    found = _select().where(*wanted).order_by(Project.name).limit(limit + 1)
+    wanted = [ProjectTable.name.icontains(search, autoescape=True)] if search else []
+    found = _select().where(*wanted).order_by(ProjectTable.name).limit(limit + 1)
     if cursor is not None:
         (last,) = cursors.read(cursor, "projects", str)
-        found = found.where(Project.name > (last or ""))
+        found = found.where(ProjectTable.name > (last or ""))
     rows = conn.execute(found).all()
-    total = conn.execute(select(func.count()).select_from(Project).where(*wanted)).scalar_one() if not cursor else None
+    total = (
+        conn.execute(select(func.count()).select_from(ProjectTable).where(*wanted)).scalar_one() if not cursor else None
+    )
     more = cursors.write("projects", [rows[limit - 1].name]) if len(rows) > limit else None
     return contract.ProjectPage(projects=_show(conn, rows[:limit]), cursor=more, total=total)
 
 
 def _unknown(conn: Connection, name: str) -> NotFound:
-    names = conn.execute(select(Project.name).order_by(Project.pk.desc()).limit(1000)).scalars().all()
+    names = conn.execute(select(ProjectTable.name).order_by(ProjectTable.pk.desc()).limit(1000)).scalars().all()
     hint = nearest(name, names) if names else "The first `keepbest submit` makes one."
     return NotFound(f"There is no project {name!r}.", field="project", hint=hint)
 
 
 def _create(conn: Connection, name: str, description: str, user: str, now: datetime) -> bool:
     values = {"name": name, "description": description, "created_at": now, "next_number": 1}
-    made = insert(conn, Project).values(**values).on_conflict_do_nothing(index_elements=["name"])
-    if conn.execute(made.returning(Project.pk)).first() is None:
+    made = insert(conn, ProjectTable).values(**values).on_conflict_do_nothing(index_elements=["name"])
+    if conn.execute(made.returning(ProjectTable.pk)).first() is None:
         return False
     audit.record(conn, user, "project.create", name, now)
     return True
@@ -93,22 +95,29 @@ def _show(conn: Connection, rows: Any) -> list[contract.Project]:
 
 def _count(conn: Connection, pks: list[int]) -> dict[int, Row[Any]]:
     """Return of each project that has runs how many, and its newest; an index has it all."""
-    columns = (Run.project_pk, func.count().label("runs"), func.max(Run.pk).label("newest"))
+    columns = (RunTable.project_pk, func.count().label("runs"), func.max(RunTable.pk).label("newest"))
     return {row.project_pk: row for row in conn.execute(_counted(columns, pks))}
 
 
 def _count_active(conn: Connection, pks: list[int]) -> dict[int, int]:
-    active = _counted((Run.project_pk, func.count()), pks).where(Run.state.in_(ACTIVE))
+    active = _counted((RunTable.project_pk, func.count()), pks).where(RunTable.state.in_(ACTIVE))
     return {row[0]: row[1] for row in conn.execute(active)}
 
 
 def _counted(columns: tuple[Any, ...], pks: list[int]) -> Any:
-    return select(*columns).where(Run.project_pk.in_(pks), Run.deleted_at.is_(None)).group_by(Run.project_pk)
+    return (
+        select(*columns)
+        .where(RunTable.project_pk.in_(pks), RunTable.deleted_at.is_(None))
+        .group_by(RunTable.project_pk)
+    )
 
 
 def _read_newest(conn: Connection, pks: list[int]) -> dict[int, Any]:
-    return {row.pk: row for row in conn.execute(select(Run.pk, Run.id, Run.updated_at).where(Run.pk.in_(pks)))}
+    return {
+        row.pk: row
+        for row in conn.execute(select(RunTable.pk, RunTable.id, RunTable.updated_at).where(RunTable.pk.in_(pks)))
+    }
 
 
 def _select() -> Any:
-    return select(*Project.__table__.columns)
+    return select(*ProjectTable.__table__.columns)

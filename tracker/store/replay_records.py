@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Row, select
 
 from keepbest.contract import runs as contract
 from keepbest.contract.checkpoints import CheckpointState
-from keepbest.stopping import Look, Mode, PairedNoise, Pairs, Policy, build
+from keepbest.stopping import Mode, PairedNoise, Pairs, Policy, Validation, build
 from keepbest.stopping.pairs import SILENT
-from keepbest.stopping.replay import Record, as_taken
+from keepbest.stopping.replay import RecordedRun, as_taken
 from tracker import models
 from tracker.store import per_example, projects, runs
 from tracker.store.per_example import Place
@@ -31,7 +31,7 @@ class RunRecord:
     """A run and its record; the record is None while it is not known which way its metric gets better."""
 
     run: contract.Run
-    record: Record | None
+    record: RecordedRun | None
 
 
 def find_runs(conn: Connection, references: Sequence[str], project: str | None, limit: int) -> list[contract.Run]:
@@ -39,11 +39,11 @@ def find_runs(conn: Connection, references: Sequence[str], project: str | None, 
     rows = [runs.get_run(conn, reference) for reference in references]
     if project is not None:
         newest = runs.select_runs().where(
-            models.Run.project_pk == projects.get_pk(conn, project),
-            models.Run.deleted_at.is_(None),
-            models.Run.looks > 0,
+            models.RunTable.project_pk == projects.get_pk(conn, project),
+            models.RunTable.deleted_at.is_(None),
+            models.RunTable.looks > 0,
         )
-        rows += conn.execute(newest.order_by(models.Run.pk.desc()).limit(limit))
+        rows += conn.execute(newest.order_by(models.RunTable.pk.desc()).limit(limit))
     return list({row.pk: runs.show_in_list(row) for row in rows}.values())[:limit]
 
 
@@ -53,11 +53,15 @@ def read_records(conn: Connection, found: Sequence[contract.Run], asked: Sequenc
     Raises TooLarge where they compare looks example by example, and there is too much of that.
     """
     ids = [run.id for run in found]
-    segments = _group(conn, models.Segment, ("number", "parent", "start_step", "opened_at"), ids)
-    looks = _group(conn, models.Look, ("segment", "step", "epoch", "value", "n", "metrics", "is_withdrawn", "at"), ids)
-    checkpoints = _group(conn, models.Checkpoint, ("segment", "step", "state"), ids)
+    segments = _group(conn, models.SegmentTable, ("number", "parent", "start_step", "opened_at"), ids)
+    looks = _group(
+        conn, models.ValidationTable, ("segment", "step", "epoch", "value", "n", "metrics", "is_withdrawn", "at"), ids
+    )
+    checkpoints = _group(conn, models.CheckpointTable, ("segment", "step", "state"), ids)
     changing = [run.id for run in found if _changes_training(_stopper(run, "max"))]
-    decided = _group(conn, models.Look, ("segment", "step", "decision", "withdraws"), changing) if changing else {}
+    decided = (
+        _group(conn, models.ValidationTable, ("segment", "step", "decision", "withdraws"), changing) if changing else {}
+    )
     pairs = _read_pairs(conn, found, asked)
 
     def show(run: contract.Run) -> RunRecord:
@@ -98,9 +102,9 @@ def _changes_training(stopper: Policy) -> bool:
 
 def _group(conn: Connection, table: Any, columns: Iterable[str], ids: list[str]) -> defaultdict[str, Rows]:
     chosen = (getattr(table, column) for column in columns)
-    query = select(models.Run.id.label("run"), *chosen).join(models.Run, table.run_pk == models.Run.pk)
+    query = select(models.RunTable.id.label("run"), *chosen).join(models.RunTable, table.run_pk == models.RunTable.pk)
     grouped: defaultdict[str, Rows] = defaultdict(list)
-    for row in conn.execute(query.where(models.Run.id.in_(ids))):
+    for row in conn.execute(query.where(models.RunTable.id.in_(ids))):
         grouped[row.run].append(row)
     return grouped
 
@@ -112,7 +116,7 @@ def _record(
     checkpoints: Rows,
     decided: Rows,
     pairs: Mapping[Place, Pairs],
-) -> Record | None:
+) -> RecordedRun | None:
     if run.mode is contract.Mode.AUTO:
         return None
     path = living_path(cast(Any, segments))
@@ -123,7 +127,7 @@ def _record(
     # A stopper that asked has an answer with each look, where it was recorded; a script that nobody asked said
     # nothing at a look where it recorded none, if it did at others.
     unsaid = SILENT if pairs and not _compares(stopper) else None
-    record = Record(
+    record = RecordedRun(
         looks=list(_show(living, segments, lambda place: pairs.get(place, unsaid))),
         mode=mode,
         end_step=max([run.step or 0, *(row.step for row in living)]),
@@ -153,7 +157,7 @@ def _living(path: LivingPath, rows: Rows) -> Rows:
     return sorted((row for row in rows if not path.is_ghost(row.segment, row.step)), key=lambda row: row.step)
 
 
-def _show(living: Rows, segments: Rows, find_pairs: Callable[[Place], Pairs | None]) -> Iterator[Look]:
+def _show(living: Rows, segments: Rows, find_pairs: Callable[[Place], Pairs | None]) -> Iterator[Validation]:
     """Yield each measured look once, with the time trained so far: that of its segment and of those before."""
     opened = {row.number: row.opened_at for row in segments}
     before = seconds = 0.0
@@ -168,4 +172,4 @@ def _show(living: Rows, segments: Rows, find_pairs: Callable[[Place], Pairs | No
         loss = row.metrics.get(TRAINING_LOSS)
         pairs = find_pairs((row.segment, step))
         known = {"n": row.n, "train": loss, "seconds": seconds, "metrics": row.metrics, "pairs": pairs}
-        yield Look(step, row.value, **known, fault=WITHDRAWN if row.is_withdrawn else None)
+        yield Validation(step, row.value, **known, fault=WITHDRAWN if row.is_withdrawn else None)

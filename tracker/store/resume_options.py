@@ -14,7 +14,7 @@ from sqlalchemy import Connection, null, select, update
 
 from keepbest.contract.batches import CheckpointDurable, SegmentOpened
 from keepbest.contract.overrides import Overrides
-from tracker.models import Run
+from tracker.models import RunTable
 from tracker.store import checkpoints, segments
 from tracker.store.runs import RunRow
 
@@ -49,7 +49,7 @@ def note_segment(conn: Connection, run_pk: int, opened: SegmentOpened) -> None:
     """
     if opened.reason != "roll_back":
         return
-    row = conn.execute(select(Run.start_checkpoint, Run.start_overrides).where(Run.pk == run_pk)).one()
+    row = conn.execute(select(RunTable.start_checkpoint, RunTable.start_overrides).where(RunTable.pk == run_pk)).one()
     changes = opened.overrides or Overrides()
     if opened.checkpoint is None:
         start = columns(row.start_checkpoint, merge(read(row), changes))
@@ -57,7 +57,7 @@ def note_segment(conn: Connection, run_pk: int, opened: SegmentOpened) -> None:
         start = columns(opened.checkpoint if changes != Overrides() else None, changes)
     if changes.max_steps is not None:
         start["max_steps"] = changes.max_steps
-    conn.execute(update(Run).where(Run.pk == run_pk).values(**start))
+    conn.execute(update(RunTable).where(RunTable.pk == run_pk).values(**start))
 
 
 def settle(conn: Connection, run: RunRow, attempt: int, durable: Sequence[CheckpointDurable]) -> None:
@@ -75,4 +75,4 @@ def settle(conn: Connection, run: RunRow, attempt: int, durable: Sequence[Checkp
     path = segments.living_path(known)
     trained = [point for point in durable if point.kind != checkpoints.MADE]
     if any(point.segment >= began and not path.is_ghost(point.segment, point.step) for point in trained):
-        conn.execute(update(Run).where(Run.pk == run.pk).values(**columns(None, None)))
+        conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(**columns(None, None)))

@@ -8,7 +8,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
-from keepbest.contract.overrides import Departure
+from keepbest.contract.overrides import ResumePoint
 from keepbest.errors import InvalidInput, NotFound
 from tracker.store import checkpoints, last_steps
 from tracker.store.runs import RunRow
@@ -21,7 +21,7 @@ def find_resume(conn: Connection, run: RunRow) -> Checkpoint | None:
     return _find_resume(run, list_durable(conn, run))
 
 
-def choose(conn: Connection, run: RunRow, asked: Departure, usual: Literal["best", "last"]) -> Checkpoint | None:
+def choose(conn: Connection, run: RunRow, asked: ResumePoint, usual: Literal["best", "last"]) -> Checkpoint | None:
     """Return the durable checkpoint that is meant; None where no place is named and nothing is durable.
 
     Raises InvalidInput for two places at once, NotFound, naming what there is, for one that is not there.
@@ -34,7 +34,7 @@ def choose(conn: Connection, run: RunRow, asked: Departure, usual: Literal["best
     return found
 
 
-def names_place(asked: Departure) -> bool:
+def names_place(asked: ResumePoint) -> bool:
     """Whether a place is named; raises InvalidInput for more than one."""
     named = [name for name in _PLACES if getattr(asked, name) is not None]
     if len(named) > 1:
@@ -42,7 +42,7 @@ def names_place(asked: Departure) -> bool:
     return bool(named)
 
 
-def check_changes(asked: Departure, run: RunRow, start: Checkpoint | None, steps_at_most: int | None) -> None:
+def check_changes(asked: ResumePoint, run: RunRow, start: Checkpoint | None, steps_at_most: int | None) -> None:
     """Raise InvalidInput for overrides with which nothing would be trained, Conflict where more steps are needed."""
     if asked.learning_rate is not None and float(asked.learning_rate.removesuffix("x")) == 0:
         raise InvalidInput(
@@ -64,7 +64,7 @@ def list_durable(conn: Connection, run: RunRow) -> list[Checkpoint]:
     return [one for one in known if one.state is CheckpointState.DURABLE and one.kind != checkpoints.MADE]
 
 
-def _find(run: RunRow, asked: Departure, usual: str, durable: Sequence[Checkpoint]) -> Checkpoint | None:
+def _find(run: RunRow, asked: ResumePoint, usual: str, durable: Sequence[Checkpoint]) -> Checkpoint | None:
     if asked.checkpoint is not None:
         return next((one for one in durable if one.id == asked.checkpoint), None)
     if asked.step is not None:
@@ -81,7 +81,7 @@ def _find_resume(run: RunRow, durable: Sequence[Checkpoint]) -> Checkpoint | Non
     return said or max((one for one in reversed(durable) if not one.ghost), key=lambda one: one.step, default=None)
 
 
-def _missing(run: RunRow, asked: Departure, known: Sequence[Checkpoint]) -> NotFound:
+def _missing(run: RunRow, asked: ResumePoint, known: Sequence[Checkpoint]) -> NotFound:
     gone = next((one for one in known if one.id == asked.checkpoint), None)
     if gone is not None and gone.kind == checkpoints.MADE:
         hint = f"Name a step, or the best; `keepbest restore {run.id}` gives the average."

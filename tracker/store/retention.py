@@ -13,12 +13,11 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select, update
 
 from keepbest.checkpoint import retention as ranking
-from keepbest.contract.checkpoints import Checkpoint as Shown
-from keepbest.contract.checkpoints import CheckpointState
+from keepbest.contract.checkpoints import Checkpoint, CheckpointState
 from keepbest.contract.policies import RetentionSpec
 from keepbest.selection.selectors import build
 from keepbest.status import RunState
-from tracker.models import Checkpoint, Run
+from tracker.models import CheckpointTable, RunTable
 from tracker.store import checkpoints, events, resume_point, runs
 from tracker.store.runs import RunRow
 
@@ -33,14 +32,14 @@ _AT_ONCE = 500
 
 def find_candidates(conn: Connection) -> list[str]:
     """Return the ids of the runs that nobody holds and that have more than one checkpoint."""
-    count = func.count(Checkpoint.pk)
-    free = select(Run.id).join(Checkpoint, Checkpoint.run_pk == Run.pk).where(
-        Checkpoint.state == _DURABLE, Run.deleted_at.is_(None), Run.state.not_in(_HELD)
+    count = func.count(CheckpointTable.pk)
+    free = select(RunTable.id).join(CheckpointTable, CheckpointTable.run_pk == RunTable.pk).where(
+        CheckpointTable.state == _DURABLE, RunTable.deleted_at.is_(None), RunTable.state.not_in(_HELD)
     )  # fmt: skip
-    return list(conn.execute(free.group_by(Run.id).having(count > 1)).scalars())
+    return list(conn.execute(free.group_by(RunTable.id).having(count > 1)).scalars())
 
 
-def list_superseded(conn: Connection, run: RunRow) -> list[Shown]:
+def list_superseded(conn: Connection, run: RunRow) -> list[Checkpoint]:
     """Return the checkpoints of a run that its retention lets go; none while somebody holds the run."""
     state = RunState(run.state)
     if state.is_held:
@@ -69,7 +68,9 @@ def drop_superseded(conn: Connection, reference: str, now: datetime) -> int:
     run = runs.get_run(conn, reference, lock=True)
     going = [one.id for one in list_superseded(conn, run)]
     if going:
-        conn.execute(update(Checkpoint).where(Checkpoint.id.in_(going)).values(state=CheckpointState.DROPPED.value))
+        conn.execute(
+            update(CheckpointTable).where(CheckpointTable.id.in_(going)).values(state=CheckpointState.DROPPED.value)
+        )
     for id in going:
         events.append(conn, "run.checkpoint", run, {"id": id, "state": CheckpointState.DROPPED.value}, now)
     return len(going)
@@ -77,14 +78,14 @@ def drop_superseded(conn: Connection, reference: str, now: datetime) -> int:
 
 def find_dropped(conn: Connection, there: Sequence[Reference]) -> list[Reference]:
     """Return those of `there` that were dropped, or whose run was deleted."""
-    gone = (Checkpoint.state == CheckpointState.DROPPED.value) | Run.deleted_at.is_not(None)
+    gone = (CheckpointTable.state == CheckpointState.DROPPED.value) | RunTable.deleted_at.is_not(None)
     return [
         (row.run, row.id)
         for ids in _parts([id for _, id in there])
         for row in conn.execute(
-            select(Checkpoint.id, Run.id.label("run"))
-            .join(Run, Checkpoint.run_pk == Run.pk)
-            .where(Checkpoint.id.in_(ids), gone)
+            select(CheckpointTable.id, RunTable.id.label("run"))
+            .join(RunTable, CheckpointTable.run_pk == RunTable.pk)
+            .where(CheckpointTable.id.in_(ids), gone)
         )
     ]
 
@@ -95,9 +96,9 @@ def find_kept(conn: Connection, there: Sequence[Reference]) -> list[Reference]:
         (row.run, row.id)
         for ids in _parts([id for _, id in there])
         for row in conn.execute(
-            select(Checkpoint.id, Run.id.label("run"))
-            .join(Run, Checkpoint.run_pk == Run.pk)
-            .where(Checkpoint.id.in_(ids), Checkpoint.state == _DURABLE, Run.deleted_at.is_(None))
+            select(CheckpointTable.id, RunTable.id.label("run"))
+            .join(RunTable, CheckpointTable.run_pk == RunTable.pk)
+            .where(CheckpointTable.id.in_(ids), CheckpointTable.state == _DURABLE, RunTable.deleted_at.is_(None))
         )
     ]
 
@@ -108,9 +109,9 @@ def find_pinned(conn: Connection, there: Sequence[Reference]) -> dict[Reference,
         (row.run, row.id): row.is_pinned
         for ids in _parts([id for _, id in there])
         for row in conn.execute(
-            select(Checkpoint.id, Checkpoint.is_pinned, Run.id.label("run"))
-            .join(Run, Checkpoint.run_pk == Run.pk)
-            .where(Checkpoint.id.in_(ids))
+            select(CheckpointTable.id, CheckpointTable.is_pinned, RunTable.id.label("run"))
+            .join(RunTable, CheckpointTable.run_pk == RunTable.pk)
+            .where(CheckpointTable.id.in_(ids))
         )
     }
 
@@ -118,7 +119,7 @@ def find_pinned(conn: Connection, there: Sequence[Reference]) -> dict[Reference,
 def bring_back(conn: Connection, id: str, now: datetime) -> None:
     """Write down that a dropped checkpoint is on disk again."""
     found = checkpoints.get_checkpoint(conn, id)
-    conn.execute(update(Checkpoint).where(Checkpoint.id == id).values(state=_DURABLE))
+    conn.execute(update(CheckpointTable).where(CheckpointTable.id == id).values(state=_DURABLE))
     events.append(conn, "run.checkpoint", runs.get_run(conn, found.run), {"id": id, "state": _DURABLE}, now)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row
 from keepbest.contract.commands import RuleStop
 from keepbest.contract.rules import MedianRule, ProjectRules
 from keepbest.status import StopReason
-from keepbest.stopping.median import Ruling, judge_by_median
+from keepbest.stopping.median import MedianComparison, judge_by_median
 from keepbest.stopping.validation import Mode
 from tracker.store import commands, rules, runs
 
@@ -69,7 +69,7 @@ def _break_median(conn: Connection, run: Row[Any], rule: MedianRule) -> tuple[St
     return (StopReason.PEERS, _say(found, mode)) if found.stop else None
 
 
-def _say(found: Ruling, mode: Mode) -> str:
+def _say(found: MedianComparison, mode: Mode) -> str:
     if found.best is None or found.median is None:
         return f"No value up to step {found.step:,} is a number"
     side = "below" if mode == "max" else "above"

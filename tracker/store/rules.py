@@ -15,7 +15,7 @@ from keepbest.status import RunState, StopReason
 from keepbest.stopping import parse
 from keepbest.stopping.median import Point
 from tracker import db, models
-from tracker.models import Look, Project, Run, Segment
+from tracker.models import ProjectTable, RunTable, SegmentTable, ValidationTable
 from tracker.store import events, projects, run_spec
 from tracker.store.access import audit
 from tracker.store.segments import LivingPath, living_path
@@ -33,13 +33,13 @@ def get_rules(conn: Connection, project: str, *, lock: bool = False) -> ProjectR
     Raises NotFound where there is no such project.
     """
     pk = projects.get_pk(conn, project, lock=lock)
-    row = conn.execute(_select().where(models.ProjectRules.project_pk == pk)).first()
+    row = conn.execute(_select().where(models.ProjectRulesTable.project_pk == pk)).first()
     return ProjectRules(project=project) if row is None else _show(row)
 
 
 def find_stopper(conn: Connection, project: str) -> PolicySpec | None:
     """Return the stopper that a project gives to runs that are submitted without one."""
-    wanted = select(models.ProjectRules.stopper).join(Project).where(Project.name == project)
+    wanted = select(models.ProjectRulesTable.stopper).join(ProjectTable).where(ProjectTable.name == project)
     found = conn.execute(wanted).scalar_one_or_none()
     return None if found is None else PolicySpec.model_validate(found)
 
@@ -49,7 +49,7 @@ def set_rules(conn: Connection, project: str, asked: RulesRequest, *, user: str,
     pk = projects.get_pk(conn, project)
     told = {**asked.model_dump(mode="json"), "stopper": _read_stopper(asked.stopper)}
     values = {**told, "set_by": user, "set_at": now}
-    statement = db.insert(conn, models.ProjectRules).values(project_pk=pk, **values)
+    statement = db.insert(conn, models.ProjectRulesTable).values(project_pk=pk, **values)
     conn.execute(statement.on_conflict_do_update(index_elements=["project_pk"], set_=values))
     audit.record(conn, user, "project.rules", project, now, told)
     events.append_to_project(conn, "project.rules", project, {**told, "set_by": user}, now)
@@ -58,45 +58,59 @@ def set_rules(conn: Connection, project: str, asked: RulesRequest, *, user: str,
 
 def list_acting(conn: Connection) -> list[ProjectRules]:
     """Return the rules of every project that may stop a run."""
-    table = models.ProjectRules
-    found = [_show(row) for row in conn.execute(_select().where(table.project_pk == Project.pk))]
+    table = models.ProjectRulesTable
+    found = [_show(row) for row in conn.execute(_select().where(table.project_pk == ProjectTable.pk))]
     return [one for one in found if one.median or one.max_steps or one.max_seconds]
 
 
 def list_living(conn: Connection, project: str) -> list[Row[Any]]:
     """Return the runs of a project that train and were not stopped by a rule; `judged` is how many looks were."""
-    ruling = models.Ruling
-    columns = (*Run.__table__.columns, Project.name.label("project"), ruling.looks.label("judged"))
-    joined = select(*columns).join(Project, Run.project_pk == Project.pk).outerjoin(ruling, ruling.run_pk == Run.pk)
-    living = (Project.name == project, Run.state.in_(_HELD), Run.deleted_at.is_(None), ruling.command.is_(None))
-    return list(conn.execute(joined.where(*living).order_by(Run.pk)))
+    ruling = models.RuleProgressTable
+    columns = (*RunTable.__table__.columns, ProjectTable.name.label("project"), ruling.looks.label("judged"))
+    joined = (
+        select(*columns)
+        .join(ProjectTable, RunTable.project_pk == ProjectTable.pk)
+        .outerjoin(ruling, ruling.run_pk == RunTable.pk)
+    )
+    living = (
+        ProjectTable.name == project,
+        RunTable.state.in_(_HELD),
+        RunTable.deleted_at.is_(None),
+        ruling.command.is_(None),
+    )
+    return list(conn.execute(joined.where(*living).order_by(RunTable.pk)))
 
 
 def note_ruling(conn: Connection, run_pk: int, looks: int, command: str | None = None) -> None:
     """Write down how many looks of a run were judged, and the command that came of it."""
     values = {"looks": looks, "command": command}
-    statement = db.insert(conn, models.Ruling).values(run_pk=run_pk, **values)
+    statement = db.insert(conn, models.RuleProgressTable).values(run_pk=run_pk, **values)
     conn.execute(statement.on_conflict_do_update(index_elements=["run_pk"], set_=values))
 
 
 def find_others(conn: Connection, run: Row[Any], *, count_stopped: bool) -> list[int]:
     """Return the newest finished runs of the same project, monitor and mode."""
-    same = (Run.project_pk == run.project_pk, Run.mode == run.mode, Run.state == RunState.FINISHED.value)
-    watches = Run.spec["monitor"].as_string() == run.spec["monitor"]
-    found = select(Run.pk).where(*same, watches, Run.pk != run.pk, Run.deleted_at.is_(None))
+    same = (RunTable.project_pk == run.project_pk, RunTable.mode == run.mode, RunTable.state == RunState.FINISHED.value)
+    watches = RunTable.spec["monitor"].as_string() == run.spec["monitor"]
+    found = select(RunTable.pk).where(*same, watches, RunTable.pk != run.pk, RunTable.deleted_at.is_(None))
     if not count_stopped:
-        found = found.where(or_(Run.stop_reason.is_(None), Run.stop_reason.not_in(_STOPPED)))
-    return list(conn.execute(found.order_by(Run.pk.desc()).limit(MAX_OTHERS)).scalars())
+        found = found.where(or_(RunTable.stop_reason.is_(None), RunTable.stop_reason.not_in(_STOPPED)))
+    return list(conn.execute(found.order_by(RunTable.pk.desc()).limit(MAX_OTHERS)).scalars())
 
 
 def read_values(conn: Connection, pks: list[int], upto: int) -> dict[int, list[Point]]:
     """Return the values of each run's admitted looks up to a step, on its living path, in the order of steps."""
     paths = _read_paths(conn, pks)
-    columns = select(Look.run_pk, Look.segment, Look.step, Look.value)
-    counts = Look.decision["is_admitted"].as_boolean().is_not(False)
-    wanted = (Look.run_pk.in_(pks), Look.step <= upto, counts, Look.is_withdrawn.is_(False))
+    columns = select(ValidationTable.run_pk, ValidationTable.segment, ValidationTable.step, ValidationTable.value)
+    counts = ValidationTable.decision["is_admitted"].as_boolean().is_not(False)
+    wanted = (
+        ValidationTable.run_pk.in_(pks),
+        ValidationTable.step <= upto,
+        counts,
+        ValidationTable.is_withdrawn.is_(False),
+    )
     values: dict[int, list[Point]] = {pk: [] for pk in pks}
-    for pk, segment, step, value in conn.execute(columns.where(*wanted).order_by(Look.step)):
+    for pk, segment, step, value in conn.execute(columns.where(*wanted).order_by(ValidationTable.step)):
         if value is not None and not paths[pk].is_ghost(segment, step):
             values[pk].append((step, value))
     return values
@@ -113,14 +127,14 @@ def _read_stopper(asked: PolicySpec | str | None) -> dict[str, Any] | None:
 
 def _read_paths(conn: Connection, pks: Iterable[int]) -> dict[int, LivingPath]:
     known: dict[int, list[Any]] = {pk: [] for pk in pks}
-    columns = select(Segment.run_pk, Segment.number, Segment.parent, Segment.start_step)
-    for row in conn.execute(columns.where(Segment.run_pk.in_(known))):
+    columns = select(SegmentTable.run_pk, SegmentTable.number, SegmentTable.parent, SegmentTable.start_step)
+    for row in conn.execute(columns.where(SegmentTable.run_pk.in_(known))):
         known[row.run_pk].append(row)
     return {pk: living_path(rows) for pk, rows in known.items()}
 
 
 def _select() -> Any:
-    return select(*models.ProjectRules.__table__.columns, Project.name.label("project")).join(Project)
+    return select(*models.ProjectRulesTable.__table__.columns, ProjectTable.name.label("project")).join(ProjectTable)
 
 
 def _show(row: Row[Any]) -> ProjectRules:

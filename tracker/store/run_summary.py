@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from keepbest.contract.base import iso
-from keepbest.contract.batches import Batch, CheckpointDurable, Declared, LookTaken, LookWithdrawn
+from keepbest.contract.batches import Batch, CheckpointDurable, Declared, ReportedValidation, WithdrawnValidation
 from keepbest.contract.runs import Mode, RunSpec
 from keepbest.errors import LeaseLost
-from tracker.models import Run
+from tracker.models import RunTable
 from tracker.store import checkpoints, events, run_spec, runs, segments, validations
 from tracker.store.metrics.metrics import Column
 from tracker.store.runs import RunRow
@@ -27,8 +27,8 @@ QUIET = timedelta(seconds=0.2)
 
 #: Built once: building a statement costs more than running it.
 _HEARD = (
-    update(Run)
-    .where(Run.pk == bindparam("of_run"), Run.lease_digest == bindparam("of_lease"))
+    update(RunTable)
+    .where(RunTable.pk == bindparam("of_run"), RunTable.lease_digest == bindparam("of_lease"))
     .values(step=bindparam("to_step"), heard_at=bindparam("at"), updated_at=bindparam("at"))
 )
 
@@ -91,7 +91,7 @@ def _of_changes(records: Batch) -> dict[str, Any]:
     return {"max_steps": said[-1]} if said else {}
 
 
-def _of_looks(run: RunRow, looks: Sequence[LookTaken]) -> dict[str, Any]:
+def _of_looks(run: RunRow, looks: Sequence[ReportedValidation]) -> dict[str, Any]:
     last = looks[-1]
     measured = [look.value for look in looks if look.value is not None]  # a stop between two looks has none
     return {
@@ -102,7 +102,7 @@ def _of_looks(run: RunRow, looks: Sequence[LookTaken]) -> dict[str, Any]:
     }
 
 
-def _of_patience(entry: LookTaken | LookWithdrawn) -> dict[str, Any]:
+def _of_patience(entry: ReportedValidation | WithdrawnValidation) -> dict[str, Any]:
     said = entry.decision
     return {"wait": said.wait, "patience_left": said.patience_left, "patience_unit": said.unit}
 
@@ -123,7 +123,7 @@ def _settle_declared(conn: Connection, run: RunRow, said: Declared) -> dict[str,
     A script that nobody submitted says all of it: what its callback watches is what its looks measured. Of a run of
     a worker's own trainer, that is what its epochs are in steps.
     """
-    spec = conn.execute(select(Run.spec).where(Run.pk == run.pk)).scalar_one()
+    spec = conn.execute(select(RunTable.spec).where(RunTable.pk == run.pk)).scalar_one()
     if run.source_kind not in ("command", "external"):
         said = Declared(**{name: getattr(said, name) for name in run_spec.list_epochs(RunSpec.model_validate(spec))})
     fixed = spec["source"].get("fixed", [])
@@ -135,7 +135,7 @@ def _settle_declared(conn: Connection, run: RunRow, said: Declared) -> dict[str,
 
 def _set(conn: Connection, run: RunRow, changes: dict[str, Any]) -> None:
     """Write to the run's row, if the lease is still the one under which it was read."""
-    guarded = update(Run).where(Run.pk == run.pk, Run.lease_digest == run.lease_digest)
+    guarded = update(RunTable).where(RunTable.pk == run.pk, RunTable.lease_digest == run.lease_digest)
     if conn.execute(guarded.values(changes)).rowcount != 1:
         raise _lost(run)
 
@@ -165,20 +165,20 @@ def _improve(conn: Connection, run: RunRow, mode: str, records: Batch) -> dict[s
     return changed | _replace_dropped(conn, run, mode, records)
 
 
-def _take_back(conn: Connection, run: RunRow, mode: str, withdrawn: Sequence[LookWithdrawn]) -> dict[str, Any]:
+def _take_back(conn: Connection, run: RunRow, mode: str, withdrawn: Sequence[WithdrawnValidation]) -> dict[str, Any]:
     """Compare and set the other way: a best that its trainer took back becomes the one that its stopper has now."""
     changed = dict[str, Any]()
     for said in withdrawn:
         before = {"best_step": said.decision.best_step, "best_value": said.decision.best_value}
-        still = (Run.best_step == said.step, Run.best_value == said.value)
-        guarded = update(Run).where(Run.pk == run.pk, Run.lease_digest == run.lease_digest, *still)
+        still = (RunTable.best_step == said.step, RunTable.best_value == said.value)
+        guarded = update(RunTable).where(RunTable.pk == run.pk, RunTable.lease_digest == run.lease_digest, *still)
         if conn.execute(guarded.values(before)).rowcount == 1:
             changed |= before
     return changed
 
 
 def take_back(
-    conn: Connection, run: RunRow, withdrawn: Sequence[LookWithdrawn], *, is_last: bool, now: datetime
+    conn: Connection, run: RunRow, withdrawn: Sequence[WithdrawnValidation], *, is_last: bool, now: datetime
 ) -> None:
     """Do the same when the lease has ended under which that was a best; `is_last` says that no attempt came after it.
 
@@ -233,9 +233,9 @@ def _best_of(seen: Sequence[Any], mode: str) -> Any | None:
 def _replace(conn: Connection, run: RunRow, mode: str, better: dict[str, Any]) -> dict[str, Any]:
     """Compare and set: the first of `better` is the value, compared to what the row holds at this moment."""
     name, value = next(iter(better.items()))
-    column = getattr(Run, name)
+    column = getattr(RunTable, name)
     worse = column.is_(None) | ((column > value) if mode == Mode.MIN else (column < value))
-    guarded = update(Run).where(Run.pk == run.pk, Run.lease_digest == run.lease_digest, worse)
+    guarded = update(RunTable).where(RunTable.pk == run.pk, RunTable.lease_digest == run.lease_digest, worse)
     return better if conn.execute(guarded.values(better)).rowcount == 1 else {}
 
 
@@ -243,7 +243,7 @@ def _replace_dropped(conn: Connection, run: RunRow, mode: str, records: Batch) -
     """Name the next best checkpoint when the best one was dropped."""
     if run.best_checkpoint not in {point.id for point in records.dropped}:
         return {}
-    gone = update(Run).where(Run.pk == run.pk, Run.best_checkpoint == run.best_checkpoint)
+    gone = update(RunTable).where(RunTable.pk == run.pk, RunTable.best_checkpoint == run.best_checkpoint)
     found = checkpoints.find_best(conn, run.pk, mode)
     changes = {
         "best_checkpoint": None if found is None else found.id,
@@ -273,7 +273,7 @@ def _announce(
     _announce_best(conn, run, best, now)
 
 
-def _announce_withdrawn(conn: Connection, run: RunRow, withdrawn: Sequence[LookWithdrawn], now: datetime) -> None:
+def _announce_withdrawn(conn: Connection, run: RunRow, withdrawn: Sequence[WithdrawnValidation], now: datetime) -> None:
     for said in withdrawn:
         data = said.model_dump(mode="json", include={"segment", "step", "value", "reason"})
         events.append(conn, "run.withdrawn", run, data, now)
@@ -285,7 +285,7 @@ def _announce_best(conn: Connection, run: RunRow, best: dict[str, Any], now: dat
         events.append(conn, "run.best", run, shown, now)
 
 
-def _look_data(looks: Sequence[LookTaken]) -> dict[str, Any]:
+def _look_data(looks: Sequence[ReportedValidation]) -> dict[str, Any]:
     last = looks[-1]
     data = {"segment": last.segment, "step": last.step, "value": last.value, "count": len(looks)}
     return {**data, "improved": last.decision.improved, "stop": last.decision.stop}

@@ -12,7 +12,7 @@ from keepbest.contract import runs as contract
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX
 from keepbest.errors import Conflict, InvalidInput, NotFound, TransitionRefused
 from keepbest.status import RunState, StopReason, may_move
-from tracker.models import Lease, Project, Run
+from tracker.models import LeaseTable, ProjectTable, RunTable
 from tracker.store import events
 from tracker.store.access import audit
 
@@ -21,7 +21,7 @@ RunRow = Row[Any]
 #: How many candidates an ambiguous prefix names.
 _CANDIDATES = 5
 #: A deleted run is never queued: it is cancelled first.
-_QUEUED = Run.state == RunState.QUEUED.value
+_QUEUED = RunTable.state == RunState.QUEUED.value
 #: Outcomes of a lease that use up one of the run's `max_attempts`; a hand-back does not, nor a pause at a rung.
 SPENT = ("crashed", "expired")
 _STATE_FIELDS = {
@@ -32,13 +32,15 @@ _STATE_FIELDS = {
 
 def select_runs() -> Select[Any]:
     """Select every column of a run, and the name of its project."""
-    return select(*Run.__table__.columns, Project.name.label("project")).join(Project, Run.project_pk == Project.pk)
+    return select(*RunTable.__table__.columns, ProjectTable.name.label("project")).join(
+        ProjectTable, RunTable.project_pk == ProjectTable.pk
+    )
 
 
 def select_with_failed() -> Select[Any]:
     """Select what `select_runs` does, and how many attempts failed since somebody last had the run go on."""
-    since = (Lease.run_pk == Run.pk, Lease.attempt > Run.attempts_before)
-    failed = select(func.count()).where(*since, Lease.outcome.in_(SPENT)).correlate(Run)
+    since = (LeaseTable.run_pk == RunTable.pk, LeaseTable.attempt > RunTable.attempts_before)
+    failed = select(func.count()).where(*since, LeaseTable.outcome.in_(SPENT)).correlate(RunTable)
     return select_runs().add_columns(failed.scalar_subquery().label("failed_attempts"))
 
 
@@ -47,7 +49,7 @@ def get_run(conn: Connection, reference: str, *, lock: bool = False) -> RunRow:
 
     Raises NotFound, or InvalidInput that names the candidates.
     """
-    rows = _find(conn, reference, Run.deleted_at.is_(None), lock)
+    rows = _find(conn, reference, RunTable.deleted_at.is_(None), lock)
     if not rows:
         raise NotFound(f"There is no run {reference!r}.", field="run", hint="`keepbest ls` lists the runs.")
     return _only(rows, reference)
@@ -55,7 +57,7 @@ def get_run(conn: Connection, reference: str, *, lock: bool = False) -> RunRow:
 
 def get_deleted(conn: Connection, reference: str, *, lock: bool = False) -> RunRow:
     """Return the deleted run that is meant; raises as `get_run` does."""
-    rows = _find(conn, reference, Run.deleted_at.is_not(None), lock)
+    rows = _find(conn, reference, RunTable.deleted_at.is_not(None), lock)
     if not rows:
         raise NotFound(
             f"There is no deleted run {reference!r}.", field="run", hint="`keepbest ls` lists what is there."
@@ -64,7 +66,7 @@ def get_deleted(conn: Connection, reference: str, *, lock: bool = False) -> RunR
 
 
 def _find(conn: Connection, reference: str, condition: ColumnElement[bool], lock: bool) -> Sequence[RunRow]:
-    found = select_with_failed().where(_refers(reference), condition).order_by(Run.pk.desc())
+    found = select_with_failed().where(_refers(reference), condition).order_by(RunTable.pk.desc())
     return conn.execute(_locked(found, lock).limit(_CANDIDATES)).all()
 
 
@@ -77,7 +79,7 @@ def _only(rows: Sequence[RunRow], reference: str) -> RunRow:
 
 def get_by_pk(conn: Connection, pk: int) -> RunRow:
     """Return the run with this internal number, as it is now."""
-    return conn.execute(select_with_failed().where(Run.pk == pk)).one()
+    return conn.execute(select_with_failed().where(RunTable.pk == pk)).one()
 
 
 def show_run(row: RunRow) -> contract.Run:
@@ -96,8 +98,8 @@ def count_rivals(conn: Connection, run: RunRow) -> int:
 
     One that never measured anything was nothing to choose.
     """
-    same = [Run.spec[name].as_string().is_not_distinct_from(run.spec[name]) for name in ("monitor", "data")]
-    rivals = [Run.project_pk == run.project_pk, or_(Run.looks > 0, Run.pk == run.pk)]
+    same = [RunTable.spec[name].as_string().is_not_distinct_from(run.spec[name]) for name in ("monitor", "data")]
+    rivals = [RunTable.project_pk == run.project_pk, or_(RunTable.looks > 0, RunTable.pk == run.pk)]
     return conn.execute(select(func.count()).where(*rivals, *same)).scalar_one()
 
 
@@ -123,7 +125,7 @@ def move_run(
     values |= {"lease_digest": None, "lease_expires_at": None, "memory": None} if not to.is_held else {}
     values |= {"warning": None, "stalled_since": None} if to is not RunState.LEASED else {}
     values |= {"worker_id": None, "worker_name": None} if to is RunState.QUEUED else {}
-    guarded = update(Run).where(Run.pk == run.pk, Run.state == run.state).values(**{**values, **changes})
+    guarded = update(RunTable).where(RunTable.pk == run.pk, RunTable.state == run.state).values(**{**values, **changes})
     if conn.execute(guarded).rowcount != 1:
         raise Conflict(f"Run {run.id} has just changed its state.", hint="Look again, then try again.")
     return _announce_state(conn, run.pk, now)
@@ -135,13 +137,15 @@ def take_queued(conn: Connection, fits: ColumnElement[bool], *, now: datetime, *
     Each priority is tried with one guarded statement, which finds its run at the front of the queue's index and reads
     no further. The outer test of the state makes it safe wherever the inner lock is not (SQLite knows none).
     """
-    values = {"state": RunState.LEASED.value, "attempt": Run.attempt + 1, "updated_at": now, **changes}
+    values = {"state": RunState.LEASED.value, "attempt": RunTable.attempt + 1, "updated_at": now, **changes}
     values["ended_before"] = null()
-    waiting = select(Run.priority).where(_QUEUED).distinct().order_by(Run.priority.desc())
+    waiting = select(RunTable.priority).where(_QUEUED).distinct().order_by(RunTable.priority.desc())
     for priority in conn.execute(waiting).scalars().all():
-        first = select(Run.pk).where(_QUEUED, Run.priority == priority, fits).order_by(Run.pk).limit(1)
-        guarded = update(Run).where(Run.pk == first.with_for_update(skip_locked=True).scalar_subquery(), _QUEUED)
-        pk = conn.execute(guarded.values(**values).returning(Run.pk)).scalar()
+        first = select(RunTable.pk).where(_QUEUED, RunTable.priority == priority, fits).order_by(RunTable.pk).limit(1)
+        guarded = update(RunTable).where(
+            RunTable.pk == first.with_for_update(skip_locked=True).scalar_subquery(), _QUEUED
+        )
+        pk = conn.execute(guarded.values(**values).returning(RunTable.pk)).scalar()
         if pk is not None:
             return _announce_state(conn, pk, now)
     return None
@@ -152,7 +156,7 @@ def patch_run(conn: Connection, run: RunRow, patch: contract.RunPatch, *, user: 
     changes = patch.model_dump(exclude_none=True)
     if not changes:
         return run
-    conn.execute(update(Run).where(Run.pk == run.pk).values(**changes, updated_at=now))
+    conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(**changes, updated_at=now))
     events.append(conn, "run.changed", run, changes, now)
     audit.record(conn, user, "run.change", run.id, now, changes)
     return get_by_pk(conn, run.pk)
@@ -167,11 +171,11 @@ def _refers(reference: str) -> ColumnElement[bool]:
         )
     # A range, not LIKE: both databases answer it from the index, whatever their collation.
     last = reference.ljust(ID_LENGTH, ID_ALPHABET[-1])
-    return Run.id == reference if len(reference) == ID_LENGTH else Run.id.between(reference, last)
+    return RunTable.id == reference if len(reference) == ID_LENGTH else RunTable.id.between(reference, last)
 
 
 def _locked(found: Select[Any], lock: bool) -> Select[Any]:
-    return found.with_for_update(of=Run.__table__) if lock else found
+    return found.with_for_update(of=RunTable.__table__) if lock else found
 
 
 def _announce_state(conn: Connection, pk: int, now: datetime) -> RunRow:

@@ -14,16 +14,16 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, func, insert, select, update
 
 from keepbest.contract.batches import SegmentOpened
-from keepbest.contract.runs import Segment as Shown
+from keepbest.contract.runs import Segment
 from keepbest.errors import Conflict, InvalidInput
 from keepbest.status import RunState
-from tracker.models import Run, Segment
+from tracker.models import RunTable, SegmentTable
 from tracker.store import events, runs
-from tracker.store.leases import Standing
+from tracker.store.leases import LeaseValidity
 from tracker.store.runs import RunRow
 
 
-class Stretch(Protocol):
+class PathSegment(Protocol):
     """What the path is made of: a row of the table, or a segment of the contract."""
 
     @property
@@ -50,7 +50,7 @@ class LivingPath:
         return end is not None and step > end
 
 
-def living_path(segments: Iterable[Stretch]) -> LivingPath:
+def living_path(segments: Iterable[PathSegment]) -> LivingPath:
     """Walk from the newest segment back to the start it grew from."""
     known = {segment.number: segment for segment in segments}
     ends: dict[int, int | None] = {}
@@ -61,36 +61,38 @@ def living_path(segments: Iterable[Stretch]) -> LivingPath:
     return LivingPath(ends)
 
 
-def is_ghost(segments: Iterable[Stretch], segment: int, step: int) -> bool:
+def is_ghost(segments: Iterable[PathSegment], segment: int, step: int) -> bool:
     """Whether this step lies on an abandoned tail; for many steps take `living_path` once."""
     return living_path(segments).is_ghost(segment, step)
 
 
-def list_segments(conn: Connection, run_pk: int) -> list[Shown]:
+def list_segments(conn: Connection, run_pk: int) -> list[Segment]:
     """Return a run's segments in the order they were opened."""
-    rows = conn.execute(select(*Segment.__table__.columns).where(Segment.run_pk == run_pk).order_by(Segment.number))
-    return [Shown.model_validate(row._asdict()) for row in rows]
+    rows = conn.execute(
+        select(*SegmentTable.__table__.columns).where(SegmentTable.run_pk == run_pk).order_by(SegmentTable.number)
+    )
+    return [Segment.model_validate(row._asdict()) for row in rows]
 
 
 def read_path(conn: Connection, run_pk: int) -> LivingPath:
     """Return the living path of a run."""
-    columns = select(Segment.number, Segment.parent, Segment.start_step)
-    return living_path(conn.execute(columns.where(Segment.run_pk == run_pk)).all())
+    columns = select(SegmentTable.number, SegmentTable.parent, SegmentTable.start_step)
+    return living_path(conn.execute(columns.where(SegmentTable.run_pk == run_pk)).all())
 
 
 def next_number(conn: Connection, run_pk: int) -> int:
     """Return the number that the next trainer's first segment gets."""
-    highest = conn.execute(select(func.max(Segment.number)).where(Segment.run_pk == run_pk)).scalar()
+    highest = conn.execute(select(func.max(SegmentTable.number)).where(SegmentTable.run_pk == run_pk)).scalar()
     return 0 if highest is None else highest + 1
 
 
 def opened_by(conn: Connection, run_pk: int, attempt: int) -> set[int]:
     """Return the numbers of the segments that this attempt opened: its records may belong to no other."""
-    found = select(Segment.number).where(Segment.run_pk == run_pk, Segment.attempt == attempt)
+    found = select(SegmentTable.number).where(SegmentTable.run_pk == run_pk, SegmentTable.attempt == attempt)
     return set(conn.execute(found).scalars())
 
 
-def open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing: Standing) -> bool:
+def open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing: LeaseValidity) -> bool:
     """Take a segment that a trainer opened; the first one under a lease makes the run `running`.
 
     Returns whether it is new: the same segment said again changes nothing. A late one (its lease has ended) is left
@@ -104,7 +106,7 @@ def open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing:
         return False
     _check(run, known, opened)
     values = opened.model_dump(exclude={"at"}) | {"attempt": standing.attempt, "opened_at": opened.at}
-    conn.execute(insert(Segment).values(run_pk=run.pk, branched_step=None, **values))
+    conn.execute(insert(SegmentTable).values(run_pk=run.pk, branched_step=None, **values))
     _mark_branches(conn, run.pk)
     if standing.is_current:
         _begin(conn, run, opened)
@@ -112,7 +114,7 @@ def open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing:
     return True
 
 
-def _is_known(run: RunRow, known: Sequence[Shown], opened: SegmentOpened, attempt: int) -> bool:
+def _is_known(run: RunRow, known: Sequence[Segment], opened: SegmentOpened, attempt: int) -> bool:
     found = next((segment for segment in known if segment.number == opened.number), None)
     if found is None:
         return False
@@ -122,7 +124,7 @@ def _is_known(run: RunRow, known: Sequence[Shown], opened: SegmentOpened, attemp
     raise Conflict(f"Run {run.id} has another segment {opened.number} already.", field="segments.number")
 
 
-def _check(run: RunRow, known: Sequence[Shown], opened: SegmentOpened) -> None:
+def _check(run: RunRow, known: Sequence[Segment], opened: SegmentOpened) -> None:
     parents = {segment.number: segment for segment in known}
     if opened.parent is None:
         return
@@ -145,8 +147,8 @@ def _mark_branches(conn: Connection, run_pk: int) -> None:
     for segment in known:
         branched = path.ends.get(segment.number, segment.start_step)
         if branched != segment.branched_step:
-            row = (Segment.run_pk == run_pk) & (Segment.number == segment.number)
-            conn.execute(update(Segment).where(row).values(branched_step=branched))
+            row = (SegmentTable.run_pk == run_pk) & (SegmentTable.number == segment.number)
+            conn.execute(update(SegmentTable).where(row).values(branched_step=branched))
 
 
 def _begin(conn: Connection, run: RunRow, opened: SegmentOpened) -> None:
@@ -154,4 +156,4 @@ def _begin(conn: Connection, run: RunRow, opened: SegmentOpened) -> None:
     if run.state == RunState.LEASED:
         runs.move_run(conn, run, RunState.RUNNING, now=opened.at, **where)
     else:
-        conn.execute(update(Run).where(Run.pk == run.pk).values(**where))
+        conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(**where))

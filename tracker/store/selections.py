@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, null
 
 from keepbest.contract.selections import Selection
-from tracker.models import Run
+from tracker.models import RunTable
 
 #: The columns of a run that ends without a selection, or goes on: nothing is selected then.
 FORGOTTEN: dict[str, Any] = {
@@ -17,7 +17,7 @@ FORGOTTEN: dict[str, Any] = {
     "averages_tried": 0,
 }
 #: What a restore gives: the selected model's value where there is one, else the best look's.
-VALUE = func.coalesce(Run.selected_value, Run.best_value)
+VALUE = func.coalesce(RunTable.selected_value, RunTable.best_value)
 
 
 def columns(made: Selection | None) -> dict[str, Any]:

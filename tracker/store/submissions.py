@@ -11,7 +11,7 @@ from keepbest.contract.base import new_id
 from keepbest.contract.runs import CodeSource, CommandSource, RunRequest, RunSpec, Trial
 from keepbest.errors import Conflict
 from keepbest.status import RunState
-from tracker.models import Project, Run
+from tracker.models import ProjectTable, RunTable
 from tracker.store import bundles, events, projects, rules, run_spec, runs, workers
 from tracker.store.access import audit
 from tracker.store.runs import RunRow
@@ -52,14 +52,14 @@ def find_known(conn: Connection, user: str, key: str | None) -> RunRow | None:
     if key is None:
         return None
     return conn.execute(
-        runs.select_with_failed().where(Run.created_by == user, Run.idempotency_key == key)
+        runs.select_with_failed().where(RunTable.created_by == user, RunTable.idempotency_key == key)
     ).one_or_none()
 
 
 def _choose_id(conn: Connection, asked: RunRequest) -> dict[str, str]:
     if asked.id is None:
         return {}
-    if conn.execute(select(Run.pk).where(Run.id == asked.id)).first() is not None:
+    if conn.execute(select(RunTable.pk).where(RunTable.id == asked.id)).first() is not None:
         hint = f'To go on with it: keepbest.init(id="{asked.id}", resume="must"). A deleted run keeps its id too.'
         raise Conflict(f"There is a run {asked.id} already.", field="id", hint=hint)
     return {"id": asked.id}
@@ -102,7 +102,7 @@ def create(
         "updated_at": now,
         **{name: getattr(spec, name) for name in ("name", "mode", "tags", "notes", "priority", "max_attempts")},
     }
-    pk = conn.execute(insert(Run).values(**{**row, **values}).returning(Run.pk)).scalar_one()
+    pk = conn.execute(insert(RunTable).values(**{**row, **values}).returning(RunTable.pk)).scalar_one()
     return runs.get_by_pk(conn, pk)
 
 
@@ -113,5 +113,5 @@ def announce(conn: Connection, run: RunRow, action: str, now: datetime, **detail
 
 
 def _next_number(conn: Connection, project_pk: int) -> int:
-    moved = update(Project).where(Project.pk == project_pk).values(next_number=Project.next_number + 1)
-    return conn.execute(moved.returning(Project.next_number)).scalar_one() - 1
+    moved = update(ProjectTable).where(ProjectTable.pk == project_pk).values(next_number=ProjectTable.next_number + 1)
+    return conn.execute(moved.returning(ProjectTable.next_number)).scalar_one() - 1

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
-from keepbest.contract.runs import Evaluation, TestResult
+from keepbest.contract.runs import RecordedTestResult, TestResult
 from tracker import models
 from tracker.store.runs import RunRow
 
@@ -14,11 +14,11 @@ from tracker.store.runs import RunRow
 def add_evaluation(conn: Connection, run: RunRow, test: TestResult, now: datetime) -> None:
     """Write down what the test set said at this end of the run."""
     row = {"run_pk": run.pk, "attempt": run.attempt, "test": test.model_dump(mode="json")}
-    conn.execute(insert(models.Evaluation).values(**row, worker=run.worker_name, at=now))
+    conn.execute(insert(models.TestResultTable).values(**row, worker=run.worker_name, at=now))
 
 
-def list_evaluations(conn: Connection, run_pk: int) -> list[Evaluation]:
+def list_evaluations(conn: Connection, run_pk: int) -> list[RecordedTestResult]:
     """Return every measurement of a run's test set, oldest first."""
-    table = models.Evaluation
+    table = models.TestResultTable
     rows = conn.execute(select(*table.__table__.columns).where(table.run_pk == run_pk).order_by(table.pk))
-    return [Evaluation.model_validate({**row.test, **row._mapping}) for row in rows]
+    return [RecordedTestResult.model_validate({**row.test, **row._mapping}) for row in rows]

@@ -32,7 +32,7 @@ def say_hello(conn: Connection, hello: WorkerHello, *, by: Principal, now: datet
     if known is not None:
         check_speaker(conn, known, by, now)
     said = hello.model_dump(mode="json") | {"heard_at": now, "gone_at": None, "registered_by": by.credential}
-    fresh = insert(conn, models.Worker).values(**said, started_at=now)
+    fresh = insert(conn, models.WorkerTable).values(**said, started_at=now)
     conn.execute(fresh.on_conflict_do_update(index_elements=["id"], set_=said))
     if known is None:
         audit.record(conn, by.user, "worker.hello", hello.id, now, {"name": hello.name, "host": hello.host})
@@ -42,8 +42,10 @@ def say_hello(conn: Connection, hello: WorkerHello, *, by: Principal, now: datet
 
 def hear(conn: Connection, worker_id: str | None, now: datetime) -> None:
     """Write down that a worker was heard; one that was gone is back."""
-    old = models.Worker.heard_at < now - timedelta(seconds=HEARD_SECONDS)
-    row = update(models.Worker).where(models.Worker.id == worker_id, or_(old, models.Worker.gone_at.is_not(None)))
+    old = models.WorkerTable.heard_at < now - timedelta(seconds=HEARD_SECONDS)
+    row = update(models.WorkerTable).where(
+        models.WorkerTable.id == worker_id, or_(old, models.WorkerTable.gone_at.is_not(None))
+    )
     conn.execute(row.values(heard_at=now, gone_at=None))
 
 
@@ -66,12 +68,12 @@ def check_speaker(conn: Connection, worker: Row[Any], by: Principal, now: dateti
 
 def find_worker(conn: Connection, worker_id: str) -> Row[Any] | None:
     """Return a worker's row, or None."""
-    return conn.execute(_select().where(models.Worker.id == worker_id)).one_or_none()
+    return conn.execute(_select().where(models.WorkerTable.id == worker_id)).one_or_none()
 
 
 def get_worker(conn: Connection, worker_id: str, *, lock: bool = False) -> Row[Any]:
     """Return a worker's row; `lock` makes two requests of one worker wait for each other."""
-    found = _select().where(models.Worker.id == worker_id)
+    found = _select().where(models.WorkerTable.id == worker_id)
     row = conn.execute(found.with_for_update() if lock else found).one_or_none()
     if row is None:
         raise NotFound(
@@ -82,14 +84,20 @@ def get_worker(conn: Connection, worker_id: str, *, lock: bool = False) -> Row[A
 
 def count_busy(conn: Connection, worker_id: str) -> int:
     """Return how many runs a worker holds."""
-    held = select(func.count()).where(models.Run.worker_id == worker_id, models.Run.state.in_(HELD))
+    held = select(func.count()).where(models.RunTable.worker_id == worker_id, models.RunTable.state.in_(HELD))
     return conn.execute(held).scalar_one()
 
 
 def list_workers(conn: Connection, *, silent_seconds: float, now: datetime) -> list[Worker]:
     """Return every worker known, the last heard first."""
-    rows = conn.execute(_select().order_by(models.Worker.gone_at.is_not(None), models.Worker.heard_at.desc())).all()
-    busy = select(models.Run.worker_id, func.count()).where(models.Run.state.in_(HELD)).group_by(models.Run.worker_id)
+    rows = conn.execute(
+        _select().order_by(models.WorkerTable.gone_at.is_not(None), models.WorkerTable.heard_at.desc())
+    ).all()
+    busy = (
+        select(models.RunTable.worker_id, func.count())
+        .where(models.RunTable.state.in_(HELD))
+        .group_by(models.RunTable.worker_id)
+    )
     counts: dict[str | None, int] = {row[0]: row[1] for row in conn.execute(busy)}
     return [show_worker(row, counts.get(row.id, 0), silent_seconds, now) for row in rows]
 
@@ -107,15 +115,15 @@ def show_worker(row: Row[Any], busy: int, silent_seconds: float, now: datetime) 
 
 def list_recipes(conn: Connection) -> dict[str, RecipeInfo]:
     """Return every recipe that a worker announced, by name; of two of one name the last heard worker's."""
-    rows = conn.execute(select(models.Worker.recipes).order_by(models.Worker.heard_at)).scalars()
+    rows = conn.execute(select(models.WorkerTable.recipes).order_by(models.WorkerTable.heard_at)).scalars()
     recipes = {recipe["name"]: recipe for announced in rows for recipe in announced}
     return {name: RecipeInfo.model_validate(recipes[name]) for name in sorted(recipes)}
 
 
 def mark_gone(conn: Connection, *, gone_seconds: float, now: datetime) -> list[str]:
     """Mark workers silent for so long as gone; return their names. For the scheduler."""
-    silent = models.Worker.heard_at < now - timedelta(seconds=gone_seconds)
-    rows = conn.execute(_select().where(models.Worker.gone_at.is_(None), silent)).all()
+    silent = models.WorkerTable.heard_at < now - timedelta(seconds=gone_seconds)
+    rows = conn.execute(_select().where(models.WorkerTable.gone_at.is_(None), silent)).all()
     for row in rows:
         _mark_gone(conn, row, now)
     return [row.name for row in rows]
@@ -127,7 +135,7 @@ def forget_workers(conn: Connection, *, forget_days: float, now: datetime) -> in
     The longest silent go first, and some at a time: a clock that was wrong once costs no more.
     """
     long_ago = now - timedelta(days=forget_days)
-    rows = conn.execute(_select().order_by(models.Worker.heard_at.desc())).all()
+    rows = conn.execute(_select().order_by(models.WorkerTable.heard_at.desc())).all()
     known: set[str] = set()
     forgotten = []
     for row in rows:
@@ -136,14 +144,14 @@ def forget_workers(conn: Connection, *, forget_days: float, now: datetime) -> in
             forgotten.append(row.id)
         known |= names
     going = forgotten[-FORGOTTEN_AT_ONCE:]
-    conn.execute(delete(models.Worker).where(models.Worker.id.in_(going)))
+    conn.execute(delete(models.WorkerTable).where(models.WorkerTable.id.in_(going)))
     return len(going)
 
 
 def _mark_gone(conn: Connection, worker: Row[Any], now: datetime) -> None:
-    conn.execute(update(models.Worker).where(models.Worker.id == worker.id).values(gone_at=now))
+    conn.execute(update(models.WorkerTable).where(models.WorkerTable.id == worker.id).values(gone_at=now))
     events.append(conn, "worker.gone", None, {"id": worker.id, "name": worker.name}, now)
 
 
 def _select() -> Any:
-    return select(*models.Worker.__table__.columns)
+    return select(*models.WorkerTable.__table__.columns)

@@ -21,10 +21,10 @@ from keepbest.status import StopReason
 from worker import recipes
 from worker.agent.flush import give_back
 from worker.agent.recovery import sweep
-from worker.agent.run_supervisor import Tenancy, folder_name
+from worker.agent.run_supervisor import RunSupervisor, folder_name
 from worker.executors.base import Executor
-from worker.run_folder import Job, RunFolder
-from worker.settings import Settings
+from worker.run_folder import RunFolder, TrainerJob
+from worker.settings import WorkerSettings
 
 _log = logging.getLogger("keepbest.worker")
 
@@ -40,13 +40,13 @@ REFUSED_SECONDS = 30.0
 class Agent:
     """One worker. `run` stays until `leave` is called, which any thread or signal handler may do."""
 
-    def __init__(self, settings: Settings, client: Client, executor: Executor) -> None:
+    def __init__(self, settings: WorkerSettings, client: Client, executor: Executor) -> None:
         self._settings = settings
         self._client = client
         self._executor = executor
         self._id = new_id()
         self._request = new_id()
-        self._tenancies: list[Tenancy] = []
+        self._tenancies: list[RunSupervisor] = []
         self._leaving = threading.Event()
         self._hello_at = 0.0
         self._claim_at = 0.0
@@ -151,7 +151,7 @@ class Agent:
         except (KeepbestError, OSError) as error:
             self._refuse(job, folder, error)
             return
-        tenancy = Tenancy(job, folder, trainer, self._client, *self._patience)
+        tenancy = RunSupervisor(job, folder, trainer, self._client, *self._patience)
         self._tenancies.append(tenancy)
         tenancy.start()
 
@@ -159,9 +159,9 @@ class Agent:
     def _patience(self) -> tuple[float, float]:
         return self._settings.grace_seconds, self._settings.stall_seconds
 
-    def _make_job(self, assignment: Assignment) -> Job:
+    def _make_job(self, assignment: Assignment) -> TrainerJob:
         known = self._settings
-        return Job(
+        return TrainerJob(
             assignment=assignment,
             url=self._client.url,
             store=known.store,
@@ -181,7 +181,7 @@ class Agent:
             raise InvalidInput("The code that came is not the code that was sent.", field="bundle")
         bundle.unpack(content, folder.code)
 
-    def _refuse(self, job: Job, folder: RunFolder, error: KeepbestError | OSError) -> None:
+    def _refuse(self, job: TrainerJob, folder: RunFolder, error: KeepbestError | OSError) -> None:
         """Fail a run whose code is at fault; hand back one that only could not be started here and now."""
         _log.error("Run %s could not be started: %s", job.run_id, error)
         folder.remove()

@@ -12,7 +12,7 @@ from keepbest.errors import Busy, InvalidInput, KeepbestError
 from keepbest.journal.delivery import is_passing, send_all, set_all_aside
 from keepbest.journal.journal import Journal
 from keepbest.journal.set_aside import keep_folder
-from worker.run_folder import Job, RunFolder
+from worker.run_folder import RunFolder, TrainerJob
 
 _log = logging.getLogger("keepbest.worker")
 T = TypeVar("T")
@@ -22,7 +22,7 @@ Wait = Callable[[float], bool]
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
-def deliver(client: Client, folder: RunFolder, job: Job, release: Release | None, wait: Wait) -> bool:
+def deliver(client: Client, folder: RunFolder, job: TrainerJob, release: Release | None, wait: Wait) -> bool:
     """Send the journals, then give the run back; False when the agent left before the tracker could be told.
 
     `release` is None where the lease is lost: then only what was measured under it is still delivered.
@@ -60,7 +60,7 @@ def drain(client: Client, folder: RunFolder, run: str | None = None, lease: str 
             journal.close()
 
 
-def give_back(client: Client, job: Job, release: Release) -> None:
+def give_back(client: Client, job: TrainerJob, release: Release) -> None:
     """Release the lease; raises only what may pass."""
     try:
         run = client.release(job.run_id, job.assignment.lease.token, release)
@@ -71,7 +71,7 @@ def give_back(client: Client, job: Job, release: Release) -> None:
         _log.warning("Run %s could not be given back as %s: %s", job.run_id, release.outcome, error.message)
 
 
-def _insist(act: Callable[[], None], job: Job, wait: Wait) -> bool:
+def _insist(act: Callable[[], None], job: TrainerJob, wait: Wait) -> bool:
     """Do it until the tracker answers; False when the agent is told to leave before that."""
     attempt = 0
     while True:

@@ -11,20 +11,20 @@ from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, CommandUpdate, LogLines, Progress
 from keepbest.errors import KeepbestError
 from keepbest.journal.delivery import send_first
-from keepbest.journal.journal import About, Journal
+from keepbest.journal.journal import Journal, JournalOwner
 from keepbest.journal.output import MAX_OUTPUT_BYTES, PIECE_BYTES
 from keepbest.journal.wire import encode
-from worker.run_folder import Job, RunFolder
+from worker.run_folder import RunFolder, TrainerJob
 
 
 class OutputTail:
     """Reads `output.log` from where it was last read, and says to the tracker what is new."""
 
-    def __init__(self, folder: RunFolder, job: Job, client: Client, now: Callable[[], datetime]) -> None:
+    def __init__(self, folder: RunFolder, job: TrainerJob, client: Client, now: Callable[[], datetime]) -> None:
         self._folder = folder
         self._client = client
         self._now = now
-        about = About(job.run_id, new_id(), job.assignment.lease.token)
+        about = JournalOwner(job.run_id, new_id(), job.assignment.lease.token)
         self._journal = Journal.create(folder.journal, about)
         self._offset = 0
         self._rest = b""

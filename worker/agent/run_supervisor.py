@@ -24,7 +24,7 @@ from worker.agent.output import OutputTail, try_send
 from worker.agent.stall import Vigil, describe_stall
 from worker.child_process import FAILED, FINISHED, HANDED_BACK, explain_exit
 from worker.executors.base import Running
-from worker.run_folder import Job, RunFolder
+from worker.run_folder import RunFolder, TrainerJob
 
 _log = logging.getLogger("keepbest.worker")
 
@@ -42,12 +42,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Tenancy:
+class RunSupervisor:
     """Renews the lease, forwards the output, obeys a cancellation, and says how it ended."""
 
     def __init__(
         self,
-        job: Job,
+        job: TrainerJob,
         folder: RunFolder,
         trainer: Running,
         client: Client,

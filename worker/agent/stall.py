@@ -37,12 +37,14 @@ class Vigil:
         """Return for how many seconds there was no sign of life, where that is too long."""
         sign = heartbeat.read(self._folder.path)
         if sign is None and self._is_command:
-            sign = heartbeat.Sign(0, heartbeat.Part.UNWATCHED)
+            sign = heartbeat.Sign(0, heartbeat.Phase.UNWATCHED)
         if sign is not None:
             self._watch.see(sign)
         silence = self._watch.silence
         if silence is not None and _is_traced(pid):
-            self._watch.see(heartbeat.Sign(0, heartbeat.Part.UNWATCHED))  # somebody looks into it: the time begins anew
+            self._watch.see(
+                heartbeat.Sign(0, heartbeat.Phase.UNWATCHED)
+            )  # somebody looks into it: the time begins anew
             return None
         return silence
 

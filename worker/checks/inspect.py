@@ -23,7 +23,7 @@ from keepbest.errors import InvalidInput, KeepbestError, NotFound
 from keepbest.panels.examples import see
 from keepbest.restoration.inspect import find, nearest
 from keepbest.settings import write_private
-from keepbest.snapshots.snapshot import Variables, capture
+from keepbest.snapshots.snapshot import ModelVariables, capture
 from keepbest.snapshots.state import Position, State
 from keepbest.training.spec import Training
 from worker import settings
@@ -35,7 +35,7 @@ MAX_VERDICTS = 1000
 
 
 @dataclass(frozen=True)
-class Tensor:
+class InspectedTensor:
     """One answer: values and what they are called."""
 
     kind: TensorKind
@@ -63,7 +63,7 @@ def main(run: str, checkpoint: str, inquiry: str, file: str) -> int:
 
 def examine(training: Training, asked: Inquiry, folder: Path) -> Findings:
     """Answer an inquiry; the values go into `folder`."""
-    state = capture(Variables(training.model), position=Position(0))
+    state = capture(ModelVariables(training.model), position=Position(0))
     if asked.everything:
         layers = give(training.model, pick(_part(training, asked), asked.first, asked.first + 1))
         listed = [_of_layer(name, array) for name, array in layers.items()]
@@ -78,7 +78,7 @@ def examine(training: Training, asked: Inquiry, folder: Path) -> Findings:
     return Findings(tensors=[_describe(one) for one in tensors], examples=count, verdicts=_judge(training, asked))
 
 
-def _describe(tensor: Tensor) -> Named:
+def _describe(tensor: InspectedTensor) -> Named:
     array = tensor.array
     return Named(kind=tensor.kind, name=tensor.name, shape=list(array.shape), dtype=str(array.dtype))
 
@@ -94,22 +94,22 @@ def _part(training: Training, asked: Inquiry) -> Any:
     return part
 
 
-def _all_variables(state: State) -> Iterator[Tensor]:
+def _all_variables(state: State) -> Iterator[InspectedTensor]:
     for spec, value in zip(state.specs, state.values, strict=True):
-        yield Tensor("variable", f"{spec.collection}/{spec.path}", np.asarray(value))
+        yield InspectedTensor("variable", f"{spec.collection}/{spec.path}", np.asarray(value))
 
 
-def _find_variable(state: State, name: str) -> Tensor:
+def _find_variable(state: State, name: str) -> InspectedTensor:
     spec = state.specs[find(state.specs, name)]
     value = state.values[state.specs.index(spec)]
-    return Tensor("variable", f"{spec.collection}/{spec.path}", np.asarray(value))
+    return InspectedTensor("variable", f"{spec.collection}/{spec.path}", np.asarray(value))
 
 
-def _of_layer(name: str, array: NDArray[Any]) -> Tensor:
-    return Tensor("activation", name, array)
+def _of_layer(name: str, array: NDArray[Any]) -> InspectedTensor:
+    return InspectedTensor("activation", name, array)
 
 
-def _find_activations(training: Training, asked: Inquiry) -> list[Tensor]:
+def _find_activations(training: Training, asked: Inquiry) -> list[InspectedTensor]:
     names = _names(asked, "activation")
     if not names:
         return []
@@ -121,12 +121,12 @@ def _find_activations(training: Training, asked: Inquiry) -> list[Tensor]:
     return [_of_layer(name, found[name]) for name in names]
 
 
-def _differentiate(training: Training, asked: Inquiry) -> tuple[list[Tensor], int | None]:
+def _differentiate(training: Training, asked: Inquiry) -> tuple[list[InspectedTensor], int | None]:
     wanted = [one for one in asked.wanted if one.kind in ("gradient", "loss")]
     if not wanted:
         return [], None
     model = training.model
-    specs = [spec for spec in Variables(model).specs if spec.collection == "model"]
+    specs = [spec for spec in ModelVariables(model).specs if spec.collection == "model"]
     trained = {id(variable) for variable in model.trainable_variables}
     chosen = [find(specs, name) for name in _names(asked, "gradient")]
     for place in chosen:
@@ -135,8 +135,10 @@ def _differentiate(training: Training, asked: Inquiry) -> tuple[list[Tensor], in
     batches = pick(_part(training, asked), asked.first, asked.stop)
     variables = [model.variables[place] for place in chosen]
     loss, gradients, count = differentiate(model, batches, variables, total=asked.total)
-    named = [Tensor("gradient", specs[place].path, array) for place, array in zip(chosen, gradients, strict=True)]
-    return named + [Tensor("loss", "loss", loss) for one in wanted if one.kind == "loss"], count
+    named = [
+        InspectedTensor("gradient", specs[place].path, array) for place, array in zip(chosen, gradients, strict=True)
+    ]
+    return named + [InspectedTensor("loss", "loss", loss) for one in wanted if one.kind == "loss"], count
 
 
 def _judge(training: Training, asked: Inquiry) -> Verdicts | None:

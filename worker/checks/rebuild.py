@@ -15,12 +15,12 @@ from keepbest.errors import CodeFailed, KeepbestError
 from keepbest.journal import values
 from keepbest.restoration.fetch import opened
 from keepbest.training.spec import Training, build_model
-from worker.settings import Settings
+from worker.settings import WorkerSettings
 from worker.trainer import environment, user_code
 from worker.trainer.build import build
 
 
-def rebuild(client: Client, run: Run, checkpoint: Checkpoint | None, known: Settings, code: Path) -> Training:
+def rebuild(client: Client, run: Run, checkpoint: Checkpoint | None, known: WorkerSettings, code: Path) -> Training:
     """Return model and data with `checkpoint` in the model, every digest checked; `code`: where theirs is unpacked.
 
     Without a checkpoint the model is as training begins: the trainer seeds, builds and then trains.
@@ -37,7 +37,7 @@ def rebuild(client: Client, run: Run, checkpoint: Checkpoint | None, known: Sett
     return training
 
 
-def _load(client: Client, checkpoint: Checkpoint, known: Settings) -> Loaded:
+def _load(client: Client, checkpoint: Checkpoint, known: WorkerSettings) -> Loaded:
     with opened(client, checkpoint, known.store) as store:
         return store.load(checkpoint.run, checkpoint.id)
 

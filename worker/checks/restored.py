@@ -1,7 +1,7 @@
 """`python -m worker.checks.restored JOB FILE`: write a restored network to files, or check one, in a fresh process.
 
-JOB is JSON (`keepbest.contract.restores.Job`). Where the network has classes of the run's own, its code is run: model
-and data are built as the trainer built them. FILE gets the answer, or the error, as JSON.
+JOB is JSON (`keepbest.contract.restores.RestoreJob`). Where the network has classes of the run's own, its code is run:
+model and data are built as the trainer built them. FILE gets the answer, or the error, as JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.store import Store
 from keepbest.cli.checkpoints.partial import Target
 from keepbest.client.client import Client
-from keepbest.contract.restores import Checked, Job
+from keepbest.contract.restores import CheckResult, RestoreJob
 from keepbest.errors import KeepbestError
 from keepbest.restoration.check import call, flatten, to_batch
 from keepbest.restoration.export import export, parts_of
@@ -34,7 +34,7 @@ from worker.checks.rebuild import told_in_their_words
 
 def main(job: str, file: str) -> int:
     """Write the answer to `file`; return 0, or 1 where the file holds an error."""
-    asked = Job.model_validate_json(job)
+    asked = RestoreJob.model_validate_json(job)
     try:
         with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
             write_private(Path(file), json.dumps(answer(asked, Path(folder) / "code")))
@@ -44,7 +44,7 @@ def main(job: str, file: str) -> int:
     return 0
 
 
-def answer(asked: Job, code: Path) -> dict[str, Any]:
+def answer(asked: RestoreJob, code: Path) -> dict[str, Any]:
     """Do the job; `code` is where the run's code is unpacked. Raises CodeFailed where that raised."""
     return _write(asked, code) if asked.task == "write" else _check(asked, code)
 
@@ -57,7 +57,7 @@ class Network:
     own: dict[str, Any]
 
 
-def _write(asked: Job, code: Path) -> dict[str, Any]:
+def _write(asked: RestoreJob, code: Path) -> dict[str, Any]:
     store = Store(asked.store)
     loaded, said = store.load(asked.run, asked.checkpoint), list[str]()
     network = _make(asked, store, loaded, code)
@@ -67,14 +67,14 @@ def _write(asked: Job, code: Path) -> dict[str, Any]:
     return {"path": str(path), "said": said}
 
 
-def _check(asked: Job, code: Path) -> dict[str, Any]:
+def _check(asked: RestoreJob, code: Path) -> dict[str, Any]:
     store = Store(asked.store)
     loaded = store.load(asked.run, asked.checkpoint)
     predictions, inputs = read(store.folder, loaded.manifest), loaded.manifest.inputs
     assert inputs is not None  # noqa: S101  # `read` would have raised
     given = _WAYS[asked.form if asked.path else "state"](asked, store, loaded, code)
     found = compare(predictions, given(inputs, predictions.inputs), asked.tolerance)
-    return Checked(
+    return CheckResult(
         run=asked.run,
         checkpoint=asked.checkpoint,
         step=loaded.step,
@@ -88,7 +88,7 @@ def _check(asked: Job, code: Path) -> dict[str, Any]:
     ).model_dump()
 
 
-def _make(asked: Job, store: Store, loaded: Loaded, code: Path) -> Network:
+def _make(asked: RestoreJob, store: Store, loaded: Loaded, code: Path) -> Network:
     """Return the network, from the user's own function, the run's code, or the description in the store."""
     if asked.into is not None:
         target = Target(asked.into, asked.settings, asked.maps, asked.partial, asked.spec)
@@ -123,14 +123,14 @@ def _by_model(model: Any) -> _Predict:
     return lambda inputs, arrays: call(model, inputs, arrays)
 
 
-def _read_state(asked: Job, store: Store, loaded: Loaded, code: Path) -> _Predict:
+def _read_state(asked: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
     model = _make(asked, store, loaded, code).model
     plan = Target("", (), asked.maps, asked.partial).plan(loaded, model) if asked.into is not None else None
     fill(model, lambda: loaded.load_into(model, plan=plan, strict=not asked.partial), lambda _: None)
     return _by_model(model)
 
 
-def _read_keras(asked: Job, store: Store, loaded: Loaded, code: Path) -> _Predict:
+def _read_keras(asked: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
     import keras
 
     own = _make(asked, store, loaded, code).own if asked.into is not None or asked.by_code else {}
@@ -138,13 +138,13 @@ def _read_keras(asked: Job, store: Store, loaded: Loaded, code: Path) -> _Predic
     return _by_model(keras.saving.load_model(asked.path, **options))
 
 
-def _read_weights(asked: Job, store: Store, loaded: Loaded, code: Path) -> _Predict:
+def _read_weights(asked: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
     model = _make(asked, store, loaded, code).model
     model.load_weights(asked.path)
     return _by_model(model)
 
 
-def _read_tf(asked: Job, store: Store, loaded: Loaded, code: Path) -> _Predict:
+def _read_tf(asked: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
     import tensorflow as tf
 
     model = _make(asked, store, loaded, code).model
@@ -152,7 +152,7 @@ def _read_tf(asked: Job, store: Store, loaded: Loaded, code: Path) -> _Predict:
     return _by_model(model)
 
 
-def _read_savedmodel(asked: Job, store: Store, loaded: Loaded, code: Path) -> _Predict:
+def _read_savedmodel(asked: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
     import tensorflow as tf
 
     loaded_model = tf.saved_model.load(asked.path)  # its variables live as long as it does
@@ -172,7 +172,7 @@ def _as_wanted(batch: Any, wanted: Any) -> Any:
 
 
 #: Arrays by name (npz, safetensors) give no predictions: the state is put into the network, as they are it.
-_WAYS: dict[str, Callable[[Job, Store, Loaded, Path], _Predict]] = {
+_WAYS: dict[str, Callable[[RestoreJob, Store, Loaded, Path], _Predict]] = {
     "state": _read_state,
     "npz": _read_state,
     "safetensors": _read_state,

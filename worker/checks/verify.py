@@ -20,8 +20,8 @@ from keepbest.errors import InvalidInput, KeepbestError
 from keepbest.settings import write_private
 from worker import settings
 from worker.checks.rebuild import rebuild, told_in_their_words
-from worker.settings import Settings
-from worker.trainer.evaluate import Ruler
+from worker.settings import WorkerSettings
+from worker.trainer.evaluate import Evaluator
 
 
 def main(run: str, checkpoint: str, file: str) -> int:
@@ -37,7 +37,7 @@ def main(run: str, checkpoint: str, file: str) -> int:
     return 0
 
 
-def verify(client: Client, run: Run, checkpoint: Checkpoint, known: Settings, code: Path) -> Receipt:
+def verify(client: Client, run: Run, checkpoint: Checkpoint, known: WorkerSettings, code: Path) -> Receipt:
     """Restore `checkpoint` into a model built anew and measure it; `code` is where a user's code is unpacked.
 
     Raises CodeFailed where the user's code raised.
@@ -45,7 +45,7 @@ def verify(client: Client, run: Run, checkpoint: Checkpoint, known: Settings, co
     metric = run.spec.monitor.removeprefix("val_")
     with told_in_their_words(run, code):
         training = rebuild(client, run, checkpoint, known, code)
-        measured = Ruler.of_validation(training).measure(training.model)
+        measured = Evaluator.of_validation(training).measure(training.model)
     if metric not in measured.values:
         raise InvalidInput(f"The model has no metric {metric!r} any more.", field="monitor")
     return _receipt(run, checkpoint, measured.values[metric], measured.n)

@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from worker.command.command import Command
+from worker.command.command import UserCommand
 from worker.run_folder import RunFolder
 from worker.trainer.agent_pipe import tie
 
@@ -16,7 +16,7 @@ def main(path: str) -> int:
     token = tie(by_kernel=False).read()  # killed first, we could not take the command along
     logging.basicConfig(format="keepbest: %(message)s", level=logging.WARNING, stream=sys.stdout)
     folder = RunFolder(Path(path))
-    return Command(folder, folder.get_job(), token).run()
+    return UserCommand(folder, folder.get_job(), token).run()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from keepbest.errors import KeepbestError
 from keepbest.status import StopReason
 from keepbest.tracking.handover import Handed, find_said
 from worker.child_process import FAILED, FINISHED, HANDED_BACK
-from worker.run_folder import Job, RunFolder
+from worker.run_folder import RunFolder, TrainerJob
 from worker.settings import command_environ
 
 REQUEST_SECONDS = 5.0
@@ -32,10 +32,10 @@ _SHOWN = 200
 _TERMINATED = 128 + signal.SIGTERM
 
 
-class Command:
+class UserCommand:
     """Runs the command of one job."""
 
-    def __init__(self, folder: RunFolder, job: Job, token: str) -> None:
+    def __init__(self, folder: RunFolder, job: TrainerJob, token: str) -> None:
         source = job.assignment.run.spec.source
         assert isinstance(source, CommandSource)  # noqa: S101  # the agent starts us for no other
         self._argv = source.argv

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 
 from keepbest.contract.runs import CommandSource
-from worker.child_process import Child, make_mark
+from worker.child_process import ChildProcess, make_mark
 from worker.executors.standby import Standby
 from worker.run_folder import RunFolder
 
@@ -22,7 +22,7 @@ class LocalExecutor:
         self._token = token or ""
         self._standby = standby
 
-    def start(self, folder: RunFolder) -> Child:
+    def start(self, folder: RunFolder) -> ChildProcess:
         if isinstance(folder.get_job().assignment.run.spec.source, CommandSource):
             return self._start("worker.command", folder)
         warm = self._standby.take(folder, self._token) if self._standby else None
@@ -36,11 +36,11 @@ class LocalExecutor:
         if self._standby:
             self._standby.close()
 
-    def _start(self, module: str, folder: RunFolder) -> Child:
+    def _start(self, module: str, folder: RunFolder) -> ChildProcess:
         # -P: the working folder is not on the path, so nothing in it can stand in for our modules.
         command = [sys.executable, "-P", "-m", module, str(folder.path)]
         mark = make_mark()
         folder.write_mark(mark)
-        return Child(
+        return ChildProcess(
             command, folder=folder.path, output=folder.output, environ=self._environ, mark=mark, secret=self._token
         )

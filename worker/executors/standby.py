@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from keepbest.tracking.process import heartbeat
-from worker.child_process import Child, make_mark
+from worker.child_process import ChildProcess, make_mark
 from worker.run_folder import RunFolder
 from worker.trainer.agent_pipe import pack
 
@@ -27,10 +27,10 @@ IMPORT_SECONDS, ANSWER_SECONDS = 60.0, 5.0
 _SAID_BYTES = 16 * 1024
 
 
-class Waiting(NamedTuple):
+class StandbyTrainer(NamedTuple):
     """The trainer ahead, its mark, what it has printed (a file without a name, which it reads back), when it began."""
 
-    child: Child
+    child: ChildProcess
     mark: str
     output: IO[bytes]
     since: float
@@ -41,7 +41,7 @@ class Standby:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._waiting: Waiting | None = None
+        self._waiting: StandbyTrainer | None = None
         self._rests_until = 0.0
         self._is_idle = False
 
@@ -61,7 +61,7 @@ class Standby:
             except OSError as error:
                 self._rest(REST_SECONDS, str(error))
 
-    def take(self, folder: RunFolder, secret: str) -> Child | None:
+    def take(self, folder: RunFolder, secret: str) -> ChildProcess | None:
         """Make the one that waits the trainer of `folder`; None where none is there to hear it.
 
         One that still imports is taken too: it hears when it is done. One that must be done by now has to answer.
@@ -92,12 +92,12 @@ class Standby:
             self._waiting.output.close()
             self._waiting = None
 
-    def _start(self) -> Waiting:
+    def _start(self) -> StandbyTrainer:
         command = [sys.executable, "-P", "-m", "worker.trainer"]
         mark, output = make_mark(), tempfile.TemporaryFile()  # noqa: SIM115  # closed when it is no longer ours
         # In nobody's folder yet: there it would be in the way of whoever moves or unmounts it.
-        child = Child(command, folder=Path("/"), output=output, environ=self._environ, mark=mark, secret=None)
-        return Waiting(child, mark, output, time.monotonic())
+        child = ChildProcess(command, folder=Path("/"), output=output, environ=self._environ, mark=mark, secret=None)
+        return StandbyTrainer(child, mark, output, time.monotonic())
 
     def _look(self) -> None:
         """Notice where the one that waits has ended. One that gave up by itself would do so again."""

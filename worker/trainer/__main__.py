@@ -70,7 +70,7 @@ def _enter(line: str) -> tuple[RunFolder, str]:
     os.chdir(path)
     sys.argv[1:] = [str(path)]
     said = os.pread(1, _SAID_BYTES, 0)
-    heartbeat.write(folder.path, heartbeat.Sign(0, heartbeat.Part.STEADY))  # what the agent waits for
+    heartbeat.write(folder.path, heartbeat.Sign(0, heartbeat.Phase.STEADY))  # what the agent waits for
     with folder.output.open("ab") as output:
         os.write(output.fileno(), said)
         os.dup2(output.fileno(), 1)

@@ -13,7 +13,7 @@ from math import ceil
 from typing import Any
 
 from keepbest.model.variables import value_of
-from worker.trainer.batches import Feed
+from worker.trainer.batches import BatchSource
 
 #: Of one epoch at most: the mean over so many batches is steady.
 MAX_BATCHES = 100
@@ -27,12 +27,12 @@ def find_layers(model: Any) -> list[Any]:
     return [layer for layer in found if layer.trainable]
 
 
-def count_batches(feed: Feed) -> int:
+def count_batches(feed: BatchSource) -> int:
     """Return how many batches a pass takes: an epoch, at most MAX_BATCHES."""
     return min(MAX_BATCHES, ceil(feed.batches_per_epoch)) if feed.batches_per_epoch else MAX_BATCHES
 
 
-def measure_anew(model: Any, layers: Sequence[Any], feed: Feed, batches: int) -> None:
+def measure_anew(model: Any, layers: Sequence[Any], feed: BatchSource, batches: int) -> None:
     """Give `layers` the mean statistics of the feed's first batches: the same ones whenever this is done.
 
     Other variables that a step in training mode moves, such as the seeds of dropout, are moved too.

@@ -25,7 +25,7 @@ _INFINITE = -1
 
 
 @dataclass(frozen=True)
-class Feed:
+class BatchSource:
     """`batches_from(step)` gives what `model.fit` takes as data. `note` says why a resume is not exact."""
 
     batches_from: Callable[[int], Any]
@@ -36,7 +36,7 @@ class Feed:
         return step / self.batches_per_epoch if self.batches_per_epoch else None
 
 
-def make_feed(training: Training, seed: int, *, deterministic: bool = True) -> Feed:
+def make_feed(training: Training, seed: int, *, deterministic: bool = True) -> BatchSource:
     """Return the feed of a training part, whatever kind it is. `deterministic`: TensorFlow's operations are."""
     import keras
     import tensorflow as tf
@@ -69,12 +69,12 @@ def _weighed(training: Training) -> Any:
     return (*train, training.sample_weight)
 
 
-def _paced(feed: Feed, training: Training) -> Feed:
+def _paced(feed: BatchSource, training: Training) -> BatchSource:
     """An epoch is as long as the data, unless the training says how long."""
     return feed if training.steps_per_epoch is None else replace(feed, batches_per_epoch=training.steps_per_epoch)
 
 
-def _feed_arrays(arrays: tuple[Any, ...], batch_size: int, seed: int | None) -> Feed:
+def _feed_arrays(arrays: tuple[Any, ...], batch_size: int, seed: int | None) -> BatchSource:
     import tensorflow as tf
 
     count = _check_arrays(arrays)
@@ -89,7 +89,7 @@ def _feed_arrays(arrays: tuple[Any, ...], batch_size: int, seed: int | None) -> 
         order = _order_from(step * batch_size, count, seed)
         return untuned(order.batch(batch_size).map(_as_written(take)).prefetch(_PREFETCH))
 
-    return Feed(batches_from, count / batch_size)
+    return BatchSource(batches_from, count / batch_size)
 
 
 def untuned(dataset: Any) -> Any:
@@ -133,7 +133,7 @@ def _check_arrays(arrays: tuple[Any, ...]) -> int:
     return counts.pop()
 
 
-def _feed_dataset(dataset: Any, deterministic: bool) -> Feed:
+def _feed_dataset(dataset: Any, deterministic: bool) -> BatchSource:
     """Begin the pipeline anew and skip what was trained on: exact where its graph alone decides the batches."""
     pipeline = open_pipeline(dataset, deterministic=deterministic)
     count = int(dataset.cardinality())  # negative: infinite or unknown
@@ -144,10 +144,10 @@ def _feed_dataset(dataset: Any, deterministic: bool) -> Feed:
         return endless.skip(step % count if pipeline.repeats and count > 0 else step)
 
     note = "The tf.data pipeline is replayed up to the step, which is exact only if it gives the same batches again: "
-    return Feed(batches_from, count if count > 0 else None, note + pipeline.doubt if pipeline.doubt else None)
+    return BatchSource(batches_from, count if count > 0 else None, note + pipeline.doubt if pipeline.doubt else None)
 
 
-def _feed_py_dataset(dataset: Any, seed: int | None, class_weight: Mapping[int, float] | None) -> Feed:
+def _feed_py_dataset(dataset: Any, seed: int | None, class_weight: Mapping[int, float] | None) -> BatchSource:
     """Walk the items in a derived order. Nobody can check that a user's `__getitem__` depends on its index alone."""
     count = len(dataset)
     note = "The order of a PyDataset's items is exact; its items are only if they depend on nothing but their index."
@@ -156,7 +156,7 @@ def _feed_py_dataset(dataset: Any, seed: int | None, class_weight: Mapping[int, 
         walked = _walk_py_dataset(dataset, count, seed, step)
         return walked if class_weight is None else (weigh(batch, class_weight) for batch in walked)
 
-    return Feed(batches_from, count, note)
+    return BatchSource(batches_from, count, note)
 
 
 def weigh(batch: Any, class_weight: Mapping[int, float]) -> tuple[Any, Any, Any]:

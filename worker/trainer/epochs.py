@@ -11,10 +11,10 @@ from keepbest.errors import InvalidInput
 from keepbest.stopping.policies.epochs import counts_epochs, resolve_epochs, to_steps
 from keepbest.tracking.run import Run
 from keepbest.training.spec import Training
-from worker.trainer.batches import Feed
+from worker.trainer.batches import BatchSource
 
 
-def settle_epochs(run: Run, spec: RunSpec, training: Training, feed: Feed, moved_to: int | None) -> RunSpec:
+def settle_epochs(run: Run, spec: RunSpec, training: Training, feed: BatchSource, moved_to: int | None) -> RunSpec:
     """Return the spec with all epochs in steps; run and tracker are told. `moved_to` is a last step said later.
 
     An epoch has the steps that Keras counts: its last batch may be a smaller one. Raises InvalidInput where the data

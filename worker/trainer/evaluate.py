@@ -10,7 +10,7 @@ from typing import Any
 from keepbest.errors import InvalidInput
 from keepbest.stopping import Mode, Pairs, Unpaired
 from keepbest.training.metrics import flatten
-from keepbest.training.per_example import BATCH_SIZE, Examples
+from keepbest.training.per_example import BATCH_SIZE, ValidationExamples
 from keepbest.training.spec import Training
 from worker.trainer.batches import untuned
 
@@ -26,7 +26,7 @@ class Measured:
     n: int | None
 
 
-class Ruler:
+class Evaluator:
     """One part of the data, made ready to be measured on again and again."""
 
     def __init__(self, part: Any, batch_size: int | None = None, steps: int | None = None) -> None:
@@ -37,7 +37,7 @@ class Ruler:
         self._steps = steps
 
     @classmethod
-    def of_validation(cls, training: Training) -> Ruler:
+    def of_validation(cls, training: Training) -> Evaluator:
         """Return the one for what is measured at each look."""
         return cls(training.validation, training.validation_batch_size, training.validation_steps)
 
@@ -48,14 +48,14 @@ class Ruler:
         return Measured(flatten(values), self.n)
 
 
-class Gauge:
+class Probe:
     """All that a look reads off: the validation part as `val_<metric>`, further parts and single variables by name."""
 
     def __init__(self, training: Training, callbacks: Sequence[Any] = ()) -> None:
         self._callbacks = callbacks
-        self._validation = Ruler.of_validation(training)
+        self._validation = Evaluator.of_validation(training)
         self._part = training.validation
-        self._also = {name: Ruler(part) for name, part in training.also.items()}
+        self._also = {name: Evaluator(part) for name, part in training.also.items()}
         self._watched = {name: _check_single(name, variable) for name, variable in training.watch.items()}
 
     def measure(self, model: Any) -> Measured:
@@ -72,7 +72,7 @@ class Gauge:
         if self._validation.n is None:
             return Unpaired("the validation data is a pipeline, of which nobody knows the order")
         try:
-            examples = Examples(self._part)
+            examples = ValidationExamples(self._part)
         except InvalidInput as error:
             return Unpaired(error.message)
         return examples.compare(model, monitor, value, mode)

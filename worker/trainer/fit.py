@@ -16,18 +16,18 @@ import keras
 
 from keepbest.contract.runs import RunSpec
 from keepbest.errors import MetricMissing
-from keepbest.snapshots.extra_state import Carried
+from keepbest.snapshots.extra_state import ExtraState
 from keepbest.snapshots.state import Position
 from keepbest.status import CommandKind
 from keepbest.stopping import Pairs
 from keepbest.tracking.run import Run
-from keepbest.training.keeper import Looker
+from keepbest.training.keeper import BestKeeper
 from keepbest.training.metrics import flatten
 from keepbest.training.monitor import direction_of
 from keepbest.training.spec import Training
-from worker.trainer.batches import Feed
+from worker.trainer.batches import BatchSource
 from worker.trainer.check_monitor import advise
-from worker.trainer.evaluate import Gauge, Measured
+from worker.trainer.evaluate import Measured, Probe
 from worker.trainer.hidden_random_state import find_random_operations
 from worker.trainer.user_callbacks import Brought
 
@@ -62,17 +62,17 @@ class _Beats(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no 
         self._run.beat()
 
 
-class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
     """Trains until something ends it. `hand_back` may be set from outside at any time."""
 
     def __init__(
         self,
         training: Training,
-        feed: Feed,
-        looker: Looker,
+        feed: BatchSource,
+        looker: BestKeeper,
         spec: RunSpec,
         hand_back: threading.Event,
-        carried: Carried | None = None,
+        carried: ExtraState | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
@@ -80,12 +80,12 @@ class Loop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
         self._training = training
         self._feed = feed
         self._looker = looker
-        self._carried = carried or Carried()
+        self._carried = carried or ExtraState()
         self._run = looker.run
         self._spec = spec
         self._hand_back = hand_back
         self._clock = clock
-        self.gauge = Gauge(training, [_Beats(looker.run)])
+        self.gauge = Probe(training, [_Beats(looker.run)])
         self._ending: Ending | None = None
         self._measured: Measured | None = None
         self._fits = 0

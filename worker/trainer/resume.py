@@ -16,7 +16,7 @@ from keepbest.contract.runs import Run as Known
 from keepbest.contract.runs import Segment
 from keepbest.contract.workers import Assignment
 from keepbest.errors import CheckpointError, NotFound
-from keepbest.snapshots.extra_state import Carried
+from keepbest.snapshots.extra_state import ExtraState
 from keepbest.snapshots.state import Position
 from keepbest.tracking.lineage import leave_out_made
 from keepbest.tracking.run import Run
@@ -31,7 +31,7 @@ def resume(
     assignment: Assignment,
     model: Any,
     read_segments: Callable[[], Sequence[Segment]],
-    carried: Carried | None = None,
+    carried: ExtraState | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Position:
     """Put the state back that `assignment` names, or the newest one that is whole; return the position to go on from.

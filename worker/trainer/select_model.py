@@ -20,16 +20,16 @@ from keepbest.contract.base import new_id
 from keepbest.contract.policies import SelectorSpec
 from keepbest.contract.selections import Selection, SelectionCandidate, SelectionTrial
 from keepbest.selection.average import Sum
-from keepbest.selection.candidates import Candidate, Outcome, Trial, is_as_good
+from keepbest.selection.candidates import Candidate, MeasuredAverage, SelectorOutcome, is_as_good
 from keepbest.selection.selectors import Selector
 from keepbest.snapshots.state import State, variables_of
-from keepbest.stopping import Look
-from keepbest.training.keeper import Looker
+from keepbest.stopping import Validation
+from keepbest.training.keeper import BestKeeper
 from keepbest.training.spec import Training
 from worker.trainer import batch_norm
 from worker.trainer.agent_pipe import HandedBack
-from worker.trainer.batches import Feed
-from worker.trainer.evaluate import Gauge
+from worker.trainer.batches import BatchSource
+from worker.trainer.evaluate import Probe
 
 _log = logging.getLogger("keepbest.trainer")
 
@@ -40,11 +40,11 @@ class Selecting:
     def __init__(
         self,
         selector: Selector,
-        looker: Looker,
+        looker: BestKeeper,
         store: Store,
         training: Training,
-        feed: Feed,
-        gauge: Gauge,
+        feed: BatchSource,
+        gauge: Probe,
         leaving: threading.Event,
     ) -> None:
         self._selector = selector
@@ -55,7 +55,7 @@ class Selecting:
         self._feed = feed
         self._leaving = leaving
         self._gauge = gauge
-        self._measured: list[Trial] = []
+        self._measured: list[MeasuredAverage] = []
         #: The sum of the weights of `_summed`, checkpoints' ids: all that is held of candidates.
         self._sum = Sum()
         self._summed: list[str] = []
@@ -84,10 +84,10 @@ class Selecting:
         _log.info("Selected by %s: %s.", self._selector.name, outcome.message)
         return chosen, self._describe(best, chosen, outcome, self._selector.find_eligible(candidates, mode))
 
-    def _stay(self, best: State, candidates: Sequence[Candidate], error: Exception) -> Outcome | None:
+    def _stay(self, best: State, candidates: Sequence[Candidate], error: Exception) -> SelectorOutcome | None:
         said = f"the best stays: {error}".splitlines()[0]
         found = [one for one in candidates if one.id == best.id]
-        return Outcome((found[0],), found[0].value, said, tuple(self._measured)) if found else None
+        return SelectorOutcome((found[0],), found[0].value, said, tuple(self._measured)) if found else None
 
     # Averages
 
@@ -98,10 +98,10 @@ class Selecting:
         self._looker.put(state)
         values = self._gauge.measure(self._training.model).values
         policy, value = self._run.judge.policy, values.get(self._run.monitor)
-        if policy.find_faults(Look(step=best.step, value=value, metrics=values)):
+        if policy.find_faults(Validation(step=best.step, value=value, metrics=values)):
             value = None
         _log.info("The average of steps %s: %s", [one.step for one in made_of], values)
-        self._measured.append(Trial(tuple(made_of), value, is_kept=False))
+        self._measured.append(MeasuredAverage(tuple(made_of), value, is_kept=False))
         if self._reached is None or is_as_good(value, self._reached, policy.mode):
             self._reached, self._made = value, {tuple(one.id for one in made_of): state}
         return value
@@ -145,7 +145,7 @@ class Selecting:
 
     # What comes of it
 
-    def _settle(self, best: State, outcome: Outcome) -> State:
+    def _settle(self, best: State, outcome: SelectorOutcome) -> State:
         """Put what was selected into the model, on disk where it is new, and mark it there."""
         self._check_stay()
         first = outcome.made_of[0]
@@ -159,7 +159,9 @@ class Selecting:
         self._store.folder.select(self._run.id, state.id)
         return state
 
-    def _describe(self, best: State, chosen: State, outcome: Outcome, eligible: Sequence[Candidate]) -> Selection:
+    def _describe(
+        self, best: State, chosen: State, outcome: SelectorOutcome, eligible: Sequence[Candidate]
+    ) -> Selection:
         _, best_value = self._looker.best
         return Selection(
             selector=SelectorSpec.model_validate(self._selector.to_json()),

@@ -17,24 +17,24 @@ from keepbest.panels.examples import see
 from keepbest.panels.panel_worker import Painter
 from keepbest.rates import find_absurd
 from keepbest.selection.selectors import build as build_selector
-from keepbest.snapshots.extra_state import Carried
+from keepbest.snapshots.extra_state import ExtraState
 from keepbest.snapshots.state import State
 from keepbest.status import StopReason
 from keepbest.tracking.run import Run
-from keepbest.training.keeper import Looker
+from keepbest.training.keeper import BestKeeper
 from keepbest.training.reference_examples import of_part
 from keepbest.training.spec import Training, build_model
 from worker.child_process import FAILED, FINISHED, HANDED_BACK
-from worker.run_folder import Job, RunFolder
+from worker.run_folder import RunFolder, TrainerJob
 from worker.trainer import environment, user_code
 from worker.trainer.agent_pipe import HandedBack
-from worker.trainer.batches import Feed, make_feed
+from worker.trainer.batches import BatchSource, make_feed
 from worker.trainer.build import build
 from worker.trainer.check_monitor import check_monitor
 from worker.trainer.ema import prepare
 from worker.trainer.epochs import settle_epochs
-from worker.trainer.evaluate import Ruler, walk_and_count
-from worker.trainer.fit import Ending, Loop
+from worker.trainer.evaluate import Evaluator, walk_and_count
+from worker.trainer.fit import Ending, TrainingLoop
 from worker.trainer.resume import resume
 from worker.trainer.select_model import Selecting
 
@@ -51,7 +51,7 @@ NOT_KEPT = "Training ended, but its best could not be written to the checkpoint 
 class Trainer:
     """Trains one run. `hand_back` is set when the worker leaves."""
 
-    def __init__(self, folder: RunFolder, job: Job, client: Client) -> None:
+    def __init__(self, folder: RunFolder, job: TrainerJob, client: Client) -> None:
         self._folder = folder
         self._job = job
         self._client = client
@@ -89,7 +89,7 @@ class Trainer:
         store = Store(self._job.store, notes=self._job.notes)
         check_monitor(training, self._spec.monitor)
         warn_of_rate(training.model)
-        carried = Carried(training.callbacks)
+        carried = ExtraState(training.callbacks)
         looker = self._make_looker(training, feed, store, carried)
         position = resume(self.run, store, self._job.assignment, training.model, self._read_segments, carried)
         store.folder.select(self.run.id, None)  # it goes on: what it ended with before is selected anew
@@ -97,7 +97,7 @@ class Trainer:
         looker.paint_start(position)
         if self.run.overrides is not None:
             looker.change(position, self.run.overrides)
-        loop = Loop(training, feed, looker, self._spec, self.hand_back, carried)
+        loop = TrainingLoop(training, feed, looker, self._spec, self.hand_back, carried)
         self.is_training = True
         ending = loop.train(position.step)
         with self.run.life.slowly():
@@ -111,7 +111,7 @@ class Trainer:
             _log.warning("What earlier attempts changed is not known: %s", error.message)
             return ()
 
-    def _make_looker(self, training: Training, feed: Feed, store: Store, carried: Carried) -> Looker:
+    def _make_looker(self, training: Training, feed: BatchSource, store: Store, carried: ExtraState) -> BestKeeper:
         about = environment.describe(self._spec.source, deterministic=self._job.deterministic)
         about |= {"data": dict(training.about)} if training.about else {}
         note = feed.note or (None if self._job.deterministic else NOT_DETERMINISTIC)
@@ -119,7 +119,7 @@ class Trainer:
         painter = self._make_painter(training)
         said: dict[str, Any] = {"environment": about, "painter": painter, "selector": self._selector}
         references = of_part(training.validation, self._spec.keep_examples or training.keep_examples)
-        return Looker(self.run, store, **said, references=references, carried=carried, strict=self._spec.strict)
+        return BestKeeper(self.run, store, **said, references=references, carried=carried, strict=self._spec.strict)
 
     def _make_painter(self, training: Training) -> Painter | None:
         scene = see(training.validation, classes=training.classes) if training.panels else None
@@ -127,7 +127,9 @@ class Trainer:
 
     # The end
 
-    def _conclude(self, ending: Ending, loop: Loop, looker: Looker, training: Training, feed: Feed) -> int:
+    def _conclude(
+        self, ending: Ending, loop: TrainingLoop, looker: BestKeeper, training: Training, feed: BatchSource
+    ) -> int:
         _log.info("Ended at step %d: %s.", loop.step, ending.value)
         if ending is Ending.HANDED_BACK:
             if not self._is_lost:  # else the run is somebody else's, and so is its store
@@ -157,7 +159,7 @@ class Trainer:
         self.run.finish(reason, message, test=test, selection=selection, seconds=REPORT_SECONDS)
         return FINISHED
 
-    def _pause(self, loop: Loop, looker: Looker) -> int:
+    def _pause(self, loop: TrainingLoop, looker: BestKeeper) -> int:
         """Leave the state of exactly this step on disk; where this look was the best, it is there as that."""
         decision = self.run.judge.decision
         assert decision is not None  # noqa: S101  # it is why the loop ended
@@ -172,7 +174,7 @@ class Trainer:
         """Measure the test set at what was selected: once, and nothing is chosen by it."""
         if training.test is None:
             return None
-        measured = Ruler(training.test).measure(training.model)
+        measured = Evaluator(training.test).measure(training.model)
         _log.info("Test set at step %d: %s", best.step, measured.values)
         n = measured.n if measured.n is not None else walk_and_count(training.test)
         return TestResult(step=best.step, n=n, values=measured.values, checkpoint=best.id)

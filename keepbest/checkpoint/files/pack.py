@@ -29,7 +29,7 @@ _PIECE = 4 * 2**20
 
 
 @dataclass(frozen=True)
-class Part:
+class PackEntry:
     """One value on its way into a pack. `data` is its bytes, a flat uint8 array that is not copied."""
 
     digest: str
@@ -45,7 +45,7 @@ def digest_of(dtype: str, shape: Sequence[int], data: Any) -> str:
     return digest
 
 
-def header_of(parts: Sequence[Part]) -> bytes:
+def header_of(parts: Sequence[PackEntry]) -> bytes:
     """Return the header with its length in front, padded so that the values start at a multiple of 8."""
     entries: dict[str, Any] = {}
     offset = 0
@@ -63,7 +63,7 @@ def name_of(header: bytes) -> str:
     return str(blake3(header).hexdigest())
 
 
-def write(descriptor: int, header: bytes, parts: Sequence[Part]) -> int:
+def write(descriptor: int, header: bytes, parts: Sequence[PackEntry]) -> int:
     """Write a pack to an open file; return its size in bytes."""
     return write_all(descriptor, [header, *(part.data for part in parts)])
 

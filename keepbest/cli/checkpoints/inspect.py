@@ -16,14 +16,14 @@ from keepbest.cli.common.errors import Exit
 from keepbest.cli.common.options import AsJson, DataFolder, RunId
 from keepbest.cli.common.output import Table, print_json, print_table, say, warn
 from keepbest.cli.common.run_source import Located, located
-from keepbest.cli.common.tensors import Tensor
+from keepbest.cli.common.tensors import NamedTensor
 from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.runs import CodeSource, RecipeSource
-from keepbest.contract.tensors import Findings, Inquiry, PartName, Verdicts, Wanted
+from keepbest.contract.tensors import Findings, Inquiry, PartName, TensorRequest, Verdicts
 from keepbest.errors import InvalidInput, NotFound
 from keepbest.restoration.fetch import opened
 from keepbest.restoration.inspect import values_of
-from keepbest.restoration.local_runs import Source
+from keepbest.restoration.local_runs import CheckpointSource
 from keepbest.settings import Settings, load
 
 STEP = "The checkpoint of this step; 0: the model built anew with the run's seed, which is what training began with."
@@ -76,10 +76,10 @@ def inspect(
     """Show variables, activations and gradients; all but variables are computed in a fresh process."""
     if sum((best, last, step is not None, checkpoint is not None)) > 1:
         raise InvalidInput("--best, --last, --step and --checkpoint exclude each other.", field="step")
-    wanted = [Wanted(kind="variable", name=name) for name in variable or []]
-    wanted += [Wanted(kind="activation", name=name) for name in activation or []]
-    wanted += [Wanted(kind="gradient", name=name) for name in gradient or []]
-    wanted += [Wanted(kind="loss")] if loss else []
+    wanted = [TensorRequest(kind="variable", name=name) for name in variable or []]
+    wanted += [TensorRequest(kind="activation", name=name) for name in activation or []]
+    wanted += [TensorRequest(kind="gradient", name=name) for name in gradient or []]
+    wanted += [TensorRequest(kind="loss")] if loss else []
     check_wanted(wanted, list_all, slice, image, npy)
     first, stop = read_examples(example, examples, is_one=bool(activation))
     asks = Inquiry(wanted=wanted, part=part, first=first, stop=stop, total=total, everything=list_all)
@@ -101,7 +101,7 @@ def inspect(
     return Exit.OK
 
 
-def check_wanted(wanted: list[Wanted], list_all: bool, *files: Path | str | None) -> None:
+def check_wanted(wanted: list[TensorRequest], list_all: bool, *files: Path | str | None) -> None:
     """Something must be asked, and only one tensor fits into a file."""
     if list_all == bool(wanted):
         message = "Say what: --variable, --activation, --gradient, --loss; or --list, which names them."
@@ -135,15 +135,19 @@ def find_place(where: Located, last: bool, step: int | None, checkpoint: str | N
         return Place(where, None)
 
 
-def read_variables(source: Source, chosen: Checkpoint, settings: Settings, wanted: list[Wanted]) -> list[Tensor]:
+def read_variables(
+    source: CheckpointSource, chosen: Checkpoint, settings: Settings, wanted: list[TensorRequest]
+) -> list[NamedTensor]:
     """Read variables from their files, without TensorFlow."""
     with opened(source, chosen, settings.store) as store:
         manifest, _ = store.read_manifest(chosen.run, chosen.id)
         read = [values_of(store.folder, manifest, one.name) for one in wanted]
-    return [Tensor("variable", f"{one.collection}/{one.path}", one.dtype, array) for one, array in read]
+    return [NamedTensor("variable", f"{one.collection}/{one.path}", one.dtype, array) for one, array in read]
 
 
-def look_inside(place: Place, settings: Settings, inquiry: Inquiry, data: Path | None) -> tuple[list[Tensor], Findings]:
+def look_inside(
+    place: Place, settings: Settings, inquiry: Inquiry, data: Path | None
+) -> tuple[list[NamedTensor], Findings]:
     """Have a fresh process build model and data as the trainer did, load the checkpoint, and answer."""
     import numpy as np
 
@@ -163,7 +167,9 @@ def look_inside(place: Place, settings: Settings, inquiry: Inquiry, data: Path |
             return [], findings
         arrays = [np.load(folder / f"{number}.npy", allow_pickle=False) for number in range(len(findings.tensors))]
     named = zip(findings.tensors, arrays, strict=True)
-    return [Tensor(one.kind, one.name, one.dtype, _of_one(one.kind, array, inquiry)) for one, array in named], findings
+    return [
+        NamedTensor(one.kind, one.name, one.dtype, _of_one(one.kind, array, inquiry)) for one, array in named
+    ], findings
 
 
 def _of_one(kind: str, array: Any, inquiry: Inquiry) -> Any:
@@ -172,7 +178,7 @@ def _of_one(kind: str, array: Any, inquiry: Inquiry) -> Any:
     return array[0] if kind == "activation" and is_one and array.ndim and array.shape[0] == 1 else array
 
 
-def show(place: Place, inquiry: Inquiry, found: list[Tensor], findings: Findings | None, slices: str) -> None:
+def show(place: Place, inquiry: Inquiry, found: list[NamedTensor], findings: Findings | None, slices: str) -> None:
     say(str(place))
     if findings is not None and inquiry.everything:
         table = Table(("kind", "name", "shape", "type"))
@@ -206,7 +212,7 @@ def show_verdicts(verdicts: Verdicts, inquiry: Inquiry) -> None:
 
 
 def to_json(
-    place: Place, inquiry: Inquiry, found: list[Tensor], findings: Findings | None, slices: str
+    place: Place, inquiry: Inquiry, found: list[NamedTensor], findings: Findings | None, slices: str
 ) -> dict[str, Any]:
     checkpoint = place.checkpoint
     return {

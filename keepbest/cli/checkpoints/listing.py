@@ -14,7 +14,7 @@ from keepbest.cli.common.run_source import located
 from keepbest.cli.common.suggest import suggest_restore
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
 from keepbest.restoration.fetch import Which
-from keepbest.restoration.local_runs import Source
+from keepbest.restoration.local_runs import CheckpointSource
 from keepbest.settings import load
 
 Pinned = Annotated[str | None, typer.Option(metavar="CHECKPOINT", help="Keep this one for good.")]
@@ -50,7 +50,7 @@ def checkpoints(
         say(f"\n{suggested}")
 
 
-def _suggest(source: Source, durable: list[Checkpoint]) -> str:
+def _suggest(source: CheckpointSource, durable: list[Checkpoint]) -> str:
     """Return the command for what was selected, else the best, else the last."""
     marks: list[tuple[Which, Checkpoint]] = [("selected", one) for one in durable if one.is_selected]
     marks += [("best", one) for one in durable if one.is_best]

@@ -12,7 +12,7 @@ from typing import Any
 
 from keepbest.checkpoint.inputs import Inputs
 from keepbest.checkpoint.load import Loaded
-from keepbest.checkpoint.plan import Plan
+from keepbest.checkpoint.plan import RestorePlan
 from keepbest.cli.common.output import Table, print_json, print_table, say
 from keepbest.cli.runs.entry_point import Entry, find_entry
 from keepbest.cli.runs.signature import Signature, parse_settings, read_signature
@@ -68,12 +68,12 @@ class Target:
                 raise InvalidInput("--map is OLD=NEW, the names of a variable or of a layer.", field="map")
         return {old: new for old, _, new in pairs}
 
-    def fill(self, loaded: Loaded) -> tuple[Any, Plan]:
+    def fill(self, loaded: Loaded) -> tuple[Any, RestorePlan]:
         """Return the model, as it was built, and the plan; raises CheckpointMismatch where it asks for too much."""
         model = self.build(loaded.manifest.inputs)
         return model, self.plan(loaded, model)
 
-    def plan(self, loaded: Loaded, model: Any) -> Plan:
+    def plan(self, loaded: Loaded, model: Any) -> RestorePlan:
         """Return what goes where in a model that was built so; raises CheckpointMismatch as `fill` does."""
         plan = loaded.plan(model, self.renames)
         plan.check(partial=self.partial)
@@ -125,7 +125,7 @@ def _import(entry: Entry) -> ModuleType:
     return module
 
 
-def show_plan(plan: Plan, as_json: bool) -> None:
+def show_plan(plan: RestorePlan, as_json: bool) -> None:
     """Print the table: what of the checkpoint goes where."""
     if as_json:
         rows = [{"kind": row.kind, "checkpoint": _told(row.mine), "model": _told(row.theirs)} for row in plan.rows]

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from keepbest.checkpoint import examples
-from keepbest.checkpoint.plan import Plan
+from keepbest.checkpoint.plan import RestorePlan
 from keepbest.checkpoint.store import Store
 from keepbest.cli.checkpoints.fresh_process import ask_fresh, need_tensorflow
 from keepbest.cli.checkpoints.partial import Target
 from keepbest.cli.common.output import hushed, warn
 from keepbest.cli.common.run_source import Located
 from keepbest.contract.checkpoints import Checkpoint
-from keepbest.contract.restores import Checked, Format, Job
+from keepbest.contract.restores import CheckResult, Format, RestoreJob
 from keepbest.contract.runs import CodeSource, RecipeSource, RunSpec
 from keepbest.errors import NetworkUnknown
 from keepbest.restoration.export import export, path_of
@@ -63,7 +63,7 @@ class Rebuilding:
             warn(f"{plan.fitting[0]} of {plan.fitting[1]} variables of the network are restored.")
         return path
 
-    def check(self, path: Path | None, tolerance: float | None) -> Checked:
+    def check(self, path: Path | None, tolerance: float | None) -> CheckResult:
         """Compare what was written to `path` (else the checkpoint itself) with what was recorded, in a fresh process.
 
         Raises NotFound where the checkpoint has no examples.
@@ -81,9 +81,9 @@ class Rebuilding:
             except NetworkUnknown as error:
                 self._turn_to_code(error)
                 said = self._ask(self._job("check", store, path=file, tolerance=tolerance))
-        return Checked.model_validate(said)
+        return CheckResult.model_validate(said)
 
-    def _write_here(self, store: Store, to: Path, said: list[str]) -> tuple[Path, Plan | None]:
+    def _write_here(self, store: Store, to: Path, said: list[str]) -> tuple[Path, RestorePlan | None]:
         loaded = store.load(self.chosen.run, self.chosen.id)
         model, plan = self.target.fill(loaded) if self.target is not None else (None, None)
         more: dict[str, Any] = {"partial": self.partial, "allow_code": self.allow_code, "say": said.append}
@@ -104,7 +104,7 @@ class Rebuilding:
         run = self.found.run
         return run.spec if run is not None and isinstance(run.spec.source, CodeSource | RecipeSource) else None
 
-    def _job(self, task: str, store: Store, **more: Any) -> Job:
+    def _job(self, task: str, store: Store, **more: Any) -> RestoreJob:
         given: dict[str, Any] = {}
         if self.target is not None:
             given = {"settings": list(self.target.settings), "maps": list(self.target.maps)}
@@ -112,9 +112,9 @@ class Rebuilding:
         known = {"run": self.chosen.run, "checkpoint": self.chosen.id, "form": self.form, "by_code": self.by_code}
         known |= {"partial": self.partial}
         asked = {"task": task, "store": str(store.folder.root.absolute()), "allow_code": self.allow_code}
-        return Job.model_validate({**asked, **known, **given, **more})
+        return RestoreJob.model_validate({**asked, **known, **given, **more})
 
-    def _ask(self, job: Job) -> dict[str, Any]:
+    def _ask(self, job: RestoreJob) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
             return ask_fresh(Path(folder), self.settings, self.data, "worker.checks.restored", job.model_dump_json())
 

@@ -19,11 +19,11 @@ from keepbest.cli.common.output import hushed, print_json, say, warn
 from keepbest.cli.common.run_source import Located, located
 from keepbest.client.client import Client
 from keepbest.contract.checkpoints import Checkpoint, Receipt
-from keepbest.contract.restores import Checked, Format
+from keepbest.contract.restores import CheckResult, Format
 from keepbest.contract.runs import CodeSource, Run
 from keepbest.errors import InvalidInput
 from keepbest.restoration.fetch import Which, opened
-from keepbest.restoration.local_runs import Source
+from keepbest.restoration.local_runs import CheckpointSource
 from keepbest.settings import Settings, load
 
 To = Annotated[Path | None, typer.Option(help="Folder to write to; made if it is new.")]
@@ -136,7 +136,7 @@ def check_changed(target: Target | None, form: Format, is_meant: bool) -> None:
         raise InvalidInput(f"--as {form} holds the checkpoint as it is: leave out --into.", field="into")
 
 
-def plan_only(source: Source, chosen: Checkpoint, settings: Settings, target: Target, as_json: bool) -> int:
+def plan_only(source: CheckpointSource, chosen: Checkpoint, settings: Settings, target: Target, as_json: bool) -> int:
     """Print what would go where; the status says whether all is the same."""
     need_tensorflow("--plan", "run it where the model can be built")
     with hushed(), opened(source, chosen, settings.store) as store:
@@ -155,7 +155,7 @@ def measure(settings: Settings, chosen: Checkpoint, data: Path | None = None) ->
     return Receipt.model_validate(said["receipt"])
 
 
-def show_checked(checked: Checked, as_json: bool) -> int:
+def show_checked(checked: CheckResult, as_json: bool) -> int:
     """Print what was recorded, what the restored network gives, and whether that is within the tolerance."""
     if as_json:
         print_json(checked)

@@ -14,7 +14,7 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.runs import Run
 from keepbest.errors import Busy, InvalidInput, KeepbestError, NotAuthenticated, NotFound, Unreachable
 from keepbest.restoration.fetch import Which, choose
-from keepbest.restoration.local_runs import LocalRuns, Source
+from keepbest.restoration.local_runs import CheckpointSource, LocalRuns
 from keepbest.settings import Settings
 from keepbest.tracking.offline import read_names
 
@@ -28,7 +28,7 @@ class Located:
     """A run, and who knows its checkpoints. `run` is what the tracker says of it; None: it was found in the store."""
 
     id: str
-    source: Source
+    source: CheckpointSource
     run: Run | None = None
 
     def choose(self, *, which: Which = "best", step: int | None = None, id: str | None = None) -> Checkpoint:
@@ -65,7 +65,7 @@ def located(reference: str, settings: Settings) -> Iterator[Located]:
 
 
 @contextmanager
-def located_checkpoint(reference: str, settings: Settings) -> Iterator[tuple[Source, Checkpoint]]:
+def located_checkpoint(reference: str, settings: Settings) -> Iterator[tuple[CheckpointSource, Checkpoint]]:
     """Give the checkpoint of this id, else the best of the run that `reference` means, and who has its files.
 
     What lies in the store of this machine under the very id costs no request.
@@ -77,13 +77,13 @@ def located_checkpoint(reference: str, settings: Settings) -> Iterator[tuple[Sou
         return
     with Client(settings=settings) as client:
 
-        def ask_tracker() -> tuple[Source, Checkpoint]:
+        def ask_tracker() -> tuple[CheckpointSource, Checkpoint]:
             try:
                 return client, client.checkpoint(reference)
             except NotFound:
                 return client, choose(client, client.run(reference).id)
 
-        def ask_store(runs: LocalRuns) -> tuple[Source, Checkpoint]:
+        def ask_store(runs: LocalRuns) -> tuple[CheckpointSource, Checkpoint]:
             try:
                 return runs, choose(runs, runs.find(reference))
             except NotFound:

@@ -21,7 +21,7 @@ MAX_VALUES = 100_000
 
 
 @dataclass(frozen=True)
-class Tensor:
+class NamedTensor:
     """Values and what they are called; `dtype` is that of the model, which NumPy may not know."""
 
     kind: TensorKind
@@ -38,7 +38,7 @@ class Tensor:
             raise InvalidInput(f"{self.name} has shape {shape}: {error}.", field="slice") from error
 
 
-def show(tensor: Tensor, slices: str) -> None:
+def show(tensor: NamedTensor, slices: str) -> None:
     """Print a tensor: figures and histogram of the whole, values of the slice."""
     import numpy as np
 
@@ -56,7 +56,7 @@ def show(tensor: Tensor, slices: str) -> None:
     say(f"[{slices}] {list(np.shape(values))}\n{text}" if slices else text)
 
 
-def describe(tensor: Tensor, slices: str) -> dict[str, Any]:
+def describe(tensor: NamedTensor, slices: str) -> dict[str, Any]:
     """Return a tensor as JSON has it; `values` are null where they are too many."""
     import numpy as np
 
@@ -88,14 +88,14 @@ def draw_histogram(array: Any) -> Iterator[str]:
         yield f"{start:>{width}}  {bar:<{_BAR}}  {count:,}"
 
 
-def save_array(tensor: Tensor, slices: str, path: Path) -> None:
+def save_array(tensor: NamedTensor, slices: str, path: Path) -> None:
     import numpy as np
 
     with path.open("wb") as sink:
         np.save(sink, tensor.cut(slices), allow_pickle=False)
 
 
-def save_picture(tensor: Tensor, slices: str, path: Path) -> None:
+def save_picture(tensor: NamedTensor, slices: str, path: Path) -> None:
     """Write a slice with two axes (those of length 1 do not count) as PNG, from its least value to its greatest."""
     import numpy as np
 

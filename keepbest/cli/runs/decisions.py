@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from keepbest.cli.common.formatting import clean, number, whole
 from keepbest.cli.common.output import Table, print_json, print_table
-from keepbest.contract.validations import Look
+from keepbest.contract.validations import RecordedValidation
 
 #: Left out on a narrow terminal, where the decision matters more.
 SPARE = ("n", "took", "checkpoint")
 
 
-def show_looks(monitor: str, looks: Sequence[Look], as_json: bool) -> None:
+def show_looks(monitor: str, looks: Sequence[RecordedValidation], as_json: bool) -> None:
     """Print every look with what was decided, by which policy, and why."""
     if as_json:
         print_json([look.model_dump(mode="json") for look in looks])
@@ -24,7 +24,7 @@ def show_looks(monitor: str, looks: Sequence[Look], as_json: bool) -> None:
     print_table(table)
 
 
-def _row(look: Look) -> Iterator[str]:
+def _row(look: RecordedValidation) -> Iterator[str]:
     said = look.decision
     yield f"{look.step:,}"
     yield number(look.value, 17)
@@ -37,7 +37,7 @@ def _row(look: Look) -> Iterator[str]:
     yield "".join(_decided(look))
 
 
-def _mark(look: Look) -> str:
+def _mark(look: RecordedValidation) -> str:
     if look.withdraws:
         return "takes back"
     if look.is_withdrawn:
@@ -45,7 +45,7 @@ def _mark(look: Look) -> str:
     return "best" if look.decision.improved else ("abandoned" if look.ghost else "")
 
 
-def _decided(look: Look) -> Iterator[str]:
+def _decided(look: RecordedValidation) -> Iterator[str]:
     """Yield the decision in words, what the other policies said, and what was noted (a checkpoint that was skipped)."""
     said = look.decision
     yield said.message or (f"stop: {said.reason}" if said.stop else "go on")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from keepbest.client.client import Client
 from keepbest.contract.runs import Run
-from keepbest.contract.validations import LogPiece, Look
+from keepbest.contract.validations import LogPiece, RecordedValidation
 from keepbest.errors import Busy, Unreachable
 
 PAGE = 1000
@@ -19,7 +19,7 @@ class News:
     """The run as it is now, and what came since the last news."""
 
     run: Run
-    looks: list[Look]
+    looks: list[RecordedValidation]
     logs: list[LogPiece]
 
 
@@ -54,8 +54,8 @@ class RunFollower:
         run = self.client.run(self.run)
         return News(run, self._new_looks() if self.with_looks else [], self._new_logs() if self.with_logs else [])
 
-    def _new_looks(self) -> list[Look]:
-        found: list[Look] = []
+    def _new_looks(self) -> list[RecordedValidation]:
+        found: list[RecordedValidation] = []
         after = self.seen_look
         while page := self.client.looks(self.run, after=after, limit=PAGE).looks:
             found.extend(page)

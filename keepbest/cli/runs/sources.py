@@ -14,7 +14,7 @@ from keepbest.cli.runs.entry_point import FUNCTION, find_entry
 from keepbest.cli.runs.signature import Signature, read_signature
 from keepbest.cli.runs.source_lookup import list_functions, parse_file
 from keepbest.cli.service.recipes import list_recipes
-from keepbest.client.bundle import Packed, pack
+from keepbest.client.bundle import PackedBundle, pack
 from keepbest.client.client import Client
 from keepbest.contract.runs import CodeSource, CommandSource, Parameter, RecipeSource
 from keepbest.contract.validate import request
@@ -28,7 +28,7 @@ _NOT_SENT = ("source.bundle", "run.source.bundle")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SubmittedSource:
     """What is trained, what it takes, and what errors call it; `code` is the folder that has to be sent for it."""
 
     spec: RecipeSource | CodeSource | CommandSource
@@ -49,7 +49,7 @@ class Source:
 class Code:
     """A folder packed to be sent, and why it is this one."""
 
-    packed: Packed
+    packed: PackedBundle
     root: Path
     why: str = ""
 
@@ -59,7 +59,7 @@ class Code:
         return f"{count} file{'s' * (count != 1)} of {self.root}{why} ({size(len(self.packed.content))})"
 
 
-def open_source(client: Client, what: str, folder: Path | None) -> Source:
+def open_source(client: Client, what: str, folder: Path | None) -> SubmittedSource:
     """Find a recipe's parameters with the tracker; read a file's, check it and pack its folder."""
     entry = find_entry(what, folder)
     if entry is None:
@@ -70,10 +70,10 @@ def open_source(client: Client, what: str, folder: Path | None) -> Source:
     _check_sent(packed.files, entry.inside, entry.root)
     name = f"{entry.inside}:{entry.function}"
     spec = request(CodeSource, bundle=packed.digest, entry=name, signature=list(signature.parameters))
-    return Source(spec, signature, f"{entry.file.name}:{entry.function}", Code(packed, entry.root, entry.why))
+    return SubmittedSource(spec, signature, f"{entry.file.name}:{entry.function}", Code(packed, entry.root, entry.why))
 
 
-def open_command(argv: list[str], folder: Path | None) -> Source:
+def open_command(argv: list[str], folder: Path | None) -> SubmittedSource:
     """Check the files that a command names and pack the folder that it will run in: the present one."""
     root = (folder or Path()).resolve()
     _check_interpreter(argv, root)
@@ -84,17 +84,17 @@ def open_command(argv: list[str], folder: Path | None) -> Source:
     for file in named:
         _check_sent(packed.files, file.as_posix(), root)
     source = request(CommandSource, bundle=packed.digest, argv=argv)
-    return Source(source, Signature(()), shlex.join(argv)[:100], Code(packed, root))
+    return SubmittedSource(source, Signature(()), shlex.join(argv)[:100], Code(packed, root))
 
 
-def open_recipe(client: Client, name: str) -> Source:
+def open_recipe(client: Client, name: str) -> SubmittedSource:
     """A recipe that no worker has announced is left to the tracker to judge."""
     found = next((recipe for recipe in list_recipes(client).recipes if recipe.name == name), None)
     signature = Signature(tuple(found.parameters)) if found else Signature((), takes_any=True)
-    return Source(request(RecipeSource, name=name), signature, f"Recipe {name}")
+    return SubmittedSource(request(RecipeSource, name=name), signature, f"Recipe {name}")
 
 
-def send_with(client: Client, source: Source, ask: Callable[[], T]) -> T:
+def send_with(client: Client, source: SubmittedSource, ask: Callable[[], T]) -> T:
     """Ask the tracker for something that needs the source's code; it is sent last, when all else was found right.
 
     The tracker looks for the code after everything that it checks, so it is asked once without; code that it has

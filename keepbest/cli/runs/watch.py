@@ -18,7 +18,7 @@ from keepbest.cli.runs.listing import state_of, took
 from keepbest.cli.runs.log_lines import Output
 from keepbest.client.client import Client
 from keepbest.contract.runs import ExternalSource, Run
-from keepbest.contract.validations import Look
+from keepbest.contract.validations import RecordedValidation
 from keepbest.status import RunState
 
 
@@ -68,7 +68,7 @@ def say_no_output(run: Run) -> str:
 def follow(client: Client, run: str, as_json: bool = False) -> int:
     """Show a run until it ends; return the exit status that fits."""
     last: Run | None = None
-    looks: list[Look] = []
+    looks: list[RecordedValidation] = []
     try:
         with _view(as_json) as view:
             for news in RunFollower(client, run, with_looks=True).news():
@@ -104,25 +104,25 @@ def conclude(client: Client, run: Run, *, why: bool) -> None:
         say(f"next: {suggest_restore(client, run.id, run.best_checkpoint)}")
 
 
-class View(Protocol):
+class RunView(Protocol):
     """One way to show news."""
 
     def show(self, news: News) -> None: ...
 
 
-def _view(as_json: bool) -> AbstractContextManager[View]:
+def _view(as_json: bool) -> AbstractContextManager[RunView]:
     if as_json:
-        return _JsonView()
-    return _LiveView() if is_terminal() else _PlainView()
+        return _JsonRunView()
+    return _LiveRunView() if is_terminal() else _PlainRunView()
 
 
-class _PlainView:
+class _PlainRunView:
     """One line a look, and one when the state changes."""
 
     def __init__(self) -> None:
         self.state: RunState | None = None
 
-    def __enter__(self) -> View:
+    def __enter__(self) -> RunView:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -136,7 +136,7 @@ class _PlainView:
             say(look_line(news.run, look))
 
 
-class _JsonView(_PlainView):
+class _JsonRunView(_PlainRunView):
     """A line of JSON a look, and one for the run when it ended."""
 
     def show(self, news: News) -> None:
@@ -147,7 +147,7 @@ class _JsonView(_PlainView):
             print(news.run.model_dump_json(ensure_ascii=True), flush=True)
 
 
-class _LiveView:
+class _LiveRunView:
     """A progress bar that stays at the bottom; each new best goes by above it."""
 
     def __init__(self) -> None:
@@ -165,7 +165,7 @@ class _LiveView:
         self.steps: Any = self.bars.add_task("", total=None, words="")
         self.patience: Any = None
 
-    def __enter__(self) -> View:
+    def __enter__(self) -> RunView:
         self.bars.start()
         return self
 
@@ -204,7 +204,7 @@ class _LiveView:
         self.bars.update(self.patience, **shown)
 
 
-def look_line(run: Run, look: Look) -> str:
+def look_line(run: Run, look: RecordedValidation) -> str:
     """`step 300  val_accuracy 0.9712  * best`; a stop says why, and what was taken back."""
     if look.withdraws:
         return f"step {look.step:>8,}  withdrawn as the best: {look.note}; {_best_now(run, look)}"
@@ -215,7 +215,7 @@ def look_line(run: Run, look: Look) -> str:
     return f"{words}  stop: {look.decision.message or look.decision.reason}" if look.decision.stop else words
 
 
-def _best_now(run: Run, look: Look) -> str:
+def _best_now(run: Run, look: RecordedValidation) -> str:
     best = look.decision
     if best.best_step is None:
         return "there is no best now"

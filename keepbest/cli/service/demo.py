@@ -16,8 +16,8 @@ from keepbest.cli.common.output import say, warn
 from keepbest.cli.runs.watch import follow
 from keepbest.cli.service.processes import python
 from keepbest.cli.service.service import Signals
-from keepbest.cli.service.stack import Keeper, Stack
-from keepbest.cli.service.starting import Waiting
+from keepbest.cli.service.stack import ProcessMonitor, Stack
+from keepbest.cli.service.starting import WaitingNotice
 from keepbest.cli.service.workers import stops
 from keepbest.client.client import Client
 from keepbest.contract.runs import RecipeSource, RunRequest
@@ -33,7 +33,7 @@ def demo(once: Once = False, dir: DemoFolder = Path(".demo"), port: Port = None)
     """Start the service, train a network on real digits, restore its best in a fresh process, print the receipt."""
     stack = Stack(dir, port or DEFAULT_PORT, slots=1, tell=warn)
     signals = Signals()
-    keeper = Keeper(stack.children)
+    keeper = ProcessMonitor(stack.children)
     try:
         say("The demo: a small network learns handwritten digits and is stopped when it gets no better. Its best comes")
         say("back in a fresh process, with the very value that was recorded. That takes a minute or two.\n")
@@ -54,7 +54,7 @@ def demo(once: Once = False, dir: DemoFolder = Path(".demo"), port: Port = None)
         stack.stop(hurry=signals.hurry)
 
 
-def train_and_restore(stack: Stack, keeper: Keeper) -> int:
+def train_and_restore(stack: Stack, keeper: ProcessMonitor) -> int:
     """Follow one run to its early stop, then take its best into a fresh process."""
     with stack.client() as client:
         wait_for_recipe(client, keeper)
@@ -80,15 +80,15 @@ def restore_in_fresh_process(stack: Stack, run: str) -> int:
     return subprocess.run(command, env=environ, check=False).returncode
 
 
-def wait_for_recipe(client: Client, keeper: Keeper) -> None:
+def wait_for_recipe(client: Client, keeper: ProcessMonitor) -> None:
     """Wait until the worker has said what it can train, as long as it lives: the keeper gives up where it does not."""
-    waiting = Waiting("Waiting for the worker, which is just starting.", warn)
+    waiting = WaitingNotice("Waiting for the worker, which is just starting.", warn)
     while not any(recipe.name == RECIPE for recipe in client.recipes().recipes):
         keeper.check()
         waiting.pause()
 
 
-def stay(stack: Stack, keeper: Keeper) -> None:
+def stay(stack: Stack, keeper: ProcessMonitor) -> None:
     """Leave the service running until Ctrl-C."""
     say(f"\nThe service goes on at {stack.url}. Sign in (once): {stack.sign_in_link()}")
     say(f"In another shell: export KEEPBEST_DIR={quote(str(stack.folder))}; keepbest ls")

@@ -19,7 +19,7 @@ from keepbest.cli.common.formatting import clean, size
 from keepbest.cli.common.options import AsJson
 from keepbest.cli.common.output import is_terminal, new_console, print_json, say, styled, warn
 from keepbest.cli.service.processes import last_words
-from keepbest.cli.service.starting import Waiting, is_starting
+from keepbest.cli.service.starting import WaitingNotice, is_starting
 from keepbest.client.client import Client
 from keepbest.contract.workers import Worker
 from keepbest.errors import KeepbestError
@@ -31,7 +31,7 @@ TOO_LITTLE_BYTES = 200 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """One thing looked at; `next` says what to do where it is not ok."""
 
     name: str
@@ -52,7 +52,7 @@ def doctor(as_json: AsJson = False) -> int:
     return Exit.ERROR if any(finding.state == "fail" for finding in findings) else Exit.OK
 
 
-def show(finding: Finding) -> None:
+def show(finding: Diagnosis) -> None:
     line = f"{finding.state:<4}  {finding.name:<10}  {clean(finding.words)}"
     if is_terminal():
         new_console().print(styled(line), soft_wrap=True)
@@ -62,82 +62,82 @@ def show(finding: Finding) -> None:
         say(f"{'':<18}next: {finding.next}")
 
 
-def check_python(settings: Settings) -> Iterator[Finding]:
+def check_python(settings: Settings) -> Iterator[Diagnosis]:
     words = f"keepbest {VERSION} on Python {sys.version.split()[0]}"
-    yield Finding("keepbest", "ok", words)
+    yield Diagnosis("keepbest", "ok", words)
 
 
-def check_tensorflow(settings: Settings) -> Iterator[Finding]:
+def check_tensorflow(settings: Settings) -> Iterator[Diagnosis]:
     versions = {name: find_version(name) for name in ("tensorflow", "keras", "safetensors")}
     missing = [name for name, version in versions.items() if version is None]
     if missing:
-        yield Finding(
+        yield Diagnosis(
             "training",
             "warn",
             f"not installed: {', '.join(missing)}; this machine can submit and watch, but not train or restore",
             "pip install 'keepbest[train]'",
         )
     else:
-        yield Finding("training", "ok", ", ".join(f"{name} {version}" for name, version in versions.items()))
+        yield Diagnosis("training", "ok", ", ".join(f"{name} {version}" for name, version in versions.items()))
 
 
-def check_folder(settings: Settings) -> Iterator[Finding]:
+def check_folder(settings: Settings) -> Iterator[Diagnosis]:
     yield from _check_writable("folder", settings.dir, "KEEPBEST_DIR")
     yield from _check_writable("store", settings.store, "KEEPBEST_STORE")
     for name in ("config.toml", "admin-token", "worker-token"):
         path = settings.dir / name
         if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            yield Finding("secrets", "fail", f"others can read {path}", f"chmod 600 {quote(str(path))}")
+            yield Diagnosis("secrets", "fail", f"others can read {path}", f"chmod 600 {quote(str(path))}")
 
 
-def check_record(settings: Settings) -> Iterator[Finding]:
+def check_record(settings: Settings) -> Iterator[Diagnosis]:
     """What the tracker did not take of the runs of this machine."""
     for file in list_set_aside(settings.dir):
         words = f"run {file.run}: {file.entries} entries are not at the tracker, the last: {file.what} ({file.why})"
-        yield Finding(
+        yield Diagnosis(
             "record", "warn", words, f"After an upgrade: keepbest sync --again. Else read {file.path}, and remove it."
         )
 
 
-def check_disk(settings: Settings) -> Iterator[Finding]:
+def check_disk(settings: Settings) -> Iterator[Diagnosis]:
     free = shutil.disk_usage(_nearest_folder(settings.store)).free
     words = f"{size(free)} free for checkpoints"
     if free < TOO_LITTLE_BYTES:
-        yield Finding("disk", "fail", words, "Free some space, or set KEEPBEST_STORE to another disk.")
+        yield Diagnosis("disk", "fail", words, "Free some space, or set KEEPBEST_STORE to another disk.")
     elif free < LITTLE_BYTES:
-        yield Finding("disk", "warn", words, "Large models may not fit: KEEPBEST_STORE names another disk.")
+        yield Diagnosis("disk", "warn", words, "Large models may not fit: KEEPBEST_STORE names another disk.")
     else:
-        yield Finding("disk", "ok", words)
+        yield Diagnosis("disk", "ok", words)
 
 
-def check_tracker(settings: Settings) -> Iterator[Finding]:
+def check_tracker(settings: Settings) -> Iterator[Diagnosis]:
     """Tracker, its database, the token and the workers: each needs the one before."""
     with Client(settings=settings, timeout_seconds=5.0) as client:
         try:
             health = client.health()
         except KeepbestError as error:
-            yield Finding("tracker", "fail", error.message, error.hint or "keepbest up")
+            yield Diagnosis("tracker", "fail", error.message, error.hint or "keepbest up")
             return
         is_same = health.version == VERSION
         words = f"{settings.url} answers, version {health.version}"
         advice = "" if is_same else "Install the same version here and there."
-        yield Finding("tracker", "ok" if is_same else "warn", words, advice)
+        yield Diagnosis("tracker", "ok" if is_same else "warn", words, advice)
         yield _database(health.status, health.database, health.schema_revision)
         yield from _check_access(client, settings.dir)
 
 
-def check_dashboard(settings: Settings) -> Iterator[Finding]:
+def check_dashboard(settings: Settings) -> Iterator[Diagnosis]:
     spec = find_spec("tracker")
     places = list(spec.submodule_search_locations or []) if spec else []
     if not places:
         return
     if any((Path(place) / "webui_dist" / "index.html").is_file() for place in places):
-        yield Finding("dashboard", "ok", "built")
+        yield Diagnosis("dashboard", "ok", "built")
     else:
-        yield Finding("dashboard", "warn", "not built: the tracker serves its API only", "make dashboard")
+        yield Diagnosis("dashboard", "warn", "not built: the tracker serves its API only", "make dashboard")
 
 
-CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[Settings], Iterator[Diagnosis]], ...] = (
     check_python,
     check_tensorflow,
     check_folder,
@@ -148,31 +148,31 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
 )
 
 
-def _check_access(client: Client, folder: Path) -> Iterator[Finding]:
+def _check_access(client: Client, folder: Path) -> Iterator[Diagnosis]:
     try:
         me = client.me()
     except KeepbestError as error:
-        yield Finding("token", "fail", error.message, error.hint or "keepbest login")
+        yield Diagnosis("token", "fail", error.message, error.hint or "keepbest login")
         return
-    yield Finding("token", "ok", f"{me.user}, {me.role.value}")
+    yield Diagnosis("token", "ok", f"{me.user}, {me.role.value}")
     try:
         alive, has_ended = wait_for_worker(client, folder)
     except KeepbestError as error:
-        yield Finding("workers", "warn", error.message, error.hint or "")
+        yield Diagnosis("workers", "warn", error.message, error.hint or "")
         return
     slots = sum(worker.slots - worker.busy for worker in alive)
     if alive:
-        yield Finding("workers", "ok", f"{len(alive)} alive, {slots} slots free")
+        yield Diagnosis("workers", "ok", f"{len(alive)} alive, {slots} slots free")
     elif has_ended:
         log = folder / "logs" / "worker.log"
-        yield Finding("workers", "fail", f"it ended while it started: {last_words(log, 1)}", f"Read {log}.")
+        yield Diagnosis("workers", "fail", f"it ended while it started: {last_words(log, 1)}", f"Read {log}.")
     else:
-        yield Finding("workers", "warn", "none alive: runs stay in the queue", "keepbest worker")
+        yield Diagnosis("workers", "warn", "none alive: runs stay in the queue", "keepbest worker")
 
 
 def wait_for_worker(client: Client, folder: Path) -> tuple[list[Worker], bool]:
     """Return the workers that are alive, and whether one ended that was just starting: as long as it starts, wait."""
-    waiting, was_starting = Waiting("Waiting for the worker, which is just starting.", warn), False
+    waiting, was_starting = WaitingNotice("Waiting for the worker, which is just starting.", warn), False
     while True:
         is_there = is_starting(folder)  # asked first: it says its first word before this ends
         alive = [worker for worker in client.workers().workers if worker.state == "alive"]
@@ -182,23 +182,23 @@ def wait_for_worker(client: Client, folder: Path) -> tuple[list[Worker], bool]:
         waiting.pause()
 
 
-def _database(status: str, database: str | None, revision: str | None) -> Finding:
+def _database(status: str, database: str | None, revision: str | None) -> Diagnosis:
     words = f"{database or 'database'}, schema {revision or 'unknown'}"
     if status == "ok":
-        return Finding("database", "ok", words)
-    return Finding(
+        return Diagnosis("database", "ok", words)
+    return Diagnosis(
         "database", "fail", f"{words}: {status}", "Start the tracker again: it brings the schema up to date."
     )
 
 
-def _check_writable(name: str, folder: Path, variable: str) -> Iterator[Finding]:
+def _check_writable(name: str, folder: Path, variable: str) -> Iterator[Diagnosis]:
     place = _nearest_folder(folder)
     try:
         with tempfile.TemporaryFile(dir=place):
-            yield Finding(name, "ok", f"{folder} is writable" if folder.exists() else f"{folder} can be made")
+            yield Diagnosis(name, "ok", f"{folder} is writable" if folder.exists() else f"{folder} can be made")
     except OSError as error:
         words = f"{folder} is not writable: {(error.strerror or str(error)).lower()}"
-        yield Finding(name, "fail", words, f"Make it yours, or set {variable} to another folder.")
+        yield Diagnosis(name, "fail", words, f"Make it yours, or set {variable} to another folder.")
 
 
 def _nearest_folder(path: Path) -> Path:

@@ -12,7 +12,7 @@ import typer
 
 from keepbest.checkpoint import fsck as checking
 from keepbest.checkpoint.files.folder import Folder
-from keepbest.checkpoint.fsck import Finding, Health
+from keepbest.checkpoint.fsck import StoreFault, StoreHealth
 from keepbest.cli.common.errors import Exit
 from keepbest.cli.common.formatting import size
 from keepbest.cli.common.options import AsJson
@@ -113,7 +113,7 @@ def _list_known(client: Client, run: str, root: Path) -> list[tuple[str, str]]:
     return [(run, one.id) for one in here if one.state is CheckpointState.DURABLE]
 
 
-def _show(health: Health, moved: list[str]) -> None:
+def _show(health: StoreHealth, moved: list[str]) -> None:
     table = Table(("what", "file", "checkpoints", "why"), empty="")
     for finding in sorted(health.findings, key=lambda finding: (not finding.is_fault, finding.path)):
         table.add(finding.kind, finding.path, ", ".join(finding.checkpoints) or "-", finding.what)
@@ -126,7 +126,7 @@ def _show(health: Health, moved: list[str]) -> None:
         warn("Nothing was changed; `keepbest fsck --repair` moves what is bad aside.")
 
 
-def _verdict(findings: list[Finding]) -> str:
+def _verdict(findings: list[StoreFault]) -> str:
     faults = sum(finding.is_fault for finding in findings)
     others = len(findings) - faults
     more = f", {others} more that only take room" if others else ""

@@ -33,7 +33,7 @@ def python(module: str, *arguments: str) -> list[str]:
 
 
 @dataclass
-class Child:
+class ManagedProcess:
     """One process, and what is needed to start it again. `grace_seconds` is its time to end after SIGTERM."""
 
     name: str
@@ -81,9 +81,9 @@ class Children:
 
     tell: Tell
     clock: Callable[[], float] = time.monotonic
-    members: list[Child] = field(default_factory=list)
+    members: list[ManagedProcess] = field(default_factory=list)
 
-    def start(self, child: Child) -> None:
+    def start(self, child: ManagedProcess) -> None:
         self.members.append(child)
         child.start(self.clock())
 
@@ -96,7 +96,7 @@ class Children:
             elif child.due_at is None and not child.is_running():
                 self._plan_restart(child, now)
 
-    def _plan_restart(self, child: Child, now: float) -> None:
+    def _plan_restart(self, child: ManagedProcess, now: float) -> None:
         if now - child.started_at > HEALTHY_SECONDS:
             child.restarts = 0
         if child.restarts >= MAX_RESTARTS:
@@ -132,7 +132,7 @@ def last_words(log: Path, lines: int) -> str:
     return ""
 
 
-def ending(child: Child) -> str:
+def ending(child: ManagedProcess) -> str:
     """How a process ended: `status 1`, or the signal's name."""
     code = child.process.returncode if child.process is not None else None
     if code is not None and code < 0:

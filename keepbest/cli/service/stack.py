@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from keepbest.cli.service.processes import Child, Children, Tell, python
-from keepbest.cli.service.starting import Starting, Waiting
+from keepbest.cli.service.processes import Children, ManagedProcess, Tell, python
+from keepbest.cli.service.starting import Starting, WaitingNotice
 from keepbest.client.client import Client
 from keepbest.contract.access import TokenRequest
 from keepbest.errors import Conflict, InvalidInput, KeepbestError, NotAuthenticated
@@ -81,7 +81,7 @@ class Stack:
 
         Raises KeepbestError, with its last words, when one of them keeps dying.
         """
-        waiting = Waiting("The worker is just starting.", self.tell)
+        waiting = WaitingNotice("The worker is just starting.", self.tell)
         with self.client() as client:
             while self.with_worker and not self._is_heard(client):
                 self.children.look_after()
@@ -108,7 +108,9 @@ class Stack:
             ) from None
         self._lock = lock
 
-    def _child(self, name: str, module: str, *, token: str | None = None, grace_seconds: float = 10.0) -> Child:
+    def _child(
+        self, name: str, module: str, *, token: str | None = None, grace_seconds: float = 10.0
+    ) -> ManagedProcess:
         environ = child_environment(
             KEEPBEST_DIR=str(self.folder),
             KEEPBEST_HOST=self.host,
@@ -122,7 +124,7 @@ class Stack:
             PYTHONUNBUFFERED="1",
         )
         log = self.folder / "logs" / f"{name}.log"
-        return Child(name, python(module), environ, log, grace_seconds)
+        return ManagedProcess(name, python(module), environ, log, grace_seconds)
 
     def _is_heard(self, client: Client) -> bool:
         process = self.children.members[-1].process
@@ -136,7 +138,7 @@ class Stack:
     def _wait_for_tracker(self) -> None:
         """Wait for its first answer as long as it lives: a large database takes its time to be brought up to date."""
         tracker = self.children.members[0]
-        waiting = Waiting(f"The tracker is just starting; it writes to {tracker.log}.", self.tell)
+        waiting = WaitingNotice(f"The tracker is just starting; it writes to {tracker.log}.", self.tell)
         with Client(self.url, "", timeout_seconds=2.0, retries=0) as client:
             while True:
                 if not tracker.is_running():
@@ -150,7 +152,7 @@ class Stack:
                 waiting.pause()
 
 
-class Keeper(threading.Thread):
+class ProcessMonitor(threading.Thread):
     """Looks after children while the main thread does something else."""
 
     def __init__(self, children: Children) -> None:

@@ -44,7 +44,7 @@ def is_starting(folder: Path) -> bool:
     return False
 
 
-class Waiting:
+class WaitingNotice:
     """Says now and then, to who waits, for what that is."""
 
     def __init__(self, words: str, tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:

@@ -36,7 +36,7 @@ from keepbest.cli.common.options import (
 from keepbest.cli.common.output import print_json, say, warn
 from keepbest.cli.common.yaml_file import COMMAND, File
 from keepbest.cli.runs.signature import parse_settings
-from keepbest.cli.runs.sources import Source, open_command, open_source, send_with
+from keepbest.cli.runs.sources import SubmittedSource, open_command, open_source, send_with
 from keepbest.cli.runs.submit import (
     AfterDashes,
     check_examples,
@@ -195,7 +195,7 @@ def choose_search(search: Search | None, grid: Sequence[str], random: Sequence[s
     return said[0] if said else Search.TPE
 
 
-def _open(client: Client, what: str | None, argv: list[str] | None, folder: Path | None) -> Source:
+def _open(client: Client, what: str | None, argv: list[str] | None, folder: Path | None) -> SubmittedSource:
     if what is not None and argv is not None:
         raise InvalidInput(f"Both {what!r} and a command after -- are given.", field="source", hint=_LIKE)
     if what is not None:
@@ -206,7 +206,7 @@ def _open(client: Client, what: str | None, argv: list[str] | None, folder: Path
     return replace(found, signature=replace(found.signature, takes_any=True))
 
 
-def _parse_set(pairs: Sequence[str], source: Source, tried: Sequence[str]) -> dict[str, Any]:
+def _parse_set(pairs: Sequence[str], source: SubmittedSource, tried: Sequence[str]) -> dict[str, Any]:
     """Read `--set` of the parameters that are not tried."""
     both = [pair for pair in pairs if pair.partition("=")[0].strip() in tried]
     if both:

@@ -42,23 +42,23 @@ def watch_sweep(client: Client, sweep: str, as_json: bool) -> int:
     return _STATUS.get(known.sweep.state, Exit.OK)
 
 
-class View(Protocol):
+class SweepView(Protocol):
     """One way to tell of a sweep."""
 
     def tell(self, known: SweepRuns, run: SweepRun) -> None: ...
     def show(self, sweep: Sweep) -> None: ...
 
 
-def _view(as_json: bool) -> AbstractContextManager[View]:
+def _view(as_json: bool) -> AbstractContextManager[SweepView]:
     if as_json:
-        return _JsonView()
-    return _LiveView() if is_terminal() else _PlainView()
+        return _JsonSweepView()
+    return _LiveSweepView() if is_terminal() else _PlainSweepView()
 
 
-class _PlainView:
+class _PlainSweepView:
     """A line each time a run ends or pauses."""
 
-    def __enter__(self) -> View:
+    def __enter__(self) -> SweepView:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -71,14 +71,14 @@ class _PlainView:
         pass
 
 
-class _JsonView(_PlainView):
+class _JsonSweepView(_PlainSweepView):
     """A line of JSON a run."""
 
     def tell(self, known: SweepRuns, run: SweepRun) -> None:
         print(run.model_dump_json(ensure_ascii=True), flush=True)
 
 
-class _LiveView:
+class _LiveSweepView:
     """A progress bar that stays at the bottom; each run goes by above it."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class _LiveView:
         self.bar = Progress(*columns, words, console=self.console, transient=True, expand=True)
         self.runs = self.bar.add_task("", total=None, words="")
 
-    def __enter__(self) -> View:
+    def __enter__(self) -> SweepView:
         self.bar.start()
         return self
 

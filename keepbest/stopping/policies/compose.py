@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from keepbest.errors import InvalidInput
 from keepbest.stopping.policies.policy import Memory, Policy
-from keepbest.stopping.validation import Look, Verdict
+from keepbest.stopping.validation import Validation, Verdict
 
 Judged = list[tuple[Memory, tuple[Verdict, ...]]]
 
@@ -28,7 +28,7 @@ class Composition(Policy):
     def begin(self) -> Memory:
         return {"policies": [policy.begin() for policy in self.policies]}
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         judged = [policy.judge(part, look) for policy, part in zip(self.policies, memory["policies"], strict=True)]
         return {"policies": [part for part, _ in judged]}, self.weigh(judged)
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from keepbest.status import StopReason
 from keepbest.stopping.policies.params import number, whole
 from keepbest.stopping.policies.policy import Memory, Policy
-from keepbest.stopping.validation import Look, Verdict, is_better
+from keepbest.stopping.validation import Validation, Verdict, is_better
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class StoppingThreshold(Guard):
 
     threshold: float = number("the target")
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if is_better(look.merit, self.threshold, self.mode):
             return memory, (self.verdict(look, f"better than the target {self.threshold:.10g}", stop=True),)
         return memory, (self.verdict(look, f"target {self.threshold:.10g} not reached"),)
@@ -48,7 +48,7 @@ class DivergenceThreshold(Guard):
 
     threshold: float = number("the limit")
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if look.value is not None and self._is_worse(look.value):
             return memory, (self.verdict(look, f"worse than the limit {self.threshold:.10g}", stop=True),)
         return memory, (self.verdict(look, f"limit {self.threshold:.10g} not crossed"),)
@@ -64,7 +64,7 @@ class CheckFinite(Guard):
     name: ClassVar[str] = "check_finite"
     reason: ClassVar[StopReason] = StopReason.NON_FINITE
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         for what, value in (("value", look.value), ("training loss", look.train)):
             if value is not None and not math.isfinite(value):
                 return memory, (self.verdict(look, f"the {what} is {value}", stop=True),)
@@ -82,7 +82,7 @@ class MaxSteps(Guard):
 
     steps: int = whole("the last step")
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if look.step >= self.steps:
             return memory, (self.verdict(look, f"all {self.steps} steps done", stop=True),)
         return memory, (self.verdict(look, f"step {look.step} of {self.steps}"),)
@@ -101,11 +101,11 @@ class MaxSeconds(Guard):
 
     seconds: float = number("the time budget", above=0)
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if look.seconds is not None and look.seconds >= self.seconds:
             return memory, (self.verdict(look, f"{look.seconds:.0f} s of {self.seconds:g} s spent", stop=True),)
         return memory, (self.verdict(look, self._progress(look)),)
 
-    def _progress(self, look: Look) -> str:
+    def _progress(self, look: Validation) -> str:
         spent = "unknown time" if look.seconds is None else f"{look.seconds:.0f} s"
         return f"{spent} of {self.seconds:g} s"

@@ -11,7 +11,7 @@ from typing import ClassVar
 from keepbest.status import StopReason
 from keepbest.stopping.policies.params import whole
 from keepbest.stopping.policies.policy import Memory, Policy
-from keepbest.stopping.validation import Look, Verdict
+from keepbest.stopping.validation import Validation, Verdict
 
 _SHARES = {2: "half", 3: "third", 4: "quarter"}
 
@@ -33,7 +33,7 @@ class SuccessiveHalving(Policy):
     def begin(self) -> Memory:
         return {"rung": 0}
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         reached = memory["rung"] if look.value is None else self.rung_at(look.step)
         if reached <= memory["rung"]:
             following = memory["rung"] + 1

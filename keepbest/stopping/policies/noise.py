@@ -10,7 +10,7 @@ from keepbest.status import StopReason
 from keepbest.stopping.policies.params import number, whole
 from keepbest.stopping.policies.patience import DEFAULT_CHECKS
 from keepbest.stopping.policies.policy import Memory, Policy
-from keepbest.stopping.validation import Look, Mode, Verdict, is_better
+from keepbest.stopping.validation import Mode, Validation, Verdict, is_better
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class NoiseAware(Policy):
     def begin(self) -> Memory:
         return {"reference": None, "margin": 0.0, "wait": 0}
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if look.merit is not None:
             memory = self._count(memory, look.merit, look.n)
         wait = memory["wait"]

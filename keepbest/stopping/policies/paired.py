@@ -14,7 +14,7 @@ from keepbest.stopping.policies.noise import exceeds, standard_error
 from keepbest.stopping.policies.params import number, whole
 from keepbest.stopping.policies.patience import DEFAULT_CHECKS
 from keepbest.stopping.policies.policy import Memory, Policy
-from keepbest.stopping.validation import Look, Verdict, is_better
+from keepbest.stopping.validation import Validation, Verdict, is_better
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class PairedNoise(Policy):
     def begin(self) -> Memory:
         return {"reference": None, "margin": 0.0, **pairs.to_json(None), "wait": 0}
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         test = ""
         if look.merit is not None:
             is_gain, test = self._weigh(memory, look.merit, look.pairs)
@@ -78,6 +78,6 @@ class PairedNoise(Policy):
             return now.weigh(before, self.alpha)
         return Unpaired("one look says which examples were right, the other what each one lost")
 
-    def _refer(self, value: float, look: Look) -> Memory:
+    def _refer(self, value: float, look: Validation) -> Memory:
         margin = self.z * self.scale * standard_error(value / self.scale, look.n)
         return {"reference": value, "margin": margin, **pairs.to_json(look.pairs), "wait": 0}

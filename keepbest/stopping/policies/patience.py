@@ -10,7 +10,7 @@ from keepbest.errors import InvalidInput
 from keepbest.status import StopReason
 from keepbest.stopping.policies.params import number, switch, whole
 from keepbest.stopping.policies.policy import Memory, Policy
-from keepbest.stopping.validation import Look, Verdict, improves
+from keepbest.stopping.validation import Validation, Verdict, improves
 
 DEFAULT_CHECKS = 10
 
@@ -59,7 +59,7 @@ class Patience(Policy):
     def begin(self) -> Memory:
         return {"reference": self.baseline, "reference_step": None, "wait": 0, "average": 0.0, "terms": 0}
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if self.steps is None and self.epochs is not None:
             raise InvalidInput(
                 "How many steps an epoch has is known to a worker only, from the data.",
@@ -103,7 +103,7 @@ class Patience(Policy):
     def _since(self, memory: Memory) -> int:
         return max(memory["reference_step"] or 0, self.start_from)
 
-    def _verdict(self, memory: Memory, look: Look) -> Verdict:
+    def _verdict(self, memory: Memory, look: Validation) -> Verdict:
         if self.steps is None:
             return self._verdict_in_checks(memory["wait"], look)
         waited = max(0, look.step - self._since(memory))
@@ -112,11 +112,11 @@ class Patience(Policy):
             stop = False
         return self._say(look, stop, waited, self.steps, "steps")
 
-    def _verdict_in_checks(self, waited: int, look: Look) -> Verdict:
+    def _verdict_in_checks(self, waited: int, look: Validation) -> Verdict:
         checks = self.checks or DEFAULT_CHECKS
         return self._say(look, look.value is not None and waited >= checks, waited, checks, "checks")
 
-    def _say(self, look: Look, stop: bool, waited: int, limit: int, unit: Any) -> Verdict:
+    def _say(self, look: Validation, stop: bool, waited: int, limit: int, unit: Any) -> Verdict:
         if stop:
             message = f"no improvement for {waited} {unit} (patience {limit} {unit})"
         else:

@@ -13,7 +13,7 @@ from keepbest.status import StopReason
 from keepbest.stopping.policies.params import number, whole
 from keepbest.stopping.policies.patience import DEFAULT_CHECKS
 from keepbest.stopping.policies.policy import Memory, Policy
-from keepbest.stopping.validation import Look, Verdict, improves
+from keepbest.stopping.validation import Validation, Verdict, improves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class ReduceOnPlateau(Policy):
     def begin(self) -> Memory:
         return {"reference": None, "wait": 0, "cooldown": 0, "reductions": 0}
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if look.merit is not None:
             memory = self._count(memory, look.merit)
         if self._is_last(memory):
@@ -68,11 +68,11 @@ class ReduceOnPlateau(Policy):
     def _is_last(self, memory: Memory) -> bool:
         return self.max_reductions is not None and memory["reductions"] >= self.max_reductions
 
-    def _say_reduction(self, waited: int, look: Look) -> Verdict:
+    def _say_reduction(self, waited: int, look: Validation) -> Verdict:
         said = self.verdict(look, f"learning rate x{self.factor:g}: {waited} checks without improvement")
         return replace(said, rate_factor=self.factor, min_rate=self.min_rate)
 
-    def _say_last(self, memory: Memory, look: Look) -> Verdict:
+    def _say_last(self, memory: Memory, look: Validation) -> Verdict:
         waited = memory["wait"]
         message = (
             f"{waited} of {self.checks} checks without improvement after reduction {memory['reductions']}, the last"

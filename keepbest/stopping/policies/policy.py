@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from keepbest.errors import PolicyError
 from keepbest.status import StopReason
 from keepbest.stopping.policies.params import check_mode, check_params
-from keepbest.stopping.validation import Decision, Look, Mode, State, Unit, Verdict, is_better
+from keepbest.stopping.validation import Decision, Mode, State, Unit, Validation, Verdict, is_better
 
 #: What one rule remembers; the frame's `State` holds it under "memory".
 Memory = dict[str, Any]
@@ -54,7 +54,7 @@ class Policy(ABC):
             "memory": self.begin(),
         }
 
-    def observe(self, state: State, look: Look) -> tuple[State, Decision]:
+    def observe(self, state: State, look: Validation) -> tuple[State, Decision]:
         """Judge one look: the state after it, and the decision.
 
         Raises PolicyError when the state is another policy's, the step lies before the last look's, or the last
@@ -66,13 +66,14 @@ class Policy(ABC):
             return state, recorded
         due = self.due(state["memory"])
         if due is not None and look.step > due:
-            look = Look(due)  # training should have ended there: this measurement never happened
+            look = Validation(due)  # training should have ended there: this measurement never happened
         return self._judge(state, look)
 
     def deadline(self, state: State) -> int | None:
         """Return the first step at which silence alone stops, or None when only a look can.
 
-        A trainer that comes to this step measures there if a look is due, then observes `Look(step, value or None)`.
+        A trainer that comes to this step measures there if a look is due, then observes `Validation(step, value or
+        None)`.
         """
         self._check_state(state)
         if state["decision"] is not None and state["decision"]["stop"]:
@@ -89,7 +90,7 @@ class Policy(ABC):
         """Return what this rule remembers before the first look."""
 
     @abstractmethod
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         """Apply this rule to one look (its value may be None) without changing `memory`."""
 
     def due(self, memory: Memory) -> int | None:
@@ -100,12 +101,12 @@ class Policy(ABC):
         """Return what this rule remembers when its patience begins anew at `step`."""
         return memory
 
-    def lacks(self, look: Look) -> set[str]:
+    def lacks(self, look: Validation) -> set[str]:
         """Return what this rule, or one inside it, needs of a look and `look` does not say."""
         lacking = {name for name in self.all_needs if getattr(look, name) is None}
         return lacking | {name for name in self.all_metrics if look.get_metric(name) is None}
 
-    def find_faults(self, look: Look) -> list[str]:
+    def find_faults(self, look: Validation) -> list[str]:
         """Return, in words, why this look may not be the best, whatever its value."""
         return [fault for part in self.parts for fault in part.find_faults(look)]
 
@@ -170,7 +171,7 @@ class Policy(ABC):
 
     def verdict(
         self,
-        look: Look,
+        look: Validation,
         message: str,
         *,
         stop: bool = False,
@@ -200,7 +201,7 @@ class Policy(ABC):
                 hint="Start the policy anew with start(), or continue with the policy the run began with.",
             )
 
-    def _judge(self, state: State, look: Look) -> tuple[State, Decision]:
+    def _judge(self, state: State, look: Validation) -> tuple[State, Decision]:
         memory, verdicts = self.judge(state["memory"], look)
         faults = [*look.faults, *self.find_faults(look)]
         look = replace(look, is_admitted=False) if faults else look
@@ -216,7 +217,7 @@ class Policy(ABC):
         return after, decision
 
 
-def _recorded(state: State, look: Look) -> Decision | None:
+def _recorded(state: State, look: Validation) -> Decision | None:
     """Return the decision that stands already for this look, if there is one."""
     recorded, last = state["decision"], state["last"]
     if recorded is not None and recorded["stop"]:
@@ -238,7 +239,9 @@ def _recorded(state: State, look: Look) -> Decision | None:
     return Decision.from_json(recorded)
 
 
-def _decide(state: State, look: Look, improved: bool, verdicts: Sequence[Verdict], faults: Sequence[str]) -> Decision:
+def _decide(
+    state: State, look: Validation, improved: bool, verdicts: Sequence[Verdict], faults: Sequence[str]
+) -> Decision:
     stops = sorted((verdict for verdict in verdicts if verdict.stop), key=lambda verdict: verdict.at_step)
     patient = next((verdict for verdict in verdicts if verdict.unit is not None), None)
     spoken = stops[0] if stops else patient or verdicts[0]
@@ -271,7 +274,7 @@ def _decide(state: State, look: Look, improved: bool, verdicts: Sequence[Verdict
     )
 
 
-def _sentence(state: State, look: Look, improved: bool, spoken: Verdict) -> str:
+def _sentence(state: State, look: Validation, improved: bool, spoken: Verdict) -> str:
     if spoken.stop:
         return f"Stop at step {spoken.at_step}: {spoken.message}; {_best(state)}."
     if look.value is None:

@@ -14,7 +14,7 @@ from typing import ClassVar
 from keepbest.status import StopReason
 from keepbest.stopping.policies.params import number, whole
 from keepbest.stopping.policies.policy import Memory, Policy
-from keepbest.stopping.validation import Look, Mode, Verdict, is_better
+from keepbest.stopping.validation import Mode, Validation, Verdict, is_better
 
 STRIP = 5
 _PERFECT = "the value of a perfect model: 1 in mode max and 0 in mode min, unless given"
@@ -36,7 +36,7 @@ class GeneralizationLoss(Policy):
     def begin(self) -> Memory:
         return {"lowest": None}
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         error = find_error(look.merit, self.mode, self.perfect)
         if error is None:
             return memory, (self.verdict(look, "no error to compare"),)
@@ -68,7 +68,7 @@ class ProgressQuotient(Policy):
     def begin(self) -> Memory:
         return {"lowest": None, "losses": []}
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if look.value is None:
             return memory, (self.verdict(look, "no value"),)
         error = find_error(look.merit, self.mode, self.perfect)
@@ -84,7 +84,9 @@ class ProgressQuotient(Policy):
     def rest(self, memory: Memory, step: int) -> Memory:
         return self.begin()
 
-    def _at_end(self, look: Look, error: float | None, lowest: float | None, losses: list[float | None]) -> Verdict:
+    def _at_end(
+        self, look: Validation, error: float | None, lowest: float | None, losses: list[float | None]
+    ) -> Verdict:
         progress = find_progress([loss for loss in losses if loss is not None])
         if error is None or lowest is None or progress is None or None in losses:
             return self.verdict(look, "this strip lacks a training loss or an error")
@@ -110,7 +112,7 @@ class Upcrossing(Policy):
     def begin(self) -> Memory:
         return {"looks": 0, "before": None, "rises": 0}
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if look.merit is not None:
             memory = self._count(memory, look.merit)
         rises = memory["rises"]

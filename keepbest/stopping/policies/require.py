@@ -13,7 +13,7 @@ from keepbest.errors import InvalidInput
 from keepbest.stopping.policies.compose import Wrapper
 from keepbest.stopping.policies.params import text
 from keepbest.stopping.policies.policy import Memory
-from keepbest.stopping.validation import Look, Verdict
+from keepbest.stopping.validation import Validation, Verdict
 
 _SIGNS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -34,7 +34,7 @@ class Bound:
     sign: str
     limit: float
 
-    def find_fault(self, look: Look) -> str | None:
+    def find_fault(self, look: Validation) -> str | None:
         """Return how the look breaks this bound, or None."""
         measured = look.get_metric(self.metric)
         if measured is None:
@@ -67,16 +67,16 @@ class Require(Wrapper):
     def metrics(self) -> tuple[str, ...]:
         return tuple(bound.metric for bound in self.bounds)
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         faults = self._find_own_faults(look)
         memory, verdicts = super().judge(memory, replace(look, is_admitted=False) if faults else look)
         said = "; ".join(faults) or (self.condition if look.value is not None else "no value")
         return memory, (*verdicts, self.verdict(look, said))
 
-    def find_faults(self, look: Look) -> list[str]:
+    def find_faults(self, look: Validation) -> list[str]:
         return [*self._find_own_faults(look), *super().find_faults(look)]
 
-    def _find_own_faults(self, look: Look) -> list[str]:
+    def _find_own_faults(self, look: Validation) -> list[str]:
         if look.value is None:
             return []
         return [fault for bound in self.bounds if (fault := bound.find_fault(look)) is not None]

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from keepbest.stopping.policies.compose import Wrapper
 from keepbest.stopping.policies.policy import Memory, Policy
-from keepbest.stopping.validation import Look, Verdict
+from keepbest.stopping.validation import Validation, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +23,12 @@ class Shadow(Wrapper):
     def begin(self) -> Memory:
         return {**super().begin(), "stopped": None, "said": None}
 
-    def judge(self, memory: Memory, look: Look) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if memory["stopped"] is not None and look.step > memory["said"]:
             return memory, (self.verdict(look, f"would have stopped at step {memory['stopped']}"),)
         due = self.inner.due(memory["policies"][0])
         # As in the frame: where it would have stopped in silence, this measurement would never have happened.
-        after, verdicts = super().judge(memory, look if due is None or look.step <= due else Look(due))
+        after, verdicts = super().judge(memory, look if due is None or look.step <= due else Validation(due))
         stops = [verdict.at_step for verdict in verdicts if verdict.stop]
         is_said = {"stopped": min(stops), "said": look.step} if stops else {}
         return {**memory, **after, **is_said}, tuple(_only_say(verdict, look.step) for verdict in verdicts)
@@ -39,7 +39,7 @@ class Shadow(Wrapper):
     def due(self, memory: Memory) -> int | None:
         return None
 
-    def find_faults(self, look: Look) -> list[str]:
+    def find_faults(self, look: Validation) -> list[str]:
         return []
 
     @property

@@ -32,7 +32,7 @@ _DEBUGGERS = ("pydevd", "debugpy")
 _DEBUGGING = {"pdb", "bdb", "_pydevd_bundle.pydevd_frame"}
 
 
-class Part(IntEnum):
+class Phase(IntEnum):
     """What the training thread is at: steps and validations, what may take long, or what nobody judges."""
 
     STEADY = 0
@@ -44,7 +44,7 @@ class Sign(NamedTuple):
     """What is known of a training thread: signs so far, and what it is at."""
 
     beats: int
-    part: Part
+    part: Phase
 
 
 class Life:
@@ -72,8 +72,8 @@ class Life:
     def sign(self) -> Sign:
         """The present state; asked by a thread that is not the one that trains."""
         if self.is_over or is_debugged():
-            return Sign(self.count, Part.UNWATCHED)
-        return Sign(self.count, Part.LONG if self._long else Part.STEADY)
+            return Sign(self.count, Phase.UNWATCHED)
+        return Sign(self.count, Phase.LONG if self._long else Phase.STEADY)
 
 
 class Watch:
@@ -83,25 +83,25 @@ class Watch:
         self._seconds = seconds
         self._clock = clock
         self._pace = 0.0
-        self._sign = Sign(0, Part.STEADY)
+        self._sign = Sign(0, Phase.STEADY)
         self._since = clock()
 
     def see(self, sign: Sign) -> None:
         """Take note of what is known now."""
         now = self._clock()
         # What comes before the first sign is no step: the model is built and compiled there.
-        if self._sign.beats and sign.beats != self._sign.beats and sign.part is Part.STEADY is self._sign.part:
+        if self._sign.beats and sign.beats != self._sign.beats and sign.part is Phase.STEADY is self._sign.part:
             gap = (now - self._since) / max(1, sign.beats - self._sign.beats)
             self._pace = gap if self._pace == 0.0 else (1 - _WEIGHT) * self._pace + _WEIGHT * gap
-        if sign != self._sign or sign.part is Part.UNWATCHED:
+        if sign != self._sign or sign.part is Phase.UNWATCHED:
             self._sign, self._since = sign, now
 
     @property
     def limit_seconds(self) -> float:
         """The silence that is too long at this moment; nothing is where nobody is to judge."""
-        if self._seconds <= 0 or self._sign.part is Part.UNWATCHED:
+        if self._seconds <= 0 or self._sign.part is Phase.UNWATCHED:
             return float("inf")
-        if self._sign.part is Part.LONG or self._sign.beats < _SETTLED:
+        if self._sign.part is Phase.LONG or self._sign.beats < _SETTLED:
             return max(FIRST_SECONDS, self._seconds)
         return max(self._seconds, PACES * self._pace)
 
@@ -126,7 +126,7 @@ def read(folder: Path) -> Sign | None:
     """Return the newest sign; None where there never was one."""
     try:
         count, part = _FRAME.unpack((folder / NAME).read_bytes())
-        return Sign(count, Part(part))
+        return Sign(count, Phase(part))
     except (OSError, struct.error, ValueError):
         return None
 

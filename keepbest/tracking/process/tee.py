@@ -21,7 +21,7 @@ PIECE = 65536
 STDOUT = 1
 
 
-class Record:
+class PendingOutput:
     """What the script is to get, and does not have yet."""
 
     def __init__(self, descriptor: int, limit: int, watched: selectors.BaseSelector) -> None:
@@ -69,7 +69,7 @@ class Record:
 def copy(source: int, descriptor: int, control: int, limit: int) -> None:
     """Copy until nobody can print any more."""
     with selectors.DefaultSelector() as watched:
-        record = Record(descriptor, limit, watched)
+        record = PendingOutput(descriptor, limit, watched)
         os.set_blocking(source, False)
         watched.register(source, selectors.EVENT_READ)
         watched.register(control, selectors.EVENT_READ)
@@ -88,7 +88,7 @@ def copy(source: int, descriptor: int, control: int, limit: int) -> None:
         record.close()
 
 
-def pass_on(source: int, record: Record) -> bool:
+def pass_on(source: int, record: PendingOutput) -> bool:
     """Copy one piece; return whether there may be more."""
     try:
         piece = os.read(source, PIECE)

@@ -22,12 +22,12 @@ from keepbest.journal.records import fit
 from keepbest.panels.examples import Scene, see
 from keepbest.panels.panel_worker import Painter
 from keepbest.restoration.restore import open_store
-from keepbest.snapshots.buffer import Ring
-from keepbest.snapshots.extra_state import Carried
+from keepbest.snapshots.buffer import SnapshotBuffer
+from keepbest.snapshots.extra_state import ExtraState
 from keepbest.stopping import Mode, parse
 from keepbest.tracking.run import Run
-from keepbest.tracking.stopper import Judge
-from keepbest.training.keeper import Looker
+from keepbest.tracking.stopper import Stopper
+from keepbest.training.keeper import BestKeeper
 from keepbest.training.reference_examples import References
 
 DEFAULT_MONITOR = "val_loss"
@@ -77,7 +77,7 @@ class RunMaker:
         run.monitor = monitor
         if self.stopper is not None and "stopper" not in run.fixed:
             last = run.judge.max_steps if "max_steps" in run.fixed else None
-            run.judge = Judge(self.stopper, known_mode, last, clock=self.clock)
+            run.judge = Stopper(self.stopper, known_mode, last, clock=self.clock)
         if self.mode is not None:
             run.set_mode(self.mode)
         run.declare(fit(Declared, monitor=monitor, stopper=self.stopper) or Declared())
@@ -87,7 +87,7 @@ class RunMaker:
 
     def make(self, run: str | None = None) -> Run:
         """Return a run that nobody hears of, under this id or a new one; say so where the first one was heard."""
-        judge = Judge(self.stopper or patient(), self.mode, self.max_steps, clock=self.clock)
+        judge = Stopper(self.stopper or patient(), self.mode, self.max_steps, clock=self.clock)
         made = Run(run or new_id(), judge, monitor=self.monitor)
         if self.heard is not None:
             _log.warning(
@@ -98,12 +98,12 @@ class RunMaker:
             )
         return made
 
-    def equip(self, run: Run, carried: Carried) -> Looker:
+    def equip(self, run: Run, carried: ExtraState) -> BestKeeper:
         """Return what keeps the best of a run, with nothing in it."""
-        ring = Ring(self.snapshots, self.snapshot_memory)
+        ring = SnapshotBuffer(self.snapshots, self.snapshot_memory)
         painter = Painter(self.scene, run.say) if self.scene is not None else None
         kept: dict[str, Any] = {"ring": ring, "retention": self.retention, "carried": carried, "painter": painter}
-        return Looker(run, self.store, **kept, references=self.references, strict=self.strict)
+        return BestKeeper(run, self.store, **kept, references=self.references, strict=self.strict)
 
 
 def patient(patience: int = 0, min_delta: float = 0, baseline: float | None = None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from keepbest.snapshots.averages import find_averages, with_measured
-from keepbest.snapshots.snapshot import Living
+from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.state import State
 
 _HOOKS = ("on_test_begin", "on_test_end", "on_test_batch_begin", "on_epoch_begin", "on_epoch_end")
@@ -25,7 +25,7 @@ _FLAG = "_ema_weights_in_model"
 class Swaps:
     """Follows one fit. Each hook is called after those of the callbacks that go along; `find` returns the variables."""
 
-    def __init__(self, carried: Sequence[Any], find: Callable[[], Living | None]) -> None:
+    def __init__(self, carried: Sequence[Any], find: Callable[[], VariableSet | None]) -> None:
         self._carried, self._find = carried, find
         self._others: Sequence[Any] = carried
         self._may_swap = False

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from keepbest.checkpoint import Store
 from keepbest.checkpoint.files import pack, trash
-from keepbest.checkpoint.fsck import Finding, check, repair
+from keepbest.checkpoint.fsck import StoreFault, check, repair
 from keepbest.checkpoint.manifest import encode
 from keepbest.errors import CheckpointError, NotFound
 from tests.support.states import NOON, OTHER_RUN, RUN, about, cut, equal, files_of, flip, make_state
@@ -39,7 +39,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def findings(root: Path, *expected: tuple[str, str]) -> list[Finding]:
+def findings(root: Path, *expected: tuple[str, str]) -> list[StoreFault]:
     return check(Store(root).folder, expected).findings
 
 

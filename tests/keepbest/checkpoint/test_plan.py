@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keepbest.checkpoint.plan import Plan, make_plan
+from keepbest.checkpoint.plan import RestorePlan, make_plan
 from keepbest.errors import CheckpointMismatch, InvalidInput
 from keepbest.snapshots.state import VariableSpec
 
@@ -22,7 +22,7 @@ def specs(given: Given, optimizer: str | None = None) -> list[VariableSpec]:
     return [*model, *(VariableSpec("optimizer", i, f"{optimizer}/{n}", s, "float32") for i, (n, s) in enumerate(slots))]
 
 
-def told(plan: Plan) -> list[tuple[str, str, str]]:
+def told(plan: RestorePlan) -> list[tuple[str, str, str]]:
     return [(row.kind, row.mine.path if row.mine else "-", row.theirs.path if row.theirs else "-") for row in plan.rows]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keepbest.checkpoint import Manifest, Store
-from keepbest.checkpoint.pruner import Keeper
+from keepbest.checkpoint.pruner import CheckpointPruner
 from keepbest.contract.policies import RetentionSpec
 from keepbest.selection.selectors import build
 from keepbest.selection.syntax import parse
@@ -35,7 +35,7 @@ def steps(store: Store) -> list[int]:
 
 def keep(store: Store, values: Mapping[int, float], needed: dict[str, str] | None = None, **spec: Any) -> list[str]:
     """Write checkpoints one after another, as a trainer does; return the ids in order of step."""
-    keeper, ids = Keeper(store, RUN, RetentionSpec(**spec)), []
+    keeper, ids = CheckpointPruner(store, RUN, RetentionSpec(**spec)), []
     for step, value in values.items():
         manifest = write(store, step, value)
         keeper.take(manifest, needed or {})
@@ -56,7 +56,7 @@ def test_what_a_run_leaves(store: Store, spec: dict[str, Any], left: list[int]) 
 
 
 def test_what_the_selector_may_choose_stays_and_the_newest_average(store: Store) -> None:
-    keeper = Keeper(store, RUN, RetentionSpec(last=0), build(parse("top_k_average(k=2)")))
+    keeper = CheckpointPruner(store, RUN, RetentionSpec(last=0), build(parse("top_k_average(k=2)")))
     for step, value in VALUES.items():
         keeper.take(write(store, step, value), {})
     assert steps(store) == [4, 6]
@@ -83,7 +83,7 @@ def test_a_mark_names_what_was_selected_while_it_is_there(store: Store) -> None:
 def test_what_the_tracker_calls_the_best_stays(store: Store) -> None:
     """A trainer that lost its lease goes on finding better ones that the tracker never hears of."""
     known = write(store, 1, 0.1)
-    keeper = Keeper(store, RUN, RetentionSpec(last=0))
+    keeper = CheckpointPruner(store, RUN, RetentionSpec(last=0))
     keeper.take(known, {})
     for step in (2, 3, 4):
         keeper.take(write(store, step, step / 10), {known.id: "the tracker's best"})
@@ -91,7 +91,7 @@ def test_what_the_tracker_calls_the_best_stays(store: Store) -> None:
 
 
 def test_a_pin_is_seen_without_asking_anybody(store: Store) -> None:
-    keeper = Keeper(store, RUN, RetentionSpec())
+    keeper = CheckpointPruner(store, RUN, RetentionSpec())
     pinned = write(store, 1, 0.1)
     keeper.take(pinned, {})
     store.folder.pin(RUN, pinned.id, True)
@@ -106,13 +106,13 @@ def test_a_resumed_run_knows_what_it_had(store: Store) -> None:
     keep(store, {1: 0.5, 2: 0.1})
     write(store, 9, 0.9, run=OTHER_RUN)
     assert steps(store) == [1, 2]
-    Keeper(Store(store.folder.root), RUN, RetentionSpec()).take(write(store, 3, 0.7), {})
+    CheckpointPruner(Store(store.folder.root), RUN, RetentionSpec()).take(write(store, 3, 0.7), {})
     assert steps(store) == [3]
     assert len(store.manifests(OTHER_RUN)) == 1
 
 
 def test_what_cannot_be_dropped_now_is_dropped_with_the_next(store: Store) -> None:
-    keeper = Keeper(store, RUN, RetentionSpec())
+    keeper = CheckpointPruner(store, RUN, RetentionSpec())
     keeper.take(first := write(store, 1, 0.1), {})
     with Store(store.folder.root).folder.writing():
         assert keeper.take(write(store, 2, 0.2), {}) == []
@@ -123,7 +123,7 @@ def test_what_cannot_be_dropped_now_is_dropped_with_the_next(store: Store) -> No
 
 def test_what_cannot_be_dropped_with_the_last_one_is_dropped_at_the_end(store: Store) -> None:
     """'The tracker does not know checkpoint X': another run wrote just then, and no other checkpoint came."""
-    keeper = Keeper(store, RUN, RetentionSpec())
+    keeper = CheckpointPruner(store, RUN, RetentionSpec())
     keeper.take(write(store, 1, 0.1), {})
     with Store(store.folder.root).folder.writing():
         keeper.take(write(store, 2, 0.2), {})
@@ -136,7 +136,7 @@ def test_what_cannot_be_dropped_with_the_last_one_is_dropped_at_the_end(store: S
 
 
 def test_a_damaged_one_stays_for_fsck_and_ends_nothing(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    keeper = Keeper(store, RUN, RetentionSpec())
+    keeper = CheckpointPruner(store, RUN, RetentionSpec())
     keeper.take(first := write(store, 1, 0.1), {})
     flip(store.folder.manifest(RUN, first.id), 200)
     assert keeper.take(write(store, 2, 0.2), {}) == []
@@ -145,7 +145,7 @@ def test_a_damaged_one_stays_for_fsck_and_ends_nothing(store: Store, caplog: pyt
 
 
 def test_one_that_somebody_took_out_is_forgotten(store: Store) -> None:
-    keeper = Keeper(store, RUN, RetentionSpec())
+    keeper = CheckpointPruner(store, RUN, RetentionSpec())
     keeper.take(first := write(store, 1, 0.1), {})
     store.drop(RUN, first.id)
     assert keeper.take(write(store, 2, 0.2), {}) == [first.id]

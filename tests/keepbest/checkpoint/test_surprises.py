@@ -12,7 +12,7 @@ import pytest
 from keepbest.checkpoint import Store
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import CheckpointDamaged, StoreUnavailable
-from keepbest.training.checkpointing import Archive
+from keepbest.training.checkpointing import CheckpointRecorder
 from tests.support.callbacks import heard_run
 from tests.support.states import RUN, about, equal, make_state
 
@@ -68,8 +68,8 @@ def test_a_clock_that_is_set_back_does_not_make_an_older_one_the_newest(tmp_path
     run, _, _ = heard_run()
     clock = [datetime(2026, 5, 1, 12, tzinfo=UTC)]
 
-    def archive() -> Archive:
-        return Archive(run, Store(tmp_path), RetentionSpec(last=9), now=lambda: clock[0])
+    def archive() -> CheckpointRecorder:
+        return CheckpointRecorder(run, Store(tmp_path), RetentionSpec(last=9), now=lambda: clock[0])
 
     for step in (10, 20, 30):
         opened = archive()  # each in a process of its own

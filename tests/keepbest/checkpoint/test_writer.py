@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from keepbest.checkpoint import About, Store, Writer, Written
+from keepbest.checkpoint import CheckpointInfo, CheckpointWriter, Store, Written
 from keepbest.errors import CheckpointError
 from keepbest.restoration.restore import checkpoints
 from keepbest.snapshots.state import State
@@ -28,7 +28,7 @@ class SlowStore(Store):
         self.began: list[int] = []
         self.error = error
 
-    def write(self, state: State, about: About) -> Written:
+    def write(self, state: State, about: CheckpointInfo) -> Written:
         self.began.append(state.step)
         assert self.go_on.wait(20)
         if self.error is not None and state.step == 1:
@@ -45,8 +45,8 @@ class Heard:
         self.errors: list[tuple[int, str]] = []
         self.delayed: list[int] = []
 
-    def writer(self, store: Store) -> Writer:
-        return Writer(
+    def writer(self, store: Store) -> CheckpointWriter:
+        return CheckpointWriter(
             store,
             on_durable=lambda written: self.durable.append(written.manifest.step),
             on_skipped=lambda task: self.skipped.append(task.state.step),
@@ -55,7 +55,7 @@ class Heard:
         )
 
 
-def submit(writer: Writer, step: int, **changed: Any) -> None:
+def submit(writer: CheckpointWriter, step: int, **changed: Any) -> None:
     writer.submit(make_state(step, step=step), about(**changed))
 
 
@@ -139,7 +139,7 @@ def test_an_error_in_the_one_who_is_told_ends_nothing(tmp_path: Path) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("not the writer's")
 
-    writer = Writer(Store(tmp_path), on_durable=fail, on_error=fail)
+    writer = CheckpointWriter(Store(tmp_path), on_durable=fail, on_error=fail)
     submit(writer, 1)
     submit(writer, 2, kind="last")
     assert writer.close(20)
@@ -147,7 +147,7 @@ def test_an_error_in_the_one_who_is_told_ends_nothing(tmp_path: Path) -> None:
 
 
 def test_a_closed_writer_takes_nothing(tmp_path: Path) -> None:
-    writer = Writer(Store(tmp_path))
+    writer = CheckpointWriter(Store(tmp_path))
     assert writer.close(20)
     with pytest.raises(CheckpointError, match="closed"):
         submit(writer, 1)

@@ -10,10 +10,10 @@ import pytest
 from keepbest.contract.batches import BATCH_MEDIA_TYPE, MAX_BATCH_BYTES
 from keepbest.journal import wire
 from keepbest.journal.journal import Journal
-from keepbest.journal.uploader import Reporter
+from keepbest.journal.uploader import Uploader
 from keepbest.stopping import Correct, Decision, Losses, Pairs
 from keepbest.stopping.losses import MAX_EXAMPLES
-from keepbest.tracking.recorder import Logbook
+from keepbest.tracking.recorder import Recorder
 from tests.keepbest.journal.test_journal import ABOUT
 from tracker.api.batch_format import read_batch
 
@@ -27,8 +27,8 @@ LARGEST = [
 def test_many_looks_with_the_largest_examples_make_batches_that_are_taken(tmp_path: Path, pairs: Pairs) -> None:
     """267 kB each: thirty in one batch would be more than the tracker takes at once."""
     journal = Journal.create(tmp_path, ABOUT)
-    reporter = Reporter(journal, None)
-    logbook = Logbook("val_loss", reporter, 0)
+    reporter = Uploader(journal, None)
+    logbook = Recorder("val_loss", reporter, 0)
     for step in range(100):
         logbook.record_look(step, 0.5, Decision(False, False, step, ""), pairs=pairs)
     reporter._collect()

@@ -19,7 +19,7 @@ from keepbest.contract.per_example import Examples
 from keepbest.errors import BatchGap, Conflict, InvalidInput, KeepbestError, LeaseLost, NotFound, Unreachable
 from keepbest.journal import delivery, set_aside, split, wire
 from keepbest.journal.delivery import MAX_SET_ASIDE, MAX_TRIES, drain_left_over, send_all, send_first
-from keepbest.journal.journal import About, Journal
+from keepbest.journal.journal import Journal, JournalOwner
 from keepbest.journal.retry import send_again
 from keepbest.journal.set_aside import list_set_aside
 from tests.keepbest.journal.test_journal import ABOUT, POINTS, Tracker, filled
@@ -54,7 +54,7 @@ class Picky:
             raise Unreachable("the answer is lost")
         return BatchReceipt(accepted=True, last_number=header["number"])
 
-    def take(self, header: dict[str, Any], parts: list[wire.Points]) -> None:
+    def take(self, header: dict[str, Any], parts: list[wire.MetricPoints]) -> None:
         writer, number, last = header["writer"], header["number"], self.last.get(header["writer"], 0)
         if number > last + 1:
             raise BatchGap(f"{number} after {last}")
@@ -129,7 +129,7 @@ def test_one_bad_entry_is_set_aside_and_all_else_arrives(
 
 def test_a_look_is_kept_whose_examples_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Careful(Picky):
-        def take(self, header: dict[str, Any], parts: list[wire.Points]) -> None:
+        def take(self, header: dict[str, Any], parts: list[wire.MetricPoints]) -> None:
             if any("examples" in one and one["step"] == 7 for one in header.get("looks", ())):
                 raise self.error
             super().take(header, parts)
@@ -151,7 +151,9 @@ def test_what_is_set_aside_is_listed_by_run(tmp_path: Path) -> None:
 def test_what_was_set_aside_is_sent_again_and_what_came_meanwhile_stays(tmp_path: Path) -> None:
     send_all(journal_of(tmp_path, said(1, [BAD], [BAD, BAD])), Picky(InvalidInput("no")))
     (file,) = list_set_aside(tmp_path)
-    set_aside.keep(About(ABOUT.run, "0" * 12, ""), file.path, 1, said(1, [5], []), "of a journal without a lease")
+    set_aside.keep(
+        JournalOwner(ABOUT.run, "0" * 12, ""), file.path, 1, said(1, [5], []), "of a journal without a lease"
+    )
     set_aside.keep(ABOUT, file.path, 1, b"?", "damaged")
 
     with pytest.raises(Unreachable):
@@ -270,7 +272,7 @@ def test_what_was_said_is_taken_apart_in_the_order_in_which_it_depends_on_each_o
     seen: list[str] = []
 
     class Watching(Picky):
-        def take(self, header: dict[str, Any], parts: list[wire.Points]) -> None:
+        def take(self, header: dict[str, Any], parts: list[wire.MetricPoints]) -> None:
             super().take(header, parts)
             seen.extend(name for name in header if name not in ("writer", "number"))
 
@@ -311,7 +313,7 @@ def test_a_tracker_that_lost_what_it_had_gets_the_rest_under_a_new_writer(tmp_pa
 
 def test_what_dead_processes_left_is_sent_under_their_lease(tmp_path: Path) -> None:
     for writer in ("000000000001", "000000000002"):
-        journal = Journal.create(tmp_path, About(ABOUT.run, writer, f"lease of {writer}"))
+        journal = Journal.create(tmp_path, JournalOwner(ABOUT.run, writer, f"lease of {writer}"))
         journal.append(1, wire.encode(Batch(writer=writer, number=1), []))
         journal.close()
     tracker = Tracker()

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from keepbest.contract.batches import BatchReceipt
 from keepbest.errors import Busy, InvalidInput
 from keepbest.journal import wire
-from keepbest.journal.journal import About, Journal
+from keepbest.journal.journal import Journal, JournalOwner
 from tests.keepbest.journal.test_wire import body_of, points_of
 from tests.support.processes import Processes, wait_until
 
-ABOUT = About(run="0000000000aa", writer="000000000001", lease="secret-lease")
+ABOUT = JournalOwner(run="0000000000aa", writer="000000000001", lease="secret-lease")
 POINTS = points_of("loss", [(1, 0.5, 0.0), (2, 0.25, 0.0)])
 
 

@@ -17,24 +17,24 @@ from keepbest.contract.commands import Command
 from keepbest.errors import KeepbestError, LeaseLost
 from keepbest.journal.batch import Logged
 from keepbest.journal.delivery import drain_left_over
-from keepbest.journal.journal import About, Journal
-from keepbest.journal.uploader import Reporter
+from keepbest.journal.journal import Journal, JournalOwner
+from keepbest.journal.uploader import Uploader
 from tests.keepbest.tiny_tracker import NOW, TinyTracker, error
 from tests.support.processes import wait_until
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-ABOUT = About(run="0000000000aa", writer="000000000001", lease="lease-token")
+ABOUT = JournalOwner(run="0000000000aa", writer="000000000001", lease="lease-token")
 
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[Any]:
     """Start reporters that end with the test."""
-    reporters: list[Reporter] = []
+    reporters: list[Uploader] = []
 
-    def start(tracker: TinyTracker | None, **options: Any) -> Reporter:
+    def start(tracker: TinyTracker | None, **options: Any) -> Uploader:
         journal = Journal.create(tmp_path, ABOUT)
         client = tracker.client() if tracker is not None else None
-        reporter = Reporter(journal, client, **{"every_seconds": 0.02, "poll_seconds": 0.1, **options})
+        reporter = Uploader(journal, client, **{"every_seconds": 0.02, "poll_seconds": 0.1, **options})
         reporter.start()
         reporters.append(reporter)
         return reporter

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepbest.contract.batches import BATCH_MEDIA_TYPE, Batch, Columns, LogLines, LookTaken
+from keepbest.contract.batches import BATCH_MEDIA_TYPE, Batch, Columns, LogLines, ReportedValidation
 from keepbest.contract.per_example import CorrectExamples, Examples
-from keepbest.contract.policies import Decision
+from keepbest.contract.policies import StopperDecision
 from keepbest.errors import InvalidInput
 from keepbest.journal import wire
 from tracker.api.batch_format import read_batch
@@ -22,12 +22,12 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 COLUMN = st.lists(st.tuples(st.integers(0, 2**53), st.floats(), st.floats(0, 4e9)), min_size=1, max_size=5)
 
 
-def points_of(key: str, rows: list[tuple[int, float, float]]) -> wire.Points:
+def points_of(key: str, rows: list[tuple[int, float, float]]) -> wire.MetricPoints:
     steps, values, times = zip(*rows, strict=True)
-    return wire.Points(0, key, array("q", steps), array("d", values), array("d", times))
+    return wire.MetricPoints(0, key, array("q", steps), array("d", values), array("d", times))
 
 
-def body_of(*parts: wire.Points, number: int = 1, logs: tuple[LogLines, ...] = ()) -> bytes:
+def body_of(*parts: wire.MetricPoints, number: int = 1, logs: tuple[LogLines, ...] = ()) -> bytes:
     columns = [Columns(segment=part.segment, key=part.key, count=len(part)) for part in parts]
     return wire.encode(Batch(writer=WRITER, number=number, columns=columns, logs=list(logs)), parts)
 
@@ -74,8 +74,10 @@ def test_without_bulk_keeps_the_number_and_drops_points_and_logs() -> None:
     assert wire.decode(less) == ({"writer": WRITER, "number": 7}, [])
 
 
-def look(step: int, examples: Examples | None = None) -> LookTaken:
-    return LookTaken(segment=0, step=step, decision=Decision(stop=False, improved=False), examples=examples, at=NOW)
+def look(step: int, examples: Examples | None = None) -> ReportedValidation:
+    return ReportedValidation(
+        segment=0, step=step, decision=StopperDecision(stop=False, improved=False), examples=examples, at=NOW
+    )
 
 
 def test_what_examples_did_is_left_out_alone_or_with_all_that_is_bulky() -> None:

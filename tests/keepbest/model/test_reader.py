@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepbest.model.reader import Reader, Values
+from keepbest.model.reader import Values, VariableReader
 
 TYPES = ["float32", "float64", "float16", "bfloat16", "int32", "int64", "uint8", "bool", "complex64"]
 
@@ -50,7 +50,7 @@ def values_of(tensors: Sequence[Any]) -> list[Any]:
 def test_every_type_and_shape_is_read(with_one_of_several_devices: bool) -> None:
     variables = make_variables()
     expected = values_of(variables)
-    reader = Reader(variables + [WithoutHandle(variables[0])] * with_one_of_several_devices)
+    reader = VariableReader(variables + [WithoutHandle(variables[0])] * with_one_of_several_devices)
     read = reader.read()
     assert isinstance(read, Values) != with_one_of_several_devices
     assert len(read) == len(variables) + with_one_of_several_devices
@@ -60,7 +60,7 @@ def test_every_type_and_shape_is_read(with_one_of_several_devices: bool) -> None
 
 def test_what_was_read_stays_while_variables_change() -> None:
     variables = make_variables()
-    reader, before = Reader(variables), values_of(variables)
+    reader, before = VariableReader(variables), values_of(variables)
     first = reader.read()  # taken apart after the change
     variables[0].assign_add(np.ones((2, 3), np.float32))
     variables[9].assign("other")
@@ -72,17 +72,17 @@ def test_what_was_read_stays_while_variables_change() -> None:
 
 def test_nothing_is_copied_and_unchanged_values_are_shared() -> None:
     variables = make_variables()
-    reader = Reader(variables)
+    reader = VariableReader(variables)
     first, second = ([np.asarray(value).ctypes.data for value in reader.read()[: len(TYPES)]] for _ in range(2))
     assert first == second
 
 
 def test_several_threads_may_take_one_apart() -> None:
-    read = Reader(make_variables()).read()
+    read = VariableReader(make_variables()).read()
     with ThreadPoolExecutor(4) as pool:
         seen = list(pool.map(lambda place: values_of([read[place % len(read)]]), range(40)))
     assert [one for (one,) in seen] == [values_of(read)[place % len(read)] for place in range(40)]
 
 
 def test_of_no_variables_nothing_is_read() -> None:
-    assert list(Reader([]).read()) == []
+    assert list(VariableReader([]).read()) == []

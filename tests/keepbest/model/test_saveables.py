@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keepbest.model import attributes, saveables
-from keepbest.snapshots.snapshot import Variables
+from keepbest.snapshots.snapshot import ModelVariables
 
 
 def test_taking_up_a_model_walks_over_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +26,7 @@ def test_taking_up_a_model_walks_over_it_once(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(attributes, "_find", search)
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
     model.compile("adam", "mse")
-    Variables(model)
+    ModelVariables(model)
     assert walks == [model]
     assert searches == [model]
 

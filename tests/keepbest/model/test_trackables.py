@@ -12,7 +12,7 @@ from keepbest.checkpoint import Store
 from keepbest.errors import CheckpointError
 from keepbest.keras import KeepBest
 from keepbest.model.trackables import children_of, descendants_of
-from keepbest.model.variables import Trained
+from keepbest.model.variables import TrainedObject
 from keepbest.restoration.export import export
 from tests.worker.needs import need_tensorflow
 
@@ -76,13 +76,13 @@ def test_lists_and_dicts_that_were_changed_are_looked_into() -> None:
     module = tf.Module()
     module.parts = [tf.Variable(1.0), tf.Variable(2.0), tf.Variable(3.0)]
     module.named = {"a": tf.Variable(4.0), "b": tf.Variable(5.0)}
-    before = [float(one) for _, one in Trained(module).variables()]
+    before = [float(one) for _, one in TrainedObject(module).variables()]
     del module.parts[0]
     module.named.pop("a")
     with pytest.raises(ValueError, match="Unable to save"):
         tf.train.TrackableView(module).descendants()
     assert before == [4.0, 5.0, 1.0, 2.0, 3.0]
-    assert [float(one) for _, one in Trained(module).variables()] == [5.0, 2.0, 3.0]
+    assert [float(one) for _, one in TrainedObject(module).variables()] == [5.0, 2.0, 3.0]
 
 
 def test_the_order_is_tensorflows_own() -> None:

@@ -43,9 +43,9 @@ def scene(width: int = 1, **options: Any) -> Scene:
 
 
 def snapshot(model: Any, step: int = 0) -> Any:
-    from keepbest.snapshots.snapshot import Variables, capture
+    from keepbest.snapshots.snapshot import ModelVariables, capture
 
-    return capture(Variables(model), position=Position(step))
+    return capture(ModelVariables(model), position=Position(step))
 
 
 def test_panels_of_an_image_classifier() -> None:

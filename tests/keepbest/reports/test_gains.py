@@ -7,17 +7,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from keepbest.contract.policies import Decision
-from keepbest.contract.validations import Look
+from keepbest.contract.policies import StopperDecision
+from keepbest.contract.validations import RecordedValidation
 from keepbest.reports.curve import draw_looks, draw_tries
 from keepbest.reports.gains import find_last_gain
 
 
-def looks(*values: float, n: int | None = 100, ghosts: tuple[int, ...] = ()) -> list[Look]:
+def looks(*values: float, n: int | None = 100, ghosts: tuple[int, ...] = ()) -> list[RecordedValidation]:
     """Looks at steps 1, 2, …"""
-    decision, at = Decision(stop=False, improved=False), datetime(2026, 1, 1, tzinfo=UTC)
+    decision, at = StopperDecision(stop=False, improved=False), datetime(2026, 1, 1, tzinfo=UTC)
     return [
-        Look(seq=step, segment=0, step=step, value=value, n=n, decision=decision, ghost=step in ghosts, at=at)
+        RecordedValidation(
+            seq=step, segment=0, step=step, value=value, n=n, decision=decision, ghost=step in ghosts, at=at
+        )
         for step, value in enumerate(values, start=1)
     ]
 

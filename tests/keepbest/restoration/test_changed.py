@@ -37,12 +37,12 @@ def code(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(code: Path, tmp_path: Path) -> Store:
     """A store with one checkpoint: every variable of the model is 7."""
-    from keepbest.snapshots.snapshot import Variables, capture
+    from keepbest.snapshots.snapshot import ModelVariables, capture
     from keepbest.snapshots.state import Position
 
     model = build(code)
     model.optimizer.build(model.trainable_variables)
-    variables = Variables(model)
+    variables = ModelVariables(model)
     for variable in (*model.variables, *model.optimizer.variables):
         variable.assign(np.full(variable.shape, 7))
     store = Store(tmp_path / "store")

@@ -41,7 +41,7 @@ class Kept:
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
-    from keepbest.snapshots.snapshot import Variables, capture
+    from keepbest.snapshots.snapshot import ModelVariables, capture
     from keepbest.snapshots.state import Position
     from keepbest.training.network import describe_network
     from tests.support.networks import dense, seed_all, train
@@ -49,7 +49,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     seed_all()
     store, model = Store(tmp_path_factory.mktemp("store")), dense()
     train(model, 0, STEPS)
-    state = capture(Variables(model), position=Position(STEPS))
+    state = capture(ModelVariables(model), position=Position(STEPS))
     store.write(state, about(network=describe_network(model)))
     return Kept(store, state.id, model, np.random.default_rng(0).random((5, 8), dtype=np.float32))
 
@@ -115,10 +115,10 @@ def test_restore_into_a_model_of_ones_own(kept: Kept) -> None:
 
 
 def test_a_network_without_a_description_needs_its_code(kept: Kept) -> None:
-    from keepbest.snapshots.snapshot import Variables, capture
+    from keepbest.snapshots.snapshot import ModelVariables, capture
     from keepbest.snapshots.state import Position
 
-    state = capture(Variables(kept.model), position=Position(9))
+    state = capture(ModelVariables(kept.model), position=Position(9))
     kept.store.write(state, about("q" * 12))
     with pytest.raises(NotFound, match="no description") as caught:
         restore("q" * 12, store=kept.store)

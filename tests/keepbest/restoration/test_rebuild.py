@@ -16,7 +16,7 @@ import pytest
 import keepbest
 from keepbest.checkpoint import Store
 from keepbest.checkpoint.inputs import describe_batch
-from keepbest.contract.restores import Checked, Job
+from keepbest.contract.restores import CheckResult, RestoreJob
 from keepbest.errors import CheckpointMismatch, InvalidInput, NetworkUnknown, NotFound
 from keepbest.restoration import export
 from keepbest.restoration.rebuild import complete
@@ -145,7 +145,7 @@ def test_a_network_written_as_a_class(known: dict[str, Any], tmp_path: Path) -> 
     assert all(checked(tmp_path / "store", run, form, tmp_path / form).within for form in forms)
 
 
-def checked(store: Path, run: str, form: Any, to: Path) -> Checked:
+def checked(store: Path, run: str, form: Any, to: Path) -> CheckResult:
     """Export as the command does, and have what it asks a fresh process answered here."""
     from worker.checks.restored import answer as answer_job
 
@@ -153,7 +153,7 @@ def checked(store: Path, run: str, form: Any, to: Path) -> Checked:
     chosen = choose(opened, run)
     path = export(opened, opened.load(run, chosen.id), to, form)
     job = {"task": "check", "store": str(store), "run": run, "checkpoint": chosen.id, "form": form, "path": str(path)}
-    return Checked.model_validate(answer_job(Job.model_validate(job), to / "code"))
+    return CheckResult.model_validate(answer_job(RestoreJob.model_validate(job), to / "code"))
 
 
 def late() -> Any:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepbest.errors import InvalidInput
-from keepbest.selection.candidates import Candidate, Outcome, rank
+from keepbest.selection.candidates import Candidate, SelectorOutcome, rank
 from keepbest.selection.selectors import SELECTORS, build
 from keepbest.stopping import Mode
 from tests.keepbest.stopping.seed_record import LOOKS
@@ -31,7 +31,7 @@ def select(
     mode: Mode = "max",
     averages: dict[str, float | None] | None = None,
     **params: Any,
-) -> Outcome | None:
+) -> SelectorOutcome | None:
     """Select where the average of steps 1 and 2 is `averages["1 2"]`; one that is not named is never made."""
 
     def measure(made_of: Sequence[Candidate]) -> float | None:
@@ -40,7 +40,7 @@ def select(
     return build({"name": name, "params": params}).select(found, mode, measure)
 
 
-def steps(outcome: Outcome | None) -> list[int]:
+def steps(outcome: SelectorOutcome | None) -> list[int]:
     return [one.step for one in outcome.made_of] if outcome else []
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from keepbest.checkpoint import Loaded, Store
 from keepbest.errors import CheckpointIncomplete, CheckpointMismatch
-from keepbest.snapshots.snapshot import Variables, capture, roll_back
+from keepbest.snapshots.snapshot import ModelVariables, capture, roll_back
 from keepbest.snapshots.state import Position
 from tests.support.states import RUN, about
 
@@ -29,7 +29,7 @@ LOOKUPS = (
 
 def written(model: Any, folder: Path) -> Loaded:
     store = Store(folder)
-    written = store.write(capture(Variables(model), position=Position(1)), about())
+    written = store.write(capture(ModelVariables(model), position=Position(1)), about())
     return store.load(RUN, written.manifest.id)
 
 
@@ -94,7 +94,7 @@ def test_a_model_that_learned_anew_goes_back_with_its_functions() -> None:
     model = keras.Model([number, word], [layer(number), lookup(word)])
     asked = [np.array([[3.0]]), WORDS[:1]]
     wanted = model.predict([np.array([[3.0]]), keras.ops.convert_to_tensor(WORDS[:1])], verbose=0)
-    living = Variables(model)
+    living = ModelVariables(model)
     state = capture(living, position=Position(1))
     layer.adapt(np.array([[10.0], [30.0]]))
     lookup.adapt(OTHERS)
@@ -112,7 +112,7 @@ def test_what_a_layer_saves_by_itself(tmp_path: Path) -> None:
     model = hooked()
     layer = model.layers[0]
     layer.table, layer.words, layer.factor, layer.text = np.array([1.0, 2.0], ">f8"), np.array(["ä", "b"]), 0.1, "so\n"
-    living = Variables(model)
+    living = ModelVariables(model)
     state = capture(living, position=Position(1))
     assert [spec.path for spec in state.specs if spec.collection in ("asset", "own")] == [
         "layers/hooked:table.npy",
@@ -147,7 +147,7 @@ def test_variables_in_lists_words_and_tables(tmp_path: Path) -> None:
     layer = model.layers[0]
     layer.names.assign([b"\xff\x00", "ä"])
     layer.seen.insert(["one", "two"], tf.constant([1, 2], tf.int64))
-    living = Variables(model)
+    living = ModelVariables(model)
     state = capture(living, position=Position(1))
     layer.names.assign(["", ""])
     layer.seen.insert(["two", "three"], tf.constant([7, 3], tf.int64))
@@ -173,7 +173,7 @@ def test_what_cannot_be_captured_is_named_and_no_restore_goes_without_it(tmp_pat
     from tests.support.beside import holding
 
     model = holding("x", iterates=True)
-    (missing,) = Variables(model).missing
+    (missing,) = ModelVariables(model).missing
     assert (missing.layer, missing.attribute, missing.type) == ("Holding 'holding'", "data", "OwnedIterator")
     loaded = written(model, tmp_path)
     assert loaded.manifest.format == 2
@@ -193,9 +193,9 @@ def test_a_hook_that_fails_stops_nothing(tmp_path: Path) -> None:
             raise RuntimeError("no such luck")
 
     model = keras.Sequential([keras.Input((1,)), Broken()])
-    (missing,) = Variables(model).missing
+    (missing,) = ModelVariables(model).missing
     assert (missing.attribute, "no such luck" in missing.advice) == ("save_own_variables", True)
-    assert [spec.path for spec in capture(Variables(model), position=Position(1)).specs][-1].endswith("deep/text")
+    assert [spec.path for spec in capture(ModelVariables(model), position=Position(1)).specs][-1].endswith("deep/text")
 
 
 def test_plain_models_are_written_as_before(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from keepbest.errors import InvalidInput
 from keepbest.memory import budget_of, free_memory_bytes
-from keepbest.snapshots.buffer import Ring, blocks_of
+from keepbest.snapshots.buffer import SnapshotBuffer, blocks_of
 from keepbest.snapshots.state import Position, State, VariableSpec
 
 
@@ -35,7 +35,7 @@ def held(step: int, values: Sequence[Any] | None = None) -> State:
 def test_the_oldest_that_is_not_the_best_goes_first(
     count: int, budget_bytes: int, bests: set[int], steps: list[int]
 ) -> None:
-    ring = Ring(count, budget_bytes)
+    ring = SnapshotBuffer(count, budget_bytes)
     for step in range(1, 6):
         ring.keep(held(step), best=step in bests)
     assert [state.step for state in ring.states] == steps
@@ -47,7 +47,7 @@ def test_the_oldest_that_is_not_the_best_goes_first(
 
 def test_what_is_shared_counts_once() -> None:
     """A frozen base of 4,000 bytes and heads of 400: the budget would be full with two, if the base counted twice."""
-    base, ring = np.zeros(1000, np.float32), Ring(10, 5_300)
+    base, ring = np.zeros(1000, np.float32), SnapshotBuffer(10, 5_300)
     for step in range(1, 6):
         ring.keep(held(step, [base, np.zeros(100, np.float32)]))
     assert [state.step for state in ring.states] == [3, 4, 5]
@@ -59,10 +59,10 @@ def test_what_is_shared_counts_once() -> None:
 def test_tensors_share_what_training_left_alone() -> None:
     import tensorflow as tf
 
-    from keepbest.model.reader import Reader
+    from keepbest.model.reader import VariableReader
 
     frozen, trained = tf.Variable(tf.zeros(1000)), tf.Variable(tf.zeros(100))
-    reader, ring = Reader([frozen, trained]), Ring(3, "1MB")
+    reader, ring = VariableReader([frozen, trained]), SnapshotBuffer(3, "1MB")
     for step in range(3):
         ring.keep(held(step, list(reader.read())))
         trained.assign_add(tf.ones(100))
@@ -72,7 +72,7 @@ def test_tensors_share_what_training_left_alone() -> None:
 
 
 def test_news_come_once_for_each_change() -> None:
-    ring = Ring(2, 10**6)
+    ring = SnapshotBuffer(2, 10**6)
     assert ring.take_news() is None
     ring.keep(held(1), best=True)
     ring.keep(held(2))

@@ -9,13 +9,13 @@ import pytest
 
 from keepbest.checkpoint import Store
 from keepbest.errors import CheckpointMismatch
-from keepbest.model.variables import Trained
-from keepbest.snapshots.snapshot import Variables, capture, roll_back
+from keepbest.model.variables import TrainedObject
+from keepbest.snapshots.snapshot import ModelVariables, capture, roll_back
 from keepbest.snapshots.state import Position, State
 from tests.support.states import RUN, about
 
 
-def take(living: Variables) -> State:
+def take(living: ModelVariables) -> State:
     return capture(living, position=Position(1))
 
 
@@ -27,7 +27,7 @@ def equal(one: list[Any], other: list[Any]) -> bool:
     return len(one) == len(other) and all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def paths(living: Variables, collection: str = "optimizer") -> list[str]:
+def paths(living: ModelVariables, collection: str = "optimizer") -> list[str]:
     return [spec.path for spec in living.specs if spec.collection == collection]
 
 
@@ -46,7 +46,7 @@ def step(model: Any) -> None:
 def test_nothing_is_built_before_training_does_it() -> None:
     """An optimizer that was built early refused the head that training made later."""
     model = compiled()
-    living = Variables(model)
+    living = ModelVariables(model)
     before = take(living)
     assert [path.partition("/")[2] for path in paths(living)] == ["iteration", "learning_rate"]
     assert not model.optimizer.built
@@ -57,7 +57,7 @@ def test_nothing_is_built_before_training_does_it() -> None:
 
 def test_a_state_from_before_an_optimizer_was_built_goes_back_and_on() -> None:
     model = compiled()
-    living = Variables(model)
+    living = ModelVariables(model)
     before = take(living)
     step(model)
     once = values(model.variables, model.optimizer.variables)
@@ -90,7 +90,7 @@ def test_optimizers_of_attributes_lists_and_nested_models_are_kept_and_unused_on
     weights = model.trainable_variables
     for optimizer in (model.mine, model.others[0], model.inner.optimizer):
         optimizer.build(weights)
-    living = Variables(model)
+    living = ModelVariables(model)
     assert {path.rpartition("/")[0] for path in paths(living)} == {
         f"inner/optimizer/{model.inner.optimizer.name}",
         "mine/mine",
@@ -110,7 +110,7 @@ def test_two_optimizers_of_a_loop_are_built_by_the_loop() -> None:
 
     first, second = keras.Variable(np.ones(2, "float32")), keras.Variable(np.ones(3, "float32"))
     optimizers = keras.optimizers.Adam(0.1), keras.optimizers.SGD(0.1, momentum=0.9)
-    living = Variables(Trained([first, second], optimizers))
+    living = ModelVariables(TrainedObject([first, second], optimizers))
     begun = take(living)
     for optimizer, variable in zip(optimizers, (first, second), strict=True):
         optimizer.apply([np.ones(variable.shape, "float32")], [variable])
@@ -135,7 +135,7 @@ def test_several_optimizers_in_one_are_kept(tmp_path: Any) -> None:
 
     model, store = build(), Store(tmp_path)
     step(model)
-    store.write(take(Variables(model)), about())
+    store.write(take(ModelVariables(model)), about())
     restored = build()
     store.load(RUN, store.checkpoints(RUN)[0]).load_into(restored)
     for one in (model, restored):
@@ -162,7 +162,7 @@ def test_what_an_optimizer_does_not_list_goes_with_it(tmp_path: Any) -> None:
     store = Store(tmp_path)
     for scaled in (True, False):
         model = build(scaled=scaled)
-        living = Variables(model)
+        living = ModelVariables(model)
         begun = take(living)
         step(model)
         checkpoint = store.write(take(living), about()).manifest.id
@@ -186,7 +186,7 @@ def test_an_optimizers_lists_are_its_own_and_the_networks_variables_are_not(accu
     inner = keras.optimizers.Adafactor(0.1, gradient_accumulation_steps=accumulates)
     model = compiled(keras.optimizers.LossScaleOptimizer(inner, initial_scale=1.0))
     step(model)
-    living = Variables(model)
+    living = ModelVariables(model)
     assert len(paths(living, "model")) == len(model.variables) == 2
     held = {id(variable) for variable in living._variables}
     assert all(id(one.value) in held for one in (*inner._r, *inner._c, *inner._v))
@@ -209,7 +209,7 @@ def test_a_layer_that_came_later_stays_and_is_named(caplog: pytest.LogCaptureFix
 
     model = Grows()
     model(np.zeros((1, 3), "float32"))
-    living = Variables(model)
+    living = ModelVariables(model)
     before = take(living)
     model.head(np.zeros((1, 2), "float32"))
     after = take(living)
@@ -227,7 +227,7 @@ def test_what_is_no_longer_there_cannot_go_back() -> None:
     import tensorflow as tf
 
     kept = [tf.Variable(1.0, name="one"), tf.Variable(2.0, name="other")]
-    living = Variables(kept)
+    living = ModelVariables(kept)
     state = take(living)
     kept.pop().assign(3.0)
     kept[0].assign(4.0)
@@ -248,7 +248,7 @@ def test_a_loss_scale_is_no_part_of_what_was_trained(tmp_path: Any, scaled: bool
     model, other, store = build(scaled), build(not scaled), Store(tmp_path)
     for _ in range(3):
         step(model)
-    store.write(take(Variables(model)), about())
+    store.write(take(ModelVariables(model)), about())
     store.load(RUN, store.checkpoints(RUN)[0]).resume_into(other)
     mine, theirs = (getattr(one.optimizer, "inner_optimizer", one.optimizer) for one in (model, other))
     assert equal(values(model.variables, mine.variables), values(other.variables, theirs.variables))

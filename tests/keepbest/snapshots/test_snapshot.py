@@ -10,7 +10,7 @@ import pytest
 from keepbest.checkpoint import Store
 from keepbest.errors import CheckpointMismatch
 from keepbest.snapshots.randomness import capture_random, restore_random
-from keepbest.snapshots.snapshot import Variables, capture, roll_back
+from keepbest.snapshots.snapshot import ModelVariables, capture, roll_back
 from keepbest.snapshots.state import Position
 from tests.support.states import RUN, about
 
@@ -27,7 +27,7 @@ def test_the_whole_state_is_there() -> None:
     """`get_weights` and every Keras saver leave the dropout's seed out; `restore_best_weights` the optimizer too."""
     from tests.support.networks import dense
 
-    specs = Variables(dense()).specs
+    specs = ModelVariables(dense()).specs
     assert [spec.dtype for spec in specs if "seed_generator" in spec.path] == ["int64"]
     optimizer = [spec.path.partition("/")[2] for spec in specs if spec.collection == "optimizer"]
     assert optimizer[:2] == ["iteration", "learning_rate"]
@@ -39,7 +39,7 @@ def test_reading_shares_memory_with_the_variable() -> None:
     from tests.support.networks import dense
 
     model = dense()
-    first, second = Variables(model).read()[0], Variables(model).read()[0]
+    first, second = ModelVariables(model).read()[0], ModelVariables(model).read()[0]
     assert np.asarray(memoryview(first)).ctypes.data == np.asarray(memoryview(second)).ctypes.data
 
 
@@ -48,13 +48,13 @@ def test_a_restored_model_and_what_it_was_restored_from_are_apart(tmp_path: Any)
 
     store, model = Store(tmp_path), dense()
     fit(model)
-    written = store.write(capture(Variables(model), position=Position(6)), about())
+    written = store.write(capture(ModelVariables(model), position=Position(6)), about())
     loaded, other = store.load(RUN, written.manifest.id), dense()
     before = bits(loaded.arrays)
     for living in (model, other):  # twice from one `Loaded`
         loaded.load_into(living)
         fit(living)
-        assert bits(Variables(living).read()) != before
+        assert bits(ModelVariables(living).read()) != before
         assert bits(loaded.arrays) == before
 
 
@@ -62,18 +62,18 @@ def test_a_checkpoint_of_another_network_sets_nothing(tmp_path: Any) -> None:
     from tests.support.networks import bits, dense, embedding
 
     store, model = Store(tmp_path), embedding()
-    written = store.write(capture(Variables(dense()), position=Position(0)), about())
-    before = bits(Variables(model).read())
+    written = store.write(capture(ModelVariables(dense()), position=Position(0)), about())
+    before = bits(ModelVariables(model).read())
     with pytest.raises(CheckpointMismatch, match="model/0: shape"):
         store.load(RUN, written.manifest.id).load_into(model)
-    assert bits(Variables(model).read()) == before
+    assert bits(ModelVariables(model).read()) == before
 
 
 def test_what_fits_can_be_taken_alone(tmp_path: Any) -> None:
     from tests.support.networks import bits, dense
 
     store, one, other = Store(tmp_path), dense(), dense("sgd")
-    written = store.write(capture(Variables(one), position=Position(0)), about())
+    written = store.write(capture(ModelVariables(one), position=Position(0)), about())
     differences = store.load(RUN, written.manifest.id).load_into(other, strict=False)
     assert {difference.collection for difference in differences} == {"optimizer"}
     assert bits(v.value for v in other.variables) == bits(v.value for v in one.variables)
@@ -83,7 +83,7 @@ def test_rolling_back_another_model_is_refused() -> None:
     from tests.support.networks import dense, embedding
 
     with pytest.raises(CheckpointMismatch, match="5 variables are not the model's 23"):
-        roll_back(Variables(dense()), capture(Variables(embedding()), position=Position(0)))
+        roll_back(ModelVariables(dense()), capture(ModelVariables(embedding()), position=Position(0)))
 
 
 def test_random_numbers_go_on_where_they_were() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keepbest.status import StopReason
-from keepbest.stopping import CheckFinite, Look, Patience, StoppingThreshold
+from keepbest.stopping import CheckFinite, Patience, StoppingThreshold, Validation
 from keepbest.stopping.best import find_best
 from tests.keepbest.stopping.watch import decisions_of
 
@@ -32,18 +32,22 @@ NAN, INF = math.nan, math.inf
     ],
 )
 def test_what_makes_a_value_worth_nothing(said: dict[str, Any], fault: str | None) -> None:
-    look = Look(7, 0.9, **said)
+    look = Validation(7, 0.9, **said)
     assert (look.faults, look.is_admitted) == (((fault,), False) if fault else ((), True))
     assert math.isnan(look.merit or 0.0) == (fault is not None)
 
 
 def test_a_look_without_a_value_or_with_none_that_is_finite_needs_no_fault() -> None:
-    assert Look(1, None, train=NAN).faults == Look(1, NAN, train=NAN).faults == ()
+    assert Validation(1, None, train=NAN).faults == Validation(1, NAN, train=NAN).faults == ()
 
 
 def test_it_is_never_the_best_and_counts_for_patience() -> None:
     """90 % of the labels are class 0, and from the third look on all weights are NaN."""
-    looks = [Look(1, 0.5), Look(2, 0.6), *(Look(step, 0.9, metrics={"val_loss": NAN}) for step in (3, 4, 5))]
+    looks = [
+        Validation(1, 0.5),
+        Validation(2, 0.6),
+        *(Validation(step, 0.9, metrics={"val_loss": NAN}) for step in (3, 4, 5)),
+    ]
     said = decisions_of(Patience(mode="max", checks=2), looks)
     assert [(one.best_step, one.improved, one.is_admitted, one.wait) for one in said[:4]] == [
         (1, True, True, 0), (2, True, True, 0), (2, False, False, 1), (2, False, False, 2),
@@ -55,7 +59,7 @@ def test_it_is_never_the_best_and_counts_for_patience() -> None:
 
 
 def test_it_reaches_no_target_and_check_finite_stops_at_it() -> None:
-    broken = Look(1, 0.9, metrics={"val_loss": NAN})
+    broken = Validation(1, 0.9, metrics={"val_loss": NAN})
     assert not decisions_of(StoppingThreshold(mode="max", threshold=0.8), [broken])[0].stop
     said = decisions_of(CheckFinite(mode="max"), [broken])[0]
     assert (said.stop, said.reason) == (True, StopReason.NON_FINITE)

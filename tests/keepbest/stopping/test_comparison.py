@@ -17,15 +17,15 @@ from keepbest.stopping.comparison import (
     say_share,
     summarize,
 )
-from keepbest.stopping.replay import Outcome, Status, replay
+from keepbest.stopping.replay import PolicyOutcome, Status, replay
 from tests.keepbest.stopping.test_replay import SEED
 
-UNKNOWN = Outcome(status=Status.INCONCLUSIVE, message="")
-ENDLESS = Outcome(status=Status.CENSORED, message="")
+UNKNOWN = PolicyOutcome(status=Status.INCONCLUSIVE, message="")
+ENDLESS = PolicyOutcome(status=Status.CENSORED, message="")
 
 
-def stopped(share: float, lost: float | None = 0.0) -> Outcome:
-    return Outcome(
+def stopped(share: float, lost: float | None = 0.0) -> PolicyOutcome:
+    return PolicyOutcome(
         status=Status.STOPPED, message="", steps_saved=round(1000 * share), share_saved=share, value_lost=lost
     )
 
@@ -64,7 +64,7 @@ def test_percentiles_are_actual_runs(values: list[float], share: float, found: f
     ],
 )
 def test_the_censored_are_counted_and_left_out_of_what_is_saved_and_lost(
-    outcomes: list[Outcome], counts: tuple[int, ...], saved: float | None, lost: float | None
+    outcomes: list[PolicyOutcome], counts: tuple[int, ...], saved: float | None, lost: float | None
 ) -> None:
     found = summarize(outcomes)
     assert (found.runs, found.stopped, found.censored, found.inconclusive, found.kept_best) == counts
@@ -169,7 +169,7 @@ def test_the_tutorials_answer() -> None:
         ([], None, "No policy can be replayed"),
     ],
 )
-def test_the_recommendation_gives_its_reason(table: list[list[Outcome]], place: int | None, says: str) -> None:
+def test_the_recommendation_gives_its_reason(table: list[list[PolicyOutcome]], place: int | None, says: str) -> None:
     found = recommend(["a"], table)
     assert found.place == place
     assert says in found.message

@@ -17,7 +17,6 @@ from keepbest.stopping import (
     Decision,
     DivergenceThreshold,
     GeneralizationLoss,
-    Look,
     Losses,
     MaxSeconds,
     MaxSteps,
@@ -34,6 +33,7 @@ from keepbest.stopping import (
     SuccessiveHalving,
     Unpaired,
     Upcrossing,
+    Validation,
     build,
     is_better,
 )
@@ -105,14 +105,14 @@ def leaves(mode: Mode) -> st.SearchStrategy[Policy]:
 
 
 @st.composite
-def records(draw: st.DrawFn) -> list[Look]:
+def records(draw: st.DrawFn) -> list[Validation]:
     """Looks in order of step, some without a value, a training loss, a size, pairs or the metric m; a second a step."""
     gaps = draw(st.lists(st.integers(1, 15), max_size=15))
     steps = [sum(gaps[: i + 1]) for i in range(len(gaps))]
     sizes = st.sampled_from([None, 1, 100])
     further = st.sampled_from([{}, {"m": 0.2}, {"m": 0.5}, {"m": 0.9}, {"m": math.nan}])
     return [
-        Look(
+        Validation(
             step,
             draw(VALUES),
             n=draw(sizes),
@@ -125,7 +125,7 @@ def records(draw: st.DrawFn) -> list[Look]:
     ]
 
 
-def straight(policy: Policy, looks: list[Look]) -> list[Decision]:
+def straight(policy: Policy, looks: list[Validation]) -> list[Decision]:
     state, decisions = policy.start(), []
     for look in looks:
         state, decision = policy.observe(state, look)
@@ -133,7 +133,7 @@ def straight(policy: Policy, looks: list[Look]) -> list[Decision]:
     return decisions
 
 
-def carried(policy: Policy, looks: list[Look]) -> list[Decision]:
+def carried(policy: Policy, looks: list[Validation]) -> list[Decision]:
     """As `straight`, but everything goes through JSON after each look, and each look is told twice."""
     text, decisions = json.dumps(policy.start(), allow_nan=False), []
     for look in looks:
@@ -152,12 +152,12 @@ def test_no_policy_is_left_out() -> None:
 
 
 @given(policies(), records())
-def test_a_state_goes_through_json_and_every_look_may_be_told_twice(policy: Policy, looks: list[Look]) -> None:
+def test_a_state_goes_through_json_and_every_look_may_be_told_twice(policy: Policy, looks: list[Validation]) -> None:
     assert carried(policy, looks) == straight(policy, looks)
 
 
 @given(policies(), records())
-def test_the_best_is_the_first_strict_raw_best_that_is_admitted(policy: Policy, looks: list[Look]) -> None:
+def test_the_best_is_the_first_strict_raw_best_that_is_admitted(policy: Policy, looks: list[Validation]) -> None:
     seen = []
     for look, decision in zip(looks, straight(policy, looks), strict=True):
         if decision.stop and decision.at_step < look.step:
@@ -170,7 +170,7 @@ def test_the_best_is_the_first_strict_raw_best_that_is_admitted(policy: Policy, 
 
 
 @given(policies(), records())
-def test_a_stop_has_a_reason_and_stays(policy: Policy, looks: list[Look]) -> None:
+def test_a_stop_has_a_reason_and_stays(policy: Policy, looks: list[Validation]) -> None:
     decisions = straight(policy, looks)
     stops = [decision for decision in decisions if decision.stop]
     assert all(stop == stops[0] for stop in stops)
@@ -179,7 +179,7 @@ def test_a_stop_has_a_reason_and_stays(policy: Policy, looks: list[Look]) -> Non
 
 
 @given(policies(), records())
-def test_silence_up_to_the_deadline_stops_and_not_one_step_before(policy: Policy, looks: list[Look]) -> None:
+def test_silence_up_to_the_deadline_stops_and_not_one_step_before(policy: Policy, looks: list[Validation]) -> None:
     state = policy.start()
     for look in looks:
         state, decision = policy.observe(state, look)
@@ -188,8 +188,8 @@ def test_silence_up_to_the_deadline_stops_and_not_one_step_before(policy: Policy
         return
     here = max((look.step for look in looks), default=0)
     if due - 1 >= here:
-        assert not policy.observe(state, Look(due - 1))[1].stop
-    assert policy.observe(state, Look(max(due, here)))[1].stop
+        assert not policy.observe(state, Validation(due - 1))[1].stop
+    assert policy.observe(state, Validation(max(due, here)))[1].stop
 
 
 @given(st.floats(), st.floats(), MODES)
@@ -200,7 +200,7 @@ def test_better_is_strict_and_never_non_finite(a: float, b: float, mode: Mode) -
 
 
 @given(policies(), records(), st.integers(0, 15))
-def test_two_processes_decide_as_one(policy: Policy, looks: list[Look], cut: int) -> None:
+def test_two_processes_decide_as_one(policy: Policy, looks: list[Validation], cut: int) -> None:
     """The second process knows the policy's JSON form and the state, nothing else."""
     state = policy.start()
     for look in looks[:cut]:
@@ -214,7 +214,7 @@ def test_two_processes_decide_as_one(policy: Policy, looks: list[Look], cut: int
 
 
 @given(policies(), records())
-def test_restarted_patience_lifts_the_stop_and_keeps_the_best(policy: Policy, looks: list[Look]) -> None:
+def test_restarted_patience_lifts_the_stop_and_keeps_the_best(policy: Policy, looks: list[Validation]) -> None:
     state = policy.start()
     for look in looks:
         state, _ = policy.observe(state, look)

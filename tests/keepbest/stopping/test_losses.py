@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from keepbest.errors import PolicyError
-from keepbest.stopping import Correct, Decision, Look, Losses, Mode, PairedNoise, bootstrap, read_pairs
+from keepbest.stopping import Correct, Decision, Losses, Mode, PairedNoise, Validation, bootstrap, read_pairs
 from keepbest.stopping.bootstrap import RESAMPLES, bootstrap_quantile
 from keepbest.stopping.losses import MAX_EXAMPLES
 from tests.keepbest.stopping.watch import decisions_of
@@ -102,13 +102,13 @@ def test_what_was_drawn_before_is_not_drawn_again(monkeypatch: pytest.MonkeyPatc
 # The policy
 
 
-def look(step: int, losses: object, *, mode: Mode = "min") -> Look:
+def look(step: int, losses: object, *, mode: Mode = "min") -> Validation:
     packed = Losses.of(losses)
     mean = float(np.mean(np.asarray(losses, float)))
-    return Look(step, mean, n=packed.n, pairs=packed)
+    return Validation(step, mean, n=packed.n, pairs=packed)
 
 
-def judge(*looks: Look, mode: Mode = "min", alpha: float = 0.05) -> list[Decision]:
+def judge(*looks: Validation, mode: Mode = "min", alpha: float = 0.05) -> list[Decision]:
     return decisions_of(PairedNoise(mode=mode, checks=2, alpha=alpha), looks)
 
 
@@ -145,7 +145,7 @@ def test_worse_losses_are_no_gain_and_small_gains_add_up() -> None:
 
 def test_a_value_that_is_worse_is_no_gain_whatever_its_examples() -> None:
     """Penalties are in the value and not in the losses."""
-    worse = Look(2, 2.0, n=40, pairs=Losses.of(EVEN, "penalties left out"))
+    worse = Validation(2, 2.0, n=40, pairs=Losses.of(EVEN, "penalties left out"))
     last = judge(look(1, START), worse)[-1]
     assert last.wait == 1
     assert "; penalties left out)" in last.message
@@ -153,22 +153,22 @@ def test_a_value_that_is_worse_is_no_gain_whatever_its_examples() -> None:
 
 @pytest.mark.parametrize("odd", [NAN, float("inf"), -float("inf"), 1e300])
 def test_losses_that_are_not_finite_are_never_a_gain_and_never_the_reference(odd: float) -> None:
-    broken = Look(1, 0.1, n=40, pairs=Losses.of([odd, *EVEN[1:]]))
-    first, second, third = judge(broken, look(2, START), Look(3, 0.01, n=40, pairs=broken.pairs))
+    broken = Validation(1, 0.1, n=40, pairs=Losses.of([odd, *EVEN[1:]]))
+    first, second, third = judge(broken, look(2, START), Validation(3, 0.01, n=40, pairs=broken.pairs))
     assert [first.wait, second.wait, third.wait] == [1, 0, 1]
     assert "not every example's loss is finite" in third.message
 
 
 def test_bits_and_losses_are_not_compared() -> None:
-    bits = Look(2, 0.1, n=40, pairs=Correct.of([True] * 40))
+    bits = Validation(2, 0.1, n=40, pairs=Correct.of([True] * 40))
     assert "unpaired: one look says which examples were right" in judge(look(1, START), bits)[-1].message
 
 
 def test_a_state_from_before_there_were_losses_goes_on() -> None:
     policy, right = PairedNoise(mode="max", checks=2), Correct.of([True, False])
-    state, _ = policy.observe(policy.start(), Look(1, 0.5, n=2, pairs=right))
+    state, _ = policy.observe(policy.start(), Validation(1, 0.5, n=2, pairs=right))
     del state["memory"]["losses"]
-    assert "1 newly right" in policy.observe(state, Look(2, 1.0, n=2, pairs=Correct.of([True, True])))[1].message
+    assert "1 newly right" in policy.observe(state, Validation(2, 1.0, n=2, pairs=Correct.of([True, True])))[1].message
 
 
 def test_another_process_says_the_same() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from keepbest.stopping.median import Ruling, judge_by_median
+from keepbest.stopping.median import MedianComparison, judge_by_median
 
 NAN = math.nan
 Row = list[float]
@@ -17,7 +17,7 @@ def looks(*values: float, every: int = 1) -> list[tuple[int, float]]:
     return [(every * (place + 1), value) for place, value in enumerate(values)]
 
 
-def judge(own: Row, others: list[Row], mode: Any = "max", **how: Any) -> Ruling:
+def judge(own: Row, others: list[Row], mode: Any = "max", **how: Any) -> MedianComparison:
     return judge_by_median(looks(*own), [looks(*row) for row in others], mode, **{"startup_runs": 1, **how})
 
 
@@ -57,7 +57,7 @@ def test_nothing_is_judged_before_its_time(form: str) -> None:
     assert not judge([0.0], OTHERS, form=form, start_from=2).stop
     assert judge([0.0, 0.0], OTHERS, form=form, start_from=2).stop
     assert not judge([0.0], [], form=form).stop
-    assert judge([], OTHERS, form=form) == Ruling(False, 0)
+    assert judge([], OTHERS, form=form) == MedianComparison(False, 0)
 
 
 def test_other_steps_are_compared_in_viziers_form_only() -> None:
@@ -75,5 +75,5 @@ def test_nan_counts_nowhere() -> None:
 
 def test_a_run_of_nothing_but_nan() -> None:
     """Optuna prunes it, before it looks at the others; in Vizier's form there is nothing to compare."""
-    assert judge([NAN], OTHERS, form="optuna") == Ruling(True, 1)
-    assert judge([NAN], OTHERS, form="vizier") == Ruling(False, 1)
+    assert judge([NAN], OTHERS, form="optuna") == MedianComparison(True, 1)
+    assert judge([NAN], OTHERS, form="vizier") == MedianComparison(False, 1)

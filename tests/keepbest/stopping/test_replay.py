@@ -13,7 +13,6 @@ from keepbest.status import StopReason
 from keepbest.stopping import (
     CheckFinite,
     Correct,
-    Look,
     MaxSeconds,
     MaxSteps,
     NoiseAware,
@@ -23,15 +22,16 @@ from keepbest.stopping import (
     ProgressQuotient,
     StoppingThreshold,
     Unpaired,
+    Validation,
     build,
     parse,
 )
-from keepbest.stopping.replay import Record, Status, replay
+from keepbest.stopping.replay import RecordedRun, Status, replay
 from tests.keepbest.stopping.seed_record import LOOKS
 from tests.keepbest.stopping.test_laws import policies, records
 
 #: The tutorial's run as its own loop left it: stopped at 5801 with ten seconds a hundred steps.
-SEED = Record(
+SEED = RecordedRun(
     looks=[replace(look, value=round((look.value or 0) / 100, 3), seconds=look.step / 10) for look in LOOKS],
     mode="max",
     end_step=5801,
@@ -110,19 +110,21 @@ def test_seconds_between_looks_are_on_a_straight_line() -> None:
     ],
 )
 def test_what_was_not_recorded_makes_it_inconclusive(policy: Policy, lacks: str) -> None:
-    bare = replace(SEED, looks=[Look(look.step, look.value) for look in SEED.looks])
+    bare = replace(SEED, looks=[Validation(look.step, look.value) for look in SEED.looks])
     found = replay(policy, bare)
     assert (found.status, lacks in found.message) == (Status.INCONCLUSIVE, True)
 
 
-GAINS = [Look(step, 0.5 + step / 40, n=40, pairs=Correct.of([i < 20 + step for i in range(40)])) for step in range(9)]
+GAINS = [
+    Validation(step, 0.5 + step / 40, n=40, pairs=Correct.of([i < 20 + step for i in range(40)])) for step in range(9)
+]
 
 
 def test_looks_that_say_what_each_example_did_are_compared() -> None:
     """Five examples newly right are a gain, four are none."""
-    found = replay(PairedNoise(mode="max", checks=5), Record(looks=GAINS, mode="max"))
+    found = replay(PairedNoise(mode="max", checks=5), RecordedRun(looks=GAINS, mode="max"))
     assert (found.status, "by step 8" in found.message) == (Status.CENSORED, True)
-    found = replay(PairedNoise(mode="max", checks=4), Record(looks=GAINS, mode="max"))
+    found = replay(PairedNoise(mode="max", checks=4), RecordedRun(looks=GAINS, mode="max"))
     assert (found.status, found.stop_step) == (Status.STOPPED, 4)
     assert "4 newly right, 0 newly wrong" in found.message
 
@@ -130,11 +132,11 @@ def test_looks_that_say_what_each_example_did_are_compared() -> None:
 def test_a_look_that_is_recorded_as_unpaired_is_conclusive_and_one_that_is_not_recorded_is_not() -> None:
     unpaired = replace(GAINS[2], pairs=Unpaired("the examples have weights"))
     policy = PairedNoise(mode="max", checks=2)
-    found = replay(policy, Record(looks=[*GAINS[:2], unpaired], mode="max"))
+    found = replay(policy, RecordedRun(looks=[*GAINS[:2], unpaired], mode="max"))
     assert (found.status, "unpaired: the examples have weights" in found.message) == (Status.STOPPED, True)
     lost = replace(GAINS[2], pairs=None)
-    assert replay(policy, Record(looks=[*GAINS[:2], lost], mode="max")).status is Status.INCONCLUSIVE
-    assert replay(policy, Record(looks=[*GAINS[:3], lost], mode="max")).stop_step == 2
+    assert replay(policy, RecordedRun(looks=[*GAINS[:2], lost], mode="max")).status is Status.INCONCLUSIVE
+    assert replay(policy, RecordedRun(looks=[*GAINS[:3], lost], mode="max")).stop_step == 2
 
 
 def test_what_is_missing_after_the_stop_does_not_matter() -> None:
@@ -142,9 +144,9 @@ def test_what_is_missing_after_the_stop_does_not_matter() -> None:
     assert replay(NoiseAware(mode="max"), replace(SEED, looks=late)).stop_step == 2900
 
 
-@pytest.mark.parametrize("looks", [[], [Look(100)]])
-def test_a_run_without_looks_says_nothing(looks: list[Look]) -> None:
-    assert replay(Patience(mode="max"), Record(looks=looks, mode="max")).status is Status.INCONCLUSIVE
+@pytest.mark.parametrize("looks", [[], [Validation(100)]])
+def test_a_run_without_looks_says_nothing(looks: list[Validation]) -> None:
+    assert replay(Patience(mode="max"), RecordedRun(looks=looks, mode="max")).status is Status.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
@@ -159,19 +161,21 @@ def test_a_run_without_looks_says_nothing(looks: list[Look]) -> None:
     ],
 )
 def test_examples_are_counted_only_of_shares(values: list[float], n: int | None, share: bool) -> None:
-    looks = [Look(i, value, n=n) for i, value in enumerate(values, start=1)]
-    assert Record(looks=looks, mode="max").is_share is share
+    looks = [Validation(i, value, n=n) for i, value in enumerate(values, start=1)]
+    assert RecordedRun(looks=looks, mode="max").is_share is share
 
 
 def test_a_loss_has_no_examples() -> None:
-    losses = Record(looks=[Look(1, 0.7123, n=10), Look(2, 0.8, n=10), Look(3, 0.4321, n=10)], mode="min")
+    losses = RecordedRun(
+        looks=[Validation(1, 0.7123, n=10), Validation(2, 0.8, n=10), Validation(3, 0.4321, n=10)], mode="min"
+    )
     found = replay(Patience(mode="min", checks=1), losses)
     assert found.value_lost == pytest.approx(0.2802)
     assert (found.examples_lost, found.standard_errors_lost) == (None, None)
 
 
 def test_nothing_kept_of_a_run_that_had_something() -> None:
-    record = Record(looks=[Look(1, math.nan), Look(2, 0.5)], mode="max")
+    record = RecordedRun(looks=[Validation(1, math.nan), Validation(2, 0.5)], mode="max")
     found = replay(CheckFinite(mode="max"), record)
     assert (found.stop_step, found.best_step, found.value_lost, found.keeps_best) == (1, None, None, False)
 
@@ -183,40 +187,40 @@ def test_lost_in_standard_errors() -> None:
 
 
 def test_silence_after_the_last_look_counts() -> None:
-    record = Record(looks=[Look(100, 0.5)], mode="max", end_step=150)
+    record = RecordedRun(looks=[Validation(100, 0.5)], mode="max", end_step=150)
     assert replay(MaxSteps(mode="max", steps=140), record).stop_step == 140
     assert replay(MaxSteps(mode="max", steps=160), record).status is Status.CENSORED
 
 
 @given(policies(), records())
-def test_a_replay_decides_as_the_trainer_did(policy: Policy, looks: list[Look]) -> None:
+def test_a_replay_decides_as_the_trainer_did(policy: Policy, looks: list[Validation]) -> None:
     state, decision = policy.start(), None
     measured = [look for look in looks if look.value is not None]
     for look in measured:
         state, decision = policy.observe(state, look)
-    found = replay(policy, Record(looks=measured, mode=policy.mode))
+    found = replay(policy, RecordedRun(looks=measured, mode=policy.mode))
     if found.status is not Status.INCONCLUSIVE:
         assert decision is not None
         assert (found.stop_step, found.best_step) == (decision.at_step if decision.stop else None, decision.best_step)
 
 
 @given(policies(), records())
-def test_a_run_that_set_its_own_rate_can_be_replayed_by_its_own_policy(policy: Policy, looks: list[Look]) -> None:
+def test_a_run_that_set_its_own_rate_can_be_replayed_by_its_own_policy(policy: Policy, looks: list[Validation]) -> None:
     measured = [look for look in looks if look.value is not None]
     state, reductions, decision = policy.start(), {}, None
     for look in measured:
         state, decision = policy.observe(state, look)
         if decision.reduction is not None and decision.at_step == look.step:
             reductions[look.step] = decision.reduction
-    found = replay(policy, Record(looks=measured, mode=policy.mode, reductions=reductions))
+    found = replay(policy, RecordedRun(looks=measured, mode=policy.mode, reductions=reductions))
     assert "learning rate" not in found.message or found.status is not Status.INCONCLUSIVE
     if decision is not None and found.status is not Status.INCONCLUSIVE:
         assert found.stop_step == (decision.at_step if decision.stop else None)
 
 
 @given(policies(), records(), st.integers(0, 100))
-def test_nothing_is_saved_or_lost_below_zero(policy: Policy, looks: list[Look], budget: int) -> None:
-    found = replay(policy, Record(looks=looks, mode=policy.mode, budget=budget + 1))
+def test_nothing_is_saved_or_lost_below_zero(policy: Policy, looks: list[Validation], budget: int) -> None:
+    found = replay(policy, RecordedRun(looks=looks, mode=policy.mode, budget=budget + 1))
     assert (found.steps_saved or 0) >= 0
     assert (found.value_lost or 0) >= 0
     assert found.regret == found.value_lost
@@ -250,8 +254,8 @@ PLATEAU = [0.5, 0.4, 0.4, 0.4, 0.6, 0.5, 0.5, 0.5]
 def test_another_learning_rate_would_have_given_another_curve(
     policy: str, reductions: dict[int, tuple[float, float]], status: str, stop: int | None
 ) -> None:
-    looks = [Look(step, value) for step, value in enumerate(PLATEAU, start=1)]
-    found = replay(build(parse(policy), "max"), Record(looks=looks, mode="max", reductions=reductions))
+    looks = [Validation(step, value) for step, value in enumerate(PLATEAU, start=1)]
+    found = replay(build(parse(policy), "max"), RecordedRun(looks=looks, mode="max", reductions=reductions))
     assert (found.status, found.stop_step) == (status, stop)
     if status == "inconclusive":
         assert found.message.startswith("At step 3 the learning rate would have become another than it did in the run")
@@ -270,9 +274,9 @@ def test_what_other_runs_did_at_a_rung_is_not_in_the_record(
     rungs: dict[int, int], status: str, stop: int | None
 ) -> None:
     """Past the rungs at which the run itself paused it is followed: it was promoted there."""
-    looks = [Look(step, value) for step, value in enumerate(PLATEAU[:6], start=1)]
+    looks = [Validation(step, value) for step, value in enumerate(PLATEAU[:6], start=1)]
     policy = build(parse("successive_halving(2, factor=2) | max_steps(5)"), "max")
-    found = replay(policy, Record(looks=looks, mode="max", rungs=rungs))
+    found = replay(policy, RecordedRun(looks=looks, mode="max", rungs=rungs))
     assert (found.status, found.stop_step) == (status, stop)
     if rungs == {}:
         assert (
@@ -281,9 +285,9 @@ def test_what_other_runs_did_at_a_rung_is_not_in_the_record(
 
 
 def test_a_rung_at_the_last_look_changes_nothing_that_is_known() -> None:
-    looks = [Look(step, value) for step, value in enumerate(PLATEAU[:2], start=1)]
+    looks = [Validation(step, value) for step, value in enumerate(PLATEAU[:2], start=1)]
     policy = build(parse("successive_halving(2)"), "max")
-    assert replay(policy, Record(looks=looks, mode="max")).status == "censored"
+    assert replay(policy, RecordedRun(looks=looks, mode="max")).status == "censored"
 
 
 def test_a_run_that_went_on_past_its_own_stop_is_counted_from_there() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from keepbest.stopping import Decision, Look, Policy
+from keepbest.stopping import Decision, Policy, Validation
 
 
-def looks_of(values: Iterable[float | None], every: int = 1) -> list[Look]:
-    return [Look(step=every * i, value=value) for i, value in enumerate(values, start=1)]
+def looks_of(values: Iterable[float | None], every: int = 1) -> list[Validation]:
+    return [Validation(step=every * i, value=value) for i, value in enumerate(values, start=1)]
 
 
-def decisions_of(policy: Policy, looks: Iterable[Look]) -> list[Decision]:
+def decisions_of(policy: Policy, looks: Iterable[Validation]) -> list[Decision]:
     """Feed looks until the policy stops, keeping the state as JSON between them as a checkpoint would."""
     kept, decisions = json.dumps(policy.start(), allow_nan=False), []
     for look in looks:

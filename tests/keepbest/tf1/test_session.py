@@ -14,7 +14,7 @@ import pytest
 
 from keepbest import Session
 from keepbest.checkpoint import Store
-from keepbest.contract.batches import CheckpointDurable, LookTaken
+from keepbest.contract.batches import CheckpointDurable, ReportedValidation
 from keepbest.errors import (
     CheckpointDamaged,
     CheckpointError,
@@ -298,7 +298,7 @@ def test_a_tracked_session_is_a_loop(tmp_path: Path) -> None:
         assert (run.decision.reason if run.decision else None) == "user"
         assert session.checkpoint(7).step == 7
         expected = made.go_on(3)
-    assert [look.step for look in reporter.of(LookTaken)] == [3, 6, 6]
+    assert [look.step for look in reporter.of(ReportedValidation)] == [3, 6, 6]
     assert [one.step for one in reporter.of(CheckpointDurable)] == [3, 7]
     assert run.best is not None
     assert run.best.checkpoint is not None

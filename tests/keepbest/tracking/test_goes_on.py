@@ -12,18 +12,18 @@ import pytest
 
 from keepbest.client.client import Client
 from keepbest.contract.base import new_id
-from keepbest.contract.batches import LookTaken
+from keepbest.contract.batches import ReportedValidation
 from keepbest.contract.replays import ReplayRequest
 from keepbest.contract.runs import Segment
 from keepbest.contract.workers import Release
 from keepbest.errors import Conflict, InvalidInput, NotFound
 from keepbest.status import RunState, StopReason
 from keepbest.stopping import parse
-from keepbest.tracking.history import Past
+from keepbest.tracking.history import RunHistory
 from keepbest.tracking.init import init
 from keepbest.tracking.offline import send_offline
 from keepbest.tracking.run import Run
-from keepbest.tracking.stopper import Judge
+from keepbest.tracking.stopper import Stopper
 from tests.keepbest.tiny_tracker import settings_of
 from tests.support.live import Live
 from tests.support.processes import Processes, wait_until
@@ -130,7 +130,7 @@ def test_an_older_tracker_that_knows_no_examples_is_gone_on_with(
         return looks(client, run, **query)
 
     monkeypatch.setattr(Client, "looks", refuse)
-    monkeypatch.setattr(Judge, "needs_pairs", True)
+    monkeypatch.setattr(Stopper, "needs_pairs", True)
     run = begin(live, tmp_path, id=first.id)
     run.finish()
     assert [look.step for look in run.past.looks] == [10, 20, 30, 40]  # type: ignore[attr-defined]
@@ -144,7 +144,7 @@ def segment(number: int, parent: int | None, start_step: int) -> Segment:
 
 @pytest.mark.parametrize(("step", "parent"), [(0, None), (5, 0), (10, 0), (29, 0), (30, 2), (99, 2)])
 def test_a_segment_branches_off_the_living_path(step: int, parent: int | None) -> None:
-    past = Past([segment(0, None, 0), segment(1, 0, 20), segment(2, 0, 30)])
+    past = RunHistory([segment(0, None, 0), segment(1, 0, 20), segment(2, 0, 30)])
     assert (past.find_parent(step), past.next_segment) == (parent, 3)
 
 
@@ -235,8 +235,10 @@ def test_the_end_of_a_stale_script_says_that_the_run_was_not_its_own(
 def test_a_look_that_was_withdrawn_is_judged_as_not_finite() -> None:
     said = {"segment": 0, "decision": {"stop": False, "improved": False}, "at": datetime(2026, 1, 1, tzinfo=UTC)}
     values = {10: 0.5, 20: 0.1, 30: 0.7}
-    taken = [LookTaken.model_validate({**said, "step": step, "value": value}) for step, value in values.items()]
-    judge = Judge(parse("patience(9)"), "min", clock=lambda: 0.0)
-    Past([segment(0, None, 0)], taken, [taken[1]]).judge(judge, 30)
+    taken = [
+        ReportedValidation.model_validate({**said, "step": step, "value": value}) for step, value in values.items()
+    ]
+    judge = Stopper(parse("patience(9)"), "min", clock=lambda: 0.0)
+    RunHistory([segment(0, None, 0)], taken, [taken[1]]).judge(judge, 30)
     assert judge.decision is not None
     assert (judge.decision.best_step, judge.decision.wait) == (10, 2)

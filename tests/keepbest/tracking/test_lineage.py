@@ -12,10 +12,10 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.overrides import Overrides
 from keepbest.errors import NotFound
 from keepbest.stopping import parse
-from keepbest.tracking.history import Past
+from keepbest.tracking.history import RunHistory
 from keepbest.tracking.lineage import leave_out_made
 from keepbest.tracking.script_run import ScriptRun
-from keepbest.tracking.stopper import Judge
+from keepbest.tracking.stopper import Stopper
 from keepbest.training.resume import load_start
 from tests.support.states import NOON, RUN, about, make_state
 
@@ -85,8 +85,8 @@ def test_a_script_whose_checkpoint_is_damaged_multiplies_its_rate_once(
     the rate became 0.01 of what it was."""
     store = Store(tmp_path)
     store.write(make_state(1, step=600), about(segment=segment))
-    run = ScriptRun(RUN, Judge(parse("patience(3)"), "max"), monitor="val_accuracy")
-    run.start, run.overrides, run.past = wanted(0), SLOWER, Past(segments(START, (0, W, "0.1x")))
+    run = ScriptRun(RUN, Stopper(parse("patience(3)"), "max"), monitor="val_accuracy")
+    run.start, run.overrides, run.past = wanted(0), SLOWER, RunHistory(segments(START, (0, W, "0.1x")))
     loaded = load_start(run, store)
     assert loaded is not None
     assert (loaded.step, run.overrides) == (600, left)
@@ -100,7 +100,7 @@ def test_a_script_does_not_begin_anew_in_a_store_that_never_saw_its_run(place: s
         Store(root).write(make_state(1, step=600), about("z" * 12))
     elif place == "a file":
         root.write_text("")
-    run = ScriptRun(RUN, Judge(parse("patience(3)"), "max"), monitor="val_accuracy")
+    run = ScriptRun(RUN, Stopper(parse("patience(3)"), "max"), monitor="val_accuracy")
     run.start = wanted(0)
     with pytest.raises(NotFound, match="never seen the run") as caught:
         load_start(run, Store(root))

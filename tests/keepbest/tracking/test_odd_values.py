@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepbest.contract.batches import CheckpointDropped, LookTaken, LookWithdrawn, Progress, SegmentOpened
+from keepbest.contract.batches import (
+    CheckpointDropped,
+    Progress,
+    ReportedValidation,
+    SegmentOpened,
+    WithdrawnValidation,
+)
 from keepbest.journal import records, wire
 from keepbest.journal.batch import Draft
 from tests.support.callbacks import heard_run, keep_best
@@ -41,7 +47,7 @@ def test_a_number_of_examples_that_no_database_holds_is_left_out(
     run, reporter, _ = heard_run()
     for step in (1, 2):
         run.record_look(step, 0.5, run.judge_look(step, 0.5), n=n, note="a\0\ud800b")
-    looks = [record for record in reporter.items if isinstance(record, LookTaken)]
+    looks = [record for record in reporter.items if isinstance(record, ReportedValidation)]
     assert [(look.step, look.n, look.note) for look in looks] == [(1, kept, "a\ufffd?b"), (2, kept, "a\ufffd?b")]
     assert len(caplog.records) == (kept is None)  # named once
 
@@ -61,7 +67,7 @@ def test_what_else_a_run_says_of_itself_never_raises(caplog: pytest.LogCaptureFi
     run.record_withdrawal(0, 1, 0.5, "x" * 10_000, decision, "no id")
     run.record_withdrawal(0, 2**60, 0.5, "", decision, None)
     opened = [record for record in reporter.items if isinstance(record, SegmentOpened)]
-    withdrawn = [record for record in reporter.items if isinstance(record, LookWithdrawn)]
+    withdrawn = [record for record in reporter.items if isinstance(record, WithdrawnValidation)]
     assert [(one.number, one.checkpoint) for one in opened] == [(0, None)]
     assert [(one.step, one.checkpoint, len(one.reason)) for one in withdrawn] == [(1, None, 500)]
     assert "a LookWithdrawn is left out: " in caplog.text
@@ -73,7 +79,7 @@ def test_what_else_a_run_says_of_itself_never_raises(caplog: pytest.LogCaptureFi
 def test_a_record_that_no_batch_can_carry_costs_no_other(tmp_path: Path) -> None:
     draft = Draft()
     fields = {"segment": 0, "step": 1, "decision": {"stop": False, "improved": False}, "at": datetime.now(UTC)}
-    good = LookTaken.model_validate(fields)
+    good = ReportedValidation.model_validate(fields)
     with pytest.raises(ValueError, match="surrogates"):
         draft.add(good.model_copy(update={"note": "\ud800"}))
     draft.add(good)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keepbest.contract.batches import BatchReceipt
-from keepbest.tracking.resume_points import Departures
+from keepbest.tracking.resume_points import ResumePoints
 
 A, B, C, D = (letter * 12 for letter in "abcd")
 
@@ -12,8 +12,8 @@ def named(checkpoint: str | None) -> BatchReceipt:
     return BatchReceipt(accepted=True, last_number=1, resume_checkpoint=checkpoint)
 
 
-def told(*checkpoints: str) -> Departures:
-    departures = Departures()
+def told(*checkpoints: str) -> ResumePoints:
+    departures = ResumePoints()
     for checkpoint in checkpoints:
         departures.tell(checkpoint)
     return departures

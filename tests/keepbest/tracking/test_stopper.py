@@ -10,20 +10,20 @@ import pytest
 from keepbest.errors import MetricMissing, PolicyError
 from keepbest.status import StopReason
 from keepbest.stopping import parse, read_pairs
-from keepbest.tracking.stopper import Judge
+from keepbest.tracking.stopper import Stopper
 
 
-def make(stopper: str = "patience(checks=3)", max_steps: int | None = None, mode: Any = "min") -> Judge:
-    return Judge(parse(stopper), mode, max_steps, clock=lambda: 0.0)
+def make(stopper: str = "patience(checks=3)", max_steps: int | None = None, mode: Any = "min") -> Stopper:
+    return Stopper(parse(stopper), mode, max_steps, clock=lambda: 0.0)
 
 
-def passed_on(judge: Judge) -> dict[str, Any]:
+def passed_on(judge: Stopper) -> dict[str, Any]:
     """Return the state as it comes back from a checkpoint."""
     state: dict[str, Any] = json.loads(json.dumps(judge.state(), allow_nan=False))
     return state
 
 
-def watch(judge: Judge, values: dict[int, float]) -> None:
+def watch(judge: Stopper, values: dict[int, float]) -> None:
     for step, value in values.items():
         judge.observe(step, value)
 

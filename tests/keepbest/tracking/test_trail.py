@@ -12,23 +12,23 @@ from hypothesis import strategies as st
 
 from keepbest.status import StopReason
 from keepbest.stopping import parse
-from keepbest.tracking.stopper import Judge
+from keepbest.tracking.stopper import Stopper
 
 PATIENT = "patience(checks=2)"
 
 
-def make(stopper: str = PATIENT, mode: Any = "max", max_steps: int | None = None) -> Judge:
-    judge = Judge(parse(stopper), mode, max_steps, clock=lambda: 0.0)
+def make(stopper: str = PATIENT, mode: Any = "max", max_steps: int | None = None) -> Stopper:
+    judge = Stopper(parse(stopper), mode, max_steps, clock=lambda: 0.0)
     judge.is_checked = True
     return judge
 
 
-def watch(judge: Judge, values: Sequence[float], first: int = 1) -> None:
+def watch(judge: Stopper, values: Sequence[float], first: int = 1) -> None:
     for step, value in enumerate(values, first):
         judge.observe(step, value)
 
 
-def memory(judge: Judge) -> Any:
+def memory(judge: Stopper) -> Any:
     """Return what a stopper goes on from, without the words of its last decision."""
     policy = judge.state()["policy"]
     return policy["memory"], policy["best_step"], policy["best_value"]

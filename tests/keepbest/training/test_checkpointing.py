@@ -10,11 +10,11 @@ from keepbest.checkpoint import Store
 from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, SegmentOpened
 from keepbest.contract.policies import RetentionSpec
 from keepbest.stopping import parse
-from keepbest.tracking.history import Past
+from keepbest.tracking.history import RunHistory
 from keepbest.tracking.run import Run
 from keepbest.tracking.script_run import ScriptRun
-from keepbest.tracking.stopper import Judge
-from keepbest.training.checkpointing import Archive
+from keepbest.tracking.stopper import Stopper
+from keepbest.training.checkpointing import CheckpointRecorder
 from tests.support.callbacks import Reporter
 from tests.support.states import NOON, RUN, about, make_state
 
@@ -27,7 +27,7 @@ class Started(Reporter):
 def resumed(kind: type[Run] = Run) -> tuple[Any, Reporter]:
     """A run whose next segment is its second."""
     reporter = Started()
-    judge = Judge(parse("patience(99)"), "max")
+    judge = Stopper(parse("patience(99)"), "max")
     return kind(RUN, judge, monitor="val_accuracy", reporter=reporter, first_segment=1), reporter  # type: ignore[arg-type]
 
 
@@ -43,7 +43,7 @@ def test_what_a_killed_trainer_had_on_disk_is_told_by_the_next(tmp_path: Path) -
     orphan = write(store, 300, segment=0)
     write(store, 400, segment=1)  # of a segment that was never told either: the number is this attempt's now
     run, reporter = resumed()
-    archive = Archive(run, store, RetentionSpec())
+    archive = CheckpointRecorder(run, store, RetentionSpec())
     archive.open()
     archive.close()
     archive.open()
@@ -58,7 +58,7 @@ def test_of_a_step_that_was_trained_again_one_stays(tmp_path: Path) -> None:
     store = Store(tmp_path)
     orphan = write(store, 300, segment=0)
     run, reporter = resumed()
-    archive = Archive(run, store, RetentionSpec())
+    archive = CheckpointRecorder(run, store, RetentionSpec())
     archive.open()
     run.open_segment("resume", 200, 0, None)
     again = archive.write(make_state(300, step=300), "best", 0.5, segment=1)
@@ -71,9 +71,9 @@ def test_what_was_found_does_not_say_where_a_script_goes_on(tmp_path: Path) -> N
     store = Store(tmp_path)
     orphan = write(store, 300, segment=0)
     run, reporter = resumed(ScriptRun)
-    run.past = Past()
+    run.past = RunHistory()
     run.begin(None)
-    archive = Archive(run, store, RetentionSpec())
+    archive = CheckpointRecorder(run, store, RetentionSpec())
     archive.open()
     assert not reporter.of(SegmentOpened) + reporter.of(CheckpointDurable)
     run.go_on_at(200)
@@ -87,7 +87,7 @@ def test_nothing_is_removed_before_that_is_written_down(tmp_path: Path) -> None:
     """fsck: missing runs/X/Y.json: its trainer was killed between removing it and telling of that."""
     store = Store(tmp_path)
     run, reporter = resumed()
-    archive = Archive(run, store, RetentionSpec())
+    archive = CheckpointRecorder(run, store, RetentionSpec())
     archive.open()
     run.open_segment("resume", 0, 0, None)
     reporter.writes = False

@@ -78,12 +78,12 @@ def test_a_fit_goes_on_and_says_it_a_strict_one_does_not_begin(
 def test_another_backend_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
 
-    from keepbest.snapshots.snapshot import Variables
+    from keepbest.snapshots.snapshot import ModelVariables
 
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
     with pytest.raises(InvalidInput, match="Keras computes with jax"):
-        Variables(model)
+        ModelVariables(model)
 
 
 def test_another_backend_is_refused_before_keras_is_imported() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keepbest.errors import InvalidInput
-from keepbest.snapshots.snapshot import Variables, capture
+from keepbest.snapshots.snapshot import ModelVariables, capture
 from keepbest.snapshots.state import Position, State
 
 
@@ -22,7 +22,7 @@ def kept(optimizer: Any = None) -> tuple[Any, State]:
     from tests.support.networks import dense
 
     model = dense(optimizer)
-    return model, capture(Variables(model), position=Position(7))
+    return model, capture(ModelVariables(model), position=Position(7))
 
 
 NUMBERS = [("3e-5", 3e-5), ("0.5", 0.5), ("1.", 1.0), (".5", 0.5), ("2E-3", 2e-3)]
@@ -60,7 +60,7 @@ def test_optimizers_inside_others_and_of_other_kinds(kind: str) -> None:
 
     inner = keras.optimizers.SGD(0.1) if kind == "SGD" else keras.optimizers.Adam(0.01, use_ema=kind == "averaged")
     model, state = kept(keras.optimizers.LossScaleOptimizer(inner) if kind == "scaled" else inner)
-    Variables(model).assign(dict(enumerate(with_rate(state, model, "0.1x").values)))
+    ModelVariables(model).assign(dict(enumerate(with_rate(state, model, "0.1x").values)))
     assert float(inner.learning_rate.numpy()) == pytest.approx(rate_in(state, model) / 10)
 
 
@@ -83,7 +83,7 @@ def test_a_model_without_an_optimizer() -> None:
     from keepbest.training.learning_rate import with_rate
 
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
-    state = capture(Variables(model), position=Position(7))
+    state = capture(ModelVariables(model), position=Position(7))
     with pytest.raises(InvalidInput, match="no optimizer"):
         with_rate(state, model, "0.1x")
 

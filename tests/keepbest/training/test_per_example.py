@@ -10,7 +10,7 @@ import pytest
 from keepbest.errors import InvalidInput
 from keepbest.stopping import Correct, Losses, Pairs, Unpaired
 from keepbest.training.monitor import direction_of
-from keepbest.training.per_example import Examples
+from keepbest.training.per_example import ValidationExamples
 
 keras = pytest.importorskip("keras", reason="needs TensorFlow: pip install 'keepbest[train]'")
 
@@ -32,7 +32,7 @@ def network(units: int, end: str | None, penalty: Any = None, **compiled: Any) -
 
 def compare(model: Any, monitor: str, y: Any, x: Any = X) -> tuple[Pairs, float]:
     value = model.evaluate(x, y, batch_size=64, verbose=0, return_dict=True)[monitor.removeprefix("val_")]
-    return Examples((x, y)).compare(model, monitor, value, direction_of(model, monitor)), value
+    return ValidationExamples((x, y)).compare(model, monitor, value, direction_of(model, monitor)), value
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_other_means_over_examples_are_compared_as_losses(loss: Any, metric: Any
 def test_what_is_wrong_where_lower_is_better_is_not_taken_for_right() -> None:
     model = network(1, "sigmoid", loss="binary_crossentropy", metrics=["accuracy"])
     _, accuracy = compare(model, "val_accuracy", BITS)
-    turned = Examples((X, BITS)).compare(model, "val_accuracy", accuracy, "min")
+    turned = ValidationExamples((X, BITS)).compare(model, "val_accuracy", accuracy, "min")
     assert isinstance(turned, Correct)
     assert turned.bits.bit_count() == pytest.approx((1 - accuracy) * N)
 
@@ -127,15 +127,17 @@ def test_other_data_than_what_was_measured_is_not_used() -> None:
     """Whoever gives a callback the wrong arrays must not get a verdict from them."""
     model = network(3, "softmax", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     _, value = compare(model, "val_accuracy", CLASSES)
-    other = Examples((X[:293], CLASSES[:293])).compare(model, "val_accuracy", value, "max")
+    other = ValidationExamples((X[:293], CLASSES[:293])).compare(model, "val_accuracy", value, "max")
     assert isinstance(other, Unpaired)
     assert "not the" in other.why
-    weighed = Examples((X, CLASSES, np.ones(N))).compare(model, "val_accuracy", value, "max")
+    weighed = ValidationExamples((X, CLASSES, np.ones(N))).compare(model, "val_accuracy", value, "max")
     assert weighed == Unpaired("the examples have weights")
-    assert Examples((X, CLASSES)).compare(model, "val_loss", float("nan"), "min") == Unpaired("the value is not finite")
+    assert ValidationExamples((X, CLASSES)).compare(model, "val_loss", float("nan"), "min") == Unpaired(
+        "the value is not finite"
+    )
 
 
 @pytest.mark.parametrize("part", [X, (X,), (X, CLASSES[:9]), (X[:0], CLASSES[:0]), (X, CLASSES.tolist())])
 def test_what_is_no_pair_of_arrays_is_refused(part: Any) -> None:
     with pytest.raises(InvalidInput):
-        Examples(part)
+        ValidationExamples(part)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from keepbest.contract.batches import LookTaken
+from keepbest.contract.batches import ReportedValidation
 from keepbest.errors import InvalidInput
 from keepbest.loop import Loop
 from keepbest.stopping import parse
@@ -77,7 +77,7 @@ def fit(stop: str, looks: list[float]) -> tuple[Any, list[Any]]:
     run, reporter, _ = heard_run(stop=stop)
     script = Script()
     script.fit(keep_best(run=run), looks)
-    return script, [look.decision for look in reporter.of(LookTaken)]
+    return script, [look.decision for look in reporter.of(ReportedValidation)]
 
 
 def test_the_ledger_says_what_the_rate_was_and_is() -> None:

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from keepbest.checkpoint import Store
-from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, CommandUpdate, LookWithdrawn
+from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, CommandUpdate, WithdrawnValidation
 from keepbest.loop import Loop
-from keepbest.snapshots.buffer import Ring
-from keepbest.snapshots.snapshot import Living
+from keepbest.snapshots.buffer import SnapshotBuffer
+from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.soundness import is_finite
 from keepbest.snapshots.state import Position, State, VariableSpec
 from keepbest.status import CommandKind
@@ -26,7 +26,7 @@ from tests.support.callbacks import Script, command, heard_run, keep_best
 NAN, INF = float("nan"), float("inf")
 
 
-class Arrays(Living):
+class Arrays(VariableSet):
     """Variables that are arrays."""
 
     def __init__(self, **arrays: Sequence[float]) -> None:
@@ -39,7 +39,7 @@ class Arrays(Living):
     def trained(self) -> Sequence[int]:
         return range(len(self.specs))
 
-    def are(self, other: Living) -> bool:
+    def are(self, other: VariableSet) -> bool:
         return self is other
 
     def read(self) -> Sequence[Any]:
@@ -57,7 +57,7 @@ class Vetted:
 
     def __init__(self, living: Arrays, count: int = 3) -> None:
         self.run, self.reporter, _ = heard_run("max")
-        self.ring, self.living, self.rewritten = Ring(count, 10**6), living, list[int]()
+        self.ring, self.living, self.rewritten = SnapshotBuffer(count, 10**6), living, list[int]()
         self.vetting = Vetting(self.run, self.ring, lambda state: self.rewritten.append(state.step))
         self.vetting.begin(living)
         self.states: dict[int, State] = {}
@@ -82,7 +82,7 @@ class Vetted:
 
     @property
     def withdrawn(self) -> list[tuple[int, str]]:
-        return [(said.step, said.reason) for said in self.reporter.of(LookWithdrawn)]
+        return [(said.step, said.reason) for said in self.reporter.of(WithdrawnValidation)]
 
 
 def test_the_best_goes_back_to_the_one_before(caplog: pytest.LogCaptureFixture) -> None:
@@ -92,14 +92,14 @@ def test_the_best_goes_back_to_the_one_before(caplog: pytest.LogCaptureFixture) 
     vetted.look(2, 0.9, [NAN, 2])
     assert vetted.vet(2) == "kernel became NaN (1 of 2 numbers)"
     assert vetted.best == (1, 1)
-    (said,) = vetted.reporter.of(LookWithdrawn)
+    (said,) = vetted.reporter.of(WithdrawnValidation)
     assert (said.segment, said.step, said.value, said.checkpoint) == (0, 2, 0.9, vetted.states[2].id)
     assert (said.decision.best_step, said.decision.best_value, said.decision.wait) == (1, 0.5, 1)
     assert (
         "step 2 is withdrawn as the best: kernel became NaN (1 of 2 numbers); the best is step 1 again" in caplog.text
     )
     assert vetted.rewritten == []  # it is on disk
-    assert (vetted.vet(2), len(vetted.reporter.of(LookWithdrawn))) == ("kernel became NaN (1 of 2 numbers)", 1)
+    assert (vetted.vet(2), len(vetted.reporter.of(WithdrawnValidation))) == ("kernel became NaN (1 of 2 numbers)", 1)
 
 
 def test_one_that_the_disk_skipped_is_written_after_all() -> None:
@@ -181,7 +181,7 @@ def test_a_fit_ends_with_the_best_that_is_finite(tmp_path: Path, on_disk: bool) 
     """Without losses in the logs that would show it: the metric of a custom train step."""
     callback, reporter, script = broken(6, tmp_path if on_disk else False, [3.0, 2.0, 1.0])
     assert (callback.best_step, callback.best, callback.best_epoch) == (5, 3.0, 1)
-    assert [said.step for said in reporter.of(LookWithdrawn)] == [10, 15]
+    assert [said.step for said in reporter.of(WithdrawnValidation)] == [10, 15]
     assert callback.looker.ring.best.step == 5
     state = callback.looker.restore_best()
     assert (state.step, bool(np.isfinite(script.weight.numpy()).all())) == (5, True)
@@ -194,7 +194,7 @@ def test_a_fit_ends_with_the_best_that_is_finite(tmp_path: Path, on_disk: bool) 
 def test_patience_that_ran_out_meanwhile_stops_between_two_looks(tmp_path: Path) -> None:
     callback, reporter, _ = broken(6, tmp_path, [3.0, 2.0, 1.0, 0.5], checks=1)
     assert (callback.stop_reason, callback.position.step, callback.best_step) == ("patience", 11, 5)
-    assert reporter.of(LookWithdrawn)[0].decision.stop
+    assert reporter.of(WithdrawnValidation)[0].decision.stop
 
 
 def test_what_nothing_goes_on_from_is_not_written_unless_it_is_asked_for(
@@ -239,7 +239,7 @@ def test_what_is_written_after_a_withdrawal_holds_no_such_best(tmp_path: Path) -
     assert (best.kind, best.value, best.stopper["policy"]["best_step"]) == ("best", 0.6, 2)
     assert (last.kind, last.stopper["policy"]["best_step"], last.at > best.at) == ("last", 2, True)
     assert 3 not in manifests
-    assert [said.step for said in reporter.of(LookWithdrawn)] == [3]
+    assert [said.step for said in reporter.of(WithdrawnValidation)] == [3]
     assert loop.close()
 
 

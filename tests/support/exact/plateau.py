@@ -9,7 +9,7 @@ import keras
 from blake3 import blake3
 
 from keepbest.keras import KeepBest
-from keepbest.snapshots.snapshot import Variables
+from keepbest.snapshots.snapshot import ModelVariables
 from tests.support.exact import networks
 from tests.support.exact.data import table
 from tests.support.exact.rows import bits, seed_all
@@ -41,7 +41,7 @@ class Plateau:
         validation = (x[::2], y[::-2])
         fitted = self.model.fit(x, y, validation_data=validation, callbacks=[self.keep, write], **options)
         second = {key: [value.hex() for value in values[HALF - first :]] for key, values in fitted.history.items()}
-        return {**second, "digest": blake3(b"".join(bits(Variables(self.model).read()))).hexdigest()}
+        return {**second, "digest": blake3(b"".join(bits(ModelVariables(self.model).read()))).hexdigest()}
 
     def _write(self, epoch: int, logs: Any) -> None:
         if epoch + 1 == HALF and not self.checkpoint:

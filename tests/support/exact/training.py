@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from blake3 import blake3
 
-from keepbest.snapshots.snapshot import Variables, capture
+from keepbest.snapshots.snapshot import ModelVariables, capture
 from keepbest.snapshots.state import Position, State
 from keepbest.training.spec import Training
 from tests.support.exact.data import BATCH
@@ -57,7 +57,7 @@ class Trained:
             self._row.learn(self.model, arrays[0])
         if not self.model.built:
             self.model(keras.tree.map_structure(lambda array: array[:BATCH], arrays[0]))
-        self.variables = Variables(self.model)
+        self.variables = ModelVariables(self.model)
 
     def train_straight(self) -> tuple[State, Ended]:
         """Train 2n steps without a break; return the state in the middle, and what came after."""

@@ -16,7 +16,7 @@ from tracker.api import openapi
 from tracker.api.access import ACCESS
 from tracker.app import create_app
 from tracker.db import Engine
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_route_without_a_row_stops_the_start(engine: Engine, tmp_path: Path, m
     stray.add_url_rule("/stray", view_func=lambda: "hello", endpoint="open_door")
     monkeypatch.setattr(tracker_app, "BLUEPRINTS", (*tracker_app.BLUEPRINTS, stray))
     with pytest.raises(KeepbestError, match=r"stray\.open_door"):
-        create_app(Settings.load({}, dir=tmp_path), engine)
+        create_app(TrackerSettings.load({}, dir=tmp_path), engine)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from keepbest.contract.workers import Assignment
 from keepbest.status import Role
 from keepbest.stopping import Decision, Mode, parse, read_pairs
 from keepbest.tracking.run import Run
-from keepbest.tracking.stopper import Judge
+from keepbest.tracking.stopper import Stopper
 from tests.support.api import Api
 from tests.support.trainer import start_external
 from tracker.store import per_example
@@ -83,7 +83,7 @@ def replay(api: Api, run: str, *stoppers: str) -> list[dict[str, Any]]:
 
 
 def judge_alone(stopper: str, mode: Mode, looks: list[Taken]) -> Decision:
-    judge = Judge(parse(stopper), mode)
+    judge = Stopper(parse(stopper), mode)
     for step, value, said in looks:
         decision = judge.observe(step, value, N, pairs=read_pairs(said.get("correct"), said.get("losses")))
         if decision.stop:

@@ -12,7 +12,7 @@ from tests.support.api import Api
 from tests.support.store import begin, claim, later, submit_external
 from tracker import db
 from tracker.scheduler import jobs
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 
 
 def test_rules_are_put_and_shown_and_the_job_acts_once(api: Api) -> None:
@@ -22,7 +22,7 @@ def test_rules_are_put_and_shown_and_the_job_acts_once(api: Api) -> None:
     put = api.call("PUT", "/rules/a/rules", {"max_seconds": 5}).get_json()
     assert put == api.get("/rules/a/rules")
     assert (put["max_seconds"], put["set_by"]) == (5, "a member")
-    settings = Settings.load({})
+    settings = TrackerSettings.load({})
     assert jobs.apply_rules(settings, api.engine, later(4)) == ""
     assert run.id in jobs.apply_rules(settings, api.engine, later(5))
     assert jobs.apply_rules(settings, api.engine, later(6)) == ""

@@ -11,9 +11,9 @@ from keepbest.status import Role
 from tests.support.api import Api
 from tests.support.store import NOW, hello
 from tracker import db
-from tracker.models import Run
+from tracker.models import RunTable
 from tracker.scheduler import jobs
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 
 SPACE: dict[str, Any] = {"learning_rate": {"kind": "choices", "values": [0.1, 0.01]}}
 RUN: dict[str, Any] = {"source": {"kind": "recipe", "name": "hvass-cnn"}, "project": "nets"}
@@ -30,7 +30,7 @@ def sweep(api: Api) -> Any:
 def test_a_sweep_is_begun_topped_up_shown_and_cancelled(api: Api, sweep: Any) -> None:
     assert (sweep["runs"], sweep["created_by"]) == (2, "a member")
     assert api.post("/sweeps", ASKED, key="first")["id"] == sweep["id"]
-    jobs.top_up_sweeps(Settings.load({}), api.engine, NOW)
+    jobs.top_up_sweeps(TrackerSettings.load({}), api.engine, NOW)
     shown = api.get(f"/sweeps/{sweep['id'][:6]}", role=Role.VIEWER)
     assert [run["parameters"]["learning_rate"] for run in shown["runs"]] == [0.1, 0.01]
     assert api.get(f"/runs/{shown['runs'][0]['run']}")["spec"]["trial"] == {"sweep": sweep["id"], "number": 1}
@@ -46,13 +46,13 @@ def test_both_values_are_shown_and_the_selected_one_decides(api: Api) -> None:
         hello(conn)
     sweep = api.post("/sweeps", asked, key="soup")
     assert (sweep["selector"], sweep["best"]) == ({"name": "greedy_soup", "params": {"k": 3}}, None)
-    jobs.top_up_sweeps(Settings.load({}), api.engine, NOW)
+    jobs.top_up_sweeps(TrackerSettings.load({}), api.engine, NOW)
     runs = [run["run"] for run in api.get(f"/sweeps/{sweep['id']}")["runs"]]
     with db.write(api.engine) as conn:
         for run, best, selected in zip(runs, (0.9, 0.8), (None, 0.95), strict=True):
             known = {"best_value": best, "selected_value": selected, "selected_step": selected and 60}
             tried = 2 if selected else 0
-            conn.execute(update(Run).where(Run.id == run).values(**known, averages_tried=tried))
+            conn.execute(update(RunTable).where(RunTable.id == run).values(**known, averages_tried=tried))
     shown = api.get(f"/sweeps/{sweep['id']}", role=Role.VIEWER)
     assert shown["sweep"]["best"]["run"] == runs[1]
     names = ("best_value", "selected_value", "selected_step", "averages_tried")

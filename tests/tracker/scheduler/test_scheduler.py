@@ -18,17 +18,17 @@ from tests.support.store import NOW, claim, hello, later, submit
 from tracker import db
 from tracker.db import Connection, Engine
 from tracker.scheduler import jobs, scheduler
-from tracker.scheduler.jobs import Job
+from tracker.scheduler.jobs import PeriodicJob
 from tracker.scheduler.scheduler import Scheduler, check, write_heartbeat
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 from tracker.store import events, runs
 from tracker.store.access import users
 from tracker.store.locks import OnlyOne
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings(dir=tmp_path, database_url=database_url)
+def settings(database_url: str, tmp_path: Path) -> TrackerSettings:
+    return TrackerSettings(dir=tmp_path, database_url=database_url)
 
 
 def state_of(engine: Engine, run: str) -> str:
@@ -36,7 +36,7 @@ def state_of(engine: Engine, run: str) -> str:
         return str(runs.get_run(conn, run).state)
 
 
-def test_the_jobs_take_back_forget_prune_and_expire(settings: Settings, engine: Engine) -> None:
+def test_the_jobs_take_back_forget_prune_and_expire(settings: TrackerSettings, engine: Engine) -> None:
     with db.write(engine) as conn:
         run = submit(conn).id
         claim(conn)
@@ -55,7 +55,7 @@ def test_the_jobs_take_back_forget_prune_and_expire(settings: Settings, engine: 
     assert jobs.compact_metrics(settings, engine, later(3600)) == ""
 
 
-def test_every_job_runs_on_an_empty_database(settings: Settings, engine: Engine) -> None:
+def test_every_job_runs_on_an_empty_database(settings: TrackerSettings, engine: Engine) -> None:
     assert {job.run(settings, engine, NOW) for job in jobs.list_jobs(settings)} == {""}
 
 
@@ -70,7 +70,7 @@ def test_only_one_gets_its_turn_until_it_lets_go(engine: Engine, database_url: s
 
 
 def test_a_job_that_fails_does_not_end_the_scheduler(
-    settings: Settings, engine: Engine, caplog: pytest.LogCaptureFixture
+    settings: TrackerSettings, engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     def burst(*_: object) -> str:
         raise ZeroDivisionError
@@ -79,14 +79,14 @@ def test_a_job_that_fails_does_not_end_the_scheduler(
         raise Busy
 
     caplog.set_level(logging.INFO)
-    for job in (Job(burst, 1.0), Job(wait, 1.0)):
+    for job in (PeriodicJob(burst, 1.0), PeriodicJob(wait, 1.0)):
         Scheduler(settings, engine)._run(job)
     assert "burst failed" in caplog.text
     assert "wait: The tracker has no capacity" in caplog.text
 
 
 def test_the_health_check_asks_for_a_fresh_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings(dir=tmp_path)
+    settings = TrackerSettings(dir=tmp_path)
     assert check(settings) == 1
     write_heartbeat(settings)
     assert check(settings) == 0
@@ -95,14 +95,14 @@ def test_the_health_check_asks_for_a_fresh_heartbeat(tmp_path: Path, monkeypatch
     assert check(settings) == 1
 
 
-def test_after_a_start_leases_have_their_time_before_the_first_one_ends(settings: Settings) -> None:
+def test_after_a_start_leases_have_their_time_before_the_first_one_ends(settings: TrackerSettings) -> None:
     """The tracker was away: trainings that went on meanwhile must not be taken back before they can renew."""
     (job,) = [job for job in jobs.list_jobs(settings) if job.run is jobs.expire_leases]
     assert job.first_after_seconds == settings.lease_seconds
 
 
 def test_what_deletes_by_age_waits_where_the_clock_jumped(
-    settings: Settings, engine: Engine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    settings: TrackerSettings, engine: Engine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
 
@@ -114,7 +114,7 @@ def test_what_deletes_by_age_waits_where_the_clock_jumped(
         done.append("looks")
         return ""
 
-    prunes, looks = Job(prune, 1.0, deletes=True), Job(look, 1.0)
+    prunes, looks = PeriodicJob(prune, 1.0, deletes=True), PeriodicJob(look, 1.0)
     one = Scheduler(settings, engine)
     one._run(prunes)
     monkeypatch.setattr(scheduler, "_now", lambda: datetime.now(UTC) + timedelta(days=30))
@@ -132,7 +132,7 @@ def test_what_deletes_by_age_waits_where_the_clock_jumped(
 
 
 def test_a_failure_is_told_once_and_its_end_too(
-    settings: Settings, engine: Engine, caplog: pytest.LogCaptureFixture
+    settings: TrackerSettings, engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     is_away = [True]
@@ -144,15 +144,15 @@ def test_a_failure_is_told_once_and_its_end_too(
 
     one = Scheduler(settings, engine)
     for _ in range(3):
-        one._run(Job(ask, 1.0))
+        one._run(PeriodicJob(ask, 1.0))
     is_away[0] = False
     for _ in range(2):
-        one._run(Job(ask, 1.0))
+        one._run(PeriodicJob(ask, 1.0))
     assert caplog.text.count("Nobody answers.") == 1
     assert caplog.text.count("it works again") == 1
 
 
-def start(processes: Processes, settings: Settings) -> Process:
+def start(processes: Processes, settings: TrackerSettings) -> Process:
     return processes.python(
         "tracker.scheduler",
         KEEPBEST_DIR=str(settings.dir),
@@ -163,7 +163,7 @@ def start(processes: Processes, settings: Settings) -> Process:
 
 
 def test_a_second_scheduler_takes_over_when_the_first_is_killed(
-    processes: Processes, settings: Settings, engine: Engine
+    processes: Processes, settings: TrackerSettings, engine: Engine
 ) -> None:
     first = start(processes, settings)
     first.wait_for_output("this is the scheduler now")
@@ -200,7 +200,7 @@ def test_a_scheduler_survives_a_restart_of_its_database(
     processes: Processes, postgres_url: str, tmp_path: Path
 ) -> None:
     """Its connections are ended, as a restart ends them: it takes its turn again, and its jobs go on."""
-    process = start(processes, Settings(dir=tmp_path, database_url=postgres_url))
+    process = start(processes, TrackerSettings(dir=tmp_path, database_url=postgres_url))
     process.wait_for_output("this is the scheduler now")
     engine = db.make_engine(postgres_url)
     with db.write(engine) as conn:
@@ -220,12 +220,12 @@ def end_connections(conn: Connection) -> None:
 
 
 def test_an_old_schema_stops_the_start(processes: Processes, empty_database_url: str, tmp_path: Path) -> None:
-    process = start(processes, Settings(dir=tmp_path, database_url=empty_database_url))
+    process = start(processes, TrackerSettings(dir=tmp_path, database_url=empty_database_url))
     assert process.wait(seconds=60) == 1
     assert db.UPGRADE_COMMAND in process.output
 
 
-def test_nothing_is_told_twice(engine: Engine, settings: Settings) -> None:
+def test_nothing_is_told_twice(engine: Engine, settings: TrackerSettings) -> None:
     overdue_run(engine)
     with db.read(engine) as conn:
         before = events.max_seq(conn)

@@ -24,7 +24,7 @@ from tracker.db import Engine
 from tracker.scheduler import jobs
 from tracker.services import forks as fork_service
 from tracker.services import gc
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 from tracker.store import checkpoints, deletions, forks, run_summary, runs
 
 #: Step 300 was written when the best was at 200.
@@ -33,12 +33,12 @@ BEST = {100: 100, 200: 200, 300: 200}
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings(dir=tmp_path, database_url=database_url)
+def settings(database_url: str, tmp_path: Path) -> TrackerSettings:
+    return TrackerSettings(dir=tmp_path, database_url=database_url)
 
 
 @pytest.fixture
-def store(settings: Settings) -> Store:
+def store(settings: TrackerSettings) -> Store:
     return Store(settings.store)
 
 
@@ -61,7 +61,7 @@ def source(engine: Engine, store: Store) -> tuple[str, dict[int, str]]:
 class Forker:
     """Forks, and looks at forks."""
 
-    def __init__(self, settings: Settings, engine: Engine, store: Store) -> None:
+    def __init__(self, settings: TrackerSettings, engine: Engine, store: Store) -> None:
         self.settings, self.engine, self.store = settings, engine, store
 
     def fork(self, run: str, *, key: str | None = None, **asked: Any) -> Run:
@@ -77,7 +77,7 @@ class Forker:
 
 
 @pytest.fixture
-def forker(settings: Settings, engine: Engine, store: Store) -> Forker:
+def forker(settings: TrackerSettings, engine: Engine, store: Store) -> Forker:
     return Forker(settings, engine, store)
 
 
@@ -119,7 +119,7 @@ def test_whatever_becomes_of_the_source_the_fork_keeps_what_it_needs(
     assert forker.store.drop(run, ids[300])
     with db.write(forker.engine) as conn:
         living = runs.get_run(conn, run)
-        conn.execute(update(models.Run).where(models.Run.pk == living.pk).values(state="failed"))
+        conn.execute(update(models.RunTable).where(models.RunTable.pk == living.pk).values(state="failed"))
         deletions.delete_run(conn, runs.get_run(conn, run), user="ada", now=NOW)
     forker.collect()
     forker.collect(hours=25)
@@ -206,7 +206,7 @@ def test_a_fork_of_a_sweeps_run_is_no_try_of_it(
     run, _ = source
     with db.write(engine) as conn:
         spec = {**runs.get_run(conn, run).spec, "trial": {"sweep": run, "number": 1}}
-        conn.execute(update(models.Run).where(models.Run.id == run).values(spec=spec))
+        conn.execute(update(models.RunTable).where(models.RunTable.id == run).values(spec=spec))
     assert forker.fork(run).spec.trial is None
 
 
@@ -217,7 +217,7 @@ def test_a_fork_pauses_at_no_rung_of_the_sweep(
     with db.write(engine) as conn:
         stopper = parse("patience(3) | successive_halving(100)")
         spec = {**runs.get_run(conn, run).spec, "stopper": stopper}
-        conn.execute(update(models.Run).where(models.Run.id == run).values(spec=spec))
+        conn.execute(update(models.RunTable).where(models.RunTable.id == run).values(spec=spec))
     fork = forker.fork(run)
     with db.write(engine) as conn:
         taken = claim(conn)

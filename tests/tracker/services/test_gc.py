@@ -15,7 +15,7 @@ from tracker import db
 from tracker.db import Engine
 from tracker.scheduler import jobs
 from tracker.services import gc
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 from tracker.store import checkpoints, deletions, retention, runs
 
 VALUES = {100: 0.5, 200: 0.9, 300: 0.7}
@@ -28,12 +28,12 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings(dir=tmp_path, database_url=database_url)
+def settings(database_url: str, tmp_path: Path) -> TrackerSettings:
+    return TrackerSettings(dir=tmp_path, database_url=database_url)
 
 
 @pytest.fixture
-def store(settings: Settings) -> Store:
+def store(settings: TrackerSettings) -> Store:
     return Store(settings.store)
 
 
@@ -56,7 +56,7 @@ def here(store: Store, run: str) -> list[int]:
 
 
 def test_the_job_trims_a_run_that_ended(
-    settings: Settings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
+    settings: TrackerSettings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
 ) -> None:
     run, _ = ended
     store.write(make_state(1), about(OTHER_RUN))  # a script's that was offline
@@ -70,7 +70,7 @@ def test_the_job_trims_a_run_that_ended(
 
 
 def test_killed_after_the_database_was_told(
-    settings: Settings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
+    settings: TrackerSettings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
 ) -> None:
     run, _ = ended
     with db.write(engine) as conn:
@@ -81,7 +81,7 @@ def test_killed_after_the_database_was_told(
 
 
 def test_pinning_brings_back_what_was_dropped(
-    settings: Settings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
+    settings: TrackerSettings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
 ) -> None:
     run, ids = ended
     jobs.collect_checkpoints(settings, engine, NOW)
@@ -99,7 +99,7 @@ def test_pinning_brings_back_what_was_dropped(
 
 @pytest.mark.parametrize("pinned", [True, False])
 def test_the_store_learns_of_pins_that_it_missed(
-    settings: Settings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]], pinned: bool
+    settings: TrackerSettings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]], pinned: bool
 ) -> None:
     run, ids = ended
     store.folder.pin(run, ids[100], not pinned)
@@ -111,7 +111,7 @@ def test_the_store_learns_of_pins_that_it_missed(
 
 
 def test_a_deleted_runs_checkpoints_go_through_the_trash(
-    settings: Settings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
+    settings: TrackerSettings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
 ) -> None:
     run, ids = ended
     gc.pin(settings, engine, ids[100], True, NOW)
@@ -127,7 +127,7 @@ def test_a_deleted_runs_checkpoints_go_through_the_trash(
 
 
 def test_a_damaged_manifest_is_told(
-    settings: Settings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
+    settings: TrackerSettings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
 ) -> None:
     run, ids = ended
     store.folder.manifest(run, ids[200]).write_bytes(b"")

@@ -12,17 +12,17 @@ from keepbest.contract.sweeps import SweepRequest, SweepRuns
 from tests.support.store import CNN, NOW, begin, claim, hello, later, release
 from tracker import db
 from tracker.db import Engine
-from tracker.models import Run, Worker
+from tracker.models import RunTable, WorkerTable
 from tracker.scheduler import jobs
 from tracker.services.sweeps import HOPELESS, top_up
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 from tracker.store.sweeps import due, sweeps
 from tracker.store.sweeps.due import Due
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings(dir=tmp_path, database_url=database_url)
+def settings(database_url: str, tmp_path: Path) -> TrackerSettings:
+    return TrackerSettings(dir=tmp_path, database_url=database_url)
 
 
 def begin_sweep(engine: Engine, **said: Any) -> str:
@@ -49,15 +49,15 @@ def see(engine: Engine, sweep: str) -> Due:
 def train_all(engine: Engine, outcome: str = "finished") -> None:
     """Let every queued run end, the one with the lowest learning rate as the best."""
     with db.write(engine) as conn:
-        while conn.execute(Run.__table__.select().where(Run.state == "queued")).first():
+        while conn.execute(RunTable.__table__.select().where(RunTable.state == "queued")).first():
             taken = claim(conn)
             begin(conn, taken)
             value = 1 - taken.run.spec.parameters["learning_rate"]
-            conn.execute(update(Run).where(Run.id == taken.run.id).values(best_value=value, best_step=9))
+            conn.execute(update(RunTable).where(RunTable.id == taken.run.id).values(best_value=value, best_step=9))
             release(conn, taken, outcome)
 
 
-def test_a_sweep_runs_to_its_end_with_never_more_at_once(settings: Settings, engine: Engine) -> None:
+def test_a_sweep_runs_to_its_end_with_never_more_at_once(settings: TrackerSettings, engine: Engine) -> None:
     sweep = begin_sweep(engine)
     for made in (2, 4):
         assert jobs.top_up_sweeps(settings, engine, NOW).startswith(f"sweep {sweep}: made ")
@@ -108,21 +108,21 @@ def test_killed_after_the_first_of_two_it_makes_the_second_and_the_same_one(
     assert [run.parameters for run in read(engine, sweep).runs] == [run.parameters for run in read(engine, whole).runs]
 
 
-def test_a_recipe_that_nobody_knows_any_more_is_said_and_waited_for(settings: Settings, engine: Engine) -> None:
+def test_a_recipe_that_nobody_knows_any_more_is_said_and_waited_for(settings: TrackerSettings, engine: Engine) -> None:
     sweep = begin_sweep(engine)
     with db.write(engine) as conn:
-        conn.execute(update(Worker).values(recipes=[]))
+        conn.execute(update(WorkerTable).values(recipes=[]))
     assert jobs.top_up_sweeps(settings, engine, NOW) == ""
     assert read(engine, sweep).sweep.message == (
         "No worker has said yet which recipes it has, so 'hvass-cnn' is not known."
     )
     with db.write(engine) as conn:
-        conn.execute(update(Worker).values(recipes=[CNN.model_dump(mode="json")]))
+        conn.execute(update(WorkerTable).values(recipes=[CNN.model_dump(mode="json")]))
     assert "made" in jobs.top_up_sweeps(settings, engine, NOW)
     assert read(engine, sweep).sweep.message is None
 
 
-def test_where_every_run_fails_it_ends_soon(settings: Settings, engine: Engine) -> None:
+def test_where_every_run_fails_it_ends_soon(settings: TrackerSettings, engine: Engine) -> None:
     sweep = begin_sweep(engine, runs=100, at_once=HOPELESS)
     jobs.top_up_sweeps(settings, engine, NOW)
     train_all(engine, "failed")

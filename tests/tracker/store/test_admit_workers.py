@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete
 from keepbest.errors import InvalidInput
 from keepbest.status import Role
 from tracker import db
-from tracker.models import Credential
+from tracker.models import CredentialTable
 from tracker.store.access import users
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -56,6 +56,6 @@ def test_a_token_that_could_be_guessed_is_refused(conn: Connection) -> None:
 
 def test_a_deleted_token_comes_back_at_the_next_start(conn: Connection) -> None:
     users.admit_workers(conn, NEW, NOW)
-    conn.execute(delete(Credential))
+    conn.execute(delete(CredentialTable))
     users.admit_workers(conn, NEW, NOW)
     assert role_of(conn, NEW) is Role.WORKER

@@ -24,7 +24,7 @@ from tests.support.store import (
     submit,
     submit_external,
 )
-from tracker.models import Checkpoint, Run
+from tracker.models import CheckpointTable, RunTable
 from tracker.store import claims, deletions
 
 
@@ -75,7 +75,7 @@ def test_a_run_goes_only_to_a_worker_that_can_train_it(
 
 def test_code_goes_to_no_worker_that_refuses_it(conn: Connection) -> None:
     run = submit(conn, source={"kind": "external"})
-    conn.execute(update(Run).where(Run.pk == run.pk).values(source_kind="code"))
+    conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(source_kind="code"))
     assert ask(conn, hello(conn, recipes_only=True)) is None
     assert ask(conn, hello(conn, recipes=[])) == run.id
 
@@ -115,7 +115,7 @@ def test_the_next_assignment_resumes_at_the_newest_durable_checkpoint(conn: Conn
     run = submit(conn)
     begin(conn, taken := claim(conn))
     ids = [add_checkpoint(conn, run, step=step) for step in (100, 200, 300)]
-    conn.execute(update(Checkpoint).where(Checkpoint.id == ids[2]).values(state="dropped"))
+    conn.execute(update(CheckpointTable).where(CheckpointTable.id == ids[2]).values(state="dropped"))
     release(conn, taken, "crashed")
     again = claim(conn)
     assert again.resume is not None

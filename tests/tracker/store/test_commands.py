@@ -13,7 +13,7 @@ from keepbest.contract.batches import CommandUpdate
 from keepbest.contract.commands import Command, CommandRequest
 from keepbest.errors import Conflict, InvalidInput, KeepbestError, NotFound
 from tests.support.store import NOW, add_checkpoint, begin, claim, kinds, later, release, submit
-from tracker.models import Run
+from tracker.models import RunTable
 from tracker.store import commands, runs
 from tracker.store.runs import RunRow
 
@@ -23,7 +23,7 @@ def run(conn: Connection) -> RunRow:
     """A run that trains, at step 500, with a best."""
     submit(conn)
     begun = begin(conn, claim(conn))
-    conn.execute(update(Run).where(Run.pk == begun.pk).values(step=500, best_step=300, best_value=0.9))
+    conn.execute(update(RunTable).where(RunTable.pk == begun.pk).values(step=500, best_step=300, best_value=0.9))
     return runs.get_run(conn, begun.id)
 
 

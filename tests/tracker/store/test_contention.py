@@ -16,7 +16,7 @@ from keepbest.errors import Conflict
 from tests.support.processes import Processes
 from tests.support.store import NOW, WORKER, a_request, claim, hello, release, submit
 from tracker import db
-from tracker.models import AuditEntry, Lease, Run
+from tracker.models import AuditEntryTable, LeaseTable, RunTable
 from tracker.store import claims, leases, runs, submissions
 
 CLAIMERS = 8
@@ -85,8 +85,8 @@ def check_each_once(engine: Engine, claimed: list[str]) -> None:
     assert not doubled
     assert len(claimed) == RUNS
     with db.read(engine) as conn:
-        granted = conn.execute(select(Lease.run_pk, func.count()).group_by(Lease.run_pk)).all()
-        states = conn.execute(select(Run.state, func.count()).group_by(Run.state)).all()
+        granted = conn.execute(select(LeaseTable.run_pk, func.count()).group_by(LeaseTable.run_pk)).all()
+        states = conn.execute(select(RunTable.state, func.count()).group_by(RunTable.state)).all()
     assert [tuple(row) for row in states] == [("leased", RUNS)]
     assert {count for _, count in granted} == {1}
 
@@ -157,6 +157,6 @@ def test_a_release_and_an_expiry_at_once_end_the_lease_once(engine: Engine) -> N
             done.result()
     with db.read(engine) as conn:
         assert runs.get_run(conn, taken.run.id).state == "finished"
-        actions = conn.execute(select(AuditEntry.action).order_by(AuditEntry.seq)).scalars()
+        actions = conn.execute(select(AuditEntryTable.action).order_by(AuditEntryTable.seq)).scalars()
         ends = [action for action in actions if action in {"lease.finished", "lease.expired"}]
     assert ends in (["lease.finished"], ["lease.expired", "lease.finished"])

@@ -25,7 +25,7 @@ from tests.support.store import (
     submit,
     submit_external,
 )
-from tracker.models import Lease
+from tracker.models import LeaseTable
 from tracker.store import claims, commands, leases, runs, workers
 
 
@@ -36,7 +36,7 @@ def claimed(conn: Connection, **asked: Any) -> Assignment:
 
 def test_only_the_digest_of_a_token_is_stored(conn: Connection) -> None:
     token = claimed(conn).lease.token
-    rows = [*conn.execute(select(*Lease.__table__.columns)).all(), runs.get_run(conn, claimed(conn).run.id)]
+    rows = [*conn.execute(select(*LeaseTable.__table__.columns)).all(), runs.get_run(conn, claimed(conn).run.id)]
     assert len(token) >= 40
     assert not any(token in str(row) for row in rows)
     assert leases.digest(token) == rows[0].digest
@@ -97,7 +97,7 @@ def test_a_late_worker_gets_its_run_back_while_nobody_else_took_it(conn: Connect
     leases.renew(conn, runs.get_run(conn, taken.run.id), taken.lease.token, seconds=30, now=later(40))
     run = runs.get_run(conn, taken.run.id)
     assert (run.state, run.attempt, run.worker_name, run.lease_expires_at) == ("running", 1, "mill", later(70))
-    assert conn.execute(select(Lease.ended_at)).scalar() is None
+    assert conn.execute(select(LeaseTable.ended_at)).scalar() is None
     asked = Claim(worker=hello(conn))
     assert claims.claim(conn, asked, by=WORKER, seconds=30, now=later(41)) is None
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Connection, delete, func, select
 
-from keepbest.contract.batches import LookTaken
+from keepbest.contract.batches import ReportedValidation
 from keepbest.contract.per_example import Examples
 from keepbest.status import Role
 from keepbest.stopping import Correct, Losses, Pairs, Unpaired
@@ -18,7 +18,7 @@ from tests.support.api import Api
 from tests.support.store import NOW, submit
 from tests.support.trainer import start_external
 from tracker.api import validations as routes
-from tracker.models import LookExamples, Run
+from tracker.models import RunTable, ValidationExamplesTable
 from tracker.store import per_example, validations
 from tracker.store.runs import RunRow
 
@@ -26,10 +26,10 @@ RIGHT, LOSSES = Correct.of([True, False, True]), Losses.of([0.5, -1.0, float("in
 ALL: list[Pairs] = [RIGHT, LOSSES, Correct.of([]), Losses.of([2.0]), Unpaired("why"), Unpaired("")]
 
 
-def look(step: int, pairs: Pairs | None, segment: int = 0) -> LookTaken:
+def look(step: int, pairs: Pairs | None, segment: int = 0) -> ReportedValidation:
     said = None if pairs is None else describe_examples(pairs)
     usual = {"segment": segment, "step": step, "value": 0.5, "decision": {"stop": False, "improved": False}}
-    return LookTaken.model_validate({**usual, "at": NOW + timedelta(seconds=step), "examples": said})
+    return ReportedValidation.model_validate({**usual, "at": NOW + timedelta(seconds=step), "examples": said})
 
 
 def read(conn: Connection, run: RunRow) -> dict[tuple[int, int], Pairs]:
@@ -37,7 +37,7 @@ def read(conn: Connection, run: RunRow) -> dict[tuple[int, int], Pairs]:
 
 
 def count(conn: Connection) -> int:
-    return conn.execute(select(func.count()).select_from(LookExamples)).scalar_one()
+    return conn.execute(select(func.count()).select_from(ValidationExamplesTable)).scalar_one()
 
 
 def test_all_kinds_come_back_and_looks_without_any_have_none(conn: Connection) -> None:
@@ -59,7 +59,7 @@ def test_they_go_with_their_run(conn: Connection) -> None:
     run, before = submit(conn), count(conn)
     validations.add_looks(conn, run.pk, [look(1, RIGHT)])
     assert count(conn) == before + 1
-    conn.execute(delete(Run).where(Run.pk == run.pk))
+    conn.execute(delete(RunTable).where(RunTable.pk == run.pk))
     assert count(conn) == before
 
 
@@ -69,7 +69,11 @@ def test_what_a_look_of_five_thousand_examples_costs(conn: Connection) -> None:
     sure = random.normal(2, 1.5, 5000)
     pairs: list[Pairs] = [Correct.of(sure > 0), Losses.of(np.log1p(np.exp(-sure)))]
     validations.add_looks(conn, run.pk, [look(step, one) for step, one in enumerate(pairs)])
-    sizes = conn.execute(select(func.length(LookExamples.data)).where(LookExamples.run_pk == run.pk)).scalars().all()
+    sizes = (
+        conn.execute(select(func.length(ValidationExamplesTable.data)).where(ValidationExamplesTable.run_pk == run.pk))
+        .scalars()
+        .all()
+    )
     assert 300 < sizes[0] < 420
     assert 17_500 < sizes[1] < 19_500
 

@@ -16,7 +16,7 @@ from keepbest.contract.workers import Assignment
 from keepbest.errors import Conflict, InvalidInput, KeepbestError, LeaseLost, NotFound
 from tests.support.store import NOW, add_checkpoint, begin, claim, kinds, later, open_segment, release, submit
 from tests.support.store import submit_external as script
-from tracker.models import AuditEntry, Checkpoint, Run
+from tracker.models import AuditEntryTable, CheckpointTable, RunTable
 from tracker.store import checkpoints, commands, ingest, leases, resume_options, resumes, retention, runs, segments
 from tracker.store.ingest import Delivery
 from tracker.store.runs import RunRow
@@ -32,7 +32,7 @@ def ended(conn: Connection, outcome: str = "finished", **said: Any) -> tuple[Ass
     run = begin(conn, taken)
     ids = {step: add_checkpoint(conn, run, step=step, value=value) for step, value in {200: 0.9, 300: 0.7}.items()}
     best = {"best_checkpoint": ids[200], "best_step": 200, "best_value": 0.9, "mode": "max"}
-    conn.execute(update(Run).where(Run.pk == run.pk).values(step=900, wait=700, patience_left=0, **best))
+    conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(step=900, wait=700, patience_left=0, **best))
     release(conn, taken, outcome, **said)
     return taken, ids
 
@@ -63,7 +63,7 @@ def test_an_ended_run_queues_again_and_its_end_stays_in_the_audit_log(conn: Conn
         ids[300],
         Overrides(learning_rate="0.1x", reset_patience=True),  # its stopper ended it
     )
-    entry = conn.execute(select(AuditEntry).where(AuditEntry.action == "run.resume")).one()
+    entry = conn.execute(select(AuditEntryTable).where(AuditEntryTable.action == "run.resume")).one()
     assert (entry.user, entry.detail["stop_reason"], entry.detail["test"]["values"]) == (
         "ada", "patience", {"accuracy": 0.9},
     )  # fmt: skip
@@ -109,7 +109,9 @@ def test_what_cannot_be_is_refused(conn: Connection, asked: dict[str, Any], erro
 
 def test_a_run_that_lacks_a_part_keeps_the_end_that_it_had(conn: Connection) -> None:
     taken, _ = ended(conn, **PATIENCE)
-    conn.execute(update(Run).where(Run.id == taken.run.id).values(incomplete="tokenizer (Words), attribute queue"))
+    conn.execute(
+        update(RunTable).where(RunTable.id == taken.run.id).values(incomplete="tokenizer (Words), attribute queue")
+    )
     with pytest.raises(Conflict, match="are incomplete, so that nothing can go on from them: tokenizer") as told:
         resume(conn, taken.run.id)
     assert f"keepbest restore {taken.run.id} --partial" in str(told.value.hint)
@@ -118,7 +120,7 @@ def test_a_run_that_lacks_a_part_keeps_the_end_that_it_had(conn: Connection) -> 
 
 def test_a_dropped_checkpoint_is_told_how_to_have_back(conn: Connection) -> None:
     taken, ids = ended(conn)
-    conn.execute(update(Checkpoint).where(Checkpoint.id == ids[300]).values(state="dropped"))
+    conn.execute(update(CheckpointTable).where(CheckpointTable.id == ids[300]).values(state="dropped"))
     with pytest.raises(NotFound, match="was dropped") as raised:
         resume(conn, taken.run.id, checkpoint=ids[300])
     assert f"--pin {ids[300]}" in str(raised.value.hint)
@@ -293,7 +295,9 @@ def test_the_changes_are_kept_with_their_segment(conn: Connection) -> None:
 def test_what_an_attempt_dropped_is_not_handed_out(conn: Connection) -> None:
     taken, ids = ended(conn)
     resume(conn, taken.run.id)
-    conn.execute(update(Checkpoint).where(Checkpoint.id == ids[300]).values(state=CheckpointState.DROPPED.value))
+    conn.execute(
+        update(CheckpointTable).where(CheckpointTable.id == ids[300]).values(state=CheckpointState.DROPPED.value)
+    )
     found = claim(conn).resume
     assert found is not None
     assert found.id == ids[200]

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, update
 from keepbest.contract.checkpoints import CheckpointState
 from keepbest.contract.workers import Assignment
 from tests.support.store import NOW, add_checkpoint, begin, claim, kinds, later, release, submit
-from tracker.models import Run
+from tracker.models import RunTable
 from tracker.store import checkpoints, deletions, leases, retention, runs
 
 VALUES = {100: 0.5, 200: 0.9, 300: 0.7, 400: 0.6}
@@ -22,7 +22,7 @@ def train(conn: Connection, **asked: Any) -> tuple[Assignment, dict[int, str]]:
     taken = claim(conn)
     run = begin(conn, taken)
     ids = {step: add_checkpoint(conn, run, step=step, value=value) for step, value in VALUES.items()}
-    conn.execute(update(Run).where(Run.pk == run.pk).values(best_checkpoint=ids[200], mode="max"))
+    conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(best_checkpoint=ids[200], mode="max"))
     return taken, ids
 
 

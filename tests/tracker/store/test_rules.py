@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, update
 
-from keepbest.contract.batches import LookTaken
+from keepbest.contract.batches import ReportedValidation
 from keepbest.contract.policies import PolicySpec
 from keepbest.contract.rules import MedianRule, RulesRequest
 from keepbest.errors import InvalidInput, NotFound
 from keepbest.stopping import build
 from tests.support.store import NOW, begin, claim, kinds, later, release, submit, submit_external
-from tracker.models import Event, Run
+from tracker.models import EventTable, RunTable
 from tracker.store import commands, rule_enforcement, rules, runs, validations
 from tracker.store.runs import RunRow
 
@@ -29,14 +29,16 @@ def measure(conn: Connection, run: RunRow, *values: float) -> RunRow:
     """Have the looks of a run at 100, 200, … taken."""
     decision = {"stop": False, "improved": True}
     taken = [
-        LookTaken.model_validate(
+        ReportedValidation.model_validate(
             {"segment": 0, "step": 100 * place, "value": value, "decision": decision, "at": later(place)}
         )
         for place, value in enumerate(values, 1)
     ]
     validations.add_looks(conn, run.pk, taken)
     last = 100 * len(values)
-    conn.execute(update(Run).where(Run.pk == run.pk).values(step=last, last_look_step=last, looks=len(values)))
+    conn.execute(
+        update(RunTable).where(RunTable.pk == run.pk).values(step=last, last_look_step=last, looks=len(values))
+    )
     return runs.get_run(conn, run.id)
 
 
@@ -71,7 +73,9 @@ def test_rules_are_set_shown_and_told(conn: Connection) -> None:
     shown = rules.get_rules(conn, "default")
     assert (shown.median, shown.max_steps, shown.set_by, shown.set_at) == (MEDIAN.median, None, "ada", NOW)
     assert kinds(conn).count("project.rules") == 2
-    assert set(conn.execute(select(Event.project).where(Event.kind == "project.rules")).scalars()) == {"default"}
+    assert set(conn.execute(select(EventTable.project).where(EventTable.kind == "project.rules")).scalars()) == {
+        "default"
+    }
 
 
 def test_rules_of_an_unknown_project(conn: Connection) -> None:
@@ -105,7 +109,7 @@ def test_looks_that_are_not_admitted_are_nobodys_values(conn: Connection) -> Non
     """The accuracy of a network that became NaN is the share of class 0: no run is stopped for being worse."""
     run = train(conn, 0.5)
     said = {"segment": 0, "at": later(2), "decision": {"stop": False, "improved": False, "is_admitted": False}}
-    validations.add_looks(conn, run.pk, [LookTaken.model_validate({"step": 200, "value": 0.9, **said})])
+    validations.add_looks(conn, run.pk, [ReportedValidation.model_validate({"step": 200, "value": 0.9, **said})])
     assert rules.read_values(conn, [run.pk], 1000) == {run.pk: [(100, 0.5)]}
 
 
@@ -150,7 +154,7 @@ def test_budgets_hold_for_a_script_of_a_user(conn: Connection) -> None:
     put(conn, RulesRequest(max_steps=1000, max_seconds=60))
     assert apply(conn, later(59)) == []
     assert apply(conn, later(60)) == ["60 s of at most 60 s (rule of project default)"]
-    conn.execute(update(Run).where(Run.pk == run.pk).values(step=1000))
+    conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(step=1000))
     assert apply(conn, later(70)) == []
 
 

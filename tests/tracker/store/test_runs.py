@@ -11,7 +11,7 @@ from keepbest.contract.runs import RunPatch
 from keepbest.errors import Conflict, InvalidInput, NotFound, TransitionRefused
 from keepbest.status import TRANSITIONS, RunState, StopReason
 from tests.support.store import NOW, claim, kinds, later, submit
-from tracker.models import AuditEntry, Run
+from tracker.models import AuditEntryTable, RunTable
 from tracker.store import deletions, runs
 
 MOVES = list(itertools.product(RunState, RunState))
@@ -30,7 +30,7 @@ def test_a_run_moves_only_where_the_table_says(conn: Connection, origin: RunStat
 
 def put(conn: Connection, state: RunState) -> runs.RunRow:
     run = submit(conn)
-    conn.execute(update(Run).where(Run.pk == run.pk).values(state=state.value))
+    conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(state=state.value))
     return runs.get_run(conn, run.id)
 
 
@@ -64,7 +64,7 @@ def test_what_names_no_run_is_not_found(conn: Connection, reference: str) -> Non
 def test_an_ambiguous_beginning_names_the_candidates(conn: Connection) -> None:
     for number, id in enumerate(["aaaa11111111", "aaaa22222222"]):
         run = submit(conn, name=f"run {number}")
-        conn.execute(update(Run).where(Run.pk == run.pk).values(id=id))
+        conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(id=id))
     with pytest.raises(InvalidInput, match=r"aaaa22222222 \(run 1\), aaaa11111111 \(run 0\)"):
         runs.get_run(conn, "aaaa")
     assert runs.get_run(conn, "aaaa2").id == "aaaa22222222"
@@ -92,4 +92,4 @@ def test_a_deleted_run_is_gone_and_was_cancelled_first(conn: Connection) -> None
         runs.get_run(conn, run.id)
     assert runs.get_by_pk(conn, run.pk).state == "cancelled"
     assert kinds(conn, run)[-2:] == ["run.state", "run.deleted"]
-    assert conn.execute(select(AuditEntry.action)).scalars().all()[-1] == "run.delete"
+    assert conn.execute(select(AuditEntryTable.action)).scalars().all()[-1] == "run.delete"

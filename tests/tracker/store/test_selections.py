@@ -15,7 +15,7 @@ from keepbest.contract.workers import Assignment
 from keepbest.errors import InvalidInput, NotFound
 from keepbest.status import RunState
 from tests.support.store import CNN, begin, claim, hello, later, open_segment, release, submit
-from tracker.models import AuditEntry, Event, Run
+from tracker.models import AuditEntryTable, EventTable, RunTable
 from tracker.store import checkpoints, forks, ingest, resume_point, resumes, retention, runs
 from tracker.store.ingest import Delivery
 
@@ -33,7 +33,7 @@ def train(conn: Connection, *points: CheckpointDurable, **asked: Any) -> Assignm
     submit(conn, **asked)
     taken = claim(conn)
     begin(conn, taken)
-    conn.execute(update(Run).where(Run.id == taken.run.id).values(mode="max"))
+    conn.execute(update(RunTable).where(RunTable.id == taken.run.id).values(mode="max"))
     writer = new_id()
     said = Batch(writer=writer, number=1, checkpoints=list(points))
     ingest.take(conn, taken.run.id, taken.lease.token, Delivery(writer, 1, (), said), later(500))
@@ -78,7 +78,11 @@ def test_an_average_is_selected_and_never_the_best(conn: Connection, ended: Any)
 
 
 def test_who_follows_the_run_hears_of_it_as_it_ends(conn: Connection, ended: Any) -> None:
-    told = conn.execute(select(Event.data).where(Event.kind == "run.state").order_by(Event.seq)).scalars().all()
+    told = (
+        conn.execute(select(EventTable.data).where(EventTable.kind == "run.state").order_by(EventTable.seq))
+        .scalars()
+        .all()
+    )
     assert told[-1]["selection"]["value"] == 0.95
 
 
@@ -113,7 +117,7 @@ def test_it_is_forgotten_when_the_run_goes_on_and_stays_in_the_log(conn: Connect
     run = resumes.resume(conn, runs.get_run(conn, id), ResumeRequest(max_steps=2000), user="ada", now=later(600))
     assert run.selection is None
     assert not any(one.is_selected for one in checkpoints.list_checkpoints(conn, run))
-    (told,) = conn.execute(select(AuditEntry.detail).where(AuditEntry.action == "run.resume")).scalars()
+    (told,) = conn.execute(select(AuditEntryTable.detail).where(AuditEntryTable.action == "run.resume")).scalars()
     assert told["selection"]["checkpoint"] == known["made"].id
     taken = claim(conn, now=later(601))
     assert taken.resume is not None
@@ -128,7 +132,9 @@ def test_every_parameter_is_written_out_and_the_usual_is_the_best(conn: Connecti
     assert settled.params == {"z": 1.0, "scale": 1.0}
     old = submit(conn)
     conn.execute(
-        update(Run).where(Run.pk == old.pk).values(spec={k: v for k, v in old.spec.items() if k != "selector"})
+        update(RunTable)
+        .where(RunTable.pk == old.pk)
+        .values(spec={k: v for k, v in old.spec.items() if k != "selector"})
     )
     assert runs.show_run(runs.get_run(conn, old.id)).spec.selector.name == "best"
     assert retention.list_superseded(conn, runs.get_run(conn, old.id)) == []

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select, update
 from keepbest.contract.runs import RunSpec
 from keepbest.errors import Conflict, InvalidInput
 from tests.support.store import CNN, NOW, a_request, hello, kinds, submit
-from tracker.models import Run
+from tracker.models import RunTable
 from tracker.store import bundles, deletions, submissions
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
@@ -46,7 +46,7 @@ def test_what_is_wrong_is_named_with_the_nearest_right_one(
         submit(conn, **asked)
     assert raised.value.field == field
     assert hint in (raised.value.hint or "")
-    assert conn.execute(select(func.count()).select_from(Run)).scalar_one() == 0
+    assert conn.execute(select(func.count()).select_from(RunTable)).scalar_one() == 0
 
 
 def test_without_any_worker_it_says_so_and_how_to_start_one(conn: Connection) -> None:
@@ -113,7 +113,7 @@ def test_a_request_that_an_older_keepbest_took_is_the_same_when_it_is_sent_again
     params |= {"every_step": False, "inclusive": False}
     stopper = {"name": "patience", "version": 1, "params": params, "policies": []}
     older = {name: value for name, value in first.spec.items() if name not in later} | {"stopper": stopper}
-    conn.execute(update(Run).where(Run.pk == first.pk).values(spec=older))
+    conn.execute(update(RunTable).where(RunTable.pk == first.pk).values(spec=older))
     assert submit(conn, **asked).id == first.id
 
 

@@ -9,7 +9,7 @@ from keepbest.contract.base import new_id
 from keepbest.contract.workers import Claim, Worker
 from keepbest.errors import NotFound
 from tests.support.store import CNN, NOW, WORKER, claim, hello, kinds, later, release, submit
-from tracker.models import AuditEntry
+from tracker.models import AuditEntryTable
 from tracker.store import claims, workers
 
 DAY = 86_400.0
@@ -26,7 +26,7 @@ def test_the_same_worker_says_hello_again_and_is_one_worker(conn: Connection) ->
     seen = see(conn, worker, 5)
     assert (seen.slots, seen.started_at, seen.heard_at) == (4, NOW, later(5))
     assert kinds(conn) == ["worker.seen"]
-    assert conn.execute(select(AuditEntry.action)).scalars().all() == ["worker.hello"]
+    assert conn.execute(select(AuditEntryTable.action)).scalars().all() == ["worker.hello"]
 
 
 STATES = [(0, "alive"), (30, "alive"), (31, "silent"), (10_000, "silent")]

@@ -25,7 +25,7 @@ from tests.worker.trainer.test_user_code import write
 from worker import recipes, settings
 from worker.agent import agent, run_supervisor
 from worker.agent.agent import Agent
-from worker.child_process import Child, make_mark
+from worker.child_process import ChildProcess, make_mark
 from worker.run_folder import RunFolder
 
 FOREVER = "import time; print('training', flush=True); time.sleep(600)"
@@ -66,13 +66,13 @@ class Programs:
 
     def __init__(self) -> None:
         self.program = FINISHES
-        self.started: list[Child] = []
+        self.started: list[ChildProcess] = []
         self.prepared = 0
         self.environ = settings.trainer_environ({})
 
-    def start(self, folder: RunFolder) -> Child:
+    def start(self, folder: RunFolder) -> ChildProcess:
         command = [sys.executable, "-P", "-c", self.program, str(folder.path)]
-        child = Child(command, folder=folder.path, output=folder.output, environ=self.environ, mark=make_mark())
+        child = ChildProcess(command, folder=folder.path, output=folder.output, environ=self.environ, mark=make_mark())
         self.started.append(child)
         return child
 

@@ -10,7 +10,7 @@ from keepbest.contract.batches import Batch, LogLines
 from keepbest.contract.runs import Run
 from keepbest.contract.workers import Claim, Release, WorkerHello
 from keepbest.errors import KeepbestError
-from keepbest.journal.journal import About, Journal
+from keepbest.journal.journal import Journal, JournalOwner
 from keepbest.journal.set_aside import list_set_aside
 from keepbest.journal.wire import encode
 from keepbest.status import RunState
@@ -18,10 +18,10 @@ from tests.worker.assignments import NOW
 from tests.worker.service import Service
 from worker import recipes
 from worker.agent.recovery import sweep
-from worker.run_folder import Job, RunFolder
+from worker.run_folder import RunFolder, TrainerJob
 
 
-def claim(service: Service) -> Job:
+def claim(service: Service) -> TrainerJob:
     """Claim a run as an agent that is about to die."""
     client = Client(service.client.url, service.worker_token)
     said = {"id": new_id(), "name": "dying", "host": "dying", "pid": 1, "version": "0", "slots": 1}
@@ -29,14 +29,14 @@ def claim(service: Service) -> Job:
     service.submit(source={"kind": "recipe", "name": "hvass-cnn"}, max_attempts=1)
     assignment = client.claim(Claim(worker=str(said["id"])))
     assert assignment is not None
-    return Job(assignment=assignment, url=client.url, store=service.folder / "store")
+    return TrainerJob(assignment=assignment, url=client.url, store=service.folder / "store")
 
 
-def leave_behind(service: Service, job: Job) -> RunFolder:
+def leave_behind(service: Service, job: TrainerJob) -> RunFolder:
     """Make the folder of a dead agent: output that nobody sent, no outcome."""
     folder = RunFolder(service.folder / "worker" / "left")
     folder.create(job)
-    journal = Journal.create(folder.journal, About(job.run_id, new_id(), job.assignment.lease.token))
+    journal = Journal.create(folder.journal, JournalOwner(job.run_id, new_id(), job.assignment.lease.token))
     lines = LogLines(stream="stdout", offset=0, text="unheard\n", at=NOW)
     journal.append(1, encode(Batch(writer=journal.about.writer, number=1, logs=[lines]), ()))
     journal.close()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keepbest.cli.main import main
-from keepbest.contract.tensors import Findings, Inquiry, Wanted
+from keepbest.contract.tensors import Findings, Inquiry, TensorRequest
 from keepbest.errors import InvalidInput, NotFound
 from keepbest.training.spec import Training
 from tests.worker.own_code import Trained, build_and_measure
@@ -37,7 +37,7 @@ def begun() -> Training:
 
 def look(training: Training, folder: Path, *wanted: str, **asked: Any) -> tuple[Findings, list[Any]]:
     """Ask as the command does; `"gradient:evidence/kernel"` names a tensor."""
-    wants = [Wanted(kind=kind, name=name) for kind, _, name in (one.partition(":") for one in wanted)]  # type: ignore[arg-type]
+    wants = [TensorRequest(kind=kind, name=name) for kind, _, name in (one.partition(":") for one in wanted)]  # type: ignore[arg-type]
     findings = examine(training, Inquiry(wanted=wants, **asked), folder)
     return findings, [np.load(folder / f"{number}.npy") for number in range(len(wants))]
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepbest.checkpoint import About, Store
+from keepbest.checkpoint import CheckpointInfo, Store
 from keepbest.cli.common.errors import Exit
 from keepbest.cli.main import main
-from keepbest.snapshots.snapshot import Variables, capture
+from keepbest.snapshots.snapshot import ModelVariables, capture
 from keepbest.snapshots.state import Position
 from tests.worker import own_code
 from tests.worker.own_code import Trained
@@ -56,10 +56,10 @@ def kept(train: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch, tmp_pat
     (tmp_path / "code" / "my_model.py").write_text(CODE)
     monkeypatch.setattr(own_code, "build_and_measure", lambda: (training.model, 0.0))
     trained = train(parameters={"units": 6}, data="mine")
-    living, references = Variables(training.model), References(training.validation[0], 8)
+    living, references = ModelVariables(training.model), References(training.validation[0], 8)
     state = capture(living, position=Position(100))
     state = replace(state, predictions=references.predict(training.model, living, state))
-    about = About(
+    about = CheckpointInfo(
         run=trained.worker.run, at=datetime.now(UTC), value=0.5, monitor="val_loss", mode="min",
         network=describe_network(training.model), inputs=references.inputs,
     )  # fmt: skip

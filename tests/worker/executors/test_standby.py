@@ -19,7 +19,7 @@ from tests.support.processes import ROOT, Process, is_alive, wait_until
 from tests.worker.needs import need_tensorflow
 from tests.worker.service import Service, standby_of
 from worker import settings
-from worker.child_process import Child, end_orphans
+from worker.child_process import ChildProcess, end_orphans
 from worker.executors.standby import Standby
 from worker.run_folder import RunFolder
 from worker.trainer.agent_pipe import pack, unpack
@@ -132,7 +132,7 @@ def test_one_that_ends_while_it_is_told_is_not_taken(
     standby: Standby, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pid = prepare(standby)
-    monkeypatch.setattr(Child, "tell", lambda child, line: False)
+    monkeypatch.setattr(ChildProcess, "tell", lambda child, line: False)
     assert standby.take(folder, "secret") is None
     assert not is_alive(pid)
 

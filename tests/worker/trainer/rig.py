@@ -19,18 +19,18 @@ from keepbest.contract.overrides import Overrides
 from keepbest.contract.runs import RunSpec
 from keepbest.contract.workers import Assignment
 from keepbest.selection.selectors import build as build_selector
-from keepbest.snapshots.extra_state import Carried
-from keepbest.snapshots.snapshot import Variables
+from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.snapshot import ModelVariables
 from keepbest.status import CommandKind, CommandState
 from keepbest.stopping import Pairs, parse
 from keepbest.tracking.run import Run
-from keepbest.tracking.stopper import Judge, known_mode
-from keepbest.training.keeper import Looker
+from keepbest.tracking.stopper import Stopper, known_mode
+from keepbest.training.keeper import BestKeeper
 from keepbest.training.spec import Training
 from tests.worker.assignments import NOW, make_assignment, make_spec
 from worker.data.splits import digest_of
 from worker.trainer.batches import make_feed
-from worker.trainer.fit import Ending, Loop
+from worker.trainer.fit import Ending, TrainingLoop
 from worker.trainer.resume import resume
 
 
@@ -79,22 +79,24 @@ class Rig:
         given = {"stopper": parse("patience(checks=100)"), "validate_every": 10, "max_steps": 40, **spec}
         self.spec: RunSpec = make_spec(**given)
         self.training = training or build()
-        judge = Judge(self.spec.stopper.model_dump(), known_mode(self.spec.mode), self.spec.max_steps)
+        judge = Stopper(self.spec.stopper.model_dump(), known_mode(self.spec.mode), self.spec.max_steps)
         self.commands: deque[Command] = deque()
         self.run = Run(run or new_id(), judge, monitor=self.spec.monitor, commands=self.commands)
         self.run.begin(None)
         self.looks: list[tuple[int, float | None]] = []
         self.recorded: list[Pairs | None] = []
         self.store = Store(folder)
-        self.carried = Carried(self.training.callbacks)
+        self.carried = ExtraState(self.training.callbacks)
         selector = build_selector(self.spec.selector.model_dump())
-        self.looker = Looker(self.run, self.store, selector=selector, carried=self.carried)
+        self.looker = BestKeeper(self.run, self.store, selector=selector, carried=self.carried)
         self.hand_back = threading.Event()
         self.at: dict[int, Callable[[], None]] = {}
         self._watch_looks()
         feed = make_feed(self.training, self.spec.seed)
         self.now = 0.0
-        self.loop = Loop(self.training, feed, self.looker, self.spec, self.hand_back, self.carried, lambda: self.now)
+        self.loop = TrainingLoop(
+            self.training, feed, self.looker, self.spec, self.hand_back, self.carried, lambda: self.now
+        )
         self._act_at_steps()
 
     def train(self, step: int = 0) -> Ending:
@@ -151,7 +153,7 @@ class Rig:
 
     @property
     def digest(self) -> str:
-        return digest_of(*(np.asarray(value) for value in Variables(self.training.model).read()))
+        return digest_of(*(np.asarray(value) for value in ModelVariables(self.training.model).read()))
 
     def _watch_looks(self) -> None:
         record = self.run.record_look

@@ -11,14 +11,14 @@ import pytest
 
 from keepbest.errors import InvalidInput
 from keepbest.training.spec import Training
-from worker.trainer.batches import Feed, make_feed
-from worker.trainer.evaluate import Ruler
+from worker.trainer.batches import BatchSource, make_feed
+from worker.trainer.evaluate import Evaluator
 
 tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: pip install 'keepbest[train]'")
 keras = pytest.importorskip("keras")
 
 
-def feed_of(train: Any, *, batch_size: int = 4, seed: int = 0) -> Feed:
+def feed_of(train: Any, *, batch_size: int = 4, seed: int = 0) -> BatchSource:
     return make_feed(Training(None, train, None, batch_size=batch_size), seed)
 
 
@@ -26,7 +26,7 @@ def numbers(count: int) -> tuple[Any, Any]:
     return np.arange(count, dtype=np.float32), np.arange(count) * 10
 
 
-def targets(feed: Feed, step: int, count: int) -> list[list[int]]:
+def targets(feed: BatchSource, step: int, count: int) -> list[list[int]]:
     batches: Iterator[Any] = iter(feed.batches_from(step))
     return [[int(y) for y in batch[1]] for batch in islice(batches, count)]
 
@@ -53,7 +53,7 @@ def test_any_step_can_be_the_first(step: int) -> None:
 
 def test_no_thread_tunes_a_pipeline_of_arrays() -> None:
     """Freed in the middle of a training, such a pipeline held everything up for 60 s."""
-    for dataset in (feed_of(numbers(8)).batches_from(0), Ruler(numbers(8))._batches):
+    for dataset in (feed_of(numbers(8)).batches_from(0), Evaluator(numbers(8))._batches):
         assert dataset.options().autotune.enabled is False
 
 

@@ -22,7 +22,7 @@ from tests.worker.trainer.rig import Rig, build  # noqa: E402
 from worker.trainer.batches import make_feed, weigh  # noqa: E402
 from worker.trainer.check_monitor import advise, check_monitor  # noqa: E402
 from worker.trainer.epochs import settle_epochs  # noqa: E402
-from worker.trainer.evaluate import Ruler  # noqa: E402
+from worker.trainer.evaluate import Evaluator  # noqa: E402
 from worker.trainer.fit import Ending  # noqa: E402
 
 
@@ -140,7 +140,7 @@ def test_data_that_is_not_shuffled_comes_as_it_lies(kind: str) -> None:
 def test_a_part_of_the_validation_is_measured() -> None:
     training = replace(build(), validation_batch_size=5, validation_steps=2)
     endless = replace(training, validation=tf.data.Dataset.from_tensor_slices(training.validation).batch(5).repeat())
-    measured = [Ruler.of_validation(one).measure(training.model) for one in (training, endless)]
+    measured = [Evaluator.of_validation(one).measure(training.model) for one in (training, endless)]
     assert (measured[0].n, measured[0].values) == (10, measured[1].values)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from keepbest.training.spec import Training
 from worker.trainer import pipeline
-from worker.trainer.batches import Feed, make_feed
+from worker.trainer.batches import BatchSource, make_feed
 from worker.trainer.pipeline import open_pipeline
 
 tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: pip install 'keepbest[train]'")
@@ -68,11 +68,11 @@ EXACT: dict[str, Callable[[], Any]] = {
 }
 
 
-def feed_of(dataset: Any, *, deterministic: bool = True) -> Feed:
+def feed_of(dataset: Any, *, deterministic: bool = True) -> BatchSource:
     return make_feed(Training(None, dataset, None), 0, deterministic=deterministic)
 
 
-def batches(feed: Feed, step: int, count: int) -> list[Any]:
+def batches(feed: BatchSource, step: int, count: int) -> list[Any]:
     found = [tf.nest.flatten(batch) for batch in islice(feed.batches_from(step), count)]
     return [[part.numpy().tolist() for part in parts] for parts in found]
 

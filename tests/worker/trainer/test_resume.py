@@ -16,7 +16,7 @@ from keepbest.contract.overrides import Overrides
 from keepbest.contract.runs import Segment
 from keepbest.stopping import parse
 from keepbest.tracking.run import Run
-from keepbest.tracking.stopper import Judge
+from keepbest.tracking.stopper import Stopper
 from tests.support.states import NOON, RUN, about, make_state
 from tests.worker.assignments import make_assignment
 from worker.trainer.resume import resume, set_aside_unknown
@@ -73,7 +73,7 @@ def test_a_rate_that_the_checkpoint_holds_is_not_multiplied_again(
     files = {"digest": "0" * 64, "size_bytes": 1, "written_bytes": 1, "location": "store", "state": "durable"}
     said = {"id": wanted, "run": RUN, "segment": 0, "step": 500, "kind": "last", "at": damaged.at, **files}
     told = {"run": known, "resume": Checkpoint.model_validate(said), "overrides": asked, "next_segment": 2}
-    run = Run(RUN, Judge(parse("patience(3)"), "max"), monitor="val_accuracy", first_segment=2)
+    run = Run(RUN, Stopper(parse("patience(3)"), "max"), monitor="val_accuracy", first_segment=2)
     run.overrides = asked
     about = {"start_step": 0, "attempt": 1, "opened_at": NOON}
     first = Segment.model_validate({**about, "number": 0, "reason": "start"})

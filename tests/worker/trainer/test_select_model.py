@@ -31,7 +31,7 @@ from keepbest.restoration.restore import choose  # noqa: E402
 from tests.worker.trainer.rig import Rig  # noqa: E402
 from worker.trainer.agent_pipe import HandedBack  # noqa: E402
 from worker.trainer.ema import prepare  # noqa: E402
-from worker.trainer.evaluate import Ruler  # noqa: E402
+from worker.trainer.evaluate import Evaluator  # noqa: E402
 from worker.trainer.select_model import Selecting  # noqa: E402
 
 RATE = 0.05
@@ -74,7 +74,7 @@ class End:
         return chosen, made
 
     def measure(self) -> float:
-        return Ruler(self.rig.training.validation).measure(self.rig.training.model).values["loss"]
+        return Evaluator(self.rig.training.validation).measure(self.rig.training.model).values["loss"]
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +243,7 @@ def are_equal(ours: Any, theirs: Any) -> bool:
 
 
 def value_at(model: Any) -> float:
-    return Ruler(build().validation).measure(model).values["loss"]
+    return Evaluator(build().validation).measure(model).values["loss"]
 
 
 @pytest.fixture(scope="module")

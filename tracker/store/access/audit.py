@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from keepbest.contract import access as contract
-from tracker.models import AuditEntry
+from tracker.models import AuditEntryTable
 
 
 def record(
@@ -22,11 +22,11 @@ def record(
 ) -> None:
     """Write down that `user` did `action` (such as `run.delete`) to `target`; never a secret in `detail`."""
     values = {"at": now, "user": user, "action": action, "target": target[:200]}
-    conn.execute(insert(AuditEntry), {**values, "detail": None if detail is None else dict(detail)})
+    conn.execute(insert(AuditEntryTable), {**values, "detail": None if detail is None else dict(detail)})
 
 
 def list_entries(conn: Connection, *, before: int | None, limit: int) -> list[contract.AuditEntry]:
     """Return the newest entries first, older than the entry with the number `before`."""
-    query = select(*AuditEntry.__table__.columns).order_by(AuditEntry.seq.desc()).limit(limit)
-    rows = conn.execute(query if before is None else query.where(AuditEntry.seq < before))
+    query = select(*AuditEntryTable.__table__.columns).order_by(AuditEntryTable.seq.desc()).limit(limit)
+    rows = conn.execute(query if before is None else query.where(AuditEntryTable.seq < before))
     return [contract.AuditEntry.model_validate(row._asdict()) for row in rows]

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, delete, or_, select, update
 
 from keepbest.errors import Conflict
 from keepbest.status import Role
-from tracker.models import Credential, User
+from tracker.models import CredentialTable, UserTable
 
 #: Tokens made by tokens made by tokens: each look-up climbs to the top.
 MAX_DEPTH = 20
@@ -60,22 +60,22 @@ def limit_end(conn: Connection, maker: int | None, ends_at: datetime | None) -> 
 def revoke(conn: Connection, pks: list[int], now: datetime) -> None:
     """End credentials with all that they made."""
     while pks:
-        conn.execute(update(Credential).where(Credential.pk.in_(pks)).values(revoked_at=now))
-        alive = (Credential.made_by.in_(pks), Credential.revoked_at.is_(None))
-        pks = list(conn.execute(select(Credential.pk).where(*alive)).scalars())
+        conn.execute(update(CredentialTable).where(CredentialTable.pk.in_(pks)).values(revoked_at=now))
+        alive = (CredentialTable.made_by.in_(pks), CredentialTable.revoked_at.is_(None))
+        pks = list(conn.execute(select(CredentialTable.pk).where(*alive)).scalars())
 
 
 def remove(conn: Connection, pk: int, maker: int | None) -> None:
     """Take out a session that ended by itself; what it made belongs to its maker."""
-    conn.execute(update(Credential).where(Credential.made_by == pk).values(made_by=maker))
-    conn.execute(delete(Credential).where(Credential.pk == pk))
+    conn.execute(update(CredentialTable).where(CredentialTable.made_by == pk).values(made_by=maker))
+    conn.execute(delete(CredentialTable).where(CredentialTable.pk == pk))
 
 
 def remove_dead(conn: Connection, now: datetime, most: int) -> int:
     """Delete up to `most` credentials that can never be used again; return how many."""
-    over = or_(Credential.expires_at <= now, Credential.revoked_at.is_not(None))
-    columns = (Credential.pk, Credential.kind, Credential.made_by, Credential.revoked_at)
-    dead = conn.execute(select(*columns).where(over).order_by(Credential.pk).limit(most)).all()
+    over = or_(CredentialTable.expires_at <= now, CredentialTable.revoked_at.is_not(None))
+    columns = (CredentialTable.pk, CredentialTable.kind, CredentialTable.made_by, CredentialTable.revoked_at)
+    dead = conn.execute(select(*columns).where(over).order_by(CredentialTable.pk).limit(most)).all()
     revoke(conn, [row.pk for row in dead if row.kind == "token" or row.revoked_at is not None], now)
     for row in dead:
         remove(conn, row.pk, row.made_by)
@@ -84,11 +84,13 @@ def remove_dead(conn: Connection, now: datetime, most: int) -> int:
 
 def _climb(conn: Connection, maker: int | None) -> Iterator[Row[Any] | None]:
     """Yield each credential above, the nearest first; None for one that is gone."""
-    columns = (*Credential.__table__.columns, User.role.label("user_role"), User.disabled_at)
+    columns = (*CredentialTable.__table__.columns, UserTable.role.label("user_role"), UserTable.disabled_at)
     for _ in range(MAX_DEPTH):
         if maker is None:
             return
-        found = select(*columns).join(User, Credential.user_pk == User.pk).where(Credential.pk == maker)
+        found = (
+            select(*columns).join(UserTable, CredentialTable.user_pk == UserTable.pk).where(CredentialTable.pk == maker)
+        )
         row = conn.execute(found).one_or_none()
         yield row
         maker = row.made_by if row is not None else None

@@ -15,7 +15,7 @@ from keepbest.contract import access as contract
 from keepbest.contract.base import new_id
 from keepbest.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from keepbest.status import Role
-from tracker.models import Credential, User
+from tracker.models import CredentialTable, UserTable
 from tracker.store.access import makers
 from tracker.store.access.makers import lower_role
 
@@ -62,7 +62,7 @@ def digest(secret: str) -> str:
 
 def find_principal(conn: Connection, hashed: str, kind: str, now: datetime) -> Principal | None:
     """Return who holds the living credential of this kind with this digest."""
-    row = conn.execute(_living(now).where(Credential.digest == hashed, Credential.kind == kind)).one_or_none()
+    row = conn.execute(_living(now).where(CredentialTable.digest == hashed, CredentialTable.kind == kind)).one_or_none()
     if row is None or not hmac.compare_digest(row.digest, hashed):
         return None
     role = makers.find_role(conn, row, now)
@@ -74,13 +74,13 @@ def find_principal(conn: Connection, hashed: str, kind: str, now: datetime) -> P
 
 def is_living(conn: Connection, credential: str, now: datetime) -> bool:
     """Whether the credential with this id is still good for anything."""
-    row = conn.execute(_living(now).where(Credential.id == credential)).one_or_none()
+    row = conn.execute(_living(now).where(CredentialTable.id == credential)).one_or_none()
     return row is not None and makers.find_role(conn, row, now) is not None
 
 
 def touch(conn: Connection, credential: str, now: datetime) -> None:
     """Write down that a credential was used."""
-    conn.execute(update(Credential).where(Credential.id == credential).values(last_used_at=now))
+    conn.execute(update(CredentialTable).where(CredentialTable.id == credential).values(last_used_at=now))
 
 
 def make_credential(
@@ -98,7 +98,7 @@ def make_credential(
     secret, id = SECRET_PREFIX + secrets.token_urlsafe(32), new_id()
     expires = makers.limit_end(conn, maker, None if lasts is None else now + lasts)
     values = {"id": id, "user_pk": user_pk, "kind": kind, "name": name, "role": role.value, "digest": digest(secret)}
-    conn.execute(insert(Credential), {**values, "made_by": maker, "created_at": now, "expires_at": expires})
+    conn.execute(insert(CredentialTable), {**values, "made_by": maker, "created_at": now, "expires_at": expires})
     return Made(id, secret, expires)
 
 
@@ -112,8 +112,8 @@ def make_link(
 
 def end_session(conn: Connection, credential: str) -> None:
     """End a browser's session by its own wish: what was made with it stays. Any other kind of credential stays too."""
-    mine = (Credential.id == credential, Credential.kind == "session")
-    row = conn.execute(select(Credential.pk, Credential.made_by).where(*mine)).one_or_none()
+    mine = (CredentialTable.id == credential, CredentialTable.kind == "session")
+    row = conn.execute(select(CredentialTable.pk, CredentialTable.made_by).where(*mine)).one_or_none()
     if row is not None:
         makers.remove(conn, row.pk, row.made_by)
 
@@ -123,27 +123,33 @@ def use_code(conn: Connection, secret: str, now: datetime) -> Principal | None:
     found = find_principal(conn, digest(secret), "code", now)
     if found is None:
         return None
-    gone = conn.execute(delete(Credential).where(Credential.id == found.credential, Credential.kind == "code"))
+    gone = conn.execute(
+        delete(CredentialTable).where(CredentialTable.id == found.credential, CredentialTable.kind == "code")
+    )
     return found if gone.rowcount == 1 else None
 
 
 def create_user(conn: Connection, asked: contract.UserRequest, now: datetime) -> contract.User:
     """Make a user; raises Conflict when the name is taken."""
-    if conn.execute(select(User.pk).where(User.name == asked.name)).first() is not None:
+    if conn.execute(select(UserTable.pk).where(UserTable.name == asked.name)).first() is not None:
         raise Conflict(f"There is a user {asked.name!r} already.", field="name")
     values = {"id": new_id(), "name": asked.name, "role": asked.role.value, "created_at": now}
-    conn.execute(insert(User), values)
+    conn.execute(insert(UserTable), values)
     return contract.User.model_validate(values)
 
 
 def list_users(conn: Connection) -> list[contract.User]:
-    rows = conn.execute(select(*User.__table__.columns).order_by(User.name))
+    rows = conn.execute(select(*UserTable.__table__.columns).order_by(UserTable.name))
     return [_show_user(row) for row in rows]
 
 
 def change_user(conn: Connection, user: str, asked: contract.UserPatch, now: datetime) -> contract.User:
     """Change a user's role, or shut a user out, by name or by id; the last admin stays one."""
-    named = select(*User.__table__.columns).where(or_(User.name == user, User.id == user)).order_by(User.name != user)
+    named = (
+        select(*UserTable.__table__.columns)
+        .where(or_(UserTable.name == user, UserTable.id == user))
+        .order_by(UserTable.name != user)
+    )
     row = conn.execute(named.limit(1).with_for_update()).one_or_none()
     if row is None:
         raise NotFound(f"There is no user {user!r}.", field="user")
@@ -152,17 +158,19 @@ def change_user(conn: Connection, user: str, asked: contract.UserPatch, now: dat
     if asked.is_disabled is not None:
         disabled = (row.disabled_at or now) if asked.is_disabled else None
     _keep_an_admin(conn, row, role, disabled)
-    conn.execute(update(User).where(User.pk == row.pk).values(role=role, disabled_at=disabled))
-    return _show_user(conn.execute(select(*User.__table__.columns).where(User.pk == row.pk)).one())
+    conn.execute(update(UserTable).where(UserTable.pk == row.pk).values(role=role, disabled_at=disabled))
+    return _show_user(conn.execute(select(*UserTable.__table__.columns).where(UserTable.pk == row.pk)).one())
 
 
 def find_user_pk(conn: Connection, name: str) -> int | None:
-    return conn.execute(select(User.pk).where(User.name == name)).scalar_one_or_none()
+    return conn.execute(select(UserTable.pk).where(UserTable.name == name)).scalar_one_or_none()
 
 
 def create_token(conn: Connection, asked: contract.TokenRequest, by: Principal, now: datetime) -> contract.Token:
     """Make a token for oneself, or (admins) for somebody else; it may do less than its user, never more."""
-    row = conn.execute(select(*User.__table__.columns).where(User.name == (asked.user or by.user))).one_or_none()
+    row = conn.execute(
+        select(*UserTable.__table__.columns).where(UserTable.name == (asked.user or by.user))
+    ).one_or_none()
     if row is None:
         raise NotFound(f"There is no user {asked.user!r}.", field="user")
     if row.name != by.user and by.role is not Role.ADMIN:
@@ -179,7 +187,7 @@ def create_token(conn: Connection, asked: contract.TokenRequest, by: Principal, 
             field="expires_in_days",
             hint="Leave expires_in_days out: the new token then ends with yours.",
         )
-    shown = _show_token(conn.execute(_tokens().where(Credential.id == made.id)).one())
+    shown = _show_token(conn.execute(_tokens().where(CredentialTable.id == made.id)).one())
     return shown.model_copy(update={"secret": made.secret})
 
 
@@ -188,14 +196,14 @@ def make_first_admin(conn: Connection, now: datetime) -> str | None:
     if find_admin(conn) is not None:
         return None
     made = create_user(conn, contract.UserRequest(name="admin", role=Role.ADMIN), now)
-    pk = conn.execute(select(User.pk).where(User.id == made.id)).scalar_one()
+    pk = conn.execute(select(UserTable.pk).where(UserTable.id == made.id)).scalar_one()
     return make_credential(conn, pk, "token", "first start", Role.ADMIN, now=now, lasts=None).secret
 
 
 def find_admin(conn: Connection) -> int | None:
     """Return the `pk` of the first admin who may sign in."""
-    admins = select(User.pk).where(User.role == Role.ADMIN.value, User.disabled_at.is_(None))
-    return conn.execute(admins.order_by(User.pk).limit(1)).scalar_one_or_none()
+    admins = select(UserTable.pk).where(UserTable.role == Role.ADMIN.value, UserTable.disabled_at.is_(None))
+    return conn.execute(admins.order_by(UserTable.pk).limit(1)).scalar_one_or_none()
 
 
 def admit_workers(conn: Connection, secret: str, now: datetime) -> None:
@@ -213,25 +221,27 @@ def admit_workers(conn: Connection, secret: str, now: datetime) -> None:
     if pk is None:
         create_user(conn, contract.UserRequest(name=WORKERS, role=Role.WORKER), now)
         pk = find_user_pk(conn, WORKERS)
-    own = and_(Credential.user_pk == pk, Credential.name == WORKERS, Credential.kind == "token")
-    conn.execute(delete(Credential).where(own, Credential.digest != digest(secret)))
-    if conn.execute(select(Credential.pk).where(own)).first() is None:
+    own = and_(CredentialTable.user_pk == pk, CredentialTable.name == WORKERS, CredentialTable.kind == "token")
+    conn.execute(delete(CredentialTable).where(own, CredentialTable.digest != digest(secret)))
+    if conn.execute(select(CredentialTable.pk).where(own)).first() is None:
         values = {"id": new_id(), "user_pk": pk, "kind": "token", "name": WORKERS, "role": Role.WORKER.value}
-        conn.execute(insert(Credential), {**values, "digest": digest(secret), "created_at": now, "expires_at": None})
+        conn.execute(
+            insert(CredentialTable), {**values, "digest": digest(secret), "created_at": now, "expires_at": None}
+        )
 
 
 def list_tokens(conn: Connection, by: Principal, now: datetime) -> list[contract.Token]:
     """Return one's own living tokens and sessions; an admin's list holds everybody's."""
-    query = _tokens().where(*_alive(now)).order_by(Credential.pk)
-    rows = conn.execute(query if by.role is Role.ADMIN else query.where(Credential.user_pk == by.user_pk)).all()
+    query = _tokens().where(*_alive(now)).order_by(CredentialTable.pk)
+    rows = conn.execute(query if by.role is Role.ADMIN else query.where(CredentialTable.user_pk == by.user_pk)).all()
     return [_show_token(row) for row in rows if makers.find_role(conn, row, now) is not None]
 
 
 def revoke_token(conn: Connection, id: str, by: Principal, now: datetime) -> None:
     """End a token or a session with all that it made: one's own, or (admins) anybody's."""
-    query = select(Credential.pk).where(Credential.id == id, Credential.revoked_at.is_(None))
+    query = select(CredentialTable.pk).where(CredentialTable.id == id, CredentialTable.revoked_at.is_(None))
     if by.role is not Role.ADMIN:
-        query = query.where(Credential.user_pk == by.user_pk)
+        query = query.where(CredentialTable.user_pk == by.user_pk)
     pks = list(conn.execute(query).scalars())
     makers.revoke(conn, pks, now)
     if not pks:
@@ -244,24 +254,30 @@ def expire_credentials(conn: Connection, now: datetime) -> int:
 
 
 def _alive(now: datetime) -> tuple[Any, ...]:
-    lasting = or_(Credential.expires_at.is_(None), Credential.expires_at > now)
-    return Credential.revoked_at.is_(None), lasting, User.disabled_at.is_(None)
+    lasting = or_(CredentialTable.expires_at.is_(None), CredentialTable.expires_at > now)
+    return CredentialTable.revoked_at.is_(None), lasting, UserTable.disabled_at.is_(None)
 
 
 def _living(now: datetime) -> Select[Any]:
-    columns = (*Credential.__table__.columns, User.name.label("user"), User.role.label("user_role"))
-    return select(*columns).join(User, Credential.user_pk == User.pk).where(*_alive(now))
+    columns = (*CredentialTable.__table__.columns, UserTable.name.label("user"), UserTable.role.label("user_role"))
+    return select(*columns).join(UserTable, CredentialTable.user_pk == UserTable.pk).where(*_alive(now))
 
 
 def _tokens() -> Select[Any]:
-    columns = (*Credential.__table__.columns, User.name.label("user"), User.role.label("user_role"))
-    return select(*columns).join(User, Credential.user_pk == User.pk).where(Credential.kind.in_(("token", "session")))
+    columns = (*CredentialTable.__table__.columns, UserTable.name.label("user"), UserTable.role.label("user_role"))
+    return (
+        select(*columns)
+        .join(UserTable, CredentialTable.user_pk == UserTable.pk)
+        .where(CredentialTable.kind.in_(("token", "session")))
+    )
 
 
 def _keep_an_admin(conn: Connection, row: Row[Any], role: str, disabled: datetime | None) -> None:
     if row.role != Role.ADMIN or (role == Role.ADMIN and disabled is None):
         return
-    others = select(func.count()).where(User.role == Role.ADMIN.value, User.disabled_at.is_(None), User.pk != row.pk)
+    others = select(func.count()).where(
+        UserTable.role == Role.ADMIN.value, UserTable.disabled_at.is_(None), UserTable.pk != row.pk
+    )
     if conn.execute(others).scalar_one() == 0:
         raise Conflict("This is the last admin.", hint="Make another user an admin first.")
 

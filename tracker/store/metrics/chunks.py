@@ -38,7 +38,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Points:
+class PointColumns:
     """Columns of equal length, in the order in which they arrived."""
 
     steps: Steps
@@ -48,60 +48,60 @@ class Points:
     def __len__(self) -> int:
         return len(self.steps)
 
-    def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Points:
+    def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_] | slice) -> PointColumns:
         """Return the chosen points."""
-        return Points(self.steps[chosen], self.values[chosen], self.times[chosen])
+        return PointColumns(self.steps[chosen], self.values[chosen], self.times[chosen])
 
-    def in_order(self) -> Points:
+    def in_order(self) -> PointColumns:
         """Return them by step; of equal steps the one that arrived first comes first."""
         if len(self) < 2 or bool((self.steps[1:] >= self.steps[:-1]).all()):
             return self
         return self.take(np.argsort(self.steps, kind="stable"))
 
 
-NONE = Points(np.empty(0, np.int64), np.empty(0), np.empty(0))
+NONE = PointColumns(np.empty(0, np.int64), np.empty(0), np.empty(0))
 
 
-def join(parts: list[Points]) -> Points:
+def join(parts: list[PointColumns]) -> PointColumns:
     """Return all points of `parts`, one part after another."""
     if len(parts) == 1:
         return parts[0]
     if not parts:
         return NONE
-    return Points(
+    return PointColumns(
         np.concatenate([part.steps for part in parts]),
         np.concatenate([part.values for part in parts]),
         np.concatenate([part.times for part in parts]),
     )
 
 
-def encode_raw(points: Points) -> bytes:
+def encode_raw(points: PointColumns) -> bytes:
     """Return the points as they are: quick, for ingest."""
     return points.steps.tobytes() + points.values.tobytes() + points.times.tobytes()
 
 
-def encode_packed(points: Points) -> bytes:
+def encode_packed(points: PointColumns) -> bytes:
     """Return the points compressed."""
     columns = (_differences(points.steps), points.values.view(np.int64), _differences(points.times.view(np.int64)))
     return zlib.compress(b"".join(_shuffle(column) for column in columns), _LEVEL)
 
 
-def decode(data: bytes, encoding: int, count: int) -> Points:
+def decode(data: bytes, encoding: int, count: int) -> PointColumns:
     """Return the points that were encoded; `count` is how many there are."""
     if encoding == RAW:
         return _columns(data, count)
     plain = zlib.decompress(data)
     size = count * _WORD
     steps, values, times = (_unshuffle(plain[place : place + size], count) for place in (0, size, 2 * size))
-    return Points(np.cumsum(steps), values.view(np.float64), np.cumsum(times).view(np.float64))
+    return PointColumns(np.cumsum(steps), values.view(np.float64), np.cumsum(times).view(np.float64))
 
 
-def decode_raw(parts: list[bytes]) -> Points:
+def decode_raw(parts: list[bytes]) -> PointColumns:
     """Return the points of many raw chunks at once; far quicker than one by one when each holds a point."""
     return join([_columns(data, len(data) // (3 * _WORD)) for data in parts])
 
 
-def make_envelope(points: Points) -> bytes | None:
+def make_envelope(points: PointColumns) -> bytes | None:
     """Return the chunk's thinned copy, or None where the chunk is short. It starts with its count."""
     if len(points) < ENVELOPE_FROM:
         return None
@@ -109,14 +109,14 @@ def make_envelope(points: Points) -> bytes | None:
     return len(thin).to_bytes(4, "little") + encode_packed(thin)
 
 
-def read_envelope(data: bytes) -> Points:
+def read_envelope(data: bytes) -> PointColumns:
     """Return the points of an envelope."""
     return decode(data[4:], OPEN, int.from_bytes(data[:4], "little"))
 
 
-def _columns(data: bytes, count: int) -> Points:
+def _columns(data: bytes, count: int) -> PointColumns:
     steps, values, times = (np.frombuffer(data, "<i8", count, place * count * _WORD) for place in range(3))
-    return Points(steps, values.view(np.float64), times.view(np.float64))
+    return PointColumns(steps, values.view(np.float64), times.view(np.float64))
 
 
 def _differences(column: Steps) -> Steps:

@@ -16,9 +16,9 @@ from sqlalchemy import Connection, delete, func, insert, or_, select
 
 from keepbest.errors import Conflict
 from keepbest.status import RunState
-from tracker.models import MetricChunk, Run
+from tracker.models import MetricChunkTable, RunTable
 from tracker.store.metrics import chunks
-from tracker.store.metrics.chunks import Points
+from tracker.store.metrics.chunks import PointColumns
 
 #: A metric is worth compacting when it has this many raw chunks, or this many points in them …
 CHUNKS = 32
@@ -44,25 +44,25 @@ def find_due(conn: Connection, now: datetime, *, limit: int) -> list[Group]:
     """Return the metrics whose raw chunks are worth compacting."""
     raw = (
         select(
-            MetricChunk.run_pk,
-            MetricChunk.key,
-            MetricChunk.segment,
+            MetricChunkTable.run_pk,
+            MetricChunkTable.key,
+            MetricChunkTable.segment,
             func.count().label("chunks"),
-            func.sum(MetricChunk.count).label("points"),
+            func.sum(MetricChunkTable.count).label("points"),
         )
-        .where(MetricChunk.encoding == chunks.RAW)
-        .group_by(MetricChunk.run_pk, MetricChunk.key, MetricChunk.segment)
+        .where(MetricChunkTable.encoding == chunks.RAW)
+        .group_by(MetricChunkTable.run_pk, MetricChunkTable.key, MetricChunkTable.segment)
         .subquery()
     )
-    quiet = or_(Run.state.in_(_FINAL), Run.updated_at < now - QUIET)
+    quiet = or_(RunTable.state.in_(_FINAL), RunTable.updated_at < now - QUIET)
     due = or_(raw.c.chunks >= CHUNKS, raw.c.points >= POINTS, quiet)
-    found = select(raw.c.run_pk, raw.c.key, raw.c.segment).join(Run, Run.pk == raw.c.run_pk).where(due)
+    found = select(raw.c.run_pk, raw.c.key, raw.c.segment).join(RunTable, RunTable.pk == raw.c.run_pk).where(due)
     return [Group(*row) for row in conn.execute(found.limit(limit))]
 
 
 def read_group(conn: Connection, group: Group) -> Sequence[Any]:
     """Return the chunks that compaction may still change, oldest first."""
-    table = MetricChunk
+    table = MetricChunkTable
     return conn.execute(
         select(table.pk, table.count.label("points"), table.encoding, table.data)
         .where(
@@ -86,16 +86,16 @@ def pack(rows: Sequence[Any]) -> list[dict[str, Any]]:
 def replace(conn: Connection, group: Group, rows: Sequence[Any], packed: Sequence[dict[str, Any]]) -> None:
     """Put packed chunks in the place of the ones they were made from; raises Conflict when these are gone."""
     pks = [row.pk for row in rows]
-    if conn.execute(delete(MetricChunk).where(MetricChunk.pk.in_(pks))).rowcount != len(pks):
+    if conn.execute(delete(MetricChunkTable).where(MetricChunkTable.pk.in_(pks))).rowcount != len(pks):
         raise Conflict("The chunks were deleted while they were packed.")
     whose = {"run_pk": group.run_pk, "key": group.key, "segment": group.segment}
     kept = [{**whose, **row, "pk": pk} for pk, row in zip(pks, packed, strict=False)]
-    conn.execute(insert(MetricChunk), kept)
+    conn.execute(insert(MetricChunkTable), kept)
     if more := [{**whose, **row} for row in packed[len(pks) :]]:
-        conn.execute(insert(MetricChunk), more)
+        conn.execute(insert(MetricChunkTable), more)
 
 
-def _pack(points: Points) -> dict[str, Any]:
+def _pack(points: PointColumns) -> dict[str, Any]:
     return {
         "first_step": int(points.steps[0]),
         "last_step": int(points.steps[-1]),

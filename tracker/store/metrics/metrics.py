@@ -16,9 +16,9 @@ from sqlalchemy import Connection, case, insert, select
 
 from keepbest.contract import validations as contract
 from tracker import db
-from tracker.models import MetricChunk, MetricSummary
+from tracker.models import MetricChunkTable, MetricSummaryTable
 from tracker.store.metrics import chunks
-from tracker.store.metrics.chunks import Points
+from tracker.store.metrics.chunks import PointColumns
 from tracker.store.metrics.downsample import thin
 from tracker.store.segments import LivingPath
 
@@ -27,7 +27,7 @@ _FETCH = 500
 #: Points that each piece of a curve keeps, however short its share.
 _LEAST = 8
 #: Built once: building a statement costs more than running it.
-_ADD = insert(MetricChunk)
+_ADD = insert(MetricChunkTable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Column:
 
     segment: int
     key: str
-    points: Points
+    points: PointColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Piece:
 
     segment: int
     ghost: bool
-    points: Points
+    points: PointColumns
 
 
 def add_columns(conn: Connection, run_pk: int, columns: Sequence[Column], *, newest: bool) -> None:
@@ -69,7 +69,9 @@ def add_columns(conn: Connection, run_pk: int, columns: Sequence[Column], *, new
 def list_summaries(conn: Connection, run_pk: int) -> list[contract.MetricSummary]:
     """Return what is known of every metric of a run, by name."""
     rows = conn.execute(
-        select(*MetricSummary.__table__.columns).where(MetricSummary.run_pk == run_pk).order_by(MetricSummary.key)
+        select(*MetricSummaryTable.__table__.columns)
+        .where(MetricSummaryTable.run_pk == run_pk)
+        .order_by(MetricSummaryTable.key)
     )
     return [contract.MetricSummary.model_validate(row._asdict()) for row in rows]
 
@@ -133,7 +135,7 @@ def _summary_row(run_pk: int, key: str, columns: Sequence[Column]) -> dict[str, 
     return row | _extremes(points if finite.all() else points.take(finite))
 
 
-def _extremes(points: Points) -> dict[str, Any]:
+def _extremes(points: PointColumns) -> dict[str, Any]:
     if not len(points):
         return {"min_value": None, "min_step": None, "max_value": None, "max_step": None}
     low, high = int(points.values.argmin()), int(points.values.argmax())
@@ -148,8 +150,8 @@ def _extremes(points: Points) -> dict[str, Any]:
 @cache
 def _upsert(dialect: str, newest: bool) -> Any:
     """Build the INSERT that adds a batch's summary to the row that is there; the earlier of equal extremes stays."""
-    statement = db.insert(dialect, MetricSummary)
-    old, new = MetricSummary, statement.excluded
+    statement = db.insert(dialect, MetricSummaryTable)
+    old, new = MetricSummaryTable, statement.excluded
     lower = (new.min_value < old.min_value) | old.min_value.is_(None)
     higher = (new.max_value > old.max_value) | old.max_value.is_(None)
     changes = {
@@ -171,7 +173,7 @@ def _upsert(dialect: str, newest: bool) -> Any:
 
 def _find_chunks(conn: Connection, run_pk: int, key: str, window: Window) -> Sequence[Any]:
     """Return the chunks in the window, without their bytes, in the order in which they arrived."""
-    table = MetricChunk
+    table = MetricChunkTable
     has_envelope = table.envelope.is_not(None).label("has_envelope")
     columns = (
         table.pk,
@@ -190,14 +192,14 @@ def _find_chunks(conn: Connection, run_pk: int, key: str, window: Window) -> Seq
     return conn.execute(query.order_by(table.pk)).all()
 
 
-def _load(conn: Connection, rows: Sequence[Any], window: Window) -> dict[int, list[Points]]:
+def _load(conn: Connection, rows: Sequence[Any], window: Window) -> dict[int, list[PointColumns]]:
     """Return the points by segment: from envelopes when these alone are as many as are asked for."""
     wide = {row.pk for row in rows if row.has_envelope and _lies_within(row, window)}
     if len(wide) * 2 * chunks.BUCKETS < window.max_points:
         wide = set()
-    envelopes = _fetch(conn, MetricChunk.envelope, wide)
-    data = _fetch(conn, MetricChunk.data, {row.pk for row in rows if row.pk not in wide})
-    parts: dict[int, list[Points]] = {}
+    envelopes = _fetch(conn, MetricChunkTable.envelope, wide)
+    data = _fetch(conn, MetricChunkTable.data, {row.pk for row in rows if row.pk not in wide})
+    parts: dict[int, list[PointColumns]] = {}
     for row in rows:
         if row.pk in wide:
             points = chunks.read_envelope(envelopes[row.pk])
@@ -218,12 +220,12 @@ def _fetch(conn: Connection, column: Any, wanted: Iterable[int]) -> dict[int, by
     pks = sorted(wanted)
     found: dict[int, bytes] = {}
     for place in range(0, len(pks), _FETCH):
-        chosen = MetricChunk.pk.in_(pks[place : place + _FETCH])
-        found.update((pk, data) for pk, data in conn.execute(select(MetricChunk.pk, column).where(chosen)))
+        chosen = MetricChunkTable.pk.in_(pks[place : place + _FETCH])
+        found.update((pk, data) for pk, data in conn.execute(select(MetricChunkTable.pk, column).where(chosen)))
     return found
 
 
-def _clip(points: Points, window: Window) -> Points:
+def _clip(points: PointColumns, window: Window) -> PointColumns:
     start = 0 if window.first_step is None else int(np.searchsorted(points.steps, window.first_step))
     end = len(points)
     if window.last_step is not None:
@@ -231,7 +233,7 @@ def _clip(points: Points, window: Window) -> Points:
     return points.take(slice(start, end))
 
 
-def _split(segment: int, points: Points, path: LivingPath) -> list[Piece]:
+def _split(segment: int, points: PointColumns, path: LivingPath) -> list[Piece]:
     """Cut a segment where the living path left it."""
     if segment not in path.ends:
         parts = [Piece(segment, True, points)]

@@ -30,11 +30,11 @@ from sqlalchemy import (
 from keepbest.contract.sweeps import Halving
 from keepbest.status import RunState, StopReason
 from keepbest.stopping import Mode
-from tracker.models import Run, Rung
+from tracker.models import RungTable, RunTable
 
 #: What the statements are told; these are built once, which takes longer than to run them.
 _SWEEP, _RUNG, _LIMIT, _OFFSET = (bindparam(name, type_=BigInteger()) for name in ("sweep", "at", "most", "skipped"))
-_VALUE, _RUN_PK = bindparam("than", type_=Rung.value.type), bindparam("run", type_=BigInteger())
+_VALUE, _RUN_PK = bindparam("than", type_=RungTable.value.type), bindparam("run", type_=BigInteger())
 
 Waiting = Row[str, int, float | None]
 
@@ -48,7 +48,7 @@ class Promotable(NamedTuple):
 
 def list_promotable(conn: Connection, sweep_pk: int, halving: Halving, mode: Mode, limit: int) -> list[Promotable]:
     """Return at most `limit` runs, in the order in which free places are given: higher rungs first, then the best."""
-    top = conn.execute(select(func.max(Rung.rung)).where(Rung.sweep_pk == sweep_pk)).scalar() or 0
+    top = conn.execute(select(func.max(RungTable.rung)).where(RungTable.sweep_pk == sweep_pk)).scalar() or 0
     found: list[Promotable] = []
     for rung in range(top, 0, -1):
         if len(found) < limit:
@@ -90,12 +90,18 @@ def _list_waiting(conn: Connection, at: dict[str, Any], mode: Mode, limit: int) 
 @cache
 def _waiting(mode: Mode, with_value: bool) -> Select[str, int, float | None]:
     """Select those with a value, or those without one: each in the order of the index."""
-    waits = (Run.state == RunState.PAUSED.value, Run.deleted_at.is_(None))
-    found = select(Run.id.label("run"), Rung.run_pk, Rung.value).join(Run, Rung.run_pk == Run.pk).where(*waits)
-    found = found.where(Rung.sweep_pk == _SWEEP, Rung.rung == _RUNG, Rung.promoted_at.is_(None)).limit(_LIMIT)
+    waits = (RunTable.state == RunState.PAUSED.value, RunTable.deleted_at.is_(None))
+    found = (
+        select(RunTable.id.label("run"), RungTable.run_pk, RungTable.value)
+        .join(RunTable, RungTable.run_pk == RunTable.pk)
+        .where(*waits)
+    )
+    found = found.where(RungTable.sweep_pk == _SWEEP, RungTable.rung == _RUNG, RungTable.promoted_at.is_(None)).limit(
+        _LIMIT
+    )
     if not with_value:
-        return found.where(Rung.value.is_(None)).order_by(Rung.run_pk)
-    return found.where(Rung.value.is_not(None)).order_by(_in_order(Rung.value, mode), Rung.run_pk)
+        return found.where(RungTable.value.is_(None)).order_by(RungTable.run_pk)
+    return found.where(RungTable.value.is_not(None)).order_by(_in_order(RungTable.value, mode), RungTable.run_pk)
 
 
 @cache
@@ -134,16 +140,16 @@ def _all() -> tuple[_Part, _Part]:
 
 def _paused() -> _Part:
     """Those that paused here or higher: with what they had at the first of these pauses."""
-    gone = select(Run.pk).where(Run.sweep_pk == _SWEEP, Run.deleted_at.is_not(None))
-    here = (Rung.sweep_pk == _SWEEP, Rung.rung >= _RUNG, Rung.since <= _RUNG)
-    return _Part(Rung.value, Rung.run_pk, (*here, Rung.run_pk.not_in(gone)))
+    gone = select(RunTable.pk).where(RunTable.sweep_pk == _SWEEP, RunTable.deleted_at.is_not(None))
+    here = (RungTable.sweep_pk == _SWEEP, RungTable.rung >= _RUNG, RungTable.since <= _RUNG)
+    return _Part(RungTable.value, RungTable.run_pk, (*here, RungTable.run_pk.not_in(gone)))
 
 
 def _ended() -> _Part:
     """Those that were trained to an end of their own before: with their bests."""
-    halved = Run.stop_reason.is_not_distinct_from(StopReason.SUCCESSIVE_HALVING.value)
-    ended = (Run.deleted_at.is_(None), Run.state == RunState.FINISHED.value, ~halved)
-    return _Part(Run.best_value, Run.pk, (Run.sweep_pk == _SWEEP, *ended, Run.top_rung < _RUNG))
+    halved = RunTable.stop_reason.is_not_distinct_from(StopReason.SUCCESSIVE_HALVING.value)
+    ended = (RunTable.deleted_at.is_(None), RunTable.state == RunState.FINISHED.value, ~halved)
+    return _Part(RunTable.best_value, RunTable.pk, (RunTable.sweep_pk == _SWEEP, *ended, RunTable.top_rung < _RUNG))
 
 
 def _is_before(part: _Part, mode: Mode, with_value: bool) -> ColumnElement[int]:

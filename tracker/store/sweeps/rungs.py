@@ -16,7 +16,7 @@ from keepbest.status import RunState, StopReason
 from keepbest.stopping import Mode, SuccessiveHalving, build
 from keepbest.stopping.rungs import Contender, rank
 from tracker import db
-from tracker.models import Rung, Sweep, Trial
+from tracker.models import RungTable, SweepTable, TrialTable
 from tracker.store import commands, runs
 from tracker.store.access import audit
 from tracker.store.runs import RunRow
@@ -34,7 +34,7 @@ def find_halving(stopper: PolicySpec | None) -> Halving | None:
 
 def is_in_sweep(conn: Connection, run: RunRow) -> bool:
     """Whether the run is a try of a sweep that still goes on: nobody else would let it go on after a pause."""
-    living = select(Sweep.pk).where(Sweep.pk == run.sweep_pk, Sweep.state == SweepState.RUNNING.value)
+    living = select(SweepTable.pk).where(SweepTable.pk == run.sweep_pk, SweepTable.state == SweepState.RUNNING.value)
     return conn.execute(living).first() is not None
 
 
@@ -42,16 +42,16 @@ def count_promotions(conn: Connection, run: RunRow) -> int | None:
     """Return the highest rung that the run was let go past, or 0; None where it is to pause at none."""
     if not is_in_sweep(conn, run):
         return None
-    promoted = select(func.max(Rung.rung)).where(Rung.run_pk == run.pk, Rung.promoted_at.is_not(None))
+    promoted = select(func.max(RungTable.rung)).where(RungTable.run_pk == run.pk, RungTable.promoted_at.is_not(None))
     return conn.execute(promoted).scalar() or 0
 
 
 def pause(conn: Connection, run: RunRow, rung: int, message: str | None, now: datetime) -> RunRow:
     """Let the run wait at a rung, with what it has measured so far."""
-    lower = select(func.max(Rung.rung)).where(Rung.run_pk == run.pk, Rung.rung < rung)
+    lower = select(func.max(RungTable.rung)).where(RungTable.run_pk == run.pk, RungTable.rung < rung)
     place = {"run_pk": run.pk, "rung": rung, "sweep_pk": run.sweep_pk, "since": 1 + (conn.execute(lower).scalar() or 0)}
     known = {"step": run.step or 0, "value": run.best_value, "reached_at": now, "promoted_at": None}
-    marked = db.insert(conn, Rung).values(**place, **known)
+    marked = db.insert(conn, RungTable).values(**place, **known)
     conn.execute(marked.on_conflict_do_update(index_elements=["run_pk", "rung"], set_=known))
     reason, top = StopReason.SUCCESSIVE_HALVING, max(run.top_rung, rung)
     return runs.move_run(conn, run, RunState.PAUSED, now=now, reason=reason, message=message, top_rung=top)
@@ -59,7 +59,7 @@ def pause(conn: Connection, run: RunRow, rung: int, message: str | None, now: da
 
 def let_go(conn: Connection, run: RunRow, now: datetime) -> None:
     """Write down that a run goes on past every rung at which it stood."""
-    waiting = update(Rung).where(Rung.run_pk == run.pk, Rung.promoted_at.is_(None))
+    waiting = update(RungTable).where(RungTable.run_pk == run.pk, RungTable.promoted_at.is_(None))
     conn.execute(waiting.values(promoted_at=now))
 
 
@@ -86,9 +86,11 @@ def finish(conn: Connection, run: RunRow, message: str, now: datetime) -> RunRow
 def list_marks(conn: Connection, sweep_pk: int) -> dict[int, list[RungMark]]:
     """Return of each try by its number the rungs at which it paused, the lowest first."""
     marks: defaultdict[int, list[RungMark]] = defaultdict(list)
-    columns = (Trial.number, Rung.rung, Rung.step, Rung.value, Rung.promoted_at)
-    found = select(*columns).join(Trial, Trial.run_pk == Rung.run_pk).where(Trial.sweep_pk == sweep_pk)
-    for row in conn.execute(found.order_by(Rung.rung)):
+    columns = (TrialTable.number, RungTable.rung, RungTable.step, RungTable.value, RungTable.promoted_at)
+    found = (
+        select(*columns).join(TrialTable, TrialTable.run_pk == RungTable.run_pk).where(TrialTable.sweep_pk == sweep_pk)
+    )
+    for row in conn.execute(found.order_by(RungTable.rung)):
         mark = RungMark(rung=row.rung, step=row.step, value=row.value, promoted=row.promoted_at is not None)
         marks[row.number].append(mark)
     return marks

@@ -18,7 +18,7 @@ from keepbest.contract.sweeps import SweepRequest, SweepState
 from keepbest.errors import Conflict, InvalidInput, NotFound
 from keepbest.status import RunState, StopReason
 from tracker import models
-from tracker.models import Project, Run, Sweep
+from tracker.models import ProjectTable, RunTable, SweepTable
 from tracker.store import commands, cursors, events, projects, runs, submissions
 from tracker.store.access import audit
 from tracker.store.selections import VALUE
@@ -52,7 +52,7 @@ def create(conn: Connection, asked: SweepRequest, *, user: str, key: str | None,
         "created_at": now,
         "idempotency_key": key,
     }
-    conn.execute(insert(Sweep).values(**row))
+    conn.execute(insert(SweepTable).values(**row))
     made = get_sweep(conn, str(row["id"]))
     audit.record(conn, user, "sweep.create", made.id, now, {"name": made.name, "project": made.project})
     _announce(conn, made, "sweep.created", now)
@@ -63,8 +63,8 @@ def get_sweep(conn: Connection, reference: str, *, lock: bool = False) -> SweepR
     """Return the sweep with this id, or with this unique beginning of one. Raises NotFound or InvalidInput."""
     fits = MIN_PREFIX <= len(reference) <= ID_LENGTH and not set(reference) - set(ID_ALPHABET)
     last = reference.ljust(ID_LENGTH, ID_ALPHABET[-1])
-    found = _select().where(Sweep.id.between(reference, last)).order_by(Sweep.pk.desc()).limit(5)
-    rows = conn.execute(found.with_for_update(of=Sweep.__table__) if lock else found).all() if fits else []
+    found = _select().where(SweepTable.id.between(reference, last)).order_by(SweepTable.pk.desc()).limit(5)
+    rows = conn.execute(found.with_for_update(of=SweepTable.__table__) if lock else found).all() if fits else []
     if not rows:
         raise NotFound(f"There is no sweep {reference!r}.", field="sweep", hint=_HINT)
     if len(rows) > 1:
@@ -75,20 +75,22 @@ def get_sweep(conn: Connection, reference: str, *, lock: bool = False) -> SweepR
 
 def list_living(conn: Connection) -> Sequence[SweepRow]:
     """Return the sweeps that go on, the oldest first."""
-    return conn.execute(_select().where(Sweep.state == SweepState.RUNNING.value).order_by(Sweep.pk)).all()
+    return conn.execute(_select().where(SweepTable.state == SweepState.RUNNING.value).order_by(SweepTable.pk)).all()
 
 
 def list_sweeps(
     conn: Connection, *, project: str | None, state: SweepState | None, cursor: str | None, limit: int
 ) -> contract.SweepPage:
     """Return a page of sweeps, the newest first."""
-    wanted = [Sweep.project_pk == projects.get_pk(conn, project)] if project is not None else []
-    wanted += [Sweep.state == state.value] if state is not None else []
-    total = conn.execute(select(func.count()).select_from(Sweep).where(*wanted)).scalar_one() if not cursor else None
-    found = _select().where(*wanted).order_by(Sweep.pk.desc()).limit(limit + 1)
+    wanted = [SweepTable.project_pk == projects.get_pk(conn, project)] if project is not None else []
+    wanted += [SweepTable.state == state.value] if state is not None else []
+    total = (
+        conn.execute(select(func.count()).select_from(SweepTable).where(*wanted)).scalar_one() if not cursor else None
+    )
+    found = _select().where(*wanted).order_by(SweepTable.pk.desc()).limit(limit + 1)
     if cursor is not None:
         (last,) = cursors.read(cursor, "sweeps", int)
-        found = found.where(Sweep.pk < (last or 0))
+        found = found.where(SweepTable.pk < (last or 0))
     rows = conn.execute(found).all()
     more = cursors.write("sweeps", [rows[limit - 1].pk]) if len(rows) > limit else None
     return contract.SweepPage(sweeps=show(conn, rows[:limit]), cursor=more, total=total)
@@ -96,8 +98,8 @@ def list_sweeps(
 
 def list_runs(conn: Connection, row: SweepRow) -> contract.SweepRuns:
     """Return a sweep with every run that it made and that is still there."""
-    found = _select_runs().where(models.Trial.sweep_pk == row.pk, Run.deleted_at.is_(None))
-    rows, sweep = conn.execute(found.order_by(models.Trial.number)).all(), show(conn, [row])[0]
+    found = _select_runs().where(models.TrialTable.sweep_pk == row.pk, RunTable.deleted_at.is_(None))
+    rows, sweep = conn.execute(found.order_by(models.TrialTable.number)).all(), show(conn, [row])[0]
     if sweep.halving is None:
         return contract.SweepRuns(sweep=sweep, runs=[_show_run(one) for one in rows])
     marks = rungs.list_marks(conn, row.pk)
@@ -118,15 +120,15 @@ def read_for_choice(conn: Connection, sweep: str) -> tuple[contract.Sweep, list[
 def add_run(conn: Connection, sweep: str, number: int, parameters: dict[str, Any], now: datetime) -> str:
     """Make the run of one try and return its id; raises Conflict where the sweep has ended or this try was made."""
     row = get_sweep(conn, sweep, lock=True)
-    made = select(func.max(models.Trial.number)).where(models.Trial.sweep_pk == row.pk)
+    made = select(func.max(models.TrialTable.number)).where(models.TrialTable.sweep_pk == row.pk)
     if row.state != SweepState.RUNNING or number != (conn.execute(made).scalar() or 0) + 1:
         raise Conflict(f"Try {number} of sweep {sweep} is made already, or the sweep has ended.")
     asked = trials.make_request(read_spec(row), parameters, number)
     trial = TrialName(sweep=row.id, number=number)
     run = submissions.submit(conn, asked, user=row.created_by, key=None, now=now, trial=trial)
     values = {"sweep_pk": row.pk, "number": number, "run_pk": run.pk, "parameters": parameters}
-    conn.execute(insert(models.Trial).values(**values))
-    conn.execute(update(Run).where(Run.pk == run.pk).values(sweep_pk=row.pk))
+    conn.execute(insert(models.TrialTable).values(**values))
+    conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(sweep_pk=row.pk))
     note(conn, row, None)
     return str(run.id)
 
@@ -141,13 +143,13 @@ def promote(conn: Connection, sweep: str, run: str, rung: int, now: datetime) ->
 def note(conn: Connection, row: SweepRow, message: str | None) -> None:
     """Write down why no run could be made; None where one could."""
     if row.message != message:
-        conn.execute(update(Sweep).where(Sweep.pk == row.pk).values(message=message))
+        conn.execute(update(SweepTable).where(SweepTable.pk == row.pk).values(message=message))
 
 
 def end(conn: Connection, row: SweepRow, to: SweepState, now: datetime, message: str | None = None) -> SweepRow:
     """End a sweep that runs; one that has ended stays as it is."""
     values = {"state": to.value, "ended_at": now, "message": message}
-    running = update(Sweep).where(Sweep.pk == row.pk, Sweep.state == SweepState.RUNNING.value)
+    running = update(SweepTable).where(SweepTable.pk == row.pk, SweepTable.state == SweepState.RUNNING.value)
     if conn.execute(running.values(**values)).rowcount:
         row = get_sweep(conn, row.id)
         _announce(conn, row, "sweep.state", now)
@@ -158,8 +160,8 @@ def cancel(conn: Connection, row: SweepRow, *, user: str, now: datetime) -> Swee
     """End a sweep, and every run of it that has not ended. Twice is once."""
     if row.state != SweepState.RUNNING:
         return row
-    active = _select_runs().where(models.Trial.sweep_pk == row.pk, Run.state.in_(projects.ACTIVE))
-    for one in conn.execute(active.where(Run.deleted_at.is_(None))).all():
+    active = _select_runs().where(models.TrialTable.sweep_pk == row.pk, RunTable.state.in_(projects.ACTIVE))
+    for one in conn.execute(active.where(RunTable.deleted_at.is_(None))).all():
         commands.cancel_run(conn, runs.get_run(conn, one.run, lock=True), user=user, now=now)
     audit.record(conn, user, "sweep.cancel", row.id, now)
     return end(conn, row, SweepState.CANCELLED, now, f"cancelled by {user}")
@@ -192,7 +194,7 @@ def _show(conn: Connection, row: SweepRow, counts: contract.SweepCounts) -> cont
 
 def _find_monitor(conn: Connection, row: SweepRow, spec: SweepRequest) -> str:
     """Return the metric that the first run watches, which a command says itself."""
-    first = _trial_runs(row, Run.spec["monitor"].as_string()).order_by(models.Trial.number).limit(1)
+    first = _trial_runs(row, RunTable.spec["monitor"].as_string()).order_by(models.TrialTable.number).limit(1)
     return spec.run.monitor or conn.execute(first).scalar() or "?"
 
 
@@ -200,7 +202,7 @@ def resolve_mode(conn: Connection, row: SweepRow, spec: SweepRequest) -> Mode:
     """Return which way is better, as asked or as the first trainer found; auto until then."""
     if spec.run.mode not in (None, Mode.AUTO):
         return spec.run.mode
-    found = conn.execute(_trial_runs(row, Run.mode).where(Run.mode != Mode.AUTO.value).limit(1)).scalar()
+    found = conn.execute(_trial_runs(row, RunTable.mode).where(RunTable.mode != Mode.AUTO.value).limit(1)).scalar()
     return Mode(found or Mode.AUTO)
 
 
@@ -209,10 +211,12 @@ def _find_best(conn: Connection, row: SweepRow, mode: Mode) -> contract.SweepRun
 
     Its raw value may be above all that a cautious selector, as of one standard error, chose in runs that beat it.
     """
-    halved = (Run.state == RunState.FINISHED.value) & (Run.stop_reason == StopReason.SUCCESSIVE_HALVING.value)
+    halved = (RunTable.state == RunState.FINISHED.value) & (RunTable.stop_reason == StopReason.SUCCESSIVE_HALVING.value)
     order = VALUE.desc() if mode is Mode.MAX else VALUE.asc()
-    found = _select_runs().where(models.Trial.sweep_pk == row.pk, Run.deleted_at.is_(None), VALUE.is_not(None))
-    best = conn.execute(found.order_by(case((halved, 1), else_=0), order, models.Trial.number).limit(1)).first()
+    found = _select_runs().where(
+        models.TrialTable.sweep_pk == row.pk, RunTable.deleted_at.is_(None), VALUE.is_not(None)
+    )
+    best = conn.execute(found.order_by(case((halved, 1), else_=0), order, models.TrialTable.number).limit(1)).first()
     return _show_run(best) if best else None
 
 
@@ -222,15 +226,21 @@ def _find_selector(spec: SweepRequest) -> SelectorSpec | None:
 
 
 def _trial_runs(row: SweepRow, column: Any) -> Select[Any]:
-    return select(column).join(models.Trial, models.Trial.run_pk == Run.pk).where(models.Trial.sweep_pk == row.pk)
+    return (
+        select(column)
+        .join(models.TrialTable, models.TrialTable.run_pk == RunTable.pk)
+        .where(models.TrialTable.sweep_pk == row.pk)
+    )
 
 
 def count_runs(conn: Connection, pks: Iterable[int]) -> dict[int, contract.SweepCounts]:
     """Return of each sweep how many runs were made and in which states those are that were not deleted."""
-    there = Run.deleted_at.is_(None)
-    grouped = select(Run.sweep_pk, Run.state, there.label("there"), func.count().label("runs"))
+    there = RunTable.deleted_at.is_(None)
+    grouped = select(RunTable.sweep_pk, RunTable.state, there.label("there"), func.count().label("runs"))
     counts: dict[int, Counter[str]] = {pk: Counter() for pk in pks}
-    for row in conn.execute(grouped.where(Run.sweep_pk.in_(counts)).group_by(Run.sweep_pk, Run.state, there)):
+    for row in conn.execute(
+        grouped.where(RunTable.sweep_pk.in_(counts)).group_by(RunTable.sweep_pk, RunTable.state, there)
+    ):
         counts[row.sweep_pk]["made"] += row.runs
         if row.there:
             counts[row.sweep_pk][_STATES.get(RunState(row.state), row.state)] += row.runs
@@ -238,19 +248,32 @@ def count_runs(conn: Connection, pks: Iterable[int]) -> dict[int, contract.Sweep
 
 
 def _find_known(conn: Connection, user: str, key: str | None) -> SweepRow | None:
-    known = _select().where(Sweep.created_by == user, Sweep.idempotency_key == key)
+    known = _select().where(SweepTable.created_by == user, SweepTable.idempotency_key == key)
     return conn.execute(known).one_or_none() if key is not None else None
 
 
 def _select() -> Select[Any]:
-    return select(*Sweep.__table__.columns, Project.name.label("project")).join(Project)
+    return select(*SweepTable.__table__.columns, ProjectTable.name.label("project")).join(ProjectTable)
 
 
 def _select_runs() -> Select[Any]:
-    columns = (Run.id.label("run"), Run.name, Run.state, Run.stop_reason, Run.step, Run.looks)
-    values = (Run.best_value, Run.best_step, Run.selected_value, Run.selected_step, Run.averages_tried)
-    trial = models.Trial
-    return select(trial.number, trial.parameters, *columns, *values).join(Run, trial.run_pk == Run.pk)
+    columns = (
+        RunTable.id.label("run"),
+        RunTable.name,
+        RunTable.state,
+        RunTable.stop_reason,
+        RunTable.step,
+        RunTable.looks,
+    )
+    values = (
+        RunTable.best_value,
+        RunTable.best_step,
+        RunTable.selected_value,
+        RunTable.selected_step,
+        RunTable.averages_tried,
+    )
+    trial = models.TrialTable
+    return select(trial.number, trial.parameters, *columns, *values).join(RunTable, trial.run_pk == RunTable.pk)
 
 
 def _show_run(row: Row[Any]) -> contract.SweepRun:

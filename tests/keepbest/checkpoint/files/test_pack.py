@@ -20,13 +20,13 @@ from keepbest.errors import CheckpointDamaged
 DTYPES = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "uint16", "bool"]
 
 
-def part(array: Any) -> pack.Part:
+def part(array: Any) -> pack.PackEntry:
     data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     dtype = str(array.dtype)
-    return pack.Part(pack.digest_of(dtype, array.shape, data), dtype, array.shape, data)
+    return pack.PackEntry(pack.digest_of(dtype, array.shape, data), dtype, array.shape, data)
 
 
-def write(path: Path, arrays: list[Any]) -> tuple[str, list[pack.Part]]:
+def write(path: Path, arrays: list[Any]) -> tuple[str, list[pack.PackEntry]]:
     parts = [part(array) for array in arrays]
     header = pack.header_of(parts)
     with path.open("wb") as file:

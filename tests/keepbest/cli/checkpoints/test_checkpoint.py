@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keepbest.checkpoint import About, Store
+from keepbest.checkpoint import CheckpointInfo, Store
 from keepbest.cli.common.errors import Exit
 from keepbest.contract.runs import RecipeSource, RunRequest
 from tests.keepbest.cli.conftest import Run as Keepbest
@@ -57,7 +57,7 @@ def test_a_runs_best_from_the_tracker(keepbest: Keepbest, live: Live, monkeypatc
         client.submit(RunRequest(source=RecipeSource(name="hvass-cnn")))
         run = worker.claim().run
         for step, value in ((100, 0.7), (200, 0.9), (300, 0.8)):
-            told = About(run=run, at=datetime.now(UTC), value=value, mode="max", network="{}")
+            told = CheckpointInfo(run=run, at=datetime.now(UTC), value=value, mode="max", network="{}")
             written = Store(live.folder / "store").write(make_state(step, step), told)
             worker.checkpoint(step, value, id=written.manifest.id, digest=written.digest)
         assert "step 200" in keepbest("checkpoint", "show", run).out

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from keepbest.checkpoint import About, Store, Written
+from keepbest.checkpoint import CheckpointInfo, Store, Written
 from keepbest.cli.checkpoints.partial import Target
 from keepbest.cli.common.errors import Exit
 from keepbest.contract.base import CheckpointKind
@@ -44,7 +44,7 @@ def keep(
 ) -> Written:
     """Write a checkpoint into the tracker's store, and say so."""
     told: dict[str, Any] = {"value": value, "monitor": "val_accuracy", "mode": "max"}
-    about = About(run=worker.run, at=datetime.now(UTC), kind=kind, network=network, **told)
+    about = CheckpointInfo(run=worker.run, at=datetime.now(UTC), kind=kind, network=network, **told)
     written = Store(live.folder / "store").write(make_state(step, step), about)
     worker.checkpoint(step, value, id=written.manifest.id, kind=kind, digest=written.digest)
     return written
@@ -214,7 +214,7 @@ def test_the_next_step_is_one_that_works(
 
 def test_the_next_step_without_a_best_is_the_last(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     store = Store(live.folder / "store")
-    written = store.write(make_state(1, 100), About(run=worker.run, at=datetime.now(UTC), kind="last"))
+    written = store.write(make_state(1, 100), CheckpointInfo(run=worker.run, at=datetime.now(UTC), kind="last"))
     worker.checkpoint(100, None, id=written.manifest.id, kind="last", digest=written.digest)
     assert f"keepbest restore {worker.run} --last --to restored --as npz" in keepbest("checkpoints", worker.run).out
 
@@ -244,11 +244,11 @@ def build(units: int = 4):
 
 def keep_model(live: Live, worker: FakeWorker, code: Path) -> Written:
     """Write a checkpoint of that network into the tracker's store."""
-    from keepbest.snapshots.snapshot import Variables, capture
+    from keepbest.snapshots.snapshot import ModelVariables, capture
     from keepbest.snapshots.state import Position
 
-    state = capture(Variables(Target(f"{code}:build").build()), position=Position(100))
-    told = About(run=worker.run, at=datetime.now(UTC), value=0.9, mode="max")
+    state = capture(ModelVariables(Target(f"{code}:build").build()), position=Position(100))
+    told = CheckpointInfo(run=worker.run, at=datetime.now(UTC), value=0.9, mode="max")
     written = Store(live.folder / "store").write(state, told)
     worker.checkpoint(100, 0.9, id=written.manifest.id, digest=written.digest)
     return written

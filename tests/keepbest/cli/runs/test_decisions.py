@@ -9,21 +9,21 @@ import pytest
 
 from keepbest.cli.runs.decisions import show_looks
 from keepbest.cli.runs.watch import look_line
-from keepbest.contract.policies import Decision, Verdict
-from keepbest.contract.validations import Look
+from keepbest.contract.policies import PolicyVerdict, StopperDecision
+from keepbest.contract.validations import RecordedValidation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SAID = "Step 200: 0.8; 1 of 5 checks without improvement."
 
 
-def make_look(**given: object) -> Look:
+def make_look(**given: object) -> RecordedValidation:
     verdicts = [
-        Verdict(policy="patience", stop=False, message="1 of 5 checks without improvement"),
-        Verdict(policy="max_steps", stop=False, message="step 200 of 900"),
+        PolicyVerdict(policy="patience", stop=False, message="1 of 5 checks without improvement"),
+        PolicyVerdict(policy="max_steps", stop=False, message="step 200 of 900"),
     ]
-    decision = Decision(stop=False, improved=False, message=SAID, wait=1, patience_left=4, verdicts=verdicts)
+    decision = StopperDecision(stop=False, improved=False, message=SAID, wait=1, patience_left=4, verdicts=verdicts)
     plain = {"seq": 1, "segment": 0, "step": 200, "value": 0.8, "decision": decision, "at": NOW}
-    return Look.model_validate({**plain, **given})
+    return RecordedValidation.model_validate({**plain, **given})
 
 
 def test_each_policy_and_the_note_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,20 +45,22 @@ def test_each_policy_and_the_note_are_told_once(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("decision", "said"),
     [
-        (Decision(stop=False, improved=False), "go on"),
-        (Decision(stop=True, improved=False, reason="peers"), "stop: peers"),
+        (StopperDecision(stop=False, improved=False), "go on"),
+        (StopperDecision(stop=True, improved=False, reason="peers"), "stop: peers"),
     ],
 )
 def test_a_decision_without_words_is_told_all_the_same(
-    capsys: pytest.CaptureFixture[str], decision: Decision, said: str
+    capsys: pytest.CaptureFixture[str], decision: StopperDecision, said: str
 ) -> None:
     show_looks("val_accuracy", [make_look(decision=decision)], as_json=False)
     assert capsys.readouterr().out.rstrip().endswith(said)
 
 
 def test_what_was_taken_back_and_what_took_it_back_are_told(capsys: pytest.CaptureFixture[str]) -> None:
-    better = Decision(stop=False, improved=True, message="Step 200: 0.9 is the best so far.")
-    again = Decision(stop=False, improved=False, best_step=100, best_value=0.5, message="Step 200: 0.9; best 0.5.")
+    better = StopperDecision(stop=False, improved=True, message="Step 200: 0.9 is the best so far.")
+    again = StopperDecision(
+        stop=False, improved=False, best_step=100, best_value=0.5, message="Step 200: 0.9; best 0.5."
+    )
     looks = [
         make_look(value=0.9, decision=better, is_withdrawn=True),
         make_look(value=None, decision=again, withdraws=True, note="dense/kernel became NaN"),

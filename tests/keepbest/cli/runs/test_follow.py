@@ -11,9 +11,9 @@ import pytest
 
 from keepbest.cli.runs.follow import RunFollower
 from keepbest.contract.events import EventPage
-from keepbest.contract.policies import Decision
+from keepbest.contract.policies import StopperDecision
 from keepbest.contract.runs import Run
-from keepbest.contract.validations import Look, LookPage
+from keepbest.contract.validations import RecordedValidation, ValidationPage
 from keepbest.errors import Unreachable
 from keepbest.status import RunState
 from tests.worker.assignments import make_assignment
@@ -21,9 +21,9 @@ from tests.worker.assignments import make_assignment
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def look(seq: int) -> Look:
-    decision = Decision(stop=False, improved=False)
-    return Look(seq=seq, segment=0, step=seq * 100, value=0.5, decision=decision, at=NOW)
+def look(seq: int) -> RecordedValidation:
+    decision = StopperDecision(stop=False, improved=False)
+    return RecordedValidation(seq=seq, segment=0, step=seq * 100, value=0.5, decision=decision, at=NOW)
 
 
 @dataclass
@@ -31,7 +31,7 @@ class FakeClient:
     """Answers from lists; None in `states` is a tracker that is away."""
 
     states: list[RunState | None]
-    ledger: list[Look] = field(default_factory=list)
+    ledger: list[RecordedValidation] = field(default_factory=list)
     page: int = 2
     failing_pages: int = 0
 
@@ -48,11 +48,11 @@ class FakeClient:
             raise Unreachable
         return make_assignment().run.model_copy(update={"state": state})
 
-    def looks(self, run: str, *, after: int, limit: int) -> LookPage:
+    def looks(self, run: str, *, after: int, limit: int) -> ValidationPage:
         if self.failing_pages and after:
             self.failing_pages -= 1
             raise Unreachable
-        return LookPage(looks=[one for one in self.ledger if one.seq > after][: self.page])
+        return ValidationPage(looks=[one for one in self.ledger if one.seq > after][: self.page])
 
 
 def follow(client: FakeClient) -> tuple[list[RunState], list[int]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keepbest.checkpoint import About, Store
+from keepbest.checkpoint import CheckpointInfo, Store
 from keepbest.cli.common.errors import Exit
 from keepbest.contract.runs import RecipeSource, RunRequest
 from tests.keepbest.cli.conftest import Run as Keepbest
@@ -39,7 +39,7 @@ def train(live: Live) -> list[str]:
         client.submit(RunRequest(source=RecipeSource(name="hvass-cnn")))
     worker.claim()
     for step, value in ((100, 0.7), (200, 0.9), (300, 0.8)):
-        told = About(run=worker.run, at=datetime.now(UTC), value=value, mode="max")
+        told = CheckpointInfo(run=worker.run, at=datetime.now(UTC), value=value, mode="max")
         written = Store(live.folder / "store").write(make_state(step, step), told)
         worker.checkpoint(step, value, id=written.manifest.id, digest=written.digest, location=str(written.location))
         ids.append(written.manifest.id)

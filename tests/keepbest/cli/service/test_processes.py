@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from keepbest.cli.service.processes import MAX_RESTARTS, Child, Children, ending
+from keepbest.cli.service.processes import MAX_RESTARTS, Children, ManagedProcess, ending
 from keepbest.errors import KeepbestError
 from tests.support.processes import Processes, is_alive, wait_until
 
@@ -26,11 +26,13 @@ class Clock:
         return self.now
 
 
-def child(tmp_path: Path, code: str, name: str = "worker", grace_seconds: float = 5.0) -> Child:
-    return Child(name, [sys.executable, "-c", code], dict(os.environ), tmp_path / "logs" / f"{name}.log", grace_seconds)
+def child(tmp_path: Path, code: str, name: str = "worker", grace_seconds: float = 5.0) -> ManagedProcess:
+    return ManagedProcess(
+        name, [sys.executable, "-c", code], dict(os.environ), tmp_path / "logs" / f"{name}.log", grace_seconds
+    )
 
 
-def wait_for_start(one: Child) -> None:
+def wait_for_start(one: ManagedProcess) -> None:
     wait_until(lambda: one.log.exists() and "up" in one.log.read_text())
 
 

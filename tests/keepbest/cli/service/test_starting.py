@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from keepbest.cli.service import doctor
-from keepbest.cli.service.doctor import Finding
-from keepbest.cli.service.starting import Starting, Waiting, is_starting
+from keepbest.cli.service.doctor import Diagnosis
+from keepbest.cli.service.starting import Starting, WaitingNotice, is_starting
 from keepbest.settings import load
 from tests.support.live import FakeWorker, Live
 
@@ -29,18 +29,18 @@ def test_a_worker_is_starting_while_its_service_holds_that(tmp_path: Path) -> No
 
 def test_it_is_said_now_and_then_for_what_one_waits() -> None:
     told, times = list[str](), iter([0.0, 5.0, 10.5, 10.5, 12.0, 21.0, 21.0])
-    waiting = Waiting("the worker", told.append, lambda: next(times))
+    waiting = WaitingNotice("the worker", told.append, lambda: next(times))
     for expected in (0, 1, 1, 2):
         waiting.remind()
         assert len(told) == expected
 
 
-def look_while(home: Path, monkeypatch: pytest.MonkeyPatch, then: Callable[[Starting], object]) -> Finding:
+def look_while(home: Path, monkeypatch: pytest.MonkeyPatch, then: Callable[[Starting], object]) -> Diagnosis:
     """Return what doctor finds of workers, where `then` happens while it waits."""
     home.mkdir(exist_ok=True)
     starting = Starting(home)
     starting.begin()
-    monkeypatch.setattr(Waiting, "pause", lambda waiting: then(starting))
+    monkeypatch.setattr(WaitingNotice, "pause", lambda waiting: then(starting))
     found = {one.name: one for one in doctor.check_tracker(load())}
     starting.end()
     return found["workers"]

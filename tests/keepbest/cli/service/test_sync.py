@@ -11,7 +11,7 @@ from keepbest.cli.service.doctor import check_record
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch
 from keepbest.journal import wire
-from keepbest.journal.journal import About, Journal
+from keepbest.journal.journal import Journal, JournalOwner
 from keepbest.settings import load
 from keepbest.status import RunState
 from keepbest.tracking.init import init
@@ -52,7 +52,7 @@ def test_what_no_tracker_takes_is_set_aside_and_the_rest_arrives(keepbest: Keepb
     """A look with n = 2**63, as a script could say it, kept everything after it from the tracker for ever."""
     run = init(monitor="val_accuracy", mode="max", dir=home)
     assert run.reporter is not None
-    about = About(run.id, new_id(), run.reporter.journal.about.lease)
+    about = JournalOwner(run.id, new_id(), run.reporter.journal.about.lease)
     journal = Journal.create(home / "journals", about)
     for number, n in ((1, 10), (2, 2**63), (3, 30)):
         body = wire.encode(Batch(writer=about.writer, number=number, looks=[look(number)]), [])

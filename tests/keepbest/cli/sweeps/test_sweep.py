@@ -18,7 +18,7 @@ from tests.support.live import FakeWorker, Live
 from tracker import db
 from tracker.db import Engine
 from tracker.scheduler import jobs
-from tracker.settings import Settings
+from tracker.settings import TrackerSettings
 
 pytestmark = pytest.mark.usefixtures("signed_in")
 
@@ -44,7 +44,7 @@ def begun(keepbest: Keepbest, *arguments: str) -> Sweep:
 
 
 def schedule(engine: Engine) -> None:
-    jobs.top_up_sweeps(Settings.load({}), engine, datetime.now(UTC))
+    jobs.top_up_sweeps(TrackerSettings.load({}), engine, datetime.now(UTC))
 
 
 def train(engine: Engine, worker: FakeWorker, *values: float) -> None:

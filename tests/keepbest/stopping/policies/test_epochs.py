@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keepbest.errors import InvalidInput
-from keepbest.stopping import Look, build, parse, render
+from keepbest.stopping import Validation, build, parse, render
 from keepbest.stopping.policies.epochs import counts_epochs, resolve_epochs, to_steps
 
 
@@ -38,7 +38,7 @@ def test_patience_in_epochs_ends_as_keras_does() -> None:
     state = policy.start()
     stops = []
     for step, value in ((10, 0.5), (20, 0.5), (30, 0.4), (40, 0.3)):
-        state, decision = policy.observe(state, Look(step, value))
+        state, decision = policy.observe(state, Validation(step, value))
         stops.append(decision.stop)
     assert stops == [False, False, True, True]
 
@@ -46,6 +46,6 @@ def test_patience_in_epochs_ends_as_keras_does() -> None:
 def test_nobody_judges_by_epochs_that_are_not_known() -> None:
     policy = build(parse("2epochs"), "max")
     with pytest.raises(InvalidInput, match="known to a worker only"):
-        policy.observe(policy.start(), Look(10, 0.5))
+        policy.observe(policy.start(), Validation(10, 0.5))
     with pytest.raises(InvalidInput, match="checks or in epochs"):
         build(parse("patience(5)") | {"params": {"checks": 5, "epochs": 2.0}}, "max")

@@ -13,12 +13,12 @@ from keepbest.stopping import (
     AnyOf,
     CheckFinite,
     DivergenceThreshold,
-    Look,
     MaxSeconds,
     MaxSteps,
     Patience,
     Policy,
     StoppingThreshold,
+    Validation,
 )
 from tests.keepbest.stopping.watch import decisions_of, looks_of, stop_of
 
@@ -55,7 +55,7 @@ def test_a_value_that_reaches_the_target_is_also_the_best() -> None:
 
 
 def test_a_training_loss_that_is_nan_stops_too() -> None:
-    last = decisions_of(CheckFinite(mode="max"), [Look(1, 0.5, train=0.1), Look(2, 0.6, train=NAN)])[-1]
+    last = decisions_of(CheckFinite(mode="max"), [Validation(1, 0.5, train=0.1), Validation(2, 0.6, train=NAN)])[-1]
     assert (last.stop, last.reason) == (True, StopReason.NON_FINITE)
 
 
@@ -71,7 +71,7 @@ def test_the_look_at_the_last_step_still_counts_and_none_after_it() -> None:
 @pytest.mark.parametrize("value", [0.5, None])
 def test_max_seconds(seconds: float | None, stop: bool, value: float | None) -> None:
     policy = MaxSeconds(mode="max", seconds=10)
-    _, decision = policy.observe(policy.start(), Look(1, value, seconds=seconds))
+    _, decision = policy.observe(policy.start(), Validation(1, value, seconds=seconds))
     assert decision.stop is stop
     assert decision.reason is (StopReason.MAX_SECONDS if stop else None)
 
@@ -97,16 +97,16 @@ def test_the_first_to_stop_gives_the_reason(policy: Policy, values: list[float],
 
 def test_the_earliest_deadline_holds_for_all() -> None:
     policy = any_of(Patience(mode="max", checks=2), Patience(mode="max", steps=15), MaxSteps(mode="max", steps=90))
-    state, _ = policy.observe(policy.start(), Look(10, 0.5))
+    state, _ = policy.observe(policy.start(), Validation(10, 0.5))
     assert policy.deadline(state) == 26
-    _, decision = policy.observe(state, Look(30, 0.9))
+    _, decision = policy.observe(state, Validation(30, 0.9))
     assert (decision.stop, decision.at_step, decision.best_value) == (True, 26, 0.5)
     assert [verdict.stop for verdict in decision.verdicts] == [False, True, False]
 
 
 def test_every_verdict_is_in_the_ledger() -> None:
     policy = any_of(CheckFinite(mode="max"), Patience(mode="max", checks=3))
-    _, decision = policy.observe(policy.start(), Look(1, 0.5))
+    _, decision = policy.observe(policy.start(), Validation(1, 0.5))
     assert [(verdict.policy, verdict.version) for verdict in decision.verdicts] == [
         ("check_finite", 1),
         ("patience", 1),
@@ -143,17 +143,17 @@ def test_all_must_agree_at_once(policy: Policy, values: list[float], stop: int |
 
 def test_all_of_waits_for_the_last_deadline() -> None:
     policy = all_of(Patience(mode="max", steps=15), MaxSteps(mode="max", steps=90))
-    state, _ = policy.observe(policy.start(), Look(10, 0.5))
+    state, _ = policy.observe(policy.start(), Validation(10, 0.5))
     assert policy.deadline(state) == 90
-    state, waiting = policy.observe(state, Look(30, 0.4))
+    state, waiting = policy.observe(state, Validation(30, 0.4))
     assert [(verdict.stop, verdict.reason) for verdict in waiting.verdicts] == [(False, None), (False, None)]
     assert "waits for the others" in waiting.verdicts[0].message
-    assert policy.observe(state, Look(95, 0.9))[1].at_step == 90
+    assert policy.observe(state, Validation(95, 0.9))[1].at_step == 90
     with_looks = all_of(Patience(mode="max", checks=2), MaxSteps(mode="max", steps=9))
     assert with_looks.deadline(with_looks.start()) is None  # patience in checks stops at a look only
 
 
 def test_what_a_policy_lacks() -> None:
     policy = all_of(MaxSeconds(mode="max", seconds=9), any_of(CheckFinite(mode="max")))
-    assert policy.lacks(Look(1, 0.5)) == {"seconds"}
-    assert policy.lacks(Look(1, 0.5, seconds=1.0)) == set()
+    assert policy.lacks(Validation(1, 0.5)) == {"seconds"}
+    assert policy.lacks(Validation(1, 0.5, seconds=1.0)) == set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keepbest.errors import InvalidInput
-from keepbest.stopping import Decision, Look, Policy, SuccessiveHalving, build, parse
+from keepbest.stopping import Decision, Policy, SuccessiveHalving, Validation, build, parse
 from tests.keepbest.stopping.watch import decisions_of, looks_of
 
 
@@ -33,7 +33,7 @@ def make(text: str) -> Policy:
     ],
 )
 def test_where_it_pauses(text: str, steps: list[int], rungs: dict[int, int]) -> None:
-    said = decisions_of(make(text), [Look(step, 0.5) for step in steps])
+    said = decisions_of(make(text), [Validation(step, 0.5) for step in steps])
     assert {one.at_step: one.rung for one in said if one.rung is not None} == rungs
 
 
@@ -59,13 +59,13 @@ def test_in_the_shadow_it_only_says_so() -> None:
 
 def test_a_look_told_again_pauses_again_and_silence_never_does() -> None:
     policy = make("successive_halving(10)")
-    state, silent = policy.observe(policy.start(), Look(10))
+    state, silent = policy.observe(policy.start(), Validation(10))
     assert silent.rung is None
-    state, first = policy.observe(state, Look(11, 0.5))
-    assert policy.observe(state, Look(11, 0.5)) == (state, first)
+    state, first = policy.observe(state, Validation(11, 0.5))
+    assert policy.observe(state, Validation(11, 0.5)) == (state, first)
     assert first.rung == 1
     state = policy.restart_patience(state, 11)
-    assert policy.observe(state, Look(12, 0.5))[1].rung is None
+    assert policy.observe(state, Validation(12, 0.5))[1].rung is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from keepbest.stopping import Look, Mode, NoiseAware
+from keepbest.stopping import Mode, NoiseAware, Validation
 from keepbest.stopping.policies.noise import standard_error
 from tests.keepbest.stopping.seed_record import LOOKS
 from tests.keepbest.stopping.watch import decisions_of
@@ -28,7 +28,7 @@ def test_the_tutorials_record_stops_at_half_with_the_raw_best_kept() -> None:
 
 def waits(values: list[float], n: int | None, mode: Mode = "max", z: float = 1, scale: float = 1) -> list[int | None]:
     policy = NoiseAware(mode=mode, checks=9, z=z, scale=scale)
-    looks = [Look(i, value, n=n) for i, value in enumerate(values, start=1)]
+    looks = [Validation(i, value, n=n) for i, value in enumerate(values, start=1)]
     return [decision.wait for decision in decisions_of(policy, looks)]
 
 

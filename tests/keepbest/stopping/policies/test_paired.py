@@ -10,20 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepbest.errors import PolicyError
-from keepbest.stopping import Correct, Decision, Look, Mode, PairedNoise
+from keepbest.stopping import Correct, Decision, Mode, PairedNoise, Validation
 from tests.keepbest.stopping.watch import decisions_of
 
 N = 40
 
 
-def look(step: int, right: int, wrong: int = 0, *, first: int = 20, mode: Mode = "max") -> Look:
+def look(step: int, right: int, wrong: int = 0, *, first: int = 20, mode: Mode = "max") -> Validation:
     """Of 40 examples the first 20 were right before: now `right` more of the others are, and `wrong` fewer of them."""
     flags = [i >= wrong for i in range(first)] + [i < right for i in range(N - first)]
     share = sum(flags) / N
-    return Look(step, share if mode == "max" else 1 - share, n=N, pairs=Correct.of(flags))
+    return Validation(step, share if mode == "max" else 1 - share, n=N, pairs=Correct.of(flags))
 
 
-def judge(*looks: Look, mode: Mode = "max", alpha: float = 0.05) -> list[Decision]:
+def judge(*looks: Validation, mode: Mode = "max", alpha: float = 0.05) -> list[Decision]:
     return decisions_of(PairedNoise(mode=mode, checks=2, alpha=alpha), looks)
 
 
@@ -48,24 +48,24 @@ def test_small_gains_add_up_against_the_reference() -> None:
 
 
 def test_a_worse_value_is_no_gain_whatever_the_pairs() -> None:
-    worse = Look(2, 0.1, n=N, pairs=look(2, 9).pairs)
+    worse = Validation(2, 0.1, n=N, pairs=look(2, 9).pairs)
     assert judge(look(1, 0), worse)[-1].wait == 1
 
 
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (look(1, 0), Look(2, 0.6, n=N), "unpaired: the look says nothing"),
-        (Look(1, 0.5, n=N), look(2, 4), "unpaired: the reference says nothing"),
-        (look(1, 0), Look(2, 0.6, n=N, pairs=Correct.of([True] * 9)), "unpaired: 9 examples here, 40 in"),
+        (look(1, 0), Validation(2, 0.6, n=N), "unpaired: the look says nothing"),
+        (Validation(1, 0.5, n=N), look(2, 4), "unpaired: the reference says nothing"),
+        (look(1, 0), Validation(2, 0.6, n=N, pairs=Correct.of([True] * 9)), "unpaired: 9 examples here, 40 in"),
     ],
 )
-def test_without_pairs_it_is_noise_aware_and_says_so(before: Look, after: Look, said: str) -> None:
+def test_without_pairs_it_is_noise_aware_and_says_so(before: Validation, after: Validation, said: str) -> None:
     """The standard error is 0.079: 0.6 is a gain. Paired, 4 to 0 would be none."""
     last = judge(before, after)[-1]
     assert said in last.message
     assert last.wait == 0
-    assert judge(before, Look(2, 0.57, n=N, pairs=after.pairs))[-1].wait == 1
+    assert judge(before, Validation(2, 0.57, n=N, pairs=after.pairs))[-1].wait == 1
 
 
 @given(st.lists(st.booleans(), max_size=40), st.integers(0, 2**40))

@@ -9,7 +9,7 @@ import pytest
 
 from keepbest.errors import InvalidInput
 from keepbest.status import StopReason
-from keepbest.stopping import AnyOf, CheckFinite, Look, Mode, Patience
+from keepbest.stopping import AnyOf, CheckFinite, Mode, Patience, Validation
 from tests.keepbest.stopping.seed_record import BEYOND, LOOKS
 from tests.keepbest.stopping.watch import decisions_of, looks_of, stop_of
 
@@ -57,7 +57,7 @@ def test_the_deadline_follows_the_last_improvement() -> None:
     for look in LOOKS:
         state, _ = policy.observe(state, look)
     assert policy.deadline(state) == 5801
-    state, decision = policy.observe(state, Look(5801))
+    state, decision = policy.observe(state, Validation(5801))
     assert decision.stop
     assert decision.wait == 1001
     assert decision.patience_left == 0
@@ -66,18 +66,18 @@ def test_the_deadline_follows_the_last_improvement() -> None:
 
 def test_a_look_at_the_deadline_itself_counts_first() -> None:
     policy = Patience(mode="max", steps=10)
-    state, _ = policy.observe(policy.start(), Look(5, 0.5))
-    _, saved = policy.observe(state, Look(16, 0.6))
+    state, _ = policy.observe(policy.start(), Validation(5, 0.5))
+    _, saved = policy.observe(state, Validation(16, 0.6))
     assert not saved.stop
     assert saved.wait == 0
-    _, lost = policy.observe(state, Look(16, 0.5))
+    _, lost = policy.observe(state, Validation(16, 0.5))
     assert lost.stop
 
 
 def test_a_look_past_the_deadline_never_happened() -> None:
     policy = Patience(mode="max", steps=10)
-    state, _ = policy.observe(policy.start(), Look(5, 0.5))
-    _, decision = policy.observe(state, Look(17, 0.9))
+    state, _ = policy.observe(policy.start(), Validation(5, 0.5))
+    _, decision = policy.observe(state, Validation(17, 0.9))
     assert (decision.stop, decision.at_step, decision.improved, decision.best_value) == (True, 16, False, 0.5)
 
 
@@ -159,8 +159,8 @@ def test_smoothing_is_a_debiased_average() -> None:
 
 def test_a_nan_leaves_the_average_alone() -> None:
     policy = Patience(mode="max", checks=5, smoothing=0.9)
-    state, _ = policy.observe(policy.start(), Look(1, 1.0))
-    after, decision = policy.observe(state, Look(2, NAN))
+    state, _ = policy.observe(policy.start(), Validation(1, 1.0))
+    after, decision = policy.observe(state, Validation(2, NAN))
     assert after["memory"]["average"] == state["memory"]["average"]
     assert decision.wait == 1
 
@@ -214,9 +214,9 @@ def test_patience_begun_anew_waits_in_full_and_keeps_the_best(params: dict[str, 
         state, decision = policy.observe(state, look)
     assert decision.stop
     state = policy.restart_patience(state, 20)
-    later = [policy.observe(state, Look(30, 0.4))[1]]
+    later = [policy.observe(state, Validation(30, 0.4))[1]]
     for step in (30, 40, 50):
-        state, decision = policy.observe(state, Look(step, 0.4))
+        state, decision = policy.observe(state, Validation(step, 0.4))
         later.append(decision)
     assert [one.stop for one in later] == [False, False, "checks" in params, True]
     assert (decision.best_step, decision.improved) == (10, False)

@@ -6,7 +6,7 @@ import pytest
 
 from keepbest.errors import InvalidInput
 from keepbest.status import StopReason
-from keepbest.stopping import Decision, Look, Policy, build, parse
+from keepbest.stopping import Decision, Policy, Validation, build, parse
 from tests.keepbest.stopping.watch import decisions_of, looks_of
 
 
@@ -82,7 +82,7 @@ def test_of_two_at_one_look_the_first_counts() -> None:
 
 def test_a_look_out_of_bounds_is_no_improvement() -> None:
     policy = make('require("m > 0", reduce_on_plateau(2))')
-    looks = [Look(step, 0.1 * step, metrics={"m": 1 if step == 1 else -1}) for step in (1, 2, 3)]
+    looks = [Validation(step, 0.1 * step, metrics={"m": 1 if step == 1 else -1}) for step in (1, 2, 3)]
     assert decisions_of(policy, looks)[-1].rate_factor == 0.1
 
 
@@ -115,7 +115,7 @@ def test_patience_begun_anew_waits_anew_and_remembers_its_reductions() -> None:
     state = policy.restart_patience(state, 5)
     decisions = []
     for step in (6, 7):
-        state, decision = policy.observe(state, Look(step, 0.5))
+        state, decision = policy.observe(state, Validation(step, 0.5))
         decisions.append((decision.stop, decision.rate_factor))
     assert decisions == [(False, None), (True, None)]
 

@@ -10,71 +10,71 @@ import numpy as np
 import pytest
 
 from keepbest.errors import PolicyError
-from keepbest.stopping import Decision, Look, MaxSteps, Patience, build, parse
+from keepbest.stopping import Decision, MaxSteps, Patience, Validation, build, parse
 
 PATIENCE = Patience(mode="max", checks=2)
 
 
 def test_the_same_step_and_value_get_the_same_decision() -> None:
-    state, first = PATIENCE.observe(PATIENCE.start(), Look(1, 0.5))
-    again, second = PATIENCE.observe(state, Look(1, 0.5))
+    state, first = PATIENCE.observe(PATIENCE.start(), Validation(1, 0.5))
+    again, second = PATIENCE.observe(state, Validation(1, 0.5))
     assert first == second
     assert state == again
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_non_finite_value_twice_is_the_same_value(value: float) -> None:
-    state, first = PATIENCE.observe(PATIENCE.start(), Look(1, value))
-    _, second = PATIENCE.observe(json.loads(json.dumps(state, allow_nan=False)), Look(1, value))
+    state, first = PATIENCE.observe(PATIENCE.start(), Validation(1, value))
+    _, second = PATIENCE.observe(json.loads(json.dumps(state, allow_nan=False)), Validation(1, value))
     assert first == second
 
 
 @pytest.mark.parametrize(("step", "value"), [(5, 0.6), (5, math.nan), (4, 0.5)])
 def test_a_contradicting_look_is_an_error(step: int, value: float) -> None:
-    state, _ = PATIENCE.observe(PATIENCE.start(), Look(5, 0.5))
+    state, _ = PATIENCE.observe(PATIENCE.start(), Validation(5, 0.5))
     with pytest.raises(PolicyError):
-        PATIENCE.observe(state, Look(step, value))
+        PATIENCE.observe(state, Validation(step, value))
 
 
 def test_after_a_stop_the_same_decision_comes_back() -> None:
     state = PATIENCE.start()
-    for look in (Look(1, 0.5), Look(2, 0.5), Look(3, 0.5)):
+    for look in (Validation(1, 0.5), Validation(2, 0.5), Validation(3, 0.5)):
         state, decision = PATIENCE.observe(state, look)
     assert decision.stop
-    for look in (Look(4, 0.9), Look(3, 0.1), Look(1, 0.5), Look(9)):
+    for look in (Validation(4, 0.9), Validation(3, 0.1), Validation(1, 0.5), Validation(9)):
         assert PATIENCE.observe(state, look) == (state, decision)
 
 
 def test_a_look_without_a_value_changes_nothing() -> None:
-    state, _ = PATIENCE.observe(PATIENCE.start(), Look(1, 0.5))
-    after, decision = PATIENCE.observe(state, Look(7))
+    state, _ = PATIENCE.observe(PATIENCE.start(), Validation(1, 0.5))
+    after, decision = PATIENCE.observe(state, Validation(7))
     assert after == state
     assert not decision.stop
     assert not decision.improved
-    assert PATIENCE.observe(after, Look(5, 0.6))[1].improved
+    assert PATIENCE.observe(after, Validation(5, 0.6))[1].improved
 
 
 def test_observe_does_not_touch_the_state_it_was_given() -> None:
-    state, _ = PATIENCE.observe(PATIENCE.start(), Look(1, 0.5))
+    state, _ = PATIENCE.observe(PATIENCE.start(), Validation(1, 0.5))
     before = copy.deepcopy(state)
-    PATIENCE.observe(state, Look(2, 0.6))
+    PATIENCE.observe(state, Validation(2, 0.6))
     assert state == before
 
 
 def test_another_policys_state_is_refused() -> None:
     with pytest.raises(PolicyError, match=r"patience@1.*max_steps@1"):
-        MaxSteps(mode="max", steps=3).observe(PATIENCE.start(), Look(1, 0.5))
+        MaxSteps(mode="max", steps=3).observe(PATIENCE.start(), Validation(1, 0.5))
 
 
 def test_another_patience_may_go_on_from_a_state() -> None:
-    state, _ = PATIENCE.observe(PATIENCE.start(), Look(1, 0.5))
-    _, decision = Patience(mode="max", checks=5).observe(state, Look(2, 0.4))
+    state, _ = PATIENCE.observe(PATIENCE.start(), Validation(1, 0.5))
+    _, decision = Patience(mode="max", checks=5).observe(state, Validation(2, 0.4))
     assert decision.patience_left == 4
 
 
 def test_numpy_numbers_are_numbers() -> None:
-    look = Look(np.int64(3), np.float32(0.5))  # type: ignore[arg-type]
-    assert look == Look(3, 0.5)
+    look = Validation(np.int64(3), np.float32(0.5))  # type: ignore[arg-type]
+    assert look == Validation(3, 0.5)
     assert type(look.step) is int
     assert type(look.value) is float
 
@@ -82,25 +82,25 @@ def test_numpy_numbers_are_numbers() -> None:
 @pytest.mark.parametrize("step", [-1, 1.5, "3", None])
 def test_a_step_is_a_whole_number(step: object) -> None:
     with pytest.raises(PolicyError):
-        Look(step, 0.5)  # type: ignore[arg-type]
+        Validation(step, 0.5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", ["high", [0.5, 0.6], 10**400])
 def test_a_value_is_a_number(value: object) -> None:
     with pytest.raises(PolicyError):
-        Look(1, value)  # type: ignore[arg-type]
+        Validation(1, value)  # type: ignore[arg-type]
 
 
 def test_a_decision_survives_json() -> None:
-    state, decision = PATIENCE.observe(PATIENCE.start(), Look(1, 0.5))
+    state, decision = PATIENCE.observe(PATIENCE.start(), Validation(1, 0.5))
     assert Decision.from_json(json.loads(json.dumps(decision.to_json()))) == decision
     assert state["decision"] == decision.to_json()
 
 
 def test_messages_say_what_happened() -> None:
-    state, first = PATIENCE.observe(PATIENCE.start(), Look(100, 0.5))
-    state, second = PATIENCE.observe(state, Look(200, 0.25))
-    _, third = PATIENCE.observe(state, Look(300, 0.5))
+    state, first = PATIENCE.observe(PATIENCE.start(), Validation(100, 0.5))
+    state, second = PATIENCE.observe(state, Validation(200, 0.25))
+    _, third = PATIENCE.observe(state, Validation(300, 0.5))
     assert first.message == "Step 100: 0.5 is the best so far; 0 of 2 checks without improvement."
     assert second.message == "Step 200: 0.25; 1 of 2 checks without improvement; best 0.5 at step 100."
     assert third.message == ("Stop at step 300: no improvement for 2 checks (patience 2 checks); best 0.5 at step 100.")

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from keepbest.status import StopReason
-from keepbest.stopping import GeneralizationLoss, Look, Mode, Policy, ProgressQuotient, Upcrossing
+from keepbest.stopping import GeneralizationLoss, Mode, Policy, ProgressQuotient, Upcrossing, Validation
 from keepbest.stopping.policies.prechelt import find_error, find_progress, loss_of
 from tests.keepbest.stopping.seed_record import LOOKS
 from tests.keepbest.stopping.watch import decisions_of, looks_of, stop_of
@@ -82,7 +82,9 @@ def test_upcrossing_on_the_tutorials_record(times: int, strip: int, stop: int | 
 
 
 def quotient(values: list[float], trains: list[float | None], alpha: float = 0.5, strip: int = 2) -> int | None:
-    looks = [Look(i, value, train=train) for i, (value, train) in enumerate(zip(values, trains, strict=True), start=1)]
+    looks = [
+        Validation(i, value, train=train) for i, (value, train) in enumerate(zip(values, trains, strict=True), start=1)
+    ]
     last = decisions_of(ProgressQuotient(mode="min", alpha=alpha, strip=strip), looks)[-1]
     assert not last.stop or last.reason is StopReason.PROGRESS_QUOTIENT
     return last.at_step if last.stop else None
@@ -118,4 +120,4 @@ def test_restarted_they_compare_with_nothing_of_before(policy: Policy) -> None:
     for look in looks_of([1.0, 2.0]):
         state, _ = policy.observe(state, look)
     state = policy.restart_patience(state, 2)
-    assert not policy.observe(state, Look(3, 2.0))[1].stop
+    assert not policy.observe(state, Validation(3, 2.0))[1].stop

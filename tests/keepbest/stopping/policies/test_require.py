@@ -9,14 +9,14 @@ import pytest
 
 from keepbest.errors import InvalidInput
 from keepbest.status import StopReason
-from keepbest.stopping import Decision, Look, Mode, Policy, Require, build, parse
-from keepbest.stopping.replay import Record, Status, as_taken, replay
+from keepbest.stopping import Decision, Mode, Policy, Require, Validation, build, parse
+from keepbest.stopping.replay import RecordedRun, Status, as_taken, replay
 from tests.keepbest.stopping.watch import decisions_of
 
 RECALL = 'require("recall >= 0.9", patience(2))'
 #: A loss that falls to 0.2 with a recall of 0.5, and is best with enough recall at step 2.
 LOOKS = [
-    Look(step, value, metrics={"recall": recall})
+    Validation(step, value, metrics={"recall": recall})
     for step, value, recall in ((1, 0.5, 0.95), (2, 0.4, 0.9), (3, 0.3, 0.89), (4, 0.2, 0.5), (5, 0.1, 0.99))
 ]
 
@@ -25,7 +25,7 @@ def make(text: str, mode: Mode = "min") -> Policy:
     return build(parse(text), mode)
 
 
-def judged(text: str, looks: list[Look] = LOOKS, mode: Mode = "min") -> list[Decision]:
+def judged(text: str, looks: list[Validation] = LOOKS, mode: Mode = "min") -> list[Decision]:
     return decisions_of(make(text, mode), looks)
 
 
@@ -75,8 +75,8 @@ def test_in_the_shadow_a_bound_binds_nobody() -> None:
 )
 def test_bounds(condition: str, metrics: dict[str, Any], fault: str | None) -> None:
     policy = Require(mode="max", condition=condition, policies=(make("10", "max"),))
-    assert policy.find_faults(Look(1, 0.5, metrics=metrics)) == ([] if fault is None else [fault])
-    assert policy.find_faults(Look(1)) == []  # nothing was measured, so nothing is broken
+    assert policy.find_faults(Validation(1, 0.5, metrics=metrics)) == ([] if fault is None else [fault])
+    assert policy.find_faults(Validation(1)) == []  # nothing was measured, so nothing is broken
 
 
 @pytest.mark.parametrize(
@@ -101,13 +101,13 @@ def test_what_is_no_bound_is_refused(condition: str) -> None:
     ],
 )
 def test_what_other_policies_make_of_looks_out_of_bounds(inner: str, values: list[float], stop: int | None) -> None:
-    looks = [Look(step, value, n=100, metrics={"a": 0}) for step, value in enumerate(values, start=1)]
+    looks = [Validation(step, value, n=100, metrics={"a": 0}) for step, value in enumerate(values, start=1)]
     last = judged(f'require("a > 0", {inner})', looks, "max")[-1]
     assert (last.at_step if last.stop else None, last.best_step) == (stop, None)
 
 
 def test_a_replay_reads_the_recorded_metrics() -> None:
-    record = Record(looks=LOOKS, mode="min")
+    record = RecordedRun(looks=LOOKS, mode="min")
     found = replay(make(RECALL), record)
     assert (found.status, found.stop_step, found.best_step) == (Status.STOPPED, 4, 2)
     assert found.value_lost == pytest.approx(0.3)  # the price of the bound, for a run that had none
@@ -119,6 +119,6 @@ def test_a_replay_reads_the_recorded_metrics() -> None:
 
 
 def test_a_bound_of_the_run_itself_holds_for_every_policy_replayed_over_it() -> None:
-    record = as_taken(Record(looks=LOOKS[:4], mode="min"), make(RECALL))
+    record = as_taken(RecordedRun(looks=LOOKS[:4], mode="min"), make(RECALL))
     found = replay(make("patience(1)"), record)
     assert (found.stop_step, found.best_step, found.value_lost) == (3, 2, 0.0)

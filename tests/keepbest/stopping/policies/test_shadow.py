@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from keepbest.stopping import Look, Policy, build, parse
-from keepbest.stopping.replay import Record, Status, as_taken, replay
+from keepbest.stopping import Policy, Validation, build, parse
+from keepbest.stopping.replay import RecordedRun, Status, as_taken, replay
 from tests.keepbest.stopping.watch import decisions_of, looks_of
 
 VALUES = [0.5, 0.6, 0.5, 0.4, 0.3, 0.7, 0.1]
@@ -42,7 +42,7 @@ def test_the_patience_of_a_shadow_is_not_the_runs() -> None:
 def test_between_two_looks_it_would_not_have_seen_the_next() -> None:
     """0.9 at step 20 comes too late for patience(steps=5), whose run would have ended at 11."""
     policy = make("shadow(patience(steps=5))")
-    decisions = decisions_of(policy, [Look(5, 0.5), Look(20, 0.9), Look(30, 0.1)])
+    decisions = decisions_of(policy, [Validation(5, 0.5), Validation(20, 0.9), Validation(30, 0.1)])
     assert decisions[1].verdicts[0].message == "would stop at step 11: no improvement for 6 steps (patience 5 steps)"
     assert decisions[1].best_step == 20
     assert policy.deadline(policy.start()) is None
@@ -54,7 +54,7 @@ def test_between_two_looks_it_would_not_have_seen_the_next() -> None:
 )
 def test_a_replay_over_its_run_sees_past_its_stop(inner: str, stop: int | None) -> None:
     looks = looks_of(VALUES, every=10)
-    record = as_taken(Record(looks=looks, mode="max"), make(f"shadow({inner}) | check_finite"))
+    record = as_taken(RecordedRun(looks=looks, mode="max"), make(f"shadow({inner}) | check_finite"))
     assert record.own_stop == stop
     later = replay(make("patience(3)"), record)
     assert (later.status, later.stop_step) == (Status.STOPPED, 50)
@@ -67,13 +67,13 @@ def test_a_replay_over_its_run_sees_past_its_stop(inner: str, stop: int | None) 
 )
 def test_what_decides_ended_its_record_itself(stopper: str) -> None:
     """Regression: with `--stop patience(5) --shadow patience(2)` savings counted from where the shadow would end it."""
-    record = Record(looks=looks_of(VALUES), mode="max")
+    record = RecordedRun(looks=looks_of(VALUES), mode="max")
     assert as_taken(record, make(stopper)) is record
 
 
 @pytest.mark.parametrize("limit", ["max_steps(90)", "stopping_threshold(2)", "reduce_on_plateau(9) | max_steps(90)"])
 def test_beside_mere_limits_the_shadow_is_the_runs_own(limit: str) -> None:
-    record = as_taken(Record(looks=looks_of(VALUES, every=10), mode="max"), make(f"shadow(patience(2)) | {limit}"))
+    record = as_taken(RecordedRun(looks=looks_of(VALUES, every=10), mode="max"), make(f"shadow(patience(2)) | {limit}"))
     assert record.own_stop == 40
 
 
@@ -83,5 +83,5 @@ def test_patience_begun_anew_may_say_it_again() -> None:
     for look in looks_of([0.5, 0.4]):
         state, decision = policy.observe(state, look)
     assert decision.verdicts[0].would_stop
-    state, decision = policy.observe(policy.restart_patience(state, 2), Look(3, 0.4))
+    state, decision = policy.observe(policy.restart_patience(state, 2), Validation(3, 0.4))
     assert decision.verdicts[0].would_stop

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from keepbest.tracking.process import heartbeat
-from keepbest.tracking.process.heartbeat import Life, Part, Sign, Watch
+from keepbest.tracking.process.heartbeat import Life, Phase, Sign, Watch
 
 DAY = 86_400.0
 
@@ -28,7 +28,7 @@ def watch_steps(seconds: float, pace: float, steps: int, build: float = 60.0) ->
     watch = Watch(seconds, clock)
     clock.now += build
     for step in range(1, steps + 1):
-        watch.see(Sign(step, Part.STEADY))
+        watch.see(Sign(step, Phase.STEADY))
         clock.now += pace
     clock.now -= pace if steps else 0.0
     return watch, clock
@@ -59,13 +59,13 @@ def test_a_sign_ends_the_silence_and_a_long_build_is_no_pace() -> None:
     watch, clock = watch_steps(10, 0.1, 5, build=900.0)
     clock.now += 11
     assert watch.silence == pytest.approx(11)
-    watch.see(Sign(6, Part.STEADY))
+    watch.see(Sign(6, Phase.STEADY))
     assert watch.silence is None
 
 
 def test_what_may_take_long_has_half_an_hour() -> None:
     watch, clock = watch_steps(10, 0.1, 50)
-    watch.see(Sign(50, Part.LONG))
+    watch.see(Sign(50, Phase.LONG))
     clock.now += 1799
     assert watch.silence is None
     clock.now += 2
@@ -74,34 +74,34 @@ def test_what_may_take_long_has_half_an_hour() -> None:
 
 def test_who_is_debugged_is_not_judged() -> None:
     watch, clock = watch_steps(10, 0.1, 50)
-    watch.see(Sign(50, Part.UNWATCHED))
+    watch.see(Sign(50, Phase.UNWATCHED))
     clock.now += DAY
     assert watch.silence is None
-    watch.see(Sign(50, Part.UNWATCHED))
-    watch.see(Sign(50, Part.STEADY))
+    watch.see(Sign(50, Phase.UNWATCHED))
+    watch.see(Sign(50, Phase.STEADY))
     assert watch.silence is None
 
 
 def test_signs_cross_by_the_folder(tmp_path: Path) -> None:
     assert heartbeat.read(tmp_path) is None
-    for sign in (Sign(0, Part.STEADY), Sign(2**40, Part.LONG), Sign(3, Part.UNWATCHED)):
+    for sign in (Sign(0, Phase.STEADY), Sign(2**40, Phase.LONG), Sign(3, Phase.UNWATCHED)):
         heartbeat.write(tmp_path, sign)
         assert heartbeat.read(tmp_path) == sign
     for spoiled in (b"", b"short", b"\xff" * 16, b"\0" * 17):
         (tmp_path / heartbeat.NAME).write_bytes(spoiled)
         assert heartbeat.read(tmp_path) is None
-    heartbeat.write(tmp_path / "gone", Sign(1, Part.STEADY))
+    heartbeat.write(tmp_path / "gone", Sign(1, Phase.STEADY))
 
 
 def test_what_the_training_thread_says() -> None:
     training = Life()
     training.beat()
-    assert training.sign == Sign(1, Part.STEADY)
+    assert training.sign == Sign(1, Phase.STEADY)
     with training.slowly(), training.slowly():
-        assert training.sign == Sign(1, Part.LONG)
-    assert training.sign == Sign(3, Part.STEADY)  # the end of a long block is a sign too
+        assert training.sign == Sign(1, Phase.LONG)
+    assert training.sign == Sign(3, Phase.STEADY)  # the end of a long block is a sign too
     training.is_over = True
-    assert training.sign == Sign(3, Part.UNWATCHED)
+    assert training.sign == Sign(3, Phase.UNWATCHED)
 
 
 def test_a_debugger_at_its_prompt_is_noticed() -> None:

@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.store.metrics import chunks
-from tracker.store.metrics.chunks import Points
+from tracker.store.metrics.chunks import PointColumns
 
 BITS = st.integers(-(2**63), 2**63 - 1)
 ROWS = st.lists(st.tuples(BITS, BITS, BITS), max_size=60)
 
 
-def from_bits(rows: list[tuple[int, int, int]]) -> Points:
+def from_bits(rows: list[tuple[int, int, int]]) -> PointColumns:
     steps, values, times = (np.array(column, np.int64) for column in (zip(*rows, strict=True) if rows else ([],) * 3))
-    return Points(steps, values.view(np.float64), times.view(np.float64))
+    return PointColumns(steps, values.view(np.float64), times.view(np.float64))
 
 
-def bits(points: Points) -> list[list[int]]:
+def bits(points: PointColumns) -> list[list[int]]:
     return [column.view(np.int64).tolist() for column in (points.steps, points.values, points.times)]
 
 
@@ -37,15 +37,15 @@ def test_many_raw_chunks_decode_at_once(parts: list[list[tuple[int, int, int]]])
 
 
 def test_points_of_one_step_keep_the_order_in_which_they_came() -> None:
-    points = Points(np.array([5, 3, 5, 3]), np.array([1.0, 2.0, 3.0, 4.0]), np.zeros(4)).in_order()
+    points = PointColumns(np.array([5, 3, 5, 3]), np.array([1.0, 2.0, 3.0, 4.0]), np.zeros(4)).in_order()
     assert points.steps.tolist() == [3, 3, 5, 5]
     assert points.values.tolist() == [2.0, 4.0, 1.0, 3.0]
 
 
-def wave(count: int) -> Points:
+def wave(count: int) -> PointColumns:
     random = np.random.default_rng(1)
     values = np.exp(-np.arange(count) / 1000) + random.normal(0, 0.01, count)
-    return Points(np.arange(count), values, 1.7e9 + np.cumsum(random.uniform(0.005, 0.014, count)).round(3))
+    return PointColumns(np.arange(count), values, 1.7e9 + np.cumsum(random.uniform(0.005, 0.014, count)).round(3))
 
 
 @pytest.mark.parametrize("place", [0, 1, 4000, 8190, 8191])
@@ -66,6 +66,6 @@ def test_a_short_chunk_has_no_envelope() -> None:
 
 def test_a_full_chunk_of_a_noisy_curve_is_small() -> None:
     points = wave(chunks.FULL_POINTS)
-    single = Points(points.steps, points.values.astype(np.float32).astype(np.float64), points.times)
+    single = PointColumns(points.steps, points.values.astype(np.float32).astype(np.float64), points.times)
     assert len(chunks.encode_packed(points)) < 9 * len(points)
     assert len(chunks.encode_packed(single)) < 6 * len(points)

@@ -15,9 +15,9 @@ from keepbest.errors import Conflict
 from tests.support.store import NOW, later, submit_external
 from tracker import db
 from tracker.db import Engine
-from tracker.models import MetricChunk, MetricSummary
+from tracker.models import MetricChunkTable, MetricSummaryTable
 from tracker.store.metrics import chunks, compaction, metrics
-from tracker.store.metrics.chunks import Points
+from tracker.store.metrics.chunks import PointColumns
 from tracker.store.metrics.metrics import Column, Window
 from tracker.store.segments import LivingPath
 
@@ -27,8 +27,8 @@ BATCHES = some.lists(
 )
 
 
-def points(steps: Sequence[int], values: Sequence[float]) -> Points:
-    return Points(np.array(steps, np.int64), np.array(values, float), np.arange(len(steps), dtype=float))
+def points(steps: Sequence[int], values: Sequence[float]) -> PointColumns:
+    return PointColumns(np.array(steps, np.int64), np.array(values, float), np.arange(len(steps), dtype=float))
 
 
 def column(steps: Sequence[int], values: Sequence[float], segment: int = 0, key: str = "loss") -> Column:
@@ -36,7 +36,9 @@ def column(steps: Sequence[int], values: Sequence[float], segment: int = 0, key:
 
 
 def wave(count: int) -> Column:
-    return Column(0, "loss", Points(np.arange(count), np.sin(np.arange(count) / 1000), np.arange(count, dtype=float)))
+    return Column(
+        0, "loss", PointColumns(np.arange(count), np.sin(np.arange(count) / 1000), np.arange(count, dtype=float))
+    )
 
 
 def read(conn: Connection, run_pk: int, path: LivingPath = ALIVE, **window: int) -> list[tuple[int, float]]:
@@ -165,16 +167,20 @@ def test_compaction_changes_no_point(engine: Engine) -> None:
 def all_points(engine: Engine, pk: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     with db.read(engine) as conn:
         rows = conn.execute(
-            select(MetricChunk.data, MetricChunk.encoding, MetricChunk.count.label("points"))
-            .where(MetricChunk.run_pk == pk)
-            .order_by(MetricChunk.pk)
+            select(MetricChunkTable.data, MetricChunkTable.encoding, MetricChunkTable.count.label("points"))
+            .where(MetricChunkTable.run_pk == pk)
+            .order_by(MetricChunkTable.pk)
         ).all()
     whole = chunks.join([chunks.decode(row.data, row.encoding, row.points) for row in rows]).in_order()
     return np.stack([whole.steps.astype(float), whole.values, whole.times])
 
 
 def encodings(conn: Connection, pk: int) -> dict[int, int]:
-    found = select(MetricChunk.encoding, func.count()).where(MetricChunk.run_pk == pk).group_by(MetricChunk.encoding)
+    found = (
+        select(MetricChunkTable.encoding, func.count())
+        .where(MetricChunkTable.run_pk == pk)
+        .group_by(MetricChunkTable.encoding)
+    )
     return dict(iter(conn.execute(found)))
 
 
@@ -194,8 +200,8 @@ def test_chunks_that_are_gone_meanwhile_stay_gone(engine: Engine) -> None:
     with db.read(engine) as conn:
         rows = compaction.read_group(conn, group)
     with db.write(engine) as conn:
-        conn.execute(delete(MetricChunk))
-        conn.execute(delete(MetricSummary))
+        conn.execute(delete(MetricChunkTable))
+        conn.execute(delete(MetricSummaryTable))
     with pytest.raises(Conflict), db.write(engine) as conn:
         compaction.replace(conn, group, rows, compaction.pack(rows))
     with db.read(engine) as conn:

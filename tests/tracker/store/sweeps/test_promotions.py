@@ -18,7 +18,7 @@ from tests.tracker.store.sweeps.test_rungs import ask
 from tests.tracker.store.sweeps.test_sweeps import add, row_of
 from tracker import db
 from tracker.db import Engine
-from tracker.models import Run, Rung
+from tracker.models import RungTable, RunTable
 from tracker.store.sweeps import due, promotions, rungs, sweeps
 
 MAX_RUNGS = 4
@@ -38,7 +38,9 @@ def make(conn: Connection, count: int) -> tuple[Sweep, list[int]]:
     submit(conn)  # another's, with marks of no sweep
     for number in range(1, count + 1):
         add(conn, sweep, number, learning_rate=number / 100)
-    return sweep, list(conn.execute(select(Run.pk).where(Run.sweep_pk.is_not(None)).order_by(Run.pk)).scalars())
+    return sweep, list(
+        conn.execute(select(RunTable.pk).where(RunTable.sweep_pk.is_not(None)).order_by(RunTable.pk)).scalars()
+    )
 
 
 SPACE = {"learning_rate": {"kind": "choices", "values": [number / 100 for number in range(1, 31)]}}
@@ -46,7 +48,7 @@ SPACE = {"learning_rate": {"kind": "choices", "values": [number / 100 for number
 
 def shuffle(conn: Connection, luck: random.Random, sweep_pk: int, pks: list[int]) -> None:
     """Let anything have become of each run."""
-    conn.execute(delete(Rung))
+    conn.execute(delete(RungTable))
     marks: list[dict[str, Any]] = []
     for pk in pks:
         state, reason, stands = luck.choice(ENDS)
@@ -58,15 +60,15 @@ def shuffle(conn: Connection, luck: random.Random, sweep_pk: int, pks: list[int]
             "mode": "max",
         }
         known |= {"deleted_at": NOW if luck.random() < 0.1 else None, "selected_value": luck.choice(VALUES)}
-        conn.execute(update(Run).where(Run.pk == pk).values(**known))
-        conn.execute(update(Run).where(Run.pk == pk).values(top_rung=max(places, default=0)))
+        conn.execute(update(RunTable).where(RunTable.pk == pk).values(**known))
+        conn.execute(update(RunTable).where(RunTable.pk == pk).values(top_rung=max(places, default=0)))
         for since, place in zip([0, *places], places, strict=False):
             waits = stands and place == places[-1]
             mark = {"run_pk": pk, "rung": place, "step": 100 * place, "reached_at": NOW, "sweep_pk": sweep_pk}
             mark |= {"since": since + 1}
             marks.append({**mark, "value": luck.choice(VALUES), "promoted_at": None if waits else NOW})
     if marks:
-        conn.execute(insert(Rung), marks)
+        conn.execute(insert(RungTable), marks)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -17,7 +17,7 @@ from keepbest.errors import Conflict, InvalidInput
 from keepbest.stopping import parse
 from tests.support.store import NOW, add_checkpoint, begin, claim, hello, later, release, submit
 from tests.tracker.store.sweeps.test_sweeps import RATES, add, row_of
-from tracker.models import Run, Rung
+from tracker.models import RungTable, RunTable
 from tracker.store import commands, deletions, leases, resumes, retention, rules, runs
 from tracker.store.access import audit
 from tracker.store.runs import RunRow
@@ -39,7 +39,7 @@ def train(conn: Connection, best: float | None = 0.5, step: int = 100) -> Assign
     taken = claim(conn)
     begin(conn, taken)
     known = {"step": step, "best_value": best, "best_step": best and step, "mode": "max"}
-    conn.execute(update(Run).where(Run.id == taken.run.id).values(**known))
+    conn.execute(update(RunTable).where(RunTable.id == taken.run.id).values(**known))
     return taken
 
 
@@ -55,7 +55,11 @@ def paused(conn: Connection, best: float | None = 0.5) -> tuple[Sweep, RunRow]:
 
 
 def marks(conn: Connection) -> list[tuple[int, int, float | None, bool]]:
-    found = conn.execute(select(Rung.rung, Rung.step, Rung.value, Rung.promoted_at).order_by(Rung.run_pk, Rung.rung))
+    found = conn.execute(
+        select(RungTable.rung, RungTable.step, RungTable.value, RungTable.promoted_at).order_by(
+            RungTable.run_pk, RungTable.rung
+        )
+    )
     return [(row.rung, row.step, row.value, row.promoted_at is not None) for row in found]
 
 
@@ -127,7 +131,7 @@ def test_who_passed_several_rungs_at_one_look_stands_at_each(conn: Connection) -
         pause(conn, train(conn, number / 10), 1)
         sweeps.promote(conn, sweep.id, runs_of(conn, sweep)[-1], 1, NOW)
         pause(conn, train(conn, number / 5, 200 * number), 1 + number)
-    found = conn.execute(select(Rung.rung, Rung.since).order_by(Rung.run_pk, Rung.rung)).all()
+    found = conn.execute(select(RungTable.rung, RungTable.since).order_by(RungTable.run_pk, RungTable.rung)).all()
     assert [tuple(row) for row in found] == [(1, 1), (2, 2), (1, 1), (3, 2)]
     assert due.list_due(conn)[0].promotable == ()  # one of one at rung 3; of two at rung 2 the best waits at 3
     deletions.delete_run(conn, runs.get_run(conn, runs_of(conn, sweep)[1]), user="ada", now=NOW)
@@ -211,7 +215,7 @@ def test_it_keeps_its_best_and_where_it_goes_on(conn: Connection) -> None:
     taken = train(conn, 0.9, 300)
     run = runs.get_run(conn, taken.run.id)
     ids = [add_checkpoint(conn, run, step=step, value=value) for step, value in ((100, 0.5), (200, 0.9), (300, 0.7))]
-    conn.execute(update(Run).where(Run.pk == run.pk).values(best_checkpoint=ids[1]))
+    conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(best_checkpoint=ids[1]))
     run = pause(conn, taken)
     assert [one.step for one in retention.list_superseded(conn, run)] == [100]
     rungs.finish(conn, run, "Place 2 of 2.", NOW)

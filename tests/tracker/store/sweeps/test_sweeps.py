@@ -16,7 +16,7 @@ from keepbest.contract.runs import RunSpec
 from keepbest.contract.sweeps import Sweep, SweepRequest, SweepState
 from keepbest.errors import Conflict, InvalidInput, NotFound
 from tests.support.store import NOW, add_checkpoint, begin, claim, hello, kinds, later, release
-from tracker.models import Run
+from tracker.models import RunTable
 from tracker.store import bundles, deletions, resumes, rules, runs
 from tracker.store.access import audit
 from tracker.store.sweeps import due, sweeps
@@ -46,7 +46,7 @@ def finish(conn: Connection, run: str, value: float | None) -> None:
     taken = claim(conn)
     assert taken.run.id == run
     begin(conn, taken)
-    conn.execute(update(Run).where(Run.id == run).values(best_value=value, best_step=100, looks=1))
+    conn.execute(update(RunTable).where(RunTable.id == run).values(best_value=value, best_step=100, looks=1))
     release(conn, taken, "finished" if value is not None else "failed")
 
 
@@ -108,7 +108,7 @@ def test_a_try_is_made_once_and_in_its_turn(conn: Connection, number: int) -> No
     add(conn, sweep, 1)
     with pytest.raises(Conflict):
         add(conn, sweep, number)
-    assert len(conn.execute(select(Run.pk)).all()) == 1
+    assert len(conn.execute(select(RunTable.pk)).all()) == 1
 
 
 def test_a_rule_that_changes_meanwhile_makes_no_two_kinds_of_run(conn: Connection) -> None:
@@ -141,7 +141,7 @@ def select_one(conn: Connection, run: str, best: float, selected: float | None, 
     taken = claim(conn)
     assert taken.run.id == run
     begin(conn, taken)
-    conn.execute(update(Run).where(Run.id == run).values(best_value=best, best_step=100, looks=4))
+    conn.execute(update(RunTable).where(RunTable.id == run).values(best_value=best, best_step=100, looks=4))
     made = {
         "selector": SOUP, "checkpoint": "0" * 12, "step": 60, "value": selected, "made_of": ["1" * 12, "2" * 12],
         "best_checkpoint": "1" * 12, "best_step": 100, "best_value": best,
@@ -218,7 +218,7 @@ def test_a_sweep_is_due_while_it_lacks_runs_and_when_all_have_ended(conn: Connec
     assert [one.id for one in due.list_due(conn)] == [sweep.id]
     add(conn, sweep, 1)
     assert due.list_due(conn) == []
-    (run,) = conn.execute(select(Run.id)).scalars()
+    (run,) = conn.execute(select(RunTable.id)).scalars()
     finish(conn, run, 0.5)
     assert [one.id for one in due.list_due(conn)] == [sweep.id]
     sweeps.end(conn, row_of(conn, sweep), SweepState.FINISHED, NOW)
