@@ -57,7 +57,7 @@ def main() -> None:
         for step in loop:  # after a roll back it goes on from the step that was gone back to
             train_one_step()
             if step % 25 == 0:
-                loop.look(step, validate(), n=len(validation[0]))
+                loop.report_validation(step, validate(), n=len(validation[0]))
 
         print(f"stopped early: at step {loop.step} of {STEPS}, val_loss {validate()!r}")
         loop.roll_back()

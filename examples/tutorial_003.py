@@ -32,12 +32,16 @@ IMAGES = 5000
 
 
 def main() -> None:
-    # The tutorial's rule: more than 1000 steps without a better look, tested at every step.
+    # The tutorial's rule: more than 1000 steps without a better validation, tested at every step.
     rule = "patience(steps=1000)"
     with keepbest.init("tutorial-003", "as-printed", monitor="val_accuracy", mode="max", stopper=rule) as run:
-        for look, (train, validation) in enumerate(zip(TRAIN_BATCH, VALIDATION, strict=True), start=1):
-            run.look(100 * look, round(validation / 100, 3), n=IMAGES, metrics={"accuracy": round(train / 100, 3)})
-        decision = run.look(run.deadline() or 0, None)  # silence alone ends it, at the step that the tutorial named
+        for number, (train, validation) in enumerate(zip(TRAIN_BATCH, VALIDATION, strict=True), start=1):
+            run.report_validation(
+                100 * number, round(validation / 100, 3), n=IMAGES, metrics={"accuracy": round(train / 100, 3)}
+            )
+        decision = run.report_validation(
+            run.deadline() or 0, None
+        )  # silence alone ends it, at the step that the tutorial named
     print(f"{run.id}: {decision.message}")
 
 

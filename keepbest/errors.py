@@ -25,7 +25,7 @@ KeepbestError
 └── TrainingError             500
     ├── MetricMissing         the monitored metric never arrived
     ├── CodeFailed            the user's own code raised
-    └── PolicyError           looks that no policy can judge: a step twice with two values
+    └── PolicyError           validations that no policy can judge: a step twice with two values
 
 Each class has a `code` that crosses the wire and a `status` for HTTP; `hint` names the next step.
 The class docstring is the default message. `from_body` rebuilds in the client what the tracker raised.
@@ -216,7 +216,7 @@ class CodeFailed(TrainingError):
 
 
 class PolicyError(TrainingError):
-    """These looks cannot be judged."""
+    """These validations cannot be judged."""
 
     code = "policy_error"
 

@@ -40,7 +40,7 @@ DRAIN_SECONDS = 600.0
 OWN_DATA = "The data of your own fit() is not in the state: a roll back leaves it where it is, a restart begins anew."
 
 #: Attributes that a copy does not take: they are made anew, or by Keras.
-_OF_ONE_RUN = {"run", "looker", "swaps", "position", "stopped_epoch", "_monitored", "_closing", "_restored", "_epochs"}
+_OF_ONE_RUN = {"run", "keeper", "swaps", "position", "stopped_epoch", "_monitored", "_closing", "_restored", "_epochs"}
 _OF_ONE_RUN |= {"_counter", "_doubts", "_resume", "_begins_late", "_is_first_step", "_model", "params"}
 
 
@@ -48,9 +48,9 @@ class KeepBest(Carrying):
     """Keep the best model in memory and on disk, stop when nothing improves, go back when asked.
 
     Args:
-        monitor: Metric to watch. A look is the end of an epoch in which it was measured.
+        monitor: Metric to watch. A validation is the end of an epoch in which it was measured.
         min_delta: A smaller gain does not end the wait; its sign does not matter. It does not change which is best.
-        patience: Looks without improvement before training stops; 0 counts as 1, as in Keras.
+        patience: Validations without improvement before training stops; 0 counts as 1, as in Keras.
         verbose: 1 prints each decision.
         mode: "min", "max", or "auto": the direction that the Keras metric itself declares, else an error.
         baseline: Only a value better than this ends the wait.
@@ -70,11 +70,11 @@ class KeepBest(Carrying):
         initial_value_threshold: Nothing that is not better than this is kept, until something is.
         snapshots: Bests held in memory.
         snapshot_memory: What they may take: bytes, `2GB`, or `25%` of the free memory (default: that).
-        n: Examples that a look measures, for the record.
-        validation: The arrays (x, y) of fit's `validation_data`, which no callback sees: `paired_noise` compares looks
+        n: Examples that a validation measures, for the record.
+        validation: The arrays (x, y) of fit's `validation_data`, hidden from callbacks: `paired_noise` compares validations
             example by example, by one more pass over them, where that is part of the stopper.
         carry: Callbacks whose state goes into every snapshot, and back with it, such as `ReduceLROnPlateau(…)`. This
-            one calls them, before each look: leave them out of fit's own list. Generators of NumPy's, too.
+            one calls them, before each validation: leave them out of fit's own list. Generators of NumPy's, too.
         strict: Raise before the first step where a part of the model cannot be captured, instead of a warning.
         panels: Examples (x, y), or a dataset of them, that pictures of the model are made of while it trains.
         keep_examples: Examples of `validation` kept with each checkpoint, for `restore(…, check=True)`; 0 stores none.
@@ -85,8 +85,8 @@ class KeepBest(Carrying):
     #: The epoch in which training was stopped, counted from 0 as Keras does; 0 where its epochs ran out.
     stopped_epoch = 0
     _restored: State | None = None
-    _look_seconds: float | None = None
-    _look_began = 0.0
+    _validation_seconds: float | None = None
+    _validation_began = 0.0
     _base = 0
     _epoch = 0
     _doubts: str | None = None
@@ -140,17 +140,17 @@ class KeepBest(Carrying):
     def _begin_run(self, run: Run, *, resume: bool = False) -> None:
         """Begin with nothing: no best, no step."""
         self.run = run
-        self.looker = looker = self._maker.equip(run, self.carried)
+        self.keeper = keeper = self._maker.equip(run, self.carried)
         self._monitored = Monitored(run.monitor)
         self._resume = FitResume(run, self.carried, is_due=resume)
-        self.swaps = looker.swaps = Swaps(self.carried.callbacks, lambda: looker.living)
+        self.swaps = keeper.swaps = Swaps(self.carried.callbacks, lambda: keeper.living)
         self.position, self._restored = Position(), None
-        #: From the step of each best look to its epoch, counted from 1.
+        #: From the step of each best validation to its epoch, counted from 1.
         self._epochs: dict[int | None, int] = {}
         self._doubts, self.goes_on = None, False
-        run.before_end(lambda: looker.close(DRAIN_SECONDS))
+        run.before_end(lambda: keeper.close(DRAIN_SECONDS))
         # A fit that is broken off: what was found best is written all the same, at the latest when the script ends.
-        self._closing = weakref.finalize(self, looker.close, DRAIN_SECONDS)
+        self._closing = weakref.finalize(self, keeper.close, DRAIN_SECONDS)
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy trains another model: it takes what was configured, and gets a run of its own."""
@@ -164,20 +164,20 @@ class KeepBest(Carrying):
 
     @property
     def best(self) -> float | None:
-        return self.looker.best[1] if self.best_step is not None else None
+        return self.keeper.best[1] if self.best_step is not None else None
 
     @property
     def best_step(self) -> int | None:
-        return self.looker.best[0]
+        return self.keeper.best[0]
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch of the best look, counted from 1; None where it lies in another process."""
+        """The epoch of the best validation, counted from 1; None where it lies in another process."""
         return self._epochs.get(self.best_step)
 
     @property
     def decision(self) -> Decision | None:
-        """The decision at the last look."""
+        """The decision at the last validation."""
         return self.run.decision
 
     @property
@@ -211,10 +211,10 @@ class KeepBest(Carrying):
         asked = request(RollBackRequest, step=step, checkpoint=checkpoint, **changes)
         self._turn_to_model()
         was_over = self._is_over()
-        self.looker.begin(self.model)
-        self._follow(self.looker.roll_back(asked), was_over)
+        self.keeper.begin(self.model)
+        self._follow(self.keeper.roll_back(asked), was_over)
         if not self.run.is_fitting:
-            self.looker.close(DRAIN_SECONDS)
+            self.keeper.close(DRAIN_SECONDS)
 
     # What Keras calls
 
@@ -223,28 +223,28 @@ class KeepBest(Carrying):
         super().on_train_begin(logs)
         self._report_doubts()
         watch()
-        self.looker.stop, self.run.is_fitting = None, True
+        self.keeper.stop, self.run.is_fitting = None, True
         self.stopped_epoch = 0
         is_resumed = self._go_on_from_disk()
         self._saving.begin(self.position.step)
         self._begins_late, self._is_first_step = not self.model.built, True
         if self._begins_late:  # Keras makes its variables in the first step: there is nothing to read before
             return
-        self.looker.begin(self.model)
+        self.keeper.begin(self.model)
         if is_resumed and self.run.overrides is not None:
-            self.looker.change(self.position, self.run.overrides)
+            self.keeper.change(self.position, self.run.overrides)
         if self._restored is not None:
             self.carried.restore(self._restored.callbacks)
-            self.looker.branch(self._restored, Overrides(reset_patience=not is_resumed))
+            self.keeper.branch(self._restored, Overrides(reset_patience=not is_resumed))
             self.position, self._restored = self._restored.position, None
-        self.looker.forgive(self.position.step)
-        self.looker.paint_start(self.position)
+        self.keeper.forgive(self.position.step)
+        self.keeper.paint_start(self.position)
 
     def _begin_late(self) -> None:
         """Take up a model that its first step has just built."""
         self._begins_late = False
-        self.looker.begin(self.model)
-        self.looker.paint_start(self.position)
+        self.keeper.begin(self.model)
+        self.keeper.paint_start(self.position)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_epoch_begin(epoch, logs)
@@ -252,7 +252,7 @@ class KeepBest(Carrying):
         self.position = self._resume.settle(epoch, self.position, steps)
         self._base, self._epoch = self.position.step, epoch
         self._counter = BatchCounter(self.model, steps)
-        self._look_seconds = None
+        self._validation_seconds = None
         self.position = Position(self._base, epoch, 0)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -264,17 +264,17 @@ class KeepBest(Carrying):
         if self._begins_late:
             self._begin_late()
         elif self._is_first_step:  # in which Keras builds optimizers
-            self.looker.follow()
+            self.keeper.follow()
         self._is_first_step = False
         if self.run.has_commands:
             self._obey()
-        elif self.looker.is_due(step) and done != self._counter.steps:
-            self._take(self.looker.judge_silence(step))
+        elif self.keeper.is_due(step) and done != self._counter.steps:
+            self._take(self.keeper.judge_silence(step))
         self._save(ends_epoch=False)
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         super().on_test_begin(logs)
-        self._look_began = self._clock()
+        self._validation_began = self._clock()
 
     def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_test_batch_end(batch, logs)
@@ -282,15 +282,15 @@ class KeepBest(Carrying):
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         super().on_test_end(logs)
-        self._look_seconds = self._clock() - self._look_began
+        self._validation_seconds = self._clock() - self._validation_began
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_epoch_end(epoch, logs)
         self._report_doubts()
         self.position = Position(self.position.step, epoch + 1, 0)
         if not self._is_over():
-            self._look(epoch, dict(logs or {}))
-        elif not self.model.stop_training and self.decision:  # it ended with what was withdrawn since the last look
+            self._validate(epoch, dict(logs or {}))
+        elif not self.model.stop_training and self.decision:  # ended by what was withdrawn since the last validation
             self._take(self.decision)
         if self.run.has_commands:
             self._obey()
@@ -299,24 +299,24 @@ class KeepBest(Carrying):
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         super().on_train_end(logs)
         fault = self._monitored.find_fault(logs or {}) if not self._resume.end() else None
-        if fault is not None and self.best is None and self.looker.stop is None and self.position.step:
+        if fault is not None and self.best is None and self.keeper.stop is None and self.position.step:
             raise fault
-        self.looker.paint_end(self.position)
+        self.keeper.paint_end(self.position)
         if self.restore_best_weights:
-            self._restored = self.looker.restore_best()
-        self.looker.close(DRAIN_SECONDS)
+            self._restored = self.keeper.restore_best()
+        self.keeper.close(DRAIN_SECONDS)
         self.run.is_fitting = False
 
     def _save(self, *, ends_epoch: bool) -> None:
         """Write the present state, where that was asked for and it is not written as the best."""
         if self._saving.is_due(self.position.step, self.best_step, ends_epoch=ends_epoch):
-            self.looker.checkpoint(self.position, "last")
+            self.keeper.checkpoint(self.position, "last")
 
-    # Looks
+    # Validations
 
-    def _look(self, epoch: int, logs: Mapping[str, Any]) -> None:
+    def _validate(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """Judge an epoch in which the monitored metric was measured, by Keras or by another callback."""
-        value = self._monitored.read(logs, was_validated=self._look_seconds is not None)
+        value = self._monitored.read(logs, was_validated=self._validation_seconds is not None)
         logs = flatten(logs)
         if value is None or epoch < self._start_from_epoch:
             self.run.log(logs, self.position.step)
@@ -328,14 +328,14 @@ class KeepBest(Carrying):
         self._take(self._judge(epoch, value, logs))
 
     def _judge(self, epoch: int, value: float, logs: Mapping[str, Any]) -> Decision:
-        decision = self.looker.look(
+        decision = self.keeper.report_validation(
             self.position,
             value,
             n=self._n,
             train=logs.get("loss"),
             metrics=logs,
             epoch=float(epoch + 1),
-            seconds=self._look_seconds,
+            seconds=self._validation_seconds,
             pairs=self._compare(value) if self.run.judge.needs_pairs else None,
         )
         if decision.improved and decision.best_step == self.position.step:
@@ -357,9 +357,9 @@ class KeepBest(Carrying):
 
     def _obey(self) -> None:
         was_over = self._is_over()
-        if (jump := self.looker.obey(self.position)) is not None:
+        if (jump := self.keeper.obey(self.position)) is not None:
             self._follow(jump, was_over)
-        if self.looker.stop is not None:
+        if self.keeper.stop is not None:
             self.stopped_epoch = self._epoch
             self.model.stop_training = True
 
@@ -373,7 +373,7 @@ class KeepBest(Carrying):
 
     def _is_over(self) -> bool:
         """Whether training had already been stopped when Keras measured once more."""
-        return self.looker.stop is not None or (self.decision is not None and self.decision.stop)
+        return self.keeper.stop is not None or (self.decision is not None and self.decision.stop)
 
     def _report_doubts(self) -> None:
         """Say what a roll back or a restart does not bring back, whenever there is more of it."""
@@ -385,13 +385,13 @@ class KeepBest(Carrying):
 
     def _turn_to_model(self) -> None:
         """Give another model than the one that was trained a run of its own."""
-        if not self.looker.may_train(self.model):
+        if not self.keeper.may_train(self.model):
             self._closing()
             self._begin_run(self._maker.make())
 
     def _go_on_from_disk(self) -> bool:
         """Put back what the run goes on from, where this fit is to; return whether it is."""
-        found = self._resume.begin(self.looker.store, self.model)
+        found = self._resume.begin(self.keeper.store, self.model)
         if found is None:
             return False
         self._restored = found if self.position.step > found.step else None

@@ -5,7 +5,7 @@ with keepbest.init(project="digits", monitor="val_accuracy", mode="max") as run:
     for step in loop:
         train_one_step()
         if step % 100 == 0:
-            loop.look(step, validate())
+            loop.report_validation(step, validate())
     loop.roll_back()
 """
 
@@ -15,13 +15,14 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from keepbest.checkpoint import Manifest, Store
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import InvalidInput
 from keepbest.model.variables import TrainedObject
+from keepbest.renamed import refuse_method
 from keepbest.restoration.restore import open_store
 from keepbest.snapshots.buffer import SnapshotBuffer
 from keepbest.snapshots.extra_state import ExtraState
@@ -34,7 +35,7 @@ from keepbest.training.resume import resume as go_on
 
 #: A run is not over before its best is on disk; a disk that takes longer is reported instead.
 DRAIN_SECONDS = 600.0
-#: At a look, the state is written as `last` when nothing was written for so long: about what a crash costs.
+#: At a validation, the state is written as `last` when nothing was written for so long: about what a crash costs.
 CHECKPOINT_SECONDS = 30.0
 
 
@@ -42,10 +43,11 @@ class Loop:
     """Keep the best of a loop in memory and on disk, stop when nothing improves, go back when asked.
 
     Iterating gives the number of each step to train, until something stops the loop; after a roll back it goes on
-    from the step that was gone back to. Who counts by himself calls `look`, and reads `step` and `stopped` after it.
+    from the step that was gone back to. Who counts by himself calls `report_validation`, and reads `step` and `stopped`
+    after it.
 
     Args:
-        run: What `keepbest.init(…)` returned; its stopper judges the looks.
+        run: What `keepbest.init(…)` returned; its stopper judges the validations.
         kept: What is trained: a Keras model, a `tf.Module`, variables, random generators, or a dict or list of these.
         optimizers: Those that move it; that of a compiled model is known.
         store: Folder of the checkpoints (default: KEEPBEST_STORE), or False to keep the best in memory only.
@@ -89,7 +91,7 @@ class Loop:
         opened = None if store is False else open_store(store)
         ring = SnapshotBuffer(snapshots, snapshot_memory)
         self._carried = _check_carried(ExtraState(carry))
-        self.looker = BestKeeper(
+        self.keeper = BestKeeper(
             run,
             opened,
             ring=ring,
@@ -99,12 +101,17 @@ class Loop:
             strict=strict,
         )
         # A run that nobody ends, or a loop that nobody needs any more: what waits is written all the same.
-        weakref.finalize(self, self.looker.close, DRAIN_SECONDS)
-        living = self.looker.begin(kept if isinstance(kept, VariableSet) else _check(TrainedObject(kept, optimizers)))
+        weakref.finalize(self, self.keeper.close, DRAIN_SECONDS)
+        living = self.keeper.begin(kept if isinstance(kept, VariableSet) else _check(TrainedObject(kept, optimizers)))
         if resume and opened is not None:
             self._resume(opened, living)
         run.know_mode()
         run.before_end(self.close)
+
+    if not TYPE_CHECKING:  # a type checker finds an old name by itself
+
+        def __getattr__(self, name: str) -> Any:
+            raise refuse_method(self, name)
 
     # What people read
 
@@ -116,15 +123,15 @@ class Loop:
     @property
     def store(self) -> Store | None:
         """Where the checkpoints go."""
-        return self.looker.store
+        return self.keeper.store
 
     @property
     def best_step(self) -> int | None:
-        return self.looker.best[0]
+        return self.keeper.best[0]
 
     @property
     def best_value(self) -> float | None:
-        return self.looker.best[1]
+        return self.keeper.best[1]
 
     # Training
 
@@ -137,10 +144,10 @@ class Loop:
             yield self.step
             self.run.beat()
             self._obey()
-            if self.looker.is_due(self.step):
-                self.looker.judge_silence(self.step)
+            if self.keeper.is_due(self.step):
+                self.keeper.judge_silence(self.step)
 
-    def look(
+    def report_validation(
         self,
         step: int,
         value: float | None,
@@ -162,13 +169,13 @@ class Loop:
         pairs = read_pairs(correct, losses)
         self._branch()
         self.step = step
-        decision = self.looker.look(
+        decision = self.keeper.report_validation(
             Position(step), value, n=n, train=train, metrics=metrics, epoch=epoch, seconds=seconds, pairs=pairs
         )
         if decision.improved:
             self._written_at = self._clock()
         elif self._clock() - self._written_at >= CHECKPOINT_SECONDS:
-            self.looker.checkpoint(Position(step), "last")
+            self.keeper.checkpoint(Position(step), "last")
             self._written_at = self._clock()
         self._obey()
         return self.run.decision if self.stopped and self.run.decision is not None else decision
@@ -182,7 +189,7 @@ class Loop:
         """
         self._branch()
         self.step = self.step if step is None else step
-        return self.looker.write(Position(self.step))
+        return self.keeper.write(Position(self.step))
 
     def roll_back(self, *, step: int | None = None, checkpoint: str | None = None) -> State:
         """Put a state back, the best one if none is named: variables, optimizers, random states, step; return it.
@@ -193,30 +200,30 @@ class Loop:
             NotFound: Nothing was kept of it.
             CheckpointMismatch: The variables have changed since.
         """
-        self._restored = self.looker.put_back(step=step, checkpoint=checkpoint)
+        self._restored = self.keeper.put_back(step=step, checkpoint=checkpoint)
         self.step = self._restored.step
         return self._restored
 
     def close(self) -> bool:
         """Wait until everything is on disk; return whether it is. The end of the run does this."""
-        return self.looker.close(DRAIN_SECONDS)
+        return self.keeper.close(DRAIN_SECONDS)
 
     def _resume(self, store: Store, living: VariableSet) -> None:
         state = go_on(self.run, store, living, self._carried)
         if state is not None:
             self.step = state.step
         if self.run.overrides is not None:
-            self.looker.change(Position(self.step), self.run.overrides)
+            self.keeper.change(Position(self.step), self.run.overrides)
 
     def _branch(self) -> None:
         """Say that training goes on from where it was rolled back to."""
         restored, self._restored = self._restored, None
         if restored is not None:
-            self.looker.stop = None
-            self.looker.branch(restored, Overrides(reset_patience=True))
+            self.keeper.stop = None
+            self.keeper.branch(restored, Overrides(reset_patience=True))
 
     def _obey(self) -> None:
-        jump = self.looker.obey(Position(self.step)) if self.run.has_commands else None
+        jump = self.keeper.obey(Position(self.step)) if self.run.has_commands else None
         if jump is not None:
             self.step = jump.state.step
 

@@ -42,7 +42,7 @@ BREAKS: list[tuple[Rule, dict[str, str], str]] = [
         "imports keepbest.tracking from",
     ),
     (broken_floors, {"tracker.store": "", "tracker.store.runs": "from ..api import access"}, "imports tracker.api"),
-    (broken_floors, {"keepbest.tracking": "from keepbest import look"}, "imports keepbest itself"),
+    (broken_floors, {"keepbest.tracking": "from keepbest import validation"}, "imports keepbest itself"),
     (broken_floors, {"keepbest.client.client": "import tracker.store"}, "keepbest must not know tracker"),
     (broken_floors, {"keepbest.cli": "import worker.agent"}, "keepbest must not know worker"),
     (broken_floors, {"worker.agent": "from tracker.store import runs"}, "worker must not know tracker"),
@@ -70,7 +70,7 @@ BREAKS: list[tuple[Rule, dict[str, str], str]] = [
 HOLDS: list[tuple[Rule, dict[str, str]]] = [
     (broken_floors, {"keepbest.tracking": "from keepbest import errors", "keepbest.errors": ""}),
     (broken_floors, {"keepbest": "from keepbest.tracking import Run", "tracker.app": "import keepbest"}),
-    (broken_floors, {"keepbest.stopping.policies.patience": "from keepbest.stopping.validation import Look"}),
+    (broken_floors, {"keepbest.stopping.policies.patience": "from keepbest.stopping.validation import Validation"}),
     (broken_cycles, {"keepbest.tracking": "import keepbest.journal", "keepbest.journal": "import keepbest.errors"}),
     (broken_libraries, {"tracker.store.runs": "import sqlalchemy", "tracker.app": "import flask"}),
     (broken_environment, {"tracker.settings": "import os\nx = os.environ['A']"}),

@@ -1,8 +1,8 @@
 """Whether the wall clock can be believed: what is deleted by age is deleted for good.
 
-A clock that was ahead once would have sessions, events and the trash look old, all of them. So jobs that delete by age
-wait where the clock jumped: it went on otherwise than the monotonic one, or the last scheduler's last heartbeat is far
-from now. After an hour without a jump the clock is believed: machines that set their clock have set it by then.
+A clock that was ahead once would have sessions, events and the trash validation old, all of them. So jobs that delete
+by age wait where the clock jumped: it went on otherwise than the monotonic one, or the last scheduler's last heartbeat
+is far from now. After an hour without a jump the clock is believed: machines that set their clock have set it by then.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-#: More than clocks are slewed by between two looks.
+#: More than clocks are slewed by between two validations.
 JUMP = timedelta(minutes=1)
-#: A scheduler that was away for longer than this looks at its clock for a while first.
+#: A scheduler that was away for longer than this validations at its clock for a while first.
 AWAY = timedelta(days=1)
 SETTLE_SECONDS = 3600.0
 

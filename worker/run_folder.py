@@ -6,7 +6,7 @@
 * journal/        what trainer and agent have to tell the tracker, each in a journal of its own
 * outcome.json    how the trainer says training ended
 * mark            what the processes of this attempt are known by, where all else of them is lost
-* lock            held by the agent that looks after the folder
+* lock            held by the agent that validations after the folder
 """
 
 from __future__ import annotations

@@ -66,16 +66,16 @@ def collect(
     old = [item for item in trash.items(folder) if now - item.at >= trash_age]
     with folder.explained():
         if dry_run:
-            return _look(folder, going, old, now - grace)
+            return _validation(folder, going, old, now - grace)
         with folder.alone(wait_seconds) as is_alone:
             if not is_alone:
                 return Collected(trashed=going, busy=True)
-            found = _look(folder, going, old, now - grace)
+            found = _validation(folder, going, old, now - grace)
             _remove(folder, old if not found.damaged else [], found.orphans)
     return found
 
 
-def _look(folder: Folder, going: list[tuple[str, str]], old: list[Trashed], before: datetime) -> Collected:
+def _validation(folder: Folder, going: list[tuple[str, str]], old: list[Trashed], before: datetime) -> Collected:
     """Return what goes. Everything is read anew: what was written since somebody looked last is needed too."""
     emptied = {item.path for item in old}
     leaving = {folder.manifest(run, id) for run, id in going} | {item.path for item in trash.items(folder)}

@@ -12,10 +12,11 @@ from math import prod
 from typing import Annotated, Any, Literal
 
 from blake3 import blake3
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from keepbest.checkpoint.files.dtypes import size_of
 from keepbest.checkpoint.inputs import MAX_PARTS, Inputs
+from keepbest.checkpoint.upgrade import with_present_names
 from keepbest.contract.base import CheckpointKind, Digest, Id, Moment, Shape, Step
 from keepbest.errors import CheckpointDamaged
 from keepbest.snapshots.missing import Missing
@@ -96,6 +97,11 @@ class Manifest(Shape):
     at: Moment
     variables: tuple[StoredVariable, ...]
     examples: tuple[StoredVariable, ...] = Field(default=(), max_length=MAX_PARTS)
+
+    @field_validator("stopper", mode="before")
+    @classmethod
+    def _name_as_now(cls, given: Any) -> Any:
+        return with_present_names(given)
 
     @model_validator(mode="after")
     def _check_indices(self) -> Manifest:

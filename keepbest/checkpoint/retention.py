@@ -87,10 +87,10 @@ def find_eligible(checkpoints: Iterable[Kept], selector: Selector, mode: Mode | 
 
 
 def find_candidates(checkpoints: Iterable[Kept]) -> list[Candidate]:
-    """Return the looks that were kept, oldest first; a checkpoint between two looks has no value."""
+    """Return the validations that were kept, oldest first; a checkpoint between two validations has no value."""
     ordered = sorted(checkpoints, key=lambda one: (one.at, one.id))
-    looks = [(one, one.value) for one in ordered if one.kind != "selected" and one.value is not None]
-    return [Candidate(one.id, one.step, value, one.n) for one, value in looks]
+    validations = [(one, one.value) for one in ordered if one.kind != "selected" and one.value is not None]
+    return [Candidate(one.id, one.step, value, one.n) for one, value in validations]
 
 
 def _reasons(id: str, groups: Mapping[str, Collection[str]], needed: Mapping[str, str]) -> tuple[str, ...]:

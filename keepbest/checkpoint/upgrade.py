@@ -3,6 +3,8 @@
 An optimizer that lay in a dict or list of what was kept was once listed among the network's variables
 (`opt/sgd/iteration`); by now each optimizer is listed as one, under its class (`sgd/sgd/iteration`).
 
+What a stopper remembers had names of its own: its validations were `looks`.
+
 What they did not write is said: optimizers on attributes, and vocabularies.
 """
 
@@ -12,8 +14,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 from keepbest.model.saveables import Saveable
+from keepbest.renamed import FIELDS
 from keepbest.snapshots.compare import WORDLESS, Difference
 from keepbest.snapshots.state import VariableSpec
 
@@ -35,6 +39,13 @@ def to_present(specs: Sequence[VariableSpec]) -> tuple[VariableSpec, ...]:
         found.append(replace(spec, index=numbers.get(spec.collection, 0)))
         numbers[spec.collection] = found[-1].index + 1
     return tuple(found)
+
+
+def with_present_names(stopper: Any) -> Any:
+    """Return what a stopper remembers, JSON however deep, with every key under its present name."""
+    if isinstance(stopper, dict):
+        return {FIELDS.get(key, key): with_present_names(value) for key, value in stopper.items()}
+    return [with_present_names(value) for value in stopper] if isinstance(stopper, list) else stopper
 
 
 def describe_lost(specs: Sequence[VariableSpec], optimizers: Sequence[Saveable]) -> str | None:

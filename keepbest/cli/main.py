@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from keepbest.cli.common.errors import Exit, status_of, tell
 from keepbest.errors import KeepbestError
+from keepbest.renamed import OPTIONS
 from keepbest.settings import VERSION, is_debugging
 
 
@@ -46,7 +47,7 @@ VERBS = (
     Verb("sweep", "sweeps.sweep:app", TRAIN, "Try parameters: by grid, by chance or by TPE."),
     Verb("sweeps", "sweeps.listing:sweeps", TRAIN, "List sweeps."),
     Verb("ls", "runs.listing:ls", TRAIN, "List runs."),
-    Verb("show", "runs.listing:show", TRAIN, "Show one run; --looks shows every decision."),
+    Verb("show", "runs.listing:show", TRAIN, "Show one run; --validations shows every decision."),
     Verb("watch", "runs.watch:watch", TRAIN, "Follow a run live, to its end."),
     Verb("logs", "runs.watch:logs", TRAIN, "Print what a run's trainer wrote; -f follows."),
     Verb("stop", "runs.commands:stop", TRAIN, "Stop a run and come back to its best."),
@@ -171,7 +172,9 @@ def _print_whatever_comes() -> None:
 def _tell_usage(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "keepbest"
-    tell(error.format_message().replace("Value error, ", ""), hint=f"`{path} --help` shows what there is.")
+    present = OPTIONS.get(getattr(error, "option_name", ""))
+    hint = f"It is named {present} now." if present else f"`{path} --help` shows what there is."
+    tell(error.format_message().replace("Value error, ", ""), hint=hint)
     return error.exit_code
 
 

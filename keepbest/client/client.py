@@ -190,10 +190,12 @@ class Client(Requests):
     def segments(self, run: str) -> SegmentList:
         return self._get(SegmentList, path_of("runs", run, "segments"))
 
-    def looks(self, run: str, *, after: int = 0, limit: int | None = None, examples: bool = False) -> ValidationPage:
-        """Looks after the one with this `seq`, in the order in which they were taken; with what each example did."""
+    def validations(
+        self, run: str, *, after: int = 0, limit: int | None = None, examples: bool = False
+    ) -> ValidationPage:
+        """Return the validations after the one with this `seq`, in order; `examples` adds what each example did."""
         query = {"after": after, "limit": limit, "examples": "true" if examples else None}
-        return self._get(ValidationPage, path_of("runs", run, "looks"), query)
+        return self._get(ValidationPage, path_of("runs", run, "validations"), query)
 
     def replay(self, request: ReplayRequest) -> Replay:
         """What other policies would have done with recorded runs."""
@@ -293,8 +295,8 @@ class Client(Requests):
         """What a run, several, or a sweep really say."""
         return self._get(Report, path_of("reports"), {"of": ",".join(references)})
 
-    def evaluations(self, run: str) -> TestResultList:
-        return self._get(TestResultList, path_of("runs", run, "evaluations"))
+    def test_results(self, run: str) -> TestResultList:
+        return self._get(TestResultList, path_of("runs", run, "test_results"))
 
     def receipts(self, run: str) -> ReceiptList:
         return self._get(ReceiptList, path_of("runs", run, "receipts"))

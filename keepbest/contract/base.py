@@ -28,8 +28,8 @@ Count = Annotated[int, Field(ge=0, le=MAX_WHOLE)]
 Whole = Annotated[int, Field(ge=-MAX_WHOLE, le=MAX_WHOLE)]
 Step = Count
 Text = Annotated[str, Field(max_length=10_000)]
-#: Why a checkpoint was written: it was the best, the newest, asked for, a look that the selector may choose, or an
-#: average that it made.
+#: Why a checkpoint was written: it was the best, the newest, asked for, a validation that the selector may choose, or
+#: an average that it made.
 CheckpointKind = Literal["best", "last", "manual", "candidate", "selected"]
 Scalar = Annotated[str, Field(max_length=2000)] | bool | Whole | float | None
 #: A document that is read back; what is taken in is a `Value`.

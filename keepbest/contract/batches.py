@@ -72,7 +72,7 @@ class ReportedValidation(Shape):
     value: float | None = None
     n: Count | None = None
     epoch: float | None = None
-    seconds: float | None = None  # how long the look took
+    seconds: float | None = None  # how long the validation took
     metrics: dict[MetricKey, float | None] = Field(default_factory=dict, max_length=200)
     decision: StopperDecision
     snapshot: Id | None = None
@@ -83,9 +83,10 @@ class ReportedValidation(Shape):
 
 
 class WithdrawnValidation(Shape):
-    """A look that was the best, and is none: what was found of its network after it was judged. A row of the ledger.
+    """A validation that was the best, and is none: what was found of its network after it was judged. A row of the
+    ledger.
 
-    `decision` is the stopper's of the newest look, judged anew; `checkpoint` what would have held the state.
+    `decision` is the stopper's of the newest validation, judged anew; `checkpoint` what would have held the state.
     """
 
     segment: SegmentNumber
@@ -179,7 +180,7 @@ class Batch(Shape):
     number: int = Field(ge=1, le=MAX_WHOLE)
     segments: list[SegmentOpened] = Field(default_factory=list, max_length=1000)
     columns: list[Columns] = Field(default_factory=list, max_length=5000)
-    looks: list[ReportedValidation] = Field(default_factory=list, max_length=5000)
+    validations: list[ReportedValidation] = Field(default_factory=list, max_length=5000)
     withdrawn: list[WithdrawnValidation] = Field(default_factory=list, max_length=1000)
     checkpoints: list[CheckpointDurable] = Field(default_factory=list, max_length=1000)
     dropped: list[CheckpointDropped] = Field(default_factory=list, max_length=1000)

@@ -134,7 +134,7 @@ class Collection(Answer):
 
 
 class Receipt(Answer):
-    """Proof of a restore: the value recorded at the look, the value measured after restoring, their difference."""
+    """Proof of a restore: the value that the validation recorded, the value measured after it, their difference."""
 
     run: Id
     checkpoint: Id

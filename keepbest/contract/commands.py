@@ -37,7 +37,7 @@ class CheckpointRequest(Shape):
 
 
 class RollBackRequest(Overrides):
-    """Go back to the best look, to a step, or to a checkpoint, and go on from there, changed as it says."""
+    """Go back to the best validation, to a step, or to a checkpoint, and go on from there, changed as it says."""
 
     kind: Literal["roll_back"] = "roll_back"
     to: Literal["best"] | None = None

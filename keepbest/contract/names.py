@@ -1,7 +1,7 @@
 """Names that people give: of runs, projects, metrics, parameters, tags, panels. Any script, emoji and signs are taken.
 
-A name is kept in Unicode's composed form (NFC), so that what looks the same is the same. Refused is what cannot be seen
-and changes what is seen: control characters, line separators, and the overrides of the direction of writing.
+A name is kept in Unicode's composed form (NFC), so that what validations the same is the same. Refused is what cannot
+be seen and changes what is seen: control characters, line separators, and the overrides of the direction of writing.
 """
 
 from __future__ import annotations

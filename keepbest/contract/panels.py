@@ -1,4 +1,4 @@
-"""Panels: pictures of a model at a look, as data. Whoever shows them draws them; nothing here is markup or code."""
+"""Panels: pictures of a model at a validation, as data. The reader draws them; nothing here is markup or code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keepbest.contract.names import Name
 
 #: JSON of one panel; a larger one is refused.
 MAX_PANEL_BYTES = 2**20
-#: Panels of one run; the oldest that belong to no best look go first.
+#: Panels of one run; the oldest that belong to no best validation go first.
 MAX_PANELS = 2000
 
 PanelName = Name
@@ -255,7 +255,7 @@ class PanelPlace(Answer):
 
 
 class PanelSeries(Answer):
-    """One panel over a run's looks, in the order they were made."""
+    """One panel over a run's validations, in the order they were made."""
 
     name: str
     kind: str

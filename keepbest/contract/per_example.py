@@ -1,4 +1,4 @@
-"""What a look says of each validation example, so that a policy can compare two looks example by example."""
+"""What a validation says of each example, so that a policy can compare two validations example by example."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class SelectorSpec(Shape):
 
 
 class PolicyVerdict(Answer):
-    """What one policy said at a look."""
+    """What one policy said at a validation."""
 
     policy: str
     version: Whole = 1
@@ -50,10 +50,10 @@ class PolicyVerdict(Answer):
 
 
 class StopperDecision(Answer):
-    """The stopper's answer at one look; a row of the decision ledger.
+    """The stopper's answer at one validation; a row of the decision ledger.
 
     `wait` and `patience_left` count in `unit` (checks or steps); a policy without patience leaves them null.
-    `at_step` is the step at which it stops, which may lie before the look (patience in steps, max_steps).
+    `at_step` is the step at which it stops, which may lie before the validation (patience in steps, max_steps).
     """
 
     stop: bool

@@ -35,7 +35,7 @@ class ReplayedRun(Answer):
     project: str
     number: int
     name: str
-    looks: int
+    validations: int
     end_step: Step
     own_stop: Step | None = Field(
         default=None, description="where its policies in the shadow would have ended it: savings count from there"

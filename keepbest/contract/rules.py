@@ -15,7 +15,7 @@ class MedianRule(Shape):
 
     form: Literal["vizier", "optuna"] = "vizier"
     startup_runs: int = Field(default=5, ge=1, le=1000, description="finished runs before the rule acts")
-    start_from: Step = Field(default=0, description="looks before this step are not judged")
+    start_from: Step = Field(default=0, description="validations before this step are not judged")
 
 
 class RulesRequest(Shape):

@@ -190,7 +190,7 @@ class RecordedTestResult(TestResult):
 class TestResultList(Answer):
     """Oldest first. From the second on, somebody may have gone on because of what the first one said."""
 
-    evaluations: list[RecordedTestResult]
+    test_results: list[RecordedTestResult]
 
 
 class Snapshot(Answer):
@@ -243,14 +243,14 @@ class Run(Answer):
     segment: int | None = None
     step: Step | None = None
     last_value: float | None = None
-    last_look_step: Step | None = None
+    last_validation_step: Step | None = None
     best_value: float | None = None
     best_step: Step | None = None
     best_checkpoint: Id | None = None
     wait: int | None = None
     patience_left: int | None = None
     patience_unit: str | None = None
-    looks: int = 0
+    validations: int = 0
     resume: Literal["exact", "approximate"] | None = None
     resume_note: str | None = None
     incomplete: str | None = Field(default=None, description="what of the model its checkpoints do not hold")

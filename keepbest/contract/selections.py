@@ -9,7 +9,7 @@ from keepbest.contract.policies import SelectorSpec
 
 
 class SelectionCandidate(Answer):
-    """A look that might have been selected, or a part of it."""
+    """A validation that might have been selected, or a part of it."""
 
     checkpoint: Id
     step: Step
@@ -17,7 +17,7 @@ class SelectionCandidate(Answer):
 
 
 class SelectionTrial(Answer):
-    """An average that was made and measured: a look at the same examples as all the others."""
+    """An average that was made and measured: a validation at the same examples as all the others."""
 
     made_of: list[Id] = Field(max_length=100)
     value: float | None = Field(default=None, description="null where it was not measured, or breaks a bound")

@@ -169,8 +169,10 @@ class SweepRun(Answer):
         default=None, description="of the model that its selector chose at its end; null where nothing was selected"
     )
     selected_step: Step | None = Field(default=None, description="of an average: that of the best in it")
-    looks: int = 0
-    averages_tried: int = Field(default=0, description="by its selector; each is one more look at the same examples")
+    validations: int = 0
+    averages_tried: int = Field(
+        default=0, description="by its selector; each is one more validation at the same examples"
+    )
     rungs: list[RungMark] = Field(default_factory=list, description="at which it paused; in the list of runs only")
 
     @property

@@ -1,4 +1,4 @@
-"""What is read back of a run's history: looks, metric summaries, curves, logs."""
+"""What is read back of a run's history: validations, metric summaries, curves, logs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from keepbest.contract.policies import StopperDecision
 
 
 class RecordedValidation(Answer):
-    """One row of the decision ledger. `seq` orders the looks of a run; `ghost` marks an abandoned tail.
+    """One row of the decision ledger. `seq` orders the validations of a run; `ghost` marks an abandoned tail.
 
-    A row that `withdraws` measures nothing: it takes back the look of its segment and step, which was the best.
+    A row that `withdraws` measures nothing: it takes back the validation of its segment and step, which was the best.
     """
 
     seq: int
@@ -30,14 +30,16 @@ class RecordedValidation(Answer):
     checkpoint: Id | None = None
     note: str | None = None
     ghost: bool = False
-    withdraws: bool = Field(default=False, description="takes back the look of its segment and step; `note` says why")
+    withdraws: bool = Field(
+        default=False, description="takes back the validation of its segment and step; `note` says why"
+    )
     is_withdrawn: bool = Field(default=False, description="was taken back: it is no best, whatever its value")
     examples: Examples | None = Field(default=None, description="where it was asked for, and is recorded")
     at: Moment
 
 
 class ValidationPage(Page):
-    looks: list[RecordedValidation]
+    validations: list[RecordedValidation]
 
 
 class MetricSummary(Answer):

@@ -39,7 +39,7 @@ MAX_COLUMNS = 4_000
 MAX_TEXT = 2**20
 _FIELDS: dict[type[Any], str] = {
     SegmentOpened: "segments",
-    ReportedValidation: "looks",
+    ReportedValidation: "validations",
     WithdrawnValidation: "withdrawn",
     CheckpointDurable: "checkpoints",
     CheckpointDropped: "dropped",

@@ -162,7 +162,7 @@ def _meet(journal: Journal, client: BatchClient, number: int, body: bytes, error
     if isinstance(error, _NOT_OF_CONTENT):
         raise error
     if wire.refuses_examples(error, body):
-        _log.warning("keepbest: the tracker is older: what each example did at a look is not recorded.")
+        _log.warning("keepbest: the tracker is older: what each example did at a validation is not recorded.")
         journal.goes_without_examples = True
         return
     if is_passing(error) and journal.trouble.count(number) < MAX_TRIES:

@@ -11,8 +11,8 @@ is set aside (`keepbest.journal.set_aside`), and an empty one keeps its number. 
 tracker knows its number), so `acknowledged` is never fsynced.
 
 When the disk is full or the journal at its limit, batches wait in memory. When that limit is reached too, the oldest
-points and log lines are dropped, counted and said, and what each example did at a look with them; looks, checkpoints
-and commands are kept.
+points and log lines are dropped, counted and said, and what each example did at a validation with them; validations,
+checkpoints and commands are kept.
 """
 
 from __future__ import annotations
@@ -299,7 +299,7 @@ class Journal:
             return entry.body
         body = self._spool.read(entry.offset or 0, entry.size) if self._spool else b""
         if len(body) == entry.size:
-            return body
+            return wire.to_present(body)
         _log.warning("keepbest: batch %d cannot be read back from %s; it is lost.", entry.number, self.folder)
         return wire.empty(self.about.writer, entry.number)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pydantic_core import to_json
 
 from keepbest.errors import Busy, KeepbestError, NotAllowed, NotAuthenticated, Unreachable
-from keepbest.journal import set_aside
+from keepbest.journal import set_aside, upgrade
 from keepbest.journal.journal import BatchClient
 from keepbest.journal.set_aside import SetAside
 from keepbest.journal.split import piece_writer
@@ -52,7 +52,8 @@ def _send(run: str, line: bytes, leases: dict[str, str], client: BatchClient) ->
     if writer not in leases:
         return "it is not known under which lease it was said"
     place = hashlib.sha256(line).hexdigest()
-    piece = {**batch, "writer": piece_writer(writer, int(said.get("number") or 0), place), "number": 1}
+    sender = piece_writer(writer, int(said.get("number") or 0), place)
+    piece = {**upgrade.to_present(batch), "writer": sender, "number": 1}
     try:
         client.post_batch(run, to_json(piece), "application/json", leases[writer])
     except _NOT_OF_CONTENT:

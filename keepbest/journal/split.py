@@ -17,11 +17,11 @@ from keepbest.journal import wire
 from keepbest.journal.wire import Header, MetricPoints
 
 #: In the order in which they depend on each other: what belongs to a segment comes after it.
-LISTS = ("segments", "columns", "looks", "withdrawn", "checkpoints", "dropped", "commands", "logs", "panels")
+LISTS = ("segments", "columns", "validations", "withdrawn", "checkpoints", "dropped", "commands", "logs", "panels")
 _WORDS = {
     "segments": "segment",
-    "looks": "look",
-    "withdrawn": "withdrawn look",
+    "validations": "validation",
+    "withdrawn": "withdrawn validation",
     "checkpoints": "checkpoint",
     "dropped": "dropped checkpoint",
     "commands": "answer to a command",
@@ -59,7 +59,7 @@ def halves(body: bytes) -> tuple[bytes, bytes] | None:
 
 
 def describe(body: bytes) -> str:
-    """Return in a few words what a piece holds: "look at step 100"."""
+    """Return in a few words what a piece holds: "validation at step 100"."""
     try:
         header, points = wire.decode(body)
         entries = _list_entries(header)

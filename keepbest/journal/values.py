@@ -1,4 +1,4 @@
-"""What a training script hands over, made fit for the wire: numbers, keys, steps, errors, a look at where we are."""
+"""What a training script hands over, made fit for the wire: numbers, keys, steps, errors, the environment."""
 
 from __future__ import annotations
 

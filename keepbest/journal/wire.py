@@ -17,13 +17,14 @@ from pydantic_core import from_json, to_json
 
 from keepbest.contract.batches import Batch
 from keepbest.errors import InvalidInput, KeepbestError
+from keepbest.journal import upgrade
 
 Header = dict[str, Any]
 _LENGTH = struct.Struct("<I")
 _POINT_BYTES = 24
 _BULK = frozenset({"columns", "logs", "panels"})
 _EXAMPLES = "examples"
-_EXAMPLES_FIELD = re.compile(r"looks\.\d+\.examples")
+_EXAMPLES_FIELD = re.compile(r"validations\.\d+\.examples")
 
 
 def _steps() -> array[int]:
@@ -76,18 +77,30 @@ def decode(body: bytes) -> tuple[Header, list[MetricPoints]]:
     return header, points
 
 
+def to_present(body: bytes) -> bytes:
+    """Return a batch with its fields under their present names; one that cannot be read stays as it is."""
+    (length,) = _LENGTH.unpack_from(body) if len(body) >= _LENGTH.size else (0,)
+    if not upgrade.is_older(body[_LENGTH.size : _LENGTH.size + length]):
+        return body
+    try:
+        header, offset = _split(body)
+    except InvalidInput:
+        return body
+    return _pack(header, body[offset:])
+
+
 def count_points(body: bytes) -> int:
     """Return how many points a batch carries."""
     return sum(_count(block) for block in _split(body)[0].get("columns", ()))
 
 
 def has_examples(body: bytes) -> bool:
-    """Whether a look of a batch says what each example did."""
+    """Whether a validation of a batch says what each example did."""
     return _has_examples(_split(body)[0])
 
 
 def refuses_examples(error: KeepbestError, body: bytes) -> bool:
-    """Whether a tracker refuses a batch because it is older than what looks say of their examples."""
+    """Whether a tracker refuses a batch because it is older than what validations say of their examples."""
     if not isinstance(error, InvalidInput) or not _EXAMPLES_FIELD.fullmatch(error.field or ""):
         return False
     return has_examples(body)
@@ -118,12 +131,15 @@ def empty(writer: str, number: int) -> bytes:
 
 
 def _has_examples(header: Header) -> bool:
-    return any(_EXAMPLES in look for look in header.get("looks", ()))
+    return any(_EXAMPLES in validation for validation in header.get("validations", ()))
 
 
 def _without_examples(header: Header) -> Header:
-    looks = [{name: value for name, value in look.items() if name != _EXAMPLES} for look in header.get("looks", ())]
-    return {**header, "looks": looks} if looks else header
+    validations = [
+        {name: value for name, value in validation.items() if name != _EXAMPLES}
+        for validation in header.get("validations", ())
+    ]
+    return {**header, "validations": validations} if validations else header
 
 
 def _join(header: bytes, points: Sequence[MetricPoints]) -> bytes:
@@ -147,7 +163,7 @@ def _split(body: bytes) -> tuple[Header, int]:
         header = None
     if end > len(body) or not isinstance(header, dict):
         raise InvalidInput("The header of a batch cannot be read.")
-    return header, end
+    return upgrade.to_present(header), end
 
 
 def _count(block: Any) -> int:

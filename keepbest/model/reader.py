@@ -14,7 +14,7 @@ from typing import Any, overload
 
 
 class Values(Sequence[Any]):
-    """Tensors that were read at once. They are taken apart at the first look; from any thread."""
+    """Tensors that were read at once. They are taken apart at the first validation; from any thread."""
 
     def __init__(self, packed: Any, dtypes: Sequence[Any], shapes: Sequence[Any]) -> None:
         self._packed = packed

@@ -1,1 +1,1 @@
-"""Panels: pictures made from any model at a look, as data; pure functions of arrays, and the painter over them."""
+"""Panels: pictures made from any model at a validation, as data; pure functions of arrays, and a worker."""

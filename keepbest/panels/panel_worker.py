@@ -1,4 +1,6 @@
-"""Makes the panels of a run: at looks that are best or every n-th, in a thread, never more than a share of the time."""
+"""Makes the panels of a run: at validations that are best or every n-th, in a thread, never more than a share of the
+time.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,7 @@ class Painter:
         self._replica: Replica | None = None
         self._waiting: tuple[State, int] | None = None
         self._painted: set[str] = set()
-        self._looks = 0
+        self._validations = 0
         self._rests_until = 0.0
         self._ends = False
         self._is_painting = False
@@ -66,9 +68,9 @@ class Painter:
             _log.warning("No graph is shown: %s", error)
 
     def wants(self, *, is_best: bool) -> bool:
-        """Whether this look is painted: the first, the best ones and each n-th are. Asked once a look."""
-        is_due = is_best or self._looks % self._every == 0
-        self._looks += 1
+        """Whether this validation is painted: the first, the best ones and each n-th are. Asked once a validation."""
+        is_due = is_best or self._validations % self._every == 0
+        self._validations += 1
         return is_due and self._replica is not None
 
     def put(self, state: State, segment: int) -> None:

@@ -1,4 +1,4 @@
-"""Pictures: the looks of a run over its steps, and the runs of a sweep in the order in which they were tried."""
+"""Pictures: the validations of a run over its steps, and the runs of a sweep in the order in which they were tried."""
 
 from __future__ import annotations
 
@@ -14,23 +14,27 @@ WIDTH, HEIGHT = 800, 300
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 20, 40
 
 
-def draw_looks(looks: Sequence[RecordedValidation], monitor: str, best_step: int | None, stop_step: int | None) -> str:
-    """Return an SVG: the best look marked, ghosts pale, the stop as a line. Nothing in it is loaded or runs."""
-    known = [look for look in looks if look.value is not None and math.isfinite(look.value)]
+def draw_validations(
+    validations: Sequence[RecordedValidation], monitor: str, best_step: int | None, stop_step: int | None
+) -> str:
+    """Return an SVG: the best validation marked, ghosts pale, the stop as a line. Nothing in it is loaded or runs."""
+    known = [
+        validation for validation in validations if validation.value is not None and math.isfinite(validation.value)
+    ]
     if not known:
         return ""
-    frame = _Frame([look.step for look in known], [look.value or 0.0 for look in known])
+    frame = _Frame([validation.step for validation in known], [validation.value or 0.0 for validation in known])
     title = f"{monitor} over steps"
     parts = [_axes(frame, title)]
     for ghost in (True, False):
-        points = [(look.step, look.value or 0.0) for look in known if look.ghost is ghost]
+        points = [(validation.step, validation.value or 0.0) for validation in known if validation.ghost is ghost]
         parts.append(_line(frame, points, "#8888" if ghost else "#2b6cb0"))
     if stop_step is not None:
         x = frame.x(stop_step)
         parts.append(
             f'<line x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#c53030" stroke-dasharray="4"/>'
         )
-    best = next((look for look in known if look.step == best_step and not look.ghost), None)
+    best = next((validation for validation in known if validation.step == best_step and not validation.ghost), None)
     if best is not None and best.value is not None:
         parts.append(f'<circle cx="{frame.x(best.step)}" cy="{frame.y(best.value)}" r="5" fill="#2f855a"/>')
     return _svg(title, parts)

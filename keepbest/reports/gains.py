@@ -28,23 +28,25 @@ class Gain:
         return self.errors is not None and self.errors < NOISE
 
 
-def find_last_gain(looks: Sequence[RecordedValidation], mode: Mode) -> Gain | None:
-    """Return the last look on the living path that was better than all before it; the first look gains nothing."""
+def find_last_gain(validations: Sequence[RecordedValidation], mode: Mode) -> Gain | None:
+    """Return the last validation on the living path that was better than all before it; the first validation gains
+    nothing.
+    """
     best: float | None = None
     gain: Gain | None = None
-    for look in looks:
-        counts = look.decision.is_admitted and not look.is_withdrawn and not look.ghost
-        if not counts or look.value is None or not is_better(look.value, best, mode):
+    for validation in validations:
+        counts = validation.decision.is_admitted and not validation.is_withdrawn and not validation.ghost
+        if not counts or validation.value is None or not is_better(validation.value, best, mode):
             continue
         if best is not None:
-            gain = _measure(look, best, look.value)
-        best = look.value
+            gain = _measure(validation, best, validation.value)
+        best = validation.value
     return gain
 
 
-def _measure(look: RecordedValidation, before: float, value: float) -> Gain:
-    error = standard_error(before, look.n)
-    if not look.n or not error:
-        return Gain(look.step, before, value, None, None)
+def _measure(validation: RecordedValidation, before: float, value: float) -> Gain:
+    error = standard_error(before, validation.n)
+    if not validation.n or not error:
+        return Gain(validation.step, before, value, None, None)
     change = abs(value - before)
-    return Gain(look.step, before, value, change * look.n, change / error)
+    return Gain(validation.step, before, value, change * validation.n, change / error)

@@ -1,4 +1,4 @@
-"""What a report is made of: a run, its looks, its receipts, and how many runs were searched; or a sweep."""
+"""What a report is made of: a run, its validations, its receipts, and how many runs were searched; or a sweep."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Material:
     """`searched` counts the runs of the project that watched the same metric on the same data, deleted ones too."""
 
     run: Run
-    looks: tuple[RecordedValidation, ...]
+    validations: tuple[RecordedValidation, ...]
     receipts: tuple[Receipt, ...]
-    evaluations: tuple[RecordedTestResult, ...]
+    test_results: tuple[RecordedTestResult, ...]
     searched: int
 
 

@@ -20,7 +20,7 @@ from keepbest.contract.runs import (
 )
 from keepbest.contract.selections import Selection, SelectionTrial
 from keepbest.reports.blocks import head, tabulate, tell, warn
-from keepbest.reports.curve import draw_looks
+from keepbest.reports.curve import draw_validations
 from keepbest.reports.gains import Gain, find_last_gain
 from keepbest.reports.material import Material
 from keepbest.stopping import build, render
@@ -51,13 +51,20 @@ def _best(material: Material) -> Iterator[Block]:
     run = material.run
     yield head("Best as selected")
     if run.best_value is None or run.best_step is None:
-        yield tell("No look had a value yet.")
+        yield tell("No validation had a value yet.")
         return
-    n = next((look.n for look in material.looks if look.step == run.best_step and not look.ghost), None)
+    n = next(
+        (
+            validation.n
+            for validation in material.validations
+            if validation.step == run.best_step and not validation.ghost
+        ),
+        None,
+    )
     rows = [
         (run.spec.monitor, f"{run.best_value!r} at step {run.best_step:,}"),
         ("measured on", f"{n:,} examples" if n is not None else "an unknown number of examples"),
-        ("looks it was chosen from", f"{run.looks:,}"),
+        ("validations it was chosen from", f"{run.validations:,}"),
         ("runs it was chosen from", f"{material.searched:,}"),
     ]
     rows += _receipts(material, run.best_checkpoint)
@@ -65,10 +72,10 @@ def _best(material: Material) -> Iterator[Block]:
     trials = run.selection.trials if run.selection is not None else []
     tried = f" and {len(trials):,} trials" if trials else ""
     yield warn(
-        f"Selected, optimistic: it is the best of {run.looks:,} looks{tried} at the same examples. The test set, "
+        f"Selected, optimistic: the best of {run.validations:,} validations{tried} at the same examples. The test set, "
         "measured once, is what to quote."
     )
-    gain = find_last_gain(material.looks, "min" if run.mode is Mode.MIN else "max")
+    gain = find_last_gain(material.validations, "min" if run.mode is Mode.MIN else "max")
     if gain is not None:
         yield _say_gain(gain)
     yield from _selection(material)
@@ -126,8 +133,8 @@ def _test(material: Material) -> Iterator[Block]:
         yield tell("Not measured.")
         return
     yield from tell_test(test, made)
-    if len(material.evaluations) > 1:
-        yield from _evaluations(material.evaluations)
+    if len(material.test_results) > 1:
+        yield from _test_results(material.test_results)
 
 
 def tell_test(test: TestResult, made: Selection | None) -> Iterator[Block]:
@@ -140,15 +147,15 @@ def tell_test(test: TestResult, made: Selection | None) -> Iterator[Block]:
     )
 
 
-def _evaluations(evaluations: Sequence[RecordedTestResult]) -> Iterator[Block]:
+def _test_results(test_results: Sequence[RecordedTestResult]) -> Iterator[Block]:
     yield warn(
-        f"The test set was measured {len(evaluations)} times, each time that the run came to an end. Only the first is "
+        f"The test set was measured {len(test_results)} times, each time that the run ended. Only the first is "
         "honest: what was trained or chosen after it may have been so because of it."
     )
     yield tabulate(
         [
             (f"{one.at:%Y-%m-%d %H:%M:%S} UTC", f"{one.step:,}", _values(one), one.checkpoint or "-")
-            for one in evaluations
+            for one in test_results
         ],
         ("measured", "at step", "values", "checkpoint"),
     )
@@ -165,10 +172,12 @@ def _interval(name: str, value: float, n: int) -> tuple[str, str, str]:
 
 def _curve(material: Material) -> Iterator[Block]:
     run = material.run
-    svg = draw_looks(material.looks, run.spec.monitor, run.best_step, run.step if run.stop_reason else None)
+    svg = draw_validations(material.validations, run.spec.monitor, run.best_step, run.step if run.stop_reason else None)
     if svg:
         yield Picture(
-            svg=svg, caption=f"{run.spec.monitor} at each look; the best marked, the end dashed", file=f"{run.id}.svg"
+            svg=svg,
+            caption=f"{run.spec.monitor} at each validation; the best marked, the end dashed",
+            file=f"{run.id}.svg",
         )
 
 
@@ -180,7 +189,7 @@ def _stopping(run: Run) -> Iterator[Block]:
         [
             ("policy", render(stopper)),
             ("versions", _versions(stopper, run.mode.value)),
-            *([("a look every", f"{run.spec.validate_every:,} steps")] if not run.spec.is_script else []),
+            *([("a validation every", f"{run.spec.validate_every:,} steps")] if not run.spec.is_script else []),
             ("at most", f"{last:,} steps" if last is not None else "no limit"),
             ("steps taken", f"{run.step or 0:,}"),
             ("failed attempts", f"{run.failed_attempts or 0}"),

@@ -22,12 +22,12 @@ def report_several(materials: Sequence[Material]) -> Iterator[Block]:
         yield warn(f"They watch different metrics ({', '.join(sorted(monitors))}): their values are not compared.")
         return
     yield tabulate(list(_together(runs)), ("", "runs", "median", "lowest", "highest"))
-    looks = sum(run.looks for run in runs)
+    validations = sum(run.validations for run in runs)
     trials = sum(len(run.selection.trials) for run in runs if run.selection is not None)
     tried = f" and {trials:,} averages" if trials else ""
     yield warn(
-        f"The highest of {len(runs)} runs and {looks:,} looks{tried} is selected, and optimistic: quote the median, or "
-        "the test set of one run that was chosen before the test was seen."
+        f"The highest of {len(runs)} runs and {validations:,} validations{tried} is selected, and optimistic: quote "
+        "the median, or the test set of one run that was chosen before the test was seen."
     )
 
 

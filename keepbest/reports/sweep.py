@@ -53,13 +53,13 @@ def _best(known: SweepRuns) -> Iterator[Block]:
             *_selected(sweep, best),
             *((name, json.dumps(value)) for name, value in best.parameters.items()),
             ("runs it was chosen from", _count(known)),
-            ("looks it was chosen from", f"{sum(run.looks for run in known.runs):,}"),
+            ("validations it was chosen from", f"{sum(run.validations for run in known.runs):,}"),
             *([("averages it was chosen from", f"{tried:,}")] if tried else []),
         ]
     )
     averages = ", and averages," if tried else ""
     yield warn(
-        f"Selected, optimistic: it is the best of many looks{averages} of many runs at the same examples. The test set "
+        f"Selected, optimistic: the best of many validations{averages} of many runs at the same examples. The test set "
         "of this one run is what to quote, if it was chosen before any test set was seen."
     )
 
@@ -69,11 +69,11 @@ def _selected(sweep: Sweep, best: SweepRun) -> Iterator[tuple[str, str]]:
         return
     yield "selected by", render(sweep.selector.model_dump())
     if best.is_other:
-        yield "beside its best look's", f"{best.best_value!r} at step {best.best_step or 0:,}"
+        yield "beside its best validation's", f"{best.best_value!r} at step {best.best_step or 0:,}"
 
 
 def _count(known: SweepRuns) -> str:
-    """Say how many could have been the best, deleted ones too: they were tried; one without a look could not."""
+    """Say how many could have been the best, deleted ones too: they were tried; one without a validation could not."""
     counts = known.sweep.counts.model_dump(exclude={"made"})
     deleted = known.sweep.counts.made - len(known.runs)
     parts = [f"{count} {what}" for what, count in [*counts.items(), ("deleted", deleted)] if count]

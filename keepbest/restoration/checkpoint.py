@@ -41,7 +41,7 @@ class Checkpoint:
 
     @property
     def value(self) -> float | None:
-        """The monitored value; None where it was not written at a look."""
+        """The monitored value; None where it was not written at a validation."""
         return self.manifest.value
 
     @property

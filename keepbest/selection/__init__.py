@@ -1,1 +1,1 @@
-"""Which look is best, and which model is kept for good: selectors, apart from the stopper and from retention."""
+"""Which validation is best, and which model is kept for good: selectors, apart from the stopper and from retention."""

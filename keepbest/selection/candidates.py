@@ -1,4 +1,4 @@
-"""What a selector chooses from: looks of a run whose state is on disk, and what came of choosing."""
+"""What a selector chooses from: validations of a run whose state is on disk, and what came of choosing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keepbest.stopping.validation import Mode
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A look with its checkpoint; `n` examples its value was measured on, None where that is not known."""
+    """A validation with its checkpoint; `n` examples its value was measured on, None where that is not known."""
 
     id: str
     step: int
@@ -21,7 +21,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredAverage:
-    """An average that was made and measured: one more look at the same examples.
+    """An average that was made and measured: one more validation at the same examples.
 
     `value` is None where the metric was not measured, or a bound of the stopper was broken.
     """

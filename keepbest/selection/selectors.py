@@ -34,15 +34,15 @@ class Selector(ABC):
 
     @property
     def measures_averages(self) -> bool:
-        """Whether each look is one at a running average of the weights, which is what a checkpoint gives."""
+        """Whether each validation is one at a running average of the weights, which is what a checkpoint gives."""
         return False
 
     @abstractmethod
     def find_eligible(self, candidates: Iterable[Candidate], mode: Mode) -> list[Candidate]:
         """Return those that may yet be selected, or be a part of it: retention keeps them."""
 
-    def wants(self, look: Candidate, candidates: Sequence[Candidate], mode: Mode) -> bool:
-        """Whether a look that is not the best has to be kept on disk too."""
+    def wants(self, validation: Candidate, candidates: Sequence[Candidate], mode: Mode) -> bool:
+        """Whether a validation that is not the best has to be kept on disk too."""
         return False
 
     @abstractmethod
@@ -74,7 +74,8 @@ class Best(Selector):
 
 @dataclass(frozen=True, kw_only=True)
 class Ema(Best):
-    """The best of looks at an exponential moving average of the weights; training itself goes on with the raw ones.
+    """The best of validations at an exponential moving average of the weights; training itself goes on with the raw
+    ones.
 
     Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992; here, as in Keras' optimizers,
     with weights that fall off exponentially.
@@ -94,15 +95,18 @@ class Ema(Best):
 
     def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome | None:
         found = super().select(candidates, mode, measure)
-        return replace(found, message="its averaged weights, as they were measured at the look") if found else None
+        return (
+            replace(found, message="its averaged weights, as they were measured at the validation") if found else None
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneStandardError(Selector):
-    """The earliest look within `z` standard errors of the best: what is later is not known to be better.
+    """The earliest validation within `z` standard errors of the best: what is later is not known to be better.
 
     Breiman, Friedman, Olshen, Stone, Classification and Regression Trees, 1984, where the rule chooses the smallest
-    tree. For values that are a share of n examples. The earliest such look was the best when it came, so it is on disk.
+    tree. For values that are a share of n examples. The earliest such validation was the best when it came, so it is on
+    disk.
     """
 
     name: ClassVar[str] = "one_standard_error"
@@ -138,12 +142,12 @@ class OneStandardError(Selector):
             return f"the best stays: {best.value:.6g} is no share of {self.scale:g}"
         within = f"{self.z:g} standard errors ({self._error(best):.3g} each)"
         if first is best:
-            return f"no look before the best is within {within} of it"
-        return f"the earliest look within {within} of the best, {best.value:.6g} at step {best.step}"
+            return f"no validation before the best is within {within} of it"
+        return f"the earliest validation within {within} of the best, {best.value:.6g} at step {best.step}"
 
 
 class Averaging(Selector):
-    """What those share that average the weights of looks: the `k` best are kept, and may be a part of it."""
+    """What those share that average the weights of validations: the `k` best are kept, and may be a part of it."""
 
     k: int
 
@@ -155,8 +159,8 @@ class Averaging(Selector):
     def find_eligible(self, candidates: Iterable[Candidate], mode: Mode) -> list[Candidate]:
         return rank(candidates, mode)[: self.k]
 
-    def wants(self, look: Candidate, candidates: Sequence[Candidate], mode: Mode) -> bool:
-        return look in self.find_eligible([*candidates, look], mode)
+    def wants(self, validation: Candidate, candidates: Sequence[Candidate], mode: Mode) -> bool:
+        return validation in self.find_eligible([*candidates, validation], mode)
 
     def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome | None:
         ranked = self.find_eligible(candidates, mode)
@@ -172,11 +176,11 @@ class Averaging(Selector):
 
 @dataclass(frozen=True, kw_only=True)
 class TopKAverage(Averaging):
-    """The average of the weights of the `k` best looks, where it is not worse than the best of them."""
+    """The average of the weights of the `k` best validations, where it is not worse than the best of them."""
 
     name: ClassVar[str] = "top_k_average"
 
-    k: int = whole("looks that are averaged", at_least=2, default=3)
+    k: int = whole("validations that are averaged", at_least=2, default=3)
 
     def _average(self, ranked: Sequence[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome:
         best = ranked[0]
@@ -188,14 +192,14 @@ class TopKAverage(Averaging):
 
 @dataclass(frozen=True, kw_only=True)
 class GreedySoup(Averaging):
-    """The average of those of the `k` best looks that do not make it worse, tried one by one, the best first.
+    """The average of those of the `k` best validations that do not make it worse, tried one by one, the best first.
 
     Wortsman et al., Model soups, ICML 2022, recipe 1, with checkpoints of one run in place of runs.
     """
 
     name: ClassVar[str] = "greedy_soup"
 
-    k: int = whole("looks that are tried", at_least=2, default=5)
+    k: int = whole("validations that are tried", at_least=2, default=5)
 
     def _average(self, ranked: Sequence[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome:
         soup, value, said = tuple(ranked[:1]), ranked[0].value, "the best stays: every average was worse"

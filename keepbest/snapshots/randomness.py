@@ -18,7 +18,7 @@ _ALGORITHM = "philox"
 
 
 class RandomStates(Mapping[str, Any]):
-    """Random states as JSON, which is made at the first look: training does not wait for lists of 1,249 numbers."""
+    """Random states as JSON, made at the first validation: training does not wait for lists of 1,249 numbers."""
 
     def __init__(self, python: tuple[Any, ...], numpy: Any, tensors: Mapping[str, Any]) -> None:
         self._python = python

@@ -91,7 +91,7 @@ class ModelVariables(VariableSet):
         if isinstance(before, ModelVariables):  # the same network, compiled anew
             self._past.extend(before._past)
         self._reader: VariableReader | None = None
-        self._look()
+        self._validation()
 
     def __len__(self) -> int:
         return len(self._variables)
@@ -109,10 +109,10 @@ class ModelVariables(VariableSet):
         return tuple(self._beside.missing)
 
     def follow(self) -> bool:
-        return self._growth.is_new() and self._look()
+        return self._growth.is_new() and self._validation()
 
     @walked_once()
-    def _look(self) -> bool:
+    def _validation(self) -> bool:
         """Look through the whole model; return whether it has other variables than before."""
         variables = variables_of(self._trained)
         self._beside = Beside(self._trained)
@@ -172,7 +172,7 @@ class ModelVariables(VariableSet):
         """Build the optimizers that a state of `specs` has values for."""
         wanted = {spec for spec in specs if spec.collection == "optimizer"}
         if not wanted.issubset(self.specs) and build_for(self._trained, specs):
-            self._look()
+            self._validation()
 
     def choose_beside(self, entries: Sequence[Entry], name: str, *, strict: bool = True) -> Sequence[Entry]:
         """Return those entries of a state that the model may take.

@@ -19,7 +19,7 @@ from keepbest.model.variables import Named, TrainedObject, value_of
 from keepbest.snapshots.missing import Missing
 
 #: Variables of the model and of its optimizers; files that layers save, such as a vocabulary; what else they save; and
-#: what a look measured in place of variables, where another callback had swapped that in.
+#: what a validation measured in place of variables, where another callback had swapped that in.
 #: Beside a state lie examples of what its network predicts.
 Collection = Literal["model", "optimizer", "asset", "own", "measured", "example"]
 COLLECTIONS: tuple[Collection, ...] = ("model", "optimizer", "asset", "own", "measured")

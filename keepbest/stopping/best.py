@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from keepbest.stopping.validation import Mode, Validation, is_better
 
 
-def find_best(looks: Iterable[Validation], mode: Mode) -> Validation | None:
-    """Return the first strict raw best of the looks that are admitted, or None where none has a finite value.
+def find_best(validations: Iterable[Validation], mode: Mode) -> Validation | None:
+    """Return the first strict raw best of the validations that are admitted, or None where none has a finite value.
 
-    Ties go to the earlier look.
+    Ties go to the earlier validation.
     """
     best: Validation | None = None
-    for look in looks:
-        if is_better(look.merit, best.value if best else None, mode):
-            best = look
+    for validation in validations:
+        if is_better(validation.merit, best.value if best else None, mode):
+            best = validation
     return best

@@ -2,7 +2,8 @@
 
 A censored outcome (the policy would have gone on past the record, which a person may have ended) says nothing of what
 the policy saves or loses: it is counted, and left out of both. A policy that was chosen on the runs it is scored on
-looks too good, so the choice is also tried on runs that it has not seen: on each run in turn, chosen on all the others.
+validations too good, so the choice is also tried on runs that it has not seen: on each run in turn, chosen on all the
+others.
 """
 
 from __future__ import annotations

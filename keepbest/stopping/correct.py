@@ -1,4 +1,4 @@
-"""Which examples a look got right: one bit each, so that two looks can be compared example by example."""
+"""Which examples a validation got right: one bit each, so that two validations can be compared example by example."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keepbest.stopping.statistics import mcnemar_exact
 
 @dataclass(frozen=True, slots=True)
 class Correct:
-    """`n` examples, in the same order at each look; example i was right where bit i, from the highest, is set."""
+    """`n` examples, in the same order at each validation; example i was right where bit i, from the highest, is set."""
 
     n: int
     bits: int
@@ -21,7 +21,7 @@ class Correct:
     @classmethod
     def of(cls, correct: Any) -> Correct:
         """Pack a vector of true or false (or 0 and 1): a list, an array, a tensor. Raises PolicyError for another."""
-        import numpy as np  # not with the library: few looks bring one
+        import numpy as np  # not with the library: few validations bring one
 
         flags = np.asarray(correct)
         if flags.ndim != 1 or not np.isin(flags, (0, 1)).all():

@@ -1,4 +1,4 @@
-"""What each example lost at a look, so that two looks can be compared example by example."""
+"""What each example lost at a validation, so that two validations can be compared example by example."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ MAX_EXAMPLES = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """One number of each example, in the same order at each look: its loss, or whatever the monitored value is of.
+    """One number of each example, in the same order at each validation: its loss, or whatever the monitored value is
+    of.
 
     Kept as float32 in `data`, lowest byte first: what Keras computes. `note` says what they leave out.
     """
@@ -27,7 +28,7 @@ class Losses:
     @classmethod
     def of(cls, losses: Any, note: str = "") -> Losses:
         """Pack a vector of numbers: a list, an array, a tensor. Raises PolicyError for another, and for too many."""
-        import numpy as np  # not with the library: few looks bring one
+        import numpy as np  # not with the library: few validations bring one
 
         numbers = np.asarray(losses)
         if numbers.ndim != 1 or numbers.dtype.kind not in "fiub" or not len(numbers):
@@ -40,7 +41,7 @@ class Losses:
             raise PolicyError(
                 f"losses of {len(numbers):,} examples: the stopper's state holds {MAX_EXAMPLES:,} at most.",
                 field="losses",
-                hint="Give those of the same part of them at each look, such as losses[:50_000].",
+                hint="Give those of the same part of them at each validation, such as losses[:50_000].",
             )
         with np.errstate(over="ignore"):  # beyond float32 it is infinite, and no gain
             return cls(numbers.astype("<f4").tobytes(), note)

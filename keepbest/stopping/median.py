@@ -2,7 +2,7 @@
 
 Two forms of the median rule compare a run's best value up to its newest step s, strictly, with a median over others:
 `vizier` (Golovin et al., *Google Vizier*, 2017) takes each other's running average of the values up to s; `optuna`
-(its MedianPruner) each other's value at exactly s, so that runs that look at other steps are never compared.
+(its MedianPruner) each other's value at exactly s, so that runs that validation at other steps are never compared.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def judge_by_median(
     startup_runs: int = 5,
     start_from: int = 0,
 ) -> MedianComparison:
-    """Judge a run at its newest look; `others` are the looks of runs that have finished.
+    """Judge a run at its newest validation; `others` are the validations of runs that have finished.
 
     Nothing is judged before step `start_from`, or while fewer than `startup_runs` others have finished. NaN counts
     nowhere; a run that measured nothing but NaN is stopped in Optuna's form, and left alone in Vizier's.
@@ -62,12 +62,12 @@ def judge_by_median(
 
 def _averages(others: Iterable[Sequence[Point]], step: int) -> list[float]:
     """Return each run's mean of its finite values up to `step`; one that has none is left out."""
-    upto = ([value for at, value in looks if at <= step and math.isfinite(value)] for looks in others)
+    upto = ([value for at, value in validations if at <= step and math.isfinite(value)] for validations in others)
     return [fmean(values) for values in upto if values]
 
 
 def _values_at(others: Iterable[Sequence[Point]], step: int) -> list[float]:
-    return _numbers(value for looks in others for at, value in looks if at == step)
+    return _numbers(value for validations in others for at, value in validations if at == step)
 
 
 def _numbers(values: Iterable[float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""What a look says of each example, so that two looks can be compared pair by pair."""
+"""What a validation says of each example, so that two validations can be compared pair by pair."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from keepbest.stopping.losses import Losses
 
 @dataclass(frozen=True, slots=True)
 class Unpaired:
-    """Why a look that was asked for its examples says nothing of them."""
+    """Why a validation that was asked for its examples says nothing of them."""
 
     why: str
 
 
 Pairs = Correct | Losses | Unpaired
-#: What a look is that was asked for nothing, or answered nothing.
-SILENT = Unpaired("the look says nothing of its examples")
+#: What a validation is that was asked for nothing, or answered nothing.
+SILENT = Unpaired("the validation says nothing of its examples")
 
 
 def read_pairs(correct: Any, losses: Any) -> Correct | Losses | None:
     """Pack what a script says of each example: whether it was right, or its loss. Raises PolicyError for both."""
     if correct is not None and losses is not None:
         raise PolicyError(
-            "Of each example a look says whether it was right, or its loss, but not both.",
+            "Of each example a validation says whether it was right, or its loss, but not both.",
             field="losses",
             hint="correct=… where accuracy is monitored, losses=… where a loss is.",
         )
@@ -52,7 +52,9 @@ def from_json(memory: Mapping[str, Any]) -> Correct | Losses | None:
 
 
 def to_record(pairs: Pairs) -> dict[str, Any]:
-    """Return them as a look's record holds them: unlike a memory, with what they leave out, or why there are none."""
+    """Return them as a validation's record holds them: unlike a memory, with what they leave out, or why there are
+    none.
+    """
     if isinstance(pairs, Unpaired):
         return {"unpaired": pairs.why}
     if isinstance(pairs, Losses):
@@ -61,7 +63,7 @@ def to_record(pairs: Pairs) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> Pairs:
-    """Return what `to_record` put into a look's record."""
+    """Return what `to_record` put into a validation's record."""
     if record.get("unpaired") is not None:
         return Unpaired(record["unpaired"])
     if record.get("losses"):

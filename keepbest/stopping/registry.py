@@ -28,7 +28,7 @@ from keepbest.stopping.validation import Mode
 
 MAX_DEPTH = 6
 MAX_PARTS = 10
-#: Policies of a stopper in all: each says something at each look.
+#: Policies of a stopper in all: each says something at each validation.
 MAX_TOTAL = 100
 
 _KINDS: tuple[type[Policy], ...] = (

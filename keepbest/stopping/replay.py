@@ -1,9 +1,10 @@
-"""What if: a policy run over the looks that a run recorded.
+"""What if: a policy run over the validations that a run recorded.
 
-Only a policy that stops can be replayed: one that changes training would have changed the looks. So one that sets the
-learning rate is followed as long as the run itself set it so; to one that does not, the run's own changes are a part of
-its training. One that pauses at rungs is followed past those at which the run itself paused: what other runs did is not
-in the record. A policy can act only where the run looked, and what it would have done past the end of the record is not
+Only a policy that stops can be replayed: one that changes training would have changed the validations. So one that sets
+the learning rate is followed as long as the run itself set it so; to one that does not, the run's own changes are a
+part of its training. One that pauses at rungs is followed past those at which the run itself paused: what other runs
+did is not in the record. A policy can act only where the run validated, and what it would have done past the end of the
+record is not
 known: such an outcome is `censored`, and its cost at least the run's own.
 """
 
@@ -36,15 +37,15 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedRun:
-    """What one run left behind: the looks of its living path in order of step, and where its training ended.
+    """What one run left behind: the validations of its living path in order of step, and where its training ended.
 
     `budget` is the step that no policy would have passed; `own_stop` where the run's own stopper would have ended it,
     if training went on past that; `checkpoints` the steps that can still be restored, None where that is not known;
     `reductions` what its stopper did to the learning rate at which step (`Decision.reduction`); `rungs` at which step
-    it paused at which rung; `steps_per_epoch` is None where no look says its epoch.
+    it paused at which rung; `steps_per_epoch` is None where no validation says its epoch.
     """
 
-    looks: Sequence[Validation]
+    validations: Sequence[Validation]
     mode: Mode
     end_step: int = 0
     budget: int | None = None
@@ -56,13 +57,13 @@ class RecordedRun:
 
     @cached_property
     def measured(self) -> list[Validation]:
-        """The looks that have a value."""
-        return [look for look in self.looks if look.value is not None]
+        """The validations that have a value."""
+        return [validation for validation in self.validations if validation.value is not None]
 
     @cached_property
     def end(self) -> int:
         """The last step that was trained, as far as is known."""
-        return max([self.end_step, *(look.step for look in self.looks)])
+        return max([self.end_step, *(validation.step for validation in self.validations)])
 
     @cached_property
     def reference(self) -> int:
@@ -72,21 +73,30 @@ class RecordedRun:
     @cached_property
     def kept(self) -> Validation | None:
         """The best that the run's own stopper kept."""
-        return find_best((look for look in self.looks if look.step <= self.reference), self.mode)
+        return find_best(
+            (validation for validation in self.validations if validation.step <= self.reference), self.mode
+        )
 
     @cached_property
     def best(self) -> Validation | None:
         """The best there is in the whole record."""
-        return find_best(self.looks, self.mode)
+        return find_best(self.validations, self.mode)
 
     @cached_property
     def is_share(self) -> bool:
         """Whether every value is a share of its n examples, as accuracy is."""
-        return bool(self.measured) and all(_is_share(look) for look in self.measured)
+        return bool(self.measured) and all(_is_share(validation) for validation in self.measured)
 
     def find_seconds(self, step: int) -> float | None:
-        """Return the training time at `step`, by straight lines between looks; None where no look knows it."""
-        known = [(0, 0.0), *((look.step, look.seconds) for look in self.looks if look.seconds is not None)]
+        """Return the training time at `step`, by straight lines between validations; None where none knows it."""
+        known = [
+            (0, 0.0),
+            *(
+                (validation.step, validation.seconds)
+                for validation in self.validations
+                if validation.seconds is not None
+            ),
+        ]
         if len(known) == 1:
             return None
         place = bisect_right(known, step, key=lambda one: one[0])
@@ -135,21 +145,21 @@ class _Course:
     policy: Policy
     lacking: set[str] = field(default_factory=set)
     decision: Decision | None = None
-    #: Why the run would have trained otherwise from some look on, as soon as that look is passed.
+    #: Why the run would have trained otherwise from some validation on, as soon as that validation is passed.
     parted: str | None = None
 
     def follow(self, record: RecordedRun) -> None:
         state, parting = self.policy.start(), None
-        for look in _with_silence(record):
+        for validation in _with_silence(record):
             if parting is not None:
                 self.parted = parting
                 return
-            if look.value is not None:
-                self.lacking |= self.policy.lacks(look)
-            state, self.decision = self.policy.observe(state, look)
+            if validation.value is not None:
+                self.lacking |= self.policy.lacks(validation)
+            state, self.decision = self.policy.observe(state, validation)
             if self.decision.stop:
                 return
-            parting = self._find_parting(self.decision, record, look.step)
+            parting = self._find_parting(self.decision, record, validation.step)
 
     def _find_parting(self, decision: Decision, record: RecordedRun, step: int) -> str | None:
         if self.policy.changes_rate and decision.reduction != record.reductions.get(step):
@@ -162,13 +172,13 @@ class _Course:
 def replay(policy: Policy, record: RecordedRun) -> PolicyOutcome:
     """Return what `policy` would have done with the run; the policy's mode is the record's."""
     if not record.measured:
-        return PolicyOutcome(status=Status.INCONCLUSIVE, message="The run recorded no look.")
+        return PolicyOutcome(status=Status.INCONCLUSIVE, message="The run recorded no validation.")
     course = _Course(_within(policy, record))
     course.follow(record)
     if course.lacking:
         words = ", ".join(_WORDS.get(name, name) for name in sorted(course.lacking))
         return PolicyOutcome(
-            status=Status.INCONCLUSIVE, message=f"It needs {words} at each look, which was not recorded."
+            status=Status.INCONCLUSIVE, message=f"It needs {words} at each validation, which was not recorded."
         )
     if course.parted is not None:
         return PolicyOutcome(status=Status.INCONCLUSIVE, message=f"{course.parted}: what comes after is not known.")
@@ -179,14 +189,17 @@ def replay(policy: Policy, record: RecordedRun) -> PolicyOutcome:
 
 
 def as_taken(record: RecordedRun, stopper: Policy) -> RecordedRun:
-    """Return the record as the run's own stopper took it: the looks it admits, and where it would have ended the run.
+    """Return the record as the run's own stopper took it: the validations it admits, and where it would have ended the
+    run.
 
     Which is where the record ends, unless all but limits was in the shadow: beside a rule that decides, one in the
     shadow is another that was asked.
     """
     if stopper.all_metrics:
-        looks = [replace(look, is_admitted=not stopper.find_faults(look)) for look in record.looks]
-        record = replace(record, looks=looks)
+        validations = [
+            replace(validation, is_admitted=not stopper.find_faults(validation)) for validation in record.validations
+        ]
+        record = replace(record, validations=validations)
     deciding = stopper.unshadowed
     is_own = deciding == stopper or stopper.awaits_progress
     return record if is_own else replace(record, own_stop=replay(deciding, record).stop_step)
@@ -207,7 +220,7 @@ def _within(policy: Policy, record: RecordedRun) -> Policy:
 
 
 def _with_silence(record: RecordedRun) -> Iterable[Validation]:
-    """Yield the measured looks, then the silence up to where training ended."""
+    """Yield the measured validations, then the silence up to where training ended."""
     yield from record.measured
     if record.end > record.measured[-1].step:
         yield Validation(record.end)
@@ -275,11 +288,11 @@ def _standard_errors_lost(record: RecordedRun, lost: float | None) -> float | No
     return lost / error if error else None
 
 
-def _is_share(look: Validation) -> bool:
-    if look.value is None or not look.n or not math.isfinite(look.value):
-        return look.value is not None and bool(look.n)  # NaN says nothing either way
-    count = look.value * look.n
-    return 0 <= look.value <= 1 and abs(count - round(count)) <= min(0.25, look.n * _SHARE_TOLERANCE)
+def _is_share(validation: Validation) -> bool:
+    if validation.value is None or not validation.n or not math.isfinite(validation.value):
+        return validation.value is not None and bool(validation.n)  # NaN says nothing either way
+    count = validation.value * validation.n
+    return 0 <= validation.value <= 1 and abs(count - round(count)) <= min(0.25, validation.n * _SHARE_TOLERANCE)
 
 
 def _has_checkpoint(record: RecordedRun, step: int | None) -> bool | None:

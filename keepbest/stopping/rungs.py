@@ -37,7 +37,7 @@ class Contender:
         return max(self.values, default=0)
 
     def stands_at(self, rung: int) -> bool:
-        """Whether it has come to this rung; one that passed several at one look came to each."""
+        """Whether it has come to this rung; one that passed several at one validation came to each."""
         return self.has_ended or rung <= self.top
 
     def value_at(self, rung: int) -> float | None:

@@ -45,7 +45,8 @@ def parse(text: str) -> dict[str, Any]:
 def render(spec: dict[str, Any]) -> str:
     """Write a JSON form as text; parameters left at null are left out.
 
-    `parse` reads it back; a composition inside one of its own kind comes back flat, which stops at the same looks.
+    `parse` reads it back; a composition inside one of its own kind comes back flat, which stops at the same
+    validations.
     """
     sign = _SIGNS.get(spec["name"])
     if sign is not None:

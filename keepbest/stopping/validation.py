@@ -1,4 +1,4 @@
-"""Looks, verdicts and decisions: what goes into a stopping policy and what comes out. Plain values, no behaviour."""
+"""Validations, verdicts and decisions: what goes into a policy and what comes out. Plain values, no behaviour."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Mode = Literal["max", "min"]
 Unit = Literal["checks", "steps"]
 #: The losses that Keras logs; `val_` first: it is measured on what the value is measured on.
 LOSSES = ("val_loss", "loss")
-#: A policy's whole memory: JSON after every look, so that it survives in a checkpoint and continues anywhere.
+#: A policy's whole memory: JSON after every validation, so that it survives in a checkpoint and continues anywhere.
 State = dict[str, Any]
 
 
@@ -24,10 +24,10 @@ State = dict[str, Any]
 class Validation:
     """One validation at `step`: `value` of the monitored metric on `n` examples.
 
-    A look without a value says only that training has come this far; it measures nothing.
+    A validation without a value says only that training has come this far; it measures nothing.
     `seconds` is the training time of the run so far, over all attempts; `train` the training loss; `metrics` whatever
-    else was measured; `pairs` which of the examples were right, or the loss of each. A look that is not admitted brings
-    no improvement, whatever its value. `fault` says why it may never count, where that was found out after it.
+    else was measured; `pairs` which of the examples were right, or the loss of each. A validation that is not admitted
+    brings no improvement, whatever its value. `fault` says why it may never count, where that was found out after it.
     """
 
     step: int
@@ -52,21 +52,22 @@ class Validation:
 
     @property
     def merit(self) -> float | None:
-        """What may be an improvement: the value, or NaN where the look is not admitted."""
+        """What may be an improvement: the value, or NaN where the validation is not admitted."""
         return self.value if self.is_admitted or self.value is None else math.nan
 
     def get_metric(self, name: str) -> float | None:
-        """Return a further metric of this look as a float, or None where it was not measured."""
+        """Return a further metric of this validation as a float, or None where it was not measured."""
         return _number(name, self.metrics.get(name))
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one policy says at a look. `at_step` is the step at which it stops, which may lie before the look.
+    """What one policy says at a validation. `at_step` is the step at which it stops, which may lie before the
+    validation.
 
-    `would_stop` is said by a policy in the shadow, which decides nothing, at the one look where it would have stopped.
-    `rate_factor` is said where the learning rate is to be multiplied by it, though not to fall below `min_rate`;
-    `rung` where the run pauses until its sweep lets it go on.
+    `would_stop` is said by a policy in the shadow, which decides nothing, at the one validation where it would have
+    stopped. `rate_factor` is said where the learning rate is to be multiplied by it, though not to fall below
+    `min_rate`; `rung` where the run pauses until its sweep lets it go on.
     """
 
     policy: str
@@ -86,10 +87,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The stopper's answer at a look: one row of the decision ledger.
+    """The stopper's answer at a validation: one row of the decision ledger.
 
     `improved`, `best_step` and `best_value` are the selector's: the first strict raw best, worth a snapshot whatever
-    the policy's min_delta. `wait` and `patience_left` are the policy's and count in `unit`. A look that is not
+    the policy's min_delta. `wait` and `patience_left` are the policy's and count in `unit`. A validation that is not
     `is_admitted` breaks a bound that the stopper sets, and is never the best. `rate_factor` and `min_rate` are those of
     the first verdict that has any: whoever trains multiplies the learning rate, also where the decision is to stop.
     `rung` is where a run of a sweep pauses; a decision to stop has none.
@@ -142,14 +143,14 @@ def improves(value: float, reference: float | None, min_delta: float, mode: Mode
     return is_better(value - gain if reference is not None else value, reference, mode)
 
 
-def _find_faults(look: Validation) -> Iterator[str]:
-    """Yield what makes a finite value worth nothing: a loss of the same look that is NaN or infinite."""
-    if look.value is None or not math.isfinite(look.value):
+def _find_faults(validation: Validation) -> Iterator[str]:
+    """Yield what makes a finite value worth nothing: a loss of the same validation that is NaN or infinite."""
+    if validation.value is None or not math.isfinite(validation.value):
         return
-    if look.fault is not None:
-        yield look.fault
-    losses = {name: look.metrics.get(name) for name in LOSSES}
-    for name, loss in {"training loss": look.train, **losses}.items():
+    if validation.fault is not None:
+        yield validation.fault
+    losses = {name: validation.metrics.get(name) for name in LOSSES}
+    for name, loss in {"training loss": validation.train, **losses}.items():
         if (number := _scalar(loss)) is not None and not math.isfinite(number):
             yield f"its {name} is {number}"
             return
@@ -166,7 +167,7 @@ def _scalar(value: object) -> float | None:
 
 
 def _plain(said: Verdict | Decision) -> dict[str, Any]:
-    """Return the fields as they are; `asdict` would copy each value, which a replay of many looks feels."""
+    """Return the fields as they are; `asdict` would copy each value, which a replay of many validations feels."""
     plain = {name: getattr(said, name) for name in said.__slots__}
     return {**plain, "reason": None if said.reason is None else said.reason.value}
 
@@ -191,4 +192,4 @@ def _number(name: str, value: object) -> float | None:
     try:
         return float(value)  # type: ignore[arg-type]  # whatever converts: NumPy scalars, zero-dimensional tensors
     except (TypeError, ValueError, OverflowError):
-        raise PolicyError(f"The {name} of a look is a number, but got {value!r}.", field=name) from None
+        raise PolicyError(f"The {name} of a validation is a number, but got {value!r}.", field=name) from None

@@ -30,7 +30,7 @@ class Session(Loop):
     graph, optimizer included; it adds nothing to it, so the graph may be finalised. Not in a state: the hidden
     counters of TensorFlow's random operations, and the places of input pipelines.
 
-    With a run of `keepbest.init` it is a `Loop`: looks are judged and recorded, each best is written in the
+    With a run of `keepbest.init` it is a `Loop`: validations are judged and recorded, each best is written in the
     background, commands are obeyed, and a run that was begun before goes on. Without one, `keep` keeps the best in
     memory, and `checkpoint` puts it on disk.
 
@@ -71,7 +71,7 @@ class Session(Loop):
         """Keep the present state if `value` is the best so far; return whether it is. NaN never is."""
         if step < 0:
             raise InvalidInput(f"A step is 0 or more, but got {step}.", field="step")
-        return self.look(step, value).improved
+        return self.report_validation(step, value).improved
 
     def checkpoint(self, step: int | None = None) -> Manifest:
         """Put the best state on disk, or the present one as that of `step`; it is durable when this returns.
@@ -80,7 +80,7 @@ class Session(Loop):
             NotFound: No step was named, and nothing was kept yet.
             StoreUnavailable: The disk is full, read-only or gone.
         """
-        return super().checkpoint(step) if step is not None else self.looker.write_best()
+        return super().checkpoint(step) if step is not None else self.keeper.write_best()
 
     def restore(self, *, step: int | None = None, checkpoint: str | None = None, last: bool = False) -> Manifest:
         """Put a checkpoint of the run back, the best one if none is named; in any process, before or after `keep`.
@@ -92,7 +92,7 @@ class Session(Loop):
             CheckpointDamaged: It is not what was written.
             CheckpointMismatch: Its variables are not the graph's; the message names every difference.
         """
-        store = open_store(self.looker.store)
+        store = open_store(self.keeper.store)
         manifest = choose(store, self.run.id, step=step, checkpoint=checkpoint, last=last)
         self.roll_back(checkpoint=manifest.id)
         best = choose(store, self.run.id, best=True)

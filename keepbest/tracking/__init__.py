@@ -1,1 +1,1 @@
-"""One run, from the side of whoever trains it: begin, log, look, go back, finish."""
+"""One run, from the side of whoever trains it: begin, log, validation, go back, finish."""

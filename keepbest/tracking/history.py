@@ -1,8 +1,8 @@
 """A script's run that an earlier process began: where its history goes on is known once the script says its first step.
 
 A script may begin anew, or load a checkpoint of its own, of which we know nothing. The segment is therefore opened only
-then: it branches off the living path after the step before that first one. Patience goes on too: the looks of the path
-up to there are judged once more.
+then: it branches off the living path after the step before that first one. Patience goes on too: the validations of the
+    path up to there are judged once more.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from keepbest.errors import InvalidInput, MetricMissing, PolicyError
 from keepbest.stopping.pairs import from_record
 from keepbest.tracking.stopper import Stopper
 
-#: Looks that one request brings.
-LOOKS_AT_ONCE = 1000
-#: Why a look of an earlier process counts as not finite.
+#: Validations that one request brings.
+VALIDATIONS_AT_ONCE = 1000
+#: Why a validation of an earlier process counts as not finite.
 WITHDRAWN = "it was withdrawn"
 
 
@@ -32,7 +32,7 @@ class HistoryClient(Protocol):
 
     def segments(self, run: str) -> SegmentList: ...
 
-    def looks(
+    def validations(
         self, run: str, *, after: int = 0, limit: int | None = None, examples: bool = False
     ) -> ValidationPage: ...
 
@@ -53,7 +53,7 @@ class SegmentInfo(Protocol):
 
 
 class PastValidation(Protocol):
-    """A look, as the tracker knows it or as a journal says it."""
+    """A validation, as the tracker knows it or as a journal says it."""
 
     @property
     def segment(self) -> int: ...
@@ -70,7 +70,7 @@ class PastValidation(Protocol):
 
 
 class WithdrawnBest(Protocol):
-    """An entry that takes back the look of its segment and step."""
+    """An entry that takes back the validation of its segment and step."""
 
     @property
     def segment(self) -> int: ...
@@ -83,7 +83,7 @@ class RunHistory:
     """What earlier processes left of a run."""
 
     segments: Sequence[SegmentInfo] = ()
-    looks: Sequence[PastValidation] = field(default=(), repr=False)
+    validations: Sequence[PastValidation] = field(default=(), repr=False)
     withdrawn: Sequence[WithdrawnBest] = field(default=(), repr=False)
     #: Where the output that is recorded ends, in bytes; 0 where this process's is counted by itself.
     printed: int = 0
@@ -99,17 +99,24 @@ class RunHistory:
         return next(iter(path), None) if step > 0 else None
 
     def judge(self, judge: Stopper, step: int) -> None:
-        """Have the stopper see what was looked at up to `step`; a stop that was decided there is lifted."""
+        """Have the stopper observe every validation up to `step`; a stop that was decided there is lifted."""
         path = self._find_path(step)
-        known = (look for look in self.looks if look.step <= path.get(look.segment, -1))
+        known = (validation for validation in self.validations if validation.step <= path.get(validation.segment, -1))
         # The script may have another stopper now, to which the old steps mean nothing.
         gone = {(said.segment, said.step) for said in self.withdrawn}
         with suppress(PolicyError, MetricMissing):
-            for look in known:
-                fault = WITHDRAWN if (look.segment, look.step) in gone else None
-                pairs = from_record(look.examples.model_dump()) if look.examples is not None else None
-                if judge.observe(look.step, look.value, look.n, metrics=look.metrics, pairs=pairs, fault=fault).stop:
-                    judge.lift_stop(look.step)
+            for validation in known:
+                fault = WITHDRAWN if (validation.segment, validation.step) in gone else None
+                pairs = from_record(validation.examples.model_dump()) if validation.examples is not None else None
+                if judge.observe(
+                    validation.step,
+                    validation.value,
+                    validation.n,
+                    metrics=validation.metrics,
+                    pairs=pairs,
+                    fault=fault,
+                ).stop:
+                    judge.lift_stop(validation.step)
 
     def _find_path(self, step: int) -> dict[int, int]:
         """Return the segments of the living path back from `step`, each with its last step on it."""
@@ -130,18 +137,22 @@ def read_past(client: HistoryClient, assignment: Assignment) -> RunHistory:
         return RunHistory()
     run, stopper = assignment.run.id, assignment.run.spec.stopper.model_dump()
     try:
-        looks = _read_looks(client, run, examples=Stopper(stopper, None).needs_pairs)
+        validations = _read_validations(client, run, examples=Stopper(stopper, None).needs_pairs)
     except InvalidInput:  # an older tracker knows of no examples
-        looks = _read_looks(client, run, examples=False)
-    withdrawn = [look for look in looks if look.withdraws]
-    return RunHistory(client.segments(run).segments, [look for look in looks if not look.withdraws], withdrawn)
+        validations = _read_validations(client, run, examples=False)
+    withdrawn = [validation for validation in validations if validation.withdraws]
+    return RunHistory(
+        client.segments(run).segments, [validation for validation in validations if not validation.withdraws], withdrawn
+    )
 
 
-def _read_looks(client: HistoryClient, run: str, *, examples: bool) -> list[RecordedValidation]:
-    looks = list[RecordedValidation]()
-    while page := client.looks(run, after=looks[-1].seq if looks else 0, limit=LOOKS_AT_ONCE, examples=examples).looks:
-        looks.extend(page)
-    return looks
+def _read_validations(client: HistoryClient, run: str, *, examples: bool) -> list[RecordedValidation]:
+    validations = list[RecordedValidation]()
+    while page := client.validations(
+        run, after=validations[-1].seq if validations else 0, limit=VALIDATIONS_AT_ONCE, examples=examples
+    ).validations:
+        validations.extend(page)
+    return validations
 
 
 def anew(assignment: Assignment) -> Assignment:

@@ -231,7 +231,10 @@ def _read_past(journals: list[Path]) -> RunHistory:
     batches = list(_read_batches(journals))
     return RunHistory(
         sorted((one for batch in batches for one in batch.segments), key=lambda one: one.number),
-        sorted((look for batch in batches for look in batch.looks), key=lambda look: (look.segment, look.step)),
+        sorted(
+            (validation for batch in batches for validation in batch.validations),
+            key=lambda validation: (validation.segment, validation.step),
+        ),
         [said for batch in batches for said in batch.withdrawn],
         max((piece.offset + len(piece.text.encode()) for batch in batches for piece in batch.logs), default=0),
     )

@@ -1,4 +1,4 @@
-"""What a run says of itself, in the words of the contract: metrics, segments, looks, checkpoints, answers."""
+"""What a run says of itself, in the words of the contract: metrics, segments, validations, checkpoints, answers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from keepbest.tracking.process.heartbeat import Life, Sign, Watch, write
 from keepbest.tracking.resume_points import ResumePoints
 
 MAX_TRACKED_KEYS = 10_000
-MAX_LOOK_METRICS = 200
+MAX_VALIDATION_METRICS = 200
 MAX_NOTE = 500
 MAX_ANSWER = 2_000
 N = TypeVar("N")
@@ -81,7 +81,7 @@ class Recorder:
         self.life.count += 1
         self._put((step, time.time(), self.segment, self._rename(values) if self._renamed else values))
 
-    def record_look(
+    def record_validation(
         self,
         step: int,
         value: float | None,
@@ -98,12 +98,12 @@ class Recorder:
     ) -> None:
         """Write a row of the decision ledger, and the measured values into their curves.
 
-        `seconds` is how long the look took; `snapshot` and `checkpoint` name what was kept of it; `pairs` is what it
-        says of each example, or why nothing.
+        `seconds` is how long the validation took; `snapshot` and `checkpoint` name what was kept of it; `pairs` is what
+        it says of each example, or why nothing.
         """
         measured = {**(metrics or {}), self.monitor: value}
         self.log({key: number for key, number in measured.items() if number is not None}, step)
-        shown = [key for key in measured if key in self._keys][-MAX_LOOK_METRICS:]
+        shown = [key for key in measured if key in self._keys][-MAX_VALIDATION_METRICS:]
         self.say(
             fit(
                 ReportedValidation,
@@ -126,7 +126,7 @@ class Recorder:
     def record_withdrawal(
         self, segment: int, step: int, value: float, reason: str, decision: Decision, checkpoint: str | None
     ) -> None:
-        """Write into the ledger that a look is no best after all. Safe from the writer's thread."""
+        """Write into the ledger that a validation is no best after all. Safe from the writer's thread."""
         self.say(
             fit(
                 WithdrawnValidation,
@@ -309,7 +309,7 @@ class Recorder:
 
 
 def describe_examples(pairs: Pairs) -> Examples | None:
-    """Return what a look says of its examples as it is recorded; None of more examples than a record holds."""
+    """Return what a validation says of its examples as it is recorded; None of more examples than a record holds."""
     if isinstance(pairs, Correct) and pairs.n > MAX_CORRECT:
         return None
     if isinstance(pairs, Unpaired):

@@ -1,9 +1,9 @@
-"""A run as the script that trains it sees it: log, look, finish.
+"""A run as the script that trains it sees it: log, validation, finish.
 
     with keepbest.init(project="digits", monitor="val_accuracy", mode="max") as run:
         for step in range(1, 10_000):
             run.log({"loss": train_one_step()}, step=step)
-            if step % 100 == 0 and run.look(step, validate(), n=5000).stop:
+            if step % 100 == 0 and run.report_validation(step, validate(), n=5000).stop:
                 break
 
 `init` makes a run for a user's own script; a worker's trainer, which was given its run, uses `Run.attach`.
@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from keepbest.contract import runs as contract
 from keepbest.contract.base import new_id
@@ -34,6 +34,7 @@ from keepbest.errors import KeepbestError, LeaseLost
 from keepbest.journal.journal import Journal, JournalOwner
 from keepbest.journal.uploader import UploadClient, Uploader
 from keepbest.journal.values import describe_error, describe_here
+from keepbest.renamed import refuse_method
 from keepbest.status import CommandKind, StopReason
 from keepbest.stopping import Decision, read_pairs
 from keepbest.tracking.process.exit import Terminated, as_known, end_in_peace, find_cause, shielded
@@ -44,7 +45,8 @@ from keepbest.tracking.stopper import Stopper, known_mode
 DRAIN_SECONDS = 30.0
 #: What `dir(run)` shows.
 SHOWN = (
-    "id", "monitor", "step", "start", "url", "log", "look", "beat", "best", "decision", "deadline", "finish", "fail",
+    "id", "monitor", "step", "start", "url", "log", "report_validation", "beat", "best", "decision",
+    "deadline", "finish", "fail",
     "log_image", "log_histogram", "log_confusion", "log_graph",
 )  # fmt: skip
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
@@ -57,8 +59,8 @@ _log = logging.getLogger("keepbest")
 class Run(StopperStatus):
     """One living run. `log` may be called from any thread; all else from the thread that trains.
 
-    `reporter` is None for a run that nobody hears of (mode "disabled"): it still judges looks. `on_end` is told how
-    the run ended, after everything it said was sent, and raises LeaseLost where it was somebody else's by then.
+    `reporter` is None for a run that nobody hears of (mode "disabled"): it still judges validations. `on_end` is told
+    how the run ended, after everything it said was sent, and raises LeaseLost where it was somebody else's by then.
     """
 
     def __init__(
@@ -115,9 +117,10 @@ class Run(StopperStatus):
         Then, in this order:
         - `run.set_mode(...)` where the spec says `auto`;
         - `run.go_on_from(state)` with the state that lay in the checkpoint it resumes from;
-        - at each look `decision = run.judge_look(...)`, keep the snapshot, `run.record_look(...)`; `run.look(...)`
+        - at each validation `decision = run.judge_validation(...)`, keep the snapshot, `run.record_validation(...)`;
+          `run.report_validation(...)`
           does both for a loop that keeps nothing;
-        - train no further than `run.deadline()` without calling `run.judge_look(step, None)`;
+        - train no further than `run.deadline()` without calling `run.judge_validation(step, None)`;
         - at every batch `run.has_commands`, then `run.take_commands()` and `run.answer(command, ...)` for each;
         - on a roll back `run.branch(...)`;
         - `run.finish(...)` or `run.fail(error)`.
@@ -155,13 +158,18 @@ class Run(StopperStatus):
     def __repr__(self) -> str:
         return f"Run({self.id!r})"
 
+    if not TYPE_CHECKING:  # a type checker finds an old name by itself
+
+        def __getattr__(self, name: str) -> Any:
+            raise refuse_method(self, name)
+
     def __dir__(self) -> list[str]:
         """What a script uses, for whoever asks a notebook: the rest is what keepbest's own loops call."""
         return [*SHOWN, *(name for name in super().__dir__() if name.startswith("__"))]
 
     # What was measured
 
-    def look(
+    def report_validation(
         self,
         step: int,
         value: float | None,
@@ -176,15 +184,15 @@ class Run(StopperStatus):
         """Judge a validation of the monitored metric on `n` examples, and record it with the decision.
 
         `train` is the training loss, `metrics` what else was measured; `correct` is whether each example was right (a
-        vector of bools), or `losses` that of each, for `paired_noise`; both are recorded with the look. A stop that
-        somebody asked for counts as one.
+        vector of bools), or `losses` that of each, for `paired_noise`; both are recorded with the validation. A stop
+        that somebody asked for counts as one.
         """
         pairs = read_pairs(correct, losses)
-        decision = self.judge_look(step, value, n, train=train, metrics=metrics, pairs=pairs)
+        decision = self.judge_validation(step, value, n, train=train, metrics=metrics, pairs=pairs)
         if not decision.stop:
             decision = self._obey_stop(decision)
         asked = self.judge.ask(pairs)
-        self.record_look(step, value, decision, n=n, metrics=metrics, epoch=epoch, pairs=asked)
+        self.record_validation(step, value, decision, n=n, metrics=metrics, epoch=epoch, pairs=asked)
         return decision
 
     def declare(self, said: Declared) -> None:
@@ -211,7 +219,7 @@ class Run(StopperStatus):
         """Let a command to stop be the reason; other commands are refused, for nobody here can obey them."""
         for command in self.take_commands():
             if command.kind in (CommandKind.STOP, CommandKind.CANCEL):
-                self.answer(command, "done", "Stopped at this look.")
+                self.answer(command, "done", "Stopped at this validation.")
                 decision = self._asked_stop = stopped_by(command, decision)
             else:
                 self.answer(command, "refused", "This script keeps no snapshots; keepbest.Loop and KeepBest do.")

@@ -53,7 +53,7 @@ class ScriptRun(Run):
         if self.reporter is not None:
             self.reporter.start()
 
-    def judge_look(
+    def judge_validation(
         self,
         step: int,
         value: float | None,
@@ -66,7 +66,7 @@ class ScriptRun(Run):
         """Return the stopper's decision, and record nothing yet. A value of None says that training came this far."""
         self.know_mode()
         self._open_before(step)
-        return super().judge_look(step, value, n, train=train, metrics=metrics, pairs=pairs)
+        return super().judge_validation(step, value, n, train=train, metrics=metrics, pairs=pairs)
 
     def go_on_at(self, step: int, checkpoint: str | None = None) -> None:
         """Say that training goes on from `step`, from that checkpoint; else the first step that is said tells it."""

@@ -1,4 +1,4 @@
-"""Where a run stands with its stopper: what was decided, which look is the best, and when silence stops it."""
+"""Where a run stands with its stopper: what was decided, which validation is the best, and when silence stops it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class StopperStatus(MediaLogger):
         self.id = run
         self.judge = judge
 
-    def judge_look(
+    def judge_validation(
         self,
         step: int,
         value: float | None,
@@ -50,12 +50,14 @@ class StopperStatus(MediaLogger):
 
     @property
     def decision(self) -> Decision | None:
-        """The decision at the last look, or the one that stopped: the stopper's, or what `look` was asked for."""
+        """The decision at the last validation, or the one that stopped: the stopper's, or what `report_validation` was
+        asked for.
+        """
         return self._asked_stop or self.judge.decision
 
     @property
     def best(self) -> BestValidation | None:
-        """The best look so far, and its checkpoint; None before the first that measured anything."""
+        """The best validation so far, and its checkpoint; None before the first that measured anything."""
         policy = self.stopper_state()["policy"]
         step, value = policy.get("best_step"), policy.get("best_value")
         if step is None or value is None:
@@ -80,7 +82,7 @@ class StopperStatus(MediaLogger):
         self.set_mode(mode)
 
     def deadline(self) -> int | None:
-        """Return the step at which silence stops the run, or None. `judge_look(step, None)` then says so."""
+        """Return the step at which silence stops the run, or None. `judge_validation(step, None)` then says so."""
         return self.judge.deadline()
 
     def set_mode(self, mode: Mode) -> None:

@@ -29,7 +29,7 @@ from keepbest.tracking.trail import Move, Step, Trail
 
 
 class Stopper:
-    """Judges looks one after another. Its whole memory is `state()`: JSON that belongs into every snapshot.
+    """Judges validations one after another. Its whole memory is `state()`: JSON that belongs into every snapshot.
 
     One thread judges; another may check the bests meanwhile, and say that one of them is none (`withdraw`).
     """
@@ -87,11 +87,11 @@ class Stopper:
 
     @property
     def needs_pairs(self) -> bool:
-        """Whether the stopper compares looks example by example, known also before the mode is."""
+        """Whether the stopper compares validations example by example, known also before the mode is."""
         return "pairs" in build(self._stopper, "max").all_needs
 
     def ask(self, pairs: Pairs | None) -> Pairs | None:
-        """Return what is recorded of a look's examples: where the stopper asked for them, also that it got none."""
+        """Return what a validation records of its examples: where the stopper asked for them, or that it got none."""
         return SILENT if pairs is None and self.needs_pairs else pairs
 
     @property
@@ -101,18 +101,18 @@ class Stopper:
 
     @property
     def decision(self) -> Decision | None:
-        """The decision at the last look, or the one that stopped."""
+        """The decision at the last validation, or the one that stopped."""
         recorded = self._state.get("decision")
         return Decision.from_json(recorded) if recorded else None
 
     @property
     def rung(self) -> int | None:
-        """The rung of its sweep where the run waits now, by the decision at the last look; None where it goes on."""
+        """The rung of its sweep where the run waits, by the last validation's decision; None where it goes on."""
         rung = self.decision.rung if self.decision is not None else None
         return rung if rung is not None and self._waits_at(rung) else None
 
     def set_mode(self, mode: Mode) -> None:
-        """Say which way is better, before the first look."""
+        """Say which way is better, before the first validation."""
         if self._policy is not None:
             if self._policy.mode != mode:
                 raise InvalidInput(f"This run's mode is {self._policy.mode!r}, not {mode!r}.", field="mode")
@@ -123,7 +123,7 @@ class Stopper:
             self.restart_patience(self._waits_from)
 
     def begin_with(self, stopper: Mapping[str, Any], max_steps: int | None) -> None:
-        """Judge by this from the first look on: the same policy, its epochs now in steps."""
+        """Judge by this from the first validation on: the same policy, its epochs now in steps."""
         self._stopper, self.max_steps = stopper, max_steps
         if self._policy is not None:
             mode, self._policy = self._policy.mode, None
@@ -150,13 +150,13 @@ class Stopper:
         pairs: Pairs | None = None,
         fault: str | None = None,
     ) -> Decision:
-        """Judge one look; without a value, the silence up to `step`. `pairs` is what it says of each example.
+        """Judge one validation; without a value, the silence up to `step`. `pairs` is what it says of each example.
 
-        `fault` says why it was withdrawn, of a look of an earlier process.
+        `fault` says why it was withdrawn, of a validation of an earlier process.
 
-        Raises MetricMissing at the first look that measures not all that the policy reads.
+        Raises MetricMissing at the first validation that measures not all that the policy reads.
         """
-        look = Validation(
+        validation = Validation(
             step=step,
             value=value,
             n=n,
@@ -166,13 +166,13 @@ class Stopper:
             pairs=pairs,
             fault=fault,
         )
-        if value is not None and not self._state.get("looks"):
-            self._check_metrics(look)
+        if value is not None and not self._state.get("validations"):
+            self._check_metrics(validation)
         with self._lock:
             before = self._state
-            self._state, decision = self._judge(before, look)
+            self._state, decision = self._judge(before, validation)
             if self.is_checked and self._state is not before:
-                self._trail.add(Step(before, self._state, look=look))
+                self._trail.add(Step(before, self._state, validation=validation))
         return decision
 
     def confirm(self, step: int, value: float) -> None:
@@ -186,7 +186,9 @@ class Stopper:
         Returns the decision as it is now; None where that is no best that is still to be checked. Safe from any thread.
         """
         with self._lock:
-            state = self._trail.redo_without(step, value, fault, lambda was, look: self._judge(self._fit(was), look)[0])
+            state = self._trail.redo_without(
+                step, value, fault, lambda was, validation: self._judge(self._fit(was), validation)[0]
+            )
             if state is None:
                 return None
             self._state = state
@@ -247,9 +249,9 @@ class Stopper:
         if self.decision is not None and self.decision.stop:
             self._move(lambda state: self._lift(state, step))
 
-    def _judge(self, state: State, look: Validation) -> tuple[State, Decision]:
+    def _judge(self, state: State, validation: Validation) -> tuple[State, Decision]:
         before = state["decision"]
-        state, decision = self.policy.observe(state, look)
+        state, decision = self.policy.observe(state, validation)
         if decision.rung is not None and decision.to_json() != before:
             decision = _tell_rung(decision, self._say_rung(decision.rung))
             state = {**state, "decision": decision.to_json()}
@@ -291,13 +293,15 @@ class Stopper:
         why = "it is in no sweep that goes on" if self.promotions is None else "it was let past before"
         return f"the run goes straight on, for {why}"
 
-    def _check_metrics(self, look: Validation) -> None:
-        missing = sorted(name for name in self.policy.all_metrics if look.get_metric(name) is None)
+    def _check_metrics(self, validation: Validation) -> None:
+        missing = sorted(name for name in self.policy.all_metrics if validation.get_metric(name) is None)
         if missing:
             raise MetricMissing(
-                f"The stopper reads {', '.join(missing)}; there are {', '.join(sorted(look.metrics)) or 'no metrics'}.",
+                f"The stopper reads {', '.join(missing)}; "
+                f"there are {', '.join(sorted(validation.metrics)) or 'no metrics'}.",
                 field="stopper",
-                hint="Name one of these, or add the metric in model.compile(metrics=[…]); run.look takes metrics={…}.",
+                hint="Name one of these, or add the metric in model.compile(metrics=[…]); "
+                "run.report_validation takes metrics={…}.",
             )
 
     def _with_best(self, state: State, step: int | None, value: float | None) -> State:

@@ -1,7 +1,7 @@
 """What was done to a stopper's state since a best that is not checked yet, so that it can be judged anew without it.
 
-A look is judged at once; whether its network is sound is known a moment later. Should it not be, the same is done once
-more, from the state before that look, with the look counted as not finite. Pure: no clock, no files.
+A validation is judged at once; whether its network is sound is known a moment later. Should it not be, the same is done
+once more, from the state before that validation, with the validation counted as not finite. Pure: no clock, no files.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from keepbest.stopping import State, Validation
 
-#: What is done to a state; a look that is judged, or whatever else changes it (patience begun anew, a roll back).
+#: What is done to a state; a validation that is judged, or whatever else changes it (patience begun anew, a roll back).
 Move = Callable[[State], State]
 Judging = Callable[[State, Validation], State]
 
@@ -25,11 +25,11 @@ class Step:
     before: State
     after: State
     move: Move | None = None
-    look: Validation | None = None
+    validation: Validation | None = None
 
     @property
     def improved(self) -> bool:
-        return self.look is not None and _best(self.after) != _best(self.before)
+        return self.validation is not None and _best(self.after) != _best(self.before)
 
 
 class Trail:
@@ -57,7 +57,9 @@ class Trail:
             self._steps = rest[first:]
 
     def redo_without(self, step: int, value: float, fault: str, judge: Judging) -> State | None:
-        """Return the state as it is when that look never counted; None where it is not, or no longer, to be checked."""
+        """Return the state as it is when that validation never counted; None where it is not, or no longer, to be
+        checked.
+        """
         found = self._find(step, value)
         if found is None:
             return None
@@ -88,14 +90,14 @@ class Trail:
         return next((place for place in wanted if _best(steps[place].after) == (step, value)), None)
 
     def _redo(self, one: Step, state: State, judge: Judging, fault: str | None) -> Step:
-        if one.look is None:
-            assert one.move is not None  # noqa: S101  # a change is a look or a move
+        if one.validation is None:
+            assert one.move is not None  # noqa: S101  # a change is a validation or a move
             return Step(state, one.move(state), one.move)
-        look = replace(one.look, fault=fault) if fault else one.look
-        after = Step(state, judge(state, look), look=look)
+        validation = replace(one.validation, fault=fault) if fault else one.validation
+        after = Step(state, judge(state, validation), validation=validation)
         if after.improved and not one.improved:  # there is no way back to it
-            look = replace(look, fault=NOT_KEPT)
-            after = Step(state, judge(state, look), look=look)
+            validation = replace(validation, fault=NOT_KEPT)
+            after = Step(state, judge(state, validation), validation=validation)
         return after
 
 

@@ -1,1 +1,1 @@
-"""What happens at a look and between looks, whoever trains: judge, keep, write, record, obey, go back."""
+"""What happens at a validation and between validations, whoever trains: judge, keep, write, record, obey, go back."""

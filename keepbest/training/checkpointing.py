@@ -98,9 +98,9 @@ class CheckpointRecorder:
         every = self._retention.every_steps
         return every is not None and step // every > self.step // every
 
-    def wants(self, look: Candidate) -> bool:
-        """Whether the selector may choose this look at the end, although it is not the best: then it is kept too."""
-        return self._selector.wants(look, self._candidates, self._run.judge.policy.mode)
+    def wants(self, validation: Candidate) -> bool:
+        """Whether the selector may choose this validation at the end although it is not the best: it is kept too."""
+        return self._selector.wants(validation, self._candidates, self._run.judge.policy.mode)
 
     def submit(
         self,
@@ -114,7 +114,8 @@ class CheckpointRecorder:
     ) -> None:
         """Hand a state to the writer; return at once. A command that asked for it is answered when it is on disk.
 
-        A look that a selector may choose waits for those before: which are on disk must not depend on the disk's pace.
+        A validation that a selector may choose waits for those before: which are on disk must not depend on the disk's
+        pace.
         """
         if self._writer is None or not (self._writes_bests or kind == "best"):
             return

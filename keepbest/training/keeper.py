@@ -1,4 +1,5 @@
-"""What happens at a look and between looks, whoever trains: judge, keep the best, write it, record, obey commands.
+"""What happens at a validation and between validations, whoever trains: judge, keep the best, write it, record, obey
+commands.
 
 It knows a run (`keepbest.tracking.run.Run`, with or without a tracker behind it), a ring of snapshots and a store, and
 nothing of Keras' callbacks.
@@ -23,13 +24,15 @@ from keepbest.stopping import Decision, Pairs
 from keepbest.training.learning_rate import check_rate, reduce_rate
 from keepbest.training.rollback import Jumping, RollBack
 
-#: Beside each look that is one.
+#: Beside each validation that is one.
 AVERAGED = "at the averaged weights"
 SWAPPED = "at weights that another callback swapped in for it"
 
 
 class BestKeeper(Jumping):
-    """Keeps one run's best. `begin` comes first, `look` at each validation, `obey` at each batch, `close` last."""
+    """Keeps one run's best. `begin` comes first, `report_validation` at each validation, `obey` at each batch, `close`
+    last.
+    """
 
     #: What somebody asked for that ends training.
     stop: CommandKind | None = None
@@ -46,13 +49,13 @@ class BestKeeper(Jumping):
         self._deadline = self.run.deadline()
         return living
 
-    # Looks
+    # Validations
 
     def measured(self) -> AbstractContextManager[None]:
-        """Have the model be what a look measures of it: with a selector that wants that, its averaged weights."""
+        """Have the model be what a validation measures of it: with a selector that wants that, its averaged weights."""
         return put_in_place(self._living, self._averages)
 
-    def look(
+    def report_validation(
         self,
         position: Position,
         value: float | None,
@@ -64,18 +67,19 @@ class BestKeeper(Jumping):
         seconds: float | None = None,
         pairs: Pairs | None = None,
     ) -> Decision:
-        """Judge a look, set the learning rate as decided, keep the state if it is the best so far, and record it all.
+        """Judge a validation, set the learning rate as decided, keep the state if it is the best so far, and record it
+        all.
 
-        A look that is told again gets its decision again, and nothing is done.
+        A validation that is told again gets its decision again, and nothing is done.
         """
         before = self.run.judge.decision
-        decision = self.run.judge_look(position.step, value, n, train=train, metrics=metrics, pairs=pairs)
+        decision = self.run.judge_validation(position.step, value, n, train=train, metrics=metrics, pairs=pairs)
         is_new = decision != before
-        if is_new:  # first: in whatever is kept of this look the rate is that of the stopper's state
+        if is_new:  # first: in whatever is kept of this validation the rate is that of the stopper's state
             decision = reduce_rate(decision, self._model)
         is_best = decision.improved and is_new
         kept = self._keep(position, value, n, decision) if is_new else None
-        self.run.record_look(
+        self.run.record_validation(
             position.step,
             value,
             decision,
@@ -110,18 +114,18 @@ class BestKeeper(Jumping):
             self._painter.close([(state, segments.get(state.id, self.run.segment)) for state in states])
 
     def is_due(self, step: int) -> bool:
-        """Whether silence alone stops the run at `step`, or what was found since the last look did before."""
+        """Whether silence alone stops the run at `step`, or what was found since the last validation did before."""
         if self._vetting.is_news:
             self._vetting.is_news = False
             self._deadline = self.run.deadline()
         return self._deadline is not None and step >= self._deadline
 
     def judge_silence(self, step: int) -> Decision:
-        """Have the stopper judge that training came to `step` without a look, and record a stop, once."""
+        """Have the stopper judge that training came to `step` without a validation, and record a stop, once."""
         before = self.run.decision
-        decision = self.run.judge_look(step, None)
+        decision = self.run.judge_validation(step, None)
         if decision.stop and decision != before:
-            self.run.record_look(decision.at_step, None, decision)
+            self.run.record_validation(decision.at_step, None, decision)
         return decision
 
     def forgive(self, step: int) -> None:

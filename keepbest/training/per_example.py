@@ -1,4 +1,4 @@
-"""What each validation example adds to the monitored value, for policies that compare looks example by example.
+"""What each validation example adds to the monitored value, for policies that compare validations example by example.
 
 Keras measures sums over batches. So the examples are predicted once more, in their order, and the metric's own function
 is asked about each: whether it was right, or its loss. What does not add up to the value that was measured is not used.
@@ -60,7 +60,7 @@ class ValidationExamples:
             return read
         try:
             parts = self._measure(model, read)
-        except Exception as error:  # whatever a user's function raises: the look itself is taken
+        except Exception as error:  # whatever a user's function raises: the validation itself is taken
             return Unpaired(f"{name} cannot be read example by example: {type(error).__name__}")
         return _pack(parts, value, mode, has_penalties=name == "loss" and bool(model.losses))
 

@@ -47,7 +47,7 @@ def resume(run: Run, store: Store, living: VariableSet, carried: ExtraState) -> 
         living.check(state)
         roll_back(living, state)
     carried.restore(state.callbacks)
-    if manifest.stopper.get("policy"):  # else it was written before the first look
+    if manifest.stopper.get("policy"):  # else it was written before the first validation
         if manifest.mode is not None:
             run.set_mode(manifest.mode)
         run.go_on_from(manifest.stopper)

@@ -101,7 +101,7 @@ class Jumping(TrainingStates):
         return segment
 
     def _write_changed(self, position: Position) -> None:
-        """Not into the ring: whoever goes back to this step means what a look judged there."""
+        """Not into the ring: whoever goes back to this step means what a validation judged there."""
         self._archive.submit(self._capture(position), "last", None, segment=self.run.segment)
 
     def _describe(self, asked: Overrides, state: State, changed: State) -> str:

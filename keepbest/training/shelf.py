@@ -44,8 +44,8 @@ class SnapshotLookup:
     def find_on_disk(
         self, living: VariableSet, *, step: int | None = None, checkpoint: str | None = None
     ) -> State | None:
-        """Return the state from disk, or None. Of a step, what a look found best goes first: the others of that step
-        may be what a roll back went on from, with another learning rate."""
+        """Return the state from disk, or None. Of a step, what a validation found best goes first: the others of that
+        step may be what a roll back went on from, with another learning rate."""
         if self._store is None:
             return None
         self._drain()

@@ -21,13 +21,14 @@ class Training:
 
     `class_weight`, `sample_weight` (of arrays), `callbacks`, `shuffle`, `steps_per_epoch`, `validation_steps`,
     `validation_batch_size`, `epochs` and `verbose` are what they are to `model.fit`. The submission's --epochs and
-    --max-steps count over `epochs`. A callback's epoch is a stretch between two looks, as long as --validate-every
-    says; its logs hold what the look measured.
+    --max-steps count over `epochs`. A callback's epoch is a stretch between two validations, as long as
+    --validate-every says; its logs hold what the validation measured.
 
-    Each look also measures the parts in `also`, under `<name>_<metric>`, and logs the variables in `watch` that hold
-    one number, each under its name: curves of a weight or a bias. With `panels` pictures are made of the validation
-    part at some looks; `classes` names its labels there. `keep_examples` of its inputs are stored with each checkpoint,
-    with what the network gives for them, unless the submission says how many: `restore --check` compares.
+    Each validation also measures the parts in `also`, under `<name>_<metric>`, and logs the variables in `watch` that
+    hold one number, each under its name: curves of a weight or a bias. With `panels` pictures are made of the
+    validation part at some validations; `classes` names its labels there. `keep_examples` of its inputs are stored with
+    each checkpoint, with what the network gives for them, unless the submission says how many: `restore --check`
+    compares.
     """
 
     model: Any

@@ -119,7 +119,7 @@ class TrainingStates:
             )
 
     def follow(self) -> None:
-        """Take up what the first step has built, and read it once, where the tracing holds up no look."""
+        """Take up what the first step has built, and read it once, where the tracing holds up no validation."""
         if self._living.follow():
             self._vetting.begin(self._living)
             self._completeness.tell(self._living.missing)
@@ -139,7 +139,7 @@ class TrainingStates:
 
     @property
     def best(self) -> tuple[int | None, float | None]:
-        """Step and value of the best look so far."""
+        """Step and value of the best validation so far."""
         policy = self.run.stopper_state()["policy"]
         return policy.get("best_step"), policy.get("best_value")
 
@@ -256,5 +256,7 @@ class TrainingStates:
             self._vetting.check_best()
             step, _ = self.best
             if step is None:
-                raise NotFound("There is no best look yet.", hint="Wait for the first look, or name a step.")
+                raise NotFound(
+                    "There is no best validation yet.", hint="Wait for the first validation, or name a step."
+                )
         return self._shelf.get(self._living, step=step, checkpoint=asked.checkpoint)

@@ -25,7 +25,7 @@ _log = logging.getLogger("keepbest")
 
 @dataclass(frozen=True)
 class BestUnderCheck:
-    """A look that was judged the best: where it lies in the run, and what holds its state."""
+    """A validation that was judged the best: where it lies in the run, and what holds its state."""
 
     id: str
     segment: int

@@ -1,8 +1,8 @@
 """What keepbest costs a training: the tutorial's network by plain Keras, and with `KeepBest`, in turn, in one process.
 
-With keepbest each look is judged, each best goes to memory and to disk, and every metric is journaled and sent to a
-real tracker on the same cores. The time that both spend on the validation set is left out.
-Run with `python -m tests.benchmarks.bench_training`.
+With keepbest each validation is judged, each best goes to memory and to disk, and every metric is journaled and sent to
+a real tracker on the same cores. The time that both spend on the validation set is left out. Run with `python -m
+tests.benchmarks.bench_training`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from worker.data.digits import load_digits
 from worker.data.splits import Part
 from worker.recipes.hvass import build_cnn
 
-STEPS_PER_LOOK = 100
-LOOKS = 5
+STEPS_PER_VALIDATION = 100
+VALIDATIONS = 5
 ROUNDS = 5
 
 
-class Looks(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+class Validations(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
     """Sums the time that goes into the validation set."""
 
     seconds = 0.0
@@ -54,21 +54,21 @@ class Bench:
         self.model, self.data, self.validation = training.model, training.train, training.validation
 
     def fit(self, *callbacks: Any) -> float:
-        """Return the seconds that a training takes, without those of its looks."""
-        looks = Looks()
+        """Return the seconds that a training takes, without those of its validations."""
+        validations = Validations()
         endless = tf.data.Dataset.from_tensor_slices(self.data).repeat().batch(64).prefetch(1)
         began = time.perf_counter()
         self.model.fit(
             endless,
-            steps_per_epoch=STEPS_PER_LOOK,
-            epochs=LOOKS,
+            steps_per_epoch=STEPS_PER_VALIDATION,
+            epochs=VALIDATIONS,
             shuffle=False,
             validation_data=self.validation,
             validation_batch_size=256,
-            callbacks=[looks, *callbacks],
+            callbacks=[validations, *callbacks],
             verbose=0,
         )
-        return time.perf_counter() - began - looks.seconds
+        return time.perf_counter() - began - validations.seconds
 
 
 def enlarge(part: Part) -> Part:
@@ -98,11 +98,13 @@ def main() -> None:
             rounds = measure(Bench(), server, Path(place) / "script")
         finally:
             server.stop()
-    steps = STEPS_PER_LOOK * LOOKS
+    steps = STEPS_PER_VALIDATION * VALIDATIONS
     # Both keep every core busy, so whatever else runs slows either: the fastest round is the least disturbed one.
     plain, kept = (min(seconds) for seconds in zip(*rounds, strict=True))
     cost = (kept / plain - 1) * 100
-    print(f"The tutorial's network, {steps} steps and {LOOKS} looks a round, fastest of {ROUNDS}, looks left out")
+    print(
+        f"The tutorial's network, {steps} steps and {VALIDATIONS} validations a round (left out), fastest of {ROUNDS}"
+    )
     print(f"  plain Keras                          {plain:8.2f} s    {plain / steps * 1e3:.1f} ms a step")
     print(f"  what keepbest adds, tracker included {cost:+8.2f} %    goal <= 1 %")
     spread = ", ".join(f"{(kept / plain - 1) * 100:+.1f}" for plain, kept in rounds)

@@ -1,6 +1,7 @@
-"""A run told through the API exactly as a trainer tells it: looks judged by the real policy, curves, jumps, an end.
+"""A run told through the API exactly as a trainer tells it: validations judged by the real policy, curves, jumps, an
+end.
 
-The browser tests need runs that look real without training one; what is told here is made by formulas.
+The browser tests need runs that validation real without training one; what is told here is made by formulas.
 """
 
 from __future__ import annotations
@@ -107,9 +108,9 @@ class Story:
         self.tell(segments=[opened])
         return self
 
-    def advance(self, looks: int, *, value: Any = None, keeps: bool = True) -> Story:
-        """Train for so many looks; `value` may give the value at a step, `keeps` whether bests go to disk."""
-        for _ in range(looks):
+    def advance(self, validations: int, *, value: Any = None, keeps: bool = True) -> Story:
+        """Train for so many validations; `value` may give the value at a step, `keeps` whether bests go to disk."""
+        for _ in range(validations):
             if self.decision is not None and self.decision.stop:
                 break
             self._train_to(self.step + EVERY, value, keeps)
@@ -131,7 +132,7 @@ class Story:
         return self
 
     def withdraw(self, reason: str) -> Story:
-        """Take the newest look back: the best, of a network that was found broken before it was on disk."""
+        """Take the newest validation back: the best, of a network that was found broken before it was on disk."""
         assert self.best is not None
         assert self.decision is not None
         value, _, step = self.best
@@ -145,7 +146,7 @@ class Story:
         self.tell(progress={**said, "at": now()})
 
     def hold(self, *snapshots: tuple[str, int]) -> Story:
-        """Tell what memory holds: ids and steps; the one of the best look is marked."""
+        """Tell what memory holds: ids and steps; the one of the best validation is marked."""
         best = self.best[1] if self.best else None
         held = [{"id": id, "step": step, "size_bytes": SIZE, "is_best": id == best} for id, step in snapshots]
         memory = {"budget_bytes": 5_700_000_000, "held_bytes": SIZE * len(held), "snapshots": held}
@@ -174,7 +175,7 @@ class Story:
         return self._release(outcome="finished", stop_reason=reason, stop_message=said, test=test)
 
     def select(self, value: float) -> str:
-        """End with an average of the best and the look before; return its id."""
+        """End with an average of the best and the validation before; return its id."""
         assert self.best is not None
         best, checkpoint, step = self.best
         made, parts = self._tell_of(value, step, "selected"), {checkpoint: step, new_id(): step - EVERY}
@@ -217,9 +218,9 @@ class Story:
         columns += [self._column("loss", steps, [noisy(loss, at) for at in steps])]
         columns += [self._column("accuracy", steps, [min(1.0, noisy(accuracy, at)) for at in steps])]
         place = {"segment": self.segment, "step": step, "epoch": step / 180, "at": now()}
-        look = {"value": measured, "n": EXAMPLES, "seconds": 0.021, "checkpoint": checkpoint and checkpoint["id"]}
-        looks = [{**place, **look, "decision": self.decision.model_dump()}]
-        self.tell(columns=columns, looks=looks, checkpoints=[checkpoint] if checkpoint else [])
+        validation = {"value": measured, "n": EXAMPLES, "seconds": 0.021, "checkpoint": checkpoint and checkpoint["id"]}
+        validations = [{**place, **validation, "decision": self.decision.model_dump()}]
+        self.tell(columns=columns, validations=validations, checkpoints=[checkpoint] if checkpoint else [])
         self.print(f"step {step}: val_accuracy {measured:.4f}{' *' if checkpoint else ''}\n")
 
     def _column(self, key: str, steps: list[int], values: list[float]) -> dict[str, Any]:

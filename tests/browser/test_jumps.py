@@ -105,7 +105,7 @@ def test_an_ended_run_goes_on_changed(page: Page, tell: Tell) -> None:
     story.finish()
     held: list[Route] = []
     page.route("**/checkpoints", lambda route: held.append(route))
-    page.goto(f"/r/{story.id}?tab=looks")
+    page.goto(f"/r/{story.id}?tab=validations")
     page.get_by_role("button", name="Resume…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("radio", checked=True)).to_have_accessible_name(re.compile("^the beginning"))

@@ -20,7 +20,7 @@ HOSTILE = '<img src=x onerror="window.caught=1">'
 
 
 def rising(step: int) -> float:
-    """A share of the story's examples that rises slower and slower, with a gust at each third look."""
+    """A share of the story's examples that rises slower and slower, with a gust at each third validation."""
     return round(EXAMPLES * (0.9 - 90 / step + 0.01 * (step % 300 == 0))) / EXAMPLES
 
 
@@ -72,7 +72,7 @@ def test_sliders_move_the_stop_at_once(page: Page, told: list[Story], client: Cl
     assert not page.evaluate("window.caught")
 
 
-def test_a_run_without_looks_teaches(page: Page, tell: Callable[..., Story]) -> None:
+def test_a_run_without_validations_teaches(page: Page, tell: Callable[..., Story]) -> None:
     page.goto(f"/r/{tell(name='nothing yet').id}?tab=replay")
     expect(page.get_by_text("Nothing to replay yet")).to_be_visible()
 

@@ -134,22 +134,22 @@ def test_a_refused_command_says_why(page: Page, tell: Tell) -> None:
     expect(page.get_by_label("Commands")).to_contain_text("The disk is full")
 
 
-def test_the_ledger_has_a_row_for_every_look(page: Page, tell: Tell) -> None:
+def test_the_ledger_has_a_row_for_every_validation(page: Page, tell: Tell) -> None:
     story = tell(name="ledger").advance(40)
     story.finish()
-    page.goto(f"/r/{story.id}?tab=looks")
+    page.goto(f"/r/{story.id}?tab=validations")
     rows = page.locator("tbody tr:not([aria-hidden])")
 
     expect(rows.first).to_contain_text("stop: no improvement for 6 checks")
     expect(rows.nth(1)).to_contain_text("go on")
-    expect(page.get_by_text("30 looks")).to_be_visible()
+    expect(page.get_by_text("30 validations")).to_be_visible()
     assert story.best is not None
     expect(rows.filter(has_text=story.best[1])).to_contain_text("new best")
 
 
 def test_a_best_that_was_taken_back_is_none(page: Page, tell: Tell) -> None:
     story = tell(name="turned nan").advance(3)
-    page.goto(f"/r/{story.id}?tab=looks")
+    page.goto(f"/r/{story.id}?tab=validations")
     best = page.locator("dl .best")
     expect(best).to_contain_text("@ 300")
     story.advance(1, keeps=False)

@@ -91,11 +91,11 @@ class Road:
         """Asked for here: a command each time would take the machine from the trainer."""
         with self.client() as client:
 
-            def look() -> bool:
+            def poll() -> bool:
                 time.sleep(POLL_SECONDS)
                 return (client.run(run).best_step or 0) >= step
 
-            wait_until(look, seconds=90, what=f"a best at {step}")
+            wait_until(poll, seconds=90, what=f"a best at {step}")
 
     def client(self) -> Client:
         return Client(self.environment["KEEPBEST_URL"], self.environment.get("KEEPBEST_TOKEN"))
@@ -136,7 +136,7 @@ def test_a_user_s_model_from_submission_to_receipt(road: Road) -> None:
     found = road.json("show", run)
     assert (found["state"], found["stop_reason"], found["attempt"]) == ("finished", "user", 1)
     assert found["best_value"] == min(
-        look["value"] for look in road.json("show", run, "--looks") if look["value"] is not None
+        validation["value"] for validation in road.json("show", run, "--validations") if validation["value"] is not None
     )
     assert "built with 8 units" in road.keepbest("logs", run)
     receipt = road.json("restore", run, "--verify", "--to", road.folder / "restored")

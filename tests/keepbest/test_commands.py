@@ -57,10 +57,10 @@ def test_roll_back(script: Script, tmp_path: Path, where: str, asked: dict[str, 
     callback = keep_best(tmp_path, run=run, retention=RetentionSpec(best=3))
 
     def send(at: int) -> None:
-        assert callback.looker.drain(20)  # a best that the next one outruns is never on disk
+        assert callback.keeper.drain(20)  # a best that the next one outruns is never on disk
         if at == 18:
             if where == "disk":
-                callback.looker.ring.forget()
+                callback.keeper.ring.forget()
             commands.append(sent)
 
     script.fit(callback, [3, 1, 2, 2, 2], send=send)
@@ -72,7 +72,9 @@ def test_roll_back(script: Script, tmp_path: Path, where: str, asked: dict[str, 
     assert (segment.reason, segment.start_step, segment.parent) == ("roll_back", step, 0)
     done = reporter.of(CommandUpdate)[-1].result
     assert (done["step"], done["segment"], done["source"]) == (step, segment.number, where)
-    assert {look.segment for look in reporter.of(ReportedValidation) if look.step > 15} <= {segment.number}
+    assert {validation.segment for validation in reporter.of(ReportedValidation) if validation.step > 15} <= {
+        segment.number
+    }
 
 
 def test_roll_back_to_what_nobody_kept(script: Script) -> None:
@@ -119,10 +121,10 @@ def test_roll_back_and_go_on_otherwise(
     callback = keep_best(tmp_path, run=run, retention=RetentionSpec(best=3, last=3))
 
     def send(at: int) -> None:
-        assert callback.looker.drain(20)  # a best that the next one outruns is never on disk
+        assert callback.keeper.drain(20)  # a best that the next one outruns is never on disk
         if at == 14 and not run.segment:
             if where == "disk":
-                callback.looker.ring.forget()
+                callback.keeper.ring.forget()
             commands.append(sent)
 
     script.fit(callback, [3, 1, 2, 2, 2, 2, 2], send=send)
@@ -157,10 +159,10 @@ def test_a_roll_back_that_cannot_be_changes_nothing(script: Script, asked: dict[
     sent = command(CommandKind.ROLL_BACK, **asked)
     callback = keep_best(run=run)
     script.fit(callback, [3, 1, 2])
-    before = script.bits, run.stopper_state()["policy"], callback.looker.ring.states, run.judge.max_steps
+    before = script.bits, run.stopper_state()["policy"], callback.keeper.ring.states, run.judge.max_steps
     commands.append(sent)
-    assert callback.looker.obey(callback.position) is None
-    assert (script.bits, run.stopper_state()["policy"], callback.looker.ring.states, run.judge.max_steps) == before
+    assert callback.keeper.obey(callback.position) is None
+    assert (script.bits, run.stopper_state()["policy"], callback.keeper.ring.states, run.judge.max_steps) == before
     assert answers(reporter, sent) == ["acknowledged", "refused"]
     assert reporter.of(CommandUpdate)[-1].message.startswith(told)
     assert reporter.of(SegmentOpened) == []
@@ -176,10 +178,10 @@ def test_twice_to_one_step_is_a_tenth_of_what_it_was_there_both_times(
     callback = keep_best(tmp_path, run=run)
 
     def send(at: int) -> None:
-        assert callback.looker.drain(20)  # a best that the next one outruns is never on disk
+        assert callback.keeper.drain(20)  # a best that the next one outruns is never on disk
         if at == 13:
             if where == "disk":
-                callback.looker.ring.forget()
+                callback.keeper.ring.forget()
             commands.append(command(CommandKind.ROLL_BACK, step=10, learning_rate="0.1x"))
 
     script.fit(callback, [3, 1, 2, 2], send=lambda at: send(at) if run.segment < 2 else None)
@@ -197,7 +199,7 @@ def test_back_onto_a_tail_that_was_left(script: Script) -> None:
     sends = [command(CommandKind.ROLL_BACK, step=5), command(CommandKind.ROLL_BACK, to="best", max_steps=99)]
     for sent in sends:
         commands.append(sent)
-        callback.looker.obey(callback.position)
+        callback.keeper.obey(callback.position)
     _, first, second = reporter.of(SegmentOpened)
     assert (first.parent, first.start_step, first.overrides) == (0, 5, None)
     assert (second.parent, second.start_step, second.overrides) == (0, 10, Overrides(max_steps=99))
@@ -240,8 +242,8 @@ def test_only_the_newest_checkpoint_to_go_on_from_stays(script: Script, tmp_path
 
     def send(step: int) -> None:
         if step > 6:
-            assert callback.looker.drain(20)
-            callback.looker.checkpoint(callback.position, "last")
+            assert callback.keeper.drain(20)
+            callback.keeper.checkpoint(callback.position, "last")
 
     script.fit(callback, [1, 2], send=send)
     kept = sorted((manifest.kind, manifest.step) for manifest in Store(tmp_path).manifests(run.id))

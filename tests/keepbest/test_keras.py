@@ -1,4 +1,4 @@
-"""The callback, fed with looks: Keras' own EarlyStopping scenarios, what Keras gets wrong, and commands."""
+"""The callback, fed with validations: Keras' own EarlyStopping scenarios, what Keras gets wrong, and commands."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_patience_in_steps_ends_at_that_very_step(script: Script) -> None:
     assert (callback.decision.at_step, callback.best_step) == (23, 10)
 
 
-def test_max_steps_on_a_look_measures_it_first(script: Script) -> None:
+def test_max_steps_on_a_validation_measures_it_first(script: Script) -> None:
     callback = keep_best(stopper="max_steps(steps=10)")
     assert script.fit(callback, [2, 1, 3]) == 10
     assert (callback.best, callback.stop_reason) == (1, "max_steps")
@@ -140,7 +140,7 @@ def test_without_validation_the_run_says_so(script: Script) -> None:
     assert "validation_data" in str(caught.value.hint)
 
 
-def test_epochs_without_validation_are_no_looks(script: Script) -> None:
+def test_epochs_without_validation_are_no_validations(script: Script) -> None:
     callback = keep_best(patience=2)
     assert script.fit(callback, [None, 1, None, 2, None, 2, None]) == 6 * STEPS
 
@@ -148,8 +148,8 @@ def test_epochs_without_validation_are_no_looks(script: Script) -> None:
 def test_a_metric_that_another_callback_puts_into_the_logs_is_judged(script: Script) -> None:
     """As Keras' EarlyStopping does: `val_f1` comes without any validation of Keras' own."""
     callback = keep_best(monitor="val_f1", mode="max", patience=2, restore_best_weights=True)
-    looks = [{"val_f1": value} for value in (0.2, np.float32(0.75), np.array([0.5]), 0.4, 0.3)]
-    assert script.fit(callback, looks, validates=False) == 4 * STEPS
+    validations = [{"val_f1": value} for value in (0.2, np.float32(0.75), np.array([0.5]), 0.4, 0.3)]
+    assert script.fit(callback, validations, validates=False) == 4 * STEPS
     assert (callback.best, callback.best_step, script.iteration.numpy()) == (0.75, 2 * STEPS, 2 * STEPS)
 
 
@@ -210,7 +210,7 @@ def test_a_restart_keeps_the_best(script: Script, tmp_path: Path) -> None:
 
 
 def test_a_restart_that_knows_nothing_leaves_the_best_where_it_is(script: Script, tmp_path: Path) -> None:
-    """The same run begun anew, without `resume`: its own first look is the best that it knows of."""
+    """The same run begun anew, without `resume`: its own first validation is the best that it knows of."""
     first = keep_best(tmp_path, mode="max")
     script.fit(first, [0.5, 0.9, 0.6])
     again = keep_best(tmp_path, mode="max", run=first.run.id)
@@ -273,7 +273,7 @@ def test_the_present_state_is_written_as_often_as_was_asked(
     script: Script, tmp_path: Path, save_freq: Any, written: list[int]
 ) -> None:
     callback = keep_best(tmp_path, save_freq=save_freq, patience=9, retention=RetentionSpec(last=99))
-    script.fit(callback, [1, 2, None], send=lambda step: callback.looker.drain(20))  # none overtakes another
+    script.fit(callback, [1, 2, None], send=lambda step: callback.keeper.drain(20))  # none overtakes another
     kinds = {kept.step: kept.kind for kept in Store(tmp_path).manifests(callback.run.id)}
     assert sorted(kinds) == written
     assert {kinds[step] for step in written} <= {"best", "last"}
@@ -288,20 +288,23 @@ def test_another_frequency_is_an_error(save_freq: Any) -> None:
 # What is reported
 
 
-def test_every_look_is_in_the_ledger(script: Script, tmp_path: Path) -> None:
+def test_every_validation_is_in_the_ledger(script: Script, tmp_path: Path) -> None:
     run, reporter, _ = heard_run(checks=2)
     script.fit(keep_best(tmp_path, run=run, n=500), [3, 1, NAN, 2])
-    looks = reporter.of(ReportedValidation)
-    assert [(look.step, look.decision.improved, look.decision.wait, look.decision.stop) for look in looks] == [
+    validations = reporter.of(ReportedValidation)
+    assert [
+        (validation.step, validation.decision.improved, validation.decision.wait, validation.decision.stop)
+        for validation in validations
+    ] == [
         (5, True, 0, False),
         (10, True, 0, False),
         (15, False, 1, False),
         (20, False, 2, True),
     ]
-    assert [look.snapshot is not None for look in looks] == [True, True, False, False]
-    assert (looks[0].n, looks[0].epoch, looks[0].metrics["val_loss"]) == (500, 1.0, 3.0)
+    assert [validation.snapshot is not None for validation in validations] == [True, True, False, False]
+    assert (validations[0].n, validations[0].epoch, validations[0].metrics["val_loss"]) == (500, 1.0, 3.0)
     durable = reporter.of(CheckpointDurable)
-    assert durable[-1].id == looks[1].checkpoint
+    assert durable[-1].id == validations[1].checkpoint
     assert durable[-1].digest == Store(tmp_path).read_manifest(run.id, durable[-1].id)[1]
 
 
@@ -324,7 +327,11 @@ def test_a_fit_is_compared_example_by_example_where_its_arrays_are_given(given: 
     model.fit(x, x[:, :1], 10, epochs=2, verbose=0, validation_data=part, callbacks=[callback])
     assert callback.decision is not None
     assert said in callback.decision.message
-    records = [look.examples.model_dump() for look in reporter.of(ReportedValidation) if look.examples is not None]
+    records = [
+        validation.examples.model_dump()
+        for validation in reporter.of(ReportedValidation)
+        if validation.examples is not None
+    ]
     assert [type(from_record(record)) for record in records] == 2 * [Losses if given else Unpaired]
 
 

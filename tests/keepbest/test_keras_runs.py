@@ -27,15 +27,15 @@ def weight_of(script: Script) -> float:
 
 
 def test_each_fold_has_a_run_of_its_own(tmp_path: Path) -> None:
-    """One list of callbacks for all folds: the second is worse in every look than the first."""
+    """One list of callbacks for all folds: the second is worse in every validation than the first."""
     callback, scripts, runs = keep_best(tmp_path, patience=3, mode="max", restore_best_weights=True), [], []
-    for looks in ([0.5, 0.9, 0.4], [0.3, 0.2, 0.1]):
+    for validations in ([0.5, 0.9, 0.4], [0.3, 0.2, 0.1]):
         scripts.append(Script())
         began = weight_of(scripts[-1])
-        scripts[-1].fit(callback, looks)
+        scripts[-1].fit(callback, validations)
         runs.append(callback.run.id)
         kept = choose(Store(tmp_path), callback.run.id)
-        assert (callback.best, callback.best_epoch) == (max(looks), looks.index(max(looks)) + 1)
+        assert (callback.best, callback.best_epoch) == (max(validations), validations.index(max(validations)) + 1)
         assert weight_of(scripts[-1]) - began == pytest.approx(callback.best_step)
         assert (kept.value, kept.step) == (callback.best, callback.best_step)
     assert len(set(runs)) == 2
@@ -83,7 +83,7 @@ def test_what_was_carried_begins_with_the_second_model_anew() -> None:
     first.fit(callback, [1, 2])
     assert reducer.wait == 1
     second.fit(callback, [3, 4])
-    assert float(second.rate.numpy()) == float(first.rate.numpy())  # not reduced: it waits for one look only
+    assert float(second.rate.numpy()) == float(first.rate.numpy())  # not reduced: it waits for one validation only
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301
@@ -151,7 +151,7 @@ def test_a_fit_that_goes_on_ends_where_it_was_to_end(tmp_path: Path, small: Any)
     said: dict[str, Any] = {"monitor": "score", "mode": "max", "patience": 9}
     first = keep_best(tmp_path, **said)
     assert fit(make(), 5, first, dies_at=3) == [(0, 2), (1, 4), (2, 6), (3, 8)]
-    assert first.looker.drain(20)
+    assert first.keeper.drain(20)
     model, again = make(), keep_best(tmp_path, **said, run=first.run.id, resume=True)
     assert fit(model, 5, again, initial_epoch=1) == [(3, 8), (4, 10)]  # Keras' own word loses
     assert fit(model, 2, again) == [(0, 12), (1, 14)]  # a later fit counts its own epochs
@@ -177,7 +177,7 @@ def test_beside_keras_own_backup(tmp_path: Path, small: Any, is_before: bool, ca
     first = pair()
     fit(make(), 6, *first, dies_at=4)
     kept = first[is_before]
-    assert kept.looker.drain(20)
+    assert kept.keeper.drain(20)
     again = pair(run=kept.run.id, resume=True)
     seen = fit(make(), 6, *again)
     assert seen == ([(3, 8), (4, 10), (5, 12)] if is_before else [(4, 10), (5, 12)])
@@ -230,7 +230,7 @@ def test_the_best_of_a_first_phase_is_given_back_after_the_second(
     train(keras.optimizers.SGD(0.1, momentum=0.9), [0.3, 0.4, 0.2])
     assert (values(), run.best_step) == (bests[1], 4)
     assert ["with SGD after Adam" in record.message for record in caplog.records] == [True]
-    run.looker.ring.forget()  # from disk, too
+    run.keeper.ring.forget()  # from disk, too
     model.layers[0].trainable = False
     run.roll_back()
     assert values() == bests[1]

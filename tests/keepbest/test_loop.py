@@ -36,16 +36,16 @@ class Counter:
         self.count = tf.Variable(0)
         self.loop = Loop(self.run, {"count": self.count}, store=store, **more)
 
-    def train(self, looks: dict[int, float], until: int, send: dict[int, Any] | None = None) -> list[int]:
+    def train(self, validations: dict[int, float], until: int, send: dict[int, Any] | None = None) -> list[int]:
         """Count one up a step, look where a value is given; return the steps that were trained."""
         trained, pending = [], dict(send or {})
         for step in self.loop:
             self.count.assign_add(1)
             trained.append(step)
             assert int(self.count.numpy()) == step
-            assert self.loop.looker.drain(20)
-            if step in looks:
-                self.loop.look(step, looks[step])
+            assert self.loop.keeper.drain(20)
+            if step in validations:
+                self.loop.report_validation(step, validations[step])
             if step in pending:
                 self.commands.append(pending.pop(step))
             if step == until:
@@ -90,7 +90,7 @@ def test_every_later_loss_is_the_same_here_and_in_another_process(
     for step in loop:
         game.train()
         if step == 4:
-            loop.look(step, 0.5)
+            loop.report_validation(step, 0.5)
             break
     expected = [game.train() for _ in range(5)]
     for _ in range(2):  # a snapshot that training had written into would show the second time
@@ -122,7 +122,7 @@ def test_whatever_holds_variables_can_be_kept(kind: str) -> None:
     loop = Loop(run, kept, *optimizers, store=False)
     moved = [variable] if kind == "variable" else model.trainable_variables
     before = [np.array(one) for one in moved]
-    loop.look(1, 0.5)
+    loop.report_validation(1, 0.5)
     optimizer.apply([tf.ones(one.shape) for one in moved], moved)
     assert int(optimizer.iterations.numpy()) == 1
     assert not np.array_equal(np.array(moved[0]), before[0])
@@ -146,35 +146,40 @@ def test_it_stops_and_goes_back_to_the_best(tmp_path: Path) -> None:
     assert made.train({8: 0.3}, until=8) == [7, 8]  # iterating anew goes on from there
     (segment,) = made.reporter.of(SegmentOpened)
     assert (segment.reason, segment.start_step) == ("roll_back", 6)
-    assert [(look.step, look.segment) for look in made.reporter.of(ReportedValidation)][-1] == (8, segment.number)
+    assert [(validation.step, validation.segment) for validation in made.reporter.of(ReportedValidation)][-1] == (
+        8,
+        segment.number,
+    )
 
 
 def test_the_best_that_is_kept_is_within_the_bounds() -> None:
     counter = Counter(stop='require("recall >= 0.9", patience(2))')
     for step in counter.loop:
         counter.count.assign_add(1)
-        counter.loop.look(step, 1.0 / step, metrics={"recall": 1.0 - step / 20})
+        counter.loop.report_validation(step, 1.0 / step, metrics={"recall": 1.0 - step / 20})
     assert (counter.loop.step, counter.loop.best_step) == (4, 2)
     counter.loop.roll_back()
     assert int(counter.count.numpy()) == 2
 
 
-def test_a_look_says_which_examples_were_right() -> None:
+def test_a_validation_says_which_examples_were_right() -> None:
     counter = Counter(stop="paired_noise(1)")
-    counter.loop.look(1, 0.5, n=10, correct=np.arange(10) < 5)
-    decision = counter.loop.look(2, 0.4, n=10, correct=np.arange(10) < 6)
+    counter.loop.report_validation(1, 0.5, n=10, correct=np.arange(10) < 5)
+    decision = counter.loop.report_validation(2, 0.4, n=10, correct=np.arange(10) < 6)
     assert decision.stop
     assert "1 newly right, 0 newly wrong, p = 0.5" in decision.message
-    assert [look.examples and look.examples.correct for look in counter.reporter.of(ReportedValidation)] == [
+    assert [
+        validation.examples and validation.examples.correct for validation in counter.reporter.of(ReportedValidation)
+    ] == [
         CorrectExamples(n=10, bits="A+A="),
         CorrectExamples(n=10, bits="A/A="),
     ]
 
 
-def test_a_look_says_what_each_example_lost() -> None:
+def test_a_validation_says_what_each_example_lost() -> None:
     counter = Counter(stop="paired_noise(1)")
-    counter.loop.look(1, 0.5, losses=np.full(10, 0.5))
-    decision = counter.loop.look(2, 0.25, losses=np.full(10, 0.25))
+    counter.loop.report_validation(1, 0.5, losses=np.full(10, 0.5))
+    decision = counter.loop.report_validation(2, 0.25, losses=np.full(10, 0.25))
     assert "(mean gain 0.25, its 5 % quantile 0.25)" in decision.message
 
 
@@ -185,7 +190,7 @@ def test_a_stop_holds_in_the_next_epoch_too() -> None:
     for _ in range(3):
         for _, step in zip(range(4), made.loop, strict=False):
             trained.append(step)
-            made.loop.look(step, float(step))
+            made.loop.report_validation(step, float(step))
     assert trained == [1, 2, 3]
 
 
@@ -214,31 +219,31 @@ def test_commands_are_obeyed_between_two_steps(tmp_path: Path) -> None:
     assert answers(made.reporter, keep) == ["acknowledged", "done"]
     assert [one.step for one in made.reporter.of(CheckpointDurable) if one.kind == "manual"] == [5]
     made.commands.append(stop)
-    made.loop.look(100, 0.9)
+    made.loop.report_validation(100, 0.9)
     assert made.loop.stopped
     assert made.run.decision is not None
     assert made.run.decision.reason == "user"
 
 
-def test_a_loop_that_counts_by_itself_hears_of_a_roll_back_at_a_look() -> None:
+def test_a_loop_that_counts_by_itself_hears_of_a_roll_back_at_a_validation() -> None:
     made = Counter()
-    made.loop.look(10, 0.5)
+    made.loop.report_validation(10, 0.5)
     made.commands.append(command(CommandKind.ROLL_BACK, to="best"))
-    assert not made.loop.look(20, 0.6).stop
+    assert not made.loop.report_validation(20, 0.6).stop
     assert made.loop.step == 10
     made.commands.append(command(CommandKind.STOP))
-    assert made.loop.look(15, 0.6).stop
+    assert made.loop.report_validation(15, 0.6).stop
 
 
 def test_a_roll_back_gives_each_optimizer_its_learning_rate(game: Any) -> None:
     run, reporter, commands = heard_run()
     loop = Loop(run, game.kept, *game.optimizers, store=False)
-    loop.look(1, 0.5)
+    loop.report_validation(1, 0.5)
     before = [float(optimizer.learning_rate) for optimizer in game.optimizers]
     for asked, after in (("0.5x", [0.5 * rate for rate in before]), ("1e-3", [1e-3, 1e-3])):
         sent = command(CommandKind.ROLL_BACK, to="best", learning_rate=asked)
         commands.append(sent)
-        loop.look(2 if asked == "0.5x" else 3, 0.6)
+        loop.report_validation(2 if asked == "0.5x" else 3, 0.6)
         assert answers(reporter, sent) == ["acknowledged", "done"]
         assert [float(optimizer.learning_rate) for optimizer in game.optimizers] == pytest.approx(after)
         assert reporter.of(SegmentOpened)[-1].overrides == Overrides(learning_rate=asked)
@@ -269,7 +274,7 @@ def test_the_best_is_on_disk_before_the_run_says_that_it_ended(tmp_path: Path) -
     made = Counter(tmp_path)
     there: list[int] = []
     made.run._on_end = lambda release: there.extend(one.step for one in Store(tmp_path).manifests(made.run.id))
-    made.loop.look(7, 0.5)
+    made.loop.report_validation(7, 0.5)
     made.run.reporter = None
     made.run.finish()
     assert there == [7]
@@ -360,9 +365,14 @@ def test_a_tracked_run(tracker: TinyTracker, tmp_path: Path) -> None:
     with keepbest.init(mode="min", monitor="val_loss", stopper="patience(checks=2)", settings=settings) as run:
         loop = Loop(run, {"w": tf.Variable(0.0)}, store=settings.store)
         for step in loop:
-            loop.look(step, [0.5, 0.4, 0.6, 0.7, 0.8][step - 1])
+            loop.report_validation(step, [0.5, 0.4, 0.6, 0.7, 0.8][step - 1])
         loop.roll_back()
-    assert [(look["step"], look["value"]) for look in tracker.said("looks")] == [(1, 0.5), (2, 0.4), (3, 0.6), (4, 0.7)]
+    assert [(validation["step"], validation["value"]) for validation in tracker.said("validations")] == [
+        (1, 0.5),
+        (2, 0.4),
+        (3, 0.6),
+        (4, 0.7),
+    ]
     durable = tracker.said("checkpoints")
     assert durable[-1]["step"] == 2
     assert tracker.releases[-1]["stop_reason"] == "patience"

@@ -1,4 +1,4 @@
-"""The improvement storm: a best at every look, and a disk that does not keep up."""
+"""The improvement storm: a best at every validation, and a disk that does not keep up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from keepbest.tracking.stopper import Stopper
 from tests.support.callbacks import Reporter
 from tests.support.processes import wait_until
 
-LOOKS, SNAPSHOTS = 40, 3
+VALIDATIONS, SNAPSHOTS = 40, 3
 
 
 class HeldStore(Store):
@@ -35,7 +35,7 @@ class HeldStore(Store):
 
 
 def storm(run: Run, store: HeldStore) -> int:
-    """Take a best look a step while the disk stands still; return the most states that were alive at once."""
+    """Take a best validation a step while the disk stands still; return the most states that were alive at once."""
     import tensorflow as tf
 
     from keepbest.loop import Loop
@@ -43,11 +43,11 @@ def storm(run: Run, store: HeldStore) -> int:
     weights, most = tf.Variable(tf.zeros(1000)), 0
     loop = Loop(run, {"weights": weights}, store=store, snapshots=SNAPSHOTS)
     states: weakref.WeakSet[State] = weakref.WeakSet()
-    for step in range(1, LOOKS + 1):
+    for step in range(1, VALIDATIONS + 1):
         weights.assign_add(tf.ones(1000))
-        loop.look(step, 1 / step)
-        assert loop.looker.ring.best is not None
-        states.add(loop.looker.ring.best)
+        loop.report_validation(step, 1 / step)
+        assert loop.keeper.ring.best is not None
+        states.add(loop.keeper.ring.best)
         wait_until(lambda: store.began == 1)  # the first one is being written all the while
         most = max(most, len(states))
     return most
@@ -68,8 +68,8 @@ def test_only_the_newest_waits_and_the_best_is_on_disk_before_the_run_is_over(tm
     assert not ended
     store.go_on.set()
     finishing.join(60)
-    assert ended == [[1, LOOKS]]
-    told = {look.checkpoint: look.step for look in reporter.of(ReportedValidation)}
+    assert ended == [[1, VALIDATIONS]]
+    told = {validation.checkpoint: validation.step for validation in reporter.of(ReportedValidation)}
     skipped = [told[said.id] for said in reporter.of(CheckpointDropped) if "newer one" in said.reason]
-    assert skipped == list(range(2, LOOKS))
-    assert store.manifests(run.id)[-1].step == LOOKS
+    assert skipped == list(range(2, VALIDATIONS))
+    assert store.manifests(run.id)[-1].step == VALIDATIONS

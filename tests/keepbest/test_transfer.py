@@ -31,7 +31,7 @@ def test_each_checkpoint_after_the_first_costs_the_head(tmp_path: Path) -> None:
 
     run, reporter, _ = heard_run()
     callback = KeepBest("loss", patience=9, run=run, store=tmp_path, retention=RetentionSpec(last=EPOCHS))
-    written = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: callback.looker.drain(20))
+    written = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: callback.keeper.drain(20))
     model.fit(x, y, epochs=EPOCHS, verbose=0, callbacks=[callback, written])
 
     first, *later = reporter.of(CheckpointDurable)

@@ -1,4 +1,4 @@
-"""A callback without a `fit`: looks, steps and commands are given by hand, and what it reports is kept."""
+"""A callback without a `fit`: validations, steps and commands are given by hand, and what it reports is kept."""
 
 from __future__ import annotations
 
@@ -76,12 +76,13 @@ class Script:
     def fit(
         self,
         callback: Any,
-        looks: Iterable[float | Mapping[str, Any] | None],
+        validations: Iterable[float | Mapping[str, Any] | None],
         *,
         send: Any = None,
         validates: bool = True,
     ) -> int:
-        """Run one epoch a look, each of STEPS steps; None is an epoch without validation. Return how many steps ran.
+        """Run one epoch a validation, each of STEPS steps; None is an epoch without validation. Return how many steps
+        ran.
 
         Without `validates` what is measured comes from another callback, and Keras itself validates nothing.
         """
@@ -89,15 +90,15 @@ class Script:
         callback.set_model(self.model)
         callback.set_params({"steps": STEPS})
         callback.on_train_begin()
-        for epoch, look in enumerate(looks):
+        for epoch, validation in enumerate(validations):
             callback.on_epoch_begin(epoch)
             steps += self.train(callback, send)
             logs = {"loss": 1.0}
-            if look is not None:
+            if validation is not None:
                 if validates:
                     callback.on_test_begin()
                     callback.on_test_end()
-                logs |= look if isinstance(look, Mapping) else {"val_loss": look}
+                logs |= validation if isinstance(validation, Mapping) else {"val_loss": validation}
             callback.on_epoch_end(epoch, logs)
             if self.model.stop_training:
                 break

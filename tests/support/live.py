@@ -112,12 +112,12 @@ class FakeWorker:
         body = batch.model_dump_json(exclude_none=True).encode()
         return self.client.post_batch(self.run, body, "application/json", self.lease)
 
-    def look(self, step: int, value: float, **decided: Any) -> None:
+    def report_validation(self, step: int, value: float, **decided: Any) -> None:
         decision = StopperDecision.model_validate(
             {"stop": False, "improved": False, "wait": 0, "patience_left": 1000, "unit": "steps", **decided}
         )
         taken = {"segment": 0, "step": step, "value": value, "n": 360, "decision": decision, "at": now()}
-        self.say(looks=[taken], progress={"step": step, "at": now()})
+        self.say(validations=[taken], progress={"step": step, "at": now()})
 
     def log(self, text: str, offset: int = 0) -> None:
         self.say(logs=[{"stream": "stdout", "offset": offset, "text": text, "at": now()}])

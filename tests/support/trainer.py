@@ -58,7 +58,7 @@ class Trainer:
         where = {"number": number, "parent": parent, "reason": reason, "start_step": start_step}
         return {**where, "at": iso(self.api.now)}
 
-    def look(self, step: int, value: Any, **more: Any) -> dict[str, Any]:
+    def report_validation(self, step: int, value: Any, **more: Any) -> dict[str, Any]:
         usual = {"segment": 0, "step": step, "value": value, "decision": GO_ON, "at": iso(self.api.now)}
         return {**usual, **more}
 

@@ -26,7 +26,7 @@ from tests.torture.torment import Torment
 from tests.torture.witness import Witness
 from tracker import db
 
-#: A best at nearly every look, others in between, the last one always: checkpoints of every kind come and go.
+#: A best at nearly every validation, others in between, the last one always: checkpoints of every kind come and go.
 SPEC: dict[str, Any] = {
     "monitor": "val_loss",
     "mode": "min",
@@ -82,13 +82,13 @@ class Torture:
             assert time.monotonic() < deadline, f"not over after {RUN_SECONDS:g} s: {_describe(witnesses)}"
             time.sleep(POLL_SECONDS)
             self.house.mend()
-            self._look_on(witnesses)
+            self._watch(witnesses)
             if is_disturbed:
                 is_training = any(one.now and one.now.state is RunState.RUNNING for one in witnesses)
                 self.torment.strike(is_training, _describe(witnesses))
         return witnesses
 
-    def _look_on(self, witnesses: list[Witness]) -> None:
+    def _watch(self, witnesses: list[Witness]) -> None:
         """Ask about each run now and then, if the tracker answers."""
         if time.monotonic() - self._asked_at >= ASK_SECONDS:
             for witness in witnesses:

@@ -16,13 +16,15 @@ MANY = 5000
 
 @dataclass(frozen=True)
 class Record:
-    """The end, every look and every point of the living path, the best state and the last, and the abandoned tails.
+    """The end, every validation and every point of the living path, the best state and the last, and the abandoned
+    tails.
 
-    `ghosts` are looks and points that were trained again: the same numbers came out, so they too must be as expected.
+    `ghosts` are validations and points that were trained again: the same numbers came out, so they too must be as
+    expected.
     """
 
     end: tuple[Any, ...]
-    looks: list[dict[str, Any]]
+    validations: list[dict[str, Any]]
     points: dict[str, list[tuple[int, float]]]
     best: dict[str, Any]
     last: dict[str, Any]
@@ -32,7 +34,7 @@ class Record:
 def read_record(client: Client, store: Path, run: str) -> Record:
     """Read a run that has ended."""
     found = client.run(run)
-    looks = client.looks(run, limit=MANY).looks
+    validations = client.validations(run, limit=MANY).validations
     curves = {
         metric.key: client.curve(run, metric.key, max_points=MANY).pieces for metric in client.metrics(run).metrics
     }
@@ -46,11 +48,11 @@ def read_record(client: Client, store: Path, run: str) -> Record:
     test = found.test.values if found.test is not None else None
     return Record(
         end=(found.state.value, found.stop_reason, found.step, found.best_step, found.best_value, test),
-        looks=[_shown(look) for look in looks if not look.ghost],
+        validations=[_shown(validation) for validation in validations if not validation.ghost],
         points={key: found for (key, ghost), found in points.items() if not ghost},
         best=_state(store, run, found.best_step),
         last=_state(store, run, found.step),
-        ghosts=[("look", look.step, look.value) for look in looks if look.ghost]
+        ghosts=[("validation", validation.step, validation.value) for validation in validations if validation.ghost]
         + [(key, step, value) for (key, ghost), pairs in points.items() if ghost for step, value in pairs],
     )
 
@@ -62,13 +64,13 @@ def differences(found: Record, expected: Record) -> Iterator[str]:
         if field.name != "ghosts" and mine != theirs:
             yield f"{field.name}: {_short(mine, theirs)} instead of {_short(theirs, mine)}"
     known = {(key, step, value) for key, pairs in expected.points.items() for step, value in pairs}
-    known |= {("look", look["step"], look["value"]) for look in expected.looks}
+    known |= {("validation", validation["step"], validation["value"]) for validation in expected.validations}
     yield from (f"on an abandoned tail: {ghost}" for ghost in found.ghosts if ghost not in known)
 
 
-def _shown(look: RecordedValidation) -> dict[str, Any]:
-    """Return what of a look is the same in every training of the same."""
-    return look.model_dump(include={"step", "value", "n", "epoch", "metrics", "decision"})
+def _shown(validation: RecordedValidation) -> dict[str, Any]:
+    """Return what of a validation is the same in every training of the same."""
+    return validation.model_dump(include={"step", "value", "n", "epoch", "metrics", "decision"})
 
 
 def _state(root: Path, run: str, step: int | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Witness:
     run: str
     now: Run | None = None
     bests: list[float] = field(default_factory=list)
-    looks: dict[int, RecordedValidation] = field(default_factory=dict)
+    validations: dict[int, RecordedValidation] = field(default_factory=dict)
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     points: dict[str, int] = field(default_factory=dict)
     #: What was already wrong when it was seen.
@@ -32,8 +32,8 @@ class Witness:
         """Look at everything that may be lost."""
         self.now = client.run(self.run)
         self.bests += [self.now.best_value] if self.now.best_value is not None else []
-        for look in client.looks(self.run, after=max(self.looks, default=0), limit=PAGE).looks:
-            self.looks[look.seq] = look
+        for validation in client.validations(self.run, after=max(self.validations, default=0), limit=PAGE).validations:
+            self.validations[validation.seq] = validation
         for one in client.checkpoints(self.run).checkpoints:
             self.checkpoints[one.id] = one
         for metric in client.metrics(self.run).metrics:
@@ -48,16 +48,18 @@ class Witness:
         yield from self.seen
         yield from _worsened(self.bests)
         yield from _worsened([value for event in _events(client, self.run) if (value := _best_in(event)) is not None])
-        looks = {look.seq: look for look in client.looks(self.run, limit=5 * PAGE).looks}
-        for seq, look in self.looks.items():
-            if seq not in looks or _lasting(looks[seq]) != _lasting(look):
-                yield f"the look of step {look.step} in segment {look.segment} was there and is not"
+        validations = {
+            validation.seq: validation for validation in client.validations(self.run, limit=5 * PAGE).validations
+        }
+        for seq, validation in self.validations.items():
+            if seq not in validations or _lasting(validations[seq]) != _lasting(validation):
+                yield f"the validation of step {validation.step} in segment {validation.segment} was there and is not"
         checkpoints = {one.id: one for one in client.checkpoints(self.run).checkpoints}
         for id, one in self.checkpoints.items():
             if id not in checkpoints or checkpoints[id].digest != one.digest:
                 yield f"checkpoint {id} of step {one.step} was there and is not"
-        places = [(look.segment, look.step) for look in looks.values()]
-        yield from (f"two looks at {place}" for place in set(places) if places.count(place) > 1)
+        places = [(validation.segment, validation.step) for validation in validations.values()]
+        yield from (f"two validations at {place}" for place in set(places) if places.count(place) > 1)
 
 
 def _worsened(bests: list[float]) -> Iterator[str]:
@@ -65,9 +67,9 @@ def _worsened(bests: list[float]) -> Iterator[str]:
     yield from (f"the best rose from {before} to {after}" for before, after in pairwise(bests) if after > before)
 
 
-def _lasting(look: RecordedValidation) -> RecordedValidation:
-    """Return a look without what a later jump changes."""
-    return look.model_copy(update={"ghost": False})
+def _lasting(validation: RecordedValidation) -> RecordedValidation:
+    """Return a validation without what a later jump changes."""
+    return validation.model_copy(update={"ghost": False})
 
 
 def _events(client: Client, run: str) -> Iterator[Event]:

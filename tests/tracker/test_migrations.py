@@ -16,10 +16,22 @@ from keepbest.errors import SchemaMismatch
 from tests.support.environment import clean_environment
 from tests.support.processes import ROOT
 from tests.support.store import NOW, submit
-from tracker import db
-from tracker.models import Base, RungTable, RunTable, SweepTable, TestResultTable, TrialTable
+from tracker import db, models
+from tracker.models import Base, RungTable, RunTable, SweepTable, TrialTable
 
 SWEEP = {"id": "0" * 12, "name": "s", "state": "running", "spec": {}, "created_by": "ada", "created_at": NOW}
+#: What 0017 renamed.
+TABLES = {
+    "looks": "validations",
+    "look_examples": "validation_examples",
+    "evaluations": "test_results",
+    "rulings": "rule_progress",
+}
+COLUMNS = {
+    ("runs", "looks"): "validations",
+    ("runs", "last_look_step"): "last_validation_step",
+    ("rulings", "looks"): "validations",
+}
 TEST = {"step": 200, "n": 10, "values": {"accuracy": 0.9}}
 
 
@@ -101,10 +113,11 @@ def test_every_row_of_0011_is_there_as_it_was(empty_database_url: str) -> None:
     before = fill(empty_database_url)
     db.upgrade(empty_database_url)
     after = read_all(empty_database_url)
-    assert {
-        name: [{column: row[column] for column in rows[0]} for row in after[name]] for name, rows in before.items()
-    } == before
-    assert {(row["withdraws"], row["is_withdrawn"], row["value"]) for row in after["looks"]} == {
+    for name, rows in before.items():
+        columns = {column: COLUMNS.get((name, column), column) for column in rows[0]}
+        present = after[TABLES.get(name, name)]
+        assert [{column: row[now] for column, now in columns.items()} for row in present] == rows
+    assert {(row["withdraws"], row["is_withdrawn"], row["value"]) for row in after["validations"]} == {
         (False, False, 1 / 3),
         (False, False, 2 / 3),
     }
@@ -141,6 +154,17 @@ def read_all(url: str) -> dict[str, list[dict[str, Any]]]:
     return rows
 
 
+def test_events_of_validations_have_their_present_name(empty_database_url: str) -> None:
+    db.upgrade(empty_database_url, "0016")
+    engine = db.make_engine(empty_database_url)
+    with db.write(engine) as conn:
+        conn.execute(text("INSERT INTO events (kind, data, at) VALUES ('run.look', '{}', '2026-01-01')"))
+    db.upgrade(empty_database_url)
+    with db.read(engine) as conn:
+        assert conn.execute(text("SELECT kind FROM events")).scalars().all() == ["run.validation"]
+    engine.dispose()
+
+
 def test_what_the_test_set_said_before_0006_is_kept(empty_database_url: str) -> None:
     db.upgrade(empty_database_url)
     engine = db.make_engine(empty_database_url)
@@ -154,7 +178,12 @@ def test_what_the_test_set_said_before_0006_is_kept(empty_database_url: str) -> 
     engine = db.make_engine(empty_database_url)
     with db.read(engine) as conn:
         rows = conn.execute(
-            select(TestResultTable.run_pk, TestResultTable.attempt, TestResultTable.test, TestResultTable.at)
+            select(
+                models.TestResultTable.run_pk,
+                models.TestResultTable.attempt,
+                models.TestResultTable.test,
+                models.TestResultTable.at,
+            )
         ).all()
     engine.dispose()
     assert rows == [(tested.pk, 2, TEST, NOW)]

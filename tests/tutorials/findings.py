@@ -50,9 +50,9 @@ class Study:
 
 
 def find_validation_size(outcomes: Sequence[Outcome]) -> int:
-    """Return how many examples a look judges; raises AssertionError where the worker did not say."""
-    size = outcomes[0].looks[0].n
-    assert size is not None, "a recipe's looks say how many examples they judge"
+    """Return how many examples a validation judges; raises AssertionError where the worker did not say."""
+    size = outcomes[0].validations[0].n
+    assert size is not None, "a recipe's validations say how many examples they judge"
     return size
 
 
@@ -109,9 +109,13 @@ def _run_cells(got: Outcome, own_stop: int | None) -> list[str]:
 
 
 def find_kept(got: Outcome, stop: int | None) -> RecordedValidation:
-    """Return the best look of those up to a step, of equals the first."""
-    looks = (look for look in got.looks if look.value is not None and (stop is None or look.step <= stop))
-    return max(looks, key=lambda look: (look.value, -look.step))
+    """Return the best validation of those up to a step, of equals the first."""
+    validations = (
+        validation
+        for validation in got.validations
+        if validation.value is not None and (stop is None or validation.step <= stop)
+    )
+    return max(validations, key=lambda validation: (validation.value, -validation.step))
 
 
 def _policy_cells(study: Study, policy: ReplayedPolicy) -> list[str]:

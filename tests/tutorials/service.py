@@ -47,7 +47,7 @@ class Service:
         if follow(client, run.id) != Exit.OK:
             raise KeepbestError(f"{run.name} did not finish.", hint=f"Read {self.stack.folder}/logs.")
         receipt = self._restore(run.id)
-        return Outcome(client.run(run.id), list(read_looks(client, run.id)), receipt)
+        return Outcome(client.run(run.id), list(read_validations(client, run.id)), receipt)
 
     def _restore(self, run: str) -> Receipt:
         """Write the best to files and measure it, with the command that a user types."""
@@ -85,8 +85,8 @@ def find_data() -> Path | None:
     return Path(named) if named else None
 
 
-def read_looks(client: Client, run: str) -> Iterator[RecordedValidation]:
+def read_validations(client: Client, run: str) -> Iterator[RecordedValidation]:
     after = 0
-    while looks := client.looks(run, after=after).looks:
-        yield from looks
-        after = looks[-1].seq
+    while validations := client.validations(run, after=after).validations:
+        yield from validations
+        after = validations[-1].seq

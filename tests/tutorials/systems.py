@@ -15,21 +15,21 @@ PROJECT = "tutorials"
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run that ended, all its looks, and what its restored best gave in a fresh process."""
+    """A run that ended, all its validations, and what its restored best gave in a fresh process."""
 
     run: Run
-    looks: list[RecordedValidation]
+    validations: list[RecordedValidation]
     receipt: Receipt
 
     def last(self, metric: str) -> float:
-        """The value of a metric at the last look."""
-        return _number(self.looks[-1].metrics[metric])
+        """The value of a metric at the last validation."""
+        return _number(self.validations[-1].metrics[metric])
 
     def first(self, metric: str) -> float:
-        return _number(self.looks[0].metrics[metric])
+        return _number(self.validations[0].metrics[metric])
 
     def test(self, metric: str) -> float:
-        """What the test set gave at the best look."""
+        """What the test set gave at the best validation."""
         return self._tested.values[metric]
 
     @property
@@ -84,7 +84,7 @@ def _is_line(got: Outcome) -> bool:
 
 
 def _tell_curve(got: Outcome) -> str:
-    return f"loss {got.first('val_loss'):.5f} at step {got.looks[0].step}, {got.last('val_loss'):.5f} at the end"
+    return f"loss {got.first('val_loss'):.5f} at step {got.validations[0].step}, {got.last('val_loss'):.5f} at the end"
 
 
 def _tell_dropout(got: Outcome) -> str:

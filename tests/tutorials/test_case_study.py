@@ -1,4 +1,4 @@
-"""`make case-study`: what it asks for, and what it writes of runs whose looks are known. Nothing is trained."""
+"""`make case-study`: what it asks for, and what it writes of runs whose validations are known. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.live import FakeWorker, Live, now
 from tests.tutorials import table
 from tests.tutorials.case_study import BEGIN, CANDIDATES, PAGE, SEEDS, STEPS, ask, requests
 from tests.tutorials.findings import Study, find_kept, find_noise, tell
-from tests.tutorials.service import read_looks
+from tests.tutorials.service import read_validations
 from tests.tutorials.systems import Outcome
 
 #: Right of 360 images at steps 100, 200, …: 1000 steps after 200 the tutorial's rule would stop, before the best.
@@ -34,15 +34,17 @@ def _train(live: Live, worker: FakeWorker, seed: int) -> Outcome:
         run = client.submit(asked).id
         worker.claim()
         usual = {"segment": 0, "n": 360, "decision": {"stop": False, "improved": False}, "at": now()}
-        looks = [{**usual, "step": 100 * place, "value": right / 360} for place, right in enumerate(RIGHT, start=1)]
-        worker.say(looks=looks, progress={"step": LAST, "at": now()})
+        validations = [
+            {**usual, "step": 100 * place, "value": right / 360} for place, right in enumerate(RIGHT, start=1)
+        ]
+        worker.say(validations=validations, progress={"step": LAST, "at": now()})
         worker.finish(stop_reason="max_steps")
         known = client.run(run).model_copy(update={"test": TestResult(step=LAST, n=300, values={"accuracy": 0.9})})
         receipt = Receipt(
             run=run, checkpoint="c" * 12, step=LAST, monitor="val_accuracy",
             recorded=0.95, restored=0.95, difference=0.0, n=360, equal=True,
         )  # fmt: skip
-        return Outcome(known, list(read_looks(client, run)), receipt)
+        return Outcome(known, list(read_validations(client, run)), receipt)
 
 
 def test_what_is_told_of_known_runs(study: Study) -> None:
@@ -58,7 +60,7 @@ def test_what_is_told_of_known_runs(study: Study) -> None:
     assert [line for line in lines if "**recommended**" in line]
 
 
-def test_of_equal_looks_the_first_is_kept_and_noise_is_one_error(study: Study) -> None:
+def test_of_equal_validations_the_first_is_kept_and_noise_is_one_error(study: Study) -> None:
     assert find_kept(study.outcomes[0], 1300).step == 200
     assert find_kept(study.outcomes[0], None).step == LAST
     assert find_noise(study.outcomes) == pytest.approx((0.95 * 0.05 / 360) ** 0.5)

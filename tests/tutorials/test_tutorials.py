@@ -119,10 +119,10 @@ def test_the_record_of_tutorial_003_replays(live: Live, processes: Processes, tm
     asked = ReplayRequest.model_validate({"project": "tutorial-003", "stoppers": ["600steps", "700steps", "1000steps"]})
     with live.client() as client:
         (run,) = client.runs(project="tutorial-003").runs
-        looks = client.looks(run.id).looks
+        validations = client.validations(run.id).validations
         found = client.replay(asked)
     assert (run.state, run.stop_reason, run.step, run.best_step) == (RunState.FINISHED, "patience", 5801, 4800)
-    assert [look.value for look in looks] == [*(round(percent / 100, 3) for percent in PERCENT), None]
+    assert [validation.value for validation in validations] == [*(round(percent / 100, 3) for percent in PERCENT), None]
     stops = [(policy.outcomes[0].stop_step, policy.outcomes[0].examples_lost) for policy in found.policies]
     assert stops == [(3101, 30), (5501, 0), (5801, 0)]
 

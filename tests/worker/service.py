@@ -29,7 +29,7 @@ from tracker.store import leases
 from tracker.store.access import users
 
 LEASE_SECONDS = 3.0
-#: The machine is for the trainers; a test that looks every 20 ms takes a core of its own.
+#: The machine is for the trainers; a test that validations every 20 ms takes a core of its own.
 POLL_SECONDS = 0.2
 
 logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line a request
@@ -93,36 +93,36 @@ class Service:
     def wait_for(self, run: str, *states: RunState, seconds: float = 60.0) -> Run:
         """Return the run once it is in one of the states (by default: any final one)."""
 
-        def look() -> Run | None:
+        def poll() -> Run | None:
             time.sleep(POLL_SECONDS)
             self.expire()
             found = self.client.run(run)
             return found if (found.state in states if states else found.state.is_final) else None
 
-        found = wait_until(look, seconds=seconds, what=f"run {run} to be {states or 'over'}")
+        found = wait_until(poll, seconds=seconds, what=f"run {run} to be {states or 'over'}")
         assert found is not None
         return found
 
     def wait_for_best(self, run: str, step: int) -> Run:
         """Return the run once its best is at the step or later."""
 
-        def look() -> Run | None:
+        def poll() -> Run | None:
             time.sleep(POLL_SECONDS)
             found = self.client.run(run)
             return found if (found.best_step or 0) >= step else None
 
-        found = wait_until(look, seconds=60, what=f"a best at step {step} or later")
+        found = wait_until(poll, seconds=60, what=f"a best at step {step} or later")
         assert found is not None
         return found
 
     def wait_for_segment(self, run: str, number: int) -> None:
         """Wait until the run trains in this segment or a later one."""
 
-        def look() -> bool:
+        def poll() -> bool:
             time.sleep(POLL_SECONDS)
             return (self.client.run(run).segment or 0) >= number
 
-        wait_until(look, seconds=90, what=f"segment {number}")
+        wait_until(poll, seconds=90, what=f"segment {number}")
 
     def logs(self, run: str) -> str:
         return "".join(piece.text for piece in self.client.logs(run, limit=1000).pieces)

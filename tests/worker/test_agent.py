@@ -30,19 +30,19 @@ def tensorflow() -> None:
 def wait_for_checkpoint(service: Service, run: str, *, segment: int = 0) -> list[Checkpoint]:
     """Wait for one of this segment: whoever went on has trained, and not only whoever was there before."""
 
-    def look() -> list[Checkpoint]:
+    def poll() -> list[Checkpoint]:
         time.sleep(POLL_SECONDS)
         service.expire()
         return [found for found in service.client.checkpoints(run).checkpoints if found.segment == segment]
 
-    return wait_until(look, seconds=90, what=f"a checkpoint of segment {segment}")
+    return wait_until(poll, seconds=90, what=f"a checkpoint of segment {segment}")
 
 
 def history(service: Service, run: str) -> dict[int, float | None]:
-    """Return the looks of the way that led to the end; where a step came twice, both must be equal."""
-    looks = service.client.looks(run, limit=1000).looks
-    by_step = {look.step: look.value for look in looks}
-    assert [by_step[look.step] for look in looks] == [look.value for look in looks]
+    """Return the validations of the way that led to the end; where a step came twice, both must be equal."""
+    validations = service.client.validations(run, limit=1000).validations
+    by_step = {validation.step: validation.value for validation in validations}
+    assert [by_step[validation.step] for validation in validations] == [validation.value for validation in validations]
     return by_step
 
 

@@ -30,7 +30,7 @@ assert run.id == os.environ["KEEPBEST_RUN_ID"] and os.environ["KEEPBEST_PROJECT"
 print("attempt at", run.step)
 for step in range(run.step + 1, 200):
     run.log({"loss": 1 / step}, step=step)
-    if step % 10 == 0 and run.look(step, min(step, 30)).stop:
+    if step % 10 == 0 and run.report_validation(step, min(step, 30)).stop:
         break
     if step == 25 and not run.goes_on:
         run.reporter.drain(10)
@@ -54,7 +54,7 @@ time.sleep(600)
 import time, keepbest
 run = keepbest.init(monitor="score", mode="max", stopper="patience(checks=100000)")
 step = 0
-while not run.look(step := step + 1, 0.5).stop:
+while not run.report_validation(step := step + 1, 0.5).stop:
     print("up", flush=True)
     time.sleep(0.05)
 """,
@@ -62,7 +62,7 @@ while not run.look(step := step + 1, 0.5).stop:
 import sys, time, keepbest
 run = keepbest.init(monitor="score", mode="max", stopper=sys.argv[2])
 step = 0
-while not run.look(step := step + 1, float(sys.argv[1])).stop:
+while not run.report_validation(step := step + 1, float(sys.argv[1])).stop:
     time.sleep(0.2)
 print(run.decision.message)
 """,
@@ -81,11 +81,11 @@ class Commands:
         return self.service.submit(**{"project": "mine", "source": source.model_dump(), **asked})
 
     def wait_for_output(self, run: str, text: str) -> str:
-        def look() -> str:
+        def poll() -> str:
             found = self.service.logs(run)
             return found if text in found else ""
 
-        return wait_until(look, what=f"the output {text!r}")
+        return wait_until(poll, what=f"the output {text!r}")
 
 
 def told(run: Run) -> str:
@@ -126,7 +126,9 @@ def test_commands_from_start_to_every_end(service: Service, commands: Commands, 
 
 
 def check_asked_to_end(commands: Commands, stopped: str, listens: str, cancelled: str) -> None:
-    """One that asks for commands stops at its look, another by SIGTERM; a stubborn one is killed with its children."""
+    """One that asks for commands stops at its validation, another by SIGTERM; a stubborn one is killed with its
+    children.
+    """
     service, child = commands.service, int(commands.wait_for_output(cancelled, "up").split()[1])
     service.client.command(cancelled, CancelRequest())
     for asked in (stopped, listens):
@@ -137,7 +139,7 @@ def check_asked_to_end(commands: Commands, stopped: str, listens: str, cancelled
         run = service.wait_for(asked)
         assert (run.state, run.stop_reason) == (RunState.FINISHED, StopReason.USER)
     assert "SIGTERM" in service.client.commands(stopped).commands[0].message
-    assert "at this look" in service.client.commands(listens).commands[0].message
+    assert "at this validation" in service.client.commands(listens).commands[0].message
     run = service.wait_for(cancelled)
     assert (run.state, run.stop_reason) == (RunState.CANCELLED, StopReason.USER)
     wait_until(lambda: not is_alive(child), what="the end of what it had started")
@@ -171,7 +173,7 @@ def find_own(service: Service, project: str) -> str | None:
 
 
 def check_ruled(service: Service, ruled: dict[str, tuple[str, Process]]) -> None:
-    """A rule stops a command's run and a user's own script at its next look, and both are told why."""
+    """A rule stops a command's run and a user's own script at its next validation, and both are told why."""
     said = {
         "peers": (StopReason.PEERS, r"0\.5 at step [\d,]+ is below the median 0\.9 of 1 run"),
         "short": (StopReason.MAX_STEPS, r"Step [\d,]+ of at most 5"),
@@ -180,7 +182,7 @@ def check_ruled(service: Service, ruled: dict[str, tuple[str, Process]]) -> None
         own = wait_until(partial(find_own, service, project), what="the script's run") or ""
         reason, why = said[project]
         for run in map(service.wait_for, (command, own)):
-            assert (run.state, run.stop_reason, run.step) == (RunState.FINISHED, reason, run.last_look_step)
+            assert (run.state, run.stop_reason, run.step) == (RunState.FINISHED, reason, run.last_validation_step)
             told = rf"Stop at step {run.step}: {why} \(rule of project {project}\)\."
             assert re.fullmatch(told, run.stop_message or ""), run.stop_message
             output = service.logs(command) if run.id == command else script.wait_for_output("Stop")
@@ -190,10 +192,10 @@ def check_ruled(service: Service, ruled: dict[str, tuple[str, Process]]) -> None
 
 
 def check_gone_on(commands: Commands, trained: str) -> None:
-    """It was killed by a signal after its second look; its next attempt went on from there."""
+    """It was killed by a signal after its second validation; its next attempt went on from there."""
     service, run = commands.service, commands.service.wait_for(trained)
     assert (run.state, run.stop_reason, run.attempt) == (RunState.FINISHED, StopReason.PATIENCE, 2)
-    assert (run.best_step, run.looks, run.spec.parameters) == (30, 5, {"rate": 0.1})
+    assert (run.best_step, run.validations, run.spec.parameters) == (30, 5, {"rate": 0.1})
     assert (run.spec.monitor, run.mode) == ("score", "max")
     assert run.spec.stopper.params["checks"] == 2  # the submission's word, not the script's
     segments = service.client.segments(trained).segments

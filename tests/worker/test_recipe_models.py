@@ -17,7 +17,7 @@ from worker.trainer.evaluate import Probe
 
 
 def train(name: str, steps: int, data_name: str | None = None, **parameters: Any) -> tuple[Training, dict[str, float]]:
-    """Train a recipe as the trainer feeds it; return it with what a look reads at the end."""
+    """Train a recipe as the trainer feeds it; return it with what a validation reads at the end."""
     import keras
 
     keras.utils.set_random_seed(0)

@@ -45,7 +45,7 @@ def measure_anew(service: Service, run: str, checkpoint: str, answer: Path) -> d
     return said
 
 
-def test_it_stops_between_two_looks_comes_back_to_its_best_and_measures_the_test_set(
+def test_it_stops_between_two_validations_comes_back_to_its_best_and_measures_the_test_set(
     service: Service, tmp_path: Path
 ) -> None:
     service.start_worker()
@@ -53,7 +53,7 @@ def test_it_stops_between_two_looks_comes_back_to_its_best_and_measures_the_test
     assert (run.state, run.stop_reason) == (RunState.FINISHED, StopReason.PATIENCE)
     assert run.best_step is not None
     assert run.step == run.best_step + 151
-    assert run.last_value is not None  # the stop lies between two looks and measured nothing
+    assert run.last_value is not None  # the stop lies between two validations and measured nothing
     assert run.test is not None
     assert (run.test.step, run.test.n, run.test.checkpoint) == (run.best_step, 300, run.best_checkpoint)
     assert run.test.values["accuracy"] > 0.8
@@ -68,7 +68,7 @@ def test_it_stops_between_two_looks_comes_back_to_its_best_and_measures_the_test
 
 
 def check_panels(service: Service, run: Run) -> None:
-    """Before training, at the best and at the end the model was painted; the matrix says what the look said."""
+    """Before training, at the best and at the end the model was painted; the matrix says what the validation said."""
     made = {series.name: [place.step for place in series.places] for series in service.client.panels(run.id).panels}
     assert {"confusion", "misclassified", "outputs", "variables", "weights/hvass_cnn/layer_conv1/kernel"} <= set(made)
     assert made["graph"] == [0]
@@ -112,13 +112,13 @@ def ask(service: Service, run: str, *requests: CommandRequest) -> None:
 
 
 def wait_for_done(service: Service, run: str, command: str) -> None:
-    def look() -> bool:
+    def poll() -> bool:
         time.sleep(POLL_SECONDS)
         states = {found.id: found.state.value for found in service.client.commands(run).commands}
         assert states[command] != "refused"
         return states[command] == "done"
 
-    wait_until(look, seconds=60, what=f"command {command} to be done")
+    wait_until(poll, seconds=60, what=f"command {command} to be done")
 
 
 def rate_of(service: Service, checkpoint: str) -> float:
@@ -138,13 +138,13 @@ def test_a_run_of_a_sweep_pauses_at_its_rung_and_goes_on_where_it_was(service: S
     service.schedule()
     (made,) = service.client.sweep(sweep).runs
     paused = service.wait_for(made.run, RunState.PAUSED)
-    assert (paused.step, paused.looks, paused.attempt) == (20, 1, 1)
+    assert (paused.step, paused.validations, paused.attempt) == (20, 1, 1)
     assert paused.stop_message == "Rung 1 at step 20: the best quarter go on; the run waits."
     assert [one.step for one in service.client.checkpoints(made.run).checkpoints] == [20]
     service.schedule()
     found = service.wait_for(made.run)
     assert (found.state, found.stop_reason, found.step, found.attempt) == ("finished", "max_steps", 60, 2)
-    assert (found.looks, found.resume, found.test is not None) == (3, "exact", True)
+    assert (found.validations, found.resume, found.test is not None) == (3, "exact", True)
     assert [(part.reason, part.start_step) for part in service.client.segments(made.run).segments] == [
         ("start", 0),
         ("resume", 20),

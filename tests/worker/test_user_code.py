@@ -120,14 +120,14 @@ def check_error(name: str, case: Case, run: Run) -> None:
 
 
 def check_good(service: Service, run: Run) -> None:
-    assert (run.mode.value, run.best_step, run.looks) == ("min", 20, 2)
+    assert (run.mode.value, run.best_step, run.validations) == ("min", 20, 2)
     assert "these are mine and yours, in ['my_model.py', 'tracker.py', 'worker.py']" in service.logs(run.id)
     assert run.test is None
     check_average(service, run)
 
 
 def check_average(service: Service, run: Run) -> None:
-    """Of two looks the average: with batch statistics measured anew it is better than either."""
+    """Of two validations the average: with batch statistics measured anew it is better than either."""
     made = run.selection
     assert made is not None
     assert (len(made.trials), len(made.made_of), made.batches) == (1, 2, 2)

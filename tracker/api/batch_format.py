@@ -20,6 +20,7 @@ from keepbest.contract.base import ID_PATTERN
 from keepbest.contract.batches import BATCH_MEDIA_TYPE, MAX_BATCH_POINTS, Batch
 from keepbest.contract.names import check_word
 from keepbest.errors import InvalidInput, TooLarge
+from keepbest.renamed import FIELDS
 from tracker.api.envelope import explain
 from tracker.store.ingest import Delivery
 from tracker.store.metrics.chunks import PointColumns
@@ -158,7 +159,18 @@ def _whole(value: Any, field: str, least: int, most: int) -> int:
     return value
 
 
+def check_fields(header: Header) -> None:
+    """Raise InvalidInput for a field under an older name."""
+    for name in FIELDS.keys() & header.keys():
+        raise InvalidInput(
+            f"{name} is named {FIELDS[name]} now.",
+            field=name,
+            hint="Upgrade keepbest where this run is trained: what waits there is sent under its present name.",
+        )
+
+
 def _records(header: Header) -> Batch | None:
+    check_fields(header)
     if not any(header[name] for name in header.keys() - _OWN):
         return None
     try:

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from keepbest.contract.base import new_id
 from keepbest.errors import Busy, InvalidInput, KeepbestError, NotFound, TooLarge
+from keepbest.renamed import PARTS
 
 log = logging.getLogger("tracker")
 
@@ -53,12 +54,19 @@ def _translate(error: HTTPException) -> KeepbestError:
         limit = request.max_content_length
         return TooLarge(f"The request's body is larger than {limit:,} bytes." if limit else None)
     if error.code == 404:
-        return NotFound(f"There is nothing at {request.path}.", hint="GET /api/v1/openapi.json lists every address.")
+        return NotFound(f"There is nothing at {request.path}.", hint=_advise(request.path))
     if error.code == 405:
         return MethodNotAllowed(f"{request.path} does not take {request.method}.")
     failure = InvalidInput(error.description)
     failure.status = error.code or 500
     return failure
+
+
+def _advise(path: str) -> str:
+    front, _, last = path.rpartition("/")
+    if (present := PARTS.get(last)) is not None:
+        return f"{last} is named {present} now: {request.method} {front}/{present}"
+    return "GET /api/v1/openapi.json lists every address."
 
 
 def _allowed(error: HTTPException) -> dict[str, str] | None:

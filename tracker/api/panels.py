@@ -1,4 +1,4 @@
-"""Pictures of a run's model at its looks."""
+"""Pictures of a run's model at its validations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replays: what other policies would have done with recorded runs. Reads looks, computes, keeps nothing."""
+"""Replays: what other policies would have done with recorded runs. Reads validations, computes, keeps nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tracker.store.replay_records import RunRecord
 
 blueprint = Blueprint("replays", __name__)
 
-#: Looks times policies in one request: some seconds of one core.
+#: Validations times policies in one request: some seconds of one core.
 MAX_JUDGED = 200_000
 
 Spec = dict[str, Any]
@@ -50,7 +50,7 @@ def replay_runs(body: ReplayRequest) -> Replay:
         _check_size(found, len(specs))
         known = replay_records.read_records(conn, found, [build(spec, "max") for spec in specs])
     kept, left_out = _comparable(known)
-    # A run at a time: policies that draw the same examples at the same looks share the draws.
+    # A run at a time: policies that draw the same examples at the same validations share the draws.
     by_run = [[_replay(spec, record) for spec in specs] for _, record in kept]
     table = [[outcomes[place] for outcomes in by_run] for place in range(len(specs))]
     advice = recommend(stoppers, table if kept else [], body.tolerate)
@@ -67,7 +67,7 @@ def _parse(text: str, place: int) -> Spec:
 def _replay(spec: Spec, record: RecordedRun) -> PolicyOutcome:
     if counts_epochs(spec):
         if record.steps_per_epoch is None:
-            message = "It counts in epochs, and no look of the run says its epoch."
+            message = "It counts in epochs, and no validation of the run says its epoch."
             return PolicyOutcome(status=Status.INCONCLUSIVE, message=message)
         spec = resolve_epochs(spec, record.steps_per_epoch)
     return replay(build(spec, record.mode), record)
@@ -76,10 +76,11 @@ def _replay(spec: Spec, record: RecordedRun) -> PolicyOutcome:
 def _check_size(found: Sequence[Run], policies: int) -> None:
     if not found:
         raise InvalidInput("There is no run to replay.", field="runs", hint="Name runs, or a project that has some.")
-    judged = policies * sum(run.looks for run in found)
+    judged = policies * sum(run.validations for run in found)
     if judged > MAX_JUDGED:
         raise TooLarge(
-            f"{policies} policies over the looks of {len(found)} runs: {judged:,} decisions; {MAX_JUDGED:,} at most.",
+            f"{policies} policies over the validations of {len(found)} runs: {judged:,} decisions; "
+            f"{MAX_JUDGED:,} at most.",
             field="runs",
             hint="Ask for fewer runs or fewer policies at a time.",
         )
@@ -87,13 +88,15 @@ def _check_size(found: Sequence[Run], policies: int) -> None:
 
 def _comparable(known: Sequence[RunRecord]) -> tuple[list[tuple[Run, RecordedRun]], list[LeftOut]]:
     """Return the runs that watch the same metric in the same mode, the most common one, and the others."""
-    looked = [(one.run, one.record) for one in known if one.record is not None and one.record.measured]
-    common = Counter(_metric(run) for run, _ in looked).most_common(1)
-    kept = [(run, record) for run, record in looked if _metric(run) == common[0][0]]
+    measured = [(one.run, one.record) for one in known if one.record is not None and one.record.measured]
+    common = Counter(_metric(run) for run, _ in measured).most_common(1)
+    kept = [(run, record) for run, record in measured if _metric(run) == common[0][0]]
     taken = {run.id for run, _ in kept}
-    recorded = {run.id for run, _ in looked}
+    recorded = {run.id for run, _ in measured}
     left_out = [
-        LeftOut(id=run.id, name=run.name, message=f"It watches {_metric(run)}." if run.id in recorded else "No looks.")
+        LeftOut(
+            id=run.id, name=run.name, message=f"It watches {_metric(run)}." if run.id in recorded else "No validations."
+        )
         for run in (one.run for one in known)
         if run.id not in taken
     ]
@@ -147,7 +150,7 @@ def _show_run(run: Run, record: RecordedRun) -> ReplayedRun:
         project=run.project,
         number=run.number,
         name=run.name,
-        looks=len(record.measured),
+        validations=len(record.measured),
         end_step=record.end,
         own_stop=record.own_stop,
         best_step=best.step if best else None,

@@ -87,11 +87,11 @@ def list_segments(conn: Connection, run: str) -> SegmentList:
     return SegmentList(segments=segments.list_segments(conn, runs.get_run(conn, run).pk))
 
 
-@blueprint.get("/runs/<run>/evaluations")
+@blueprint.get("/runs/<run>/test-results")
 @speaks(TestResultList)
-def list_evaluations(conn: Connection, run: str) -> TestResultList:
+def list_test_results(conn: Connection, run: str) -> TestResultList:
     """List every measurement of the test set, oldest first: one for each time that the run came to its end."""
-    return TestResultList(evaluations=test_results.list_evaluations(conn, runs.get_run(conn, run).pk))
+    return TestResultList(test_results=test_results.list_test_results(conn, runs.get_run(conn, run).pk))
 
 
 def read_key() -> str | None:

@@ -52,7 +52,7 @@ class ReceiptTable(Base):
 class TestResultTable(Base):
     """Every measurement of a run's test set: rows are added, and none is changed."""
 
-    __tablename__ = "evaluations"
+    __tablename__ = "test_results"
     __table_args__ = (Index(None, "run_pk"),)
 
     pk: Mapped[int] = mapped_column(Big, primary_key=True)

@@ -1,4 +1,4 @@
-"""What a trainer measured and said: looks, metrics, panels, output."""
+"""What a trainer measured and said: validations, metrics, panels, output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tracker.models.types import Big, Id
 
 
 class ValidationTable(Base):
-    __tablename__ = "looks"
+    __tablename__ = "validations"
     __table_args__ = (UniqueConstraint("run_pk", "segment", "step", "withdraws"), Index(None, "run_pk", "pk"))
 
     pk: Mapped[int] = mapped_column(Big, primary_key=True)
@@ -29,20 +29,21 @@ class ValidationTable(Base):
     snapshot: Mapped[str | None] = mapped_column(Id)
     checkpoint: Mapped[str | None] = mapped_column(Id)
     note: Mapped[str | None] = mapped_column(Text)
-    #: An entry that takes back the look of its segment and step; it measures nothing, and `note` says why.
+    #: An entry that takes back the validation of its segment and step; it measures nothing, and `note` says why.
     withdraws: Mapped[bool] = mapped_column(server_default=false(), default=False)
-    #: A look that was taken back: it is no best.
+    #: A validation that was taken back: it is no best.
     is_withdrawn: Mapped[bool] = mapped_column(server_default=false(), default=False)
     at: Mapped[datetime]
 
 
 class ValidationExamplesTable(Base):
-    """What each of `n` examples did at a look (`kind` says what, `note` what is left out, or why there is nothing).
+    """What each of `n` examples did at a validation (`kind` says what, `note` what is left out, or why there is
+    nothing).
 
-    A table of its own: the looks are read often, this hardly ever. `data` is deflated.
+    A table of its own: the validations are read often, this hardly ever. `data` is deflated.
     """
 
-    __tablename__ = "look_examples"
+    __tablename__ = "validation_examples"
     __table_args__ = (UniqueConstraint("run_pk", "segment", "step"),)
 
     pk: Mapped[int] = mapped_column(Big, primary_key=True)
@@ -98,7 +99,7 @@ class MetricChunkTable(Base):
 
 
 class PanelTable(Base):
-    """A picture of the model at a look, as data: JSON, deflated."""
+    """A picture of the model at a validation, as data: JSON, deflated."""
 
     __tablename__ = "panels"
     __table_args__ = (UniqueConstraint("run_pk", "name", "segment", "step"),)

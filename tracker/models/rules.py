@@ -27,10 +27,10 @@ class ProjectRulesTable(Base):
 
 
 class RuleProgressTable(Base):
-    """How many looks of a run were judged, and the one command that a rule gave it."""
+    """How many validations of a run were judged, and the one command that a rule gave it."""
 
-    __tablename__ = "rulings"
+    __tablename__ = "rule_progress"
 
     run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), primary_key=True)
-    looks: Mapped[int]
+    validations: Mapped[int]
     command: Mapped[str | None] = mapped_column(Id)

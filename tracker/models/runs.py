@@ -86,16 +86,16 @@ class RunTable(Base):
     worker_id: Mapped[str | None] = mapped_column(Id)
     worker_name: Mapped[str | None] = mapped_column(String(100))
 
-    # The newest of everything, so that a list never reads looks or points.
+    # The newest of everything, so that a list never reads validations or points.
     segment: Mapped[int | None]
     step: Mapped[int | None] = mapped_column(BigInteger)
     last_value: Mapped[float | None]
-    last_look_step: Mapped[int | None] = mapped_column(BigInteger)
-    looks: Mapped[int] = mapped_column(default=0)
+    last_validation_step: Mapped[int | None] = mapped_column(BigInteger)
+    validations: Mapped[int] = mapped_column(default=0)
     wait: Mapped[int | None] = mapped_column(BigInteger)
     patience_left: Mapped[int | None] = mapped_column(BigInteger)
     patience_unit: Mapped[str | None] = mapped_column(String(10))
-    #: Best look and best checkpoint; only a strictly better value under the present lease replaces them.
+    #: Best validation and best checkpoint; only a strictly better value under the present lease replaces them.
     best_value: Mapped[float | None]
     best_step: Mapped[int | None] = mapped_column(BigInteger)
     best_checkpoint_value: Mapped[float | None]

@@ -57,7 +57,7 @@ class RungTable(Base):
     run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), primary_key=True)
     rung: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     sweep_pk: Mapped[int | None] = mapped_column(Big)
-    #: The lowest rung that it came to by this pause: more than one at a look, and it stands at each of them.
+    #: The lowest rung that it came to by this pause: more than one at a validation, and it stands at each of them.
     since: Mapped[int] = mapped_column(server_default=text("1"), default=1)
     step: Mapped[int] = mapped_column(BigInteger)
     value: Mapped[float | None]

@@ -87,7 +87,7 @@ def apply_rules(settings: TrackerSettings, engine: Engine, now: datetime) -> str
     if judged:
         with db.write(engine) as conn:
             for run in judged:
-                rules.note_ruling(conn, run.pk, run.looks)
+                rules.note_ruling(conn, run.pk, run.validations)
     for breach in breaches:
         with suppress(Conflict, NotFound), db.write(engine) as conn:  # it has ended meanwhile
             rule_enforcement.stop(conn, breach, now)

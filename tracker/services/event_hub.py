@@ -4,8 +4,9 @@ Only as far as the horizon is anything told: the number below which no event can
 writer, so there it is the newest number. On Postgres a number missing below it may belong to a transaction that has
 not ended; then the horizon waits until every transaction that was writing events at that moment has.
 
-The tail looks every `TICK` seconds, and only while somebody listens. What it finds is merged (the newest state of a
-run says it all), encoded once for all streams, and kept in a ring; a stream that fell behind the ring reads the table.
+The tail validations every `TICK` seconds, and only while somebody listens. What it finds is merged (the newest state of
+a run says it all), encoded once for all streams, and kept in a ring; a stream that fell behind the ring reads the
+table.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ READ = 2000
 #: Events kept in memory for streams.
 RING = 4000
 #: Kinds of which a newer one about the same run replaces an older one, field by field.
-_MERGED = frozenset({"run.progress", "run.look", "run.best"})
+_MERGED = frozenset({"run.progress", "run.validation", "run.best"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ class Hub:
             self._thread.join()
 
     def wake(self) -> None:
-        """Have every stream look whether it may go on."""
+        """Have every stream validation whether it may go on."""
         with self._changed:
             self.wakes += 1
             self._changed.notify_all()

@@ -18,7 +18,7 @@ from tracker.services import search
 from tracker.store import checkpoints, runs, segments, test_results, validations
 from tracker.store.sweeps import sweeps
 
-#: Looks read at once.
+#: Validations read at once.
 _PAGE = 5000
 
 
@@ -48,13 +48,13 @@ def gather_any(conn: Connection, reference: str) -> Material | SweepMaterial:
 
 
 def gather(conn: Connection, reference: str) -> Material:
-    """Read a run with all its looks."""
+    """Read a run with all its validations."""
     row = runs.get_run(conn, reference)
     return Material(
         run=runs.show_run(row),
-        looks=tuple(_read_looks(conn, row.pk)),
+        validations=tuple(_read_validations(conn, row.pk)),
         receipts=tuple(checkpoints.list_receipts(conn, row.pk)),
-        evaluations=tuple(test_results.list_evaluations(conn, row.pk)),
+        test_results=tuple(test_results.list_test_results(conn, row.pk)),
         searched=runs.count_rivals(conn, row),
     )
 
@@ -67,9 +67,9 @@ def gather_sweep(conn: Connection, reference: str) -> SweepMaterial:
     return SweepMaterial(known, search.weigh(known.sweep, known.runs), found)
 
 
-def _read_looks(conn: Connection, run_pk: int) -> Iterable[RecordedValidation]:
+def _read_validations(conn: Connection, run_pk: int) -> Iterable[RecordedValidation]:
     path, after = segments.read_path(conn, run_pk), 0
-    while page := validations.list_looks(conn, run_pk, path, after=after, limit=_PAGE):
+    while page := validations.list_validations(conn, run_pk, path, after=after, limit=_PAGE):
         yield from page
         after = page[-1].seq
 

@@ -129,7 +129,7 @@ def _check_target(conn: Connection, run: RunRow, asked: RollBackRequest) -> Roll
     if not targets:
         asked = asked.model_copy(update={"to": "best"})
     if asked.to == "best" and run.best_step is None:
-        raise Conflict(f"Run {run.id} has no best look yet.", field="to", hint="Wait for its first look.")
+        raise Conflict(f"Run {run.id} has no best validation yet.", field="to", hint="Wait for its first validation.")
     if asked.step is not None and asked.step > (run.step or 0):
         message = f"Run {run.id} is at step {run.step or 0}; step {asked.step} is ahead."
         raise InvalidInput(message, field="step", hint=f"`keepbest checkpoints {run.id}` lists where it can go.")

@@ -37,7 +37,7 @@ class ForkPlan:
     durable: Sequence[Checkpoint]
 
     def find_best(self, step: int | None) -> Checkpoint | None:
-        """Return the checkpoint of the best look that the stopper remembers, where it is still there."""
+        """Return the checkpoint of the best validation that the stopper remembers, where it is still there."""
         found = [one for one in (self.start, *self.durable) if one.step == step and one.value is not None]
         return next((one for one in found if one is self.start or not one.ghost), found[0] if found else None)
 

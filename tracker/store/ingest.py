@@ -90,8 +90,8 @@ def _take_all(conn: Connection, standing: LeaseValidity, came: Delivery, now: da
             run = runs.get_by_pk(conn, run.pk)
         if run.state == RunState.LEASED and run.source_kind == "command":  # it may never open a segment
             run = runs.move_run(conn, run, RunState.RUNNING, now=now)
-        validations.add_looks(conn, run.pk, records.looks)
-        validations.withdraw_looks(conn, run.pk, records.withdrawn)
+        validations.add_validations(conn, run.pk, records.validations)
+        validations.withdraw_validations(conn, run.pk, records.withdrawn)
         new = checkpoints.add_checkpoints(conn, run.pk, records.checkpoints)
         records = records.model_copy(update={"checkpoints": new})
         resume_options.settle(conn, run, standing.attempt, new)
@@ -116,11 +116,13 @@ def _take_history(conn: Connection, standing: LeaseValidity, came: Delivery, now
     kept = [_until(column, end) for column in came.columns if column.segment in own]
     metrics.add_columns(conn, run.pk, [column for column in kept if len(column.points)], newest=False)
     if records is not None:
-        measured = [look for look in records.looks if look.segment in own and look.at <= end]
+        measured = [
+            validation for validation in records.validations if validation.segment in own and validation.at <= end
+        ]
         written = [point for point in records.checkpoints if point.segment in own and point.at <= end]
-        validations.add_looks(conn, run.pk, measured)
+        validations.add_validations(conn, run.pk, measured)
         withdrawn = [said for said in records.withdrawn if said.segment in own]
-        validations.withdraw_looks(conn, run.pk, withdrawn)
+        validations.withdraw_validations(conn, run.pk, withdrawn)
         checkpoints.add_checkpoints(conn, run.pk, written)
         resume_options.settle(conn, run, standing.attempt, written)
         checkpoints.drop_checkpoints(conn, run.pk, records.dropped)

@@ -149,7 +149,7 @@ def release(conn: Connection, run: RunRow, token: str, asked: contract.Release, 
     audit.record(conn, user, f"lease.{asked.outcome}", run.id, now)
     if asked.outcome == "finished":
         if asked.test is not None:
-            test_results.add_evaluation(conn, run, asked.test, now)
+            test_results.add_test_result(conn, run, asked.test, now)
         made = {"test": asked.test and asked.test.model_dump(mode="json"), **selections.columns(asked.selection)}
         return _close(conn, run, RunState.FINISHED, asked.stop_reason, asked.stop_message, now, **made, error=None)
     if asked.outcome == "cancelled":

@@ -1,4 +1,4 @@
-"""Panels: pictures of a model at its looks, each taken once, the oldest let go when a run has too many."""
+"""Panels: pictures of a model at its validations, each taken once, the oldest let go when a run has too many."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _series(name: str, rows: list[Row[tuple[object, ...]]], path: segments.Livin
 
 
 def _let_go(conn: Connection, run_pk: int) -> None:
-    """Drop the oldest panels beyond the limit; those of a look that was kept stay longest."""
+    """Drop the oldest panels beyond the limit; those of a validation that was kept stay longest."""
     count = conn.execute(select(func.count()).where(PanelTable.run_pk == run_pk)).scalar_one()
     if count <= MAX_PANELS:
         return

@@ -1,4 +1,4 @@
-"""What each example did at the looks of runs: written with the look, read by a replay that compares them."""
+"""What each example did at the validations of runs: written with each, read by a replay that compares them."""
 
 from __future__ import annotations
 
@@ -19,21 +19,24 @@ from keepbest.stopping.pairs import to_record
 from tracker import db
 from tracker.models import RunTable, ValidationExamplesTable
 
-#: What one replay holds of them, once they are inflated: 3,300 looks of 5,000 losses, or 100,000 of 5,000 bits.
+#: What one replay holds of them, once they are inflated: 3,300 validations of 5,000 losses, or 100,000 of 5,000 bits.
 MAX_BYTES = 64 * 2**20
 #: Losses in one replay, each of which is drawn a thousand times: 17 s of one core.
 MAX_LOSSES = 5_000_000
 
-_HINT = "Choose fewer runs, or fewer policies that compare looks example by example."
+_HINT = "Choose fewer runs, or fewer policies that compare validations example by example."
 
 Place = tuple[int, int]  # segment and step
 
 
 def add_examples(conn: Connection, run_pk: int, taken: Sequence[ReportedValidation]) -> None:
-    """Write down what these looks say of their examples; what is there already stays as it is."""
-    said = [(look, look.examples) for look in taken if look.examples is not None]
+    """Write down what these validations say of their examples; what is there already stays as it is."""
+    said = [(validation, validation.examples) for validation in taken if validation.examples is not None]
     if said:
-        rows = [{"run_pk": run_pk, "segment": look.segment, "step": look.step, **_row(one)} for look, one in said]
+        rows = [
+            {"run_pk": run_pk, "segment": validation.segment, "step": validation.step, **_row(one)}
+            for validation, one in said
+        ]
         conn.execute(db.insert(conn, ValidationExamplesTable).on_conflict_do_nothing(), rows)
 
 
@@ -51,16 +54,19 @@ def read_examples(conn: Connection, runs: Sequence[str], alphas: int) -> Mapping
     return found
 
 
-def add_to(conn: Connection, run_pk: int, looks: Sequence[RecordedValidation]) -> list[RecordedValidation]:
-    """Return these looks of a run with what is recorded of their examples."""
-    steps = {look.step for look in looks}
+def add_to(conn: Connection, run_pk: int, validations: Sequence[RecordedValidation]) -> list[RecordedValidation]:
+    """Return these validations of a run with what is recorded of their examples."""
+    steps = {validation.step for validation in validations}
     query = select(*ValidationExamplesTable.__table__.columns).where(
         ValidationExamplesTable.run_pk == run_pk, ValidationExamplesTable.step.in_(steps)
     )
     known = {
         (row.segment, row.step): contract.Examples.model_validate(to_record(_show(row))) for row in conn.execute(query)
     }
-    return [look.model_copy(update={"examples": known.get((look.segment, look.step))}) for look in looks]
+    return [
+        validation.model_copy(update={"examples": known.get((validation.segment, validation.step))})
+        for validation in validations
+    ]
 
 
 def _row(said: contract.Examples) -> dict[str, Any]:
@@ -89,8 +95,8 @@ def _check_size(conn: Connection, runs: Sequence[str], alphas: int) -> None:
     numbers, flags = (int(total or 0) for total in conn.execute(query).one())
     size, drawn = 4 * numbers + flags // 8, numbers * alphas
     if size > MAX_BYTES:
-        message = f"What each example did at the looks of {len(runs)} runs takes {size / 2**20:,.0f} MB"
+        message = f"What each example did at the validations of {len(runs)} runs takes {size / 2**20:,.0f} MB"
         raise TooLarge(f"{message}; {MAX_BYTES / 2**20:,.0f} at most.", field="runs", hint=_HINT)
     if drawn > MAX_LOSSES:
-        message = f"The losses of all examples at the looks of {len(runs)} runs, for {alphas} alpha: {drawn:,}"
+        message = f"The losses of all examples at the validations of {len(runs)} runs, for {alphas} alpha: {drawn:,}"
         raise TooLarge(f"{message}; {MAX_LOSSES:,} at most.", field="runs", hint=_HINT)

@@ -22,7 +22,7 @@ from tracker.store.segments import LivingPath, living_path
 Rows = list[Row[Any]]
 #: The training loss under the name that Keras logs it by.
 TRAINING_LOSS = "loss"
-#: Why a look counts as not finite that its run took back.
+#: Why a validation counts as not finite that its run took back.
 WITHDRAWN = "it was withdrawn"
 
 
@@ -35,13 +35,13 @@ class RunRecord:
 
 
 def find_runs(conn: Connection, references: Sequence[str], project: str | None, limit: int) -> list[contract.Run]:
-    """Return the runs with these ids, then the newest of the project that have looks, each once."""
+    """Return the runs with these ids, then the newest of the project that have validations, each once."""
     rows = [runs.get_run(conn, reference) for reference in references]
     if project is not None:
         newest = runs.select_runs().where(
             models.RunTable.project_pk == projects.get_pk(conn, project),
             models.RunTable.deleted_at.is_(None),
-            models.RunTable.looks > 0,
+            models.RunTable.validations > 0,
         )
         rows += conn.execute(newest.order_by(models.RunTable.pk.desc()).limit(limit))
     return list({row.pk: runs.show_in_list(row) for row in rows}.values())[:limit]
@@ -50,11 +50,11 @@ def find_runs(conn: Connection, references: Sequence[str], project: str | None, 
 def read_records(conn: Connection, found: Sequence[contract.Run], asked: Sequence[Policy]) -> list[RunRecord]:
     """Return the living path of each run as a record of what these policies need, in the same order.
 
-    Raises TooLarge where they compare looks example by example, and there is too much of that.
+    Raises TooLarge where they compare validations example by example, and there is too much of that.
     """
     ids = [run.id for run in found]
     segments = _group(conn, models.SegmentTable, ("number", "parent", "start_step", "opened_at"), ids)
-    looks = _group(
+    validations = _group(
         conn, models.ValidationTable, ("segment", "step", "epoch", "value", "n", "metrics", "is_withdrawn", "at"), ids
     )
     checkpoints = _group(conn, models.CheckpointTable, ("segment", "step", "state"), ids)
@@ -65,8 +65,8 @@ def read_records(conn: Connection, found: Sequence[contract.Run], asked: Sequenc
     pairs = _read_pairs(conn, found, asked)
 
     def show(run: contract.Run) -> RunRecord:
-        looked = [row for row in decided.get(run.id, []) if not row.withdraws]
-        rows = segments[run.id], looks[run.id], checkpoints[run.id], looked
+        decisions = [row for row in decided.get(run.id, []) if not row.withdraws]
+        rows = segments[run.id], validations[run.id], checkpoints[run.id], decisions
         return RunRecord(run, _record(run, *rows, pairs.get(run.id, {})))
 
     return [show(run) for run in found]
@@ -75,7 +75,7 @@ def read_records(conn: Connection, found: Sequence[contract.Run], asked: Sequenc
 def _read_pairs(
     conn: Connection, found: Sequence[contract.Run], asked: Sequence[Policy]
 ) -> Mapping[str, Mapping[Place, Pairs]]:
-    """Read what the examples did at the looks of those runs where somebody compares them."""
+    """Read what the examples did at the validations of those runs where somebody compares them."""
     own = {run.id: stopper.unshadowed for run in found if (stopper := _stopper(run, "max")).unshadowed != stopper}
     judges = {run.id: [*asked, *([own[run.id]] if run.id in own else [])] for run in found}
     wanted = [id for id, policies in judges.items() if any(_compares(policy) for policy in policies)]
@@ -112,7 +112,7 @@ def _group(conn: Connection, table: Any, columns: Iterable[str], ids: list[str])
 def _record(
     run: contract.Run,
     segments: Rows,
-    looks: Rows,
+    validations: Rows,
     checkpoints: Rows,
     decided: Rows,
     pairs: Mapping[Place, Pairs],
@@ -120,15 +120,15 @@ def _record(
     if run.mode is contract.Mode.AUTO:
         return None
     path = living_path(cast(Any, segments))
-    living = _living(path, looks)
+    living = _living(path, validations)
     durable = CheckpointState.DURABLE.value
     mode = cast(Mode, run.mode.value)
     stopper = _stopper(run, mode)
-    # A stopper that asked has an answer with each look, where it was recorded; a script that nobody asked said
-    # nothing at a look where it recorded none, if it did at others.
+    # A stopper that asked has an answer with each validation, where it was recorded; a script that nobody asked said
+    # nothing at a validation where it recorded none, if it did at others.
     unsaid = SILENT if pairs and not _compares(stopper) else None
     record = RecordedRun(
-        looks=list(_show(living, segments, lambda place: pairs.get(place, unsaid))),
+        validations=list(_show(living, segments, lambda place: pairs.get(place, unsaid))),
         mode=mode,
         end_step=max([run.step or 0, *(row.step for row in living)]),
         budget=run.steps_at_most,
@@ -141,7 +141,7 @@ def _record(
 
 
 def _find_steps_per_epoch(living: Rows) -> int | None:
-    """Return how many steps an epoch has, as the newest look that says its epoch has it."""
+    """Return how many steps an epoch has, as the newest validation that says its epoch has it."""
     known = [(row.step, row.epoch) for row in living if row.epoch and row.epoch > 0]
     return max(1, round(known[-1][0] / known[-1][1])) if known else None
 
@@ -158,7 +158,7 @@ def _living(path: LivingPath, rows: Rows) -> Rows:
 
 
 def _show(living: Rows, segments: Rows, find_pairs: Callable[[Place], Pairs | None]) -> Iterator[Validation]:
-    """Yield each measured look once, with the time trained so far: that of its segment and of those before."""
+    """Yield each measured validation once, with the time trained so far: that of its segment and of those before."""
     opened = {row.number: row.opened_at for row in segments}
     before = seconds = 0.0
     segment, step = None, -1

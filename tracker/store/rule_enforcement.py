@@ -21,14 +21,14 @@ Breach = tuple[Row[Any], RuleStop]
 
 
 def find_due(conn: Connection, now: datetime) -> tuple[list[Breach], list[Row[Any]]]:
-    """Judge every run that trains and has new looks or a budget: those that break a rule, and the others judged."""
+    """Judge each run that trains and has new validations or a budget: those that break a rule, and the others."""
     breaches, judged = [], []
     for rule in rules.list_acting(conn):
         for run in rules.list_living(conn, rule.project):
             stop = judge(conn, run, rule, now)
             if stop is not None:
                 breaches.append((run, stop))
-            elif run.looks != run.judged:
+            elif run.validations != run.judged:
                 judged.append(run)
     return breaches, judged
 
@@ -36,7 +36,7 @@ def find_due(conn: Connection, now: datetime) -> tuple[list[Breach], list[Row[An
 def judge(conn: Connection, run: Row[Any], rule: ProjectRules, now: datetime) -> RuleStop | None:
     """Return the stop that the rules of its project have for a run, or None."""
     said = next(_break_budgets(run, rule, now), None)
-    if said is None and rule.median is not None and run.looks != run.judged and run.mode in ("min", "max"):
+    if said is None and rule.median is not None and run.validations != run.judged and run.mode in ("min", "max"):
         said = _break_median(conn, run, rule.median)
     return said and RuleStop(reason=said[0], message=f"{said[1]} (rule of project {rule.project})")
 
@@ -46,7 +46,7 @@ def stop(conn: Connection, breach: Breach, now: datetime) -> None:
     run, asked = breach
     found = runs.get_run(conn, run.id, lock=True)
     command = commands.request_command(conn, found, asked, user=RULES, now=now)
-    rules.note_ruling(conn, run.pk, run.looks, command.id)
+    rules.note_ruling(conn, run.pk, run.validations, command.id)
 
 
 def _break_budgets(run: Row[Any], rule: ProjectRules, now: datetime) -> Iterator[tuple[StopReason, str]]:
@@ -59,7 +59,7 @@ def _break_budgets(run: Row[Any], rule: ProjectRules, now: datetime) -> Iterator
 
 def _break_median(conn: Connection, run: Row[Any], rule: MedianRule) -> tuple[StopReason, str] | None:
     others = rules.find_others(conn, run, count_stopped=rule.form == "vizier")
-    step = run.last_look_step
+    step = run.last_validation_step
     if step is None or step < rule.start_from or len(others) < rule.startup_runs:
         return None
     values = rules.read_values(conn, [run.pk, *others], step)

@@ -45,7 +45,7 @@ def find_stopper(conn: Connection, project: str) -> PolicySpec | None:
 
 
 def set_rules(conn: Connection, project: str, asked: RulesRequest, *, user: str, now: datetime) -> ProjectRules:
-    """Put rules in the place of those that were; runs that train already are judged by them at their next look."""
+    """Replace the rules; runs that train already are judged by the new ones at their next validation."""
     pk = projects.get_pk(conn, project)
     told = {**asked.model_dump(mode="json"), "stopper": _read_stopper(asked.stopper)}
     values = {**told, "set_by": user, "set_at": now}
@@ -64,9 +64,9 @@ def list_acting(conn: Connection) -> list[ProjectRules]:
 
 
 def list_living(conn: Connection, project: str) -> list[Row[Any]]:
-    """Return the runs of a project that train and were not stopped by a rule; `judged` is how many looks were."""
+    """Return the runs of a project that train and were not stopped by a rule; `judged` is how many validations were."""
     ruling = models.RuleProgressTable
-    columns = (*RunTable.__table__.columns, ProjectTable.name.label("project"), ruling.looks.label("judged"))
+    columns = (*RunTable.__table__.columns, ProjectTable.name.label("project"), ruling.validations.label("judged"))
     joined = (
         select(*columns)
         .join(ProjectTable, RunTable.project_pk == ProjectTable.pk)
@@ -81,9 +81,9 @@ def list_living(conn: Connection, project: str) -> list[Row[Any]]:
     return list(conn.execute(joined.where(*living).order_by(RunTable.pk)))
 
 
-def note_ruling(conn: Connection, run_pk: int, looks: int, command: str | None = None) -> None:
-    """Write down how many looks of a run were judged, and the command that came of it."""
-    values = {"looks": looks, "command": command}
+def note_ruling(conn: Connection, run_pk: int, validations: int, command: str | None = None) -> None:
+    """Write down how many validations of a run were judged, and the command that came of it."""
+    values = {"validations": validations, "command": command}
     statement = db.insert(conn, models.RuleProgressTable).values(run_pk=run_pk, **values)
     conn.execute(statement.on_conflict_do_update(index_elements=["run_pk"], set_=values))
 
@@ -99,7 +99,7 @@ def find_others(conn: Connection, run: Row[Any], *, count_stopped: bool) -> list
 
 
 def read_values(conn: Connection, pks: list[int], upto: int) -> dict[int, list[Point]]:
-    """Return the values of each run's admitted looks up to a step, on its living path, in the order of steps."""
+    """Return the values of each run's admitted validations up to a step, on its living path, in the order of steps."""
     paths = _read_paths(conn, pks)
     columns = select(ValidationTable.run_pk, ValidationTable.segment, ValidationTable.step, ValidationTable.value)
     counts = ValidationTable.decision["is_admitted"].as_boolean().is_not(False)

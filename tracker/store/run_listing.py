@@ -1,4 +1,4 @@
-"""Pages of runs: filtered, in any order, stable while runs come and change. Reads neither looks nor points.
+"""Pages of runs: filtered, in any order, stable while runs come and change. Reads neither validations nor points.
 
 A page in the order of a column comes in two parts, both read from an index on both databases: first the runs that
 have a value there, then those that have none (null, NaN), newest first. `NULLS LAST` could use no index.

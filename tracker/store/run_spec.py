@@ -51,7 +51,7 @@ def settle(asked: RunRequest, recipes: Mapping[str, RecipeInfo], usual: PolicySp
     if isinstance(asked.source, CodeSource):
         return _settle_code(asked, asked.source, usual)
     if epochs := list_epochs(asked):
-        hint = "Count in steps or looks; a script says its epochs to its own fit: model.fit(epochs=…)."
+        hint = "Count in steps or validations; a script says its epochs to its own fit: model.fit(epochs=…)."
         raise InvalidInput("What an epoch of a script is, only the script knows.", field=_SAID[epochs[0]], hint=hint)
     if isinstance(asked.source, CommandSource):
         usual = None if usual is not None and counts_epochs(usual.model_dump()) else usual

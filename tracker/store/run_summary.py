@@ -1,6 +1,6 @@
 """A run's newest facts and its best ones, kept beside the run so that a list reads nothing else.
 
-The newest facts are one UPDATE a batch. Best look and best checkpoint are each a compare-and-set: only a strictly
+The newest facts are one UPDATE a batch. Best validation and best checkpoint are each a compare-and-set: only a strictly
 better value under the present lease replaces them, so that a resumed or stale process never puts a worse one there.
 """
 
@@ -74,10 +74,10 @@ def _newest(run: RunRow, columns: Sequence[Column], records: Batch) -> dict[str,
         facts["segment"] = records.segments[-1].number
         step = records.segments[-1].start_step if step is None else step
         facts |= _of_changes(records)
-    if records.looks:
-        facts |= _of_looks(run, records.looks)
-        step = max(step or 0, records.looks[-1].step)
-    if records.withdrawn and not any(look.at > records.withdrawn[-1].at for look in records.looks):
+    if records.validations:
+        facts |= _of_validations(run, records.validations)
+        step = max(step or 0, records.validations[-1].step)
+    if records.withdrawn and not any(validation.at > records.withdrawn[-1].at for validation in records.validations):
         facts |= _of_patience(records.withdrawn[-1])
     if step is not None:
         facts["step"] = step
@@ -91,13 +91,15 @@ def _of_changes(records: Batch) -> dict[str, Any]:
     return {"max_steps": said[-1]} if said else {}
 
 
-def _of_looks(run: RunRow, looks: Sequence[ReportedValidation]) -> dict[str, Any]:
-    last = looks[-1]
-    measured = [look.value for look in looks if look.value is not None]  # a stop between two looks has none
+def _of_validations(run: RunRow, validations: Sequence[ReportedValidation]) -> dict[str, Any]:
+    last = validations[-1]
+    measured = [
+        validation.value for validation in validations if validation.value is not None
+    ]  # a stop between two validations has none
     return {
-        "looks": run.looks + len(looks),
+        "validations": run.validations + len(validations),
         "last_value": measured[-1] if measured else run.last_value,
-        "last_look_step": last.step,
+        "last_validation_step": last.step,
         **_of_patience(last),
     }
 
@@ -120,8 +122,8 @@ def _of_progress(records: Batch) -> dict[str, Any]:
 def _settle_declared(conn: Connection, run: RunRow, said: Declared) -> dict[str, Any]:
     """Return the spec of a run with what its script says of it, where the submission said nothing.
 
-    A script that nobody submitted says all of it: what its callback watches is what its looks measured. Of a run of
-    a worker's own trainer, that is what its epochs are in steps.
+    A script that nobody submitted says all of it: what its callback watches is what its validations measured. Of a run
+    of a worker's own trainer, that is what its epochs are in steps.
     """
     spec = conn.execute(select(RunTable.spec).where(RunTable.pk == run.pk)).scalar_one()
     if run.source_kind not in ("command", "external"):
@@ -148,17 +150,21 @@ def _lost(run: RunRow) -> LeaseLost:
 
 
 def _improve(conn: Connection, run: RunRow, mode: str, records: Batch) -> dict[str, Any]:
-    """Replace best look and best checkpoint where this batch has better ones; return the fields that changed."""
+    """Replace best validation and best checkpoint where this batch has better ones; return the fields that changed."""
     if mode == Mode.AUTO:
         return {}
     goes_on = any(opened.reason == "resume" for opened in records.segments)
     changed = _take_back(conn, run, mode, records.withdrawn)
     changed |= _recall(conn, run, mode) if goes_on else {}
     gone = {(said.segment, said.step) for said in records.withdrawn}
-    admitted = [look for look in records.looks if look.decision.is_admitted and (look.segment, look.step) not in gone]
-    look = _best_of(admitted, mode)
-    if look is not None:
-        changed.update(_replace(conn, run, mode, {"best_value": look.value, "best_step": look.step}))
+    admitted = [
+        validation
+        for validation in records.validations
+        if validation.decision.is_admitted and (validation.segment, validation.step) not in gone
+    ]
+    validation = _best_of(admitted, mode)
+    if validation is not None:
+        changed.update(_replace(conn, run, mode, {"best_value": validation.value, "best_step": validation.step}))
     point = _best_of(_find_admitted(conn, run, records), mode)
     if point is not None:
         changed.update(_replace(conn, run, mode, {"best_checkpoint_value": point.value, "best_checkpoint": point.id}))
@@ -199,9 +205,9 @@ def _recall(conn: Connection, run: RunRow, mode: str) -> dict[str, Any]:
     if validations.is_withdrawn(conn, run.pk, run.best_step, run.best_value):  # said too late to move it
         changed |= {"best_step": None, "best_value": None}
         _set(conn, run, changed)
-    look = validations.find_best(conn, run.pk, mode, path)
-    if look is not None:
-        changed |= _replace(conn, run, mode, {"best_value": look.value, "best_step": look.step})
+    validation = validations.find_best(conn, run.pk, mode, path)
+    if validation is not None:
+        changed |= _replace(conn, run, mode, {"best_value": validation.value, "best_step": validation.step})
     return changed | _recall_checkpoint(conn, run, mode, path)
 
 
@@ -224,7 +230,7 @@ def _find_admitted(conn: Connection, run: RunRow, records: Batch) -> Sequence[Ch
 
 
 def _best_of(seen: Sequence[Any], mode: str) -> Any | None:
-    """Return the look or checkpoint with the best finite value, the earliest of equals."""
+    """Return the validation or checkpoint with the best finite value, the earliest of equals."""
     finite = [item for item in seen if item.value is not None and math.isfinite(item.value)]
     sign = 1 if mode == Mode.MIN else -1
     return min(finite, key=lambda item: sign * item.value, default=None)
@@ -262,8 +268,8 @@ def _announce(
     if facts:
         shown = {name: iso(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
         events.append(conn, "run.progress", run, shown, now)
-    if records.looks:
-        events.append(conn, "run.look", run, _look_data(records.looks), now)
+    if records.validations:
+        events.append(conn, "run.validation", run, _validation_data(records.validations), now)
     _announce_withdrawn(conn, run, records.withdrawn, now)
     for point in records.checkpoints:
         data = point.model_dump(mode="json", include={"id", "segment", "step", "kind", "value", "size_bytes"})
@@ -285,7 +291,7 @@ def _announce_best(conn: Connection, run: RunRow, best: dict[str, Any], now: dat
         events.append(conn, "run.best", run, shown, now)
 
 
-def _look_data(looks: Sequence[ReportedValidation]) -> dict[str, Any]:
-    last = looks[-1]
-    data = {"segment": last.segment, "step": last.step, "value": last.value, "count": len(looks)}
+def _validation_data(validations: Sequence[ReportedValidation]) -> dict[str, Any]:
+    last = validations[-1]
+    data = {"segment": last.segment, "step": last.step, "value": last.value, "count": len(validations)}
     return {**data, "improved": last.decision.improved, "stop": last.decision.stop}

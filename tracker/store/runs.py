@@ -99,7 +99,7 @@ def count_rivals(conn: Connection, run: RunRow) -> int:
     One that never measured anything was nothing to choose.
     """
     same = [RunTable.spec[name].as_string().is_not_distinct_from(run.spec[name]) for name in ("monitor", "data")]
-    rivals = [RunTable.project_pk == run.project_pk, or_(RunTable.looks > 0, RunTable.pk == run.pk)]
+    rivals = [RunTable.project_pk == run.project_pk, or_(RunTable.validations > 0, RunTable.pk == run.pk)]
     return conn.execute(select(func.count()).where(*rivals, *same)).scalar_one()
 
 

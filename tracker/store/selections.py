@@ -16,7 +16,7 @@ FORGOTTEN: dict[str, Any] = {
     "selected_step": None,
     "averages_tried": 0,
 }
-#: What a restore gives: the selected model's value where there is one, else the best look's.
+#: What a restore gives: the selected model's value where there is one, else the best validation's.
 VALUE = func.coalesce(RunTable.selected_value, RunTable.best_value)
 
 

@@ -1,4 +1,4 @@
-"""Measurements of the test set: each is kept, so that a second look at it cannot be hidden by a third."""
+"""Test results: each is kept, so that nobody can hide a second measurement behind a third."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tracker import models
 from tracker.store.runs import RunRow
 
 
-def add_evaluation(conn: Connection, run: RunRow, test: TestResult, now: datetime) -> None:
+def add_test_result(conn: Connection, run: RunRow, test: TestResult, now: datetime) -> None:
     """Write down what the test set said at this end of the run."""
     row = {"run_pk": run.pk, "attempt": run.attempt, "test": test.model_dump(mode="json")}
     conn.execute(insert(models.TestResultTable).values(**row, worker=run.worker_name, at=now))
 
 
-def list_evaluations(conn: Connection, run_pk: int) -> list[RecordedTestResult]:
+def list_test_results(conn: Connection, run_pk: int) -> list[RecordedTestResult]:
     """Return every measurement of a run's test set, oldest first."""
     table = models.TestResultTable
     rows = conn.execute(select(*table.__table__.columns).where(table.run_pk == run_pk).order_by(table.pk))

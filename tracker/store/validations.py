@@ -1,4 +1,4 @@
-"""Looks: the decision ledger of a run, one row a validation."""
+"""Validations: the decision ledger of a run, one row a validation."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tracker.store import per_example
 from tracker.store.segments import LivingPath
 
 
-def add_looks(conn: Connection, run_pk: int, taken: Sequence[ReportedValidation]) -> None:
-    """Write looks down, and what they say of their examples; what is there already stays (same segment and step)."""
+def add_validations(conn: Connection, run_pk: int, taken: Sequence[ReportedValidation]) -> None:
+    """Write validations and what they say of their examples; one of a segment and step that is there stays."""
     if taken:
-        rows = [{"run_pk": run_pk, **look.model_dump(exclude={"examples"})} for look in taken]
+        rows = [{"run_pk": run_pk, **validation.model_dump(exclude={"examples"})} for validation in taken]
         conn.execute(db.insert(conn, ValidationTable).on_conflict_do_nothing(), rows)
         per_example.add_examples(conn, run_pk, taken)
 
 
-def withdraw_looks(conn: Connection, run_pk: int, withdrawn: Sequence[WithdrawnValidation]) -> None:
-    """Take looks back: each is marked, and an entry of its own says why. Said twice it is there once."""
+def withdraw_validations(conn: Connection, run_pk: int, withdrawn: Sequence[WithdrawnValidation]) -> None:
+    """Take validations back: each is marked, and an entry of its own says why. Said twice it is there once."""
     for said in withdrawn:
         place = {"segment": said.segment, "step": said.step}
         entry = {"decision": said.decision.model_dump(), "note": said.reason, "at": said.at, "metrics": {}}
@@ -41,10 +41,10 @@ def withdraw_looks(conn: Connection, run_pk: int, withdrawn: Sequence[WithdrawnV
         )
 
 
-def list_looks(
+def list_validations(
     conn: Connection, run_pk: int, path: LivingPath, *, after: int, limit: int
 ) -> list[contract.RecordedValidation]:
-    """Return the looks after the one with number `after`, in the order in which they were taken."""
+    """Return the validations after the one with number `after`, in the order in which they were taken."""
     rows = conn.execute(
         select(*ValidationTable.__table__.columns)
         .where(ValidationTable.run_pk == run_pk, ValidationTable.pk > after)
@@ -55,7 +55,7 @@ def list_looks(
 
 
 def find_best(conn: Connection, run_pk: int, mode: str, path: LivingPath) -> Row[Any] | None:
-    """Return the best look on the living path that is admitted and not taken back, of equal ones the earliest."""
+    """Return the best validation on the living path that is admitted and not taken back, of equal ones the earliest."""
     order = ValidationTable.value if mode == "min" else ValidationTable.value.desc()
     wanted = (
         ValidationTable.run_pk == run_pk,
@@ -72,7 +72,7 @@ def find_best(conn: Connection, run_pk: int, mode: str, path: LivingPath) -> Row
 
 
 def is_withdrawn(conn: Connection, run_pk: int, step: int | None, value: float | None) -> bool:
-    """Whether each look of this step and value was taken back; False where there is none."""
+    """Whether each validation of this step and value was taken back; False where there is none."""
     found = select(ValidationTable.is_withdrawn).where(
         ValidationTable.run_pk == run_pk, ValidationTable.step == step, ValidationTable.value == value
     )

@@ -182,7 +182,7 @@ class RunSupervisor:
             self._trainer.interrupt()
 
     def _stop_if_nobody_listens(self, command: Command) -> None:
-        """A script that asks hears it by itself, at its next look; any other is asked to end."""
+        """A script that asks hears it by itself, at its next validation; any other is asked to end."""
         if self._stop_at is None:
             self._stop_at = time.monotonic() + min(LISTEN_SECONDS, self._grace_seconds)
         if time.monotonic() < self._stop_at:

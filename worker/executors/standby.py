@@ -50,7 +50,7 @@ class Standby:
 
         One that has waited for IDLE_SECONDS is ended, and no other started before the next run has come.
         """
-        self._look()
+        self._validation()
         now = time.monotonic()
         if self._waiting is not None and now - self._waiting.since >= IDLE_SECONDS:
             self.close()
@@ -66,7 +66,7 @@ class Standby:
 
         One that still imports is taken too: it hears when it is done. One that must be done by now has to answer.
         """
-        self._look()
+        self._validation()
         self._is_idle = False
         if self._waiting is None:
             return None
@@ -74,7 +74,7 @@ class Standby:
         folder.write_mark(mark)  # before it can start anything that would have to be found
         if not child.tell(pack(folder.path, secret)):  # it ended this very moment
             child.kill()
-            self._look()
+            self._validation()
             return None
         if time.monotonic() - since > IMPORT_SECONDS and not _answers(folder):
             self.close()
@@ -99,7 +99,7 @@ class Standby:
         child = ChildProcess(command, folder=Path("/"), output=output, environ=self._environ, mark=mark, secret=None)
         return StandbyTrainer(child, mark, output, time.monotonic())
 
-    def _look(self) -> None:
+    def _validation(self) -> None:
         """Notice where the one that waits has ended. One that gave up by itself would do so again."""
         if self._waiting is not None and (code := self._waiting.child.poll()) is not None:
             said = os.pread(self._waiting.output.fileno(), _SAID_BYTES, 0).decode(errors="replace").splitlines()

@@ -25,7 +25,7 @@ FIT_METRICS = {"val_loss": Mode.MIN, "loss": Mode.MIN}
 IMAGES = ("mnist", "fashion-mnist", "digits")
 
 
-#: The tutorials that count their steps; the best look is kept all the same.
+#: The tutorials that count their steps; the best validation is kept all the same.
 TO_THE_END = PolicySpec.model_validate(parse("check_finite()"))
 
 
@@ -68,7 +68,7 @@ RECIPES: dict[str, Recipe] = {
             build=build_cnn,
             data=("digits", "mnist", "fashion-mnist"),
             monitor="val_accuracy",
-            # The tutorial's loop: more than 1000 steps without a better look, checked at every step.
+            # The tutorial's loop: more than 1000 steps without a better validation, checked at every step.
             stopper=PolicySpec.model_validate(parse("patience(steps=1000) | check_finite()")),
             max_steps=10_000,
             validate_every=100,

@@ -17,7 +17,7 @@ _OWN_WORDS = ("train_step", "test_step", "evaluate", "compute_metrics", "get_met
 
 
 def check_monitor(training: Training, monitor: str) -> None:
-    """Raise MetricMissing, with the nearest right name, for a metric that no look of this training can have."""
+    """Raise MetricMissing, with the nearest right name, for a metric that no validation of this training can have."""
     model = training.model
     own = any(getattr(type(model), name) is not getattr(keras.Model, name) for name in _OWN_WORDS)
     if own or training.callbacks:
@@ -33,7 +33,7 @@ def check_monitor(training: Training, monitor: str) -> None:
 
 
 def advise(monitor: str, measured: Iterable[str]) -> str:
-    """Say which metric may be meant, once a look has shown which there are; a vector is there by class."""
+    """Say which metric may be meant, once a validation has shown which there are; a vector is there by class."""
     known = sorted(measured)
     name = monitor.partition("[")[0]
     if classes := [one for one in known if one.startswith(f"{name}[")]:

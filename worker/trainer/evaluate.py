@@ -38,7 +38,7 @@ class Evaluator:
 
     @classmethod
     def of_validation(cls, training: Training) -> Evaluator:
-        """Return the one for what is measured at each look."""
+        """Return the one for what is measured at each validation."""
         return cls(training.validation, training.validation_batch_size, training.validation_steps)
 
     def measure(self, model: Any, callbacks: Sequence[Any] = ()) -> Measured:
@@ -49,7 +49,9 @@ class Evaluator:
 
 
 class Probe:
-    """All that a look reads off: the validation part as `val_<metric>`, further parts and single variables by name."""
+    """All that a validation reads off: the validation part as `val_<metric>`, further parts and single variables by
+    name.
+    """
 
     def __init__(self, training: Training, callbacks: Sequence[Any] = ()) -> None:
         self._callbacks = callbacks
@@ -59,7 +61,7 @@ class Probe:
         self._watched = {name: _check_single(name, variable) for name, variable in training.watch.items()}
 
     def measure(self, model: Any) -> Measured:
-        """Return every metric of the look; `n` is the number of validation examples."""
+        """Return every metric of the validation; `n` is the number of validation examples."""
         validation = self._validation.measure(model, self._callbacks)
         values = {f"val_{name}": value for name, value in validation.values.items()}
         for part, ruler in self._also.items():

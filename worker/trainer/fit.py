@@ -1,6 +1,7 @@
-"""The training itself: stretches of `model.fit` between looks, and what happens at each batch and each look.
+"""The training itself: stretches of `model.fit` between validations, and what happens at each batch and each
+validation.
 
-A Keras "epoch" is one stretch between two looks. Going back ends the present `fit`; the next one starts from the
+A Keras "epoch" is one stretch between two validations. Going back ends the present `fit`; the next one starts from the
 new position with the functions that are compiled already.
 """
 
@@ -31,11 +32,11 @@ from worker.trainer.evaluate import Measured, Probe
 from worker.trainer.hidden_random_state import find_random_operations
 from worker.trainer.user_callbacks import Brought
 
-#: At a look, the state is written as `last` when nothing was written for so long: about what a crash costs.
+#: At a validation, the state is written as `last` when nothing was written for so long: about what a crash costs.
 CHECKPOINT_SECONDS = 30.0
-#: The same between two looks that lie far apart. There the running mean of the training loss is lost to a resume.
+#: The same between two validations that lie far apart. There the running mean of the training loss is lost to a resume.
 LONG_STRETCH_SECONDS = 120.0
-#: How often a run without looks still says which step it is at.
+#: How often a run without validations still says which step it is at.
 PROGRESS_SECONDS = 2.0
 _ENDLESS = 2**31
 
@@ -69,7 +70,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         self,
         training: Training,
         feed: BatchSource,
-        looker: BestKeeper,
+        keeper: BestKeeper,
         spec: RunSpec,
         hand_back: threading.Event,
         carried: ExtraState | None = None,
@@ -79,13 +80,13 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         self.step = 0
         self._training = training
         self._feed = feed
-        self._looker = looker
+        self._keeper = keeper
         self._carried = carried or ExtraState()
-        self._run = looker.run
+        self._run = keeper.run
         self._spec = spec
         self._hand_back = hand_back
         self._clock = clock
-        self.gauge = Probe(training, [_Beats(looker.run)])
+        self.gauge = Probe(training, [_Beats(keeper.run)])
         self._ending: Ending | None = None
         self._measured: Measured | None = None
         self._fits = 0
@@ -129,7 +130,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         self.step = self._began_at + batch + 1
         if self._is_first_step:  # in which Keras builds optimizers
             self._is_first_step = False
-            self._looker.follow()
+            self._keeper.follow()
         self._run.beat()
         if self._run.has_commands:
             self._obey()
@@ -140,15 +141,15 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         if not self._is_searched:
             self._search_step()
-        if self.is_to_look:
-            self._look(flatten(logs or {}))
+        if self.is_validation_due:
+            self._validate(flatten(logs or {}))
         if self._ending is not None:
             self.model.stop_training = True
 
     # Stretches
 
     def _fit_stretches(self) -> None:
-        """Run `fit` up to the next look if the position lies between two, else from look to look."""
+        """Run `fit` up to the next validation if the position lies between two, else from validation to validation."""
         every, training = self._spec.validate_every, self._training
         first, begun = every - self.step % every, self.step // every
         self._known = self._carried.capture() if self._fits or self.step else None
@@ -181,27 +182,27 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
 
     def _end_if_due(self) -> None:
         """End where nothing is left to train: it was decided before a crash, or before what it went back to."""
-        if self._ending is None and self._looker.is_due(self.step):
-            self._looker.judge_silence(self.step)
+        if self._ending is None and self._keeper.is_due(self.step):
+            self._keeper.judge_silence(self.step)
             self._ending = Ending.STOPPED
         elif self._ending is None and self._run.judge.rung is not None:
             self._ending = Ending.PAUSED
 
     @property
-    def is_to_look(self) -> bool:
+    def is_validation_due(self) -> bool:
         """Whether this end of a stretch is measured and judged."""
-        return self._is_look_due and not self._jumped and self._ending not in (Ending.STOPPED, Ending.CANCELLED)
+        return self._is_validation_due and not self._jumped and self._ending not in (Ending.STOPPED, Ending.CANCELLED)
 
     @property
-    def _is_look_due(self) -> bool:
+    def _is_validation_due(self) -> bool:
         return self.step % self._spec.validate_every == 0 or self.step == self._run.judge.max_steps
 
     def _take_note(self) -> None:
-        """Notice what ends the training between looks: the worker leaves, or the stopper's patience runs out."""
+        """Notice what ends the training between validations: the worker leaves, or the stopper's patience runs out."""
         if self._hand_back.is_set():
             self._ending = Ending.HANDED_BACK
-        elif self._ending is None and not self._is_look_due and self._looker.is_due(self.step):
-            if self._looker.judge_silence(self.step).stop:
+        elif self._ending is None and not self._is_validation_due and self._keeper.is_due(self.step):
+            if self._keeper.judge_silence(self.step).stop:
                 self._ending = Ending.STOPPED
                 self._say_step()
         elif self._clock() - self._said_at >= PROGRESS_SECONDS:
@@ -213,31 +214,31 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         self._run.report(step=self.step, epoch=self._feed.epoch_at(self.step))
 
     def _obey(self) -> None:
-        jump = self._looker.obey(self.position)
+        jump = self._keeper.obey(self.position)
         if jump is not None:
             self.step = jump.state.step
             self._jumped = True
-        if self._looker.stop is not None:
-            self._ending = Ending.CANCELLED if self._looker.stop is CommandKind.CANCEL else Ending.ASKED
+        if self._keeper.stop is not None:
+            self._ending = Ending.CANCELLED if self._keeper.stop is CommandKind.CANCEL else Ending.ASKED
 
-    # Looks
+    # Validations
 
     def foresee(self, logs: Any) -> None:
         """Measure before the callbacks of the training have their turn, and let them see it in the logs."""
-        with self._looker.measured():
+        with self._keeper.measured():
             self._measured = self.gauge.measure(self.model)
         logs.update(self._measured.values)
 
-    def _look(self, trained: dict[str, float]) -> None:
+    def _validate(self, trained: dict[str, float]) -> None:
         began = self._clock()
-        with self._looker.measured():
+        with self._keeper.measured():
             measured, self._measured = self._measured or self.gauge.measure(self.model), None
             metrics = {**trained, **measured.values}
             value = self._get_value(metrics)
             with self._run.life.slowly():
                 pairs = self._compare(value) if self._run.judge.needs_pairs else None
         with self._run.life.slowly():
-            decision = self._looker.look(
+            decision = self._keeper.report_validation(
                 self.position,
                 value,
                 n=measured.n,
@@ -262,7 +263,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
 
     def _write_last_after(self, seconds: float) -> None:
         if self._clock() - self._written_at >= seconds:
-            self._looker.checkpoint(self.position, "last")
+            self._keeper.checkpoint(self.position, "last")
             self._written_at = self._clock()
 
     def _get_value(self, metrics: Mapping[str, float]) -> float:

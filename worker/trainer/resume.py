@@ -69,7 +69,8 @@ def resume(
 def set_aside_unknown(store: Store, assignment: Assignment, now: datetime) -> None:
     """Put into the trash what an earlier attempt wrote in segments of which the tracker never heard.
 
-    Their looks are lost with that attempt's journal, so nothing may go on from there, and nobody will ask for them.
+    Their validations are lost with that attempt's journal, so nothing may go on from there, and nobody will ask for
+    them.
     """
     id = assignment.run.id
     known = {*store.folder.pins(id), assignment.run.best_checkpoint}  # a fork has the segment that it comes from
@@ -92,7 +93,7 @@ def _load(run: Run, store: Store, wanted: Checkpoint) -> Loaded | None:
 
 def _take_up_stopper(run: Run, manifest: Manifest) -> None:
     if not manifest.stopper.get("policy"):
-        return  # it was written before the first look
+        return  # it was written before the first validation
     if run.judge.mode is None and manifest.mode is not None:
         run.set_mode(manifest.mode)
     run.go_on_from(manifest.stopper)

@@ -1,7 +1,7 @@
 """The end of a run whose selector is not simply the best: averages are made of checkpoints, measured, and one is kept.
 
 The selector itself is pure (`keepbest.selection`). Here it gets what it asks for: an average of the weights on disk,
-its batch normalization measured anew, on the validation set. Each such measurement is one more look at the same
+its batch normalization measured anew, on the validation set. Each such measurement is one more validation at the same
 examples, and is told. Nothing is half selected: what is chosen is on disk and marked before the run is over, and told
 in the one message that ends it. Killed before, the next attempt does it again.
 """
@@ -40,7 +40,7 @@ class Selecting:
     def __init__(
         self,
         selector: Selector,
-        looker: BestKeeper,
+        keeper: BestKeeper,
         store: Store,
         training: Training,
         feed: BatchSource,
@@ -48,8 +48,8 @@ class Selecting:
         leaving: threading.Event,
     ) -> None:
         self._selector = selector
-        self._looker = looker
-        self._run = looker.run
+        self._keeper = keeper
+        self._run = keeper.run
         self._store = store
         self._training = training
         self._feed = feed
@@ -78,7 +78,7 @@ class Selecting:
         except Exception as error:  # hours of training are not lost to what comes after them
             _log.exception("The selector met an error: the best stays.")
             outcome, chosen = self._stay(best, candidates, error), best
-            self._looker.put(best)
+            self._keeper.put(best)
         if outcome is None:
             return best, None
         _log.info("Selected by %s: %s.", self._selector.name, outcome.message)
@@ -95,7 +95,7 @@ class Selecting:
         """Return the monitored value of the average; None where the metric is another, or a bound is broken."""
         self._check_stay()
         state = self._blend(best, made_of)
-        self._looker.put(state)
+        self._keeper.put(state)
         values = self._gauge.measure(self._training.model).values
         policy, value = self._run.judge.policy, values.get(self._run.monitor)
         if policy.find_faults(Validation(step=best.step, value=value, metrics=values)):
@@ -120,7 +120,7 @@ class Selecting:
         blended = replace(best, id=new_id(), values=[*values, *rest])
         if not self._normalized:
             return blended
-        self._looker.put(blended)
+        self._keeper.put(blended)
         batch_norm.measure_anew(self._training.model, self._normalized, self._feed, self._batches)
         return replace(blended, values=self._with_statistics(blended))
 
@@ -150,19 +150,19 @@ class Selecting:
         self._check_stay()
         first = outcome.made_of[0]
         if not outcome.is_average:
-            state = best if first.id == best.id else self._looker.put_back(checkpoint=first.id)
+            state = best if first.id == best.id else self._keeper.put_back(checkpoint=first.id)
         else:
             made_of = tuple(one.id for one in outcome.made_of)
             state = self._made[made_of]  # as it was measured, to the last bit
-            self._looker.write_selected(state, outcome.value, first.n, made_of)
-        self._looker.put(state)
+            self._keeper.write_selected(state, outcome.value, first.n, made_of)
+        self._keeper.put(state)
         self._store.folder.select(self._run.id, state.id)
         return state
 
     def _describe(
         self, best: State, chosen: State, outcome: SelectorOutcome, eligible: Sequence[Candidate]
     ) -> Selection:
-        _, best_value = self._looker.best
+        _, best_value = self._keeper.best
         return Selection(
             selector=SelectorSpec.model_validate(self._selector.to_json()),
             checkpoint=chosen.id,

@@ -90,18 +90,18 @@ class Trainer:
         check_monitor(training, self._spec.monitor)
         warn_of_rate(training.model)
         carried = ExtraState(training.callbacks)
-        looker = self._make_looker(training, feed, store, carried)
+        keeper = self._make_keeper(training, feed, store, carried)
         position = resume(self.run, store, self._job.assignment, training.model, self._read_segments, carried)
         store.folder.select(self.run.id, None)  # it goes on: what it ended with before is selected anew
-        looker.begin(training.model)
-        looker.paint_start(position)
+        keeper.begin(training.model)
+        keeper.paint_start(position)
         if self.run.overrides is not None:
-            looker.change(position, self.run.overrides)
-        loop = TrainingLoop(training, feed, looker, self._spec, self.hand_back, carried)
+            keeper.change(position, self.run.overrides)
+        loop = TrainingLoop(training, feed, keeper, self._spec, self.hand_back, carried)
         self.is_training = True
         ending = loop.train(position.step)
         with self.run.life.slowly():
-            return self._conclude(ending, loop, looker, training, feed)
+            return self._conclude(ending, loop, keeper, training, feed)
 
     def _read_segments(self) -> Sequence[Segment]:
         """Return what earlier attempts left; nothing where the tracker does not answer."""
@@ -111,7 +111,7 @@ class Trainer:
             _log.warning("What earlier attempts changed is not known: %s", error.message)
             return ()
 
-    def _make_looker(self, training: Training, feed: BatchSource, store: Store, carried: ExtraState) -> BestKeeper:
+    def _make_keeper(self, training: Training, feed: BatchSource, store: Store, carried: ExtraState) -> BestKeeper:
         about = environment.describe(self._spec.source, deterministic=self._job.deterministic)
         about |= {"data": dict(training.about)} if training.about else {}
         note = feed.note or (None if self._job.deterministic else NOT_DETERMINISTIC)
@@ -128,28 +128,28 @@ class Trainer:
     # The end
 
     def _conclude(
-        self, ending: Ending, loop: TrainingLoop, looker: BestKeeper, training: Training, feed: BatchSource
+        self, ending: Ending, loop: TrainingLoop, keeper: BestKeeper, training: Training, feed: BatchSource
     ) -> int:
         _log.info("Ended at step %d: %s.", loop.step, ending.value)
         if ending is Ending.HANDED_BACK:
             if not self._is_lost:  # else the run is somebody else's, and so is its store
-                looker.checkpoint(loop.position, "last")
-                looker.close(DRAIN_SECONDS)
+                keeper.checkpoint(loop.position, "last")
+                keeper.close(DRAIN_SECONDS)
             return self._leave()
         if ending is Ending.CANCELLED:
             return self._end(Release(outcome="cancelled", stop_reason=StopReason.USER), FINISHED)
         if ending is Ending.PAUSED:
-            return self._pause(loop, looker)
-        if loop.step != looker.best[0]:  # somebody may want more of it: then it goes on from its end
-            looker.checkpoint(loop.position, "last")
-        looker.paint_end(loop.position)
-        looker.close(DRAIN_SECONDS)
-        best = looker.restore_best()
+            return self._pause(loop, keeper)
+        if loop.step != keeper.best[0]:  # somebody may want more of it: then it goes on from its end
+            keeper.checkpoint(loop.position, "last")
+        keeper.paint_end(loop.position)
+        keeper.close(DRAIN_SECONDS)
+        best = keeper.restore_best()
         store = Store(self._job.store, notes=self._job.notes)
         is_kept = best is None or best.id in store.checkpoints(self.run.id)
         chosen, selection = best, None
         if best is not None and is_kept and not self._selector.is_usual:
-            selecting = Selecting(self._selector, looker, store, training, feed, loop.gauge, self.hand_back)
+            selecting = Selecting(self._selector, keeper, store, training, feed, loop.gauge, self.hand_back)
             chosen, selection = selecting.select(best)
         test = self._measure_test(chosen, training) if chosen is not None else None
         message = None if is_kept else NOT_KEPT
@@ -159,13 +159,13 @@ class Trainer:
         self.run.finish(reason, message, test=test, selection=selection, seconds=REPORT_SECONDS)
         return FINISHED
 
-    def _pause(self, loop: TrainingLoop, looker: BestKeeper) -> int:
-        """Leave the state of exactly this step on disk; where this look was the best, it is there as that."""
+    def _pause(self, loop: TrainingLoop, keeper: BestKeeper) -> int:
+        """Leave the state of exactly this step on disk; where this validation was the best, it is there as that."""
         decision = self.run.judge.decision
         assert decision is not None  # noqa: S101  # it is why the loop ended
         if not decision.improved:
-            looker.checkpoint(loop.position, "last")
-        looker.close(DRAIN_SECONDS)
+            keeper.checkpoint(loop.position, "last")
+        keeper.close(DRAIN_SECONDS)
         said = next(one.message for one in decision.verdicts if one.rung is not None)
         message = f"{said[0].upper()}{said[1:]}."
         return self._end(Release(outcome="paused", rung=self.run.judge.rung, stop_message=message), FINISHED)

@@ -1,4 +1,6 @@
-"""The callbacks that a training brings: they stand before the loop, which judges last, and see what a look measured."""
+"""The callbacks that a training brings: they stand before the loop, which judges last, and see what a validation
+measured.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,13 @@ class Measuring(Protocol):
     """What is asked of the loop."""
 
     @property
-    def is_to_look(self) -> bool: ...
+    def is_validation_due(self) -> bool: ...
 
     def foresee(self, logs: Any) -> None: ...
 
 
 class Brought(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """Passes everything on. An epoch is a whole stretch between two looks: one that was broken off is none."""
+    """Passes everything on. An epoch is a whole stretch between two validations: one that was broken off is none."""
 
     def __init__(self, loop: Measuring, callbacks: Sequence[Any]) -> None:
         super().__init__()
@@ -50,7 +52,7 @@ class Brought(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no
         self._list.on_epoch_begin(epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self._loop.is_to_look and logs is not None:
+        if self._loop.is_validation_due and logs is not None:
             self._loop.foresee(logs)
             for callback in self._callbacks:
                 callback.on_epoch_end(epoch, logs)  # a list gives them a copy: what they add would be lost

@@ -1,9 +1,9 @@
 """Which store a folder is: an id in a marker, written once when the store is made and demanded ever after.
 
-A store may be a mount. Where that went away, the path names the bare folder beneath, which looks like a store that
-nobody has used yet: whoever wrote there would hide what it wrote, and whoever collected there would find everything
-gone. So a folder is taken for the store only with the right marker; and all that is written goes through a descriptor
-of the very folder whose marker was read, never through the path again.
+A store may be a mount. Where that went away, the path names the bare folder beneath, which validations like a store
+that nobody has used yet: whoever wrote there would hide what it wrote, and whoever collected there would find
+everything gone. So a folder is taken for the store only with the right marker; and all that is written goes through a
+descriptor of the very folder whose marker was read, never through the path again.
 
 What is the right one is known from the first use in this process, and, for a store that is the machine's own, from a
 note in keepbest's folder (`notes`), which outlives the process.

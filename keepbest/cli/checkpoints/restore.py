@@ -114,14 +114,14 @@ def check_target(to: Path | None, force: bool, verify: bool, check: bool) -> Non
 
 
 def check_measurable(run: Run, chosen: Checkpoint) -> None:
-    """Only what the validation set gave at a look can be measured again."""
+    """Only what the validation set gave at a validation can be measured again."""
     if not run.spec.monitor.startswith("val_"):
         raise InvalidInput(
             f"{run.spec.monitor} is not measured on the validation set: it cannot be measured again.", field="verify"
         )
     if chosen.value is None:
         raise InvalidInput(
-            f"Checkpoint {chosen.id} of step {chosen.step:,} was written between two looks: it has no value.",
+            f"Checkpoint {chosen.id} of step {chosen.step:,} was written between two validations: it has no value.",
             field="verify",
             hint=f"keepbest restore {run.id} --best --verify",
         )

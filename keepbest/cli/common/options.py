@@ -37,8 +37,8 @@ Set = Annotated[list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE
 Patience = Annotated[
     str | None,
     typer.Option(
-        help="Stop after this long without a new best: `10` looks, `10epochs` or `1000steps`.",
-        show_default="10 looks, or what project or recipe say",
+        help="Stop after this long without a new best: `10` validations, `10epochs` or `1000steps`.",
+        show_default="10 validations, or what project or recipe say",
     ),
 ]
 Stop = Annotated[str | None, typer.Option(help="When to stop: `reduce_on_plateau(5) | patience(15, min_delta=0.001)`.")]
@@ -70,7 +70,7 @@ ValidateEvery = Annotated[
     str | None,
     typer.Option(
         metavar="STEPS|EPOCHS",
-        help="How long between two looks: `100` steps, or `1epoch`.",
+        help="How long between two validations: `100` steps, or `1epoch`.",
         show_default="100 steps, or what the recipe says",
     ),
 ]

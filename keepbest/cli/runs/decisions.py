@@ -1,4 +1,4 @@
-"""The decision ledger of a run as a table: one row a look."""
+"""The decision ledger of a run as a table: one row a validation."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from keepbest.contract.validations import RecordedValidation
 SPARE = ("n", "took", "checkpoint")
 
 
-def show_looks(monitor: str, looks: Sequence[RecordedValidation], as_json: bool) -> None:
-    """Print every look with what was decided, by which policy, and why."""
+def show_validations(monitor: str, validations: Sequence[RecordedValidation], as_json: bool) -> None:
+    """Print every validation with what was decided, by which policy, and why."""
     if as_json:
-        print_json([look.model_dump(mode="json") for look in looks])
+        print_json([validation.model_dump(mode="json") for validation in validations])
         return
     heads = (">step", ">" + clean(monitor), "", ">n", ">wait", ">left", ">took", "checkpoint", "decision")
-    table = Table(heads, empty="No looks yet.", spare=SPARE)
-    for look in looks:
-        table.add(*_row(look))
+    table = Table(heads, empty="No validations yet.", spare=SPARE)
+    for validation in validations:
+        table.add(*_row(validation))
     print_table(table)
 
 
-def _row(look: RecordedValidation) -> Iterator[str]:
-    said = look.decision
-    yield f"{look.step:,}"
-    yield number(look.value, 17)
-    yield _mark(look)
-    yield whole(look.n)
+def _row(validation: RecordedValidation) -> Iterator[str]:
+    said = validation.decision
+    yield f"{validation.step:,}"
+    yield number(validation.value, 17)
+    yield _mark(validation)
+    yield whole(validation.n)
     yield whole(said.wait)
     yield whole(said.patience_left)
-    yield "-" if look.seconds is None else f"{look.seconds:.3f} s"
-    yield look.checkpoint or "-"
-    yield "".join(_decided(look))
+    yield "-" if validation.seconds is None else f"{validation.seconds:.3f} s"
+    yield validation.checkpoint or "-"
+    yield "".join(_decided(validation))
 
 
-def _mark(look: RecordedValidation) -> str:
-    if look.withdraws:
+def _mark(validation: RecordedValidation) -> str:
+    if validation.withdraws:
         return "takes back"
-    if look.is_withdrawn:
+    if validation.is_withdrawn:
         return "withdrawn"
-    return "best" if look.decision.improved else ("abandoned" if look.ghost else "")
+    return "best" if validation.decision.improved else ("abandoned" if validation.ghost else "")
 
 
-def _decided(look: RecordedValidation) -> Iterator[str]:
+def _decided(validation: RecordedValidation) -> Iterator[str]:
     """Yield the decision in words, what the other policies said, and what was noted (a checkpoint that was skipped)."""
-    said = look.decision
+    said = validation.decision
     yield said.message or (f"stop: {said.reason}" if said.stop else "go on")
     for verdict in said.verdicts:
         if verdict.message not in said.message:
             yield f" {verdict.policy}: {verdict.message}."
-    if look.note:
-        yield f" ({look.note})"
+    if validation.note:
+        yield f" ({validation.note})"

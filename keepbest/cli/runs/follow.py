@@ -19,7 +19,7 @@ class News:
     """The run as it is now, and what came since the last news."""
 
     run: Run
-    looks: list[RecordedValidation]
+    validations: list[RecordedValidation]
     logs: list[LogPiece]
 
 
@@ -29,9 +29,9 @@ class RunFollower:
 
     client: Client
     run: str
-    with_looks: bool = False
+    with_validations: bool = False
     with_logs: bool = False
-    seen_look: int = 0
+    seen_validation: int = 0
     seen_log: int = 0
 
     def news(self) -> Iterator[News]:
@@ -52,15 +52,17 @@ class RunFollower:
     def read(self) -> News:
         """Return the run, and what is new of its history."""
         run = self.client.run(self.run)
-        return News(run, self._new_looks() if self.with_looks else [], self._new_logs() if self.with_logs else [])
+        return News(
+            run, self._new_validations() if self.with_validations else [], self._new_logs() if self.with_logs else []
+        )
 
-    def _new_looks(self) -> list[RecordedValidation]:
+    def _new_validations(self) -> list[RecordedValidation]:
         found: list[RecordedValidation] = []
-        after = self.seen_look
-        while page := self.client.looks(self.run, after=after, limit=PAGE).looks:
+        after = self.seen_validation
+        while page := self.client.validations(self.run, after=after, limit=PAGE).validations:
             found.extend(page)
             after = page[-1].seq
-        self.seen_look = after  # only now: what a failing request would lose is asked for again
+        self.seen_validation = after  # only now: what a failing request would lose is asked for again
         return found
 
     def _new_logs(self) -> list[LogPiece]:

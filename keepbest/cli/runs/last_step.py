@@ -19,17 +19,17 @@ Epochs = Annotated[
 def last_step(client: Client, run: str, max_steps: int | None, epochs: float | None) -> int | None:
     """Return the new last step, of steps or of epochs.
 
-    Raises InvalidInput for both at once, and for epochs of a run whose looks do not say in which epoch they were.
+    Raises InvalidInput for both at once, and for epochs of a run whose validations do not say in which epoch they were.
     """
     if epochs is None:
         return max_steps
     if max_steps is not None:
         raise InvalidInput("--epochs and --max-steps exclude each other.", field="epochs")
-    looks = client.looks(run, limit=100).looks
-    each = next((one.step / one.epoch for one in looks if one.epoch and one.step), None)
+    validations = client.validations(run, limit=100).validations
+    each = next((one.step / one.epoch for one in validations if one.epoch and one.step), None)
     if each is None:
         raise InvalidInput(
-            "How many steps an epoch of this run has is not known: its looks do not say their epoch.",
+            "How many steps an epoch of this run has is not known: its validations do not say their epoch.",
             field="epochs",
             hint="Count in steps: --max-steps 20000",
         )

@@ -23,7 +23,7 @@ from keepbest.cli.common.formatting import (
 )
 from keepbest.cli.common.options import AsJson, ProjectName, RunId, Yes
 from keepbest.cli.common.output import Table, print_facts, print_json, print_table, say, warn
-from keepbest.cli.runs.decisions import show_looks
+from keepbest.cli.runs.decisions import show_validations
 from keepbest.cli.runs.follow import RunFollower
 from keepbest.client.client import Client
 from keepbest.contract.runs import CodeSource, CommandSource, RecipeSource, Run, RunSpec, TestResult
@@ -89,18 +89,18 @@ def _write_next(asked: Mapping[str, object], states: Sequence[RunState], cursor:
 
 def show(
     run: RunId,
-    looks: Annotated[bool, typer.Option("--looks", help="Every look with its decision.")] = False,
+    validations: Annotated[bool, typer.Option("--validations", help="Every validation with its decision.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show one run: what was asked, where it is, how it ended."""
     with Client() as client:
         found = client.run(run)
-        if looks:
-            ledger = RunFollower(client, found.id, with_looks=True).read().looks
+        if validations:
+            ledger = RunFollower(client, found.id, with_validations=True).read().validations
         else:
             more = [] if as_json else [*_list_changes(client, found), *_list_tests(client, found)]
-    if looks:
-        show_looks(found.spec.monitor, ledger, as_json)
+    if validations:
+        show_validations(found.spec.monitor, ledger, as_json)
     elif as_json:
         print_json(found)
     else:
@@ -154,8 +154,8 @@ def _list_changes(client: Client, run: Run) -> list[tuple[str, str]]:
 
 
 def _list_tests(client: Client, run: Run) -> list[tuple[str, str]]:
-    """Return what the test set said at earlier ends of the run: what it says now is no first look at it."""
-    known = client.evaluations(run.id).evaluations if run.attempt else []
+    """Return what the test set said at earlier ends of the run: what it says now is not its first word."""
+    known = client.test_results(run.id).test_results if run.attempt else []
     before = known if run.test is None else known[:-1]
     return [("tested before", f"{_test_of(one)} ({one.at:%Y-%m-%d %H:%M} UTC)") for one in before]
 
@@ -186,10 +186,10 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         ("best", f"{spec.monitor} {at_step(run.best_value, run.best_step, 17)}" if run.best_step is not None else ""),
         ("checkpoint", run.best_checkpoint or ""),
         ("selected", _selected_of(run)),
-        ("last look", at_step(run.last_value, run.last_look_step, 17)),
+        ("last validation", at_step(run.last_value, run.last_validation_step, 17)),
         ("step", f"{whole(run.step)} of {run.steps_at_most:,}" if run.steps_at_most else whole(run.step)),
         ("patience left", patience_of(run)),
-        ("looks", str(run.looks)),
+        ("validations", str(run.validations)),
         ("in memory", _memory_of(run)),
         ("test", _test_of(run.test)),
         ("trains", source_of(spec)),
@@ -213,7 +213,7 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
 
 def _pace_of(spec: RunSpec) -> str:
     epochs = f" ({spec.validate_every_epochs:g} epochs)" if spec.validate_every_epochs is not None else ""
-    return f", a look each {spec.validate_every:,} steps{epochs}" if not spec.is_script else ""
+    return f", a validation each {spec.validate_every:,} steps{epochs}" if not spec.is_script else ""
 
 
 def _selected_of(run: Run) -> str:

@@ -62,7 +62,8 @@ def _show(found: Replay) -> None:
     if len(found.runs) == 1:
         run = found.runs[0]
         best = at_step(run.best_value, run.best_step)
-        say(f"{run.name} #{run.number}: {found.monitor} {best}, {run.looks:,} looks up to step {run.end_step:,}")
+        many = f"{run.validations:,} validations up to step {run.end_step:,}"
+        say(f"{run.name} #{run.number}: {found.monitor} {best}, {many}")
         if run.own_stop is not None:
             say(f"Its policies in the shadow would have ended it at {run.own_stop:,}: savings count from there.")
         say()

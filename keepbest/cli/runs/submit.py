@@ -281,7 +281,7 @@ def parse_pace(text: str | None) -> dict[str, float]:
             is_epochs = found["unit"].startswith("epoch")
             count = found["count"].replace("_", "")
             return {"validate_every_epochs": float(count)} if is_epochs else {"validate_every": int(count)}
-    message = f"{text!r} does not say how often to look."
+    message = f"{text!r} does not say how often to validate."
     raise InvalidInput(message, field="--validate-every", hint="Like 100 (steps), or 1epoch.")
 
 

@@ -25,7 +25,7 @@ from keepbest.status import RunState
 def watch(run: RunId, as_json: AsJson = False) -> int:
     """Follow a run live, with a mark at each new best; ends with the run, and with its exit status.
 
-    Ctrl-C ends the watching, not the run. With --json one line for each look and at last one for the run.
+    Ctrl-C ends the watching, not the run. With --json one line for each validation and at last one for the run.
     """
     with Client() as client:
         return follow(client, client.run(run).id, as_json)
@@ -68,23 +68,23 @@ def say_no_output(run: Run) -> str:
 def follow(client: Client, run: str, as_json: bool = False) -> int:
     """Show a run until it ends; return the exit status that fits."""
     last: Run | None = None
-    looks: list[RecordedValidation] = []
+    validations: list[RecordedValidation] = []
     try:
         with _view(as_json) as view:
-            for news in RunFollower(client, run, with_looks=True).news():
+            for news in RunFollower(client, run, with_validations=True).news():
                 view.show(news)
-                last, looks = news.run, news.looks or looks
+                last, validations = news.run, news.validations or validations
     except KeyboardInterrupt:
         warn(f"The run goes on. To see it again: keepbest watch {run}")
         raise
     assert last is not None  # noqa: S101
     if not as_json:
-        conclude(client, last, why=not any(look.decision.stop for look in looks))
+        conclude(client, last, why=not any(validation.decision.stop for validation in validations))
     return status_of_run(last.state)
 
 
 def conclude(client: Client, run: Run, *, why: bool) -> None:
-    """Say how a run ended and what to do next; `why` where no look has said it."""
+    """Say how a run ended and what to do next; `why` where no validation has said it."""
     best = (
         f"; best {run.spec.monitor} {at_step(run.best_value, run.best_step, 17)}" if run.best_step is not None else ""
     )
@@ -117,7 +117,7 @@ def _view(as_json: bool) -> AbstractContextManager[RunView]:
 
 
 class _PlainRunView:
-    """One line a look, and one when the state changes."""
+    """One line a validation, and one when the state changes."""
 
     def __init__(self) -> None:
         self.state: RunState | None = None
@@ -132,16 +132,16 @@ class _PlainRunView:
         if news.run.state is not self.state and not news.run.state.is_final:
             say(f"{news.run.id} {state_of(news.run)}{_who(news.run)}")
         self.state = news.run.state
-        for look in news.looks:
-            say(look_line(news.run, look))
+        for validation in news.validations:
+            say(validation_line(news.run, validation))
 
 
 class _JsonRunView(_PlainRunView):
-    """A line of JSON a look, and one for the run when it ended."""
+    """A line of JSON a validation, and one for the run when it ended."""
 
     def show(self, news: News) -> None:
-        for look in news.looks:
-            print(look.model_dump_json(ensure_ascii=True), flush=True)
+        for validation in news.validations:
+            print(validation.model_dump_json(ensure_ascii=True), flush=True)
         if news.run.state.is_final and self.state is not news.run.state:
             self.state = news.run.state
             print(news.run.model_dump_json(ensure_ascii=True), flush=True)
@@ -173,10 +173,10 @@ class _LiveRunView:
         self.bars.stop()
 
     def show(self, news: News) -> None:
-        for look in news.looks:
-            if look.decision.improved or look.decision.stop or look.withdraws:
-                style = "bold green" if look.decision.improved else "yellow"
-                self.console.print(styled(clean(look_line(news.run, look)), style))
+        for validation in news.validations:
+            if validation.decision.improved or validation.decision.stop or validation.withdraws:
+                style = "bold green" if validation.decision.improved else "yellow"
+                self.console.print(styled(clean(validation_line(news.run, validation)), style))
         self._show_steps(news.run)
         self._show_patience(news.run)
 
@@ -204,19 +204,25 @@ class _LiveRunView:
         self.bars.update(self.patience, **shown)
 
 
-def look_line(run: Run, look: RecordedValidation) -> str:
+def validation_line(run: Run, validation: RecordedValidation) -> str:
     """`step 300  val_accuracy 0.9712  * best`; a stop says why, and what was taken back."""
-    if look.withdraws:
-        return f"step {look.step:>8,}  withdrawn as the best: {look.note}; {_best_now(run, look)}"
-    measured = f"{run.spec.monitor} {number(look.value)}" if look.value is not None else "between two looks"
-    words = f"step {look.step:>8,}  {measured}"
-    if look.decision.improved:
+    if validation.withdraws:
+        return f"step {validation.step:>8,}  withdrawn as the best: {validation.note}; {_best_now(run, validation)}"
+    measured = (
+        f"{run.spec.monitor} {number(validation.value)}" if validation.value is not None else "between two validations"
+    )
+    words = f"step {validation.step:>8,}  {measured}"
+    if validation.decision.improved:
         words += "  * best"
-    return f"{words}  stop: {look.decision.message or look.decision.reason}" if look.decision.stop else words
+    return (
+        f"{words}  stop: {validation.decision.message or validation.decision.reason}"
+        if validation.decision.stop
+        else words
+    )
 
 
-def _best_now(run: Run, look: RecordedValidation) -> str:
-    best = look.decision
+def _best_now(run: Run, validation: RecordedValidation) -> str:
+    best = validation.decision
     if best.best_step is None:
         return "there is no best now"
     return f"the best is {run.spec.monitor} {at_step(best.best_value, best.best_step)} again"

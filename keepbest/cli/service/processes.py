@@ -77,7 +77,7 @@ class ManagedProcess:
 
 @dataclass
 class Children:
-    """Start in order, look after, end in reverse order."""
+    """Start in order, supervise, end in reverse order."""
 
     tell: Tell
     clock: Callable[[], float] = time.monotonic
@@ -87,7 +87,7 @@ class Children:
         self.members.append(child)
         child.start(self.clock())
 
-    def look_after(self) -> None:
+    def supervise(self) -> None:
         """Start again whoever died; call it a few times a second. Raises KeepbestError when one keeps dying."""
         now = self.clock()
         for child in self.members:

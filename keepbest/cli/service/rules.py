@@ -39,7 +39,9 @@ def project_rules(
     name: Annotated[str, typer.Argument(help="Name.")],
     median: Annotated[Literal["vizier", "optuna"] | None, typer.Option(help="Stop runs worse than the median.")] = None,
     startup_runs: Annotated[int | None, typer.Option(min=1, help="Finished runs before the median acts.")] = None,
-    start_from: Annotated[int | None, typer.Option(min=0, help="The median judges no look before this step.")] = None,
+    start_from: Annotated[
+        int | None, typer.Option(min=0, help="The median judges no validation before this step.")
+    ] = None,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Stop every run at this step.")] = None,
     max_seconds: Annotated[float | None, typer.Option(min=0, help="Stop every run after this time.")] = None,
     stop: Annotated[str | None, typer.Option(help="Stopper of runs submitted without one.")] = None,

@@ -88,7 +88,7 @@ def up(
         greet(stack)
         stack.wait_for_worker()
         while True:
-            stack.children.look_after()
+            stack.children.supervise()
             time.sleep(0.2)
     except KeyboardInterrupt:
         warn("Ending: trainers write a checkpoint and hand their runs back. Ctrl-C again ends at once.")

@@ -84,7 +84,7 @@ class Stack:
         waiting = WaitingNotice("The worker is just starting.", self.tell)
         with self.client() as client:
             while self.with_worker and not self._is_heard(client):
-                self.children.look_after()
+                self.children.supervise()
                 waiting.pause()
         self.starting.end()
 
@@ -164,7 +164,7 @@ class ProcessMonitor(threading.Thread):
     def run(self) -> None:
         try:
             while not self._ending.wait(0.2):
-                self._children.look_after()
+                self._children.supervise()
         except KeepbestError as error:
             self._error = error
             _thread.interrupt_main()  # whatever the main thread waits for will not come

@@ -52,7 +52,7 @@ class WaitingNotice:
         self._told_at = clock()
 
     def pause(self) -> None:
-        """Wait for a moment, before one looks again."""
+        """Wait for a moment, before one validations again."""
         self.remind()
         time.sleep(PAUSE_SECONDS)
 

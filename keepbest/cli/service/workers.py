@@ -73,7 +73,7 @@ def show_recipe(recipe: RecipeInfo, as_json: bool) -> None:
         f"{recipe.name}: {recipe.summary}",
         [
             ("data", data),
-            ("monitor", f"{recipe.monitor}, a look each {recipe.validate_every:,} steps"),
+            ("monitor", f"{recipe.monitor}, a validation each {recipe.validate_every:,} steps"),
             ("stops", stops(recipe.stopper)),
             ("max steps", f"{recipe.max_steps:,}"),
             ("metrics", ", ".join(f"{key} ({mode.value})" for key, mode in recipe.metrics.items())),

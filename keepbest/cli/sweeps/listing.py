@@ -82,7 +82,7 @@ def list_runs(known: SweepRuns) -> Table:
 
 
 def say_best(sweep: Sweep, digits: int = 6) -> str:
-    """`0.98 @ 300 by RUN, selected by greedy_soup(k=3); its best look 0.97 @ 300`; empty where nothing is known."""
+    """`0.98 @ 300 by RUN, selected by greedy_soup(k=3); its best validation 0.97 @ 300`; or empty."""
     best = sweep.best
     if best is None:
         return ""
@@ -90,7 +90,9 @@ def say_best(sweep: Sweep, digits: int = 6) -> str:
     if best.selected_value is None or sweep.selector is None:
         return words
     words += f", selected by {render(sweep.selector.model_dump())}"
-    return f"{words}; its best look {at_step(best.best_value, best.best_step, digits)}" if best.is_other else words
+    return (
+        f"{words}; its best validation {at_step(best.best_value, best.best_step, digits)}" if best.is_other else words
+    )
 
 
 def list_rungs(known: SweepRuns) -> Table:

@@ -14,7 +14,7 @@ Judged = list[tuple[Memory, tuple[Verdict, ...]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Composition(Policy):
-    """Several policies over the same looks, each with its own memory."""
+    """Several policies over the same validations, each with its own memory."""
 
     policies: tuple[Policy, ...]
 
@@ -28,8 +28,10 @@ class Composition(Policy):
     def begin(self) -> Memory:
         return {"policies": [policy.begin() for policy in self.policies]}
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        judged = [policy.judge(part, look) for policy, part in zip(self.policies, memory["policies"], strict=True)]
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        judged = [
+            policy.judge(part, validation) for policy, part in zip(self.policies, memory["policies"], strict=True)
+        ]
         return {"policies": [part for part, _ in judged]}, self.weigh(judged)
 
     def weigh(self, judged: Judged) -> tuple[Verdict, ...]:

@@ -17,7 +17,7 @@ def counts_epochs(spec: Mapping[str, Any]) -> bool:
 def resolve_epochs(spec: Mapping[str, Any], steps_per_epoch: int) -> dict[str, Any]:
     """Return the JSON form with the steps of each count of epochs written beside it.
 
-    As Keras has it, such patience ends at a look, when at least so many epochs have passed since the best one.
+    As Keras has it, such patience ends at a validation, when at least so many epochs have passed since the best one.
     """
     params = dict(spec.get("params") or {})
     if spec["name"] == Patience.name and params.get("epochs") is not None:

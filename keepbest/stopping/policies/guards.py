@@ -33,10 +33,10 @@ class StoppingThreshold(Guard):
 
     threshold: float = number("the target")
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        if is_better(look.merit, self.threshold, self.mode):
-            return memory, (self.verdict(look, f"better than the target {self.threshold:.10g}", stop=True),)
-        return memory, (self.verdict(look, f"target {self.threshold:.10g} not reached"),)
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        if is_better(validation.merit, self.threshold, self.mode):
+            return memory, (self.verdict(validation, f"better than the target {self.threshold:.10g}", stop=True),)
+        return memory, (self.verdict(validation, f"target {self.threshold:.10g} not reached"),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +48,10 @@ class DivergenceThreshold(Guard):
 
     threshold: float = number("the limit")
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        if look.value is not None and self._is_worse(look.value):
-            return memory, (self.verdict(look, f"worse than the limit {self.threshold:.10g}", stop=True),)
-        return memory, (self.verdict(look, f"limit {self.threshold:.10g} not crossed"),)
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        if validation.value is not None and self._is_worse(validation.value):
+            return memory, (self.verdict(validation, f"worse than the limit {self.threshold:.10g}", stop=True),)
+        return memory, (self.verdict(validation, f"limit {self.threshold:.10g} not crossed"),)
 
     def _is_worse(self, value: float) -> bool:
         return value < self.threshold if self.mode == "max" else value > self.threshold
@@ -59,33 +59,33 @@ class DivergenceThreshold(Guard):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckFinite(Guard):
-    """Stop at the first look whose value, or a loss of it, is NaN or infinite, or whose network had become so."""
+    """Stop at the first validation whose value, or a loss of it, is NaN or infinite, or whose network had become so."""
 
     name: ClassVar[str] = "check_finite"
     reason: ClassVar[StopReason] = StopReason.NON_FINITE
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        for what, value in (("value", look.value), ("training loss", look.train)):
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        for what, value in (("value", validation.value), ("training loss", validation.train)):
             if value is not None and not math.isfinite(value):
-                return memory, (self.verdict(look, f"the {what} is {value}", stop=True),)
-        if look.faults:
-            return memory, (self.verdict(look, look.faults[0], stop=True),)
-        return memory, (self.verdict(look, "finite"),)
+                return memory, (self.verdict(validation, f"the {what} is {value}", stop=True),)
+        if validation.faults:
+            return memory, (self.verdict(validation, validation.faults[0], stop=True),)
+        return memory, (self.verdict(validation, "finite"),)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaxSteps(Guard):
-    """Stop at a step, look or no look."""
+    """Stop at a step, validation or no validation."""
 
     name: ClassVar[str] = "max_steps"
     reason: ClassVar[StopReason] = StopReason.MAX_STEPS
 
     steps: int = whole("the last step")
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        if look.step >= self.steps:
-            return memory, (self.verdict(look, f"all {self.steps} steps done", stop=True),)
-        return memory, (self.verdict(look, f"step {look.step} of {self.steps}"),)
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        if validation.step >= self.steps:
+            return memory, (self.verdict(validation, f"all {self.steps} steps done", stop=True),)
+        return memory, (self.verdict(validation, f"step {validation.step} of {self.steps}"),)
 
     def due(self, memory: Memory) -> int | None:
         return self.steps
@@ -93,7 +93,7 @@ class MaxSteps(Guard):
 
 @dataclass(frozen=True, kw_only=True)
 class MaxSeconds(Guard):
-    """Stop at the first look at which the run has trained this long, over all its attempts."""
+    """Stop at the first validation at which the run has trained this long, over all its attempts."""
 
     name: ClassVar[str] = "max_seconds"
     reason: ClassVar[StopReason] = StopReason.MAX_SECONDS
@@ -101,11 +101,13 @@ class MaxSeconds(Guard):
 
     seconds: float = number("the time budget", above=0)
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        if look.seconds is not None and look.seconds >= self.seconds:
-            return memory, (self.verdict(look, f"{look.seconds:.0f} s of {self.seconds:g} s spent", stop=True),)
-        return memory, (self.verdict(look, self._progress(look)),)
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        if validation.seconds is not None and validation.seconds >= self.seconds:
+            return memory, (
+                self.verdict(validation, f"{validation.seconds:.0f} s of {self.seconds:g} s spent", stop=True),
+            )
+        return memory, (self.verdict(validation, self._progress(validation)),)
 
-    def _progress(self, look: Validation) -> str:
-        spent = "unknown time" if look.seconds is None else f"{look.seconds:.0f} s"
+    def _progress(self, validation: Validation) -> str:
+        spent = "unknown time" if validation.seconds is None else f"{validation.seconds:.0f} s"
         return f"{spent} of {self.seconds:g} s"

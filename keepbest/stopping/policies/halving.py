@@ -20,8 +20,8 @@ _SHARES = {2: "half", 3: "third", 4: "quarter"}
 class SuccessiveHalving(Policy):
     """Pause at steps min_steps * factor^k until the run is among the best 1/factor of its sweep there (ASHA).
 
-    Rung k, counted from 1, lies at min_steps * factor^(k-1): the pause is at the first look at or after it, at the
-    highest of those passed. Only in a sweep; what is not promoted ends when the sweep ends.
+    Rung k, counted from 1, lies at min_steps * factor^(k-1): the pause is at the first validation at or after it, at
+    the highest of those passed. Only in a sweep; what is not promoted ends when the sweep ends.
     """
 
     name: ClassVar[str] = "successive_halving"
@@ -33,13 +33,13 @@ class SuccessiveHalving(Policy):
     def begin(self) -> Memory:
         return {"rung": 0}
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        reached = memory["rung"] if look.value is None else self.rung_at(look.step)
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        reached = memory["rung"] if validation.value is None else self.rung_at(validation.step)
         if reached <= memory["rung"]:
             following = memory["rung"] + 1
-            return memory, (self.verdict(look, f"rung {following} lies at step {self.step_of(following)}"),)
-        message = f"rung {reached} at step {look.step}: the best {self.share} go on"
-        return {"rung": reached}, (replace(self.verdict(look, message), rung=reached),)
+            return memory, (self.verdict(validation, f"rung {following} lies at step {self.step_of(following)}"),)
+        message = f"rung {reached} at step {validation.step}: the best {self.share} go on"
+        return {"rung": reached}, (replace(self.verdict(validation, message), rung=reached),)
 
     @property
     def can_stop(self) -> bool:

@@ -15,7 +15,7 @@ from keepbest.stopping.validation import Mode, Validation, Verdict, is_better
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseAware(Policy):
-    """Stop when so many looks in a row were not better by more than `z` standard errors of the reference.
+    """Stop when so many validations in a row were not better by more than `z` standard errors of the reference.
 
     For values that are a share of n examples, such as accuracy. It stops much earlier than patience: many small true
     gains are each below the noise.
@@ -25,21 +25,21 @@ class NoiseAware(Policy):
     reason: ClassVar[StopReason] = StopReason.PATIENCE
     needs: ClassVar[tuple[str, ...]] = ("n",)
 
-    checks: int = whole("looks without a gain above the noise", default=DEFAULT_CHECKS)
+    checks: int = whole("validations without a gain above the noise", default=DEFAULT_CHECKS)
     z: float = number("standard errors that a gain must exceed", at_least=0, default=1.0)
     scale: float = number("the value of all examples: 1, or 100 for percent", above=0, default=1.0)
 
     def begin(self) -> Memory:
         return {"reference": None, "margin": 0.0, "wait": 0}
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        if look.merit is not None:
-            memory = self._count(memory, look.merit, look.n)
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        if validation.merit is not None:
+            memory = self._count(memory, validation.merit, validation.n)
         wait = memory["wait"]
-        stop = look.value is not None and wait >= self.checks
+        stop = validation.value is not None and wait >= self.checks
         message = f"no gain above {memory['margin']:.3g} for {wait} of {self.checks} checks"
         left = max(0, self.checks - wait)
-        return memory, (self.verdict(look, message, stop=stop, wait=wait, patience_left=left, unit="checks"),)
+        return memory, (self.verdict(validation, message, stop=stop, wait=wait, patience_left=left, unit="checks"),)
 
     def rest(self, memory: Memory, step: int) -> Memory:
         return {**memory, "wait": 0}

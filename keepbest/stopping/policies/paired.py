@@ -19,18 +19,18 @@ from keepbest.stopping.validation import Validation, Verdict, is_better
 
 @dataclass(frozen=True, kw_only=True)
 class PairedNoise(Policy):
-    """Stop when so many looks in a row were not better, example by example, by more than chance explains.
+    """Stop when so many validations in a row were not better, example by example, by more than chance explains.
 
     A better value is a gain over the reference where McNemar's exact test of which examples were right, one-sided, has
     p < `alpha`; or, by their losses, where the `alpha` quantile of the bootstrapped mean gain is above 0. Where one of
-    the two looks says nothing of its examples, it is a gain above `z` standard errors, as in noise_aware.
+    the two validations says nothing of its examples, it is a gain above `z` standard errors, as in noise_aware.
     """
 
     name: ClassVar[str] = "paired_noise"
     reason: ClassVar[StopReason] = StopReason.PATIENCE
     needs: ClassVar[tuple[str, ...]] = ("pairs",)
 
-    checks: int = whole("looks without a gain above the noise", default=DEFAULT_CHECKS)
+    checks: int = whole("validations without a gain above the noise", default=DEFAULT_CHECKS)
     alpha: float = number("chance that a gain must stay below", above=0, below=1, default=0.05)
     z: float = number("standard errors that a gain must exceed where no pairs are known", at_least=0, default=1.0)
     scale: float = number("the value of all examples: 1, or 100 for percent", above=0, default=1.0)
@@ -38,16 +38,16 @@ class PairedNoise(Policy):
     def begin(self) -> Memory:
         return {"reference": None, "margin": 0.0, **pairs.to_json(None), "wait": 0}
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         test = ""
-        if look.merit is not None:
-            is_gain, test = self._weigh(memory, look.merit, look.pairs)
-            memory = self._refer(look.merit, look) if is_gain else {**memory, "wait": memory["wait"] + 1}
+        if validation.merit is not None:
+            is_gain, test = self._weigh(memory, validation.merit, validation.pairs)
+            memory = self._refer(validation.merit, validation) if is_gain else {**memory, "wait": memory["wait"] + 1}
         wait = memory["wait"]
-        stop = look.value is not None and wait >= self.checks
+        stop = validation.value is not None and wait >= self.checks
         message = f"no gain above the noise for {wait} of {self.checks} checks{test}"
         left = max(0, self.checks - wait)
-        return memory, (self.verdict(look, message, stop=stop, wait=wait, patience_left=left, unit="checks"),)
+        return memory, (self.verdict(validation, message, stop=stop, wait=wait, patience_left=left, unit="checks"),)
 
     def rest(self, memory: Memory, step: int) -> Memory:
         return {**memory, "wait": 0}
@@ -76,8 +76,8 @@ class PairedNoise(Policy):
             return now.weigh(before, self.alpha, is_higher_better=self.mode == "max")
         if isinstance(now, Correct) and isinstance(before, Correct):
             return now.weigh(before, self.alpha)
-        return Unpaired("one look says which examples were right, the other what each one lost")
+        return Unpaired("one validation says which examples were right, the other what each one lost")
 
-    def _refer(self, value: float, look: Validation) -> Memory:
-        margin = self.z * self.scale * standard_error(value / self.scale, look.n)
-        return {"reference": value, "margin": margin, **pairs.to_json(look.pairs), "wait": 0}
+    def _refer(self, value: float, validation: Validation) -> Memory:
+        margin = self.z * self.scale * standard_error(value / self.scale, validation.n)
+        return {"reference": value, "margin": margin, **pairs.to_json(validation.pairs), "wait": 0}

@@ -1,4 +1,4 @@
-"""Patience: stop when no look has been better for a number of looks, or of steps."""
+"""Patience: stop when no validation has been better for a number of validations, or of steps."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ DEFAULT_CHECKS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Patience(Policy):
-    """Stop when the value has not become better for so many looks (`checks`), or for so many `steps`.
+    """Stop when the value has not become better for so many validations (`checks`), or for so many `steps`.
 
-    Counted in checks it stops at the look where the wait reaches `checks` (Keras' and Lightning's rule). Counted in
-    steps it stops when more than `steps` have passed since the last improvement, at that very step, between two
-    looks if need be (`every_step`, the loop of Hvass' tutorial 4); `every_step=false` decides only at looks, and
-    `inclusive=true` stops at exactly `steps` (tf.estimator's rule).
+    Counted in checks it stops at the validation where the wait reaches `checks` (Keras' and Lightning's rule). Counted
+    in steps it stops when more than `steps` have passed since the last improvement, at that very step, between two
+    validations if need be (`every_step`, the loop of Hvass' tutorial 4); `every_step=false` decides only at
+    validations, and `inclusive=true` stops at exactly `steps` (tf.estimator's rule).
     """
 
     name: ClassVar[str] = "patience"
     reason: ClassVar[StopReason] = StopReason.PATIENCE
 
-    checks: int | None = whole("looks without improvement", default=None)
+    checks: int | None = whole("validations without improvement", default=None)
     steps: int | None = whole("steps without improvement, instead of checks", default=None)
     epochs: float | None = number(
         "epochs without improvement, instead of checks; a worker, which knows the data, turns them into steps",
@@ -38,9 +38,9 @@ class Patience(Policy):
     )
     min_delta: float = number("a smaller gain is no improvement", at_least=0, default=0.0)
     baseline: float | None = number("only a value better than this ends the wait", default=None)
-    start_from: int = whole("looks before this step do not count", at_least=0, default=0)
+    start_from: int = whole("validations before this step do not count", at_least=0, default=0)
     smoothing: float = number("weight of the past in a debiased moving average", at_least=0, below=1, default=0.0)
-    every_step: bool | None = switch("with steps: stop between looks too (the default)", default=None)
+    every_step: bool | None = switch("with steps: stop between validations too (the default)", default=None)
     inclusive: bool = switch("with steps: stop at exactly that many, not one later", default=False)
 
     def __post_init__(self) -> None:
@@ -59,16 +59,16 @@ class Patience(Policy):
     def begin(self) -> Memory:
         return {"reference": self.baseline, "reference_step": None, "wait": 0, "average": 0.0, "terms": 0}
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if self.steps is None and self.epochs is not None:
             raise InvalidInput(
                 "How many steps an epoch has is known to a worker only, from the data.",
                 field="epochs",
                 hint="Count in steps or in checks: patience(steps=1000), patience(checks=10).",
             )
-        if look.merit is not None and look.step >= self.start_from:
-            memory = self._count(memory, look.step, look.merit)
-        return memory, (self._verdict(memory, look),)
+        if validation.merit is not None and validation.step >= self.start_from:
+            memory = self._count(memory, validation.step, validation.merit)
+        return memory, (self._verdict(memory, validation),)
 
     def due(self, memory: Memory) -> int | None:
         if self.steps is None or not self.every_step:
@@ -81,7 +81,7 @@ class Patience(Policy):
     def _settle_checks(self) -> None:
         for name in ("every_step", "inclusive"):
             if getattr(self, name):
-                raise InvalidInput(f"{name} needs patience in steps; checks are counted at looks.", field=name)
+                raise InvalidInput(f"{name} needs patience in steps; checks are counted at validations.", field=name)
         object.__setattr__(self, "every_step", False)
         if self.checks is None:
             object.__setattr__(self, "checks", DEFAULT_CHECKS)
@@ -103,23 +103,23 @@ class Patience(Policy):
     def _since(self, memory: Memory) -> int:
         return max(memory["reference_step"] or 0, self.start_from)
 
-    def _verdict(self, memory: Memory, look: Validation) -> Verdict:
+    def _verdict(self, memory: Memory, validation: Validation) -> Verdict:
         if self.steps is None:
-            return self._verdict_in_checks(memory["wait"], look)
-        waited = max(0, look.step - self._since(memory))
+            return self._verdict_in_checks(memory["wait"], validation)
+        waited = max(0, validation.step - self._since(memory))
         stop = waited >= self.steps if self.inclusive else waited > self.steps
-        if look.value is None and not self.every_step:
+        if validation.value is None and not self.every_step:
             stop = False
-        return self._say(look, stop, waited, self.steps, "steps")
+        return self._say(validation, stop, waited, self.steps, "steps")
 
-    def _verdict_in_checks(self, waited: int, look: Validation) -> Verdict:
+    def _verdict_in_checks(self, waited: int, validation: Validation) -> Verdict:
         checks = self.checks or DEFAULT_CHECKS
-        return self._say(look, look.value is not None and waited >= checks, waited, checks, "checks")
+        return self._say(validation, validation.value is not None and waited >= checks, waited, checks, "checks")
 
-    def _say(self, look: Validation, stop: bool, waited: int, limit: int, unit: Any) -> Verdict:
+    def _say(self, validation: Validation, stop: bool, waited: int, limit: int, unit: Any) -> Verdict:
         if stop:
             message = f"no improvement for {waited} {unit} (patience {limit} {unit})"
         else:
             message = f"{waited} of {limit} {unit} without improvement"
         left = max(0, limit - waited)
-        return self.verdict(look, message, stop=stop, wait=waited, patience_left=left, unit=unit)
+        return self.verdict(validation, message, stop=stop, wait=waited, patience_left=left, unit=unit)

@@ -18,34 +18,34 @@ from keepbest.stopping.validation import Validation, Verdict, improves
 
 @dataclass(frozen=True, kw_only=True)
 class ReduceOnPlateau(Policy):
-    """Multiply the learning rate by `factor` when so many looks in a row brought no improvement, and go on.
+    """Multiply the learning rate by `factor` when so many validations in a row brought no improvement, and go on.
 
-    The wait then begins anew, after `cooldown` looks that do not count (PyTorch's rule; Keras counts the last of
-    them). With `max_reductions` it stops once after that many another `checks` looks brought no improvement.
+    The wait then begins anew, after `cooldown` validations that do not count (PyTorch's rule; Keras counts the last of
+    them). With `max_reductions` it stops once after that many another `checks` validations brought no improvement.
     """
 
     name: ClassVar[str] = "reduce_on_plateau"
     reason: ClassVar[StopReason] = StopReason.PATIENCE
 
-    checks: int = whole("looks without improvement before the rate is reduced", default=DEFAULT_CHECKS)
+    checks: int = whole("validations without improvement before the rate is reduced", default=DEFAULT_CHECKS)
     factor: float = number("what the learning rate is multiplied by", above=0, below=1, default=0.1)
     min_delta: float = number("a smaller gain is no improvement", at_least=0, default=0.0)
-    cooldown: int = whole("looks after a reduction that do not count", at_least=0, default=0)
+    cooldown: int = whole("validations after a reduction that do not count", at_least=0, default=0)
     min_rate: float = number("the learning rate is not reduced below this", at_least=0, default=0.0)
     max_reductions: int | None = whole("stop at the plateau after this many reductions", default=None)
 
     def begin(self) -> Memory:
         return {"reference": None, "wait": 0, "cooldown": 0, "reductions": 0}
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        if look.merit is not None:
-            memory = self._count(memory, look.merit)
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        if validation.merit is not None:
+            memory = self._count(memory, validation.merit)
         if self._is_last(memory):
-            return memory, (self._say_last(memory, look),)
-        if look.value is None or memory["wait"] < self.checks:
-            return memory, (self.verdict(look, self._progress(memory)),)
+            return memory, (self._say_last(memory, validation),)
+        if validation.value is None or memory["wait"] < self.checks:
+            return memory, (self.verdict(validation, self._progress(memory)),)
         after = {**memory, "wait": 0, "cooldown": self.cooldown, "reductions": memory["reductions"] + 1}
-        return after, (self._say_reduction(memory["wait"], look),)
+        return after, (self._say_reduction(memory["wait"], validation),)
 
     def rest(self, memory: Memory, step: int) -> Memory:
         return {**memory, "wait": 0}
@@ -68,18 +68,18 @@ class ReduceOnPlateau(Policy):
     def _is_last(self, memory: Memory) -> bool:
         return self.max_reductions is not None and memory["reductions"] >= self.max_reductions
 
-    def _say_reduction(self, waited: int, look: Validation) -> Verdict:
-        said = self.verdict(look, f"learning rate x{self.factor:g}: {waited} checks without improvement")
+    def _say_reduction(self, waited: int, validation: Validation) -> Verdict:
+        said = self.verdict(validation, f"learning rate x{self.factor:g}: {waited} checks without improvement")
         return replace(said, rate_factor=self.factor, min_rate=self.min_rate)
 
-    def _say_last(self, memory: Memory, look: Validation) -> Verdict:
+    def _say_last(self, memory: Memory, validation: Validation) -> Verdict:
         waited = memory["wait"]
         message = (
             f"{waited} of {self.checks} checks without improvement after reduction {memory['reductions']}, the last"
         )
-        stop = look.value is not None and waited >= self.checks
+        stop = validation.value is not None and waited >= self.checks
         left = max(0, self.checks - waited)
-        return self.verdict(look, message, stop=stop, wait=waited, patience_left=left, unit="checks")
+        return self.verdict(validation, message, stop=stop, wait=waited, patience_left=left, unit="checks")
 
     def _progress(self, memory: Memory) -> str:
         if memory["cooldown"]:

@@ -1,4 +1,5 @@
-"""The frame around every policy: order of looks, raw best, the recorded decision. A policy adds only its own rule.
+"""The frame around every policy: order of validations, raw best, the recorded decision. A policy adds only its own
+rule.
 
 A decision is a record, not a latch that is computed again: after a stop the same decision comes back, and the same
 step with the same value gets the same answer.
@@ -27,13 +28,13 @@ Memory = dict[str, Any]
 class Policy(ABC):
     """A stopping policy: frozen parameters, no clock, no input or output, no random.
 
-    Looks come in order of step. `mode` says which way is better.
+    Validations come in order of step. `mode` says which way is better.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     reason: ClassVar[StopReason]
-    #: What of a look, besides step and value, this rule cannot judge without.
+    #: What of a validation, besides step and value, this rule cannot judge without.
     needs: ClassVar[tuple[str, ...]] = ()
 
     mode: Mode
@@ -43,10 +44,10 @@ class Policy(ABC):
         check_params(self)
 
     def start(self) -> State:
-        """Return the state before the first look."""
+        """Return the state before the first validation."""
         return {
             "policy": self.signature,
-            "looks": 0,
+            "validations": 0,
             "last": None,
             "best_step": None,
             "best_value": None,
@@ -54,26 +55,26 @@ class Policy(ABC):
             "memory": self.begin(),
         }
 
-    def observe(self, state: State, look: Validation) -> tuple[State, Decision]:
-        """Judge one look: the state after it, and the decision.
+    def observe(self, state: State, validation: Validation) -> tuple[State, Decision]:
+        """Judge one validation: the state after it, and the decision.
 
-        Raises PolicyError when the state is another policy's, the step lies before the last look's, or the last
-        look's step comes again with another value.
+        Raises PolicyError when the state is another policy's, the step lies before the last validation's, or the last
+        validation's step comes again with another value.
         """
         self._check_state(state)
-        recorded = _recorded(state, look)
+        recorded = _recorded(state, validation)
         if recorded is not None:
             return state, recorded
         due = self.due(state["memory"])
-        if due is not None and look.step > due:
-            look = Validation(due)  # training should have ended there: this measurement never happened
-        return self._judge(state, look)
+        if due is not None and validation.step > due:
+            validation = Validation(due)  # training should have ended there: this measurement never happened
+        return self._judge(state, validation)
 
     def deadline(self, state: State) -> int | None:
-        """Return the first step at which silence alone stops, or None when only a look can.
+        """Return the first step at which silence alone stops, or None when only a validation can.
 
-        A trainer that comes to this step measures there if a look is due, then observes `Validation(step, value or
-        None)`.
+        A trainer that comes to this step measures there if a validation is due, then observes `Validation(step, value
+        or None)`.
         """
         self._check_state(state)
         if state["decision"] is not None and state["decision"]["stop"]:
@@ -87,28 +88,28 @@ class Policy(ABC):
 
     @abstractmethod
     def begin(self) -> Memory:
-        """Return what this rule remembers before the first look."""
+        """Return what this rule remembers before the first validation."""
 
     @abstractmethod
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        """Apply this rule to one look (its value may be None) without changing `memory`."""
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        """Apply this rule to one validation (its value may be None) without changing `memory`."""
 
     def due(self, memory: Memory) -> int | None:
-        """Return the step at which this rule stops without any look."""
+        """Return the step at which this rule stops without any validation."""
         return None
 
     def rest(self, memory: Memory, step: int) -> Memory:
         """Return what this rule remembers when its patience begins anew at `step`."""
         return memory
 
-    def lacks(self, look: Validation) -> set[str]:
-        """Return what this rule, or one inside it, needs of a look and `look` does not say."""
-        lacking = {name for name in self.all_needs if getattr(look, name) is None}
-        return lacking | {name for name in self.all_metrics if look.get_metric(name) is None}
+    def lacks(self, validation: Validation) -> set[str]:
+        """Return what this rule, or one inside it, needs of a validation and `report_validation` does not say."""
+        lacking = {name for name in self.all_needs if getattr(validation, name) is None}
+        return lacking | {name for name in self.all_metrics if validation.get_metric(name) is None}
 
-    def find_faults(self, look: Validation) -> list[str]:
-        """Return, in words, why this look may not be the best, whatever its value."""
-        return [fault for part in self.parts for fault in part.find_faults(look)]
+    def find_faults(self, validation: Validation) -> list[str]:
+        """Return, in words, why this validation may not be the best, whatever its value."""
+        return [fault for part in self.parts for fault in part.find_faults(validation)]
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -171,7 +172,7 @@ class Policy(ABC):
 
     def verdict(
         self,
-        look: Validation,
+        validation: Validation,
         message: str,
         *,
         stop: bool = False,
@@ -179,13 +180,13 @@ class Policy(ABC):
         patience_left: int | None = None,
         unit: Unit | None = None,
     ) -> Verdict:
-        """Return this policy's verdict at `look`."""
+        """Return this policy's verdict at `report_validation`."""
         reason = self.reason if stop else None
-        return Verdict(self.name, self.version, stop, message, look.step, reason, wait, patience_left, unit)
+        return Verdict(self.name, self.version, stop, message, validation.step, reason, wait, patience_left, unit)
 
     @cached_property
     def all_needs(self) -> frozenset[str]:
-        """What this rule, or one inside it, cannot judge a look without, besides step, value and metrics."""
+        """What this rule, or one inside it, cannot judge a validation without, besides step, value and metrics."""
         return frozenset(self.needs).union(*(part.all_needs for part in self.parts))
 
     @cached_property
@@ -201,38 +202,41 @@ class Policy(ABC):
                 hint="Start the policy anew with start(), or continue with the policy the run began with.",
             )
 
-    def _judge(self, state: State, look: Validation) -> tuple[State, Decision]:
-        memory, verdicts = self.judge(state["memory"], look)
-        faults = [*look.faults, *self.find_faults(look)]
-        look = replace(look, is_admitted=False) if faults else look
-        improved = is_better(look.merit, state["best_value"], self.mode)
+    def _judge(self, state: State, validation: Validation) -> tuple[State, Decision]:
+        memory, verdicts = self.judge(state["memory"], validation)
+        faults = [*validation.faults, *self.find_faults(validation)]
+        validation = replace(validation, is_admitted=False) if faults else validation
+        improved = is_better(validation.merit, state["best_value"], self.mode)
         after = {**state, "memory": memory}
         if improved:
-            after |= {"best_step": look.step, "best_value": look.value}
-        decision = _decide(after, look, improved, verdicts, faults)
-        if look.value is not None:
-            after |= {"looks": state["looks"] + 1, "last": {"step": look.step, "value": _named(look.value)}}
-        if look.value is not None or decision.stop:
+            after |= {"best_step": validation.step, "best_value": validation.value}
+        decision = _decide(after, validation, improved, verdicts, faults)
+        if validation.value is not None:
+            after |= {
+                "validations": state["validations"] + 1,
+                "last": {"step": validation.step, "value": _named(validation.value)},
+            }
+        if validation.value is not None or decision.stop:
             after["decision"] = decision.to_json()
         return after, decision
 
 
-def _recorded(state: State, look: Validation) -> Decision | None:
-    """Return the decision that stands already for this look, if there is one."""
+def _recorded(state: State, validation: Validation) -> Decision | None:
+    """Return the decision that stands already for this validation, if there is one."""
     recorded, last = state["decision"], state["last"]
     if recorded is not None and recorded["stop"]:
         return Decision.from_json(recorded)
-    if last is None or look.value is None or look.step > last["step"]:
+    if last is None or validation.value is None or validation.step > last["step"]:
         return None
-    if look.step < last["step"]:
+    if validation.step < last["step"]:
         raise PolicyError(
-            f"A look at step {look.step} came after the look at step {last['step']}.",
+            f"A validation at step {validation.step} came after the validation at step {last['step']}.",
             field="step",
-            hint="Looks come in order of step; after a roll back, go on from the state kept in that snapshot.",
+            hint="Validations come in order of step; after a roll back, go on from the state kept in that snapshot.",
         )
-    if _named(look.value) != last["value"]:
+    if _named(validation.value) != last["value"]:
         raise PolicyError(
-            f"Step {look.step} was measured as {last['value']} before, and now as {look.value}.",
+            f"Step {validation.step} was measured as {last['value']} before, and now as {validation.value}.",
             field="value",
             hint="One step has one value: is the validation data shuffled, cut short or augmented?",
         )
@@ -240,7 +244,7 @@ def _recorded(state: State, look: Validation) -> Decision | None:
 
 
 def _decide(
-    state: State, look: Validation, improved: bool, verdicts: Sequence[Verdict], faults: Sequence[str]
+    state: State, validation: Validation, improved: bool, verdicts: Sequence[Verdict], faults: Sequence[str]
 ) -> Decision:
     stops = sorted((verdict for verdict in verdicts if verdict.stop), key=lambda verdict: verdict.at_step)
     patient = next((verdict for verdict in verdicts if verdict.unit is not None), None)
@@ -250,10 +254,10 @@ def _decide(
     return Decision(
         stop=bool(stops),
         improved=improved,
-        at_step=spoken.at_step if stops else look.step,
+        at_step=spoken.at_step if stops else validation.step,
         message="".join(
             [
-                _sentence(state, look, improved, spoken),
+                _sentence(state, validation, improved, spoken),
                 _further(reducing if reducing is not spoken else None),
                 _further(pausing if pausing is not spoken else None),
                 _not_best(faults),
@@ -267,21 +271,21 @@ def _decide(
         patience_left=patient.patience_left if patient else None,
         unit=patient.unit if patient else None,
         verdicts=tuple(verdicts),
-        is_admitted=look.is_admitted,
+        is_admitted=validation.is_admitted,
         rate_factor=reducing.rate_factor if reducing else None,
         min_rate=reducing.min_rate if reducing else 0.0,
         rung=pausing.rung if pausing else None,
     )
 
 
-def _sentence(state: State, look: Validation, improved: bool, spoken: Verdict) -> str:
+def _sentence(state: State, validation: Validation, improved: bool, spoken: Verdict) -> str:
     if spoken.stop:
         return f"Stop at step {spoken.at_step}: {spoken.message}; {_best(state)}."
-    if look.value is None:
-        return f"No value at step {look.step}; {_best(state)}."
+    if validation.value is None:
+        return f"No value at step {validation.step}; {_best(state)}."
     if improved:
-        return f"Step {look.step}: {look.value:.10g} is the best so far; {spoken.message}."
-    return f"Step {look.step}: {look.value:.10g}; {spoken.message}; {_best(state)}."
+        return f"Step {validation.step}: {validation.value:.10g} is the best so far; {spoken.message}."
+    return f"Step {validation.step}: {validation.value:.10g}; {spoken.message}; {_best(state)}."
 
 
 def _further(said: Verdict | None) -> str:

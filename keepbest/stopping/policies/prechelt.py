@@ -1,7 +1,7 @@
 """Prechelt's three criteria: generalization loss, progress quotient, upcrossing.
 
 L. Prechelt, "Early Stopping - But When?", in Neural Networks: Tricks of the Trade, 1998. An error E is never
-negative: the distance of the value from a perfect model's. What he counts in epochs we count in looks.
+negative: the distance of the value from a perfect model's. What he counts in epochs we count in validations.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PERFECT = "the value of a perfect model: 1 in mode max and 0 in mode min, unles
 
 @dataclass(frozen=True, kw_only=True)
 class GeneralizationLoss(Policy):
-    """Stop at the first look whose error is more than `alpha` percent above the lowest so far (GL).
+    """Stop at the first validation whose error is more than `alpha` percent above the lowest so far (GL).
 
     It is relative: at 98 % accuracy a tenth of a point is 5 %. Use it on a loss, or with a large `alpha`.
     """
@@ -36,14 +36,14 @@ class GeneralizationLoss(Policy):
     def begin(self) -> Memory:
         return {"lowest": None}
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        error = find_error(look.merit, self.mode, self.perfect)
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        error = find_error(validation.merit, self.mode, self.perfect)
         if error is None:
-            return memory, (self.verdict(look, "no error to compare"),)
+            return memory, (self.verdict(validation, "no error to compare"),)
         lowest = lower(error, memory["lowest"])
         loss = loss_of(error, lowest)
         message = f"error {loss:.4g} % above the lowest (limit {self.alpha:g} %)"
-        return {"lowest": lowest}, (self.verdict(look, message, stop=loss > self.alpha),)
+        return {"lowest": lowest}, (self.verdict(validation, message, stop=loss > self.alpha),)
 
     def rest(self, memory: Memory, step: int) -> Memory:
         return self.begin()
@@ -51,7 +51,7 @@ class GeneralizationLoss(Policy):
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressQuotient(Policy):
-    """Stop at the end of a strip of looks where the generalization loss is over `alpha` times the progress (PQ).
+    """Stop at the end of a strip of validations where the generalization loss is over `alpha` times the progress (PQ).
 
     Progress is how far the mean training loss of the strip lies above its lowest, in thousandths; a strip that
     lacks a training loss decides nothing.
@@ -62,22 +62,22 @@ class ProgressQuotient(Policy):
     needs: ClassVar[tuple[str, ...]] = ("train",)
 
     alpha: float = number("generalization loss over progress", at_least=0, default=0.75)
-    strip: int = whole("looks in a strip", default=STRIP)
+    strip: int = whole("validations in a strip", default=STRIP)
     perfect: float | None = number(_PERFECT, default=None)
 
     def begin(self) -> Memory:
         return {"lowest": None, "losses": []}
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        if look.value is None:
-            return memory, (self.verdict(look, "no value"),)
-        error = find_error(look.merit, self.mode, self.perfect)
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        if validation.value is None:
+            return memory, (self.verdict(validation, "no value"),)
+        error = find_error(validation.merit, self.mode, self.perfect)
         lowest = memory["lowest"] if error is None else lower(error, memory["lowest"])
-        losses = [*memory["losses"], _usable(look.train)]
+        losses = [*memory["losses"], _usable(validation.train)]
         if len(losses) < self.strip:
-            said = self.verdict(look, f"look {len(losses)} of {self.strip} in this strip")
+            said = self.verdict(validation, f"validation {len(losses)} of {self.strip} in this strip")
         else:
-            said = self._at_end(look, error, lowest, losses)
+            said = self._at_end(validation, error, lowest, losses)
             losses = []
         return {"lowest": lowest, "losses": losses}, (said,)
 
@@ -85,53 +85,53 @@ class ProgressQuotient(Policy):
         return self.begin()
 
     def _at_end(
-        self, look: Validation, error: float | None, lowest: float | None, losses: list[float | None]
+        self, validation: Validation, error: float | None, lowest: float | None, losses: list[float | None]
     ) -> Verdict:
         progress = find_progress([loss for loss in losses if loss is not None])
         if error is None or lowest is None or progress is None or None in losses:
-            return self.verdict(look, "this strip lacks a training loss or an error")
+            return self.verdict(validation, "this strip lacks a training loss or an error")
         loss = loss_of(error, lowest)
         quotient = loss / progress if progress > 0 else (math.inf if loss > 0 else 0.0)
         message = f"generalization loss {loss:.4g} over progress {progress:.4g} is {quotient:.4g}"
-        return self.verdict(look, f"{message} (limit {self.alpha:g})", stop=quotient > self.alpha)
+        return self.verdict(validation, f"{message} (limit {self.alpha:g})", stop=quotient > self.alpha)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upcrossing(Policy):
-    """Stop when the value got worse from the end of one strip of looks to the next, `times` times in a row (UP).
+    """Stop when the value got worse from the end of one strip of validations to the next, `times` times in a row (UP).
 
-    Only the last look of each strip is compared, with the last look of the strip before.
+    Only the last validation of each strip is compared, with the last validation of the strip before.
     """
 
     name: ClassVar[str] = "upcrossing"
     reason: ClassVar[StopReason] = StopReason.UPCROSSING
 
     times: int = whole("strips in a row that got worse", default=4)
-    strip: int = whole("looks in a strip", default=STRIP)
+    strip: int = whole("validations in a strip", default=STRIP)
 
     def begin(self) -> Memory:
-        return {"looks": 0, "before": None, "rises": 0}
+        return {"validations": 0, "before": None, "rises": 0}
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        if look.merit is not None:
-            memory = self._count(memory, look.merit)
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        if validation.merit is not None:
+            memory = self._count(memory, validation.merit)
         rises = memory["rises"]
-        message = f"worse {rises} of {self.times} times in a row, each {self.strip} looks"
-        at_end = look.value is not None and memory["looks"] == 0
-        return memory, (self.verdict(look, message, stop=at_end and rises >= self.times),)
+        message = f"worse {rises} of {self.times} times in a row, each {self.strip} validations"
+        at_end = validation.value is not None and memory["validations"] == 0
+        return memory, (self.verdict(validation, message, stop=at_end and rises >= self.times),)
 
     def rest(self, memory: Memory, step: int) -> Memory:
         return self.begin()
 
     def _count(self, memory: Memory, value: float) -> Memory:
-        looks = memory["looks"] + 1
-        if looks < self.strip:
-            return {**memory, "looks": looks}
+        validations = memory["validations"] + 1
+        if validations < self.strip:
+            return {**memory, "validations": validations}
         if not math.isfinite(value):
             return self.begin()
         before = memory["before"]
         is_worse = before is not None and is_better(before, value, self.mode)
-        return {"looks": 0, "before": value, "rises": memory["rises"] + 1 if is_worse else 0}
+        return {"validations": 0, "before": value, "rises": memory["rises"] + 1 if is_worse else 0}
 
 
 def find_error(value: float | None, mode: Mode, perfect: float | None) -> float | None:

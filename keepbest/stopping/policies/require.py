@@ -28,15 +28,15 @@ _BOUND = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One metric of a look against a limit; NaN is within none."""
+    """One metric of a validation against a limit; NaN is within none."""
 
     metric: str
     sign: str
     limit: float
 
-    def find_fault(self, look: Validation) -> str | None:
-        """Return how the look breaks this bound, or None."""
-        measured = look.get_metric(self.metric)
+    def find_fault(self, validation: Validation) -> str | None:
+        """Return how the validation breaks this bound, or None."""
+        measured = validation.get_metric(self.metric)
         if measured is None:
             return f"{self.metric} was not measured"
         if _SIGNS[self.sign](measured, self.limit):
@@ -46,14 +46,15 @@ class Bound:
 
 @dataclass(frozen=True, kw_only=True)
 class Require(Wrapper):
-    """Count a look as an improvement only where other metrics of it are within bounds: `val_recall >= 0.9`.
+    """Count a validation as an improvement only where other metrics of it are within bounds: `val_recall >= 0.9`.
 
-    To the policy inside, any other look brings no improvement, whatever its value; and it is never the run's best.
+    To the policy inside, any other validation brings no improvement, whatever its value; and it is never the run's
+    best.
     """
 
     name: ClassVar[str] = "require"
 
-    condition: str = text("bounds on metrics of the look, joined by `and`")
+    condition: str = text("bounds on metrics of the validation, joined by `and`")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,19 +68,19 @@ class Require(Wrapper):
     def metrics(self) -> tuple[str, ...]:
         return tuple(bound.metric for bound in self.bounds)
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        faults = self._find_own_faults(look)
-        memory, verdicts = super().judge(memory, replace(look, is_admitted=False) if faults else look)
-        said = "; ".join(faults) or (self.condition if look.value is not None else "no value")
-        return memory, (*verdicts, self.verdict(look, said))
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        faults = self._find_own_faults(validation)
+        memory, verdicts = super().judge(memory, replace(validation, is_admitted=False) if faults else validation)
+        said = "; ".join(faults) or (self.condition if validation.value is not None else "no value")
+        return memory, (*verdicts, self.verdict(validation, said))
 
-    def find_faults(self, look: Validation) -> list[str]:
-        return [*self._find_own_faults(look), *super().find_faults(look)]
+    def find_faults(self, validation: Validation) -> list[str]:
+        return [*self._find_own_faults(validation), *super().find_faults(validation)]
 
-    def _find_own_faults(self, look: Validation) -> list[str]:
-        if look.value is None:
+    def _find_own_faults(self, validation: Validation) -> list[str]:
+        if validation.value is None:
             return []
-        return [fault for bound in self.bounds if (fault := bound.find_fault(look)) is not None]
+        return [fault for bound in self.bounds if (fault := bound.find_fault(validation)) is not None]
 
 
 def _read_bound(part: str) -> Bound:

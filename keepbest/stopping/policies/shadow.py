@@ -16,22 +16,24 @@ from keepbest.stopping.validation import Validation, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Shadow(Wrapper):
-    """Say at which look the policy inside would stop, and go on."""
+    """Say at which validation the policy inside would stop, and go on."""
 
     name: ClassVar[str] = "shadow"
 
     def begin(self) -> Memory:
         return {**super().begin(), "stopped": None, "said": None}
 
-    def judge(self, memory: Memory, look: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        if memory["stopped"] is not None and look.step > memory["said"]:
-            return memory, (self.verdict(look, f"would have stopped at step {memory['stopped']}"),)
+    def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
+        if memory["stopped"] is not None and validation.step > memory["said"]:
+            return memory, (self.verdict(validation, f"would have stopped at step {memory['stopped']}"),)
         due = self.inner.due(memory["policies"][0])
         # As in the frame: where it would have stopped in silence, this measurement would never have happened.
-        after, verdicts = super().judge(memory, look if due is None or look.step <= due else Validation(due))
+        after, verdicts = super().judge(
+            memory, validation if due is None or validation.step <= due else Validation(due)
+        )
         stops = [verdict.at_step for verdict in verdicts if verdict.stop]
-        is_said = {"stopped": min(stops), "said": look.step} if stops else {}
-        return {**memory, **after, **is_said}, tuple(_only_say(verdict, look.step) for verdict in verdicts)
+        is_said = {"stopped": min(stops), "said": validation.step} if stops else {}
+        return {**memory, **after, **is_said}, tuple(_only_say(verdict, validation.step) for verdict in verdicts)
 
     def rest(self, memory: Memory, step: int) -> Memory:
         return {**super().rest(memory, step), "stopped": None, "said": None}
@@ -39,7 +41,7 @@ class Shadow(Wrapper):
     def due(self, memory: Memory) -> int | None:
         return None
 
-    def find_faults(self, look: Validation) -> list[str]:
+    def find_faults(self, validation: Validation) -> list[str]:
         return []
 
     @property

@@ -33,11 +33,11 @@ def find(live: Live, run: str) -> Run:
 
 
 def trained(live: Live, worker: FakeWorker) -> Run:
-    """A finished run with two looks and a checkpoint."""
+    """A finished run with two validations and a checkpoint."""
     run = submit(live, name="first")
-    worker.claim().look(100, 0.9, improved=True, best_step=100, best_value=0.9, message="better than none")
+    worker.claim().report_validation(100, 0.9, improved=True, best_step=100, best_value=0.9, message="better than none")
     worker.checkpoint(100, 0.9)
-    worker.look(200, 0.8, wait=100, stop=True, reason="patience", message="no better look for 100 steps")
+    worker.report_validation(200, 0.8, wait=100, stop=True, reason="patience", message="no better look for 100 steps")
     worker.log(f"epoch 1 {HOSTILE}\r\n")
     worker.finish(stop_reason="patience", stop_message="no better look for 100 steps")
     return run
@@ -111,13 +111,13 @@ def test_show_says_what_memory_holds_while_it_trains(keepbest: Keepbest, live: L
     assert keepbest("show", run.id, "--json").json["memory"] is None
 
 
-def test_show_looks(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
+def test_show_validations(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     run = trained(live, worker)
-    lines = keepbest("show", run.id, "--looks").out.splitlines()
+    lines = keepbest("show", run.id, "--validations").out.splitlines()
     assert lines[0].split() == ["step", "val_accuracy", "n", "wait", "left", "took", "checkpoint", "decision"]
     assert lines[1].split()[:3] == ["100", "0.9", "best"]
     assert lines[2].endswith("no better look for 100 steps")
-    assert [look["step"] for look in keepbest("show", run.id, "--looks", "--json").json] == [100, 200]
+    assert [validation["step"] for validation in keepbest("show", run.id, "--validations", "--json").json] == [100, 200]
 
 
 def test_a_failed_run_shows_its_error(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
@@ -177,8 +177,8 @@ def test_show_does_not_speak_of_what_a_script_never_did(keepbest: Keepbest, live
     with live.client() as client:
         script = client.submit(RunRequest(source=ExternalSource(), monitor="val_loss"))
     told = keepbest("show", script.id).out
-    assert ("a look each" in told, "seed" in told) == (False, False)
-    assert "a look each 100 steps" in keepbest("show", submit(live).id).out
+    assert ("a validation each" in told, "seed" in told) == (False, False)
+    assert "a validation each 100 steps" in keepbest("show", submit(live).id).out
 
 
 def test_checkpoints(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
@@ -250,7 +250,7 @@ def test_rolling_back_to_nowhere(keepbest: Keepbest, live: Live, options: list[s
 
 def test_rollback_to_best(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     submit(live)
-    worker.claim().look(100, 0.9, improved=True)
+    worker.claim().report_validation(100, 0.9, improved=True)
     worker.checkpoint(100, 0.9)
     asked = keepbest("rollback", worker.run, "--wait", "0", "--json").json
     assert (asked["kind"], asked["arguments"]["to"]) == ("roll_back", "best")
@@ -374,9 +374,11 @@ def test_live_on_a_terminal(
     monkeypatch.setattr("keepbest.cli.runs.watch.is_terminal", lambda: True)
     monkeypatch.setattr("keepbest.cli.runs.watch.new_console", lambda: console)
     run = submit(live, max_steps=1000)
-    worker.claim().look(100, 0.9, improved=True, best_step=100, best_value=0.9, patience_left=1000)
-    worker.look(200, 0.8, wait=100, patience_left=900)
-    worker.look(300, 0.7, wait=200, stop=True, reason="patience", message=f"enough {HOSTILE}", patience_left=800)
+    worker.claim().report_validation(100, 0.9, improved=True, best_step=100, best_value=0.9, patience_left=1000)
+    worker.report_validation(200, 0.8, wait=100, patience_left=900)
+    worker.report_validation(
+        300, 0.7, wait=200, stop=True, reason="patience", message=f"enough {HOSTILE}", patience_left=800
+    )
     worker.finish(stop_reason="patience")
     assert keepbest("watch", run.id).status == 0
     shown = screen.getvalue()

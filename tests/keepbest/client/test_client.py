@@ -162,7 +162,7 @@ def test_a_cut_download_is_an_error(serve: Serve) -> None:
 
 
 def event(seq: int) -> dict[str, object]:
-    return {"seq": seq, "kind": "run.look", "at": "2026-01-01T00:00:00Z"}
+    return {"seq": seq, "kind": "run.validation", "at": "2026-01-01T00:00:00Z"}
 
 
 def page(*seqs: int, after: int) -> Answer:

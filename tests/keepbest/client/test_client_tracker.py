@@ -79,7 +79,7 @@ def test_replays(client: Client, worker: FakeWorker) -> None:
     run = submit(client)
     worker.claim()
     for step, value in ((100, 0.5), (200, 0.75), (300, 0.5)):
-        worker.look(step, value)
+        worker.report_validation(step, value)
     found = client.replay(ReplayRequest(runs=[run.id], stoppers=["patience(1)"]))
     assert (found.policies[0].outcomes[0].stop_step, found.recommended) == (300, None)
 
@@ -96,12 +96,12 @@ def test_a_run_from_its_request_to_its_end(client: Client, worker: FakeWorker) -
     run = submit(client, project="digits", tags=["a"])
     assert client.run(run.id[:6]).state is RunState.QUEUED
     assert client.patch_run(run.id, RunPatch(notes="try")).notes == "try"
-    worker.claim().look(100, 0.9, improved=True, best_step=100, best_value=0.9)
+    worker.claim().report_validation(100, 0.9, improved=True, best_step=100, best_value=0.9)
     worker.log("hello\n")
     worker.say(columns=[{"segment": 0, "key": "loss", "steps": [1, 2], "values": [1.0, 0.5], "times": [1.0, 2.0]}])
     checkpoint = worker.checkpoint(100, 0.9)
-    assert [look.value for look in client.looks(run.id).looks] == [0.9]
-    assert client.looks(run.id, after=client.looks(run.id).looks[-1].seq).looks == []
+    assert [validation.value for validation in client.validations(run.id).validations] == [0.9]
+    assert client.validations(run.id, after=client.validations(run.id).validations[-1].seq).validations == []
     assert [piece.text for piece in client.logs(run.id).pieces] == ["hello\n"]
     assert [one.key for one in client.metrics(run.id).metrics] == ["loss"]
     assert client.curve(run.id, "loss", max_points=100).pieces[0].values == [1.0, 0.5]
@@ -186,13 +186,13 @@ def test_following_sees_every_event_of_its_run(client: Client, worker: FakeWorke
     thread.join()
     assert {event.run for event in seen} == {run.id} != {other.id}
     assert [event.seq for event in seen] == sorted({event.seq for event in seen})
-    assert {"run.state", "run.look"} <= {event.kind for event in seen}
+    assert {"run.state", "run.validation"} <= {event.kind for event in seen}
 
 
 def _train(worker: FakeWorker) -> None:
     worker.claim()
     for step in (100, 200, 300):
-        worker.look(step, step / 1000)
+        worker.report_validation(step, step / 1000)
     worker.finish()
 
 

@@ -24,20 +24,20 @@ LARGEST = [
 
 
 @pytest.mark.parametrize("pairs", LARGEST, ids=["losses", "bits"])
-def test_many_looks_with_the_largest_examples_make_batches_that_are_taken(tmp_path: Path, pairs: Pairs) -> None:
+def test_many_validations_with_the_largest_examples_make_batches_that_are_taken(tmp_path: Path, pairs: Pairs) -> None:
     """267 kB each: thirty in one batch would be more than the tracker takes at once."""
     journal = Journal.create(tmp_path, ABOUT)
     reporter = Uploader(journal, None)
     logbook = Recorder("val_loss", reporter, 0)
     for step in range(100):
-        logbook.record_look(step, 0.5, Decision(False, False, step, ""), pairs=pairs)
+        logbook.record_validation(step, 0.5, Decision(False, False, step, ""), pairs=pairs)
     reporter._collect()
     steps = list[int]()
     while (first := journal.first()) is not None:
         assert len(first[1]) < MAX_BATCH_BYTES / 4
         came = read_batch(first[1], BATCH_MEDIA_TYPE).records
         assert came is not None
-        steps += [look.step for look in came.looks if look.examples is not None]
-        assert wire.count_points(first[1]) == len(came.looks)
+        steps += [validation.step for validation in came.validations if validation.examples is not None]
+        assert wire.count_points(first[1]) == len(came.validations)
         journal.acknowledge(first[0])
     assert steps == list(range(100))

@@ -23,7 +23,7 @@ from keepbest.journal.journal import Journal, JournalOwner
 from keepbest.journal.retry import send_again
 from keepbest.journal.set_aside import list_set_aside
 from tests.keepbest.journal.test_journal import ABOUT, POINTS, Tracker, filled
-from tests.keepbest.journal.test_wire import look, points_of
+from tests.keepbest.journal.test_wire import points_of, validation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BAD = 666  # a step that a picky tracker does not take
@@ -42,7 +42,7 @@ class Picky:
         self.answers = list(answers or [])
         self.last: dict[str, int] = {}
         self.points: list[tuple[str, int]] = []
-        self.looks: list[int] = []
+        self.validations: list[int] = []
         self.notes: list[str] = []
         self.requests = 0
 
@@ -61,20 +61,20 @@ class Picky:
         if number <= last:
             return
         said = [(part.key, step) for part in parts for step in part.steps]
-        looks = [one["step"] for one in header.get("looks", ())]
-        if BAD in looks or any(step == BAD for _, step in said):
+        validations = [one["step"] for one in header.get("validations", ())]
+        if BAD in validations or any(step == BAD for _, step in said):
             raise self.error
         self.last[writer] = number
         self.points += said
-        self.looks += looks
+        self.validations += validations
         self.notes += [line["text"] for line in header.get("logs", ()) if line["stream"] == "keepbest"]
 
 
-def said(number: int, looks: list[int], points: list[int]) -> bytes:
+def said(number: int, validations: list[int], points: list[int]) -> bytes:
     columns = [Columns(segment=0, key="loss", count=len(points))] if points else []
-    taken = [look(step) for step in looks]
+    taken = [validation(step) for step in validations]
     parts = [points_of("loss", [(step, 0.5, 0.0) for step in points])] if points else []
-    return wire.encode(Batch(writer=ABOUT.writer, number=number, columns=columns, looks=taken), parts)
+    return wire.encode(Batch(writer=ABOUT.writer, number=number, columns=columns, validations=taken), parts)
 
 
 def journal_of(folder: Path, *bodies: bytes) -> Journal:
@@ -111,7 +111,7 @@ def test_one_bad_entry_is_set_aside_and_all_else_arrives(
     journal = journal_of(tmp_path, said(1, [10], [1, 2]), said(2, [20, BAD, 30], [3, BAD, 4]), said(3, [40], [5]))
     tracker = Picky(error)
     send_all(journal, tracker, wait=lambda seconds: None)
-    assert tracker.looks == [10, 20, 30, 40]
+    assert tracker.validations == [10, 20, 30, 40]
     assert tracker.points == [("loss", step) for step in (1, 2, 3, 4, 5)]
     assert tracker.last[ABOUT.writer] == 3  # no number is missing
     assert (len(journal), journal.set_aside) == (0, 2)
@@ -127,19 +127,21 @@ def test_one_bad_entry_is_set_aside_and_all_else_arrives(
     assert [str(file) in note for note in tracker.notes] == [True]
 
 
-def test_a_look_is_kept_whose_examples_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_validation_is_kept_whose_examples_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Careful(Picky):
         def take(self, header: dict[str, Any], parts: list[wire.MetricPoints]) -> None:
-            if any("examples" in one and one["step"] == 7 for one in header.get("looks", ())):
+            if any("examples" in one and one["step"] == 7 for one in header.get("validations", ())):
                 raise self.error
             super().take(header, parts)
 
-    looks = [look(step, Examples(unpaired="it is a pipeline")) for step in (6, 7, BAD)]
+    validations = [validation(step, Examples(unpaired="it is a pipeline")) for step in (6, 7, BAD)]
     tracker = Careful(InvalidInput("not so"))
-    send_all(journal_of(tmp_path, wire.encode(Batch(writer=ABOUT.writer, number=1, looks=looks), [])), tracker)
-    assert tracker.looks == [6, 7]
-    assert [one["what"] for one in kept(tmp_path)] == ["the examples of a look at step 7", f"look at step {BAD}"]
-    assert "did not take the examples of a look at step 7" in caplog.text
+    send_all(
+        journal_of(tmp_path, wire.encode(Batch(writer=ABOUT.writer, number=1, validations=validations), [])), tracker
+    )
+    assert tracker.validations == [6, 7]
+    assert [one["what"] for one in kept(tmp_path)] == ["the examples of a validation at step 7", f"look at step {BAD}"]
+    assert "did not take the examples of a validation at step 7" in caplog.text
 
 
 def test_what_is_set_aside_is_listed_by_run(tmp_path: Path) -> None:
@@ -167,7 +169,7 @@ def test_what_was_set_aside_is_sent_again_and_what_came_meanwhile_stays(tmp_path
                 set_aside.keep(ABOUT, file.path, 9, body, "meanwhile")
             writers.append(said.writer)
             leases.add(lease)
-            if said.looks:
+            if said.validations:
                 raise InvalidInput("still not")
             return BatchReceipt(accepted=True, last_number=1)
 
@@ -201,7 +203,7 @@ def test_a_batch_that_is_bad_throughout_is_not_taken_apart_for_ever(tmp_path: Pa
     journal = journal_of(tmp_path, said(1, [], [BAD] * 5000), said(2, [2], []))
     tracker = Picky(InvalidInput("no"))
     send_all(journal, tracker)
-    assert tracker.looks == [2]
+    assert tracker.validations == [2]
     assert len(kept(tmp_path)) <= MAX_SET_ASIDE + 20
     assert sum(len(one["batch"]["columns"][0]["steps"]) for one in kept(tmp_path)) == 5000
     assert tracker.requests < 10 * MAX_SET_ASIDE
@@ -216,7 +218,7 @@ def test_what_cannot_be_read_is_set_aside_as_it_is(tmp_path: Path, body: bytes) 
 
     tracker = Strict()
     send_all(journal_of(tmp_path, body, said(2, [2], [])), tracker)
-    assert [wire.decode(body)[0].get("looks", []) != [] for body in tracker.bodies][-1]
+    assert [wire.decode(body)[0].get("validations", []) != [] for body in tracker.bodies][-1]
     assert [set(one) & {"base64", "batch"} for one in kept(tmp_path)] == [{"base64"}]
 
 
@@ -244,9 +246,9 @@ def test_whatever_is_refused_or_lost_or_killed_each_good_entry_arrives_once(
                     journal.close()
                     journal = Journal.open(journal.folder)
         journal.close()
-        assert tracker.looks == [step for looks, _ in batches for step in looks if step != BAD]
+        assert tracker.validations == [step for validations, _ in batches for step in validations if step != BAD]
         assert [step for _, step in tracker.points] == [step for _, steps in batches for step in steps if step != BAD]
-        missing = sum(step == BAD for looks, steps in batches for step in (*looks, *steps))
+        missing = sum(step == BAD for validations, steps in batches for step in (*validations, *steps))
         assert len(kept(Path(folder))) == missing
         assert not journal.folder.exists()
 
@@ -263,7 +265,7 @@ def test_what_was_said_is_taken_apart_in_the_order_in_which_it_depends_on_each_o
         Batch(
             writer=ABOUT.writer,
             number=1,
-            looks=[look(1), look(BAD)],
+            validations=[validation(1), validation(BAD)],
             logs=[LogLines(stream="stdout", offset=0, text="x", at=now)],
             progress=Progress(step=7, at=now),
         ),
@@ -277,23 +279,30 @@ def test_what_was_said_is_taken_apart_in_the_order_in_which_it_depends_on_each_o
             seen.extend(name for name in header if name not in ("writer", "number"))
 
     send_all(journal_of(tmp_path, body), Watching(InvalidInput("no")))
-    assert seen == ["looks", "logs", "progress", "logs"]  # the last one says what is missing
+    assert seen == ["validations", "logs", "progress", "logs"]  # the last one says what is missing
 
 
 def test_an_older_tracker_gets_everything_but_what_each_example_did(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It refuses what it does not know: the points and the looks of the batch would be lost with it."""
+    """It refuses what it does not know: the points and the validations of the batch would be lost with it."""
     journal = Journal.create(tmp_path, ABOUT)
     for number in (1, 2):
-        looks = [look(number, Examples(unpaired="it is a pipeline"))]
-        said = Batch(writer=ABOUT.writer, number=number, looks=looks, columns=[Columns(segment=0, key="loss", count=2)])
+        validations = [validation(number, Examples(unpaired="it is a pipeline"))]
+        said = Batch(
+            writer=ABOUT.writer,
+            number=number,
+            validations=validations,
+            columns=[Columns(segment=0, key="loss", count=2)],
+        )
         journal.append(number, wire.encode(said, [POINTS]))
-    tracker = Tracker(InvalidInput("looks.0.examples: Extra inputs are not permitted.", field="looks.0.examples"))
+    tracker = Tracker(
+        InvalidInput("validations.0.examples: Extra inputs are not permitted.", field="validations.0.examples")
+    )
     while len(journal):
         send_first(journal, tracker)
     assert [wire.count_points(body) for body in tracker.bodies] == [2, 2]
-    assert [list(wire.decode(body)[0]["looks"][0]) for body in tracker.bodies] == 2 * [
+    assert [list(wire.decode(body)[0]["validations"][0]) for body in tracker.bodies] == 2 * [
         ["segment", "step", "decision", "at"]
     ]
     assert (journal.set_aside, caplog.text.count("the tracker is older")) == (0, 1)

@@ -74,7 +74,7 @@ def test_without_bulk_keeps_the_number_and_drops_points_and_logs() -> None:
     assert wire.decode(less) == ({"writer": WRITER, "number": 7}, [])
 
 
-def look(step: int, examples: Examples | None = None) -> ReportedValidation:
+def validation(step: int, examples: Examples | None = None) -> ReportedValidation:
     return ReportedValidation(
         segment=0, step=step, decision=StopperDecision(stop=False, improved=False), examples=examples, at=NOW
     )
@@ -86,17 +86,17 @@ def test_what_examples_did_is_left_out_alone_or_with_all_that_is_bulky() -> None
         writer=WRITER,
         number=2,
         columns=[Columns(segment=0, key="loss", count=1)],
-        looks=[
-            look(1),
-            look(2, Examples(unpaired="why")),
-            look(3, Examples(correct=CorrectExamples(n=9, bits="AQE="))),
+        validations=[
+            validation(1),
+            validation(2, Examples(unpaired="why")),
+            validation(3, Examples(correct=CorrectExamples(n=9, bits="AQE="))),
         ],
     )
     body = wire.encode(said, [part])
     less, least = wire.without_examples(body), wire.without_bulk(body)
     for left in (less, least):
-        assert wire.decode(left)[0]["looks"] == wire.decode(body)[0]["looks"][:1] + [
-            {**wire.decode(body)[0]["looks"][0], "step": step} for step in (2, 3)
+        assert wire.decode(left)[0]["validations"] == wire.decode(body)[0]["validations"][:1] + [
+            {**wire.decode(body)[0]["validations"][0], "step": step} for step in (2, 3)
         ]
     assert (wire.has_examples(body), wire.has_examples(less)) == (True, False)
     assert (wire.count_points(less), wire.count_points(least)) == (1, 0)

@@ -1,4 +1,6 @@
-"""Panels of real networks, made beside training: which there are, at which looks, and that training does not notice."""
+"""Panels of real networks, made beside training: which there are, at which validations, and that training does not
+notice.
+"""
 
 from __future__ import annotations
 
@@ -89,14 +91,14 @@ def test_a_replica_answers_for_a_snapshot_and_leaves_the_random_states() -> None
     assert not np.array_equal(model(x).numpy(), expected)
 
 
-def test_the_first_the_best_and_each_nth_look_are_painted() -> None:
+def test_the_first_the_best_and_each_nth_validation_are_painted() -> None:
     made: list[PanelMade] = []
     model = network(1, 1)
     painter = Painter(scene(), made.append, every=3, share=1.0)
     assert painter.begin(model)
-    for look in range(1, 8):
-        if painter.wants(is_best=look == 6):
-            painter.put(snapshot(model, look), 0)
+    for validation in range(1, 8):
+        if painter.wants(is_best=validation == 6):
+            painter.put(snapshot(model, validation), 0)
         wait_until(lambda: painter.is_idle, what="the painter")
     painter.close([])
     assert sorted({panel.step for panel in made}) == [1, 4, 6, 7]

@@ -1,4 +1,4 @@
-"""Selectors over tables of looks, with averages that are computed by hand, and what holds of all of them."""
+"""Selectors over tables of validations, with averages that are computed by hand, and what holds of all of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from keepbest.errors import InvalidInput
 from keepbest.selection.candidates import Candidate, SelectorOutcome, rank
 from keepbest.selection.selectors import SELECTORS, build
 from keepbest.stopping import Mode
-from tests.keepbest.stopping.seed_record import LOOKS
+from tests.keepbest.stopping.seed_record import VALIDATIONS
 
 Averages = dict[str, float | None]
 N = 100
 
 
-def looks(*values: float, n: int | None = N) -> list[Candidate]:
+def validations(*values: float, n: int | None = N) -> list[Candidate]:
     """Looks at steps 1, 2, 3 …; the id is the step."""
     return [Candidate(str(step), step, value, n) for step, value in enumerate(values, 1)]
 
@@ -47,12 +47,12 @@ def steps(outcome: SelectorOutcome | None) -> list[int]:
 @pytest.mark.parametrize("name", SELECTORS)
 def test_nothing_is_selected_of_nothing(name: str) -> None:
     assert select(name, []) is None
-    assert select(name, looks(math.nan, math.inf)) is None
+    assert select(name, validations(math.nan, math.inf)) is None
 
 
 @pytest.mark.parametrize("name", SELECTORS)
-def test_of_one_look_it_is_that(name: str) -> None:
-    chosen = select(name, looks(0.5))
+def test_of_one_validation_it_is_that(name: str) -> None:
+    chosen = select(name, validations(0.5))
     assert (steps(chosen), chosen and chosen.value, chosen and chosen.trials) == ([1], 0.5, ())
 
 
@@ -74,18 +74,24 @@ def test_of_one_look_it_is_that(name: str) -> None:
 def test_the_earliest_within_one_standard_error(
     values: tuple[float, ...], mode: Mode, n: int | None, params: dict[str, Any], step: int
 ) -> None:
-    assert steps(select("one_standard_error", looks(*values, n=n), mode, **params)) == [step]
+    assert steps(select("one_standard_error", validations(*values, n=n), mode, **params)) == [step]
 
 
 @pytest.mark.parametrize(("z", "step"), [(1, 4800), (4, 2500)])
 def test_on_the_tutorials_record(z: float, step: int) -> None:
     """SE(98.8 %) of 5,000 images is 0.154 points: 98.646 is reached at 4800 for the first time, 98.184 at 2500."""
-    found = [Candidate(str(look.step), look.step, float(look.value or 0), 5000) for look in LOOKS]
+    found = [
+        Candidate(str(validation.step), validation.step, float(validation.value or 0), 5000)
+        for validation in VALIDATIONS
+    ]
     assert steps(select("one_standard_error", found, scale=100, z=z)) == [step]
 
 
 def test_it_says_why_the_best_stays() -> None:
-    unknown, loss = select("one_standard_error", looks(0.5, n=None)), select("one_standard_error", looks(7.0))
+    unknown, loss = (
+        select("one_standard_error", validations(0.5, n=None)),
+        select("one_standard_error", validations(7.0)),
+    )
     assert unknown is not None
     assert loss is not None
     assert "number of validation examples is not known" in unknown.message
@@ -93,7 +99,7 @@ def test_it_says_why_the_best_stays() -> None:
 
 
 def test_the_average_of_the_best_is_kept_where_it_is_as_good() -> None:
-    found = looks(0.7, 0.9, 0.8, 0.85)
+    found = validations(0.7, 0.9, 0.8, 0.85)
     better = select("top_k_average", found, averages={"2 4 3": 0.91})
     assert better is not None
     assert (steps(better), better.value, better.is_average) == ([2, 4, 3], 0.91, True)
@@ -103,8 +109,8 @@ def test_the_average_of_the_best_is_kept_where_it_is_as_good() -> None:
 
 
 @pytest.mark.parametrize("value", [0.89, math.nan, None])
-def test_else_the_best_stays_and_the_look_that_it_cost_is_told(value: float | None) -> None:
-    worse = select("top_k_average", looks(0.7, 0.9, 0.8, 0.85), averages={"2 4 3": value})
+def test_else_the_best_stays_and_the_validation_that_it_cost_is_told(value: float | None) -> None:
+    worse = select("top_k_average", validations(0.7, 0.9, 0.8, 0.85), averages={"2 4 3": value})
     assert worse is not None
     assert (steps(worse), worse.value, len(worse.trials), worse.trials[0].is_kept) == ([2], 0.9, 1, False)
 
@@ -112,7 +118,7 @@ def test_else_the_best_stays_and_the_look_that_it_cost_is_told(value: float | No
 def test_a_greedy_soup_takes_what_does_not_make_it_worse() -> None:
     """The order is 0.9, 0.85, 0.8, 0.7: step 3 would make it worse, step 1 ties and is taken."""
     averages: Averages = {"2 4": 0.92, "2 4 3": 0.91, "2 4 1": 0.92}
-    soup = select("greedy_soup", looks(0.7, 0.9, 0.8, 0.85), averages=averages)
+    soup = select("greedy_soup", validations(0.7, 0.9, 0.8, 0.85), averages=averages)
     assert soup is not None
     assert (steps(soup), soup.value) == ([2, 4, 1], 0.92)
     assert [trial.is_kept for trial in soup.trials] == [True, False, True]
@@ -132,11 +138,11 @@ def test_a_soup_of_points_around_the_minimum_finds_it() -> None:
     assert (steps(soup), soup.value) == ([1, 2], 0.25)  # with -4 it would be 1
 
 
-def test_an_ema_selects_the_best_of_its_looks() -> None:
+def test_an_ema_selects_the_best_of_its_validations() -> None:
     ema = build({"name": "ema", "params": {"momentum": 0.99}})
     assert (ema.measures_averages, ema.is_usual) == (True, False)
     assert [build({"name": name}).measures_averages for name in SELECTORS].count(True) == 1
-    chosen = select("ema", looks(0.8, 0.9, 0.9))
+    chosen = select("ema", validations(0.8, 0.9, 0.9))
     assert (steps(chosen), chosen and chosen.value, chosen and chosen.trials) == ([2], 0.9, ())
     assert chosen is not None
     assert "averaged weights" in chosen.message
@@ -154,13 +160,13 @@ def test_a_momentum_is_from_0_up_to_but_not_1(momentum: float) -> None:
     ("name", "kept"), [("best", [4]), ("ema", [4]), ("one_standard_error", [2, 3, 4]), ("top_k_average", [2, 3, 4])]
 )
 def test_what_may_yet_be_selected_stays(name: str, kept: list[int]) -> None:
-    found = build({"name": name}).find_eligible(looks(0.8, 0.87, 0.88, 0.9), "max")
+    found = build({"name": name}).find_eligible(validations(0.8, 0.87, 0.88, 0.9), "max")
     assert sorted(one.step for one in found) == kept
 
 
 @pytest.mark.parametrize(("value", "is_wanted"), [(0.86, False), (0.87, False), (0.875, True), (math.nan, False)])
-def test_a_look_among_the_best_k_is_wanted_although_it_is_not_the_best(value: float, is_wanted: bool) -> None:
-    known = looks(0.8, 0.87, 0.88, 0.9)
+def test_a_validation_among_the_best_k_is_wanted_although_it_is_not_the_best(value: float, is_wanted: bool) -> None:
+    known = validations(0.8, 0.87, 0.88, 0.9)
     assert build({"name": "top_k_average"}).wants(Candidate("", 5, value, N), known, "max") is is_wanted
     assert not build({"name": "one_standard_error"}).wants(Candidate("", 5, value, N), known, "max")
 
@@ -173,7 +179,7 @@ MODES = st.sampled_from(["min", "max"])
 def test_what_an_average_gives_is_never_worse_than_the_best(
     values: list[float], mode: Mode, name: str, chance: Any
 ) -> None:
-    found = looks(*values)
+    found = validations(*values)
     chosen = build({"name": name}).select(found, mode, lambda made_of: chance.random())
     best = rank(found, mode)[0]
     assert chosen is not None
@@ -187,7 +193,7 @@ def test_what_an_average_gives_is_never_worse_than_the_best(
 def test_within_standard_errors_it_is_the_best_or_earlier_and_was_the_best_when_it_came(
     values: list[float], mode: Mode, z: float
 ) -> None:
-    found = looks(*values)
+    found = validations(*values)
     chosen = select("one_standard_error", found, mode, z=z)
     assert chosen is not None
     first = chosen.made_of[0]

@@ -182,8 +182,8 @@ def test_a_fit_says_what_it_does_not_carry() -> None:
         OWN_DATA,
         f"{OWN_DATA} Of the callbacks, EarlyStopping.best_weights is not JSON and stays as it is.",
     ]
-    assert callback.looker.ring.best is not None
-    assert callback.looker.ring.best.callbacks["EarlyStopping"]["best"] == 2.0
+    assert callback.keeper.ring.best is not None
+    assert callback.keeper.ring.best.callbacks["EarlyStopping"]["best"] == 2.0
 
 
 def test_a_fit_carries_a_generator_to_another_one(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_generator_that_cannot_go_back_is_found_before_anything_else_has(tmp_p
 
     first, weight = begin(np.random.default_rng(1), heard_run()[0])
     weight.assign(1.0)
-    first.look(1, 0.5)
+    first.report_validation(1, 0.5)
     first.close()
     run, reporter, commands = heard_run()
     run.id = first.run.id
@@ -236,6 +236,6 @@ def test_a_generator_that_cannot_go_back_is_found_before_anything_else_has(tmp_p
     with pytest.raises(CheckpointMismatch, match="Generator of carry, a Philox"):
         second.roll_back(step=1)
     commands.append(sent := command(CommandKind.ROLL_BACK, step=1))
-    second.look(2, 0.6)
+    second.report_validation(2, 0.6)
     assert answers(reporter, sent) == ["acknowledged", "refused"]
     assert (float(weight), second.step, random.getstate()) == (2.0, 2, drawn)

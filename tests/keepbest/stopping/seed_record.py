@@ -12,6 +12,6 @@ PERCENT = [
     98.5, 98.3, 98.6, 98.4, 98.5, 98.5, 98.4, 98.8, 98.8, 98.6,
     98.6, 98.6, 98.5, 98.7, 98.6, 98.4, 98.6, 98.7,
 ]  # fmt: skip
-LOOKS = [Validation(step=100 * i, value=percent, n=5000) for i, percent in enumerate(PERCENT, start=1)]
+VALIDATIONS = [Validation(step=100 * i, value=percent, n=5000) for i, percent in enumerate(PERCENT, start=1)]
 #: What the tutorial would have printed next is not known; any value that is no improvement will do.
 BEYOND = [Validation(step=5900, value=98.6, n=5000), Validation(step=6000, value=98.6, n=5000)]

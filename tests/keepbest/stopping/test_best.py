@@ -8,8 +8,8 @@ import pytest
 
 from keepbest.stopping import Mode
 from keepbest.stopping.best import find_best
-from tests.keepbest.stopping.seed_record import LOOKS
-from tests.keepbest.stopping.watch import looks_of
+from tests.keepbest.stopping.seed_record import VALIDATIONS
+from tests.keepbest.stopping.watch import validations_of
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,11 @@ from tests.keepbest.stopping.watch import looks_of
     ],
 )
 def test_the_first_strict_best(mode: Mode, values: list[float | None], step: int | None) -> None:
-    best = find_best(looks_of(values), mode)
+    best = find_best(validations_of(values), mode)
     assert (best.step if best else None) == step
 
 
 def test_the_tutorials_best() -> None:
-    best = find_best(LOOKS, "max")
+    best = find_best(VALIDATIONS, "max")
     assert best is not None
     assert (best.step, best.value) == (4800, 98.8)

@@ -1,4 +1,6 @@
-"""A look whose own losses are not finite counts as not finite, whatever its value: accuracy takes NaN for class 0."""
+"""A validation whose own losses are not finite counts as not finite, whatever its value: accuracy takes NaN for class
+0.
+"""
 
 from __future__ import annotations
 
@@ -32,29 +34,29 @@ NAN, INF = math.nan, math.inf
     ],
 )
 def test_what_makes_a_value_worth_nothing(said: dict[str, Any], fault: str | None) -> None:
-    look = Validation(7, 0.9, **said)
-    assert (look.faults, look.is_admitted) == (((fault,), False) if fault else ((), True))
-    assert math.isnan(look.merit or 0.0) == (fault is not None)
+    validation = Validation(7, 0.9, **said)
+    assert (validation.faults, validation.is_admitted) == (((fault,), False) if fault else ((), True))
+    assert math.isnan(validation.merit or 0.0) == (fault is not None)
 
 
-def test_a_look_without_a_value_or_with_none_that_is_finite_needs_no_fault() -> None:
+def test_a_validation_without_a_value_or_with_none_that_is_finite_needs_no_fault() -> None:
     assert Validation(1, None, train=NAN).faults == Validation(1, NAN, train=NAN).faults == ()
 
 
 def test_it_is_never_the_best_and_counts_for_patience() -> None:
-    """90 % of the labels are class 0, and from the third look on all weights are NaN."""
-    looks = [
+    """90 % of the labels are class 0, and from the third validation on all weights are NaN."""
+    validations = [
         Validation(1, 0.5),
         Validation(2, 0.6),
         *(Validation(step, 0.9, metrics={"val_loss": NAN}) for step in (3, 4, 5)),
     ]
-    said = decisions_of(Patience(mode="max", checks=2), looks)
+    said = decisions_of(Patience(mode="max", checks=2), validations)
     assert [(one.best_step, one.improved, one.is_admitted, one.wait) for one in said[:4]] == [
         (1, True, True, 0), (2, True, True, 0), (2, False, False, 1), (2, False, False, 2),
     ]  # fmt: skip
     assert (said[3].stop, said[3].at_step) == (True, 4)
     assert "It cannot be the best: its val_loss is nan." in said[2].message
-    assert (found := find_best(looks, "max")) is not None
+    assert (found := find_best(validations, "max")) is not None
     assert found.step == 2
 
 

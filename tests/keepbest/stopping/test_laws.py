@@ -1,4 +1,4 @@
-"""Laws that every policy keeps, whatever the looks."""
+"""Laws that every policy keeps, whatever the validations."""
 
 from __future__ import annotations
 
@@ -106,7 +106,9 @@ def leaves(mode: Mode) -> st.SearchStrategy[Policy]:
 
 @st.composite
 def records(draw: st.DrawFn) -> list[Validation]:
-    """Looks in order of step, some without a value, a training loss, a size, pairs or the metric m; a second a step."""
+    """Validations in order of step, some without a value, a training loss, a size, pairs or the metric m; a second a
+    step.
+    """
     gaps = draw(st.lists(st.integers(1, 15), max_size=15))
     steps = [sum(gaps[: i + 1]) for i in range(len(gaps))]
     sizes = st.sampled_from([None, 1, 100])
@@ -125,21 +127,21 @@ def records(draw: st.DrawFn) -> list[Validation]:
     ]
 
 
-def straight(policy: Policy, looks: list[Validation]) -> list[Decision]:
+def straight(policy: Policy, validations: list[Validation]) -> list[Decision]:
     state, decisions = policy.start(), []
-    for look in looks:
-        state, decision = policy.observe(state, look)
+    for validation in validations:
+        state, decision = policy.observe(state, validation)
         decisions.append(decision)
     return decisions
 
 
-def carried(policy: Policy, looks: list[Validation]) -> list[Decision]:
-    """As `straight`, but everything goes through JSON after each look, and each look is told twice."""
+def carried(policy: Policy, validations: list[Validation]) -> list[Decision]:
+    """As `straight`, but everything goes through JSON after each validation, and each validation is told twice."""
     text, decisions = json.dumps(policy.start(), allow_nan=False), []
-    for look in looks:
-        state, decision = policy.observe(json.loads(text), look)
+    for validation in validations:
+        state, decision = policy.observe(json.loads(text), validation)
         text = json.dumps(state, allow_nan=False)
-        state, again = policy.observe(json.loads(text), look)
+        state, again = policy.observe(json.loads(text), validation)
         assert again == decision
         assert json.dumps(state, allow_nan=False) == text
         decisions.append(Decision.from_json(json.loads(json.dumps(decision.to_json(), allow_nan=False))))
@@ -152,17 +154,19 @@ def test_no_policy_is_left_out() -> None:
 
 
 @given(policies(), records())
-def test_a_state_goes_through_json_and_every_look_may_be_told_twice(policy: Policy, looks: list[Validation]) -> None:
-    assert carried(policy, looks) == straight(policy, looks)
+def test_a_state_goes_through_json_and_every_validation_may_be_told_twice(
+    policy: Policy, validations: list[Validation]
+) -> None:
+    assert carried(policy, validations) == straight(policy, validations)
 
 
 @given(policies(), records())
-def test_the_best_is_the_first_strict_raw_best_that_is_admitted(policy: Policy, looks: list[Validation]) -> None:
+def test_the_best_is_the_first_strict_raw_best_that_is_admitted(policy: Policy, validations: list[Validation]) -> None:
     seen = []
-    for look, decision in zip(looks, straight(policy, looks), strict=True):
-        if decision.stop and decision.at_step < look.step:
-            break  # this look and all after it would not have been taken
-        seen.append(replace(look, is_admitted=not policy.find_faults(look)))
+    for validation, decision in zip(validations, straight(policy, validations), strict=True):
+        if decision.stop and decision.at_step < validation.step:
+            break  # this validation and all after it would not have been taken
+        seen.append(replace(validation, is_admitted=not policy.find_faults(validation)))
         best = find_best(seen, policy.mode)
         assert (decision.best_step, decision.best_value) == ((best.step, best.value) if best else (None, None))
         if decision.stop:
@@ -170,8 +174,8 @@ def test_the_best_is_the_first_strict_raw_best_that_is_admitted(policy: Policy, 
 
 
 @given(policies(), records())
-def test_a_stop_has_a_reason_and_stays(policy: Policy, looks: list[Validation]) -> None:
-    decisions = straight(policy, looks)
+def test_a_stop_has_a_reason_and_stays(policy: Policy, validations: list[Validation]) -> None:
+    decisions = straight(policy, validations)
     stops = [decision for decision in decisions if decision.stop]
     assert all(stop == stops[0] for stop in stops)
     assert [decision.stop for decision in decisions] == sorted(decision.stop for decision in decisions)
@@ -179,14 +183,16 @@ def test_a_stop_has_a_reason_and_stays(policy: Policy, looks: list[Validation]) 
 
 
 @given(policies(), records())
-def test_silence_up_to_the_deadline_stops_and_not_one_step_before(policy: Policy, looks: list[Validation]) -> None:
+def test_silence_up_to_the_deadline_stops_and_not_one_step_before(
+    policy: Policy, validations: list[Validation]
+) -> None:
     state = policy.start()
-    for look in looks:
-        state, decision = policy.observe(state, look)
+    for validation in validations:
+        state, decision = policy.observe(state, validation)
     due = policy.deadline(state)
-    if due is None or (looks and decision.stop):
+    if due is None or (validations and decision.stop):
         return
-    here = max((look.step for look in looks), default=0)
+    here = max((validation.step for validation in validations), default=0)
     if due - 1 >= here:
         assert not policy.observe(state, Validation(due - 1))[1].stop
     assert policy.observe(state, Validation(max(due, here)))[1].stop
@@ -200,24 +206,26 @@ def test_better_is_strict_and_never_non_finite(a: float, b: float, mode: Mode) -
 
 
 @given(policies(), records(), st.integers(0, 15))
-def test_two_processes_decide_as_one(policy: Policy, looks: list[Validation], cut: int) -> None:
+def test_two_processes_decide_as_one(policy: Policy, validations: list[Validation], cut: int) -> None:
     """The second process knows the policy's JSON form and the state, nothing else."""
     state = policy.start()
-    for look in looks[:cut]:
-        state, _ = policy.observe(state, look)
+    for validation in validations[:cut]:
+        state, _ = policy.observe(state, validation)
     other, state = build(json.loads(json.dumps(policy.to_json())), policy.mode), json.loads(json.dumps(state))
     decisions = []
-    for look in looks[cut:]:
-        state, decision = other.observe(state, look)
+    for validation in validations[cut:]:
+        state, decision = other.observe(state, validation)
         decisions.append(decision)
-    assert decisions == straight(policy, looks)[cut:]
+    assert decisions == straight(policy, validations)[cut:]
 
 
 @given(policies(), records())
-def test_restarted_patience_lifts_the_stop_and_keeps_the_best(policy: Policy, looks: list[Validation]) -> None:
+def test_restarted_patience_lifts_the_stop_and_keeps_the_best(policy: Policy, validations: list[Validation]) -> None:
     state = policy.start()
-    for look in looks:
-        state, _ = policy.observe(state, look)
-    again = json.loads(json.dumps(policy.restart_patience(state, looks[-1].step if looks else 0), allow_nan=False))
+    for validation in validations:
+        state, _ = policy.observe(state, validation)
+    again = json.loads(
+        json.dumps(policy.restart_patience(state, validations[-1].step if validations else 0), allow_nan=False)
+    )
     assert (again["best_step"], again["best_value"]) == (state["best_step"], state["best_value"])
     assert again["decision"] is None

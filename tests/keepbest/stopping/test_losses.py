@@ -49,7 +49,7 @@ def test_its_quantile_is_the_textbooks(values: np.ndarray, share: float) -> None
     [(3, 1 / 6), (10, 0.3444444444447072), (5000, 0.4932042008401597), (20_001, 0.49674310284485357)],
 )
 def test_its_figures_are_the_same_everywhere_and_always(n: int, quantile: float) -> None:
-    """A NumPy that drew otherwise would give another verdict on the same look."""
+    """A NumPy that drew otherwise would give another verdict on the same validation."""
     assert bootstrap_quantile(ramp(n, 0, 1), 0.05) == pytest.approx(quantile, rel=1e-9, abs=1e-12)
 
 
@@ -102,14 +102,14 @@ def test_what_was_drawn_before_is_not_drawn_again(monkeypatch: pytest.MonkeyPatc
 # The policy
 
 
-def look(step: int, losses: object, *, mode: Mode = "min") -> Validation:
+def validation(step: int, losses: object, *, mode: Mode = "min") -> Validation:
     packed = Losses.of(losses)
     mean = float(np.mean(np.asarray(losses, float)))
     return Validation(step, mean, n=packed.n, pairs=packed)
 
 
-def judge(*looks: Validation, mode: Mode = "min", alpha: float = 0.05) -> list[Decision]:
-    return decisions_of(PairedNoise(mode=mode, checks=2, alpha=alpha), looks)
+def judge(*validations: Validation, mode: Mode = "min", alpha: float = 0.05) -> list[Decision]:
+    return decisions_of(PairedNoise(mode=mode, checks=2, alpha=alpha), validations)
 
 
 START = ramp(40, 0.5, 1.5)
@@ -131,7 +131,7 @@ EVEN, NOISY, LESS_NOISY = (START - 0.01 - noise * (-1.0) ** np.arange(40) for no
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_a_gain_has_its_quantile_above_zero(losses: np.ndarray, alpha: float, wait: int, mode: Mode) -> None:
     sign = 1 if mode == "min" else -1  # a likelihood: higher is better
-    decisions = judge(look(1, sign * START), look(2, sign * losses), mode=mode, alpha=alpha)
+    decisions = judge(validation(1, sign * START), validation(2, sign * losses), mode=mode, alpha=alpha)
     assert [decision.wait for decision in decisions] == [0, wait]
     gain = "0.01" if losses is not START else "0"
     assert f"(mean gain {gain}, its {100 * alpha:g} % quantile " in decisions[-1].message
@@ -139,14 +139,14 @@ def test_a_gain_has_its_quantile_above_zero(losses: np.ndarray, alpha: float, wa
 
 def test_worse_losses_are_no_gain_and_small_gains_add_up() -> None:
     steps = [START, START + 0.1, NOISY, NOISY - 0.01, START]
-    decisions = decisions_of(PairedNoise(mode="min", checks=9), [look(i, x) for i, x in enumerate(steps)])
+    decisions = decisions_of(PairedNoise(mode="min", checks=9), [validation(i, x) for i, x in enumerate(steps)])
     assert [one.wait for one in decisions] == [0, 1, 2, 0, 1]
 
 
 def test_a_value_that_is_worse_is_no_gain_whatever_its_examples() -> None:
     """Penalties are in the value and not in the losses."""
     worse = Validation(2, 2.0, n=40, pairs=Losses.of(EVEN, "penalties left out"))
-    last = judge(look(1, START), worse)[-1]
+    last = judge(validation(1, START), worse)[-1]
     assert last.wait == 1
     assert "; penalties left out)" in last.message
 
@@ -154,14 +154,14 @@ def test_a_value_that_is_worse_is_no_gain_whatever_its_examples() -> None:
 @pytest.mark.parametrize("odd", [NAN, float("inf"), -float("inf"), 1e300])
 def test_losses_that_are_not_finite_are_never_a_gain_and_never_the_reference(odd: float) -> None:
     broken = Validation(1, 0.1, n=40, pairs=Losses.of([odd, *EVEN[1:]]))
-    first, second, third = judge(broken, look(2, START), Validation(3, 0.01, n=40, pairs=broken.pairs))
+    first, second, third = judge(broken, validation(2, START), Validation(3, 0.01, n=40, pairs=broken.pairs))
     assert [first.wait, second.wait, third.wait] == [1, 0, 1]
     assert "not every example's loss is finite" in third.message
 
 
 def test_bits_and_losses_are_not_compared() -> None:
     bits = Validation(2, 0.1, n=40, pairs=Correct.of([True] * 40))
-    assert "unpaired: one look says which examples were right" in judge(look(1, START), bits)[-1].message
+    assert "unpaired: one validation says which examples were right" in judge(validation(1, START), bits)[-1].message
 
 
 def test_a_state_from_before_there_were_losses_goes_on() -> None:
@@ -172,15 +172,15 @@ def test_a_state_from_before_there_were_losses_goes_on() -> None:
 
 
 def test_another_process_says_the_same() -> None:
-    """Of a state that went through JSON, told the same look, to the last letter."""
+    """Of a state that went through JSON, told the same validation, to the last letter."""
     policy = PairedNoise(mode="min", checks=9)
-    state, _ = policy.observe(policy.start(), look(1, START))
-    _, decision = policy.observe(state, look(2, LESS_NOISY))
+    state, _ = policy.observe(policy.start(), validation(1, START))
+    _, decision = policy.observe(state, validation(2, LESS_NOISY))
     script = (
-        "import json, sys, base64; from keepbest.stopping import PairedNoise, Look, Losses\n"
+        "import json, sys, base64; from keepbest.stopping import PairedNoise, Validation, Losses\n"
         "state, value, data = json.load(sys.stdin)\n"
-        "look = Look(2, value, n=40, pairs=Losses(base64.b64decode(data)))\n"
-        "print(PairedNoise(mode='min', checks=9).observe(state, look)[1].message)"
+        "validation = Validation(2, value, n=40, pairs=Losses(base64.b64decode(data)))\n"
+        "print(PairedNoise(mode='min', checks=9).observe(state, validation)[1].message)"
     )
     given = json.dumps([state, float(LESS_NOISY.mean()), Losses.of(LESS_NOISY).to_json()["float32"]])
     environment = {**os.environ, "PYTHONHASHSEED": "5"}

@@ -13,12 +13,12 @@ NAN = math.nan
 Row = list[float]
 
 
-def looks(*values: float, every: int = 1) -> list[tuple[int, float]]:
+def validations(*values: float, every: int = 1) -> list[tuple[int, float]]:
     return [(every * (place + 1), value) for place, value in enumerate(values)]
 
 
 def judge(own: Row, others: list[Row], mode: Any = "max", **how: Any) -> MedianComparison:
-    return judge_by_median(looks(*own), [looks(*row) for row in others], mode, **{"startup_runs": 1, **how})
+    return judge_by_median(validations(*own), [validations(*row) for row in others], mode, **{"startup_runs": 1, **how})
 
 
 OTHERS = [[0.2, 0.6, 0.9], [0.4, 0.8, 0.8], [0.6, 0.7, 0.7]]
@@ -61,7 +61,7 @@ def test_nothing_is_judged_before_its_time(form: str) -> None:
 
 
 def test_other_steps_are_compared_in_viziers_form_only() -> None:
-    own, others = looks(0.1, every=15), [looks(0.5, 0.6, every=10)]
+    own, others = validations(0.1, every=15), [validations(0.5, 0.6, every=10)]
     assert judge_by_median(own, others, "max", form="vizier", startup_runs=1).stop
     assert not judge_by_median(own, others, "max", form="optuna", startup_runs=1).stop
 

@@ -1,4 +1,4 @@
-"""What a look says of its examples, as its record holds it."""
+"""What a validation says of its examples, as its record holds it."""
 
 from __future__ import annotations
 

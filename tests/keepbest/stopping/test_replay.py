@@ -27,12 +27,15 @@ from keepbest.stopping import (
     parse,
 )
 from keepbest.stopping.replay import RecordedRun, Status, replay
-from tests.keepbest.stopping.seed_record import LOOKS
+from tests.keepbest.stopping.seed_record import VALIDATIONS
 from tests.keepbest.stopping.test_laws import policies, records
 
 #: The tutorial's run as its own loop left it: stopped at 5801 with ten seconds a hundred steps.
 SEED = RecordedRun(
-    looks=[replace(look, value=round((look.value or 0) / 100, 3), seconds=look.step / 10) for look in LOOKS],
+    validations=[
+        replace(validation, value=round((validation.value or 0) / 100, 3), seconds=validation.step / 10)
+        for validation in VALIDATIONS
+    ],
     mode="max",
     end_step=5801,
     budget=10_000,
@@ -91,12 +94,12 @@ def test_where_checkpoints_are_not_known_or_all_gone() -> None:
     assert (gone.has_checkpoint, gone.nearest_checkpoint) == (False, None)
 
 
-def test_seconds_between_looks_are_on_a_straight_line() -> None:
+def test_seconds_between_validations_are_on_a_straight_line() -> None:
     assert SEED.find_seconds(2150) == 215.0
     assert SEED.find_seconds(50) == 5.0
     assert SEED.find_seconds(9999) == 580.0
     assert replay(Patience(mode="max", steps=600), SEED).seconds_saved == pytest.approx(580.0 - 310.1)
-    without = replace(SEED, looks=[replace(look, seconds=None) for look in SEED.looks])
+    without = replace(SEED, validations=[replace(validation, seconds=None) for validation in SEED.validations])
     assert replay(Patience(mode="max", steps=600), without).seconds_saved is None
 
 
@@ -110,7 +113,7 @@ def test_seconds_between_looks_are_on_a_straight_line() -> None:
     ],
 )
 def test_what_was_not_recorded_makes_it_inconclusive(policy: Policy, lacks: str) -> None:
-    bare = replace(SEED, looks=[Validation(look.step, look.value) for look in SEED.looks])
+    bare = replace(SEED, validations=[Validation(validation.step, validation.value) for validation in SEED.validations])
     found = replay(policy, bare)
     assert (found.status, lacks in found.message) == (Status.INCONCLUSIVE, True)
 
@@ -120,33 +123,33 @@ GAINS = [
 ]
 
 
-def test_looks_that_say_what_each_example_did_are_compared() -> None:
+def test_validations_that_say_what_each_example_did_are_compared() -> None:
     """Five examples newly right are a gain, four are none."""
-    found = replay(PairedNoise(mode="max", checks=5), RecordedRun(looks=GAINS, mode="max"))
+    found = replay(PairedNoise(mode="max", checks=5), RecordedRun(validations=GAINS, mode="max"))
     assert (found.status, "by step 8" in found.message) == (Status.CENSORED, True)
-    found = replay(PairedNoise(mode="max", checks=4), RecordedRun(looks=GAINS, mode="max"))
+    found = replay(PairedNoise(mode="max", checks=4), RecordedRun(validations=GAINS, mode="max"))
     assert (found.status, found.stop_step) == (Status.STOPPED, 4)
     assert "4 newly right, 0 newly wrong" in found.message
 
 
-def test_a_look_that_is_recorded_as_unpaired_is_conclusive_and_one_that_is_not_recorded_is_not() -> None:
+def test_a_validation_that_is_recorded_as_unpaired_is_conclusive_and_one_that_is_not_recorded_is_not() -> None:
     unpaired = replace(GAINS[2], pairs=Unpaired("the examples have weights"))
     policy = PairedNoise(mode="max", checks=2)
-    found = replay(policy, RecordedRun(looks=[*GAINS[:2], unpaired], mode="max"))
+    found = replay(policy, RecordedRun(validations=[*GAINS[:2], unpaired], mode="max"))
     assert (found.status, "unpaired: the examples have weights" in found.message) == (Status.STOPPED, True)
     lost = replace(GAINS[2], pairs=None)
-    assert replay(policy, RecordedRun(looks=[*GAINS[:2], lost], mode="max")).status is Status.INCONCLUSIVE
-    assert replay(policy, RecordedRun(looks=[*GAINS[:3], lost], mode="max")).stop_step == 2
+    assert replay(policy, RecordedRun(validations=[*GAINS[:2], lost], mode="max")).status is Status.INCONCLUSIVE
+    assert replay(policy, RecordedRun(validations=[*GAINS[:3], lost], mode="max")).stop_step == 2
 
 
 def test_what_is_missing_after_the_stop_does_not_matter() -> None:
-    late = [replace(look, n=None if look.step > 2900 else look.n) for look in SEED.looks]
-    assert replay(NoiseAware(mode="max"), replace(SEED, looks=late)).stop_step == 2900
+    late = [replace(validation, n=None if validation.step > 2900 else validation.n) for validation in SEED.validations]
+    assert replay(NoiseAware(mode="max"), replace(SEED, validations=late)).stop_step == 2900
 
 
-@pytest.mark.parametrize("looks", [[], [Validation(100)]])
-def test_a_run_without_looks_says_nothing(looks: list[Validation]) -> None:
-    assert replay(Patience(mode="max"), RecordedRun(looks=looks, mode="max")).status is Status.INCONCLUSIVE
+@pytest.mark.parametrize("validations", [[], [Validation(100)]])
+def test_a_run_without_validations_says_nothing(validations: list[Validation]) -> None:
+    assert replay(Patience(mode="max"), RecordedRun(validations=validations, mode="max")).status is Status.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
@@ -161,13 +164,13 @@ def test_a_run_without_looks_says_nothing(looks: list[Validation]) -> None:
     ],
 )
 def test_examples_are_counted_only_of_shares(values: list[float], n: int | None, share: bool) -> None:
-    looks = [Validation(i, value, n=n) for i, value in enumerate(values, start=1)]
-    assert RecordedRun(looks=looks, mode="max").is_share is share
+    validations = [Validation(i, value, n=n) for i, value in enumerate(values, start=1)]
+    assert RecordedRun(validations=validations, mode="max").is_share is share
 
 
 def test_a_loss_has_no_examples() -> None:
     losses = RecordedRun(
-        looks=[Validation(1, 0.7123, n=10), Validation(2, 0.8, n=10), Validation(3, 0.4321, n=10)], mode="min"
+        validations=[Validation(1, 0.7123, n=10), Validation(2, 0.8, n=10), Validation(3, 0.4321, n=10)], mode="min"
     )
     found = replay(Patience(mode="min", checks=1), losses)
     assert found.value_lost == pytest.approx(0.2802)
@@ -175,7 +178,7 @@ def test_a_loss_has_no_examples() -> None:
 
 
 def test_nothing_kept_of_a_run_that_had_something() -> None:
-    record = RecordedRun(looks=[Validation(1, math.nan), Validation(2, 0.5)], mode="max")
+    record = RecordedRun(validations=[Validation(1, math.nan), Validation(2, 0.5)], mode="max")
     found = replay(CheckFinite(mode="max"), record)
     assert (found.stop_step, found.best_step, found.value_lost, found.keeps_best) == (1, None, None, False)
 
@@ -186,41 +189,43 @@ def test_lost_in_standard_errors() -> None:
     assert found.standard_errors_lost == pytest.approx(0.003 / 0.00153987, rel=1e-4)
 
 
-def test_silence_after_the_last_look_counts() -> None:
-    record = RecordedRun(looks=[Validation(100, 0.5)], mode="max", end_step=150)
+def test_silence_after_the_last_validation_counts() -> None:
+    record = RecordedRun(validations=[Validation(100, 0.5)], mode="max", end_step=150)
     assert replay(MaxSteps(mode="max", steps=140), record).stop_step == 140
     assert replay(MaxSteps(mode="max", steps=160), record).status is Status.CENSORED
 
 
 @given(policies(), records())
-def test_a_replay_decides_as_the_trainer_did(policy: Policy, looks: list[Validation]) -> None:
+def test_a_replay_decides_as_the_trainer_did(policy: Policy, validations: list[Validation]) -> None:
     state, decision = policy.start(), None
-    measured = [look for look in looks if look.value is not None]
-    for look in measured:
-        state, decision = policy.observe(state, look)
-    found = replay(policy, RecordedRun(looks=measured, mode=policy.mode))
+    measured = [validation for validation in validations if validation.value is not None]
+    for validation in measured:
+        state, decision = policy.observe(state, validation)
+    found = replay(policy, RecordedRun(validations=measured, mode=policy.mode))
     if found.status is not Status.INCONCLUSIVE:
         assert decision is not None
         assert (found.stop_step, found.best_step) == (decision.at_step if decision.stop else None, decision.best_step)
 
 
 @given(policies(), records())
-def test_a_run_that_set_its_own_rate_can_be_replayed_by_its_own_policy(policy: Policy, looks: list[Validation]) -> None:
-    measured = [look for look in looks if look.value is not None]
+def test_a_run_that_set_its_own_rate_can_be_replayed_by_its_own_policy(
+    policy: Policy, validations: list[Validation]
+) -> None:
+    measured = [validation for validation in validations if validation.value is not None]
     state, reductions, decision = policy.start(), {}, None
-    for look in measured:
-        state, decision = policy.observe(state, look)
-        if decision.reduction is not None and decision.at_step == look.step:
-            reductions[look.step] = decision.reduction
-    found = replay(policy, RecordedRun(looks=measured, mode=policy.mode, reductions=reductions))
+    for validation in measured:
+        state, decision = policy.observe(state, validation)
+        if decision.reduction is not None and decision.at_step == validation.step:
+            reductions[validation.step] = decision.reduction
+    found = replay(policy, RecordedRun(validations=measured, mode=policy.mode, reductions=reductions))
     assert "learning rate" not in found.message or found.status is not Status.INCONCLUSIVE
     if decision is not None and found.status is not Status.INCONCLUSIVE:
         assert found.stop_step == (decision.at_step if decision.stop else None)
 
 
 @given(policies(), records(), st.integers(0, 100))
-def test_nothing_is_saved_or_lost_below_zero(policy: Policy, looks: list[Validation], budget: int) -> None:
-    found = replay(policy, RecordedRun(looks=looks, mode=policy.mode, budget=budget + 1))
+def test_nothing_is_saved_or_lost_below_zero(policy: Policy, validations: list[Validation], budget: int) -> None:
+    found = replay(policy, RecordedRun(validations=validations, mode=policy.mode, budget=budget + 1))
     assert (found.steps_saved or 0) >= 0
     assert (found.value_lost or 0) >= 0
     assert found.regret == found.value_lost
@@ -233,7 +238,7 @@ PLATEAU = [0.5, 0.4, 0.4, 0.4, 0.6, 0.5, 0.5, 0.5]
 @pytest.mark.parametrize(
     ("policy", "reductions", "status", "stop"),
     [
-        # The recorded run did the same at the same look (3): on to the stop.
+        # The recorded run did the same at the same validation (3): on to the stop.
         ("reduce_on_plateau(2) | patience(3)", {3: (0.1, 0.0), 7: (0.1, 0.0)}, "stopped", 4),
         ("reduce_on_plateau(2, cooldown=1, max_reductions=1)", {3: (0.1, 0.0)}, "stopped", 7),
         # It did nothing, another thing, or did it elsewhere.
@@ -242,7 +247,7 @@ PLATEAU = [0.5, 0.4, 0.4, 0.4, 0.6, 0.5, 0.5, 0.5]
         ("reduce_on_plateau(2) | patience(3)", {3: (0.1, 1e-4)}, "inconclusive", None),
         ("reduce_on_plateau(2) | patience(3)", {4: (0.1, 0.0)}, "inconclusive", None),
         ("reduce_on_plateau(3) | patience(3)", {3: (0.1, 0.0)}, "inconclusive", None),
-        # Nothing comes after the look at which it would have parted.
+        # Nothing comes after the validation at which it would have parted.
         ("reduce_on_plateau(2) | patience(2)", {}, "stopped", 3),
         # It never comes to reduce, nor did the run before its stop.
         ("reduce_on_plateau(9) | patience(3)", {8: (0.1, 0.0)}, "stopped", 4),
@@ -254,8 +259,8 @@ PLATEAU = [0.5, 0.4, 0.4, 0.4, 0.6, 0.5, 0.5, 0.5]
 def test_another_learning_rate_would_have_given_another_curve(
     policy: str, reductions: dict[int, tuple[float, float]], status: str, stop: int | None
 ) -> None:
-    looks = [Validation(step, value) for step, value in enumerate(PLATEAU, start=1)]
-    found = replay(build(parse(policy), "max"), RecordedRun(looks=looks, mode="max", reductions=reductions))
+    validations = [Validation(step, value) for step, value in enumerate(PLATEAU, start=1)]
+    found = replay(build(parse(policy), "max"), RecordedRun(validations=validations, mode="max", reductions=reductions))
     assert (found.status, found.stop_step) == (status, stop)
     if status == "inconclusive":
         assert found.message.startswith("At step 3 the learning rate would have become another than it did in the run")
@@ -274,9 +279,9 @@ def test_what_other_runs_did_at_a_rung_is_not_in_the_record(
     rungs: dict[int, int], status: str, stop: int | None
 ) -> None:
     """Past the rungs at which the run itself paused it is followed: it was promoted there."""
-    looks = [Validation(step, value) for step, value in enumerate(PLATEAU[:6], start=1)]
+    validations = [Validation(step, value) for step, value in enumerate(PLATEAU[:6], start=1)]
     policy = build(parse("successive_halving(2, factor=2) | max_steps(5)"), "max")
-    found = replay(policy, RecordedRun(looks=looks, mode="max", rungs=rungs))
+    found = replay(policy, RecordedRun(validations=validations, mode="max", rungs=rungs))
     assert (found.status, found.stop_step) == (status, stop)
     if rungs == {}:
         assert (
@@ -284,10 +289,10 @@ def test_what_other_runs_did_at_a_rung_is_not_in_the_record(
         )
 
 
-def test_a_rung_at_the_last_look_changes_nothing_that_is_known() -> None:
-    looks = [Validation(step, value) for step, value in enumerate(PLATEAU[:2], start=1)]
+def test_a_rung_at_the_last_validation_changes_nothing_that_is_known() -> None:
+    validations = [Validation(step, value) for step, value in enumerate(PLATEAU[:2], start=1)]
     policy = build(parse("successive_halving(2)"), "max")
-    assert replay(policy, RecordedRun(looks=looks, mode="max")).status == "censored"
+    assert replay(policy, RecordedRun(validations=validations, mode="max")).status == "censored"
 
 
 def test_a_run_that_went_on_past_its_own_stop_is_counted_from_there() -> None:

@@ -56,7 +56,7 @@ TABLE: list[tuple[list[Contender], dict[str, Any], list[int]]] = [
     # One that failed or was cancelled after its pause counts there.
     ([Contender(number=1, values={1: 0.1}), waiting(2, 0.8)], {}, [2]),
     ([Contender(number=1), waiting(2, 0.8)], {}, []),
-    # Several rungs passed at one look: it came to each with that value.
+    # Several rungs passed at one validation: it came to each with that value.
     ([Contender(number=1, values={3: 0.5}, best=0.5, waits=True), waiting(2, 0.4), waiting(3, 0.3)], {}, []),
     ([Contender(number=1, values={3: 0.35}, best=0.35, waits=True), waiting(2, 0.4), waiting(3, 0.3)], {}, [2]),
 ]

@@ -135,8 +135,8 @@ def test_a_session_without_values_takes_a_checkpoint_of_either_kind(resource: bo
 def test_only_a_strict_best_is_kept() -> None:
     with net() as made:
         session = Session(made.sess, mode="max")
-        looks = [float("nan"), 0.1, 0.1, np.float32(0.1), 0.5, 0.5 + 1e-12, 0.2]  # float32's 0.1 is more than 0.1
-        kept = [session.keep(step, value) for step, value in enumerate(looks)]  # type: ignore[arg-type]
+        validations = [float("nan"), 0.1, 0.1, np.float32(0.1), 0.5, 0.5 + 1e-12, 0.2]  # float32's 0.1 is more than 0.1
+        kept = [session.keep(step, value) for step, value in enumerate(validations)]  # type: ignore[arg-type]
         assert kept == [False, True, False, True, True, True, False]
         assert (session.best_step, session.best_value) == (5, 0.5 + 1e-12)
 
@@ -289,7 +289,7 @@ def test_a_tracked_session_is_a_loop(tmp_path: Path) -> None:
             trained.append(step)
             made.go_on(1)
             if step in (3, 6):
-                session.look(step, 0.1 * step)
+                session.report_validation(step, 0.1 * step)
             commands.extend(asked.pop(step, []))
             assert made.sess.run(made.graph.get_collection("global_step")[0]) == step
         assert trained == [1, 2, 3, 4, 5, 6, 4, 5, 6, 7]
@@ -298,7 +298,7 @@ def test_a_tracked_session_is_a_loop(tmp_path: Path) -> None:
         assert (run.decision.reason if run.decision else None) == "user"
         assert session.checkpoint(7).step == 7
         expected = made.go_on(3)
-    assert [look.step for look in reporter.of(ReportedValidation)] == [3, 6, 6]
+    assert [validation.step for validation in reporter.of(ReportedValidation)] == [3, 6, 6]
     assert [one.step for one in reporter.of(CheckpointDurable)] == [3, 7]
     assert run.best is not None
     assert run.best.checkpoint is not None

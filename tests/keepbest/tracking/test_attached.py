@@ -57,22 +57,22 @@ def test_a_fork_s_first_segment_grows_from_nothing(tmp_path: Path, tracker: Tiny
 
 def test_the_stopper_goes_on_where_the_checkpoint_was(tmp_path: Path, tracker: TinyTracker) -> None:
     first = attach(tmp_path / "a", tracker)
-    first.look(1, 0.5)
-    first.look(2, 0.4)
+    first.report_validation(1, 0.5)
+    first.report_validation(2, 0.4)
     kept = json.loads(json.dumps(first.stopper_state()))
     first.finish()
     second = attach(tmp_path / "b", tracker, next_segment=1, parent_segment=0, resume=checkpoint(step=2))
     second.go_on_from(kept)
-    decision = second.look(3, 0.4)
+    decision = second.report_validation(3, 0.4)
     second.finish()
     assert (decision.stop, decision.best_step, decision.wait) == (True, 1, 2)
 
 
 def test_the_training_time_goes_on_too(tmp_path: Path, tracker: TinyTracker) -> None:
     run = attach(tmp_path, tracker, stopper="max_seconds(100)")
-    assert not run.look(1, 0.5).stop
+    assert not run.report_validation(1, 0.5).stop
     run.go_on_from({**run.stopper_state(), "seconds": 100.0})
-    decision = run.look(2, 0.5)
+    decision = run.report_validation(2, 0.5)
     run.finish()
     assert decision.reason is StopReason.MAX_SECONDS
 
@@ -86,13 +86,15 @@ def test_another_policys_state_is_refused(tmp_path: Path, tracker: TinyTracker) 
 
 def test_a_roll_back_branches_and_takes_the_stopper_along(tmp_path: Path, tracker: TinyTracker) -> None:
     run = attach(tmp_path, tracker)
-    run.look(1, 0.5)
+    run.report_validation(1, 0.5)
     kept = run.stopper_state()
-    run.look(2, 0.4)
+    run.report_validation(2, 0.4)
     assert run.branch(1, parent=0, state=kept) == 1
-    assert not run.look(2, 0.45).stop  # another value at step 2: another branch, not a contradiction
+    assert not run.report_validation(2, 0.45).stop  # another value at step 2: another branch, not a contradiction
     run.finish()
-    assert [(look["segment"], look["step"], look["value"]) for look in tracker.said("looks")] == [
+    assert [
+        (validation["segment"], validation["step"], validation["value"]) for validation in tracker.said("validations")
+    ] == [
         (0, 1, 0.5),
         (0, 2, 0.4),
         (1, 2, 0.45),
@@ -106,7 +108,7 @@ def test_a_roll_back_branches_and_takes_the_stopper_along(tmp_path: Path, tracke
 def test_the_deadline_counts_max_steps_in(tmp_path: Path, tracker: TinyTracker) -> None:
     run = attach(tmp_path, tracker, stopper="1000steps", max_steps=900)
     assert run.deadline() == 900
-    decision = run.judge_look(900, None)
+    decision = run.judge_validation(900, None)
     run.finish()
     assert (decision.stop, decision.reason) == (True, StopReason.MAX_STEPS)
     assert not tracker.releases  # the lease is the agent's

@@ -42,7 +42,7 @@ def begin(live: Live, folder: Path, how: str = "online", **asked: Any) -> Run:
 def train(run: Run, first: int, last: int) -> None:
     for step in range(first, last + 1):
         run.log({"loss": 1 / step}, step=step)
-        if step % 10 == 0 and run.look(step, min(step, 20)).stop:
+        if step % 10 == 0 and run.report_validation(step, min(step, 20)).stop:
             return
 
 
@@ -67,7 +67,7 @@ def test_what_makes_no_sense_is_said(live: Live, tmp_path: Path) -> None:
         assert raised.value.field == field
 
 
-def test_looks_and_patience_go_on_in_a_new_segment(live: Live, tmp_path: Path, client: Client) -> None:
+def test_validations_and_patience_go_on_in_a_new_segment(live: Live, tmp_path: Path, client: Client) -> None:
     first = begin(live, tmp_path)
     train(first, 1, 45)
     first.fail(ValueError("boom"))
@@ -82,34 +82,36 @@ def test_looks_and_patience_go_on_in_a_new_segment(live: Live, tmp_path: Path, c
     assert known.error is None
     segments = client.segments(run.id).segments
     assert [(one.reason, one.parent, one.start_step) for one in segments] == [("start", None, 0), ("resume", 0, 40)]
-    assert [(look.step, look.decision.wait, look.ghost) for look in client.looks(run.id).looks] == [
+    assert [(row.step, row.decision.wait, row.ghost) for row in client.validations(run.id).validations] == [
         (10, 0, False), (20, 0, False), (30, 1, False), (40, 2, False), (50, 3, False),
     ]  # fmt: skip
     with begin(live, tmp_path, id=first.id) as anew:
         train(anew, 1, 10)
     assert client.segments(run.id).segments[-1].reason == "start"
-    assert [look.step for look in client.looks(run.id).looks if not look.ghost] == [10]
+    assert [validation.step for validation in client.validations(run.id).validations if not validation.ghost] == [10]
 
 
 def find_right(step: int) -> list[bool]:
-    """Five more of 100 examples at each look are a gain over the last one, three are none."""
+    """Five more of 100 examples at each validation are a gain over the last one, three are none."""
     return [i < {10: 50, 20: 55, 30: 58, 40: 61, 50: 61, 60: 61, 70: 61}[step] for i in range(100)]
 
 
 @pytest.mark.parametrize("how", ["online", "offline"])
 def test_what_each_example_did_goes_on_too(live: Live, tmp_path: Path, client: Client, how: str) -> None:
-    """Without it the first look after the gap was compared as noise_aware does, and found no gain in six examples."""
+    """Without it the first validation after the gap was compared as noise_aware does, and found no gain in six
+    examples.
+    """
     run_id, settings = new_id(), settings_of(tmp_path, live.url, how, live.admin)
     asked: dict[str, Any] = {"monitor": "score", "mode": "max", "stopper": "paired_noise(3)", "settings": settings}
     for steps in ((10, 20, 30), (40, 50, 60, 70)):
         with init(id=run_id, **asked) as run:
             for step in steps:
-                decision = run.look(step, sum(find_right(step)) / 100, n=100, correct=find_right(step))
+                decision = run.report_validation(step, sum(find_right(step)) / 100, n=100, correct=find_right(step))
                 assert "unpaired" not in decision.message
     assert (decision.stop, decision.at_step) == (True, 70)
     if how == "offline":
         assert send_offline(tmp_path / "offline" / run_id, client) is not None
-    waits = [look.decision.wait for look in client.looks(run_id).looks]
+    waits = [validation.decision.wait for validation in client.validations(run_id).validations]
     assert waits == [0, 0, 1, 0, 1, 2, 3]
     (policy,) = client.replay(ReplayRequest(runs=[run_id], stoppers=["paired_noise(3)"])).policies
     assert (policy.outcomes[0].stop_step, policy.outcomes[0].message) == (70, decision.message)
@@ -121,19 +123,19 @@ def test_an_older_tracker_that_knows_no_examples_is_gone_on_with(
     first = begin(live, tmp_path)
     train(first, 1, 45)
     first.finish()
-    asked, looks = list[bool](), Client.looks
+    asked, validations = list[bool](), Client.validations
 
     def refuse(client: Client, run: str, *, examples: bool = False, **query: Any) -> Any:
         asked.append(examples)
         if examples:
             raise InvalidInput("examples: Extra inputs are not permitted.", field="examples")
-        return looks(client, run, **query)
+        return validations(client, run, **query)
 
-    monkeypatch.setattr(Client, "looks", refuse)
+    monkeypatch.setattr(Client, "validations", refuse)
     monkeypatch.setattr(Stopper, "needs_pairs", True)
     run = begin(live, tmp_path, id=first.id)
     run.finish()
-    assert [look.step for look in run.past.looks] == [10, 20, 30, 40]  # type: ignore[attr-defined]
+    assert [validation.step for validation in run.past.validations] == [10, 20, 30, 40]  # type: ignore[attr-defined]
     assert asked == [True, False, False]
 
 
@@ -152,7 +154,7 @@ SCRIPT = """
 import sys, time, keepbest
 run = keepbest.init(id=sys.argv[2], monitor="score", mode="max", dir=sys.argv[1])
 for step in range(run.step + 1, 10**9):
-    run.look(step, 0.5)
+    run.report_validation(step, 0.5)
     run.reporter.drain(10)
     print(step, flush=True)
     time.sleep(0.05)
@@ -177,10 +179,10 @@ def test_a_killed_script_is_taken_up_again_at_once(
     process.wait()
     with begin(live, tmp_path, id=run_id) as run:
         assert run.step >= 3
-        run.look(run.step + 1, 0.75)
+        run.report_validation(run.step + 1, 0.75)
     known = client.run(run_id)
     assert (known.state, known.attempt, known.best_value) == (RunState.FINISHED, 2, 0.75)
-    steps = [look.step for look in client.looks(run_id).looks]
+    steps = [validation.step for validation in client.validations(run_id).validations]
     assert steps == list(range(1, len(steps) + 1))
 
 
@@ -188,7 +190,7 @@ SLOW_END = """
 import sys, time, keepbest
 run = keepbest.init(id=sys.argv[2], monitor="score", mode="max", dir=sys.argv[1])
 run.before_end(lambda: time.sleep(1.5))
-run.look(1, 0.5)
+run.report_validation(1, 0.5)
 run.reporter.drain(10)
 print("trains", flush=True)
 time.sleep(60)
@@ -210,7 +212,7 @@ def test_a_job_that_is_queued_again_waits_for_the_end_of_the_first(
     wait_until(lambda: there != "." or list(tmp_path.glob("journals/*/leaving")), what="the word of its end")
     with begin(live, folder, id=run_id) as run:
         assert run.step == 1
-        run.look(2, 0.75)
+        run.report_validation(2, 0.75)
     assert process.wait() == 143
     assert any("Waiting for its end" in record.message for record in caplog.records)
     assert (client.run(run_id).state, client.run(run_id).attempt) == (RunState.FINISHED, 2)
@@ -220,19 +222,19 @@ def test_the_end_of_a_stale_script_says_that_the_run_was_not_its_own(
     live: Live, tmp_path: Path, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     with begin(live, tmp_path, id=new_id()) as stale:
-        stale.look(1, 0.5)
+        stale.report_validation(1, 0.5)
         assert stale.reporter is not None
         assert stale.reporter.drain(10)
         client.release(stale.id, stale.reporter.journal.about.lease, Release(outcome="handed_back"))
         with begin(live, tmp_path / "elsewhere", id=stale.id) as run:
-            run.look(2, 0.75)
+            run.report_validation(2, 0.75)
             assert not stale.finish()
             assert f"run {stale.id} was not this script's any more when it ended" in caplog.text
             assert client.run(run.id).state.is_held
-    assert [look.step for look in client.looks(run.id).looks] == [1, 2]
+    assert [validation.step for validation in client.validations(run.id).validations] == [1, 2]
 
 
-def test_a_look_that_was_withdrawn_is_judged_as_not_finite() -> None:
+def test_a_validation_that_was_withdrawn_is_judged_as_not_finite() -> None:
     said = {"segment": 0, "decision": {"stop": False, "improved": False}, "at": datetime(2026, 1, 1, tzinfo=UTC)}
     values = {10: 0.5, 20: 0.1, 30: 0.7}
     taken = [

@@ -40,7 +40,7 @@ def begin(live: Live, folder: Path, how: str = "online") -> Run:
 def train(run: Run) -> None:
     for step in range(1, 100):
         run.log({"loss": 1 / step}, step=step)
-        if step % 10 == 0 and run.look(step, min(step, 30) / 100, n=100).stop:
+        if step % 10 == 0 and run.report_validation(step, min(step, 30) / 100, n=100).stop:
             return
 
 
@@ -49,29 +49,31 @@ def test_a_script_that_stops_early(live: Live, tmp_path: Path, client: Client) -
         train(run)
     known = client.run(run.id)
     assert (known.state, known.stop_reason) == (RunState.FINISHED, StopReason.PATIENCE)
-    assert (known.best_step, known.best_value, known.looks) == (30, 0.3, 5)
+    assert (known.best_step, known.best_value, known.validations) == (30, 0.3, 5)
     assert known.spec.parameters == {"rate": 0.5}
-    looks = client.looks(run.id).looks
-    assert [(look.step, look.decision.improved, look.decision.patience_left) for look in looks][-2:] == [
+    validations = client.validations(run.id).validations
+    assert [
+        (validation.step, validation.decision.improved, validation.decision.patience_left) for validation in validations
+    ][-2:] == [
         (40, False, 1),
         (50, False, 0),
     ]
-    assert looks[-1].decision.at_step == 50
+    assert validations[-1].decision.at_step == 50
     assert client.curve(run.id, "loss").total == 50
     assert client.curve(run.id, "val_accuracy").pieces[0].values[-1] == 0.3
 
 
-def test_many_looks_with_the_largest_examples_arrive_offline(live: Live, tmp_path: Path, client: Client) -> None:
-    """A batch that the tracker refuses loses its looks, curves and log lines."""
+def test_many_validations_with_the_largest_examples_arrive_offline(live: Live, tmp_path: Path, client: Client) -> None:
+    """A batch that the tracker refuses loses its validations, curves and log lines."""
     losses = np.linspace(0, 1, MAX_EXAMPLES)
     with begin(live, tmp_path, "offline") as run:
         for step in range(40):
-            run.look(step, 0.5 + step / 100, losses=losses)
+            run.report_validation(step, 0.5 + step / 100, losses=losses)
     (folder,) = find_offline(tmp_path / "offline")
     assert send_offline(folder, client) is not None
-    assert len(client.looks(run.id).looks) == 40
-    page = client.looks(run.id, examples=True, after=client.looks(run.id).looks[-2].seq)
-    (last,) = page.looks
+    assert len(client.validations(run.id).validations) == 40
+    page = client.validations(run.id, examples=True, after=client.validations(run.id).validations[-2].seq)
+    (last,) = page.validations
     assert last.examples is not None
     assert from_record(last.examples.model_dump()) == Losses.of(losses)
     assert client.curve(run.id, "val_accuracy").total == 40
@@ -94,7 +96,7 @@ def test_a_stop_asked_for_reaches_the_script(live: Live, tmp_path: Path, client:
         wait_until(lambda: client.run(run.id).state is RunState.RUNNING, what="the run to be running")
         client.command(run.id, StopRequest())
         wait_until(lambda: run.has_commands, what="the command")
-        assert run.look(1, 0.5).reason is StopReason.USER
+        assert run.report_validation(1, 0.5).reason is StopReason.USER
     assert client.run(run.id).stop_reason is StopReason.USER
     assert [command.state.value for command in client.commands(run.id).commands] == ["done"]
 
@@ -103,8 +105,8 @@ def test_a_mode_found_late_is_told(live: Live, tmp_path: Path, client: Client) -
     settings = settings_of(tmp_path, live.url, "online", live.admin)
     with init(monitor="val_loss", settings=settings) as run:
         run.set_mode("min")
-        run.look(1, 0.5)
-        run.look(2, 0.25)
+        run.report_validation(1, 0.5)
+        run.report_validation(2, 0.25)
     known = client.run(run.id)
     assert (known.mode, known.best_step) == (Mode.MIN, 2)
 

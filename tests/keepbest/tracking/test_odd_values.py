@@ -46,9 +46,12 @@ def test_a_number_of_examples_that_no_database_holds_is_left_out(
     """`n = 2**63` stopped nothing in the script, and everything after it on the way to the tracker."""
     run, reporter, _ = heard_run()
     for step in (1, 2):
-        run.record_look(step, 0.5, run.judge_look(step, 0.5), n=n, note="a\0\ud800b")
-    looks = [record for record in reporter.items if isinstance(record, ReportedValidation)]
-    assert [(look.step, look.n, look.note) for look in looks] == [(1, kept, "a\ufffd?b"), (2, kept, "a\ufffd?b")]
+        run.record_validation(step, 0.5, run.judge_validation(step, 0.5), n=n, note="a\0\ud800b")
+    validations = [record for record in reporter.items if isinstance(record, ReportedValidation)]
+    assert [(validation.step, validation.n, validation.note) for validation in validations] == [
+        (1, kept, "a\ufffd?b"),
+        (2, kept, "a\ufffd?b"),
+    ]
     assert len(caplog.records) == (kept is None)  # named once
 
 
@@ -62,7 +65,7 @@ def test_what_cannot_do_without_the_odd_value_is_left_out_whole(caplog: pytest.L
 
 def test_what_else_a_run_says_of_itself_never_raises(caplog: pytest.LogCaptureFixture) -> None:
     run, reporter, _ = heard_run()
-    decision = run.judge_look(1, 0.5)
+    decision = run.judge_validation(1, 0.5)
     run.open_segment("resume", 1, 0, "no id")
     run.record_withdrawal(0, 1, 0.5, "x" * 10_000, decision, "no id")
     run.record_withdrawal(0, 2**60, 0.5, "", decision, None)
@@ -70,7 +73,7 @@ def test_what_else_a_run_says_of_itself_never_raises(caplog: pytest.LogCaptureFi
     withdrawn = [record for record in reporter.items if isinstance(record, WithdrawnValidation)]
     assert [(one.number, one.checkpoint) for one in opened] == [(0, None)]
     assert [(one.step, one.checkpoint, len(one.reason)) for one in withdrawn] == [(1, None, 500)]
-    assert "a LookWithdrawn is left out: " in caplog.text
+    assert "a ValidationWithdrawn is left out: " in caplog.text
     keep_best(run=run, monitor="val_" + "x" * 1000, stopper="max_steps(9)")
     declared = [record.declared for record in reporter.items if isinstance(record, Progress) and record.declared]
     assert [(one.monitor, one.stopper and one.stopper.name) for one in declared] == [(None, "max_steps")]
@@ -83,4 +86,4 @@ def test_a_record_that_no_batch_can_carry_costs_no_other(tmp_path: Path) -> None
     with pytest.raises(ValueError, match="surrogates"):
         draft.add(good.model_copy(update={"note": "\ud800"}))
     draft.add(good)
-    assert len(wire.decode(draft.encode("0" * 12, 1))[0]["looks"]) == 1
+    assert len(wire.decode(draft.encode("0" * 12, 1))[0]["validations"]) == 1

@@ -34,7 +34,7 @@ step = run.step
 while Path(sys.argv[1], "go").exists():
     step += 1
     run.log({"loss": 1 / step}, step=step)
-    run.look(step, step / 1e6)
+    run.report_validation(step, step / 1e6)
     run.reporter.drain(10)
     print(f"step {step}.", flush=True)
     time.sleep(0.02)
@@ -59,10 +59,10 @@ def sync(processes: Processes, live: Live, folder: Path, *options: str) -> Proce
 
 
 def steps_of(client: Client) -> list[int]:
-    looks = [look.step for look in client.looks("abcdabcdabcd", limit=5000).looks]
+    validations = [validation.step for validation in client.validations("abcdabcdabcd", limit=5000).validations]
     points = [step for piece in client.curve("abcdabcdabcd", "loss").pieces for step in piece.steps]
-    assert looks == points == list(range(1, len(looks) + 1))  # nothing twice, nothing missing
-    return looks
+    assert validations == points == list(range(1, len(validations) + 1))  # nothing twice, nothing missing
+    return validations
 
 
 def test_a_living_script_is_sent_as_far_as_it_is_and_then_the_rest(
@@ -77,7 +77,7 @@ def test_a_living_script_is_sent_as_far_as_it_is_and_then_the_rest(
     assert sent >= 5
     assert client.run("abcd").state is RunState.RUNNING
     watching = sync(processes, live, tmp_path, "--watch")
-    wait_until(lambda: client.run("abcd").looks > sent, what="what it has written since")
+    wait_until(lambda: client.run("abcd").validations > sent, what="what it has written since")
     (tmp_path / "go").unlink()
     assert script.wait() == 0, script.output
     last = script.output.count("step ")
@@ -109,9 +109,9 @@ def test_a_killed_script_is_gone_on_with_offline_and_arrives_once(
     known = client.run("abcd")
     assert (known.state, known.attempt) == (RunState.FINISHED, 1)
     assert [one.reason for one in client.segments("abcd").segments] == ["start", "start"]
-    looks = client.looks("abcd", limit=5000).looks
+    validations = client.validations("abcd", limit=5000).validations
     for number in (0, 1):
-        steps = [look.step for look in looks if look.segment == number]
+        steps = [validation.step for validation in validations if validation.segment == number]
         assert steps == list(range(1, len(steps) + 1))
         assert len(steps) >= 3
 
@@ -123,13 +123,13 @@ def test_processes_are_sent_in_the_order_in_which_they_ran(live: Live, tmp_path:
     for place, steps in enumerate([(1, 2), (3, 4), (5, 6)]):
         with init(id="abcdabcdabcd", monitor="score", mode="max", settings=settings) as run:
             for step in steps:
-                run.look(step, step / 10)
+                run.report_validation(step, step / 10)
         (folder,) = find_offline(tmp_path / "offline")
         (journal,) = [path for path in folder.glob("*/") if len(path.name) == 12]
         journal.rename(folder / "bac"[place])
     (folder / "a" / "writer.json").write_bytes(b"\xff")  # whose that is, the folder above says
     assert send_offline(folder, client) == Sent(run.id, is_over=True)
-    assert [look.step for look in client.looks(run.id).looks] == [1, 2, 3, 4, 5, 6]
+    assert [validation.step for validation in client.validations(run.id).validations] == [1, 2, 3, 4, 5, 6]
     assert [one.parent for one in client.segments(run.id).segments] == [None, 0, 1]
 
 
@@ -137,7 +137,7 @@ def test_a_sync_that_is_killed_makes_no_second_run(
     live: Live, tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with init(monitor="score", mode="max", settings=settings_of(tmp_path, live.url, "offline")) as run:
-        run.look(1, 0.5)
+        run.report_validation(1, 0.5)
     (folder,) = find_offline(tmp_path / "offline")
 
     def die(path: Path, text: str) -> None:

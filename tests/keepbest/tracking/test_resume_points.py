@@ -47,7 +47,7 @@ def test_the_tracker_may_name_one_from_before() -> None:
 
 
 def test_where_it_began_stays_though_the_tracker_was_never_heard_since() -> None:
-    """looks: 23 entries instead of 30: a tracker that was away all the time had the next attempt go on at A."""
+    """validations: 23 entries instead of 30: a tracker that was away all the time had the next attempt go on at A."""
     departures = told(A, B)
     departures.begin_at(A)
     assert departures.find(None, is_away=True) == [A]

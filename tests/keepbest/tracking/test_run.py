@@ -33,37 +33,37 @@ def begin(folder: Path, tracker: TinyTracker, **arguments: Any) -> Run:
 # A script's own run
 
 
-def test_a_scripts_look_says_which_examples_were_right(tmp_path: Path, tracker: TinyTracker) -> None:
+def test_a_scripts_validation_says_which_examples_were_right(tmp_path: Path, tracker: TinyTracker) -> None:
     with begin(tmp_path, tracker, stopper="paired_noise(1)") as run:
-        run.look(1, 0.5, n=10, correct=[i < 5 for i in range(10)])
-        decision = run.look(2, 0.6, n=10, correct=[i < 6 for i in range(10)])
+        run.report_validation(1, 0.5, n=10, correct=[i < 5 for i in range(10)])
+        decision = run.report_validation(2, 0.6, n=10, correct=[i < 6 for i in range(10)])
     assert "1 newly right, 0 newly wrong" in decision.message
     assert decision.stop
-    assert [look["examples"] for look in tracker.said("looks")] == [
+    assert [validation["examples"] for validation in tracker.said("validations")] == [
         {"correct": {"n": 10, "bits": bits}} for bits in ("A+A=", "A/A=")
     ]
 
 
-def test_a_scripts_look_says_what_each_example_lost(tmp_path: Path, tracker: TinyTracker) -> None:
+def test_a_scripts_validation_says_what_each_example_lost(tmp_path: Path, tracker: TinyTracker) -> None:
     with begin(tmp_path, tracker, monitor="val_loss", mode="min", stopper="paired_noise(1)") as run:
-        run.look(1, 0.5, losses=np.full(10, 0.5))
-        decision = run.look(2, 0.4, losses=np.linspace(0.4, 0.54, 10))
+        run.report_validation(1, 0.5, losses=np.full(10, 0.5))
+        decision = run.report_validation(2, 0.4, losses=np.linspace(0.4, 0.54, 10))
     assert "(mean gain 0.03, its 5 % quantile 0.00" in decision.message
     assert not decision.stop
-    said = [look["examples"]["losses"]["float32"] for look in tracker.said("looks")]
+    said = [validation["examples"]["losses"]["float32"] for validation in tracker.said("validations")]
     assert said == [Losses.of(losses).to_json()["float32"] for losses in (np.full(10, 0.5), np.linspace(0.4, 0.54, 10))]
 
 
 @pytest.mark.parametrize(("stopper", "told"), [("patience(9)", False), ("shadow(paired_noise(1))", True)])
-def test_a_look_that_says_nothing_is_recorded_as_unpaired_only_where_the_stopper_asked(
+def test_a_validation_that_says_nothing_is_recorded_as_unpaired_only_where_the_stopper_asked(
     tmp_path: Path, tracker: TinyTracker, stopper: str, told: bool
 ) -> None:
     with begin(tmp_path, tracker, stopper=stopper) as run:
-        run.look(1, 0.5, n=10)
-        run.look(2, None)
-        run.look(3, 0.5, n=2, correct=[True, False])
-    said = [look.get("examples") for look in tracker.said("looks")]
-    nothing = {"unpaired": "the look says nothing of its examples"} if told else None
+        run.report_validation(1, 0.5, n=10)
+        run.report_validation(2, None)
+        run.report_validation(3, 0.5, n=2, correct=[True, False])
+    said = [validation.get("examples") for validation in tracker.said("validations")]
+    nothing = {"unpaired": "the validation says nothing of its examples"} if told else None
     assert said == [nothing, None, {"correct": {"n": 2, "bits": "Ag=="}}]
 
 
@@ -71,7 +71,7 @@ def test_a_scripts_run_from_beginning_to_end(tmp_path: Path, tracker: TinyTracke
     with begin(tmp_path, tracker, project="digits", config={"rate": np.float32(0.5), "units": (1, 2)}) as run:
         for step in range(1, 10):
             run.log({"loss": 1 / step}, step=step)
-            if run.look(step, min(step, 3) / 10, n=100, metrics={"val_loss": 0.5}).stop:
+            if run.report_validation(step, min(step, 3) / 10, n=100, metrics={"val_loss": 0.5}).stop:
                 break
     spec = tracker.specs[run.id]
     assert (spec["project"], spec["parameters"]) == ("digits", {"rate": 0.5, "units": [1, 2]})
@@ -84,11 +84,11 @@ def test_a_scripts_run_from_beginning_to_end(tmp_path: Path, tracker: TinyTracke
     assert list((tmp_path / "journals").iterdir()) == []
 
 
-def test_every_look_is_a_row_of_the_ledger(tmp_path: Path, tracker: TinyTracker) -> None:
+def test_every_validation_is_a_row_of_the_ledger(tmp_path: Path, tracker: TinyTracker) -> None:
     with begin(tmp_path, tracker) as run:
-        run.look(1, 0.5, n=100, epoch=0.5, metrics={"val_loss": 0.25})
-        run.look(2, math.nan)
-    first, second = tracker.said("looks")
+        run.report_validation(1, 0.5, n=100, epoch=0.5, metrics={"val_loss": 0.25})
+        run.report_validation(2, math.nan)
+    first, second = tracker.said("validations")
     assert (first["step"], first["value"], first["n"], first["epoch"]) == (1, 0.5, 100, 0.5)
     assert first["metrics"] == {"val_accuracy": 0.5, "val_loss": 0.25}
     assert first["decision"]["best_step"] == 1
@@ -182,7 +182,7 @@ def test_a_stop_from_the_dashboard_ends_the_loop(tmp_path: Path, tracker: TinyTr
         tracker.commands = [{"id": "000000000001", "kind": "roll_back", **asked}]
         tracker.commands.append({"id": "000000000002", "kind": "stop", **asked})
         wait_until(lambda: len(run._commands) == 2, what="the commands")
-        decision = run.look(1, 0.5)
+        decision = run.report_validation(1, 0.5)
     assert (decision.stop, decision.reason) == (True, StopReason.USER)
     assert [(told["id"], told["state"]) for told in tracker.said("commands")] == [
         ("000000000001", "refused"),
@@ -225,15 +225,15 @@ def test_wrong_arguments_are_named(tmp_path: Path, tracker: TinyTracker, argumen
 )
 def test_a_stopper_in_any_form(tmp_path: Path, tracker: TinyTracker, stopper: Any) -> None:
     with begin(tmp_path, tracker, mode="max", stopper=stopper) as run:
-        assert run.look(1, 0.5).patience_left == 3
+        assert run.report_validation(1, 0.5).patience_left == 3
 
 
-def test_a_mode_that_nobody_knows_is_asked_for_at_the_first_look(tmp_path: Path, tracker: TinyTracker) -> None:
+def test_a_mode_that_nobody_knows_is_asked_for_at_the_first_validation(tmp_path: Path, tracker: TinyTracker) -> None:
     with begin(tmp_path, tracker, monitor="score", mode="auto") as run:
         with pytest.raises(InvalidInput, match=r"which way 'score' gets better\.\nSay it .* mode='max'"):
-            run.look(1, 0.5)
+            run.report_validation(1, 0.5)
         run.set_mode("min")
-        assert run.look(1, 0.5).improved
+        assert run.report_validation(1, 0.5).improved
         with pytest.raises(InvalidInput, match="'min', not 'max'"):
             run.set_mode("max")
 
@@ -243,7 +243,7 @@ def test_a_loss_and_a_metric_of_keras_say_by_their_name_which_way_is_better(
 ) -> None:
     for monitor, values in [(None, (0.5, 0.25)), ("val_acc", (0.25, 0.5))]:
         with begin(tmp_path, tracker, monitor=monitor, mode="auto") as run:
-            assert [run.look(step, value).best_step for step, value in enumerate(values)] == [0, 1]
+            assert [run.report_validation(step, value).best_step for step, value in enumerate(values)] == [0, 1]
     assert [next(iter(said))[0]["progress"]["mode"] for said in tracker.batches.values()] == ["min", "max"]
 
 
@@ -262,12 +262,12 @@ def test_numbers_of_all_kinds_are_logged(tmp_path: Path, tracker: TinyTracker) -
     assert math.isnan(tracker.points("e")[0][1])
 
 
-def test_a_look_is_one_number(tmp_path: Path, tracker: TinyTracker) -> None:
+def test_a_validation_is_one_number(tmp_path: Path, tracker: TinyTracker) -> None:
     several: Any = np.array([0.5, 0.75])
     with begin(tmp_path, tracker, mode="max") as run:
-        assert run.look(1, several[:1]).best_value == 0.5
+        assert run.report_validation(1, several[:1]).best_value == 0.5
         with pytest.raises(InvalidInput, match=r"array of shape \(2,\)"):
-            run.look(2, several)
+            run.report_validation(2, several)
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_a_missing_value_is_no_point_and_no_metric_is_given_up_for_it(tmp_path: 
 def test_disabled_judges_and_tells_nobody(tmp_path: Path, tracker: TinyTracker) -> None:
     with quiet(tmp_path, tracker, "disabled") as run:
         run.log({"a": 1.0}, step=1)
-        assert [run.look(step, 0.5).stop for step in (1, 2, 3)] == [False, False, True]
+        assert [run.report_validation(step, 0.5).stop for step in (1, 2, 3)] == [False, False, True]
     assert tracker.requests == []
     assert list(tmp_path.iterdir()) == []
 
@@ -317,7 +317,7 @@ def quiet(folder: Path, tracker: TinyTracker, how: str) -> Run:
 def test_an_offline_run_is_sent_later_and_leaves_nothing(tmp_path: Path, tracker: TinyTracker) -> None:
     with quiet(tmp_path, tracker, "offline") as run:
         run.log({"loss": 0.5}, step=1)
-        run.look(1, 0.5)
+        run.report_validation(1, 0.5)
     assert tracker.requests == []
     (folder,) = find_offline(tmp_path / "offline")
     send_offline(folder, tracker.client())

@@ -74,7 +74,7 @@ def test_a_last_step_in_the_stopper_itself_moves_too(stopper: str) -> None:
     assert judge.deadline() == 90
 
 
-def test_a_metric_that_is_not_there_is_missed_at_the_first_look() -> None:
+def test_a_metric_that_is_not_there_is_missed_at_the_first_validation() -> None:
     judge = make('require("recal > 0", patience(3))')
     with pytest.raises(MetricMissing, match="The stopper reads recal; there are loss, recall"):
         judge.observe(10, 1.0, metrics={"loss": 0.5, "recall": 0.9})
@@ -114,7 +114,7 @@ def test_a_stop_by_the_old_last_step_alone_is_lifted_and_the_wait_goes_on() -> N
 
 @pytest.mark.parametrize("max_steps", [30, None])
 def test_a_stop_by_patience_is_lifted_with_patience_anew(max_steps: int | None) -> None:
-    """With a last step at the same look: patience had run out as well."""
+    """With a last step at the same validation: patience had run out as well."""
     judge = make("max_steps(30) | patience(checks=2)", max_steps)
     watch(judge, {10: 1.0, 20: 2.0, 30: 2.0})
     assert judge.decision is not None
@@ -132,7 +132,7 @@ def test_the_past_is_recalled_with_the_best_found_since() -> None:
     watch(judge, {20: 1.0, 30: 2.0})
     recalled = judge.recall(past)
     assert (recalled["policy"]["best_step"], recalled["policy"]["best_value"]) == (20, 1.0)
-    assert judge.recall({"policy": {}, "seconds": 0.0})["policy"]["best_step"] == 20  # from before the first look
+    assert judge.recall({"policy": {}, "seconds": 0.0})["policy"]["best_step"] == 20  # from before the first validation
     judge.go_on_from(recalled)
     assert not judge.observe(20, 1.5).improved
 
@@ -147,16 +147,16 @@ def test_a_better_best_elsewhere_is_remembered_a_worse_one_is_not() -> None:
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_a_state_brings_the_examples_that_were_right_to_the_next_process(cut: int) -> None:
-    looks = [(step, step / 20, [i < step for i in range(20)]) for step in (4, 6, 9, 13)]
+    validations = [(step, step / 20, [i < step for i in range(20)]) for step in (4, 6, 9, 13)]
     straight = make("paired_noise(3)", mode="max")
-    decisions = [straight.observe(step, value, 20, pairs=read_pairs(right, None)) for step, value, right in looks]
+    decisions = [straight.observe(step, value, 20, pairs=read_pairs(right, None)) for step, value, right in validations]
     judge = make("paired_noise(3)", mode="max")
-    for step, value, right in looks[:cut]:
+    for step, value, right in validations[:cut]:
         judge.observe(step, value, 20, pairs=read_pairs(right, None))
     other = make("paired_noise(3)", mode="max")
     other.go_on_from(passed_on(judge))
     assert [
-        other.observe(step, value, 20, pairs=read_pairs(right, None)) for step, value, right in looks[cut:]
+        other.observe(step, value, 20, pairs=read_pairs(right, None)) for step, value, right in validations[cut:]
     ] == decisions[cut:]
     assert [decision.wait for decision in decisions] == [0, 1, 0, 1]
 

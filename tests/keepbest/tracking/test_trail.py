@@ -82,13 +82,13 @@ def test_one_after_the_other_goes_back_as_far_as_it_must() -> None:
     assert judge.decision.wait == 3
 
 
-def test_check_finite_stops_at_the_withdrawn_look() -> None:
+def test_check_finite_stops_at_the_withdrawn_validation() -> None:
     judge = make("patience(checks=9) | check_finite()")
     watch(judge, [0.5, 0.9, 0.4])
     decision = judge.withdraw(2, 0.9, "dense/kernel became NaN")
     assert decision is not None
     assert (decision.stop, decision.at_step, decision.reason) == (True, 2, StopReason.NON_FINITE)
-    assert judge.deadline() == 2  # so that training notices between two looks
+    assert judge.deadline() == 2  # so that training notices between two validations
 
 
 def test_states_that_were_kept_meanwhile_are_set_right() -> None:
@@ -134,7 +134,7 @@ def test_nothing_is_noted_while_nobody_checks() -> None:
     st.sampled_from([PATIENT, "patience(steps=3)", "patience(checks=4) | check_finite()", "generalization_loss(5)"]),
 )
 def test_withdrawing_the_last_best_is_as_if_it_had_been_nan(values: list[float], stopper: str) -> None:
-    """The law: nothing but that value is otherwise, where no look after it was kept."""
+    """The law: nothing but that value is otherwise, where no validation after it was kept."""
     judge, straight = make(stopper), make(stopper)
     watch(judge, values)
     best, value = judge.state()["policy"]["best_step"], judge.state()["policy"]["best_value"]

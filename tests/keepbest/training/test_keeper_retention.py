@@ -15,11 +15,11 @@ from tests.support.callbacks import Script, command, heard_run, keep_best, sende
 
 
 def fit(folder: Path, values: list[float], receipt: BatchReceipt | None = None, **spec: Any) -> tuple[Any, Any]:
-    """Train a look a value, each of five steps, every checkpoint written before the next look."""
+    """Train a validation a value, each of five steps, every checkpoint written before the next validation."""
     run, reporter, _ = heard_run()
     reporter.is_offline, reporter.receipt = receipt is None, receipt
     callback = keep_best(folder, run=run, retention=RetentionSpec(**spec))
-    Script().fit(callback, values, send=lambda step: callback.looker.drain(20))
+    Script().fit(callback, values, send=lambda step: callback.keeper.drain(20))
     return run, reporter
 
 
@@ -50,7 +50,7 @@ def test_what_the_tracker_may_go_on_from_stays_until_it_names_another(tmp_path: 
     callback = keep_best(tmp_path, run=run)
 
     def answer(step: int) -> None:
-        callback.looker.drain(20)
+        callback.keeper.drain(20)
         if step == 16:  # the tracker has heard of the first three
             named = reporter.of(CheckpointDurable)[-1].id
             reporter.receipt = told.model_copy(update={"resume_checkpoint": named})
@@ -64,7 +64,7 @@ def test_after_a_roll_back_each_stretch_of_steps_is_written_anew(tmp_path: Path)
     run, reporter, commands = heard_run()
     callback = keep_best(tmp_path, run=run, retention=RetentionSpec(every_steps=10))
     send = sender(commands, {23: command(CommandKind.ROLL_BACK, to="best")})
-    Script().fit(callback, [1, 2, 2, 2, 2, 2, 2, 2], send=lambda step: (callback.looker.drain(20), send(step)))
+    Script().fit(callback, [1, 2, 2, 2, 2, 2, 2, 2], send=lambda step: (callback.keeper.drain(20), send(step)))
     (segment,) = reporter.of(SegmentOpened)
     assert (segment.start_step, callback.position.step) == (5, 22)
     assert [said.step for said in reporter.of(CheckpointDurable)] == [5, 10, 20, 12, 22]

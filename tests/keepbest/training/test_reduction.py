@@ -1,4 +1,4 @@
-"""What `reduce_on_plateau` decides, done to the optimizer at the look where it was decided: once, and on record."""
+"""What `reduce_on_plateau` decides, done to the optimizer at the same validation: once, and on record."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.states import RUN
 
 pytestmark = pytest.mark.usefixtures("closed_writers")
 
-#: Nothing improves after the first look; a smaller rate is due at looks 3, 5 and 7.
+#: Nothing improves after the first validation; a smaller rate is due at validations 3, 5 and 7.
 VALUES = [0.5, 0.6, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7]
 
 
 class Training:
-    """A game of two optimizers in a loop that looks at each step."""
+    """A game of two optimizers in a loop that validations at each step."""
 
     def __init__(self, seed: int, store: Path | None = None) -> None:
         from tests.support.own_loop import Game, make_run
@@ -33,11 +33,11 @@ class Training:
         self.loop = Loop(run, self.game.kept, *self.game.optimizers, **options)
 
     def train(self, until: int) -> list[tuple[str, list[float]]]:
-        """Return of each step the loss to the last bit, and the learning rates after its look."""
+        """Return of each step the loss to the last bit, and the learning rates after its validation."""
         done = []
         for step in self.loop:
             loss = self.game.train()
-            self.loop.look(step, VALUES[step - 1])
+            self.loop.report_validation(step, VALUES[step - 1])
             done.append((loss, self.rates))
             if step == until:
                 break
@@ -50,7 +50,7 @@ class Training:
 
 @pytest.mark.parametrize("half", [3, 4])
 def test_a_run_that_is_resumed_reduces_as_one_that_never_ended(tmp_path: Path, half: int) -> None:
-    """Broken off between two reductions, and at the very look of one."""
+    """Broken off between two reductions, and at the very validation of one."""
     expected = Training(seed=3).train(len(VALUES))
     assert [rates[1] for _, rates in expected] == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.0125, 0.0125])
     first = Training(seed=3, store=tmp_path)
@@ -59,7 +59,7 @@ def test_a_run_that_is_resumed_reduces_as_one_that_never_ended(tmp_path: Path, h
     assert first.loop.close()
     other = Training(seed=99, store=tmp_path)
     assert (other.loop.step, other.rates) == (half, expected[half - 1][1])
-    other.loop.look(half, VALUES[half - 1])  # told again
+    other.loop.report_validation(half, VALUES[half - 1])  # told again
     assert other.rates == expected[half - 1][1]
     assert other.train(len(VALUES)) == expected[half:]
 
@@ -72,12 +72,12 @@ def test_going_back_takes_the_reduction_back_and_comes_to_it_again() -> None:
     assert made.train(5) == expected[1:]
 
 
-def fit(stop: str, looks: list[float]) -> tuple[Any, list[Any]]:
-    """Have Keras' callback look so; return the script and the decisions on record."""
+def fit(stop: str, validations: list[float]) -> tuple[Any, list[Any]]:
+    """Have Keras' callback validation so; return the script and the decisions on record."""
     run, reporter, _ = heard_run(stop=stop)
     script = Script()
-    script.fit(keep_best(run=run), looks)
-    return script, [look.decision for look in reporter.of(ReportedValidation)]
+    script.fit(keep_best(run=run), validations)
+    return script, [validation.decision for validation in reporter.of(ReportedValidation)]
 
 
 def test_the_ledger_says_what_the_rate_was_and_is() -> None:
@@ -98,13 +98,13 @@ def test_in_the_shadow_no_rate_is_set() -> None:
     assert said[1].verdicts[0].message == "would set learning rate x0.1: 1 checks without improvement"
 
 
-def test_what_is_kept_of_a_look_has_the_rate_that_it_went_on_with() -> None:
+def test_what_is_kept_of_a_validation_has_the_rate_that_it_went_on_with() -> None:
     """A gain below min_delta is a plateau to the policy, and the best there is."""
     run, _, _ = heard_run(stop="reduce_on_plateau(1, min_delta=0.5)")
     script, callback = Script(), keep_best(run=run)
     script.fit(callback, [1, 0.9])
     callback.roll_back()
-    assert callback.looker.best == (10, 0.9)
+    assert callback.keeper.best == (10, 0.9)
     assert float(script.rate.numpy()) == pytest.approx(1e-4)
 
 

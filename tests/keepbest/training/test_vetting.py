@@ -53,7 +53,7 @@ class Arrays(VariableSet):
 
 
 class Vetted:
-    """A run that is vetted by hand: `look` judges and keeps, `vet` is the writer's turn."""
+    """A run that is vetted by hand: `report_validation` judges and keeps, `vet` is the writer's turn."""
 
     def __init__(self, living: Arrays, count: int = 3) -> None:
         self.run, self.reporter, _ = heard_run("max")
@@ -62,8 +62,8 @@ class Vetted:
         self.vetting.begin(living)
         self.states: dict[int, State] = {}
 
-    def look(self, step: int, value: float, *arrays: Sequence[float]) -> None:
-        decision = self.run.judge_look(step, value)
+    def report_validation(self, step: int, value: float, *arrays: Sequence[float]) -> None:
+        decision = self.run.judge_validation(step, value)
         values = tuple(np.array(one, np.float32) for one in arrays) or tuple(self.living.values)
         state = State(Position(step), self.living.specs, values, self.run.stopper_state())
         if decision.improved:
@@ -87,9 +87,9 @@ class Vetted:
 
 def test_the_best_goes_back_to_the_one_before(caplog: pytest.LogCaptureFixture) -> None:
     vetted = Vetted(Arrays(kernel=[1, 2]))
-    vetted.look(1, 0.5)
+    vetted.report_validation(1, 0.5)
     assert vetted.vet(1) is None
-    vetted.look(2, 0.9, [NAN, 2])
+    vetted.report_validation(2, 0.9, [NAN, 2])
     assert vetted.vet(2) == "kernel became NaN (1 of 2 numbers)"
     assert vetted.best == (1, 1)
     (said,) = vetted.reporter.of(WithdrawnValidation)
@@ -106,7 +106,7 @@ def test_one_that_the_disk_skipped_is_written_after_all() -> None:
     """Bests came faster than the disk: 2 was skipped for 3, and 3 is none."""
     vetted = Vetted(Arrays(kernel=[1, 2]))
     for step, arrays in ((1, [1, 2]), (2, [3, 4]), (3, [INF, INF])):
-        vetted.look(step, 0.1 * step, arrays)
+        vetted.report_validation(step, 0.1 * step, arrays)
     vetted.vet(3)
     assert (vetted.best, vetted.rewritten, vetted.withdrawn) == ((2, 2), [2], [(3, "kernel became infinite")])
     assert vetted.run.judge.withdraw(2, 0.2, "checked") is None
@@ -115,7 +115,7 @@ def test_one_that_the_disk_skipped_is_written_after_all() -> None:
 def test_all_that_became_nan_are_withdrawn_one_after_the_other() -> None:
     vetted = Vetted(Arrays(kernel=[1, 2]))
     for step, arrays in ((1, [1, 2]), (2, [NAN, NAN]), (3, [NAN, NAN])):
-        vetted.look(step, 0.1 * step, arrays)
+        vetted.report_validation(step, 0.1 * step, arrays)
     vetted.vet(3)
     assert (vetted.best, vetted.rewritten) == ((1, 1), [1])
     assert vetted.withdrawn == [(3, "kernel became NaN"), (2, "kernel became NaN")]
@@ -123,8 +123,8 @@ def test_all_that_became_nan_are_withdrawn_one_after_the_other() -> None:
 
 def test_one_of_which_nothing_is_kept_cannot_be_the_best() -> None:
     vetted = Vetted(Arrays(kernel=[1, 2]), count=1)
-    vetted.look(1, 0.1)
-    vetted.look(2, 0.2, [NAN, NAN])
+    vetted.report_validation(1, 0.1)
+    vetted.report_validation(2, 0.2, [NAN, NAN])
     vetted.vet(2)
     assert (vetted.best, vetted.withdrawn) == ((None, None), [(2, "kernel became NaN"), (1, NOT_KEPT)])
 
@@ -132,15 +132,15 @@ def test_one_of_which_nothing_is_kept_cannot_be_the_best() -> None:
 def test_what_was_not_finite_from_the_beginning_is_not_judged() -> None:
     """A mask of -inf, which its layer did not say is not trained."""
     vetted = Vetted(Arrays(kernel=[1, 2], mask=[0, -INF]))
-    vetted.look(1, 0.5, [3, 4], [0, -INF])
-    vetted.look(2, 0.6, [3, NAN], [0, -INF])
+    vetted.report_validation(1, 0.5, [3, 4], [0, -INF])
+    vetted.report_validation(2, 0.6, [3, NAN], [0, -INF])
     assert (vetted.vet(1), vetted.vet(2)) == (None, "kernel became NaN (1 of 2 numbers)")
 
 
 def test_who_goes_back_to_the_best_does_not_wait_for_the_disk() -> None:
     vetted = Vetted(Arrays(kernel=[1, 2]))
-    vetted.look(1, 0.5)
-    vetted.look(2, 0.9, [NAN, 2])
+    vetted.report_validation(1, 0.5)
+    vetted.report_validation(2, 0.9, [NAN, 2])
     vetted.vetting.check_best()
     assert (vetted.best, vetted.rewritten) == ((1, 1), [1])
     assert vetted.vet(2) is not None  # the writer comes to it later, and says nothing more
@@ -161,18 +161,18 @@ def test_the_last_of_many_numbers_is_looked_at(dtype: str) -> None:
 
 
 def broken(
-    step: int, folder: Path | bool, looks: Sequence[Any], checks: int = 99, **more: Any
+    step: int, folder: Path | bool, validations: Sequence[Any], checks: int = 99, **more: Any
 ) -> tuple[Any, Any, Script]:
     """Train with KeepBest; from `step` on the kernel is NaN, while the value gets better and better."""
     run, reporter, _ = heard_run("min", checks)
     callback, script = keep_best(folder, run=run), Script()
 
     def break_down(now: int) -> None:
-        callback.looker.drain(20)
+        callback.keeper.drain(20)
         if now == step:
             script.weight.assign(np.full(script.weight.shape, NAN))
 
-    script.fit(callback, looks, send=break_down)
+    script.fit(callback, validations, send=break_down)
     return callback, reporter, script
 
 
@@ -182,8 +182,8 @@ def test_a_fit_ends_with_the_best_that_is_finite(tmp_path: Path, on_disk: bool) 
     callback, reporter, script = broken(6, tmp_path if on_disk else False, [3.0, 2.0, 1.0])
     assert (callback.best_step, callback.best, callback.best_epoch) == (5, 3.0, 1)
     assert [said.step for said in reporter.of(WithdrawnValidation)] == [10, 15]
-    assert callback.looker.ring.best.step == 5
-    state = callback.looker.restore_best()
+    assert callback.keeper.ring.best.step == 5
+    state = callback.keeper.restore_best()
     assert (state.step, bool(np.isfinite(script.weight.numpy()).all())) == (5, True)
     if on_disk:
         assert [one.step for one in Store(tmp_path).manifests(callback.run.id)] == [5]
@@ -191,7 +191,7 @@ def test_a_fit_ends_with_the_best_that_is_finite(tmp_path: Path, on_disk: bool) 
         assert durable.isdisjoint(said.id for said in reporter.of(CheckpointDropped))
 
 
-def test_patience_that_ran_out_meanwhile_stops_between_two_looks(tmp_path: Path) -> None:
+def test_patience_that_ran_out_meanwhile_stops_between_two_validations(tmp_path: Path) -> None:
     callback, reporter, _ = broken(6, tmp_path, [3.0, 2.0, 1.0, 0.5], checks=1)
     assert (callback.stop_reason, callback.position.step, callback.best_step) == ("patience", 11, 5)
     assert reporter.of(WithdrawnValidation)[0].decision.stop
@@ -206,12 +206,12 @@ def test_what_nothing_goes_on_from_is_not_written_unless_it_is_asked_for(
     run, reporter, commands = heard_run("min")
     weight = tf.Variable([1.0])
     loop = Loop(run, {"w": weight, "mask": tf.Variable([-INF])}, store=tmp_path)
-    loop.look(1, 3.0)
+    loop.report_validation(1, 3.0)
     weight.assign([NAN])
-    loop.looker.checkpoint(Position(2), "last")
+    loop.keeper.checkpoint(Position(2), "last")
     commands.append(command(CommandKind.CHECKPOINT))
-    loop.look(3, 4.0)
-    assert loop.looker.drain(20)
+    loop.report_validation(3, 4.0)
+    assert loop.keeper.drain(20)
     assert [one.kind for one in Store(tmp_path).manifests(run.id)] == ["best", "manual"]
     assert [update.state for update in reporter.of(CommandUpdate)][-1] == "done"
     assert "the checkpoint of step 2 is not written: w became NaN." in caplog.text
@@ -226,14 +226,14 @@ def test_what_is_written_after_a_withdrawal_holds_no_such_best(tmp_path: Path) -
     run, reporter, _ = heard_run("max")
     weight = tf.Variable([1.0])
     loop = Loop(run, {"w": weight}, store=tmp_path)
-    admit, may_go_on = loop.looker._archive._admit, Event()
-    loop.looker._archive._writer._admit = lambda task: may_go_on.wait(20) and admit(task)  # type: ignore[union-attr]
+    admit, may_go_on = loop.keeper._archive._admit, Event()
+    loop.keeper._archive._writer._admit = lambda task: may_go_on.wait(20) and admit(task)  # type: ignore[union-attr]
     for step, value in ((1, 0.5), (2, 0.6), (3, 0.9)):
-        loop.look(step, value)
+        loop.report_validation(step, value)
         weight.assign([NAN] if step == 2 else [2.0])
-    loop.looker.checkpoint(Position(4), "last")
+    loop.keeper.checkpoint(Position(4), "last")
     may_go_on.set()
-    assert loop.looker.drain(20)
+    assert loop.keeper.drain(20)
     manifests = {one.step: one for one in Store(tmp_path).manifests(run.id)}
     best, last = manifests[2], manifests[4]  # the first may be on disk before the second outruns it
     assert (best.kind, best.value, best.stopper["policy"]["best_step"]) == ("best", 0.6, 2)

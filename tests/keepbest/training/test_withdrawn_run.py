@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import keepbest
-from keepbest.cli.runs.decisions import show_looks
+from keepbest.cli.runs.decisions import show_validations
 from keepbest.status import RunState
 from keepbest.tracking.offline import find_offline, send_offline
 from tests.keepbest.training.fit.test_swapped_weights import build, data
@@ -42,23 +42,23 @@ def test_what_was_withdrawn_offline_is_no_best_anywhere(
     (folder,) = find_offline(tmp_path / "home" / "offline")
     with live.client() as client:
         assert send_offline(folder, client).is_over  # type: ignore[union-attr]
-        known, looks = client.run(run.id), client.looks(run.id).looks
+        known, validations = client.run(run.id), client.validations(run.id).validations
     assert (known.state, known.best_step, known.best_value) == (RunState.FINISHED, 4, 0.0)
     restored = keepbest.restore(run.id, store=store)
     assert all(np.isfinite(one).all() for one in restored.get_weights())
     assert known.best_checkpoint is not None
-    show_looks("score", looks, as_json=False)
+    show_validations("score", validations, as_json=False)
     shown = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [line[:3] for line in shown[1:]] == [["4", "0.0", "best"], ["8", "0.1", "withdrawn"], ["8", "-", "takes"]]
     assert "became NaN" in " ".join(shown[-1])
 
 
 def test_patience_that_ran_out_with_what_was_withdrawn_ends_a_fit_of_one_step_an_epoch(tmp_path: Path) -> None:
-    """No batch came between two looks in which it could have been noticed: the fit went on to its last epoch."""
+    """No batch came between two validations in which it could have been noticed: the fit went on to its last epoch."""
     import keras
 
     keeper = keepbest.KeepBest("score", mode="max", patience=1, store=tmp_path)
-    checked = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: keeper.looker.drain())
+    checked = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: keeper.keeper.drain())
     x, y = data()
     done = build().fit(x, y, batch_size=len(x), epochs=9, verbose=0, callbacks=[breaking(), keeper, checked])
     assert (keeper.best_epoch, keeper.stop_reason, keeper.stopped_epoch) == (1, "patience", 2)

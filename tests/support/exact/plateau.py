@@ -45,7 +45,7 @@ class Plateau:
 
     def _write(self, epoch: int, logs: Any) -> None:
         if epoch + 1 == HALF and not self.checkpoint:
-            state = self.keep.looker.checkpoint(self.keep.position, "manual")
+            state = self.keep.keeper.checkpoint(self.keep.position, "manual")
             self.checkpoint, self.counted = state.id, dict(state.callbacks)
 
 

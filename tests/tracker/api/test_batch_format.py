@@ -36,7 +36,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"number": "2"}, "number"),
     ({"columns": {}}, "columns"),
     ({"columns": ["x"]}, "columns"),
-    ({"looks": [{"segment": 0}]}, "looks.0.step"),
+    ({"validations": [{"segment": 0}]}, "validations.0.step"),
     ({"unknown": [1]}, "unknown"),
     (one(key=""), "columns.0.key"),
     (one(key="a\nb"), "columns.0.key"),
@@ -118,4 +118,4 @@ def test_a_nul_is_replaced_because_training_goes_on() -> None:
 
 
 def test_a_batch_of_columns_has_no_records() -> None:
-    assert read({**BATCH, **one(), "looks": [], "progress": None}).records is None
+    assert read({**BATCH, **one(), "validations": [], "progress": None}).records is None

@@ -32,7 +32,7 @@ def test_everything_a_trainer_says_can_be_read_back(api: Api, trainer: Trainer) 
     point = trainer.checkpoint(100, 0.9)
     receipt = trainer.say(
         columns=[{"segment": 0, "key": "loss", "steps": [1, 2], "values": [0.5, None], "times": [1.0, 2.0]}],
-        looks=[trainer.look(100, 0.9, n=500, metrics={"val_loss": "NaN"}, checkpoint=point["id"])],
+        validations=[trainer.report_validation(100, 0.9, n=500, metrics={"val_loss": "NaN"}, checkpoint=point["id"])],
         checkpoints=[point],
         logs=[{"stream": "stdout", "offset": 0, "text": "hello\n", "at": iso(api.now)}],
         progress={"epoch": 1.5, "environment": {"gpu": "none"}, "resume": "exact", "at": iso(api.now)},
@@ -42,11 +42,11 @@ def test_everything_a_trainer_says_can_be_read_back(api: Api, trainer: Trainer) 
         "best_step": 100, "best_value": 0.9, "best_checkpoint": point["id"], "resume_checkpoint": point["id"],
     }  # fmt: skip
     run = api.get(f"/runs/{trainer.run}")
-    assert (run["state"], run["step"], run["best_value"], run["looks"]) == ("running", 100, 0.9, 1)
+    assert (run["state"], run["step"], run["best_value"], run["validations"]) == ("running", 100, 0.9, 1)
     assert (run["best_checkpoint"], run["resume"], run["segment"]) == (point["id"], "exact", 0)
     assert curve(api, trainer.run) == [(1, 0.5), (2, "NaN")]
-    (look,) = api.get(f"/runs/{trainer.run}/looks")["looks"]
-    assert (look["n"], look["metrics"], look["ghost"]) == (500, {"val_loss": "NaN"}, False)
+    (validation,) = api.get(f"/runs/{trainer.run}/validations")["validations"]
+    assert (validation["n"], validation["metrics"], validation["ghost"]) == (500, {"val_loss": "NaN"}, False)
     assert api.get(f"/runs/{trainer.run}/logs")["pieces"][0]["text"] == "hello\n"
     (kept,) = api.get(f"/runs/{trainer.run}/checkpoints")["checkpoints"]
     assert (kept["is_best"], kept["state"], kept["run"]) == (True, "durable", trainer.run)
@@ -128,19 +128,24 @@ def end_lease(api: Api, trainer: Trainer) -> None:
 
 
 def test_a_late_batch_is_history_and_nothing_else(api: Api, trainer: Trainer) -> None:
-    trainer.say(looks=[trainer.look(100, 0.5)])
+    trainer.say(validations=[trainer.report_validation(100, 0.5)])
     before = iso(api.now)
     ended = api.now.timestamp()
     end_lease(api, trainer)
     run = api.get(f"/runs/{trainer.run}")
     api.wait(60)
     late = {"segment": 0, "key": "loss", "steps": [7, 8], "values": [0.1, 0.2], "times": [ended, ended + 1]}
-    looks = [trainer.look(200, 0.99, at=before), trainer.look(300, 0.999)]
+    validations = [trainer.report_validation(200, 0.99, at=before), trainer.report_validation(300, 0.999)]
     points = [trainer.checkpoint(200, 0.99, at=before), trainer.checkpoint(300, 0.999)]
-    receipt = trainer.say(columns=[late], looks=looks, checkpoints=points, progress={"step": 900, "at": before})
+    receipt = trainer.say(
+        columns=[late], validations=validations, checkpoints=points, progress={"step": 900, "at": before}
+    )
     assert (receipt["accepted"], receipt["commands"], receipt["best_value"]) == (True, [], None)
     assert curve(api, trainer.run) == [(7, 0.1)]
-    assert [look["step"] for look in api.get(f"/runs/{trainer.run}/looks")["looks"]] == [100, 200]
+    assert [validation["step"] for validation in api.get(f"/runs/{trainer.run}/validations")["validations"]] == [
+        100,
+        200,
+    ]
     assert [point["step"] for point in api.get(f"/runs/{trainer.run}/checkpoints")["checkpoints"]] == [200]
     assert api.get(f"/runs/{trainer.run}") == run
 
@@ -165,14 +170,16 @@ def test_a_late_batch_does_not_touch_the_segments_of_the_trainer_after_it(api: A
 
 
 def test_what_came_late_is_the_best_as_soon_as_a_run_goes_on_from_it(api: Api) -> None:
-    """best_step: 200 instead of 3000: a killed attempt's last looks came after its lease had ended, the next one went
-    on from its last checkpoint and had nothing left to look at."""
+    """best_step: 200 instead of 3000: a killed attempt's last validations came after its lease had ended, the next one
+    went on from its last checkpoint and had nothing left to look at."""
     first, take_over = start_on_worker(api)
     first.open()
     before, late, ghost = iso(api.now), first.checkpoint(300, 0.9), first.checkpoint(400, 0.95)
-    first.say(looks=[first.look(200, 0.5)], checkpoints=[first.checkpoint(200, 0.5)])
+    first.say(validations=[first.report_validation(200, 0.5)], checkpoints=[first.checkpoint(200, 0.5)])
     second = take_over()
-    first.say(looks=[first.look(step, value, at=before) for step, value in ((300, 0.9), (400, 0.95))])
+    first.say(
+        validations=[first.report_validation(step, value, at=before) for step, value in ((300, 0.9), (400, 0.95))]
+    )
     first.say(checkpoints=[{**one, "at": before} for one in (late, ghost)])
     assert api.get(f"/runs/{first.run}")["best_step"] == 200
     opened = {**second.segment(1, parent=0, start_step=300), "reason": "resume"}
@@ -188,16 +195,21 @@ def test_who_lost_the_lease_takes_back_its_own_best_alone(
     """Another attempt went on from before that best; what it found itself since stays, where it is better."""
     first, take_over = start_on_worker(api)
     first.open()
-    first.say(looks=[first.look(100, 0.5), first.look(200, 0.9)], checkpoints=[first.checkpoint(100, 0.5)])
+    first.say(
+        validations=[first.report_validation(100, 0.5), first.report_validation(200, 0.9)],
+        checkpoints=[first.checkpoint(100, 0.5)],
+    )
     said = {"segment": 0, "step": 200, "value": 0.9, "reason": "it became NaN", "decision": GO_ON, "at": iso(api.now)}
     second = take_over()
     if found is not None:
         second.say(segments=[{**second.segment(1, parent=0, start_step=100), "reason": "resume"}])
-        second.say(looks=[second.look(300, found, segment=1)])
+        second.say(validations=[second.report_validation(300, found, segment=1)])
     assert first.say(withdrawn=[said])["best_step"] is None
     run = api.get(f"/runs/{first.run}")
     assert (run["best_step"], run["best_value"]) == best
-    assert [look["is_withdrawn"] for look in api.get(f"/runs/{first.run}/looks")["looks"]].count(True) == 1
+    assert [
+        validation["is_withdrawn"] for validation in api.get(f"/runs/{first.run}/validations")["validations"]
+    ].count(True) == 1
 
 
 def test_no_restarted_doubled_or_stale_process_puts_a_worse_one_in_the_place_of_the_best(api: Api) -> None:
@@ -205,7 +217,7 @@ def test_no_restarted_doubled_or_stale_process_puts_a_worse_one_in_the_place_of_
     first, take_over = start_on_worker(api)
     first.open()
     best = first.checkpoint(300, 0.9)
-    first.say(looks=[first.look(300, 0.9)], checkpoints=[best])
+    first.say(validations=[first.report_validation(300, 0.9)], checkpoints=[best])
     doubled = Trainer(api, first.run, first.lease)  # a second process under the same lease
     assert say_best(doubled, 100, 0.45) == (300, 0.9, best["id"])
     restarted = take_over()
@@ -220,16 +232,16 @@ def test_no_restarted_doubled_or_stale_process_puts_a_worse_one_in_the_place_of_
 def say_best(trainer: Trainer, step: int, value: float, segment: int = 0) -> tuple[Any, ...]:
     """Say that this is the best so far; return what the tracker calls the best."""
     decision = {"stop": False, "improved": True, "best_step": step, "best_value": value}
-    look = trainer.look(step, value, segment=segment, decision=decision)
-    receipt = trainer.say(looks=[look], checkpoints=[trainer.checkpoint(step, value, segment=segment)])
+    validation = trainer.report_validation(step, value, segment=segment, decision=decision)
+    receipt = trainer.say(validations=[validation], checkpoints=[trainer.checkpoint(step, value, segment=segment)])
     return receipt["best_step"], receipt["best_value"], receipt["best_checkpoint"]
 
 
-def test_a_look_that_is_not_admitted_is_never_the_best(api: Api) -> None:
+def test_a_validation_that_is_not_admitted_is_never_the_best(api: Api) -> None:
     trainer = start_external(api)
     assert say_best(trainer, 100, 0.5)[:2] == (100, 0.5)
     decision = {"stop": False, "improved": False, "best_step": 100, "best_value": 0.5, "is_admitted": False}
-    receipt = trainer.say(looks=[trainer.look(200, 0.9, decision=decision)])
+    receipt = trainer.say(validations=[trainer.report_validation(200, 0.9, decision=decision)])
     assert (receipt["best_step"], receipt["best_value"]) == (100, 0.5)
     assert say_best(trainer, 300, 0.6)[:2] == (300, 0.6)
 
@@ -267,24 +279,30 @@ def one_point(segment: int, time: float) -> list[dict[str, Any]]:
 def test_only_a_strictly_better_value_is_best(api: Api, mode: str, better: float, worse: float) -> None:
     trainer = start_external(api, mode=mode)
     first = trainer.checkpoint(100, better)
-    trainer.say(looks=[trainer.look(100, better)], checkpoints=[first])
+    trainer.say(validations=[trainer.report_validation(100, better)], checkpoints=[first])
     for step, value in ((200, better), (300, worse), (400, "NaN"), (500, "Infinity"), (600, None)):
-        receipt = trainer.say(looks=[trainer.look(step, value)], checkpoints=[trainer.checkpoint(step, value)])
+        receipt = trainer.say(
+            validations=[trainer.report_validation(step, value)], checkpoints=[trainer.checkpoint(step, value)]
+        )
         assert (receipt["best_step"], receipt["best_value"], receipt["best_checkpoint"]) == (100, better, first["id"])
     run = api.get(f"/runs/{trainer.run}")
-    assert (run["best_step"], run["looks"], run["last_look_step"]) == (100, 6, 600)
+    assert (run["best_step"], run["validations"], run["last_validation_step"]) == (100, 6, 600)
 
 
 def test_of_equals_in_one_batch_the_first_is_best(api: Api, trainer: Trainer) -> None:
     points = [trainer.checkpoint(step, 0.9) for step in (100, 200)]
-    receipt = trainer.say(looks=[trainer.look(100, 0.9), trainer.look(200, 0.9)], checkpoints=points)
+    receipt = trainer.say(
+        validations=[trainer.report_validation(100, 0.9), trainer.report_validation(200, 0.9)], checkpoints=points
+    )
     assert (receipt["best_step"], receipt["best_checkpoint"]) == (100, points[0]["id"])
 
 
 def test_without_a_direction_nothing_is_best_until_the_trainer_knows_it(api: Api) -> None:
     trainer = start_external(api, mode="auto")
-    assert trainer.say(looks=[trainer.look(100, 0.9)])["best_value"] is None
-    receipt = trainer.say(looks=[trainer.look(200, 0.8)], progress={"mode": "min", "at": iso(api.now)})
+    assert trainer.say(validations=[trainer.report_validation(100, 0.9)])["best_value"] is None
+    receipt = trainer.say(
+        validations=[trainer.report_validation(200, 0.8)], progress={"mode": "min", "at": iso(api.now)}
+    )
     assert (receipt["best_step"], receipt["best_value"]) == (200, 0.8)
     assert api.get(f"/runs/{trainer.run}")["mode"] == "min"
 

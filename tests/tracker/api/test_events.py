@@ -27,16 +27,22 @@ def test_a_training_tells_what_happens(api: Api) -> None:
     begin = api.get("/events")["next"]
     trainer = start_external(api)
     point = trainer.checkpoint(100, 0.9)
-    trainer.say(looks=[trainer.look(100, 0.9)], checkpoints=[point])
+    trainer.say(validations=[trainer.report_validation(100, 0.9)], checkpoints=[point])
     page = api.get(f"/events?after={begin}")
     assert {event["run"] for event in page["events"]} == {trainer.run}
     told = {event["kind"]: event["data"] for event in page["events"]}
-    assert {"run.created", "run.state", "run.segment", "run.progress", "run.look", "run.checkpoint", "run.best"} <= set(
-        told
-    )
+    assert {
+        "run.created",
+        "run.state",
+        "run.segment",
+        "run.progress",
+        "run.validation",
+        "run.checkpoint",
+        "run.best",
+    } <= set(told)
     assert told["run.best"] == {"best_value": 0.9, "best_step": 100, "best_checkpoint": point["id"]}
-    assert (told["run.progress"]["step"], told["run.progress"]["looks"]) == (100, 1)
-    assert told["run.look"] == {
+    assert (told["run.progress"]["step"], told["run.progress"]["validations"]) == (100, 1)
+    assert told["run.validation"] == {
         "segment": 0, "step": 100, "value": 0.9, "count": 1, "improved": False, "stop": False,
     }  # fmt: skip
 

@@ -15,18 +15,20 @@ from tracker.api import replays
 
 
 def train(api: Api, values: list[Any], *, every: int = 100, **asked: Any) -> Trainer:
-    """A run with these looks, ten seconds apart, on 5000 examples."""
+    """A run with these validations, ten seconds apart, on 5000 examples."""
     trainer = start_external(api, **asked)
-    add_looks(api, trainer, values, every=every)
+    add_validations(api, trainer, values, every=every)
     return trainer
 
 
-def add_looks(api: Api, trainer: Trainer, values: list[Any], *, every: int = 100, after: int = 0, **more: Any) -> None:
-    looks = []
+def add_validations(
+    api: Api, trainer: Trainer, values: list[Any], *, every: int = 100, after: int = 0, **more: Any
+) -> None:
+    validations = []
     for place, value in enumerate(values, start=1):
         more |= {"at": iso(api.wait(10))}
-        looks.append(trainer.look(after + every * place, value, n=5000, **more))
-    trainer.say(looks=looks, progress={"step": after + every * len(values), "at": iso(api.now)})
+        validations.append(trainer.report_validation(after + every * place, value, n=5000, **more))
+    trainer.say(validations=validations, progress={"step": after + every * len(values), "at": iso(api.now)})
 
 
 @pytest.fixture
@@ -65,14 +67,14 @@ def test_epochs_are_counted_as_the_run_counted_them(api: Api) -> None:
     values = [0.5, 0.6, 0.7, 0.6, 0.6, 0.6, 0.6]
     trainer = start_external(api)
     for place, value in enumerate(values, start=1):
-        looked = trainer.look(50 * place, value, n=5000, epoch=place / 2, at=iso(api.wait(10)))
-        trainer.say(looks=[looked], progress={"step": 50 * place, "at": iso(api.now)})
+        looked = trainer.report_validation(50 * place, value, n=5000, epoch=place / 2, at=iso(api.wait(10)))
+        trainer.say(validations=[looked], progress={"step": 50 * place, "at": iso(api.now)})
     silent = train(api, values)
     (policy,) = ask(api, trainer.run, silent.run, stoppers=["1epoch"])["policies"]
     counted, unknown = policy["outcomes"]
     assert (counted["status"], counted["stop_step"], counted["best_step"]) == ("stopped", 250, 150)
     assert (unknown["status"], unknown["stop_step"]) == ("inconclusive", None)
-    assert unknown["message"] == "It counts in epochs, and no look of the run says its epoch."
+    assert unknown["message"] == "It counts in epochs, and no validation of the run says its epoch."
 
 
 def test_without_policies_a_ladder_of_patience_is_tried(api: Api, seed: Trainer) -> None:
@@ -98,7 +100,7 @@ def test_runs_that_cannot_be_compared_are_named(api: Api) -> None:
     found = ask(api, *kept, other, empty, stoppers=["patience(1)"])
     assert [run["id"] for run in found["runs"]] == kept
     said = {run["id"]: run["message"] for run in found["left_out"]}
-    assert said == {other: "It watches val_loss (min).", empty: "No looks."}
+    assert said == {other: "It watches val_loss (min).", empty: "No validations."}
     assert ask(api, empty)["message"] == "No policy can be replayed on these runs."
 
 
@@ -106,7 +108,7 @@ def test_abandoned_tails_are_not_replayed(api: Api) -> None:
     trainer = train(api, [0.5, 0.9, 0.1])
     api.wait(1000)
     trainer.open(1, parent=0, start_step=100)
-    add_looks(api, trainer, [0.6, 0.7], after=100, segment=1)
+    add_validations(api, trainer, [0.6, 0.7], after=100, segment=1)
     (policy,) = ask(api, trainer.run, stoppers=["max_seconds(25)"])["policies"]
     (outcome,) = policy["outcomes"]
     assert (outcome["best_step"], outcome["best_value"], outcome["stop_step"]) == (300, 0.7, 300)
@@ -115,7 +117,7 @@ def test_abandoned_tails_are_not_replayed(api: Api) -> None:
 def test_the_training_loss_and_values_that_are_not_finite_are_read(api: Api) -> None:
     trainer = start_external(api, mode="min", monitor="val_loss")
     for step, value, loss in ((1, 1.0, 1.0), (2, "NaN", 1.0), (3, 1.2, 1.0), (4, 1.2, "NaN")):
-        trainer.say(looks=[trainer.look(step, value, metrics={"loss": loss})])
+        trainer.say(validations=[trainer.report_validation(step, value, metrics={"loss": loss})])
     asked = ["progress_quotient(strip=3)", "progress_quotient(strip=4)", "check_finite", "noise_aware"]
     found = [policy["outcomes"][0] for policy in ask(api, trainer.run, stoppers=asked)["policies"]]
     assert [(one["status"], one["stop_step"]) for one in found] == [
@@ -148,7 +150,7 @@ def test_bounds_are_judged_on_the_recorded_metrics(api: Api) -> None:
     bound = {"name": "require", "params": {"condition": "recall > 0.5"}, "policies": [inner]}
     trainer = start_external(api, stopper=bound)
     for step, value, recall in ((1, 0.5, 0.9), (2, 0.9, 0.1), (3, 0.8, "NaN"), (4, 0.6, 0.9)):
-        trainer.say(looks=[trainer.look(step, value, metrics={"recall": recall})])
+        trainer.say(validations=[trainer.report_validation(step, value, metrics={"recall": recall})])
     found = ask(api, trainer.run, stoppers=["patience(1)", 'require("recall > 0.05", 2)', 'require("auc > 0", 2)'])
     assert (found["runs"][0]["best_step"], found["runs"][0]["best_value"]) == (4, 0.6)
     outcomes = [policy["outcomes"][0] for policy in found["policies"]]
@@ -164,7 +166,9 @@ def test_a_policy_that_sets_the_rate_is_followed_where_the_run_set_it_too(api: A
     trainer = start_external(api, stopper=reducing)
     for step, value in enumerate((0.5, 0.4, 0.4, 0.3, 0.3, 0.2), start=1):
         said = {"rate_factor": 0.5} if step in (3, 5) else {}
-        trainer.say(looks=[trainer.look(step, value, decision={"stop": False, "improved": False, **said})])
+        trainer.say(
+            validations=[trainer.report_validation(step, value, decision={"stop": False, "improved": False, **said})]
+        )
     asked = ["reduce_on_plateau(2, factor=0.5) | patience(5)", "reduce_on_plateau(2) | patience(5)", "patience(5)"]
     found = [policy["outcomes"][0] for policy in ask(api, trainer.run, stoppers=asked)["policies"]]
     assert [(one["status"], one["stop_step"]) for one in found] == [

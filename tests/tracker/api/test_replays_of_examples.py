@@ -1,4 +1,4 @@
-"""Replays of policies that compare looks example by example: what a run did, its record does again."""
+"""Replays of policies that compare validations example by example: what a run did, its record does again."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def begin(api: Api, folder: Path, stopper: str, mode: Mode, **asked: Any) -> Run
     return Run.attach(assignment, Through(api), folder)
 
 
-def train(api: Api, folder: Path, stopper: str, mode: Mode, looks: list[Taken]) -> tuple[str, Decision]:
-    """Train until the stopper or the looks end; return the run's id and its last decision."""
+def train(api: Api, folder: Path, stopper: str, mode: Mode, validations: list[Taken]) -> tuple[str, Decision]:
+    """Train until the stopper or the validations end; return the run's id and its last decision."""
     with begin(api, folder, stopper, mode) as run:
-        for step, value, said in looks:
-            decision = run.look(step, value, N, **said)
+        for step, value, said in validations:
+            decision = run.report_validation(step, value, N, **said)
             if decision.stop:
                 break
     return run.id, decision
@@ -65,16 +65,16 @@ def draw(seed: int) -> Iterator[tuple[int, Any]]:
         yield 10 * (step + 1), sure + 1.2 * np.tanh(step / 6) - 0.0008 * step**2 + common
 
 
-def make_looks(kind: str, seed: int) -> list[Taken]:
-    random, looks = np.random.default_rng(seed), list[Taken]()
+def make_validations(kind: str, seed: int) -> list[Taken]:
+    random, validations = np.random.default_rng(seed), list[Taken]()
     for step, sure in draw(seed):
         losses, right = np.log1p(np.exp(-sure)), sure > 0
         said: dict[str, Any] = {"losses": losses} if kind == "losses" else {"correct": right}
         value = float(losses.mean() if kind == "losses" else right.mean())
         if kind == "gaps" and random.random() < 0.3:
             value, said = (float("nan"), said) if random.random() < 0.5 else (value, {})
-        looks.append((step, value, said))
-    return looks
+        validations.append((step, value, said))
+    return validations
 
 
 def replay(api: Api, run: str, *stoppers: str) -> list[dict[str, Any]]:
@@ -82,9 +82,9 @@ def replay(api: Api, run: str, *stoppers: str) -> list[dict[str, Any]]:
     return [policy["outcomes"][0] for policy in found["policies"]]
 
 
-def judge_alone(stopper: str, mode: Mode, looks: list[Taken]) -> Decision:
+def judge_alone(stopper: str, mode: Mode, validations: list[Taken]) -> Decision:
     judge = Stopper(parse(stopper), mode)
-    for step, value, said in looks:
+    for step, value, said in validations:
         decision = judge.observe(step, value, N, pairs=read_pairs(said.get("correct"), said.get("losses")))
         if decision.stop:
             break
@@ -95,8 +95,8 @@ def judge_alone(stopper: str, mode: Mode, looks: list[Taken]) -> Decision:
 @pytest.mark.parametrize("kind", ["correct", "losses", "gaps"])
 def test_the_record_of_a_run_does_what_the_run_did(api: Api, tmp_path: Path, kind: str, seed: int) -> None:
     mode: Mode = "min" if kind == "losses" else "max"
-    looks, own = make_looks(kind, seed), "paired_noise(checks=8)"
-    run, decided = train(api, tmp_path, own, mode, looks)
+    validations, own = make_validations(kind, seed), "paired_noise(checks=8)"
+    run, decided = train(api, tmp_path, own, mode, validations)
     assert decided.stop
     (again,) = replay(api, run, own)
     assert (again["status"], again["stop_step"], again["best_step"]) == ("stopped", decided.at_step, decided.best_step)
@@ -104,17 +104,17 @@ def test_the_record_of_a_run_does_what_the_run_did(api: Api, tmp_path: Path, kin
     assert (again["steps_saved"], again["value_lost"]) == (0, 0)
     others = ["paired_noise(checks=2)", "paired_noise(checks=6, alpha=0.3)", "paired_noise(checks=3) & patience(2)"]
     for outcome, other in zip(replay(api, run, *others), others, strict=True):
-        alone = judge_alone(other, mode, [look for look in looks if look[0] <= decided.at_step])
+        alone = judge_alone(other, mode, [validation for validation in validations if validation[0] <= decided.at_step])
         assert outcome["status"] == ("stopped" if alone.stop else "censored"), other
         assert not alone.stop or (outcome["stop_step"], outcome["message"]) == (alone.at_step, alone.message)
 
 
 def test_what_a_script_says_unasked_is_recorded_and_silence_between_is_unpaired(api: Api, tmp_path: Path) -> None:
-    looks = make_looks("correct", 3)
-    looks = [(step, value, said if place % 4 else {}) for place, (step, value, said) in enumerate(looks)]
-    run, _ = train(api, tmp_path, "patience(50)", "max", looks)
+    validations = make_validations("correct", 3)
+    validations = [(step, value, said if place % 4 else {}) for place, (step, value, said) in enumerate(validations)]
+    run, _ = train(api, tmp_path, "patience(50)", "max", validations)
     (outcome,) = replay(api, run, "paired_noise(checks=4)")
-    alone = judge_alone("paired_noise(checks=4)", "max", looks)
+    alone = judge_alone("paired_noise(checks=4)", "max", validations)
     assert (outcome["stop_step"], outcome["message"]) == (alone.at_step, alone.message)
 
 
@@ -124,34 +124,34 @@ def test_where_nobody_asked_and_nobody_said_anything_it_is_inconclusive(api: Api
     assert (outcome["status"], "what each example did" in outcome["message"]) == ("inconclusive", True)
 
 
-def test_where_the_stopper_asked_and_a_look_has_no_answer_its_record_has_a_hole(api: Api) -> None:
+def test_where_the_stopper_asked_and_a_validation_has_no_answer_its_record_has_a_hole(api: Api) -> None:
     """What the policy saw there is not known, so not what it did after."""
     trainer = start_external(api, stopper=parse("paired_noise(checks=9)"))
     for step, said in enumerate([{"correct": {"n": 2, "bits": "Ag=="}}, {"unpaired": "why"}, None], start=1):
-        trainer.say(looks=[trainer.look(step, 0.5, examples=said)])
+        trainer.say(validations=[trainer.report_validation(step, 0.5, examples=said)])
     sure, unsure = replay(api, trainer.run, "paired_noise(checks=1)", "paired_noise(checks=2)")
     assert (sure["stop_step"], "unpaired: why" in sure["message"]) == (2, True)
     assert unsure["status"] == "inconclusive"
 
 
 def test_savings_count_from_where_it_would_have_stopped_in_the_shadow(api: Api, tmp_path: Path) -> None:
-    looks = make_looks("losses", 4)
-    run, decided = train(api, tmp_path, "shadow(paired_noise(checks=3))", "min", looks)
+    validations = make_validations("losses", 4)
+    run, decided = train(api, tmp_path, "shadow(paired_noise(checks=3))", "min", validations)
     assert not decided.stop
     found = api.post("/replays", {"runs": [run], "stoppers": ["patience(2)"]}, role=Role.VIEWER)
-    assert found["runs"][0]["own_stop"] == judge_alone("paired_noise(checks=3)", "min", looks).at_step
+    assert found["runs"][0]["own_stop"] == judge_alone("paired_noise(checks=3)", "min", validations).at_step
 
 
 def test_only_the_living_path_is_compared(api: Api, tmp_path: Path) -> None:
     flags = {step: [i < right for i in range(N)] for step, right in ((1, 100), (2, 199), (3, 90), (4, 108))}
     with begin(api, tmp_path, "paired_noise(checks=9)", "max") as run:
-        run.look(1, 0.5, N, correct=flags[1])
+        run.report_validation(1, 0.5, N, correct=flags[1])
         state = run.stopper_state()
         for step in (2, 3):
-            run.look(step, sum(flags[step]) / N, N, correct=flags[step])
+            run.report_validation(step, sum(flags[step]) / N, N, correct=flags[step])
         run.branch(1, parent=0, state=state)
-        run.look(2, sum(flags[4]) / N, N, correct=flags[4])
-        run.look(3, sum(flags[3]) / N, N, correct=flags[3])
+        run.report_validation(2, sum(flags[4]) / N, N, correct=flags[4])
+        run.report_validation(3, sum(flags[3]) / N, N, correct=flags[3])
     (outcome,) = replay(api, run.id, "paired_noise(checks=1)")
     assert (outcome["stop_step"], outcome["best_step"]) == (3, 2)
     assert "0 newly right, 18 newly wrong" in outcome["message"]
@@ -160,15 +160,15 @@ def test_only_the_living_path_is_compared(api: Api, tmp_path: Path) -> None:
 def test_more_than_one_request_should_hold_or_draw_is_refused(
     api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = make_looks("losses", 5)[:10]
-    run, _ = train(api, tmp_path, "shadow(paired_noise(checks=3))", "min", looks)
+    validations = make_validations("losses", 5)[:10]
+    run, _ = train(api, tmp_path, "shadow(paired_noise(checks=3))", "min", validations)
     monkeypatch.setattr(per_example, "MAX_LOSSES", 10 * N)
     asked = ["patience(2)", "paired_noise(checks=3)", "patience(3) | paired_noise(checks=9)"]
     assert len(replay(api, run, *asked)) == 3
     status, error = api.fail("POST", "/replays", {"runs": [run], "stoppers": [*asked, "paired_noise(alpha=0.1)"]})
     assert (status, error["code"], error["field"]) == (413, "too_large", "runs")
     assert (error["message"], "fewer runs" in error["hint"]) == (
-        "The losses of all examples at the looks of 1 runs, for 2 alpha: 4,000; 2,000 at most.",
+        "The losses of all examples at the validations of 1 runs, for 2 alpha: 4,000; 2,000 at most.",
         True,
     )
     monkeypatch.setattr(per_example, "MAX_BYTES", 10 * 4 * N - 1)

@@ -29,7 +29,7 @@ def test_a_run_is_one_of_all_that_were_tried_also_of_those_deleted(api: Api) -> 
     report = ask(api, run)
     facts = [row for block in report["blocks"] if block["kind"] == "facts" for row in block["rows"]]
     assert ["runs it was chosen from", "2"] in facts
-    assert ["looks it was chosen from", "2"] in facts
+    assert ["validations it was chosen from", "2"] in facts
     assert words(report, "warning")[0].startswith("Selected, optimistic")
     assert report["markdown"].startswith(f"# {report['title']} ({run})")
     assert [block["file"] for block in report["blocks"] if block["kind"] == "picture"] == [f"{run}.svg"]

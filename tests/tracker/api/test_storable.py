@@ -29,7 +29,7 @@ from tracker.api.envelope import Speech
 #: What is read of a run, and of all, after each route was asked.
 READS = (
     "/runs/{run}",
-    "/runs/{run}/looks?examples=true",
+    "/runs/{run}/validations?examples=true",
     "/runs/{run}/segments",
     "/runs/{run}/metrics",
     "/runs/{run}/curve?key=loss",
@@ -37,7 +37,7 @@ READS = (
     "/runs/{run}/panels",
     "/runs/{run}/checkpoints",
     "/runs/{run}/commands",
-    "/runs/{run}/evaluations",
+    "/runs/{run}/test-results",
     "/runs/{run}/receipts",
     "/reports?run={run}",
     "/runs?limit=20",
@@ -67,7 +67,7 @@ class World:
         self.renew()
 
     def renew(self) -> None:
-        """Have a run that trains, with a point, a look and a checkpoint."""
+        """Have a run that trains, with a point, a validation and a checkpoint."""
         stopper = {"name": "patience", "params": {"checks": 3}}
         said = {"project": "digits", "source": {"kind": "external"}, "monitor": "val_loss", "mode": "min"}
         self.run = self.api.post("/runs", {**said, "validate_every": 1, "stopper": stopper})["id"]
@@ -78,7 +78,7 @@ class World:
         batch = {
             "segments": [{"number": 0, "reason": "start", "start_step": 0, "at": at}],
             "columns": [a_column("loss", [0.5, float("nan")])],
-            "looks": [{**place, "decision": {"stop": False, "improved": True}}],
+            "validations": [{**place, "decision": {"stop": False, "improved": True}}],
             "checkpoints": [{**place, **kept, "id": self.checkpoint}],
         }
         self.api.post(f"/runs/{self.run}/batches", {"writer": new_id(), "number": 1, **batch}, lease=self.lease)

@@ -39,7 +39,7 @@ def test_events_are_told_in_order(engine: Engine) -> None:
 
 
 def test_a_number_that_is_committed_late_is_not_skipped(postgres_url: str) -> None:
-    """The race itself: transaction A takes number 1, B takes 2 and commits, a reader looks, then A commits."""
+    """The race itself: transaction A takes number 1, B takes 2 and commits, a reader validations, then A commits."""
     engine = db.make_engine(postgres_url)
     horizon = Horizon()
     with engine.connect() as slow, slow.begin():

@@ -132,7 +132,7 @@ def test_a_run_that_paused_tells_tpe_how_far_it_came_and_how_well() -> None:
 
 
 def test_what_is_optimised_is_what_was_selected_at_the_end() -> None:
-    """Bug: TPE and the importance were told the best looks, also where selectors chose other models."""
+    """Bug: TPE and the importance were told the best validations, also where selectors chose other models."""
     sweep = a_sweep("random")
     chosen = propose(sweep, [], 1, 30)
     raw = [a_run(number, one, math.log10(one["rate"])) for number, one in enumerate(chosen, 1)]

@@ -21,7 +21,7 @@ from tracker.store import checkpoints, commands, ingest, leases, resume_options,
 from tracker.store.ingest import Delivery
 from tracker.store.runs import RunRow
 
-PATIENCE = {"stop_reason": "patience", "stop_message": "no better look"}
+PATIENCE = {"stop_reason": "patience", "stop_message": "no better validation"}
 TEST = {"step": 200, "n": 10, "values": {"accuracy": 0.9}}
 
 

@@ -26,7 +26,7 @@ def put(conn: Connection, asked: RulesRequest, project: str = "default") -> None
 
 
 def measure(conn: Connection, run: RunRow, *values: float) -> RunRow:
-    """Have the looks of a run at 100, 200, … taken."""
+    """Have the validations of a run at 100, 200, … taken."""
     decision = {"stop": False, "improved": True}
     taken = [
         ReportedValidation.model_validate(
@@ -34,10 +34,12 @@ def measure(conn: Connection, run: RunRow, *values: float) -> RunRow:
         )
         for place, value in enumerate(values, 1)
     ]
-    validations.add_looks(conn, run.pk, taken)
+    validations.add_validations(conn, run.pk, taken)
     last = 100 * len(values)
     conn.execute(
-        update(RunTable).where(RunTable.pk == run.pk).values(step=last, last_look_step=last, looks=len(values))
+        update(RunTable)
+        .where(RunTable.pk == run.pk)
+        .values(step=last, last_validation_step=last, validations=len(values))
     )
     return runs.get_run(conn, run.id)
 
@@ -59,7 +61,7 @@ def apply(conn: Connection, now: datetime = NOW) -> list[str]:
     """Do what the scheduler's job does; return what the stops say."""
     breaches, judged = rule_enforcement.find_due(conn, now)
     for run in judged:
-        rules.note_ruling(conn, run.pk, run.looks)
+        rules.note_ruling(conn, run.pk, run.validations)
     for breach in breaches:
         rule_enforcement.stop(conn, breach, now)
     return [asked.message for _, asked in breaches]
@@ -105,15 +107,15 @@ def test_a_run_below_the_median_is_stopped_once_with_the_numbers(conn: Connectio
     assert apply(conn) == []
 
 
-def test_looks_that_are_not_admitted_are_nobodys_values(conn: Connection) -> None:
+def test_validations_that_are_not_admitted_are_nobodys_values(conn: Connection) -> None:
     """The accuracy of a network that became NaN is the share of class 0: no run is stopped for being worse."""
     run = train(conn, 0.5)
     said = {"segment": 0, "at": later(2), "decision": {"stop": False, "improved": False, "is_admitted": False}}
-    validations.add_looks(conn, run.pk, [ReportedValidation.model_validate({"step": 200, "value": 0.9, **said})])
+    validations.add_validations(conn, run.pk, [ReportedValidation.model_validate({"step": 200, "value": 0.9, **said})])
     assert rules.read_values(conn, [run.pk], 1000) == {run.pk: [(100, 0.5)]}
 
 
-def test_looks_are_judged_once_and_new_ones_again(conn: Connection) -> None:
+def test_validations_are_judged_once_and_new_ones_again(conn: Connection) -> None:
     finish(conn, 0.8, 0.9)
     finish(conn, 0.7, 0.7)
     put(conn, MEDIAN)

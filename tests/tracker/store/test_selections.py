@@ -48,13 +48,13 @@ def selection(best: CheckpointDurable, made: CheckpointDurable) -> dict[str, Any
     }  # fmt: skip
 
 
-LOOKS = {100: 0.8, 200: 0.9, 300: 0.89, 400: 0.7}
+VALIDATIONS = {100: 0.8, 200: 0.9, 300: 0.89, 400: 0.7}
 
 
 @pytest.fixture
 def ended(conn: Connection) -> tuple[str, dict[Any, CheckpointDurable]]:
-    """A run that ended with an average, which is better than any look."""
-    known: dict[Any, CheckpointDurable] = {step: point(step, value) for step, value in LOOKS.items()}
+    """A run that ended with an average, which is better than any validation."""
+    known: dict[Any, CheckpointDurable] = {step: point(step, value) for step, value in VALIDATIONS.items()}
     known |= {"last": point(500, None, "last"), "made": point(200, 0.95, "selected", at=later(510))}
     taken = train(conn, *known.values(), selector=SOUP)
     release(conn, taken, "finished", selection=selection(known[200], known["made"]))

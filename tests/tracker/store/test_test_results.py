@@ -16,7 +16,7 @@ def test_a_second_one_does_not_take_the_place_of_the_first(conn: Connection) -> 
     run = begin(conn, again)
     assert run.test is None
     release(conn, again, "finished", test={**TEST, "step": 400, "values": {"accuracy": 0.8}}, now=later(70))
-    first, second = test_results.list_evaluations(conn, run.pk)
+    first, second = test_results.list_test_results(conn, run.pk)
     assert (first.step, first.values, first.attempt, first.worker) == (200, {"accuracy": 0.9}, 1, "mill")
     assert (second.step, second.values, second.attempt, second.at) == (400, {"accuracy": 0.8}, 2, later(70))
     assert runs.get_by_pk(conn, run.pk).test["step"] == 400
@@ -28,7 +28,7 @@ def test_a_release_that_is_said_again_is_one_measurement(conn: Connection) -> No
     run = begin(conn, taken)
     for _ in range(2):
         release(conn, taken, "finished", test=TEST)
-    assert len(test_results.list_evaluations(conn, run.pk)) == 1
+    assert len(test_results.list_test_results(conn, run.pk)) == 1
 
 
 def test_a_run_without_a_test_set_has_none(conn: Connection) -> None:
@@ -36,4 +36,4 @@ def test_a_run_without_a_test_set_has_none(conn: Connection) -> None:
     taken = claim(conn)
     run = begin(conn, taken)
     release(conn, taken, "finished")
-    assert test_results.list_evaluations(conn, run.pk) == []
+    assert test_results.list_test_results(conn, run.pk) == []

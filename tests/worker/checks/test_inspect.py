@@ -35,7 +35,7 @@ def begun() -> Training:
     return RECIPES["softmax-beginners"].build(data.load("digits"))
 
 
-def look(training: Training, folder: Path, *wanted: str, **asked: Any) -> tuple[Findings, list[Any]]:
+def inspect(training: Training, folder: Path, *wanted: str, **asked: Any) -> tuple[Findings, list[Any]]:
     """Ask as the command does; `"gradient:evidence/kernel"` names a tensor."""
     wants = [TensorRequest(kind=kind, name=name) for kind, _, name in (one.partition(":") for one in wanted)]  # type: ignore[arg-type]
     findings = examine(training, Inquiry(wanted=wants, **asked), folder)
@@ -43,19 +43,19 @@ def look(training: Training, folder: Path, *wanted: str, **asked: Any) -> tuple[
 
 
 def test_cross_entropy_at_the_first_and_the_last_step(begun: Training, trained: Training, tmp_path: Path) -> None:
-    _, (first,) = look(begun, tmp_path, "loss", part="test")
+    _, (first,) = inspect(begun, tmp_path, "loss", part="test")
     assert first == pytest.approx(math.log(10), rel=1e-6)  # the tutorial: 23026.0 for 10,000 images
-    findings, (total,) = look(begun, tmp_path, "loss", part="test", total=True)
+    findings, (total,) = inspect(begun, tmp_path, "loss", part="test", total=True)
     assert (findings.examples, total) == (300, pytest.approx(300 * math.log(10), rel=1e-6))
-    _, (last,) = look(trained, tmp_path, "loss", part="test")
+    _, (last,) = inspect(trained, tmp_path, "loss", part="test")
     assert last < 0.5 * first
     assert last == pytest.approx(trained.model.evaluate(*trained.test, verbose=0)[0], rel=1e-5)
 
 
 def test_gradients_early_and_late(begun: Training, trained: Training, tmp_path: Path) -> None:
     asked = ("gradient:evidence/kernel", "gradient:bias")
-    _, (early, by_bias) = look(begun, tmp_path, *asked, part="test", total=True)
-    _, (late, _) = look(trained, tmp_path, *asked, part="test", total=True)
+    _, (early, by_bias) = inspect(begun, tmp_path, *asked, part="test", total=True)
+    _, (late, _) = inspect(trained, tmp_path, *asked, part="test", total=True)
     for gradient in (early, late):
         assert not gradient[EMPTY].any()  # "il semble que le premier pixel soit complètement ignoré ... lol"
         assert gradient[MIDDLE].all()
@@ -65,7 +65,7 @@ def test_gradients_early_and_late(begun: Training, trained: Training, tmp_path: 
 
 
 def test_logits_probabilities_and_argmax(trained: Training, tmp_path: Path) -> None:
-    findings, (logits, y) = look(trained, tmp_path, "activation:evidence", "activation:y", part="test", stop=10)
+    findings, (logits, y) = inspect(trained, tmp_path, "activation:evidence", "activation:y", part="test", stop=10)
     assert np.allclose(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), y, atol=1e-6)
     verdicts = findings.verdicts
     assert verdicts is not None
@@ -76,12 +76,12 @@ def test_logits_probabilities_and_argmax(trained: Training, tmp_path: Path) -> N
 
 def test_names_that_are_not_there(begun: Training, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no layer 'evidenc'") as caught:
-        look(begun, tmp_path, "activation:evidenc")
+        inspect(begun, tmp_path, "activation:evidenc")
     assert "evidence" in str(caught.value.hint)
     with pytest.raises(NotFound, match="no variable"):
-        look(begun, tmp_path, "gradient:W")
+        inspect(begun, tmp_path, "gradient:W")
     with pytest.raises(InvalidInput, match="has 300"):
-        look(begun, tmp_path, "loss", first=300)
+        inspect(begun, tmp_path, "loss", first=300)
 
 
 def test_everything_is_listed(begun: Training, tmp_path: Path) -> None:

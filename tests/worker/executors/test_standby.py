@@ -191,8 +191,11 @@ def train(service: Service) -> tuple[Run, tuple[Any, ...]]:
     run = service.wait_for(service.submit(**SOFTMAX, **SHORT))
     assert run.state is RunState.FINISHED
     assert run.test is not None
-    looks = [(look.step, look.value, look.metrics) for look in service.client.looks(run.id).looks]
-    return run, (looks, run.best_step, run.best_value, run.test.values, service.logs(run.id))
+    validations = [
+        (validation.step, validation.value, validation.metrics)
+        for validation in service.client.validations(run.id).validations
+    ]
+    return run, (validations, run.best_step, run.best_value, run.test.values, service.logs(run.id))
 
 
 @pytest.mark.slow

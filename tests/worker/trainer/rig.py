@@ -83,24 +83,24 @@ class Rig:
         self.commands: deque[Command] = deque()
         self.run = Run(run or new_id(), judge, monitor=self.spec.monitor, commands=self.commands)
         self.run.begin(None)
-        self.looks: list[tuple[int, float | None]] = []
+        self.validations: list[tuple[int, float | None]] = []
         self.recorded: list[Pairs | None] = []
         self.store = Store(folder)
         self.carried = ExtraState(self.training.callbacks)
         selector = build_selector(self.spec.selector.model_dump())
-        self.looker = BestKeeper(self.run, self.store, selector=selector, carried=self.carried)
+        self.keeper = BestKeeper(self.run, self.store, selector=selector, carried=self.carried)
         self.hand_back = threading.Event()
         self.at: dict[int, Callable[[], None]] = {}
-        self._watch_looks()
+        self._watch_validations()
         feed = make_feed(self.training, self.spec.seed)
         self.now = 0.0
         self.loop = TrainingLoop(
-            self.training, feed, self.looker, self.spec, self.hand_back, self.carried, lambda: self.now
+            self.training, feed, self.keeper, self.spec, self.hand_back, self.carried, lambda: self.now
         )
         self._act_at_steps()
 
     def train(self, step: int = 0) -> Ending:
-        self.looker.begin(self.training.model)
+        self.keeper.begin(self.training.model)
         return self.loop.train(step)
 
     def resume(
@@ -112,22 +112,22 @@ class Rig:
         self.training.model.optimizer.learning_rate = 123.0  # what is restored must not come from here
         assignment = assign(self.run.id, self.spec, wanted, best, overrides)
         position = resume(self.run, self.store, assignment, self.training.model, list, self.carried)
-        self.looker.begin(self.training.model)
+        self.keeper.begin(self.training.model)
         if overrides is not None:
-            self.looker.change(position, overrides)
-            assert self.looker.drain(20)
+            self.keeper.change(position, overrides)
+            assert self.keeper.drain(20)
         return self.loop.train(position.step)
 
     def leave(self) -> None:
         """Pause as the trainer does."""
         decision = self.run.decision
         if decision is None or not decision.improved:
-            self.looker.checkpoint(self.loop.position, "last")
-        self.looker.close()
+            self.keeper.checkpoint(self.loop.position, "last")
+        self.keeper.close()
 
     def die(self) -> None:
         """As a killed process does, once everything that waits is on disk."""
-        assert self.looker.drain(20)
+        assert self.keeper.drain(20)
         raise Killed
 
     def wait(self, seconds: float) -> None:
@@ -148,22 +148,22 @@ class Rig:
 
     @property
     def went_back_to(self) -> int:
-        """The best step when there had been three looks."""
-        return max(self.looks[:3], key=lambda look: (look[1] or 0.0, -look[0]))[0]
+        """The best step when there had been three validations."""
+        return max(self.validations[:3], key=lambda validation: (validation[1] or 0.0, -validation[0]))[0]
 
     @property
     def digest(self) -> str:
         return digest_of(*(np.asarray(value) for value in ModelVariables(self.training.model).read()))
 
-    def _watch_looks(self) -> None:
-        record = self.run.record_look
+    def _watch_validations(self) -> None:
+        record = self.run.record_validation
 
         def watch(step: int, value: float | None, *rest: Any, **more: Any) -> None:
-            self.looks.append((step, value))
+            self.validations.append((step, value))
             self.recorded.append(more.get("pairs"))
             record(step, value, *rest, **more)
 
-        self.run.record_look = watch  # type: ignore[method-assign]
+        self.run.record_validation = watch  # type: ignore[method-assign]
 
     def _act_at_steps(self) -> None:
         batch_end = self.loop.on_train_batch_end

@@ -30,27 +30,27 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Rig:
     return rig
 
 
-def test_it_looks_where_it_should_and_once_more_at_the_end(tmp_path: Path) -> None:
+def test_it_validates_where_it_should_and_once_more_at_the_end(tmp_path: Path) -> None:
     rig = Rig(tmp_path, max_steps=25)
     assert rig.train() is Ending.STOPPED
-    assert [step for step, _ in rig.looks] == [10, 20, 25]
+    assert [step for step, _ in rig.validations] == [10, 20, 25]
     assert rig.run.decision is not None
     assert rig.run.decision.reason is StopReason.MAX_STEPS
 
 
-def test_patience_in_steps_ends_between_two_looks(tmp_path: Path) -> None:
+def test_patience_in_steps_ends_between_two_validations(tmp_path: Path) -> None:
     """The tutorial's loop tests at every step: best at 4800, patience 1000, stop at 5801."""
     rig = Rig(tmp_path, build(rate=0.0), stopper=parse("patience(steps=15)"))
     assert rig.train() is Ending.STOPPED
     assert rig.loop.step == 26
-    assert [step for step, _ in rig.looks] == [10, 20, 26]
-    assert rig.looks[-1] == (26, None)
+    assert [step for step, _ in rig.validations] == [10, 20, 26]
+    assert rig.validations[-1] == (26, None)
 
 
 def test_several_steps_in_one_execution_are_counted(tmp_path: Path) -> None:
     rig = Rig(tmp_path, build(steps_per_execution=5), max_steps=30)
     rig.train()
-    assert [step for step, _ in rig.looks] == [10, 20, 30]
+    assert [step for step, _ in rig.validations] == [10, 20, 30]
 
 
 @pytest.mark.parametrize("step", [10, 17])
@@ -60,8 +60,8 @@ def test_handed_back_and_taken_up_elsewhere_it_ends_with_the_same_bits(
     first = Rig(tmp_path)
     first.at[step] = first.hand_back.set
     assert first.train() is Ending.HANDED_BACK
-    first.looker.checkpoint(first.loop.position, "last")
-    first.looker.close()
+    first.keeper.checkpoint(first.loop.position, "last")
+    first.keeper.close()
     second = Rig(tmp_path, run=first.run.id)
     loaded = second.store.load_newest(first.run.id)
     assert loaded is not None
@@ -69,7 +69,7 @@ def test_handed_back_and_taken_up_elsewhere_it_ends_with_the_same_bits(
     second.run.go_on_from(state.stopper)
     assert state.step == step
     assert second.train(state.step) is Ending.STOPPED
-    assert first.looks + second.looks == straight.looks
+    assert first.validations + second.validations == straight.validations
     assert second.digest == straight.digest
 
 
@@ -85,18 +85,18 @@ def test_paused_at_its_rungs_it_ends_with_the_same_bits(straight: Rig, tmp_path:
         parts[-1].run.judge.promotions = promotions
         assert parts[-1].resume() is ending
     assert [rig.loop.step for rig in parts] == [10, 10, 20, 40]
-    assert [look for rig in parts for look in rig.looks] == straight.looks
+    assert [validation for rig in parts for validation in rig.validations] == straight.validations
     assert parts[-1].digest == straight.digest
 
 
 @pytest.mark.parametrize(("stopper", "said"), [("patience(99)", ""), ("paired_noise(99)", " newly wrong, p = ")])
 def test_rolled_back_it_goes_on_with_the_same_bits(stopper: str, said: str, straight: Rig, tmp_path: Path) -> None:
-    """Also where each look measures the examples one by one."""
+    """Also where each validation measures the examples one by one."""
     rig = Rig(tmp_path, stopper=parse(stopper))
     rig.at[33] = lambda: rig.command(CommandKind.ROLL_BACK)
     rig.train()
-    assert [step for step, _ in rig.looks] == [10, 20, 30, *range(rig.went_back_to + 10, 41, 10)]
-    assert dict(rig.looks) == dict(straight.looks)
+    assert [step for step, _ in rig.validations] == [10, 20, 30, *range(rig.went_back_to + 10, 41, 10)]
+    assert dict(rig.validations) == dict(straight.validations)
     assert rig.digest == straight.digest
     assert rig.run.segment == 1
     assert said in str(rig.run.decision)
@@ -110,7 +110,7 @@ def test_a_shuffled_pipeline_goes_on_with_the_same_bits_too(tmp_path: Path) -> N
     again.at[33] = lambda: again.command(CommandKind.ROLL_BACK, step=10)
     again.train()
     assert again.run.segment == 1
-    assert (dict(again.looks), again.digest) == (dict(straight.looks), straight.digest)
+    assert (dict(again.validations), again.digest) == (dict(straight.validations), straight.digest)
 
 
 def piped() -> Training:
@@ -135,7 +135,7 @@ def test_killed_after_a_changed_roll_back_it_goes_on_with_the_change(straight: R
         killed.train()
     again = Rig(tmp_path / "killed", run=killed.run.id, max_steps=50)
     assert again.resume() is Ending.STOPPED
-    assert (again.looks, again.digest) == (whole.looks[3:], whole.digest)
+    assert (again.validations, again.digest) == (whole.validations[3:], whole.digest)
     assert whole.digest != straight.digest
 
 
@@ -144,7 +144,7 @@ def test_the_last_step_moves_while_it_trains(max_steps: int, tmp_path: Path) -> 
     rig = Rig(tmp_path)
     rig.at[13] = lambda: rig.command(CommandKind.ROLL_BACK, max_steps=max_steps)
     assert rig.train() is Ending.STOPPED
-    assert [step for step, _ in rig.looks] == [10, *range(20, max_steps, 10), max_steps]
+    assert [step for step, _ in rig.validations] == [10, *range(20, max_steps, 10), max_steps]
     assert rig.run.decision is not None
     assert rig.run.decision.reason is StopReason.MAX_STEPS
 
@@ -154,48 +154,48 @@ def test_an_ended_run_goes_on_as_it_was_asked_to(tmp_path: Path) -> None:
     first = Rig(tmp_path)
     first.at[40] = lambda: first.command(CommandKind.CHECKPOINT)
     first.train()
-    first.looker.close()
+    first.keeper.close()
     changes = Overrides(learning_rate="0.1x", max_steps=60, reset_patience=True)
     second, third = Rig(tmp_path, run=first.run.id, max_steps=60), Rig(tmp_path, run=first.run.id, max_steps=60)
     assert second.resume(changes) is Ending.STOPPED
-    assert [step for step, _ in second.looks] == [50, 60]
+    assert [step for step, _ in second.validations] == [50, 60]
     (changed,) = [one for one in first.store.manifests(first.run.id) if (one.kind, one.step) == ("last", 40)]
     assert third.resume(checkpoint=changed.id) is Ending.STOPPED
-    assert (third.looks, third.digest) == (second.looks, second.digest)
+    assert (third.validations, third.digest) == (second.validations, second.digest)
 
 
 def test_gone_on_from_before_its_best_nothing_worse_takes_its_place(straight: Rig, tmp_path: Path) -> None:
     first = Rig(tmp_path)
     first.at[5] = lambda: first.command(CommandKind.CHECKPOINT)
     first.train()
-    first.looker.close()
+    first.keeper.close()
     manual, *bests = first.store.manifests(first.run.id)
     second = Rig(tmp_path, build(rate=1e-9), run=first.run.id)
     second.resume(Overrides(learning_rate="1e-9x"), checkpoint=manual.id, best=bests[-1].id)
-    assert len(second.looks) == 4
-    assert second.looker.best == first.looker.best
-    assert getattr(second.looker.restore_best(), "id", None) == bests[-1].id
+    assert len(second.validations) == 4
+    assert second.keeper.best == first.keeper.best
+    assert getattr(second.keeper.restore_best(), "id", None) == bests[-1].id
 
 
 def test_a_stop_ends_at_the_next_batch(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.at[13] = lambda: rig.command(CommandKind.STOP)
     assert rig.train() is Ending.ASKED
-    assert (rig.loop.step, [step for step, _ in rig.looks]) == (13, [10])
+    assert (rig.loop.step, [step for step, _ in rig.validations]) == (13, [10])
 
 
 def test_a_cancellation_ends_at_once(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.at[3] = lambda: rig.command(CommandKind.CANCEL)
     assert rig.train() is Ending.CANCELLED
-    assert rig.looks == []
+    assert rig.validations == []
 
 
 def test_asked_for_a_checkpoint_it_writes_one_of_that_very_step(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.at[13] = lambda: rig.command(CommandKind.CHECKPOINT)
     rig.train()
-    rig.looker.close()
+    rig.keeper.close()
     assert [manifest.step for manifest in rig.store.manifests(rig.run.id) if manifest.kind == "manual"] == [13]
 
 
@@ -203,19 +203,19 @@ def test_what_a_crash_costs_is_bounded_by_time(tmp_path: Path) -> None:
     rig = Rig(tmp_path, build(rate=0.0))
     rig.at |= {15: lambda: rig.wait(29), 25: lambda: rig.wait(2), 32: lambda: rig.wait(119), 35: lambda: rig.wait(2)}
     rig.train()
-    rig.looker.close()
+    rig.keeper.close()
     written = [(manifest.kind, manifest.step) for manifest in rig.store.manifests(rig.run.id)]
-    assert written == [("best", 10), ("last", 35)]  # and the one of the look at 30, which this one replaced
+    assert written == [("best", 10), ("last", 35)]  # and the one of the validation at 30, which this one replaced
 
 
 def test_a_run_that_had_decided_to_stop_does_not_go_on(straight: Rig, tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.run.go_on_from(straight.run.stopper_state())
     assert rig.train(40) is Ending.STOPPED
-    assert rig.looks == []
+    assert rig.validations == []
 
 
-def test_a_metric_that_is_not_there_is_told_at_the_first_look(tmp_path: Path) -> None:
+def test_a_metric_that_is_not_there_is_told_at_the_first_validation(tmp_path: Path) -> None:
     rig = Rig(tmp_path, monitor="val_acuracy")
     with pytest.raises(MetricMissing) as caught:
         rig.train()
@@ -237,7 +237,7 @@ def test_a_metric_by_class_is_a_curve_a_class_and_a_part_of_it_can_be_monitored(
     assert rig.run.judge.policy.mode == "max"
     measured = rig.loop.gauge.measure(training.model).values
     assert measured["val_f1[mean]"] == pytest.approx((measured["val_f1[0]"] + measured["val_f1[1]"]) / 2)
-    assert rig.looks == [(10, measured["val_f1[mean]"])]
+    assert rig.validations == [(10, measured["val_f1[mean]"])]
 
 
 def test_a_direction_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
@@ -251,16 +251,16 @@ def nameless(y: Any, predicted: Any) -> Any:
     return predicted[:, 0]
 
 
-def test_nan_at_the_first_look_ends_the_run(tmp_path: Path) -> None:
+def test_nan_at_the_first_validation_ends_the_run(tmp_path: Path) -> None:
     rig = Rig(tmp_path, build(rate=float("nan")), monitor="val_loss", mode=Mode.MIN, stopper=parse("check_finite()"))
     assert rig.train() is Ending.STOPPED
     assert rig.run.decision is not None
     assert (rig.loop.step, rig.run.decision.reason) == (10, StopReason.NON_FINITE)
-    assert rig.looker.restore_best() is None
+    assert rig.keeper.restore_best() is None
 
 
 def test_training_goes_on_with_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk is full from the second best on: every look is taken, and the first best is still there."""
+    """The disk is full from the second best on: every validation is taken, and the first best is still there."""
     rig = Rig(tmp_path)
     write = rig.store.write
     dropped: list[str] = []
@@ -273,8 +273,8 @@ def test_training_goes_on_with_a_full_disk(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(rig.store, "write", full)
     monkeypatch.setattr(rig.run, "checkpoint_dropped", lambda id, reason: dropped.append(reason))
     assert rig.train() is Ending.STOPPED
-    rig.looker.close()
-    assert [step for step, _ in rig.looks] == [10, 20, 30, 40]
+    rig.keeper.close()
+    assert [step for step, _ in rig.validations] == [10, 20, 30, 40]
     assert len(rig.store.checkpoints(rig.run.id)) == 1
     assert any("No space left on device." in reason for reason in dropped)
 

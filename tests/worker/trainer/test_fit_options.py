@@ -40,13 +40,13 @@ class Notes(keras.callbacks.Callback):  # type: ignore[name-defined,misc]  # no 
         self.model.stop_training = epoch == self.ends_at
 
 
-def test_callbacks_see_each_look_and_what_they_add_is_kept(tmp_path: Path) -> None:
+def test_callbacks_see_each_validation_and_what_they_add_is_kept(tmp_path: Path) -> None:
     notes = Notes()
     rig = Rig(tmp_path, replace(build(), callbacks=[notes]), monitor="own", mode="max", max_steps=30)
     assert rig.train() is Ending.STOPPED
     known = ["accuracy", "loss", "own", "val_accuracy", "val_loss"]
     assert notes.seen == [(0, known), (1, known), (2, known)]
-    assert rig.looks == [(10, 1.0), (20, 1.0), (30, 1.0)]
+    assert rig.validations == [(10, 1.0), (20, 1.0), (30, 1.0)]
 
 
 def test_a_callback_ends_the_training(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_epochs_are_steps_once_the_data_is_there(tmp_path: Path) -> None:
     assert (spec.max_steps, spec.validate_every, spec.stopper.params["steps"]) == (32, 4, 16)
     assert rig.run.judge.max_steps == 32
     rig.run.set_mode("max")
-    stops = [rig.run.judge_look(step, 0.5).stop for step in (8, 16, 20, 24)]
+    stops = [rig.run.judge_validation(step, 0.5).stop for step in (8, 16, 20, 24)]
     assert stops == [False, False, False, True]
     assert settle(rig, moved_to=400).max_steps == 32
     assert rig.run.judge.max_steps == 400  # somebody had it go on
@@ -206,7 +206,7 @@ class Own(keras.Model):  # type: ignore[name-defined,misc]  # no types
 
 
 @pytest.mark.parametrize("monitor", ["val_accuracy", "val_loss", "loss", "accuracy", "also_accuracy", "bias"])
-def test_what_a_look_will_have_is_taken(monitor: str) -> None:
+def test_what_a_validation_will_have_is_taken(monitor: str) -> None:
     check_monitor(replace(build(), also={"also": None}, watch={"bias": None}), monitor)
 
 
@@ -218,8 +218,8 @@ def test_names_of_several_outputs_are_taken(monitor: str) -> None:
 @pytest.mark.parametrize(
     ("monitor", "near"), [("val_acuracy", "val_accuracy"), ("val_los", "val_loss"), ("nonsense", None)]
 )
-def test_what_no_look_will_have_is_refused_before_training(monitor: str, near: str | None) -> None:
-    """It failed at the first look, which may be an hour later."""
+def test_what_no_validation_will_have_is_refused_before_training(monitor: str, near: str | None) -> None:
+    """It failed at the first validation, which may be an hour later."""
     with pytest.raises(MetricMissing) as raised:
         check_monitor(build(), monitor)
     assert (f"Did you mean {near!r}?" if near else "Known: ") in str(raised.value.hint)
@@ -233,7 +233,7 @@ def test_what_no_look_will_have_is_refused_before_training(monitor: str, near: s
         ("val_los", "Did you mean 'val_loss'?"),
     ],
 )
-def test_what_a_look_has_shown_is_advised(monitor: str, told: str) -> None:
+def test_what_a_validation_has_shown_is_advised(monitor: str, told: str) -> None:
     assert told in advise(monitor, ["val_loss", "val_f1[mean]", "val_f1[1]", "val_f1[0]"])
 
 

@@ -24,13 +24,13 @@ from worker.trainer.resume import resume, set_aside_unknown
 
 def write(store: Store, step: int, segment: int) -> str:
     said = about(at=NOON + timedelta(seconds=step), segment=segment)
-    state = replace(make_state(step, step=step), stopper={})  # from before the first look
+    state = replace(make_state(step, step=step), stopper={})  # from before the first validation
     return store.write(state, said).manifest.id
 
 
 def test_nothing_goes_on_from_what_the_tracker_never_heard_of(tmp_path: Path) -> None:
-    """looks: 23 entries instead of 30: the attempt before had dropped where the next one was to go on, and its own
-    checkpoints were taken, though its journal had come too late. 'The tracker does not know' what it left."""
+    """validations: 23 entries instead of 30: the attempt before had dropped where the next one was to go on, and its
+    own checkpoints were taken, though its journal had come too late. 'The tracker does not know' what it left."""
     store = Store(tmp_path)
     known, unknown, pinned = write(store, 1500, 0), write(store, 2200, 1), write(store, 2300, 1)
     store.folder.pin(RUN, pinned, True)

@@ -38,7 +38,7 @@ RATE = 0.05
 
 
 def build(*, metric: str = "accuracy", **optimizer: Any) -> Training:
-    """A network with batch normalization, dropout, and a rate that makes its looks go up and down."""
+    """A network with batch normalization, dropout, and a rate that makes its validations go up and down."""
     keras.utils.set_random_seed(1)
     x = np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32)
     y = (x.sum(axis=1) + np.random.default_rng(1).normal(size=120) > 0).astype(np.int64)
@@ -60,15 +60,15 @@ class End:
         prepare(training.model, self.selector)
         self.rig = Rig(folder, training, selector=settled, **given)
         self.rig.train()
-        self.rig.looker.close(20)
-        found = self.rig.looker.restore_best()
+        self.rig.keeper.close(20)
+        found = self.rig.keeper.restore_best()
         assert found is not None
         self.best = found
 
     def select(self) -> tuple[State, Selection]:
         rig = self.rig
         feed, gauge = rig.loop._feed, rig.loop.gauge
-        parts = (rig.looker, rig.store, rig.training, feed, gauge, rig.hand_back)
+        parts = (rig.keeper, rig.store, rig.training, feed, gauge, rig.hand_back)
         chosen, made = Selecting(self.selector, *parts).select(self.best)
         assert made is not None
         return chosen, made
@@ -83,9 +83,9 @@ def soup(tmp_path_factory: pytest.TempPathFactory) -> tuple[End, State, Selectio
     return end, *end.select()
 
 
-def test_the_best_looks_are_on_disk_although_not_all_were_the_best_when_they_came(soup: Any) -> None:
+def test_the_best_validations_are_on_disk_although_not_all_were_the_best_when_they_came(soup: Any) -> None:
     end, _, made = soup
-    four = sorted(value for _, value in end.rig.looks if value is not None)[:4]
+    four = sorted(value for _, value in end.rig.validations if value is not None)[:4]
     assert [one.value for one in made.candidates] == four
     kinds = {manifest.kind for manifest in end.rig.store.manifests(end.rig.run.id)}
     assert {"best", "candidate", "selected"} <= kinds
@@ -250,7 +250,7 @@ def value_at(model: Any) -> float:
 def straight(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rig, list[list[Any]]]:
     rig = ema_rig(tmp_path_factory.mktemp("ema"))
     noted = train_noting(rig)
-    assert rig.looker.drain(20)
+    assert rig.keeper.drain(20)
     return rig, noted
 
 
@@ -261,12 +261,12 @@ def test_it_trains_the_same_raw_weights_as_without(straight: Any, tmp_path: Path
     assert len(noted) == len(theirs) == STEPS
     assert all(are_equal(one, other) for one, other in zip(noted, theirs, strict=True))
     assert are_equal(rig.training.model.variables, plain.training.model.variables)
-    assert [step for step, _ in rig.looks] == [step for step, _ in plain.looks]
-    assert rig.looks[3] != plain.looks[3]
+    assert [step for step, _ in rig.validations] == [step for step, _ in plain.validations]
+    assert rig.validations[3] != plain.validations[3]
 
 
-def test_a_look_measures_the_average_by_its_formula(straight: Any) -> None:
-    """From the weights after the first step on; what is not trained is as it is at the look."""
+def test_a_validation_measures_the_average_by_its_formula(straight: Any) -> None:
+    """From the weights after the first step on; what is not trained is as it is at the validation."""
     rig, noted = straight
     fresh = build().model
     trained = {id(one) for one in fresh.trainable_variables}
@@ -282,8 +282,8 @@ def test_a_look_measures_the_average_by_its_formula(straight: Any) -> None:
             raw = value_at(fresh)
             for one, value in zip(fresh.trainable_variables, average, strict=True):
                 one.assign(value)
-            assert value_at(fresh) == pytest.approx(dict(rig.looks)[step], rel=1e-5)
-            assert raw != pytest.approx(dict(rig.looks)[step], rel=1e-5)
+            assert value_at(fresh) == pytest.approx(dict(rig.validations)[step], rel=1e-5)
+            assert raw != pytest.approx(dict(rig.validations)[step], rel=1e-5)
 
 
 def test_rolled_back_it_ends_with_the_same_bits_raw_and_averaged(straight: Any, tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_rolled_back_it_ends_with_the_same_bits_raw_and_averaged(straight: Any, 
     rig.at[33] = lambda: rig.command(CommandKind.ROLL_BACK, step=10)
     rig.train()
     assert rig.run.segment == 1
-    assert (dict(rig.looks), rig.digest) == (dict(straight[0].looks), straight[0].digest)
+    assert (dict(rig.validations), rig.digest) == (dict(straight[0].validations), straight[0].digest)
 
 
 def test_a_users_own_average_is_not_written_over_what_was_rolled_back(straight: Any, tmp_path: Path) -> None:
@@ -310,14 +310,14 @@ def test_gone_on_elsewhere_it_ends_with_the_same_bits(straight: Any, tmp_path: P
     first.leave()
     second = ema_rig(tmp_path, run=first.run.id)
     second.resume()
-    assert first.looks + second.looks == straight[0].looks
+    assert first.validations + second.validations == straight[0].validations
     assert second.digest == straight[0].digest
 
 
 def test_a_checkpoint_that_is_used_gives_the_average_and_one_gone_on_from_the_weights(straight: Any) -> None:
     """Also to an optimizer that averages nothing, as a user's own code or a fresh process makes it."""
     rig, noted = straight
-    step, value = min(rig.looks, key=lambda look: look[1])
+    step, value = min(rig.validations, key=lambda validation: validation[1])
     manifest = choose(rig.store, rig.run.id)
     assert (manifest.step, manifest.value) == (step, value)
     loaded = rig.store.load(rig.run.id, manifest.id)
@@ -337,7 +337,7 @@ def test_a_checkpoint_that_is_used_gives_the_average_and_one_gone_on_from_the_we
 
 def test_at_its_end_the_averaged_best_is_selected(tmp_path: Path) -> None:
     end = End(tmp_path, f"ema(momentum={MOMENTUM})", max_steps=15)
-    assert end.measure() == end.rig.looker.best[1]
+    assert end.measure() == end.rig.keeper.best[1]
     chosen, made = end.select()
     assert (made.selector.name, made.checkpoint, made.trials) == ("ema", made.best_checkpoint, [])
     assert (made.value, made.value) == (made.best_value, end.measure())

@@ -1,4 +1,6 @@
-"""Fewer points that look the same: of each bucket the lowest and the highest, and everything a chart must not lose."""
+"""Fewer points that validation the same: of each bucket the lowest and the highest, and everything a chart must not
+lose.
+"""
 
 from __future__ import annotations
 

@@ -263,7 +263,7 @@ def _select_runs() -> Select[Any]:
         RunTable.state,
         RunTable.stop_reason,
         RunTable.step,
-        RunTable.looks,
+        RunTable.validations,
     )
     values = (
         RunTable.best_value,

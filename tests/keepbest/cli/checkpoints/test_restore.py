@@ -62,12 +62,12 @@ def arrays(path: Path) -> dict[str, np.ndarray]:
 def test_the_checkpoint_that_is_meant_is_downloaded(
     keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path, choice: list[str], step: int
 ) -> None:
-    looks: list[tuple[int, float, Literal["best", "last"]]] = [
+    validations: list[tuple[int, float, Literal["best", "last"]]] = [
         (100, 0.7, "best"),
         (200, 0.9, "best"),
         (300, 0.8, "last"),
     ]
-    for at, value, kind in looks:
+    for at, value, kind in validations:
         keep(live, worker, at, value, kind)
     done = keepbest("restore", worker.run[:6], *choice, "--to", tmp_path / "out", "--as", "npz")
     assert done.status == 0, done.err

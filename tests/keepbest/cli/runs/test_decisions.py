@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from keepbest.cli.runs.decisions import show_looks
-from keepbest.cli.runs.watch import look_line
+from keepbest.cli.runs.decisions import show_validations
+from keepbest.cli.runs.watch import validation_line
 from keepbest.contract.policies import PolicyVerdict, StopperDecision
 from keepbest.contract.validations import RecordedValidation
 
@@ -16,7 +16,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SAID = "Step 200: 0.8; 1 of 5 checks without improvement."
 
 
-def make_look(**given: object) -> RecordedValidation:
+def make_validation(**given: object) -> RecordedValidation:
     verdicts = [
         PolicyVerdict(policy="patience", stop=False, message="1 of 5 checks without improvement"),
         PolicyVerdict(policy="max_steps", stop=False, message="step 200 of 900"),
@@ -27,8 +27,8 @@ def make_look(**given: object) -> RecordedValidation:
 
 
 def test_each_policy_and_the_note_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    look = make_look(n=5000, seconds=0.25, checkpoint="8zb8t2bpnx1w", note="skipped for a newer one")
-    show_looks("val_accuracy", [look], as_json=False)
+    validation = make_validation(n=5000, seconds=0.25, checkpoint="8zb8t2bpnx1w", note="skipped for a newer one")
+    show_validations("val_accuracy", [validation], as_json=False)
     row = capsys.readouterr().out.splitlines()[1].split("  ")
     assert [cell.strip() for cell in row if cell] == [
         "200",
@@ -52,7 +52,7 @@ def test_each_policy_and_the_note_are_told_once(capsys: pytest.CaptureFixture[st
 def test_a_decision_without_words_is_told_all_the_same(
     capsys: pytest.CaptureFixture[str], decision: StopperDecision, said: str
 ) -> None:
-    show_looks("val_accuracy", [make_look(decision=decision)], as_json=False)
+    show_validations("val_accuracy", [make_validation(decision=decision)], as_json=False)
     assert capsys.readouterr().out.rstrip().endswith(said)
 
 
@@ -61,14 +61,14 @@ def test_what_was_taken_back_and_what_took_it_back_are_told(capsys: pytest.Captu
     again = StopperDecision(
         stop=False, improved=False, best_step=100, best_value=0.5, message="Step 200: 0.9; best 0.5."
     )
-    looks = [
-        make_look(value=0.9, decision=better, is_withdrawn=True),
-        make_look(value=None, decision=again, withdraws=True, note="dense/kernel became NaN"),
+    validations = [
+        make_validation(value=0.9, decision=better, is_withdrawn=True),
+        make_validation(value=None, decision=again, withdraws=True, note="dense/kernel became NaN"),
     ]
-    show_looks("val_accuracy", looks, as_json=False)
+    show_validations("val_accuracy", validations, as_json=False)
     taken, taking = capsys.readouterr().out.splitlines()[1:]
     assert ("withdrawn" in taken, "takes back" in taking, "(dense/kernel became NaN)" in taking) == (True, True, True)
     run = SimpleNamespace(spec=SimpleNamespace(monitor="val_accuracy"))
-    assert look_line(run, looks[1]) == (  # type: ignore[arg-type]
+    assert validation_line(run, validations[1]) == (  # type: ignore[arg-type]
         "step      200  withdrawn as the best: dense/kernel became NaN; the best is val_accuracy 0.5 @ 100 again"
     )

@@ -25,7 +25,7 @@ def ended(live: Live, worker: FakeWorker) -> str:
     state = make_state(1, step=100)
     state.stopper["policy"]["best_value"] = 0.9
     Store(live.folder / "store").write(state, about(run, value=0.9))
-    worker.claim().look(100, 0.9, improved=True)
+    worker.claim().report_validation(100, 0.9, improved=True)
     worker.checkpoint(100, 0.9, id=state.id, location=str(live.folder / "store"))
     worker.finish(stop_reason="patience", stop_message="no better look for 100 steps")
     return run
@@ -76,7 +76,7 @@ def test_rm_undo(keepbest: Keepbest, ended: str) -> None:
     assert keepbest("rm", ended, "--undo").status == Exit.NOT_FOUND
 
 
-def test_epochs_are_steps_once_a_look_says_its_epoch(keepbest: Keepbest, live: Live, ended: str) -> None:
+def test_epochs_are_steps_once_a_validation_says_its_epoch(keepbest: Keepbest, live: Live, ended: str) -> None:
     refused = keepbest("resume", ended, "--epochs", "20")
     assert (refused.status, "--max-steps 20000" in refused.err) == (Exit.USAGE, True)
     assert keepbest("fork", ended, "--epochs", "2", "--max-steps", "9").status == Exit.USAGE
@@ -85,7 +85,9 @@ def test_epochs_are_steps_once_a_look_says_its_epoch(keepbest: Keepbest, live: L
 @pytest.mark.parametrize(("step", "epoch", "last"), [(47, 1.0, 470), (100, 100 / 46.875, 470), (3, 0.3, 100)])
 def test_the_last_step_of_epochs(step: int, epoch: float, last: int) -> None:
     class Client:
-        def looks(self, run: str, limit: int) -> SimpleNamespace:
-            return SimpleNamespace(looks=[SimpleNamespace(step=0, epoch=0.0), SimpleNamespace(step=step, epoch=epoch)])
+        def validations(self, run: str, limit: int) -> SimpleNamespace:
+            return SimpleNamespace(
+                validations=[SimpleNamespace(step=0, epoch=0.0), SimpleNamespace(step=step, epoch=epoch)]
+            )
 
     assert last_step(Client(), "run", None, 10) == last  # type: ignore[arg-type]

@@ -23,14 +23,14 @@ def train(
     test: dict[str, object] | None = None,
     **asked: object,
 ) -> str:
-    """A finished run with a look each 100 steps, each on 360 examples, and a checkpoint of the step that is kept."""
+    """A finished run with a validation each 100 steps on 360 examples, and a checkpoint of the step that is kept."""
     with live.client() as client:
         request = {"source": RecipeSource(name="hvass-cnn"), "project": "digits", **asked}
         run = client.submit(RunRequest.model_validate(request)).id
     worker.numbers = count(1)
     worker.claim()
     for place, value in enumerate(values, start=1):
-        worker.look(100 * place, value)
+        worker.report_validation(100 * place, value)
     if kept is not None:
         worker.checkpoint(kept, values[kept // 100 - 1])
     worker.finish(test=test)
@@ -44,7 +44,7 @@ def test_one_run(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     run = train(live, worker, VALUES, kept=700, name="first")
     printed = keepbest("replay", run[:6], "--stop", "patience(2)", "--stop", "4checks", "--stop", "9")
     lines = [" ".join(line.split()) for line in printed.out.splitlines()]
-    assert lines[0] == "first #1: val_accuracy 0.95 @ 700, 12 looks up to step 1,200"
+    assert lines[0] == "first #1: val_accuracy 0.95 @ 700, 12 validations up to step 1,200"
     assert lines[2] == "policy stops at best @ step steps saved time saved lost (examples) checkpoint"
     assert lines[3].startswith("patience(2) front 500 0.9 @ 300 700 (58 %)")
     assert lines[3].endswith("0.05 (18) nearest 700")
@@ -79,9 +79,9 @@ def test_the_ladder_and_what_is_left_out(keepbest: Keepbest, live: Live, worker:
     empty = train(live, worker, [], name="empty")
     printed = keepbest("replay", run, empty)
     assert "patience(checks=5)" in printed.out
-    assert f"Left out: {empty} (empty). No looks." in printed.err
+    assert f"Left out: {empty} (empty). No validations." in printed.err
     unknown = keepbest("replay", run, "--stop", "progress_quotient")
-    assert "progress_quotient: It needs the training loss at each look, which was not recorded." in unknown.err
+    assert "progress_quotient: It needs the training loss at each validation, which was not recorded." in unknown.err
     nothing = keepbest("replay", empty)
     assert (nothing.status, nothing.out) == (Exit.OK, "No policy can be replayed on these runs.\n")
 

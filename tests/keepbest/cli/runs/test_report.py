@@ -23,7 +23,7 @@ def test_one_run(keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: P
     printed = keepbest("report", run[:6]).out
     assert f"# first ({run})" in printed
     assert "| val_accuracy | 0.95 at step 700 |" in printed
-    assert "| looks it was chosen from | 12 |" in printed
+    assert "| validations it was chosen from | 12 |" in printed
     assert "| measured on | 360 examples |" in printed
     assert "Selected, optimistic" in printed
     assert "is 0.05: 18 examples, 3.16 standard errors." in printed, printed
@@ -37,7 +37,7 @@ def test_a_scripts_report_says_nothing_that_the_script_never_did(keepbest: Keepb
         run = client.submit(RunRequest(source=ExternalSource(), name="own", mode=Mode.MIN)).id
     printed = keepbest("report", run).out
     assert "| source | its own script |" in printed
-    assert "a look every" not in printed
+    assert "a validation every" not in printed
     assert "| seed |" not in printed
 
 
@@ -47,7 +47,7 @@ def test_what_was_selected_says_what_it_cost(keepbest: Keepbest, live: Live, wor
     worker.claim()
     ids = {step: worker.checkpoint(step, value) for step, value in {100: 0.8, 200: 0.9}.items()}
     for step, value in {100: 0.8, 200: 0.9, 300: 0.7}.items():
-        worker.look(step, value)
+        worker.report_validation(step, value)
     pair = [ids[200], ids[100]]
     tried = [{"made_of": pair, "value": 0.95, "is_kept": True}, {"made_of": pair[:1], "is_kept": False}]
     made = {
@@ -59,7 +59,7 @@ def test_what_was_selected_says_what_it_cost(keepbest: Keepbest, live: Live, wor
     test = {"step": 200, "n": 300, "values": {"accuracy": 0.9}, "checkpoint": "0" * 12}
     worker.finish(selection=made, test=test)
     printed = keepbest("report", worker.run).out
-    assert "it is the best of 3 looks and 2 trials at the same examples" in printed
+    assert "it is the best of 3 validations and 2 trials at the same examples" in printed
     assert "| val_accuracy | 0.9 at step 200 |" in printed  # the best stays the best
     assert "| selector | greedy_soup(k=3) |" in printed
     assert "| beside the best's | 0.9 at step 200 |" in printed

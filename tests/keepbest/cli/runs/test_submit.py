@@ -89,12 +89,12 @@ def test_epochs_are_sent_as_they_were_said(keepbest: Keepbest, project: Path) ->
         (None, {}),
     ],
 )
-def test_how_often_to_look(text: str | None, fields: dict[str, float]) -> None:
+def test_how_often_to_validate(text: str | None, fields: dict[str, float]) -> None:
     assert parse_pace(text) == fields
 
 
 @pytest.mark.parametrize("text", ["", "often", "0", "0epochs", "1.5", "1.5steps", "1hour", "..epochs", "-1", "1e3"])
-def test_what_does_not_say_how_often_to_look(text: str) -> None:
+def test_what_does_not_say_how_often_to_validate(text: str) -> None:
     with pytest.raises(InvalidInput, match="does not say how often"):
         parse_pace(text)
 
@@ -268,7 +268,7 @@ def test_following_ends_with_the_run(keepbest: Keepbest, live: Live, worker: Fak
         with live.client() as client:
             while not client.runs().runs:
                 pass
-        worker.claim().look(100, 0.9, improved=True)
+        worker.claim().report_validation(100, 0.9, improved=True)
         worker.finish("failed")
 
     thread = Thread(target=train)

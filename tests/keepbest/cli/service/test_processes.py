@@ -46,12 +46,12 @@ def test_a_child_that_died_is_started_again(tmp_path: Path) -> None:
     assert first is not None
     first.kill()
     first.wait()
-    children.look_after()
+    children.supervise()
     assert told[0] == f"The worker ended with SIGKILL; starting it again in 1 s (see {one.log})."
-    children.look_after()
+    children.supervise()
     assert one.process is first
     clock.now = 1.0
-    children.look_after()
+    children.supervise()
     assert one.process is not first
     assert one.is_running()
     children.stop()
@@ -64,14 +64,14 @@ def test_a_child_that_keeps_dying_ends_it_with_its_last_words(tmp_path: Path) ->
     one = child(tmp_path, "print('no database'); raise SystemExit(3)")
     children.start(one)
 
-    def look_after_for_ever() -> None:
+    def supervise_for_ever() -> None:
         while True:
             clock.now += 1.0
-            children.look_after()
+            children.supervise()
             time.sleep(0.01)
 
     with pytest.raises(KeepbestError, match=r"keeps ending; its last words:\n(no database\n)+"):
-        look_after_for_ever()
+        supervise_for_ever()
     assert one.log.read_text().count("no database") == MAX_RESTARTS + 1
     assert ending(one) == "status 3"
     children.stop()
@@ -87,7 +87,7 @@ def test_a_child_that_was_well_for_long_begins_anew(tmp_path: Path) -> None:
     assert one.process is not None
     one.process.kill()
     one.process.wait()
-    children.look_after()
+    children.supervise()
     assert one.restarts == 1
     children.stop()
 

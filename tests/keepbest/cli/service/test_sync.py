@@ -16,7 +16,7 @@ from keepbest.settings import load
 from keepbest.status import RunState
 from keepbest.tracking.init import init
 from tests.keepbest.cli.conftest import Run as Keepbest
-from tests.keepbest.journal.test_wire import look
+from tests.keepbest.journal.test_wire import validation
 from tests.support.live import Live
 
 pytestmark = pytest.mark.usefixtures("signed_in")
@@ -27,7 +27,7 @@ def test_runs_kept_offline_are_sent_once(
 ) -> None:
     monkeypatch.setenv("KEEPBEST_MODE", "offline")
     with init(monitor="val_accuracy", mode="max", dir=home) as kept:
-        kept.look(1, 0.5)
+        kept.report_validation(1, 0.5)
     (sent,) = keepbest("sync", "--json").json
     assert (sent["kept"], sent["problem"]) == (kept.id, None)
     with live.client() as client:
@@ -49,15 +49,15 @@ def test_without_a_tracker_nothing_is_tried(keepbest: Keepbest, home: Path, monk
 
 
 def test_what_no_tracker_takes_is_set_aside_and_the_rest_arrives(keepbest: Keepbest, live: Live, home: Path) -> None:
-    """A look with n = 2**63, as a script could say it, kept everything after it from the tracker for ever."""
+    """A validation with n = 2**63, as a script could say it, kept everything after it from the tracker for ever."""
     run = init(monitor="val_accuracy", mode="max", dir=home)
     assert run.reporter is not None
     about = JournalOwner(run.id, new_id(), run.reporter.journal.about.lease)
     journal = Journal.create(home / "journals", about)
     for number, n in ((1, 10), (2, 2**63), (3, 30)):
-        body = wire.encode(Batch(writer=about.writer, number=number, looks=[look(number)]), [])
+        body = wire.encode(Batch(writer=about.writer, number=number, validations=[validation(number)]), [])
         header, _ = wire.decode(body)
-        journal.append(number, wire.pack({**header, "looks": [{**header["looks"][0], "n": n}]}, []))
+        journal.append(number, wire.pack({**header, "validations": [{**header["validations"][0], "n": n}]}, []))
     journal.close()
     told = keepbest("sync", "--json")
     assert [(one["kept"], one["state"]) for one in told.json] == [
@@ -67,7 +67,7 @@ def test_what_no_tracker_takes_is_set_aside_and_the_rest_arrives(keepbest: Keepb
     assert told.status == Exit.OK
     assert "look at step 2" in told.json[1]["problem"]
     with live.client() as client:
-        assert [one.step for one in client.looks(run.id).looks] == [1, 3]
+        assert [one.step for one in client.validations(run.id).validations] == [1, 3]
         assert "look at step 2" in "".join(piece.text for piece in client.logs(run.id).pieces)
     (finding,) = check_record(load())
     assert (finding.state, run.id in finding.words) == ("warn", True)
@@ -78,5 +78,5 @@ def test_what_no_tracker_takes_is_set_aside_and_the_rest_arrives(keepbest: Keepb
     assert [(one["kept"], one["run"], one["state"]) for one in told.json] == [("1 entries", run.id, "sent")]
     assert sorted(path.name for path in file.parent.iterdir()) == ["lock"]
     with live.client() as client:
-        assert [(one.step, one.n) for one in client.looks(run.id).looks] == [(1, 10), (3, 30), (2, 20)]
+        assert [(one.step, one.n) for one in client.validations(run.id).validations] == [(1, 10), (3, 30), (2, 20)]
     assert run.finish()

@@ -53,7 +53,7 @@ def train(engine: Engine, worker: FakeWorker, *values: float) -> None:
         schedule(engine)
         worker.numbers = count(1)
         worker.claim()
-        worker.look(100, value, improved=True)
+        worker.report_validation(100, value, improved=True)
         worker.finish()
     schedule(engine)
 
@@ -157,7 +157,7 @@ def test_rungs_and_who_waits_at_them_are_shown(keepbest: Keepbest, engine: Engin
         schedule(engine)
         worker.numbers = count(1)
         worker.claim()
-        worker.look(100, value, improved=True)
+        worker.report_validation(100, value, improved=True)
         worker.finish("paused", rung=1, stop_message="rung 1 at step 100: waits")
     lines = [" ".join(line.split()) for line in keepbest("sweep", "show", sweep.id).out.splitlines()]
     assert "rungs at step 100 and each time 2 times further; one of 2 goes on" in lines
@@ -190,7 +190,7 @@ def select_one(engine: Engine, worker: FakeWorker, best: float, selected: float 
     schedule(engine)
     worker.numbers = count(1)
     worker.claim()
-    worker.look(100, best, improved=True)
+    worker.report_validation(100, best, improved=True)
     made = {
         "selector": SOUP, "checkpoint": "0" * 12, "step": 100, "value": selected, "made_of": ["1" * 12, "2" * 12],
         "best_checkpoint": "1" * 12, "best_step": 100, "best_value": best,
@@ -205,13 +205,13 @@ SOUP = {"name": "greedy_soup", "params": {"k": 3}}
 
 
 def test_runs_are_compared_by_what_was_selected(keepbest: Keepbest, engine: Engine, worker: FakeWorker) -> None:
-    """Bug: the closing words named the run with the best look, and `restore` gave a worse model than another's."""
+    """Bug: the last words named the run with the best validation, and `restore` gave a worse model than another's."""
     sweep = begun(keepbest, "hvass-cnn", "--grid", "units=8,16,32", "--select", "greedy_soup(k=3)", "--name", "soups")
     made = [select_one(engine, worker, *values) for values in ((0.9, 0.9), (0.8, 0.95), (0.92, None))]
     schedule(engine)
     lines = [" ".join(line.split()) for line in keepbest("sweep", "watch", sweep.id).out.splitlines()]
     assert lines[1].endswith("finished 0.95 @ 100 units=16 * best")
-    closing = f"0.95 @ 100 by {made[1]}, selected by greedy_soup(k=3); its best look 0.8 @ 100"
+    closing = f"0.95 @ 100 by {made[1]}, selected by greedy_soup(k=3); its best validation 0.8 @ 100"
     assert f"best: val_accuracy {closing}" in lines
     shown = [" ".join(line.split()) for line in keepbest("sweep", "show", sweep.id).out.splitlines()]
     assert f"best val_accuracy {closing}" in shown
@@ -223,9 +223,9 @@ def test_runs_are_compared_by_what_was_selected(keepbest: Keepbest, engine: Engi
     assert "finished grid 3 of 3 0 0.95 units=16" in " ".join(keepbest("sweeps").out.split())
     printed = keepbest("report", sweep.id).out
     assert f"| val_accuracy | 0.95 at step 100 of soups-2 ({made[1]}) |" in printed
-    assert "| selected by | greedy_soup(k=3) |\n| beside its best look's | 0.8 at step 100 |" in printed
-    assert "| looks it was chosen from | 3 |\n| averages it was chosen from | 2 |" in printed
-    assert "Selected, optimistic: it is the best of many looks, and averages, of many runs" in printed
+    assert "| selected by | greedy_soup(k=3) |\n| beside its best validation's | 0.8 at step 100 |" in printed
+    assert "| validations it was chosen from | 3 |\n| averages it was chosen from | 2 |" in printed
+    assert "Selected, optimistic: it is the best of many validations, and averages, of many runs" in printed
     assert "Measured at the average that was selected, on 300 examples." in printed
     rows = [line for line in printed.splitlines() if line.startswith(("| 1 |", "| 2 |", "| 3 |", "| try |"))]
     assert [row.split("|")[4:6] for row in rows] == [
@@ -288,13 +288,13 @@ def test_a_report_says_how_many_were_searched(
     train(engine, worker, 0.5, 0.9, 0.7)
     worker.numbers = count(1)
     worker.claim()
-    worker.finish("failed")  # without a look: nothing to choose
+    worker.finish("failed")  # without a validation: nothing to choose
     printed = keepbest("report", sweep.id[:6]).out
     assert f"# rates (sweep {sweep.id})" in printed
     assert "| val_accuracy | 0.9 at step 100 of " in printed
     assert "| learning_rate | 0.01 |" in printed
     assert "| runs it was chosen from | 3 of 4: 3 finished, 1 failed |" in printed
-    assert "| looks it was chosen from | 3 |" in printed
+    assert "| validations it was chosen from | 3 |" in printed
     assert "The median of 3 runs is 0.7, from 0.5 to 0.9." in printed
     assert "Known once 5 runs have finished" in printed
     assert keepbest("report", sweep.id, "--to", str(tmp_path / "out")).status == Exit.OK

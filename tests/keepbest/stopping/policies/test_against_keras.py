@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keepbest.stopping import Mode, Patience, ReduceOnPlateau
-from tests.keepbest.stopping.watch import decisions_of, looks_of, stop_of
+from tests.keepbest.stopping.watch import decisions_of, stop_of, validations_of
 
 keras = pytest.importorskip("keras", reason="Keras is not installed: pip install 'keepbest[train]'")
 NAN = math.nan
@@ -40,7 +40,7 @@ def keras_stop(
 
 def our_stop(mode: Mode, patience: int, min_delta: float, values: list[float]) -> tuple[int | None, int | None]:
     policy = Patience(mode=mode, checks=patience, min_delta=min_delta)
-    last = decisions_of(policy, looks_of(values))[-1]
+    last = decisions_of(policy, validations_of(values))[-1]
     return (last.at_step if last.stop else None), last.best_step
 
 
@@ -92,7 +92,7 @@ def test_a_baseline_and_a_later_start_count_as_in_keras(
         ("max", 2, 0.0, [0.5, math.inf, 0.6, 0.7], (4, 2), (None, 4)),
         # A gain of exactly min_delta is no improvement to either, but it is our best.
         ("max", 2, 0.25, [1.0, 1.25, 1.25], (3, 1), (3, 2)),
-        # Below min_delta Keras drops the best look along with the improvement; we keep it.
+        # Below min_delta Keras drops the best validation along with the improvement; we keep it.
         ("max", 2, 0.1, [0.90, 0.95, 0.99], (3, 1), (3, 3)),
     ],
 )
@@ -130,7 +130,7 @@ def keras_reductions(cooldown: int, min_delta: float, values: list[float], mode:
 
 def our_reductions(cooldown: int, min_delta: float, values: list[float], mode: Mode) -> list[int]:
     policy = ReduceOnPlateau(mode=mode, checks=2, factor=0.5, cooldown=cooldown, min_delta=min_delta)
-    return [said.at_step for said in decisions_of(policy, looks_of(values)) if said.rate_factor is not None]
+    return [said.at_step for said in decisions_of(policy, validations_of(values)) if said.rate_factor is not None]
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_we_reduce_the_rate_where_keras_does(
 
 
 @pytest.mark.parametrize(("cooldown", "theirs", "ours"), [(1, [3, 5, 7, 9], [3, 6, 9]), (2, [3, 6, 9], [3, 7])])
-def test_keras_counts_the_last_look_of_a_cooldown(cooldown: int, theirs: list[int], ours: list[int]) -> None:
-    """So a cooldown of 1 does nothing there; PyTorch's, and ours, is as many looks as it says."""
+def test_keras_counts_the_last_validation_of_a_cooldown(cooldown: int, theirs: list[int], ours: list[int]) -> None:
+    """So a cooldown of 1 does nothing there; PyTorch's, and ours, is as many validations as it says."""
     values = [1.0] * 9
     assert keras_reductions(cooldown, 0.0, values, "min") == theirs
     assert our_reductions(cooldown, 0.0, values, "min") == ours

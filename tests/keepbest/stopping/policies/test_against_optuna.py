@@ -61,7 +61,7 @@ def test_its_patience_is_one_less_than_our_checks(mode: Mode, patience: int, val
         # As good as before is no gain to us; Optuna goes on as long as the best comes again.
         ([0.5, 0.5, 0.5, 0.5], None, 3),
         ([0.5, 0.4, 0.5, 0.4, 0.4], 5, 3),
-        # NaN is nothing to it, and a look without improvement to us.
+        # NaN is nothing to it, and a validation without improvement to us.
         ([0.5, 0.4, NAN, 0.3], 3, 3),
         ([0.5, NAN, NAN, 0.3], 4, 3),
     ],

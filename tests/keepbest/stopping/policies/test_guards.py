@@ -20,7 +20,7 @@ from keepbest.stopping import (
     StoppingThreshold,
     Validation,
 )
-from tests.keepbest.stopping.watch import decisions_of, looks_of, stop_of
+from tests.keepbest.stopping.watch import decisions_of, stop_of, validations_of
 
 NAN, INF = math.nan, math.inf
 
@@ -50,7 +50,7 @@ def test_guards(policy: Policy, values: list[float | None], stop: int | None) ->
 
 def test_a_value_that_reaches_the_target_is_also_the_best() -> None:
     """Lightning leaves best_score behind here."""
-    last = decisions_of(StoppingThreshold(mode="max", threshold=0.9), looks_of([0.5, 0.95]))[-1]
+    last = decisions_of(StoppingThreshold(mode="max", threshold=0.9), validations_of([0.5, 0.95]))[-1]
     assert (last.reason, last.best_step, last.best_value) == (StopReason.STOPPING_THRESHOLD, 2, 0.95)
 
 
@@ -59,11 +59,11 @@ def test_a_training_loss_that_is_nan_stops_too() -> None:
     assert (last.stop, last.reason) == (True, StopReason.NON_FINITE)
 
 
-def test_the_look_at_the_last_step_still_counts_and_none_after_it() -> None:
+def test_the_validation_at_the_last_step_still_counts_and_none_after_it() -> None:
     policy = MaxSteps(mode="max", steps=250)
     assert policy.deadline(policy.start()) == 250
-    assert decisions_of(policy, looks_of([0.1, 0.2], 125))[-1].best_value == 0.2
-    late = decisions_of(policy, looks_of([0.1, 0.2, 0.9], 100))[-1]
+    assert decisions_of(policy, validations_of([0.1, 0.2], 125))[-1].best_value == 0.2
+    late = decisions_of(policy, validations_of([0.1, 0.2, 0.9], 100))[-1]
     assert (late.at_step, late.best_value, late.improved) == (250, 0.2, False)
 
 
@@ -91,7 +91,7 @@ def any_of(*policies: Policy) -> AnyOf:
     ],
 )
 def test_the_first_to_stop_gives_the_reason(policy: Policy, values: list[float], stop: int, reason: str) -> None:
-    last = decisions_of(policy, looks_of(values))[-1]
+    last = decisions_of(policy, validations_of(values))[-1]
     assert (last.at_step, last.reason) == (stop, reason)
 
 
@@ -149,8 +149,8 @@ def test_all_of_waits_for_the_last_deadline() -> None:
     assert [(verdict.stop, verdict.reason) for verdict in waiting.verdicts] == [(False, None), (False, None)]
     assert "waits for the others" in waiting.verdicts[0].message
     assert policy.observe(state, Validation(95, 0.9))[1].at_step == 90
-    with_looks = all_of(Patience(mode="max", checks=2), MaxSteps(mode="max", steps=9))
-    assert with_looks.deadline(with_looks.start()) is None  # patience in checks stops at a look only
+    with_validations = all_of(Patience(mode="max", checks=2), MaxSteps(mode="max", steps=9))
+    assert with_validations.deadline(with_validations.start()) is None  # patience in checks stops at a validation only
 
 
 def test_what_a_policy_lacks() -> None:

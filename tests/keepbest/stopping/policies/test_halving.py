@@ -1,4 +1,4 @@
-"""Where a run pauses: at the first look at or past a rung, once; and how that lies within other policies."""
+"""Where a run pauses: at the first validation at or past a rung, once; and how that lies within other policies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from keepbest.errors import InvalidInput
 from keepbest.stopping import Decision, Policy, SuccessiveHalving, Validation, build, parse
-from tests.keepbest.stopping.watch import decisions_of, looks_of
+from tests.keepbest.stopping.watch import decisions_of, validations_of
 
 
 def make(text: str) -> Policy:
@@ -23,7 +23,7 @@ def make(text: str) -> Policy:
         ("successive_halving(1, factor=2)", [1, 2, 3, 4], {1: 1, 2: 2, 4: 3}),
         ("successive_halving(100)", [99], {}),
         ("patience(9) | successive_halving(100)", [100, 200], {100: 1}),
-        # A stop wins, whoever says it: patience, or the last step at that very look.
+        # A stop wins, whoever says it: patience, or the last step at that very validation.
         ("patience(1) | successive_halving(200)", [100, 200], {}),
         ("max_steps(400) | successive_halving(100)", [100, 400], {100: 1}),
         # By the step alone, whatever is improvement there; and & stops nothing that waits for the other.
@@ -38,7 +38,7 @@ def test_where_it_pauses(text: str, steps: list[int], rungs: dict[int, int]) -> 
 
 
 def test_what_it_says() -> None:
-    said = decisions_of(make("patience(9) | successive_halving(2, factor=3)"), looks_of([0.5, 0.4, 0.6]))
+    said = decisions_of(make("patience(9) | successive_halving(2, factor=3)"), validations_of([0.5, 0.4, 0.6]))
     assert [one.verdicts[1].message for one in said] == [
         "rung 1 lies at step 2",
         "rung 1 at step 2: the best third go on",
@@ -47,17 +47,17 @@ def test_what_it_says() -> None:
     assert said[1].message == (
         "Step 2: 0.4; 1 of 9 checks without improvement; best 0.5 at step 1. Rung 1 at step 2: the best third go on."
     )
-    alone = decisions_of(make("successive_halving(1)"), looks_of([0.5]))[0]
+    alone = decisions_of(make("successive_halving(1)"), validations_of([0.5]))[0]
     assert alone.message == "Step 1: 0.5 is the best so far; rung 1 at step 1: the best quarter go on."
 
 
 def test_in_the_shadow_it_only_says_so() -> None:
-    said = decisions_of(make("shadow(successive_halving(1, factor=5)) | patience(9)"), looks_of([0.5]))[0]
+    said = decisions_of(make("shadow(successive_halving(1, factor=5)) | patience(9)"), validations_of([0.5]))[0]
     assert said.verdicts[0].message == "would pause: rung 1 at step 1: the best 1/5 go on"
     assert (said.rung, said.verdicts[0].rung) == (None, None)
 
 
-def test_a_look_told_again_pauses_again_and_silence_never_does() -> None:
+def test_a_validation_told_again_pauses_again_and_silence_never_does() -> None:
     policy = make("successive_halving(10)")
     state, silent = policy.observe(policy.start(), Validation(10))
     assert silent.rung is None
@@ -97,7 +97,7 @@ def test_what_makes_no_sense_is_refused(text: str) -> None:
 
 
 def test_decisions_that_were_stored_before_still_load() -> None:
-    plain = decisions_of(make("patience(2)"), looks_of([0.5]))[0].to_json()
+    plain = decisions_of(make("patience(2)"), validations_of([0.5]))[0].to_json()
     for said in (plain, *plain["verdicts"]):
         del said["rung"]
     assert Decision.from_json(plain).rung is None

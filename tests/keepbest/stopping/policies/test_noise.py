@@ -8,7 +8,7 @@ import pytest
 
 from keepbest.stopping import Mode, NoiseAware, Validation
 from keepbest.stopping.policies.noise import standard_error
-from tests.keepbest.stopping.seed_record import LOOKS
+from tests.keepbest.stopping.seed_record import VALIDATIONS
 from tests.keepbest.stopping.watch import decisions_of
 
 
@@ -22,14 +22,14 @@ def test_the_binomial_standard_error(share: float, n: int | None, error: float) 
 
 def test_the_tutorials_record_stops_at_half_with_the_raw_best_kept() -> None:
     """Its reference is 98.1 at 1900; 98.2 at 2500 is within the noise, and still the best there is."""
-    last = decisions_of(NoiseAware(mode="max", checks=10, z=1, scale=100), LOOKS)[-1]
+    last = decisions_of(NoiseAware(mode="max", checks=10, z=1, scale=100), VALIDATIONS)[-1]
     assert (last.stop, last.at_step, last.best_step, last.best_value) == (True, 2900, 2500, 98.2)
 
 
 def waits(values: list[float], n: int | None, mode: Mode = "max", z: float = 1, scale: float = 1) -> list[int | None]:
     policy = NoiseAware(mode=mode, checks=9, z=z, scale=scale)
-    looks = [Validation(i, value, n=n) for i, value in enumerate(values, start=1)]
-    return [decision.wait for decision in decisions_of(policy, looks)]
+    validations = [Validation(i, value, n=n) for i, value in enumerate(values, start=1)]
+    return [decision.wait for decision in decisions_of(policy, validations)]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from keepbest.errors import InvalidInput
 from keepbest.status import StopReason
 from keepbest.stopping import AnyOf, CheckFinite, Mode, Patience, Validation
-from tests.keepbest.stopping.seed_record import BEYOND, LOOKS
-from tests.keepbest.stopping.watch import decisions_of, looks_of, stop_of
+from tests.keepbest.stopping.seed_record import BEYOND, VALIDATIONS
+from tests.keepbest.stopping.watch import decisions_of, stop_of, validations_of
 
 NAN = math.nan
 
@@ -24,11 +24,11 @@ NAN = math.nan
         ({"steps": 1000, "every_step": False, "inclusive": True}, 5800),  # tf.estimator's rule
         ({"steps": 1000, "every_step": True, "inclusive": True}, 5800),
         ({"checks": 10}, 5800),  # Keras' rule
-        ({"steps": 1000, "every_step": False}, 5900),  # strictly more, decided at looks
+        ({"steps": 1000, "every_step": False}, 5900),  # strictly more, decided at validations
     ],
 )
 def test_three_readings_of_the_tutorials_rule(params: dict[str, Any], stop: int) -> None:
-    last = decisions_of(Patience(mode="max", **params), [*LOOKS, *BEYOND])[-1]
+    last = decisions_of(Patience(mode="max", **params), [*VALIDATIONS, *BEYOND])[-1]
     assert (last.stop, last.at_step, last.best_step, last.best_value) == (True, stop, 4800, 98.8)
     assert last.reason is StopReason.PATIENCE
 
@@ -46,16 +46,16 @@ def test_three_readings_of_the_tutorials_rule(params: dict[str, Any], stop: int)
     ],
 )
 def test_other_patience_on_the_tutorials_record(steps: int, stop: int, best_step: int, best: float) -> None:
-    last = decisions_of(Patience(mode="max", steps=steps), [*LOOKS, *BEYOND])[-1]
+    last = decisions_of(Patience(mode="max", steps=steps), [*VALIDATIONS, *BEYOND])[-1]
     assert (last.at_step, last.best_step, last.best_value) == (stop, best_step, best)
 
 
 def test_the_deadline_follows_the_last_improvement() -> None:
     policy = Patience(mode="max", steps=1000)
     state = policy.start()
-    assert policy.deadline(state) == 1001  # before any look, from step 0, as in the tutorial
-    for look in LOOKS:
-        state, _ = policy.observe(state, look)
+    assert policy.deadline(state) == 1001  # before any validation, from step 0, as in the tutorial
+    for validation in VALIDATIONS:
+        state, _ = policy.observe(state, validation)
     assert policy.deadline(state) == 5801
     state, decision = policy.observe(state, Validation(5801))
     assert decision.stop
@@ -64,7 +64,7 @@ def test_the_deadline_follows_the_last_improvement() -> None:
     assert policy.deadline(state) == 5801
 
 
-def test_a_look_at_the_deadline_itself_counts_first() -> None:
+def test_a_validation_at_the_deadline_itself_counts_first() -> None:
     policy = Patience(mode="max", steps=10)
     state, _ = policy.observe(policy.start(), Validation(5, 0.5))
     _, saved = policy.observe(state, Validation(16, 0.6))
@@ -74,7 +74,7 @@ def test_a_look_at_the_deadline_itself_counts_first() -> None:
     assert lost.stop
 
 
-def test_a_look_past_the_deadline_never_happened() -> None:
+def test_a_validation_past_the_deadline_never_happened() -> None:
     policy = Patience(mode="max", steps=10)
     state, _ = policy.observe(policy.start(), Validation(5, 0.5))
     _, decision = policy.observe(state, Validation(17, 0.9))
@@ -120,18 +120,18 @@ def test_min_delta(mode: Mode, min_delta: float, values: list[float], stop: int 
 
 def test_min_delta_is_the_stoppers_and_never_the_selectors() -> None:
     """A gain below min_delta does not reset the patience, but it is the best there is and worth keeping."""
-    last = decisions_of(Patience(mode="max", checks=2, min_delta=0.1), looks_of([0.90, 0.95, 0.99]))[-1]
+    last = decisions_of(Patience(mode="max", checks=2, min_delta=0.1), validations_of([0.90, 0.95, 0.99]))[-1]
     assert (last.stop, last.improved, last.best_step, last.best_value, last.wait) == (True, True, 3, 0.99, 2)
 
 
 def test_a_baseline_is_the_first_reference_and_never_the_best() -> None:
     assert stop_of(Patience(mode="max", checks=2, baseline=0.6), [0.5, 0.55, 0.7]) == 2
     assert stop_of(Patience(mode="max", checks=2, baseline=0.6), [0.5, 0.7, 0.6, 0.7]) == 4
-    last = decisions_of(Patience(mode="max", checks=2, baseline=0.6), looks_of([0.5, 0.55]))[-1]
+    last = decisions_of(Patience(mode="max", checks=2, baseline=0.6), validations_of([0.5, 0.55]))[-1]
     assert (last.best_step, last.best_value) == (2, 0.55)
 
 
-def test_looks_before_start_from_do_not_count() -> None:
+def test_validations_before_start_from_do_not_count() -> None:
     policy = Patience(mode="max", checks=2, start_from=40)
     assert stop_of(policy, [0.9, 0.1, 0.1, 0.2, 0.2, 0.2], every=10) == 60  # 0.9 is no reference, 0.2 at step 40 is
     assert policy.deadline(policy.start()) is None
@@ -149,8 +149,8 @@ def test_smoothing_is_a_debiased_average() -> None:
     policy = Patience(mode="max", checks=3, smoothing=0.5)
     state = policy.start()
     references = []
-    for look in looks_of([1.0, 4.0, 2.0]):
-        state, decision = policy.observe(state, look)
+    for validation in validations_of([1.0, 4.0, 2.0]):
+        state, decision = policy.observe(state, validation)
         references.append(state["memory"]["reference"])
     assert references == [1.0, 3.0, 3.0]
     assert decision.wait == 1
@@ -210,8 +210,8 @@ def test_whole_floats_are_taken_as_whole_numbers() -> None:
 def test_patience_begun_anew_waits_in_full_and_keeps_the_best(params: dict[str, Any]) -> None:
     policy = AnyOf(mode="max", policies=(Patience(mode="max", **params), CheckFinite(mode="max")))
     state = policy.start()
-    for look in looks_of([0.5, 0.4, 0.4, 0.4], every=10):
-        state, decision = policy.observe(state, look)
+    for validation in validations_of([0.5, 0.4, 0.4, 0.4], every=10):
+        state, decision = policy.observe(state, validation)
     assert decision.stop
     state = policy.restart_patience(state, 20)
     later = [policy.observe(state, Validation(30, 0.4))[1]]

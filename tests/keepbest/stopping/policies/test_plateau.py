@@ -7,7 +7,7 @@ import pytest
 from keepbest.errors import InvalidInput
 from keepbest.status import StopReason
 from keepbest.stopping import Decision, Policy, Validation, build, parse
-from tests.keepbest.stopping.watch import decisions_of, looks_of
+from tests.keepbest.stopping.watch import decisions_of, validations_of
 
 
 def make(text: str) -> Policy:
@@ -15,7 +15,7 @@ def make(text: str) -> Policy:
 
 
 def reductions(text: str, values: list[float | None]) -> list[int]:
-    return [said.at_step for said in decisions_of(make(text), looks_of(values)) if said.reduction is not None]
+    return [said.at_step for said in decisions_of(make(text), validations_of(values)) if said.reduction is not None]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_when_the_rate_is_reduced(text: str, values: list[float | None], at: lis
 
 def test_what_it_says() -> None:
     policy = make("reduce_on_plateau(checks=2, factor=0.5, min_rate=1e-5, cooldown=1) | patience(15)")
-    said = decisions_of(policy, looks_of([0.5, 0.5, 0.5, 0.5, 0.5]))
+    said = decisions_of(policy, validations_of([0.5, 0.5, 0.5, 0.5, 0.5]))
     assert [one.verdicts[0].message for one in said] == [
         "0 of 2 checks without improvement before learning rate x0.5",
         "1 of 2 checks without improvement before learning rate x0.5",
@@ -56,13 +56,13 @@ def test_what_it_says() -> None:
 
 
 def test_alone_its_sentence_says_it_once() -> None:
-    said = decisions_of(make("reduce_on_plateau(1)"), looks_of([0.5, 0.5]))[1]
+    said = decisions_of(make("reduce_on_plateau(1)"), validations_of([0.5, 0.5]))[1]
     assert said.message == ("Step 2: 0.5; learning rate x0.1: 1 checks without improvement; best 0.5 at step 1.")
 
 
 def test_after_the_last_reduction_it_stops_at_the_next_plateau() -> None:
     policy = make("reduce_on_plateau(2, max_reductions=2)")
-    said = decisions_of(policy, looks_of([0.5] * 20))
+    said = decisions_of(policy, validations_of([0.5] * 20))
     assert (said[-1].at_step, said[-1].reason) == (7, StopReason.PATIENCE)
     assert said[-1].message.startswith("Stop at step 7: 2 of 2 checks without improvement after reduction 2, the last")
     assert [one.patience_left for one in said] == [None, None, None, None, None, 1, 0]
@@ -70,24 +70,24 @@ def test_after_the_last_reduction_it_stops_at_the_next_plateau() -> None:
 
 def test_at_a_stop_of_another_it_reduces_all_the_same() -> None:
     """Whoever has the run go on goes on with what the policy remembers."""
-    last = decisions_of(make("reduce_on_plateau(2) | patience(2)"), looks_of([0.5] * 5))[-1]
+    last = decisions_of(make("reduce_on_plateau(2) | patience(2)"), validations_of([0.5] * 5))[-1]
     assert (last.at_step, last.stop, last.rate_factor) == (3, True, 0.1)
 
 
-def test_of_two_at_one_look_the_first_counts() -> None:
+def test_of_two_at_one_validation_the_first_counts() -> None:
     policy = make("reduce_on_plateau(2, factor=0.5) | reduce_on_plateau(2, factor=0.2)")
-    last = decisions_of(policy, looks_of([0.5] * 3))[-1]
+    last = decisions_of(policy, validations_of([0.5] * 3))[-1]
     assert last.rate_factor == 0.5
 
 
-def test_a_look_out_of_bounds_is_no_improvement() -> None:
+def test_a_validation_out_of_bounds_is_no_improvement() -> None:
     policy = make('require("m > 0", reduce_on_plateau(2))')
-    looks = [Validation(step, 0.1 * step, metrics={"m": 1 if step == 1 else -1}) for step in (1, 2, 3)]
-    assert decisions_of(policy, looks)[-1].rate_factor == 0.1
+    validations = [Validation(step, 0.1 * step, metrics={"m": 1 if step == 1 else -1}) for step in (1, 2, 3)]
+    assert decisions_of(policy, validations)[-1].rate_factor == 0.1
 
 
 def test_in_the_shadow_it_only_says_so() -> None:
-    said = decisions_of(make("shadow(reduce_on_plateau(1)) | patience(9)"), looks_of([0.5, 0.5]))[1]
+    said = decisions_of(make("shadow(reduce_on_plateau(1)) | patience(9)"), validations_of([0.5, 0.5]))[1]
     assert said.verdicts[0].message == "would set learning rate x0.1: 1 checks without improvement"
     assert (said.rate_factor, said.verdicts[0].rate_factor) == (None, None)
 
@@ -109,8 +109,8 @@ def test_what_changes_the_rate_is_known_beforehand(text: str, changes: bool) -> 
 def test_patience_begun_anew_waits_anew_and_remembers_its_reductions() -> None:
     policy = make("reduce_on_plateau(2, max_reductions=1)")
     state = policy.start()
-    for look in looks_of([0.5] * 5):
-        state, decision = policy.observe(state, look)
+    for validation in validations_of([0.5] * 5):
+        state, decision = policy.observe(state, validation)
     assert decision.stop
     state = policy.restart_patience(state, 5)
     decisions = []
@@ -137,7 +137,7 @@ def test_what_makes_no_sense_is_refused(text: str) -> None:
 
 
 def test_decisions_that_were_stored_before_still_load() -> None:
-    plain = decisions_of(make("patience(2)"), looks_of([0.5]))[0].to_json()
+    plain = decisions_of(make("patience(2)"), validations_of([0.5]))[0].to_json()
     for said in (plain, *plain["verdicts"]):
         del said["rate_factor"], said["min_rate"]
     assert Decision.from_json(plain).reduction is None

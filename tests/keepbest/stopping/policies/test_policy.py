@@ -30,7 +30,7 @@ def test_a_non_finite_value_twice_is_the_same_value(value: float) -> None:
 
 
 @pytest.mark.parametrize(("step", "value"), [(5, 0.6), (5, math.nan), (4, 0.5)])
-def test_a_contradicting_look_is_an_error(step: int, value: float) -> None:
+def test_a_contradicting_validation_is_an_error(step: int, value: float) -> None:
     state, _ = PATIENCE.observe(PATIENCE.start(), Validation(5, 0.5))
     with pytest.raises(PolicyError):
         PATIENCE.observe(state, Validation(step, value))
@@ -38,14 +38,14 @@ def test_a_contradicting_look_is_an_error(step: int, value: float) -> None:
 
 def test_after_a_stop_the_same_decision_comes_back() -> None:
     state = PATIENCE.start()
-    for look in (Validation(1, 0.5), Validation(2, 0.5), Validation(3, 0.5)):
-        state, decision = PATIENCE.observe(state, look)
+    for validation in (Validation(1, 0.5), Validation(2, 0.5), Validation(3, 0.5)):
+        state, decision = PATIENCE.observe(state, validation)
     assert decision.stop
-    for look in (Validation(4, 0.9), Validation(3, 0.1), Validation(1, 0.5), Validation(9)):
-        assert PATIENCE.observe(state, look) == (state, decision)
+    for validation in (Validation(4, 0.9), Validation(3, 0.1), Validation(1, 0.5), Validation(9)):
+        assert PATIENCE.observe(state, validation) == (state, decision)
 
 
-def test_a_look_without_a_value_changes_nothing() -> None:
+def test_a_validation_without_a_value_changes_nothing() -> None:
     state, _ = PATIENCE.observe(PATIENCE.start(), Validation(1, 0.5))
     after, decision = PATIENCE.observe(state, Validation(7))
     assert after == state
@@ -73,10 +73,10 @@ def test_another_patience_may_go_on_from_a_state() -> None:
 
 
 def test_numpy_numbers_are_numbers() -> None:
-    look = Validation(np.int64(3), np.float32(0.5))  # type: ignore[arg-type]
-    assert look == Validation(3, 0.5)
-    assert type(look.step) is int
-    assert type(look.value) is float
+    validation = Validation(np.int64(3), np.float32(0.5))  # type: ignore[arg-type]
+    assert validation == Validation(3, 0.5)
+    assert type(validation.step) is int
+    assert type(validation.value) is float
 
 
 @pytest.mark.parametrize("step", [-1, 1.5, "3", None])

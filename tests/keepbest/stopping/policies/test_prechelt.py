@@ -9,8 +9,8 @@ import pytest
 from keepbest.status import StopReason
 from keepbest.stopping import GeneralizationLoss, Mode, Policy, ProgressQuotient, Upcrossing, Validation
 from keepbest.stopping.policies.prechelt import find_error, find_progress, loss_of
-from tests.keepbest.stopping.seed_record import LOOKS
-from tests.keepbest.stopping.watch import decisions_of, looks_of, stop_of
+from tests.keepbest.stopping.seed_record import VALIDATIONS
+from tests.keepbest.stopping.watch import decisions_of, stop_of, validations_of
 
 NAN, INF = math.nan, math.inf
 
@@ -51,7 +51,7 @@ def test_progress_in_thousandths(losses: list[float], progress: float | None) ->
 @pytest.mark.parametrize(("alpha", "stop"), [(1, 1800), (2, 1800), (3, 1800), (5, 2000), (20, 3400), (60, None)])
 def test_generalization_loss_on_the_tutorials_record(alpha: float, stop: int | None) -> None:
     """At 98 % accuracy a tenth of a point is 5 % of the error: none of them ever sees the best, 98.8 at 4800."""
-    last = decisions_of(GeneralizationLoss(mode="max", alpha=alpha, perfect=100), LOOKS)[-1]
+    last = decisions_of(GeneralizationLoss(mode="max", alpha=alpha, perfect=100), VALIDATIONS)[-1]
     assert (last.at_step if last.stop else None) == stop
 
 
@@ -77,15 +77,15 @@ def test_on_small_records(policy: Policy, values: list[float | None], stop: int 
 
 @pytest.mark.parametrize(("times", "strip", "stop"), [(1, 1, 1800), (2, 1, 2100), (3, 1, None), (1, 5, None)])
 def test_upcrossing_on_the_tutorials_record(times: int, strip: int, stop: int | None) -> None:
-    last = decisions_of(Upcrossing(mode="max", times=times, strip=strip), LOOKS)[-1]
+    last = decisions_of(Upcrossing(mode="max", times=times, strip=strip), VALIDATIONS)[-1]
     assert (last.at_step if last.stop else None) == stop
 
 
 def quotient(values: list[float], trains: list[float | None], alpha: float = 0.5, strip: int = 2) -> int | None:
-    looks = [
+    validations = [
         Validation(i, value, train=train) for i, (value, train) in enumerate(zip(values, trains, strict=True), start=1)
     ]
-    last = decisions_of(ProgressQuotient(mode="min", alpha=alpha, strip=strip), looks)[-1]
+    last = decisions_of(ProgressQuotient(mode="min", alpha=alpha, strip=strip), validations)[-1]
     assert not last.stop or last.reason is StopReason.PROGRESS_QUOTIENT
     return last.at_step if last.stop else None
 
@@ -117,7 +117,7 @@ def test_progress_quotient(values: list[float], trains: list[float | None], stop
 )
 def test_restarted_they_compare_with_nothing_of_before(policy: Policy) -> None:
     state = policy.start()
-    for look in looks_of([1.0, 2.0]):
-        state, _ = policy.observe(state, look)
+    for validation in validations_of([1.0, 2.0]):
+        state, _ = policy.observe(state, validation)
     state = policy.restart_patience(state, 2)
     assert not policy.observe(state, Validation(3, 2.0))[1].stop

@@ -15,7 +15,7 @@ from tests.keepbest.stopping.watch import decisions_of
 
 RECALL = 'require("recall >= 0.9", patience(2))'
 #: A loss that falls to 0.2 with a recall of 0.5, and is best with enough recall at step 2.
-LOOKS = [
+VALIDATIONS = [
     Validation(step, value, metrics={"recall": recall})
     for step, value, recall in ((1, 0.5, 0.95), (2, 0.4, 0.9), (3, 0.3, 0.89), (4, 0.2, 0.5), (5, 0.1, 0.99))
 ]
@@ -25,11 +25,11 @@ def make(text: str, mode: Mode = "min") -> Policy:
     return build(parse(text), mode)
 
 
-def judged(text: str, looks: list[Validation] = LOOKS, mode: Mode = "min") -> list[Decision]:
-    return decisions_of(make(text, mode), looks)
+def judged(text: str, validations: list[Validation] = VALIDATIONS, mode: Mode = "min") -> list[Decision]:
+    return decisions_of(make(text, mode), validations)
 
 
-def test_a_look_out_of_bounds_is_no_improvement_and_never_the_best() -> None:
+def test_a_validation_out_of_bounds_is_no_improvement_and_never_the_best() -> None:
     decisions = judged(RECALL)
     assert [d.wait for d in decisions] == [0, 0, 1, 2]
     assert [d.improved for d in decisions] == [True, True, False, False]
@@ -47,7 +47,7 @@ def test_the_ledger_says_which_bound_was_broken() -> None:
 
 def test_the_selector_follows_wherever_the_bound_stands() -> None:
     """What is not inside `require` waits on raw values; the best must be within the bounds all the same."""
-    decisions = judged('patience(3) | require("recall >= 0.9", max_steps(90))', LOOKS[:4])
+    decisions = judged('patience(3) | require("recall >= 0.9", max_steps(90))', VALIDATIONS[:4])
     assert [d.wait for d in decisions] == [0, 0, 0, 0]
     assert decisions[-1].best_step == 2
 
@@ -100,25 +100,27 @@ def test_what_is_no_bound_is_refused(condition: str) -> None:
         ("upcrossing(1, strip=1)", [0.5, 0.1], None),
     ],
 )
-def test_what_other_policies_make_of_looks_out_of_bounds(inner: str, values: list[float], stop: int | None) -> None:
-    looks = [Validation(step, value, n=100, metrics={"a": 0}) for step, value in enumerate(values, start=1)]
-    last = judged(f'require("a > 0", {inner})', looks, "max")[-1]
+def test_what_other_policies_make_of_validations_out_of_bounds(
+    inner: str, values: list[float], stop: int | None
+) -> None:
+    validations = [Validation(step, value, n=100, metrics={"a": 0}) for step, value in enumerate(values, start=1)]
+    last = judged(f'require("a > 0", {inner})', validations, "max")[-1]
     assert (last.at_step if last.stop else None, last.best_step) == (stop, None)
 
 
 def test_a_replay_reads_the_recorded_metrics() -> None:
-    record = RecordedRun(looks=LOOKS, mode="min")
+    record = RecordedRun(validations=VALIDATIONS, mode="min")
     found = replay(make(RECALL), record)
     assert (found.status, found.stop_step, found.best_step) == (Status.STOPPED, 4, 2)
     assert found.value_lost == pytest.approx(0.3)  # the price of the bound, for a run that had none
     lacking = replay(make('require("auc > 0", patience(2))'), record)
     assert (lacking.status, lacking.message) == (
         Status.INCONCLUSIVE,
-        "It needs auc at each look, which was not recorded.",
+        "It needs auc at each validation, which was not recorded.",
     )
 
 
 def test_a_bound_of_the_run_itself_holds_for_every_policy_replayed_over_it() -> None:
-    record = as_taken(RecordedRun(looks=LOOKS[:4], mode="min"), make(RECALL))
+    record = as_taken(RecordedRun(validations=VALIDATIONS[:4], mode="min"), make(RECALL))
     found = replay(make("patience(1)"), record)
     assert (found.stop_step, found.best_step, found.value_lost) == (3, 2, 0.0)

@@ -6,7 +6,7 @@ import pytest
 
 from keepbest.stopping import Policy, Validation, build, parse
 from keepbest.stopping.replay import RecordedRun, Status, as_taken, replay
-from tests.keepbest.stopping.watch import decisions_of, looks_of
+from tests.keepbest.stopping.watch import decisions_of, validations_of
 
 VALUES = [0.5, 0.6, 0.5, 0.4, 0.3, 0.7, 0.1]
 
@@ -16,7 +16,7 @@ def make(text: str) -> Policy:
 
 
 def test_it_says_so_once_and_goes_on() -> None:
-    decisions = decisions_of(make("shadow(patience(2)) | check_finite"), looks_of(VALUES, every=10))
+    decisions = decisions_of(make("shadow(patience(2)) | check_finite"), validations_of(VALUES, every=10))
     assert len(decisions) == len(VALUES)
     assert not any(decision.stop for decision in decisions)
     assert [d.at_step for d in decisions if any(v.would_stop for v in d.verdicts)] == [40]
@@ -26,7 +26,7 @@ def test_it_says_so_once_and_goes_on() -> None:
 
 
 def test_the_row_of_the_ledger_says_it_beside_what_decides() -> None:
-    said = decisions_of(make("patience(5) | shadow(patience(2))"), looks_of(VALUES))[3]
+    said = decisions_of(make("patience(5) | shadow(patience(2))"), validations_of(VALUES))[3]
     first, second = said.message.split(". In the shadow, ")
     assert first == "Step 4: 0.4; 2 of 5 checks without improvement; best 0.6 at step 2"
     assert second == "patience would stop here: no improvement for 2 checks (patience 2 checks)."
@@ -34,12 +34,12 @@ def test_the_row_of_the_ledger_says_it_beside_what_decides() -> None:
 
 
 def test_the_patience_of_a_shadow_is_not_the_runs() -> None:
-    said = decisions_of(make("shadow(patience(5))"), looks_of(VALUES))[0]
+    said = decisions_of(make("shadow(patience(5))"), validations_of(VALUES))[0]
     assert (said.wait, said.patience_left, said.unit, said.reason) == (None, None, None, None)
     assert said.message == "Step 1: 0.5 is the best so far; shadow: 0 of 5 checks without improvement."
 
 
-def test_between_two_looks_it_would_not_have_seen_the_next() -> None:
+def test_between_two_validations_it_would_not_have_seen_the_next() -> None:
     """0.9 at step 20 comes too late for patience(steps=5), whose run would have ended at 11."""
     policy = make("shadow(patience(steps=5))")
     decisions = decisions_of(policy, [Validation(5, 0.5), Validation(20, 0.9), Validation(30, 0.1)])
@@ -53,8 +53,8 @@ def test_between_two_looks_it_would_not_have_seen_the_next() -> None:
     [("patience(2)", 40), ("patience(steps=15)", 36), ("patience(50)", None), ("patience(2) | max_steps(30)", 30)],
 )
 def test_a_replay_over_its_run_sees_past_its_stop(inner: str, stop: int | None) -> None:
-    looks = looks_of(VALUES, every=10)
-    record = as_taken(RecordedRun(looks=looks, mode="max"), make(f"shadow({inner}) | check_finite"))
+    validations = validations_of(VALUES, every=10)
+    record = as_taken(RecordedRun(validations=validations, mode="max"), make(f"shadow({inner}) | check_finite"))
     assert record.own_stop == stop
     later = replay(make("patience(3)"), record)
     assert (later.status, later.stop_step) == (Status.STOPPED, 50)
@@ -67,21 +67,23 @@ def test_a_replay_over_its_run_sees_past_its_stop(inner: str, stop: int | None) 
 )
 def test_what_decides_ended_its_record_itself(stopper: str) -> None:
     """Regression: with `--stop patience(5) --shadow patience(2)` savings counted from where the shadow would end it."""
-    record = RecordedRun(looks=looks_of(VALUES), mode="max")
+    record = RecordedRun(validations=validations_of(VALUES), mode="max")
     assert as_taken(record, make(stopper)) is record
 
 
 @pytest.mark.parametrize("limit", ["max_steps(90)", "stopping_threshold(2)", "reduce_on_plateau(9) | max_steps(90)"])
 def test_beside_mere_limits_the_shadow_is_the_runs_own(limit: str) -> None:
-    record = as_taken(RecordedRun(looks=looks_of(VALUES, every=10), mode="max"), make(f"shadow(patience(2)) | {limit}"))
+    record = as_taken(
+        RecordedRun(validations=validations_of(VALUES, every=10), mode="max"), make(f"shadow(patience(2)) | {limit}")
+    )
     assert record.own_stop == 40
 
 
 def test_patience_begun_anew_may_say_it_again() -> None:
     policy = make("shadow(patience(1))")
     state = policy.start()
-    for look in looks_of([0.5, 0.4]):
-        state, decision = policy.observe(state, look)
+    for validation in validations_of([0.5, 0.4]):
+        state, decision = policy.observe(state, validation)
     assert decision.verdicts[0].would_stop
     state, decision = policy.observe(policy.restart_patience(state, 2), Validation(3, 0.4))
     assert decision.verdicts[0].would_stop

@@ -123,7 +123,7 @@ def test_a_promotion_is_no_failed_attempt(conn: Connection) -> None:
     assert runs.get_run(conn, run.id).failed_attempts == 0
 
 
-def test_who_passed_several_rungs_at_one_look_stands_at_each(conn: Connection) -> None:
+def test_who_passed_several_rungs_at_one_validation_stands_at_each(conn: Connection) -> None:
     """The second came past rung 2 to rung 3, and is ranked at 2 with what it had then."""
     sweep = ask(conn, at_once=3)
     for number in (1, 2):

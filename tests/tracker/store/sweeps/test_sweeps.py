@@ -46,7 +46,7 @@ def finish(conn: Connection, run: str, value: float | None) -> None:
     taken = claim(conn)
     assert taken.run.id == run
     begin(conn, taken)
-    conn.execute(update(RunTable).where(RunTable.id == run).values(best_value=value, best_step=100, looks=1))
+    conn.execute(update(RunTable).where(RunTable.id == run).values(best_value=value, best_step=100, validations=1))
     release(conn, taken, "finished" if value is not None else "failed")
 
 
@@ -141,7 +141,7 @@ def select_one(conn: Connection, run: str, best: float, selected: float | None, 
     taken = claim(conn)
     assert taken.run.id == run
     begin(conn, taken)
-    conn.execute(update(RunTable).where(RunTable.id == run).values(best_value=best, best_step=100, looks=4))
+    conn.execute(update(RunTable).where(RunTable.id == run).values(best_value=best, best_step=100, validations=4))
     made = {
         "selector": SOUP, "checkpoint": "0" * 12, "step": 60, "value": selected, "made_of": ["1" * 12, "2" * 12],
         "best_checkpoint": "1" * 12, "best_step": 100, "best_value": best,
@@ -164,7 +164,7 @@ COMPARED: list[tuple[str, list[tuple[float, float | None]], int]] = [
 def test_runs_are_compared_by_what_a_restore_gives(
     conn: Connection, mode: str, values: list[tuple[float, float | None]], best: int
 ) -> None:
-    """Bug: a sweep compared its runs by their best looks, also where their selectors chose other models."""
+    """Bug: a sweep compared its runs by their best validations, also where their selectors chose other models."""
     sweep = ask(conn, run={"selector": SOUP, "mode": mode})
     for number, (value, selected) in enumerate(values, 1):
         select_one(conn, sweeps.add_run(conn, sweep.id, number, {"learning_rate": 0.1}, NOW), value, selected)
