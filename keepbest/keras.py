@@ -71,7 +71,7 @@ class KeepBest(Carrying):
         snapshots: Bests held in memory.
         snapshot_memory: What they may take: bytes, `2GB`, or `25%` of the free memory (default: that).
         n: Examples that a validation measures, for the record.
-        validation: The arrays (x, y) of fit's `validation_data`, hidden from callbacks: `paired_noise` compares validations
+        validation: The arrays (x, y) of fit's `validation_data`; `paired_noise` compares validations
             example by example, by one more pass over them, where that is part of the stopper.
         carry: Callbacks whose state goes into every snapshot, and back with it, such as `ReduceLROnPlateau(…)`. This
             one calls them, before each validation: leave them out of fit's own list. Generators of NumPy's, too.

@@ -93,7 +93,7 @@ export const api = {
   segments: async (run: string): Promise<Segment[]> =>
     (await request(client.GET('/api/v1/runs/{run}/segments', forRun(run)))).segments,
   looks: async (run: string, after: number): Promise<Look[]> =>
-    (await request(client.GET('/api/v1/runs/{run}/looks', { params: { path: { run }, query: { after, limit: 1000 } } }))).looks,
+    (await request(client.GET('/api/v1/runs/{run}/validations', { params: { path: { run }, query: { after, limit: 1000 } } }))).validations,
   metrics: async (run: string): Promise<MetricSummary[]> =>
     (await request(client.GET('/api/v1/runs/{run}/metrics', forRun(run)))).metrics,
   curve: async (run: string, key: string, range: CurveRange): Promise<Curve> => {

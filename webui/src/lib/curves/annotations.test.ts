@@ -3,7 +3,7 @@ import { annotationsOf, patienceSentence, abandonedTails, replayAnnotations, typ
 import type { Look, ReplayOutcome } from '$lib/api/types'
 
 const run: AnnotatedRun = {
-  state: 'running', mode: 'max', best_step: 300, best_value: 0.9, step: 620, last_look_step: 600, wait: 3, patience_left: 7,
+  state: 'running', mode: 'max', best_step: 300, best_value: 0.9, step: 620, last_validation_step: 600, wait: 3, patience_left: 7,
   patience_unit: 'checks',
   spec: { validate_every: 100, stopper: { name: 'any_of', policies: [{ name: 'patience', params: { checks: 10, min_delta: 0.01 } }] } },
 }
@@ -22,7 +22,7 @@ describe('annotationsOf', () => {
   it('says how long it has waited, and where patience ends', () => {
     expect(patienceSentence(run)).toBe('3 of 10 checks without improvement; patience ends at step 1\u202f300')
     expect(patienceSentence({ ...run, state: 'finished' })).toBe('3 of 10 checks without improvement when it ended')
-    expect(patienceSentence({ ...run, last_look_step: null })).toBe('3 of 10 checks without improvement')
+    expect(patienceSentence({ ...run, last_validation_step: null })).toBe('3 of 10 checks without improvement')
     expect(patienceSentence({ ...run, wait: null, patience_left: null })).toBeNull()
   })
 
@@ -66,7 +66,7 @@ describe('annotationsOf', () => {
   })
 
   it('draws nothing before the first look', () => {
-    const young = { ...run, best_step: null, best_value: null, wait: null, patience_left: null, last_look_step: null }
+    const young = { ...run, best_step: null, best_value: null, wait: null, patience_left: null, last_validation_step: null }
     expect(annotationsOf(young, [], none, '')).toEqual({ higher: true, best: null, patience: null, bar: null, stop: null, jumps: [] })
   })
 })

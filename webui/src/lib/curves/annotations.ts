@@ -23,7 +23,7 @@ export interface AnnotatedRun {
   best_step?: number | null
   best_value?: number | null
   step?: number | null
-  last_look_step?: number | null
+  last_validation_step?: number | null
   wait?: number | null
   patience_left?: number | null
   patience_unit?: string | null
@@ -56,7 +56,7 @@ export function annotationsOf(run: AnnotatedRun, jumps: readonly SegmentStart[],
 
 /** From the look that last counted as an improvement to the step where patience ends. */
 function patienceBand(run: AnnotatedRun): Annotations['patience'] {
-  const { wait, patience_left: left, last_look_step: look } = run
+  const { wait, patience_left: left, last_validation_step: look } = run
   if (wait == null || left == null || look == null) return null
   const stride = run.patience_unit === 'steps' ? 1 : run.spec.validate_every
   return { from: Math.max(0, look - wait * stride), to: look + left * stride }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { CHECK_MS, Feed, POLL_MS, SignedOut, type FeedEvent, type FeedMessage, type FeedPage, type Transport } from './feed'
 
-const event = (seq: number): FeedEvent => ({ seq, kind: 'run.look', data: {}, at: '' })
+const event = (seq: number): FeedEvent => ({ seq, kind: 'run.validation', data: {}, at: '' })
 
 class Tracker implements Transport {
   log: FeedEvent[] = []

@@ -152,7 +152,7 @@ export class RunView {
 const STALE_AFTER = new Map([
   ['run.state', ['run', 'new looks', 'curves', 'checkpoints', 'commands', 'segments', 'evaluations']],
   ['run.progress', ['new points']],
-  ['run.look', ['new looks', 'new points']],
+  ['run.validation', ['new looks', 'new points']],
   ['run.withdrawn', ['looks']], // a look that is here already is no best any more
   ['run.best', ['checkpoints']],
   ['run.checkpoint', ['checkpoints']],

@@ -41,7 +41,7 @@ it('knows that less is better where the metric is a loss', () => {
 })
 
 it('compares runs by what was selected, and by their bests where nothing was', () => {
-  const soup = { ...run(1, 0.5), selected_value: 0.95, selected_step: 7, looks: 1, averages_tried: 1 }
+  const soup = { ...run(1, 0.5), selected_value: 0.95, selected_step: 7, validations: 1, averages_tried: 1 }
   const runs = [run(2, 0.9), soup, { ...run(3, 0.93), selected_value: 0.8, selected_step: 3 }, run(4, null)]
   expect(bestFirst(sweep('max'), runs).map((one) => one.number)).toEqual([1, 2, 3, 4])
   expect(bestFirst(sweep('min'), runs).map((one) => one.number)).toEqual([3, 2, 1, 4])

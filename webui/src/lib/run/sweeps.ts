@@ -42,7 +42,7 @@ export function describeChoice(runs: readonly SweepRun[]): string {
   const sum = (of: (run: SweepRun) => number | undefined) => runs.reduce((total, run) => total + (of(run) ?? 0), 0)
   const many = (number: number, what: string) => `${count(number)} ${what}${number === 1 ? '' : 's'}`
   const averages = sum((run) => run.averages_tried)
-  const looks = many(sum((run) => run.looks), 'look') + (averages > 0 ? ` and ${many(averages, 'average')}` : '')
+  const looks = many(sum((run) => run.validations), 'look') + (averages > 0 ? ` and ${many(averages, 'average')}` : '')
   return `${looks} of ${many(runs.length, 'run')}`
 }
 

@@ -6,7 +6,7 @@ import BestRun from './BestRun.svelte'
 import SweepTable from './SweepTable.svelte'
 
 const run = (number: number, more: Partial<SweepRun>) =>
-  ({ number, run: `r${number}`, name: `rates-${number}`, state: 'finished', stop_reason: null, parameters: { units: 8 * number }, best_step: 300, step: 400, looks: 4, selected_value: null, selected_step: null, ...more }) as SweepRun
+  ({ number, run: `r${number}`, name: `rates-${number}`, state: 'finished', stop_reason: null, parameters: { units: 8 * number }, best_step: 300, step: 400, validations: 4, selected_value: null, selected_step: null, ...more }) as SweepRun
 const RUNS = [
   run(1, { best_value: 0.97, selected_value: 0.97, selected_step: 300, averages_tried: 2 }),
   run(2, { best_value: 0.9, selected_value: 0.98, selected_step: 200, averages_tried: 2 }),
