@@ -296,7 +296,7 @@ class Client(Requests):
         return self._get(Report, path_of("reports"), {"of": ",".join(references)})
 
     def test_results(self, run: str) -> TestResultList:
-        return self._get(TestResultList, path_of("runs", run, "test_results"))
+        return self._get(TestResultList, path_of("runs", run, "test-results"))
 
     def receipts(self, run: str) -> ReceiptList:
         return self._get(ReceiptList, path_of("runs", run, "receipts"))

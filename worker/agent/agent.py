@@ -46,7 +46,7 @@ class Agent:
         self._executor = executor
         self._id = new_id()
         self._request = new_id()
-        self._tenancies: list[RunSupervisor] = []
+        self._supervisors: list[RunSupervisor] = []
         self._leaving = threading.Event()
         self._hello_at = 0.0
         self._claim_at = 0.0
@@ -91,8 +91,8 @@ class Agent:
 
     def _turn(self) -> float:
         """One round; return how long to wait for the next."""
-        self._tenancies = [tenancy for tenancy in self._tenancies if not tenancy.is_over]
-        if self._tenancies:
+        self._supervisors = [supervisor for supervisor in self._supervisors if not supervisor.is_over]
+        if self._supervisors:
             self._busy_at = time.monotonic()
         try:
             if time.monotonic() >= self._hello_at:
@@ -102,7 +102,7 @@ class Agent:
             if not is_passing(error):
                 _log.error("%s", error.message)
             return SLOW_CLAIM_SECONDS
-        if not self._tenancies or time.monotonic() >= self._prepare_at:
+        if not self._supervisors or time.monotonic() >= self._prepare_at:
             self._executor.prepare()
         return CLAIM_SECONDS
 
@@ -118,7 +118,7 @@ class Agent:
             self._prepare_at = now + (SETTLE_SECONDS if now - self._busy_at > SETTLE_SECONDS else CLAIM_SECONDS)
 
     def _may_claim(self) -> bool:
-        has_room = len(self._tenancies) < self._settings.slots
+        has_room = len(self._supervisors) < self._settings.slots
         return has_room and not self._leaving.is_set() and time.monotonic() >= self._claim_at
 
     def _hello(self) -> None:
@@ -151,9 +151,9 @@ class Agent:
         except (KeepbestError, OSError) as error:
             self._refuse(job, folder, error)
             return
-        tenancy = RunSupervisor(job, folder, trainer, self._client, *self._patience)
-        self._tenancies.append(tenancy)
-        tenancy.start()
+        supervisor = RunSupervisor(job, folder, trainer, self._client, *self._patience)
+        self._supervisors.append(supervisor)
+        supervisor.start()
 
     @property
     def _patience(self) -> tuple[float, float]:
@@ -195,15 +195,15 @@ class Agent:
 
     def _hand_back(self) -> None:
         """Leave in good order: every trainer gets its grace; what the tracker cannot be told now is told later."""
-        _log.info("Leaving: %d runs are handed back.", sum(not tenancy.is_over for tenancy in self._tenancies))
+        _log.info("Leaving: %d runs are handed back.", sum(not supervisor.is_over for supervisor in self._supervisors))
         self._executor.close()
-        for tenancy in self._tenancies:
-            tenancy.leave()
+        for supervisor in self._supervisors:
+            supervisor.leave()
         deadline = time.monotonic() + self._settings.grace_seconds + 5.0
-        for tenancy in self._tenancies:
-            if not tenancy.join(max(0.0, deadline - time.monotonic())):
-                tenancy.abandon()
-                tenancy.join(5.0)
+        for supervisor in self._supervisors:
+            if not supervisor.join(max(0.0, deadline - time.monotonic())):
+                supervisor.abandon()
+                supervisor.join(5.0)
         _try(lambda: self._client.goodbye(self._id))
 
 

@@ -117,7 +117,7 @@ def test_one_bad_entry_is_set_aside_and_all_else_arrives(
     assert (len(journal), journal.set_aside) == (0, 2)
     assert [(one["number"], one["what"], one["why"]) for one in kept(tmp_path)] == [
         (2, f"loss at step {BAD}", str(error)),
-        (2, f"look at step {BAD}", str(error)),
+        (2, f"validation at step {BAD}", str(error)),
     ]
     assert kept(tmp_path)[0]["batch"]["columns"][0]["steps"] == [BAD]
     assert "secret-lease" not in str(kept(tmp_path))
@@ -140,14 +140,14 @@ def test_a_validation_is_kept_whose_examples_are_refused(tmp_path: Path, caplog:
         journal_of(tmp_path, wire.encode(Batch(writer=ABOUT.writer, number=1, validations=validations), [])), tracker
     )
     assert tracker.validations == [6, 7]
-    assert [one["what"] for one in kept(tmp_path)] == ["the examples of a validation at step 7", f"look at step {BAD}"]
+    assert [one["what"] for one in kept(tmp_path)] == ["the examples of a validation at step 7", f"validation at step {BAD}"]
     assert "did not take the examples of a validation at step 7" in caplog.text
 
 
 def test_what_is_set_aside_is_listed_by_run(tmp_path: Path) -> None:
     send_all(journal_of(tmp_path, said(1, [BAD], [BAD])), Picky(InvalidInput("no")))
     (file,) = list_set_aside(tmp_path)
-    assert (file.run, file.entries, file.what, file.why) == (ABOUT.run, 2, f"look at step {BAD}", "no")
+    assert (file.run, file.entries, file.what, file.why) == (ABOUT.run, 2, f"validation at step {BAD}", "no")
 
 
 def test_what_was_set_aside_is_sent_again_and_what_came_meanwhile_stays(tmp_path: Path) -> None:

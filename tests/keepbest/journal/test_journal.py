@@ -286,7 +286,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from keepbest.journal.journal import About, Journal
+from keepbest.journal.journal import Journal
 from tests.keepbest.journal.test_journal import ABOUT, batch
 journal = Journal.create(Path(sys.argv[1]), ABOUT)
 number = 0

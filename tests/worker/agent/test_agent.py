@@ -48,12 +48,12 @@ STUBBORN = (
 #: Starts something, trains a little, then stands still: SIGTERM changes nothing.
 HANGS = """
 import signal, subprocess, sys, time; from pathlib import Path
-from keepbest.tracking.process.heartbeat import Part, Sign, write
+from keepbest.tracking.process.heartbeat import Phase, Sign, write
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 signal.signal(signal.SIGUSR1, lambda *_: print('standing here', flush=True))
 subprocess.Popen(['sleep', '600'])
 for beats in range(1, 9):
-    write(Path(sys.argv[1]), Sign(beats, Part.STEADY)); time.sleep(0.1)
+    write(Path(sys.argv[1]), Sign(beats, Phase.STEADY)); time.sleep(0.1)
 print('training', flush=True)
 while True:
     if 'stop' in sys.argv[2:]: os.kill(os.getpid(), signal.SIGSTOP)

@@ -17,14 +17,14 @@ from worker.trainer.user_code import describe_error, load_function
 RUN = """
 import json, sys, worker, keepbest, worker.data
 from pathlib import Path
-from worker.trainer import usercode
+from worker.trainer import user_code
 folder = Path(sys.argv[1])
-usercode.open_folder(folder)
+user_code.open_folder(folder)
 try:
-    result = usercode.load_function(folder, sys.argv[2])()
+    result = user_code.load_function(folder, sys.argv[2])()
     print(json.dumps({"result": result}))
 except BaseException as error:
-    print(usercode.describe_error(error, folder).model_dump_json())
+    print(user_code.describe_error(error, folder).model_dump_json())
 """
 
 
@@ -121,7 +121,7 @@ def test_errors_are_told_in_the_user_s_words(code: str, tmp_path: Path) -> None:
     assert message in error["message"]
     assert trace in error["traceback"]
     assert error["hint"]
-    for ours in ("usercode.py", "importlib", str(tmp_path)):
+    for ours in ("user_code.py", "importlib", str(tmp_path)):
         assert ours not in error["traceback"]
 
 

@@ -134,8 +134,8 @@ def test_a_long_log_begins_anew(tmp_path: Path) -> None:
 def test_a_parent_that_is_killed_takes_its_children_along(tmp_path: Path, processes: Processes) -> None:
     log = tmp_path / "child.log"
     code = (
-        "import os, sys, time; from pathlib import Path; from keepbest.cli.service.processes import Child;"
-        f"one = Child('x', [sys.executable, '-c', {SLEEPER!r}], dict(os.environ), Path({str(log)!r}));"
+        "import os, sys, time; from pathlib import Path; from keepbest.cli.service.processes import ManagedProcess;"
+        f"one = ManagedProcess('x', [sys.executable, '-c', {SLEEPER!r}], dict(os.environ), Path({str(log)!r}));"
         "one.start(0.0); print('child', one.process.pid, flush=True); time.sleep(60)"
     )
     parent = processes.start(sys.executable, "-c", code)

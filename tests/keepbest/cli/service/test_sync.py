@@ -65,10 +65,10 @@ def test_what_no_tracker_takes_is_set_aside_and_the_rest_arrives(keepbest: Keepb
         (str(home / "set-aside" / f"{run.id}.jsonl"), "set aside"),
     ]
     assert told.status == Exit.OK
-    assert "look at step 2" in told.json[1]["problem"]
+    assert "validation at step 2" in told.json[1]["problem"]
     with live.client() as client:
         assert [one.step for one in client.validations(run.id).validations] == [1, 3]
-        assert "look at step 2" in "".join(piece.text for piece in client.logs(run.id).pieces)
+        assert "validation at step 2" in "".join(piece.text for piece in client.logs(run.id).pieces)
     (finding,) = check_record(load())
     assert (finding.state, run.id in finding.words) == ("warn", True)
     file = home / "set-aside" / f"{run.id}.jsonl"

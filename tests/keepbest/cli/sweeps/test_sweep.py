@@ -225,7 +225,7 @@ def test_runs_are_compared_by_what_was_selected(keepbest: Keepbest, engine: Engi
     assert f"| val_accuracy | 0.95 at step 100 of soups-2 ({made[1]}) |" in printed
     assert "| selected by | greedy_soup(k=3) |\n| beside its best validation's | 0.8 at step 100 |" in printed
     assert "| validations it was chosen from | 3 |\n| averages it was chosen from | 2 |" in printed
-    assert "Selected, optimistic: it is the best of many validations, and averages, of many runs" in printed
+    assert "Selected, optimistic: the best of many validations, and averages, of many runs" in printed
     assert "Measured at the average that was selected, on 300 examples." in printed
     rows = [line for line in printed.splitlines() if line.startswith(("| 1 |", "| 2 |", "| 3 |", "| try |"))]
     assert [row.split("|")[4:6] for row in rows] == [

@@ -88,7 +88,7 @@ def test_the_last_words_are_kept_however_it_ends(
 
 def test_a_copier_that_is_killed_stops_no_script(tmp_path: Path, tracker: TinyTracker, processes: Processes) -> None:
     rest = """
-from keepbest.tracking import console
+from keepbest.tracking.process import console
 print("before", flush=True)
 console._living[0]._copier.kill()
 while console._living:
