@@ -47,7 +47,7 @@ def record_a_run(live: Live, folder: Path, monkeypatch: pytest.MonkeyPatch) -> d
         for step in loop:
             weight.assign_sub([0.1, 0.1])
             run.log({"loss": 1 / step}, step=step)
-            loop.look(step, 1 / step)
+            loop.report_validation(step, 1 / step)
             loop.checkpoint()
     first, *_, last = keepbest.checkpoints(run)
     return {"RUN": run.id, "CHECKPOINT": first.id, "OTHER": last.id}

@@ -140,7 +140,10 @@ def test_a_validation_is_kept_whose_examples_are_refused(tmp_path: Path, caplog:
         journal_of(tmp_path, wire.encode(Batch(writer=ABOUT.writer, number=1, validations=validations), [])), tracker
     )
     assert tracker.validations == [6, 7]
-    assert [one["what"] for one in kept(tmp_path)] == ["the examples of a validation at step 7", f"validation at step {BAD}"]
+    assert [one["what"] for one in kept(tmp_path)] == [
+        "the examples of a validation at step 7",
+        f"validation at step {BAD}",
+    ]
     assert "did not take the examples of a validation at step 7" in caplog.text
 
 

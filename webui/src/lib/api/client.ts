@@ -112,7 +112,7 @@ export const api = {
   receipts: async (run: string): Promise<Receipt[]> =>
     (await request(client.GET('/api/v1/runs/{run}/receipts', forRun(run)))).receipts,
   evaluations: async (run: string): Promise<Evaluation[]> =>
-    (await request(client.GET('/api/v1/runs/{run}/evaluations', forRun(run)))).evaluations,
+    (await request(client.GET('/api/v1/runs/{run}/test-results', forRun(run)))).test_results,
   panels: async (run: string): Promise<PanelSeries[]> => (await request(client.GET('/api/v1/runs/{run}/panels', forRun(run)))).panels,
   panel: (run: string, name: string, step: number, segment: number): Promise<Panel> =>
     request(client.GET('/api/v1/runs/{run}/panel', { params: { path: { run }, query: { name, step, segment } } })),
