@@ -17,9 +17,9 @@ class Lines:
     def add(self, piece: bytes) -> list[str]:
         """Return the lines that are complete now, in texts of at most twice PIECE_BYTES."""
         *whole, rest = (self._open + piece).split(b"\n")
-        head, sign, last = rest.rpartition(b"\r")
-        # What follows decides whether a carriage return at the end begins the line anew or belongs to its end.
-        self._open = last if sign and last else (head.rpartition(b"\r")[2] + sign + last)
+        text = rest.rstrip(b"\r")
+        # What follows decides whether carriage returns at the end begin the line anew or belong to its end.
+        self._open = text.rpartition(b"\r")[2] + (b"\r" if text != rest else b"")
         lines = [_settle(line) + b"\n" for line in whole]
         if len(self._open) >= PIECE_BYTES:
             cut = len(self._open) - _half_character(self._open)

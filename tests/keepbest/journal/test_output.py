@@ -22,6 +22,7 @@ def read(*pieces: bytes) -> str:
         ((b"windows\r\n", b"more\r", b"\n"), "windows\nmore\n"),
         ((b"\r 1/9", b"\r 5/9\r 9", b"/9\nloss\n"), " 9/9\nloss\n"),
         ((b"1/9\r", b"2/9\r"), "2/9"),
+        ((b"done\r\r", b"\n"), "done\n"),
         (("näh".encode()[:2], "näh".encode()[2:]), "näh"),
         ((b"\xff\0\n",), "\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}\n"),
         ((), ""),
