@@ -1,9 +1,4 @@
-"""The Keras callback: `model.fit(…, callbacks=[KeepBest(monitor="val_accuracy", patience=10)])`.
-
-It takes the keywords of Keras' `EarlyStopping`, in their order, and differs where that one loses things: the optimizer
-and the random seeds are kept with the weights; NaN is never the best; values are compared as float64; a second `fit`
-goes on where the first ended; the best is on disk, checked, while training goes on.
-"""
+"""The Keras callback: `model.fit(…, callbacks=[KeepBest(monitor="val_accuracy", patience=10)])`."""
 
 from __future__ import annotations
 
@@ -48,36 +43,42 @@ class KeepBest(Carrying):
     """Keep the best model in memory and on disk, stop when nothing improves, go back when asked.
 
     Args:
-        monitor: Metric to watch. A validation is the end of an epoch in which it was measured.
-        min_delta: A smaller gain does not end the wait; its sign does not matter. It does not change which is best.
+        monitor: Metric to watch. A validation is the end of an epoch in which this metric was measured.
+        min_delta: A smaller gain does not end the wait; the sign does not matter. It does not change which is best.
         patience: Validations without improvement before training stops; 0 counts as 1, as in Keras.
         verbose: 1 prints each decision.
         mode: "min", "max", or "auto": the direction that the Keras metric itself declares, else an error.
         baseline: Only a value better than this ends the wait.
         restore_best_weights: Put the best state back when training ends: variables and optimizer.
-        start_from_epoch: Earlier epochs are logged, not judged.
-        stopper: A policy, as text like "patience(steps=1000)" or in its JSON form, instead of patience, min_delta and
-            baseline.
-        run: A `keepbest.init(…)` run to report to, whose monitor, mode and stopper count where none is said here; or
-            the id of a local run to go on with.
+        start_from_epoch: Epochs before this one are logged, not judged.
+        stopper: A policy, "patience(steps=1000)" or its JSON form, instead of patience, min_delta and baseline.
+        run: What `keepbest.init(…)` returned, to report to; or the id of a local run to go on with.
         store: Folder of the checkpoints (default: KEEPBEST_STORE), or False to keep the best in memory only.
-        resume: Put the newest checkpoint of `run` back before the first `fit`; where it is not said, if an earlier
-            process began the run: after a crash under a worker, or with `keepbest.init(id=…)`.
-        retention: Which checkpoints stay on disk, `keepbest.contract.policies.RetentionSpec(best=3)`; where it is not
-            said, what the run was begun with: the best one and the last one.
-        save_freq: Write the present state, too, after each "epoch" or so many batches, as `ModelCheckpoint` does: then
-            a restart goes on from there. Retention keeps the last one.
-        initial_value_threshold: Nothing that is not better than this is kept, until something is.
-        snapshots: Bests held in memory.
-        snapshot_memory: What they may take: bytes, `2GB`, or `25%` of the free memory (default: that).
-        n: Examples that a validation measures, for the record.
-        validation: The arrays (x, y) of fit's `validation_data`; `paired_noise` compares validations
-            example by example, by one more pass over them, where that is part of the stopper.
-        carry: Callbacks whose state goes into every snapshot, and back with it, such as `ReduceLROnPlateau(…)`. This
-            one calls them, before each validation: leave them out of fit's own list. Generators of NumPy's, too.
-        strict: Raise before the first step where a part of the model cannot be captured, instead of a warning.
-        panels: Examples (x, y), or a dataset of them, that pictures of the model are made of while it trains.
-        keep_examples: Examples of `validation` kept with each checkpoint, for `restore(…, check=True)`; 0 stores none.
+        resume: Begin with the newest checkpoint of `run`. Default: if an earlier process began the run.
+        retention: Which checkpoints stay on disk, `RetentionSpec(best=3)`. Default: what the run was begun with.
+        save_freq: Write the present state, too, after each "epoch" or so many batches, as `ModelCheckpoint` does.
+        initial_value_threshold: Keep nothing until a value is better than this.
+        snapshots: Number of bests held in memory.
+        snapshot_memory: What they may take: bytes, "2GB", or "25%" of the free memory (the default).
+        n: Number of examples that a validation measures, for the record.
+        validation: The arrays (x, y) of `validation_data`, for `paired_noise`: Keras shows them to no callback.
+        carry: Callbacks (leave these out of fit's list) and NumPy generators whose state goes into every snapshot.
+        strict: Raise before the first step if a part of the model cannot be captured, instead of a warning.
+        panels: Examples (x, y), or a dataset of them, for pictures of the model while it trains.
+        keep_examples: Number of examples of `validation` kept with each checkpoint, for `restore(…, check=True)`.
+
+    Raises:
+        InvalidInput: An argument is wrong. In `fit`, CheckpointError: the checkpoint to go on from does not fit.
+
+    Example:
+        >>> import keepbest, keras, numpy as np
+        >>> x, y = np.zeros((8, 1)), np.ones((8, 1))
+        >>> model = keras.Sequential([keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> kept = keepbest.KeepBest("val_loss", patience=2, store="checkpoints")
+        >>> history = model.fit(x, y, validation_data=(x, y), epochs=5, verbose=0, callbacks=[kept])
+        >>> kept.best == min(history.history["val_loss"])
+        True
     """
 
     #: Where training is; kept from one `fit` to the next.

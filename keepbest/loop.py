@@ -42,29 +42,42 @@ CHECKPOINT_SECONDS = 30.0
 class Loop:
     """Keep the best of a loop in memory and on disk, stop when nothing improves, go back when asked.
 
-    Iterating gives the number of each step to train, until something stops the loop; after a roll back it goes on
-    from the step that was gone back to. Who counts by himself calls `report_validation`, and reads `step` and `stopped`
-    after it.
+    Iterate over it to get the number of each step to train, 1, 2, 3 …, until something stops the loop. After a roll
+    back the iteration goes on from the step that the loop went back to. If you count steps yourself, call
+    `report_validation` and then read `step` and `stopped`.
 
     Args:
         run: What `keepbest.init(…)` returned; its stopper judges the validations.
         kept: What is trained: a Keras model, a `tf.Module`, variables, random generators, or a dict or list of these.
-        optimizers: Those that move it; that of a compiled model is known.
+        optimizers: The optimizers that move `kept`; the one of a compiled model is known.
         store: Folder of the checkpoints (default: KEEPBEST_STORE), or False to keep the best in memory only.
         resume: Go on from the checkpoint that the run goes on from, or else its newest; a new run has none.
-        retention: Which checkpoints stay on disk; where it is not said, what the run was begun with.
-        snapshots: Bests held in memory.
-        snapshot_memory: What they may take: bytes, `2GB`, or `25%` of the free memory (default: that).
-        carry: What else decides later steps, and goes back and on with them: generators of NumPy's
+        retention: Which checkpoints stay on disk. Default: what the run was begun with.
+        snapshots: Number of bests held in memory.
+        snapshot_memory: What they may take: bytes, "2GB", or "25%" of the free memory (the default).
+        carry: What else decides later steps, and goes back and on with them: NumPy generators
             (`np.random.default_rng()`), and objects of yours whose attributes are JSON.
-        writes_bests: Write each best, in the background; False writes what `checkpoint` is called for.
-        strict: Raise where a part of `kept` cannot be captured, instead of a warning.
+        writes_bests: Write each best, in the background; False writes only what `checkpoint` is called for.
+        strict: Raise if a part of `kept` cannot be captured, instead of a warning.
 
     Raises:
-        InvalidInput: It is not known which way is better, nothing in `kept` can be kept, or something in `carry` not.
+        InvalidInput: Nobody knows which way is better, `kept` holds no variables, or an item of `carry` cannot be
+            saved.
         CheckpointIncomplete: `strict`, or the checkpoint to go on from lacks a part.
         CheckpointMismatch: The checkpoint to go on from is of other variables or generators; the message names every
             difference.
+
+    Example:
+        >>> import keepbest, tensorflow as tf
+        >>> w = tf.Variable([1.0])
+        >>> with keepbest.init(monitor="val_loss", stopper="patience(checks=2)") as run:
+        ...     loop = keepbest.Loop(run, {"w": w})
+        ...     for step in loop:
+        ...         _ = w.assign_sub([0.3])
+        ...         decision = loop.report_validation(step, abs(float(w[0])))
+        ...     state = loop.roll_back()
+        >>> loop.best_step, round(float(w[0]), 1)
+        (3, 0.1)
     """
 
     def __init__(

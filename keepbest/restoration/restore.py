@@ -33,28 +33,45 @@ def restore(
     check: bool = False,
     store: Store | Path | str | None = None,
 ) -> Any:
-    """Put a checkpoint of `run` (a run or its id) into `model` and return the model.
+    """Put a checkpoint of a run into a model and return the model.
 
-    If none is named: what the run's selector chose at its end, where it chose, else the best; `best=True` is the first
-    strict raw best.
+    Without `best`, `step`, `checkpoint` or `last` it is what the run's selector chose at its end, else the best.
 
-    Without a model the network is made again from its stored description: classes of your own must be registered with
-    `keras.saving.register_keras_serializable`, and Lambda layers need `allow_code=True`, which runs the code that the
-    run stored of them. A loss or metric that is not known here leaves it uncompiled, with a warning, and so does an
-    optimizer that is another one here. A model without an optimizer takes the network alone.
+    Args:
+        run: A run, or its id.
+        model: A Keras model, a `tf.Module`, or a dict or list of variables. Without one, the network is made again from
+            its stored description: register classes of your own with `keras.saving.register_keras_serializable`. A
+            loss or metric that is not known here leaves the network uncompiled, with a warning, and so does an
+            optimizer that is another one here. A model without an optimizer takes the network alone.
+        best: The first strict raw best, whatever was selected.
+        step: The newest checkpoint of this step.
+        checkpoint: The checkpoint with this id.
+        last: The newest checkpoint.
+        partial: Take what fits and leave the rest as it is; `plan_restore` says what would happen.
+        renames: What else goes where: `{"dense/kernel": "head/kernel"}`, or only the first parts of the names.
+        allow_code: Run the code of Lambda layers that the run stored.
+        check: Compare what the model then gives for the examples that were recorded with the checkpoint
+            (`KeepBest(keep_examples=8)`, `submit --keep-examples 8`).
+        store: Folder of the checkpoints (default: KEEPBEST_STORE).
 
-    Into a changed network: `plan_restore` says what would happen; `partial=True` takes what fits and leaves the rest as
-    it is, `renames={"dense/kernel": "head/kernel"}` (or only their first parts) says what else goes where.
-
-    `check=True` compares what the model gives then for the examples that were recorded with the checkpoint
-    (`KeepBest(keep_examples=8)`, `submit --keep-examples 8`).
+    Returns:
+        `model`, or the network that was made.
 
     Raises:
         NotFound: The run has no such checkpoint here, or no examples to check it by.
         NetworkUnknown: Without a model: the network cannot be made again from what is known here.
-        CheckpointDamaged: It is not what was written.
+        CheckpointDamaged: The checkpoint is not what was written.
         CheckpointMismatch: It does not fit the model, and the message names every difference; or a checked model gives
             something else than was recorded.
+
+    Example:
+        >>> import keepbest, tensorflow as tf
+        >>> with keepbest.init(mode="max") as run:
+        ...     decision = keepbest.Loop(run, {"w": tf.Variable([1.0])}).report_validation(100, 0.9)
+        >>> w = tf.Variable([0.0])
+        >>> restored = keepbest.restore(run, {"w": w})
+        >>> float(w[0])
+        1.0
     """
     found = _find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
     target = model if model is not None else rebuild(found.store, found.manifest, allow_code=allow_code)

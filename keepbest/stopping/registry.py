@@ -100,7 +100,13 @@ def _listed(parts: object) -> Sequence[object]:
 def describe() -> list[PolicyInfo]:
     """Return every policy there is, with its parameters."""
     return [
-        PolicyInfo(kind.name, kind.version, inspect.cleandoc(kind.__doc__ or ""), declared_params(kind), composes(kind))
+        PolicyInfo(
+            kind.name,
+            kind.version,
+            inspect.cleandoc(kind.__doc__ or "").partition("\n\nExample:")[0],
+            declared_params(kind),
+            composes(kind),
+        )
         for kind in _KINDS
     ]
 

@@ -26,13 +26,13 @@ _NEVER = {"name": "max_steps", "params": {"steps": MAX_STEP}}
 class Session(Loop):
     """Keep the best state of a `tf.compat.v1.Session`, and go back to it.
 
-    A state is every variable and the random states of Python and NumPy, under one id. Make this after the whole
-    graph, optimizer included; it adds nothing to it, so the graph may be finalised. Not in a state: the hidden
+    A state is every variable and the random states of Python and NumPy, under one id. Make this object after the whole
+    graph, optimizer included. It adds nothing to the graph, so the graph may be finalised. Not in a state: the hidden
     counters of TensorFlow's random operations, and the places of input pipelines.
 
-    With a run of `keepbest.init` it is a `Loop`: validations are judged and recorded, each best is written in the
-    background, commands are obeyed, and a run that was begun before goes on. Without one, `keep` keeps the best in
-    memory, and `checkpoint` puts it on disk.
+    With a run of `keepbest.init` it is a `Loop`: the run's stopper judges validations and records them, each best is
+    written in the background, commands are obeyed, and a run that was begun before goes on. Without one, `keep` keeps
+    the best in memory, and `checkpoint` puts it on disk.
 
     Args:
         sess: The session whose variables are kept.
@@ -42,7 +42,22 @@ class Session(Loop):
         run: What `keepbest.init` returned, or the id of the run that checkpoints are filed under (default: a new one).
         store: Folder of the checkpoints (default: KEEPBEST_STORE); made when the first one is written.
         retention: Which of the run's checkpoints stay (default: the best one and the last one).
-        carry: Generators of NumPy's (`np.random.default_rng()`) that go back and on with the variables.
+        carry: NumPy generators (`np.random.default_rng()`) that go back and on with the variables.
+
+    Raises:
+        InvalidInput: `mode` is not known, or the graph has no variables.
+
+    Example:
+        >>> import keepbest, tensorflow as tf
+        >>> with tf.Graph().as_default(), tf.compat.v1.Session() as sess:
+        ...     w = tf.compat.v1.get_variable("w", [1], initializer=tf.compat.v1.zeros_initializer())
+        ...     sess.run(tf.compat.v1.global_variables_initializer())
+        ...     best = keepbest.Session(sess, mode="min", store=False)
+        ...     is_best = best.keep(100, 0.5)
+        ...     w.load([9.0], sess)
+        ...     step = best.roll_back()
+        ...     print(is_best, sess.run(w))
+        True [0.]
     """
 
     def __init__(

@@ -61,7 +61,17 @@ class Composition(Policy):
 
 @dataclass(frozen=True, kw_only=True)
 class AnyOf(Composition):
-    """Stop as soon as one of the policies stops; the earliest step counts, then the order in which they are listed."""
+    """Stop as soon as one of the policies stops; the earliest step counts, then the order in which they are listed.
+
+    Example:
+        >>> from keepbest.stopping import AnyOf, MaxSteps, Patience, Validation
+        >>> policy = AnyOf(mode="max", policies=(Patience(mode="max", checks=9), MaxSteps(mode="max", steps=200)))
+        >>> state = policy.start()
+        >>> for step, value in [(100, 0.5), (200, 0.6)]:
+        ...     state, decision = policy.observe(state, Validation(step, value))
+        >>> decision.stop, str(decision.reason)
+        (True, 'max_steps')
+    """
 
     name: ClassVar[str] = "any_of"
 
@@ -74,6 +84,15 @@ class AllOf(Composition):
     """Stop where all of the policies would stop at once; the first that is listed gives the reason.
 
     A policy that would have stopped alone goes on judging, and may find that training has become better again.
+
+    Example:
+        >>> from keepbest.stopping import AllOf, MaxSteps, Patience, Validation
+        >>> policy = AllOf(mode="max", policies=(Patience(mode="max", checks=1), MaxSteps(mode="max", steps=300)))
+        >>> state = policy.start()
+        >>> for step, value in [(100, 0.6), (200, 0.5)]:
+        ...     state, decision = policy.observe(state, Validation(step, value))
+        >>> decision.stop, decision.best_step
+        (False, 100)
     """
 
     name: ClassVar[str] = "all_of"

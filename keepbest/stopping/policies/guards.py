@@ -26,7 +26,17 @@ class Guard(Policy):
 
 @dataclass(frozen=True, kw_only=True)
 class StoppingThreshold(Guard):
-    """Stop as soon as a value is strictly better than the target: good enough."""
+    """Stop as soon as a value is strictly better than the target: good enough.
+
+    Example:
+        >>> from keepbest.stopping import StoppingThreshold, Validation
+        >>> policy = StoppingThreshold(mode="max", threshold=0.9)
+        >>> state = policy.start()
+        >>> for step, value in enumerate([0.8, 0.95], start=1):
+        ...     state, decision = policy.observe(state, Validation(step, value))
+        >>> decision.stop, decision.best_value
+        (True, 0.95)
+    """
 
     name: ClassVar[str] = "stopping_threshold"
     reason: ClassVar[StopReason] = StopReason.STOPPING_THRESHOLD
@@ -41,7 +51,17 @@ class StoppingThreshold(Guard):
 
 @dataclass(frozen=True, kw_only=True)
 class DivergenceThreshold(Guard):
-    """Stop as soon as a value is strictly worse than the limit: past saving. An infinity on the bad side counts."""
+    """Stop as soon as a value is strictly worse than the limit: past saving. An infinity on the bad side counts.
+
+    Example:
+        >>> from keepbest.stopping import DivergenceThreshold, Validation
+        >>> policy = DivergenceThreshold(mode="min", threshold=10)
+        >>> state = policy.start()
+        >>> for step, value in enumerate([0.5, 11.0], start=1):
+        ...     state, decision = policy.observe(state, Validation(step, value))
+        >>> decision.stop, decision.best_value
+        (True, 0.5)
+    """
 
     name: ClassVar[str] = "divergence_threshold"
     reason: ClassVar[StopReason] = StopReason.DIVERGENCE_THRESHOLD
@@ -59,7 +79,17 @@ class DivergenceThreshold(Guard):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckFinite(Guard):
-    """Stop at the first validation whose value, or a loss of it, is NaN or infinite, or whose network had become so."""
+    """Stop at the first validation whose value, or a loss of it, is NaN or infinite, or whose network had become so.
+
+    Example:
+        >>> from keepbest.stopping import CheckFinite, Validation
+        >>> policy = CheckFinite(mode="min")
+        >>> state = policy.start()
+        >>> for step, value in enumerate([0.5, float("nan")], start=1):
+        ...     state, decision = policy.observe(state, Validation(step, value))
+        >>> decision.stop, decision.best_value
+        (True, 0.5)
+    """
 
     name: ClassVar[str] = "check_finite"
     reason: ClassVar[StopReason] = StopReason.NON_FINITE
@@ -75,7 +105,17 @@ class CheckFinite(Guard):
 
 @dataclass(frozen=True, kw_only=True)
 class MaxSteps(Guard):
-    """Stop at a step, validation or no validation."""
+    """Stop at a step, validation or no validation.
+
+    Example:
+        >>> from keepbest.stopping import MaxSteps, Validation
+        >>> policy = MaxSteps(mode="max", steps=200)
+        >>> state = policy.start()
+        >>> for step, value in [(100, 0.5), (200, 0.6)]:
+        ...     state, decision = policy.observe(state, Validation(step, value))
+        >>> decision.stop, decision.best_step
+        (True, 200)
+    """
 
     name: ClassVar[str] = "max_steps"
     reason: ClassVar[StopReason] = StopReason.MAX_STEPS
@@ -93,7 +133,17 @@ class MaxSteps(Guard):
 
 @dataclass(frozen=True, kw_only=True)
 class MaxSeconds(Guard):
-    """Stop at the first validation at which the run has trained this long, over all its attempts."""
+    """Stop at the first validation at which the run has trained this long, over all its attempts.
+
+    Example:
+        >>> from keepbest.stopping import MaxSeconds, Validation
+        >>> policy = MaxSeconds(mode="max", seconds=60)
+        >>> state = policy.start()
+        >>> for step, value in [(100, 0.5), (200, 0.6)]:
+        ...     state, decision = policy.observe(state, Validation(step, value, seconds=step / 3))
+        >>> decision.stop, decision.best_step
+        (True, 200)
+    """
 
     name: ClassVar[str] = "max_seconds"
     reason: ClassVar[StopReason] = StopReason.MAX_SECONDS

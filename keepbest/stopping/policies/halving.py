@@ -22,6 +22,15 @@ class SuccessiveHalving(Policy):
 
     Rung k, counted from 1, lies at min_steps * factor^(k-1): the pause is at the first validation at or after it, at
     the highest of those passed. Only in a sweep; what is not promoted ends when the sweep ends.
+
+    Example:
+        >>> from keepbest.stopping import SuccessiveHalving, Validation
+        >>> policy = SuccessiveHalving(mode="max", min_steps=250, factor=3)
+        >>> state = policy.start()
+        >>> for step, value in [(100, 0.5), (300, 0.6)]:
+        ...     state, decision = policy.observe(state, Validation(step, value))
+        >>> decision.stop, decision.rung
+        (False, 1)
     """
 
     name: ClassVar[str] = "successive_halving"

@@ -19,6 +19,15 @@ class NoiseAware(Policy):
 
     For values that are a share of n examples, such as accuracy. It stops much earlier than patience: many small true
     gains are each below the noise.
+
+    Example:
+        >>> from keepbest.stopping import NoiseAware, Validation
+        >>> policy = NoiseAware(mode="max", checks=2)
+        >>> state = policy.start()
+        >>> for step, value in enumerate([0.90, 0.91, 0.92], start=1):
+        ...     state, decision = policy.observe(state, Validation(step, value, n=100))
+        >>> decision.stop, decision.best_step
+        (True, 3)
     """
 
     name: ClassVar[str] = "noise_aware"

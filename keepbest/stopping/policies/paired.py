@@ -24,6 +24,15 @@ class PairedNoise(Policy):
     A better value is a gain over the reference where McNemar's exact test of which examples were right, one-sided, has
     p < `alpha`; or, by their losses, where the `alpha` quantile of the bootstrapped mean gain is above 0. Where one of
     the two validations says nothing of its examples, it is a gain above `z` standard errors, as in noise_aware.
+
+    Example:
+        >>> from keepbest.stopping import PairedNoise, Validation, read_pairs
+        >>> policy = PairedNoise(mode="max", checks=1)
+        >>> first, second = read_pairs([True, True, False, False], None), read_pairs([True, True, True, False], None)
+        >>> state, _ = policy.observe(policy.start(), Validation(1, 0.50, n=4, pairs=first))
+        >>> state, decision = policy.observe(state, Validation(2, 0.75, n=4, pairs=second))
+        >>> decision.stop, decision.best_step
+        (True, 2)
     """
 
     name: ClassVar[str] = "paired_noise"

@@ -23,6 +23,15 @@ class Patience(Policy):
     in steps it stops when more than `steps` have passed since the last improvement, at that very step, between two
     validations if need be (`every_step`, the loop of Hvass' tutorial 4); `every_step=false` decides only at
     validations, and `inclusive=true` stops at exactly `steps` (tf.estimator's rule).
+
+    Example:
+        >>> from keepbest.stopping import Patience, Validation
+        >>> policy = Patience(mode="max", checks=2)
+        >>> state = policy.start()
+        >>> for step, value in enumerate([0.5, 0.6, 0.6, 0.6], start=1):
+        ...     state, decision = policy.observe(state, Validation(step, value))
+        >>> decision.stop, decision.best_step
+        (True, 2)
     """
 
     name: ClassVar[str] = "patience"

@@ -22,6 +22,15 @@ class ReduceOnPlateau(Policy):
 
     The wait then begins anew, after `cooldown` validations that do not count (PyTorch's rule; Keras counts the last of
     them). With `max_reductions` it stops once after that many another `checks` validations brought no improvement.
+
+    Example:
+        >>> from keepbest.stopping import ReduceOnPlateau, Validation
+        >>> policy = ReduceOnPlateau(mode="min", checks=2, factor=0.1)
+        >>> state = policy.start()
+        >>> for step, value in enumerate([0.5, 0.5, 0.5], start=1):
+        ...     state, decision = policy.observe(state, Validation(step, value))
+        >>> decision.stop, decision.rate_factor
+        (False, 0.1)
     """
 
     name: ClassVar[str] = "reduce_on_plateau"

@@ -25,6 +25,15 @@ class GeneralizationLoss(Policy):
     """Stop at the first validation whose error is more than `alpha` percent above the lowest so far (GL).
 
     It is relative: at 98 % accuracy a tenth of a point is 5 %. Use it on a loss, or with a large `alpha`.
+
+    Example:
+        >>> from keepbest.stopping import GeneralizationLoss, Validation
+        >>> policy = GeneralizationLoss(mode="min", alpha=5)
+        >>> state = policy.start()
+        >>> for step, value in enumerate([0.50, 0.40, 0.43], start=1):
+        ...     state, decision = policy.observe(state, Validation(step, value))
+        >>> decision.stop, decision.best_step
+        (True, 2)
     """
 
     name: ClassVar[str] = "generalization_loss"
@@ -55,6 +64,15 @@ class ProgressQuotient(Policy):
 
     Progress is how far the mean training loss of the strip lies above its lowest, in thousandths; a strip that
     lacks a training loss decides nothing.
+
+    Example:
+        >>> from keepbest.stopping import ProgressQuotient, Validation
+        >>> policy = ProgressQuotient(mode="min", alpha=0.75, strip=2)
+        >>> state = policy.start()
+        >>> for step, value in enumerate([0.50, 0.40, 0.50, 0.60], start=1):
+        ...     state, decision = policy.observe(state, Validation(step, value, train=0.3))
+        >>> decision.stop, decision.best_step
+        (True, 2)
     """
 
     name: ClassVar[str] = "progress_quotient"
@@ -101,6 +119,15 @@ class Upcrossing(Policy):
     """Stop when the value got worse from the end of one strip of validations to the next, `times` times in a row (UP).
 
     Only the last validation of each strip is compared, with the last validation of the strip before.
+
+    Example:
+        >>> from keepbest.stopping import Upcrossing, Validation
+        >>> policy = Upcrossing(mode="min", times=2, strip=1)
+        >>> state = policy.start()
+        >>> for step, value in enumerate([0.50, 0.51, 0.52], start=1):
+        ...     state, decision = policy.observe(state, Validation(step, value))
+        >>> decision.stop, decision.best_step
+        (True, 1)
     """
 
     name: ClassVar[str] = "upcrossing"

@@ -50,6 +50,16 @@ class Require(Wrapper):
 
     To the policy inside, any other validation brings no improvement, whatever its value; and it is never the run's
     best.
+
+    Example:
+        >>> from keepbest.stopping import Patience, Require, Validation
+        >>> inner = Patience(mode="max", checks=5)
+        >>> policy = Require(mode="max", condition="val_recall >= 0.9", policies=(inner,))
+        >>> state = policy.start()
+        >>> for step, value, recall in [(100, 0.6, 0.95), (200, 0.8, 0.5)]:
+        ...     state, decision = policy.observe(state, Validation(step, value, metrics={"val_recall": recall}))
+        >>> decision.improved, decision.best_step
+        (False, 100)
     """
 
     name: ClassVar[str] = "require"

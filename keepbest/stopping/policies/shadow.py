@@ -16,7 +16,17 @@ from keepbest.stopping.validation import Validation, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Shadow(Wrapper):
-    """Say at which validation the policy inside would stop, and go on."""
+    """Say at which validation the policy inside would stop, and go on.
+
+    Example:
+        >>> from keepbest.stopping import Patience, Shadow, Validation
+        >>> policy = Shadow(mode="max", policies=(Patience(mode="max", checks=1),))
+        >>> state = policy.start()
+        >>> for step, value in [(100, 0.6), (200, 0.5)]:
+        ...     state, decision = policy.observe(state, Validation(step, value))
+        >>> decision.stop, [verdict.would_stop for verdict in decision.verdicts]
+        (False, [True])
+    """
 
     name: ClassVar[str] = "shadow"
 
