@@ -39,7 +39,7 @@ import keepbest
 from keepbest.loop import Loop
 
 with keepbest.init(id="7m4y22t8ja2b", monitor="val_accuracy", mode="max") as run:
-    Loop(run, model).look(4800, 0.9)
+    Loop(run, model).report_validation(4800, 0.9)
 """
 
 SESSION = """
@@ -58,11 +58,11 @@ KEPT = """
 kept = KeepBest("val_accuracy")
 model.fit(x, y, validation_data=validation, epochs=2, verbose=0, callbacks=[kept])
 loop = keepbest.Loop(keepbest.init(mode="max"), model)
-loop.look(1200, 0.5)
+loop.report_validation(1200, 0.5)
 loop.step = 1300
 """
 
-LOOKED = """
+VALIDATED = """
 run, step, accuracy = keepbest.init(mode="max", stopper="paired_noise()"), 100, 0.5
 labels, predicted = y, model.predict(x, verbose=0).argmax(axis=1)
 """
@@ -79,5 +79,5 @@ PREPARED = {
     "docs/howto/restore.md": MODEL + RUN,
     "docs/howto/go-back.md": MODEL + KEPT,
     "docs/howto/migrate.md": MODEL,
-    "docs/reference/policies.md": MODEL + LOOKED,
+    "docs/reference/policies.md": MODEL + VALIDATED,
 }
