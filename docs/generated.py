@@ -14,6 +14,7 @@ from typer import Context
 
 from keepbest import Run, errors
 from keepbest.cli.main import VERBS, load
+from keepbest.stopping.registry import POLICIES
 from keepbest.tracking.run import SHOWN
 from tests.support.architecture import FLOORS
 
@@ -51,6 +52,12 @@ def run_members() -> str:
 
 def _is_property(name: str) -> bool:
     return isinstance(getattr(Run, name), property)
+
+
+def policies() -> str:
+    """Return the class of every stopping policy with its docstring; docs/reference/policies.md has the parameters."""
+    classes = (f".. autoclass:: keepbest.stopping.{kind.__name__}" for kind in POLICIES.values())
+    return "\n".join(["```{eval-rst}", *classes, "```"])
 
 
 def floors() -> str:
@@ -101,4 +108,4 @@ def _cell(text: str | None) -> str:
     return " ".join((text or "").split()).replace("|", "\\|").replace(" range>", ">")
 
 
-_PARTS = {"commands": commands, "errors": error_tree, "floors": floors, "run": run_members}
+_PARTS = {"commands": commands, "errors": error_tree, "floors": floors, "policies": policies, "run": run_members}

@@ -67,17 +67,40 @@ def init(
 ) -> Run:
     """Begin a run that this script trains, or go on with one, and return it.
 
-    `config` is kept with the run; `monitor` is "val_loss" unless it is said; `stopper` is a policy, its JSON form or
-    its text: "patience(checks=10)". `id` (else KEEPBEST_RUN_ID) names the run, and `resume` (else KEEPBEST_RESUME) says
-    what may become of one of that id that is there already: "never" refuses it, "must" refuses that there is none, and
-    "allow", which is the default, goes on with it or begins it. `dir` is keepbest's folder, KEEPBEST_DIR by default.
-    `capture` keeps what this process prints from here on as the run's log; a worker does that anyway.
+    KEEPBEST_MODE=offline keeps the run in keepbest's folder, `disabled` keeps nothing. If the tracker does not answer,
+    the run is kept offline, with a warning. In a command that a worker runs, the run is the worker's.
 
-    KEEPBEST_MODE=offline keeps the run in that folder, `disabled` keeps nothing. Where the tracker does not answer,
-    the run is kept offline, with a warning. In a command that a worker runs, it is the worker's run.
+    Args:
+        project: Project of the run (default: KEEPBEST_PROJECT, else "default"); made if it is new.
+        name: Name of the run; need not be unique.
+        config: A mapping, a dataclass or an `argparse.Namespace`, kept with the run.
+        monitor: Metric that says which model is best; "val_loss" by default.
+        mode: Which way it gets better: "max", "min", or "auto" for losses and the names of Keras' own metrics.
+        stopper: A policy, its JSON form or its text: "patience(checks=10)".
+        max_steps: The step at which the run stops at the latest.
+        id: Id of the run (default: KEEPBEST_RUN_ID, else a new one).
+        resume: What may become of a run of that id (default: KEEPBEST_RESUME, else "allow"): "never" refuses one that
+            is there, "must" refuses that there is none, "allow" goes on with it or begins it.
+        dir: keepbest's folder (default: KEEPBEST_DIR).
+        tags: Words to find the run by.
+        notes: Text that is shown with the run.
+        seed: Seed of the script, for the record.
+        capture: Keep what this process prints from here on as the run's log; a worker does that anyway.
+        settings: All settings at once, instead of the environment's.
 
-    Raises InvalidInput for a wrong argument, Conflict for a run that somebody else trains or that may not be there,
-    NotFound for one that must be, and what the tracker raises when it refuses the run.
+    Raises:
+        InvalidInput: An argument is wrong.
+        Conflict: Somebody else trains the run, or `resume` is "never" and the run is there.
+        NotFound: `resume` is "must" and there is no such run.
+
+    Example:
+        >>> import keepbest
+        >>> with keepbest.init(monitor="val_accuracy", stopper="patience(checks=2)") as run:
+        ...     for step, accuracy in enumerate([0.5, 0.7, 0.6, 0.6], start=1):
+        ...         run.log({"loss": 1 / step}, step=step)
+        ...         decision = run.report_validation(step, accuracy, n=5000)
+        >>> decision.stop, decision.best_step, decision.best_value
+        (True, 2, 0.7)
     """
     settings = settings or load(folder=Path(dir) if dir is not None else None)
     how = _check_resume(resume or settings.resume)
