@@ -49,6 +49,12 @@ def test_a_wrong_command_line_ends_with_2(keepbest: Run, arguments: list[str], t
     assert failed.out == ""
 
 
+def test_an_old_option_names_the_present_one(keepbest: Run) -> None:
+    failed = keepbest("show", "--looks", "0123456789ab")
+    assert (failed.status, failed.out) == (Exit.USAGE, "")
+    assert failed.err.splitlines() == ["error: No such option: --looks", "next: It is named --validations now."]
+
+
 def test_no_tracker(keepbest: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEEPBEST_URL", "http://127.0.0.1:9")
     failed = keepbest("ls")

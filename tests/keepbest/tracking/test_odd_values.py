@@ -73,7 +73,7 @@ def test_what_else_a_run_says_of_itself_never_raises(caplog: pytest.LogCaptureFi
     withdrawn = [record for record in reporter.items if isinstance(record, WithdrawnValidation)]
     assert [(one.number, one.checkpoint) for one in opened] == [(0, None)]
     assert [(one.step, one.checkpoint, len(one.reason)) for one in withdrawn] == [(1, None, 500)]
-    assert "a ValidationWithdrawn is left out: " in caplog.text
+    assert "a WithdrawnValidation is left out: " in caplog.text
     keep_best(run=run, monitor="val_" + "x" * 1000, stopper="max_steps(9)")
     declared = [record.declared for record in reporter.items if isinstance(record, Progress) and record.declared]
     assert [(one.monitor, one.stopper and one.stopper.name) for one in declared] == [(None, "max_steps")]

@@ -63,6 +63,13 @@ def test_a_wrong_body_names_its_field(wrong: dict[str, Any], field: str) -> None
     assert caught.value.field == field
 
 
+def test_an_old_field_names_the_present_one() -> None:
+    with pytest.raises(InvalidInput, match="looks is named validations now") as caught:
+        read({**BATCH, "looks": []})
+    assert caught.value.field == "looks"
+    assert "Upgrade keepbest where this run is trained" in str(caught.value.hint)
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b'{"writer": NaN}'])
 def test_a_body_that_is_no_object(body: bytes) -> None:
     with pytest.raises(InvalidInput):

@@ -89,3 +89,10 @@ def test_a_get_that_did_not_change_is_not_sent_again(api: Api) -> None:
     assert (again.status_code, again.data) == (304, b"")
     api.post("/projects", {"name": "new"})
     assert api.call("GET", "/projects", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
+
+
+@pytest.mark.parametrize(("old", "present"), [("looks", "validations"), ("evaluations", "test-results")])
+def test_an_old_address_names_the_present_one(api: Api, old: str, present: str) -> None:
+    status, error = api.fail("GET", f"/runs/zzzzzzzzzzzz/{old}")
+    assert (status, error["code"]) == (404, "not_found")
+    assert error["hint"] == f"{old} is named {present} now: GET /api/v1/runs/zzzzzzzzzzzz/{present}"
