@@ -61,7 +61,16 @@ from keepbest.contract.runs import (
 )
 from keepbest.contract.sweeps import Sweep, SweepImportance, SweepPage, SweepRequest, SweepRuns
 from keepbest.contract.validations import Curve, LogPage, MetricList, ValidationPage
-from keepbest.contract.workers import Assignment, Claim, RecipeList, Release, Renewal, Worker, WorkerHello, WorkerList
+from keepbest.contract.workers import (
+    Assignment,
+    Claim,
+    RecipeList,
+    Release,
+    Renewal,
+    Worker,
+    WorkerList,
+    WorkerRegistration,
+)
 from keepbest.errors import Stale
 
 #: How often rules are read anew and set where somebody else is faster.
@@ -324,10 +333,10 @@ class Client(Requests):
     def recipes(self) -> RecipeList:
         return self._get(RecipeList, path_of("recipes"))
 
-    def hello(self, worker: WorkerHello) -> Worker:
+    def register_worker(self, worker: WorkerRegistration) -> Worker:
         return self._send(Worker, "PUT", path_of("workers", worker.id), worker, repeatable=True)
 
-    def goodbye(self, worker: str) -> None:
+    def deregister_worker(self, worker: str) -> None:
         self._delete(path_of("workers", worker))
 
     def claim(self, claim: Claim) -> Assignment | None:

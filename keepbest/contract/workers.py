@@ -35,7 +35,7 @@ class RecipeList(Answer):
     recipes: list[RecipeInfo]
 
 
-class WorkerHello(Shape):
+class WorkerRegistration(Shape):
     """Said at start and whenever something changed; the same id says it again."""
 
     id: Id

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 from keepbest.checkpoint import Store
 from keepbest.client.client import Client
 from keepbest.errors import KeepbestError
-from tests.browser.story import Story, say_hello
+from tests.browser.story import Story, register_worker
 from tests.support.need import need, need_chromium
 from tests.support.network import free_port
 from tests.support.processes import ROOT, Process
@@ -92,7 +92,7 @@ def client(tracker: Tracker) -> Client:
 
 @pytest.fixture(scope="session")
 def worker(client: Client) -> str:
-    return say_hello(client)
+    return register_worker(client)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from keepbest.contract.batches import Batch
 from keepbest.contract.commands import Command
 from keepbest.contract.policies import PolicySpec, StopperDecision
 from keepbest.contract.runs import Mode, Parameter, Run, RunRequest
-from keepbest.contract.workers import Assignment, Claim, RecipeInfo, Release, WorkerHello
+from keepbest.contract.workers import Assignment, Claim, RecipeInfo, Release, WorkerRegistration
 from keepbest.settings import VERSION
 from keepbest.stopping import Policy, Validation, build
 from tests.support.processes import wait_until
@@ -50,11 +50,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def say_hello(client: Client, name: str = "mill") -> str:
+def register_worker(client: Client, name: str = "mill") -> str:
     """Let a worker with the recipe say hello; return its id."""
     about = {"name": name, "host": f"{name}.local", "pid": 4711, "version": VERSION, "slots": 100}
-    worker = WorkerHello.model_validate({**about, "id": new_id(), "recipes": [CNN], "labels": {"gpu": "none"}})
-    client.hello(worker)
+    worker = WorkerRegistration.model_validate({**about, "id": new_id(), "recipes": [CNN], "labels": {"gpu": "none"}})
+    client.register_worker(worker)
     return worker.id
 
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Tracker
-from tests.browser.story import Story, say_hello
+from tests.browser.story import Story, register_worker
 
 pytestmark = pytest.mark.browser
 OpenContext = Callable[..., BrowserContext]
@@ -68,7 +68,7 @@ def test_it_says_that_the_tracker_is_away_and_comes_back(
     open_context: OpenContext, start_tracker: Callable[[], Tracker]
 ) -> None:
     own = start_tracker()
-    story = Story(own.client, say_hello(own.client), name="survivor").begin().advance(1)
+    story = Story(own.client, register_worker(own.client), name="survivor").begin().advance(1)
     page = open_context(at=own).new_page()
     page.goto(f"/r/{story.id}")
     badge(page, "live")
@@ -90,7 +90,7 @@ def test_what_could_not_be_had_comes_by_itself_once_the_tracker_is_back(
 ) -> None:
     """Regression: a page opened while the tracker went away said so for ever, or a tab of it stayed empty."""
     own = start_tracker()
-    story = Story(own.client, say_hello(own.client), name="late").begin().advance(1)
+    story = Story(own.client, register_worker(own.client), name="late").begin().advance(1)
     context = open_context(at=own)
     page, tab = context.new_page(), context.new_page()
     page.route("**/api/v1/runs/*", lambda route: route.abort())

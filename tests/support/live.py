@@ -18,7 +18,7 @@ from keepbest.contract.access import UserRequest
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, BatchReceipt
 from keepbest.contract.policies import StopperDecision
-from keepbest.contract.workers import Assignment, Claim, Release, WorkerHello
+from keepbest.contract.workers import Assignment, Claim, Release, WorkerRegistration
 from keepbest.settings import VERSION
 from keepbest.status import Role
 from tests.support.store import CNN
@@ -86,7 +86,7 @@ class FakeWorker:
     def __post_init__(self) -> None:
         self.numbers = count(1)
         said = {"id": self.id, "name": self.name, "host": "mill.local", "pid": 7, "version": VERSION, "slots": 1}
-        self.client.hello(WorkerHello.model_validate({**said, "recipes": self.recipes}))
+        self.client.register_worker(WorkerRegistration.model_validate({**said, "recipes": self.recipes}))
 
     def claim(self) -> FakeWorker:
         """Take the next run and begin its first segment."""

@@ -11,7 +11,7 @@ from keepbest.contract.base import new_id
 from keepbest.contract.batches import CheckpointDurable, SegmentOpened
 from keepbest.contract.policies import PolicySpec
 from keepbest.contract.runs import Mode, Parameter, RunRequest
-from keepbest.contract.workers import Assignment, Claim, RecipeInfo, Release, WorkerHello
+from keepbest.contract.workers import Assignment, Claim, RecipeInfo, Release, WorkerRegistration
 from keepbest.status import Role
 from tracker.models import EventTable
 from tracker.store import checkpoints, claims, leases, runs, segments, submissions, workers
@@ -53,8 +53,8 @@ def later(seconds: float) -> datetime:
 def hello(conn: Connection, *, now: datetime = NOW, **said: Any) -> str:
     """Let a worker say hello; return its id."""
     usual = {"id": new_id(), "name": "mill", "host": "mill.local", "pid": 7, "version": "0.1", "slots": 1}
-    known = WorkerHello.model_validate({**usual, "recipes": [CNN], **said})
-    workers.say_hello(conn, known, by=WORKER, now=now)
+    known = WorkerRegistration.model_validate({**usual, "recipes": [CNN], **said})
+    workers.register_worker(conn, known, by=WORKER, now=now)
     return known.id
 
 

@@ -99,8 +99,8 @@ ACCESS: dict[str, Access] = {
     "leases.renew": WORK,
     "leases.release": WORK,
     "workers.list_workers": READ_OR_WORK,
-    "workers.say_hello": WORK,
-    "workers.say_goodbye": WORK,
+    "workers.register_worker": WORK,
+    "workers.deregister_worker": WORK,
     "workers.list_recipes": READ_OR_WORK,
     # The service
     "events.list_events": READ_OR_WORK,

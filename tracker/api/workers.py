@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from keepbest.contract.workers import RecipeList, Worker, WorkerHello, WorkerList
+from keepbest.contract.workers import RecipeList, Worker, WorkerList, WorkerRegistration
 from keepbest.errors import InvalidInput
 from tracker.api.access import principal
 from tracker.api.envelope import now, service, speaks
@@ -22,21 +22,21 @@ def list_workers(conn: Connection) -> WorkerList:
 
 
 @blueprint.put("/workers/<worker>")
-@speaks(Worker, body=WorkerHello)
-def say_hello(conn: Connection, worker: str, body: WorkerHello) -> Worker:
+@speaks(Worker, body=WorkerRegistration)
+def register_worker(conn: Connection, worker: str, body: WorkerRegistration) -> Worker:
     """Say who a worker is and what it can train; again whenever that changed."""
     if worker != body.id:
         raise InvalidInput(f"The address names worker {worker!r}, the body {body.id!r}.", field="id")
-    workers.say_hello(conn, body, by=principal(), now=now())
+    workers.register_worker(conn, body, by=principal(), now=now())
     row, busy = workers.get_worker(conn, worker), workers.count_busy(conn, worker)
     return workers.show_worker(row, busy, service().settings.silent_seconds, now())
 
 
 @blueprint.delete("/workers/<worker>")
 @speaks(None, status=204)
-def say_goodbye(conn: Connection, worker: str) -> None:
+def deregister_worker(conn: Connection, worker: str) -> None:
     """Take a worker's leave: it is gone, not silent."""
-    workers.say_goodbye(conn, worker, by=principal(), now=now())
+    workers.deregister_worker(conn, worker, by=principal(), now=now())
 
 
 @blueprint.get("/recipes")

@@ -24,7 +24,7 @@ class WorkerTable(Base):
     labels: Mapped[dict[str, Any]]
     recipes_only: Mapped[bool]
     recipes: Mapped[list[Any]]
-    #: The credential that said hello for it: no other one speaks for this worker.
+    #: The credential that registered it: no other one speaks for this worker.
     registered_by: Mapped[str | None] = mapped_column(Id)
     started_at: Mapped[datetime]
     heard_at: Mapped[datetime]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, func, or_, select, update
 
-from keepbest.contract.workers import RecipeInfo, Worker, WorkerHello
+from keepbest.contract.workers import RecipeInfo, Worker, WorkerRegistration
 from keepbest.errors import NotAllowed, NotFound
 from keepbest.status import RunState
 from tracker import models
@@ -23,7 +23,7 @@ FORGOTTEN_AT_ONCE = 100
 HELD = [state.value for state in RunState if state.is_held]
 
 
-def say_hello(conn: Connection, hello: WorkerHello, *, by: Principal, now: datetime) -> None:
+def register_worker(conn: Connection, hello: WorkerRegistration, *, by: Principal, now: datetime) -> None:
     """Take what a worker says of itself; the same id says it again at any time, with the same credential.
 
     Raises NotAllowed for another credential, while that one is good for anything.
@@ -49,8 +49,8 @@ def hear(conn: Connection, worker_id: str | None, now: datetime) -> None:
     conn.execute(row.values(heard_at=now, gone_at=None))
 
 
-def say_goodbye(conn: Connection, worker_id: str, *, by: Principal, now: datetime) -> None:
-    """Take a worker's leave. Raises NotAllowed as `say_hello` does."""
+def deregister_worker(conn: Connection, worker_id: str, *, by: Principal, now: datetime) -> None:
+    """Take a worker's leave. Raises NotAllowed as `register_worker` does."""
     worker = get_worker(conn, worker_id)
     check_speaker(conn, worker, by, now)
     _mark_gone(conn, worker, now)
@@ -77,7 +77,7 @@ def get_worker(conn: Connection, worker_id: str, *, lock: bool = False) -> Row[A
     row = conn.execute(found.with_for_update() if lock else found).one_or_none()
     if row is None:
         raise NotFound(
-            f"Worker {worker_id} has not said hello.", field="worker", hint="A worker does so when it starts."
+            f"Worker {worker_id} has not registered.", field="worker", hint="A worker does so when it starts."
         )
     return row
 

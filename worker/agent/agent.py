@@ -14,7 +14,7 @@ from keepbest.client import bundle
 from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.runs import CodeSource, CommandSource, RunError
-from keepbest.contract.workers import Assignment, Claim, Release, WorkerHello
+from keepbest.contract.workers import Assignment, Claim, Release, WorkerRegistration
 from keepbest.errors import InvalidInput, KeepbestError, NotAllowed, NotAuthenticated
 from keepbest.journal.delivery import is_passing
 from keepbest.status import StopReason
@@ -29,7 +29,7 @@ from worker.settings import WorkerSettings
 _log = logging.getLogger("keepbest.worker")
 
 CLAIM_SECONDS = 1.0
-HELLO_SECONDS = 15.0
+REGISTER_SECONDS = 15.0
 SLOW_CLAIM_SECONDS = 5.0
 #: A run that comes to a worker that was idle for so long begins undisturbed for as long: the next one may be far.
 SETTLE_SECONDS = 5.0
@@ -48,7 +48,7 @@ class Agent:
         self._request = new_id()
         self._supervisors: list[RunSupervisor] = []
         self._leaving = threading.Event()
-        self._hello_at = 0.0
+        self._registers_at = 0.0
         self._claim_at = 0.0
         self._busy_at = float("-inf")
         self._prepare_at = 0.0
@@ -68,11 +68,11 @@ class Agent:
         sweeper.join(1.0)
 
     def _introduce(self) -> None:
-        """Say hello, however long the tracker takes to answer for the first time."""
+        """Register, however long the tracker takes to answer for the first time."""
         told = False
         while not self._leaving.is_set():
             try:
-                self._hello()
+                self._register()
                 _log.info("Worker %r (%s) is ready: %d slots.", self._settings.name, self._id, self._settings.slots)
                 return
             except (NotAuthenticated, NotAllowed):
@@ -95,8 +95,8 @@ class Agent:
         if self._supervisors:
             self._busy_at = time.monotonic()
         try:
-            if time.monotonic() >= self._hello_at:
-                self._hello()
+            if time.monotonic() >= self._registers_at:
+                self._register()
             self._fill()
         except KeepbestError as error:
             if not is_passing(error):
@@ -121,10 +121,10 @@ class Agent:
         has_room = len(self._supervisors) < self._settings.slots
         return has_room and not self._leaving.is_set() and time.monotonic() >= self._claim_at
 
-    def _hello(self) -> None:
+    def _register(self) -> None:
         settings = self._settings
-        self._client.hello(
-            WorkerHello(
+        self._client.register_worker(
+            WorkerRegistration(
                 id=self._id,
                 name=settings.name,
                 host=socket.gethostname()[:255],
@@ -136,7 +136,7 @@ class Agent:
                 recipes=recipes.announce(),
             )
         )
-        self._hello_at = time.monotonic() + HELLO_SECONDS
+        self._registers_at = time.monotonic() + REGISTER_SECONDS
 
     def _take_up(self, assignment: Assignment) -> None:
         """Start the trainer. Called from the main thread: the kernel ends a trainer with the thread it came from."""
@@ -204,7 +204,7 @@ class Agent:
             if not supervisor.join(max(0.0, deadline - time.monotonic())):
                 supervisor.abandon()
                 supervisor.join(5.0)
-        _try(lambda: self._client.goodbye(self._id))
+        _try(lambda: self._client.deregister_worker(self._id))
 
 
 def _try(act: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from keepbest.client.client import Client
 from keepbest.contract.workers import RecipeList
 from keepbest.settings import load
 
-#: `keepbest up` greets when its tracker answers; its worker says hello a second later, or a few on a busy machine.
+#: `keepbest up` greets when its tracker answers; its worker registers a second later, or a few on a busy machine.
 STARTING_SECONDS = 30.0
 POLL_SECONDS = 0.1
 
@@ -18,7 +18,7 @@ def list_recipes(client: Client) -> RecipeList:
     """Return every recipe that a worker announced; nothing where no worker ever came."""
     found = client.recipes()
     if not found.recipes and _is_starting(client.url):
-        warn("No worker has said hello yet, but the service has just started: waiting for one.")
+        warn("No worker has registered yet, but the service has just started: waiting for one.")
     while not found.recipes and _is_starting(client.url):
         sleep(POLL_SECONDS)
         found = client.recipes()

@@ -161,7 +161,7 @@ def test_code_travels(client: Client, worker: FakeWorker) -> None:
 def test_workers_and_recipes(client: Client, worker: FakeWorker) -> None:
     assert [(one.name, one.state) for one in client.workers().workers] == [("mill", "alive")]
     assert [one.name for one in client.recipes().recipes] == ["hvass-cnn"]
-    worker.client.goodbye(worker.id)
+    worker.client.deregister_worker(worker.id)
     assert [one.state for one in client.workers().workers] in ([], ["gone"])
 
 

@@ -31,7 +31,7 @@ MEMBERS = {
     "upload_bundle", "fork_run", "resume_run", "undelete_run", "set_rules", "create_sweep",
     "cancel_sweep",
 }  # fmt: skip
-WORKERS = {"claim", "renew", "release", "take_batch", "say_hello", "say_goodbye", "add_receipt"}
+WORKERS = {"claim", "renew", "release", "take_batch", "register_worker", "deregister_worker", "add_receipt"}
 ADMINS = {"list_users", "create_user", "change_user", "disable_user", "list_audit", "collect"}
 NOT_WORKERS = {"create_token", "replay_runs", "show_importance"}
 EVERYBODY = {"sign_in", "show_health", "show_document", "show_page", "show_asset"}

@@ -184,21 +184,21 @@ def _revoke_meanwhile(api: Api, token: str) -> Any:
 WORKER = {"name": "mill", "host": "mill.local", "pid": 7, "version": "0.1", "slots": 1}
 
 
-def say_hello(api: Api, id: str, secret: str) -> int:
+def register_worker(api: Api, id: str, secret: str) -> int:
     return api.call("PUT", f"/workers/{id}", {"id": id, **WORKER}, role=None, headers=bearer(secret)).status_code
 
 
 def test_a_workers_token_speaks_for_its_worker_only(api: Api) -> None:
     mine, other = (make(api, api.token(Role.ADMIN), role="worker") for _ in range(2))
     id = "a" * 12
-    assert say_hello(api, id, mine["secret"]) == 200
-    assert say_hello(api, id, mine["secret"]) == 200
+    assert register_worker(api, id, mine["secret"]) == 200
+    assert register_worker(api, id, mine["secret"]) == 200
     how: dict[str, Any] = {"role": None, "headers": bearer(other["secret"])}
-    assert say_hello(api, id, other["secret"]) == 403
+    assert register_worker(api, id, other["secret"]) == 403
     assert api.fail("POST", "/leases", {"worker": id}, **how)[0] == 403
     assert api.fail("DELETE", f"/workers/{id}", **how)[0] == 403
     api.call("DELETE", f"/tokens/{mine['id']}", role=Role.ADMIN)
-    assert say_hello(api, id, other["secret"]) == 200  # its token was renewed
+    assert register_worker(api, id, other["secret"]) == 200  # its token was renewed
 
 
 def test_a_workers_token_gets_no_lease_of_a_scripts_run(api: Api) -> None:

@@ -50,7 +50,7 @@ def test_a_silent_worker_is_gone_in_the_end_and_back_when_it_speaks(conn: Connec
 
 def test_a_worker_that_says_goodbye_is_gone_at_once(conn: Connection) -> None:
     worker = hello(conn)
-    workers.say_goodbye(conn, worker, by=WORKER, now=later(1))
+    workers.deregister_worker(conn, worker, by=WORKER, now=later(1))
     assert see(conn, worker, 1).state == "gone"
     hello(conn, id=worker, now=later(2))
     assert see(conn, worker, 2).state == "alive"
@@ -76,7 +76,7 @@ def test_busy_counts_what_a_worker_holds(conn: Connection) -> None:
 
 def test_the_living_come_before_the_gone(conn: Connection) -> None:
     old, gone, fresh = hello(conn), hello(conn), hello(conn, now=later(9))
-    workers.say_goodbye(conn, gone, by=WORKER, now=later(10))
+    workers.deregister_worker(conn, gone, by=WORKER, now=later(10))
     found = workers.list_workers(conn, silent_seconds=30, now=later(10))
     assert [worker.id for worker in found] == [fresh, old, gone]
 
@@ -85,7 +85,7 @@ def test_a_worker_long_gone_is_forgotten_unless_only_it_knew_a_recipe(conn: Conn
     rare = CNN.model_copy(update={"name": "rare"})
     plain, keeper = hello(conn), hello(conn, recipes=[rare])
     for worker in (plain, keeper):
-        workers.say_goodbye(conn, worker, by=WORKER, now=NOW)
+        workers.deregister_worker(conn, worker, by=WORKER, now=NOW)
     alive = hello(conn, now=later(31 * DAY))
     assert workers.forget_workers(conn, forget_days=30, now=later(29 * DAY)) == 0
     assert workers.forget_workers(conn, forget_days=30, now=later(31 * DAY)) == 1
@@ -97,7 +97,7 @@ def test_a_worker_long_gone_is_forgotten_unless_only_it_knew_a_recipe(conn: Conn
 def test_few_workers_are_forgotten_at_a_time(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "FORGOTTEN_AT_ONCE", 2)
     for second in range(3):
-        workers.say_goodbye(conn, hello(conn, now=later(second)), by=WORKER, now=later(second))
+        workers.deregister_worker(conn, hello(conn, now=later(second)), by=WORKER, now=later(second))
     hello(conn, now=later(9))
     at = later(31 * DAY)
     assert [workers.forget_workers(conn, forget_days=30, now=at) for _ in range(3)] == [2, 1, 0]
@@ -105,5 +105,5 @@ def test_few_workers_are_forgotten_at_a_time(conn: Connection, monkeypatch: pyte
 
 def test_a_worker_nobody_knows_is_not_found(conn: Connection) -> None:
     assert workers.find_worker(conn, new_id()) is None
-    with pytest.raises(NotFound, match="has not said hello"):
+    with pytest.raises(NotFound, match="has not registered"):
         workers.get_worker(conn, new_id())

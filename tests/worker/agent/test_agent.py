@@ -15,7 +15,7 @@ from keepbest.client import bundle
 from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.commands import CancelRequest
-from keepbest.contract.workers import Claim, WorkerHello
+from keepbest.contract.workers import Claim, WorkerRegistration
 from keepbest.errors import NotAuthenticated
 from keepbest.status import RunState, StopReason
 from tests.keepbest.client.test_bundle import archive, entry
@@ -240,7 +240,7 @@ def take_away(service: Service, run: str) -> None:
     wait_until(lambda: run in service.expire(), seconds=LEASE_SECONDS * 3, what="the lease's end")
     service.start()
     said = {"id": new_id(), "name": "other", "host": "other", "pid": 1, "version": "0", "slots": 1}
-    other.hello(WorkerHello.model_validate({**said, "recipes": recipes.announce()}))
+    other.register_worker(WorkerRegistration.model_validate({**said, "recipes": recipes.announce()}))
     assert other.claim(Claim(worker=str(said["id"]))) is not None
 
 

@@ -8,7 +8,7 @@ from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, LogLines
 from keepbest.contract.runs import Run
-from keepbest.contract.workers import Claim, Release, WorkerHello
+from keepbest.contract.workers import Claim, Release, WorkerRegistration
 from keepbest.errors import KeepbestError
 from keepbest.journal.journal import Journal, JournalOwner
 from keepbest.journal.set_aside import list_set_aside
@@ -25,7 +25,7 @@ def claim(service: Service) -> TrainerJob:
     """Claim a run as an agent that is about to die."""
     client = Client(service.client.url, service.worker_token)
     said = {"id": new_id(), "name": "dying", "host": "dying", "pid": 1, "version": "0", "slots": 1}
-    client.hello(WorkerHello.model_validate({**said, "recipes": recipes.announce()}))
+    client.register_worker(WorkerRegistration.model_validate({**said, "recipes": recipes.announce()}))
     service.submit(source={"kind": "recipe", "name": "hvass-cnn"}, max_attempts=1)
     assignment = client.claim(Claim(worker=str(said["id"])))
     assert assignment is not None

@@ -51,7 +51,7 @@ def test_who_types_fast_is_waited_for(keepbest: Keepbest, home: Path, live: Live
     write_address(home, live.url)
     done = keepbest(*line)
     assert (done.status, naps.count) == (0, 2)
-    assert "No worker has said hello yet, but the service has just started: waiting for one." in done.err
+    assert "No worker has registered yet, but the service has just started: waiting for one." in done.err
     assert naps.worker is not None
     naps.worker.client.close()
 
