@@ -158,6 +158,16 @@ def test_no_page_names_a_file_that_is_not_there(path: Path) -> None:
     assert sorted(name for name in named if not (ROOT / name).exists()) == []
 
 
+def test_nothing_says_that_the_name_is_in_a_package_index() -> None:
+    """It is not: whoever took the name there would be installed. A clone (./keepbest) and an address (@ git+) are."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    endings = {".md", ".py", ".svelte", ".ts", ".yml", ".yaml", ".sh", ".toml"}
+    texts = {name: (ROOT / name).read_text() for name in listed.splitlines() if Path(name).suffix in endings}
+    said = re.compile(r"pip3? install [^\n`]*?(?<![\w./])keepbest(?![\w/])[^\n`]*")
+    found = [(name, line) for name, text in texts.items() for line in said.findall(text)]
+    assert [(name, line) for name, line in found if "@ git+" not in line and name != "tests/test_docs.py"] == []
+
+
 def test_troubleshooting_quotes_messages_that_are_there() -> None:
     """Each message in quotation marks, between the "…" that stand for what differs, is a part of a source file."""
     sources = "\n".join(

@@ -71,7 +71,7 @@ def test_its_database_is_read_in_present_words(service: Service) -> None:
 
 def test_its_run_goes_on_from_its_checkpoint(service: Service, processes: Processes) -> None:
     """The journal of the dead process arrives first; its tail is abandoned where the run goes on from its best."""
-    need(find_spec("tensorflow"), "needs TensorFlow: pip install 'keepbest[train]'")
+    need(find_spec("tensorflow"), "needs TensorFlow: make install")
     script = processes.start(
         sys.executable, earlier.SCRIPT, "report_validation", "second", folder=service.folder, **service.variables
     )

@@ -256,7 +256,7 @@ def _bad_url(why: str) -> InvalidInput:
     return InvalidInput(
         f"The database address cannot be used: {why}.",
         field="database_url",
-        hint="sqlite:////folder/tracker.db, or postgresql+psycopg://user@host/database with keepbest[postgres].",
+        hint="sqlite:////folder/tracker.db, or postgresql+psycopg://user@host/database with the extra `postgres`.",
     )
 
 

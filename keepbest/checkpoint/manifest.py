@@ -179,7 +179,7 @@ def decode(data: bytes, name: str) -> tuple[Manifest, str]:
     except ValidationError as error:
         raise CheckpointDamaged(
             f"The manifest of checkpoint {name} cannot be read: {error.errors()[0]['msg']}.",
-            hint="It may have been written by a newer keepbest: `pip install --upgrade keepbest`.",
+            hint="It may have been written by a newer keepbest: install that version.",
         ) from error
 
 

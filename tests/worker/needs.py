@@ -9,4 +9,4 @@ from tests.support.need import need
 
 def need_tensorflow() -> None:
     """Skip where TensorFlow is missing, without importing it where it is there: the tests' processes do that."""
-    need(find_spec("tensorflow"), "needs TensorFlow: pip install 'keepbest[train]'")
+    need(find_spec("tensorflow"), "needs TensorFlow: make install")

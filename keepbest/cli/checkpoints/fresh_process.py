@@ -18,7 +18,7 @@ def need_tensorflow(what: str, otherwise: str) -> None:
     if find_spec("tensorflow") is None:
         raise KeepbestError(
             f"{what} needs TensorFlow, which is not installed here.",
-            hint=f"pip install 'keepbest[train]'; {otherwise}.",
+            hint=f"Install the extra `train`, in a clone of keepbest: pip install '.[train]'; {otherwise}.",
         )
 
 

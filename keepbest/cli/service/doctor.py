@@ -75,7 +75,7 @@ def check_tensorflow(settings: Settings) -> Iterator[Diagnosis]:
             "training",
             "warn",
             f"not installed: {', '.join(missing)}; this machine can submit and watch, but not train or restore",
-            "pip install 'keepbest[train]'",
+            "in a clone of keepbest: pip install '.[train]'",
         )
     else:
         yield Diagnosis("training", "ok", ", ".join(f"{name} {version}" for name, version in versions.items()))

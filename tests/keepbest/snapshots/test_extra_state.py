@@ -159,7 +159,7 @@ def test_what_has_no_attributes_is_refused() -> None:
 
 def test_what_keras_constructors_take_is_no_state() -> None:
     """Keras turns the sign of min_delta once; carried, it would be turned twice in a new process."""
-    keras = pytest.importorskip("keras", reason="needs TensorFlow: pip install 'keepbest[train]'")
+    keras = pytest.importorskip("keras", reason="needs TensorFlow: make install")
     slowing = keras.callbacks.ReduceLROnPlateau("val_loss")
     carried = ExtraState([slowing])
     slowing.min_delta, slowing.wait = -slowing.min_delta, 2
@@ -167,7 +167,7 @@ def test_what_keras_constructors_take_is_no_state() -> None:
 
 
 def test_a_fit_says_what_it_does_not_carry() -> None:
-    keras = pytest.importorskip("keras", reason="needs TensorFlow: pip install 'keepbest[train]'")
+    keras = pytest.importorskip("keras", reason="needs TensorFlow: make install")
     from keepbest.contract.batches import Progress
     from keepbest.keras import OWN_DATA, KeepBest
     from tests.support.callbacks import Script, heard_run
@@ -187,7 +187,7 @@ def test_a_fit_says_what_it_does_not_carry() -> None:
 
 
 def test_a_fit_carries_a_generator_to_another_one(tmp_path: Path) -> None:
-    pytest.importorskip("keras", reason="needs TensorFlow: pip install 'keepbest[train]'")
+    pytest.importorskip("keras", reason="needs TensorFlow: make install")
     from tests.support.callbacks import Script, keep_best
 
     drawn, again = np.random.default_rng(1), np.random.default_rng(99)
@@ -202,7 +202,7 @@ def test_a_fit_carries_a_generator_to_another_one(tmp_path: Path) -> None:
 
 def test_a_wrong_kind_of_generator_is_refused_before_a_variable_is_set(tmp_path: Path) -> None:
     """KeepBest(resume=True) put the weights and the random states back first, and refused then."""
-    pytest.importorskip("keras", reason="needs TensorFlow: pip install 'keepbest[train]'")
+    pytest.importorskip("keras", reason="needs TensorFlow: make install")
     from tests.support.callbacks import Script, keep_best
 
     first = keep_best(tmp_path, patience=9, carry=[np.random.default_rng(1)])
@@ -217,7 +217,7 @@ def test_a_wrong_kind_of_generator_is_refused_before_a_variable_is_set(tmp_path:
 
 def test_a_generator_that_cannot_go_back_is_found_before_anything_else_has(tmp_path: Path) -> None:
     """roll_back set the variables and the random states, then raised: the network of step 1 with the data of step 2."""
-    tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: pip install 'keepbest[train]'")
+    tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: make install")
     from keepbest.loop import Loop
 
     def begin(draw: Any, run: Any) -> tuple[Any, Any]:

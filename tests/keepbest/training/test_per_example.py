@@ -12,7 +12,7 @@ from keepbest.stopping import Correct, Losses, Pairs, Unpaired
 from keepbest.training.monitor import direction_of
 from keepbest.training.per_example import ValidationExamples
 
-keras = pytest.importorskip("keras", reason="needs TensorFlow: pip install 'keepbest[train]'")
+keras = pytest.importorskip("keras", reason="needs TensorFlow: make install")
 
 N = 300  # more than one batch
 DRAW = np.random.default_rng(3)

@@ -14,7 +14,7 @@ from keepbest.training.spec import Training
 from worker.trainer.batches import BatchSource, make_feed
 from worker.trainer.evaluate import Evaluator
 
-tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: pip install 'keepbest[train]'")
+tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: make install")
 keras = pytest.importorskip("keras")
 
 

@@ -15,7 +15,7 @@ from keepbest.status import CommandKind, StopReason
 from keepbest.stopping import Correct, parse
 from keepbest.training.spec import Training
 
-keras = pytest.importorskip("keras", reason="needs TensorFlow: pip install 'keepbest[train]'")
+keras = pytest.importorskip("keras", reason="needs TensorFlow: make install")
 tf = pytest.importorskip("tensorflow")
 
 from tests.worker.trainer.rig import Killed, Rig, build  # noqa: E402

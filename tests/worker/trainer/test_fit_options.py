@@ -15,7 +15,7 @@ from keepbest.errors import InvalidInput, MetricMissing
 from keepbest.stopping import parse
 from keepbest.training.spec import Training
 
-keras = pytest.importorskip("keras", reason="needs TensorFlow: pip install 'keepbest[train]'")
+keras = pytest.importorskip("keras", reason="needs TensorFlow: make install")
 tf = pytest.importorskip("tensorflow")
 
 from tests.worker.trainer.rig import Rig, build  # noqa: E402

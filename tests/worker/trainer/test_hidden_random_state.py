@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: pip install 'keepbest[train]'")
+tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: make install")
 keras = pytest.importorskip("keras")
 
 from worker.trainer.hidden_random_state import find_random_operations  # noqa: E402  # after the check that TensorFlow is there

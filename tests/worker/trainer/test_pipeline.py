@@ -15,7 +15,7 @@ from worker.trainer import pipeline
 from worker.trainer.batches import BatchSource, make_feed
 from worker.trainer.pipeline import open_pipeline
 
-tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: pip install 'keepbest[train]'")
+tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: make install")
 keras = pytest.importorskip("keras")
 
 

@@ -23,7 +23,7 @@ from keepbest.status import CommandKind
 from keepbest.stopping import parse as parse_policy
 from keepbest.training.spec import Training
 
-keras = pytest.importorskip("keras", reason="needs TensorFlow: pip install 'keepbest[train]'")
+keras = pytest.importorskip("keras", reason="needs TensorFlow: make install")
 
 from keepbest.checkpoint import load  # noqa: E402
 from keepbest.panels.shadow_model import Replica  # noqa: E402

@@ -10,7 +10,7 @@ import pytest
 from keepbest.stopping import Mode, Patience, ReduceOnPlateau
 from tests.keepbest.stopping.watch import decisions_of, stop_of, validations_of
 
-keras = pytest.importorskip("keras", reason="Keras is not installed: pip install 'keepbest[train]'")
+keras = pytest.importorskip("keras", reason="Keras is not installed: make install")
 NAN = math.nan
 
 

@@ -14,7 +14,7 @@ from keepbest.stopping import Mode, Patience
 from keepbest.stopping.median import judge_by_median
 from tests.keepbest.stopping.watch import stop_of
 
-optuna = pytest.importorskip("optuna", reason="needs Optuna: pip install 'keepbest[server]'")
+optuna = pytest.importorskip("optuna", reason="needs Optuna: make install")
 pytestmark = [
     pytest.mark.filterwarnings("ignore:PatientPruner is experimental"),
     pytest.mark.filterwarnings("ignore:All-NaN"),
