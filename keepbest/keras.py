@@ -136,7 +136,7 @@ class KeepBest(Carrying):
         maker = plan(monitor, mode, stopper, store, panels, clock=clock, **kept)
         self._maker, first = maker.begin(run)
         self.monitor = first.monitor
-        self._begin_run(first, resume=bool(first.goes_on) if resume is None else resume)
+        self._begin_run(first, resume=bool(first.opening.goes_on) if resume is None else resume)
 
     def _begin_run(self, run: Run, *, resume: bool = False) -> None:
         """Begin with nothing: no best, no step."""
@@ -232,8 +232,8 @@ class KeepBest(Carrying):
         if self._begins_late:  # Keras makes its variables in the first step: there is nothing to read before
             return
         self.keeper.begin(self.model)
-        if is_resumed and self.run.overrides is not None:
-            self.keeper.change(self.position, self.run.overrides)
+        if is_resumed and self.run.opening.overrides is not None:
+            self.keeper.change(self.position, self.run.opening.overrides)
         if self._restored is not None:
             self.carried.restore(self._restored.callbacks)
             self.keeper.branch(self._restored, Overrides(reset_patience=not is_resumed))
@@ -267,7 +267,7 @@ class KeepBest(Carrying):
         elif self._is_first_step:  # in which Keras builds optimizers
             self.keeper.follow()
         self._is_first_step = False
-        if self.run.has_commands:
+        if self.run.commands:
             self._obey()
         elif self.keeper.is_due(step) and done != self._counter.steps:
             self._take(self.keeper.judge_silence(step))
@@ -293,7 +293,7 @@ class KeepBest(Carrying):
             self._validate(epoch, dict(logs or {}))
         elif not self.model.stop_training and self.decision:  # ended by what was withdrawn since the last validation
             self._take(self.decision)
-        if self.run.has_commands:
+        if self.run.commands:
             self._obey()
         self._save(ends_epoch=True)
 
@@ -322,10 +322,10 @@ class KeepBest(Carrying):
         if value is None or epoch < self._start_from_epoch:
             self.run.log(logs, self.position.step)
             return
-        if self.run.judge.mode is None:
+        if self.run.stopper.mode is None:
             self.run.set_mode(direction_of(self.model, self.monitor))
         if self._threshold is not None and self.best_step is None:
-            self.run.judge.remember_best(None, self._threshold)
+            self.run.stopper.remember_best(None, self._threshold)
         self._take(self._judge(epoch, value, logs))
 
     def _judge(self, epoch: int, value: float, logs: Mapping[str, Any]) -> Decision:
@@ -337,7 +337,7 @@ class KeepBest(Carrying):
             metrics=logs,
             epoch=float(epoch + 1),
             seconds=self._validation_seconds,
-            pairs=self._compare(value) if self.run.judge.needs_pairs else None,
+            pairs=self._compare(value) if self.run.stopper.needs_pairs else None,
         )
         if decision.improved and decision.best_step == self.position.step:
             self._epochs[self.position.step] = epoch + 1
@@ -346,7 +346,7 @@ class KeepBest(Carrying):
     def _compare(self, value: float) -> Pairs:
         if self._examples is None:
             return Unpaired("KeepBest was given no validation=(x, y)")
-        return self._examples.compare(self.model, self.monitor, value, self.run.judge.policy.mode)
+        return self._examples.compare(self.model, self.monitor, value, self.run.stopper.policy.mode)
 
     def _take(self, decision: Decision) -> None:
         """Do what was decided."""
@@ -382,7 +382,7 @@ class KeepBest(Carrying):
         note = f"{OWN_DATA} Of the callbacks, {', '.join(lost)} is not JSON and stays as it is." if lost else OWN_DATA
         if note != self._doubts:
             self._doubts = note
-            self.run.report(resume="approximate", resume_note=note)
+            self.run.recorder.report(resume="approximate", resume_note=note)
 
     def _turn_to_model(self) -> None:
         """Give another model than the one that was trained a run of its own."""

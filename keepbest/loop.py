@@ -225,8 +225,8 @@ class Loop:
         state = go_on(self.run, store, living, self._carried)
         if state is not None:
             self.step = state.step
-        if self.run.overrides is not None:
-            self.keeper.change(Position(self.step), self.run.overrides)
+        if self.run.opening.overrides is not None:
+            self.keeper.change(Position(self.step), self.run.opening.overrides)
 
     def _branch(self) -> None:
         """Say that training goes on from where it was rolled back to."""
@@ -236,7 +236,7 @@ class Loop:
             self.keeper.branch(restored, Overrides(reset_patience=True))
 
     def _obey(self) -> None:
-        jump = self.keeper.obey(Position(self.step)) if self.run.has_commands else None
+        jump = self.keeper.obey(Position(self.step)) if self.run.commands else None
         if jump is not None:
             self.step = jump.state.step
 

@@ -111,6 +111,6 @@ class Session(Loop):
         manifest = choose(store, self.run.id, step=step, checkpoint=checkpoint, last=last)
         self.roll_back(checkpoint=manifest.id)
         best = choose(store, self.run.id, best=True)
-        if best.mode == self.run.judge.policy.mode:
-            self.run.judge.remember_best(best.step, best.value)
+        if best.mode == self.run.stopper.policy.mode:
+            self.run.stopper.remember_best(best.step, best.value)
         return manifest

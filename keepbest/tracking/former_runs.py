@@ -12,27 +12,38 @@ import os
 import sys
 from threading import local
 from types import FrameType
+from typing import Protocol
 
 from keepbest.tracking.process.exit import find_cause
-from keepbest.tracking.run import Run
+from keepbest.tracking.process.heartbeat import Life
 
 _log = logging.getLogger("keepbest")
 
 
+class OpenRun(Protocol):
+    """As much of `keepbest.tracking.run.Run` as ending it for another needs."""
+
+    id: str
+    life: Life
+    is_fitting: bool
+
+    def end_with(self, error: BaseException | None) -> bool: ...
+
+
 class _Thread(local):
     def __init__(self) -> None:
-        self.open: list[Run] = []
+        self.open: list[OpenRun] = []
 
 
 _this = _Thread()
 
 
-def note(run: Run) -> None:
+def note(run: OpenRun) -> None:
     """Take note of a run that began."""
     _this.open.append(run)
 
 
-def forget(run: Run) -> None:
+def forget(run: OpenRun) -> None:
     """Leave the run to itself: it ended, or a block ends it."""
     if run in _this.open:
         _this.open.remove(run)

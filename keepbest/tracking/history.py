@@ -98,7 +98,7 @@ class RunHistory:
         path = self._find_path(step)
         return next(iter(path), None) if step > 0 else None
 
-    def judge(self, judge: Stopper, step: int) -> None:
+    def replay(self, stopper: Stopper, step: int) -> None:
         """Have the stopper observe every validation up to `step`; a stop that was decided there is lifted."""
         path = self._find_path(step)
         known = (validation for validation in self.validations if validation.step <= path.get(validation.segment, -1))
@@ -108,7 +108,7 @@ class RunHistory:
             for validation in known:
                 fault = WITHDRAWN if (validation.segment, validation.step) in gone else None
                 pairs = from_record(validation.examples.model_dump()) if validation.examples is not None else None
-                if judge.observe(
+                if stopper.observe(
                     validation.step,
                     validation.value,
                     validation.n,
@@ -116,7 +116,7 @@ class RunHistory:
                     pairs=pairs,
                     fault=fault,
                 ).stop:
-                    judge.lift_stop(validation.step)
+                    stopper.lift_stop(validation.step)
 
     def _find_path(self, step: int) -> dict[int, int]:
         """Return the segments of the living path back from `step`, each with its last step on it."""

@@ -25,13 +25,14 @@ from keepbest.journal.uploader import Uploader
 from keepbest.journal.values import clean, nearest_name
 from keepbest.settings import Resume, Settings, load
 from keepbest.stopping import DEFAULT_STOPPER, Policy, build, parse
+from keepbest.tracking.attach import attach
 from keepbest.tracking.former_runs import end_former, note
-from keepbest.tracking.history import read_past
+from keepbest.tracking.history import RunHistory, read_past
 from keepbest.tracking.lease import Renewer
 from keepbest.tracking.offline import begun_offline, keep_outcome, writable
+from keepbest.tracking.opening import open_script
 from keepbest.tracking.reclaim import reclaim
 from keepbest.tracking.run import Run
-from keepbest.tracking.script_run import ScriptRun
 from keepbest.tracking.stopper import Stopper, known_mode
 from keepbest.tracking.takeover import TakeOver
 from keepbest.tracking.worker_run import begin_handed, find_handed
@@ -124,9 +125,9 @@ def init(
         return begin_handed(handed, asked, how, settings)
     end_former()
     run = _begin(asked, how, settings)
-    if isinstance(run, ScriptRun):
+    if settings.mode != "disabled":
         note(run)
-    if capture and isinstance(run, ScriptRun):
+    if capture and settings.mode != "disabled":
         run.keep_console()
     return run
 
@@ -137,18 +138,18 @@ def _begin(asked: RunRequest, how: Resume, settings: Settings) -> Run:
         raise InvalidInput('resume="must" goes on with a run: say which.', field="id", hint='init(id="…")')
     asked = asked.model_copy(update={"monitor": asked.monitor or DEFAULT_MONITOR, "stopper": asked.stopper or DEFAULT})
     if settings.mode == "disabled":
-        return Run(asked.id or new_id(), _judge_of(asked), monitor=asked.monitor or DEFAULT_MONITOR)
+        return Run(asked.id or new_id(), _stopper_of(asked), monitor=asked.monitor or DEFAULT_MONITOR)
     return _begin_online(asked, how, settings) if settings.mode == "online" else _begin_offline(asked, how, settings)
 
 
-def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> ScriptRun:
+def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> Run:
     client, journals = Client(settings=settings), settings.dir / "journals"
     try:
         run, others = _find_or_make(client, asked, how, journals)
         assignment = others.claim(client)
         if assignment is None:
             raise Conflict(f"Run {run.id} cannot be trained now.", field="id", hint="Begin a run of its own.")
-        past = read_past(client, assignment) if how != "never" else None
+        past = read_past(client, assignment) if how != "never" else RunHistory()
     except (Unreachable, Busy) as error:
         if asked.id is not None and how != "never":
             raise
@@ -156,10 +157,9 @@ def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> ScriptR
         return _begin_offline(asked, how, settings)
     _send_left_over(journals, client)
     # The reporter tries again in its own time, and urllib3 would warn of every attempt.
-    script = _hold(assignment, Client(settings=settings, timeout_seconds=REQUEST_SECONDS, retries=0), journals)
-    script.watch_life(settings.stall_seconds)
-    if past is not None:
-        script.past = past
+    reporting = Client(settings=settings, timeout_seconds=REQUEST_SECONDS, retries=0)
+    script = _hold(assignment, reporting, journals, past)
+    script.recorder.watch_life(settings.stall_seconds)
     script.url = f"{client.url}/r/{run.id}"
     print(f"keepbest: run {run.id} ({run.name}) is at {script.url}", file=sys.stderr, flush=True)
     return script
@@ -192,7 +192,7 @@ def _find(client: Client, run: str) -> Known | None:
         return None
 
 
-def _hold(assignment: Assignment, client: Client, folder: Path) -> ScriptRun:
+def _hold(assignment: Assignment, client: Client, folder: Path, past: RunHistory) -> Run:
     """Return the run of an assignment whose lease this process keeps and gives back itself."""
     run_id, lease = assignment.run.id, assignment.lease
     renewer = Renewer(client, run_id, lease, lambda error: _log.warning("keepbest: %s Training goes on.", error))
@@ -207,7 +207,8 @@ def _hold(assignment: Assignment, client: Client, folder: Path) -> ScriptRun:
         except KeepbestError as error:
             _log.warning("keepbest: run %s could not be closed: %s", run_id, error)
 
-    run = ScriptRun.attach(assignment, client, folder, on_end=give_back)
+    opening = open_script(assignment, past, assignment.next_segment)
+    run = attach(assignment, client, folder, opening=opening, on_end=give_back)
     renewer.start()
     run.watch_end()
     return run
@@ -220,22 +221,21 @@ def _explain_lost(run: str, error: LeaseLost) -> str:
     )
 
 
-def _begin_offline(asked: RunRequest, how: Resume, settings: Settings) -> ScriptRun:
+def _begin_offline(asked: RunRequest, how: Resume, settings: Settings) -> Run:
     run_id, parent = asked.id or new_id(), settings.dir
     folder = parent / "offline" / run_id
     with writable(parent), begun_offline(folder, asked.model_copy(update={"id": run_id}), how) as past:
         journal = Journal.create(folder, JournalOwner(run_id, new_id(), ""))
-    run = ScriptRun(
+    run = Run(
         run_id,
-        _judge_of(asked),
+        _stopper_of(asked),
         monitor=asked.monitor or DEFAULT_MONITOR,
         reporter=Uploader(journal, None),
         first_segment=past.next_segment,
         retention=asked.retention,
         on_end=lambda release: keep_outcome(folder, release),
     )
-    run.past = past
-    run.begin(None)
+    run.begin(open_script(None, past, past.next_segment))
     run.watch_end()
     _log.warning("keepbest: run %s is kept in %s; `keepbest sync` sends it.", run_id, folder)
     return run
@@ -259,6 +259,6 @@ def _spec_of(stopper: str | Mapping[str, Any] | Policy | None) -> Mapping[str, A
     return parse(stopper) if isinstance(stopper, str) else build(stopper, "max").to_json()
 
 
-def _judge_of(asked: RunRequest) -> Stopper:
+def _stopper_of(asked: RunRequest) -> Stopper:
     stopper = asked.stopper.model_dump() if asked.stopper else parse(DEFAULT_STOPPER)
     return Stopper(stopper, known_mode(asked.mode), asked.max_steps)

@@ -16,13 +16,17 @@ from keepbest.tracking.recorder import Recorder, now
 MAX_SIDE = 512
 
 
-class MediaLogger(Recorder):
+class MediaLogger:
     """Each picture has a name; the same name at later steps is a series that the dashboard goes through."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
 
     def log_panel(self, name: str, data: PanelData, step: int | None = None) -> None:
         """Log any panel of `keepbest.contract.panels`; without a step, at the last one."""
-        at = self.step if step is None else step
-        self.say(fit(PanelMade, segment=self.segment, step=at, name=name, data=data, at=now()))
+        recorder = self._recorder
+        at = recorder.step if step is None else step
+        recorder.say(fit(PanelMade, segment=recorder.segment, step=at, name=name, data=data, at=now()))
 
     def log_image(self, name: str, image: Any, step: int | None = None, *, caption: str = "") -> None:
         """Log (height, width) or (height, width, 1 or 3): bytes as they are, other numbers from the least to the most.

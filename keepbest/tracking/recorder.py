@@ -1,4 +1,4 @@
-"""What a run says of itself, in the words of the contract: metrics, segments, validations, checkpoints, answers."""
+"""What a run says of itself, in the words of the contract: metrics, segments, validations, checkpoints."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from keepbest.contract.base import CheckpointKind
 from keepbest.contract.batches import (
     CheckpointDropped,
     CheckpointDurable,
-    CommandUpdate,
     Progress,
     ReportedValidation,
     SegmentOpened,
     WithdrawnValidation,
 )
-from keepbest.contract.commands import Command
 from keepbest.contract.names import to_word
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.per_example import MAX_CORRECT, MAX_EXAMPLES_NOTE, Examples
@@ -32,17 +30,17 @@ from keepbest.stopping import Correct, Decision, Pairs, Unpaired
 from keepbest.stopping.pairs import to_record
 from keepbest.tracking.process.heartbeat import Life, Sign, Watch, write
 from keepbest.tracking.resume_points import ResumePoints
+from keepbest.tracking.sinks import NoSink, RecordSink
 
 MAX_TRACKED_KEYS = 10_000
 MAX_VALIDATION_METRICS = 200
 MAX_NOTE = 500
-MAX_ANSWER = 2_000
 N = TypeVar("N")
 _log = logging.getLogger("keepbest")
 
 
 class Recorder:
-    """Writes into the reporter's buffer. `log`, `say` and the checkpoint methods are safe from any thread."""
+    """Writes what a run says into its sink. `log`, `say` and the checkpoint methods are safe from any thread."""
 
     def __init__(self, monitor: str, reporter: Uploader | None, first_segment: int) -> None:
         self.monitor = monitor
@@ -54,12 +52,14 @@ class Recorder:
         self.life = Life()
         #: Checkpoints that this process needs, each with the reason.
         self.held: dict[str, str] = {}
-        self._departures = ResumePoints()
+        #: Where the tracker may have a next attempt go on.
+        self.resume_points = ResumePoints()
         self._keys: set[str] = set()
         self._refused: set[Any] = set()
         #: Keys that cannot be kept as they are, and what they are kept as.
         self._renamed: dict[str, str] = {}
-        self._put: Callable[[Any], None] = reporter.put if reporter is not None else forget
+        #: Takes what is recorded; another one before the first segment is open, and after the end.
+        self.sink: RecordSink = reporter if reporter is not None else NoSink()
 
     def log(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Take the values of some metrics at a step; without one, at the step after the last.
@@ -79,7 +79,7 @@ class Recorder:
         }
         self.step = step
         self.life.count += 1
-        self._put((step, time.time(), self.segment, self._rename(values) if self._renamed else values))
+        self.sink.put((step, time.time(), self.segment, self._rename(values) if self._renamed else values))
 
     def record_validation(
         self,
@@ -160,7 +160,7 @@ class Recorder:
         at: datetime | None = None,
     ) -> None:
         """Say that a checkpoint is on disk, whole, since `at` or just now. Safe from the writer's thread."""
-        self._departures.tell(checkpoint)
+        self.resume_points.tell(checkpoint)
         self.say(
             fit(
                 CheckpointDurable,
@@ -193,29 +193,21 @@ class Recorder:
         if self.reporter is None or self.reporter.is_offline:
             return dict(self.held)
         receipt = self.reporter.receipt
-        departures = self._departures.find(receipt, is_away=self.reporter.problem is not None)
+        departures = self.resume_points.find(receipt, is_away=self.reporter.problem is not None)
         needed = self.held | dict.fromkeys(departures, "the tracker may have the run go on there")
         if receipt is not None and receipt.best_checkpoint is not None:
             needed[receipt.best_checkpoint] = "the tracker's best"
         return needed
 
-    def answer(
-        self,
-        command: Command,
-        state: Literal["acknowledged", "done", "refused"],
-        message: str = "",
-        result: Any = None,
-    ) -> None:
-        """Say what became of a command; it is sent at once."""
-        said = {"state": state, "message": clean(message)[:MAX_ANSWER], "result": result}
-        self.say(fit(CommandUpdate, id=command.id, at=now(), **said))
-        if self.reporter is not None:
-            self.reporter.nudge()
-
     def say(self, record: Record | None) -> None:
         """Report any record of `keepbest.contract.batches`; None is one that did not fit."""
         if record is not None:
-            self._put(record)
+            self.sink.put(record)
+
+    def nudge(self) -> None:
+        """Have all that was said sent now."""
+        if self.reporter is not None:
+            self.reporter.nudge()
 
     def report(self, **progress: Any) -> None:
         """Report fields of `Progress`: step, epoch, mode, resume, resume_note, environment, error."""
@@ -276,7 +268,7 @@ class Recorder:
         number = self._next_segment
         self._next_segment += 1
         if checkpoint is not None:
-            self._departures.tell(checkpoint)
+            self.resume_points.tell(checkpoint)
         self.say(
             fit(
                 SegmentOpened,
@@ -319,7 +311,3 @@ def describe_examples(pairs: Pairs) -> Examples | None:
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def forget(item: object) -> None:
-    """Take nothing down: what a run that nobody hears of says."""

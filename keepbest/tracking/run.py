@@ -6,67 +6,78 @@
             if step % 100 == 0 and run.report_validation(step, validate(), n=5000).stop:
                 break
 
-`init` makes a run for a user's own script; a worker's trainer, which was given its run, uses `Run.attach`.
+`init` makes a run for a user's own script; a worker's trainer, which was given its run, uses `attach`.
 """
 
 from __future__ import annotations
 
-import atexit
-import logging
-import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from keepbest.checkpoint import Store
 from keepbest.contract import runs as contract
-from keepbest.contract.base import new_id
 from keepbest.contract.batches import Declared
-from keepbest.contract.checkpoints import Checkpoint
+from keepbest.contract.checkpoints import Checkpoint as KnownCheckpoint
 from keepbest.contract.commands import Command
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import RetentionSpec
-from keepbest.contract.runs import RunError, SegmentReason, TestResult
+from keepbest.contract.runs import TestResult
 from keepbest.contract.selections import Selection
-from keepbest.contract.workers import Assignment, Release
-from keepbest.errors import KeepbestError, LeaseLost
-from keepbest.journal.journal import Journal, JournalOwner
-from keepbest.journal.uploader import UploadClient, Uploader
-from keepbest.journal.values import describe_error, describe_here
+from keepbest.contract.workers import Release
+from keepbest.journal.uploader import Uploader
+from keepbest.journal.values import check_one, describe_error, describe_here, to_number
 from keepbest.renamed import refuse_method
-from keepbest.status import CommandKind, StopReason
-from keepbest.stopping import Decision, read_pairs
-from keepbest.tracking.process.exit import Terminated, as_known, end_in_peace, find_cause, shielded
-from keepbest.tracking.recorder import forget
-from keepbest.tracking.standing import StopperStatus, stopped_by
-from keepbest.tracking.stopper import Stopper, known_mode
+from keepbest.restoration import Checkpoint
+from keepbest.status import StopReason
+from keepbest.stopping import Decision, Mode, Pairs, read_pairs
+from keepbest.tracking.commands import Commands, stopped_by
+from keepbest.tracking.former_runs import forget
+from keepbest.tracking.media import MediaLogger
+from keepbest.tracking.opening import Opening
+from keepbest.tracking.process.exit import Terminated, as_known, find_cause
+from keepbest.tracking.recorder import Recorder
+from keepbest.tracking.run_end import RunEnd, broken_off, failed, finished
+from keepbest.tracking.stopper import Stopper, mode_of
 
 DRAIN_SECONDS = 30.0
+#: The same where somebody waits for the process to end.
+BROKEN_OFF_SECONDS = 10.0
 #: What `dir(run)` shows.
 SHOWN = (
     "id", "monitor", "step", "start", "url", "log", "report_validation", "beat", "best", "decision",
     "deadline", "finish", "fail",
     "log_image", "log_histogram", "log_confusion", "log_graph",
 )  # fmt: skip
-#: One thread both journals and sends: a tracker that hangs must not hold it for long.
-REQUEST_SECONDS = 5.0
-
-_INTERRUPTED = "Interrupted from the keyboard."
-_log = logging.getLogger("keepbest")
 
 
-class Run(StopperStatus):
+@dataclass(frozen=True)
+class BestValidation:
+    """The best validation so far. `checkpoint` is None where it is kept in memory only, or not on disk yet."""
+
+    step: int
+    value: float
+    checkpoint: Checkpoint | None
+
+
+class Run:
     """One living run. `log` may be called from any thread; all else from the thread that trains.
+
+    It is made of its `stopper`, which judges validations; its `recorder`, which writes what is said; `media`, for
+    pictures; and `commands`, for what people ask. Loops of keepbest's own call these parts.
 
     `reporter` is None for a run that nobody hears of (mode "disabled"): it still judges validations. `on_end` is told
     how the run ended, after everything it said was sent, and raises LeaseLost where it was somebody else's by then.
+    `on_listen` is called when somebody first asks for commands; `is_ended_from_outside` says that somebody else ends
+    the process of a cancelled run.
     """
 
     def __init__(
         self,
         run: str,
-        judge: Stopper,
+        stopper: Stopper,
         *,
         monitor: str,
         reporter: Uploader | None = None,
@@ -74,80 +85,35 @@ class Run(StopperStatus):
         commands: deque[Command] | None = None,
         retention: RetentionSpec | None = None,
         on_end: Callable[[Release], None] = lambda release: None,
+        on_listen: Callable[[], None] | None = None,
+        is_ended_from_outside: bool = False,
     ) -> None:
-        super().__init__(run, judge, monitor, reporter, first_segment)
+        self.id = run
+        self.stopper = stopper
+        self.recorder = recorder = Recorder(monitor, reporter, first_segment)
+        self.media = MediaLogger(recorder)
+        queue: deque[Command] = commands if commands is not None else deque()
+        self.commands = Commands(queue, recorder, on_listen=on_listen, are_cancels_left=is_ended_from_outside)
         self.retention = retention or RetentionSpec()
-        self._commands = commands if commands is not None else deque()
-        #: What this attempt does otherwise from its first step on.
-        self.overrides: Overrides | None = None
+        #: Signs of life of the thread that trains.
+        self.life = recorder.life
         #: The page of the run, where a tracker shows it.
         self.url: str | None = None
-        #: The checkpoint that a run goes on from which an earlier process of its script began; `go_on_at` says so.
-        self.start: Checkpoint | None = None
-        #: Whether an earlier process began the run, and this one goes on with it; None where nobody knows.
-        self.goes_on: bool | None = None
+        #: Where its checkpoints go; None while nobody keeps any.
+        self.store: Store | None = None
         #: Whether a fit has begun that has not come to its end: from within it, or where it was broken off.
         self.is_fitting = False
         #: What the submission of a command said, which counts over what its script says.
         self.fixed: Sequence[contract.Said] = ()
+        self._is_ended_from_outside = is_ended_from_outside
+        #: How the first segment of this process is opened.
+        self.opening = Opening()
+        self._end = RunEnd(run, recorder, self.commands, on_end)
         self._declared = Declared()
-        self._before_end: list[Callable[[], object]] = []
-        self._on_end = on_end
-        self._pid = os.getpid()
-        self._ended = False
-
-    @classmethod
-    def attach(
-        cls,
-        assignment: Assignment,
-        client: UploadClient | None,
-        journal_dir: Path,
-        *,
-        on_lost: Callable[[KeepbestError], None] = lambda error: None,
-        on_end: Callable[[Release], None] = lambda release: None,
-    ) -> Self:
-        """Report a run whose lease is held already: what a worker's trainer does.
-
-        Opens a journal of its own below `journal_dir` (an agent sends what is left of it with
-        `keepbest.journal.journal.drain_left_over(journal_dir, client)`, under the same lease) and the assignment's
-        next segment, which makes the run `running`. Give it `Client(…, timeout_seconds=5, retries=0)`: one thread both
-        sends and journals, and it tries again in its own time. Renewing and releasing the lease stay with the caller:
-        `finish` and `fail` send everything, then call `on_end` with the Release that says how it ended.
-
-        Then, in this order:
-        - `run.set_mode(...)` where the spec says `auto`;
-        - `run.go_on_from(state)` with the state that lay in the checkpoint it resumes from;
-        - at each validation `decision = run.judge_validation(...)`, keep the snapshot, `run.record_validation(...)`;
-          `run.report_validation(...)`
-          does both for a loop that keeps nothing;
-        - train no further than `run.deadline()` without calling `run.judge_validation(step, None)`;
-        - at every batch `run.has_commands`, then `run.take_commands()` and `run.answer(command, ...)` for each;
-        - on a roll back `run.branch(...)`;
-        - `run.finish(...)` or `run.fail(error)`.
-
-        `on_lost` is called in the reporter's thread with the error (LeaseLost, NotFound, …) after which nothing is
-        sent any more; the journal stays.
-        """
-        spec, commands = assignment.run.spec, deque[Command]()
-        judge = Stopper(spec.stopper.model_dump(), known_mode(assignment.run.mode), spec.max_steps)
-        if assignment.run.max_steps is not None:
-            judge.set_max_steps(assignment.run.max_steps)
-        journal = Journal.create(journal_dir, JournalOwner(assignment.run.id, new_id(), assignment.lease.token))
-        reporter = Uploader(journal, client, on_command=commands.append, on_lost=on_lost)
-        run = cls(
-            assignment.run.id,
-            judge,
-            monitor=spec.monitor,
-            reporter=reporter,
-            first_segment=assignment.next_segment,
-            commands=commands,
-            retention=spec.retention,
-            on_end=on_end,
-        )
-        run.begin(assignment)
-        return run
+        self._stop_asked_for: Decision | None = None
 
     def __enter__(self) -> Run:
+        forget(self)
         return self
 
     def __exit__(
@@ -166,6 +132,82 @@ class Run(StopperStatus):
     def __dir__(self) -> list[str]:
         """What a script uses, for whoever asks a notebook: the rest is what keepbest's own loops call."""
         return [*SHOWN, *(name for name in super().__dir__() if name.startswith("__"))]
+
+    # How it begins
+
+    def begin(self, opening: Opening) -> None:
+        """Open the first segment of this process, now or as `opening` says, and start reporting."""
+        self.opening, recorder = opening, self.recorder
+        opening.begin(recorder, self.stopper)
+        recorder.report(environment=describe_here())
+        if recorder.reporter is not None:
+            recorder.reporter.start()
+
+    @property
+    def start(self) -> KnownCheckpoint | None:
+        """The checkpoint that a run goes on from which an earlier process of its script began."""
+        return self.opening.start
+
+    def go_on_at(self, step: int, checkpoint: str | None = None) -> None:
+        """Say that training goes on from `step`, from that checkpoint; else the first step that is said tells it."""
+        self.opening.go_on_at(self.recorder, step, checkpoint)
+
+    def declare(self, said: Declared) -> None:
+        """Tell the tracker what a command's script says of its run; it counts where the submission said nothing."""
+        known = {name: getattr(said, name) for name in Declared.model_fields}
+        self._declared = self._declared.model_copy(update={n: value for n, value in known.items() if value is not None})
+        self.recorder.report(declared=self._declared)
+
+    # What is logged
+
+    @property
+    def monitor(self) -> str:
+        """The metric that is judged."""
+        return self.recorder.monitor
+
+    @monitor.setter
+    def monitor(self, monitor: str) -> None:
+        self.recorder.monitor = monitor
+
+    @property
+    def step(self) -> int:
+        """The last step that was said."""
+        return self.recorder.step
+
+    def log(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Take the values of some metrics at a step; without one, at the step after the last.
+
+        Costs a few microseconds and is not yet durable. A value that is no number is left out, with one warning.
+        """
+        self.recorder.log(metrics, step)
+
+    def log_image(self, name: str, image: Any, step: int | None = None, *, caption: str = "") -> None:
+        """Log (height, width) or (height, width, 1 or 3): bytes as they are, other numbers from the least to the most.
+
+        Raises InvalidInput for another shape, or more than 512 pixels a side.
+        """
+        self.media.log_image(name, image, step, caption=caption)
+
+    def log_histogram(self, name: str, values: Mapping[str, Any] | Any, step: int | None = None) -> None:
+        """Log how numbers are spread: of one array, or of several by name."""
+        self.media.log_histogram(name, values, step)
+
+    def log_confusion(
+        self, name: str, true: Any, predicted: Any, classes: Sequence[str], step: int | None = None
+    ) -> None:
+        """Log a confusion matrix from two lists of class numbers.
+
+        Raises InvalidInput where they differ in length or hold a class that `classes` does not name.
+        """
+        self.media.log_confusion(name, true, predicted, classes, step)
+
+    def log_graph(self, name: str, of: Any, *examples: Any) -> None:
+        """Log how a Keras network computes an example, or a function: its examples may be `tf.TensorSpec` objects."""
+        self.media.log_graph(name, of, *examples)
+
+    def beat(self) -> None:
+        """Say that training goes on, where nothing is logged for minutes: a long validation, a preparation of data."""
+        self.life.beat()
 
     # What was measured
 
@@ -189,47 +231,114 @@ class Run(StopperStatus):
         """
         pairs = read_pairs(correct, losses)
         decision = self.judge_validation(step, value, n, train=train, metrics=metrics, pairs=pairs)
-        if not decision.stop:
-            decision = self._obey_stop(decision)
-        asked = self.judge.ask(pairs)
-        self.record_validation(step, value, decision, n=n, metrics=metrics, epoch=epoch, pairs=asked)
+        if not decision.stop and (asked_for := self.commands.find_stop(decision)) is not None:
+            decision = self._stop_asked_for = asked_for
+        asked = self.stopper.ask(pairs)
+        self.recorder.record_validation(step, value, decision, n=n, metrics=metrics, epoch=epoch, pairs=asked)
         return decision
 
-    def declare(self, said: Declared) -> None:
-        """Tell the tracker what a command's script says of its run; it counts where the submission said nothing."""
-        known = {name: getattr(said, name) for name in Declared.model_fields}
-        self._declared = self._declared.model_copy(update={n: value for n, value in known.items() if value is not None})
-        self.report(declared=self._declared)
-
-    def go_on_at(self, step: int, checkpoint: str | None = None) -> None:
-        """Say that training goes on from `step`, from that checkpoint, in a run that an earlier process began."""
-        self.step = step
-
-    # What people ask for
+    def judge_validation(
+        self,
+        step: int,
+        value: float | None,
+        n: int | None = None,
+        *,
+        train: float | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        pairs: Pairs | None = None,
+    ) -> Decision:
+        """Return the stopper's decision, and record nothing yet. A value of None says that training came this far."""
+        self.know_mode()
+        self.opening.open_before(step)
+        check_one(value)
+        measured = {**(metrics or {}), self.monitor: value}
+        return self.stopper.observe(step, to_number(value), n, to_number(train), measured, pairs)
 
     @property
-    def has_commands(self) -> bool:
-        return bool(self._commands)
+    def decision(self) -> Decision | None:
+        """The decision at the last validation, or the one that stopped: the stopper's, or what `report_validation` was
+        asked for.
+        """
+        return self._stop_asked_for or self.stopper.decision
 
-    def take_commands(self) -> list[Command]:
-        """Return the commands that came since the last call, oldest first; each comes once."""
-        return [self._commands.popleft() for _ in range(len(self._commands))]
+    @property
+    def best(self) -> BestValidation | None:
+        """The best validation so far, and its checkpoint; None before the first that measured anything."""
+        step, value = self.stopper.best
+        if step is None or value is None:
+            return None
+        return BestValidation(step, value, self._find_checkpoint(step, value))
 
-    def _obey_stop(self, decision: Decision) -> Decision:
-        """Let a command to stop be the reason; other commands are refused, for nobody here can obey them."""
-        for command in self.take_commands():
-            if command.kind in (CommandKind.STOP, CommandKind.CANCEL):
-                self.answer(command, "done", "Stopped at this validation.")
-                decision = self._asked_stop = stopped_by(command, decision)
-            else:
-                self.answer(command, "refused", "This script keeps no snapshots; keepbest.Loop and KeepBest do.")
-        return decision
+    def _find_checkpoint(self, step: int, value: float) -> Checkpoint | None:
+        """Return the newest checkpoint of a validation."""
+        if self.store is None:
+            return None
+        manifests = self.store.manifests(self.id)
+        found = [one for one in manifests if one.is_trained and (one.step, one.value) == (step, value)]
+        return Checkpoint(found[-1], self.store) if found else None
+
+    # How it is judged
+
+    def deadline(self) -> int | None:
+        """Return the step at which silence stops the run, or None. `judge_validation(step, None)` then says so."""
+        return self.stopper.deadline()
+
+    def set_mode(self, mode: Mode) -> None:
+        """Say which way the monitored metric gets better, once Keras knows; the tracker is told."""
+        self.stopper.set_mode(mode)
+        self.recorder.report(mode=mode)
+
+    def know_mode(self) -> None:
+        """See that it is known which way is better: where nobody said it, by the monitored metric's name.
+
+        Raises InvalidInput where that does not say it.
+        """
+        if self.stopper.mode is None:
+            self.set_mode(mode_of(self.monitor))
+
+    def branch(
+        self,
+        step: int,
+        *,
+        parent: int,
+        state: Mapping[str, Any] | None = None,
+        checkpoint: str | None = None,
+        overrides: Overrides | None = None,
+    ) -> int:
+        """Open a new segment after a roll back to `step` of segment `parent`; return its number.
+
+        `state` is the stopper's at that moment (`stopper.state()` in the snapshot); `overrides` say what is judged
+        otherwise from there, and are kept with the segment.
+        """
+        self._stop_asked_for = None
+        if state is not None:
+            self.stopper.go_on_from(state, keep_seconds=True)
+        self.stopper.change(step, overrides or Overrides())
+        return self.recorder.open_segment("roll_back", step, parent, checkpoint, overrides)
+
+    def lift_stop(self, step: int) -> None:
+        """Take back a stop, the stopper's or one that was asked for: training goes on from `step`."""
+        self._stop_asked_for = None
+        self.stopper.lift_stop(step)
+
+    def note_stop(self, command: Command, step: int) -> None:
+        """Take a stop that somebody asked for as the run's decision, at `step`: it is why the run ends."""
+        last = self.stopper.decision or Decision(stop=False, improved=False, at_step=step, message="")
+        self._stop_asked_for = stopped_by(command, replace(last, improved=False, at_step=step))
 
     # How it ends
 
     def before_end(self, call: Callable[[], object]) -> None:
         """Have `call` called before the run says that it ended: its best must be on disk by then."""
-        self._before_end.append(call)
+        self._end.before(call)
+
+    def keep_console(self) -> None:
+        """Keep what this process prints, until the run ends, as the run's log."""
+        self._end.keep_console(self.opening.past.printed)
+
+    def watch_end(self) -> None:
+        """End the run with the process, however that ends."""
+        self._end.watch(lambda: self.end_with(find_cause(is_broken_off=self.is_fitting)))
 
     def finish(
         self,
@@ -245,92 +354,31 @@ class Run(StopperStatus):
         Waits up to `seconds` for the tracker. Return whether it has everything, and the run was still this script's;
         what it has not is kept, and what it did not take lies in a file that a warning has named.
         """
-        stopped = self.decision if self.decision is not None and self.decision.stop else None
-        release = Release(
-            outcome="finished",
-            stop_reason=reason or (stopped.reason if stopped else None),
-            stop_message=message or (stopped.message if stopped else None),
-            test=test,
-            selection=selection,
-        )
-        return self.end(release, seconds)
+        return self.end(finished(self.decision, reason, message, test=test, selection=selection), seconds)
 
     def fail(self, error: BaseException, *, seconds: float = DRAIN_SECONDS) -> bool:
         """End the run as failed, with the error and its traceback."""
-        described = describe_error(error)
-        self.report(error=described)
-        return self.end(_failure(described), seconds)
+        told = describe_error(error)
+        self.recorder.report(error=told)
+        return self.end(failed(told), seconds)
 
     def end_with(self, error: BaseException | None) -> bool:
-        """End the run the way a block or a script ended: none finishes, Ctrl-C and SIGTERM cancel, all else fails."""
+        """End the run the way a block or a script ended: none finishes, Ctrl-C and SIGTERM cancel, all else fails.
+
+        Where somebody ends its process from outside, SIGTERM is that one's word.
+        """
         error = as_known(error)
+        if self._is_ended_from_outside and isinstance(error, Terminated):
+            self._end.stay_silent()
         if error is None and self.is_fitting:
             return self.finish(StopReason.USER, "Its fit was broken off; the script went on to its end.")
         if error is None:
             return self.finish()
         if isinstance(error, KeyboardInterrupt | Terminated):
-            message = "Its process was ended by SIGTERM." if isinstance(error, Terminated) else _INTERRUPTED
-            return self.end(Release(outcome="cancelled", stop_reason=StopReason.USER, stop_message=message), 10.0)
+            return self.end(broken_off(error), BROKEN_OFF_SECONDS)
         return self.fail(error)
-
-    def end_at_exit(self) -> None:
-        """End a run whose script forgot to, as what ends the script says."""
-        end_in_peace()
-        self.end_with(find_cause(is_broken_off=self.is_fitting))
-
-    def begin(self, assignment: Assignment | None) -> None:
-        """Open the first segment of this process and start reporting; an offline run has no assignment."""
-        resume, parent = (assignment.resume, assignment.parent_segment) if assignment else (None, None)
-        is_fork = assignment is not None and assignment.run.spec.forked_from is not None
-        reason: SegmentReason = "resume" if parent is not None else "fork" if is_fork else "start"
-        self.overrides = assignment.overrides if assignment else None
-        self.judge.promotions = assignment.promotions if assignment else None
-        if resume is not None:
-            self._departures.begin_at(resume.id)
-        self.open_segment(reason, resume.step if resume else 0, parent, resume.id if resume else None, self.overrides)
-        self.report(environment=describe_here())
-        if self.reporter is not None:
-            self.reporter.start()
 
     def end(self, release: Release, seconds: float) -> bool:
         """End the run in the words of `release`; a run ends once."""
-        if self._ended or os.getpid() != self._pid:  # a forked child has no threads: the run is its parent's
-            return True
-        self._ended = True
-        atexit.unregister(self.end_at_exit)
-        with shielded():
-            return self._end(release, seconds)
-
-    def _end(self, release: Release, seconds: float) -> bool:
-        with self.life.slowly():
-            for call in self._before_end:
-                call()
-        self.life.is_over = True
-        if self.reporter is None:
-            self._on_end(release)
-            return True
-        complete = self.reporter.drain(seconds) and not isinstance(self.reporter.lost_to, LeaseLost)
-        missing = self.reporter.journal.set_aside
-        try:
-            self._on_end(release)
-        except LeaseLost:
-            is_own = False
-        else:
-            is_own = True
-        self.reporter.close()
-        self._put = self._refuse
-        if not complete:
-            _log.warning("keepbest: not everything reached the tracker; the rest of run %s is kept in %s.", *self._kept)
-        return complete and is_own and not missing
-
-    def _refuse(self, item: object) -> None:
-        _log.warning("keepbest: run %s has ended; what is said of it now is not kept.", self.id)
-        self._put = forget
-
-    @property
-    def _kept(self) -> tuple[str, Path | None]:
-        return self.id, self.reporter.journal.folder if self.reporter is not None else None
-
-
-def _failure(error: RunError) -> Release:
-    return Release(outcome="failed", stop_reason=StopReason.ERROR, stop_message=error.message[:2000], error=error)
+        forget(self)
+        return self._end.end(release, seconds)

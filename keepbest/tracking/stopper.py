@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from keepbest.contract import runs as contract
+from keepbest.contract.overrides import Overrides
 from keepbest.errors import InvalidInput, MetricMissing
 from keepbest.status import StopReason
 from keepbest.stopping import (
@@ -22,6 +23,7 @@ from keepbest.stopping import (
     State,
     Validation,
     build,
+    find_mode,
     is_better,
 )
 from keepbest.stopping.pairs import SILENT
@@ -42,7 +44,7 @@ class Stopper:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._stopper = stopper
+        self._spec = stopper
         self._clock = clock
         self._began = clock()
         self._policy: Policy | None = None
@@ -76,23 +78,33 @@ class Stopper:
         return self._policy.mode if self._policy is not None else None
 
     @property
-    def stopper(self) -> Mapping[str, Any]:
+    def spec(self) -> Mapping[str, Any]:
         """The policy in its JSON form, as it was given."""
-        return self._stopper
+        return self._spec
 
     @property
     def changes_rate(self) -> bool:
         """Whether the stopper may set the learning rate, known also before the mode is."""
-        return build(self._stopper, "max").changes_rate
+        return build(self._spec, "max").changes_rate
 
     @property
     def needs_pairs(self) -> bool:
         """Whether the stopper compares validations example by example, known also before the mode is."""
-        return "pairs" in build(self._stopper, "max").all_needs
+        return "pairs" in build(self._spec, "max").all_needs
 
     def ask(self, pairs: Pairs | None) -> Pairs | None:
         """Return what a validation records of its examples: where the stopper asked for them, or that it got none."""
         return SILENT if pairs is None and self.needs_pairs else pairs
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the mode is known and nothing was judged yet."""
+        return bool(self._state) and self._state.get("decision") is None
+
+    @property
+    def best(self) -> tuple[int | None, float | None]:
+        """Step and value of the best validation so far."""
+        return self._state.get("best_step"), self._state.get("best_value")
 
     @property
     def seconds(self) -> float:
@@ -117,14 +129,14 @@ class Stopper:
             if self._policy.mode != mode:
                 raise InvalidInput(f"This run's mode is {self._policy.mode!r}, not {mode!r}.", field="mode")
             return
-        self._policy = _end_at(self.max_steps, build(self._stopper, mode))
+        self._policy = _end_at(self.max_steps, build(self._spec, mode))
         self._state = self._policy.start()
         if self._waits_from is not None:
             self.restart_patience(self._waits_from)
 
     def begin_with(self, stopper: Mapping[str, Any], max_steps: int | None) -> None:
         """Judge by this from the first validation on: the same policy, its epochs now in steps."""
-        self._stopper, self.max_steps = stopper, max_steps
+        self._spec, self.max_steps = stopper, max_steps
         if self._policy is not None:
             mode, self._policy = self._policy.mode, None
             self.set_mode(mode)
@@ -135,9 +147,9 @@ class Stopper:
         A stop that is decided already stays; `lift_stop` takes it back.
         """
         self.max_steps = steps
-        self._stopper = _move_end(self._stopper, steps)
+        self._spec = _move_end(self._spec, steps)
         if self._policy is not None:
-            self._policy = _end_at(steps, build(self._stopper, self._policy.mode))
+            self._policy = _end_at(steps, build(self._spec, self._policy.mode))
             self._move(self._fit)
 
     def observe(
@@ -234,6 +246,14 @@ class Stopper:
         """Take up a best that lies on another branch of the run, where it is better."""
         if self._policy is not None:
             self._move(lambda state: self._with_best(state, step, value))
+
+    def change(self, step: int, overrides: Overrides) -> None:
+        """Judge otherwise from `step` on: a new last step, patience begun anew. A stop that was decided is lifted."""
+        if overrides.max_steps is not None:
+            self.set_max_steps(overrides.max_steps)
+        self.lift_stop(step)
+        if overrides.reset_patience:
+            self.restart_patience(step)
 
     def restart_patience(self, step: int) -> None:
         """Begin to wait anew at `step`, as a roll back may ask for; the best stays, a decided stop is lifted."""
@@ -345,3 +365,15 @@ def _move_end(stopper: Mapping[str, Any], steps: int) -> Mapping[str, Any]:
 def known_mode(mode: contract.Mode | None) -> Mode | None:
     """Return the direction where it is known, in the policies' own word."""
     return "max" if mode is contract.Mode.MAX else "min" if mode is contract.Mode.MIN else None
+
+
+def mode_of(monitor: str) -> Mode:
+    """Return which way a metric gets better by its name alone; raises InvalidInput where that does not say it."""
+    mode = find_mode(monitor)
+    if mode is None:
+        raise InvalidInput(
+            f"It is not known which way {monitor!r} gets better.",
+            field="mode",
+            hint="Say it where the run begins: keepbest.init(…, mode='max') or mode='min'.",
+        )
+    return mode

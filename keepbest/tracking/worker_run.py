@@ -15,9 +15,11 @@ from keepbest.contract.batches import Declared
 from keepbest.contract.runs import CommandSource, Mode, RunRequest, Said
 from keepbest.contract.workers import Assignment
 from keepbest.settings import Resume, Settings
+from keepbest.tracking.attach import attach
 from keepbest.tracking.handover import note_listening, read_handed, take, write_said
 from keepbest.tracking.history import RunHistory, anew
-from keepbest.tracking.script_run import ScriptRun
+from keepbest.tracking.opening import open_script
+from keepbest.tracking.run import Run
 
 #: One thread both journals and sends: a tracker that hangs must not hold it for long.
 REQUEST_SECONDS = 5.0
@@ -31,7 +33,7 @@ def find_handed(settings: Settings, wanted: str | None) -> Path | None:
     return settings.assignment if wanted in (None, run.id) else None
 
 
-def begin_handed(path: Path, asked: RunRequest, how: Resume, settings: Settings) -> ScriptRun:
+def begin_handed(path: Path, asked: RunRequest, how: Resume, settings: Settings) -> Run:
     """Begin to report the worker's run; what the submission left open, the script says (`asked`).
 
     A later attempt goes on where an earlier one was, unless resume is "never". Needs no tracker: what is said waits.
@@ -40,22 +42,24 @@ def begin_handed(path: Path, asked: RunRequest, how: Resume, settings: Settings)
     take(path, handed.assignment.run.id)
     declared = _declare(asked)
     assignment = _settle(handed.assignment, declared)
-    run = ScriptRun.attach(
-        assignment if how != "never" else anew(assignment),
+    is_anew = how == "never"
+    assignment = anew(assignment) if is_anew else assignment
+    opening = open_script(assignment, RunHistory() if is_anew else RunHistory(handed.segments), assignment.next_segment)
+    if is_anew:
+        opening.goes_on = False
+    run = attach(
+        assignment,
         Client(handed.url, handed.token, timeout_seconds=REQUEST_SECONDS, retries=0),
         path.parent / "journal",
+        opening=opening,
         on_end=lambda release: write_said(path, release),
+        on_listen=lambda: note_listening(path),
+        is_ended_from_outside=True,
     )
-    if how == "never":
-        run.goes_on = False
-    else:
-        run.past = RunHistory(handed.segments)
     run.fixed = _fixed_of(handed.assignment)
-    run.is_ended_from_outside = True
     run.url = f"{handed.url}/r/{run.id}"
-    run.on_listen = lambda: note_listening(path)
     run.declare(declared)
-    run.show_life(path.parent)
+    run.recorder.show_life(path.parent)
     run.watch_end()
     return run
 

@@ -100,7 +100,7 @@ class CheckpointRecorder:
 
     def wants(self, validation: Candidate) -> bool:
         """Whether the selector may choose this validation at the end although it is not the best: it is kept too."""
-        return self._selector.wants(validation, self._candidates, self._run.judge.policy.mode)
+        return self._selector.wants(validation, self._candidates, self._run.stopper.policy.mode)
 
     def submit(
         self,
@@ -159,7 +159,7 @@ class CheckpointRecorder:
         with self._run.life.slowly():
             is_done = writer is None or writer.close(deadline_seconds)
             if self._keeper is not None:
-                self._keeper.settle(lambda: self._run.is_written_down(JOURNAL_SECONDS), SETTLE_SECONDS)
+                self._keeper.settle(lambda: self._run.recorder.is_written_down(JOURNAL_SECONDS), SETTLE_SECONDS)
         return is_done
 
     def _make_writer(self) -> CheckpointWriter:
@@ -182,7 +182,7 @@ class CheckpointRecorder:
             segment=segment,
             value=value,
             monitor=self._run.monitor,
-            mode=self._run.judge.mode,
+            mode=self._run.stopper.mode,
             environment=self._environment,
             network=self.network,
             inputs=self.inputs,
@@ -195,7 +195,7 @@ class CheckpointRecorder:
         The tracker leaves what it knows as it is. A segment of this process' own number it never heard of.
         """
         for manifest in found:
-            if manifest.segment < self._run.first_segment:
+            if manifest.segment < self._run.recorder.first_segment:
                 with suppress(CheckpointError, NotFound):  # somebody took it out just now
                     digest = store.read_manifest(manifest.run, manifest.id)[1]
                     self._say_durable(
@@ -203,7 +203,7 @@ class CheckpointRecorder:
                     )
 
     def _say_durable(self, manifest: Manifest, digest: str, location: Path, **more: Any) -> None:
-        self._run.checkpoint_durable(
+        self._run.recorder.checkpoint_durable(
             manifest.id,
             step=manifest.step,
             kind=manifest.kind,
@@ -227,7 +227,7 @@ class CheckpointRecorder:
         self._candidates = [one for one in self._candidates if one.id != task.state.id]
         if self._writes_bests:
             _log.warning("keepbest: the checkpoint of step %d is not written: %s.", task.state.step, fault)
-            self._run.checkpoint_dropped(task.state.id, f"It was not written: {fault}."[:500])
+            self._run.recorder.checkpoint_dropped(task.state.id, f"It was not written: {fault}."[:500])
         return False
 
     def _tell_durable(self, written: Written) -> None:
@@ -238,40 +238,44 @@ class CheckpointRecorder:
         self._say_durable(manifest, written.digest, written.location, **cost)
         if self._trouble:
             self._trouble = ""
-            self._run.report(warning="")
+            self._run.recorder.report(warning="")
             _log.warning("Step %d is on disk: the checkpoint store can be written again.", manifest.step)
         if (command := self._asked.pop(manifest.id, None)) is not None:
             result = {"checkpoint": manifest.id, "step": manifest.step}
-            self._run.answer(command, "done", f"Step {manifest.step} is on disk.", result)
+            self._run.commands.answer(command, "done", f"Step {manifest.step} is on disk.", result)
         if self._keeper is not None:
             reason = f"Step {manifest.step} is on disk; retention keeps {self._keeper.describe()}."
-            self._keeper.take(manifest, self._run.needed_checkpoints(), lambda going: self._tell_going(going, reason))
+            self._keeper.take(
+                manifest, self._run.recorder.needed_checkpoints(), lambda going: self._tell_going(going, reason)
+            )
 
     def _tell_going(self, going: list[str], reason: str) -> bool:
         """Said first and removed then: killed in between, the next process of the run removes them."""
         for id in going:
-            self._run.checkpoint_dropped(id, reason)
-        return self._run.is_written_down(JOURNAL_SECONDS)
+            self._run.recorder.checkpoint_dropped(id, reason)
+        return self._run.recorder.is_written_down(JOURNAL_SECONDS)
 
     def _tell_skipped(self, task: Task) -> None:
         if self._writes_bests:
             self._skipped[task.state.id] = task.about
-            self._run.checkpoint_dropped(task.state.id, "A newer one came before this one was written.")
+            self._run.recorder.checkpoint_dropped(task.state.id, "A newer one came before this one was written.")
 
     def _tell_delayed(self, task: Task, error: StoreUnavailable) -> None:
         """Say once that the store is away, or full; training goes on, and the newest best is written when it can be."""
         if error.message != self._trouble:
             self._trouble = error.message
             _log.error("Checkpoint of step %s is not written yet: %s %s", task.state.step, error.message, error.hint)
-            self._run.report(warning=f"The checkpoint of step {task.state.step} is not written yet: {error.message}")
+            self._run.recorder.report(
+                warning=f"The checkpoint of step {task.state.step} is not written yet: {error.message}"
+            )
 
     def _tell_error(self, task: Task, error: Exception) -> None:
         message = error.message if isinstance(error, KeepbestError) else f"{type(error).__name__}: {error}"
         hint = getattr(error, "hint", None) or ""
         _log.error("Checkpoint of step %s was not written: %s %s", task.state.step, message, hint)
-        self._run.checkpoint_dropped(task.state.id, f"It was not written: {message}"[:500])
+        self._run.recorder.checkpoint_dropped(task.state.id, f"It was not written: {message}"[:500])
         if (command := self._asked.pop(task.state.id, None)) is not None:
-            self._run.answer(command, "refused", f"{message} {hint}".strip()[:2000])
+            self._run.commands.answer(command, "refused", f"{message} {hint}".strip()[:2000])
 
 
 @dataclass(frozen=True)
@@ -282,4 +286,4 @@ class _Settled:
     run: Run
 
     def write(self, state: State, about: CheckpointInfo) -> Written:
-        return self.store.write(replace(state, stopper=self.run.judge.settle(state.stopper)), about)
+        return self.store.write(replace(state, stopper=self.run.stopper.settle(state.stopper)), about)

@@ -33,4 +33,4 @@ class Completeness:
             raise CheckpointIncomplete(describe(missing), hint="Without strict (--strict) it is trained all the same.")
         _log.warning("%s", describe(missing))
         said = "\n".join(map(str, missing))[:MAX_NOTE]
-        self._run.report(incomplete=said, resume="approximate", resume_note=NO_RESUME)
+        self._run.recorder.report(incomplete=said, resume="approximate", resume_note=NO_RESUME)

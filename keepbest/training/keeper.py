@@ -43,7 +43,7 @@ class BestKeeper(Jumping):
         The first reading is made here, where its tracing costs no step. Raises InvalidInput where the stopper sets the
         learning rate, and that of `model` cannot be set.
         """
-        if self.run.judge.changes_rate:
+        if self.run.stopper.changes_rate:
             check_rate(model)
         living = self.take_up(model)
         self._deadline = self.run.deadline()
@@ -72,14 +72,14 @@ class BestKeeper(Jumping):
 
         A validation that is told again gets its decision again, and nothing is done.
         """
-        before = self.run.judge.decision
+        before = self.run.stopper.decision
         decision = self.run.judge_validation(position.step, value, n, train=train, metrics=metrics, pairs=pairs)
         is_new = decision != before
         if is_new:  # first: in whatever is kept of this validation the rate is that of the stopper's state
             decision = reduce_rate(decision, self._model)
         is_best = decision.improved and is_new
         kept = self._keep(position, value, n, decision) if is_new else None
-        self.run.record_validation(
+        self.run.recorder.record_validation(
             position.step,
             value,
             decision,
@@ -90,28 +90,28 @@ class BestKeeper(Jumping):
             snapshot=kept.id if kept else None,
             checkpoint=kept.id if kept and self._archive.is_open else None,
             note=AVERAGED if self._averages else SWAPPED if kept is not None and kept.averages else None,
-            pairs=self.run.judge.ask(pairs),
+            pairs=self.run.stopper.ask(pairs),
         )
         if kept is None and self._archive.is_due(position.step):
             self.checkpoint(position, "last")
         if self._painter is not None and self._painter.wants(is_best=is_best):
-            self._painter.put(kept or self._capture(position), self.run.segment)
-        self.run.report(step=position.step, epoch=epoch)
+            self._painter.put(kept or self._capture(position), self.run.recorder.segment)
+        self.run.recorder.report(step=position.step, epoch=epoch)
         self._deadline = self.run.deadline()
         return decision
 
     def paint_start(self, position: Position) -> None:
         """Draw the graph, and have the model painted as it is before training."""
         if self._painter is not None:
-            self._painter.draw_graph(self.run.segment, position.step)
-            self._painter.put(self._capture(position), self.run.segment)
+            self._painter.draw_graph(self.run.recorder.segment, position.step)
+            self._painter.put(self._capture(position), self.run.recorder.segment)
 
     def paint_end(self, position: Position) -> None:
         """Paint the end and the best where that was not done yet. This waits for it."""
         if self._painter is not None:
             states = [self._capture(position), *([self.ring.best] if self.ring.best is not None else [])]
             segments = self._shelf.segments
-            self._painter.close([(state, segments.get(state.id, self.run.segment)) for state in states])
+            self._painter.close([(state, segments.get(state.id, self.run.recorder.segment)) for state in states])
 
     def is_due(self, step: int) -> bool:
         """Whether silence alone stops the run at `step`, or what was found since the last validation did before."""
@@ -125,7 +125,7 @@ class BestKeeper(Jumping):
         before = self.run.decision
         decision = self.run.judge_validation(step, None)
         if decision.stop and decision != before:
-            self.run.record_validation(decision.at_step, None, decision)
+            self.run.recorder.record_validation(decision.at_step, None, decision)
         return decision
 
     def forgive(self, step: int) -> None:
@@ -136,12 +136,12 @@ class BestKeeper(Jumping):
     def obey(self, position: Position) -> RollBack | None:
         """Do what was asked since the last call. Return where training went back to, if it did."""
         jump: RollBack | None = None
-        for command in self.run.take_commands():
-            self.run.answer(command, "acknowledged")
+        for command in self.run.commands.take():
+            self.run.commands.answer(command, "acknowledged")
             try:
                 jump = self._obey_one(command, jump.state.position if jump else position) or jump
             except KeepbestError as error:
-                self.run.answer(command, "refused", f"{error.message} {error.hint or ''}".strip())
+                self.run.commands.answer(command, "refused", f"{error.message} {error.hint or ''}".strip())
         return jump
 
     def _obey_one(self, command: Command, position: Position) -> RollBack | None:
@@ -149,14 +149,14 @@ class BestKeeper(Jumping):
             jump = self.roll_back(request(RollBackRequest, **command.arguments))
             found = {"snapshot": jump.state.id, "source": jump.source}
             result = {"step": jump.state.step, "segment": jump.segment, **found}
-            self.run.answer(command, "done", jump.message, result)
+            self.run.commands.answer(command, "done", jump.message, result)
             return jump
         if command.kind is CommandKind.CHECKPOINT:
             self._checkpoint_now(command, position)
         else:
             self.stop = command.kind
             self.run.note_stop(command, position.step)
-            self.run.answer(command, "done", f"Stopped at step {position.step}.")
+            self.run.commands.answer(command, "done", f"Stopped at step {position.step}.")
         return None
 
     def _checkpoint_now(self, command: Command, position: Position) -> None:
@@ -164,7 +164,7 @@ class BestKeeper(Jumping):
             raise NotFound("This run has no checkpoint store.")
         state = self._capture(position)
         self.ring.keep(state)
-        self._archive.submit(state, "manual", None, segment=self.run.segment, asked=command)
+        self._archive.submit(state, "manual", None, segment=self.run.recorder.segment, asked=command)
 
     def _keep(self, position: Position, value: float | None, n: int | None, decision: Decision) -> State | None:
         """Keep the best, and what the selector may choose besides; return it."""
@@ -173,9 +173,9 @@ class BestKeeper(Jumping):
         state = self._capture(position)
         self.ring.keep(state, best=decision.improved)
         if decision.improved and value is not None:
-            self._vetting.expect(state, self.run.segment, value)
+            self._vetting.expect(state, self.run.recorder.segment, value)
         kind: CheckpointKind = "best" if decision.improved else "candidate"
-        self._archive.submit(state, kind, value, segment=self.run.segment, n=n)
+        self._archive.submit(state, kind, value, segment=self.run.recorder.segment, n=n)
         return state
 
     def _wants(self, position: Position, value: float, n: int | None) -> bool:

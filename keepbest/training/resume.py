@@ -15,7 +15,6 @@ from keepbest.snapshots.snapshot import ModelVariables, VariableSet, roll_back
 from keepbest.snapshots.state import Position, State
 from keepbest.tracking.lineage import leave_out_made
 from keepbest.tracking.run import Run
-from keepbest.tracking.script_run import ScriptRun
 from keepbest.training.fit.epochs import ResumedEpoch
 from keepbest.training.monitor import direction_of
 from keepbest.training.network import build_as_described
@@ -50,7 +49,7 @@ def resume(run: Run, store: Store, living: VariableSet, carried: ExtraState) -> 
     if manifest.stopper.get("policy"):  # else it was written before the first validation
         if manifest.mode is not None:
             run.set_mode(manifest.mode)
-        run.go_on_from(manifest.stopper)
+        run.stopper.go_on_from(manifest.stopper)
     run.go_on_at(state.step, state.id)
     return state
 
@@ -108,7 +107,7 @@ class FitResume:
         except OptimizersDiffer as error:
             state = loaded.resume_into(model, network_only=True)
             self._left = state.id
-            self._run.held[state.id] = "a later fit of this script may go on there"
+            self._run.recorder.held[state.id] = "a later fit of this script may go on there"
             _log.warning(
                 "keepbest: checkpoint %s, of step %d, was written after another compile(): this fit goes on with its "
                 "network, and the optimizer begins anew (%s). A later fit that is compiled as it was goes on from all "
@@ -121,7 +120,7 @@ class FitResume:
             raise CheckpointMismatch(error.message, hint=f"{error.hint} {OTHER_MODEL}") from None
         self._carried.restore(state.callbacks)
         self._run.set_mode(loaded.manifest.mode or direction_of(model, self._run.monitor))
-        self._run.go_on_from(state.stopper)
+        self._run.stopper.go_on_from(state.stopper)
         self._run.go_on_at(state.step, state.id)
         return state
 
@@ -129,7 +128,7 @@ class FitResume:
         with suppress(CheckpointError, NotFound):
             state = store.load(self._run.id, checkpoint).resume_into(model)
             self._left = None
-            del self._run.held[state.id]
+            del self._run.recorder.held[state.id]
             self._carried.restore(state.callbacks)
             return state
         return None
@@ -143,7 +142,7 @@ def load_start(run: Run, store: Store) -> Loaded | None:
     Raises:
         NotFound: The tracker names one, and this store has never seen the run.
     """
-    if run.goes_on is False:
+    if run.opening.goes_on is False:
         return None
     wait_for_writers(run.id)
     if run.start is not None:
@@ -153,9 +152,10 @@ def load_start(run: Run, store: Store) -> Loaded | None:
             refuse_stranger(store, run.id, run.start)
             _log.warning("keepbest: %s The newest whole checkpoint is taken.", error.message)
     loaded = store.load_newest(run.id, on_damaged=_warn)
-    if loaded is not None and run.start is not None and isinstance(run, ScriptRun):
-        known = run.past.segments
-        run.overrides = leave_out_made(run.overrides, known, wanted=run.start, taken=loaded.manifest.segment)
+    if loaded is not None and run.start is not None:
+        known = run.opening.past.segments
+        opening = run.opening
+        opening.overrides = leave_out_made(opening.overrides, known, wanted=run.start, taken=loaded.manifest.segment)
     return loaded
 
 

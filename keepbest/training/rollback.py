@@ -56,7 +56,7 @@ class Jumping(TrainingStates):
         _check_end(asked, state.step)
         source: Source = "disk" if self._shelf.find_held(checkpoint=state.id) is None else "memory"
         changed = with_rate(state, self._model, asked.learning_rate) if asked.learning_rate else state
-        past = self.run.judge.recall(state.stopper)
+        past = self.run.stopper.recall(state.stopper)
         self._carried.check(state.callbacks)
         roll_back(self._living, changed)
         self._carried.restore(state.callbacks)
@@ -70,7 +70,7 @@ class Jumping(TrainingStates):
 
         The best that was found since stays the best. A stop that was decided there is lifted: somebody wants more.
         """
-        return self._branch(state, self.run.judge.recall(state.stopper), overrides or Overrides())
+        return self._branch(state, self.run.stopper.recall(state.stopper), overrides or Overrides())
 
     def change(self, position: Position, overrides: Overrides) -> None:
         """Go on otherwise from `position`, where an attempt begins that was asked to. It is on disk at once.
@@ -81,7 +81,7 @@ class Jumping(TrainingStates):
         if overrides.learning_rate:
             state = self._capture(position)
             roll_back(self._living, with_rate(state, self._model, overrides.learning_rate))
-        self.run.change(position.step, overrides)
+        self.run.stopper.change(position.step, overrides)
         self._deadline = self.run.deadline()
         self._write_changed(position)
 
@@ -89,7 +89,7 @@ class Jumping(TrainingStates):
         """Open a segment; what was changed is on disk at once, so that no crash takes it back."""
         segment = self.run.branch(
             state.step,
-            parent=self._shelf.segments.get(state.id, self.run.segment),
+            parent=self._shelf.segments.get(state.id, self.run.recorder.segment),
             state=past,
             checkpoint=state.id if self._shelf.is_on_disk(state.id) else None,
             overrides=overrides,
@@ -102,7 +102,7 @@ class Jumping(TrainingStates):
 
     def _write_changed(self, position: Position) -> None:
         """Not into the ring: whoever goes back to this step means what a validation judged there."""
-        self._archive.submit(self._capture(position), "last", None, segment=self.run.segment)
+        self._archive.submit(self._capture(position), "last", None, segment=self.run.recorder.segment)
 
     def _describe(self, asked: Overrides, state: State, changed: State) -> str:
         words = []

@@ -80,7 +80,7 @@ class TrainingStates:
         writing["find_fault"] = self._vetting.find_fault
         self._archive = CheckpointRecorder(run, store, retention or run.retention, **writing, now=now)
         self._shelf = SnapshotLookup(run.id, self.ring, store, lambda: self.drain(WAIT_SECONDS))
-        run.watch_memory(self.ring.take_news)
+        run.recorder.watch_memory(self.ring.take_news)
 
     def take_up(self, model: Any) -> VariableSet:
         """Put `model` on the bench as it is now; return its variables. The disk is written to from here on.
@@ -140,7 +140,7 @@ class TrainingStates:
     @property
     def best(self) -> tuple[int | None, float | None]:
         """Step and value of the best validation so far."""
-        policy = self.run.stopper_state()["policy"]
+        policy = self.run.stopper.state()["policy"]
         return policy.get("best_step"), policy.get("best_value")
 
     # What is kept
@@ -149,12 +149,12 @@ class TrainingStates:
         """Hand the present state to the writer; return it at once. Going back to it needs no disk for a while."""
         state = self._capture(position)
         self.ring.keep(state)
-        self._archive.submit(state, kind, None, segment=self.run.segment)
+        self._archive.submit(state, kind, None, segment=self.run.recorder.segment)
         return state
 
     def write(self, position: Position) -> Manifest:
         """Put the present state on disk before this returns. Raises NotFound without a store, StoreUnavailable."""
-        return self._archive.write(self._capture(position), "last", None, segment=self.run.segment)
+        return self._archive.write(self._capture(position), "last", None, segment=self.run.recorder.segment)
 
     def write_best(self) -> Manifest:
         """Put the best state on disk, where it is not there yet, before this returns. Raises as `write` does."""
@@ -162,7 +162,7 @@ class TrainingStates:
         state = self._get(RollBackRequest())
         if self.store is not None and self._shelf.is_on_disk(state.id):
             return self.store.read_manifest(self.run.id, state.id)[0]
-        segment = self._shelf.segments.get(state.id, self.run.segment)
+        segment = self._shelf.segments.get(state.id, self.run.recorder.segment)
         return self._archive.write(state, "best", self.best[1], segment=segment)
 
     def drain(self, deadline_seconds: float | None = None) -> bool:
@@ -176,7 +176,7 @@ class TrainingStates:
 
     def write_selected(self, state: State, value: float, n: int | None, made_of: tuple[str, ...]) -> Manifest:
         """Put an average that was selected on disk before this returns; nothing goes on from it."""
-        segment = self._shelf.segments.get(made_of[0], self.run.segment)
+        segment = self._shelf.segments.get(made_of[0], self.run.recorder.segment)
         state = self._with_predictions(state, is_present=False)
         return self._archive.write(state, "selected", value, segment=segment, n=n, made_of=made_of)
 
@@ -219,19 +219,19 @@ class TrainingStates:
     def _write_again(self, state: State) -> None:
         """Have a best written that is one again; under another id, for of this one it was said that it is gone."""
         again = replace(state, id=new_id())
-        self._shelf.segments[again.id] = self._shelf.segments.get(state.id, self.run.segment)
+        self._shelf.segments[again.id] = self._shelf.segments.get(state.id, self.run.recorder.segment)
         self._archive.submit_again(state.id, again)
 
     def _capture(self, position: Position) -> State:
         if not self._living.is_eager:  # of a graph nothing can be read before its variables have values
             self._vetting.begin(self._living)
-        state = capture(self._living, position=position, stopper=self.run.stopper_state())
+        state = capture(self._living, position=position, stopper=self.run.stopper.state())
         if self._has_averages and self._averaged is not self._living.specs:
             self._find_averages()
         state = replace(state, callbacks=self._carried.capture(), averages=self._averages)
         if self.swaps is not None:
             state = self.swaps.complete(state, self._model)
-        self._shelf.segments[state.id] = self.run.segment
+        self._shelf.segments[state.id] = self.run.recorder.segment
         return self._with_predictions(state) if self.store is not None else state
 
     def _with_predictions(self, state: State, *, is_present: bool = True) -> State:

@@ -52,7 +52,7 @@ class Vetting:
     def begin(self, living: VariableSet) -> None:
         """Take note of what is trained, as it is before its first step."""
         self._soundness.begin(living)
-        self._run.judge.is_checked = True
+        self._run.stopper.is_checked = True
 
     def expect(self, state: State, segment: int, value: float) -> None:
         """Say that a best is about to be checked."""
@@ -77,7 +77,7 @@ class Vetting:
 
     def _confirm(self, best: BestUnderCheck) -> None:
         """Those that came before it are sound too: nothing heals a network that has become NaN."""
-        self._run.judge.confirm(best.step, best.value)
+        self._run.stopper.confirm(best.step, best.value)
         ids = list(self._expected)
         for id in ids[: ids.index(best.id) + 1]:
             del self._expected[id]
@@ -96,11 +96,11 @@ class Vetting:
     def _take_back(self, best: BestUnderCheck, fault: str) -> bool:
         """Return whether it was a best until now, and one that was still to be checked."""
         del self._expected[best.id]
-        decision = self._run.judge.withdraw(best.step, best.value, fault)
+        decision = self._run.stopper.withdraw(best.step, best.value, fault)
         if decision is None:
             return False
         self._ring.withdraw(best.id, decision.best_step)
-        self._run.record_withdrawal(best.segment, best.step, best.value, fault, decision, best.id)
+        self._run.recorder.record_withdrawal(best.segment, best.step, best.value, fault, decision, best.id)
         there = "" if decision.best_step is None else f"; the best is step {decision.best_step} again"
         _log.warning("keepbest: step %d is withdrawn as the best: %s%s.", best.step, fault, there)
         self.is_news = True
@@ -108,6 +108,6 @@ class Vetting:
 
     def _find_before(self) -> BestUnderCheck | None:
         """Return the best as it is now, if it is still to be checked: the disk skipped it for a newer one."""
-        policy = self._run.stopper_state()["policy"]
+        policy = self._run.stopper.state()["policy"]
         place = policy["best_step"], policy["best_value"]
         return next((one for one in self._expected.values() if (one.step, one.value) == place), None)

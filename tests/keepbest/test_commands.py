@@ -116,13 +116,13 @@ def test_roll_back_and_go_on_otherwise(
 ) -> None:
     """From step 14 back to 5; then there are looks at 6, 11, 16 and 21, the first of which is better than 3."""
     run, reporter, commands = heard_run(checks=3)
-    run.open_segment("start", 0, None, None)
+    run.recorder.open_segment("start", 0, None, None)
     sent = command(CommandKind.ROLL_BACK, step=5, **changes)
     callback = keep_best(tmp_path, run=run, retention=RetentionSpec(best=3, last=3))
 
     def send(at: int) -> None:
         assert callback.keeper.drain(20)  # a best that the next one outruns is never on disk
-        if at == 14 and not run.segment:
+        if at == 14 and not run.recorder.segment:
             if where == "disk":
                 callback.keeper.ring.forget()
             commands.append(sent)
@@ -159,10 +159,10 @@ def test_a_roll_back_that_cannot_be_changes_nothing(script: Script, asked: dict[
     sent = command(CommandKind.ROLL_BACK, **asked)
     callback = keep_best(run=run)
     script.fit(callback, [3, 1, 2])
-    before = script.bits, run.stopper_state()["policy"], callback.keeper.ring.states, run.judge.max_steps
+    before = script.bits, run.stopper.state()["policy"], callback.keeper.ring.states, run.stopper.max_steps
     commands.append(sent)
     assert callback.keeper.obey(callback.position) is None
-    assert (script.bits, run.stopper_state()["policy"], callback.keeper.ring.states, run.judge.max_steps) == before
+    assert (script.bits, run.stopper.state()["policy"], callback.keeper.ring.states, run.stopper.max_steps) == before
     assert answers(reporter, sent) == ["acknowledged", "refused"]
     assert reporter.of(CommandUpdate)[-1].message.startswith(told)
     assert reporter.of(SegmentOpened) == []
@@ -174,7 +174,7 @@ def test_twice_to_one_step_is_a_tenth_of_what_it_was_there_both_times(
 ) -> None:
     """What the first roll back went on from is of step 10 too, with another rate: it is not what was kept there."""
     run, reporter, commands = heard_run()
-    run.open_segment("start", 0, None, None)
+    run.recorder.open_segment("start", 0, None, None)
     callback = keep_best(tmp_path, run=run)
 
     def send(at: int) -> None:
@@ -184,7 +184,7 @@ def test_twice_to_one_step_is_a_tenth_of_what_it_was_there_both_times(
                 callback.keeper.ring.forget()
             commands.append(command(CommandKind.ROLL_BACK, step=10, learning_rate="0.1x"))
 
-    script.fit(callback, [3, 1, 2, 2], send=lambda at: send(at) if run.segment < 2 else None)
+    script.fit(callback, [3, 1, 2, 2], send=lambda at: send(at) if run.recorder.segment < 2 else None)
     _, *segments = reporter.of(SegmentOpened)
     assert [(one.number, one.parent, one.start_step) for one in segments] == [(1, 0, 10), (2, 0, 10)]
     assert float(script.rate.numpy()) == pytest.approx(1e-4)
@@ -193,7 +193,7 @@ def test_twice_to_one_step_is_a_tenth_of_what_it_was_there_both_times(
 def test_back_onto_a_tail_that_was_left(script: Script) -> None:
     """The best of a tail that a roll back left is still the best: the next one goes there, and branches off there."""
     run, reporter, commands = heard_run()
-    run.open_segment("start", 0, None, None)
+    run.recorder.open_segment("start", 0, None, None)
     callback = keep_best(run=run)
     script.fit(callback, [3, 1, 2, 2])
     sends = [command(CommandKind.ROLL_BACK, step=5), command(CommandKind.ROLL_BACK, to="best", max_steps=99)]
@@ -257,7 +257,10 @@ def test_a_script_that_goes_on_begins_with_the_changes_it_was_given(script: Scri
     assert first.stop_reason == "patience"
     run, _, _ = heard_run(checks=2)
     end = Store(tmp_path).manifests(first.run.id)[-1].step
-    run.id, run.overrides = first.run.id, Overrides(learning_rate="0.1x", max_steps=end + 4, reset_patience=True)
+    run.id, run.opening.overrides = (
+        first.run.id,
+        Overrides(learning_rate="0.1x", max_steps=end + 4, reset_patience=True),
+    )
     other = Script()
     callback = keep_best(tmp_path, run=run, resume=True)
     assert other.fit(callback, [2, 2, 2]) == 4

@@ -69,8 +69,8 @@ def test_a_run_that_knows_which_way_is_better_says_so_under_another_stopper_too(
     run, reporter, _ = heard_run(mode="max")
     run.monitor = "score"
     callback = keep_best(run=run, monitor="score", mode="auto", patience=9)
-    assert (callback.run.judge.mode, callback.run.judge.stopper["params"]["checks"]) == ("max", 9)
-    assert keep_best(run=run, monitor="other", mode="auto", patience=9).run.judge.mode is None
+    assert (callback.run.stopper.mode, callback.run.stopper.spec["params"]["checks"]) == ("max", 9)
+    assert keep_best(run=run, monitor="other", mode="auto", patience=9).run.stopper.mode is None
     assert len(reporter.items) == 2
 
 

@@ -12,12 +12,17 @@ import pytest
 
 import keepbest
 from keepbest.checkpoint import Store
+from keepbest.contract.base import new_id
 from keepbest.contract.batches import CheckpointDurable, ReportedValidation, SegmentOpened
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.per_example import CorrectExamples
+from keepbest.contract.workers import Release
 from keepbest.errors import CheckpointMismatch, InvalidInput, NotFound
 from keepbest.loop import Loop
 from keepbest.status import CommandKind
+from keepbest.stopping import parse
+from keepbest.tracking.run import Run
+from keepbest.tracking.stopper import Stopper
 from tests.keepbest.tiny_tracker import TinyTracker, settings_of
 from tests.support.callbacks import answers, command, heard_run
 from tests.support.processes import Processes
@@ -196,7 +201,7 @@ def test_a_stop_holds_in_the_next_epoch_too() -> None:
 
 def test_silence_stops_it_too() -> None:
     run, _, _ = heard_run()
-    run.judge.set_max_steps(7)
+    run.stopper.set_max_steps(7)
     import tensorflow as tf
 
     loop = Loop(run, tf.Variable(0.0), store=False)
@@ -271,12 +276,16 @@ def test_a_run_goes_on_from_its_newest_checkpoint(tmp_path: Path) -> None:
 
 
 def test_the_best_is_on_disk_before_the_run_says_that_it_ended(tmp_path: Path) -> None:
-    made = Counter(tmp_path)
+    import tensorflow as tf
+
     there: list[int] = []
-    made.run._on_end = lambda release: there.extend(one.step for one in Store(tmp_path).manifests(made.run.id))
-    made.loop.report_validation(7, 0.5)
-    made.run.reporter = None
-    made.run.finish()
+
+    def look(release: Release) -> None:
+        there.extend(one.step for one in Store(tmp_path).manifests(run.id))
+
+    run = Run(new_id(), Stopper(parse("patience(9)"), "min"), monitor="val_loss", on_end=look)
+    Loop(run, {"count": tf.Variable(0)}, store=tmp_path).report_validation(7, 0.5)
+    run.finish()
     assert there == [7]
 
 

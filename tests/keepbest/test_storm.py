@@ -59,8 +59,8 @@ def test_only_the_newest_waits_and_the_best_is_on_disk_before_the_run_is_over(tm
     def on_end(release: Release) -> None:
         ended.append([said.step for said in reporter.of(CheckpointDurable)])
 
-    judge: Any = Stopper({"name": "patience", "params": {"checks": 99}}, "min")
-    run = Run(new_id(), judge, monitor="loss", reporter=reporter, commands=deque(), on_end=on_end)  # type: ignore[arg-type]
+    stopper: Any = Stopper({"name": "patience", "params": {"checks": 99}}, "min")
+    run = Run(new_id(), stopper, monitor="loss", reporter=reporter, commands=deque(), on_end=on_end)  # type: ignore[arg-type]
     assert storm(run, store) <= SNAPSHOTS + 1 + 1  # the ring's, the one being written, the one that waits
     finishing = threading.Thread(target=run.finish)
     finishing.start()

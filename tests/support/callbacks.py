@@ -125,8 +125,8 @@ def keep_best(folder: Path | bool = False, **arguments: Any) -> Any:
 
 def heard_run(mode: Any = "min", checks: int = 99, stop: str | None = None) -> tuple[Run, Reporter, deque[Command]]:
     reporter, commands = Reporter(), deque[Command]()
-    judge = Stopper(parse(stop or f"patience({checks})"), mode)
-    return Run(new_id(), judge, monitor="val_loss", reporter=reporter, commands=commands), reporter, commands  # type: ignore[arg-type]
+    stopper = Stopper(parse(stop or f"patience({checks})"), mode)
+    return Run(new_id(), stopper, monitor="val_loss", reporter=reporter, commands=commands), reporter, commands  # type: ignore[arg-type]
 
 
 def command(kind: CommandKind, **arguments: Any) -> Command:

@@ -32,8 +32,8 @@ for step in range(run.step + 1, 200):
     run.log({"loss": 1 / step}, step=step)
     if step % 10 == 0 and run.report_validation(step, min(step, 30)).stop:
         break
-    if step == 25 and not run.goes_on:
-        run.reporter.drain(10)
+    if step == 25 and not run.opening.goes_on:
+        run.recorder.reporter.drain(10)
         os.kill(os.getpid(), 9)
 try:
     keepbest.init()

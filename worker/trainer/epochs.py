@@ -36,6 +36,6 @@ def settle_epochs(run: Run, spec: RunSpec, training: Training, feed: BatchSource
         every = to_steps(spec.validate_every_epochs, each)
     last = to_steps(epochs, each) if epochs is not None else spec.max_steps
     settled = PolicySpec.model_validate(resolve_epochs(stopper, each))
-    run.judge.begin_with(settled.model_dump(), moved_to or last)
-    run.report(declared=Declared(stopper=settled, max_steps=last, validate_every=every))
+    run.stopper.begin_with(settled.model_dump(), moved_to or last)
+    run.recorder.report(declared=Declared(stopper=settled, max_steps=last, validate_every=every))
     return spec.model_copy(update={"stopper": settled, "max_steps": last, "validate_every": every})

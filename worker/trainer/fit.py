@@ -132,10 +132,10 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
             self._is_first_step = False
             self._keeper.follow()
         self._run.beat()
-        if self._run.has_commands:
+        if self._run.commands:
             self._obey()
         self._take_note()
-        if self._ending is not None or self._jumped or self.step == self._run.judge.max_steps:
+        if self._ending is not None or self._jumped or self.step == self._run.stopper.max_steps:
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -168,7 +168,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
 
     def _note_callback(self) -> None:
         """Take a callback's word for the end of the training."""
-        is_ours = self._jumped or self.step == self._run.judge.max_steps
+        is_ours = self._jumped or self.step == self._run.stopper.max_steps
         if self._ending is None and not is_ours and self._training.model.stop_training:
             self._ending = Ending.CALLBACK
 
@@ -178,14 +178,14 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         if names := find_random_operations(self.model):
             note = f"The network draws from hidden counters ({', '.join(names)}), which nothing can put back; "
             note += "keras.random and tf.random.Generator draw from variables."
-            self._run.report(resume="approximate", resume_note=" ".join(filter(None, [self._feed.note, note])))
+            self._run.recorder.report(resume="approximate", resume_note=" ".join(filter(None, [self._feed.note, note])))
 
     def _end_if_due(self) -> None:
         """End where nothing is left to train: it was decided before a crash, or before what it went back to."""
         if self._ending is None and self._keeper.is_due(self.step):
             self._keeper.judge_silence(self.step)
             self._ending = Ending.STOPPED
-        elif self._ending is None and self._run.judge.rung is not None:
+        elif self._ending is None and self._run.stopper.rung is not None:
             self._ending = Ending.PAUSED
 
     @property
@@ -195,7 +195,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
 
     @property
     def _is_validation_due(self) -> bool:
-        return self.step % self._spec.validate_every == 0 or self.step == self._run.judge.max_steps
+        return self.step % self._spec.validate_every == 0 or self.step == self._run.stopper.max_steps
 
     def _take_note(self) -> None:
         """Notice what ends the training between validations: the worker leaves, or the stopper's patience runs out."""
@@ -211,7 +211,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
 
     def _say_step(self) -> None:
         self._said_at = self._clock()
-        self._run.report(step=self.step, epoch=self._feed.epoch_at(self.step))
+        self._run.recorder.report(step=self.step, epoch=self._feed.epoch_at(self.step))
 
     def _obey(self) -> None:
         jump = self._keeper.obey(self.position)
@@ -236,7 +236,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
             metrics = {**trained, **measured.values}
             value = self._get_value(metrics)
             with self._run.life.slowly():
-                pairs = self._compare(value) if self._run.judge.needs_pairs else None
+                pairs = self._compare(value) if self._run.stopper.needs_pairs else None
         with self._run.life.slowly():
             decision = self._keeper.report_validation(
                 self.position,
@@ -251,7 +251,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         self._said_at = self._clock()
         if decision.stop:
             self._ending = Ending.STOPPED
-        elif self._ending is None and self._run.judge.rung is not None:
+        elif self._ending is None and self._run.stopper.rung is not None:
             self._ending = Ending.PAUSED
         elif decision.improved:
             self._written_at = self._clock()
@@ -259,7 +259,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
             self._write_last_after(CHECKPOINT_SECONDS)
 
     def _compare(self, value: float) -> Pairs:
-        return self.gauge.compare(self.model, self._run.monitor, value, self._run.judge.policy.mode)
+        return self.gauge.compare(self.model, self._run.monitor, value, self._run.stopper.policy.mode)
 
     def _write_last_after(self, seconds: float) -> None:
         if self._clock() - self._written_at >= seconds:
@@ -274,6 +274,6 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
                 field="monitor",
                 hint=advise(monitor, metrics),
             )
-        if self._run.judge.mode is None:
+        if self._run.stopper.mode is None:
             self._run.set_mode(direction_of(self.model, monitor))
         return metrics[monitor]

@@ -49,13 +49,14 @@ def resume(
     loaded = _load(run, store, wanted)
     if loaded is None:
         run.branch(0, parent=0)
-        run.report(resume="approximate", resume_note="No checkpoint is whole any more: training begins anew.")
+        run.recorder.report(resume="approximate", resume_note="No checkpoint is whole any more: training begins anew.")
         return Position()
     is_wanted = loaded.manifest.id == wanted.id
     if not is_wanted:
         manifest = loaded.manifest
-        run.overrides = leave_out_made(run.overrides, read_segments(), wanted=wanted, taken=manifest.segment)
-        run.branch(loaded.step, parent=manifest.segment, checkpoint=manifest.id, overrides=run.overrides)
+        opening = run.opening
+        opening.overrides = leave_out_made(opening.overrides, read_segments(), wanted=wanted, taken=manifest.segment)
+        run.branch(loaded.step, parent=manifest.segment, checkpoint=manifest.id, overrides=run.opening.overrides)
     state = loaded.resume_into(model)
     if carried is not None:
         carried.restore(state.callbacks)
@@ -94,13 +95,13 @@ def _load(run: Run, store: Store, wanted: Checkpoint) -> Loaded | None:
 def _take_up_stopper(run: Run, manifest: Manifest) -> None:
     if not manifest.stopper.get("policy"):
         return  # it was written before the first validation
-    if run.judge.mode is None and manifest.mode is not None:
+    if run.stopper.mode is None and manifest.mode is not None:
         run.set_mode(manifest.mode)
-    run.go_on_from(manifest.stopper)
+    run.stopper.go_on_from(manifest.stopper)
 
 
 def _remember_best(run: Run, store: Store, known: Known) -> None:
     """Where a run goes on from before its best, nothing worse takes the place of the best that is on disk."""
     if known.best_checkpoint is not None and known.best_checkpoint in store.checkpoints(run.id):
         manifest, _ = store.read_manifest(run.id, known.best_checkpoint)
-        run.judge.remember_best(manifest.step, manifest.value)
+        run.stopper.remember_best(manifest.step, manifest.value)

@@ -71,7 +71,7 @@ class Selecting:
         `best` must be on disk. Raises HandedBack where the worker leaves meanwhile.
         """
         candidates = find_candidates(self._store.manifests(self._run.id))
-        mode = self._run.judge.policy.mode
+        mode = self._run.stopper.policy.mode
         try:
             outcome = self._selector.select(candidates, mode, lambda made_of: self._measure(best, made_of))
             chosen = self._settle(best, outcome) if outcome is not None else best
@@ -97,7 +97,7 @@ class Selecting:
         state = self._blend(best, made_of)
         self._keeper.put(state)
         values = self._gauge.measure(self._training.model).values
-        policy, value = self._run.judge.policy, values.get(self._run.monitor)
+        policy, value = self._run.stopper.policy, values.get(self._run.monitor)
         if policy.find_faults(Validation(step=best.step, value=value, metrics=values)):
             value = None
         _log.info("The average of steps %s: %s", [one.step for one in made_of], values)

@@ -20,7 +20,7 @@ from keepbest.selection.selectors import build as build_selector
 from keepbest.snapshots.extra_state import ExtraState
 from keepbest.snapshots.state import State
 from keepbest.status import StopReason
-from keepbest.tracking.run import Run
+from keepbest.tracking.attach import attach
 from keepbest.training.keeper import BestKeeper
 from keepbest.training.reference_examples import of_part
 from keepbest.training.spec import Training, build_model
@@ -60,10 +60,8 @@ class Trainer:
         self.hand_back = threading.Event()
         self.is_training = False
         self._is_lost = False
-        self.run = Run.attach(
-            job.assignment, client, folder.journal, on_lost=self._note_loss, on_end=folder.write_outcome
-        )
-        self.run.show_life(folder.path)
+        self.run = attach(job.assignment, client, folder.journal, on_lost=self._note_loss, on_end=folder.write_outcome)
+        self.run.recorder.show_life(folder.path)
 
     def train(self) -> int:
         """Return the exit code; how it ended is in the folder by then, and everything said is in the journal."""
@@ -95,8 +93,8 @@ class Trainer:
         store.folder.select(self.run.id, None)  # it goes on: what it ended with before is selected anew
         keeper.begin(training.model)
         keeper.paint_start(position)
-        if self.run.overrides is not None:
-            keeper.change(position, self.run.overrides)
+        if self.run.opening.overrides is not None:
+            keeper.change(position, self.run.opening.overrides)
         loop = TrainingLoop(training, feed, keeper, self._spec, self.hand_back, carried)
         self.is_training = True
         ending = loop.train(position.step)
@@ -115,7 +113,7 @@ class Trainer:
         about = environment.describe(self._spec.source, deterministic=self._job.deterministic)
         about |= {"data": dict(training.about)} if training.about else {}
         note = feed.note or (None if self._job.deterministic else NOT_DETERMINISTIC)
-        self.run.report(environment=about, resume="approximate" if note else "exact", resume_note=note)
+        self.run.recorder.report(environment=about, resume="approximate" if note else "exact", resume_note=note)
         painter = self._make_painter(training)
         said: dict[str, Any] = {"environment": about, "painter": painter, "selector": self._selector}
         references = of_part(training.validation, self._spec.keep_examples or training.keep_examples)
@@ -123,7 +121,7 @@ class Trainer:
 
     def _make_painter(self, training: Training) -> Painter | None:
         scene = see(training.validation, classes=training.classes) if training.panels else None
-        return Painter(scene, self.run.say) if scene is not None else None
+        return Painter(scene, self.run.recorder.say) if scene is not None else None
 
     # The end
 
@@ -161,14 +159,14 @@ class Trainer:
 
     def _pause(self, loop: TrainingLoop, keeper: BestKeeper) -> int:
         """Leave the state of exactly this step on disk; where this validation was the best, it is there as that."""
-        decision = self.run.judge.decision
+        decision = self.run.stopper.decision
         assert decision is not None  # noqa: S101  # it is why the loop ended
         if not decision.improved:
             keeper.checkpoint(loop.position, "last")
         keeper.close(DRAIN_SECONDS)
         said = next(one.message for one in decision.verdicts if one.rung is not None)
         message = f"{said[0].upper()}{said[1:]}."
-        return self._end(Release(outcome="paused", rung=self.run.judge.rung, stop_message=message), FINISHED)
+        return self._end(Release(outcome="paused", rung=self.run.stopper.rung, stop_message=message), FINISHED)
 
     def _measure_test(self, best: State, training: Training) -> TestResult | None:
         """Measure the test set at what was selected: once, and nothing is chosen by it."""
@@ -186,7 +184,7 @@ class Trainer:
         return values.describe_error(error)
 
     def _fail(self, error: RunError) -> int:
-        self.run.report(error=error)
+        self.run.recorder.report(error=error)
         message = error.message[:2000]
         release = Release(outcome="failed", stop_reason=StopReason.ERROR, stop_message=message, error=error)
         return self._end(release, FAILED)

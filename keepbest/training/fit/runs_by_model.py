@@ -73,22 +73,24 @@ class RunMaker:
         if not isinstance(run, Run):
             return self, self.make(run)
         monitor = run.monitor if self.monitor == DEFAULT_MONITOR or "monitor" in run.fixed else self.monitor
-        known_mode = run.judge.mode if self.mode is None and monitor == run.monitor else None
+        known_mode = run.stopper.mode if self.mode is None and monitor == run.monitor else None
         run.monitor = monitor
         if self.stopper is not None and "stopper" not in run.fixed:
-            last = run.judge.max_steps if "max_steps" in run.fixed else None
-            run.judge = Stopper(self.stopper, known_mode, last, clock=self.clock)
+            last = run.stopper.max_steps if "max_steps" in run.fixed else None
+            run.stopper = Stopper(self.stopper, known_mode, last, clock=self.clock)
         if self.mode is not None:
             run.set_mode(self.mode)
         run.declare(fit(Declared, monitor=monitor, stopper=self.stopper) or Declared())
-        judge, retention = run.judge, self.retention or run.retention
-        known = replace(self, monitor=monitor, stopper=judge.stopper, max_steps=judge.max_steps, retention=retention)
-        return replace(known, heard=run.id if run.reporter is not None else None), run
+        retention = self.retention or run.retention
+        known = replace(
+            self, monitor=monitor, stopper=run.stopper.spec, max_steps=run.stopper.max_steps, retention=retention
+        )
+        return replace(known, heard=run.id if run.recorder.reporter is not None else None), run
 
     def make(self, run: str | None = None) -> Run:
         """Return a run that nobody hears of, under this id or a new one; say so where the first one was heard."""
-        judge = Stopper(self.stopper or patient(), self.mode, self.max_steps, clock=self.clock)
-        made = Run(run or new_id(), judge, monitor=self.monitor)
+        stopper = Stopper(self.stopper or patient(), self.mode, self.max_steps, clock=self.clock)
+        made = Run(run or new_id(), stopper, monitor=self.monitor)
         if self.heard is not None:
             _log.warning(
                 "keepbest: another model is trained than that of run %s: its run is %s, which no tracker hears of. "
@@ -101,7 +103,7 @@ class RunMaker:
     def equip(self, run: Run, carried: ExtraState) -> BestKeeper:
         """Return what keeps the best of a run, with nothing in it."""
         ring = SnapshotBuffer(self.snapshots, self.snapshot_memory)
-        painter = Painter(self.scene, run.say) if self.scene is not None else None
+        painter = Painter(self.scene, run.recorder.say) if self.scene is not None else None
         kept: dict[str, Any] = {"ring": ring, "retention": self.retention, "carried": carried, "painter": painter}
         return BestKeeper(run, self.store, **kept, references=self.references, strict=self.strict)
 

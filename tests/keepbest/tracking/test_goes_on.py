@@ -72,7 +72,7 @@ def test_validations_and_patience_go_on_in_a_new_segment(live: Live, tmp_path: P
     train(first, 1, 45)
     first.fail(ValueError("boom"))
     run = begin(live, tmp_path, id=first.id)
-    assert (run.step, run.goes_on) == (45, True)
+    assert (run.step, run.opening.goes_on) == (45, True)
     train(run, 41, 99)  # from a checkpoint of its own, at step 40: steps 41 to 45 are a ghost
     run.finish()
     known = client.run(run.id)
@@ -135,7 +135,7 @@ def test_an_older_tracker_that_knows_no_examples_is_gone_on_with(
     monkeypatch.setattr(Stopper, "needs_pairs", True)
     run = begin(live, tmp_path, id=first.id)
     run.finish()
-    assert [validation.step for validation in run.past.validations] == [10, 20, 30, 40]  # type: ignore[attr-defined]
+    assert [validation.step for validation in run.opening.past.validations] == [10, 20, 30, 40]
     assert asked == [True, False, False]
 
 
@@ -155,7 +155,7 @@ import sys, time, keepbest
 run = keepbest.init(id=sys.argv[2], monitor="score", mode="max", dir=sys.argv[1])
 for step in range(run.step + 1, 10**9):
     run.report_validation(step, 0.5)
-    run.reporter.drain(10)
+    run.recorder.reporter.drain(10)
     print(step, flush=True)
     time.sleep(0.05)
 """
@@ -191,7 +191,7 @@ import sys, time, keepbest
 run = keepbest.init(id=sys.argv[2], monitor="score", mode="max", dir=sys.argv[1])
 run.before_end(lambda: time.sleep(1.5))
 run.report_validation(1, 0.5)
-run.reporter.drain(10)
+run.recorder.reporter.drain(10)
 print("trains", flush=True)
 time.sleep(60)
 """
@@ -223,9 +223,9 @@ def test_the_end_of_a_stale_script_says_that_the_run_was_not_its_own(
 ) -> None:
     with begin(live, tmp_path, id=new_id()) as stale:
         stale.report_validation(1, 0.5)
-        assert stale.reporter is not None
-        assert stale.reporter.drain(10)
-        client.release(stale.id, stale.reporter.journal.about.lease, Release(outcome="handed_back"))
+        assert stale.recorder.reporter is not None
+        assert stale.recorder.reporter.drain(10)
+        client.release(stale.id, stale.recorder.reporter.journal.about.lease, Release(outcome="handed_back"))
         with begin(live, tmp_path / "elsewhere", id=stale.id) as run:
             run.report_validation(2, 0.75)
             assert not stale.finish()
@@ -240,7 +240,7 @@ def test_a_validation_that_was_withdrawn_is_judged_as_not_finite() -> None:
     taken = [
         ReportedValidation.model_validate({**said, "step": step, "value": value}) for step, value in values.items()
     ]
-    judge = Stopper(parse("patience(9)"), "min", clock=lambda: 0.0)
-    RunHistory([segment(0, None, 0)], taken, [taken[1]]).judge(judge, 30)
-    assert judge.decision is not None
-    assert (judge.decision.best_step, judge.decision.wait) == (10, 2)
+    stopper = Stopper(parse("patience(9)"), "min", clock=lambda: 0.0)
+    RunHistory([segment(0, None, 0)], taken, [taken[1]]).replay(stopper, 30)
+    assert stopper.decision is not None
+    assert (stopper.decision.best_step, stopper.decision.wait) == (10, 2)

@@ -14,9 +14,11 @@ from keepbest.errors import NotFound
 from keepbest.stopping import parse
 from keepbest.tracking.history import RunHistory
 from keepbest.tracking.lineage import leave_out_made
-from keepbest.tracking.script_run import ScriptRun
+from keepbest.tracking.opening import OpensAtFirstStep
+from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper
 from keepbest.training.resume import load_start
+from tests.keepbest.tiny_tracker import assignment
 from tests.support.states import NOON, RUN, about, make_state
 
 W, OTHER = "w" * 12, "v" * 12
@@ -77,6 +79,13 @@ def test_what_changes_no_rate_stays(asked: Overrides | None) -> None:
     assert leave_out_made(asked, segments(START, (0, W, "0.1x")), wanted=wanted(0), taken=1) == asked
 
 
+def resumed(past: RunHistory, overrides: Overrides | None = None) -> Run:
+    """A script's run that its tracker has go on from W."""
+    run = Run(RUN, Stopper(parse("patience(3)"), "max"), monitor="val_accuracy")
+    run.begin(OpensAtFirstStep(assignment(resume=wanted(0), overrides=overrides), past))
+    return run
+
+
 @pytest.mark.parametrize(("segment", "left"), [(0, SLOWER), (1, REST)])
 def test_a_script_whose_checkpoint_is_damaged_multiplies_its_rate_once(
     tmp_path: Path, segment: int, left: Overrides
@@ -85,11 +94,10 @@ def test_a_script_whose_checkpoint_is_damaged_multiplies_its_rate_once(
     the rate became 0.01 of what it was."""
     store = Store(tmp_path)
     store.write(make_state(1, step=600), about(segment=segment))
-    run = ScriptRun(RUN, Stopper(parse("patience(3)"), "max"), monitor="val_accuracy")
-    run.start, run.overrides, run.past = wanted(0), SLOWER, RunHistory(segments(START, (0, W, "0.1x")))
+    run = resumed(RunHistory(segments(START, (0, W, "0.1x"))), SLOWER)
     loaded = load_start(run, store)
     assert loaded is not None
-    assert (loaded.step, run.overrides) == (600, left)
+    assert (loaded.step, run.opening.overrides) == (600, left)
 
 
 @pytest.mark.parametrize("place", ["another store", "a folder that is not there", "a file"])
@@ -100,8 +108,7 @@ def test_a_script_does_not_begin_anew_in_a_store_that_never_saw_its_run(place: s
         Store(root).write(make_state(1, step=600), about("z" * 12))
     elif place == "a file":
         root.write_text("")
-    run = ScriptRun(RUN, Stopper(parse("patience(3)"), "max"), monitor="val_accuracy")
-    run.start = wanted(0)
+    run = resumed(RunHistory())
     with pytest.raises(NotFound, match="never seen the run") as caught:
         load_start(run, Store(root))
     assert "KEEPBEST_STORE" in str(caught.value.hint)

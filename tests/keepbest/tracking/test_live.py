@@ -95,7 +95,7 @@ def test_a_stop_asked_for_reaches_the_script(live: Live, tmp_path: Path, client:
     with begin(live, tmp_path) as run:
         wait_until(lambda: client.run(run.id).state is RunState.RUNNING, what="the run to be running")
         client.command(run.id, StopRequest())
-        wait_until(lambda: run.has_commands, what="the command")
+        wait_until(lambda: run.commands, what="the command")
         assert run.report_validation(1, 0.5).reason is StopReason.USER
     assert client.run(run.id).stop_reason is StopReason.USER
     assert [command.state.value for command in client.commands(run.id).commands] == ["done"]

@@ -46,7 +46,7 @@ def test_a_number_of_examples_that_no_database_holds_is_left_out(
     """`n = 2**63` stopped nothing in the script, and everything after it on the way to the tracker."""
     run, reporter, _ = heard_run()
     for step in (1, 2):
-        run.record_validation(step, 0.5, run.judge_validation(step, 0.5), n=n, note="a\0\ud800b")
+        run.recorder.record_validation(step, 0.5, run.judge_validation(step, 0.5), n=n, note="a\0\ud800b")
     validations = [record for record in reporter.items if isinstance(record, ReportedValidation)]
     assert [(validation.step, validation.n, validation.note) for validation in validations] == [
         (1, kept, "a\ufffd?b"),
@@ -57,8 +57,8 @@ def test_a_number_of_examples_that_no_database_holds_is_left_out(
 
 def test_what_cannot_do_without_the_odd_value_is_left_out_whole(caplog: pytest.LogCaptureFixture) -> None:
     run, reporter, _ = heard_run()
-    run.checkpoint_dropped("no id", "x" * 10_000)
-    run.log_panel("\n", {"kind": "nothing"}, 2**63)  # type: ignore[arg-type]
+    run.recorder.checkpoint_dropped("no id", "x" * 10_000)
+    run.media.log_panel("\n", {"kind": "nothing"}, 2**63)  # type: ignore[arg-type]
     assert [record for record in reporter.items if isinstance(record, CheckpointDropped)] == []
     assert "a CheckpointDropped is left out" in caplog.text
 
@@ -66,9 +66,9 @@ def test_what_cannot_do_without_the_odd_value_is_left_out_whole(caplog: pytest.L
 def test_what_else_a_run_says_of_itself_never_raises(caplog: pytest.LogCaptureFixture) -> None:
     run, reporter, _ = heard_run()
     decision = run.judge_validation(1, 0.5)
-    run.open_segment("resume", 1, 0, "no id")
-    run.record_withdrawal(0, 1, 0.5, "x" * 10_000, decision, "no id")
-    run.record_withdrawal(0, 2**60, 0.5, "", decision, None)
+    run.recorder.open_segment("resume", 1, 0, "no id")
+    run.recorder.record_withdrawal(0, 1, 0.5, "x" * 10_000, decision, "no id")
+    run.recorder.record_withdrawal(0, 2**60, 0.5, "", decision, None)
     opened = [record for record in reporter.items if isinstance(record, SegmentOpened)]
     withdrawn = [record for record in reporter.items if isinstance(record, WithdrawnValidation)]
     assert [(one.number, one.checkpoint) for one in opened] == [(0, None)]

@@ -35,7 +35,7 @@ while Path(sys.argv[1], "go").exists():
     step += 1
     run.log({"loss": 1 / step}, step=step)
     run.report_validation(step, step / 1e6)
-    run.reporter.drain(10)
+    run.recorder.reporter.drain(10)
     print(f"step {step}.", flush=True)
     time.sleep(0.02)
 run.finish()

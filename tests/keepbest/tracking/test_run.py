@@ -181,7 +181,7 @@ def test_a_stop_from_the_dashboard_ends_the_loop(tmp_path: Path, tracker: TinyTr
         asked = {"run": run.id, "state": "requested", "requested_by": "ada", "requested_at": NOW}
         tracker.commands = [{"id": "000000000001", "kind": "roll_back", **asked}]
         tracker.commands.append({"id": "000000000002", "kind": "stop", **asked})
-        wait_until(lambda: len(run._commands) == 2, what="the commands")
+        wait_until(lambda: len(run.commands) == 2, what="the commands")
         decision = run.report_validation(1, 0.5)
     assert (decision.stop, decision.reason) == (True, StopReason.USER)
     assert [(told["id"], told["state"]) for told in tracker.said("commands")] == [
@@ -342,8 +342,8 @@ def test_sending_an_offline_run_may_fail_and_be_done_again(tmp_path: Path, track
 def test_a_living_offline_run_is_sent_as_far_as_it_is_written(tmp_path: Path, tracker: TinyTracker) -> None:
     with quiet(tmp_path, tracker, "offline") as run:
         run.log({"loss": 0.5}, step=1)
-        assert run.reporter is not None
-        run.reporter.drain(5)
+        assert run.recorder.reporter is not None
+        run.recorder.reporter.drain(5)
         (folder,) = find_offline(tmp_path / "offline")
         for _ in range(2):
             assert send_offline(folder, tracker.client()) == Sent(run.id, is_over=False)

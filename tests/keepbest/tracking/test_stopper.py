@@ -1,4 +1,4 @@
-"""The judge: a last step that moves, stops that are lifted, states from before and after."""
+"""The stopper: a last step that moves, stops that are lifted, states from before and after."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ def make(stopper: str = "patience(checks=3)", max_steps: int | None = None, mode
     return Stopper(parse(stopper), mode, max_steps, clock=lambda: 0.0)
 
 
-def passed_on(judge: Stopper) -> dict[str, Any]:
+def passed_on(stopper: Stopper) -> dict[str, Any]:
     """Return the state as it comes back from a checkpoint."""
-    state: dict[str, Any] = json.loads(json.dumps(judge.state(), allow_nan=False))
+    state: dict[str, Any] = json.loads(json.dumps(stopper.state(), allow_nan=False))
     return state
 
 
-def watch(judge: Stopper, values: dict[int, float]) -> None:
+def watch(stopper: Stopper, values: dict[int, float]) -> None:
     for step, value in values.items():
-        judge.observe(step, value)
+        stopper.observe(step, value)
 
 
 @pytest.mark.parametrize("before", [None, 50, 10_000])
 def test_a_last_step_may_move_either_way_and_the_wait_goes_on(before: int | None) -> None:
-    judge = make(max_steps=before)
-    watch(judge, {10: 1.0, 20: 2.0})
-    judge.set_max_steps(100)
-    assert (judge.deadline(), judge.max_steps) == (100, 100)
-    assert judge.observe(30, 2.0).wait == 2
-    assert judge.observe(100, None).reason is StopReason.MAX_STEPS
+    stopper = make(max_steps=before)
+    watch(stopper, {10: 1.0, 20: 2.0})
+    stopper.set_max_steps(100)
+    assert (stopper.deadline(), stopper.max_steps) == (100, 100)
+    assert stopper.observe(30, 2.0).wait == 2
+    assert stopper.observe(100, None).reason is StopReason.MAX_STEPS
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, 500), (500, None), (500, 200), (None, None)])
@@ -50,16 +50,16 @@ def test_a_state_fits_whatever_the_last_step_was_then(before: int | None, after:
 
 
 def test_a_state_of_another_policy_does_not_fit() -> None:
-    judge, other = make(max_steps=5), make("patience(checks=3) | check_finite()", 5)
-    before = judge.state()
-    for take in (judge.go_on_from, judge.recall):
+    stopper, other = make(max_steps=5), make("patience(checks=3) | check_finite()", 5)
+    before = stopper.state()
+    for take in (stopper.go_on_from, stopper.recall):
         with pytest.raises(PolicyError, match="This state was written by"):
             take(other.state())
-    assert judge.state() == before
+    assert stopper.state() == before
 
 
 @pytest.mark.parametrize(
-    "stopper",
+    "policy",
     [
         "max_steps(40)",
         "patience(checks=3) | max_steps(40)",
@@ -67,82 +67,84 @@ def test_a_state_of_another_policy_does_not_fit() -> None:
         'require("a > 0", 3 | max_steps(40))',
     ],
 )
-def test_a_last_step_in_the_stopper_itself_moves_too(stopper: str) -> None:
-    judge = make(stopper)
-    judge.observe(10, 1.0, metrics={"a": 1.0})
-    judge.set_max_steps(90)
-    assert judge.deadline() == 90
+def test_a_last_step_in_the_stopper_itself_moves_too(policy: str) -> None:
+    stopper = make(policy)
+    stopper.observe(10, 1.0, metrics={"a": 1.0})
+    stopper.set_max_steps(90)
+    assert stopper.deadline() == 90
 
 
 def test_a_metric_that_is_not_there_is_missed_at_the_first_validation() -> None:
-    judge = make('require("recal > 0", patience(3))')
+    stopper = make('require("recal > 0", patience(3))')
     with pytest.raises(MetricMissing, match="The stopper reads recal; there are loss, recall"):
-        judge.observe(10, 1.0, metrics={"loss": 0.5, "recall": 0.9})
-    assert not judge.observe(5, None).stop
-    assert judge.observe(10, 1.0, metrics={"recal": 0.9}).improved
-    assert not judge.observe(20, 0.5, metrics={}).is_admitted  # later on it only does not count
+        stopper.observe(10, 1.0, metrics={"loss": 0.5, "recall": 0.9})
+    assert not stopper.observe(5, None).stop
+    assert stopper.observe(10, 1.0, metrics={"recal": 0.9}).improved
+    assert not stopper.observe(20, 0.5, metrics={}).is_admitted  # later on it only does not count
 
 
 def test_one_that_waits_for_others_stays() -> None:
-    judge = make("patience(steps=10) & max_steps(40)")
-    judge.observe(10, 1.0)
-    judge.set_max_steps(90)
-    assert judge.deadline() == 40  # both said so: not before that step
+    stopper = make("patience(steps=10) & max_steps(40)")
+    stopper.observe(10, 1.0)
+    stopper.set_max_steps(90)
+    assert stopper.deadline() == 40  # both said so: not before that step
 
 
 def test_the_last_step_may_move_before_the_mode_is_known() -> None:
-    judge = make("patience(steps=30) | max_steps(40)", mode=None)
-    judge.set_max_steps(900)
-    judge.restart_patience(500)
-    assert judge.deadline() is None
-    judge.set_mode("max")
-    assert judge.deadline() == 531
+    stopper = make("patience(steps=30) | max_steps(40)", mode=None)
+    stopper.set_max_steps(900)
+    stopper.restart_patience(500)
+    assert stopper.deadline() is None
+    stopper.set_mode("max")
+    assert stopper.deadline() == 531
 
 
 def test_a_stop_by_the_old_last_step_alone_is_lifted_and_the_wait_goes_on() -> None:
-    judge = make(max_steps=30)
-    watch(judge, {10: 1.0, 20: 2.0, 30: 2.0})
-    assert judge.decision is not None
-    assert judge.decision.reason is StopReason.MAX_STEPS
-    judge.set_max_steps(100)
-    judge.lift_stop(30)
-    assert judge.decision is None or not judge.decision.stop
-    assert judge.deadline() == 100
-    decision = judge.observe(40, 2.0)
+    stopper = make(max_steps=30)
+    watch(stopper, {10: 1.0, 20: 2.0, 30: 2.0})
+    assert stopper.decision is not None
+    assert stopper.decision.reason is StopReason.MAX_STEPS
+    stopper.set_max_steps(100)
+    stopper.lift_stop(30)
+    assert stopper.decision is None or not stopper.decision.stop
+    assert stopper.deadline() == 100
+    decision = stopper.observe(40, 2.0)
     assert (decision.stop, decision.reason, decision.wait) == (True, StopReason.PATIENCE, 3)
 
 
 @pytest.mark.parametrize("max_steps", [30, None])
 def test_a_stop_by_patience_is_lifted_with_patience_anew(max_steps: int | None) -> None:
     """With a last step at the same validation: patience had run out as well."""
-    judge = make("max_steps(30) | patience(checks=2)", max_steps)
-    watch(judge, {10: 1.0, 20: 2.0, 30: 2.0})
-    assert judge.decision is not None
-    assert judge.decision.stop
-    judge.set_max_steps(100)
-    judge.lift_stop(30)
-    decision = judge.observe(40, 2.0)
+    stopper = make("max_steps(30) | patience(checks=2)", max_steps)
+    watch(stopper, {10: 1.0, 20: 2.0, 30: 2.0})
+    assert stopper.decision is not None
+    assert stopper.decision.stop
+    stopper.set_max_steps(100)
+    stopper.lift_stop(30)
+    decision = stopper.observe(40, 2.0)
     assert (decision.stop, decision.wait, decision.best_step) == (False, 1, 10)
 
 
 def test_the_past_is_recalled_with_the_best_found_since() -> None:
-    judge = make()
-    judge.observe(10, 3.0)
-    past = passed_on(judge)
-    watch(judge, {20: 1.0, 30: 2.0})
-    recalled = judge.recall(past)
+    stopper = make()
+    stopper.observe(10, 3.0)
+    past = passed_on(stopper)
+    watch(stopper, {20: 1.0, 30: 2.0})
+    recalled = stopper.recall(past)
     assert (recalled["policy"]["best_step"], recalled["policy"]["best_value"]) == (20, 1.0)
-    assert judge.recall({"policy": {}, "seconds": 0.0})["policy"]["best_step"] == 20  # from before the first validation
-    judge.go_on_from(recalled)
-    assert not judge.observe(20, 1.5).improved
+    assert (
+        stopper.recall({"policy": {}, "seconds": 0.0})["policy"]["best_step"] == 20
+    )  # from before the first validation
+    stopper.go_on_from(recalled)
+    assert not stopper.observe(20, 1.5).improved
 
 
 def test_a_better_best_elsewhere_is_remembered_a_worse_one_is_not() -> None:
-    judge = make()
-    judge.observe(50, 2.0)
+    stopper = make()
+    stopper.observe(50, 2.0)
     for step, value in ((90, 3.0), (40, None), (70, 1.0), (95, float("nan"))):
-        judge.remember_best(step, value)
-    assert (judge.state()["policy"]["best_step"], judge.observe(60, 1.5).improved) == (70, False)
+        stopper.remember_best(step, value)
+    assert (stopper.state()["policy"]["best_step"], stopper.observe(60, 1.5).improved) == (70, False)
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
@@ -150,11 +152,11 @@ def test_a_state_brings_the_examples_that_were_right_to_the_next_process(cut: in
     validations = [(step, step / 20, [i < step for i in range(20)]) for step in (4, 6, 9, 13)]
     straight = make("paired_noise(3)", mode="max")
     decisions = [straight.observe(step, value, 20, pairs=read_pairs(right, None)) for step, value, right in validations]
-    judge = make("paired_noise(3)", mode="max")
+    stopper = make("paired_noise(3)", mode="max")
     for step, value, right in validations[:cut]:
-        judge.observe(step, value, 20, pairs=read_pairs(right, None))
+        stopper.observe(step, value, 20, pairs=read_pairs(right, None))
     other = make("paired_noise(3)", mode="max")
-    other.go_on_from(passed_on(judge))
+    other.go_on_from(passed_on(stopper))
     assert [
         other.observe(step, value, 20, pairs=read_pairs(right, None)) for step, value, right in validations[cut:]
     ] == decisions[cut:]
@@ -171,14 +173,14 @@ def test_a_state_brings_the_examples_that_were_right_to_the_next_process(cut: in
 )
 def test_at_a_rung_it_says_whether_the_run_waits(promotions: int | None, waits_at: int | None, words: str) -> None:
     """The ledger said of a fork, and of a run resumed after its sweep, that it waits; both went straight on."""
-    judge = make("patience(9) | successive_halving(20)", mode="max")
-    judge.promotions = promotions
-    first, said = judge.observe(10, 0.4), judge.observe(20, 0.5)
+    stopper = make("patience(9) | successive_halving(20)", mode="max")
+    stopper.promotions = promotions
+    first, said = stopper.observe(10, 0.4), stopper.observe(20, 0.5)
     assert first.rung is None
-    assert (said.rung, judge.rung) == (1, waits_at)
+    assert (said.rung, stopper.rung) == (1, waits_at)
     assert said.verdicts[1].message == f"rung 1 at step 20: the best quarter go on; {words}"
     assert said.message.endswith(f"Rung 1 at step 20: the best quarter go on. T{words[1:]}.")
-    assert judge.observe(20, 0.5) == said == judge.decision
+    assert stopper.observe(20, 0.5) == said == stopper.decision
     resumed = make("patience(9) | successive_halving(20)", mode="max")
-    resumed.go_on_from(passed_on(judge))
+    resumed.go_on_from(passed_on(stopper))
     assert resumed.observe(20, 0.5) == said

@@ -11,8 +11,8 @@ from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, Segm
 from keepbest.contract.policies import RetentionSpec
 from keepbest.stopping import parse
 from keepbest.tracking.history import RunHistory
+from keepbest.tracking.opening import OpensAtFirstStep
 from keepbest.tracking.run import Run
-from keepbest.tracking.script_run import ScriptRun
 from keepbest.tracking.stopper import Stopper
 from keepbest.training.checkpointing import CheckpointRecorder
 from tests.support.callbacks import Reporter
@@ -24,11 +24,11 @@ class Started(Reporter):
         pass
 
 
-def resumed(kind: type[Run] = Run) -> tuple[Any, Reporter]:
+def resumed() -> tuple[Any, Reporter]:
     """A run whose next segment is its second."""
     reporter = Started()
-    judge = Stopper(parse("patience(99)"), "max")
-    return kind(RUN, judge, monitor="val_accuracy", reporter=reporter, first_segment=1), reporter  # type: ignore[arg-type]
+    stopper = Stopper(parse("patience(99)"), "max")
+    return Run(RUN, stopper, monitor="val_accuracy", reporter=reporter, first_segment=1), reporter  # type: ignore[arg-type]
 
 
 def write(store: Store, step: int, segment: int) -> str:
@@ -60,7 +60,7 @@ def test_of_a_step_that_was_trained_again_one_stays(tmp_path: Path) -> None:
     run, reporter = resumed()
     archive = CheckpointRecorder(run, store, RetentionSpec())
     archive.open()
-    run.open_segment("resume", 200, 0, None)
+    run.recorder.open_segment("resume", 200, 0, None)
     again = archive.write(make_state(300, step=300), "best", 0.5, segment=1)
     assert [said.id for said in reporter.of(CheckpointDropped)] == [orphan]
     assert store.checkpoints(RUN) == [again.id]
@@ -70,9 +70,8 @@ def test_of_a_step_that_was_trained_again_one_stays(tmp_path: Path) -> None:
 def test_what_was_found_does_not_say_where_a_script_goes_on(tmp_path: Path) -> None:
     store = Store(tmp_path)
     orphan = write(store, 300, segment=0)
-    run, reporter = resumed(ScriptRun)
-    run.past = RunHistory()
-    run.begin(None)
+    run, reporter = resumed()
+    run.begin(OpensAtFirstStep(None, RunHistory()))
     archive = CheckpointRecorder(run, store, RetentionSpec())
     archive.open()
     assert not reporter.of(SegmentOpened) + reporter.of(CheckpointDurable)
@@ -89,7 +88,7 @@ def test_nothing_is_removed_before_that_is_written_down(tmp_path: Path) -> None:
     run, reporter = resumed()
     archive = CheckpointRecorder(run, store, RetentionSpec())
     archive.open()
-    run.open_segment("resume", 0, 0, None)
+    run.recorder.open_segment("resume", 0, 0, None)
     reporter.writes = False
     first, second = (archive.write(make_state(step, step=step), "best", step / 1000, segment=1) for step in (1, 2))
     assert set(store.checkpoints(RUN)) == {first.id, second.id}

@@ -20,9 +20,10 @@ LOST = Missing("Reader 'reader'", "rows", "OwnedIterator", "Make it anew.")
 
 
 class Heard:
-    """A run that remembers what it was told to report."""
+    """A run, and its recorder, that remembers what it was told to report."""
 
     def __init__(self) -> None:
+        self.recorder = self
         self.said: list[dict[str, Any]] = []
 
     def report(self, **said: Any) -> None:

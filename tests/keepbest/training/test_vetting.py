@@ -65,7 +65,7 @@ class Vetted:
     def report_validation(self, step: int, value: float, *arrays: Sequence[float]) -> None:
         decision = self.run.judge_validation(step, value)
         values = tuple(np.array(one, np.float32) for one in arrays) or tuple(self.living.values)
-        state = State(Position(step), self.living.specs, values, self.run.stopper_state())
+        state = State(Position(step), self.living.specs, values, self.run.stopper.state())
         if decision.improved:
             self.states[step] = state
             self.ring.keep(state, best=True)
@@ -78,7 +78,7 @@ class Vetted:
     def best(self) -> tuple[int | None, int | None]:
         """Return the best step in the stopper, and in memory."""
         held = self.ring.best
-        return self.run.stopper_state()["policy"]["best_step"], held.step if held else None
+        return self.run.stopper.state()["policy"]["best_step"], held.step if held else None
 
     @property
     def withdrawn(self) -> list[tuple[int, str]]:
@@ -109,7 +109,7 @@ def test_one_that_the_disk_skipped_is_written_after_all() -> None:
         vetted.report_validation(step, 0.1 * step, arrays)
     vetted.vet(3)
     assert (vetted.best, vetted.rewritten, vetted.withdrawn) == ((2, 2), [2], [(3, "kernel became infinite")])
-    assert vetted.run.judge.withdraw(2, 0.2, "checked") is None
+    assert vetted.run.stopper.withdraw(2, 0.2, "checked") is None
 
 
 def test_all_that_became_nan_are_withdrawn_one_after_the_other() -> None:

@@ -14,6 +14,7 @@ from keepbest.contract.commands import CommandList
 from keepbest.contract.workers import Assignment
 from keepbest.status import Role
 from keepbest.stopping import Decision, Mode, parse, read_pairs
+from keepbest.tracking.attach import attach
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper
 from tests.support.api import Api
@@ -43,7 +44,7 @@ def begin(api: Api, folder: Path, stopper: str, mode: Mode, **asked: Any) -> Run
     wanted = {"source": {"kind": "external"}, "monitor": "score", "mode": mode, "stopper": parse(stopper)}
     known = api.post("/runs", {**wanted, **asked})
     assignment = Assignment.model_validate(api.post("/leases", {"run": known["id"]}))
-    return Run.attach(assignment, Through(api), folder)
+    return attach(assignment, Through(api), folder)
 
 
 def train(api: Api, folder: Path, stopper: str, mode: Mode, validations: list[Taken]) -> tuple[str, Decision]:
@@ -82,10 +83,10 @@ def replay(api: Api, run: str, *stoppers: str) -> list[dict[str, Any]]:
     return [policy["outcomes"][0] for policy in found["policies"]]
 
 
-def judge_alone(stopper: str, mode: Mode, validations: list[Taken]) -> Decision:
-    judge = Stopper(parse(stopper), mode)
+def judge_alone(policy: str, mode: Mode, validations: list[Taken]) -> Decision:
+    stopper = Stopper(parse(policy), mode)
     for step, value, said in validations:
-        decision = judge.observe(step, value, N, pairs=read_pairs(said.get("correct"), said.get("losses")))
+        decision = stopper.observe(step, value, N, pairs=read_pairs(said.get("correct"), said.get("losses")))
         if decision.stop:
             break
     return decision
@@ -146,7 +147,7 @@ def test_only_the_living_path_is_compared(api: Api, tmp_path: Path) -> None:
     flags = {step: [i < right for i in range(N)] for step, right in ((1, 100), (2, 199), (3, 90), (4, 108))}
     with begin(api, tmp_path, "paired_noise(checks=9)", "max") as run:
         run.report_validation(1, 0.5, N, correct=flags[1])
-        state = run.stopper_state()
+        state = run.stopper.state()
         for step in (2, 3):
             run.report_validation(step, sum(flags[step]) / N, N, correct=flags[step])
         run.branch(1, parent=0, state=state)

@@ -23,6 +23,7 @@ from keepbest.snapshots.extra_state import ExtraState
 from keepbest.snapshots.snapshot import ModelVariables
 from keepbest.status import CommandKind, CommandState
 from keepbest.stopping import Pairs, parse
+from keepbest.tracking.opening import OpensAtOnce
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper, known_mode
 from keepbest.training.keeper import BestKeeper
@@ -79,10 +80,10 @@ class Rig:
         given = {"stopper": parse("patience(checks=100)"), "validate_every": 10, "max_steps": 40, **spec}
         self.spec: RunSpec = make_spec(**given)
         self.training = training or build()
-        judge = Stopper(self.spec.stopper.model_dump(), known_mode(self.spec.mode), self.spec.max_steps)
+        stopper = Stopper(self.spec.stopper.model_dump(), known_mode(self.spec.mode), self.spec.max_steps)
         self.commands: deque[Command] = deque()
-        self.run = Run(run or new_id(), judge, monitor=self.spec.monitor, commands=self.commands)
-        self.run.begin(None)
+        self.run = Run(run or new_id(), stopper, monitor=self.spec.monitor, commands=self.commands)
+        self.run.begin(OpensAtOnce())
         self.validations: list[tuple[int, float | None]] = []
         self.recorded: list[Pairs | None] = []
         self.store = Store(folder)
@@ -156,14 +157,14 @@ class Rig:
         return digest_of(*(np.asarray(value) for value in ModelVariables(self.training.model).read()))
 
     def _watch_validations(self) -> None:
-        record = self.run.record_validation
+        record = self.run.recorder.record_validation
 
         def watch(step: int, value: float | None, *rest: Any, **more: Any) -> None:
             self.validations.append((step, value))
             self.recorded.append(more.get("pairs"))
             record(step, value, *rest, **more)
 
-        self.run.record_validation = watch  # type: ignore[method-assign]
+        self.run.recorder.record_validation = watch  # type: ignore[method-assign]
 
     def _act_at_steps(self) -> None:
         batch_end = self.loop.on_train_batch_end

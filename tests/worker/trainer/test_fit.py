@@ -66,7 +66,7 @@ def test_handed_back_and_taken_up_elsewhere_it_ends_with_the_same_bits(
     loaded = second.store.load_newest(first.run.id)
     assert loaded is not None
     state = loaded.resume_into(second.training.model)
-    second.run.go_on_from(state.stopper)
+    second.run.stopper.go_on_from(state.stopper)
     assert state.step == step
     assert second.train(state.step) is Ending.STOPPED
     assert first.validations + second.validations == straight.validations
@@ -77,12 +77,12 @@ def test_paused_at_its_rungs_it_ends_with_the_same_bits(straight: Rig, tmp_path:
     """Killed between its checkpoint and its release it pauses again at once. Without a sweep it pauses nowhere."""
     stopper = parse("patience(checks=100) | successive_halving(10, factor=2)")
     parts = [Rig(tmp_path, stopper=stopper)]
-    parts[0].run.judge.promotions = 0
+    parts[0].run.stopper.promotions = 0
     assert parts[0].train() is Ending.PAUSED
     for promotions, ending in [(0, Ending.PAUSED), (1, Ending.PAUSED), (None, Ending.STOPPED)]:
         parts[-1].leave()
         parts.append(Rig(tmp_path, run=parts[0].run.id, stopper=stopper))
-        parts[-1].run.judge.promotions = promotions
+        parts[-1].run.stopper.promotions = promotions
         assert parts[-1].resume() is ending
     assert [rig.loop.step for rig in parts] == [10, 10, 20, 40]
     assert [validation for rig in parts for validation in rig.validations] == straight.validations
@@ -98,7 +98,7 @@ def test_rolled_back_it_goes_on_with_the_same_bits(stopper: str, said: str, stra
     assert [step for step, _ in rig.validations] == [10, 20, 30, *range(rig.went_back_to + 10, 41, 10)]
     assert dict(rig.validations) == dict(straight.validations)
     assert rig.digest == straight.digest
-    assert rig.run.segment == 1
+    assert rig.run.recorder.segment == 1
     assert said in str(rig.run.decision)
     assert {type(pairs) for pairs in rig.recorded} == {Correct if said else type(None)}
 
@@ -109,7 +109,7 @@ def test_a_shuffled_pipeline_goes_on_with_the_same_bits_too(tmp_path: Path) -> N
     straight.train()
     again.at[33] = lambda: again.command(CommandKind.ROLL_BACK, step=10)
     again.train()
-    assert again.run.segment == 1
+    assert again.run.recorder.segment == 1
     assert (dict(again.validations), again.digest) == (dict(straight.validations), straight.digest)
 
 
@@ -210,7 +210,7 @@ def test_what_a_crash_costs_is_bounded_by_time(tmp_path: Path) -> None:
 
 def test_a_run_that_had_decided_to_stop_does_not_go_on(straight: Rig, tmp_path: Path) -> None:
     rig = Rig(tmp_path)
-    rig.run.go_on_from(straight.run.stopper_state())
+    rig.run.stopper.go_on_from(straight.run.stopper.state())
     assert rig.train(40) is Ending.STOPPED
     assert rig.validations == []
 
@@ -226,7 +226,7 @@ def test_a_metric_that_is_not_there_is_told_at_the_first_validation(tmp_path: Pa
 def test_the_direction_is_the_metric_s_own(tmp_path: Path) -> None:
     rig = Rig(tmp_path, mode=Mode.AUTO, max_steps=10)
     rig.train()
-    assert rig.run.judge.policy.mode == "max"
+    assert rig.run.stopper.policy.mode == "max"
 
 
 def test_a_metric_by_class_is_a_curve_a_class_and_a_part_of_it_can_be_monitored(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_a_metric_by_class_is_a_curve_a_class_and_a_part_of_it_can_be_monitored(
     training = build(one_hot=True, metrics=(keras.metrics.F1Score(name="f1"),))
     rig = Rig(tmp_path, training, monitor="val_f1[mean]", mode=Mode.AUTO, max_steps=10)
     assert rig.train() is Ending.STOPPED
-    assert rig.run.judge.policy.mode == "max"
+    assert rig.run.stopper.policy.mode == "max"
     measured = rig.loop.gauge.measure(training.model).values
     assert measured["val_f1[mean]"] == pytest.approx((measured["val_f1[0]"] + measured["val_f1[1]"]) / 2)
     assert rig.validations == [(10, measured["val_f1[mean]"])]
@@ -271,7 +271,7 @@ def test_training_goes_on_with_a_full_disk(tmp_path: Path, monkeypatch: pytest.M
         return write(state, about)
 
     monkeypatch.setattr(rig.store, "write", full)
-    monkeypatch.setattr(rig.run, "checkpoint_dropped", lambda id, reason: dropped.append(reason))
+    monkeypatch.setattr(rig.run.recorder, "checkpoint_dropped", lambda id, reason: dropped.append(reason))
     assert rig.train() is Ending.STOPPED
     rig.keeper.close()
     assert [step for step, _ in rig.validations] == [10, 20, 30, 40]
@@ -282,7 +282,7 @@ def test_training_goes_on_with_a_full_disk(tmp_path: Path, monkeypatch: pytest.M
 def test_what_no_checkpoint_holds_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.trainer.fit.find_random_operations", lambda model: ["RandomStandardNormal"])
     rig, said = Rig(tmp_path), []
-    monkeypatch.setattr(rig.run, "report", lambda **progress: said.append(progress))
+    monkeypatch.setattr(rig.run.recorder, "report", lambda **progress: said.append(progress))
     rig.train()
     (told,) = [progress for progress in said if "resume" in progress]
     assert told["resume"] == "approximate"

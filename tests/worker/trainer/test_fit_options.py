@@ -157,12 +157,12 @@ def test_epochs_are_steps_once_the_data_is_there(tmp_path: Path) -> None:
     rig = Rig(tmp_path, stopper=parse("2epochs"), epochs=4.0, max_steps=None, validate_every_epochs=0.5)
     spec = settle(rig)
     assert (spec.max_steps, spec.validate_every, spec.stopper.params["steps"]) == (32, 4, 16)
-    assert rig.run.judge.max_steps == 32
+    assert rig.run.stopper.max_steps == 32
     rig.run.set_mode("max")
     stops = [rig.run.judge_validation(step, 0.5).stop for step in (8, 16, 20, 24)]
     assert stops == [False, False, False, True]
     assert settle(rig, moved_to=400).max_steps == 32
-    assert rig.run.judge.max_steps == 400  # somebody had it go on
+    assert rig.run.stopper.max_steps == 400  # somebody had it go on
 
 
 def test_epochs_of_the_training_count_where_the_submission_says_nothing(tmp_path: Path) -> None:

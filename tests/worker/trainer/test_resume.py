@@ -74,10 +74,10 @@ def test_a_rate_that_the_checkpoint_holds_is_not_multiplied_again(
     said = {"id": wanted, "run": RUN, "segment": 0, "step": 500, "kind": "last", "at": damaged.at, **files}
     told = {"run": known, "resume": Checkpoint.model_validate(said), "overrides": asked, "next_segment": 2}
     run = Run(RUN, Stopper(parse("patience(3)"), "max"), monitor="val_accuracy", first_segment=2)
-    run.overrides = asked
+    run.opening.overrides = asked
     about = {"start_step": 0, "attempt": 1, "opened_at": NOON}
     first = Segment.model_validate({**about, "number": 0, "reason": "start"})
     second = {**about, "number": 1, "parent": 0, "reason": "resume", "checkpoint": wanted, "overrides": asked}
     segments = [first, Segment.model_validate(second)]
     position = resume(run, store, given.model_copy(update=told), None, lambda: segments)
-    assert (position.step, run.overrides) == (600, Overrides(learning_rate=rate, max_steps=900))
+    assert (position.step, run.opening.overrides) == (600, Overrides(learning_rate=rate, max_steps=900))

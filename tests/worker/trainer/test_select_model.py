@@ -290,7 +290,7 @@ def test_rolled_back_it_ends_with_the_same_bits_raw_and_averaged(straight: Any, 
     rig = ema_rig(tmp_path)
     rig.at[33] = lambda: rig.command(CommandKind.ROLL_BACK, step=10)
     rig.train()
-    assert rig.run.segment == 1
+    assert rig.run.recorder.segment == 1
     assert (dict(rig.validations), rig.digest) == (dict(straight[0].validations), straight[0].digest)
 
 
@@ -299,7 +299,7 @@ def test_a_users_own_average_is_not_written_over_what_was_rolled_back(straight: 
     rig = ema_rig(tmp_path, selector=Best(), use_ema=True)
     rig.at[33] = lambda: rig.command(CommandKind.ROLL_BACK)
     rig.train()
-    assert rig.run.segment == 1
+    assert rig.run.recorder.segment == 1
     assert are_equal(rig.training.model.variables, straight[1][-1])
 
 

@@ -1,0 +1,62 @@
+"""A run whose lease is held already: what a worker's trainer reports, and a script once it has claimed its run."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from keepbest.contract.base import new_id
+from keepbest.contract.commands import Command
+from keepbest.contract.workers import Assignment, Release
+from keepbest.errors import KeepbestError
+from keepbest.journal.journal import Journal, JournalOwner
+from keepbest.journal.uploader import UploadClient, Uploader
+from keepbest.tracking.opening import Opening, OpensAtOnce
+from keepbest.tracking.run import Run
+from keepbest.tracking.stopper import Stopper, known_mode
+
+
+def attach(
+    assignment: Assignment,
+    client: UploadClient | None,
+    journal_dir: Path,
+    *,
+    opening: Opening | None = None,
+    on_lost: Callable[[KeepbestError], None] = lambda error: None,
+    on_end: Callable[[Release], None] = lambda release: None,
+    **more: Any,
+) -> Run:
+    """Return the run of an assignment, and begin to report it.
+
+    Opens a journal of its own below `journal_dir` (an agent sends what is left of it with
+    `keepbest.journal.delivery.drain_left_over(journal_dir, client)`, under the same lease) and the assignment's next
+    segment, which makes the run `running`, unless `opening` does it otherwise. Give it
+    `Client(…, timeout_seconds=5, retries=0)`: one thread both sends and journals, and it tries again in its own time.
+    Renewing and releasing the lease stay with the caller: `finish` and `fail` send everything, then call `on_end` with
+    the Release that says how it ended. `more` goes to `Run`.
+
+    Then, in this order:
+    - `run.set_mode(...)` where the spec says `auto`;
+    - `run.stopper.go_on_from(state)` with the state that lay in the checkpoint it resumes from;
+    - at each validation `decision = run.judge_validation(...)`, keep the snapshot, then
+      `run.recorder.record_validation(...)`; `run.report_validation(...)` does both for a loop that keeps nothing;
+    - train no further than `run.deadline()` without calling `run.judge_validation(step, None)`;
+    - at every batch, where `run.commands` holds any, `run.commands.take()` and `run.commands.answer(command, ...)`;
+    - on a roll back `run.branch(...)`;
+    - `run.finish(...)` or `run.fail(error)`.
+
+    `on_lost` is called in the reporter's thread with the error (LeaseLost, NotFound, …) after which nothing is sent any
+    more; the journal stays.
+    """
+    spec, queue = assignment.run.spec, deque[Command]()
+    stopper = Stopper(spec.stopper.model_dump(), known_mode(assignment.run.mode), spec.max_steps)
+    if assignment.run.max_steps is not None:
+        stopper.set_max_steps(assignment.run.max_steps)
+    journal = Journal.create(journal_dir, JournalOwner(assignment.run.id, new_id(), assignment.lease.token))
+    reporter = Uploader(journal, client, on_command=queue.append, on_lost=on_lost)
+    given: dict[str, Any] = {"reporter": reporter, "first_segment": assignment.next_segment, "commands": queue, **more}
+    run = Run(assignment.run.id, stopper, monitor=spec.monitor, retention=spec.retention, on_end=on_end, **given)
+    run.begin(opening or OpensAtOnce(assignment))
+    return run

@@ -1,0 +1,90 @@
+"""What people ask of a living run, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Literal
+
+from keepbest.contract.batches import CommandUpdate
+from keepbest.contract.commands import Command
+from keepbest.journal.records import fit
+from keepbest.journal.values import clean
+from keepbest.status import CommandKind
+from keepbest.stopping import Decision
+from keepbest.tracking.recorder import Recorder, now
+
+MAX_ANSWER = 2_000
+
+
+class Commands:
+    """The commands that came, oldest first; the reporter's thread puts them into `queue`.
+
+    `on_listen` is called once, when somebody first asks for them. Where `are_cancels_left`, somebody else
+    ends the process of a cancelled run, and has the command to cancel for himself.
+    """
+
+    def __init__(
+        self,
+        queue: deque[Command],
+        recorder: Recorder,
+        *,
+        on_listen: Callable[[], None] | None = None,
+        are_cancels_left: bool = False,
+    ) -> None:
+        self._queue = queue
+        self._recorder = recorder
+        self._on_listen = on_listen
+        self._are_cancels_left = are_cancels_left
+        #: Whether a command to cancel was obeyed.
+        self.is_cancelled = False
+
+    def __len__(self) -> int:
+        """Return how many wait; cheap enough for every batch."""
+        if self._on_listen is not None:
+            self._tell_listening()
+        return len(self._queue)
+
+    def take(self) -> list[Command]:
+        """Return the commands that came since the last call, oldest first; each comes once."""
+        taken = [self._queue.popleft() for _ in range(len(self))]
+        return [one for one in taken if one.kind is not CommandKind.CANCEL or not self._are_cancels_left]
+
+    def answer(
+        self,
+        command: Command,
+        state: Literal["acknowledged", "done", "refused"],
+        message: str = "",
+        result: Any = None,
+    ) -> None:
+        """Say what became of a command; it is sent at once."""
+        self.is_cancelled |= command.kind is CommandKind.CANCEL and state == "done"
+        said = {"state": state, "message": clean(message)[:MAX_ANSWER], "result": result}
+        self._recorder.say(fit(CommandUpdate, id=command.id, at=now(), **said))
+        self._recorder.nudge()
+
+    def find_stop(self, decision: Decision) -> Decision | None:
+        """Return the decision with a stop that somebody asked for, where one did.
+
+        Other commands are refused, for nobody in a script that keeps nothing can obey them.
+        """
+        found: Decision | None = None
+        for command in self.take():
+            if command.kind in (CommandKind.STOP, CommandKind.CANCEL):
+                self.answer(command, "done", "Stopped at this validation.")
+                found = stopped_by(command, found or decision)
+            else:
+                self.answer(command, "refused", "This script keeps no snapshots; keepbest.Loop and KeepBest do.")
+        return found
+
+    def _tell_listening(self) -> None:
+        on_listen, self._on_listen = self._on_listen, None
+        if on_listen is not None:
+            on_listen()
+
+
+def stopped_by(command: Command, decision: Decision) -> Decision:
+    """Return the decision with a stop that a person asked for, or a rule of the project, which says its reason."""
+    message = f"Stop at step {decision.at_step}: {command.why}."
+    said = {"stop": True, "reason": command.stop_reason.value, "message": message}
+    return Decision.from_json({**decision.to_json(), **said})
