@@ -1,6 +1,6 @@
 # Every task of keepbest. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install dashboard demo test coverage lint format bench bench-heart bench-against torture kinds kinds-table tutorials case-study docs lock clean
+.PHONY: help install dashboard demo test test-fast coverage lint format bench bench-heart bench-against torture kinds kinds-table tutorials case-study docs lock clean
 
 VENV   ?= .venv
 EXTRAS ?= train postgres dev docs
@@ -49,6 +49,9 @@ SPREAD = -n auto --maxprocesses 8 --dist worksteal
 test: install ## run every test, or those of FILE=tests/…; what is missing is skipped and says how to get it
 	@$(PYTEST) pytest $(or $(FILE),$(SPREAD))
 	@$(if $(FILE),,$(WEBUI) run test)
+
+test-fast: install ## run what starts no TensorFlow, browser or process, on SQLite: while you work, in 90 seconds
+	@$(PYTEST) pytest --fast $(SPREAD)
 
 coverage: install ## run every Python test and print which lines and branches they reach, by package
 	@rm -rf build/coverage

@@ -13,6 +13,7 @@ from sqlalchemy import NullPool, create_engine, text
 from tests.support import need as need_module
 from tests.support.coverage import rows
 from tests.support.environment import OWN, clean_environment
+from tests.support.fast import starts_something
 from tests.support.need import need
 from tests.support.network import free_port
 from tests.support.postgres import Clones, need_postgres
@@ -159,3 +160,38 @@ def test_a_database_in_use_is_for_no_other_test(lent: tuple[Clones, str]) -> Non
         assert other != url
     held.close()
     engine.dispose()
+
+
+STARTING = [
+    ("import tensorflow as tf", True),
+    ("def test_it():\n    import keras", True),
+    ("from tests.support.processes import Processes", True),
+    ("from tests.support.networks import dense", True),
+    ("keras = pytest.importorskip('keras')", True),
+    ("from tests.support.processes import ROOT", False),
+    ("from keepbest.keras import KeepBest", False),
+]
+
+
+@pytest.mark.parametrize(("source", "starts"), STARTING)
+def test_a_fast_run_leaves_out_what_starts_something(source: str, starts: bool, tmp_path: Path) -> None:
+    path = tmp_path / "test_it.py"
+    path.write_text(source)
+    assert starts_something(path) is starts
+
+
+def test_a_fast_run_refuses_what_starts_all_the_same(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import importlib
+
+        def test_process():
+            importlib.import_module("subprocess").run(["true"])
+
+        def test_tensorflow():
+            importlib.import_module("tensorflow")
+        """
+    )
+    done = pytester.runpytest_subprocess("--fast", "-q", "-p", "tests.support.fast", "-p", "no:cacheprovider")
+    done.assert_outcomes(failed=2)
+    done.stdout.fnmatch_lines(["*a fast test starts no process*", "*import of tensorflow halted*"])

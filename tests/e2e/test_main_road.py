@@ -21,16 +21,19 @@ import pytest
 from keepbest.client.client import Client
 from keepbest.errors import KeepbestError
 from tests.support.environment import clean_environment
+from tests.support.need import need_tensorflow
 from tests.support.network import free_port
 from tests.support.processes import ROOT, Process, Processes, wait_until
-from tests.worker.needs import need_tensorflow
 
 POLL_SECONDS = 0.1
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-#: Learns a sum for as long as nobody stops it.
+#: Learns a sum for as long as nobody stops it, and leaves the machine to the commands meanwhile.
 MY_MODEL = """
+import time
+
+import keepbest
 import keras
 import numpy as np
 
@@ -41,7 +44,8 @@ def build(units: int = 4, learning_rate: float = 1e-2, scale: float = 1.0):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units, "tanh"), keras.layers.Dense(1)])
     model.compile(keras.optimizers.Adam(learning_rate), "mse", metrics=["mae"])
     print("built with", units, "units")
-    return model, (x[:192], y[:192]), (x[192:], y[192:])
+    slowly = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(0.002))
+    return keepbest.Training(model, (x[:192], y[:192]), (x[192:], y[192:]), callbacks=[slowly])
 """
 
 
@@ -119,14 +123,14 @@ def road(processes: Processes, tmp_path: Path, database_url: str) -> Iterator[Ro
 def test_a_user_s_model_from_submission_to_receipt(road: Road) -> None:
     (road.folder / "my_model.py").write_text(MY_MODEL)
     asked = ["--set", "units=8", "--monitor", "val_loss", "--mode", "min", "--stop", "patience(checks=5000)"]
-    run = road.json("submit", "my_model.py", *asked, "--max-steps", "2000000", "--validate-every", "100")["id"]
-    road.wait_for_best(run, 200)
+    run = road.json("submit", "my_model.py", *asked, "--max-steps", "2000000", "--validate-every", "20")["id"]
+    road.wait_for_best(run, 40)
 
     road.tracker.send(signal.SIGKILL)
     road.tracker.wait()
     road.tracker = road.start_tracker()
     best = road.json("show", run)["best_step"]
-    road.wait_for_best(run, best + 100)
+    road.wait_for_best(run, best + 20)
 
     gone_back = road.json("rollback", run[:6], "--to", "best")
     assert gone_back["state"] == "done", gone_back

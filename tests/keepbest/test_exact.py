@@ -34,7 +34,7 @@ def test_every_row_is_exact(tmp_path: Path, processes: Processes) -> None:
         found[name], state, expected[name] = hold_in_memory(name)
         asked.append(f"{name}={store.write(state, about()).manifest.id}")
     found[PLATEAU], run, expected[PLATEAU] = hold_callbacks(tmp_path / "store")
-    child = processes.python("tests.support.exact.go_on", tmp_path / "store", run, *asked)
+    child = processes.with_tensorflow("tests.support.exact.go_on", tmp_path / "store", run, *asked)
     gone_on = found_by(child)
     for name in found:
         found[name]["new process"] = gone_on[name] == expected[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,11 @@ def need_chromium() -> str:
     found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     need(found, "needs Chromium: apt-get install chromium (or name one in CHROMIUM)")
     return str(found)
+
+
+def need_tensorflow() -> None:
+    """Skip where TensorFlow is missing, without importing it where it is there: the tests' processes do that."""
+    need(find_spec("tensorflow"), "needs TensorFlow: make install")
 
 
 def find_data(name: str) -> Path | None:

@@ -129,6 +129,10 @@ class Processes:
         """Start `python -m module`."""
         return self.start(sys.executable, "-m", module, *arguments, folder=folder, **variables)
 
+    def with_tensorflow(self, module: str, *arguments: str | Path, **variables: str) -> Process:
+        """Start `python -m module`, which imports TensorFlow."""
+        return self.python("tests.support.with_tensorflow", module, *arguments, folder=None, **variables)
+
     def stop_all(self) -> None:
         for process in reversed(self.started):
             process.kill_group()

@@ -16,7 +16,7 @@ from keepbest.contract.runs import CodeSource, Parameter, RunRequest
 from keepbest.snapshots.snapshot import ModelVariables, capture
 from keepbest.snapshots.state import Position
 from tests.support.live import FakeWorker, Live
-from tests.worker.needs import need_tensorflow
+from tests.support.need import need_tensorflow
 
 CODE = """
 import numpy as np

@@ -13,8 +13,8 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.commands import CancelRequest
 from keepbest.contract.runs import Run
 from keepbest.status import RunState, StopReason
+from tests.support.need import need_tensorflow
 from tests.support.processes import is_alive, wait_until
-from tests.worker.needs import need_tensorflow
 from tests.worker.service import LEASE_SECONDS, POLL_SECONDS, Service, trainer_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

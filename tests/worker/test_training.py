@@ -20,8 +20,8 @@ from keepbest.contract.sweeps import SweepRequest
 from keepbest.status import RunState, StopReason
 from keepbest.stopping import parse
 from tests.support.environment import clean_environment
+from tests.support.need import need_tensorflow
 from tests.support.processes import ROOT, wait_until
-from tests.worker.needs import need_tensorflow
 from tests.worker.service import POLL_SECONDS, Service, trainer_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

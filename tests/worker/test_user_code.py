@@ -14,7 +14,7 @@ import pytest
 from keepbest.client import bundle
 from keepbest.contract.runs import Run
 from keepbest.status import RunState
-from tests.worker.needs import need_tensorflow
+from tests.support.need import need_tensorflow
 from tests.worker.service import Service
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -18,6 +18,7 @@ from keepbest.training.spec import Training, build_model
 from worker.settings import WorkerSettings
 from worker.trainer import environment, user_code
 from worker.trainer.build import build
+from worker.trainer.import_tensorflow import import_tensorflow
 
 
 def rebuild(client: Client, run: Run, checkpoint: Checkpoint | None, known: WorkerSettings, code: Path) -> Training:
@@ -25,6 +26,7 @@ def rebuild(client: Client, run: Run, checkpoint: Checkpoint | None, known: Work
 
     Without a checkpoint the model is as training begins: the trainer seeds, builds and then trains.
     """
+    import_tensorflow()
     if isinstance(run.spec.source, CodeSource):
         bundle.unpack(client.bundle(run.spec.source.bundle), code)
     loaded = _load(client, checkpoint, known) if checkpoint is not None else None

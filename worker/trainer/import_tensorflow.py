@@ -5,8 +5,10 @@ They are written by C++ before its log levels are set, straight to the file desc
 
 from __future__ import annotations
 
+import gc
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +23,9 @@ _NOISE = re.compile(
 
 def import_tensorflow() -> None:
     """Import TensorFlow; what it says beside the usual is printed afterwards. No device is touched."""
-    with _filtered_stderr():
+    if "keras" in sys.modules:
+        return
+    with _filtered_stderr(), _uncollected():
         import keras  # noqa: F401  # imports TensorFlow
 
 
@@ -31,6 +35,20 @@ def find_devices() -> None:
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no garbage meanwhile, nor ever in what is there afterwards: a million objects, of which none goes.
+
+    It is a fifth of the import, and four tenths of a second in each full collection while the run trains.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from keepbest.panels.examples import Scene, see
 from keepbest.panels.histograms import BINS, spread
 from keepbest.panels.packing import finite, pack, to_bytes, unpack
 from keepbest.panels.weights import show_columns, show_filters
+from tests.support.need import need_tensorflow
 
 NAN = float("nan")
 
@@ -125,6 +126,7 @@ def test_names_fit_or_are_numbers() -> None:
 
 
 def test_seeing_arrays_takes_the_first() -> None:
+    need_tensorflow()
     found = see((np.arange(8).reshape(4, 2), np.arange(4)), classes="ab", limit=3)
     assert found is not None
     assert (len(found), found.x.shape, found.classes) == (3, (3, 2), ("a", "b"))

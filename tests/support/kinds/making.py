@@ -21,7 +21,7 @@ SECONDS = 3600.0
 def make(folder: Path, processes: Processes, only: Sequence[str] = ()) -> dict[str, table.Row]:
     """Return every row; what the processes say goes along in `processes.folder`."""
     for name in PROCESSES:
-        process = processes.python(f"tests.support.kinds.{name}", folder, *only, TF_CPP_MIN_LOG_LEVEL="3")
+        process = processes.with_tensorflow(f"tests.support.kinds.{name}", folder, *only, TF_CPP_MIN_LOG_LEVEL="3")
         assert process.wait(seconds=SECONDS) == 0, process.output
     return table.gather(folder, only)
 

@@ -15,8 +15,8 @@ import pytest
 from keepbest.contract.runs import Run
 from keepbest.status import RunState
 from tests.support.environment import clean_environment
+from tests.support.need import need_tensorflow
 from tests.support.processes import ROOT, Process, is_alive, wait_until
-from tests.worker.needs import need_tensorflow
 from tests.worker.service import Service, standby_of
 from worker import settings
 from worker.child_process import ChildProcess, end_orphans

@@ -18,6 +18,7 @@ from keepbest.contract.runs import Mode, RecipeSource, RunRequest
 from keepbest.restoration.restore import choose
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.support.live import FakeWorker, Live
+from tests.support.need import need_tensorflow
 from tests.support.states import make_state
 from tests.support.store import CNN
 
@@ -255,6 +256,7 @@ def keep_model(live: Live, worker: FakeWorker, code: Path) -> Written:
 
 
 def test_a_plan_into_a_changed_network(keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path) -> None:
+    need_tensorflow()
     code, to = tmp_path / "my_model.py", tmp_path / "to"
     code.write_text(MODEL)
     keep_model(live, worker, code)
