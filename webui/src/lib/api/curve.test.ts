@@ -16,9 +16,9 @@ describe('readCurve', () => {
   it('merges the path and hangs the abandoned tail on the point that it left', () => {
     const curve = readCurve(rolledBack)
     expect(curve.path.steps).toEqual([100, 200, 300, 400, 500])
-    expect(curve.ghosts).toHaveLength(1)
-    expect(curve.ghosts[0]!.steps).toEqual([200, 300, 400])
-    expect(curve.ghosts[0]!.values).toEqual([0.5, 0.9, NaN])
+    expect(curve.abandoned).toHaveLength(1)
+    expect(curve.abandoned[0]!.steps).toEqual([200, 300, 400])
+    expect(curve.abandoned[0]!.values).toEqual([0.5, 0.9, NaN])
   })
 })
 
@@ -28,7 +28,7 @@ describe('extendCurve', () => {
     const newer = readCurve({ key: 'val_loss', total: 8, returned: 2, pieces: [{ segment: 1, ghost: false, steps: [500, 600], values: [0.3, 0.2], times: [70, 80] }] })
     const longer = extendCurve(curve, newer)
     expect(longer.path.steps).toEqual([100, 200, 300, 400, 500, 600])
-    expect(longer.ghosts).toBe(curve.ghosts)
+    expect(longer.abandoned).toBe(curve.abandoned)
     expect(extendCurve(longer, newer).path.steps).toHaveLength(6)
   })
 

@@ -26,18 +26,18 @@ export interface Curve {
   total: number
   returned: number
   path: Track
-  ghosts: Track[]
+  abandoned: Track[]
 }
 
 export function readCurve(wire: WireCurve): Curve {
   const path: Track = { steps: [], values: [], times: [] }
-  const ghosts: Track[] = []
+  const abandoned: Track[] = []
   for (const piece of wire.pieces) {
     const target = piece.ghost ? { steps: [], values: [], times: [] } : path
     append(target, piece)
-    if (piece.ghost) ghosts.push(target)
+    if (piece.ghost) abandoned.push(target)
   }
-  return { key: wire.key, total: wire.total, returned: wire.returned, path, ghosts: ghosts.map((ghost) => attachToPath(ghost, path)) }
+  return { key: wire.key, total: wire.total, returned: wire.returned, path, abandoned: abandoned.map((ghost) => attachToPath(ghost, path)) }
 }
 
 function append(track: Track, piece: WirePiece): void {

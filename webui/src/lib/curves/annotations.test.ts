@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { annotationsOf, patienceSentence, abandonedTails, replayAnnotations, type AnnotatedRun } from './annotations'
+import { annotationsOf, patienceSentence, abandonedBranchEnds, replayAnnotations, type AnnotatedRun } from './annotations'
 import type { Look, ReplayOutcome } from '$lib/api/types'
 
 const run: AnnotatedRun = {
@@ -26,12 +26,12 @@ describe('annotationsOf', () => {
     expect(patienceSentence({ ...run, wait: null, patience_left: null })).toBeNull()
   })
 
-  it('says what the next look must beat', () => {
-    expect(annotationsOf(run, [], none, '').bar).toBeCloseTo(0.91)
-    expect(annotationsOf({ ...run, mode: 'min' }, [], none, '').bar).toBeCloseTo(0.89)
+  it('gives the value that the next validation must beat', () => {
+    expect(annotationsOf(run, [], none, '').target).toBeCloseTo(0.91)
+    expect(annotationsOf({ ...run, mode: 'min' }, [], none, '').target).toBeCloseTo(0.89)
   })
 
-  it('has no stop and no restored best while the run lives', () => {
+  it('has no stop and no restored best while the run is active', () => {
     expect(annotationsOf(run, [], none, 'x').stop).toBeNull()
     expect(annotationsOf(run, [], none, 'x').best?.restored).toBe(false)
   })
@@ -42,39 +42,39 @@ describe('annotationsOf', () => {
     expect(ended.best?.restored).toBe(true)
   })
 
-  it('shows each jump with where it came from', () => {
-    const jumps = [
+  it('says where each segment begins and what it left', () => {
+    const starts = [
       { number: 0, reason: 'start', start_step: 0 },
       { number: 1, reason: 'roll_back', start_step: 300 },
       { number: 2, reason: 'resume', start_step: 400 },
     ]
-    expect(annotationsOf(run, jumps, new Map([[1, 550]]), '').jumps.map((jump) => jump.text)).toEqual([
+    expect(annotationsOf(run, starts, new Map([[1, 550]]), '').segmentStarts.map((start) => start.text)).toEqual([
       'rolled back 550 → 300',
       'resumed at 400',
     ])
   })
 
-  it('says what was changed at a jump', () => {
-    const jumps = [
+  it('says which settings a segment changed', () => {
+    const starts = [
       { number: 0, reason: 'fork', start_step: 300, overrides: { learning_rate: '3e-5', reset_patience: false } },
       { number: 1, reason: 'roll_back', start_step: 400, overrides: { learning_rate: '0.1x', max_steps: 20000, reset_patience: true } },
     ]
-    expect(annotationsOf(run, jumps, none, '').jumps.map((jump) => jump.text)).toEqual([
+    expect(annotationsOf(run, starts, none, '').segmentStarts.map((start) => start.text)).toEqual([
       'forked at 300, learning rate 3e-5',
       'rolled back at 400, learning rate 0.1x, up to 20\u202f000 steps, begins to wait anew',
     ])
   })
 
   it('draws nothing before the first look', () => {
-    const young = { ...run, best_step: null, best_value: null, wait: null, patience_left: null, last_validation_step: null }
-    expect(annotationsOf(young, [], none, '')).toEqual({ higher: true, best: null, patience: null, bar: null, stop: null, jumps: [] })
+    const young = { ...run, best_step: null, best_value: null, wait: null, patience_left: null, last_look_step: null }
+    expect(annotationsOf(young, [], none, '')).toEqual({ higherIsBetter: true, best: null, patience: null, target: null, stop: null, segmentStarts: [] })
   })
 })
 
-it('knows where the tail ends that a jump left', () => {
+it('knows where an abandoned branch ends', () => {
   const look = (segment: number, step: number, ghost: boolean) => ({ segment, step, ghost }) as Look
   const segments = [{ number: 0, parent: null }, { number: 1, parent: 0 }]
-  expect(abandonedTails(segments, [look(0, 300, false), look(0, 550, true), look(1, 400, false)])).toEqual(new Map([[1, 550]]))
+  expect(abandonedBranchEnds(segments, [look(0, 300, false), look(0, 550, true), look(1, 400, false)])).toEqual(new Map([[1, 550]]))
 })
 
 it('marks where a replayed policy stops, what it keeps and where the run ended', () => {
@@ -86,5 +86,5 @@ it('marks where a replayed policy stops, what it keeps and where the run ended',
   expect(annotations.stop).toEqual({ step: 2101, text: 'patience ran out' })
   expect(annotations.patience).toEqual({ from: 1900, to: 2101 })
   expect(annotations.best).toEqual({ step: 1900, value: 0.98, restored: false })
-  expect(annotations.jumps).toEqual([{ step: 5801, from: null, text: 'the run' }])
+  expect(annotations.segmentStarts).toEqual([{ step: 5801, from: null, text: 'the run' }])
 })

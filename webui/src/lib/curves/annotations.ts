@@ -6,14 +6,14 @@ import type { Look, Overrides, ReplayOutcome, Segment } from '$lib/api/types'
 import { FINAL, patienceLabel, reasonLabel } from '$lib/ui/labels'
 
 export interface Annotations {
-  higher: boolean // is better
+  higherIsBetter: boolean
   best: { step: number; value: number; restored: boolean } | null
   /** The steps that may pass without improvement. */
   patience: { from: number; to: number } | null
   /** What the next look must beat: the best, moved by min_delta. */
-  bar: number | null
+  target: number | null
   stop: { step: number; text: string } | null
-  jumps: { step: number; from: number | null; text: string }[]
+  segmentStarts: { step: number; from: number | null; text: string }[]
 }
 
 /** The part of a run that the marks follow from. */
@@ -37,19 +37,19 @@ export interface SegmentStart {
   overrides?: Partial<Overrides> | null
 }
 
-export function annotationsOf(run: AnnotatedRun, jumps: readonly SegmentStart[], tails: ReadonlyMap<number, number>, reason: string): Annotations {
+export function annotationsOf(run: AnnotatedRun, starts: readonly SegmentStart[], branchEnds: ReadonlyMap<number, number>, reason: string): Annotations {
   const ended = FINAL.has(run.state)
   const best = run.best_step ?? null
   const value = run.best_value ?? null
   return {
-    higher: run.mode === 'max',
+    higherIsBetter: run.mode === 'max',
     best: best === null || value === null ? null : { step: best, value, restored: run.state === 'finished' },
     patience: patienceBand(run),
-    bar: value === null ? null : beat(value, run.mode, minDelta(run.spec.stopper)),
+    target: value === null ? null : beat(value, run.mode, minDelta(run.spec.stopper)),
     stop: ended && run.stop_reason && run.step ? { step: run.step, text: reason } : null,
-    jumps: jumps.filter((jump) => jump.reason !== 'start').map((jump) => {
-      const from = tails.get(jump.number) ?? null
-      return { step: jump.start_step, from, text: describeSegmentStart(jump, from) }
+    segmentStarts: starts.filter((start) => start.reason !== 'start').map((start) => {
+      const from = branchEnds.get(start.number) ?? null
+      return { step: start.start_step, from, text: describeSegmentStart(start, from) }
     }),
   }
 }
@@ -78,7 +78,7 @@ function beat(best: number, mode: string, delta: number): number | null {
 }
 
 /** The last step of the tail that each segment left behind, which is where it jumped back from. */
-export function abandonedTails(segments: readonly Pick<Segment, 'number' | 'parent'>[], looks: readonly Look[]): Map<number, number> {
+export function abandonedBranchEnds(segments: readonly Pick<Segment, 'number' | 'parent'>[], looks: readonly Look[]): Map<number, number> {
   const ends = new Map<number, number>()
   for (const segment of segments) {
     const left = looks.findLast((one) => one.ghost && one.segment === segment.parent)
@@ -90,10 +90,10 @@ export function abandonedTails(segments: readonly Pick<Segment, 'number' | 'pare
 const VERBS = new Map([['roll_back', 'rolled back'], ['resume', 'resumed'], ['fork', 'forked'], ['start', 'started']])
 
 /** "rolled back 550 → 300, learning rate 0.1x"; `from` is where the tail ends that was left. */
-export function describeSegmentStart(jump: SegmentStart, from: number | null): string {
-  const verb = VERBS.get(jump.reason) ?? jump.reason.replaceAll('_', ' ')
-  const where = from === null || from === jump.start_step ? `at ${jump.start_step}` : `${from} → ${jump.start_step}`
-  return [`${verb} ${where}`, describeOverrides(jump.overrides)].filter(Boolean).join(', ')
+export function describeSegmentStart(start: SegmentStart, from: number | null): string {
+  const verb = VERBS.get(start.reason) ?? start.reason.replaceAll('_', ' ')
+  const where = from === null || from === start.start_step ? `at ${start.start_step}` : `${from} → ${start.start_step}`
+  return [`${verb} ${where}`, describeOverrides(start.overrides)].filter(Boolean).join(', ')
 }
 
 /** What the curve shows of an outcome: where it would stop, what it keeps, and where the run ended. */
@@ -101,11 +101,11 @@ export function replayAnnotations(outcome: ReplayOutcome, mode: string, end: { s
   const { best_step: best, best_value: value, stop_step: stop } = outcome
   const known = best !== null && value !== null
   return {
-    higher: mode === 'max',
+    higherIsBetter: mode === 'max',
     best: known ? { step: best, value, restored: false } : null,
     patience: known && stop !== null ? { from: best, to: stop } : null,
-    bar: null,
+    target: null,
     stop: stop === null ? null : { step: stop, text: reasonLabel(outcome.reason) },
-    jumps: [{ step: end.step, from: null, text: end.text }],
+    segmentStarts: [{ step: end.step, from: null, text: end.text }],
   }
 }

@@ -27,7 +27,7 @@ export interface AxisColors {
 export interface ChartEvents {
   hover(x: number | null): void
   zoom(range: [number, number] | null): void
-  /** Somebody clicked the mark of a kept state; without it the marks cannot be clicked. */
+  /** Somebody clicked the mark of a resume point. Where it is missing, no mark can be clicked. */
   pick?: (key: string) => void
 }
 
@@ -40,7 +40,7 @@ const STILL = 3
 
 export class CurveChart {
   private plot: uPlot | null = null
-  private shape = ''
+  private layout = ''
   private drawing: Drawing | null = null
   private zoomed: [number, number] | null = null
 
@@ -53,11 +53,11 @@ export class CurveChart {
   draw(drawing: Drawing, axes: Axes, colors: AxisColors, zoom: [number, number] | null): void {
     this.drawing = drawing
     this.zoomed = zoom
-    const shape = JSON.stringify([drawing.lines, axes.log, colors, axes.xText(3600)])
+    const layout = JSON.stringify([drawing.lines, axes.log, colors, axes.xText(3600)])
     const data = [drawing.x, ...drawing.columns] as uPlot.AlignedData
-    if (!this.plot || shape !== this.shape) this.build(data, axes, colors)
+    if (!this.plot || layout !== this.layout) this.build(data, axes, colors)
     else this.plot.setData(data, true)
-    this.shape = shape
+    this.layout = layout
   }
 
   resize(): void {
@@ -109,7 +109,7 @@ export class CurveChart {
   private point(plot: uPlot): void {
     this.on.hover(hovered(plot))
     const { left = -1, top = -1 } = plot.cursor
-    plot.over.style.cursor = this.on.pick && this.keptNear(plot, left, top) ? 'pointer' : ''
+    plot.over.style.cursor = this.on.pick && this.resumePointNear(plot, left, top) ? 'pointer' : ''
   }
 
   /** A click picks a mark; the end of a drag is a zoom. */
@@ -118,14 +118,14 @@ export class CurveChart {
     plot.over.addEventListener('mousedown', ({ clientX, clientY }) => (from = { x: clientX, y: clientY }))
     plot.over.addEventListener('click', (event) => {
       if (Math.hypot(event.clientX - from.x, event.clientY - from.y) > STILL) return
-      const key = this.keptNear(plot, event.offsetX, event.offsetY)
+      const key = this.resumePointNear(plot, event.offsetX, event.offsetY)
       if (key) this.on.pick?.(key)
     })
   }
 
-  private keptNear(plot: uPlot, left: number, top: number): string | null {
-    const away = (mark: Overlay['kept'][number]) => Math.hypot(plot.valToPos(mark.x, 'x') - left, plot.valToPos(mark.y, 'y') - top)
-    const near = (this.drawing?.overlay.kept ?? []).map((mark) => ({ key: mark.key, away: away(mark) })).sort((a, b) => a.away - b.away)[0]
+  private resumePointNear(plot: uPlot, left: number, top: number): string | null {
+    const away = (mark: Overlay['resumePoints'][number]) => Math.hypot(plot.valToPos(mark.x, 'x') - left, plot.valToPos(mark.y, 'y') - top)
+    const near = (this.drawing?.overlay.resumePoints ?? []).map((mark) => ({ key: mark.key, away: away(mark) })).sort((a, b) => a.away - b.away)[0]
     return near && near.away <= REACH ? near.key : null
   }
 
@@ -139,10 +139,10 @@ export class CurveChart {
   private xRange(min: number | null, max: number | null): [number, number] {
     if (this.zoomed) return this.zoomed
     if (min === null || max === null) return [0, 1]
-    const { until = null, lines = [] } = this.drawing?.overlay ?? {}
+    const { xEnd = null, lines = [] } = this.drawing?.overlay ?? {}
     // A fork begins before its first point: where it does is seen too.
     const from = Math.min(min, ...lines.map((line) => line.x))
-    const to = Math.max(max, until ?? max)
+    const to = Math.max(max, xEnd ?? max)
     return to > from ? [from, to] : [from - 0.5, from + 0.5]
   }
 }

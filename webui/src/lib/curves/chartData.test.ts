@@ -24,14 +24,14 @@ describe('chartData', () => {
   })
 
   it('reports what is not finite instead of skipping it', () => {
-    expect(chartData([readCurve(rolledBack)], plain).holes).toEqual([{ key: 'val_loss', x: 400, value: Infinity }])
+    expect(chartData([readCurve(rolledBack)], plain).nonFinite).toEqual([{ key: 'val_loss', x: 400, value: Infinity }])
   })
 
   it('leaves out of a logarithmic axis what it cannot show, and counts it', () => {
     const curve = readCurve({ key: 'k', total: 3, returned: 3, pieces: [{ segment: 0, ghost: false, steps: [1, 2, 3], values: [0, -1, 2], times: [1, 2, 3] }] })
     const data = chartData([curve], { ...plain, log: true })
     expect(data.columns[0]).toEqual([null, null, 2])
-    expect(data.hidden).toBe(2)
+    expect(data.hiddenValues).toBe(2)
   })
 })
 

@@ -18,8 +18,8 @@ export interface ChartData {
   x: number[]
   columns: Column[]
   series: Series[]
-  holes: NonFinitePoint[]
-  hidden: number // values that a logarithmic axis cannot show
+  nonFinite: NonFinitePoint[]
+  hiddenValues: number // values that a logarithmic axis cannot show
 }
 
 /** The x of a track; a clock that went backwards is held still, since a line cannot turn round. */
@@ -40,15 +40,15 @@ export interface ChartSettings {
 export function chartData(curves: readonly Curve[], settings: ChartSettings): ChartData {
   const lines: (Line & Series)[] = []
   for (const curve of curves) {
-    for (const ghost of curve.ghosts) lines.push(line(curve.key, 'ghost', ghost, ghost.values, settings))
+    for (const ghost of curve.abandoned) lines.push(line(curve.key, 'ghost', ghost, ghost.values, settings))
     lines.push(line(curve.key, 'raw', curve.path, curve.path.values, settings))
   }
   if (settings.weight > 0) {
     for (const curve of curves) lines.push(line(curve.key, 'smooth', curve.path, smooth(curve.path.values, settings.weight), settings))
   }
   const { x, columns } = alignLines(lines)
-  const hidden = settings.log ? columns.reduce((sum, column) => sum + dropNonPositive(column), 0) : 0
-  return { x, columns, series: lines.map(({ key, kind }) => ({ key, kind })), holes: nonFinitePoints(curves, settings), hidden }
+  const hiddenValues = settings.log ? columns.reduce((sum, column) => sum + dropNonPositive(column), 0) : 0
+  return { x, columns, series: lines.map(({ key, kind }) => ({ key, kind })), nonFinite: nonFinitePoints(curves, settings), hiddenValues }
 }
 
 function line(key: string, kind: Series['kind'], track: Track, values: number[], settings: ChartSettings): Line & Series {

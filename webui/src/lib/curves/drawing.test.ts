@@ -8,14 +8,14 @@ const curve = readCurve({
   pieces: [{ segment: 0, ghost: false, steps: [100, 200, 300, 400], values: [1, 0.5, 'NaN', 0.7], times: [1, 2, 3, 4] }],
 })
 const annotations: Annotations = {
-  higher: false,
-  best: { step: 200, value: 0.5, restored: false }, patience: { from: 200, to: 1200 }, bar: 0.49, stop: null,
-  jumps: [{ step: 100, from: 300, text: 'rolled back 300 → 100' }],
+  higherIsBetter: false,
+  best: { step: 200, value: 0.5, restored: false }, patience: { from: 200, to: 1200 }, target: 0.49, stop: null,
+  segmentStarts: [{ step: 100, from: 300, text: 'rolled back 300 → 100' }],
 }
 const inputs: ChartInputs = {
-  curves: [curve], keys: ['loss', 'val_loss'], monitor: 'val_loss', dark: false, annotations, kept: [],
+  curves: [curve], keys: ['loss', 'val_loss'], monitor: 'val_loss', dark: false, annotations, resumePoints: [],
   settings: { axis: 'step', origin: 0, weight: 0, log: false },
-  colors: { band: '', best: '', stop: '', jump: '', kept: '', surface: '' },
+  colors: { band: '', best: '', stop: '', segment: '', resumePoint: '', surface: '' },
 }
 
 describe('chartDrawing', () => {
@@ -26,34 +26,34 @@ describe('chartDrawing', () => {
   })
 
   it('looks a little ahead, not to the far end of patience', () => {
-    expect(chartDrawing(inputs).overlay.until).toBe(400 + 0.3 * 300)
+    expect(chartDrawing(inputs).overlay.xEnd).toBe(400 + 0.3 * 300)
   })
 
   it('looks no further than the stop', () => {
     const stopped = chartDrawing({ ...inputs, annotations: { ...annotations, stop: { step: 400, text: 'x' } } })
-    expect(stopped.overlay.until).toBeNull()
-    expect(stopped.overlay.lines.map((line) => line.tone)).toEqual(['jump', 'stop'])
+    expect(stopped.overlay.xEnd).toBeNull()
+    expect(stopped.overlay.lines.map((line) => line.tone)).toEqual(['segment', 'stop'])
   })
 
-  it('annotations what is not finite', () => {
-    expect(chartDrawing(inputs).overlay.holes).toMatchObject([{ x: 300, value: NaN }])
+  it('marks values that are not finite', () => {
+    expect(chartDrawing(inputs).overlay.nonFinite).toMatchObject([{ x: 300, value: NaN }])
   })
 
-  it('annotations what is kept on its own value, or on the curve where it has none', () => {
+  it('marks a resume point at its own value, or on the curve where it has none', () => {
     const place = { target: { to: 'best' as const }, isBest: false, onDisk: true, ghost: false }
-    const kept = [
+    const resumePoints = [
       { ...place, key: 'a', step: 100, value: 0.97, inMemory: true },
       { ...place, key: 'b', step: 210, value: null, inMemory: false },
       { ...place, key: 'c', step: 300, value: null, inMemory: false },
     ]
-    expect(chartDrawing({ ...inputs, kept }).overlay.kept).toEqual([
+    expect(chartDrawing({ ...inputs, resumePoints }).overlay.resumePoints).toEqual([
       { x: 100, y: 0.97, key: 'a', solid: true },
       { x: 210, y: 0.5, key: 'b', solid: false },
     ])
   })
 
   it('draws no annotations on a panel without the monitored metric', () => {
-    expect(chartDrawing({ ...inputs, annotations: null }).overlay).toMatchObject({ band: null, bar: null, best: null, lines: [], kept: [] })
+    expect(chartDrawing({ ...inputs, annotations: null }).overlay).toMatchObject({ band: null, target: null, best: null, lines: [], resumePoints: [] })
   })
 })
 

@@ -26,17 +26,17 @@ export interface ChartInputs {
   monitor: string
   settings: ChartSettings
   annotations: Annotations | null
-  kept: readonly ResumePoint[]
+  resumePoints: readonly ResumePoint[]
   dark: boolean
   colors: OverlayColors
 }
 
-export function chartDrawing(inputs: ChartInputs): Drawing & { hidden: number } {
+export function chartDrawing(inputs: ChartInputs): Drawing & { hiddenValues: number } {
   const data = chartData(inputs.curves, inputs.settings)
   const colorOf = (key: string) => runColor(colorIndex(inputs.keys, key), inputs.dark).color
   const lines = data.series.map(({ key, kind }) => style(kind, colorOf(key), inputs.settings.weight > 0, key === inputs.monitor))
-  const holes = data.holes.map(({ key, x, value }) => ({ x, value, color: colorOf(key) }))
-  return { x: data.x, columns: data.columns, lines, overlay: { ...overlayOf(inputs, data.x), holes }, hidden: data.hidden }
+  const nonFinite = data.nonFinite.map(({ key, x, value }) => ({ x, value, color: colorOf(key) }))
+  return { x: data.x, columns: data.columns, lines, overlay: { ...overlayOf(inputs, data.x), nonFinite }, hiddenValues: data.hiddenValues }
 }
 
 function style(kind: string, color: string, smoothed: boolean, monitored: boolean): LineStyle {
@@ -45,9 +45,9 @@ function style(kind: string, color: string, smoothed: boolean, monitored: boolea
   return { color, width: monitored ? 2.25 : 1.5, alpha: 1, dash: [] }
 }
 
-function overlayOf(inputs: ChartInputs, x: readonly number[]): Omit<Overlay, 'holes'> {
+function overlayOf(inputs: ChartInputs, x: readonly number[]): Omit<Overlay, 'nonFinite'> {
   const { annotations, settings, colors } = inputs
-  const nothing = { band: null, bar: null, best: null, lines: [], kept: [], until: null, foot: annotations?.higher ?? false, colors }
+  const nothing = { band: null, target: null, best: null, lines: [], resumePoints: [], xEnd: null, labelsAtBottom: annotations?.higherIsBetter ?? false, colors }
   if (!annotations) return nothing
   const monitored = inputs.curves.find((curve) => curve.key === inputs.monitor)
   const at = (step: number) => xOfStep(step, monitored, settings)
@@ -55,11 +55,11 @@ function overlayOf(inputs: ChartInputs, x: readonly number[]): Omit<Overlay, 'ho
   return {
     ...nothing,
     band,
-    bar: annotations.bar !== null && !(settings.log && annotations.bar <= 0) ? annotations.bar : null,
+    target: annotations.target !== null && !(settings.log && annotations.target <= 0) ? annotations.target : null,
     best: bestOf(annotations, at, settings.log),
     lines: linesOf(annotations, at),
-    kept: keptOf(inputs, monitored, at),
-    until: band && !annotations.stop ? ahead(x, band.to) : null,
+    resumePoints: resumePointMarks(inputs, monitored, at),
+    xEnd: band && !annotations.stop ? xEndFor(x, band.to) : null,
   }
 }
 
@@ -76,9 +76,9 @@ function bestOf({ best }: Annotations, at: At, log: boolean): Overlay['best'] {
   return { x, y: best.value, text: `${best.restored ? 'restored best' : 'best'} ${figure(best.value, 5)} @ ${best.step}` }
 }
 
-function linesOf({ stop, jumps }: Annotations, at: At): Overlay['lines'] {
+function linesOf({ stop, segmentStarts }: Annotations, at: At): Overlay['lines'] {
   const ends = stop ? [{ step: stop.step, text: `stop: ${stop.text}`, tone: 'stop' as const }] : []
-  const all = [...jumps.map((jump) => ({ ...jump, tone: 'jump' as const })), ...ends]
+  const all = [...segmentStarts.map((start) => ({ ...start, tone: 'segment' as const })), ...ends]
   return all.flatMap(({ step, text, tone }) => {
     const x = at(step)
     return x === null ? [] : [{ x, text, tone }]
@@ -86,8 +86,8 @@ function linesOf({ stop, jumps }: Annotations, at: At): Overlay['lines'] {
 }
 
 /** On the value of its own validation; a checkpoint between two validations lies on the curve. */
-function keptOf({ kept, settings }: ChartInputs, monitored: Curve | undefined, at: At): Overlay['kept'] {
-  return kept.flatMap((place) => {
+function resumePointMarks({ resumePoints, settings }: ChartInputs, monitored: Curve | undefined, at: At): Overlay['resumePoints'] {
+  return resumePoints.flatMap((place) => {
     const x = at(place.step)
     const y = place.value ?? valueAt(monitored, place.step)
     if (x === null || y === null || !Number.isFinite(y) || (settings.log && y <= 0)) return []
@@ -100,7 +100,7 @@ function valueAt(curve: Curve | undefined, step: number): number | null {
   return steps.length > 0 ? curve!.path.values[nearest(steps, step)]! : null
 }
 
-function ahead(x: readonly number[], to: number): number | null {
+function xEndFor(x: readonly number[], to: number): number | null {
   if (x.length === 0) return null
   const [first, last] = [x[0]!, x.at(-1)!]
   return Math.min(to, last + (last - first) * AHEAD)

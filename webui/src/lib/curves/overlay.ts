@@ -3,28 +3,28 @@ import type uPlot from 'uplot'
 
 export interface Overlay {
   band: { from: number; to: number } | null
-  bar: number | null
+  target: number | null
   best: { x: number; y: number; text: string } | null
-  lines: { x: number; text: string; tone: 'stop' | 'jump' }[]
-  kept: { x: number; y: number; key: string; solid: boolean }[] // states that one can go back to
-  holes: { x: number; value: number; color: string }[]
-  until: number | null // the x axis reaches at least to here
-  foot: boolean // labels of lines stand at the foot: where higher is better the curve is at the top
+  lines: { x: number; text: string; tone: 'stop' | 'segment' }[]
+  resumePoints: { x: number; y: number; key: string; solid: boolean }[] // states that one can go back to
+  nonFinite: { x: number; value: number; color: string }[]
+  xEnd: number | null // the x axis reaches at least to here
+  labelsAtBottom: boolean // labels of lines stand at the labelsAtBottom: where higher is better the curve is at the top
   colors: OverlayColors
 }
 export interface OverlayColors {
   band: string
   best: string
   stop: string
-  jump: string
-  kept: string
+  segment: string
+  resumePoint: string
   surface: string
 }
 
 const FONT = '11px system-ui, sans-serif'
 
 export function drawBehind(plot: uPlot, overlay: Overlay): void {
-  inside(plot, (ctx, area) => {
+  withinPlot(plot, (ctx, area) => {
     if (overlay.band) {
       const left = clamp(plot.valToPos(overlay.band.from, 'x', true), area.left, area.right)
       const right = clamp(plot.valToPos(overlay.band.to, 'x', true), area.left, area.right)
@@ -35,11 +35,11 @@ export function drawBehind(plot: uPlot, overlay: Overlay): void {
 }
 
 export function drawOver(plot: uPlot, overlay: Overlay): void {
-  inside(plot, (ctx, area) => {
-    if (overlay.bar !== null) drawBar(plot, ctx, area, overlay)
+  withinPlot(plot, (ctx, area) => {
+    if (overlay.target !== null) drawTarget(plot, ctx, area, overlay)
     overlay.lines.forEach((line, index) => drawLine(plot, ctx, area, overlay, line, index))
-    for (const mark of overlay.kept) drawKept(plot, ctx, area, mark, overlay.colors)
-    for (const hole of overlay.holes) drawHole(plot, ctx, area, hole)
+    for (const mark of overlay.resumePoints) drawResumePoint(plot, ctx, area, mark, overlay.colors)
+    for (const point of overlay.nonFinite) drawNonFinite(plot, ctx, area, point)
     if (overlay.best) drawBest(plot, ctx, area, overlay, overlay.best)
   })
 }
@@ -53,7 +53,7 @@ interface Area {
   ratio: number
 }
 
-function inside(plot: uPlot, paint: (ctx: CanvasRenderingContext2D, area: Area) => void): void {
+function withinPlot(plot: uPlot, paint: (ctx: CanvasRenderingContext2D, area: Area) => void): void {
   const { left, top, width, height } = plot.bbox
   const { ctx } = plot
   ctx.save()
@@ -69,8 +69,8 @@ function inside(plot: uPlot, paint: (ctx: CanvasRenderingContext2D, area: Area) 
   ctx.restore()
 }
 
-function drawBar(plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, overlay: Overlay): void {
-  const y = plot.valToPos(overlay.bar!, 'y', true)
+function drawTarget(plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, overlay: Overlay): void {
+  const y = plot.valToPos(overlay.target!, 'y', true)
   const from = overlay.band ? plot.valToPos(overlay.band.from, 'x', true) : area.left
   stroke(ctx, overlay.colors.best, area.ratio, [2, 3], [Math.max(area.left, from), y], [area.right, y])
 }
@@ -83,7 +83,7 @@ function drawLine(
   const color = overlay.colors[line.tone]
   stroke(ctx, color, area.ratio, line.tone === 'stop' ? [] : [4, 3], [x, area.top], [x, area.bottom])
   const row = (13 + (index % 4) * 14) * area.ratio
-  const y = overlay.foot ? area.bottom - row + 4 * area.ratio : area.top + row
+  const y = overlay.labelsAtBottom ? area.bottom - row + 4 * area.ratio : area.top + row
   label(ctx, line.text, x, y, area, color, overlay.colors.surface)
 }
 
@@ -105,8 +105,8 @@ function drawBest(
 }
 
 /** A diamond, filled where the state is in memory. */
-function drawKept(
-  plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, mark: Overlay['kept'][number], colors: OverlayColors,
+function drawResumePoint(
+  plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, mark: Overlay['resumePoints'][number], colors: OverlayColors,
 ): void {
   const [x, y] = [plot.valToPos(mark.x, 'x', true), plot.valToPos(mark.y, 'y', true)]
   const r = 5 * area.ratio
@@ -114,20 +114,20 @@ function drawKept(
   ctx.moveTo(x, y - r)
   for (const [dx, dy] of [[r, 0], [0, r], [-r, 0]] as const) ctx.lineTo(x + dx, y + dy)
   ctx.closePath()
-  ctx.fillStyle = mark.solid ? colors.kept : colors.surface
+  ctx.fillStyle = mark.solid ? colors.resumePoint : colors.surface
   ctx.fill()
   ctx.lineWidth = 1.5 * area.ratio
-  ctx.strokeStyle = colors.kept
+  ctx.strokeStyle = colors.resumePoint
   ctx.stroke()
 }
 
 /** A value that is not finite is marked at the edge where it went: NaN and -Infinity below, Infinity above. */
-function drawHole(plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, hole: Overlay['holes'][number]): void {
-  const x = plot.valToPos(hole.x, 'x', true)
+function drawNonFinite(plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, point: Overlay['nonFinite'][number]): void {
+  const x = plot.valToPos(point.x, 'x', true)
   const r = 3 * area.ratio
-  const y = hole.value === Infinity ? area.top + 2 * r : area.bottom - 2 * r
-  stroke(ctx, hole.color, area.ratio * 1.5, [], [x - r, y - r], [x + r, y + r])
-  stroke(ctx, hole.color, area.ratio * 1.5, [], [x - r, y + r], [x + r, y - r])
+  const y = point.value === Infinity ? area.top + 2 * r : area.bottom - 2 * r
+  stroke(ctx, point.color, area.ratio * 1.5, [], [x - r, y - r], [x + r, y + r])
+  stroke(ctx, point.color, area.ratio * 1.5, [], [x - r, y + r], [x + r, y - r])
 }
 
 function label(

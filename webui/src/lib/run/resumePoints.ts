@@ -58,8 +58,8 @@ export function resumeActions(run: { state: Run['state']; spec: Pick<Run['spec']
 }
 
 /** Every state that is kept, newest step first. Snapshots in memory are there only for the trainer that holds them. */
-export function resumePointsOf(verb: ResumeAction, run: ResumableRun, checkpoints: readonly Checkpoint[], looks: readonly Look[]): ResumePoint[] {
-  const held = verb === 'roll_back' && isLeased(run) ? (run.memory?.snapshots ?? []) : []
+export function resumePointsOf(action: ResumeAction, run: ResumableRun, checkpoints: readonly Checkpoint[], looks: readonly Look[]): ResumePoint[] {
+  const held = action === 'roll_back' && isLeased(run) ? (run.memory?.snapshots ?? []) : []
   const inMemory = new Set(held.map((snapshot) => snapshot.id))
   const stored = checkpoints.filter((checkpoint) => checkpoint.state === 'durable' && checkpoint.kind !== 'selected') // training never came by an average
   const onDisk = new Set(stored.map((checkpoint) => checkpoint.id))
@@ -78,15 +78,15 @@ export function resumePointsOf(verb: ResumeAction, run: ResumableRun, checkpoint
 }
 
 /** The points with a name come first: they mean what is best, or last, at the moment when it is obeyed. */
-export function resumeChoices(verb: ResumeAction, run: ResumableRun, points: readonly ResumePoint[], picked: string | null): ResumePoint[] {
-  const best = bestOf(verb, run, points)
-  const last = verb === 'roll_back' ? undefined : lastOf(points)
-  if (verb === 'resume' && points.length === 0) return [START]
+export function resumeChoices(action: ResumeAction, run: ResumableRun, points: readonly ResumePoint[], picked: string | null): ResumePoint[] {
+  const best = bestOf(action, run, points)
+  const last = action === 'roll_back' ? undefined : lastOf(points)
+  if (action === 'resume' && points.length === 0) return [START]
   const named = [
     best && { ...best, key: 'best', target: { to: 'best' as const }, isBest: true },
     last && { ...last, key: 'last', target: { to: 'last' as const } },
   ]
-  if (verb === 'resume') named.reverse()
+  if (action === 'resume') named.reverse()
   if (best && best.key === last?.key) named.pop()
   const twice = new Set([best?.key, last?.key].filter((key) => key !== picked))
   return [...named.flatMap((point) => point ?? []), ...points.filter((point) => !twice.has(point.key))]
@@ -95,9 +95,9 @@ export function resumeChoices(verb: ResumeAction, run: ResumableRun, points: rea
 /** Where nothing of a run is on disk it begins anew. */
 export const START: ResumePoint = { key: 'start', target: {}, step: 0, value: null, isBest: false, inMemory: false, onDisk: false, ghost: false }
 
-function bestOf(verb: ResumeAction, run: ResumableRun, points: readonly ResumePoint[]): ResumePoint | undefined {
+function bestOf(action: ResumeAction, run: ResumableRun, points: readonly ResumePoint[]): ResumePoint | undefined {
   const kept = points.find((point) => point.key === run.best_checkpoint) ?? points.find((point) => point.isBest)
-  if (kept || verb !== 'roll_back' || run.best_step == null) return kept
+  if (kept || action !== 'roll_back' || run.best_step == null) return kept
   // Its look came a moment before its checkpoint and its snapshot were heard of.
   const value = numberOf(run.best_value)
   return { key: 'best', target: { to: 'best' }, step: run.best_step, value, isBest: true, inMemory: false, onDisk: false, ghost: false }
@@ -121,9 +121,9 @@ export interface StepLimit {
   reached: boolean
 }
 
-export function stepLimitOf(run: Pick<Run, 'max_steps' | 'stop_reason'> & { spec: Pick<Run['spec'], 'max_steps'> }, verb: ResumeAction, from: number): StepLimit {
+export function stepLimitOf(run: Pick<Run, 'max_steps' | 'stop_reason'> & { spec: Pick<Run['spec'], 'max_steps'> }, action: ResumeAction, from: number): StepLimit {
   const steps = run.max_steps ?? run.spec.max_steps ?? null
-  return { steps, reached: steps !== null && (steps <= from || (verb === 'resume' && run.stop_reason === 'max_steps')) }
+  return { steps, reached: steps !== null && (steps <= from || (action === 'resume' && run.stop_reason === 'max_steps')) }
 }
 
 export function maxStepsError(text: string, from: number, limit: StepLimit): string | null {

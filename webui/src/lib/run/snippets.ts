@@ -20,26 +20,26 @@ export function restorePython(run: string, checkpoint: string, digest: string): 
   ].join('\n')
 }
 
-const JUMPS = {
+const COMMANDS = {
   roll_back: { command: 'rollback', usual: 'best' },
   fork: { command: 'fork', usual: 'best' },
   resume: { command: 'resume', usual: 'last' },
 } as const
 
 /** The command line that asks for the same; what it would do anyway is left out. */
-export function resumeCommand(verb: ResumeAction, run: string, jump: ResumeOptions, named: { name?: string | null; project?: string | null } = {}): string {
-  const { command, usual } = JUMPS[verb]
-  const options = [
-    jump.to !== null && jump.to !== usual && `--to ${jump.to}`,
-    jump.step !== null && `--step ${jump.step}`,
-    jump.checkpoint !== null && `--checkpoint ${jump.checkpoint}`,
-    jump.learning_rate !== null && `--learning-rate ${jump.learning_rate}`,
-    jump.max_steps !== null && `--max-steps ${jump.max_steps}`,
-    jump.reset_patience && '--reset-patience',
+export function resumeCommand(action: ResumeAction, run: string, options: ResumeOptions, named: { name?: string | null; project?: string | null } = {}): string {
+  const { command, usual } = COMMANDS[action]
+  const flags = [
+    options.to !== null && options.to !== usual && `--to ${options.to}`,
+    options.step !== null && `--step ${options.step}`,
+    options.checkpoint !== null && `--checkpoint ${options.checkpoint}`,
+    options.learning_rate !== null && `--learning-rate ${options.learning_rate}`,
+    options.max_steps !== null && `--max-steps ${options.max_steps}`,
+    options.reset_patience && '--reset-patience',
     named.name && `--name ${shellWord(named.name)}`,
     named.project && `--project ${shellWord(named.project)}`,
   ]
-  return [`keepbest ${command} ${run}`, ...options.filter(Boolean)].join(' ')
+  return [`keepbest ${command} ${run}`, ...flags.filter(Boolean)].join(' ')
 }
 
 export function loginLine(origin: string): string {
