@@ -1,4 +1,4 @@
-/** One function a use of the API. Every failure is an `ApiError` with the tracker's own words and its next step. */
+/** One function a request. A request that fails throws an `ApiError` with the tracker's message and hint. */
 import createClient from 'openapi-fetch'
 import { readCurve, type Curve, type WireCurve } from './curve'
 import type { Checkpoint, Command, CommandRequest, Evaluation, LogPiece, Look, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunRequest } from './types'
@@ -20,7 +20,7 @@ export class ApiError extends Error {
 const client = createClient<Paths>({ baseUrl: '/' })
 let onSignedOut = () => {}
 
-/** Calls `handler` whenever the tracker no longer knows who we are. */
+/** The client calls `handler` when the tracker answers that nobody is signed in. */
 export function whenSignedOut(handler: () => void): void {
   onSignedOut = handler
 }
@@ -33,7 +33,7 @@ interface Outcome<T> {
 
 async function request<T>(call: Promise<Outcome<T>>): Promise<T> {
   const { data, error, response } = await call.catch((cause: unknown) => {
-    throw new ApiError(0, 'unreachable', 'The tracker does not answer.', `Is it running? ${String(cause)}`)
+    throw new ApiError(0, 'unreachable', 'The tracker does not answer.', `Start it with keepbest up, or check your network. ${String(cause)}`)
   })
   if (response.ok) return data as T
   const failure = toError(error, response.status)
@@ -69,12 +69,12 @@ export const api = {
     return list
   },
 
-  /** `tag` names these very rules to `setRules`. */
+  /** Returns the rules and their version, `tag`, for `setRules`. */
   rules: async (project: string): Promise<{ value: ProjectRules; tag: string }> => {
     const call = client.GET('/api/v1/rules/{project}', { params: { path: { project } } })
     return { value: await request(call), tag: (await call).response.headers.get('ETag') ?? '' }
   },
-  /** Refused with status 412 where the rules are not those with this tag any more. */
+  /** The tracker refuses with status 412 when somebody changed the rules after `tag`. */
   setRules: (project: string, body: RulesRequest, tag: string): Promise<ProjectRules> =>
     request(client.PUT('/api/v1/rules/{project}', { params: { path: { project } }, body, headers: { 'If-Match': tag } })),
 
@@ -162,7 +162,7 @@ function forRun(run: string) {
   return { params: { path: { run } } }
 }
 
-/** The same request sent again by the browser itself makes nothing twice. (`crypto.randomUUID` needs HTTPS.) */
+/** A browser may send a request twice; with this key the tracker acts once. (`crypto.randomUUID` needs HTTPS.) */
 function idempotencyKey() {
   return { 'Idempotency-Key': `${Date.now()}-${Math.random().toString(36).slice(2)}` }
 }

@@ -1,4 +1,4 @@
-/** A run's curve as the API sends it: the merged path of the run and its abandoned tails. */
+/** A run's curve as the API sends it: the merged path of the run and its abandoned branches. */
 import { numberOf, type WireFloat } from './floats'
 
 export interface WirePiece {
@@ -48,7 +48,7 @@ function append(track: Track, piece: WirePiece): void {
   }
 }
 
-/** A tail starts at the point of the path that it left, so that it is seen to branch off. */
+/** An abandoned branch starts at the point of the path that it left, so the chart shows where it branched off. */
 function attachToPath(ghost: Track, path: Track): Track {
   const first = ghost.steps[0]
   if (first === undefined) return ghost
@@ -61,7 +61,7 @@ function attachToPath(ghost: Track, path: Track): Track {
   }
 }
 
-/** Adds newer points (asked for with `from` = the last step known) behind those there are. */
+/** Appends newer points, which were read with `from` = the last known step. */
 export function extendCurve(curve: Curve, newer: Curve): Curve {
   const last = curve.path.steps.at(-1) ?? -1
   const start = newer.path.steps.findIndex((step) => step > last)
@@ -71,6 +71,6 @@ export function extendCurve(curve: Curve, newer: Curve): Curve {
     values: [...curve.path.values, ...newer.path.values.slice(start)],
     times: [...curve.path.times, ...newer.path.times.slice(start)],
   }
-  const added = path.steps.length - curve.path.steps.length // `newer.total` counts only from where it was asked for
+  const added = path.steps.length - curve.path.steps.length // `newer.total` counts from `from` on
   return { ...curve, path, total: Math.max(curve.total + added, newer.total), returned: path.steps.length }
 }

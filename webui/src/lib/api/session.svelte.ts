@@ -34,7 +34,7 @@ class Session {
     this.leave()
   }
 
-  /** A viewer may look at everything and change nothing. */
+  /** A viewer reads everything and changes nothing. */
   get mayChange(): boolean {
     return this.me !== null && this.me.role !== 'viewer'
   }

@@ -1,4 +1,4 @@
-/** The API's shapes under short names; the schema is made from its own document. */
+/** The API's types under short names. The build generates the schema from openapi.json. */
 import type { components, paths } from './schema'
 
 type Schemas = components['schemas']

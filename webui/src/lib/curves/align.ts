@@ -4,10 +4,10 @@ export interface Line {
   y: readonly number[]
 }
 
-/** A column beside a shared x: null is a hole in the line, undefined says that the line has no point at this x. */
+/** The values of a line over a shared x: null breaks the line, undefined says that the line has no point at this x. */
 export type Column = (number | null | undefined)[]
 
-/** Lays lines with different x side by side over the sorted union of all x, as uPlot wants them. */
+/** Aligns lines with different x over the sorted union of all x, as uPlot needs them. */
 export function alignLines(lines: readonly Line[]): { x: number[]; columns: Column[] } {
   const x = union(lines.map((line) => line.x))
   return { x, columns: lines.map((line) => align(line, x)) }

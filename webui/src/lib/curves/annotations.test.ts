@@ -19,10 +19,10 @@ describe('annotationsOf', () => {
     expect(annotationsOf(inSteps, [], none, '').patience).toEqual({ from: 300, to: 1300 })
   })
 
-  it('says how long it has waited, and where patience ends', () => {
+  it('says how long the run has waited, and where patience ends', () => {
     expect(patienceSentence(run)).toBe('3 of 10 checks without improvement; patience ends at step 1\u202f300')
-    expect(patienceSentence({ ...run, state: 'finished' })).toBe('3 of 10 checks without improvement when it ended')
-    expect(patienceSentence({ ...run, last_validation_step: null })).toBe('3 of 10 checks without improvement')
+    expect(patienceSentence({ ...run, state: 'finished' })).toBe('3 of 10 checks without improvement when the run ended')
+    expect(patienceSentence({ ...run, last_look_step: null })).toBe('3 of 10 checks without improvement')
     expect(patienceSentence({ ...run, wait: null, patience_left: null })).toBeNull()
   })
 
@@ -61,11 +61,11 @@ describe('annotationsOf', () => {
     ]
     expect(annotationsOf(run, starts, none, '').segmentStarts.map((start) => start.text)).toEqual([
       'forked at 300, learning rate 3e-5',
-      'rolled back at 400, learning rate 0.1x, up to 20\u202f000 steps, begins to wait anew',
+      'rolled back at 400, learning rate 0.1x, up to 20\u202f000 steps, patience reset',
     ])
   })
 
-  it('draws nothing before the first look', () => {
+  it('draws nothing before the first validation', () => {
     const young = { ...run, best_step: null, best_value: null, wait: null, patience_left: null, last_look_step: null }
     expect(annotationsOf(young, [], none, '')).toEqual({ higherIsBetter: true, best: null, patience: null, target: null, stop: null, segmentStarts: [] })
   })

@@ -1,4 +1,4 @@
-/** What is drawn over the curve of the monitored metric: why the run is where it is, in marks. Pure: the chart draws them. */
+/** The annotations of the curve of the monitored metric: best, patience, target, stop and segments. Pure: the chart draws them. */
 import { count } from '$lib/ui/format'
 import { minDelta, type Policy } from '$lib/run/policy'
 import { describeOverrides } from '$lib/run/resumePoints'
@@ -8,15 +8,15 @@ import { FINAL, patienceLabel, reasonLabel } from '$lib/ui/labels'
 export interface Annotations {
   higherIsBetter: boolean
   best: { step: number; value: number; restored: boolean } | null
-  /** The steps that may pass without improvement. */
+  /** The patience window: from the last improvement to the step where patience ends. */
   patience: { from: number; to: number } | null
-  /** What the next look must beat: the best, moved by min_delta. */
+  /** The value that the next validation must beat: the best, moved by min_delta. */
   target: number | null
   stop: { step: number; text: string } | null
   segmentStarts: { step: number; from: number | null; text: string }[]
 }
 
-/** The part of a run that the marks follow from. */
+/** The fields of a run that the annotations need. */
 export interface AnnotatedRun {
   state: string
   mode: string
@@ -45,7 +45,7 @@ export function annotationsOf(run: AnnotatedRun, starts: readonly SegmentStart[]
     higherIsBetter: run.mode === 'max',
     best: best === null || value === null ? null : { step: best, value, restored: run.state === 'finished' },
     patience: patienceBand(run),
-    target: value === null ? null : beat(value, run.mode, minDelta(run.spec.stopper)),
+    target: value === null ? null : targetOf(value, run.mode, minDelta(run.spec.stopper)),
     stop: ended && run.stop_reason && run.step ? { step: run.step, text: reason } : null,
     segmentStarts: starts.filter((start) => start.reason !== 'start').map((start) => {
       const from = branchEnds.get(start.number) ?? null
@@ -54,7 +54,7 @@ export function annotationsOf(run: AnnotatedRun, starts: readonly SegmentStart[]
   }
 }
 
-/** From the look that last counted as an improvement to the step where patience ends. */
+/** From the validation that last counted as an improvement to the step where patience ends. */
 function patienceBand(run: AnnotatedRun): Annotations['patience'] {
   const { wait, patience_left: left, last_validation_step: look } = run
   if (wait == null || left == null || look == null) return null
@@ -67,17 +67,17 @@ export function patienceSentence(run: AnnotatedRun): string | null {
   const { wait, patience_left: left, patience_unit: unit } = run
   if (wait == null || left == null) return null
   const waited = `${count(wait)} of ${patienceLabel(wait + left, unit)} without improvement`
-  if (FINAL.has(run.state)) return `${waited} when it ended`
+  if (FINAL.has(run.state)) return `${waited} when the run ended`
   const ends = patienceBand(run)
   return ends ? `${waited}; patience ends at step ${count(ends.to)}` : waited
 }
 
-function beat(best: number, mode: string, delta: number): number | null {
+function targetOf(best: number, mode: string, delta: number): number | null {
   if (mode === 'min') return best - delta
   return mode === 'max' ? best + delta : null
 }
 
-/** The last step of the tail that each segment left behind, which is where it jumped back from. */
+/** For each segment, the last step of the branch that it left: the step that the run went back from. */
 export function abandonedBranchEnds(segments: readonly Pick<Segment, 'number' | 'parent'>[], looks: readonly Look[]): Map<number, number> {
   const ends = new Map<number, number>()
   for (const segment of segments) {
@@ -89,14 +89,14 @@ export function abandonedBranchEnds(segments: readonly Pick<Segment, 'number' | 
 
 const VERBS = new Map([['roll_back', 'rolled back'], ['resume', 'resumed'], ['fork', 'forked'], ['start', 'started']])
 
-/** "rolled back 550 → 300, learning rate 0.1x"; `from` is where the tail ends that was left. */
+/** "rolled back 550 → 300, learning rate 0.1x"; `from` is the last step of the abandoned branch. */
 export function describeSegmentStart(start: SegmentStart, from: number | null): string {
   const verb = VERBS.get(start.reason) ?? start.reason.replaceAll('_', ' ')
   const where = from === null || from === start.start_step ? `at ${start.start_step}` : `${from} → ${start.start_step}`
   return [`${verb} ${where}`, describeOverrides(start.overrides)].filter(Boolean).join(', ')
 }
 
-/** What the curve shows of an outcome: where it would stop, what it keeps, and where the run ended. */
+/** The annotations of a replay: where the policy would stop, what it keeps, and where the run ended. */
 export function replayAnnotations(outcome: ReplayOutcome, mode: string, end: { step: number; text: string }): Annotations {
   const { best_step: best, best_value: value, stop_step: stop } = outcome
   const known = best !== null && value !== null

@@ -1,4 +1,4 @@
-/** uPlot behind our own door: the rest of the dashboard knows lines, marks and readings, not uPlot. */
+/** The only module that knows uPlot: the rest of the dashboard knows lines, annotations and readings. */
 import uPlot from 'uplot'
 import type { Column } from './align'
 import { drawBehind, drawOver, type Overlay } from './overlay'
@@ -35,8 +35,8 @@ const X_SPACE = 72
 const Y_SPACE = 34
 const Y_WIDTH = 58
 /** How near a click must come to a mark, and how far the mouse may move in a click, in CSS pixels. */
-const REACH = 12
-const STILL = 3
+const CLICK_RADIUS = 12
+const CLICK_MOVE = 3
 
 export class CurveChart {
   private plot: uPlot | null = null
@@ -112,12 +112,12 @@ export class CurveChart {
     plot.over.style.cursor = this.on.pick && this.resumePointNear(plot, left, top) ? 'pointer' : ''
   }
 
-  /** A click picks a mark; the end of a drag is a zoom. */
+  /** A click picks a mark; a drag zooms. */
   private listen(plot: uPlot): void {
     let from = { x: 0, y: 0 }
     plot.over.addEventListener('mousedown', ({ clientX, clientY }) => (from = { x: clientX, y: clientY }))
     plot.over.addEventListener('click', (event) => {
-      if (Math.hypot(event.clientX - from.x, event.clientY - from.y) > STILL) return
+      if (Math.hypot(event.clientX - from.x, event.clientY - from.y) > CLICK_MOVE) return
       const key = this.resumePointNear(plot, event.offsetX, event.offsetY)
       if (key) this.on.pick?.(key)
     })
@@ -126,7 +126,7 @@ export class CurveChart {
   private resumePointNear(plot: uPlot, left: number, top: number): string | null {
     const away = (mark: Overlay['resumePoints'][number]) => Math.hypot(plot.valToPos(mark.x, 'x') - left, plot.valToPos(mark.y, 'y') - top)
     const near = (this.drawing?.overlay.resumePoints ?? []).map((mark) => ({ key: mark.key, away: away(mark) })).sort((a, b) => a.away - b.away)[0]
-    return near && near.away <= REACH ? near.key : null
+    return near && near.away <= CLICK_RADIUS ? near.key : null
   }
 
   private select(plot: uPlot): void {
@@ -140,7 +140,7 @@ export class CurveChart {
     if (this.zoomed) return this.zoomed
     if (min === null || max === null) return [0, 1]
     const { xEnd = null, lines = [] } = this.drawing?.overlay ?? {}
-    // A fork begins before its first point: where it does is seen too.
+    // A fork begins before its first point; the axis shows its start too.
     const from = Math.min(min, ...lines.map((line) => line.x))
     const to = Math.max(max, xEnd ?? max)
     return to > from ? [from, to] : [from - 0.5, from + 0.5]
@@ -173,7 +173,7 @@ function seriesOf(line: LineStyle): uPlot.Series {
   }
 }
 
-/** A line of one or two points is no line: show them as dots. */
+/** A line of one or two points is hard to see, so its points are dots. */
 function isSparse(plot: uPlot, index: number): boolean {
   let points = 0
   for (const value of plot.data[index]!) if (typeof value === 'number' && ++points > 2) return false

@@ -1,4 +1,4 @@
-/** From the API's curves to the lines of a chart: the merged path of a run, its abandoned tails, and what is not finite. */
+/** Turns curves into the lines of a chart: the merged path of a run, its abandoned branches, and values that are not finite. */
 import { type Column, alignLines, type Line } from './align'
 import type { Curve, Track } from '$lib/api/curve'
 import { smooth } from './smooth'
@@ -19,10 +19,10 @@ export interface ChartData {
   columns: Column[]
   series: Series[]
   nonFinite: NonFinitePoint[]
-  hiddenValues: number // values that a logarithmic axis cannot show
+  hiddenValues: number // number of values that a logarithmic axis cannot show
 }
 
-/** The x of a track; a clock that went backwards is held still, since a line cannot turn round. */
+/** The x of a track. Where the clock went backwards, x stays: a line cannot turn round. */
 export function xOf(track: Track, axis: Axis, origin: number): number[] {
   if (axis === 'step') return track.steps
   let latest = -Infinity
@@ -36,7 +36,7 @@ export interface ChartSettings {
   log: boolean
 }
 
-/** Everything one chart draws, raw lines first so that the smoothed ones lie on top. */
+/** The lines of one chart, raw lines first so that smoothed lines lie on top. */
 export function chartData(curves: readonly Curve[], settings: ChartSettings): ChartData {
   const lines: (Line & Series)[] = []
   for (const curve of curves) {
@@ -80,7 +80,7 @@ export interface Reading {
   smoothed: number | null
 }
 
-/** What a curve says at `x` (its nearest point), or at its end when `x` is null. */
+/** The values of a curve at its point nearest to `x`, or at its end when `x` is null. */
 export function readingAt(curve: Curve, x: number | null, settings: ChartSettings): Reading | null {
   const xs = xOf(curve.path, settings.axis, settings.origin)
   if (xs.length === 0) return null
@@ -100,7 +100,7 @@ export function nearest(sorted: readonly number[], x: number): number {
   return x - sorted[low]! <= sorted[high]! - x ? low : high
 }
 
-/** Where a step lies on the x axis; beyond the last point a time is foretold at the average pace. */
+/** The x of a step. Beyond the last point a time is extrapolated at the average pace. */
 export function xOfStep(step: number, curve: Curve | undefined, settings: ChartSettings): number | null {
   if (settings.axis === 'step') return step
   const xs = curve ? xOf(curve.path, 'time', settings.origin) : []

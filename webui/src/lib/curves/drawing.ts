@@ -1,4 +1,4 @@
-/** From data and annotations to what a chart draws, with the colours of the present scheme. */
+/** Turns curves and annotations into the drawing of a chart, in the colours of the present scheme. */
 import { chartData, nearest, xOfStep, type ChartSettings } from './chartData'
 import type { Curve } from '$lib/api/curve'
 import type { Drawing, LineStyle } from './chart'
@@ -10,10 +10,10 @@ import type { Overlay, OverlayColors } from './overlay'
 import { parseMetric } from './metricGroups'
 
 const BY_SPLIT = new Map([['train', 1], ['validation', 2], ['test', 3]])
-/** How much of the axis may lie in the future, so that the end of patience is seen coming. */
-const AHEAD = 0.3
+/** The largest share of the axis beyond the last point: room to see where patience ends. */
+const FUTURE_SHARE = 0.3
 
-/** A key's colour: training, validation and test look the same in every chart; other keys by their place. */
+/** The colour of a metric: training, validation and test have the same colours in every chart; others follow their order. */
 export function colorIndex(keys: readonly string[], key: string): number {
   const pair = keys.length > 1 && keys.some((other) => parseMetric(other).split === 'validation')
   const split = parseMetric(key).split || (pair ? 'train' : '')
@@ -85,13 +85,13 @@ function linesOf({ stop, segmentStarts }: Annotations, at: At): Overlay['lines']
   })
 }
 
-/** On the value of its own validation; a checkpoint between two validations lies on the curve. */
+/** A resume point lies at the value of its validation; a checkpoint between two validations lies on the curve. */
 function resumePointMarks({ resumePoints, settings }: ChartInputs, monitored: Curve | undefined, at: At): Overlay['resumePoints'] {
-  return resumePoints.flatMap((place) => {
-    const x = at(place.step)
-    const y = place.value ?? valueAt(monitored, place.step)
+  return resumePoints.flatMap((point) => {
+    const x = at(point.step)
+    const y = point.value ?? valueAt(monitored, point.step)
     if (x === null || y === null || !Number.isFinite(y) || (settings.log && y <= 0)) return []
-    return [{ x, y, key: place.key, solid: place.inMemory }]
+    return [{ x, y, key: point.key, solid: point.inMemory }]
   })
 }
 
@@ -103,5 +103,5 @@ function valueAt(curve: Curve | undefined, step: number): number | null {
 function xEndFor(x: readonly number[], to: number): number | null {
   if (x.length === 0) return null
   const [first, last] = [x[0]!, x.at(-1)!]
-  return Math.min(to, last + (last - first) * AHEAD)
+  return Math.min(to, last + (last - first) * FUTURE_SHARE)
 }

@@ -1,4 +1,4 @@
-/** Where a metric is drawn: `loss` and `val_loss` share a panel; what stands before a '/' groups panels. */
+/** Groups metrics into charts: `loss` and `val_loss` share a chart; the prefix before a '/' groups charts. */
 export interface MetricName {
   base: string
   split: Split
@@ -30,7 +30,7 @@ export function parseMetric(key: string): MetricName {
   return split && prefix ? { base: prefix[2]!, split, group: '' } : { base: key, split: '', group: '' }
 }
 
-/** Panels with the monitor's first, then in the order of the alphabet; within one, training before validation before test. */
+/** Returns the groups, the monitored metric first, then in alphabetical order. Within a group: training, validation, test. */
 export function groupMetrics(keys: readonly string[], monitor: string): MetricGroup[] {
   const panels = new Map<string, MetricGroup>()
   for (const key of keys) {

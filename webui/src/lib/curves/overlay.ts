@@ -1,4 +1,4 @@
-/** Annotations drawn on a chart's canvas: behind the lines the patience window, over them the best, the stop and the jumps. */
+/** Draws annotations on the canvas of a chart: the patience window behind the lines; the best, the stop and the segments over them. */
 import type uPlot from 'uplot'
 
 export interface Overlay {
@@ -6,9 +6,9 @@ export interface Overlay {
   target: number | null
   best: { x: number; y: number; text: string } | null
   lines: { x: number; text: string; tone: 'stop' | 'segment' }[]
-  resumePoints: { x: number; y: number; key: string; solid: boolean }[] // states that one can go back to
+  resumePoints: { x: number; y: number; key: string; solid: boolean }[] // states that a run can be resumed from
   nonFinite: { x: number; value: number; color: string }[]
-  xEnd: number | null // the x axis reaches at least to here
+  xEnd: number | null // the x axis reaches at least this far
   labelsAtBottom: boolean // labels of lines stand at the labelsAtBottom: where higher is better the curve is at the top
   colors: OverlayColors
 }
@@ -62,7 +62,7 @@ function withinPlot(plot: uPlot, paint: (ctx: CanvasRenderingContext2D, area: Ar
   ctx.clip()
   const ratio = plot.ctx.canvas.width / plot.width
   ctx.font = FONT.replace('11px', `${11 * ratio}px`)
-  // uPlot leaves these as its axes need them.
+  // uPlot sets these for its axes.
   ctx.textAlign = 'left'
   ctx.textBaseline = 'alphabetic'
   paint(ctx, { left, top, right: left + width, bottom: top + height, height, ratio })
@@ -104,7 +104,7 @@ function drawBest(
   label(ctx, best.text, x, y + (below ? 20 : -11) * area.ratio, area, overlay.colors.best, overlay.colors.surface)
 }
 
-/** A diamond, filled where the state is in memory. */
+/** A diamond, filled for a state in memory. */
 function drawResumePoint(
   plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, mark: Overlay['resumePoints'][number], colors: OverlayColors,
 ): void {
@@ -121,7 +121,7 @@ function drawResumePoint(
   ctx.stroke()
 }
 
-/** A value that is not finite is marked at the edge where it went: NaN and -Infinity below, Infinity above. */
+/** A value that is not finite is a cross at an edge: NaN and -Infinity below, Infinity above. */
 function drawNonFinite(plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, point: Overlay['nonFinite'][number]): void {
   const x = plot.valToPos(point.x, 'x', true)
   const r = 3 * area.ratio

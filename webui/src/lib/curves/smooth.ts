@@ -1,5 +1,5 @@
-/** Debiased exponential moving average, as TensorBoard computes it, except that a gap ends it: a value that is not
- * finite stays as it is and smoothing starts afresh behind it, so that no number is carried across a hole.
+/** Debiased exponential moving average, as TensorBoard computes it. A value that is not finite stays as it is and smoothing
+ * starts anew behind it, so no number is carried across a gap.
  * `weight` is in [0, 1): 0 leaves the values alone. */
 export function smooth(values: readonly number[], weight: number): number[] {
   if (!(weight > 0)) return values.slice()

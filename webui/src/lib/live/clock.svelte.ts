@@ -1,4 +1,4 @@
-/** The time, once a second, for everything that says how long ago something was. */
+/** The time in epoch seconds, updated once a second: for ages and durations. */
 class Clock {
   now = $state(Date.now() / 1000)
 

@@ -1,5 +1,5 @@
-/** The tracker's events, pushed where a stream can be had and polled where not. Nothing comes only by the stream: both
- * carry the same objects with the same sequence numbers, so each event is told once and in order. */
+/** The tracker's events: pushed by a stream where the browser can open one, else polled. Stream and polls carry the same
+ * objects with the same sequence numbers, so the feed sends each event once and in order. */
 
 export interface FeedEvent {
   seq: number
@@ -25,7 +25,7 @@ export interface Stream {
   close(): void
 }
 export interface Transport {
-  /** One page of events after `after`, or where the log stands now when it is null. Throws SignedOut on 401. */
+  /** Reads one page of events after `after`; null reads the newest sequence number only. Throws SignedOut on status 401. */
   page(after: number | null): Promise<FeedPage>
   stream(after: number, on: { open(): void; event(event: FeedEvent): void; error(): void }): Stream
 }
@@ -33,7 +33,7 @@ export class SignedOut extends Error {}
 
 export const POLL_MS = 2_000
 export const CHECK_MS = 20_000
-/** Before the next try of a stream, by how many failed in a row; one that carried for a while is opened again at once. */
+/** Delay before the feed opens a stream again, by the failures in a row. A stream that lasted STABLE_MS resets them. */
 const RETRY_STREAM_MS = [0, 5_000, 15_000, 30_000]
 const STABLE_MS = 5_000
 
@@ -46,11 +46,11 @@ export class Feed {
   private openedAt: number | null = null
   private timer: ReturnType<typeof setTimeout> | undefined
   private round = 0
-  private silent = true // the stream has said nothing since the last check
+  private isSilent = true // no event came by the stream since the last check
 
   constructor(
     private readonly transport: Transport,
-    private readonly tell: (message: FeedMessage) => void,
+    private readonly send: (message: FeedMessage) => void,
     private readonly clock: () => number = Date.now,
   ) {}
 
@@ -58,7 +58,7 @@ export class Feed {
     this.stop()
     this.failures = 0
     this.nextStreamAt = 0
-    this.become('connecting')
+    this.setState('connecting')
     void this.poll(this.round)
   }
 
@@ -69,22 +69,22 @@ export class Feed {
     this.open = null
   }
 
-  /** Asks for what is new; goes on with the stream where it can. While the stream is open this is the check that it
-   * still carries: a connection may be dead without saying so. */
+  /** Reads new events, and opens a stream where it can. While a stream is open, the poll checks it: a dead connection
+   * raises no error. */
   private async poll(round: number): Promise<void> {
     try {
       const page = await this.transport.page(this.after)
       if (round !== this.round) return
-      const missed = this.take(page)
-      if (this.open && this.state === 'live' && missed && this.silent) this.dropStream()
-      this.silent = true
-      if (!this.open) this.goOn()
+      const isBehind = this.publish(page)
+      if (this.open && this.state === 'live' && isBehind && this.isSilent) this.dropStream()
+      this.isSilent = true
+      if (!this.open) this.openStreamOrPoll()
       this.wait(this.state === 'live' ? CHECK_MS : POLL_MS)
     } catch (error) {
       if (round !== this.round) return
       if (error instanceof SignedOut) return this.end()
       this.dropStream()
-      this.become('reconnecting')
+      this.setState('reconnecting')
       this.wait(POLL_MS)
     }
   }
@@ -97,12 +97,12 @@ export class Feed {
 
   private end(): void {
     this.stop()
-    this.become('signed_out')
+    this.setState('signed_out')
   }
 
-  private goOn(): void {
+  private openStreamOrPoll(): void {
     if (this.clock() >= this.nextStreamAt) this.connect()
-    else this.become('polling')
+    else this.setState('polling')
   }
 
   private connect(): void {
@@ -112,14 +112,14 @@ export class Feed {
       open: () => {
         if (!current()) return
         this.openedAt = this.clock()
-        this.silent = false
-        this.become('live')
+        this.isSilent = false
+        this.setState('live')
         this.wait(CHECK_MS)
       },
       event: (event) => {
         if (!current()) return
-        this.silent = false
-        this.take({ events: [event], next: event.seq, gap: false })
+        this.isSilent = false
+        this.publish({ events: [event], next: event.seq, gap: false })
       },
       error: () => {
         if (!current()) return
@@ -130,7 +130,7 @@ export class Feed {
     this.open = stream
   }
 
-  /** What the page is told follows from the poll that comes next: a server may end a stream in good order. */
+  /** The next poll sets the state: a server may end a stream in good order. */
   private dropStream(): void {
     if (!this.open) return
     this.open.close()
@@ -141,19 +141,19 @@ export class Feed {
     this.failures += 1
   }
 
-  /** Passes on what was not told yet; answers whether there was any. */
-  private take(page: FeedPage): boolean {
+  /** Sends the events that are new; returns whether there were any. */
+  private publish(page: FeedPage): boolean {
     const known = this.after
     const fresh = known === null ? [] : page.events.filter((event) => event.seq > known)
     this.after = Math.max(known ?? 0, page.next, ...page.events.map((event) => event.seq))
-    if (page.gap) this.tell({ type: 'gap' })
-    if (fresh.length > 0) this.tell({ type: 'events', events: fresh })
+    if (page.gap) this.send({ type: 'gap' })
+    if (fresh.length > 0) this.send({ type: 'events', events: fresh })
     return fresh.length > 0
   }
 
-  private become(state: FeedState): void {
+  private setState(state: FeedState): void {
     if (state === this.state) return
     this.state = state
-    this.tell({ type: 'state', state })
+    this.send({ type: 'state', state })
   }
 }

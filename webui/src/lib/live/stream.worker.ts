@@ -1,5 +1,5 @@
-/** One stream for all tabs of a browser: over HTTP/1.1 a browser opens six connections to a server and a seventh tab would
- * wait for ever. Tabs join and leave; the last to leave closes the stream. */
+/** One stream for all tabs of a browser: over HTTP/1.1 a browser opens six connections to a server, and a seventh tab would
+ * wait for ever. Tabs join and leave; the last tab that leaves closes the stream. */
 import { Feed, type FeedMessage } from './feed'
 import { transport } from './transport'
 

@@ -1,4 +1,4 @@
-/** How the feed reaches the tracker, from a page as from a worker: fetch and EventSource with the session's cookie. */
+/** The feed's requests to the tracker: fetch and EventSource with the session's cookie, in a page and in a worker. */
 import { SignedOut, type FeedEvent, type FeedPage, type Transport } from './feed'
 
 const EVENTS = '/api/v1/events'
@@ -9,7 +9,7 @@ export const transport: Transport = {
     const query = after === null ? '' : `?after=${after}`
     const response = await fetch(EVENTS + query, { headers: { accept: 'application/json' } })
     if (response.status === 401) throw new SignedOut()
-    if (!response.ok) throw new Error(`the tracker answered ${response.status}`)
+    if (!response.ok) throw new Error(`The tracker answered with HTTP status ${response.status}.`)
     return (await response.json()) as FeedPage
   },
 

@@ -1,4 +1,4 @@
-/** Arrays as they come in a panel: little-endian values in base64, row by row. */
+/** An array of a panel: little-endian values in base64, row by row. */
 export interface PackedArray {
   shape: number[]
   dtype: 'uint8' | 'float32'
@@ -14,7 +14,7 @@ export function unpack(packed: PackedArray): Values {
   return Float32Array.from({ length: bytes.length / 4 }, (_, index) => view.getFloat32(4 * index, true))
 }
 
-/** The arrays along the first axis, each with its own share of the values. */
+/** The arrays along the first axis. */
 export function slices(packed: PackedArray): Values[] {
   const values = unpack(packed)
   const size = packed.shape.slice(1).reduce((product, side) => product * side, 1)

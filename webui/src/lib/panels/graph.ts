@@ -1,4 +1,4 @@
-/** What is seen of a graph in nested scopes when some of them are open: closed ones stand for all that they hold. */
+/** The visible part of a graph of nested scopes: a closed scope stands for the nodes that it holds. */
 import type { GraphData, GraphNode } from '$lib/api/types'
 
 export interface VisibleEdge {
@@ -11,12 +11,12 @@ export interface VisibleGraph {
   edges: VisibleEdge[]
 }
 
-/** The nodes that hold others. */
+/** The ids of the nodes that hold others. */
 export function scopeIds(graph: GraphData): Set<string> {
   return new Set(graph.nodes.flatMap((node) => (node.parent ? [node.parent] : [])))
 }
 
-/** Opens what everything lies in, as long as that is a single scope beside loose nodes: a graph begins with its layers. */
+/** Opens the outermost scope where there is only one, so a graph begins with its layers. */
 export function initiallyOpen(graph: GraphData): Set<string> {
   const top = graph.nodes.filter((node) => !node.parent && scopeIds(graph).has(node.id) && node.id !== 'loss')
   return new Set(top.length === 1 ? [top[0]!.id] : [])
@@ -35,7 +35,7 @@ export function visibleGraph(graph: GraphData, open: ReadonlySet<string>): Visib
   return { nodes, edges: joinEdges(graph, standIn) }
 }
 
-/** One edge for all that go from one seen node to another, with the shapes that flow along it. */
+/** One edge for all edges between two visible nodes, with the shapes that flow along it. */
 function joinEdges(graph: GraphData, standIn: (id: string) => string): VisibleEdge[] {
   const joined = new Map<string, VisibleEdge>()
   for (const edge of graph.edges) {

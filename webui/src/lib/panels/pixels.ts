@@ -1,11 +1,11 @@
-/** Values as pixels: orange below the middle, blue above it, as the Playground does; or shades of grey. */
+/** Values as pixels: orange below the middle and blue above it, as in the TensorFlow Playground; or shades of grey. */
 export type Shade = (value: number) => [red: number, green: number, blue: number]
 
 const ORANGE: [number, number, number] = [245, 147, 34]
 const BLUE: [number, number, number] = [8, 119, 189]
 const MIDDLE: [number, number, number] = [232, 234, 235]
 
-/** -1 is orange, 0 is pale, 1 is blue; beyond them nothing changes. */
+/** -1 is orange, 0 is pale, 1 is blue; values beyond are clipped. */
 export const diverging: Shade = (value) => {
   const share = Math.min(1, Math.abs(Number.isFinite(value) ? value : 0))
   const end = value < 0 ? ORANGE : BLUE

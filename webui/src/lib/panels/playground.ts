@@ -1,4 +1,4 @@
-/** The playground's controls: what each may be, what its parameter is called, and the request for a run. */
+/** The controls of the playground: their choices, their names, and the request for a run. */
 import type { RunRequest } from '$lib/api/types'
 
 export const DATA = ['circle', 'xor', 'gauss', 'spiral', 'plane', 'hills']
@@ -8,7 +8,7 @@ export const RATES = [0.00001, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]
 export const MAX_LAYERS = 6
 export const MAX_UNITS = 8
 
-/** All of it is in the link; `hide` lists controls that a lesson leaves out, `run` is the run that is shown. */
+/** The address holds all of it. `hide` lists the controls that a lesson hides; `run` is the run on the page. */
 export const DEFAULTS = {
   data: 'circle', features: ['x', 'y'] as readonly string[], hidden: ['4', '2'] as readonly string[], activation: 'tanh', noise: 0, rate: 0.03, batch: 10,
   regularization: 'none', strength: 0, seed: 0, steps: 5000, hide: [] as readonly string[], run: '', at: '',
@@ -33,7 +33,7 @@ export interface Setting {
   steps: number
 }
 
-/** The units of each layer; what a link says wrongly is left out, and more than fits is cut off. */
+/** The units of each layer; a wrong number in the address is left out, and so are layers beyond the limit. */
 export function unitsOf(hidden: readonly string[]): number[] {
   return hidden.map(Number).filter((units) => Number.isInteger(units) && units >= 1 && units <= MAX_UNITS).slice(0, MAX_LAYERS)
 }

@@ -1,7 +1,7 @@
-/** Panels over a run's looks: which place is shown, and which stands beside it. */
+/** Panels over the validations of a run: which step the page shows, and which step beside it. */
 import type { PanelPlace, PanelSeries } from '$lib/api/types'
 
-/** Panels in the order in which they are read: what the model does, then what it is made of. */
+/** The order of panels: first what the model does, then what it consists of. */
 const ORDER = ['boundary', 'fit', 'confusion', 'samples', 'weights', 'image', 'histograms', 'graph']
 
 export function sortPanels(list: PanelSeries[]): PanelSeries[] {
@@ -9,7 +9,7 @@ export function sortPanels(list: PanelSeries[]): PanelSeries[] {
   return list.toSorted((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
 }
 
-/** The place with this step that is on the living path, else the newest one of that step, else the last of all. */
+/** The index of this step on the current path, else of its newest abandoned branch, else the last index. */
 export function placeAt(series: PanelSeries, step: number | null): number {
   if (step === null) return series.places.length - 1
   const living = series.places.findLastIndex((place) => place.step === step && !place.ghost)
@@ -17,13 +17,13 @@ export function placeAt(series: PanelSeries, step: number | null): number {
   return any >= 0 ? any : series.places.length - 1
 }
 
-/** The place to stand beside the shown one: the best look, or null where it is the same or has no panel. */
+/** The index of the best validation, to stand beside the shown one; null where it is the same or has no panel. */
 export function bestPlaceBeside(series: PanelSeries, shown: number, bestStep: number | null): number | null {
   const best = series.places.findLastIndex((place) => place.step === bestStep && !place.ghost)
   return best < 0 || best === shown ? null : best
 }
 
-/** What a panel is called in a list: of the weights only the layer and the variable. */
+/** The label of a panel in a list; of weights only the layer and the variable. */
 export function panelLabel(name: string): string {
   return name.replace(/^weights\/(?:[^/]+\/)?(?=[^/]+\/)/, 'weights ')
 }

@@ -1,4 +1,4 @@
-/** What an event changes about a run: those of these kinds carry fields of the run, others those of a look or checkpoint. */
+/** Applies an event to a run. Events of these kinds carry fields of the run; others carry those of a validation or a checkpoint. */
 import type { FeedEvent } from '$lib/live/feed'
 import type { Run } from '$lib/api/types'
 

@@ -1,10 +1,10 @@
-/** What is inside a checkpoint: rows of its variables, the values of one, and how another checkpoint differs. */
+/** The content of a checkpoint: its variables, the values of one of them, and the differences to another checkpoint. */
 import { count, figure } from '$lib/ui/format'
 import { numberOf, type WireFloat } from '$lib/api/floats'
 import { shellWord } from './snippets'
 import type { Checkpoint, Variable, VariableDifference, VariableValues } from '$lib/api/types'
 
-/** What of the view is in the address. Empty: the first variable, its usual slice, beside the best, in stored order. */
+/** The settings in the address. Empty: the first variable, its usual slice, compared with the best, in stored order. */
 export interface InspectSettings {
   inside: string
   variable: string
@@ -14,7 +14,7 @@ export interface InspectSettings {
   by: string
 }
 export const CLOSED: InspectSettings = { inside: '', variable: '', slice: '', with: '', named: '', by: '' }
-/** Says in the address that nothing is compared. */
+/** The value in the address for: compare with nothing. */
 export const NO_COMPARISON = 'none'
 
 export interface VariableRow {
@@ -26,24 +26,24 @@ export interface VariableColumn {
   key: string
   label: string
   title?: string
-  /** What rows are put in order by; null goes last. */
+  /** The value that rows are sorted by; null sorts last. */
   of: (row: VariableRow) => string | number | null
 }
 
 export const COLUMNS: readonly VariableColumn[] = [
   { key: 'name', label: 'Variable', of: (row) => row.name },
-  { key: 'shape', label: 'Shape', title: 'in order of how many values', of: (row) => sizeOf(row.variable.shape) },
+  { key: 'shape', label: 'Shape', title: 'Sorts by the number of values', of: (row) => sizeOf(row.variable.shape) },
   { key: 'dtype', label: 'Type', of: (row) => row.variable.dtype },
   ...(['mean', 'std', 'min', 'max', 'norm'] as const).map((key) => ({
     key, label: key[0]!.toUpperCase() + key.slice(1), of: (row: VariableRow) => numberOf(row.variable[key]),
   })),
 ]
 export const CHANGES: readonly VariableColumn[] = [
-  { key: 'difference', label: 'Difference', title: 'norm of the difference', of: (row) => numberOf(row.change?.norm) },
-  { key: 'relative', label: 'Relative', title: 'that norm over the norm of the one compared with', of: (row) => numberOf(row.change?.relative) },
+  { key: 'difference', label: 'Difference', title: 'Norm of the difference', of: (row) => numberOf(row.change?.norm) },
+  { key: 'relative', label: 'Relative', title: 'Norm of the difference, divided by the norm of the variable in the other checkpoint', of: (row) => numberOf(row.change?.relative) },
 ]
 
-/** Keras numbers names per process: a difference belongs to the variable in its place in the collection. */
+/** Keras numbers names per process, so a difference belongs to the variable with the same index in the collection. */
 export function rowsOf(variables: readonly Variable[], differences: readonly VariableDifference[] = []): VariableRow[] {
   const places = new Map<string, VariableDifference[]>()
   for (const difference of differences) places.set(difference.collection, [...(places.get(difference.collection) ?? []), difference])
@@ -55,7 +55,7 @@ export function rowsOf(variables: readonly Variable[], differences: readonly Var
   }))
 }
 
-/** The rows whose name holds the text, in the order that `by` says: "norm", "-norm" downwards, or as they are stored. */
+/** Returns the rows whose name holds the text, sorted by `by`: "norm" ascending, "-norm" descending, empty in stored order. */
 export function filterAndSortRows(rows: readonly VariableRow[], named: string, by: string): VariableRow[] {
   const text = named.trim().toLowerCase()
   const kept = rows.filter((row) => row.name.toLowerCase().includes(text))
@@ -64,14 +64,14 @@ export function filterAndSortRows(rows: readonly VariableRow[], named: string, b
   return column ? kept.sort((a, b) => sortPanels(column.of(a), column.of(b), sign)) : kept
 }
 
-/** A click on a column's head: names upwards first and figures downwards, then the other way, then as stored. */
+/** The order after a click on a column's head: names ascending first and figures descending, then reversed, then stored order. */
 export function nextOrder(by: string, key: string): string {
   const first = key === 'name' || key === 'dtype' ? key : `-${key}`
   if (by === first) return first === key ? `-${key}` : key
   return by.replace('-', '') === key ? '' : first
 }
 
-/** The checkpoint to compare with: the best, unless another or none is asked for. */
+/** The checkpoint to compare with: the best, unless the address names another or none. */
 export function comparedCheckpoint(checkpoints: readonly Checkpoint[], inside: string, choice: string): string | null {
   if (choice === NO_COMPARISON) return null
   const other = choice || checkpoints.find((checkpoint) => checkpoint.is_best && checkpoint.state === 'durable')?.id
@@ -83,14 +83,14 @@ export function checkpointLabel(checkpoint: Checkpoint): string {
   return [`step ${count(checkpoint.step)}`, ...marks, checkpoint.id].join(' · ')
 }
 
-/** What stands in the column of differences. */
+/** The text in the column of differences. */
 export function describeChange(change: VariableDifference | null): string {
   if (!change) return '–'
   if (change.kind === 'differs') return change.norm == null ? `${count(change.changed)} ${change.changed === 1 ? 'value' : 'values'}` : figure(change.norm, 4)
-  return { equal: 'equal', shape: 'another shape', dtype: 'another type', new: 'only here', missing: 'only there' }[change.kind]
+  return { equal: 'equal', shape: 'another shape', dtype: 'another type', new: 'only in this checkpoint', missing: 'only in the other' }[change.kind]
 }
 
-/** "3.2 %"; nothing where there is no difference in numbers. */
+/** "3.2 %"; empty where no number differs. */
 export function formatRelative(change: VariableDifference | null): string {
   return change?.kind === 'differs' && change.relative != null ? `${figure(100 * numberOf(change.relative)!, 3)} %` : ''
 }
@@ -99,17 +99,17 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, side) => product * side, 1)
 }
 
-/** The whole; of more than two axes the picture of the first two, as of a convolution's kernel. */
+/** The whole variable; of more than two axes the first two, such as the kernel of a convolution. */
 export function usualSlice(shape: readonly number[]): string {
   return shape.length > 2 ? shape.map((_, axis) => (axis < 2 ? ':' : '0')).join(',') : ''
 }
 
 export type Layout =
   | { kind: 'none' | 'scalar' | 'vector' | 'more' }
-  /** `across` is the axis of the columns; a tall picture is drawn lying. */
+  /** A tall picture is drawn lying: its first axis runs from left to right. */
   | { kind: 'picture'; rows: number; columns: number; lying: boolean }
 
-/** How a part of this shape is shown; axes of length 1 do not count. */
+/** Returns how the page shows a part of this shape; axes of length 1 do not count. */
 export function layoutOf(part: readonly number[]): Layout {
   if (sizeOf(part) === 0) return { kind: 'none' }
   const sides = part.filter((side) => side !== 1)
@@ -124,12 +124,12 @@ export function numbersOf(values: readonly WireFloat[]): number[] {
   return values.map((value) => numberOf(value) ?? NaN)
 }
 
-/** The values in the order of the picture's pixels. */
+/** The values in the order of the pixels. */
 export function pixelsOf(numbers: readonly number[], { rows, columns, lying }: { rows: number; columns: number; lying: boolean }): number[] {
   return lying ? numbers.map((_, at) => numbers[(at % columns) * rows + Math.floor(at / columns)]!) : [...numbers]
 }
 
-/** The greatest distance from 0: the ends of the colour scale. 1 where there is none. */
+/** The largest absolute value: the ends of the colour scale. 1 where every value is 0. */
 export function maxAbsolute(numbers: readonly number[]): number {
   const largest = numbers.reduce((most, number) => (Number.isFinite(number) ? Math.max(most, Math.abs(number)) : most), 0)
   return largest || 1
@@ -139,14 +139,14 @@ export function formatShape(shape: readonly number[]): string {
   return shape.length === 0 ? 'a number' : shape.map(count).join(' x ')
 }
 
-/** Which values are shown. */
+/** Says which values the page shows. */
 export function describePart({ shape, part, slice }: Pick<VariableValues, 'shape' | 'part' | 'slice'>): string {
-  const from = slice ? ', counted from where the slice begins' : ''
-  if (sizeOf(shape) !== sizeOf(part)) return `the first ${formatShape(part)} of ${formatShape(shape)}${from}; a slice shows the others`
+  const from = slice ? ', counted from the start of the slice' : ''
+  if (sizeOf(shape) !== sizeOf(part)) return `the first ${formatShape(part)} of ${formatShape(shape)}${from}; write a slice to see the others`
   return sizeOf(part) === 1 ? 'one value' : `all ${formatShape(shape)} values${from}`
 }
 
-/** The command lines that show the same. */
+/** The commands that print the same. */
 export function inspectCommands(inside: string, other: string | null, variable: string | null, slice: string): string {
   const cut = slice ? ` --slice ${shellWord(slice)}` : ''
   const lines = [

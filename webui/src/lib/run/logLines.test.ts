@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { MOST_LINES, Output } from './logLines'
+import { MAX_LINES, Output } from './logLines'
 
 const piece = (text: string, stream = 'stdout') => ({ seq: 0, stream, text })
 const texts = (output: Output) => output.lines().map((line) => line.text)
@@ -27,8 +27,8 @@ describe('Output', () => {
 
   it('keeps the newest lines and says how many it dropped', () => {
     const output = new Output()
-    output.add([piece('x\n'.repeat(MOST_LINES + 5))])
-    expect(output.lines()).toHaveLength(MOST_LINES)
+    output.add([piece('x\n'.repeat(MAX_LINES + 5))])
+    expect(output.lines()).toHaveLength(MAX_LINES)
     expect(output.dropped).toBe(5)
   })
 

@@ -1,4 +1,4 @@
-/** Pieces of a trainer's output, cut anywhere, put back into lines. */
+/** Joins pieces of a trainer's output, which may be cut anywhere, into lines. */
 export interface OutputPiece {
   seq: number
   stream: string
@@ -10,12 +10,12 @@ export interface OutputLine {
   text: string
 }
 
-export const MOST_LINES = 50_000
+export const MAX_LINES = 50_000
 // Colours and cursor movements of a terminal: ESC [ … letter, and ESC ] … BEL.
 // eslint-disable-next-line no-control-regex
 const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[@-Z\\-_])/g
 
-/** Keeps the lines so far; a stream's last line stays open until its newline comes. */
+/** The lines so far. The last line of a stream stays open until its newline comes. */
 export class Output {
   private done: OutputLine[] = []
   private open = new Map<string, string>()
@@ -24,7 +24,7 @@ export class Output {
 
   add(pieces: readonly OutputPiece[]): void {
     for (const piece of pieces) this.addText(piece.stream, piece.text)
-    const over = this.done.length - MOST_LINES
+    const over = this.done.length - MAX_LINES
     if (over <= 0) return
     this.dropped += over
     this.done = this.done.slice(over)
@@ -42,7 +42,7 @@ export class Output {
   }
 }
 
-/** As a terminal would leave it: a carriage return starts the line anew (progress bars), colours are dropped. */
+/** The line as a terminal would leave it: text after the last carriage return (progress bars), without colours. */
 function shown(line: string): string {
   const plain = line.replace(ESCAPES, '').replace(/\r+$/, '')
   return plain.slice(plain.lastIndexOf('\r') + 1).replace(/\t/g, '    ')

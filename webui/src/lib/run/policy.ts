@@ -1,4 +1,4 @@
-/** Stopping policies: what is in one, and how the command writes it. Pure. */
+/** Stopping policies: their parts, and their text as the command line writes it. Pure. */
 export interface Policy {
   name: string
   params?: Record<string, unknown>
@@ -22,7 +22,7 @@ export function findPolicy(root: Policy, name: string): Policy | undefined {
 
 const SIGNS = new Map([['any_of', ' | '], ['all_of', ' & ']])
 
-/** `patience(checks=10, min_delta=0.001) | max_seconds(3600)`, as the command writes it. */
+/** `patience(checks=10, min_delta=0.001) | max_seconds(3600)`: the policy as the command line writes it. */
 export function formatPolicy(policy: Policy): string {
   const inner = policy.policies ?? []
   const sign = SIGNS.get(policy.name)
@@ -31,7 +31,7 @@ export function formatPolicy(policy: Policy): string {
   return `${policy.name}(${[...params.map(paramText), ...inner.map(formatPolicy)].join(', ')})`
 }
 
-/** Words stand first, in quotes and without a name. */
+/** A text stands in quotes and without its name. */
 function paramText([name, value]: [string, unknown]): string {
   if (typeof value !== 'string') return `${name}=${String(value)}`
   return value.includes('"') ? `'${value}'` : `"${value}"`

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { formatPolicy } from './policy'
-import { describeCheckpoint, deltasUpTo, dotsOf, headline, patienceSettings, formatLost, describeLost, nearestPlace, withoutDefaults, describeSaved, axisRange, withPatience } from './replay'
+import { describeCheckpoint, deltasUpTo, dotsOf, headline, patienceSettings, formatLost, describeLost, nearestIndex, withoutDefaults, describeSaved, axisRange, withPatience } from './replay'
 import type { ReplayedPolicy, ReplayOutcome } from '$lib/api/types'
 
 const patience = { name: 'patience', params: { checks: 10, min_delta: 0.001, start_from: 300 } }
@@ -41,7 +41,7 @@ it('writes a policy without what is at its default anyway', () => {
 it('offers a min_delta of every size up to the range of the values', () => {
   expect(deltasUpTo(0.003)).toEqual([0, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 0.001, 0.002])
   expect(deltasUpTo(0)).toEqual([0])
-  expect(nearestPlace([0, 0.001, 0.002], 0.0017)).toBe(2)
+  expect(nearestIndex([0, 0.001, 0.002], 0.0017)).toBe(2)
 })
 
 describe('words', () => {

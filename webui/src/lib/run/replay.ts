@@ -1,4 +1,4 @@
-/** Replays as people read and turn them: the settings of a policy's patience, what it saves and loses, the front. Pure. */
+/** Replays of stopping policies: the patience settings of a policy, what the policy saves and loses, the Pareto front. Pure. */
 import { count, duration, figure } from '$lib/ui/format'
 import { findPolicy, type Policy } from './policy'
 import type { Replay, ReplayedPolicy, ReplayOutcome, ReplaySummary } from '$lib/api/types'
@@ -11,25 +11,25 @@ export interface PatienceSettings {
   smoothing: number
 }
 
-const USUAL_CHECKS = 10
-const TURNED: ReadonlySet<string> = new Set(['checks', 'steps', 'min_delta', 'smoothing'])
-const OF_STEPS: ReadonlySet<string> = new Set(['every_step', 'inclusive'])
-/** At these values they are at their default. */
+const DEFAULT_CHECKS = 10
+const SETTINGS: ReadonlySet<string> = new Set(['checks', 'steps', 'min_delta', 'smoothing'])
+const STEPS_ONLY: ReadonlySet<string> = new Set(['every_step', 'inclusive'])
+/** Parameters that the text leaves out at these values: their defaults. */
 const LEFT_OUT: Readonly<Record<string, unknown>> = { start_from: 0, inclusive: false }
-const LIFTS = [1, 2, 5]
+const MANTISSAS = [1, 2, 5]
 const DECADES = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10]
 
-/** The settings that stand for the policy's patience; null where it has none. */
+/** The settings of the first patience in the policy; null where the policy has none. */
 export function patienceSettings(policy: Policy): PatienceSettings | null {
   const patient = findPolicy(policy, 'patience')
   if (!patient) return null
   const params = patient.params ?? {}
   const unit: Unit = params.steps == null ? 'checks' : 'steps'
-  const patience = Number(params[unit] ?? USUAL_CHECKS)
+  const patience = Number(params[unit] ?? DEFAULT_CHECKS)
   return { patience, unit, delta: Number(params.min_delta ?? 0), smoothing: Number(params.smoothing ?? 0) }
 }
 
-/** The policy with its first patience set so; everything else in it stays. */
+/** Returns the policy with these settings in its first patience; everything else stays. */
 export function withPatience(policy: Policy, settings: PatienceSettings): Policy {
   const target = findPolicy(policy, 'patience')
   const replace = (part: Policy): Policy =>
@@ -37,7 +37,7 @@ export function withPatience(policy: Policy, settings: PatienceSettings): Policy
   return replace(policy)
 }
 
-/** The same policy without the parameters of its patience that are at their default. */
+/** Returns the policy without the patience parameters that have their default. */
 export function withoutDefaults(policy: Policy): Policy {
   const settings = policy.name === 'patience' ? patienceSettings(policy) : null
   const params = settings ? paramsOf(policy.params ?? {}, settings) : policy.params
@@ -45,25 +45,25 @@ export function withoutDefaults(policy: Policy): Policy {
 }
 
 function paramsOf(before: Record<string, unknown>, { patience, unit, delta, smoothing }: PatienceSettings): Record<string, unknown> {
-  const rest = Object.entries(before).filter(([name, value]) => value != null && value !== LEFT_OUT[name] && !TURNED.has(name) && (unit === 'steps' || !OF_STEPS.has(name)))
+  const rest = Object.entries(before).filter(([name, value]) => value != null && value !== LEFT_OUT[name] && !SETTINGS.has(name) && (unit === 'steps' || !STEPS_ONLY.has(name)))
   return { [unit]: patience, ...(delta && { min_delta: delta }), ...(smoothing && { smoothing }), ...Object.fromEntries(rest) }
 }
 
-/** 0, then 1, 2, 5 in each power of ten, up to the range of what was measured. */
+/** 0, then 1, 2, 5 in each power of ten, up to the range of the measured values. */
 export function deltasUpTo(range: number): number[] {
-  const all = DECADES.flatMap((decade) => LIFTS.map((lift) => Number((decade * lift).toPrecision(1))))
+  const all = DECADES.flatMap((decade) => MANTISSAS.map((mantissa) => Number((decade * mantissa).toPrecision(1))))
   return [0, ...all.filter((delta) => delta <= range)]
 }
 
-/** The place of the choice nearest to a value that may have been typed. */
-export function nearestPlace(choices: readonly number[], value: number): number {
+/** The index of the choice nearest to a value that somebody may have typed. */
+export function nearestIndex(choices: readonly number[], value: number): number {
   const away = choices.map((choice) => Math.abs(choice - value))
   return away.indexOf(Math.min(...away))
 }
 
 export function headline({ status, stop_step: step }: ReplayOutcome): string {
   if (status === 'stopped') return `Stops at step ${count(step)}`
-  return status === 'censored' ? 'It would have gone on' : 'This record cannot tell'
+  return status === 'censored' ? 'The run would have gone on' : 'The recorded validations cannot tell'
 }
 
 export function describeSaved(outcome: ReplayOutcome): string {
@@ -71,7 +71,7 @@ export function describeSaved(outcome: ReplayOutcome): string {
   if (steps === null) return '–'
   const more = steps < 0
   const parts = [`${count(Math.abs(steps))} steps`, share !== null && percent(Math.abs(share)), seconds !== null && duration(Math.abs(seconds))]
-  return parts.filter(Boolean).join(' · ') + (more ? ' more than it took' : '')
+  return parts.filter(Boolean).join(' · ') + (more ? ' more than the run took' : '')
 }
 
 export function describeLost(outcome: ReplayOutcome): string {
@@ -88,9 +88,9 @@ function examplesWords(examples: number): string {
 
 export function describeCheckpoint(outcome: ReplayOutcome): string {
   const { has_checkpoint: has, nearest_checkpoint: near } = outcome
-  if (has) return 'still there'
-  if (has === null) return 'not known'
-  return near === null ? 'gone, and none is left' : `gone; nearest: step ${count(near)}`
+  if (has) return 'on disk'
+  if (has === null) return 'unknown'
+  return near === null ? 'deleted, and no other is left' : `deleted; the nearest is at step ${count(near)}`
 }
 
 export function percent(share: number): string {
@@ -106,7 +106,7 @@ export interface Dot {
   recommended: boolean
 }
 
-/** Policies of which both is known, in order of what they save. */
+/** The policies with a known saving and loss, in order of what they save. */
 export function dotsOf({ policies, recommended }: Pick<Replay, 'policies' | 'recommended'>): Dot[] {
   return policies
     .flatMap(({ summary, stopper, on_front: onFront }: ReplayedPolicy, place) => {
@@ -117,7 +117,7 @@ export function dotsOf({ policies, recommended }: Pick<Replay, 'policies' | 'rec
     .sort((a, b) => a.saved - b.saved || a.lost - b.lost)
 }
 
-/** A stretch that holds 0 and all values, with three ticks; where all are 0, up to 1. */
+/** A range that holds 0 and all values, with three ticks; from 0 to 1 where all values are 0. */
 export function axisRange(values: readonly number[]): { low: number; high: number; ticks: number[] } {
   const low = Math.min(0, ...values)
   const high = Math.max(0, ...values)
@@ -128,6 +128,6 @@ export function axisRange(values: readonly number[]): { low: number; high: numbe
 export function formatLost(summary: Pick<ReplaySummary, 'lost'>): string {
   if (summary.lost === null) return '–'
   const lost = Number(summary.lost)
-  if (!Number.isFinite(lost)) return 'no best kept'
+  if (!Number.isFinite(lost)) return 'kept no best'
   return lost === 0 ? 'nothing' : figure(lost, 3)
 }

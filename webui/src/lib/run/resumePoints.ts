@@ -1,10 +1,10 @@
-/** Where a run may go on from, and what may be changed there. Pure: dialogs, cards and charts show it. */
+/** The points that a run can be resumed from, and the settings that a person may override there. Pure. */
 import { count, epochOf } from '$lib/ui/format'
 import { numberOf } from '$lib/api/floats'
 import type { Checkpoint, Command, Look, Overrides, Run } from '$lib/api/types'
 import { FINAL } from '$lib/ui/labels'
 
-/** What is done: a living run goes back, a new run begins, an ended run goes on. */
+/** A running run rolls back, a new run forks, an ended run resumes. */
 export type ResumeAction = 'roll_back' | 'fork' | 'resume'
 export const RESUME_ACTIONS: Readonly<Record<ResumeAction, { label: string; at: string }>> = {
   roll_back: { label: 'Roll back', at: 'Roll back to' },
@@ -12,7 +12,7 @@ export const RESUME_ACTIONS: Readonly<Record<ResumeAction, { label: string; at: 
   resume: { label: 'Resume', at: 'Resume from' },
 }
 export type Target = { to: 'best' | 'last' } | { step: number } | { checkpoint: string } | Record<string, never>
-/** What is asked of the tracker: one place, and what changes there. */
+/** What the requests of the three actions share: one resume point and the overrides. */
 export interface ResumeOptions {
   to: 'best' | 'last' | null
   step: number | null
@@ -34,7 +34,7 @@ export interface ResumePoint {
   ghost: boolean
 }
 
-/** What a person typed; empty fields change nothing. */
+/** What a person typed; an empty field changes nothing. */
 export interface OverrideInputs {
   rate: string
   maxSteps: string
@@ -43,7 +43,7 @@ export interface OverrideInputs {
 export const NO_OVERRIDES: Readonly<OverrideInputs> = { rate: '', maxSteps: '', reset: false }
 
 type ResumableRun = Pick<Run, 'state' | 'best_step' | 'best_value' | 'best_checkpoint' | 'memory'>
-const MOST_STEPS = 2 ** 53
+const MAX_STEPS = 2 ** 53
 /** The contract's pattern (`Overrides.learning_rate`); a test compares the two. */
 export const LEARNING_RATE = /^(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?x?$/
 
@@ -51,17 +51,17 @@ export function isLeased(run: Pick<Run, 'state'>): boolean {
   return run.state === 'running' || run.state === 'leased'
 }
 
-/** What can be done with what is kept of a run now, the usual thing first; a run that a script trains goes on by that script. */
+/** The actions that a run allows now, the usual one first. Only the script itself resumes a script's run. */
 export function resumeActions(run: { state: Run['state']; spec: Pick<Run['spec'], 'source'> }): ResumeAction[] {
   if (isLeased(run)) return ['roll_back', 'fork']
   return (FINAL.has(run.state) || run.state === 'paused') && run.spec.source.kind !== 'external' ? ['resume', 'fork'] : ['fork']
 }
 
-/** Every state that is kept, newest step first. Snapshots in memory are there only for the trainer that holds them. */
+/** Every state that the run keeps, newest step first. Only the trainer that holds a snapshot in memory can roll back to it. */
 export function resumePointsOf(action: ResumeAction, run: ResumableRun, checkpoints: readonly Checkpoint[], looks: readonly Look[]): ResumePoint[] {
   const held = action === 'roll_back' && isLeased(run) ? (run.memory?.snapshots ?? []) : []
   const inMemory = new Set(held.map((snapshot) => snapshot.id))
-  const stored = checkpoints.filter((checkpoint) => checkpoint.state === 'durable' && checkpoint.kind !== 'selected') // training never came by an average
+  const stored = checkpoints.filter((checkpoint) => checkpoint.state === 'durable' && checkpoint.kind !== 'selected') // no training passed through an average
   const onDisk = new Set(stored.map((checkpoint) => checkpoint.id))
   const points = stored.map((checkpoint): ResumePoint => ({
     key: checkpoint.id, target: { checkpoint: checkpoint.id }, step: checkpoint.step, value: numberOf(checkpoint.value),
@@ -77,7 +77,7 @@ export function resumePointsOf(action: ResumeAction, run: ResumableRun, checkpoi
   return points.sort((a, b) => b.step - a.step)
 }
 
-/** The points with a name come first: they mean what is best, or last, at the moment when it is obeyed. */
+/** The named points come first: they mean the best, or the last, at the moment when the trainer obeys. */
 export function resumeChoices(action: ResumeAction, run: ResumableRun, points: readonly ResumePoint[], picked: string | null): ResumePoint[] {
   const best = bestOf(action, run, points)
   const last = action === 'roll_back' ? undefined : lastOf(points)
@@ -92,13 +92,13 @@ export function resumeChoices(action: ResumeAction, run: ResumableRun, points: r
   return [...named.flatMap((point) => point ?? []), ...points.filter((point) => !twice.has(point.key))]
 }
 
-/** Where nothing of a run is on disk it begins anew. */
+/** A run with nothing on disk begins anew. */
 export const START: ResumePoint = { key: 'start', target: {}, step: 0, value: null, isBest: false, inMemory: false, onDisk: false, ghost: false }
 
 function bestOf(action: ResumeAction, run: ResumableRun, points: readonly ResumePoint[]): ResumePoint | undefined {
   const kept = points.find((point) => point.key === run.best_checkpoint) ?? points.find((point) => point.isBest)
   if (kept || action !== 'roll_back' || run.best_step == null) return kept
-  // Its look came a moment before its checkpoint and its snapshot were heard of.
+  // The validation arrived a moment before the news of its checkpoint and snapshot.
   const value = numberOf(run.best_value)
   return { key: 'best', target: { to: 'best' }, step: run.best_step, value, isBest: true, inMemory: false, onDisk: false, ghost: false }
 }
@@ -107,15 +107,15 @@ function lastOf(points: readonly ResumePoint[]): ResumePoint | undefined {
   return points.find((point) => !point.ghost) ?? points[0]
 }
 
-// What is changed
+// The overrides
 
 export function learningRateError(text: string): string | null {
   const rate = text.trim()
   if (rate === '' || (LEARNING_RATE.test(rate) && rate.length <= 40 && Number.parseFloat(rate) > 0)) return null
-  return 'A number above 0 such as 3e-5, or a multiple such as 0.1x.'
+  return 'Enter a number above 0, such as 3e-5, or a multiple, such as 0.1x.'
 }
 
-/** Where a run stops at the latest, and whether it came to that and must be told anew. */
+/** The step at which a run stops at the latest. `reached`: the run stopped there, so it needs a higher limit. */
 export interface StepLimit {
   steps: number | null
   reached: boolean
@@ -127,16 +127,16 @@ export function stepLimitOf(run: Pick<Run, 'max_steps' | 'stop_reason'> & { spec
 }
 
 export function maxStepsError(text: string, from: number, limit: StepLimit): string | null {
-  if (text.trim() === '') return limit.reached ? `It came to its ${count(limit.steps)} steps: say how far it is to go.` : null
+  if (text.trim() === '') return limit.reached ? `The run reached its limit of ${count(limit.steps)} steps. Enter a higher limit.` : null
   const steps = stepsOf(text)
-  if (steps === null) return 'A whole number of steps.'
-  return steps > from ? null : `It goes on from step ${count(from)}: more steps than that.`
+  if (steps === null) return 'Enter a whole number of steps.'
+  return steps > from ? null : `The run goes on from step ${count(from)}. Enter a higher number.`
 }
 
 function stepsOf(text: string): number | null {
   const digits = text.replace(/\s/g, '')
   const steps = Number(digits)
-  return /^\d+$/.test(digits) && steps >= 1 && steps <= MOST_STEPS ? steps : null
+  return /^\d+$/.test(digits) && steps >= 1 && steps <= MAX_STEPS ? steps : null
 }
 
 export function resumeOptions(target: Target, change: OverrideInputs): ResumeOptions {
@@ -144,18 +144,18 @@ export function resumeOptions(target: Target, change: OverrideInputs): ResumeOpt
   return { to: null, step: null, checkpoint: null, ...target, ...overrides }
 }
 
-/** "learning rate 0.1x, up to 20 000 steps, begins to wait anew"; empty where nothing is changed. */
+/** "learning rate 0.1x, up to 20 000 steps, patience reset"; empty without an override. */
 export function describeOverrides(overrides: Partial<Overrides> | null | undefined): string {
   return [
     overrides?.learning_rate ? `learning rate ${overrides.learning_rate}` : '',
     overrides?.max_steps ? `up to ${count(overrides.max_steps)} steps` : '',
-    overrides?.reset_patience ? 'begins to wait anew' : '',
+    overrides?.reset_patience ? 'patience reset' : '',
   ].filter(Boolean).join(', ')
 }
 
-// What came of it
+// The outcome
 
-/** "done in 0.4 s, from memory". The clocks of two machines may differ: what they make negative is not told. */
+/** "done in 0.4 s, from memory". The clocks of two machines may differ, so a negative time is left out. */
 export function describeOutcome(command: Pick<Command, 'state' | 'requested_at' | 'done_at' | 'result'>): string {
   const [requested, done] = [epochOf(command.requested_at), epochOf(command.done_at)]
   if (command.state !== 'done' || requested === null || done === null) return ''

@@ -1,4 +1,4 @@
-/** The rules of a project as this page last read them. Nothing is put over what somebody else set unseen. */
+/** The rules of a project as this page last read them. It never overwrites a rule that somebody else changed meanwhile. */
 import { api, ApiError } from '$lib/api/client'
 import type { FeedEvent } from '$lib/live/feed'
 import { connection } from '$lib/live/connection.svelte'
@@ -6,7 +6,7 @@ import { isSame, type RuleName, type Rules } from './rules'
 import type { ProjectRules, RulesRequest } from '$lib/api/types'
 
 type Calls = Pick<typeof api, 'rules' | 'setRules'>
-const MOST_TRIES = 5
+const MAX_TRIES = 5
 
 export class RuleSet {
   rules: ProjectRules | null = $state.raw(null)
@@ -18,7 +18,7 @@ export class RuleSet {
     private readonly calls: Calls = api,
   ) {}
 
-  /** Reads them now and whenever somebody sets them; returns what ends that. */
+  /** Reads the rules now and whenever somebody sets them; returns the function that ends that. */
   follow(): () => void {
     const read = () => void this.load()
     read()
@@ -38,8 +38,8 @@ export class RuleSet {
   }
 
   /**
-   * Sets one rule and leaves the others as they are, also those that somebody set meanwhile. False, and nothing is set,
-   * where it is this very rule that is not what was `seen` any more.
+   * Sets one rule and leaves the others as they are, also those that somebody set meanwhile. Returns false, and sets
+   * nothing, where the rule itself is no longer the one that the person saw (`seen`).
    */
   async set(name: RuleName, value: RulesRequest[RuleName], seen: Rules[RuleName]): Promise<boolean> {
     for (let tries = 1; this.rules && isSame(this.rules[name], seen); tries += 1) {
@@ -49,7 +49,7 @@ export class RuleSet {
         await this.load()
         return true
       } catch (cause) {
-        if (!(cause instanceof ApiError && cause.status === 412) || tries === MOST_TRIES) throw cause
+        if (!(cause instanceof ApiError && cause.status === 412) || tries === MAX_TRIES) throw cause
         await this.load()
       }
     }

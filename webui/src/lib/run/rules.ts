@@ -1,4 +1,4 @@
-/** A project's rules in words: what each is for, what it does now, what happens without it. Pure. */
+/** A project's rules in sentences: what each rule is for, what it does, what happens without it. Pure. */
 import { count, duration } from '$lib/ui/format'
 import { formatPolicy, type Policy } from './policy'
 import type { ProjectRules } from '$lib/api/types'
@@ -11,45 +11,45 @@ export const NAMES: readonly RuleName[] = ['stopper', 'median', 'max_steps', 'ma
 export const TITLES: Readonly<Record<RuleName, string>> = {
   stopper: 'Default stopper',
   median: 'Worse than the median',
-  max_steps: 'Most steps',
-  max_seconds: 'Most time',
+  max_steps: 'Step limit',
+  max_seconds: 'Time limit',
 }
-/** What is so as long as there is no such rule. */
+/** What happens without the rule. */
 export const WITHOUT: Readonly<Record<RuleName, string>> = {
-  stopper: 'Not set: a run that is submitted without a stopper gets its recipe’s, or patience(checks=10) | check_finite().',
-  median: 'Not set: no run is compared with others.',
-  max_steps: 'Not set: a run trains as many steps as it was asked to.',
-  max_seconds: 'Not set: a run trains as long as it takes.',
+  stopper: 'Not set. A run without a stopper of its own uses the stopper of its recipe, or patience(checks=10) | check_finite().',
+  median: 'Not set. The tracker compares no run with others.',
+  max_steps: 'Not set. Each run trains up to its own limit.',
+  max_seconds: 'Not set. A run trains as long as it needs.',
 }
 export const ABOUT: Readonly<Record<RuleName, string>> = {
-  stopper: 'For runs that are submitted from now on. A script that calls init() by itself keeps its own, and so does a run that is queued or trains already.',
-  median: 'Compared with finished runs of the same metric. A run that is worse than half of them will hardly become the best.',
-  max_steps: 'Whatever a run was asked for. The look at that step still counts.',
-  max_seconds: 'Since the run first began, pauses counted in.',
+  stopper: 'The rule holds for runs that people submit from now on. Scripts that call keepbest.init, queued runs and running runs keep their stoppers.',
+  median: 'The tracker compares a run with finished runs of the same metric. A run that is worse than half of them rarely becomes the best.',
+  max_steps: 'The rule overrides a higher limit of a run. The validation at that step still counts.',
+  max_seconds: 'The time counts from the first start of the run and includes pauses.',
 }
 const FORMS = {
   vizier: 'the running averages up to the same step',
   optuna: 'the values at exactly the same step',
 } as const
 
-/** What a rule does, in a sentence; null where it is not set. */
+/** What a rule does, in a sentence; null without the rule. */
 export function describeRule(name: RuleName, rules: Rules): string | null {
   const { stopper, median, max_steps: steps, max_seconds: seconds } = rules
-  if (name === 'stopper') return stopper ? `A run that is submitted without a stopper stops by ${defaultText(rules)}.` : null
-  if (name === 'max_steps') return steps == null ? null : `Every run is stopped at step ${count(steps)}.`
-  if (name === 'max_seconds') return seconds == null ? null : `Every run is stopped after ${duration(seconds)}.`
+  if (name === 'stopper') return stopper ? `A run without a stopper of its own stops by ${defaultText(rules)}.` : null
+  if (name === 'max_steps') return steps == null ? null : `The tracker stops every run at step ${count(steps)}.`
+  if (name === 'max_seconds') return seconds == null ? null : `The tracker stops every run after ${duration(seconds)}.`
   if (!median) return null
   const from = median.start_from ? `, from step ${count(median.start_from)} on` : ''
   const runs = median.startup_runs === 1 ? 'one run has' : `${count(median.startup_runs)} runs have`
-  return `A run is stopped when its best is worse than the median of ${FORMS[median.form]}, as soon as ${runs} finished${from}.`
+  return `The tracker stops a run whose best is worse than the median of ${FORMS[median.form]}, once ${runs} finished${from}.`
 }
 
-/** The default stopper as the command writes it; null where there is none. */
+/** The default stopper as the command line writes it; null without one. */
 export function defaultText(rules: Pick<Rules, 'stopper'>): string | null {
   return rules.stopper ? formatPolicy(rules.stopper as Policy) : null
 }
 
-/** What a project's rules do to its runs, in one line; empty where there are none. */
+/** The rules of a project in one line; empty without rules. */
 export function summarizeRules(rules: Rules): string {
   const { median, max_steps: steps, max_seconds: seconds } = rules
   const parts = [

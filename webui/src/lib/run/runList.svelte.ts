@@ -1,4 +1,4 @@
-/** All runs of a project, read page by page, newest first, and kept up to date by events. */
+/** All runs of a project, newest first: read page by page, then updated by events. */
 import { api, ApiError, messageOf } from '$lib/api/client'
 import type { FeedEvent } from '$lib/live/feed'
 import { connection } from '$lib/live/connection.svelte'
@@ -7,7 +7,7 @@ import { applyEvent } from './applyEvent'
 import type { Run } from '$lib/api/types'
 
 const PAGE = 500
-/** Past this the table says that it shows the newest ones only. */
+/** With more runs the table shows only the newest, and says so. */
 export const MAX_RUNS = 20_000
 const DRAW_MS = 250
 
@@ -49,7 +49,7 @@ export class RunList {
       this.replace(runs)
       this.error = null
     } catch (error) {
-      // A project begins with its first run: until then it is empty, not wrong.
+      // A project begins with its first run. Until then the tracker answers 404, and the list is empty.
       this.error = error instanceof ApiError && error.status === 404 ? null : messageOf(error)
     }
     this.loading = false

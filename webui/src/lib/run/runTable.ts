@@ -1,4 +1,4 @@
-/** Which runs a table shows, and in which order. Pure, and quick at 10,000 runs. */
+/** Filters and sorts the runs of a table. Pure, and quick at 10,000 runs. */
 import { epochOf } from '$lib/ui/format'
 import { numberOf } from '$lib/api/floats'
 import { FINAL } from '$lib/ui/labels'
@@ -32,7 +32,7 @@ export function inGroup(run: Run, group: string): boolean {
 
 const cache = new WeakMap<Run, string>()
 
-/** Everything a filter may find a run by, once per run: its name, number, id, tags, state, recipe and parameters. */
+/** The text that a filter searches, made once a run: name, number, id, tags, state, recipe and parameters. */
 function searchText(run: Run): string {
   const known = cache.get(run)
   if (known !== undefined) return known
@@ -57,7 +57,7 @@ const KEYS: Record<Sort, (run: Run) => Key> = {
   worker: (run) => run.worker,
 }
 
-/** What has no value, or none that is a number, comes last in either direction. */
+/** A missing value, or one that is no number, sorts last in either direction. */
 function compareKeys(a: Key, b: Key, down: boolean): number {
   const [noA, noB] = [isMissing(a), isMissing(b)]
   if (noA || noB) return Number(noA) - Number(noB)
@@ -69,20 +69,20 @@ function isMissing(key: Key): boolean {
   return key === null || key === undefined || Number.isNaN(key)
 }
 
-/** Seconds of training so far, or in all; null before it began. */
+/** Seconds from the start to the end of the run, or to now; null before the start. */
 export function trainingSeconds(run: Run, now = Date.now() / 1000): number | null {
   const from = epochOf(run.started_at)
   return from === null ? null : Math.max(0, (epochOf(run.ended_at) ?? now) - from)
 }
 
-/** The share of the steps that stopping early saved, or null where nothing was cut short. */
+/** The share of the steps that early stopping saved; null where the run was not stopped early. */
 export function savedShare(run: Run): number | null {
   const most = run.max_steps ?? run.spec.max_steps
   if (run.state !== 'finished' || !most || run.step == null || run.step >= most) return null
   return 1 - run.step / most
 }
 
-/** For a column "best": which direction puts the best run first. */
+/** Whether a descending order of the column "best" puts the best run first. */
 export function isBestDescending(runs: readonly Run[]): boolean {
   return (runs.find((run) => run.mode !== 'auto')?.mode ?? 'max') === 'max'
 }

@@ -1,4 +1,4 @@
-/** One run with all its history, as the run's page shows it, kept up to date by events. */
+/** One run with its history, as the page of the run shows it; events keep it up to date. */
 import { api, messageOf } from '$lib/api/client'
 import { extendCurve, type Curve } from '$lib/api/curve'
 import type { FeedEvent } from '$lib/live/feed'
@@ -38,7 +38,7 @@ export class RunView {
     this.throttle.stop()
   }
 
-  /** Reads a metric's curve and keeps it fresh from now on. */
+  /** Reads the curves of these metrics and keeps them up to date from now on. */
   watchCurves(keys: readonly string[]): void {
     const added = keys.filter((key) => !this.wanted.has(key))
     if (added.length === 0) return
@@ -115,7 +115,7 @@ export class RunView {
     this.store(await api.curve(this.id, key, { maxPoints: MAX_POINTS }))
   }
 
-  /** Only what is new, until so much was added that the whole is worth thinning again. */
+  /** Reads only new points. A curve that has grown to twice MAX_POINTS is read again, thinned. */
   private async readTail(key: string): Promise<void> {
     const known = this.curves.get(key)
     const last = known?.path.steps.at(-1)
@@ -133,11 +133,11 @@ export class RunView {
 
   private apply(events: FeedEvent[]): void {
     for (const event of events) {
-      // The address may hold only the first letters of the id; events name it in full.
+      // The address may hold only the first letters of the id; events carry the whole id.
       if (event.run !== (this.run?.id ?? this.id)) continue
       this.heardAt = Date.parse(event.at) / 1000
       if (this.run) this.run = applyEvent(this.run, event)
-      // The event is the command as it is now: a person waits for it, so it is shown before it is read again.
+      // The event carries the whole command. A person waits for it, so the page shows it before it reads the commands again.
       if (event.kind === 'command.state') this.put(event.data as unknown as Command)
       this.refreshSoon(...(STALE_AFTER.get(event.kind) ?? ['run']))
     }
@@ -148,15 +148,15 @@ export class RunView {
   }
 }
 
-/** What to read again after an event. */
+/** The parts to read again after an event. */
 const STALE_AFTER = new Map([
   ['run.state', ['run', 'new looks', 'curves', 'checkpoints', 'commands', 'segments', 'evaluations']],
   ['run.progress', ['new points']],
-  ['run.validation', ['new looks', 'new points']],
-  ['run.withdrawn', ['looks']], // a look that is here already is no best any more
+  ['run.look', ['new looks', 'new points']],
+  ['run.withdrawn', ['looks']], // a validation that this page holds is no longer the best
   ['run.best', ['checkpoints']],
   ['run.checkpoint', ['checkpoints']],
-  // A new segment turns what lies behind its start into a ghost.
+  // A new segment makes an abandoned branch of the points behind its start.
   ['run.segment', ['run', 'segments', 'looks', 'curves', 'checkpoints']],
   ['command.state', ['commands']],
 ])

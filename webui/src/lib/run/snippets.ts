@@ -1,10 +1,10 @@
-/** Commands and code that a reader may copy; names from users are quoted for the language they go into. */
+/** Commands and code that a reader may copy. Names that users chose are quoted for the shell or for Python. */
 import type { ResumeOptions, ResumeAction } from './resumePoints'
 import { formatPolicy, type Policy } from './policy'
 import type { Rules } from './rules'
 import type { Run } from '$lib/api/types'
 
-/** Restores the best, what was `selected`, or the checkpoint with this id. Of a script's it is the arrays: only a worker's own trainer surely trains a network of Keras'. */
+/** Restores the best (null), the selected model (`selected`) or the checkpoint with this id. A script's run restores as arrays: only a recipe or submitted code surely trains a Keras model. */
 export function restoreCommand(run: string, checkpoint: string | null, origin: string, source?: Source): string {
   const which = checkpoint === null ? ' --best' : checkpoint === 'selected' ? '' : ` --checkpoint ${checkpoint}`
   return `${loginLine(origin)}\nkeepbest restore ${run}${which} --to restored --as ${source?.kind === 'recipe' || source?.kind === 'code' ? 'keras' : 'npz'}`
@@ -26,7 +26,7 @@ const COMMANDS = {
   resume: { command: 'resume', usual: 'last' },
 } as const
 
-/** The command line that asks for the same; what it would do anyway is left out. */
+/** The command that does the same; it leaves out what is the default. */
 export function resumeCommand(action: ResumeAction, run: string, options: ResumeOptions, named: { name?: string | null; project?: string | null } = {}): string {
   const { command, usual } = COMMANDS[action]
   const flags = [
@@ -51,13 +51,13 @@ export function submitLines(origin: string, project: string): string {
   return [loginLine(origin), `keepbest submit hvass-cnn --data digits${named} --follow`].join('\n')
 }
 
-/** Begins a first sweep. */
+/** The command that starts a first sweep. */
 export function sweepLines(origin: string, project: string): string {
   const named = project === 'default' ? '' : ` --project ${shellWord(project)}`
   return [loginLine(origin), `keepbest sweep hvass-cnn --data digits${named} --tpe "learning_rate=log(1e-4, 1e-1)" --runs 20 --watch`].join('\n')
 }
 
-/** Sets the same rules; where there are none, some. */
+/** The command that sets the same rules, or example rules where the project has none. */
 export function rulesLine(project: string, rules: Rules): string {
   const { stopper, median, max_steps: steps, max_seconds: seconds } = rules
   const options = [
@@ -69,7 +69,7 @@ export function rulesLine(project: string, rules: Rules): string {
   return `keepbest project rules ${shellWord(project)} ${options.join(' ') || '--stop "patience(10)" --median vizier --max-steps 20000'}`
 }
 
-/** Submits the next run of the same source with this policy. */
+/** The command that submits the next run of the same source with this policy. */
 export function stopLine(source: Source, project: string, stopper: string): string {
   const named = project === 'default' ? '' : ` --project ${shellWord(project)}`
   const options = `${named} --stop ${stopWord(stopper)}`
@@ -84,19 +84,19 @@ function whatOf(source: Exclude<Source, { kind: 'command' }>): string {
   return source.kind === 'code' ? source.entry : 'train.py'
 }
 
-/** Policies hold no quote and nothing that a shell expands in double quotes; whatever else is typed is quoted hard. */
+/** A policy needs double quotes only. Whatever else somebody typed is quoted as any text from a user. */
 function stopWord(stopper: string): string {
   return /^[\w .,=|&()+-]*$/.test(stopper) ? `"${stopper}"` : shellWord(stopper)
 }
 
-/** What a run trains. */
+/** The recipe, the code or the command that a run trains. */
 export function sourceWords(source: Run['spec']['source']): string {
   if (source.kind === 'recipe') return source.name
   if (source.kind === 'code') return source.entry
-  return source.kind === 'command' ? commandText(source.argv) : 'its own script'
+  return source.kind === 'command' ? commandText(source.argv) : 'a script'
 }
 
-/** A command as it would be typed. */
+/** The command as a person would type it. */
 export function commandText(argv: string[]): string {
   return argv.map(shellWord).join(' ')
 }

@@ -1,9 +1,9 @@
-/** Sweeps as people see them: an axis a parameter, a line a run, what was written and what mattered. Pure. */
+/** Sweeps as charts and tables: parallel coordinates with an axis a parameter and a line a run; values, order, dimensions. Pure. */
 import { count, figure } from '$lib/ui/format'
 import type { Dimension, Sweep, SweepRun } from '$lib/api/types'
 
 export interface Tick {
-  /** From 0 at the axis' foot to 1 at its top. */
+  /** From 0 at the foot of the axis to 1 at its top. */
   at: number
   text: string
 }
@@ -15,15 +15,15 @@ export interface ParallelAxis {
 export interface RunLine {
   run: SweepRun
   places: (number | null)[]
-  /** From 0 for the worst value to 1 for the best; null where there is none. */
+  /** From 0 for the worst value to 1 for the best; null without a value. */
   rank: number | null
   isBest: boolean
 }
 
-/** A choice with more values than this labels only some. */
-const MOST_TICKS = 8
+/** An axis of choices with more values labels only some of them. */
+const MAX_TICKS = 8
 
-/** What a run is compared by: the value of what a restore gives, selected at its end or else the best look's. */
+/** The value that a run is compared by: that of the model that a restore gives, which is the selected model or else the best. */
 export function valueOf(run: SweepRun): number | null {
   return run.selected_value ?? run.best_value ?? null
 }
@@ -32,28 +32,28 @@ export function stepOf(run: SweepRun): number | null {
   return (run.selected_value === null || run.selected_value === undefined ? run.best_step : run.selected_step) ?? null
 }
 
-/** Whether another value was selected than the best. */
+/** Whether the run ended with another model than its best. */
 export function isOther(run: SweepRun): boolean {
   return valueOf(run) !== (run.best_value ?? null)
 }
 
-/** From how much the best was chosen, in words. */
+/** How many candidates the best was chosen from: "120 validations of 10 runs". */
 export function describeChoice(runs: readonly SweepRun[]): string {
   const sum = (of: (run: SweepRun) => number | undefined) => runs.reduce((total, run) => total + (of(run) ?? 0), 0)
   const many = (number: number, what: string) => `${count(number)} ${what}${number === 1 ? '' : 's'}`
   const averages = sum((run) => run.averages_tried)
-  const looks = many(sum((run) => run.validations), 'look') + (averages > 0 ? ` and ${many(averages, 'average')}` : '')
-  return `${looks} of ${many(runs.length, 'run')}`
+  const validations = many(sum((run) => run.looks), 'validation') + (averages > 0 ? ` and ${many(averages, 'average')}` : '')
+  return `${validations} of ${many(runs.length, 'run')}`
 }
 
 /** An axis for each parameter, then one for the metric. */
 export function axesOf(sweep: Sweep, runs: readonly SweepRun[]): ParallelAxis[] {
   const values = runs.map(valueOf).flatMap((value) => (value === null ? [] : [Number(value)])).filter(Number.isFinite)
   const axes = Object.entries(sweep.space).map(([name, dimension]) => axisOf(name, dimension))
-  return [...axes, stretch(sweep.monitor, Math.min(...values), Math.max(...values))]
+  return [...axes, numberAxis(sweep.monitor, Math.min(...values), Math.max(...values))]
 }
 
-/** Every run that has a value on the last axis, the best drawn last and so on top. */
+/** A line for each run. The chart draws the best last, so on top. */
 export function linesOf(sweep: Sweep, runs: readonly SweepRun[], axes: readonly ParallelAxis[]): RunLine[] {
   const metric = axes.at(-1)!
   const higher = sweep.mode === 'max'
@@ -65,7 +65,7 @@ export function linesOf(sweep: Sweep, runs: readonly SweepRun[], axes: readonly 
   return lines.sort((a, b) => Number(a.isBest) - Number(b.isBest) || (a.rank ?? -1) - (b.rank ?? -1))
 }
 
-/** A line through all places that are known, broken where one is not. */
+/** The path through the known points of a line, broken at each unknown one. */
 export function pathOf(places: readonly (number | null)[], x: (axis: number) => number, y: (place: number) => number): string {
   let pen = 'M'
   return places
@@ -78,14 +78,14 @@ export function pathOf(places: readonly (number | null)[], x: (axis: number) => 
     .join('')
 }
 
-/** Runs in the order of their values, the best first; those without one last, in the order in which they were made. */
+/** Runs in order of their values, the best first; then runs without a value, in the order of their numbers. */
 export function bestFirst(sweep: Pick<Sweep, 'mode'>, runs: readonly SweepRun[]): SweepRun[] {
   const sign = sweep.mode === 'max' ? -1 : 1
   const known = (run: SweepRun) => valueOf(run) !== null && Number.isFinite(Number(valueOf(run)))
   return [...runs].sort((a, b) => Number(known(b)) - Number(known(a)) || (known(a) ? sign * (Number(valueOf(a)) - Number(valueOf(b))) : 0) || a.number - b.number)
 }
 
-/** The highest rung at which a run paused; 0 before the first. */
+/** The highest rung at which the run paused; 0 before the first. */
 export function topRung(run: SweepRun): number {
   return Math.max(0, ...(run.rungs ?? []).map((mark) => mark.rung))
 }
@@ -95,7 +95,7 @@ export function valueText(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value) ?? '–'
 }
 
-/** As one writes it on the command line. */
+/** The dimension as the command line writes it. */
 export function dimensionText(dimension: Dimension): string {
   if (dimension.kind === 'choices') return dimension.values.map(valueText).join(', ')
   const word = dimension.kind === 'log_uniform' ? 'log' : dimension.kind
@@ -104,17 +104,17 @@ export function dimensionText(dimension: Dimension): string {
 }
 
 function axisOf(name: string, dimension: Dimension): ParallelAxis {
-  if (dimension.kind === 'choices') return choices(name, dimension.values)
+  if (dimension.kind === 'choices') return choiceAxis(name, dimension.values)
   const isLog = dimension.kind === 'log_uniform' || (dimension.kind === 'int' && dimension.log === true)
-  return stretch(name, dimension.low, dimension.high, isLog)
+  return numberAxis(name, dimension.low, dimension.high, isLog)
 }
 
-/** Numbers lie in their order, whatever order they were named in; other values as they were named. */
-function choices(name: string, named: readonly unknown[]): ParallelAxis {
+/** Numbers lie in ascending order; other values in the order that the sweep names them. */
+function choiceAxis(name: string, named: readonly unknown[]): ParallelAxis {
   const values = named.every((value) => typeof value === 'number') ? [...named].sort((a, b) => Number(a) - Number(b)) : named
   const written = values.map((value) => JSON.stringify(value))
   const at = (index: number) => (values.length === 1 ? 0.5 : index / (values.length - 1))
-  const every = Math.ceil(values.length / MOST_TICKS)
+  const every = Math.ceil(values.length / MAX_TICKS)
   const ticks = values.map((value, index) => ({ at: at(index), text: valueText(value) })).filter((_, index) => index % every === 0)
   const place = (value: unknown) => {
     const index = written.indexOf(JSON.stringify(value))
@@ -123,8 +123,8 @@ function choices(name: string, named: readonly unknown[]): ParallelAxis {
   return { name, ticks, place }
 }
 
-/** A stretch of numbers; where there is only one, it lies in the middle. */
-function stretch(name: string, low: number, high: number, isLog = false): ParallelAxis {
+/** A range of numbers; a single number lies in the middle. */
+function numberAxis(name: string, low: number, high: number, isLog = false): ParallelAxis {
   const [to, back] = isLog ? [Math.log10, (value: number) => 10 ** value] : [Number, Number]
   if (!Number.isFinite(low)) return { name, ticks: [], place: () => null }
   const [from, span] = [to(low), to(high) - to(low)]

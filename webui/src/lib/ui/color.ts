@@ -1,5 +1,5 @@
-/** A run's colour follows from its number in the project, so it is the same on every page and in every tab:
- * twelve hues that stay apart for colour-blind eyes (after Okabe & Ito and Tol), then the same with dashes. */
+/** The colour of a run, from its number in the project: the same on every page and in every tab.
+ * Twelve hues that colour-blind people can tell apart (after Okabe & Ito and Tol), then the same with dashes. */
 const LIGHT = [
   '#0072b2', '#c2570c', '#00805a', '#a3478a', '#7a5c00', '#2b7bba',
   '#882255', '#117733', '#5b4fc4', '#aa3c00', '#44677a', '#6b6b00',

@@ -1,4 +1,4 @@
-/** CSV after RFC 4180. A text that a spreadsheet would run as a formula gets an apostrophe before it; numbers do not. */
+/** CSV after RFC 4180. An apostrophe protects text that a spreadsheet would run as a formula; numbers stay as they are. */
 export type Cell = string | number | null | undefined
 
 export function csv(header: readonly string[], rows: Iterable<readonly Cell[]>): string {

@@ -1,8 +1,8 @@
-/** Numbers, sizes and times as people read them. Nothing here depends on the browser's language: figures are to be
- * compared and pasted, so the point is a point everywhere. */
+/** Numbers, sizes and times as people read them. The browser's language changes nothing: people compare and paste
+ * figures, so a decimal point is a point everywhere. */
 import { numberOf, type WireFloat } from '$lib/api/floats'
 
-/** Six significant digits: enough to tell two looks apart, short enough for a table. */
+/** Six significant digits: enough to tell two validations apart, short enough for a table. */
 export function figure(value: WireFloat, digits = 6): string {
   const number = numberOf(value)
   if (number === null) return '–'
@@ -13,7 +13,7 @@ export function figure(value: WireFloat, digits = 6): string {
   return String(Number(number.toPrecision(digits)))
 }
 
-/** Every digit there is, to copy. */
+/** Every digit, to copy. */
 export function exact(value: WireFloat): string {
   const number = numberOf(value)
   return number === null ? '' : String(number)

@@ -1,4 +1,4 @@
-/** States, reasons and commands in words. A word that a newer tracker adds is shown as it is, not hidden. */
+/** Labels of states, stop reasons and commands. A state that a newer tracker adds is shown under its own name. */
 
 export type Tone = 'idle' | 'active' | 'good' | 'bad' | 'warn'
 
@@ -15,20 +15,20 @@ const STATES = new Map<string, { label: string; tone: Tone; mark: string }>([
 
 const REASONS = new Map([
   ['patience', 'patience ran out'],
-  ['stopping_threshold', 'target reached'],
+  ['stopping_threshold', 'threshold reached'],
   ['divergence_threshold', 'diverged'],
   ['non_finite', 'not finite'],
   ['max_steps', 'all steps done'],
-  ['max_seconds', 'time was up'],
+  ['max_seconds', 'time limit reached'],
   ['generalization_loss', 'generalization lost'],
   ['progress_quotient', 'generalization lost, no more progress'],
-  ['upcrossing', 'kept getting worse'],
-  ['peers', 'others were better'],
+  ['upcrossing', 'validation kept getting worse'],
+  ['peers', 'worse than other runs'],
   ['successive_halving', 'not promoted'],
   ['user', 'stopped by a person'],
   ['error', 'error'],
   ['worker_lost', 'worker lost'],
-  ['stalled', 'stood still'],
+  ['stalled', 'training stalled'],
 ])
 
 const COMMANDS = new Map([
@@ -44,12 +44,12 @@ export function stateLabel(state: string): { label: string; tone: Tone; mark: st
   return STATES.get(state) ?? { label: state, tone: 'idle', mark: '·' }
 }
 
-/** A run whose training gives no sign of life is stalled, whatever its state. */
+/** A run is shown as stalled while its training reports nothing, whatever its state. */
 export function displayedState(run: { state: string; stalled_since?: string | null }): string {
   return run.stalled_since ? 'stalled' : run.state
 }
 
-/** What is wrong with a run just now, in the tracker's words. */
+/** The tracker's warning about a run, or an empty text. */
 export function warningOf(run: { id: string; warning?: string | null }): string {
   return run.warning ?? ''
 }
@@ -68,19 +68,19 @@ export function patienceLabel(left: number, unit: string | null | undefined): st
   return `${left} ${left === 1 ? noun.replace(/s$/, '') : noun}`
 }
 
-/** Why there is no output of a run: a script's console is its own until it says otherwise. */
+/** Why a run has no output: a script keeps its console to itself unless it captures it. */
 export function noOutputMessage(run: { state: string; spec: { source: { kind: string } } } | null): string {
-  if (run?.spec.source.kind === 'external') return 'What its script prints is where it runs; keepbest.init(capture=True) keeps it here too.'
-  return run && FINAL.has(run.state) ? 'It printed nothing.' : 'Nothing was printed yet.'
+  if (run?.spec.source.kind === 'external') return 'The script prints to its own terminal. Start it with keepbest.init(capture=True) to see its output here.'
+  return run && FINAL.has(run.state) ? 'The run printed nothing.' : 'The run has printed nothing yet.'
 }
 
-/** "1 of 3": a hand-back, or a pause at a rung, is no failure. The first failure ends a script's own run. */
+/** "1 of 3". A worker that returns a run, or a pause at a rung, is no failure. A script's own run ends at its first failure. */
 export function failedAttempts(run: { failed_attempts?: number | null; spec: { max_attempts?: number; source: { kind: string } } }): string {
   const failed = String(run.failed_attempts ?? 0)
   return run.spec.source.kind === 'external' ? failed : `${failed} of ${run.spec.max_attempts ?? 3}`
 }
 
-/** The tab's title says how the run stands: "▶ 0.9724 @2300 · digits". */
+/** The title of the browser's tab: "▶ 0.9724 @2300 · digits". */
 export function runTitle(run: { state: string; name: string }, best: string, step: number | null | undefined): string {
   const value = step === null || step === undefined ? '' : ` ${best} @${step}`
   return `${stateLabel(run.state).mark}${value} · ${run.name}`

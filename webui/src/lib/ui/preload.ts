@@ -1,4 +1,4 @@
-/** Fetches a part of the page ahead of its use. Where that fails, only whoever shows the part has to know. */
+/** Fetches a part of the page before it is shown. A failure is reported by the component that shows the part. */
 export function preload<T>(part: Promise<T>): Promise<T> {
   part.catch(() => {})
   return part

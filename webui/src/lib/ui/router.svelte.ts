@@ -1,4 +1,4 @@
-/** The address bar as state. `go` changes it; links inside the dashboard are followed without loading a page. */
+/** The address bar as state. `go` changes the address; `followLink` opens links inside the dashboard without loading a page. */
 import { routeOf, type Route } from './routes'
 
 class Router {

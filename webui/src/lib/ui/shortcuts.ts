@@ -7,12 +7,12 @@ export interface Shortcut {
 
 const SEQUENCE_MS = 1200
 
-/** Follows key presses and runs what they spell; keys typed into a field, or with Ctrl, Alt or Meta, are the browser's. */
+/** Runs the shortcut that key presses spell. Keys that somebody types into a field, or with Ctrl, Alt or Meta, stay with the browser. */
 export class Keyboard {
   private groups = new Map<string, Shortcut[]>()
   private pending: { key: string; at: number } | null = null
 
-  /** Adds shortcuts under a heading of the help; the answer takes them away again. */
+  /** Adds shortcuts under a heading of the help; returns the function that removes them. */
   add(heading: string, shortcuts: Shortcut[]): () => void {
     this.groups.set(heading, shortcuts)
     return () => {
@@ -42,7 +42,7 @@ export class Keyboard {
   }
 
   private find(keys: string): Shortcut | undefined {
-    // The newest group wins: a page's own key hides the application's.
+    // The newest group wins: a key of a page hides the same key of the application.
     return [...this.groups.values()].reverse().flat().find((shortcut) => shortcut.keys === keys)
   }
 }

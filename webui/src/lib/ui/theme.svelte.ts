@@ -1,4 +1,4 @@
-/** Light, dark, or as the system has it; kept in this browser. Colours follow through `color-scheme` and light-dark(). */
+/** Light, dark, or the system's choice; this browser stores it. Colours follow by `color-scheme` and light-dark(). */
 export type Choice = 'system' | 'light' | 'dark'
 const KEY = 'keepbest.theme'
 const CHOICES: Choice[] = ['system', 'light', 'dark']
@@ -33,7 +33,7 @@ function stored(): Choice {
   return choice && CHOICES.includes(choice) ? choice : 'system'
 }
 
-/** The value that a custom property has now, for a canvas, which cannot read light-dark(). */
+/** Returns the present colour of a custom property, for a canvas: a canvas cannot read light-dark(). */
 export function cssColor(name: string): string {
   const probe = document.createElement('i')
   probe.style.color = `var(${name})`

@@ -1,4 +1,4 @@
-/** Short messages at the foot of the page; errors stay until they are closed. */
+/** Short messages at the foot of the page. An error stays until somebody closes it. */
 import { messageOf } from '$lib/api/client'
 
 export interface Toast {

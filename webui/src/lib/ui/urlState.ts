@@ -1,4 +1,4 @@
-/** What a page keeps in its address: a default for each field decides its type, and defaults are left out of the link. */
+/** A page's view in its address. The default of a field decides its type; the address leaves defaults out. */
 export type View = Record<string, string | number | boolean | readonly string[]>
 
 type Widened<T> = T extends string ? string : T extends number ? number : T extends boolean ? boolean : string[]
@@ -13,7 +13,7 @@ export function readView<T extends View>(query: string, defaults: T): ViewOf<T> 
   return Object.fromEntries(entries) as ViewOf<T>
 }
 
-/** Returns the query with its '?', or nothing when everything is as usual. */
+/** Returns the query with its '?', or an empty text where every field has its default. */
 export function writeView<T extends View>(view: ViewOf<T>, defaults: T): string {
   const params = new URLSearchParams()
   for (const [key, normal] of Object.entries(defaults)) {

@@ -1,4 +1,4 @@
-/** The rows of a long list that need to be in the document. */
+/** The rows of a long list that the document must hold. */
 export interface VisibleRows {
   first: number
   last: number // exclusive
@@ -8,8 +8,8 @@ export interface VisibleRows {
 
 const OVERSCAN = 6
 
-/** Which of `count` rows of `rowHeight` pixels show in a viewport. `scrollTop` is clamped to the list as it is now: after a
- * filter has shortened it, the browser still reports where it stood, and a window beyond the end would be empty. */
+/** Returns which of `count` rows of `rowHeight` pixels a viewport shows. `scrollTop` is clamped to the length of the list:
+ * after a filter shortened the list, the browser still reports the old position, and the page would be empty. */
 export function visibleRows(count: number, rowHeight: number, scrollTop: number, viewport: number): VisibleRows {
   const height = count * rowHeight
   const top = Math.min(Math.max(0, scrollTop), Math.max(0, height - viewport))
@@ -18,7 +18,7 @@ export function visibleRows(count: number, rowHeight: number, scrollTop: number,
   return { first, last, top: first * rowHeight, height }
 }
 
-/** Where to scroll so that row `index` can be seen, or null when it is in view. */
+/** Returns the position that shows row `index`, or null when the row is in view. */
 export function scrollFor(index: number, rowHeight: number, scrollTop: number, viewport: number): number | null {
   const top = index * rowHeight
   if (top < scrollTop) return top
