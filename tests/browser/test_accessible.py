@@ -65,7 +65,7 @@ def test_the_run_page(still: Page, finished: Story) -> None:
         chosen.click()
         expect(chosen).to_have_attribute("aria-current", "page")
         if tab == "Report":
-            expect(still.get_by_role("article").get_by_role("note")).to_contain_text("Selected, optimistic")
+            expect(still.get_by_role("article").get_by_role("note")).to_contain_text("The value is optimistic")
         assert faults(still) == []
 
 
@@ -110,7 +110,7 @@ def test_the_dialogs_and_a_failed_run(still: Page, tell: Callable[..., Story]) -
     still.goto(f"/r/{story.id}")
     expect(still.get_by_label("In memory")).to_be_visible()
     story.warn(stalled=True, warning="The store is away.", incomplete="words (StringLookup).table")
-    expect(still.get_by_text("gives no sign of life")).to_be_visible()
+    expect(still.get_by_text("made no progress")).to_be_visible()
     assert faults(still) == []
     for button in ("Stop…", "Roll back…", "Fork…"):
         still.get_by_role("button", name=button).first.click()

@@ -33,7 +33,7 @@ def is_clean(page: Page) -> bool:
     return bool(page.evaluate("!window.caught && !document.querySelector('img[src=x], main script')"))
 
 
-@pytest.mark.parametrize("tab", ["curves", "validations", "checkpoints", "logs", "config"])
+@pytest.mark.parametrize("tab", ["curves", "decisions", "checkpoints", "logs", "config"])
 def test_names_are_text_on_the_run_page(page: Page, hostile: Story, tab: str) -> None:
     page.goto(f"/r/{hostile.id}?tab={tab}")
 

@@ -57,7 +57,7 @@ def test_a_checkpoint_is_looked_into_beside_the_best(page: Page, story: Story) -
     expect(rows.nth(2)).to_contain_text("1 not finite")
     expect(page.get_by_text("1 of 4 variables are equal to those of step 300")).to_be_visible()
     expect(page.locator("img[src=x]")).to_have_count(0)
-    commands = page.get_by_label("the commands that show the same", exact=True)
+    commands = page.get_by_label("the commands that print the same", exact=True)
     expect(commands).to_contain_text(re.compile(r"keepbest checkpoint diff \w{12} \w{12}"))
 
     page.get_by_label("Compare with").select_option("none")

@@ -1,4 +1,4 @@
-"""Jumps from the run's page: back to what is kept, on from it changed, and a new run from it."""
+"""Segments from the run's page: back to what is kept, on from it changed, and a new run from it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_roll_back_leaves_a_ghost_tail(page: Page, tell: Tell) -> None:
     page.get_by_role("button", name="Roll back…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Training goes on from step 500")
-    expect(dialog).to_contain_text("The 200 steps since then are not lost")
+    expect(dialog).to_contain_text("The 200 steps after it stay as an abandoned branch")
 
     dialog.get_by_role("button", name="Roll back", exact=True).click()
     asked = story.wait_for_command()
@@ -55,10 +55,10 @@ def test_what_is_changed_at_a_roll_back_is_checked_sent_and_shown(page: Page, te
     expect(go).to_be_disabled()
 
     story.drop(400)
-    expect(dialog.get_by_role("alert")).to_have_text("What was chosen is kept no longer. Choose another.")
+    expect(dialog.get_by_role("alert")).to_have_text("The run no longer keeps the chosen state. Choose another.")
     dialog.get_by_role("radio", name=re.compile("the best")).check()
     rate.fill("0.1x")
-    dialog.get_by_label("Steps in all").fill("20 000")
+    dialog.get_by_label("Step limit").fill("20 000")
     expect(dialog.locator("pre")).to_have_text(f"keepbest rollback {story.id} --learning-rate 0.1x --max-steps 20000")
     go.click()
 
@@ -72,7 +72,7 @@ def test_what_is_changed_at_a_roll_back_is_checked_sent_and_shown(page: Page, te
     dialog.get_by_role("button", name="Close").click()
 
     page.get_by_role("button", name="Decisions").click()
-    expect(page.get_by_label("Jumps")).to_contain_text("rolled back 700 → 500, learning rate 0.1x")
+    expect(page.get_by_label("Segments")).to_contain_text("rolled back 700 → 500, learning rate 0.1x")
     page.get_by_role("button", name="Curves").click()
     expect(page.get_by_role("img", name=re.compile("rolled back 700 → 500, learning rate 0.1x"))).to_be_visible()
 
@@ -82,7 +82,7 @@ def test_a_fork_begins_at_the_checkpoint_that_was_clicked(page: Page, tell: Tell
     page.goto(f"/r/{story.id}?tab=checkpoints")
     page.get_by_role("button", name="Fork from step 300").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Its name").fill("second try")
+    dialog.get_by_label("Name of the fork").fill("second try")
     dialog.get_by_label("Learning rate").fill("3e-5")
     line = re.compile(rf"^keepbest fork {story.id} --checkpoint \w+ --learning-rate 3e-5 --name 'second try'$")
     expect(dialog.locator("pre")).to_have_text(line)
@@ -90,7 +90,7 @@ def test_a_fork_begins_at_the_checkpoint_that_was_clicked(page: Page, tell: Tell
     dialog.get_by_role("button", name="Fork", exact=True).click()
 
     expect(page.get_by_role("heading", name="second try")).to_be_visible()
-    expect(page.get_by_text("Waiting for a worker")).to_be_visible()
+    expect(page.get_by_text("waits for a worker")).to_be_visible()
     made = client.run(page.url.rsplit("/", 1)[-1])
     client.cancel_run(made.id)
     assert made.spec.forked_from is not None
@@ -105,10 +105,10 @@ def test_an_ended_run_goes_on_changed(page: Page, tell: Tell) -> None:
     story.finish()
     held: list[Route] = []
     page.route("**/checkpoints", lambda route: held.append(route))
-    page.goto(f"/r/{story.id}?tab=validations")
+    page.goto(f"/r/{story.id}?tab=decisions")
     page.get_by_role("button", name="Resume…").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("radio", checked=True)).to_have_accessible_name(re.compile("^the beginning"))
+    expect(dialog.get_by_role("radio", checked=True)).to_have_accessible_name(re.compile("^the start"))
     for route in held:
         route.continue_()
     page.unroute("**/checkpoints")
@@ -116,12 +116,12 @@ def test_an_ended_run_goes_on_changed(page: Page, tell: Tell) -> None:
     dialog.get_by_label("Learning rate").fill("0.1x")
     expect(dialog.locator("pre")).to_have_text(f"keepbest resume {story.id} --learning-rate 0.1x")
     dialog.get_by_role("button", name="Resume", exact=True).click()
-    expect(page.get_by_text("Waiting for a worker")).to_be_visible()
+    expect(page.get_by_text("waits for a worker")).to_be_visible()
 
     story.go_on().advance(1)
 
     expect(page.get_by_text("running", exact=True)).to_be_visible()
-    expect(page.get_by_label("Jumps")).to_contain_text(re.compile(r"resumed \d+ → \d+, learning rate 0.1x"))
+    expect(page.get_by_label("Segments")).to_contain_text(re.compile(r"resumed \d+ → \d+, learning rate 0.1x"))
 
 
 def test_what_memory_holds_is_live_and_a_way_back(page: Page, tell: Tell) -> None:
@@ -134,8 +134,8 @@ def test_what_memory_holds_is_live_and_a_way_back(page: Page, tell: Tell) -> Non
 
     card = page.get_by_label("In memory")
     expect(card).to_contain_text("2 snapshots, 2.5 MB of 5.7 GB")
-    expect(card.get_by_role("button", name=re.compile("^step 300.*best.*go back"))).to_be_visible()
-    card.get_by_role("button", name=re.compile("^step 250.*go back")).click()
+    expect(card.get_by_role("button", name=re.compile("^step 300.*best.*roll back"))).to_be_visible()
+    card.get_by_role("button", name=re.compile("^step 250.*roll back")).click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("radio", checked=True)).to_have_accessible_name("step 250 in memory")
     expect(dialog.locator("pre")).to_have_text(f"keepbest rollback {story.id} --step 250")
@@ -147,7 +147,7 @@ def test_what_memory_holds_is_live_and_a_way_back(page: Page, tell: Tell) -> Non
 def test_a_kept_point_on_the_curve_is_a_way_back(page: Page, tell: Tell) -> None:
     story = tell(name="clickable").advance(5)
     page.goto(f"/r/{story.id}?zoom=0,500")
-    expect(page.get_by_label("Curves of accuracy")).to_contain_text("click one to go on from there")
+    expect(page.get_by_label("Curves of accuracy")).to_contain_text("click a diamond")
     plot = page.get_by_label("Curves of accuracy").locator(".u-over")
     found = wait_until(lambda: _find_kept(plot, share=2 / 5), what="a mark that can be clicked")
 

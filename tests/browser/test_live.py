@@ -98,7 +98,7 @@ def test_what_could_not_be_had_comes_by_itself_once_the_tracker_is_back(
     page.goto(f"/r/{story.id}")
     expect(page.get_by_role("alert")).to_contain_text("does not answer")
     tab.goto(f"/r/{story.id}?tab=replay")
-    expect(tab.get_by_role("alert")).to_contain_text("could not be fetched")
+    expect(tab.get_by_role("alert")).to_contain_text("could not load")
 
     own.stop()
     badge(page, "reconnecting")

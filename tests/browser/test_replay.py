@@ -52,8 +52,8 @@ def test_a_project_without_runs_teaches_how_to_record_one(page: Page, client: Cl
 def test_sliders_move_the_stop_at_once(page: Page, told: list[Story], client: Client) -> None:
     story = told[0]
     page.goto(f"/r/{story.id}?tab=replay")
-    said = page.get_by_label("What it would have done")
-    expect(said).to_contain_text("It would have gone on")
+    said = page.get_by_label("What the policy would have done")
+    expect(said).to_contain_text("The run would have gone on")
 
     page.get_by_label("Patience", exact=True).fill("2")
     policy = page.get_by_label("Policy", exact=True)
@@ -86,8 +86,8 @@ def test_policies_are_compared_over_selected_runs(page: Page, told: list[Story])
     table = page.get_by_role("region", name="Policies")
     expect(page.get_by_text("2 runs, the newest")).to_be_visible()
     expect(table.get_by_role("row")).to_have_count(10)
-    page.get_by_label("A loss to bear").fill("0.05")
-    page.get_by_label("A loss to bear").press("Enter")
+    page.get_by_label("Tolerated loss").fill("0.05")
+    page.get_by_label("Tolerated loss").press("Enter")
     command = page.get_by_label("Use for the next submit", exact=True)
     expect(command).to_contain_text("keepbest submit hvass-cnn --project replayed")
     expect(command).to_contain_text('--stop "patience(checks=2)"')
@@ -107,7 +107,7 @@ def test_policies_are_compared_over_selected_runs(page: Page, told: list[Story])
 def test_replays_are_for_everybody(open_context: Callable[..., BrowserContext], told: list[Story]) -> None:
     page = open_context(reduced_motion="reduce").new_page()
     page.goto(f"/r/{told[0].id}?tab=replay&stop=patience(2)")
-    expect(page.get_by_label("What it would have done")).to_contain_text("Stops at step")
+    expect(page.get_by_label("What the policy would have done")).to_contain_text("Stops at step")
     assert faults(page) == []
     page.goto(f"/p/{PROJECT}/replay?try=patience(4")
     expect(page.get_by_role("alert")).to_contain_text("^")

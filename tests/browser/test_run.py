@@ -75,8 +75,8 @@ def test_stop_says_what_will_happen_and_how_far_it_is(page: Page, tell: Tell, cl
     page.goto(f"/r/{story.id}")
     page.get_by_role("button", name="Stop…").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Stops after the current batch")
-    expect(dialog).to_contain_text("at step 300, which is kept")
+    expect(dialog).to_contain_text("stops after the current batch")
+    expect(dialog).to_contain_text(re.compile(r"at step\s+300, keeps it on disk"))
     assert not client.commands(story.id).commands, "nothing is sent before it is confirmed"
 
     dialog.get_by_role("button", name="Stop the run").click()
@@ -96,7 +96,7 @@ def test_stop_says_what_will_happen_and_how_far_it_is(page: Page, tell: Tell, cl
 def test_a_viewer_sees_everything_and_changes_nothing(
     tell: Tell, client: Client, open_context: Callable[..., BrowserContext]
 ) -> None:
-    story = tell(name="looked at").advance(3).hold((new_id(), 300))
+    story = tell(name="seen").advance(3).hold((new_id(), 300))
     token = client.make_token(TokenRequest(name="viewer", role=Role.VIEWER)).secret
     assert token is not None
     context = open_context(signed_in=False)
@@ -134,10 +134,10 @@ def test_a_refused_command_says_why(page: Page, tell: Tell) -> None:
     expect(page.get_by_label("Commands")).to_contain_text("The disk is full")
 
 
-def test_the_ledger_has_a_row_for_every_validation(page: Page, tell: Tell) -> None:
-    story = tell(name="ledger").advance(40)
+def test_decisions_have_a_row_for_every_validation(page: Page, tell: Tell) -> None:
+    story = tell(name="decided").advance(40)
     story.finish()
-    page.goto(f"/r/{story.id}?tab=validations")
+    page.goto(f"/r/{story.id}?tab=decisions")
     rows = page.locator("tbody tr:not([aria-hidden])")
 
     expect(rows.first).to_contain_text("stop: no improvement for 6 checks")
@@ -149,7 +149,7 @@ def test_the_ledger_has_a_row_for_every_validation(page: Page, tell: Tell) -> No
 
 def test_a_best_that_was_taken_back_is_none(page: Page, tell: Tell) -> None:
     story = tell(name="turned nan").advance(3)
-    page.goto(f"/r/{story.id}?tab=validations")
+    page.goto(f"/r/{story.id}?tab=decisions")
     best = page.locator("dl .best")
     expect(best).to_contain_text("@ 300")
     story.advance(1, keeps=False)
@@ -167,14 +167,14 @@ def test_a_best_that_was_taken_back_is_none(page: Page, tell: Tell) -> None:
 def test_what_is_wrong_with_a_run_is_told_until_it_is_right_again(page: Page, tell: Tell) -> None:
     story = tell(name="troubled").advance(1)
     page.goto(f"/r/{story.id}")
-    pill = page.locator("header .line", has=page.get_by_role("heading", name="troubled"))
+    pill = page.locator("header .toolbar", has=page.get_by_role("heading", name="troubled"))
     expect(pill).to_contain_text("running")
 
     story.warn(stalled=True, warning="The store is away: /mnt/store.", incomplete="words (StringLookup).table <b>")
     expect(pill).to_contain_text("stalled")
-    expect(page.get_by_text("gives no sign of life. The worker ends it")).to_be_visible()
+    expect(page.get_by_text("made no progress for a while. The worker ends the trainer")).to_be_visible()
     expect(page.get_by_text("The store is away: /mnt/store.")).to_be_visible()
-    expect(page.get_by_text("no restore is whole: words (StringLookup).table <b>")).to_be_visible()
+    expect(page.get_by_text("no restore is complete: words (StringLookup).table <b>")).to_be_visible()
     page.goto("/p/digits")
     row = page.locator("tr", has_text="troubled")
     expect(row).to_contain_text("stalled")
@@ -183,7 +183,7 @@ def test_what_is_wrong_with_a_run_is_told_until_it_is_right_again(page: Page, te
     story.warn(stalled=False, warning="")
     expect(row).to_contain_text("running")
     page.goto(f"/r/{story.id}")
-    expect(page.get_by_text("no restore is whole")).to_be_visible()
+    expect(page.get_by_text("no restore is complete")).to_be_visible()
     expect(page.get_by_text("The store is away")).to_have_count(0)
 
 
@@ -208,8 +208,8 @@ def test_a_selection_stands_beside_the_best_and_is_what_is_restored(page: Page, 
     story = tell(name="averaged").advance(4)
     made = story.select(0.999)
     page.goto(f"/r/{story.id}?tab=checkpoints")
-    expect(page.get_by_label("Selection")).to_contain_text("Ended with the average of steps")
-    expect(page.get_by_label("Selection")).to_contain_text(re.compile(r"val_accuracy 0\.999 .*beside the best's"))
+    expect(page.get_by_label("Selection")).to_contain_text("The run ended with the average of steps")
+    expect(page.get_by_label("Selection")).to_contain_text(re.compile(r"val_accuracy 0\.999 .*the best has"))
     expect(page.get_by_label("Restore", exact=True)).to_contain_text(made)
     expect(page.locator("pre")).to_contain_text(f"keepbest restore {story.id} --to restored")
     expect(page.locator("tr.chosen")).not_to_contain_text("Fork")
@@ -255,7 +255,7 @@ def test_config_shows_what_was_asked(page: Page, tell: Tell) -> None:
     expect(page.get_by_text(re.compile(r"patience\(checks=6"))).to_be_visible()
     page.get_by_label("Notes").fill("remember this")
     page.get_by_label("Notes").blur()
-    expect(page.get_by_text("Notes kept.")).to_be_visible()
+    expect(page.get_by_text("Saved the notes.")).to_be_visible()
 
 
 def test_a_run_is_deleted_only_after_a_question(page: Page, tell: Tell, client: Client) -> None:
@@ -263,12 +263,12 @@ def test_a_run_is_deleted_only_after_a_question(page: Page, tell: Tell, client: 
     story.fail(code="x", message="x")
     page.goto(f"/r/{story.id}")
     page.get_by_role("button", name="Delete…").click()
-    page.get_by_role("button", name="Keep it").click()
+    page.get_by_role("button", name="Cancel").click()
     assert client.run(story.id).name == "unwanted"
     page.get_by_role("button", name="Delete…").click()
     page.get_by_role("button", name="Delete the run").click()
 
-    expect(page.get_by_text("Deleted #")).to_be_visible()
+    expect(page.get_by_text("Deleted run #")).to_be_visible()
     assert story.id not in {run.id for run in client.runs(project="digits").runs}
 
     page.get_by_role("button", name="Undo").click()
@@ -282,7 +282,7 @@ def test_keys_lead_through_the_page(page: Page, tell: Tell) -> None:
     expect(page.get_by_role("heading", name="by keyboard")).to_be_visible()
 
     page.keyboard.press("2")
-    expect(page.get_by_role("region", name="Decision ledger")).to_be_visible()
+    expect(page.get_by_role("region", name="Decision log")).to_be_visible()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("roll back…")
     page.keyboard.press("Escape")

@@ -97,7 +97,7 @@ def test_what_is_seen_is_in_the_address(page: Page, some: str) -> None:
 
 def test_a_filter_that_fits_nothing_says_so(page: Page, some: str) -> None:
     page.goto(f"/p/{some}?q=nothing-like-this")
-    expect(page.get_by_text("No run fits this filter.")).to_be_visible()
+    expect(page.get_by_text("No run matches this filter.")).to_be_visible()
     page.get_by_role("button", name=re.compile("Show all")).click()
     expect(page.get_by_text(re.compile(r"^400 of 400 runs\s*$"))).to_be_visible()
     number = page.locator(f"{ROWS} td").first

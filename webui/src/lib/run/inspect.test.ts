@@ -95,10 +95,10 @@ it('has colours as far as the finite values reach', () => {
   expect(maxAbsolute([0, 0])).toBe(1)
 })
 
-it('says which values are shown', () => {
+it('says which values the page shows', () => {
   expect(describePart({ shape: [3, 4], part: [3, 4], slice: '' })).toBe('all 3 x 4 values')
-  expect(describePart({ shape: [4], part: [4], slice: '380,0:4' })).toBe('all 4 values, counted from where the slice begins')
-  expect(describePart({ shape: [784, 64], part: [256, 64], slice: '' })).toBe('the first 256 x 64 of 784 x 64; a slice shows the others')
+  expect(describePart({ shape: [4], part: [4], slice: '380,0:4' })).toBe('all 4 values, counted from the start of the slice')
+  expect(describePart({ shape: [784, 64], part: [256, 64], slice: '' })).toBe('the first 256 x 64 of 784 x 64; write a slice to see the others')
   expect(describePart({ shape: [], part: [], slice: '0,0' })).toBe('one value')
 })
 

@@ -49,18 +49,18 @@ describe('words', () => {
     expect(headline(stopped)).toBe('Stops at step 2\u202f101')
     expect(describeSaved(stopped)).toBe('3\u202f700 steps · 64 % · 1 min 01 s')
     expect(describeLost(stopped)).toBe('0.007 · 35 examples · 4.5 standard errors')
-    expect(describeCheckpoint(stopped)).toBe('gone; nearest: step 4\u202f800')
+    expect(describeCheckpoint(stopped)).toBe('deleted; the nearest is at step 4\u202f800')
   })
 
   it('say nothing where nothing is known', () => {
     const censored = { ...stopped, status: 'censored', stop_step: null, steps_saved: null, value_lost: null, has_checkpoint: null } as const
-    expect([headline(censored), describeSaved(censored), describeLost(censored)]).toEqual(['It would have gone on', '–', '–'])
-    expect(describeCheckpoint(censored)).toBe('not known')
+    expect([headline(censored), describeSaved(censored), describeLost(censored)]).toEqual(['The run would have gone on', '–', '–'])
+    expect(describeCheckpoint(censored)).toBe('unknown')
   })
 
   it('turn round where the policy goes on longer and finds more', () => {
     const longer = { ...stopped, steps_saved: -200, share_saved: -0.05, seconds_saved: null, value_lost: -0.01, examples_lost: -1, standard_errors_lost: null }
-    expect(describeSaved(longer)).toBe('200 steps · 5 % more than it took')
+    expect(describeSaved(longer)).toBe('200 steps · 5 % more than the run took')
     expect(describeLost(longer)).toBe('0.01 · 1 example better than the run')
   })
 })
@@ -78,5 +78,5 @@ it('has an axis also where nothing is lost', () => {
 })
 
 it('says that a policy kept nothing', () => {
-  expect([null, 0, 0.0123, 'Infinity'].map((lost) => formatLost({ lost: lost as number }))).toEqual(['–', 'nothing', '0.0123', 'no best kept'])
+  expect([null, 0, 0.0123, 'Infinity'].map((lost) => formatLost({ lost: lost as number }))).toEqual(['–', 'nothing', '0.0123', 'kept no best'])
 })

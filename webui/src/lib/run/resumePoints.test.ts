@@ -137,7 +137,7 @@ describe('what is changed', () => {
   })
 
   it('is told in words, and not at all where nothing was changed', () => {
-    expect(describeOverrides({ learning_rate: '0.1x', reset_patience: true })).toBe('learning rate 0.1x, begins to wait anew')
+    expect(describeOverrides({ learning_rate: '0.1x', reset_patience: true })).toBe('learning rate 0.1x, patience reset')
     expect(describeOverrides({ reset_patience: false })).toBe('')
     expect(describeOverrides(null)).toBe('')
   })

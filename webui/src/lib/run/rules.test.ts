@@ -17,15 +17,15 @@ it('says nothing of what is not set', () => {
 })
 
 it.each<[RuleName, Rules, string]>([
-  ['stopper', ALL, 'A run that is submitted without a stopper stops by patience(checks=3).'],
-  ['median', ALL, 'A run is stopped when its best is worse than the median of the running averages up to the same step, as soon as 5 runs have finished.'],
+  ['stopper', ALL, 'A run without a stopper of its own stops by patience(checks=3).'],
+  ['median', ALL, 'The tracker stops a run whose best is worse than the median of the running averages up to the same step, once 5 runs have finished.'],
   [
     'median',
     { ...NONE, median: { form: 'optuna', startup_runs: 1, start_from: 500 } },
-    'A run is stopped when its best is worse than the median of the values at exactly the same step, as soon as one run has finished, from step 500 on.',
+    'The tracker stops a run whose best is worse than the median of the values at exactly the same step, once one run has finished, from step 500 on.',
   ],
-  ['max_steps', ALL, 'Every run is stopped at step 20\u202f000.'],
-  ['max_seconds', ALL, 'Every run is stopped after 1 h 30 min.'],
+  ['max_steps', ALL, 'The tracker stops every run at step 20\u202f000.'],
+  ['max_seconds', ALL, 'The tracker stops every run after 1 h 30 min.'],
 ])('%s in a sentence', (name, rules, words) => expect(describeRule(name, rules)).toBe(words))
 
 it('says all of them in a line', () =>

@@ -51,7 +51,7 @@ it.each([
   [{ kind: 'recipe', name: 'hvass-cnn' }, 'hvass-cnn'],
   [{ kind: 'code', bundle: 'b', entry: 'net/model.py:build' }, 'net/model.py:build'],
   [{ kind: 'command', bundle: 'b', argv: ['python', 'a b.py'] }, "python 'a b.py'"],
-  [{ kind: 'external' }, 'its own script'],
+  [{ kind: 'external' }, 'a script'],
 ] as const)('%o is told as what it trains', (source, words) => expect(sourceWords(source as never)).toBe(words))
 
 it('shows a command as it would be typed', () => expect(commandText(['python', 'my file.py', '$(id)'])).toBe("python 'my file.py' '$(id)'"))

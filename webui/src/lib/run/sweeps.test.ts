@@ -49,7 +49,7 @@ it('compares runs by what was selected, and by their bests where nothing was', (
   expect(axes.at(-1)!.ticks.map((tick) => tick.text)).toEqual(['0.8', '0.875', '0.95'])
   expect(linesOf(sweep('max', 'r1'), runs, axes).map((line) => [line.run.number, line.rank === null ? null : Math.round(100 * line.rank)])).toEqual([[4, null], [3, 0], [2, 67], [1, 100]])
   expect(runs.map((one) => [valueOf(one), stepOf(one), isOther(one)])).toEqual([[0.9, 1, false], [0.95, 7, true], [0.8, 3, true], [null, 1, false]])
-  expect(describeChoice([soup])).toBe('1 look and 1 average of 1 run')
+  expect(describeChoice([soup])).toBe('1 validation and 1 average of 1 run')
 })
 
 it('names the highest rung at which a run paused', () => {

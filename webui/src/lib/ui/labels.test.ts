@@ -23,7 +23,7 @@ it.each([
 
 it.each([
   ['external', 'finished', 'capture=True'],
-  ['recipe', 'finished', 'It printed nothing.'],
+  ['recipe', 'finished', 'The run printed nothing.'],
   ['command', 'running', 'yet'],
 ])('no output of a %s that is %s', (kind, state, words) => expect(noOutputMessage({ state, spec: { source: { kind } } })).toContain(words))
 

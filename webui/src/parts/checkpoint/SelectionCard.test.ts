@@ -14,26 +14,26 @@ const SOUP: Selection = {
 const show = (more: Partial<Selection> = {}) => render(SelectionCard, { selection: { ...SOUP, ...more }, monitor: 'val_accuracy' })
 const text = () => document.querySelector('section')!.textContent!.replace(/\s+/g, ' ')
 
-it('says what the run ended with, beside the best, and every average that was tried', () => {
+it('names the model that the run ended with, the best, and every tried average', () => {
   show()
   expect(screen.getByText('the average of steps 1 200, 800')).toBeTruthy()
-  expect(text()).toContain("val_accuracy 0.98 beside the best's 0.97 at step 1 200")
-  expect(text()).toContain('greedy_soup(k=3): the average of steps 1200, 800 gives 0.98. 2 averages were measured')
+  expect(text()).toContain("val_accuracy 0.98 (the best has 0.97 at step 1 200)")
+  expect(text()).toContain('greedy_soup(k=3): the average of steps 1200, 800 gives 0.98. The selector measured 2 averages')
   expect([...document.querySelectorAll('tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent!.replace(/\s+/g, ' ')))).toEqual([
     ['1 200, 800', '0.98', 'kept'], ['1 200, 800, 900', '–', ''],
   ])
 })
 
-it('says that the best stays', () => {
+it('says that the run ended with its best', () => {
   show({ checkpoint: 'a', made_of: ['a'], value: 0.97, trials: SOUP.trials!.slice(0, 1) })
   expect(screen.getByText('the best, step 1 200')).toBeTruthy()
-  expect(text()).not.toContain('beside')
-  expect(text()).toContain('1 average was measured')
+  expect(text()).not.toContain('the best has')
+  expect(text()).toContain('The selector measured 1 average')
 })
 
-it('names an earlier look', () => {
+it('names an earlier validation', () => {
   show({ checkpoint: 'b', made_of: ['b'], step: 800, value: 0.96, trials: [] })
   expect(screen.getByText('step 800')).toBeTruthy()
-  expect(text()).toContain("0.96 beside the best's 0.97")
+  expect(text()).toContain("0.96 (the best has 0.97")
   expect(document.querySelector('table')).toBeNull()
 })

@@ -52,44 +52,44 @@ function show() {
 }
 
 describe('RuleCard', () => {
-  it('sets a rule and leaves what others set meanwhile', async () => {
+  it('sets one rule and keeps the rules that others set meanwhile', async () => {
     show()
     expect(screen.getByText(/Not set/)).toBeTruthy()
-    expect(button('Remove: Most steps')).toBeNull()
-    await fireEvent.click(button('Set: Most steps')!)
+    expect(button('Remove: Step limit')).toBeNull()
+    await fireEvent.click(button('Set: Step limit')!)
     tracker.rival = { max_seconds: 5 }
     await fireEvent.click(button('Save')!)
-    await screen.findByText('Every run is stopped at step 70.')
+    await screen.findByText('The tracker stops every run at step 70.')
     expect([tracker.kept.max_steps, tracker.kept.max_seconds]).toEqual([70, 5])
   })
 
-  it('does not put it over what somebody else set of the same rule, until one has seen that', async () => {
+  it('replaces a rule that somebody set meanwhile only after showing it', async () => {
     show()
-    await fireEvent.click(button('Set: Most steps')!)
+    await fireEvent.click(button('Set: Step limit')!)
     tracker.rival = { max_steps: 9 }
     await fireEvent.click(button('Save')!)
-    await screen.findByText(/bob has changed this meanwhile/)
+    await screen.findByText(/bob changed this rule meanwhile/)
     expect(tracker.kept.max_steps).toBe(9)
-    expect(screen.getByText('Every run is stopped at step 9.')).toBeTruthy()
+    expect(screen.getByText('The tracker stops every run at step 9.')).toBeTruthy()
     expect(button('Save')).toBeNull()
-    await fireEvent.click(button('Replace it by this')!)
-    await screen.findByText('Every run is stopped at step 70.')
+    await fireEvent.click(button('Replace the rule')!)
+    await screen.findByText('The tracker stops every run at step 70.')
   })
 
-  it('keeps what was typed when it is refused', async () => {
+  it('keeps the typed policy when the tracker refuses it', async () => {
     show()
-    await fireEvent.click(button('Set: Most steps')!)
+    await fireEvent.click(button('Set: Step limit')!)
     tracker.fails = new ApiError(422, 'invalid_input', 'Expected a policy:\n  patiense(7)\n  ^', "Did you mean 'patience'?")
     await fireEvent.click(button('Save')!)
     expect((await screen.findByRole('alert')).textContent).toBe("Expected a policy:\n  patiense(7)\n  ^\nDid you mean 'patience'?")
     expect(screen.getByLabelText('Steps')).toBeTruthy()
   })
 
-  it('removes one rule alone', async () => {
+  it('removes only the one rule', async () => {
     tracker.put({ max_steps: 9, max_seconds: 5 })
     await set.load()
     show()
-    await fireEvent.click(button('Remove: Most steps')!)
+    await fireEvent.click(button('Remove: Step limit')!)
     await screen.findByText(/Not set/)
     expect(tracker.kept.max_seconds).toBe(5)
   })
@@ -99,12 +99,12 @@ describe('RuleCard', () => {
     tracker.put({ max_steps: 9 })
     await set.load()
     show()
-    expect(screen.getByText('Every run is stopped at step 9.')).toBeTruthy()
+    expect(screen.getByText('The tracker stops every run at step 9.')).toBeTruthy()
     expect(screen.queryAllByRole('button')).toEqual([])
   })
 })
 
-describe('DefaultDialog', () => {
+describe('DefaultStopperDialog', () => {
   const policy = (checks: number) => ({ name: 'patience', version: 1, params: { checks }, policies: [] })
   // jsdom has no modal dialogs.
   HTMLDialogElement.prototype.showModal = function (this: HTMLDialogElement) {
@@ -112,7 +112,7 @@ describe('DefaultDialog', () => {
   }
   HTMLDialogElement.prototype.close = () => {}
 
-  it('names the default that goes, and changes nothing else', async () => {
+  it('names the present default and replaces only it', async () => {
     tracker.put({ stopper: policy(9), max_steps: 70, set_by: 'bob' })
     let closed = false
     render(DefaultStopperDialog, { set, stopper: 'patience(checks=3)', close: () => (closed = true) })
@@ -122,13 +122,13 @@ describe('DefaultDialog', () => {
     expect([tracker.kept.stopper, tracker.kept.max_steps]).toEqual(['patience(checks=3)', 70])
   })
 
-  it('asks again where somebody else was faster', async () => {
+  it('asks again when somebody else changed the default', async () => {
     let closed = false
     render(DefaultStopperDialog, { set, stopper: 'patience(checks=3)', close: () => (closed = true) })
     await waitFor(() => expect(button('Make it the default')?.hasAttribute('disabled')).toBe(false))
     tracker.rival = { stopper: policy(5) }
     await fireEvent.click(button('Make it the default')!)
-    expect((await screen.findByRole('alert')).textContent).toContain('bob has changed the default meanwhile')
+    expect((await screen.findByRole('alert')).textContent).toContain('bob changed the default meanwhile')
     expect(screen.getByText('patience(checks=5)')).toBeTruthy()
     expect([closed, tracker.kept.stopper]).toEqual([false, policy(5)])
   })

@@ -16,29 +16,29 @@ const known = (best: SweepRun | null, runs = RUNS) =>
   ({ runs, sweep: { space: { units: { kind: 'int', low: 8, high: 24, step: 8, log: false } }, monitor: 'val_accuracy', mode: 'max', best, selector: { name: 'greedy_soup', params: { k: 3 } } } }) as unknown as SweepRuns
 const text = () => document.querySelector('section')!.textContent!.replace(/\s+/g, ' ').trim()
 
-it('shows what was selected, beside the best look, and from how much', () => {
+it('shows the selected model, the best validation, and the number of candidates', () => {
   render(BestRun, { known: known(RUNS[1]!) })
   expect(text()).toContain('0.98 val_accuracy @ 200 rates-2')
-  expect(text()).toContain('selected by greedy_soup(k=3); its best look 0.9 @ 300')
-  expect(text()).toContain('Selected, optimistic: the best of 12 looks and 4 averages of 3 runs.')
+  expect(text()).toContain('selected by greedy_soup(k=3); its best validation 0.9 @ 300')
+  expect(text()).toContain('The value is optimistic: the best of 12 validations and 4 averages of 3 runs.')
 })
 
-it('says no value twice, and nothing of a selection that was not made', () => {
+it('shows no value twice', () => {
   render(BestRun, { known: known(RUNS[0]!) })
   expect(text()).toContain('selected by greedy_soup(k=3)')
-  expect(text()).not.toContain('its best look')
+  expect(text()).not.toContain('its best validation')
 })
 
-it('says the best look where nothing was selected', () => {
+it('shows the best validation of a run without a selection', () => {
   render(BestRun, { known: known(RUNS[2]!, RUNS.slice(2)) })
   expect(text()).toContain('0.975 val_accuracy @ 300')
   expect(text()).not.toContain('selected by')
-  expect(text()).toContain('the best of 4 looks of 1 run.')
+  expect(text()).toContain('the best of 4 validations of 1 run.')
 })
 
 it('waits for a value', () => {
   render(BestRun, { known: known(null) })
-  expect(text()).toBe('Best run No run has measured anything yet.')
+  expect(text()).toBe('Best run No run has validated yet.')
 })
 
 const rowsOf = () => [...document.querySelectorAll('tr')].map((row) => [...row.children].map((cell) => cell.textContent!.replace(/\s+/g, ' ').trim()).slice(4))
