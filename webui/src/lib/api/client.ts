@@ -1,7 +1,7 @@
 /** One function a request. A request that fails throws an `ApiError` with the tracker's message and hint. */
 import createClient from 'openapi-fetch'
 import { readCurve, type Curve, type WireCurve } from './curve'
-import type { Checkpoint, Command, CommandRequest, Evaluation, LogPiece, Look, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunRequest } from './types'
+import type { Checkpoint, Command, CommandRequest, TestResult, LogPiece, Validation, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunRequest } from './types'
 import type { CheckpointDiff, VariableList, VariableValues } from './types'
 import type { ForkRequest, Panel, PanelSeries, Receipt, Replay, ReplayRequest, Report, ResumeRequest, Segment, Sweep, SweepImportance, SweepRuns, Token, Undeleted, User, Worker } from './types'
 
@@ -92,7 +92,7 @@ export const api = {
 
   segments: async (run: string): Promise<Segment[]> =>
     (await request(client.GET('/api/v1/runs/{run}/segments', forRun(run)))).segments,
-  looks: async (run: string, after: number): Promise<Look[]> =>
+  validations: async (run: string, after: number): Promise<Validation[]> =>
     (await request(client.GET('/api/v1/runs/{run}/validations', { params: { path: { run }, query: { after, limit: 1000 } } }))).validations,
   metrics: async (run: string): Promise<MetricSummary[]> =>
     (await request(client.GET('/api/v1/runs/{run}/metrics', forRun(run)))).metrics,
@@ -111,7 +111,7 @@ export const api = {
     request(client.GET('/api/v1/checkpoints/{checkpoint}/diff/{other}', { params: { path: { checkpoint, other } } })),
   receipts: async (run: string): Promise<Receipt[]> =>
     (await request(client.GET('/api/v1/runs/{run}/receipts', forRun(run)))).receipts,
-  evaluations: async (run: string): Promise<Evaluation[]> =>
+  testResults: async (run: string): Promise<TestResult[]> =>
     (await request(client.GET('/api/v1/runs/{run}/test-results', forRun(run)))).test_results,
   panels: async (run: string): Promise<PanelSeries[]> => (await request(client.GET('/api/v1/runs/{run}/panels', forRun(run)))).panels,
   panel: (run: string, name: string, step: number, segment: number): Promise<Panel> =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { annotationsOf, patienceSentence, abandonedBranchEnds, replayAnnotations, type AnnotatedRun } from './annotations'
-import type { Look, ReplayOutcome } from '$lib/api/types'
+import type { Validation, ReplayOutcome } from '$lib/api/types'
 
 const run: AnnotatedRun = {
   state: 'running', mode: 'max', best_step: 300, best_value: 0.9, step: 620, last_validation_step: 600, wait: 3, patience_left: 7,
@@ -22,7 +22,7 @@ describe('annotationsOf', () => {
   it('says how long the run has waited, and where patience ends', () => {
     expect(patienceSentence(run)).toBe('3 of 10 checks without improvement; patience ends at step 1\u202f300')
     expect(patienceSentence({ ...run, state: 'finished' })).toBe('3 of 10 checks without improvement when the run ended')
-    expect(patienceSentence({ ...run, last_look_step: null })).toBe('3 of 10 checks without improvement')
+    expect(patienceSentence({ ...run, last_validation_step: null })).toBe('3 of 10 checks without improvement')
     expect(patienceSentence({ ...run, wait: null, patience_left: null })).toBeNull()
   })
 
@@ -66,15 +66,15 @@ describe('annotationsOf', () => {
   })
 
   it('draws nothing before the first validation', () => {
-    const young = { ...run, best_step: null, best_value: null, wait: null, patience_left: null, last_look_step: null }
+    const young = { ...run, best_step: null, best_value: null, wait: null, patience_left: null, last_validation_step: null }
     expect(annotationsOf(young, [], none, '')).toEqual({ higherIsBetter: true, best: null, patience: null, target: null, stop: null, segmentStarts: [] })
   })
 })
 
 it('knows where an abandoned branch ends', () => {
-  const look = (segment: number, step: number, ghost: boolean) => ({ segment, step, ghost }) as Look
+  const validation = (segment: number, step: number, ghost: boolean) => ({ segment, step, ghost }) as Validation
   const segments = [{ number: 0, parent: null }, { number: 1, parent: 0 }]
-  expect(abandonedBranchEnds(segments, [look(0, 300, false), look(0, 550, true), look(1, 400, false)])).toEqual(new Map([[1, 550]]))
+  expect(abandonedBranchEnds(segments, [validation(0, 300, false), validation(0, 550, true), validation(1, 400, false)])).toEqual(new Map([[1, 550]]))
 })
 
 it('marks where a replayed policy stops, what it keeps and where the run ended', () => {

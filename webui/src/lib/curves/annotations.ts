@@ -2,7 +2,7 @@
 import { count } from '$lib/ui/format'
 import { minDelta, type Policy } from '$lib/run/policy'
 import { describeOverrides } from '$lib/run/resumePoints'
-import type { Look, Overrides, ReplayOutcome, Segment } from '$lib/api/types'
+import type { Validation, Overrides, ReplayOutcome, Segment } from '$lib/api/types'
 import { FINAL, patienceLabel, reasonLabel } from '$lib/ui/labels'
 
 export interface Annotations {
@@ -56,10 +56,10 @@ export function annotationsOf(run: AnnotatedRun, starts: readonly SegmentStart[]
 
 /** From the validation that last counted as an improvement to the step where patience ends. */
 function patienceBand(run: AnnotatedRun): Annotations['patience'] {
-  const { wait, patience_left: left, last_validation_step: look } = run
-  if (wait == null || left == null || look == null) return null
+  const { wait, patience_left: left, last_validation_step: lastStep } = run
+  if (wait == null || left == null || lastStep == null) return null
   const stride = run.patience_unit === 'steps' ? 1 : run.spec.validate_every
-  return { from: Math.max(0, look - wait * stride), to: look + left * stride }
+  return { from: Math.max(0, lastStep - wait * stride), to: lastStep + left * stride }
 }
 
 /** "3 of 10 checks without improvement; patience ends at step 1 300"; null where there is no patience. */
@@ -78,11 +78,11 @@ function targetOf(best: number, mode: string, delta: number): number | null {
 }
 
 /** For each segment, the last step of the branch that it left: the step that the run went back from. */
-export function abandonedBranchEnds(segments: readonly Pick<Segment, 'number' | 'parent'>[], looks: readonly Look[]): Map<number, number> {
+export function abandonedBranchEnds(segments: readonly Pick<Segment, 'number' | 'parent'>[], validations: readonly Validation[]): Map<number, number> {
   const ends = new Map<number, number>()
   for (const segment of segments) {
-    const left = looks.findLast((one) => one.ghost && one.segment === segment.parent)
-    if (left && segment.parent != null) ends.set(segment.number, left.step)
+    const last = validations.findLast((validation) => validation.ghost && validation.segment === segment.parent)
+    if (last && segment.parent != null) ends.set(segment.number, last.step)
   }
   return ends
 }

@@ -17,7 +17,7 @@ test('a step is found on the living path first', () => {
   expect(placeAt({ ...SERIES, places: [place(100), place(200, true)] }, 200)).toBe(1)
 })
 
-test('the best stands beside another look, never beside itself', () => {
+test('the best stands beside another validation, never beside itself', () => {
   expect(bestPlaceBeside(SERIES, 3, 100)).toBe(0)
   expect(bestPlaceBeside(SERIES, 0, 100)).toBeNull()
   expect(bestPlaceBeside(SERIES, 3, null)).toBeNull()

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import {
   resumeChoices, resumeOptions, LEARNING_RATE, stepLimitOf, maxStepsError, describeOutcome, describeOverrides, resumePointsOf, learningRateError, NO_OVERRIDES, resumeActions, type ResumePoint,
 } from './resumePoints'
-import type { Checkpoint, Command, Look, Run } from '$lib/api/types'
+import type { Checkpoint, Command, Validation, Run } from '$lib/api/types'
 
 const checkpoint = (id: string, step: number, more: Partial<Checkpoint> = {}) =>
   ({ id, step, value: step / 1000, state: 'durable', kind: 'best', is_best: false, is_pinned: false, ghost: false, ...more }) as Checkpoint
@@ -13,7 +13,7 @@ const run = {
   memory: { budget_bytes: 100, held_bytes: 20, snapshots: [snapshot('b', 200), snapshot('c', 300, true), snapshot('d', 250)] },
 }
 const stored = [checkpoint('a', 100), checkpoint('c', 300, { is_best: true }), checkpoint('gone', 50, { state: 'dropped' })]
-const looks = [{ snapshot: 'b', value: 0.21, ghost: true }] as Look[]
+const validations = [{ snapshot: 'b', value: 0.21, ghost: true }] as Validation[]
 const keys = (places: readonly ResumePoint[]) => places.map((place) => place.key)
 
 it.each([
@@ -29,7 +29,7 @@ it.each([
 
 describe('resumePointsOf', () => {
   it('lists what is in memory and what is on disk, each state once, newest step first', () => {
-    const places = resumePointsOf('roll_back', run, stored, looks)
+    const places = resumePointsOf('roll_back', run, stored, validations)
     expect(places.map(({ key, inMemory, onDisk }) => [key, inMemory, onDisk])).toEqual([
       ['c', true, true],
       ['d', true, false],
@@ -39,29 +39,29 @@ describe('resumePointsOf', () => {
   })
 
   it('names what only memory holds by its step, since the tracker knows no such checkpoint', () => {
-    const [, , b, a] = resumePointsOf('roll_back', run, stored, looks)
+    const [, , b, a] = resumePointsOf('roll_back', run, stored, validations)
     expect(b).toMatchObject({ target: { step: 200 }, value: 0.21, ghost: true })
     expect(a).toMatchObject({ target: { checkpoint: 'a' }, value: 0.1 })
   })
 
   it.each(['fork', 'resume'] as const)('offers to %s only what is on disk', (verb) => {
-    expect(keys(resumePointsOf(verb, run, stored, looks))).toEqual(['c', 'a'])
+    expect(keys(resumePointsOf(verb, run, stored, validations))).toEqual(['c', 'a'])
   })
 
   it('believes no memory of a run that nobody trains', () => {
-    expect(keys(resumePointsOf('roll_back', { ...run, state: 'queued' }, stored, looks))).toEqual(['c', 'a'])
+    expect(keys(resumePointsOf('roll_back', { ...run, state: 'queued' }, stored, validations))).toEqual(['c', 'a'])
   })
 })
 
 describe('resumeChoices', () => {
   const choices = (verb: 'roll_back' | 'fork' | 'resume', picked: string | null = null) =>
-    resumeChoices(verb, run, resumePointsOf(verb, run, stored, looks), picked)
+    resumeChoices(verb, run, resumePointsOf(verb, run, stored, validations), picked)
 
   it('begins with what the command would take, and says nothing twice', () => {
     expect(keys(choices('roll_back'))).toEqual(['best', 'd', 'b', 'a'])
     expect(keys(choices('fork'))).toEqual(['best', 'a'])
     expect(keys(choices('resume'))).toEqual(['last', 'a'])
-    const further = resumePointsOf('fork', run, [...stored, checkpoint('z', 400)], looks)
+    const further = resumePointsOf('fork', run, [...stored, checkpoint('z', 400)], validations)
     expect(keys(resumeChoices('fork', run, further, null))).toEqual(['best', 'last', 'a'])
     expect(keys(resumeChoices('resume', run, further, null))).toEqual(['last', 'best', 'a'])
   })
@@ -70,7 +70,7 @@ describe('resumeChoices', () => {
     expect(keys(choices('roll_back', 'c'))).toEqual(['best', 'c', 'd', 'b', 'a'])
   })
 
-  it('offers the best as soon as its look is heard of', () => {
+  it('offers the best as soon as its validation arrives', () => {
     const [best, ...rest] = resumeChoices('roll_back', { ...run, memory: null, best_checkpoint: null }, [], null)
     expect(best).toMatchObject({ key: 'best', step: 300, value: 0.3, target: { to: 'best' } })
     expect(rest).toEqual([])
@@ -78,7 +78,7 @@ describe('resumeChoices', () => {
 
   it('takes the last from the living path, not from an abandoned tail', () => {
     const tail = checkpoint('tail', 900, { ghost: true })
-    const places = resumePointsOf('resume', run, [...stored, tail], looks)
+    const places = resumePointsOf('resume', run, [...stored, tail], validations)
     expect(resumeChoices('resume', run, places, null)[0]).toMatchObject({ key: 'last', step: 300 })
   })
 

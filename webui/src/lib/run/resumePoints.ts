@@ -1,7 +1,7 @@
 /** The points that a run can be resumed from, and the settings that a person may override there. Pure. */
 import { count, epochOf } from '$lib/ui/format'
 import { numberOf } from '$lib/api/floats'
-import type { Checkpoint, Command, Look, Overrides, Run } from '$lib/api/types'
+import type { Checkpoint, Command, Validation, Overrides, Run } from '$lib/api/types'
 import { FINAL } from '$lib/ui/labels'
 
 /** A running run rolls back, a new run forks, an ended run resumes. */
@@ -58,7 +58,7 @@ export function resumeActions(run: { state: Run['state']; spec: Pick<Run['spec']
 }
 
 /** Every state that the run keeps, newest step first. Only the trainer that holds a snapshot in memory can roll back to it. */
-export function resumePointsOf(action: ResumeAction, run: ResumableRun, checkpoints: readonly Checkpoint[], looks: readonly Look[]): ResumePoint[] {
+export function resumePointsOf(action: ResumeAction, run: ResumableRun, checkpoints: readonly Checkpoint[], validations: readonly Validation[]): ResumePoint[] {
   const held = action === 'roll_back' && isLeased(run) ? (run.memory?.snapshots ?? []) : []
   const inMemory = new Set(held.map((snapshot) => snapshot.id))
   const stored = checkpoints.filter((checkpoint) => checkpoint.state === 'durable' && checkpoint.kind !== 'selected') // no training passed through an average
@@ -68,10 +68,10 @@ export function resumePointsOf(action: ResumeAction, run: ResumableRun, checkpoi
     isBest: checkpoint.is_best ?? false, inMemory: inMemory.has(checkpoint.id), onDisk: true, ghost: checkpoint.ghost ?? false,
   }))
   for (const snapshot of held.filter(({ id }) => !onDisk.has(id))) {
-    const look = looks.findLast((seen) => seen.snapshot === snapshot.id)
+    const validation = validations.findLast((candidate) => candidate.snapshot === snapshot.id)
     points.push({
-      key: snapshot.id, target: { step: snapshot.step }, step: snapshot.step, value: numberOf(look?.value),
-      isBest: snapshot.is_best ?? false, inMemory: true, onDisk: false, ghost: look?.ghost ?? false,
+      key: snapshot.id, target: { step: snapshot.step }, step: snapshot.step, value: numberOf(validation?.value),
+      isBest: snapshot.is_best ?? false, inMemory: true, onDisk: false, ghost: validation?.ghost ?? false,
     })
   }
   return points.sort((a, b) => b.step - a.step)

@@ -5,21 +5,21 @@ import type { FeedEvent } from '$lib/live/feed'
 import { connection } from '$lib/live/connection.svelte'
 import { Throttle } from '$lib/live/throttle'
 import { applyEvent } from './applyEvent'
-import type { Checkpoint, Command, CommandRequest, Evaluation, Look, MetricSummary, Receipt, Run, Segment } from '$lib/api/types'
+import type { Checkpoint, Command, CommandRequest, TestResult, Validation, MetricSummary, Receipt, Run, Segment } from '$lib/api/types'
 
 export const MAX_POINTS = 2000
 const REFRESH_MS = 1000
-const LOOKS_PAGE = 1000
+const VALIDATIONS_PAGE = 1000
 
 export class RunView {
   run: Run | null = $state.raw(null)
   error: string | null = $state(null)
   segments: Segment[] = $state.raw([])
-  looks: Look[] = $state.raw([])
+  validations: Validation[] = $state.raw([])
   metrics: MetricSummary[] = $state.raw([])
   checkpoints: Checkpoint[] = $state.raw([])
   receipts: Receipt[] = $state.raw([])
-  evaluations: Evaluation[] = $state.raw([])
+  testResults: TestResult[] = $state.raw([])
   commands: Command[] = $state.raw([])
   curves: ReadonlyMap<string, Curve> = $state.raw(new Map())
   heardAt: number | null = $state(null) // epoch seconds of the last event of this run
@@ -62,7 +62,7 @@ export class RunView {
   }
 
   reload(): void {
-    this.refreshSoon('run', 'segments', 'looks', 'curves', 'checkpoints', 'commands', 'evaluations')
+    this.refreshSoon('run', 'segments', 'validations', 'curves', 'checkpoints', 'commands', 'testResults')
   }
 
   private refreshSoon(...parts: string[]): void {
@@ -80,8 +80,8 @@ export class RunView {
         stale.has('checkpoints') && this.read('checkpoints', api.checkpoints(this.id)),
         stale.has('checkpoints') && this.read('receipts', api.receipts(this.id)),
         stale.has('commands') && this.read('commands', api.commands(this.id)),
-        stale.has('evaluations') && this.read('evaluations', api.evaluations(this.id)),
-        stale.has('looks') ? this.readLooks(null) : stale.has('new looks') && this.readLooks(this.looks.at(-1)?.seq ?? null),
+        stale.has('testResults') && this.read('testResults', api.testResults(this.id)),
+        stale.has('validations') ? this.readValidations(null) : stale.has('new validations') && this.readValidations(this.validations.at(-1)?.seq ?? null),
         (stale.has('curves') || stale.has('new points')) && this.readMetrics(stale.has('curves')),
       ])
       this.error = null
@@ -90,18 +90,18 @@ export class RunView {
     }
   }
 
-  private async read<K extends 'segments' | 'checkpoints' | 'receipts' | 'commands' | 'evaluations'>(field: K, answer: Promise<this[K]>): Promise<void> {
+  private async read<K extends 'segments' | 'checkpoints' | 'receipts' | 'commands' | 'testResults'>(field: K, answer: Promise<this[K]>): Promise<void> {
     this[field] = await answer
   }
 
-  private async readLooks(after: number | null): Promise<void> {
-    const looks = after === null ? [] : this.looks.slice()
+  private async readValidations(after: number | null): Promise<void> {
+    const validations = after === null ? [] : this.validations.slice()
     for (;;) {
-      const page = await api.looks(this.id, looks.at(-1)?.seq ?? 0)
-      looks.push(...page)
-      if (page.length < LOOKS_PAGE) break
+      const page = await api.validations(this.id, validations.at(-1)?.seq ?? 0)
+      validations.push(...page)
+      if (page.length < VALIDATIONS_PAGE) break
     }
-    this.looks = looks
+    this.validations = validations
   }
 
   private async readMetrics(afresh: boolean): Promise<void> {
@@ -150,13 +150,13 @@ export class RunView {
 
 /** The parts to read again after an event. */
 const STALE_AFTER = new Map([
-  ['run.state', ['run', 'new looks', 'curves', 'checkpoints', 'commands', 'segments', 'evaluations']],
+  ['run.state', ['run', 'new validations', 'curves', 'checkpoints', 'commands', 'segments', 'testResults']],
   ['run.progress', ['new points']],
-  ['run.look', ['new looks', 'new points']],
-  ['run.withdrawn', ['looks']], // a validation that this page holds is no longer the best
+  ['run.validation', ['new validations', 'new points']],
+  ['run.withdrawn', ['validations']], // a validation that this page holds is no longer the best
   ['run.best', ['checkpoints']],
   ['run.checkpoint', ['checkpoints']],
   // A new segment makes an abandoned branch of the points behind its start.
-  ['run.segment', ['run', 'segments', 'looks', 'curves', 'checkpoints']],
+  ['run.segment', ['run', 'segments', 'validations', 'curves', 'checkpoints']],
   ['command.state', ['commands']],
 ])

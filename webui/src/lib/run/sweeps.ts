@@ -42,7 +42,7 @@ export function describeChoice(runs: readonly SweepRun[]): string {
   const sum = (of: (run: SweepRun) => number | undefined) => runs.reduce((total, run) => total + (of(run) ?? 0), 0)
   const many = (number: number, what: string) => `${count(number)} ${what}${number === 1 ? '' : 's'}`
   const averages = sum((run) => run.averages_tried)
-  const validations = many(sum((run) => run.looks), 'validation') + (averages > 0 ? ` and ${many(averages, 'average')}` : '')
+  const validations = many(sum((run) => run.validations), 'validation') + (averages > 0 ? ` and ${many(averages, 'average')}` : '')
   return `${validations} of ${many(runs.length, 'run')}`
 }
 
