@@ -65,7 +65,7 @@ def test_the_run_page(still: Page, finished: Story) -> None:
         chosen.click()
         expect(chosen).to_have_attribute("aria-current", "page")
         if tab == "Report":
-            expect(still.get_by_role("article").get_by_role("note")).to_contain_text("The value is optimistic")
+            expect(still.get_by_role("article").get_by_role("note")).to_contain_text("Selected, optimistic")
         assert faults(still) == []
 
 

@@ -90,7 +90,7 @@ def test_the_page_shows_the_best_and_what_mattered(page: Page, swept: Sweep) -> 
 
     page.get_by_role("button", name="Report", exact=True).click()
     report = page.get_by_role("article", name="Report")
-    expect(report.get_by_role("note")).to_contain_text("The value is optimistic")
+    expect(report.get_by_role("note")).to_contain_text("Selected, optimistic")
     expect(report.locator("figure svg circle")).to_have_count(23)
     page.get_by_role("button", name="Report", exact=True).click()
     chart = page.get_by_role("region", name="Parallel coordinates")
@@ -122,7 +122,7 @@ def test_an_empty_page_teaches_and_a_new_sweep_is_cancelled(page: Page, client: 
     page.goto(f"/s/{sweep.id}")
     expect(page.get_by_text("The scheduler submits the first runs")).to_be_visible()
     schedule(engine)
-    expect(page.get_by_text("1 of 2 runs made")).to_be_visible()
+    expect(page.get_by_text("1 of 2 runs submitted")).to_be_visible()
     pause(engine, client.sweep(sweep.id).runs[0].run)
     rung = page.get_by_role("region", name="Runs at each rung").get_by_role("row").nth(1)
     expect(rung).to_have_text(re.compile(r"\s*1\s*100\s*1\s*1\s*0\s*0\.5"))
@@ -137,7 +137,7 @@ def test_an_empty_page_teaches_and_a_new_sweep_is_cancelled(page: Page, client: 
 def test_sweeps_are_for_everybody(open_context: Callable[..., BrowserContext], swept: Sweep) -> None:
     page = open_context(reduced_motion="reduce").new_page()
     pages = {
-        f"/s/{swept.id}": "By 23 finished runs",
+        f"/s/{swept.id}": "other of 23 finished runs",
         f"/p/{PROJECT}/sweeps": "24 of 24",
         "/p/none/sweeps": "No sweep in",
     }

@@ -20,7 +20,7 @@ it('shows the selected model, the best validation, and the number of candidates'
   render(BestRun, { known: known(RUNS[1]!) })
   expect(text()).toContain('0.98 val_accuracy @ 200 rates-2')
   expect(text()).toContain('selected by greedy_soup(k=3); its best validation 0.9 @ 300')
-  expect(text()).toContain('The value is optimistic: the best of 12 validations and 4 averages of 3 runs.')
+  expect(text()).toContain('Selected, optimistic: the best of 12 validations and 4 averages of 3 runs.')
 })
 
 it('shows no value twice', () => {
