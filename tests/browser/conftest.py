@@ -30,7 +30,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-#: A browser says so itself when an answer is not 2xx; the tests that provoke one validation for the words on the page.
+#: A browser says so itself when an answer is not 2xx; the tests that provoke one look for the words on the page.
 HARMLESS = "Failed to load resource"
 
 expect.set_options(timeout=15_000)

@@ -1,7 +1,7 @@
 """A run told through the API exactly as a trainer tells it: validations judged by the real policy, curves, jumps, an
 end.
 
-The browser tests need runs that validation real without training one; what is told here is made by formulas.
+The browser tests need runs that look real without training one; what is told here is made by formulas.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def test_every_kind_is_drawn_and_the_best_stands_beside(page: Page, tell: Tell) 
 
     shown = {
         "confusion": "2 of 3 right",
-        "misclassified": "1 of 3 on the validation part",
+        "misclassified": "misclassifies 1 of 3 validation examples",
         "weights conv/kernel": "standard deviation",
         "outputs": HOSTILE,
         "fit": "x from -1 to 1",

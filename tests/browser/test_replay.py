@@ -118,7 +118,7 @@ def test_replays_are_for_everybody(open_context: Callable[..., BrowserContext], 
     assert faults(page) == []
     page.get_by_role("button", name="Make it the default", exact=True).click()
     page.goto(f"/p/{PROJECT}/rules")
-    expect(page.get_by_text("A run that is submitted without a stopper stops by patience(checks=3).")).to_be_visible()
+    expect(page.get_by_text("A run without a stopper of its own stops by patience(checks=3).")).to_be_visible()
     page.get_by_role("button", name="Change: Default stopper").click()
     page.get_by_label("Policy").fill(f"patience(2) | {HOSTILE}")
     page.get_by_role("button", name="Save").click()

@@ -40,11 +40,11 @@ describe('chartDrawing', () => {
   })
 
   it('marks a resume point at its own value, or on the curve where it has none', () => {
-    const place = { target: { to: 'best' as const }, isBest: false, onDisk: true, ghost: false }
+    const point = { target: { to: 'best' as const }, isBest: false, onDisk: true, ghost: false }
     const resumePoints = [
-      { ...place, key: 'a', step: 100, value: 0.97, inMemory: true },
-      { ...place, key: 'b', step: 210, value: null, inMemory: false },
-      { ...place, key: 'c', step: 300, value: null, inMemory: false },
+      { ...point, key: 'a', step: 100, value: 0.97, inMemory: true },
+      { ...point, key: 'b', step: 210, value: null, inMemory: false },
+      { ...point, key: 'c', step: 300, value: null, inMemory: false },
     ]
     expect(chartDrawing({ ...inputs, resumePoints }).overlay.resumePoints).toEqual([
       { x: 100, y: 0.97, key: 'a', solid: true },

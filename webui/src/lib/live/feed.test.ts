@@ -176,10 +176,10 @@ describe('Feed', () => {
   it('is silent once stopped', async () => {
     await settle()
     feed.stop()
-    const said = heard.length
+    const messages = heard.length
     tracker.streams[0]!.on.open()
     tracker.streams[0]!.on.event(event(3))
     await settle(60_000)
-    expect(heard).toHaveLength(said)
+    expect(heard).toHaveLength(messages)
   })
 })

@@ -9,7 +9,7 @@ const MIDDLE: [number, number, number] = [232, 234, 235]
 export const diverging: Shade = (value) => {
   const share = Math.min(1, Math.abs(Number.isFinite(value) ? value : 0))
   const end = value < 0 ? ORANGE : BLUE
-  return [0, 1, 2].map((place) => Math.round(MIDDLE[place]! + (end[place]! - MIDDLE[place]!) * share)) as ReturnType<Shade>
+  return [0, 1, 2].map((channel) => Math.round(MIDDLE[channel]! + (end[channel]! - MIDDLE[channel]!) * share)) as ReturnType<Shade>
 }
 
 export const grey: Shade = (value) => {

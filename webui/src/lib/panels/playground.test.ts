@@ -14,8 +14,8 @@ test('a link keeps every control', () => {
   expect(readView(writeView(view, DEFAULTS), DEFAULTS)).toEqual(view)
 })
 
-test('a run is asked for as the recipe takes it', () => {
-  const asked = requestOf({ ...readView('?hidden=3', DEFAULTS) })
-  expect(asked).toMatchObject({ source: { name: 'playground' }, data: 'circle', max_steps: 5000 })
-  expect(asked.parameters).toMatchObject({ features: 'x,y', hidden: '3', learning_rate: 0.03, data_seed: 0 })
+test('the request has the parameters of the recipe', () => {
+  const request = requestOf({ ...readView('?hidden=3', DEFAULTS) })
+  expect(request).toMatchObject({ source: { name: 'playground' }, data: 'circle', max_steps: 5000 })
+  expect(request.parameters).toMatchObject({ features: 'x,y', hidden: '3', learning_rate: 0.03, data_seed: 0 })
 })

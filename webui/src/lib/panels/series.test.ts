@@ -10,7 +10,7 @@ test('what the model does comes before what it is made of', () => {
   expect(sortPanels(list).map((one) => one.kind)).toEqual(['boundary', 'confusion', 'graph'])
 })
 
-test('a step is found on the living path first', () => {
+test('a step on the current path comes before one on an abandoned branch', () => {
   expect(placeAt(SERIES, 200)).toBe(2)
   expect(placeAt(SERIES, null)).toBe(3)
   expect(placeAt(SERIES, 999)).toBe(3)

@@ -4,11 +4,11 @@ import {
 } from './inspect'
 import type { Checkpoint, Variable, VariableDifference } from '$lib/api/types'
 
-const variable = (collection: 'model' | 'optimizer', index: number, path: string, said: Partial<Variable> = {}): Variable => ({
-  collection, index, path, shape: [2], dtype: 'float32', digest: '', size_bytes: 8, non_finite: 0, ...said,
+const variable = (collection: 'model' | 'optimizer', index: number, path: string, fields: Partial<Variable> = {}): Variable => ({
+  collection, index, path, shape: [2], dtype: 'float32', digest: '', size_bytes: 8, non_finite: 0, ...fields,
 } as Variable)
-const change = (collection: 'model' | 'optimizer', kind: VariableDifference['kind'], said: Partial<VariableDifference> = {}): VariableDifference => ({
-  collection, path: 'x', kind, ...said,
+const change = (collection: 'model' | 'optimizer', kind: VariableDifference['kind'], fields: Partial<VariableDifference> = {}): VariableDifference => ({
+  collection, path: 'x', kind, ...fields,
 } as VariableDifference)
 
 const VARIABLES = [
@@ -18,7 +18,7 @@ const VARIABLES = [
 ]
 
 describe('rows', () => {
-  it('take the difference of their place, whatever it is called there', () => {
+  it('take the difference with their index, whatever its name', () => {
     const rows = rowsOf(VARIABLES, [change('model', 'differs', { path: 'conv_1/kernel', norm: 1 }), change('model', 'equal'), change('model', 'missing')])
     expect(rows.map((row) => row.change?.kind)).toEqual(['differs', 'equal', undefined])
   })
@@ -37,9 +37,9 @@ describe('rows', () => {
     ['', '-shape', [0, 1, 2]],
     ['', 'nonsense', [0, 1, 2]],
     ['no such', 'norm', []],
-  ])('named %j in order %j are %j', (named, by, places) => {
+  ])('named %j in order %j are %j', (named, by, order) => {
     const rows = rowsOf(VARIABLES)
-    expect(filterAndSortRows(rows, named, by).map((row) => rows.indexOf(row))).toEqual(places)
+    expect(filterAndSortRows(rows, named, by).map((row) => rows.indexOf(row))).toEqual(order)
   })
 
   it('change their order with each click, and come back', () => {
@@ -81,7 +81,7 @@ describe('the layout', () => {
     [[2, 3, 4], 'more'], [[0, 3], 'none'],
   ])('of %j is %s', (part, kind) => expect(layoutOf(part).kind).toBe(kind))
 
-  it('lays a tall picture on its side, every value in its place', () => {
+  it('lays a tall picture on its side with every value in order', () => {
     const tall = layoutOf([6, 2])
     expect(tall).toEqual({ kind: 'picture', rows: 2, columns: 6, lying: true })
     if (tall.kind === 'picture') expect(pixelsOf([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], tall)).toEqual([0, 2, 4, 6, 8, 10, 1, 3, 5, 7, 9, 11])

@@ -45,13 +45,13 @@ export const CHANGES: readonly VariableColumn[] = [
 
 /** Keras numbers names per process, so a difference belongs to the variable with the same index in the collection. */
 export function rowsOf(variables: readonly Variable[], differences: readonly VariableDifference[] = []): VariableRow[] {
-  const places = new Map<string, VariableDifference[]>()
-  for (const difference of differences) places.set(difference.collection, [...(places.get(difference.collection) ?? []), difference])
+  const byCollection = new Map<string, VariableDifference[]>()
+  for (const difference of differences) byCollection.set(difference.collection, [...(byCollection.get(difference.collection) ?? []), difference])
   const paths = variables.map(plainName)
   return variables.map((variable, at) => ({
     name: paths.indexOf(paths[at]!) === paths.lastIndexOf(paths[at]!) ? paths[at]! : `${variable.collection}/${variable.index}:${variable.path}`,
     variable,
-    change: places.get(variable.collection)?.[variable.index] ?? null,
+    change: byCollection.get(variable.collection)?.[variable.index] ?? null,
   }))
 }
 

@@ -69,7 +69,7 @@ it('draws policies of which both is known, from the least saved to the most', ()
   const one = (stopper: string, share_saved: number | null, lost: number | null, on_front = false) =>
     ({ stopper, on_front, summary: { share_saved, lost } }) as ReplayedPolicy
   const dots = dotsOf({ policies: [one('b', 0.5, 0.1), one('a', 0.2, 0, true), one('c', null, null), one('d', 0.9, 'Infinity' as unknown as number)], recommended: 1 })
-  expect(dots.map((dot) => [dot.stopper, dot.place, dot.onFront, dot.recommended])).toEqual([['a', 1, true, true], ['b', 0, false, false]])
+  expect(dots.map((dot) => [dot.stopper, dot.index, dot.onFront, dot.recommended])).toEqual([['a', 1, true, true], ['b', 0, false, false]])
 })
 
 it('has an axis also where nothing is lost', () => {

@@ -98,7 +98,7 @@ export function percent(share: number): string {
 }
 
 export interface Dot {
-  place: number
+  index: number
   stopper: string
   saved: number
   lost: number
@@ -109,10 +109,10 @@ export interface Dot {
 /** The policies with a known saving and loss, in order of what they save. */
 export function dotsOf({ policies, recommended }: Pick<Replay, 'policies' | 'recommended'>): Dot[] {
   return policies
-    .flatMap(({ summary, stopper, on_front: onFront }: ReplayedPolicy, place) => {
+    .flatMap(({ summary, stopper, on_front: onFront }: ReplayedPolicy, index) => {
       const [saved, lost] = [summary.share_saved, summary.lost === null ? null : Number(summary.lost)]
       if (saved === null || lost === null || !Number.isFinite(lost)) return []
-      return [{ place, stopper, saved, lost, onFront, recommended: place === recommended }]
+      return [{ index, stopper, saved, lost, onFront, recommended: index === recommended }]
     })
     .sort((a, b) => a.saved - b.saved || a.lost - b.lost)
 }

@@ -14,7 +14,7 @@ const run = {
 }
 const stored = [checkpoint('a', 100), checkpoint('c', 300, { is_best: true }), checkpoint('gone', 50, { state: 'dropped' })]
 const validations = [{ snapshot: 'b', value: 0.21, ghost: true }] as Validation[]
-const keys = (places: readonly ResumePoint[]) => places.map((place) => place.key)
+const keys = (points: readonly ResumePoint[]) => points.map((place) => place.key)
 
 it.each([
   ['running', 'recipe', ['roll_back', 'fork']],
@@ -29,8 +29,8 @@ it.each([
 
 describe('resumePointsOf', () => {
   it('lists what is in memory and what is on disk, each state once, newest step first', () => {
-    const places = resumePointsOf('roll_back', run, stored, validations)
-    expect(places.map(({ key, inMemory, onDisk }) => [key, inMemory, onDisk])).toEqual([
+    const points = resumePointsOf('roll_back', run, stored, validations)
+    expect(points.map(({ key, inMemory, onDisk }) => [key, inMemory, onDisk])).toEqual([
       ['c', true, true],
       ['d', true, false],
       ['b', true, false],
@@ -78,8 +78,8 @@ describe('resumeChoices', () => {
 
   it('takes the last from the living path, not from an abandoned tail', () => {
     const tail = checkpoint('tail', 900, { ghost: true })
-    const places = resumePointsOf('resume', run, [...stored, tail], validations)
-    expect(resumeChoices('resume', run, places, null)[0]).toMatchObject({ key: 'last', step: 300 })
+    const points = resumePointsOf('resume', run, [...stored, tail], validations)
+    expect(resumeChoices('resume', run, points, null)[0]).toMatchObject({ key: 'last', step: 300 })
   })
 
   it('offers nothing where nothing is kept; an ended run may begin anew', () => {

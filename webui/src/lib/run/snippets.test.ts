@@ -17,7 +17,7 @@ it('names the project only when it is not the default one', () => {
 })
 
 it('suggests a format that the checkpoint can be written in', () => {
-  // It said --as keras also of a loop over variables, or a session, which describes no network.
+  // --as keras was wrong for a loop over variables and for a session: neither describes a network.
   expect(restoreCommand('run', null, 'http://host:1')).toBe('keepbest login http://host:1\nkeepbest restore run --best --to restored --as npz')
   expect(restoreCommand('run', 'selected', 'http://host:1')).toContain('keepbest restore run --to restored')
   expect(restoreCommand('run', 'abc', 'http://host:1', { kind: 'external' })).toContain('restore run --checkpoint abc --to restored --as npz')
@@ -35,7 +35,7 @@ describe('resumeCommand', () => {
     expect(resumeCommand('fork', 'run', { ...usual, to: 'last' })).toBe('keepbest fork run --to last')
   })
 
-  it('says the place and every change', () => {
+  it('names the resume point and every override', () => {
     expect(resumeCommand('roll_back', 'run', { ...usual, step: 0 })).toBe('keepbest rollback run --step 0')
     const changed = { ...usual, checkpoint: 'abc', learning_rate: '0.1x', max_steps: 20000, reset_patience: true }
     expect(resumeCommand('fork', 'run', changed)).toBe(
@@ -52,7 +52,7 @@ it.each([
   [{ kind: 'code', bundle: 'b', entry: 'net/model.py:build' }, 'net/model.py:build'],
   [{ kind: 'command', bundle: 'b', argv: ['python', 'a b.py'] }, "python 'a b.py'"],
   [{ kind: 'external' }, 'a script'],
-] as const)('%o is told as what it trains', (source, words) => expect(sourceWords(source as never)).toBe(words))
+] as const)('%o is described by what it trains', (source, words) => expect(sourceWords(source as never)).toBe(words))
 
 it('shows a command as it would be typed', () => expect(commandText(['python', 'my file.py', '$(id)'])).toBe("python 'my file.py' '$(id)'"))
 

@@ -12,7 +12,7 @@ const run = (number: number, best_value: number | null, parameters: Record<strin
   ({ number, run: `r${number}`, name: `r${number}`, state: 'finished', parameters, best_value, best_step: 1, step: 1, stop_reason: null }) as SweepRun
 const sweep = (mode: string, best: string | null = null) => ({ space, monitor: 'val_accuracy', mode, best: best === null ? null : { run: best } }) as Sweep
 
-it('places what was tried on an axis each, and the metric on the last', () => {
+it('puts each parameter on an axis of its own and the metric on the last', () => {
   const runs = [run(1, 0.5), run(2, 0.9, { rate: 1, units: 0, layers: '<b>' }), run(3, null)]
   const axes = axesOf(sweep('max'), runs)
   expect(axes.map((axis) => axis.name)).toEqual(['rate', 'units', 'layers', 'val_accuracy'])
@@ -20,16 +20,16 @@ it('places what was tried on an axis each, and the metric on the last', () => {
   expect(axes[2]!.ticks.map((tick) => tick.text)).toEqual(['[64,64]', '[32]', '<b>'])
   const lines = linesOf(sweep('max', 'r2'), runs, axes)
   expect(lines.map((line) => line.run.number)).toEqual([3, 1, 2])
-  expect(lines[1]!.places).toEqual([0.5, 0.5, 0.5, 0])
-  expect(lines[2]!).toMatchObject({ places: [1, 0, 1, 1], rank: 1, isBest: true })
-  expect(lines[0]!).toMatchObject({ rank: null, places: [0.5, 0.5, 0.5, null] })
+  expect(lines[1]!.positions).toEqual([0.5, 0.5, 0.5, 0])
+  expect(lines[2]!).toMatchObject({ positions: [1, 0, 1, 1], rank: 1, isBest: true })
+  expect(lines[0]!).toMatchObject({ rank: null, positions: [0.5, 0.5, 0.5, null] })
 })
 
 it('puts numbers in their order, whatever order they were tried in', () => {
   const tried = { ...sweep('max'), space: { rate: { kind: 'choices', values: [0.01, 0.001, 0.1] } } } as unknown as Sweep
   const rate = axesOf(tried, [])[0]!
   expect(rate.ticks.map((tick) => tick.text)).toEqual(['0.001', '0.01', '0.1'])
-  expect([0.001, 0.01, 0.1].map((value) => rate.place(value))).toEqual([0, 0.5, 1])
+  expect([0.001, 0.01, 0.1].map((value) => rate.positionOf(value))).toEqual([0, 0.5, 1])
 })
 
 it('knows that less is better where the metric is a loss', () => {
@@ -40,7 +40,7 @@ it('knows that less is better where the metric is a loss', () => {
   expect(bestFirst(sweep('max'), [run(3, null), ...runs]).map((one) => one.number)).toEqual([2, 1, 3])
 })
 
-it('compares runs by what was selected, and by their bests where nothing was', () => {
+it('compares runs by their selected model, else by their best', () => {
   const soup = { ...run(1, 0.5), selected_value: 0.95, selected_step: 7, validations: 1, averages_tried: 1 }
   const runs = [run(2, 0.9), soup, { ...run(3, 0.93), selected_value: 0.8, selected_step: 3 }, run(4, null)]
   expect(bestFirst(sweep('max'), runs).map((one) => one.number)).toEqual([1, 2, 3, 4])
@@ -59,9 +59,9 @@ it('names the highest rung at which a run paused', () => {
 })
 
 it('draws one value in the middle, no value nowhere, and leaves a gap for what is not known', () => {
-  expect(axesOf(sweep('max'), [run(1, 0.5)]).at(-1)!.place(0.5)).toBe(0.5)
-  expect(axesOf(sweep('max'), []).at(-1)!.place(null)).toBe(null)
-  expect(axesOf(sweep('max'), [])[0]!.place(true)).toBe(null)
+  expect(axesOf(sweep('max'), [run(1, 0.5)]).at(-1)!.positionOf(0.5)).toBe(0.5)
+  expect(axesOf(sweep('max'), []).at(-1)!.positionOf(null)).toBe(null)
+  expect(axesOf(sweep('max'), [])[0]!.positionOf(true)).toBe(null)
   const path = pathOf([0, null, 1, 0.5], (axis) => axis * 10, (place) => place * 100)
   expect(path).toBe('M0.0,0.0M20.0,100.0L30.0,50.0')
 })

@@ -10,11 +10,11 @@ export interface Tick {
 export interface ParallelAxis {
   name: string
   ticks: Tick[]
-  place(value: unknown): number | null
+  positionOf(value: unknown): number | null
 }
 export interface RunLine {
   run: SweepRun
-  places: (number | null)[]
+  positions: (number | null)[]
   /** From 0 for the worst value to 1 for the best; null without a value. */
   rank: number | null
   isBest: boolean
@@ -58,20 +58,20 @@ export function linesOf(sweep: Sweep, runs: readonly SweepRun[], axes: readonly 
   const metric = axes.at(-1)!
   const higher = sweep.mode === 'max'
   const lines = runs.map((run): RunLine => {
-    const value = metric.place(valueOf(run))
-    const places = axes.slice(0, -1).map((axis) => axis.place(run.parameters[axis.name]))
-    return { run, places: [...places, value], rank: value === null ? null : higher ? value : 1 - value, isBest: run.run === sweep.best?.run }
+    const value = metric.positionOf(valueOf(run))
+    const positions = axes.slice(0, -1).map((axis) => axis.positionOf(run.parameters[axis.name]))
+    return { run, positions: [...positions, value], rank: value === null ? null : higher ? value : 1 - value, isBest: run.run === sweep.best?.run }
   })
   return lines.sort((a, b) => Number(a.isBest) - Number(b.isBest) || (a.rank ?? -1) - (b.rank ?? -1))
 }
 
 /** The path through the known points of a line, broken at each unknown one. */
-export function pathOf(places: readonly (number | null)[], x: (axis: number) => number, y: (place: number) => number): string {
+export function pathOf(positions: readonly (number | null)[], x: (axis: number) => number, y: (position: number) => number): string {
   let pen = 'M'
-  return places
-    .map((place, axis) => {
-      if (place === null) return ((pen = 'M'), '')
-      const piece = `${pen}${x(axis).toFixed(1)},${y(place).toFixed(1)}`
+  return positions
+    .map((position, axis) => {
+      if (position === null) return ((pen = 'M'), '')
+      const piece = `${pen}${x(axis).toFixed(1)},${y(position).toFixed(1)}`
       pen = 'L'
       return piece
     })
@@ -116,22 +116,22 @@ function choiceAxis(name: string, named: readonly unknown[]): ParallelAxis {
   const at = (index: number) => (values.length === 1 ? 0.5 : index / (values.length - 1))
   const every = Math.ceil(values.length / MAX_TICKS)
   const ticks = values.map((value, index) => ({ at: at(index), text: valueText(value) })).filter((_, index) => index % every === 0)
-  const place = (value: unknown) => {
+  const positionOf = (value: unknown) => {
     const index = written.indexOf(JSON.stringify(value))
     return index < 0 ? null : at(index)
   }
-  return { name, ticks, place }
+  return { name, ticks, positionOf }
 }
 
 /** A range of numbers; a single number lies in the middle. */
 function numberAxis(name: string, low: number, high: number, isLog = false): ParallelAxis {
   const [to, back] = isLog ? [Math.log10, (value: number) => 10 ** value] : [Number, Number]
-  if (!Number.isFinite(low)) return { name, ticks: [], place: () => null }
+  if (!Number.isFinite(low)) return { name, ticks: [], positionOf: () => null }
   const [from, span] = [to(low), to(high) - to(low)]
-  const place = (value: unknown) => {
+  const positionOf = (value: unknown) => {
     const number = value === null || value === undefined || typeof value === 'boolean' ? NaN : to(Number(value))
     return !Number.isFinite(number) ? null : span === 0 ? 0.5 : (number - from) / span
   }
   const ticks = span === 0 ? [{ at: 0.5, text: figure(low, 4) }] : [0, 0.5, 1].map((at) => ({ at, text: figure(back(from + at * span), 3) }))
-  return { name, ticks, place }
+  return { name, ticks, positionOf }
 }
