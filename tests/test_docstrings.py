@@ -11,7 +11,7 @@ import pytest
 import keepbest
 from keepbest.stopping.registry import POLICIES
 
-NAMES = ("KeepBest", "Loop", "Session", "init", "restore")
+NAMES = ("KeepBest", "Loop", "Run", "Session", "init", "restore")
 PUBLIC: dict[str, Any] = {name: getattr(keepbest, name) for name in NAMES}
 PUBLIC |= {kind.__name__: kind for kind in POLICIES.values()}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

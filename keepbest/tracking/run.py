@@ -63,7 +63,7 @@ class BestValidation:
 
 
 class Run:
-    """One living run. `log` may be called from any thread; all else from the thread that trains.
+    """One living run, as `keepbest.init` returns it. Call `log` from any thread, all else from the one that trains.
 
     It is made of its `stopper`, which judges validations; its `recorder`, which writes what is said; `media`, for
     pictures; and `commands`, for what people ask. Loops of keepbest's own call these parts.
@@ -72,6 +72,16 @@ class Run:
     how the run ended, after everything it said was sent, and raises LeaseLost where it was somebody else's by then.
     `on_listen` is called when somebody first asks for commands; `is_ended_from_outside` says that somebody else ends
     the process of a cancelled run.
+
+    Example:
+        >>> import keepbest
+        >>> run = keepbest.init(monitor="val_loss")
+        >>> run.log({"loss": 0.9}, step=100)
+        >>> run.report_validation(100, 0.8, n=5000).improved
+        True
+        >>> ended = run.finish()
+        >>> run.best.step, run.best.value
+        (100, 0.8)
     """
 
     def __init__(
