@@ -75,7 +75,7 @@ def test_its_run_goes_on_from_its_checkpoint(service: Service, processes: Proces
     script = processes.start(
         sys.executable, earlier.SCRIPT, "report_validation", "second", folder=service.folder, **service.variables
     )
-    assert script.wait(seconds=300) == 0, script.output
+    assert script.wait() == 0, script.output
     assert not (service.folder / "set-aside").exists()
     known = service.client.validations(RUN, limit=1000).validations
     before = [(one.step, one.value) for one in known if one.segment == 0]

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import NullPool, create_engine, text
@@ -100,7 +101,8 @@ def test_an_empty_database_comes_without(empty_database_url: str) -> None:
 
 
 def test_coverage_is_counted_by_package() -> None:
-    summary = dict.fromkeys(("covered_lines", "num_statements", "covered_branches", "num_branches"), 2)
+    summary: dict[str, Any] = dict.fromkeys(("covered_lines", "num_statements", "covered_branches", "num_branches"), 2)
+    summary["percent_covered_display"] = "100"
     missed = {"num_statements": 4, "num_branches": 6, "missing_lines": 2, "missing_branches": 4}
     measured = {"a/b.py": summary, "a/c.py": summary | missed, "d/e.py": {"num_statements": 0}}
     files = {name: {"summary": part} for name, part in measured.items()}

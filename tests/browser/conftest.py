@@ -163,7 +163,7 @@ def _start(folder: Path, port: int) -> Process:
     variables = {"KEEPBEST_DIR": str(folder), "KEEPBEST_PORT": str(port), "KEEPBEST_LEASE_SECONDS": "3600"}
     command = [sys.executable, "-m", "tracker.server"]
     process = Process(command, output=folder / "server.log", folder=ROOT, variables=variables)
-    process.wait_until(lambda: _answers(folder, port), seconds=30, what="the tracker's first answer")
+    process.wait_until(lambda: _answers(folder, port), what="the tracker's first answer")
     return process
 
 

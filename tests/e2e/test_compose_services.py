@@ -76,19 +76,19 @@ def team(processes: Processes, tmp_path: Path) -> Iterator[Team]:
 def running(team: Team) -> dict[str, Process]:
     """The services in the order in which Compose starts them, each healthy before the next."""
     assert not team.is_healthy("scheduler"), "nothing runs yet"
-    assert team.start("migrate").wait(seconds=60) == 0
-    assert team.start("migrate").wait(seconds=60) == 0, "a second start migrates nothing and ends well too"
+    assert team.start("migrate").wait() == 0
+    assert team.start("migrate").wait() == 0, "a second start migrates nothing and ends well too"
     found = {"tracker": team.start("tracker")}
-    found["tracker"].wait_until(lambda: team.is_healthy("tracker"), seconds=30, what="a healthy tracker")
+    found["tracker"].wait_until(lambda: team.is_healthy("tracker"), what="a healthy tracker")
     found["scheduler"] = team.start("scheduler")
     found |= {f"worker-{number}": team.start("worker", number) for number in (1, 2)}
-    wait_until(lambda: team.is_healthy("scheduler") and team.is_healthy("worker"), seconds=30, what="health")
+    wait_until(lambda: team.is_healthy("scheduler") and team.is_healthy("worker"), what="health")
     return found
 
 
 def test_the_services_find_each_other_and_leave_when_asked(team: Team, running: dict[str, Process]) -> None:
     two = workers_are(team, {"worker-1", "worker-2"})
-    running["worker-2"].wait_until(two, seconds=30, what="two workers at the tracker")
+    running["worker-2"].wait_until(two, what="two workers at the tracker")
     with Client(team.url, SECRETS["KEEPBEST_WORKER_TOKEN"]) as worker, pytest.raises(NotAllowed):
         worker.users()
     for process in reversed(running.values()):

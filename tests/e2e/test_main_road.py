@@ -23,11 +23,11 @@ from keepbest.errors import KeepbestError
 from tests.support.environment import clean_environment
 from tests.support.need import need_tensorflow
 from tests.support.network import free_port
-from tests.support.processes import ROOT, Process, Processes, wait_until
+from tests.support.processes import PATIENCE, ROOT, Process, Processes, wait_until
 
 POLL_SECONDS = 0.1
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 #: Learns a sum for as long as nobody stops it, and leaves the machine to the commands meanwhile.
 MY_MODEL = """
@@ -70,8 +70,8 @@ class Road:
 
     def start_tracker(self) -> Process:
         tracker = self._start("server")
-        tracker.wait_for_output("keepbest tracker at", seconds=30)  # not the last words of one killed before
-        tracker.wait_until(self._answers, what="an answer of the tracker", seconds=30)
+        tracker.wait_for_output("keepbest tracker at")  # not the last words of one killed before
+        tracker.wait_until(self._answers, what="an answer of the tracker")
         return tracker
 
     def keepbest(self, *arguments: str | Path, status: int = 0) -> str:
@@ -82,7 +82,7 @@ class Road:
             env=clean_environment(**self.environment, PYTHONPATH=str(ROOT)),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -99,7 +99,7 @@ class Road:
                 time.sleep(POLL_SECONDS)
                 return (client.run(run).best_step or 0) >= step
 
-            wait_until(poll, seconds=90, what=f"a best at {step}")
+            wait_until(poll, what=f"a best at {step}")
 
     def client(self) -> Client:
         return Client(self.environment["KEEPBEST_URL"], self.environment.get("KEEPBEST_TOKEN"))
@@ -151,7 +151,7 @@ def test_a_user_s_model_from_submission_to_receipt(road: Road) -> None:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_hostile_name_and_a_wrong_word_are_told_apart(road: Road) -> None:
-    recipes = wait_until(lambda: road.json("recipes")["recipes"], seconds=60, what="the worker's hello")
+    recipes = wait_until(lambda: road.json("recipes")["recipes"], what="the worker's hello")
     assert "hvass-cnn" in [recipe["name"] for recipe in recipes]
     assert road.keepbest("submit", "hvas-cnn", status=2) == ""
     assert road.keepbest("submit", "hvass-cnn", "--set", "learning_rat=1", status=2) == ""

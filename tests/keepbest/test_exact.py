@@ -18,7 +18,7 @@ from keepbest.snapshots.state import VARIABLES
 from tests.support.processes import ROOT, Process, Processes
 from tests.support.states import about
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 HOLDS = {"rolled back": True, "isolated": True, "goes on": True, "new process": True}
 
@@ -74,7 +74,7 @@ def hold_callbacks(folder: Path) -> tuple[dict[str, bool], str, Any]:
 
 
 def found_by(child: Process) -> dict[str, Any]:
-    assert child.wait(seconds=300) == 0, child.output
+    assert child.wait() == 0, child.output
     (line,) = [line for line in child.output.splitlines() if line.startswith("FOUND ")]
     return dict(json.loads(line.removeprefix("FOUND ")))
 

@@ -289,7 +289,7 @@ Script().fit(callback, [3, 1, 2], send=lambda step: step == 12 and os.kill(os.ge
 
 def test_a_fit_that_is_broken_off_leaves_its_best_on_disk(tmp_path: Path, processes: Processes) -> None:
     process = processes.start(sys.executable, "-c", BROKEN_OFF, tmp_path, PYTHONPATH=str(ROOT))
-    assert process.wait(seconds=120) == 143, process.output
+    assert process.wait() == 143, process.output
     run = next(line for line in process.output.splitlines() if re.fullmatch("[a-z0-9]{12}", line))
     assert [(kept.step, kept.value) for kept in Store(tmp_path).manifests(run)][-1:] == [(2 * STEPS, 1.0)]
 
@@ -333,7 +333,7 @@ def test_all_replicas_go_back_and_it_is_said_where_they_differ(tmp_path: Path, p
     Operations are deterministic there, too, which forbids a global generator that was seeded by chance.
     """
     process = processes.start(sys.executable, "-c", REPLICAS, tmp_path, PYTHONPATH=str(ROOT))
-    assert process.wait(seconds=120) == 0, process.output
+    assert process.wait() == 0, process.output
     found = json.loads(next(line for line in process.output.splitlines() if line.startswith('{"alike"')))
     assert found == {"alike": [True] * 4 + [False] * 2 + [True] * 2, "back": [True] * 8}
     assert process.output.count("moving statistics of its own in batch_normalization") == 1

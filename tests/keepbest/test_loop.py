@@ -103,7 +103,7 @@ def test_every_later_loss_is_the_same_here_and_in_another_process(
         assert [game.train() for _ in range(5)] == expected
     assert loop.close()
     other = processes.with_tensorflow("tests.support.own_loop", tmp_path, RUN, "9")
-    assert other.wait(seconds=90) == 0, other.output
+    assert other.wait() == 0, other.output
     found = json.loads(other.output.partition("FOUND ")[2])
     assert found == {"began": 4, "losses": expected, "best": 0.5}
 

@@ -16,7 +16,7 @@ from keepbest.snapshots.state import State
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper
 from tests.support.callbacks import Reporter
-from tests.support.processes import wait_until
+from tests.support.processes import PATIENCE, wait_until
 
 VALIDATIONS, SNAPSHOTS = 40, 3
 
@@ -30,7 +30,7 @@ class HeldStore(Store):
 
     def write(self, state: State, about: CheckpointInfo) -> Written:
         self.began += 1
-        assert self.go_on.wait(120)
+        assert self.go_on.wait(PATIENCE)
         return super().write(state, about)
 
 

@@ -18,6 +18,7 @@ from keepbest.contract.workers import Assignment, Lease
 from keepbest.journal import wire
 from keepbest.settings import Settings
 from keepbest.stopping import parse
+from tests.support.processes import PATIENCE
 
 NOW = "2026-01-01T00:00:00Z"
 LEASE = {"token": "lease-token", "expires_at": NOW, "lease_seconds": 30.0}
@@ -198,7 +199,7 @@ def _handler(tracker: TinyTracker) -> type[BaseHTTPRequestHandler]:
         def _reply(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if tracker.hold is not None and self.path.endswith("/batches"):
-                tracker.hold.wait(20)
+                tracker.hold.wait(PATIENCE)
             reply = tracker.answer(self.command, self.path, body)
             if reply is None or tracker._server is None:
                 self.close_connection = True

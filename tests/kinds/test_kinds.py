@@ -9,7 +9,7 @@ import pytest
 from tests.support.kinds.making import make
 from tests.support.processes import Processes
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_the_table_is_what_is_so(tmp_path: Path, processes: Processes) -> None:

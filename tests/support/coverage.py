@@ -15,13 +15,15 @@ from tests.support.processes import ROOT
 #: What of a file's summary makes up its share: statements and, of each place that branches, both ways.
 REACHED = ("covered_lines", "covered_branches")
 ALL = ("num_statements", "num_branches")
+COUNTS = (*REACHED, *ALL, "missing_lines", "missing_branches")
 
 
 def rows(files: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line a package, then the whole: percent of lines and branches, lines and branches that are missed."""
     packages: dict[str, Counter[str]] = {}
     for name, measured in sorted(files.items()):
-        packages.setdefault(Path(name).parent.as_posix(), Counter()).update(measured["summary"])
+        counts = {word: measured["summary"].get(word, 0) for word in COUNTS}
+        packages.setdefault(Path(name).parent.as_posix(), Counter()).update(counts)
     whole: Counter[str] = sum(packages.values(), Counter())
     for name, total in [*packages.items(), ("all", whole)]:
         missed = (total["missing_lines"], total["missing_branches"])

@@ -18,11 +18,14 @@ from tests.support.environment import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
+#: So long a test waits for what must come. It measures no speed: a machine that is busy with other things is late with
+#: all of it. Only what never comes fails, and a process that ends too early is told of at once.
+PATIENCE = 300.0
 #: No worker imports TensorFlow ahead, for a run that most tests never submit.
 NO_STANDBY = {"KEEPBEST_WORKER_STANDBY": "0"}
 
 
-def wait_until(predicate: Callable[[], T], *, seconds: float = 40.0, what: str = "the condition") -> T:
+def wait_until(predicate: Callable[[], T], *, seconds: float = PATIENCE, what: str = "the condition") -> T:
     """Call the predicate until it is true and return what it returned; fail after the deadline."""
     deadline = time.monotonic() + seconds
     while True:
@@ -70,7 +73,7 @@ class Process:
     def is_running(self) -> bool:
         return self.popen.poll() is None
 
-    def wait_until(self, predicate: Callable[[], T], *, seconds: float = 40.0, what: str = "the condition") -> T:
+    def wait_until(self, predicate: Callable[[], T], *, seconds: float = PATIENCE, what: str = "the condition") -> T:
         """Wait as the function of this name does, but fail at once, with the output, when the process ends."""
 
         def check() -> T:
@@ -85,12 +88,12 @@ class Process:
         except AssertionError as error:
             raise AssertionError(f"{self}: {error}; its output:\n{self.output}") from None
 
-    def wait_for_output(self, text: str, *, seconds: float = 40.0) -> str:
+    def wait_for_output(self, text: str, *, seconds: float = PATIENCE) -> str:
         """Return the output as soon as the text is in it."""
         self.wait_until(lambda: text in self.output, seconds=seconds, what=f"the output {text!r}")
         return self.output
 
-    def wait(self, *, seconds: float = 40.0) -> int:
+    def wait(self, *, seconds: float = PATIENCE) -> int:
         """Return the exit code; negative for a signal."""
         try:
             return self.popen.wait(seconds)

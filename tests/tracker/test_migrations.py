@@ -14,7 +14,7 @@ from sqlalchemy import Column, Connection, Engine, MetaData, insert, inspect, se
 
 from keepbest.errors import SchemaMismatch
 from tests.support.environment import clean_environment
-from tests.support.processes import ROOT
+from tests.support.processes import PATIENCE, ROOT
 from tests.support.store import NOW, submit
 from tracker import db, models
 from tracker.models import Base, RungTable, RunTable, SweepTable, TrialTable
@@ -246,7 +246,7 @@ def test_every_float_comes_back_to_the_last_bit(conn: Connection, value: float) 
 def test_the_command_works_in_a_process_of_its_own(empty_database_url: str, verb: str, tmp_path: Path) -> None:
     variables = clean_environment(KEEPBEST_DATABASE_URL=empty_database_url, PYTHONPATH=str(ROOT))
     command = [sys.executable, "-m", "tracker.db", verb]
-    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=PATIENCE)
     if verb == "upgrade":
         assert (done.returncode, done.stdout) == (0, f"The database has schema {db.REVISION}.\n"), done.stderr
     else:
@@ -268,7 +268,7 @@ def run(site: Path, home: Path, *arguments: str) -> str:
     """Run `python -m tracker.db` of the copy in the folder `home`; return what it printed."""
     variables = clean_environment(KEEPBEST_DIR=str(home / "data"), PYTHONPATH=str(site))
     command = [sys.executable, "-P", "-m", "tracker.db", *arguments]
-    done = subprocess.run(command, cwd=home, env=variables, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=home, env=variables, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -140,7 +140,7 @@ def children_of(pid: int) -> list[int]:
 
 def run_to_end(processes: Processes, **variables: str) -> tuple[int, str]:
     process = processes.start(*COMMAND, folder=ROOT, **variables)
-    return process.wait(seconds=60), process.output
+    return process.wait(), process.output
 
 
 def test_a_port_that_is_taken(server: Server) -> None:

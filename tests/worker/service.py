@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -20,7 +20,7 @@ from keepbest.contract.access import UserRequest
 from keepbest.contract.runs import CodeSource, Run, RunRequest
 from keepbest.status import Role, RunState
 from tests.support.network import free_port
-from tests.support.processes import Process, Processes, wait_until
+from tests.support.processes import PATIENCE, Process, Processes, wait_until
 from tracker import db
 from tracker.app import create_app
 from tracker.scheduler import jobs
@@ -50,9 +50,16 @@ class Service:
         self._server: BaseWSGIServer | None = None
 
     def start(self) -> None:
-        app = create_app(self.settings, self.engine)
-        self._server = make_server("127.0.0.1", self.port, app, threaded=True)
-        Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self._server = self._serve(self.port)
+
+    @contextmanager
+    def elsewhere(self) -> Iterator[str]:
+        """Answer at another address, where no worker of the test looks; yield it."""
+        port = free_port()
+        server = self._serve(port)
+        yield f"http://127.0.0.1:{port}"
+        server.shutdown()
+        server.server_close()
 
     def stop(self) -> None:
         if self._server is not None:
@@ -90,7 +97,7 @@ class Service:
         usual = {"monitor": "val_loss", "mode": "min", "max_steps": 20, "validate_every": 10}
         return self.submit(source=source.model_dump(), **(usual | asked))
 
-    def wait_for(self, run: str, *states: RunState, seconds: float = 60.0) -> Run:
+    def wait_for(self, run: str, *states: RunState, seconds: float = PATIENCE) -> Run:
         """Return the run once it is in one of the states (by default: any final one)."""
 
         def poll() -> Run | None:
@@ -111,7 +118,7 @@ class Service:
             found = self.client.run(run)
             return found if (found.best_step or 0) >= step else None
 
-        found = wait_until(poll, seconds=60, what=f"a best at step {step} or later")
+        found = wait_until(poll, what=f"a best at step {step} or later")
         assert found is not None
         return found
 
@@ -122,7 +129,7 @@ class Service:
             time.sleep(POLL_SECONDS)
             return (self.client.run(run).segment or 0) >= number
 
-        wait_until(poll, seconds=90, what=f"segment {number}")
+        wait_until(poll, what=f"segment {number}")
 
     def logs(self, run: str) -> str:
         return "".join(piece.text for piece in self.client.logs(run, limit=1000).pieces)
@@ -130,6 +137,11 @@ class Service:
     def close(self) -> None:
         self.stop()
         self.engine.dispose()
+
+    def _serve(self, port: int) -> BaseWSGIServer:
+        server = make_server("127.0.0.1", port, create_app(self.settings, self.engine), threaded=True)
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return server
 
     def _make_token(self, name: str, role: Role) -> str:
         now = datetime.now(UTC)

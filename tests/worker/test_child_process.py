@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import is_alive, wait_until
+from tests.support.processes import PATIENCE, is_alive, wait_until
 from worker.child_process import ChildProcess, end_orphans, explain_exit
 
 Start = Callable[..., ChildProcess]
@@ -40,13 +40,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def test_output_of_both_streams_and_the_exit_code_are_kept(start: Start, tmp_path: Path) -> None:
     child = start("import sys; print('out'); print('err', file=sys.stderr); sys.exit(7)")
-    assert child.wait(20) == 7
+    assert child.wait(PATIENCE) == 7
     assert (tmp_path / "output.log").read_text() == "out\nerr\n"
 
 
 def test_the_secret_arrives_by_standard_input(start: Start, tmp_path: Path) -> None:
     child = start("import os; secret = input(); print(len(secret), secret in os.environ.values())", secret="abc")
-    assert child.wait(20) == 0
+    assert child.wait(PATIENCE) == 0
     assert (tmp_path / "output.log").read_text() == "3 False\n"
 
 
@@ -54,7 +54,7 @@ def test_closing_the_pipe_ends_standard_input(start: Start) -> None:
     child = start("import sys; sys.stdin.read()")
     assert child.wait(0.2) is None
     child.close()
-    assert child.wait(20) == 0
+    assert child.wait(PATIENCE) == 0
 
 
 def test_it_gets_a_process_group_of_its_own_and_ctrl_c_does_not_reach_it(start: Start) -> None:
@@ -78,7 +78,7 @@ def test_what_a_trainer_that_was_killed_alone_had_started_is_found(start: Start,
     child = start(program)
     pid = int(wait_until(lambda: (tmp_path / "output.log").read_text().strip(), what="the grandchild's id"))
     os.kill(child.pid, signal.SIGKILL)
-    assert child.wait(20) == -signal.SIGKILL
+    assert child.wait(PATIENCE) == -signal.SIGKILL
     assert is_alive(pid)
     assert end_orphans("another") == 0
     assert end_orphans(MARK) == 1
@@ -92,13 +92,13 @@ def test_interrupting_asks_politely(start: Start, tmp_path: Path) -> None:
     child = start(program)
     wait_until(lambda: (tmp_path / "output.log").read_text(), what="the handler")
     child.interrupt()
-    assert child.wait(20) == 75
+    assert child.wait(PATIENCE) == 75
     child.interrupt()  # once more, after its end: nothing happens
 
 
 def test_a_program_that_reads_no_secret_is_no_trouble(start: Start) -> None:
     child = start("pass", secret="x" * 1000)
-    assert child.wait(20) == 0
+    assert child.wait(PATIENCE) == 0
     assert not child.tell("nobody hears it")
 
 

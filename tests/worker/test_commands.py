@@ -19,7 +19,7 @@ from tests.keepbest.client.test_bundle import write
 from tests.support.processes import Process, Processes, is_alive, wait_until
 from tests.worker.service import Service
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(600)
 
 FILES = {
     "train.py": """

@@ -21,14 +21,14 @@ from keepbest.status import RunState, StopReason
 from keepbest.stopping import parse
 from tests.support.environment import clean_environment
 from tests.support.need import need_tensorflow
-from tests.support.processes import ROOT, wait_until
+from tests.support.processes import PATIENCE, ROOT, wait_until
 from tests.worker.service import POLL_SECONDS, Service, trainer_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 CNN: dict[str, Any] = {"source": {"kind": "recipe", "name": "hvass-cnn"}, "data": "digits"}
 SOFTMAX: dict[str, Any] = {"source": {"kind": "recipe", "name": "softmax-beginners"}, "data": "digits"}
-PATIENCE: dict[str, Any] = {"stopper": {"name": "patience", "params": {"steps": 150}}}
+STOPPER: dict[str, Any] = {"stopper": {"name": "patience", "params": {"steps": 150}}}
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,9 @@ def measure_anew(service: Service, run: str, checkpoint: str, answer: Path) -> d
     """Run what `keepbest restore --verify` runs."""
     given = {"KEEPBEST_URL": service.client.url, "KEEPBEST_TOKEN": service.token, "KEEPBEST_DIR": str(service.folder)}
     command = [sys.executable, "-m", "worker.checks.verify", run, checkpoint, str(answer)]
-    subprocess.run(command, env=clean_environment(**given), capture_output=True, check=False, cwd=ROOT, timeout=100)
+    subprocess.run(
+        command, env=clean_environment(**given), capture_output=True, check=False, cwd=ROOT, timeout=PATIENCE
+    )
     said: dict[str, Any] = json.loads(answer.read_text())
     return said
 
@@ -49,7 +51,7 @@ def test_it_stops_between_two_validations_comes_back_to_its_best_and_measures_th
     service: Service, tmp_path: Path
 ) -> None:
     service.start_worker()
-    run = service.wait_for(service.submit(**CNN, **PATIENCE, parameters={"learning_rate": 0.03}))
+    run = service.wait_for(service.submit(**CNN, **STOPPER, parameters={"learning_rate": 0.03}))
     assert (run.state, run.stop_reason) == (RunState.FINISHED, StopReason.PATIENCE)
     assert run.best_step is not None
     assert run.step == run.best_step + 151
@@ -118,7 +120,7 @@ def wait_for_done(service: Service, run: str, command: str) -> None:
         assert states[command] != "refused"
         return states[command] == "done"
 
-    wait_until(poll, seconds=60, what=f"command {command} to be done")
+    wait_until(poll, what=f"command {command} to be done")
 
 
 def rate_of(service: Service, checkpoint: str) -> float:

@@ -17,7 +17,7 @@ from keepbest.status import RunState
 from tests.support.need import need_tensorflow
 from tests.worker.service import Service
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 MODEL = """
 import os, sys, keras, numpy as np
@@ -87,7 +87,7 @@ def ended(service: Service, tmp_path: Path) -> dict[str, Run]:
     need_tensorflow()
     service.start_worker(KEEPBEST_WORKER_SLOTS="3")
     submitted = {name: submit(service, tmp_path / name, case) for name, case in CASES.items()}
-    return {name: service.wait_for(run, seconds=240) for name, run in submitted.items()}
+    return {name: service.wait_for(run) for name, run in submitted.items()}
 
 
 def submit(service: Service, folder: Path, case: Case) -> str:

@@ -15,7 +15,7 @@ import pytest
 from keepbest.checkpoint import Store
 from keepbest.checkpoint.files import direct_io
 from keepbest.errors import StoreUnavailable
-from tests.support.processes import Processes
+from tests.support.processes import PATIENCE, Processes
 from tests.support.states import RUN, about, equal, files_of, make_state
 
 CALLS = ("open", "posix_fallocate", "writev", "write", "fsync", "rename", "mkdir")
@@ -100,7 +100,7 @@ def test_a_store_whose_folder_is_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("way", [[], ["direct"]])
 def test_killed_at_every_system_call(tmp_path: Path, processes: Processes, way: list[str]) -> None:
     child = processes.python("tests.support.kill_writer", tmp_path, *way)
-    assert child.wait(seconds=60) == 0, child.output
+    assert child.wait() == 0, child.output
     rows = [json.loads(line) for line in child.output.splitlines()]
     assert len(rows) >= 10
     assert all(row["right"] for row in rows)
@@ -121,11 +121,11 @@ def test_the_sweep_waits_for_nobody_and_hurts_nobody(tmp_path: Path) -> None:
     def hold() -> None:
         with other.folder.writing():
             writing.set()
-            done.wait(20)
+            done.wait(PATIENCE)
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert writing.wait(20)
+    assert writing.wait(PATIENCE)
     assert store.sweep() == 0
     done.set()
     holder.join()

@@ -15,7 +15,7 @@ from keepbest.checkpoint import CheckpointInfo, CheckpointWriter, Store, Written
 from keepbest.errors import CheckpointError
 from keepbest.restoration.restore import checkpoints
 from keepbest.snapshots.state import State
-from tests.support.processes import wait_until
+from tests.support.processes import PATIENCE, wait_until
 from tests.support.states import about, make_state
 
 
@@ -30,7 +30,7 @@ class SlowStore(Store):
 
     def write(self, state: State, about: CheckpointInfo) -> Written:
         self.began.append(state.step)
-        assert self.go_on.wait(20)
+        assert self.go_on.wait(PATIENCE)
         if self.error is not None and state.step == 1:
             raise self.error
         return super().write(state, about)

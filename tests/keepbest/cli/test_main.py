@@ -16,7 +16,7 @@ from keepbest.settings import VERSION
 from keepbest.status import RunState
 from tests.keepbest.cli.conftest import Run
 from tests.support.environment import clean_environment
-from tests.support.processes import ROOT
+from tests.support.processes import PATIENCE, ROOT
 
 
 @pytest.mark.parametrize("verb", entry.VERBS, ids=lambda verb: verb.name)
@@ -131,7 +131,7 @@ def test_completion(keepbest: Run) -> None:
 def in_fresh_python(code: str, home: Path) -> str:
     environment = clean_environment(KEEPBEST_DIR=str(home), KEEPBEST_URL="http://127.0.0.1:9", PYTHONPATH=str(ROOT))
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     return done.stdout
 
@@ -145,14 +145,14 @@ def test_completing_verbs_and_options(home: Path) -> None:
         COMP_CWORD="2",
     )
     command = [sys.executable, "-m", "keepbest.cli.main"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert "--project" in done.stdout.splitlines()
 
 
 def test_a_terminal_of_another_encoding(home: Path) -> None:
     environment = clean_environment(KEEPBEST_DIR=str(home), PYTHONPATH=str(ROOT), PYTHONIOENCODING="latin-1:strict")
     command = [sys.executable, "-m", "keepbest.cli.main", "show", "数"]
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE, check=False)
     assert done.returncode == Exit.UNREACHABLE
     assert b"Traceback" not in done.stderr
 
@@ -160,7 +160,7 @@ def test_a_terminal_of_another_encoding(home: Path) -> None:
 def test_a_reader_that_leaves_early(home: Path) -> None:
     environment = clean_environment(KEEPBEST_DIR=str(home), PYTHONPATH=str(ROOT))
     line = f"{sys.executable} -m keepbest.cli.main completion bash | head -c 1"
-    done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, timeout=PATIENCE, check=False)
     assert done.stderr == b""
 
 

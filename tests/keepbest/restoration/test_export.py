@@ -16,7 +16,7 @@ import pytest
 from keepbest.checkpoint import Store
 from keepbest.errors import CheckpointMismatch, InvalidInput, NotFound
 from keepbest.restoration import FORMATS, export, restore
-from tests.support.processes import ROOT
+from tests.support.processes import PATIENCE, ROOT
 from tests.support.states import RUN, about
 
 STEPS = 3
@@ -64,7 +64,7 @@ def answers(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     reader, networks = ROOT / "tests/support/plain_reader.py", ROOT / "tests/support/networks.py"
     command: list[str | Path] = [sys.executable, "-I", "-S", reader, sysconfig.get_path("purelib"), folder, networks]
     environment = {"PATH": os.defpath, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     with np.load(folder / "answers.npz") as said:
         return dict(said)

@@ -22,6 +22,7 @@ from keepbest.status import CommandKind
 from keepbest.tf1 import Session
 from keepbest.training.vetting import NOT_KEPT, Vetting
 from tests.support.callbacks import Script, command, heard_run, keep_best
+from tests.support.processes import PATIENCE
 
 NAN, INF = float("nan"), float("inf")
 
@@ -227,7 +228,7 @@ def test_what_is_written_after_a_withdrawal_holds_no_such_best(tmp_path: Path) -
     weight = tf.Variable([1.0])
     loop = Loop(run, {"w": weight}, store=tmp_path)
     admit, may_go_on = loop.keeper._archive._admit, Event()
-    loop.keeper._archive._writer._admit = lambda task: may_go_on.wait(20) and admit(task)  # type: ignore[union-attr]
+    loop.keeper._archive._writer._admit = lambda task: may_go_on.wait(PATIENCE) and admit(task)  # type: ignore[union-attr]
     for step, value in ((1, 0.5), (2, 0.6), (3, 0.9)):
         loop.report_validation(step, value)
         weight.assign([NAN] if step == 2 else [2.0])

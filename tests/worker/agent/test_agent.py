@@ -20,7 +20,7 @@ from keepbest.errors import NotAuthenticated
 from keepbest.status import RunState, StopReason
 from tests.keepbest.client.test_bundle import archive, entry
 from tests.support.processes import wait_until
-from tests.worker.service import LEASE_SECONDS, Service
+from tests.worker.service import Service
 from tests.worker.trainer.test_user_code import write
 from worker import recipes, settings
 from worker.agent import agent, run_supervisor
@@ -236,12 +236,12 @@ def test_a_run_that_went_to_somebody_else_is_let_go(rig: Rig, service: Service) 
 def take_away(service: Service, run: str) -> None:
     """Let the lease run out while the worker is not heard, and give the run to another worker."""
     service.stop()
-    other = Client(service.client.url, service.worker_token)
-    wait_until(lambda: run in service.expire(), seconds=LEASE_SECONDS * 3, what="the lease's end")
-    service.start()
+    wait_until(lambda: run in service.expire(), what="the lease's end")
     said = {"id": new_id(), "name": "other", "host": "other", "pid": 1, "version": "0", "slots": 1}
-    other.register_worker(WorkerRegistration.model_validate({**said, "recipes": recipes.announce()}))
-    assert other.claim(Claim(worker=str(said["id"]))) is not None
+    with service.elsewhere() as url, Client(url, service.worker_token) as other:
+        other.register_worker(WorkerRegistration.model_validate({**said, "recipes": recipes.announce()}))
+        assert other.claim(Claim(worker=str(said["id"]))) is not None
+    service.start()
 
 
 def test_the_end_is_told_when_the_tracker_answers_again(rig: Rig, service: Service) -> None:

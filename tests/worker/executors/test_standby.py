@@ -16,7 +16,7 @@ from keepbest.contract.runs import Run
 from keepbest.status import RunState
 from tests.support.environment import clean_environment
 from tests.support.need import need_tensorflow
-from tests.support.processes import ROOT, Process, is_alive, wait_until
+from tests.support.processes import PATIENCE, ROOT, Process, is_alive, wait_until
 from tests.worker.service import Service, standby_of
 from worker import settings
 from worker.child_process import ChildProcess, end_orphans
@@ -98,7 +98,7 @@ def test_one_that_fails_with_a_run_in_its_hands_says_so_in_the_runs_log(
     child = standby.take(folder, "secret")
     assert child is not None
     may_fail.touch()
-    assert child.wait(30) == 1
+    assert child.wait(PATIENCE) == 1
     child.close()
     assert "no Keras today" in folder.output.read_text()
     assert standby.take(folder, "secret") is None
@@ -199,7 +199,7 @@ def train(service: Service) -> tuple[Run, tuple[Any, ...]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(1200)
 def test_a_run_in_a_trainer_that_waited_is_the_run_of_any_other_to_the_last_bit(service: Service) -> None:
     need_tensorflow()
     worker, pid = start_worker(service)
@@ -217,7 +217,7 @@ def test_a_run_in_a_trainer_that_waited_is_the_run_of_any_other_to_the_last_bit(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_it_ends_with_its_worker(number: signal.Signals, service: Service) -> None:
     need_tensorflow()

@@ -19,7 +19,7 @@ def demo(processes: Processes, tmp_path: Path) -> Process:
     """A demo in `tmp_path` whose run is going on."""
     command = ("demo", "--once", "--dir", str(tmp_path / "demo"), "--port", str(free_port()))
     demo = processes.python("keepbest.cli.main", *command, folder=tmp_path, PYTHONPATH=str(ROOT))
-    demo.wait_for_output("waiting for a worker", seconds=60)
+    demo.wait_for_output("waiting for a worker")
     return demo
 
 
@@ -28,7 +28,7 @@ def test_interrupted_it_ends_cleanly(demo: Process, tmp_path: Path, number: sign
     children = children_of(demo)
     assert len(children) == 3
     demo.send(number)
-    assert demo.wait(seconds=60) == 130
+    assert demo.wait() == 130
     assert "Traceback" not in demo.output
     assert all(is_gone(pid) for pid in children)
 

@@ -62,7 +62,7 @@ def command_line(pid: int) -> str:
 
 def test_it_starts_signs_in_and_ends(processes: Processes, folder: Path, port: int, tmp_path: Path) -> None:
     up = start(processes, folder, port, where=folder_with_modules_of_our_names(tmp_path / "mine"))
-    output = up.wait_for_output("Ctrl-C ends it.", seconds=60)
+    output = up.wait_for_output("Ctrl-C ends it.")
     link = re.search(r"sign in \(once\) +(http\S+)#code=(\S+)", output)
     assert link is not None
     assert link[1] == f"http://127.0.0.1:{port}/signin"
@@ -100,7 +100,7 @@ def role_in(path: Path, port: int) -> Role:
 
 def test_what_dies_is_started_again(processes: Processes, folder: Path, port: int) -> None:
     up = start(processes, folder, port, "--no-worker")
-    up.wait_for_output("Ctrl-C ends it.", seconds=60)
+    up.wait_for_output("Ctrl-C ends it.")
     scheduler = next(pid for pid in children_of(up) if "tracker.scheduler" in command_line(pid))
     os.kill(scheduler, signal.SIGKILL)
     up.wait_for_output("The scheduler ended with SIGKILL; starting it again in 1 s")
@@ -113,7 +113,7 @@ def test_what_dies_is_started_again(processes: Processes, folder: Path, port: in
 def test_killed_outright_it_leaves_nothing_and_starts_again(processes: Processes, folder: Path, port: int) -> None:
     for _ in range(2):
         up = start(processes, folder, port, "--no-worker")
-        up.wait_for_output("Ctrl-C ends it.", seconds=60)
+        up.wait_for_output("Ctrl-C ends it.")
         children = children_of(up)
         assert len(children) == 2  # tracker and scheduler
         up.send(signal.SIGKILL)

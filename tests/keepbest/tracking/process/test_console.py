@@ -15,7 +15,7 @@ from keepbest.tracking.offline import find_offline, send_offline
 from tests.keepbest.tiny_tracker import TinyTracker
 from tests.support.environment import clean_environment
 from tests.support.live import Live
-from tests.support.processes import Processes
+from tests.support.processes import PATIENCE, Processes
 
 BEGIN = "import ctypes, os, subprocess, sys, time, keepbest; run = keepbest.init(capture=True, dir=sys.argv[1]); "
 ALL = """
@@ -114,7 +114,7 @@ def test_a_terminal_stays_a_terminal(tmp_path: Path, tracker: TinyTracker) -> No
     )
     os.close(terminal)
     try:
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
     assert "seen True True\r\n" in os.read(controller, PIECE_BYTES).decode()
