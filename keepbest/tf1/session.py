@@ -45,7 +45,7 @@ class Session(Loop):
         carry: NumPy generators (`np.random.default_rng()`) that go back and on with the variables.
 
     Raises:
-        InvalidInput: `mode` is not known, or the graph has no variables.
+        InvalidInput: `mode` is neither "min" nor "max".
 
     Example:
         >>> import keepbest, tensorflow as tf
