@@ -46,7 +46,7 @@ def open_inside(page: Page, story: Story, step: int) -> None:
     expect(page.get_by_role("region", name="Variables")).to_contain_text("dense/kernel")
 
 
-def test_a_checkpoint_is_looked_into_beside_the_best(page: Page, story: Story) -> None:
+def test_a_checkpoint_is_inspected_beside_the_best(page: Page, story: Story) -> None:
     open_inside(page, story, 200)
     rows = page.get_by_role("region", name="Variables").locator("tbody tr")
 
@@ -99,7 +99,7 @@ def test_values_are_a_picture_and_numbers_and_the_view_is_a_link(page: Page, sto
     expect(page.get_by_text("model/dense/kernel --slice '0:4,:'")).to_be_visible()
 
 
-def test_files_that_are_not_there_are_told_with_what_helps(page: Page, client: Client, worker: str) -> None:
+def test_missing_files_are_named_with_the_next_command(page: Page, client: Client, worker: str) -> None:
     story = Story(client, worker, name="elsewhere").begin().advance(1)
     page.goto(f"/r/{story.id}?tab=checkpoints")
     page.get_by_role("button", name="Look inside step 100").click()

@@ -36,7 +36,7 @@ def test_it_follows_the_training(page: Page, tell: Tell) -> None:
     assert page.get_by_label("Curves of accuracy").inner_text() != before
 
 
-def test_an_early_stop_is_told_in_words(page: Page, tell: Tell) -> None:
+def test_an_early_stop_has_its_reason_in_words(page: Page, tell: Tell) -> None:
     story = tell(name="stopped early").advance(40)
     story.finish()
     page.goto(f"/r/{story.id}")
@@ -70,7 +70,7 @@ def test_a_chart_can_be_read_as_a_table_and_in_logarithms(page: Page, tell: Tell
     assert len(lines) == 1 + 40 + 4
 
 
-def test_stop_says_what_will_happen_and_how_far_it_is(page: Page, tell: Tell, client: Client) -> None:
+def test_stop_explains_itself_and_shows_its_progress(page: Page, tell: Tell, client: Client) -> None:
     story = tell(name="to be stopped").advance(3)
     page.goto(f"/r/{story.id}")
     page.get_by_role("button", name="Stop…").click()
@@ -147,7 +147,7 @@ def test_decisions_have_a_row_for_every_validation(page: Page, tell: Tell) -> No
     expect(rows.filter(has_text=story.best[1])).to_contain_text("new best")
 
 
-def test_a_best_that_was_taken_back_is_none(page: Page, tell: Tell) -> None:
+def test_a_withdrawn_validation_is_not_the_best(page: Page, tell: Tell) -> None:
     story = tell(name="turned nan").advance(3)
     page.goto(f"/r/{story.id}?tab=decisions")
     best = page.locator("dl .best")
@@ -164,7 +164,7 @@ def test_a_best_that_was_taken_back_is_none(page: Page, tell: Tell) -> None:
     expect(best).to_contain_text("@ 300")
 
 
-def test_what_is_wrong_with_a_run_is_told_until_it_is_right_again(page: Page, tell: Tell) -> None:
+def test_warnings_of_a_run_stay_until_they_are_over(page: Page, tell: Tell) -> None:
     story = tell(name="troubled").advance(1)
     page.goto(f"/r/{story.id}")
     pill = page.locator("header .toolbar", has=page.get_by_role("heading", name="troubled"))
@@ -204,7 +204,7 @@ def test_a_checkpoint_can_be_restored_by_copying(tell: Tell, open_context: Calla
     expect(page.get_by_text("pinned", exact=True)).to_be_visible()
 
 
-def test_a_selection_stands_beside_the_best_and_is_what_is_restored(page: Page, tell: Tell) -> None:
+def test_a_selected_model_stands_beside_the_best_and_restores(page: Page, tell: Tell) -> None:
     story = tell(name="averaged").advance(4)
     made = story.select(0.999)
     page.goto(f"/r/{story.id}?tab=checkpoints")

@@ -78,11 +78,11 @@ export function describeLost(outcome: ReplayOutcome): string {
   const { value_lost: lost, examples_lost: examples, standard_errors_lost: errors } = outcome
   if (lost === null) return '–'
   if (lost === 0) return 'nothing'
-  const parts = [figure(Math.abs(lost), 4), examples !== null && examplesWords(Math.abs(examples)), errors !== null && `${figure(Math.abs(errors), 2)} standard errors`]
+  const parts = [figure(Math.abs(lost), 4), examples !== null && formatExamples(Math.abs(examples)), errors !== null && `${figure(Math.abs(errors), 2)} standard errors`]
   return parts.filter(Boolean).join(' · ') + (lost < 0 ? ' better than the run' : '')
 }
 
-function examplesWords(examples: number): string {
+function formatExamples(examples: number): string {
   return `${count(examples)} ${examples === 1 ? 'example' : 'examples'}`
 }
 

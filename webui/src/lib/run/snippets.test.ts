@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { commandText, resumeCommand, pythonString, restoreCommand, shellWord, sourceWords, stopLine, submitLines } from './snippets'
+import { commandText, resumeCommand, pythonString, restoreCommand, shellWord, describeSource, stopLine, submitLines } from './snippets'
 
 it.each([
   ['plain-name', 'plain-name'],
@@ -52,7 +52,7 @@ it.each([
   [{ kind: 'code', bundle: 'b', entry: 'net/model.py:build' }, 'net/model.py:build'],
   [{ kind: 'command', bundle: 'b', argv: ['python', 'a b.py'] }, "python 'a b.py'"],
   [{ kind: 'external' }, 'a script'],
-] as const)('%o is described by what it trains', (source, words) => expect(sourceWords(source as never)).toBe(words))
+] as const)('%o is described by what it trains', (source, words) => expect(describeSource(source as never)).toBe(words))
 
 it('shows a command as it would be typed', () => expect(commandText(['python', 'my file.py', '$(id)'])).toBe("python 'my file.py' '$(id)'"))
 

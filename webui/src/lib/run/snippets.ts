@@ -90,7 +90,7 @@ function stopWord(stopper: string): string {
 }
 
 /** The recipe, the code or the command that a run trains. */
-export function sourceWords(source: Run['spec']['source']): string {
+export function describeSource(source: Run['spec']['source']): string {
   if (source.kind === 'recipe') return source.name
   if (source.kind === 'code') return source.entry
   return source.kind === 'command' ? commandText(source.argv) : 'a script'

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 Tell = Callable[..., Story]
 
 
-def test_roll_back_leaves_a_ghost_tail(page: Page, tell: Tell) -> None:
+def test_roll_back_leaves_an_abandoned_branch(page: Page, tell: Tell) -> None:
     story = tell(name="to be rolled back").advance(5).advance(2, value=lambda step: 0.4)
     page.goto(f"/r/{story.id}")
     page.get_by_role("button", name="Roll back…").click()
@@ -41,7 +41,7 @@ def test_roll_back_leaves_a_ghost_tail(page: Page, tell: Tell) -> None:
     expect(page.get_by_text("abandoned").first).to_be_visible()
 
 
-def test_what_is_changed_at_a_roll_back_is_checked_sent_and_shown(page: Page, tell: Tell) -> None:
+def test_overrides_of_a_roll_back_are_checked_sent_and_shown(page: Page, tell: Tell) -> None:
     story = tell(name="to be changed").advance(5).advance(2, value=lambda step: 0.4)
     page.goto(f"/r/{story.id}?tab=checkpoints")
     page.get_by_role("button", name="Roll back to step 400").click()
