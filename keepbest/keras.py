@@ -17,6 +17,7 @@ from keepbest.snapshots.state import Position, State
 from keepbest.stopping import Decision, Pairs, Unpaired
 from keepbest.tracking.process.exit import watch
 from keepbest.tracking.run import Run
+from keepbest.tracking.validations import make_validation
 from keepbest.training.fit.batch_count import BatchCounter
 from keepbest.training.fit.nested_callbacks import Carrying
 from keepbest.training.fit.runs_by_model import DEFAULT_MONITOR, patient, plan
@@ -144,7 +145,7 @@ class KeepBest(Carrying):
         self.keeper = keeper = self._maker.equip(run, self.carried)
         self._monitored = Monitored(run.monitor)
         self._resume = FitResume(run, self.carried, is_due=resume)
-        self.swaps = keeper.swaps = Swaps(self.carried.callbacks, lambda: keeper.living)
+        self.swaps = keeper.live.swaps = Swaps(self.carried.callbacks, lambda: keeper.live.found)
         self.position, self._restored = Position(), None
         #: From the step of each best validation to its epoch, counted from 1.
         self._epochs: dict[int | None, int] = {}
@@ -213,7 +214,7 @@ class KeepBest(Carrying):
         self._turn_to_model()
         was_over = self._is_over()
         self.keeper.begin(self.model)
-        self._follow(self.keeper.roll_back(asked), was_over)
+        self._follow(self.keeper.rollback.roll_back(asked), was_over)
         if not self.run.is_fitting:
             self.keeper.close(DRAIN_SECONDS)
 
@@ -233,12 +234,12 @@ class KeepBest(Carrying):
             return
         self.keeper.begin(self.model)
         if is_resumed and self.run.opening.overrides is not None:
-            self.keeper.change(self.position, self.run.opening.overrides)
+            self.keeper.rollback.change(self.position, self.run.opening.overrides)
         if self._restored is not None:
             self.carried.restore(self._restored.callbacks)
-            self.keeper.branch(self._restored, Overrides(reset_patience=not is_resumed))
+            self.keeper.rollback.branch(self._restored, Overrides(reset_patience=not is_resumed))
             self.position, self._restored = self._restored.position, None
-        self.keeper.forgive(self.position.step)
+        self.run.lift_stop(self.position.step)
         self.keeper.paint_start(self.position)
 
     def _begin_late(self) -> None:
@@ -265,7 +266,7 @@ class KeepBest(Carrying):
         if self._begins_late:
             self._begin_late()
         elif self._is_first_step:  # in which Keras builds optimizers
-            self.keeper.follow()
+            self.keeper.live.follow()
         self._is_first_step = False
         if self.run.commands:
             self._obey()
@@ -329,16 +330,11 @@ class KeepBest(Carrying):
         self._take(self._judge(epoch, value, logs))
 
     def _judge(self, epoch: int, value: float, logs: Mapping[str, Any]) -> Decision:
-        decision = self.keeper.report_validation(
-            self.position,
-            value,
-            n=self._n,
-            train=logs.get("loss"),
-            metrics=logs,
-            epoch=float(epoch + 1),
-            seconds=self._validation_seconds,
-            pairs=self._compare(value) if self.run.stopper.needs_pairs else None,
-        )
+        told: dict[str, Any] = {"train": logs.get("loss"), "metrics": logs, "epoch": float(epoch + 1)}
+        told["pairs"] = self._compare(value) if self.run.stopper.needs_pairs else None
+        step, seconds = self.position.step, self._validation_seconds
+        validation = make_validation(step, value, self._n, **told, duration_seconds=seconds)
+        decision = self.keeper.report_validation(self.position, validation)
         if decision.improved and decision.best_step == self.position.step:
             self._epochs[self.position.step] = epoch + 1
         return decision
@@ -386,7 +382,7 @@ class KeepBest(Carrying):
 
     def _turn_to_model(self) -> None:
         """Give another model than the one that was trained a run of its own."""
-        if not self.keeper.may_train(self.model):
+        if not self.keeper.live.may_train(self.model):
             self._closing()
             self._begin_run(self._maker.make())
 

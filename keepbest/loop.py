@@ -30,6 +30,7 @@ from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.state import Position, State
 from keepbest.stopping import Decision, read_pairs
 from keepbest.tracking.run import Run
+from keepbest.tracking.validations import make_validation
 from keepbest.training.keeper import BestKeeper
 from keepbest.training.resume import resume as go_on
 
@@ -102,12 +103,12 @@ class Loop:
         self._clock = clock
         self._written_at = clock()
         opened = None if store is False else open_store(store)
-        ring = SnapshotBuffer(snapshots, snapshot_memory)
+        buffer = SnapshotBuffer(snapshots, snapshot_memory)
         self._carried = _check_carried(ExtraState(carry))
         self.keeper = BestKeeper(
             run,
             opened,
-            ring=ring,
+            buffer=buffer,
             retention=retention,
             writes_bests=writes_bests,
             carried=self._carried,
@@ -179,12 +180,11 @@ class Loop:
         that took. For `paired_noise`, `correct` is whether each example was right (a vector of bools), or `losses` the
         loss of each. A stop that somebody asked for counts as one.
         """
-        pairs = read_pairs(correct, losses)
+        told: dict[str, Any] = {"train": train, "metrics": metrics, "epoch": epoch, "duration_seconds": seconds}
+        validation = make_validation(step, value, n, **told, pairs=read_pairs(correct, losses))
         self._branch()
         self.step = step
-        decision = self.keeper.report_validation(
-            Position(step), value, n=n, train=train, metrics=metrics, epoch=epoch, seconds=seconds, pairs=pairs
-        )
+        decision = self.keeper.report_validation(Position(step), validation)
         if decision.improved:
             self._written_at = self._clock()
         elif self._clock() - self._written_at >= CHECKPOINT_SECONDS:
@@ -213,7 +213,7 @@ class Loop:
             NotFound: Nothing was kept of it.
             CheckpointMismatch: The variables have changed since.
         """
-        self._restored = self.keeper.put_back(step=step, checkpoint=checkpoint)
+        self._restored = self.keeper.rollback.put_back(step=step, checkpoint=checkpoint)
         self.step = self._restored.step
         return self._restored
 
@@ -226,14 +226,14 @@ class Loop:
         if state is not None:
             self.step = state.step
         if self.run.opening.overrides is not None:
-            self.keeper.change(Position(self.step), self.run.opening.overrides)
+            self.keeper.rollback.change(Position(self.step), self.run.opening.overrides)
 
     def _branch(self) -> None:
         """Say that training goes on from where it was rolled back to."""
         restored, self._restored = self._restored, None
         if restored is not None:
             self.keeper.stop = None
-            self.keeper.branch(restored, Overrides(reset_patience=True))
+            self.keeper.rollback.branch(restored, Overrides(reset_patience=True))
 
     def _obey(self) -> None:
         jump = self.keeper.obey(Position(self.step)) if self.run.commands else None

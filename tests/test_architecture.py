@@ -13,12 +13,15 @@ from tests.support.architecture import (
     FUNCTION_LINES,
     RULES,
     Sources,
+    broken_ancestors,
     broken_cycles,
     broken_environment,
     broken_floors,
     broken_lengths,
     broken_libraries,
     broken_loads,
+    broken_names,
+    broken_privates,
     broken_rooms,
     read_sources,
 )
@@ -65,9 +68,26 @@ BREAKS: list[tuple[Rule, dict[str, str], str]] = [
     (broken_loads, {"keepbest.snapshots.state": "load(path, safe_mode=False)"}, "safe_mode=False"),
     (broken_lengths, {"keepbest.snapshots.state": LONG_FUNCTION}, f"f has {FUNCTION_LINES + 1} lines"),
     (broken_lengths, {"keepbest.snapshots.state": "x = 1\n" * (FILE_LINES + 1)}, f"has {FILE_LINES + 1} lines"),
+    (broken_privates, {"keepbest.tracking": "def f(run):\n    run._put(1)"}, "touches run._put"),
+    (broken_privates, {"tracker.app": "from tracker import db\nx = db._engine.url"}, "touches db._engine"),
+    (
+        broken_ancestors,
+        {
+            "keepbest.tracking": "class Log: ...\nclass Media(Log): ...",
+            "keepbest.loop": "from keepbest.tracking import Media\nclass Run(Media): ...\nclass ScriptRun(Run): ...",
+        },
+        "ScriptRun has 3 classes above it: Run, Media, Log",
+    ),
+    (broken_names, {"tracker.models": "class Trial: ...", "keepbest.contract": "class Trial: ..."}, "there is a Trial"),
 ]
 
 HOLDS: list[tuple[Rule, dict[str, str]]] = [
+    (broken_privates, {"keepbest.loop": "class A:\n    def f(self):\n        self._x = 1\ndef g(a):\n    a._x = 2"}),
+    (
+        broken_ancestors,
+        {"keepbest.contract": "class Shape: ...\nclass A(Shape): ...\nclass B(A): ...\nclass C(B): ..."},
+    ),
+    (broken_names, {"keepbest.tracking.run": "class Run: ...", "keepbest.contract.runs": "class Run: ..."}),
     (broken_floors, {"keepbest.tracking": "from keepbest import errors", "keepbest.errors": ""}),
     (broken_floors, {"keepbest": "from keepbest.tracking import Run", "tracker.app": "import keepbest"}),
     (broken_floors, {"keepbest.stopping.policies.patience": "from keepbest.stopping.validation import Validation"}),

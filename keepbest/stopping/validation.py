@@ -28,6 +28,7 @@ class Validation:
     `seconds` is the training time of the run so far, over all attempts; `train` the training loss; `metrics` whatever
     else was measured; `pairs` which of the examples were right, or the loss of each. A validation that is not admitted
     brings no improvement, whatever its value. `fault` says why it may never count, where that was found out after it.
+    `epoch` and `duration_seconds`, which is how long it took, are for the record.
     """
 
     step: int
@@ -39,6 +40,8 @@ class Validation:
     is_admitted: bool = True
     pairs: Pairs | None = None
     fault: str | None = None
+    epoch: float | None = None
+    duration_seconds: float | None = None
     #: Why it counts as not finite, in words: accuracy takes the predictions of a network of NaN for class 0.
     faults: tuple[str, ...] = field(default=(), init=False)
 

@@ -40,9 +40,9 @@ def attach(
     Then, in this order:
     - `run.set_mode(...)` where the spec says `auto`;
     - `run.stopper.go_on_from(state)` with the state that lay in the checkpoint it resumes from;
-    - at each validation `decision = run.judge_validation(...)`, keep the snapshot, then
+    - at each validation `decision = run.judge(validation)`, keep the snapshot, then
       `run.recorder.record_validation(...)`; `run.report_validation(...)` does both for a loop that keeps nothing;
-    - train no further than `run.deadline()` without calling `run.judge_validation(step, None)`;
+    - train no further than `run.deadline()` without calling `run.judge(Validation(step))`;
     - at every batch, where `run.commands` holds any, `run.commands.take()` and `run.commands.answer(command, ...)`;
     - on a roll back `run.branch(...)`;
     - `run.finish(...)` or `run.fail(error)`.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.per_example import Examples
@@ -18,6 +18,7 @@ from keepbest.contract.runs import SegmentList
 from keepbest.contract.validations import RecordedValidation, ValidationPage
 from keepbest.contract.workers import Assignment
 from keepbest.errors import InvalidInput, MetricMissing, PolicyError
+from keepbest.stopping import Validation
 from keepbest.stopping.pairs import from_record
 from keepbest.tracking.stopper import Stopper
 
@@ -108,14 +109,8 @@ class RunHistory:
             for validation in known:
                 fault = WITHDRAWN if (validation.segment, validation.step) in gone else None
                 pairs = from_record(validation.examples.model_dump()) if validation.examples is not None else None
-                if stopper.observe(
-                    validation.step,
-                    validation.value,
-                    validation.n,
-                    metrics=validation.metrics,
-                    pairs=pairs,
-                    fault=fault,
-                ).stop:
+                measured: dict[str, Any] = {"n": validation.n, "metrics": validation.metrics, "pairs": pairs}
+                if stopper.observe(Validation(validation.step, validation.value, **measured, fault=fault)).stop:
                     stopper.lift_stop(validation.step)
 
     def _find_path(self, step: int) -> dict[int, int]:

@@ -26,7 +26,7 @@ from keepbest.journal.batch import Record
 from keepbest.journal.records import fit, to_count
 from keepbest.journal.uploader import Uploader
 from keepbest.journal.values import MAX_STEP, check_keys, check_step, clean, to_number
-from keepbest.stopping import Correct, Decision, Pairs, Unpaired
+from keepbest.stopping import Correct, Decision, Pairs, Unpaired, Validation
 from keepbest.stopping.pairs import to_record
 from keepbest.tracking.process.heartbeat import Life, Sign, Watch, write
 from keepbest.tracking.resume_points import ResumePoints
@@ -83,36 +83,30 @@ class Recorder:
 
     def record_validation(
         self,
-        step: int,
-        value: float | None,
+        validation: Validation,
         decision: Decision,
         *,
-        n: int | None = None,
-        metrics: Mapping[str, Any] | None = None,
-        epoch: float | None = None,
-        seconds: float | None = None,
         snapshot: str | None = None,
         checkpoint: str | None = None,
         note: str | None = None,
-        pairs: Pairs | None = None,
     ) -> None:
         """Write a row of the decision ledger, and the measured values into their curves.
 
-        `seconds` is how long the validation took; `snapshot` and `checkpoint` name what was kept of it; `pairs` is what
-        it says of each example, or why nothing.
+        `snapshot` and `checkpoint` name what was kept of the validation.
         """
-        measured = {**(metrics or {}), self.monitor: value}
-        self.log({key: number for key, number in measured.items() if number is not None}, step)
+        value, pairs = validation.value, validation.pairs
+        measured = {**validation.metrics, self.monitor: value}
+        self.log({key: number for key, number in measured.items() if number is not None}, validation.step)
         shown = [key for key in measured if key in self._keys][-MAX_VALIDATION_METRICS:]
         self.say(
             fit(
                 ReportedValidation,
                 segment=self.segment,
-                step=step,
-                value=to_number(value),
-                n=to_count(n),
-                epoch=to_number(epoch),
-                seconds=seconds,
+                step=validation.step,
+                value=value,
+                n=to_count(validation.n),
+                epoch=validation.epoch,
+                seconds=validation.duration_seconds,
                 metrics=self._rename({key: to_number(measured[key]) for key in shown}),
                 decision=decision.to_json(),
                 snapshot=snapshot,

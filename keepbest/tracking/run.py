@@ -28,11 +28,11 @@ from keepbest.contract.runs import TestResult
 from keepbest.contract.selections import Selection
 from keepbest.contract.workers import Release
 from keepbest.journal.uploader import Uploader
-from keepbest.journal.values import check_one, describe_error, describe_here, to_number
+from keepbest.journal.values import describe_error, describe_here
 from keepbest.renamed import refuse_method
 from keepbest.restoration import Checkpoint
 from keepbest.status import StopReason
-from keepbest.stopping import Decision, Mode, Pairs, read_pairs
+from keepbest.stopping import Decision, Mode, Validation, read_pairs
 from keepbest.tracking.commands import Commands, stopped_by
 from keepbest.tracking.former_runs import forget
 from keepbest.tracking.media import MediaLogger
@@ -41,6 +41,7 @@ from keepbest.tracking.process.exit import Terminated, as_known, find_cause
 from keepbest.tracking.recorder import Recorder
 from keepbest.tracking.run_end import RunEnd, broken_off, failed, finished
 from keepbest.tracking.stopper import Stopper, mode_of
+from keepbest.tracking.validations import make_validation
 
 DRAIN_SECONDS = 30.0
 #: The same where somebody waits for the process to end.
@@ -239,30 +240,25 @@ class Run:
         vector of bools), or `losses` that of each, for `paired_noise`; both are recorded with the validation. A stop
         that somebody asked for counts as one.
         """
-        pairs = read_pairs(correct, losses)
-        decision = self.judge_validation(step, value, n, train=train, metrics=metrics, pairs=pairs)
+        told: dict[str, Any] = {
+            "train": train,
+            "metrics": metrics,
+            "epoch": epoch,
+            "pairs": read_pairs(correct, losses),
+        }
+        validation = make_validation(step, value, n, **told)
+        decision = self.judge(validation)
         if not decision.stop and (asked_for := self.commands.find_stop(decision)) is not None:
             decision = self._stop_asked_for = asked_for
-        asked = self.stopper.ask(pairs)
-        self.recorder.record_validation(step, value, decision, n=n, metrics=metrics, epoch=epoch, pairs=asked)
+        self.recorder.record_validation(self.stopper.with_pairs(validation), decision)
         return decision
 
-    def judge_validation(
-        self,
-        step: int,
-        value: float | None,
-        n: int | None = None,
-        *,
-        train: float | None = None,
-        metrics: Mapping[str, Any] | None = None,
-        pairs: Pairs | None = None,
-    ) -> Decision:
-        """Return the stopper's decision, and record nothing yet. A value of None says that training came this far."""
+    def judge(self, validation: Validation) -> Decision:
+        """Return the stopper's decision, and record nothing yet. Without a value it is the silence up to the step."""
         self.know_mode()
-        self.opening.open_before(step)
-        check_one(value)
-        measured = {**(metrics or {}), self.monitor: value}
-        return self.stopper.observe(step, to_number(value), n, to_number(train), measured, pairs)
+        self.opening.open_before(validation.step)
+        measured = {**validation.metrics, self.monitor: validation.value}
+        return self.stopper.observe(replace(validation, metrics=measured))
 
     @property
     def decision(self) -> Decision | None:
@@ -290,7 +286,7 @@ class Run:
     # How it is judged
 
     def deadline(self) -> int | None:
-        """Return the step at which silence stops the run, or None. `judge_validation(step, None)` then says so."""
+        """Return the step at which silence stops the run, or None. `judge(Validation(step))` then says so."""
         return self.stopper.deadline()
 
     def set_mode(self, mode: Mode) -> None:

@@ -17,7 +17,6 @@ from keepbest.stopping import (
     Decision,
     MaxSteps,
     Mode,
-    Pairs,
     Policy,
     Require,
     State,
@@ -52,6 +51,7 @@ class Stopper:
         self._waits_from: int | None = None
         self._lock = threading.RLock()
         self._trail = Trail()
+        self._deadline: tuple[State, int | None] = (self._state, None)
         #: Whether somebody checks each best, and says so by `confirm` or `withdraw`.
         self.is_checked = False
         #: The run's last step, where nothing ends it before; `set_max_steps` moves it.
@@ -92,9 +92,11 @@ class Stopper:
         """Whether the stopper compares validations example by example, known also before the mode is."""
         return "pairs" in build(self._spec, "max").all_needs
 
-    def ask(self, pairs: Pairs | None) -> Pairs | None:
-        """Return what a validation records of its examples: where the stopper asked for them, or that it got none."""
-        return SILENT if pairs is None and self.needs_pairs else pairs
+    def with_pairs(self, validation: Validation) -> Validation:
+        """Return a validation as it is recorded: where the stopper asked for its examples, that it said nothing of
+        them.
+        """
+        return replace(validation, pairs=SILENT) if validation.pairs is None and self.needs_pairs else validation
 
     @property
     def is_fresh(self) -> bool:
@@ -152,33 +154,13 @@ class Stopper:
             self._policy = _end_at(steps, build(self._spec, self._policy.mode))
             self._move(self._fit)
 
-    def observe(
-        self,
-        step: int,
-        value: float | None,
-        n: int | None = None,
-        train: float | None = None,
-        metrics: Mapping[str, Any] | None = None,
-        pairs: Pairs | None = None,
-        fault: str | None = None,
-    ) -> Decision:
-        """Judge one validation; without a value, the silence up to `step`. `pairs` is what it says of each example.
-
-        `fault` says why it was withdrawn, of a validation of an earlier process.
+    def observe(self, validation: Validation) -> Decision:
+        """Judge one validation, at the training time it is now; without a value, the silence up to its step.
 
         Raises MetricMissing at the first validation that measures not all that the policy reads.
         """
-        validation = Validation(
-            step=step,
-            value=value,
-            n=n,
-            train=train,
-            seconds=self.seconds,
-            metrics=metrics or {},
-            pairs=pairs,
-            fault=fault,
-        )
-        if value is not None and not self._state.get("validations"):
+        validation = replace(validation, seconds=self.seconds)
+        if validation.value is not None and not self._state.get("validations"):
             self._check_metrics(validation)
         with self._lock:
             before = self._state
@@ -207,8 +189,13 @@ class Stopper:
             return self.decision
 
     def deadline(self) -> int | None:
-        """Return the step at which silence stops, or None."""
-        return self._policy.deadline(self._state) if self._policy is not None else None
+        """Return the step at which silence stops, or None. Asked at every batch: the answer is kept with its state."""
+        state, deadline = self._deadline
+        if state is not self._state:
+            state = self._state
+            deadline = self._policy.deadline(state) if self._policy is not None else None
+            self._deadline = state, deadline
+        return deadline
 
     def state(self) -> dict[str, Any]:
         """Return all of it as JSON."""

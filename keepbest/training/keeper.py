@@ -1,137 +1,197 @@
 """What happens at a validation and between validations, whoever trains: judge, keep the best, write it, record, obey
 commands.
 
-It knows a run (`keepbest.tracking.run.Run`, with or without a tracker behind it), a ring of snapshots and a store, and
-nothing of Keras' callbacks.
+It knows a run (`keepbest.tracking.run.Run`, with or without a tracker behind it), a buffer of snapshots and a store,
+and nothing of Keras' callbacks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
-from keepbest.contract.base import CheckpointKind
+from keepbest.checkpoint import Manifest, Store
+from keepbest.checkpoint.writer import WAIT_SECONDS
+from keepbest.contract.base import CheckpointKind, new_id
 from keepbest.contract.commands import Command, RollBackRequest
+from keepbest.contract.policies import RetentionSpec
 from keepbest.contract.validate import request
 from keepbest.errors import KeepbestError, NotFound
+from keepbest.panels.panel_worker import Painter
 from keepbest.selection.candidates import Candidate
-from keepbest.snapshots.averages import put_in_place
+from keepbest.selection.selectors import Selector
+from keepbest.snapshots.buffer import SnapshotBuffer
+from keepbest.snapshots.extra_state import ExtraState
 from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.state import Position, State
 from keepbest.status import CommandKind
-from keepbest.stopping import Decision, Pairs
+from keepbest.stopping import Decision, Validation
+from keepbest.tracking.process.exit import shielded
+from keepbest.tracking.run import Run
+from keepbest.training.checkpointing import CheckpointRecorder
 from keepbest.training.learning_rate import check_rate, reduce_rate
-from keepbest.training.rollback import Jumping, RollBack
+from keepbest.training.live_model import LiveModel
+from keepbest.training.network import describe_network
+from keepbest.training.reference_examples import References
+from keepbest.training.rollback import RollBack, RollBacks
+from keepbest.training.states import TrainingStates
+from keepbest.training.vetting import Vetting
 
 #: Beside each validation that is one.
 AVERAGED = "at the averaged weights"
 SWAPPED = "at weights that another callback swapped in for it"
 
 
-class BestKeeper(Jumping):
+class BestKeeper:
     """Keeps one run's best. `begin` comes first, `report_validation` at each validation, `obey` at each batch, `close`
     last.
+
+    It is made of the `live` model, the `states` that were taken of it, the `checkpoints` that are written of them, and
+    the `rollback` to one of them.
     """
 
-    #: What somebody asked for that ends training.
-    stop: CommandKind | None = None
+    def __init__(
+        self,
+        run: Run,
+        store: Store | None,
+        *,
+        buffer: SnapshotBuffer | None = None,
+        retention: RetentionSpec | None = None,
+        environment: Mapping[str, Any] | None = None,
+        writes_bests: bool = True,
+        carried: ExtraState | None = None,
+        painter: Painter | None = None,
+        selector: Selector | None = None,
+        references: References | None = None,
+        strict: bool = False,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.run = run
+        self.store = run.store = store
+        self.buffer = buffer = buffer if buffer is not None else SnapshotBuffer()
+        self._vetting = vetting = Vetting(run, buffer, self._write_again)
+        writing: dict[str, Any] = {"environment": environment, "writes_bests": writes_bests, "selector": selector}
+        writing["find_fault"] = vetting.find_fault
+        self.checkpoints = CheckpointRecorder(run, store, retention or run.retention, **writing, now=now)
+        has_averages = selector is not None and selector.measures_averages
+        measuring: dict[str, Any] = {"has_averages": has_averages, "references": references, "strict": strict}
+        self.live = LiveModel(run, vetting, carried=carried, **measuring)
+        self.states = TrainingStates(run, self.live, vetting, buffer, store, lambda: self.drain(WAIT_SECONDS))
+        self.rollback = RollBacks(run, self.live, self.states, self.checkpoints)
+        self._painter = painter
+        #: What somebody asked for that ends training.
+        self.stop: CommandKind | None = None
+        run.recorder.watch_memory(buffer.take_news)
 
     def begin(self, model: Any) -> VariableSet:
         """Take up `model` as it is now: Keras' own, a `TrainedObject`, or a `VariableSet`; return its variables.
 
-        The first reading is made here, where its tracing costs no step. Raises InvalidInput where the stopper sets the
-        learning rate, and that of `model` cannot be set.
+        The first reading is made here, where its tracing costs no step, and the disk is written to from here on. Raises
+        InvalidInput where the stopper sets the learning rate, and that of `model` cannot be set; CheckpointIncomplete,
+        in a strict run, where a part of it cannot be captured.
         """
         if self.run.stopper.changes_rate:
             check_rate(model)
-        living = self.take_up(model)
-        self._deadline = self.run.deadline()
-        return living
+        if self.live.take_up(model):
+            self.checkpoints.network = describe_network(model)
+            self.checkpoints.inputs = self.live.find_inputs()
+            if self._painter is not None and not self._painter.begin(model):
+                self._painter = None
+        self.live.check()
+        self.checkpoints.open()
+        return self.live.variables
+
+    @property
+    def best(self) -> tuple[int | None, float | None]:
+        """Step and value of the best validation so far."""
+        return self.run.stopper.best
 
     # Validations
 
     def measured(self) -> AbstractContextManager[None]:
         """Have the model be what a validation measures of it: with a selector that wants that, its averaged weights."""
-        return put_in_place(self._living, self._averages)
+        return self.live.measured()
 
-    def report_validation(
-        self,
-        position: Position,
-        value: float | None,
-        *,
-        n: int | None = None,
-        train: float | None = None,
-        metrics: Mapping[str, Any] | None = None,
-        epoch: float | None = None,
-        seconds: float | None = None,
-        pairs: Pairs | None = None,
-    ) -> Decision:
+    def report_validation(self, position: Position, validation: Validation) -> Decision:
         """Judge a validation, set the learning rate as decided, keep the state if it is the best so far, and record it
         all.
 
         A validation that is told again gets its decision again, and nothing is done.
         """
-        before = self.run.stopper.decision
-        decision = self.run.judge_validation(position.step, value, n, train=train, metrics=metrics, pairs=pairs)
+        run, before = self.run, self.run.stopper.decision
+        decision = run.judge(validation)
         is_new = decision != before
         if is_new:  # first: in whatever is kept of this validation the rate is that of the stopper's state
-            decision = reduce_rate(decision, self._model)
-        is_best = decision.improved and is_new
-        kept = self._keep(position, value, n, decision) if is_new else None
-        self.run.recorder.record_validation(
-            position.step,
-            value,
+            decision = reduce_rate(decision, self.live.model)
+        kept = self._keep(position, validation, decision) if is_new else None
+        run.recorder.record_validation(
+            run.stopper.with_pairs(validation),
             decision,
-            n=n,
-            metrics=metrics,
-            epoch=epoch,
-            seconds=seconds,
             snapshot=kept.id if kept else None,
-            checkpoint=kept.id if kept and self._archive.is_open else None,
-            note=AVERAGED if self._averages else SWAPPED if kept is not None and kept.averages else None,
-            pairs=self.run.stopper.ask(pairs),
+            checkpoint=kept.id if kept and self.checkpoints.is_open else None,
+            note=AVERAGED if self.live.averages else SWAPPED if kept is not None and kept.averages else None,
         )
-        if kept is None and self._archive.is_due(position.step):
+        if kept is None and self.checkpoints.is_due(position.step):
             self.checkpoint(position, "last")
-        if self._painter is not None and self._painter.wants(is_best=is_best):
-            self._painter.put(kept or self._capture(position), self.run.recorder.segment)
-        self.run.recorder.report(step=position.step, epoch=epoch)
-        self._deadline = self.run.deadline()
+        self._paint(position, kept, is_best=decision.improved and is_new)
+        run.recorder.report(step=position.step, epoch=validation.epoch)
         return decision
 
-    def paint_start(self, position: Position) -> None:
-        """Draw the graph, and have the model painted as it is before training."""
-        if self._painter is not None:
-            self._painter.draw_graph(self.run.recorder.segment, position.step)
-            self._painter.put(self._capture(position), self.run.recorder.segment)
+    def _keep(self, position: Position, validation: Validation, decision: Decision) -> State | None:
+        """Keep the best, and what the selector may choose besides; return it."""
+        if not decision.improved and not (decision.is_admitted and self._wants(validation)):
+            return None
+        state, segment, value = self.states.capture(position), self.run.recorder.segment, validation.value
+        self.buffer.keep(state, best=decision.improved)
+        if decision.improved and value is not None:
+            self._vetting.expect(state, segment, value)
+        kind: CheckpointKind = "best" if decision.improved else "candidate"
+        self.checkpoints.submit(state, kind, value, segment=segment, n=validation.n)
+        return state
 
-    def paint_end(self, position: Position) -> None:
-        """Paint the end and the best where that was not done yet. This waits for it."""
-        if self._painter is not None:
-            states = [self._capture(position), *([self.ring.best] if self.ring.best is not None else [])]
-            segments = self._shelf.segments
-            self._painter.close([(state, segments.get(state.id, self.run.recorder.segment)) for state in states])
+    def _wants(self, validation: Validation) -> bool:
+        """Whether the selector may choose this validation at the end although it is not the best."""
+        if validation.value is None or not self.checkpoints.is_open:
+            return False
+        return self.checkpoints.wants(Candidate("", validation.step, validation.value, validation.n))
 
     def is_due(self, step: int) -> bool:
         """Whether silence alone stops the run at `step`, or what was found since the last validation did before."""
-        if self._vetting.is_news:
-            self._vetting.is_news = False
-            self._deadline = self.run.deadline()
-        return self._deadline is not None and step >= self._deadline
+        deadline = self.run.stopper.deadline()
+        return deadline is not None and step >= deadline
 
     def judge_silence(self, step: int) -> Decision:
         """Have the stopper judge that training came to `step` without a validation, and record a stop, once."""
         before = self.run.decision
-        decision = self.run.judge_validation(step, None)
+        decision = self.run.judge(Validation(step))
         if decision.stop and decision != before:
-            self.run.recorder.record_validation(decision.at_step, None, decision)
+            self.run.recorder.record_validation(Validation(decision.at_step), decision)
         return decision
 
-    def forgive(self, step: int) -> None:
-        """Take back a stop that is already decided: training goes on from `step`, with fresh patience if it ran out."""
-        self.run.lift_stop(step)
-        self._deadline = self.run.deadline()
+    # Pictures
+
+    def paint_start(self, position: Position) -> None:
+        """Draw the graph, and have the model painted as it is before training."""
+        if self._painter is not None:
+            segment = self.run.recorder.segment
+            self._painter.draw_graph(segment, position.step)
+            self._painter.put(self.states.capture(position), segment)
+
+    def paint_end(self, position: Position) -> None:
+        """Paint the end and the best where that was not done yet. This waits for it."""
+        if self._painter is not None:
+            end, best = self.states.capture(position), self.buffer.best
+            states = [end] if best is None else [end, best]
+            self._painter.close([(state, self.states.segment_of(state.id)) for state in states])
+
+    def _paint(self, position: Position, kept: State | None, *, is_best: bool) -> None:
+        if self._painter is not None and self._painter.wants(is_best=is_best):
+            self._painter.put(kept or self.states.capture(position), self.run.recorder.segment)
+
+    # Commands
 
     def obey(self, position: Position) -> RollBack | None:
         """Do what was asked since the last call. Return where training went back to, if it did."""
@@ -146,7 +206,7 @@ class BestKeeper(Jumping):
 
     def _obey_one(self, command: Command, position: Position) -> RollBack | None:
         if command.kind is CommandKind.ROLL_BACK:
-            jump = self.roll_back(request(RollBackRequest, **command.arguments))
+            jump = self.rollback.roll_back(request(RollBackRequest, **command.arguments))
             found = {"snapshot": jump.state.id, "source": jump.source}
             result = {"step": jump.state.step, "segment": jump.segment, **found}
             self.run.commands.answer(command, "done", jump.message, result)
@@ -160,23 +220,60 @@ class BestKeeper(Jumping):
         return None
 
     def _checkpoint_now(self, command: Command, position: Position) -> None:
-        if not self._archive.is_open:
+        if not self.checkpoints.is_open:
             raise NotFound("This run has no checkpoint store.")
-        state = self._capture(position)
-        self.ring.keep(state)
-        self._archive.submit(state, "manual", None, segment=self.run.recorder.segment, asked=command)
+        state = self.states.capture(position)
+        self.buffer.keep(state)
+        self.checkpoints.submit(state, "manual", None, segment=self.run.recorder.segment, asked=command)
 
-    def _keep(self, position: Position, value: float | None, n: int | None, decision: Decision) -> State | None:
-        """Keep the best, and what the selector may choose besides; return it."""
-        if not decision.improved and (value is None or not decision.is_admitted or not self._wants(position, value, n)):
-            return None
-        state = self._capture(position)
-        self.ring.keep(state, best=decision.improved)
-        if decision.improved and value is not None:
-            self._vetting.expect(state, self.run.recorder.segment, value)
-        kind: CheckpointKind = "best" if decision.improved else "candidate"
-        self._archive.submit(state, kind, value, segment=self.run.recorder.segment, n=n)
+    # What is written
+
+    def checkpoint(self, position: Position, kind: CheckpointKind) -> State:
+        """Hand the present state to the writer; return it at once. Going back to it needs no disk for a while."""
+        state = self.states.capture(position)
+        self.buffer.keep(state)
+        self.checkpoints.submit(state, kind, None, segment=self.run.recorder.segment)
         return state
 
-    def _wants(self, position: Position, value: float, n: int | None) -> bool:
-        return self._archive.is_open and self._archive.wants(Candidate("", position.step, value, n))
+    def write(self, position: Position) -> Manifest:
+        """Put the present state on disk before this returns. Raises NotFound without a store, StoreUnavailable."""
+        return self.checkpoints.write(self.states.capture(position), "last", None, segment=self.run.recorder.segment)
+
+    def write_best(self) -> Manifest:
+        """Put the best state on disk, where it is not there yet, before this returns. Raises as `write` does."""
+        self.drain()
+        state = self.states.choose()
+        if self.store is not None and self.states.is_on_disk(state.id):
+            return self.store.read_manifest(self.run.id, state.id)[0]
+        return self.checkpoints.write(state, "best", self.best[1], segment=self.states.segment_of(state.id))
+
+    def write_selected(self, state: State, value: float, n: int | None, made_of: tuple[str, ...]) -> Manifest:
+        """Put an average that was selected on disk before this returns; nothing goes on from it."""
+        segment = self.states.segment_of(made_of[0])
+        state = self.live.predict(state, is_present=False)
+        return self.checkpoints.write(state, "selected", value, segment=segment, n=n, made_of=made_of)
+
+    def restore_best(self) -> State | None:
+        """Put the best state back to be used, optimizer included; return it, or None where nothing was ever kept.
+
+        A later `fit` goes on from what was put there, as after Keras' own: from averages, where these were measured.
+        """
+        state = self.states.find_best()
+        if state is not None:
+            self.live.put(state)
+        return state
+
+    def drain(self, deadline_seconds: float | None = None) -> bool:
+        """Wait until every checkpoint is on disk or given up; return whether that came in time."""
+        return self.checkpoints.drain(deadline_seconds)
+
+    def close(self, deadline_seconds: float | None = None) -> bool:
+        """Drain, and end the writer's thread; `begin` starts another."""
+        with shielded():
+            return self.checkpoints.close(deadline_seconds)
+
+    def _write_again(self, state: State) -> None:
+        """Have a best written that is one again; under another id, for of this one it was said that it is gone."""
+        again = replace(state, id=new_id())
+        self.states.note_copy(state.id, again.id)
+        self.checkpoints.submit_again(state.id, again)

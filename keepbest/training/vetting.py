@@ -46,8 +46,6 @@ class Vetting:
         self._checking = RLock()
         self._soundness = Soundness()
         self._expected: dict[str, BestUnderCheck] = {}
-        #: Whether something was withdrawn since somebody last looked.
-        self.is_news = False
 
     def begin(self, living: VariableSet) -> None:
         """Take note of what is trained, as it is before its first step."""
@@ -103,11 +101,9 @@ class Vetting:
         self._run.recorder.record_withdrawal(best.segment, best.step, best.value, fault, decision, best.id)
         there = "" if decision.best_step is None else f"; the best is step {decision.best_step} again"
         _log.warning("keepbest: step %d is withdrawn as the best: %s%s.", best.step, fault, there)
-        self.is_news = True
         return True
 
     def _find_before(self) -> BestUnderCheck | None:
         """Return the best as it is now, if it is still to be checked: the disk skipped it for a newer one."""
-        policy = self._run.stopper.state()["policy"]
-        place = policy["best_step"], policy["best_value"]
+        place = self._run.stopper.best
         return next((one for one in self._expected.values() if (one.step, one.value) == place), None)

@@ -60,7 +60,7 @@ def test_roll_back(script: Script, tmp_path: Path, where: str, asked: dict[str, 
         assert callback.keeper.drain(20)  # a best that the next one outruns is never on disk
         if at == 18:
             if where == "disk":
-                callback.keeper.ring.forget()
+                callback.keeper.buffer.forget()
             commands.append(sent)
 
     script.fit(callback, [3, 1, 2, 2, 2], send=send)
@@ -124,7 +124,7 @@ def test_roll_back_and_go_on_otherwise(
         assert callback.keeper.drain(20)  # a best that the next one outruns is never on disk
         if at == 14 and not run.recorder.segment:
             if where == "disk":
-                callback.keeper.ring.forget()
+                callback.keeper.buffer.forget()
             commands.append(sent)
 
     script.fit(callback, [3, 1, 2, 2, 2, 2, 2], send=send)
@@ -159,10 +159,10 @@ def test_a_roll_back_that_cannot_be_changes_nothing(script: Script, asked: dict[
     sent = command(CommandKind.ROLL_BACK, **asked)
     callback = keep_best(run=run)
     script.fit(callback, [3, 1, 2])
-    before = script.bits, run.stopper.state()["policy"], callback.keeper.ring.states, run.stopper.max_steps
+    before = script.bits, run.stopper.state()["policy"], callback.keeper.buffer.states, run.stopper.max_steps
     commands.append(sent)
     assert callback.keeper.obey(callback.position) is None
-    assert (script.bits, run.stopper.state()["policy"], callback.keeper.ring.states, run.stopper.max_steps) == before
+    assert (script.bits, run.stopper.state()["policy"], callback.keeper.buffer.states, run.stopper.max_steps) == before
     assert answers(reporter, sent) == ["acknowledged", "refused"]
     assert reporter.of(CommandUpdate)[-1].message.startswith(told)
     assert reporter.of(SegmentOpened) == []
@@ -181,7 +181,7 @@ def test_twice_to_one_step_is_a_tenth_of_what_it_was_there_both_times(
         assert callback.keeper.drain(20)  # a best that the next one outruns is never on disk
         if at == 13:
             if where == "disk":
-                callback.keeper.ring.forget()
+                callback.keeper.buffer.forget()
             commands.append(command(CommandKind.ROLL_BACK, step=10, learning_rate="0.1x"))
 
     script.fit(callback, [3, 1, 2, 2], send=lambda at: send(at) if run.recorder.segment < 2 else None)

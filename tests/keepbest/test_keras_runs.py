@@ -230,7 +230,7 @@ def test_the_best_of_a_first_phase_is_given_back_after_the_second(
     train(keras.optimizers.SGD(0.1, momentum=0.9), [0.3, 0.4, 0.2])
     assert (values(), run.best_step) == (bests[1], 4)
     assert ["with SGD after Adam" in record.message for record in caplog.records] == [True]
-    run.keeper.ring.forget()  # from disk, too
+    run.keeper.buffer.forget()  # from disk, too
     model.layers[0].trainable = False
     run.roll_back()
     assert values() == bests[1]

@@ -46,8 +46,8 @@ def storm(run: Run, store: HeldStore) -> int:
     for step in range(1, VALIDATIONS + 1):
         weights.assign_add(tf.ones(1000))
         loop.report_validation(step, 1 / step)
-        assert loop.keeper.ring.best is not None
-        states.add(loop.keeper.ring.best)
+        assert loop.keeper.buffer.best is not None
+        states.add(loop.keeper.buffer.best)
         wait_until(lambda: store.began == 1)  # the first one is being written all the while
         most = max(most, len(states))
     return most

@@ -52,6 +52,32 @@ HOUSES_BELOW = {
 SQL_ROOMS = ("tracker.models", "tracker.db", "tracker.store", "migrations")
 SERVICE_LIBRARIES = {"flask", "sqlalchemy", "alembic", "apscheduler", "granian", "gunicorn", "werkzeug"}
 UNSAFE_LIBRARIES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+#: Private names of others that are used all the same, each with the reason.
+FOREIGN_PRIVATES = {
+    **dict.fromkeys(("_asdict", "_mapping"), "what a named tuple, and a row of SQLAlchemy, call their own fields"),
+    **dict.fromkeys(("_getframe", "_current_frames", "_exit"), "Python's `sys` and `os` have no other name for it"),
+    "_get_current_object": "Flask's documented way from `current_app` to the application",
+    **dict.fromkeys(
+        (
+            "_flatten_layers", "_obj_type", "_call_has_training_arg", "_initial_epoch", "_fn", "_fn_kwargs",
+            "_trainable_variables", "_model_variables_moving_average",
+        ),
+        "Keras says it nowhere else",
+    ),
+    "_inputs": "tf.data says nowhere else which datasets one is made of",
+}  # fmt: skip
+#: Class names that occur twice, each with the reason.
+SHARED_NAMES = {
+    "Run": "a script's living run, and the run as the contract says it: both are what users call a run",
+    "Checkpoint": "one that is opened from a store, and one as the contract says it: both are what users call it",
+}
+#: Classes that others may have above them without being counted, each with the reason.
+ROOTS = {
+    "Shape": "it holds the settings of pydantic, and nothing else",
+    "KeepbestError": "errors are a tree, for they are caught by kind",
+    "Policy": "the interface of all policies",
+}
+ANCESTORS = 2
 FUNCTION_LINES = 40
 FILE_LINES = 400
 
@@ -151,6 +177,37 @@ def broken_lengths(sources: Sources) -> Iterator[str]:
             yield f"{module}:{node.lineno} {node.name} has {_length(node)} lines, over {FUNCTION_LINES}"
 
 
+def broken_privates(sources: Sources) -> Iterator[str]:
+    """No private member of another file's class is touched."""
+    for module, source in sources.items():
+        nodes = list(ast.walk(_parse(source)))
+        own = {name for node in nodes for name in _defined(node)}
+        for node in nodes:
+            if not isinstance(node, ast.Attribute) or _name(node.value) in {"self", "cls"}:
+                continue
+            is_private = node.attr.startswith("_") and not node.attr.endswith("__")
+            if is_private and node.attr not in own and node.attr not in FOREIGN_PRIVATES:
+                yield f"{module}:{node.lineno} touches {ast.unparse(node)}, which another file keeps to itself"
+
+
+def broken_ancestors(sources: Sources) -> Iterator[str]:
+    """No class has more than two of ours above it: parts are held, not inherited."""
+    classes = dict(_classes(sources))
+    for place in classes:
+        above = [name for name in _find_above(place, classes) if name not in ROOTS]
+        if len(above) > ANCESTORS:
+            yield f"{'.'.join(place)} has {len(above)} classes above it: {', '.join(above)}"
+
+
+def broken_names(sources: Sources) -> Iterator[str]:
+    """No class name occurs twice: one word, one meaning."""
+    seen: dict[str, str] = {}
+    for module, name in dict(_classes(sources)):
+        if name in seen and name not in SHARED_NAMES:
+            yield f"{module}.{name}: there is a {name} in {seen[name]} already"
+        seen.setdefault(name, module)
+
+
 RULES = (
     broken_floors,
     broken_rooms,
@@ -159,6 +216,9 @@ RULES = (
     broken_environment,
     broken_loads,
     broken_lengths,
+    broken_privates,
+    broken_ancestors,
+    broken_names,
 )
 
 
@@ -219,3 +279,38 @@ def _name(node: ast.expr) -> str | None:
 
 def _is_in(module: str, rooms: tuple[str, ...]) -> bool:
     return any(module == room or module.startswith(f"{room}.") for room in rooms)
+
+
+def _defined(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a node gives to something of its own file."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _name(node.value) in {"self", "cls"}:
+        yield node.attr
+
+
+def _classes(sources: Sources) -> Iterator[tuple[tuple[str, str], list[tuple[str, str]]]]:
+    """Yield each class by module and name, with the bases that may be ours, by where they are imported from."""
+    for module, source in sources.items():
+        tree = _parse(source)
+        imported = {
+            name.asname or name.name: (node.module or "", name.name)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            for name in node.names
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                bases = [_name(base.value if isinstance(base, ast.Subscript) else base) for base in node.bases]
+                yield (module, node.name), [imported.get(base, (module, base)) for base in bases if base]
+
+
+def _find_above(place: tuple[str, str], classes: Mapping[tuple[str, str], list[tuple[str, str]]]) -> list[str]:
+    """Return the names of our classes above one, the nearest first."""
+    above: list[str] = []
+    for base in classes.get(place, ()):
+        if base in classes and base != place:
+            above.extend([base[1], *_find_above(base, classes)])
+    return above

@@ -22,6 +22,7 @@ from keepbest.snapshots.state import Position
 from keepbest.status import CommandKind
 from keepbest.stopping import Pairs
 from keepbest.tracking.run import Run
+from keepbest.tracking.validations import make_validation
 from keepbest.training.keeper import BestKeeper
 from keepbest.training.metrics import flatten
 from keepbest.training.monitor import direction_of
@@ -130,7 +131,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         self.step = self._began_at + batch + 1
         if self._is_first_step:  # in which Keras builds optimizers
             self._is_first_step = False
-            self._keeper.follow()
+            self._keeper.live.follow()
         self._run.beat()
         if self._run.commands:
             self._obey()
@@ -238,16 +239,17 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
             with self._run.life.slowly():
                 pairs = self._compare(value) if self._run.stopper.needs_pairs else None
         with self._run.life.slowly():
-            decision = self._keeper.report_validation(
-                self.position,
+            validation = make_validation(
+                self.step,
                 value,
-                n=measured.n,
+                measured.n,
                 train=trained.get("loss"),
                 metrics=metrics,
                 epoch=self._feed.epoch_at(self.step),
-                seconds=self._clock() - began,
+                duration_seconds=self._clock() - began,
                 pairs=pairs,
             )
+            decision = self._keeper.report_validation(self.position, validation)
         self._said_at = self._clock()
         if decision.stop:
             self._ending = Ending.STOPPED

@@ -78,7 +78,7 @@ class Selecting:
         except Exception as error:  # hours of training are not lost to what comes after them
             _log.exception("The selector met an error: the best stays.")
             outcome, chosen = self._stay(best, candidates, error), best
-            self._keeper.put(best)
+            self._keeper.live.put(best)
         if outcome is None:
             return best, None
         _log.info("Selected by %s: %s.", self._selector.name, outcome.message)
@@ -95,7 +95,7 @@ class Selecting:
         """Return the monitored value of the average; None where the metric is another, or a bound is broken."""
         self._check_stay()
         state = self._blend(best, made_of)
-        self._keeper.put(state)
+        self._keeper.live.put(state)
         values = self._gauge.measure(self._training.model).values
         policy, value = self._run.stopper.policy, values.get(self._run.monitor)
         if policy.find_faults(Validation(step=best.step, value=value, metrics=values)):
@@ -120,7 +120,7 @@ class Selecting:
         blended = replace(best, id=new_id(), values=[*values, *rest])
         if not self._normalized:
             return blended
-        self._keeper.put(blended)
+        self._keeper.live.put(blended)
         batch_norm.measure_anew(self._training.model, self._normalized, self._feed, self._batches)
         return replace(blended, values=self._with_statistics(blended))
 
@@ -150,12 +150,12 @@ class Selecting:
         self._check_stay()
         first = outcome.made_of[0]
         if not outcome.is_average:
-            state = best if first.id == best.id else self._keeper.put_back(checkpoint=first.id)
+            state = best if first.id == best.id else self._keeper.rollback.put_back(checkpoint=first.id)
         else:
             made_of = tuple(one.id for one in outcome.made_of)
             state = self._made[made_of]  # as it was measured, to the last bit
             self._keeper.write_selected(state, outcome.value, first.n, made_of)
-        self._keeper.put(state)
+        self._keeper.live.put(state)
         self._store.folder.select(self._run.id, state.id)
         return state
 

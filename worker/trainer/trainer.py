@@ -94,7 +94,7 @@ class Trainer:
         keeper.begin(training.model)
         keeper.paint_start(position)
         if self.run.opening.overrides is not None:
-            keeper.change(position, self.run.opening.overrides)
+            keeper.rollback.change(position, self.run.opening.overrides)
         loop = TrainingLoop(training, feed, keeper, self._spec, self.hand_back, carried)
         self.is_training = True
         ending = loop.train(position.step)

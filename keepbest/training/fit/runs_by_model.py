@@ -102,9 +102,9 @@ class RunMaker:
 
     def equip(self, run: Run, carried: ExtraState) -> BestKeeper:
         """Return what keeps the best of a run, with nothing in it."""
-        ring = SnapshotBuffer(self.snapshots, self.snapshot_memory)
+        buffer = SnapshotBuffer(self.snapshots, self.snapshot_memory)
         painter = Painter(self.scene, run.recorder.say) if self.scene is not None else None
-        kept: dict[str, Any] = {"ring": ring, "retention": self.retention, "carried": carried, "painter": painter}
+        kept: dict[str, Any] = {"buffer": buffer, "retention": self.retention, "carried": carried, "painter": painter}
         return BestKeeper(run, self.store, **kept, references=self.references, strict=self.strict)
 
 

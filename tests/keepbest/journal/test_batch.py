@@ -11,7 +11,7 @@ from keepbest.contract.batches import BATCH_MEDIA_TYPE, MAX_BATCH_BYTES
 from keepbest.journal import wire
 from keepbest.journal.journal import Journal
 from keepbest.journal.uploader import Uploader
-from keepbest.stopping import Correct, Decision, Losses, Pairs
+from keepbest.stopping import Correct, Decision, Losses, Pairs, Validation
 from keepbest.stopping.losses import MAX_EXAMPLES
 from keepbest.tracking.recorder import Recorder
 from tests.keepbest.journal.test_journal import ABOUT
@@ -28,9 +28,9 @@ def test_many_validations_with_the_largest_examples_make_batches_that_are_taken(
     """267 kB each: thirty in one batch would be more than the tracker takes at once."""
     journal = Journal.create(tmp_path, ABOUT)
     reporter = Uploader(journal, None)
-    logbook = Recorder("val_loss", reporter, 0)
+    recorder = Recorder("val_loss", reporter, 0)
     for step in range(100):
-        logbook.record_validation(step, 0.5, Decision(False, False, step, ""), pairs=pairs)
+        recorder.record_validation(Validation(step, 0.5, pairs=pairs), Decision(False, False, step, ""))
     reporter._collect()
     steps = list[int]()
     while (first := journal.first()) is not None:

@@ -182,8 +182,8 @@ def test_a_fit_says_what_it_does_not_carry() -> None:
         OWN_DATA,
         f"{OWN_DATA} Of the callbacks, EarlyStopping.best_weights is not JSON and stays as it is.",
     ]
-    assert callback.keeper.ring.best is not None
-    assert callback.keeper.ring.best.callbacks["EarlyStopping"]["best"] == 2.0
+    assert callback.keeper.buffer.best is not None
+    assert callback.keeper.buffer.best.callbacks["EarlyStopping"]["best"] == 2.0
 
 
 def test_a_fit_carries_a_generator_to_another_one(tmp_path: Path) -> None:

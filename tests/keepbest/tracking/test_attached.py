@@ -12,6 +12,7 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.overrides import Origin, Overrides
 from keepbest.errors import PolicyError
 from keepbest.status import StopReason
+from keepbest.stopping import Validation
 from keepbest.tracking.attach import attach as attach_run
 from keepbest.tracking.run import Run
 from tests.keepbest.tiny_tracker import NOW, TinyTracker, assignment
@@ -109,7 +110,7 @@ def test_a_roll_back_branches_and_takes_the_stopper_along(tmp_path: Path, tracke
 def test_the_deadline_counts_max_steps_in(tmp_path: Path, tracker: TinyTracker) -> None:
     run = attach(tmp_path, tracker, stopper="1000steps", max_steps=900)
     assert run.deadline() == 900
-    decision = run.judge_validation(900, None)
+    decision = run.judge(Validation(900))
     run.finish()
     assert (decision.stop, decision.reason) == (True, StopReason.MAX_STEPS)
     assert not tracker.releases  # the lease is the agent's

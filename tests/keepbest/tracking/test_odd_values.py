@@ -19,6 +19,7 @@ from keepbest.contract.batches import (
 )
 from keepbest.journal import records, wire
 from keepbest.journal.batch import Draft
+from keepbest.stopping import Validation
 from tests.support.callbacks import heard_run, keep_best
 
 
@@ -46,7 +47,8 @@ def test_a_number_of_examples_that_no_database_holds_is_left_out(
     """`n = 2**63` stopped nothing in the script, and everything after it on the way to the tracker."""
     run, reporter, _ = heard_run()
     for step in (1, 2):
-        run.recorder.record_validation(step, 0.5, run.judge_validation(step, 0.5), n=n, note="a\0\ud800b")
+        validation = Validation(step, 0.5, n)
+        run.recorder.record_validation(validation, run.judge(validation), note="a\0\ud800b")
     validations = [record for record in reporter.items if isinstance(record, ReportedValidation)]
     assert [(validation.step, validation.n, validation.note) for validation in validations] == [
         (1, kept, "a\ufffd?b"),
@@ -65,7 +67,7 @@ def test_what_cannot_do_without_the_odd_value_is_left_out_whole(caplog: pytest.L
 
 def test_what_else_a_run_says_of_itself_never_raises(caplog: pytest.LogCaptureFixture) -> None:
     run, reporter, _ = heard_run()
-    decision = run.judge_validation(1, 0.5)
+    decision = run.judge(Validation(1, 0.5))
     run.recorder.open_segment("resume", 1, 0, "no id")
     run.recorder.record_withdrawal(0, 1, 0.5, "x" * 10_000, decision, "no id")
     run.recorder.record_withdrawal(0, 2**60, 0.5, "", decision, None)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepbest.status import StopReason
-from keepbest.stopping import parse
+from keepbest.stopping import Validation, parse
 from keepbest.tracking.stopper import Stopper
 
 PATIENT = "patience(checks=2)"
@@ -25,7 +25,7 @@ def make(policy: str = PATIENT, mode: Any = "max", max_steps: int | None = None)
 
 def watch(stopper: Stopper, values: Sequence[float], first: int = 1) -> None:
     for step, value in enumerate(values, first):
-        stopper.observe(step, value)
+        stopper.observe(Validation(step, value))
 
 
 def memory(stopper: Stopper) -> Any:
@@ -95,7 +95,7 @@ def test_states_that_were_kept_meanwhile_are_set_right() -> None:
     stopper, straight = make("patience(checks=9)"), make("patience(checks=9)")
     kept = []
     for step, value in enumerate([0.5, 0.9, 0.7], 1):
-        stopper.observe(step, value)
+        stopper.observe(Validation(step, value))
         kept.append(stopper.state())
     stopper.withdraw(2, 0.9, "NaN")
     watch(straight, [0.5, math.nan, math.nan])
@@ -108,7 +108,7 @@ def test_states_that_were_kept_meanwhile_are_set_right() -> None:
 def test_what_was_changed_on_the_way_is_changed_again() -> None:
     """A roll back to the step before, a new last step, patience begun anew: all between the best and its withdrawal."""
     stopper = make("patience(checks=3)", max_steps=50)
-    stopper.observe(1, 0.5)
+    stopper.observe(Validation(1, 0.5))
     before = stopper.state()
     watch(stopper, [0.9, 0.4], 2)
     stopper.go_on_from(stopper.recall(before), keep_seconds=True)
@@ -142,7 +142,7 @@ def test_withdrawing_the_last_best_is_as_if_it_had_been_nan(values: list[float],
         return
     stopper.withdraw(best, value, "NaN")
     for step, seen in enumerate(values, 1):
-        straight.observe(step, math.nan if step >= best else seen)
+        straight.observe(Validation(step, math.nan if step >= best else seen))
     assert stopper.state()["policy"]["best_step"] == straight.state()["policy"]["best_step"]
     own = stopper.state()["policy"]["best_value"]
     assert own is None or all(not one > own for one in values[: best - 1])

@@ -19,6 +19,7 @@ from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.soundness import is_finite
 from keepbest.snapshots.state import Position, State, VariableSpec
 from keepbest.status import CommandKind
+from keepbest.stopping import Validation
 from keepbest.tf1 import Session
 from keepbest.training.vetting import NOT_KEPT, Vetting
 from tests.support.callbacks import Script, command, heard_run, keep_best
@@ -64,7 +65,7 @@ class Vetted:
         self.states: dict[int, State] = {}
 
     def report_validation(self, step: int, value: float, *arrays: Sequence[float]) -> None:
-        decision = self.run.judge_validation(step, value)
+        decision = self.run.judge(Validation(step, value))
         values = tuple(np.array(one, np.float32) for one in arrays) or tuple(self.living.values)
         state = State(Position(step), self.living.specs, values, self.run.stopper.state())
         if decision.improved:
@@ -183,7 +184,7 @@ def test_a_fit_ends_with_the_best_that_is_finite(tmp_path: Path, on_disk: bool) 
     callback, reporter, script = broken(6, tmp_path if on_disk else False, [3.0, 2.0, 1.0])
     assert (callback.best_step, callback.best, callback.best_epoch) == (5, 3.0, 1)
     assert [said.step for said in reporter.of(WithdrawnValidation)] == [10, 15]
-    assert callback.keeper.ring.best.step == 5
+    assert callback.keeper.buffer.best.step == 5
     state = callback.keeper.restore_best()
     assert (state.step, bool(np.isfinite(script.weight.numpy()).all())) == (5, True)
     if on_disk:
@@ -227,8 +228,8 @@ def test_what_is_written_after_a_withdrawal_holds_no_such_best(tmp_path: Path) -
     run, reporter, _ = heard_run("max")
     weight = tf.Variable([1.0])
     loop = Loop(run, {"w": weight}, store=tmp_path)
-    admit, may_go_on = loop.keeper._archive._admit, Event()
-    loop.keeper._archive._writer._admit = lambda task: may_go_on.wait(PATIENCE) and admit(task)  # type: ignore[union-attr]
+    admit, may_go_on = loop.keeper.checkpoints._admit, Event()
+    loop.keeper.checkpoints._writer._admit = lambda task: may_go_on.wait(PATIENCE) and admit(task)  # type: ignore[union-attr]
     for step, value in ((1, 0.5), (2, 0.6), (3, 0.9)):
         loop.report_validation(step, value)
         weight.assign([NAN] if step == 2 else [2.0])

@@ -13,7 +13,7 @@ from keepbest.contract.batches import BatchReceipt
 from keepbest.contract.commands import CommandList
 from keepbest.contract.workers import Assignment
 from keepbest.status import Role
-from keepbest.stopping import Decision, Mode, parse, read_pairs
+from keepbest.stopping import Decision, Mode, Validation, parse, read_pairs
 from keepbest.tracking.attach import attach
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper
@@ -86,7 +86,9 @@ def replay(api: Api, run: str, *stoppers: str) -> list[dict[str, Any]]:
 def judge_alone(policy: str, mode: Mode, validations: list[Taken]) -> Decision:
     stopper = Stopper(parse(policy), mode)
     for step, value, said in validations:
-        decision = stopper.observe(step, value, N, pairs=read_pairs(said.get("correct"), said.get("losses")))
+        decision = stopper.observe(
+            Validation(step, value, N, pairs=read_pairs(said.get("correct"), said.get("losses")))
+        )
         if decision.stop:
             break
     return decision

@@ -22,7 +22,7 @@ from keepbest.selection.selectors import build as build_selector
 from keepbest.snapshots.extra_state import ExtraState
 from keepbest.snapshots.snapshot import ModelVariables
 from keepbest.status import CommandKind, CommandState
-from keepbest.stopping import Pairs, parse
+from keepbest.stopping import Pairs, Validation, parse
 from keepbest.tracking.opening import OpensAtOnce
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper, known_mode
@@ -115,7 +115,7 @@ class Rig:
         position = resume(self.run, self.store, assignment, self.training.model, list, self.carried)
         self.keeper.begin(self.training.model)
         if overrides is not None:
-            self.keeper.change(position, overrides)
+            self.keeper.rollback.change(position, overrides)
             assert self.keeper.drain(20)
         return self.loop.train(position.step)
 
@@ -159,10 +159,10 @@ class Rig:
     def _watch_validations(self) -> None:
         record = self.run.recorder.record_validation
 
-        def watch(step: int, value: float | None, *rest: Any, **more: Any) -> None:
-            self.validations.append((step, value))
-            self.recorded.append(more.get("pairs"))
-            record(step, value, *rest, **more)
+        def watch(validation: Validation, *rest: Any, **more: Any) -> None:
+            self.validations.append((validation.step, validation.value))
+            self.recorded.append(validation.pairs)
+            record(validation, *rest, **more)
 
         self.run.recorder.record_validation = watch  # type: ignore[method-assign]
 

@@ -12,7 +12,7 @@ import pytest
 
 from keepbest.contract.policies import PolicySpec
 from keepbest.errors import InvalidInput, MetricMissing
-from keepbest.stopping import parse
+from keepbest.stopping import Validation, parse
 from keepbest.training.spec import Training
 
 keras = pytest.importorskip("keras", reason="needs TensorFlow: make install")
@@ -159,7 +159,7 @@ def test_epochs_are_steps_once_the_data_is_there(tmp_path: Path) -> None:
     assert (spec.max_steps, spec.validate_every, spec.stopper.params["steps"]) == (32, 4, 16)
     assert rig.run.stopper.max_steps == 32
     rig.run.set_mode("max")
-    stops = [rig.run.judge_validation(step, 0.5).stop for step in (8, 16, 20, 24)]
+    stops = [rig.run.judge(Validation(step, 0.5)).stop for step in (8, 16, 20, 24)]
     assert stops == [False, False, False, True]
     assert settle(rig, moved_to=400).max_steps == 32
     assert rig.run.stopper.max_steps == 400  # somebody had it go on

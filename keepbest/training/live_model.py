@@ -1,0 +1,178 @@
+"""The model that a run trains, as it is now: taken up, read, put back; and whether all of it is captured."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any
+
+from keepbest.checkpoint.inputs import Inputs, of_model
+from keepbest.errors import KeepbestError
+from keepbest.snapshots.averages import Averages, find_averages, put_in_place, use
+from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.snapshot import ModelVariables, VariableSet, capture, roll_back
+from keepbest.snapshots.state import Position, State, VariableSpec
+from keepbest.tracking.run import Run
+from keepbest.training.completeness import Completeness
+from keepbest.training.fit.data import of_fit
+from keepbest.training.fit.swapped_weights import Swaps
+from keepbest.training.fit.traced_step import TracedStep
+from keepbest.training.network import network_of
+from keepbest.training.reference_examples import References
+from keepbest.training.replicas import warn_of_replicas
+from keepbest.training.vetting import Vetting
+
+_log = logging.getLogger("keepbest")
+
+
+class LiveModel:
+    """What a run trains. `take_up` comes first; what else decides later steps is in `carried`.
+
+    `has_averages` says that validations measure the averages that the optimizer keeps of the weights.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        vetting: Vetting,
+        *,
+        carried: ExtraState | None = None,
+        references: References | None = None,
+        has_averages: bool = False,
+        strict: bool = False,
+    ) -> None:
+        self.carried = carried or ExtraState()
+        #: The model as it was given; None before `take_up`.
+        self.model: Any = None
+        #: Its variables; None before `take_up`.
+        self.found: VariableSet | None = None
+        #: Who follows what callbacks swap in for a validation, where there is a fit with others.
+        self.swaps: Swaps | None = None
+        self.averages: Averages = {}
+        self._run = run
+        self._vetting = vetting
+        self._references = references
+        self._has_averages = has_averages
+        self._averaged: tuple[VariableSpec, ...] = ()
+        self._optimizer: Any = None
+        #: Held as long as they are asked for: nothing else may get their addresses.
+        self._network: list[Any] = []
+        self._completeness = Completeness(run, strict=strict)
+        self._traced = TracedStep()
+
+    @property
+    def variables(self) -> VariableSet:
+        """The variables of what is trained; raises KeepbestError before `take_up`."""
+        if self.found is None:
+            raise KeepbestError("Nothing is being trained yet.", hint="Call begin(model) first.")
+        return self.found
+
+    # What is trained
+
+    def take_up(self, model: Any) -> bool:
+        """Train `model` as it is now from here on; return whether its variables are others than before."""
+        self.model, fresh = model, model if isinstance(model, VariableSet) else ModelVariables(model, self.found)
+        if self.found is not None and fresh.are(self.found):
+            return False
+        self._say_optimizer(getattr(model, "optimizer", None))
+        self.found, self._network = fresh, network_of(model)
+        self._find_averages()
+        warn_of_replicas(model)
+        if fresh.is_eager:
+            capture(fresh, position=Position())
+            self._vetting.begin(fresh)
+        return True
+
+    def check(self) -> None:
+        """Warn of what is missing in its states, and of a traced step that trains other variables.
+
+        Raises CheckpointIncomplete, in a strict run, where a part of it cannot be captured.
+        """
+        self._completeness.tell(self.variables.missing)
+        self._traced.check(self.model)
+
+    def follow(self) -> None:
+        """Take up what the first step has built, and read it once, where the tracing holds up no validation."""
+        variables = self.variables
+        if variables.follow():
+            self._vetting.begin(variables)
+            self._completeness.tell(variables.missing)
+        if variables.is_eager:
+            capture(variables, position=Position())
+            self._vetting.begin(variables)
+
+    def may_train(self, model: Any) -> bool:
+        """Whether `model` is what was taken up, or nothing was yet: it has all variables that its network had.
+
+        It may have more by now, and another optimizer. Another object counts where it has exactly these variables.
+        """
+        if self.found is None:
+            return True
+        before, now = ({id(one) for one in network} for network in (self._network, network_of(model)))
+        return before <= now if model is self.model else before == now
+
+    def find_inputs(self) -> Inputs | None:
+        """Return what the model is called with, from whoever knows it best."""
+        return (self._references and self._references.inputs) or of_fit(self.model) or of_model(self.model)
+
+    # What is read and put back
+
+    def capture(self, position: Position) -> State:
+        """Return the present state, by reference: no value is copied."""
+        variables = self.variables
+        if not variables.is_eager:  # of a graph nothing can be read before its variables have values
+            self._vetting.begin(variables)
+        state = capture(variables, position=position, stopper=self._run.stopper.state())
+        if self._has_averages and self._averaged is not variables.specs:
+            self._find_averages()
+        state = replace(state, callbacks=self.carried.capture(), averages=self.averages)
+        return state if self.swaps is None else self.swaps.complete(state, self.model)
+
+    def predict(self, state: State, *, is_present: bool = True) -> State:
+        """Return `state` with what the network gives in it for the examples that are recorded, where some are."""
+        if self._references is None or not self._references.is_kept:
+            return state
+        said = self._references.predict(self.model, self.variables, state, is_present=is_present)
+        return replace(state, predictions=said)
+
+    def put(self, state: State) -> None:
+        """Give every variable its value in `state`: to measure and use it."""
+        self.variables.put(use(state))
+        self._note_put()
+
+    def go_back(self, state: State, values: State | None = None) -> None:
+        """Put a state back to train on from it, random states and all, with the values of another one if it is given.
+
+        Raises CheckpointMismatch, and changes nothing, where it is of another model.
+        """
+        self.carried.check(state.callbacks)
+        roll_back(self.variables, values or state)
+        self.carried.restore(state.callbacks)
+        self._note_put()
+
+    def measured(self) -> AbstractContextManager[None]:
+        """Have the model be what a validation measures of it: with a selector that wants that, its averaged weights."""
+        return put_in_place(self.variables, self.averages)
+
+    def _note_put(self) -> None:
+        if self.swaps is not None:
+            self.swaps.note_put()
+
+    def _find_averages(self) -> None:
+        """Learn which variable is the average of which, again where others were built since."""
+        self._averaged = self.variables.specs
+        self.averages = find_averages(self.model) if self._has_averages else {}
+
+    def _say_optimizer(self, optimizer: Any) -> None:
+        """Say what of the best cannot be carried over, where the model was compiled with another optimizer since."""
+        before, self._optimizer = self._optimizer, optimizer
+        best_step, _ = self._run.stopper.best
+        if before is not None and optimizer is not before and best_step is not None:
+            _log.warning(
+                "keepbest: the model was compiled anew, with %s after %s. The best so far, of step %d, can still be "
+                "given back as a network; the state of its optimizer cannot be carried over: there %s begins anew.",
+                *(type(one).__name__ for one in (optimizer, before)),
+                best_step,
+                type(optimizer).__name__,
+            )
