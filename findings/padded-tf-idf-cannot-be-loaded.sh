@@ -13,7 +13,7 @@
 # Expected:  what `save` writes without a word `load_model` reads. Padding is there for words that are not found yet.
 # keepbest:  such a layer comes back from a checkpoint into the user's model with the same predictions.
 #            tests/keepbest/snapshots/test_beside.py holds that ("text, tf-idf, padded", of
-#            test_what_was_learned_comes_back_and_is_not_given_to_who_learned_other_things).
+#            test_learned_state_comes_back_only_to_the_same_layers).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -23,6 +23,8 @@ from tests.support.architecture import (
     broken_names,
     broken_privates,
     broken_rooms,
+    broken_test_names,
+    broken_waits,
     read_sources,
 )
 from tests.support.processes import ROOT
@@ -79,6 +81,9 @@ BREAKS: list[tuple[Rule, dict[str, str], str]] = [
         "ScriptRun has 3 classes above it: Run, Media, Log",
     ),
     (broken_names, {"tracker.models": "class Trial: ...", "keepbest.contract": "class Trial: ..."}, "there is a Trial"),
+    (broken_test_names, {"tests.test_it": f"def test_{'x' * 56}(): pass"}, "has 61 characters"),
+    (broken_waits, {"tests.test_it": "wait_until(found, seconds=30)"}, "waits seconds=30"),
+    (broken_waits, {"tests.test_it": "subprocess.run(command, timeout=2.5)"}, "waits timeout=2.5"),
 ]
 
 HOLDS: list[tuple[Rule, dict[str, str]]] = [
@@ -88,6 +93,8 @@ HOLDS: list[tuple[Rule, dict[str, str]]] = [
         {"keepbest.contract": "class Shape: ...\nclass A(Shape): ...\nclass B(A): ...\nclass C(B): ..."},
     ),
     (broken_names, {"keepbest.tracking.run": "class Run: ...", "keepbest.contract.runs": "class Run: ..."}),
+    (broken_test_names, {"tests.test_it": f"def test_{'x' * 55}(): pass"}),
+    (broken_waits, {"tests.test_it": "wait_until(found, seconds=PATIENCE); wait_until(lambda: False, seconds=0.05)"}),
     (broken_floors, {"keepbest.tracking": "from keepbest import errors", "keepbest.errors": ""}),
     (broken_floors, {"keepbest": "from keepbest.tracking import Run", "tracker.app": "import keepbest"}),
     (broken_floors, {"keepbest.stopping.policies.patience": "from keepbest.stopping.validation import Validation"}),
@@ -111,8 +118,9 @@ def test_the_houses_keep_the_rule(rule: Rule) -> None:
     assert not problems, "\n".join(problems)
 
 
-def test_tests_are_short_too() -> None:
-    problems = list(broken_lengths(read_sources(ROOT, "tests")))
+@pytest.mark.parametrize("rule", [broken_lengths, broken_test_names, broken_waits])
+def test_tests_keep_the_rule_too(rule: Rule) -> None:
+    problems = list(rule(read_sources(ROOT, "tests")))
     assert not problems, "\n".join(problems)
 
 

@@ -189,7 +189,7 @@ def test_every_finding_is_listed() -> None:
 
 
 @pytest.mark.parametrize("path", findings(), ids=lambda path: path.name)
-def test_a_finding_names_tests_that_are_there_and_pins_what_it_installs(path: Path) -> None:
+def test_a_finding_names_its_tests_and_pins_its_packages(path: Path) -> None:
     text = path.read_text()
     paths = re.findall(r"\btests/\S+\.py", text)
     assert paths, "which test of ours holds the right behaviour?"

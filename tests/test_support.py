@@ -41,7 +41,7 @@ def test_nothing_may_skip_in_the_processes_that_share_the_work(processes: Proces
     plugins = ("-p", "tests.support.environment", "-p", "no:cacheprovider")  # the first as conftest.py loads it
     options = ("-n", "1", "-q", *plugins, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT))
     run = processes.python("pytest", *options, test, KEEPBEST_REQUIRE_ALL="1")
-    assert run.wait(seconds=60) == 1, run.output
+    assert run.wait() == 1, run.output
     assert "1 failed" in run.output
 
 
@@ -73,7 +73,7 @@ def test_a_process_keeps_its_output_and_its_exit_code(processes: Processes) -> N
     assert process.output == "out\nerr\n"
 
 
-def test_a_process_that_ends_early_fails_the_wait_with_its_output(processes: Processes) -> None:
+def test_a_process_that_ends_early_fails_the_wait(processes: Processes) -> None:
     process = processes.start("sh", "-c", "echo no such file; exit 1")
     with pytest.raises(AssertionError, match=r"ended with 1 before the output 'ready'; its output:\nno such file"):
         process.wait_for_output("ready")

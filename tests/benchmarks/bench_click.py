@@ -51,7 +51,7 @@ def service() -> Iterator[tuple[str, str]]:
         process = Process(command, output=Path(folder) / "up.log", folder=ROOT, variables={})
         try:
             token = Path(folder) / "admin-token"
-            wait_until(lambda: token.is_file() and token.read_text(), seconds=60)
+            wait_until(lambda: token.is_file() and token.read_text())
             yield f"http://127.0.0.1:{port}", token.read_text().strip()
         finally:
             process.popen.terminate()
@@ -64,9 +64,9 @@ def start_run(client: Client) -> Run:
     stopper = {"name": "patience", "params": {"steps": ENDLESS}}
     source = {"kind": "recipe", "name": "hvass-cnn"}
     asked = {"project": "clicks", "source": source, "data": "digits", "stopper": stopper, **endless}
-    wait_until(lambda: client.workers().workers, seconds=60)
+    wait_until(lambda: client.workers().workers)
     run = client.submit(RunRequest.model_validate(asked))
-    wait_until(lambda: len(client.checkpoints(run.id).checkpoints) > 2 * SNAPSHOTS, seconds=120)
+    wait_until(lambda: len(client.checkpoints(run.id).checkpoints) > 2 * SNAPSHOTS)
     return client.run(run.id)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from keepbest.client.client import Client
 from tests.support.environment import clean_environment
 from tests.support.network import free_port
-from tests.support.processes import ROOT, Process, wait_until
+from tests.support.processes import PATIENCE, ROOT, Process, wait_until
 
 ROUNDS = 15
 PEERS = "TensorBoardX 130 ms, import mlflow 1650 ms (another day, the same kind of machine)"
@@ -27,7 +27,7 @@ def milliseconds(*command: str, **variables: str) -> float:
     took = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        subprocess.run([sys.executable, *command], env=environment, check=True, capture_output=True, timeout=60)
+        subprocess.run([sys.executable, *command], env=environment, check=True, capture_output=True, timeout=PATIENCE)
         took.append((time.perf_counter() - began) * 1e3)
     return statistics.median(took)
 

@@ -18,7 +18,7 @@ from keepbest.errors import KeepbestError
 from tests.browser.story import Story, register_worker
 from tests.support.need import need, need_chromium
 from tests.support.network import free_port
-from tests.support.processes import ROOT, Process
+from tests.support.processes import PATIENCE, ROOT, Process
 
 BUILT = ROOT / "tracker" / "webui_dist"
 CHROMIUM_ARGUMENTS = [
@@ -33,7 +33,7 @@ CHROMIUM_ARGUMENTS = [
 #: A browser says so itself when an answer is not 2xx; the tests that provoke one look for the words on the page.
 HARMLESS = "Failed to load resource"
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @dataclass
@@ -129,6 +129,7 @@ def open_context(browser: Browser, tracker: Tracker) -> Iterator[Callable[..., B
     def open_one(*, signed_in: bool = True, at: Tracker = tracker, **options: Any) -> BrowserContext:
         options.setdefault("viewport", {"width": 1360, "height": 860})
         context = browser.new_context(base_url=at.url, **options)
+        context.set_default_timeout(PATIENCE * 1000)
         context.on("console", lambda message: said.extend(_complaint(message)))
         context.on("weberror", lambda error: said.append(str(error.error)))
         opened.append(context)

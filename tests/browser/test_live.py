@@ -85,7 +85,7 @@ def test_it_says_that_the_tracker_is_away_and_comes_back(
     expect(page).to_have_title(re.compile("@200"))
 
 
-def test_what_could_not_be_had_comes_by_itself_once_the_tracker_is_back(
+def test_missed_data_comes_by_itself_once_the_tracker_is_back(
     open_context: OpenContext, start_tracker: Callable[[], Tracker]
 ) -> None:
     """Regression: a page opened while the tracker went away said so for ever, or a tab of it stayed empty."""

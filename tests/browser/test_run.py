@@ -26,7 +26,7 @@ def test_it_follows_the_training(page: Page, tell: Tell) -> None:
 
     story.advance(3)
 
-    expect(page.get_by_label("Curves of accuracy")).to_contain_text("0.763", timeout=20_000)
+    expect(page.get_by_label("Curves of accuracy")).to_contain_text("0.763")
     expect(page.get_by_label("Curves of loss")).to_be_visible()
     expect(page).to_have_title(re.compile(r"^▶ 0\.7\d+ @300 · followed"))
     before = page.get_by_label("Curves of accuracy").inner_text()

@@ -93,7 +93,7 @@ def test_the_services_find_each_other_and_leave_when_asked(team: Team, running: 
         worker.users()
     for process in reversed(running.values()):
         process.send(signal.SIGTERM)
-        assert process.wait(seconds=30) == 0, process.output
+        assert process.wait() == 0, process.output
         assert SECRETS["KEEPBEST_WORKER_TOKEN"] not in process.output
 
 

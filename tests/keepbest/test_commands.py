@@ -169,9 +169,7 @@ def test_a_roll_back_that_cannot_be_changes_nothing(script: Script, asked: dict[
 
 
 @pytest.mark.parametrize("where", ["memory", "disk"])
-def test_twice_to_one_step_is_a_tenth_of_what_it_was_there_both_times(
-    script: Script, tmp_path: Path, where: str
-) -> None:
+def test_a_tenth_is_of_the_steps_own_rate_both_times(script: Script, tmp_path: Path, where: str) -> None:
     """What the first roll back went on from is of step 10 too, with another rate: it is not what was kept there."""
     run, reporter, commands = heard_run()
     run.recorder.open_segment("start", 0, None, None)
@@ -251,7 +249,7 @@ def test_only_the_newest_checkpoint_to_go_on_from_stays(script: Script, tmp_path
     assert len(reporter.of(CheckpointDropped)) == 3
 
 
-def test_a_script_that_goes_on_begins_with_the_changes_it_was_given(script: Script, tmp_path: Path) -> None:
+def test_a_script_that_goes_on_begins_with_its_changes(script: Script, tmp_path: Path) -> None:
     first = keep_best(tmp_path, patience=2)
     script.fit(first, [1, 2, 2])
     assert first.stop_reason == "patience"

@@ -124,9 +124,7 @@ def test_max_seconds_by_a_clock_that_is_given(script: Script) -> None:
 # Metrics
 
 
-def test_a_metric_that_never_arrives_is_said_and_ends_the_fit_as_an_error(
-    script: Script, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_metric_that_never_arrives_ends_the_fit_as_an_error(script: Script, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(MetricMissing, match="'val_los' is not among the metrics there are: loss, val_loss") as caught:
         script.fit(keep_best(monitor="val_los"), [1, 1, 1])
     assert script.iteration.numpy() == 3 * STEPS
@@ -145,7 +143,7 @@ def test_epochs_without_validation_are_no_validations(script: Script) -> None:
     assert script.fit(callback, [None, 1, None, 2, None, 2, None]) == 6 * STEPS
 
 
-def test_a_metric_that_another_callback_puts_into_the_logs_is_judged(script: Script) -> None:
+def test_a_metric_logged_by_another_callback_is_judged(script: Script) -> None:
     """As Keras' EarlyStopping does: `val_f1` comes without any validation of Keras' own."""
     callback = keep_best(monitor="val_f1", mode="max", patience=2, restore_best_weights=True)
     validations = [{"val_f1": value} for value in (0.2, np.float32(0.75), np.array([0.5]), 0.4, 0.3)]
@@ -153,7 +151,7 @@ def test_a_metric_that_another_callback_puts_into_the_logs_is_judged(script: Scr
     assert (callback.best, callback.best_step, script.iteration.numpy()) == (0.75, 2 * STEPS, 2 * STEPS)
 
 
-def test_a_part_of_a_vector_is_monitored_and_all_parts_are_curves(script: Script) -> None:
+def test_a_part_of_a_vector_is_monitored_all_parts_are_curves(script: Script) -> None:
     run, reporter, _ = heard_run(mode=None)
     callback = keep_best(run=run, monitor="val_f1[1]", mode="max")
     script.fit(callback, [{"val_f1": [0.25, 0.5]}, {"val_f1": np.array([0.5, 0.25])}])
@@ -209,7 +207,7 @@ def test_a_restart_keeps_the_best(script: Script, tmp_path: Path) -> None:
     assert choose(Store(tmp_path), first.run.id).value == 0.9
 
 
-def test_a_restart_that_knows_nothing_leaves_the_best_where_it_is(script: Script, tmp_path: Path) -> None:
+def test_a_restart_that_knows_nothing_leaves_the_best(script: Script, tmp_path: Path) -> None:
     """The same run begun anew, without `resume`: its own first validation is the best that it knows of."""
     first = keep_best(tmp_path, mode="max")
     script.fit(first, [0.5, 0.9, 0.6])
@@ -219,7 +217,7 @@ def test_a_restart_that_knows_nothing_leaves_the_best_where_it_is(script: Script
     assert choose(Store(tmp_path), first.run.id).value == 0.9
 
 
-def test_a_second_process_on_the_same_run_leaves_the_best_where_it_is(script: Script, tmp_path: Path) -> None:
+def test_a_second_process_on_the_run_leaves_the_best(script: Script, tmp_path: Path) -> None:
     """Both go on from 0.5; what the stale one finds is worse than what the other one found meanwhile."""
     first = keep_best(tmp_path, patience=9, mode="max")
     script.fit(first, [0.5])
@@ -314,7 +312,7 @@ def test_every_validation_is_in_the_ledger(script: Script, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("given", "said"), [(True, "mean gain"), (False, "unpaired: KeepBest was given no validation=(x, y)")]
 )
-def test_a_fit_is_compared_example_by_example_where_its_arrays_are_given(given: bool, said: str) -> None:
+def test_a_fit_with_given_arrays_is_compared_by_example(given: bool, said: str) -> None:
     import keras
 
     x = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)

@@ -42,7 +42,7 @@ def test_each_fold_has_a_run_of_its_own(tmp_path: Path) -> None:
     assert choose(Store(tmp_path), runs[0]).value == 0.9
 
 
-def test_a_model_at_the_address_of_one_that_is_gone_is_another_one() -> None:
+def test_a_model_at_the_address_of_a_freed_one_is_another() -> None:
     callback, addresses = keep_best(patience=9, restore_best_weights=True), set()
     for value in (0.1, 0.2, 0.3):
         script = Script()
@@ -65,7 +65,7 @@ def test_the_second_model_of_a_run_that_is_heard_of_says_so(caplog: pytest.LogCa
     assert [run.id in record.message for record in caplog.records] == [True, True]
 
 
-def test_a_run_that_knows_which_way_is_better_says_so_under_another_stopper_too() -> None:
+def test_a_run_tells_its_direction_under_another_stopper_too() -> None:
     run, reporter, _ = heard_run(mode="max")
     run.monitor = "score"
     callback = keep_best(run=run, monitor="score", mode="auto", patience=9)
@@ -203,7 +203,7 @@ def test_two_callbacks_in_one_fit_have_a_best_each(tmp_path: Path, small: Any) -
     assert all(np.array_equal(a, b) for a, b in zip(kept, own, strict=True))
 
 
-def test_the_best_of_a_first_phase_is_given_back_after_the_second(
+def test_the_best_of_the_first_phase_comes_back_after_the_second(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Fine-tuning: the first layer frozen, then not, and compiled anew with another optimizer."""
@@ -237,7 +237,7 @@ def test_the_best_of_a_first_phase_is_given_back_after_the_second(
 
 
 @pytest.mark.parametrize("first_epoch", [2, 0])
-def test_a_script_that_starts_again_in_its_second_phase_goes_on_there(
+def test_a_script_restarted_in_its_second_phase_goes_on_there(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, first_epoch: int
 ) -> None:
     """Its first fit has another optimizer, for fewer variables. Where epochs count on it has nothing left to do."""

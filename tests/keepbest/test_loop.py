@@ -86,9 +86,7 @@ def test_what_a_module_does_not_list_is_kept(game: Any) -> None:
     assert {spec.path.split("/")[0] for spec in specs if spec.collection == "optimizer"} == {"0", "1"}
 
 
-def test_every_later_loss_is_the_same_here_and_in_another_process(
-    game: Any, tmp_path: Path, processes: Processes
-) -> None:
+def test_every_later_loss_is_the_same_in_another_process(game: Any, tmp_path: Path, processes: Processes) -> None:
     from tests.support.own_loop import make_run
 
     loop = Loop(make_run(RUN), game.kept, *game.optimizers, store=tmp_path, carry=[game.draw])
@@ -230,7 +228,7 @@ def test_commands_are_obeyed_between_two_steps(tmp_path: Path) -> None:
     assert made.run.decision.reason == "user"
 
 
-def test_a_loop_that_counts_by_itself_hears_of_a_roll_back_at_a_validation() -> None:
+def test_a_counting_loop_hears_of_a_roll_back_at_a_validation() -> None:
     made = Counter()
     made.loop.report_validation(10, 0.5)
     made.commands.append(command(CommandKind.ROLL_BACK, to="best"))

@@ -52,7 +52,7 @@ def test_a_name_is_composed() -> None:
         ("\u0958" * 100, "\u0915\u093c" * 50),
     ],
 )
-def test_what_cannot_be_seen_is_refused_and_replaced_for_a_script(
+def test_invisible_characters_are_refused_or_replaced(
     name: str, nearest: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(ValueError, match="a name"):

@@ -89,7 +89,7 @@ def test_empty_variables_count_as_unset(tmp_path: Path) -> None:
     assert (found.url, found.mode) == (settings.DEFAULT_URL, "online")
 
 
-def test_a_worker_hands_its_token_to_its_command_for_its_own_tracker(tmp_path: Path) -> None:
+def test_a_worker_hands_its_token_only_for_its_own_tracker(tmp_path: Path) -> None:
     handed = tmp_path / "handed.json"
     handed.write_text('{"url": "http://team.example", "token": "kb_worker"}')
     (tmp_path / "admin-token").write_text("kb_admin\n")

@@ -53,7 +53,7 @@ def storm(run: Run, store: HeldStore) -> int:
     return most
 
 
-def test_only_the_newest_waits_and_the_best_is_on_disk_before_the_run_is_over(tmp_path: Path) -> None:
+def test_only_the_newest_waits_and_the_best_is_on_disk_in_time(tmp_path: Path) -> None:
     reporter, ended, store = Reporter(), list[list[int]](), HeldStore(tmp_path)
 
     def on_end(release: Release) -> None:

@@ -38,7 +38,7 @@ def weights(model: Any) -> list[bytes]:
     return [variable.numpy().tobytes() for variable in [*model.variables, *model.optimizer.variables]]
 
 
-def test_it_is_taken_up_after_its_first_step_and_goes_on_in_another_process(tmp_path: Path) -> None:
+def test_an_unbuilt_model_is_taken_up_and_goes_on_elsewhere(tmp_path: Path) -> None:
     straight = network()
     fit(straight, 4, store=False)
 

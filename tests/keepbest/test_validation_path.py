@@ -96,7 +96,7 @@ def is_in_order(wanted: list[str], calls: list[str]) -> bool:
     return all(any(call == one for call in rest) for one in wanted)
 
 
-def test_the_way_of_a_validation_is_the_list_of_the_architecture_page(live: Live, tmp_path: Path) -> None:
+def test_the_way_of_a_validation_is_the_one_that_is_written(live: Live, tmp_path: Path) -> None:
     names = read_list()
     assert 0 < len(names) <= MAX_CALLS
     with watched(names) as seen:

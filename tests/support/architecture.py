@@ -80,6 +80,9 @@ ROOTS = {
 ANCESTORS = 2
 FUNCTION_LINES = 40
 FILE_LINES = 400
+NAME_CHARACTERS = 60
+#: What waits for a process or for something to come true.
+WAITS = {"wait_until", "wait_for_output", "wait", "run", "HTTPConnection"}
 
 
 def read_sources(root: Path, *houses: str) -> dict[str, str]:
@@ -208,6 +211,24 @@ def broken_names(sources: Sources) -> Iterator[str]:
         seen.setdefault(name, module)
 
 
+def broken_test_names(sources: Sources) -> Iterator[str]:
+    """The name of a test says its subject and what is expected of it, no more."""
+    for module, node in _nodes(sources):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and len(node.name) > NAME_CHARACTERS:
+            yield f"{module}:{node.lineno} {node.name} has {len(node.name)} characters, over {NAME_CHARACTERS}"
+
+
+def broken_waits(sources: Sources) -> Iterator[str]:
+    """A test waits as long as any other: no number of its own, which a slow machine would exceed."""
+    for module, node in _nodes(sources):
+        if not isinstance(node, ast.Call) or _called(node) not in WAITS:
+            continue
+        for word in node.keywords:
+            number = word.value.value if isinstance(word.value, ast.Constant) else None
+            if word.arg in ("seconds", "timeout") and isinstance(number, int | float) and number >= 1:
+                yield f"{module}:{node.lineno} waits {word.arg}={number}: leave it out, or say PATIENCE"
+
+
 RULES = (
     broken_floors,
     broken_rooms,
@@ -219,6 +240,8 @@ RULES = (
     broken_privates,
     broken_ancestors,
     broken_names,
+    broken_test_names,
+    broken_waits,
 )
 
 
@@ -271,6 +294,10 @@ def _nodes(sources: Sources) -> Iterator[tuple[str, ast.AST]]:
 @cache
 def _parse(source: str) -> ast.Module:
     return ast.parse(source)
+
+
+def _called(node: ast.Call) -> str | None:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else _name(node.func)
 
 
 def _name(node: ast.expr) -> str | None:

@@ -39,7 +39,7 @@ class House:
         self._living: dict[str, Process] = {}
         self._rests_until: dict[str, float] = {}
         self._start("tracker")
-        wait_until(self._answers, seconds=60, what="the tracker's first answer")
+        wait_until(self._answers, what="the tracker's first answer")
         self.variables["KEEPBEST_TOKEN"] = (self.service / "admin-token").read_text().strip()
         self.client = Client(self.variables["KEEPBEST_URL"], self.variables["KEEPBEST_TOKEN"], retries=0)
         self.mend()
@@ -68,7 +68,7 @@ class House:
 
     def ask(self, question: Callable[[Client], T]) -> T:
         """Return `question(client)`, asked again while the tracker is away."""
-        found = wait_until(lambda: self.try_to_ask(question), seconds=60, what="an answer of the tracker")
+        found = wait_until(lambda: self.try_to_ask(question), what="an answer of the tracker")
         assert found is not None
         return found[0]
 
@@ -103,7 +103,7 @@ class House:
             if process.is_running():
                 process.send(signal.SIGTERM)
         for process in self._living.values():
-            process.wait(seconds=20)
+            process.wait()
         self.processes.stop_all()
 
     def _answers(self) -> bool:

@@ -84,7 +84,7 @@ def test_sqlite_is_durable_and_checks_references(sqlite_url: str) -> None:
     assert said == ["wal", 2, 1]
 
 
-def test_a_database_that_another_process_locks_is_busy_not_broken(sqlite_url: str) -> None:
+def test_a_database_locked_by_another_process_is_busy(sqlite_url: str) -> None:
     engine = db.make_engine(sqlite_url, busy_seconds=0.2)
     other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -117,7 +117,7 @@ def test_a_thread_that_waits_too_long_for_its_turn_is_told_so(sqlite_url: str) -
     assert [type(error) for error in failed] == [Busy]
 
 
-def test_a_full_disk_says_what_to_do_and_keeps_what_was_acknowledged(sqlite_url: str) -> None:
+def test_a_full_disk_keeps_what_was_acknowledged_and_says_so(sqlite_url: str) -> None:
     engine = db.make_engine(sqlite_url)
     with db.write(engine) as conn:
         add(conn, "kept")

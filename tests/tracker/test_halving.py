@@ -127,7 +127,7 @@ def test_a_small_sweep_ends_with_its_best_trained_to_the_end(settings: TrackerSe
     assert ends_of(read(engine, sweep)) == {1: "successive_halving", 2: "max_steps"}
 
 
-def test_whoever_ended_early_takes_a_place_and_who_failed_takes_none(settings: TrackerSettings, engine: Engine) -> None:
+def test_runs_that_ended_early_take_a_place_failed_ones_none(settings: TrackerSettings, engine: Engine) -> None:
     """1 ended by itself at its first rung, the best of all; 2 failed there."""
     sweep = begin_sweep(engine, 4)
     values = {1: 0.9, 2: 0.1, 3: 0.5, 4: 0.4}

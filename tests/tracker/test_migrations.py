@@ -74,7 +74,7 @@ def test_a_fresh_schema_is_accepted(engine: Engine) -> None:
     db.check_schema(engine)
 
 
-def test_an_empty_database_is_refused_with_the_command_that_makes_it(empty_database_url: str) -> None:
+def test_an_empty_database_is_refused_with_the_command_to_run(empty_database_url: str) -> None:
     engine = db.make_engine(empty_database_url)
     with pytest.raises(SchemaMismatch) as raised:
         db.check_schema(engine)

@@ -60,7 +60,7 @@ def test_what_is_told_of_known_runs(study: Study) -> None:
     assert [line for line in lines if "**recommended**" in line]
 
 
-def test_of_equal_validations_the_first_is_kept_and_noise_is_one_error(study: Study) -> None:
+def test_of_equal_validations_the_first_is_kept(study: Study) -> None:
     assert find_kept(study.outcomes[0], 1300).step == 200
     assert find_kept(study.outcomes[0], None).step == LAST
     assert find_noise(study.outcomes) == pytest.approx((0.95 * 0.05 / 360) ** 0.5)
@@ -73,7 +73,7 @@ def test_what_is_asked_can_be_read_and_nothing_ends_early() -> None:
     assert all(parse(policy) for policy in CANDIDATES)
 
 
-def test_the_page_holds_a_row_for_each_policy_between_its_markers() -> None:
+def test_the_page_holds_a_row_for_each_policy() -> None:
     page = PAGE.read_text()
     assert [policy for policy in CANDIDATES if f"\n| `{policy}` |" not in page] == [], "make case-study writes them"
     begin, end = page.index(BEGIN), page.index(table.END)

@@ -129,6 +129,6 @@ def test_the_record_of_tutorial_003_replays(live: Live, processes: Processes, tm
 
 def test_the_memo_saves_in_one_process_and_restores_in_another(processes: Processes) -> None:
     done = processes.start(sys.executable, ROOT / "examples" / "tutorial_000.py")
-    assert done.wait(seconds=100) == 0, done.output
+    assert done.wait() == 0, done.output
     said = ["op_to_restore of 4 and 8 is 24.0", "bias is 2.0 at step 1000", "op_to_restore of 13 and 17 is 60.0"]
     assert [line for line in said if line not in done.output] == []

@@ -57,7 +57,7 @@ def test_closing_the_pipe_ends_standard_input(start: Start) -> None:
     assert child.wait(PATIENCE) == 0
 
 
-def test_it_gets_a_process_group_of_its_own_and_ctrl_c_does_not_reach_it(start: Start) -> None:
+def test_a_child_has_its_own_group_where_ctrl_c_does_not_reach(start: Start) -> None:
     child = start("import time; time.sleep(60)")
     assert os.getpgid(child.pid) == child.pid != os.getpgid(0)
 
@@ -72,7 +72,7 @@ def test_killing_takes_grandchildren_along(start: Start, tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the trainer itself takes its group along")
-def test_what_a_trainer_that_was_killed_alone_had_started_is_found(start: Start, tmp_path: Path) -> None:
+def test_children_of_a_trainer_killed_alone_are_found(start: Start, tmp_path: Path) -> None:
     """The agent was killed, the kernel took the trainer along at once, and a `sleep` of the user's code stayed."""
     program = "import subprocess, time; p = subprocess.Popen(['sleep', '60']); print(p.pid); time.sleep(60)"
     child = start(program)

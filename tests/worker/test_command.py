@@ -33,7 +33,7 @@ class Folder:
     ("code", "died_of", "outcome"),
     [(0, [], "finished"), (3, [], "failed"), (-9, [9], None), (143, [signal.SIGTERM], None), (142, [], "failed")],
 )
-def test_a_script_that_ends_by_sigterm_is_tried_again_as_one_that_is_killed(
+def test_a_script_ended_by_sigterm_is_tried_again_as_if_killed(
     monkeypatch: pytest.MonkeyPatch, code: int, died_of: list[int], outcome: str | None
 ) -> None:
     """It turns the signal into an exit code, after its best is on disk."""

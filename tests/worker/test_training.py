@@ -47,9 +47,7 @@ def measure_anew(service: Service, run: str, checkpoint: str, answer: Path) -> d
     return said
 
 
-def test_it_stops_between_two_validations_comes_back_to_its_best_and_measures_the_test_set(
-    service: Service, tmp_path: Path
-) -> None:
+def test_a_run_stops_comes_back_to_its_best_and_is_tested(service: Service, tmp_path: Path) -> None:
     service.start_worker()
     run = service.wait_for(service.submit(**CNN, **STOPPER, parameters={"learning_rate": 0.03}))
     assert (run.state, run.stop_reason) == (RunState.FINISHED, StopReason.PATIENCE)
@@ -130,7 +128,7 @@ def rate_of(service: Service, checkpoint: str) -> float:
     return mean
 
 
-def test_a_run_of_a_sweep_pauses_at_its_rung_and_goes_on_where_it_was(service: Service) -> None:
+def test_a_run_of_a_sweep_pauses_at_its_rung_and_goes_on(service: Service) -> None:
     """The only run of its sweep is the best of it, so it goes on: as if it had never paused."""
     service.start_worker()
     run = {**SOFTMAX, "stopper": parse("patience(9) | successive_halving(20)"), "max_steps": 60, "validate_every": 20}

@@ -56,7 +56,7 @@ def test_a_flipped_bit_in_them_is_noticed_and_spares_the_network(tmp_path: Path)
     store.load(manifest.run, manifest.id)
 
 
-def test_a_checkpoint_without_examples_says_how_there_would_be_some(tmp_path: Path) -> None:
+def test_a_checkpoint_without_examples_says_how_to_keep_some(tmp_path: Path) -> None:
     store = Store(tmp_path)
     written = store.write(make_state(), about())
     with pytest.raises(NotFound) as caught:

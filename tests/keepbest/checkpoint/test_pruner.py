@@ -55,7 +55,7 @@ def test_what_a_run_leaves(store: Store, spec: dict[str, Any], left: list[int]) 
         assert equal(store.load(RUN, manifest.id).arrays, make_state(manifest.step, step=manifest.step).values)
 
 
-def test_what_the_selector_may_choose_stays_and_the_newest_average(store: Store) -> None:
+def test_candidates_of_the_selector_and_the_newest_average_stay(store: Store) -> None:
     keeper = CheckpointPruner(store, RUN, RetentionSpec(last=0), build(parse("top_k_average(k=2)")))
     for step, value in VALUES.items():
         keeper.take(write(store, step, value), {})
@@ -121,7 +121,7 @@ def test_what_cannot_be_dropped_now_is_dropped_with_the_next(store: Store) -> No
     assert steps(store) == [3]
 
 
-def test_what_cannot_be_dropped_with_the_last_one_is_dropped_at_the_end(store: Store) -> None:
+def test_checkpoints_that_could_not_be_dropped_go_at_the_end(store: Store) -> None:
     """'The tracker does not know checkpoint X': another run wrote just then, and no other checkpoint came."""
     keeper = CheckpointPruner(store, RUN, RetentionSpec())
     keeper.take(write(store, 1, 0.1), {})

@@ -82,7 +82,7 @@ def test_every_reason_is_told() -> None:
     ]
 
 
-def test_what_a_selector_made_is_neither_best_nor_last_and_the_newest_of_it_stays() -> None:
+def test_the_newest_selected_model_stays_neither_best_nor_last() -> None:
     made = [Point(41, 0.99, "selected", seconds=60), Point(42, 0.98, "selected", seconds=70)]
     verdicts = decide([*RISING, *made], RetentionSpec(), mode="max")
     assert [verdict.reasons for verdict in verdicts if verdict.stays] == [("best",), ("last",), ("selected",)]

@@ -84,7 +84,7 @@ def test_a_pack_that_is_gone_is_written_again(store: Store) -> None:
     assert equal(store.load(RUN, again.manifest.id).arrays, make_state(1).values)
 
 
-def test_manifests_are_listed_oldest_first_and_damaged_ones_left_out(store: Store) -> None:
+def test_manifests_are_listed_oldest_first_without_damaged_ones(store: Store) -> None:
     moments = [NOON + timedelta(seconds=seconds) for seconds in (5, 1, 3)]
     ids = [store.write(make_state(seed), about(at=at)).manifest.id for seed, at in enumerate(moments)]
     store.write(make_state(9), about(OTHER_RUN))

@@ -64,7 +64,7 @@ def test_an_empty_file_is_refused_and_the_one_before_is_taken(tmp_path: Path, pa
     assert newest.manifest.step == 1
 
 
-def test_a_clock_that_is_set_back_does_not_make_an_older_one_the_newest(tmp_path: Path) -> None:
+def test_a_clock_set_back_makes_no_older_checkpoint_the_newest(tmp_path: Path) -> None:
     run, _, _ = heard_run()
     clock = [datetime(2026, 5, 1, 12, tzinfo=UTC)]
 

@@ -153,9 +153,7 @@ def test_a_closed_writer_takes_nothing(tmp_path: Path) -> None:
         submit(writer, 1)
 
 
-def test_who_looks_for_checkpoints_waits_for_what_this_process_still_writes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_readers_wait_for_checkpoints_still_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = SlowStore(tmp_path)
     writer, other = Heard().writer(store), Heard().writer(store)
     drain = writer.drain

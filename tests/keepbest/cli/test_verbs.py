@@ -66,9 +66,7 @@ def test_ls_of_nothing_names_the_next_step(keepbest: Keepbest) -> None:
     assert "keepbest submit" in keepbest("ls").out
 
 
-def test_ls_of_what_nobody_has_does_not_say_that_there_is_nothing(
-    keepbest: Keepbest, live: Live, worker: FakeWorker
-) -> None:
+def test_an_empty_filtered_ls_does_not_say_there_is_nothing(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     with live.client() as client:
         client.submit(RunRequest(source=RecipeSource(name="hvass-cnn"), tags=["a paper"], project="digits"))
     assert len(keepbest("ls", "--search", "PAPER").out.splitlines()) == 2

@@ -24,7 +24,7 @@ LARGEST = [
 
 
 @pytest.mark.parametrize("pairs", LARGEST, ids=["losses", "bits"])
-def test_many_validations_with_the_largest_examples_make_batches_that_are_taken(tmp_path: Path, pairs: Pairs) -> None:
+def test_many_validations_with_large_examples_make_good_batches(tmp_path: Path, pairs: Pairs) -> None:
     """267 kB each: thirty in one batch would be more than the tracker takes at once."""
     journal = Journal.create(tmp_path, ABOUT)
     reporter = Uploader(journal, None)

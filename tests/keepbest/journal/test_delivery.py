@@ -153,7 +153,7 @@ def test_what_is_set_aside_is_listed_by_run(tmp_path: Path) -> None:
     assert (file.run, file.entries, file.what, file.why) == (ABOUT.run, 2, f"validation at step {BAD}", "no")
 
 
-def test_what_was_set_aside_is_sent_again_and_what_came_meanwhile_stays(tmp_path: Path) -> None:
+def test_set_aside_entries_are_sent_again_newer_ones_stay(tmp_path: Path) -> None:
     send_all(journal_of(tmp_path, said(1, [BAD], [BAD, BAD])), Picky(InvalidInput("no")))
     (file,) = list_set_aside(tmp_path)
     set_aside.keep(
@@ -202,7 +202,7 @@ def test_who_may_not_send_any_more_is_told_so(tmp_path: Path, error: KeepbestErr
     assert (len(journal), kept(tmp_path)) == (1, [])
 
 
-def test_a_batch_that_is_bad_throughout_is_not_taken_apart_for_ever(tmp_path: Path) -> None:
+def test_a_batch_that_is_all_bad_is_not_split_for_ever(tmp_path: Path) -> None:
     journal = journal_of(tmp_path, said(1, [], [BAD] * 5000), said(2, [2], []))
     tracker = Picky(InvalidInput("no"))
     send_all(journal, tracker)
@@ -234,7 +234,7 @@ def test_what_cannot_be_read_is_set_aside_as_it_is(tmp_path: Path, body: bytes) 
     st.lists(st.booleans(), max_size=60),
     st.lists(st.booleans(), max_size=60),
 )
-def test_whatever_is_refused_or_lost_or_killed_each_good_entry_arrives_once(
+def test_each_good_entry_arrives_once_whatever_fails(
     batches: list[tuple[list[int], list[int]]], answers: list[bool], deaths: list[bool]
 ) -> None:
     with TemporaryDirectory() as folder:
@@ -262,7 +262,7 @@ def test_every_kind_of_record_can_be_taken_out_of_a_batch() -> None:
     assert set(Batch.model_fields) - lists == {"writer", "number", "progress"}
 
 
-def test_what_was_said_is_taken_apart_in_the_order_in_which_it_depends_on_each_other(tmp_path: Path) -> None:
+def test_entries_are_split_in_the_order_of_their_dependence(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     body = wire.encode(
         Batch(
@@ -285,9 +285,7 @@ def test_what_was_said_is_taken_apart_in_the_order_in_which_it_depends_on_each_o
     assert seen == ["validations", "logs", "progress", "logs"]  # the last one says what is missing
 
 
-def test_an_older_tracker_gets_everything_but_what_each_example_did(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_older_tracker_gets_all_but_what_examples_did(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It refuses what it does not know: the points and the validations of the batch would be lost with it."""
     journal = Journal.create(tmp_path, ABOUT)
     for number in (1, 2):
@@ -311,7 +309,7 @@ def test_an_older_tracker_gets_everything_but_what_each_example_did(
     assert (journal.set_aside, caplog.text.count("the tracker is older")) == (0, 1)
 
 
-def test_a_tracker_that_lost_what_it_had_gets_the_rest_under_a_new_writer(tmp_path: Path) -> None:
+def test_a_tracker_that_lost_data_gets_a_new_writer(tmp_path: Path) -> None:
     journal = filled(tmp_path, 3)
     journal.acknowledge(1)
     tracker = Tracker(BatchGap())

@@ -63,7 +63,7 @@ class Tracker:
         return BatchReceipt(accepted=True, last_number=wire.decode(body)[0]["number"])
 
 
-def test_what_is_appended_waits_in_order_until_it_is_acknowledged(tmp_path: Path) -> None:
+def test_appended_batches_wait_in_order_until_acknowledged(tmp_path: Path) -> None:
     journal = filled(tmp_path, 3)
     assert journal.first() == (1, batch(1))
     journal.acknowledge(2)
@@ -184,9 +184,7 @@ STEPS = st.lists(
 
 @settings(max_examples=50)
 @given(STEPS, st.sampled_from([150, 400, 10**6]))
-def test_whatever_happens_what_was_written_and_not_acknowledged_is_still_there(
-    steps: list[tuple[str, int]], max_disk_bytes: int
-) -> None:
+def test_unacknowledged_entries_survive_whatever_happens(steps: list[tuple[str, int]], max_disk_bytes: int) -> None:
     """A process dies with `torn` bytes of its next frame written; what was only in memory dies with it."""
     with TemporaryDirectory() as folder:
         journal, last, waiting = Journal.create(Path(folder), ABOUT, max_disk_bytes=max_disk_bytes), 0, []
@@ -220,7 +218,7 @@ def reborn(journal: Journal, torn: int) -> Journal:
 # A full disk
 
 
-def test_a_full_disk_keeps_batches_in_memory_and_writes_them_when_there_is_room(
+def test_a_full_disk_keeps_batches_in_memory_until_there_is_room(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     size = len(batch(1)) + 16

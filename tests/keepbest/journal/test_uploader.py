@@ -114,7 +114,7 @@ def test_a_long_outage_is_said_once(tracker: TinyTracker, started: Any, caplog: 
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
-def test_a_lost_answer_sends_the_batch_twice_and_it_is_taken_once(tracker: TinyTracker, started: Any) -> None:
+def test_a_batch_sent_twice_for_a_lost_answer_is_taken_once(tracker: TinyTracker, started: Any) -> None:
     tracker.lose_answers = 2
     reporter = started(tracker)
     reporter.put(logged(1, loss=0.5))
@@ -252,7 +252,7 @@ def command(number: str) -> dict[str, Any]:
     }
 
 
-def test_what_is_written_down_survives_though_the_tracker_is_away(started: Any, tmp_path: Path) -> None:
+def test_written_entries_survive_while_the_tracker_is_away(started: Any, tmp_path: Path) -> None:
     reporter = started(None, every_seconds=60)
     reporter.put(logged(1, loss=0.5))
     assert reporter.write_down(5)

@@ -80,7 +80,7 @@ def validation(step: int, examples: Examples | None = None) -> ReportedValidatio
     )
 
 
-def test_what_examples_did_is_left_out_alone_or_with_all_that_is_bulky() -> None:
+def test_examples_are_left_out_alone_or_with_all_bulky_data() -> None:
     part = points_of("loss", [(1, 0.5, 0.0)])
     said = Batch(
         writer=WRITER,

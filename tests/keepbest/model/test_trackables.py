@@ -42,7 +42,7 @@ def fit(model: Any, *callbacks: Any, **options: Any) -> list[float]:
     return list(model.fit(X, Y, 4, verbose=0, shuffle=False, callbacks=callbacks, **options).history["loss"])
 
 
-def test_a_schedule_set_later_trains_goes_back_and_on_as_without_keepbest(tmp_path: Path) -> None:
+def test_a_schedule_set_later_trains_as_without_keepbest(tmp_path: Path) -> None:
     """keepbest stopped a fit that plain Keras runs: "Unable to save the object ListWrapper …"."""
     import keras
 

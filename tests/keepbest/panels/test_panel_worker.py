@@ -77,7 +77,7 @@ def test_neurons_of_a_small_network_with_their_weights() -> None:
     assert [len(hidden), len(output), len(hidden[0].weights), len(output[0].weights)] == [3, 1, 2, 3]
 
 
-def test_a_replica_answers_for_a_snapshot_and_leaves_the_random_states() -> None:
+def test_a_replica_answers_and_leaves_the_random_states() -> None:
     model = network(1, 1)
     state = snapshot(model)
     before = capture_random()
@@ -141,7 +141,7 @@ def test_a_network_that_cannot_be_copied_costs_only_its_panels(caplog: pytest.Lo
     assert "No panels are made" in caplog.text
 
 
-def test_what_goes_wrong_while_painting_ends_the_panels_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_while_painting_ends_only_the_panels(caplog: pytest.LogCaptureFixture) -> None:
     def say(panel: PanelMade) -> None:
         raise OSError("the disk is full")
 
@@ -152,7 +152,7 @@ def test_what_goes_wrong_while_painting_ends_the_panels_and_nothing_else(caplog:
     assert caplog.text.count("the disk is full") == 1
 
 
-def test_the_graph_is_drawn_to_the_loss_and_leaves_the_random_states() -> None:
+def test_drawing_the_graph_leaves_the_random_states() -> None:
     made: list[PanelMade] = []
     painter = Painter(scene(), made.append)
     painter.begin(network(1, 1))

@@ -71,7 +71,7 @@ def test_the_line_of_a_sweep_is_the_best_so_far() -> None:
     assert draw_tries({}, "loss", "min") == ""
 
 
-def test_a_validation_that_was_taken_back_or_not_admitted_is_no_gain() -> None:
+def test_a_withdrawn_or_refused_validation_is_no_gain() -> None:
     seen = validations(0.5, 0.8, 0.9, 0.95)
     refused = seen[3].decision.model_copy(update={"is_admitted": False})
     seen[2:] = [seen[2].model_copy(update={"is_withdrawn": True}), seen[3].model_copy(update={"decision": refused})]

@@ -44,7 +44,7 @@ def test_what_has_no_fraction_has_no_average(dtype: str) -> None:
     assert average([np.array([1, 0]).astype(dtype)] * 2) is None
 
 
-def test_it_is_the_sum_from_the_left_to_the_last_bit_and_stays_what_it_was() -> None:
+def test_the_sum_is_from_the_left_and_stays_what_it_was() -> None:
     """A soup asks for one average after another of the same sum."""
     models = [np.random.default_rng(seed).standard_normal(1000).astype(np.float32) for seed in range(4)]
     total = Sum()

@@ -109,7 +109,7 @@ def test_the_average_of_the_best_is_kept_where_it_is_as_good() -> None:
 
 
 @pytest.mark.parametrize("value", [0.89, math.nan, None])
-def test_else_the_best_stays_and_the_validation_that_it_cost_is_told(value: float | None) -> None:
+def test_otherwise_the_best_stays_and_its_validation_is_told(value: float | None) -> None:
     worse = select("top_k_average", validations(0.7, 0.9, 0.8, 0.85), averages={"2 4 3": value})
     assert worse is not None
     assert (steps(worse), worse.value, len(worse.trials), worse.trials[0].is_kept) == ([2], 0.9, 1, False)
@@ -165,7 +165,7 @@ def test_what_may_yet_be_selected_stays(name: str, kept: list[int]) -> None:
 
 
 @pytest.mark.parametrize(("value", "is_wanted"), [(0.86, False), (0.87, False), (0.875, True), (math.nan, False)])
-def test_a_validation_among_the_best_k_is_wanted_although_it_is_not_the_best(value: float, is_wanted: bool) -> None:
+def test_a_validation_among_the_best_k_is_wanted(value: float, is_wanted: bool) -> None:
     known = validations(0.8, 0.87, 0.88, 0.9)
     assert build({"name": "top_k_average"}).wants(Candidate("", 5, value, N), known, "max") is is_wanted
     assert not build({"name": "one_standard_error"}).wants(Candidate("", 5, value, N), known, "max")
@@ -190,9 +190,7 @@ def test_what_an_average_gives_is_never_worse_than_the_best(
 
 
 @given(VALUES, MODES, st.floats(0, 5))
-def test_within_standard_errors_it_is_the_best_or_earlier_and_was_the_best_when_it_came(
-    values: list[float], mode: Mode, z: float
-) -> None:
+def test_the_choice_is_within_errors_and_was_the_best_once(values: list[float], mode: Mode, z: float) -> None:
     found = validations(*values)
     chosen = select("one_standard_error", found, mode, z=z)
     assert chosen is not None

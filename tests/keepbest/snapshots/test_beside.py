@@ -34,7 +34,7 @@ def written(model: Any, folder: Path) -> Loaded:
 
 
 @pytest.mark.parametrize("name", LOOKUPS)
-def test_what_was_learned_comes_back_and_is_not_given_to_who_learned_other_things(name: str, tmp_path: Path) -> None:
+def test_learned_state_comes_back_only_to_the_same_layers(name: str, tmp_path: Path) -> None:
     from tests.support.beside import LOOKUPS, adapted
 
     make, data, others, kind = LOOKUPS[name]
@@ -52,7 +52,7 @@ def test_what_was_learned_comes_back_and_is_not_given_to_who_learned_other_thing
     assert np.array_equal(np.asarray(other(others)), before)
 
 
-def test_a_lookup_that_was_never_adapted_is_filled_with_weights_too(tmp_path: Path) -> None:
+def test_a_lookup_never_adapted_is_filled_with_weights_too(tmp_path: Path) -> None:
     """Keras' own files of such a layer cannot be loaded: it has no weights to assign to."""
 
     import keras
@@ -169,7 +169,7 @@ def test_variables_in_lists_words_and_tables(tmp_path: Path) -> None:
         loaded.load_into(holding("y"))
 
 
-def test_what_cannot_be_captured_is_named_and_no_restore_goes_without_it(tmp_path: Path) -> None:
+def test_state_that_cannot_be_captured_is_named_and_not_skipped(tmp_path: Path) -> None:
     from tests.support.beside import holding
 
     model = holding("x", iterates=True)

@@ -200,7 +200,7 @@ def test_a_fit_carries_a_generator_to_another_one(tmp_path: Path) -> None:
     assert again.random(5).tolist() == expected
 
 
-def test_a_wrong_kind_of_generator_is_refused_before_a_variable_is_set(tmp_path: Path) -> None:
+def test_a_wrong_generator_is_refused_before_variables_are_set(tmp_path: Path) -> None:
     """KeepBest(resume=True) put the weights and the random states back first, and refused then."""
     pytest.importorskip("keras", reason="needs TensorFlow: make install")
     from tests.support.callbacks import Script, keep_best
@@ -215,7 +215,7 @@ def test_a_wrong_kind_of_generator_is_refused_before_a_variable_is_set(tmp_path:
     assert script.bits == before
 
 
-def test_a_generator_that_cannot_go_back_is_found_before_anything_else_has(tmp_path: Path) -> None:
+def test_a_generator_that_cannot_go_back_is_found_first(tmp_path: Path) -> None:
     """roll_back set the variables and the random states, then raised: the network of step 1 with the data of step 2."""
     tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: make install")
     from keepbest.loop import Loop

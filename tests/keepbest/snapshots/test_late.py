@@ -55,7 +55,7 @@ def test_nothing_is_built_before_training_does_it() -> None:
     assert len(after.specs) == len(before.specs) + 4
 
 
-def test_a_state_from_before_an_optimizer_was_built_goes_back_and_on() -> None:
+def test_a_state_from_before_the_optimizer_goes_back_and_on() -> None:
     model = compiled()
     living = ModelVariables(model)
     before = take(living)
@@ -71,7 +71,7 @@ def test_a_state_from_before_an_optimizer_was_built_goes_back_and_on() -> None:
     assert int(model.optimizer.iterations) == 2
 
 
-def test_optimizers_of_attributes_lists_and_nested_models_are_kept_and_unused_ones_not() -> None:
+def test_optimizers_anywhere_in_a_model_are_kept_unused_ones_not() -> None:
     import keras
 
     class Several(keras.Model):  # type: ignore[misc]  # Keras ships no types
@@ -179,7 +179,7 @@ def test_what_an_optimizer_does_not_list_goes_with_it(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("accumulates", [None, 2])
-def test_an_optimizers_lists_are_its_own_and_the_networks_variables_are_not(accumulates: int | None) -> None:
+def test_an_optimizers_lists_hold_no_variable_of_the_network(accumulates: int | None) -> None:
     """Adafactor holds some in lists that Keras does not list under a loss scale, and the network's in another."""
     import keras
 

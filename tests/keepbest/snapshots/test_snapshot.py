@@ -43,7 +43,7 @@ def test_reading_shares_memory_with_the_variable() -> None:
     assert np.asarray(memoryview(first)).ctypes.data == np.asarray(memoryview(second)).ctypes.data
 
 
-def test_a_restored_model_and_what_it_was_restored_from_are_apart(tmp_path: Any) -> None:
+def test_a_restored_model_is_apart_from_its_source(tmp_path: Any) -> None:
     from tests.support.networks import bits, dense
 
     store, model = Store(tmp_path), dense()

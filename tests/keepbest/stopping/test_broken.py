@@ -39,7 +39,7 @@ def test_what_makes_a_value_worth_nothing(said: dict[str, Any], fault: str | Non
     assert math.isnan(validation.merit or 0.0) == (fault is not None)
 
 
-def test_a_validation_without_a_value_or_with_none_that_is_finite_needs_no_fault() -> None:
+def test_a_validation_without_a_finite_value_needs_no_fault() -> None:
     assert Validation(1, None, train=NAN).faults == Validation(1, NAN, train=NAN).faults == ()
 
 

@@ -63,7 +63,7 @@ def test_percentiles_are_actual_runs(values: list[float], share: float, found: f
         ([stopped(0.0), stopped(-0.2)], (2, 2, 0, 0, 2), -0.1, 0.0),
     ],
 )
-def test_the_censored_are_counted_and_left_out_of_what_is_saved_and_lost(
+def test_censored_runs_are_counted_and_left_out_of_savings(
     outcomes: list[PolicyOutcome], counts: tuple[int, ...], saved: float | None, lost: float | None
 ) -> None:
     found = summarize(outcomes)

@@ -154,9 +154,7 @@ def test_no_policy_is_left_out() -> None:
 
 
 @given(policies(), records())
-def test_a_state_goes_through_json_and_every_validation_may_be_told_twice(
-    policy: Policy, validations: list[Validation]
-) -> None:
+def test_a_state_survives_json_and_a_validation_told_twice(policy: Policy, validations: list[Validation]) -> None:
     assert carried(policy, validations) == straight(policy, validations)
 
 
@@ -183,9 +181,7 @@ def test_a_stop_has_a_reason_and_stays(policy: Policy, validations: list[Validat
 
 
 @given(policies(), records())
-def test_silence_up_to_the_deadline_stops_and_not_one_step_before(
-    policy: Policy, validations: list[Validation]
-) -> None:
+def test_silence_stops_at_the_deadline_not_one_step_before(policy: Policy, validations: list[Validation]) -> None:
     state = policy.start()
     for validation in validations:
         state, decision = policy.observe(state, validation)

@@ -35,7 +35,7 @@ def test_the_record_gives_back_what_the_stopper_was_given(pairs: Pairs) -> None:
     assert from_record(sent.model_dump()) == pairs
 
 
-def test_a_record_holds_as_many_losses_as_a_state_and_32_times_as_many_bits() -> None:
+def test_a_record_holds_losses_of_a_state_and_32_times_the_bits() -> None:
     assert MAX_LOSSES == MAX_EXAMPLES
     assert describe_examples(Losses(bytes(4 * MAX_LOSSES))) is not None
     assert describe_examples(Correct(MAX_CORRECT, 1)) is not None

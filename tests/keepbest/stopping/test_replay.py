@@ -132,7 +132,7 @@ def test_validations_that_say_what_each_example_did_are_compared() -> None:
     assert "4 newly right, 0 newly wrong" in found.message
 
 
-def test_a_validation_that_is_recorded_as_unpaired_is_conclusive_and_one_that_is_not_recorded_is_not() -> None:
+def test_only_a_validation_recorded_as_unpaired_is_conclusive() -> None:
     unpaired = replace(GAINS[2], pairs=Unpaired("the examples have weights"))
     policy = PairedNoise(mode="max", checks=2)
     found = replay(policy, RecordedRun(validations=[*GAINS[:2], unpaired], mode="max"))
@@ -208,9 +208,7 @@ def test_a_replay_decides_as_the_trainer_did(policy: Policy, validations: list[V
 
 
 @given(policies(), records())
-def test_a_run_that_set_its_own_rate_can_be_replayed_by_its_own_policy(
-    policy: Policy, validations: list[Validation]
-) -> None:
+def test_a_run_that_set_its_rate_is_replayed_by_its_own_policy(policy: Policy, validations: list[Validation]) -> None:
     measured = [validation for validation in validations if validation.value is not None]
     state, reductions, decision = policy.start(), {}, None
     for validation in measured:
@@ -289,13 +287,13 @@ def test_what_other_runs_did_at_a_rung_is_not_in_the_record(
         )
 
 
-def test_a_rung_at_the_last_validation_changes_nothing_that_is_known() -> None:
+def test_a_rung_at_the_last_validation_changes_nothing() -> None:
     validations = [Validation(step, value) for step, value in enumerate(PLATEAU[:2], start=1)]
     policy = build(parse("successive_halving(2)"), "max")
     assert replay(policy, RecordedRun(validations=validations, mode="max")).status == "censored"
 
 
-def test_a_run_that_went_on_past_its_own_stop_is_counted_from_there() -> None:
+def test_a_run_past_its_own_stop_is_counted_from_there() -> None:
     """Its own patience would have ended it at 2401 with 0.981; a longer one costs steps and gains value."""
     shadow = replace(SEED, own_stop=2401)
     longer = replay(Patience(mode="max", steps=700), shadow)

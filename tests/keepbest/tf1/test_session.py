@@ -121,7 +121,7 @@ def test_nothing_is_added_to_the_graph(resource: bool, tmp_path: Path) -> None:
 
 
 @KINDS
-def test_a_session_without_values_takes_a_checkpoint_of_either_kind(resource: bool, tmp_path: Path) -> None:
+def test_a_session_without_values_takes_either_checkpoint(resource: bool, tmp_path: Path) -> None:
     values = write_best(tmp_path, resource=not resource)
     with net(resource=resource, init=False) as made:
         session = Session(made.sess, mode="min", run=RUN, store=tmp_path)
@@ -227,7 +227,7 @@ def test_variables_may_share_an_initial_value() -> None:
         assert [value.tolist() for value in sess.run([one, two])] == [[1.0, 1.0], [2.0, 2.0]]
 
 
-def test_a_graph_that_grew_is_refused_unless_the_variables_were_named() -> None:
+def test_a_grown_graph_is_refused_unless_variables_were_named() -> None:
     import tensorflow.compat.v1 as tf
 
     with tf.Graph().as_default(), tf.Session() as sess:

@@ -198,7 +198,7 @@ time.sleep(60)
 
 
 @pytest.mark.parametrize("there", [".", "another machine"])
-def test_a_job_that_is_queued_again_waits_for_the_end_of_the_first(
+def test_a_job_queued_again_waits_for_the_first_to_end(
     live: Live, tmp_path: Path, client: Client, processes: Processes, there: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A cluster ends a script by SIGTERM, and starts it elsewhere while the first still writes its best."""
@@ -218,7 +218,7 @@ def test_a_job_that_is_queued_again_waits_for_the_end_of_the_first(
     assert (client.run(run_id).state, client.run(run_id).attempt) == (RunState.FINISHED, 2)
 
 
-def test_the_end_of_a_stale_script_says_that_the_run_was_not_its_own(
+def test_a_stale_script_ends_saying_the_run_was_not_its_own(
     live: Live, tmp_path: Path, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     with begin(live, tmp_path, id=new_id()) as stale:

@@ -87,9 +87,7 @@ def resumed(past: RunHistory, overrides: Overrides | None = None) -> Run:
 
 
 @pytest.mark.parametrize(("segment", "left"), [(0, SLOWER), (1, REST)])
-def test_a_script_whose_checkpoint_is_damaged_multiplies_its_rate_once(
-    tmp_path: Path, segment: int, left: Overrides
-) -> None:
+def test_a_damaged_checkpoint_multiplies_the_rate_once(tmp_path: Path, segment: int, left: Overrides) -> None:
     """`keepbest resume RUN --learning-rate 0.1x`: its checkpoint was damaged, the newest held the change already, and
     the rate became 0.01 of what it was."""
     store = Store(tmp_path)
@@ -101,7 +99,7 @@ def test_a_script_whose_checkpoint_is_damaged_multiplies_its_rate_once(
 
 
 @pytest.mark.parametrize("place", ["another store", "a folder that is not there", "a file"])
-def test_a_script_does_not_begin_anew_in_a_store_that_never_saw_its_run(place: str, tmp_path: Path) -> None:
+def test_a_script_never_begins_anew_in_a_strange_store(place: str, tmp_path: Path) -> None:
     """Queued again on a node where the store was not mounted, a script once trained from step 0 in an empty folder."""
     root = tmp_path / "store"
     if place == "another store":

@@ -63,7 +63,7 @@ def test_a_script_that_stops_early(live: Live, tmp_path: Path, client: Client) -
     assert client.curve(run.id, "val_accuracy").pieces[0].values[-1] == 0.3
 
 
-def test_many_validations_with_the_largest_examples_arrive_offline(live: Live, tmp_path: Path, client: Client) -> None:
+def test_many_validations_with_large_examples_arrive_offline(live: Live, tmp_path: Path, client: Client) -> None:
     """A batch that the tracker refuses loses its validations, curves and log lines."""
     losses = np.linspace(0, 1, MAX_EXAMPLES)
     with begin(live, tmp_path, "offline") as run:

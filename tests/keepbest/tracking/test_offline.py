@@ -65,7 +65,7 @@ def steps_of(client: Client) -> list[int]:
     return validations
 
 
-def test_a_living_script_is_sent_as_far_as_it_is_and_then_the_rest(
+def test_a_living_script_is_sent_so_far_and_then_the_rest(
     live: Live, tmp_path: Path, client: Client, processes: Processes
 ) -> None:
     script = start(processes, tmp_path)
@@ -88,7 +88,7 @@ def test_a_living_script_is_sent_as_far_as_it_is_and_then_the_rest(
     assert not list((tmp_path / "offline").iterdir())
 
 
-def test_a_killed_script_is_gone_on_with_offline_and_arrives_once(
+def test_a_killed_offline_script_goes_on_and_arrives_once(
     live: Live, tmp_path: Path, client: Client, processes: Processes
 ) -> None:
     """The last record is torn; a sync is killed where the run is made and nobody wrote down under which lease."""

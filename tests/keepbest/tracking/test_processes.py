@@ -22,7 +22,7 @@ for step in range(1, 10**9):
 """
 
 
-def test_a_killed_script_loses_no_more_than_what_it_had_just_logged(
+def test_a_killed_script_loses_only_what_it_just_logged(
     tmp_path: Path, tracker: TinyTracker, processes: Processes
 ) -> None:
     process = processes.start(sys.executable, "-c", SCRIPT, tmp_path, KEEPBEST_URL=tracker.url, KEEPBEST_TOKEN="t")

@@ -29,7 +29,7 @@ def test_all_that_was_told_counts_until_the_tracker_names_one() -> None:
     assert departures.find(named(D), is_away=False) == [D]
 
 
-def test_what_is_told_while_the_tracker_is_away_does_not_fill_the_disk() -> None:
+def test_checkpoints_told_in_an_outage_do_not_fill_the_disk() -> None:
     departures = told(A, B)
     assert departures.find(named(A), is_away=False) == [A, B]  # B may be on its way
     departures.tell(C)
@@ -46,7 +46,7 @@ def test_the_tracker_may_name_one_from_before() -> None:
     assert departures.find(named(A), is_away=False) == [A, B]
 
 
-def test_where_it_began_stays_though_the_tracker_was_never_heard_since() -> None:
+def test_the_starting_checkpoint_stays_though_nothing_was_heard() -> None:
     """validations: 23 entries instead of 30: a tracker that was away all the time had the next attempt go on at A."""
     departures = told(A, B)
     departures.begin_at(A)

@@ -55,7 +55,7 @@ def test_a_scripts_validation_says_what_each_example_lost(tmp_path: Path, tracke
 
 
 @pytest.mark.parametrize(("stopper", "told"), [("patience(9)", False), ("shadow(paired_noise(1))", True)])
-def test_a_validation_that_says_nothing_is_recorded_as_unpaired_only_where_the_stopper_asked(
+def test_a_silent_validation_is_unpaired_where_the_stopper_asked(
     tmp_path: Path, tracker: TinyTracker, stopper: str, told: bool
 ) -> None:
     with begin(tmp_path, tracker, stopper=stopper) as run:
@@ -228,7 +228,7 @@ def test_a_stopper_in_any_form(tmp_path: Path, tracker: TinyTracker, stopper: An
         assert run.report_validation(1, 0.5).patience_left == 3
 
 
-def test_a_mode_that_nobody_knows_is_asked_for_at_the_first_validation(tmp_path: Path, tracker: TinyTracker) -> None:
+def test_an_unknown_mode_is_asked_for_at_the_first_validation(tmp_path: Path, tracker: TinyTracker) -> None:
     with begin(tmp_path, tracker, monitor="score", mode="auto") as run:
         with pytest.raises(InvalidInput, match=r"which way 'score' gets better\.\nSay it .* mode='max'"):
             run.report_validation(1, 0.5)
@@ -238,9 +238,7 @@ def test_a_mode_that_nobody_knows_is_asked_for_at_the_first_validation(tmp_path:
             run.set_mode("max")
 
 
-def test_a_loss_and_a_metric_of_keras_say_by_their_name_which_way_is_better(
-    tmp_path: Path, tracker: TinyTracker
-) -> None:
+def test_names_of_keras_metrics_say_which_way_is_better(tmp_path: Path, tracker: TinyTracker) -> None:
     for monitor, values in [(None, (0.5, 0.25)), ("val_acc", (0.25, 0.5))]:
         with begin(tmp_path, tracker, monitor=monitor, mode="auto") as run:
             assert [run.report_validation(step, value).best_step for step, value in enumerate(values)] == [0, 1]
@@ -290,7 +288,7 @@ def test_a_step_is_a_whole_number(tmp_path: Path, tracker: TinyTracker, step: An
         run.log({"a": 1.0}, step=step)
 
 
-def test_a_missing_value_is_no_point_and_no_metric_is_given_up_for_it(tmp_path: Path, tracker: TinyTracker) -> None:
+def test_a_missing_value_is_no_point_and_ends_no_metric(tmp_path: Path, tracker: TinyTracker) -> None:
     with begin(tmp_path, tracker) as run:
         run.log({"a": None}, step=1)
         run.log({"a": 0.5}, step=2)

@@ -74,7 +74,7 @@ def test_a_last_step_in_the_stopper_itself_moves_too(policy: str) -> None:
     assert stopper.deadline() == 90
 
 
-def test_a_metric_that_is_not_there_is_missed_at_the_first_validation() -> None:
+def test_a_missing_metric_is_missed_at_the_first_validation() -> None:
     stopper = make('require("recal > 0", patience(3))')
     with pytest.raises(MetricMissing, match="The stopper reads recal; there are loss, recall"):
         stopper.observe(Validation(10, 1.0, metrics={"loss": 0.5, "recall": 0.9}))
@@ -99,7 +99,7 @@ def test_the_last_step_may_move_before_the_mode_is_known() -> None:
     assert stopper.deadline() == 531
 
 
-def test_a_stop_by_the_old_last_step_alone_is_lifted_and_the_wait_goes_on() -> None:
+def test_a_stop_by_the_old_last_step_is_lifted() -> None:
     stopper = make(max_steps=30)
     watch(stopper, {10: 1.0, 20: 2.0, 30: 2.0})
     assert stopper.decision is not None
@@ -139,7 +139,7 @@ def test_the_past_is_recalled_with_the_best_found_since() -> None:
     assert not stopper.observe(Validation(20, 1.5)).improved
 
 
-def test_a_better_best_elsewhere_is_remembered_a_worse_one_is_not() -> None:
+def test_a_better_best_elsewhere_is_remembered_no_worse_one() -> None:
     stopper = make()
     stopper.observe(Validation(50, 2.0))
     for step, value in ((90, 3.0), (40, None), (70, 1.0), (95, float("nan"))):
@@ -148,7 +148,7 @@ def test_a_better_best_elsewhere_is_remembered_a_worse_one_is_not() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
-def test_a_state_brings_the_examples_that_were_right_to_the_next_process(cut: int) -> None:
+def test_a_state_brings_right_examples_to_the_next_process(cut: int) -> None:
     right = {step: read_pairs([i < step for i in range(20)], None) for step in (4, 6, 9, 13)}
     validations = [Validation(step, step / 20, 20, pairs=pairs) for step, pairs in right.items()]
     straight = make("paired_noise(3)", mode="max")

@@ -42,7 +42,7 @@ def test_what_is_left_is_what_was_not_told_as_dropped(
     assert durable - {said.id for said in reporter.of(CheckpointDropped)} == set(on_disk)
 
 
-def test_what_the_tracker_may_go_on_from_stays_until_it_names_another(tmp_path: Path) -> None:
+def test_the_trackers_resume_point_stays_until_it_names_another(tmp_path: Path) -> None:
     """A trainer was killed between dropping 50 from disk and telling of 100: the tracker named 50, which was gone."""
     told = BatchReceipt(accepted=True, last_number=1)
     run, reporter, _ = heard_run()

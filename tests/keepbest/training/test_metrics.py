@@ -71,7 +71,7 @@ def missed(epochs: list[tuple[dict[str, Any], bool]], caplog: pytest.LogCaptureF
     return said
 
 
-def test_a_metric_that_stays_away_is_said_once_until_it_comes_back(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_metric_that_stays_away_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     there, away = ({"val_f1": 0.5}, True), ({"val_loss": 1.0}, True)
     assert missed([there, away, away, there, away], caplog) == [2, 5]
 

@@ -45,9 +45,7 @@ def compare(model: Any, monitor: str, y: Any, x: Any = X) -> tuple[Pairs, float]
         (1, "sigmoid", "binary_crossentropy", BITS[:, None]),
     ],
 )
-def test_accuracy_says_which_were_right_and_the_loss_what_each_one_lost(
-    units: int, end: str, loss: str, y: Any
-) -> None:
+def test_accuracy_says_who_was_right_and_the_loss_what_each_lost(units: int, end: str, loss: str, y: Any) -> None:
     model = network(units, end, loss=loss, metrics=["accuracy"])
     right, accuracy = compare(model, "val_accuracy", y)
     assert isinstance(right, Correct)
@@ -78,7 +76,7 @@ def test_other_means_over_examples_are_compared_as_losses(loss: Any, metric: Any
         assert np.frombuffer(pairs.data, "<f4").mean() == pytest.approx(value, rel=1e-4)
 
 
-def test_what_is_wrong_where_lower_is_better_is_not_taken_for_right() -> None:
+def test_wrong_is_not_right_where_lower_is_better() -> None:
     model = network(1, "sigmoid", loss="binary_crossentropy", metrics=["accuracy"])
     _, accuracy = compare(model, "val_accuracy", BITS)
     turned = ValidationExamples((X, BITS)).compare(model, "val_accuracy", accuracy, "min")

@@ -64,7 +64,7 @@ def test_a_run_that_is_resumed_reduces_as_one_that_never_ended(tmp_path: Path, h
     assert other.train(len(VALUES)) == expected[half:]
 
 
-def test_going_back_takes_the_reduction_back_and_comes_to_it_again() -> None:
+def test_going_back_takes_the_reduction_back_and_meets_it_again() -> None:
     made = Training(seed=3)
     expected = made.train(5)
     made.loop.roll_back()
@@ -98,7 +98,7 @@ def test_in_the_shadow_no_rate_is_set() -> None:
     assert said[1].verdicts[0].message == "would set learning rate x0.1: 1 checks without improvement"
 
 
-def test_what_is_kept_of_a_validation_has_the_rate_that_it_went_on_with() -> None:
+def test_a_kept_validation_has_the_rate_it_went_on_with() -> None:
     """A gain below min_delta is a plateau to the policy, and the best there is."""
     run, _, _ = heard_run(stop="reduce_on_plateau(1, min_delta=0.5)")
     script, callback = Script(), keep_best(run=run)

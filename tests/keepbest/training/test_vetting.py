@@ -193,13 +193,13 @@ def test_a_fit_ends_with_the_best_that_is_finite(tmp_path: Path, on_disk: bool) 
         assert durable.isdisjoint(said.id for said in reporter.of(CheckpointDropped))
 
 
-def test_patience_that_ran_out_meanwhile_stops_between_two_validations(tmp_path: Path) -> None:
+def test_patience_that_ran_out_stops_between_two_validations(tmp_path: Path) -> None:
     callback, reporter, _ = broken(6, tmp_path, [3.0, 2.0, 1.0, 0.5], checks=1)
     assert (callback.stop_reason, callback.position.step, callback.best_step) == ("patience", 11, 5)
     assert reporter.of(WithdrawnValidation)[0].decision.stop
 
 
-def test_what_nothing_goes_on_from_is_not_written_unless_it_is_asked_for(
+def test_a_state_nothing_resumes_is_written_only_when_asked_for(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     import tensorflow as tf

@@ -53,7 +53,7 @@ def test_what_was_withdrawn_offline_is_no_best_anywhere(
     assert "became NaN" in " ".join(shown[-1])
 
 
-def test_patience_that_ran_out_with_what_was_withdrawn_ends_a_fit_of_one_step_an_epoch(tmp_path: Path) -> None:
+def test_patience_that_ran_out_ends_a_fit_of_one_step_an_epoch(tmp_path: Path) -> None:
     """No batch came between two validations in which it could have been noticed: the fit went on to its last epoch."""
     import keras
 

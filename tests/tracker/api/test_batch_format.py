@@ -86,7 +86,7 @@ def test_a_packed_batch_that_is_cut_short_is_refused(size: int) -> None:
 
 
 @pytest.mark.parametrize("body", [PACKED_BATCH + b"x", b"\xff" * 8, b"\xff\xff\xff\xff" + PACKED_BATCH[4:]])
-def test_a_packed_batch_with_other_lengths_than_it_says_is_refused(body: bytes) -> None:
+def test_a_packed_batch_with_wrong_lengths_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidInput):
         read_batch(body, BATCH_MEDIA_TYPE)
 

@@ -158,7 +158,7 @@ def test_a_run_may_branch_in_its_very_first_batch(api: Api) -> None:
     assert (run["state"], run["segment"]) == ("running", 1)
 
 
-def test_a_late_batch_does_not_touch_the_segments_of_the_trainer_after_it(api: Api) -> None:
+def test_a_late_batch_leaves_the_next_trainers_segments_alone(api: Api) -> None:
     first, take_over = start_on_worker(api)
     run, measured = first.run, api.now.timestamp() + 1
     second = take_over()
@@ -169,7 +169,7 @@ def test_a_late_batch_does_not_touch_the_segments_of_the_trainer_after_it(api: A
     assert curve(api, run) == [(2, 2.0)]
 
 
-def test_what_came_late_is_the_best_as_soon_as_a_run_goes_on_from_it(api: Api) -> None:
+def test_a_late_checkpoint_is_the_best_once_a_run_resumes_there(api: Api) -> None:
     """best_step: 200 instead of 3000: a killed attempt's last validations came after its lease had ended, the next one
     went on from its last checkpoint and had nothing left to look at."""
     first, take_over = start_on_worker(api)
@@ -212,7 +212,7 @@ def test_who_lost_the_lease_takes_back_its_own_best_alone(
     ].count(True) == 1
 
 
-def test_no_restarted_doubled_or_stale_process_puts_a_worse_one_in_the_place_of_the_best(api: Api) -> None:
+def test_no_stale_or_doubled_process_replaces_the_best(api: Api) -> None:
     """keras#17012: a restart overwrites the best, 0.90, by the 0.45 of its first epoch. Here by none of its ways."""
     first, take_over = start_on_worker(api)
     first.open()
@@ -297,7 +297,7 @@ def test_of_equals_in_one_batch_the_first_is_best(api: Api, trainer: Trainer) ->
     assert (receipt["best_step"], receipt["best_checkpoint"]) == (100, points[0]["id"])
 
 
-def test_without_a_direction_nothing_is_best_until_the_trainer_knows_it(api: Api) -> None:
+def test_without_a_direction_nothing_is_best_yet(api: Api) -> None:
     trainer = start_external(api, mode="auto")
     assert trainer.say(validations=[trainer.report_validation(100, 0.9)])["best_value"] is None
     receipt = trainer.say(
@@ -307,7 +307,7 @@ def test_without_a_direction_nothing_is_best_until_the_trainer_knows_it(api: Api
     assert api.get(f"/runs/{trainer.run}")["mode"] == "min"
 
 
-def test_when_the_best_checkpoint_is_dropped_the_next_best_is_named(api: Api, trainer: Trainer) -> None:
+def test_the_next_best_is_named_when_the_best_is_dropped(api: Api, trainer: Trainer) -> None:
     points = [trainer.checkpoint(100, 0.7), trainer.checkpoint(200, 0.9), trainer.checkpoint(300, 0.8)]
     trainer.say(checkpoints=points)
     gone = {"id": points[1]["id"], "reason": "newer", "at": iso(api.now)}

@@ -108,7 +108,7 @@ def test_a_silent_stream_shows_that_it_lives(api: Api, monkeypatch: pytest.Monke
     assert frames(api, "", 3)[1:] == [b": still here\n\n"] * 2
 
 
-def test_a_stream_ends_so_that_a_revoked_token_does_not_listen_for_ever(api: Api) -> None:
+def test_a_stream_ends_so_no_revoked_token_listens_for_ever(api: Api) -> None:
     answer = api.call("GET", "/stream")
     stream = iter(answer.response)
     next(stream)
@@ -116,7 +116,7 @@ def test_a_stream_ends_so_that_a_revoked_token_does_not_listen_for_ever(api: Api
     assert list(stream) == []
 
 
-def test_past_the_limit_streams_are_refused_and_pages_still_answer(api: Api) -> None:
+def test_past_the_limit_streams_are_refused_and_pages_answer(api: Api) -> None:
     hub = api.app.extensions["keepbest"].hub
     hub._most = 2
     open_ones = [api.call("GET", "/stream") for _ in range(2)]

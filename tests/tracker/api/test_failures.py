@@ -68,9 +68,7 @@ def test_what_nobody_foresaw_tells_a_number_and_nothing_else(api: Api, monkeypat
     assert "incident" in error["hint"]
 
 
-def test_a_database_that_does_not_answer_is_busy_with_a_time_to_retry(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_silent_database_is_busy_with_a_time_to_retry(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     token = api.token(Role.ADMIN)
 
     def gone(*_: object) -> None:

@@ -123,7 +123,7 @@ def test_a_bundle_comes_back_byte_for_byte(api: Api) -> None:
     assert api.post("/runs", {"source": source})["name"] == "my_model.build-1"
 
 
-def test_a_bundle_that_leads_elsewhere_or_is_too_large_is_refused(api: Api) -> None:
+def test_a_bundle_that_escapes_or_is_too_large_is_refused(api: Api) -> None:
     headers = {"Content-Type": "application/zip"}
     assert api.fail("POST", "/bundles", zipped("../evil.py"), headers=headers)[0] == 422
     status, error = api.fail("POST", "/bundles", b"x" * (MAX_BUNDLE_BYTES + 1), headers=headers)

@@ -87,7 +87,7 @@ def test_what_a_token_makes_ends_no_later(api: Api) -> None:
     assert api.app.test_client().post("/api/v1/signin", json={"code": late}, headers=HOME).status_code == 401
 
 
-def test_signing_out_leaves_what_was_made_and_its_token_still_ends_it(api: Api) -> None:
+def test_signing_out_leaves_tokens_that_still_end_with_the_maker(api: Api) -> None:
     root = make(api)
     browser = browse(api, token=root["secret"])
     inside = make_in(browser)
@@ -111,7 +111,7 @@ def test_a_session_that_ran_out_leaves_what_was_made(api: Api) -> None:
     assert status(api, inside) == 401
 
 
-def test_made_in_the_moment_of_its_makers_end_it_is_worth_nothing(api: Api) -> None:
+def test_a_token_made_as_its_maker_ends_is_worth_nothing(api: Api) -> None:
     """Another process remembers a token for some seconds after it was revoked."""
     root = make(api)
     with db.write(api.engine) as conn:
@@ -128,7 +128,7 @@ def test_made_in_the_moment_of_its_makers_end_it_is_worth_nothing(api: Api) -> N
     assert status(api, late.secret) == 401
 
 
-def test_a_token_made_for_somebody_else_ends_and_falls_with_its_makers_user(api: Api) -> None:
+def test_a_token_made_for_another_ends_with_its_makers_user(api: Api) -> None:
     api.post("/users", {"name": "second", "role": "admin"}, role=Role.ADMIN)
     second = api.post("/tokens", {"name": "hers", "user": "second"}, role=Role.ADMIN)["secret"]
     api.token(Role.MEMBER)

@@ -82,7 +82,7 @@ def test_without_policies_a_ladder_of_patience_is_tried(api: Api, seed: Trainer)
     assert [policy["stopper"] for policy in found["policies"]][:2] == ["patience(checks=2)", "patience(checks=3)"]
 
 
-def test_a_whole_project_with_the_choice_tried_on_each_run_in_turn(api: Api) -> None:
+def test_a_choice_for_a_project_is_tried_on_each_run_in_turn(api: Api) -> None:
     for _ in range(3):
         train(api, [0.5, 0.6, 0.7, 0.6, 0.6, 0.6], project="digits")
     train(api, [0.1], project="other")
@@ -114,7 +114,7 @@ def test_abandoned_tails_are_not_replayed(api: Api) -> None:
     assert (outcome["best_step"], outcome["best_value"], outcome["stop_step"]) == (300, 0.7, 300)
 
 
-def test_the_training_loss_and_values_that_are_not_finite_are_read(api: Api) -> None:
+def test_the_training_loss_is_read_finite_or_not(api: Api) -> None:
     trainer = start_external(api, mode="min", monitor="val_loss")
     for step, value, loss in ((1, 1.0, 1.0), (2, "NaN", 1.0), (3, 1.2, 1.0), (4, 1.2, "NaN")):
         trainer.say(validations=[trainer.report_validation(step, value, metrics={"loss": loss})])
@@ -161,7 +161,7 @@ def test_bounds_are_judged_on_the_recorded_metrics(api: Api) -> None:
     ]
 
 
-def test_a_policy_that_sets_the_rate_is_followed_where_the_run_set_it_too(api: Api) -> None:
+def test_a_policy_that_sets_the_rate_is_followed_in_replay(api: Api) -> None:
     reducing = {"name": "reduce_on_plateau", "params": {"checks": 2, "factor": 0.5}}
     trainer = start_external(api, stopper=reducing)
     for step, value in enumerate((0.5, 0.4, 0.4, 0.3, 0.3, 0.2), start=1):

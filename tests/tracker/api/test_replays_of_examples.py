@@ -112,7 +112,7 @@ def test_the_record_of_a_run_does_what_the_run_did(api: Api, tmp_path: Path, kin
         assert not alone.stop or (outcome["stop_step"], outcome["message"]) == (alone.at_step, alone.message)
 
 
-def test_what_a_script_says_unasked_is_recorded_and_silence_between_is_unpaired(api: Api, tmp_path: Path) -> None:
+def test_examples_said_unasked_are_recorded_silence_is_unpaired(api: Api, tmp_path: Path) -> None:
     validations = make_validations("correct", 3)
     validations = [(step, value, said if place % 4 else {}) for place, (step, value, said) in enumerate(validations)]
     run, _ = train(api, tmp_path, "patience(50)", "max", validations)
@@ -121,13 +121,13 @@ def test_what_a_script_says_unasked_is_recorded_and_silence_between_is_unpaired(
     assert (outcome["stop_step"], outcome["message"]) == (alone.at_step, alone.message)
 
 
-def test_where_nobody_asked_and_nobody_said_anything_it_is_inconclusive(api: Api, tmp_path: Path) -> None:
+def test_a_record_that_nobody_asked_for_is_inconclusive(api: Api, tmp_path: Path) -> None:
     run, _ = train(api, tmp_path, "patience(5)", "max", [(step, 0.5, {}) for step in (1, 2)])
     (outcome,) = replay(api, run, "paired_noise(checks=1)")
     assert (outcome["status"], "what each example did" in outcome["message"]) == ("inconclusive", True)
 
 
-def test_where_the_stopper_asked_and_a_validation_has_no_answer_its_record_has_a_hole(api: Api) -> None:
+def test_a_validation_without_an_asked_answer_is_a_hole(api: Api) -> None:
     """What the policy saw there is not known, so not what it did after."""
     trainer = start_external(api, stopper=parse("paired_noise(checks=9)"))
     for step, said in enumerate([{"correct": {"n": 2, "bits": "Ag=="}}, {"unpaired": "why"}, None], start=1):
@@ -137,7 +137,7 @@ def test_where_the_stopper_asked_and_a_validation_has_no_answer_its_record_has_a
     assert unsure["status"] == "inconclusive"
 
 
-def test_savings_count_from_where_it_would_have_stopped_in_the_shadow(api: Api, tmp_path: Path) -> None:
+def test_savings_count_from_the_stop_in_the_shadow(api: Api, tmp_path: Path) -> None:
     validations = make_validations("losses", 4)
     run, decided = train(api, tmp_path, "shadow(paired_noise(checks=3))", "min", validations)
     assert not decided.stop

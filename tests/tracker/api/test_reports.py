@@ -19,7 +19,7 @@ def words(report: Any, kind: str) -> list[str]:
     return [block["text"] for block in report["blocks"] if block["kind"] == kind]
 
 
-def test_a_run_is_one_of_all_that_were_tried_also_of_those_deleted(api: Api) -> None:
+def test_deleted_runs_count_among_those_that_were_tried(api: Api) -> None:
     """Who deletes the nine that were worse has still searched ten."""
     run = train(api, [0.5, 0.9]).run
     other = train(api, [0.5, 0.6])

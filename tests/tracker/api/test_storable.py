@@ -193,7 +193,7 @@ def check(answer: TestResponse, what: object) -> None:
 
 
 @pytest.mark.parametrize("part", range(2))
-def test_no_request_breaks_the_tracker_nor_what_is_read_afterwards(api: Api, part: int) -> None:
+def test_no_request_breaks_the_tracker_or_later_reads(api: Api, part: int) -> None:
     world, broken = World(api), {}
     for name, (method, rule, speech) in list_routes(api.app).items():
         if zlib.crc32(name.encode()) % 2 != part:

@@ -24,7 +24,7 @@ def test_the_last_admin_stays(api: Api) -> None:
     assert api.get("/me", role=Role.ADMIN)["role"] == "viewer"
 
 
-def test_secrets_are_kept_as_digests_and_changes_are_written_down(api: Api) -> None:
+def test_secrets_are_kept_as_digests_and_changes_are_audited(api: Api) -> None:
     made = api.post("/tokens", {"name": "ci"}, role=Role.ADMIN)
     listed = api.get("/tokens", role=Role.ADMIN)["tokens"]
     assert {token["secret"] for token in listed} == {None}

@@ -37,7 +37,7 @@ def ledger(api: Api, trainer: Trainer) -> list[tuple[int, Any, bool, bool]]:
     ]
 
 
-def test_the_best_goes_back_and_the_ledger_has_an_entry_of_its_own(api: Api, trainer: Trainer) -> None:
+def test_a_withdrawn_best_goes_back_and_the_ledger_says_so(api: Api, trainer: Trainer) -> None:
     point = trainer.checkpoint(100, 0.5)
     trainer.say(
         validations=[trainer.report_validation(100, 0.5), trainer.report_validation(200, 0.9)], checkpoints=[point]

@@ -95,7 +95,7 @@ def test_the_health_check_asks_for_a_fresh_heartbeat(tmp_path: Path, monkeypatch
     assert check(settings) == 1
 
 
-def test_after_a_start_leases_have_their_time_before_the_first_one_ends(settings: TrackerSettings) -> None:
+def test_after_a_start_leases_have_their_time_before_one_ends(settings: TrackerSettings) -> None:
     """The tracker was away: trainings that went on meanwhile must not be taken back before they can renew."""
     (job,) = [job for job in jobs.list_jobs(settings) if job.run is jobs.expire_leases]
     assert job.first_after_seconds == settings.lease_seconds
@@ -174,7 +174,7 @@ def test_a_second_scheduler_takes_over_when_the_first_is_killed(
     run = overdue_run(engine)
     wait_until(lambda: state_of(engine, run) == "queued", what="the lease's end")
     second.send(signal.SIGTERM)
-    assert second.wait(seconds=10) == 0
+    assert second.wait() == 0
 
 
 def overdue_run(engine: Engine) -> str:
@@ -205,12 +205,12 @@ def test_a_scheduler_survives_a_restart_of_its_database(
     engine = db.make_engine(postgres_url)
     with db.write(engine) as conn:
         end_connections(conn)
-    wait_until(lambda: process.output.count("this is the scheduler now") == 2, seconds=60, what="its next turn")
+    wait_until(lambda: process.output.count("this is the scheduler now") == 2, what="its next turn")
     run = overdue_run(engine)
-    wait_until(lambda: state_of(engine, run) == "queued", seconds=60, what="the lease's end")
+    wait_until(lambda: state_of(engine, run) == "queued", what="the lease's end")
     engine.dispose()
     process.send(signal.SIGTERM)
-    assert process.wait(seconds=20) == 0
+    assert process.wait() == 0
     assert process.output.count("the database ended this scheduler's turn") == 1
 
 

@@ -108,9 +108,7 @@ def test_a_fork_begins_at_the_best_of_a_living_run(forker: Forker, source: tuple
     assert all(np.array_equal(a, b) for a, b in zip(loaded.arrays, origin.arrays, strict=True))
 
 
-def test_whatever_becomes_of_the_source_the_fork_keeps_what_it_needs(
-    forker: Forker, source: tuple[str, dict[int, str]]
-) -> None:
+def test_a_fork_keeps_what_it_needs_of_its_source(forker: Forker, source: tuple[str, dict[int, str]]) -> None:
     """It begins where the best was another one: both are its own. Dropped by the trainer, deleted, collected."""
     run, ids = source
     made = forker.fork(run, to="last")

@@ -48,7 +48,7 @@ def try_out(sweep: Sweep, count: int) -> list[SweepRun]:
     return runs
 
 
-def test_a_grid_is_every_combination_once_the_last_parameter_fastest() -> None:
+def test_a_grid_has_each_combination_once_last_parameter_fastest() -> None:
     space = {"a": {"kind": "choices", "values": [1, 2]}, "b": {"kind": "int", "low": 0, "high": 5, "step": 2}}
     sweep = a_sweep("grid", space=space)
     found = propose(sweep, [], 1, 6)
@@ -58,7 +58,7 @@ def test_a_grid_is_every_combination_once_the_last_parameter_fastest() -> None:
 
 
 @pytest.mark.parametrize("search", ["random", "tpe"])
-def test_what_is_proposed_lies_in_the_space_and_is_the_same_each_time(search: str) -> None:
+def test_proposals_lie_in_the_space_and_are_the_same_each_time(search: str) -> None:
     sweep = a_sweep(search)
     known = try_out(sweep, 12)
     chosen = propose(sweep, known, 13, 3)
@@ -71,7 +71,7 @@ def test_what_is_proposed_lies_in_the_space_and_is_the_same_each_time(search: st
         assert any(type(one["layers"]) is type(value) and one["layers"] == value for value in LAYERS)
 
 
-def test_random_choice_asks_no_run_so_a_restart_in_between_changes_nothing() -> None:
+def test_a_restart_changes_nothing_about_random_choice() -> None:
     sweep = a_sweep("random")
     together = propose(sweep, [], 1, 4)
     runs = [a_run(1, together[0], 0.5), a_run(2, together[1], None, "failed")]
@@ -98,7 +98,7 @@ def test_tpe_knows_which_way_is_better() -> None:
     assert mean_rate("max") > mean_rate("min") + 1
 
 
-def test_runs_that_failed_or_train_or_measured_no_number_do_no_harm() -> None:
+def test_runs_that_failed_train_or_have_no_number_do_no_harm() -> None:
     sweep = a_sweep()
     known = try_out(sweep, 12)
     others = [
@@ -111,7 +111,7 @@ def test_runs_that_failed_or_train_or_measured_no_number_do_no_harm() -> None:
     assert weigh(sweep, [*known, *others]).runs == 12
 
 
-def test_a_run_that_paused_tells_tpe_how_far_it_came_and_how_well() -> None:
+def test_a_paused_run_tells_tpe_its_steps_and_its_value() -> None:
     """Those that wait, train on or were not promoted count as pruned: behind the complete ones, before the failed."""
     sweep = a_sweep()
     (chosen,) = propose(a_sweep("random"), [], 1, 1)

@@ -82,9 +82,7 @@ def test_two_that_saw_the_same_make_each_try_once(engine: Engine) -> None:
     assert [run.number for run in read(engine, sweep).runs] == [1, 2]
 
 
-def test_killed_after_the_first_of_two_it_makes_the_second_and_the_same_one(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_killed_between_two_runs_makes_the_same_second(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     class Killed(BaseException):
         pass
 
@@ -108,7 +106,7 @@ def test_killed_after_the_first_of_two_it_makes_the_second_and_the_same_one(
     assert [run.parameters for run in read(engine, sweep).runs] == [run.parameters for run in read(engine, whole).runs]
 
 
-def test_a_recipe_that_nobody_knows_any_more_is_said_and_waited_for(settings: TrackerSettings, engine: Engine) -> None:
+def test_a_recipe_that_is_gone_is_told_and_waited_for(settings: TrackerSettings, engine: Engine) -> None:
     sweep = begin_sweep(engine)
     with db.write(engine) as conn:
         conn.execute(update(WorkerTable).values(recipes=[]))

@@ -111,7 +111,7 @@ def test_a_first_assignment_starts_at_nothing(conn: Connection) -> None:
     assert (taken.run.state, taken.lease.expires_at) == ("leased", later(30))
 
 
-def test_the_next_assignment_resumes_at_the_newest_durable_checkpoint(conn: Connection) -> None:
+def test_the_next_assignment_resumes_at_the_newest_checkpoint(conn: Connection) -> None:
     run = submit(conn)
     begin(conn, taken := claim(conn))
     ids = [add_checkpoint(conn, run, step=step) for step in (100, 200, 300)]

@@ -37,7 +37,7 @@ def say(conn: Connection, run: RunRow, command: str, state: str, seconds: float 
     commands.update_command(conn, run, update, later(seconds))
 
 
-def test_a_command_is_requested_acknowledged_and_done_each_with_its_time(conn: Connection, run: RunRow) -> None:
+def test_each_state_of_a_command_has_its_time(conn: Connection, run: RunRow) -> None:
     asked = ask(conn, run, kind="roll_back", step=200, reset_patience=True)
     assert (asked.state, asked.requested_by, asked.run) == ("requested", "ada", run.id)
     assert asked.arguments == {"step": 200, "reset_patience": True}

@@ -32,7 +32,7 @@ def killed(conn: Connection, **first: Any) -> tuple[Assignment, dict[str, Any]]:
     return again, known
 
 
-def test_what_was_never_told_is_known_afterwards_and_not_the_best(conn: Connection) -> None:
+def test_an_untold_checkpoint_is_known_afterwards_not_the_best(conn: Connection) -> None:
     """The tracker does not know checkpoint X of run Y. It lies on a tail that is trained again: no best of then."""
     again, known = killed(conn)
     orphan = durable(300, 0, value=0.9)
@@ -56,7 +56,7 @@ def test_what_was_dropped_stays_dropped(conn: Connection) -> None:
     assert runs.get_run(conn, again.run.id).best_checkpoint == known["id"]
 
 
-def test_where_training_goes_on_from_what_was_found_it_is_the_best(conn: Connection) -> None:
+def test_a_found_checkpoint_that_training_resumes_is_the_best(conn: Connection) -> None:
     """Its worker found the one it was to go on from damaged, and took the newest that is whole."""
     again, known = killed(conn)
     orphan = durable(300, 0, value=0.9)

@@ -66,7 +66,7 @@ def test_renewing_prolongs_the_lease_and_brings_commands(conn: Connection) -> No
     assert workers.get_worker(conn, run.worker_id).heard_at == later(20)
 
 
-def test_a_lease_past_its_time_counts_until_the_scheduler_ends_it(conn: Connection) -> None:
+def test_a_lease_past_its_time_counts_until_it_is_ended(conn: Connection) -> None:
     taken = claimed(conn)
     run = runs.get_run(conn, taken.run.id)
     assert leases.renew(conn, run, taken.lease.token, seconds=30, now=later(31)).expires_at == later(61)
@@ -74,7 +74,7 @@ def test_a_lease_past_its_time_counts_until_the_scheduler_ends_it(conn: Connecti
     assert leases.expire_leases(conn, later(62)) == [run.id]
 
 
-def test_an_expired_run_queues_again_and_the_next_worker_takes_it(conn: Connection) -> None:
+def test_an_expired_run_queues_again_for_the_next_worker(conn: Connection) -> None:
     first = claimed(conn)
     begin(conn, first)
     leases.expire_leases(conn, later(31))
@@ -89,7 +89,7 @@ def test_an_expired_run_queues_again_and_the_next_worker_takes_it(conn: Connecti
         release(conn, first, "finished", now=later(33))
 
 
-def test_a_late_worker_gets_its_run_back_while_nobody_else_took_it(conn: Connection) -> None:
+def test_a_late_worker_gets_its_run_back_if_nobody_took_it(conn: Connection) -> None:
     """The tracker was away longer than a lease lasts: training that goes on must not be thrown away."""
     taken = claimed(conn)
     begin(conn, taken)
@@ -182,7 +182,7 @@ def test_a_cancel_asked_of_a_vanished_worker_is_done_at_expiry(conn: Connection)
     assert [command.state for command in commands.list_commands(conn, run.pk)] == ["done"]
 
 
-def test_an_external_run_fails_once_its_script_is_silent_for_long(conn: Connection) -> None:
+def test_an_external_run_fails_when_its_script_is_silent(conn: Connection) -> None:
     run = submit_external(conn)
     taken = claim(conn, run=run.id)
     assert taken.lease.lease_seconds == LEASE_SECONDS * leases.EXTERNAL_PATIENCE
@@ -250,7 +250,7 @@ def test_an_id_is_one_runs(conn: Connection) -> None:
         submit_external(conn, id="abcdabcdabcd")
 
 
-def test_a_lease_that_a_wrong_clock_gave_holds_a_run_no_longer_than_any(conn: Connection) -> None:
+def test_a_lease_given_by_a_wrong_clock_is_as_long_as_any(conn: Connection) -> None:
     """The tracker's clock was ten days ahead once: the worker that took the run then may be dead by now."""
     hello(conn, now=NOW)
     submit(conn)

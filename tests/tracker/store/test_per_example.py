@@ -40,7 +40,7 @@ def count(conn: Connection) -> int:
     return conn.execute(select(func.count()).select_from(ValidationExamplesTable)).scalar_one()
 
 
-def test_all_kinds_come_back_and_validations_without_any_have_none(conn: Connection) -> None:
+def test_all_kinds_of_examples_come_back_and_none_stay_none(conn: Connection) -> None:
     run, other = submit(conn), submit(conn)
     validations.add_validations(conn, run.pk, [validation(step, pairs) for step, pairs in enumerate([*ALL, None])])
     validations.add_validations(conn, other.pk, [validation(1, LOSSES)])
@@ -80,9 +80,7 @@ def test_what_a_validation_of_five_thousand_examples_costs(conn: Connection) -> 
     assert 17_500 < sizes[1] < 19_500
 
 
-def test_the_list_of_validations_is_light_unless_it_is_asked_for_them(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_list_of_validations_is_light_without_examples(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = start_external(api)
     said: list[dict[str, Any] | None] = [{"unpaired": "why"}, None, {"correct": {"n": 2, "bits": "Ag=="}}]
     trainer.say(validations=[trainer.report_validation(step, 0.5, examples=one) for step, one in enumerate(said)])

@@ -54,7 +54,7 @@ def durable(step: int, segment: int, *, at: float = 40, value: float | None = No
     return {"id": new_id(), "segment": segment, "step": step, "kind": "last", "value": value, "at": later(at), **sizes}
 
 
-def test_an_ended_run_queues_again_and_its_end_stays_in_the_audit_log(conn: Connection) -> None:
+def test_an_ended_run_queues_again_its_end_stays_in_the_audit(conn: Connection) -> None:
     taken, ids = ended(conn, **PATIENCE, test=TEST)
     run = resume(conn, taken.run.id, learning_rate="0.1x")
     assert (run.state, run.ended_at, run.stop_reason, run.stop_message, run.test) == ("queued", None, None, None, None)
@@ -228,7 +228,7 @@ def test_the_changes_are_made_until_a_checkpoint_holds_them(conn: Connection) ->
     assert (third.resume and third.resume.id, third.overrides) == (held["id"], None)
 
 
-def test_taken_up_and_cancelled_before_it_trained_it_still_owes_its_changes(conn: Connection) -> None:
+def test_a_run_cancelled_before_training_still_owes_its_changes(conn: Connection) -> None:
     taken, _ = ended(conn)
     early = add_checkpoint(conn, runs.get_run(conn, taken.run.id), step=100, value=0.1)
     resume(conn, taken.run.id, step=100, learning_rate="0.1x")

@@ -140,9 +140,7 @@ def test_only_finished_runs_of_the_same_metric_are_others(conn: Connection) -> N
 
 @pytest.mark.parametrize("reason", ["peers", "successive_halving"])
 @pytest.mark.parametrize(("form", "stops"), [("vizier", 1), ("optuna", 0)])
-def test_runs_that_ended_for_worse_are_others_in_viziers_form_only(
-    conn: Connection, form: Any, stops: int, reason: str
-) -> None:
+def test_runs_that_ended_worse_count_in_viziers_form_only(conn: Connection, form: Any, stops: int, reason: str) -> None:
     finish(conn, 0.8)
     finish(conn, 0.8, stop_reason=reason)
     put(conn, RulesRequest(median=MedianRule(form=form, startup_runs=2)))

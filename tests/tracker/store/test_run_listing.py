@@ -153,7 +153,7 @@ def test_an_unknown_order_or_project_names_the_nearest(conn: Connection) -> None
         assert "Did you mean" in str(raised.value.hint)
 
 
-def test_a_page_takes_the_same_few_statements_for_any_number_of_runs(conn: Connection) -> None:
+def test_a_page_takes_as_few_statements_for_any_number_of_runs(conn: Connection) -> None:
     counted = []
     for count in (1, 9):
         fill(conn, [0.5] * count)

@@ -87,7 +87,7 @@ def test_a_roll_back_marks_where_the_path_left(conn: Connection) -> None:
     assert runs.get_run(conn, run.id).segment == 2
 
 
-def test_the_same_segment_again_changes_nothing_and_another_is_refused(conn: Connection) -> None:
+def test_a_segment_told_again_changes_nothing_another_is_refused(conn: Connection) -> None:
     submit(conn)
     begin(conn, taken := claim(conn))
     run = open_segment(conn, taken, 1, parent=0, start_step=300)
@@ -119,7 +119,7 @@ def test_a_resumed_attempt_branches_off_at_its_checkpoint(conn: Connection) -> N
     assert segments.read_path(conn, run.pk).ends == {0: 200, 1: None}
 
 
-def test_a_late_segment_is_left_out_once_somebody_else_has_the_run(conn: Connection) -> None:
+def test_a_late_segment_is_left_out_once_another_has_the_run(conn: Connection) -> None:
     """Its number is the one the newer trainer will open."""
     submit(conn)
     begin(conn, first := claim(conn))

@@ -112,7 +112,7 @@ def test_within_a_standard_error_of_the_best_all_stay(conn: Connection) -> None:
     assert going == [100, 500]
 
 
-def test_it_is_forgotten_when_the_run_goes_on_and_stays_in_the_log(conn: Connection, ended: Any) -> None:
+def test_a_selection_is_forgotten_on_resume_and_stays_in_the_log(conn: Connection, ended: Any) -> None:
     id, known = ended
     run = resumes.resume(conn, runs.get_run(conn, id), ResumeRequest(max_steps=2000), user="ada", now=later(600))
     assert run.selection is None
@@ -126,7 +126,7 @@ def test_it_is_forgotten_when_the_run_goes_on_and_stays_in_the_log(conn: Connect
     assert runs.get_run(conn, id).best_checkpoint == known[200].id
 
 
-def test_every_parameter_is_written_out_and_the_usual_is_the_best(conn: Connection) -> None:
+def test_every_parameter_is_written_out_the_usual_is_the_best(conn: Connection) -> None:
     assert runs.show_run(submit(conn)).spec.selector == SelectorSpec(name="best")
     settled = runs.show_run(submit(conn, selector={"name": "one_standard_error"})).spec.selector
     assert settled.params == {"z": 1.0, "scale": 1.0}
@@ -148,7 +148,7 @@ def test_every_parameter_is_written_out_and_the_usual_is_the_best(conn: Connecti
         ({"selector": SOUP, "source": {"kind": "external"}, "mode": "max"}, "selector", "a worker's own trainer"),
     ],
 )
-def test_what_cannot_be_selected_is_refused_before_a_run_is_there(
+def test_an_impossible_selector_is_refused_before_the_run(
     conn: Connection, asked: dict[str, Any], field: str, said: str
 ) -> None:
     hello(conn, recipes=[CNN])

@@ -104,7 +104,7 @@ def test_the_same_key_is_the_same_run(conn: Connection) -> None:
         submit(conn, key="k", parameters={"units": 2})
 
 
-def test_a_request_that_an_older_keepbest_took_is_the_same_when_it_is_sent_again(conn: Connection) -> None:
+def test_a_request_of_an_older_keepbest_is_the_same_again(conn: Connection) -> None:
     """It was a Conflict: the old row lacked `trial`, which a spec has had since sweeps, or patience in epochs."""
     asked: dict[str, Any] = {"key": "k", "stopper": {"name": "patience", "params": {"checks": 5}}}
     first = submit(conn, **asked)

@@ -37,7 +37,7 @@ def test_a_worker_not_heard_for_a_while_is_silent(conn: Connection, seconds: flo
     assert see(conn, hello(conn), seconds).state == state
 
 
-def test_a_silent_worker_is_gone_in_the_end_and_back_when_it_speaks(conn: Connection) -> None:
+def test_a_silent_worker_is_gone_and_back_when_it_speaks(conn: Connection) -> None:
     worker = hello(conn)
     assert workers.mark_gone(conn, gone_seconds=300, now=later(299)) == []
     assert workers.mark_gone(conn, gone_seconds=300, now=later(301)) == ["mill"]
@@ -57,7 +57,7 @@ def test_a_worker_that_says_goodbye_is_gone_at_once(conn: Connection) -> None:
     assert kinds(conn) == ["worker.seen", "worker.gone", "worker.seen"]
 
 
-def test_an_idle_worker_that_asks_each_second_costs_a_write_only_now_and_then(conn: Connection) -> None:
+def test_an_idle_worker_costs_a_write_only_now_and_then(conn: Connection) -> None:
     worker = hello(conn)
     for second in range(1, 12):
         workers.hear(conn, worker, later(second))
@@ -81,7 +81,7 @@ def test_the_living_come_before_the_gone(conn: Connection) -> None:
     assert [worker.id for worker in found] == [fresh, old, gone]
 
 
-def test_a_worker_long_gone_is_forgotten_unless_only_it_knew_a_recipe(conn: Connection) -> None:
+def test_a_worker_long_gone_is_forgotten_unless_recipes_need_it(conn: Connection) -> None:
     rare = CNN.model_copy(update={"name": "rare"})
     plain, keeper = hello(conn), hello(conn, recipes=[rare])
     for worker in (plain, keeper):

@@ -189,7 +189,7 @@ def test_a_trainer_that_will_not_leave_is_killed_after_its_grace(make_rig: Make,
     assert rig.programs.started[0].poll() == -9
 
 
-def test_a_trainer_that_stands_still_is_shown_ended_and_taken_up_anew(make_rig: Make, service: Service) -> None:
+def test_a_stalled_trainer_is_shown_ended_and_taken_up_anew(make_rig: Make, service: Service) -> None:
     rig = make_rig(KEEPBEST_WORKER_GRACE_SECONDS="1", KEEPBEST_STALL_SECONDS="2")
     run_id = rig.submit(HANGS, max_attempts=2)
     wait_until(lambda: service.client.run(run_id).stalled_since, what="the run to be shown as stalled")
@@ -207,7 +207,7 @@ def test_a_trainer_that_stands_still_is_shown_ended_and_taken_up_anew(make_rig: 
     assert logs.count("standing here") == 2
 
 
-def test_a_stopped_trainer_is_ended_and_one_that_may_stand_still_is_not(make_rig: Make, service: Service) -> None:
+def test_a_stopped_trainer_ends_unless_it_may_stand_still(make_rig: Make, service: Service) -> None:
     rig = make_rig(KEEPBEST_WORKER_GRACE_SECONDS="1", KEEPBEST_STALL_SECONDS="2", KEEPBEST_WORKER_SLOTS="2")
     stopped, allowed = rig.submit(HANGS, max_attempts=1), rig.submit(HANGS, stall=False)
     rig.wait_for_output(stopped, "training")

@@ -59,7 +59,7 @@ def test_what_a_dead_agent_left_is_delivered_and_given_back(service: Service) ->
     assert not folder.path.exists()
 
 
-def test_what_the_tracker_will_never_take_is_kept_when_the_folder_goes(service: Service) -> None:
+def test_refused_entries_are_kept_when_the_folder_goes(service: Service) -> None:
     """It was deleted with the journal, with a warning."""
     job = claim(service)
     folder = leave_behind(service, job)

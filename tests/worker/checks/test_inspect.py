@@ -141,7 +141,7 @@ def test_a_penalty_counts_once_however_many_batches(nested: tuple[Any, Any, Any]
         assert np.allclose(one, other, atol=1e-4)
 
 
-def test_a_user_s_own_code_at_a_checkpoint_and_before_its_first_step(
+def test_own_code_at_a_checkpoint_and_before_its_first_step(
     train: Callable[..., Trained], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """By the command, computed in fresh processes. Step 0 is the model with the weights that the run's seed gives."""

@@ -77,7 +77,7 @@ def test_where_nothing_was_prepared_nothing_is_taken(standby: Standby, folder: R
     standby.close()
 
 
-def test_one_that_cannot_import_is_told_of_once_and_never_tried_again(
+def test_a_standby_that_cannot_import_is_told_of_once(
     standby: Standby, folder: RunFolder, may_fail: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     may_fail.touch()
@@ -91,7 +91,7 @@ def test_one_that_cannot_import_is_told_of_once_and_never_tried_again(
     assert standby.take(folder, "secret") is None
 
 
-def test_one_that_fails_with_a_run_in_its_hands_says_so_in_the_runs_log(
+def test_a_standby_that_fails_with_a_run_says_so_in_its_log(
     standby: Standby, folder: RunFolder, may_fail: Path
 ) -> None:
     standby.prepare()
@@ -104,7 +104,7 @@ def test_one_that_fails_with_a_run_in_its_hands_says_so_in_the_runs_log(
     assert standby.take(folder, "secret") is None
 
 
-def test_one_that_was_killed_is_not_taken_and_no_other_waits_for_a_while(
+def test_a_killed_standby_is_not_taken_and_none_follows_soon(
     standby: Standby, folder: RunFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
     pid = prepare(standby)
@@ -116,7 +116,7 @@ def test_one_that_was_killed_is_not_taken_and_no_other_waits_for_a_while(
     assert caplog.text.count("begins cold: it ended with -9") == 1
 
 
-def test_one_that_waits_in_vain_gives_its_memory_back_until_runs_come_again(
+def test_a_standby_that_waits_in_vain_gives_its_memory_back(
     standby: Standby, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pid = prepare(standby)
@@ -200,7 +200,7 @@ def train(service: Service) -> tuple[Run, tuple[Any, ...]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_a_run_in_a_trainer_that_waited_is_the_run_of_any_other_to_the_last_bit(service: Service) -> None:
+def test_a_run_in_a_waiting_trainer_is_the_same_to_the_last_bit(service: Service) -> None:
     need_tensorflow()
     worker, pid = start_worker(service)
     for told in ("cmdline", "environ"):

@@ -61,7 +61,7 @@ def test_batches_are_of_one_size_across_the_end_of_an_epoch() -> None:
     assert {len(batch) for batch in targets(feed_of(numbers(10)), 0, 20)} == {4}
 
 
-def test_inputs_and_targets_stay_together_whatever_their_structure() -> None:
+def test_inputs_and_targets_stay_together_in_any_structure() -> None:
     x, y = numbers(10)
     feed = feed_of(({"a": x, "b": x + 1}, y, np.ones(10)))
     inputs, outputs, weights = next(iter(feed.batches_from(1)))

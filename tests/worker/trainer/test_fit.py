@@ -54,9 +54,7 @@ def test_several_steps_in_one_execution_are_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", [10, 17])
-def test_handed_back_and_taken_up_elsewhere_it_ends_with_the_same_bits(
-    step: int, straight: Rig, tmp_path: Path
-) -> None:
+def test_a_run_handed_back_and_taken_up_ends_with_the_same_bits(step: int, straight: Rig, tmp_path: Path) -> None:
     first = Rig(tmp_path)
     first.at[step] = first.hand_back.set
     assert first.train() is Ending.HANDED_BACK
@@ -118,7 +116,7 @@ def piped() -> Training:
     return replace(training, train=tf.data.Dataset.from_tensor_slices(training.train).shuffle(60, seed=3).batch(8))
 
 
-def test_killed_after_a_changed_roll_back_it_goes_on_with_the_change(straight: Rig, tmp_path: Path) -> None:
+def test_a_run_killed_after_a_changed_roll_back_keeps_the_change(straight: Rig, tmp_path: Path) -> None:
     """The same bits as without the kill: the roll back itself put on disk what it changed."""
     change = {"learning_rate": "0.1x", "max_steps": 50}
     whole, killed = Rig(tmp_path / "whole"), Rig(tmp_path / "killed")
@@ -164,7 +162,7 @@ def test_an_ended_run_goes_on_as_it_was_asked_to(tmp_path: Path) -> None:
     assert (third.validations, third.digest) == (second.validations, second.digest)
 
 
-def test_gone_on_from_before_its_best_nothing_worse_takes_its_place(straight: Rig, tmp_path: Path) -> None:
+def test_gone_on_from_before_its_best_nothing_worse_replaces_it(straight: Rig, tmp_path: Path) -> None:
     first = Rig(tmp_path)
     first.at[5] = lambda: first.command(CommandKind.CHECKPOINT)
     first.train()
@@ -215,7 +213,7 @@ def test_a_run_that_had_decided_to_stop_does_not_go_on(straight: Rig, tmp_path: 
     assert rig.validations == []
 
 
-def test_a_metric_that_is_not_there_is_told_at_the_first_validation(tmp_path: Path) -> None:
+def test_a_missing_metric_is_told_at_the_first_validation(tmp_path: Path) -> None:
     rig = Rig(tmp_path, monitor="val_acuracy")
     with pytest.raises(MetricMissing) as caught:
         rig.train()
@@ -229,7 +227,7 @@ def test_the_direction_is_the_metric_s_own(tmp_path: Path) -> None:
     assert rig.run.stopper.policy.mode == "max"
 
 
-def test_a_metric_by_class_is_a_curve_a_class_and_a_part_of_it_can_be_monitored(tmp_path: Path) -> None:
+def test_a_metric_by_class_is_a_curve_each_and_can_be_monitored(tmp_path: Path) -> None:
     """Keras' F1Score() is a vector."""
     training = build(one_hot=True, metrics=(keras.metrics.F1Score(name="f1"),))
     rig = Rig(tmp_path, training, monitor="val_f1[mean]", mode=Mode.AUTO, max_steps=10)

@@ -165,7 +165,7 @@ def test_epochs_are_steps_once_the_data_is_there(tmp_path: Path) -> None:
     assert rig.run.stopper.max_steps == 400  # somebody had it go on
 
 
-def test_epochs_of_the_training_count_where_the_submission_says_nothing(tmp_path: Path) -> None:
+def test_epochs_of_the_training_count_without_a_submitted_limit(tmp_path: Path) -> None:
     training = replace(build(), epochs=3, steps_per_epoch=5)
     assert settle(Rig(tmp_path, training, max_steps=None)).max_steps == 15
     assert settle(Rig(tmp_path, training, max_steps=7)).max_steps == 7

@@ -56,7 +56,7 @@ def test_a_fork_keeps_what_it_begins_at(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("segment", "rate"), [(0, "0.1x"), (1, None)])
-def test_a_rate_that_the_checkpoint_holds_is_not_multiplied_again(
+def test_a_rate_held_by_the_checkpoint_is_multiplied_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segment: int, rate: str | None
 ) -> None:
     """The wanted checkpoint was damaged, and a later one taken, to which the attempt before had multiplied its learning

@@ -83,7 +83,7 @@ def soup(tmp_path_factory: pytest.TempPathFactory) -> tuple[End, State, Selectio
     return end, *end.select()
 
 
-def test_the_best_validations_are_on_disk_although_not_all_were_the_best_when_they_came(soup: Any) -> None:
+def test_the_best_k_validations_are_on_disk(soup: Any) -> None:
     end, _, made = soup
     four = sorted(value for _, value in end.rig.validations if value is not None)[:4]
     assert [one.value for one in made.candidates] == four
@@ -108,7 +108,7 @@ def test_a_soup_is_better_on_disk_and_gives_its_value_again(soup: Any) -> None:
     assert end.measure() == made.value
 
 
-def test_its_weights_are_the_mean_and_its_batch_statistics_those_of_the_training_data(soup: Any) -> None:
+def test_an_average_has_mean_weights_and_fresh_batch_statistics(soup: Any) -> None:
     end, chosen, made = soup
     names = [spec.path.rpartition("/")[2] for spec in chosen.specs if spec.collection == "model"]
     loaded = [end.rig.store.load(end.rig.run.id, id).arrays for id in made.made_of]
@@ -158,7 +158,7 @@ def test_candidates_are_read_one_after_another_and_not_held(soup: Any, monkeypat
     assert Counter(read) == Counter([*tried, *again])
 
 
-def test_selecting_again_gives_the_same_bits_and_nothing_goes_on_from_an_average(soup: Any) -> None:
+def test_selecting_again_gives_the_same_bits(soup: Any) -> None:
     end, chosen, made = soup
     again, said = end.select()
     assert again.id != chosen.id
@@ -294,7 +294,7 @@ def test_rolled_back_it_ends_with_the_same_bits_raw_and_averaged(straight: Any, 
     assert (dict(rig.validations), rig.digest) == (dict(straight[0].validations), straight[0].digest)
 
 
-def test_a_users_own_average_is_not_written_over_what_was_rolled_back(straight: Any, tmp_path: Path) -> None:
+def test_an_own_average_is_not_written_over_a_roll_back(straight: Any, tmp_path: Path) -> None:
     """Keras does that at the end of each `fit`."""
     rig = ema_rig(tmp_path, selector=Best(), use_ema=True)
     rig.at[33] = lambda: rig.command(CommandKind.ROLL_BACK)
@@ -314,7 +314,7 @@ def test_gone_on_elsewhere_it_ends_with_the_same_bits(straight: Any, tmp_path: P
     assert second.digest == straight[0].digest
 
 
-def test_a_checkpoint_that_is_used_gives_the_average_and_one_gone_on_from_the_weights(straight: Any) -> None:
+def test_a_checkpoint_gives_averages_to_use_and_weights_to_train(straight: Any) -> None:
     """Also to an optimizer that averages nothing, as a user's own code or a fresh process makes it."""
     rig, noted = straight
     step, value = min(rig.validations, key=lambda validation: validation[1])

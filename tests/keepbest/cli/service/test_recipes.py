@@ -57,7 +57,7 @@ def test_who_types_fast_is_waited_for(keepbest: Keepbest, home: Path, live: Live
 
 
 @pytest.mark.parametrize(("own", "age_seconds"), [(True, recipes.STARTING_SECONDS + 1), (False, 0.0)])
-def test_of_a_service_that_is_not_just_starting_it_says_so_at_once(
+def test_a_service_that_is_not_just_starting_fails_at_once(
     keepbest: Keepbest, home: Path, live: Live, naps: Naps, own: bool, age_seconds: float
 ) -> None:
     write_address(home, live.url if own else "http://127.0.0.1:9", age_seconds)

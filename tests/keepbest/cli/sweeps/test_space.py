@@ -31,9 +31,7 @@ WRITTEN: list[tuple[str, Kind, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("text", "kind", "read"), WRITTEN)
-def test_what_is_written_is_read_and_shown_so_that_it_can_be_written_again(
-    text: str, kind: Kind, read: dict[str, Any]
-) -> None:
+def test_a_written_dimension_is_shown_so_it_can_be_read_again(text: str, kind: Kind, read: dict[str, Any]) -> None:
     found = parse_dimension("x", text, kind)
     assert found.model_dump() == read
     if read["kind"] != "choices":

@@ -59,7 +59,7 @@ def test_a_training_loss_that_is_nan_stops_too() -> None:
     assert (last.stop, last.reason) == (True, StopReason.NON_FINITE)
 
 
-def test_the_validation_at_the_last_step_still_counts_and_none_after_it() -> None:
+def test_the_validation_at_the_last_step_is_the_last_to_count() -> None:
     policy = MaxSteps(mode="max", steps=250)
     assert policy.deadline(policy.start()) == 250
     assert decisions_of(policy, validations_of([0.1, 0.2], 125))[-1].best_value == 0.2

@@ -57,7 +57,7 @@ def test_in_the_shadow_it_only_says_so() -> None:
     assert (said.rung, said.verdicts[0].rung) == (None, None)
 
 
-def test_a_validation_told_again_pauses_again_and_silence_never_does() -> None:
+def test_a_validation_told_again_pauses_again_silence_never() -> None:
     policy = make("successive_halving(10)")
     state, silent = policy.observe(policy.start(), Validation(10))
     assert silent.rung is None

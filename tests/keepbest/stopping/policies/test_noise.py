@@ -20,7 +20,7 @@ def test_the_binomial_standard_error(share: float, n: int | None, error: float) 
     assert standard_error(share, n) == pytest.approx(error, abs=1e-8)
 
 
-def test_the_tutorials_record_stops_at_half_with_the_raw_best_kept() -> None:
+def test_the_tutorials_record_stops_at_half_keeping_the_best() -> None:
     """Its reference is 98.1 at 1900; 98.2 at 2500 is within the noise, and still the best there is."""
     last = decisions_of(NoiseAware(mode="max", checks=10, z=1, scale=100), VALIDATIONS)[-1]
     assert (last.stop, last.at_step, last.best_step, last.best_value) == (True, 2900, 2500, 98.2)

@@ -106,7 +106,7 @@ def test_what_changes_the_rate_is_known_beforehand(text: str, changes: bool) -> 
     assert make(text).changes_rate is changes
 
 
-def test_patience_begun_anew_waits_anew_and_remembers_its_reductions() -> None:
+def test_patience_begun_anew_waits_and_keeps_its_reductions() -> None:
     policy = make("reduce_on_plateau(2, max_reductions=1)")
     state = policy.start()
     for validation in validations_of([0.5] * 5):

@@ -124,7 +124,7 @@ def test_parameters_and_version_have_a_fingerprint() -> None:
         ("shadow(20) | check_finite", "a4ede45022c24b8932e40155c562a2ae789c3ef3a557b1894592488a0a842f79"),
     ],
 )
-def test_what_was_recorded_before_a_parameter_came_is_the_same_rule_still(text: str, fingerprint: str) -> None:
+def test_a_rule_recorded_before_a_parameter_came_is_the_same(text: str, fingerprint: str) -> None:
     """As it was before `patience(epochs=…)`: where nobody says that, it is no part of the rule."""
     assert build(parse(text), "max").fingerprint() == fingerprint
 

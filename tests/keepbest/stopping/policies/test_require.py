@@ -29,7 +29,7 @@ def judged(text: str, validations: list[Validation] = VALIDATIONS, mode: Mode = 
     return decisions_of(make(text, mode), validations)
 
 
-def test_a_validation_out_of_bounds_is_no_improvement_and_never_the_best() -> None:
+def test_a_validation_out_of_bounds_is_never_the_best() -> None:
     decisions = judged(RECALL)
     assert [d.wait for d in decisions] == [0, 0, 1, 2]
     assert [d.improved for d in decisions] == [True, True, False, False]
@@ -120,7 +120,7 @@ def test_a_replay_reads_the_recorded_metrics() -> None:
     )
 
 
-def test_a_bound_of_the_run_itself_holds_for_every_policy_replayed_over_it() -> None:
+def test_a_bound_of_the_run_holds_for_every_replayed_policy() -> None:
     record = as_taken(RecordedRun(validations=VALIDATIONS[:4], mode="min"), make(RECALL))
     found = replay(make("patience(1)"), record)
     assert (found.stop_step, found.best_step, found.value_lost) == (3, 2, 0.0)

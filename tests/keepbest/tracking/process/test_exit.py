@@ -77,7 +77,7 @@ def test_what_an_exit_code_stands_for(code: object, kind: type[BaseException] | 
 @pytest.mark.parametrize(
     ("prompt", "is_broken_off", "counts"), [(False, False, True), (True, False, False), (True, True, True)]
 )
-def test_at_a_prompt_an_error_ends_nothing_but_the_fit_that_it_broke_off(
+def test_at_a_prompt_an_error_ends_only_its_fit(
     monkeypatch: pytest.MonkeyPatch, prompt: bool, is_broken_off: bool, counts: bool
 ) -> None:
     error = ValueError("in some cell")

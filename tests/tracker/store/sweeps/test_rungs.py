@@ -88,7 +88,7 @@ def test_said_again_it_changes_nothing_even_after_a_promotion(conn: Connection) 
     assert marks(conn) == [(1, 100, 0.5, True)]
 
 
-def test_promoted_it_queues_once_and_its_next_attempt_knows_how_far_it_may_go(conn: Connection) -> None:
+def test_a_promoted_run_queues_once_and_knows_its_next_rung(conn: Connection) -> None:
     sweep = ask(conn)
     add(conn, sweep, 1)
     taken = train(conn)
@@ -123,7 +123,7 @@ def test_a_promotion_is_no_failed_attempt(conn: Connection) -> None:
     assert runs.get_run(conn, run.id).failed_attempts == 0
 
 
-def test_who_passed_several_rungs_at_one_validation_stands_at_each(conn: Connection) -> None:
+def test_a_run_past_several_rungs_at_once_stands_at_each(conn: Connection) -> None:
     """The second came past rung 2 to rung 3, and is ranked at 2 with what it had then."""
     sweep = ask(conn, at_once=3)
     for number in (1, 2):

@@ -198,7 +198,7 @@ def best_of(conn: Connection, sweep: Sweep) -> tuple[str, float | None] | None:
     return (best.run, best.value) if best is not None else None
 
 
-def test_one_that_was_not_promoted_is_the_best_only_where_there_is_no_other(conn: Connection) -> None:
+def test_a_run_not_promoted_is_the_best_only_without_another(conn: Connection) -> None:
     """What a cautious selector chose is worse than the raw value by which its run won at the rungs."""
     sweep = ask(conn, run={"selector": {"name": "one_standard_error"}})
     made = [sweeps.add_run(conn, sweep.id, number, {"learning_rate": 0.1}, NOW) for number in (1, 2)]
@@ -213,7 +213,7 @@ def test_the_usual_selector_is_not_named(conn: Connection) -> None:
     assert ask(conn, run={"selector": {"name": "best"}}).selector is None
 
 
-def test_a_sweep_is_due_while_it_lacks_runs_and_when_all_have_ended(conn: Connection) -> None:
+def test_a_sweep_is_due_while_runs_lack_and_when_all_ended(conn: Connection) -> None:
     sweep = ask(conn, runs=1)
     assert [one.id for one in due.list_due(conn)] == [sweep.id]
     add(conn, sweep, 1)
