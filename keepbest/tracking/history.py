@@ -7,11 +7,12 @@ then: it branches off the living path after the step before that first one. Pati
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.per_example import Examples
 from keepbest.contract.runs import SegmentList
@@ -153,3 +154,29 @@ def _read_validations(client: HistoryClient, run: str, *, examples: bool) -> lis
 def anew(assignment: Assignment) -> Assignment:
     """Return the assignment of a process that goes on from nothing."""
     return assignment.model_copy(update={"resume": None, "parent_segment": None, "overrides": None})
+
+
+def leave_out_made(
+    asked: Overrides | None, segments: Sequence[SegmentInfo], *, wanted: Checkpoint, taken: int
+) -> Overrides | None:
+    """Return what is left to change where another checkpoint than the wanted one is taken, one of segment `taken`.
+
+    A multiple of the learning rate is of what it was at the wanted checkpoint. It is left out where the one that is
+    taken descends from a segment that was opened with that very change at the wanted checkpoint, or after it: an
+    attempt before this one made it there.
+    """
+    if asked is None or asked.learning_rate is None:
+        return asked
+    for one in _ancestors(segments, taken):
+        is_later = one.number > wanted.segment or one.checkpoint == wanted.id  # a fork's first segment is numbered 0
+        if is_later and one.overrides is not None and one.overrides.learning_rate == asked.learning_rate:
+            return asked.model_copy(update={"learning_rate": None})
+    return asked
+
+
+def _ancestors(segments: Sequence[SegmentInfo], number: int | None) -> Iterator[SegmentInfo]:
+    """Yield a segment and those that it branched off from; each once, whatever they say."""
+    known = {segment.number: segment for segment in segments}
+    while number is not None and (found := known.pop(number, None)) is not None:
+        yield found
+        number = found.parent

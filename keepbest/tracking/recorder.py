@@ -187,8 +187,8 @@ class Recorder:
         if self.reporter is None or self.reporter.is_offline:
             return dict(self.held)
         receipt = self.reporter.receipt
-        departures = self.resume_points.find(receipt, is_away=self.reporter.problem is not None)
-        needed = self.held | dict.fromkeys(departures, "the tracker may have the run go on there")
+        points = self.resume_points.find(receipt, is_away=self.reporter.problem is not None)
+        needed = self.held | dict.fromkeys(points, "the tracker may have the run go on there")
         if receipt is not None and receipt.best_checkpoint is not None:
             needed[receipt.best_checkpoint] = "the tracker's best"
         return needed

@@ -1,8 +1,9 @@
-"""Where a script's run goes on: the checkpoint that its tracker names, else the newest that is whole."""
+"""Where a run goes on: the checkpoint that its tracker names, else the newest that is whole."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +14,7 @@ from keepbest.errors import CheckpointDamaged, CheckpointError, CheckpointMismat
 from keepbest.snapshots.extra_state import ExtraState
 from keepbest.snapshots.snapshot import ModelVariables, VariableSet, roll_back
 from keepbest.snapshots.state import Position, State
-from keepbest.tracking.lineage import leave_out_made
+from keepbest.tracking.history import SegmentInfo, leave_out_made
 from keepbest.tracking.run import Run
 from keepbest.training.fit.epochs import ResumedEpoch
 from keepbest.training.monitor import direction_of
@@ -135,9 +136,7 @@ class FitResume:
 
 
 def load_start(run: Run, store: Store) -> Loaded | None:
-    """Return the checkpoint that the run goes on from; None where it begins anew, or has none.
-
-    Where that is not the one that its tracker names, it may hold some of the run's overrides: these are left out.
+    """Return the checkpoint that a script's run goes on from; None where it begins anew, or has none.
 
     Raises:
         NotFound: The tracker names one, and this store has never seen the run.
@@ -145,17 +144,27 @@ def load_start(run: Run, store: Store) -> Loaded | None:
     if run.opening.goes_on is False:
         return None
     wait_for_writers(run.id)
-    if run.start is not None:
+    return find_start(run, store, run.start, lambda: run.opening.past.segments)
+
+
+def find_start(
+    run: Run, store: Store, wanted: Checkpoint | None, read_segments: Callable[[], Sequence[SegmentInfo]]
+) -> Loaded | None:
+    """Return the checkpoint that training goes on from: the one that the tracker names, else the newest that is whole.
+
+    Scripts and workers ask here. Where it is not the one that is named, it may hold some of the run's overrides: these
+    are left out, by the segments that `read_segments` returns. Raises as `load_start` does.
+    """
+    if wanted is not None:
         try:
-            return store.load(run.id, run.start.id)
+            return store.load(run.id, wanted.id)
         except (NotFound, CheckpointDamaged) as error:
-            refuse_stranger(store, run.id, run.start)
+            refuse_stranger(store, run.id, wanted)
             _log.warning("keepbest: %s The newest whole checkpoint is taken.", error.message)
     loaded = store.load_newest(run.id, on_damaged=_warn)
-    if loaded is not None and run.start is not None:
-        known = run.opening.past.segments
-        opening = run.opening
-        opening.overrides = leave_out_made(opening.overrides, known, wanted=run.start, taken=loaded.manifest.segment)
+    if loaded is not None and wanted is not None:
+        opening, taken = run.opening, loaded.manifest.segment
+        opening.overrides = leave_out_made(opening.overrides, read_segments(), wanted=wanted, taken=taken)
     return loaded
 
 

@@ -12,7 +12,7 @@ from keepbest.contract.workers import Assignment, Claim, Lease
 from keepbest.errors import Conflict, InvalidInput, NotAllowed
 from keepbest.status import Role, RunState
 from tracker.models import RunTable
-from tracker.store import leases, resume_options, resume_point, resumes, runs, segments, workers
+from tracker.store import leases, resume_point, resumes, runs, segments, workers
 from tracker.store.access import audit
 from tracker.store.access.users import Principal
 from tracker.store.runs import RunRow
@@ -134,7 +134,7 @@ def _assign(conn: Connection, run: RunRow, lease: Lease) -> Assignment:
         # What a fork inherits is of its first segment, which is only opened now.
         parent_segment=resume.segment if resume and resume.segment < number else None,
         resume=resume,
-        overrides=resume_options.read(run),
+        overrides=resume_point.read_changes(run),
         promotions=rungs.count_promotions(conn, run) if run.spec.get("trial") else None,
     )
 

@@ -24,7 +24,7 @@ from keepbest.contract.overrides import ForkRequest, Origin
 from keepbest.contract.runs import RunSpec
 from keepbest.errors import Conflict
 from keepbest.status import RunState
-from tracker.store import checkpoints, projects, resume_options, resume_point, runs, submissions
+from tracker.store import checkpoints, projects, resume_point, runs, submissions
 from tracker.store.runs import RunRow
 
 
@@ -63,7 +63,7 @@ def find_known(conn: Connection, reference: str, asked: ForkRequest, user: str, 
 
 
 def plan(conn: Connection, source: RunRow, asked: ForkRequest) -> ForkPlan:
-    """Check what is asked, and say where the fork begins; raises as `departures` says."""
+    """Check what is asked, and say where the fork begins; raises as `resume_point` does."""
     start = resume_point.choose(conn, source, asked, "best")
     assert start is not None  # noqa: S101  # an error names what there is
     steps_at_most = asked.max_steps or source.max_steps or source.spec["max_steps"]
@@ -91,7 +91,7 @@ def add_hidden(
         "best_value": policy.get("best_value"),
         "best_checkpoint": best and best.manifest.id,
         "best_checkpoint_value": best and best.manifest.value,
-        **resume_options.columns(start.id, changes),
+        **resume_point.start_columns(start.id, changes),
     }
     project = projects.ensure_project(conn, spec.project, user=user, now=now)
     run = submissions.create(conn, project, spec, asked.name, RunState.CANCELLED, user=user, now=now, **values)

@@ -27,7 +27,6 @@ from tracker.store import (
     leases,
     logs,
     panels,
-    resume_options,
     resume_point,
     run_summary,
     runs,
@@ -94,7 +93,7 @@ def _take_all(conn: Connection, standing: LeaseValidity, came: Delivery, now: da
         validations.withdraw_validations(conn, run.pk, records.withdrawn)
         new = checkpoints.add_checkpoints(conn, run.pk, records.checkpoints)
         records = records.model_copy(update={"checkpoints": new})
-        resume_options.settle(conn, run, standing.attempt, new)
+        resume_point.settle(conn, run, standing.attempt, new)
         checkpoints.drop_checkpoints(conn, run.pk, records.dropped)
         for update in records.commands:
             commands.update_command(conn, run, update, now)
@@ -124,7 +123,7 @@ def _take_history(conn: Connection, standing: LeaseValidity, came: Delivery, now
         withdrawn = [said for said in records.withdrawn if said.segment in own]
         validations.withdraw_validations(conn, run.pk, withdrawn)
         checkpoints.add_checkpoints(conn, run.pk, written)
-        resume_options.settle(conn, run, standing.attempt, written)
+        resume_point.settle(conn, run, standing.attempt, written)
         checkpoints.drop_checkpoints(conn, run.pk, records.dropped)
         logs.add_pieces(conn, run.pk, standing.attempt, records.logs)
         panels.add_panels(conn, run.pk, [panel for panel in records.panels if panel.segment in own and panel.at <= end])
@@ -133,7 +132,7 @@ def _take_history(conn: Connection, standing: LeaseValidity, came: Delivery, now
 
 def _open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing: LeaseValidity) -> None:
     if segments.open_segment(conn, run, opened, standing):
-        resume_options.note_segment(conn, run.pk, opened)
+        resume_point.note_segment(conn, run.pk, opened)
 
 
 def _until(column: Column, end: datetime) -> Column:

@@ -16,7 +16,7 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.overrides import Overrides, ResumeRequest
 from keepbest.errors import Conflict, InvalidInput
 from keepbest.status import RunState, StopReason
-from tracker.store import endings, last_steps, resume_options, resume_point, runs, selections
+from tracker.store import endings, last_steps, resume_point, runs, selections
 from tracker.store.access import audit
 from tracker.store.runs import RunRow
 from tracker.store.sweeps import rungs
@@ -53,7 +53,7 @@ def resume(conn: Connection, run: RunRow, asked: ResumeRequest, *, user: str, no
     return runs.move_run(
         conn, run, RunState.QUEUED, now=now, ended_before=endings.remember(run),
         **_FORGOTTEN, attempts_before=run.attempt, max_steps=changes.max_steps or run.max_steps,
-        **resume_options.columns(start.id if start else None, changes if start else None),
+        **resume_point.start_columns(start.id if start else None, changes if start else None),
     )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def _settle_changes(run: RunRow, asked: ResumeRequest, start: Checkpoint | None)
     """Return what changes: as asked, with what an earlier beginning from there still owes, and with fresh patience."""
     changes = asked.overrides
     if start is not None and start.id == run.start_checkpoint:
-        changes = resume_options.merge(resume_options.read(run), changes)
+        changes = resume_point.merge_changes(resume_point.read_changes(run), changes)
     if run.stop_reason is not None and StopReason(run.stop_reason).is_stoppers:
         changes = changes.model_copy(update={"reset_patience": True})
     return changes

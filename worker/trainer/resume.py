@@ -9,18 +9,14 @@ from typing import Any
 
 from keepbest.checkpoint import Store
 from keepbest.checkpoint.files import trash
-from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
-from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.runs import Run as Known
 from keepbest.contract.runs import Segment
 from keepbest.contract.workers import Assignment
-from keepbest.errors import CheckpointError, NotFound
 from keepbest.snapshots.extra_state import ExtraState
 from keepbest.snapshots.state import Position
-from keepbest.tracking.lineage import leave_out_made
 from keepbest.tracking.run import Run
-from keepbest.training.resume import refuse_stranger
+from keepbest.training.resume import find_start
 
 _log = logging.getLogger("keepbest.trainer")
 
@@ -46,7 +42,7 @@ def resume(
     wanted = assignment.resume
     if wanted is None:
         return Position()
-    loaded = _load(run, store, wanted)
+    loaded = find_start(run, store, wanted, read_segments)
     if loaded is None:
         run.branch(0, parent=0)
         run.recorder.report(resume="approximate", resume_note="No checkpoint is whole any more: training begins anew.")
@@ -54,8 +50,6 @@ def resume(
     is_wanted = loaded.manifest.id == wanted.id
     if not is_wanted:
         manifest = loaded.manifest
-        opening = run.opening
-        opening.overrides = leave_out_made(opening.overrides, read_segments(), wanted=wanted, taken=manifest.segment)
         run.branch(loaded.step, parent=manifest.segment, checkpoint=manifest.id, overrides=run.opening.overrides)
     state = loaded.resume_into(model)
     if carried is not None:
@@ -80,16 +74,6 @@ def set_aside_unknown(store: Store, assignment: Assignment, now: datetime) -> No
         if manifest.segment >= assignment.next_segment and manifest.id not in known:
             _log.warning("Checkpoint %s of step %d was never told of; it is in the trash.", manifest.id, manifest.step)
             trash.put(store.folder, id, manifest.id, now)
-
-
-def _load(run: Run, store: Store, wanted: Checkpoint) -> Loaded | None:
-    try:
-        return store.load(run.id, wanted.id)
-    except NotFound:
-        refuse_stranger(store, run.id, wanted)
-    except CheckpointError as error:
-        _log.warning("%s", error.message)
-    return store.load_newest(run.id, on_damaged=lambda error: _log.warning("%s", error.message))
 
 
 def _take_up_stopper(run: Run, manifest: Manifest) -> None:

@@ -17,7 +17,7 @@ from keepbest.errors import Conflict, InvalidInput, KeepbestError, LeaseLost, No
 from tests.support.store import NOW, add_checkpoint, begin, claim, kinds, later, open_segment, release, submit
 from tests.support.store import submit_external as script
 from tracker.models import AuditEntryTable, CheckpointTable, RunTable
-from tracker.store import checkpoints, commands, ingest, leases, resume_options, resumes, retention, runs, segments
+from tracker.store import checkpoints, commands, ingest, leases, resume_point, resumes, retention, runs, segments
 from tracker.store.ingest import Delivery
 from tracker.store.runs import RunRow
 
@@ -59,7 +59,7 @@ def test_an_ended_run_queues_again_its_end_stays_in_the_audit(conn: Connection) 
     run = resume(conn, taken.run.id, learning_rate="0.1x")
     assert (run.state, run.ended_at, run.stop_reason, run.stop_message, run.test) == ("queued", None, None, None, None)
     assert (run.wait, run.patience_left, run.best_step, run.worker_name) == (None, None, 200, None)
-    assert (run.start_checkpoint, resume_options.read(run)) == (
+    assert (run.start_checkpoint, resume_point.read_changes(run)) == (
         ids[300],
         Overrides(learning_rate="0.1x", reset_patience=True),  # its stopper ended it
     )
@@ -135,7 +135,7 @@ def test_where_it_came_to_its_last_step_it_needs_more_of_them(conn: Connection) 
         commands.request_command(conn, runs.get_run(conn, taken.run.id), StopRequest(), user="ada", now=NOW)
     assert f"`keepbest resume {taken.run.id} --max-steps 20000`" in str(refused.value.hint)
     run = resume(conn, taken.run.id, max_steps=30_000)
-    assert (run.max_steps, resume_options.read(run)) == (30_000, Overrides(max_steps=30_000))
+    assert (run.max_steps, resume_point.read_changes(run)) == (30_000, Overrides(max_steps=30_000))
     assert claim(conn).run.steps_at_most == 30_000
 
 
@@ -236,7 +236,8 @@ def test_a_run_cancelled_before_training_still_owes_its_changes(conn: Connection
     run = commands.cancel_run(conn, runs.get_run(conn, taken.run.id), user="ada", now=NOW)
     assert retention.list_superseded(conn, run) == []
     run = resume(conn, taken.run.id, max_steps=5000)
-    assert (run.start_checkpoint, resume_options.read(run)) == (early, Overrides(learning_rate="0.1x", max_steps=5000))
+    changes = Overrides(learning_rate="0.1x", max_steps=5000)
+    assert (run.start_checkpoint, resume_point.read_changes(run)) == (early, changes)
 
 
 CHANGED = {"learning_rate": "0.5x", "max_steps": 700}
@@ -253,7 +254,7 @@ def test_a_roll_back_with_changes_outlives_a_crash(conn: Connection, on_disk: bo
     where = {"start_step": 100, "checkpoint": kept} if on_disk else {}
     say(conn, taken, 1, segments=[opened | where], checkpoints=[durable(140, 0)])
     run = runs.get_run(conn, run.id)
-    assert (run.max_steps, resume_options.read(run)) == (700, Overrides.model_validate(CHANGED))
+    assert (run.max_steps, resume_point.read_changes(run)) == (700, Overrides.model_validate(CHANGED))
     release(conn, taken, "handed_back")
     again = claim(conn)
     assert again.resume is not None
@@ -270,9 +271,9 @@ def test_a_checkpoint_on_an_abandoned_tail_holds_no_changes(conn: Connection) ->
     changed = {**back, "number": 1, "parent": 0, "start_step": 150, "overrides": CHANGED}
     again = {**back, "number": 2, "parent": 1, "start_step": 160}
     say(conn, taken, 1, segments=[changed, again], checkpoints=[durable(170, 1)])
-    assert resume_options.read(runs.get_run(conn, run.id)) == Overrides.model_validate(CHANGED)
+    assert resume_point.read_changes(runs.get_run(conn, run.id)) == Overrides.model_validate(CHANGED)
     say(conn, taken, 2, checkpoints=[durable(160, 1)])
-    assert resume_options.read(runs.get_run(conn, run.id)) is None
+    assert resume_point.read_changes(runs.get_run(conn, run.id)) is None
 
 
 def test_a_roll_back_without_changes_forgets_earlier_ones(conn: Connection) -> None:

@@ -12,8 +12,7 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.overrides import Overrides
 from keepbest.errors import NotFound
 from keepbest.stopping import parse
-from keepbest.tracking.history import RunHistory
-from keepbest.tracking.lineage import leave_out_made
+from keepbest.tracking.history import RunHistory, leave_out_made
 from keepbest.tracking.opening import OpensAtFirstStep
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper
