@@ -124,6 +124,14 @@ def test_tests_keep_the_rule_too(rule: Rule) -> None:
     assert not problems, "\n".join(problems)
 
 
+def test_helpers_of_tests_lie_in_one_place() -> None:
+    programs = ("support", "benchmarks", "torture", "tutorials")
+    files = [path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("*.py")]
+    tests = [path for path in files if path.parts[0] not in programs]
+    wrong = [path for path in tests if not path.name.startswith("test_") and path.stem not in ("conftest", "__init__")]
+    assert not wrong, "move them to tests/support"
+
+
 @pytest.mark.parametrize(("rule", "sources", "problem"), BREAKS)
 def test_a_broken_rule_is_found(rule: Rule, sources: dict[str, str], problem: str) -> None:
     assert any(problem in found for found in rule(sources))

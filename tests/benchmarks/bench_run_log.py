@@ -16,7 +16,7 @@ import numpy as np
 
 from keepbest.tracking.init import init
 from keepbest.tracking.run import Run
-from tests.keepbest.tiny_tracker import settings_of, tiny_tracker
+from tests.support.tiny_tracker import settings_of, tiny_tracker
 
 CALLS = 20_000
 ROUNDS = 7

@@ -21,7 +21,7 @@ import tensorflow as tf
 from keepbest.keras import KeepBest
 from keepbest.tracking.init import init
 from tests.benchmarks.bench_tracker import Server
-from tests.keepbest.tiny_tracker import settings_of
+from tests.support.tiny_tracker import settings_of
 from worker.data.digits import load_digits
 from worker.data.splits import Part
 from worker.recipes.hvass import build_cnn

@@ -15,10 +15,10 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 from keepbest.checkpoint import Store
 from keepbest.client.client import Client
 from keepbest.errors import KeepbestError
-from tests.browser.story import Story, register_worker
 from tests.support.need import need, need_chromium
 from tests.support.network import free_port
 from tests.support.processes import PATIENCE, ROOT, Process
+from tests.support.story import Story, register_worker
 
 BUILT = ROOT / "tracker" / "webui_dist"
 CHROMIUM_ARGUMENTS = [

@@ -10,9 +10,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from keepbest.checkpoint import Store
 from keepbest.contract.base import new_id
-from tests.browser.story import Story
 from tests.support.need import need
 from tests.support.processes import ROOT
+from tests.support.story import Story
 
 pytestmark = pytest.mark.browser
 AXE = ROOT / "webui" / "node_modules" / "axe-core" / "axe.min.js"

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from keepbest.client.client import Client
 from keepbest.contract.runs import RunPatch
-from tests.browser.story import Story, now
+from tests.support.story import Story, now
 
 pytestmark = pytest.mark.browser
 EVIL = "<img src=x onerror=\"window.caught='yes'\"><script>window.caught='yes'</script>"

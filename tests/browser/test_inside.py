@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 
 from keepbest.checkpoint import Store
 from keepbest.client.client import Client
-from tests.browser.story import Story
 from tests.support.states import about, state_of
+from tests.support.story import Story
 
 pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=alert(1)>/kernel"

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Tracker
-from tests.browser.story import Story, register_worker
+from tests.support.story import Story, register_worker
 
 pytestmark = pytest.mark.browser
 OpenContext = Callable[..., BrowserContext]

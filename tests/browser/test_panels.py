@@ -15,7 +15,7 @@ from keepbest.panels.boundary import draw_boundary, draw_fit
 from keepbest.panels.confusion import count_confusion, find_wrong
 from keepbest.panels.histograms import spread
 from keepbest.panels.weights import show_filters
-from tests.browser.story import Story, now
+from tests.support.story import Story, now
 
 pytestmark = pytest.mark.browser
 Tell = Callable[..., Story]

@@ -11,8 +11,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from keepbest.client.client import Client
 from keepbest.contract.replays import ReplayOutcome, ReplayRequest
 from keepbest.contract.runs import ProjectRequest
-from tests.browser.story import EXAMPLES, Story
 from tests.browser.test_accessible import faults
+from tests.support.story import EXAMPLES, Story
 
 pytestmark = pytest.mark.browser
 PROJECT = "replayed"

@@ -11,8 +11,8 @@ from playwright.sync_api import Locator, Page, Position, Route, expect
 from keepbest.checkpoint import Store
 from keepbest.client.client import Client
 from keepbest.contract.base import new_id
-from tests.browser.story import Story
 from tests.support.processes import wait_until
+from tests.support.story import Story
 
 pytestmark = pytest.mark.browser
 Tell = Callable[..., Story]

@@ -13,7 +13,7 @@ from keepbest.contract.access import TokenRequest
 from keepbest.contract.base import new_id
 from keepbest.status import Role
 from tests.browser.conftest import sign_in
-from tests.browser.story import Story
+from tests.support.story import Story
 
 pytestmark = pytest.mark.browser
 Tell = Callable[..., Story]

@@ -15,7 +15,7 @@ from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.runs import RunRequest
 from tests.browser.conftest import Tracker
-from tests.browser.story import Story
+from tests.support.story import Story
 from tracker import db
 from tracker.models import RunTable
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keepbest.checkpoint import CheckpointWriter
-from tests.keepbest.tiny_tracker import TinyTracker, tiny_tracker
+from tests.support.tiny_tracker import TinyTracker, tiny_tracker
 
 
 @pytest.fixture

@@ -23,10 +23,10 @@ from keepbest.status import CommandKind
 from keepbest.stopping import parse
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper
-from tests.keepbest.tiny_tracker import TinyTracker, settings_of
 from tests.support.callbacks import answers, command, heard_run
 from tests.support.processes import Processes
 from tests.support.states import RUN, files_of
+from tests.support.tiny_tracker import TinyTracker, settings_of
 
 pytestmark = pytest.mark.usefixtures("closed_writers")
 

@@ -17,10 +17,10 @@ import pytest
 
 from keepbest.contract.batches import ReportedValidation
 from keepbest.tracking.init import init
-from tests.keepbest.tiny_tracker import settings_of
 from tests.support.callbacks import Script, keep_best
 from tests.support.live import Live
 from tests.support.processes import ROOT, wait_until
+from tests.support.tiny_tracker import settings_of
 
 PAGE = ROOT / "docs/explanation/architecture.md"
 HOUSES = ("keepbest", "tracker", "worker")

@@ -7,25 +7,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
 from keepbest.client.client import Client
-from keepbest.contract.access import UserRequest
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, BatchReceipt
 from keepbest.contract.policies import StopperDecision
 from keepbest.contract.workers import Assignment, Claim, Release, WorkerRegistration
 from keepbest.settings import VERSION
 from keepbest.status import Role
+from tests.support.serving import end, make_token, serve
 from tests.support.store import CNN
 from tracker import db
 from tracker.app import create_app
 from tracker.settings import TrackerSettings
-from tracker.store.access import users
 
 
 @dataclass(frozen=True)
@@ -52,24 +49,12 @@ def live(sqlite_url: str, tmp_path: Path) -> Iterator[Live]:
     settings = TrackerSettings(dir=folder, database_url=sqlite_url)
     app = create_app(settings, engine)
     with db.write(engine) as conn:
-        secrets = {role: _make_token(conn, name, role) for name, role in (("ada", Role.ADMIN), ("mill", Role.WORKER))}
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
+        secrets = {role: make_token(conn, name, role) for name, role in (("ada", Role.ADMIN), ("mill", Role.WORKER))}
+    server = serve(app)
     yield Live(f"http://127.0.0.1:{server.server_port}", folder, secrets[Role.ADMIN], secrets[Role.WORKER])
     app.extensions["keepbest"].hub.close()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    end(server)
     engine.dispose()
-
-
-def _make_token(conn: Any, name: str, role: Role) -> str:
-    now = datetime.now(UTC)
-    users.create_user(conn, UserRequest(name=name, role=role), now)
-    pk = users.find_user_pk(conn, name)
-    assert pk is not None
-    return users.make_credential(conn, pk, "token", "test", role, now=now, lasts=None)[1]
 
 
 @dataclass

@@ -17,7 +17,7 @@ from keepbest.contract.runs import CodeSource, RunRequest
 from keepbest.errors import Busy, KeepbestError, Unreachable
 from tests.support.network import free_port
 from tests.support.processes import Process, Processes, wait_until
-from tests.worker.service import trainer_of
+from tests.support.service import trainer_of
 
 T = TypeVar("T")
 

@@ -18,9 +18,9 @@ from keepbest.errors import CheckpointMismatch, KeepbestError
 from keepbest.restoration import plan_restore, restore
 from keepbest.snapshots.state import Position
 from keepbest.status import RunState
-from tests.keepbest.stopping.seed_record import PERCENT
 from tests.support.live import Live
 from tests.support.processes import ROOT, Processes
+from tests.support.seed_record import PERCENT
 from tests.support.states import RUN, about
 from tests.tutorials import table
 from tests.tutorials.__main__ import PAGE, choose

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.worker.own_code import train
-from tests.worker.service import service
+from tests.support.own_code import train
+from tests.support.service import service
 
 __all__ = ["service", "train"]

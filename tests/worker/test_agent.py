@@ -15,7 +15,7 @@ from keepbest.contract.runs import Run
 from keepbest.status import RunState, StopReason
 from tests.support.need import need_tensorflow
 from tests.support.processes import is_alive, wait_until
-from tests.worker.service import LEASE_SECONDS, POLL_SECONDS, Service, trainer_of
+from tests.support.service import LEASE_SECONDS, POLL_SECONDS, Service, trainer_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.worker.assignments import make_assignment
+from tests.support.assignments import make_assignment
 from worker.command import command
 from worker.command.command import UserCommand
 from worker.run_folder import TrainerJob

@@ -17,7 +17,7 @@ from keepbest.contract.runs import CommandSource, ProjectRequest, Run
 from keepbest.status import RunState, StopReason
 from tests.keepbest.client.test_bundle import write
 from tests.support.processes import Process, Processes, is_alive, wait_until
-from tests.worker.service import Service
+from tests.support.service import Service
 
 pytestmark = pytest.mark.timeout(600)
 

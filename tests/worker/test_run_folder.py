@@ -11,8 +11,8 @@ import pytest
 from keepbest.contract.workers import Release
 from keepbest.errors import KeepbestError
 from keepbest.status import StopReason
+from tests.support.assignments import make_job
 from tests.support.processes import ROOT
-from tests.worker.assignments import make_job
 from worker.run_folder import RunFolder
 
 LOCK = """

@@ -22,7 +22,7 @@ from keepbest.stopping import parse
 from tests.support.environment import clean_environment
 from tests.support.need import need_tensorflow
 from tests.support.processes import PATIENCE, ROOT, wait_until
-from tests.worker.service import POLL_SECONDS, Service, trainer_of
+from tests.support.service import POLL_SECONDS, Service, trainer_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -15,7 +15,7 @@ from keepbest.client import bundle
 from keepbest.contract.runs import Run
 from keepbest.status import RunState
 from tests.support.need import need_tensorflow
-from tests.worker.service import Service
+from tests.support.service import Service
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

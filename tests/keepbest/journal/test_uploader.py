@@ -19,8 +19,8 @@ from keepbest.journal.batch import Logged
 from keepbest.journal.delivery import drain_left_over
 from keepbest.journal.journal import Journal, JournalOwner
 from keepbest.journal.uploader import Uploader
-from tests.keepbest.tiny_tracker import NOW, TinyTracker, error
 from tests.support.processes import wait_until
+from tests.support.tiny_tracker import NOW, TinyTracker, error
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ABOUT = JournalOwner(run="0000000000aa", writer="000000000001", lease="lease-token")

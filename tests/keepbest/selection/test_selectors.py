@@ -14,7 +14,7 @@ from keepbest.errors import InvalidInput
 from keepbest.selection.candidates import Candidate, SelectorOutcome, rank
 from keepbest.selection.selectors import SELECTORS, build
 from keepbest.stopping import Mode
-from tests.keepbest.stopping.seed_record import VALIDATIONS
+from tests.support.seed_record import VALIDATIONS
 
 Averages = dict[str, float | None]
 N = 100

@@ -8,8 +8,8 @@ import pytest
 
 from keepbest.stopping import Mode
 from keepbest.stopping.best import find_best
-from tests.keepbest.stopping.seed_record import VALIDATIONS
-from tests.keepbest.stopping.watch import validations_of
+from tests.support.seed_record import VALIDATIONS
+from tests.support.watch import validations_of
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from keepbest.status import StopReason
 from keepbest.stopping import CheckFinite, Patience, StoppingThreshold, Validation
 from keepbest.stopping.best import find_best
-from tests.keepbest.stopping.watch import decisions_of
+from tests.support.watch import decisions_of
 
 NAN, INF = math.nan, math.inf
 

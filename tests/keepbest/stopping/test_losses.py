@@ -15,7 +15,7 @@ from keepbest.errors import PolicyError
 from keepbest.stopping import Correct, Decision, Losses, Mode, PairedNoise, Validation, bootstrap, read_pairs
 from keepbest.stopping.bootstrap import RESAMPLES, bootstrap_quantile
 from keepbest.stopping.losses import MAX_EXAMPLES
-from tests.keepbest.stopping.watch import decisions_of
+from tests.support.watch import decisions_of
 
 NAN = float("nan")
 

@@ -27,8 +27,8 @@ from keepbest.stopping import (
     parse,
 )
 from keepbest.stopping.replay import RecordedRun, Status, replay
-from tests.keepbest.stopping.seed_record import VALIDATIONS
 from tests.keepbest.stopping.test_laws import policies, records
+from tests.support.seed_record import VALIDATIONS
 
 #: The tutorial's run as its own loop left it: stopped at 5801 with ten seconds a hundred steps.
 SEED = RecordedRun(

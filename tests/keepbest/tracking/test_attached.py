@@ -15,7 +15,7 @@ from keepbest.status import StopReason
 from keepbest.stopping import Validation
 from keepbest.tracking.attach import attach as attach_run
 from keepbest.tracking.run import Run
-from tests.keepbest.tiny_tracker import NOW, TinyTracker, assignment
+from tests.support.tiny_tracker import NOW, TinyTracker, assignment
 
 
 def attach(folder: Path, tracker: TinyTracker, **given: Any) -> Run:

@@ -24,9 +24,9 @@ from keepbest.tracking.init import init
 from keepbest.tracking.offline import send_offline
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper
-from tests.keepbest.tiny_tracker import settings_of
 from tests.support.live import Live
 from tests.support.processes import Processes, wait_until
+from tests.support.tiny_tracker import settings_of
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from keepbest.tracking.opening import OpensAtFirstStep
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper
 from keepbest.training.resume import load_start
-from tests.keepbest.tiny_tracker import assignment
 from tests.support.states import NOON, RUN, about, make_state
+from tests.support.tiny_tracker import assignment
 
 W, OTHER = "w" * 12, "v" * 12
 SLOWER = Overrides(learning_rate="0.1x", max_steps=900)

@@ -20,9 +20,9 @@ from keepbest.stopping.pairs import from_record
 from keepbest.tracking.init import init
 from keepbest.tracking.offline import find_offline, send_offline
 from keepbest.tracking.run import Run
-from tests.keepbest.tiny_tracker import settings_of
 from tests.support.live import Live
 from tests.support.processes import Processes, wait_until
+from tests.support.tiny_tracker import settings_of
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 
 from keepbest.errors import InvalidInput
 from keepbest.tracking.init import init
-from tests.keepbest.tiny_tracker import TinyTracker, settings_of
 from tests.support.processes import ROOT
+from tests.support.tiny_tracker import TinyTracker, settings_of
 
 
 def test_pictures_reach_the_tracker(tmp_path: Path, tracker: TinyTracker) -> None:

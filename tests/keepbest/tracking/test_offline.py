@@ -15,9 +15,9 @@ from keepbest.status import RunState
 from keepbest.tracking import offline
 from keepbest.tracking.init import init
 from keepbest.tracking.offline import Sent, find_offline, send_offline
-from tests.keepbest.tiny_tracker import settings_of
 from tests.support.live import Live
 from tests.support.processes import Process, Processes, wait_until
+from tests.support.tiny_tracker import settings_of
 
 
 @pytest.fixture

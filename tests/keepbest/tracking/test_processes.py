@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from keepbest.journal.delivery import drain_left_over
-from tests.keepbest.tiny_tracker import TinyTracker
 from tests.support.processes import Processes
+from tests.support.tiny_tracker import TinyTracker
 
 SCRIPT = """
 import os, sys, time

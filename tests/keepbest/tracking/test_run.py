@@ -21,8 +21,8 @@ from keepbest.stopping import Losses, Patience
 from keepbest.tracking.init import init
 from keepbest.tracking.offline import Sent, find_offline, send_offline
 from keepbest.tracking.run import Run
-from tests.keepbest.tiny_tracker import NOW, TinyTracker, error, settings_of
 from tests.support.processes import wait_until
+from tests.support.tiny_tracker import NOW, TinyTracker, error, settings_of
 
 
 def begin(folder: Path, tracker: TinyTracker, **arguments: Any) -> Run:

@@ -13,7 +13,7 @@ from keepbest.contract.workers import Assignment, Claim
 from keepbest.errors import Conflict, LeaseLost
 from keepbest.status import RunState
 from keepbest.tracking.takeover import LEAVING_SECONDS, LONGEST_SECONDS, TakeOver
-from tests.keepbest.tiny_tracker import assignment
+from tests.support.tiny_tracker import assignment
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ import pytest
 
 from keepbest.contract.base import iso
 from keepbest.status import Role
-from tests.keepbest.stopping.seed_record import PERCENT
 from tests.support.api import Api
+from tests.support.seed_record import PERCENT
 from tests.support.trainer import Trainer, start_external
 from tracker.api import replays
 

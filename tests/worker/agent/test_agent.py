@@ -20,7 +20,7 @@ from keepbest.errors import NotAuthenticated
 from keepbest.status import RunState, StopReason
 from tests.keepbest.client.test_bundle import archive, entry
 from tests.support.processes import wait_until
-from tests.worker.service import Service
+from tests.support.service import Service
 from tests.worker.trainer.test_user_code import write
 from worker import recipes, settings
 from worker.agent import agent, run_supervisor

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keepbest.contract.batches import Batch, BatchReceipt
 from keepbest.errors import Unreachable
 from keepbest.journal import wire
-from tests.worker.assignments import NOW, make_job
+from tests.support.assignments import NOW, make_job
 from worker.agent import output
 from worker.agent.output import OutputTail, try_send
 from worker.run_folder import RunFolder

@@ -14,8 +14,8 @@ from keepbest.journal.journal import Journal, JournalOwner
 from keepbest.journal.set_aside import list_set_aside
 from keepbest.journal.wire import encode
 from keepbest.status import RunState
-from tests.worker.assignments import NOW
-from tests.worker.service import Service
+from tests.support.assignments import NOW
+from tests.support.service import Service
 from worker import recipes
 from worker.agent.recovery import sweep
 from worker.run_folder import RunFolder, TrainerJob

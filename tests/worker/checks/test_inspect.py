@@ -14,7 +14,7 @@ from keepbest.cli.main import main
 from keepbest.contract.tensors import Findings, Inquiry, TensorRequest
 from keepbest.errors import InvalidInput, NotFound
 from keepbest.training.spec import Training
-from tests.worker.own_code import Trained, build_and_measure
+from tests.support.own_code import Trained, build_and_measure
 from tests.worker.test_recipe_models import train as train_recipe
 from worker import data
 from worker.checks.activations import differentiate, give, pick

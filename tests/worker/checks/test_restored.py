@@ -17,8 +17,8 @@ from keepbest.cli.common.errors import Exit
 from keepbest.cli.main import main
 from keepbest.snapshots.snapshot import ModelVariables, capture
 from keepbest.snapshots.state import Position
-from tests.worker import own_code
-from tests.worker.own_code import Trained
+from tests.support import own_code
+from tests.support.own_code import Trained
 
 CODE = """
 import keras

@@ -10,7 +10,7 @@ import pytest
 from keepbest.cli.common.errors import Exit
 from keepbest.cli.main import main
 from tests.support.live import Live
-from tests.worker.own_code import Trained
+from tests.support.own_code import Trained
 
 
 def verify(run: str, capsys: pytest.CaptureFixture[str], *which: str) -> tuple[int, str, str]:

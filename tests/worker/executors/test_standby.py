@@ -17,7 +17,7 @@ from keepbest.status import RunState
 from tests.support.environment import clean_environment
 from tests.support.need import need_tensorflow
 from tests.support.processes import PATIENCE, ROOT, Process, is_alive, wait_until
-from tests.worker.service import Service, standby_of
+from tests.support.service import Service, standby_of
 from worker import settings
 from worker.child_process import ChildProcess, end_orphans
 from worker.executors.standby import Standby

@@ -18,7 +18,7 @@ from keepbest.training.spec import Training
 keras = pytest.importorskip("keras", reason="needs TensorFlow: make install")
 tf = pytest.importorskip("tensorflow")
 
-from tests.worker.trainer.rig import Killed, Rig, build  # noqa: E402
+from tests.support.rig import Killed, Rig, build  # noqa: E402
 from worker.trainer.fit import Ending  # noqa: E402
 
 

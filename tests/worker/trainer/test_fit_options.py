@@ -18,7 +18,7 @@ from keepbest.training.spec import Training
 keras = pytest.importorskip("keras", reason="needs TensorFlow: make install")
 tf = pytest.importorskip("tensorflow")
 
-from tests.worker.trainer.rig import Rig, build  # noqa: E402
+from tests.support.rig import Rig, build  # noqa: E402
 from worker.trainer.batches import make_feed, weigh  # noqa: E402
 from worker.trainer.check_monitor import advise, check_monitor  # noqa: E402
 from worker.trainer.epochs import settle_epochs  # noqa: E402

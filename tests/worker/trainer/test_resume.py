@@ -17,8 +17,8 @@ from keepbest.contract.runs import Segment
 from keepbest.stopping import parse
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper
+from tests.support.assignments import make_assignment
 from tests.support.states import NOON, RUN, about, make_state
-from tests.worker.assignments import make_assignment
 from worker.trainer.resume import resume, set_aside_unknown
 
 

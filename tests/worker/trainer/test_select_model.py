@@ -28,7 +28,7 @@ keras = pytest.importorskip("keras", reason="needs TensorFlow: make install")
 from keepbest.checkpoint import load  # noqa: E402
 from keepbest.panels.shadow_model import Replica  # noqa: E402
 from keepbest.restoration.restore import choose  # noqa: E402
-from tests.worker.trainer.rig import Rig  # noqa: E402
+from tests.support.rig import Rig  # noqa: E402
 from worker.trainer.agent_pipe import HandedBack  # noqa: E402
 from worker.trainer.ema import prepare  # noqa: E402
 from worker.trainer.evaluate import Evaluator  # noqa: E402

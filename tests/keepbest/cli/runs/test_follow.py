@@ -16,7 +16,7 @@ from keepbest.contract.runs import Run
 from keepbest.contract.validations import RecordedValidation, ValidationPage
 from keepbest.errors import Unreachable
 from keepbest.status import RunState
-from tests.worker.assignments import make_assignment
+from tests.support.assignments import make_assignment
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

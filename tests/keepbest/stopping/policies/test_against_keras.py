@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keepbest.stopping import Mode, Patience, ReduceOnPlateau
-from tests.keepbest.stopping.watch import decisions_of, stop_of, validations_of
+from tests.support.watch import decisions_of, stop_of, validations_of
 
 keras = pytest.importorskip("keras", reason="Keras is not installed: make install")
 NAN = math.nan

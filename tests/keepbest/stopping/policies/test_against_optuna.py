@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from keepbest.stopping import Mode, Patience
 from keepbest.stopping.median import judge_by_median
-from tests.keepbest.stopping.watch import stop_of
+from tests.support.watch import stop_of
 
 optuna = pytest.importorskip("optuna", reason="needs Optuna: make install")
 pytestmark = [

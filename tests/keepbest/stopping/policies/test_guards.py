@@ -20,7 +20,7 @@ from keepbest.stopping import (
     StoppingThreshold,
     Validation,
 )
-from tests.keepbest.stopping.watch import decisions_of, stop_of, validations_of
+from tests.support.watch import decisions_of, stop_of, validations_of
 
 NAN, INF = math.nan, math.inf
 

@@ -8,8 +8,8 @@ import pytest
 
 from keepbest.stopping import Mode, NoiseAware, Validation
 from keepbest.stopping.policies.noise import standard_error
-from tests.keepbest.stopping.seed_record import VALIDATIONS
-from tests.keepbest.stopping.watch import decisions_of
+from tests.support.seed_record import VALIDATIONS
+from tests.support.watch import decisions_of
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keepbest.errors import PolicyError
 from keepbest.stopping import Correct, Decision, Mode, PairedNoise, Validation
-from tests.keepbest.stopping.watch import decisions_of
+from tests.support.watch import decisions_of
 
 N = 40
 

@@ -10,8 +10,8 @@ import pytest
 from keepbest.errors import InvalidInput
 from keepbest.status import StopReason
 from keepbest.stopping import AnyOf, CheckFinite, Mode, Patience, Validation
-from tests.keepbest.stopping.seed_record import BEYOND, VALIDATIONS
-from tests.keepbest.stopping.watch import decisions_of, stop_of, validations_of
+from tests.support.seed_record import BEYOND, VALIDATIONS
+from tests.support.watch import decisions_of, stop_of, validations_of
 
 NAN = math.nan
 

@@ -7,7 +7,7 @@ import pytest
 from keepbest.errors import InvalidInput
 from keepbest.status import StopReason
 from keepbest.stopping import Decision, Policy, Validation, build, parse
-from tests.keepbest.stopping.watch import decisions_of, validations_of
+from tests.support.watch import decisions_of, validations_of
 
 
 def make(text: str) -> Policy:

@@ -9,8 +9,8 @@ import pytest
 from keepbest.status import StopReason
 from keepbest.stopping import GeneralizationLoss, Mode, Policy, ProgressQuotient, Upcrossing, Validation
 from keepbest.stopping.policies.prechelt import find_error, find_progress, loss_of
-from tests.keepbest.stopping.seed_record import VALIDATIONS
-from tests.keepbest.stopping.watch import decisions_of, stop_of, validations_of
+from tests.support.seed_record import VALIDATIONS
+from tests.support.watch import decisions_of, stop_of, validations_of
 
 NAN, INF = math.nan, math.inf
 

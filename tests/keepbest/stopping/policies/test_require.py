@@ -11,7 +11,7 @@ from keepbest.errors import InvalidInput
 from keepbest.status import StopReason
 from keepbest.stopping import Decision, Mode, Policy, Require, Validation, build, parse
 from keepbest.stopping.replay import RecordedRun, Status, as_taken, replay
-from tests.keepbest.stopping.watch import decisions_of
+from tests.support.watch import decisions_of
 
 RECALL = 'require("recall >= 0.9", patience(2))'
 #: A loss that falls to 0.2 with a recall of 0.5, and is best with enough recall at step 2.

@@ -6,7 +6,7 @@ import pytest
 
 from keepbest.stopping import Policy, Validation, build, parse
 from keepbest.stopping.replay import RecordedRun, Status, as_taken, replay
-from tests.keepbest.stopping.watch import decisions_of, validations_of
+from tests.support.watch import decisions_of, validations_of
 
 VALUES = [0.5, 0.6, 0.5, 0.4, 0.3, 0.7, 0.1]
 

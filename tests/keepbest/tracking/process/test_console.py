@@ -12,10 +12,10 @@ import pytest
 from keepbest.client.client import Client
 from keepbest.journal.output import PIECE_BYTES
 from keepbest.tracking.offline import find_offline, send_offline
-from tests.keepbest.tiny_tracker import TinyTracker
 from tests.support.environment import clean_environment
 from tests.support.live import Live
 from tests.support.processes import PATIENCE, Processes
+from tests.support.tiny_tracker import TinyTracker
 
 BEGIN = "import ctypes, os, subprocess, sys, time, keepbest; run = keepbest.init(capture=True, dir=sys.argv[1]); "
 ALL = """

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from keepbest.tracking.process.exit import Terminated, as_known, find_cause
-from tests.keepbest.tiny_tracker import TinyTracker
 from tests.support.processes import Process, Processes
+from tests.support.tiny_tracker import TinyTracker
 
 BEGIN = "import os, signal, sys, time, keepbest; run = keepbest.init(monitor='score', mode='max', dir=sys.argv[1])\n"
 TERM = "os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)"

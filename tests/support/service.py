@@ -9,24 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
-from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.serving import BaseWSGIServer
 
 from keepbest.client.client import Client
-from keepbest.contract.access import UserRequest
 from keepbest.contract.runs import CodeSource, Run, RunRequest
 from keepbest.status import Role, RunState
 from tests.support.network import free_port
 from tests.support.processes import PATIENCE, Process, Processes, wait_until
+from tests.support.serving import end, make_token, serve
 from tracker import db
 from tracker.app import create_app
 from tracker.scheduler import jobs
 from tracker.settings import TrackerSettings
 from tracker.store import leases
-from tracker.store.access import users
 
 LEASE_SECONDS = 3.0
 #: The machine is for the trainers; a test that validations every 20 ms takes a core of its own.
@@ -43,28 +41,27 @@ class Service:
         self.engine = db.make_engine(url)
         self.port = free_port()
         self.settings = TrackerSettings(dir=folder, database_url=url, port=self.port, lease_seconds=LEASE_SECONDS)
-        self.token = self._make_token("ada", Role.ADMIN)
-        self.worker_token = self._make_token("mill", Role.WORKER)
+        with db.write(self.engine) as conn:
+            tokens = {role: make_token(conn, name, role) for name, role in (("ada", Role.ADMIN), ("mill", Role.WORKER))}
+        self.token = tokens[Role.ADMIN]
+        self.worker_token = tokens[Role.WORKER]
         self.client = Client(f"http://127.0.0.1:{self.port}", self.token)
         self._processes = processes
         self._server: BaseWSGIServer | None = None
 
     def start(self) -> None:
-        self._server = self._serve(self.port)
+        self._server = serve(create_app(self.settings, self.engine), self.port)
 
     @contextmanager
     def elsewhere(self) -> Iterator[str]:
         """Answer at another address, where no worker of the test looks; yield it."""
-        port = free_port()
-        server = self._serve(port)
-        yield f"http://127.0.0.1:{port}"
-        server.shutdown()
-        server.server_close()
+        server = serve(create_app(self.settings, self.engine))
+        yield f"http://127.0.0.1:{server.server_port}"
+        end(server)
 
     def stop(self) -> None:
         if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+            end(self._server)
             self._server = None
 
     def expire(self) -> list[str]:
@@ -137,19 +134,6 @@ class Service:
     def close(self) -> None:
         self.stop()
         self.engine.dispose()
-
-    def _serve(self, port: int) -> BaseWSGIServer:
-        server = make_server("127.0.0.1", port, create_app(self.settings, self.engine), threaded=True)
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return server
-
-    def _make_token(self, name: str, role: Role) -> str:
-        now = datetime.now(UTC)
-        with db.write(self.engine) as conn:
-            users.create_user(conn, UserRequest(name=name, role=role), now)
-            pk = users.find_user_pk(conn, name)
-            assert pk is not None
-            return users.make_credential(conn, pk, "token", "test", role, now=now, lasts=None)[1]
 
 
 def trainer_of(worker: Process) -> int | None:

@@ -28,7 +28,7 @@ from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper, known_mode
 from keepbest.training.keeper import BestKeeper
 from keepbest.training.spec import Training
-from tests.worker.assignments import NOW, make_assignment, make_spec
+from tests.support.assignments import NOW, make_assignment, make_spec
 from worker.data.splits import digest_of
 from worker.trainer.batches import make_feed
 from worker.trainer.fit import Ending, TrainingLoop
