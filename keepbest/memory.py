@@ -12,20 +12,20 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _WORDS = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?:(?P<percent>%)|(?P<power>[kmgt]?)(?P<binary>i?)b?)", re.IGNORECASE)
 
 
-def budget_of(asked: str | int) -> int:
+def budget_of(budget: str | int) -> int:
     """Return bytes: a number of them, `500MB`, `2GB`, `2GiB`, or a part of the memory that is free now.
 
     Raises:
         InvalidInput: It is none of these, or more than all that is free.
     """
-    found = _WORDS.fullmatch(str(asked).strip())
-    if found is None:
-        raise _refuse(asked)
-    number = float(found["number"])
-    if not found["percent"]:
-        return int(number * (1024 if found["binary"] else 1000) ** _POWERS[found["power"].lower()])
+    match = _WORDS.fullmatch(str(budget).strip())
+    if match is None:
+        raise _refuse(budget)
+    number = float(match["number"])
+    if not match["percent"]:
+        return int(number * (1024 if match["binary"] else 1000) ** _POWERS[match["power"].lower()])
     if number > 100:
-        raise _refuse(asked)
+        raise _refuse(budget)
     return int(number / 100 * free_memory_bytes())
 
 
@@ -38,9 +38,9 @@ def free_memory_bytes() -> int:
         return 4 * 2**30
 
 
-def _refuse(asked: str | int) -> InvalidInput:
+def _refuse(budget: str | int) -> InvalidInput:
     return InvalidInput(
-        f"The memory for snapshots cannot be {str(asked)[:80]!r}.",
+        f"The memory for snapshots cannot be {str(budget)[:80]!r}.",
         field="snapshot_memory",
         hint="Write it like 2GB, or as a part of the free memory: 25% (KEEPBEST_SNAPSHOT_MEMORY, --snapshot-memory).",
     )

@@ -194,9 +194,9 @@ def _resume(word: str) -> Resume:
     return cast(Resume, word)
 
 
-def _memory(asked: str) -> str:
-    budget_of(asked)  # of what is free when it is needed; that it can be read is checked now
-    return asked
+def _memory(text: str) -> str:
+    budget_of(text)  # of what is free when it is needed; that it can be read is checked now
+    return text
 
 
 def _stall_seconds(text: str) -> float:

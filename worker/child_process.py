@@ -114,11 +114,11 @@ def end_orphans(mark: str) -> int:
     kernel is asked.
     """
     wanted = f"{_MARK}={mark}".encode()
-    found = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if wanted in _read_entries(path)]
-    for pid in found:
+    result = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if wanted in _read_entries(path)]
+    for pid in result:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    return len(found)
+    return len(result)
 
 
 def _read_entries(environ: Path) -> list[bytes]:

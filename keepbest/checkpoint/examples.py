@@ -54,8 +54,8 @@ def to_parts(predictions: Predictions) -> list[list[tuple[str, pack.PackEntry]]]
 
 def describe_example(path: str, part: pack.PackEntry, index: int, name: str) -> StoredVariable:
     """Return what a manifest says of an example that lies in the pack `name`."""
-    said = {"path": path, "shape": part.shape, "dtype": part.dtype, "digest": part.digest, "object": name}
-    return StoredVariable.model_validate({"collection": "example", "index": index, **said})
+    fields = {"path": path, "shape": part.shape, "dtype": part.dtype, "digest": part.digest, "object": name}
+    return StoredVariable.model_validate({"collection": "example", "index": index, **fields})
 
 
 def read(folder: Folder, manifest: Manifest) -> Predictions:
@@ -70,7 +70,10 @@ def read(folder: Folder, manifest: Manifest) -> Predictions:
             hint="Record some with the next run: `keepbest submit … --keep-examples 8`, or KeepBest(keep_examples=8).",
         )
     arrays = load.iterate(folder, manifest, manifest.examples)
-    read = [(one.path, _from_part(one, array)) for one, array in zip(manifest.examples, arrays, strict=True)]
+    read = [
+        (stored_variable.path, _from_part(stored_variable, array))
+        for stored_variable, array in zip(manifest.examples, arrays, strict=True)
+    ]
     inputs = tuple(array for path, array in read if path.startswith(_INPUT))
     if len(inputs) != len(manifest.inputs.leaves) or len(inputs) == len(read):
         raise CheckpointDamaged(f"The examples of checkpoint {manifest.id} are not of the form that it says.")
@@ -85,8 +88,8 @@ def compare(predictions: Predictions, given: Sequence[Any], tolerance: float | N
     restored = [np.asarray(array) for array in given]
     usual = HALF_TOLERANCE if any(array.dtype.itemsize == 2 for array in recorded) else TOLERANCE
     pairs = list(zip(recorded, restored, strict=False))
-    fits = len(recorded) == len(restored) and all(one.shape == other.shape for one, other in pairs)
-    differences = [_differ(one, other) for one, other in pairs] if fits else [float("inf")]
+    fits = len(recorded) == len(restored) and all(item.shape == other.shape for item, other in pairs)
+    differences = [_differ(item, other) for item, other in pairs] if fits else [float("inf")]
     scale = max([1.0, *(_magnitude(array) for array in recorded)])
     return Comparison(
         examples=len(recorded[0]) if recorded[0].ndim else 1,
@@ -97,13 +100,13 @@ def compare(predictions: Predictions, given: Sequence[Any], tolerance: float | N
     )
 
 
-def _differ(one: Any, other: Any) -> float:
+def _differ(item: Any, other: Any) -> float:
     """Return the greatest difference; what is not finite is equal to itself alone, and a text too."""
     import numpy as np
 
-    if one.dtype.kind in "SUO":
-        return 0.0 if np.array_equal(_to_bytes(one), _to_bytes(other)) else float("inf")
-    mine, theirs = _to_wide(one), _to_wide(other)
+    if item.dtype.kind in "SUO":
+        return 0.0 if np.array_equal(_to_bytes(item), _to_bytes(other)) else float("inf")
+    mine, theirs = _to_wide(item), _to_wide(other)
     same = (mine == theirs) | (np.isnan(mine) & np.isnan(theirs))
     with np.errstate(invalid="ignore"):
         apart = np.where(same, 0.0, np.abs(mine - theirs))

@@ -70,9 +70,9 @@ def collect(
         with folder.alone(wait_seconds) as is_alone:
             if not is_alone:
                 return Collected(trashed=going, busy=True)
-            found = _validation(folder, going, old, now - grace)
-            _remove(folder, old if not found.damaged else [], found.orphans)
-    return found
+            collected = _validation(folder, going, old, now - grace)
+            _remove(folder, old if not collected.damaged else [], collected.orphans)
+    return collected
 
 
 def _validation(folder: Folder, going: list[tuple[str, str]], old: list[Trashed], before: datetime) -> Collected:
@@ -133,12 +133,12 @@ def _remove(folder: Folder, old: list[Trashed], orphans: list[str]) -> None:
 
 def _contents(folder: Folder) -> dict[Path, os.stat_result]:
     """Return packs and networks; a file of another name is not ours to remove."""
-    found = {}
+    result = {}
     for path in folder.root.glob("objects/*/*"):
         if is_content(path):
             with suppress(FileNotFoundError):
-                found[path] = path.stat()
-    return found
+                result[path] = path.stat()
+    return result
 
 
 def is_content(path: Path) -> bool:

@@ -121,7 +121,7 @@ def _describe(thing: Any, leaf: Callable[[Any], Inputs | None]) -> Inputs | None
     else:
         return None
     made = [_describe(part, leaf) for part in parts]
-    if not made or any(one is None for one in made):
+    if not made or any(inputs is None for inputs in made):
         return None
     with suppress(ValueError):  # past the limits
         return Inputs.model_validate({"kind": kind, "keys": keys, "parts": made})

@@ -18,7 +18,7 @@ def build_late(target: ModelVariables, manifest: Manifest) -> None:
     whoever compares.
     """
     model = target.kept
-    wanted = sum(one.collection == "model" for one in manifest.variables)
+    wanted = sum(stored_variable.collection == "model" for stored_variable in manifest.variables)
     present = sum(spec.collection == "model" for spec in target.specs)
     if not _can_grow(model) or wanted <= present:
         return

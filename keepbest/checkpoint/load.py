@@ -221,7 +221,10 @@ def _read_values(
         return array if keep else None
 
     with ExitStack() as stack:
-        sources = {name: _open(stack, folder, name, manifest) for name in {one.object for one in wanted}}
+        sources = {
+            name: _open(stack, folder, name, manifest)
+            for name in {stored_variable.object for stored_variable in wanted}
+        }
         with ThreadPoolExecutor(threads, thread_name_prefix="keepbest-load") as pool:
             return list(pool.map(fetch, wanted))
 

@@ -109,14 +109,17 @@ class Manifest(Shape):
             indices = [variable.index for variable in self.variables if variable.collection == collection]
             if indices != list(range(len(indices))):
                 raise ValueError(f"the {collection} variables are not numbered 0, 1, 2, …")
-        are_examples = {one.collection == "example" for one in self.examples}
-        if any(one.collection == "example" for one in self.variables) or False in are_examples:
+        are_examples = {stored_variable.collection == "example" for stored_variable in self.examples}
+        if any(stored_variable.collection == "example" for stored_variable in self.variables) or False in are_examples:
             raise ValueError("an example is none of the state's variables")
         return self
 
     @model_validator(mode="after")
     def _check_averages(self) -> Manifest:
-        forms = [(one.collection, one.shape, one.dtype) for one in self.variables]
+        forms = [
+            (stored_variable.collection, stored_variable.shape, stored_variable.dtype)
+            for stored_variable in self.variables
+        ]
         for place, average in self.averages.items():
             if not (0 <= place < len(forms) and 0 <= average < len(forms)):
                 raise ValueError("an average is of no variable")
@@ -138,7 +141,10 @@ class Manifest(Shape):
     @property
     def missing(self) -> tuple[Missing, ...]:
         """What could not be captured."""
-        return tuple(Missing(one.layer, one.attribute, one.type, one.advice) for one in self.incomplete)
+        return tuple(
+            Missing(missing_part.layer, missing_part.attribute, missing_part.type, missing_part.advice)
+            for missing_part in self.incomplete
+        )
 
     @property
     def position(self) -> Position:

@@ -97,11 +97,19 @@ def make_plan(
     mine = [spec for spec in mine if spec.collection in collections]
     if not renames and not compare(mine, theirs):
         places = {(spec.collection, spec.index): spec for spec in theirs}
-        return RestorePlan(checkpoint, tuple(Row("same", one, places[one.collection, one.index]) for one in mine))
-    asked = _pair_asked(_of("model", mine), _of("model", theirs), renames or {})
-    pairs = _pair_model(_of("model", mine), _of("model", theirs), asked)
+        return RestorePlan(
+            checkpoint,
+            tuple(
+                Row("same", variable_spec, places[variable_spec.collection, variable_spec.index])
+                for variable_spec in mine
+            ),
+        )
+    fields = _pair_asked(_of("model", mine), _of("model", theirs), renames or {})
+    pairs = _pair_model(_of("model", mine), _of("model", theirs), fields)
     slots = _pair_slots(_of("optimizer", mine), _of("optimizer", theirs), _of("model", mine), pairs)
-    return RestorePlan(checkpoint, tuple(_rows(mine, theirs, {**pairs, **slots}, {*asked, *_followers(slots, asked)})))
+    return RestorePlan(
+        checkpoint, tuple(_rows(mine, theirs, {**pairs, **slots}, {*fields, *_followers(slots, fields)}))
+    )
 
 
 def _of(collection: str, specs: Sequence[VariableSpec]) -> list[VariableSpec]:
@@ -118,10 +126,10 @@ def _pair_asked(mine: list[VariableSpec], theirs: list[VariableSpec], renames: M
         moved = {spec: new + spec.path[len(old) :] for spec in mine if f"{spec.path}/".startswith(f"{old}/")}
         if not moved:
             raise _unknown(old, "checkpoint", [spec.path for spec in mine])
-        found = {spec: paths[path] for spec, path in moved.items() if path in paths}
-        if not found:
+        result = {spec: paths[path] for spec, path in moved.items() if path in paths}
+        if not result:
             raise _unknown(new, "model", list(paths))
-        pairs |= found
+        pairs |= result
     return pairs
 
 
@@ -132,8 +140,8 @@ def _unknown(name: str, where: str, paths: list[str]) -> InvalidInput:
     return InvalidInput(f"The {where} has no variable {name!r}.", field="map", hint=hint)
 
 
-def _pair_model(mine: list[VariableSpec], theirs: list[VariableSpec], asked: Pairs) -> Pairs:
-    pairs = dict(asked)
+def _pair_model(mine: list[VariableSpec], theirs: list[VariableSpec], fields: Pairs) -> Pairs:
+    pairs = dict(fields)
     ways: list[Callable[[VariableSpec], Hashable]] = [
         lambda spec: (spec.path, spec.shape, spec.dtype),
         lambda spec: (spec.path.rpartition("/")[2], spec.shape, spec.dtype),
@@ -158,10 +166,10 @@ def _pair_by(mine: list[VariableSpec], theirs: list[VariableSpec], way: Callable
     """Pair what is the same to `way`, in order, where both sides have as many of it."""
     ours, others = _group(mine, way), _group(theirs, way)
     return {
-        one: other
+        variable_spec: other
         for key, group in ours.items()
         if len(group) == len(others.get(key, ()))
-        for one, other in zip(group, others[key], strict=True)
+        for variable_spec, other in zip(group, others[key], strict=True)
     }
 
 
@@ -174,9 +182,18 @@ def _group(specs: list[VariableSpec], way: Callable[[VariableSpec], Hashable]) -
 
 def _pair_alike(mine: list[VariableSpec], theirs: list[VariableSpec]) -> Pairs:
     """Pair names that differ only in what Keras makes up, where each has one such partner of its form."""
-    partners = {one: [other for other in theirs if _form(one) == _form(other) and is_alike(one, other)] for one in mine}
-    wanted = [found[0] for found in partners.values() if len(found) == 1]
-    return {one: found[0] for one, found in partners.items() if len(found) == 1 and wanted.count(found[0]) == 1}
+    partners = {
+        variable_spec: [
+            other for other in theirs if _form(variable_spec) == _form(other) and is_alike(variable_spec, other)
+        ]
+        for variable_spec in mine
+    }
+    wanted = [variable_specs[0] for variable_specs in partners.values() if len(variable_specs) == 1]
+    return {
+        variable_spec: variable_specs[0]
+        for variable_spec, variable_specs in partners.items()
+        if len(variable_specs) == 1 and wanted.count(variable_specs[0]) == 1
+    }
 
 
 def _form(spec: VariableSpec) -> tuple[tuple[int, ...], str]:
@@ -190,17 +207,17 @@ def _pair_slots(mine: list[VariableSpec], theirs: list[VariableSpec], model: lis
     """Pair a slot (`adam/dense_kernel_momentum`) as its variable is paired, and what belongs to no variable by name."""
     places = {_slot(spec): spec for spec in theirs}
     owners = sorted(model, key=lambda spec: -len(spec.path))
-    found: Pairs = {}
+    result: Pairs = {}
     for spec in mine:
         optimizer, name = _slot(spec)
-        owner = next((one for one in owners if name.startswith(f"{_flat(one)}_")), None)
+        owner = next((variable_spec for variable_spec in owners if name.startswith(f"{_flat(variable_spec)}_")), None)
         if owner is not None:
             if owner not in pairs or _form(owner) != _form(pairs[owner]):
                 continue  # a slot of other values is none for these
             name = _flat(pairs[owner]) + name[len(_flat(owner)) :]
         if (optimizer, name) in places:
-            found[spec] = places[optimizer, name]
-    return found
+            result[spec] = places[optimizer, name]
+    return result
 
 
 def _slot(spec: VariableSpec) -> tuple[str, str]:
@@ -213,9 +230,9 @@ def _flat(spec: VariableSpec) -> str:
     return spec.path.replace("/", "_")
 
 
-def _followers(slots: Pairs, asked: Pairs) -> Iterator[VariableSpec]:
+def _followers(slots: Pairs, fields: Pairs) -> Iterator[VariableSpec]:
     """Yield the slots of the variables that somebody asked to rename."""
-    names = tuple(f"{_flat(spec)}_" for spec in asked)
+    names = tuple(f"{_flat(spec)}_" for spec in fields)
     yield from (spec for spec in slots if _slot(spec)[1].startswith(names))
 
 
@@ -223,19 +240,23 @@ def _followers(slots: Pairs, asked: Pairs) -> Iterator[VariableSpec]:
 
 
 def _rows(
-    mine: Sequence[VariableSpec], theirs: Sequence[VariableSpec], pairs: Pairs, asked: set[VariableSpec]
+    mine: Sequence[VariableSpec], theirs: Sequence[VariableSpec], pairs: Pairs, variable_specs: set[VariableSpec]
 ) -> Iterator[Row]:
     taken = set(pairs.values())
     for collection in ("model", "optimizer"):
-        for one in _of(collection, mine):
-            other = pairs.get(one)
-            yield Row("missing", one, None) if other is None else Row(_kind(one, other), one, other, one in asked)
+        for variable_spec in _of(collection, mine):
+            other = pairs.get(variable_spec)
+            yield (
+                Row("missing", variable_spec, None)
+                if other is None
+                else Row(_kind(variable_spec, other), variable_spec, other, variable_spec in variable_specs)
+            )
         yield from (Row("new", None, other) for other in _of(collection, theirs) if other not in taken)
 
 
-def _kind(one: VariableSpec, other: VariableSpec) -> Kind:
-    if one.shape != other.shape:
+def _kind(variable_spec: VariableSpec, other: VariableSpec) -> Kind:
+    if variable_spec.shape != other.shape:
         return "shape"
-    if one.dtype != other.dtype:
+    if variable_spec.dtype != other.dtype:
         return "dtype"
-    return "same" if one.path == other.path or is_alike(one, other) else "renamed"
+    return "same" if variable_spec.path == other.path or is_alike(variable_spec, other) else "renamed"

@@ -89,9 +89,11 @@ class CheckpointPruner:
         each = f" and one each {self.spec.every_steps} steps" if self.spec.every_steps else ""
         return f"the best {self.spec.best}, the last {self.spec.last}{each}"
 
-    def _note(self, one: Manifest) -> None:
-        self._mode = one.mode or self._mode
-        self._lines[one.id] = _Line(one.id, one.step, one.value, one.n, one.kind, one.at)
+    def _note(self, manifest: Manifest) -> None:
+        self._mode = manifest.mode or self._mode
+        self._lines[manifest.id] = _Line(
+            manifest.id, manifest.step, manifest.value, manifest.n, manifest.kind, manifest.at
+        )
 
     def _drop(self, id: str) -> Literal["gone", "busy", "failed"]:
         try:

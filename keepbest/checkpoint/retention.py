@@ -62,17 +62,17 @@ def decide(
     among the best. Somebody asked for a manual checkpoint, so it stays. Where nothing would stay the newest does: a
     run never loses all it has. What a selector made is none of the best, last or spaced; the newest of it stays.
     """
-    known = sorted(checkpoints, key=lambda one: (one.at, one.id))
-    ordered = [one for one in known if one.kind != "selected"]
+    known = sorted(checkpoints, key=lambda checkpoint: (checkpoint.at, checkpoint.id))
+    ordered = [checkpoint for checkpoint in known if checkpoint.kind != "selected"]
     groups = {
         "best": _best(ordered, spec.best, mode),
-        "last": [one.id for one in ordered[len(ordered) - min(spec.last, len(ordered)) :]],
+        "last": [checkpoint.id for checkpoint in ordered[len(ordered) - min(spec.last, len(ordered)) :]],
         f"each {spec.every_steps} steps": _spaced(ordered, spec.every_steps),
-        "asked for": [one.id for one in ordered if one.kind == "manual"],
+        "asked for": [checkpoint.id for checkpoint in ordered if checkpoint.kind == "manual"],
         "pinned": pinned,
-        "selected": [one.id for one in known if one.kind == "selected"][-1:],
+        "selected": [checkpoint.id for checkpoint in known if checkpoint.kind == "selected"][-1:],
     }
-    verdicts = [RetentionReason(one.id, _reasons(one.id, groups, needed or {})) for one in known]
+    verdicts = [RetentionReason(checkpoint.id, _reasons(checkpoint.id, groups, needed or {})) for checkpoint in known]
     if verdicts and not any(verdict.stays for verdict in verdicts):
         verdicts[-1] = RetentionReason(verdicts[-1].id, ("nothing else is left",))
     return verdicts
@@ -82,20 +82,24 @@ def find_eligible(checkpoints: Iterable[Kept], selector: Selector, mode: Mode | 
     """Return the ids of the checkpoints that the run's selector may yet choose, each with that reason."""
     if mode is None or selector.is_usual:
         return {}
-    found = selector.find_eligible(find_candidates(checkpoints), mode)
-    return dict.fromkeys((one.id for one in found), f"{selector.name} may select it")
+    candidates = selector.find_eligible(find_candidates(checkpoints), mode)
+    return dict.fromkeys((candidate.id for candidate in candidates), f"{selector.name} may select it")
 
 
 def find_candidates(checkpoints: Iterable[Kept]) -> list[Candidate]:
     """Return the validations that were kept, oldest first; a checkpoint between two validations has no value."""
-    ordered = sorted(checkpoints, key=lambda one: (one.at, one.id))
-    validations = [(one, one.value) for one in ordered if one.kind != "selected" and one.value is not None]
-    return [Candidate(one.id, one.step, value, one.n) for one, value in validations]
+    ordered = sorted(checkpoints, key=lambda checkpoint: (checkpoint.at, checkpoint.id))
+    validations = [
+        (checkpoint, checkpoint.value)
+        for checkpoint in ordered
+        if checkpoint.kind != "selected" and checkpoint.value is not None
+    ]
+    return [Candidate(checkpoint.id, checkpoint.step, value, checkpoint.n) for checkpoint, value in validations]
 
 
 def _reasons(id: str, groups: Mapping[str, Collection[str]], needed: Mapping[str, str]) -> tuple[str, ...]:
-    found = [reason for reason, ids in groups.items() if id in ids]
-    return (*found, needed[id]) if id in needed else tuple(found)
+    names = [reason for reason, ids in groups.items() if id in ids]
+    return (*names, needed[id]) if id in needed else tuple(names)
 
 
 def _best(ordered: Sequence[Kept], count: int, mode: Mode | None) -> list[str]:
@@ -106,8 +110,12 @@ def _best(ordered: Sequence[Kept], count: int, mode: Mode | None) -> list[str]:
     if mode is None:
         return []
     sign = 1.0 if mode == "min" else -1.0
-    finite = [(sign * one.value, one) for one in ordered if one.value is not None and math.isfinite(one.value)]
-    newest = {(value, one.step): one.id for value, one in finite}
+    finite = [
+        (sign * checkpoint.value, checkpoint)
+        for checkpoint in ordered
+        if checkpoint.value is not None and math.isfinite(checkpoint.value)
+    ]
+    newest = {(value, checkpoint.step): checkpoint.id for value, checkpoint in finite}
     return [newest[key] for key in sorted(newest, key=lambda key: key[0])[:count]]
 
 
@@ -116,8 +124,8 @@ def _spaced(ordered: Sequence[Kept], every_steps: int | None) -> set[str]:
     if every_steps is None:
         return set()
     first: dict[int, Kept] = {}
-    for one in ordered:
-        held = first.get(one.step // every_steps)
-        if one.step >= every_steps and (held is None or one.step <= held.step):
-            first[one.step // every_steps] = one
-    return {one.id for one in first.values()}
+    for checkpoint in ordered:
+        held = first.get(checkpoint.step // every_steps)
+        if checkpoint.step >= every_steps and (held is None or checkpoint.step <= held.step):
+            first[checkpoint.step // every_steps] = checkpoint
+    return {checkpoint.id for checkpoint in first.values()}

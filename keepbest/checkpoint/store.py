@@ -128,13 +128,13 @@ class Store:
 
     def manifests(self, run: str) -> list[Manifest]:
         """Return the readable manifests of `run`, oldest first; damaged ones are left out."""
-        found = []
+        result = []
         for checkpoint in self.folder.checkpoints(run):
             try:
-                found.append(self.read_manifest(run, checkpoint)[0])
+                result.append(self.read_manifest(run, checkpoint)[0])
             except CheckpointError:
                 continue
-        return sorted(found, key=lambda manifest: (manifest.at, manifest.id))
+        return sorted(result, key=lambda manifest: (manifest.at, manifest.id))
 
     def load(self, run: str, checkpoint: str) -> Loaded:
         """Read a checkpoint and check every digest.
@@ -155,7 +155,7 @@ class Store:
 
         Each damaged one on the way goes to `on_damaged`.
         """
-        for manifest in reversed([one for one in self.manifests(run) if one.is_trained]):
+        for manifest in reversed([item for item in self.manifests(run) if item.is_trained]):
             try:
                 return load.read(self.folder, manifest, self._threads)
             except CheckpointDamaged as error:
@@ -241,14 +241,15 @@ class Store:
 
     def _write_examples(self, predictions: Predictions | None) -> tuple[tuple[StoredVariable, ...], int]:
         """Write a pack of inputs, the same for every checkpoint, and one of outputs; return them and the bytes."""
-        found, written = list[StoredVariable](), 0
+        stored_variables, written = list[StoredVariable](), 0
         for group in to_parts(predictions) if predictions is not None else ():
             count, name = self._write_pack({part.digest: part for _, part in group})
-            found += [
-                describe_example(path, part, len(found) + place, name) for place, (path, part) in enumerate(group)
+            stored_variables += [
+                describe_example(path, part, len(stored_variables) + place, name)
+                for place, (path, part) in enumerate(group)
             ]
             written += count
-        return tuple(found), written
+        return tuple(stored_variables), written
 
     def _write_network(self, network: str | None) -> str | None:
         if network is None:
@@ -285,7 +286,7 @@ def _manifest_of(
 ) -> Manifest:
     return Manifest(
         format=_format_of(state),
-        incomplete=tuple(_part_of(one) for one in state.missing[:MAX_MISSING]),
+        incomplete=tuple(_part_of(missing) for missing in state.missing[:MAX_MISSING]),
         id=state.id,
         run=about.run,
         segment=about.segment,

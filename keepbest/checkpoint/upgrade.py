@@ -34,11 +34,11 @@ def to_present(specs: Sequence[VariableSpec]) -> tuple[VariableSpec, ...]:
         return tuple(specs)
     moved = [_move(spec, fronts) for spec in specs]
     numbers: dict[str, int] = {}
-    found = []
+    result = []
     for spec in moved:
-        found.append(replace(spec, index=numbers.get(spec.collection, 0)))
-        numbers[spec.collection] = found[-1].index + 1
-    return tuple(found)
+        result.append(replace(spec, index=numbers.get(spec.collection, 0)))
+        numbers[spec.collection] = result[-1].index + 1
+    return tuple(result)
 
 
 def with_present_names(stopper: Any) -> Any:
@@ -51,35 +51,42 @@ def with_present_names(stopper: Any) -> Any:
 def describe_lost(specs: Sequence[VariableSpec], optimizers: Sequence[Saveable]) -> str | None:
     """Return which optimizers of a model begin anew, since an older version did not keep them; None where none does."""
     kept = {spec.path for spec in specs if spec.collection == "optimizer"}
-    lost = [(path, one) for path, one in optimizers if path and not any(name.startswith(f"{path}/") for name in kept)]
+    lost = [(path, item) for path, item in optimizers if path and not any(name.startswith(f"{path}/") for name in kept)]
     if not lost:
         return None
-    names = ", ".join(f"{path} ({type(one).__name__})" for path, one in lost)
+    names = ", ".join(f"{path} ({type(item).__name__})" for path, item in lost)
     return f"An older version wrote it, which kept the model's own optimizer alone. What begins anew: {names}."
 
 
 def advise(differences: Sequence[Difference]) -> str | None:
     """Return what to do about a checkpoint of an older version that holds the weights of lookups, and no words."""
-    names = [one.mine for one in differences if one.kind == "missing" and one.mine is not None]
+    names = [
+        difference.mine for difference in differences if difference.kind == "missing" and difference.mine is not None
+    ]
     return WORDLESS if any(name.startswith(f"{_WEIGHTS} [") for name in names) else None
 
 
 def _fronts_of(specs: Sequence[VariableSpec]) -> dict[str, str]:
     """Return what stands before the variables of each optimizer, and what stands there by now."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     counts: dict[str, int] = {}
-    for one, other in pairwise(specs):
-        front, _, name = one.path.rpartition("/")
-        if one.collection == "model" and "/" in front and name == _FIRST and other.path == f"{front}/{_SECOND}":
+    for variable_spec, other in pairwise(specs):
+        front, _, name = variable_spec.path.rpartition("/")
+        if (
+            variable_spec.collection == "model"
+            and "/" in front
+            and name == _FIRST
+            and other.path == f"{front}/{_SECOND}"
+        ):
             own = front.rpartition("/")[2]
             kind = re.sub(r"_\d+$", "", own)
             number = counts[kind] = counts.get(kind, -1) + 1
-            found[f"{front}/"] = f"{kind}_{number}/{own}/" if number else f"{kind}/{own}/"
-    return found
+            result[f"{front}/"] = f"{kind}_{number}/{own}/" if number else f"{kind}/{own}/"
+    return result
 
 
 def _move(spec: VariableSpec, fronts: dict[str, str]) -> VariableSpec:
-    front = next((one for one in fronts if spec.path.startswith(one)), None)
+    front = next((text for text in fronts if spec.path.startswith(text)), None)
     if front is None or spec.collection != "model":
         return spec
     return replace(spec, collection="optimizer", path=fronts[front] + spec.path.removeprefix(front))

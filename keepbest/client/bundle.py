@@ -56,8 +56,8 @@ def pack(folder: Path) -> PackedBundle:
     root = folder.resolve()
     _check_is_code(root)
     walked = islice(_walk(root, root, _rules_above(root)), MAX_BUNDLE_FILES + 1)  # somebody's whole home ends there
-    found = sorted(walked, key=lambda path: path.as_posix())
-    files = [path for path in found if (root / path).resolve().is_relative_to(root)]
+    paths = sorted(walked, key=lambda path: path.as_posix())
+    files = [path for path in paths if (root / path).resolve().is_relative_to(root)]
     _check_counts(root, files)
     content = _zip(root, files)
     if len(content) > MAX_BUNDLE_BYTES:
@@ -66,7 +66,7 @@ def pack(folder: Path) -> PackedBundle:
             field="bundle",
             hint=_SHRINK,
         )
-    skipped = tuple(path.as_posix() for path in found if path not in files)
+    skipped = tuple(path.as_posix() for path in paths if path not in files)
     return PackedBundle(content, digest_of(content), tuple(path.as_posix() for path in files), skipped)
 
 
@@ -141,9 +141,9 @@ def _is_ignored(path: Path, is_folder: bool, rules: _Rules) -> bool:
     if _ALWAYS.match_file(path.name + "/" * is_folder):
         return True
     for folder, spec in reversed(rules):
-        said = spec.check_file(path.relative_to(folder).as_posix() + "/" * is_folder).include
-        if said is not None:
-            return bool(said)
+        include = spec.check_file(path.relative_to(folder).as_posix() + "/" * is_folder).include
+        if include is not None:
+            return bool(include)
     return False
 
 

@@ -143,9 +143,9 @@ class Client(Requests):
         path = path_of("rules", project)
         for _ in range(MAX_TRIES):
             reply = self.transport.request("GET", path)
-            asked = change(read_answer(ProjectRules, reply.data))
+            request = change(read_answer(ProjectRules, reply.data))
             with suppress(Stale):
-                return self._send(ProjectRules, "PUT", path, asked, match=reply.headers["ETag"], repeatable=True)
+                return self._send(ProjectRules, "PUT", path, request, match=reply.headers["ETag"], repeatable=True)
         raise Stale(hint="Others are setting the same rules right now: look at them, and try again.")
 
     def add_project(self, project: ProjectRequest) -> Project:

@@ -55,12 +55,12 @@ def check_value(value: Any) -> Any:
     while level:
         if depth > MAX_DEPTH:
             raise ValueError(f"a value is at most {MAX_DEPTH} levels deep")
-        for one in level:
-            if isinstance(one, str):
-                check_text(one)
-            elif isinstance(one, int) and abs(one) >= 10**MAX_DIGITS:
+        for item in level:
+            if isinstance(item, str):
+                check_text(item)
+            elif isinstance(item, int) and abs(item) >= 10**MAX_DIGITS:
                 raise ValueError(f"a whole number has at most {MAX_DIGITS} digits")
-        level, depth = [inner for one in level for inner in _inside(one)], depth + 1
+        level, depth = [inner for item in level for inner in _inside(item)], depth + 1
     return value
 
 

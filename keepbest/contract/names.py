@@ -29,9 +29,9 @@ def compose(text: str) -> str:
 def check_word(text: str, most: int = MAX_METRIC) -> str:
     """Return a text in its composed form; raises ValueError where it is too long, or holds what cannot be seen."""
     if not text.isascii() or not text.isprintable():
-        found = UNSEEN.search(text)
-        if found is not None:
-            raise ValueError(f"a name holds no control character and no override of direction, but this {found[0]!a}")
+        match = UNSEEN.search(text)
+        if match is not None:
+            raise ValueError(f"a name holds no control character and no override of direction, but this {match[0]!a}")
         text = compose(text)
     if len(text) > most:
         raise ValueError(f"a name has at most {most} characters")

@@ -41,11 +41,11 @@ class PackedArray(Shape):
         """Refuse bytes that are not as many as the shape promises: whoever draws them relies on it."""
         expected = prod(self.shape) * _ITEM_BYTES[self.dtype]
         try:
-            found = len(base64.b64decode(self.data, validate=True))
+            number = len(base64.b64decode(self.data, validate=True))
         except ValueError:
             raise ValueError("the data are not base64") from None
-        if found != expected:
-            raise ValueError(f"the shape {self.shape} of {self.dtype} has {expected} bytes, but {found} came")
+        if number != expected:
+            raise ValueError(f"the shape {self.shape} of {self.dtype} has {expected} bytes, but {number} came")
         return self
 
 

@@ -56,7 +56,7 @@ class Examples(Shape):
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        if sum(one is not None for one in (self.correct, self.losses, self.unpaired)) != 1:
+        if sum(item is not None for item in (self.correct, self.losses, self.unpaired)) != 1:
             raise ValueError("of correct, losses and unpaired exactly one is said")
         return self
 

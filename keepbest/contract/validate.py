@@ -25,8 +25,8 @@ def request(shape: type[S], **fields: Any) -> S:
         return shape(**fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        said = first["msg"].removeprefix("Value error, ")
-        message = _PLAIN.get(said, said[:1].lower() + said[1:])
+        removeprefix = first["msg"].removeprefix("Value error, ")
+        message = _PLAIN.get(removeprefix, removeprefix[:1].lower() + removeprefix[1:])
         field = ".".join(str(part) for part in first["loc"])
         given = first.get("input")
         shown = f" (got {given!r})" if isinstance(given, str | int | float) else ""

@@ -52,8 +52,8 @@ _log = logging.getLogger("keepbest")
 def to_json(config: Any) -> dict[str, Any]:
     """Return a configuration as JSON; one that is no mapping is an object with a field `config`."""
     describing = _Describing()
-    said = describing.value(config, 0)
-    fields = said if isinstance(said, dict) else {"config": said}
+    value = describing.value(config, 0)
+    fields = value if isinstance(value, dict) else {"config": value}
     kept = dict(islice(fields.items(), MAX_PARAMETERS))
     if len(kept) < len(fields) or describing.left_out:
         what = describing.left_out or f"all after {list(kept)[-1]!r}"
@@ -109,22 +109,22 @@ class _Describing:
         if isinstance(inner, Mapping):
             return self._object(inner, depth)
         listed = []
-        for one in inner:
+        for item in inner:
             if self._is_full:
-                self._leave_out(one)
+                self._leave_out(item)
                 break
-            listed.append(self.value(one, depth + 1))
+            listed.append(self.value(item, depth + 1))
         return _in_order(listed) if isinstance(value, Set) else listed
 
     def _object(self, fields: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-        said: dict[str, Any] = {}
+        answer: dict[str, Any] = {}
         for key, inner in fields.items():
             if self._is_full:
                 self._leave_out(inner)
                 break
             name = self._text(str(key))[:MAX_KEY]
-            said[name if name not in said else f"{name} ({type(key).__name__})"] = self.value(inner, depth + 1)
-        return said
+            answer[name if name not in answer else f"{name} ({type(key).__name__})"] = self.value(inner, depth + 1)
+        return answer
 
     def _array(self, value: Any, depth: int) -> Any:
         array = _read_array(value)
@@ -133,12 +133,15 @@ class _Describing:
         if array.size <= MAX_LISTED:
             listed = array.tolist()
             return self.value(float(listed) if _is_array(listed) else listed, depth + 1)
-        said = {"shape": list(array.shape), "dtype": str(array.dtype)}
+        fields = {"shape": list(array.shape), "dtype": str(array.dtype)}
         if array.dtype.kind in "iuf":
-            said |= {"min": self.value(array.min().item(), depth + 1), "max": self.value(array.max().item(), depth + 1)}
+            fields |= {
+                "min": self.value(array.min().item(), depth + 1),
+                "max": self.value(array.max().item(), depth + 1),
+            }
         if array.nbytes <= MAX_HASHED_BYTES and not array.dtype.hasobject:
-            said["sha256"] = hashlib.sha256(array.tobytes()).hexdigest()
-        return said
+            fields["sha256"] = hashlib.sha256(array.tobytes()).hexdigest()
+        return fields
 
     def _text(self, text: str) -> str:
         cleaned = clean(text)

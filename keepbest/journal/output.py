@@ -46,7 +46,7 @@ def _group(lines: list[bytes]) -> list[str]:
             pieces.append(piece)
             piece = b""
         piece += line
-    return [_decode(one) for one in (*pieces, piece) if one]
+    return [_decode(item) for item in (*pieces, piece) if item]
 
 
 def _decode(piece: bytes) -> str:

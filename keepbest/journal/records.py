@@ -34,10 +34,10 @@ def to_count(value: Any) -> Any:
         return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _name(shape: type[Shape], wrong: dict[str, str], said: dict[str, Any], is_lost: bool) -> None:
+def _name(shape: type[Shape], wrong: dict[str, str], fields: dict[str, Any], is_lost: bool) -> None:
     for field, problem in wrong.items():
         key = (shape.__name__, field)
         if key not in _named:
             _named.add(key)
             what = f"a {shape.__name__} is left out" if is_lost else f"{field} of a {shape.__name__} is left out"
-            _log.warning("keepbest: %s: %s (got %.100r). This is said once.", what, problem, said.get(field))
+            _log.warning("keepbest: %s: %s (got %.100r). This is said once.", what, problem, fields.get(field))

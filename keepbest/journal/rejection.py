@@ -33,14 +33,14 @@ class Trouble:
     def read(cls, path: Path) -> Trouble:
         """Return what an earlier process wrote down; nothing where it cannot be read."""
         with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-            said: dict[str, Any] = json.loads(path.read_bytes())
+            fields: dict[str, Any] = json.loads(path.read_bytes())
             return cls(
                 path,
-                int(said["number"]),
-                int(said["tries"]),
-                {str(place) for place in said["split"]},
-                {str(place): str(what) for place, what in dict(said["aside"]).items()},
-                str(said["why"]),
+                int(fields["number"]),
+                int(fields["tries"]),
+                {str(place) for place in fields["split"]},
+                {str(place): str(what) for place, what in dict(fields["aside"]).items()},
+                str(fields["why"]),
             )
         return cls(path)
 
@@ -78,6 +78,6 @@ class Trouble:
                 self.path.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        said = {"number": self.number, "tries": self.tries, "why": self.why, "split": sorted(self.split)}
+        fields = {"number": self.number, "tries": self.tries, "why": self.why, "split": sorted(self.split)}
         with suppress(OSError):  # as long as this process lives, it knows
-            write_private(self.path, json.dumps({**said, "aside": self.aside}))
+            write_private(self.path, json.dumps({**fields, "aside": self.aside}))

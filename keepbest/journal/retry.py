@@ -45,14 +45,14 @@ def send_again(file: SetAside, client: BatchClient) -> Retry:
 
 def _send(run: str, line: bytes, leases: dict[str, str], client: BatchClient) -> str | None:
     """Send an entry; return why the tracker does not take it, or None."""
-    said = set_aside.read_entry(line)
-    batch, writer = said.get("batch"), str(said.get("writer"))
+    fields = set_aside.read_entry(line)
+    batch, writer = fields.get("batch"), str(fields.get("writer"))
     if not isinstance(batch, dict):
         return "it cannot be read"
     if writer not in leases:
         return "it is not known under which lease it was said"
     place = hashlib.sha256(line).hexdigest()
-    sender = piece_writer(writer, int(said.get("number") or 0), place)
+    sender = piece_writer(writer, int(fields.get("number") or 0), place)
     piece = {**upgrade.to_present(batch), "writer": sender, "number": 1}
     try:
         client.post_batch(run, to_json(piece), "application/json", leases[writer])

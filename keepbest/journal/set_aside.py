@@ -61,7 +61,7 @@ def place_of(journal: Path, run: str) -> Path:
 
 def keep(whose: Whose, path: Path, number: int, body: bytes, why: str, what: str | None = None) -> str | None:
     """Write an entry down, durably; return what is wrong where that cannot be. `what` says it in other words."""
-    said = {
+    fields = {
         "at": datetime.now(UTC).isoformat(),
         "run": whose.run,
         "writer": whose.writer,
@@ -73,7 +73,7 @@ def keep(whose: Whose, path: Path, number: int, body: bytes, why: str, what: str
     try:
         path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
         with _locked(path):
-            _append(path, to_json(said, inf_nan_mode="strings") + b"\n")
+            _append(path, to_json(fields, inf_nan_mode="strings") + b"\n")
             _keep_lease(path, whose)
     except OSError as error:
         return f"{path} cannot be written ({error.strerror or error})"
@@ -94,8 +94,8 @@ def list_set_aside(folder: Path) -> Iterator[SetAside]:
         for line in read_lines(path):
             count, last = count + 1, line
         if count:
-            said = read_entry(last)
-            yield SetAside(path.stem, path, count, str(said.get("what", "?")), str(said.get("why", "?")))
+            fields = read_entry(last)
+            yield SetAside(path.stem, path, count, str(fields.get("what", "?")), str(fields.get("why", "?")))
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
@@ -107,16 +107,16 @@ def read_lines(path: Path) -> Iterator[bytes]:
 def read_entry(line: bytes) -> dict[str, Any]:
     """Return what a line says; nothing where it cannot be read."""
     with suppress(ValueError, RecursionError):
-        said = json.loads(line)
-        return said if isinstance(said, dict) else {}
+        fields = json.loads(line)
+        return fields if isinstance(fields, dict) else {}
     return {}
 
 
 def read_leases(path: Path) -> dict[str, str]:
     """Return the lease of each writer that a run's file has entries of."""
     with suppress(OSError, ValueError, RecursionError):
-        said = json.loads(path.with_suffix(_LEASES).read_bytes())
-        return {str(writer): str(lease) for writer, lease in said.items()} if isinstance(said, dict) else {}
+        fields = json.loads(path.with_suffix(_LEASES).read_bytes())
+        return {str(writer): str(lease) for writer, lease in fields.items()} if isinstance(fields, dict) else {}
     return {}
 
 

@@ -77,8 +77,8 @@ def describe(body: bytes) -> str:
 
 
 def _describe_record(what: str, record: Header) -> str:
-    said, step = record.get("name") or record.get("id"), record.get("step", record.get("start_step"))
-    return " ".join((what, *([str(said)] if said else []), *([f"at step {step}"] if step is not None else [])))
+    answer, step = record.get("name") or record.get("id"), record.get("step", record.get("start_step"))
+    return " ".join((what, *([str(answer)] if answer else []), *([f"at step {step}"] if step is not None else [])))
 
 
 def as_json(body: bytes) -> Header:
@@ -99,8 +99,8 @@ def as_json(body: bytes) -> Header:
 
 
 def _list_entries(header: Header) -> list[Entry]:
-    found = [(name, place) for name in LISTS for place in range(len(_list(header, name)))]
-    return [*found, ("progress", 0)] if header.get("progress") is not None else found
+    pairs = [(name, place) for name in LISTS for place in range(len(_list(header, name)))]
+    return [*pairs, ("progress", 0)] if header.get("progress") is not None else pairs
 
 
 def _list(header: Header, name: str) -> list[Any]:

@@ -100,8 +100,8 @@ def _text(word: Any) -> str:
 def _read_words(data: bytes) -> Any:
     import numpy as np
 
-    found = json.loads(data)
-    shape, words = tuple(found["shape"]), found["words"]
+    loads = json.loads(data)
+    shape, words = tuple(loads["shape"]), loads["words"]
     if prod(shape) != len(words):
         raise ValueError("its shape is not that of its words")
     array = np.empty(len(words), object)

@@ -26,7 +26,7 @@ class Growth:
     """The lengths of what belongs to a model, when this is made."""
 
     def __init__(self, kept: Any, saveables: list[Saveable]) -> None:
-        self._lists = [found for _, thing in saveables for found in _lists_of(thing)]
+        self._lists = [sized for _, thing in saveables for sized in _lists_of(thing)]
         if isinstance(kept, dict | list):
             self._lists.append(kept)
         self._lengths = list(map(len, self._lists))

@@ -101,7 +101,7 @@ class Vocabulary(Holder):
     def save(self) -> Arrays:
         # A table does not change: another vocabulary is another table.
         marks = (self.thing.lookup_table, getattr(self.thing, "idf_weights_const", None))
-        if self._read[0] is None or any(one is not other for one, other in zip(self._read[0], marks, strict=True)):
+        if self._read[0] is None or any(item is not other for item, other in zip(self._read[0], marks, strict=True)):
             self._read = marks, self._save()
         return self._read[1]
 
@@ -147,7 +147,7 @@ class Boundaries(Holder):
             self.thing.bin_boundaries = _array(arrays["bin_boundaries"]).tolist()
 
     def compare(self, arrays: Arrays) -> str | None:
-        mine, theirs = (_array(one.get("bin_boundaries", [])).tolist() for one in (arrays, self.save()))
+        mine, theirs = (_array(item.get("bin_boundaries", [])).tolist() for item in (arrays, self.save()))
         if not theirs or mine == theirs:
             return None
         return f"boundaries {_show(mine, theirs)} in the checkpoint, {_show(theirs, mine)} in the model"
@@ -172,11 +172,11 @@ class LookupTable(Holder):
         return _export(self.thing)
 
     def load(self, arrays: Arrays) -> None:
-        found = dict(decode(name, value) for name, value in arrays.items())
+        result = dict(decode(name, value) for name, value in arrays.items())
         present, _ = self.thing.export()
         self.thing.remove(present)
-        if len(found["keys"]):
-            self.thing.insert(_tensor(found["keys"], present.dtype), _tensor(found["values"], self.thing.value_dtype))
+        if len(result["keys"]):
+            self.thing.insert(_tensor(result["keys"], present.dtype), _tensor(result["values"], self.thing.value_dtype))
 
 
 class FixedTable(Holder):
@@ -202,20 +202,20 @@ def _export(table: Any) -> Arrays:
     """Return keys and values in an order of the keys: a table has none."""
     import numpy as np
 
-    keys, values = (np.asarray(one) for one in table.export())
+    keys, values = (np.asarray(item) for item in table.export())
     order = np.argsort(keys, kind="stable") if keys.ndim == 1 else np.lexsort(keys.reshape(len(keys), -1).T)
     return dict([encode("keys", keys[order]), encode("values", values[order])])
 
 
-def equal(one: Arrays, other: Arrays) -> bool:
+def equal(arrays: Arrays, other: Arrays) -> bool:
     """Whether both hold the same bytes under the same names."""
-    return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    return arrays.keys() == other.keys() and all(_same(value, other[name]) for name, value in arrays.items())
 
 
-def _same(one: Any, other: Any) -> bool:
-    if one is other:
+def _same(item: Any, other: Any) -> bool:
+    if item is other:
         return True
-    mine, theirs = _array(one), _array(other)
+    mine, theirs = _array(item), _array(other)
     is_formed_alike = bool(mine.dtype == theirs.dtype and mine.shape == theirs.shape)
     return is_formed_alike and mine.tobytes() == theirs.tobytes()
 
@@ -263,7 +263,7 @@ def _parts_of(name: str) -> tuple[str, ...]:
     return path.parts
 
 
-def _show(one: list[Any], other: list[Any]) -> str:
+def _show(item: list[Any], other: list[Any]) -> str:
     """Return how many there are, and the first that differ."""
-    lone = [word for word in one if word not in set(other)] or one
-    return f"of {len(one)} ({', '.join(map(repr, lone[:_SHOWN]))}{', …' if len(lone) > _SHOWN else ''})"
+    lone = [word for word in item if word not in set(other)] or item
+    return f"of {len(item)} ({', '.join(map(repr, lone[:_SHOWN]))}{', …' if len(lone) > _SHOWN else ''})"

@@ -83,7 +83,7 @@ class VariableReader:
         def read(packed: Any) -> Any:
             handles = _unpack(packed, [tf.resource] * count, [()] * count)
             pairs = zip(handles, self._dtypes, strict=True)
-            return _pack([tf.raw_ops.ReadVariableOp(resource=one, dtype=dtype) for one, dtype in pairs], self._shapes)
+            return _pack([tf.raw_ops.ReadVariableOp(resource=item, dtype=dtype) for item, dtype in pairs], self._shapes)
 
         return tf.function(read, autograph=False).get_concrete_function(tf.TensorSpec((), tf.variant))
 
@@ -111,7 +111,7 @@ def _find_handles(variables: Sequence[Any]) -> list[Any]:
 def _trace(variables: list[Any]) -> Any:
     import tensorflow as tf
 
-    return tf.function(lambda: [read_one(one) for one in variables], autograph=False).get_concrete_function()
+    return tf.function(lambda: [read_one(variable) for variable in variables], autograph=False).get_concrete_function()
 
 
 def _pack(tensors: Sequence[Any], shapes: Sequence[Any]) -> Any:

@@ -110,11 +110,11 @@ def _walk_container(container: Any, path: str, seen: Seen) -> Iterator[Saveable]
     from keras.src.utils.naming import to_snake_case
 
     used: dict[str, int] = {}
-    for one in list(container.values()) if isinstance(container, Mapping) else list(container):
-        kind = to_snake_case(type(one).__name__) if is_saveable(one) else "container"
-        if is_saveable(one) or isinstance(one, Mapping | list | tuple) or _is_module(one):
+    for item in list(container.values()) if isinstance(container, Mapping) else list(container):
+        kind = to_snake_case(type(item).__name__) if is_saveable(item) else "container"
+        if is_saveable(item) or isinstance(item, Mapping | list | tuple) or _is_module(item):
             number = used[kind] = used.get(kind, -1) + 1
-            yield from _walk(one, _join(path, f"{kind}_{number}" if number else kind), seen)
+            yield from _walk(item, _join(path, f"{kind}_{number}" if number else kind), seen)
 
 
 def _attributes_of(saveable: Any) -> Iterator[tuple[str, Any]]:
@@ -125,7 +125,7 @@ def _attributes_of(saveable: Any) -> Iterator[tuple[str, Any]]:
     if kind in ("Sequential", "Functional"):
         yield "layers", saveable.layers
     known: Any = type(saveable)
-    names = {*_names_in(known, tuple(len(vars(one)) for one in known.__mro__)), *vars(saveable)} - skipped_of(kind)
+    names = {*_names_in(known, tuple(len(vars(item)) for item in known.__mro__)), *vars(saveable)} - skipped_of(kind)
     for name in sorted(names, key=_name_key):
         if not name.startswith("__"):
             child = _attribute_of(saveable, name)
@@ -139,8 +139,8 @@ def _names_in(kind: Any, lengths: tuple[int, ...]) -> frozenset[str]:
 
     `lengths` says how many attributes the class and its bases have: one that gets more is looked at anew.
     """
-    found = {name: getattr_static(kind, name, None) for name in dir(kind)}
-    return frozenset(name for name, value in found.items() if not isinstance(value, _HOLDS_NOTHING))
+    result = {name: getattr_static(kind, name, None) for name in dir(kind)}
+    return frozenset(name for name, value in result.items() if not isinstance(value, _HOLDS_NOTHING))
 
 
 @cache

@@ -26,9 +26,9 @@ def descendants_of(thing: Any) -> Iterator[Any]:
     """Yield `thing` and all below it, each once, breadth first: TensorFlow's own order."""
     seen, waiting = {id(thing): thing}, deque([thing])
     while waiting:
-        one = waiting.popleft()
-        yield one
-        for child in children_of(one).values():
+        popleft = waiting.popleft()
+        yield popleft
+        for child in children_of(popleft).values():
             if id(child) not in seen:
                 seen[id(child)] = child
                 waiting.append(child)

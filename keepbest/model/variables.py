@@ -60,10 +60,10 @@ class TrainedObject:
     def _find_variables(self) -> Iterator[Named]:
         saveables = saveables_of(self.kept)
         moved = self._find_others(saveables)
-        found: dict[int, Named] = {}
+        result: dict[int, Named] = {}
         for named in (*_walk(self.kept), *_hidden_in(saveables)):
-            found.setdefault(_identity(named), named)
-        yield from (named for identity, named in found.items() if identity not in moved)
+            result.setdefault(_identity(named), named)
+        yield from (named for identity, named in result.items() if identity not in moved)
 
     def optimizer_variables(self) -> list[Named]:
         """Return the variables of the optimizers that are built. Nothing is built here: training does that."""
@@ -73,29 +73,29 @@ class TrainedObject:
         """Return `optimizers`, each with what stands before the names of its variables."""
         first = self._first_optimizers()
         known = {id(optimizer) for _, optimizer in first}
-        found = first + [one for one in _outermost(saveables_of(self.kept)) if id(one[1]) not in known]
-        return [one for one in found if getattr(one[1], "built", True)] or first
+        pairs = first + [pair for pair in _outermost(saveables_of(self.kept)) if id(pair[1]) not in known]
+        return [pair for pair in pairs if getattr(pair[1], "built", True)] or first
 
     def all_optimizers(self) -> list[Saveable]:
         """Return those too that have no variables yet."""
         first = self._first_optimizers()
         known = {id(optimizer) for _, optimizer in first}
-        return first + [one for one in _outermost(saveables_of(self.kept)) if id(one[1]) not in known]
+        return first + [pair for pair in _outermost(saveables_of(self.kept)) if id(pair[1]) not in known]
 
     def _first_optimizers(self) -> list[Saveable]:
         own = getattr(self.kept, "optimizer", None) if _is_keras(self.kept, "Layer") else None
         named = self._named or ((own,) if own is not None else ())
-        return [(str(number) if len(named) > 1 else "", one) for number, one in enumerate(named)]
+        return [(str(number) if len(named) > 1 else "", item) for number, item in enumerate(named)]
 
     def _find_others(self, saveables: list[Saveable]) -> set[int]:
         """Return which variables are of optimizers, measure something, or lie in a lookup, which is read as a whole."""
-        found = {_identity(named) for _, optimizer in self.all_optimizers() for named in _walk(optimizer)}
+        result = {_identity(named) for _, optimizer in self.all_optimizers() for named in _walk(optimizer)}
         for _, thing in saveables:
             if _is_keras(thing, "Metric"):
-                found |= {id(value_of(variable)) for variable in thing.variables}
+                result |= {id(value_of(variable)) for variable in thing.variables}
             elif is_lookup(thing):
-                found |= {id(value) for value in vars(thing).values() if _is_variable(value)}
-        return found
+                result |= {id(value) for value in vars(thing).values() if _is_variable(value)}
+        return result
 
 
 def is_lookup(thing: Any) -> bool:
@@ -105,9 +105,9 @@ def is_lookup(thing: Any) -> bool:
 
 def _outermost(saveables: list[Saveable]) -> list[Saveable]:
     """Return the optimizers that are not a part of another one."""
-    found = [(path, thing) for path, thing in saveables if _is_keras(thing, "optimizers.Optimizer")]
-    inner = {id(one) for _, optimizer in found for one in _inner_of(optimizer)}
-    return [(path, optimizer) for path, optimizer in found if id(optimizer) not in inner]
+    pairs = [(path, thing) for path, thing in saveables if _is_keras(thing, "optimizers.Optimizer")]
+    inner = {id(item) for _, optimizer in pairs for item in _inner_of(optimizer)}
+    return [(path, optimizer) for path, optimizer in pairs if id(optimizer) not in inner]
 
 
 def _inner_of(optimizer: Any) -> list[Any]:
@@ -171,9 +171,9 @@ def _walk_keras(thing: Any, path: str) -> Iterator[Named]:
         return
     measures = [variable.value for metric in getattr(thing, "metrics", []) for variable in metric.variables]
     known = {id(variable.value) for variable in listed} | {id(variable) for variable in measures}
-    for one in descendants_of(thing):
-        if isinstance(one, tf.Variable) and id(one) not in known:
-            yield _join(path, _name_of(one)), one
+    for descendant in descendants_of(thing):
+        if isinstance(descendant, tf.Variable) and id(descendant) not in known:
+            yield _join(path, _name_of(descendant)), descendant
 
 
 def _listed_in(thing: Any) -> Sequence[Any]:
@@ -188,15 +188,15 @@ def held_by(optimizer: Any) -> list[Any]:
     Nadam's product of momenta is one, and some of Adafactor's: where a wrapper that scales the loss is around them,
     Keras lists them nowhere.
     """
-    found = list(optimizer.variables)
-    known = {id(value_of(one)) for one in found}
-    for one in _all_in(optimizer):
-        hidden = [held for held in _variables_in(one) if id(held.value) not in known]
-        last = id(value_of(one.variables[-1])) if one.variables else None
-        place = next((at for at, held in enumerate(found, 1) if id(value_of(held)) == last), len(found))
-        found[place:place] = hidden
+    variables = list(optimizer.variables)
+    known = {id(value_of(item)) for item in variables}
+    for item in _all_in(optimizer):
+        hidden = [held for held in _variables_in(item) if id(held.value) not in known]
+        last = id(value_of(item.variables[-1])) if item.variables else None
+        place = next((at for at, held in enumerate(variables, 1) if id(value_of(held)) == last), len(variables))
+        variables[place:place] = hidden
         known |= {id(held.value) for held in hidden}
-    return found
+    return variables
 
 
 def _variables_in(optimizer: Any) -> Iterator[Any]:
@@ -212,8 +212,8 @@ def _variables_in(optimizer: Any) -> Iterator[Any]:
 
 def _all_in(optimizer: Any) -> Iterator[Any]:
     """Yield the innermost optimizers first: a wrapper's list ends with theirs."""
-    for one in _inner_of(optimizer):
-        yield from _all_in(one)
+    for item in _inner_of(optimizer):
+        yield from _all_in(item)
     yield optimizer
 
 

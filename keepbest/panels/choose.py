@@ -37,7 +37,16 @@ def paint(replica: Replica, scene: Scene) -> Iterator[Named]:
     yield from _paint_surface(replica, scene, width)
     if scene.single is not None:
         yield "outputs", spread(dict(replica.answers(scene.single[:HISTOGRAM_EXAMPLES])))
-    yield "variables", spread({str(one.path): one.numpy() for one in replica.model.trainable_variables}, "variables")
+    yield (
+        "variables",
+        spread(
+            {
+                str(trainable_variable.path): trainable_variable.numpy()
+                for trainable_variable in replica.model.trainable_variables
+            },
+            "variables",
+        ),
+    )
 
 
 def _paint_kernels(replica: Replica, scene: Scene) -> Iterator[Named]:

@@ -72,14 +72,14 @@ def see(part: Any, *, classes: Sequence[str] = (), name: str = "validation", lim
 
 
 def _take_batches(part: Any, limit: int) -> list[Any]:
-    found: list[Any] = []
+    result: list[Any] = []
     count = 0
     for batch in (part[index] for index in range(len(part))) if hasattr(part, "__getitem__") else part:
-        found.append(tuple(batch))
+        result.append(tuple(batch))
         count += len(batch[1]) if len(batch) > 1 and hasattr(batch[1], "__len__") else limit
         if count >= limit:
             break
-    return found
+    return result
 
 
 def _is_plain(pairs: list[Any]) -> bool:

@@ -82,13 +82,13 @@ def _node(operation: Any, name: str, variables: set[str]) -> GraphNode:
 def _scopes(nodes: Iterable[GraphNode]) -> list[GraphNode]:
     """Return a node for each scope that holds others, the outermost first."""
     ids = {node.id for node in nodes}
-    found: dict[str, GraphNode] = {}
+    result: dict[str, GraphNode] = {}
     for node in nodes:
         scope = node.parent
-        while scope is not None and scope not in found and scope not in ids:
-            found[scope] = GraphNode(id=scope, label=scope.rpartition("/")[2], type="scope", parent=_parent(scope))
-            scope = found[scope].parent
-    return sorted(found.values(), key=lambda node: (node.id.count("/"), node.id))
+        while scope is not None and scope not in result and scope not in ids:
+            result[scope] = GraphNode(id=scope, label=scope.rpartition("/")[2], type="scope", parent=_parent(scope))
+            scope = result[scope].parent
+    return sorted(result.values(), key=lambda node: (node.id.count("/"), node.id))
 
 
 def _parent(name: str) -> str | None:

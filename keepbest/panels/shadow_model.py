@@ -31,7 +31,7 @@ class Replica:
             self._layered = _make_layered(self.model)
         finally:
             restore_random(random)
-        if [tuple(one.shape) for one in self._variables] != [tuple(one.shape) for one in model.variables]:
+        if [tuple(item.shape) for item in self._variables] != [tuple(item.shape) for item in model.variables]:
             raise ValueError("the copy of the network has other variables")
 
     def put(self, state: State) -> None:
@@ -68,12 +68,12 @@ class Replica:
         """Return the graph from inputs to loss, or to the outputs where there is no loss; None where neither is had."""
         import keras
 
-        one = keras.tree.map_structure(lambda leaf: leaf[:1], x)
+        map_structure = keras.tree.map_structure(lambda leaf: leaf[:1], x)
         random = capture_random()
         try:
             for targets in (y[:1], None):
                 with suppress(Exception):  # a loss or a network of a user's own may refuse to be traced
-                    return draw_network(self.model, one, targets)
+                    return draw_network(self.model, map_structure, targets)
             return None
         finally:
             restore_random(random)

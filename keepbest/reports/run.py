@@ -94,7 +94,7 @@ def _selection(material: Material) -> Iterator[Block]:
     made = material.run.selection
     if made is None:
         return
-    steps = {one.checkpoint: f"{one.step:,}" for one in made.candidates}
+    steps = {selection_candidate.checkpoint: f"{selection_candidate.step:,}" for selection_candidate in made.candidates}
     rows = [
         ("selector", render(made.selector.model_dump())),
         (material.run.spec.monitor, f"{made.value!r}"),
@@ -108,17 +108,23 @@ def _selection(material: Material) -> Iterator[Block]:
     yield head("What the run ended with", 3)
     yield tabulate([*rows, *_receipts(material, made.checkpoint)])
     if made.trials:
-        yield tabulate([_trial(one, steps) for one in made.trials], ("average of steps", "value", ""))
+        yield tabulate(
+            [_trial(selection_trial, steps) for selection_trial in made.trials], ("average of steps", "value", "")
+        )
 
 
-def _trial(one: SelectionTrial, steps: Mapping[str, str]) -> tuple[str, str, str]:
-    value = "-" if one.value is None else f"{one.value!r}"
-    return ", ".join(steps.get(id, id) for id in one.made_of), value, "kept" if one.is_kept else "not kept"
+def _trial(selection_trial: SelectionTrial, steps: Mapping[str, str]) -> tuple[str, str, str]:
+    value = "-" if selection_trial.value is None else f"{selection_trial.value!r}"
+    return (
+        ", ".join(steps.get(id, id) for id in selection_trial.made_of),
+        value,
+        "kept" if selection_trial.is_kept else "not kept",
+    )
 
 
 def _receipts(material: Material, checkpoint: str | None) -> list[tuple[str, str]]:
     """Return the newest proof that a checkpoint gives its value, where there is one."""
-    return [_receipt(one) for one in material.receipts if one.checkpoint == checkpoint][-1:]
+    return [_receipt(receipt) for receipt in material.receipts if receipt.checkpoint == checkpoint][-1:]
 
 
 def _receipt(receipt: Receipt) -> tuple[str, str]:
@@ -154,8 +160,13 @@ def _test_results(test_results: Sequence[RecordedTestResult]) -> Iterator[Block]
     )
     yield tabulate(
         [
-            (f"{one.at:%Y-%m-%d %H:%M:%S} UTC", f"{one.step:,}", _values(one), one.checkpoint or "-")
-            for one in test_results
+            (
+                f"{test_result.at:%Y-%m-%d %H:%M:%S} UTC",
+                f"{test_result.step:,}",
+                _values(test_result),
+                test_result.checkpoint or "-",
+            )
+            for test_result in test_results
         ],
         ("measured", "at step", "values", "checkpoint"),
     )
@@ -233,7 +244,7 @@ def _source_of(spec: RunSpec) -> str:
 
 
 def _write(value: Any) -> str:
-    return ", ".join(f"{name} {one}" for name, one in value.items()) if isinstance(value, Mapping) else str(value)
+    return ", ".join(f"{name} {item}" for name, item in value.items()) if isinstance(value, Mapping) else str(value)
 
 
 def _splits(data: Mapping[str, Any]) -> Iterator[Block]:

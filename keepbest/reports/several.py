@@ -64,6 +64,6 @@ def _together(runs: Sequence[Run]) -> Iterator[tuple[str, ...]]:
 def _line(
     name: str, values: Sequence[float | None], show: Callable[[float], str] = "{:.6g}".format
 ) -> Iterator[tuple[str, ...]]:
-    found = spread([value for value in values if value is not None])
-    if found is not None:
-        yield (name, str(found.count), show(found.median), show(found.low), show(found.high))
+    result = spread([value for value in values if value is not None])
+    if result is not None:
+        yield (name, str(result.count), show(result.median), show(result.low), show(result.high))

@@ -105,15 +105,15 @@ def _runs(known: SweepRuns) -> Iterator[Block]:
     yield tabulate([_row(run, list(sweep.space), with_selected=bool(selected)) for run in shown], heads)
     if len(known.runs) > MAX_ROWS:
         yield tell(f"These are {MAX_ROWS} of {len(known.runs):,}.")
-    found = spread(values)
-    if found is not None:
-        runs = f"{found.count} run{'s' * (found.count != 1)}"
-        yield tell(f"The median of {runs} is {found.median:.6g}, from {found.low:.6g} to {found.high:.6g}.")
+    result = spread(values)
+    if result is not None:
+        runs = f"{result.count} run{'s' * (result.count != 1)}"
+        yield tell(f"The median of {runs} is {result.median:.6g}, from {result.low:.6g} to {result.high:.6g}.")
 
 
 def _row(run: SweepRun, names: list[str], *, with_selected: bool) -> tuple[str, ...]:
-    found = [run.best_value, run.selected_value] if with_selected else [run.best_value]
-    written = ("-" if value is None else f"{value:.6g}" for value in found)
+    result = [run.best_value, run.selected_value] if with_selected else [run.best_value]
+    written = ("-" if value is None else f"{value:.6g}" for value in result)
     ended = run.stop_reason.value if run.stop_reason else run.state.value
     values = [json.dumps(run.parameters.get(name)) for name in names]
     return (str(run.number), run.run, *values, *written, f"{run.step or 0:,}", ended)
@@ -124,7 +124,9 @@ def _importance(importance: SweepImportance) -> Iterator[Block]:
     if not importance.parameters:
         yield tell(importance.message or "Not known.")
         return
-    yield tabulate([(one.name, _share_of(one)) for one in importance.parameters], ("parameter", "share"))
+    yield tabulate(
+        [(parameter.name, _share_of(parameter)) for parameter in importance.parameters], ("parameter", "share")
+    )
     yield tell(f"By PED-ANOVA (Watanabe et al., IJCAI 2023) over {importance.runs} finished runs: a hint, no more.")
 
 

@@ -32,24 +32,26 @@ def untouched(model: Any) -> Iterator[None]:
     import keras
 
     layers = model._flatten_layers() if isinstance(model, keras.Model) else ()
-    memories = [one.states for one in layers if isinstance(one, keras.layers.RNN) and one.states is not None]
-    remembered = [(one, keras.ops.copy(one.value)) for one in keras.tree.flatten([list(memory) for memory in memories])]
+    memories = [layer.states for layer in layers if isinstance(layer, keras.layers.RNN) and layer.states is not None]
+    remembered = [
+        (item, keras.ops.copy(item.value)) for item in keras.tree.flatten([list(memory) for memory in memories])
+    ]
     variables = ModelVariables(model)
     before = variables.read()
     try:
         yield
     finally:
         variables.assign(dict(enumerate(before)))
-        for one, value in remembered:
-            one.assign(value)
+        for item, value in remembered:
+            item.assign(value)
 
 
-def make_mismatch(found: Comparison, checkpoint: str) -> CheckpointMismatch:
+def make_mismatch(comparison: Comparison, checkpoint: str) -> CheckpointMismatch:
     """Return the error for a network that gives something else than was recorded."""
     return CheckpointMismatch(
-        f"The restored network is not the one of checkpoint {checkpoint}: for its {found.examples} examples it gives "
-        f"{found.restored} where {found.recorded} was recorded; the difference is {found.difference:.3g} at most, over "
-        f"the tolerance of {found.tolerance:.3g}.",
+        f"The restored network is not the one of checkpoint {checkpoint}: for its {comparison.examples} examples it "
+        f"gives {comparison.restored} where {comparison.recorded} was recorded; the difference is "
+        f"{comparison.difference:.3g} at most, over the tolerance of {comparison.tolerance:.3g}.",
         hint="Build the model with the code and the parameters of the run.",
     )
 
@@ -71,4 +73,4 @@ def flatten(given: Any) -> list[Any]:
     """Return the tensors of what a network gave as arrays."""
     import keras
 
-    return [keras.ops.convert_to_numpy(one) for one in keras.tree.flatten(given)]
+    return [keras.ops.convert_to_numpy(item) for item in keras.tree.flatten(given)]

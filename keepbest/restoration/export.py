@@ -90,8 +90,8 @@ def named_arrays(loaded: Loaded) -> dict[str, Any]:
     count = Counter((spec.collection, spec.path) for spec in specs)
     names = [spec.path if count[spec.collection, spec.path] == 1 else f"{spec.path}#{spec.index}" for spec in specs]
     pairs = zip(names, specs, strict=True)
-    found = {f"{spec.collection}/{name}": arrays[used[spec]] for name, spec in pairs if spec in used}
-    return found | {f"raw/{names[place]}": arrays[place] for place in loaded.manifest.averages}
+    result = {f"{spec.collection}/{name}": arrays[used[spec]] for name, spec in pairs if spec in used}
+    return result | {f"raw/{names[place]}": arrays[place] for place in loaded.manifest.averages}
 
 
 def _write_safetensors(loaded: Loaded, path: Path) -> None:
@@ -162,9 +162,9 @@ def _tables_of(model: Any) -> list[Any]:
     import tensorflow as tf
 
     saveables = saveables_of(model)
-    found = [thing.lookup_table for _, thing in saveables if is_lookup(thing)]
-    found += [thing for _, thing, _ in things_in(saveables)]
-    return [one for one in found if isinstance(one, tf.saved_model.experimental.TrackableResource)]
+    lookup_tables = [thing.lookup_table for _, thing in saveables if is_lookup(thing)]
+    lookup_tables += [thing for _, thing, _ in things_in(saveables)]
+    return [item for item in lookup_tables if isinstance(item, tf.saved_model.experimental.TrackableResource)]
 
 
 def _answering(model: Any) -> Callable[..., Any]:

@@ -27,25 +27,27 @@ def choose(
     "selected" is what the run's selector chose at its end, and the best where there is no such. An average is of no
     step, and not the last. Raises NotFound, naming what there is.
     """
-    kept = [one for one in source.checkpoints(run).checkpoints if one.state is CheckpointState.DURABLE]
-    trained = [one for one in kept if one.kind != "selected"]
+    kept = [
+        checkpoint for checkpoint in source.checkpoints(run).checkpoints if checkpoint.state is CheckpointState.DURABLE
+    ]
+    trained = [checkpoint for checkpoint in kept if checkpoint.kind != "selected"]
     if id is not None:
-        found = [one for one in kept if one.id.startswith(id)]
+        checkpoints = [checkpoint for checkpoint in kept if checkpoint.id.startswith(id)]
     elif step is not None:
-        there = [one for one in trained if one.step == step]
-        found = [one for one in there if not one.ghost] or there
+        there = [checkpoint for checkpoint in trained if checkpoint.step == step]
+        checkpoints = [checkpoint for checkpoint in there if not checkpoint.ghost] or there
     elif which == "last":
-        found = [one for one in trained if not one.ghost]
+        checkpoints = [checkpoint for checkpoint in trained if not checkpoint.ghost]
     else:
-        found = [one for one in kept if one.is_selected] if which == "selected" else []
-        found = found or [one for one in kept if one.is_best]
-    if not found:
+        checkpoints = [checkpoint for checkpoint in kept if checkpoint.is_selected] if which == "selected" else []
+        checkpoints = checkpoints or [checkpoint for checkpoint in kept if checkpoint.is_best]
+    if not checkpoints:
         raise _missing(run, kept)
-    if id is not None and len(found) > 1:
+    if id is not None and len(checkpoints) > 1:
         raise InvalidInput(
             f"{id!r} begins several checkpoints.", field="checkpoint", hint=f"keepbest checkpoints {run}"
         )
-    return max(found, key=lambda one: (one.step, one.at))
+    return max(checkpoints, key=lambda checkpoint: (checkpoint.step, checkpoint.at))
 
 
 @contextmanager
@@ -106,7 +108,7 @@ def _missing(run: str, kept: list[Checkpoint]) -> NotFound:
     if not kept:
         hint = f"`keepbest show {run}` says where it is; a script keeps checkpoints with KeepBest, Loop or Session."
         return NotFound(f"Run {run} has no checkpoint on disk.", field="run", hint=hint)
-    steps = ", ".join(f"{one.step}" for one in kept[-10:])
+    steps = ", ".join(f"{checkpoint.step}" for checkpoint in kept[-10:])
     return NotFound(
         f"Run {run} has no such checkpoint; there are those of step {steps}.", hint=f"keepbest checkpoints {run}"
     )

@@ -37,8 +37,8 @@ _PIECE = 2**20
 def describe(folder: Folder, manifest: Manifest) -> VariableList:
     """Return every variable with its figures. Raises CheckpointDamaged where one is not what was written."""
     arrays = load.iterate(folder, manifest, manifest.variables)
-    found = [_figures(variable, array) for variable, array in zip(manifest.variables, arrays, strict=True)]
-    return VariableList(run=manifest.run, checkpoint=manifest.id, step=manifest.step, variables=found)
+    variables = [_figures(variable, array) for variable, array in zip(manifest.variables, arrays, strict=True)]
+    return VariableList(run=manifest.run, checkpoint=manifest.id, step=manifest.step, variables=variables)
 
 
 def values_of(folder: Folder, manifest: Manifest, name: str, slices: str = "") -> tuple[Variable, Any]:
@@ -73,7 +73,7 @@ def first_part(array: Any) -> Any:
     import numpy as np
 
     def count(side: int) -> int:
-        return math.prod(min(side, one) for one in array.shape)
+        return math.prod(min(side, item) for item in array.shape)
 
     side = bisect_right(range(1, MAX_VALUES + 1), MAX_VALUES, key=count)
     part = np.asarray(array)[tuple(slice(side) for _ in np.shape(array))]
@@ -85,8 +85,8 @@ def spread(figures: Variable, array: Any) -> Histogram:
     import numpy as np
 
     low, high = figures.min, figures.max
-    said: dict[str, Any] = {name: getattr(figures, name) for name in ("shape", "mean", "std", "non_finite")}
-    empty = Histogram(name=figures.path[:200], edges=[], counts=[], **said)
+    fields: dict[str, Any] = {name: getattr(figures, name) for name in ("shape", "mean", "std", "non_finite")}
+    empty = Histogram(name=figures.path[:200], edges=[], counts=[], **fields)
     if low is None or high is None or not math.isfinite(high - low):
         return empty
     counts, edges = np.histogram(np.empty(0), BINS, (low, high))
@@ -96,7 +96,7 @@ def spread(figures: Variable, array: Any) -> Histogram:
 
 
 def _read(folder: Folder, manifest: Manifest, name: str) -> tuple[StoredVariable, Any]:
-    variable = manifest.variables[find([one.spec for one in manifest.variables], name)]
+    variable = manifest.variables[find([stored_variable.spec for stored_variable in manifest.variables], name)]
     (array,) = load.iterate(folder, manifest, [variable])
     return variable, array
 
@@ -125,24 +125,27 @@ Source = tuple[Folder, Manifest]
 
 def _pairs(first: Manifest, second: Manifest) -> Iterator[Pair]:
     for collection in COLLECTIONS:
-        sides = [[one for one in side.variables if one.collection == collection] for side in (first, second)]
+        sides = [
+            [stored_variable for stored_variable in side.variables if stored_variable.collection == collection]
+            for side in (first, second)
+        ]
         yield from zip_longest(*sides)
 
 
 def _compare(pair: Pair, first: Source, second: Source) -> VariableDifference:
-    one, other = pair
-    if one is None or other is None:
-        there = one or other
+    stored_variable, other = pair
+    if stored_variable is None or other is None:
+        there = stored_variable or other
         assert there is not None  # noqa: S101  # one of the two is there, or there would be no pair
         kind = "missing" if other is None else "new"
         return VariableDifference.model_validate({"collection": there.collection, "path": there.path, "kind": kind})
-    said: dict[str, Any] = {"collection": one.collection, "path": one.path}
-    if one.shape != other.shape or one.dtype != other.dtype:
-        return VariableDifference(**said, kind="shape" if one.shape != other.shape else "dtype")
-    if one.digest == other.digest:
-        return VariableDifference(**said, kind="equal", norm=0.0, relative=0.0, changed=0)
-    (mine,), (theirs,) = load.iterate(*first, [one]), load.iterate(*second, [other])
-    return VariableDifference(**said, kind="differs", **_distance(mine, theirs))
+    fields: dict[str, Any] = {"collection": stored_variable.collection, "path": stored_variable.path}
+    if stored_variable.shape != other.shape or stored_variable.dtype != other.dtype:
+        return VariableDifference(**fields, kind="shape" if stored_variable.shape != other.shape else "dtype")
+    if stored_variable.digest == other.digest:
+        return VariableDifference(**fields, kind="equal", norm=0.0, relative=0.0, changed=0)
+    (mine,), (theirs,) = load.iterate(*first, [stored_variable]), load.iterate(*second, [other])
+    return VariableDifference(**fields, kind="differs", **_distance(mine, theirs))
 
 
 def _distance(mine: Any, theirs: Any) -> dict[str, Any]:
@@ -150,9 +153,9 @@ def _distance(mine: Any, theirs: Any) -> dict[str, Any]:
 
     squares, own = 0.0, 0.0
     with np.errstate(invalid="ignore", over="ignore"):
-        for one, other in zip(_pieces(mine), _pieces(theirs), strict=True):
-            squares += float(np.square(other - one).sum())
-            own += float(np.square(one).sum())
+        for item, other in zip(_pieces(mine), _pieces(theirs), strict=True):
+            squares += float(np.square(other - item).sum())
+            own += float(np.square(item).sum())
     changed = int((_bytes_of(mine) != _bytes_of(theirs)).any(axis=1).sum())
     if not math.isfinite(squares):
         return {"changed": changed}
@@ -169,11 +172,11 @@ def _bytes_of(array: Any) -> Any:
 
 
 def _figures(variable: StoredVariable, array: Any) -> Variable:
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         **{name: getattr(variable, name) for name in ("collection", "index", "path", "dtype", "digest", "size_bytes")},
         "shape": list(variable.shape),
     }
-    return Variable(**said, **summarise(array))
+    return Variable(**fields, **summarise(array))
 
 
 def summarise(array: Any) -> dict[str, Any]:
@@ -220,15 +223,19 @@ def find(variables: Sequence[VariableSpec], name: str) -> int:
 
     Raises NotFound, naming the nearest, or InvalidInput where it means several.
     """
-    exact = [at for at, one in enumerate(variables) if name in (one.path, f"{one.collection}/{one.path}", one.name)]
-    ending = [at for at, one in enumerate(variables) if one.path.endswith(f"/{name}")]
-    found = exact or [at for at in ending if variables[at].collection == "model"] or ending
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(variables[at].name for at in found[:5])
+    exact = [
+        at
+        for at, variable_spec in enumerate(variables)
+        if name in (variable_spec.path, f"{variable_spec.collection}/{variable_spec.path}", variable_spec.name)
+    ]
+    ending = [at for at, variable_spec in enumerate(variables) if variable_spec.path.endswith(f"/{name}")]
+    result = exact or [at for at in ending if variables[at].collection == "model"] or ending
+    if len(result) == 1:
+        return result[0]
+    if result:
+        names = ", ".join(variables[at].name for at in result[:5])
         raise InvalidInput(f"{name!r} names several variables.", field="variable", hint=f"Say one of: {names}")
-    hint = nearest((one.path for one in variables), name)
+    hint = nearest((variable_spec.path for variable_spec in variables), name)
     raise NotFound(f"There is no variable {name!r}.", field="variable", hint=hint)
 
 

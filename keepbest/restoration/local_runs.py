@@ -40,27 +40,27 @@ class LocalRuns:
         """
         runs = [run for run in self._store.folder.runs() if self._store.checkpoints(run)]
         named = [run for run in runs if self._names.get(run) == reference]
-        found = [run for run in runs if run == reference] or _beginning(runs, reference) or named
-        return _only(found, reference, "run", f"in {self._store.folder.root}")
+        names = [run for run in runs if run == reference] or _beginning(runs, reference) or named
+        return _only(names, reference, "run", f"in {self._store.folder.root}")
 
     def checkpoints(self, run: str) -> CheckpointList:
         """Return what lies in the store of a run, oldest first."""
         manifests = self._store.manifests(run)
-        best = find_best([one for one in manifests if one.is_trained])
-        return CheckpointList(checkpoints=[self._describe(one, best) for one in manifests])
+        best = find_best([manifest for manifest in manifests if manifest.is_trained])
+        return CheckpointList(checkpoints=[self._describe(manifest, best) for manifest in manifests])
 
     def checkpoint(self, reference: str) -> Checkpoint:
         """Return a checkpoint by its id or the first letters of it. Raises NotFound, InvalidInput."""
         every = {id: run for run in self._store.folder.runs() for id in self._store.checkpoints(run)}
-        found = [reference] if reference in every else _beginning(every, reference)
-        id = _only(found, reference, "checkpoint", f"in {self._store.folder.root}")
-        return next(one for one in self.checkpoints(every[id]).checkpoints if one.id == id)
+        names = [reference] if reference in every else _beginning(every, reference)
+        id = _only(names, reference, "checkpoint", f"in {self._store.folder.root}")
+        return next(item for item in self.checkpoints(every[id]).checkpoints if item.id == id)
 
     def pin_checkpoint(self, checkpoint: str, *, pinned: bool) -> Checkpoint:
         """Keep a checkpoint whatever retention says, or let retention decide about it again."""
-        found = self.checkpoint(checkpoint)
-        self._store.folder.pin(found.run, found.id, pinned)
-        return found.model_copy(update={"is_pinned": pinned})
+        result = self.checkpoint(checkpoint)
+        self._store.folder.pin(result.run, result.id, pinned)
+        return result.model_copy(update={"is_pinned": pinned})
 
     def manifest(self, checkpoint: str) -> NoReturn:
         """Whoever asks did not find it in the store: somebody dropped it just now."""
@@ -103,10 +103,10 @@ def _beginning(ids: Iterable[str], letters: str) -> list[str]:
     return [id for id in ids if id.startswith(letters)] if len(letters) >= MIN_LETTERS else []
 
 
-def _only(found: list[str], reference: str, what: str, where: str) -> str:
-    if not found:
+def _only(names: list[str], reference: str, what: str, where: str) -> str:
+    if not names:
         raise NotFound(f"There is no {what} {reference[:80]!r} {where}.", field=what)
-    if len(found) > 1:
-        hint = f"Say more of it: {', '.join(found[:5])}"
-        raise InvalidInput(f"{reference[:80]!r} means several: {len(found)} {what}s.", field=what, hint=hint)
-    return found[0]
+    if len(names) > 1:
+        hint = f"Say more of it: {', '.join(names[:5])}"
+        raise InvalidInput(f"{reference[:80]!r} means several: {len(names)} {what}s.", field=what, hint=hint)
+    return names[0]

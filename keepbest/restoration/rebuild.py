@@ -148,12 +148,12 @@ def _learner(store: Store, manifest: Manifest) -> Learn:
     """
 
     def learn(model: Any) -> None:
-        wanted = [one for one in manifest.variables if one.collection in BESIDE]
+        wanted = [stored_variable for stored_variable in manifest.variables if stored_variable.collection in BESIDE]
         values = iterate(store.folder, manifest, wanted)
-        entries = [(one.spec, value) for one, value in zip(wanted, values, strict=True)]
+        entries = [(stored_variable.spec, value) for stored_variable, value in zip(wanted, values, strict=True)]
         beside = Beside(TrainedObject(model))
         others = beside.compare(entries)
-        beside.load([one for one in entries if (one[0].collection, one[0].path) not in others])
+        beside.load([pair for pair in entries if (pair[0].collection, pair[0].path) not in others])
 
     return learn
 
@@ -193,7 +193,7 @@ def _make(described: dict[str, Any], manifest: Manifest, safe: dict[str, Any], l
             ) from error
         message = f"The network cannot be made again from its description: {_first_words(error)}"
         raise NetworkUnknown(message, hint=INTO) from error
-    if not model.variables and any(one.collection == "model" for one in manifest.variables):
+    if not model.variables and any(stored_variable.collection == "model" for stored_variable in manifest.variables):
         raise NetworkUnknown(
             "The network's description does not say what it is called with: it stays empty.", hint=INTO
         )
@@ -219,7 +219,11 @@ def _compile(
 
 def _was_scaled(manifest: Manifest) -> bool:
     """Whether the model's own optimizer was in one that scales the loss."""
-    paths = [one.spec.path.split("/") for one in manifest.variables if one.collection == "optimizer"]
+    paths = [
+        stored_variable.spec.path.split("/")
+        for stored_variable in manifest.variables
+        if stored_variable.collection == "optimizer"
+    ]
     return any(len(path) == 2 and path[-1] == SCALE for path in paths)
 
 
@@ -289,6 +293,6 @@ def _first_words(error: Exception) -> str:
     """Return Keras' words without the config and the advice that it appends, and without where it was."""
     if isinstance(error, KeepbestError):
         return error.message
-    said = re.sub(r"\x1b\[\d*m|^Exception encountered when calling \S+\s+", "", str(error)).strip()
-    words = re.split(r"\. (Make sure|All subclassed)|\n|Full object config", said, maxsplit=1)[0].strip()
+    strip = re.sub(r"\x1b\[\d*m|^Exception encountered when calling \S+\s+", "", str(error)).strip()
+    words = re.split(r"\. (Make sure|All subclassed)|\n|Full object config", strip, maxsplit=1)[0].strip()
     return f"{type(error).__name__}: {words[:300].rstrip('.')}."

@@ -73,17 +73,17 @@ def restore(
         >>> float(w[0])
         1.0
     """
-    found = _find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
-    target = model if model is not None else rebuild(found.store, found.manifest, allow_code=allow_code)
-    load = functools.partial(found.load_into, target, partial=partial, renames=renames)
+    result = _find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
+    target = model if model is not None else rebuild(result.store, result.manifest, allow_code=allow_code)
+    load = functools.partial(result.load_into, target, partial=partial, renames=renames)
     if model is None:
         fill(target, load)
     else:
         load()
     if check:
-        compared = check_network(found.store, found.manifest, target)
+        compared = check_network(result.store, result.manifest, target)
         if not compared.is_within:
-            raise make_mismatch(compared, found.id)
+            raise make_mismatch(compared, result.id)
     return target
 
 
@@ -99,8 +99,8 @@ def plan_restore(
     store: Store | Path | str | None = None,
 ) -> RestorePlan:
     """Return what `restore` with the same arguments would do with each variable; `model` stays as it is."""
-    found = _find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
-    return found.plan(model, renames)
+    result = _find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
+    return result.plan(model, renames)
 
 
 def checkpoints(run: Any, *, store: Store | Path | str | None = None) -> list[Checkpoint]:
@@ -140,14 +140,14 @@ def choose(
     manifests = [manifest for manifest in store.manifests(run) if manifest.is_trained]
     if step is not None:
         manifests = [manifest for manifest in manifests if manifest.step == step]
-    found = manifests[-1] if manifests and (last or step is not None) else find_best(manifests)
-    if found is None:
+    result = manifests[-1] if manifests and (last or step is not None) else find_best(manifests)
+    if result is None:
         which = f"of step {step} " if step is not None else ""
         raise NotFound(
             f"Run {run} has no checkpoint {which}in {store.folder.root}.",
             hint=f"keepbest checkpoints {run} lists what there is.",
         )
-    return found
+    return result
 
 
 def open_store(store: Store | Path | str | None) -> Store:

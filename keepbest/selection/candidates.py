@@ -52,7 +52,11 @@ Measure = Callable[[Sequence[Candidate]], float | None]
 def rank(candidates: Iterable[Candidate], mode: Mode) -> list[Candidate]:
     """Return the candidates with a finite value, the best first; of equal ones the earlier, of one step the last."""
     sign = -1.0 if mode == "max" else 1.0
-    newest = {(sign * one.value, one.step): one for one in candidates if math.isfinite(one.value)}
+    newest = {
+        (sign * candidate.value, candidate.step): candidate
+        for candidate in candidates
+        if math.isfinite(candidate.value)
+    }
     return [newest[key] for key in sorted(newest)]
 
 

@@ -51,7 +51,10 @@ class Selector(ABC):
 
     def to_json(self) -> dict[str, Any]:
         """Return name and parameters, every one of them written out."""
-        return {"name": self.name, "params": {one.name: getattr(self, one.name) for one in declared_params(type(self))}}
+        return {
+            "name": self.name,
+            "params": {param_info.name: getattr(self, param_info.name) for param_info in declared_params(type(self))},
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +71,8 @@ class Best(Selector):
         return rank(candidates, mode)[:1]
 
     def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome | None:
-        found = rank(candidates, mode)[:1]
-        return SelectorOutcome(tuple(found), found[0].value, "the first strict best") if found else None
+        result = rank(candidates, mode)[:1]
+        return SelectorOutcome(tuple(result), result[0].value, "the first strict best") if result else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +97,11 @@ class Ema(Best):
         return True
 
     def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome | None:
-        found = super().select(candidates, mode, measure)
+        selector_outcome = super().select(candidates, mode, measure)
         return (
-            replace(found, message="its averaged weights, as they were measured at the validation") if found else None
+            replace(selector_outcome, message="its averaged weights, as they were measured at the validation")
+            if selector_outcome
+            else None
         )
 
 
@@ -119,13 +124,13 @@ class OneStandardError(Selector):
         if not ranked:
             return []
         limit = self._limit(ranked[0], mode)
-        return [one for one in ranked if is_as_good(one.value, limit, mode)]
+        return [candidate for candidate in ranked if is_as_good(candidate.value, limit, mode)]
 
     def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome | None:
         eligible = self.find_eligible(candidates, mode)
         if not eligible:
             return None
-        best, first = eligible[0], min(eligible, key=lambda one: one.step)
+        best, first = eligible[0], min(eligible, key=lambda candidate: candidate.step)
         return SelectorOutcome((first,), first.value, self._explain(best, first))
 
     def _error(self, best: Candidate) -> float:
@@ -202,14 +207,14 @@ class GreedySoup(Averaging):
     k: int = whole("validations that are tried", at_least=2, default=5)
 
     def _average(self, ranked: Sequence[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome:
-        soup, value, said = tuple(ranked[:1]), ranked[0].value, "the best stays: every average was worse"
+        soup, value, message = tuple(ranked[:1]), ranked[0].value, "the best stays: every average was worse"
         trials: list[MeasuredAverage] = []
-        for one in ranked[1:]:
-            trial = _try((*soup, one), value, mode, measure)
+        for candidate in ranked[1:]:
+            trial = _try((*soup, candidate), value, mode, measure)
             trials.append(trial)
             if trial.value is not None and trial.is_kept:
-                soup, value, said = trial.made_of, trial.value, _say(trial)
-        return SelectorOutcome(soup, value, said, tuple(trials))
+                soup, value, message = trial.made_of, trial.value, _say(trial)
+        return SelectorOutcome(soup, value, message, tuple(trials))
 
 
 _KINDS: tuple[type[Selector], ...] = (Best, OneStandardError, TopKAverage, GreedySoup, Ema)
@@ -227,7 +232,7 @@ def build(spec: Mapping[str, Any], *, field: str = "selector") -> Selector:
     """Make a selector of its JSON form, or raise InvalidInput that names the wrong field below `field`."""
     kind = get_kind(spec.get("name"), field=f"{field}.name")
     params = {name: value for name, value in (spec.get("params") or {}).items() if value is not None}
-    declared = [one.name for one in declared_params(kind)]
+    declared = [param_info.name for param_info in declared_params(kind)]
     for name in params:
         if name not in declared:
             message, hint = f"{kind.name} has no parameter {name!r}.", nearest(str(name), declared)
@@ -244,6 +249,6 @@ def _try(made_of: Sequence[Candidate], than: float, mode: Mode, measure: Measure
 
 
 def _say(trial: MeasuredAverage) -> str:
-    steps = ", ".join(str(one.step) for one in trial.made_of)
+    steps = ", ".join(str(candidate.step) for candidate in trial.made_of)
     value = "has no value" if trial.value is None else f"gives {trial.value:.6g}"
     return f"the average of steps {steps} {value}"

@@ -27,13 +27,13 @@ _SUFFIX = "_average"
 def find_averages(model: Any) -> dict[int, int]:
     """Return the places in a state of `model`; nothing where its optimizer keeps no averages."""
     places = {id(variable): place for place, variable in enumerate(variables_of(model))}
-    found: dict[int, int] = {}
+    result: dict[int, int] = {}
     for optimizer in _all_of(innermost(model.optimizer)):  # Keras tells nobody which belongs to which
         averages = getattr(optimizer, "_model_variables_moving_average", ())
         pairs = zip(getattr(optimizer, "_trainable_variables", ()), averages, strict=False)
-        known = [(value_of(one), value_of(other)) for one, other in pairs if other is not None]
-        found |= {places[id(one)]: places[id(other)] for one, other in known}
-    return found
+        known = [(value_of(item), value_of(other)) for item, other in pairs if other is not None]
+        result |= {places[id(item)]: places[id(other)] for item, other in known}
+    return result
 
 
 def _all_of(optimizer: Any) -> Sequence[Any]:

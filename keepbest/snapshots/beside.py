@@ -54,14 +54,14 @@ class Beside:
         """Return which of `given` do not belong into this model, by collection and path, and why."""
         shared, lone = self._share(given)
         why = "is in the checkpoint, nothing in the model takes it"
-        found: dict[Place, str] = {
+        result: dict[Place, str] = {
             (spec.collection, spec.path): f"{spec.collection}/{spec.path} {why}" for spec in lone
         }
         for holder, arrays in shared:
             if arrays and (line := holder.compare(arrays)):
                 places: list[Place] = [(holder.kind, f"{holder.path}:{name}") for name in arrays]
-                found |= dict.fromkeys(places, f"{holder.path}: {line}")
-        return found
+                result |= dict.fromkeys(places, f"{holder.path}: {line}")
+        return result
 
     def find_empty(self, given: Sequence[Entry]) -> list[str]:
         """Return of which lookups nothing was given, and nothing was learned: nobody could use such a model."""
@@ -91,16 +91,16 @@ class Beside:
 
     def _share(self, given: Sequence[Entry]) -> tuple[list[tuple[Holder, dict[str, Any]]], list[VariableSpec]]:
         """Return what is given to each holder, and what nobody takes."""
-        found: list[tuple[Holder, dict[str, Any]]] = [(holder, {}) for holder in self._holders]
-        by_length = sorted(found, key=lambda one: -len(one[0].path))
+        pairs: list[tuple[Holder, dict[str, Any]]] = [(holder, {}) for holder in self._holders]
+        by_length = sorted(pairs, key=lambda pair: -len(pair[0].path))
         lone = []
         for spec, value in given:
-            taken = next((one for one in by_length if _is_of(spec, one[0])), None)
+            taken = next((pair for pair in by_length if _is_of(spec, pair[0])), None)
             if taken is None:
                 lone.append(spec)
             else:
                 taken[1][spec.path.removeprefix(f"{taken[0].path}:")] = value
-        return found, lone
+        return pairs, lone
 
     def _entries(self, saved: Sequence[Arrays]) -> Iterator[Entry]:
         numbers = {"asset": 0, "own": 0}
@@ -136,7 +136,7 @@ class Beside:
             self._miss(path, thing, holder, "Keep what it holds in a variable (self.add_weight or tf.Variable).")
 
     def _miss(self, path: str, thing: Any, holder: Any, advice: str) -> None:
-        attribute = path.removeprefix(next((one for one, other in self.saveables if other is holder), ""))
+        attribute = path.removeprefix(next((text for text, other in self.saveables if other is holder), ""))
         self.missing.append(Missing(name_of(holder), attribute.strip("/"), type(thing).__name__, advice))
 
     def _works(self, holder: Holder) -> bool:
@@ -173,8 +173,8 @@ def _holders_of(path: str, thing: Any) -> Iterator[Holder]:
 
 def _is_own(thing: Any, method: str) -> bool:
     """Whether it is a user's: Keras' own classes save variables there, and lookups are read otherwise."""
-    found = getattr(type(thing), method, None)
-    return found is not None and not str(getattr(found, "__module__", "")).startswith("keras.")
+    result = getattr(type(thing), method, None)
+    return result is not None and not str(getattr(result, "__module__", "")).startswith("keras.")
 
 
 def _is_of(spec: VariableSpec, holder: Holder) -> bool:
@@ -209,8 +209,8 @@ def _finalize(layer: Any) -> bool:
     before = layer.mean, layer.variance
     layer.finalize_state()
     if any(
-        one is None or not np.array_equal(one, new)
-        for one, new in zip(before, (layer.mean, layer.variance), strict=True)
+        item is None or not np.array_equal(item, new)
+        for item, new in zip(before, (layer.mean, layer.variance), strict=True)
     ):
         return True
     layer.mean, layer.variance = before

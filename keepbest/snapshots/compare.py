@@ -78,10 +78,10 @@ def refuse_beside(lines: Sequence[str], empty: Sequence[str], checkpoint: str) -
     return CheckpointMismatch(message, hint=WORDLESS if empty else own)
 
 
-def is_alike(one: VariableSpec, other: VariableSpec) -> bool:
+def is_alike(variable_spec: VariableSpec, other: VariableSpec) -> bool:
     """Whether two names differ only in what Keras makes up: numbers, and what stands in front."""
-    mine, theirs = _plain(one), _plain(other)
-    return _lie_together(_holder(one), _holder(other)) and (mine.endswith(theirs) or theirs.endswith(mine))
+    mine, theirs = _plain(variable_spec), _plain(other)
+    return _lie_together(_holder(variable_spec), _holder(other)) and (mine.endswith(theirs) or theirs.endswith(mine))
 
 
 class _Places:
@@ -98,18 +98,18 @@ class _Places:
     def _ranks(self) -> list[dict[VariableSpec, int]]:
         return [_rank(specs) for specs in self._sides]
 
-    def is_same(self, one: VariableSpec, other: VariableSpec) -> bool:
+    def is_same(self, variable_spec: VariableSpec, other: VariableSpec) -> bool:
         """Whether two names differ only in what Keras makes up, and the variables did not change places.
 
         Another process may begin to number elsewhere: `a_4, a_5` is `a_5, a_6` there, although both have an `a_5`.
         The number of a seed generator says when it was made, which is no place: a `Bidirectional` makes its backward
         layer last, and first where it is made again from its description.
         """
-        if _SEED.search(one.path) and _SEED.search(other.path):
+        if _SEED.search(variable_spec.path) and _SEED.search(other.path):
             return True
         mine, theirs = self._names
-        moved = (one.collection, one.path) in theirs and (other.collection, other.path) in mine
-        return is_alike(one, other) and (not moved or self._ranks[0][one] == self._ranks[1][other])
+        moved = (variable_spec.collection, variable_spec.path) in theirs and (other.collection, other.path) in mine
+        return is_alike(variable_spec, other) and (not moved or self._ranks[0][variable_spec] == self._ranks[1][other])
 
 
 def _rank(specs: Sequence[VariableSpec]) -> dict[VariableSpec, int]:
@@ -129,8 +129,8 @@ def _numbers(spec: VariableSpec) -> tuple[int, ...]:
 def _compare_one(mine: VariableSpec | None, theirs: VariableSpec | None, places: _Places) -> Difference | None:
     if mine is None or theirs is None:
         return _lone(mine, theirs)
-    kind, one, other = _first_difference(mine, theirs, places)
-    return None if kind is None else Difference(kind, mine.collection, mine.index, str(one), str(other))
+    kind, item, other = _first_difference(mine, theirs, places)
+    return None if kind is None else Difference(kind, mine.collection, mine.index, str(item), str(other))
 
 
 def _first_difference(mine: VariableSpec, theirs: VariableSpec, places: _Places) -> tuple[Any, object, object]:
@@ -161,9 +161,9 @@ def _holder(spec: VariableSpec) -> str:
     return _unnumbered(spec.path.rpartition("/")[0].rpartition("/")[0]) if spec.collection == "optimizer" else ""
 
 
-def _lie_together(one: str, other: str) -> bool:
+def _lie_together(text: str, other: str) -> bool:
     """Whether both are on one attribute; a wrapper that scales the loss may be around one of them."""
-    return one.startswith(other) or other.startswith(one)
+    return text.startswith(other) or other.startswith(text)
 
 
 def _unnumbered(path: str) -> str:

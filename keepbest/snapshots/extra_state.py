@@ -38,7 +38,7 @@ class ExtraState:
     def capture(self) -> dict[str, Any]:
         """Return the present state of all of them, as JSON."""
         changed = {name: self._changed(name, _read(callback)[0]) for name, callback in self._named.items()}
-        drawn = {name: _encode_bits(one.bit_generator.state) for name, one in self._generators.items()}
+        drawn = {name: _encode_bits(generator.bit_generator.state) for name, generator in self._generators.items()}
         return changed | drawn
 
     def check(self, states: Mapping[str, Any]) -> None:
@@ -118,22 +118,22 @@ def _names_of(callbacks: Sequence[Any]) -> list[str]:
 
 def _read(callback: Any) -> tuple[dict[str, Any], list[str]]:
     """Return the attributes of a callback that are JSON, and the names of those that are not. Functions are neither."""
-    found, lost = {}, []
+    result, lost = {}, []
     configured = _KERAS_OWN | _configured(callback)
     for key, value in vars(callback).items():
         if key in configured or callable(value):
             continue
         try:
-            found[key] = _encode(value)
+            result[key] = _encode(value)
         except TypeError:
             lost.append(key)
-    return found, lost
+    return result, lost
 
 
 def _configured(callback: Any) -> set[str]:
     """Return what the constructors of Keras' own classes take."""
-    classes = [one for one in type(callback).__mro__ if one.__module__.startswith("keras.")]
-    return {name for one in classes for name in inspect.signature(one).parameters}
+    classes = [kind for kind in type(callback).__mro__ if kind.__module__.startswith("keras.")]
+    return {name for kind in classes for name in inspect.signature(kind).parameters}
 
 
 def _write(callback: Any, state: Mapping[str, Any]) -> None:

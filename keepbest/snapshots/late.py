@@ -23,10 +23,10 @@ def begin_anew(trained: TrainedObject, given: set[int]) -> None:
     first = dict(_first_values(trained, given))
     unknown = []
     for path, variable in [*trained.variables(), *trained.optimizer_variables()]:
-        one = value_of(variable)
-        if id(one) in first:
-            one.assign(first[id(one)])
-        elif id(one) not in given:
+        value = value_of(variable)
+        if id(value) in first:
+            value.assign(first[id(value)])
+        elif id(value) not in given:
             unknown.append(path)
     if unknown:
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
@@ -41,13 +41,13 @@ def _first_values(trained: TrainedObject, given: set[int]) -> Iterator[tuple[int
     """Yield what a fresh optimizer of the same kind, built for the same variables, begins with."""
     for _, optimizer in trained.named_optimizers():
         held = held_by(optimizer)
-        lone = [one for one in held if id(value_of(one)) not in given]
+        lone = [item for item in held if id(value_of(item)) not in given]
         fresh = _build_another(optimizer, getattr(optimizer, "_trainable_variables", [])) if lone else None
         if fresh is not None and len(held_by(fresh)) == len(held):
-            missing = {id(value_of(one)) for one in lone}
-            for one, other in zip(held, held_by(fresh), strict=True):
-                if id(value_of(one)) in missing:
-                    yield id(value_of(one)), value_of(other)
+            missing = {id(value_of(item)) for item in lone}
+            for item, other in zip(held, held_by(fresh), strict=True):
+                if id(value_of(item)) in missing:
+                    yield id(value_of(item)), value_of(other)
 
 
 def build_for(trained: TrainedObject, specs: Sequence[VariableSpec]) -> bool:
@@ -58,7 +58,7 @@ def build_for(trained: TrainedObject, specs: Sequence[VariableSpec]) -> bool:
     wanted = [spec for spec in specs if spec.collection == "optimizer"]
     known = trained.all_optimizers()
     fronts = tuple(f"{path}/" for path, _ in known if path)
-    unbuilt = [one for one in known if not getattr(one[1], "built", True)]
+    unbuilt = [pair for pair in known if not getattr(pair[1], "built", True)]
     for path, optimizer in unbuilt:
         group = [spec for spec in wanted if spec.path.startswith(f"{path}/" if path else fronts) == bool(path)]
         if len(group) > len(held_by(optimizer)):
@@ -98,11 +98,11 @@ def _build_another(optimizer: Any, variables: list[Any]) -> Any:
 
 
 def _specs_of(optimizer: Any, path: str) -> list[VariableSpec]:
-    named: list[Named] = [(one.path, value_of(one)) for one in held_by(optimizer)]
+    named: list[Named] = [(item.path, value_of(item)) for item in held_by(optimizer)]
     front = f"{path}/" if path else ""
     return [
-        VariableSpec("optimizer", place, front + name, tuple(one.shape), one.dtype.base_dtype.name)
-        for place, (name, one) in enumerate(named)
+        VariableSpec("optimizer", place, front + name, tuple(item.shape), item.dtype.base_dtype.name)
+        for place, (name, item) in enumerate(named)
     ]
 
 
@@ -115,10 +115,10 @@ def _fits(
     if len(mine) != len(group):
         return False
     return all(
-        (one.shape, one.dtype) == (other.shape, other.dtype) and is_same(one, other)
-        for one, other in zip(mine, group, strict=True)
+        (variable_spec.shape, variable_spec.dtype) == (other.shape, other.dtype) and is_same(variable_spec, other)
+        for variable_spec, other in zip(mine, group, strict=True)
     )
 
 
-def _is_named(one: VariableSpec, other: VariableSpec) -> bool:
-    return one.path == other.path
+def _is_named(variable_spec: VariableSpec, other: VariableSpec) -> bool:
+    return variable_spec.path == other.path

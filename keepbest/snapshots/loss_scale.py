@@ -38,16 +38,18 @@ def fit_scale(
 
 def _scale_of(specs: Iterable[VariableSpec]) -> set[VariableSpec]:
     """Return the variables of the one wrapper there is; none where there are several, which keep their places."""
-    found = [spec for spec in specs if spec.collection == "optimizer"]
-    fronts = {front for front, _, name in (spec.path.rpartition("/") for spec in found) if name == SCALE}
+    variable_specs = [spec for spec in specs if spec.collection == "optimizer"]
+    fronts = {front for front, _, name in (spec.path.rpartition("/") for spec in variable_specs) if name == SCALE}
     if len(fronts) != 1:
         return set()
     (front,) = fronts
-    return {spec for spec in found if spec.path in {f"{front}/{name}" for name in _OWN}}
+    return {spec for spec in variable_specs if spec.path in {f"{front}/{name}" for name in _OWN}}
 
 
 def _before(spec: VariableSpec, left_out: set[VariableSpec]) -> int:
-    return sum(one.collection == spec.collection and one.index < spec.index for one in left_out)
+    return sum(
+        variable_spec.collection == spec.collection and variable_spec.index < spec.index for variable_spec in left_out
+    )
 
 
 def _is_behind(spec: VariableSpec, first: int) -> bool:

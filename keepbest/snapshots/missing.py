@@ -25,7 +25,7 @@ class Missing:
 
 def describe(missing: Sequence[Missing]) -> str:
     """Return what a warning says of them."""
-    lines = [f"  {one}" for one in missing[:_SHOWN]]
+    lines = [f"  {item}" for item in missing[:_SHOWN]]
     more = [f"  … and {len(missing) - _SHOWN} more"] if len(missing) > _SHOWN else []
     head = "keepbest cannot capture a part of this model. Its checkpoints are incomplete, and no restore is whole:"
     return "\n".join([head, *lines, *more])

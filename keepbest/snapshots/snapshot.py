@@ -99,7 +99,7 @@ class ModelVariables(VariableSet):
     @property
     def trained(self) -> Sequence[int]:
         pairs = enumerate(zip(self.specs, self._variables, strict=True))
-        return [place for place, (spec, one) in pairs if spec.collection == "model" and is_trained(one)]
+        return [place for place, (spec, item) in pairs if spec.collection == "model" and is_trained(item)]
 
     def are(self, other: VariableSet) -> bool:
         return isinstance(other, ModelVariables) and _same(self._variables, other._variables)
@@ -159,7 +159,7 @@ class ModelVariables(VariableSet):
     @contextmanager
     def kept_as_they_are(self) -> Iterator[None]:
         """Give variables and random generators back what they hold now; what is built meanwhile is taken up."""
-        present, random = [(one, read_one(one)) for one in self._variables], capture_random()
+        present, random = [(item, read_one(item)) for item in self._variables], capture_random()
         try:
             yield
         finally:
@@ -184,7 +184,7 @@ class ModelVariables(VariableSet):
         empty = self._beside.find_empty(entries) if strict else []
         if strict and (lines or empty):
             raise refuse_beside(list(dict.fromkeys(lines.values())), empty, name)
-        return [one for one in entries if (one[0].collection, one[0].path) not in lines]
+        return [pair for pair in entries if (pair[0].collection, pair[0].path) not in lines]
 
     def put(self, state: State) -> None:
         self.follow()
@@ -223,7 +223,7 @@ class ModelVariables(VariableSet):
         if variables is None or variables is self._variables:
             return []
         present = {id(variable) for variable in self._variables}
-        lost = [spec for spec, one in zip(specs, variables, strict=True) if id(one) not in present]
+        lost = [spec for spec, item in zip(specs, variables, strict=True) if id(item) not in present]
         return [
             Difference("missing", spec.collection, spec.index, spec.path, None)
             for spec in lost
@@ -238,9 +238,9 @@ class ModelVariables(VariableSet):
 
 def specs_for(model: Any, specs: Sequence[VariableSpec]) -> tuple[VariableSpec, ...]:
     """Return what the variables of `model` are, its optimizers built where a state of `specs` has values for them."""
-    found = ModelVariables(model)
-    found.build_for(specs)
-    return found.specs
+    model_variables = ModelVariables(model)
+    model_variables.build_for(specs)
+    return model_variables.specs
 
 
 def capture(variables: VariableSet, *, position: Position, stopper: Mapping[str, Any] | None = None) -> State:
@@ -269,7 +269,7 @@ def is_trained(variable: Any) -> bool:
 
 
 def _same(some: Sequence[Any], others: Sequence[Any]) -> bool:
-    return len(some) == len(others) and all(one is another for one, another in zip(some, others, strict=True))
+    return len(some) == len(others) and all(item is another for item, another in zip(some, others, strict=True))
 
 
 def _forms(specs: Sequence[VariableSpec]) -> list[tuple[tuple[int, ...], str]]:
@@ -281,8 +281,8 @@ def _assign(variable: Any, value: Any) -> None:
     import tensorflow as tf
 
     if replicas := getattr(variable, "values", ()):  # its own handle is that of the first one only
-        for one in replicas:
-            one.assign(value)
+        for replica in replicas:
+            replica.assign(value)
         return
     try:
         handle = variable.handle

@@ -27,8 +27,8 @@ class Soundness:
         """Look at the trained variables that are new since the last call: one pass over their values."""
         known, trained = self._began_finite, living.trained
         if not living.specs or any(living.specs[place].name not in known for place in trained):
-            found = living.read_trained()
-            known.update((name, is_finite(value)) for name, value in found.items() if name not in known)
+            result = living.read_trained()
+            known.update((name, is_finite(value)) for name, value in result.items() if name not in known)
 
     def find_fault(self, state: State) -> str | None:
         """Return, in words, which trained variable of a state has become NaN or infinite; None where none has."""

@@ -117,4 +117,4 @@ def _groups_of(model: Any) -> tuple[tuple[Collection, list[Named]], ...]:
         ("model", trained.variables()),
         ("optimizer", trained.optimizer_variables()),
     )
-    return tuple((collection, [(path, value_of(one)) for path, one in group]) for collection, group in groups)
+    return tuple((collection, [(path, value_of(item)) for path, item in group]) for collection, group in groups)

@@ -41,16 +41,16 @@ def bootstrap_quantile(values: Any, share: float) -> float:
 
 def _remember(numbers: Any) -> Any:
     """Return the sums of the resamples in order: policies that are replayed over one run ask for the same ones."""
-    asked = blake2b(numbers.tobytes(), digest_size=16).digest()
+    digest = blake2b(numbers.tobytes(), digest_size=16).digest()
     with _lock:
-        known = _known.get(asked)
+        known = _known.get(digest)
     if known is None:
         known = _resample(numbers)
         known.sort()
         with _lock:
             while len(_known) >= _REMEMBERED:
                 _known.popitem(last=False)
-            _known[asked] = known
+            _known[digest] = known
     return known
 
 

@@ -150,13 +150,13 @@ def _lost(outcome: PolicyOutcome) -> float:
 
 
 def _median(values: Iterable[float]) -> float | None:
-    found = list(values)
-    return median(found) if found else None
+    result = list(values)
+    return median(result) if result else None
 
 
 def _say_take(label: str, row: Summary, held_out: Summary | None) -> str:
-    said = f"{label} would have {_say_kept(row)} and saved {say_share(row.share_saved)} of the steps."
-    return f"{said}{_say_censored(row)} {_say_held_out(held_out)}"
+    message = f"{label} would have {_say_kept(row)} and saved {say_share(row.share_saved)} of the steps."
+    return f"{message}{_say_censored(row)} {_say_held_out(held_out)}"
 
 
 def _say_kept(row: Summary) -> str:
@@ -200,8 +200,8 @@ def _say_none_saves(label: str, row: Summary, tolerate: float) -> str:
     within = f"lose at most {tolerate:g}" if tolerate else "keep the best"
     saved = row.share_saved or 0.0
     most = f"{label} saves the most, {say_share(saved)} of the steps" if saved > 0 else "none saves a step"
-    said = f"No policy here saves anything worth having: of those that {within}, {most}."
-    return f"{said}{_say_censored(row)} What the runs were stopped by is as good."
+    message = f"No policy here saves anything worth having: of those that {within}, {most}."
+    return f"{message}{_say_censored(row)} What the runs were stopped by is as good."
 
 
 def say_share(share: float | None) -> str:

@@ -89,7 +89,7 @@ def _count_parts(spec: object) -> int:
         count += len(level)
         if count > MAX_TOTAL:
             break
-        level = [part for one in level if isinstance(one, Mapping) for part in _listed(one.get("policies"))]
+        level = [part for item in level if isinstance(item, Mapping) for part in _listed(item.get("policies"))]
     return count
 
 

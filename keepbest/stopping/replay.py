@@ -99,7 +99,7 @@ class RecordedRun:
         ]
         if len(known) == 1:
             return None
-        place = bisect_right(known, step, key=lambda one: one[0])
+        place = bisect_right(known, step, key=lambda pair: pair[0])
         if place == len(known):
             return known[-1][1]
         (before, began), (after, ended) = known[place - 1], known[place]

@@ -42,24 +42,24 @@ class Contender:
 
     def value_at(self, rung: int) -> float | None:
         """Return its best value when it came to a rung."""
-        later = min((one for one in self.values if one >= rung), default=None)
+        later = min((number for number in self.values if number >= rung), default=None)
         return self.best if later is None else self.values[later]
 
 
 def rank(contenders: Sequence[Contender], rung: int, mode: Mode) -> list[Contender]:
     """Return those that have come to a rung, the best first; of equals the lower number, without a number last."""
-    there = [one for one in contenders if one.stands_at(rung)]
-    return sorted(there, key=lambda one: (_order(one.value_at(rung), mode), one.number))
+    there = [contender for contender in contenders if contender.stands_at(rung)]
+    return sorted(there, key=lambda contender: (_order(contender.value_at(rung), mode), contender.number))
 
 
 def find_promotable(contenders: Sequence[Contender], factor: int, mode: Mode) -> list[Contender]:
     """Return those that go on, in the order in which free places are given: higher rungs first, then the best."""
-    found = []
-    for rung in range(max((one.top for one in contenders), default=0), 0, -1):
+    result = []
+    for rung in range(max((contender.top for contender in contenders), default=0), 0, -1):
         ranked = rank(contenders, rung, mode)
         best = ranked[: len(ranked) // factor]
-        found += [one for one in best if one.waits and one.top == rung]
-    return found
+        result += [contender for contender in best if contender.waits and contender.top == rung]
+    return result
 
 
 def find_leader(contenders: Sequence[Contender], mode: Mode) -> Contender | None:
@@ -67,8 +67,14 @@ def find_leader(contenders: Sequence[Contender], mode: Mode) -> Contender | None
 
     So the best of a sweep is always a run that was trained to its end. None where it was, or nothing was measured.
     """
-    known = [one for one in contenders if (one.waits or one.has_ended) and _order(one.best, mode) < math.inf]
-    first = min(known, key=lambda one: (_order(one.best, mode), one.waits, one.number), default=None)
+    known = [
+        contender
+        for contender in contenders
+        if (contender.waits or contender.has_ended) and _order(contender.best, mode) < math.inf
+    ]
+    first = min(
+        known, key=lambda contender: (_order(contender.best, mode), contender.waits, contender.number), default=None
+    )
     return first if first is not None and first.waits else None
 
 

@@ -142,9 +142,9 @@ class PolicyReader:
         return token
 
     def _take(self, sign: str) -> bool:
-        found = self._next.kind == "sign" and self._next.text == sign
-        self.position += found
-        return found
+        result = self._next.kind == "sign" and self._next.text == sign
+        self.position += result
+        return result
 
     def _read_term(self, place: str, depth: int) -> dict[str, Any]:
         token = self._advance()

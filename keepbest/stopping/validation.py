@@ -169,10 +169,10 @@ def _scalar(value: object) -> float | None:
         return None
 
 
-def _plain(said: Verdict | Decision) -> dict[str, Any]:
+def _plain(decision: Verdict | Decision) -> dict[str, Any]:
     """Return the fields as they are; `asdict` would copy each value, which a replay of many validations feels."""
-    plain = {name: getattr(said, name) for name in said.__slots__}
-    return {**plain, "reason": None if said.reason is None else said.reason.value}
+    plain = {name: getattr(decision, name) for name in decision.__slots__}
+    return {**plain, "reason": None if decision.reason is None else decision.reason.value}
 
 
 def _reason(text: str | None) -> StopReason | None:

@@ -211,7 +211,7 @@ def watch() -> Callable[[], bool]:
 def _find(secret: str, kind: str) -> Principal:
     hashed = users.digest(secret)
     g.proof = (hashed, kind)
-    found = service().principals.find(hashed, kind, now())
-    if found is None:
+    result = service().principals.find(hashed, kind, now())
+    if result is None:
         raise NotAuthenticated("This token is unknown, expired or revoked.", hint="Sign in again: `keepbest login`.")
-    return found
+    return result

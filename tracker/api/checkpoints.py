@@ -91,22 +91,22 @@ def collect(body: CollectRequest) -> Collection:
 @speaks(None, transact=False, media="application/json")
 def show_manifest(checkpoint: str) -> Response:
     """Return the manifest as the trainer wrote it."""
-    found = _find(checkpoint)
-    return _file(_open(_manifest_path(found), found), "application/json")
+    result = _find(checkpoint)
+    return _file(_open(_manifest_path(result), result), "application/json")
 
 
 @blueprint.get("/checkpoints/<checkpoint>/objects/<digest>")
 @speaks(None, transact=False, media=BINARY)
 def show_object(checkpoint: str, digest: str) -> Response:
     """Return one file of a checkpoint, a pack or the network's JSON, by a digest that its manifest names."""
-    found = _find(checkpoint)
+    result = _find(checkpoint)
     if not _DIGEST.match(digest):
         raise InvalidInput("A digest is 64 hexadecimal digits.", field="digest")
-    with _open(_manifest_path(found), found) as manifest:
+    with _open(_manifest_path(result), result) as manifest:
         named = _read_objects(manifest.read())
     if digest not in named:
         raise NotFound(f"Checkpoint {checkpoint} has no object {digest}.", field="digest")
-    return _file(_open(_store() / "objects" / digest[:2] / f"{digest}{named[digest]}", found), BINARY)
+    return _file(_open(_store() / "objects" / digest[:2] / f"{digest}{named[digest]}", result), BINARY)
 
 
 @blueprint.get("/checkpoints/<checkpoint>/variables")
@@ -153,24 +153,25 @@ def _store() -> Path:
     return Path(service().settings.store)
 
 
-def _manifest_path(found: Checkpoint) -> Path:
+def _manifest_path(checkpoint: Checkpoint) -> Path:
     """Return where the manifest lies; both ids come out of the database, and are ids and nothing else."""
-    return _store() / "runs" / found.run / f"{found.id}.json"
+    return _store() / "runs" / checkpoint.run / f"{checkpoint.id}.json"
 
 
-def _read_manifest(found: Checkpoint) -> tuple[Folder, Manifest]:
-    with _open(_manifest_path(found), found) as file:
-        manifest, _ = decode(file.read(MAX_MANIFEST_BYTES), found.id)
+def _read_manifest(checkpoint: Checkpoint) -> tuple[Folder, Manifest]:
+    with _open(_manifest_path(checkpoint), checkpoint) as file:
+        manifest, _ = decode(file.read(MAX_MANIFEST_BYTES), checkpoint.id)
     return Folder(_store()), manifest
 
 
-def _open(path: Path, found: Checkpoint) -> BinaryIO:
+def _open(path: Path, checkpoint: Checkpoint) -> BinaryIO:
     try:
         return path.open("rb")
     except FileNotFoundError:
         raise NotFound(
             "This checkpoint's files are not in the tracker's store.",
-            hint=f"They may have been dropped, or lie with the worker: `keepbest checkpoints {found.run} --all` says.",
+            hint=f"They may have been dropped, or lie with the worker: "
+            f"`keepbest checkpoints {checkpoint.run} --all` says.",
         ) from None
 
 

@@ -37,5 +37,5 @@ def list_commands(conn: Connection, run: str, query: CommandQuery) -> CommandLis
 @speaks(Command, body=CommandBody, status=201)
 def request_command(conn: Connection, run: str, body: CommandBody) -> Command:
     """Ask a run's trainer for something; the answer shows when it was obeyed."""
-    found = runs.get_run(conn, run, lock=True)
-    return commands.request_command(conn, found, body.root, user=principal().user, now=now())
+    row = runs.get_run(conn, run, lock=True)
+    return commands.request_command(conn, row, body.root, user=principal().user, now=now())

@@ -137,8 +137,8 @@ def parse(model: type[Model]) -> Model:
 def parse_query(model: type[Model]) -> Model:
     """Read the query string as `model`; a repeated name is a list where the field is one, else the last counts."""
     lists = {name for name, field in model.model_fields.items() if "list" in str(field.annotation)}
-    said = {name: [compose(value) for value in values] for name, values in request.args.lists()}
-    given = {name: values if name in lists else values[-1] for name, values in said.items()}
+    fields = {name: [compose(value) for value in values] for name, values in request.args.lists()}
+    given = {name: values if name in lists else values[-1] for name, values in fields.items()}
     if any("\0" in value for values in request.args.listvalues() for value in values):
         raise InvalidInput("The address holds a NUL character.")
     try:
@@ -192,7 +192,7 @@ def explain(error: ValidationError) -> InvalidInput:
 def _answer(view: View, arguments: dict[str, Any], transact: bool, status: int) -> Response:
     if transact:
         with transaction() as conn:
-            said = view(conn, **arguments)
+            response = view(conn, **arguments)
     else:
-        said = view(**arguments)
-    return said if isinstance(said, Response) else reply(said, status)
+        response = view(**arguments)
+    return response if isinstance(response, Response) else reply(response, status)

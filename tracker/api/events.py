@@ -50,8 +50,8 @@ def list_events(conn: Connection, query: EventQuery) -> EventPage:
     if query.after > horizon or query.after < events.min_seq(conn) - 1:
         return EventPage(events=[], next=horizon, gap=True)
     run = None if query.run is None else runs.get_run(conn, query.run).id
-    found = events.read_events(conn, query.after, horizon, limit=query.limit, run=run, project=query.project)
-    return EventPage(events=found, next=found[-1].seq if len(found) == query.limit else horizon)
+    result = events.read_events(conn, query.after, horizon, limit=query.limit, run=run, project=query.project)
+    return EventPage(events=result, next=result[-1].seq if len(result) == query.limit else horizon)
 
 
 @blueprint.get("/stream")
@@ -92,8 +92,8 @@ def _resolve(run: str | None) -> str | None:
 
 
 def _last_seen(query: StreamQuery) -> int | None:
-    said = request.headers.get("Last-Event-ID", "")
-    return int(said) if said.isascii() and said.isdigit() and len(said) <= 16 else query.after
+    message = request.headers.get("Last-Event-ID", "")
+    return int(message) if message.isascii() and message.isdigit() and len(message) <= 16 else query.after
 
 
 class _Frames:

@@ -28,8 +28,8 @@ def fork_run(run: str, body: ForkRequest) -> Run:
 @speaks(Run, body=ResumeRequest)
 def resume_run(conn: Connection, run: str, body: ResumeRequest) -> Run:
     """Have an ended run go on, from its last checkpoint unless another is named."""
-    found = runs.get_run(conn, run, lock=True)
-    return runs.show_run(resumes.resume(conn, found, body, user=principal().user, now=now()))
+    row = runs.get_run(conn, run, lock=True)
+    return runs.show_run(resumes.resume(conn, row, body, user=principal().user, now=now()))
 
 
 @blueprint.post("/runs/<run>/undelete")

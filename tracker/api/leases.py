@@ -26,13 +26,13 @@ def claim(conn: Connection, body: Claim) -> Assignment | None:
 @speaks(Renewal)
 def renew(conn: Connection, run: str) -> Renewal:
     """Prolong the lease whose token is in `Keepbest-Lease`."""
-    found = runs.get_run(conn, run, lock=True)
-    return leases.renew(conn, found, lease_token(), seconds=service().settings.lease_seconds, now=now())
+    row = runs.get_run(conn, run, lock=True)
+    return leases.renew(conn, row, lease_token(), seconds=service().settings.lease_seconds, now=now())
 
 
 @blueprint.post("/leases/<run>/release")
 @speaks(Run, body=Release)
 def release(conn: Connection, run: str, body: Release) -> Run:
     """Give the run back, with how its training ended."""
-    found = runs.get_run(conn, run, lock=True)
-    return runs.show_run(leases.release(conn, found, lease_token(), body, user=principal().user, now=now()))
+    row = runs.get_run(conn, run, lock=True)
+    return runs.show_run(leases.release(conn, row, lease_token(), body, user=principal().user, now=now()))

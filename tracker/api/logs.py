@@ -27,6 +27,6 @@ class LogQuery(After):
 def list_logs(conn: Connection, run: str, query: LogQuery) -> LogPage:
     """List what a run's trainers printed, as it came."""
     pk = runs.get_run(conn, run).pk
-    found = logs.list_pieces(conn, pk, after=query.seq, limit=query.limit, stream=query.stream, last=query.tail)
-    cursor = None if query.tail else next_cursor([piece.seq for piece in found], query.limit)
-    return LogPage(pieces=found, cursor=cursor)
+    log_pieces = logs.list_pieces(conn, pk, after=query.seq, limit=query.limit, stream=query.stream, last=query.tail)
+    cursor = None if query.tail else next_cursor([piece.seq for piece in log_pieces], query.limit)
+    return LogPage(pieces=log_pieces, cursor=cursor)

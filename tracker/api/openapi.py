@@ -155,11 +155,11 @@ def _responses(speech: Speech) -> Document:
 
 
 def _schemas(app: Flask) -> Document:
-    found: set[type[BaseModel]] = set()
+    base_models: set[type[BaseModel]] = set()
     for rule, _ in routes(app):
         speech = speech_of(app, rule)
-        found.update(model for model in (speech.reply, speech.body) if model is not None)
-    ordered = sorted(found, key=lambda model: model.__name__)
+        base_models.update(model for model in (speech.reply, speech.body) if model is not None)
+    ordered = sorted(base_models, key=lambda model: model.__name__)
     _, made = models_json_schema([(model, "validation") for model in ordered], ref_template=_REFERENCE)
     return {**made["$defs"], "Error": _ERROR}
 

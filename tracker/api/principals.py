@@ -39,10 +39,10 @@ class Principals:
             known = self._known.get((hashed, kind))
         if known is not None and now < known[1]:
             return known[0]
-        found = self._ask(hashed, kind, now)
-        if found is not None:
-            self._remember((hashed, kind), found, now)
-        return found
+        principal = self._ask(hashed, kind, now)
+        if principal is not None:
+            self._remember((hashed, kind), principal, now)
+        return principal
 
     def forget(self) -> None:
         """Drop everything: a credential or a user has just changed."""
@@ -51,20 +51,20 @@ class Principals:
 
     def _ask(self, hashed: str, kind: str, now: datetime) -> Principal | None:
         with db.read(self._engine) as conn:
-            found = users.find_principal(conn, hashed, kind, now)
-        if found is not None and (found.used_at is None or now - found.used_at > users.TOUCH_EVERY):
+            principal = users.find_principal(conn, hashed, kind, now)
+        if principal is not None and (principal.used_at is None or now - principal.used_at > users.TOUCH_EVERY):
             with db.write(self._engine) as conn:
-                users.touch(conn, found.credential, now)
-        return found
+                users.touch(conn, principal.credential, now)
+        return principal
 
-    def _remember(self, key: tuple[str, str], found: Principal, now: datetime) -> None:
+    def _remember(self, key: tuple[str, str], principal: Principal, now: datetime) -> None:
         until = now + timedelta(seconds=SECONDS)
-        if found.expires_at is not None:
-            until = min(until, found.expires_at)
+        if principal.expires_at is not None:
+            until = min(until, principal.expires_at)
         with self._lock:
             if len(self._known) >= _MOST:
                 self._known.clear()
-            self._known[key] = (found, until)
+            self._known[key] = (principal, until)
 
 
 class Attempts:

@@ -57,7 +57,7 @@ def _count_hops(networks: tuple[Network, ...], forwarded: str) -> int:
 
 def _is_in(networks: tuple[Network, ...], address: str) -> bool:
     try:
-        found = ipaddress.ip_address(address)
+        ip_address = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(found in network for network in networks)
+    return any(ip_address in network for network in networks)

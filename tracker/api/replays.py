@@ -46,9 +46,9 @@ def replay_runs(body: ReplayRequest) -> Replay:
     stoppers = body.stoppers or list(CANDIDATES)
     specs = [_parse(text, place) for place, text in enumerate(stoppers)]
     with db.read(service().engine) as conn:
-        found = replay_records.find_runs(conn, body.runs, body.project, MAX_RUNS)
-        _check_size(found, len(specs))
-        known = replay_records.read_records(conn, found, [build(spec, "max") for spec in specs])
+        runs = replay_records.find_runs(conn, body.runs, body.project, MAX_RUNS)
+        _check_size(runs, len(specs))
+        known = replay_records.read_records(conn, runs, [build(spec, "max") for spec in specs])
     kept, left_out = _comparable(known)
     # A run at a time: policies that draw the same examples at the same validations share the draws.
     by_run = [[_replay(spec, record) for spec in specs] for _, record in kept]
@@ -73,13 +73,13 @@ def _replay(spec: Spec, record: RecordedRun) -> PolicyOutcome:
     return replay(build(spec, record.mode), record)
 
 
-def _check_size(found: Sequence[Run], policies: int) -> None:
-    if not found:
+def _check_size(runs: Sequence[Run], policies: int) -> None:
+    if not runs:
         raise InvalidInput("There is no run to replay.", field="runs", hint="Name runs, or a project that has some.")
-    judged = policies * sum(run.validations for run in found)
+    judged = policies * sum(run.validations for run in runs)
     if judged > MAX_JUDGED:
         raise TooLarge(
-            f"{policies} policies over the validations of {len(found)} runs: {judged:,} decisions; "
+            f"{policies} policies over the validations of {len(runs)} runs: {judged:,} decisions; "
             f"{MAX_JUDGED:,} at most.",
             field="runs",
             hint="Ask for fewer runs or fewer policies at a time.",
@@ -88,7 +88,11 @@ def _check_size(found: Sequence[Run], policies: int) -> None:
 
 def _comparable(known: Sequence[RunRecord]) -> tuple[list[tuple[Run, RecordedRun]], list[LeftOut]]:
     """Return the runs that watch the same metric in the same mode, the most common one, and the others."""
-    measured = [(one.run, one.record) for one in known if one.record is not None and one.record.measured]
+    measured = [
+        (run_record.run, run_record.record)
+        for run_record in known
+        if run_record.record is not None and run_record.record.measured
+    ]
     common = Counter(_metric(run) for run, _ in measured).most_common(1)
     kept = [(run, record) for run, record in measured if _metric(run) == common[0][0]]
     taken = {run.id for run, _ in kept}
@@ -97,7 +101,7 @@ def _comparable(known: Sequence[RunRecord]) -> tuple[list[tuple[Run, RecordedRun
         LeftOut(
             id=run.id, name=run.name, message=f"It watches {_metric(run)}." if run.id in recorded else "No validations."
         )
-        for run in (one.run for one in known)
+        for run in (run_record.run for run_record in known)
         if run.id not in taken
     ]
     return kept, left_out

@@ -61,8 +61,8 @@ def show_run(conn: Connection, run: str) -> Run:
 @speaks(Run, body=RunPatch)
 def change_run(conn: Connection, run: str, body: RunPatch) -> Run:
     """Change a run's name, notes or tags."""
-    found = runs.get_run(conn, run, lock=True)
-    return runs.show_run(runs.patch_run(conn, found, body, user=principal().user, now=now()))
+    row = runs.get_run(conn, run, lock=True)
+    return runs.show_run(runs.patch_run(conn, row, body, user=principal().user, now=now()))
 
 
 @blueprint.delete("/runs/<run>")
@@ -76,8 +76,8 @@ def delete_run(conn: Connection, run: str) -> None:
 @speaks(Run)
 def cancel_run(conn: Connection, run: str) -> Run:
     """Cancel a run: at once when nobody holds it, else by a command to its trainer."""
-    found = runs.get_run(conn, run, lock=True)
-    return runs.show_run(commands.cancel_run(conn, found, user=principal().user, now=now()))
+    row = runs.get_run(conn, run, lock=True)
+    return runs.show_run(commands.cancel_run(conn, row, user=principal().user, now=now()))
 
 
 @blueprint.get("/runs/<run>/segments")

@@ -27,14 +27,14 @@ def sign_in(conn: Connection, body: SignIn) -> Response:
     """Sign a browser in with a one-time code or a token; the answer sets the cookie."""
     if "Origin" in request.headers:
         access.check_origin()
-    found = _prove(conn, body)
+    principal = _prove(conn, body)
     lasts = timedelta(days=service().settings.session_days)
     name = request.headers.get("User-Agent", "a browser")[:_AGENT]
     made = users.make_credential(
-        conn, found.user_pk, "session", name, found.role, now=now(), lasts=lasts, maker=found.maker
+        conn, principal.user_pk, "session", name, principal.role, now=now(), lasts=lasts, maker=principal.maker
     )
-    audit.record(conn, found.user, "user.sign_in", found.user, now())
-    response = reply(_show(found))
+    audit.record(conn, principal.user, "user.sign_in", principal.user, now())
+    response = reply(_show(principal))
     response.set_cookie(
         access.COOKIE,
         made.secret,
@@ -78,15 +78,15 @@ def _prove(conn: Connection, body: SignIn) -> Principal:
     if (body.code is None) == (body.token is None):
         raise InvalidInput("Give a code or a token.", field="code")
     if body.code is not None:
-        found = users.use_code(conn, body.code, now())
+        principal = users.use_code(conn, body.code, now())
     else:
-        found = users.find_principal(conn, users.digest(body.token or ""), "token", now())
-    if found is None:
+        principal = users.find_principal(conn, users.digest(body.token or ""), "token", now())
+    if principal is None:
         service().attempts.add(request.remote_addr or "", now())
         what = "link is used up, expired or unknown" if body.code is not None else "token is unknown or expired"
         raise NotAuthenticated(f"This {what}.", hint="`keepbest login`, or restart the tracker for a new link.")
-    return found
+    return principal
 
 
-def _show(found: Principal) -> Me:
-    return Me(user=found.user, role=found.role, version=__version__)
+def _show(principal: Principal) -> Me:
+    return Me(user=principal.user, role=principal.role, version=__version__)

@@ -29,6 +29,6 @@ def list_validations(conn: Connection, run: str, query: ValidationQuery) -> Vali
     """
     pk = runs.get_run(conn, run).pk
     limit = min(query.limit, MAX_WITH_EXAMPLES) if query.examples else query.limit
-    found = validations.list_validations(conn, pk, segments.read_path(conn, pk), after=query.seq, limit=limit)
-    cursor = next_cursor([validation.seq for validation in found], limit)
-    return ValidationPage(validations=per_example.add_to(conn, pk, found) if query.examples else found, cursor=cursor)
+    result = validations.list_validations(conn, pk, segments.read_path(conn, pk), after=query.seq, limit=limit)
+    cursor = next_cursor([validation.seq for validation in result], limit)
+    return ValidationPage(validations=per_example.add_to(conn, pk, result) if query.examples else result, cursor=cursor)

@@ -49,8 +49,8 @@ def expire_leases(settings: TrackerSettings, engine: Engine, now: datetime) -> s
     """Give back the runs whose worker was not heard of past its lease."""
     with db.write(engine) as conn:
         leases.shorten_leases(conn, seconds=settings.lease_seconds, now=now)
-        found = leases.expire_leases(conn, now)
-    return f"took back {', '.join(found)}" if found else ""
+        names = leases.expire_leases(conn, now)
+    return f"took back {', '.join(names)}" if names else ""
 
 
 def mark_silent_workers(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
@@ -91,14 +91,14 @@ def apply_rules(settings: TrackerSettings, engine: Engine, now: datetime) -> str
     for breach in breaches:
         with suppress(Conflict, NotFound), db.write(engine) as conn:  # it has ended meanwhile
             rule_enforcement.stop(conn, breach, now)
-    return "; ".join(f"{run.id}: {asked.message}" for run, asked in breaches)
+    return "; ".join(f"{run.id}: {rule_stop.message}" for run, rule_stop in breaches)
 
 
 def top_up_sweeps(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
     """Make the next runs of every sweep that lacks some, and end those that have none left."""
     with db.read(engine) as conn:
         sweeps = due.list_due(conn)
-    return "; ".join(said for said in (top_up(engine, sweep, now) for sweep in sweeps) if said)
+    return "; ".join(message for message in (top_up(engine, sweep, now) for sweep in sweeps) if message)
 
 
 def prune_events(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
@@ -112,8 +112,8 @@ def collect_checkpoints(settings: TrackerSettings, engine: Engine, now: datetime
     """Drop the checkpoints that retention lets go, and free what nobody needs any more."""
     done = collect_garbage(settings, engine, now)
     trashed = f"{len(done.trashed)} checkpoints to the trash, {len(done.emptied)} out of it"
-    said = f"{trashed}, {done.freed_bytes:,} bytes freed" if done.trashed or done.freed_bytes else ""
-    return said + (f" damaged: {len(done.damaged)} manifests; run keepbest fsck" if done.damaged else "")
+    message = f"{trashed}, {done.freed_bytes:,} bytes freed" if done.trashed or done.freed_bytes else ""
+    return message + (f" damaged: {len(done.damaged)} manifests; run keepbest fsck" if done.damaged else "")
 
 
 def expire_credentials(settings: TrackerSettings, engine: Engine, now: datetime) -> str:

@@ -107,7 +107,7 @@ class Scheduler:
             self._tell(job, "the clock jumped, or this scheduler was away for long: nothing is deleted by age for now.")
             return
         try:
-            said = job.run(self._settings, self._engine, now)
+            message = job.run(self._settings, self._engine, now)
         except KeepbestError as error:
             self._tell(job, f"{error.message} It is tried again each {job.every_seconds:g} s.")
         except Exception:
@@ -118,8 +118,8 @@ class Scheduler:
             if job.name in self._failing:
                 self._failing.discard(job.name)
                 log.info("%s: it works again", job.name)
-            if said:
-                log.info("%s: %s", job.name, said)
+            if message:
+                log.info("%s: %s", job.name, message)
 
     def _tell(self, job: PeriodicJob, why: str) -> None:
         if job.name not in self._failing:

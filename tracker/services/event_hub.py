@@ -190,23 +190,23 @@ class Hub:
         try:
             with db.read(self._engine) as conn:
                 upto = self._horizon.advance(conn)
-                found = events.read_events(conn, after, upto, limit=READ)
+                result = events.read_events(conn, after, upto, limit=READ)
         except KeepbestError:
             return  # the database is away: streams go on with heartbeats, the next tick tries again
         if upto > after:
-            end = found[-1].seq if len(found) == READ else upto
-            messages = [_message(event) for event in merge(found)]
+            end = result[-1].seq if len(result) == READ else upto
+            messages = [_message(event) for event in merge(result)]
             with self._changed:
                 if self._ring.end == after:  # else it was reset meanwhile
                     self._ring.push(messages, end)
                     self._changed.notify_all()
 
 
-def merge(found: Iterable[Event]) -> list[Event]:
+def merge(result: Iterable[Event]) -> list[Event]:
     """Return the events with those of one kind about one run made one: the newest, with all fields told since."""
     merged: dict[tuple[str, str | None], Event] = {}
     kept: list[Event] = []
-    for event in found:
+    for event in result:
         key = (event.kind, event.run)
         earlier = merged.get(key) if event.kind in _MERGED else None
         if earlier is not None:

@@ -23,7 +23,7 @@ def fork(
     settings: TrackerSettings,
     engine: Engine,
     reference: str,
-    asked: ForkRequest,
+    request: ForkRequest,
     *,
     user: str,
     key: str | None,
@@ -35,14 +35,14 @@ def fork(
     """
     store = Store(Path(settings.store), notes=settings.dir)
     with db.read(engine) as conn:
-        known = forks.find_known(conn, reference, asked, user, key)
+        known = forks.find_known(conn, reference, request, user, key)
         if known is not None:
             return runs.show_run(known)
-        plan = forks.plan(conn, runs.get_run(conn, reference), asked)
+        plan = forks.plan(conn, runs.get_run(conn, reference), request)
     id = new_id()
     copies = _make_copies(store, plan, id)
     with db.write(engine) as conn:
-        hidden = forks.add_hidden(conn, plan, id, copies, asked, user=user, now=now)
+        hidden = forks.add_hidden(conn, plan, id, copies, request, user=user, now=now)
     for copy in copies:
         put(store.folder, copy)
     with db.write(engine) as conn:
@@ -55,7 +55,7 @@ def _make_copies(store: Store, plan: ForkPlan, run: str) -> list[Copy]:
     best = plan.find_best((start.stopper.get("policy") or {}).get("best_step"))
     others = [] if best is None or best.id == plan.start.id else [_read(store, best)]
     begins = make_copy(store.folder, start, run, "best" if best is not None and not others else "last")
-    return [begins, *(make_copy(store.folder, one, run, "best") for one in others)]
+    return [begins, *(make_copy(store.folder, manifest, run, "best") for manifest in others)]
 
 
 def _read(store: Store, wanted: Checkpoint) -> Manifest:

@@ -52,12 +52,12 @@ def pin(settings: TrackerSettings, engine: Engine, id: str, pinned: bool, now: d
     """
     folder = _open(settings)
     with db.read(engine) as conn:
-        found = checkpoints.get_checkpoint(conn, id)
-    is_gone = found.state is CheckpointState.DROPPED
-    if pinned and is_gone and not trash.undo(folder, found.run, id) and not _is_here(folder, (found.run, id)):
+        checkpoint = checkpoints.get_checkpoint(conn, id)
+    is_gone = checkpoint.state is CheckpointState.DROPPED
+    if pinned and is_gone and not trash.undo(folder, checkpoint.run, id) and not _is_here(folder, (checkpoint.run, id)):
         raise NotFound(f"Checkpoint {id} was dropped, and the trash was emptied since.", field="checkpoint")
-    if _is_here(folder, (found.run, id)):
-        folder.pin(found.run, id, pinned)
+    if _is_here(folder, (checkpoint.run, id)):
+        folder.pin(checkpoint.run, id, pinned)
     with db.write(engine) as conn:
         if pinned and is_gone:
             retention.bring_back(conn, id, now)
@@ -73,14 +73,18 @@ def undelete(settings: TrackerSettings, engine: Engine, reference: str, *, user:
     with db.read(engine) as conn:
         run = runs.get_deleted(conn, reference).id
         wanted = deletions.list_checkpoints(conn, run)
-    for one in wanted:
-        if not _is_here(folder, (run, one.id)):
-            trash.undo(folder, run, one.id)
-    back = [one.id for one in wanted if _is_here(folder, (run, one.id)) or not _is_ours(folder, one)]
-    gone = [one.id for one in wanted if one.id not in back]
+    for checkpoint in wanted:
+        if not _is_here(folder, (run, checkpoint.id)):
+            trash.undo(folder, run, checkpoint.id)
+    back = [
+        checkpoint.id
+        for checkpoint in wanted
+        if _is_here(folder, (run, checkpoint.id)) or not _is_ours(folder, checkpoint)
+    ]
+    gone = [checkpoint.id for checkpoint in wanted if checkpoint.id not in back]
     with db.write(engine) as conn:
-        found = deletions.undelete_run(conn, runs.get_deleted(conn, run, lock=True), gone, user=user, now=now)
-        return Undeleted(run=runs.show_run(found), back=back, gone=gone)
+        row = deletions.undelete_run(conn, runs.get_deleted(conn, run, lock=True), gone, user=user, now=now)
+        return Undeleted(run=runs.show_run(row), back=back, gone=gone)
 
 
 def _open(settings: TrackerSettings) -> Folder:
@@ -107,8 +111,8 @@ def _is_ours(folder: Folder, checkpoint: Checkpoint) -> bool:
 def _list_superseded(engine: Engine) -> Iterator[Reference]:
     with db.read(engine) as conn:
         for run in retention.find_candidates(conn):
-            for one in retention.list_superseded(conn, runs.get_run(conn, run)):
-                yield one.run, one.id
+            for checkpoint in retention.list_superseded(conn, runs.get_run(conn, run)):
+                yield checkpoint.run, checkpoint.id
 
 
 def _drop(engine: Engine, candidates: set[str], now: datetime) -> None:

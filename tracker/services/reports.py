@@ -26,7 +26,9 @@ def report(engine: Engine, references: Sequence[str]) -> Report:
     """Report one run, several, or one sweep; raises NotFound where one of them is neither."""
     with db.read(engine) as conn:
         gathered = (
-            gather_any(conn, references[0]) if len(references) == 1 else [gather(conn, one) for one in references]
+            gather_any(conn, references[0])
+            if len(references) == 1
+            else [gather(conn, reference) for reference in references]
         )
     if isinstance(gathered, Material):
         return _tell(gathered.run.name, report_run(gathered))
@@ -63,8 +65,8 @@ def gather_sweep(conn: Connection, reference: str) -> SweepMaterial:
     """Read a sweep with all its runs."""
     known = sweeps.list_runs(conn, sweeps.get_sweep(conn, reference))
     best = known.sweep.best
-    found = runs.show_run(runs.get_run(conn, best.run)) if best else None
-    return SweepMaterial(known, search.weigh(known.sweep, known.runs), found)
+    run = runs.show_run(runs.get_run(conn, best.run)) if best else None
+    return SweepMaterial(known, search.weigh(known.sweep, known.runs), run)
 
 
 def _read_validations(conn: Connection, run_pk: int) -> Iterable[RecordedValidation]:

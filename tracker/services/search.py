@@ -45,8 +45,8 @@ def propose(sweep: Sweep, runs: Sequence[SweepRun], number: int, count: int) -> 
     chosen = []
     for place in range(count):
         study.sampler = _make_sampler(sweep, number + place)
-        asked = study.ask(distributions)  # stays in the study as a run that trains
-        chosen.append({name: _to_value(sweep.space[name], value) for name, value in asked.params.items()})
+        trial = study.ask(distributions)  # stays in the study as a run that trains
+        chosen.append({name: _to_value(sweep.space[name], value) for name, value in trial.params.items()})
     return chosen
 
 
@@ -65,8 +65,12 @@ def weigh(sweep: Sweep, runs: Sequence[SweepRun]) -> SweepImportance:
 
     measured = [run for run in runs if _is_measured(run)]
     study = _build_study(sweep, measured, lambda run: "COMPLETE")
-    found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
-    shares = {name: float(share) for name, share in found.items() if math.isfinite(share) and _varies(measured, name)}
+    param_importances = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    shares = {
+        name: float(share)
+        for name, share in param_importances.items()
+        if math.isfinite(share) and _varies(measured, name)
+    }
     whole = sum(shares.values()) or 1.0
     known = {name: share / whole for name, share in sorted(shares.items(), key=lambda pair: -pair[1])}
     parameters = [Importance(name=name, share=share) for name, share in known.items()]
@@ -167,5 +171,5 @@ def _to_value(dimension: Dimension, value: Any) -> Any:
 def _from_value(dimension: Dimension, value: Any) -> Any:
     if not isinstance(dimension, Choices):
         return value
-    same = [place for place, one in enumerate(dimension.values) if one == value]
+    same = [place for place, item in enumerate(dimension.values) if item == value]
     return next((place for place in same if type(dimension.values[place]) is type(value)), same[0])

@@ -34,8 +34,8 @@ def top_up(engine: Engine, due: Due, now: datetime) -> str:
     promoted = _promote(engine, due.id, due.promotable, now)
     made = _make(engine, due, min(due.free - len(promoted), due.lacks), now)
     if due.lacks or due.active or promoted:
-        said = [f"{what} {', '.join(runs)}" for what, runs in (("promoted", promoted), ("made", made)) if runs]
-        return f"sweep {due.id}: {'; '.join(said)}" if said else ""
+        texts = [f"{what} {', '.join(runs)}" for what, runs in (("promoted", promoted), ("made", made)) if runs]
+        return f"sweep {due.id}: {'; '.join(texts)}" if texts else ""
     try:
         return _end_halved(engine, due.id, now)
     except Conflict:
@@ -44,10 +44,10 @@ def top_up(engine: Engine, due: Due, now: datetime) -> str:
 
 def _promote(engine: Engine, sweep: str, chosen: Sequence[Promotable], now: datetime) -> list[str]:
     promoted = []
-    for one in chosen:
+    for promotable in chosen:
         with suppress(Conflict, NotFound), db.write(engine) as conn:  # somebody else let it go on, or ended it
-            sweeps.promote(conn, sweep, one.run, one.rung, now)
-            promoted.append(one.run)
+            sweeps.promote(conn, sweep, promotable.run, promotable.rung, now)
+            promoted.append(promotable.run)
     return promoted
 
 
@@ -81,15 +81,17 @@ def _end_halved(engine: Engine, sweep: str, now: datetime) -> str:
     if leader is not None:
         going_on = [Promotable(named[leader.number], leader.top)]
         return f"sweep {sweep}: promoted {', '.join(_promote(engine, sweep, going_on, now))}"
-    for one in (one for one in contenders if one.waits):
+    for contender in (contender for contender in contenders if contender.waits):
         with suppress(NotFound), db.write(engine) as conn:
-            rungs.finish(conn, runs.get_run(conn, named[one.number], lock=True), _say(one, contenders, mode), now)
+            rungs.finish(
+                conn, runs.get_run(conn, named[contender.number], lock=True), _say(contender, contenders, mode), now
+            )
     return _end(engine, sweep, SweepState.FINISHED, now)
 
 
-def _say(one: Contender, contenders: Sequence[Contender], mode: Mode) -> str:
-    ranked = rank(contenders, one.top, mode)
-    return f"Place {ranked.index(one) + 1} of {len(ranked)} at rung {one.top}: not promoted."
+def _say(contender: Contender, contenders: Sequence[Contender], mode: Mode) -> str:
+    ranked = rank(contenders, contender.top, mode)
+    return f"Place {ranked.index(contender) + 1} of {len(ranked)} at rung {contender.top}: not promoted."
 
 
 def _is_hopeless(counts: SweepCounts) -> bool:

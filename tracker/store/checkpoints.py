@@ -90,8 +90,8 @@ def pin(conn: Connection, id: str, pinned: bool) -> contract.Checkpoint:
 
 def add_receipt(conn: Connection, run: RunRow, receipt: contract.Receipt, user: str, now: datetime) -> contract.Receipt:
     """Keep the proof of a restore; its checkpoint must be one of the run's."""
-    found = get_checkpoint(conn, receipt.checkpoint)
-    if found.run != run.id:
+    checkpoint = get_checkpoint(conn, receipt.checkpoint)
+    if checkpoint.run != run.id:
         raise NotFound(f"Run {run.id} has no checkpoint {receipt.checkpoint!r}.", field="checkpoint")
     kept = receipt.model_copy(update={"run": run.id})
     conn.execute(insert(ReceiptTable), {"run_pk": run.pk, "receipt": kept.model_dump(), "user": user, "at": now})
@@ -117,9 +117,9 @@ def _select() -> Select[Any]:
 
 
 def _show(row: Row[Any], path: LivingPath) -> contract.Checkpoint:
-    said = {
+    fields = {
         "is_best": row.id == row.best_checkpoint,
         "is_selected": row.id == (row.selection or {}).get("checkpoint"),
         "ghost": path.is_ghost(row.segment, row.step),
     }
-    return contract.Checkpoint.model_validate({**row._asdict(), **said})
+    return contract.Checkpoint.model_validate({**row._asdict(), **fields})

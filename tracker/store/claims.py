@@ -19,7 +19,7 @@ from tracker.store.runs import RunRow
 from tracker.store.sweeps import rungs
 
 
-def claim(conn: Connection, asked: Claim, *, by: Principal, seconds: float, now: datetime) -> Assignment | None:
+def claim(conn: Connection, request: Claim, *, by: Principal, seconds: float, now: datetime) -> Assignment | None:
     """Give out a run, or None when there is nothing to do; `seconds` is how long its lease lasts.
 
     A worker gets the oldest queued run of the highest priority that fits it. A script names its own external run.
@@ -27,9 +27,9 @@ def claim(conn: Connection, asked: Claim, *, by: Principal, seconds: float, now:
     Raises:
         NotAllowed: A worker's token asks for a script's run, or for a worker that another token registered.
     """
-    if asked.worker is not None:
-        return _claim_for_worker(conn, asked, by, seconds, now)
-    if asked.run is None:
+    if request.worker is not None:
+        return _claim_for_worker(conn, request, by, seconds, now)
+    if request.run is None:
         raise InvalidInput("Say which worker asks, or which run its script trains.", field="worker")
     if by.role is Role.WORKER:
         raise NotAllowed(
@@ -37,26 +37,26 @@ def claim(conn: Connection, asked: Claim, *, by: Principal, seconds: float, now:
             field="run",
             hint="A script needs a member's token: `keepbest login`.",
         )
-    lasts = leases.OFFLINE_SECONDS if asked.is_offline else seconds * leases.EXTERNAL_PATIENCE
-    return _claim_external(conn, asked.run, asked, by.user, lasts, now)
+    lasts = leases.OFFLINE_SECONDS if request.is_offline else seconds * leases.EXTERNAL_PATIENCE
+    return _claim_external(conn, request.run, request, by.user, lasts, now)
 
 
 def _claim_for_worker(
-    conn: Connection, asked: Claim, by: Principal, seconds: float, now: datetime
+    conn: Connection, request: Claim, by: Principal, seconds: float, now: datetime
 ) -> Assignment | None:
-    worker = workers.get_worker(conn, str(asked.worker), lock=True)
+    worker = workers.get_worker(conn, str(request.worker), lock=True)
     workers.check_speaker(conn, worker, by, now)
     workers.hear(conn, worker.id, now)
-    if (again := _find_again(conn, asked, None, seconds, now)) is not None:
+    if (again := _find_again(conn, request, None, seconds, now)) is not None:
         return again
     if workers.count_busy(conn, worker.id) >= worker.slots:
         return None
-    fits = and_(_fits(conn, worker), RunTable.id == asked.run) if asked.run else _fits(conn, worker)
-    return _take(conn, fits, worker, by.user, seconds, now, asked.request)
+    fits = and_(_fits(conn, worker), RunTable.id == request.run) if request.run else _fits(conn, worker)
+    return _take(conn, fits, worker, by.user, seconds, now, request.request)
 
 
 def _claim_external(
-    conn: Connection, reference: str, asked: Claim, user: str, seconds: float, now: datetime
+    conn: Connection, reference: str, request: Claim, user: str, seconds: float, now: datetime
 ) -> Assignment:
     """Lease a script's own run, an ended one too: it goes on.
 
@@ -66,13 +66,13 @@ def _claim_external(
     run = runs.get_run(conn, reference, lock=True)
     if run.source_kind != "external":
         raise InvalidInput(f"Run {run.id} is trained by a worker, not by a script.", field="run")
-    if (again := _find_again(conn, asked, run, seconds, now)) is not None:
+    if (again := _find_again(conn, request, run, seconds, now)) is not None:
         return again
     if RunState(run.state).is_final:
         resumes.reopen(conn, run, user=user, now=now)
-    elif asked.is_offline and run.state == RunState.LEASED and not segments.opened_by(conn, run.pk, run.attempt):
+    elif request.is_offline and run.state == RunState.LEASED and not segments.opened_by(conn, run.pk, run.attempt):
         leases.forget(conn, run, now=now)
-    taken = _take(conn, RunTable.pk == run.pk, None, user, seconds, now, asked.request)
+    taken = _take(conn, RunTable.pk == run.pk, None, user, seconds, now, request.request)
     if taken is None:
         raise _held(run, now)
     return taken
@@ -88,18 +88,20 @@ def _held(run: RunRow, now: datetime) -> Conflict:
     )
 
 
-def _find_again(conn: Connection, asked: Claim, run: RunRow | None, seconds: float, now: datetime) -> Assignment | None:
+def _find_again(
+    conn: Connection, request: Claim, run: RunRow | None, seconds: float, now: datetime
+) -> Assignment | None:
     """Return the lease that this very request got already: its answer was lost. None where it got none."""
-    if asked.request is None:
+    if request.request is None:
         return None
-    found = leases.find_granted(conn, asked.request, asked.worker)
-    if found is None or (run is not None and found.pk != run.pk):
+    row = leases.find_granted(conn, request.request, request.worker)
+    if row is None or (run is not None and row.pk != run.pk):
         return None
-    if found.was_heard:
-        raise Conflict(f"This request got its lease on run {found.id}, and has used it.", field="request")
+    if row.was_heard:
+        raise Conflict(f"This request got its lease on run {row.id}, and has used it.", field="request")
     token, expires_at = leases.new_token(), now + timedelta(seconds=seconds)
-    found = leases.grant_again(conn, found, token, expires_at=expires_at)
-    return _assign(conn, found, Lease(token=token, expires_at=expires_at, lease_seconds=seconds))
+    row = leases.grant_again(conn, row, token, expires_at=expires_at)
+    return _assign(conn, row, Lease(token=token, expires_at=expires_at, lease_seconds=seconds))
 
 
 def _take(

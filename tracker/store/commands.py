@@ -24,23 +24,23 @@ OPEN = [state.value for state in CommandState if state.is_open]
 _ONCE = {CommandKind.STOP, CommandKind.CANCEL}
 
 
-def request_command(conn: Connection, run: RunRow, asked: CommandRequest, *, user: str, now: datetime) -> Command:
+def request_command(conn: Connection, run: RunRow, request: CommandRequest, *, user: str, now: datetime) -> Command:
     """Ask a living run for something; a cancel of a run that nobody holds is done at once.
 
     Raises Conflict when nothing is training, InvalidInput when a roll back has no such target.
     """
-    kind = CommandKind(asked.kind)
+    kind = CommandKind(request.kind)
     if not RunState(run.state).is_held:
         return _answer_unheld(conn, run, kind, user, now)
-    if isinstance(asked, RollBackRequest):
-        asked = _check_target(conn, run, asked)
+    if isinstance(request, RollBackRequest):
+        request = _check_target(conn, run, request)
     waiting = open_commands(conn, run.pk)
     same = [command for command in waiting if command.kind is kind and kind in _ONCE]
     if same:
         return same[0]
     if len(waiting) >= MAX_OPEN:
         raise Conflict(f"{MAX_OPEN} commands to run {run.id} are still open.", hint="Wait until the trainer obeys.")
-    arguments = asked.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
+    arguments = request.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
     return _add(conn, run, kind, CommandState.REQUESTED, arguments, user, now)
 
 
@@ -51,19 +51,19 @@ def cancel_run(conn: Connection, run: RunRow, *, user: str, now: datetime) -> Ru
     return runs.get_by_pk(conn, run.pk)
 
 
-def update_command(conn: Connection, run: RunRow, said: CommandUpdate, now: datetime) -> None:
+def update_command(conn: Connection, run: RunRow, command_update: CommandUpdate, now: datetime) -> None:
     """Take what a trainer says of a command; what comes again, late, or about another's command changes nothing."""
-    to = CommandState(said.state)
+    to = CommandState(command_update.state)
     before = [CommandState.REQUESTED.value] if to is CommandState.ACKNOWLEDGED else OPEN
-    time = {"acknowledged_at": said.at} if to is CommandState.ACKNOWLEDGED else {"done_at": said.at}
+    time = {"acknowledged_at": command_update.at} if to is CommandState.ACKNOWLEDGED else {"done_at": command_update.at}
     known = (
-        (models.CommandTable.id == said.id)
+        (models.CommandTable.id == command_update.id)
         & (models.CommandTable.run_pk == run.pk)
         & models.CommandTable.state.in_(before)
     )
-    values = {"state": to.value, "message": said.message, "result": said.result, **time}
+    values = {"state": to.value, "message": command_update.message, "result": command_update.result, **time}
     if conn.execute(update(models.CommandTable).where(known).values(**values)).rowcount:
-        _announce(conn, run, _get(conn, run, said.id), now)
+        _announce(conn, run, _get(conn, run, command_update.id), now)
 
 
 def open_commands(conn: Connection, run_pk: int) -> list[Command]:
@@ -121,35 +121,35 @@ def _suggest_after_end(run: RunRow, kind: CommandKind) -> str:
     return f"{words[0].upper()}{words[1:]}."
 
 
-def _check_target(conn: Connection, run: RunRow, asked: RollBackRequest) -> RollBackRequest:
+def _check_target(conn: Connection, run: RunRow, request: RollBackRequest) -> RollBackRequest:
     """Return the request with exactly one target: the best unless it names another."""
-    targets = [name for name in ("to", "step", "checkpoint") if getattr(asked, name) is not None]
+    targets = [name for name in ("to", "step", "checkpoint") if getattr(request, name) is not None]
     if len(targets) > 1:
         raise InvalidInput("Roll back to one place: best, a step or a checkpoint.", field=targets[1])
     if not targets:
-        asked = asked.model_copy(update={"to": "best"})
-    if asked.to == "best" and run.best_step is None:
+        request = request.model_copy(update={"to": "best"})
+    if request.to == "best" and run.best_step is None:
         raise Conflict(f"Run {run.id} has no best validation yet.", field="to", hint="Wait for its first validation.")
-    if asked.step is not None and asked.step > (run.step or 0):
-        message = f"Run {run.id} is at step {run.step or 0}; step {asked.step} is ahead."
+    if request.step is not None and request.step > (run.step or 0):
+        message = f"Run {run.id} is at step {run.step or 0}; step {request.step} is ahead."
         raise InvalidInput(message, field="step", hint=f"`keepbest checkpoints {run.id}` lists where it can go.")
-    step = asked.step if asked.step is not None else run.best_step
-    if asked.checkpoint is not None:
-        step = _find_step(conn, run, asked.checkpoint)
-    if asked.max_steps is not None and step is not None and asked.max_steps <= step:
-        raise last_steps.need_more(step, asked.max_steps)
-    return asked
+    step = request.step if request.step is not None else run.best_step
+    if request.checkpoint is not None:
+        step = _find_step(conn, run, request.checkpoint)
+    if request.max_steps is not None and step is not None and request.max_steps <= step:
+        raise last_steps.need_more(step, request.max_steps)
+    return request
 
 
 def _find_step(conn: Connection, run: RunRow, checkpoint: str) -> int:
     """Return the step of a checkpoint of this run; raises NotFound where it is not on disk."""
     table = models.CheckpointTable
-    found = conn.execute(select(table.state, table.step).where(table.id == checkpoint, table.run_pk == run.pk)).first()
-    if found is None or found.state != "durable":
-        what = "is no longer on disk" if found else "is not one of its checkpoints"
+    row = conn.execute(select(table.state, table.step).where(table.id == checkpoint, table.run_pk == run.pk)).first()
+    if row is None or row.state != "durable":
+        what = "is no longer on disk" if row else "is not one of its checkpoints"
         hint = f"`keepbest checkpoints {run.id}` lists them."
         raise NotFound(f"Run {run.id}: {checkpoint} {what}.", field="checkpoint", hint=hint)
-    return int(found.step)
+    return int(row.step)
 
 
 def _add(
@@ -164,8 +164,8 @@ def _add(
 ) -> Command:
     values = {"id": new_id(), "run_pk": run.pk, "kind": kind.value, "state": state.value, "arguments": arguments}
     values["message"] = message
-    asked = {"requested_by": user, "requested_at": now, "done_at": now if state is CommandState.DONE else None}
-    conn.execute(insert(models.CommandTable).values(**values, **asked))
+    fields = {"requested_by": user, "requested_at": now, "done_at": now if state is CommandState.DONE else None}
+    conn.execute(insert(models.CommandTable).values(**values, **fields))
     audit.record(conn, user, f"command.{kind.value}", run.id, now, arguments)
     command = _get(conn, run, str(values["id"]))
     _announce(conn, run, command, now)

@@ -41,21 +41,21 @@ def undelete_run(conn: Connection, run: RunRow, gone: Sequence[str], *, user: st
     conn.execute(dropped.values(state=CheckpointState.DROPPED.value))
     values = {"deleted_at": None, "updated_at": now, **(_next_best(conn, run) if run.best_checkpoint in gone else {})}
     conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(**values))
-    found = runs.get_by_pk(conn, run.pk)
-    events.append(conn, "run.created", found, runs.show_run(found).model_dump(mode="json"), now)
+    row = runs.get_by_pk(conn, run.pk)
+    events.append(conn, "run.created", row, runs.show_run(row).model_dump(mode="json"), now)
     audit.record(conn, user, "run.undelete", run.id, now, {"gone": list(gone)})
-    return found
+    return row
 
 
 def _next_best(conn: Connection, run: RunRow) -> dict[str, object]:
-    found = checkpoints.find_best(conn, run.pk, run.mode)
-    return {"best_checkpoint": found and found.id, "best_checkpoint_value": found and found.value}
+    row = checkpoints.find_best(conn, run.pk, run.mode)
+    return {"best_checkpoint": row and row.id, "best_checkpoint_value": row and row.value}
 
 
 def _refuse_pinned(conn: Connection, run: RunRow) -> None:
     """What somebody pinned is not deleted along with its run."""
     pinned = select(CheckpointTable.id).where(CheckpointTable.run_pk == run.pk, CheckpointTable.is_pinned)
-    found = conn.execute(pinned.limit(1)).scalar()
-    if found is not None:
-        hint = f"Let it go first: `keepbest checkpoints {run.id} --unpin {found}`."
-        raise Conflict(f"Checkpoint {found} of run {run.id} is pinned.", field="run", hint=hint)
+    scalar = conn.execute(pinned.limit(1)).scalar()
+    if scalar is not None:
+        hint = f"Let it go first: `keepbest checkpoints {run.id} --unpin {scalar}`."
+        raise Conflict(f"Checkpoint {scalar} of run {run.id} is pinned.", field="run", hint=hint)

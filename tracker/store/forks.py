@@ -38,11 +38,18 @@ class ForkPlan:
 
     def find_best(self, step: int | None) -> Checkpoint | None:
         """Return the checkpoint of the best validation that the stopper remembers, where it is still there."""
-        found = [one for one in (self.start, *self.durable) if one.step == step and one.value is not None]
-        return next((one for one in found if one is self.start or not one.ghost), found[0] if found else None)
+        result = [
+            checkpoint
+            for checkpoint in (self.start, *self.durable)
+            if checkpoint.step == step and checkpoint.value is not None
+        ]
+        return next(
+            (checkpoint for checkpoint in result if checkpoint is self.start or not checkpoint.ghost),
+            result[0] if result else None,
+        )
 
 
-def find_known(conn: Connection, reference: str, asked: ForkRequest, user: str, key: str | None) -> RunRow | None:
+def find_known(conn: Connection, reference: str, request: ForkRequest, user: str, key: str | None) -> RunRow | None:
     """Return the fork that this request made before, under the same key; raises Conflict for another request's."""
     known = submissions.find_known(conn, user, key)
     if known is None:
@@ -50,10 +57,10 @@ def find_known(conn: Connection, reference: str, asked: ForkRequest, user: str, 
     origin = known.spec.get("forked_from") or {"run": "", "checkpoint": "", "step": -1}
     same = {
         origin["run"].startswith(reference),
-        asked.checkpoint in (None, origin["checkpoint"]),
-        asked.step in (None, origin["step"]),
-        asked.name in (None, known.spec["name"]),
-        asked.project in (None, known.spec["project"]),
+        request.checkpoint in (None, origin["checkpoint"]),
+        request.step in (None, origin["step"]),
+        request.name in (None, known.spec["name"]),
+        request.project in (None, known.spec["project"]),
     }
     if same != {True} or known.deleted_at is not None:
         raise Conflict(
@@ -62,23 +69,23 @@ def find_known(conn: Connection, reference: str, asked: ForkRequest, user: str, 
     return known
 
 
-def plan(conn: Connection, source: RunRow, asked: ForkRequest) -> ForkPlan:
+def plan(conn: Connection, source: RunRow, request: ForkRequest) -> ForkPlan:
     """Check what is asked, and say where the fork begins; raises as `resume_point` does."""
-    start = resume_point.choose(conn, source, asked, "best")
+    start = resume_point.choose(conn, source, request, "best")
     assert start is not None  # noqa: S101  # an error names what there is
-    steps_at_most = asked.max_steps or source.max_steps or source.spec["max_steps"]
-    resume_point.check_changes(asked, source, start, steps_at_most)
+    steps_at_most = request.max_steps or source.max_steps or source.spec["max_steps"]
+    resume_point.check_changes(request, source, start, steps_at_most)
     return ForkPlan(source, start, resume_point.list_durable(conn, source))
 
 
 def add_hidden(
-    conn: Connection, made: ForkPlan, id: str, copies: Sequence[Copy], asked: ForkRequest, *, user: str, now: datetime
+    conn: Connection, made: ForkPlan, id: str, copies: Sequence[Copy], request: ForkRequest, *, user: str, now: datetime
 ) -> RunRow:
     """Make the fork's row under this id, deleted as yet, and the rows of its checkpoints: the first is its start."""
     source, start = made.source, copies[0].manifest
-    spec = _spec_of(made, asked)
+    spec = _spec_of(made, request)
     policy, best = start.stopper.get("policy") or {}, _best_of(copies)
-    changes = asked.overrides
+    changes = request.overrides
     if (policy.get("decision") or {}).get("stop"):
         changes = changes.model_copy(update={"reset_patience": True})
     values: dict[str, Any] = {
@@ -86,7 +93,7 @@ def add_hidden(
         "deleted_at": now,
         "mode": start.mode or source.mode,
         "step": start.step,
-        "max_steps": asked.max_steps or source.max_steps,
+        "max_steps": request.max_steps or source.max_steps,
         "best_step": policy.get("best_step"),
         "best_value": policy.get("best_value"),
         "best_checkpoint": best and best.manifest.id,
@@ -94,7 +101,7 @@ def add_hidden(
         **resume_point.start_columns(start.id, changes),
     }
     project = projects.ensure_project(conn, spec.project, user=user, now=now)
-    run = submissions.create(conn, project, spec, asked.name, RunState.CANCELLED, user=user, now=now, **values)
+    run = submissions.create(conn, project, spec, request.name, RunState.CANCELLED, user=user, now=now, **values)
     checkpoints.add_checkpoints(conn, run.pk, [_row_of(copy) for copy in copies])
     return run
 
@@ -106,11 +113,11 @@ def reveal(conn: Connection, hidden: RunRow, key: str | None, now: datetime) -> 
     return queued
 
 
-def _spec_of(made: ForkPlan, asked: ForkRequest) -> RunSpec:
+def _spec_of(made: ForkPlan, request: ForkRequest) -> RunSpec:
     source = made.source
     changed = {
-        "name": asked.name or f"{source.name[:80]}-fork",
-        "project": asked.project or source.project,
+        "name": request.name or f"{source.name[:80]}-fork",
+        "project": request.project or source.project,
         "tags": source.tags,
         "notes": source.notes,
         "forked_from": Origin(run=source.id, checkpoint=made.start.id, step=made.start.step),
@@ -122,7 +129,7 @@ def _spec_of(made: ForkPlan, asked: ForkRequest) -> RunSpec:
 def _best_of(copies: Sequence[Copy]) -> Copy | None:
     """Return the copy of the best that the start's stopper remembers."""
     step = (copies[0].manifest.stopper.get("policy") or {}).get("best_step")
-    return next((one for one in copies if one.manifest.step == step and one.manifest.value is not None), None)
+    return next((item for item in copies if item.manifest.step == step and item.manifest.value is not None), None)
 
 
 def _row_of(copy: Copy) -> CheckpointDurable:

@@ -120,7 +120,7 @@ def _take_history(conn: Connection, standing: LeaseValidity, came: Delivery, now
         ]
         written = [point for point in records.checkpoints if point.segment in own and point.at <= end]
         validations.add_validations(conn, run.pk, measured)
-        withdrawn = [said for said in records.withdrawn if said.segment in own]
+        withdrawn = [answer for answer in records.withdrawn if answer.segment in own]
         validations.withdraw_validations(conn, run.pk, withdrawn)
         checkpoints.add_checkpoints(conn, run.pk, written)
         resume_point.settle(conn, run, standing.attempt, written)

@@ -72,10 +72,10 @@ def find_granted(conn: Connection, request: str, worker: str | None) -> Any | No
         LeaseTable.worker_id.is_not_distinct_from(worker),
         LeaseTable.ended_at.is_(None),
     )
-    found = select(RunTable.pk, RunTable.id, RunTable.lease_digest, heard).join(
+    query = select(RunTable.pk, RunTable.id, RunTable.lease_digest, heard).join(
         LeaseTable, LeaseTable.digest == RunTable.lease_digest
     )
-    return conn.execute(found.where(*same).with_for_update(of=RunTable.__table__)).one_or_none()
+    return conn.execute(query.where(*same).with_for_update(of=RunTable.__table__)).one_or_none()
 
 
 def grant_again(conn: Connection, run: Any, token: str, *, expires_at: datetime) -> RunRow:
@@ -137,28 +137,30 @@ def renew(conn: Connection, run: RunRow, token: str, *, seconds: float, now: dat
     return contract.Renewal(expires_at=expires_at, commands=commands.open_commands(conn, run.pk))
 
 
-def release(conn: Connection, run: RunRow, token: str, asked: contract.Release, *, user: str, now: datetime) -> RunRow:
+def release(
+    conn: Connection, run: RunRow, token: str, request: contract.Release, *, user: str, now: datetime
+) -> RunRow:
     """Give the run back; the same release said again (its answer was lost) changes nothing."""
     standing = judge(conn, run, token, now)
     run = standing.run
-    if not standing.is_current and standing.outcome == asked.outcome:
+    if not standing.is_current and standing.outcome == request.outcome:
         return run
     if not standing.is_current:
         raise _lost(standing)
-    _end(conn, run, asked.outcome, now)
-    audit.record(conn, user, f"lease.{asked.outcome}", run.id, now)
-    if asked.outcome == "finished":
-        if asked.test is not None:
-            test_results.add_test_result(conn, run, asked.test, now)
-        made = {"test": asked.test and asked.test.model_dump(mode="json"), **selections.columns(asked.selection)}
-        return _close(conn, run, RunState.FINISHED, asked.stop_reason, asked.stop_message, now, **made, error=None)
-    if asked.outcome == "cancelled":
-        return _close(conn, run, RunState.CANCELLED, StopReason.USER, asked.stop_message, now)
-    if asked.outcome == "failed":
-        return _fail(conn, run, asked.stop_reason or StopReason.ERROR, asked.stop_message, asked.error, now)
-    if asked.rung is not None and rungs.is_in_sweep(conn, run) and not commands.wants_cancel(conn, run.pk):
-        return rungs.pause(conn, run, asked.rung, asked.stop_message, now)
-    return _requeue(conn, run, asked.outcome, asked.stop_message, asked.error, now, asked.stop_reason)
+    _end(conn, run, request.outcome, now)
+    audit.record(conn, user, f"lease.{request.outcome}", run.id, now)
+    if request.outcome == "finished":
+        if request.test is not None:
+            test_results.add_test_result(conn, run, request.test, now)
+        made = {"test": request.test and request.test.model_dump(mode="json"), **selections.columns(request.selection)}
+        return _close(conn, run, RunState.FINISHED, request.stop_reason, request.stop_message, now, **made, error=None)
+    if request.outcome == "cancelled":
+        return _close(conn, run, RunState.CANCELLED, StopReason.USER, request.stop_message, now)
+    if request.outcome == "failed":
+        return _fail(conn, run, request.stop_reason or StopReason.ERROR, request.stop_message, request.error, now)
+    if request.rung is not None and rungs.is_in_sweep(conn, run) and not commands.wants_cancel(conn, run.pk):
+        return rungs.pause(conn, run, request.rung, request.stop_message, now)
+    return _requeue(conn, run, request.outcome, request.stop_message, request.error, now, request.stop_reason)
 
 
 def longest(source_kind: str, seconds: float) -> timedelta:
@@ -270,12 +272,14 @@ def _requeue(
 def _fail(
     conn: Connection, run: RunRow, reason: StopReason, message: str | None, error: RunError | None, now: datetime
 ) -> RunRow:
-    said = error or RunError(
+    run_error = error or RunError(
         code=reason.value,
         message=message or "Training ended without a word.",
         hint=f"`keepbest logs {run.id}` has more.",
     )
-    return _close(conn, run, RunState.FAILED, reason, message or said.message, now, error=said.model_dump(mode="json"))
+    return _close(
+        conn, run, RunState.FAILED, reason, message or run_error.message, now, error=run_error.model_dump(mode="json")
+    )
 
 
 def _close(

@@ -32,8 +32,10 @@ def add_panels(conn: Connection, run_pk: int, made: Sequence[PanelMade]) -> None
 def list_panels(conn: Connection, run_pk: int) -> list[contract.PanelSeries]:
     """Return each panel of a run with the places where it was made, without the pictures."""
     path = segments.read_path(conn, run_pk)
-    found = conn.execute(select(*_COLUMNS).where(PanelTable.run_pk == run_pk).order_by(PanelTable.name, PanelTable.pk))
-    return [_series(name, list(rows), path) for name, rows in groupby(found, key=lambda row: str(row.name))]
+    cursor_result = conn.execute(
+        select(*_COLUMNS).where(PanelTable.run_pk == run_pk).order_by(PanelTable.name, PanelTable.pk)
+    )
+    return [_series(name, list(rows), path) for name, rows in groupby(cursor_result, key=lambda row: str(row.name))]
 
 
 def get_panel(
@@ -58,8 +60,8 @@ def _row(run_pk: int, panel: PanelMade) -> dict[str, object] | None:
     text = panel.data.model_dump_json().encode()
     if len(text) > MAX_PANEL_BYTES:
         return None
-    said = panel.model_dump(include={"segment", "step", "name", "snapshot", "at"})
-    return {"run_pk": run_pk, **said, "kind": panel.data.kind, "data": zlib.compress(text)}
+    fields = panel.model_dump(include={"segment", "step", "name", "snapshot", "at"})
+    return {"run_pk": run_pk, **fields, "kind": panel.data.kind, "data": zlib.compress(text)}
 
 
 def _series(name: str, rows: list[Row[tuple[object, ...]]], path: segments.LivingPath) -> contract.PanelSeries:

@@ -31,11 +31,11 @@ Place = tuple[int, int]  # segment and step
 
 def add_examples(conn: Connection, run_pk: int, taken: Sequence[ReportedValidation]) -> None:
     """Write down what these validations say of their examples; what is there already stays as it is."""
-    said = [(validation, validation.examples) for validation in taken if validation.examples is not None]
-    if said:
+    pairs = [(validation, validation.examples) for validation in taken if validation.examples is not None]
+    if pairs:
         rows = [
-            {"run_pk": run_pk, "segment": validation.segment, "step": validation.step, **_row(one)}
-            for validation, one in said
+            {"run_pk": run_pk, "segment": validation.segment, "step": validation.step, **_row(examples)}
+            for validation, examples in pairs
         ]
         conn.execute(db.insert(conn, ValidationExamplesTable).on_conflict_do_nothing(), rows)
 
@@ -46,12 +46,12 @@ def read_examples(conn: Connection, runs: Sequence[str], alphas: int) -> Mapping
     Raises TooLarge, before anything is read, where that is too much for one request.
     """
     _check_size(conn, runs, alphas)
-    found: defaultdict[str, dict[Place, Pairs]] = defaultdict(dict)
+    pairs: defaultdict[str, dict[Place, Pairs]] = defaultdict(dict)
     columns = [getattr(ValidationExamplesTable, name) for name in ("segment", "step", "kind", "n", "note", "data")]
     query = select(RunTable.id.label("run"), *columns).join(RunTable, ValidationExamplesTable.run_pk == RunTable.pk)
     for row in conn.execute(query.where(RunTable.id.in_(runs)).execution_options(yield_per=100)):
-        found[row.run][row.segment, row.step] = _show(row)
-    return found
+        pairs[row.run][row.segment, row.step] = _show(row)
+    return pairs
 
 
 def add_to(conn: Connection, run_pk: int, validations: Sequence[RecordedValidation]) -> list[RecordedValidation]:
@@ -69,14 +69,14 @@ def add_to(conn: Connection, run_pk: int, validations: Sequence[RecordedValidati
     ]
 
 
-def _row(said: contract.Examples) -> dict[str, Any]:
-    if said.correct is not None:
-        bits = zlib.compress(b64decode(said.correct.bits))
-        return {"kind": "correct", "n": said.correct.n, "note": None, "data": bits}
-    if said.losses is not None:
-        raw = b64decode(said.losses.float32)
-        return {"kind": "losses", "n": len(raw) // 4, "note": said.losses.note or None, "data": zlib.compress(raw)}
-    return {"kind": "unpaired", "n": 0, "note": said.unpaired, "data": None}
+def _row(examples: contract.Examples) -> dict[str, Any]:
+    if examples.correct is not None:
+        bits = zlib.compress(b64decode(examples.correct.bits))
+        return {"kind": "correct", "n": examples.correct.n, "note": None, "data": bits}
+    if examples.losses is not None:
+        raw = b64decode(examples.losses.float32)
+        return {"kind": "losses", "n": len(raw) // 4, "note": examples.losses.note or None, "data": zlib.compress(raw)}
+    return {"kind": "unpaired", "n": 0, "note": examples.unpaired, "data": None}
 
 
 def _show(row: Row[Any]) -> Pairs:

@@ -25,11 +25,11 @@ def ensure_project(conn: Connection, name: str, *, user: str, now: datetime) -> 
     return conn.execute(_select().where(ProjectTable.name == name).with_for_update()).one()
 
 
-def create_project(conn: Connection, asked: contract.ProjectRequest, *, user: str, now: datetime) -> contract.Project:
+def create_project(conn: Connection, request: contract.ProjectRequest, *, user: str, now: datetime) -> contract.Project:
     """Make a project; raises Conflict when there is one of this name."""
-    if not _create(conn, asked.name, asked.description, user, now):
-        raise Conflict(f"There is a project {asked.name!r} already.", field="name", hint="Choose another name.")
-    return get_project(conn, asked.name)
+    if not _create(conn, request.name, request.description, user, now):
+        raise Conflict(f"There is a project {request.name!r} already.", field="name", hint="Choose another name.")
+    return get_project(conn, request.name)
 
 
 def get_project(conn: Connection, name: str) -> contract.Project:
@@ -42,8 +42,8 @@ def get_project(conn: Connection, name: str) -> contract.Project:
 
 def get_pk(conn: Connection, name: str, *, lock: bool = False) -> int:
     """Return the internal number of the project of this name; raises NotFound with the nearest one."""
-    found = select(ProjectTable.pk).where(ProjectTable.name == name)
-    pk = conn.execute(found.with_for_update() if lock else found).scalar()
+    query = select(ProjectTable.pk).where(ProjectTable.name == name)
+    pk = conn.execute(query.with_for_update() if lock else query).scalar()
     if pk is None:
         raise _unknown(conn, name)
     return pk
@@ -52,11 +52,11 @@ def get_pk(conn: Connection, name: str, *, lock: bool = False) -> int:
 def list_projects(conn: Connection, *, search: str | None, cursor: str | None, limit: int) -> contract.ProjectPage:
     """Return a page of projects in the order of their names, with the number of runs in each."""
     wanted = [ProjectTable.name.icontains(search, autoescape=True)] if search else []
-    found = _select().where(*wanted).order_by(ProjectTable.name).limit(limit + 1)
+    where = _select().where(*wanted).order_by(ProjectTable.name).limit(limit + 1)
     if cursor is not None:
         (last,) = cursors.read(cursor, "projects", str)
-        found = found.where(ProjectTable.name > (last or ""))
-    rows = conn.execute(found).all()
+        where = where.where(ProjectTable.name > (last or ""))
+    rows = conn.execute(where).all()
     total = (
         conn.execute(select(func.count()).select_from(ProjectTable).where(*wanted)).scalar_one() if not cursor else None
     )

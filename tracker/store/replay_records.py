@@ -47,39 +47,39 @@ def find_runs(conn: Connection, references: Sequence[str], project: str | None, 
     return list({row.pk: runs.show_in_list(row) for row in rows}.values())[:limit]
 
 
-def read_records(conn: Connection, found: Sequence[contract.Run], asked: Sequence[Policy]) -> list[RunRecord]:
+def read_records(conn: Connection, result: Sequence[contract.Run], policies: Sequence[Policy]) -> list[RunRecord]:
     """Return the living path of each run as a record of what these policies need, in the same order.
 
     Raises TooLarge where they compare validations example by example, and there is too much of that.
     """
-    ids = [run.id for run in found]
+    ids = [run.id for run in result]
     segments = _group(conn, models.SegmentTable, ("number", "parent", "start_step", "opened_at"), ids)
     validations = _group(
         conn, models.ValidationTable, ("segment", "step", "epoch", "value", "n", "metrics", "is_withdrawn", "at"), ids
     )
     checkpoints = _group(conn, models.CheckpointTable, ("segment", "step", "state"), ids)
-    changing = [run.id for run in found if _changes_training(_stopper(run, "max"))]
+    changing = [run.id for run in result if _changes_training(_stopper(run, "max"))]
     decided = (
         _group(conn, models.ValidationTable, ("segment", "step", "decision", "withdraws"), changing) if changing else {}
     )
-    pairs = _read_pairs(conn, found, asked)
+    pairs = _read_pairs(conn, result, policies)
 
     def show(run: contract.Run) -> RunRecord:
         decisions = [row for row in decided.get(run.id, []) if not row.withdraws]
         rows = segments[run.id], validations[run.id], checkpoints[run.id], decisions
         return RunRecord(run, _record(run, *rows, pairs.get(run.id, {})))
 
-    return [show(run) for run in found]
+    return [show(run) for run in result]
 
 
 def _read_pairs(
-    conn: Connection, found: Sequence[contract.Run], asked: Sequence[Policy]
+    conn: Connection, result: Sequence[contract.Run], request: Sequence[Policy]
 ) -> Mapping[str, Mapping[Place, Pairs]]:
     """Read what the examples did at the validations of those runs where somebody compares them."""
-    own = {run.id: stopper.unshadowed for run in found if (stopper := _stopper(run, "max")).unshadowed != stopper}
-    judges = {run.id: [*asked, *([own[run.id]] if run.id in own else [])] for run in found}
+    own = {run.id: stopper.unshadowed for run in result if (stopper := _stopper(run, "max")).unshadowed != stopper}
+    judges = {run.id: [*request, *([own[run.id]] if run.id in own else [])] for run in result}
     wanted = [id for id, policies in judges.items() if any(_compares(policy) for policy in policies)]
-    alphas = {alpha for policy in (*asked, *own.values()) for alpha in _alphas(policy)}
+    alphas = {alpha for policy in (*request, *own.values()) for alpha in _alphas(policy)}
     return per_example.read_examples(conn, wanted, len(alphas)) if wanted else {}
 
 

@@ -32,19 +32,19 @@ _FORGOTTEN: dict[str, Any] = {
 }
 
 
-def resume(conn: Connection, run: RunRow, asked: ResumeRequest, *, user: str, now: datetime) -> RunRow:
+def resume(conn: Connection, run: RunRow, request: ResumeRequest, *, user: str, now: datetime) -> RunRow:
     """Queue an ended run again, from its last durable checkpoint unless another is named, past all its rungs.
 
     One that waits at a rung is promoted by that. Raises Conflict where it is queued or trains or nothing would be
     trained, InvalidInput and NotFound for a wrong request.
     """
     _refuse(run)
-    start = resume_point.choose(conn, run, asked, "last")
+    start = resume_point.choose(conn, run, request, "last")
     if start is not None and run.incomplete is not None:
         raise _need_whole(run)
-    changes = _settle_changes(run, asked, start)
+    changes = _settle_changes(run, request, start)
     steps_at_most = changes.max_steps or run.max_steps or run.spec["max_steps"]
-    resume_point.check_changes(asked, run, start, steps_at_most)
+    resume_point.check_changes(request, run, start, steps_at_most)
     if run.stop_reason == StopReason.MAX_STEPS and changes.max_steps is None:
         raise last_steps.need_steps(run, steps_at_most)
     rungs.let_go(conn, run, now)
@@ -83,9 +83,9 @@ def _need_whole(run: RunRow) -> Conflict:
     )
 
 
-def _settle_changes(run: RunRow, asked: ResumeRequest, start: Checkpoint | None) -> Overrides:
+def _settle_changes(run: RunRow, request: ResumeRequest, start: Checkpoint | None) -> Overrides:
     """Return what changes: as asked, with what an earlier beginning from there still owes, and with fresh patience."""
-    changes = asked.overrides
+    changes = request.overrides
     if start is not None and start.id == run.start_checkpoint:
         changes = resume_point.merge_changes(resume_point.read_changes(run), changes)
     if run.stop_reason is not None and StopReason(run.stop_reason).is_stoppers:

@@ -44,11 +44,15 @@ def list_superseded(conn: Connection, run: RunRow) -> list[Checkpoint]:
     state = RunState(run.state)
     if state.is_held:
         return []
-    durable = [one for one in checkpoints.list_checkpoints(conn, run) if one.state is CheckpointState.DURABLE]
+    durable = [
+        checkpoint
+        for checkpoint in checkpoints.list_checkpoints(conn, run)
+        if checkpoint.state is CheckpointState.DURABLE
+    ]
     selector, mode = build(run.spec.get("selector") or {"name": "best"}), _MODES.get(run.mode)
     needed = ranking.find_eligible(durable, selector, mode)
-    needed |= {one.id: "the run's best" for one in durable if one.is_best}
-    needed |= {one.id: "the run ended with it" for one in durable if one.is_selected}
+    needed |= {checkpoint.id: "the run's best" for checkpoint in durable if checkpoint.is_best}
+    needed |= {checkpoint.id: "the run ended with it" for checkpoint in durable if checkpoint.is_selected}
     goes_on = not state.is_final or run.start_checkpoint is not None  # cancelled before it began there, it may yet
     if goes_on and (resume := resume_point.find_resume(conn, run)) is not None:
         needed[resume.id] = "the next attempt goes on from it"
@@ -56,17 +60,17 @@ def list_superseded(conn: Connection, run: RunRow) -> list[Checkpoint]:
         durable,
         RetentionSpec.model_validate(run.spec["retention"]),
         mode=mode,
-        pinned=[one.id for one in durable if one.is_pinned],
+        pinned=[checkpoint.id for checkpoint in durable if checkpoint.is_pinned],
         needed=needed,
     )
     going = {verdict.id for verdict in verdicts if not verdict.stays}
-    return [one for one in durable if one.id in going]
+    return [checkpoint for checkpoint in durable if checkpoint.id in going]
 
 
 def drop_superseded(conn: Connection, reference: str, now: datetime) -> int:
     """Write down that what retention lets go is dropped; return how many."""
     run = runs.get_run(conn, reference, lock=True)
-    going = [one.id for one in list_superseded(conn, run)]
+    going = [checkpoint.id for checkpoint in list_superseded(conn, run)]
     if going:
         conn.execute(
             update(CheckpointTable).where(CheckpointTable.id.in_(going)).values(state=CheckpointState.DROPPED.value)
@@ -118,9 +122,9 @@ def find_pinned(conn: Connection, there: Sequence[Reference]) -> dict[Reference,
 
 def bring_back(conn: Connection, id: str, now: datetime) -> None:
     """Write down that a dropped checkpoint is on disk again."""
-    found = checkpoints.get_checkpoint(conn, id)
+    checkpoint = checkpoints.get_checkpoint(conn, id)
     conn.execute(update(CheckpointTable).where(CheckpointTable.id == id).values(state=_DURABLE))
-    events.append(conn, "run.checkpoint", runs.get_run(conn, found.run), {"id": id, "state": _DURABLE}, now)
+    events.append(conn, "run.checkpoint", runs.get_run(conn, checkpoint.run), {"id": id, "state": _DURABLE}, now)
 
 
 def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:

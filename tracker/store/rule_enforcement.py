@@ -35,17 +35,17 @@ def find_due(conn: Connection, now: datetime) -> tuple[list[Breach], list[Row[An
 
 def judge(conn: Connection, run: Row[Any], rule: ProjectRules, now: datetime) -> RuleStop | None:
     """Return the stop that the rules of its project have for a run, or None."""
-    said = next(_break_budgets(run, rule, now), None)
-    if said is None and rule.median is not None and run.validations != run.judged and run.mode in ("min", "max"):
-        said = _break_median(conn, run, rule.median)
-    return said and RuleStop(reason=said[0], message=f"{said[1]} (rule of project {rule.project})")
+    pair = next(_break_budgets(run, rule, now), None)
+    if pair is None and rule.median is not None and run.validations != run.judged and run.mode in ("min", "max"):
+        pair = _break_median(conn, run, rule.median)
+    return pair and RuleStop(reason=pair[0], message=f"{pair[1]} (rule of project {rule.project})")
 
 
 def stop(conn: Connection, breach: Breach, now: datetime) -> None:
     """Send a run the stop, and remember that it had one; raises Conflict where nobody trains it any more."""
-    run, asked = breach
-    found = runs.get_run(conn, run.id, lock=True)
-    command = commands.request_command(conn, found, asked, user=RULES, now=now)
+    run, rule_stop = breach
+    row = runs.get_run(conn, run.id, lock=True)
+    command = commands.request_command(conn, row, rule_stop, user=RULES, now=now)
     rules.note_ruling(conn, run.pk, run.validations, command.id)
 
 
@@ -65,13 +65,13 @@ def _break_median(conn: Connection, run: Row[Any], rule: MedianRule) -> tuple[St
     values = rules.read_values(conn, [run.pk, *others], step)
     own = values.pop(run.pk)
     mode: Mode = "min" if run.mode == "min" else "max"
-    found = judge_by_median(own, list(values.values()), mode, **rule.model_dump())
-    return (StopReason.PEERS, _say(found, mode)) if found.stop else None
+    median_comparison = judge_by_median(own, list(values.values()), mode, **rule.model_dump())
+    return (StopReason.PEERS, _say(median_comparison, mode)) if median_comparison.stop else None
 
 
-def _say(found: MedianComparison, mode: Mode) -> str:
-    if found.best is None or found.median is None:
-        return f"No value up to step {found.step:,} is a number"
+def _say(compared: MedianComparison, mode: Mode) -> str:
+    if compared.best is None or compared.median is None:
+        return f"No value up to step {compared.step:,} is a number"
     side = "below" if mode == "max" else "above"
-    runs = "1 run" if found.runs == 1 else f"{found.runs} runs"
-    return f"{found.best:.6g} at step {found.step:,} is {side} the median {found.median:.6g} of {runs}"
+    runs = "1 run" if compared.runs == 1 else f"{compared.runs} runs"
+    return f"{compared.best:.6g} at step {compared.step:,} is {side} the median {compared.median:.6g} of {runs}"

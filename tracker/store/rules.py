@@ -40,14 +40,14 @@ def get_rules(conn: Connection, project: str, *, lock: bool = False) -> ProjectR
 def find_stopper(conn: Connection, project: str) -> PolicySpec | None:
     """Return the stopper that a project gives to runs that are submitted without one."""
     wanted = select(models.ProjectRulesTable.stopper).join(ProjectTable).where(ProjectTable.name == project)
-    found = conn.execute(wanted).scalar_one_or_none()
-    return None if found is None else PolicySpec.model_validate(found)
+    scalar_one_or_none = conn.execute(wanted).scalar_one_or_none()
+    return None if scalar_one_or_none is None else PolicySpec.model_validate(scalar_one_or_none)
 
 
-def set_rules(conn: Connection, project: str, asked: RulesRequest, *, user: str, now: datetime) -> ProjectRules:
+def set_rules(conn: Connection, project: str, request: RulesRequest, *, user: str, now: datetime) -> ProjectRules:
     """Replace the rules; runs that train already are judged by the new ones at their next validation."""
     pk = projects.get_pk(conn, project)
-    told = {**asked.model_dump(mode="json"), "stopper": _read_stopper(asked.stopper)}
+    told = {**request.model_dump(mode="json"), "stopper": _read_stopper(request.stopper)}
     values = {**told, "set_by": user, "set_at": now}
     statement = db.insert(conn, models.ProjectRulesTable).values(project_pk=pk, **values)
     conn.execute(statement.on_conflict_do_update(index_elements=["project_pk"], set_=values))
@@ -59,8 +59,12 @@ def set_rules(conn: Connection, project: str, asked: RulesRequest, *, user: str,
 def list_acting(conn: Connection) -> list[ProjectRules]:
     """Return the rules of every project that may stop a run."""
     table = models.ProjectRulesTable
-    found = [_show(row) for row in conn.execute(_select().where(table.project_pk == ProjectTable.pk))]
-    return [one for one in found if one.median or one.max_steps or one.max_seconds]
+    project_ruless = [_show(row) for row in conn.execute(_select().where(table.project_pk == ProjectTable.pk))]
+    return [
+        project_rules
+        for project_rules in project_ruless
+        if project_rules.median or project_rules.max_steps or project_rules.max_seconds
+    ]
 
 
 def list_living(conn: Connection, project: str) -> list[Row[Any]]:
@@ -92,10 +96,10 @@ def find_others(conn: Connection, run: Row[Any], *, count_stopped: bool) -> list
     """Return the newest finished runs of the same project, monitor and mode."""
     same = (RunTable.project_pk == run.project_pk, RunTable.mode == run.mode, RunTable.state == RunState.FINISHED.value)
     watches = RunTable.spec["monitor"].as_string() == run.spec["monitor"]
-    found = select(RunTable.pk).where(*same, watches, RunTable.pk != run.pk, RunTable.deleted_at.is_(None))
+    query = select(RunTable.pk).where(*same, watches, RunTable.pk != run.pk, RunTable.deleted_at.is_(None))
     if not count_stopped:
-        found = found.where(or_(RunTable.stop_reason.is_(None), RunTable.stop_reason.not_in(_STOPPED)))
-    return list(conn.execute(found.order_by(RunTable.pk.desc()).limit(MAX_OTHERS)).scalars())
+        query = query.where(or_(RunTable.stop_reason.is_(None), RunTable.stop_reason.not_in(_STOPPED)))
+    return list(conn.execute(query.order_by(RunTable.pk.desc()).limit(MAX_OTHERS)).scalars())
 
 
 def read_values(conn: Connection, pks: list[int], upto: int) -> dict[int, list[Point]]:
@@ -116,11 +120,11 @@ def read_values(conn: Connection, pks: list[int], upto: int) -> dict[int, list[P
     return values
 
 
-def _read_stopper(asked: PolicySpec | str | None) -> dict[str, Any] | None:
+def _read_stopper(policy_spec: PolicySpec | str | None) -> dict[str, Any] | None:
     """Return a policy as data, however it was written, with no parameter more; raises InvalidInput for a wrong one."""
-    if asked is None:
+    if policy_spec is None:
         return None
-    spec = PolicySpec.model_validate(parse(asked)) if isinstance(asked, str) else asked
+    spec = PolicySpec.model_validate(parse(policy_spec)) if isinstance(policy_spec, str) else policy_spec
     run_spec.refuse_pausing(run_spec.check_stopper(spec, Mode.MAX))
     return spec.model_dump(mode="json")
 

@@ -130,15 +130,15 @@ def _read_rows(
 ) -> list[RunRow]:
     part, value, pk = place or (0, None, 0)
     present = column <= math.inf if SORTS[wanted.sort][1] is float else column.is_not(None)  # NaN is above every number
-    found = select_runs().add_columns(column.label("sorted_by")).where(*conditions)
+    query = select_runs().add_columns(column.label("sorted_by")).where(*conditions)
     rows: list[RunRow] = []
     if part == 0:
         seek = [_after(wanted, column, value, pk)] if place else []
-        rows += conn.execute(found.where(present, *seek).order_by(*_terms(wanted, column)).limit(limit))
+        rows += conn.execute(query.where(present, *seek).order_by(*_terms(wanted, column)).limit(limit))
     if len(rows) < limit and column is not RunTable.pk:
         seek = [RunTable.pk < pk] if part else []
         lacking = or_(column.is_(None), not_(present))
-        rows += conn.execute(found.where(lacking, *seek).order_by(RunTable.pk.desc()).limit(limit - len(rows)))
+        rows += conn.execute(query.where(lacking, *seek).order_by(RunTable.pk.desc()).limit(limit - len(rows)))
     return rows
 
 

@@ -38,25 +38,25 @@ DEFAULT_VALIDATE_EVERY = 100
 _SAID = {"max_steps": "epochs", "validate_every": "validate_every_epochs", "stopper": "stopper"}
 
 
-def settle(asked: RunRequest, recipes: Mapping[str, RecipeInfo], usual: PolicySpec | None = None) -> RunSpec:
+def settle(request: RunRequest, recipes: Mapping[str, RecipeInfo], usual: PolicySpec | None = None) -> RunSpec:
     """Return the spec of a run; a run without a name gets one that its number completes (`submissions`).
 
     `recipes` are those that workers announced, by name; `usual` is the project's stopper for runs that are submitted
     without one (a script's own run keeps what the script says). Raises InvalidInput for the first thing that is wrong.
     """
-    if asked.id is not None and not isinstance(asked.source, ExternalSource):
+    if request.id is not None and not isinstance(request.source, ExternalSource):
         raise InvalidInput("Only a script chooses the id of its run.", field="id")
-    if isinstance(asked.source, RecipeSource):
-        return _settle_recipe(asked, _get_recipe(asked.source.name, recipes), usual)
-    if isinstance(asked.source, CodeSource):
-        return _settle_code(asked, asked.source, usual)
-    if epochs := list_epochs(asked):
+    if isinstance(request.source, RecipeSource):
+        return _settle_recipe(request, _get_recipe(request.source.name, recipes), usual)
+    if isinstance(request.source, CodeSource):
+        return _settle_code(request, request.source, usual)
+    if epochs := list_epochs(request):
         hint = "Count in steps or validations; a script says its epochs to its own fit: model.fit(epochs=…)."
         raise InvalidInput("What an epoch of a script is, only the script knows.", field=_SAID[epochs[0]], hint=hint)
-    if isinstance(asked.source, CommandSource):
+    if isinstance(request.source, CommandSource):
         usual = None if usual is not None and counts_epochs(usual.model_dump()) else usual
-        return _settle_command(asked, asked.source, usual)
-    return _settle_own(asked, "run", asked.parameters, None)
+        return _settle_command(request, request.source, usual)
+    return _settle_own(request, "run", request.parameters, None)
 
 
 def _get_recipe(name: str, recipes: Mapping[str, RecipeInfo]) -> RecipeInfo:
@@ -69,36 +69,36 @@ def _get_recipe(name: str, recipes: Mapping[str, RecipeInfo]) -> RecipeInfo:
     raise InvalidInput(f"There is no recipe {name!r}.", field="source.name", hint=nearest(name, recipes))
 
 
-def _settle_recipe(asked: RunRequest, recipe: RecipeInfo, usual: PolicySpec | None) -> RunSpec:
-    monitor = asked.monitor or recipe.monitor
+def _settle_recipe(request: RunRequest, recipe: RecipeInfo, usual: PolicySpec | None) -> RunSpec:
+    monitor = request.monitor or recipe.monitor
     if recipe.metrics and monitor not in recipe.metrics:
         _refuse("monitor", f"{recipe.name} measures no {monitor!r}.", monitor, recipe.metrics)
     return _fill(
-        asked,
+        request,
         name=recipe.name,
-        parameters=_check_parameters(asked.parameters, recipe.parameters, recipe.name),
-        data=_check_data(asked.data, recipe),
+        parameters=_check_parameters(request.parameters, recipe.parameters, recipe.name),
+        data=_check_data(request.data, recipe),
         monitor=monitor,
-        mode=_settle_mode(asked.mode, recipe.metrics.get(monitor, Mode.AUTO)),
-        stopper=asked.stopper or usual or recipe.stopper,
-        max_steps=asked.max_steps or (recipe.max_steps if asked.epochs is None else None),
-        validate_every=asked.validate_every or recipe.validate_every,
+        mode=_settle_mode(request.mode, recipe.metrics.get(monitor, Mode.AUTO)),
+        stopper=request.stopper or usual or recipe.stopper,
+        max_steps=request.max_steps or (recipe.max_steps if request.epochs is None else None),
+        validate_every=request.validate_every or recipe.validate_every,
     )
 
 
-def _settle_code(asked: RunRequest, source: CodeSource, usual: PolicySpec | None) -> RunSpec:
+def _settle_code(request: RunRequest, source: CodeSource, usual: PolicySpec | None) -> RunSpec:
     """The user's function gets the data set as its parameter `data`, if it has one."""
     declared, name = list(source.signature), source.entry.rpartition(":")[2]
-    if asked.data is not None:
+    if request.data is not None:
         if all(parameter.name != "data" for parameter in declared):
             raise InvalidInput(
                 f"{name} has no parameter 'data'.",
                 field="data",
                 hint="It brings its own data.",
             )
-        declared = [parameter for parameter in declared if parameter.name != "data" or "data" in asked.parameters]
-    parameters = _check_parameters(asked.parameters, declared, source.entry)
-    return _settle_own(asked, _name_function(source.entry), parameters, usual)
+        declared = [parameter for parameter in declared if parameter.name != "data" or "data" in request.parameters]
+    parameters = _check_parameters(request.parameters, declared, source.entry)
+    return _settle_own(request, _name_function(source.entry), parameters, usual)
 
 
 def _name_function(entry: str) -> str:
@@ -108,22 +108,22 @@ def _name_function(entry: str) -> str:
     return ".".join([*parts, function])[-80:].lstrip("._-")
 
 
-def _settle_command(asked: RunRequest, source: CommandSource, usual: PolicySpec | None) -> RunSpec:
+def _settle_command(request: RunRequest, source: CommandSource, usual: PolicySpec | None) -> RunSpec:
     """Parameters and data are the command's own business: its arguments say them."""
-    if asked.parameters or asked.data is not None:
-        field = "parameters" if asked.parameters else "data"
+    if request.parameters or request.data is not None:
+        field = "parameters" if request.parameters else "data"
         raise InvalidInput("A command takes what its arguments say.", field=field, hint="-- python train.py --lr 0.1")
-    fixed = [name for name in get_args(Said) if getattr(asked, name) is not None]
+    fixed = [name for name in get_args(Said) if getattr(request, name) is not None]
     fixed_source = source.model_copy(update={"fixed": fixed})
-    return _settle_own(asked.model_copy(update={"source": fixed_source}), _name_of(source.argv), {}, usual)
+    return _settle_own(request.model_copy(update={"source": fixed_source}), _name_of(source.argv), {}, usual)
 
 
-def list_epochs(asked: RunFields) -> list[Literal["max_steps", "validate_every", "stopper"]]:
+def list_epochs(run_fields: RunFields) -> list[Literal["max_steps", "validate_every", "stopper"]]:
     """Return what of a request is counted in epochs, by the field that holds the steps."""
     counted: dict[Literal["max_steps", "validate_every", "stopper"], bool] = {
-        "max_steps": asked.epochs is not None,
-        "validate_every": asked.validate_every_epochs is not None,
-        "stopper": asked.stopper is not None and counts_epochs(asked.stopper.model_dump()),
+        "max_steps": run_fields.epochs is not None,
+        "validate_every": run_fields.validate_every_epochs is not None,
+        "stopper": run_fields.stopper is not None and counts_epochs(run_fields.stopper.model_dump()),
     }
     return [name for name, is_counted in counted.items() if is_counted]
 
@@ -134,37 +134,37 @@ def _name_of(argv: Sequence[str]) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(script).stem).strip("-._")[:80] or "command"
 
 
-def _settle_own(asked: RunRequest, name: str, parameters: dict[str, Any], usual: PolicySpec | None) -> RunSpec:
+def _settle_own(request: RunRequest, name: str, parameters: dict[str, Any], usual: PolicySpec | None) -> RunSpec:
     return _fill(
-        asked,
+        request,
         name=name,
         parameters=parameters,
-        data=asked.data,
-        monitor=asked.monitor or DEFAULT_MONITOR,
-        mode=asked.mode or Mode.AUTO,
-        stopper=asked.stopper or usual or PolicySpec.model_validate(parse(DEFAULT_STOPPER)),
-        max_steps=asked.max_steps,
-        validate_every=asked.validate_every or DEFAULT_VALIDATE_EVERY,
+        data=request.data,
+        monitor=request.monitor or DEFAULT_MONITOR,
+        mode=request.mode or Mode.AUTO,
+        stopper=request.stopper or usual or PolicySpec.model_validate(parse(DEFAULT_STOPPER)),
+        max_steps=request.max_steps,
+        validate_every=request.validate_every or DEFAULT_VALIDATE_EVERY,
     )
 
 
-def _fill(asked: RunRequest, *, name: str, mode: Mode, stopper: PolicySpec, **settled: Any) -> RunSpec:
-    given = {field: getattr(asked, field) for field in RunFields.model_fields}
+def _fill(request: RunRequest, *, name: str, mode: Mode, stopper: PolicySpec, **settled: Any) -> RunSpec:
+    given = {field: getattr(request, field) for field in RunFields.model_fields}
     return RunSpec(
         **given
         | settled
         | {
-            "name": asked.name or name,
+            "name": request.name or name,
             "mode": mode,
             "stopper": check_stopper(stopper, mode),
-            "retention": asked.retention or RetentionSpec(),
-            "selector": check_selector(asked),
+            "retention": request.retention or RetentionSpec(),
+            "selector": check_selector(request),
         }
     )
 
 
-def _settle_mode(asked: Mode | None, known: Mode) -> Mode:
-    return known if asked in (None, Mode.AUTO) else asked
+def _settle_mode(mode: Mode | None, known: Mode) -> Mode:
+    return known if mode in (None, Mode.AUTO) else mode
 
 
 def check_stopper(stopper: PolicySpec, mode: Mode) -> PolicySpec:
@@ -184,22 +184,22 @@ def refuse_pausing(stopper: PolicySpec) -> None:
         raise InvalidInput(message, field="stopper", hint=hint)
 
 
-def check_selector(asked: RunFields) -> SelectorSpec:
+def check_selector(run_fields: RunFields) -> SelectorSpec:
     """Return the selector with every parameter written out; who holds neither model nor data has only the best."""
-    selector = build_selector((asked.selector or SelectorSpec()).model_dump())
-    if not selector.is_usual and not isinstance(asked.source, RecipeSource | CodeSource):
+    selector = build_selector((run_fields.selector or SelectorSpec()).model_dump())
+    if not selector.is_usual and not isinstance(run_fields.source, RecipeSource | CodeSource):
         message = f"{selector.name} is done by a worker's own trainer, which builds model and data; a script does not."
         hint = "Leave it out, or submit a function that returns them: keepbest submit my_model.py:build"
         raise InvalidInput(message, field="selector", hint=hint)
     return SelectorSpec.model_validate(selector.to_json())
 
 
-def _check_data(asked: str | None, recipe: RecipeInfo) -> str | None:
-    if asked is None:
+def _check_data(request: str | None, recipe: RecipeInfo) -> str | None:
+    if request is None:
         return recipe.default_data
-    if asked not in recipe.data:
-        _refuse("data", f"{recipe.name} knows no data set {asked!r}.", asked, recipe.data)
-    return asked
+    if request not in recipe.data:
+        _refuse("data", f"{recipe.name} knows no data set {request!r}.", request, recipe.data)
+    return request
 
 
 def _check_parameters(given: Mapping[str, Any], declared: Sequence[Parameter], owner: str) -> dict[str, Any]:

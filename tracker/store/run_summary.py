@@ -86,9 +86,13 @@ def _newest(run: RunRow, columns: Sequence[Column], records: Batch) -> dict[str,
 
 def _of_changes(records: Batch) -> dict[str, Any]:
     """A roll back may say how far the run goes; who resumed or forked it has said so already."""
-    changes = [one.overrides for one in records.segments if one.reason == "roll_back" and one.overrides]
-    said = [one.max_steps for one in changes if one.max_steps is not None]
-    return {"max_steps": said[-1]} if said else {}
+    changes = [
+        segment_opened.overrides
+        for segment_opened in records.segments
+        if segment_opened.reason == "roll_back" and segment_opened.overrides
+    ]
+    lines = [overrides.max_steps for overrides in changes if overrides.max_steps is not None]
+    return {"max_steps": lines[-1]} if lines else {}
 
 
 def _of_validations(run: RunRow, validations: Sequence[ReportedValidation]) -> dict[str, Any]:
@@ -105,8 +109,8 @@ def _of_validations(run: RunRow, validations: Sequence[ReportedValidation]) -> d
 
 
 def _of_patience(entry: ReportedValidation | WithdrawnValidation) -> dict[str, Any]:
-    said = entry.decision
-    return {"wait": said.wait, "patience_left": said.patience_left, "patience_unit": said.unit}
+    decision = entry.decision
+    return {"wait": decision.wait, "patience_left": decision.patience_left, "patience_unit": decision.unit}
 
 
 def _of_progress(records: Batch) -> dict[str, Any]:
@@ -119,7 +123,7 @@ def _of_progress(records: Batch) -> dict[str, Any]:
     return facts | ({} if progress.stalled is None else {"stalled_since": progress.at if progress.stalled else None})
 
 
-def _settle_declared(conn: Connection, run: RunRow, said: Declared) -> dict[str, Any]:
+def _settle_declared(conn: Connection, run: RunRow, declared: Declared) -> dict[str, Any]:
     """Return the spec of a run with what its script says of it, where the submission said nothing.
 
     A script that nobody submitted says all of it: what its callback watches is what its validations measured. Of a run
@@ -127,11 +131,17 @@ def _settle_declared(conn: Connection, run: RunRow, said: Declared) -> dict[str,
     """
     spec = conn.execute(select(RunTable.spec).where(RunTable.pk == run.pk)).scalar_one()
     if run.source_kind not in ("command", "external"):
-        said = Declared(**{name: getattr(said, name) for name in run_spec.list_epochs(RunSpec.model_validate(spec))})
+        declared = Declared(
+            **{name: getattr(declared, name) for name in run_spec.list_epochs(RunSpec.model_validate(spec))}
+        )
     fixed = spec["source"].get("fixed", [])
-    if said.stopper is not None:
-        said = said.model_copy(update={"stopper": run_spec.check_stopper(said.stopper, said.mode or Mode.AUTO)})
-    new = {name: value for name, value in said.model_dump(mode="json", exclude_none=True).items() if name not in fixed}
+    if declared.stopper is not None:
+        declared = declared.model_copy(
+            update={"stopper": run_spec.check_stopper(declared.stopper, declared.mode or Mode.AUTO)}
+        )
+    new = {
+        name: value for name, value in declared.model_dump(mode="json", exclude_none=True).items() if name not in fixed
+    }
     return {"spec": {**spec, **new}, **({"mode": new["mode"]} if "mode" in new else {})}
 
 
@@ -156,7 +166,7 @@ def _improve(conn: Connection, run: RunRow, mode: str, records: Batch) -> dict[s
     goes_on = any(opened.reason == "resume" for opened in records.segments)
     changed = _take_back(conn, run, mode, records.withdrawn)
     changed |= _recall(conn, run, mode) if goes_on else {}
-    gone = {(said.segment, said.step) for said in records.withdrawn}
+    gone = {(withdrawn.segment, withdrawn.step) for withdrawn in records.withdrawn}
     admitted = [
         validation
         for validation in records.validations
@@ -174,9 +184,9 @@ def _improve(conn: Connection, run: RunRow, mode: str, records: Batch) -> dict[s
 def _take_back(conn: Connection, run: RunRow, mode: str, withdrawn: Sequence[WithdrawnValidation]) -> dict[str, Any]:
     """Compare and set the other way: a best that its trainer took back becomes the one that its stopper has now."""
     changed = dict[str, Any]()
-    for said in withdrawn:
-        before = {"best_step": said.decision.best_step, "best_value": said.decision.best_value}
-        still = (RunTable.best_step == said.step, RunTable.best_value == said.value)
+    for answer in withdrawn:
+        before = {"best_step": answer.decision.best_step, "best_value": answer.decision.best_value}
+        still = (RunTable.best_step == answer.step, RunTable.best_value == answer.value)
         guarded = update(RunTable).where(RunTable.pk == run.pk, RunTable.lease_digest == run.lease_digest, *still)
         if conn.execute(guarded.values(before)).rowcount == 1:
             changed |= before
@@ -250,10 +260,10 @@ def _replace_dropped(conn: Connection, run: RunRow, mode: str, records: Batch) -
     if run.best_checkpoint not in {point.id for point in records.dropped}:
         return {}
     gone = update(RunTable).where(RunTable.pk == run.pk, RunTable.best_checkpoint == run.best_checkpoint)
-    found = checkpoints.find_best(conn, run.pk, mode)
+    row = checkpoints.find_best(conn, run.pk, mode)
     changes = {
-        "best_checkpoint": None if found is None else found.id,
-        "best_checkpoint_value": None if found is None else found.value,
+        "best_checkpoint": None if row is None else row.id,
+        "best_checkpoint_value": None if row is None else row.value,
     }
     return changes if conn.execute(gone.values(changes)).rowcount == 1 else {}
 
@@ -280,8 +290,8 @@ def _announce(
 
 
 def _announce_withdrawn(conn: Connection, run: RunRow, withdrawn: Sequence[WithdrawnValidation], now: datetime) -> None:
-    for said in withdrawn:
-        data = said.model_dump(mode="json", include={"segment", "step", "value", "reason"})
+    for answer in withdrawn:
+        data = answer.model_dump(mode="json", include={"segment", "step", "value", "reason"})
         events.append(conn, "run.withdrawn", run, data, now)
 
 

@@ -66,8 +66,8 @@ def get_deleted(conn: Connection, reference: str, *, lock: bool = False) -> RunR
 
 
 def _find(conn: Connection, reference: str, condition: ColumnElement[bool], lock: bool) -> Sequence[RunRow]:
-    found = select_with_failed().where(_refers(reference), condition).order_by(RunTable.pk.desc())
-    return conn.execute(_locked(found, lock).limit(_CANDIDATES)).all()
+    query = select_with_failed().where(_refers(reference), condition).order_by(RunTable.pk.desc())
+    return conn.execute(_locked(query, lock).limit(_CANDIDATES)).all()
 
 
 def _only(rows: Sequence[RunRow], reference: str) -> RunRow:
@@ -174,8 +174,8 @@ def _refers(reference: str) -> ColumnElement[bool]:
     return RunTable.id == reference if len(reference) == ID_LENGTH else RunTable.id.between(reference, last)
 
 
-def _locked(found: Select[Any], lock: bool) -> Select[Any]:
-    return found.with_for_update(of=RunTable.__table__) if lock else found
+def _locked(query: Select[Any], lock: bool) -> Select[Any]:
+    return query.with_for_update(of=RunTable.__table__) if lock else query
 
 
 def _announce_state(conn: Connection, pk: int, now: datetime) -> RunRow:

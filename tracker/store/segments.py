@@ -88,8 +88,8 @@ def next_number(conn: Connection, run_pk: int) -> int:
 
 def opened_by(conn: Connection, run_pk: int, attempt: int) -> set[int]:
     """Return the numbers of the segments that this attempt opened: its records may belong to no other."""
-    found = select(SegmentTable.number).where(SegmentTable.run_pk == run_pk, SegmentTable.attempt == attempt)
-    return set(conn.execute(found).scalars())
+    query = select(SegmentTable.number).where(SegmentTable.run_pk == run_pk, SegmentTable.attempt == attempt)
+    return set(conn.execute(query).scalars())
 
 
 def open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing: LeaseValidity) -> bool:
@@ -115,11 +115,11 @@ def open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing:
 
 
 def _is_known(run: RunRow, known: Sequence[Segment], opened: SegmentOpened, attempt: int) -> bool:
-    found = next((segment for segment in known if segment.number == opened.number), None)
-    if found is None:
+    result = next((segment for segment in known if segment.number == opened.number), None)
+    if result is None:
         return False
-    said = (opened.parent, opened.reason, opened.start_step, attempt)
-    if (found.parent, found.reason, found.start_step, found.attempt) == said:
+    pair = (opened.parent, opened.reason, opened.start_step, attempt)
+    if (result.parent, result.reason, result.start_step, result.attempt) == pair:
         return True
     raise Conflict(f"Run {run.id} has another segment {opened.number} already.", field="segments.number")
 

@@ -19,7 +19,7 @@ from tracker.store.runs import RunRow
 
 def submit(
     conn: Connection,
-    asked: RunRequest,
+    request: RunRequest,
     *,
     user: str,
     key: str | None,
@@ -31,7 +31,7 @@ def submit(
     `trial` says which try of a sweep it is. Raises InvalidInput for what is wrong with it, Conflict for another
     request under a used key.
     """
-    spec = run_spec.settle(asked, workers.list_recipes(conn), rules.find_stopper(conn, asked.project))
+    spec = run_spec.settle(request, workers.list_recipes(conn), rules.find_stopper(conn, request.project))
     if trial is None:
         run_spec.refuse_pausing(spec.stopper)
     spec = spec.model_copy(update={"trial": trial})
@@ -40,9 +40,9 @@ def submit(
     project = projects.ensure_project(conn, spec.project, user=user, now=now)
     known = find_known(conn, user, key)
     if known is not None:
-        return _same(known, asked, spec)
-    chosen = _choose_id(conn, asked)
-    run = create(conn, project, spec, asked.name, RunState.QUEUED, user=user, now=now, idempotency_key=key, **chosen)
+        return _same(known, request, spec)
+    chosen = _choose_id(conn, request)
+    run = create(conn, project, spec, request.name, RunState.QUEUED, user=user, now=now, idempotency_key=key, **chosen)
     announce(conn, run, "run.submit", now)
     return run
 
@@ -56,18 +56,18 @@ def find_known(conn: Connection, user: str, key: str | None) -> RunRow | None:
     ).one_or_none()
 
 
-def _choose_id(conn: Connection, asked: RunRequest) -> dict[str, str]:
-    if asked.id is None:
+def _choose_id(conn: Connection, request: RunRequest) -> dict[str, str]:
+    if request.id is None:
         return {}
-    if conn.execute(select(RunTable.pk).where(RunTable.id == asked.id)).first() is not None:
-        hint = f'To go on with it: keepbest.init(id="{asked.id}", resume="must"). A deleted run keeps its id too.'
-        raise Conflict(f"There is a run {asked.id} already.", field="id", hint=hint)
-    return {"id": asked.id}
+    if conn.execute(select(RunTable.pk).where(RunTable.id == request.id)).first() is not None:
+        hint = f'To go on with it: keepbest.init(id="{request.id}", resume="must"). A deleted run keeps its id too.'
+        raise Conflict(f"There is a run {request.id} already.", field="id", hint=hint)
+    return {"id": request.id}
 
 
-def _same(known: RunRow, asked: RunRequest, spec: RunSpec) -> RunRow:
+def _same(known: RunRow, request: RunRequest, spec: RunSpec) -> RunRow:
     before = RunSpec.model_validate(known.spec)  # an older keepbest wrote it, without what came since
-    if before != (spec if asked.name else spec.model_copy(update={"name": before.name})):
+    if before != (spec if request.name else spec.model_copy(update={"name": before.name})):
         raise Conflict(
             f"This idempotency key belongs to another request: run {known.id}.", hint="Use a fresh key for each run."
         )

@@ -26,15 +26,15 @@ def add_validations(conn: Connection, run_pk: int, taken: Sequence[ReportedValid
 
 def withdraw_validations(conn: Connection, run_pk: int, withdrawn: Sequence[WithdrawnValidation]) -> None:
     """Take validations back: each is marked, and an entry of its own says why. Said twice it is there once."""
-    for said in withdrawn:
-        place = {"segment": said.segment, "step": said.step}
-        entry = {"decision": said.decision.model_dump(), "note": said.reason, "at": said.at, "metrics": {}}
+    for answer in withdrawn:
+        place = {"segment": answer.segment, "step": answer.step}
+        entry = {"decision": answer.decision.model_dump(), "note": answer.reason, "at": answer.at, "metrics": {}}
         row = {"run_pk": run_pk, **place, **entry, "withdraws": True}
         conn.execute(db.insert(conn, ValidationTable).values(row).on_conflict_do_nothing())
         mine = (
             ValidationTable.run_pk == run_pk,
-            ValidationTable.segment == said.segment,
-            ValidationTable.step == said.step,
+            ValidationTable.segment == answer.segment,
+            ValidationTable.step == answer.step,
         )
         conn.execute(
             update(ValidationTable).where(*mine, ValidationTable.withdraws.is_(False)).values(is_withdrawn=True)
@@ -73,10 +73,10 @@ def find_best(conn: Connection, run_pk: int, mode: str, path: LivingPath) -> Row
 
 def is_withdrawn(conn: Connection, run_pk: int, step: int | None, value: float | None) -> bool:
     """Whether each validation of this step and value was taken back; False where there is none."""
-    found = select(ValidationTable.is_withdrawn).where(
+    query = select(ValidationTable.is_withdrawn).where(
         ValidationTable.run_pk == run_pk, ValidationTable.step == step, ValidationTable.value == value
     )
-    marks = list(conn.execute(found).scalars())
+    marks = list(conn.execute(query).scalars())
     return bool(marks) and all(marks)
 
 

@@ -31,9 +31,9 @@ def register_worker(conn: Connection, hello: WorkerRegistration, *, by: Principa
     known = find_worker(conn, hello.id)
     if known is not None:
         check_speaker(conn, known, by, now)
-    said = hello.model_dump(mode="json") | {"heard_at": now, "gone_at": None, "registered_by": by.credential}
-    fresh = insert(conn, models.WorkerTable).values(**said, started_at=now)
-    conn.execute(fresh.on_conflict_do_update(index_elements=["id"], set_=said))
+    fields = hello.model_dump(mode="json") | {"heard_at": now, "gone_at": None, "registered_by": by.credential}
+    fresh = insert(conn, models.WorkerTable).values(**fields, started_at=now)
+    conn.execute(fresh.on_conflict_do_update(index_elements=["id"], set_=fields))
     if known is None:
         audit.record(conn, by.user, "worker.hello", hello.id, now, {"name": hello.name, "host": hello.host})
     if known is None or known.gone_at is not None:
@@ -73,8 +73,8 @@ def find_worker(conn: Connection, worker_id: str) -> Row[Any] | None:
 
 def get_worker(conn: Connection, worker_id: str, *, lock: bool = False) -> Row[Any]:
     """Return a worker's row; `lock` makes two requests of one worker wait for each other."""
-    found = _select().where(models.WorkerTable.id == worker_id)
-    row = conn.execute(found.with_for_update() if lock else found).one_or_none()
+    where = _select().where(models.WorkerTable.id == worker_id)
+    row = conn.execute(where.with_for_update() if lock else where).one_or_none()
     if row is None:
         raise NotFound(
             f"Worker {worker_id} has not registered.", field="worker", hint="A worker does so when it starts."

@@ -54,8 +54,8 @@ def drain(client: Client, folder: RunFolder, run: str | None = None, lease: str 
             if is_passing(error):
                 raise
             kept = set_all_aside(journal, error)
-            said = (journal.about.run, error.message, kept)
-            _log.warning("The tracker takes no more of run %s (%s): the rest is in %s.", *said)
+            pair = (journal.about.run, error.message, kept)
+            _log.warning("The tracker takes no more of run %s (%s): the rest is in %s.", *pair)
         finally:
             journal.close()
 

@@ -25,17 +25,17 @@ def pick(part: Any, first: int, stop: int | None) -> Iterator[Batch]:
     """
     import keras
 
-    at, found = 0, 0
+    at, number = 0, 0
     for batch in _batches(part, endless=stop is not None):
         count = len(keras.tree.flatten(batch[0])[0])
         low, high = max(0, first - at), count if stop is None else min(count, stop - at)
         if low < high:
-            found += high - low
+            number += high - low
             yield tuple(keras.tree.map_structure(lambda leaf: leaf[low:high], batch))  # noqa: B023
         at += count
         if stop is not None and at >= stop:
             break
-    if not found:
+    if not number:
         raise InvalidInput(f"There is no example {first}: this part of the data has {at:,}.", field="example")
 
 
@@ -159,13 +159,13 @@ def differentiate(
     import tensorflow as tf
 
     is_sum = _sums(model)
-    loss, gradients, count = tf.constant(0.0), [tf.zeros(one.shape, one.dtype) for one in variables], 0
+    loss, gradients, count = tf.constant(0.0), [tf.zeros(variable.shape, variable.dtype) for variable in variables], 0
     extra, by_extra = tf.constant(0.0), gradients
     for batch in batches:
         n = len(keras.tree.flatten(batch[0])[0])
         with tf.GradientTape(persistent=True) as tape:
             added, data = _lose(model, batch, 1.0 if is_sum else float(n))
-        sources = [one.value for one in variables]
+        sources = [variable.value for variable in variables]
         loss += data
         gradients = [a + b for a, b in zip(gradients, _by(tape, data, sources), strict=True)]
         extra, by_extra = (
@@ -183,7 +183,7 @@ def _lose(model: Any, batch: Batch, weight: float) -> tuple[Any, Any]:
     import tensorflow as tf
 
     answer = model(batch[0], training=False)
-    added = tf.add_n([tf.cast(one, tf.float32) for one in model.losses]) if model.losses else tf.constant(0.0)
+    added = tf.add_n([tf.cast(loss, tf.float32) for loss in model.losses]) if model.losses else tf.constant(0.0)
     rest = batch[2] if len(batch) > 2 else None
     whole = model.compute_loss(x=batch[0], y=batch[1], y_pred=answer, sample_weight=rest)
     return added, (tf.cast(whole, tf.float32) - added) * weight
@@ -192,8 +192,8 @@ def _lose(model: Any, batch: Batch, weight: float) -> tuple[Any, Any]:
 def _by(tape: Any, value: Any, sources: list[Any]) -> list[Any]:
     import tensorflow as tf
 
-    found = tape.gradient(value, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return [tf.convert_to_tensor(one) for one in found]  # an embedding's names only the rows it touches
+    gradient = tape.gradient(value, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return [tf.convert_to_tensor(item) for item in gradient]  # an embedding's names only the rows it touches
 
 
 def _sums(model: Any) -> bool:
@@ -201,4 +201,4 @@ def _sums(model: Any) -> bool:
     import keras
 
     losses = keras.tree.flatten(model.loss)
-    return bool(losses) and all(getattr(one, "reduction", None) == "sum" for one in losses)
+    return bool(losses) and all(getattr(loss, "reduction", None) == "sum" for loss in losses)

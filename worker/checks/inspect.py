@@ -46,14 +46,14 @@ class InspectedTensor:
 def main(run: str, checkpoint: str, inquiry: str, file: str) -> int:
     """Write the answer to `file`; return 0, or 1 where the file holds an error."""
     try:
-        asked = Inquiry.model_validate_json(inquiry)
+        model_validate_json = Inquiry.model_validate_json(inquiry)
         known = settings.load()
         with Client(known.url, known.token or "") as client, tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
-            code, found = Path(folder) / "code", client.run(run)
+            code, result = Path(folder) / "code", client.run(run)
             chosen = None if checkpoint == "-" else client.checkpoint(checkpoint)
-            with told_in_their_words(found, code):
-                training = rebuild(client, found, chosen, known, code)
-                findings = examine(training, asked, Path(file).parent)
+            with told_in_their_words(result, code):
+                training = rebuild(client, result, chosen, known, code)
+                findings = examine(training, model_validate_json, Path(file).parent)
         write_private(Path(file), findings.model_dump_json())
     except KeepbestError as error:
         write_private(Path(file), json.dumps(error.to_body()))
@@ -61,21 +61,25 @@ def main(run: str, checkpoint: str, inquiry: str, file: str) -> int:
     return 0
 
 
-def examine(training: Training, asked: Inquiry, folder: Path) -> Findings:
+def examine(training: Training, inquiry: Inquiry, folder: Path) -> Findings:
     """Answer an inquiry; the values go into `folder`."""
     state = capture(ModelVariables(training.model), position=Position(0))
-    if asked.everything:
-        layers = give(training.model, pick(_part(training, asked), asked.first, asked.first + 1))
+    if inquiry.everything:
+        layers = give(training.model, pick(_part(training, inquiry), inquiry.first, inquiry.first + 1))
         listed = [_of_layer(name, array) for name, array in layers.items()]
-        return Findings(tensors=[_describe(one) for one in (*_all_variables(state), *listed)])
-    tensors = [_find_variable(state, name) for name in _names(asked, "variable")]
-    tensors += _find_activations(training, asked)
-    differentiated, count = _differentiate(training, asked)
+        return Findings(tensors=[_describe(inspected_tensor) for inspected_tensor in (*_all_variables(state), *listed)])
+    tensors = [_find_variable(state, name) for name in _names(inquiry, "variable")]
+    tensors += _find_activations(training, inquiry)
+    differentiated, count = _differentiate(training, inquiry)
     tensors += differentiated
     for number, tensor in enumerate(tensors):
         array = tensor.array
         np.save(folder / f"{number}.npy", array.astype(np.float32) if array.dtype.kind == "V" else array)
-    return Findings(tensors=[_describe(one) for one in tensors], examples=count, verdicts=_judge(training, asked))
+    return Findings(
+        tensors=[_describe(inspected_tensor) for inspected_tensor in tensors],
+        examples=count,
+        verdicts=_judge(training, inquiry),
+    )
 
 
 def _describe(tensor: InspectedTensor) -> Named:
@@ -83,14 +87,14 @@ def _describe(tensor: InspectedTensor) -> Named:
     return Named(kind=tensor.kind, name=tensor.name, shape=list(array.shape), dtype=str(array.dtype))
 
 
-def _names(asked: Inquiry, kind: TensorKind) -> list[str]:
-    return [one.name for one in asked.wanted if one.kind == kind]
+def _names(inquiry: Inquiry, kind: TensorKind) -> list[str]:
+    return [request.name for request in inquiry.wanted if request.kind == kind]
 
 
-def _part(training: Training, asked: Inquiry) -> Any:
-    part = getattr(training, asked.part)
+def _part(training: Training, inquiry: Inquiry) -> Any:
+    part = getattr(training, inquiry.part)
     if part is None:
-        raise InvalidInput(f"This run has no {asked.part} data.", field="part", hint="--part validation")
+        raise InvalidInput(f"This run has no {inquiry.part} data.", field="part", hint="--part validation")
     return part
 
 
@@ -109,49 +113,49 @@ def _of_layer(name: str, array: NDArray[Any]) -> InspectedTensor:
     return InspectedTensor("activation", name, array)
 
 
-def _find_activations(training: Training, asked: Inquiry) -> list[InspectedTensor]:
-    names = _names(asked, "activation")
+def _find_activations(training: Training, inquiry: Inquiry) -> list[InspectedTensor]:
+    names = _names(inquiry, "activation")
     if not names:
         return []
-    found = give(training.model, pick(_part(training, asked), asked.first, asked.stop), names)
-    missing = [name for name in names if name not in found]
+    result = give(training.model, pick(_part(training, inquiry), inquiry.first, inquiry.stop), names)
+    missing = [name for name in names if name not in result]
     if missing:
-        known = give(training.model, pick(_part(training, asked), asked.first, asked.first + 1))
+        known = give(training.model, pick(_part(training, inquiry), inquiry.first, inquiry.first + 1))
         raise NotFound(f"There is no layer {missing[0]!r}.", field="activation", hint=nearest(known, missing[0]))
-    return [_of_layer(name, found[name]) for name in names]
+    return [_of_layer(name, result[name]) for name in names]
 
 
-def _differentiate(training: Training, asked: Inquiry) -> tuple[list[InspectedTensor], int | None]:
-    wanted = [one for one in asked.wanted if one.kind in ("gradient", "loss")]
+def _differentiate(training: Training, inquiry: Inquiry) -> tuple[list[InspectedTensor], int | None]:
+    wanted = [request for request in inquiry.wanted if request.kind in ("gradient", "loss")]
     if not wanted:
         return [], None
     model = training.model
     specs = [spec for spec in ModelVariables(model).specs if spec.collection == "model"]
     trained = {id(variable) for variable in model.trainable_variables}
-    chosen = [find(specs, name) for name in _names(asked, "gradient")]
+    chosen = [find(specs, name) for name in _names(inquiry, "gradient")]
     for place in chosen:
         if id(model.variables[place]) not in trained:
             raise InvalidInput(f"{specs[place].path} is not trained: it has no gradient.", field="gradient")
-    batches = pick(_part(training, asked), asked.first, asked.stop)
+    batches = pick(_part(training, inquiry), inquiry.first, inquiry.stop)
     variables = [model.variables[place] for place in chosen]
-    loss, gradients, count = differentiate(model, batches, variables, total=asked.total)
+    loss, gradients, count = differentiate(model, batches, variables, total=inquiry.total)
     named = [
         InspectedTensor("gradient", specs[place].path, array) for place, array in zip(chosen, gradients, strict=True)
     ]
-    return named + [InspectedTensor("loss", "loss", loss) for one in wanted if one.kind == "loss"], count
+    return named + [InspectedTensor("loss", "loss", loss) for request in wanted if request.kind == "loss"], count
 
 
-def _judge(training: Training, asked: Inquiry) -> Verdicts | None:
+def _judge(training: Training, inquiry: Inquiry) -> Verdicts | None:
     """Return what a classifier says of the examples, where it is one and they are not many."""
-    if asked.stop is None or asked.stop - asked.first > MAX_VERDICTS:
+    if inquiry.stop is None or inquiry.stop - inquiry.first > MAX_VERDICTS:
         return None
-    batches = list(pick(_part(training, asked), asked.first, asked.stop))
+    batches = list(pick(_part(training, inquiry), inquiry.first, inquiry.stop))
     outputs = give(training.model, batches, ["output"]).get("output")
     if outputs is None or outputs.ndim != 2 or len(batches[0]) < 2:
         return None
     scenes = [see(batch, classes=training.classes) for batch in batches]
     labels = [scene.labels(outputs.shape[1]) if scene is not None else None for scene in scenes]
-    if any(one is None for one in labels):
+    if any(array is None for array in labels):
         return None
     return Verdicts(
         classes=list(training.classes) or [str(number) for number in range(outputs.shape[1])],

@@ -34,19 +34,19 @@ from worker.checks.rebuild import told_in_their_words
 
 def main(job: str, file: str) -> int:
     """Write the answer to `file`; return 0, or 1 where the file holds an error."""
-    asked = RestoreJob.model_validate_json(job)
+    restore_job = RestoreJob.model_validate_json(job)
     try:
         with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
-            write_private(Path(file), json.dumps(answer(asked, Path(folder) / "code")))
+            write_private(Path(file), json.dumps(answer(restore_job, Path(folder) / "code")))
     except KeepbestError as error:
         write_private(Path(file), json.dumps(error.to_body()))
         return 1
     return 0
 
 
-def answer(asked: RestoreJob, code: Path) -> dict[str, Any]:
+def answer(restore_job: RestoreJob, code: Path) -> dict[str, Any]:
     """Do the job; `code` is where the run's code is unpacked. Raises CodeFailed where that raised."""
-    return _write(asked, code) if asked.task == "write" else _check(asked, code)
+    return _write(restore_job, code) if restore_job.task == "write" else _check(restore_job, code)
 
 
 @dataclass(frozen=True)
@@ -57,47 +57,55 @@ class Network:
     own: dict[str, Any]
 
 
-def _write(asked: RestoreJob, code: Path) -> dict[str, Any]:
-    store = Store(asked.store)
-    loaded, said = store.load(asked.run, asked.checkpoint), list[str]()
-    network = _make(asked, store, loaded, code)
+def _write(restore_job: RestoreJob, code: Path) -> dict[str, Any]:
+    store = Store(restore_job.store)
+    loaded, texts = store.load(restore_job.run, restore_job.checkpoint), list[str]()
+    network = _make(restore_job, store, loaded, code)
     path = export(
-        store, loaded, Path(asked.to or "."), asked.form, model=network.model, partial=asked.partial, say=said.append
+        store,
+        loaded,
+        Path(restore_job.to or "."),
+        restore_job.form,
+        model=network.model,
+        partial=restore_job.partial,
+        say=texts.append,
     )
-    return {"path": str(path), "said": said}
+    return {"path": str(path), "said": texts}
 
 
-def _check(asked: RestoreJob, code: Path) -> dict[str, Any]:
-    store = Store(asked.store)
-    loaded = store.load(asked.run, asked.checkpoint)
+def _check(restore_job: RestoreJob, code: Path) -> dict[str, Any]:
+    store = Store(restore_job.store)
+    loaded = store.load(restore_job.run, restore_job.checkpoint)
     predictions, inputs = read(store.folder, loaded.manifest), loaded.manifest.inputs
     assert inputs is not None  # noqa: S101  # `read` would have raised
-    given = _WAYS[asked.form if asked.path else "state"](asked, store, loaded, code)
-    found = compare(predictions, given(inputs, predictions.inputs), asked.tolerance)
+    given = _WAYS[restore_job.form if restore_job.path else "state"](restore_job, store, loaded, code)
+    comparison = compare(predictions, given(inputs, predictions.inputs), restore_job.tolerance)
     return CheckResult(
-        run=asked.run,
-        checkpoint=asked.checkpoint,
+        run=restore_job.run,
+        checkpoint=restore_job.checkpoint,
         step=loaded.step,
-        form=asked.form if asked.path else None,
-        examples=found.examples,
-        recorded=found.recorded,
-        restored=found.restored,
-        difference=found.difference if isfinite(found.difference) else None,
-        tolerance=found.tolerance,
-        within=found.is_within,
+        form=restore_job.form if restore_job.path else None,
+        examples=comparison.examples,
+        recorded=comparison.recorded,
+        restored=comparison.restored,
+        difference=comparison.difference if isfinite(comparison.difference) else None,
+        tolerance=comparison.tolerance,
+        within=comparison.is_within,
     ).model_dump()
 
 
-def _make(asked: RestoreJob, store: Store, loaded: Loaded, code: Path) -> Network:
+def _make(restore_job: RestoreJob, store: Store, loaded: Loaded, code: Path) -> Network:
     """Return the network, from the user's own function, the run's code, or the description in the store."""
-    if asked.into is not None:
-        target = Target(asked.into, asked.settings, asked.maps, asked.partial, asked.spec)
-        return Network(target.build(loaded.manifest.inputs), _own_objects(Path(asked.into.partition(":")[0]).parent))
-    if not asked.by_code:
-        return Network(rebuild(store, loaded.manifest, allow_code=asked.allow_code, say=lambda _: None), {})
+    if restore_job.into is not None:
+        target = Target(restore_job.into, restore_job.settings, restore_job.maps, restore_job.partial, restore_job.spec)
+        return Network(
+            target.build(loaded.manifest.inputs), _own_objects(Path(restore_job.into.partition(":")[0]).parent)
+        )
+    if not restore_job.by_code:
+        return Network(rebuild(store, loaded.manifest, allow_code=restore_job.allow_code, say=lambda _: None), {})
     known = settings.load()
     with Client(known.url, known.token or "") as client:
-        run = client.run(asked.run)
+        run = client.run(restore_job.run)
         with told_in_their_words(run, code):
             model = rebuild_by_code(client, run, None, known, code).model
             complete(model, loaded.manifest.inputs)
@@ -106,12 +114,12 @@ def _make(asked: RestoreJob, store: Store, loaded: Loaded, code: Path) -> Networ
 
 def _own_objects(folder: Path) -> dict[str, Any]:
     """Return the classes and functions of what was loaded from `folder`, by the names that Keras looks for."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if file and Path(file).resolve().is_relative_to(folder.resolve()) and "site-packages" not in file:
-            found |= {one: value for one, value in vars(module).items() if getattr(value, "__module__", "") == name}
-    return found
+            result |= {text: value for text, value in vars(module).items() if getattr(value, "__module__", "") == name}
+    return result
 
 
 # How each form gives predictions
@@ -123,39 +131,43 @@ def _by_model(model: Any) -> _Predict:
     return lambda inputs, arrays: call(model, inputs, arrays)
 
 
-def _read_state(asked: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
-    model = _make(asked, store, loaded, code).model
-    plan = Target("", (), asked.maps, asked.partial).plan(loaded, model) if asked.into is not None else None
-    fill(model, lambda: loaded.load_into(model, plan=plan, strict=not asked.partial), lambda _: None)
+def _read_state(restore_job: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
+    model = _make(restore_job, store, loaded, code).model
+    plan = (
+        Target("", (), restore_job.maps, restore_job.partial).plan(loaded, model)
+        if restore_job.into is not None
+        else None
+    )
+    fill(model, lambda: loaded.load_into(model, plan=plan, strict=not restore_job.partial), lambda _: None)
     return _by_model(model)
 
 
-def _read_keras(asked: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
+def _read_keras(restore_job: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
     import keras
 
-    own = _make(asked, store, loaded, code).own if asked.into is not None or asked.by_code else {}
-    options = {"custom_objects": own, "compile": False, "safe_mode": not asked.allow_code}
-    return _by_model(keras.saving.load_model(asked.path, **options))
+    own = _make(restore_job, store, loaded, code).own if restore_job.into is not None or restore_job.by_code else {}
+    options = {"custom_objects": own, "compile": False, "safe_mode": not restore_job.allow_code}
+    return _by_model(keras.saving.load_model(restore_job.path, **options))
 
 
-def _read_weights(asked: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
-    model = _make(asked, store, loaded, code).model
-    model.load_weights(asked.path)
+def _read_weights(restore_job: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
+    model = _make(restore_job, store, loaded, code).model
+    model.load_weights(restore_job.path)
     return _by_model(model)
 
 
-def _read_tf(asked: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
+def _read_tf(restore_job: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
     import tensorflow as tf
 
-    model = _make(asked, store, loaded, code).model
-    tf.train.Checkpoint(**parts_of(model)).read(asked.path).expect_partial()
+    model = _make(restore_job, store, loaded, code).model
+    tf.train.Checkpoint(**parts_of(model)).read(restore_job.path).expect_partial()
     return _by_model(model)
 
 
-def _read_savedmodel(asked: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
+def _read_savedmodel(restore_job: RestoreJob, store: Store, loaded: Loaded, code: Path) -> _Predict:
     import tensorflow as tf
 
-    loaded_model = tf.saved_model.load(asked.path)  # its variables live as long as it does
+    loaded_model = tf.saved_model.load(restore_job.path)  # its variables live as long as it does
     wanted = loaded_model.serve.concrete_functions[0].structured_input_signature[0][0]
     return lambda inputs, arrays: flatten(loaded_model.serve(_as_wanted(to_batch(inputs, arrays), wanted)))
 

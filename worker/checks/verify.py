@@ -66,8 +66,8 @@ def _receipt(run: Run, checkpoint: Checkpoint, restored: float, n: int | None) -
     )
 
 
-def _write(file: str, said: dict[str, Any]) -> None:
-    write_private(Path(file), json.dumps(said))
+def _write(file: str, fields: dict[str, Any]) -> None:
+    write_private(Path(file), json.dumps(fields))
 
 
 if __name__ == "__main__":

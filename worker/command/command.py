@@ -94,16 +94,16 @@ class UserCommand:
             os.killpg(0, signal.SIGTERM)
 
     def _conclude(self, code: int) -> int:
-        said = find_said(self._folder.path)
-        if self._is_asked_to_end and (code or said is None):
+        release = find_said(self._folder.path)
+        if self._is_asked_to_end and (code or release is None):
             return HANDED_BACK
         if code < 0:
             _die_of(-code)
         if code == _TERMINATED:  # its script put its best on disk first
             _die_of(signal.SIGTERM)
         if code:
-            return self._fail(said.error if said and said.error else self._explain_exit(code))
-        self._folder.write_outcome(said or Release(outcome="finished"))
+            return self._fail(release.error if release and release.error else self._explain_exit(code))
+        self._folder.write_outcome(release or Release(outcome="finished"))
         return FINISHED
 
     def _explain_exit(self, code: int) -> RunError:

@@ -57,11 +57,11 @@ def _find_files(name: str, folder: Path | None) -> dict[str, Path] | None:
         return None
     for place in (folder / name, *((folder,) if name == "mnist" or folder.name == name else ())):
         files = {what: _find_file(place, stem) for what, stem in _STEMS.items()}
-        found = {what: path for what, path in files.items() if path is not None}
-        if len(found) == len(files):
-            return found
-        if found:
-            raise _incomplete(place, [_STEMS[what] for what in files if what not in found])
+        result = {what: path for what, path in files.items() if path is not None}
+        if len(result) == len(files):
+            return result
+        if result:
+            raise _incomplete(place, [_STEMS[what] for what in files if what not in result])
     return None
 
 

@@ -102,9 +102,11 @@ class Standby:
     def _validation(self) -> None:
         """Notice where the one that waits has ended. One that gave up by itself would do so again."""
         if self._waiting is not None and (code := self._waiting.child.poll()) is not None:
-            said = os.pread(self._waiting.output.fileno(), _SAID_BYTES, 0).decode(errors="replace").splitlines()
+            texts = os.pread(self._waiting.output.fileno(), _SAID_BYTES, 0).decode(errors="replace").splitlines()
             self.close()
-            self._rest(REST_SECONDS if code < 0 else float("inf"), f"it ended with {code}. {said[-1] if said else ''}")
+            self._rest(
+                REST_SECONDS if code < 0 else float("inf"), f"it ended with {code}. {texts[-1] if texts else ''}"
+            )
 
     def _rest(self, seconds: float, why: str) -> None:
         self._rests_until = time.monotonic() + seconds
@@ -114,6 +116,6 @@ class Standby:
 def _answers(folder: RunFolder) -> bool:
     """Whether the trainer that was given the folder shows a sign of life in it."""
     until = time.monotonic() + ANSWER_SECONDS
-    while (found := heartbeat.read(folder.path)) is None and time.monotonic() < until:
+    while (sign := heartbeat.read(folder.path)) is None and time.monotonic() < until:
         time.sleep(0.02)
-    return found is not None
+    return sign is not None

@@ -17,9 +17,9 @@ def read_parameters(build: Callable[..., Any], *, leave_out: frozenset[str] = fr
     """Return the parameters of `build` in order; one annotated as something else than a plain type is "json"."""
     hints = typing.get_type_hints(build)
     return [
-        _parameter(found, hints.get(found.name))
-        for found in inspect.signature(build).parameters.values()
-        if found.name not in leave_out and found.kind not in (found.VAR_POSITIONAL, found.VAR_KEYWORD)
+        _parameter(parameter, hints.get(parameter.name))
+        for parameter in inspect.signature(build).parameters.values()
+        if parameter.name not in leave_out and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
 
 
@@ -37,7 +37,7 @@ def check_arguments(build: Callable[..., Any], arguments: Mapping[str, Any]) -> 
         ) from None
 
 
-def _parameter(found: inspect.Parameter, hint: Any) -> Parameter:
-    required = found.default is found.empty
+def _parameter(parameter: inspect.Parameter, hint: Any) -> Parameter:
+    required = parameter.default is parameter.empty
     kind: Any = _KINDS.get(hint, "json")
-    return Parameter(name=found.name, type=kind, default=None if required else found.default, required=required)
+    return Parameter(name=parameter.name, type=kind, default=None if required else parameter.default, required=required)

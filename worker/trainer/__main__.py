@@ -69,10 +69,10 @@ def _enter(line: str) -> tuple[RunFolder, str]:
     folder = RunFolder(path)
     os.chdir(path)
     sys.argv[1:] = [str(path)]
-    said = os.pread(1, _SAID_BYTES, 0)
+    pread = os.pread(1, _SAID_BYTES, 0)
     heartbeat.write(folder.path, heartbeat.Sign(0, heartbeat.Phase.STEADY))  # what the agent waits for
     with folder.output.open("ab") as output:
-        os.write(output.fileno(), said)
+        os.write(output.fileno(), pread)
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     return folder, token

@@ -23,8 +23,8 @@ def find_layers(model: Any) -> list[Any]:
     """Return the layers of batch normalization that learn, nested ones too; a frozen one keeps its statistics."""
     import keras
 
-    found = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
-    return [layer for layer in found if layer.trainable]
+    flatten_layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    return [layer for layer in flatten_layers if layer.trainable]
 
 
 def count_batches(feed: BatchSource) -> int:
@@ -52,4 +52,4 @@ def measure_anew(model: Any, layers: Sequence[Any], feed: BatchSource, batches: 
 
 def statistics_of(layers: Iterable[Any]) -> list[Any]:
     """Return the `tf.Variable`s that hold the moving statistics."""
-    return [value_of(one) for layer in layers for one in (layer.moving_mean, layer.moving_variance)]
+    return [value_of(item) for layer in layers for item in (layer.moving_mean, layer.moving_variance)]

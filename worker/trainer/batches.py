@@ -167,7 +167,7 @@ def weigh(batch: Any, class_weight: Mapping[int, float]) -> tuple[Any, Any, Any]
     classes = np.asarray(y)
     if classes.ndim > 1:
         classes = classes.argmax(-1) if classes.shape[-1] > 1 else classes[..., 0]
-    made = np.array([class_weight.get(round(one), 1.0) for one in classes.reshape(-1).tolist()], "float32")
+    made = np.array([class_weight.get(round(item), 1.0) for item in classes.reshape(-1).tolist()], "float32")
     made = made.reshape(classes.shape)
     return x, y, made * np.asarray(weights[0]) if weights and weights[0] is not None else made
 

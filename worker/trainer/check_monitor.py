@@ -36,7 +36,7 @@ def advise(monitor: str, measured: Iterable[str]) -> str:
     """Say which metric may be meant, once a validation has shown which there are; a vector is there by class."""
     known = sorted(measured)
     name = monitor.partition("[")[0]
-    if classes := [one for one in known if one.startswith(f"{name}[")]:
+    if classes := [text for text in known if text.startswith(f"{name}[")]:
         return f"{name} has a value for each class: name one of {', '.join(classes)}."
     return f"{nearest(monitor, known)} Or add it in model.compile(metrics=[…])."
 
@@ -54,19 +54,19 @@ def _list_metrics(model: Any) -> Iterator[str]:
     outputs = [*(getattr(model, "output_names", None) or []), *_keys(model.loss)]
     given = [getattr(model, "_compile_metrics", None)]
     names = {metric.name for metric in metrics_of(model)}
-    for one in given:
+    for item in given:
         for attribute in ("_user_metrics", "_user_weighted_metrics"):
-            said = getattr(one, attribute, None)
-            outputs += _keys(said)
-            names |= {_name_of(metric) for metric in keras.tree.flatten(said) if metric is not None}
+            answer = getattr(item, attribute, None)
+            outputs += _keys(answer)
+            names |= {_name_of(metric) for metric in keras.tree.flatten(answer) if metric is not None}
     for name in names:
         yield name
         yield from (f"{output}_{name}" for output in outputs)
     yield from (f"{output}_loss" for output in outputs)
 
 
-def _keys(said: Any) -> list[str]:
-    return [str(key) for key in said] if isinstance(said, dict) else []
+def _keys(fields: Any) -> list[str]:
+    return [str(key) for key in fields] if isinstance(fields, dict) else []
 
 
 def _name_of(metric: Any) -> str:

@@ -85,9 +85,9 @@ class Selecting:
         return chosen, self._describe(best, chosen, outcome, self._selector.find_eligible(candidates, mode))
 
     def _stay(self, best: State, candidates: Sequence[Candidate], error: Exception) -> SelectorOutcome | None:
-        said = f"the best stays: {error}".splitlines()[0]
-        found = [one for one in candidates if one.id == best.id]
-        return SelectorOutcome((found[0],), found[0].value, said, tuple(self._measured)) if found else None
+        message = f"the best stays: {error}".splitlines()[0]
+        result = [candidate for candidate in candidates if candidate.id == best.id]
+        return SelectorOutcome((result[0],), result[0].value, message, tuple(self._measured)) if result else None
 
     # Averages
 
@@ -100,10 +100,10 @@ class Selecting:
         policy, value = self._run.stopper.policy, values.get(self._run.monitor)
         if policy.find_faults(Validation(step=best.step, value=value, metrics=values)):
             value = None
-        _log.info("The average of steps %s: %s", [one.step for one in made_of], values)
+        _log.info("The average of steps %s: %s", [candidate.step for candidate in made_of], values)
         self._measured.append(MeasuredAverage(tuple(made_of), value, is_kept=False))
         if self._reached is None or is_as_good(value, self._reached, policy.mode):
-            self._reached, self._made = value, {tuple(one.id for one in made_of): state}
+            self._reached, self._made = value, {tuple(candidate.id for candidate in made_of): state}
         return value
 
     def _check_stay(self) -> None:
@@ -125,21 +125,21 @@ class Selecting:
         return replace(blended, values=self._with_statistics(blended))
 
     def _with_statistics(self, state: State) -> list[Any]:
-        fresh = {id(one): one.numpy() for one in batch_norm.statistics_of(self._normalized)}
+        fresh = {id(statistic): statistic.numpy() for statistic in batch_norm.statistics_of(self._normalized)}
         living = variables_of(self._training.model)
-        return [fresh.get(id(one), value) for one, value in zip(living, state.values, strict=True)]
+        return [fresh.get(id(item), value) for item, value in zip(living, state.values, strict=True)]
 
     def _sum_up(self, made_of: Sequence[Candidate]) -> None:
         """Have the sum be that of these; a soup only grows, so what is in it already is not read again."""
-        if self._summed != [one.id for one in made_of[: len(self._summed)]]:
+        if self._summed != [candidate.id for candidate in made_of[: len(self._summed)]]:
             self._sum, self._summed = Sum(), []
-        for one in made_of[len(self._summed) :]:
-            self._sum.add(self._read(one))
-            self._summed.append(one.id)
+        for candidate in made_of[len(self._summed) :]:
+            self._sum.add(self._read(candidate))
+            self._summed.append(candidate.id)
 
-    def _read(self, one: Candidate) -> Iterator[Any]:
+    def _read(self, candidate: Candidate) -> Iterator[Any]:
         """Yield the model's values of a checkpoint, checked, one at a time."""
-        manifest, _ = self._store.read_manifest(self._run.id, one.id)
+        manifest, _ = self._store.read_manifest(self._run.id, candidate.id)
         wanted = [variable for variable in manifest.variables if variable.collection == "model"]
         return load.iterate(self._store.folder, manifest, wanted)
 
@@ -152,7 +152,7 @@ class Selecting:
         if not outcome.is_average:
             state = best if first.id == best.id else self._keeper.rollback.put_back(checkpoint=first.id)
         else:
-            made_of = tuple(one.id for one in outcome.made_of)
+            made_of = tuple(candidate.id for candidate in outcome.made_of)
             state = self._made[made_of]  # as it was measured, to the last bit
             self._keeper.write_selected(state, outcome.value, first.n, made_of)
         self._keeper.live.put(state)
@@ -169,14 +169,21 @@ class Selecting:
             step=chosen.step,
             value=outcome.value,
             n=outcome.made_of[0].n,
-            made_of=[one.id for one in outcome.made_of],
+            made_of=[candidate.id for candidate in outcome.made_of],
             best_checkpoint=best.id,
             best_step=best.step,
             best_value=outcome.value if best_value is None else best_value,
-            candidates=[SelectionCandidate(checkpoint=one.id, step=one.step, value=one.value) for one in eligible],
+            candidates=[
+                SelectionCandidate(checkpoint=candidate.id, step=candidate.step, value=candidate.value)
+                for candidate in eligible
+            ],
             trials=[
-                SelectionTrial(made_of=[part.id for part in one.made_of], value=one.value, is_kept=one.is_kept)
-                for one in outcome.trials
+                SelectionTrial(
+                    made_of=[part.id for part in measured_average.made_of],
+                    value=measured_average.value,
+                    is_kept=measured_average.is_kept,
+                )
+                for measured_average in outcome.trials
             ],
             batches=self._batches if self._normalized and outcome.trials else None,
             message=outcome.message[:500],

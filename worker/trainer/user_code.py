@@ -121,8 +121,10 @@ def _sentence(error: BaseException) -> str:
 
 def _user_traceback(error: BaseException, folder: Path) -> str:
     shown = traceback.TracebackException.from_exception(error)
-    for one in _chain(shown):
-        one.stack = traceback.StackSummary.from_list(list(_user_frames(one.stack, str(folder.resolve()))))
+    for traceback_exception in _chain(shown):
+        traceback_exception.stack = traceback.StackSummary.from_list(
+            list(_user_frames(traceback_exception.stack, str(folder.resolve())))
+        )
     text = "".join(shown.format()).replace(str(folder.resolve()) + os.sep, "")
     return text[-_MAX_TRACEBACK:]
 

@@ -95,8 +95,8 @@ class Folder:
 
     def _stems(self, run: str, suffix: str) -> list[str]:
         with suppress(FileNotFoundError, NotADirectoryError):
-            found = [path for path in self.run(run).iterdir() if path.suffix == suffix]
-            return [path.stem for path in found if re.match(ID_PATTERN, path.stem)]
+            paths = [path for path in self.run(run).iterdir() if path.suffix == suffix]
+            return [path.stem for path in paths if re.match(ID_PATTERN, path.stem)]
         return []
 
     def commit(self, path: Path, fill: Callable[[int], object]) -> None:
@@ -161,11 +161,11 @@ class Folder:
     def named(self, digests: Collection[str]) -> set[str]:
         """Return those of `digests` that any manifest of the store names."""
         wanted = {digest: digest.encode() for digest in digests}
-        found: set[str] = set()
+        names: set[str] = set()
         for path in self.manifests() if wanted else ():
             data = path.read_bytes()
-            found.update(digest for digest, text in wanted.items() if text in data)
-        return found
+            names.update(digest for digest, text in wanted.items() if text in data)
+        return names
 
     @contextmanager
     def explained(self) -> Iterator[None]:

@@ -78,10 +78,10 @@ class Identity:
                 raise
             raise self._refuse(None) from error
         try:
-            found = read_id(descriptor)
-            if found is None and self.expected is None and (make or _is_used(descriptor)):
-                found = _make(descriptor)
-            self._compare(found)
+            text = read_id(descriptor)
+            if text is None and self.expected is None and (make or _is_used(descriptor)):
+                text = _make(descriptor)
+            self._compare(text)
             yield descriptor
         finally:
             os.close(descriptor)
@@ -102,22 +102,22 @@ class Identity:
         if self._notes is not None:
             _note_of(self._notes, self._root).unlink(missing_ok=True)
 
-    def _compare(self, found: str | None) -> None:
+    def _compare(self, text: str | None) -> None:
         if self.expected is None:
-            self._learn(found)
-        elif found != self.expected:
-            raise self._refuse(found)
+            self._learn(text)
+        elif text != self.expected:
+            raise self._refuse(text)
 
-    def _learn(self, found: str | None) -> None:
-        self._id = found
-        if found is not None and self._notes is not None:
+    def _learn(self, text: str | None) -> None:
+        self._id = text
+        if text is not None and self._notes is not None:
             note = _note_of(self._notes, self._root)
             with suppress(OSError):  # it is known as long as this process lives
                 note.parent.mkdir(parents=True, exist_ok=True)
-                write_private(note, json.dumps({"store": str(self._root.absolute()), "id": found}))
+                write_private(note, json.dumps({"store": str(self._root.absolute()), "id": text}))
 
-    def _refuse(self, found: str | None) -> NotTheStore:
-        what = f"it is another one ({found})" if found is not None else "its marker is not there"
+    def _refuse(self, text: str | None) -> NotTheStore:
+        what = f"it is another one ({text})" if text is not None else "its marker is not there"
         return NotTheStore(
             f"The folder {self._root} is not the store of the checkpoints that it was ({self._id}): {what}.",
             hint="Is it mounted? Nothing is written there until it is. Where the store was removed or exchanged on "

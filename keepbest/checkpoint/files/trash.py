@@ -43,14 +43,14 @@ def put(folder: Folder, run: str, checkpoint: str, now: datetime) -> bool:
 
 def undo(folder: Folder, run: str, checkpoint: str | None = None) -> list[str]:
     """Put a run's checkpoints, or one of them, back where they were; return their ids."""
-    found = [item for item in items(folder) if item.run == run and checkpoint in (None, item.checkpoint)]
-    if not found:
+    trasheds = [item for item in items(folder) if item.run == run and checkpoint in (None, item.checkpoint)]
+    if not trasheds:
         return []
     with folder.writing():
-        for item in found:
+        for item in trasheds:
             folder.run(run).mkdir(parents=True, exist_ok=True)
             _move(item.path, folder.manifest(run, item.checkpoint))
-    return [item.checkpoint for item in found]
+    return [item.checkpoint for item in trasheds]
 
 
 def items(folder: Folder) -> Iterator[Trashed]:

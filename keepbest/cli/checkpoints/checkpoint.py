@@ -45,10 +45,10 @@ def show(
         return
     heads = ("variable", "shape", "type", ">mean", ">std", ">min", ">max", ">norm", ">not finite", "digest")
     table = Table(heads, empty="It has no variables.")
-    for one in listed.variables:
-        figures = (number(figure) for figure in (one.mean, one.std, one.min, one.max, one.norm))
-        what = (f"{one.collection}/{one.path}", one.shape, one.dtype)
-        table.add(*what, *figures, one.non_finite, one.digest[:12])
+    for item in listed.variables:
+        figures = (number(figure) for figure in (item.mean, item.std, item.min, item.max, item.norm))
+        what = (f"{item.collection}/{item.path}", item.shape, item.dtype)
+        table.add(*what, *figures, item.non_finite, item.digest[:12])
     say(f"checkpoint {manifest.id} of run {manifest.run}, step {manifest.step:,}, {size(manifest.size_bytes)}")
     print_table(table)
 
@@ -61,12 +61,12 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Say, variable by variable, what changed from the first to the second."""
-    with found(first) as one, found(second) as other:
-        said = inspect.compare(*one, *other)
+    with found(first) as pair, found(second) as other:
+        checkpoint_diff = inspect.compare(*pair, *other)
     if as_json:
-        print_json(said)
+        print_json(checkpoint_diff)
     else:
-        show_diff(said, all)
+        show_diff(checkpoint_diff, all)
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def show_values(variable: Variable, values: object, as_json: bool) -> None:
 def to_plain(value: object) -> object:
     """Return values as JSON has them: what is not finite by its name, a complex number as text."""
     if isinstance(value, list):
-        return [to_plain(one) for one in value]
+        return [to_plain(item) for item in value]
     if isinstance(value, bool | int):
         return value
     try:
@@ -111,17 +111,17 @@ def to_plain(value: object) -> object:
     return as_float if math.isfinite(as_float) else str(as_float)
 
 
-def show_diff(said: CheckpointDiff, with_equal: bool) -> None:
+def show_diff(checkpoint_diff: CheckpointDiff, with_equal: bool) -> None:
     table = Table(("variable", "", ">changed", ">norm", ">relative"), empty="")
-    for row in said.variables:
+    for row in checkpoint_diff.variables:
         if with_equal or row.kind != "equal":
             figures = (whole(row.changed), number(row.norm), number(row.relative))
             table.add(f"{row.collection}/{row.path}", row.kind, *figures)
     if table.rows:
         print_table(table)
-    equal = sum(row.kind == "equal" for row in said.variables)
-    verdict = "they are equal to the last bit" if said.equal else _worst(said.variables)
-    say(f"{equal} of {len(said.variables)} variables are equal; {verdict}.")
+    equal = sum(row.kind == "equal" for row in checkpoint_diff.variables)
+    verdict = "they are equal to the last bit" if checkpoint_diff.equal else _worst(checkpoint_diff.variables)
+    say(f"{equal} of {len(checkpoint_diff.variables)} variables are equal; {verdict}.")
 
 
 def _worst(rows: list[VariableDifference]) -> str:

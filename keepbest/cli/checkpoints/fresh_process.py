@@ -36,7 +36,7 @@ def ask_fresh(folder: Path, settings: Settings, data: Path | None, module: str, 
     if not answer.is_file():
         words = log.read_text(errors="replace").splitlines()[-10:]
         raise KeepbestError("\n".join([f"The process that was asked ended with {done.returncode}:", *words]))
-    said: dict[str, Any] = json.loads(answer.read_text())
-    if "error" in said:
-        raise from_body(said, 500)
-    return said
+    fields: dict[str, Any] = json.loads(answer.read_text())
+    if "error" in fields:
+        raise from_body(fields, 500)
+    return fields

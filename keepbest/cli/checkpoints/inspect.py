@@ -86,18 +86,18 @@ def inspect(
     settings = load()
     with located(run, settings) as where:
         place = find_place(where, last, step, checkpoint)
-        if all(one.kind == "variable" for one in wanted) and not list_all and place.checkpoint is not None:
-            found, findings = read_variables(where.source, place.checkpoint, settings, wanted), None
+        if all(request.kind == "variable" for request in wanted) and not list_all and place.checkpoint is not None:
+            named_tensors, findings = read_variables(where.source, place.checkpoint, settings, wanted), None
         else:
-            found, findings = look_inside(place, settings, asks, data_dir)
+            named_tensors, findings = look_inside(place, settings, asks, data_dir)
     if image is not None:
-        tensors.save_picture(found[0], slice, image)
+        tensors.save_picture(named_tensors[0], slice, image)
     if npy is not None:
-        tensors.save_array(found[0], slice, npy)
+        tensors.save_array(named_tensors[0], slice, npy)
     if as_json:
-        print_json(to_json(place, asks, found, findings, slice))
+        print_json(to_json(place, asks, named_tensors, findings, slice))
     else:
-        show(place, asks, found, findings, slice)
+        show(place, asks, named_tensors, findings, slice)
     return Exit.OK
 
 
@@ -118,8 +118,8 @@ def read_examples(example: int | None, examples: str | None, *, is_one: bool) ->
         return example, example + 1
     if examples is None:
         return 0, 1 if is_one else None
-    said = re.fullmatch(r"(\d{0,15}):(\d{0,15})", examples)
-    first, stop = (int(said[1] or 0), int(said[2]) if said[2] else None) if said else (0, 0)
+    match = re.fullmatch(r"(\d{0,15}):(\d{0,15})", examples)
+    first, stop = (int(match[1] or 0), int(match[2]) if match[2] else None) if match else (0, 0)
     if stop is not None and stop <= first:
         raise InvalidInput(f"{examples!r} names no examples.", field="examples", hint="Like --examples 0:10.")
     return first, stop
@@ -141,8 +141,11 @@ def read_variables(
     """Read variables from their files, without TensorFlow."""
     with opened(source, chosen, settings.store) as store:
         manifest, _ = store.read_manifest(chosen.run, chosen.id)
-        read = [values_of(store.folder, manifest, one.name) for one in wanted]
-    return [NamedTensor("variable", f"{one.collection}/{one.path}", one.dtype, array) for one, array in read]
+        read = [values_of(store.folder, manifest, request.name) for request in wanted]
+    return [
+        NamedTensor("variable", f"{variable.collection}/{variable.path}", variable.dtype, array)
+        for variable, array in read
+    ]
 
 
 def look_inside(
@@ -161,14 +164,14 @@ def look_inside(
     with tempfile.TemporaryDirectory(prefix="keepbest-") as name:
         folder = Path(name)
         chosen = place.checkpoint.id if place.checkpoint is not None else "-"
-        said = ask_fresh(folder, settings, data, "worker.checks.inspect", run.id, chosen, inquiry.model_dump_json())
-        findings = Findings.model_validate(said)
+        fields = ask_fresh(folder, settings, data, "worker.checks.inspect", run.id, chosen, inquiry.model_dump_json())
+        findings = Findings.model_validate(fields)
         if inquiry.everything:
             return [], findings
         arrays = [np.load(folder / f"{number}.npy", allow_pickle=False) for number in range(len(findings.tensors))]
     named = zip(findings.tensors, arrays, strict=True)
     return [
-        NamedTensor(one.kind, one.name, one.dtype, _of_one(one.kind, array, inquiry)) for one, array in named
+        NamedTensor(item.kind, item.name, item.dtype, _of_one(item.kind, array, inquiry)) for item, array in named
     ], findings
 
 
@@ -178,7 +181,9 @@ def _of_one(kind: str, array: Any, inquiry: Inquiry) -> Any:
     return array[0] if kind == "activation" and is_one and array.ndim and array.shape[0] == 1 else array
 
 
-def show(place: Place, inquiry: Inquiry, found: list[NamedTensor], findings: Findings | None, slices: str) -> None:
+def show(
+    place: Place, inquiry: Inquiry, named_tensors: list[NamedTensor], findings: Findings | None, slices: str
+) -> None:
     say(str(place))
     if findings is not None and inquiry.everything:
         table = Table(("kind", "name", "shape", "type"))
@@ -191,9 +196,9 @@ def show(place: Place, inquiry: Inquiry, found: list[NamedTensor], findings: Fin
         say(f"loss and gradients: {how} over {findings.examples:,} examples from {inquiry.first} of {inquiry.part}")
     if findings is not None and findings.verdicts is not None:
         show_verdicts(findings.verdicts, inquiry)
-    for one in found:
+    for named_tensor in named_tensors:
         say()
-        tensors.show(one, slices)
+        tensors.show(named_tensor, slices)
 
 
 def show_verdicts(verdicts: Verdicts, inquiry: Inquiry) -> None:
@@ -201,8 +206,8 @@ def show_verdicts(verdicts: Verdicts, inquiry: Inquiry) -> None:
     names = verdicts.classes
     if len(verdicts.labels) > 1:
         say(f"examples {inquiry.first}:{inquiry.stop} of {inquiry.part}")
-        say(f"label  {' '.join(names[one] for one in verdicts.labels)}")
-        say(f"argmax {' '.join(names[one] for one in verdicts.argmax)}")
+        say(f"label  {' '.join(names[label] for label in verdicts.labels)}")
+        say(f"argmax {' '.join(names[number] for number in verdicts.argmax)}")
         return
     say(f"example {inquiry.first} of {inquiry.part}: label {names[verdicts.labels[0]]}")
     table = Table(("class", ">probability", ""))
@@ -212,7 +217,7 @@ def show_verdicts(verdicts: Verdicts, inquiry: Inquiry) -> None:
 
 
 def to_json(
-    place: Place, inquiry: Inquiry, found: list[NamedTensor], findings: Findings | None, slices: str
+    place: Place, inquiry: Inquiry, named_tensors: list[NamedTensor], findings: Findings | None, slices: str
 ) -> dict[str, Any]:
     checkpoint = place.checkpoint
     return {
@@ -221,5 +226,5 @@ def to_json(
         "step": checkpoint.step if checkpoint is not None else 0,
         "inquiry": inquiry.model_dump(mode="json"),
         "findings": findings.model_dump(mode="json") if findings is not None else None,
-        "tensors": [tensors.describe(one, slices) for one in found],
+        "tensors": [tensors.describe(named_tensor, slices) for named_tensor in named_tensors],
     }

@@ -33,18 +33,18 @@ def checkpoints(
         for checkpoint, pinned in ((pin, True), (unpin, False)):
             if checkpoint is not None:
                 place.source.pin_checkpoint(checkpoint, pinned=pinned)
-        found = place.source.checkpoints(place.id)
-        durable = [one for one in found.checkpoints if one.state is CheckpointState.DURABLE]
+        checkpoint_list = place.source.checkpoints(place.id)
+        durable = [item for item in checkpoint_list.checkpoints if item.state is CheckpointState.DURABLE]
         suggested = _suggest(place.source, durable) if durable and not as_json else ""
-    kept = found.checkpoints if all else durable
+    kept = checkpoint_list.checkpoints if all else durable
     if as_json:
-        print_json(found.model_copy(update={"checkpoints": kept}))
+        print_json(checkpoint_list.model_copy(update={"checkpoints": kept}))
         return
     now = datetime.now(UTC)
     table = Table(("id", ">step", ">value", "kind", "", ">size", ">written", ">age"), empty="No checkpoint is on disk.")
-    for one in sorted(kept, key=lambda one: one.at, reverse=True):
-        sizes = (size(one.size_bytes), size(one.written_bytes))
-        table.add(one.id, f"{one.step:,}", number(one.value, 17), one.kind, _marks(one), *sizes, age(one.at, now))
+    for item in sorted(kept, key=lambda item: item.at, reverse=True):
+        sizes = (size(item.size_bytes), size(item.written_bytes))
+        table.add(item.id, f"{item.step:,}", number(item.value, 17), item.kind, _marks(item), *sizes, age(item.at, now))
     print_table(table)
     if suggested:
         say(f"\n{suggested}")
@@ -52,19 +52,21 @@ def checkpoints(
 
 def _suggest(source: CheckpointSource, durable: list[Checkpoint]) -> str:
     """Return the command for what was selected, else the best, else the last."""
-    marks: list[tuple[Which, Checkpoint]] = [("selected", one) for one in durable if one.is_selected]
-    marks += [("best", one) for one in durable if one.is_best]
-    trained = [one for one in durable if one.kind != "selected"]
-    which, one = next(iter(marks), ("last", (trained or durable)[-1]))
-    return suggest_restore(source, one.run, one.id, which)
+    marks: list[tuple[Which, Checkpoint]] = [
+        ("selected", checkpoint) for checkpoint in durable if checkpoint.is_selected
+    ]
+    marks += [("best", checkpoint) for checkpoint in durable if checkpoint.is_best]
+    trained = [checkpoint for checkpoint in durable if checkpoint.kind != "selected"]
+    which, checkpoint = next(iter(marks), ("last", (trained or durable)[-1]))
+    return suggest_restore(source, checkpoint.run, checkpoint.id, which)
 
 
-def _marks(one: Checkpoint) -> str:
+def _marks(checkpoint: Checkpoint) -> str:
     marks = {
-        "best": one.is_best,
-        "selected": one.is_selected,
-        "pinned": one.is_pinned,
-        "abandoned": one.ghost,
-        "dropped": one.state is CheckpointState.DROPPED,
+        "best": checkpoint.is_best,
+        "selected": checkpoint.is_selected,
+        "pinned": checkpoint.is_pinned,
+        "abandoned": checkpoint.ghost,
+        "dropped": checkpoint.state is CheckpointState.DROPPED,
     }
     return ", ".join(mark for mark, is_so in marks.items() if is_so)

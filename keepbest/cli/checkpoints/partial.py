@@ -88,7 +88,8 @@ class Target:
             takes = self.run.parameters.items()
             given |= {name: value for name, value in takes if name in known or signature.takes_any}
         ours = [
-            one.model_copy(update={"required": one.required and one.name not in given}) for one in signature.parameters
+            item.model_copy(update={"required": item.required and item.name not in given})
+            for item in signature.parameters
         ]
         return given | parse_settings(self.settings, replace(signature, parameters=tuple(ours)), owner)
 

@@ -48,16 +48,16 @@ class Rebuilding:
         """
         if self.form in NEEDS_TENSORFLOW:
             need_tensorflow(f"--as {self.form}", "`--as safetensors` and `--as npz` work without")
-        said = list[str]()
+        texts = list[str]()
         with opened(self.found.source, self.chosen, self.settings.store) as store:
             try:
                 with hushed():
-                    path, plan = self._write_here(store, to, said)
+                    path, plan = self._write_here(store, to, texts)
             except NetworkUnknown as error:
                 self._turn_to_code(error)
                 answer = self._ask(self._job("write", store, to=str(to.absolute())))
-                path, plan, said = path_of(to, self.form), None, answer["said"]
-        for words in said:
+                path, plan, texts = path_of(to, self.form), None, answer["said"]
+        for words in texts:
             warn(words)
         if plan is not None and not plan.is_same:
             warn(f"{plan.fitting[0]} of {plan.fitting[1]} variables of the network are restored.")
@@ -77,16 +77,16 @@ class Rebuilding:
             file = str(path.absolute()) if path is not None else None
             warn("Checking the restored network in a fresh process …")
             try:
-                said = self._ask(self._job("check", store, path=file, tolerance=tolerance))
+                fields = self._ask(self._job("check", store, path=file, tolerance=tolerance))
             except NetworkUnknown as error:
                 self._turn_to_code(error)
-                said = self._ask(self._job("check", store, path=file, tolerance=tolerance))
-        return CheckResult.model_validate(said)
+                fields = self._ask(self._job("check", store, path=file, tolerance=tolerance))
+        return CheckResult.model_validate(fields)
 
-    def _write_here(self, store: Store, to: Path, said: list[str]) -> tuple[Path, RestorePlan | None]:
+    def _write_here(self, store: Store, to: Path, texts: list[str]) -> tuple[Path, RestorePlan | None]:
         loaded = store.load(self.chosen.run, self.chosen.id)
         model, plan = self.target.fill(loaded) if self.target is not None else (None, None)
-        more: dict[str, Any] = {"partial": self.partial, "allow_code": self.allow_code, "say": said.append}
+        more: dict[str, Any] = {"partial": self.partial, "allow_code": self.allow_code, "say": texts.append}
         return export(store, loaded, to, self.form, model=model, plan=plan, **more), plan
 
     def _turn_to_code(self, error: NetworkUnknown) -> None:
@@ -111,8 +111,8 @@ class Rebuilding:
             given |= {"spec": self.target.run, "into": _absolute(self.target.source)}
         known = {"run": self.chosen.run, "checkpoint": self.chosen.id, "form": self.form, "by_code": self.by_code}
         known |= {"partial": self.partial}
-        asked = {"task": task, "store": str(store.folder.root.absolute()), "allow_code": self.allow_code}
-        return RestoreJob.model_validate({**asked, **known, **given, **more})
+        fields = {"task": task, "store": str(store.folder.root.absolute()), "allow_code": self.allow_code}
+        return RestoreJob.model_validate({**fields, **known, **given, **more})
 
     def _ask(self, job: RestoreJob) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:

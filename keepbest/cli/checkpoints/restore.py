@@ -73,14 +73,14 @@ def restore(
     if not plan:
         check_target(to, force, verify, check)
     settings = load()
-    with located(run, settings) as found:
+    with located(run, settings) as result:
         which: Which = "last" if last else "best" if best else "selected"
-        chosen = found.choose(which=which, step=step, id=checkpoint)
-        rebuilding = Rebuilding(found, chosen, settings, form, _for_run(target, found), partial, allow_code, data_dir)
+        chosen = result.choose(which=which, step=step, id=checkpoint)
+        rebuilding = Rebuilding(result, chosen, settings, form, _for_run(target, result), partial, allow_code, data_dir)
         if rebuilding.target is not None and plan:
-            return plan_only(found.source, chosen, settings, rebuilding.target, as_json)
+            return plan_only(result.source, chosen, settings, rebuilding.target, as_json)
         if verify:
-            check_measurable(found.need_run("--verify", "--check needs the store only."), chosen)
+            check_measurable(result.need_run("--verify", "--check needs the store only."), chosen)
         path = rebuilding.write(to) if to is not None else None
         if path is not None:
             warn(f"Wrote checkpoint {chosen.id} of step {chosen.step:,} ({size(chosen.size_bytes)}) to {path}")
@@ -93,9 +93,9 @@ def restore(
     return Exit.OK
 
 
-def _for_run(target: Target | None, found: Located) -> Target | None:
+def _for_run(target: Target | None, result: Located) -> Target | None:
     """A function of the user's gets what the run gave to its own; a recipe's parameters are something else."""
-    spec = found.run.spec if found.run is not None else None
+    spec = result.run.spec if result.run is not None else None
     if target is None or spec is None or not isinstance(spec.source, CodeSource):
         return target
     return replace(target, run=spec)
@@ -151,8 +151,8 @@ def measure(settings: Settings, chosen: Checkpoint, data: Path | None = None) ->
     need_tensorflow("--verify", "run it where the worker runs")
     warn("Measuring the restored model in a fresh process …")
     with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
-        said = ask_fresh(Path(folder), settings, data, "worker.checks.verify", chosen.run, chosen.id)
-    return Receipt.model_validate(said["receipt"])
+        fields = ask_fresh(Path(folder), settings, data, "worker.checks.verify", chosen.run, chosen.id)
+    return Receipt.model_validate(fields["receipt"])
 
 
 def show_checked(checked: CheckResult, as_json: bool) -> int:

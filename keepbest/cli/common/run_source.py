@@ -94,8 +94,8 @@ def located_checkpoint(reference: str, settings: Settings) -> Iterator[tuple[Che
 
 def _find_exact(local: LocalRuns, reference: str) -> Checkpoint | None:
     with suppress(KeepbestError):
-        found = local.checkpoint(reference)
-        return found if found.id == reference else None
+        checkpoint = local.checkpoint(reference)
+        return checkpoint if checkpoint.id == reference else None
     return None
 
 
@@ -109,10 +109,10 @@ def _ask(settings: Settings, ask_tracker: Callable[[], _Answer], ask_store: Call
     except (Unreachable, Busy, *_UNKNOWN) as error:
         refusal = error
     try:
-        found = ask_store(local)
+        store = ask_store(local)
     except NotFound:
         raise type(refusal)(
             f"{refusal.message} Nor is it in the store {settings.store}.", field=refusal.field, hint=refusal.hint
         ) from refusal
     warn(f"{refusal.message} Found in the store {settings.store}.")
-    return found
+    return store

@@ -11,8 +11,8 @@ from keepbest.settings import load
 
 def suggest_restore(source: CheckpointSource, run: str, checkpoint: str, which: Which = "best") -> str:
     """Return the command for what is meant of a run, which is `checkpoint`, in a format that it can be written in."""
-    said = "" if which == "selected" else f" --{which}"
-    return f"keepbest restore {run}{said} --to restored --as {_format_of(source, run, checkpoint)}"
+    message = "" if which == "selected" else f" --{which}"
+    return f"keepbest restore {run}{message} --to restored --as {_format_of(source, run, checkpoint)}"
 
 
 def _format_of(source: CheckpointSource, run: str, checkpoint: str) -> Format:

@@ -28,15 +28,19 @@ def take_options(context: typer.Context, path: Path | None) -> Path | None:
     """Make what a file says the defaults of the other options. Raises NotFound, InvalidInput with the place."""
     if path is None or context.resilient_parsing:
         return path
-    said = read_yaml(path)
-    if "command" in said:
-        context.meta[COMMAND] = context.meta.get(COMMAND) or _read_command(said.pop("command"))
-    known = {one.name: one for one in context.command.params if one.name not in (None, "file", "help")}
+    fields = read_yaml(path)
+    if "command" in fields:
+        context.meta[COMMAND] = context.meta.get(COMMAND) or _read_command(fields.pop("command"))
+    known = {
+        parameter.name: parameter
+        for parameter in context.command.params
+        if parameter.name not in (None, "file", "help")
+    }
     context.default_map = {}
-    for key, value in said.items():
+    for key, value in fields.items():
         name = _ALIASES.get(str(key), str(key).replace("-", "_"))
         if name not in known:
-            words = ["source", "command", *(one for one in known if one != _SOURCE)]
+            words = ["source", "command", *(text for text in known if text != _SOURCE)]
             raise InvalidInput(f"{path}: there is no option {key!r}.", field=str(key), hint=nearest(str(key), words))
         context.default_map[name] = _write(name, value, is_list=bool(getattr(known[name], "multiple", False)))
     return path
@@ -60,18 +64,18 @@ def read_yaml(path: Path) -> dict[Any, Any]:
     if len(text) > MAX_BYTES:
         raise InvalidInput(f"{path} has more than {MAX_BYTES:,} bytes.", field="file")
     try:
-        said = yaml.safe_load(text)
+        fields = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InvalidInput(f"{path} is not YAML: {' '.join(str(error).split())}", field="file") from None
-    if not isinstance(said, dict):
+    if not isinstance(fields, dict):
         raise InvalidInput(f"{path} holds no options.", field="file", hint="For example: source: hvass-cnn")
-    return said
+    return fields
 
 
 def _read_command(value: Any) -> list[str]:
     if not isinstance(value, list) or not value:
         raise InvalidInput("command is a list of words.", field="command", hint="command: [python, train.py]")
-    return [_word(one) for one in value]
+    return [_word(item) for item in value]
 
 
 def _write(name: str, value: Any, *, is_list: bool) -> Any:
@@ -79,13 +83,13 @@ def _write(name: str, value: Any, *, is_list: bool) -> Any:
     if value is None:
         return None
     if is_list:
-        pairs = [f"{key}={_word(one)}" for key, one in value.items()] if isinstance(value, Mapping) else value
+        pairs = [f"{key}={_word(item)}" for key, item in value.items()] if isinstance(value, Mapping) else value
         listed = pairs if isinstance(pairs, list) else [pairs]
-        return [_policy(one) if name == "shadow" else _word(one) for one in listed]
+        return [_policy(item) if name == "shadow" else _word(item) for item in listed]
     if name == "stop":
         return _policy(value)
     if name == "keep" and isinstance(value, Mapping):
-        return ",".join(f"{key}={_word(one)}" for key, one in value.items())
+        return ",".join(f"{key}={_word(item)}" for key, item in value.items())
     if isinstance(value, list | Mapping):
         raise InvalidInput(f"{name} is one value.", field=name)
     return value if isinstance(value, bool) else _word(value)

@@ -39,11 +39,11 @@ def cancel(
     A run that had ended and was resumed, and that no worker has taken up since, is again what it was.
     """
     with Client() as client:
-        found = [client.run(run) for run in dict.fromkeys(runs)]  # a name that is wrong cancels none of them
-        asked, refused = _ask_each(client, found)
-        done = [wait_for(client, command, wait) for command in asked]
+        result = [client.run(run) for run in dict.fromkeys(runs)]  # a name that is wrong cancels none of them
+        commands, refused = _ask_each(client, result)
+        done = [wait_for(client, command, wait) for command in commands]
     if as_json:
-        print_json(done[0] if len(done) == 1 else [one.model_dump(mode="json") for one in done])
+        print_json(done[0] if len(done) == 1 else [item.model_dump(mode="json") for item in done])
     else:
         for command in done:
             say(_told(command))
@@ -52,16 +52,16 @@ def cancel(
 
 def _ask_each(client: Client, runs: Sequence[Run]) -> tuple[list[Command], bool]:
     """Cancel each; one that has ended meanwhile is said, and keeps none of the others alive."""
-    asked, refused = list[Command](), False
+    commands, refused = list[Command](), False
     for run in runs:
         try:
-            asked.append(client.command(run.id, CancelRequest()))
+            commands.append(client.command(run.id, CancelRequest()))
         except Conflict as error:
             if len(runs) == 1:
                 raise
             refused = True
             tell(error.message, hint=error.hint)
-    return asked, refused
+    return commands, refused
 
 
 def rollback(
@@ -79,7 +79,7 @@ def rollback(
     as_json: AsJson = False,
 ) -> int:
     """Take a living run back to its best, to a step or to a checkpoint; it goes on from there, changed as you say."""
-    if sum(one is not None for one in (to, step, checkpoint)) > 1:
+    if sum(item is not None for item in (to, step, checkpoint)) > 1:
         raise InvalidInput("--to, --step and --checkpoint exclude each other.", field="to")
     if to not in (None, "best"):
         raise InvalidInput(f"--to takes only 'best', but got {to!r}.", field="to", hint="A step: --step 1200")
@@ -89,9 +89,9 @@ def rollback(
         with Client() as client:
             max_steps = last_step(client, run, max_steps, epochs)
     changes = {"learning_rate": learning_rate, "max_steps": max_steps, "reset_patience": reset_patience}
-    asked = request(RollBackRequest, **place, **changes)
+    roll_back_request = request(RollBackRequest, **place, **changes)
     warn_of_rate(learning_rate)
-    return send(run, asked, wait, as_json)
+    return send(run, roll_back_request, wait, as_json)
 
 
 def warn_of_rate(text: str | None) -> None:
@@ -100,10 +100,10 @@ def warn_of_rate(text: str | None) -> None:
         warn(f"warning: {odd}")
 
 
-def send(run: str, asked: CommandRequest, wait: float, as_json: bool) -> int:
+def send(run: str, query: CommandRequest, wait: float, as_json: bool) -> int:
     """Ask, wait, and say how far the command came."""
     with Client() as client:
-        command = client.command(run, asked)
+        command = client.command(run, query)
         command = wait_for(client, command, wait)
     if as_json:
         print_json(command)
@@ -122,7 +122,7 @@ def wait_for(client: Client, command: Command, seconds: float) -> Command:
     while command.state.is_open and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
         known = client.commands(command.run).commands
-        command = next((one for one in known if one.id == command.id), command)
+        command = next((item for item in known if item.id == command.id), command)
     return command
 
 

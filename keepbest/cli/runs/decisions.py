@@ -25,13 +25,13 @@ def show_validations(monitor: str, validations: Sequence[RecordedValidation], as
 
 
 def _row(validation: RecordedValidation) -> Iterator[str]:
-    said = validation.decision
+    decision = validation.decision
     yield f"{validation.step:,}"
     yield number(validation.value, 17)
     yield _mark(validation)
     yield whole(validation.n)
-    yield whole(said.wait)
-    yield whole(said.patience_left)
+    yield whole(decision.wait)
+    yield whole(decision.patience_left)
     yield "-" if validation.seconds is None else f"{validation.seconds:.3f} s"
     yield validation.checkpoint or "-"
     yield "".join(_decided(validation))
@@ -47,10 +47,10 @@ def _mark(validation: RecordedValidation) -> str:
 
 def _decided(validation: RecordedValidation) -> Iterator[str]:
     """Yield the decision in words, what the other policies said, and what was noted (a checkpoint that was skipped)."""
-    said = validation.decision
-    yield said.message or (f"stop: {said.reason}" if said.stop else "go on")
-    for verdict in said.verdicts:
-        if verdict.message not in said.message:
+    decision = validation.decision
+    yield decision.message or (f"stop: {decision.reason}" if decision.stop else "go on")
+    for verdict in decision.verdicts:
+        if verdict.message not in decision.message:
             yield f" {verdict.policy}: {verdict.message}."
     if validation.note:
         yield f" ({validation.note})"

@@ -37,10 +37,10 @@ def find_entry(what: str, folder: Path | None) -> Entry | None:
     Without a `folder`, the one above the file's packages is sent. Raises NotFound and InvalidInput for what is no
     Python file, or lies where its imports cannot work.
     """
-    found = _find_file(what, folder)
-    if found is None:
+    pair = _find_file(what, folder)
+    if pair is None:
         return None
-    shown, function = found
+    shown, function = pair
     file, tree = shown.resolve(), parse_file(shown)
     if folder is not None:
         return Entry(_check_given(file, tree, folder.resolve()), file, function, shown)
@@ -111,7 +111,7 @@ def _find_root(file: Path, tree: ast.Module) -> tuple[Path, str]:
     for name in _absolute_imports(tree):
         if _holds(root, name):
             continue
-        above = next((one for one in _between(root, here) if _holds(one, name)), None)
+        above = next((item for item in _between(root, here) if _holds(item, name)), None)
         if above is not None:
             return above, f"the folder that {name} is imported from"
     return root, ""

@@ -57,19 +57,19 @@ class RunFollower:
         )
 
     def _new_validations(self) -> list[RecordedValidation]:
-        found: list[RecordedValidation] = []
+        validations: list[RecordedValidation] = []
         after = self.seen_validation
         while page := self.client.validations(self.run, after=after, limit=PAGE).validations:
-            found.extend(page)
+            validations.extend(page)
             after = page[-1].seq
         self.seen_validation = after  # only now: what a failing request would lose is asked for again
-        return found
+        return validations
 
     def _new_logs(self) -> list[LogPiece]:
-        found: list[LogPiece] = []
+        log_pieces: list[LogPiece] = []
         after = self.seen_log
         while page := self.client.logs(self.run, after=after, limit=PAGE).pieces:
-            found.extend(page)
+            log_pieces.extend(page)
             after = page[-1].seq
         self.seen_log = after
-        return found
+        return log_pieces

@@ -47,9 +47,9 @@ def fork(
     with Client() as client:
         last = last_step(client, run, max_steps, epochs)
         place = _departure(to, step, checkpoint, learning_rate, last, reset_patience)
-        asked = request(ForkRequest, **place, name=name, project=project)
-        made = client.fork(run, asked)
-        return _conclude(client, made, _told_fork(made, asked), follow, as_json)
+        fork_request = request(ForkRequest, **place, name=name, project=project)
+        made = client.fork(run, fork_request)
+        return _conclude(client, made, _told_fork(made, fork_request), follow, as_json)
 
 
 def resume(
@@ -67,10 +67,10 @@ def resume(
     """Have a run that ended go on: from its last checkpoint, unless another is named."""
     with Client() as client:
         last = last_step(client, run, max_steps, epochs)
-        asked = request(ResumeRequest, **_departure(to, step, checkpoint, learning_rate, last, reset_patience))
-        found = client.resume(run, asked)
-        words = f"Queued {found.id} ({found.name}) again{_told(asked)}."
-        return _conclude(client, found, words, follow, as_json)
+        resume_request = request(ResumeRequest, **_departure(to, step, checkpoint, learning_rate, last, reset_patience))
+        result = client.resume(run, resume_request)
+        words = f"Queued {result.id} ({result.name}) again{_told(resume_request)}."
+        return _conclude(client, result, words, follow, as_json)
 
 
 def _departure(
@@ -93,17 +93,17 @@ def _departure(
     }
 
 
-def _told_fork(made: Run, asked: ForkRequest) -> str:
+def _told_fork(made: Run, fork_request: ForkRequest) -> str:
     origin = made.spec.forked_from
     place = f" from step {origin.step:,} of {origin.run}" if origin else ""
-    words = f"Queued {made.id} ({made.name}) in {made.project}{place}{_told(asked)}."
+    words = f"Queued {made.id} ({made.name}) in {made.project}{place}{_told(fork_request)}."
     if isinstance(made.spec.source, ExternalSource):
         words += f' Its script takes it up: keepbest.init(id="{made.id}", resume="must").'
     return words
 
 
-def _told(asked: Overrides) -> str:
-    words = changes(asked)
+def _told(overrides: Overrides) -> str:
+    words = changes(overrides)
     return f", {words}" if words else ""
 
 

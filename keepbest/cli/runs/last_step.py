@@ -26,7 +26,9 @@ def last_step(client: Client, run: str, max_steps: int | None, epochs: float | N
     if max_steps is not None:
         raise InvalidInput("--epochs and --max-steps exclude each other.", field="epochs")
     validations = client.validations(run, limit=100).validations
-    each = next((one.step / one.epoch for one in validations if one.epoch and one.step), None)
+    each = next(
+        (validation.step / validation.epoch for validation in validations if validation.epoch and validation.step), None
+    )
     if each is None:
         raise InvalidInput(
             "How many steps an epoch of this run has is not known: its validations do not say their epoch.",

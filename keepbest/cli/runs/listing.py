@@ -54,8 +54,8 @@ def ls(
     as_json: AsJson = False,
 ) -> None:
     """List runs, the newest first."""
-    states = ",".join(one.value for one in state) if state else None
-    asked = {"--project": project, "--search": search, "--sort": sort, "--ascending": ascending, "--limit": limit}
+    states = ",".join(run_state.value for run_state in state) if state else None
+    fields = {"--project": project, "--search": search, "--sort": sort, "--ascending": ascending, "--limit": limit}
     with Client() as client:
         order: Literal["asc"] | None = "asc" if ascending else None
         page = client.runs(
@@ -74,13 +74,13 @@ def ls(
     print_table(table)
     if page.cursor:
         more = f" of {page.total:,}" if page.total else ""
-        warn(f"These are {len(page.runs)}{more}.\nnext: {_write_next(asked, state or [], page.cursor)}")
+        warn(f"These are {len(page.runs)}{more}.\nnext: {_write_next(fields, state or [], page.cursor)}")
 
 
-def _write_next(asked: Mapping[str, object], states: Sequence[RunState], cursor: str) -> str:
+def _write_next(fields: Mapping[str, object], states: Sequence[RunState], cursor: str) -> str:
     """Return the command for the next page of the same list."""
     words = ["keepbest", "ls"]
-    for option, value in asked.items():
+    for option, value in fields.items():
         words += [option] if value is True else [option, str(value)] if value else []
     for state in states:
         words += ["--state", state.value]
@@ -94,20 +94,20 @@ def show(
 ) -> None:
     """Show one run: what was asked, where it is, how it ended."""
     with Client() as client:
-        found = client.run(run)
+        result = client.run(run)
         if validations:
-            ledger = RunFollower(client, found.id, with_validations=True).read().validations
+            ledger = RunFollower(client, result.id, with_validations=True).read().validations
         else:
-            more = [] if as_json else [*_list_changes(client, found), *_list_tests(client, found)]
+            more = [] if as_json else [*_list_changes(client, result), *_list_tests(client, result)]
     if validations:
-        show_validations(found.spec.monitor, ledger, as_json)
+        show_validations(result.spec.monitor, ledger, as_json)
     elif as_json:
-        print_json(found)
+        print_json(result)
     else:
-        known = [*facts(found, datetime.now(UTC)), *more]
-        print_facts(f"{found.name}  #{found.number} in {found.project}", known)
-        if found.error and found.error.traceback:
-            say("\n" + found.error.traceback)
+        known = [*facts(result, datetime.now(UTC)), *more]
+        print_facts(f"{result.name}  #{result.number} in {result.project}", known)
+        if result.error and result.error.traceback:
+            say("\n" + result.error.traceback)
 
 
 def rm(
@@ -120,36 +120,41 @@ def rm(
         _undelete(runs)
         return
     with Client() as client:
-        found = [client.run(run) for run in runs]
-        living = [run.id for run in found if not run.state.is_final]
+        result = [client.run(run) for run in runs]
+        living = [run.id for run in result if not run.state.is_final]
         if living:
             raise InvalidInput(
                 f"Still going on: {', '.join(living)}.", field="run", hint=f"keepbest cancel {living[0]}"
             )
         if not yes:
-            names = ", ".join(f"{run.id} ({clean(run.name)})" for run in found)
+            names = ", ".join(f"{run.id} ({clean(run.name)})" for run in result)
             typer.confirm(f"Delete {names}?", abort=True)
-        for run in found:
+        for run in result:
             client.delete_run(run.id)
             say(f"Deleted {run.id}.")
-        warn(f"For a day this brings it back: keepbest rm {' '.join(run.id for run in found)} --undo")
+        warn(f"For a day this brings it back: keepbest rm {' '.join(run.id for run in result)} --undo")
 
 
 def _undelete(runs: list[str]) -> None:
     """Bring runs back, and say of each what is missing."""
     with Client() as client:
         for run in runs:
-            found = client.undelete_run(run)
-            say(f"{found.run.id} ({found.run.name}) is back, with {len(found.back)} checkpoints.")
-            if found.gone:
-                warn(f"Gone for good: {', '.join(found.gone)}.")
+            undeleted = client.undelete_run(run)
+            say(f"{undeleted.run.id} ({undeleted.run.name}) is back, with {len(undeleted.back)} checkpoints.")
+            if undeleted.gone:
+                warn(f"Gone for good: {', '.join(undeleted.gone)}.")
 
 
 def _list_changes(client: Client, run: Run) -> list[tuple[str, str]]:
     """Return what was changed at the run's jumps, where there were any."""
-    jumped = [one for one in client.segments(run.id).segments if one.overrides] if run.segment is not None else []
+    jumped = (
+        [segment for segment in client.segments(run.id).segments if segment.overrides]
+        if run.segment is not None
+        else []
+    )
     return [
-        (f"since {one.start_step:,}", f"{one.reason.replace('_', ' ')}: {changes(one.overrides)}") for one in jumped
+        (f"since {segment.start_step:,}", f"{segment.reason.replace('_', ' ')}: {changes(segment.overrides)}")
+        for segment in jumped
     ]
 
 
@@ -157,7 +162,9 @@ def _list_tests(client: Client, run: Run) -> list[tuple[str, str]]:
     """Return what the test set said at earlier ends of the run: what it says now is not its first word."""
     known = client.test_results(run.id).test_results if run.attempt else []
     before = known if run.test is None else known[:-1]
-    return [("tested before", f"{_test_of(one)} ({one.at:%Y-%m-%d %H:%M} UTC)") for one in before]
+    return [
+        ("tested before", f"{_test_of(test_result)} ({test_result.at:%Y-%m-%d %H:%M} UTC)") for test_result in before
+    ]
 
 
 def state_of(run: Run) -> str:
@@ -227,7 +234,7 @@ def _memory_of(run: Run) -> str:
     """What memory holds: steps that going back to takes no disk."""
     if run.memory is None:
         return ""
-    steps = ", ".join(f"{one.step:,}{' (best)' if one.is_best else ''}" for one in run.memory.snapshots)
+    steps = ", ".join(f"{snapshot.step:,}{' (best)' if snapshot.is_best else ''}" for snapshot in run.memory.snapshots)
     return f"step {steps or 'none'}; {size(run.memory.held_bytes)} of {size(run.memory.budget_bytes)}"
 
 

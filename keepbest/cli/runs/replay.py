@@ -38,71 +38,71 @@ def replay(
         raise InvalidInput(
             "Which runs?", field="run", hint="keepbest replay RUN, or --project NAME for all of its runs."
         )
-    asked = ReplayRequest.model_validate(
+    request = ReplayRequest.model_validate(
         {"runs": runs or [], "project": project, "stoppers": stop or [], "tolerate": tolerate}
     )
     with Client() as client:
-        found = client.replay(asked)
-        for run in found.left_out:
+        result = client.replay(request)
+        for run in result.left_out:
             warn(f"Left out: {run.id} ({clean(run.name)}). {run.message}")
-        print_json(found) if as_json else _tell(found)
+        print_json(result) if as_json else _tell(result)
         if apply:
-            warn(apply_recommended(client, found, yes=yes))
+            warn(apply_recommended(client, result, yes=yes))
 
 
-def _tell(found: Replay) -> None:
-    if found.runs:
-        _show(found)
-    say(found.message)
-    if found.recommended is not None:
-        say(f"keepbest submit … --stop {quote(found.policies[found.recommended].stopper)}")
+def _tell(result: Replay) -> None:
+    if result.runs:
+        _show(result)
+    say(result.message)
+    if result.recommended is not None:
+        say(f"keepbest submit … --stop {quote(result.policies[result.recommended].stopper)}")
 
 
-def _show(found: Replay) -> None:
-    if len(found.runs) == 1:
-        run = found.runs[0]
+def _show(result: Replay) -> None:
+    if len(result.runs) == 1:
+        run = result.runs[0]
         best = at_step(run.best_value, run.best_step)
         many = f"{run.validations:,} validations up to step {run.end_step:,}"
-        say(f"{run.name} #{run.number}: {found.monitor} {best}, {many}")
+        say(f"{run.name} #{run.number}: {result.monitor} {best}, {many}")
         if run.own_stop is not None:
             say(f"Its policies in the shadow would have ended it at {run.own_stop:,}: savings count from there.")
         say()
-        print_table(one_run(found))
-        for policy in found.policies:
+        print_table(one_run(result))
+        for policy in result.policies:
             if policy.outcomes[0].status == "inconclusive":
                 warn(f"{policy.stopper}: {policy.outcomes[0].message}")
     else:
-        say(f"{len(found.runs)} runs that watch {found.monitor}\n")
-        print_table(many_runs(found))
+        say(f"{len(result.runs)} runs that watch {result.monitor}\n")
+        print_table(many_runs(result))
     say()
 
 
-def one_run(found: Replay) -> Table:
+def one_run(result: Replay) -> Table:
     """A policy a row: where it stops and what that saves and loses."""
     heads = ("policy", "", ">stops at", "best @ step", ">steps saved", ">time saved", ">lost (examples)", "checkpoint")
     table = Table(heads)
-    for place, policy in enumerate(found.policies):
+    for place, policy in enumerate(result.policies):
         outcome = policy.outcomes[0]
         stop = whole(outcome.stop_step) if outcome.status == "stopped" else outcome.status
         best = at_step(outcome.best_value, outcome.best_step)
         time = "-" if outcome.seconds_saved is None else duration(outcome.seconds_saved)
         saved = (_steps(outcome), time, _lost(outcome), _checkpoint(outcome))
-        table.add(policy.stopper, _mark(place, policy, found), stop, best, *saved)
+        table.add(policy.stopper, _mark(place, policy, result), stop, best, *saved)
     return table
 
 
-def many_runs(found: Replay) -> Table:
+def many_runs(result: Replay) -> Table:
     """A policy a row: what it saves in the median, and loses at the 90th percentile."""
     heads = ("policy", "", ">keeps the best", ">saves (median)", ">steps", ">loses (90 %)", ">censored", ">unknown")
     table = Table(heads)
-    for place, policy in enumerate(found.policies):
+    for place, policy in enumerate(result.policies):
         row = policy.summary
         kept = f"{row.kept_best} of {row.stopped}"
         steps = "-" if row.steps_saved is None else f"{row.steps_saved:,.0f}"
         counts = (_share_of(row.censored, row.runs), str(row.inconclusive))
         table.add(
             policy.stopper,
-            _mark(place, policy, found),
+            _mark(place, policy, result),
             kept,
             _percent(row.share_saved),
             steps,
@@ -112,9 +112,9 @@ def many_runs(found: Replay) -> Table:
     return table
 
 
-def _mark(place: int, policy: ReplayedPolicy, found: Replay) -> str:
+def _mark(place: int, policy: ReplayedPolicy, result: Replay) -> str:
     """`best` for the recommended one, `front` where no other saves as much and loses less."""
-    return "best" if place == found.recommended else ("front" if policy.on_front else "")
+    return "best" if place == result.recommended else ("front" if policy.on_front else "")
 
 
 def _steps(outcome: ReplayOutcome) -> str:

@@ -35,12 +35,12 @@ def read_signature(path: Path, function: str, root: Path | None = None) -> Signa
     comes from elsewhere takes any parameters, and the worker checks them. Raises NotFound without the file or the
     function, InvalidInput with the line of a syntax error, or for a function that no keywords can call.
     """
-    found = find_function(path, function, root)
-    if found is None:
+    result = find_function(path, function, root)
+    if result is None:
         raise NotFound(f"{path} has no function {function!r}.", field="source", hint=_functions_of(path))
-    if found.arguments is None:
+    if result.arguments is None:
         return Signature((), takes_any=True)
-    arguments, place = found.arguments, f"{found.path}:{found.line}"
+    arguments, place = result.arguments, f"{result.path}:{result.line}"
     if arguments.vararg is not None:
         raise InvalidInput(f"{place}: {function} may not take *{arguments.vararg.arg}.", field="source")
     return Signature(tuple(_parameters(arguments)), takes_any=arguments.kwarg is not None)
@@ -60,7 +60,7 @@ def parse_settings(pairs: Sequence[str], signature: Signature, owner: str) -> di
         if name in given:
             raise InvalidInput(f"{name} is set twice.", field=name)
         given[name] = typed(name, known[name].type if name in known else "json", text)
-    missing = [one.name for one in signature.parameters if one.required and one.name not in given]
+    missing = [item.name for item in signature.parameters if item.required and item.name not in given]
     if missing:
         raise InvalidInput(f"{owner} needs {missing[0]}.", field=missing[0], hint=f"--set {missing[0]}=…")
     return given

@@ -81,7 +81,7 @@ def _bind(body: list[ast.stmt], name: str) -> Iterator[ast.stmt]:
     for node in _statements(body):
         is_named = isinstance(node, _Named) and node.name == name
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        is_assigned = any(isinstance(one, ast.Name) and one.id == name for one in targets)
+        is_assigned = any(isinstance(target, ast.Name) and target.id == name for target in targets)
         aliases = node.names if isinstance(node, ast.Import | ast.ImportFrom) else []
         if is_named or is_assigned or any((alias.asname or alias.name) == name for alias in aliases):
             yield node
@@ -97,7 +97,7 @@ def _follow(path: Path, node: ast.ImportFrom, name: str, root: Path | None, far:
     """Return what an imported function is, where its file is at hand."""
     wanted = next(alias.name for alias in node.names if (alias.asname or alias.name) == name)
     parts = (node.module or "").split(".") if node.module else []
-    begins = [path.resolve().parents[node.level - 1]] if node.level else [one for one in (path.parent, root) if one]
+    begins = [path.resolve().parents[node.level - 1]] if node.level else [item for item in (path.parent, root) if item]
     for folder in begins:
         module = folder.joinpath(*parts)
         files = [*([module.with_name(f"{module.name}.py")] if parts else []), module / "__init__.py"]

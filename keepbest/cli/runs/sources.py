@@ -89,8 +89,8 @@ def open_command(argv: list[str], folder: Path | None) -> SubmittedSource:
 
 def open_recipe(client: Client, name: str) -> SubmittedSource:
     """A recipe that no worker has announced is left to the tracker to judge."""
-    found = next((recipe for recipe in list_recipes(client).recipes if recipe.name == name), None)
-    signature = Signature(tuple(found.parameters)) if found else Signature((), takes_any=True)
+    recipe_info = next((recipe for recipe in list_recipes(client).recipes if recipe.name == name), None)
+    signature = Signature(tuple(recipe_info.parameters)) if recipe_info else Signature((), takes_any=True)
     return SubmittedSource(request(RecipeSource, name=name), signature, f"Recipe {name}")
 
 
@@ -106,13 +106,13 @@ def send_with(client: Client, source: SubmittedSource, ask: Callable[[], T]) -> 
     for link in code.packed.skipped:
         warn(f"Left out, because it leads out of {code.root}: {link}")
     try:
-        found = ask()
+        result = ask()
     except InvalidInput as error:
         if error.field not in _NOT_SENT:
             raise
     else:
         warn(f"The tracker has {code.words} already.")
-        return found
+        return result
     client.add_bundle(code.packed.content)
     warn(f"Sent {code.words}.")
     return ask()

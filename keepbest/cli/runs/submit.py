@@ -129,7 +129,7 @@ def submit(
         source = open_source(client, what, folder) if what is not None else open_command(argv or [], folder)
         parameters = parse_settings(set or [], source.signature, source.name)
         warn_of_rates(parameters.items())
-        asked = request(
+        run_request = request(
             RunRequest,
             project=project or load().project,
             name=name,
@@ -152,7 +152,7 @@ def submit(
             stall=stall,
             strict=strict,
         )
-        run = send_with(client, source, lambda: client.submit(asked))
+        run = send_with(client, source, lambda: client.submit(run_request))
         default = None if stopper else find_default(client, run)
         if follow:
             return _follow(client, run, default, as_json)
@@ -220,9 +220,11 @@ def warn_of_rates(parameters: Iterable[tuple[str, Any]]) -> None:
 def find_default(client: Client, run: Run) -> PolicySpec | None:
     """Return the default of its project where it is what stops this run."""
     with suppress(KeepbestError):  # the run is queued, whatever becomes of this question
-        found = client.rules(run.project).stopper
-        settled = found and build(found.model_dump(), "max").to_json()  # every parameter written out, as a run's are
-        return found if settled == run.spec.stopper.model_dump() else None
+        policy_spec = client.rules(run.project).stopper
+        settled = (
+            policy_spec and build(policy_spec.model_dump(), "max").to_json()
+        )  # every parameter written out, as a run's are
+        return policy_spec if settled == run.spec.stopper.model_dump() else None
     return None
 
 
@@ -253,7 +255,7 @@ def choose_stopper(patience: str | None, stop: str | None, shadows: Sequence[str
     if patience is not None:
         deciding = _any_of(_read(patience, "--patience"), parse_stopper("check_finite()"))
     if shadows:
-        shadowed = [{"name": Shadow.name, "policies": [_read(one, "--shadow")]} for one in shadows]
+        shadowed = [{"name": Shadow.name, "policies": [_read(shadow, "--shadow")]} for shadow in shadows]
         deciding = _any_of(deciding or parse_stopper("check_finite()"), *shadowed)
     return None if deciding is None else request(PolicySpec, **deciding)
 
@@ -275,11 +277,11 @@ def parse_pace(text: str | None) -> dict[str, float]:
     """Read `100`, `100steps`, `1epoch` or `0.5epochs`, as the fields of a request."""
     if text is None:
         return {}
-    found = _PACE.fullmatch(text.strip())
+    match = _PACE.fullmatch(text.strip())
     with suppress(ValueError):
-        if found and float(found["count"]) > 0:
-            is_epochs = found["unit"].startswith("epoch")
-            count = found["count"].replace("_", "")
+        if match and float(match["count"]) > 0:
+            is_epochs = match["unit"].startswith("epoch")
+            count = match["count"].replace("_", "")
             return {"validate_every_epochs": float(count)} if is_epochs else {"validate_every": int(count)}
     message = f"{text!r} does not say how often to validate."
     raise InvalidInput(message, field="--validate-every", hint="Like 100 (steps), or 1epoch.")

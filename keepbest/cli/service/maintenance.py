@@ -37,8 +37,8 @@ def gc(
         print_json(done)
         return
     table = Table(("run", "checkpoint", "what"), empty="Nothing to drop.")
-    for one, what in _rows(done):
-        table.add(*one, what)
+    for pair, what in _rows(done):
+        table.add(*pair, what)
     print_table(table)
     would = "would be " if dry_run else ""
     say(f"{size(done.freed_bytes)} {would}freed, {size(done.waiting_bytes)} more once the trash is emptied.")
@@ -72,10 +72,10 @@ def fsck(
 
 
 def _rows(done: Collection) -> Iterator[tuple[tuple[str, str], str]]:
-    for one in done.trashed:
-        yield (one.run, one.checkpoint), "to the trash"
-    for one in done.emptied:
-        yield (one.run, one.checkpoint), "out of the trash, for good"
+    for collected_checkpoint in done.trashed:
+        yield (collected_checkpoint.run, collected_checkpoint.checkpoint), "to the trash"
+    for collected_checkpoint in done.emptied:
+        yield (collected_checkpoint.run, collected_checkpoint.checkpoint), "out of the trash, for good"
 
 
 def _list_expected(settings: Settings, folder: Folder) -> list[tuple[str, str]]:
@@ -83,17 +83,17 @@ def _list_expected(settings: Settings, folder: Folder) -> list[tuple[str, str]]:
 
     Of all its runs, and not of those that have a folder here only: the folder may be what is gone.
     """
-    found = list[tuple[str, str]]()
+    pairs = list[tuple[str, str]]()
     try:
         with Client(settings=settings, timeout_seconds=5, retries=0) as client:
             for run in sorted({*folder.runs(), *_list_runs(client)}):
-                found.extend(_list_known(client, run, folder.root.absolute()))
+                pairs.extend(_list_known(client, run, folder.root.absolute()))
     except KeepbestError as error:
         warn(
             f"The tracker cannot be asked ({error.message}): a checkpoint whose manifest is gone, or a run whose "
             "folder is, is not missed."
         )
-    return found
+    return pairs
 
 
 def _list_runs(client: Client) -> Iterator[str]:
@@ -109,8 +109,8 @@ def _list_known(client: Client, run: str, root: Path) -> list[tuple[str, str]]:
         known = client.checkpoints(run).checkpoints
     except NotFound:
         return []  # a run of another tracker, or of none
-    here = [one for one in known if Path(one.location).is_relative_to(root)]
-    return [(run, one.id) for one in here if one.state is CheckpointState.DURABLE]
+    here = [checkpoint for checkpoint in known if Path(checkpoint.location).is_relative_to(root)]
+    return [(run, checkpoint.id) for checkpoint in here if checkpoint.state is CheckpointState.DURABLE]
 
 
 def _show(health: StoreHealth, moved: list[str]) -> None:

@@ -16,13 +16,13 @@ POLL_SECONDS = 0.1
 
 def list_recipes(client: Client) -> RecipeList:
     """Return every recipe that a worker announced; nothing where no worker ever came."""
-    found = client.recipes()
-    if not found.recipes and _is_starting(client.url):
+    recipe_list = client.recipes()
+    if not recipe_list.recipes and _is_starting(client.url):
         warn("No worker has registered yet, but the service has just started: waiting for one.")
-    while not found.recipes and _is_starting(client.url):
+    while not recipe_list.recipes and _is_starting(client.url):
         sleep(POLL_SECONDS)
-        found = client.recipes()
-    return found
+        recipe_list = client.recipes()
+    return recipe_list
 
 
 def _is_starting(url: str) -> bool:

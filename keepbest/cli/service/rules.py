@@ -50,8 +50,8 @@ def project_rules(
     as_json: AsJson = False,
 ) -> None:
     """Show a project's rules, or change those that are named. They hold for every run that reports."""
-    asked = {"form": median, "startup_runs": startup_runs, "start_from": start_from}
-    given = {"median": known(asked) or None, "max_steps": max_steps, "max_seconds": max_seconds}
+    fields = {"form": median, "startup_runs": startup_runs, "start_from": start_from}
+    given = {"median": known(fields) or None, "max_steps": max_steps, "max_seconds": max_seconds}
     given = known(given | {"stopper": None if stop is None else parse_stopper(stop)})
     gone = [rule.field for rule in remove or []]
     _check_apart(given, remove or [])

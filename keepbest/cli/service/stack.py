@@ -130,8 +130,8 @@ class Stack:
         process = self.children.members[-1].process
         with suppress(KeepbestError):  # the tracker may be started again just now
             return any(
-                one.state == "alive" and process is not None and one.pid == process.pid
-                for one in client.workers().workers
+                worker.state == "alive" and process is not None and worker.pid == process.pid
+                for worker in client.workers().workers
             )
         return False
 

@@ -33,7 +33,7 @@ def sync(watch: Watch = False, again: Again = False, as_json: AsJson = False) ->
     with Client(settings=settings) as client:
         client.me()  # the tracker is there and knows us, or nothing is tried
         done = _send(settings, client)
-        while watch and any(one["state"] == "running" for one in done):
+        while watch and any(item["state"] == "running" for item in done):
             _warn_of(done)
             time.sleep(WATCH_SECONDS)
             done = _send(settings, client)
@@ -44,7 +44,7 @@ def sync(watch: Watch = False, again: Again = False, as_json: AsJson = False) ->
         print_json(done)
     else:
         print_table(_table(done))
-    return Exit.ERROR if any(one["problem"] for one in done if one["state"] != SET_ASIDE) else Exit.OK
+    return Exit.ERROR if any(item["problem"] for item in done if item["state"] != SET_ASIDE) else Exit.OK
 
 
 def _send(settings: Settings, client: Client) -> list[dict[str, Any]]:
@@ -94,13 +94,13 @@ def _list_missing(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _warn_of(done: list[dict[str, Any]]) -> None:
-    for one in done:
-        if one["problem"]:
-            warn(f"{one['kept']}: {one['problem']}")
+    for item in done:
+        if item["problem"]:
+            warn(f"{item['kept']}: {item['problem']}")
 
 
 def _table(done: list[dict[str, Any]]) -> Table:
     table = Table(["kept as", "run", "state", "problem"], empty="Everything is at the tracker already.")
-    for one in done:
-        table.add(one["kept"], one["run"] or "-", one["state"], one["problem"] or "-")
+    for item in done:
+        table.add(item["kept"], item["run"] or "-", item["state"], item["problem"] or "-")
     return table

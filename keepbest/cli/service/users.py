@@ -29,14 +29,14 @@ user = typer.Typer(help="List, add and disable users.", add_completion=False, no
 def list_projects(as_json: AsJson = False) -> None:
     """List projects."""
     with Client() as client:
-        found = client.projects()
+        project_page = client.projects()
     if as_json:
-        print_json(found)
+        print_json(project_page)
         return
     now = datetime.now(UTC)
     table = Table(("name", ">runs", ">going on", ">last change", "description"), empty="No projects yet.")
-    for one in found.projects:
-        table.add(one.name, one.runs, one.active, age(one.updated_at, now), one.description)
+    for item in project_page.projects:
+        table.add(item.name, item.runs, item.active, age(item.updated_at, now), item.description)
     print_table(table)
 
 
@@ -57,16 +57,16 @@ project.command("rules")(project_rules)
 def list_tokens(as_json: AsJson = False) -> None:
     """List tokens: yours, or everybody's if you are admin. The secrets are not kept."""
     with Client() as client:
-        found = client.tokens()
+        token_list = client.tokens()
     if as_json:
-        print_json(found)
+        print_json(token_list)
         return
     now = datetime.now(UTC)
     table = Table(("id", "name", "user", "role", ">age", ">last used", "ends"), empty="No tokens.")
-    for one in found.tokens:
-        ends = one.expires_at.date().isoformat() if one.expires_at else "never"
+    for item in token_list.tokens:
+        ends = item.expires_at.date().isoformat() if item.expires_at else "never"
         table.add(
-            one.id, one.name, one.user, one.role.value, age(one.created_at, now), age(one.last_used_at, now), ends
+            item.id, item.name, item.user, item.role.value, age(item.created_at, now), age(item.last_used_at, now), ends
         )
     print_table(table)
 
@@ -101,14 +101,14 @@ def remove_token(token: Annotated[str, typer.Argument(help="Id of the token.")])
 def list_users(as_json: AsJson = False) -> None:
     """List users."""
     with Client() as client:
-        found = client.users()
+        user_list = client.users()
     if as_json:
-        print_json(found)
+        print_json(user_list)
         return
     now = datetime.now(UTC)
     table = Table(("name", "role", ">age", "state"), empty="No users.")
-    for one in found.users:
-        table.add(one.name, one.role.value, age(one.created_at, now), "disabled" if one.disabled_at else "active")
+    for item in user_list.users:
+        table.add(item.name, item.role.value, age(item.created_at, now), "disabled" if item.disabled_at else "active")
     print_table(table)
 
 

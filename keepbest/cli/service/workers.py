@@ -22,18 +22,26 @@ from keepbest.stopping.registry import build, declared_params, get_kind
 def workers(as_json: AsJson = False) -> None:
     """List workers and what they do."""
     with Client() as client:
-        found = client.workers()
+        worker_list = client.workers()
     if as_json:
-        print_json(found)
+        print_json(worker_list)
         return
     now = datetime.now(UTC)
     table = Table(
         ("name", "state", "busy", "host", ">heard", "labels", "takes"), empty="No worker. Start one: keepbest worker"
     )
-    for one in found.workers:
-        labels = ", ".join(f"{key}={value}" for key, value in one.labels.items())
-        takes = "recipes only" if one.recipes_only else "recipes and code"
-        table.add(one.name, one.state, f"{one.busy} of {one.slots}", one.host, age(one.heard_at, now), labels, takes)
+    for worker in worker_list.workers:
+        labels = ", ".join(f"{key}={value}" for key, value in worker.labels.items())
+        takes = "recipes only" if worker.recipes_only else "recipes and code"
+        table.add(
+            worker.name,
+            worker.state,
+            f"{worker.busy} of {worker.slots}",
+            worker.host,
+            age(worker.heard_at, now),
+            labels,
+            takes,
+        )
     print_table(table)
 
 
@@ -42,33 +50,33 @@ def recipes(
 ) -> None:
     """List the built-in models that workers offer; with a name, its parameters."""
     with Client() as client:
-        found = list_recipes(client)
+        recipe_list = list_recipes(client)
     if name is not None:
-        show_recipe(get_recipe(found.recipes, name), as_json)
+        show_recipe(get_recipe(recipe_list.recipes, name), as_json)
         return
     if as_json:
-        print_json(found)
+        print_json(recipe_list)
         return
     table = Table(
         ("name", "data", "monitor", "what it is"), empty="No worker offers a recipe. Start one: keepbest worker"
     )
-    for recipe in found.recipes:
+    for recipe in recipe_list.recipes:
         table.add(recipe.name, ", ".join(recipe.data), recipe.monitor, recipe.summary)
     print_table(table)
 
 
 def get_recipe(recipes: list[RecipeInfo], name: str) -> RecipeInfo:
-    found = next((recipe for recipe in recipes if recipe.name == name), None)
-    if found is None:
+    recipe_info = next((recipe for recipe in recipes if recipe.name == name), None)
+    if recipe_info is None:
         raise NotFound(f"There is no recipe {name!r}.", field="name", hint="`keepbest recipes` lists them.")
-    return found
+    return recipe_info
 
 
 def show_recipe(recipe: RecipeInfo, as_json: bool) -> None:
     if as_json:
         print_json(recipe)
         return
-    data = ", ".join(f"{one} (default)" if one == recipe.default_data else one for one in recipe.data)
+    data = ", ".join(f"{text} (default)" if text == recipe.default_data else text for text in recipe.data)
     print_facts(
         f"{recipe.name}: {recipe.summary}",
         [
@@ -93,16 +101,16 @@ def stops(stopper: PolicySpec) -> str:
 
 def _unspoken(spec: dict[str, Any]) -> dict[str, Any]:
     known = {param.name: param.default for param in declared_params(get_kind(spec["name"]))}
-    said = {name: value for name, value in spec["params"].items() if value != known.get(name)}
-    said = {
+    fields = {name: value for name, value in spec["params"].items() if value != known.get(name)}
+    fields = {
         name: value
-        for name, value in said.items()
-        if not (isinstance(value, bool) and _is_idle(spec["name"], said, name))
+        for name, value in fields.items()
+        if not (isinstance(value, bool) and _is_idle(spec["name"], fields, name))
     }
-    return {**spec, "params": said, "policies": [_unspoken(part) for part in spec["policies"]]}
+    return {**spec, "params": fields, "policies": [_unspoken(part) for part in spec["policies"]]}
 
 
-def _is_idle(policy: str, said: dict[str, Any], switch: str) -> bool:
+def _is_idle(policy: str, fields: dict[str, Any], switch: str) -> bool:
     """Whether a switch is on by itself, given the other parameters."""
-    others = {name: value for name, value in said.items() if name != switch}
-    return build({"name": policy, "params": others}, "max") == build({"name": policy, "params": said}, "max")
+    others = {name: value for name, value in fields.items() if name != switch}
+    return build({"name": policy, "params": others}, "max") == build({"name": policy, "params": fields}, "max")

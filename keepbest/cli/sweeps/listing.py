@@ -36,8 +36,8 @@ def sweeps(
     heads = ("id", "project", "name", "state", "search", ">runs", ">failed", "best", "with", ">age")
     empty = 'No sweeps yet. Begin one: keepbest sweep hvass-cnn --tpe "learning_rate=log(1e-4, 1e-1)" --runs 20'
     table = Table(heads, empty=empty)
-    for one in page.sweeps:
-        table.add(*_row(one))
+    for sweep in page.sweeps:
+        table.add(*_row(sweep))
     print_table(table)
     if page.cursor:
         warn(f"These are {len(page.sweeps)} of {page.total:,}; more with --limit, or --project and --state.")
@@ -75,9 +75,9 @@ def list_runs(known: SweepRuns) -> Table:
         is_best = known.sweep.best is not None and known.sweep.best.run == run.run
         values = [write_value(run.parameters.get(name)) for name in names]
         values = [str(top_rung(run) or "-"), *values] if rung else values
-        found = [at_step(run.best_value, run.best_step)]
-        found += [at_step(run.selected_value, run.selected_step)] if selected else []
-        table.add(run.number, run.run, run.state.value, *values, *found, "best" if is_best else "")
+        result = [at_step(run.best_value, run.best_step)]
+        result += [at_step(run.selected_value, run.selected_step)] if selected else []
+        table.add(run.number, run.run, run.state.value, *values, *result, "best" if is_best else "")
     return table
 
 
@@ -98,9 +98,9 @@ def say_best(sweep: Sweep, digits: int = 6) -> str:
 def list_rungs(known: SweepRuns) -> Table:
     """A rung a row: how many runs came there, wait, and went on."""
     table = Table((">rung", ">step", ">runs", ">waiting", ">promoted", ">best"))
-    for one in known.rungs:
-        counts = (whole(count) for count in (one.step, one.runs, one.waiting, one.promoted))
-        table.add(one.rung, *counts, number(one.best_value))
+    for sweep_rung in known.rungs:
+        counts = (whole(count) for count in (sweep_rung.step, sweep_rung.runs, sweep_rung.waiting, sweep_rung.promoted))
+        table.add(sweep_rung.rung, *counts, number(sweep_rung.best_value))
     return table
 
 
@@ -111,11 +111,11 @@ def top_rung(run: SweepRun) -> int:
 
 def list_importance(weight: SweepImportance) -> Table:
     table = Table(("parameter", ">share", ""))
-    for one in weight.parameters:
-        if one.share is None:
-            table.add(one.name, "-", "changed too rarely to tell")
+    for importance in weight.parameters:
+        if importance.share is None:
+            table.add(importance.name, "-", "changed too rarely to tell")
         else:
-            table.add(one.name, f"{100 * one.share:.0f} %", "#" * round(_BAR * one.share))
+            table.add(importance.name, f"{100 * importance.share:.0f} %", "#" * round(_BAR * importance.share))
     return table
 
 

@@ -149,8 +149,8 @@ def start(
         warn_of_rates([*parameters.items(), *list_ends(chosen)])
         spec = source.spec_for([*parameters, *chosen])
         run = request(RunFields, source=spec, parameters=parameters, **shared)
-        asked = request(SweepRequest, run=run, space=chosen, search=how, seed=seed, runs=runs, at_once=at_once)
-        made = send_with(client, source, lambda: client.begin_sweep(asked))
+        sweep_request = request(SweepRequest, run=run, space=chosen, search=how, seed=seed, runs=runs, at_once=at_once)
+        made = send_with(client, source, lambda: client.begin_sweep(sweep_request))
         if not watch:
             _say_begun(made, as_json)
             return 0
@@ -187,12 +187,12 @@ def cancel(sweep: SweepId, as_json: AsJson = False) -> None:
 def choose_search(search: Search | None, grid: Sequence[str], random: Sequence[str], tpe: Sequence[str]) -> Search:
     """Return the one search that is meant; raises InvalidInput for two."""
     given = {Search.GRID: grid, Search.RANDOM: random, Search.TPE: tpe}
-    said = [one for one, pairs in given.items() if pairs or one is search]
-    if len(said) > 1:
-        words = " and ".join(f"--{one.value}" for one in said)
-        hint = f"Its values: --space NAME=…; one search for all: --search {said[0].value}"
+    searches = [item for item, pairs in given.items() if pairs or item is search]
+    if len(searches) > 1:
+        words = " and ".join(f"--{item.value}" for item in searches)
+        hint = f"Its values: --space NAME=…; one search for all: --search {searches[0].value}"
         raise InvalidInput(f"{words} exclude each other.", field="search", hint=hint)
-    return said[0] if said else Search.TPE
+    return searches[0] if searches else Search.TPE
 
 
 def _open(client: Client, what: str | None, argv: list[str] | None, folder: Path | None) -> SubmittedSource:
@@ -202,8 +202,8 @@ def _open(client: Client, what: str | None, argv: list[str] | None, folder: Path
         return open_source(client, what, folder)
     if not argv:
         raise InvalidInput("Say what to train.", field="source", hint=_LIKE)
-    found = open_command(argv, folder)
-    return replace(found, signature=replace(found.signature, takes_any=True))
+    submitted_source = open_command(argv, folder)
+    return replace(submitted_source, signature=replace(submitted_source.signature, takes_any=True))
 
 
 def _parse_set(pairs: Sequence[str], source: SubmittedSource, tried: Sequence[str]) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def _parse_set(pairs: Sequence[str], source: SubmittedSource, tried: Sequence[st
     if both:
         name = both[0].partition("=")[0].strip()
         raise InvalidInput(f"{name} is both set and tried.", field=name, hint="Leave one of them out.")
-    rest = tuple(one for one in source.signature.parameters if one.name not in tried)
+    rest = tuple(parameter for parameter in source.signature.parameters if parameter.name not in tried)
     return parse_settings(pairs, replace(source.signature, parameters=rest), source.name)
 
 

@@ -105,10 +105,10 @@ class AllOf(Composition):
             raise InvalidInput(message, field="policies", hint=hint)
 
     def weigh(self, judged: Judged) -> tuple[Verdict, ...]:
-        said = super().weigh(judged)
+        lines = super().weigh(judged)
         if all(any(verdict.stop for verdict in verdicts) for _, verdicts in judged):
-            return said
-        return tuple(_wait_for_others(verdict) if verdict.stop else verdict for verdict in said)
+            return lines
+        return tuple(_wait_for_others(verdict) if verdict.stop else verdict for verdict in lines)
 
     def due(self, memory: Memory) -> int | None:
         known = [due for due in self.dues(memory) if due is not None]

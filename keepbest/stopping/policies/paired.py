@@ -67,11 +67,11 @@ class PairedNoise(Policy):
             return False, " (not every example's loss is finite)"
         if memory["reference"] is None:
             return is_better(value, None, self.mode), ""
-        found = self._compare(now, pairs.from_json(memory))
-        if isinstance(found, Unpaired):
+        compare = self._compare(now, pairs.from_json(memory))
+        if isinstance(compare, Unpaired):
             is_gain = exceeds(value, memory["reference"], memory["margin"], self.mode)
-            return is_gain, f" (unpaired: {found.why})"
-        return found[0] and is_better(value, memory["reference"], self.mode), f" ({found[1]})"
+            return is_gain, f" (unpaired: {compare.why})"
+        return compare[0] and is_better(value, memory["reference"], self.mode), f" ({compare[1]})"
 
     def _compare(self, now: Pairs | None, before: Correct | Losses | None) -> tuple[bool, str] | Unpaired:
         """Return whether the examples alone show a gain, and that in words; else why they cannot."""

@@ -78,8 +78,8 @@ class ReduceOnPlateau(Policy):
         return self.max_reductions is not None and memory["reductions"] >= self.max_reductions
 
     def _say_reduction(self, waited: int, validation: Validation) -> Verdict:
-        said = self.verdict(validation, f"learning rate x{self.factor:g}: {waited} checks without improvement")
-        return replace(said, rate_factor=self.factor, min_rate=self.min_rate)
+        verdict = self.verdict(validation, f"learning rate x{self.factor:g}: {waited} checks without improvement")
+        return replace(verdict, rate_factor=self.factor, min_rate=self.min_rate)
 
     def _say_last(self, memory: Memory, validation: Validation) -> Verdict:
         waited = memory["wait"]

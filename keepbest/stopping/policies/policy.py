@@ -119,9 +119,11 @@ class Policy(ABC):
     @property
     def params(self) -> dict[str, Any]:
         """The parameters as the JSON form names them; what came later only where it is said, as in older records."""
-        declared = [(one, getattr(self, one.name)) for one in fields(self) if "param" in one.metadata]
+        declared = [(field, getattr(self, field.name)) for field in fields(self) if "param" in field.metadata]
         return {
-            one.name: value for one, value in declared if not (one.metadata["param"].is_later and value == one.default)
+            field.name: value
+            for field, value in declared
+            if not (field.metadata["param"].is_later and value == field.default)
         }
 
     @property
@@ -288,8 +290,8 @@ def _sentence(state: State, validation: Validation, improved: bool, spoken: Verd
     return f"Step {validation.step}: {validation.value:.10g}; {spoken.message}; {_best(state)}."
 
 
-def _further(said: Verdict | None) -> str:
-    return f" {said.message[0].upper()}{said.message[1:]}." if said else ""
+def _further(verdict: Verdict | None) -> str:
+    return f" {verdict.message[0].upper()}{verdict.message[1:]}." if verdict else ""
 
 
 def _not_best(faults: Sequence[str]) -> str:
@@ -298,8 +300,8 @@ def _not_best(faults: Sequence[str]) -> str:
 
 def _in_the_shadow(verdicts: Sequence[Verdict], spoken: Verdict) -> str:
     """Return a further sentence for each policy that would stop here, if it were asked."""
-    said = (verdict for verdict in verdicts if verdict.would_stop and verdict is not spoken)
-    return "".join(f" In the shadow, {verdict.policy} {verdict.message}." for verdict in said)
+    lines = (verdict for verdict in verdicts if verdict.would_stop and verdict is not spoken)
+    return "".join(f" In the shadow, {verdict.policy} {verdict.message}." for verdict in lines)
 
 
 def _best(state: State) -> str:

@@ -93,11 +93,11 @@ class ProgressQuotient(Policy):
         lowest = memory["lowest"] if error is None else lower(error, memory["lowest"])
         losses = [*memory["losses"], _usable(validation.train)]
         if len(losses) < self.strip:
-            said = self.verdict(validation, f"validation {len(losses)} of {self.strip} in this strip")
+            verdict = self.verdict(validation, f"validation {len(losses)} of {self.strip} in this strip")
         else:
-            said = self._at_end(validation, error, lowest, losses)
+            verdict = self._at_end(validation, error, lowest, losses)
             losses = []
-        return {"lowest": lowest, "losses": losses}, (said,)
+        return {"lowest": lowest, "losses": losses}, (verdict,)
 
     def rest(self, memory: Memory, step: int) -> Memory:
         return self.begin()

@@ -81,8 +81,8 @@ class Require(Wrapper):
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         faults = self._find_own_faults(validation)
         memory, verdicts = super().judge(memory, replace(validation, is_admitted=False) if faults else validation)
-        said = "; ".join(faults) or (self.condition if validation.value is not None else "no value")
-        return memory, (*verdicts, self.verdict(validation, said))
+        message = "; ".join(faults) or (self.condition if validation.value is not None else "no value")
+        return memory, (*verdicts, self.verdict(validation, message))
 
     def find_faults(self, validation: Validation) -> list[str]:
         return [*self._find_own_faults(validation), *super().find_faults(validation)]

@@ -22,10 +22,10 @@ MAX_DEPTH = 20
 _RANK = {Role.VIEWER: 0, Role.WORKER: 0, Role.MEMBER: 1, Role.ADMIN: 2}
 
 
-def lower_role(asked: Role, held: Role) -> Role:
+def lower_role(role: Role, held: Role) -> Role:
     """Return `asked` where it gives no more than `held`, else `held`: a credential never outgrows its user."""
-    if asked is held or (_RANK[asked] < _RANK[held]):
-        return asked
+    if role is held or (_RANK[role] < _RANK[held]):
+        return role
     return held
 
 
@@ -46,10 +46,10 @@ def limit_end(conn: Connection, maker: int | None, ends_at: datetime | None) -> 
     """
     ends = [] if ends_at is None else [ends_at]
     depth = 0
-    for found in _climb(conn, maker):
+    for row in _climb(conn, maker):
         depth += 1
-        if found is not None and found.kind == "token" and found.expires_at is not None:
-            ends.append(found.expires_at)
+        if row is not None and row.kind == "token" and row.expires_at is not None:
+            ends.append(row.expires_at)
     if depth >= MAX_DEPTH:
         raise Conflict(
             f"{MAX_DEPTH} credentials made one another already.", hint="Use a token that was made by an earlier one."
@@ -88,10 +88,10 @@ def _climb(conn: Connection, maker: int | None) -> Iterator[Row[Any] | None]:
     for _ in range(MAX_DEPTH):
         if maker is None:
             return
-        found = (
+        query = (
             select(*columns).join(UserTable, CredentialTable.user_pk == UserTable.pk).where(CredentialTable.pk == maker)
         )
-        row = conn.execute(found).one_or_none()
+        row = conn.execute(query).one_or_none()
         yield row
         maker = row.made_by if row is not None else None
 

@@ -120,20 +120,20 @@ def end_session(conn: Connection, credential: str) -> None:
 
 def use_code(conn: Connection, secret: str, now: datetime) -> Principal | None:
     """Take a one-time code: whoever comes first gets in, and the code is gone."""
-    found = find_principal(conn, digest(secret), "code", now)
-    if found is None:
+    principal = find_principal(conn, digest(secret), "code", now)
+    if principal is None:
         return None
     gone = conn.execute(
-        delete(CredentialTable).where(CredentialTable.id == found.credential, CredentialTable.kind == "code")
+        delete(CredentialTable).where(CredentialTable.id == principal.credential, CredentialTable.kind == "code")
     )
-    return found if gone.rowcount == 1 else None
+    return principal if gone.rowcount == 1 else None
 
 
-def create_user(conn: Connection, asked: contract.UserRequest, now: datetime) -> contract.User:
+def create_user(conn: Connection, request: contract.UserRequest, now: datetime) -> contract.User:
     """Make a user; raises Conflict when the name is taken."""
-    if conn.execute(select(UserTable.pk).where(UserTable.name == asked.name)).first() is not None:
-        raise Conflict(f"There is a user {asked.name!r} already.", field="name")
-    values = {"id": new_id(), "name": asked.name, "role": asked.role.value, "created_at": now}
+    if conn.execute(select(UserTable.pk).where(UserTable.name == request.name)).first() is not None:
+        raise Conflict(f"There is a user {request.name!r} already.", field="name")
+    values = {"id": new_id(), "name": request.name, "role": request.role.value, "created_at": now}
     conn.execute(insert(UserTable), values)
     return contract.User.model_validate(values)
 
@@ -143,7 +143,7 @@ def list_users(conn: Connection) -> list[contract.User]:
     return [_show_user(row) for row in rows]
 
 
-def change_user(conn: Connection, user: str, asked: contract.UserPatch, now: datetime) -> contract.User:
+def change_user(conn: Connection, user: str, user_patch: contract.UserPatch, now: datetime) -> contract.User:
     """Change a user's role, or shut a user out, by name or by id; the last admin stays one."""
     named = (
         select(*UserTable.__table__.columns)
@@ -153,10 +153,10 @@ def change_user(conn: Connection, user: str, asked: contract.UserPatch, now: dat
     row = conn.execute(named.limit(1).with_for_update()).one_or_none()
     if row is None:
         raise NotFound(f"There is no user {user!r}.", field="user")
-    role = row.role if asked.role is None else asked.role.value
+    role = row.role if user_patch.role is None else user_patch.role.value
     disabled = row.disabled_at
-    if asked.is_disabled is not None:
-        disabled = (row.disabled_at or now) if asked.is_disabled else None
+    if user_patch.is_disabled is not None:
+        disabled = (row.disabled_at or now) if user_patch.is_disabled else None
     _keep_an_admin(conn, row, role, disabled)
     conn.execute(update(UserTable).where(UserTable.pk == row.pk).values(role=role, disabled_at=disabled))
     return _show_user(conn.execute(select(*UserTable.__table__.columns).where(UserTable.pk == row.pk)).one())
@@ -166,21 +166,21 @@ def find_user_pk(conn: Connection, name: str) -> int | None:
     return conn.execute(select(UserTable.pk).where(UserTable.name == name)).scalar_one_or_none()
 
 
-def create_token(conn: Connection, asked: contract.TokenRequest, by: Principal, now: datetime) -> contract.Token:
+def create_token(conn: Connection, request: contract.TokenRequest, by: Principal, now: datetime) -> contract.Token:
     """Make a token for oneself, or (admins) for somebody else; it may do less than its user, never more."""
     row = conn.execute(
-        select(*UserTable.__table__.columns).where(UserTable.name == (asked.user or by.user))
+        select(*UserTable.__table__.columns).where(UserTable.name == (request.user or by.user))
     ).one_or_none()
     if row is None:
-        raise NotFound(f"There is no user {asked.user!r}.", field="user")
+        raise NotFound(f"There is no user {request.user!r}.", field="user")
     if row.name != by.user and by.role is not Role.ADMIN:
         raise NotAllowed("Only an admin makes tokens for others.", field="user")
     held = by.role if row.name == by.user else Role(row.role)
-    role = asked.role or held
+    role = request.role or held
     if lower_role(role, held) is not role:
         raise InvalidInput(f"A {held} cannot have a token with the role {role}.", field="role")
-    lasts = None if asked.expires_in_days is None else timedelta(days=asked.expires_in_days)
-    made = make_credential(conn, row.pk, "token", asked.name, role, now=now, lasts=lasts, maker=by.maker)
+    lasts = None if request.expires_in_days is None else timedelta(days=request.expires_in_days)
+    made = make_credential(conn, row.pk, "token", request.name, role, now=now, lasts=lasts, maker=by.maker)
     if lasts is not None and made.expires_at != now + lasts:
         raise InvalidInput(
             f"Your own token ends on {made.expires_at:%Y-%m-%d %H:%M} UTC: none that it makes lasts longer.",

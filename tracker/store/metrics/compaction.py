@@ -56,8 +56,8 @@ def find_due(conn: Connection, now: datetime, *, limit: int) -> list[Group]:
     )
     quiet = or_(RunTable.state.in_(_FINAL), RunTable.updated_at < now - QUIET)
     due = or_(raw.c.chunks >= CHUNKS, raw.c.points >= POINTS, quiet)
-    found = select(raw.c.run_pk, raw.c.key, raw.c.segment).join(RunTable, RunTable.pk == raw.c.run_pk).where(due)
-    return [Group(*row) for row in conn.execute(found.limit(limit))]
+    query = select(raw.c.run_pk, raw.c.key, raw.c.segment).join(RunTable, RunTable.pk == raw.c.run_pk).where(due)
+    return [Group(*row) for row in conn.execute(query.limit(limit))]
 
 
 def read_group(conn: Connection, group: Group) -> Sequence[Any]:

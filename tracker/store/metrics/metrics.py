@@ -218,11 +218,11 @@ def _lies_within(row: Any, window: Window) -> bool:
 
 def _fetch(conn: Connection, column: Any, wanted: Iterable[int]) -> dict[int, bytes]:
     pks = sorted(wanted)
-    found: dict[int, bytes] = {}
+    result: dict[int, bytes] = {}
     for place in range(0, len(pks), _FETCH):
         chosen = MetricChunkTable.pk.in_(pks[place : place + _FETCH])
-        found.update((pk, data) for pk, data in conn.execute(select(MetricChunkTable.pk, column).where(chosen)))
-    return found
+        result.update((pk, data) for pk, data in conn.execute(select(MetricChunkTable.pk, column).where(chosen)))
+    return result
 
 
 def _clip(points: PointColumns, window: Window) -> PointColumns:

@@ -45,8 +45,8 @@ def find_due(conn: Connection, row: SweepRow, counts: SweepCounts) -> Due:
     spec = sweeps.read_spec(row)
     free = max(spec.at_once - counts.queued - counts.training, 0)
     halving = rungs.find_halving(spec.run.stopper) if counts.paused and free else None
-    found: list[Promotable] = []
+    promotables: list[Promotable] = []
     if halving is not None:
         mode: Mode = rungs.direction_of(sweeps.resolve_mode(conn, row, spec))
-        found = promotions.list_promotable(conn, row.pk, halving, mode, free)
-    return Due(row.id, counts, free, max((spec.runs or 0) - counts.made, 0), tuple(found))
+        promotables = promotions.list_promotable(conn, row.pk, halving, mode, free)
+    return Due(row.id, counts, free, max((spec.runs or 0) - counts.made, 0), tuple(promotables))

@@ -49,12 +49,14 @@ class Promotable(NamedTuple):
 def list_promotable(conn: Connection, sweep_pk: int, halving: Halving, mode: Mode, limit: int) -> list[Promotable]:
     """Return at most `limit` runs, in the order in which free places are given: higher rungs first, then the best."""
     top = conn.execute(select(func.max(RungTable.rung)).where(RungTable.sweep_pk == sweep_pk)).scalar() or 0
-    found: list[Promotable] = []
+    promotables: list[Promotable] = []
     for rung in range(top, 0, -1):
-        if len(found) < limit:
+        if len(promotables) < limit:
             at = {"sweep": sweep_pk, "at": rung}
-            found += [Promotable(one.run, rung) for one in _list_at(conn, at, halving.factor, mode, limit - len(found))]
-    return found
+            promotables += [
+                Promotable(row.run, rung) for row in _list_at(conn, at, halving.factor, mode, limit - len(promotables))
+            ]
+    return promotables
 
 
 def _list_at(conn: Connection, at: dict[str, Any], factor: int, mode: Mode, limit: int) -> list[Waiting]:
@@ -68,12 +70,12 @@ def _list_at(conn: Connection, at: dict[str, Any], factor: int, mode: Mode, limi
         return []
     last = conn.execute(_placing(mode), at | {"skipped": stand // factor - 1}).one()
     waiting = _list_waiting(conn, at, mode, limit)
-    return list(takewhile(lambda one: _order(one, mode) <= _order(last, mode), waiting))
+    return list(takewhile(lambda row: _order(row, mode) <= _order(last, mode), waiting))
 
 
-def _order(one: Any, mode: Mode) -> tuple[bool, float, int]:
-    value = one.value or 0.0
-    return one.value is None, -value if mode == "max" else value, one.run_pk
+def _order(item: Any, mode: Mode) -> tuple[bool, float, int]:
+    value = item.value or 0.0
+    return item.value is None, -value if mode == "max" else value, item.run_pk
 
 
 def _list_waiting(conn: Connection, at: dict[str, Any], mode: Mode, limit: int) -> Sequence[Waiting]:
@@ -91,17 +93,17 @@ def _list_waiting(conn: Connection, at: dict[str, Any], mode: Mode, limit: int) 
 def _waiting(mode: Mode, with_value: bool) -> Select[str, int, float | None]:
     """Select those with a value, or those without one: each in the order of the index."""
     waits = (RunTable.state == RunState.PAUSED.value, RunTable.deleted_at.is_(None))
-    found = (
+    query = (
         select(RunTable.id.label("run"), RungTable.run_pk, RungTable.value)
         .join(RunTable, RungTable.run_pk == RunTable.pk)
         .where(*waits)
     )
-    found = found.where(RungTable.sweep_pk == _SWEEP, RungTable.rung == _RUNG, RungTable.promoted_at.is_(None)).limit(
+    query = query.where(RungTable.sweep_pk == _SWEEP, RungTable.rung == _RUNG, RungTable.promoted_at.is_(None)).limit(
         _LIMIT
     )
     if not with_value:
-        return found.where(RungTable.value.is_(None)).order_by(RungTable.run_pk)
-    return found.where(RungTable.value.is_not(None)).order_by(_in_order(RungTable.value, mode), RungTable.run_pk)
+        return query.where(RungTable.value.is_(None)).order_by(RungTable.run_pk)
+    return query.where(RungTable.value.is_not(None)).order_by(_in_order(RungTable.value, mode), RungTable.run_pk)
 
 
 @cache

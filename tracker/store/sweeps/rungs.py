@@ -25,7 +25,10 @@ from tracker.store.runs import RunRow
 def find_halving(stopper: PolicySpec | None) -> Halving | None:
     """Return where the runs with this stopper pause, or None."""
     pausing = build(stopper.model_dump(), "max").pausing if stopper is not None else ()
-    rule = next((one for one in pausing if isinstance(one, SuccessiveHalving)), None)
+    rule = next(
+        (successive_halving for successive_halving in pausing if isinstance(successive_halving, SuccessiveHalving)),
+        None,
+    )
     return Halving(min_steps=rule.min_steps, factor=rule.factor) if rule is not None else None
 
 
@@ -87,10 +90,10 @@ def list_marks(conn: Connection, sweep_pk: int) -> dict[int, list[RungMark]]:
     """Return of each try by its number the rungs at which it paused, the lowest first."""
     marks: defaultdict[int, list[RungMark]] = defaultdict(list)
     columns = (TrialTable.number, RungTable.rung, RungTable.step, RungTable.value, RungTable.promoted_at)
-    found = (
+    query = (
         select(*columns).join(TrialTable, TrialTable.run_pk == RungTable.run_pk).where(TrialTable.sweep_pk == sweep_pk)
     )
-    for row in conn.execute(found.order_by(RungTable.rung)):
+    for row in conn.execute(query.order_by(RungTable.rung)):
         mark = RungMark(rung=row.rung, step=row.step, value=row.value, promoted=row.promoted_at is not None)
         marks[row.number].append(mark)
     return marks
@@ -101,9 +104,9 @@ def direction_of(mode: Direction) -> Mode:
     return "min" if mode is Direction.MIN else "max"
 
 
-def to_contenders(found: Sequence[SweepRun]) -> list[Contender]:
+def to_contenders(sweep_runs: Sequence[SweepRun]) -> list[Contender]:
     """Return the runs of a sweep as ASHA sees them; raw values, since nothing is selected before a run's end."""
-    return [_contend(run) for run in found]
+    return [_contend(run) for run in sweep_runs]
 
 
 def _contend(run: SweepRun) -> Contender:
@@ -116,16 +119,16 @@ def _contend(run: SweepRun) -> Contender:
     )
 
 
-def sum_up(halving: Halving, found: Sequence[SweepRun], mode: Mode) -> list[SweepRung]:
+def sum_up(halving: Halving, sweep_runs: Sequence[SweepRun], mode: Mode) -> list[SweepRung]:
     """Return what became of the runs at each rung to which one came, the lowest first."""
-    contenders = to_contenders(found)
-    top = max((one.top for one in contenders), default=0)
-    return [_sum_up(halving, rung, found, rank(contenders, rung, mode)) for rung in range(1, top + 1)]
+    contenders = to_contenders(sweep_runs)
+    top = max((contender.top for contender in contenders), default=0)
+    return [_sum_up(halving, rung, sweep_runs, rank(contenders, rung, mode)) for rung in range(1, top + 1)]
 
 
-def _sum_up(halving: Halving, rung: int, found: Sequence[SweepRun], ranked: Sequence[Contender]) -> SweepRung:
+def _sum_up(halving: Halving, rung: int, sweep_runs: Sequence[SweepRun], ranked: Sequence[Contender]) -> SweepRung:
     step = halving.min_steps * halving.factor ** (rung - 1)
-    promoted = sum(mark.rung == rung and mark.promoted for run in found for mark in run.rungs)
-    waiting = sum(one.waits and one.top == rung for one in ranked)
+    promoted = sum(mark.rung == rung and mark.promoted for run in sweep_runs for mark in run.rungs)
+    waiting = sum(contender.waits and contender.top == rung for contender in ranked)
     best = ranked[0].value_at(rung) if ranked else None
     return SweepRung(rung=rung, step=step, runs=len(ranked), waiting=waiting, promoted=promoted, best_value=best)

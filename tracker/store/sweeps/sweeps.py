@@ -30,13 +30,13 @@ _STATES = {RunState.LEASED: "training", RunState.RUNNING: "training"}
 _HINT = "`keepbest sweeps` lists them."
 
 
-def create(conn: Connection, asked: SweepRequest, *, user: str, key: str | None, now: datetime) -> contract.Sweep:
+def create(conn: Connection, request: SweepRequest, *, user: str, key: str | None, now: datetime) -> contract.Sweep:
     """Check a sweep and let it begin; the same request under the same idempotency `key` is the same sweep.
 
     The scheduler makes its runs. Raises InvalidInput that names the place of what is wrong.
     """
-    settled, spec = trials.settle(conn, asked)
-    project = projects.ensure_project(conn, asked.run.project, user=user, now=now)
+    settled, spec = trials.settle(conn, request)
+    project = projects.ensure_project(conn, request.run.project, user=user, now=now)
     known = _find_known(conn, user, key)
     if known is not None:
         if read_spec(known) != settled:
@@ -45,7 +45,7 @@ def create(conn: Connection, asked: SweepRequest, *, user: str, key: str | None,
     row = {
         "id": new_id(),
         "project_pk": project.pk,
-        "name": asked.run.name or spec.name,
+        "name": request.run.name or spec.name,
         "state": SweepState.RUNNING.value,
         "spec": settled.model_dump(mode="json"),
         "created_by": user,
@@ -63,8 +63,8 @@ def get_sweep(conn: Connection, reference: str, *, lock: bool = False) -> SweepR
     """Return the sweep with this id, or with this unique beginning of one. Raises NotFound or InvalidInput."""
     fits = MIN_PREFIX <= len(reference) <= ID_LENGTH and not set(reference) - set(ID_ALPHABET)
     last = reference.ljust(ID_LENGTH, ID_ALPHABET[-1])
-    found = _select().where(SweepTable.id.between(reference, last)).order_by(SweepTable.pk.desc()).limit(5)
-    rows = conn.execute(found.with_for_update(of=SweepTable.__table__) if lock else found).all() if fits else []
+    query = _select().where(SweepTable.id.between(reference, last)).order_by(SweepTable.pk.desc()).limit(5)
+    rows = conn.execute(query.with_for_update(of=SweepTable.__table__) if lock else query).all() if fits else []
     if not rows:
         raise NotFound(f"There is no sweep {reference!r}.", field="sweep", hint=_HINT)
     if len(rows) > 1:
@@ -87,23 +87,23 @@ def list_sweeps(
     total = (
         conn.execute(select(func.count()).select_from(SweepTable).where(*wanted)).scalar_one() if not cursor else None
     )
-    found = _select().where(*wanted).order_by(SweepTable.pk.desc()).limit(limit + 1)
+    query = _select().where(*wanted).order_by(SweepTable.pk.desc()).limit(limit + 1)
     if cursor is not None:
         (last,) = cursors.read(cursor, "sweeps", int)
-        found = found.where(SweepTable.pk < (last or 0))
-    rows = conn.execute(found).all()
+        query = query.where(SweepTable.pk < (last or 0))
+    rows = conn.execute(query).all()
     more = cursors.write("sweeps", [rows[limit - 1].pk]) if len(rows) > limit else None
     return contract.SweepPage(sweeps=show(conn, rows[:limit]), cursor=more, total=total)
 
 
 def list_runs(conn: Connection, row: SweepRow) -> contract.SweepRuns:
     """Return a sweep with every run that it made and that is still there."""
-    found = _select_runs().where(models.TrialTable.sweep_pk == row.pk, RunTable.deleted_at.is_(None))
-    rows, sweep = conn.execute(found.order_by(models.TrialTable.number)).all(), show(conn, [row])[0]
+    query = _select_runs().where(models.TrialTable.sweep_pk == row.pk, RunTable.deleted_at.is_(None))
+    rows, sweep = conn.execute(query.order_by(models.TrialTable.number)).all(), show(conn, [row])[0]
     if sweep.halving is None:
-        return contract.SweepRuns(sweep=sweep, runs=[_show_run(one) for one in rows])
+        return contract.SweepRuns(sweep=sweep, runs=[_show_run(item) for item in rows])
     marks = rungs.list_marks(conn, row.pk)
-    made = [_show_run(one).model_copy(update={"rungs": marks[one.number]}) for one in rows]
+    made = [_show_run(item).model_copy(update={"rungs": marks[item.number]}) for item in rows]
     summed = rungs.sum_up(sweep.halving, made, rungs.direction_of(sweep.mode))
     return contract.SweepRuns(sweep=sweep, runs=made, rungs=summed)
 
@@ -123,9 +123,9 @@ def add_run(conn: Connection, sweep: str, number: int, parameters: dict[str, Any
     made = select(func.max(models.TrialTable.number)).where(models.TrialTable.sweep_pk == row.pk)
     if row.state != SweepState.RUNNING or number != (conn.execute(made).scalar() or 0) + 1:
         raise Conflict(f"Try {number} of sweep {sweep} is made already, or the sweep has ended.")
-    asked = trials.make_request(read_spec(row), parameters, number)
+    request = trials.make_request(read_spec(row), parameters, number)
     trial = TrialName(sweep=row.id, number=number)
-    run = submissions.submit(conn, asked, user=row.created_by, key=None, now=now, trial=trial)
+    run = submissions.submit(conn, request, user=row.created_by, key=None, now=now, trial=trial)
     values = {"sweep_pk": row.pk, "number": number, "run_pk": run.pk, "parameters": parameters}
     conn.execute(insert(models.TrialTable).values(**values))
     conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(sweep_pk=row.pk))
@@ -161,8 +161,8 @@ def cancel(conn: Connection, row: SweepRow, *, user: str, now: datetime) -> Swee
     if row.state != SweepState.RUNNING:
         return row
     active = _select_runs().where(models.TrialTable.sweep_pk == row.pk, RunTable.state.in_(projects.ACTIVE))
-    for one in conn.execute(active.where(RunTable.deleted_at.is_(None))).all():
-        commands.cancel_run(conn, runs.get_run(conn, one.run, lock=True), user=user, now=now)
+    for item in conn.execute(active.where(RunTable.deleted_at.is_(None))).all():
+        commands.cancel_run(conn, runs.get_run(conn, item.run, lock=True), user=user, now=now)
     audit.record(conn, user, "sweep.cancel", row.id, now)
     return end(conn, row, SweepState.CANCELLED, now, f"cancelled by {user}")
 
@@ -202,8 +202,8 @@ def resolve_mode(conn: Connection, row: SweepRow, spec: SweepRequest) -> Mode:
     """Return which way is better, as asked or as the first trainer found; auto until then."""
     if spec.run.mode not in (None, Mode.AUTO):
         return spec.run.mode
-    found = conn.execute(_trial_runs(row, RunTable.mode).where(RunTable.mode != Mode.AUTO.value).limit(1)).scalar()
-    return Mode(found or Mode.AUTO)
+    scalar = conn.execute(_trial_runs(row, RunTable.mode).where(RunTable.mode != Mode.AUTO.value).limit(1)).scalar()
+    return Mode(scalar or Mode.AUTO)
 
 
 def _find_best(conn: Connection, row: SweepRow, mode: Mode) -> contract.SweepRun | None:
@@ -213,16 +213,16 @@ def _find_best(conn: Connection, row: SweepRow, mode: Mode) -> contract.SweepRun
     """
     halved = (RunTable.state == RunState.FINISHED.value) & (RunTable.stop_reason == StopReason.SUCCESSIVE_HALVING.value)
     order = VALUE.desc() if mode is Mode.MAX else VALUE.asc()
-    found = _select_runs().where(
+    query = _select_runs().where(
         models.TrialTable.sweep_pk == row.pk, RunTable.deleted_at.is_(None), VALUE.is_not(None)
     )
-    best = conn.execute(found.order_by(case((halved, 1), else_=0), order, models.TrialTable.number).limit(1)).first()
+    best = conn.execute(query.order_by(case((halved, 1), else_=0), order, models.TrialTable.number).limit(1)).first()
     return _show_run(best) if best else None
 
 
 def _find_selector(spec: SweepRequest) -> SelectorSpec | None:
-    said = spec.run.selector
-    return said if said is not None and said.name != "best" else None
+    selector_spec = spec.run.selector
+    return selector_spec if selector_spec is not None and selector_spec.name != "best" else None
 
 
 def _trial_runs(row: SweepRow, column: Any) -> Select[Any]:

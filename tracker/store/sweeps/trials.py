@@ -31,60 +31,64 @@ _DECIDED = ("data", "monitor", "mode", "stopper", "retention", "max_steps", "val
 _BETWEEN = 0.3819660112501051
 
 
-def settle(conn: Connection, asked: SweepRequest) -> tuple[SweepRequest, RunSpec]:
+def settle(conn: Connection, sweep_request: SweepRequest) -> tuple[SweepRequest, RunSpec]:
     """Return the sweep with every gap filled, and the spec of a first run.
 
     Every choice and both ends of every range are tried on what workers announced. Raises InvalidInput that names the
     place of what is wrong.
     """
-    _check_source(conn, asked)
-    runs = _settle_runs(asked)
-    recipes, usual = workers.list_recipes(conn), rules.find_stopper(conn, asked.run.project)
+    _check_source(conn, sweep_request)
+    runs = _settle_runs(sweep_request)
+    recipes, usual = workers.list_recipes(conn), rules.find_stopper(conn, sweep_request.run.project)
 
     def judge(request: RunRequest) -> RunSpec:
         return run_spec.settle(request, recipes, usual)
 
-    probes = {name: _probe(dimension) for name, dimension in asked.space.items()}
+    probes = {name: _probe(dimension) for name, dimension in sweep_request.space.items()}
     first = {name: values[0] for name, values in probes.items()}
-    spec = _settle_one(asked, first, judge)
+    spec = _settle_one(sweep_request, first, judge)
     for name, values in probes.items():
         for value in values[1:]:
-            _settle_one(asked, {**first, name: value}, judge)
+            _settle_one(sweep_request, {**first, name: value}, judge)
     _check_rungs(spec)
-    if isinstance(asked.run.source, CodeSource | CommandSource):
-        bundles.check_source(conn, asked.run.source)  # last: the command line sends its code when all else is right
-    decided = {} if isinstance(asked.run.source, CommandSource) else {one: getattr(spec, one) for one in _DECIDED}
-    run = asked.run.model_copy(update=decided)
-    return asked.model_copy(update={"run": run, "runs": runs}), spec
+    if isinstance(sweep_request.run.source, CodeSource | CommandSource):
+        bundles.check_source(
+            conn, sweep_request.run.source
+        )  # last: the command line sends its code when all else is right
+    decided = (
+        {} if isinstance(sweep_request.run.source, CommandSource) else {text: getattr(spec, text) for text in _DECIDED}
+    )
+    run = sweep_request.run.model_copy(update=decided)
+    return sweep_request.model_copy(update={"run": run, "runs": runs}), spec
 
 
-def make_request(asked: SweepRequest, parameters: Mapping[str, Any], number: int | None = None) -> RunRequest:
+def make_request(request: SweepRequest, parameters: Mapping[str, Any], number: int | None = None) -> RunRequest:
     """Return the request for the run with these parameters."""
-    run = asked.run
-    said: dict[str, Any] = {name: getattr(run, name) for name in type(run).model_fields}
+    run = request.run
+    fields: dict[str, Any] = {name: getattr(run, name) for name in type(run).model_fields}
     if run.name is not None and number is not None:
-        said["name"] = f"{run.name[:90]}-{number}"
+        fields["name"] = f"{run.name[:90]}-{number}"
     if isinstance(run.source, CommandSource):
-        said["source"] = run.source.model_copy(update={"argv": [_fill(word, parameters) for word in run.source.argv]})
+        fields["source"] = run.source.model_copy(update={"argv": [_fill(word, parameters) for word in run.source.argv]})
     else:
-        said["parameters"] = {**run.parameters, **parameters}
-    return RunRequest(**said)
+        fields["parameters"] = {**run.parameters, **parameters}
+    return RunRequest(**fields)
 
 
-def say_source(asked: SweepRequest) -> str:
+def say_source(request: SweepRequest) -> str:
     """Return the recipe, the file and function, or the command."""
-    source = asked.run.source
+    source = request.run.source
     if isinstance(source, CommandSource):
         return shlex.join(source.argv)[:200]
     return source.entry if isinstance(source, CodeSource) else getattr(source, "name", source.kind)
 
 
-def _check_source(conn: Connection, asked: SweepRequest) -> None:
-    source = asked.run.source
+def _check_source(conn: Connection, request: SweepRequest) -> None:
+    source = request.run.source
     if isinstance(source, ExternalSource):
         raise InvalidInput("Workers train the runs of a sweep; a script trains its own.", field="run.source")
-    for name in asked.space:
-        if name in asked.run.parameters:
+    for name in request.space:
+        if name in request.run.parameters:
             raise InvalidInput(f"{name} is both set and tried.", field=f"space.{name}", hint="Leave one of them out.")
         if isinstance(source, CommandSource) and not any(f"{{{name}}}" in word for word in source.argv):
             hint = f"-- python train.py --{name} {{{name}}}"
@@ -93,7 +97,11 @@ def _check_source(conn: Connection, asked: SweepRequest) -> None:
 
 def _check_rungs(spec: RunSpec) -> None:
     """Refuse a stopper by which the runs could not pause, or never would."""
-    pausing = [one for one in build(spec.stopper.model_dump(), "max").pausing if isinstance(one, SuccessiveHalving)]
+    pausing = [
+        successive_halving
+        for successive_halving in build(spec.stopper.model_dump(), "max").pausing
+        if isinstance(successive_halving, SuccessiveHalving)
+    ]
     if not pausing:
         return
     if len(pausing) > 1:
@@ -106,18 +114,18 @@ def _check_rungs(spec: RunSpec) -> None:
         raise InvalidInput(message, field="run.stopper", hint="Name a smaller min_steps.")
 
 
-def _settle_runs(asked: SweepRequest) -> int:
-    if asked.search is not Search.GRID:
-        return asked.runs or DEFAULT_RUNS
-    for name, dimension in asked.space.items():
+def _settle_runs(request: SweepRequest) -> int:
+    if request.search is not Search.GRID:
+        return request.runs or DEFAULT_RUNS
+    for name, dimension in request.space.items():
         if not isinstance(dimension, Choices | IntRange):
             hint = f"Name its values, {name}=0.1,0.01, or search by random or tpe."
             raise InvalidInput(f"{name} has endlessly many values: no grid.", field=f"space.{name}", hint=hint)
-    size = count_grid(asked.space) or 1
-    if asked.runs is None and size > MAX_RUNS:
+    size = count_grid(request.space) or 1
+    if request.runs is None and size > MAX_RUNS:
         hint = f"Leave values out, or say how many: {MAX_RUNS:,} at most."
         raise InvalidInput(f"The grid has {size:,} combinations.", field="space", hint=hint)
-    return min(asked.runs or size, size)
+    return min(request.runs or size, size)
 
 
 def _probe(dimension: Dimension) -> list[Any]:
@@ -129,12 +137,14 @@ def _probe(dimension: Dimension) -> list[Any]:
     return [dimension.low, between, dimension.high]
 
 
-def _settle_one(asked: SweepRequest, parameters: Mapping[str, Any], judge: Callable[[RunRequest], RunSpec]) -> RunSpec:
+def _settle_one(
+    request: SweepRequest, parameters: Mapping[str, Any], judge: Callable[[RunRequest], RunSpec]
+) -> RunSpec:
     try:
-        return judge(make_request(asked, parameters))
+        return judge(make_request(request, parameters))
     except InvalidInput as error:
         kind, _, name = (error.field or "").partition(".")
-        swept = kind == "parameters" and name in asked.space
+        swept = kind == "parameters" and name in request.space
         field = f"space.{name}" if swept else f"run.{error.field}" if error.field else "run"
         raise InvalidInput(error.message, field=field, hint=error.hint) from None
 
@@ -142,7 +152,7 @@ def _settle_one(asked: SweepRequest, parameters: Mapping[str, Any], judge: Calla
 def _fill(word: str, parameters: Mapping[str, Any]) -> str:
     """Put values in the places of their names, in one pass: what a value holds is taken as it is."""
     places = "|".join(re.escape(f"{{{name}}}") for name in parameters)
-    return re.sub(places, lambda found: _write(parameters[found.group()[1:-1]]), word)
+    return re.sub(places, lambda match: _write(parameters[match.group()[1:-1]]), word)
 
 
 def _write(value: Any) -> str:
