@@ -59,7 +59,7 @@ def test_what_was_selected_says_what_it_cost(keepbest: Keepbest, live: Live, wor
     test = {"step": 200, "n": 300, "values": {"accuracy": 0.9}, "checkpoint": "0" * 12}
     worker.finish(selection=made, test=test)
     printed = keepbest("report", worker.run).out
-    assert "it is the best of 3 validations and 2 trials at the same examples" in printed
+    assert "the best of 3 validations and 2 trials at the same examples" in printed
     assert "| val_accuracy | 0.9 at step 200 |" in printed  # the best stays the best
     assert "| selector | greedy_soup(k=3) |" in printed
     assert "| beside the best's | 0.9 at step 200 |" in printed
@@ -84,7 +84,7 @@ def test_a_second_look_at_the_test_set_is_told(keepbest: Keepbest, live: Live, w
     run = train(live, worker, VALUES, kept=700, test=TEST)
     assert "measured 2 times" not in keepbest("report", run).out
     assert keepbest("resume", run, "--max-steps", "20000").status == Exit.OK
-    assert "tested before  accuracy 0.9 on 360 examples, at step 700 (" in keepbest("show", run).out
+    assert "tested before    accuracy 0.9 on 360 examples, at step 700 (" in keepbest("show", run).out
     worker.writer, worker.numbers = new_id(), count(1)
     worker.claim()
     worker.finish(test={**TEST, "step": 1300, "values": {"accuracy": 0.95}})
