@@ -62,7 +62,7 @@ class SegmentOpened(Shape):
 
 
 class ReportedValidation(Shape):
-    """One validation and what was decided: a row of the decision ledger.
+    """One validation and what was decided: a row of the decision log.
 
     `examples` is there where the stopper asked what each example did, or a script said it.
     """

@@ -50,7 +50,7 @@ class PolicyVerdict(Answer):
 
 
 class StopperDecision(Answer):
-    """The stopper's answer at one validation; a row of the decision ledger.
+    """The stopper's answer at one validation; a row of the decision log.
 
     `wait` and `patience_left` count in `unit` (checks or steps); a policy without patience leaves them null.
     `at_step` is the step at which it stops, which may lie before the validation (patience in steps, max_steps).

@@ -12,7 +12,7 @@ from keepbest.contract.policies import StopperDecision
 
 
 class RecordedValidation(Answer):
-    """One row of the decision ledger. `seq` orders the validations of a run; `ghost` marks an abandoned tail.
+    """One row of the decision log. `seq` orders the validations of a run; `ghost` marks an abandoned tail.
 
     A row that `withdraws` measures nothing: it takes back the validation of its segment and step, which was the best.
     """

@@ -90,7 +90,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The stopper's answer at a validation: one row of the decision ledger.
+    """The stopper's answer at a validation: one row of the decision log.
 
     `improved`, `best_step` and `best_value` are the selector's: the first strict raw best, worth a snapshot whatever
     the policy's min_delta. `wait` and `patience_left` are the policy's and count in `unit`. A validation that is not

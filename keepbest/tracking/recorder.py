@@ -90,7 +90,7 @@ class Recorder:
         checkpoint: str | None = None,
         note: str | None = None,
     ) -> None:
-        """Write a row of the decision ledger, and the measured values into their curves.
+        """Write a row of the decision log, and the measured values into their curves.
 
         `snapshot` and `checkpoint` name what was kept of the validation.
         """

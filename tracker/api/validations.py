@@ -1,4 +1,4 @@
-"""The decision ledger of a run."""
+"""The decision log of a run."""
 
 from __future__ import annotations
 

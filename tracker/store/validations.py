@@ -1,4 +1,4 @@
-"""Validations: the decision ledger of a run, one row a validation."""
+"""Validations: the decision log of a run, one row a validation."""
 
 from __future__ import annotations
 

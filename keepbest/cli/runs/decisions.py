@@ -1,4 +1,4 @@
-"""The decision ledger of a run as a table: one row a validation."""
+"""The decision log of a run as a table: one row a validation."""
 
 from __future__ import annotations
 

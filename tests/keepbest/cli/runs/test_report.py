@@ -92,7 +92,7 @@ def test_a_second_look_at_the_test_set_is_told(keepbest: Keepbest, live: Live, w
     assert "The test set was measured 2 times" in printed
     assert "| 700 | accuracy 0.9 |" in printed
     assert "| 1,300 | accuracy 0.95 |" in printed
-    assert "tested before  accuracy 0.9 on 360 examples" in keepbest("show", run).out
+    assert "tested before    accuracy 0.9 on 360 examples" in keepbest("show", run).out
 
 
 def test_a_report_is_not_written_over_a_file(keepbest: Keepbest, tmp_path: Path) -> None:
