@@ -30,39 +30,41 @@ def find_resume(conn: Connection, run: RunRow) -> Checkpoint | None:
     return _find_resume(run, list_durable(conn, run))
 
 
-def choose(conn: Connection, run: RunRow, asked: ResumePoint, usual: Literal["best", "last"]) -> Checkpoint | None:
+def choose(
+    conn: Connection, run: RunRow, resume_point: ResumePoint, usual: Literal["best", "last"]
+) -> Checkpoint | None:
     """Return the durable checkpoint that is meant; None where no place is named and nothing is durable.
 
     Raises InvalidInput for two places at once, NotFound, naming what there is, for one that is not there.
     """
-    named = names_place(asked)
+    named = names_place(resume_point)
     durable = list_durable(conn, run)
-    found = _find(run, asked, usual, durable)
-    if found is None and (named or usual == "best"):
-        raise _missing(run, asked, checkpoints.list_checkpoints(conn, run))
-    return found
+    chosen = _find(run, resume_point, usual, durable)
+    if chosen is None and (named or usual == "best"):
+        raise _missing(run, resume_point, checkpoints.list_checkpoints(conn, run))
+    return chosen
 
 
-def names_place(asked: ResumePoint) -> bool:
+def names_place(resume_point: ResumePoint) -> bool:
     """Whether a place is named; raises InvalidInput for more than one."""
-    named = [name for name in _PLACES if getattr(asked, name) is not None]
+    named = [name for name in _PLACES if getattr(resume_point, name) is not None]
     if len(named) > 1:
         raise InvalidInput("Name one place: best or last, a step, or a checkpoint.", field=named[1])
     return bool(named)
 
 
-def check_changes(asked: ResumePoint, run: RunRow, start: Checkpoint | None, steps_at_most: int | None) -> None:
+def check_changes(resume_point: ResumePoint, run: RunRow, start: Checkpoint | None, steps_at_most: int | None) -> None:
     """Raise InvalidInput for overrides with which nothing would be trained, Conflict where more steps are needed."""
-    if asked.learning_rate is not None and float(asked.learning_rate.removesuffix("x")) == 0:
+    if resume_point.learning_rate is not None and float(resume_point.learning_rate.removesuffix("x")) == 0:
         raise InvalidInput(
             "A learning rate of 0 trains nothing.", field="learning_rate", hint="For example 3e-5 or 0.1x."
         )
-    if asked.learning_rate is not None and start is None:
+    if resume_point.learning_rate is not None and start is None:
         hint = f"Submit it anew with another one; this one is begun anew by `keepbest resume {run.id}`."
         raise InvalidInput(f"Run {run.id} has no checkpoint to change it at.", field="learning_rate", hint=hint)
     step = 0 if start is None else start.step
-    if asked.max_steps is not None and asked.max_steps <= step:
-        raise last_steps.need_more(step, asked.max_steps)
+    if resume_point.max_steps is not None and resume_point.max_steps <= step:
+        raise last_steps.need_more(step, resume_point.max_steps)
     if steps_at_most is not None and steps_at_most <= step:
         raise last_steps.need_steps(run, steps_at_most)
 
@@ -70,7 +72,11 @@ def check_changes(asked: ResumePoint, run: RunRow, start: Checkpoint | None, ste
 def list_durable(conn: Connection, run: RunRow) -> list[Checkpoint]:
     """Return the run's checkpoints that are on disk, oldest first, but for averages: training never came by there."""
     known = checkpoints.list_checkpoints(conn, run)
-    return [one for one in known if one.state is CheckpointState.DURABLE and one.kind != checkpoints.MADE]
+    return [
+        checkpoint
+        for checkpoint in known
+        if checkpoint.state is CheckpointState.DURABLE and checkpoint.kind != checkpoints.MADE
+    ]
 
 
 # What changes where the next attempt begins
@@ -78,8 +84,8 @@ def list_durable(conn: Connection, run: RunRow) -> list[Checkpoint]:
 
 def start_columns(checkpoint: str | None, changes: Overrides | None) -> dict[str, Any]:
     """Return what a run's row holds for this beginning; nothing changed is no overrides."""
-    said = changes.model_dump(mode="json") if changes is not None and changes != Overrides() else null()
-    return {"start_checkpoint": checkpoint, "start_overrides": said}
+    overrides = changes.model_dump(mode="json") if changes is not None and changes != Overrides() else null()
+    return {"start_checkpoint": checkpoint, "start_overrides": overrides}
 
 
 def read_changes(run: RunRow) -> Overrides | None:
@@ -125,42 +131,48 @@ def settle(conn: Connection, run: RunRow, attempt: int, durable: Sequence[Checkp
     if not durable or attempt != run.attempt or attempt <= run.attempts_before:
         return
     known = segments.list_segments(conn, run.pk)
-    own = [one for one in known if one.attempt == attempt]
+    own = [segment for segment in known if segment.attempt == attempt]
     if not own:
         return
-    began = max(one.number for one in own if one.overrides or one is own[0])
+    began = max(segment.number for segment in own if segment.overrides or segment is own[0])
     path = segments.living_path(known)
     trained = [point for point in durable if point.kind != checkpoints.MADE]
     if any(point.segment >= began and not path.is_ghost(point.segment, point.step) for point in trained):
         conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(**start_columns(None, None)))
 
 
-def _find(run: RunRow, asked: ResumePoint, usual: str, durable: Sequence[Checkpoint]) -> Checkpoint | None:
-    if asked.checkpoint is not None:
-        return next((one for one in durable if one.id == asked.checkpoint), None)
-    if asked.step is not None:
-        there = [one for one in durable if one.step == asked.step]
-        return next((one for one in reversed(there) if not one.ghost), there[-1] if there else None)
-    if (asked.to or usual) == "best":
-        return next((one for one in durable if one.is_best), None)
+def _find(run: RunRow, resume_point: ResumePoint, usual: str, durable: Sequence[Checkpoint]) -> Checkpoint | None:
+    if resume_point.checkpoint is not None:
+        return next((checkpoint for checkpoint in durable if checkpoint.id == resume_point.checkpoint), None)
+    if resume_point.step is not None:
+        there = [checkpoint for checkpoint in durable if checkpoint.step == resume_point.step]
+        return next(
+            (checkpoint for checkpoint in reversed(there) if not checkpoint.ghost), there[-1] if there else None
+        )
+    if (resume_point.to or usual) == "best":
+        return next((checkpoint for checkpoint in durable if checkpoint.is_best), None)
     return _find_resume(run, durable)
 
 
 def _find_resume(run: RunRow, durable: Sequence[Checkpoint]) -> Checkpoint | None:
-    said = next((one for one in durable if one.id == run.start_checkpoint), None)
+    named = next((checkpoint for checkpoint in durable if checkpoint.id == run.start_checkpoint), None)
     # Of equal steps the newest, which comes last.
-    return said or max((one for one in reversed(durable) if not one.ghost), key=lambda one: one.step, default=None)
+    return named or max(
+        (checkpoint for checkpoint in reversed(durable) if not checkpoint.ghost),
+        key=lambda checkpoint: checkpoint.step,
+        default=None,
+    )
 
 
-def _missing(run: RunRow, asked: ResumePoint, known: Sequence[Checkpoint]) -> NotFound:
-    gone = next((one for one in known if one.id == asked.checkpoint), None)
+def _missing(run: RunRow, resume_point: ResumePoint, known: Sequence[Checkpoint]) -> NotFound:
+    gone = next((checkpoint for checkpoint in known if checkpoint.id == resume_point.checkpoint), None)
     if gone is not None and gone.kind == checkpoints.MADE:
         hint = f"Name a step, or the best; `keepbest restore {run.id}` gives the average."
         return NotFound(f"Nothing goes on from {gone.id}: it is an average of others.", field="checkpoint", hint=hint)
     if gone is not None:
         hint = f"While it lies in the trash, this brings it back: `keepbest checkpoints {run.id} --pin {gone.id}`."
         return NotFound(f"Checkpoint {gone.id} of run {run.id} was dropped.", field="checkpoint", hint=hint)
-    steps = ", ".join(str(one.step) for one in known if one.state is CheckpointState.DURABLE)
+    steps = ", ".join(str(checkpoint.step) for checkpoint in known if checkpoint.state is CheckpointState.DURABLE)
     there = f"there is step {steps}" if steps else "it has none yet"
     hint = f"`keepbest checkpoints {run.id}` lists them."
     return NotFound(f"Run {run.id} has no such checkpoint; {there}.", field="checkpoint", hint=hint)
