@@ -12,6 +12,8 @@ import keepbest
 from tests.support.prepared import PREPARED
 from tests.support.processes import ROOT
 
+pytest.importorskip("keras", reason="needs TensorFlow: make install")
+
 #: Asks a tracker for a living run: tests/keepbest/test_commands.py does that.
 NEEDS_A_TRACKER = "Client().command("
 

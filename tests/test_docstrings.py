@@ -11,6 +11,8 @@ import pytest
 import keepbest
 from keepbest.stopping.registry import POLICIES
 
+pytest.importorskip("keras", reason="needs TensorFlow: make install")
+
 NAMES = ("KeepBest", "Loop", "Run", "Session", "init", "restore")
 PUBLIC: dict[str, Any] = {name: getattr(keepbest, name) for name in NAMES}
 PUBLIC |= {kind.__name__: kind for kind in POLICIES.values()}

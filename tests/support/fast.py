@@ -23,6 +23,7 @@ STARTS = (
     "subprocess",
     "multiprocessing",
     "playwright",
+    "hatch_build",
     "worker.child_process",
     "tests.support.processes.Process",
 )

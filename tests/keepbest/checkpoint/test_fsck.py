@@ -152,6 +152,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[tuple[st
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
 @given(
     how=st.sampled_from(sorted(MUTATIONS)),
     which=st.integers(0, 99),

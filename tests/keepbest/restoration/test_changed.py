@@ -14,6 +14,8 @@ from keepbest.errors import CheckpointMismatch, InvalidInput, KeepbestError, Not
 from keepbest.restoration import plan_restore, restore
 from tests.support.states import RUN, about
 
+pytest.importorskip("keras", reason="needs TensorFlow: make install")
+
 CODE = """
 import keras
 

@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +40,8 @@ from keepbest.stopping import (
 )
 from keepbest.stopping.best import find_best
 from keepbest.stopping.registry import POLICIES
+
+pytestmark = pytest.mark.slow
 
 MODES: st.SearchStrategy[Mode] = st.sampled_from(["max", "min"])
 COUNTS = st.integers(1, 6)

@@ -192,6 +192,7 @@ def check(answer: TestResponse, what: object) -> None:
         assert set((answer.json or {})["error"]) == {"code", "message", "field", "hint"}, what
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(2))
 def test_no_request_breaks_the_tracker_or_later_reads(api: Api, part: int) -> None:
     world, broken = World(api), {}
