@@ -90,7 +90,8 @@ class Stopper:
     @property
     def needs_pairs(self) -> bool:
         """Whether the stopper compares validations example by example, known also before the mode is."""
-        return "pairs" in build(self._spec, "max").all_needs
+        policy = self._policy or build(self._spec, "max")
+        return "pairs" in policy.all_needs
 
     def with_pairs(self, validation: Validation) -> Validation:
         """Return a validation as it is recorded: where the stopper asked for its examples, that it said nothing of
