@@ -28,7 +28,7 @@ from keepbest.contract.workers import Assignment, Claim, Lease, Release
 from keepbest.errors import Busy, Conflict, InvalidInput, LeaseLost, NotFound
 from keepbest.journal import wire
 from keepbest.journal.delivery import send_all
-from keepbest.journal.frames import read_frames
+from keepbest.journal.frames import Spool, read_frames
 from keepbest.journal.journal import BatchClient, Journal, JournalOwner
 from keepbest.settings import Resume, write_private
 from keepbest.tracking.history import RunHistory
@@ -219,8 +219,9 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _is_alive(journal: Path) -> bool:
+    """Whether a process still writes there. What a dead one left stays as it is, also where all of it was sent."""
     try:
-        Journal.open(journal, run=journal.parent.name).close()
+        Spool(journal / "batches", max_bytes=0).close()
     except Busy:
         return True
     return False

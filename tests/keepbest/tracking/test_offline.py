@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from keepbest.client.client import Client
+from keepbest.contract.base import new_id
+from keepbest.contract.batches import SegmentOpened
+from keepbest.contract.runs import ExternalSource, RunRequest
 from keepbest.errors import InvalidInput
+from keepbest.journal.batch import Draft
+from keepbest.journal.journal import Journal, JournalOwner
 from keepbest.status import RunState
 from keepbest.tracking import offline
 from keepbest.tracking.init import init
-from keepbest.tracking.offline import Sent, find_offline, send_offline
+from keepbest.tracking.offline import Sent, begun_offline, find_offline, send_offline
 from tests.support.live import Live
 from tests.support.processes import Process, Processes, wait_until
 from tests.support.tiny_tracker import settings_of
@@ -161,3 +167,19 @@ def test_a_folder_that_cannot_be_written_is_an_error_in_words(tmp_path: Path, mo
     with pytest.raises(InvalidInput, match="which cannot be written: Not a directory") as caught:
         init(monitor="score", mode="max", settings=settings)
     assert caught.value.field == "KEEPBEST_DIR"
+
+
+def test_what_was_sent_of_a_dead_script_is_known_to_the_next(tmp_path: Path) -> None:
+    """The next process began at segment 0 once more, and the tracker took none of its validations."""
+    folder, asked = tmp_path / "abcdabcdabcd", RunRequest(source=ExternalSource(), id="abcdabcdabcd")
+    with begun_offline(folder, asked, "allow") as past:
+        journal = Journal.create(folder, JournalOwner("abcdabcdabcd", new_id(), ""))
+    assert past.next_segment == 0
+    draft = Draft()
+    draft.add(SegmentOpened(number=0, parent=None, reason="start", start_step=0, at=datetime.now(UTC)))
+    journal.append(1, draft.encode(journal.about.writer, 1))
+    Journal.open(journal.folder, read_only=True).acknowledge(1)
+    assert journal._spool is not None
+    journal._spool.close()  # as the system does where the process is killed
+    with begun_offline(folder, asked, "allow") as past:
+        assert past.next_segment == 1
