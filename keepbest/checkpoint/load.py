@@ -255,7 +255,8 @@ def _read_value(source: _Source, variable: StoredVariable) -> Any:
         whole = False
     if not whole or pack.digest_of(variable.dtype, variable.shape, data) != variable.digest:
         raise CheckpointDamaged(
-            f"Variable {variable.spec.name} is not what was written: its digest differs (object {variable.object[:12]})."
+            f"Variable {variable.spec.name} is not what was written: its digest differs "
+            f"(object {variable.object[:12]})."
         )
     return data.view(numpy_dtype(variable.dtype)).reshape(variable.shape)
 

@@ -21,11 +21,15 @@ _ERRORS = frozenset(name for name, kind in vars(errors).items() if isinstance(ki
 def vague_locals(sources: Sources) -> Iterator[str]:
     """No local, argument or loop variable has a name that says nothing."""
     for module, source in sources.items():
-        for node in ast.walk(ast.parse(source)):
+        tree = ast.parse(source)
+        kinds = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        fields = {part.target for kind in kinds for part in kind.body if isinstance(part, ast.AnnAssign)}
+        for node in ast.walk(tree):
             if isinstance(node, ast.arg) and node.arg in BANNED_LOCALS:
                 yield f"{module}:{node.lineno} has an argument `{node.arg}`: say what it holds"
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in BANNED_LOCALS:
-                yield f"{module}:{node.lineno} has a local `{node.id}`: say what it holds"
+            is_local = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node not in fields
+            if is_local and node.id in BANNED_LOCALS:  # type: ignore[attr-defined]
+                yield f"{module}:{node.lineno} has a local `{node.id}`: say what it holds"  # type: ignore[attr-defined]
 
 
 def shapeless_messages(sources: Sources) -> Iterator[str]:
