@@ -1,4 +1,4 @@
-"""Examples that lie with a checkpoint, and what its network gave for them: how they are stored, read and compared.
+"""The examples stored with a checkpoint and the predictions that its network gave: written, read, compared.
 
 They are values like any other, content-addressed and digested. Texts are stored as bytes.
 """

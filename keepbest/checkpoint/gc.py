@@ -1,4 +1,4 @@
-"""The garbage collector of a store: the one place where packs are removed that no checkpoint needs any more.
+"""The garbage collector of a store: it alone removes packs, once no checkpoint needs them.
 
 What goes is said by whoever knows (`retention.decide`); here it is taken out through the trash, the trash is emptied
 by age, and what nothing names is removed. Packs are removed while nobody writes, since a writer may just have decided

@@ -1,4 +1,4 @@
-"""What a network is called with: the structure, the sizes and the types of one batch, without its values.
+"""The inputs of a network: structure, sizes and types of one batch, without values.
 
 Keras keeps that for a functional network. Of one written as a class it keeps shapes at most, no types, and what it
 reads back from a description was never called: without this neither a SavedModel nor its variables could be made.

@@ -1,4 +1,4 @@
-"""Layers that only a training builds, such as a head that no prediction needs, built for a checkpoint's sake."""
+"""Layers that Keras builds only in training, such as an auxiliary head: built here so that a checkpoint fits."""
 
 from __future__ import annotations
 

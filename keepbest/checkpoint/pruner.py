@@ -1,4 +1,4 @@
-"""Retention of one run while it is trained: whoever holds the run removes its checkpoints.
+"""Retention of a run in training: the process that holds the run removes its superseded checkpoints.
 
 The trainer decides by itself, since it must not fill a disk while the tracker is away, and it knows enough: its own
 values, the pins, which lie in the store, and what the tracker last called the best, which stays. So a trainer that

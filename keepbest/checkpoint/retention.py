@@ -1,4 +1,4 @@
-"""Which checkpoints stay, and why: the union of the best k, the last k, one each n steps, the pinned, the needed.
+"""Which checkpoints stay, and why: the best k, the last k, one each n steps, the pinned, and those still needed.
 
 Pure: what is pinned, and what a living run needs, is told by whoever asks. Trainer and tracker ask the same function.
 """

@@ -1,4 +1,4 @@
-"""What older versions wrote, in the words of this one.
+"""Reads what older versions wrote, under the present names.
 
 An optimizer that lay in a dict or list of what was kept was once listed among the network's variables
 (`opt/sgd/iteration`); by now each optimizer is listed as one, under its class (`sgd/sgd/iteration`).

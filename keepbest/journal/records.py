@@ -1,4 +1,4 @@
-"""Records made of what a script says: what the contract does not admit is left out and named once, and never raises."""
+"""Makes records of a script's values. What the contract does not admit is left out with one warning; nothing raises."""
 
 from __future__ import annotations
 

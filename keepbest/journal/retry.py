@@ -1,4 +1,4 @@
-"""What was set aside, sent once more: an upgraded tracker may take what the older one did not.
+"""Sends what was set aside once more: an upgraded tracker may take what the older one did not.
 
 Each entry is tried once, under a writer of its own that is named after it: sent twice it is taken once. What is taken
 leaves the file; the rest stays as it is.

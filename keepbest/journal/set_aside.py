@@ -1,4 +1,5 @@
-"""What the tracker did not take: one file a run, in `<KEEPBEST_DIR>/set-aside/`, for people to read and to send again.
+"""Records that the tracker did not take: one file for each run, in
+`<KEEPBEST_DIR>/set-aside/`, for people to read and to send again.
 
 A line of JSON each: when, of which run, writer and batch number, why, what it is in words, and the entry itself in the
 JSON form of a batch. Whatever cannot be read as one is there in base64. A file beside it, `<run>.leases`, has the lease

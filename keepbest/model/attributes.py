@@ -1,4 +1,4 @@
-"""What lies in the attributes of a layer, a model or a module, where neither Keras nor TensorFlow lists it.
+"""Objects in the attributes of a layer, model or module that neither Keras nor TensorFlow lists.
 
 TensorFlow sees a variable that is an attribute itself, but not one in a list, a dict or an object of the user's own;
 Keras sees no plain `tf.Variable` at all; nobody lists tables, iterators and NumPy's generators. All of these may decide

@@ -1,4 +1,4 @@
-"""Keras computes with one of several libraries; keepbest holds what TensorFlow computes with."""
+"""Refuses a Keras that computes with another library than TensorFlow: keepbest captures TensorFlow's variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a model got variables, layers or optimizers since it was looked at: a few microseconds to find out.
+"""Whether a model got variables, layers or optimizers since the last call: found out in a few microseconds.
 
 Keras and TensorFlow put everything that is made into lists of the object that it belongs to. So it is enough to know
 how long these were.

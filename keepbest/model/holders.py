@@ -1,4 +1,4 @@
-"""What holds state that is no variable: vocabularies, fitted boundaries, tables, and what a user's own hooks save.
+"""Holders of state that is no variable: vocabularies, fitted boundaries, tables, and a user's own saving hooks.
 
 Each holder reads what it holds as named arrays that no later training changes, and puts such arrays back. Keras' own
 lookups are read by themselves, not by their hooks: those leave out a vocabulary that came by the constructor, and a

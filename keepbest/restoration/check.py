@@ -1,4 +1,4 @@
-"""The check of a restored network: what it gives for the examples that lie with its checkpoint."""
+"""Checks a restored network: its predictions for the examples that are stored with its checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One checkpoint of a run, as a script holds it in its hands: what it is, and the way into a model."""
+"""`keepbest.Checkpoint`: one checkpoint of a run, and how it goes into a model."""
 
 from __future__ import annotations
 

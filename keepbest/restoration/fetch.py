@@ -1,4 +1,4 @@
-"""Checkpoints from the tracker: which one is meant, and its files brought here where they are not here already."""
+"""Checkpoints from the tracker: find the one that the user names, and download the files that are missing here."""
 
 from __future__ import annotations
 

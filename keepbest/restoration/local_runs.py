@@ -1,4 +1,4 @@
-"""The runs in a store of this machine, asked as a tracker is asked: for runs that have no service."""
+"""The runs in a store of this machine, with the questions that a tracker answers: for runs without a service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making the network of a checkpoint again from Keras' description of it, where all that it needs is known here.
+"""Builds the network of a checkpoint from Keras' description of it, if this process knows every class in it.
 
 A description is data of others. Classes come from Keras or from what this process registered, never by an import that
 the description asks for, and code in it (a Lambda's) is refused unless somebody allowed it.

@@ -1,4 +1,4 @@
-"""Does a checkpoint fit a model: variable by variable, in the order in which both list them.
+"""Whether a checkpoint fits a model: variable by variable, in the order in which both list them.
 
 Keras numbers names per process (`dense_1`, `seed_generator_3`), and a network that is made again from its description
 says `dense/kernel` where the first one said `sequential/dense/kernel`. So the place decides and the shape; a name is

@@ -1,4 +1,4 @@
-"""The state of what goes along with a training: Keras callbacks, and random generators of NumPy's.
+"""State outside the model that goes into every snapshot: of Keras callbacks and NumPy generators.
 
 Counters and bests of callbacks live in Python alone, and decide later steps. Of each callback it is the attributes that
 changed since it was made, as JSON: what it was configured with is not taken, so that a restarted script may configure

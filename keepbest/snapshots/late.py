@@ -1,4 +1,4 @@
-"""What is built while training goes on: the values that it began with, and optimizers built for a checkpoint's sake."""
+"""Layers and optimizers built in the middle of training: their first values, and how a checkpoint meets them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A loss scale is a matter of the precision that one trains with, not of what was trained.
+"""The loss scale belongs to the precision of a training, not to the network: a checkpoint may go on under another.
 
 Under `mixed_float16` Keras wraps the optimizer into one that scales the loss. The wrapper's own four variables stand
 before those of the optimizer inside. A checkpoint written with them goes into a model without them, and the other way

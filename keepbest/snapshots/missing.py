@@ -1,4 +1,4 @@
-"""What of a model cannot be captured: said when a run begins, and kept with each of its states."""
+"""The parts of a model that cannot be captured: named when a run begins, and kept with each of its states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a network has become NaN: its trained variables were finite when the run began, and are no longer.
+"""Whether a network has become NaN: a trained variable was finite when the run began, and is not any more.
 
 Nobody sees that in a value: the accuracy of predictions that are NaN is the share of class 0. What was not finite from
 the beginning (a mask of -inf) is meant so, and never judged.

@@ -1,4 +1,4 @@
-"""Which way a metric gets better, by its name alone: a loss, or a metric that Keras brings. All else is to be said."""
+"""Which way a metric gets better, by its name: a loss, or a metric of Keras. For others the user names the mode."""
 
 from __future__ import annotations
 

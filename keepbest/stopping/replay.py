@@ -1,4 +1,4 @@
-"""What if: a policy run over the validations that a run recorded.
+"""Replays a policy over the validations that a run recorded.
 
 Only a policy that stops can be replayed: one that changes training would have changed the validations. So one that sets
 the learning rate is followed as long as the run itself set it so; to one that does not, the run's own changes are a

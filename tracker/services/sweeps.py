@@ -1,4 +1,4 @@
-"""The next runs of a sweep: read what is known, choose outside any transaction, write each choice in one of its own.
+"""Makes the next runs of a sweep: reads the results, chooses outside any transaction, writes each choice in its own.
 
 A free place goes to a run that may go on from its rung, and else to a new try. A kill at any instant loses or doubles
 nothing: a try is its run and its number in one transaction, and a number is given once; a run is promoted where it

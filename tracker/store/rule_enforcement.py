@@ -1,4 +1,4 @@
-"""The rules of projects at work: which run that trains breaks one, and the stop that it is sent, once."""
+"""Enforces the rules of projects: finds each running run that breaks a rule, and sends it one stop command."""
 
 from __future__ import annotations
 

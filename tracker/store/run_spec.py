@@ -1,4 +1,4 @@
-"""Specs: what was asked becomes what will be trained. Pure: every gap filled, every name and type checked.
+"""Makes the spec of a run from its request: fills every gap, checks every name and type. Pure.
 
 Whatever is wrong is refused here, before a run exists, with the field's name and the nearest right word.
 """

@@ -1,4 +1,4 @@
-"""A run's newest facts and its best ones, kept beside the run so that a list reads nothing else.
+"""The summary columns of a run: its newest and best values, so that a list of runs reads nothing else.
 
 The newest facts are one UPDATE a batch. Best validation and best checkpoint are each a compare-and-set: only a strictly
 better value under the present lease replaces them, so that a resumed or stale process never puts a worse one there.

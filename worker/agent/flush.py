@@ -1,4 +1,4 @@
-"""What is left to say about a run after its trainer ended: the journals' batches, then the release."""
+"""After a trainer ended: sends the remaining batches of its journals, then releases the lease."""
 
 from __future__ import annotations
 

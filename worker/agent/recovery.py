@@ -1,4 +1,4 @@
-"""What agents that died left on this machine: delivered, given back, removed."""
+"""Recovers the runs of agents that died here: delivers their records, returns their leases, removes their folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a trainer that is there still trains: its signs of life read, its silence told, and what it was at."""
+"""Detects a hung trainer: reads its signs of life, reports its silence and what it was doing."""
 
 from __future__ import annotations
 

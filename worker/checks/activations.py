@@ -1,4 +1,4 @@
-"""What happens inside a network: what each layer gives, the loss, and its gradients."""
+"""Reads the inside of a network: the output of each layer, the loss, and its gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's model and data once more, as the trainer built them, in a process that never trained."""
+"""Builds a run's model and data as its trainer did, in a process that never trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trainer's bond with its agent: what it is told at birth, and that it never outlives it."""
+"""The pipe between agent and trainer: it carries the job and the token, and its end ends the trainer."""
 
 from __future__ import annotations
 

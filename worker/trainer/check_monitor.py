@@ -1,4 +1,4 @@
-"""Whether the monitored metric will be there, asked before anything is trained where that can be known."""
+"""Checks before training that the monitored metric will exist, where that can be known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was asked in epochs, in steps: known once the data is there."""
+"""Turns epochs of a request into steps, once the data is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decides a step and lies in no variable: the counters of TensorFlow's older random operations.
+"""Random state in no variable: the counters of TensorFlow's older random operations, which decide a step.
 
 `tf.random.normal` inside a network draws from a counter within its kernel, which nothing can read or set. (Keras'
 layers and `tf.random.Generator` draw from variables.) Keras keeps the traced step in a closure, so it is looked for

@@ -1,4 +1,4 @@
-"""A question to a process of its own, which has TensorFlow and never trained."""
+"""Runs a check in a fresh process that has TensorFlow and never trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Restoring into a network of the user's own: built here, compared with the checkpoint, filled as far as was asked."""
+"""Restores into the user's own network: builds it, compares it with the checkpoint, fills what fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run is found: at the tracker, or, for runs without a service, in the store of this machine."""
+"""Finds a run: at the tracker or, for runs without a service, in the store of this machine."""
 
 from __future__ import annotations
 

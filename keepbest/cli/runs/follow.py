@@ -1,4 +1,4 @@
-"""Following one run to its end: what is new since the last time, however the news came."""
+"""Follows one run to its end: what is new since the last call, from the stream or by polling."""
 
 from __future__ import annotations
 

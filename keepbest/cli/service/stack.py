@@ -1,4 +1,4 @@
-"""Tracker, scheduler and worker of one machine as one thing: what `keepbest up` and `keepbest demo` run."""
+"""Tracker, scheduler and worker of one machine, started and ended together by `keepbest up` and `keepbest demo`."""
 
 from __future__ import annotations
 

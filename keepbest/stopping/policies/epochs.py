@@ -1,4 +1,4 @@
-"""Epochs in a policy become steps, once somebody knows how many steps an epoch has."""
+"""Turns epochs in a policy into steps, once the number of steps in an epoch is known."""
 
 from __future__ import annotations
 

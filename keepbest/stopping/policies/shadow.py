@@ -1,4 +1,4 @@
-"""Policies in the shadow: they say where they would stop, and training goes on.
+"""Policies in the shadow: they record where they would stop, and training goes on.
 
 What stops a run ends its record too, and no replay can look past that end. A run with its policies in the shadow
 trains to its budget: any policy can then be replayed over it to the end.

@@ -1,4 +1,4 @@
-"""Which sweeps have something to do now, and what: asked each second, so it counts and reads no runs."""
+"""The sweeps that have something to do now. The scheduler asks each second, so this counts and reads no runs."""
 
 from __future__ import annotations
 
