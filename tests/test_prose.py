@@ -24,7 +24,7 @@ BREAKS: list[tuple[Rule, str, str]] = [
 
 
 @pytest.mark.parametrize("rule", [vague_locals, shapeless_messages])
-def test_the_houses_keep_the_rule(rule: Rule) -> None:
+def test_houses_keep_the_rule(rule: Rule) -> None:
     problems = list(rule(read_sources(ROOT, *HOUSES)))
     assert not problems, "\n".join(problems)
 

@@ -52,7 +52,7 @@ def settle(request: RunRequest, recipes: Mapping[str, RecipeInfo], usual: Policy
         return _settle_code(request, request.source, usual)
     if epochs := list_epochs(request):
         hint = "Count in steps or validations; a script says its epochs to its own fit: model.fit(epochs=…)."
-        raise InvalidInput("What an epoch of a script is, only the script knows.", field=_SAID[epochs[0]], hint=hint)
+        raise InvalidInput("Only the script knows how many steps its epochs have.", field=_SAID[epochs[0]], hint=hint)
     if isinstance(request.source, CommandSource):
         usual = None if usual is not None and counts_epochs(usual.model_dump()) else usual
         return _settle_command(request, request.source, usual)

@@ -52,7 +52,7 @@ def ask_token(url: str) -> str:
         secret = sys.stdin.readline()
     secret = secret.strip()
     if not secret or not secret.isascii() or not secret.isprintable():
-        raise InvalidInput("That is no token.", field="token", hint="Make one with `keepbest token add NAME`.")
+        raise InvalidInput("This text is no token.", field="token", hint="Make one with `keepbest token add NAME`.")
     return secret
 
 
