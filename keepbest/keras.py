@@ -210,11 +210,11 @@ class KeepBest(Carrying):
         Raises NotFound where nothing was kept of it, InvalidInput for a change that cannot be. Nothing is changed then.
         """
         changes = {"learning_rate": learning_rate, "max_steps": max_steps, "reset_patience": reset_patience}
-        asked = request(RollBackRequest, step=step, checkpoint=checkpoint, **changes)
+        roll_back_request = request(RollBackRequest, step=step, checkpoint=checkpoint, **changes)
         self._turn_to_model()
         was_over = self._is_over()
         self.keeper.begin(self.model)
-        self._follow(self.keeper.rollback.roll_back(asked), was_over)
+        self._follow(self.keeper.rollback.roll_back(roll_back_request), was_over)
         if not self.run.is_fitting:
             self.keeper.close(DRAIN_SECONDS)
 
@@ -388,9 +388,9 @@ class KeepBest(Carrying):
 
     def _go_on_from_disk(self) -> bool:
         """Put back what the run goes on from, where this fit is to; return whether it is."""
-        found = self._resume.begin(self.keeper.store, self.model)
-        if found is None:
+        state = self._resume.begin(self.keeper.store, self.model)
+        if state is None:
             return False
-        self._restored = found if self.position.step > found.step else None
-        self.position = found.position
+        self._restored = state if self.position.step > state.step else None
+        self.position = state.position
         return True

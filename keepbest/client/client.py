@@ -352,7 +352,7 @@ class Client(Requests):
         return self._send(Run, "POST", path_of("leases", run, "release"), release, lease=lease)
 
     def post_batch(self, run: str, body: bytes, content_type: str, lease: str) -> BatchReceipt:
-        """Send one numbered batch as it lies in the journal. Not repeated here: the reporter does, in order."""
+        """Send one numbered batch as it lies in the journal. Not repeated here: the uploader does, in order."""
         reply = self.transport.request(
             "POST",
             path_of("runs", run, "batches"),

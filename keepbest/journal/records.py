@@ -15,15 +15,15 @@ _log = logging.getLogger("keepbest")
 _named: set[tuple[str, str]] = set()
 
 
-def fit(shape: type[S], **said: Any) -> S | None:
+def fit(shape: type[S], **fields: Any) -> S | None:
     """Return the record with all that fits its shape; None where what it cannot do without does not fit."""
     try:
-        return shape(**said)
+        return shape(**fields)
     except ValidationError as error:
         wrong = {str(fault["loc"][0]) if fault["loc"] else "": fault["msg"] for fault in error.errors()}
-    needed = [name for name in wrong if name not in said or shape.model_fields[name].is_required()]
-    _name(shape, wrong, said, bool(needed))
-    return None if needed else fit(shape, **{name: value for name, value in said.items() if name not in wrong})
+    needed = [name for name in wrong if name not in fields or shape.model_fields[name].is_required()]
+    _name(shape, wrong, fields, bool(needed))
+    return None if needed else fit(shape, **{name: value for name, value in fields.items() if name not in wrong})
 
 
 def to_count(value: Any) -> Any:

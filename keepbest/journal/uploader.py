@@ -44,7 +44,7 @@ class Uploader:
     """Reports one run. Without a client it only fills the journal.
 
     `on_command` gets each command once, `on_lost` the error after which nothing is sent any more (LeaseLost, NotFound,
-    NotAuthenticated, …); both are called in the reporter's thread and must return at once.
+    NotAuthenticated, …); both are called in the uploader's thread and must return at once.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Uploader:
         self._heard_at = self._next_try = self._collected_at = clock()
         self._pause = 0.0
         self._wake, self._settled, self._closing = Event(), Event(), Event()
-        self._thread = Thread(target=self._work, name=f"keepbest-reporter-{journal.about.run}", daemon=True)
+        self._thread = Thread(target=self._work, name=f"keepbest-uploader-{journal.about.run}", daemon=True)
 
     @property
     def is_offline(self) -> bool:
@@ -98,7 +98,7 @@ class Uploader:
                 self.dropped_calls += 1
 
     def watch(self, ask: Callable[[], Record | None]) -> None:
-        """Ask at each turn, in the reporter's thread, whether there is something to report besides what was put."""
+        """Ask at each turn, in the uploader's thread, whether there is something to report besides what was put."""
         self._watched.append(ask)
 
     def nudge(self) -> None:

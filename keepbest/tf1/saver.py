@@ -113,5 +113,5 @@ def _find_step(prefix: str, specs: tuple[VariableSpec, ...], values: tuple[Any, 
     for spec, value in zip(specs, values, strict=True):
         if spec.path == "global_step" and spec.shape == () and spec.dtype in ("int64", "int32"):
             return max(0, int(value))
-    found = _STEP.search(prefix)
-    return int(found[1]) if found else 0
+    match = _STEP.search(prefix)
+    return int(match[1]) if match else 0

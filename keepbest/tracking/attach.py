@@ -47,7 +47,7 @@ def attach(
     - on a roll back `run.branch(...)`;
     - `run.finish(...)` or `run.fail(error)`.
 
-    `on_lost` is called in the reporter's thread with the error (LeaseLost, NotFound, …) after which nothing is sent any
+    `on_lost` is called in the uploader's thread with the error (LeaseLost, NotFound, …) after which nothing is sent any
     more; the journal stays.
     """
     spec, queue = assignment.run.spec, deque[Command]()
@@ -55,8 +55,8 @@ def attach(
     if assignment.run.max_steps is not None:
         stopper.set_max_steps(assignment.run.max_steps)
     journal = Journal.create(journal_dir, JournalOwner(assignment.run.id, new_id(), assignment.lease.token))
-    reporter = Uploader(journal, client, on_command=queue.append, on_lost=on_lost)
-    given: dict[str, Any] = {"reporter": reporter, "first_segment": assignment.next_segment, "commands": queue, **more}
+    uploader = Uploader(journal, client, on_command=queue.append, on_lost=on_lost)
+    given: dict[str, Any] = {"uploader": uploader, "first_segment": assignment.next_segment, "commands": queue, **more}
     run = Run(assignment.run.id, stopper, monitor=spec.monitor, retention=spec.retention, on_end=on_end, **given)
     run.begin(opening or OpensAtOnce(assignment))
     return run

@@ -18,7 +18,7 @@ MAX_ANSWER = 2_000
 
 
 class Commands:
-    """The commands that came, oldest first; the reporter's thread puts them into `queue`.
+    """The commands that came, oldest first; the uploader's thread puts them into `queue`.
 
     `on_listen` is called once, when somebody first asks for them. Where `are_cancels_left`, somebody else
     ends the process of a cancelled run, and has the command to cancel for himself.
@@ -48,7 +48,7 @@ class Commands:
     def take(self) -> list[Command]:
         """Return the commands that came since the last call, oldest first; each comes once."""
         taken = [self._queue.popleft() for _ in range(len(self))]
-        return [one for one in taken if one.kind is not CommandKind.CANCEL or not self._are_cancels_left]
+        return [command for command in taken if command.kind is not CommandKind.CANCEL or not self._are_cancels_left]
 
     def answer(
         self,
@@ -59,8 +59,8 @@ class Commands:
     ) -> None:
         """Say what became of a command; it is sent at once."""
         self.is_cancelled |= command.kind is CommandKind.CANCEL and state == "done"
-        said = {"state": state, "message": clean(message)[:MAX_ANSWER], "result": result}
-        self._recorder.say(fit(CommandUpdate, id=command.id, at=now(), **said))
+        fields = {"state": state, "message": clean(message)[:MAX_ANSWER], "result": result}
+        self._recorder.say(fit(CommandUpdate, id=command.id, at=now(), **fields))
         self._recorder.nudge()
 
     def find_stop(self, decision: Decision) -> Decision | None:
@@ -68,14 +68,14 @@ class Commands:
 
         Other commands are refused, for nobody in a script that keeps nothing can obey them.
         """
-        found: Decision | None = None
+        stopped: Decision | None = None
         for command in self.take():
             if command.kind in (CommandKind.STOP, CommandKind.CANCEL):
                 self.answer(command, "done", "Stopped at this validation.")
-                found = stopped_by(command, found or decision)
+                stopped = stopped_by(command, stopped or decision)
             else:
                 self.answer(command, "refused", "This script keeps no snapshots; keepbest.Loop and KeepBest do.")
-        return found
+        return stopped
 
     def _tell_listening(self) -> None:
         on_listen, self._on_listen = self._on_listen, None
@@ -86,5 +86,5 @@ class Commands:
 def stopped_by(command: Command, decision: Decision) -> Decision:
     """Return the decision with a stop that a person asked for, or a rule of the project, which says its reason."""
     message = f"Stop at step {decision.at_step}: {command.why}."
-    said = {"stop": True, "reason": command.stop_reason.value, "message": message}
-    return Decision.from_json({**decision.to_json(), **said})
+    fields = {"stop": True, "reason": command.stop_reason.value, "message": message}
+    return Decision.from_json({**decision.to_json(), **fields})

@@ -105,7 +105,7 @@ class RunHistory:
         path = self._find_path(step)
         known = (validation for validation in self.validations if validation.step <= path.get(validation.segment, -1))
         # The script may have another stopper now, to which the old steps mean nothing.
-        gone = {(said.segment, said.step) for said in self.withdrawn}
+        gone = {(withdrawn_best.segment, withdrawn_best.step) for withdrawn_best in self.withdrawn}
         with suppress(PolicyError, MetricMissing):
             for validation in known:
                 fault = WITHDRAWN if (validation.segment, validation.step) in gone else None
@@ -157,7 +157,7 @@ def anew(assignment: Assignment) -> Assignment:
 
 
 def leave_out_made(
-    asked: Overrides | None, segments: Sequence[SegmentInfo], *, wanted: Checkpoint, taken: int
+    overrides: Overrides | None, segments: Sequence[SegmentInfo], *, wanted: Checkpoint, taken: int
 ) -> Overrides | None:
     """Return what is left to change where another checkpoint than the wanted one is taken, one of segment `taken`.
 
@@ -165,18 +165,24 @@ def leave_out_made(
     taken descends from a segment that was opened with that very change at the wanted checkpoint, or after it: an
     attempt before this one made it there.
     """
-    if asked is None or asked.learning_rate is None:
-        return asked
-    for one in _ancestors(segments, taken):
-        is_later = one.number > wanted.segment or one.checkpoint == wanted.id  # a fork's first segment is numbered 0
-        if is_later and one.overrides is not None and one.overrides.learning_rate == asked.learning_rate:
-            return asked.model_copy(update={"learning_rate": None})
-    return asked
+    if overrides is None or overrides.learning_rate is None:
+        return overrides
+    for segment_info in _ancestors(segments, taken):
+        is_later = (
+            segment_info.number > wanted.segment or segment_info.checkpoint == wanted.id
+        )  # a fork's first segment is numbered 0
+        if (
+            is_later
+            and segment_info.overrides is not None
+            and segment_info.overrides.learning_rate == overrides.learning_rate
+        ):
+            return overrides.model_copy(update={"learning_rate": None})
+    return overrides
 
 
 def _ancestors(segments: Sequence[SegmentInfo], number: int | None) -> Iterator[SegmentInfo]:
     """Yield a segment and those that it branched off from; each once, whatever they say."""
     known = {segment.number: segment for segment in segments}
-    while number is not None and (found := known.pop(number, None)) is not None:
-        yield found
-        number = found.parent
+    while number is not None and (segment_info := known.pop(number, None)) is not None:
+        yield segment_info
+        number = segment_info.parent

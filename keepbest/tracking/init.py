@@ -105,7 +105,7 @@ def init(
     """
     settings = settings or load(folder=Path(dir) if dir is not None else None)
     how = _check_resume(resume or settings.resume)
-    asked = request(
+    run_request = request(
         RunRequest,
         id=id or settings.run_id,
         project=nearest_name("project", project or settings.project) or DEFAULT_PROJECT,
@@ -117,14 +117,14 @@ def init(
         stopper=_spec_of(stopper),
         max_steps=max_steps,
         seed=seed,
-        tags=[tag for one in (*settings.tags, *tags) if (tag := nearest_name("tag", str(one)))][:MAX_TAGS],
+        tags=[tag for text in (*settings.tags, *tags) if (tag := nearest_name("tag", str(text)))][:MAX_TAGS],
         notes=clean(notes)[:MAX_NOTES],
     )
-    handed = find_handed(settings, asked.id) if settings.mode == "online" else None
+    handed = find_handed(settings, run_request.id) if settings.mode == "online" else None
     if handed is not None:
-        return begin_handed(handed, asked, how, settings)
+        return begin_handed(handed, run_request, how, settings)
     end_former()
-    run = _begin(asked, how, settings)
+    run = _begin(run_request, how, settings)
     if settings.mode != "disabled":
         note(run)
     if capture and settings.mode != "disabled":
@@ -132,31 +132,37 @@ def init(
     return run
 
 
-def _begin(asked: RunRequest, how: Resume, settings: Settings) -> Run:
+def _begin(run_request: RunRequest, how: Resume, settings: Settings) -> Run:
     """Begin, or go on with, a run of this script's own: with a tracker, in a folder, or nowhere."""
-    if how == "must" and asked.id is None:
+    if how == "must" and run_request.id is None:
         raise InvalidInput('resume="must" goes on with a run: say which.', field="id", hint='init(id="…")')
-    asked = asked.model_copy(update={"monitor": asked.monitor or DEFAULT_MONITOR, "stopper": asked.stopper or DEFAULT})
+    run_request = run_request.model_copy(
+        update={"monitor": run_request.monitor or DEFAULT_MONITOR, "stopper": run_request.stopper or DEFAULT}
+    )
     if settings.mode == "disabled":
-        return Run(asked.id or new_id(), _stopper_of(asked), monitor=asked.monitor or DEFAULT_MONITOR)
-    return _begin_online(asked, how, settings) if settings.mode == "online" else _begin_offline(asked, how, settings)
+        return Run(run_request.id or new_id(), _stopper_of(run_request), monitor=run_request.monitor or DEFAULT_MONITOR)
+    return (
+        _begin_online(run_request, how, settings)
+        if settings.mode == "online"
+        else _begin_offline(run_request, how, settings)
+    )
 
 
-def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> Run:
+def _begin_online(run_request: RunRequest, how: Resume, settings: Settings) -> Run:
     client, journals = Client(settings=settings), settings.dir / "journals"
     try:
-        run, others = _find_or_make(client, asked, how, journals)
+        run, others = _find_or_make(client, run_request, how, journals)
         assignment = others.claim(client)
         if assignment is None:
             raise Conflict(f"Run {run.id} cannot be trained now.", field="id", hint="Begin a run of its own.")
         past = read_past(client, assignment) if how != "never" else RunHistory()
     except (Unreachable, Busy) as error:
-        if asked.id is not None and how != "never":
+        if run_request.id is not None and how != "never":
             raise
         _log.warning("keepbest: %s This run is kept offline.", error)
-        return _begin_offline(asked, how, settings)
+        return _begin_offline(run_request, how, settings)
     _send_left_over(journals, client)
-    # The reporter tries again in its own time, and urllib3 would warn of every attempt.
+    # The uploader tries again in its own time, and urllib3 would warn of every attempt.
     reporting = Client(settings=settings, timeout_seconds=REQUEST_SECONDS, retries=0)
     script = _hold(assignment, reporting, journals, past)
     script.recorder.watch_life(settings.stall_seconds)
@@ -165,16 +171,16 @@ def _begin_online(asked: RunRequest, how: Resume, settings: Settings) -> Run:
     return script
 
 
-def _find_or_make(client: Client, asked: RunRequest, how: Resume, journals: Path) -> tuple[Known, TakeOver]:
+def _find_or_make(client: Client, run_request: RunRequest, how: Resume, journals: Path) -> tuple[Known, TakeOver]:
     """Return the run to train: the one of the chosen id where there is one and it may be gone on with, else a new one.
 
     One that a dead script of this machine still holds is given back first; one that is about to end is waited for.
     """
-    known = _find(client, asked.id) if asked.id is not None else None
+    known = _find(client, run_request.id) if run_request.id is not None else None
     if known is None and how == "must":
-        raise NotFound(f"There is no run {asked.id} to go on with.", field="id", hint='resume="allow" begins it.')
+        raise NotFound(f"There is no run {run_request.id} to go on with.", field="id", hint='resume="allow" begins it.')
     if known is None:
-        made = client.submit(asked)
+        made = client.submit(run_request)
         return made, TakeOver(made.id)
     others = TakeOver(known.id)
     if how == "never":
@@ -221,18 +227,18 @@ def _explain_lost(run: str, error: LeaseLost) -> str:
     )
 
 
-def _begin_offline(asked: RunRequest, how: Resume, settings: Settings) -> Run:
-    run_id, parent = asked.id or new_id(), settings.dir
+def _begin_offline(run_request: RunRequest, how: Resume, settings: Settings) -> Run:
+    run_id, parent = run_request.id or new_id(), settings.dir
     folder = parent / "offline" / run_id
-    with writable(parent), begun_offline(folder, asked.model_copy(update={"id": run_id}), how) as past:
+    with writable(parent), begun_offline(folder, run_request.model_copy(update={"id": run_id}), how) as past:
         journal = Journal.create(folder, JournalOwner(run_id, new_id(), ""))
     run = Run(
         run_id,
-        _stopper_of(asked),
-        monitor=asked.monitor or DEFAULT_MONITOR,
-        reporter=Uploader(journal, None),
+        _stopper_of(run_request),
+        monitor=run_request.monitor or DEFAULT_MONITOR,
+        uploader=Uploader(journal, None),
         first_segment=past.next_segment,
-        retention=asked.retention,
+        retention=run_request.retention,
         on_end=lambda release: keep_outcome(folder, release),
     )
     run.begin(open_script(None, past, past.next_segment))
@@ -259,6 +265,6 @@ def _spec_of(stopper: str | Mapping[str, Any] | Policy | None) -> Mapping[str, A
     return parse(stopper) if isinstance(stopper, str) else build(stopper, "max").to_json()
 
 
-def _stopper_of(asked: RunRequest) -> Stopper:
-    stopper = asked.stopper.model_dump() if asked.stopper else parse(DEFAULT_STOPPER)
-    return Stopper(stopper, known_mode(asked.mode), asked.max_steps)
+def _stopper_of(run_request: RunRequest) -> Stopper:
+    stopper = run_request.stopper.model_dump() if run_request.stopper else parse(DEFAULT_STOPPER)
+    return Stopper(stopper, known_mode(run_request.mode), run_request.max_steps)

@@ -46,7 +46,7 @@ class Renewer:
                 self._client.renew(self._run, self._token)
             except KeepbestError as error:
                 if is_passing(error):
-                    continue  # the reporter says that the tracker is away
+                    continue  # the uploader says that the tracker is away
                 if not self._stopped.is_set():
                     self._on_lost(error)
                 return

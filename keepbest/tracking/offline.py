@@ -74,24 +74,24 @@ def writable(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def begun_offline(folder: Path, asked: RunRequest, how: Resume) -> Iterator[RunHistory]:
+def begun_offline(folder: Path, request: RunRequest, how: Resume) -> Iterator[RunHistory]:
     """Begin the folder of an offline run, or go on with what is in it; make the new process's journal in the block.
 
     Raises Conflict and NotFound as `resume` says, and Conflict while another process of the run lives.
     """
     is_there = (folder / "request.json").exists()
     if is_there and how == "never":
-        raise Conflict(f"There is a run {asked.id} already, in {folder}.", field="id", hint='resume="allow" goes on.')
+        raise Conflict(f"There is a run {request.id} already, in {folder}.", field="id", hint='resume="allow" goes on.')
     if not is_there and how == "must":
         hint = "A run of the tracker goes on when the tracker answers: KEEPBEST_MODE=online."
-        raise NotFound(f"There is no offline run {asked.id} to go on with.", field="id", hint=hint)
+        raise NotFound(f"There is no offline run {request.id} to go on with.", field="id", hint=hint)
     folder.mkdir(parents=True, mode=0o700, exist_ok=True)
     with _locked(folder):
         journals = [path.parent for path in folder.glob("*/writer.json")]
         if any(_is_alive(journal) for journal in journals):
-            raise Conflict(f"Run {asked.id} is trained by another process of this machine.", field="id")
+            raise Conflict(f"Run {request.id} is trained by another process of this machine.", field="id")
         if not is_there:
-            write_private(folder / "request.json", asked.model_dump_json())
+            write_private(folder / "request.json", request.model_dump_json())
         (folder / "outcome.json").unlink(missing_ok=True)
         yield _read_past(journals)
 
@@ -111,9 +111,9 @@ def read_names(parent: Path) -> dict[str, str]:
     names: dict[str, str] = {}
     for folder in find_offline(parent):
         with suppress(OSError, ValueError):
-            asked = RunRequest.model_validate_json((folder / "request.json").read_bytes())
-            if asked.name:
-                names[folder.name] = asked.name
+            request = RunRequest.model_validate_json((folder / "request.json").read_bytes())
+            if request.name:
+                names[folder.name] = request.name
     return names
 
 
@@ -132,14 +132,14 @@ def send_offline(folder: Path, client: SubmitClient) -> Sent | None:
 
 def _send_locked(folder: Path, client: SubmitClient) -> Sent:
     try:
-        asked = RunRequest.model_validate_json((folder / "request.json").read_bytes())
+        request = RunRequest.model_validate_json((folder / "request.json").read_bytes())
     except ValueError as error:
         raise InvalidInput(f"{folder} holds no offline run: {error}") from error
-    run, lease = _claim(folder, asked, client)
-    found = sorted(
+    run, lease = _claim(folder, request, client)
+    paths = sorted(
         (path.parent for path in folder.glob("*/writer.json")), key=lambda path: (_first_segment(path), path)
     )
-    journals = [_open(path) for path in found]
+    journals = [_open(path) for path in paths]
     is_over = not any(journal.is_read_only for journal in journals)
     try:
         with renewed(client, run, lease):
@@ -169,7 +169,7 @@ def _open(folder: Path) -> Journal:
         return Journal.open(folder, run=run, read_only=True)
 
 
-def _claim(folder: Path, asked: RunRequest, client: SubmitClient) -> tuple[str, Lease]:
+def _claim(folder: Path, request: RunRequest, client: SubmitClient) -> tuple[str, Lease]:
     sent = folder / "sent.json"
     if sent.exists():
         try:
@@ -178,7 +178,7 @@ def _claim(folder: Path, asked: RunRequest, client: SubmitClient) -> tuple[str, 
             hint = "Remove the file once that lease has ended: the run is then claimed anew."
             raise InvalidInput(f"{sent} does not say under which lease the run was sent.", hint=hint) from error
         return known.run, known.lease
-    run = client.submit(asked, key=f"offline-{folder.name}").id
+    run = client.submit(request, key=f"offline-{folder.name}").id
     assignment = client.claim(Claim(run=run, is_offline=True))
     if assignment is None:
         raise Conflict(f"Run {run} was made for this record, but somebody else holds it.")
@@ -231,12 +231,15 @@ def _read_past(journals: list[Path]) -> RunHistory:
     """Return what earlier processes wrote down."""
     batches = list(_read_batches(journals))
     return RunHistory(
-        sorted((one for batch in batches for one in batch.segments), key=lambda one: one.number),
+        sorted(
+            (segment_opened for batch in batches for segment_opened in batch.segments),
+            key=lambda segment_info: segment_info.number,
+        ),
         sorted(
             (validation for batch in batches for validation in batch.validations),
             key=lambda validation: (validation.segment, validation.step),
         ),
-        [said for batch in batches for said in batch.withdrawn],
+        [withdrawn for batch in batches for withdrawn in batch.withdrawn],
         max((piece.offset + len(piece.text.encode()) for batch in batches for piece in batch.logs), default=0),
     )
 

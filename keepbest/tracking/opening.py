@@ -95,9 +95,9 @@ class OpensAtFirstStep(Opening):
     def open_before(self, step: int) -> None:
         """Open the segment after the step before this one, where it is not open yet."""
         if self._is_waiting:
-            said = self._recorder.step
+            number = self._recorder.step
             self._open(max(step - 1, 0), None)
-            self._recorder.step = max(said, step)
+            self._recorder.step = max(number, step)
 
     def go_on_at(self, recorder: Recorder, step: int, checkpoint: str | None) -> None:
         """Open the segment at `step`, from that checkpoint; where a step was said before, that told it."""

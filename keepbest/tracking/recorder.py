@@ -42,9 +42,9 @@ _log = logging.getLogger("keepbest")
 class Recorder:
     """Writes what a run says into its sink. `log`, `say` and the checkpoint methods are safe from any thread."""
 
-    def __init__(self, monitor: str, reporter: Uploader | None, first_segment: int) -> None:
+    def __init__(self, monitor: str, uploader: Uploader | None, first_segment: int) -> None:
         self.monitor = monitor
-        self.reporter = reporter
+        self.uploader = uploader
         #: Where this process began: segments before it are those of earlier processes.
         self.first_segment = self.segment = first_segment
         self.step = 0
@@ -59,7 +59,7 @@ class Recorder:
         #: Keys that cannot be kept as they are, and what they are kept as.
         self._renamed: dict[str, str] = {}
         #: Takes what is recorded; another one before the first segment is open, and after the end.
-        self.sink: RecordSink = reporter if reporter is not None else NoSink()
+        self.sink: RecordSink = uploader if uploader is not None else NoSink()
 
     def log(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Take the values of some metrics at a step; without one, at the step after the last.
@@ -180,14 +180,14 @@ class Recorder:
 
     def is_written_down(self, seconds: float) -> bool:
         """Wait until all that was said is in the journal, where a killed process leaves it; return whether it is."""
-        return self.reporter is None or self.reporter.write_down(seconds)
+        return self.uploader is None or self.uploader.write_down(seconds)
 
     def needed_checkpoints(self) -> dict[str, str]:
         """Return the ids of checkpoints that somebody may count on, each with the reason; offline no tracker does."""
-        if self.reporter is None or self.reporter.is_offline:
+        if self.uploader is None or self.uploader.is_offline:
             return dict(self.held)
-        receipt = self.reporter.receipt
-        points = self.resume_points.find(receipt, is_away=self.reporter.problem is not None)
+        receipt = self.uploader.receipt
+        points = self.resume_points.find(receipt, is_away=self.uploader.problem is not None)
         needed = self.held | dict.fromkeys(points, "the tracker may have the run go on there")
         if receipt is not None and receipt.best_checkpoint is not None:
             needed[receipt.best_checkpoint] = "the tracker's best"
@@ -200,23 +200,23 @@ class Recorder:
 
     def nudge(self) -> None:
         """Have all that was said sent now."""
-        if self.reporter is not None:
-            self.reporter.nudge()
+        if self.uploader is not None:
+            self.uploader.nudge()
 
     def report(self, **progress: Any) -> None:
         """Report fields of `Progress`: step, epoch, mode, resume, resume_note, environment, error."""
         self.say(fit(Progress, at=now(), **progress))
 
     def watch_memory(self, take_news: Callable[[], Memory | None]) -> None:
-        """Report what memory holds, in the reporter's own time, whenever `take_news` returns it."""
-        if self.reporter is None:
+        """Report what memory holds, in the uploader's own time, whenever `take_news` returns it."""
+        if self.uploader is None:
             return
 
         def ask() -> Progress | None:
             memory = take_news()
             return fit(Progress, at=now(), memory=memory) if memory is not None else None
 
-        self.reporter.watch(ask)
+        self.uploader.watch(ask)
 
     def beat(self) -> None:
         """Say that training goes on, where nothing is logged for minutes: a long validation, a preparation of data."""
@@ -232,23 +232,23 @@ class Recorder:
                 shown = sign
                 write(folder, sign)
 
-        if self.reporter is not None:
-            self.reporter.watch(show)
+        if self.uploader is not None:
+            self.uploader.watch(show)
 
     def watch_life(self, seconds: float) -> None:
         """Say that the run is stalled, and that it is no longer: of a script that no worker looks after."""
-        watch, said = Watch(seconds, time.monotonic), False
+        watch, stalled = Watch(seconds, time.monotonic), False
 
         def judge() -> Progress | None:
-            nonlocal said
+            nonlocal stalled
             watch.see(self.life.sign)
-            if (watch.silence is not None) == said:
+            if (watch.silence is not None) == stalled:
                 return None
-            said = not said
-            return Progress(at=now(), stalled=said)
+            stalled = not stalled
+            return Progress(at=now(), stalled=stalled)
 
-        if self.reporter is not None and seconds > 0:
-            self.reporter.watch(judge)
+        if self.uploader is not None and seconds > 0:
+            self.uploader.watch(judge)
 
     def open_segment(
         self,

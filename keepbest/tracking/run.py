@@ -69,7 +69,7 @@ class Run:
     It is made of its `stopper`, which judges validations; its `recorder`, which writes what is said; `media`, for
     pictures; and `commands`, for what people ask. Loops of keepbest's own call these parts.
 
-    `reporter` is None for a run that nobody hears of (mode "disabled"): it still judges validations. `on_end` is told
+    `uploader` is None for a run that nobody hears of (mode "disabled"): it still judges validations. `on_end` is told
     how the run ended, after everything it said was sent, and raises LeaseLost where it was somebody else's by then.
     `on_listen` is called when somebody first asks for commands; `is_ended_from_outside` says that somebody else ends
     the process of a cancelled run.
@@ -91,7 +91,7 @@ class Run:
         stopper: Stopper,
         *,
         monitor: str,
-        reporter: Uploader | None = None,
+        uploader: Uploader | None = None,
         first_segment: int = 0,
         commands: deque[Command] | None = None,
         retention: RetentionSpec | None = None,
@@ -101,7 +101,7 @@ class Run:
     ) -> None:
         self.id = run
         self.stopper = stopper
-        self.recorder = recorder = Recorder(monitor, reporter, first_segment)
+        self.recorder = recorder = Recorder(monitor, uploader, first_segment)
         self.media = MediaLogger(recorder)
         queue: deque[Command] = commands if commands is not None else deque()
         self.commands = Commands(queue, recorder, on_listen=on_listen, are_cancels_left=is_ended_from_outside)
@@ -151,8 +151,8 @@ class Run:
         self.opening, recorder = opening, self.recorder
         opening.begin(recorder, self.stopper)
         recorder.report(environment=describe_here())
-        if recorder.reporter is not None:
-            recorder.reporter.start()
+        if recorder.uploader is not None:
+            recorder.uploader.start()
 
     @property
     def start(self) -> KnownCheckpoint | None:
@@ -163,9 +163,9 @@ class Run:
         """Say that training goes on from `step`, from that checkpoint; else the first step that is said tells it."""
         self.opening.go_on_at(self.recorder, step, checkpoint)
 
-    def declare(self, said: Declared) -> None:
+    def declare(self, declared: Declared) -> None:
         """Tell the tracker what a command's script says of its run; it counts where the submission said nothing."""
-        known = {name: getattr(said, name) for name in Declared.model_fields}
+        known = {name: getattr(declared, name) for name in Declared.model_fields}
         self._declared = self._declared.model_copy(update={n: value for n, value in known.items() if value is not None})
         self.recorder.report(declared=self._declared)
 
@@ -280,8 +280,12 @@ class Run:
         if self.store is None:
             return None
         manifests = self.store.manifests(self.id)
-        found = [one for one in manifests if one.is_trained and (one.step, one.value) == (step, value)]
-        return Checkpoint(found[-1], self.store) if found else None
+        result = [
+            manifest
+            for manifest in manifests
+            if manifest.is_trained and (manifest.step, manifest.value) == (step, value)
+        ]
+        return Checkpoint(result[-1], self.store) if result else None
 
     # How it is judged
 

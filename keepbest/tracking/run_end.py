@@ -86,18 +86,18 @@ class RunEnd:
             return self._end(release, seconds)
 
     def _end(self, release: Release, seconds: float) -> bool:
-        life, reporter = self._recorder.life, self._recorder.reporter
+        life, uploader = self._recorder.life, self._recorder.uploader
         with life.slowly():
             for call in self._before:
                 call()
         life.is_over = True
-        if reporter is None:
+        if uploader is None:
             self._tell(release)
             return True
-        complete = reporter.drain(seconds) and not isinstance(reporter.lost_to, LeaseLost)
-        missing = reporter.journal.set_aside
+        complete = uploader.drain(seconds) and not isinstance(uploader.lost_to, LeaseLost)
+        missing = uploader.journal.set_aside
         is_own = self._tell(release)
-        self._close(reporter, is_complete=complete)
+        self._close(uploader, is_complete=complete)
         return complete and is_own and not missing
 
     def _tell(self, release: Release) -> bool:
@@ -109,20 +109,20 @@ class RunEnd:
             return False
         return True
 
-    def _close(self, reporter: Uploader, *, is_complete: bool) -> None:
-        reporter.close()
+    def _close(self, uploader: Uploader, *, is_complete: bool) -> None:
+        uploader.close()
         self._recorder.sink = EndedSink(self._run)
         if not is_complete:
             _log.warning(
                 "keepbest: not everything reached the tracker; the rest of run %s is kept in %s.",
                 self._run,
-                reporter.journal.folder,
+                uploader.journal.folder,
             )
 
     def _leave_word(self) -> None:
         """Let another process of this machine know that this one is about to end: it waits for that."""
-        if self._recorder.reporter is not None:
-            mark_leaving(self._recorder.reporter.journal.folder)
+        if self._recorder.uploader is not None:
+            mark_leaving(self._recorder.uploader.journal.folder)
 
 
 def finished(

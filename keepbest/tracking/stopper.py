@@ -271,16 +271,16 @@ class Stopper:
             before, self._state = self._state, move(self._state)
             self._trail.add(Step(before, self._state, move))
 
-    def _go_to(self, found: State) -> None:
+    def _go_to(self, state: State) -> None:
         """Take up a state of the run's past that holds the best since; done once more, the best as it is then."""
 
         def go(present: State) -> State:
             best = {name: present[name] for name in ("best_step", "best_value")}
-            return {**self._trail.settle(found), **best}
+            return {**self._trail.settle(state), **best}
 
         with self._lock:
-            before, self._state = self._state, found
-            self._trail.add(Step(before, found, go))
+            before, self._state = self._state, state
+            self._trail.add(Step(before, state, go))
 
     def _lift(self, state: State, step: int) -> State:
         decision = Decision.from_json(state["decision"]) if state["decision"] else None
@@ -319,19 +319,22 @@ class Stopper:
     def _fit(self, state: Mapping[str, Any]) -> State:
         """Return a policy's state as the present one writes it: with a place for max_steps, or without."""
         policy, fitted = self.policy, dict(state)
-        asked = policy if self.max_steps is None else policy.parts[0]
-        ended = _end_at(self.max_steps or 1, asked)
-        if policy is not asked and fitted.get("policy") == asked.signature:
+        request = policy if self.max_steps is None else policy.parts[0]
+        ended = _end_at(self.max_steps or 1, request)
+        if policy is not request and fitted.get("policy") == request.signature:
             fitted |= {"policy": ended.signature, "memory": {"policies": [fitted["memory"], ended.parts[1].begin()]}}
-        elif policy is asked and fitted.get("policy") == ended.signature:
-            fitted |= {"policy": asked.signature, "memory": fitted["memory"]["policies"][0]}
+        elif policy is request and fitted.get("policy") == ended.signature:
+            fitted |= {"policy": request.signature, "memory": fitted["memory"]["policies"][0]}
         policy.deadline(fitted)  # raises PolicyError for another policy's state
         return fitted
 
 
 def _tell_rung(decision: Decision, words: str) -> Decision:
     """Return the decision with what becomes of the run at its rung, in the verdict on it and in the whole."""
-    told = [replace(one, message=f"{one.message}; {words}") if one.rung else one for one in decision.verdicts]
+    told = [
+        replace(verdict, message=f"{verdict.message}; {words}") if verdict.rung else verdict
+        for verdict in decision.verdicts
+    ]
     return replace(decision, verdicts=tuple(told), message=f"{decision.message} {words[0].upper()}{words[1:]}.")
 
 

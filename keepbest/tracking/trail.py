@@ -50,25 +50,25 @@ class Trail:
 
     def confirm(self, step: int, value: float) -> None:
         """Forget what came before the next unchecked best: this one is sound, so those before it were."""
-        found = self._find(step, value)
-        if found is not None:
-            rest = self._steps[found + 1 :]
-            first = next((place for place, one in enumerate(rest) if one.improved), len(rest))
+        number = self._find(step, value)
+        if number is not None:
+            rest = self._steps[number + 1 :]
+            first = next((place for place, item in enumerate(rest) if item.improved), len(rest))
             self._steps = rest[first:]
 
     def redo_without(self, step: int, value: float, fault: str, judge: Judging) -> State | None:
         """Return the state as it is when that validation never counted; None where it is not, or no longer, to be
         checked.
         """
-        found = self._find(step, value)
-        if found is None:
+        result = self._find(step, value)
+        if result is None:
             return None
-        kept, undone = self._steps[:found], self._steps[found:]
+        kept, undone = self._steps[:result], self._steps[result:]
         state, self._steps = undone[0].before, kept
-        for number, one in enumerate(undone):
-            anew = self._redo(one, state, judge, fault if number == 0 else None)
-            if anew.after != one.after:
-                self._corrected.append((one.after, anew.after))
+        for number, item in enumerate(undone):
+            anew = self._redo(item, state, judge, fault if number == 0 else None)
+            if anew.after != item.after:
+                self._corrected.append((item.after, anew.after))
             self.add(anew)
             state = anew.after
         return state
@@ -89,13 +89,13 @@ class Trail:
         wanted = (place for place in range(len(steps) - 1, -1, -1) if steps[place].improved)
         return next((place for place in wanted if _best(steps[place].after) == (step, value)), None)
 
-    def _redo(self, one: Step, state: State, judge: Judging, fault: str | None) -> Step:
-        if one.validation is None:
-            assert one.move is not None  # noqa: S101  # a change is a validation or a move
-            return Step(state, one.move(state), one.move)
-        validation = replace(one.validation, fault=fault) if fault else one.validation
+    def _redo(self, step: Step, state: State, judge: Judging, fault: str | None) -> Step:
+        if step.validation is None:
+            assert step.move is not None  # noqa: S101  # a change is a validation or a move
+            return Step(state, step.move(state), step.move)
+        validation = replace(step.validation, fault=fault) if fault else step.validation
         after = Step(state, judge(state, validation), validation=validation)
-        if after.improved and not one.improved:  # there is no way back to it
+        if after.improved and not step.improved:  # there is no way back to it
             validation = replace(validation, fault=NOT_KEPT)
             after = Step(state, judge(state, validation), validation=validation)
         return after

@@ -33,14 +33,14 @@ def find_handed(settings: Settings, wanted: str | None) -> Path | None:
     return settings.assignment if wanted in (None, run.id) else None
 
 
-def begin_handed(path: Path, asked: RunRequest, how: Resume, settings: Settings) -> Run:
+def begin_handed(path: Path, request: RunRequest, how: Resume, settings: Settings) -> Run:
     """Begin to report the worker's run; what the submission left open, the script says (`asked`).
 
     A later attempt goes on where an earlier one was, unless resume is "never". Needs no tracker: what is said waits.
     """
     handed = read_handed(path)
     take(path, handed.assignment.run.id)
-    declared = _declare(asked)
+    declared = _declare(request)
     assignment = _settle(handed.assignment, declared)
     is_anew = how == "never"
     assignment = anew(assignment) if is_anew else assignment
@@ -64,13 +64,13 @@ def begin_handed(path: Path, asked: RunRequest, how: Resume, settings: Settings)
     return run
 
 
-def _declare(asked: RunRequest) -> Declared:
+def _declare(request: RunRequest) -> Declared:
     return Declared(
-        monitor=asked.monitor,
-        mode=asked.mode if asked.mode is not Mode.AUTO else None,
-        stopper=asked.stopper,
-        max_steps=asked.max_steps,
-        parameters=asked.parameters or None,
+        monitor=request.monitor,
+        mode=request.mode if request.mode is not Mode.AUTO else None,
+        stopper=request.stopper,
+        max_steps=request.max_steps,
+        parameters=request.parameters or None,
     )
 
 
@@ -82,8 +82,8 @@ def _fixed_of(assignment: Assignment) -> Sequence[Said]:
 def _settle(assignment: Assignment, declared: Declared) -> Assignment:
     """Return the assignment with what the script says, where the submission said nothing: as the tracker settles it."""
     run, fixed = assignment.run, _fixed_of(assignment)
-    said: dict[str, Any] = {name: getattr(declared, name) for name in Declared.model_fields}
-    said = {name: value for name, value in said.items() if value is not None and name not in fixed}
-    mode = {"mode": said["mode"]} if "mode" in said else {}
-    changed = run.model_copy(update={"spec": run.spec.model_copy(update=said), **mode})
+    fields: dict[str, Any] = {name: getattr(declared, name) for name in Declared.model_fields}
+    fields = {name: value for name, value in fields.items() if value is not None and name not in fixed}
+    mode = {"mode": fields["mode"]} if "mode" in fields else {}
+    changed = run.model_copy(update={"spec": run.spec.model_copy(update=fields), **mode})
     return assignment.model_copy(update={"run": changed})

@@ -84,11 +84,11 @@ class CheckpointRecorder:
     def open(self) -> None:
         """Start the writer's thread, where there is none: it checks states, also where there is nothing to write to."""
         if self._store is not None and self._keeper is None:
-            found = self._store.manifests(self._run.id)
-            self._at = found[-1].at if found else None
-            self._candidates = find_candidates(found)
+            manifests = self._store.manifests(self._run.id)
+            self._at = manifests[-1].at if manifests else None
+            self._candidates = find_candidates(manifests)
             self._keeper = CheckpointPruner(self._store, self._run.id, self._retention, self._selector)
-            self._tell_found(self._store, found)
+            self._tell_found(self._store, manifests)
         if self._store is not None and self._writer is None and self._writes_bests:
             self._store.sweep()
         self._writer = self._writer or self._make_writer()
@@ -110,7 +110,7 @@ class CheckpointRecorder:
         *,
         segment: int,
         n: int | None = None,
-        asked: Command | None = None,
+        command: Command | None = None,
     ) -> None:
         """Hand a state to the writer; return at once. A command that asked for it is answered when it is on disk.
 
@@ -122,8 +122,8 @@ class CheckpointRecorder:
         if value is not None and not isinstance(self._selector, Best):
             self._candidates.append(Candidate(state.id, state.step, value, n))
             self._writer.drain()
-        if asked is not None:
-            self._asked[state.id] = asked
+        if command is not None:
+            self._asked[state.id] = command
         self.step = state.step
         self._writer.submit(state, self._about(kind, value, segment, n=n))
 
@@ -189,12 +189,12 @@ class CheckpointRecorder:
             **more,
         )
 
-    def _tell_found(self, store: Store, found: Sequence[Manifest]) -> None:
+    def _tell_found(self, store: Store, manifests: Sequence[Manifest]) -> None:
         """Say what earlier processes of the run wrote: one that was killed may not have come to say it.
 
         The tracker leaves what it knows as it is. A segment of this process' own number it never heard of.
         """
-        for manifest in found:
+        for manifest in manifests:
             if manifest.segment < self._run.recorder.first_segment:
                 with suppress(CheckpointError, NotFound):  # somebody took it out just now
                     digest = store.read_manifest(manifest.run, manifest.id)[1]
@@ -224,7 +224,7 @@ class CheckpointRecorder:
         fault = self._find_fault(task.state)
         if fault is None or task.about.kind == "manual":
             return True
-        self._candidates = [one for one in self._candidates if one.id != task.state.id]
+        self._candidates = [candidate for candidate in self._candidates if candidate.id != task.state.id]
         if self._writes_bests:
             _log.warning("keepbest: the checkpoint of step %d is not written: %s.", task.state.step, fault)
             self._run.recorder.checkpoint_dropped(task.state.id, f"It was not written: {fault}."[:500])
@@ -233,7 +233,11 @@ class CheckpointRecorder:
     def _tell_durable(self, written: Written) -> None:
         manifest = written.manifest
         if manifest.kind == "best":
-            self._skipped = {id: one for id, one in self._skipped.copy().items() if one.at > manifest.at}
+            self._skipped = {
+                id: checkpoint_info
+                for id, checkpoint_info in self._skipped.copy().items()
+                if checkpoint_info.at > manifest.at
+            }
         cost = {"written_bytes": written.written_bytes, "seconds": written.seconds}
         self._say_durable(manifest, written.digest, written.location, **cost)
         if self._trouble:

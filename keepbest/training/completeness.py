@@ -32,5 +32,5 @@ class Completeness:
         if self._strict:
             raise CheckpointIncomplete(describe(missing), hint="Without strict (--strict) it is trained all the same.")
         _log.warning("%s", describe(missing))
-        said = "\n".join(map(str, missing))[:MAX_NOTE]
-        self._run.recorder.report(incomplete=said, resume="approximate", resume_note=NO_RESUME)
+        message = "\n".join(map(str, missing))[:MAX_NOTE]
+        self._run.recorder.report(incomplete=message, resume="approximate", resume_note=NO_RESUME)

@@ -207,8 +207,8 @@ class BestKeeper:
     def _obey_one(self, command: Command, position: Position) -> RollBack | None:
         if command.kind is CommandKind.ROLL_BACK:
             jump = self.rollback.roll_back(request(RollBackRequest, **command.arguments))
-            found = {"snapshot": jump.state.id, "source": jump.source}
-            result = {"step": jump.state.step, "segment": jump.segment, **found}
+            outcome = {"snapshot": jump.state.id, "source": jump.source}
+            result = {"step": jump.state.step, "segment": jump.segment, **outcome}
             self.run.commands.answer(command, "done", jump.message, result)
             return jump
         if command.kind is CommandKind.CHECKPOINT:
@@ -224,7 +224,7 @@ class BestKeeper:
             raise NotFound("This run has no checkpoint store.")
         state = self.states.capture(position)
         self.buffer.keep(state)
-        self.checkpoints.submit(state, "manual", None, segment=self.run.recorder.segment, asked=command)
+        self.checkpoints.submit(state, "manual", None, segment=self.run.recorder.segment, command=command)
 
     # What is written
 

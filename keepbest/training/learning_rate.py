@@ -20,7 +20,7 @@ def rate_in(state: State, model: Any) -> float:
     return float(state.values[_places(state, model)[0]])
 
 
-def with_rate(state: State, model: Any, asked: str) -> State:
+def with_rate(state: State, model: Any, request: str) -> State:
     """Return `state` with another learning rate, under an id of its own. Nothing living is touched.
 
     `asked` is a number (`3e-5`), or a multiple of what the rate is in `state` (`0.1x`). Of several optimizers each gets
@@ -31,7 +31,7 @@ def with_rate(state: State, model: Any, asked: str) -> State:
     """
     values = list(state.values)
     for place in _places(state, model):
-        values[place] = _changed(state, values[place], asked)
+        values[place] = _changed(state, values[place], request)
     return replace(state, values=tuple(values), id=new_id())
 
 
@@ -75,14 +75,14 @@ def _say_rate(decision: Decision, words: str) -> Decision:
     return replace(decision, message=f"{decision.message} The rate: {words}.", verdicts=tuple(verdicts))
 
 
-def _changed(state: State, kept: Any, asked: str) -> Any:
+def _changed(state: State, kept: Any, request: str) -> Any:
     import tensorflow as tf
 
-    number = float(asked.removesuffix(_TIMES)) * (float(kept) if asked.endswith(_TIMES) else 1.0)
+    number = float(request.removesuffix(_TIMES)) * (float(kept) if request.endswith(_TIMES) else 1.0)
     rate = tf.constant(number, kept.dtype)
     if not 0 < float(rate) < float("inf"):
         raise InvalidInput(
-            f"A learning rate lies above zero, but {asked} gives {float(rate):g} as {kept.dtype.name}.",
+            f"A learning rate lies above zero, but {request} gives {float(rate):g} as {kept.dtype.name}.",
             field="learning_rate",
             hint=f"At step {state.step} it is {float(kept):g}.",
         )
@@ -105,11 +105,11 @@ def _find_rates(trained: TrainedObject) -> dict[int, Any]:
         raise InvalidInput("There is no optimizer that keepbest knows of, so no learning rate.", field="learning_rate")
     # Of an optimizer that scales the loss, the inner one's.
     rates = {id(getattr(optimizer, "learning_rate", None)) for optimizer in trained.optimizers}
-    found = {number: one for number, (_, one) in enumerate(trained.optimizer_variables()) if id(one) in rates}
-    if not found:
+    result = {number: item for number, (_, item) in enumerate(trained.optimizer_variables()) if id(item) in rates}
+    if not result:
         raise InvalidInput(
             "The learning rate is a schedule: the optimizer computes it anew at each step, so it cannot be set.",
             field="learning_rate",
             hint="Go back without a learning rate, or give the optimizer a plain number.",
         )
-    return found
+    return result

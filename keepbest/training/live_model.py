@@ -109,7 +109,7 @@ class LiveModel:
         """
         if self.found is None:
             return True
-        before, now = ({id(one) for one in network} for network in (self._network, network_of(model)))
+        before, now = ({id(item) for item in network} for network in (self._network, network_of(model)))
         return before <= now if model is self.model else before == now
 
     def find_inputs(self) -> Inputs | None:
@@ -133,8 +133,8 @@ class LiveModel:
         """Return `state` with what the network gives in it for the examples that are recorded, where some are."""
         if self._references is None or not self._references.is_kept:
             return state
-        said = self._references.predict(self.model, self.variables, state, is_present=is_present)
-        return replace(state, predictions=said)
+        predictions = self._references.predict(self.model, self.variables, state, is_present=is_present)
+        return replace(state, predictions=predictions)
 
     def put(self, state: State) -> None:
         """Give every variable its value in `state`: to measure and use it."""
@@ -172,7 +172,7 @@ class LiveModel:
             _log.warning(
                 "keepbest: the model was compiled anew, with %s after %s. The best so far, of step %d, can still be "
                 "given back as a network; the state of its optimizer cannot be carried over: there %s begins anew.",
-                *(type(one).__name__ for one in (optimizer, before)),
+                *(type(item).__name__ for item in (optimizer, before)),
                 best_step,
                 type(optimizer).__name__,
             )

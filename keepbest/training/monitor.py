@@ -20,10 +20,10 @@ def direction_of(model: Any, monitor: str) -> Mode:
         InvalidInput: Neither declares one.
     """
     name = monitor.removeprefix("val_").partition("[")[0]
-    found = {_direction(metric) for logged, metric in _logged(model) if logged == name}
-    if found in ({"up"}, {"down"}, {"loss"}):
-        return "max" if found == {"up"} else "min"
-    by_name = find_mode(monitor) if found <= {None} else None
+    names = {_direction(metric) for logged, metric in _logged(model) if logged == name}
+    if names in ({"up"}, {"down"}, {"loss"}):
+        return "max" if names == {"up"} else "min"
+    by_name = find_mode(monitor) if names <= {None} else None
     if by_name is None:
         raise InvalidInput(
             f"Keras does not say which way {monitor!r} gets better.",
@@ -35,10 +35,10 @@ def direction_of(model: Any, monitor: str) -> Mode:
 
 def metrics_of(model: Any) -> list[Any]:
     """Return the metrics that a model was compiled with, those inside others too."""
-    found = []
+    result = []
     for metric in model.metrics:
-        found.extend([metric, *getattr(metric, "metrics", [])])
-    return found
+        result.extend([metric, *getattr(metric, "metrics", [])])
+    return result
 
 
 def missing_metric(monitor: str, logs: Mapping[str, Any], what: str) -> MetricMissing:

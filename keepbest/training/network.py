@@ -46,17 +46,17 @@ def _with_precision(model: Any, description: str) -> str:
     mixed = {layer.name: layer for layer in model._flatten_layers() if layer.compute_dtype != layer.variable_dtype}
     if not mixed:
         return description
-    described = json.loads(description, object_hook=lambda found: _say_precision(mixed, found))
+    described = json.loads(description, object_hook=lambda result: _say_precision(mixed, result))
     return json.dumps(described)
 
 
-def _say_precision(mixed: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    config = found.get("config")
+def _say_precision(mixed: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    config = result.get("config")
     if isinstance(config, dict) and (layer := mixed.get(str(config.get("name")))) is not None:
-        is_it = type(layer).__name__ == found.get("class_name") != "InputLayer"
+        is_it = type(layer).__name__ == result.get("class_name") != "InputLayer"
         if is_it and config.get("dtype") == layer.variable_dtype:
             config["dtype"] = layer.dtype_policy.name
-    return found
+    return result
 
 
 def _describe_uncompiled(model: Any) -> str | None:

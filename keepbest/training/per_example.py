@@ -67,8 +67,8 @@ class ValidationExamples:
     def _measure(self, model: Any, read: Callable[[Any, Any], Any]) -> Any:
         import numpy as np
 
-        found = [_of_each(read(y, model.predict_on_batch(x)), y) for x, y in self._batches()]
-        return np.concatenate(found)
+        result = [_of_each(read(y, model.predict_on_batch(x)), y) for x, y in self._batches()]
+        return np.concatenate(result)
 
     def _batches(self) -> Iterator[tuple[Any, Any]]:
         import keras
@@ -82,10 +82,10 @@ def _find_function(model: Any, name: str) -> Callable[[Any, Any], Any] | Unpaire
     """Return what gives the examples' own values, from labels and predictions, or why nothing does."""
     if name == "loss":
         return _find_loss(model.loss)
-    found: Any = next((metric for metric in metrics_of(model) if metric.name == name), None)
-    if not hasattr(found, "_fn"):
+    result: Any = next((metric for metric in metrics_of(model) if metric.name == name), None)
+    if not hasattr(result, "_fn"):
         return Unpaired(f"{name} is no mean of something that each example has")
-    return lambda y, predicted: found._fn(y, predicted, **found._fn_kwargs)
+    return lambda y, predicted: result._fn(y, predicted, **result._fn_kwargs)
 
 
 def _find_loss(loss: Any) -> Callable[[Any, Any], Any] | Unpaired:
@@ -105,7 +105,7 @@ def _as_called(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
     import keras
 
     def call(y: Any, predicted: Any) -> Any:
-        y, predicted = (keras.ops.convert_to_tensor(one, dtype=keras.config.floatx()) for one in (y, predicted))
+        y, predicted = (keras.ops.convert_to_tensor(item, dtype=keras.config.floatx()) for item in (y, predicted))
         if len(y.shape) + 1 == len(predicted.shape) and predicted.shape[-1] == 1:
             y = keras.ops.expand_dims(y, -1)
         return function(y, predicted)
@@ -118,8 +118,8 @@ def _of_each(values: Any, y: Any) -> Any:
     import keras
     import numpy as np
 
-    found = np.asarray(keras.ops.convert_to_numpy(values), np.float64)
-    return found.reshape(len(y), -1).mean(axis=1)
+    array = np.asarray(keras.ops.convert_to_numpy(values), np.float64)
+    return array.reshape(len(y), -1).mean(axis=1)
 
 
 def _pack(parts: Any, value: float, mode: Mode, *, has_penalties: bool) -> Pairs:

@@ -21,8 +21,8 @@ def find_own_statistics(model: Any) -> list[str]:
         return []
     import keras
 
-    own = (one for one in flatten() if isinstance(one, keras.layers.BatchNormalization) and not one.synchronized)
-    return [one.name for one in own if any(len(_replicas(variable)) > 1 for variable in one.variables)]
+    own = (item for item in flatten() if isinstance(item, keras.layers.BatchNormalization) and not item.synchronized)
+    return [item.name for item in own if any(len(_replicas(variable)) > 1 for variable in item.variables)]
 
 
 def warn_of_replicas(model: Any) -> None:

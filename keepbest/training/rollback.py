@@ -49,20 +49,20 @@ class RollBacks:
         self._live.go_back(state)
         return state
 
-    def roll_back(self, asked: RollBackRequest) -> RollBack:
+    def roll_back(self, request: RollBackRequest) -> RollBack:
         """Go back to the best, a step or a checkpoint, from memory or from disk, and on from there, changed as asked.
 
         Whatever cannot be done is found before anything is changed: NotFound, InvalidInput, CheckpointMismatch, what
         the store raises.
         """
-        state = self._states.choose(step=asked.step, checkpoint=asked.checkpoint)
-        _check_end(asked, state.step)
+        state = self._states.choose(step=request.step, checkpoint=request.checkpoint)
+        _check_end(request, state.step)
         source: Source = "disk" if self._states.find_held(checkpoint=state.id) is None else "memory"
-        changed = with_rate(state, self._live.model, asked.learning_rate) if asked.learning_rate else state
+        changed = with_rate(state, self._live.model, request.learning_rate) if request.learning_rate else state
         past = self._run.stopper.recall(state.stopper)
         self._live.go_back(state, changed)
-        segment = self._branch(state, past, asked.overrides)
-        message = f"Went back to step {state.step}{self._describe(asked, state, changed)}."
+        segment = self._branch(state, past, request.overrides)
+        message = f"Went back to step {state.step}{self._describe(request, state, changed)}."
         return RollBack(state, segment, source, message)
 
     def branch(self, state: State, overrides: Overrides | None = None) -> int:
@@ -103,14 +103,14 @@ class RollBacks:
         state = self._states.capture(position)
         self._checkpoints.submit(state, "last", None, segment=self._run.recorder.segment)
 
-    def _describe(self, asked: Overrides, state: State, changed: State) -> str:
+    def _describe(self, overrides: Overrides, state: State, changed: State) -> str:
         words = []
         if changed is not state:
-            before, after = (rate_in(one, self._live.model) for one in (state, changed))
+            before, after = (rate_in(item, self._live.model) for item in (state, changed))
             words.append(f"learning rate {before:.6g} -> {after:.6g}")
-        if asked.max_steps is not None:
-            words.append(f"on to step {asked.max_steps}")
-        if asked.reset_patience:
+        if overrides.max_steps is not None:
+            words.append(f"on to step {overrides.max_steps}")
+        if overrides.reset_patience:
             words.append("patience anew")
         return "".join(f", {word}" for word in words)
 

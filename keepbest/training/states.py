@@ -62,14 +62,14 @@ class TrainingStates:
             if step is None:
                 hint = "Wait for the first validation, or name a step."
                 raise NotFound("There is no best validation yet.", hint=hint)
-        found = self.find_held(step=step, checkpoint=checkpoint) or self._find_on_disk(step=step, checkpoint=checkpoint)
-        if found is None:
+        state = self.find_held(step=step, checkpoint=checkpoint) or self._find_on_disk(step=step, checkpoint=checkpoint)
+        if state is None:
             steps = sorted({kept.step for kept in self._held()} | {manifest.step for manifest in self._manifests()})
             raise NotFound(
                 f"Nothing was kept of {f'step {step}' if checkpoint is None else f'checkpoint {checkpoint}'}; "
                 f"there is step {', '.join(map(str, steps)) or 'none yet'}."
             )
-        return found
+        return state
 
     def find_best(self) -> State | None:
         """Return the best state that is sound, or None where nothing was ever kept."""
@@ -91,10 +91,10 @@ class TrainingStates:
         if self._store is None:
             return None
         self._drain()
-        found = [manifest for manifest in self._manifests() if manifest.id == checkpoint or manifest.step == step]
-        if not found:
+        manifests = [manifest for manifest in self._manifests() if manifest.id == checkpoint or manifest.step == step]
+        if not manifests:
             return None
-        chosen = max(enumerate(found), key=lambda one: (one[1].kind == "best", one[0]))[1]
+        chosen = max(enumerate(manifests), key=lambda pair: (pair[1].kind == "best", pair[0]))[1]
         variables = self._live.variables
         state = self._store.load(self._run.id, chosen.id).to_state(as_tensors=variables.is_eager)
         variables.check(state)
@@ -105,5 +105,5 @@ class TrainingStates:
         return [kept for kept in (*self.buffer.states, self.buffer.best) if kept is not None]
 
     def _manifests(self) -> list[Manifest]:
-        found = self._store.manifests(self._run.id) if self._store is not None else []
-        return [manifest for manifest in found if manifest.is_trained]
+        manifests = self._store.manifests(self._run.id) if self._store is not None else []
+        return [manifest for manifest in manifests if manifest.is_trained]

@@ -84,12 +84,12 @@ class Vetting:
         """Take a best back, and those before it for as long as they are no better."""
         while self._take_back(best, fault) and (before := self._find_before()) is not None:
             held = next((state for state in self._ring.states if state.id == before.id), None)
-            found = NOT_KEPT if held is None else self._soundness.find_fault(held)
-            if held is not None and found is None:
+            text = NOT_KEPT if held is None else self._soundness.find_fault(held)
+            if held is not None and text is None:
                 self._confirm(before)
                 self._rewrite(held)
                 return
-            best, fault = before, found or NOT_KEPT
+            best, fault = before, text or NOT_KEPT
 
     def _take_back(self, best: BestUnderCheck, fault: str) -> bool:
         """Return whether it was a best until now, and one that was still to be checked."""
@@ -106,4 +106,11 @@ class Vetting:
     def _find_before(self) -> BestUnderCheck | None:
         """Return the best as it is now, if it is still to be checked: the disk skipped it for a newer one."""
         place = self._run.stopper.best
-        return next((one for one in self._expected.values() if (one.step, one.value) == place), None)
+        return next(
+            (
+                best_under_check
+                for best_under_check in self._expected.values()
+                if (best_under_check.step, best_under_check.value) == place
+            ),
+            None,
+        )

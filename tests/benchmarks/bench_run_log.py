@@ -1,4 +1,4 @@
-"""What one `run.log` costs the thread that trains, while the reporter writes and sends.
+"""What one `run.log` costs the thread that trains, while the uploader writes and sends.
 
 Run with `python -m tests.benchmarks.bench_run_log`.
 """

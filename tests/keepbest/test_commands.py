@@ -22,11 +22,11 @@ def script() -> Script:
 
 
 def test_stop(script: Script) -> None:
-    run, reporter, commands = heard_run()
+    run, uploader, commands = heard_run()
     sent = command(CommandKind.STOP)
     callback = keep_best(run=run, restore_best_weights=True)
     assert script.fit(callback, [1, 2, 2], send=sender(commands, {8: sent})) == 8
-    assert answers(reporter, sent) == ["acknowledged", "done"]
+    assert answers(uploader, sent) == ["acknowledged", "done"]
     assert (callback.stop_reason, script.iteration.numpy()) == ("user", STEPS)
 
 
@@ -41,10 +41,10 @@ def test_a_stop_by_a_rule_of_the_project_says_its_reason(script: Script) -> None
 
 
 def test_checkpoint_now(script: Script, tmp_path: Path) -> None:
-    run, reporter, commands = heard_run()
+    run, uploader, commands = heard_run()
     sent = command(CommandKind.CHECKPOINT)
     script.fit(keep_best(tmp_path, run=run), [1, 2], send=sender(commands, {8: sent}))
-    assert answers(reporter, sent) == ["acknowledged", "done"]
+    assert answers(uploader, sent) == ["acknowledged", "done"]
     (manual,) = [manifest for manifest in Store(tmp_path).manifests(run.id) if manifest.kind == "manual"]
     assert (manual.step, manual.position.batch) == (8, 3)
 
@@ -52,7 +52,7 @@ def test_checkpoint_now(script: Script, tmp_path: Path) -> None:
 @pytest.mark.parametrize("where", ["memory", "disk"])
 @pytest.mark.parametrize(("asked", "step"), [({"to": "best"}, 10), ({"step": 5}, 5)])
 def test_roll_back(script: Script, tmp_path: Path, where: str, asked: dict[str, Any], step: int) -> None:
-    run, reporter, commands = heard_run()
+    run, uploader, commands = heard_run()
     sent = command(CommandKind.ROLL_BACK, **asked)
     callback = keep_best(tmp_path, run=run, retention=RetentionSpec(best=3))
 
@@ -64,25 +64,25 @@ def test_roll_back(script: Script, tmp_path: Path, where: str, asked: dict[str, 
             commands.append(sent)
 
     script.fit(callback, [3, 1, 2, 2, 2], send=send)
-    assert answers(reporter, sent) == ["acknowledged", "done"]
+    assert answers(uploader, sent) == ["acknowledged", "done"]
     assert script.iteration.numpy() == step + 2 + STEPS
     assert callback.position.step == step + 2 + STEPS
     assert callback.best == 1  # also where it lies on the tail that was left
-    (segment,) = reporter.of(SegmentOpened)
+    (segment,) = uploader.of(SegmentOpened)
     assert (segment.reason, segment.start_step, segment.parent) == ("roll_back", step, 0)
-    done = reporter.of(CommandUpdate)[-1].result
+    done = uploader.of(CommandUpdate)[-1].result
     assert (done["step"], done["segment"], done["source"]) == (step, segment.number, where)
-    assert {validation.segment for validation in reporter.of(ReportedValidation) if validation.step > 15} <= {
+    assert {validation.segment for validation in uploader.of(ReportedValidation) if validation.step > 15} <= {
         segment.number
     }
 
 
 def test_roll_back_to_what_nobody_kept(script: Script) -> None:
-    run, reporter, commands = heard_run()
+    run, uploader, commands = heard_run()
     sent = command(CommandKind.ROLL_BACK, step=7)
     script.fit(keep_best(run=run), [3, 1, 2], send=sender(commands, {12: sent}))
-    assert answers(reporter, sent) == ["acknowledged", "refused"]
-    (refusal,) = [update for update in reporter.of(CommandUpdate) if update.state == "refused"]
+    assert answers(uploader, sent) == ["acknowledged", "refused"]
+    (refusal,) = [update for update in uploader.of(CommandUpdate) if update.state == "refused"]
     assert refusal.message == "Nothing was kept of step 7; there is step 5, 10."
     assert script.iteration.numpy() == 3 * STEPS
 
@@ -115,7 +115,7 @@ def test_roll_back_and_go_on_otherwise(
     script: Script, tmp_path: Path, where: str, changes: dict[str, Any], rate: float, end: int, told: str
 ) -> None:
     """From step 14 back to 5; then there are looks at 6, 11, 16 and 21, the first of which is better than 3."""
-    run, reporter, commands = heard_run(checks=3)
+    run, uploader, commands = heard_run(checks=3)
     run.recorder.open_segment("start", 0, None, None)
     sent = command(CommandKind.ROLL_BACK, step=5, **changes)
     callback = keep_best(tmp_path, run=run, retention=RetentionSpec(best=3, last=3))
@@ -128,9 +128,9 @@ def test_roll_back_and_go_on_otherwise(
             commands.append(sent)
 
     script.fit(callback, [3, 1, 2, 2, 2, 2, 2], send=send)
-    assert answers(reporter, sent) == ["acknowledged", "done"]
-    assert reporter.of(CommandUpdate)[-1].message == f"Went back to step 5, {told}."
-    _, segment = reporter.of(SegmentOpened)
+    assert answers(uploader, sent) == ["acknowledged", "done"]
+    assert uploader.of(CommandUpdate)[-1].message == f"Went back to step 5, {told}."
+    _, segment = uploader.of(SegmentOpened)
     assert segment.overrides == Overrides(**changes)
     assert (callback.position.step, callback.best) == (end, 1)
     assert float(script.rate.numpy()) == pytest.approx(rate)
@@ -155,7 +155,7 @@ def test_roll_back_and_go_on_otherwise(
     ],
 )
 def test_a_roll_back_that_cannot_be_changes_nothing(script: Script, asked: dict[str, Any], told: str) -> None:
-    run, reporter, commands = heard_run(checks=3)
+    run, uploader, commands = heard_run(checks=3)
     sent = command(CommandKind.ROLL_BACK, **asked)
     callback = keep_best(run=run)
     script.fit(callback, [3, 1, 2])
@@ -163,15 +163,15 @@ def test_a_roll_back_that_cannot_be_changes_nothing(script: Script, asked: dict[
     commands.append(sent)
     assert callback.keeper.obey(callback.position) is None
     assert (script.bits, run.stopper.state()["policy"], callback.keeper.buffer.states, run.stopper.max_steps) == before
-    assert answers(reporter, sent) == ["acknowledged", "refused"]
-    assert reporter.of(CommandUpdate)[-1].message.startswith(told)
-    assert reporter.of(SegmentOpened) == []
+    assert answers(uploader, sent) == ["acknowledged", "refused"]
+    assert uploader.of(CommandUpdate)[-1].message.startswith(told)
+    assert uploader.of(SegmentOpened) == []
 
 
 @pytest.mark.parametrize("where", ["memory", "disk"])
 def test_a_tenth_is_of_the_steps_own_rate_both_times(script: Script, tmp_path: Path, where: str) -> None:
     """What the first roll back went on from is of step 10 too, with another rate: it is not what was kept there."""
-    run, reporter, commands = heard_run()
+    run, uploader, commands = heard_run()
     run.recorder.open_segment("start", 0, None, None)
     callback = keep_best(tmp_path, run=run)
 
@@ -183,14 +183,14 @@ def test_a_tenth_is_of_the_steps_own_rate_both_times(script: Script, tmp_path: P
             commands.append(command(CommandKind.ROLL_BACK, step=10, learning_rate="0.1x"))
 
     script.fit(callback, [3, 1, 2, 2], send=lambda at: send(at) if run.recorder.segment < 2 else None)
-    _, *segments = reporter.of(SegmentOpened)
+    _, *segments = uploader.of(SegmentOpened)
     assert [(one.number, one.parent, one.start_step) for one in segments] == [(1, 0, 10), (2, 0, 10)]
     assert float(script.rate.numpy()) == pytest.approx(1e-4)
 
 
 def test_back_onto_a_tail_that_was_left(script: Script) -> None:
     """The best of a tail that a roll back left is still the best: the next one goes there, and branches off there."""
-    run, reporter, commands = heard_run()
+    run, uploader, commands = heard_run()
     run.recorder.open_segment("start", 0, None, None)
     callback = keep_best(run=run)
     script.fit(callback, [3, 1, 2, 2])
@@ -198,7 +198,7 @@ def test_back_onto_a_tail_that_was_left(script: Script) -> None:
     for sent in sends:
         commands.append(sent)
         callback.keeper.obey(callback.position)
-    _, first, second = reporter.of(SegmentOpened)
+    _, first, second = uploader.of(SegmentOpened)
     assert (first.parent, first.start_step, first.overrides) == (0, 5, None)
     assert (second.parent, second.start_step, second.overrides) == (0, 10, Overrides(max_steps=99))
 
@@ -235,7 +235,7 @@ def test_between_two_fits(script: Script, tmp_path: Path) -> None:
 
 
 def test_only_the_newest_checkpoint_to_go_on_from_stays(script: Script, tmp_path: Path) -> None:
-    run, reporter, _ = heard_run()
+    run, uploader, _ = heard_run()
     callback = keep_best(tmp_path, run=run)
 
     def send(step: int) -> None:
@@ -246,7 +246,7 @@ def test_only_the_newest_checkpoint_to_go_on_from_stays(script: Script, tmp_path
     script.fit(callback, [1, 2], send=send)
     kept = sorted((manifest.kind, manifest.step) for manifest in Store(tmp_path).manifests(run.id))
     assert kept == [("best", 5), ("last", 9)]
-    assert len(reporter.of(CheckpointDropped)) == 3
+    assert len(uploader.of(CheckpointDropped)) == 3
 
 
 def test_a_script_that_goes_on_begins_with_its_changes(script: Script, tmp_path: Path) -> None:

@@ -152,11 +152,11 @@ def test_a_metric_logged_by_another_callback_is_judged(script: Script) -> None:
 
 
 def test_a_part_of_a_vector_is_monitored_all_parts_are_curves(script: Script) -> None:
-    run, reporter, _ = heard_run(mode=None)
+    run, uploader, _ = heard_run(mode=None)
     callback = keep_best(run=run, monitor="val_f1[1]", mode="max")
     script.fit(callback, [{"val_f1": [0.25, 0.5]}, {"val_f1": np.array([0.5, 0.25])}])
     assert (callback.best, callback.best_step) == (0.5, STEPS)
-    measured = reporter.of(ReportedValidation)[0].metrics
+    measured = uploader.of(ReportedValidation)[0].metrics
     assert measured == {"loss": 1.0, "val_f1[0]": 0.25, "val_f1[1]": 0.5, "val_f1[mean]": 0.375}
 
 
@@ -234,11 +234,11 @@ def test_a_full_disk_ends_no_training(script: Script, tmp_path: Path, monkeypatc
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    run, reporter, _ = heard_run()
+    run, uploader, _ = heard_run()
     callback = keep_best(tmp_path, run=run, restore_best_weights=True)
     assert script.fit(callback, [3, 1, 2]) == 3 * STEPS
     assert script.iteration.numpy() == 2 * STEPS  # the best was in memory all the same
-    reasons = [dropped.reason for dropped in reporter.of(CheckpointDropped)]
+    reasons = [dropped.reason for dropped in uploader.of(CheckpointDropped)]
     assert "No space left" in reasons[-1]
     # On a busy machine the first best waits so long that the second takes its place: skipped, not refused by the disk.
     assert all("No space left" in reason or "A newer one came" in reason for reason in reasons)
@@ -287,9 +287,9 @@ def test_another_frequency_is_an_error(save_freq: Any) -> None:
 
 
 def test_every_validation_is_in_the_ledger(script: Script, tmp_path: Path) -> None:
-    run, reporter, _ = heard_run(checks=2)
+    run, uploader, _ = heard_run(checks=2)
     script.fit(keep_best(tmp_path, run=run, n=500), [3, 1, NAN, 2])
-    validations = reporter.of(ReportedValidation)
+    validations = uploader.of(ReportedValidation)
     assert [
         (validation.step, validation.decision.improved, validation.decision.wait, validation.decision.stop)
         for validation in validations
@@ -301,7 +301,7 @@ def test_every_validation_is_in_the_ledger(script: Script, tmp_path: Path) -> No
     ]
     assert [validation.snapshot is not None for validation in validations] == [True, True, False, False]
     assert (validations[0].n, validations[0].epoch, validations[0].metrics["val_loss"]) == (500, 1.0, 3.0)
-    durable = reporter.of(CheckpointDurable)
+    durable = uploader.of(CheckpointDurable)
     assert durable[-1].id == validations[1].checkpoint
     assert durable[-1].digest == Store(tmp_path).read_manifest(run.id, durable[-1].id)[1]
 
@@ -320,14 +320,14 @@ def test_a_fit_with_given_arrays_is_compared_by_example(given: bool, said: str) 
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     part = (x, x[:, :1])
-    run, reporter, _ = heard_run()
+    run, uploader, _ = heard_run()
     callback = keep_best(run=run, stopper="paired_noise(3)", validation=part if given else None)
     model.fit(x, x[:, :1], 10, epochs=2, verbose=0, validation_data=part, callbacks=[callback])
     assert callback.decision is not None
     assert said in callback.decision.message
     records = [
         validation.examples.model_dump()
-        for validation in reporter.of(ReportedValidation)
+        for validation in uploader.of(ReportedValidation)
         if validation.examples is not None
     ]
     assert [type(from_record(record)) for record in records] == 2 * [Losses if given else Unpaired]

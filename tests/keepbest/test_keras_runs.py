@@ -54,24 +54,24 @@ def test_a_model_at_the_address_of_a_freed_one_is_another() -> None:
 
 
 def test_the_second_model_of_a_run_that_is_heard_of_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    run, reporter, _ = heard_run(mode="min", checks=1)
+    run, uploader, _ = heard_run(mode="min", checks=1)
     callback = keep_best(run=run, monitor="val_loss")
     Script().fit(callback, [0.1])
-    said = len(reporter.items)
+    said = len(uploader.items)
     assert Script().fit(callback, [0.3, 0.3, 0.3]) == 2 * STEPS  # by the stopper that the run has
     assert callback.run is not run
-    assert len(reporter.items) == said
+    assert len(uploader.items) == said
     copy.deepcopy(callback)
     assert [run.id in record.message for record in caplog.records] == [True, True]
 
 
 def test_a_run_tells_its_direction_under_another_stopper_too() -> None:
-    run, reporter, _ = heard_run(mode="max")
+    run, uploader, _ = heard_run(mode="max")
     run.monitor = "score"
     callback = keep_best(run=run, monitor="score", mode="auto", patience=9)
     assert (callback.run.stopper.mode, callback.run.stopper.spec["params"]["checks"]) == ("max", 9)
     assert keep_best(run=run, monitor="other", mode="auto", patience=9).run.stopper.mode is None
-    assert len(reporter.items) == 2
+    assert len(uploader.items) == 2
 
 
 def test_what_was_carried_begins_with_the_second_model_anew() -> None:

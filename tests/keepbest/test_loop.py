@@ -37,7 +37,7 @@ class Counter:
     def __init__(self, store: Any = False, **more: Any) -> None:
         import tensorflow as tf
 
-        self.run, self.reporter, self.commands = heard_run(checks=more.pop("checks", 99), stop=more.pop("stop", None))
+        self.run, self.uploader, self.commands = heard_run(checks=more.pop("checks", 99), stop=more.pop("stop", None))
         self.count = tf.Variable(0)
         self.loop = Loop(self.run, {"count": self.count}, store=store, **more)
 
@@ -145,11 +145,11 @@ def test_it_stops_and_goes_back_to_the_best(tmp_path: Path) -> None:
     assert made.loop.roll_back().step == made.loop.step == int(made.count.numpy()) == 6
     assert made.run.decision is not None
     assert made.run.decision.reason == "patience"  # going back to the best is no reason to forget why it stopped
-    assert not made.reporter.of(SegmentOpened)
+    assert not made.uploader.of(SegmentOpened)
     assert made.train({8: 0.3}, until=8) == [7, 8]  # iterating anew goes on from there
-    (segment,) = made.reporter.of(SegmentOpened)
+    (segment,) = made.uploader.of(SegmentOpened)
     assert (segment.reason, segment.start_step) == ("roll_back", 6)
-    assert [(validation.step, validation.segment) for validation in made.reporter.of(ReportedValidation)][-1] == (
+    assert [(validation.step, validation.segment) for validation in made.uploader.of(ReportedValidation)][-1] == (
         8,
         segment.number,
     )
@@ -172,7 +172,7 @@ def test_a_validation_says_which_examples_were_right() -> None:
     assert decision.stop
     assert "1 newly right, 0 newly wrong, p = 0.5" in decision.message
     assert [
-        validation.examples and validation.examples.correct for validation in counter.reporter.of(ReportedValidation)
+        validation.examples and validation.examples.correct for validation in counter.uploader.of(ReportedValidation)
     ] == [
         CorrectExamples(n=10, bits="A+A="),
         CorrectExamples(n=10, bits="A/A="),
@@ -217,10 +217,10 @@ def test_commands_are_obeyed_between_two_steps(tmp_path: Path) -> None:
     )
     trained = made.train({3: 0.5, 6: 0.6}, until=99, send={7: back, 5: keep})
     assert trained[:9] == [1, 2, 3, 4, 5, 6, 7, 4, 5]  # the loop learns where it is
-    (segment,) = made.reporter.of(SegmentOpened)
-    assert (segment.start_step, answers(made.reporter, back)) == (3, ["acknowledged", "done"])
-    assert answers(made.reporter, keep) == ["acknowledged", "done"]
-    assert [one.step for one in made.reporter.of(CheckpointDurable) if one.kind == "manual"] == [5]
+    (segment,) = made.uploader.of(SegmentOpened)
+    assert (segment.start_step, answers(made.uploader, back)) == (3, ["acknowledged", "done"])
+    assert answers(made.uploader, keep) == ["acknowledged", "done"]
+    assert [one.step for one in made.uploader.of(CheckpointDurable) if one.kind == "manual"] == [5]
     made.commands.append(stop)
     made.loop.report_validation(100, 0.9)
     assert made.loop.stopped
@@ -239,7 +239,7 @@ def test_a_counting_loop_hears_of_a_roll_back_at_a_validation() -> None:
 
 
 def test_a_roll_back_gives_each_optimizer_its_learning_rate(game: Any) -> None:
-    run, reporter, commands = heard_run()
+    run, uploader, commands = heard_run()
     loop = Loop(run, game.kept, *game.optimizers, store=False)
     loop.report_validation(1, 0.5)
     before = [float(optimizer.learning_rate) for optimizer in game.optimizers]
@@ -247,9 +247,9 @@ def test_a_roll_back_gives_each_optimizer_its_learning_rate(game: Any) -> None:
         sent = command(CommandKind.ROLL_BACK, to="best", learning_rate=asked)
         commands.append(sent)
         loop.report_validation(2 if asked == "0.5x" else 3, 0.6)
-        assert answers(reporter, sent) == ["acknowledged", "done"]
+        assert answers(uploader, sent) == ["acknowledged", "done"]
         assert [float(optimizer.learning_rate) for optimizer in game.optimizers] == pytest.approx(after)
-        assert reporter.of(SegmentOpened)[-1].overrides == Overrides(learning_rate=asked)
+        assert uploader.of(SegmentOpened)[-1].overrides == Overrides(learning_rate=asked)
 
 
 # On disk

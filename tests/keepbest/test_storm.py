@@ -54,13 +54,13 @@ def storm(run: Run, store: HeldStore) -> int:
 
 
 def test_only_the_newest_waits_and_the_best_is_on_disk_in_time(tmp_path: Path) -> None:
-    reporter, ended, store = Reporter(), list[list[int]](), HeldStore(tmp_path)
+    uploader, ended, store = Reporter(), list[list[int]](), HeldStore(tmp_path)
 
     def on_end(release: Release) -> None:
-        ended.append([said.step for said in reporter.of(CheckpointDurable)])
+        ended.append([said.step for said in uploader.of(CheckpointDurable)])
 
     stopper: Any = Stopper({"name": "patience", "params": {"checks": 99}}, "min")
-    run = Run(new_id(), stopper, monitor="loss", reporter=reporter, commands=deque(), on_end=on_end)  # type: ignore[arg-type]
+    run = Run(new_id(), stopper, monitor="loss", uploader=uploader, commands=deque(), on_end=on_end)  # type: ignore[arg-type]
     assert storm(run, store) <= SNAPSHOTS + 1 + 1  # the ring's, the one being written, the one that waits
     finishing = threading.Thread(target=run.finish)
     finishing.start()
@@ -69,7 +69,7 @@ def test_only_the_newest_waits_and_the_best_is_on_disk_in_time(tmp_path: Path) -
     store.go_on.set()
     finishing.join(60)
     assert ended == [[1, VALIDATIONS]]
-    told = {validation.checkpoint: validation.step for validation in reporter.of(ReportedValidation)}
-    skipped = [told[said.id] for said in reporter.of(CheckpointDropped) if "newer one" in said.reason]
+    told = {validation.checkpoint: validation.step for validation in uploader.of(ReportedValidation)}
+    skipped = [told[said.id] for said in uploader.of(CheckpointDropped) if "newer one" in said.reason]
     assert skipped == list(range(2, VALIDATIONS))
     assert store.manifests(run.id)[-1].step == VALIDATIONS

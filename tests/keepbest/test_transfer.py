@@ -29,12 +29,12 @@ def test_each_checkpoint_after_the_first_costs_the_head(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     x, y = draw.random((64, 64), dtype=np.float32), draw.integers(0, 4, 64)
 
-    run, reporter, _ = heard_run()
+    run, uploader, _ = heard_run()
     callback = KeepBest("loss", patience=9, run=run, store=tmp_path, retention=RetentionSpec(last=EPOCHS))
     written = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: callback.keeper.drain(20))
     model.fit(x, y, epochs=EPOCHS, verbose=0, callbacks=[callback, written])
 
-    first, *later = reporter.of(CheckpointDurable)
+    first, *later = uploader.of(CheckpointDurable)
     assert len(later) == EPOCHS - 1
     base_bytes = sum(variable.numpy().nbytes for variable in base.variables)
     assert first.written_bytes > base_bytes

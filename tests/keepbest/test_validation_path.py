@@ -105,7 +105,7 @@ def test_the_way_of_a_validation_is_the_one_that_is_written(live: Live, tmp_path
         Script().fit(callback, [0.5])
         wait_until(lambda: seen.calls[-1:] == names[-1:], what="the row in the tracker's table")
     run.finish()
-    own = [name for name in names if name.startswith("keepbest.")][:-2]  # the last two are the reporter's thread
+    own = [name for name in names if name.startswith("keepbest.")][:-2]  # the last two are the uploader's thread
     assert [call for call in seen.calls if call in own] == own
     assert is_in_order(names, seen.calls), seen.calls
     assert not seen.between, f"{seen.between} hand a validation on, and the page does not list them"

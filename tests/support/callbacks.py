@@ -124,9 +124,9 @@ def keep_best(folder: Path | bool = False, **arguments: Any) -> Any:
 
 
 def heard_run(mode: Any = "min", checks: int = 99, stop: str | None = None) -> tuple[Run, Reporter, deque[Command]]:
-    reporter, commands = Reporter(), deque[Command]()
+    uploader, commands = Reporter(), deque[Command]()
     stopper = Stopper(parse(stop or f"patience({checks})"), mode)
-    return Run(new_id(), stopper, monitor="val_loss", reporter=reporter, commands=commands), reporter, commands  # type: ignore[arg-type]
+    return Run(new_id(), stopper, monitor="val_loss", uploader=uploader, commands=commands), uploader, commands  # type: ignore[arg-type]
 
 
 def command(kind: CommandKind, **arguments: Any) -> Command:
@@ -151,5 +151,5 @@ def sender(commands: deque[Command], at: Mapping[int, Command]) -> Any:
     return send
 
 
-def answers(reporter: Reporter, sent: Command) -> list[str]:
-    return [update.state for update in reporter.of(CommandUpdate) if update.id == sent.id]
+def answers(uploader: Reporter, sent: Command) -> list[str]:
+    return [update.state for update in uploader.of(CommandUpdate) if update.id == sent.id]

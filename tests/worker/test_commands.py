@@ -33,7 +33,7 @@ for step in range(run.step + 1, 200):
     if step % 10 == 0 and run.report_validation(step, min(step, 30)).stop:
         break
     if step == 25 and not run.opening.goes_on:
-        run.recorder.reporter.drain(10)
+        run.recorder.uploader.drain(10)
         os.kill(os.getpid(), 9)
 try:
     keepbest.init()

@@ -31,7 +31,7 @@ def main(path: str | None = None) -> int:
     faulthandler.enable()  # where Python was when a native library crashed: for the run's log
     faulthandler.register(signal.SIGUSR1)  # and where it stands, when the agent hears nothing any more
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # that the tracker is away is said once, by the reporter
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # that the tracker is away is said once, by the uploader
     folder, token = (RunFolder(Path(path)), agent.read()) if path else _wait(agent)
     import_tensorflow()
     from worker.trainer.trainer import Trainer  # it imports Keras: only once that is tied and quiet

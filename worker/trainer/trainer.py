@@ -115,9 +115,9 @@ class Trainer:
         note = feed.note or (None if self._job.deterministic else NOT_DETERMINISTIC)
         self.run.recorder.report(environment=about, resume="approximate" if note else "exact", resume_note=note)
         painter = self._make_painter(training)
-        said: dict[str, Any] = {"environment": about, "painter": painter, "selector": self._selector}
+        fields: dict[str, Any] = {"environment": about, "painter": painter, "selector": self._selector}
         references = of_part(training.validation, self._spec.keep_examples or training.keep_examples)
-        return BestKeeper(self.run, store, **said, references=references, carried=carried, strict=self._spec.strict)
+        return BestKeeper(self.run, store, **fields, references=references, carried=carried, strict=self._spec.strict)
 
     def _make_painter(self, training: Training) -> Painter | None:
         scene = see(training.validation, classes=training.classes) if training.panels else None
@@ -164,8 +164,8 @@ class Trainer:
         if not decision.improved:
             keeper.checkpoint(loop.position, "last")
         keeper.close(DRAIN_SECONDS)
-        said = next(one.message for one in decision.verdicts if one.rung is not None)
-        message = f"{said[0].upper()}{said[1:]}."
+        text = next(verdict.message for verdict in decision.verdicts if verdict.rung is not None)
+        message = f"{text[0].upper()}{text[1:]}."
         return self._end(Release(outcome="paused", rung=self.run.stopper.rung, stop_message=message), FINISHED)
 
     def _measure_test(self, best: State, training: Training) -> TestResult | None:

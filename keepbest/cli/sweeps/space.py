@@ -99,9 +99,9 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def _make(name: str, text: str, shape: type[Any], **said: Any) -> Dimension:
+def _make(name: str, text: str, shape: type[Any], **fields: Any) -> Dimension:
     try:
-        made: Dimension = request(shape, **said)
+        made: Dimension = request(shape, **fields)
     except InvalidInput as error:
         message = error.message.removeprefix(": ").removeprefix("value error, ")
         raise InvalidInput(f"{name}={text}: {message.rstrip('.')}.", field=name, hint=_LIKE) from None

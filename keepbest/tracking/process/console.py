@@ -201,8 +201,8 @@ def _open_like(real: int) -> tuple[int, int]:
 
 
 def _leads_to(descriptor: int) -> tuple[int, int, int]:
-    found = os.fstat(descriptor)
-    return found.st_dev, found.st_ino, found.st_rdev
+    stat_result = os.fstat(descriptor)
+    return stat_result.st_dev, stat_result.st_ino, stat_result.st_rdev
 
 
 def _prints_there() -> bool:

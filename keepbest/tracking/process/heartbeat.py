@@ -2,7 +2,7 @@
 
 A process that answers is not a training that goes on: a deadlock, a read that never returns or a SIGSTOP leave the
 process there, its lease renewed by others. So the training thread counts its steps, the batches of its validations and
-what it logs (`Life`); the count is written into a file of the run's folder by the reporter's thread, where a worker
+what it logs (`Life`); the count is written into a file of the run's folder by the uploader's thread, where a worker
 reads it (`write`, `read`); and whoever watches judges the silence between two signs (`Watch`).
 """
 

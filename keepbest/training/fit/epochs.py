@@ -28,8 +28,8 @@ class ResumedEpoch:
         `BackupAndRestore` behind `KeepBest` in fit's list has put its own, later weights into the model, and said its
         own epoch: then training goes on from there.
         """
-        said = self.withdraw()
-        if said != epoch or epoch == self._epoch:
+        withdraw = self.withdraw()
+        if withdraw != epoch or epoch == self._epoch:
             return position
         _log.warning(
             "keepbest: another callback (BackupAndRestore) has put the weights of epoch %d over the checkpoint's, of "
@@ -42,5 +42,5 @@ class ResumedEpoch:
 
     def withdraw(self) -> int | None:
         """Have later fits begin as if nothing had been said; return what was said last."""
-        said, self._model._initial_epoch = self._model._initial_epoch, None
-        return int(said) if said is not None else None
+        answer, self._model._initial_epoch = self._model._initial_epoch, None
+        return int(answer) if answer is not None else None

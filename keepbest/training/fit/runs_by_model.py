@@ -85,7 +85,7 @@ class RunMaker:
         known = replace(
             self, monitor=monitor, stopper=run.stopper.spec, max_steps=run.stopper.max_steps, retention=retention
         )
-        return replace(known, heard=run.id if run.recorder.reporter is not None else None), run
+        return replace(known, heard=run.id if run.recorder.uploader is not None else None), run
 
     def make(self, run: str | None = None) -> Run:
         """Return a run that nobody hears of, under this id or a new one; say so where the first one was heard."""

@@ -42,9 +42,9 @@ class Swaps:
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Find out who else is called."""
-        found = _find_others(self)
-        self._others = [*self._carried, *(found or ())]
-        self._may_swap = found is None or any(_may_swap(one) for one in self._others)
+        result = _find_others(self)
+        self._others = [*self._carried, *(result or ())]
+        self._may_swap = result is None or any(_may_swap(item) for item in self._others)
         self.on_epoch_begin()
 
     def on_epoch_begin(self, epoch: int = 0, logs: Any = None) -> None:
@@ -87,13 +87,13 @@ class Swaps:
             return state
         count = len(measured)
         pairs = enumerate(zip(state.specs[:count], state.values[:count], measured, strict=True))
-        found = {at: new for at, (spec, old, new) in pairs if spec.collection == "model" and _differ(old, new)}
-        return with_measured(state, found) if found else state
+        result = {at: new for at, (spec, old, new) in pairs if spec.collection == "model" and _differ(old, new)}
+        return with_measured(state, result) if result else state
 
     def note_put(self) -> None:
         """All values were put into the model: the swappers must not exchange them for those that were there."""
-        for one in self._swappers:
-            setattr(one, _FLAG, False)
+        for swapper in self._swappers:
+            setattr(swapper, _FLAG, False)
 
     def _read_raw(self) -> None:
         if not self._is_swapped and (living := self._find()) is not None:
@@ -101,15 +101,15 @@ class Swaps:
 
     @property
     def _swappers(self) -> list[Any]:
-        return [one for one in self._others if hasattr(one, _FLAG)]
+        return [item for item in self._others if hasattr(item, _FLAG)]
 
     @property
     def _by_epochs(self) -> bool:
-        return any(getattr(one, "swap_on_epoch", False) for one in self._swappers)
+        return any(getattr(swapper, "swap_on_epoch", False) for swapper in self._swappers)
 
     @property
     def _is_swapped(self) -> bool:
-        return any(getattr(one, _FLAG) for one in self._swappers)
+        return any(getattr(swapper, _FLAG) for swapper in self._swappers)
 
     def _unswap(self, state: State, model: Any) -> State:
         """Return what the next epoch begins with, of a SwapEMAWeights(swap_on_epoch=True): it swaps by sums, which
@@ -134,7 +134,7 @@ def _find_others(swaps: Swaps) -> list[Any] | None:
         frame = frame.f_back
         caller = frame.f_locals.get("self")
         if isinstance(caller, keras.callbacks.CallbackList):
-            others = [one for one in caller.callbacks if getattr(one, "swaps", None) is not swaps]
+            others = [callback for callback in caller.callbacks if getattr(callback, "swaps", None) is not swaps]
             return others if len(others) < len(caller.callbacks) else None
     return None
 
@@ -161,11 +161,11 @@ def _settled(kept: Any) -> Any:
     return {**kept, _FLAG: False} if isinstance(kept, dict) and _FLAG in kept else kept
 
 
-def _differ(one: Any, other: Any) -> bool:
+def _differ(item: Any, other: Any) -> bool:
     """Whether two tensors are not the same to the last bit. Mostly they lie in the same memory."""
     import numpy as np
 
-    first, second = np.asarray(one), np.asarray(other)
+    first, second = np.asarray(item), np.asarray(other)
     if first.__array_interface__["data"] == second.__array_interface__["data"]:
         return False
     return bool(first.dtype.kind in "fcV" and first.tobytes() != second.tobytes())

@@ -29,7 +29,7 @@ class TracedStep:
         function = getattr(model, "train_function", None)
         if function is None:
             return
-        now = {id(one): one for one in model.trainable_variables}
+        now = {id(trainable_variable): trainable_variable for trainable_variable in model.trainable_variables}
         before = self._trainable if function is self._function else _moved(model)
         has_changed = before.keys() != now.keys() if function is self._function else bool(before.keys() - now.keys())
         if has_changed:
@@ -48,12 +48,12 @@ def _moved(model: Any) -> dict[int, Any]:
 
     if type(model).train_step is not keras.Model.train_step or getattr(model, "optimizer", None) is None:
         return {}
-    return {id(one): one for one in getattr(innermost(model.optimizer), "_trainable_variables", ())}
+    return {id(item): item for item in getattr(innermost(model.optimizer), "_trainable_variables", ())}
 
 
 def _describe(before: dict[int, Any], now: dict[int, Any]) -> str:
-    gone = [one.path for key, one in before.items() if key not in now]
-    new = [one.path for key, one in now.items() if key not in before]
+    gone = [item.path for key, item in before.items() if key not in now]
+    new = [item.path for key, item in now.items() if key not in before]
     parts = [("no longer trainable", gone), ("trainable now", new)]
     return "; ".join(f"{word}: {_list(paths)}" for word, paths in parts if paths)
 

@@ -27,11 +27,11 @@ LARGEST = [
 def test_many_validations_with_large_examples_make_good_batches(tmp_path: Path, pairs: Pairs) -> None:
     """267 kB each: thirty in one batch would be more than the tracker takes at once."""
     journal = Journal.create(tmp_path, ABOUT)
-    reporter = Uploader(journal, None)
-    recorder = Recorder("val_loss", reporter, 0)
+    uploader = Uploader(journal, None)
+    recorder = Recorder("val_loss", uploader, 0)
     for step in range(100):
         recorder.record_validation(Validation(step, 0.5, pairs=pairs), Decision(False, False, step, ""))
-    reporter._collect()
+    uploader._collect()
     steps = list[int]()
     while (first := journal.first()) is not None:
         assert len(first[1]) < MAX_BATCH_BYTES / 4

@@ -170,12 +170,12 @@ def test_a_fit_of_ones_own_is_painted_again_and_again() -> None:
     from keepbest.keras import KeepBest
     from tests.support.callbacks import heard_run
 
-    run, reporter, _ = heard_run()
+    run, uploader, _ = heard_run()
     model, examples = network(1, 1), scene()
     callback = KeepBest("loss", mode="min", run=run, store=False, panels=(examples.x, examples.y))
     for _ in range(2):
         model.fit(examples.x, examples.y, epochs=2, verbose=0, callbacks=[callback])
-    steps = {panel.step for panel in reporter.of(PanelMade) if panel.name == "fit"}
+    steps = {panel.step for panel in uploader.of(PanelMade) if panel.name == "fit"}
     assert {0, 2, 4} <= steps
-    assert len(reporter.of(SegmentOpened)) <= 1
+    assert len(uploader.of(SegmentOpened)) <= 1
     assert isinstance(model.optimizer, keras.optimizers.Optimizer)

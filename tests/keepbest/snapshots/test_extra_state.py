@@ -173,10 +173,10 @@ def test_a_fit_says_what_it_does_not_carry() -> None:
     from tests.support.callbacks import Script, heard_run
 
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=9, restore_best_weights=True)
-    run, reporter, _ = heard_run()
+    run, uploader, _ = heard_run()
     callback = KeepBest("val_loss", mode="min", patience=9, run=run, store=False, carry=[stopping])
     Script().fit(callback, [3.0, 2.0, 2.5])
-    told = [item for item in reporter.of(Progress) if item.resume is not None]
+    told = [item for item in uploader.of(Progress) if item.resume is not None]
     assert [item.resume for item in told] == ["approximate", "approximate"]
     assert [item.resume_note for item in told] == [
         OWN_DATA,
@@ -228,7 +228,7 @@ def test_a_generator_that_cannot_go_back_is_found_first(tmp_path: Path) -> None:
     weight.assign(1.0)
     first.report_validation(1, 0.5)
     first.close()
-    run, reporter, commands = heard_run()
+    run, uploader, commands = heard_run()
     run.id = first.run.id
     second, weight = begin(np.random.Generator(np.random.Philox(1)), run)
     weight.assign(2.0)
@@ -237,5 +237,5 @@ def test_a_generator_that_cannot_go_back_is_found_first(tmp_path: Path) -> None:
         second.roll_back(step=1)
     commands.append(sent := command(CommandKind.ROLL_BACK, step=1))
     second.report_validation(2, 0.6)
-    assert answers(reporter, sent) == ["acknowledged", "refused"]
+    assert answers(uploader, sent) == ["acknowledged", "refused"]
     assert (float(weight), second.step, random.getstate()) == (2.0, 2, drawn)

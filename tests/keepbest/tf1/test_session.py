@@ -279,7 +279,7 @@ def test_what_is_not_initialised_by_one_assignment_is_told() -> None:
 
 
 def test_a_tracked_session_is_a_loop(tmp_path: Path) -> None:
-    run, reporter, commands = heard_run()
+    run, uploader, commands = heard_run()
     back = command(CommandKind.ROLL_BACK, to="best")
     slower = command(CommandKind.ROLL_BACK, to="best", learning_rate="0.1x")
     with net() as made:
@@ -293,13 +293,13 @@ def test_a_tracked_session_is_a_loop(tmp_path: Path) -> None:
             commands.extend(asked.pop(step, []))
             assert made.sess.run(made.graph.get_collection("global_step")[0]) == step
         assert trained == [1, 2, 3, 4, 5, 6, 4, 5, 6, 7]
-        assert answers(reporter, back) == ["acknowledged", "done"]
-        assert answers(reporter, slower) == ["acknowledged", "refused"]
+        assert answers(uploader, back) == ["acknowledged", "done"]
+        assert answers(uploader, slower) == ["acknowledged", "refused"]
         assert (run.decision.reason if run.decision else None) == "user"
         assert session.checkpoint(7).step == 7
         expected = made.go_on(3)
-    assert [validation.step for validation in reporter.of(ReportedValidation)] == [3, 6, 6]
-    assert [one.step for one in reporter.of(CheckpointDurable)] == [3, 7]
+    assert [validation.step for validation in uploader.of(ReportedValidation)] == [3, 6, 6]
+    assert [one.step for one in uploader.of(CheckpointDurable)] == [3, 7]
     assert run.best is not None
     assert run.best.checkpoint is not None
     with net(init=False) as made:  # a new process would do the same

@@ -155,7 +155,7 @@ import sys, time, keepbest
 run = keepbest.init(id=sys.argv[2], monitor="score", mode="max", dir=sys.argv[1])
 for step in range(run.step + 1, 10**9):
     run.report_validation(step, 0.5)
-    run.recorder.reporter.drain(10)
+    run.recorder.uploader.drain(10)
     print(step, flush=True)
     time.sleep(0.05)
 """
@@ -191,7 +191,7 @@ import sys, time, keepbest
 run = keepbest.init(id=sys.argv[2], monitor="score", mode="max", dir=sys.argv[1])
 run.before_end(lambda: time.sleep(1.5))
 run.report_validation(1, 0.5)
-run.recorder.reporter.drain(10)
+run.recorder.uploader.drain(10)
 print("trains", flush=True)
 time.sleep(60)
 """
@@ -223,9 +223,9 @@ def test_a_stale_script_ends_saying_the_run_was_not_its_own(
 ) -> None:
     with begin(live, tmp_path, id=new_id()) as stale:
         stale.report_validation(1, 0.5)
-        assert stale.recorder.reporter is not None
-        assert stale.recorder.reporter.drain(10)
-        client.release(stale.id, stale.recorder.reporter.journal.about.lease, Release(outcome="handed_back"))
+        assert stale.recorder.uploader is not None
+        assert stale.recorder.uploader.drain(10)
+        client.release(stale.id, stale.recorder.uploader.journal.about.lease, Release(outcome="handed_back"))
         with begin(live, tmp_path / "elsewhere", id=stale.id) as run:
             run.report_validation(2, 0.75)
             assert not stale.finish()

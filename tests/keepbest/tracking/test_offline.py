@@ -41,7 +41,7 @@ while Path(sys.argv[1], "go").exists():
     step += 1
     run.log({"loss": 1 / step}, step=step)
     run.report_validation(step, step / 1e6)
-    run.recorder.reporter.drain(10)
+    run.recorder.uploader.drain(10)
     print(f"step {step}.", flush=True)
     time.sleep(0.2)  # slower than anybody who sends it, or nobody would ever be done
 run.finish()

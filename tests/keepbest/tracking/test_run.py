@@ -340,8 +340,8 @@ def test_sending_an_offline_run_may_fail_and_be_done_again(tmp_path: Path, track
 def test_a_living_offline_run_is_sent_as_far_as_it_is_written(tmp_path: Path, tracker: TinyTracker) -> None:
     with quiet(tmp_path, tracker, "offline") as run:
         run.log({"loss": 0.5}, step=1)
-        assert run.recorder.reporter is not None
-        run.recorder.reporter.drain(5)
+        assert run.recorder.uploader is not None
+        run.recorder.uploader.drain(5)
         (folder,) = find_offline(tmp_path / "offline")
         for _ in range(2):
             assert send_offline(folder, tracker.client()) == Sent(run.id, is_over=False)

@@ -26,9 +26,9 @@ class Started(Reporter):
 
 def resumed() -> tuple[Any, Reporter]:
     """A run whose next segment is its second."""
-    reporter = Started()
+    uploader = Started()
     stopper = Stopper(parse("patience(99)"), "max")
-    return Run(RUN, stopper, monitor="val_accuracy", reporter=reporter, first_segment=1), reporter  # type: ignore[arg-type]
+    return Run(RUN, stopper, monitor="val_accuracy", uploader=uploader, first_segment=1), uploader  # type: ignore[arg-type]
 
 
 def write(store: Store, step: int, segment: int) -> str:
@@ -42,12 +42,12 @@ def test_what_a_killed_trainer_had_on_disk_is_told_by_the_next(tmp_path: Path) -
     store = Store(tmp_path)
     orphan = write(store, 300, segment=0)
     write(store, 400, segment=1)  # of a segment that was never told either: the number is this attempt's now
-    run, reporter = resumed()
+    run, uploader = resumed()
     archive = CheckpointRecorder(run, store, RetentionSpec())
     archive.open()
     archive.close()
     archive.open()
-    (told,) = reporter.of(CheckpointDurable)
+    (told,) = uploader.of(CheckpointDurable)
     assert (told.id, told.segment, told.step, told.value, told.written_bytes) == (orphan, 0, 300, 0.5, 0)
     assert (told.at, told.digest) == (NOON + timedelta(seconds=300), store.read_manifest(RUN, orphan)[1])
     archive.close()
@@ -57,12 +57,12 @@ def test_of_a_step_that_was_trained_again_one_stays(tmp_path: Path) -> None:
     """The first file stayed in the store as the earlier of two equal bests, for as long as the run was there."""
     store = Store(tmp_path)
     orphan = write(store, 300, segment=0)
-    run, reporter = resumed()
+    run, uploader = resumed()
     archive = CheckpointRecorder(run, store, RetentionSpec())
     archive.open()
     run.recorder.open_segment("resume", 200, 0, None)
     again = archive.write(make_state(300, step=300), "best", 0.5, segment=1)
-    assert [said.id for said in reporter.of(CheckpointDropped)] == [orphan]
+    assert [said.id for said in uploader.of(CheckpointDropped)] == [orphan]
     assert store.checkpoints(RUN) == [again.id]
     archive.close()
 
@@ -70,31 +70,31 @@ def test_of_a_step_that_was_trained_again_one_stays(tmp_path: Path) -> None:
 def test_what_was_found_does_not_say_where_a_script_goes_on(tmp_path: Path) -> None:
     store = Store(tmp_path)
     orphan = write(store, 300, segment=0)
-    run, reporter = resumed()
+    run, uploader = resumed()
     run.begin(OpensAtFirstStep(None, RunHistory()))
     archive = CheckpointRecorder(run, store, RetentionSpec())
     archive.open()
-    assert not reporter.of(SegmentOpened) + reporter.of(CheckpointDurable)
+    assert not uploader.of(SegmentOpened) + uploader.of(CheckpointDurable)
     run.go_on_at(200)
-    told = [item for item in reporter.items if isinstance(item, SegmentOpened | CheckpointDurable)]
+    told = [item for item in uploader.items if isinstance(item, SegmentOpened | CheckpointDurable)]
     assert [getattr(item, "start_step", None) for item in told] == [200, None]
-    assert [said.id for said in reporter.of(CheckpointDurable)] == [orphan]
+    assert [said.id for said in uploader.of(CheckpointDurable)] == [orphan]
     archive.close()
 
 
 def test_nothing_is_removed_before_that_is_written_down(tmp_path: Path) -> None:
     """fsck: missing runs/X/Y.json: its trainer was killed between removing it and telling of that."""
     store = Store(tmp_path)
-    run, reporter = resumed()
+    run, uploader = resumed()
     archive = CheckpointRecorder(run, store, RetentionSpec())
     archive.open()
     run.recorder.open_segment("resume", 0, 0, None)
-    reporter.writes = False
+    uploader.writes = False
     first, second = (archive.write(make_state(step, step=step), "best", step / 1000, segment=1) for step in (1, 2))
     assert set(store.checkpoints(RUN)) == {first.id, second.id}
-    assert [said.id for said in reporter.of(CheckpointDropped)] == [first.id]
-    reporter.writes = True
+    assert [said.id for said in uploader.of(CheckpointDropped)] == [first.id]
+    uploader.writes = True
     third = archive.write(make_state(3, step=3), "best", 0.003, segment=1)
     assert store.checkpoints(RUN) == [third.id]
-    assert {said.id for said in reporter.of(CheckpointDropped)} == {first.id, second.id}
+    assert {said.id for said in uploader.of(CheckpointDropped)} == {first.id, second.id}
     archive.close()

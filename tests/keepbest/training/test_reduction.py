@@ -26,9 +26,9 @@ class Training:
     def __init__(self, seed: int, store: Path | None = None) -> None:
         from tests.support.own_loop import Game, make_run
 
-        self.game, self.reporter = Game(seed), Reporter()
+        self.game, self.uploader = Game(seed), Reporter()
         stopper = parse("reduce_on_plateau(checks=2, factor=0.5) | patience(99)")
-        run = make_run(RUN, stopper, reporter=self.reporter)
+        run = make_run(RUN, stopper, uploader=self.uploader)
         options: dict[str, Any] = {"store": store or False, "carry": [self.game.draw]}
         self.loop = Loop(run, self.game.kept, *self.game.optimizers, **options)
 
@@ -74,10 +74,10 @@ def test_going_back_takes_the_reduction_back_and_meets_it_again() -> None:
 
 def fit(stop: str, validations: list[float]) -> tuple[Any, list[Any]]:
     """Have Keras' callback validation so; return the script and the decisions on record."""
-    run, reporter, _ = heard_run(stop=stop)
+    run, uploader, _ = heard_run(stop=stop)
     script = Script()
     script.fit(keep_best(run=run), validations)
-    return script, [validation.decision for validation in reporter.of(ReportedValidation)]
+    return script, [validation.decision for validation in uploader.of(ReportedValidation)]
 
 
 def test_the_ledger_says_what_the_rate_was_and_is() -> None:

@@ -58,7 +58,7 @@ class Vetted:
     """A run that is vetted by hand: `report_validation` judges and keeps, `vet` is the writer's turn."""
 
     def __init__(self, living: Arrays, count: int = 3) -> None:
-        self.run, self.reporter, _ = heard_run("max")
+        self.run, self.uploader, _ = heard_run("max")
         self.ring, self.living, self.rewritten = SnapshotBuffer(count, 10**6), living, list[int]()
         self.vetting = Vetting(self.run, self.ring, lambda state: self.rewritten.append(state.step))
         self.vetting.begin(living)
@@ -84,7 +84,7 @@ class Vetted:
 
     @property
     def withdrawn(self) -> list[tuple[int, str]]:
-        return [(said.step, said.reason) for said in self.reporter.of(WithdrawnValidation)]
+        return [(said.step, said.reason) for said in self.uploader.of(WithdrawnValidation)]
 
 
 def test_the_best_goes_back_to_the_one_before(caplog: pytest.LogCaptureFixture) -> None:
@@ -94,14 +94,14 @@ def test_the_best_goes_back_to_the_one_before(caplog: pytest.LogCaptureFixture) 
     vetted.report_validation(2, 0.9, [NAN, 2])
     assert vetted.vet(2) == "kernel became NaN (1 of 2 numbers)"
     assert vetted.best == (1, 1)
-    (said,) = vetted.reporter.of(WithdrawnValidation)
+    (said,) = vetted.uploader.of(WithdrawnValidation)
     assert (said.segment, said.step, said.value, said.checkpoint) == (0, 2, 0.9, vetted.states[2].id)
     assert (said.decision.best_step, said.decision.best_value, said.decision.wait) == (1, 0.5, 1)
     assert (
         "step 2 is withdrawn as the best: kernel became NaN (1 of 2 numbers); the best is step 1 again" in caplog.text
     )
     assert vetted.rewritten == []  # it is on disk
-    assert (vetted.vet(2), len(vetted.reporter.of(WithdrawnValidation))) == ("kernel became NaN (1 of 2 numbers)", 1)
+    assert (vetted.vet(2), len(vetted.uploader.of(WithdrawnValidation))) == ("kernel became NaN (1 of 2 numbers)", 1)
 
 
 def test_one_that_the_disk_skipped_is_written_after_all() -> None:
@@ -166,7 +166,7 @@ def broken(
     step: int, folder: Path | bool, validations: Sequence[Any], checks: int = 99, **more: Any
 ) -> tuple[Any, Any, Script]:
     """Train with KeepBest; from `step` on the kernel is NaN, while the value gets better and better."""
-    run, reporter, _ = heard_run("min", checks)
+    run, uploader, _ = heard_run("min", checks)
     callback, script = keep_best(folder, run=run), Script()
 
     def break_down(now: int) -> None:
@@ -175,28 +175,28 @@ def broken(
             script.weight.assign(np.full(script.weight.shape, NAN))
 
     script.fit(callback, validations, send=break_down)
-    return callback, reporter, script
+    return callback, uploader, script
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
 def test_a_fit_ends_with_the_best_that_is_finite(tmp_path: Path, on_disk: bool) -> None:
     """Without losses in the logs that would show it: the metric of a custom train step."""
-    callback, reporter, script = broken(6, tmp_path if on_disk else False, [3.0, 2.0, 1.0])
+    callback, uploader, script = broken(6, tmp_path if on_disk else False, [3.0, 2.0, 1.0])
     assert (callback.best_step, callback.best, callback.best_epoch) == (5, 3.0, 1)
-    assert [said.step for said in reporter.of(WithdrawnValidation)] == [10, 15]
+    assert [said.step for said in uploader.of(WithdrawnValidation)] == [10, 15]
     assert callback.keeper.buffer.best.step == 5
     state = callback.keeper.restore_best()
     assert (state.step, bool(np.isfinite(script.weight.numpy()).all())) == (5, True)
     if on_disk:
         assert [one.step for one in Store(tmp_path).manifests(callback.run.id)] == [5]
-        durable = {said.id for said in reporter.of(CheckpointDurable)}
-        assert durable.isdisjoint(said.id for said in reporter.of(CheckpointDropped))
+        durable = {said.id for said in uploader.of(CheckpointDurable)}
+        assert durable.isdisjoint(said.id for said in uploader.of(CheckpointDropped))
 
 
 def test_patience_that_ran_out_stops_between_two_validations(tmp_path: Path) -> None:
-    callback, reporter, _ = broken(6, tmp_path, [3.0, 2.0, 1.0, 0.5], checks=1)
+    callback, uploader, _ = broken(6, tmp_path, [3.0, 2.0, 1.0, 0.5], checks=1)
     assert (callback.stop_reason, callback.position.step, callback.best_step) == ("patience", 11, 5)
-    assert reporter.of(WithdrawnValidation)[0].decision.stop
+    assert uploader.of(WithdrawnValidation)[0].decision.stop
 
 
 def test_a_state_nothing_resumes_is_written_only_when_asked_for(
@@ -205,7 +205,7 @@ def test_a_state_nothing_resumes_is_written_only_when_asked_for(
     import tensorflow as tf
 
     caplog.set_level(logging.WARNING)
-    run, reporter, commands = heard_run("min")
+    run, uploader, commands = heard_run("min")
     weight = tf.Variable([1.0])
     loop = Loop(run, {"w": weight, "mask": tf.Variable([-INF])}, store=tmp_path)
     loop.report_validation(1, 3.0)
@@ -215,7 +215,7 @@ def test_a_state_nothing_resumes_is_written_only_when_asked_for(
     loop.report_validation(3, 4.0)
     assert loop.keeper.drain(20)
     assert [one.kind for one in Store(tmp_path).manifests(run.id)] == ["best", "manual"]
-    assert [update.state for update in reporter.of(CommandUpdate)][-1] == "done"
+    assert [update.state for update in uploader.of(CommandUpdate)][-1] == "done"
     assert "the checkpoint of step 2 is not written: w became NaN." in caplog.text
     assert loop.roll_back().step == 1
     assert loop.close()
@@ -225,7 +225,7 @@ def test_what_is_written_after_a_withdrawal_holds_no_such_best(tmp_path: Path) -
     """Somebody heals the network, and a crash comes before the next best: the resume knows the right one."""
     import tensorflow as tf
 
-    run, reporter, _ = heard_run("max")
+    run, uploader, _ = heard_run("max")
     weight = tf.Variable([1.0])
     loop = Loop(run, {"w": weight}, store=tmp_path)
     admit, may_go_on = loop.keeper.checkpoints._admit, Event()
@@ -241,7 +241,7 @@ def test_what_is_written_after_a_withdrawal_holds_no_such_best(tmp_path: Path) -
     assert (best.kind, best.value, best.stopper["policy"]["best_step"]) == ("best", 0.6, 2)
     assert (last.kind, last.stopper["policy"]["best_step"], last.at > best.at) == ("last", 2, True)
     assert 3 not in manifests
-    assert [said.step for said in reporter.of(WithdrawnValidation)] == [3]
+    assert [said.step for said in uploader.of(WithdrawnValidation)] == [3]
     assert loop.close()
 
 

@@ -51,8 +51,8 @@ def test_without_a_tracker_nothing_is_tried(keepbest: Keepbest, home: Path, monk
 def test_what_no_tracker_takes_is_set_aside_and_the_rest_arrives(keepbest: Keepbest, live: Live, home: Path) -> None:
     """A validation with n = 2**63, as a script could say it, kept everything after it from the tracker for ever."""
     run = init(monitor="val_accuracy", mode="max", dir=home)
-    assert run.recorder.reporter is not None
-    about = JournalOwner(run.id, new_id(), run.recorder.reporter.journal.about.lease)
+    assert run.recorder.uploader is not None
+    about = JournalOwner(run.id, new_id(), run.recorder.uploader.journal.about.lease)
     journal = Journal.create(home / "journals", about)
     for number, n in ((1, 10), (2, 2**63), (3, 30)):
         body = wire.encode(Batch(writer=about.writer, number=number, validations=[validation(number)]), [])
