@@ -15,7 +15,7 @@
 #              Dropout: True / True
 # Expected:  an export for serving answers as `predict` does: these layers are said to act in training only.
 # keepbest:  a SavedModel that `keepbest restore` writes answers as `predict`, and `--check` compares its answers.
-#            tests/keepbest/restoration/test_rebuild.py::test_kinds[late] holds that.
+#            tests/keepbest/checkpoint/test_rebuild.py::test_kinds[late] holds that.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

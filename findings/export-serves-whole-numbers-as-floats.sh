@@ -12,7 +12,7 @@
 # Expected:  the endpoint takes what the model was trained with. Identifiers (users, words, articles) are whole numbers,
 #            and one more or less is another one.
 # keepbest:  a SavedModel that `keepbest restore` writes has its endpoint made for the types that training saw.
-#            tests/keepbest/restoration/test_rebuild.py::test_a_network_written_as_a_class holds that.
+#            tests/keepbest/checkpoint/test_rebuild.py::test_a_network_written_as_a_class holds that.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keepbest.checkpoint.checkpoint import Checkpoint
+    from keepbest.checkpoint.restore import checkpoints, plan_restore, restore
     from keepbest.client.client import Client
     from keepbest.errors import (
         Busy,
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     )
     from keepbest.keras import KeepBest
     from keepbest.loop import Loop
-    from keepbest.restoration.checkpoint import Checkpoint
-    from keepbest.restoration.restore import checkpoints, plan_restore, restore
     from keepbest.tf1.session import Session
     from keepbest.tracking.init import init
     from keepbest.tracking.run import Run
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "keepbest.restoration.checkpoint": ("Checkpoint",),
-    "keepbest.restoration.restore": ("checkpoints", "plan_restore", "restore"),
+    "keepbest.checkpoint.checkpoint": ("Checkpoint",),
+    "keepbest.checkpoint.restore": ("checkpoints", "plan_restore", "restore"),
     "keepbest.client.client": ("Client",),
     "keepbest.errors": (
         "Busy",

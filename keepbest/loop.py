@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from keepbest.checkpoint import Manifest, Store
+from keepbest.checkpoint.restore import open_store
 from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import InvalidInput
 from keepbest.model.variables import TrainedObject
 from keepbest.renamed import refuse_method
-from keepbest.restoration.restore import open_store
 from keepbest.snapshots.buffer import SnapshotBuffer
 from keepbest.snapshots.extra_state import ExtraState
 from keepbest.snapshots.snapshot import VariableSet

@@ -11,9 +11,9 @@ from typing import Any
 
 from keepbest.checkpoint import CheckpointInfo, Store, Written
 from keepbest.checkpoint.files.dtypes import code_of
+from keepbest.checkpoint.restore import open_store
 from keepbest.contract.base import new_id
 from keepbest.errors import CheckpointDamaged, InvalidInput, NotFound
-from keepbest.restoration.restore import open_store
 from keepbest.snapshots.state import Position, State, VariableSpec
 from keepbest.stopping import Mode
 

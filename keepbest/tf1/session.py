@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from keepbest.checkpoint import Manifest, Store
+from keepbest.checkpoint import Manifest, Store, choose
+from keepbest.checkpoint.restore import open_store
 from keepbest.contract.base import new_id
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import InvalidInput
 from keepbest.journal.values import MAX_STEP
 from keepbest.loop import Loop
-from keepbest.restoration import choose
-from keepbest.restoration.restore import open_store
 from keepbest.stopping import Mode
 from keepbest.tf1.variables import GraphVariables
 from keepbest.tracking.run import Run

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from keepbest.checkpoint import Store
+from keepbest.checkpoint import Checkpoint, Store
 from keepbest.contract import runs as contract
 from keepbest.contract.batches import Declared
 from keepbest.contract.checkpoints import Checkpoint as KnownCheckpoint
@@ -30,7 +30,6 @@ from keepbest.contract.workers import Release
 from keepbest.journal.uploader import Uploader
 from keepbest.journal.values import describe_error, describe_here
 from keepbest.renamed import refuse_method
-from keepbest.restoration import Checkpoint
 from keepbest.status import StopReason
 from keepbest.stopping import Decision, Mode, Validation, read_pairs
 from keepbest.tracking.commands import Commands, stopped_by

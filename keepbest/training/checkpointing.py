@@ -12,8 +12,8 @@ from typing import Any
 
 from keepbest.checkpoint import CheckpointInfo, CheckpointWriter, Manifest, Store, Written
 from keepbest.checkpoint.inputs import Inputs
-from keepbest.checkpoint.pruner import CheckpointPruner
-from keepbest.checkpoint.retention import find_candidates
+from keepbest.checkpoint.upkeep.pruner import CheckpointPruner
+from keepbest.checkpoint.upkeep.retention import find_candidates
 from keepbest.checkpoint.writer import Task
 from keepbest.contract.base import CheckpointKind
 from keepbest.contract.commands import Command

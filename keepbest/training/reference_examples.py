@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from keepbest.checkpoint.check import call, untouched
 from keepbest.checkpoint.examples import MAX_BYTES, MAX_EXAMPLES
 from keepbest.checkpoint.inputs import Inputs, describe_batch
 from keepbest.errors import InvalidInput
-from keepbest.restoration.check import call, untouched
 from keepbest.snapshots.averages import use
 from keepbest.snapshots.randomness import capture_random, restore_random
 from keepbest.snapshots.snapshot import VariableSet

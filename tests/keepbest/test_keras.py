@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepbest.checkpoint import Store
+from keepbest.checkpoint import Store, choose
 from keepbest.contract.batches import CheckpointDropped, CheckpointDurable, ReportedValidation
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import InvalidInput, MetricMissing
-from keepbest.restoration import choose
 from keepbest.stopping import Losses, Unpaired
 from keepbest.stopping.pairs import from_record
 from tests.support.callbacks import STEPS, Script, heard_run, keep_best

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepbest.checkpoint import Store
+from keepbest.checkpoint import Store, choose
 from keepbest.errors import CheckpointMismatch
-from keepbest.restoration import choose
 from tests.support.callbacks import STEPS, Script, heard_run, keep_best
 from tests.support.processes import ROOT, Processes
 

@@ -18,7 +18,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"client", "model", "rates", "stopping"},
         {"selection", "snapshots"},
         {"checkpoint", "panels"},
-        {"restoration", "reports"},
+        {"reports"},
         {"journal"},
         {"tracking"},
         {"training"},

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from keepbest.checkpoint import Store
-from keepbest.checkpoint.fsck import check
-from keepbest.checkpoint.gc import collect
+from keepbest.checkpoint.upkeep.fsck import check
+from keepbest.checkpoint.upkeep.gc import collect
 from keepbest.contract.checkpoints import CheckpointState
 from tests.torture.house import POLL_SECONDS, House
 

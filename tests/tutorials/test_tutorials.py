@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from keepbest.checkpoint import Store
+from keepbest.checkpoint import Store, plan_restore, restore
 from keepbest.cli.checkpoints.partial import Target
 from keepbest.cli.main import load
 from keepbest.contract.replays import ReplayRequest
 from keepbest.errors import CheckpointMismatch, KeepbestError
-from keepbest.restoration import plan_restore, restore
 from keepbest.snapshots.state import Position
 from keepbest.status import RunState
 from tests.support.live import Live

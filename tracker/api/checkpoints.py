@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from flask import Blueprint, Response
 
+from keepbest.checkpoint import inspect
 from keepbest.checkpoint.files.folder import Folder
 from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, decode
 from keepbest.contract.base import DIGEST_PATTERN
@@ -28,7 +29,6 @@ from keepbest.contract.checkpoints import (
     VariableValues,
 )
 from keepbest.errors import CheckpointDamaged, InvalidInput, NotFound
-from keepbest.restoration import inspect
 from tracker.api import access
 from tracker.api.envelope import now, service, speaks, transaction
 from tracker.db import Connection

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from keepbest.checkpoint.files import trash
 from keepbest.checkpoint.files.folder import Folder
-from keepbest.checkpoint.gc import Collected, collect
+from keepbest.checkpoint.upkeep.gc import Collected, collect
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
 from keepbest.contract.runs import Undeleted
 from keepbest.errors import NotFound

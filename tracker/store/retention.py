@@ -1,6 +1,6 @@
 """Retention as the tracker sees it: checkpoints of runs that nobody holds, by the rule that their spec names.
 
-While somebody holds a run its trainer drops (`keepbest.checkpoint.pruner`); afterwards the tracker does, which knows
+While somebody holds a run, its trainer drops (`keepbest.checkpoint.upkeep.pruner`); later the tracker does, which knows
 pins, the best, and where the next attempt goes on. A row says `dropped` before a file moves: whatever is killed in
 between, the next call finds the file by its row.
 """
@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, update
 
-from keepbest.checkpoint import retention as ranking
+from keepbest.checkpoint.upkeep import retention as ranking
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
 from keepbest.contract.policies import RetentionSpec
 from keepbest.selection.selectors import build

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keepbest.checkpoint.inspect import find, nearest
 from keepbest.client.client import Client
 from keepbest.contract.tensors import Findings, Inquiry, Named, TensorKind, Verdicts
 from keepbest.errors import InvalidInput, KeepbestError, NotFound
 from keepbest.panels.examples import see
-from keepbest.restoration.inspect import find, nearest
 from keepbest.settings import write_private
 from keepbest.snapshots.snapshot import ModelVariables, capture
 from keepbest.snapshots.state import Position, State

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from keepbest.checkpoint.fetch import opened
 from keepbest.checkpoint.load import Loaded
 from keepbest.client import bundle
 from keepbest.client.client import Client
@@ -13,7 +14,6 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.runs import CodeSource, Run
 from keepbest.errors import CodeFailed, KeepbestError
 from keepbest.journal import values
-from keepbest.restoration.fetch import opened
 from keepbest.training.spec import Training, build_model
 from worker.settings import WorkerSettings
 from worker.trainer import environment, user_code

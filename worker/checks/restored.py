@@ -15,17 +15,17 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from keepbest.checkpoint.check import call, flatten, to_batch
 from keepbest.checkpoint.examples import compare, read
+from keepbest.checkpoint.export import export, parts_of
 from keepbest.checkpoint.inputs import Inputs
 from keepbest.checkpoint.load import Loaded
+from keepbest.checkpoint.rebuild import complete, fill, rebuild
 from keepbest.checkpoint.store import Store
 from keepbest.cli.checkpoints.partial import Target
 from keepbest.client.client import Client
 from keepbest.contract.restores import CheckResult, RestoreJob
 from keepbest.errors import KeepbestError
-from keepbest.restoration.check import call, flatten, to_batch
-from keepbest.restoration.export import export, parts_of
-from keepbest.restoration.rebuild import complete, fill, rebuild
 from keepbest.settings import write_private
 from worker import settings
 from worker.checks.rebuild import rebuild as rebuild_by_code

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from keepbest.checkpoint import Store, load
-from keepbest.checkpoint.retention import find_candidates
+from keepbest.checkpoint.upkeep.retention import find_candidates
 from keepbest.contract.base import new_id
 from keepbest.contract.policies import SelectorSpec
 from keepbest.contract.selections import Selection, SelectionCandidate, SelectionTrial

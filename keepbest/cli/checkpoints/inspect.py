@@ -10,6 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from keepbest.checkpoint.fetch import opened
+from keepbest.checkpoint.inspect import values_of
+from keepbest.checkpoint.local_runs import CheckpointSource
 from keepbest.cli.checkpoints.fresh_process import ask_fresh, need_tensorflow
 from keepbest.cli.common import tensors
 from keepbest.cli.common.errors import Exit
@@ -21,9 +24,6 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.runs import CodeSource, RecipeSource
 from keepbest.contract.tensors import Findings, Inquiry, PartName, TensorRequest, Verdicts
 from keepbest.errors import InvalidInput, NotFound
-from keepbest.restoration.fetch import opened
-from keepbest.restoration.inspect import values_of
-from keepbest.restoration.local_runs import CheckpointSource
 from keepbest.settings import Settings, load
 
 STEP = "The checkpoint of this step; 0: the model built anew with the run's seed, which is what training began with."

@@ -13,12 +13,12 @@ from typing import Any
 from keepbest.checkpoint.inputs import Inputs
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.plan import RestorePlan
+from keepbest.checkpoint.rebuild import complete
 from keepbest.cli.common.output import Table, print_json, print_table, say
 from keepbest.cli.runs.entry_point import Entry, find_entry
 from keepbest.cli.runs.signature import Signature, parse_settings, read_signature
 from keepbest.contract.runs import RunSpec
 from keepbest.errors import InvalidInput, KeepbestError, NotFound
-from keepbest.restoration.rebuild import complete
 from keepbest.snapshots.state import VariableSpec
 from keepbest.training.spec import Training, build_model
 

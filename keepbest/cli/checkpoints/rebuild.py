@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from keepbest.checkpoint import examples
+from keepbest.checkpoint.export import export, path_of
+from keepbest.checkpoint.fetch import opened
 from keepbest.checkpoint.plan import RestorePlan
+from keepbest.checkpoint.rebuild import LAMBDA, undescribed
 from keepbest.checkpoint.store import Store
 from keepbest.cli.checkpoints.fresh_process import ask_fresh, need_tensorflow
 from keepbest.cli.checkpoints.partial import Target
@@ -18,9 +21,6 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.restores import CheckResult, Format, RestoreJob
 from keepbest.contract.runs import CodeSource, RecipeSource, RunSpec
 from keepbest.errors import NetworkUnknown
-from keepbest.restoration.export import export, path_of
-from keepbest.restoration.fetch import opened
-from keepbest.restoration.rebuild import LAMBDA, undescribed
 from keepbest.settings import Settings
 
 NEEDS_TENSORFLOW: frozenset[Format] = frozenset({"keras", "weights", "tf", "savedmodel"})

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from keepbest.checkpoint.fetch import Which, opened
+from keepbest.checkpoint.local_runs import CheckpointSource
 from keepbest.cli.checkpoints.fresh_process import ask_fresh, need_tensorflow
 from keepbest.cli.checkpoints.partial import Target, show_plan
 from keepbest.cli.checkpoints.rebuild import NEEDS_TENSORFLOW, Rebuilding
@@ -22,8 +24,6 @@ from keepbest.contract.checkpoints import Checkpoint, Receipt
 from keepbest.contract.restores import CheckResult, Format
 from keepbest.contract.runs import CodeSource, Run
 from keepbest.errors import InvalidInput
-from keepbest.restoration.fetch import Which, opened
-from keepbest.restoration.local_runs import CheckpointSource
 from keepbest.settings import Settings, load
 
 To = Annotated[Path | None, typer.Option(help="Folder to write to; made if it is new.")]

@@ -7,14 +7,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
+from keepbest.checkpoint.fetch import Which, choose
+from keepbest.checkpoint.local_runs import CheckpointSource, LocalRuns
 from keepbest.checkpoint.store import Store
 from keepbest.cli.common.output import warn
 from keepbest.client.client import Client
 from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.runs import Run
 from keepbest.errors import Busy, InvalidInput, KeepbestError, NotAuthenticated, NotFound, Unreachable
-from keepbest.restoration.fetch import Which, choose
-from keepbest.restoration.local_runs import CheckpointSource, LocalRuns
 from keepbest.settings import Settings
 from keepbest.tracking.offline import read_names
 
@@ -32,7 +32,7 @@ class Located:
     run: Run | None = None
 
     def choose(self, *, which: Which = "best", step: int | None = None, id: str | None = None) -> Checkpoint:
-        """Return the checkpoint that is meant, as `keepbest.restoration.fetch.choose` says."""
+        """Return the checkpoint that is meant, as `keepbest.checkpoint.fetch.choose` says."""
         return choose(self.source, self.id, which=which, step=step, id=id)
 
     def need_run(self, what: str, hint: str) -> Run:

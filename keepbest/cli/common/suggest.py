@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from keepbest.checkpoint.fetch import Which, read_manifest
+from keepbest.checkpoint.local_runs import CheckpointSource
 from keepbest.contract.restores import Format
 from keepbest.errors import KeepbestError
-from keepbest.restoration.fetch import Which, read_manifest
-from keepbest.restoration.local_runs import CheckpointSource
 from keepbest.settings import load
 
 

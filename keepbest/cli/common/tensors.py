@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keepbest.checkpoint.inspect import read_slices, summarise
 from keepbest.cli.checkpoints.checkpoint import to_plain
 from keepbest.cli.common.formatting import number, whole
 from keepbest.cli.common.output import print_facts, say
 from keepbest.contract.tensors import TensorKind
 from keepbest.errors import InvalidInput
-from keepbest.restoration.inspect import read_slices, summarise
 
 BINS = 12
 _BAR = 40

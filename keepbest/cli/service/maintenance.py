@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from keepbest.checkpoint import fsck as checking
 from keepbest.checkpoint.files.folder import Folder
-from keepbest.checkpoint.fsck import StoreFault, StoreHealth
+from keepbest.checkpoint.upkeep import fsck as checking
+from keepbest.checkpoint.upkeep.fsck import StoreFault, StoreHealth
 from keepbest.cli.common.errors import Exit
 from keepbest.cli.common.formatting import size
 from keepbest.cli.common.options import AsJson

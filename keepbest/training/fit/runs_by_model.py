@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from keepbest.checkpoint import Store
+from keepbest.checkpoint.restore import open_store
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Declared
 from keepbest.contract.policies import RetentionSpec
@@ -21,7 +22,6 @@ from keepbest.errors import InvalidInput
 from keepbest.journal.records import fit
 from keepbest.panels.examples import Scene, see
 from keepbest.panels.panel_worker import Painter
-from keepbest.restoration.restore import open_store
 from keepbest.snapshots.buffer import SnapshotBuffer
 from keepbest.snapshots.extra_state import ExtraState
 from keepbest.stopping import Mode, parse

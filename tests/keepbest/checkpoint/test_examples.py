@@ -11,8 +11,8 @@ import pytest
 
 from keepbest.checkpoint import Manifest, Store
 from keepbest.checkpoint.examples import compare, read
-from keepbest.checkpoint.fsck import check as check_store
 from keepbest.checkpoint.inputs import describe_batch
+from keepbest.checkpoint.upkeep.fsck import check as check_store
 from keepbest.errors import CheckpointDamaged, NotFound
 from keepbest.snapshots.state import Predictions
 from tests.support.states import about, flip, make_state

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keepbest.checkpoint import Store
+from keepbest.checkpoint import Store, choose
 from keepbest.errors import CheckpointDamaged, CheckpointError, InvalidInput, KeepbestError, NotFound
-from keepbest.restoration import choose
 from tests.support.states import NOON, OTHER_RUN, RUN, about, cut, equal, files_of, flip, make_state, state_of
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from keepbest.checkpoint import Loaded, Store
+from keepbest.checkpoint.checkpoint import Checkpoint
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.upgrade import to_present
 from keepbest.errors import CheckpointMismatch
-from keepbest.restoration.checkpoint import Checkpoint
 from keepbest.snapshots.state import VariableSpec
 from tests.support.states import RUN, about, state_of
 

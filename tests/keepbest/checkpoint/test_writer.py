@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from keepbest.checkpoint import CheckpointInfo, CheckpointWriter, Store, Written
+from keepbest.checkpoint.restore import checkpoints
 from keepbest.errors import CheckpointError
-from keepbest.restoration.restore import checkpoints
 from keepbest.snapshots.state import State
 from tests.support.processes import PATIENCE, wait_until
 from tests.support.states import about, make_state

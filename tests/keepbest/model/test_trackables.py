@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from keepbest.checkpoint import Store
+from keepbest.checkpoint.export import export
 from keepbest.errors import CheckpointError
 from keepbest.keras import KeepBest
 from keepbest.model.trackables import children_of, descendants_of
 from keepbest.model.variables import TrainedObject
-from keepbest.restoration.export import export
 from tests.support.need import need_tensorflow
 
 X, Y = np.arange(24, dtype="float32").reshape(12, 2) / 24, np.arange(12) % 2

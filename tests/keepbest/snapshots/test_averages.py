@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from keepbest.checkpoint import Store
+from keepbest.checkpoint.export import named_arrays
 from keepbest.checkpoint.plan import make_plan
 from keepbest.errors import CheckpointMismatch
-from keepbest.restoration.export import named_arrays
 from keepbest.snapshots.averages import find_used, use
 from keepbest.snapshots.compare import compare
 from keepbest.snapshots.state import State, VariableSpec

@@ -11,8 +11,8 @@ import tensorflow as tf
 import keepbest
 from keepbest import KeepBest
 from keepbest.checkpoint import Store
-from keepbest.restoration.export import FORMATS, export
-from keepbest.restoration.restore import choose
+from keepbest.checkpoint.export import FORMATS, export
+from keepbest.checkpoint.restore import choose
 from tests.support.kinds.cell import Cell, judge, refused
 from tests.support.kinds.kind import Kind, seed_all
 from tests.support.kinds.place import Place

@@ -26,8 +26,8 @@ from keepbest.training.spec import Training
 keras = pytest.importorskip("keras", reason="needs TensorFlow: make install")
 
 from keepbest.checkpoint import load  # noqa: E402
+from keepbest.checkpoint.restore import choose  # noqa: E402
 from keepbest.panels.shadow_model import Replica  # noqa: E402
-from keepbest.restoration.restore import choose  # noqa: E402
 from tests.support.rig import Rig  # noqa: E402
 from worker.trainer.agent_pipe import HandedBack  # noqa: E402
 from worker.trainer.ema import prepare  # noqa: E402

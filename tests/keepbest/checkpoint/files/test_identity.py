@@ -15,8 +15,8 @@ import pytest
 from keepbest.checkpoint import Store, writer
 from keepbest.checkpoint.files import trash
 from keepbest.checkpoint.files.identity import Identity
-from keepbest.checkpoint.fsck import check, repair
-from keepbest.checkpoint.gc import collect
+from keepbest.checkpoint.upkeep.fsck import check, repair
+from keepbest.checkpoint.upkeep.gc import collect
 from keepbest.errors import NotTheStore, StoreUnavailable
 from tests.keepbest.checkpoint.test_writer import Heard, submit
 from tests.support.processes import wait_until

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from keepbest.checkpoint import CheckpointInfo, Store, Written
+from keepbest.checkpoint.restore import choose
 from keepbest.cli.checkpoints.partial import Target
 from keepbest.cli.common.errors import Exit
 from keepbest.contract.base import CheckpointKind
 from keepbest.contract.runs import Mode, RecipeSource, RunRequest
-from keepbest.restoration.restore import choose
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.support.live import FakeWorker, Live
 from tests.support.need import need_tensorflow

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.plan import RestorePlan
+from keepbest.checkpoint.rebuild import build_like
 from keepbest.checkpoint.store import Store
-from keepbest.restoration.rebuild import build_like
 
 _log = logging.getLogger("keepbest")
 

@@ -12,7 +12,7 @@ import pytest
 
 from keepbest.checkpoint import Store
 from keepbest.checkpoint.files import trash
-from keepbest.checkpoint.gc import GRACE, TRASH_AGE, Collected, collect
+from keepbest.checkpoint.upkeep.gc import GRACE, TRASH_AGE, Collected, collect
 from keepbest.errors import StoreUnavailable
 from tests.support.processes import Processes
 from tests.support.states import OTHER_RUN, RUN, about, cut, equal, files_of, flip, make_state

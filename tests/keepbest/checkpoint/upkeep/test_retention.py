@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepbest.checkpoint.retention import Mode, decide, find_eligible
+from keepbest.checkpoint.upkeep.retention import Mode, decide, find_eligible
 from keepbest.contract.base import CheckpointKind
 from keepbest.contract.policies import RetentionSpec
 from keepbest.selection.selectors import build

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from keepbest.checkpoint import Store
 from keepbest.checkpoint.files import pack, trash
-from keepbest.checkpoint.fsck import StoreFault, check, repair
 from keepbest.checkpoint.manifest import encode
+from keepbest.checkpoint.upkeep.fsck import StoreFault, check, repair
 from keepbest.errors import CheckpointError, NotFound
 from tests.support.states import NOON, OTHER_RUN, RUN, about, cut, equal, files_of, flip, make_state
 

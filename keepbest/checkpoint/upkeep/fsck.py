@@ -20,8 +20,8 @@ from blake3 import blake3
 from keepbest.checkpoint import load
 from keepbest.checkpoint.files import pack
 from keepbest.checkpoint.files.folder import Folder, sync_folder
-from keepbest.checkpoint.gc import is_content
 from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, decode
+from keepbest.checkpoint.upkeep.gc import is_content
 from keepbest.contract.base import ID_PATTERN
 from keepbest.errors import CheckpointDamaged, CheckpointError
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keepbest.checkpoint import Manifest, Store
-from keepbest.checkpoint.pruner import CheckpointPruner
+from keepbest.checkpoint.upkeep.pruner import CheckpointPruner
 from keepbest.contract.policies import RetentionSpec
 from keepbest.selection.selectors import build
 from keepbest.selection.syntax import parse

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import BinaryIO, NoReturn, Protocol
 
 from keepbest.checkpoint.manifest import Manifest
+from keepbest.checkpoint.restore import find_best
 from keepbest.checkpoint.store import Store
 from keepbest.contract.checkpoints import Checkpoint, CheckpointList, CheckpointState
 from keepbest.errors import CheckpointError, InvalidInput, NotFound
-from keepbest.restoration.restore import find_best
 
 #: As many first letters of an id as a tracker wants.
 MIN_LETTERS = 4

@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 
 import keepbest
-from keepbest.checkpoint import Store
+from keepbest.checkpoint import Store, export
 from keepbest.checkpoint.inputs import describe_batch
+from keepbest.checkpoint.rebuild import complete
+from keepbest.checkpoint.restore import choose
 from keepbest.contract.restores import CheckResult, RestoreJob
 from keepbest.errors import CheckpointMismatch, InvalidInput, NetworkUnknown, NotFound
-from keepbest.restoration import export
-from keepbest.restoration.rebuild import complete
-from keepbest.restoration.restore import choose
 from tests.support.rebuilding import WHOLE, X, Y, answer, compiled, dense, train
 
 

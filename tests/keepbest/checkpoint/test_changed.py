@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepbest.checkpoint import Store
+from keepbest.checkpoint import Store, plan_restore, restore
 from keepbest.cli.checkpoints.partial import Target
 from keepbest.errors import CheckpointMismatch, InvalidInput, KeepbestError, NotFound
-from keepbest.restoration import plan_restore, restore
 from tests.support.states import RUN, about
 
 pytest.importorskip("keras", reason="needs TensorFlow: make install")

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from keepbest import settings
+from keepbest.checkpoint.check import check_network, make_mismatch
+from keepbest.checkpoint.checkpoint import Checkpoint
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.plan import RestorePlan
+from keepbest.checkpoint.rebuild import fill, rebuild
 from keepbest.checkpoint.store import Store
 from keepbest.checkpoint.writer import wait_for_writers
 from keepbest.errors import NotFound
-from keepbest.restoration.check import check_network, make_mismatch
-from keepbest.restoration.checkpoint import Checkpoint
-from keepbest.restoration.rebuild import fill, rebuild
 from keepbest.stopping.validation import is_better
 
 

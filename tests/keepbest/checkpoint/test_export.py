@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepbest.checkpoint import Store
+from keepbest.checkpoint import FORMATS, Store, export, restore
 from keepbest.errors import CheckpointMismatch, InvalidInput, NotFound
-from keepbest.restoration import FORMATS, export, restore
 from tests.support.processes import PATIENCE, ROOT
 from tests.support.states import RUN, about
 

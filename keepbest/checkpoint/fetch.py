@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from keepbest.checkpoint.files.pack import write_all
+from keepbest.checkpoint.local_runs import CheckpointSource
 from keepbest.checkpoint.manifest import Manifest, decode
 from keepbest.checkpoint.store import Store
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
 from keepbest.errors import InvalidInput, NotFound
-from keepbest.restoration.local_runs import CheckpointSource
 
 Which = Literal["best", "last", "selected"]
 

@@ -13,13 +13,13 @@ from keepbest.checkpoint.inputs import is_functional, of_model, to_signature
 from keepbest.checkpoint.load import Loaded
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.plan import RestorePlan
+from keepbest.checkpoint.rebuild import complete, fill, rebuild
 from keepbest.checkpoint.store import Store
 from keepbest.contract.restores import Format
 from keepbest.errors import CheckpointError, InvalidInput
 from keepbest.model.attributes import things_in
 from keepbest.model.saveables import saveables_of
 from keepbest.model.variables import is_lookup
-from keepbest.restoration.rebuild import complete, fill, rebuild
 
 _log = logging.getLogger("keepbest")
 

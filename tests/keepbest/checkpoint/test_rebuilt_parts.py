@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 import keepbest
-from keepbest.checkpoint import Store
+from keepbest.checkpoint import Store, export
 from keepbest.checkpoint.inputs import Inputs
+from keepbest.checkpoint.rebuild import complete
+from keepbest.checkpoint.restore import choose
 from keepbest.errors import InvalidInput, NetworkUnknown
-from keepbest.restoration import export
-from keepbest.restoration.rebuild import complete
-from keepbest.restoration.restore import choose
 from tests.support.rebuilding import X, Y, answer, compiled, dense, train
 
 
@@ -86,7 +85,7 @@ def test_what_it_is_called_with_is_known_from_the_fit(
     path = export(store, store.load(run, choose(store, run).id), tmp_path / "out", "savedmodel")
     served = tf.saved_model.load(str(path))
     assert np.allclose(served.serve(words), wanted)
-    monkeypatch.setattr("keepbest.training.states.of_fit", lambda model: None)  # a loop of the user's own, say
+    monkeypatch.setattr("keepbest.training.live_model.of_fit", lambda model: None)  # a loop of the user's own, say
     run = train(adapted(), tmp_path, words, validation=None, keep_examples=0)
     with pytest.raises(NetworkUnknown, match="does not say what it is called with") as caught:
         keepbest.restore(run, store=tmp_path)

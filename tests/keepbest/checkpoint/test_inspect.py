@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepbest.checkpoint import Manifest, Store
+from keepbest.checkpoint import Manifest, Store, inspect
 from keepbest.checkpoint.files.dtypes import numpy_dtype
 from keepbest.contract.checkpoints import ValuesQuery
 from keepbest.errors import CheckpointDamaged, InvalidInput, NotFound
-from keepbest.restoration import inspect
 from tests.support.states import about, flip, state_of
 
 KERNEL = np.arange(12, dtype=np.float32).reshape(3, 4) - 4

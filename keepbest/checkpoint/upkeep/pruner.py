@@ -16,8 +16,8 @@ from datetime import datetime
 from typing import Literal
 
 from keepbest.checkpoint.manifest import Manifest
-from keepbest.checkpoint.retention import Mode, decide, find_eligible
 from keepbest.checkpoint.store import Store
+from keepbest.checkpoint.upkeep.retention import Mode, decide, find_eligible
 from keepbest.contract.base import CheckpointKind
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import KeepbestError, NotFound, NotTheStore
