@@ -83,8 +83,7 @@ class ReportedValidation(Shape):
 
 
 class WithdrawnValidation(Shape):
-    """A validation that was the best, and is none: what was found of its network after it was judged. A row of the
-    ledger.
+    """A validation that was the best, and is none: its network turned out to be NaN. A row of the decision log.
 
     `decision` is the stopper's of the newest validation, judged anew; `checkpoint` what would have held the state.
     """

@@ -120,7 +120,7 @@ class Recorder:
     def record_withdrawal(
         self, segment: int, step: int, value: float, reason: str, decision: Decision, checkpoint: str | None
     ) -> None:
-        """Write into the ledger that a validation is no best after all. Safe from the writer's thread."""
+        """Write into the decision log that a validation is no best after all. Safe from the writer's thread."""
         self.say(
             fit(
                 WithdrawnValidation,

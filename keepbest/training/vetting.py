@@ -2,7 +2,7 @@
 
 A value does not show it, and looking at all weights takes longer than training may be held up: so the writer's thread
 does it, before it writes. What it finds is the run's truth from then on: in the stopper, in memory, on disk (where such
-a state never comes to be), and in the ledger as an entry of its own.
+a state never comes to be), and in the decision log as an entry of its own.
 """
 
 from __future__ import annotations
