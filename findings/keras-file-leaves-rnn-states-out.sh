@@ -11,7 +11,7 @@
 #              next prediction off by, after tf.train.Checkpoint: 0.0
 # Expected:  a whole-model file goes on where the model was, or `save` says what it leaves out.
 # keepbest:  a checkpoint holds such states beside the variables, and rolling back or restoring puts them back; a .keras
-#            file that is exported cannot hold them, as Keras' own cannot. tests/keepbest/snapshots/test_beside.py
+#            file that is exported cannot hold them, as Keras' own cannot. tests/keepbest/snapshots/test_non_variables.py
 #            (test_variables_in_lists_words_and_tables) holds variables that are in no list; "stateful RNN" is a row of
 #            docs/reference/kinds.md, which tests/kinds/test_kinds.py makes anew.
 set -euo pipefail

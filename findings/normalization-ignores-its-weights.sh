@@ -14,7 +14,7 @@
 #              load_weights after a predict: 199
 # Expected:  0 each time: (200 - 200) / 100. For BatchNormalization it is so.
 # keepbest:  going back to the best renews the arrays, and drops functions that were traced with others.
-#            tests/keepbest/snapshots/test_beside.py holds that
+#            tests/keepbest/snapshots/test_non_variables.py holds that
 #            (test_a_model_that_learned_anew_goes_back_with_its_functions).
 set -euo pipefail
 folder=$(mktemp -d)

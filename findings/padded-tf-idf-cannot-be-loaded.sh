@@ -12,7 +12,7 @@
 #              max_tokens=5, padded: saved; load_model: the same predictions
 # Expected:  what `save` writes without a word `load_model` reads. Padding is there for words that are not found yet.
 # keepbest:  such a layer comes back from a checkpoint into the user's model with the same predictions.
-#            tests/keepbest/snapshots/test_beside.py holds that ("text, tf-idf, padded", of
+#            tests/keepbest/snapshots/test_non_variables.py holds that ("text, tf-idf, padded", of
 #            test_learned_state_comes_back_only_to_the_same_layers).
 set -euo pipefail
 folder=$(mktemp -d)

@@ -25,7 +25,7 @@ from keepbest.errors import InvalidInput
 from keepbest.model.variables import TrainedObject
 from keepbest.renamed import refuse_method
 from keepbest.snapshots.buffer import SnapshotBuffer
-from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.carried_state import CarriedState
 from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.state import Position, State
 from keepbest.stopping import Decision, read_pairs
@@ -104,7 +104,7 @@ class Loop:
         self._written_at = clock()
         opened = None if store is False else open_store(store)
         buffer = SnapshotBuffer(snapshots, snapshot_memory)
-        self._carried = _check_carried(ExtraState(carry))
+        self._carried = _check_carried(CarriedState(carry))
         self.keeper = BestKeeper(
             run,
             opened,
@@ -241,7 +241,7 @@ class Loop:
             self.step = jump.state.step
 
 
-def _check_carried(carried: ExtraState) -> ExtraState:
+def _check_carried(carried: CarriedState) -> CarriedState:
     """Nothing here reports what is lost, as a fit does: so nothing may be."""
     lost = carried.find_lost()
     if lost:

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, cast, get_args
 from urllib.parse import urlsplit
 
 from keepbest.errors import InvalidInput
-from keepbest.memory import DEFAULT_MEMORY, budget_of
+from keepbest.memory_budget import DEFAULT_MEMORY, budget_of
 
 VERSION = "0.1.0"
 DEFAULT_PORT = 7766

@@ -24,9 +24,9 @@ from keepbest.checkpoint.plan import RestorePlan, make_plan
 from keepbest.checkpoint.upgrade import advise, describe_lost, to_present
 from keepbest.errors import CheckpointDamaged, CheckpointIncomplete
 from keepbest.snapshots.averages import find_used
-from keepbest.snapshots.beside import Entry
 from keepbest.snapshots.compare import Difference, compare, refuse
 from keepbest.snapshots.loss_scale import fit_scale
+from keepbest.snapshots.non_variables import Entry
 from keepbest.snapshots.randomness import restore_random
 from keepbest.snapshots.snapshot import ModelVariables, specs_for
 from keepbest.snapshots.state import BESIDE, VARIABLES, State, VariableSpec

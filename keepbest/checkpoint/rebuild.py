@@ -23,8 +23,8 @@ from keepbest.errors import InvalidInput, KeepbestError, NetworkUnknown, Optimiz
 from keepbest.model.backend import check_backend
 from keepbest.model.saveables import saveables_of
 from keepbest.model.variables import TrainedObject
-from keepbest.snapshots.beside import Beside, finalize
 from keepbest.snapshots.loss_scale import SCALE
+from keepbest.snapshots.non_variables import Beside, finalize
 from keepbest.snapshots.state import BESIDE
 
 _log = logging.getLogger("keepbest")

@@ -34,9 +34,9 @@ from typing import Protocol
 from keepbest.contract.base import ID_PATTERN, new_id
 from keepbest.contract.batches import BatchReceipt
 from keepbest.errors import InvalidInput
-from keepbest.journal import rejection, set_aside, wire
+from keepbest.journal import refused_batch, set_aside, wire
 from keepbest.journal.frames import Spool
-from keepbest.journal.rejection import Trouble
+from keepbest.journal.refused_batch import RefusedBatch
 from keepbest.settings import write_private
 
 MAX_DISK_BYTES = 2**30
@@ -115,7 +115,7 @@ class Journal:
         #: Whether the tracker is older than what it is told of examples.
         self.goes_without_examples = False
         #: The oldest batch where the tracker would not take it, and how many entries it never took.
-        self.trouble = Trouble.read(folder / rejection.NAME)
+        self.trouble = RefusedBatch.read(folder / refused_batch.NAME)
         self.set_aside = 0
 
     @classmethod

@@ -7,7 +7,7 @@ from typing import Any
 
 from keepbest import settings
 from keepbest.contract.runs import Memory, Snapshot
-from keepbest.memory import budget_of
+from keepbest.memory_budget import budget_of
 from keepbest.snapshots.state import State, VariableSpec
 
 

@@ -18,10 +18,10 @@ from keepbest.model.growth import Growth
 from keepbest.model.reader import Joined, VariableReader, read_one
 from keepbest.model.saveables import Saveable, walked_once
 from keepbest.model.variables import TrainedObject
-from keepbest.snapshots.beside import Beside, Entry, entries_in, variables_in
 from keepbest.snapshots.compare import Difference, compare, refuse, refuse_beside
 from keepbest.snapshots.late import begin_anew, build_for
 from keepbest.snapshots.missing import Missing
+from keepbest.snapshots.non_variables import Beside, Entry, entries_in, variables_in
 from keepbest.snapshots.randomness import capture_random, restore_random
 from keepbest.snapshots.state import Position, State, VariableSpec, specs_of, variables_of
 

@@ -73,7 +73,7 @@ class State:
     stopper: Mapping[str, Any] = field(default_factory=dict)
     random: Mapping[str, Any] = field(default_factory=dict)
     id: str = field(default_factory=new_id)
-    #: The state of the callbacks and generators that go along, by name (`keepbest.snapshots.extra_state`).
+    #: The state of the callbacks and generators that go along, by name (`keepbest.snapshots.carried_state`).
     callbacks: Mapping[str, Any] = field(default_factory=dict)
     #: Places of trained variables, with those of the averages that are used for them (`keepbest.snapshots.averages`).
     averages: Mapping[int, int] = field(default_factory=dict)

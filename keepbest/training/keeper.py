@@ -24,7 +24,7 @@ from keepbest.panels.panel_worker import Painter
 from keepbest.selection.candidates import Candidate
 from keepbest.selection.selectors import Selector
 from keepbest.snapshots.buffer import SnapshotBuffer
-from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.carried_state import CarriedState
 from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.state import Position, State
 from keepbest.status import CommandKind
@@ -62,7 +62,7 @@ class BestKeeper:
         retention: RetentionSpec | None = None,
         environment: Mapping[str, Any] | None = None,
         writes_bests: bool = True,
-        carried: ExtraState | None = None,
+        carried: CarriedState | None = None,
         painter: Painter | None = None,
         selector: Selector | None = None,
         references: References | None = None,

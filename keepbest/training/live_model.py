@@ -10,7 +10,7 @@ from typing import Any
 from keepbest.checkpoint.inputs import Inputs, of_model
 from keepbest.errors import KeepbestError
 from keepbest.snapshots.averages import Averages, find_averages, put_in_place, use
-from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.carried_state import CarriedState
 from keepbest.snapshots.snapshot import ModelVariables, VariableSet, capture, roll_back
 from keepbest.snapshots.state import Position, State, VariableSpec
 from keepbest.tracking.run import Run
@@ -37,12 +37,12 @@ class LiveModel:
         run: Run,
         vetting: Vetting,
         *,
-        carried: ExtraState | None = None,
+        carried: CarriedState | None = None,
         references: References | None = None,
         has_averages: bool = False,
         strict: bool = False,
     ) -> None:
-        self.carried = carried or ExtraState()
+        self.carried = carried or CarriedState()
         #: The model as it was given; None before `take_up`.
         self.model: Any = None
         #: Its variables; None before `take_up`.

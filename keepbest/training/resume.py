@@ -11,7 +11,7 @@ from keepbest.checkpoint import Loaded, Store
 from keepbest.checkpoint.writer import wait_for_writers
 from keepbest.contract.checkpoints import Checkpoint
 from keepbest.errors import CheckpointDamaged, CheckpointError, CheckpointMismatch, NotFound, OptimizersDiffer
-from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.carried_state import CarriedState
 from keepbest.snapshots.snapshot import ModelVariables, VariableSet, roll_back
 from keepbest.snapshots.state import Position, State
 from keepbest.tracking.history import SegmentInfo, leave_out_made
@@ -26,7 +26,7 @@ OTHER_MODEL = "Another model is a run of its own: without that id, or with resum
 _log = logging.getLogger("keepbest")
 
 
-def resume(run: Run, store: Store, living: VariableSet, carried: ExtraState) -> State | None:
+def resume(run: Run, store: Store, living: VariableSet, carried: CarriedState) -> State | None:
     """Put variables, random states and what is carried back, and take up the stopper.
 
     Returns the state, or None where there is none.
@@ -62,7 +62,7 @@ class FitResume:
     the optimizers of that state are not, gets its network, and the later fit that it is of goes on from the whole.
     """
 
-    def __init__(self, run: Run, carried: ExtraState, *, is_due: bool) -> None:
+    def __init__(self, run: Run, carried: CarriedState, *, is_due: bool) -> None:
         self._run = run
         self._carried = carried
         self._is_due = is_due

@@ -19,7 +19,7 @@ from keepbest.contract.overrides import Overrides
 from keepbest.contract.runs import RunSpec
 from keepbest.contract.workers import Assignment
 from keepbest.selection.selectors import build as build_selector
-from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.carried_state import CarriedState
 from keepbest.snapshots.snapshot import ModelVariables
 from keepbest.status import CommandKind, CommandState
 from keepbest.stopping import Pairs, Validation, parse
@@ -87,7 +87,7 @@ class Rig:
         self.validations: list[tuple[int, float | None]] = []
         self.recorded: list[Pairs | None] = []
         self.store = Store(folder)
-        self.carried = ExtraState(self.training.callbacks)
+        self.carried = CarriedState(self.training.callbacks)
         selector = build_selector(self.spec.selector.model_dump())
         self.keeper = BestKeeper(self.run, self.store, selector=selector, carried=self.carried)
         self.hand_back = threading.Event()

@@ -12,7 +12,7 @@ from tracker.api.access import principal
 from tracker.api.envelope import now, service, speaks
 from tracker.api.runs import read_key
 from tracker.db import Connection
-from tracker.services import search
+from tracker.services import samplers
 from tracker.store.sweeps import sweeps
 
 blueprint = Blueprint("sweeps", __name__)
@@ -52,7 +52,7 @@ def show_importance(sweep: str) -> SweepImportance:
     """Say which parameters made the difference, as far as the runs so far tell."""
     with db.read(service().engine) as conn:
         known = sweeps.list_runs(conn, sweeps.get_sweep(conn, sweep))
-    return search.weigh(known.sweep, known.runs)
+    return samplers.weigh(known.sweep, known.runs)
 
 
 @blueprint.post("/sweeps/<sweep>/cancel")

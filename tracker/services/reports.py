@@ -14,7 +14,7 @@ from keepbest.reports.several import report_several
 from keepbest.reports.sweep import report_sweep
 from tracker import db
 from tracker.db import Connection, Engine
-from tracker.services import search
+from tracker.services import samplers
 from tracker.store import checkpoints, runs, segments, test_results, validations
 from tracker.store.sweeps import sweeps
 
@@ -66,7 +66,7 @@ def gather_sweep(conn: Connection, reference: str) -> SweepMaterial:
     known = sweeps.list_runs(conn, sweeps.get_sweep(conn, reference))
     best = known.sweep.best
     run = runs.show_run(runs.get_run(conn, best.run)) if best else None
-    return SweepMaterial(known, search.weigh(known.sweep, known.runs), run)
+    return SweepMaterial(known, samplers.weigh(known.sweep, known.runs), run)
 
 
 def _read_validations(conn: Connection, run_pk: int) -> Iterable[RecordedValidation]:

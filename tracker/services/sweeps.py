@@ -17,7 +17,7 @@ from keepbest.stopping import Mode
 from keepbest.stopping.rungs import Contender, find_leader, rank
 from tracker import db
 from tracker.db import Engine
-from tracker.services import search
+from tracker.services import samplers
 from tracker.store import runs
 from tracker.store.sweeps import rungs, sweeps
 from tracker.store.sweeps.due import Due
@@ -58,7 +58,7 @@ def _make(engine: Engine, due: Due, lacking: int, now: datetime) -> list[str]:
         return made
     with db.read(engine) as conn:
         sweep, runs = sweeps.read_for_choice(conn, due.id)
-    chosen = search.propose(sweep, runs, first, lacking)
+    chosen = samplers.propose(sweep, runs, first, lacking)
     try:
         for number, parameters in enumerate(chosen, first):
             with db.write(engine) as conn:

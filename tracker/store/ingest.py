@@ -2,7 +2,7 @@
 
 The run's row is locked first, so that batches of one run go one after another. What the token is worth decides how
 much of a batch counts: under the present lease all of it; under one that has ended only what was measured while it
-lasted, as history: no state, no best, no commands. (A best that it takes back is none, however late that comes.)
+lasted, as history: no state, no best, no commands. (A batch may still withdraw a best, however late it comes.)
 """
 
 from __future__ import annotations

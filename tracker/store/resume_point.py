@@ -1,10 +1,10 @@
 """Where training goes on from: the checkpoint that a next attempt takes, the one that a person names, and what changes
 there. Resumes, forks, claims, retention and ingest ask here.
 
-`runs.start_checkpoint` and `runs.start_overrides` say how a run's next attempt begins, where that is not "at its newest
-checkpoint, as it is": a fork sets them, somebody who has an ended run go on, and a roll back with changes that no
-checkpoint holds yet. As soon as a checkpoint of that beginning is durable it holds the changes itself, and they are
-cleared: made once more, a multiple of the learning rate would be another one.
+`runs.start_checkpoint` and `runs.start_overrides` say how a run's next attempt begins, where it does not simply begin at
+the newest checkpoint. Three things set them: a fork, the resume of an ended run, and a roll back whose changes no
+checkpoint holds yet. A durable checkpoint of that beginning holds the changes itself, so it clears them: applied a
+second time, a multiple of the learning rate would give another rate.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import keras
 
 from keepbest.contract.runs import RunSpec
 from keepbest.errors import MetricMissing
-from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.carried_state import CarriedState
 from keepbest.snapshots.state import Position
 from keepbest.status import CommandKind
 from keepbest.stopping import Pairs
@@ -74,7 +74,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         keeper: BestKeeper,
         spec: RunSpec,
         hand_back: threading.Event,
-        carried: ExtraState | None = None,
+        carried: CarriedState | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         self._training = training
         self._feed = feed
         self._keeper = keeper
-        self._carried = carried or ExtraState()
+        self._carried = carried or CarriedState()
         self._run = keeper.run
         self._spec = spec
         self._hand_back = hand_back

@@ -13,7 +13,7 @@ from keepbest.checkpoint.manifest import Manifest
 from keepbest.contract.runs import Run as Known
 from keepbest.contract.runs import Segment
 from keepbest.contract.workers import Assignment
-from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.carried_state import CarriedState
 from keepbest.snapshots.state import Position
 from keepbest.tracking.run import Run
 from keepbest.training.resume import find_start
@@ -27,7 +27,7 @@ def resume(
     assignment: Assignment,
     model: Any,
     read_segments: Callable[[], Sequence[Segment]],
-    carried: ExtraState | None = None,
+    carried: CarriedState | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Position:
     """Put the state back that `assignment` names, or the newest one that is whole; return the position to go on from.

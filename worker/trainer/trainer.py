@@ -17,7 +17,7 @@ from keepbest.panels.examples import see
 from keepbest.panels.panel_worker import Painter
 from keepbest.rates import find_absurd
 from keepbest.selection.selectors import build as build_selector
-from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.carried_state import CarriedState
 from keepbest.snapshots.state import State
 from keepbest.status import StopReason
 from keepbest.tracking.attach import attach
@@ -87,7 +87,7 @@ class Trainer:
         store = Store(self._job.store, notes=self._job.notes)
         check_monitor(training, self._spec.monitor)
         warn_of_rate(training.model)
-        carried = ExtraState(training.callbacks)
+        carried = CarriedState(training.callbacks)
         keeper = self._make_keeper(training, feed, store, carried)
         position = resume(self.run, store, self._job.assignment, training.model, self._read_segments, carried)
         store.folder.select(self.run.id, None)  # it goes on: what it ended with before is selected anew
@@ -109,7 +109,7 @@ class Trainer:
             _log.warning("What earlier attempts changed is not known: %s", error.message)
             return ()
 
-    def _make_keeper(self, training: Training, feed: BatchSource, store: Store, carried: ExtraState) -> BestKeeper:
+    def _make_keeper(self, training: Training, feed: BatchSource, store: Store, carried: CarriedState) -> BestKeeper:
         about = environment.describe(self._spec.source, deterministic=self._job.deterministic)
         about |= {"data": dict(training.about)} if training.about else {}
         note = feed.note or (None if self._job.deterministic else NOT_DETERMINISTIC)

@@ -17,7 +17,7 @@ from keepbest.cli.common.options import DataFolder, Folder, Port
 from keepbest.cli.common.output import say, warn
 from keepbest.cli.service.processes import python
 from keepbest.cli.service.stack import Stack
-from keepbest.memory import budget_of
+from keepbest.memory_budget import budget_of
 from keepbest.settings import DEFAULT_PORT, child_environment, load
 
 Host = Annotated[

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keepbest.model.backend import check_backend
-from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.carried_state import CarriedState
 from keepbest.training.fit.swapped_weights import Swaps
 
 check_backend()  # before Keras looks for a library that may not be there
@@ -26,7 +26,7 @@ class Carrying(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
 
     def __init__(self, callbacks: Sequence[Any] = ()) -> None:
         super().__init__()
-        self.carried = ExtraState(callbacks)
+        self.carried = CarriedState(callbacks)
 
     def set_model(self, model: Any) -> None:
         super().set_model(model)

@@ -23,7 +23,7 @@ from keepbest.journal.records import fit
 from keepbest.panels.examples import Scene, see
 from keepbest.panels.panel_worker import Painter
 from keepbest.snapshots.buffer import SnapshotBuffer
-from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.carried_state import CarriedState
 from keepbest.stopping import Mode, parse
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper
@@ -100,7 +100,7 @@ class RunMaker:
             )
         return made
 
-    def equip(self, run: Run, carried: ExtraState) -> BestKeeper:
+    def equip(self, run: Run, carried: CarriedState) -> BestKeeper:
         """Return what keeps the best of a run, with nothing in it."""
         buffer = SnapshotBuffer(self.snapshots, self.snapshot_memory)
         painter = Painter(self.scene, run.recorder.say) if self.scene is not None else None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keepbest.errors import InvalidInput
-from keepbest.memory import budget_of, free_memory_bytes
+from keepbest.memory_budget import budget_of, free_memory_bytes
 from keepbest.snapshots.buffer import SnapshotBuffer, blocks_of
 from keepbest.snapshots.state import Position, State, VariableSpec
 

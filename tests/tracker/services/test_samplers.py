@@ -14,7 +14,7 @@ from keepbest.contract.sweeps import RungMark, Sweep, SweepCounts, SweepRun
 from keepbest.status import StopReason
 from tests.support.processes import ROOT
 from tests.support.store import NOW
-from tracker.services.search import _name_state, _to_trial, propose, weigh
+from tracker.services.samplers import _name_state, _to_trial, propose, weigh
 
 LAYERS = [[64, 64], [32], True, 1, None, "a"]
 SPACE: dict[str, Any] = {

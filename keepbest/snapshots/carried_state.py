@@ -20,7 +20,7 @@ from keepbest.errors import CheckpointMismatch, InvalidInput
 _KERAS_OWN = {"_model", "params", "validation_data"}
 
 
-class ExtraState:
+class CarriedState:
     """Callbacks and generators whose state is a part of every snapshot, under the names of their classes.
 
     Raises InvalidInput for what has no state that could be read.

@@ -1,7 +1,7 @@
-"""The batch of a journal that the tracker would not take: how often it was tried, and which pieces it was taken into.
+"""The batch of a journal that the tracker refused: how often keepbest sent it, and into which pieces it was split.
 
-It is kept beside the journal, so that a process which goes on with it neither tries for ever, nor sends as a whole
-what was sent in pieces already: the tracker would count those twice.
+This record lies beside the journal. A later process then neither tries for ever, nor sends the whole batch after the
+tracker took some of its pieces: the tracker would count those twice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NAME = "trouble.json"
 
 
 @dataclass(slots=True)
-class Trouble:
+class RefusedBatch:
     """`split` are the places of the pieces that were refused and taken apart ("" is the whole batch)."""
 
     path: Path
@@ -30,7 +30,7 @@ class Trouble:
     why: str = ""
 
     @classmethod
-    def read(cls, path: Path) -> Trouble:
+    def read(cls, path: Path) -> RefusedBatch:
         """Return what an earlier process wrote down; nothing where it cannot be read."""
         with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
             fields: dict[str, Any] = json.loads(path.read_bytes())

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from keepbest.errors import CheckpointMismatch, InvalidInput
-from keepbest.snapshots.extra_state import ExtraState
+from keepbest.snapshots.carried_state import CarriedState
 from keepbest.status import CommandKind
 from tests.support.callbacks import answers, command, heard_run
 
@@ -37,7 +37,7 @@ class Patience:
 
 def test_what_changed_comes_back_through_json() -> None:
     callback = Patience()
-    carried = ExtraState([callback])
+    carried = CarriedState([callback])
     before = json.loads(json.dumps(carried.capture(), allow_nan=False))
     callback.count(0.5)
     callback.count(math.nan)
@@ -55,7 +55,7 @@ def test_what_changed_comes_back_through_json() -> None:
 
 def test_a_restart_may_be_configured_otherwise() -> None:
     old, new = Patience(), Patience(patience=9)
-    carried, restarted = ExtraState([old]), ExtraState([new])
+    carried, restarted = CarriedState([old]), CarriedState([new])
     old.count(0.5)
     restarted.restore(carried.capture())
     assert (new.patience, new.wait) == (9, 1)
@@ -63,7 +63,7 @@ def test_a_restart_may_be_configured_otherwise() -> None:
 
 def test_callbacks_of_one_class_are_told_apart() -> None:
     one, other = Patience(), Patience()
-    carried = ExtraState([one, other])
+    carried = CarriedState([one, other])
     other.count(0.5)
     states = carried.capture()
     assert {name: state.get("wait") for name, state in states.items()} == {"Patience": None, "Patience 2": 1}
@@ -74,7 +74,7 @@ def test_callbacks_of_one_class_are_told_apart() -> None:
 
 def test_a_checkpoint_without_them_leaves_them_alone() -> None:
     callback = Patience()
-    carried = ExtraState([callback])
+    carried = CarriedState([callback])
     callback.count(0.5)
     carried.restore({})
     assert callback.wait == 1
@@ -83,7 +83,7 @@ def test_a_checkpoint_without_them_leaves_them_alone() -> None:
 def test_no_file_sets_what_is_not_state() -> None:
     callback = Patience()
     own = {"_model": 1, "count": 2, "__class__": "x", "__dict__": {}, "__doc__": "x", "wait": 7}
-    ExtraState([callback]).restore({"Patience": own})
+    CarriedState([callback]).restore({"Patience": own})
     assert (callback.wait, callback.patience) == (7, 3)
     assert set(vars(callback)) == set(vars(Patience()))
 
@@ -91,7 +91,7 @@ def test_no_file_sets_what_is_not_state() -> None:
 @pytest.mark.parametrize("value", [np.zeros(2), {1, 2}, {1: 2}, {"float": 1}, object()])
 def test_what_cannot_be_written_down_is_named(value: Any) -> None:
     callback = Patience()
-    carried = ExtraState([callback])
+    carried = CarriedState([callback])
     assert carried.find_lost() == []
     callback.best = value
     assert carried.find_lost() == ["Patience.best"]
@@ -102,7 +102,7 @@ def test_a_generator_goes_on_in_a_new_object(kind: str) -> None:
     """Each kind keeps its state in another form; half of a word that was drawn is a part of it."""
     make = getattr(np.random, kind)
     drawn = np.random.Generator(make(1))
-    carried = ExtraState([drawn])
+    carried = CarriedState([drawn])
     drawn.integers(0, 9, 3, dtype=np.uint32)
     drawn.normal(size=7)
     states = json.loads(json.dumps(carried.capture(), allow_nan=False))
@@ -110,13 +110,13 @@ def test_a_generator_goes_on_in_a_new_object(kind: str) -> None:
     carried.restore(states)
     assert drawn.integers(0, 2**31, 1300, dtype=np.uint32).tolist() == expected
     again = np.random.Generator(make(99))
-    ExtraState([again]).restore(states)
+    CarriedState([again]).restore(states)
     assert again.integers(0, 2**31, 1300, dtype=np.uint32).tolist() == expected
 
 
 def test_generators_and_callbacks_beside_each_other() -> None:
     one, callback, other = np.random.default_rng(1), Patience(), np.random.default_rng(2)
-    carried = ExtraState([one, callback, other])
+    carried = CarriedState([one, callback, other])
     assert carried.callbacks == (callback,)  # no generator has hooks to call
     states = carried.capture()
     assert set(states) == {"Generator", "Patience", "Generator 2"}
@@ -140,7 +140,7 @@ def test_generators_and_callbacks_beside_each_other() -> None:
 def test_a_state_that_is_no_generators_is_refused(state: Any) -> None:
     drawn = np.random.default_rng(1)
     with pytest.raises(CheckpointMismatch, match="Generator of carry, a PCG64"):
-        ExtraState([drawn]).restore({"Generator": state})
+        CarriedState([drawn]).restore({"Generator": state})
     assert drawn.random() == np.random.default_rng(1).random()
 
 
@@ -148,20 +148,20 @@ def test_the_second_generator_is_refused_before_the_first_is_set() -> None:
     one, other = np.random.default_rng(1), np.random.default_rng(2)
     wrong = {"Generator": np.random.default_rng(9).bit_generator.state, "Generator 2": np.random.Philox(9).state}
     with pytest.raises(CheckpointMismatch, match="Generator 2 of carry"):
-        ExtraState([one, other]).restore(wrong)
+        CarriedState([one, other]).restore(wrong)
     assert one.random() == np.random.default_rng(1).random()
 
 
 def test_what_has_no_attributes_is_refused() -> None:
     with pytest.raises(InvalidInput, match="list has no attributes"):
-        ExtraState([[1, 2]])
+        CarriedState([[1, 2]])
 
 
 def test_what_keras_constructors_take_is_no_state() -> None:
     """Keras turns the sign of min_delta once; carried, it would be turned twice in a new process."""
     keras = pytest.importorskip("keras", reason="needs TensorFlow: make install")
     slowing = keras.callbacks.ReduceLROnPlateau("val_loss")
-    carried = ExtraState([slowing])
+    carried = CarriedState([slowing])
     slowing.min_delta, slowing.wait = -slowing.min_delta, 2
     assert carried.capture() == {"ReduceLROnPlateau": {"wait": 2}}
 

@@ -1,4 +1,4 @@
-"""The state of a model that lies beside its variables, as entries of a state, and the way back into the model."""
+"""Finds the state of a model that is no variable (vocabularies, tables, saved assets), takes it, and puts it back."""
 
 from __future__ import annotations
 
