@@ -1,8 +1,8 @@
 """Where training goes on from: the checkpoint that a next attempt takes, the one that a person names, and what changes
 there. Resumes, forks, claims, retention and ingest ask here.
 
-`runs.start_checkpoint` and `runs.start_overrides` say how a run's next attempt begins, where it does not simply begin at
-the newest checkpoint. Three things set them: a fork, the resume of an ended run, and a roll back whose changes no
+`runs.start_checkpoint` and `runs.start_overrides` say how a run's next attempt begins, where it does not simply begin
+at the newest checkpoint. Three things set them: a fork, the resume of an ended run, and a roll back whose changes no
 checkpoint holds yet. A durable checkpoint of that beginning holds the changes itself, so it clears them: applied a
 second time, a multiple of the learning rate would give another rate.
 """

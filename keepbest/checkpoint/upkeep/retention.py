@@ -60,7 +60,8 @@ def decide(
 
     Of equal values the earlier step is the better one, of one step the newest; a value that is not finite is never
     among the best. Somebody asked for a manual checkpoint, so it stays. Where nothing would stay the newest does: a
-    run never loses all it has. Averages that a selector made count as neither best, last nor spaced; the newest one stays.
+    run never loses all it has. Averages that a selector made count as neither best, last nor spaced; the newest one
+    stays.
     """
     known = sorted(checkpoints, key=lambda checkpoint: (checkpoint.at, checkpoint.id))
     ordered = [checkpoint for checkpoint in known if checkpoint.kind != "selected"]
