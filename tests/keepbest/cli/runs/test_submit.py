@@ -74,7 +74,7 @@ def test_epochs_are_sent_as_they_were_said(keepbest: Keepbest, project: Path) ->
         assert (spec.epochs, spec.max_steps, spec.validate_every_epochs) == (20.0, None, 1.0), what
         assert spec.stopper.policies[0].params["epochs"] == 2.5
     refused = keepbest("submit", *asked, "--", "python", "my_model.py")
-    assert (refused.status, "only the script knows" in refused.err) == (Exit.USAGE, True)
+    assert (refused.status, "Only the script knows" in refused.err) == (Exit.USAGE, True)
     assert "field: epochs" in refused.err
 
 
