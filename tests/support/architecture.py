@@ -14,7 +14,7 @@ Sources = Mapping[str, str]  # dotted module name -> source text
 FLOORS: dict[str, list[set[str]]] = {
     "keepbest": [
         {"errors", "renamed", "status"},
-        {"contract", "memory_budget", "settings", "zips"},
+        {"contract", "memory_budget", "query", "settings", "zips"},
         {"client", "model", "rates", "stopping"},
         {"selection", "snapshots"},
         {"checkpoint", "panels"},

@@ -1,0 +1,90 @@
+"""The tree of a filter: what every grammar is read into, and what every store answers.
+
+The meaning of a condition, for a run and one field of it:
+
+- A run has a value in a field, or it has none. NaN is no value. A metric's parts, a parameter and a column are one
+  value each; a tag is as many as the run has (`Field("tag", "")`: each whole tag; `Field("tag", "team")`: what stands
+  behind `team=`).
+- `=` holds where a value is the same, `in` where a value is one of several, `~` where a value holds the text, upper and
+  lower case alike. An id (`id`, `sweep`, `forked_from`) is the same as the text that it begins with.
+- `!=`, `!~` and `not in` are exactly `not` of these: they hold for a run that has no value, too.
+- `<`, `<=`, `>`, `>=` compare numbers with numbers, and moments with moments. They hold for no run without a value.
+- None stands for no value: `worker = none`.
+- A parameter is a number where it is a number, or a text that reads as a finite one; `true` and `false` are no numbers.
+  It is a text as well: a text as it stands, everything else as JSON writes it. A number in the filter is compared with
+  the number, a text or a truth value with the text.
+- A duration is in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+#: `unknown`: a bare name that is no column; `resolve` says which of the others it is.
+Kind = Literal["metric", "parameter", "tag", "column", "unknown"]
+#: What is asked of a metric. `step` is the step of the best.
+Part = Literal["best", "last", "min", "max", "step", "last_step"]
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "~", "!~", "in", "not in"]
+Operand = float | str | bool | datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What a condition is about; `place` is where it stands in the text, from 0, and makes no difference."""
+
+    kind: Kind
+    name: str
+    part: Part = "best"
+    place: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A field compared with one value; with several for `in` and `not in`."""
+
+    field: Field
+    operator: Operator
+    values: tuple[Operand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A plain word, or a text in quotes: it stands in a run's name, id, notes, recipe, worker, tag or parameter.
+
+    Of a parameter it stands in `key=value`. Upper and lower case are alike.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    parts: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    parts: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    part: Term
+
+
+Term = Condition | Words | And | Or | Not
+
+
+def walk(term: Term) -> Iterator[Condition | Words]:
+    """Yield the conditions and words of a tree, from left to right."""
+    match term:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from walk(part)
+        case Not(part):
+            yield from walk(part)
+        case _:
+            yield term
