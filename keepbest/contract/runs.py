@@ -259,6 +259,9 @@ class Run(Answer):
     max_steps: int | None = None  # in force instead of the spec's
     memory: Memory | None = None  # while it trains
     environment: dict[str, Json] | None = None  # what it was trained with; lists leave it out
+    values: dict[str, Json] = Field(
+        default_factory=dict, description="of a list: what was asked for as `columns`, by the name that was asked for"
+    )
 
     @property
     def steps_at_most(self) -> int | None:
@@ -275,7 +278,10 @@ class Undeleted(Answer):
 
 
 class RunPage(Page):
+    """`total` counts up to a limit: `total_is_least` says that there are as many or more."""
+
     runs: list[Run]
+    total_is_least: bool = False
 
 
 class RunPatch(Shape):
