@@ -1,1 +1,1 @@
-"""Which validation is best, and which model is kept for good: selectors, apart from the stopper and from retention."""
+"""Selectors: which model a run ends with. They are independent of the stopper and of retention."""

@@ -1,4 +1,4 @@
-"""The average of several models' values, out of their running sum: one model after another, none of them held."""
+"""The average of several models' values, from their running sum: no two models are in memory at once."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 class Sum:
-    """The sum of models' values, variable by variable, in float64 (complex128), in the order in which they came.
+    """The sum of models' values, variable by variable, in float64 (complex128), in the order of `add`.
 
-    What is no number with a fraction, such as a counter or the state of a seed generator, has no sum.
+    A variable without fractions, such as a counter or the state of a seed generator, has no sum.
     """
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class Sum:
         self._sums: list[Any] = []
 
     def add(self, values: Iterable[Any]) -> None:
-        """Add a model's values; they are asked for one at a time, and let go."""
+        """Add a model's values, with only one of them in memory at a time."""
         if self.count == 0:
             self._sums = [_widen(value) if is_averaged(value) else None for value in values]
         else:
@@ -27,9 +27,9 @@ class Sum:
         self.count += 1
 
     def average_with(self, values: Iterable[Any]) -> Iterator[Any]:
-        """Yield the mean of those added and of one model more, variable by variable, in its types.
+        """Yield the mean of the added models and one more, variable by variable, in the types of `values`.
 
-        None stands for what has no average. The sum stays what it is.
+        Yields None for a variable that has no average. The sum does not change.
         """
         import numpy as np
 
@@ -47,7 +47,7 @@ def is_averaged(array: Any) -> bool:
 
 
 def _widen(value: Any) -> Any:
-    """Return a copy in which sums of many are exact enough."""
+    """Return a copy in a type that is precise enough for sums of many."""
     import numpy as np
 
     array = np.asarray(value)

@@ -1,4 +1,4 @@
-"""What a selector chooses from: validations of a run whose state is on disk, and what came of choosing."""
+"""A selector's input and output: validations whose state is on disk, and the outcome of the choice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keepbest.stopping.validation import Mode
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A validation with its checkpoint; `n` examples its value was measured on, None where that is not known."""
+    """A validation with its checkpoint; its value was measured on `n` examples (None: not known)."""
 
     id: str
     step: int
@@ -21,9 +21,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredAverage:
-    """An average that was made and measured: one more validation at the same examples.
+    """An average of candidates, measured on the same examples as every validation.
 
-    `value` is None where the metric was not measured, or a bound of the stopper was broken.
+    `value` is None if the metric was not measured, or if the average breaks a bound of the stopper.
     """
 
     made_of: tuple[Candidate, ...]
@@ -33,7 +33,7 @@ class MeasuredAverage:
 
 @dataclass(frozen=True, slots=True)
 class SelectorOutcome:
-    """What was selected: a checkpoint that is there (one in `made_of`), or an average of several."""
+    """The selected model: an existing checkpoint (one candidate in `made_of`), or an average of several."""
 
     made_of: tuple[Candidate, ...]
     value: float
@@ -45,12 +45,12 @@ class SelectorOutcome:
         return len(self.made_of) > 1
 
 
-#: Make the average of these, and measure it.
+#: A function that averages the candidates and measures the average.
 Measure = Callable[[Sequence[Candidate]], float | None]
 
 
 def rank(candidates: Iterable[Candidate], mode: Mode) -> list[Candidate]:
-    """Return the candidates with a finite value, the best first; of equal ones the earlier, of one step the last."""
+    """Return the candidates with a finite value, the best first, then the earlier step; of one step only the last."""
     sign = -1.0 if mode == "max" else 1.0
     newest = {
         (sign * candidate.value, candidate.step): candidate
@@ -61,7 +61,7 @@ def rank(candidates: Iterable[Candidate], mode: Mode) -> list[Candidate]:
 
 
 def is_as_good(value: float | None, than: float, mode: Mode) -> bool:
-    """Whether `value` is finite and not worse."""
+    """Whether `value` is finite and not worse than `than`."""
     if value is None or not math.isfinite(value):
         return False
     return value >= than if mode == "max" else value <= than

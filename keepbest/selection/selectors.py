@@ -1,10 +1,10 @@
-"""The selectors: pure rules over the candidates of a run. Those that average call `measure`, and say each trial."""
+"""The selectors: pure rules over the candidates of a run. An averaging selector calls `measure` for each average."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from keepbest.errors import InvalidInput
@@ -14,13 +14,13 @@ from keepbest.stopping.policies.params import check_params, number, whole
 from keepbest.stopping.registry import declared_params, nearest
 from keepbest.stopping.validation import Mode
 
-#: Each candidate is a model on disk, and is read and measured at the end.
+#: A limit, because each candidate is a model on disk that the run reads and measures at its end.
 MAX_CANDIDATES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selector(ABC):
-    """A frozen rule; its parameters are declared as those of stopping policies are."""
+    """A frozen rule that declares its parameters as stopping policies do."""
 
     name: ClassVar[str]
 
@@ -29,28 +29,28 @@ class Selector(ABC):
 
     @property
     def is_usual(self) -> bool:
-        """Whether it selects what the run holds for its best anyway: then nothing is done at the end."""
+        """Whether this selector takes the run's best, so that nothing is left to do at the end."""
         return False
 
     @property
     def measures_averages(self) -> bool:
-        """Whether each validation is one at a running average of the weights, which is what a checkpoint gives."""
+        """Whether validations and checkpoints use a running average of the weights."""
         return False
 
     @abstractmethod
     def find_eligible(self, candidates: Iterable[Candidate], mode: Mode) -> list[Candidate]:
-        """Return those that may yet be selected, or be a part of it: retention keeps them."""
+        """Return the candidates that the selector may still choose or average; retention keeps them."""
 
     def wants(self, validation: Candidate, candidates: Sequence[Candidate], mode: Mode) -> bool:
-        """Whether a validation that is not the best has to be kept on disk too."""
+        """Whether the state of a validation that is not the best must be kept on disk too."""
         return False
 
     @abstractmethod
     def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome | None:
-        """Return what is selected at the end; None where there is nothing to select from."""
+        """Return the selected model at the end of a run; None without candidates."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return name and parameters, every one of them written out."""
+        """Return the name and every parameter."""
         return {
             "name": self.name,
             "params": {param_info.name: getattr(self, param_info.name) for param_info in declared_params(type(self))},
@@ -59,9 +59,11 @@ class Selector(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Best(Selector):
-    """The first strict raw best."""
+    """The validation with the best raw value, of equals the first."""
 
     name: ClassVar[str] = "best"
+    #: The outcome's message.
+    why: ClassVar[str] = "the first strict best"
 
     @property
     def is_usual(self) -> bool:
@@ -71,20 +73,20 @@ class Best(Selector):
         return rank(candidates, mode)[:1]
 
     def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome | None:
-        result = rank(candidates, mode)[:1]
-        return SelectorOutcome(tuple(result), result[0].value, "the first strict best") if result else None
+        best = tuple(self.find_eligible(candidates, mode))
+        return SelectorOutcome(best, best[0].value, self.why) if best else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ema(Best):
-    """The best of validations at an exponential moving average of the weights; training itself goes on with the raw
-    ones.
+    """The best of the validations that use an exponential moving average of the weights; training uses the raw weights.
 
-    Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992; here, as in Keras' optimizers,
-    with weights that fall off exponentially.
+    Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992. As in Keras' optimizers, older
+    weights count exponentially less.
     """
 
     name: ClassVar[str] = "ema"
+    why: ClassVar[str] = "its averaged weights, as they were measured at the validation"
 
     momentum: float = number("what the average keeps of itself at each step", at_least=0, below=1, default=0.999)
 
@@ -96,22 +98,14 @@ class Ema(Best):
     def measures_averages(self) -> bool:
         return True
 
-    def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome | None:
-        selector_outcome = super().select(candidates, mode, measure)
-        return (
-            replace(selector_outcome, message="its averaged weights, as they were measured at the validation")
-            if selector_outcome
-            else None
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class OneStandardError(Selector):
-    """The earliest validation within `z` standard errors of the best: what is later is not known to be better.
+    """The earliest validation within `z` standard errors of the best: no later one is known to be better.
 
     Breiman, Friedman, Olshen, Stone, Classification and Regression Trees, 1984, where the rule chooses the smallest
-    tree. For values that are a share of n examples. The earliest such validation was the best when it came, so it is on
-    disk.
+    tree. For values that are a share of n examples. The earliest such validation was the best at its time, so its state
+    is on disk.
     """
 
     name: ClassVar[str] = "one_standard_error"
@@ -123,7 +117,8 @@ class OneStandardError(Selector):
         ranked = rank(candidates, mode)
         if not ranked:
             return []
-        limit = self._limit(ranked[0], mode)
+        best, margin = ranked[0].value, self.z * self._find_error(ranked[0])
+        limit = best - margin if mode == "max" else best + margin
         return [candidate for candidate in ranked if is_as_good(candidate.value, limit, mode)]
 
     def select(self, candidates: Iterable[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome | None:
@@ -133,26 +128,22 @@ class OneStandardError(Selector):
         best, first = eligible[0], min(eligible, key=lambda candidate: candidate.step)
         return SelectorOutcome((first,), first.value, self._explain(best, first))
 
-    def _error(self, best: Candidate) -> float:
+    def _find_error(self, best: Candidate) -> float:
         return self.scale * standard_error(best.value / self.scale, best.n)
-
-    def _limit(self, best: Candidate, mode: Mode) -> float:
-        margin = self.z * self._error(best)
-        return best.value - margin if mode == "max" else best.value + margin
 
     def _explain(self, best: Candidate, first: Candidate) -> str:
         if best.n is None:
             return "the best stays: the number of validation examples is not known"
         if not 0 <= best.value <= self.scale:
             return f"the best stays: {best.value:.6g} is no share of {self.scale:g}"
-        within = f"{self.z:g} standard errors ({self._error(best):.3g} each)"
+        within = f"{self.z:g} standard errors ({self._find_error(best):.3g} each)"
         if first is best:
             return f"no validation before the best is within {within} of it"
         return f"the earliest validation within {within} of the best, {best.value:.6g} at step {best.step}"
 
 
 class Averaging(Selector):
-    """What those share that average the weights of validations: the `k` best are kept, and may be a part of it."""
+    """The base of the selectors that average weights: they keep the `k` best validations on disk to choose from."""
 
     k: int
 
@@ -176,12 +167,12 @@ class Averaging(Selector):
 
     @abstractmethod
     def _average(self, ranked: Sequence[Candidate], mode: Mode, measure: Measure) -> SelectorOutcome:
-        """Return what is selected of two or more, the best first."""
+        """Return the outcome for two or more candidates, the best first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TopKAverage(Averaging):
-    """The average of the weights of the `k` best validations, where it is not worse than the best of them."""
+    """The average of the weights of the `k` best validations, unless it is worse than the best of them."""
 
     name: ClassVar[str] = "top_k_average"
 
@@ -197,7 +188,7 @@ class TopKAverage(Averaging):
 
 @dataclass(frozen=True, kw_only=True)
 class GreedySoup(Averaging):
-    """The average of those of the `k` best validations that do not make it worse, tried one by one, the best first.
+    """The average of those `k` best validations that do not make it worse, tried one after another, the best first.
 
     Wortsman et al., Model soups, ICML 2022, recipe 1, with checkpoints of one run in place of runs.
     """
@@ -229,7 +220,7 @@ def get_kind(name: object, *, field: str = "selector.name") -> type[Selector]:
 
 
 def build(spec: Mapping[str, Any], *, field: str = "selector") -> Selector:
-    """Make a selector of its JSON form, or raise InvalidInput that names the wrong field below `field`."""
+    """Build a selector from its JSON form, or raise InvalidInput that names the wrong field below `field`."""
     kind = get_kind(spec.get("name"), field=f"{field}.name")
     params = {name: value for name, value in (spec.get("params") or {}).items() if value is not None}
     declared = [param_info.name for param_info in declared_params(kind)]

@@ -1,4 +1,4 @@
-"""A selector as text, `greedy_soup(k=5)`, read as policies are: errors point at the place."""
+"""Selectors written as text, `greedy_soup(k=5)`, with the reader for policies: an error marks its place in the text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keepbest.stopping.registry import declared_params
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Return the JSON form of a selector written as text, or raise InvalidInput with the place marked by a caret."""
+    """Return the JSON form of a selector written as text, or raise InvalidInput with a caret below the wrong place."""
     reader = _Reader.of(text)
     spec = reader.read_selector()
     reader.check(spec)

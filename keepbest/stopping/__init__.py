@@ -1,7 +1,7 @@
-"""When to stop: pure policies over validations, the same code in trainer, tracker and replay.
+"""When to stop: pure policies over validations. Trainer, tracker and replay run the same code.
 
 A policy is a state machine: `start() -> state`, `observe(state, validation) -> (state, decision)`,
-`deadline(state) -> step or None`. Its state is JSON after every validation.
+`deadline(state) -> step or None`. The state is JSON after every validation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from keepbest.stopping.registry import PolicyInfo, build, describe
 from keepbest.stopping.syntax import parse, render
 from keepbest.stopping.validation import Decision, Mode, State, Validation, Verdict, is_better
 
-#: The stopper of a run that asks for none: ten validations of patience, and never on with a NaN.
+#: The stopper of a run that names none: it stops after ten validations without improvement, or at a NaN.
 DEFAULT_STOPPER = "patience(checks=10) | check_finite()"
 
 __all__ = [

@@ -1,6 +1,6 @@
-"""The first strict raw best: what a run holds for its best, whatever selects at its end.
+"""A run's best validation: the first whose raw value is strictly better than all before it.
 
-Raw values are compared: min_delta and smoothing belong to the stopper alone.
+`min_delta` and smoothing belong to the stopper alone, and the selector at the run's end may choose otherwise.
 """
 
 from __future__ import annotations
@@ -11,10 +11,7 @@ from keepbest.stopping.validation import Mode, Validation, is_better
 
 
 def find_best(validations: Iterable[Validation], mode: Mode) -> Validation | None:
-    """Return the first strict raw best of the validations that are admitted, or None where none has a finite value.
-
-    Ties go to the earlier validation.
-    """
+    """Return the best of the admitted validations, of equals the earliest; None if none has a finite value."""
     best: Validation | None = None
     for validation in validations:
         if is_better(validation.merit, best.value if best else None, mode):

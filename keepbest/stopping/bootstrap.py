@@ -1,8 +1,8 @@
 """The bootstrap of a mean (Efron and Tibshirani 1993): the same figures in any process, on any machine.
 
-Which examples a resample holds depends on their number alone. It is read off the raw words of Philox, a counter-based
-generator whose stream NumPy never changes (NEP 19), and not off its distributions, which it may. And the sums are of
-whole numbers: exact in any order.
+The number of examples alone decides which of them a resample holds. The draws come from the raw words of Philox, a
+counter-based generator: NumPy never changes that stream (NEP 19), but may change its distributions. The sums are of
+whole numbers, so they are exact in any order.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import Any
 
 RESAMPLES = 1000
 _KEY = 1993
-#: Bits kept of a value, counted from the highest of the largest one.
+#: Bits kept of each value, counted from the highest bit of the largest value.
 _BITS = 40
-#: Examples drawn at once, an even number: 128 kB, which malloc does not ask the system for each time.
+#: Examples drawn at once, an even number. Their 128 kB are few enough that malloc reuses the memory.
 _AT_ONCE = 16_000
-#: Resamplings kept, of 8 kB each.
+#: Results kept in memory, of 8 kB each.
 _REMEMBERED = 1000
 _known: OrderedDict[bytes, Any] = OrderedDict()
 _lock = Lock()
 
 
 def bootstrap_quantile(values: Any, share: float) -> float:
-    """Return the `share` quantile of the mean of `values`: of RESAMPLES means, the least that so many do not exceed.
+    """Return the `share` quantile of the mean of `values` over RESAMPLES resamples.
 
-    It is above 0 where fewer than this share of the means are not. `values` is a vector of finite numbers, at least
-    one.
+    The quantile is above 0 if fewer than this share of the means are 0 or below. `values` is a vector of one or more
+    finite numbers.
     """
     import numpy as np
 
@@ -40,7 +40,7 @@ def bootstrap_quantile(values: Any, share: float) -> float:
 
 
 def _remember(numbers: Any) -> Any:
-    """Return the sums of the resamples in order: policies that are replayed over one run ask for the same ones."""
+    """Return the sorted sums of the resamples, and remember them: a replay of several policies asks again."""
     digest = blake2b(numbers.tobytes(), digest_size=16).digest()
     with _lock:
         known = _known.get(digest)
@@ -55,7 +55,7 @@ def _remember(numbers: Any) -> Any:
 
 
 def _resample(numbers: Any) -> Any:
-    """Return the sum of each resample: as many numbers as there are, drawn with replacement."""
+    """Return the sum of each resample, which draws as many numbers as there are, with replacement."""
     import numpy as np
 
     count, stream = len(numbers), np.random.Philox(key=_KEY)
@@ -66,14 +66,14 @@ def _resample(numbers: Any) -> Any:
 
 
 def _sum_rows(numbers: Any, stream: Any, rows: int) -> Any:
-    """Return the sums of so many resamples; of one that is large, piece by piece."""
+    """Return the sums of `rows` resamples; a large resample is summed piece by piece."""
     count = len(numbers)
     widths = (min(_AT_ONCE, count - first) for first in range(0, count, _AT_ONCE))
     return sum(numbers.take(_draw(stream, rows, width, count), mode="clip").sum(axis=1) for width in widths)
 
 
 def _draw(stream: Any, rows: int, width: int, count: int) -> Any:
-    """Return places below `count`, `width` in each row: two to a word of 64 bits, and no bias above count / 2^32."""
+    """Return random places below `count`, `width` in each row: two of each 64-bit word, bias at most count / 2^32."""
     import numpy as np
 
     words = stream.random_raw(rows * -(-width // 2)).astype("<u8", copy=False)

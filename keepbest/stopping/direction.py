@@ -1,4 +1,4 @@
-"""Which way a metric gets better, by its name: a loss, or a metric of Keras. For others the user names the mode."""
+"""Which way a metric gets better, by its name, for losses and Keras' metrics. For others the user names the mode."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from keepbest.stopping.validation import Mode
 
-#: The names by which Keras logs its own metrics, and the short ones by which it takes some.
+#: The names by which Keras logs its own metrics, and the short names that Keras takes for some.
 _DOWN = frozenset((
     "binary_crossentropy", "categorical_crossentropy", "categorical_hinge", "hinge", "kl_divergence", "logcosh",
     "mae", "mape", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
@@ -23,10 +23,8 @@ _UP = frozenset((
 
 
 def find_mode(monitor: str) -> Mode | None:
-    """Return "min" or "max", or None where the name does not say it; a part of a vector (`val_f1_score[2]`) is as it.
-
-    The number that Keras gives to a second one of a name (`auc_1`) says nothing.
-    """
+    """Return "min" or "max", or None if the name does not tell. Element 2 of a vector is named `val_f1_score[2]`."""
+    # Keras numbers further metrics of one name: auc_1.
     name = re.sub(r"_\d+$", "", monitor.partition("[")[0].removeprefix("val_"))
     if name == "loss" or name.endswith("_loss") or name in _DOWN:
         return "min"

@@ -1,4 +1,4 @@
-"""What each example lost at a validation, so that two validations can be compared example by example."""
+"""The loss of each example at a validation: so two validations can be compared example by example."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from typing import Any
 from keepbest.errors import PolicyError
 from keepbest.stopping.bootstrap import bootstrap_quantile
 
-#: What the state holds of them stays below 270 kB.
+#: The stopper's state holds the losses of so many examples in less than 270 kB.
 MAX_EXAMPLES = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """One number of each example, in the same order at each validation: its loss, or whatever the monitored value is
-    of.
+    """One number for each example, in the same order at each validation: its loss, or its part of the monitored value.
 
-    Kept as float32 in `data`, lowest byte first: what Keras computes. `note` says what they leave out.
+    `data` holds float32 values, lowest byte first. `note` says what the numbers leave out.
     """
 
     data: bytes
@@ -27,23 +26,23 @@ class Losses:
 
     @classmethod
     def of(cls, losses: Any, note: str = "") -> Losses:
-        """Pack a vector of numbers: a list, an array, a tensor. Raises PolicyError for another, and for too many."""
-        import numpy as np  # not with the library: few validations bring one
+        """Pack a list, array or tensor of numbers. Raises PolicyError for anything else, and for too many numbers."""
+        import numpy as np  # imported late: few validations bring a vector
 
         numbers = np.asarray(losses)
         if numbers.ndim != 1 or numbers.dtype.kind not in "fiub" or not len(numbers):
             raise PolicyError(
-                "losses are the loss of each example: a vector of numbers.",
+                "losses is a vector of numbers: the loss of each example.",
                 field="losses",
                 hint="For example, in Keras: losses=keras.losses.sparse_categorical_crossentropy(labels, predicted)",
             )
         if len(numbers) > MAX_EXAMPLES:
             raise PolicyError(
-                f"losses of {len(numbers):,} examples: the stopper's state holds {MAX_EXAMPLES:,} at most.",
+                f"The stopper's state holds the losses of {MAX_EXAMPLES:,} examples at most, but got {len(numbers):,}.",
                 field="losses",
-                hint="Give those of the same part of them at each validation, such as losses[:50_000].",
+                hint="Give the losses of the same examples at each validation, such as losses[:50_000].",
             )
-        with np.errstate(over="ignore"):  # beyond float32 it is infinite, and no gain
+        with np.errstate(over="ignore"):  # a loss beyond float32 becomes infinite, and so is no gain
             return cls(numbers.astype("<f4").tobytes(), note)
 
     @property
@@ -66,10 +65,7 @@ class Losses:
         return cls(b64decode(plain["float32"]))
 
     def weigh(self, before: Losses, alpha: float, *, is_higher_better: bool) -> tuple[bool, str]:
-        """Return whether the examples' mean gain since `before` is above 0 by more than chance, and that in words.
-
-        That is where the `alpha` quantile of its bootstrap is.
-        """
+        """Return whether the `alpha` quantile of the bootstrapped mean gain since `before` is above 0, and say it."""
         gains = self._read() - before._read() if is_higher_better else before._read() - self._read()
         quantile = bootstrap_quantile(gains, alpha)
         words = f"mean gain {gains.mean():.3g}, its {100 * alpha:.3g} % quantile {quantile:.3g}"

@@ -1,14 +1,14 @@
-"""Rules across runs: whether a run is worse than the median of others. Pure numbers, for one run at a time.
+"""The median rule across runs: whether a run is worse than the median of others. Pure numbers, for one run at a time.
 
-Two forms of the median rule compare a run's best value up to its newest step s, strictly, with a median over others:
-`vizier` (Golovin et al., *Google Vizier*, 2017) takes each other's running average of the values up to s; `optuna`
-(its MedianPruner) each other's value at exactly s, so that runs that validation at other steps are never compared.
+Both forms of the rule compare a run's best value up to its newest step s with a median over other runs. `vizier`
+(Golovin et al., *Google Vizier*, 2017) takes of each other run the average of its values up to s. `optuna` (its
+MedianPruner) takes the value at exactly s, so runs that validate at other steps are never compared.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal
@@ -22,7 +22,7 @@ Point = tuple[int, float]
 
 @dataclass(frozen=True, slots=True)
 class MedianComparison:
-    """The run's best value up to `step`, and the median over `runs` others; None where nothing was compared."""
+    """The run's best value up to `step`, and the median over `runs` others; both None if nothing was compared."""
 
     stop: bool
     step: int
@@ -42,33 +42,23 @@ def judge_by_median(
 ) -> MedianComparison:
     """Judge a run at its newest validation; `others` are the validations of runs that have finished.
 
-    Nothing is judged before step `start_from`, or while fewer than `startup_runs` others have finished. NaN counts
-    nowhere; a run that measured nothing but NaN is stopped in Optuna's form, and left alone in Vizier's.
+    The rule waits for step `start_from` and for `startup_runs` finished others. NaN counts nowhere. Optuna's form stops
+    a run that measured nothing but NaN; Vizier's form leaves such a run alone.
     """
     step = max((at for at, _ in own), default=0)
     if not own or step < start_from or len(others) < max(startup_runs, 1):
         return MedianComparison(False, step)
-    known = _numbers(value for _, value in own)
+    known = [value for _, value in own if not math.isnan(value)]
     if not known:
         return MedianComparison(form == "optuna", step)
     best = max(known) if mode == "max" else min(known)
-    compared = _averages(others, step) if form == "vizier" else _values_at(others, step)
+    if form == "vizier":
+        finite = ([value for at, value in points if at <= step and math.isfinite(value)] for points in others)
+        compared = [fmean(values) for values in finite if values]
+    else:
+        compared = [value for points in others for at, value in points if at == step and not math.isnan(value)]
     if not compared:
         return MedianComparison(False, step, best)
     middle = median(compared)
     is_worse = best < middle if mode == "max" else best > middle
     return MedianComparison(is_worse, step, best, middle, len(compared))
-
-
-def _averages(others: Iterable[Sequence[Point]], step: int) -> list[float]:
-    """Return each run's mean of its finite values up to `step`; one that has none is left out."""
-    upto = ([value for at, value in validations if at <= step and math.isfinite(value)] for validations in others)
-    return [fmean(values) for values in upto if values]
-
-
-def _values_at(others: Iterable[Sequence[Point]], step: int) -> list[float]:
-    return _numbers(value for validations in others for at, value in validations if at == step)
-
-
-def _numbers(values: Iterable[float]) -> list[float]:
-    return [value for value in values if not math.isnan(value)]

@@ -1,4 +1,4 @@
-"""What a validation says of each example, so that two validations can be compared pair by pair."""
+"""What a validation says of each example: so two validations can be compared pair by pair."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from keepbest.stopping.losses import Losses
 
 @dataclass(frozen=True, slots=True)
 class Unpaired:
-    """Why a validation that was asked for its examples says nothing of them."""
+    """Why a validation says nothing of its examples, although the stopper needs them."""
 
     why: str
 
 
 Pairs = Correct | Losses | Unpaired
-#: What a validation is that was asked for nothing, or answered nothing.
+#: The pairs of a validation that reports nothing of its examples.
 SILENT = Unpaired("the validation says nothing of its examples")
 
 
 def read_pairs(correct: Any, losses: Any) -> Correct | Losses | None:
-    """Pack what a script says of each example: whether it was right, or its loss. Raises PolicyError for both."""
+    """Pack what a script reports of each example: whether it was right, or its loss. Raises PolicyError for both."""
     if correct is not None and losses is not None:
         raise PolicyError(
-            "Of each example a validation says whether it was right, or its loss, but not both.",
+            "A validation takes either correct or losses, but got both.",
             field="losses",
-            hint="correct=… where accuracy is monitored, losses=… where a loss is.",
+            hint="Give correct=… if accuracy is monitored, losses=… if a loss is.",
         )
     if losses is not None:
         return Losses.of(losses)
@@ -37,7 +37,7 @@ def read_pairs(correct: Any, losses: Any) -> Correct | Losses | None:
 
 
 def to_json(pairs: Pairs | None) -> dict[str, Any]:
-    """Return them as a memory holds them."""
+    """Return the pairs as a policy's memory holds them."""
     return {
         "correct": pairs.to_json() if isinstance(pairs, Correct) else None,
         "losses": pairs.to_json() if isinstance(pairs, Losses) else None,
@@ -45,16 +45,14 @@ def to_json(pairs: Pairs | None) -> dict[str, Any]:
 
 
 def from_json(memory: Mapping[str, Any]) -> Correct | Losses | None:
-    """Return what `to_json` put into a memory; one from before there were losses holds none."""
+    """Return the pairs that `to_json` put into a memory. A memory that an older keepbest wrote has no key `losses`."""
     if memory.get("losses"):
         return Losses.from_json(memory["losses"])
     return Correct.from_json(memory["correct"]) if memory["correct"] else None
 
 
 def to_record(pairs: Pairs) -> dict[str, Any]:
-    """Return them as a validation's record holds them: unlike a memory, with what they leave out, or why there are
-    none.
-    """
+    """Return the pairs as a validation's record holds them: with a note that a memory lacks, or why there are none."""
     if isinstance(pairs, Unpaired):
         return {"unpaired": pairs.why}
     if isinstance(pairs, Losses):
@@ -63,7 +61,7 @@ def to_record(pairs: Pairs) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> Pairs:
-    """Return what `to_record` put into a validation's record."""
+    """Return the pairs that `to_record` put into a validation's record."""
     if record.get("unpaired") is not None:
         return Unpaired(record["unpaired"])
     if record.get("losses"):

@@ -1,4 +1,4 @@
-"""Names -> policies: builds a policy from its JSON form, and describes all of them for docs, forms and help.
+"""All policies by name: builds a policy from its JSON form, and describes every policy for docs, forms and help.
 
 The JSON form is `{"name": "patience", "params": {"checks": 10}, "policies": []}`.
 """
@@ -28,7 +28,7 @@ from keepbest.stopping.validation import Mode
 
 MAX_DEPTH = 6
 MAX_PARTS = 10
-#: Policies of a stopper in all: each says something at each validation.
+#: Policies of one stopper in all: each gives a verdict at each validation.
 MAX_TOTAL = 100
 
 _KINDS: tuple[type[Policy], ...] = (
@@ -55,7 +55,7 @@ POLICIES: dict[str, type[Policy]] = {kind.name: kind for kind in _KINDS}
 
 @dataclass(frozen=True, slots=True)
 class ParamInfo:
-    """One parameter as docs and forms show it; `default` is None where there is none."""
+    """One parameter as docs and forms show it; `default` is None if the parameter has none."""
 
     name: str
     kind: Kind
@@ -76,29 +76,28 @@ class PolicyInfo:
 
 
 def build(spec: Mapping[str, Any], mode: Mode, *, field: str = "stopper") -> Policy:
-    """Make a policy of its JSON form, or raise InvalidInput that names the wrong field below `field`."""
+    """Build a policy from its JSON form, or raise InvalidInput that names the wrong field below `field`."""
     if (parts := _count_parts(spec)) > MAX_TOTAL:
         raise InvalidInput(f"A stopper has at most {MAX_TOTAL} policies in all, but got {parts}.", field=field)
     return _build(spec, mode, field, depth=1)
 
 
 def _count_parts(spec: object) -> int:
-    """Count policies down to where they are too many, or too deep, anyway; what is no policy is found later."""
+    """Count the policies, level by level, until they are too many or too deep; `_build` finds what is no policy."""
     level, count = [spec], 0
     for _ in range(MAX_DEPTH):
         count += len(level)
         if count > MAX_TOTAL:
             break
-        level = [part for item in level if isinstance(item, Mapping) for part in _listed(item.get("policies"))]
+        lists = [item.get("policies") for item in level if isinstance(item, Mapping)]
+        level = [
+            part for parts in lists if isinstance(parts, Sequence) and not isinstance(parts, str) for part in parts
+        ]
     return count
 
 
-def _listed(parts: object) -> Sequence[object]:
-    return parts if isinstance(parts, Sequence) and not isinstance(parts, str) else ()
-
-
 def describe() -> list[PolicyInfo]:
-    """Return every policy there is, with its parameters."""
+    """Return every policy with its parameters."""
     return [
         PolicyInfo(
             kind.name,
@@ -112,7 +111,7 @@ def describe() -> list[PolicyInfo]:
 
 
 def declared_params(kind: type[Any]) -> tuple[ParamInfo, ...]:
-    """Return the parameters of one policy, or selector, in the order of their declaration."""
+    """Return the parameters of a policy or selector, in the order of their declaration."""
     return tuple(
         ParamInfo(f.name, param.kind, None if f.default is MISSING else f.default, f.default is MISSING, param.help)
         for f in fields(kind)
@@ -138,7 +137,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, words, n=1)
     if close:
         return f"Did you mean {close[0]!r}?"
-    return "Known: " + ", ".join(words) + "." if words else "It takes none."
+    return "Known: " + ", ".join(words) + "." if words else "There are none."
 
 
 def _build(spec: Mapping[str, Any], mode: Mode, field: str, depth: int) -> Policy:
@@ -171,7 +170,7 @@ def _check_version(kind: type[Policy], version: object, field: str) -> None:
         raise InvalidInput(
             f"This keepbest knows {kind.name} in version {kind.version}, not {version!r}.",
             field=f"{field}.version",
-            hint="Install the keepbest that the run was made with, or leave the version out.",
+            hint="Install the version of keepbest that made the run, or leave the policy's version out.",
         )
 
 
@@ -195,7 +194,7 @@ def _parts(
             raise InvalidInput(f"{kind.name} holds no other policies.", field=field, hint="Use any_of or all_of.")
         return {}
     if depth >= MAX_DEPTH or len(specs) > MAX_PARTS:
-        raise InvalidInput(f"At most {MAX_PARTS} policies in one, {MAX_DEPTH} deep.", field=field)
+        raise InvalidInput(f"A policy holds at most {MAX_PARTS} policies, {MAX_DEPTH} deep.", field=field)
     return {"policies": tuple(_build(spec, mode, f"{field}.{i}", depth + 1) for i, spec in enumerate(specs))}
 
 

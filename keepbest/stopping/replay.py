@@ -1,11 +1,10 @@
 """Replays a policy over the validations that a run recorded.
 
-Only a policy that stops can be replayed: one that changes training would have changed the validations. So one that sets
-the learning rate is followed as long as the run itself set it so; to one that does not, the run's own changes are a
-part of its training. One that pauses at rungs is followed past those at which the run itself paused: what other runs
-did is not in the record. A policy can act only where the run validated, and what it would have done past the end of the
-record is not
-known: such an outcome is `censored`, and its cost at least the run's own.
+A replay follows a policy as long as the policy would have trained the run as it was trained. So the replay of a policy
+that sets the learning rate ends where the run's own rate differs; for any other policy the run's changes of the rate
+are part of its training. The replay of a policy that pauses at rungs ends at a rung where the run itself did not pause,
+because the record does not hold what other runs did. A policy acts only at the run's validations. If it does not stop
+by the end of the record, the outcome is `censored`: the policy costs at least as much as the run.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 from keepbest.status import StopReason
 from keepbest.stopping.best import find_best
@@ -25,7 +25,7 @@ from keepbest.stopping.policies.noise import standard_error
 from keepbest.stopping.policies.policy import Policy
 from keepbest.stopping.validation import Decision, Mode, Validation
 
-#: A share of n examples is k / n; measured in float32 it may be off by this much.
+#: A share of n examples is k / n; float32 may put the measured share off by this much.
 _SHARE_TOLERANCE = 1e-6
 
 
@@ -37,12 +37,12 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedRun:
-    """What one run left behind: the validations of its living path in order of step, and where its training ended.
+    """What one run left behind: its validations in order of step, without abandoned branches, and its last step.
 
-    `budget` is the step that no policy would have passed; `own_stop` where the run's own stopper would have ended it,
-    if training went on past that; `checkpoints` the steps that can still be restored, None where that is not known;
-    `reductions` what its stopper did to the learning rate at which step (`Decision.reduction`); `rungs` at which step
-    it paused at which rung; `steps_per_epoch` is None where no validation says its epoch.
+    `budget` is the step that no policy would have passed; `own_stop` the step at which the run's own stopper would have
+    ended the run, if training went on past it; `checkpoints` the steps that can still be restored, None if unknown;
+    `reductions` by step what the stopper did to the learning rate (`Decision.reduction`); `rungs` by step the rung at
+    which the run paused; `steps_per_epoch` is None if no validation says its epoch.
     """
 
     validations: Sequence[Validation]
@@ -62,24 +62,24 @@ class RecordedRun:
 
     @cached_property
     def end(self) -> int:
-        """The last step that was trained, as far as is known."""
+        """The last known step of the training."""
         return max([self.end_step, *(validation.step for validation in self.validations)])
 
     @cached_property
     def reference(self) -> int:
-        """The step that savings count from: where the run's own stopper ended it, or would have."""
+        """The step that savings count from: where the run's own stopper ended the run, or would have ended it."""
         return self.end if self.own_stop is None else self.own_stop
 
     @cached_property
     def kept(self) -> Validation | None:
-        """The best that the run's own stopper kept."""
+        """The best validation that the run's own stopper saw."""
         return find_best(
             (validation for validation in self.validations if validation.step <= self.reference), self.mode
         )
 
     @cached_property
     def best(self) -> Validation | None:
-        """The best there is in the whole record."""
+        """The best validation of the whole record."""
         return find_best(self.validations, self.mode)
 
     @cached_property
@@ -88,7 +88,7 @@ class RecordedRun:
         return bool(self.measured) and all(_is_share(validation) for validation in self.measured)
 
     def find_seconds(self, step: int) -> float | None:
-        """Return the training time at `step`, by straight lines between validations; None where none knows it."""
+        """Return the training time at `step`, by straight lines between validations; None if no validation has one."""
         known = [
             (0, 0.0),
             *(
@@ -110,10 +110,10 @@ class RecordedRun:
 class PolicyOutcome:
     """What a policy would have done with one run.
 
-    Savings count from where the run's own stopper ended it, and `value_lost` is how much worse its best is than the
-    run's: both are below zero only where the record goes on past that. `examples_lost` and `standard_errors_lost` say
-    the same of values that are a share of n examples. `regret` is how much worse it is than the best in the whole
-    record. Where the outcome is not `stopped` none of them is known.
+    Savings count from the step at which the run's own stopper ended the run. `value_lost` is how much worse the
+    policy's best is than the run's best up to there; savings and loss are below zero only if the record goes on past
+    it. `examples_lost` and `standard_errors_lost` say the loss of values that are a share of n examples. `regret` is
+    how much worse the policy's best is than the best of the whole record. All are None unless the outcome is `stopped`.
     """
 
     status: Status
@@ -134,7 +134,7 @@ class PolicyOutcome:
 
     @property
     def keeps_best(self) -> bool:
-        """Whether nothing is lost, as far as the record goes."""
+        """Whether the policy loses nothing, as far as the record goes."""
         return self.status is Status.CENSORED or (self.value_lost is not None and self.value_lost <= 0)
 
 
@@ -145,7 +145,7 @@ class _Course:
     policy: Policy
     lacking: set[str] = field(default_factory=set)
     decision: Decision | None = None
-    #: Why the run would have trained otherwise from some validation on, as soon as that validation is passed.
+    #: Why the policy would have trained the run otherwise, once the replay has passed the validation that shows it.
     parted: str | None = None
 
     def follow(self, record: RecordedRun) -> None:
@@ -163,25 +163,27 @@ class _Course:
 
     def _find_parting(self, decision: Decision, record: RecordedRun, step: int) -> str | None:
         if self.policy.changes_rate and decision.reduction != record.reductions.get(step):
-            return f"At step {step:,} the learning rate would have become another than it did in the run"
+            return f"At step {step:,} the policy would have set another learning rate than the run had"
         if decision.rung is not None and decision.rung != record.rungs.get(step):
-            return f"At step {step:,} it would have waited for other runs, at rung {decision.rung}"
+            return f"At step {step:,} the policy would have waited at rung {decision.rung} for other runs"
         return None
 
 
 def replay(policy: Policy, record: RecordedRun) -> PolicyOutcome:
-    """Return what `policy` would have done with the run; the policy's mode is the record's."""
+    """Return what `policy`, in the record's mode and within the record's budget, would have done with the run."""
     if not record.measured:
         return PolicyOutcome(status=Status.INCONCLUSIVE, message="The run recorded no validation.")
-    course = _Course(_within(policy, record))
+    if record.budget is not None:
+        policy = AnyOf(mode=policy.mode, policies=(policy, MaxSteps(mode=policy.mode, steps=record.budget)))
+    course = _Course(policy)
     course.follow(record)
     if course.lacking:
         words = ", ".join(_WORDS.get(name, name) for name in sorted(course.lacking))
         return PolicyOutcome(
-            status=Status.INCONCLUSIVE, message=f"It needs {words} at each validation, which was not recorded."
+            status=Status.INCONCLUSIVE, message=f"The policy needs {words} at each validation, which was not recorded."
         )
     if course.parted is not None:
-        return PolicyOutcome(status=Status.INCONCLUSIVE, message=f"{course.parted}: what comes after is not known.")
+        return PolicyOutcome(status=Status.INCONCLUSIVE, message=f"{course.parted}: what follows is not known.")
     decision = course.decision
     if decision is None or not decision.stop:
         return _censored(record, decision)
@@ -189,11 +191,10 @@ def replay(policy: Policy, record: RecordedRun) -> PolicyOutcome:
 
 
 def as_taken(record: RecordedRun, stopper: Policy) -> RecordedRun:
-    """Return the record as the run's own stopper took it: the validations it admits, and where it would have ended the
-    run.
+    """Return the record as the run's own stopper took it: with the admitted validations and the stopper's own stop.
 
-    Which is where the record ends, unless all but limits was in the shadow: beside a rule that decides, one in the
-    shadow is another that was asked.
+    The stopper's own stop is the end of the record, unless every policy but the limits was in the shadow. Then it is
+    where the shadowed policies would have stopped the run.
     """
     if stopper.all_metrics:
         validations = [
@@ -213,14 +214,8 @@ _WORDS = {
 }
 
 
-def _within(policy: Policy, record: RecordedRun) -> Policy:
-    if record.budget is None:
-        return policy
-    return AnyOf(mode=policy.mode, policies=(policy, MaxSteps(mode=policy.mode, steps=record.budget)))
-
-
 def _with_silence(record: RecordedRun) -> Iterable[Validation]:
-    """Yield the measured validations, then the silence up to where training ended."""
+    """Yield the measured validations, then one without a value where training ended later."""
     yield from record.measured
     if record.end > record.measured[-1].step:
         yield Validation(record.end)
@@ -230,11 +225,10 @@ def _censored(record: RecordedRun, decision: Decision | None) -> PolicyOutcome:
     best = decision.best_step if decision else None
     return PolicyOutcome(
         status=Status.CENSORED,
-        message=f"It would not have stopped by step {record.end:,}, where the record ends.",
+        message=f"The policy would not have stopped by step {record.end:,}, where the record ends.",
         best_step=best,
         best_value=decision.best_value if decision else None,
-        has_checkpoint=_has_checkpoint(record, best),
-        nearest_checkpoint=_nearest(record, best),
+        **_find_checkpoint(record, best),
     )
 
 
@@ -242,6 +236,7 @@ def _stopped(record: RecordedRun, decision: Decision) -> PolicyOutcome:
     stop, best = decision.at_step, decision.best_step
     saved = record.reference - stop
     lost = _behind(record.kept, decision.best_value, record.mode)
+    whole, used = record.find_seconds(record.reference), record.find_seconds(stop)
     return PolicyOutcome(
         status=Status.STOPPED,
         message=decision.message,
@@ -251,23 +246,17 @@ def _stopped(record: RecordedRun, decision: Decision) -> PolicyOutcome:
         best_value=decision.best_value,
         steps_saved=saved,
         share_saved=saved / record.reference if record.reference else 0.0,
-        seconds_saved=_seconds_saved(record, stop),
+        seconds_saved=None if whole is None or used is None else whole - used,
         value_lost=lost,
         examples_lost=_examples_lost(record, lost),
         standard_errors_lost=_standard_errors_lost(record, lost),
         regret=_behind(record.best, decision.best_value, record.mode),
-        has_checkpoint=_has_checkpoint(record, best),
-        nearest_checkpoint=_nearest(record, best),
+        **_find_checkpoint(record, best),
     )
 
 
-def _seconds_saved(record: RecordedRun, stop: int) -> float | None:
-    whole, used = record.find_seconds(record.reference), record.find_seconds(stop)
-    return None if whole is None or used is None else whole - used
-
-
 def _behind(best: Validation | None, value: float | None, mode: Mode) -> float | None:
-    """Return how far a kept value lies behind the best; None where nothing was kept and there was something."""
+    """Return how far `value` lies behind the best; None if there is a best, but no value."""
     if best is None or best.value is None:
         return 0.0
     if value is None:
@@ -295,12 +284,9 @@ def _is_share(validation: Validation) -> bool:
     return 0 <= validation.value <= 1 and abs(count - round(count)) <= min(0.25, validation.n * _SHARE_TOLERANCE)
 
 
-def _has_checkpoint(record: RecordedRun, step: int | None) -> bool | None:
-    return None if record.checkpoints is None or step is None else step in record.checkpoints
-
-
-def _nearest(record: RecordedRun, step: int | None) -> int | None:
-    """Return the step nearest to `step` that can still be restored, of two the earlier."""
-    if not record.checkpoints or step is None:
-        return None
-    return min(record.checkpoints, key=lambda kept: (abs(kept - step), kept))
+def _find_checkpoint(record: RecordedRun, step: int | None) -> dict[str, Any]:
+    """Return whether `step` can still be restored, and the nearest step that can, of two the earlier."""
+    if record.checkpoints is None or step is None:
+        return {}
+    nearest = min(record.checkpoints, key=lambda kept: (abs(kept - step), kept), default=None)
+    return {"has_checkpoint": step in record.checkpoints, "nearest_checkpoint": nearest}

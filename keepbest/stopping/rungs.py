@@ -1,11 +1,11 @@
-"""ASHA's rule across the runs of a sweep: which of those that pause at a rung go on. Pure numbers.
+"""ASHA's rule across the runs of a sweep: which of the runs that pause at a rung go on. Pure numbers.
 
 Li et al., *A System for Massively Parallel Hyperparameter Tuning*, MLSys 2020, algorithm 2, `get_job`: at each rung,
-from the top down, the best floor(n / factor) of the n runs that have come there may go on, whenever a place is free.
-Nobody waits for a rung to be full; so one that was promoted early may be overtaken by later ones, which go on too.
+from the top down, the best floor(n / factor) of the n runs that have reached the rung may go on, as soon as a place is
+free. No run waits for a rung to be full. So later runs may overtake a run that was promoted early, and go on too.
 
-Here the rule is applied to runs that are all at hand. `tracker.store.sweeps.promotions` asks the tables the same, and
-its tests hold one against the other. Values are raw: at a rung nothing is selected yet.
+This module has all runs of the sweep in memory. `tracker.store.sweeps.promotions` asks the tables the same question,
+and its tests compare the two. Values are raw: at a rung nothing is selected yet.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from keepbest.stopping.validation import Mode
 class Contender:
     """One run of a sweep.
 
-    `values` are its best values when it paused, by rung; `best` is its best so far. `waits`: it pauses at the highest
-    of these rungs. `has_ended`: it was trained to an end of its own, and so takes a place at every rung.
+    `values` are by rung the run's best values when it paused there; `best` is its best value so far. `waits`: the run
+    pauses at the highest of these rungs. `has_ended`: the run ended by itself, and so takes a place at every rung.
     """
 
     number: int
@@ -33,27 +33,26 @@ class Contender:
 
     @property
     def top(self) -> int:
-        """The highest rung at which it paused; 0 before the first."""
+        """The highest rung at which the run paused; 0 before the first."""
         return max(self.values, default=0)
 
-    def stands_at(self, rung: int) -> bool:
-        """Whether it has come to this rung; one that passed several at one validation came to each."""
-        return self.has_ended or rung <= self.top
-
     def value_at(self, rung: int) -> float | None:
-        """Return its best value when it came to a rung."""
+        """Return the run's best value when it reached a rung."""
         later = min((number for number in self.values if number >= rung), default=None)
         return self.best if later is None else self.values[later]
 
 
 def rank(contenders: Sequence[Contender], rung: int, mode: Mode) -> list[Contender]:
-    """Return those that have come to a rung, the best first; of equals the lower number, without a number last."""
-    there = [contender for contender in contenders if contender.stands_at(rung)]
+    """Return the runs that have reached a rung: the best first, of equals the lower number, without a value last.
+
+    A run that passed several rungs at one validation has reached each of them.
+    """
+    there = [contender for contender in contenders if contender.has_ended or rung <= contender.top]
     return sorted(there, key=lambda contender: (_order(contender.value_at(rung), mode), contender.number))
 
 
 def find_promotable(contenders: Sequence[Contender], factor: int, mode: Mode) -> list[Contender]:
-    """Return those that go on, in the order in which free places are given: higher rungs first, then the best."""
+    """Return the runs that go on, in the order in which they get free places: higher rungs first, then better runs."""
     result = []
     for rung in range(max((contender.top for contender in contenders), default=0), 0, -1):
         ranked = rank(contenders, rung, mode)
@@ -63,9 +62,9 @@ def find_promotable(contenders: Sequence[Contender], factor: int, mode: Mode) ->
 
 
 def find_leader(contenders: Sequence[Contender], mode: Mode) -> Contender | None:
-    """Return the run that goes on where otherwise all would be over: the best of all, where it still waits.
+    """Return the run that goes on when no other can: the best of all, if it still waits.
 
-    So the best of a sweep is always a run that was trained to its end. None where it was, or nothing was measured.
+    So the best of a sweep is always a run that was trained to its end. None if the best has ended or has no value.
     """
     known = [
         contender
@@ -79,7 +78,7 @@ def find_leader(contenders: Sequence[Contender], mode: Mode) -> Contender | None
 
 
 def _order(value: float | None, mode: Mode) -> float:
-    """Return a number that is the lower the better the value is."""
+    """Return a number to sort by: better values come first."""
     if value is None or math.isnan(value):
         return math.inf
     return -value if mode == "max" else value

@@ -1,4 +1,4 @@
-"""How sure a measured share is, whether one measured on the same examples is higher, and what several runs say."""
+"""How sure a measured share is, whether another on the same examples is higher, and how far several runs spread."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Interval:
 
 
 def wilson(share: float, n: int, z: float = Z_95) -> Interval | None:
-    """Return Wilson's score interval (1927) of a share of `n` examples; None where it is no share of them.
+    """Return Wilson's score interval (1927) of a share of `n` examples; None if `share` is not within 0 and 1.
 
-    Unlike p ± z sqrt(p (1 - p) / n) it stays within 0 and 1, and is right for shares near them.
+    Unlike p ± z sqrt(p (1 - p) / n) the interval stays within 0 and 1, and is right for shares near them.
     """
     if n < 1 or not 0 <= share <= 1:
         return None
@@ -32,17 +32,18 @@ def wilson(share: float, n: int, z: float = Z_95) -> Interval | None:
 
 @dataclass(frozen=True)
 class McNemar:
-    """Exact p-values: `greater` that b is above c by chance alone, `two_sided` that they differ."""
+    """Exact p-values: the chance that b exceeds c so far (`greater`), or that b and c differ so much (`two_sided`)."""
 
     greater: float
     two_sided: float
 
 
 def mcnemar_exact(b: int, c: int) -> McNemar:
-    """Test two answers to the same examples by the pairs on which they differ: `b` one way, `c` the other.
+    """Test two models' answers to the same examples: `b` examples that only one model got right, `c` only the other.
 
-    If neither is better, b of the n = b + c pairs is binomial with 1/2 (McNemar 1947, in its exact form): `greater` is
-    P(X >= b), `two_sided` twice the smaller tail, at most 1. Of no pairs both are 1. Raises ValueError below zero.
+    If neither model is better, b of the n = b + c examples is binomial with 1/2 (McNemar 1947, in its exact form):
+    `greater` is P(X >= b), `two_sided` twice the smaller tail, at most 1. If n = 0, both are 1. Raises ValueError below
+    zero.
     """
     if b < 0 or c < 0:
         raise ValueError(f"Pairs are counted from 0, but got {b} and {c}.")
@@ -60,7 +61,7 @@ def _half_tail(most: int, n: int) -> float:
 
 @dataclass(frozen=True)
 class Spread:
-    """The middle and the ends of a few numbers: with five seeds a standard deviation says little."""
+    """Median and range of a few numbers: with five seeds a standard deviation says little."""
 
     count: int
     median: float
@@ -69,6 +70,6 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread | None:
-    """Return median and range of the finite values; None where there are none."""
+    """Return median and range of the finite values; None if there are none."""
     known = [value for value in values if math.isfinite(value)]
     return Spread(len(known), median(known), min(known), max(known)) if known else None

@@ -1,9 +1,9 @@
-"""The one way to write a policy as text: `patience(checks=10, min_delta=0.001) | max_seconds(3600)`.
+"""Policies written as text: `patience(checks=10, min_delta=0.001) | max_seconds(3600)`.
 
 `a | b` is any_of(a, b), `a & b` is all_of(a, b) and binds tighter; parentheses group. Shorthands: `1000steps` is
 patience(steps=1000), `10epochs` is patience(epochs=10), `10checks` and `10` are patience(checks=10). A first argument
-without a name is the policy's first parameter. A policy that holds another is written around it: shadow(patience(10)).
-Errors point at the place.
+without a name is the policy's first parameter. A policy that holds another encloses it: shadow(patience(10)). An error
+marks its place in the text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SyntaxToken:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Return the JSON form of a policy written as text, or raise InvalidInput with the place marked by a caret."""
+    """Return the JSON form of a policy written as text, or raise InvalidInput with a caret below the wrong place."""
     reader = PolicyReader.of(text)
     spec = reader.read_policy()
     reader.check(spec)
@@ -43,39 +43,37 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def render(spec: dict[str, Any]) -> str:
-    """Write a JSON form as text; parameters left at null are left out.
+    """Write a JSON form as text, without the parameters that are null.
 
-    `parse` reads it back; a composition inside one of its own kind comes back flat, which stops at the same
+    `parse` reads the text back. A composition inside one of its own kind comes back flat, and stops at the same
     validations.
     """
     sign = _SIGNS.get(spec["name"])
     if sign is not None:
-        return f" {sign} ".join(_render_part(part, spec["name"]) for part in spec["policies"])
+        texts = []
+        for part in spec["policies"]:
+            is_looser = (part["name"], spec["name"]) == ("any_of", "all_of") and len(part["policies"]) > 1
+            texts.append(f"({render(part)})" if is_looser else render(part))
+        return f" {sign} ".join(texts)
     params = ((name, value) for name, value in (spec.get("params") or {}).items() if value is not None)
     inside = [_literal(value) if isinstance(value, str) else f"{name}={_literal(value)}" for name, value in params]
     return f"{spec['name']}({', '.join([*inside, *map(render, spec.get('policies') or [])])})"
 
 
-def _render_part(part: dict[str, Any], whole: str) -> str:
-    """Write one part of a composition; any_of inside all_of needs parentheses, as | binds looser than &."""
-    text = render(part)
-    return f"({text})" if (part["name"], whole) == ("any_of", "all_of") and len(part["policies"]) > 1 else text
-
-
 @dataclass
 class PolicyReader:
-    """Reads a policy; what else is a name with arguments reads its own in a subclass."""
+    """Reads a policy from text. A subclass reads something else that is a name with arguments."""
 
     text: str
     tokens: list[SyntaxToken]
     position: int = 0
     places: dict[str, int] = field(default_factory=dict)
-    #: The field of a request that the text stands in.
+    #: The request's field that holds the text.
     whole: ClassVar[str] = "stopper"
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Begin to read; raises InvalidInput for too long a text."""
+        """Return a reader of `text`, or raise InvalidInput if the text is too long."""
         if len(text) > MAX_LENGTH:
             raise InvalidInput(f"A {cls.whole} is at most {MAX_LENGTH} characters long.", field=cls.whole)
         flat = re.sub(r"\s", " ", text)
@@ -88,7 +86,7 @@ class PolicyReader:
         return spec
 
     def _read_composition(self, place: str, name: str, depth: int) -> dict[str, Any]:
-        """Read parts up to where no sign of this composition follows; one part alone is that part."""
+        """Read parts as long as this composition's sign joins them; a single part needs no composition."""
         sign = _SIGNS[name]
         if not self._is_joined_by(sign):
             return self._read_part(place, name, depth)
@@ -115,7 +113,7 @@ class PolicyReader:
         return self._read_composition(place, "any_of", depth + 1)
 
     def _is_joined_by(self, sign: str) -> bool:
-        """Whether `sign` follows before this group ends; for & a | ends it too."""
+        """Whether `sign` follows before this group ends; a | also ends a group of &."""
         depth = 0
         for token in self.tokens[self.position :]:
             depth += (token.text == "(") - (token.text == ")")
@@ -126,7 +124,7 @@ class PolicyReader:
         return False
 
     def check(self, spec: dict[str, Any]) -> None:
-        """Build it once, so that a wrong value is shown at its place."""
+        """Build the policy once, so that the error of a wrong value marks the value's place."""
         try:
             self._build(spec)
         except InvalidInput as error:
@@ -154,13 +152,13 @@ class PolicyReader:
         if token.kind != "word":
             what = "nothing" if token.kind == "end" else repr(token.text)
             self._fail(token.at, f"a policy was expected, but here is {what}", hint="For example: patience(checks=10)")
-        if composes(self._known(token, place)):
+        if composes(self._get_kind(token, place)):
             return self._read_wrapper(token, place, depth)
         return {"name": token.text, "params": self._read_arguments(token.text, place), "policies": []}
 
     def _read_wrapper(self, token: SyntaxToken, place: str, depth: int) -> dict[str, Any]:
         if not self._take("("):
-            self._fail(self._next.at, f"{token.text} is written around a policy", hint=f"{token.text}(patience(10))")
+            self._fail(self._next.at, f"{token.text} encloses a policy", hint=f"{token.text}(patience(10))")
         params = self._read_leading(token.text, place)
         inner = self._read_inside(f"{place}.policies.0", depth)
         if not self._take(")"):
@@ -176,7 +174,7 @@ class PolicyReader:
                 self._fail(self._next.at, "',' and a policy were expected")
         return params
 
-    def _known(self, token: SyntaxToken, place: str) -> type[Policy]:
+    def _get_kind(self, token: SyntaxToken, place: str) -> type[Policy]:
         try:
             kind = get_kind(token.text)
         except InvalidInput as error:
@@ -231,16 +229,13 @@ class PolicyReader:
             self.position += 1
             if not self._take("="):
                 self._fail(self._next.at, f"'=' and a value were expected after {token.text!r}")
-            return self._declared(policy, token, declared, place)
+            if token.text not in declared:
+                hint = nearest(token.text, declared)
+                self._fail(token.at, f"{policy} has no parameter {token.text!r}", f"{place}.{token.text}", hint)
+            return token.text
         if not first or not declared:
             self._fail(token.at, f"a parameter's name was expected; {policy} has: {', '.join(declared) or 'none'}")
         return declared[0]
-
-    def _declared(self, policy: str, token: SyntaxToken, declared: list[str], place: str) -> str:
-        if token.text not in declared:
-            hint = nearest(token.text, declared)
-            self._fail(token.at, f"{policy} has no parameter {token.text!r}", f"{place}.{token.text}", hint)
-        return token.text
 
     def _read_value(self) -> Any:
         token = self._advance()

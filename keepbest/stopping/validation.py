@@ -1,4 +1,4 @@
-"""Validations, verdicts and decisions: what goes into a policy and what comes out. Plain values, no behaviour."""
+"""A policy's input and output as plain values: validations, verdicts and decisions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from keepbest.stopping.pairs import Pairs
 
 Mode = Literal["max", "min"]
 Unit = Literal["checks", "steps"]
-#: The losses that Keras logs; `val_` first: it is measured on what the value is measured on.
+#: The losses that Keras logs. `val_loss` comes first, as the monitored value is measured on the same examples.
 LOSSES = ("val_loss", "loss")
-#: A policy's whole memory: JSON after every validation, so that it survives in a checkpoint and continues anywhere.
+#: A policy's whole state: JSON after every validation, so a checkpoint keeps it and any process can go on from it.
 State = dict[str, Any]
 
 
@@ -25,10 +25,10 @@ class Validation:
     """One validation at `step`: `value` of the monitored metric on `n` examples.
 
     A validation without a value says only that training has come this far; it measures nothing.
-    `seconds` is the training time of the run so far, over all attempts; `train` the training loss; `metrics` whatever
-    else was measured; `pairs` which of the examples were right, or the loss of each. A validation that is not admitted
-    brings no improvement, whatever its value. `fault` says why it may never count, where that was found out after it.
-    `epoch` and `duration_seconds`, which is how long it took, are for the record.
+    `seconds` is the training time of the run so far, over all attempts; `train` the training loss; `metrics` the
+    further metrics; `pairs` which of the examples were right, or the loss of each. A validation that is not admitted
+    brings no improvement, whatever its value. `fault` says why a validation that has passed may no longer count.
+    `epoch` and `duration_seconds`, the time that the validation took, are for the record only.
     """
 
     step: int
@@ -42,7 +42,7 @@ class Validation:
     fault: str | None = None
     epoch: float | None = None
     duration_seconds: float | None = None
-    #: Why it counts as not finite, in words: accuracy takes the predictions of a network of NaN for class 0.
+    #: Why this validation counts as not finite: accuracy is finite even for a network of NaN, whose answer is class 0.
     faults: tuple[str, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
@@ -55,22 +55,21 @@ class Validation:
 
     @property
     def merit(self) -> float | None:
-        """What may be an improvement: the value, or NaN where the validation is not admitted."""
+        """The value to compare: the measured value, or NaN if the validation is not admitted."""
         return self.value if self.is_admitted or self.value is None else math.nan
 
     def get_metric(self, name: str) -> float | None:
-        """Return a further metric of this validation as a float, or None where it was not measured."""
+        """Return a further metric of this validation as a float, or None if it was not measured."""
         return _number(name, self.metrics.get(name))
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one policy says at a validation. `at_step` is the step at which it stops, which may lie before the
-    validation.
+    """One policy's answer at a validation. `at_step` is the step at which it stops: the validation's or an earlier one.
 
-    `would_stop` is said by a policy in the shadow, which decides nothing, at the one validation where it would have
-    stopped. `rate_factor` is said where the learning rate is to be multiplied by it, though not to fall below
-    `min_rate`; `rung` where the run pauses until its sweep lets it go on.
+    `would_stop` is true once for a policy in the shadow: at the validation where the policy would have stopped.
+    `rate_factor` multiplies the learning rate, which does not fall below `min_rate`. At a `rung` the run pauses until
+    its sweep lets it go on.
     """
 
     policy: str
@@ -92,11 +91,11 @@ class Verdict:
 class Decision:
     """The stopper's answer at a validation: one row of the decision log.
 
-    `improved`, `best_step` and `best_value` are the selector's: the first strict raw best, worth a snapshot whatever
-    the policy's min_delta. `wait` and `patience_left` are the policy's and count in `unit`. A validation that is not
-    `is_admitted` breaks a bound that the stopper sets, and is never the best. `rate_factor` and `min_rate` are those of
-    the first verdict that has any: whoever trains multiplies the learning rate, also where the decision is to stop.
-    `rung` is where a run of a sweep pauses; a decision to stop has none.
+    `improved`, `best_step` and `best_value` compare raw values: they name the run's best, whatever the policy's
+    min_delta. `wait` and `patience_left` are the policy's and count in `unit`. A validation that is not admitted breaks
+    a bound of the stopper, and is never the best. `rate_factor` and `min_rate` are those of the first verdict that has
+    any; the trainer multiplies the learning rate even if the decision is to stop. A run of a sweep pauses at `rung`; a
+    decision to stop has none.
     """
 
     stop: bool
@@ -117,22 +116,22 @@ class Decision:
 
     @property
     def reduction(self) -> tuple[float, float] | None:
-        """What is done to the learning rate here: the factor and the least rate; None where nothing is."""
+        """How the learning rate changes here: the factor and the least rate; None if it does not change."""
         return None if self.rate_factor is None else (self.rate_factor, self.min_rate)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON, named as in the API."""
+        """Return plain JSON with the names of the API."""
         return {**_plain(self), "verdicts": [_plain(verdict) for verdict in self.verdicts]}
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Decision:
-        """Rebuild what `to_json` gave."""
-        verdicts = tuple(Verdict(**{**v, "reason": _reason(v["reason"])}) for v in plain["verdicts"])
-        return cls(**{**plain, "reason": _reason(plain["reason"]), "verdicts": verdicts})
+        """Rebuild the decision from the JSON of `to_json`."""
+        verdicts = tuple(Verdict(**_read_reason(verdict)) for verdict in plain["verdicts"])
+        return cls(**{**_read_reason(plain), "verdicts": verdicts})
 
 
 def is_better(value: float | None, than: float | None, mode: Mode) -> bool:
-    """Whether `value` is strictly better in float64; nothing non-finite is, anything finite beats no value."""
+    """Whether `value` is finite, and strictly better in float64 than `than`; any finite value is better than None."""
     if value is None or not math.isfinite(value):
         return False
     if than is None:
@@ -141,13 +140,13 @@ def is_better(value: float | None, than: float | None, mode: Mode) -> bool:
 
 
 def improves(value: float, reference: float | None, min_delta: float, mode: Mode) -> bool:
-    """Whether `value` is strictly better than the reference by more than `min_delta`; the first finite one is."""
+    """Whether `value` is better than the reference by more than `min_delta`; any finite value is better than None."""
     gain = min_delta if mode == "max" else -min_delta
     return is_better(value - gain if reference is not None else value, reference, mode)
 
 
 def _find_faults(validation: Validation) -> Iterator[str]:
-    """Yield what makes a finite value worth nothing: a loss of the same validation that is NaN or infinite."""
+    """Yield why a finite value counts for nothing: a known fault, or a loss of the validation that is not finite."""
     if validation.value is None or not math.isfinite(validation.value):
         return
     if validation.fault is not None:
@@ -160,7 +159,7 @@ def _find_faults(validation: Validation) -> Iterator[str]:
 
 
 def _scalar(value: object) -> float | None:
-    """Return a number, and nothing for what is none, which is somebody else's concern."""
+    """Return `value` as a float, or None if it is no number: metrics may hold anything."""
     if value is None or isinstance(value, str) or getattr(value, "ndim", None):
         return None
     try:
@@ -170,13 +169,13 @@ def _scalar(value: object) -> float | None:
 
 
 def _plain(decision: Verdict | Decision) -> dict[str, Any]:
-    """Return the fields as they are; `asdict` would copy each value, which a replay of many validations feels."""
+    """Return the fields as they are; `asdict` would copy each value, and slow down a replay of many validations."""
     plain = {name: getattr(decision, name) for name in decision.__slots__}
     return {**plain, "reason": None if decision.reason is None else decision.reason.value}
 
 
-def _reason(text: str | None) -> StopReason | None:
-    return None if text is None else StopReason(text)
+def _read_reason(plain: Mapping[str, Any]) -> dict[str, Any]:
+    return {**plain, "reason": None if plain["reason"] is None else StopReason(plain["reason"])}
 
 
 def _whole(step: object) -> int:

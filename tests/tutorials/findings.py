@@ -9,7 +9,7 @@ from statistics import median
 
 from keepbest.contract.replays import Replay, ReplayedPolicy
 from keepbest.contract.validations import RecordedValidation
-from keepbest.stopping.comparison import BORNE, find_percentile
+from keepbest.stopping.comparison import LOSS_PERCENTILE, find_percentile
 from keepbest.stopping.policies.noise import standard_error
 from keepbest.stopping.statistics import wilson
 from tests.tutorials.systems import Outcome
@@ -130,7 +130,7 @@ def _policy_cells(study: Study, policy: ReplayedPolicy) -> list[str]:
         f"`{policy.stopper}`",
         f"{median(stops):,.0f} ({min(stops):,} to {max(stops):,})" if stops else "",
         f"{summary.steps_saved:,.0f}" if summary.steps_saved is not None else "",
-        f"{median(lost):.0f}, {find_percentile(lost, BORNE)}" if lost else "",
+        f"{median(lost):.0f}, {find_percentile(lost, LOSS_PERCENTILE)}" if lost else "",
         f"{median(regret):.0f}, {max(regret)}" if regret else "",
         f"{summary.kept_best} of {summary.stopped}",
         f"{gone_on} of {known}",

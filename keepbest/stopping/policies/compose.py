@@ -35,16 +35,17 @@ class Composition(Policy):
         return {"policies": [part for part, _ in judged]}, self.weigh(judged)
 
     def weigh(self, judged: Judged) -> tuple[Verdict, ...]:
-        """Return the verdicts of all parts as this composition takes them: one that stops stops the run."""
+        """Return the verdicts of all parts as this composition takes them; each verdict that stops ends the run."""
         return tuple(verdict for _, verdicts in judged for verdict in verdicts)
 
     def rest(self, memory: Memory, step: int) -> Memory:
         parts = zip(self.policies, memory["policies"], strict=True)
         return {"policies": [policy.rest(part, step) for policy, part in parts]}
 
-    def dues(self, memory: Memory) -> list[int | None]:
-        """Return each part's own due step."""
-        return [policy.due(part) for policy, part in zip(self.policies, memory["policies"], strict=True)]
+    def dues(self, memory: Memory) -> list[int]:
+        """Return the due steps of the parts that have one."""
+        dues = (policy.due(part) for policy, part in zip(self.policies, memory["policies"], strict=True))
+        return [due for due in dues if due is not None]
 
     @property
     def parts(self) -> tuple[Policy, ...]:
@@ -61,7 +62,7 @@ class Composition(Policy):
 
 @dataclass(frozen=True, kw_only=True)
 class AnyOf(Composition):
-    """Stop as soon as one of the policies stops; the earliest step counts, then the order in which they are listed.
+    """Stop as soon as one of the policies stops. If several stop, the earliest step counts, then the listed order.
 
     Example:
         >>> from keepbest.stopping import AnyOf, MaxSteps, Patience, Validation
@@ -76,14 +77,14 @@ class AnyOf(Composition):
     name: ClassVar[str] = "any_of"
 
     def due(self, memory: Memory) -> int | None:
-        return min((due for due in self.dues(memory) if due is not None), default=None)
+        return min(self.dues(memory), default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AllOf(Composition):
-    """Stop where all of the policies would stop at once; the first that is listed gives the reason.
+    """Stop at the first validation where all of the policies would stop; the first of them gives the reason.
 
-    A policy that would have stopped alone goes on judging, and may find that training has become better again.
+    A policy that alone would have stopped goes on judging, and may find that training has become better again.
 
     Example:
         >>> from keepbest.stopping import AllOf, MaxSteps, Patience, Validation
@@ -100,24 +101,29 @@ class AllOf(Composition):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not all(policy.can_stop for policy in self.policies):
-            hint = "Put it beside the others: a & b | shadow(c)"
-            message = "One of these never stops by itself, so all of them never would."
+            hint = "Join the policy that never stops with |: a & b | shadow(c)"
+            message = "One of the policies never stops a run, so all_of would never stop either."
             raise InvalidInput(message, field="policies", hint=hint)
 
     def weigh(self, judged: Judged) -> tuple[Verdict, ...]:
         lines = super().weigh(judged)
         if all(any(verdict.stop for verdict in verdicts) for _, verdicts in judged):
             return lines
-        return tuple(_wait_for_others(verdict) if verdict.stop else verdict for verdict in lines)
+        return tuple(
+            replace(verdict, stop=False, reason=None, message=f"{verdict.message}, waits for the others")
+            if verdict.stop
+            else verdict
+            for verdict in lines
+        )
 
     def due(self, memory: Memory) -> int | None:
-        known = [due for due in self.dues(memory) if due is not None]
-        return max(known) if len(known) == len(self.policies) else None
+        dues = self.dues(memory)
+        return max(dues) if len(dues) == len(self.policies) else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wrapper(Composition):
-    """One policy, taken otherwise."""
+    """A policy that holds one other, and changes what its verdicts mean."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -127,7 +133,3 @@ class Wrapper(Composition):
     @property
     def inner(self) -> Policy:
         return self.policies[0]
-
-
-def _wait_for_others(verdict: Verdict) -> Verdict:
-    return replace(verdict, stop=False, reason=None, message=f"{verdict.message}, waits for the others")

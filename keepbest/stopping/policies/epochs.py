@@ -9,15 +9,15 @@ from keepbest.stopping.policies.patience import Patience
 
 
 def counts_epochs(spec: Mapping[str, Any]) -> bool:
-    """Whether a policy, in its JSON form, or one inside it counts in epochs."""
+    """Whether a policy in its JSON form, or a policy inside it, counts in epochs."""
     own = spec["name"] == Patience.name and (spec.get("params") or {}).get("epochs") is not None
     return own or any(counts_epochs(part) for part in spec.get("policies") or [])
 
 
 def resolve_epochs(spec: Mapping[str, Any], steps_per_epoch: int) -> dict[str, Any]:
-    """Return the JSON form with the steps of each count of epochs written beside it.
+    """Return the JSON form with each count of epochs also written in steps.
 
-    As Keras has it, such patience ends at a validation, when at least so many epochs have passed since the best one.
+    Like Keras, such patience stops at a validation, as soon as so many epochs have passed since the best validation.
     """
     params = dict(spec.get("params") or {})
     if spec["name"] == Patience.name and params.get("epochs") is not None:
@@ -28,5 +28,5 @@ def resolve_epochs(spec: Mapping[str, Any], steps_per_epoch: int) -> dict[str, A
 
 
 def to_steps(epochs: float, steps_per_epoch: int) -> int:
-    """Return the steps of so many epochs, one at least."""
+    """Return the steps of so many epochs, at least 1."""
     return max(1, round(epochs * steps_per_epoch))

@@ -1,4 +1,4 @@
-"""Guards: limits that stop a run at once, each with a reason of its own, apart from patience."""
+"""Guards: limits that stop a run at once, each with its own stop reason."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ from keepbest.stopping.validation import Validation, Verdict, is_better
 @dataclass(frozen=True, kw_only=True)
 class Guard(Policy):
     """A rule that needs no memory."""
-
-    def begin(self) -> Memory:
-        return {}
 
     @property
     def awaits_progress(self) -> bool:
@@ -69,17 +66,15 @@ class DivergenceThreshold(Guard):
     threshold: float = number("the limit")
 
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        if validation.value is not None and self._is_worse(validation.value):
-            return memory, (self.verdict(validation, f"worse than the limit {self.threshold:.10g}", stop=True),)
-        return memory, (self.verdict(validation, f"limit {self.threshold:.10g} not crossed"),)
-
-    def _is_worse(self, value: float) -> bool:
-        return value < self.threshold if self.mode == "max" else value > self.threshold
+        value, limit = validation.value, self.threshold
+        if value is not None and (value < limit if self.mode == "max" else value > limit):
+            return memory, (self.verdict(validation, f"worse than the limit {limit:.10g}", stop=True),)
+        return memory, (self.verdict(validation, f"limit {limit:.10g} not crossed"),)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckFinite(Guard):
-    """Stop at the first validation whose value, or a loss of it, is NaN or infinite, or whose network had become so.
+    """Stop at the first validation whose value, loss or network is NaN or infinite.
 
     Example:
         >>> from keepbest.stopping import CheckFinite, Validation
@@ -105,7 +100,7 @@ class CheckFinite(Guard):
 
 @dataclass(frozen=True, kw_only=True)
 class MaxSteps(Guard):
-    """Stop at a step, validation or no validation.
+    """Stop at a step, with or without a validation there.
 
     Example:
         >>> from keepbest.stopping import MaxSteps, Validation
@@ -152,12 +147,9 @@ class MaxSeconds(Guard):
     seconds: float = number("the time budget", above=0)
 
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
-        if validation.seconds is not None and validation.seconds >= self.seconds:
-            return memory, (
-                self.verdict(validation, f"{validation.seconds:.0f} s of {self.seconds:g} s spent", stop=True),
-            )
-        return memory, (self.verdict(validation, self._progress(validation)),)
-
-    def _progress(self, validation: Validation) -> str:
-        spent = "unknown time" if validation.seconds is None else f"{validation.seconds:.0f} s"
-        return f"{spent} of {self.seconds:g} s"
+        if validation.seconds is None:
+            return memory, (self.verdict(validation, f"unknown time of {self.seconds:g} s"),)
+        message = f"{validation.seconds:.0f} s of {self.seconds:g} s"
+        if validation.seconds < self.seconds:
+            return memory, (self.verdict(validation, message),)
+        return memory, (self.verdict(validation, f"{message} spent", stop=True),)

@@ -1,4 +1,4 @@
-"""Asynchronous successive halving in one run: where it pauses. What goes on from there is decided in `rungs`.
+"""Asynchronous successive halving in one run: where the run pauses. `keepbest.stopping.rungs` decides which runs go on.
 
 ASHA: Li et al., *A System for Massively Parallel Hyperparameter Tuning*, MLSys 2020.
 """
@@ -20,8 +20,9 @@ _SHARES = {2: "half", 3: "third", 4: "quarter"}
 class SuccessiveHalving(Policy):
     """Pause at steps min_steps * factor^k until the run is among the best 1/factor of its sweep there (ASHA).
 
-    Rung k, counted from 1, lies at min_steps * factor^(k-1): the pause is at the first validation at or after it, at
-    the highest of those passed. Only in a sweep; what is not promoted ends when the sweep ends.
+    Rung k, counted from 1, lies at step min_steps * factor^(k-1). The run pauses at the first validation at or after a
+    rung; if the run has passed several rungs, the highest counts. Only in a sweep; a run that is not promoted ends
+    with the sweep.
 
     Example:
         >>> from keepbest.stopping import SuccessiveHalving, Validation
@@ -39,15 +40,15 @@ class SuccessiveHalving(Policy):
     min_steps: int = whole("the step of the first rung")
     factor: int = whole("one run of so many goes on from a rung, and so many times further", at_least=2, default=4)
 
-    def begin(self) -> Memory:
-        return {"rung": 0}
+    initial: ClassVar[Memory] = {"rung": 0}
 
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         reached = memory["rung"] if validation.value is None else self.rung_at(validation.step)
         if reached <= memory["rung"]:
             following = memory["rung"] + 1
             return memory, (self.verdict(validation, f"rung {following} lies at step {self.step_of(following)}"),)
-        message = f"rung {reached} at step {validation.step}: the best {self.share} go on"
+        share = _SHARES.get(self.factor, f"1/{self.factor}")
+        message = f"rung {reached} at step {validation.step}: the best {share} go on"
         return {"rung": reached}, (replace(self.verdict(validation, message), rung=reached),)
 
     @property
@@ -58,13 +59,8 @@ class SuccessiveHalving(Policy):
     def pausing(self) -> tuple[Policy, ...]:
         return (self,)
 
-    @property
-    def share(self) -> str:
-        """What of the runs at a rung go on, in words."""
-        return _SHARES.get(self.factor, f"1/{self.factor}")
-
     def step_of(self, rung: int) -> int:
-        """Return the step at which a rung lies."""
+        """Return the step of a rung."""
         return int(self.min_steps * self.factor ** (rung - 1))
 
     def rung_at(self, step: int) -> int:

@@ -17,8 +17,8 @@ from keepbest.stopping.validation import Mode, Validation, Verdict, is_better
 class NoiseAware(Policy):
     """Stop when so many validations in a row were not better by more than `z` standard errors of the reference.
 
-    For values that are a share of n examples, such as accuracy. It stops much earlier than patience: many small true
-    gains are each below the noise.
+    For values that are a share of n examples, such as accuracy. This policy stops much earlier than patience: of many
+    small true gains, each is below the noise.
 
     Example:
         >>> from keepbest.stopping import NoiseAware, Validation
@@ -38,8 +38,8 @@ class NoiseAware(Policy):
     z: float = number("standard errors that a gain must exceed", at_least=0, default=1.0)
     scale: float = number("the value of all examples: 1, or 100 for percent", above=0, default=1.0)
 
-    def begin(self) -> Memory:
-        return {"reference": None, "margin": 0.0, "wait": 0}
+    initial: ClassVar[Memory] = {"reference": None, "margin": 0.0, "wait": 0}
+    renewed: ClassVar[Memory] = {"wait": 0}
 
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if validation.merit is not None:
@@ -47,11 +47,7 @@ class NoiseAware(Policy):
         wait = memory["wait"]
         stop = validation.value is not None and wait >= self.checks
         message = f"no gain above {memory['margin']:.3g} for {wait} of {self.checks} checks"
-        left = max(0, self.checks - wait)
-        return memory, (self.verdict(validation, message, stop=stop, wait=wait, patience_left=left, unit="checks"),)
-
-    def rest(self, memory: Memory, step: int) -> Memory:
-        return {**memory, "wait": 0}
+        return memory, (self.verdict(validation, message, stop=stop, wait=wait, limit=self.checks, unit="checks"),)
 
     def _count(self, memory: Memory, value: float, n: int | None) -> Memory:
         if not exceeds(value, memory["reference"], memory["margin"], self.mode):
@@ -68,7 +64,7 @@ def exceeds(value: float, reference: float | None, margin: float, mode: Mode) ->
 
 
 def standard_error(share: float, n: int | None) -> float:
-    """Return sqrt(p (1 - p) / n), the binomial standard error; 0 where it is not known: no n, or no share of it."""
+    """Return sqrt(p (1 - p) / n), the binomial standard error; 0 without n, or if p is not within 0 and 1."""
     if not n or not 0 <= share <= 1:
         return 0.0
     return math.sqrt(share * (1 - share) / n)

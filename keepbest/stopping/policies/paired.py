@@ -1,4 +1,4 @@
-"""Patience that counts only gains that the same examples show one by one."""
+"""Patience that counts only gains which a test over the single examples confirms."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from keepbest.stopping.validation import Validation, Verdict, is_better
 class PairedNoise(Policy):
     """Stop when so many validations in a row were not better, example by example, by more than chance explains.
 
-    A better value is a gain over the reference where McNemar's exact test of which examples were right, one-sided, has
-    p < `alpha`; or, by their losses, where the `alpha` quantile of the bootstrapped mean gain is above 0. Where one of
-    the two validations says nothing of its examples, it is a gain above `z` standard errors, as in noise_aware.
+    A better value is a gain over the reference if McNemar's exact one-sided test, over which examples were right, gives
+    p < `alpha`; or, for losses, if the `alpha` quantile of the bootstrapped mean gain is above 0. If one of the two
+    validations says nothing of its examples, a gain must exceed `z` standard errors, as in noise_aware.
 
     Example:
         >>> from keepbest.stopping import PairedNoise, Validation, read_pairs
@@ -44,25 +44,25 @@ class PairedNoise(Policy):
     z: float = number("standard errors that a gain must exceed where no pairs are known", at_least=0, default=1.0)
     scale: float = number("the value of all examples: 1, or 100 for percent", above=0, default=1.0)
 
-    def begin(self) -> Memory:
-        return {"reference": None, "margin": 0.0, **pairs.to_json(None), "wait": 0}
+    initial: ClassVar[Memory] = {"reference": None, "margin": 0.0, **pairs.to_json(None), "wait": 0}
+    renewed: ClassVar[Memory] = {"wait": 0}
 
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         test = ""
         if validation.merit is not None:
             is_gain, test = self._weigh(memory, validation.merit, validation.pairs)
-            memory = self._refer(validation.merit, validation) if is_gain else {**memory, "wait": memory["wait"] + 1}
+            if is_gain:
+                margin = self.z * self.scale * standard_error(validation.merit / self.scale, validation.n)
+                memory = {"reference": validation.merit, "margin": margin, **pairs.to_json(validation.pairs), "wait": 0}
+            else:
+                memory = {**memory, "wait": memory["wait"] + 1}
         wait = memory["wait"]
         stop = validation.value is not None and wait >= self.checks
         message = f"no gain above the noise for {wait} of {self.checks} checks{test}"
-        left = max(0, self.checks - wait)
-        return memory, (self.verdict(validation, message, stop=stop, wait=wait, patience_left=left, unit="checks"),)
-
-    def rest(self, memory: Memory, step: int) -> Memory:
-        return {**memory, "wait": 0}
+        return memory, (self.verdict(validation, message, stop=stop, wait=wait, limit=self.checks, unit="checks"),)
 
     def _weigh(self, memory: Memory, value: float, now: Pairs | None) -> tuple[bool, str]:
-        """Return whether `value` is a gain over the reference, and in words how that was found."""
+        """Return whether `value` is a gain over the reference, and the test that found it in words."""
         if isinstance(now, Losses) and not now.is_finite:
             return False, " (not every example's loss is finite)"
         if memory["reference"] is None:
@@ -74,7 +74,7 @@ class PairedNoise(Policy):
         return compare[0] and is_better(value, memory["reference"], self.mode), f" ({compare[1]})"
 
     def _compare(self, now: Pairs | None, before: Correct | Losses | None) -> tuple[bool, str] | Unpaired:
-        """Return whether the examples alone show a gain, and that in words; else why they cannot."""
+        """Return whether the examples alone show a gain, and the same in words; or why they cannot be compared."""
         if now is None or isinstance(now, Unpaired):
             return now or SILENT
         if before is None:
@@ -85,8 +85,4 @@ class PairedNoise(Policy):
             return now.weigh(before, self.alpha, is_higher_better=self.mode == "max")
         if isinstance(now, Correct) and isinstance(before, Correct):
             return now.weigh(before, self.alpha)
-        return Unpaired("one validation says which examples were right, the other what each one lost")
-
-    def _refer(self, value: float, validation: Validation) -> Memory:
-        margin = self.z * self.scale * standard_error(value / self.scale, validation.n)
-        return {"reference": value, "margin": margin, **pairs.to_json(validation.pairs), "wait": 0}
+        return Unpaired("one validation says which examples were right, the other the loss of each example")

@@ -1,4 +1,4 @@
-"""Parameters of policies: declared once in the dataclass, checked, described in docs and forms from there."""
+"""Parameters of policies: a policy declares them once as fields; checks, docs and forms read the declaration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 from keepbest.errors import InvalidInput
 
 Kind = Literal["int", "float", "bool", "str"]
-#: Whole numbers stay exact in every JSON reader; not <= also refuses NaN.
+#: Every JSON reader keeps whole numbers up to 2^53 exact.
 _LARGEST = {"int": 2**53, "float": sys.float_info.max}
 _WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "some text"}
 MAX_TEXT = 500
@@ -25,13 +25,13 @@ class Param:
     at_least: float | None = None
     above: float | None = None
     below: float | None = None
-    #: It came after runs were recorded without it: where nobody says it, it is not written down either.
+    #: Older records lack this parameter, so a policy's JSON form leaves it out at its default.
     is_later: bool = False
 
 
 def whole(help: str, *, at_least: int = 1, **default: Any) -> Any:
     """Declare a whole number."""
-    return _declare(Param("int", help, _optional(default), at_least=at_least), default)
+    return _declare("int", help, default, at_least=at_least)
 
 
 def number(
@@ -44,17 +44,17 @@ def number(
     **default: Any,
 ) -> Any:
     """Declare a finite number."""
-    return _declare(Param("float", help, _optional(default), at_least, above, below, is_later), default)
+    return _declare("float", help, default, at_least=at_least, above=above, below=below, is_later=is_later)
 
 
 def switch(help: str, **default: Any) -> Any:
     """Declare a true-or-false parameter."""
-    return _declare(Param("bool", help, _optional(default)), default)
+    return _declare("bool", help, default)
 
 
 def text(help: str, **default: Any) -> Any:
-    """Declare some text, at most MAX_TEXT characters."""
-    return _declare(Param("str", help, _optional(default)), default)
+    """Declare a text of at most MAX_TEXT characters."""
+    return _declare("str", help, default)
 
 
 def check_mode(mode: object) -> None:
@@ -68,7 +68,7 @@ def check_mode(mode: object) -> None:
 
 
 def check_params(policy: Any) -> None:
-    """Check every declared parameter of a policy, and turn whole floats and ints into the declared type."""
+    """Check every declared parameter of a policy, and convert whole floats and ints to the declared type."""
     for declared in fields(policy):
         param = declared.metadata.get("param")
         if param is not None:
@@ -89,12 +89,9 @@ def check_param(name: str, param: Param, value: object) -> Any:
     return typed
 
 
-def _declare(param: Param, default: dict[str, Any]) -> Any:
-    return field(metadata={"param": param}, **default)
-
-
-def _optional(default: dict[str, Any]) -> bool:
-    return "default" in default and default["default"] is None
+def _declare(kind: Kind, help: str, default: dict[str, Any], **limits: Any) -> Any:
+    is_optional = "default" in default and default["default"] is None
+    return field(metadata={"param": Param(kind, help, is_optional, **limits)}, **default)
 
 
 def _typed(kind: Kind, value: object) -> Any:
@@ -102,7 +99,9 @@ def _typed(kind: Kind, value: object) -> Any:
         return value if isinstance(value, bool) else None
     if kind == "str":
         return value if isinstance(value, str) and 0 < len(value) <= MAX_TEXT else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST[kind]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not abs(value) <= _LARGEST[kind]:  # `not <=` also refuses NaN, unlike `>`
         return None
     if kind == "float":
         return float(value)

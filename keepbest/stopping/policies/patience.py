@@ -19,10 +19,10 @@ DEFAULT_CHECKS = 10
 class Patience(Policy):
     """Stop when the value has not become better for so many validations (`checks`), or for so many `steps`.
 
-    Counted in checks it stops at the validation where the wait reaches `checks` (Keras' and Lightning's rule). Counted
-    in steps it stops when more than `steps` have passed since the last improvement, at that very step, between two
-    validations if need be (`every_step`, the loop of Hvass' tutorial 4); `every_step=false` decides only at
-    validations, and `inclusive=true` stops at exactly `steps` (tf.estimator's rule).
+    With `checks` the run stops at the validation where the wait reaches `checks` (the rule of Keras and Lightning).
+    With `steps` the run stops as soon as more than `steps` have passed since the last improvement, even between two
+    validations (`every_step`, as in Hvass' tutorial 4). `every_step=false` stops only at validations, and
+    `inclusive=true` stops at exactly `steps` (tf.estimator's rule).
 
     Example:
         >>> from keepbest.stopping import Patience, Validation
@@ -71,7 +71,7 @@ class Patience(Policy):
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if self.steps is None and self.epochs is not None:
             raise InvalidInput(
-                "How many steps an epoch has is known to a worker only, from the data.",
+                "Only a worker knows from the data how many steps an epoch has.",
                 field="epochs",
                 hint="Count in steps or in checks: patience(steps=1000), patience(checks=10).",
             )
@@ -114,21 +114,17 @@ class Patience(Policy):
 
     def _verdict(self, memory: Memory, validation: Validation) -> Verdict:
         if self.steps is None:
-            return self._verdict_in_checks(memory["wait"], validation)
+            waited, checks = memory["wait"], self.checks or DEFAULT_CHECKS
+            return self._say(validation, validation.value is not None and waited >= checks, waited, checks, "checks")
         waited = max(0, validation.step - self._since(memory))
         stop = waited >= self.steps if self.inclusive else waited > self.steps
         if validation.value is None and not self.every_step:
             stop = False
         return self._say(validation, stop, waited, self.steps, "steps")
 
-    def _verdict_in_checks(self, waited: int, validation: Validation) -> Verdict:
-        checks = self.checks or DEFAULT_CHECKS
-        return self._say(validation, validation.value is not None and waited >= checks, waited, checks, "checks")
-
     def _say(self, validation: Validation, stop: bool, waited: int, limit: int, unit: Any) -> Verdict:
         if stop:
             message = f"no improvement for {waited} {unit} (patience {limit} {unit})"
         else:
             message = f"{waited} of {limit} {unit} without improvement"
-        left = max(0, limit - waited)
-        return self.verdict(validation, message, stop=stop, wait=waited, patience_left=left, unit=unit)
+        return self.verdict(validation, message, stop=stop, wait=waited, limit=limit, unit=unit)

@@ -1,7 +1,7 @@
-"""A smaller learning rate on a plateau, and in the end a stop: Keras' ReduceLROnPlateau as a policy.
+"""Reduces the learning rate on a plateau, and at last stops: Keras' ReduceLROnPlateau as a policy.
 
-The policy only says by what the rate is multiplied (`Decision.rate_factor`); whoever trains sets it
-(`keepbest.training`). So it does not know the rate: a plateau at `min_rate` counts like any other.
+The policy only names the factor (`Decision.rate_factor`); `keepbest.training` sets the learning rate. So the policy
+does not know the rate, and a plateau at `min_rate` counts like any other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ReduceOnPlateau(Policy):
     """Multiply the learning rate by `factor` when so many validations in a row brought no improvement, and go on.
 
     The wait then begins anew, after `cooldown` validations that do not count (PyTorch's rule; Keras counts the last of
-    them). With `max_reductions` it stops once after that many another `checks` validations brought no improvement.
+    them). With `max_reductions` the run stops when `checks` validations after the last reduction brought none.
 
     Example:
         >>> from keepbest.stopping import ReduceOnPlateau, Validation
@@ -43,21 +43,19 @@ class ReduceOnPlateau(Policy):
     min_rate: float = number("the learning rate is not reduced below this", at_least=0, default=0.0)
     max_reductions: int | None = whole("stop at the plateau after this many reductions", default=None)
 
-    def begin(self) -> Memory:
-        return {"reference": None, "wait": 0, "cooldown": 0, "reductions": 0}
+    initial: ClassVar[Memory] = {"reference": None, "wait": 0, "cooldown": 0, "reductions": 0}
+    renewed: ClassVar[Memory] = {"wait": 0}
 
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if validation.merit is not None:
             memory = self._count(memory, validation.merit)
-        if self._is_last(memory):
+        if self.max_reductions is not None and memory["reductions"] >= self.max_reductions:
             return memory, (self._say_last(memory, validation),)
         if validation.value is None or memory["wait"] < self.checks:
             return memory, (self.verdict(validation, self._progress(memory)),)
         after = {**memory, "wait": 0, "cooldown": self.cooldown, "reductions": memory["reductions"] + 1}
-        return after, (self._say_reduction(memory["wait"], validation),)
-
-    def rest(self, memory: Memory, step: int) -> Memory:
-        return {**memory, "wait": 0}
+        message = f"learning rate x{self.factor:g}: {memory['wait']} checks without improvement"
+        return after, (replace(self.verdict(validation, message), rate_factor=self.factor, min_rate=self.min_rate),)
 
     @property
     def can_stop(self) -> bool:
@@ -74,21 +72,13 @@ class ReduceOnPlateau(Policy):
             return {**memory, "wait": 0, "cooldown": memory["cooldown"] - 1}
         return {**memory, "wait": 0 if is_gain else memory["wait"] + 1}
 
-    def _is_last(self, memory: Memory) -> bool:
-        return self.max_reductions is not None and memory["reductions"] >= self.max_reductions
-
-    def _say_reduction(self, waited: int, validation: Validation) -> Verdict:
-        verdict = self.verdict(validation, f"learning rate x{self.factor:g}: {waited} checks without improvement")
-        return replace(verdict, rate_factor=self.factor, min_rate=self.min_rate)
-
     def _say_last(self, memory: Memory, validation: Validation) -> Verdict:
         waited = memory["wait"]
         message = (
             f"{waited} of {self.checks} checks without improvement after reduction {memory['reductions']}, the last"
         )
         stop = validation.value is not None and waited >= self.checks
-        left = max(0, self.checks - waited)
-        return self.verdict(validation, message, stop=stop, wait=waited, patience_left=left, unit="checks")
+        return self.verdict(validation, message, stop=stop, wait=waited, limit=self.checks, unit="checks")
 
     def _progress(self, memory: Memory) -> str:
         if memory["cooldown"]:

@@ -1,8 +1,7 @@
-"""The frame around every policy: order of validations, raw best, the recorded decision. A policy adds only its own
-rule.
+"""The frame around every policy: it checks the order of validations, compares raw values and records the decision.
 
-A decision is a record, not a latch that is computed again: after a stop the same decision comes back, and the same
-step with the same value gets the same answer.
+A policy adds only its own rule. Decisions are recorded, never computed again: after a stop the same decision comes
+back, and the same step with the same value gets the same answer.
 """
 
 from __future__ import annotations
@@ -20,22 +19,25 @@ from keepbest.status import StopReason
 from keepbest.stopping.policies.params import check_mode, check_params
 from keepbest.stopping.validation import Decision, Mode, State, Unit, Validation, Verdict, is_better
 
-#: What one rule remembers; the frame's `State` holds it under "memory".
+#: The memory of one rule; the frame's `State` holds it under "memory".
 Memory = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy(ABC):
-    """A stopping policy: frozen parameters, no clock, no input or output, no random.
+    """A stopping policy: frozen parameters, no clock, no input or output, no randomness.
 
-    Validations come in order of step. `mode` says which way is better.
+    Validations come in order of step. `mode` says which way the value gets better.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     reason: ClassVar[StopReason]
-    #: What of a validation, besides step and value, this rule cannot judge without.
+    #: The fields of a validation, besides step and value, that this rule cannot judge without.
     needs: ClassVar[tuple[str, ...]] = ()
+    #: The memory before the first validation, and the part of it that restarting the patience sets.
+    initial: ClassVar[Memory] = {}
+    renewed: ClassVar[Memory] = {}
 
     mode: Mode
 
@@ -56,10 +58,10 @@ class Policy(ABC):
         }
 
     def observe(self, state: State, validation: Validation) -> tuple[State, Decision]:
-        """Judge one validation: the state after it, and the decision.
+        """Judge one validation, and return the state after it and the decision.
 
-        Raises PolicyError when the state is another policy's, the step lies before the last validation's, or the last
-        validation's step comes again with another value.
+        Raises PolicyError if another policy wrote the state, if the step lies before the last validation's, or if the
+        last validation's step comes again with another value.
         """
         self._check_state(state)
         recorded = _recorded(state, validation)
@@ -67,13 +69,13 @@ class Policy(ABC):
             return state, recorded
         due = self.due(state["memory"])
         if due is not None and validation.step > due:
-            validation = Validation(due)  # training should have ended there: this measurement never happened
+            validation = Validation(due)  # training should have ended at `due`, before this measurement
         return self._judge(state, validation)
 
     def deadline(self, state: State) -> int | None:
-        """Return the first step at which silence alone stops, or None when only a validation can.
+        """Return the first step at which the policy stops without a validation, or None if only a validation can stop.
 
-        A trainer that comes to this step measures there if a validation is due, then observes `Validation(step, value
+        A trainer that reaches this step measures there if a validation is due, then observes `Validation(step, value
         or None)`.
         """
         self._check_state(state)
@@ -82,13 +84,13 @@ class Policy(ABC):
         return self.due(state["memory"])
 
     def restart_patience(self, state: State, step: int) -> State:
-        """Return the state with its patience begun anew at `step`: the best stays, a recorded stop is lifted."""
+        """Return the state with its patience restarted at `step`: the best stays, and a recorded stop is lifted."""
         self._check_state(state)
         return {**state, "last": None, "decision": None, "memory": self.rest(state["memory"], step)}
 
-    @abstractmethod
     def begin(self) -> Memory:
-        """Return what this rule remembers before the first validation."""
+        """Return this rule's memory before the first validation."""
+        return dict(self.initial)
 
     @abstractmethod
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
@@ -99,11 +101,11 @@ class Policy(ABC):
         return None
 
     def rest(self, memory: Memory, step: int) -> Memory:
-        """Return what this rule remembers when its patience begins anew at `step`."""
-        return memory
+        """Return the memory with the patience restarted at `step`."""
+        return {**memory, **self.renewed}
 
     def lacks(self, validation: Validation) -> set[str]:
-        """Return what this rule, or one inside it, needs of a validation and `report_validation` does not say."""
+        """Return the names of what this rule, or one inside it, needs and the validation lacks."""
         lacking = {name for name in self.all_needs if getattr(validation, name) is None}
         return lacking | {name for name in self.all_metrics if validation.get_metric(name) is None}
 
@@ -118,7 +120,7 @@ class Policy(ABC):
 
     @property
     def params(self) -> dict[str, Any]:
-        """The parameters as the JSON form names them; what came later only where it is said, as in older records."""
+        """The parameters by name. One that older records lack appears only if it differs from its default."""
         declared = [(field, getattr(self, field.name)) for field in fields(self) if "param" in field.metadata]
         return {
             field.name: value
@@ -138,37 +140,37 @@ class Policy(ABC):
 
     @property
     def awaits_progress(self) -> bool:
-        """Whether this rule, or one inside it that decides, stops where the run gets no better: it is no mere limit."""
+        """Whether this rule, or a deciding one inside it, stops when the run gets no better, and is no mere limit."""
         return any(part.awaits_progress for part in self.parts) if self.parts else self.can_stop
 
     @property
     def changes_rate(self) -> bool:
-        """Whether this rule, or one inside it that decides, may set the learning rate."""
+        """Whether this rule, or a deciding one inside it, may set the learning rate."""
         return any(part.changes_rate for part in self.parts)
 
     @property
     def pausing(self) -> tuple[Policy, ...]:
-        """The rules in here, itself among them, that decide where a run of a sweep pauses."""
+        """This rule and those inside it that decide where a run of a sweep pauses."""
         return tuple(rule for part in self.parts for rule in part.pausing)
 
     @property
     def unshadowed(self) -> Policy:
-        """The same rule with nothing in the shadow: every policy in it decides."""
+        """The same rule without shadows: every policy in it decides."""
         return self
 
     @cached_property
     def signature(self) -> str:
-        """Names and versions, which a state must match; parameters may change between two attempts of a run."""
+        """Names and versions. A state must match them; parameters may change between two attempts of a run."""
         inner = ",".join(part.signature for part in self.parts)
         return f"{self.name}@{self.version}" + (f"({inner})" if inner else "")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON form with every parameter written out; `build` makes the same policy of it."""
+        """Return the JSON form with every parameter written out; `build` makes the same policy from it."""
         parts = [part.to_json() for part in self.parts]
         return {"name": self.name, "version": self.version, "params": self.params, "policies": parts}
 
     def fingerprint(self) -> str:
-        """Return a digest of mode, names, versions and parameters: equal means that the same rule was run."""
+        """Return a digest of mode, names, versions and parameters: equal digests mean the same rule."""
         text = json.dumps({"mode": self.mode, **self.to_json()}, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -179,29 +181,30 @@ class Policy(ABC):
         *,
         stop: bool = False,
         wait: int | None = None,
-        patience_left: int | None = None,
+        limit: int | None = None,
         unit: Unit | None = None,
     ) -> Verdict:
-        """Return this policy's verdict at `report_validation`."""
+        """Return this policy's verdict at a validation; `wait` of `limit` checks or steps have passed."""
         reason = self.reason if stop else None
-        return Verdict(self.name, self.version, stop, message, validation.step, reason, wait, patience_left, unit)
+        left = None if wait is None or limit is None else max(0, limit - wait)
+        return Verdict(self.name, self.version, stop, message, validation.step, reason, wait, left, unit)
 
     @cached_property
     def all_needs(self) -> frozenset[str]:
-        """What this rule, or one inside it, cannot judge a validation without, besides step, value and metrics."""
+        """The `needs` of this rule and of those inside it."""
         return frozenset(self.needs).union(*(part.all_needs for part in self.parts))
 
     @cached_property
     def all_metrics(self) -> frozenset[str]:
-        """The further metrics that this rule, or one inside it, reads."""
+        """The further metrics that this rule and those inside it read."""
         return frozenset(self.metrics).union(*(part.all_metrics for part in self.parts))
 
     def _check_state(self, state: State) -> None:
         if state.get("policy") != self.signature:
             raise PolicyError(
-                f"This state was written by {state.get('policy')!r}, but the policy is {self.signature!r}.",
+                f"The policy {state.get('policy')!r} wrote this state, but the policy now is {self.signature!r}.",
                 field="stopper",
-                hint="Start the policy anew with start(), or continue with the policy the run began with.",
+                hint="Begin a new state with start(), or continue with the policy that the run began with.",
             )
 
     def _judge(self, state: State, validation: Validation) -> tuple[State, Decision]:
@@ -224,7 +227,7 @@ class Policy(ABC):
 
 
 def _recorded(state: State, validation: Validation) -> Decision | None:
-    """Return the decision that stands already for this validation, if there is one."""
+    """Return the decision that the state already holds for this validation, or None."""
     recorded, last = state["decision"], state["last"]
     if recorded is not None and recorded["stop"]:
         return Decision.from_json(recorded)
@@ -232,9 +235,9 @@ def _recorded(state: State, validation: Validation) -> Decision | None:
         return None
     if validation.step < last["step"]:
         raise PolicyError(
-            f"A validation at step {validation.step} came after the validation at step {last['step']}.",
+            f"The validation at step {validation.step} came after the validation at step {last['step']}.",
             field="step",
-            hint="Validations come in order of step; after a roll back, go on from the state kept in that snapshot.",
+            hint="Report validations in order of step; after a roll back, go on from the state in the snapshot.",
         )
     if _named(validation.value) != last["value"]:
         raise PolicyError(
@@ -253,19 +256,20 @@ def _decide(
     spoken = stops[0] if stops else patient or verdicts[0]
     reducing = next((verdict for verdict in verdicts if verdict.rate_factor is not None), None)
     pausing = next((verdict for verdict in verdicts if verdict.rung is not None and not stops), None)
+    message = _sentence(state, validation, improved, spoken)
+    for verdict in (reducing, pausing):
+        if verdict is not None and verdict is not spoken:
+            message += f" {verdict.message[0].upper()}{verdict.message[1:]}."
+    if faults:
+        message += f" It cannot be the best: {'; '.join(faults)}."
+    for verdict in verdicts:
+        if verdict.would_stop and verdict is not spoken:
+            message += f" In the shadow, {verdict.policy} {verdict.message}."
     return Decision(
         stop=bool(stops),
         improved=improved,
         at_step=spoken.at_step if stops else validation.step,
-        message="".join(
-            [
-                _sentence(state, validation, improved, spoken),
-                _further(reducing if reducing is not spoken else None),
-                _further(pausing if pausing is not spoken else None),
-                _not_best(faults),
-                _in_the_shadow(verdicts, spoken),
-            ]
-        ),
+        message=message,
         reason=spoken.reason,
         best_step=state["best_step"],
         best_value=state["best_value"],
@@ -290,20 +294,6 @@ def _sentence(state: State, validation: Validation, improved: bool, spoken: Verd
     return f"Step {validation.step}: {validation.value:.10g}; {spoken.message}; {_best(state)}."
 
 
-def _further(verdict: Verdict | None) -> str:
-    return f" {verdict.message[0].upper()}{verdict.message[1:]}." if verdict else ""
-
-
-def _not_best(faults: Sequence[str]) -> str:
-    return f" It cannot be the best: {'; '.join(faults)}." if faults else ""
-
-
-def _in_the_shadow(verdicts: Sequence[Verdict], spoken: Verdict) -> str:
-    """Return a further sentence for each policy that would stop here, if it were asked."""
-    lines = (verdict for verdict in verdicts if verdict.would_stop and verdict is not spoken)
-    return "".join(f" In the shadow, {verdict.policy} {verdict.message}." for verdict in lines)
-
-
 def _best(state: State) -> str:
     if state["best_step"] is None:
         return "no finite value so far"
@@ -311,7 +301,7 @@ def _best(state: State) -> str:
 
 
 def _named(value: float) -> float | str:
-    """Return a float that JSON can carry; NaN and the infinities by the names the API gives them."""
+    """Return a float that JSON can carry; NaN and the infinities have the names that the API gives them."""
     if value != value:
         return "NaN"
     return {float("inf"): "Infinity", float("-inf"): "-Infinity"}.get(value, value)

@@ -1,7 +1,7 @@
 """Prechelt's three criteria: generalization loss, progress quotient, upcrossing.
 
-L. Prechelt, "Early Stopping - But When?", in Neural Networks: Tricks of the Trade, 1998. An error E is never
-negative: the distance of the value from a perfect model's. What he counts in epochs we count in validations.
+L. Prechelt, "Early Stopping - But When?", in Neural Networks: Tricks of the Trade, 1998. The error E, never negative,
+is the distance of the value from a perfect model's. Prechelt counts epochs, these policies count validations.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PERFECT = "the value of a perfect model: 1 in mode max and 0 in mode min, unles
 class GeneralizationLoss(Policy):
     """Stop at the first validation whose error is more than `alpha` percent above the lowest so far (GL).
 
-    It is relative: at 98 % accuracy a tenth of a point is 5 %. Use it on a loss, or with a large `alpha`.
+    The limit is relative: at 98 % accuracy a tenth of a point is 5 %. Use it on a loss, or with a large `alpha`.
 
     Example:
         >>> from keepbest.stopping import GeneralizationLoss, Validation
@@ -42,28 +42,25 @@ class GeneralizationLoss(Policy):
     alpha: float = number("percent above the lowest error", at_least=0, default=5.0)
     perfect: float | None = number(_PERFECT, default=None)
 
-    def begin(self) -> Memory:
-        return {"lowest": None}
+    initial: ClassVar[Memory] = {"lowest": None}
+    renewed: ClassVar[Memory] = initial
 
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         error = find_error(validation.merit, self.mode, self.perfect)
         if error is None:
             return memory, (self.verdict(validation, "no error to compare"),)
-        lowest = lower(error, memory["lowest"])
+        lowest = _lower(error, memory["lowest"])
         loss = loss_of(error, lowest)
         message = f"error {loss:.4g} % above the lowest (limit {self.alpha:g} %)"
         return {"lowest": lowest}, (self.verdict(validation, message, stop=loss > self.alpha),)
 
-    def rest(self, memory: Memory, step: int) -> Memory:
-        return self.begin()
-
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressQuotient(Policy):
-    """Stop at the end of a strip of validations where the generalization loss is over `alpha` times the progress (PQ).
+    """Stop at the end of a strip of validations if the generalization loss is over `alpha` times the progress (PQ).
 
-    Progress is how far the mean training loss of the strip lies above its lowest, in thousandths; a strip that
-    lacks a training loss decides nothing.
+    Progress is how far the strip's mean training loss lies above its lowest, in thousandths. A strip in which a
+    training loss is missing never stops the run.
 
     Example:
         >>> from keepbest.stopping import ProgressQuotient, Validation
@@ -83,24 +80,22 @@ class ProgressQuotient(Policy):
     strip: int = whole("validations in a strip", default=STRIP)
     perfect: float | None = number(_PERFECT, default=None)
 
-    def begin(self) -> Memory:
-        return {"lowest": None, "losses": []}
+    initial: ClassVar[Memory] = {"lowest": None, "losses": []}
+    renewed: ClassVar[Memory] = initial
 
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if validation.value is None:
             return memory, (self.verdict(validation, "no value"),)
         error = find_error(validation.merit, self.mode, self.perfect)
-        lowest = memory["lowest"] if error is None else lower(error, memory["lowest"])
-        losses = [*memory["losses"], _usable(validation.train)]
+        lowest = memory["lowest"] if error is None else _lower(error, memory["lowest"])
+        is_usable = validation.train is not None and 0 <= validation.train < math.inf
+        losses = [*memory["losses"], validation.train if is_usable else None]
         if len(losses) < self.strip:
             verdict = self.verdict(validation, f"validation {len(losses)} of {self.strip} in this strip")
         else:
             verdict = self._at_end(validation, error, lowest, losses)
             losses = []
         return {"lowest": lowest, "losses": losses}, (verdict,)
-
-    def rest(self, memory: Memory, step: int) -> Memory:
-        return self.begin()
 
     def _at_end(
         self, validation: Validation, error: float | None, lowest: float | None, losses: list[float | None]
@@ -118,7 +113,7 @@ class ProgressQuotient(Policy):
 class Upcrossing(Policy):
     """Stop when the value got worse from the end of one strip of validations to the next, `times` times in a row (UP).
 
-    Only the last validation of each strip is compared, with the last validation of the strip before.
+    Only the last validations of two strips are compared.
 
     Example:
         >>> from keepbest.stopping import Upcrossing, Validation
@@ -136,8 +131,8 @@ class Upcrossing(Policy):
     times: int = whole("strips in a row that got worse", default=4)
     strip: int = whole("validations in a strip", default=STRIP)
 
-    def begin(self) -> Memory:
-        return {"validations": 0, "before": None, "rises": 0}
+    initial: ClassVar[Memory] = {"validations": 0, "before": None, "rises": 0}
+    renewed: ClassVar[Memory] = initial
 
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if validation.merit is not None:
@@ -146,9 +141,6 @@ class Upcrossing(Policy):
         message = f"worse {rises} of {self.times} times in a row, each {self.strip} validations"
         at_end = validation.value is not None and memory["validations"] == 0
         return memory, (self.verdict(validation, message, stop=at_end and rises >= self.times),)
-
-    def rest(self, memory: Memory, step: int) -> Memory:
-        return self.begin()
 
     def _count(self, memory: Memory, value: float) -> Memory:
         validations = memory["validations"] + 1
@@ -162,7 +154,7 @@ class Upcrossing(Policy):
 
 
 def find_error(value: float | None, mode: Mode, perfect: float | None) -> float | None:
-    """Return the distance from a perfect model's value; None where there is none: not finite, or beyond perfect."""
+    """Return the distance from a perfect model's value; None if the value is not finite, or better than perfect."""
     if value is None or not math.isfinite(value):
         return None
     ideal = perfect if perfect is not None else (1.0 if mode == "max" else 0.0)
@@ -170,25 +162,20 @@ def find_error(value: float | None, mode: Mode, perfect: float | None) -> float 
     return error if 0 <= error < math.inf else None
 
 
-def lower(error: float, lowest: float | None) -> float:
-    """Return the lowest error so far."""
+def _lower(error: float, lowest: float | None) -> float:
     return error if lowest is None else min(error, lowest)
 
 
 def loss_of(error: float, lowest: float) -> float:
-    """Return GL = 100 (E / E_opt - 1) in percent; above an error of zero every other is infinitely far."""
+    """Return GL = 100 (E / E_opt - 1) in percent; infinite if the lowest error is 0 and this one is not."""
     if lowest == 0:
         return math.inf if error > 0 else 0.0
     return 100 * (error / lowest - 1)
 
 
 def find_progress(losses: Sequence[float]) -> float | None:
-    """Return P_k = 1000 (mean / lowest - 1) of a strip's training losses; None where there is no such ratio."""
+    """Return P_k = 1000 (mean / lowest - 1) of a strip's training losses; None if only the lowest of them is 0."""
     lowest = min(losses, default=0.0)
     if lowest == 0:
         return None if any(losses) or not losses else 0.0
     return max(0.0, 1000 * (sum(loss / lowest for loss in losses) / len(losses) - 1))
-
-
-def _usable(loss: float | None) -> float | None:
-    return loss if loss is not None and 0 <= loss < math.inf else None

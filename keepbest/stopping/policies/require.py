@@ -1,4 +1,4 @@
-"""Improvement that counts only while other metrics are within bounds: `val_recall >= 0.9 and val_loss < 0.5`."""
+"""An improvement counts only while other metrics are within bounds: `val_recall >= 0.9 and val_loss < 0.5`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BOUND = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One metric of a validation against a limit; NaN is within none."""
+    """A limit on one metric of a validation; NaN is never within a limit."""
 
     metric: str
     sign: str
@@ -46,10 +46,9 @@ class Bound:
 
 @dataclass(frozen=True, kw_only=True)
 class Require(Wrapper):
-    """Count a validation as an improvement only where other metrics of it are within bounds: `val_recall >= 0.9`.
+    """Count a validation as an improvement only if its other metrics are within bounds: `val_recall >= 0.9`.
 
-    To the policy inside, any other validation brings no improvement, whatever its value; and it is never the run's
-    best.
+    Any other validation brings the policy inside no improvement, whatever its value, and is never the run's best.
 
     Example:
         >>> from keepbest.stopping import Patience, Require, Validation
@@ -68,7 +67,7 @@ class Require(Wrapper):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.bounds  # noqa: B018  # raises where the condition cannot be read
+        self.bounds  # noqa: B018  # raises if the condition cannot be read
 
     @cached_property
     def bounds(self) -> tuple[Bound, ...]:
@@ -96,6 +95,6 @@ class Require(Wrapper):
 def _read_bound(part: str) -> Bound:
     match = _BOUND.fullmatch(part)
     if match is None:
-        message = f"{part.strip()!r} is no bound: a metric, one of {', '.join(_SIGNS)} and a number."
+        message = f"{part.strip()!r} is no bound; a bound is a metric, one of {', '.join(_SIGNS)} and a number."
         raise InvalidInput(message, field="condition", hint="For example: val_recall >= 0.9 and val_loss < 0.5")
     return Bound(match["metric"], match["sign"], float(match["limit"]))

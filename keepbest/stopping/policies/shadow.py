@@ -1,7 +1,7 @@
 """Policies in the shadow: they record where they would stop, and training goes on.
 
-What stops a run ends its record too, and no replay can look past that end. A run with its policies in the shadow
-trains to its budget: any policy can then be replayed over it to the end.
+A policy that stops a run also ends the run's record, and no replay can see past that end. A run whose policies are in
+the shadow trains to its budget, so any policy can later be replayed over the whole run.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Shadow(Wrapper):
         if memory["stopped"] is not None and validation.step > memory["said"]:
             return memory, (self.verdict(validation, f"would have stopped at step {memory['stopped']}"),)
         due = self.inner.due(memory["policies"][0])
-        # As in the frame: where it would have stopped in silence, this measurement would never have happened.
+        # As in `Policy.observe`: a run that had stopped at `due` would not have made this measurement.
         after, verdicts = super().judge(
             memory, validation if due is None or validation.step <= due else Validation(due)
         )
@@ -76,7 +76,7 @@ class Shadow(Wrapper):
 
 
 def _only_say(verdict: Verdict, step: int) -> Verdict:
-    """Return the verdict as one that decides nothing: its patience is not the run's."""
+    """Return the verdict as one that decides nothing, without the patience, which is not the run's."""
     where = "here" if verdict.at_step == step else f"at step {verdict.at_step}"
     message = f"would stop {where}: {verdict.message}" if verdict.stop else f"shadow: {verdict.message}"
     if verdict.rate_factor is not None:

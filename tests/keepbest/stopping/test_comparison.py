@@ -127,7 +127,7 @@ def test_the_tutorials_answer() -> None:
     found = recommend([f"{patience}steps" for patience in steps], table)
     assert found.place == 2
     assert found.message.startswith(
-        "700steps would have kept the same best and saved 5 % of the steps. That is one run"
+        "700steps would have kept the same best and saved 5 % of the steps. The choice was made on one run"
     )
     generous = recommend([f"{patience}steps" for patience in steps], table, tolerate=0.006)
     assert generous.place == 1
@@ -144,25 +144,25 @@ def test_the_tutorials_answer() -> None:
             0,
             "saved 30 % of the steps. In 1 of 3 it would not have stopped",
         ),
-        ([[stopped(0.3)] * 2], 0, "tried on each run in turn: the best in 2 of 2, 30 % saved."),
-        ([[stopped(0.3, 0.1), stopped(0.3)]], None, "None of these keeps the best. a comes nearest"),
+        ([[stopped(0.3)] * 2], 0, "the choice kept the best in 2 of 2 and saved 30 % of the steps."),
+        ([[stopped(0.3, 0.1), stopped(0.3)]], None, "No policy keeps the best. a comes nearest"),
         ([[stopped(0.3, None)]], None, "loses value here, all of it"),
-        ([[ENDLESS, ENDLESS]], None, "what they would save is not known"),
-        ([[stopped(0.9), ENDLESS]], 0, "tried on each run in turn it stopped in none"),
-        ([[stopped(0.9), ENDLESS, ENDLESS]], None, "what they would save is not known"),
+        ([[ENDLESS, ENDLESS]], None, "what the policies would save is not known"),
+        ([[stopped(0.9), ENDLESS]], 0, "the choice stopped no run: replay more runs."),
+        ([[stopped(0.9), ENDLESS, ENDLESS]], None, "what the policies would save is not known"),
         # 10checks is 1000steps one step earlier: it was recommended, for "0 % of the steps" saved.
         (
             [[stopped(1 / 7001)]],
             None,
-            "No policy here saves anything worth having: of those that keep the best, a",
+            "No policy here saves enough to matter: of those that keep the best, a",
         ),
         (
             [[stopped(1 / 7001)]],
             None,
-            "a saves the most, 0.014 % of the steps. What the runs were stopped by is",
+            "a saves the most, 0.014 % of the steps. The runs' own stopper is",
         ),
         ([[stopped(0.00999)]], None, "a saves the most, 0.99 % of the steps."),
-        ([[stopped(0.0), stopped(0.0)]], None, "none saves a step. What the runs were stopped by is as good."),
+        ([[stopped(0.0), stopped(0.0)]], None, "none saves a step. The runs' own stopper is as good."),
         ([[stopped(-0.3)]], None, "none saves a step."),
         ([[stopped(0.01)]], 0, "saved 1 % of the steps."),
         ([[UNKNOWN]], None, "No policy can be replayed"),
@@ -178,10 +178,10 @@ def test_the_recommendation_gives_its_reason(table: list[list[PolicyOutcome]], p
 def test_a_policy_that_is_known_in_few_runs_is_not_preferred() -> None:
     often, seldom = [stopped(0.2)] * 3, [stopped(0.9), ENDLESS, ENDLESS]
     assert recommend(["seldom", "often"], [seldom, often]).place == 1
-    # It said "None of these keeps the best" beside a row that kept it in the one run where it stopped.
+    # The message was "No policy keeps the best" beside a row that kept it in the one run where it stopped.
     often = [stopped(0.2, 0.1)] * 3
     message = recommend(["seldom", "often"], [seldom, often]).message
-    assert message.startswith("Of those that stop in most of the runs none keeps the best. often comes nearest")
+    assert message.startswith("No policy that stops in most of the runs keeps the best. often comes nearest")
 
 
 @pytest.mark.parametrize(

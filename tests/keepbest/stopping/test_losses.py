@@ -200,10 +200,10 @@ def test_what_is_no_vector_of_numbers_is_refused(losses: object) -> None:
 def test_more_examples_than_a_state_should_hold_are_refused() -> None:
     kept = json.dumps(Losses.of(np.zeros(MAX_EXAMPLES)).to_json())
     assert len(kept) < 270_000
-    with pytest.raises(PolicyError, match="50,001 examples: the stopper's state holds 50,000"):
+    with pytest.raises(PolicyError, match="holds the losses of 50,000 examples at most, but got 50,001"):
         Losses.of(np.zeros(MAX_EXAMPLES + 1))
 
 
 def test_both_at_once_are_refused() -> None:
-    with pytest.raises(PolicyError, match="but not both"):
+    with pytest.raises(PolicyError, match="but got both"):
         read_pairs([True], [0.5])

@@ -33,7 +33,7 @@ def test_the_json_form_comes_back_complete() -> None:
         ({}, "stopper.name", "Known: "),
         ({"name": 3}, "stopper.name", "Known: "),
         ({"name": "patience", "params": {"cheks": 3}}, "stopper.params.cheks", "Did you mean 'checks'?"),
-        ({"name": "check_finite", "params": {"a": 3}}, "stopper.params.a", "It takes none."),
+        ({"name": "check_finite", "params": {"a": 3}}, "stopper.params.a", "There are none."),
         ({"name": "patience", "params": {"checks": 0}}, "stopper.params.checks", None),
         ({"name": "patience", "params": {"checks": 1, "steps": 1}}, "stopper.params.steps", None),
         ({"name": "patience", "params": [1]}, "stopper.params", None),

@@ -261,7 +261,7 @@ def test_another_learning_rate_would_have_given_another_curve(
     found = replay(build(parse(policy), "max"), RecordedRun(validations=validations, mode="max", reductions=reductions))
     assert (found.status, found.stop_step) == (status, stop)
     if status == "inconclusive":
-        assert found.message.startswith("At step 3 the learning rate would have become another than it did in the run")
+        assert found.message.startswith("At step 3 the policy would have set another learning rate than the run had")
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,8 @@ def test_what_other_runs_did_at_a_rung_is_not_in_the_record(
     assert (found.status, found.stop_step) == (status, stop)
     if rungs == {}:
         assert (
-            found.message == "At step 2 it would have waited for other runs, at rung 1: what comes after is not known."
+            found.message
+            == "At step 2 the policy would have waited at rung 1 for other runs: what follows is not known."
         )
 
 

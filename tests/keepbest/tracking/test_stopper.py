@@ -53,7 +53,7 @@ def test_a_state_of_another_policy_does_not_fit() -> None:
     stopper, other = make(max_steps=5), make("patience(checks=3) | check_finite()", 5)
     before = stopper.state()
     for take in (stopper.go_on_from, stopper.recall):
-        with pytest.raises(PolicyError, match="This state was written by"):
+        with pytest.raises(PolicyError, match="wrote this state"):
             take(other.state())
     assert stopper.state() == before
 

@@ -176,7 +176,7 @@ def test_a_policy_that_sets_the_rate_is_followed_in_replay(api: Api) -> None:
         ("inconclusive", None),
         ("stopped", 6),
     ]
-    assert found[1]["message"].startswith("At step 3 the learning rate would have become another")
+    assert found[1]["message"].startswith("At step 3 the policy would have set another")
 
 
 BAD: list[tuple[dict[str, Any], int, str]] = [

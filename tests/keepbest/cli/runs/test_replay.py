@@ -65,7 +65,7 @@ def test_a_project(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     assert lines[0] == "2 runs that watch val_accuracy"
     assert lines[3] == "2 front 0 of 2 58 % 700 0.05 0 0"
     assert lines[4] == "4 best 2 of 2 8 % 100 0 0 0"
-    assert "tried on each run in turn: the best in 2 of 2, 8 % saved." in lines[6]
+    assert "the choice kept the best in 2 of 2 and saved 8 % of the steps." in lines[6]
 
 
 def test_more_may_be_lost_where_one_says_so(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
@@ -81,7 +81,10 @@ def test_the_ladder_and_what_is_left_out(keepbest: Keepbest, live: Live, worker:
     assert "patience(checks=5)" in printed.out
     assert f"Left out: {empty} (empty). No validations." in printed.err
     unknown = keepbest("replay", run, "--stop", "progress_quotient")
-    assert "progress_quotient: It needs the training loss at each validation, which was not recorded." in unknown.err
+    assert (
+        "progress_quotient: The policy needs the training loss at each validation, which was not recorded."
+        in unknown.err
+    )
     nothing = keepbest("replay", empty)
     assert (nothing.status, nothing.out) == (Exit.OK, "No policy can be replayed on these runs.\n")
 

@@ -45,7 +45,7 @@ def test_patience_in_epochs_ends_as_keras_does() -> None:
 
 def test_nobody_judges_by_epochs_that_are_not_known() -> None:
     policy = build(parse("2epochs"), "max")
-    with pytest.raises(InvalidInput, match="known to a worker only"):
+    with pytest.raises(InvalidInput, match="Only a worker knows"):
         policy.observe(policy.start(), Validation(10, 0.5))
     with pytest.raises(InvalidInput, match="checks or in epochs"):
         build(parse("patience(5)") | {"params": {"checks": 5, "epochs": 2.0}}, "max")

@@ -116,7 +116,7 @@ def test_a_replay_reads_the_recorded_metrics() -> None:
     lacking = replay(make('require("auc > 0", patience(2))'), record)
     assert (lacking.status, lacking.message) == (
         Status.INCONCLUSIVE,
-        "It needs auc at each validation, which was not recorded.",
+        "The policy needs auc at each validation, which was not recorded.",
     )
 
 
