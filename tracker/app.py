@@ -1,4 +1,4 @@
-"""The application: settings, an engine and a clock in; a Flask app with every route, each with its access, out."""
+"""Builds the Flask application from settings, an engine and a clock: every route, each with its access."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tracker.services.event_hub import Hub
 from tracker.settings import TrackerSettings
 
 API = "/api/v1"
-#: Every blueprint of the API; a new noun adds its line here and its rows to `access.ACCESS`.
+#: Every blueprint of the API. A new noun needs a line here and its rows in `access.ACCESS`.
 BLUEPRINTS: tuple[Blueprint, ...] = (
     signin.blueprint,
     users.blueprint,
@@ -65,7 +65,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
 
 
 def create_app(settings: TrackerSettings, engine: Engine, clock: Clock = utc_now) -> Flask:
-    """Return the application; raises when a route has no row in the table of access."""
+    """Return the application; raises KeepbestError when a route has no row in `access.ACCESS`."""
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
@@ -77,11 +77,11 @@ def create_app(settings: TrackerSettings, engine: Engine, clock: Clock = utc_now
     app.register_blueprint(dashboard.blueprint)
     access.register(app)
     app.after_request(_forbid_sniffing)
-    app.wsgi_app = proxies.behind(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign,assignment]
+    app.wsgi_app = proxies.trust_proxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign,assignment]
     return app
 
 
 def _forbid_sniffing(response: Response) -> Response:
-    """No browser makes anything else of an answer than it says it is."""
+    """Have browsers trust the content type that an answer names, and guess no other."""
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -1,8 +1,8 @@
-"""Whether the wall clock can be believed: what is deleted by age is deleted for good.
+"""Decides whether the wall clock can be trusted to delete by age, since such a deletion is final.
 
-A clock that was ahead once would have sessions, events and the trash validation old, all of them. So jobs that delete
-by age wait where the clock jumped: it went on otherwise than the monotonic one, or the last scheduler's last heartbeat
-is far from now. After an hour without a jump the clock is believed: machines that set their clock have set it by then.
+A clock that is ahead makes all sessions, events and the trash look old. So jobs that delete by age wait after a jump
+of the clock: either it differs from the monotonic clock, or the previous scheduler's last heartbeat is far from now.
+After an hour without a jump the clock is trusted: by then a machine that corrects its clock has done so.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-#: More than clocks are slewed by between two validations.
+#: A larger difference is a jump: no clock is slewed by this much between two calls.
 JUMP = timedelta(minutes=1)
-#: A scheduler that was away for longer than this validations at its clock for a while first.
+#: A scheduler that was away for longer than this watches its clock first.
 AWAY = timedelta(days=1)
 SETTLE_SECONDS = 3600.0
 
 
 class Trust:
-    """Looks at the wall clock at each call of `believes`; `last` is when the scheduler before this one was alive."""
+    """Compares the wall clock with the monotonic one at each call of `allows_deleting`.
+
+    `last` is the last heartbeat of the scheduler before this one.
+    """
 
     def __init__(self, last: datetime | None, now: datetime, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -26,8 +29,8 @@ class Trust:
         is_near = last is None or last - JUMP <= now <= last + AWAY
         self._doubted_at = float("-inf") if is_near else self._at
 
-    def believes(self, now: datetime) -> bool:
-        """Whether `now` may be used to delete by age."""
+    def allows_deleting(self, now: datetime) -> bool:
+        """Whether jobs may delete what is old at `now`."""
         at = self._monotonic()
         expected = self._seen + timedelta(seconds=at - self._at)
         if abs(now - expected) > JUMP:

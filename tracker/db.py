@@ -1,6 +1,6 @@
-"""The database's door: engines, transactions, the schema's revision, and the database's errors in our own words.
+"""Access to the database: engines, transactions, the schema's revision, and errors in our own words.
 
-A request opens one transaction, `read` or `write`; store functions take the open `Connection` and never commit.
+A request opens one transaction with `read` or `write`. Store functions take its `Connection` and never commit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, SchemaMismatch
 from tracker.settings import TrackerSettings
 
-__all__ = [  # Connection and Engine too: the floors above name what they are handed, without knowing SQLAlchemy
+__all__ = [  # Connection and Engine too: other modules name these types without an import of SQLAlchemy
     "Connection",
     "Engine",
     "check_models",
@@ -49,7 +49,7 @@ _LOCK = "keepbest_write_lock"
 
 
 def make_engine(url: str, *, connections: int = 20, busy_seconds: float = 15.0) -> Engine:
-    """Return the engine for `url`; a folder that a SQLite file needs is made (0700)."""
+    """Return the engine for `url`; for SQLite, make the folder of its file (mode 0700)."""
     try:
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
@@ -63,17 +63,17 @@ def make_engine(url: str, *, connections: int = 20, busy_seconds: float = 15.0) 
 
 @contextmanager
 def read(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction that reads one consistent picture; on SQLite it waits for no writer."""
+    """Open a transaction that reads one consistent state; on SQLite it waits for no writer."""
     with _in_our_words(engine), engine.connect() as conn, conn.begin():
         yield conn
 
 
 @contextmanager
 def write(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction that writes; it is durable when the block ends, and undone when the block raises.
+    """Open a transaction that writes: durable once the block has ended, undone where the block raises.
 
-    SQLite has one writer at a time. Threads of this process queue on a lock, which is fair and wakes at once;
-    SQLite's own waiting (sleep and look again) is only for other processes.
+    SQLite has one writer at a time. Threads of this process queue on a lock, which is fair and wakes the next thread
+    at once; SQLite's own waiting (sleep and try again) is only for other processes.
     """
     with _in_our_words(engine), _turn(engine), engine.connect() as conn:
         conn = conn.execution_options(**{_WRITE: True})
@@ -82,9 +82,9 @@ def write(engine: Engine) -> Iterator[Connection]:
 
 
 def insert(database: Connection | str, table: Any) -> Any:
-    """Return the database's own INSERT, which knows `on_conflict_do_nothing` and `on_conflict_do_update`.
+    """Return the dialect's INSERT, which has `on_conflict_do_nothing` and `on_conflict_do_update`.
 
-    `database` is a connection to it, or, for a statement that is built once and kept, its dialect's name.
+    `database` is a connection, or the dialect's name for a statement that is built once and kept.
     """
     dialect = database if isinstance(database, str) else database.dialect.name
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
@@ -101,12 +101,12 @@ def downgrade(url: str, revision: str) -> None:
 
 
 def check_models(url: str) -> None:
-    """Raise Alembic's error when tracker/models.py and the migrations differ."""
+    """Raise Alembic's error when `tracker.models` and the migrations differ."""
     _alembic("check", url)
 
 
 def make_revision(url: str, message: str) -> None:
-    """Write a new revision: what tracker/models.py has and the database at `url` has not. For developers."""
+    """Write a new revision with the differences between `tracker.models` and the database at `url`. For developers."""
     _alembic("revision", url, message=message, autogenerate=True, rev_id=f"{int(REVISION) + 1:04}")
 
 
@@ -118,7 +118,7 @@ def schema_revision(conn: Connection) -> str | None:
 
 
 def check_schema(engine: Engine) -> None:
-    """Raise SchemaMismatch, with the command that mends it, unless the schema is the one this code was written for."""
+    """Raise SchemaMismatch, with the command to run, unless the database has the schema of this code."""
     with read(engine) as conn:
         revision = schema_revision(conn)
     if revision == REVISION:
@@ -155,13 +155,13 @@ def _make_sqlite(url: str, busy_seconds: float) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves: the driver's own comes too late for IMMEDIATE
+    connection.isolation_level = None  # `_begin_sqlite` sends BEGIN: the driver's own comes too late for IMMEDIATE
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(conn: Connection) -> None:
-    # A transaction that reads first and writes later could not wait for its turn: SQLite refuses it at once.
+    # A plain BEGIN that writes only later cannot wait for its turn: SQLite refuses that write at once.
     conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get(_WRITE) else "BEGIN")
 
 
@@ -183,18 +183,18 @@ def _make_postgres(url: str, connections: int, busy_seconds: float) -> Engine:
 
 
 def _encode(document: Any) -> str:
-    """Return JSON as both databases keep it: floats that are not finite by name, as they cross the wire."""
+    """Return JSON that both databases store: NaN and infinities by name, as in the API."""
     try:
         return json.dumps(document, allow_nan=False)
     except ValueError:
-        return json.dumps(_named(document), allow_nan=False)
+        return json.dumps(_name_non_finite(document), allow_nan=False)
 
 
-def _named(value: Any) -> Any:
+def _name_non_finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _named(inner) for key, inner in value.items()}
+        return {key: _name_non_finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_named(inner) for inner in value]
+        return [_name_non_finite(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
     return value
@@ -219,35 +219,35 @@ def _in_our_words(engine: Engine) -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        raise Conflict("Something that was written at the same moment stands in the way.", hint="Try again.") from error
+        raise Conflict("Another change was written at the same moment.", hint="Try again.") from error
     except DBAPIError as error:
         raise _explain(engine, error) from error
 
 
 def _explain(engine: Engine, error: DBAPIError) -> KeepbestError:
-    """Return our error for the driver's; its text goes to the log (as the cause), never to a client."""
+    """Return our error for the driver's. The driver's text goes to the log (as the cause), never to a client."""
     lower = str(error.orig).lower()
     for words, message, hint in _FAULTS:
         if any(word in lower for word in words):
             return Busy(message, hint=hint)
     if error.connection_invalidated or type(error.orig).__name__ == "OperationalError":
-        return Busy("The database does not answer.", hint="Check that it runs; what was acknowledged is kept.")
+        return Busy("The database does not answer.", hint="Check that it runs; acknowledged data is kept.")
     return KeepbestError(f"The {engine.dialect.name} database refused a statement.", hint="See the tracker's log.")
 
 
-#: What drivers say (in lower case), and what we make of it.
+#: Words of drivers' messages (in lower case), with our message and hint.
 _FAULTS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("is locked", "lock timeout", "lock_not_available"), "The database is busy.", "Try again; nothing was written."),
-    (("deadlock", "could not serialize"), "Two changes stood in each other's way.", "Try again; nothing was written."),
+    (("deadlock", "could not serialize"), "Two changes blocked each other.", "Try again; nothing was written."),
     (
         ("disk is full", "no space left", "disk full"),
         "The disk of the tracker's database is full.",
-        "Free some space; what was acknowledged is safe, and clients keep the rest and send it again.",
+        "Free some space; acknowledged data is safe, and clients send the rest again.",
     ),
     (
         ("readonly database", "read-only", "disk i/o error", "unable to open database"),
         "The tracker's database cannot be written.",
-        "Check the folder's owner and the disk it is on; clients keep their data and send it again.",
+        "Check the folder's owner and its disk; clients keep their data and send it again.",
     ),
 )
 

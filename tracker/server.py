@@ -2,9 +2,9 @@
 
 `python -m tracker.server openapi` prints the OpenAPI document, `… routes` the table of docs/reference/http.md.
 
-The server is granian with one worker (docs/reference/http.md says why, with numbers): this process prepares, and
-looks after the worker, which answers. The worker is forked, so nothing is imported twice; the worker
-ends when this process does.
+The server is granian with one worker process (docs/reference/http.md gives the reason and figures). This process
+prepares the database and watches the worker, which answers requests. The worker is forked, so nothing is imported
+twice; it ends when this process does.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ from tracker.store.access import users
 
 #: Seconds that requests in flight have after SIGTERM.
 GRACE_SECONDS = 3
-#: To listen on all addresses; none of them to call.
+#: Addresses to listen on everywhere; none of them can be called.
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
-#: Seconds after which the worker notices that it was left alone.
+#: Seconds after which the worker notices that its parent process has ended.
 _WATCH = 0.25
-#: Seconds in which the worker of a tracker that was killed outright gives its port free.
+#: Seconds that the worker of a killed tracker has to free the port.
 _PORT_PATIENCE = 3.0
 
 
 def serve(settings: TrackerSettings) -> None:
-    """Prepare the database, say where the tracker is, and answer until a signal ends it."""
-    os.umask(0o077)  # the database holds everybody's work
+    """Prepare the database, print the tracker's address, and answer requests until a signal arrives."""
+    os.umask(0o077)  # nobody else reads the database
     check_port(settings.host, settings.port)
     prepare(settings)
     server = MPServer(
@@ -60,31 +60,31 @@ def serve(settings: TrackerSettings) -> None:
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=1,
-        # A stream keeps its thread; threads are made when they are needed and go when they are idle.
+        # Each stream occupies a thread; granian starts threads when needed and ends idle ones.
         blocking_threads=settings.threads + settings.streams,
         workers_kill_timeout=GRACE_SECONDS,
         respawn_failed_workers=True,
         websockets=False,
-        log_level=LogLevels.error,  # that the process which answers ended, and is started anew
+        log_level=LogLevels.error,  # reports that the worker ended and is started again
     )
-    _note_signals(server)
-    server.serve(target_loader=lambda *_: _work(settings), wrap_loader=False)
-    _say("The tracker ended: it was asked to.")
+    _print_signals(server)
+    server.serve(target_loader=lambda *_: _load_application(settings), wrap_loader=False)
+    _print("The tracker ended after a signal.")
 
 
-def _note_signals(server: MPServer) -> None:
-    """Say which signal ends us: granian sets the handlers itself, later."""
+def _print_signals(server: MPServer) -> None:
+    """Print which signal ends the tracker; granian installs the handler itself, later."""
     stop = server.signal_handler_interrupt
 
-    def note(number: int, *more: Any) -> None:
-        _say(f"The tracker got {signal.Signals(number).name}; what is in flight has {GRACE_SECONDS} s.")
-        stop(number, *more)  # type: ignore[no-untyped-call]  # granian types it not
+    def print_and_stop(number: int, *more: Any) -> None:
+        _print(f"The tracker got {signal.Signals(number).name}; requests in flight have {GRACE_SECONDS} s.")
+        stop(number, *more)  # type: ignore[no-untyped-call]  # granian has no types here
 
-    server.signal_handler_interrupt = note  # type: ignore[method-assign]
+    server.signal_handler_interrupt = print_and_stop  # type: ignore[method-assign]
 
 
 def prepare(settings: TrackerSettings) -> None:
-    """Make folder, schema and first admin where they are missing; raises what stands in the way."""
+    """Make the folder, the schema and the first admin where they are missing, and print address and sign-in link."""
     settings.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = _make_engine(settings)
     try:
@@ -95,13 +95,13 @@ def prepare(settings: TrackerSettings) -> None:
     host = "127.0.0.1" if settings.host in _EVERYWHERE else settings.host
     host = f"[{host}]" if ":" in host else host
     address = f"http://{host}:{settings.port}"
-    _say(f"keepbest tracker at {address} (folder {settings.dir})")
+    _print(f"keepbest tracker at {address} (folder {settings.dir})")
     if link is not None:
-        _say(f"Sign in once, within {settings.sign_in_minutes:g} minutes: {address}{link}")
+        _print(f"Sign in once, within {settings.sign_in_minutes:g} minutes: {address}{link}")
 
 
 def bring_up_to_date(settings: TrackerSettings, engine: Engine) -> None:
-    """Make or upgrade the schema of an embedded database; a shared one is upgraded by whoever owns it."""
+    """Make or upgrade the schema of an SQLite database; the owner of a Postgres one upgrades it by command."""
     with db.read(engine) as conn:
         revision = db.schema_revision(conn)
     if engine.dialect.name == "sqlite" and (revision is None or revision < db.REVISION):
@@ -110,9 +110,10 @@ def bring_up_to_date(settings: TrackerSettings, engine: Engine) -> None:
 
 
 def admit(settings: TrackerSettings, engine: Engine) -> str | None:
-    """Make the first admin and let the operator's workers in; return a sign-in path for whoever started this.
+    """Make the first admin, admit the operator's worker token, and return a sign-in path for the operator.
 
-    The token's file is written before the transaction ends: killed between the two, the next start makes it anew.
+    The token's file is written before the transaction ends: if the process is killed in between, the next start
+    makes admin and file again.
     """
     now, lasts = utc_now(), timedelta(minutes=settings.sign_in_minutes)
     with db.write(engine) as conn:
@@ -122,13 +123,13 @@ def admit(settings: TrackerSettings, engine: Engine) -> str | None:
         if token is not None:
             _write_private(settings.dir / "admin-token", token)
         elif not sys.stdout.isatty():
-            return None  # not for a log: `keepbest login` knows other ways
+            return None  # a sign-in link does not belong in a log
         admin = users.find_admin(conn)
         return None if admin is None else users.make_link(conn, admin, Role.ADMIN, now=now, lasts=lasts).path
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise InvalidInput when nobody can listen there."""
+    """Raise InvalidInput when this process cannot listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     deadline = time.monotonic() + _PORT_PATIENCE
     while (error := _find_obstacle(family, host, port)) is not None:
@@ -152,19 +153,19 @@ def _find_obstacle(family: socket.AddressFamily, host: str, port: int) -> OSErro
     return None
 
 
-def _work(settings: TrackerSettings) -> Any:
-    """Return the application; runs in the worker process, which is forked for it."""
-    faulthandler.enable()  # where Python was when a native library crashed
-    threading.excepthook = last_words.tell_thread
+def _load_application(settings: TrackerSettings) -> Any:
+    """Return the application; runs in the forked worker process."""
+    faulthandler.enable()  # prints the Python stack when a native library crashes
+    threading.excepthook = last_words.log_thread_end
     app = create_app(settings, _make_engine(settings))
     hub = cast(Service, app.extensions[EXTENSION]).hub
     _on_signal(hub.close)
-    threading.Thread(target=_end_with, args=(os.getppid(),), name="parent watch", daemon=True).start()
+    threading.Thread(target=_end_after, args=(os.getppid(),), name="parent watch", daemon=True).start()
     return app
 
 
 def _on_signal(act: Any) -> None:
-    """Call `act` when a signal arrives, whoever handles it: granian sets its own handlers after this."""
+    """Call `act` when a signal arrives, beside the handlers that granian installs after this."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
@@ -177,8 +178,8 @@ def _on_signal(act: Any) -> None:
     threading.Thread(target=watch, name="signal watch", daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
-    """End when the main process was killed outright: an orphan would keep the port."""
+def _end_after(parent: int) -> None:
+    """End this process once its parent was killed: an orphan would keep the port."""
     while os.getppid() == parent:
         time.sleep(_WATCH)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -193,7 +194,7 @@ def _make_engine(settings: TrackerSettings) -> Engine:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
+    """Write a file that only its owner can read; a kill leaves all of it or nothing."""
     beside = path.with_name(f"{path.name}.new")
     beside.unlink(missing_ok=True)
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as sink:
@@ -203,22 +204,22 @@ def _write_private(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-def _print_about(verb: str) -> None:
-    """Print what is made from the routes; no database is needed for that."""
+def _print_routes(verb: str) -> None:
+    """Print the OpenAPI document, or the table of routes; no database is needed."""
     with tempfile.TemporaryDirectory() as folder:
         settings = TrackerSettings(dir=Path(folder))
         app = create_app(settings, _make_engine(settings))
     document = json.dumps(openapi.document(app), indent=1, ensure_ascii=False)
-    _say(document if verb == "openapi" else openapi.table(app))
+    _print(document if verb == "openapi" else openapi.table(app))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return the exit status; every failure to start is one line, and one that says what to do."""
+    """Run the command and return its exit status; a failure to start prints what happened and what to do."""
     parser = argparse.ArgumentParser(prog="python -m tracker.server", description="Serve the tracker.")
     parser.add_argument("verb", nargs="?", choices=["serve", "openapi", "routes"], default="serve")
     verb = parser.parse_args(arguments).verb
@@ -228,7 +229,7 @@ def main(arguments: list[str] | None = None) -> int:
         if verb == "serve":
             serve(TrackerSettings.load())
         else:
-            _print_about(verb)
+            _print_routes(verb)
         return 0
 
     return last_words.call("The tracker", act)

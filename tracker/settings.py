@@ -1,4 +1,4 @@
-"""The tracker's settings: read once from the environment into one frozen object; every other module is handed values.
+"""The tracker's settings, read once from the environment into one frozen object. No other module reads them.
 
 Each setting is declared once, with its default and a line of help; `describe` prints them for the command and docs.
 """
@@ -18,7 +18,7 @@ PREFIX = "KEEPBEST_"
 
 @dataclass(frozen=True, slots=True)
 class TrackerSetting:
-    """One row of the table: `variable` in the environment, and what it means."""
+    """One row of `SETTINGS`: its environment `variable`, default and meaning."""
 
     name: str
     variable: str
@@ -33,7 +33,7 @@ def setting(default: Any, help: str, *, secret: bool = False) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerSettings:
-    """Everything that can be set about the tracker and its scheduler."""
+    """Every setting of the tracker and its scheduler."""
 
     dir: Path = setting(Path("~/.keepbest"), "folder for the database, the checkpoint store and the admin token")
     database_url: str = setting("", "SQLAlchemy address; empty: SQLite in <dir>/tracker.db", secret=True)
@@ -63,7 +63,7 @@ class TrackerSettings:
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> TrackerSettings:
-        """Read the environment (`KEEPBEST_PORT=…`); what is given goes before it. Raises InvalidInput by variable."""
+        """Read the environment (`KEEPBEST_PORT=…`); `given` goes first. Raises InvalidInput that names the variable."""
         source = os.environ if environ is None else environ
         read = {
             row.name: _typed(row, source[row.variable])
@@ -88,7 +88,7 @@ SETTINGS: tuple[TrackerSetting, ...] = tuple(
 
 
 def describe() -> Iterator[str]:
-    """Yield one line a setting: variable, default, meaning."""
+    """Yield one line for each setting: variable, meaning, default."""
     width = max(len(row.variable) for row in SETTINGS)
     for row in SETTINGS:
         yield f"{row.variable:<{width}}  {row.help} (default: {row.default if row.default != '' else 'empty'})"

@@ -23,9 +23,9 @@ from tracker.clocks import SETTLE_SECONDS, Trust
 def test_the_last_heartbeat_is_looked_at(away: timedelta | None, is_believed: bool) -> None:
     seconds = [0.0]
     trust = Trust(NOW - away if away is not None else None, NOW, lambda: seconds[0])
-    assert trust.believes(NOW) is is_believed
+    assert trust.allows_deleting(NOW) is is_believed
     seconds[0] += SETTLE_SECONDS
-    assert trust.believes(NOW + timedelta(seconds=SETTLE_SECONDS))
+    assert trust.allows_deleting(NOW + timedelta(seconds=SETTLE_SECONDS))
 
 
 def test_a_clock_that_was_ahead_once_deletes_nothing() -> None:
@@ -34,7 +34,7 @@ def test_a_clock_that_was_ahead_once_deletes_nothing() -> None:
 
     def ask(at: float, ahead: timedelta) -> bool:
         seconds[0] = at
-        return trust.believes(NOW + timedelta(seconds=at) + ahead)
+        return trust.allows_deleting(NOW + timedelta(seconds=at) + ahead)
 
     assert ask(10, timedelta(0))
     assert not ask(20, timedelta(days=30))

@@ -119,8 +119,8 @@ def test_sigterm_ends_open_streams_at_once(server: Server) -> None:
     stream.read()
     connection.close()
     assert process.output.splitlines()[-2:] == [
-        "The tracker got SIGTERM; what is in flight has 3 s.",
-        "The tracker ended: it was asked to.",
+        "The tracker got SIGTERM; requests in flight have 3 s.",
+        "The tracker ended after a signal.",
     ]
 
 

@@ -1,7 +1,8 @@
-"""Who may do what: one table, and the check before every request. Without a row in it a route cannot be served.
+"""Access control: the table of the roles that each route admits, and its check before every request.
 
-A request brings `Authorization: Bearer <token>`, or the dashboard's cookie; an unsafe request with a cookie must come
-from the dashboard's own origin. Only SHA-256 digests of secrets are stored, and looked up by digest.
+A route without a row in the table is not served. A request carries `Authorization: Bearer <token>` or the dashboard's
+cookie; an unsafe request with a cookie must come from the dashboard's own origin. The database stores only SHA-256
+digests of secrets, and finds credentials by digest.
 """
 
 from __future__ import annotations
@@ -113,24 +114,24 @@ ACCESS: dict[str, Access] = {
 
 
 def register(app: Flask) -> None:
-    """Check every request of `app` against the table; call it after the last route was added."""
+    """Check every request of `app` against the table; call this after adding the last route."""
     missing = sorted({rule.endpoint for rule in app.url_map.iter_rules()} - ACCESS.keys())
     if missing:
         raise KeepbestError(
-            f"No access is written down for {', '.join(missing)}.", hint="Add it to ACCESS in tracker/api/access.py."
+            f"These routes have no row in ACCESS: {', '.join(missing)}.", hint="Add them in tracker/api/access.py."
         )
     app.before_request(_admit)
 
 
 def principal() -> Principal:
-    """Return who makes this request."""
+    """Return the user and credential of this request."""
     return cast(Principal, g.principal)
 
 
 def forget_principals() -> None:
-    """Forget who is who, once this request's transaction has ended: it changes a user or a credential.
+    """Empty the cache of principals once this request, which changes a user or credential, has been answered.
 
-    Streams whose credential it ended end at once.
+    Streams check their credential again, and end at once where it is no longer valid.
     """
 
     @after_this_request
@@ -141,7 +142,7 @@ def forget_principals() -> None:
 
 
 def lease_token() -> str:
-    """Return the lease token that came with the request, or an empty text, which is no run's."""
+    """Return the request's lease token, or an empty text, which matches no run."""
     return request.headers.get(LEASE_HEADER, "")
 
 
@@ -149,7 +150,7 @@ def _admit() -> None:
     if "\0" in request.path:
         raise NotFound("No address holds a NUL character.")
     if request.endpoint is None:
-        return  # no such address: the router's 404 or 405 follows
+        return  # no route matches: the router answers 404 or 405
     allowed = ACCESS[request.endpoint]
     if allowed is None:
         return
@@ -162,9 +163,9 @@ def _admit() -> None:
 
 
 def _authenticate() -> Principal:
-    token = _bearer()
-    if token is not None:
-        return _find(token, "token")
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return _find(token.strip(), "token")
     cookie = request.cookies.get(COOKIE)
     if cookie is None:
         raise NotAuthenticated(hint="Sign in with `keepbest login`, or open the link that the tracker printed.")
@@ -173,39 +174,30 @@ def _authenticate() -> Principal:
     return _find(cookie, "session")
 
 
-def _bearer() -> str | None:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
-
-
 def check_origin() -> None:
-    """Raise NotAllowed unless a browser's request comes from a page of this very tracker."""
+    """Raise NotAllowed unless a browser's request comes from this tracker's own pages or a trusted origin."""
     origin = request.headers.get("Origin")
     trusted = {part.strip() for part in service().settings.trusted_origins.split(",")}
-    if origin is not None and origin in {own_origin(), *trusted}:
+    is_secure = request.is_secure or service().settings.secure_cookie  # https, or behind a proxy that route_schema it
+    own = f"{'https' if is_secure else 'http'}://{request.host}"
+    if origin is not None and origin in {own, *trusted}:
         return
     if origin is None and request.headers.get("Sec-Fetch-Site") == "same-origin":
         return
     raise NotAllowed("The request comes from another site's page.", hint="Use the dashboard itself, or a token.")
 
 
-def own_origin() -> str:
-    """Return the origin that the dashboard's pages have in a browser: https where a proxy is known to speak it."""
-    is_secure = request.is_secure or service().settings.secure_cookie
-    return f"{'https' if is_secure else 'http'}://{request.host}"
-
-
-def watch() -> Callable[[], bool]:
-    """Return a function that says, at any later time, whether this request's credential is still good."""
+def watch_credential() -> Callable[[], bool]:
+    """Return a function that checks, at any later time, whether this request's credential is still valid."""
     (hashed, kind), principals, clock = g.proof, service().principals, service().clock
 
-    def is_good() -> bool:
+    def is_valid() -> bool:
         try:
             return principals.find(hashed, kind, clock()) is not None
         except KeepbestError:
-            return True  # the database is away, and says nothing against it
+            return True  # the database does not answer: keep the stream
 
-    return is_good
+    return is_valid
 
 
 def _find(secret: str, kind: str) -> Principal:

@@ -1,7 +1,7 @@
-"""A batch off the wire: JSON, or a header and packed columns (`keepbest.contract.batches`), checked without a model.
+"""Reads a batch: JSON, or a header and packed columns (`keepbest.contract.batches`).
 
-Points never pass through pydantic: lists and buffers become arrays, and the checks are on whole columns. What a batch
-says beyond its columns is parsed as `Batch`.
+Points never pass through pydantic: lists and buffers become arrays, and checks work on whole columns. The rest of a
+batch is parsed as `Batch`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tracker.store.metrics.metrics import Column
 MAX_COLUMNS = 5000
 _MAX_STEP = 2**53
 _MAX_SEGMENT = 1_000_000
-#: Some thousand years either way: what a date can be made of.
+#: About 1,600 years: a datetime can hold such a time.
 _MAX_SECONDS = 5e10
 _MAY_HOLD_VALUES = b'"declared"'
 _WORD = 8
@@ -40,10 +40,10 @@ Header = dict[str, Any]
 
 
 def read_batch(data: bytes, media_type: str) -> Delivery:
-    """Read a body of this media type; raises InvalidInput that names the field, or TooLarge."""
+    """Read a request body of this media type. Raises InvalidInput that names the field, or TooLarge."""
     if media_type == BATCH_MEDIA_TYPE:
         return _read_packed(data)
-    return _deliver(_header(data), _listed)
+    return _deliver(_read_header(data), _read_listed)
 
 
 def _read_packed(data: bytes) -> Delivery:
@@ -53,28 +53,28 @@ def _read_packed(data: bytes) -> Delivery:
     body = memoryview(data)[4 + size :]
     place = 0
 
-    def packed(given: Header, field: str) -> PointColumns:
+    def read_column(given: Header, field: str) -> PointColumns:
         nonlocal place
         count = _whole(given.get("count"), f"{field}.count", 1, MAX_BATCH_POINTS)
         start, place = place, place + 3 * _WORD * count
         if place > len(body):
-            raise InvalidInput(f"The batch is cut short: {field} has fewer points than it says.", field=field)
+            raise InvalidInput(f"The batch is cut short: {field} has fewer points than its count.", field=field)
         parts = [body[start + row * _WORD * count : start + (row + 1) * _WORD * count] for row in range(3)]
         return PointColumns(
             *(np.frombuffer(part, kind) for part, kind in zip(parts, ("<i8", "<f8", "<f8"), strict=True))
         )
 
-    came = _deliver(_header(data[4 : 4 + size]), packed)
+    delivery = _deliver(_read_header(data[4 : 4 + size]), read_column)
     if place != len(body):
-        raise InvalidInput(f"The batch has {len(body) - place} bytes more than its header tells of.")
-    return came
+        raise InvalidInput(f"The batch has {len(body) - place} bytes more than its header names.")
+    return delivery
 
 
-def _header(data: bytes) -> Header:
-    # Databases keep no NUL in a text; training goes on, so here it is replaced and not refused.
+def _read_header(data: bytes) -> Header:
+    # Databases store no NUL in a text. A refusal would stop the run's records, so a NUL is replaced.
     clean = data.replace(b"\\u0000", b"\\ufffd") if b"\\u0000" in data else data
     try:
-        # The fast reader makes floats of large whole numbers, which only a script's own values may be.
+        # orjson turns large whole numbers into floats; only the values that a script declares may be so large.
         header = from_json(clean) if _MAY_HOLD_VALUES in clean else orjson.loads(clean)
     except ValueError as error:
         raise InvalidInput(f"The body is not JSON: {error}.") from None
@@ -83,35 +83,35 @@ def _header(data: bytes) -> Header:
     return header
 
 
-def _deliver(header: Header, points_of: Callable[[Header, str], PointColumns]) -> Delivery:
+def _deliver(header: Header, read_points: Callable[[Header, str], PointColumns]) -> Delivery:
     writer = header.get("writer")
     if not isinstance(writer, str) or not _ID.match(writer):
         raise InvalidInput("writer: an id of 12 letters and digits.", field="writer")
     number = _whole(header.get("number"), "number", 1, 2**53)
-    columns = _columns(header.get("columns", []), points_of)
-    return Delivery(writer, number, columns, _records(header))
+    columns = _read_columns(header.get("columns", []), read_points)
+    return Delivery(writer, number, columns, _read_records(header))
 
 
-def _columns(given: Any, points_of: Callable[[Header, str], PointColumns]) -> list[Column]:
+def _read_columns(given: Any, read_points: Callable[[Header, str], PointColumns]) -> list[Column]:
     if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
         raise InvalidInput("columns: a list of objects.", field="columns")
     if len(given) > MAX_COLUMNS:
         raise TooLarge(f"A batch has at most {MAX_COLUMNS} columns.", field="columns")
-    columns = [_column(item, f"columns.{place}", points_of) for place, item in enumerate(given)]
+    columns = [_read_column(item, f"columns.{place}", read_points) for place, item in enumerate(given)]
     if sum(len(column.points) for column in columns) > MAX_BATCH_POINTS:
         raise TooLarge(f"A batch has at most {MAX_BATCH_POINTS:,} points.", field="columns")
     return columns
 
 
-def _column(given: Header, field: str, points_of: Callable[[Header, str], PointColumns]) -> Column:
-    key = _key(given.get("key"), f"{field}.key")
+def _read_column(given: Header, field: str, read_points: Callable[[Header, str], PointColumns]) -> Column:
+    key = _read_key(given.get("key"), f"{field}.key")
     segment = _whole(given.get("segment"), f"{field}.segment", 0, _MAX_SEGMENT)
-    points = points_of(given, field)
-    _check(points, field)
+    points = read_points(given, field)
+    _check_points(points, field)
     return Column(segment, key, points)
 
 
-def _key(given: Any, field: str) -> str:
+def _read_key(given: Any, field: str) -> str:
     try:
         if isinstance(given, str) and given:
             return check_word(given)
@@ -121,7 +121,7 @@ def _key(given: Any, field: str) -> str:
     raise InvalidInput(f"{field}: {problem}.", field=field)
 
 
-def _check(points: PointColumns, field: str) -> None:
+def _check_points(points: PointColumns, field: str) -> None:
     steps, times = points.steps, points.times
     if int(steps.min()) < 0 or int(steps.max()) > _MAX_STEP:
         raise InvalidInput(f"{field}.steps: whole numbers from 0 to 2^53.", field=f"{field}.steps")
@@ -129,7 +129,7 @@ def _check(points: PointColumns, field: str) -> None:
         raise InvalidInput(f"{field}.times: seconds since 1970, up to {_MAX_SECONDS:.0e}.", field=f"{field}.times")
 
 
-def _listed(given: Header, field: str) -> PointColumns:
+def _read_listed(given: Header, field: str) -> PointColumns:
     steps = _array(given.get("steps"), f"{field}.steps", np.int64)
     values = _array(given.get("values"), f"{field}.values", np.float64)
     times = _array(given.get("times"), f"{field}.times", np.float64)
@@ -160,16 +160,16 @@ def _whole(value: Any, field: str, least: int, most: int) -> int:
 
 
 def check_fields(header: Header) -> None:
-    """Raise InvalidInput for a field under an older name."""
+    """Raise InvalidInput for a field under its name of before 0.1."""
     for name in FIELDS.keys() & header.keys():
         raise InvalidInput(
             f"{name} is named {FIELDS[name]} now.",
             field=name,
-            hint="Upgrade keepbest where this run is trained: what waits there is sent under its present name.",
+            hint="Upgrade keepbest where this run is trained: its waiting records are then sent under the new name.",
         )
 
 
-def _records(header: Header) -> Batch | None:
+def _read_records(header: Header) -> Batch | None:
     check_fields(header)
     if not any(header[name] for name in header.keys() - _OWN):
         return None

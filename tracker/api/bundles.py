@@ -1,4 +1,4 @@
-"""Bundles: users' code, sent before the run that needs it, fetched by the worker that trains it."""
+"""Bundles: a user sends code before its run, and the run's worker fetches it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from keepbest.contract.bundles import MAX_BUNDLE_BYTES, Bundle
 from tracker.api.access import principal
-from tracker.api.envelope import now, speaks, transaction
+from tracker.api.envelope import now, route_schema, transaction
 from tracker.db import Connection
 from tracker.store import bundles
 
@@ -16,7 +16,7 @@ ZIP = "application/zip"
 
 
 @blueprint.post("/bundles")
-@speaks(Bundle, body_media=(ZIP,), limit=MAX_BUNDLE_BYTES, status=201, transact=False)
+@route_schema(Bundle, body_media=(ZIP,), limit=MAX_BUNDLE_BYTES, status=201, transact=False)
 def upload_bundle() -> Bundle:
     """Send a zip of code; it is named by its SHA-256, and the same bytes again are the same bundle."""
     checked = bundles.check(request.get_data(cache=False))
@@ -25,7 +25,7 @@ def upload_bundle() -> Bundle:
 
 
 @blueprint.get("/bundles/<digest>")
-@speaks(None, media=ZIP)
+@route_schema(None, media=ZIP)
 def download_bundle(conn: Connection, digest: str) -> Response:
     """Fetch a bundle by its digest."""
     response = Response(bundles.read_bundle(conn, digest), content_type=ZIP)

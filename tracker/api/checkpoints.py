@@ -1,4 +1,4 @@
-"""Checkpoints: their list, their files out of the tracker's own store folder, and proofs of restores."""
+"""Checkpoints: the list, their files from the tracker's store, their variables, and receipts of restores."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from keepbest.contract.checkpoints import (
 )
 from keepbest.errors import CheckpointDamaged, InvalidInput, NotFound
 from tracker.api import access
-from tracker.api.envelope import now, service, speaks, transaction
+from tracker.api.envelope import now, route_schema, service, transaction
 from tracker.db import Connection
 from tracker.services import gc
 from tracker.store import checkpoints, runs
@@ -44,21 +44,21 @@ _DIGEST = re.compile(DIGEST_PATTERN)
 
 
 @blueprint.get("/runs/<run>/checkpoints")
-@speaks(CheckpointList)
+@route_schema(CheckpointList)
 def list_checkpoints(conn: Connection, run: str) -> CheckpointList:
     """List a run's checkpoints, oldest first; dropped ones are shown as such."""
     return CheckpointList(checkpoints=checkpoints.list_checkpoints(conn, runs.get_run(conn, run)))
 
 
 @blueprint.get("/checkpoints/<checkpoint>")
-@speaks(Checkpoint)
+@route_schema(Checkpoint)
 def show_checkpoint(conn: Connection, checkpoint: str) -> Checkpoint:
     """Show one checkpoint."""
     return checkpoints.get_checkpoint(conn, checkpoint)
 
 
 @blueprint.patch("/checkpoints/<checkpoint>")
-@speaks(Checkpoint, body=CheckpointPatch, transact=False)
+@route_schema(Checkpoint, body=CheckpointPatch, transact=False)
 def change_checkpoint(checkpoint: str, body: CheckpointPatch) -> Checkpoint:
     """Pin a checkpoint, so that retention never takes it, or let it go; pinning brings one back from the trash."""
     changed = gc.pin(service().settings, service().engine, checkpoint, body.is_pinned, now())
@@ -68,7 +68,7 @@ def change_checkpoint(checkpoint: str, body: CheckpointPatch) -> Checkpoint:
 
 
 @blueprint.post("/checkpoints/collect")
-@speaks(Collection, body=CollectRequest, transact=False)
+@route_schema(Collection, body=CollectRequest, transact=False)
 def collect(body: CollectRequest) -> Collection:
     """Collect garbage in the checkpoint store, or say what would go."""
     done = gc.collect_garbage(service().settings, service().engine, now(), dry_run=body.dry_run)
@@ -88,57 +88,56 @@ def collect(body: CollectRequest) -> Collection:
 
 
 @blueprint.get("/checkpoints/<checkpoint>/manifest")
-@speaks(None, transact=False, media="application/json")
+@route_schema(None, transact=False, media="application/json")
 def show_manifest(checkpoint: str) -> Response:
     """Return the manifest as the trainer wrote it."""
-    result = _find(checkpoint)
-    return _file(_open(_manifest_path(result), result), "application/json")
+    return _send(_open_manifest(_find(checkpoint)), "application/json")
 
 
 @blueprint.get("/checkpoints/<checkpoint>/objects/<digest>")
-@speaks(None, transact=False, media=BINARY)
+@route_schema(None, transact=False, media=BINARY)
 def show_object(checkpoint: str, digest: str) -> Response:
     """Return one file of a checkpoint, a pack or the network's JSON, by a digest that its manifest names."""
-    result = _find(checkpoint)
+    wanted = _find(checkpoint)
     if not _DIGEST.match(digest):
         raise InvalidInput("A digest is 64 hexadecimal digits.", field="digest")
-    with _open(_manifest_path(result), result) as manifest:
-        named = _read_objects(manifest.read())
-    if digest not in named:
+    with _open_manifest(wanted) as manifest:
+        suffixes = _read_objects(manifest.read())
+    if digest not in suffixes:
         raise NotFound(f"Checkpoint {checkpoint} has no object {digest}.", field="digest")
-    return _file(_open(_store() / "objects" / digest[:2] / f"{digest}{named[digest]}", result), BINARY)
+    return _send(_open(wanted, "objects", digest[:2], f"{digest}{suffixes[digest]}"), BINARY)
 
 
 @blueprint.get("/checkpoints/<checkpoint>/variables")
-@speaks(VariableList, transact=False)
+@route_schema(VariableList, transact=False)
 def list_variables(checkpoint: str) -> VariableList:
     """List a checkpoint's variables with shape, type, digest and figures; every digest is checked."""
     return inspect.describe(*_read_manifest(_find(checkpoint)))
 
 
 @blueprint.get("/checkpoints/<checkpoint>/values")
-@speaks(VariableValues, query=ValuesQuery, transact=False)
+@route_schema(VariableValues, query=ValuesQuery, transact=False)
 def show_values(checkpoint: str, query: ValuesQuery) -> VariableValues:
     """Show values of one variable, a slice of them or the first; its figures and histogram are of the whole."""
     return inspect.show_values(*_read_manifest(_find(checkpoint)), query)
 
 
 @blueprint.get("/checkpoints/<checkpoint>/diff/<other>")
-@speaks(CheckpointDiff, transact=False)
+@route_schema(CheckpointDiff, transact=False)
 def diff_checkpoints(checkpoint: str, other: str) -> CheckpointDiff:
     """Compare two checkpoints, of one run or of two, variable by variable."""
     return inspect.compare(*_read_manifest(_find(checkpoint)), *_read_manifest(_find(other)))
 
 
 @blueprint.get("/runs/<run>/receipts")
-@speaks(ReceiptList)
+@route_schema(ReceiptList)
 def list_receipts(conn: Connection, run: str) -> ReceiptList:
     """List the proofs of restores of a run."""
     return ReceiptList(receipts=checkpoints.list_receipts(conn, runs.get_run(conn, run).pk))
 
 
 @blueprint.post("/runs/<run>/receipts")
-@speaks(Receipt, body=Receipt, status=201)
+@route_schema(Receipt, body=Receipt, status=201)
 def add_receipt(conn: Connection, run: str, body: Receipt) -> Receipt:
     """Keep the proof of a restore: recorded value, restored value, their difference."""
     return checkpoints.add_receipt(conn, runs.get_run(conn, run), body, access.principal().user, now())
@@ -149,34 +148,29 @@ def _find(checkpoint: str) -> Checkpoint:
         return checkpoints.get_checkpoint(conn, checkpoint)
 
 
-def _store() -> Path:
-    return Path(service().settings.store)
-
-
-def _manifest_path(checkpoint: Checkpoint) -> Path:
-    """Return where the manifest lies; both ids come out of the database, and are ids and nothing else."""
-    return _store() / "runs" / checkpoint.run / f"{checkpoint.id}.json"
-
-
 def _read_manifest(checkpoint: Checkpoint) -> tuple[Folder, Manifest]:
-    with _open(_manifest_path(checkpoint), checkpoint) as file:
+    with _open_manifest(checkpoint) as file:
         manifest, _ = decode(file.read(MAX_MANIFEST_BYTES), checkpoint.id)
-    return Folder(_store()), manifest
+    return Folder(Path(service().settings.store)), manifest
 
 
-def _open(path: Path, checkpoint: Checkpoint) -> BinaryIO:
+def _open_manifest(checkpoint: Checkpoint) -> BinaryIO:
+    return _open(checkpoint, "runs", checkpoint.run, f"{checkpoint.id}.json")
+
+
+def _open(checkpoint: Checkpoint, *parts: str) -> BinaryIO:
+    """Open a file of the store. `parts` hold ids of the database and checked digests, so that no path leaves it."""
     try:
-        return path.open("rb")
+        return Path(service().settings.store, *parts).open("rb")
     except FileNotFoundError:
         raise NotFound(
-            "This checkpoint's files are not in the tracker's store.",
-            hint=f"They may have been dropped, or lie with the worker: "
-            f"`keepbest checkpoints {checkpoint.run} --all` says.",
+            f"The files of checkpoint {checkpoint.id} are not in the tracker's store.",
+            hint=f"Dropped, or in a worker's own store: see `keepbest checkpoints {checkpoint.run} --all`.",
         ) from None
 
 
 def _read_objects(data: bytes) -> dict[str, str]:
-    """Return the digests that a manifest names with the suffixes of their files; whoever downloads checks the rest."""
+    """Return the digests that a manifest names, each with its file's suffix; the client checks the rest."""
     try:
         manifest = json.loads(data)["manifest"]
         stored = [*manifest["variables"], *manifest.get("examples", ())]
@@ -186,7 +180,7 @@ def _read_objects(data: bytes) -> dict[str, str]:
         raise CheckpointDamaged("The checkpoint's manifest cannot be read.", hint="Restore another one.") from error
 
 
-def _file(source: BinaryIO, media: str) -> Response:
+def _send(source: BinaryIO, media: str) -> Response:
     size = source.seek(0, 2)
     source.seek(0)
     response = Response(_pieces(source), content_type=media, direct_passthrough=True)

@@ -8,7 +8,7 @@ from pydantic import Field, RootModel
 from keepbest.contract.base import Shape
 from keepbest.contract.commands import Command, CommandList, CommandRequest
 from tracker.api.access import principal
-from tracker.api.envelope import now, speaks
+from tracker.api.envelope import now, route_schema
 from tracker.db import Connection
 from tracker.store import commands, runs
 
@@ -20,13 +20,13 @@ class CommandBody(RootModel[CommandRequest]):
 
 
 class CommandQuery(Shape):
-    """`open` leaves only those still to be obeyed."""
+    """With `open`, only the commands that the trainer has not obeyed yet."""
 
     open: bool = Field(default=False)
 
 
 @blueprint.get("/runs/<run>/commands")
-@speaks(CommandList, query=CommandQuery)
+@route_schema(CommandList, query=CommandQuery)
 def list_commands(conn: Connection, run: str, query: CommandQuery) -> CommandList:
     """List the commands to a run, oldest first."""
     pk = runs.get_run(conn, run).pk
@@ -34,7 +34,7 @@ def list_commands(conn: Connection, run: str, query: CommandQuery) -> CommandLis
 
 
 @blueprint.post("/runs/<run>/commands")
-@speaks(Command, body=CommandBody, status=201)
+@route_schema(Command, body=CommandBody, status=201)
 def request_command(conn: Connection, run: str, body: CommandBody) -> Command:
     """Ask a run's trainer for something; the answer shows when it was obeyed."""
     row = runs.get_run(conn, run, lock=True)

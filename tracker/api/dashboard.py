@@ -1,4 +1,4 @@
-"""The dashboard: its built files, or a page that says how to build them. Every address is the same index.html."""
+"""The dashboard: its built files, or a page that says how to build them. Every address gets the same index.html."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from flask import Blueprint, Response, current_app, send_from_directory
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
-from tracker.api.envelope import speaks
+from tracker.api.envelope import route_schema
 
 blueprint = Blueprint("dashboard", __name__)
 
 DIST = Path(__file__).resolve().parents[1] / "webui_dist"
 BUILD_COMMAND = "python hatch_build.py"
-#: Scripts and styles only from here and never inline (charts set theirs through the CSSOM, which is allowed), nothing
-#: framed, nothing sent elsewhere.
+#: Scripts and styles come from this server only, never inline (charts set styles through the CSSOM, which the policy
+#: allows). No page may be framed, and no form may send elsewhere.
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'",
@@ -33,9 +33,9 @@ _NOT_BUILT = f"""<!doctype html>
 
 
 @blueprint.get("/assets/<path:name>")
-@speaks(None, transact=False, media="application/octet-stream")
+@route_schema(None, transact=False, media="application/octet-stream")
 def show_asset(name: str) -> Response:
-    """Return a built file; its name changes with its content, so a browser keeps it."""
+    """Return a built file. Its name changes with its content, so a browser may cache it for ever."""
     response = send_from_directory(DIST / "assets", name, max_age=31_536_000, mimetype=_type_of(name))
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     response.headers.update(HEADERS)
@@ -44,31 +44,26 @@ def show_asset(name: str) -> Response:
 
 @blueprint.get("/")
 @blueprint.get("/<path:page>")
-@speaks(None, transact=False, media="text/html")
+@route_schema(None, transact=False, media="text/html")
 def show_page(page: str = "") -> Response:
     """Return the dashboard for every other address, or a file that lies beside its index (such as the icon)."""
-    if page.startswith("api/"):
-        _refuse(page)
+    if page.startswith("api/"):  # this view matches such addresses too: answer as the API's router does
+        others = set(current_app.url_map.bind("").allowed_methods(f"/{page}")) - {"GET", "HEAD", "OPTIONS"}
+        raise MethodNotAllowed(sorted(others)) if others else NotFound()
     if not (DIST / "index.html").is_file():
-        return _dressed(Response(_NOT_BUILT, content_type="text/html; charset=utf-8"))
+        return _add_headers(Response(_NOT_BUILT, content_type="text/html; charset=utf-8"))
     beside = page if page and not page.startswith(".") and "/" not in page and (DIST / page).is_file() else "index.html"
-    return _dressed(send_from_directory(DIST, beside, mimetype=_type_of(beside)))
+    return _add_headers(send_from_directory(DIST, beside, mimetype=_type_of(beside)))
 
 
-def _refuse(page: str) -> None:
-    """Answer as if this view did not stand at every address: 405 where another method is served, else 404."""
-    others = set(current_app.url_map.bind("").allowed_methods(f"/{page}")) - {"GET", "HEAD", "OPTIONS"}
-    raise MethodNotAllowed(sorted(others)) if others else NotFound()
-
-
-def _dressed(response: Response) -> Response:
+def _add_headers(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-cache"
     response.headers.update(HEADERS)
     return response
 
 
 def _type_of(name: str) -> str:
-    """Return a file's type by its own table: what the machine's registry says of .js is not to be relied on."""
+    """Return a file's media type; `_TYPES` goes first, because machines differ in the type of .js."""
     return _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 

@@ -1,12 +1,12 @@
-"""What every request and answer is wrapped in: parsed shapes in, one shape or one error body out, one transaction.
+"""Wraps every view: parses the request into models, opens one transaction, and encodes the answer.
 
     @blueprint.get("/runs/<run>/metrics")
-    @speaks(MetricList)
+    @route_schema(MetricList)
     def list_metrics(conn: Connection, run: str) -> MetricList: ...
 
-`speaks` reads the body and the query into their shapes, opens the transaction (a GET reads, all else writes), and
-turns what the view returns into JSON. A view that must not hold a transaction says `transact=False` and opens its own
-with `transaction()`. What a view speaks is kept on it for `openapi.py`.
+`route_schema` parses the body and the query, opens the transaction (a GET reads, other methods write), and encodes
+the returned model as JSON. A view that must not hold a transaction names `transact=False` and opens its own with
+`transaction()`. `openapi.py` reads the schema of each view.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ EXTENSION = "keepbest"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What every request needs of the application; kept in `app.extensions`."""
+    """What requests need of the application; kept in `app.extensions`."""
 
     settings: TrackerSettings
     engine: Engine
@@ -53,8 +53,8 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
-    """What a view takes and gives, for the OpenAPI document. `media` is the answer's type where it is not JSON."""
+class RouteSchema:
+    """The models and media types of a view's request and answer, for the OpenAPI document."""
 
     reply: type[BaseModel] | None
     body: type[BaseModel] | None = None
@@ -65,7 +65,7 @@ class Speech:
     may_be_empty: bool = False
 
 
-def speaks(
+def route_schema(
     reply: type[BaseModel] | None,
     *,
     body: type[BaseModel] | None = None,
@@ -77,9 +77,9 @@ def speaks(
     body_media: tuple[str, ...] = ("application/json",),
     may_be_empty: bool = False,
 ) -> Callable[[View], View]:
-    """Wrap a view: `conn`, `body=` and `query=` in, a shape (or a Response, or None for 204) out.
+    """Decorate a view that takes `conn`, `body` and `query`, and returns a model, a Response, or None for 204.
 
-    With other `body_media` the view reads the body itself, up to `limit` bytes; `body` is then only documentation.
+    With another `body_media` than JSON the view reads the body itself, up to `limit` bytes; `body` then only documents.
     """
     parses = body is not None and body_media == ("application/json",)
 
@@ -94,7 +94,7 @@ def speaks(
                 arguments["query"] = parse_query(query)
             return _answer(view, arguments, transact, status)
 
-        run.speech = Speech(reply, body, query, status, media, body_media, may_be_empty)  # type: ignore[attr-defined]
+        run.route_schema = RouteSchema(reply, body, query, status, media, body_media, may_be_empty)  # type: ignore[attr-defined]
         return run
 
     return wrap
@@ -111,20 +111,20 @@ def now() -> datetime:
 
 
 def utc_now() -> datetime:
-    """The clock of a real tracker."""
+    """Return the present moment: the clock of a tracker outside of tests."""
     return datetime.now(UTC)
 
 
 @contextmanager
 def transaction() -> Iterator[Connection]:
-    """Open the transaction that fits the method: a GET reads, all else writes."""
+    """Open the transaction that fits the method: a GET reads, other methods write."""
     opener = db.read if request.method in SAFE_METHODS else db.write
     with opener(service().engine) as conn:
         yield conn
 
 
 def parse(model: type[Model]) -> Model:
-    """Read the request's JSON body as `model`; raises InvalidInput that names the field."""
+    """Parse the request's JSON body as `model`; raises InvalidInput that names the field."""
     data = request.get_data(cache=False)
     if b"\\u0000" in data or b"\0" in data:
         raise InvalidInput("The body holds a NUL character, which no database keeps.")
@@ -135,7 +135,7 @@ def parse(model: type[Model]) -> Model:
 
 
 def parse_query(model: type[Model]) -> Model:
-    """Read the query string as `model`; a repeated name is a list where the field is one, else the last counts."""
+    """Parse the query string as `model`. A repeated name makes a list where the field is one; else the last wins."""
     lists = {name for name, field in model.model_fields.items() if "list" in str(field.annotation)}
     fields = {name: [compose(value) for value in values] for name, values in request.args.lists()}
     given = {name: values if name in lists else values[-1] for name, values in fields.items()}
@@ -148,7 +148,7 @@ def parse_query(model: type[Model]) -> Model:
 
 
 def reply(model: BaseModel | None, status: int = 200) -> Response:
-    """Answer with a shape as JSON; what a GET answers carries an ETag and is not sent twice."""
+    """Answer with a model as JSON, or 204 for None. A GET's answer has an ETag; an unchanged one is not sent again."""
     if model is None:
         return Response(status=204)
     return reply_json(model.model_dump_json().encode(), status)
@@ -166,12 +166,12 @@ def reply_json(data: bytes, status: int = 200) -> Response:
 
 
 def check_match(present: BaseModel) -> None:
-    """Raise Stale where the request's `If-Match` names another state than the present one, which a GET answers.
+    """Raise Stale where the request's `If-Match` is not the ETag that a GET of `present` has.
 
-    Without the header nothing is asked. A weak tag is one that a proxy on the way has packed.
+    Without the header every state matches. Weak tags count too: a proxy that compresses answers weakens their tags.
     """
     if request.if_match and not request.if_match.contains_weak(_tag(present.model_dump_json().encode())):
-        raise Stale(hint="Read it anew, and say again what is to change.")
+        raise Stale(hint="GET it again, then repeat your change.")
 
 
 def _tag(data: bytes) -> str:
@@ -179,7 +179,7 @@ def _tag(data: bytes) -> str:
 
 
 def explain(error: ValidationError) -> InvalidInput:
-    """Return our error for pydantic's: the first field that is wrong, and how many more are."""
+    """Return our error for pydantic's: it names the first wrong field, and how many more there are."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     first = faults[0]
     if first["type"] == "json_invalid":

@@ -1,4 +1,4 @@
-"""Events: pages of them, and the same objects as a stream (SSE)."""
+"""Events, as pages and as a stream (SSE)."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from keepbest.contract.names import Name
 from keepbest.errors import KeepbestError
 from tracker import db
 from tracker.api import access
-from tracker.api.envelope import now, reply, service, speaks, transaction
+from tracker.api.envelope import now, reply, route_schema, service, transaction
 from tracker.db import Connection
 from tracker.services.event_hub import Hub
 from tracker.store import events, runs
 
 blueprint = Blueprint("events", __name__)
 
-#: Seconds between signs of life on a stream where nothing happens.
+#: Seconds after which a stream without events sends a heartbeat.
 HEARTBEAT = 15.0
-#: Seconds after which a stream ends and the browser comes back.
+#: Seconds after which a stream ends and the browser opens another.
 STREAM_SECONDS = 300.0
 _RECONNECT = b"retry: 1000\n\n"
 
 
 class StreamQuery(Shape):
-    """What to listen to; `after` is the number of the last event seen (a browser sends it as Last-Event-ID)."""
+    """Which events to send; `after` is the number of the last one seen (a browser sends it as Last-Event-ID)."""
 
     after: int | None = Field(default=None, ge=0, le=2**53)
     run: str | None = Field(default=None, max_length=12)
@@ -41,10 +41,10 @@ class EventQuery(StreamQuery):
 
 
 @blueprint.get("/events")
-@speaks(EventPage, query=EventQuery)
+@route_schema(EventPage, query=EventQuery)
 def list_events(conn: Connection, query: EventQuery) -> EventPage:
     """List the events after a number; without one, none yet and in `next` where to go on from now."""
-    horizon = service().hub.horizon(conn)
+    horizon = service().hub.horizon.advance(conn)
     if query.after is None:
         return EventPage(events=[], next=horizon)
     if query.after > horizon or query.after < events.min_seq(conn) - 1:
@@ -55,21 +55,25 @@ def list_events(conn: Connection, query: EventQuery) -> EventPage:
 
 
 @blueprint.get("/stream")
-@speaks(Event, query=StreamQuery, transact=False, media="text/event-stream")
+@route_schema(Event, query=StreamQuery, transact=False, media="text/event-stream")
 def stream(query: StreamQuery) -> Response:
     """Send events as they happen; past the limit of streams 503, and the page polls `GET /events`."""
-    run = _resolve(query.run)
+    run = None
+    if query.run is not None:
+        with transaction() as conn:
+            run = str(runs.get_run(conn, query.run).id)
+    last = request.headers.get("Last-Event-ID", "")
+    after = int(last) if last.isascii() and last.isdigit() and len(last) <= 16 else query.after
     hub = service().hub
     begin = hub.enter()
-    after = _last_seen(query)
     after = begin if after is None or after > begin else after
-    frames = _Frames(hub, after, run, query.project, may_listen=access.watch())
+    frames = _Frames(hub, after, run, query.project, may_listen=access.watch_credential())
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Response(frames, content_type="text/event-stream", headers=headers, direct_passthrough=True)
 
 
 @blueprint.get("/health")
-@speaks(Health, transact=False)
+@route_schema(Health, transact=False)
 def show_health() -> Response:
     """Say whether the tracker works; open to all, so it says little."""
     try:
@@ -84,20 +88,8 @@ def show_health() -> Response:
     return reply(health, 200 if fits else 503)
 
 
-def _resolve(run: str | None) -> str | None:
-    if run is None:
-        return None
-    with transaction() as conn:
-        return str(runs.get_run(conn, run).id)
-
-
-def _last_seen(query: StreamQuery) -> int | None:
-    message = request.headers.get("Last-Event-ID", "")
-    return int(message) if message.isascii() and message.isdigit() and len(message) <= 16 else query.after
-
-
 class _Frames:
-    """The stream's bytes; a class, because a generator that was never started cannot say that it was closed."""
+    """The stream's bytes. This is a class because Python does not close a generator that was never started."""
 
     def __init__(
         self, hub: Hub, after: int, run: str | None, project: str | None, *, may_listen: Callable[[], bool]
@@ -106,35 +98,36 @@ class _Frames:
         self._may_listen = may_listen
         self._ends = now().timestamp() + STREAM_SECONDS
         self._clock = service().clock
-        self._said_hello = False
-        self._left = False
+        self._has_begun = False
+        self._has_left = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        if not self._said_hello:
-            self._said_hello = True
+        if not self._has_begun:
+            self._has_begun = True
             return _RECONNECT
-        wakes = self._hub.wakes  # read first: who is shut out after the question below wakes the wait
+        wakes = self._hub.wakes  # read before the check: a credential that ends after the check then wakes the wait
         self._end_unless(not self._hub.is_closed and self._clock().timestamp() < self._ends and self._may_listen())
-        came = self._hub.wait(self._after, HEARTBEAT, wakes)
+        messages = self._hub.wait(self._after, HEARTBEAT, wakes)
         self._end_unless(wakes == self._hub.wakes or self._may_listen())
-        if came:
-            self._after = came[-1].seq
-        frames = b"".join(message.frame for message in came if self._wants(message.event))
-        return frames or b": still here\n\n"
+        if messages:
+            self._after = messages[-1].seq
+        wanted = (
+            message.frame
+            for message in messages
+            if self._run in (None, message.event.run) and self._project in (None, message.event.project)
+        )
+        return b"".join(wanted) or b": still here\n\n"
 
     def close(self) -> None:
-        """Give the place back; called by the server when the stream ends or the browser has gone."""
-        if not self._left:
-            self._left = True
+        """Free the stream's place; the server calls this when the stream ends or the browser has gone."""
+        if not self._has_left:
+            self._has_left = True
             self._hub.leave()
 
     def _end_unless(self, goes_on: bool) -> None:
         if not goes_on:
             self.close()
             raise StopIteration
-
-    def _wants(self, event: Event) -> bool:
-        return self._run in (None, event.run) and self._project in (None, event.project)

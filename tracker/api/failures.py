@@ -1,6 +1,6 @@
-"""One error body for every failure, whoever noticed it: the store, the parser, the router, or nobody.
+"""Answers every failure with the same error body: of the store, the parser, the router, or an unforeseen one.
 
-What nobody foresaw gets a number in the log and the same number in the answer: the client learns nothing else.
+An unforeseen failure gets a number in the log and in the answer; the client learns nothing else of it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ log = logging.getLogger("tracker")
 
 
 def register(app: Flask) -> None:
-    """Answer every failure of `app` in the one shape."""
+    """Have `app` answer every failure with the error body."""
     app.register_error_handler(KeepbestError, answer)
-    app.register_error_handler(HTTPException, lambda error: answer(_translate(error), _allowed(error)))
+    app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(Exception, lambda error: answer(_unforeseen(error)))
 
 
@@ -30,23 +30,24 @@ def answer(error: KeepbestError, headers: dict[str, str] | None = None) -> Respo
     if error.status >= 500 and error.__cause__ is not None:
         log.error("%s %s: %s", request.method, request.path, error.message, exc_info=error.__cause__)
     response = Response(status=error.status, headers=headers, content_type="application/json")
-    response.set_data(encode(error))
+    # ASCII, so that no name in a message can break a terminal or a log line.
+    response.set_data(json.dumps(error.to_body(), ensure_ascii=True))
     response.headers["Cache-Control"] = "no-store"
     if isinstance(error, Busy):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 
-def encode(error: KeepbestError) -> bytes:
-    """Return the body's bytes: ASCII, so that no name in a message can break a terminal or a log line."""
-    return json.dumps(error.to_body(), ensure_ascii=True).encode()
-
-
 class MethodNotAllowed(InvalidInput):
-    """This address does not take that method."""
+    """This address does not take the request's method."""
 
     code = "method_not_allowed"
     status = 405
+
+
+def _answer_http(error: HTTPException) -> Response:
+    methods = getattr(error, "valid_methods", None)
+    return answer(_translate(error), {"Allow": ", ".join(sorted(methods))} if methods else None)
 
 
 def _translate(error: HTTPException) -> KeepbestError:
@@ -67,11 +68,6 @@ def _advise(path: str) -> str:
     if (present := PARTS.get(last)) is not None:
         return f"{last} is named {present} now: {request.method} {front}/{present}"
     return "GET /api/v1/openapi.json lists every address."
-
-
-def _allowed(error: HTTPException) -> dict[str, str] | None:
-    methods = getattr(error, "valid_methods", None)
-    return {"Allow": ", ".join(sorted(methods))} if methods else None
 
 
 def _unforeseen(error: Exception) -> KeepbestError:

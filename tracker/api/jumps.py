@@ -1,4 +1,4 @@
-"""Jumps between runs and past their end: fork a run, have an ended one go on, bring a deleted one back."""
+"""Forks a run, resumes an ended one, brings a deleted one back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from flask import Blueprint
 from keepbest.contract.overrides import ForkRequest, ResumeRequest
 from keepbest.contract.runs import Run, Undeleted
 from tracker.api.access import principal
-from tracker.api.envelope import now, service, speaks
+from tracker.api.envelope import now, route_schema, service
 from tracker.api.runs import read_key
 from tracker.db import Connection
 from tracker.services import forks, gc
@@ -17,15 +17,15 @@ blueprint = Blueprint("jumps", __name__)
 
 
 @blueprint.post("/runs/<run>/fork")
-@speaks(Run, body=ForkRequest, status=201, transact=False)
+@route_schema(Run, body=ForkRequest, status=201, transact=False)
 def fork_run(run: str, body: ForkRequest) -> Run:
     """Queue a run that begins at a checkpoint of this one; under the same `Idempotency-Key` it is the same run."""
-    asked_by, at = principal().user, now()
-    return forks.fork(service().settings, service().engine, run, body, user=asked_by, key=read_key(), now=at)
+    user, settings, engine = principal().user, service().settings, service().engine
+    return forks.fork(settings, engine, run, body, user=user, key=read_key(), now=now())
 
 
 @blueprint.post("/runs/<run>/resume")
-@speaks(Run, body=ResumeRequest)
+@route_schema(Run, body=ResumeRequest)
 def resume_run(conn: Connection, run: str, body: ResumeRequest) -> Run:
     """Have an ended run go on, from its last checkpoint unless another is named."""
     row = runs.get_run(conn, run, lock=True)
@@ -33,7 +33,7 @@ def resume_run(conn: Connection, run: str, body: ResumeRequest) -> Run:
 
 
 @blueprint.post("/runs/<run>/undelete")
-@speaks(Undeleted, transact=False)
+@route_schema(Undeleted, transact=False)
 def undelete_run(run: str) -> Undeleted:
     """Bring a deleted run back, with the checkpoints that still lie in the store or in its trash."""
     return gc.undelete(service().settings, service().engine, run, user=principal().user, now=now())

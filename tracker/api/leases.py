@@ -7,7 +7,7 @@ from flask import Blueprint
 from keepbest.contract.runs import Run
 from keepbest.contract.workers import Assignment, Claim, Release, Renewal
 from tracker.api.access import lease_token, principal
-from tracker.api.envelope import now, service, speaks
+from tracker.api.envelope import now, route_schema, service
 from tracker.db import Connection
 from tracker.store import claims, leases, runs
 
@@ -15,7 +15,7 @@ blueprint = Blueprint("leases", __name__)
 
 
 @blueprint.post("/leases")
-@speaks(Assignment, body=Claim, may_be_empty=True)
+@route_schema(Assignment, body=Claim, may_be_empty=True)
 def claim(conn: Connection, body: Claim) -> Assignment | None:
     """Claim a run: the next that fits the worker, or a script's own; 204 when there is nothing to do."""
     seconds = service().settings.lease_seconds
@@ -23,7 +23,7 @@ def claim(conn: Connection, body: Claim) -> Assignment | None:
 
 
 @blueprint.post("/leases/<run>/renew")
-@speaks(Renewal)
+@route_schema(Renewal)
 def renew(conn: Connection, run: str) -> Renewal:
     """Prolong the lease whose token is in `Keepbest-Lease`."""
     row = runs.get_run(conn, run, lock=True)
@@ -31,7 +31,7 @@ def renew(conn: Connection, run: str) -> Renewal:
 
 
 @blueprint.post("/leases/<run>/release")
-@speaks(Run, body=Release)
+@route_schema(Run, body=Release)
 def release(conn: Connection, run: str, body: Release) -> Run:
     """Give the run back, with how its training ended."""
     row = runs.get_run(conn, run, lock=True)

@@ -1,4 +1,4 @@
-"""What trainers printed."""
+"""Logs: the output of a run's trainers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 from flask import Blueprint
 
 from keepbest.contract.validations import LogPage
-from tracker.api.envelope import speaks
+from tracker.api.envelope import route_schema
 from tracker.api.queries import After, next_cursor
 from tracker.db import Connection
 from tracker.store import logs, runs
@@ -23,7 +23,7 @@ class LogQuery(After):
 
 
 @blueprint.get("/runs/<run>/logs")
-@speaks(LogPage, query=LogQuery)
+@route_schema(LogPage, query=LogQuery)
 def list_logs(conn: Connection, run: str, query: LogQuery) -> LogPage:
     """List what a run's trainers printed, as it came."""
     pk = runs.get_run(conn, run).pk

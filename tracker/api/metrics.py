@@ -1,4 +1,4 @@
-"""Metrics: what is known of each, and curves for charts."""
+"""Metrics: a summary of each, and curves for charts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field
 from keepbest.contract.base import Shape, Step
 from keepbest.contract.names import MetricKey
 from keepbest.contract.validations import Curve, MetricList
-from tracker.api.envelope import speaks
+from tracker.api.envelope import route_schema
 from tracker.db import Connection
 from tracker.store import runs, segments
 from tracker.store.metrics import metrics
@@ -27,14 +27,14 @@ class CurveQuery(Shape):
 
 
 @blueprint.get("/runs/<run>/metrics")
-@speaks(MetricList)
+@route_schema(MetricList)
 def list_metrics(conn: Connection, run: str) -> MetricList:
     """List a run's metrics with count, last, lowest and highest value."""
     return MetricList(metrics=metrics.list_summaries(conn, runs.get_run(conn, run).pk))
 
 
 @blueprint.get("/runs/<run>/curve")
-@speaks(Curve, query=CurveQuery)
+@route_schema(Curve, query=CurveQuery)
 def show_curve(conn: Connection, run: str, query: CurveQuery) -> Curve:
     """Return one metric's points, thinned to `max_points` without losing a peak, abandoned tails marked."""
     row = runs.get_run(conn, run)

@@ -1,6 +1,6 @@
-"""The OpenAPI 3.1 document: made from the routes, what each speaks, and the shapes; so it cannot say anything else.
+"""The OpenAPI 3.1 document, made from the routes and their schemas, so that it cannot differ from them.
 
-`python -m tracker.server openapi` prints it; webui/openapi.json is that output, and a test compares.
+`python -m tracker.server openapi` prints the document; webui/openapi.json is that output, and a test compares both.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from werkzeug.routing import Rule
 from keepbest import __version__
 from keepbest.status import Role
 from tracker.api.access import ACCESS, COOKIE
-from tracker.api.envelope import Speech, reply_json, speaks
+from tracker.api.envelope import RouteSchema, reply_json, route_schema
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -47,7 +47,7 @@ Document = dict[str, Any]
 
 
 @blueprint.get("/openapi.json")
-@speaks(None, transact=False)
+@route_schema(None, transact=False)
 def show_document() -> Response:
     """Return this document."""
     return reply_json(_encoded(current_app._get_current_object()))  # type: ignore[attr-defined]
@@ -74,12 +74,12 @@ def routes(app: Flask) -> Iterator[tuple[Rule, str]]:
             yield from ((rule, method) for method in _METHODS if method in (rule.methods or ()))
 
 
-def speech_of(app: Flask, rule: Rule) -> Speech:
-    """Return what the rule's view speaks."""
-    speech = getattr(app.view_functions[rule.endpoint], "speech", None)
-    if not isinstance(speech, Speech):
-        raise TypeError(f"{rule.endpoint} says nothing of what it speaks")
-    return speech
+def schema_of(app: Flask, rule: Rule) -> RouteSchema:
+    """Return the schema of the rule's view."""
+    schema = getattr(app.view_functions[rule.endpoint], "route_schema", None)
+    if not isinstance(schema, RouteSchema):
+        raise TypeError(f"{rule.endpoint} has no @route_schema")
+    return schema
 
 
 def summary_of(app: Flask, rule: Rule) -> str:
@@ -89,7 +89,11 @@ def summary_of(app: Flask, rule: Rule) -> str:
 
 def table(app: Flask) -> str:
     """Return the routes as a table in Markdown, for docs/reference/http.md."""
-    rows = [f"| `{method} {_path(rule)}` | {_who(rule)} | {summary_of(app, rule)} |" for rule, method in routes(app)]
+    rows = []
+    for rule, method in routes(app):
+        allowed = ACCESS[rule.endpoint]
+        who = "everybody" if allowed is None else ", ".join(role.value for role in Role if role in allowed)
+        rows.append(f"| `{method} {_path(rule)}` | {who} | {summary_of(app, rule)} |")
     return "\n".join(["| route | who | what it does |", "| --- | --- | --- |", *rows])
 
 
@@ -97,30 +101,21 @@ def _path(rule: Rule) -> str:
     return _PLACE.sub(r"{\1}", rule.rule)
 
 
-def _who(rule: Rule) -> str:
-    allowed = ACCESS[rule.endpoint]
-    return "everybody" if allowed is None else ", ".join(role.value for role in Role if role in allowed)
-
-
 def _operation(app: Flask, rule: Rule) -> Document:
-    speech = speech_of(app, rule)
+    schema, text = schema_of(app, rule), {"type": "string"}
+    in_path = [{"name": name, "in": "path", "required": True, "schema": text} for name in _PLACE.findall(rule.rule)]
     operation: Document = {
         "operationId": rule.endpoint.replace(".", "_"),
         "summary": summary_of(app, rule),
-        "parameters": [*_places(rule), *_query(speech.query)],
-        "responses": _responses(speech),
+        "parameters": [*in_path, *_query(schema.query)],
+        "responses": _responses(schema),
     }
-    body = _body(speech)
+    body = _body(schema)
     if body is not None:
         operation["requestBody"] = body
     if ACCESS[rule.endpoint] is None:
         operation["security"] = []
     return operation
-
-
-def _places(rule: Rule) -> Iterator[Document]:
-    for name in _PLACE.findall(rule.rule):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def _query(model: type[BaseModel] | None) -> Iterator[Document]:
@@ -131,25 +126,26 @@ def _query(model: type[BaseModel] | None) -> Iterator[Document]:
         yield {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": given}
 
 
-def _body(speech: Speech) -> Document | None:
-    if speech.body is None and speech.body_media == ("application/json",):
+def _body(schema: RouteSchema) -> Document | None:
+    if schema.body is None and schema.body_media == ("application/json",):
         return None
-    content = {media: {"schema": {"type": "string", "format": "binary"}} for media in speech.body_media}
-    if speech.body is not None:
-        content["application/json"] = {"schema": _reference(speech.body)}
+    content = {media: {"schema": {"type": "string", "format": "binary"}} for media in schema.body_media}
+    if schema.body is not None:
+        content["application/json"] = {"schema": _reference(schema.body.__name__)}
     return {"required": True, "content": content}
 
 
-def _responses(speech: Speech) -> Document:
-    answers: Document = {"default": {"description": "Failure", "content": _json({"$ref": _named("Error")})}}
-    if speech.reply is not None:
-        content = {speech.media: {"schema": _reference(speech.reply)}}
-        answers[str(speech.status)] = {"description": "Success", "content": content}
-    elif speech.media != "application/json":
-        answers["200"] = {"description": "Success", "content": {speech.media: {}}}
+def _responses(schema: RouteSchema) -> Document:
+    failure = {"application/json": {"schema": _reference("Error")}}
+    answers: Document = {"default": {"description": "Failure", "content": failure}}
+    if schema.reply is not None:
+        content = {schema.media: {"schema": _reference(schema.reply.__name__)}}
+        answers[str(schema.status)] = {"description": "Success", "content": content}
+    elif schema.media != "application/json":
+        answers["200"] = {"description": "Success", "content": {schema.media: {}}}
     else:
-        answers[str(204 if speech.status == 200 else speech.status)] = {"description": "Success"}
-    if speech.may_be_empty:
+        answers[str(204 if schema.status == 200 else schema.status)] = {"description": "Success"}
+    if schema.may_be_empty:
         answers["204"] = {"description": "Nothing there"}
     return dict(sorted(answers.items()))
 
@@ -157,23 +153,15 @@ def _responses(speech: Speech) -> Document:
 def _schemas(app: Flask) -> Document:
     base_models: set[type[BaseModel]] = set()
     for rule, _ in routes(app):
-        speech = speech_of(app, rule)
-        base_models.update(model for model in (speech.reply, speech.body) if model is not None)
+        schema = schema_of(app, rule)
+        base_models.update(model for model in (schema.reply, schema.body) if model is not None)
     ordered = sorted(base_models, key=lambda model: model.__name__)
     _, made = models_json_schema([(model, "validation") for model in ordered], ref_template=_REFERENCE)
     return {**made["$defs"], "Error": _ERROR}
 
 
-def _reference(model: type[BaseModel]) -> Document:
-    return {"$ref": _named(model.__name__)}
-
-
-def _named(name: str) -> str:
-    return _REFERENCE.format(model=name)
-
-
-def _json(schema: Document) -> Document:
-    return {"application/json": {"schema": schema}}
+def _reference(model: str) -> Document:
+    return {"$ref": _REFERENCE.format(model=model)}
 
 
 @lru_cache(maxsize=1)

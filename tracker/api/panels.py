@@ -1,4 +1,4 @@
-"""Pictures of a run's model at its validations."""
+"""Panels: pictures of a run's model at its validations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pydantic import Field
 
 from keepbest.contract.base import Shape, Step
 from keepbest.contract.panels import Panel, PanelList, PanelName
-from tracker.api.envelope import speaks
+from tracker.api.envelope import route_schema
 from tracker.db import Connection
 from tracker.store import panels, runs
 
@@ -15,7 +15,7 @@ blueprint = Blueprint("panels", __name__)
 
 
 class PanelQuery(Shape):
-    """Which one: the newest of this name unless a step is named."""
+    """Which panel: the newest of this name, or the one at a step."""
 
     name: PanelName
     step: Step | None = None
@@ -23,14 +23,14 @@ class PanelQuery(Shape):
 
 
 @blueprint.get("/runs/<run>/panels")
-@speaks(PanelList)
+@route_schema(PanelList)
 def list_panels(conn: Connection, run: str) -> PanelList:
     """List the panels of a run and the steps they were made at."""
     return PanelList(panels=panels.list_panels(conn, runs.get_run(conn, run).pk))
 
 
 @blueprint.get("/runs/<run>/panel")
-@speaks(Panel, query=PanelQuery)
+@route_schema(Panel, query=PanelQuery)
 def show_panel(conn: Connection, run: str, query: PanelQuery) -> Panel:
     """Show one panel."""
     pk = runs.get_run(conn, run).pk

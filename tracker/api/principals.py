@@ -1,7 +1,7 @@
-"""Who stands behind a secret, remembered for a moment; and how often somebody guessed wrong.
+"""A cache of credentials with their users, and a count of failed sign-ins.
 
-A trainer that reports often costs no query to be known. What this process revokes it forgets at once; what another
-process revokes, after `SECONDS`.
+The cache saves a query for each request of a trainer that reports often. A credential that this process revokes leaves
+it at once; one that another process revokes, after `SECONDS`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ SECONDS = 2.0
 #: Failed sign-ins from one address before it has to wait, and for how long they count.
 FAILURES = 10
 WINDOW = timedelta(minutes=1)
-#: More than this many at once are not remembered: an attacker's guesses must not fill the memory.
+#: Entries at which a cache is emptied: an attacker's guesses must not fill the memory.
 _MOST = 10_000
 
 
 class Principals:
-    """A small cache in front of `users.find_principal`."""
+    """Caches the answers of `users.find_principal`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -34,7 +34,7 @@ class Principals:
         self._lock = threading.Lock()
 
     def find(self, hashed: str, kind: str, now: datetime) -> Principal | None:
-        """Return who holds the living credential with this digest."""
+        """Return the principal of the valid credential with this digest, or None."""
         with self._lock:
             known = self._known.get((hashed, kind))
         if known is not None and now < known[1]:
@@ -45,7 +45,7 @@ class Principals:
         return principal
 
     def forget(self) -> None:
-        """Drop everything: a credential or a user has just changed."""
+        """Empty the cache, because a credential or a user has just changed."""
         with self._lock:
             self._known.clear()
 
@@ -75,7 +75,7 @@ class Attempts:
         self._lock = threading.Lock()
 
     def add(self, address: str, now: datetime) -> None:
-        """Count a failure; raise Busy, and do not count it, when there were too many from this address of late."""
+        """Count a failure. Raises Busy, without counting, after `FAILURES` from this address within `WINDOW`."""
         with self._lock:
             if len(self._seen) >= _MOST:
                 self._seen.clear()
@@ -86,7 +86,7 @@ class Attempts:
 
 
 def _too_many(left: timedelta) -> Busy:
-    """Return the error; after `left` the oldest failure counts no more, and the next one is answered as what it is."""
+    """Return the error; `left` is the time until the oldest failure no longer counts."""
     seconds = math.ceil(left.total_seconds())
     busy = Busy("Too many failed sign-ins.", hint=f"Try again in {seconds} seconds. A right token is always taken.")
     busy.retry_after = seconds

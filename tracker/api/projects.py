@@ -1,4 +1,4 @@
-"""Projects: listed, shown, made ahead of their first run."""
+"""Projects: lists and shows them, and makes one before its first run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field
 from keepbest.contract.base import Shape
 from keepbest.contract.runs import Project, ProjectPage, ProjectRequest
 from tracker.api.access import principal
-from tracker.api.envelope import now, speaks
+from tracker.api.envelope import now, route_schema
 from tracker.db import Connection
 from tracker.store import projects
 
@@ -16,7 +16,7 @@ blueprint = Blueprint("projects", __name__)
 
 
 class ProjectQuery(Shape):
-    """`q` is a text in the name."""
+    """`q` is a part of the name."""
 
     q: str | None = Field(default=None, max_length=200)
     cursor: str | None = Field(default=None, max_length=1000)
@@ -24,21 +24,21 @@ class ProjectQuery(Shape):
 
 
 @blueprint.get("/projects")
-@speaks(ProjectPage, query=ProjectQuery)
+@route_schema(ProjectPage, query=ProjectQuery)
 def list_projects(conn: Connection, query: ProjectQuery) -> ProjectPage:
     """List projects in the order of their names."""
     return projects.list_projects(conn, search=query.q, cursor=query.cursor, limit=query.limit)
 
 
 @blueprint.post("/projects")
-@speaks(Project, body=ProjectRequest, status=201)
+@route_schema(Project, body=ProjectRequest, status=201)
 def create_project(conn: Connection, body: ProjectRequest) -> Project:
     """Make a project; a run's project is made with the run, so this is for its description."""
     return projects.create_project(conn, body, user=principal().user, now=now())
 
 
 @blueprint.get("/projects/<path:project>")
-@speaks(Project)
+@route_schema(Project)
 def show_project(conn: Connection, project: str) -> Project:
     """Show one project."""
     return projects.get_project(conn, project)

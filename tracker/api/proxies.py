@@ -1,4 +1,4 @@
-"""Who really asks, behind a proxy that the operator named: everybody else's X-Forwarded headers are not believed."""
+"""The client's address behind a trusted proxy; X-Forwarded headers from other addresses are ignored."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def behind(app: WsgiApp, named: str) -> WsgiApp:
-    """Return `app` as it is reached through proxies with these addresses or networks, separated by commas.
+def trust_proxies(app: WsgiApp, trusted: str) -> WsgiApp:
+    """Wrap `app` so that it sees clients, not the proxies at these addresses or networks, separated by commas.
 
-    A request from one of them has the client's address, scheme and host that the proxy says; with a chain of named
-    proxies the address is the last one that is not a proxy's.
+    A request from a trusted proxy gets the client's address, scheme and host from the X-Forwarded headers. In a chain
+    of trusted proxies, the client's address is the last one that belongs to none of them.
 
     Raises:
-        InvalidInput: One of them is no address.
+        InvalidInput: `trusted` holds something else than an address or network.
     """
-    networks = read_networks(named)
+    networks = read_networks(trusted)
     if not networks:
         return app
 
@@ -36,10 +36,10 @@ def behind(app: WsgiApp, named: str) -> WsgiApp:
     return run
 
 
-def read_networks(named: str) -> tuple[Network, ...]:
-    """Return the networks that a setting names. Raises InvalidInput for what is none."""
+def read_networks(text: str) -> tuple[Network, ...]:
+    """Return the networks that the setting names, separated by commas. Raises InvalidInput for any other text."""
     try:
-        return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in named.split(",") if part.strip())
+        return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
     except ValueError as error:
         raise InvalidInput(
             f"KEEPBEST_TRUSTED_PROXIES: {error}.",
@@ -49,7 +49,7 @@ def read_networks(named: str) -> tuple[Network, ...]:
 
 
 def _count_hops(networks: tuple[Network, ...], forwarded: str) -> int:
-    """Return the place of the client from the end of the header: behind all named proxies."""
+    """Return the client's place, counted from the end of the header: the first address of no trusted proxy."""
     addresses = [part.strip() for part in forwarded.split(",")]
     behind = next((i for i, address in enumerate(reversed(addresses)) if not _is_in(networks, address)), None)
     return len(addresses) if behind is None else behind + 1

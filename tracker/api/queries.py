@@ -1,4 +1,4 @@
-"""What the query strings of lists have in common."""
+"""Cursors and query parameters that lists share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from keepbest.errors import InvalidInput
 
 
 class After(Shape):
-    """A list that grows at its end: `after` is the number of the last item seen, `cursor` the last page's cursor."""
+    """The query of a list that grows at its end: `after` is the last item's number, `cursor` the last page's cursor."""
 
     after: int | None = Field(default=None, ge=0, le=2**53)
     cursor: str | None = Field(default=None, max_length=100)
@@ -17,14 +17,14 @@ class After(Shape):
 
     @property
     def seq(self) -> int:
-        """The number to go on from."""
+        """The number of the item after which the page begins."""
         return (self.after or 0) if self.cursor is None else read_cursor(self.cursor)
 
 
 def read_cursor(cursor: str) -> int:
-    """Return the number in a cursor of ours."""
+    """Return the number in a cursor that `next_cursor` made; raises InvalidInput for any other text."""
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 16:
-        raise InvalidInput("cursor: one that an earlier page gave.", field="cursor")
+        raise InvalidInput("cursor: the cursor of an earlier page.", field="cursor")
     return int(cursor)
 
 

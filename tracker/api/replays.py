@@ -1,4 +1,4 @@
-"""Replays: what other policies would have done with recorded runs. Reads validations, computes, keeps nothing."""
+"""Replays: what other policies would have done with recorded runs. Reads validations, computes, stores nothing."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from keepbest.stopping.comparison import CANDIDATES, Recommendation, find_front,
 from keepbest.stopping.policies.epochs import counts_epochs, resolve_epochs
 from keepbest.stopping.replay import PolicyOutcome, RecordedRun, Status, replay
 from tracker import db
-from tracker.api.envelope import service, speaks
+from tracker.api.envelope import route_schema, service
 from tracker.store import replay_records
 from tracker.store.replay_records import RunRecord
 
 blueprint = Blueprint("replays", __name__)
 
-#: Validations times policies in one request: some seconds of one core.
-MAX_JUDGED = 200_000
+#: Validations times policies in one request, which take a core some seconds.
+MAX_DECISIONS = 200_000
 
 Spec = dict[str, Any]
 
 
 @blueprint.post("/replays")
-@speaks(Replay, body=ReplayRequest, transact=False)
+@route_schema(Replay, body=ReplayRequest, transact=False)
 def replay_runs(body: ReplayRequest) -> Replay:
     """Say what other policies would have done with recorded runs, or with the newest of a project; trains nothing."""
     stoppers = body.stoppers or list(CANDIDATES)
@@ -67,7 +67,7 @@ def _parse(text: str, place: int) -> Spec:
 def _replay(spec: Spec, record: RecordedRun) -> PolicyOutcome:
     if counts_epochs(spec):
         if record.steps_per_epoch is None:
-            message = "It counts in epochs, and no validation of the run says its epoch."
+            message = "The policy counts in epochs, and no validation of the run has an epoch."
             return PolicyOutcome(status=Status.INCONCLUSIVE, message=message)
         spec = resolve_epochs(spec, record.steps_per_epoch)
     return replay(build(spec, record.mode), record)
@@ -76,18 +76,18 @@ def _replay(spec: Spec, record: RecordedRun) -> PolicyOutcome:
 def _check_size(runs: Sequence[Run], policies: int) -> None:
     if not runs:
         raise InvalidInput("There is no run to replay.", field="runs", hint="Name runs, or a project that has some.")
-    judged = policies * sum(run.validations for run in runs)
-    if judged > MAX_JUDGED:
+    decisions = policies * sum(run.validations for run in runs)
+    if decisions > MAX_DECISIONS:
         raise TooLarge(
-            f"{policies} policies over the validations of {len(runs)} runs: {judged:,} decisions; "
-            f"{MAX_JUDGED:,} at most.",
+            f"{policies} policies over the validations of {len(runs)} runs are {decisions:,} decisions; "
+            f"{MAX_DECISIONS:,} at most.",
             field="runs",
-            hint="Ask for fewer runs or fewer policies at a time.",
+            hint="Name fewer runs or fewer policies.",
         )
 
 
 def _comparable(known: Sequence[RunRecord]) -> tuple[list[tuple[Run, RecordedRun]], list[LeftOut]]:
-    """Return the runs that watch the same metric in the same mode, the most common one, and the others."""
+    """Return the runs with the most common metric and mode, and those left out."""
     measured = [
         (run_record.run, run_record.record)
         for run_record in known
@@ -99,7 +99,9 @@ def _comparable(known: Sequence[RunRecord]) -> tuple[list[tuple[Run, RecordedRun
     recorded = {run.id for run, _ in measured}
     left_out = [
         LeftOut(
-            id=run.id, name=run.name, message=f"It watches {_metric(run)}." if run.id in recorded else "No validations."
+            id=run.id,
+            name=run.name,
+            message=f"The run watches {_metric(run)}." if run.id in recorded else "No validations.",
         )
         for run in (run_record.run for run_record in known)
         if run.id not in taken

@@ -1,4 +1,4 @@
-"""Runs: submitted, listed, shown, renamed, cancelled, deleted."""
+"""Runs: submits, lists, shows, changes, cancels and deletes them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keepbest.errors import InvalidInput
 from keepbest.status import RunState
 from keepbest.stopping.registry import nearest
 from tracker.api.access import principal
-from tracker.api.envelope import now, speaks
+from tracker.api.envelope import now, route_schema
 from tracker.db import Connection
 from tracker.store import commands, deletions, run_listing, runs, segments, submissions, test_results
 
@@ -24,7 +24,7 @@ MAX_KEY = 200
 
 
 class RunQuery(Shape):
-    """Which runs, and in which order; `state` may name several, with commas, `q` is a text to look for."""
+    """Which runs, and in which order; `state` names states separated by commas, `q` is a text to search for."""
 
     project: str | None = Field(default=None, max_length=100)
     state: str | None = Field(default=None, max_length=200)
@@ -36,7 +36,7 @@ class RunQuery(Shape):
 
 
 @blueprint.get("/runs")
-@speaks(RunPage, query=RunQuery)
+@route_schema(RunPage, query=RunQuery)
 def list_runs(conn: Connection, query: RunQuery) -> RunPage:
     """List runs, the newest first unless `sort` says otherwise; runs without a value there come last."""
     wanted = run_listing.RunFilter(query.project, _read_states(query.state), query.q, query.sort, query.order)
@@ -44,21 +44,21 @@ def list_runs(conn: Connection, query: RunQuery) -> RunPage:
 
 
 @blueprint.post("/runs")
-@speaks(Run, body=RunRequest, status=201)
+@route_schema(Run, body=RunRequest, status=201)
 def submit_run(conn: Connection, body: RunRequest) -> Run:
     """Queue a run. Sent again under the same `Idempotency-Key`, it is the same run."""
     return runs.show_run(submissions.submit(conn, body, user=principal().user, key=read_key(), now=now()))
 
 
 @blueprint.get("/runs/<run>")
-@speaks(Run)
+@route_schema(Run)
 def show_run(conn: Connection, run: str) -> Run:
     """Show one run; `run` is its id or the first letters of it, here and below."""
     return runs.show_run(runs.get_run(conn, run))
 
 
 @blueprint.patch("/runs/<run>")
-@speaks(Run, body=RunPatch)
+@route_schema(Run, body=RunPatch)
 def change_run(conn: Connection, run: str, body: RunPatch) -> Run:
     """Change a run's name, notes or tags."""
     row = runs.get_run(conn, run, lock=True)
@@ -66,14 +66,14 @@ def change_run(conn: Connection, run: str, body: RunPatch) -> Run:
 
 
 @blueprint.delete("/runs/<run>")
-@speaks(None, status=204)
+@route_schema(None, status=204)
 def delete_run(conn: Connection, run: str) -> None:
     """Take a run out of every list; refused while a worker holds it. It can be brought back for a day."""
     deletions.delete_run(conn, runs.get_run(conn, run, lock=True), user=principal().user, now=now())
 
 
 @blueprint.post("/runs/<run>/cancel")
-@speaks(Run)
+@route_schema(Run)
 def cancel_run(conn: Connection, run: str) -> Run:
     """Cancel a run: at once when nobody holds it, else by a command to its trainer."""
     row = runs.get_run(conn, run, lock=True)
@@ -81,14 +81,14 @@ def cancel_run(conn: Connection, run: str) -> Run:
 
 
 @blueprint.get("/runs/<run>/segments")
-@speaks(SegmentList)
+@route_schema(SegmentList)
 def list_segments(conn: Connection, run: str) -> SegmentList:
     """List the stretches of a run between its jumps."""
     return SegmentList(segments=segments.list_segments(conn, runs.get_run(conn, run).pk))
 
 
 @blueprint.get("/runs/<run>/test-results")
-@speaks(TestResultList)
+@route_schema(TestResultList)
 def list_test_results(conn: Connection, run: str) -> TestResultList:
     """List every measurement of the test set, oldest first: one for each time that the run came to its end."""
     return TestResultList(test_results=test_results.list_test_results(conn, runs.get_run(conn, run).pk))
@@ -107,5 +107,5 @@ def _read_states(text: str | None) -> list[RunState]:
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
     for name in names:
         if name not in known:
-            raise InvalidInput(f"A run is never {name!r}.", field="state", hint=nearest(name, known))
+            raise InvalidInput(f"There is no state {name!r}.", field="state", hint=nearest(name, known))
     return [known[name] for name in names]

@@ -1,4 +1,4 @@
-"""Signing in: a one-time link's code or a token becomes the dashboard's cookie."""
+"""Sign-in: exchanges the code of a one-time link, or a token, for the dashboard's cookie."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from keepbest import __version__
 from keepbest.contract.access import Me, SignIn, SignInLink
 from keepbest.errors import InvalidInput, NotAuthenticated
 from tracker.api import access
-from tracker.api.envelope import now, reply, service, speaks
+from tracker.api.envelope import now, reply, route_schema, service
 from tracker.db import Connection
 from tracker.store.access import audit, users
 from tracker.store.access.users import Principal
 
 blueprint = Blueprint("signin", __name__)
 
-#: Characters of a browser's name that are kept with its session.
+#: Characters of a browser's name that name its session.
 _AGENT = 100
 
 
 @blueprint.post("/signin")
-@speaks(Me, body=SignIn)
+@route_schema(Me, body=SignIn)
 def sign_in(conn: Connection, body: SignIn) -> Response:
     """Sign a browser in with a one-time code or a token; the answer sets the cookie."""
     if "Origin" in request.headers:
@@ -47,7 +47,7 @@ def sign_in(conn: Connection, body: SignIn) -> Response:
 
 
 @blueprint.post("/signout")
-@speaks(None)
+@route_schema(None)
 def sign_out(conn: Connection) -> Response:
     """End the browser's session; a token stays valid."""
     users.end_session(conn, access.principal().credential)
@@ -58,7 +58,7 @@ def sign_out(conn: Connection) -> Response:
 
 
 @blueprint.post("/signin-links")
-@speaks(SignInLink, status=201)
+@route_schema(SignInLink, status=201)
 def make_link(conn: Connection) -> SignInLink:
     """Make a link that signs a browser in as oneself: once, and only for some minutes."""
     principal = access.principal()
@@ -67,14 +67,14 @@ def make_link(conn: Connection) -> SignInLink:
 
 
 @blueprint.get("/me")
-@speaks(Me, transact=False)
+@route_schema(Me, transact=False)
 def show_me() -> Me:
     """Say who makes this request."""
     return _show(access.principal())
 
 
 def _prove(conn: Connection, body: SignIn) -> Principal:
-    """Return who signs in; raises NotAuthenticated, and Busy after too many failures. What is right always passes."""
+    """Return the principal of a code or token. Raises NotAuthenticated for a wrong one, Busy after too many of them."""
     if (body.code is None) == (body.token is None):
         raise InvalidInput("Give a code or a token.", field="code")
     if body.code is not None:
@@ -83,8 +83,8 @@ def _prove(conn: Connection, body: SignIn) -> Principal:
         principal = users.find_principal(conn, users.digest(body.token or ""), "token", now())
     if principal is None:
         service().attempts.add(request.remote_addr or "", now())
-        what = "link is used up, expired or unknown" if body.code is not None else "token is unknown or expired"
-        raise NotAuthenticated(f"This {what}.", hint="`keepbest login`, or restart the tracker for a new link.")
+        problem = "link is used up, expired or unknown" if body.code is not None else "token is unknown or expired"
+        raise NotAuthenticated(f"This {problem}.", hint="`keepbest login`, or restart the tracker for a new link.")
     return principal
 
 

@@ -1,4 +1,4 @@
-"""Sweeps: begun, listed, shown with their runs, weighed, cancelled."""
+"""Sweeps: creates, lists, shows and cancels them, and says which parameters matter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from keepbest.contract.base import Shape
 from keepbest.contract.sweeps import Sweep, SweepImportance, SweepPage, SweepRequest, SweepRuns, SweepState
 from tracker import db
 from tracker.api.access import principal
-from tracker.api.envelope import now, service, speaks
+from tracker.api.envelope import now, route_schema, service
 from tracker.api.runs import read_key
 from tracker.db import Connection
 from tracker.services import samplers
@@ -26,28 +26,28 @@ class SweepQuery(Shape):
 
 
 @blueprint.get("/sweeps")
-@speaks(SweepPage, query=SweepQuery)
+@route_schema(SweepPage, query=SweepQuery)
 def list_sweeps(conn: Connection, query: SweepQuery) -> SweepPage:
     """List sweeps, the newest first."""
     return sweeps.list_sweeps(conn, project=query.project, state=query.state, cursor=query.cursor, limit=query.limit)
 
 
 @blueprint.post("/sweeps")
-@speaks(Sweep, body=SweepRequest, status=201)
+@route_schema(Sweep, body=SweepRequest, status=201)
 def create_sweep(conn: Connection, body: SweepRequest) -> Sweep:
     """Begin a sweep; the scheduler makes its runs. Sent again under the same `Idempotency-Key`, it is the same."""
     return sweeps.create(conn, body, user=principal().user, key=read_key(), now=now())
 
 
 @blueprint.get("/sweeps/<sweep>")
-@speaks(SweepRuns)
+@route_schema(SweepRuns)
 def show_sweep(conn: Connection, sweep: str) -> SweepRuns:
     """Show a sweep and every run of it with its parameters."""
     return sweeps.list_runs(conn, sweeps.get_sweep(conn, sweep))
 
 
 @blueprint.get("/sweeps/<sweep>/importance")
-@speaks(SweepImportance, transact=False)
+@route_schema(SweepImportance, transact=False)
 def show_importance(sweep: str) -> SweepImportance:
     """Say which parameters made the difference, as far as the runs so far tell."""
     with db.read(service().engine) as conn:
@@ -56,7 +56,7 @@ def show_importance(sweep: str) -> SweepImportance:
 
 
 @blueprint.post("/sweeps/<sweep>/cancel")
-@speaks(Sweep)
+@route_schema(Sweep)
 def cancel_sweep(conn: Connection, sweep: str) -> Sweep:
     """End a sweep, and every run of it that has not ended."""
     row = sweeps.cancel(conn, sweeps.get_sweep(conn, sweep, lock=True), user=principal().user, now=now())

@@ -17,7 +17,7 @@ from keepbest.contract.access import (
 )
 from keepbest.contract.base import Shape
 from tracker.api import access
-from tracker.api.envelope import now, speaks
+from tracker.api.envelope import now, route_schema
 from tracker.api.queries import next_cursor, read_cursor
 from tracker.db import Connection
 from tracker.store.access import audit, users
@@ -31,14 +31,14 @@ class AuditQuery(Shape):
 
 
 @blueprint.get("/users")
-@speaks(UserList)
+@route_schema(UserList)
 def list_users(conn: Connection) -> UserList:
     """List all users."""
     return UserList(users=users.list_users(conn))
 
 
 @blueprint.post("/users")
-@speaks(User, body=UserRequest, status=201)
+@route_schema(User, body=UserRequest, status=201)
 def create_user(conn: Connection, body: UserRequest) -> User:
     """Make a user, who then needs a token."""
     made = users.create_user(conn, body, now())
@@ -47,7 +47,7 @@ def create_user(conn: Connection, body: UserRequest) -> User:
 
 
 @blueprint.patch("/users/<path:user>")
-@speaks(User, body=UserPatch)
+@route_schema(User, body=UserPatch)
 def change_user(conn: Connection, user: str, body: UserPatch) -> User:
     """Change a user's role, or shut a user out; `user` is a name or an id."""
     changed = users.change_user(conn, user, body, now())
@@ -57,7 +57,7 @@ def change_user(conn: Connection, user: str, body: UserPatch) -> User:
 
 
 @blueprint.delete("/users/<path:user>")
-@speaks(None)
+@route_schema(None)
 def disable_user(conn: Connection, user: str) -> None:
     """Shut a user out: every token and session of theirs is worth nothing from now on."""
     changed = users.change_user(conn, user, UserPatch(is_disabled=True), now())
@@ -66,14 +66,14 @@ def disable_user(conn: Connection, user: str) -> None:
 
 
 @blueprint.get("/tokens")
-@speaks(TokenList)
+@route_schema(TokenList)
 def list_tokens(conn: Connection) -> TokenList:
     """List one's own tokens and sessions; an admin sees everybody's."""
     return TokenList(tokens=users.list_tokens(conn, access.principal(), now()))
 
 
 @blueprint.post("/tokens")
-@speaks(Token, body=TokenRequest, status=201)
+@route_schema(Token, body=TokenRequest, status=201)
 def create_token(conn: Connection, body: TokenRequest) -> Token:
     """Make a token for oneself, or (admin) for another user; the secret is in this answer and never again.
 
@@ -85,7 +85,7 @@ def create_token(conn: Connection, body: TokenRequest) -> Token:
 
 
 @blueprint.delete("/tokens/<token>")
-@speaks(None)
+@route_schema(None)
 def revoke_token(conn: Connection, token: str) -> None:
     """End a token or a session with all that it made: one's own, or (admin) anybody's."""
     users.revoke_token(conn, token, access.principal(), now())
@@ -94,7 +94,7 @@ def revoke_token(conn: Connection, token: str) -> None:
 
 
 @blueprint.get("/audit")
-@speaks(AuditPage, query=AuditQuery)
+@route_schema(AuditPage, query=AuditQuery)
 def list_audit(conn: Connection, query: AuditQuery) -> AuditPage:
     """List who changed what, newest first."""
     before = None if query.cursor is None else read_cursor(query.cursor)

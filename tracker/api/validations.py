@@ -5,14 +5,14 @@ from __future__ import annotations
 from flask import Blueprint
 
 from keepbest.contract.validations import ValidationPage
-from tracker.api.envelope import speaks
+from tracker.api.envelope import route_schema
 from tracker.api.queries import After, next_cursor
 from tracker.db import Connection
 from tracker.store import per_example, runs, segments, validations
 
 blueprint = Blueprint("validations", __name__)
 
-#: Validations of a page that says what each example did: 5 MB at most.
+#: Validations on a page with the result of each example: 5 MB at most.
 MAX_WITH_EXAMPLES = 20
 
 
@@ -21,7 +21,7 @@ class ValidationQuery(After):
 
 
 @blueprint.get("/runs/<run>/validations")
-@speaks(ValidationPage, query=ValidationQuery)
+@route_schema(ValidationPage, query=ValidationQuery)
 def list_validations(conn: Connection, run: str, query: ValidationQuery) -> ValidationPage:
     """List a run's validations with what was decided at each, in the order in which they were taken.
 

@@ -1,7 +1,7 @@
-"""The tables, and nothing else: no queries, no rules beyond what the database itself can hold.
+"""The tables, without queries or rules beyond the database's own constraints.
 
 Inside the database a run is an integer (`runs.pk`), so that a million metric rows stay small; its public name is
-`runs.id`. Migrations are made from this package and checked against it on both databases.
+`runs.id`. Migrations are generated from this package, and tests compare both on each database.
 """
 
 from tracker.models.base import NAMING, Base

@@ -1,4 +1,4 @@
-"""What all tables have in common: names of constraints, and how Python's types are kept."""
+"""The base of all tables: names of constraints, and the column types of Python's types."""
 
 from __future__ import annotations
 

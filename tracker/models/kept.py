@@ -1,4 +1,4 @@
-"""What is kept of a run and asked of it: checkpoints, receipts, code, commands."""
+"""Tables of checkpoints, receipts, test results, bundles and commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CheckpointTable(Base):
     step: Mapped[int] = mapped_column(BigInteger)
     kind: Mapped[str] = mapped_column(String(20))
     value: Mapped[float | None]
-    #: Examples that the value was measured on.
+    #: Number of examples that the value was measured on.
     n: Mapped[int | None] = mapped_column(BigInteger)
     state: Mapped[str] = mapped_column(String(20))
     is_pinned: Mapped[bool] = mapped_column(server_default=false(), default=False)
@@ -31,7 +31,7 @@ class CheckpointTable(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     written_bytes: Mapped[int] = mapped_column(BigInteger)
     location: Mapped[str] = mapped_column(Text)
-    #: The id of the store that it was written to, as its marker says.
+    #: The id of the store that holds the checkpoint, from the store's marker file.
     store: Mapped[str | None] = mapped_column(Id)
     at: Mapped[datetime]
 
@@ -50,7 +50,7 @@ class ReceiptTable(Base):
 
 
 class TestResultTable(Base):
-    """Every measurement of a run's test set: rows are added, and none is changed."""
+    """Every measurement of a run's test set: rows are added and never changed."""
 
     __tablename__ = "test_results"
     __table_args__ = (Index(None, "run_pk"),)
@@ -71,7 +71,7 @@ class BundleTable(Base):
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     data: Mapped[bytes]
-    #: The names of its files, so that nobody opens it again to see whether one is there; null: from before 0012.
+    #: The names of its files, so that a check for a file need not open the zip; null: written before 0012.
     files: Mapped[list[Any] | None]
     size_bytes: Mapped[int]
     uploaded_by: Mapped[str] = mapped_column(String(100))

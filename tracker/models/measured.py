@@ -1,4 +1,4 @@
-"""What a trainer measured and said: validations, metrics, panels, output."""
+"""Tables of a trainer's records: validations, metrics, panels, logs."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class ValidationTable(Base):
     snapshot: Mapped[str | None] = mapped_column(Id)
     checkpoint: Mapped[str | None] = mapped_column(Id)
     note: Mapped[str | None] = mapped_column(Text)
-    #: An entry that takes back the validation of its segment and step; it measures nothing, and `note` says why.
+    #: This row withdraws the validation of its segment and step: it holds no measurement, and `note` says why.
     withdraws: Mapped[bool] = mapped_column(server_default=false(), default=False)
-    #: A validation that was taken back: it is no best.
+    #: This validation was withdrawn: it cannot be the best.
     is_withdrawn: Mapped[bool] = mapped_column(server_default=false(), default=False)
     at: Mapped[datetime]
 
 
 class ValidationExamplesTable(Base):
-    """What each of `n` examples did at a validation (`kind` says what, `note` what is left out, or why there is
-    nothing).
+    """The result of each of `n` examples at a validation; `data` is deflated.
 
-    A table of its own: the validations are read often, this hardly ever. `data` is deflated.
+    `kind` says whether `data` holds losses or correct predictions, `note` which examples are missing and why. This is
+    a table of its own because validations are read often and these results hardly ever.
     """
 
     __tablename__ = "validation_examples"
@@ -57,7 +57,7 @@ class ValidationExamplesTable(Base):
 
 
 class MetricSummaryTable(Base):
-    """What is known of a metric without reading a point of it."""
+    """Count, range and last value of a metric, so that a list reads no points."""
 
     __tablename__ = "metric_summaries"
     __table_args__ = (Index(None, "key", "last_value", "run_pk"),)
@@ -76,7 +76,7 @@ class MetricSummaryTable(Base):
 
 
 class MetricChunkTable(Base):
-    """Consecutive points of one metric in one segment, packed; `encoding` says how (store.chunks)."""
+    """Consecutive points of one metric in one segment, packed; `encoding` says how (store.metrics.chunks)."""
 
     __tablename__ = "metric_chunks"
     __table_args__ = (
@@ -92,14 +92,14 @@ class MetricChunkTable(Base):
     last_step: Mapped[int] = mapped_column(BigInteger)
     count: Mapped[int]
     encoding: Mapped[int]
-    #: A min/max envelope of the points (store.chunks): a wide chart reads this and not the points. It stands before
-    #: them, because SQLite walks through all of a long value to reach the one behind it.
+    #: A min/max envelope of the points: a wide chart reads the envelope instead of the points. This column comes
+    #: before `data`, because SQLite reads through all of a long value to reach the next one.
     envelope: Mapped[bytes | None]
     data: Mapped[bytes]
 
 
 class PanelTable(Base):
-    """A picture of the model at a validation, as data: JSON, deflated."""
+    """Data of a picture of the model at a validation: JSON, deflated."""
 
     __tablename__ = "panels"
     __table_args__ = (UniqueConstraint("run_pk", "name", "segment", "step"),)

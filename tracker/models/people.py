@@ -1,4 +1,4 @@
-"""Who works here and what they did: workers, users, credentials, events, the audit log."""
+"""Tables of workers, users, credentials, events and the audit log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class WorkerTable(Base):
     labels: Mapped[dict[str, Any]]
     recipes_only: Mapped[bool]
     recipes: Mapped[list[Any]]
-    #: The credential that registered it: no other one speaks for this worker.
+    #: The credential that registered this worker: no other may act for it.
     registered_by: Mapped[str | None] = mapped_column(Id)
     started_at: Mapped[datetime]
     heard_at: Mapped[datetime]
@@ -51,7 +51,7 @@ class CredentialTable(Base):
 
     pk: Mapped[int] = mapped_column(Big, primary_key=True)
     id: Mapped[str] = mapped_column(Id, unique=True)
-    #: The credential with which it was made; null: made by the operator, or before this was written down.
+    #: The credential that made this one; null: the operator made it, or it is older than this column.
     made_by: Mapped[int | None] = mapped_column(Big)
     user_pk: Mapped[int] = mapped_column(ForeignKey("users.pk", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(10))
@@ -65,7 +65,7 @@ class CredentialTable(Base):
 
 
 class EventTable(Base):
-    """What happened, for the dashboard and for whoever follows; pruned by age."""
+    """What happened, for the dashboard and for clients that follow the stream; pruned by age."""
 
     __tablename__ = "events"
     __table_args__ = ({"sqlite_autoincrement": True},)

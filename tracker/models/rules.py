@@ -1,4 +1,4 @@
-"""Rules of a project, and how far each run was judged by them."""
+"""Tables of a project's rules and of the validations that they have judged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tracker.models.types import Id
 
 
 class ProjectRulesTable(Base):
-    """What is in force for the runs of a project; null is no rule."""
+    """The rules for the runs of a project; a null column is no rule."""
 
     __tablename__ = "project_rules"
 
@@ -27,7 +27,7 @@ class ProjectRulesTable(Base):
 
 
 class RuleProgressTable(Base):
-    """How many validations of a run were judged, and the one command that a rule gave it."""
+    """How many validations of a run the rules have judged, and the stop command that a rule sent."""
 
     __tablename__ = "rule_progress"
 

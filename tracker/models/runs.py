@@ -1,4 +1,4 @@
-"""Runs: what was asked, what they are now, who may train them, and the stretches of their history."""
+"""Tables of projects, runs, leases, writers and segments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ProjectTable(Base):
     name: Mapped[str] = mapped_column(String(100), unique=True)
     description: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime]
-    #: The number the next run of this project gets; moved on in the transaction that makes the run.
+    #: The number of the project's next run; the transaction that makes the run increments it.
     next_number: Mapped[int] = mapped_column(default=1)
 
 
@@ -32,15 +32,15 @@ class RunTable(Base):
         UniqueConstraint("project_pk", "number"),
         # The queue: the oldest of the highest priority first.
         Index("ix_runs_queue", "state", "priority", "pk"),
-        # A page of runs in the order of a value reads that value's index and the page's rows, nothing else.
+        # A page of runs sorted by a value reads only this index and the page's rows.
         Index("ix_runs_best", "project_pk", "best_value", "pk"),
         Index("ix_runs_last", "project_pk", "last_value", "pk"),
         Index("ix_runs_recent", "project_pk", "deleted_at", "pk"),
-        # Counting the runs of a project, all or in some states, reads this and no row.
+        # Counting a project's runs, all or by state, reads this index and no row.
         Index("ix_runs_counted", "project_pk", "deleted_at", "state", "pk"),
         Index("ix_runs_lease_expiry", "lease_expires_at"),
         Index("ix_runs_start_checkpoint", "start_checkpoint"),
-        # What the scheduler asks each second of all runs of a sweep reads this and no row.
+        # The scheduler's query of each second over all runs of a sweep reads this index and no row.
         Index("ix_runs_of_sweep", *_OF_SWEEP, sqlite_where=_IS_IN_SWEEP, postgresql_where=_IS_IN_SWEEP),
         UniqueConstraint("created_by", "idempotency_key"),
     )
@@ -49,9 +49,9 @@ class RunTable(Base):
     id: Mapped[str] = mapped_column(Id, unique=True)
     project_pk: Mapped[int] = mapped_column(ForeignKey("projects.pk"))
     number: Mapped[int]
-    #: The sweep that made it, as its trial says too: here to be in an index with what the run is now.
+    #: The sweep that made the run, copied from its trial into an index with the run's state.
     sweep_pk: Mapped[int | None] = mapped_column(Big)
-    #: The highest rung of its sweep at which it paused; 0 before the first.
+    #: The highest rung of the sweep at which the run paused; 0 before the first.
     top_rung: Mapped[int] = mapped_column(server_default=text("0"), default=0)
     name: Mapped[str] = mapped_column(String(100))
     #: Changes only through store.runs.move_run.
@@ -62,7 +62,7 @@ class RunTable(Base):
     spec: Mapped[dict[str, Any]]
     #: `recipe`, `code`, `command` or `external`; workers never claim external runs.
     source_kind: Mapped[str] = mapped_column(String(20))
-    #: As the trainer resolved it: min or max; auto until then.
+    #: `min` or `max`, as the trainer resolved the spec's mode; `auto` until then.
     mode: Mapped[str] = mapped_column(String(10))
     tags: Mapped[list[Any]] = mapped_column(default=list)
     notes: Mapped[str] = mapped_column(Text, default="")
@@ -78,15 +78,15 @@ class RunTable(Base):
 
     attempt: Mapped[int] = mapped_column(default=0)
     max_attempts: Mapped[int] = mapped_column(default=3)
-    #: Attempts from before somebody had the ended run go on: they count no more, and what they say late moves nothing.
+    #: Attempts before the last resume of the ended run: no failures, and their late records are history only.
     attempts_before: Mapped[int] = mapped_column(server_default=text("0"), default=0)
-    #: The present lease; every write of a trainer or agent is guarded by this token's hash.
+    #: The digest of the present lease's token, which guards every write of a trainer or agent.
     lease_digest: Mapped[str | None] = mapped_column(String(64))
     lease_expires_at: Mapped[datetime | None]
     worker_id: Mapped[str | None] = mapped_column(Id)
     worker_name: Mapped[str | None] = mapped_column(String(100))
 
-    # The newest of everything, so that a list never reads validations or points.
+    # A summary of the newest records, so that a list reads neither validations nor points.
     segment: Mapped[int | None]
     step: Mapped[int | None] = mapped_column(BigInteger)
     last_value: Mapped[float | None]
@@ -95,39 +95,40 @@ class RunTable(Base):
     wait: Mapped[int | None] = mapped_column(BigInteger)
     patience_left: Mapped[int | None] = mapped_column(BigInteger)
     patience_unit: Mapped[str | None] = mapped_column(String(10))
-    #: Best validation and best checkpoint; only a strictly better value under the present lease replaces them.
+    #: The best validation and checkpoint; only a strictly better value under the present lease replaces them.
     best_value: Mapped[float | None]
     best_step: Mapped[int | None] = mapped_column(BigInteger)
     best_checkpoint_value: Mapped[float | None]
     best_checkpoint: Mapped[str | None] = mapped_column(Id)
     resume: Mapped[str | None] = mapped_column(String(20))
     resume_note: Mapped[str | None] = mapped_column(Text)
-    #: What of the model its checkpoints do not hold, a line each.
+    #: The parts of the model that the checkpoints do not hold, one on a line.
     incomplete: Mapped[str | None] = mapped_column(Text)
     environment: Mapped[dict[str, Any] | None]
     test: Mapped[dict[str, Any] | None]
-    #: What the selector did at the run's end; and of that what sweeps compare runs by, to be read without the rest.
+    #: The selection at the run's end; the next columns repeat the values by which sweeps compare runs.
     selection: Mapped[dict[str, Any] | None]
     selected_value: Mapped[float | None]
     selected_step: Mapped[int | None] = mapped_column(BigInteger)
     averages_tried: Mapped[int] = mapped_column(server_default=text("0"), default=0)
-    #: What is in force instead of the spec's, since a roll back or a resume said so.
+    #: The limit of steps that a roll back or a resume set in place of the spec's.
     max_steps: Mapped[int | None] = mapped_column(BigInteger)
-    #: How the next attempt begins, where that is not "at the newest checkpoint, as it is": a fork, a resume of an
-    #: ended run, a roll back that no checkpoint holds yet. Cleared once a checkpoint of it is durable.
+    #: Where the next attempt begins and with which overrides, unless it simply begins at the newest checkpoint: after a
+    #: fork, a resume of an ended run, or a roll back that no checkpoint holds yet. Cleared once such a checkpoint is
+    #: durable.
     start_checkpoint: Mapped[str | None] = mapped_column(Id)
     start_overrides: Mapped[dict[str, Any] | None]
-    #: Of an ended run that was resumed, what it was before, until a worker takes it up.
+    #: The end that a resumed run had, until a worker takes the run.
     ended_before: Mapped[dict[str, Any] | None]
-    #: What is wrong just now, in words, and since when the training thread gives no sign of life.
+    #: The present problem in words, and since when the training thread has not moved.
     warning: Mapped[str | None] = mapped_column(Text)
     stalled_since: Mapped[datetime | None]
-    #: The snapshots that the trainer holds; null when nobody trains.
+    #: The snapshots that the trainer holds; null when nobody trains the run.
     memory: Mapped[dict[str, Any] | None]
 
 
 class LeaseTable(Base):
-    """Every lease ever granted, ended ones too: late data is judged by the lease it was measured under."""
+    """Every lease ever granted, ended ones too: the lease of a late record decides what the record may change."""
 
     __tablename__ = "leases"
     __table_args__ = (Index(None, "run_pk"),)
@@ -137,7 +138,7 @@ class LeaseTable(Base):
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     worker_id: Mapped[str | None] = mapped_column(Id)
     attempt: Mapped[int]
-    #: By which the same request, sent again, gets this lease and no other.
+    #: The id of the claim: the same claim, sent again, gets this lease.
     request: Mapped[str | None] = mapped_column(Id)
     granted_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
@@ -145,7 +146,7 @@ class LeaseTable(Base):
 
 
 class WriterTable(Base):
-    """How far each writer of a run has come: a batch number is taken once."""
+    """The last batch number of each writer of a run, so that each batch is taken once."""
 
     __tablename__ = "writers"
 
@@ -166,7 +167,7 @@ class SegmentTable(Base):
     checkpoint: Mapped[str | None] = mapped_column(Id)
     attempt: Mapped[int]
     opened_at: Mapped[datetime]
-    #: Where the next segment of the living path left this one; null on the living one. Later steps are ghosts.
+    #: The step at which the living path left this segment; null where it has not. Later steps are ghosts.
     branched_step: Mapped[int | None] = mapped_column(BigInteger)
-    #: What was changed when it began: learning rate, max_steps, patience.
+    #: What was changed at the segment's start: learning rate, max_steps, patience.
     overrides: Mapped[dict[str, Any] | None]

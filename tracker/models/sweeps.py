@@ -1,4 +1,4 @@
-"""Sweeps, which of their tries is which run, and where these paused."""
+"""Tables of sweeps, their trials, and the rungs at which runs paused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tracker.models.types import Big, Id
 
 
 class SweepTable(Base):
-    """What was asked, settled; all that is known of its runs is theirs."""
+    """A sweep and its resolved request; results are read from its runs."""
 
     __tablename__ = "sweeps"
     __table_args__ = (
@@ -37,7 +37,7 @@ class SweepTable(Base):
 
 
 class TrialTable(Base):
-    """The run of one try. Its key is what no two schedulers can both write."""
+    """The run of one trial. Its primary key keeps two schedulers from making the same trial."""
 
     __tablename__ = "trials"
 
@@ -48,16 +48,16 @@ class TrialTable(Base):
 
 
 class RungTable(Base):
-    """A pause: the run came to a rung of its sweep with this as its best value; promoted, it went on."""
+    """A pause of a run at a rung, with its best value so far; `promoted_at` is when the run went on."""
 
     __tablename__ = "rungs"
-    # Who is how good at a rung, and who still waits there, reads this and no row.
+    # Ranking the runs at a rung, and finding those that wait there, reads this index and no row.
     __table_args__ = (Index("ix_rungs_of_sweep", "sweep_pk", "rung", "promoted_at", "value", "run_pk", "since"),)
 
     run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), primary_key=True)
     rung: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     sweep_pk: Mapped[int | None] = mapped_column(Big)
-    #: The lowest rung that it came to by this pause: more than one at a validation, and it stands at each of them.
+    #: The lowest rung that this pause reached; one validation may reach several, and the run stands at each of them.
     since: Mapped[int] = mapped_column(server_default=text("1"), default=1)
     step: Mapped[int] = mapped_column(BigInteger)
     value: Mapped[float | None]

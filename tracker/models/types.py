@@ -1,4 +1,4 @@
-"""The types that the tables' columns have: what Python gives and what each of the two databases keeps."""
+"""Column types: a value in Python, and its form in each of the two databases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeDecorator
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware UTC time on both databases; SQLite keeps it without a zone, so we take it off and put it back."""
+    """An aware UTC time on both databases; SQLite stores times without a zone, so this removes and restores it."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -33,7 +33,7 @@ class Moment(TypeDecorator[datetime]):
 
 
 class Number(TypeDecorator[float]):
-    """A float64 that may be NaN: SQLite turns a bound NaN into NULL, so there it is kept as the text 'NaN'."""
+    """A float64 that may be NaN: SQLite turns a bound NaN into NULL, so it is stored there as the text 'NaN'."""
 
     impl = Float(53)
     cache_ok = True
@@ -44,7 +44,7 @@ class Number(TypeDecorator[float]):
         return value
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
-        # Float's own would come after ours and make the text a NaN again.
+        # Float's own processor would run after `process_bind_param` and make the text a NaN again.
         return lambda value: self.process_bind_param(value, dialect)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> float | None:
@@ -52,6 +52,6 @@ class Number(TypeDecorator[float]):
 
 
 Document = JSON().with_variant(JSONB(), "postgresql")
-#: SQLite counts up by itself only in a column declared INTEGER.
+#: SQLite numbers rows by itself only in a column declared INTEGER.
 Big = BigInteger().with_variant(Integer(), "sqlite")
 Id = String(12)

@@ -1,6 +1,6 @@
-"""Every periodic job, a plain function: settings, an engine and the time in; what it did, in words, out.
+"""The periodic jobs. Each is a function of settings, an engine and the time, and returns in words what it did.
 
-Each may be killed at any moment and run again: what it did not finish it finds the next time.
+A job may be killed at any moment: its next run finds what it did not finish.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from tracker.services.gc import collect_garbage
 from tracker.services.sweeps import top_up
 from tracker.settings import TrackerSettings
 from tracker.store import events, leases, rule_enforcement, rules, workers
-from tracker.store.access import users
+from tracker.store.access import makers
 from tracker.store.metrics import compaction
 from tracker.store.sweeps import due
 
 Run = Callable[[TrackerSettings, Engine, datetime], str]
 
-#: Metrics compacted by one run of the job, and the seconds after which it leaves the rest for the next.
+#: Metrics that one run of the job compacts, and the seconds after which it leaves the rest to the next run.
 GROUPS = 1000
 COMPACT_SECONDS = 20.0
 HOUR = 3600.0
@@ -32,12 +32,12 @@ HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class PeriodicJob:
-    """A function, how often it is called, and how long after the start for the first time."""
+    """A job: its function, the seconds between two calls, and the seconds from the start to the first call."""
 
     run: Run
     every_seconds: float
     first_after_seconds: float = 0.0
-    #: Whether it deletes by age: then it waits where the clock cannot be believed.
+    #: Whether it deletes by age: then it waits while the clock is not to be trusted.
     deletes: bool = False
 
     @property
@@ -46,7 +46,7 @@ class PeriodicJob:
 
 
 def expire_leases(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
-    """Give back the runs whose worker was not heard of past its lease."""
+    """End the leases that nobody renewed in time, and queue their runs again."""
     with db.write(engine) as conn:
         leases.shorten_leases(conn, seconds=settings.lease_seconds, now=now)
         names = leases.expire_leases(conn, now)
@@ -54,21 +54,21 @@ def expire_leases(settings: TrackerSettings, engine: Engine, now: datetime) -> s
 
 
 def mark_silent_workers(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
-    """Mark workers that have been silent for long as gone."""
+    """Mark the workers as gone that have been silent for `gone_seconds`."""
     with db.write(engine) as conn:
         gone = workers.mark_gone(conn, gone_seconds=settings.gone_seconds, now=now)
     return f"gone: {', '.join(gone)}" if gone else ""
 
 
 def forget_workers(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
-    """Forget workers that have been gone for very long."""
+    """Forget the workers that have been gone for `forget_days`."""
     with db.write(engine) as conn:
         count = workers.forget_workers(conn, forget_days=settings.forget_days, now=now)
     return f"forgot {count} workers" if count else ""
 
 
 def compact_metrics(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
-    """Compress metrics that have many raw chunks, one after another, until all is done or the time is up."""
+    """Compress the metrics that have many raw chunks, one after another, for at most `COMPACT_SECONDS`."""
     until = time.monotonic() + COMPACT_SECONDS
     with db.read(engine) as conn:
         groups = compaction.find_due(conn, now, limit=GROUPS)
@@ -89,27 +89,27 @@ def apply_rules(settings: TrackerSettings, engine: Engine, now: datetime) -> str
             for run in judged:
                 rules.note_ruling(conn, run.pk, run.validations)
     for breach in breaches:
-        with suppress(Conflict, NotFound), db.write(engine) as conn:  # it has ended meanwhile
+        with suppress(Conflict, NotFound), db.write(engine) as conn:  # the run has ended meanwhile
             rule_enforcement.stop(conn, breach, now)
     return "; ".join(f"{run.id}: {rule_stop.message}" for run, rule_stop in breaches)
 
 
 def top_up_sweeps(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
-    """Make the next runs of every sweep that lacks some, and end those that have none left."""
+    """Make the next runs of each sweep that has room for some, and end the sweeps that have none left to make."""
     with db.read(engine) as conn:
         sweeps = due.list_due(conn)
     return "; ".join(message for message in (top_up(engine, sweep, now) for sweep in sweeps) if message)
 
 
 def prune_events(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
-    """Delete events nobody will ask for any more."""
+    """Delete the events that are older than `event_days`."""
     with db.write(engine) as conn:
         count = events.prune(conn, now - timedelta(days=settings.event_days))
     return f"pruned {count} events" if count else ""
 
 
 def collect_checkpoints(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
-    """Drop the checkpoints that retention lets go, and free what nobody needs any more."""
+    """Drop the checkpoints that retention does not keep, and free the files that no checkpoint needs."""
     done = collect_garbage(settings, engine, now)
     trashed = f"{len(done.trashed)} checkpoints to the trash, {len(done.emptied)} out of it"
     message = f"{trashed}, {done.freed_bytes:,} bytes freed" if done.trashed or done.freed_bytes else ""
@@ -117,16 +117,16 @@ def collect_checkpoints(settings: TrackerSettings, engine: Engine, now: datetime
 
 
 def expire_credentials(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
-    """Delete sign-in links, sessions and tokens that can never be used again."""
+    """Delete the sign-in links, sessions and tokens that have expired or were revoked."""
     with db.write(engine) as conn:
-        count = users.expire_credentials(conn, now)
+        count = makers.remove_dead(conn, now)
     return f"deleted {count} credentials" if count else ""
 
 
 def list_jobs(settings: TrackerSettings) -> list[PeriodicJob]:
     """Return every job with how often it runs."""
     return [
-        # After a start everybody may renew first: it is the tracker that was away, not they.
+        # After a start each trainer gets the time to renew its lease: the tracker was away, not the trainer.
         PeriodicJob(expire_leases, settings.expire_every_seconds, settings.lease_seconds),
         PeriodicJob(mark_silent_workers, 10.0),
         PeriodicJob(apply_rules, 2.0),

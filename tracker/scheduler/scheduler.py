@@ -1,7 +1,7 @@
-"""The scheduler: the one process a database that runs the periodic jobs (`python -m tracker.scheduler`).
+"""The scheduler: the one process of a database that runs the periodic jobs (`python -m tracker.scheduler`).
 
-A second one waits until the first is gone. `python -m tracker.scheduler check` is for health checks: it asks whether
-the scheduler of this folder wrote down its heartbeat (<dir>/scheduler-heartbeat) of late.
+A second scheduler waits until the first has ended. `python -m tracker.scheduler check` is for health checks: it reads
+the age of the heartbeat that the scheduler writes to <dir>/scheduler-heartbeat.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from tracker.store.locks import OnlyOne
 
 log = logging.getLogger("tracker.scheduler")
 
-#: Seconds between heartbeats, and how old one may be.
+#: Seconds between heartbeats, and seconds after which the last one is too old.
 BEAT = 5.0
 STALE = 60.0
-#: Seconds after which a scheduler that waits for its turn asks again.
+#: Seconds between two attempts of a waiting scheduler to get its turn.
 WAIT = 2.0
 #: Seconds after which a sleeping scheduler notices that it was stopped.
 TICK = 0.1
 
 
 class Scheduler:
-    """Waits for its turn, runs the jobs, and waits for its turn again where the database takes it away (a restart)."""
+    """Waits for its turn and runs the jobs. When a restart of the database ends its turn, it waits again."""
 
     def __init__(self, settings: TrackerSettings, engine: Engine) -> None:
         self._settings, self._engine = settings, engine
@@ -56,7 +56,7 @@ class Scheduler:
         return 0
 
     def _work(self) -> None:
-        """Run the jobs until this is stopped or loses its turn."""
+        """Run the jobs until `stop` is called or the turn is lost."""
         scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(4)},
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
@@ -67,15 +67,16 @@ class Scheduler:
             every = {"id": job.name, "seconds": job.every_seconds, "next_run_time": first}
             scheduler.add_job(self._run, "interval", args=[job], **every)
         scheduler.add_job(self._beat, "interval", seconds=BEAT, next_run_time=_now())
-        log.info("this is the scheduler now")
+        log.info("this process is the scheduler now")
         scheduler.start()
         self._sleep_until_stopped(float("inf"))
         scheduler.shutdown()
 
     def stop(self) -> None:
-        """End after the jobs that are running. Only a flag, because signal handlers call it.
+        """End once the running jobs have ended.
 
-        A handler that takes a lock (an event's, the thread pool's) waits for ever for the thread that it interrupts.
+        This only sets a flag, because signal handlers call it: a handler that takes a lock (an event's, the thread
+        pool's) would wait for ever for the thread that it interrupted.
         """
         self._stopping = True
 
@@ -85,7 +86,7 @@ class Scheduler:
             time.sleep(TICK)
 
     def _wait_for_turn(self) -> bool:
-        self._lost, told = False, ""
+        self._lost, logged = False, ""
         while not self._stopping:
             try:
                 if self._turn.take():
@@ -93,23 +94,23 @@ class Scheduler:
                 why = "another scheduler works on this database; waiting for it to end"
             except KeepbestError as error:
                 why = f"{error.message} Waiting for it."
-            if why != told:
+            if why != logged:
                 log.info("%s", why)
-                told = why
+                logged = why
             write_heartbeat(self._settings)
             self._sleep_until_stopped(WAIT)
         return False
 
     def _run(self, job: PeriodicJob) -> None:
-        """Run one job. That it fails is said once, and once that it works again: some run each second."""
+        """Run one job. Log its first failure, and its first success after that: some jobs run each second."""
         now = _now()
-        if not self._trust.believes(now) and job.deletes:
-            self._tell(job, "the clock jumped, or this scheduler was away for long: nothing is deleted by age for now.")
+        if not self._trust.allows_deleting(now) and job.deletes:
+            self._warn(job, "the clock jumped, or no scheduler ran for long: nothing is deleted by age for now.")
             return
         try:
             message = job.run(self._settings, self._engine, now)
         except KeepbestError as error:
-            self._tell(job, f"{error.message} It is tried again each {job.every_seconds:g} s.")
+            self._warn(job, f"{error.message} The job runs again each {job.every_seconds:g} s.")
         except Exception:
             if job.name not in self._failing:
                 log.exception("%s failed", job.name)
@@ -117,25 +118,25 @@ class Scheduler:
         else:
             if job.name in self._failing:
                 self._failing.discard(job.name)
-                log.info("%s: it works again", job.name)
+                log.info("%s works again", job.name)
             if message:
                 log.info("%s: %s", job.name, message)
 
-    def _tell(self, job: PeriodicJob, why: str) -> None:
+    def _warn(self, job: PeriodicJob, why: str) -> None:
         if job.name not in self._failing:
             log.warning("%s: %s", job.name, why)
         self._failing.add(job.name)
 
     def _beat(self) -> None:
-        """Show that this one lives; stop the jobs when another one may have taken over."""
+        """Write the heartbeat; stop the jobs when another scheduler may have taken over."""
         write_heartbeat(self._settings)
         if not self._turn.is_kept():
-            log.warning("the database ended this scheduler's turn; asking for another")
+            log.warning("the database ended this scheduler's turn; waiting for the next")
             self._lost = True
 
 
 def write_heartbeat(settings: TrackerSettings) -> None:
-    """Write down that this scheduler lives; a folder that cannot be written only makes the health check fail."""
+    """Write the time of this heartbeat. A folder that cannot be written only makes the health check fail."""
     try:
         _heartbeat(settings).write_text(str(time.time()))
     except OSError as error:
@@ -143,7 +144,7 @@ def write_heartbeat(settings: TrackerSettings) -> None:
 
 
 def read_heartbeat(settings: TrackerSettings) -> datetime | None:
-    """Return when a scheduler of this folder was alive last, by its clock."""
+    """Return the time of the last heartbeat in this folder, by the clock of the scheduler that wrote it."""
     try:
         return datetime.fromtimestamp(float(_heartbeat(settings).read_text()), UTC)
     except (OSError, ValueError, OverflowError):

@@ -1,1 +1,4 @@
-"""What reaches over database and store, or over the tables and a library: sweeps, search, forks, reports, events."""
+"""Work over database and checkpoint store together, or over the tables and a library.
+
+Sweeps, search, forks, garbage collection, reports, events.
+"""

@@ -1,12 +1,12 @@
-"""The events as they happen: one tail of the table a process, one hub for every stream.
+"""Sends events to streams as they happen: one thread of a process reads the table, one hub serves all streams.
 
-Only as far as the horizon is anything told: the number below which no event can appear any more. SQLite has one
-writer, so there it is the newest number. On Postgres a number missing below it may belong to a transaction that has
-not ended; then the horizon waits until every transaction that was writing events at that moment has.
+Streams get events up to the horizon: the number up to which no further event can appear. SQLite has one writer, so
+its horizon is the newest number. On Postgres a missing number may belong to a transaction that has not ended; the
+horizon then waits until every transaction has ended that was writing events at that moment.
 
-The tail validations every `TICK` seconds, and only while somebody listens. What it finds is merged (the newest state of
-a run says it all), encoded once for all streams, and kept in a ring; a stream that fell behind the ring reads the
-table.
+The thread reads every `TICK` seconds while there are streams. It merges events of one kind about one run (the newest
+fields are enough), encodes each once for all streams, and keeps them in a buffer. A stream that fell behind the buffer
+reads the table.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from tracker.store import events
 
 _log = logging.getLogger("tracker.services.event_hub")
 
-#: Seconds; also what makes it at most one message of a kind about a run each quarter of a second.
+#: Seconds between two reads, and so between two messages of one kind about one run.
 TICK = 0.25
 #: Events that a tick or a stream reads from the table at once.
 READ = 2000
-#: Events kept in memory for streams.
-RING = 4000
-#: Kinds of which a newer one about the same run replaces an older one, field by field.
+#: Messages that the buffer keeps.
+BUFFERED = 4000
+#: Kinds of events whose fields a newer event about the same run replaces.
 _MERGED = frozenset({"run.progress", "run.validation", "run.best"})
 
 
@@ -45,7 +45,7 @@ class Message:
 
 
 class Horizon:
-    """How far events can be read without missing one that is committed late."""
+    """The number up to which events can be read without missing one that is committed late."""
 
     def __init__(self) -> None:
         self.seq = 0
@@ -55,7 +55,7 @@ class Horizon:
         self._then = 0
 
     def advance(self, conn: Connection) -> int:
-        """Look again, and return the horizon."""
+        """Return the horizon of now."""
         with self._lock:
             newest = events.max_seq(conn)
             if conn.dialect.name != "postgresql":
@@ -81,7 +81,7 @@ class Horizon:
 
 
 class MessageBuffer:
-    """The newest messages; `start` is the number after which it holds every one."""
+    """The newest messages: all after number `start`, up to number `end`."""
 
     def __init__(self) -> None:
         self._messages: deque[Message] = deque()
@@ -89,15 +89,15 @@ class MessageBuffer:
         self.end = 0
 
     def reset(self, seq: int) -> None:
-        """Forget everything, and go on after this number."""
+        """Empty the buffer and go on after this number."""
         self._messages.clear()
         self.start = self.end = seq
 
     def push(self, messages: Iterable[Message], end: int) -> None:
-        """Take messages in; with them the ring knows all up to `end`."""
+        """Append messages, after which the buffer holds all up to `end`."""
         self._messages.extend(messages)
         self.end = end
-        while len(self._messages) > RING:
+        while len(self._messages) > BUFFERED:
             self.start = self._messages.popleft().seq
 
     def after(self, seq: int) -> list[Message]:
@@ -105,33 +105,33 @@ class MessageBuffer:
 
 
 class Hub:
-    """Hands the events out: a stream enters, waits for news as often as it likes, and leaves."""
+    """Serves the streams: a stream enters, waits for events again and again, and leaves."""
 
     def __init__(self, engine: Engine, most: int) -> None:
         self._engine = engine
         self._most = most
-        self._horizon = Horizon()
-        self._ring = MessageBuffer()
+        self.horizon = Horizon()
+        self._buffer = MessageBuffer()
         self._listeners = 0
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
         self.is_closed = False
-        #: How often all streams were woken without news; a stream passes on what it saw last.
+        #: How often `wake` was called; a stream hands the count that it saw to `wait`.
         self.wakes = 0
 
-    def horizon(self, conn: Connection) -> int:
-        """Return how far events can be read now."""
-        return self._horizon.advance(conn)
-
     def enter(self) -> int:
-        """Count a stream in and return where it begins; raises Busy past the limit, or when the tracker is ending."""
+        """Count a stream and return where it begins. Raises Busy past the limit, or when the tracker is ending."""
         with db.read(self._engine) as conn:
-            begin = self.horizon(conn)
+            begin = self.horizon.advance(conn)
         with self._changed:
             if self.is_closed or self._listeners >= self._most:
-                raise _full(self._most)
+                busy = Busy(
+                    f"The tracker serves {self._most} live streams already.", hint="Poll GET /api/v1/events instead."
+                )
+                busy.retry_after = 5
+                raise busy
             if self._listeners == 0:
-                self._ring.reset(begin)
+                self._buffer.reset(begin)
             self._listeners += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="event tail", daemon=True)
@@ -140,12 +140,12 @@ class Hub:
         return begin
 
     def leave(self) -> None:
-        """Count a stream out."""
+        """Uncount a stream that has ended."""
         with self._changed:
             self._listeners -= 1
 
     def close(self) -> None:
-        """End every stream, and the tail; returns when it has ended."""
+        """End every stream and the reading thread; returns once the thread has ended."""
         with self._changed:
             self.is_closed = True
             self._changed.notify_all()
@@ -153,57 +153,57 @@ class Hub:
             self._thread.join()
 
     def wake(self) -> None:
-        """Have every stream validation whether it may go on."""
+        """Have every stream check whether it may go on."""
         with self._changed:
             self.wakes += 1
             self._changed.notify_all()
 
     def wait(self, after: int, seconds: float, wakes: int | None = None) -> list[Message]:
-        """Return what came after this number, as soon as there is something; nothing after `seconds`.
+        """Return the messages after this number as soon as there are any, or none after `seconds`.
 
-        With `wakes` it also returns as soon as there were more of them.
+        Given the count of `wakes`, also return at the next call of `wake`.
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: self.is_closed or self._ring.end > after or wakes not in (None, self.wakes), seconds
+                lambda: self.is_closed or self._buffer.end > after or wakes not in (None, self.wakes), seconds
             )
-            if after >= self._ring.start:
-                return self._ring.after(after)
-            upto = self._ring.end
+            if after >= self._buffer.start:
+                return self._buffer.after(after)
+            upto = self._buffer.end
         with db.read(self._engine) as conn:
-            return [_message(event) for event in events.read_events(conn, after, upto, limit=READ)]
+            return [_encode(event) for event in events.read_events(conn, after, upto, limit=READ)]
 
     def _run(self) -> None:
         while not self.is_closed:
             with self._changed:
                 self._changed.wait_for(lambda: self.is_closed or self._listeners > 0)
-                after = self._ring.end
+                after = self._buffer.end
             try:
                 self._tick(after)
-            except Exception:  # the tail outlives its own bugs: streams would stand still, and nobody would know why
-                _log.exception("Reading events failed; it is tried again.")
+            except Exception:  # without this thread every stream would stand still, and nobody would know why
+                _log.exception("Reading events failed; trying again.")
             with self._changed:
                 self._changed.wait_for(lambda: self.is_closed, TICK)
 
     def _tick(self, after: int) -> None:
-        """Read what is new, and wake the streams."""
+        """Read the new events and wake the streams."""
         try:
             with db.read(self._engine) as conn:
-                upto = self._horizon.advance(conn)
+                upto = self.horizon.advance(conn)
                 result = events.read_events(conn, after, upto, limit=READ)
         except KeepbestError:
-            return  # the database is away: streams go on with heartbeats, the next tick tries again
+            return  # the database does not answer: streams send heartbeats, and the next tick tries again
         if upto > after:
             end = result[-1].seq if len(result) == READ else upto
-            messages = [_message(event) for event in merge(result)]
+            messages = [_encode(event) for event in merge(result)]
             with self._changed:
-                if self._ring.end == after:  # else it was reset meanwhile
-                    self._ring.push(messages, end)
+                if self._buffer.end == after:  # else `enter` has reset the buffer meanwhile
+                    self._buffer.push(messages, end)
                     self._changed.notify_all()
 
 
 def merge(result: Iterable[Event]) -> list[Event]:
-    """Return the events with those of one kind about one run made one: the newest, with all fields told since."""
+    """Return the events, with those of one mergeable kind about one run made one: the newest, with all their fields."""
     merged: dict[tuple[str, str | None], Event] = {}
     kept: list[Event] = []
     for event in result:
@@ -217,11 +217,5 @@ def merge(result: Iterable[Event]) -> list[Event]:
     return kept
 
 
-def _message(event: Event) -> Message:
+def _encode(event: Event) -> Message:
     return Message(event.seq, event, b"id: %d\ndata: %s\n\n" % (event.seq, event.model_dump_json().encode()))
-
-
-def _full(most: int) -> Busy:
-    busy = Busy(f"The tracker serves {most} live streams already.", hint="Poll GET /api/v1/events instead.")
-    busy.retry_after = 5
-    return busy

@@ -1,4 +1,4 @@
-"""Making a fork over database and store together; `tracker.store.forks` says in which order, and why."""
+"""Makes a fork in database and checkpoint store; `tracker.store.forks` gives the order of the steps and its reason."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def fork(
     key: str | None,
     now: datetime,
 ) -> Run:
-    """Queue a run that begins at a checkpoint of another; sent again under the same `key` it is the same run.
+    """Queue a run that begins at a checkpoint of another. A request sent again under the same `key` is the same run.
 
-    Raises NotFound where the checkpoint's files are not in the tracker's store: it could not keep them.
+    Raises NotFound where the checkpoint's files are not in the tracker's store.
     """
     store = Store(Path(settings.store), notes=settings.dir)
     with db.read(engine) as conn:
@@ -50,7 +50,7 @@ def fork(
 
 
 def _make_copies(store: Store, plan: ForkPlan, run: str) -> list[Copy]:
-    """Return the start, and the best that its stopper remembers, where that is another one."""
+    """Return copies of the start and of the best checkpoint that its stopper remembers, unless both are the same."""
     start = _read(store, plan.start)
     best = plan.find_best((start.stopper.get("policy") or {}).get("best_step"))
     others = [] if best is None or best.id == plan.start.id else [_read(store, best)]
@@ -63,7 +63,7 @@ def _read(store: Store, wanted: Checkpoint) -> Manifest:
         return store.read_manifest(wanted.run, wanted.id)[0]
     except NotFound as error:
         raise NotFound(
-            f"The files of checkpoint {wanted.id} are not in the tracker's store: it lies in {wanted.location}.",
+            f"The files of checkpoint {wanted.id} are not in the tracker's store: they lie in {wanted.location}.",
             field="checkpoint",
             hint="Give tracker and workers one store (KEEPBEST_STORE).",
         ) from error

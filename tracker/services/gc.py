@@ -1,6 +1,6 @@
-"""The garbage collector over database and store together: what the tracker knows decides what goes from its folder.
+"""The garbage collector: the tracker's database decides which checkpoints leave its store.
 
-Files that the tracker knows nothing of (a script's that was offline, another tracker's) are left alone.
+It leaves files alone that the database does not know: those of an offline script, or of another tracker.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tracker.store.retention import Reference
 
 
 def collect_garbage(settings: TrackerSettings, engine: Engine, now: datetime, *, dry_run: bool = False) -> Collected:
-    """Drop what retention lets go, take out what was dropped or deleted, empty the trash, remove what nobody needs.
+    """Drop the checkpoints that retention does not keep, trash dropped and deleted ones, and free unneeded files.
 
-    Raises NotTheStore, before anything is called dropped, where the store is away.
+    Raises NotTheStore, before any change, where the store is not mounted.
     """
     folder = _open(settings)
     if not dry_run:
@@ -34,7 +34,7 @@ def collect_garbage(settings: TrackerSettings, engine: Engine, now: datetime, *,
     superseded = list(_list_superseded(engine))
     if not dry_run:
         _drop(engine, {run for run, _ in superseded}, now)
-        superseded = []  # what of it is still so says the database now
+        superseded = []  # `find_dropped` reads below which of them were dropped
     there = list(_list_here(folder))
     with db.read(engine) as conn:
         going = {*superseded, *retention.find_dropped(conn, there)}
@@ -46,16 +46,17 @@ def collect_garbage(settings: TrackerSettings, engine: Engine, now: datetime, *,
 
 
 def pin(settings: TrackerSettings, engine: Engine, id: str, pinned: bool, now: datetime) -> Checkpoint:
-    """Pin a checkpoint or let it go; pinning brings one back that lies in the trash.
+    """Pin or unpin a checkpoint; pinning brings it back from the trash.
 
-    The mark in the store comes first: what is called pinned is safe. Raises NotFound where the files are gone.
+    The mark in the store is written first, so that a checkpoint shown as pinned is safe. Raises NotFound where the
+    files are gone.
     """
     folder = _open(settings)
     with db.read(engine) as conn:
         checkpoint = checkpoints.get_checkpoint(conn, id)
     is_gone = checkpoint.state is CheckpointState.DROPPED
     if pinned and is_gone and not trash.undo(folder, checkpoint.run, id) and not _is_here(folder, (checkpoint.run, id)):
-        raise NotFound(f"Checkpoint {id} was dropped, and the trash was emptied since.", field="checkpoint")
+        raise NotFound(f"Checkpoint {id} was dropped, and the trash has been emptied since.", field="checkpoint")
     if _is_here(folder, (checkpoint.run, id)):
         folder.pin(checkpoint.run, id, pinned)
     with db.write(engine) as conn:
@@ -65,9 +66,10 @@ def pin(settings: TrackerSettings, engine: Engine, id: str, pinned: bool, now: d
 
 
 def undelete(settings: TrackerSettings, engine: Engine, reference: str, *, user: str, now: datetime) -> Undeleted:
-    """Bring a deleted run back, with its checkpoints as far as they are still in the store or in its trash.
+    """Bring a deleted run back, with those of its checkpoints that are still in the store or in its trash.
 
-    The files come first: killed in between, they go out again with their deleted run.
+    The files come back first. If the process is killed before the run is back, the garbage collector takes the files
+    out again.
     """
     folder = _open(settings)
     with db.read(engine) as conn:
@@ -76,10 +78,11 @@ def undelete(settings: TrackerSettings, engine: Engine, reference: str, *, user:
     for checkpoint in wanted:
         if not _is_here(folder, (run, checkpoint.id)):
             trash.undo(folder, run, checkpoint.id)
+    root = folder.root.absolute()  # a checkpoint in a worker's own store counts as there: this tracker cannot look
     back = [
         checkpoint.id
         for checkpoint in wanted
-        if _is_here(folder, (run, checkpoint.id)) or not _is_ours(folder, checkpoint)
+        if _is_here(folder, (run, checkpoint.id)) or not Path(checkpoint.location).is_relative_to(root)
     ]
     gone = [checkpoint.id for checkpoint in wanted if checkpoint.id not in back]
     with db.write(engine) as conn:
@@ -88,24 +91,19 @@ def undelete(settings: TrackerSettings, engine: Engine, reference: str, *, user:
 
 
 def _open(settings: TrackerSettings) -> Folder:
-    """Return the tracker's store; raises NotTheStore where it is away, in whose place nothing may be called gone."""
+    """Return the tracker's store. Raises NotTheStore where it is not mounted: its checkpoints would all look gone."""
     folder = Folder(Path(settings.store), notes=settings.dir)
     folder.identity.check()
     return folder
 
 
 def _bring_back_kept(folder: Folder, engine: Engine) -> None:
-    """Take out of the trash what the database knows to be on disk: somebody brought it back meanwhile."""
+    """Take checkpoints out of the trash that the database calls durable: somebody has brought them back."""
     thrown = [(item.run, item.checkpoint) for item in trash.items(folder)]
     with db.read(engine) as conn:
         kept = retention.find_kept(conn, thrown)
     for run, id in kept:
         trash.undo(folder, run, id)
-
-
-def _is_ours(folder: Folder, checkpoint: Checkpoint) -> bool:
-    """Whether it was written into this store; a worker's own is not looked after from here."""
-    return Path(checkpoint.location).is_relative_to(folder.root.absolute())
 
 
 def _list_superseded(engine: Engine) -> Iterator[Reference]:
@@ -116,14 +114,14 @@ def _list_superseded(engine: Engine) -> Iterator[Reference]:
 
 
 def _drop(engine: Engine, candidates: set[str], now: datetime) -> None:
-    """Judge each run again, in a transaction of its own: nobody waits long for the database."""
+    """Drop the superseded checkpoints of each run in a transaction of its own, so that nobody waits long for it."""
     for run in sorted(candidates):
         with suppress(NotFound), db.write(engine) as conn:
             retention.drop_superseded(conn, run, now)
 
 
 def _mark_pins(folder: Folder, pins: dict[Reference, bool]) -> None:
-    """Make the marks in the store say what the database says: a request may have been killed between the two."""
+    """Write the database's pins to the store, where a request was killed between the two."""
     marked = {run: folder.pins(run) for run, _ in pins}
     for (run, id), pinned in pins.items():
         if pinned != (id in marked[run]):

@@ -1,4 +1,4 @@
-"""Reports: what is known of runs, or of a sweep, gathered from the tables and told by `keepbest.reports`."""
+"""Reports of runs or of a sweep: reads the tables and has `keepbest.reports` write the report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PAGE = 5000
 
 
 def report(engine: Engine, references: Sequence[str]) -> Report:
-    """Report one run, several, or one sweep; raises NotFound where one of them is neither."""
+    """Report one run, several runs, or one sweep; raises NotFound for a reference to neither."""
     with db.read(engine) as conn:
         gathered = (
             gather_any(conn, references[0])
@@ -31,14 +31,14 @@ def report(engine: Engine, references: Sequence[str]) -> Report:
             else [gather(conn, reference) for reference in references]
         )
     if isinstance(gathered, Material):
-        return _tell(gathered.run.name, report_run(gathered))
+        return _build(gathered.run.name, report_run(gathered))
     if isinstance(gathered, SweepMaterial):
-        return _tell(gathered.known.sweep.name, report_sweep(gathered))
-    return _tell(f"{len(gathered)} runs", report_several(gathered))
+        return _build(gathered.known.sweep.name, report_sweep(gathered))
+    return _build(f"{len(gathered)} runs", report_several(gathered))
 
 
 def gather_any(conn: Connection, reference: str) -> Material | SweepMaterial:
-    """Read the run, or else the sweep, that is meant."""
+    """Read the run, or else the sweep, with this id."""
     try:
         return gather(conn, reference)
     except NotFound as missing:
@@ -76,6 +76,6 @@ def _read_validations(conn: Connection, run_pk: int) -> Iterable[RecordedValidat
         after = page[-1].seq
 
 
-def _tell(title: str, told: Iterable[Block]) -> Report:
-    blocks = list(told)
+def _build(title: str, parts: Iterable[Block]) -> Report:
+    blocks = list(parts)
     return Report(title=title, blocks=blocks, markdown=to_markdown(blocks))

@@ -1,7 +1,7 @@
-"""Which parameters a sweep tries next, and which of them mattered: Optuna's samplers over what the tables know.
+"""Chooses a sweep's next parameters, and measures which parameters mattered, with Optuna.
 
-Pure. A study is built anew for each question, in memory, from the runs so far, and its sampler is seeded with the
-sweep's seed and the number of the try: the same runs give the same answer in any process, at any time.
+Pure. Each call builds a study in memory from the runs so far and seeds its sampler with the sweep's seed and the
+trial's number: the same runs give the same answer in any process, at any time.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from keepbest.status import RunState, StopReason
 if TYPE_CHECKING:
     import optuna
 
-#: Finished runs below which no parameter's importance is told from luck.
+#: With fewer finished runs, the importance of a parameter cannot be told from luck.
 MIN_RUNS = 5
-#: Runs in which a parameter was not what it was in most others, below which nothing is said of it.
+#: With fewer runs whose value of a parameter is not the most common one, its importance is not known.
 MIN_CHANGES = 2
 
 
 def propose(sweep: Sweep, runs: Sequence[SweepRun], number: int, count: int) -> list[dict[str, Any]]:
-    """Return the parameters of the tries `number`, `number + 1`, …, as many as `count`."""
+    """Return the parameters of `count` trials: those with the numbers `number`, `number + 1`, …"""
     if sweep.search is Search.GRID:
         return [_read_grid(sweep.space, number + place - 1) for place in range(count)]
     study = _build_study(sweep, runs, _name_state)
@@ -45,17 +45,20 @@ def propose(sweep: Sweep, runs: Sequence[SweepRun], number: int, count: int) -> 
     chosen = []
     for place in range(count):
         study.sampler = _make_sampler(sweep, number + place)
-        trial = study.ask(distributions)  # stays in the study as a run that trains
-        chosen.append({name: _to_value(sweep.space[name], value) for name, value in trial.params.items()})
+        parameters = {}
+        for name, value in study.ask(distributions).params.items():  # the trial stays in the study as a running one
+            dimension = sweep.space[name]
+            parameters[name] = dimension.values[value] if isinstance(dimension, Choices) else value
+        chosen.append(parameters)
     return chosen
 
 
 def weigh(sweep: Sweep, runs: Sequence[SweepRun]) -> SweepImportance:
-    """Return each parameter's share in what made runs good or bad: PED-ANOVA (Watanabe et al., IJCAI 2023).
+    """Return each parameter's share in the difference between good and bad runs.
 
-    It asks which parameters tell the best runs from the others, by what a restore of each gives; a run that was not
-    promoted counts as it was, since more training is what the better ones got. fANOVA, Optuna's other way, needs
-    scikit-learn.
+    PED-ANOVA (Watanabe et al., IJCAI 2023) measures which parameters distinguish the best runs from the others, by the
+    value that a restore of each gives. A run that was not promoted counts with the value that it had. Optuna's other
+    method, fANOVA, needs scikit-learn.
     """
     values = [run.value for run in runs if _is_measured(run)]
     if len(values) < MIN_RUNS or len(set(values)) < 2:
@@ -79,13 +82,13 @@ def weigh(sweep: Sweep, runs: Sequence[SweepRun]) -> SweepImportance:
 
 
 def _varies(runs: Sequence[SweepRun], name: str) -> bool:
-    """Whether a parameter was something else than what it mostly was in two runs at least: of one nobody can tell."""
+    """Whether at least `MIN_CHANGES` runs had another value of the parameter than the most common one."""
     counts = Counter(repr(run.parameters.get(name)) for run in runs)
     return len(runs) - max(counts.values()) >= MIN_CHANGES
 
 
 def _read_grid(space: dict[str, Dimension], place: int) -> dict[str, Any]:
-    """Return the combination at a place; the last parameter changes fastest."""
+    """Return the combination at a place of the grid; the last parameter changes fastest."""
     chosen = {}
     for name, dimension in reversed(space.items()):
         values = dimension.values if isinstance(dimension, Choices) else _list_range(dimension)
@@ -95,12 +98,12 @@ def _read_grid(space: dict[str, Dimension], place: int) -> dict[str, Any]:
 
 
 def _list_range(dimension: Dimension) -> Sequence[int]:
-    assert isinstance(dimension, IntRange)  # noqa: S101  # a grid of anything else was refused
+    assert isinstance(dimension, IntRange)  # noqa: S101  # the tracker refuses a grid of anything else
     return range(dimension.low, dimension.high + 1, dimension.step)
 
 
 def _build_study(sweep: Sweep, runs: Sequence[SweepRun], name_state: Callable[[SweepRun], str]) -> optuna.Study:
-    import optuna  # 0.3 s and 30 MB that a service without sweeps does not need
+    import optuna  # takes 0.3 s and 30 MB, which a tracker without sweeps saves
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction="maximize" if sweep.mode is Mode.MAX else "minimize")
@@ -116,7 +119,7 @@ def _make_sampler(sweep: Sweep, number: int) -> optuna.samplers.BaseSampler:
     if sweep.search is Search.RANDOM:
         return RandomSampler(seed=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the constant liar is an experiment
+        warnings.simplefilter("ignore")  # Optuna calls the constant liar experimental
         return TPESampler(seed=seed, constant_liar=True)
 
 
@@ -124,8 +127,7 @@ def _to_trial(sweep: Sweep, run: SweepRun, state_name: str) -> optuna.trial.Froz
     from optuna.trial import TrialState, create_trial
 
     known = {name: value for name, value in run.parameters.items() if name in sweep.space}
-    # What is optimised is what a run ends with, and one that was pruned has nothing selected.
-    state, value = TrialState[state_name], run.value
+    state, value = TrialState[state_name], run.value  # the value of the model that the run ended with
     return create_trial(
         state=state,
         value=value if state is TrialState.COMPLETE else None,
@@ -136,7 +138,7 @@ def _to_trial(sweep: Sweep, run: SweepRun, state_name: str) -> optuna.trial.Froz
 
 
 def _name_state(run: SweepRun) -> str:
-    """Return Optuna's name for what a run is: one that paused was pruned as yet, and TPE asks how far it came."""
+    """Return Optuna's name for a run's state. A run that paused at a rung is PRUNED: TPE then uses how far it came."""
     if not run.state.is_final:
         return "PRUNED" if run.rungs and _is_finite(run) else "RUNNING"
     if not _is_measured(run):
@@ -153,7 +155,7 @@ def _is_finite(run: SweepRun) -> bool:
 
 
 def _distribute(dimension: Dimension) -> optuna.distributions.BaseDistribution:
-    """Choices go by their place: Optuna takes no lists, and would hold 1 and true for the same."""
+    """Return Optuna's distribution; of choices, that of their places: Optuna takes no lists and confuses 1 and true."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(dimension, Choices):
@@ -162,10 +164,6 @@ def _distribute(dimension: Dimension) -> optuna.distributions.BaseDistribution:
         high = _list_range(dimension)[-1]
         return IntDistribution(dimension.low, high, log=dimension.log, step=dimension.step)
     return FloatDistribution(dimension.low, dimension.high, log=isinstance(dimension, LogUniform))
-
-
-def _to_value(dimension: Dimension, value: Any) -> Any:
-    return dimension.values[value] if isinstance(dimension, Choices) else value
 
 
 def _from_value(dimension: Dimension, value: Any) -> Any:

@@ -13,7 +13,7 @@ from tests.support.api import Api
 from tests.support.processes import wait_until
 from tracker import db
 from tracker.services.event_hub import Hub
-from tracker.store.access import users
+from tracker.store.access import makers, users
 from tracker.store.access.makers import MAX_DEPTH
 
 HOME = {"Origin": "http://localhost"}
@@ -103,11 +103,11 @@ def test_a_session_that_ran_out_leaves_what_was_made(api: Api) -> None:
     api.wait(timedelta(days=31).total_seconds())
     assert status(api, inside) == 200
     with db.write(api.engine) as conn:
-        assert users.expire_credentials(conn, api.now) == 1  # the session
+        assert makers.remove_dead(conn, api.now) == 1  # the session
     assert status(api, inside) == 200
     api.call("DELETE", f"/tokens/{root['id']}")
     with db.write(api.engine) as conn:
-        assert users.expire_credentials(conn, api.now) == 2
+        assert makers.remove_dead(conn, api.now) == 2
     assert status(api, inside) == 401
 
 
@@ -124,7 +124,7 @@ def test_a_token_made_as_its_maker_ends_is_worth_nothing(api: Api) -> None:
         )
     assert status(api, late.secret) == 401
     with db.write(api.engine) as conn:
-        users.expire_credentials(conn, api.now)
+        makers.remove_dead(conn, api.now)
     assert status(api, late.secret) == 401
 
 

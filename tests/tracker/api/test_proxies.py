@@ -12,7 +12,7 @@ from keepbest.errors import InvalidInput
 from keepbest.status import Role
 from tests.support.api import Api
 from tracker.api.principals import FAILURES
-from tracker.api.proxies import behind
+from tracker.api.proxies import trust_proxies
 from tracker.db import Engine
 
 
@@ -45,7 +45,7 @@ def seen(connects: str, named: str, **headers: str) -> dict[str, Any]:
         return []
 
     environ = {"REMOTE_ADDR": connects, "wsgi.url_scheme": "http", "HTTP_HOST": "inside", **headers}
-    behind(app, named)(environ, lambda *_: None)
+    trust_proxies(app, named)(environ, lambda *_: None)
     return found
 
 
@@ -65,7 +65,7 @@ def test_scheme_and_host_come_from_a_named_proxy_only() -> None:
 @pytest.mark.parametrize("named", ["proxy.example", "10.0.0.0/33", "10.0.0.5;10.0.0.6"])
 def test_a_name_that_is_no_address_stops_the_start(named: str) -> None:
     with pytest.raises(InvalidInput, match="KEEPBEST_TRUSTED_PROXIES"):
-        behind(lambda *_: [], named)
+        trust_proxies(lambda *_: [], named)
 
 
 @pytest.fixture

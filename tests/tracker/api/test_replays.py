@@ -74,7 +74,7 @@ def test_epochs_are_counted_as_the_run_counted_them(api: Api) -> None:
     counted, unknown = policy["outcomes"]
     assert (counted["status"], counted["stop_step"], counted["best_step"]) == ("stopped", 250, 150)
     assert (unknown["status"], unknown["stop_step"]) == ("inconclusive", None)
-    assert unknown["message"] == "It counts in epochs, and no validation of the run says its epoch."
+    assert unknown["message"] == "The policy counts in epochs, and no validation of the run has an epoch."
 
 
 def test_without_policies_a_ladder_of_patience_is_tried(api: Api, seed: Trainer) -> None:
@@ -100,7 +100,7 @@ def test_runs_that_cannot_be_compared_are_named(api: Api) -> None:
     found = ask(api, *kept, other, empty, stoppers=["patience(1)"])
     assert [run["id"] for run in found["runs"]] == kept
     said = {run["id"]: run["message"] for run in found["left_out"]}
-    assert said == {other: "It watches val_loss (min).", empty: "No validations."}
+    assert said == {other: "The run watches val_loss (min).", empty: "No validations."}
     assert ask(api, empty)["message"] == "No policy can be replayed on these runs."
 
 
@@ -202,7 +202,7 @@ def test_what_is_wrong_is_named(api: Api) -> None:
 def test_too_much_at_a_time_is_refused_before_it_is_read(
     api: Api, seed: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replays, "MAX_JUDGED", 100)
+    monkeypatch.setattr(replays, "MAX_DECISIONS", 100)
     status, error = api.fail("POST", "/replays", {"runs": [seed.run], "stoppers": ["10", "20"]})
     assert (status, error["code"]) == (413, "too_large")
     assert "116 decisions" in error["message"]

@@ -24,7 +24,7 @@ from tests.support.api import Api
 from tests.support.environment import TEST_EXAMPLES, TEST_SEED
 from tests.support.shapes import FLOATS, INTS, WORDS, Drawer, Schema
 from tests.support.store import CNN, NOW
-from tracker.api.envelope import Speech
+from tracker.api.envelope import RouteSchema
 
 #: What is read of a run, and of all, after each route was asked.
 READS = (
@@ -102,17 +102,17 @@ class World:
             rule = rule.replace(part, quote(odd if drawer.is_rare() else there.get(name, self.checkpoint), safe=""))
         return rule
 
-    def ask(self, method: str, rule: str, speech: Speech) -> TestResponse:
+    def ask(self, method: str, rule: str, schema: RouteSchema) -> TestResponse:
         """Send one drawn request."""
         drawer = Drawer(self.random, self.known)
         path = self.place(rule, drawer)
-        body: Any = None if speech.body is None else drawer.draw(speech.body)
+        body: Any = None if schema.body is None else drawer.draw(schema.body)
         if rule == "/runs/<run>/batches":
             body["number"] = 1
         elif rule == "/workers/<worker>" and body is not None:
             path = f"/workers/{body['id']}"
-        if speech.query is not None:
-            asked = {name: value for name, value in drawer.draw(speech.query).items() if value is not None}
+        if schema.query is not None:
+            asked = {name: value for name, value in drawer.draw(schema.query).items() if value is not None}
             path = f"{path}?{urlencode(asked, doseq=True, errors='replace')}"
         role = Role.WORKER if rule.startswith("/workers") else Role.ADMIN
         sent = None if body is None else json.dumps(named(body)).encode()
@@ -173,15 +173,15 @@ WHOLE: dict[str, Callable[[Random], Any]] = {
 }
 
 
-def list_routes(app: Flask) -> dict[str, tuple[str, str, Speech]]:
+def list_routes(app: Flask) -> dict[str, tuple[str, str, RouteSchema]]:
     """Return method, rule below /api/v1 and shapes of every route, by name."""
     found = {}
     for rule in app.url_map.iter_rules():
-        speech = getattr(app.view_functions[rule.endpoint], "speech", None)
+        schema = getattr(app.view_functions[rule.endpoint], "route_schema", None)
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
-            if speech is not None and rule.rule.startswith("/api/v1"):
+            if schema is not None and rule.rule.startswith("/api/v1"):
                 path = rule.rule.removeprefix("/api/v1")
-                found[f"{method} {path}"] = (method, path, speech)
+                found[f"{method} {path}"] = (method, path, schema)
     return {name: found[name] for name in sorted(found.keys() - LEFT_OUT)}
 
 
@@ -196,16 +196,16 @@ def check(answer: TestResponse, what: object) -> None:
 @pytest.mark.parametrize("part", range(2))
 def test_no_request_breaks_the_tracker_or_later_reads(api: Api, part: int) -> None:
     world, broken = World(api), {}
-    for name, (method, rule, speech) in list_routes(api.app).items():
+    for name, (method, rule, schema) in list_routes(api.app).items():
         if zlib.crc32(name.encode()) % 2 != part:
             continue
         world.random.seed(f"{TEST_SEED} {name}")
-        weight = 3 if rule == "/runs/<run>/batches" else 1 if speech.body or speech.query else 0.25
+        weight = 3 if rule == "/runs/<run>/batches" else 1 if schema.body or schema.query else 0.25
         try:
             for _ in range(max(2, int(TEST_EXAMPLES * weight))):
                 if rule.startswith(("/runs/<run>", "/leases/<run>")) and method != "GET":
                     world.renew()
-                world.ask(method, rule, speech)
+                world.ask(method, rule, schema)
             if method != "GET":
                 world.read_back()
         except AssertionError as error:

@@ -149,7 +149,7 @@ def test_a_failure_is_told_once_and_its_end_too(
     for _ in range(2):
         one._run(PeriodicJob(ask, 1.0))
     assert caplog.text.count("Nobody answers.") == 1
-    assert caplog.text.count("it works again") == 1
+    assert caplog.text.count("works again") == 1
 
 
 def start(processes: Processes, settings: TrackerSettings) -> Process:
@@ -166,11 +166,11 @@ def test_a_second_scheduler_takes_over_when_the_first_is_killed(
     processes: Processes, settings: TrackerSettings, engine: Engine
 ) -> None:
     first = start(processes, settings)
-    first.wait_for_output("this is the scheduler now")
+    first.wait_for_output("this process is the scheduler now")
     second = start(processes, settings)
     second.wait_for_output("another scheduler works")
     first.kill_group()
-    second.wait_for_output("this is the scheduler now")
+    second.wait_for_output("this process is the scheduler now")
     run = overdue_run(engine)
     wait_until(lambda: state_of(engine, run) == "queued", what="the lease's end")
     second.send(signal.SIGTERM)
@@ -201,11 +201,11 @@ def test_a_scheduler_survives_a_restart_of_its_database(
 ) -> None:
     """Its connections are ended, as a restart ends them: it takes its turn again, and its jobs go on."""
     process = start(processes, TrackerSettings(dir=tmp_path, database_url=postgres_url))
-    process.wait_for_output("this is the scheduler now")
+    process.wait_for_output("this process is the scheduler now")
     engine = db.make_engine(postgres_url)
     with db.write(engine) as conn:
         end_connections(conn)
-    wait_until(lambda: process.output.count("this is the scheduler now") == 2, what="its next turn")
+    wait_until(lambda: process.output.count("this process is the scheduler now") == 2, what="its next turn")
     run = overdue_run(engine)
     wait_until(lambda: state_of(engine, run) == "queued", what="the lease's end")
     engine.dispose()

@@ -131,7 +131,7 @@ def hub(sqlite_url: str) -> Any:
 
 def test_a_stream_gets_what_happens_and_what_it_missed(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     hub, engine = hub
-    monkeypatch.setattr(event_hub, "RING", 3)
+    monkeypatch.setattr(event_hub, "BUFFERED", 3)
     with db.write(engine) as conn:
         append(conn, 0)
     begin = hub.enter()

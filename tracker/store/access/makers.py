@@ -1,8 +1,7 @@
-"""Which credential made which: what a token made never outlives or outranks it.
+"""Which credential made which: a credential never outlives or outranks the token that made it.
 
-A session and a one-time code name the credential that made them as `made_by`, a token the one with which it was asked
-for. Whoever holds a secret is looked up with everything above it. A session that ends by itself, or by signing out,
-takes nothing along: what was made with it belongs to its own maker from then on.
+`made_by` names the maker. A look-up of a secret checks its credential and every maker above it. When a session
+expires or its user signs out, the credentials that it made pass to the session's own maker.
 """
 
 from __future__ import annotations
@@ -17,30 +16,34 @@ from keepbest.errors import Conflict
 from keepbest.status import Role
 from tracker.models import CredentialTable, UserTable
 
-#: Tokens made by tokens made by tokens: each look-up climbs to the top.
+#: How many makers may stand above a credential: each look-up reads them all.
 MAX_DEPTH = 20
+#: Dead credentials that one call of `remove_dead` deletes, so that its transaction stays short.
+MOST_REMOVED = 1000
 _RANK = {Role.VIEWER: 0, Role.WORKER: 0, Role.MEMBER: 1, Role.ADMIN: 2}
 
 
 def lower_role(role: Role, held: Role) -> Role:
-    """Return `asked` where it gives no more than `held`, else `held`: a credential never outgrows its user."""
+    """Return `role`, or `held` where `role` would give more: a credential may do no more than its user."""
     if role is held or (_RANK[role] < _RANK[held]):
         return role
     return held
 
 
 def find_role(conn: Connection, row: Row[Any], now: datetime) -> Role | None:
-    """Return what a living credential allows at most; None where one above it has ended."""
+    """Return the role of a valid credential; None where a maker above it has ended."""
     role = lower_role(Role(row.role), Role(row.user_role))
     for maker in _climb(conn, row.made_by):
-        if maker is None or not _upholds(maker, now):
+        if maker is None or maker.revoked_at is not None or maker.disabled_at is not None:
+            return None
+        if maker.kind == "token" and maker.expires_at is not None and maker.expires_at <= now:
             return None
         role = lower_role(role, lower_role(Role(maker.role), Role(maker.user_role)))
     return role
 
 
 def limit_end(conn: Connection, maker: int | None, ends_at: datetime | None) -> datetime | None:
-    """Return when something made by `maker` ends at the latest: with the nearest token above it.
+    """Return the latest end of a credential that `maker` makes: `ends_at`, or the first end of a token above.
 
     Raises Conflict where tokens made one another too many times.
     """
@@ -52,13 +55,14 @@ def limit_end(conn: Connection, maker: int | None, ends_at: datetime | None) -> 
             ends.append(row.expires_at)
     if depth >= MAX_DEPTH:
         raise Conflict(
-            f"{MAX_DEPTH} credentials made one another already.", hint="Use a token that was made by an earlier one."
+            f"This token stands at the end of {MAX_DEPTH} tokens that made one another.",
+            hint="Sign in again and make the token there.",
         )
     return min(ends, default=None)
 
 
 def revoke(conn: Connection, pks: list[int], now: datetime) -> None:
-    """End credentials with all that they made."""
+    """End credentials, and all credentials that they made."""
     while pks:
         conn.execute(update(CredentialTable).where(CredentialTable.pk.in_(pks)).values(revoked_at=now))
         alive = (CredentialTable.made_by.in_(pks), CredentialTable.revoked_at.is_(None))
@@ -66,16 +70,16 @@ def revoke(conn: Connection, pks: list[int], now: datetime) -> None:
 
 
 def remove(conn: Connection, pk: int, maker: int | None) -> None:
-    """Take out a session that ended by itself; what it made belongs to its maker."""
+    """Delete a credential; the credentials that it made pass to `maker`."""
     conn.execute(update(CredentialTable).where(CredentialTable.made_by == pk).values(made_by=maker))
     conn.execute(delete(CredentialTable).where(CredentialTable.pk == pk))
 
 
-def remove_dead(conn: Connection, now: datetime, most: int) -> int:
-    """Delete up to `most` credentials that can never be used again; return how many."""
+def remove_dead(conn: Connection, now: datetime) -> int:
+    """Delete up to `MOST_REMOVED` credentials that expired or were revoked; return how many. For the scheduler."""
     over = or_(CredentialTable.expires_at <= now, CredentialTable.revoked_at.is_not(None))
     columns = (CredentialTable.pk, CredentialTable.kind, CredentialTable.made_by, CredentialTable.revoked_at)
-    dead = conn.execute(select(*columns).where(over).order_by(CredentialTable.pk).limit(most)).all()
+    dead = conn.execute(select(*columns).where(over).order_by(CredentialTable.pk).limit(MOST_REMOVED)).all()
     revoke(conn, [row.pk for row in dead if row.kind == "token" or row.revoked_at is not None], now)
     for row in dead:
         remove(conn, row.pk, row.made_by)
@@ -83,7 +87,7 @@ def remove_dead(conn: Connection, now: datetime, most: int) -> int:
 
 
 def _climb(conn: Connection, maker: int | None) -> Iterator[Row[Any] | None]:
-    """Yield each credential above, the nearest first; None for one that is gone."""
+    """Yield the makers above a credential, the nearest first; None for one that was deleted."""
     columns = (*CredentialTable.__table__.columns, UserTable.role.label("user_role"), UserTable.disabled_at)
     for _ in range(MAX_DEPTH):
         if maker is None:
@@ -94,8 +98,3 @@ def _climb(conn: Connection, maker: int | None) -> Iterator[Row[Any] | None]:
         row = conn.execute(query).one_or_none()
         yield row
         maker = row.made_by if row is not None else None
-
-
-def _upholds(maker: Row[Any], now: datetime) -> bool:
-    is_over = maker.kind == "token" and maker.expires_at is not None and maker.expires_at <= now
-    return maker.revoked_at is None and maker.disabled_at is None and not is_over

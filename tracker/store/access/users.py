@@ -26,8 +26,6 @@ TOUCH_EVERY = timedelta(minutes=1)
 #: The user that an operator's own worker token belongs to.
 WORKERS = "workers"
 SHORTEST_SECRET = 24
-#: Dead credentials that one run of the scheduler's job deletes.
-MOST_EXPIRED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +244,6 @@ def revoke_token(conn: Connection, id: str, by: Principal, now: datetime) -> Non
     makers.revoke(conn, pks, now)
     if not pks:
         raise NotFound(f"There is no token {id!r}.", field="token", hint="List them: GET /api/v1/tokens.")
-
-
-def expire_credentials(conn: Connection, now: datetime) -> int:
-    """Delete what can never be used again: past its time, or revoked. For the scheduler."""
-    return makers.remove_dead(conn, now, MOST_EXPIRED)
 
 
 def _alive(now: datetime) -> tuple[Any, ...]:
