@@ -93,7 +93,7 @@ def test_pinning_brings_back_what_was_dropped(
     gc.pin(settings, engine, ids[100], False, NOW)
     jobs.collect_checkpoints(settings, engine, NOW)
     jobs.collect_checkpoints(settings, engine, NOW + timedelta(hours=25))
-    with pytest.raises(NotFound, match="the trash was emptied"):
+    with pytest.raises(NotFound, match="the trash has been emptied"):
         gc.pin(settings, engine, ids[100], True, NOW)
 
 
