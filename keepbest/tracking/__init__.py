@@ -1,1 +1,1 @@
-"""One run, from the side of whoever trains it: begin, log, validation, go back, finish."""
+"""A run as its training process sees it: begin, log, report validations, go back, finish."""

@@ -1,4 +1,4 @@
-"""A run whose lease is held already: what a worker's trainer reports, and a script once it has claimed its run."""
+"""Reports a run whose lease this process already holds: a worker's trainer, or a script that has claimed its run."""
 
 from __future__ import annotations
 
@@ -30,24 +30,23 @@ def attach(
 ) -> Run:
     """Return the run of an assignment, and begin to report it.
 
-    Opens a journal of its own below `journal_dir` (an agent sends what is left of it with
-    `keepbest.journal.delivery.drain_left_over(journal_dir, client)`, under the same lease) and the assignment's next
-    segment, which makes the run `running`, unless `opening` does it otherwise. Give it
-    `Client(…, timeout_seconds=5, retries=0)`: one thread both sends and journals, and it tries again in its own time.
-    Renewing and releasing the lease stay with the caller: `finish` and `fail` send everything, then call `on_end` with
-    the Release that says how it ended. `more` goes to `Run`.
+    Creates a journal below `journal_dir`. Opens the assignment's next segment, unless `opening` opens it another way;
+    this makes the run `running`. If the process dies, an agent sends the rest of the journal under the same lease:
+    `keepbest.journal.delivery.drain_left_over(journal_dir, client)`. Pass a `Client(…, timeout_seconds=5, retries=0)`:
+    one thread both sends and journals, and it retries by itself. The caller renews and releases the lease: `finish` and
+    `fail` send everything, then call `on_end` with the Release that says how the run ended. `more` goes to `Run`.
 
-    Then, in this order:
-    - `run.set_mode(...)` where the spec says `auto`;
-    - `run.stopper.go_on_from(state)` with the state that lay in the checkpoint it resumes from;
+    The caller then does, in this order:
+    - `run.set_mode(...)` if the spec's mode is `auto`;
+    - `run.stopper.go_on_from(state)` with the state in the checkpoint that the run resumes from;
     - at each validation `decision = run.judge(validation)`, keep the snapshot, then
       `run.recorder.record_validation(...)`; `run.report_validation(...)` does both for a loop that keeps nothing;
     - train no further than `run.deadline()` without calling `run.judge(Validation(step))`;
-    - at every batch, where `run.commands` holds any, `run.commands.take()` and `run.commands.answer(command, ...)`;
+    - at every batch, if `run.commands` is not empty, `run.commands.take()` and `run.commands.answer(command, ...)`;
     - on a roll back `run.branch(...)`;
     - `run.finish(...)` or `run.fail(error)`.
 
-    `on_lost` is called in the uploader's thread with the error (LeaseLost, NotFound, …) after which nothing is sent any
+    After a final error (LeaseLost, NotFound, …) the uploader's thread calls `on_lost` with the error and sends nothing
     more; the journal stays.
     """
     spec, queue = assignment.run.spec, deque[Command]()

@@ -1,4 +1,4 @@
-"""What people ask of a living run, and what becomes of it."""
+"""The commands to a living run, and the run's answers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MAX_ANSWER = 2_000
 
 
 class Commands:
-    """The commands that came, oldest first; the uploader's thread puts them into `queue`.
+    """The received commands, oldest first; the uploader's thread puts them into `queue`.
 
-    `on_listen` is called once, when somebody first asks for them. Where `are_cancels_left`, somebody else
-    ends the process of a cancelled run, and has the command to cancel for himself.
+    `on_listen` is called once, when the script first asks for commands. If `are_cancels_left`, the worker ends the
+    process of a cancelled run, and `take` leaves out the command to cancel.
     """
 
     def __init__(
@@ -40,13 +40,14 @@ class Commands:
         self.is_cancelled = False
 
     def __len__(self) -> int:
-        """Return how many wait; cheap enough for every batch."""
+        """Return how many commands wait; cheap enough for every batch."""
         if self._on_listen is not None:
-            self._tell_listening()
+            on_listen, self._on_listen = self._on_listen, None
+            on_listen()
         return len(self._queue)
 
     def take(self) -> list[Command]:
-        """Return the commands that came since the last call, oldest first; each comes once."""
+        """Return the commands since the last call, oldest first; each is returned once."""
         taken = [self._queue.popleft() for _ in range(len(self))]
         return [command for command in taken if command.kind is not CommandKind.CANCEL or not self._are_cancels_left]
 
@@ -57,16 +58,16 @@ class Commands:
         message: str = "",
         result: Any = None,
     ) -> None:
-        """Say what became of a command; it is sent at once."""
+        """Report the outcome of a command to the tracker at once."""
         self.is_cancelled |= command.kind is CommandKind.CANCEL and state == "done"
         fields = {"state": state, "message": clean(message)[:MAX_ANSWER], "result": result}
         self._recorder.say(fit(CommandUpdate, id=command.id, at=now(), **fields))
         self._recorder.nudge()
 
     def find_stop(self, decision: Decision) -> Decision | None:
-        """Return the decision with a stop that somebody asked for, where one did.
+        """Return `decision` with the stop that a command requests, or None without such a command.
 
-        Other commands are refused, for nobody in a script that keeps nothing can obey them.
+        Other commands are refused: a script that keeps no snapshots cannot obey them.
         """
         stopped: Decision | None = None
         for command in self.take():
@@ -77,14 +78,9 @@ class Commands:
                 self.answer(command, "refused", "This script keeps no snapshots; keepbest.Loop and KeepBest do.")
         return stopped
 
-    def _tell_listening(self) -> None:
-        on_listen, self._on_listen = self._on_listen, None
-        if on_listen is not None:
-            on_listen()
-
 
 def stopped_by(command: Command, decision: Decision) -> Decision:
-    """Return the decision with a stop that a person asked for, or a rule of the project, which says its reason."""
+    """Return the decision with the stop that a person or a rule of the project requested."""
     message = f"Stop at step {decision.at_step}: {command.why}."
     fields = {"stop": True, "reason": command.stop_reason.value, "message": message}
     return Decision.from_json({**decision.to_json(), **fields})

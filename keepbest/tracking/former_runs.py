@@ -1,8 +1,8 @@
-"""The runs that a thread of this process began and has not ended: the next `init` in it ends them, and says so.
+"""The runs that a thread began and never ended: the next `init` in the thread ends them, with a warning.
 
-A notebook's cell is run again, a loop begins a run for each of its models, and nobody called `finish`: the runs before
-would look alive, their leases held, until the process ends. What a block (`with keepbest.init(…) as run:`) holds ends
-with the block.
+A notebook runs a cell again, or a loop begins a run for each of its models, and the script never calls `finish`. The
+earlier runs would look alive, and keep their leases, until the process ends. A run in a block
+(`with keepbest.init(…) as run:`) ends with the block.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _log = logging.getLogger("keepbest")
 
 
 class OpenRun(Protocol):
-    """As much of `keepbest.tracking.run.Run` as ending it for another needs."""
+    """The part of `keepbest.tracking.run.Run` that ends a run."""
 
     id: str
     life: Life
@@ -39,26 +39,26 @@ _this = _Thread()
 
 
 def note(run: OpenRun) -> None:
-    """Take note of a run that began."""
+    """Add a run that began to the open runs of this thread."""
     _this.open.append(run)
 
 
 def forget(run: OpenRun) -> None:
-    """Leave the run to itself: it ended, or a block ends it."""
+    """Remove a run that has ended, or that a block ends, from the open runs."""
     if run in _this.open:
         _this.open.remove(run)
 
 
 def end_former() -> None:
-    """End the runs that were left open.
+    """End the open runs of this thread.
 
-    One of which nothing was said yet stays, for some begin all their runs first; and so does one whose fit goes on
-    while another model is trained within it.
+    A run that has logged nothing stays open, because some scripts begin all their runs first. A run stays open too
+    while its fit goes on and another model trains within that fit.
     """
     for run in [run for run in _this.open if run.life.count and not (run.is_fitting and _is_within_fit())]:
         _log.warning(
-            "keepbest: run %s was still open, and another one begins: it is ended. To have several at once, begin "
-            "each in a block: with keepbest.init(…) as run.",
+            "keepbest: run %s was still open when another run began, so keepbest ended it. To have several runs at "
+            "once, begin each in a block: with keepbest.init(…) as run.",
             run.id,
         )
         run.end_with(find_cause(is_broken_off=run.is_fitting))
@@ -73,4 +73,4 @@ def _is_within_fit() -> bool:
     return False
 
 
-os.register_at_fork(after_in_child=lambda: _this.open.clear())  # they are its parent's
+os.register_at_fork(after_in_child=lambda: _this.open.clear())  # the runs belong to the parent process

@@ -1,11 +1,11 @@
-"""A run that a worker handed to a command: where the command's script finds it, and what it leaves for the worker.
+"""The files through which a worker hands a run to a command's script, and the script answers the worker.
 
-The worker names a file in KEEPBEST_ASSIGNMENT. It is readable by its owner only and holds the lease and the worker's
-token: what lies in the environment itself is inherited by everything, and printed by whatever prints its environment.
+KEEPBEST_ASSIGNMENT names a file that only its owner can read. It holds the lease and the worker's token; every child
+process would inherit a secret in the environment itself, and many programs print their environment.
 
-<folder>/handed.json   this            <folder>/journal/    the script's journals; the worker sends what is left
-<folder>/begun         taken up        <folder>/said.json   how the script says it ended
-<folder>/listening     somebody in the script asks for commands
+<folder>/handed.json   the run and its lease       <folder>/journal/    the script's journals; the worker sends the rest
+<folder>/begun         the script began the run    <folder>/said.json   the Release with which the script ended the run
+<folder>/listening     the script takes commands
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAME = "handed.json"
 
 
 class Handed(Answer):
-    """What the file says. `segments` are those of earlier attempts."""
+    """The content of handed.json. `segments` are those of earlier attempts."""
 
     assignment: Assignment
     url: str
@@ -40,46 +40,46 @@ class Handed(Answer):
 
 
 def read_handed(path: Path) -> Handed:
-    """Read the file; raises InvalidInput where it holds no run."""
+    """Read the file; raises InvalidInput if it holds no run."""
     try:
         return Handed.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise InvalidInput(
             f"KEEPBEST_ASSIGNMENT names {path}, which holds no run of a worker.",
             field="KEEPBEST_ASSIGNMENT",
-            hint="Unset it: only a worker sets it, for a command that it runs.",
+            hint="Unset KEEPBEST_ASSIGNMENT: only a worker sets it, for the commands that it runs.",
         ) from error
 
 
 def take(path: Path, run: str) -> None:
-    """Mark the run as begun; raises Conflict where the command began it already: one command is one run."""
+    """Mark the run as begun; raises Conflict if the command has already begun it: one command is one run."""
     try:
         os.close(os.open(path.with_name("begun"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         raise Conflict(
             f"This command has begun its run {run} already: one command is one run.",
             field="id",
-            hint='For another one beside it, name it by 12 letters and digits: keepbest.init(id="…").',
+            hint='For a second run, choose its id, 12 letters and digits: keepbest.init(id="…").',
         ) from None
 
 
 def note_listening(path: Path) -> None:
-    """Tell the worker that a stop that somebody asks for is heard here."""
+    """Tell the worker that the script takes commands."""
     path.with_name("listening").touch()
 
 
 def is_listening(folder: Path) -> bool:
-    """Whether the script asks for commands, and has not ended its run."""
+    """Whether the script takes commands and has not ended its run."""
     return (folder / "listening").exists() and not (folder / "said.json").exists()
 
 
 def write_said(path: Path, release: Release) -> None:
-    """Say how the script ended its run."""
+    """Tell the worker how the script ended its run."""
     write_private(path.with_name("said.json"), release.model_dump_json())
 
 
 def find_said(folder: Path) -> Release | None:
-    """Return how the script ended its run, or None where it said nothing."""
+    """Return how the script ended its run, or None if the script did not tell."""
     try:
         return Release.model_validate_json((folder / "said.json").read_bytes())
     except (FileNotFoundError, ValidationError):

@@ -1,8 +1,8 @@
-"""A script's run that an earlier process began: where its history goes on is known once the script says its first step.
+"""The history of a script's run that an earlier process began.
 
-A script may begin anew, or load a checkpoint of its own, of which we know nothing. The segment is therefore opened only
-then: it branches off the living path after the step before that first one. Patience goes on too: the validations of the
-    path up to there are judged once more.
+The script may start over, or load a checkpoint that keepbest does not know. So keepbest opens the segment only at the
+script's first step: the segment branches off the living path at the step before. The stopper observes the path's
+validations up to there once more, so that its patience goes on too.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from keepbest.stopping import Validation
 from keepbest.stopping.pairs import from_record
 from keepbest.tracking.stopper import Stopper
 
-#: Validations that one request brings.
+#: Validations in one answer of the tracker.
 VALIDATIONS_AT_ONCE = 1000
 #: Why a validation of an earlier process counts as not finite.
 WITHDRAWN = "it was withdrawn"
 
 
 class HistoryClient(Protocol):
-    """As much of `keepbest.client.client.Client` as reading a run's past needs."""
+    """The part of `keepbest.client.client.Client` that reads a run's past."""
 
     def segments(self, run: str) -> SegmentList: ...
 
@@ -40,7 +40,7 @@ class HistoryClient(Protocol):
 
 
 class SegmentInfo(Protocol):
-    """A segment, as the tracker knows it or as a journal says it."""
+    """A segment from the tracker or from a journal."""
 
     @property
     def number(self) -> int: ...
@@ -55,7 +55,7 @@ class SegmentInfo(Protocol):
 
 
 class PastValidation(Protocol):
-    """A validation, as the tracker knows it or as a journal says it."""
+    """A validation from the tracker or from a journal."""
 
     @property
     def segment(self) -> int: ...
@@ -72,7 +72,7 @@ class PastValidation(Protocol):
 
 
 class WithdrawnBest(Protocol):
-    """An entry that takes back the validation of its segment and step."""
+    """An entry that withdraws the validation of its segment and step."""
 
     @property
     def segment(self) -> int: ...
@@ -82,12 +82,12 @@ class WithdrawnBest(Protocol):
 
 @dataclass(frozen=True)
 class RunHistory:
-    """What earlier processes left of a run."""
+    """The records of a run by earlier processes."""
 
     segments: Sequence[SegmentInfo] = ()
     validations: Sequence[PastValidation] = field(default=(), repr=False)
     withdrawn: Sequence[WithdrawnBest] = field(default=(), repr=False)
-    #: Where the output that is recorded ends, in bytes; 0 where this process's is counted by itself.
+    #: Bytes of output that earlier processes recorded; 0 if this process counts its output from 0.
     printed: int = 0
 
     @property
@@ -96,15 +96,14 @@ class RunHistory:
         return max((segment.number + 1 for segment in self.segments), default=0)
 
     def find_parent(self, step: int) -> int | None:
-        """Return the segment of the living path that holds `step`; None where training begins anew."""
-        path = self._find_path(step)
-        return next(iter(path), None) if step > 0 else None
+        """Return the segment of the living path that holds `step`; None if training starts over."""
+        return next(iter(self._find_path(step)), None) if step > 0 else None
 
     def replay(self, stopper: Stopper, step: int) -> None:
-        """Have the stopper observe every validation up to `step`; a stop that was decided there is lifted."""
+        """Have the stopper observe every validation up to `step`, and lift a stop that it decides there."""
         path = self._find_path(step)
         known = (validation for validation in self.validations if validation.step <= path.get(validation.segment, -1))
-        # The script may have another stopper now, to which the old steps mean nothing.
+        # The script may have another stopper now, which the old validations do not suit.
         gone = {(withdrawn_best.segment, withdrawn_best.step) for withdrawn_best in self.withdrawn}
         with suppress(PolicyError, MetricMissing):
             for validation in known:
@@ -128,13 +127,13 @@ class RunHistory:
 
 
 def read_past(client: HistoryClient, assignment: Assignment) -> RunHistory:
-    """Read what the tracker knows; raises what the client raises."""
+    """Read the run's past from the tracker; raises the client's errors."""
     if assignment.next_segment == 0:
         return RunHistory()
     run, stopper = assignment.run.id, assignment.run.spec.stopper.model_dump()
     try:
         validations = _read_validations(client, run, examples=Stopper(stopper, None).needs_pairs)
-    except InvalidInput:  # an older tracker knows of no examples
+    except InvalidInput:  # an older tracker does not record examples
         validations = _read_validations(client, run, examples=False)
     withdrawn = [validation for validation in validations if validation.withdraws]
     return RunHistory(
@@ -152,18 +151,18 @@ def _read_validations(client: HistoryClient, run: str, *, examples: bool) -> lis
 
 
 def anew(assignment: Assignment) -> Assignment:
-    """Return the assignment of a process that goes on from nothing."""
+    """Return the assignment of a process that starts over."""
     return assignment.model_copy(update={"resume": None, "parent_segment": None, "overrides": None})
 
 
 def leave_out_made(
     overrides: Overrides | None, segments: Sequence[SegmentInfo], *, wanted: Checkpoint, taken: int
 ) -> Overrides | None:
-    """Return what is left to change where another checkpoint than the wanted one is taken, one of segment `taken`.
+    """Return the overrides to apply if the process loads a checkpoint of segment `taken` in place of the wanted one.
 
-    A multiple of the learning rate is of what it was at the wanted checkpoint. It is left out where the one that is
-    taken descends from a segment that was opened with that very change at the wanted checkpoint, or after it: an
-    attempt before this one made it there.
+    A factor for the learning rate refers to the rate at the wanted checkpoint. If the loaded checkpoint descends from a
+    segment that an earlier attempt opened with this factor at the wanted checkpoint or later, the checkpoint contains
+    the change already, and the factor is left out.
     """
     if overrides is None or overrides.learning_rate is None:
         return overrides
@@ -181,7 +180,7 @@ def leave_out_made(
 
 
 def _ancestors(segments: Sequence[SegmentInfo], number: int | None) -> Iterator[SegmentInfo]:
-    """Yield a segment and those that it branched off from; each once, whatever they say."""
+    """Yield a segment and its ancestors, each once even if their parents form a circle."""
     known = {segment.number: segment for segment in segments}
     while number is not None and (segment_info := known.pop(number, None)) is not None:
         yield segment_info

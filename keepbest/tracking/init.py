@@ -1,4 +1,4 @@
-"""Beginning a run from a user's own script: at the tracker, under a worker, offline, or heard by nobody."""
+"""Begins a run from a user's own script: at the tracker, under a worker, offline, or without any record."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from keepbest.tracking.stopper import Stopper, known_mode
 from keepbest.tracking.takeover import TakeOver
 from keepbest.tracking.worker_run import begin_handed, find_handed
 
-#: One thread both journals and sends: a tracker that hangs must not hold it for long.
+#: The timeout of a request. One thread both journals and sends, so a tracker that hangs must not block it for long.
 REQUEST_SECONDS = 5.0
 DEFAULT_MONITOR = "val_loss"
 DEFAULT_PROJECT = "default"
@@ -66,7 +66,7 @@ def init(
     capture: bool = False,
     settings: Settings | None = None,
 ) -> Run:
-    """Begin a run that this script trains, or go on with one, and return it.
+    """Begin or continue a run that this script trains, and return it.
 
     KEEPBEST_MODE=offline keeps the run in keepbest's folder, `disabled` keeps nothing. If the tracker does not answer,
     the run is kept offline, with a warning. In a command that a worker runs, the run is the worker's.
@@ -76,23 +76,23 @@ def init(
         name: Name of the run; need not be unique.
         config: A mapping, a dataclass or an `argparse.Namespace`, kept with the run.
         monitor: Metric that says which model is best; "val_loss" by default.
-        mode: Which way it gets better: "max", "min", or "auto" for losses and the names of Keras' own metrics.
+        mode: Which way the metric gets better: "max", "min", or "auto" for losses and Keras' own metrics.
         stopper: A policy, its JSON form or its text: "patience(checks=10)".
         max_steps: The step at which the run stops at the latest.
         id: Id of the run (default: KEEPBEST_RUN_ID, else a new one).
-        resume: What may become of a run of that id (default: KEEPBEST_RESUME, else "allow"): "never" refuses one that
-            is there, "must" refuses that there is none, "allow" goes on with it or begins it.
+        resume: Whether to continue the run with that id (default: KEEPBEST_RESUME, else "allow"): "allow" continues
+            it or begins it, "never" raises Conflict if it exists, "must" raises NotFound if it does not.
         dir: keepbest's folder (default: KEEPBEST_DIR).
         tags: Words to find the run by.
         notes: Text that is shown with the run.
         seed: Seed of the script, for the record.
-        capture: Keep what this process prints from here on as the run's log; a worker does that anyway.
+        capture: Keep the further output of this process as the run's log; a worker always does.
         settings: All settings at once, instead of the environment's.
 
     Raises:
         InvalidInput: An argument is wrong.
-        Conflict: Somebody else trains the run, or `resume` is "never" and the run is there.
-        NotFound: `resume` is "must" and there is no such run.
+        Conflict: Another process trains the run, or `resume` is "never" and the run exists.
+        NotFound: `resume` is "must" and the run does not exist.
 
     Example:
         >>> import keepbest
@@ -133,9 +133,9 @@ def init(
 
 
 def _begin(run_request: RunRequest, how: Resume, settings: Settings) -> Run:
-    """Begin, or go on with, a run of this script's own: with a tracker, in a folder, or nowhere."""
+    """Begin or continue a run of this script: with a tracker, in a folder, or without any record."""
     if how == "must" and run_request.id is None:
-        raise InvalidInput('resume="must" goes on with a run: say which.', field="id", hint='init(id="…")')
+        raise InvalidInput('resume="must" needs the id of a run.', field="id", hint='keepbest.init(id="…")')
     run_request = run_request.model_copy(
         update={"monitor": run_request.monitor or DEFAULT_MONITOR, "stopper": run_request.stopper or DEFAULT}
     )
@@ -154,15 +154,16 @@ def _begin_online(run_request: RunRequest, how: Resume, settings: Settings) -> R
         run, others = _find_or_make(client, run_request, how, journals)
         assignment = others.claim(client)
         if assignment is None:
-            raise Conflict(f"Run {run.id} cannot be trained now.", field="id", hint="Begin a run of its own.")
+            raise Conflict(f"Run {run.id} cannot be trained now.", field="id", hint="Begin a new run, without an id.")
         past = read_past(client, assignment) if how != "never" else RunHistory()
     except (Unreachable, Busy) as error:
         if run_request.id is not None and how != "never":
             raise
         _log.warning("keepbest: %s This run is kept offline.", error)
         return _begin_offline(run_request, how, settings)
-    _send_left_over(journals, client)
-    # The uploader tries again in its own time, and urllib3 would warn of every attempt.
+    # Scripts that died may have left journals: send them beside training.
+    Thread(target=drain_left_over, args=(journals, client), name="keepbest-left-over", daemon=True).start()
+    # The uploader retries by itself, and urllib3 would warn of every attempt.
     reporting = Client(settings=settings, timeout_seconds=REQUEST_SECONDS, retries=0)
     script = _hold(assignment, reporting, journals, past)
     script.recorder.watch_life(settings.stall_seconds)
@@ -172,22 +173,23 @@ def _begin_online(run_request: RunRequest, how: Resume, settings: Settings) -> R
 
 
 def _find_or_make(client: Client, run_request: RunRequest, how: Resume, journals: Path) -> tuple[Known, TakeOver]:
-    """Return the run to train: the one of the chosen id where there is one and it may be gone on with, else a new one.
+    """Return the run to train: the run with the chosen id if it exists and may be continued, else a new run.
 
-    One that a dead script of this machine still holds is given back first; one that is about to end is waited for.
+    If a dead script of this machine still holds the run, this process first gives its lease back. If a living script is
+    about to end, this process waits.
     """
     known = _find(client, run_request.id) if run_request.id is not None else None
     if known is None and how == "must":
-        raise NotFound(f"There is no run {run_request.id} to go on with.", field="id", hint='resume="allow" begins it.')
+        raise NotFound(f"There is no run {run_request.id} to continue.", field="id", hint='resume="allow" begins it.')
     if known is None:
         made = client.submit(run_request)
         return made, TakeOver(made.id)
     others = TakeOver(known.id)
     if how == "never":
-        raise Conflict(f"There is a run {known.id} already.", field="id", hint='resume="allow" goes on with it.')
+        raise Conflict(f"Run {known.id} exists already.", field="id", hint='resume="allow" continues it.')
     if known.state.is_held:
         reclaim(journals, known.id, client, others.wait)
-    _log.warning("keepbest: run %s is %s (step %s): going on with it.", known.id, known.state.value, known.step)
+    _log.warning("keepbest: continuing run %s, which is %s (step %s).", known.id, known.state.value, known.step)
     return known, others
 
 
@@ -199,7 +201,7 @@ def _find(client: Client, run: str) -> Known | None:
 
 
 def _hold(assignment: Assignment, client: Client, folder: Path, past: RunHistory) -> Run:
-    """Return the run of an assignment whose lease this process keeps and gives back itself."""
+    """Return the run of an assignment whose lease this process renews and gives back."""
     run_id, lease = assignment.run.id, assignment.lease
     renewer = Renewer(client, run_id, lease, lambda error: _log.warning("keepbest: %s Training goes on.", error))
 
@@ -208,7 +210,12 @@ def _hold(assignment: Assignment, client: Client, folder: Path, past: RunHistory
         try:
             client.release(run_id, lease.token, release)
         except LeaseLost as error:
-            _log.warning("keepbest: %s", _explain_lost(run_id, error))
+            _log.warning(
+                "keepbest: run %s no longer belonged to this script when the script ended: %s The tracker keeps its "
+                "records as history, and ignores how this script ended. The script's checkpoints are in its store.",
+                run_id,
+                error.message,
+            )
             raise
         except KeepbestError as error:
             _log.warning("keepbest: run %s could not be closed: %s", run_id, error)
@@ -218,13 +225,6 @@ def _hold(assignment: Assignment, client: Client, folder: Path, past: RunHistory
     renewer.start()
     run.watch_end()
     return run
-
-
-def _explain_lost(run: str, error: LeaseLost) -> str:
-    return (
-        f"run {run} was not this script's any more when it ended: {error.message} What was measured until then is kept "
-        "as history; how this script ended says nothing of the run. Its own checkpoints lie in its store."
-    )
 
 
 def _begin_offline(run_request: RunRequest, how: Resume, settings: Settings) -> Run:
@@ -247,14 +247,9 @@ def _begin_offline(run_request: RunRequest, how: Resume, settings: Settings) -> 
     return run
 
 
-def _send_left_over(folder: Path, client: Client) -> None:
-    """Send, beside training, what scripts that died before this one left in their journals."""
-    Thread(target=drain_left_over, args=(folder, client), name="keepbest-left-over", daemon=True).start()
-
-
 def _check_resume(word: str) -> Resume:
     if word not in _RESUMES:
-        hint = 'A run is named by id: init(id="…", resume="must").'
+        hint = 'Name the run by its id: keepbest.init(id="…", resume="must").'
         raise InvalidInput(f"resume is never, allow or must, but got {word!r}.", field="resume", hint=hint)
     return cast(Resume, word)
 

@@ -1,4 +1,4 @@
-"""Keeps the lease of a run that a user's own script trains; a worker's agent does this for its trainers itself."""
+"""Renews the lease of a run that a user's own script trains; a worker's agent renews those of its trainers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _log = logging.getLogger("keepbest")
 
 
 class LeaseClient(Protocol):
-    """As much of `keepbest.client.client.Client` as renewing needs."""
+    """The part of `keepbest.client.client.Client` that renews a lease."""
 
     def renew(self, run: str, lease: str) -> Renewal: ...
 
 
 class Renewer:
-    """Renews one lease at a third of its time, in a thread, until stopped or told that the lease is lost."""
+    """Renews one lease in a thread, three times within its duration, until stopped or the lease is lost."""
 
     def __init__(self, client: LeaseClient, run: str, lease: Lease, on_lost: Callable[[KeepbestError], None]) -> None:
         self._client = client
@@ -37,7 +37,7 @@ class Renewer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Renew no more; returns at once, even where a request still hangs."""
+        """Stop renewing; returns at once, even while a request hangs."""
         self._stopped.set()
 
     def _work(self) -> None:
@@ -46,7 +46,7 @@ class Renewer:
                 self._client.renew(self._run, self._token)
             except KeepbestError as error:
                 if is_passing(error):
-                    continue  # the uploader says that the tracker is away
+                    continue  # the uploader warns that the tracker does not answer
                 if not self._stopped.is_set():
                     self._on_lost(error)
                 return
@@ -54,7 +54,7 @@ class Renewer:
 
 @contextmanager
 def renewed(client: LeaseClient, run: str, lease: Lease) -> Iterator[None]:
-    """Keep a lease while the block runs; losing it is what the next write will tell."""
+    """Keep a lease while the block runs. If the lease is lost, the next write raises."""
     renewer = Renewer(client, run, lease, lambda error: None)
     renewer.start()
     try:

@@ -1,6 +1,6 @@
-"""Pictures that a script logs of its own accord: images, histograms, confusion matrices, graphs.
+"""Pictures that a script logs: images, histograms, confusion matrices, graphs.
 
-NumPy is loaded with the first picture: a run without one starts sooner.
+The first picture imports NumPy, so a run without pictures starts sooner.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ MAX_SIDE = 512
 
 
 class MediaLogger:
-    """Each picture has a name; the same name at later steps is a series that the dashboard goes through."""
+    """Logs pictures by name. The pictures of one name at several steps are a series on the dashboard."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
     def log_panel(self, name: str, data: PanelData, step: int | None = None) -> None:
-        """Log any panel of `keepbest.contract.panels`; without a step, at the last one."""
+        """Log any panel of `keepbest.contract.panels`; without a step, at the last step."""
         recorder = self._recorder
         at = recorder.step if step is None else step
         recorder.say(fit(PanelMade, segment=recorder.segment, step=at, name=name, data=data, at=now()))
 
     def log_image(self, name: str, image: Any, step: int | None = None, *, caption: str = "") -> None:
-        """Log (height, width) or (height, width, 1 or 3): bytes as they are, other numbers from the least to the most.
+        """Log an image of shape (height, width) or (height, width, 1 or 3); numbers other than bytes are scaled.
 
         Raises InvalidInput for another shape, or more than 512 pixels a side.
         """
@@ -50,7 +50,7 @@ class MediaLogger:
         self.log_panel(name, ImageData(kind="image", caption=caption, image=pack(array)), step)
 
     def log_histogram(self, name: str, values: Mapping[str, Any] | Any, step: int | None = None) -> None:
-        """Log how numbers are spread: of one array, or of several by name."""
+        """Log the histogram of one array, or of several arrays by name."""
         import numpy as np
 
         from keepbest.panels.histograms import spread
@@ -63,7 +63,7 @@ class MediaLogger:
     ) -> None:
         """Log a confusion matrix from two lists of class numbers.
 
-        Raises InvalidInput where they differ in length or hold a class that `classes` does not name.
+        Raises InvalidInput if the lists differ in length or hold a class that `classes` does not name.
         """
         import numpy as np
 
@@ -82,7 +82,7 @@ class MediaLogger:
         self.log_panel(name, count_confusion(first, second, classes, part=name), step)
 
     def log_graph(self, name: str, of: Any, *examples: Any) -> None:
-        """Log how a Keras network computes an example, or a function: its examples may be `tf.TensorSpec` objects."""
+        """Log the graph of a Keras network or function on `examples`; a function also takes `tf.TensorSpec` objects."""
         from keepbest.panels.graph import draw_function, draw_network
 
         drawn = draw_network(of, *examples) if hasattr(of, "layers") else draw_function(of, *examples)

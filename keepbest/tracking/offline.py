@@ -1,11 +1,12 @@
-"""Runs that no tracker knows yet: what was asked, the journals and how it ended, in one folder, until they are sent.
+"""Offline runs: one folder holds the request, the journals and the outcome of a run until `keepbest sync` sends them.
 
 <folder>/request.json   the RunRequest       <folder>/outcome.json   the Release, once the run has ended
-<folder>/sent.json      the run's id and lease at the tracker, since something was sent
-<folder>/<writer>/      its journals, one a process      <folder>/lock    held by whoever sends it or begins a process
+<folder>/sent.json      the run's id and lease at the tracker, once something was sent
+<folder>/<writer>/      the journal of one process      <folder>/lock    held while a process sends or begins the run
 
-A run may be sent while its script still writes: its journal is read as far as it is whole, and never changed. Nothing
-arrives twice: the run is made under its own id and one idempotency key, and the tracker takes each batch once.
+A run may be sent while its script still writes: `sync` reads the whole frames of the journal, and never changes it.
+Nothing arrives twice: the run is submitted with its own id and one idempotency key, and the tracker takes each batch
+once.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from keepbest.tracking.lease import LeaseClient, renewed
 
 
 class SubmitClient(BatchClient, LeaseClient, Protocol):
-    """As much of `keepbest.client.client.Client` as sending a run needs."""
+    """The part of `keepbest.client.client.Client` that sends a run."""
 
     def submit(self, request: RunRequest, *, key: str | None = None) -> Run: ...
 
@@ -47,14 +48,14 @@ class SubmitClient(BatchClient, LeaseClient, Protocol):
 
 @dataclass(frozen=True)
 class Sent:
-    """What one sending came to; a run that is not over has more to say."""
+    """The result of one sending; a run that is not over will have more to send."""
 
     run: str
     is_over: bool
 
 
 class _Sent(Answer):
-    """What sent.json holds."""
+    """The content of sent.json."""
 
     run: str
     lease: Lease
@@ -62,34 +63,35 @@ class _Sent(Answer):
 
 @contextmanager
 def writable(folder: Path) -> Iterator[None]:
-    """Say in words that keepbest's folder cannot be written: an offline run has no other place."""
+    """Turn an OSError of the block into InvalidInput: an offline run needs a folder that it can write."""
     try:
         yield
     except OSError as error:
         raise InvalidInput(
-            f"A run is kept offline in {folder}, which cannot be written: {error.strerror or error}.",
+            f"The offline run cannot be written to {folder}: {error.strerror or error}.",
             field="KEEPBEST_DIR",
-            hint="Set KEEPBEST_DIR, or init(dir=…), to a folder that can; KEEPBEST_MODE=disabled keeps nothing.",
+            hint="Set KEEPBEST_DIR, or init(dir=…), to another folder; KEEPBEST_MODE=disabled keeps nothing.",
         ) from error
 
 
 @contextmanager
 def begun_offline(folder: Path, request: RunRequest, how: Resume) -> Iterator[RunHistory]:
-    """Begin the folder of an offline run, or go on with what is in it; make the new process's journal in the block.
+    """Begin or continue an offline run in `folder`, and yield its history; create this process's journal in the block.
 
-    Raises Conflict and NotFound as `resume` says, and Conflict while another process of the run lives.
+    Raises Conflict or NotFound if `how` forbids it, and Conflict while another process of the run lives.
     """
     is_there = (folder / "request.json").exists()
     if is_there and how == "never":
-        raise Conflict(f"There is a run {request.id} already, in {folder}.", field="id", hint='resume="allow" goes on.')
+        hint = 'resume="allow" continues it.'
+        raise Conflict(f"Run {request.id} exists already, in {folder}.", field="id", hint=hint)
     if not is_there and how == "must":
-        hint = "A run of the tracker goes on when the tracker answers: KEEPBEST_MODE=online."
-        raise NotFound(f"There is no offline run {request.id} to go on with.", field="id", hint=hint)
+        hint = "To continue a run of the tracker, set KEEPBEST_MODE=online."
+        raise NotFound(f"There is no offline run {request.id} to continue.", field="id", hint=hint)
     folder.mkdir(parents=True, mode=0o700, exist_ok=True)
     with _locked(folder):
         journals = [path.parent for path in folder.glob("*/writer.json")]
         if any(_is_alive(journal) for journal in journals):
-            raise Conflict(f"Run {request.id} is trained by another process of this machine.", field="id")
+            raise Conflict(f"Another process of this machine trains run {request.id}.", field="id")
         if not is_there:
             write_private(folder / "request.json", request.model_dump_json())
         (folder / "outcome.json").unlink(missing_ok=True)
@@ -102,12 +104,12 @@ def keep_outcome(folder: Path, release: Release) -> None:
 
 
 def find_offline(parent: Path) -> list[Path]:
-    """Return the folders of the runs that wait to be sent, oldest first."""
+    """Return the folders of the unsent runs, oldest first."""
     return sorted((path.parent for path in parent.glob("*/request.json")), key=lambda folder: folder.stat().st_ctime)
 
 
 def read_names(parent: Path) -> dict[str, str]:
-    """Return the names of the runs that wait to be sent, by id; a record that cannot be read names nothing."""
+    """Return the names of the unsent runs by id, without runs whose request cannot be read."""
     names: dict[str, str] = {}
     for folder in find_offline(parent):
         with suppress(OSError, ValueError):
@@ -118,23 +120,23 @@ def read_names(parent: Path) -> dict[str, str]:
 
 
 def send_offline(folder: Path, client: SubmitClient) -> Sent | None:
-    """Send what the run said so far; once its process has ended, close it and remove the folder. None: it is gone.
+    """Send the records so far. If the run's process has ended, also release the run and remove the folder.
 
-    May be called again after any failure, and by several processes at once: they take turns. A run whose process died
-    without an outcome is handed in as failed.
+    May be called again after any failure, and by several processes at once, which take turns. A run whose process died
+    without an outcome is released as failed. Returns None if another process has just sent the run.
     """
     try:
         with _locked(folder):
             return _send_locked(folder, client)
     except FileNotFoundError:
-        return None  # somebody else has just sent all of it
+        return None
 
 
 def _send_locked(folder: Path, client: SubmitClient) -> Sent:
     try:
         request = RunRequest.model_validate_json((folder / "request.json").read_bytes())
     except ValueError as error:
-        raise InvalidInput(f"{folder} holds no offline run: {error}") from error
+        raise InvalidInput(f"The folder {folder} holds no offline run: {error}.") from error
     run, lease = _claim(folder, request, client)
     paths = sorted(
         (path.parent for path in folder.glob("*/writer.json")), key=lambda path: (_first_segment(path), path)
@@ -143,9 +145,11 @@ def _send_locked(folder: Path, client: SubmitClient) -> Sent:
     is_over = not any(journal.is_read_only for journal in journals)
     try:
         with renewed(client, run, lease):
-            _send(journals, client, run, lease.token)
+            for journal in journals:
+                journal.about = JournalOwner(run, journal.about.writer, lease.token)
+                send_all(journal, client)
             if is_over:
-                with suppress(LeaseLost):  # an earlier attempt ended it
+                with suppress(LeaseLost):  # an earlier sending released the run
                     client.release(run, lease.token, _outcome(folder))
     finally:
         for journal in journals:
@@ -156,12 +160,12 @@ def _send_locked(folder: Path, client: SubmitClient) -> Sent:
 
 
 def _first_segment(journal: Path) -> int:
-    """Return the first segment that a process opened: a later one's may branch off it, and is to be sent after it."""
+    """Return the first segment of a journal, to sort by: a segment may branch off one of an earlier process."""
     return next((opened.number for batch in _read_batches([journal]) for opened in batch.segments), 0)
 
 
 def _open(folder: Path) -> Journal:
-    """Open a dead process's journal, or read a living one's."""
+    """Open the journal of a dead process; of a living process, only for reading."""
     run = folder.parent.name
     try:
         return Journal.open(folder, run=run)
@@ -175,30 +179,24 @@ def _claim(folder: Path, request: RunRequest, client: SubmitClient) -> tuple[str
         try:
             known = _Sent.model_validate_json(sent.read_bytes())
         except ValueError as error:
-            hint = "Remove the file once that lease has ended: the run is then claimed anew."
-            raise InvalidInput(f"{sent} does not say under which lease the run was sent.", hint=hint) from error
+            hint = "Remove the file once that lease has ended, then run keepbest sync."
+            raise InvalidInput(f"The file {sent} does not name the lease of the run.", hint=hint) from error
         return known.run, known.lease
     run = client.submit(request, key=f"offline-{folder.name}").id
     assignment = client.claim(Claim(run=run, is_offline=True))
     if assignment is None:
-        raise Conflict(f"Run {run} was made for this record, but somebody else holds it.")
+        raise Conflict(f"Another process holds the run {run} of this offline record.")
     write_private(sent, json.dumps(_Sent(run=run, lease=assignment.lease).model_dump(mode="json")))
     return run, assignment.lease
-
-
-def _send(journals: list[Journal], client: SubmitClient, run: str, token: str) -> None:
-    for journal in journals:
-        journal.about = JournalOwner(run, journal.about.writer, token)
-        send_all(journal, client)
 
 
 def _outcome(folder: Path) -> Release:
     try:
         return Release.model_validate_json((folder / "outcome.json").read_bytes())
     except FileNotFoundError:
-        return Release(outcome="failed", stop_message="The process died without a word.")
+        return Release(outcome="failed", stop_message="The process died without an outcome.")
     except ValueError:
-        return Release(outcome="failed", stop_message="How the run ended cannot be read any more.")
+        return Release(outcome="failed", stop_message="The record of how the run ended cannot be read.")
 
 
 def _remove(folder: Path) -> None:
@@ -209,7 +207,7 @@ def _remove(folder: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Be the only one at this folder; waits for others. Raises FileNotFoundError where the folder is gone."""
+    """Lock the folder, after waiting for other processes. Raises FileNotFoundError if the folder is gone."""
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -219,7 +217,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _is_alive(journal: Path) -> bool:
-    """Whether a process still writes there. What a dead one left stays as it is, also where all of it was sent."""
+    """Whether a process still writes this journal. The check changes nothing in a dead process's journal."""
     try:
         Spool(journal / "batches", max_bytes=0).close()
     except Busy:
@@ -228,7 +226,7 @@ def _is_alive(journal: Path) -> bool:
 
 
 def _read_past(journals: list[Path]) -> RunHistory:
-    """Return what earlier processes wrote down."""
+    """Return the history in the journals of earlier processes."""
     batches = list(_read_batches(journals))
     return RunHistory(
         sorted(
@@ -245,7 +243,7 @@ def _read_past(journals: list[Path]) -> RunHistory:
 
 
 def _read_batches(journals: Iterable[Path]) -> Iterator[Batch]:
-    """Yield what journals hold, without points; what cannot be read is left out, as sending will say."""
+    """Yield the batches of journals, without points and without batches that cannot be read; sending reports those."""
     for journal in journals:
         with suppress(FileNotFoundError):
             for _, body in read_frames(journal / "batches"):

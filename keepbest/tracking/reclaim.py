@@ -1,7 +1,7 @@
-"""What a dead process of a script left on this machine: its record sent, its lease given back.
+"""Sends the journal that a dead script left on this machine, and gives its lease back.
 
-A killed script holds its run until the lease ends, for minutes. Its journal says under which lease it wrote, and that
-nobody holds the journal any more that the process is dead: the run can be taken up again at once.
+A killed script holds its run until the lease ends, for minutes. Its journal names the lease, and an unlocked journal
+proves that the process is dead. So another process can continue the run at once.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _LEAVING = "leaving"
 
 
 class ReclaimClient(BatchClient, Protocol):
-    """As much of `keepbest.client.client.Client` as giving a lease back needs."""
+    """The part of `keepbest.client.client.Client` that gives a lease back."""
 
     def release(self, run: str, lease: str, release: Release) -> Run: ...
 
 
 def reclaim(folder: Path, run: str, client: ReclaimClient, wait: Callable[[Conflict], object]) -> None:
-    """Give back what dead processes of `run` hold whose journals lie below `folder`.
+    """Give back the leases of dead processes of `run` that have a journal below `folder`.
 
-    `wait` is called, again and again, while one of them is about to end. Raises Conflict where one of them lives, and
-    what `wait` and the client raise.
+    While such a process is about to end, calls `wait` again and again. Raises Conflict if one of the processes lives,
+    and the errors of `wait` and the client.
     """
     for path in sorted(folder.glob("*/writer.json")):
         while _run_of(path) == run:
@@ -45,7 +45,7 @@ def reclaim(folder: Path, run: str, client: ReclaimClient, wait: Callable[[Confl
 
 
 def mark_leaving(journal: Path) -> None:
-    """Say, beside the journal of this process, that it is about to end."""
+    """Leave a file beside the journal of this process: it is about to end."""
     with suppress(OSError):
         (journal / _LEAVING).touch(mode=0o600)
 
@@ -61,17 +61,17 @@ def _give_back(folder: Path, run: str, client: ReclaimClient) -> None:
         journal = Journal.open(folder)
     except Busy as error:
         raise Conflict(
-            f"A script on this machine trains run {run} now.",
+            f"Another script on this machine trains run {run} now.",
             field="id",
-            hint="Wait for its end, or give this one a run of its own.",
+            hint="Wait for the end of that script, or begin a new run, without an id.",
         ) from error
     except (OSError, InvalidInput):
         return
     try:
         send_all(journal, client)
-        with suppress(LeaseLost):  # it ended by itself meanwhile
+        with suppress(LeaseLost):  # the lease ended meanwhile
             client.release(run, journal.about.lease, Release(outcome="handed_back", stop_message="Its script died."))
     except LeaseLost:
-        return  # the run went on without it; `sync` tells
+        return  # another process went on with the run; `sync` reports the rest
     finally:
         journal.close()

@@ -1,4 +1,4 @@
-"""What a run says of itself, in the words of the contract: metrics, segments, validations, checkpoints."""
+"""Records a run in the shapes of the contract: metrics, segments, validations, checkpoints."""
 
 from __future__ import annotations
 
@@ -40,31 +40,32 @@ _log = logging.getLogger("keepbest")
 
 
 class Recorder:
-    """Writes what a run says into its sink. `log`, `say` and the checkpoint methods are safe from any thread."""
+    """Writes the records of a run into its sink. `log`, `say` and the checkpoint methods are safe from any thread."""
 
     def __init__(self, monitor: str, uploader: Uploader | None, first_segment: int) -> None:
         self.monitor = monitor
         self.uploader = uploader
-        #: Where this process began: segments before it are those of earlier processes.
+        #: The first segment of this process; earlier processes wrote the segments before it.
         self.first_segment = self.segment = first_segment
         self.step = 0
         self._next_segment = first_segment
         self.life = Life()
         #: Checkpoints that this process needs, each with the reason.
         self.held: dict[str, str] = {}
-        #: Where the tracker may have a next attempt go on.
+        #: The checkpoints that the tracker may choose for a next attempt.
         self.resume_points = ResumePoints()
         self._keys: set[str] = set()
         self._refused: set[Any] = set()
-        #: Keys that cannot be kept as they are, and what they are kept as.
+        #: The recorded names of keys that cannot be recorded as they are.
         self._renamed: dict[str, str] = {}
-        #: Takes what is recorded; another one before the first segment is open, and after the end.
+        #: Takes the records. Before the first segment is open, and after the end, another sink takes its place.
         self.sink: RecordSink = uploader if uploader is not None else NoSink()
 
     def log(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Take the values of some metrics at a step; without one, at the step after the last.
+        """Log the values of metrics at a step; without a step, at the step after the last.
 
-        Costs a few microseconds and is not yet durable. A value that is no number is left out, with one warning.
+        The call takes a few microseconds; the values are not durable yet. A value that is no number is left out, with
+        one warning.
         """
         if step is None:
             step = self.step + 1
@@ -92,7 +93,7 @@ class Recorder:
     ) -> None:
         """Write a row of the decision log, and the measured values into their curves.
 
-        `snapshot` and `checkpoint` name what was kept of the validation.
+        `snapshot` and `checkpoint` name the kept states of the validation.
         """
         value, pairs = validation.value, validation.pairs
         measured = {**validation.metrics, self.monitor: value}
@@ -120,7 +121,7 @@ class Recorder:
     def record_withdrawal(
         self, segment: int, step: int, value: float, reason: str, decision: Decision, checkpoint: str | None
     ) -> None:
-        """Write into the decision log that a validation is no best after all. Safe from the writer's thread."""
+        """Write into the decision log that a validation was withdrawn. Safe from the writer's thread."""
         self.say(
             fit(
                 WithdrawnValidation,
@@ -153,7 +154,7 @@ class Recorder:
         seconds: float | None = None,
         at: datetime | None = None,
     ) -> None:
-        """Say that a checkpoint is on disk, whole, since `at` or just now. Safe from the writer's thread."""
+        """Record that a checkpoint is durable since `at`, by default since now. Safe from the writer's thread."""
         self.resume_points.tell(checkpoint)
         self.say(
             fit(
@@ -175,15 +176,15 @@ class Recorder:
         )
 
     def checkpoint_dropped(self, checkpoint: str, reason: str) -> None:
-        """Say that a checkpoint was removed, or never written because a newer one came."""
+        """Record that a checkpoint was removed, or never written because a newer checkpoint replaced it."""
         self.say(fit(CheckpointDropped, id=checkpoint, reason=clean(reason)[:MAX_NOTE], at=now()))
 
     def is_written_down(self, seconds: float) -> bool:
-        """Wait until all that was said is in the journal, where a killed process leaves it; return whether it is."""
+        """Wait until the journal holds every record, which a killed process then leaves; return whether it does."""
         return self.uploader is None or self.uploader.write_down(seconds)
 
     def needed_checkpoints(self) -> dict[str, str]:
-        """Return the ids of checkpoints that somebody may count on, each with the reason; offline no tracker does."""
+        """Return the ids of the checkpoints that must stay, each with the reason: for this process and the tracker."""
         if self.uploader is None or self.uploader.is_offline:
             return dict(self.held)
         receipt = self.uploader.receipt
@@ -194,12 +195,12 @@ class Recorder:
         return needed
 
     def say(self, record: Record | None) -> None:
-        """Report any record of `keepbest.contract.batches`; None is one that did not fit."""
+        """Record any record of `keepbest.contract.batches`; None stands for a record that did not fit."""
         if record is not None:
             self.sink.put(record)
 
     def nudge(self) -> None:
-        """Have all that was said sent now."""
+        """Send every record now."""
         if self.uploader is not None:
             self.uploader.nudge()
 
@@ -208,7 +209,7 @@ class Recorder:
         self.say(fit(Progress, at=now(), **progress))
 
     def watch_memory(self, take_news: Callable[[], Memory | None]) -> None:
-        """Report what memory holds, in the uploader's own time, whenever `take_news` returns it."""
+        """Report the snapshots in memory, in the uploader's thread, whenever `take_news` returns them."""
         if self.uploader is None:
             return
 
@@ -219,11 +220,11 @@ class Recorder:
         self.uploader.watch(ask)
 
     def beat(self) -> None:
-        """Say that training goes on, where nothing is logged for minutes: a long validation, a preparation of data."""
+        """Report that training goes on while nothing is logged for minutes, as in a long validation."""
         self.life.beat()
 
     def show_life(self, folder: Path) -> None:
-        """Leave the signs of life of the training thread in `folder`, where the worker looks for them."""
+        """Write the signs of life of the training thread into `folder`, where the worker reads them."""
         shown: Sign | None = None
 
         def show() -> None:
@@ -236,7 +237,7 @@ class Recorder:
             self.uploader.watch(show)
 
     def watch_life(self, seconds: float) -> None:
-        """Say that the run is stalled, and that it is no longer: of a script that no worker looks after."""
+        """Report when the run stalls, and when it goes on: for a script without a worker to watch it."""
         watch, stalled = Watch(seconds, time.monotonic), False
 
         def judge() -> Progress | None:
@@ -258,7 +259,7 @@ class Recorder:
         checkpoint: str | None,
         overrides: Overrides | None = None,
     ) -> int:
-        """Begin a new stretch at `step`, which branches off segment `parent`; return its number."""
+        """Open a segment at `step`, which branches off segment `parent`; return its number."""
         number = self._next_segment
         self._next_segment += 1
         if checkpoint is not None:
@@ -282,7 +283,7 @@ class Recorder:
         return {self._renamed.get(key, key): value for key, value in values.items()}
 
     def _learn(self, metrics: Mapping[str, Any]) -> None:
-        """Admit the keys that are new and usable; the others are left out from now on, with one warning."""
+        """Admit the new keys that are usable; leave the others out from now on, with one warning."""
         new = {key: value for key, value in metrics.items() if value is not None and key not in self._keys}
         new = {key: value for key, value in new.items() if key not in self._refused}
         usable = check_keys(new, MAX_TRACKED_KEYS - len(self._keys))
@@ -295,7 +296,7 @@ class Recorder:
 
 
 def describe_examples(pairs: Pairs) -> Examples | None:
-    """Return what a validation says of its examples as it is recorded; None of more examples than a record holds."""
+    """Return a validation's pairs as the record holds them; None for more examples than a record can hold."""
     if isinstance(pairs, Correct) and pairs.n > MAX_CORRECT:
         return None
     if isinstance(pairs, Unpaired):

@@ -1,7 +1,7 @@
-"""Which checkpoints a next attempt may go on from, as far as this process can know: they stay on disk.
+"""Which checkpoints a next attempt may go on from, as far as this process knows. They stay on disk.
 
-The tracker chooses, and it hears of a checkpoint up to a moment after it is written. A process that is killed in that
-moment, with its journal on another machine, leaves a tracker that names the one before; it has to be there still.
+The tracker chooses the checkpoint, and it learns of a new one a moment after the file is written. If the process is
+killed in between, with its journal on another machine, the tracker names the checkpoint before, which must still exist.
 """
 
 from __future__ import annotations
@@ -10,34 +10,32 @@ from keepbest.contract.batches import BatchReceipt
 
 
 class ResumePoints:
-    """What the tracker may have heard of since the checkpoint that it last named, that one first."""
+    """The checkpoints from the last one that the tracker named up to the newest that it may know."""
 
     def __init__(self) -> None:
         self._start: str | None = None
         self._told: list[str] = []
-        self._heard = 0  # so many of them may have reached the tracker
+        self._heard = 0  # so many of the told may have reached the tracker
 
     def begin_at(self, checkpoint: str) -> None:
-        """Note where the tracker had this process go on: it names that one until it answers with another."""
+        """Note the checkpoint that this process resumes from; it counts until the tracker names another."""
         self._start = checkpoint
 
     def tell(self, checkpoint: str) -> None:
-        """Note what is being told: a checkpoint that is on disk, or one that a segment begins at."""
+        """Note a checkpoint that is being reported: it is on disk, or a segment begins at it."""
         self._told.append(checkpoint)
 
     def find(self, receipt: BatchReceipt | None, *, is_away: bool) -> list[str]:
         """Return the ids, given the tracker's newest answer.
 
-        While the tracker is away it learns of nothing, and disks are not filled for it: what is told then is left out.
+        While the tracker is away it learns nothing, so newer checkpoints are left out and do not fill the disk.
         """
         if not is_away:
             self._heard = len(self._told)
         named = (receipt.resume_checkpoint if receipt is not None else None) or self._start
         if named in self._told:
-            self._forget(self._told.index(named))
+            older = self._told.index(named)
+            del self._told[:older]
+            self._heard = max(0, self._heard - older)
         known = self._told[: self._heard]
         return known if named is None or named in known else [named, *known]
-
-    def _forget(self, count: int) -> None:
-        del self._told[:count]
-        self._heard = max(0, self._heard - count)

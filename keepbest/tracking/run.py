@@ -1,4 +1,4 @@
-"""A run as the script that trains it sees it: log, validation, finish.
+"""A run as its script sees it: log, report validations, finish.
 
     with keepbest.init(project="digits", monitor="val_accuracy", mode="max") as run:
         for step in range(1, 10_000):
@@ -6,7 +6,7 @@
             if step % 100 == 0 and run.report_validation(step, validate(), n=5000).stop:
                 break
 
-`init` makes a run for a user's own script; a worker's trainer, which was given its run, uses `attach`.
+`init` makes a run for a user's own script; a worker's trainer gets its run assigned and uses `attach`.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from keepbest.tracking.stopper import Stopper, mode_of
 from keepbest.tracking.validations import make_validation
 
 DRAIN_SECONDS = 30.0
-#: The same where somebody waits for the process to end.
+#: The same after Ctrl-C or SIGTERM, when somebody waits for the process to end.
 BROKEN_OFF_SECONDS = 10.0
-#: What `dir(run)` shows.
+#: The names that `dir(run)` shows.
 SHOWN = (
     "id", "monitor", "step", "start", "url", "log", "report_validation", "beat", "best", "decision",
     "deadline", "finish", "fail",
@@ -55,7 +55,7 @@ SHOWN = (
 
 @dataclass(frozen=True)
 class BestValidation:
-    """The best validation so far. `checkpoint` is None where it is kept in memory only, or not on disk yet."""
+    """The best validation so far. `checkpoint` is None if its state is in memory only, or not on disk yet."""
 
     step: int
     value: float
@@ -63,15 +63,15 @@ class BestValidation:
 
 
 class Run:
-    """One living run, as `keepbest.init` returns it. Call `log` from any thread, all else from the one that trains.
+    """A living run, as `keepbest.init` returns it. Call `log` from any thread, all else from the training thread.
 
-    It is made of its `stopper`, which judges validations; its `recorder`, which writes what is said; `media`, for
-    pictures; and `commands`, for what people ask. Loops of keepbest's own call these parts.
+    A run has parts: `stopper` judges validations, `recorder` writes the records, `media` logs pictures, `commands`
+    holds the requests of people. keepbest's own loops call these parts.
 
-    `uploader` is None for a run that nobody hears of (mode "disabled"): it still judges validations. `on_end` is told
-    how the run ended, after everything it said was sent, and raises LeaseLost where it was somebody else's by then.
-    `on_listen` is called when somebody first asks for commands; `is_ended_from_outside` says that somebody else ends
-    the process of a cancelled run.
+    Without `uploader` (mode "disabled") the run is not recorded, and still judges validations. `on_end` gets the
+    Release after everything was sent; it raises LeaseLost if another process holds the run by then. `on_listen` is
+    called when the script first asks for commands. `is_ended_from_outside`: a worker ends the process of a cancelled
+    run.
 
     Example:
         >>> import keepbest
@@ -107,20 +107,20 @@ class Run:
         self.retention = retention or RetentionSpec()
         #: Signs of life of the thread that trains.
         self.life = recorder.life
-        #: The page of the run, where a tracker shows it.
+        #: The address of the run's page; None without a tracker.
         self.url: str | None = None
-        #: Where its checkpoints go; None while nobody keeps any.
+        #: The store of the run's checkpoints; None while none is kept.
         self.store: Store | None = None
-        #: Whether a fit has begun that has not come to its end: from within it, or where it was broken off.
+        #: Whether a fit has begun and not ended: it goes on, or an error interrupted it.
         self.is_fitting = False
-        #: What the submission of a command said, which counts over what its script says.
+        #: The fields that the submission of a command set; the script cannot change them.
         self.fixed: Sequence[contract.Said] = ()
         self._is_ended_from_outside = is_ended_from_outside
         #: How the first segment of this process is opened.
         self.opening = Opening()
         self._end = RunEnd(run, recorder, self.commands, on_end)
         self._declared = Declared()
-        self._stop_asked_for: Decision | None = None
+        self._requested_stop: Decision | None = None
 
     def __enter__(self) -> Run:
         forget(self)
@@ -140,13 +140,13 @@ class Run:
             raise refuse_method(self, name)
 
     def __dir__(self) -> list[str]:
-        """What a script uses, for whoever asks a notebook: the rest is what keepbest's own loops call."""
+        """Return the names that a script uses, without those for keepbest's own loops."""
         return [*SHOWN, *(name for name in super().__dir__() if name.startswith("__"))]
 
     # How it begins
 
     def begin(self, opening: Opening) -> None:
-        """Open the first segment of this process, now or as `opening` says, and start reporting."""
+        """Start reporting, and open the first segment of this process as `opening` does."""
         self.opening, recorder = opening, self.recorder
         opening.begin(recorder, self.stopper)
         recorder.report(environment=describe_here())
@@ -155,15 +155,15 @@ class Run:
 
     @property
     def start(self) -> KnownCheckpoint | None:
-        """The checkpoint that a run goes on from which an earlier process of its script began."""
+        """The checkpoint that the run goes on from, if an earlier process of the script began the run."""
         return self.opening.start
 
     def go_on_at(self, step: int, checkpoint: str | None = None) -> None:
-        """Say that training goes on from `step`, from that checkpoint; else the first step that is said tells it."""
+        """Record that training goes on at `step` from `checkpoint`; otherwise the first logged step counts."""
         self.opening.go_on_at(self.recorder, step, checkpoint)
 
     def declare(self, declared: Declared) -> None:
-        """Tell the tracker what a command's script says of its run; it counts where the submission said nothing."""
+        """Report what a command's script declares of its run; it counts for fields that the submission left open."""
         known = {name: getattr(declared, name) for name in Declared.model_fields}
         self._declared = self._declared.model_copy(update={n: value for n, value in known.items() if value is not None})
         self.recorder.report(declared=self._declared)
@@ -172,7 +172,7 @@ class Run:
 
     @property
     def monitor(self) -> str:
-        """The metric that is judged."""
+        """The metric that the stopper judges."""
         return self.recorder.monitor
 
     @monitor.setter
@@ -181,25 +181,26 @@ class Run:
 
     @property
     def step(self) -> int:
-        """The last step that was said."""
+        """The last logged step."""
         return self.recorder.step
 
     def log(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Take the values of some metrics at a step; without one, at the step after the last.
+        """Log the values of metrics at a step; without a step, at the step after the last.
 
-        Costs a few microseconds and is not yet durable. A value that is no number is left out, with one warning.
+        The call takes a few microseconds; the values are not durable yet. A value that is no number is left out, with
+        one warning.
         """
         self.recorder.log(metrics, step)
 
     def log_image(self, name: str, image: Any, step: int | None = None, *, caption: str = "") -> None:
-        """Log (height, width) or (height, width, 1 or 3): bytes as they are, other numbers from the least to the most.
+        """Log an image of shape (height, width) or (height, width, 1 or 3); numbers other than bytes are scaled.
 
         Raises InvalidInput for another shape, or more than 512 pixels a side.
         """
         self.media.log_image(name, image, step, caption=caption)
 
     def log_histogram(self, name: str, values: Mapping[str, Any] | Any, step: int | None = None) -> None:
-        """Log how numbers are spread: of one array, or of several by name."""
+        """Log the histogram of one array, or of several arrays by name."""
         self.media.log_histogram(name, values, step)
 
     def log_confusion(
@@ -207,16 +208,16 @@ class Run:
     ) -> None:
         """Log a confusion matrix from two lists of class numbers.
 
-        Raises InvalidInput where they differ in length or hold a class that `classes` does not name.
+        Raises InvalidInput if the lists differ in length or hold a class that `classes` does not name.
         """
         self.media.log_confusion(name, true, predicted, classes, step)
 
     def log_graph(self, name: str, of: Any, *examples: Any) -> None:
-        """Log how a Keras network computes an example, or a function: its examples may be `tf.TensorSpec` objects."""
+        """Log the graph of a Keras network or function on `examples`; a function also takes `tf.TensorSpec` objects."""
         self.media.log_graph(name, of, *examples)
 
     def beat(self) -> None:
-        """Say that training goes on, where nothing is logged for minutes: a long validation, a preparation of data."""
+        """Report that training goes on while nothing is logged for minutes, as in a long validation."""
         self.life.beat()
 
     # What was measured
@@ -235,25 +236,20 @@ class Run:
     ) -> Decision:
         """Judge a validation of the monitored metric on `n` examples, and record it with the decision.
 
-        `train` is the training loss, `metrics` what else was measured; `correct` is whether each example was right (a
-        vector of bools), or `losses` that of each, for `paired_noise`; both are recorded with the validation. A stop
-        that somebody asked for counts as one.
+        `train` is the training loss, `metrics` the further metrics. For `paired_noise`, `correct` says whether each
+        example was right (a vector of bools), or `losses` is the loss of each example; both are recorded. If a person
+        requested a stop, the decision is that stop.
         """
-        told: dict[str, Any] = {
-            "train": train,
-            "metrics": metrics,
-            "epoch": epoch,
-            "pairs": read_pairs(correct, losses),
-        }
-        validation = make_validation(step, value, n, **told)
+        pairs = read_pairs(correct, losses)
+        validation = make_validation(step, value, n, train=train, metrics=metrics, pairs=pairs, epoch=epoch)
         decision = self.judge(validation)
-        if not decision.stop and (asked_for := self.commands.find_stop(decision)) is not None:
-            decision = self._stop_asked_for = asked_for
+        if not decision.stop and (requested := self.commands.find_stop(decision)) is not None:
+            decision = self._requested_stop = requested
         self.recorder.record_validation(self.stopper.with_pairs(validation), decision)
         return decision
 
     def judge(self, validation: Validation) -> Decision:
-        """Return the stopper's decision, and record nothing yet. Without a value it is the silence up to the step."""
+        """Return the stopper's decision without recording it. A validation without a value only names the step."""
         self.know_mode()
         self.opening.open_before(validation.step)
         measured = {**validation.metrics, self.monitor: validation.value}
@@ -261,14 +257,12 @@ class Run:
 
     @property
     def decision(self) -> Decision | None:
-        """The decision at the last validation, or the one that stopped: the stopper's, or what `report_validation` was
-        asked for.
-        """
-        return self._stop_asked_for or self.stopper.decision
+        """The decision that stopped the run, by the stopper or by request, else the one at the last validation."""
+        return self._requested_stop or self.stopper.decision
 
     @property
     def best(self) -> BestValidation | None:
-        """The best validation so far, and its checkpoint; None before the first that measured anything."""
+        """The best validation so far, and its checkpoint; None before the first finite value."""
         step, value = self.stopper.best
         if step is None or value is None:
             return None
@@ -289,18 +283,18 @@ class Run:
     # How it is judged
 
     def deadline(self) -> int | None:
-        """Return the step at which silence stops the run, or None. `judge(Validation(step))` then says so."""
+        """Return the step at which the run stops without a validation, or None. `judge(Validation(step))` stops it."""
         return self.stopper.deadline()
 
     def set_mode(self, mode: Mode) -> None:
-        """Say which way the monitored metric gets better, once Keras knows; the tracker is told."""
+        """Set which way the monitored metric gets better, and report it to the tracker."""
         self.stopper.set_mode(mode)
         self.recorder.report(mode=mode)
 
     def know_mode(self) -> None:
-        """See that it is known which way is better: where nobody said it, by the monitored metric's name.
+        """If the mode is not set, set it by the name of the monitored metric.
 
-        Raises InvalidInput where that does not say it.
+        Raises InvalidInput if the name does not tell the mode.
         """
         if self.stopper.mode is None:
             self.set_mode(mode_of(self.monitor))
@@ -316,37 +310,37 @@ class Run:
     ) -> int:
         """Open a new segment after a roll back to `step` of segment `parent`; return its number.
 
-        `state` is the stopper's at that moment (`stopper.state()` in the snapshot); `overrides` say what is judged
-        otherwise from there, and are kept with the segment.
+        `state` is the stopper's state at that step (`stopper.state()` in the snapshot). `overrides` change the stopper
+        from there on, and are recorded with the segment.
         """
-        self._stop_asked_for = None
+        self._requested_stop = None
         if state is not None:
             self.stopper.go_on_from(state, keep_seconds=True)
         self.stopper.change(step, overrides or Overrides())
         return self.recorder.open_segment("roll_back", step, parent, checkpoint, overrides)
 
     def lift_stop(self, step: int) -> None:
-        """Take back a stop, the stopper's or one that was asked for: training goes on from `step`."""
-        self._stop_asked_for = None
+        """Lift a stop, the stopper's or a requested one: training goes on from `step`."""
+        self._requested_stop = None
         self.stopper.lift_stop(step)
 
     def note_stop(self, command: Command, step: int) -> None:
-        """Take a stop that somebody asked for as the run's decision, at `step`: it is why the run ends."""
+        """Make a requested stop the run's decision at `step`: the reason why the run ends."""
         last = self.stopper.decision or Decision(stop=False, improved=False, at_step=step, message="")
-        self._stop_asked_for = stopped_by(command, replace(last, improved=False, at_step=step))
+        self._requested_stop = stopped_by(command, replace(last, improved=False, at_step=step))
 
     # How it ends
 
     def before_end(self, call: Callable[[], object]) -> None:
-        """Have `call` called before the run says that it ended: its best must be on disk by then."""
+        """Call `call` before the run reports its end, so that its best is on disk by then."""
         self._end.before(call)
 
     def keep_console(self) -> None:
-        """Keep what this process prints, until the run ends, as the run's log."""
+        """Record the output of this process as the run's log until the run ends."""
         self._end.keep_console(self.opening.past.printed)
 
     def watch_end(self) -> None:
-        """End the run with the process, however that ends."""
+        """End the run when the process ends, however it ends."""
         self._end.watch(lambda: self.end_with(find_cause(is_broken_off=self.is_fitting)))
 
     def finish(
@@ -358,29 +352,29 @@ class Run:
         selection: Selection | None = None,
         seconds: float = DRAIN_SECONDS,
     ) -> bool:
-        """End the run as a success; the reason is the stopper's where none is given.
+        """End the run as finished; without `reason`, for the stopper's reason.
 
-        Waits up to `seconds` for the tracker. Return whether it has everything, and the run was still this script's;
-        what it has not is kept, and what it did not take lies in a file that a warning has named.
+        Waits up to `seconds` for the tracker. Returns whether the tracker has every record and this script still held
+        the run. Unsent records stay in the journal; refused records lie in a file that a warning names.
         """
         return self.end(finished(self.decision, reason, message, test=test, selection=selection), seconds)
 
     def fail(self, error: BaseException, *, seconds: float = DRAIN_SECONDS) -> bool:
         """End the run as failed, with the error and its traceback."""
-        told = describe_error(error)
-        self.recorder.report(error=told)
-        return self.end(failed(told), seconds)
+        run_error = describe_error(error)
+        self.recorder.report(error=run_error)
+        return self.end(failed(run_error), seconds)
 
     def end_with(self, error: BaseException | None) -> bool:
-        """End the run the way a block or a script ended: none finishes, Ctrl-C and SIGTERM cancel, all else fails.
+        """End the run as its block or script ended: finished, cancelled (by Ctrl-C or SIGTERM), or else failed.
 
-        Where somebody ends its process from outside, SIGTERM is that one's word.
+        After SIGTERM from a worker that ends its processes itself, the worker reports how the run ended.
         """
         error = as_known(error)
         if self._is_ended_from_outside and isinstance(error, Terminated):
             self._end.stay_silent()
         if error is None and self.is_fitting:
-            return self.finish(StopReason.USER, "Its fit was broken off; the script went on to its end.")
+            return self.finish(StopReason.USER, "The fit was interrupted; the script went on to its end.")
         if error is None:
             return self.finish()
         if isinstance(error, KeyboardInterrupt | Terminated):
@@ -388,6 +382,6 @@ class Run:
         return self.fail(error)
 
     def end(self, release: Release, seconds: float) -> bool:
-        """End the run in the words of `release`; a run ends once."""
+        """End the run with `release`; only the first call counts."""
         forget(self)
         return self._end.end(release, seconds)

@@ -1,4 +1,4 @@
-"""How a run ends: what waits goes to the disk, all that was said to the tracker, and whoever holds the lease hears."""
+"""How a run ends: pending states go to disk, every record to the tracker, and then the Release to the lease holder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = logging.getLogger("keepbest")
 
 
 class RunEnd:
-    """Ends a run, once. `on_end` is told how, after everything the run said was sent, and may raise LeaseLost."""
+    """Ends a run, once. `on_end` gets the Release after every record was sent, and may raise LeaseLost."""
 
     def __init__(self, run: str, recorder: Recorder, commands: Commands, on_end: Callable[[Release], None]) -> None:
         self._run = run
@@ -41,11 +41,11 @@ class RunEnd:
         self._has_ended = self._is_silent = False
 
     def before(self, call: Callable[[], object]) -> None:
-        """Have `call` called before the run says that it ended."""
+        """Call `call` before the run reports its end."""
         self._before.append(call)
 
     def watch(self, at_exit: Callable[[], object]) -> None:
-        """Have the run end with the process, however that ends: `at_exit` is called then."""
+        """Call `at_exit` when the process ends, however it ends."""
 
         def end_at_exit() -> None:
             end_in_peace()
@@ -57,20 +57,20 @@ class RunEnd:
         atexit.register(end_at_exit)
 
     def keep_console(self, printed: int) -> None:
-        """Keep what this process prints, until the run ends, behind so many bytes that are recorded already."""
+        """Record the output of this process until the run ends; `printed` bytes are already recorded."""
         try:
             self._console = Console(self._recorder.say, printed)
         except OSError as error:
-            _log.warning("keepbest: the console cannot be kept: %s.", error.strerror or error)
+            _log.warning("keepbest: the console's output cannot be recorded: %s.", error.strerror or error)
 
     def stay_silent(self) -> None:
-        """Have `on_end` hear nothing: whoever ends the process says how the run ended."""
+        """Do not call `on_end`: the worker that ends the process reports how the run ended."""
         self._is_silent = True
 
     def end(self, release: Release, seconds: float) -> bool:
-        """End the run in the words of `release`; one that was cancelled is not finished.
+        """End the run with `release`; a cancelled run is never reported as finished.
 
-        Return whether the tracker has everything after `seconds`, and the run was still this script's.
+        Returns whether the tracker has every record after `seconds`, and this script still held the run.
         """
         hush(self._leave_word)
         if self._has_ended or os.getpid() != self._pid:  # a forked child has no threads: the run is its parent's
@@ -79,7 +79,7 @@ class RunEnd:
         if self._at_exit is not None:
             atexit.unregister(self._at_exit)
         if self._console is not None:
-            self._before.append(self._console.close)  # after all that others print before the end
+            self._before.append(self._console.close)  # last, because the other calls may print
         if self._commands.is_cancelled and release.outcome == "finished":
             release = Release(outcome="cancelled", stop_reason=StopReason.USER, stop_message=release.stop_message)
         with shielded():
@@ -101,7 +101,7 @@ class RunEnd:
         return complete and is_own and not missing
 
     def _tell(self, release: Release) -> bool:
-        """Return whether the run was still this script's."""
+        """Call `on_end`; return whether this script still held the run."""
         try:
             if not self._is_silent:
                 self._on_end(release)
@@ -114,13 +114,13 @@ class RunEnd:
         self._recorder.sink = EndedSink(self._run)
         if not is_complete:
             _log.warning(
-                "keepbest: not everything reached the tracker; the rest of run %s is kept in %s.",
+                "keepbest: the tracker does not have all of run %s yet; the rest is kept in %s.",
                 self._run,
                 uploader.journal.folder,
             )
 
     def _leave_word(self) -> None:
-        """Let another process of this machine know that this one is about to end: it waits for that."""
+        """Tell other processes of this machine that this process is about to end, so that they wait."""
         if self._recorder.uploader is not None:
             mark_leaving(self._recorder.uploader.journal.folder)
 
@@ -133,7 +133,7 @@ def finished(
     test: TestResult | None,
     selection: Selection | None,
 ) -> Release:
-    """Return the end of a run that came to its end; the reason is that of the stopper where none is given."""
+    """Return the Release of a finished run; without `reason`, with the stopper's reason."""
     stopped = decision if decision is not None and decision.stop else None
     return Release(
         outcome="finished",
@@ -145,11 +145,11 @@ def finished(
 
 
 def failed(error: RunError) -> Release:
-    """Return the end of a run that failed."""
+    """Return the Release of a failed run."""
     return Release(outcome="failed", stop_reason=StopReason.ERROR, stop_message=error.message[:2000], error=error)
 
 
 def broken_off(error: BaseException) -> Release:
-    """Return the end of a run whose process was ended, from the keyboard or by SIGTERM."""
-    message = "Its process was ended by SIGTERM." if isinstance(error, Terminated) else _INTERRUPTED
+    """Return the Release of a run whose process Ctrl-C or SIGTERM ended."""
+    message = "SIGTERM ended its process." if isinstance(error, Terminated) else _INTERRUPTED
     return Release(outcome="cancelled", stop_reason=StopReason.USER, stop_message=message)

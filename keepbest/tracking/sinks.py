@@ -1,4 +1,4 @@
-"""Where what a run records goes to: its uploader while it lives, nowhere where nobody hears of it, a warning after."""
+"""Where a run's records go: to its uploader while the run lives, nowhere in mode "disabled", to a warning after it."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ _log = logging.getLogger("keepbest")
 
 
 class RecordSink(Protocol):
-    """Takes what is recorded: points as tuples, all else as records of the contract. Safe from any thread."""
+    """Takes a run's records: points as tuples, all else as records of the contract. Safe from any thread."""
 
     def put(self, item: Any) -> None: ...
 
 
 class NoSink:
-    """Of a run that nobody hears of: takes nothing down."""
+    """For a run that is not recorded."""
 
     def put(self, item: Any) -> None:
-        """Forget the item."""
+        """Drop the item."""
 
 
 class EndedSink:
-    """Of a run that has ended: warns of the first item, and forgets all."""
+    """For a run that has ended: warns at the first item, and drops all."""
 
     def __init__(self, run: str) -> None:
         self._run = run
         self._has_warned = False
 
     def put(self, item: Any) -> None:
-        """Say once that the item is not kept."""
+        """Drop the item, with one warning."""
         if not self._has_warned:
             self._has_warned = True
-            _log.warning("keepbest: run %s has ended; what is said of it now is not kept.", self._run)
+            _log.warning("keepbest: run %s has ended; later records of it are not kept.", self._run)

@@ -1,4 +1,4 @@
-"""The stopper of a living run: its policy, its state, and the training time that a policy may ask for."""
+"""The stopper of a living run: its policy, the policy's state, and the training time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from keepbest.tracking.trail import Move, Step, Trail
 class Stopper:
     """Judges validations one after another. Its whole memory is `state()`: JSON that belongs into every snapshot.
 
-    One thread judges; another may check the bests meanwhile, and say that one of them is none (`withdraw`).
+    One thread judges; another thread may meanwhile check each best, and withdraw one whose network is NaN.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Stopper:
         self._lock = threading.RLock()
         self._trail = Trail()
         self._deadline: tuple[State, int | None] = (self._state, None)
-        #: Whether somebody checks each best, and says so by `confirm` or `withdraw`.
+        #: Whether a writer checks each best, and calls `confirm` or `withdraw`.
         self.is_checked = False
-        #: The run's last step, where nothing ends it before; `set_max_steps` moves it.
+        #: The run's last step at the latest; `set_max_steps` moves it.
         self.max_steps = max_steps
-        #: The highest rung of its sweep that the run was let go past; None where it pauses at none.
+        #: The highest rung that the sweep has let the run pass; None if the run pauses at no rung.
         self.promotions: int | None = None
         if mode is not None:
             self.set_mode(mode)
@@ -66,42 +66,40 @@ class Stopper:
         """The policy, with the run's max_steps in it; raises InvalidInput while the mode is not known."""
         if self._policy is None:
             raise InvalidInput(
-                "It is not known which way the monitored metric gets better.",
+                "The run does not say which way the monitored metric gets better.",
                 field="mode",
-                hint="Say mode='max' or mode='min'.",
+                hint="Give mode='max' or mode='min'.",
             )
         return self._policy
 
     @property
     def mode(self) -> Mode | None:
-        """Which way is better, or None while nobody knows."""
+        """Which way the metric gets better, or None while not known."""
         return self._policy.mode if self._policy is not None else None
 
     @property
     def spec(self) -> Mapping[str, Any]:
-        """The policy in its JSON form, as it was given."""
+        """The policy in its JSON form."""
         return self._spec
 
     @property
     def changes_rate(self) -> bool:
-        """Whether the stopper may set the learning rate, known also before the mode is."""
+        """Whether the stopper may set the learning rate; needs no mode."""
         return build(self._spec, "max").changes_rate
 
     @property
     def needs_pairs(self) -> bool:
-        """Whether the stopper compares validations example by example, known also before the mode is."""
+        """Whether the stopper compares validations example by example; needs no mode."""
         policy = self._policy or build(self._spec, "max")
         return "pairs" in policy.all_needs
 
     def with_pairs(self, validation: Validation) -> Validation:
-        """Return a validation as it is recorded: where the stopper asked for its examples, that it said nothing of
-        them.
-        """
+        """Return the validation to record: if it lacks the pairs that the stopper needs, with a note of that."""
         return replace(validation, pairs=SILENT) if validation.pairs is None and self.needs_pairs else validation
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the mode is known and nothing was judged yet."""
+        """Whether the mode is known and no validation was judged yet."""
         return bool(self._state) and self._state.get("decision") is None
 
     @property
@@ -122,12 +120,12 @@ class Stopper:
 
     @property
     def rung(self) -> int | None:
-        """The rung of its sweep where the run waits, by the last validation's decision; None where it goes on."""
+        """The rung where the run waits, by the last validation's decision; None if the run goes on."""
         rung = self.decision.rung if self.decision is not None else None
         return rung if rung is not None and self._waits_at(rung) else None
 
     def set_mode(self, mode: Mode) -> None:
-        """Say which way is better, before the first validation."""
+        """Set which way the metric gets better, before the first validation."""
         if self._policy is not None:
             if self._policy.mode != mode:
                 raise InvalidInput(f"This run's mode is {self._policy.mode!r}, not {mode!r}.", field="mode")
@@ -138,16 +136,16 @@ class Stopper:
             self.restart_patience(self._waits_from)
 
     def begin_with(self, stopper: Mapping[str, Any], max_steps: int | None) -> None:
-        """Judge by this from the first validation on: the same policy, its epochs now in steps."""
+        """Replace the policy before the first validation by the same policy with its epochs in steps."""
         self._spec, self.max_steps = stopper, max_steps
         if self._policy is not None:
             mode, self._policy = self._policy.mode, None
             self.set_mode(mode)
 
     def set_max_steps(self, steps: int) -> None:
-        """Move the run's last step: in force from now on, also instead of one that the stopper itself names.
+        """Move the run's last step, and that of a max_steps policy in the stopper.
 
-        A stop that is decided already stays; `lift_stop` takes it back.
+        A stop that is already decided stays; `lift_stop` lifts it.
         """
         self.max_steps = steps
         self._spec = _move_end(self._spec, steps)
@@ -156,9 +154,9 @@ class Stopper:
             self._move(self._fit)
 
     def observe(self, validation: Validation) -> Decision:
-        """Judge one validation, at the training time it is now; without a value, the silence up to its step.
+        """Judge one validation at the present training time; without a value it only says how far training has come.
 
-        Raises MetricMissing at the first validation that measures not all that the policy reads.
+        Raises MetricMissing if the first validation lacks a metric that the policy reads.
         """
         validation = replace(validation, seconds=self.seconds)
         if validation.value is not None and not self._state.get("validations"):
@@ -171,14 +169,14 @@ class Stopper:
         return decision
 
     def confirm(self, step: int, value: float) -> None:
-        """Say that the network of that best is sound: it counts for good."""
+        """Confirm a best for good: its network is finite."""
         with self._lock:
             self._trail.confirm(step, value)
 
     def withdraw(self, step: int, value: float, fault: str) -> Decision | None:
-        """Judge anew all since that best, with its value counted as not finite, for `fault` was found in its network.
+        """Withdraw a best, because of a `fault` in its network, and judge all later validations once more.
 
-        Returns the decision as it is now; None where that is no best that is still to be checked. Safe from any thread.
+        Returns the decision as it is now; None if no such best waits for its check. Safe from any thread.
         """
         with self._lock:
             state = self._trail.redo_without(
@@ -190,7 +188,7 @@ class Stopper:
             return self.decision
 
     def deadline(self) -> int | None:
-        """Return the step at which silence stops, or None. Asked at every batch: the answer is kept with its state."""
+        """Return the step at which the run stops without a validation, or None. Cached, since every batch asks."""
         state, deadline = self._deadline
         if state is not self._state:
             state = self._state
@@ -199,14 +197,14 @@ class Stopper:
         return deadline
 
     def state(self) -> dict[str, Any]:
-        """Return all of it as JSON."""
+        """Return the whole memory as JSON."""
         return {"policy": self._state, "seconds": self.seconds}
 
     def go_on_from(self, state: Mapping[str, Any], *, keep_seconds: bool = False) -> None:
-        """Take up a state that `state()` returned; a roll back keeps the time that was really spent.
+        """Go on from a state that `state()` returned; with `keep_seconds`, as at a roll back, the training time stays.
 
-        One that was written under another max_steps, or without any, fits; one from before the mode was known says
-        nothing. Raises PolicyError for another policy's state.
+        The state may come from another max_steps or from none; a state from before the mode was known changes nothing.
+        Raises PolicyError for another policy's state.
         """
         if state["policy"]:
             self._go_to(self._fit(state["policy"]))
@@ -214,9 +212,9 @@ class Stopper:
             self._began = self._clock() - float(state["seconds"])
 
     def recall(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a state of the run's past with the best that was found since: a run's best never gets worse.
+        """Return an earlier state of the run with the best so far: a run's best never gets worse.
 
-        Raises PolicyError for another policy's state; nothing is changed.
+        Changes nothing in the stopper. Raises PolicyError for another policy's state.
         """
         if self._policy is None:
             return dict(state)
@@ -225,18 +223,18 @@ class Stopper:
             return {**state, "policy": self._with_best(past, self._state["best_step"], self._state["best_value"])}
 
     def settle(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a state of the run's past as it is right: without bests that were withdrawn since."""
+        """Return an earlier state of the run without the bests that were withdrawn since."""
         with self._lock:
             policy = state.get("policy")
             return {**state, "policy": self._trail.settle(policy)} if policy else state
 
     def remember_best(self, step: int | None, value: float | None) -> None:
-        """Take up a best that lies on another branch of the run, where it is better."""
+        """Take over the best of another branch of the run, if it is better."""
         if self._policy is not None:
             self._move(lambda state: self._with_best(state, step, value))
 
     def change(self, step: int, overrides: Overrides) -> None:
-        """Judge otherwise from `step` on: a new last step, patience begun anew. A stop that was decided is lifted."""
+        """Apply overrides from `step` on (a new last step, restarted patience), and lift a decided stop."""
         if overrides.max_steps is not None:
             self.set_max_steps(overrides.max_steps)
         self.lift_stop(step)
@@ -244,15 +242,15 @@ class Stopper:
             self.restart_patience(step)
 
     def restart_patience(self, step: int) -> None:
-        """Begin to wait anew at `step`, as a roll back may ask for; the best stays, a decided stop is lifted."""
+        """Restart the patience at `step`; the best stays, and a decided stop is lifted."""
         self._waits_from = step
         if self._policy is not None:
             self._move(lambda state: self.policy.restart_patience(state, step))
 
     def lift_stop(self, step: int) -> None:
-        """Take back a stop that is decided: training goes on from `step`, for somebody wants more.
+        """Lift a decided stop: training goes on from `step`.
 
-        Patience that ran out begins anew; where the old max_steps alone stopped, the wait goes on as it was.
+        Restarts the patience, unless max_steps alone stopped the run.
         """
         if self.decision is not None and self.decision.stop:
             self._move(lambda state: self._lift(state, step))
@@ -266,13 +264,13 @@ class Stopper:
         return state, decision
 
     def _move(self, move: Move) -> None:
-        """Change the state, so that it can be changed once more the same way."""
+        """Change the state, and note the change so that `withdraw` can repeat it."""
         with self._lock:
             before, self._state = self._state, move(self._state)
             self._trail.add(Step(before, self._state, move))
 
     def _go_to(self, state: State) -> None:
-        """Take up a state of the run's past that holds the best since; done once more, the best as it is then."""
+        """Go to an earlier state that holds the best since. Repeated by `withdraw`, with the best at that time."""
 
         def go(present: State) -> State:
             best = {name: present[name] for name in ("best_step", "best_value")}
@@ -295,18 +293,18 @@ class Stopper:
         return self.promotions is not None and rung > self.promotions
 
     def _say_rung(self, rung: int) -> str:
-        """Return what the policy cannot know: whether the run waits at the rung to which it came."""
+        """Say what the policy cannot know: whether the run waits at the rung."""
         if self._waits_at(rung):
             return "the run waits"
-        why = "it is in no sweep that goes on" if self.promotions is None else "it was let past before"
-        return f"the run goes straight on, for {why}"
+        why = "it is in no sweep that goes on" if self.promotions is None else "it was promoted before"
+        return f"the run goes straight on, because {why}"
 
     def _check_metrics(self, validation: Validation) -> None:
         missing = sorted(name for name in self.policy.all_metrics if validation.get_metric(name) is None)
         if missing:
             raise MetricMissing(
                 f"The stopper reads {', '.join(missing)}; "
-                f"there are {', '.join(sorted(validation.metrics)) or 'no metrics'}.",
+                f"the validation has {', '.join(sorted(validation.metrics)) or 'no metrics'}.",
                 field="stopper",
                 hint="Name one of these, or add the metric in model.compile(metrics=[…]); "
                 "run.report_validation takes metrics={…}.",
@@ -317,7 +315,7 @@ class Stopper:
         return {**state, "best_step": step, "best_value": value} if is_new else state
 
     def _fit(self, state: Mapping[str, Any]) -> State:
-        """Return a policy's state as the present one writes it: with a place for max_steps, or without."""
+        """Return a state in the form of the present policy: with the part for max_steps, or without it."""
         policy, fitted = self.policy, dict(state)
         request = policy if self.max_steps is None else policy.parts[0]
         ended = _end_at(self.max_steps or 1, request)
@@ -330,7 +328,7 @@ class Stopper:
 
 
 def _tell_rung(decision: Decision, words: str) -> Decision:
-    """Return the decision with what becomes of the run at its rung, in the verdict on it and in the whole."""
+    """Add `words`, what the run does at its rung, to the messages of the decision and of the rung's verdict."""
     told = [
         replace(verdict, message=f"{verdict.message}; {words}") if verdict.rung else verdict
         for verdict in decision.verdicts
@@ -345,7 +343,7 @@ def _end_at(max_steps: int | None, policy: Policy) -> Policy:
 
 
 def _move_end(stopper: Mapping[str, Any], steps: int) -> Mapping[str, Any]:
-    """Return the stopper with its own last step moved, where that alone would end the run."""
+    """Return the stopper with its max_steps policies moved to `steps`, where one of them alone would end the run."""
     if stopper.get("name") == MaxSteps.name:
         return {**stopper, "params": {"steps": steps}}
     if stopper.get("name") in (AnyOf.name, Require.name):
@@ -354,17 +352,17 @@ def _move_end(stopper: Mapping[str, Any], steps: int) -> Mapping[str, Any]:
 
 
 def known_mode(mode: contract.Mode | None) -> Mode | None:
-    """Return the direction where it is known, in the policies' own word."""
+    """Return a mode of the contract as policies write it; None for "auto"."""
     return "max" if mode is contract.Mode.MAX else "min" if mode is contract.Mode.MIN else None
 
 
 def mode_of(monitor: str) -> Mode:
-    """Return which way a metric gets better by its name alone; raises InvalidInput where that does not say it."""
+    """Return which way a metric gets better by its name alone; raises InvalidInput if the name does not tell."""
     mode = find_mode(monitor)
     if mode is None:
         raise InvalidInput(
-            f"It is not known which way {monitor!r} gets better.",
+            f"The name {monitor!r} does not tell which way the metric gets better.",
             field="mode",
-            hint="Say it where the run begins: keepbest.init(…, mode='max') or mode='min'.",
+            hint="Begin the run with keepbest.init(…, mode='max') or mode='min'.",
         )
     return mode

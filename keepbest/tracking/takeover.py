@@ -1,7 +1,7 @@
-"""Taking a run over from a script that is about to end, or that died elsewhere: its lease is waited for.
+"""Waits for the lease of a run that another script is about to give back, or held when it died elsewhere.
 
-A cluster takes a job off one node and starts it on another at once. The first script still writes its best and gives
-the run back, or was killed, and its lease ends by itself. A script that goes on training is told by its signs of life.
+A cluster stops a job on one node and starts it on another at once. The first script still writes its best and gives the
+run back; if it was killed, its lease ends by itself. A script that goes on training shows signs of life.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from keepbest.errors import Conflict, LeaseLost
 
 #: Longer than a lease of a script, which lasts two minutes.
 LONGEST_SECONDS = 300.0
-#: As long as clusters give a script to end; one that is heard later than this goes on.
+#: The time that clusters give a script to end. A script that still reports later goes on training.
 LEAVING_SECONDS = 45.0
 EVERY_SECONDS = 1.0
 
@@ -27,7 +27,7 @@ _log = logging.getLogger("keepbest")
 
 
 class TakeoverClient(Protocol):
-    """As much of `keepbest.client.client.Client` as taking over needs."""
+    """The part of `keepbest.client.client.Client` that takes a run over."""
 
     def claim(self, claim: Claim) -> Assignment | None: ...
 
@@ -35,7 +35,7 @@ class TakeoverClient(Protocol):
 
 
 class TakeOver:
-    """Waits, at most so long, for another script to give a run back."""
+    """Waits, at most LONGEST_SECONDS, for another script to give a run back."""
 
     def __init__(
         self,
@@ -51,9 +51,9 @@ class TakeOver:
         self._heard_at: datetime | None = None
 
     def claim(self, client: TakeoverClient) -> Assignment | None:
-        """Return the run as soon as nobody else holds it.
+        """Return the assignment as soon as no other process holds the run.
 
-        Raises Conflict where somebody goes on with it, or too long has passed.
+        Raises Conflict if another process goes on training the run, or the wait takes too long.
         """
         while True:
             try:
@@ -64,18 +64,18 @@ class TakeOver:
                 self.wait(error, client.run(self._run))
 
     def wait(self, error: Conflict, known: Run | None = None) -> None:
-        """Wait for a moment, or raise `error` where that makes no sense any more."""
+        """Wait for a moment, or raise `error` if the other process goes on training or the time is over."""
         now = self._clock()
         if self._began is None:
             self._began = now
-            _log.warning("keepbest: %s Waiting for its end, at most %d s.", error.message, LONGEST_SECONDS)
+            _log.warning("keepbest: %s Waiting for that process, at most %d s.", error.message, LONGEST_SECONDS)
         waited = now - self._began
         if waited >= LONGEST_SECONDS or (known is not None and self._goes_on(known, waited)):
             raise error
         self._sleep(EVERY_SECONDS)
 
     def _goes_on(self, known: Run, waited: float) -> bool:
-        """Whether whoever holds the run says more than one that ends."""
+        """Whether the holder of the run still reports after the time that it had to end."""
         if waited < LEAVING_SECONDS or self._heard_at is None:
             self._heard_at = known.heard_at
             return False

@@ -1,7 +1,8 @@
-"""What was done to a stopper's state since a best that is not checked yet, so that it can be judged anew without it.
+"""The changes of a stopper's state since its oldest unchecked best, to repeat them without a best that is withdrawn.
 
-A validation is judged at once; whether its network is sound is known a moment later. Should it not be, the same is done
-once more, from the state before that validation, with the validation counted as not finite. Pure: no clock, no files.
+The stopper judges a validation at once, but a moment passes until its network is checked for NaN. If the check fails,
+the trail repeats every change from the state before that validation, which now counts as not finite. Pure: no clock, no
+files.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from dataclasses import dataclass, replace
 
 from keepbest.stopping import State, Validation
 
-#: What is done to a state; a validation that is judged, or whatever else changes it (patience begun anew, a roll back).
+#: A change of the state other than a validation, such as restarted patience or a roll back.
 Move = Callable[[State], State]
 Judging = Callable[[State, Validation], State]
 
-NOT_KEPT = "it was no best at first, so nothing was kept of it"
+NOT_KEPT = "it was no best at first, so its state was not kept"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One change: the state before and after it, and how it is made again."""
+    """One change: the state before and after it, and the move or validation to repeat."""
 
     before: State
     after: State
@@ -33,23 +34,23 @@ class Step:
 
 
 class Trail:
-    """The changes since the oldest best that is not checked, and what became of states that were judged anew."""
+    """The changes since the oldest unchecked best, and the corrections of states that were judged once more."""
 
     def __init__(self) -> None:
         self._steps: list[Step] = []
-        #: States that somebody may still hold, each with what is right instead.
+        #: Wrong states, which snapshots may still hold, each with the right state.
         self._corrected: list[tuple[State, State]] = []
 
     def __len__(self) -> int:
         return len(self._steps)
 
     def add(self, step: Step) -> None:
-        """Note a change, if a best is still to be checked, or this is one."""
+        """Note a change if a best is unchecked, or if the change is a new best."""
         if self._steps or step.improved:
             self._steps.append(step)
 
     def confirm(self, step: int, value: float) -> None:
-        """Forget what came before the next unchecked best: this one is sound, so those before it were."""
+        """Forget the changes before the next unchecked best: a confirmed best confirms the earlier ones."""
         number = self._find(step, value)
         if number is not None:
             rest = self._steps[number + 1 :]
@@ -57,9 +58,7 @@ class Trail:
             self._steps = rest[first:]
 
     def redo_without(self, step: int, value: float, fault: str, judge: Judging) -> State | None:
-        """Return the state as it is when that validation never counted; None where it is not, or no longer, to be
-        checked.
-        """
+        """Return the state as if that validation never counted; None if the validation is no unchecked best."""
         result = self._find(step, value)
         if result is None:
             return None
@@ -74,9 +73,9 @@ class Trail:
         return state
 
     def settle(self, state: State) -> State:
-        """Return what is right instead of a state that was judged while a best in it was not yet checked.
+        """Return the right state in place of one that holds a withdrawn best.
 
-        A best that it was given since, by a roll back, stays.
+        A best that a roll back has put into the state since then stays.
         """
         for wrong, right in self._corrected:
             if _without_best(state) == _without_best(wrong):
@@ -95,7 +94,7 @@ class Trail:
             return Step(state, step.move(state), step.move)
         validation = replace(step.validation, fault=fault) if fault else step.validation
         after = Step(state, judge(state, validation), validation=validation)
-        if after.improved and not step.improved:  # there is no way back to it
+        if after.improved and not step.improved:  # its state was not kept, so the run could not go back to it
             validation = replace(validation, fault=NOT_KEPT)
             after = Step(state, judge(state, validation), validation=validation)
         return after

@@ -1,4 +1,4 @@
-"""What was measured, made into the one value that goes from whoever trains to the record."""
+"""Makes a `Validation` from what a script measured."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def make_validation(
     epoch: float | None = None,
     duration_seconds: float | None = None,
 ) -> Validation:
-    """Return a validation after `step`, of numbers as scripts have them: of NumPy, tensors of one number.
+    """Return a validation at `step` from a script's numbers: Python's, NumPy's, or tensors of one number.
 
-    `n` is on how many examples, `train` the training loss, `metrics` what else was measured, `pairs` what it says of
-    each example, `duration_seconds` how long it took. Raises InvalidInput for a value of several numbers, PolicyError
-    for a step that is none.
+    `n` is the number of examples, `train` the training loss, `metrics` the further metrics, `pairs` the result of each
+    example, `duration_seconds` the time of the validation. Raises InvalidInput for a value of several numbers,
+    PolicyError for a step that is no whole number.
     """
     check_one(value)
     return Validation(

@@ -1,7 +1,7 @@
 """`keepbest.init` in a command that a worker runs: the worker's run, under the worker's lease.
 
-The worker renews the lease, ends the process of a cancelled run, and gives the run back when the process has ended; the
-script only says what it does, and how its run ended.
+The worker renews the lease, ends the process of a cancelled run, and gives the run back when the process has ended. The
+script reports its records, and how its run ended.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from keepbest.tracking.history import RunHistory, anew
 from keepbest.tracking.opening import open_script
 from keepbest.tracking.run import Run
 
-#: One thread both journals and sends: a tracker that hangs must not hold it for long.
+#: The timeout of a request. One thread both journals and sends, so a tracker that hangs must not block it for long.
 REQUEST_SECONDS = 5.0
 
 
 def find_handed(settings: Settings, wanted: str | None) -> Path | None:
-    """Return the file that hands over a run to this script, unless the script wants another one."""
+    """Return the file that hands a run to this script, unless the script names another run."""
     if settings.assignment is None:
         return None
     run = read_handed(settings.assignment).assignment.run
@@ -34,9 +34,10 @@ def find_handed(settings: Settings, wanted: str | None) -> Path | None:
 
 
 def begin_handed(path: Path, request: RunRequest, how: Resume, settings: Settings) -> Run:
-    """Begin to report the worker's run; what the submission left open, the script says (`asked`).
+    """Begin to report the worker's run. `request` fills in what the submission left open.
 
-    A later attempt goes on where an earlier one was, unless resume is "never". Needs no tracker: what is said waits.
+    A later attempt goes on where an earlier one ended, unless `how` is "never". Needs no tracker: the records wait in
+    the journal.
     """
     handed = read_handed(path)
     take(path, handed.assignment.run.id)
@@ -80,7 +81,7 @@ def _fixed_of(assignment: Assignment) -> Sequence[Said]:
 
 
 def _settle(assignment: Assignment, declared: Declared) -> Assignment:
-    """Return the assignment with what the script says, where the submission said nothing: as the tracker settles it."""
+    """Return the assignment with the script's declarations for open fields of the submission, as the tracker does."""
     run, fixed = assignment.run, _fixed_of(assignment)
     fields: dict[str, Any] = {name: getattr(declared, name) for name in Declared.model_fields}
     fields = {name: value for name, value in fields.items() if value is not None and name not in fixed}

@@ -1,8 +1,8 @@
 """A script's console, kept with its run: `init(capture=True)`.
 
-File descriptors 1 and 2 lead to a process (`tee.py`) that copies to where they led before, so that whatever prints is
-heard: Python, native code, children. A terminal stays one for the script. Where both led to the same place, as mostly,
-one copy keeps their order.
+File descriptors 1 and 2 are redirected to a process (`tee.py`), which copies the output to the old destination and to
+the script. So keepbest records every printer: Python, native code, child processes. A script on a terminal still sees a
+terminal. If both descriptors had one destination, as they mostly do, a single copy keeps their order.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ from keepbest.settings import child_environment
 from keepbest.tracking.process import tee
 from keepbest.tracking.recorder import now
 
-#: Lines wait this long for more.
+#: Lines wait so long for further lines of the same record.
 TURN_SECONDS = 0.2
-#: How long the end waits for what was printed last.
+#: `close` waits so long for the last output.
 END_SECONDS = 5.0
 Stream = Literal["stdout", "stderr"]
 
 _log = logging.getLogger("keepbest")
 _living: list[Capture] = []
-#: Copies that go on for children which still print; kept, or Python would complain of them.
+#: Copying processes that still serve children of the script. Python would warn if their objects were deleted.
 _left: list[subprocess.Popen[bytes]] = []
 
 
 class Console:
-    """Keeps what this process prints as the output of a run, from its making to `close`."""
+    """Records the output of this process as the log of a run, from construction to `close`."""
 
     def __init__(self, put: Callable[[LogLines], None], printed: int = 0) -> None:
-        """`printed` is how much of the run's output is recorded already.
+        """`printed` is the number of bytes of the run's output that are already recorded.
 
-        Raises OSError where the system lets no copy be made.
+        Raises OSError if the system does not allow the copy.
         """
         _flush()
         self._captures = list[Capture]()
@@ -63,10 +63,10 @@ class Console:
             self.close()
             raise
         if not _prints_there():
-            _log.warning("keepbest: what Python prints does not go to this process's own console: it is not kept.")
+            _log.warning("keepbest: Python's output does not go to this process's console, so it is not recorded.")
 
     def close(self) -> None:
-        """Have the console as it was; what was printed until now is put."""
+        """Restore the console, after recording all output so far."""
         _flush()
         for capture in self._captures:
             capture.close()
@@ -78,7 +78,7 @@ class Console:
 
 
 class Capture:
-    """One copy, of one or two descriptors that lead to the same place."""
+    """One copy of the output of one or two descriptors with the same destination."""
 
     def __init__(self, descriptors: tuple[int, ...], stream: Stream, take: Callable[[Stream, str], None]) -> None:
         self._stream, self._take, self._descriptors = stream, take, descriptors
@@ -104,7 +104,7 @@ class Capture:
         self._thread.start()
 
     def close(self) -> None:
-        """Put the descriptors back, unless somebody else has led them elsewhere, and take what was printed last."""
+        """Restore the descriptors, unless other code has redirected them since, and record the last output."""
         self._is_ending = True
         self._put_back()
         with self._lock, suppress(OSError):
@@ -113,7 +113,7 @@ class Capture:
             self._thread.join(END_SECONDS)
 
     def forget(self) -> None:
-        """In a forked child, which goes on printing and records nothing: let go what only its parent needs."""
+        """Close the descriptors that only the parent needs, in a forked child: it prints on and records nothing."""
         for descriptor in (self._control, self._record):
             with suppress(OSError):
                 os.close(descriptor)
@@ -130,7 +130,7 @@ class Capture:
             os.close(self._real)
 
     def _read(self) -> None:
-        """Put what comes, in a thread of its own."""
+        """Record the output, in this capture's thread."""
         lines, came, texts = Lines(), 0, list[str]()
         poll, told_at = select.poll(), time.monotonic()
         poll.register(self._record, select.POLLIN)
@@ -144,12 +144,12 @@ class Capture:
             if texts and time.monotonic() - told_at >= TURN_SECONDS:
                 told_at = time.monotonic()
                 texts = self._tell(texts)
-        more = [f"keepbest: only the first {MAX_OUTPUT_BYTES >> 20} MB of this are kept.\n"]
+        more = [f"keepbest: only the first {MAX_OUTPUT_BYTES >> 20} MB of this output are kept.\n"]
         self._tell(texts + lines.rest() + (more if came >= MAX_OUTPUT_BYTES else []))
         self._leave()
 
     def _tell(self, texts: list[str]) -> list[str]:
-        """Put texts, small ones as one; return what is left of them: nothing."""
+        """Record the texts, small ones together, and return an empty list."""
         waiting = ""
         for text in texts:
             if waiting and len(waiting) + len(text) > PIECE_BYTES:
@@ -161,10 +161,10 @@ class Capture:
         return []
 
     def _leave(self) -> None:
-        """The copy has said its last: by our word, or because somebody ended it, and then nothing may print into it."""
+        """Clean up after the copy has ended; if another process ended it, first restore the descriptors."""
         if not self._is_ending:
             self._put_back()
-            _log.warning("keepbest: what copied the console was ended from outside: it is not kept from here on.")
+            _log.warning("keepbest: another process ended the copy of the console: further output is not recorded.")
         with self._lock:
             os.close(self._record)
             os.close(self._control)
@@ -176,7 +176,7 @@ class Capture:
 
 
 def _start_copier(source: int, record: int, control: int, real: int) -> subprocess.Popen[bytes]:
-    """A session of its own: a signal to the script's group is not for the copy, which hears its last words."""
+    """Start the copy in its own session: a signal to the script's process group must not end it before the script."""
     return subprocess.Popen(
         [sys.executable, "-I", "-S", str(Path(tee.__file__)), *map(str, (source, record, control, MAX_OUTPUT_BYTES))],
         env=child_environment(KEEPBEST_TOKEN=None),
@@ -189,11 +189,11 @@ def _start_copier(source: int, record: int, control: int, real: int) -> subproce
 
 
 def _open_like(real: int) -> tuple[int, int]:
-    """Return a readable and a writable descriptor; what is written is seen as on a terminal where `real` is one."""
+    """Return a readable and a writable descriptor: a pseudo-terminal if `real` is a terminal, else a pipe."""
     if not os.isatty(real):
         return os.pipe()
     source, inlet = os.openpty()
-    tty.setraw(inlet, termios.TCSANOW)  # the real one does what is to be done
+    tty.setraw(inlet, termios.TCSANOW)  # the real terminal translates the characters
     with suppress(OSError):
         size = fcntl.ioctl(real, termios.TIOCGWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
         fcntl.ioctl(inlet, termios.TIOCSWINSZ, size)
@@ -206,7 +206,7 @@ def _leads_to(descriptor: int) -> tuple[int, int, int]:
 
 
 def _prints_there() -> bool:
-    """Whether Python's own stdout is that of the process; a notebook sends its cells' output another way."""
+    """Whether Python's stdout is the process's stdout; a notebook sends the output of its cells elsewhere."""
     try:
         return sys.stdout.fileno() == 1
     except (AttributeError, OSError, ValueError):
@@ -214,7 +214,7 @@ def _prints_there() -> bool:
 
 
 def _flush() -> None:
-    """Have what Python and C hold back written to where it was printed."""
+    """Flush the output buffers of Python and C."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):
             stream.flush()

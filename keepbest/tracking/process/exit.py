@@ -1,8 +1,8 @@
-"""How this process ends, as far as Python tells it to nobody who cleans up: by an exit code, or by SIGTERM.
+"""How this process ends: finds the exit code, and turns SIGTERM into an exception.
 
-After an uncaught error `sys.last_value` holds it. An exit code is known to nobody at that time, and SIGTERM ends a
-process at once, with all that it holds. So `watch` has the first noted, and makes the second an exception of the main
-thread: what was found best goes to the disk, the run is told its end, its lease is given back.
+Python tells its exit handlers of an uncaught error (`sys.last_value`), but not of an exit code, and SIGTERM ends a
+process at once. So `watch` notes the exit code, and raises an exception in the main thread on SIGTERM. keepbest can
+then write the best state to disk, end the run and give its lease back.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _EXIT_CODE: Any = SystemExit.__dict__["code"]
 
 _noted: BaseException | None = None
 _heralds: list[Callable[[], object]] = []
-#: How many writers and ends must not be broken off now; SIGTERM waits for them.
+#: Blocks that SIGTERM must not interrupt now.
 _shields = 0
 
 
 class Terminated(SystemExit):
-    """Somebody ended the process by SIGTERM."""
+    """SIGTERM ended the process."""
 
 
 def watch() -> None:
-    """Have `find_cause` know of what comes. A handler that the script has for SIGTERM stays."""
+    """Note exit codes and SIGTERM from now on for `find_cause`. A script's own handler of SIGTERM stays."""
     if sys.exit is not _exit:
         _note_codes()
         atexit.register(end_in_peace)
@@ -46,7 +46,7 @@ def watch() -> None:
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Have SIGTERM wait for the end of the block: what is written and said in it is what a process ends for."""
+    """Delay SIGTERM until the end of the block."""
     global _shields
     _shields += 1
     try:
@@ -58,28 +58,30 @@ def shielded() -> Iterator[None]:
 
 
 def announce(call: Callable[[], object]) -> None:
-    """Have `call` called as soon as SIGTERM comes, before anything is written or sent."""
+    """Call `call` as soon as SIGTERM arrives, before anything is written or sent."""
     _heralds.append(call)
 
 
 def hush(call: Callable[[], object]) -> None:
-    """Have `call` not called any more."""
+    """Undo `announce(call)`."""
     with suppress(ValueError):
         _heralds.remove(call)
 
 
 def find_cause(*, is_broken_off: bool = False) -> BaseException | None:
-    """Return what ends the interpreter, or None where the script came to its end.
+    """Return the exception that ends the interpreter, or None if the script ran to its end.
 
-    At a prompt, and in a notebook, errors end nothing: there the last one counts only where it broke something off.
+    At a prompt and in a notebook an error does not end the process. There the last error counts only if
+    `is_broken_off`: the error interrupted a fit.
     """
     if _noted is not None:
         return _noted
-    return getattr(sys, "last_value", None) if is_broken_off or not _is_interactive() else None
+    is_interactive = hasattr(sys, "ps1") or "ipykernel" in sys.modules
+    return getattr(sys, "last_value", None) if is_broken_off or not is_interactive else None
 
 
 def as_known(error: BaseException | None) -> BaseException | None:
-    """Return what an exit code stands for: that of a shell's signals, or success, which is no error."""
+    """Return the signal that an exit code stands for, as an exception; None for success; another error unchanged."""
     if not isinstance(error, SystemExit) or isinstance(error, Terminated):
         return error
     if error.code == _TERMINATED:
@@ -90,10 +92,10 @@ def as_known(error: BaseException | None) -> BaseException | None:
 
 
 def _note_codes() -> None:
-    """Have an exit code noted where the interpreter itself reads it, which is where nobody caught the exception.
+    """Note the exit code when the interpreter reads `SystemExit.code`: it does so if no code caught the exception.
 
-    It reads `SystemExit.code`, and tells nobody. The class is Python's own, so its dict is changed behind it; and
-    before Python 3.12 there is no exception to read where `sys.exit` itself raised it.
+    `SystemExit` is a built-in class, so only its underlying dict can be changed. `sys.exit` is replaced because before
+    Python 3.12 the interpreter has no exception object to read if the original raised it.
     """
     sys.exit = _exit
     attributes: dict[str, Any] = gc.get_referents(SystemExit.__dict__)[0]
@@ -107,14 +109,14 @@ def _exit(status: object = None, /) -> NoReturn:
 
 def _read_code(error: SystemExit) -> Any:
     code = _EXIT_CODE.__get__(error)
-    is_last = sys._getframe().f_back is None and current_thread() is main_thread()  # nobody's code runs any more
+    is_last = sys._getframe().f_back is None and current_thread() is main_thread()  # no Python code runs any more
     if is_last and not isinstance(error, Terminated):
         _note(SystemExit(code))
     return code
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough; who cannot wait sends SIGKILL
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must be SIGKILL
     for call in tuple(_heralds):
         with suppress(Exception):
             call()
@@ -125,7 +127,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def end_in_peace() -> None:
-    """Have SIGTERM ignored from here on, for the process ends: a notebook's kernel gets it meanwhile."""
+    """Ignore SIGTERM from now on, because the process ends: a notebook's server sends it to a kernel that stops."""
     global _shields
     _shields += 1
 
@@ -135,12 +137,8 @@ def _note(error: BaseException) -> None:
     _noted = error
 
 
-def _is_interactive() -> bool:
-    return hasattr(sys, "ps1") or "ipykernel" in sys.modules
-
-
 def _forget_in_child() -> None:
-    """A forked child has no run of its own: it ends as before."""
+    """Restore the default in a forked child, which has no run."""
     _heralds.clear()
     if signal.getsignal(signal.SIGTERM) is _terminate:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,9 +1,9 @@
 """Signs of life of a training thread, and when their absence means that it hangs.
 
-A process that answers is not a training that goes on: a deadlock, a read that never returns or a SIGSTOP leave the
-process there, its lease renewed by others. So the training thread counts its steps, the batches of its validations and
-what it logs (`Life`); the count is written into a file of the run's folder by the uploader's thread, where a worker
-reads it (`write`, `read`); and whoever watches judges the silence between two signs (`Watch`).
+A process can be alive while its training hangs: in a deadlock, in a read that never returns, after a SIGSTOP. Its lease
+would be renewed all the same. So the training thread counts its steps, the batches of its validations and its log calls
+(`Life`). The uploader's thread writes the count into a file of the run's folder (`write`), a worker reads the file
+(`read`), and a `Watch` judges the silence between two signs.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from types import FrameType
 from typing import NamedTuple
 
 NAME = "alive"
-#: Until the pace is known: data is read, a model built and compiled, the first batches trained.
+#: The allowed silence until the pace is known: a script reads data, builds and compiles a model, trains first batches.
 FIRST_SECONDS = 1800.0
-#: Silent for so many times its usual pace.
+#: The allowed silence later, as a multiple of the usual gap between two signs.
 PACES = 20
-#: Signs after which there is a pace.
+#: After so many signs the usual gap is known.
 _SETTLED = 3
-#: What the newest gap counts in the usual pace.
+#: The weight of the newest gap in the usual gap.
 _WEIGHT = 0.1
 _FRAME = struct.Struct("<QQ")
 _DEBUGGERS = ("pydevd", "debugpy")
@@ -33,7 +33,7 @@ _DEBUGGING = {"pdb", "bdb", "_pydevd_bundle.pydevd_frame"}
 
 
 class Phase(IntEnum):
-    """What the training thread is at: steps and validations, what may take long, or what nobody judges."""
+    """What the training thread does: steps and validations, something that may take long, or nothing to watch."""
 
     STEADY = 0
     LONG = 1
@@ -41,14 +41,14 @@ class Phase(IntEnum):
 
 
 class Sign(NamedTuple):
-    """What is known of a training thread: signs so far, and what it is at."""
+    """The state of a training thread: its signs of life so far, and its phase."""
 
     beats: int
     part: Phase
 
 
 class Life:
-    """What the training thread says of itself, at the cost of counting up."""
+    """Counts the signs of life of the training thread."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -60,7 +60,7 @@ class Life:
 
     @contextmanager
     def slowly(self) -> Iterator[None]:
-        """Say that the block may take long: a disk is waited for, a model selected."""
+        """Mark a block that may take long, such as a wait for a disk or the selection of a model."""
         self._long += 1
         try:
             yield
@@ -70,14 +70,14 @@ class Life:
 
     @property
     def sign(self) -> Sign:
-        """The present state; asked by a thread that is not the one that trains."""
+        """The present state, read by another thread."""
         if self.is_over or is_debugged():
             return Sign(self.count, Phase.UNWATCHED)
         return Sign(self.count, Phase.LONG if self._long else Phase.STEADY)
 
 
 class Watch:
-    """Judges silence: `see` each sign, and `silence` says for how long there was none, once that is too long."""
+    """Judges silence: `see` takes each sign, and `silence` is the time since the last sign once it is too long."""
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._seconds = seconds
@@ -87,9 +87,9 @@ class Watch:
         self._since = clock()
 
     def see(self, sign: Sign) -> None:
-        """Take note of what is known now."""
+        """Note the present sign."""
         now = self._clock()
-        # What comes before the first sign is no step: the model is built and compiled there.
+        # The time before the first sign is no gap between steps: the script builds and compiles its model.
         if self._sign.beats and sign.beats != self._sign.beats and sign.part is Phase.STEADY is self._sign.part:
             gap = (now - self._since) / max(1, sign.beats - self._sign.beats)
             self._pace = gap if self._pace == 0.0 else (1 - _WEIGHT) * self._pace + _WEIGHT * gap
@@ -98,7 +98,7 @@ class Watch:
 
     @property
     def limit_seconds(self) -> float:
-        """The silence that is too long at this moment; nothing is where nobody is to judge."""
+        """The longest allowed silence at this moment; infinite while nothing is watched."""
         if self._seconds <= 0 or self._sign.part is Phase.UNWATCHED:
             return float("inf")
         if self._sign.part is Phase.LONG or self._sign.beats < _SETTLED:
@@ -107,13 +107,13 @@ class Watch:
 
     @property
     def silence(self) -> float | None:
-        """Seconds without a sign where these are too many, else None."""
+        """Seconds since the last sign if they are too many, else None."""
         seconds = self._clock() - self._since
         return seconds if seconds > self.limit_seconds else None
 
 
 def write(folder: Path, sign: Sign) -> None:
-    """Leave the sign for the worker; where the disk does not take it the worker knows no better than before."""
+    """Write the sign for the worker. If the disk fails, the worker keeps the sign before."""
     with suppress(OSError):
         file = os.open(folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -123,7 +123,7 @@ def write(folder: Path, sign: Sign) -> None:
 
 
 def read(folder: Path) -> Sign | None:
-    """Return the newest sign; None where there never was one."""
+    """Return the newest sign, or None without a readable sign."""
     try:
         count, part = _FRAME.unpack((folder / NAME).read_bytes())
         return Sign(count, Phase(part))
@@ -132,19 +132,16 @@ def read(folder: Path) -> Sign | None:
 
 
 def is_debugged() -> bool:
-    """Whether somebody debugs this process, who may hold a thread for as long as he likes."""
-    if not sys.modules.keys().isdisjoint(_DEBUGGERS) or _has_monitor():
+    """Whether a debugger is attached to this process: it may hold a thread as long as its user likes."""
+    monitoring = getattr(sys, "monitoring", None)  # Python 3.12
+    has_monitor = monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
+    if has_monitor or not sys.modules.keys().isdisjoint(_DEBUGGERS):
         return True
     return any(_is_held(frame) for frame in sys._current_frames().values())
 
 
-def _has_monitor() -> bool:
-    monitoring = getattr(sys, "monitoring", None)  # Python 3.12
-    return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
-
-
 def _is_held(frame: FrameType | None) -> bool:
-    """Whether a debugger traces this thread, or stands in it at its prompt."""
+    """Whether a debugger traces this thread or shows its prompt in it."""
     while frame is not None:
         if frame.f_globals.get("__name__") in _DEBUGGING:
             return True

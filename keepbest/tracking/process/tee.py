@@ -1,11 +1,11 @@
-"""A program of its own, run by its path: copies what a script prints to where that went before, and to the script.
+"""A separate program: copies a script's output to the output's old destination and to the script.
 
     python -I -S tee.py SOURCE RECORD CONTROL LIMIT
 
-SOURCE, RECORD and CONTROL are file descriptors, the copy goes to stdout. It is a process because a thread of the
-script could not copy while native code prints and holds the interpreter: both would wait for ever. A script that reads
-RECORD slowly, or not at all, holds nothing up: what waits for it is held here, LIMIT bytes in all are recorded. A byte
-from CONTROL ends the record, not the copy, which goes on for as long as somebody prints: a child of the script, say.
+SOURCE, RECORD and CONTROL are file descriptors; the copy goes to stdout. A thread of the script could not do this:
+while native code prints and holds the interpreter lock, thread and native code would wait for each other. A script that
+reads RECORD slowly, or never, blocks nothing: this program buffers the record, LIMIT bytes in all. A byte from CONTROL
+ends the record. The copy goes on as long as any process prints, such as a child of the script.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STDOUT = 1
 
 
 class PendingOutput:
-    """What the script is to get, and does not have yet."""
+    """The output that the script has not read yet."""
 
     def __init__(self, descriptor: int, limit: int, watched: selectors.BaseSelector) -> None:
         self._descriptor, self._left, self._watched = descriptor, limit, watched
@@ -40,7 +40,7 @@ class PendingOutput:
             self._watched.register(self._descriptor, selectors.EVENT_WRITE)
 
     def send(self) -> None:
-        """Send what the script takes now."""
+        """Send as much as the script takes now."""
         try:
             del self._waiting[: os.write(self._descriptor, self._waiting[:PIECE])]
         except BlockingIOError:
@@ -53,7 +53,7 @@ class PendingOutput:
             self._watched.unregister(self._descriptor)
 
     def close(self) -> None:
-        """Send what waits, however long the script takes to read it, and end the record."""
+        """Send the rest, however long the script takes to read it, and end the record."""
         if not self.is_open:
             return
         self.is_open = False
@@ -67,7 +67,7 @@ class PendingOutput:
 
 
 def copy(source: int, descriptor: int, control: int, limit: int) -> None:
-    """Copy until nobody can print any more."""
+    """Copy until no process holds the source open for printing."""
     with selectors.DefaultSelector() as watched:
         record = PendingOutput(descriptor, limit, watched)
         os.set_blocking(source, False)
@@ -89,12 +89,12 @@ def copy(source: int, descriptor: int, control: int, limit: int) -> None:
 
 
 def pass_on(source: int, record: PendingOutput) -> bool:
-    """Copy one piece; return whether there may be more."""
+    """Copy one piece; return whether more may follow."""
     try:
         piece = os.read(source, PIECE)
     except BlockingIOError:
         return True
-    except OSError:  # how a terminal says that nobody holds its other side
+    except OSError:  # a terminal raises when no process holds its other side
         return False
     write(piece)
     record.add(piece)
@@ -102,7 +102,7 @@ def pass_on(source: int, record: PendingOutput) -> bool:
 
 
 def write(piece: bytes) -> None:
-    """Write to where the script printed before; when nobody reads that any more, the record goes on."""
+    """Write to the old destination. If no process reads it any more, the record goes on."""
     rest = memoryview(piece)
     while rest:
         try:
@@ -115,5 +115,5 @@ def write(piece: bytes) -> None:
 
 if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_IGN)  # it ends when the last that prints has ended
+        signal.signal(number, signal.SIG_IGN)  # this program ends after the last process that prints
     copy(*(int(argument) for argument in sys.argv[1:5]))

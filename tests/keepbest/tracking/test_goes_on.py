@@ -170,7 +170,7 @@ def test_a_killed_script_is_taken_up_again_at_once(
         sys.executable, "-c", SCRIPT, tmp_path, run_id, KEEPBEST_URL=live.url, KEEPBEST_TOKEN=live.admin
     )
     process.wait_for_output("3\n")
-    with pytest.raises(Conflict, match="A script on this machine trains"):
+    with pytest.raises(Conflict, match="Another script on this machine trains"):
         begin(live, tmp_path, id=run_id)
     monkeypatch.setattr("keepbest.tracking.takeover.LEAVING_SECONDS", 0)
     with pytest.raises(Conflict, match="another script holds it"):
@@ -214,7 +214,7 @@ def test_a_job_queued_again_waits_for_the_first_to_end(
         assert run.step == 1
         run.report_validation(2, 0.75)
     assert process.wait() == 143
-    assert any("Waiting for its end" in record.message for record in caplog.records)
+    assert any("Waiting for that process" in record.message for record in caplog.records)
     assert (client.run(run_id).state, client.run(run_id).attempt) == (RunState.FINISHED, 2)
 
 
@@ -229,7 +229,7 @@ def test_a_stale_script_ends_saying_the_run_was_not_its_own(
         with begin(live, tmp_path / "elsewhere", id=stale.id) as run:
             run.report_validation(2, 0.75)
             assert not stale.finish()
-            assert f"run {stale.id} was not this script's any more when it ended" in caplog.text
+            assert f"run {stale.id} no longer belonged to this script when the script ended" in caplog.text
             assert client.run(run.id).state.is_held
     assert [validation.step for validation in client.validations(run.id).validations] == [1, 2]
 

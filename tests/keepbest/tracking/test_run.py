@@ -230,7 +230,9 @@ def test_a_stopper_in_any_form(tmp_path: Path, tracker: TinyTracker, stopper: An
 
 def test_an_unknown_mode_is_asked_for_at_the_first_validation(tmp_path: Path, tracker: TinyTracker) -> None:
     with begin(tmp_path, tracker, monitor="score", mode="auto") as run:
-        with pytest.raises(InvalidInput, match=r"which way 'score' gets better\.\nSay it .* mode='max'"):
+        with pytest.raises(
+            InvalidInput, match=r"The name 'score' does not tell which way .*\nBegin the run with .* mode='max'"
+        ):
             run.report_validation(1, 0.5)
         run.set_mode("min")
         assert run.report_validation(1, 0.5).improved

@@ -76,7 +76,7 @@ def test_a_last_step_in_the_stopper_itself_moves_too(policy: str) -> None:
 
 def test_a_missing_metric_is_missed_at_the_first_validation() -> None:
     stopper = make('require("recal > 0", patience(3))')
-    with pytest.raises(MetricMissing, match="The stopper reads recal; there are loss, recall"):
+    with pytest.raises(MetricMissing, match="The stopper reads recal; the validation has loss, recall"):
         stopper.observe(Validation(10, 1.0, metrics={"loss": 0.5, "recall": 0.9}))
     assert not stopper.observe(Validation(5)).stop
     assert stopper.observe(Validation(10, 1.0, metrics={"recal": 0.9})).improved
@@ -166,8 +166,8 @@ def test_a_state_brings_right_examples_to_the_next_process(cut: int) -> None:
     ("promotions", "waits_at", "words"),
     [
         (0, 1, "the run waits"),
-        (1, None, "the run goes straight on, for it was let past before"),
-        (None, None, "the run goes straight on, for it is in no sweep that goes on"),
+        (1, None, "the run goes straight on, because it was promoted before"),
+        (None, None, "the run goes straight on, because it is in no sweep that goes on"),
     ],
 )
 def test_at_a_rung_it_says_whether_the_run_waits(promotions: int | None, waits_at: int | None, words: str) -> None:

@@ -100,7 +100,7 @@ print("after")
     )
     assert process.wait() == 0, process.output
     assert "after\n" in process.output
-    assert "ended from outside" in process.output
+    assert "another process ended the copy" in process.output
 
 
 def test_a_terminal_stays_a_terminal(tmp_path: Path, tracker: TinyTracker) -> None:

@@ -36,13 +36,13 @@ def start(processes: Processes, folder: Path, tracker: TinyTracker, text: str) -
         ("raise SystemExit", 0, "finished", None),
         (CAUGHT, 0, "finished", None),
         ("with run: sys.exit(3)", 3, "failed", "SystemExit: 3"),
-        (TERM, 143, "cancelled", "Its process was ended by SIGTERM."),
-        (f"with run: {TERM}", 143, "cancelled", "Its process was ended by SIGTERM."),
-        (HANDLER + TERM, 143, "cancelled", "Its process was ended by SIGTERM."),
+        (TERM, 143, "cancelled", "SIGTERM ended its process."),
+        (f"with run: {TERM}", 143, "cancelled", "SIGTERM ended its process."),
+        (HANDLER + TERM, 143, "cancelled", "SIGTERM ended its process."),
         ("raise KeyboardInterrupt", -signal.SIGINT, "cancelled", "Interrupted from the keyboard."),
         (LATE, 0, "finished", None),
         (LATE + "with run: pass", 143, "finished", None),
-        (BROKEN_OFF, 0, "finished", "Its fit was broken off; the script went on to its end."),
+        (BROKEN_OFF, 0, "finished", "The fit was interrupted; the script went on to its end."),
     ],
 )
 def test_the_run_ends_as_its_process_does(
