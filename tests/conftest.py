@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.support.processes",
     "tests.support.databases",
     "tests.support.live",
+    "tests.support.routes",
 ]
 
 # A slow machine is no failure of a law.

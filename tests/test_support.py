@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import NullPool, create_engine, text
+from werkzeug.routing import Map, Rule
 
 from tests.support import need as need_module
 from tests.support.coverage import rows
@@ -19,6 +20,7 @@ from tests.support.need import need
 from tests.support.network import free_port
 from tests.support.postgres import Clones, need_postgres
 from tests.support.processes import ROOT, Processes, is_alive, wait_until
+from tests.support.routes import compile_once
 from tracker import db
 
 
@@ -197,3 +199,17 @@ def test_a_fast_run_refuses_what_starts_all_the_same(pytester: pytest.Pytester) 
     done = pytester.runpytest_subprocess("--fast", "-q", "-p", "tests.support.fast", "-p", "no:cacheprovider")
     done.assert_outcomes(failed=2)
     done.stdout.fnmatch_lines(["*a fast test starts no process*", "*import of tensorflow halted*"])
+
+
+def test_equal_routes_are_compiled_once_and_others_are_not() -> None:
+    def bind(route: str, **options: Any) -> Rule:
+        rule = Rule(route, endpoint="it", **options)
+        Map([rule])
+        return rule
+
+    one, same, other = bind("/runs/<id>"), bind("/runs/<id>"), bind("/users/<id>")
+    assert compile_once(one) is compile_once(same)
+    assert len({compile_once(one), compile_once(one, False), compile_once(other)}) == 3
+    first, second = (bind("/pages/<int:page>", defaults={"page": page}) for page in (1, 2))
+    built = [rule.build({"id": "a b"}) for rule in (one, same, other)] + [rule.build({}) for rule in (first, second)]
+    assert built == [("", path) for path in ("/runs/a%20b", "/runs/a%20b", "/users/a%20b", "/pages/1", "/pages/2")]
