@@ -44,7 +44,7 @@ def build(units: int = 4, learning_rate: float = 1e-2, scale: float = 1.0):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units, "tanh"), keras.layers.Dense(1)])
     model.compile(keras.optimizers.Adam(learning_rate), "mse", metrics=["mae"])
     print("built with", units, "units")
-    slowly = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(0.002))
+    slowly = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(0.02))
     return keepbest.Training(model, (x[:192], y[:192]), (x[192:], y[192:]), callbacks=[slowly])
 """
 
