@@ -23,7 +23,7 @@ from tracker.clocks import Trust
 from tracker.db import Engine
 from tracker.scheduler.jobs import PeriodicJob, list_jobs
 from tracker.settings import TrackerSettings
-from tracker.store.locks import OnlyOne
+from tracker.store.locks import SchedulerLock
 
 log = logging.getLogger("tracker.scheduler")
 
@@ -41,7 +41,7 @@ class Scheduler:
 
     def __init__(self, settings: TrackerSettings, engine: Engine) -> None:
         self._settings, self._engine = settings, engine
-        self._turn = OnlyOne(engine)
+        self._turn = SchedulerLock(engine)
         self._stopping = False
         self._lost = False
         self._failing: set[str] = set()

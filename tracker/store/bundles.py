@@ -1,4 +1,4 @@
-"""Bundles: users' code, one zip a digest. Looked into, never unpacked here."""
+"""Bundles: users' code, one zip for each digest. The tracker reads the list of files and never unpacks the zip."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SEND = "`keepbest submit FILE.py:FUNCTION` sends the code first."
 
 @dataclass(frozen=True)
 class CheckedBundle:
-    """A bundle that was looked into, and its files; `check` makes it, outside of any transaction."""
+    """A bundle that `check` has accepted, with its list of files."""
 
     content: bytes
     digest: str
@@ -29,7 +29,10 @@ class CheckedBundle:
 
 
 def check(content: bytes) -> CheckedBundle:
-    """Look into a bundle. Raises InvalidInput for an archive that is not safe, TooLarge for one past the limit."""
+    """List a bundle's files; call this outside of any transaction.
+
+    Raises InvalidInput for an unsafe archive, TooLarge for one past the limit.
+    """
     if len(content) > MAX_BUNDLE_BYTES:
         raise TooLarge(f"A bundle may have {MAX_BUNDLE_BYTES // 2**20} MB, but got {len(content):,} bytes.")
     files = [path.as_posix() for path in bundle.list_files(content)]
@@ -48,7 +51,7 @@ def add_bundle(conn: Connection, checked: CheckedBundle, *, user: str, now: date
 
 
 def get_bundle(conn: Connection, digest: str) -> Bundle:
-    """Return what is known of a bundle; raises NotFound."""
+    """Return a bundle's digest, size and date; raises NotFound."""
     table = models.BundleTable
     row = conn.execute(select(table.digest, table.size_bytes, table.created_at).where(table.digest == digest)).first()
     if row is None:
@@ -63,7 +66,7 @@ def read_bundle(conn: Connection, digest: str) -> bytes:
 
 
 def check_source(conn: Connection, source: CodeSource | CommandSource) -> None:
-    """Raise InvalidInput unless the bundle is here and holds the file that the entry names, where there is one."""
+    """Raise InvalidInput unless the tracker has the bundle and, for a function, the bundle has the function's file."""
     table = models.BundleTable
     known = conn.execute(select(table.files).where(table.digest == source.bundle)).one_or_none()
     if known is None:

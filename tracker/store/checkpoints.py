@@ -1,4 +1,4 @@
-"""Checkpoints as the tracker knows them: what is durable, which is best, which are pinned; and proofs of restores."""
+"""Checkpoints: which are durable, best and pinned; and the receipts of restores."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tracker.models import CheckpointTable, ReceiptTable, RunTable
 from tracker.store.runs import RunRow
 from tracker.store.segments import LivingPath, read_path
 
-#: The kind of what a selector made: training never came by there, so it is no best, and nothing goes on from it.
+#: The kind of an average that a selector made. Training never had this state: it is no best, and no run resumes there.
 MADE: CheckpointKind = "selected"
 
 
 def add_checkpoints(conn: Connection, run_pk: int, durable: Sequence[CheckpointDurable]) -> Sequence[CheckpointDurable]:
-    """Write down checkpoints that are on disk, and return those that are new; a known one stays as it is.
+    """Add checkpoints that are on disk, and return the new ones; a known one stays as it is.
 
-    A trainer says once more what it finds in its store, for one that was killed may not have come to say it.
+    A trainer reports again what it finds in its store, because a trainer that was killed may not have reported it.
     """
     if not durable:
         return durable
@@ -39,7 +39,7 @@ def add_checkpoints(conn: Connection, run_pk: int, durable: Sequence[CheckpointD
 
 
 def drop_checkpoints(conn: Connection, run_pk: int, dropped: Sequence[CheckpointDropped]) -> None:
-    """Write down that checkpoints are gone from disk."""
+    """Mark checkpoints that are gone from disk as dropped."""
     ids = [point.id for point in dropped]
     mine = (CheckpointTable.run_pk == run_pk, CheckpointTable.id.in_(ids))
     conn.execute(update(CheckpointTable).where(*mine).values(state=CheckpointState.DROPPED.value))
@@ -50,7 +50,7 @@ def find_best(
 ) -> Row[str, float | None, int, int] | None:
     """Return the durable checkpoint with the best value, of equal ones the earliest; None where none has a value.
 
-    Given a path, those count that lie on it.
+    With a `path`, only checkpoints on that living path count.
     """
     order = CheckpointTable.value if mode == "min" else CheckpointTable.value.desc()
     rows = conn.execute(
@@ -82,14 +82,14 @@ def get_checkpoint(conn: Connection, id: str) -> contract.Checkpoint:
 
 
 def pin(conn: Connection, id: str, pinned: bool) -> contract.Checkpoint:
-    """Pin a checkpoint, so that retention never takes it, or let it go."""
+    """Pin a checkpoint, so that retention never drops it, or unpin it."""
     get_checkpoint(conn, id)
     conn.execute(update(CheckpointTable).where(CheckpointTable.id == id).values(is_pinned=pinned))
     return get_checkpoint(conn, id)
 
 
 def add_receipt(conn: Connection, run: RunRow, receipt: contract.Receipt, user: str, now: datetime) -> contract.Receipt:
-    """Keep the proof of a restore; its checkpoint must be one of the run's."""
+    """Store the receipt of a restore; raises NotFound unless its checkpoint belongs to the run."""
     checkpoint = get_checkpoint(conn, receipt.checkpoint)
     if checkpoint.run != run.id:
         raise NotFound(f"Run {run.id} has no checkpoint {receipt.checkpoint!r}.", field="checkpoint")
@@ -99,7 +99,7 @@ def add_receipt(conn: Connection, run: RunRow, receipt: contract.Receipt, user: 
 
 
 def list_receipts(conn: Connection, run_pk: int) -> list[contract.Receipt]:
-    """Return the proofs of restores of a run, oldest first."""
+    """Return the receipts of a run's restores, oldest first."""
     rows = conn.execute(
         select(ReceiptTable.receipt).where(ReceiptTable.run_pk == run_pk).order_by(ReceiptTable.pk)
     ).scalars()

@@ -1,4 +1,4 @@
-"""Claims: a worker asks for work and gets a run, the right to train it, and where to go on."""
+"""Claims: a worker or script gets a run, a lease on it, and the checkpoint to begin at."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from keepbest.status import Role, RunState
 from tracker.models import RunTable
 from tracker.store import leases, resume_point, resumes, runs, segments, workers
 from tracker.store.access import audit
-from tracker.store.access.users import Principal
+from tracker.store.access.users import Principal, digest
 from tracker.store.runs import RunRow
 from tracker.store.sweeps import rungs
 
 
 def claim(conn: Connection, request: Claim, *, by: Principal, seconds: float, now: datetime) -> Assignment | None:
-    """Give out a run, or None when there is nothing to do; `seconds` is how long its lease lasts.
+    """Lease a run for `seconds` and return its assignment; None where no run fits.
 
-    A worker gets the oldest queued run of the highest priority that fits it. A script names its own external run.
+    A worker gets the oldest queued run of the highest priority that it can train. A script names its own external run.
 
     Raises:
-        NotAllowed: A worker's token asks for a script's run, or for a worker that another token registered.
+        NotAllowed: A worker's token claims a script's run, or claims for a worker that another token registered.
     """
     if request.worker is not None:
         return _claim_for_worker(conn, request, by, seconds, now)
     if request.run is None:
-        raise InvalidInput("Say which worker asks, or which run its script trains.", field="worker")
+        raise InvalidInput("A claim names a worker, or the run that a script trains.", field="worker")
     if by.role is Role.WORKER:
         raise NotAllowed(
             "A worker's token claims queued runs for its worker, not a script's own run.",
@@ -58,10 +58,10 @@ def _claim_for_worker(
 def _claim_external(
     conn: Connection, reference: str, request: Claim, user: str, seconds: float, now: datetime
 ) -> Assignment:
-    """Lease a script's own run, an ended one too: it goes on.
+    """Lease a script's own run; an ended run goes on.
 
-    A lease for an offline record under which nothing was ever said is given again: whoever asked for it was killed
-    before the answer was written down, and no other machine has that record.
+    A lease for an offline run that opened no segment may be given again: the process that claimed it was killed before
+    it stored the answer, and no other machine has the run's records.
     """
     run = runs.get_run(conn, reference, lock=True)
     if run.source_kind != "external":
@@ -80,25 +80,25 @@ def _claim_external(
 
 def _held(run: RunRow, now: datetime) -> Conflict:
     left = max(1, round((run.lease_expires_at - now).total_seconds())) if run.lease_expires_at else 1
-    heard = f", heard last at {run.heard_at:%H:%M:%S} UTC" if run.heard_at else ""
+    heard = f", last heard at {run.heard_at:%H:%M:%S} UTC" if run.heard_at else ""
     return Conflict(
         f"Run {run.id} is {run.state}: another script holds it{heard}.",
         field="run",
-        hint=f"If that script is dead, its lease ends in {left} s: try again then. Else begin a run of its own.",
+        hint=f"If that script is dead, try again in {left} s, when its lease ends; else begin another run.",
     )
 
 
 def _find_again(
     conn: Connection, request: Claim, run: RunRow | None, seconds: float, now: datetime
 ) -> Assignment | None:
-    """Return the lease that this very request got already: its answer was lost. None where it got none."""
+    """Return the assignment of this same claim, sent again because its answer was lost; None for a new claim."""
     if request.request is None:
         return None
     row = leases.find_granted(conn, request.request, request.worker)
     if row is None or (run is not None and row.pk != run.pk):
         return None
     if row.was_heard:
-        raise Conflict(f"This request got its lease on run {row.id}, and has used it.", field="request")
+        raise Conflict(f"This claim got its lease on run {row.id} before, and has used it.", field="request")
     token, expires_at = leases.new_token(), now + timedelta(seconds=seconds)
     row = leases.grant_again(conn, row, token, expires_at=expires_at)
     return _assign(conn, row, Lease(token=token, expires_at=expires_at, lease_seconds=seconds))
@@ -115,7 +115,7 @@ def _take(
 ) -> Assignment | None:
     token = leases.new_token()
     expires_at = now + timedelta(seconds=seconds)
-    held = {"lease_digest": leases.digest(token), "lease_expires_at": expires_at, "heard_at": now}
+    held = {"lease_digest": digest(token), "lease_expires_at": expires_at, "heard_at": now}
     by = {"worker_id": worker and worker.id, "worker_name": worker and worker.name}
     run = runs.take_queued(conn, fits, now=now, **held, **by)
     if run is None:
@@ -133,7 +133,7 @@ def _assign(conn: Connection, run: RunRow, lease: Lease) -> Assignment:
         lease=lease,
         attempt=run.attempt,
         next_segment=number,
-        # What a fork inherits is of its first segment, which is only opened now.
+        # The checkpoint that a fork begins at belongs to its first segment, which its trainer opens next.
         parent_segment=resume.segment if resume and resume.segment < number else None,
         resume=resume,
         overrides=resume_point.read_changes(run),
@@ -142,25 +142,19 @@ def _assign(conn: Connection, run: RunRow, lease: Lease) -> Assignment:
 
 
 def _fits(conn: Connection, worker: Row[Any]) -> ColumnElement[bool]:
-    """What this worker can train: recipes it announced, code unless it refuses it, labels it has."""
+    """Return the condition for runs of this worker: its recipes, code unless it takes recipes only, its labels."""
     source, data = RunTable.spec["source"]["name"].as_string(), RunTable.spec["data"].as_string()
     recipes = [
         and_(source == recipe["name"], or_(data.is_(None), data.in_(recipe["data"])) if recipe["data"] else true())
         for recipe in worker.recipes
     ]
     code = false() if worker.recipes_only else RunTable.source_kind.in_(("code", "command"))
-    return and_(
-        or_(code, and_(RunTable.source_kind == "recipe", or_(false(), *recipes))), _has_labels(conn, worker.labels)
-    )
+    has_labels = text(_HAS_LABELS[conn.dialect.name]).bindparams(labels=json.dumps(worker.labels))
+    return and_(or_(code, and_(RunTable.source_kind == "recipe", or_(false(), *recipes))), has_labels)
 
 
-def _has_labels(conn: Connection, labels: dict[str, str]) -> ColumnElement[bool]:
-    """Whether `labels` hold every label that the run asks for."""
-    fits = _LABELS_FIT[conn.dialect.name]
-    return text(fits).bindparams(labels=json.dumps(labels))  # type: ignore[return-value]
-
-
-_LABELS_FIT = {
+#: Whether `:labels` hold every label that the run requires.
+_HAS_LABELS = {
     "postgresql": "(runs.spec -> 'labels') <@ CAST(:labels AS jsonb)",
     "sqlite": "NOT EXISTS (SELECT 1 FROM json_each(runs.spec, '$.labels') AS wanted WHERE NOT EXISTS ("
     "SELECT 1 FROM json_each(:labels) AS had WHERE had.key = wanted.key AND had.value = wanted.value))",

@@ -1,4 +1,4 @@
-"""Commands to a living run: requested by a person, acknowledged by the trainer, done; each with its time."""
+"""Commands to a living run: a person requests one, the trainer acknowledges it and reports it done."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tracker.store import endings, events, last_steps, runs
 from tracker.store.access import audit
 from tracker.store.runs import RunRow
 
-#: Commands of one run that may wait at once; a trainer that obeys none needs no more.
+#: Open commands of one run at most; a trainer that obeys none needs no more.
 MAX_OPEN = 20
 OPEN = [state.value for state in CommandState if state.is_open]
-#: Asked for twice, these are one.
+#: A second request of these kinds returns the first command.
 _ONCE = {CommandKind.STOP, CommandKind.CANCEL}
 
 
 def request_command(conn: Connection, run: RunRow, request: CommandRequest, *, user: str, now: datetime) -> Command:
-    """Ask a living run for something; a cancel of a run that nobody holds is done at once.
+    """Add a command to a living run; a cancel of a run that nobody holds is done at once.
 
-    Raises Conflict when nothing is training, InvalidInput when a roll back has no such target.
+    Raises Conflict when nobody trains the run, InvalidInput when the target of a roll back does not exist.
     """
     kind = CommandKind(request.kind)
     if not RunState(run.state).is_held:
@@ -39,20 +39,20 @@ def request_command(conn: Connection, run: RunRow, request: CommandRequest, *, u
     if same:
         return same[0]
     if len(waiting) >= MAX_OPEN:
-        raise Conflict(f"{MAX_OPEN} commands to run {run.id} are still open.", hint="Wait until the trainer obeys.")
+        raise Conflict(f"Run {run.id} has {MAX_OPEN} open commands.", hint="Wait until its trainer has obeyed one.")
     arguments = request.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
     return _add(conn, run, kind, CommandState.REQUESTED, arguments, user, now)
 
 
 def cancel_run(conn: Connection, run: RunRow, *, user: str, now: datetime) -> RunRow:
-    """Cancel a run: at once when nobody holds it, through a command when somebody does. Twice is once."""
+    """Cancel a run: at once when nobody holds it, else with a command. A second cancel changes nothing."""
     if run.state != RunState.CANCELLED:
         request_command(conn, run, CancelRequest(), user=user, now=now)
     return runs.get_by_pk(conn, run.pk)
 
 
 def update_command(conn: Connection, run: RunRow, command_update: CommandUpdate, now: datetime) -> None:
-    """Take what a trainer says of a command; what comes again, late, or about another's command changes nothing."""
+    """Store a trainer's report on a command. A repeated, late or foreign report changes nothing."""
     to = CommandState(command_update.state)
     before = [CommandState.REQUESTED.value] if to is CommandState.ACKNOWLEDGED else OPEN
     time = {"acknowledged_at": command_update.at} if to is CommandState.ACKNOWLEDGED else {"done_at": command_update.at}
@@ -67,22 +67,22 @@ def update_command(conn: Connection, run: RunRow, command_update: CommandUpdate,
 
 
 def open_commands(conn: Connection, run_pk: int) -> list[Command]:
-    """Return the commands still to be obeyed, oldest first."""
+    """Return the commands that the trainer has not finished, oldest first."""
     return [_show(row) for row in conn.execute(_select(run_pk).where(models.CommandTable.state.in_(OPEN)))]
 
 
 def list_commands(conn: Connection, run_pk: int) -> list[Command]:
-    """Return every command a run ever got, oldest first."""
+    """Return every command of a run, oldest first."""
     return [_show(row) for row in conn.execute(_select(run_pk))]
 
 
 def wants_cancel(conn: Connection, run_pk: int) -> bool:
-    """Whether somebody asked for the end of the run and nobody has obeyed yet."""
+    """Whether the run has an open cancel command."""
     return any(command.kind is CommandKind.CANCEL for command in open_commands(conn, run_pk))
 
 
 def expire_commands(conn: Connection, run: RunRow, now: datetime) -> None:
-    """Close what is still open when a run ends: a cancel is done by that, nobody is left to obey the rest."""
+    """Close the open commands of a run that ends: a cancel is done, any other has expired."""
     for command in open_commands(conn, run.pk):
         is_done = command.kind is CommandKind.CANCEL
         to = CommandState.DONE if is_done else CommandState.EXPIRED
@@ -94,7 +94,7 @@ def expire_commands(conn: Connection, run: RunRow, now: datetime) -> None:
 
 def _answer_unheld(conn: Connection, run: RunRow, kind: CommandKind, user: str, now: datetime) -> Command:
     if RunState(run.state).is_final:
-        message = f"Run {run.id} is {run.state}: it obeys no commands any more."
+        message = f"Run {run.id} is {run.state}: it takes no more commands."
         raise Conflict(message, field="run", hint=_suggest_after_end(run, kind))
     if kind is not CommandKind.CANCEL:
         waits = f"Let it go on: `keepbest resume {run.id}`" if run.state == RunState.PAUSED else "Wait for a worker"
@@ -104,12 +104,12 @@ def _answer_unheld(conn: Connection, run: RunRow, kind: CommandKind, user: str, 
     before = endings.take_back(conn, run, now)
     if before is None:
         runs.move_run(conn, run, RunState.CANCELLED, now=now, reason=StopReason.USER, message=f"cancelled by {user}")
-    message = f"Nobody had taken it up again: it is {before.state}, as it was." if before is not None else ""
+    message = f"No worker had resumed the run: it is {before.state} again." if before is not None else ""
     return _add(conn, run, kind, CommandState.DONE, {}, user, now, message)
 
 
 def _suggest_after_end(run: RunRow, kind: CommandKind) -> str:
-    """Return what serves somebody who asks that of a run that has ended."""
+    """Return the hint for a command to a run that has ended: which commands work instead."""
     has_best = run.best_checkpoint is not None
     if kind is CommandKind.ROLL_BACK and has_best and run.source_kind == "external":
         return f'Its script goes on with it: keepbest.init(id="{run.id}", resume="must").'
@@ -122,7 +122,7 @@ def _suggest_after_end(run: RunRow, kind: CommandKind) -> str:
 
 
 def _check_target(conn: Connection, run: RunRow, request: RollBackRequest) -> RollBackRequest:
-    """Return the request with exactly one target: the best unless it names another."""
+    """Return the request with exactly one target; without a named one, the best."""
     targets = [name for name in ("to", "step", "checkpoint") if getattr(request, name) is not None]
     if len(targets) > 1:
         raise InvalidInput("Roll back to one place: best, a step or a checkpoint.", field=targets[1])
@@ -132,7 +132,7 @@ def _check_target(conn: Connection, run: RunRow, request: RollBackRequest) -> Ro
         raise Conflict(f"Run {run.id} has no best validation yet.", field="to", hint="Wait for its first validation.")
     if request.step is not None and request.step > (run.step or 0):
         message = f"Run {run.id} is at step {run.step or 0}; step {request.step} is ahead."
-        raise InvalidInput(message, field="step", hint=f"`keepbest checkpoints {run.id}` lists where it can go.")
+        raise InvalidInput(message, field="step", hint=f"`keepbest checkpoints {run.id}` lists the steps.")
     step = request.step if request.step is not None else run.best_step
     if request.checkpoint is not None:
         step = _find_step(conn, run, request.checkpoint)
@@ -142,13 +142,13 @@ def _check_target(conn: Connection, run: RunRow, request: RollBackRequest) -> Ro
 
 
 def _find_step(conn: Connection, run: RunRow, checkpoint: str) -> int:
-    """Return the step of a checkpoint of this run; raises NotFound where it is not on disk."""
+    """Return the step of a checkpoint of this run; raises NotFound unless the checkpoint is durable."""
     table = models.CheckpointTable
     row = conn.execute(select(table.state, table.step).where(table.id == checkpoint, table.run_pk == run.pk)).first()
     if row is None or row.state != "durable":
-        what = "is no longer on disk" if row else "is not one of its checkpoints"
+        problem = "is no longer on disk" if row else f"is not one of run {run.id}"
         hint = f"`keepbest checkpoints {run.id}` lists them."
-        raise NotFound(f"Run {run.id}: {checkpoint} {what}.", field="checkpoint", hint=hint)
+        raise NotFound(f"Checkpoint {checkpoint} {problem}.", field="checkpoint", hint=hint)
     return int(row.step)
 
 

@@ -1,4 +1,4 @@
-"""Cursors: where a page ended, as an opaque text. A page goes on after a row, so rows added meanwhile shift nothing."""
+"""Cursors: the last row of a page as an opaque text. The next page begins after that row, so new rows shift nothing."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 
 from keepbest.errors import InvalidInput
 
-#: What fits into a column of whole numbers.
+#: The first whole number that does not fit into a column.
 _LARGEST = 2**63
 
 
 def write(order: str, values: Sequence[Any]) -> str:
-    """Return the cursor after the row that has these values in this order."""
+    """Return the cursor after a row with these values, of a list in this order."""
     plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
     packed = json.dumps([order, *plain], separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
 def read(cursor: str, order: str, *kinds: type) -> list[Any]:
-    """Return the values of a cursor, null or of these kinds; raises InvalidInput for one that is not of this order."""
+    """Return a cursor's values, each None or of its kind; raises InvalidInput for a cursor of another order or form."""
     try:
         known, *values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (ValueError, TypeError, RecursionError):
@@ -34,8 +34,8 @@ def read(cursor: str, order: str, *kinds: type) -> list[Any]:
     return [_check(value, kind) for value, kind in zip(values, kinds, strict=True)]
 
 
-def refuse(why: str = "is none that this tracker gave") -> InvalidInput:
-    """Return the error for a cursor that is not ours."""
+def refuse(why: str = "was not made by this tracker") -> InvalidInput:
+    """Return the error for a wrong cursor."""
     return InvalidInput(f"The cursor {why}.", field="cursor", hint="Begin again without a cursor.")
 
 

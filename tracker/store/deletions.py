@@ -1,4 +1,4 @@
-"""Deleting runs and bringing them back. A deleted run leaves every list; its rows stay, its files go to the trash."""
+"""Deletes runs and brings them back. A deleted run leaves every list; its rows stay, its files go to the trash."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tracker.store.runs import RunRow
 
 
 def delete_run(conn: Connection, run: RunRow, *, user: str, now: datetime) -> None:
-    """Take a run out of every list; a queued one is cancelled first, one that a worker holds is refused."""
+    """Delete a run; a queued run is cancelled first. Raises Conflict while somebody holds the run or a pin."""
     if RunState(run.state).is_held:
         hint = f"Cancel it first: `keepbest cancel {run.id}`."
         raise Conflict(f"Run {run.id} is {run.state}: a worker holds it.", field="run", hint=hint)
-    _refuse_pinned(conn, run)
+    _check_pins(conn, run)
     if not RunState(run.state).is_final:
         run = runs.move_run(conn, run, RunState.CANCELLED, now=now, reason=StopReason.USER)
     conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(deleted_at=now, updated_at=now))
@@ -36,10 +36,13 @@ def list_checkpoints(conn: Connection, run: str) -> list[contract.Checkpoint]:
 
 
 def undelete_run(conn: Connection, run: RunRow, gone: Sequence[str], *, user: str, now: datetime) -> RunRow:
-    """Put a deleted run back into the lists, as it was; the files of the checkpoints in `gone` are no more."""
+    """Bring a deleted run back into the lists, without the checkpoints in `gone`, whose files are lost."""
     dropped = update(CheckpointTable).where(CheckpointTable.run_pk == run.pk, CheckpointTable.id.in_(gone))
     conn.execute(dropped.values(state=CheckpointState.DROPPED.value))
-    values = {"deleted_at": None, "updated_at": now, **(_next_best(conn, run) if run.best_checkpoint in gone else {})}
+    values = {"deleted_at": None, "updated_at": now}
+    if run.best_checkpoint in gone:
+        best = checkpoints.find_best(conn, run.pk, run.mode)
+        values |= {"best_checkpoint": best and best.id, "best_checkpoint_value": best and best.value}
     conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(**values))
     row = runs.get_by_pk(conn, run.pk)
     events.append(conn, "run.created", row, runs.show_run(row).model_dump(mode="json"), now)
@@ -47,15 +50,10 @@ def undelete_run(conn: Connection, run: RunRow, gone: Sequence[str], *, user: st
     return row
 
 
-def _next_best(conn: Connection, run: RunRow) -> dict[str, object]:
-    row = checkpoints.find_best(conn, run.pk, run.mode)
-    return {"best_checkpoint": row and row.id, "best_checkpoint_value": row and row.value}
-
-
-def _refuse_pinned(conn: Connection, run: RunRow) -> None:
-    """What somebody pinned is not deleted along with its run."""
-    pinned = select(CheckpointTable.id).where(CheckpointTable.run_pk == run.pk, CheckpointTable.is_pinned)
-    scalar = conn.execute(pinned.limit(1)).scalar()
-    if scalar is not None:
-        hint = f"Let it go first: `keepbest checkpoints {run.id} --unpin {scalar}`."
-        raise Conflict(f"Checkpoint {scalar} of run {run.id} is pinned.", field="run", hint=hint)
+def _check_pins(conn: Connection, run: RunRow) -> None:
+    """Raise Conflict where a checkpoint of the run is pinned."""
+    query = select(CheckpointTable.id).where(CheckpointTable.run_pk == run.pk, CheckpointTable.is_pinned)
+    pinned = conn.execute(query.limit(1)).scalar()
+    if pinned is not None:
+        hint = f"Unpin it first: `keepbest checkpoints {run.id} --unpin {pinned}`."
+        raise Conflict(f"Checkpoint {pinned} of run {run.id} is pinned.", field="run", hint=hint)

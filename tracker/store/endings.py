@@ -1,4 +1,4 @@
-"""The end that a run had: remembered when somebody has it go on, and given back where that is cancelled at once."""
+"""The end of a resumed run: kept until a worker takes the run, and restored where the resume is cancelled first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keepbest.status import RunState, StopReason
 from tracker.store import runs
 from tracker.store.runs import RunRow
 
-#: What of a run a resume changes: JSON objects, and plain values.
+#: The columns that a resume changes: JSON objects, and plain values.
 _OBJECTS = ("error", "test", "selection", "start_overrides")
 _VALUES = (
     "selected_value", "selected_step", "averages_tried", "wait", "patience_left", "patience_unit", "attempts_before",
@@ -20,7 +20,7 @@ _VALUES = (
 
 
 def remember(run: RunRow) -> Any:
-    """Return what a run is now, for `runs.ended_before`; SQL's null for one that has not ended."""
+    """Return the run's end for `runs.ended_before`; SQL's null for a run that has not ended."""
     if not RunState(run.state).is_final or run.ended_at is None:
         return null()
     end = {name: getattr(run, name) for name in ("state", "stop_reason", "stop_message", *_OBJECTS, *_VALUES)}
@@ -28,7 +28,7 @@ def remember(run: RunRow) -> Any:
 
 
 def take_back(conn: Connection, run: RunRow, now: datetime) -> RunRow | None:
-    """Give a run that was resumed, and that nobody has taken up since, its end back; None for any other."""
+    """Restore the end of a resumed run that no worker has taken; return None for any other run."""
     before = run.ended_before
     if run.state != RunState.QUEUED or not before:
         return None

@@ -1,8 +1,7 @@
-"""Events: what happened, in the order that the database's own sequence gives.
+"""Events: what happened, numbered by the database's own sequence.
 
-On Postgres a lower number may be committed after a higher one. Whoever reads on from a number may therefore read only
-up to a horizon, below which nothing can appear any more (`tracker.services.event_hub`); `max_seq`, `is_complete` and
-`writers` are what finding it takes.
+On Postgres a lower number may be committed after a higher one. A reader must therefore stop at a horizon, up to which
+no further event can appear (`tracker.services.event_hub`). `max_seq`, `is_complete` and `writers` serve to find it.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from keepbest.contract import events as contract
 from tracker.models import EventTable
 
 _APPEND = insert(EventTable)
-#: Of the oldest events, by their own times.
+#: The span of the oldest events that one call of `prune` may delete.
 PRUNED_AT_ONCE = timedelta(days=1)
 
 
 class Subject(Protocol):
-    """The run an event is about: a row of `runs.get_run`, or a `contract.Run`."""
+    """The run of an event: a row of `runs.get_run`, or a `contract.Run`."""
 
     @property
     def id(self) -> str: ...
@@ -31,13 +30,13 @@ class Subject(Protocol):
 
 
 def append(conn: Connection, kind: str, run: Subject | None, data: Mapping[str, Any], now: datetime) -> None:
-    """Write one event; `data` is JSON and holds the fields that changed, named as in the object they belong to."""
+    """Write an event; `data` holds the changed fields as JSON, under their names in the API."""
     about = {"run": None, "project": None} if run is None else {"run": run.id, "project": run.project}
     conn.execute(_APPEND, {"kind": kind, "data": dict(data), "at": now, **about})
 
 
 def append_to_project(conn: Connection, kind: str, project: str, data: Mapping[str, Any], now: datetime) -> None:
-    """Write one event about a project as a whole."""
+    """Write an event about a whole project."""
     conn.execute(_APPEND, {"kind": kind, "data": dict(data), "at": now, "run": None, "project": project})
 
 
@@ -50,7 +49,7 @@ def read_events(
     run: str | None = None,
     project: str | None = None,
 ) -> list[contract.Event]:
-    """Return the events after one number and up to another, oldest first."""
+    """Return the events after the number `after`, up to `horizon`, oldest first."""
     query = select(*EventTable.__table__.columns).where(EventTable.seq > after, EventTable.seq <= horizon)
     if run is not None:
         query = query.where(EventTable.run == run)
@@ -71,13 +70,13 @@ def max_seq(conn: Connection) -> int:
 
 
 def is_complete(conn: Connection, after: int, upto: int) -> bool:
-    """Whether every number after one and up to another is there to be seen."""
+    """Whether every number after `after`, up to `upto`, is visible."""
     seen = select(func.count()).where(EventTable.seq > after, EventTable.seq <= upto)
     return conn.execute(seen).scalar_one() == upto - after
 
 
 def writers(conn: Connection) -> frozenset[str]:
-    """Return the transactions on Postgres that have written events, or may be about to, and have not ended.
+    """Return the open transactions on Postgres that have written events, or may be about to.
 
     An INSERT locks its table before it takes a number from the sequence, and until its transaction ends.
     """
@@ -89,9 +88,9 @@ def writers(conn: Connection) -> frozenset[str]:
 
 
 def prune(conn: Connection, before: datetime) -> int:
-    """Delete events older than `before`, at most a day of them; the newest stays: it shows how far the numbering came.
+    """Delete events older than `before`, one day of them at most, so that a wrong clock costs no more than a day.
 
-    So a clock that was wrong once costs no more than the oldest day.
+    The newest event stays, because its number shows how far the numbering has come.
     """
     oldest = conn.execute(select(EventTable.at).order_by(EventTable.seq).limit(1)).scalar()
     newest = select(func.max(EventTable.seq)).scalar_subquery()

@@ -1,11 +1,12 @@
 """Forks: a run that begins at a checkpoint of another, with that run's spec.
 
-What it begins at, and the best that its stopper remembers, become checkpoints of its own: manifests that share the
-source's packs (`keepbest.checkpoint.copies`). So nothing that happens to the source, its trainer's retention or its
-deletion, takes anything from the fork; and the fork has a best to come back to where it finds no better one.
+The fork gets its own copies of two checkpoints: its start, and the best that the stopper remembers. A copy is a
+manifest that shares the source's packs (`keepbest.checkpoint.copies`). So neither retention nor deletion of the source
+takes anything from the fork, and the fork has a best to return to where it finds no better one.
 
-Files and rows cannot be written at once. The run is made deleted, its files are written, then it is queued: killed in
-between, the garbage collector takes the files out as it does those of every deleted run.
+Files and rows cannot be written in one transaction. So `add_hidden` makes the run as a deleted one, then the service
+writes the files, then `reveal` queues the run. After a kill in between, the garbage collector removes the files as it
+does for every deleted run.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from tracker.store.runs import RunRow
 
 @dataclass(frozen=True)
 class ForkPlan:
-    """The source as it was, where the fork begins, and what else of it is on disk."""
+    """A fork to make: its source, the checkpoint where it begins, and the source's other durable checkpoints."""
 
     source: RunRow
     start: Checkpoint
     durable: Sequence[Checkpoint]
 
     def find_best(self, step: int | None) -> Checkpoint | None:
-        """Return the checkpoint of the best validation that the stopper remembers, where it is still there."""
+        """Return the durable checkpoint of the best validation, at the `step` that the stopper remembers, or None."""
         result = [
             checkpoint
             for checkpoint in (self.start, *self.durable)
@@ -50,7 +51,7 @@ class ForkPlan:
 
 
 def find_known(conn: Connection, reference: str, request: ForkRequest, user: str, key: str | None) -> RunRow | None:
-    """Return the fork that this request made before, under the same key; raises Conflict for another request's."""
+    """Return the fork that the same request made under this key; raises Conflict for a key of another request."""
     known = submissions.find_known(conn, user, key)
     if known is None:
         return None
@@ -70,9 +71,9 @@ def find_known(conn: Connection, reference: str, request: ForkRequest, user: str
 
 
 def plan(conn: Connection, source: RunRow, request: ForkRequest) -> ForkPlan:
-    """Check what is asked, and say where the fork begins; raises as `resume_point` does."""
+    """Check the request and choose where the fork begins; raises as `resume_point.choose` does."""
     start = resume_point.choose(conn, source, request, "best")
-    assert start is not None  # noqa: S101  # an error names what there is
+    assert start is not None  # noqa: S101  # `choose` raises where there is no best
     steps_at_most = request.max_steps or source.max_steps or source.spec["max_steps"]
     resume_point.check_changes(request, source, start, steps_at_most)
     return ForkPlan(source, start, resume_point.list_durable(conn, source))
@@ -81,10 +82,12 @@ def plan(conn: Connection, source: RunRow, request: ForkRequest) -> ForkPlan:
 def add_hidden(
     conn: Connection, made: ForkPlan, id: str, copies: Sequence[Copy], request: ForkRequest, *, user: str, now: datetime
 ) -> RunRow:
-    """Make the fork's row under this id, deleted as yet, and the rows of its checkpoints: the first is its start."""
+    """Make the fork's row under this id, marked as deleted, and the rows of its checkpoints: the first is its start."""
     source, start = made.source, copies[0].manifest
-    spec = _spec_of(made, request)
-    policy, best = start.stopper.get("policy") or {}, _best_of(copies)
+    spec = _make_spec(made, request)
+    policy = start.stopper.get("policy") or {}
+    manifests = [copy.manifest for copy in copies]
+    best = next((item for item in manifests if item.step == policy.get("best_step") and item.value is not None), None)
     changes = request.overrides
     if (policy.get("decision") or {}).get("stop"):
         changes = changes.model_copy(update={"reset_patience": True})
@@ -96,24 +99,24 @@ def add_hidden(
         "max_steps": request.max_steps or source.max_steps,
         "best_step": policy.get("best_step"),
         "best_value": policy.get("best_value"),
-        "best_checkpoint": best and best.manifest.id,
-        "best_checkpoint_value": best and best.manifest.value,
+        "best_checkpoint": best and best.id,
+        "best_checkpoint_value": best and best.value,
         **resume_point.start_columns(start.id, changes),
     }
     project = projects.ensure_project(conn, spec.project, user=user, now=now)
     run = submissions.create(conn, project, spec, request.name, RunState.CANCELLED, user=user, now=now, **values)
-    checkpoints.add_checkpoints(conn, run.pk, [_row_of(copy) for copy in copies])
+    checkpoints.add_checkpoints(conn, run.pk, [_describe(copy) for copy in copies])
     return run
 
 
 def reveal(conn: Connection, hidden: RunRow, key: str | None, now: datetime) -> RunRow:
-    """Queue a fork whose files are there."""
+    """Queue a fork whose files have been written."""
     queued = runs.move_run(conn, hidden, RunState.QUEUED, now=now, deleted_at=None, idempotency_key=key)
     submissions.announce(conn, queued, "run.fork", now, origin=queued.spec["forked_from"])
     return queued
 
 
-def _spec_of(made: ForkPlan, request: ForkRequest) -> RunSpec:
+def _make_spec(made: ForkPlan, request: ForkRequest) -> RunSpec:
     source = made.source
     changed = {
         "name": request.name or f"{source.name[:80]}-fork",
@@ -126,13 +129,7 @@ def _spec_of(made: ForkPlan, request: ForkRequest) -> RunSpec:
     return RunSpec.model_validate(source.spec).model_copy(update=changed)
 
 
-def _best_of(copies: Sequence[Copy]) -> Copy | None:
-    """Return the copy of the best that the start's stopper remembers."""
-    step = (copies[0].manifest.stopper.get("policy") or {}).get("best_step")
-    return next((item for item in copies if item.manifest.step == step and item.manifest.value is not None), None)
-
-
-def _row_of(copy: Copy) -> CheckpointDurable:
+def _describe(copy: Copy) -> CheckpointDurable:
     manifest = copy.manifest
     return CheckpointDurable(
         id=manifest.id,

@@ -1,8 +1,9 @@
-"""Numbered batches: everything a trainer says, taken exactly once, in one transaction a batch.
+"""Takes numbered batches of a trainer's records, each exactly once and in one transaction.
 
-The run's row is locked first, so that batches of one run go one after another. What the token is worth decides how
-much of a batch counts: under the present lease all of it; under one that has ended only what was measured while it
-lasted, as history: no state, no best, no commands. (A batch may still withdraw a best, however late it comes.)
+`take` locks the run's row first, so that batches of one run go one after another. The lease decides how much of a
+batch counts. Under the present lease all of it counts. Under a lease that has ended, only the records count that were
+made while it lasted, and only as history: they change no state, best or command. (But a late batch may still withdraw a
+best.)
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _BEST = ("best_step", "best_value", "best_checkpoint")
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A batch as it came off the wire: columns as arrays, all else as `records` (None where there is nothing else)."""
+    """A batch as read from a request: columns as arrays, everything else as `records` (None where there is none)."""
 
     writer: Id
     number: int
@@ -51,68 +52,70 @@ class Delivery:
     records: Batch | None
 
 
-def take(conn: Connection, reference: str, token: str, came: Delivery, now: datetime) -> BatchReceipt:
-    """Take a batch and say what is still to be obeyed.
+def take(conn: Connection, reference: str, token: str, delivery: Delivery, now: datetime) -> BatchReceipt:
+    """Take a batch; the receipt holds the run's open commands.
 
-    Raises BatchGap when the one before it has not come yet, LeaseLost when the token never was this run's.
+    Raises BatchGap when the batch before it is missing, LeaseLost when the token never belonged to this run.
     """
-    run = _get_run(conn, reference, came.writer)
-    standing = leases.judge(conn, run, token, now)
+    run = _get_run(conn, reference, delivery.writer)
+    validity = leases.judge(conn, run, token, now)
     last = run.last_number or 0
-    if came.number > last + 1:
+    if delivery.number > last + 1:
         raise BatchGap(
-            f"Batch {came.number} of writer {came.writer} arrived before batch {last + 1}.",
+            f"Batch {delivery.number} of writer {delivery.writer} arrived before batch {last + 1}.",
             field="number",
             hint=f"Send batch {last + 1} next.",
         )
-    is_new = came.number == last + 1
-    changed = _take_new(conn, standing, came, now) if is_new else {}
-    obeys = run.has_commands or bool(came.records and came.records.commands)
-    receipt = BatchReceipt(accepted=is_new, last_number=max(last, came.number))
-    return _answer(conn, standing, changed, receipt, obeys, moves=_moves_departure(came.records))
+    is_new = delivery.number == last + 1
+    changed = _take_new(conn, validity, delivery, now) if is_new else {}
+    receipt = BatchReceipt(accepted=is_new, last_number=max(last, delivery.number))
+    if not validity.is_current:
+        return receipt
+    return _complete(conn, run.has_commands, validity.run, delivery.records, changed, receipt)
 
 
-def _take_new(conn: Connection, standing: LeaseValidity, came: Delivery, now: datetime) -> dict[str, Any]:
-    _count_up(conn, standing.run.pk, came, now)
-    if standing.is_current:
-        return _take_all(conn, standing, came, now)
-    _take_history(conn, standing, came, now)
+def _take_new(conn: Connection, validity: LeaseValidity, delivery: Delivery, now: datetime) -> dict[str, Any]:
+    row = {"run_pk": validity.run.pk, "id": delivery.writer, "last_number": delivery.number, "heard_at": now}
+    conn.execute(_counting(conn.dialect.name), row)
+    if validity.is_current:
+        return _take_all(conn, validity, delivery, now)
+    _take_history(conn, validity, delivery, now)
     return {}
 
 
-def _take_all(conn: Connection, standing: LeaseValidity, came: Delivery, now: datetime) -> dict[str, Any]:
-    run, records = standing.run, came.records
-    metrics.add_columns(conn, run.pk, came.columns, newest=True)
+def _take_all(conn: Connection, validity: LeaseValidity, delivery: Delivery, now: datetime) -> dict[str, Any]:
+    run, records = validity.run, delivery.records
+    metrics.add_columns(conn, run.pk, delivery.columns, newest=True)
     if records is not None:
         for opened in records.segments:
-            _open_segment(conn, run, opened, standing)
+            _open_segment(conn, run, opened, validity)
             run = runs.get_by_pk(conn, run.pk)
-        if run.state == RunState.LEASED and run.source_kind == "command":  # it may never open a segment
+        if run.state == RunState.LEASED and run.source_kind == "command":  # a command may never open a segment
             run = runs.move_run(conn, run, RunState.RUNNING, now=now)
         validations.add_validations(conn, run.pk, records.validations)
         validations.withdraw_validations(conn, run.pk, records.withdrawn)
         new = checkpoints.add_checkpoints(conn, run.pk, records.checkpoints)
         records = records.model_copy(update={"checkpoints": new})
-        resume_point.settle(conn, run, standing.attempt, new)
+        resume_point.settle(conn, run, validity.attempt, new)
         checkpoints.drop_checkpoints(conn, run.pk, records.dropped)
         for update in records.commands:
             commands.update_command(conn, run, update, now)
-        logs.add_pieces(conn, run.pk, standing.attempt, records.logs)
+        logs.add_pieces(conn, run.pk, validity.attempt, records.logs)
         panels.add_panels(conn, run.pk, records.panels)
-    return run_summary.update_run(conn, run, came.columns, records, now)
+    return run_summary.update_run(conn, run, delivery.columns, records, now)
 
 
-def _take_history(conn: Connection, standing: LeaseValidity, came: Delivery, now: datetime) -> None:
-    """Keep what was measured while the lease lasted, in the segments it opened."""
-    run, records = standing.run, came.records
+def _take_history(conn: Connection, validity: LeaseValidity, delivery: Delivery, now: datetime) -> None:
+    """Keep the records that were made while the lease lasted, in the segments that its attempt opened."""
+    run, records = validity.run, delivery.records
     if records is not None:
         for opened in records.segments:
-            _open_segment(conn, run, opened, standing)
-    own = segments.opened_by(conn, run.pk, standing.attempt)
-    end = standing.ended_at
+            _open_segment(conn, run, opened, validity)
+    own = segments.opened_by(conn, run.pk, validity.attempt)
+    end = validity.ended_at
     if end is None:
         return
-    kept = [_until(column, end) for column in came.columns if column.segment in own]
+    kept = [_cut_off(column, end) for column in delivery.columns if column.segment in own]
     metrics.add_columns(conn, run.pk, [column for column in kept if len(column.points)], newest=False)
     if records is not None:
         measured = [
@@ -123,25 +126,25 @@ def _take_history(conn: Connection, standing: LeaseValidity, came: Delivery, now
         withdrawn = [answer for answer in records.withdrawn if answer.segment in own]
         validations.withdraw_validations(conn, run.pk, withdrawn)
         checkpoints.add_checkpoints(conn, run.pk, written)
-        resume_point.settle(conn, run, standing.attempt, written)
+        resume_point.settle(conn, run, validity.attempt, written)
         checkpoints.drop_checkpoints(conn, run.pk, records.dropped)
-        logs.add_pieces(conn, run.pk, standing.attempt, records.logs)
+        logs.add_pieces(conn, run.pk, validity.attempt, records.logs)
         panels.add_panels(conn, run.pk, [panel for panel in records.panels if panel.segment in own and panel.at <= end])
-        run_summary.take_back(conn, run, withdrawn, is_last=standing.attempt == run.attempt, now=now)
+        run_summary.take_back(conn, run, withdrawn, is_last=validity.attempt == run.attempt, now=now)
 
 
-def _open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing: LeaseValidity) -> None:
-    if segments.open_segment(conn, run, opened, standing):
+def _open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, validity: LeaseValidity) -> None:
+    if segments.open_segment(conn, run, opened, validity):
         resume_point.note_segment(conn, run.pk, opened)
 
 
-def _until(column: Column, end: datetime) -> Column:
+def _cut_off(column: Column, end: datetime) -> Column:
     points = column.points
     return replace(column, points=points.take(points.times <= end.timestamp()))
 
 
 def _get_run(conn: Connection, reference: str, writer: str) -> RunRow:
-    """Return the run, locked, with the writer's `last_number` and whether it `has_commands`; without its documents."""
+    """Return the run's row, locked and without JSON columns, with `last_number` of the writer and `has_commands`."""
     wanted = {"run": reference, "writer": writer}
     row = conn.execute(_FIND, wanted).one_or_none()
     if row is None:
@@ -150,31 +153,22 @@ def _get_run(conn: Connection, reference: str, writer: str) -> RunRow:
     return row
 
 
-def _count_up(conn: Connection, run_pk: int, came: Delivery, now: datetime) -> None:
-    row = {"run_pk": run_pk, "id": came.writer, "last_number": came.number, "heard_at": now}
-    conn.execute(_counting(conn.dialect.name), row)
-
-
-def _moves_departure(records: Batch | None) -> bool:
-    """Whether another checkpoint may be the one to go on from now."""
-    return records is not None and bool(records.checkpoints or records.dropped or records.segments)
-
-
-def _answer(
+def _complete(
     conn: Connection,
-    standing: LeaseValidity,
+    has_commands: bool,
+    run: RunRow,
+    records: Batch | None,
     changed: dict[str, Any],
     receipt: BatchReceipt,
-    obeys: bool,
-    *,
-    moves: bool,
 ) -> BatchReceipt:
-    if not standing.is_current:
-        return receipt
-    best = {name: changed.get(name, getattr(standing.run, name)) for name in _BEST}
-    still = commands.open_commands(conn, standing.run.pk) if obeys else []
-    resume = resume_point.find_resume(conn, runs.get_by_pk(conn, standing.run.pk)) if moves else None
-    return receipt.model_copy(update={**best, "commands": still, "resume_checkpoint": resume and resume.id})
+    """Add the run's best, its open commands, and where its next attempt would begin if that may have changed."""
+    best = {name: changed.get(name, getattr(run, name)) for name in _BEST}
+    open_commands, resume = [], None
+    if has_commands or (records is not None and records.commands):
+        open_commands = commands.open_commands(conn, run.pk)
+    if records is not None and (records.checkpoints or records.dropped or records.segments):
+        resume = resume_point.find_resume(conn, runs.get_by_pk(conn, run.pk))
+    return receipt.model_copy(update={**best, "commands": open_commands, "resume_checkpoint": resume and resume.id})
 
 
 # Statements of the hot path, built once: building one costs more than running it.

@@ -1,12 +1,12 @@
-"""Leases: a worker's time-limited right to a run. Every write of a trainer or agent carries the lease's token.
+"""Leases: the right of a worker or script to a run for a limited time.
 
-Only the token's SHA-256 is stored. Who holds a run is decided by the token alone: a revived worker may carry an old
-one. Past its time a lease still counts until `expire_leases` ends it: nobody else can have the run before that.
+Every write of a trainer or agent carries the lease's token, of which the database holds only the SHA-256. The token
+alone decides who holds a run, since a revived worker may carry an old one. An overdue lease counts until
+`expire_leases` ends it: nobody else can get the run before that.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
@@ -22,26 +22,27 @@ from keepbest.status import RunState, StopReason
 from tracker.models import LeaseTable, RunTable, SegmentTable
 from tracker.store import commands, runs, selections, test_results, workers
 from tracker.store.access import audit
+from tracker.store.access.users import digest
 from tracker.store.runs import SPENT, RunRow
 from tracker.store.sweeps import rungs
 
-#: Nobody else can take an external run over, so nobody hurries to call its script lost.
+#: A script's lease lasts this many times longer: nobody waits to take over an external run.
 EXTERNAL_PATIENCE = 4
-#: What a lease that comes back to life lasts; the next renewal gives the full time.
+#: Seconds that a revived lease lasts; the next renewal gives the full time.
 REVIVAL_SECONDS = 10.0
-#: A run that its script keeps offline is heard at a sync: it counts as lost a day after the last one.
+#: An offline run reports only at a sync: it counts as lost a day after the last one.
 OFFLINE_SECONDS = 86_400.0
-#: No worker's lease is so long, but for one that the settings make longer.
+#: A worker's lease that has longer to go was granted by a clock that was ahead, unless the settings are longer.
 AHEAD_SECONDS = 3600.0
-#: Runs that one call of `expire_leases` looks at, so that its transaction stays short.
+#: Leases that one call of `expire_leases` ends, so that its transaction stays short.
 EXPIRED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseValidity:
-    """What a token is worth: the present lease (`is_current`), or one that ended at `ended_at`.
+    """The lease of a token: the present one (`is_current`), or one that ended at `ended_at`.
 
-    `run` is the run as it is now, which may differ from the row that was judged.
+    `run` is the run's row after `judge`, which may have revived the lease.
     """
 
     is_current: bool
@@ -52,20 +53,15 @@ class LeaseValidity:
     run: RunRow
 
 
-def digest(token: str) -> str:
-    """Return what is stored of a token."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
-
-
 def grant(conn: Connection, run: RunRow, token: str, *, request: str | None = None, now: datetime) -> None:
-    """Write down the lease that was given with `runs.take_queued`, and the request that asked for it."""
+    """Write the lease on a run that `runs.take_queued` returned, with the id of its claim."""
     values = {"run_pk": run.pk, "digest": digest(token), "worker_id": run.worker_id, "attempt": run.attempt}
     values |= {"request": request}
     conn.execute(insert(LeaseTable).values(**values, granted_at=now))
 
 
 def find_granted(conn: Connection, request: str, worker: str | None) -> Any | None:
-    """Return `pk`, `id` and lease of the run that the same request got already, and whether it `was_heard` since."""
+    """Return `pk`, `id` and lease of the run that the same claim got, and whether the run `was_heard` since."""
     heard = (RunTable.heard_at > LeaseTable.granted_at).label("was_heard")
     same = (
         LeaseTable.request == request,
@@ -79,7 +75,7 @@ def find_granted(conn: Connection, request: str, worker: str | None) -> Any | No
 
 
 def grant_again(conn: Connection, run: Any, token: str, *, expires_at: datetime) -> RunRow:
-    """Give a lease whose token was lost with an answer another token; return its run."""
+    """Replace the token of a lease whose answer was lost; return its run."""
     held = (RunTable.pk == run.pk, RunTable.lease_digest == run.lease_digest)
     renewed = {"lease_digest": digest(token), "lease_expires_at": expires_at}
     if conn.execute(update(RunTable).where(*held).values(**renewed)).rowcount != 1:
@@ -94,10 +90,10 @@ def new_token() -> str:
 
 
 def judge(conn: Connection, run: RunRow, token: str, now: datetime) -> LeaseValidity:
-    """Say what the token is worth for this run; raises LeaseLost when it never was this run's.
+    """Return the lease of this token on this run; raises LeaseLost for a token of no lease on this run.
 
-    A lease that ran out while the run has not been given to anybody else comes back to life: the tracker may have
-    been away, and a training that still goes on is worth more than a restart.
+    An expired lease is revived while nobody else has got the run: the tracker may have been away, and training that
+    still goes on is worth more than a restart.
     """
     hashed = digest(token)
     if run.lease_digest is not None and hmac.compare_digest(hashed, run.lease_digest):
@@ -108,24 +104,21 @@ def judge(conn: Connection, run: RunRow, token: str, now: datetime) -> LeaseVali
     if lease is None:
         raise LeaseLost(f"This token never was a lease on run {run.id}.")
     unclaimed = _is_unclaimed(run) and run.deleted_at is None and run.attempt == lease.attempt
-    unclaimed = unclaimed and lease.attempt > run.attempts_before  # else somebody had the run go on after its end
+    unclaimed = unclaimed and lease.attempt > run.attempts_before  # else somebody has resumed the ended run
     if unclaimed and lease.outcome == "expired":
         return LeaseValidity(True, lease.attempt, lease.worker_id, None, None, _revive(conn, run, lease.digest, now))
     return LeaseValidity(False, lease.attempt, lease.worker_id, lease.ended_at, lease.outcome, run)
 
 
-def require(conn: Connection, run: RunRow, token: str, now: datetime) -> LeaseValidity:
-    """Return the standing of the present lease; raises LeaseLost when the token is not, or no longer, it."""
-    standing = judge(conn, run, token, now)
-    if not standing.is_current:
-        raise _lost(standing)
-    return standing
-
-
 def renew(conn: Connection, run: RunRow, token: str, *, seconds: float, now: datetime) -> contract.Renewal:
-    """Prolong the lease, and bring back the commands still to be obeyed. A script's lasts longer than `seconds`."""
-    standing = require(conn, run, token, now)
-    run = standing.run
+    """Prolong the lease and return the run's open commands. Raises LeaseLost unless the token is the present lease's.
+
+    A script's lease is prolonged by more than `seconds`.
+    """
+    validity = judge(conn, run, token, now)
+    if not validity.is_current:
+        raise _lost(validity)
+    run = validity.run
     lasts = seconds * (EXTERNAL_PATIENCE if run.source_kind == "external" else 1)
     expires_at = now + timedelta(seconds=lasts)
     if run.lease_expires_at is not None and run.lease_expires_at <= now + longest(run.source_kind, seconds):
@@ -133,20 +126,20 @@ def renew(conn: Connection, run: RunRow, token: str, *, seconds: float, now: dat
     guarded = update(RunTable).where(RunTable.pk == run.pk, RunTable.lease_digest == digest(token))
     if conn.execute(guarded.values(lease_expires_at=expires_at, heard_at=now)).rowcount != 1:
         raise LeaseLost(f"The lease on run {run.id} has just ended.")
-    workers.hear(conn, standing.worker_id, now)
+    workers.hear(conn, validity.worker_id, now)
     return contract.Renewal(expires_at=expires_at, commands=commands.open_commands(conn, run.pk))
 
 
 def release(
     conn: Connection, run: RunRow, token: str, request: contract.Release, *, user: str, now: datetime
 ) -> RunRow:
-    """Give the run back; the same release said again (its answer was lost) changes nothing."""
-    standing = judge(conn, run, token, now)
-    run = standing.run
-    if not standing.is_current and standing.outcome == request.outcome:
+    """End the lease and move the run on as the outcome says; the same release sent again changes nothing."""
+    validity = judge(conn, run, token, now)
+    run = validity.run
+    if not validity.is_current and validity.outcome == request.outcome:
         return run
-    if not standing.is_current:
-        raise _lost(standing)
+    if not validity.is_current:
+        raise _lost(validity)
     _end(conn, run, request.outcome, now)
     audit.record(conn, user, f"lease.{request.outcome}", run.id, now)
     if request.outcome == "finished":
@@ -164,14 +157,14 @@ def release(
 
 
 def longest(source_kind: str, seconds: float) -> timedelta:
-    """Return what a lease may have left at most; one with more was given by a clock that was ahead."""
+    """Return the longest time that a lease may have left; one with more was granted by a clock that was ahead."""
     return timedelta(seconds=max(OFFLINE_SECONDS if source_kind == "external" else AHEAD_SECONDS, 2 * seconds))
 
 
 def shorten_leases(conn: Connection, *, seconds: float, now: datetime) -> int:
-    """Shorten the leases that a clock which was ahead made last for days; return how many. For the scheduler.
+    """Shorten leases that a clock granted while it was days ahead; return how many. For the scheduler.
 
-    Whoever trains renews long before the new end.
+    A trainer that is alive renews long before the new end.
     """
     held = RunTable.state.in_([state.value for state in RunState if state.is_held])
     is_external = RunTable.source_kind == "external"
@@ -184,7 +177,7 @@ def shorten_leases(conn: Connection, *, seconds: float, now: datetime) -> int:
 
 
 def expire_leases(conn: Connection, now: datetime) -> list[str]:
-    """End the leases that ran out: their runs queue up again, or fail after `max_attempts`. Returns the runs' ids."""
+    """End overdue leases: their runs are queued again, or fail after `max_attempts`. Return the runs' ids."""
     held = [state.value for state in RunState if state.is_held]
     overdue = (
         runs.select_runs()
@@ -201,20 +194,20 @@ def expire_leases(conn: Connection, now: datetime) -> list[str]:
 
 
 def forget(conn: Connection, run: RunRow, *, now: datetime) -> RunRow:
-    """Queue a run whose lease never came to anything."""
+    """Queue a run again whose lease was never used."""
     _end(conn, run, "handed_back", now)
     return runs.move_run(conn, run, RunState.QUEUED, now=now)
 
 
-def _lost(standing: LeaseValidity) -> LeaseLost:
+def _lost(validity: LeaseValidity) -> LeaseLost:
     return LeaseLost(
-        f"The lease on run {standing.run.id} has ended ({standing.outcome}); the run is {standing.run.state} now.",
-        hint="Stop training it; what was measured before the lease ended is still accepted.",
+        f"The lease on run {validity.run.id} has ended ({validity.outcome}); the run is {validity.run.state} now.",
+        hint="Stop training it; records from before the lease ended are still accepted.",
     )
 
 
 def _is_unclaimed(run: RunRow) -> bool:
-    """Whether nobody has taken the run since its last lease ended; nobody but its own script takes an external one."""
+    """Whether nobody has taken the run since its last lease ended; a lost external run waits for its own script."""
     is_lost = run.state == RunState.FAILED and run.stop_reason == StopReason.WORKER_LOST
     return run.state == RunState.QUEUED or bool(run.source_kind == "external" and is_lost)
 
@@ -256,7 +249,7 @@ def _requeue(
     now: datetime,
     why: StopReason | None = None,
 ) -> RunRow:
-    """Put the run back into the queue, unless somebody cancelled it or its attempts are spent."""
+    """Queue the run again; or close it where somebody cancelled it or it has failed `max_attempts` times."""
     if commands.wants_cancel(conn, run.pk):
         return _close(conn, run, RunState.CANCELLED, StopReason.USER, message, now)
     failed = runs.get_by_pk(conn, run.pk).failed_attempts  # with the lease that has just ended
@@ -274,8 +267,8 @@ def _fail(
 ) -> RunRow:
     run_error = error or RunError(
         code=reason.value,
-        message=message or "Training ended without a word.",
-        hint=f"`keepbest logs {run.id}` has more.",
+        message=message or "Training ended without a message.",
+        hint=f"`keepbest logs {run.id}` shows its output.",
     )
     return _close(
         conn, run, RunState.FAILED, reason, message or run_error.message, now, error=run_error.model_dump(mode="json")

@@ -1,6 +1,6 @@
-"""Being the only one: a lock that exactly one process on one database holds, and that goes with the process.
+"""A lock that one process of a database holds at a time, and that ends with the process.
 
-Postgres: an advisory lock on a connection of its own. SQLite: a lock on a file beside the database.
+On Postgres it is an advisory lock on a connection of its own, on SQLite a lock on a file beside the database.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from keepbest.errors import Busy
 
-#: Any number will do, as long as nobody else uses it.
+#: Any number that nobody else uses.
 _KEY = 7_766_000_001
 
 
-class OnlyOne:
-    """The right to be this database's one scheduler; kept until `release`, or until the process ends."""
+class SchedulerLock:
+    """The right to be this database's one scheduler, held until `release` or the end of the process."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -28,11 +28,11 @@ class OnlyOne:
         self._file: IO[str] | None = None
 
     def take(self) -> bool:
-        """Try to get the right; False where another process has it. Raises Busy where nobody answers."""
+        """Try to get the lock; False where another process holds it. Raises Busy where the database does not answer."""
         return self._take_postgres() if self._engine.dialect.name == "postgresql" else self._take_file()
 
     def is_kept(self) -> bool:
-        """Whether it is still ours: on Postgres it goes with the connection."""
+        """Whether this process still holds the lock: on Postgres it ends with the connection."""
         if self._connection is None:
             return self._file is not None
         try:
@@ -43,7 +43,7 @@ class OnlyOne:
 
     def release(self) -> None:
         if self._connection is not None:
-            # Said, not left to the hang-up: the server notices that only a moment later.
+            # Unlock explicitly: the server notices a closed connection only a moment later.
             with suppress(SQLAlchemyError):
                 self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _KEY})
             self._connection.invalidate()

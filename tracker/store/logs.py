@@ -1,4 +1,4 @@
-"""What a trainer printed, piece by piece; a piece is known by its place in its stream and taken once."""
+"""Logs: the output of trainers in pieces. A piece is identified by its offset in its stream, and stored once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tracker.models import LogPieceTable
 
 
 def add_pieces(conn: Connection, run_pk: int, attempt: int, pieces: Sequence[LogLines]) -> None:
-    """Keep what was printed under this attempt."""
+    """Add output of this attempt."""
     if pieces:
         rows = [{"run_pk": run_pk, "attempt": attempt, **piece.model_dump()} for piece in pieces]
         conn.execute(db.insert(conn, LogPieceTable).on_conflict_do_nothing(), rows)
@@ -22,7 +22,7 @@ def add_pieces(conn: Connection, run_pk: int, attempt: int, pieces: Sequence[Log
 def list_pieces(
     conn: Connection, run_pk: int, *, after: int, limit: int, stream: str | None = None, last: bool = False
 ) -> list[contract.LogPiece]:
-    """Return the pieces after the one with number `after`, as they came; with `last` the newest `limit` of them."""
+    """Return the pieces after number `after`, in order of arrival; with `last`, the newest `limit` of them."""
     query = select(*LogPieceTable.__table__.columns).where(LogPieceTable.run_pk == run_pk, LogPieceTable.pk > after)
     if stream is not None:
         query = query.where(LogPieceTable.stream == stream)

@@ -1,4 +1,4 @@
-"""Panels: pictures of a model at its validations, each taken once, the oldest let go when a run has too many."""
+"""Panels: pictures of a model at its validations. Each is stored once; the oldest go when a run has too many."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLUMNS = [column for column in PanelTable.__table__.columns if column.name != 
 
 
 def add_panels(conn: Connection, run_pk: int, made: Sequence[PanelMade]) -> None:
-    """Keep panels; one that is too large is left out, the same one said again changes nothing."""
+    """Add panels; one that is too large is left out, one that is already there stays as it is."""
     rows = [_row(run_pk, panel) for panel in made]
     small = [row for row in rows if row is not None]
     if small:
@@ -30,7 +30,7 @@ def add_panels(conn: Connection, run_pk: int, made: Sequence[PanelMade]) -> None
 
 
 def list_panels(conn: Connection, run_pk: int) -> list[contract.PanelSeries]:
-    """Return each panel of a run with the places where it was made, without the pictures."""
+    """Return each panel of a run with the validations at which it was made, without the pictures."""
     path = segments.read_path(conn, run_pk)
     cursor_result = conn.execute(
         select(*_COLUMNS).where(PanelTable.run_pk == run_pk).order_by(PanelTable.name, PanelTable.pk)
@@ -41,10 +41,7 @@ def list_panels(conn: Connection, run_pk: int) -> list[contract.PanelSeries]:
 def get_panel(
     conn: Connection, run_pk: int, name: str, *, step: int | None = None, segment: int | None = None
 ) -> contract.Panel:
-    """Return a panel: the newest, or the newest of a step.
-
-    Raises NotFound where there is none.
-    """
+    """Return the newest panel of this name, or the newest at a step; raises NotFound where there is none."""
     query = select(*PanelTable.__table__.columns).where(PanelTable.run_pk == run_pk, PanelTable.name == name)
     query = query if step is None else query.where(PanelTable.step == step)
     query = query if segment is None else query.where(PanelTable.segment == segment)
@@ -75,7 +72,7 @@ def _series(name: str, rows: list[Row[tuple[object, ...]]], path: segments.Livin
 
 
 def _let_go(conn: Connection, run_pk: int) -> None:
-    """Drop the oldest panels beyond the limit; those of a validation that was kept stay longest."""
+    """Drop the oldest panels beyond the limit; those of a validation with a snapshot stay longest."""
     count = conn.execute(select(func.count()).where(PanelTable.run_pk == run_pk)).scalar_one()
     if count <= MAX_PANELS:
         return

@@ -1,4 +1,4 @@
-"""What each example did at the validations of runs: written with each, read by a replay that compares them."""
+"""Results of single examples: written with each validation, read by replays that compare validations by example."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from keepbest.stopping.pairs import to_record
 from tracker import db
 from tracker.models import RunTable, ValidationExamplesTable
 
-#: What one replay holds of them, once they are inflated: 3,300 validations of 5,000 losses, or 100,000 of 5,000 bits.
+#: Inflated bytes that one replay may hold: 3,300 validations of 5,000 losses, or 100,000 of 5,000 bits.
 MAX_BYTES = 64 * 2**20
-#: Losses in one replay, each of which is drawn a thousand times: 17 s of one core.
+#: Losses in one replay, which draws each a thousand times: 17 s of one core.
 MAX_LOSSES = 5_000_000
 
 _HINT = "Choose fewer runs, or fewer policies that compare validations example by example."
@@ -30,7 +30,7 @@ Place = tuple[int, int]  # segment and step
 
 
 def add_examples(conn: Connection, run_pk: int, taken: Sequence[ReportedValidation]) -> None:
-    """Write down what these validations say of their examples; what is there already stays as it is."""
+    """Add the results that these validations have of their examples; a known result stays as it is."""
     pairs = [(validation, validation.examples) for validation in taken if validation.examples is not None]
     if pairs:
         rows = [
@@ -41,9 +41,9 @@ def add_examples(conn: Connection, run_pk: int, taken: Sequence[ReportedValidati
 
 
 def read_examples(conn: Connection, runs: Sequence[str], alphas: int) -> Mapping[str, Mapping[Place, Pairs]]:
-    """Return what is recorded of these runs, by id and by place, for replays at so many different `alpha`.
+    """Return the results of these runs by id and place; `alphas` is how many values of `alpha` the replays have.
 
-    Raises TooLarge, before anything is read, where that is too much for one request.
+    Raises TooLarge, before reading, where that is too much for one request.
     """
     _check_size(conn, runs, alphas)
     pairs: defaultdict[str, dict[Place, Pairs]] = defaultdict(dict)
@@ -55,7 +55,7 @@ def read_examples(conn: Connection, runs: Sequence[str], alphas: int) -> Mapping
 
 
 def add_to(conn: Connection, run_pk: int, validations: Sequence[RecordedValidation]) -> list[RecordedValidation]:
-    """Return these validations of a run with what is recorded of their examples."""
+    """Return these validations of a run with the results of their examples."""
     steps = {validation.step for validation in validations}
     query = select(*ValidationExamplesTable.__table__.columns).where(
         ValidationExamplesTable.run_pk == run_pk, ValidationExamplesTable.step.in_(steps)

@@ -1,4 +1,4 @@
-"""Projects: named sets of runs, made when first named."""
+"""Projects: named sets of runs. The first run that names a project makes it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ACTIVE = [state.value for state in RunState if not state.is_final]
 
 
 def ensure_project(conn: Connection, name: str, *, user: str, now: datetime) -> Row[Any]:
-    """Return the project of this name, made if need be, and held until the transaction ends."""
+    """Return the project of this name, or make it; its row is locked until the transaction ends."""
     _create(conn, name, "", user, now)
     return conn.execute(_select().where(ProjectTable.name == name).with_for_update()).one()
 
 
 def create_project(conn: Connection, request: contract.ProjectRequest, *, user: str, now: datetime) -> contract.Project:
-    """Make a project; raises Conflict when there is one of this name."""
+    """Make a project; raises Conflict where the name is taken."""
     if not _create(conn, request.name, request.description, user, now):
         raise Conflict(f"There is a project {request.name!r} already.", field="name", hint="Choose another name.")
     return get_project(conn, request.name)
@@ -81,7 +81,9 @@ def _create(conn: Connection, name: str, description: str, user: str, now: datet
 
 def _show(conn: Connection, rows: Any) -> list[contract.Project]:
     pks = [row.pk for row in rows]
-    counts, active = _count(conn, pks), _count_active(conn, pks)
+    counts = _count(conn, pks)
+    query = _counted((RunTable.project_pk, func.count()), pks).where(RunTable.state.in_(ACTIVE))
+    active = {row[0]: row[1] for row in conn.execute(query)}
     newest = _read_newest(conn, [count.newest for count in counts.values()])
     shown = []
     for row in rows:
@@ -94,14 +96,9 @@ def _show(conn: Connection, rows: Any) -> list[contract.Project]:
 
 
 def _count(conn: Connection, pks: list[int]) -> dict[int, Row[Any]]:
-    """Return of each project that has runs how many, and its newest; an index has it all."""
+    """Return the number of runs and the newest run of each project that has runs; this reads only an index."""
     columns = (RunTable.project_pk, func.count().label("runs"), func.max(RunTable.pk).label("newest"))
     return {row.project_pk: row for row in conn.execute(_counted(columns, pks))}
-
-
-def _count_active(conn: Connection, pks: list[int]) -> dict[int, int]:
-    active = _counted((RunTable.project_pk, func.count()), pks).where(RunTable.state.in_(ACTIVE))
-    return {row[0]: row[1] for row in conn.execute(active)}
 
 
 def _counted(columns: tuple[Any, ...], pks: list[int]) -> Any:

@@ -1,4 +1,4 @@
-"""Records: what a replay needs of runs, read in seven queries at most however many runs there are."""
+"""Reads the records of runs that a replay needs, in at most seven queries for any number of runs."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from tracker.store.per_example import Place
 from tracker.store.segments import LivingPath, living_path
 
 Rows = list[Row[Any]]
-#: The training loss under the name that Keras logs it by.
+#: Keras' name of the training loss.
 TRAINING_LOSS = "loss"
-#: Why a validation counts as not finite that its run took back.
+#: The reason why a withdrawn validation counts as not finite.
 WITHDRAWN = "it was withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run and its record; the record is None while it is not known which way its metric gets better."""
+    """A run and its record; the record is None while the run's mode is unknown."""
 
     run: contract.Run
     record: RecordedRun | None
 
 
 def find_runs(conn: Connection, references: Sequence[str], project: str | None, limit: int) -> list[contract.Run]:
-    """Return the runs with these ids, then the newest of the project that have validations, each once."""
+    """Return the runs with these ids, then the project's newest runs with validations, each once, `limit` at most."""
     rows = [runs.get_run(conn, reference) for reference in references]
     if project is not None:
         newest = runs.select_runs().where(
@@ -48,9 +48,9 @@ def find_runs(conn: Connection, references: Sequence[str], project: str | None, 
 
 
 def read_records(conn: Connection, result: Sequence[contract.Run], policies: Sequence[Policy]) -> list[RunRecord]:
-    """Return the living path of each run as a record of what these policies need, in the same order.
+    """Return the records of these runs' living paths, with what the policies need, in the same order.
 
-    Raises TooLarge where they compare validations example by example, and there is too much of that.
+    Raises TooLarge where policies compare validations example by example and the results take too much memory.
     """
     ids = [run.id for run in result]
     segments = _group(conn, models.SegmentTable, ("number", "parent", "start_step", "opened_at"), ids)
@@ -58,11 +58,12 @@ def read_records(conn: Connection, result: Sequence[contract.Run], policies: Seq
         conn, models.ValidationTable, ("segment", "step", "epoch", "value", "n", "metrics", "is_withdrawn", "at"), ids
     )
     checkpoints = _group(conn, models.CheckpointTable, ("segment", "step", "state"), ids)
-    changing = [run.id for run in result if _changes_training(_stopper(run, "max"))]
+    stoppers = {run.id: _build_stopper(run, "max") for run in result}
+    changing = [id for id, stopper in stoppers.items() if stopper.changes_rate or stopper.pausing]
     decided = (
         _group(conn, models.ValidationTable, ("segment", "step", "decision", "withdraws"), changing) if changing else {}
     )
-    pairs = _read_pairs(conn, result, policies)
+    pairs = _read_pairs(conn, stoppers, policies)
 
     def show(run: contract.Run) -> RunRecord:
         decisions = [row for row in decided.get(run.id, []) if not row.withdraws]
@@ -73,13 +74,13 @@ def read_records(conn: Connection, result: Sequence[contract.Run], policies: Seq
 
 
 def _read_pairs(
-    conn: Connection, result: Sequence[contract.Run], request: Sequence[Policy]
+    conn: Connection, stoppers: Mapping[str, Policy], policies: Sequence[Policy]
 ) -> Mapping[str, Mapping[Place, Pairs]]:
-    """Read what the examples did at the validations of those runs where somebody compares them."""
-    own = {run.id: stopper.unshadowed for run in result if (stopper := _stopper(run, "max")).unshadowed != stopper}
-    judges = {run.id: [*request, *([own[run.id]] if run.id in own else [])] for run in result}
-    wanted = [id for id, policies in judges.items() if any(_compares(policy) for policy in policies)]
-    alphas = {alpha for policy in (*request, *own.values()) for alpha in _alphas(policy)}
+    """Read the results of examples for runs where a policy, or a shadow in the run's own stopper, compares them."""
+    own = {id: stopper.unshadowed for id, stopper in stoppers.items() if stopper.unshadowed != stopper}
+    judges = {id: [*policies, *([own[id]] if id in own else [])] for id in stoppers}
+    wanted = [id for id, judging in judges.items() if any(_compares(policy) for policy in judging)]
+    alphas = {alpha for policy in (*policies, *own.values()) for alpha in _alphas(policy)}
     return per_example.read_examples(conn, wanted, len(alphas)) if wanted else {}
 
 
@@ -92,12 +93,8 @@ def _alphas(policy: Policy) -> set[float]:
     return ({policy.alpha} if isinstance(policy, PairedNoise) else set[float]()).union(*inner)
 
 
-def _stopper(run: contract.Run, mode: Mode) -> Policy:
+def _build_stopper(run: contract.Run, mode: Mode) -> Policy:
     return build(run.spec.stopper.model_dump(), mode)
-
-
-def _changes_training(stopper: Policy) -> bool:
-    return stopper.changes_rate or bool(stopper.pausing)
 
 
 def _group(conn: Connection, table: Any, columns: Iterable[str], ids: list[str]) -> defaultdict[str, Rows]:
@@ -123,12 +120,12 @@ def _record(
     living = _living(path, validations)
     durable = CheckpointState.DURABLE.value
     mode = cast(Mode, run.mode.value)
-    stopper = _stopper(run, mode)
-    # A stopper that asked has an answer with each validation, where it was recorded; a script that nobody asked said
-    # nothing at a validation where it recorded none, if it did at others.
-    unsaid = SILENT if pairs and not _compares(stopper) else None
+    stopper = _build_stopper(run, mode)
+    # A stopper that compares examples required results at each validation. Without such a stopper a script may have
+    # recorded results at some validations only: the others count as silent.
+    missing = SILENT if pairs and not _compares(stopper) else None
     record = RecordedRun(
-        validations=list(_show(living, segments, lambda place: pairs.get(place, unsaid))),
+        validations=list(_show(living, segments, lambda place: pairs.get(place, missing))),
         mode=mode,
         end_step=max([run.step or 0, *(row.step for row in living)]),
         budget=run.steps_at_most,
@@ -141,13 +138,13 @@ def _record(
 
 
 def _find_steps_per_epoch(living: Rows) -> int | None:
-    """Return how many steps an epoch has, as the newest validation that says its epoch has it."""
+    """Return the steps of an epoch, by the newest validation that has its epoch; None where none has."""
     known = [(row.step, row.epoch) for row in living if row.epoch and row.epoch > 0]
     return max(1, round(known[-1][0] / known[-1][1])) if known else None
 
 
 def _reductions(decided: Rows) -> Iterator[tuple[int, tuple[float, float]]]:
-    """Yield the steps at which the run's stopper set the learning rate, and how."""
+    """Yield each step at which the run's stopper reduced the learning rate, with the factor and the lowest rate."""
     for row in decided:
         if (factor := row.decision.get("rate_factor")) is not None:
             yield row.step, (factor, row.decision.get("min_rate", 0.0))
@@ -158,7 +155,7 @@ def _living(path: LivingPath, rows: Rows) -> Rows:
 
 
 def _show(living: Rows, segments: Rows, find_pairs: Callable[[Place], Pairs | None]) -> Iterator[Validation]:
-    """Yield each measured validation once, with the time trained so far: that of its segment and of those before."""
+    """Yield each measured validation once, with the seconds trained so far in its segment and those before."""
     opened = {row.number: row.opened_at for row in segments}
     before = seconds = 0.0
     segment, step = None, -1

@@ -1,10 +1,9 @@
-"""Where training goes on from: the checkpoint that a next attempt takes, the one that a person names, and what changes
-there. Resumes, forks, claims, retention and ingest ask here.
+"""Chooses the checkpoint where training goes on, and the overrides there, for resumes, forks, claims and retention.
 
-`runs.start_checkpoint` and `runs.start_overrides` say how a run's next attempt begins, where it does not simply begin
-at the newest checkpoint. Three things set them: a fork, the resume of an ended run, and a roll back whose changes no
-checkpoint holds yet. A durable checkpoint of that beginning holds the changes itself, so it clears them: applied a
-second time, a multiple of the learning rate would give another rate.
+`runs.start_checkpoint` and `runs.start_overrides` say how a run's next attempt begins where it does not simply begin
+at the newest checkpoint. A fork, the resume of an ended run, and a roll back whose overrides no checkpoint holds yet
+set both. The first durable checkpoint after that holds the overrides itself and clears both: a multiple of the learning
+rate applied twice would give another rate.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ _PLACES = ("to", "step", "checkpoint")
 
 
 def find_resume(conn: Connection, run: RunRow) -> Checkpoint | None:
-    """Return where the next attempt begins: as somebody said, else furthest along the living path."""
+    """Return the checkpoint where the next attempt begins: a named one, else the furthest on the living path."""
     return _find_resume(run, list_durable(conn, run))
 
 
 def choose(
     conn: Connection, run: RunRow, resume_point: ResumePoint, usual: Literal["best", "last"]
 ) -> Checkpoint | None:
-    """Return the durable checkpoint that is meant; None where no place is named and nothing is durable.
+    """Return the durable checkpoint that a request names; None where it names none and nothing is durable.
 
-    Raises InvalidInput for two places at once, NotFound, naming what there is, for one that is not there.
+    Raises InvalidInput for more than one place, NotFound, with the steps there are, for a place without a checkpoint.
     """
     named = names_place(resume_point)
     durable = list_durable(conn, run)
@@ -46,7 +45,7 @@ def choose(
 
 
 def names_place(resume_point: ResumePoint) -> bool:
-    """Whether a place is named; raises InvalidInput for more than one."""
+    """Whether the request names a place; raises InvalidInput for more than one."""
     named = [name for name in _PLACES if getattr(resume_point, name) is not None]
     if len(named) > 1:
         raise InvalidInput("Name one place: best or last, a step, or a checkpoint.", field=named[1])
@@ -54,14 +53,16 @@ def names_place(resume_point: ResumePoint) -> bool:
 
 
 def check_changes(resume_point: ResumePoint, run: RunRow, start: Checkpoint | None, steps_at_most: int | None) -> None:
-    """Raise InvalidInput for overrides with which nothing would be trained, Conflict where more steps are needed."""
+    """Raise InvalidInput for overrides that would train nothing, Conflict where the run needs a higher `max_steps`."""
     if resume_point.learning_rate is not None and float(resume_point.learning_rate.removesuffix("x")) == 0:
         raise InvalidInput(
             "A learning rate of 0 trains nothing.", field="learning_rate", hint="For example 3e-5 or 0.1x."
         )
     if resume_point.learning_rate is not None and start is None:
-        hint = f"Submit it anew with another one; this one is begun anew by `keepbest resume {run.id}`."
-        raise InvalidInput(f"Run {run.id} has no checkpoint to change it at.", field="learning_rate", hint=hint)
+        hint = f"Submit a new run with that rate; `keepbest resume {run.id}` begins this one anew with its own."
+        raise InvalidInput(
+            f"Run {run.id} has no checkpoint at which its learning rate could change.", field="learning_rate", hint=hint
+        )
     step = 0 if start is None else start.step
     if resume_point.max_steps is not None and resume_point.max_steps <= step:
         raise last_steps.need_more(step, resume_point.max_steps)
@@ -70,7 +71,7 @@ def check_changes(resume_point: ResumePoint, run: RunRow, start: Checkpoint | No
 
 
 def list_durable(conn: Connection, run: RunRow) -> list[Checkpoint]:
-    """Return the run's checkpoints that are on disk, oldest first, but for averages: training never came by there."""
+    """Return the run's durable checkpoints, oldest first, without averages, where training cannot resume."""
     known = checkpoints.list_checkpoints(conn, run)
     return [
         checkpoint
@@ -83,18 +84,18 @@ def list_durable(conn: Connection, run: RunRow) -> list[Checkpoint]:
 
 
 def start_columns(checkpoint: str | None, changes: Overrides | None) -> dict[str, Any]:
-    """Return what a run's row holds for this beginning; nothing changed is no overrides."""
+    """Return the two columns of a run's row for a start at this checkpoint; empty `changes` are null."""
     overrides = changes.model_dump(mode="json") if changes is not None and changes != Overrides() else null()
     return {"start_checkpoint": checkpoint, "start_overrides": overrides}
 
 
 def read_changes(run: RunRow) -> Overrides | None:
-    """Return what changes where the next attempt begins."""
+    """Return the overrides with which the next attempt begins."""
     return Overrides.model_validate(run.start_overrides) if run.start_overrides else None
 
 
 def merge_changes(before: Overrides | None, after: Overrides) -> Overrides:
-    """Return both changes as one, the later word counting."""
+    """Return both overrides as one; where both set a field, `after` wins."""
     if before is None:
         return after
     return Overrides(
@@ -105,10 +106,10 @@ def merge_changes(before: Overrides | None, after: Overrides) -> Overrides:
 
 
 def note_segment(conn: Connection, run_pk: int, opened: SegmentOpened) -> None:
-    """Remember what a roll back changed, until a checkpoint holds it; other segments begin as they were told to.
+    """Store a roll back's overrides until a checkpoint holds them; segments of other kinds change nothing here.
 
-    One to a checkpoint takes the place of any beginning before. One to a state that is in memory only was made in
-    this very attempt, so it adds to how that began.
+    A roll back to a checkpoint replaces the start stored before. A roll back to a snapshot in memory happened within
+    the present attempt, so its overrides add to the attempt's start.
     """
     if opened.reason != "roll_back":
         return
@@ -124,9 +125,9 @@ def note_segment(conn: Connection, run_pk: int, opened: SegmentOpened) -> None:
 
 
 def settle(conn: Connection, run: RunRow, attempt: int, durable: Sequence[CheckpointDurable]) -> None:
-    """Clear the beginning if one of these checkpoints, which `attempt` wrote, holds it.
+    """Clear the stored start once a checkpoint that `attempt` wrote holds its overrides.
 
-    Only the newest attempt's do, and none from before somebody had the ended run go on.
+    Only the newest attempt's checkpoints do, and none of an attempt before the last resume of the ended run.
     """
     if not durable or attempt != run.attempt or attempt <= run.attempts_before:
         return
@@ -168,9 +169,10 @@ def _missing(run: RunRow, resume_point: ResumePoint, known: Sequence[Checkpoint]
     gone = next((checkpoint for checkpoint in known if checkpoint.id == resume_point.checkpoint), None)
     if gone is not None and gone.kind == checkpoints.MADE:
         hint = f"Name a step, or the best; `keepbest restore {run.id}` gives the average."
-        return NotFound(f"Nothing goes on from {gone.id}: it is an average of others.", field="checkpoint", hint=hint)
+        message = f"Training cannot go on from checkpoint {gone.id}: it is an average of others."
+        return NotFound(message, field="checkpoint", hint=hint)
     if gone is not None:
-        hint = f"While it lies in the trash, this brings it back: `keepbest checkpoints {run.id} --pin {gone.id}`."
+        hint = f"If it is still in the trash, bring it back: `keepbest checkpoints {run.id} --pin {gone.id}`."
         return NotFound(f"Checkpoint {gone.id} of run {run.id} was dropped.", field="checkpoint", hint=hint)
     steps = ", ".join(str(checkpoint.step) for checkpoint in known if checkpoint.state is CheckpointState.DURABLE)
     there = f"there is step {steps}" if steps else "it has none yet"

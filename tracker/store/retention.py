@@ -1,16 +1,17 @@
-"""Retention as the tracker sees it: checkpoints of runs that nobody holds, by the rule that their spec names.
+"""Retention in the tracker: drops checkpoints of runs that nobody holds, by the rule of the run's spec.
 
-While somebody holds a run, its trainer drops (`keepbest.checkpoint.upkeep.pruner`); later the tracker does, which knows
-pins, the best, and where the next attempt goes on. A row says `dropped` before a file moves: whatever is killed in
-between, the next call finds the file by its row.
+While somebody holds a run, its trainer drops checkpoints (`keepbest.checkpoint.upkeep.pruner`). Afterwards the tracker
+does; it knows pins, the best, and the start of the next attempt. A row is marked `dropped` before its file moves: after
+a kill in between, the next call finds the file by its row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, select, true, update
 
 from keepbest.checkpoint.upkeep import retention as ranking
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
@@ -26,7 +27,7 @@ Reference = tuple[str, str]  # ids of a run and of a checkpoint
 _HELD = [state.value for state in RunState if state.is_held]
 _DURABLE = CheckpointState.DURABLE.value
 _MODES: dict[str, ranking.Mode] = {"min": "min", "max": "max"}
-#: Ids asked for in one statement.
+#: Ids in one statement.
 _AT_ONCE = 500
 
 
@@ -40,7 +41,7 @@ def find_candidates(conn: Connection) -> list[str]:
 
 
 def list_superseded(conn: Connection, run: RunRow) -> list[Checkpoint]:
-    """Return the checkpoints of a run that its retention lets go; none while somebody holds the run."""
+    """Return the checkpoints that the run's retention does not keep; none while somebody holds the run."""
     state = RunState(run.state)
     if state.is_held:
         return []
@@ -53,7 +54,7 @@ def list_superseded(conn: Connection, run: RunRow) -> list[Checkpoint]:
     needed = ranking.find_eligible(durable, selector, mode)
     needed |= {checkpoint.id: "the run's best" for checkpoint in durable if checkpoint.is_best}
     needed |= {checkpoint.id: "the run ended with it" for checkpoint in durable if checkpoint.is_selected}
-    goes_on = not state.is_final or run.start_checkpoint is not None  # cancelled before it began there, it may yet
+    goes_on = not state.is_final or run.start_checkpoint is not None  # a fork cancelled before its start may resume
     if goes_on and (resume := resume_point.find_resume(conn, run)) is not None:
         needed[resume.id] = "the next attempt goes on from it"
     verdicts = ranking.decide(
@@ -68,7 +69,7 @@ def list_superseded(conn: Connection, run: RunRow) -> list[Checkpoint]:
 
 
 def drop_superseded(conn: Connection, reference: str, now: datetime) -> int:
-    """Write down that what retention lets go is dropped; return how many."""
+    """Mark the checkpoints as dropped that the run's retention does not keep; return how many."""
     run = runs.get_run(conn, reference, lock=True)
     going = [checkpoint.id for checkpoint in list_superseded(conn, run)]
     if going:
@@ -83,49 +84,32 @@ def drop_superseded(conn: Connection, reference: str, now: datetime) -> int:
 def find_dropped(conn: Connection, there: Sequence[Reference]) -> list[Reference]:
     """Return those of `there` that were dropped, or whose run was deleted."""
     gone = (CheckpointTable.state == CheckpointState.DROPPED.value) | RunTable.deleted_at.is_not(None)
-    return [
-        (row.run, row.id)
-        for ids in _parts([id for _, id in there])
-        for row in conn.execute(
-            select(CheckpointTable.id, RunTable.id.label("run"))
-            .join(RunTable, CheckpointTable.run_pk == RunTable.pk)
-            .where(CheckpointTable.id.in_(ids), gone)
-        )
-    ]
+    return [(row.run, row.id) for row in _read(conn, there, gone)]
 
 
 def find_kept(conn: Connection, there: Sequence[Reference]) -> list[Reference]:
-    """Return those of `there` that are on disk as far as the database knows, of runs that are not deleted."""
-    return [
-        (row.run, row.id)
-        for ids in _parts([id for _, id in there])
-        for row in conn.execute(
-            select(CheckpointTable.id, RunTable.id.label("run"))
-            .join(RunTable, CheckpointTable.run_pk == RunTable.pk)
-            .where(CheckpointTable.id.in_(ids), CheckpointTable.state == _DURABLE, RunTable.deleted_at.is_(None))
-        )
-    ]
+    """Return those of `there` that the database calls durable and whose run is not deleted."""
+    kept = (CheckpointTable.state == _DURABLE) & RunTable.deleted_at.is_(None)
+    return [(row.run, row.id) for row in _read(conn, there, kept)]
 
 
 def find_pinned(conn: Connection, there: Sequence[Reference]) -> dict[Reference, bool]:
-    """Return, of those of `there` that the tracker knows, whether each is pinned."""
-    return {
-        (row.run, row.id): row.is_pinned
-        for ids in _parts([id for _, id in there])
-        for row in conn.execute(
-            select(CheckpointTable.id, CheckpointTable.is_pinned, RunTable.id.label("run"))
-            .join(RunTable, CheckpointTable.run_pk == RunTable.pk)
-            .where(CheckpointTable.id.in_(ids))
-        )
-    }
+    """Return, for each of `there` that the database knows, whether it is pinned."""
+    return {(row.run, row.id): row.is_pinned for row in _read(conn, there, true())}
 
 
 def bring_back(conn: Connection, id: str, now: datetime) -> None:
-    """Write down that a dropped checkpoint is on disk again."""
+    """Mark a dropped checkpoint as durable again."""
     checkpoint = checkpoints.get_checkpoint(conn, id)
     conn.execute(update(CheckpointTable).where(CheckpointTable.id == id).values(state=_DURABLE))
     events.append(conn, "run.checkpoint", runs.get_run(conn, checkpoint.run), {"id": id, "state": _DURABLE}, now)
 
 
-def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
+def _read(conn: Connection, there: Sequence[Reference], condition: ColumnElement[bool]) -> Iterator[Row[Any]]:
+    """Yield `id`, `run` and `is_pinned` of those of `there` that meet the condition."""
+    columns = (CheckpointTable.id, CheckpointTable.is_pinned, RunTable.id.label("run"))
+    query: Any = select(*columns).join(RunTable, CheckpointTable.run_pk == RunTable.pk).where(condition)
+    ids = [id for _, id in there]
+    for start in range(0, len(ids), _AT_ONCE):
+        part = ids[start : start + _AT_ONCE]
+        yield from conn.execute(query.where(CheckpointTable.id.in_(part)))

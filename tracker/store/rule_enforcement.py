@@ -15,13 +15,13 @@ from keepbest.stopping.median import MedianComparison, judge_by_median
 from keepbest.stopping.validation import Mode
 from tracker.store import commands, rules, runs
 
-#: Who asked for a stop that a rule asked for.
+#: The user of a stop command that a rule sends.
 RULES = "project rules"
 Breach = tuple[Row[Any], RuleStop]
 
 
 def find_due(conn: Connection, now: datetime) -> tuple[list[Breach], list[Row[Any]]]:
-    """Judge each run that trains and has new validations or a budget: those that break a rule, and the others."""
+    """Judge the running runs of projects with rules; return the breaches, and the runs judged without one."""
     breaches, judged = [], []
     for rule in rules.list_acting(conn):
         for run in rules.list_living(conn, rule.project):
@@ -34,7 +34,7 @@ def find_due(conn: Connection, now: datetime) -> tuple[list[Breach], list[Row[An
 
 
 def judge(conn: Connection, run: Row[Any], rule: ProjectRules, now: datetime) -> RuleStop | None:
-    """Return the stop that the rules of its project have for a run, or None."""
+    """Return the stop command for a run that breaks a rule of its project, or None."""
     pair = next(_break_budgets(run, rule, now), None)
     if pair is None and rule.median is not None and run.validations != run.judged and run.mode in ("min", "max"):
         pair = _break_median(conn, run, rule.median)
@@ -42,7 +42,7 @@ def judge(conn: Connection, run: Row[Any], rule: ProjectRules, now: datetime) ->
 
 
 def stop(conn: Connection, breach: Breach, now: datetime) -> None:
-    """Send a run the stop, and remember that it had one; raises Conflict where nobody trains it any more."""
+    """Send a run its stop command once; raises Conflict where nobody trains the run any more."""
     run, rule_stop = breach
     row = runs.get_run(conn, run.id, lock=True)
     command = commands.request_command(conn, row, rule_stop, user=RULES, now=now)
@@ -66,10 +66,10 @@ def _break_median(conn: Connection, run: Row[Any], rule: MedianRule) -> tuple[St
     own = values.pop(run.pk)
     mode: Mode = "min" if run.mode == "min" else "max"
     median_comparison = judge_by_median(own, list(values.values()), mode, **rule.model_dump())
-    return (StopReason.PEERS, _say(median_comparison, mode)) if median_comparison.stop else None
+    return (StopReason.PEERS, _explain(median_comparison, mode)) if median_comparison.stop else None
 
 
-def _say(compared: MedianComparison, mode: Mode) -> str:
+def _explain(compared: MedianComparison, mode: Mode) -> str:
     if compared.best is None or compared.median is None:
         return f"No value up to step {compared.step:,} is a number"
     side = "below" if mode == "max" else "above"

@@ -1,4 +1,4 @@
-"""Rules of a project: set and read, and which of its runs have not been judged yet."""
+"""Rules of projects: reads and sets them, and lists the runs that they have not judged yet."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tracker.store import events, projects, run_spec
 from tracker.store.access import audit
 from tracker.store.segments import LivingPath, living_path
 
-#: Finished runs, the newest ones, that a run is compared with.
+#: The newest finished runs that a run is compared with, at most.
 MAX_OTHERS = 100
-#: Ended because others were better.
+#: Stop reasons of runs that ended because others were better.
 _STOPPED = [StopReason.PEERS.value, StopReason.SUCCESSIVE_HALVING.value]
 _HELD = [state.value for state in RunState if state.is_held]
 
 
 def get_rules(conn: Connection, project: str, *, lock: bool = False) -> ProjectRules:
-    """Return the rules of a project; `lock` keeps others from setting them until the transaction ends.
+    """Return the rules of a project; `lock` keeps others from changing them until the transaction ends.
 
     Raises NotFound where there is no such project.
     """
@@ -38,55 +38,50 @@ def get_rules(conn: Connection, project: str, *, lock: bool = False) -> ProjectR
 
 
 def find_stopper(conn: Connection, project: str) -> PolicySpec | None:
-    """Return the stopper that a project gives to runs that are submitted without one."""
+    """Return the stopper of a project's runs that are submitted without one."""
     wanted = select(models.ProjectRulesTable.stopper).join(ProjectTable).where(ProjectTable.name == project)
-    scalar_one_or_none = conn.execute(wanted).scalar_one_or_none()
-    return None if scalar_one_or_none is None else PolicySpec.model_validate(scalar_one_or_none)
+    stopper = conn.execute(wanted).scalar_one_or_none()
+    return None if stopper is None else PolicySpec.model_validate(stopper)
 
 
 def set_rules(conn: Connection, project: str, request: RulesRequest, *, user: str, now: datetime) -> ProjectRules:
-    """Replace the rules; runs that train already are judged by the new ones at their next validation."""
+    """Replace the rules; running runs are judged by the new ones at their next validation."""
     pk = projects.get_pk(conn, project)
-    told = {**request.model_dump(mode="json"), "stopper": _read_stopper(request.stopper)}
-    values = {**told, "set_by": user, "set_at": now}
+    data = {**request.model_dump(mode="json"), "stopper": _read_stopper(request.stopper)}
+    values = {**data, "set_by": user, "set_at": now}
     statement = db.insert(conn, models.ProjectRulesTable).values(project_pk=pk, **values)
     conn.execute(statement.on_conflict_do_update(index_elements=["project_pk"], set_=values))
-    audit.record(conn, user, "project.rules", project, now, told)
-    events.append_to_project(conn, "project.rules", project, {**told, "set_by": user}, now)
+    audit.record(conn, user, "project.rules", project, now, data)
+    events.append_to_project(conn, "project.rules", project, {**data, "set_by": user}, now)
     return get_rules(conn, project)
 
 
 def list_acting(conn: Connection) -> list[ProjectRules]:
-    """Return the rules of every project that may stop a run."""
-    table = models.ProjectRulesTable
-    project_ruless = [_show(row) for row in conn.execute(_select().where(table.project_pk == ProjectTable.pk))]
-    return [
-        project_rules
-        for project_rules in project_ruless
-        if project_rules.median or project_rules.max_steps or project_rules.max_seconds
-    ]
+    """Return the rules of every project whose rules may stop a run."""
+    shown = [_show(row) for row in conn.execute(_select())]
+    return [rules for rules in shown if rules.median or rules.max_steps or rules.max_seconds]
 
 
 def list_living(conn: Connection, project: str) -> list[Row[Any]]:
-    """Return the runs of a project that train and were not stopped by a rule; `judged` is how many validations were."""
-    ruling = models.RuleProgressTable
-    columns = (*RunTable.__table__.columns, ProjectTable.name.label("project"), ruling.validations.label("judged"))
+    """Return a project's held runs that no rule has stopped; `judged` is the number of validations judged so far."""
+    progress = models.RuleProgressTable
+    columns = (*RunTable.__table__.columns, ProjectTable.name.label("project"), progress.validations.label("judged"))
     joined = (
         select(*columns)
         .join(ProjectTable, RunTable.project_pk == ProjectTable.pk)
-        .outerjoin(ruling, ruling.run_pk == RunTable.pk)
+        .outerjoin(progress, progress.run_pk == RunTable.pk)
     )
     living = (
         ProjectTable.name == project,
         RunTable.state.in_(_HELD),
         RunTable.deleted_at.is_(None),
-        ruling.command.is_(None),
+        progress.command.is_(None),
     )
     return list(conn.execute(joined.where(*living).order_by(RunTable.pk)))
 
 
 def note_ruling(conn: Connection, run_pk: int, validations: int, command: str | None = None) -> None:
-    """Write down how many validations of a run were judged, and the command that came of it."""
+    """Store how many validations of a run were judged, and the stop command, if any."""
     values = {"validations": validations, "command": command}
     statement = db.insert(conn, models.RuleProgressTable).values(run_pk=run_pk, **values)
     conn.execute(statement.on_conflict_do_update(index_elements=["run_pk"], set_=values))
@@ -103,7 +98,7 @@ def find_others(conn: Connection, run: Row[Any], *, count_stopped: bool) -> list
 
 
 def read_values(conn: Connection, pks: list[int], upto: int) -> dict[int, list[Point]]:
-    """Return the values of each run's admitted validations up to a step, on its living path, in the order of steps."""
+    """Return the values of each run's admitted validations on its living path, up to a step, in order of steps."""
     paths = _read_paths(conn, pks)
     columns = select(ValidationTable.run_pk, ValidationTable.segment, ValidationTable.step, ValidationTable.value)
     counts = ValidationTable.decision["is_admitted"].as_boolean().is_not(False)
@@ -121,7 +116,7 @@ def read_values(conn: Connection, pks: list[int], upto: int) -> dict[int, list[P
 
 
 def _read_stopper(policy_spec: PolicySpec | str | None) -> dict[str, Any] | None:
-    """Return a policy as data, however it was written, with no parameter more; raises InvalidInput for a wrong one."""
+    """Return a policy, given as text or as data, as data with only its named parameters; raises InvalidInput."""
     if policy_spec is None:
         return None
     spec = PolicySpec.model_validate(parse(policy_spec)) if isinstance(policy_spec, str) else policy_spec

@@ -1,6 +1,6 @@
 """Makes the spec of a run from its request: fills every gap, checks every name and type. Pure.
 
-Whatever is wrong is refused here, before a run exists, with the field's name and the nearest right word.
+An error names the field and the nearest right word, before a run exists.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from keepbest.stopping import DEFAULT_STOPPER, build, parse
 from keepbest.stopping.policies.epochs import counts_epochs
 from keepbest.stopping.registry import nearest
 
-#: Of a run whose recipe says nothing, being the user's own code.
+#: The defaults of a run of the user's own code, which has no recipe to name them.
 DEFAULT_MONITOR = "val_loss"
 DEFAULT_VALIDATE_EVERY = 100
-#: What a request calls in epochs what its spec holds in steps.
+#: The field of a request that counts in epochs, for each field of a spec that counts in steps.
 _SAID = {"max_steps": "epochs", "validate_every": "validate_every_epochs", "stopper": "stopper"}
 
 
 def settle(request: RunRequest, recipes: Mapping[str, RecipeInfo], usual: PolicySpec | None = None) -> RunSpec:
-    """Return the spec of a run; a run without a name gets one that its number completes (`submissions`).
+    """Return the spec of a run; without a name it gets one to which `submissions` adds its number.
 
-    `recipes` are those that workers announced, by name; `usual` is the project's stopper for runs that are submitted
-    without one (a script's own run keeps what the script says). Raises InvalidInput for the first thing that is wrong.
+    `recipes` are those that workers announced, by name. `usual` is the project's stopper for runs submitted without
+    one; a script's own run keeps the script's stopper. Raises InvalidInput for the first wrong field.
     """
     if request.id is not None and not isinstance(request.source, ExternalSource):
         raise InvalidInput("Only a script chooses the id of its run.", field="id")
@@ -51,7 +51,7 @@ def settle(request: RunRequest, recipes: Mapping[str, RecipeInfo], usual: Policy
     if isinstance(request.source, CodeSource):
         return _settle_code(request, request.source, usual)
     if epochs := list_epochs(request):
-        hint = "Count in steps or validations; a script says its epochs to its own fit: model.fit(epochs=…)."
+        hint = "Count in steps or validations; a script sets epochs in its own fit: model.fit(epochs=…)."
         raise InvalidInput("Only the script knows how many steps its epochs have.", field=_SAID[epochs[0]], hint=hint)
     if isinstance(request.source, CommandSource):
         usual = None if usual is not None and counts_epochs(usual.model_dump()) else usual
@@ -63,8 +63,8 @@ def _get_recipe(name: str, recipes: Mapping[str, RecipeInfo]) -> RecipeInfo:
     if name in recipes:
         return recipes[name]
     if not recipes:
-        message = f"No worker has said yet which recipes it has, so {name!r} is not known."
-        hint = "Start one with `keepbest worker`; if one is just starting, try again in a moment."
+        message = f"No worker has announced its recipes yet, so {name!r} is not known."
+        hint = "Start a worker with `keepbest worker`; if one is just starting, try again in a moment."
         raise InvalidInput(message, field="source.name", hint=hint)
     raise InvalidInput(f"There is no recipe {name!r}.", field="source.name", hint=nearest(name, recipes))
 
@@ -79,7 +79,7 @@ def _settle_recipe(request: RunRequest, recipe: RecipeInfo, usual: PolicySpec | 
         parameters=_check_parameters(request.parameters, recipe.parameters, recipe.name),
         data=_check_data(request.data, recipe),
         monitor=monitor,
-        mode=_settle_mode(request.mode, recipe.metrics.get(monitor, Mode.AUTO)),
+        mode=recipe.metrics.get(monitor, Mode.AUTO) if request.mode in (None, Mode.AUTO) else request.mode,
         stopper=request.stopper or usual or recipe.stopper,
         max_steps=request.max_steps or (recipe.max_steps if request.epochs is None else None),
         validate_every=request.validate_every or recipe.validate_every,
@@ -87,14 +87,12 @@ def _settle_recipe(request: RunRequest, recipe: RecipeInfo, usual: PolicySpec | 
 
 
 def _settle_code(request: RunRequest, source: CodeSource, usual: PolicySpec | None) -> RunSpec:
-    """The user's function gets the data set as its parameter `data`, if it has one."""
+    """Return the spec for a user's function, which gets the data set as its parameter `data`."""
     declared, name = list(source.signature), source.entry.rpartition(":")[2]
     if request.data is not None:
         if all(parameter.name != "data" for parameter in declared):
             raise InvalidInput(
-                f"{name} has no parameter 'data'.",
-                field="data",
-                hint="It brings its own data.",
+                f"{name} has no parameter 'data'.", field="data", hint="Leave data out: the function loads its own."
             )
         declared = [parameter for parameter in declared if parameter.name != "data" or "data" in request.parameters]
     parameters = _check_parameters(request.parameters, declared, source.entry)
@@ -102,36 +100,33 @@ def _settle_code(request: RunRequest, source: CodeSource, usual: PolicySpec | No
 
 
 def _name_function(entry: str) -> str:
-    """Return the name of runs of `net/model.py:build`: `net.model.build`, or what of its end a name has room for."""
+    """Return the default name for an entry: `net.model.build` for `net/model.py:build`, its last 80 characters."""
     file, _, function = entry.partition(":")
     parts = [part for part in PurePath(file).with_suffix("").parts if part != "__init__"]
     return ".".join([*parts, function])[-80:].lstrip("._-")
 
 
 def _settle_command(request: RunRequest, source: CommandSource, usual: PolicySpec | None) -> RunSpec:
-    """Parameters and data are the command's own business: its arguments say them."""
+    """Return the spec for a command, whose arguments name its parameters and data."""
     if request.parameters or request.data is not None:
         field = "parameters" if request.parameters else "data"
-        raise InvalidInput("A command takes what its arguments say.", field=field, hint="-- python train.py --lr 0.1")
+        message = f"A command takes its {field} from its own arguments."
+        raise InvalidInput(message, field=field, hint="-- python train.py --lr 0.1")
     fixed = [name for name in get_args(Said) if getattr(request, name) is not None]
     fixed_source = source.model_copy(update={"fixed": fixed})
-    return _settle_own(request.model_copy(update={"source": fixed_source}), _name_of(source.argv), {}, usual)
+    script = next((word for word in source.argv if word.endswith((".py", ".sh"))), source.argv[0])
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(script).stem).strip("-._")[:80] or "command"
+    return _settle_own(request.model_copy(update={"source": fixed_source}), name, {}, usual)
 
 
 def list_epochs(run_fields: RunFields) -> list[Literal["max_steps", "validate_every", "stopper"]]:
-    """Return what of a request is counted in epochs, by the field that holds the steps."""
+    """Return the fields of the spec that a request counts in epochs."""
     counted: dict[Literal["max_steps", "validate_every", "stopper"], bool] = {
         "max_steps": run_fields.epochs is not None,
         "validate_every": run_fields.validate_every_epochs is not None,
         "stopper": run_fields.stopper is not None and counts_epochs(run_fields.stopper.model_dump()),
     }
     return [name for name, is_counted in counted.items() if is_counted]
-
-
-def _name_of(argv: Sequence[str]) -> str:
-    """Return the stem of the first script among the words, else the program's name."""
-    script = next((word for word in argv if word.endswith((".py", ".sh"))), argv[0])
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(script).stem).strip("-._")[:80] or "command"
 
 
 def _settle_own(request: RunRequest, name: str, parameters: dict[str, Any], usual: PolicySpec | None) -> RunSpec:
@@ -163,47 +158,41 @@ def _fill(request: RunRequest, *, name: str, mode: Mode, stopper: PolicySpec, **
     )
 
 
-def _settle_mode(mode: Mode | None, known: Mode) -> Mode:
-    return known if mode in (None, Mode.AUTO) else mode
-
-
 def check_stopper(stopper: PolicySpec, mode: Mode) -> PolicySpec:
-    """Return the policy with every parameter written out."""
-    direction: Literal["min", "max"] = (
-        "min" if mode is Mode.MIN else "max"
-    )  # which of them changes nothing about the parameters
+    """Return the policy with the value of every parameter; these do not depend on an unknown mode."""
+    direction: Literal["min", "max"] = "min" if mode is Mode.MIN else "max"
     return PolicySpec.model_validate(build(stopper.model_dump(), direction).to_json())
 
 
 def refuse_pausing(stopper: PolicySpec) -> None:
-    """Raise InvalidInput for a stopper that pauses a run until others were worse: alone it would wait for ever."""
+    """Raise InvalidInput for a stopper that pauses a run until others do worse: a single run would wait for ever."""
     pausing = build(stopper.model_dump(), "max").pausing
     if pausing:
         hint = f'keepbest sweep RECIPE --tpe NAME=… --stop "{pausing[0].name}(…)"'
-        message = f"{pausing[0].name} compares the runs of a sweep; a run by itself would wait for ever."
+        message = f"{pausing[0].name} compares the runs of a sweep; a single run would wait for ever."
         raise InvalidInput(message, field="stopper", hint=hint)
 
 
 def check_selector(run_fields: RunFields) -> SelectorSpec:
-    """Return the selector with every parameter written out; who holds neither model nor data has only the best."""
+    """Return the selector with the value of every parameter; only a worker's own trainer applies another than best."""
     selector = build_selector((run_fields.selector or SelectorSpec()).model_dump())
     if not selector.is_usual and not isinstance(run_fields.source, RecipeSource | CodeSource):
-        message = f"{selector.name} is done by a worker's own trainer, which builds model and data; a script does not."
-        hint = "Leave it out, or submit a function that returns them: keepbest submit my_model.py:build"
+        message = f"Only a worker's trainer applies {selector.name}, since it builds the model and its data itself."
+        hint = "Leave the selector out, or submit a function that returns both: keepbest submit my_model.py:build"
         raise InvalidInput(message, field="selector", hint=hint)
     return SelectorSpec.model_validate(selector.to_json())
 
 
-def _check_data(request: str | None, recipe: RecipeInfo) -> str | None:
-    if request is None:
+def _check_data(name: str | None, recipe: RecipeInfo) -> str | None:
+    if name is None:
         return recipe.default_data
-    if request not in recipe.data:
-        _refuse("data", f"{recipe.name} knows no data set {request!r}.", request, recipe.data)
-    return request
+    if name not in recipe.data:
+        _refuse("data", f"{recipe.name} has no data set {name!r}.", name, recipe.data)
+    return name
 
 
 def _check_parameters(given: Mapping[str, Any], declared: Sequence[Parameter], owner: str) -> dict[str, Any]:
-    """Return every parameter with its value: as given, in the declared type, else the default."""
+    """Return the value of every parameter in its declared type: the given one, else the default."""
     known = {parameter.name: parameter for parameter in declared}
     for name in given:
         if name not in known:

@@ -1,4 +1,4 @@
-"""Runs: finding one, showing one, and the two doors through which its state changes: `move_run` and `take_queued`."""
+"""Runs: finds and shows them. Only `move_run` and `take_queued` change a run's state."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tracker.store.access import audit
 
 RunRow = Row[Any]
 
-#: How many candidates an ambiguous prefix names.
+#: Candidates that the error for an ambiguous id names.
 _CANDIDATES = 5
-#: A deleted run is never queued: it is cancelled first.
+#: No deleted run is queued: a deletion cancels it first.
 _QUEUED = RunTable.state == RunState.QUEUED.value
-#: Outcomes of a lease that use up one of the run's `max_attempts`; a hand-back does not, nor a pause at a rung.
+#: Outcomes of a lease that count against the run's `max_attempts`; a hand-back and a pause at a rung do not.
 SPENT = ("crashed", "expired")
 _STATE_FIELDS = {
     "state", "stop_reason", "stop_message", "error", "test", "selection", "attempt", "failed_attempts", "started_at",
@@ -38,14 +38,14 @@ def select_runs() -> Select[Any]:
 
 
 def select_with_failed() -> Select[Any]:
-    """Select what `select_runs` does, and how many attempts failed since somebody last had the run go on."""
+    """Select as `select_runs` does, and `failed_attempts` since the last resume."""
     since = (LeaseTable.run_pk == RunTable.pk, LeaseTable.attempt > RunTable.attempts_before)
     failed = select(func.count()).where(*since, LeaseTable.outcome.in_(SPENT)).correlate(RunTable)
     return select_runs().add_columns(failed.scalar_subquery().label("failed_attempts"))
 
 
 def get_run(conn: Connection, reference: str, *, lock: bool = False) -> RunRow:
-    """Return the run with this id, or with this unique beginning of one; `lock` holds it until the transaction ends.
+    """Return the run with this id or unique beginning of an id; `lock` locks its row until the transaction ends.
 
     Raises NotFound, or InvalidInput that names the candidates.
     """
@@ -56,18 +56,21 @@ def get_run(conn: Connection, reference: str, *, lock: bool = False) -> RunRow:
 
 
 def get_deleted(conn: Connection, reference: str, *, lock: bool = False) -> RunRow:
-    """Return the deleted run that is meant; raises as `get_run` does."""
+    """Return the deleted run with this id or beginning of an id; raises as `get_run` does."""
     rows = _find(conn, reference, RunTable.deleted_at.is_not(None), lock)
     if not rows:
         raise NotFound(
-            f"There is no deleted run {reference!r}.", field="run", hint="`keepbest ls` lists what is there."
+            f"There is no deleted run {reference!r}.",
+            field="run",
+            hint="`keepbest ls` lists the runs that are not deleted.",
         )
     return _only(rows, reference)
 
 
 def _find(conn: Connection, reference: str, condition: ColumnElement[bool], lock: bool) -> Sequence[RunRow]:
     query = select_with_failed().where(_refers(reference), condition).order_by(RunTable.pk.desc())
-    return conn.execute(_locked(query, lock).limit(_CANDIDATES)).all()
+    query = query.with_for_update(of=RunTable.__table__) if lock else query
+    return conn.execute(query.limit(_CANDIDATES)).all()
 
 
 def _only(rows: Sequence[RunRow], reference: str) -> RunRow:
@@ -78,25 +81,25 @@ def _only(rows: Sequence[RunRow], reference: str) -> RunRow:
 
 
 def get_by_pk(conn: Connection, pk: int) -> RunRow:
-    """Return the run with this internal number, as it is now."""
+    """Return the run with this primary key, as it is now."""
     return conn.execute(select_with_failed().where(RunTable.pk == pk)).one()
 
 
 def show_run(row: RunRow) -> contract.Run:
-    """Return a row of `select_with_failed` as the wire shows it."""
+    """Return a row of `select_with_failed` as the API shows it."""
     return contract.Run.model_validate({**row._mapping, "worker": row.worker_name})
 
 
 def show_in_list(row: RunRow) -> contract.Run:
-    """Return a row as a list shows it: without what is large and read one run at a time."""
+    """Return a row as a list shows it: without the large fields, which only `show_run` has."""
     large = dict.fromkeys(("environment", "memory", "selection", "failed_attempts"))
     return contract.Run.model_validate({**row._mapping, "worker": row.worker_name, **large})
 
 
 def count_rivals(conn: Connection, run: RunRow) -> int:
-    """Count the runs among which this one is chosen: of its project, metric and data; deleted ones were tried too.
+    """Count the runs among which somebody may have chosen this one: those of its project, metric and data.
 
-    One that never measured anything was nothing to choose.
+    Deleted runs count, because somebody tried them; runs without a validation do not.
     """
     same = [RunTable.spec[name].as_string().is_not_distinct_from(run.spec[name]) for name in ("monitor", "data")]
     rivals = [RunTable.project_pk == run.project_pk, or_(RunTable.validations > 0, RunTable.pk == run.pk)]
@@ -113,9 +116,9 @@ def move_run(
     message: str | None = None,
     **changes: Any,
 ) -> RunRow:
-    """Change the run's state and whatever goes with it, write the event, and return the run as it is after.
+    """Change the run's state and the columns that depend on it, write the event, and return the new row.
 
-    Raises TransitionRefused when the run may not go there, Conflict when it left the state it was read in.
+    Raises TransitionRefused for a change that no run may make, Conflict when the state has changed since it was read.
     """
     if not may_move(RunState(run.state), to):
         raise TransitionRefused(f"Run {run.id} is {run.state}: it cannot become {to.value}.", field="state")
@@ -127,15 +130,17 @@ def move_run(
     values |= {"worker_id": None, "worker_name": None} if to is RunState.QUEUED else {}
     guarded = update(RunTable).where(RunTable.pk == run.pk, RunTable.state == run.state).values(**{**values, **changes})
     if conn.execute(guarded).rowcount != 1:
-        raise Conflict(f"Run {run.id} has just changed its state.", hint="Look again, then try again.")
+        raise Conflict(
+            f"Run {run.id} has just changed its state.", hint=f"See `keepbest show {run.id}`, then try again."
+        )
     return _announce_state(conn, run.pk, now)
 
 
 def take_queued(conn: Connection, fits: ColumnElement[bool], *, now: datetime, **changes: Any) -> RunRow | None:
     """Lease the oldest queued run of the highest priority that fits, or return None.
 
-    Each priority is tried with one guarded statement, which finds its run at the front of the queue's index and reads
-    no further. The outer test of the state makes it safe wherever the inner lock is not (SQLite knows none).
+    For each priority one statement finds its run at the front of the queue's index and reads no further. The outer
+    condition on the state makes this safe on SQLite too, which ignores the inner lock.
     """
     values = {"state": RunState.LEASED.value, "attempt": RunTable.attempt + 1, "updated_at": now, **changes}
     values["ended_before"] = null()
@@ -152,7 +157,7 @@ def take_queued(conn: Connection, fits: ColumnElement[bool], *, now: datetime, *
 
 
 def patch_run(conn: Connection, run: RunRow, patch: contract.RunPatch, *, user: str, now: datetime) -> RunRow:
-    """Change what people may change; a field left out or null stays as it is."""
+    """Change the run's name, notes or tags; a field left out or null stays as it is."""
     changes = patch.model_dump(exclude_none=True)
     if not changes:
         return run
@@ -172,10 +177,6 @@ def _refers(reference: str) -> ColumnElement[bool]:
     # A range, not LIKE: both databases answer it from the index, whatever their collation.
     last = reference.ljust(ID_LENGTH, ID_ALPHABET[-1])
     return RunTable.id == reference if len(reference) == ID_LENGTH else RunTable.id.between(reference, last)
-
-
-def _locked(query: Select[Any], lock: bool) -> Select[Any]:
-    return query.with_for_update(of=RunTable.__table__) if lock else query
 
 
 def _announce_state(conn: Connection, pk: int, now: datetime) -> RunRow:

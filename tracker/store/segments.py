@@ -1,8 +1,8 @@
-"""Segments: the stretches of a run, and which of its history is on the living path.
+"""Segments: the stretches of a run's history, and the living path through them.
 
-A run's history is a tree: each jump (resume, roll back) opens a segment that branches off an earlier one. The living
-path leads from the newest segment back to a start; what lies beside it, or beyond the step where the path left a
-segment, is a ghost: kept, shown, never counted.
+A run's history is a tree: each resume or roll back opens a segment that branches off an earlier one. The living path
+leads from the newest segment back to a start. Other segments, and steps after the path has left a segment, are ghosts:
+stored and shown, but never counted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tracker.store.runs import RunRow
 
 
 class PathSegment(Protocol):
-    """What the path is made of: a row of the table, or a segment of the contract."""
+    """A segment for `living_path`: a row of the table, or a segment of the contract."""
 
     @property
     def number(self) -> int: ...
@@ -36,14 +36,14 @@ class PathSegment(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LivingPath:
-    """For each segment on the path its last living step; None where the path has not left it."""
+    """The last living step of each segment on the path; None where the path has not left the segment."""
 
     ends: dict[int, int | None]
 
     def is_ghost(self, segment: int, step: int) -> bool:
-        """Whether this step of this segment lies on an abandoned tail."""
+        """Whether this step of this segment is on an abandoned branch."""
         if not self.ends:
-            return False  # a fork that nobody trains yet
+            return False  # nobody trains this fork yet
         if segment not in self.ends:
             return True
         end = self.ends[segment]
@@ -51,7 +51,7 @@ class LivingPath:
 
 
 def living_path(segments: Iterable[PathSegment]) -> LivingPath:
-    """Walk from the newest segment back to the start it grew from."""
+    """Return the path from the newest segment back to the start."""
     known = {segment.number: segment for segment in segments}
     ends: dict[int, int | None] = {}
     at, end = max(known, default=None), None
@@ -59,11 +59,6 @@ def living_path(segments: Iterable[PathSegment]) -> LivingPath:
         ends[at] = end
         end, at = known[at].start_step, known[at].parent
     return LivingPath(ends)
-
-
-def is_ghost(segments: Iterable[PathSegment], segment: int, step: int) -> bool:
-    """Whether this step lies on an abandoned tail; for many steps take `living_path` once."""
-    return living_path(segments).is_ghost(segment, step)
 
 
 def list_segments(conn: Connection, run_pk: int) -> list[Segment]:
@@ -81,34 +76,33 @@ def read_path(conn: Connection, run_pk: int) -> LivingPath:
 
 
 def next_number(conn: Connection, run_pk: int) -> int:
-    """Return the number that the next trainer's first segment gets."""
+    """Return the number for the next trainer's first segment."""
     highest = conn.execute(select(func.max(SegmentTable.number)).where(SegmentTable.run_pk == run_pk)).scalar()
     return 0 if highest is None else highest + 1
 
 
 def opened_by(conn: Connection, run_pk: int, attempt: int) -> set[int]:
-    """Return the numbers of the segments that this attempt opened: its records may belong to no other."""
+    """Return the numbers of the segments that this attempt opened; its records must belong to them."""
     query = select(SegmentTable.number).where(SegmentTable.run_pk == run_pk, SegmentTable.attempt == attempt)
     return set(conn.execute(query).scalars())
 
 
-def open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, standing: LeaseValidity) -> bool:
-    """Take a segment that a trainer opened; the first one under a lease makes the run `running`.
+def open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, validity: LeaseValidity) -> bool:
+    """Add a segment that a trainer opened, and return whether it is new; the first under a lease sets the run running.
 
-    Returns whether it is new: the same segment said again changes nothing. A late one (its lease has ended) is left
-    out as soon as a newer lease was granted, or somebody had the ended run go on: its number may be the newer
-    trainer's.
+    A segment whose lease has ended is left out once a newer lease was granted or the ended run was resumed, because
+    the newer trainer may use its number.
     """
-    if not standing.is_current and (run.attempt != standing.attempt or standing.attempt <= run.attempts_before):
+    if not validity.is_current and (run.attempt != validity.attempt or validity.attempt <= run.attempts_before):
         return False
     known = list_segments(conn, run.pk)
-    if _is_known(run, known, opened, standing.attempt):
+    if _is_known(run, known, opened, validity.attempt):
         return False
-    _check(run, known, opened)
-    values = opened.model_dump(exclude={"at"}) | {"attempt": standing.attempt, "opened_at": opened.at}
+    _check_parent(run, known, opened)
+    values = opened.model_dump(exclude={"at"}) | {"attempt": validity.attempt, "opened_at": opened.at}
     conn.execute(insert(SegmentTable).values(run_pk=run.pk, branched_step=None, **values))
     _mark_branches(conn, run.pk)
-    if standing.is_current:
+    if validity.is_current:
         _begin(conn, run, opened)
     events.append(conn, "run.segment", run, {"segment": opened.number, "step": opened.start_step}, opened.at)
     return True
@@ -124,14 +118,14 @@ def _is_known(run: RunRow, known: Sequence[Segment], opened: SegmentOpened, atte
     raise Conflict(f"Run {run.id} has another segment {opened.number} already.", field="segments.number")
 
 
-def _check(run: RunRow, known: Sequence[Segment], opened: SegmentOpened) -> None:
+def _check_parent(run: RunRow, known: Sequence[Segment], opened: SegmentOpened) -> None:
     parents = {segment.number: segment for segment in known}
     if opened.parent is None:
         return
     if opened.parent not in parents or opened.parent >= opened.number:
         raise InvalidInput(f"Run {run.id} has no segment {opened.parent} to branch from.", field="segments.parent")
     if parents[opened.parent].parent is None:
-        return  # what a fork inherits, its best above all, may be older than where it began
+        return  # a fork's copy of the best may be older than the fork's start
     if opened.start_step < parents[opened.parent].start_step:
         raise InvalidInput(
             f"Segment {opened.parent} begins at step {parents[opened.parent].start_step}: "
@@ -141,7 +135,7 @@ def _check(run: RunRow, known: Sequence[Segment], opened: SegmentOpened) -> None
 
 
 def _mark_branches(conn: Connection, run_pk: int) -> None:
-    """Keep `branched_step` in step with the path; an abandoned segment is left at its own start."""
+    """Set each segment's `branched_step` as the living path now goes; an abandoned segment gets its own start."""
     known = list_segments(conn, run_pk)
     path = living_path(known)
     for segment in known:

@@ -1,4 +1,4 @@
-"""What a selector made of a run, in its row: all that it said, and what a sweep compares its runs by."""
+"""The selection of a run in its row: the whole of it, and the values by which a sweep compares its runs."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from sqlalchemy import func, null
 from keepbest.contract.selections import Selection
 from tracker.models import RunTable
 
-#: The columns of a run that ends without a selection, or goes on: nothing is selected then.
+#: The columns of a run without a selection: one that ends without it, or that is resumed.
 FORGOTTEN: dict[str, Any] = {
     "selection": null(),
     "selected_value": None,
     "selected_step": None,
     "averages_tried": 0,
 }
-#: What a restore gives: the selected model's value where there is one, else the best validation's.
+#: The value of the model that a restore gives: the selected one where there is one, else the best validation's.
 VALUE = func.coalesce(RunTable.selected_value, RunTable.best_value)
 
 
 def columns(made: Selection | None) -> dict[str, Any]:
-    """Return the columns of a run that ends with this."""
+    """Return the columns of a run that ends with this selection."""
     if made is None:
         return FORGOTTEN
     return {

@@ -1,4 +1,4 @@
-"""Submissions: a request becomes a queued run, once, however often it is sent."""
+"""Submissions: makes one queued run of a request, however often the request is sent."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def submit(
     now: datetime,
     trial: Trial | None = None,
 ) -> RunRow:
-    """Check a request and queue its run; the same request under the same idempotency `key` is the same run.
+    """Check a request and queue its run; the same request under the same idempotency `key` returns the same run.
 
-    `trial` says which try of a sweep it is. Raises InvalidInput for what is wrong with it, Conflict for another
-    request under a used key.
+    `trial` names the run's trial in a sweep. Raises InvalidInput for a wrong field, Conflict for another request under
+    a used key.
     """
     spec = run_spec.settle(request, workers.list_recipes(conn), rules.find_stopper(conn, request.project))
     if trial is None:
@@ -48,7 +48,7 @@ def submit(
 
 
 def find_known(conn: Connection, user: str, key: str | None) -> RunRow | None:
-    """Return the run that this user made under this idempotency key, deleted ones too."""
+    """Return the run, even a deleted one, that this user made under this idempotency key."""
     if key is None:
         return None
     return conn.execute(
@@ -60,13 +60,13 @@ def _choose_id(conn: Connection, request: RunRequest) -> dict[str, str]:
     if request.id is None:
         return {}
     if conn.execute(select(RunTable.pk).where(RunTable.id == request.id)).first() is not None:
-        hint = f'To go on with it: keepbest.init(id="{request.id}", resume="must"). A deleted run keeps its id too.'
+        hint = f'Go on with it: keepbest.init(id="{request.id}", resume="must"). A deleted run keeps its id.'
         raise Conflict(f"There is a run {request.id} already.", field="id", hint=hint)
     return {"id": request.id}
 
 
 def _same(known: RunRow, request: RunRequest, spec: RunSpec) -> RunRow:
-    before = RunSpec.model_validate(known.spec)  # an older keepbest wrote it, without what came since
+    before = RunSpec.model_validate(known.spec)  # fills the fields that an older keepbest did not write
     if before != (spec if request.name else spec.model_copy(update={"name": before.name})):
         raise Conflict(
             f"This idempotency key belongs to another request: run {known.id}.", hint="Use a fresh key for each run."
@@ -87,8 +87,9 @@ def create(
     now: datetime,
     **values: Any,
 ) -> RunRow:
-    """Make the row of a run; without a `name` its number completes the spec's. `values` are more columns."""
-    number = _next_number(conn, project.pk)
+    """Make the row of a run; without a `name`, add its number to the spec's name. `values` are further columns."""
+    moved = update(ProjectTable).where(ProjectTable.pk == project.pk).values(next_number=ProjectTable.next_number + 1)
+    number = conn.execute(moved.returning(ProjectTable.next_number)).scalar_one() - 1
     spec = spec if name else spec.model_copy(update={"name": f"{spec.name[:80]}-{number}"})
     row = {
         "id": new_id(),
@@ -107,11 +108,6 @@ def create(
 
 
 def announce(conn: Connection, run: RunRow, action: str, now: datetime, **detail: Any) -> None:
-    """Tell everybody that a run is there now, and write down who made it."""
+    """Write the event and the audit entry of a new run."""
     events.append(conn, "run.created", run, runs.show_run(run).model_dump(mode="json"), now)
     audit.record(conn, run.created_by, action, run.id, now, {"name": run.name, "project": run.project, **detail})
-
-
-def _next_number(conn: Connection, project_pk: int) -> int:
-    moved = update(ProjectTable).where(ProjectTable.pk == project_pk).values(next_number=ProjectTable.next_number + 1)
-    return conn.execute(moved.returning(ProjectTable.next_number)).scalar_one() - 1

@@ -1,4 +1,4 @@
-"""Test results: each is kept, so that nobody can hide a second measurement behind a third."""
+"""Test results: every one is stored, so that repeated measurements of the test set stay visible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tracker.store.runs import RunRow
 
 
 def add_test_result(conn: Connection, run: RunRow, test: TestResult, now: datetime) -> None:
-    """Write down what the test set said at this end of the run."""
+    """Add the test result of this end of the run."""
     row = {"run_pk": run.pk, "attempt": run.attempt, "test": test.model_dump(mode="json")}
     conn.execute(insert(models.TestResultTable).values(**row, worker=run.worker_name, at=now))
 

@@ -1,4 +1,4 @@
-"""Validations: the decision log of a run, one row a validation."""
+"""Validations: the decision log of a run, one row for each validation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tracker.store.segments import LivingPath
 
 
 def add_validations(conn: Connection, run_pk: int, taken: Sequence[ReportedValidation]) -> None:
-    """Write validations and what they say of their examples; one of a segment and step that is there stays."""
+    """Add validations with the results of their examples; a known segment and step stays as it is."""
     if taken:
         rows = [{"run_pk": run_pk, **validation.model_dump(exclude={"examples"})} for validation in taken]
         conn.execute(db.insert(conn, ValidationTable).on_conflict_do_nothing(), rows)
@@ -25,16 +25,17 @@ def add_validations(conn: Connection, run_pk: int, taken: Sequence[ReportedValid
 
 
 def withdraw_validations(conn: Connection, run_pk: int, withdrawn: Sequence[WithdrawnValidation]) -> None:
-    """Take validations back: each is marked, and an entry of its own says why. Said twice it is there once."""
-    for answer in withdrawn:
-        place = {"segment": answer.segment, "step": answer.step}
-        entry = {"decision": answer.decision.model_dump(), "note": answer.reason, "at": answer.at, "metrics": {}}
+    """Withdraw validations: mark each, and add a row with the reason. A second withdrawal changes nothing."""
+    for withdrawal in withdrawn:
+        place = {"segment": withdrawal.segment, "step": withdrawal.step}
+        entry = {"decision": withdrawal.decision.model_dump(), "note": withdrawal.reason, "at": withdrawal.at}
+        entry["metrics"] = {}
         row = {"run_pk": run_pk, **place, **entry, "withdraws": True}
         conn.execute(db.insert(conn, ValidationTable).values(row).on_conflict_do_nothing())
         mine = (
             ValidationTable.run_pk == run_pk,
-            ValidationTable.segment == answer.segment,
-            ValidationTable.step == answer.step,
+            ValidationTable.segment == withdrawal.segment,
+            ValidationTable.step == withdrawal.step,
         )
         conn.execute(
             update(ValidationTable).where(*mine, ValidationTable.withdraws.is_(False)).values(is_withdrawn=True)
@@ -44,18 +45,19 @@ def withdraw_validations(conn: Connection, run_pk: int, withdrawn: Sequence[With
 def list_validations(
     conn: Connection, run_pk: int, path: LivingPath, *, after: int, limit: int
 ) -> list[contract.RecordedValidation]:
-    """Return the validations after the one with number `after`, in the order in which they were taken."""
+    """Return the validations after number `after`, in the order in which the tracker took them."""
     rows = conn.execute(
         select(*ValidationTable.__table__.columns)
         .where(ValidationTable.run_pk == run_pk, ValidationTable.pk > after)
         .order_by(ValidationTable.pk)
         .limit(limit)
     )
-    return [_show(row, path) for row in rows]
+    shown = ({**row._asdict(), "seq": row.pk, "ghost": path.is_ghost(row.segment, row.step)} for row in rows)
+    return [contract.RecordedValidation.model_validate(fields) for fields in shown]
 
 
 def find_best(conn: Connection, run_pk: int, mode: str, path: LivingPath) -> Row[Any] | None:
-    """Return the best validation on the living path that is admitted and not taken back, of equal ones the earliest."""
+    """Return the best admitted validation on the living path that is not withdrawn; of equal ones the earliest."""
     order = ValidationTable.value if mode == "min" else ValidationTable.value.desc()
     wanted = (
         ValidationTable.run_pk == run_pk,
@@ -72,14 +74,9 @@ def find_best(conn: Connection, run_pk: int, mode: str, path: LivingPath) -> Row
 
 
 def is_withdrawn(conn: Connection, run_pk: int, step: int | None, value: float | None) -> bool:
-    """Whether each validation of this step and value was taken back; False where there is none."""
+    """Whether every validation of this step and value was withdrawn; False where there is none."""
     query = select(ValidationTable.is_withdrawn).where(
         ValidationTable.run_pk == run_pk, ValidationTable.step == step, ValidationTable.value == value
     )
     marks = list(conn.execute(query).scalars())
     return bool(marks) and all(marks)
-
-
-def _show(row: Row[Any], path: LivingPath) -> contract.RecordedValidation:
-    ghost = path.is_ghost(row.segment, row.step)
-    return contract.RecordedValidation.model_validate({**row._asdict(), "seq": row.pk, "ghost": ghost})

@@ -1,4 +1,4 @@
-"""Workers: who they are, what they can do, and when they were last heard."""
+"""Workers: their registrations, their recipes, and when the tracker last heard of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tracker.store import events
 from tracker.store.access import audit, users
 from tracker.store.access.users import Principal
 
-#: An idle worker asks each second; heard this recently it costs no write.
+#: An idle worker claims each second; its `heard_at` is written only when it is older than this.
 HEARD_SECONDS = 5.0
 #: Workers that one run of the scheduler's job forgets.
 FORGOTTEN_AT_ONCE = 100
@@ -24,9 +24,9 @@ HELD = [state.value for state in RunState if state.is_held]
 
 
 def register_worker(conn: Connection, hello: WorkerRegistration, *, by: Principal, now: datetime) -> None:
-    """Take what a worker says of itself; the same id says it again at any time, with the same credential.
+    """Add or replace a worker's registration.
 
-    Raises NotAllowed for another credential, while that one is good for anything.
+    Raises NotAllowed where another credential, which is still valid, registered this worker.
     """
     known = find_worker(conn, hello.id)
     if known is not None:
@@ -41,7 +41,7 @@ def register_worker(conn: Connection, hello: WorkerRegistration, *, by: Principa
 
 
 def hear(conn: Connection, worker_id: str | None, now: datetime) -> None:
-    """Write down that a worker was heard; one that was gone is back."""
+    """Store that a worker was heard; a worker that was gone is back."""
     old = models.WorkerTable.heard_at < now - timedelta(seconds=HEARD_SECONDS)
     row = update(models.WorkerTable).where(
         models.WorkerTable.id == worker_id, or_(old, models.WorkerTable.gone_at.is_not(None))
@@ -50,19 +50,19 @@ def hear(conn: Connection, worker_id: str | None, now: datetime) -> None:
 
 
 def deregister_worker(conn: Connection, worker_id: str, *, by: Principal, now: datetime) -> None:
-    """Take a worker's leave. Raises NotAllowed as `register_worker` does."""
+    """Mark a worker as gone that ends. Raises NotAllowed as `register_worker` does."""
     worker = get_worker(conn, worker_id)
     check_speaker(conn, worker, by, now)
     _mark_gone(conn, worker, now)
 
 
 def check_speaker(conn: Connection, worker: Row[Any], by: Principal, now: datetime) -> None:
-    """Raise NotAllowed unless this credential registered the worker, or the one that did has ended."""
+    """Raise NotAllowed unless this credential registered the worker, or that credential is no longer valid."""
     if worker.registered_by in (None, by.credential) or not users.is_living(conn, worker.registered_by, now):
         return
     raise NotAllowed(
         f"Worker {worker.name} was registered with another token.",
-        hint="Start the worker with the token that it began with, or revoke that one first.",
+        hint="Start the worker with its first token, or revoke that token first.",
     )
 
 
@@ -103,7 +103,7 @@ def list_workers(conn: Connection, *, silent_seconds: float, now: datetime) -> l
 
 
 def show_worker(row: Row[Any], busy: int, silent_seconds: float, now: datetime) -> Worker:
-    """Return a worker as the wire shows it."""
+    """Return a worker as the API shows it."""
     state: Literal["alive", "silent", "gone"] = "alive"
     if row.gone_at is not None:
         state = "gone"
@@ -114,14 +114,14 @@ def show_worker(row: Row[Any], busy: int, silent_seconds: float, now: datetime) 
 
 
 def list_recipes(conn: Connection) -> dict[str, RecipeInfo]:
-    """Return every recipe that a worker announced, by name; of two of one name the last heard worker's."""
+    """Return every recipe that a worker announced, by name; of two with one name, that of the worker heard last."""
     rows = conn.execute(select(models.WorkerTable.recipes).order_by(models.WorkerTable.heard_at)).scalars()
     recipes = {recipe["name"]: recipe for announced in rows for recipe in announced}
     return {name: RecipeInfo.model_validate(recipes[name]) for name in sorted(recipes)}
 
 
 def mark_gone(conn: Connection, *, gone_seconds: float, now: datetime) -> list[str]:
-    """Mark workers silent for so long as gone; return their names. For the scheduler."""
+    """Mark workers as gone that were silent for `gone_seconds`; return their names. For the scheduler."""
     silent = models.WorkerTable.heard_at < now - timedelta(seconds=gone_seconds)
     rows = conn.execute(_select().where(models.WorkerTable.gone_at.is_(None), silent)).all()
     for row in rows:
@@ -130,9 +130,9 @@ def mark_gone(conn: Connection, *, gone_seconds: float, now: datetime) -> list[s
 
 
 def forget_workers(conn: Connection, *, forget_days: float, now: datetime) -> int:
-    """Forget workers gone for so long, unless they are the last that knew a recipe; return how many.
+    """Forget workers gone for `forget_days`, unless no other worker knows one of their recipes; return how many.
 
-    The longest silent go first, and some at a time: a clock that was wrong once costs no more.
+    One call forgets `FORGOTTEN_AT_ONCE`, the longest silent first: a wrong clock costs no more.
     """
     long_ago = now - timedelta(days=forget_days)
     rows = conn.execute(_select().order_by(models.WorkerTable.heard_at.desc())).all()

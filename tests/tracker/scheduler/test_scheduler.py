@@ -23,7 +23,7 @@ from tracker.scheduler.scheduler import Scheduler, check, write_heartbeat
 from tracker.settings import TrackerSettings
 from tracker.store import events, runs
 from tracker.store.access import users
-from tracker.store.locks import OnlyOne
+from tracker.store.locks import SchedulerLock
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_every_job_runs_on_an_empty_database(settings: TrackerSettings, engine: 
 
 def test_only_one_gets_its_turn_until_it_lets_go(engine: Engine, database_url: str) -> None:
     other = db.make_engine(database_url)
-    first, second = OnlyOne(engine), OnlyOne(other)
+    first, second = SchedulerLock(engine), SchedulerLock(other)
     assert (first.take(), second.take(), first.is_kept(), second.is_kept()) == (True, False, True, False)
     first.release()
     assert second.take()
@@ -187,7 +187,7 @@ def overdue_run(engine: Engine) -> str:
 
 def test_a_turn_ends_with_its_connection(postgres_url: str) -> None:
     engine = db.make_engine(postgres_url)
-    turn = OnlyOne(engine)
+    turn = SchedulerLock(engine)
     assert turn.take()
     with db.write(engine) as conn:
         end_connections(conn)

@@ -112,7 +112,7 @@ def test_a_recipe_that_is_gone_is_told_and_waited_for(settings: TrackerSettings,
         conn.execute(update(WorkerTable).values(recipes=[]))
     assert jobs.top_up_sweeps(settings, engine, NOW) == ""
     assert read(engine, sweep).sweep.message == (
-        "No worker has said yet which recipes it has, so 'hvass-cnn' is not known."
+        "No worker has announced its recipes yet, so 'hvass-cnn' is not known."
     )
     with db.write(engine) as conn:
         conn.execute(update(WorkerTable).values(recipes=[CNN.model_dump(mode="json")]))

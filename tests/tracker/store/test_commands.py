@@ -73,7 +73,7 @@ def test_an_end_asked_for_twice_is_one_command(conn: Connection, run: RunRow, ki
 def test_roll_backs_queue_up_in_order_and_not_for_ever(conn: Connection, run: RunRow) -> None:
     ids = [ask(conn, run, kind="roll_back", step=step).id for step in range(commands.MAX_OPEN)]
     assert [command.id for command in commands.open_commands(conn, run.pk)] == ids
-    with pytest.raises(Conflict, match="still open"):
+    with pytest.raises(Conflict, match="open commands"):
         ask(conn, run, kind="checkpoint")
 
 
@@ -104,9 +104,9 @@ def test_a_roll_back_needs_a_checkpoint_of_this_very_run(conn: Connection, run: 
     changes = {"learning_rate": "0.1x", "max_steps": 101}
     asked = ask(conn, run, kind="roll_back", checkpoint=mine, **changes).arguments
     assert asked == {"checkpoint": mine, "reset_patience": False, **changes}
-    with pytest.raises(InvalidInput, match="goes on from step 100"):
+    with pytest.raises(InvalidInput, match="begins at step 100"):
         ask(conn, run, kind="roll_back", checkpoint=mine, max_steps=100)
-    with pytest.raises(NotFound, match="not one of its checkpoints"):
+    with pytest.raises(NotFound, match="is not one of run"):
         ask(conn, run, kind="roll_back", checkpoint=other)
 
 
@@ -129,7 +129,7 @@ def test_a_run_that_ended_obeys_nothing(conn: Connection) -> None:
     submit(conn)
     ended = release(conn, claim(conn), "finished")
     for kind in ("stop", "cancel", "roll_back", "checkpoint"):
-        with pytest.raises(Conflict, match="obeys no commands any more"):
+        with pytest.raises(Conflict, match="takes no more commands"):
             ask(conn, ended, kind=kind)
 
 

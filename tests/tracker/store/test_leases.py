@@ -27,6 +27,7 @@ from tests.support.store import (
 )
 from tracker.models import LeaseTable
 from tracker.store import claims, commands, leases, runs, workers
+from tracker.store.access.users import digest
 
 
 def claimed(conn: Connection, **asked: Any) -> Assignment:
@@ -39,7 +40,7 @@ def test_only_the_digest_of_a_token_is_stored(conn: Connection) -> None:
     rows = [*conn.execute(select(*LeaseTable.__table__.columns)).all(), runs.get_run(conn, claimed(conn).run.id)]
     assert len(token) >= 40
     assert not any(token in str(row) for row in rows)
-    assert leases.digest(token) == rows[0].digest
+    assert digest(token) == rows[0].digest
 
 
 @pytest.mark.parametrize("token", ["", "x", "🦀", "\ud800", "0" * 10_000])

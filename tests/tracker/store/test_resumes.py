@@ -112,7 +112,7 @@ def test_a_run_that_lacks_a_part_keeps_the_end_that_it_had(conn: Connection) -> 
     conn.execute(
         update(RunTable).where(RunTable.id == taken.run.id).values(incomplete="tokenizer (Words), attribute queue")
     )
-    with pytest.raises(Conflict, match="are incomplete, so that nothing can go on from them: tokenizer") as told:
+    with pytest.raises(Conflict, match="are incomplete, so that training cannot resume there: tokenizer") as told:
         resume(conn, taken.run.id)
     assert f"keepbest restore {taken.run.id} --partial" in str(told.value.hint)
     assert runs.get_run(conn, taken.run.id).state == "finished"
@@ -145,7 +145,7 @@ def test_only_an_ended_run_of_a_worker_goes_on(conn: Connection) -> None:
         resume(conn, living.id)
     own = script(conn)
     commands.cancel_run(conn, own, user="ada", now=NOW)
-    with pytest.raises(InvalidInput, match="its own script") as raised:
+    with pytest.raises(InvalidInput, match="Its own script") as raised:
         resume(conn, own.id)
     assert "keepbest.init(" in str(raised.value.hint)
 
@@ -166,7 +166,7 @@ def test_a_trainer_is_told_where_its_run_would_go_on(conn: Connection) -> None:
 def test_without_any_checkpoint_it_begins_anew(conn: Connection) -> None:
     run = submit(conn)
     commands.cancel_run(conn, run, user="ada", now=NOW)
-    with pytest.raises(InvalidInput, match="no checkpoint to change"):
+    with pytest.raises(InvalidInput, match="no checkpoint at which"):
         resume(conn, run.id, learning_rate="0.1x")
     resume(conn, run.id, reset_patience=True)
     taken = claim(conn)
@@ -316,7 +316,7 @@ def test_a_resume_that_is_cancelled_leaves_the_run_as_it_was(conn: Connection, o
     after = runs.get_run(conn, taken.run.id)
     changed = {name for name in before._fields if getattr(before, name) != getattr(after, name)}
     assert (changed, command.state) == ({"updated_at"}, "done")
-    assert command.message == f"Nobody had taken it up again: it is {before.state}, as it was."
+    assert command.message == f"No worker had resumed the run: it is {before.state} again."
     assert resume(conn, taken.run.id).state == "queued"
 
 

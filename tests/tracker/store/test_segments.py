@@ -55,7 +55,7 @@ GHOSTS += [(ON_TAIL, 0, 300, False), (ON_TAIL, 1, 101, True), (CHANGED, 1, 301, 
 
 @pytest.mark.parametrize(("stretches", "segment", "step", "ghost"), GHOSTS)
 def test_beyond_where_the_path_left_are_ghosts(stretches: list[Stretch], segment: int, step: int, ghost: bool) -> None:
-    assert segments.is_ghost(stretches, segment, step) is ghost
+    assert segments.living_path(stretches).is_ghost(segment, step) is ghost
 
 
 @given(some.lists(some.tuples(some.integers(0, 10), some.integers(0, 100)), max_size=12))

@@ -145,7 +145,7 @@ def test_every_parameter_is_written_out_the_usual_is_the_best(conn: Connection) 
     [
         ({"selector": {"name": "soup"}}, "selector.name", "There is no selector 'soup'"),
         ({"selector": {"name": "greedy_soup", "params": {"k": 0}}}, "selector.params.k", "at least 2"),
-        ({"selector": SOUP, "source": {"kind": "external"}, "mode": "max"}, "selector", "a worker's own trainer"),
+        ({"selector": SOUP, "source": {"kind": "external"}, "mode": "max"}, "selector", "a worker's trainer"),
     ],
 )
 def test_an_impossible_selector_is_refused_before_the_run(

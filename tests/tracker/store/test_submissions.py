@@ -51,7 +51,7 @@ def test_what_is_wrong_is_named_with_the_nearest_right_one(
 
 def test_without_any_worker_it_says_so_and_how_to_start_one(conn: Connection) -> None:
     """A second after `keepbest up`, before its worker's first word: "There is no recipe 'hvass-cnn'." """
-    with pytest.raises(InvalidInput, match="No worker has said yet which recipes it has") as raised:
+    with pytest.raises(InvalidInput, match="No worker has announced its recipes yet") as raised:
         submissions.submit(conn, a_request(), user="ada", key=None, now=NOW)
     assert raised.value.field == "source.name"
     assert "keepbest worker" in (raised.value.hint or "")

@@ -20,13 +20,13 @@ def record(
     now: datetime,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write down that `user` did `action` (such as `run.delete`) to `target`; never a secret in `detail`."""
+    """Add an entry: `user` did `action` (such as `run.delete`) to `target`. `detail` must hold no secret."""
     values = {"at": now, "user": user, "action": action, "target": target[:200]}
     conn.execute(insert(AuditEntryTable), {**values, "detail": None if detail is None else dict(detail)})
 
 
 def list_entries(conn: Connection, *, before: int | None, limit: int) -> list[contract.AuditEntry]:
-    """Return the newest entries first, older than the entry with the number `before`."""
+    """Return the entries before number `before`, newest first."""
     query = select(*AuditEntryTable.__table__.columns).order_by(AuditEntryTable.seq.desc()).limit(limit)
     rows = conn.execute(query if before is None else query.where(AuditEntryTable.seq < before))
     return [contract.AuditEntry.model_validate(row._asdict()) for row in rows]

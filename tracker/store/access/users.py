@@ -1,4 +1,4 @@
-"""Users and their credentials: tokens, browser sessions, one-time sign-in codes; only digests of secrets are kept."""
+"""Users and their credentials: tokens, browser sessions, one-time sign-in codes. Only digests of secrets are stored."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tracker.models import CredentialTable, UserTable
 from tracker.store.access import makers
 from tracker.store.access.makers import lower_role
 
-#: So that a token found in a file or a log is known for what it is.
+#: Shows that a text in a file or a log is a keepbest token.
 SECRET_PREFIX = "kb_"  # noqa: S105
-#: When a token was last used is written down at most this often.
+#: The shortest time between two writes of a credential's last use.
 TOUCH_EVERY = timedelta(minutes=1)
 #: The user that an operator's own worker token belongs to.
 WORKERS = "workers"
@@ -30,10 +30,10 @@ SHORTEST_SECRET = 24
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who makes a request, with what credential, and what they may do.
+    """The user, credential and role of a request.
 
-    `maker` is what something made with this credential names as its maker: a one-time code, which is gone by then,
-    passes its own on.
+    `maker` is the `made_by` of credentials that this one makes: its own key, or for a one-time code, which is deleted
+    at its use, the code's maker.
     """
 
     user: str
@@ -46,7 +46,7 @@ class Principal:
 
 
 class Made(NamedTuple):
-    """A new credential; its `secret` is shown this once."""
+    """A new credential with its `secret`, which is shown only once."""
 
     id: str
     secret: str
@@ -54,13 +54,14 @@ class Made(NamedTuple):
 
 
 def digest(secret: str) -> str:
-    """Return what is stored of a secret: its SHA-256. A secret is 256 random bits, so no salt is needed."""
+    """Return the SHA-256 of a token, which the database stores; a token is 256 random bits and needs no salt."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 def find_principal(conn: Connection, hashed: str, kind: str, now: datetime) -> Principal | None:
-    """Return who holds the living credential of this kind with this digest."""
-    row = conn.execute(_living(now).where(CredentialTable.digest == hashed, CredentialTable.kind == kind)).one_or_none()
+    """Return the principal of the valid credential of this kind with this digest, or None."""
+    same = (CredentialTable.digest == hashed, CredentialTable.kind == kind)
+    row = conn.execute(_select().where(*_are_valid(now), *same)).one_or_none()
     if row is None or not hmac.compare_digest(row.digest, hashed):
         return None
     role = makers.find_role(conn, row, now)
@@ -71,13 +72,13 @@ def find_principal(conn: Connection, hashed: str, kind: str, now: datetime) -> P
 
 
 def is_living(conn: Connection, credential: str, now: datetime) -> bool:
-    """Whether the credential with this id is still good for anything."""
-    row = conn.execute(_living(now).where(CredentialTable.id == credential)).one_or_none()
+    """Whether the credential with this id is still valid."""
+    row = conn.execute(_select().where(*_are_valid(now), CredentialTable.id == credential)).one_or_none()
     return row is not None and makers.find_role(conn, row, now) is not None
 
 
 def touch(conn: Connection, credential: str, now: datetime) -> None:
-    """Write down that a credential was used."""
+    """Store when a credential was last used."""
     conn.execute(update(CredentialTable).where(CredentialTable.id == credential).values(last_used_at=now))
 
 
@@ -92,7 +93,7 @@ def make_credential(
     lasts: timedelta | None,
     maker: int | None = None,
 ) -> Made:
-    """Make a token, a session or a code. It ends no later than the token that it was made with."""
+    """Make a token, a session or a code, which ends no later than the token that makes it."""
     secret, id = SECRET_PREFIX + secrets.token_urlsafe(32), new_id()
     expires = makers.limit_end(conn, maker, None if lasts is None else now + lasts)
     values = {"id": id, "user_pk": user_pk, "kind": kind, "name": name, "role": role.value, "digest": digest(secret)}
@@ -103,13 +104,13 @@ def make_credential(
 def make_link(
     conn: Connection, user_pk: int, role: Role, *, now: datetime, lasts: timedelta, maker: int | None = None
 ) -> contract.SignInLink:
-    """Make a one-time link; its code stands behind a '#', which browsers send to no server."""
+    """Make a one-time link with its code after a '#', which browsers send to no server."""
     made = make_credential(conn, user_pk, "code", "one-time link", role, now=now, lasts=lasts, maker=maker)
     return contract.SignInLink(path=f"/signin#code={made.secret}", expires_at=made.expires_at or now + lasts)
 
 
 def end_session(conn: Connection, credential: str) -> None:
-    """End a browser's session by its own wish: what was made with it stays. Any other kind of credential stays too."""
+    """Delete a browser's session at its sign-out. Credentials that it made stay, as does one of another kind."""
     mine = (CredentialTable.id == credential, CredentialTable.kind == "session")
     row = conn.execute(select(CredentialTable.pk, CredentialTable.made_by).where(*mine)).one_or_none()
     if row is not None:
@@ -117,7 +118,7 @@ def end_session(conn: Connection, credential: str) -> None:
 
 
 def use_code(conn: Connection, secret: str, now: datetime) -> Principal | None:
-    """Take a one-time code: whoever comes first gets in, and the code is gone."""
+    """Use a one-time code and delete it; return its principal, or None for all but the first use."""
     principal = find_principal(conn, digest(secret), "code", now)
     if principal is None:
         return None
@@ -142,7 +143,7 @@ def list_users(conn: Connection) -> list[contract.User]:
 
 
 def change_user(conn: Connection, user: str, user_patch: contract.UserPatch, now: datetime) -> contract.User:
-    """Change a user's role, or shut a user out, by name or by id; the last admin stays one."""
+    """Change a user's role or disable the user, by name or by id; raises Conflict for the last admin."""
     named = (
         select(*UserTable.__table__.columns)
         .where(or_(UserTable.name == user, UserTable.id == user))
@@ -165,7 +166,7 @@ def find_user_pk(conn: Connection, name: str) -> int | None:
 
 
 def create_token(conn: Connection, request: contract.TokenRequest, by: Principal, now: datetime) -> contract.Token:
-    """Make a token for oneself, or (admins) for somebody else; it may do less than its user, never more."""
+    """Make a token for the caller or, by an admin, for another user; its role is at most the user's."""
     row = conn.execute(
         select(*UserTable.__table__.columns).where(UserTable.name == (request.user or by.user))
     ).one_or_none()
@@ -181,16 +182,16 @@ def create_token(conn: Connection, request: contract.TokenRequest, by: Principal
     made = make_credential(conn, row.pk, "token", request.name, role, now=now, lasts=lasts, maker=by.maker)
     if lasts is not None and made.expires_at != now + lasts:
         raise InvalidInput(
-            f"Your own token ends on {made.expires_at:%Y-%m-%d %H:%M} UTC: none that it makes lasts longer.",
+            f"Your own token ends on {made.expires_at:%Y-%m-%d %H:%M} UTC; a token that it makes cannot last longer.",
             field="expires_in_days",
             hint="Leave expires_in_days out: the new token then ends with yours.",
         )
-    shown = _show_token(conn.execute(_tokens().where(CredentialTable.id == made.id)).one())
+    shown = _show_token(conn.execute(_select().where(CredentialTable.id == made.id)).one())
     return shown.model_copy(update={"secret": made.secret})
 
 
 def make_first_admin(conn: Connection, now: datetime) -> str | None:
-    """Make the user `admin` and a token where there is no admin yet; return the token's secret, or None."""
+    """Where there is no admin, make the user `admin` with a token and return its secret; else return None."""
     if find_admin(conn) is not None:
         return None
     made = create_user(conn, contract.UserRequest(name="admin", role=Role.ADMIN), now)
@@ -205,9 +206,9 @@ def find_admin(conn: Connection) -> int | None:
 
 
 def admit_workers(conn: Connection, secret: str, now: datetime) -> None:
-    """Make the operator's own worker token valid; a token that stood in its place before is valid no more.
+    """Make the operator's worker token valid, and end the one that the operator named before.
 
-    Containers are set up before anybody could sign in to make one. Raises InvalidInput when it could be guessed.
+    Containers need a token before anybody can sign in to make one. Raises InvalidInput for a token that is too short.
     """
     if len(secret) < SHORTEST_SECRET:
         raise InvalidInput(
@@ -229,14 +230,15 @@ def admit_workers(conn: Connection, secret: str, now: datetime) -> None:
 
 
 def list_tokens(conn: Connection, by: Principal, now: datetime) -> list[contract.Token]:
-    """Return one's own living tokens and sessions; an admin's list holds everybody's."""
-    query = _tokens().where(*_alive(now)).order_by(CredentialTable.pk)
+    """Return the caller's valid tokens and sessions; for an admin, those of all users."""
+    shown = CredentialTable.kind.in_(("token", "session"))
+    query = _select().where(*_are_valid(now), shown).order_by(CredentialTable.pk)
     rows = conn.execute(query if by.role is Role.ADMIN else query.where(CredentialTable.user_pk == by.user_pk)).all()
     return [_show_token(row) for row in rows if makers.find_role(conn, row, now) is not None]
 
 
 def revoke_token(conn: Connection, id: str, by: Principal, now: datetime) -> None:
-    """End a token or a session with all that it made: one's own, or (admins) anybody's."""
+    """End a token or a session with all that it made: the caller's own or, for an admin, any user's."""
     query = select(CredentialTable.pk).where(CredentialTable.id == id, CredentialTable.revoked_at.is_(None))
     if by.role is not Role.ADMIN:
         query = query.where(CredentialTable.user_pk == by.user_pk)
@@ -246,23 +248,14 @@ def revoke_token(conn: Connection, id: str, by: Principal, now: datetime) -> Non
         raise NotFound(f"There is no token {id!r}.", field="token", hint="List them: GET /api/v1/tokens.")
 
 
-def _alive(now: datetime) -> tuple[Any, ...]:
+def _are_valid(now: datetime) -> tuple[Any, ...]:
     lasting = or_(CredentialTable.expires_at.is_(None), CredentialTable.expires_at > now)
     return CredentialTable.revoked_at.is_(None), lasting, UserTable.disabled_at.is_(None)
 
 
-def _living(now: datetime) -> Select[Any]:
+def _select() -> Select[Any]:
     columns = (*CredentialTable.__table__.columns, UserTable.name.label("user"), UserTable.role.label("user_role"))
-    return select(*columns).join(UserTable, CredentialTable.user_pk == UserTable.pk).where(*_alive(now))
-
-
-def _tokens() -> Select[Any]:
-    columns = (*CredentialTable.__table__.columns, UserTable.name.label("user"), UserTable.role.label("user_role"))
-    return (
-        select(*columns)
-        .join(UserTable, CredentialTable.user_pk == UserTable.pk)
-        .where(CredentialTable.kind.in_(("token", "session")))
-    )
+    return select(*columns).join(UserTable, CredentialTable.user_pk == UserTable.pk)
 
 
 def _keep_an_admin(conn: Connection, row: Row[Any], role: str, disabled: datetime | None) -> None:

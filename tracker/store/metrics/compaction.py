@@ -1,8 +1,8 @@
-"""Compaction: many small raw chunks of one metric become few compressed ones, in short transactions.
+"""Compaction: packs many small raw chunks of one metric into few compressed ones, in short transactions.
 
-Raw chunks never change, and only the one scheduler replaces them; so they are read in one transaction, packed with
-none open, and replaced in another, which undoes itself when the run was deleted meanwhile. The first packed chunk
-takes the place (`pk`) of the first raw one: of equal steps the one that arrived first still comes first.
+Raw chunks never change, and only the scheduler replaces them. So one transaction reads the chunks, they are packed
+with none open, and another transaction replaces them; where the run was deleted meanwhile, it is undone. The first
+packed chunk gets the key (`pk`) of the first raw one, so that points of equal steps stay in order of arrival.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tracker.models import MetricChunkTable, RunTable
 from tracker.store.metrics import chunks
 from tracker.store.metrics.chunks import PointColumns
 
-#: A metric is worth compacting when it has this many raw chunks, or this many points in them …
+#: A metric is compacted once it has this many raw chunks, or this many points in them …
 CHUNKS = 32
 POINTS = 1024
-#: … or when its run has ended, or was not heard of for this long.
+#: … or once its run has ended, or has not changed for this long.
 QUIET = timedelta(minutes=5)
-#: Chunks that are packed at once; the rest waits for the next time.
+#: Chunks of a metric that one run of the job packs.
 AT_ONCE = 5000
 
 _FINAL = [state.value for state in RunState if state.is_final]
@@ -41,7 +41,7 @@ class Group:
 
 
 def find_due(conn: Connection, now: datetime, *, limit: int) -> list[Group]:
-    """Return the metrics whose raw chunks are worth compacting."""
+    """Return the metrics to compact now."""
     raw = (
         select(
             MetricChunkTable.run_pk,
@@ -77,21 +77,21 @@ def read_group(conn: Connection, group: Group) -> Sequence[Any]:
 
 
 def pack(rows: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return the rows that hold the same points packed: full chunks, and an open one with the rest."""
+    """Return rows with the same points packed: full chunks, and an open one with the rest."""
     points = chunks.join([chunks.decode(row.data, row.encoding, row.points) for row in rows]).in_order()
     starts = range(0, len(points), chunks.FULL_POINTS)
     return [_pack(points.take(slice(start, start + chunks.FULL_POINTS))) for start in starts]
 
 
 def replace(conn: Connection, group: Group, rows: Sequence[Any], packed: Sequence[dict[str, Any]]) -> None:
-    """Put packed chunks in the place of the ones they were made from; raises Conflict when these are gone."""
+    """Replace chunks by the packed ones made of them; raises Conflict where they were deleted meanwhile."""
     pks = [row.pk for row in rows]
     if conn.execute(delete(MetricChunkTable).where(MetricChunkTable.pk.in_(pks))).rowcount != len(pks):
         raise Conflict("The chunks were deleted while they were packed.")
-    whose = {"run_pk": group.run_pk, "key": group.key, "segment": group.segment}
-    kept = [{**whose, **row, "pk": pk} for pk, row in zip(pks, packed, strict=False)]
+    owner = {"run_pk": group.run_pk, "key": group.key, "segment": group.segment}
+    kept = [{**owner, **row, "pk": pk} for pk, row in zip(pks, packed, strict=False)]
     conn.execute(insert(MetricChunkTable), kept)
-    if more := [{**whose, **row} for row in packed[len(pks) :]]:
+    if more := [{**owner, **row} for row in packed[len(pks) :]]:
         conn.execute(insert(MetricChunkTable), more)
 
 

@@ -1,6 +1,4 @@
-"""Fewer points that validation the same: of each bucket the lowest and the highest, and everything a chart must not
-lose.
-"""
+"""Chooses fewer points that look the same on a chart: the lowest and highest of each bucket, and non-finite ones."""
 
 from __future__ import annotations
 
@@ -13,10 +11,10 @@ Chosen = NDArray[np.intp]
 
 
 def select_extremes(values: NDArray[np.float64], buckets: int) -> Chosen:
-    """Return the places, in order, of what remains of `values` when each of `buckets` keeps its extremes.
+    """Return the places, in order, of the points that remain of `values` when each of `buckets` keeps its extremes.
 
-    Kept are the first and the last point, of each bucket the (earliest) lowest and highest finite one, and of each
-    bucket the first NaN, +inf and -inf: at most five a bucket, two where all is finite.
+    The first and last point stay. Each bucket keeps its lowest and highest finite point, the earliest of equal ones,
+    and its first NaN, +inf and -inf: five points at most, two where all are finite.
     """
     count = len(values)
     if count <= 2 * buckets:
@@ -30,9 +28,9 @@ def select_extremes(values: NDArray[np.float64], buckets: int) -> Chosen:
 
 
 def thin(values: NDArray[np.float64], most: int, keep: Chosen | None = None) -> Chosen:
-    """Return the places of at most about `most` points of `values`; those in `keep` are always among them.
+    """Return the places of about `most` points of `values` at most, always with those in `keep`.
 
-    Where so much is not finite that the buckets overflow, they are made wider; what must be kept is kept in any case.
+    Where many values are not finite, so that the buckets keep too many points, fewer and wider buckets are used.
     """
     buckets = max(1, most // 2 - 1)
     chosen = select_extremes(values, buckets)
@@ -43,7 +41,7 @@ def thin(values: NDArray[np.float64], most: int, keep: Chosen | None = None) -> 
 
 
 def _extremes(values: NDArray[np.float64], width: int) -> Chosen:
-    """Return the places of the lowest and highest finite value of each bucket of `width`; none of an empty bucket."""
+    """Return the places of each bucket's lowest and highest finite value; none of a bucket without finite values."""
     finite = np.isfinite(values)
     low = _in_buckets(np.where(finite, values, np.inf), width, np.inf).argmin(axis=1)
     high = _in_buckets(np.where(finite, values, -np.inf), width, -np.inf).argmax(axis=1)

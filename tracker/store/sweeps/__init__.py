@@ -1,1 +1,1 @@
-"""Sweeps: their trials, the rungs where they pause, and what is due."""
+"""Sweeps: their trials, the rungs where their runs pause, and which sweeps are due."""

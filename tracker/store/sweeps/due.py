@@ -1,4 +1,4 @@
-"""The sweeps that have something to do now. The scheduler asks each second, so this counts and reads no runs."""
+"""Finds the sweeps that are due. The scheduler asks each second, so this counts in indexes and reads no runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tracker.store.sweeps.sweeps import SweepRow
 
 @dataclass(frozen=True)
 class Due:
-    """A sweep as one moment saw it: `free` places, how many runs it still `lacks`, and who may have places."""
+    """What a sweep needs at one moment: its `free` places, the runs it `lacks`, the runs that may be promoted."""
 
     id: str
     counts: SweepCounts
@@ -29,19 +29,19 @@ class Due:
 
     @property
     def is_now(self) -> bool:
-        """Whether there is anything to do: a place to give, or an end."""
+        """Whether a free place can be filled, or the sweep can end."""
         return bool(self.promotable) or (self.free > 0 if self.lacks else self.active == 0)
 
 
 def list_due(conn: Connection) -> list[Due]:
-    """Return the sweeps with a free place that somebody may have, and those that have nothing left to do."""
+    """Return the sweeps with a place to fill, and those that can end."""
     rows = sweeps.list_living(conn)
     counts = sweeps.count_runs(conn, [row.pk for row in rows])
     return [due for row in rows if (due := find_due(conn, row, counts[row.pk])).is_now]
 
 
 def find_due(conn: Connection, row: SweepRow, counts: SweepCounts) -> Due:
-    """Return what a sweep lacks."""
+    """Return what a sweep needs now."""
     spec = sweeps.read_spec(row)
     free = max(spec.at_once - counts.queued - counts.training, 0)
     halving = rungs.find_halving(spec.run.stopper) if counts.paused and free else None

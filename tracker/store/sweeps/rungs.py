@@ -1,4 +1,4 @@
-"""Rungs: where the runs of a sweep paused, and which of them were let go on (`keepbest.stopping.rungs`)."""
+"""Rungs: the pauses of a sweep's runs, and the promotions from them (`keepbest.stopping.rungs`)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,9 @@ from tracker.store.runs import RunRow
 
 
 def find_halving(stopper: PolicySpec | None) -> Halving | None:
-    """Return where the runs with this stopper pause, or None."""
+    """Return the rungs at which runs with this stopper pause, or None."""
     pausing = build(stopper.model_dump(), "max").pausing if stopper is not None else ()
-    rule = next(
-        (successive_halving for successive_halving in pausing if isinstance(successive_halving, SuccessiveHalving)),
-        None,
-    )
+    rule = next((policy for policy in pausing if isinstance(policy, SuccessiveHalving)), None)
     return Halving(min_steps=rule.min_steps, factor=rule.factor) if rule is not None else None
 
 
@@ -36,13 +33,13 @@ def find_halving(stopper: PolicySpec | None) -> Halving | None:
 
 
 def is_in_sweep(conn: Connection, run: RunRow) -> bool:
-    """Whether the run is a try of a sweep that still goes on: nobody else would let it go on after a pause."""
+    """Whether the run is a trial of a running sweep; after a pause only its sweep promotes a run."""
     living = select(SweepTable.pk).where(SweepTable.pk == run.sweep_pk, SweepTable.state == SweepState.RUNNING.value)
     return conn.execute(living).first() is not None
 
 
 def count_promotions(conn: Connection, run: RunRow) -> int | None:
-    """Return the highest rung that the run was let go past, or 0; None where it is to pause at none."""
+    """Return the highest rung from which the run was promoted, or 0; None for a run that does not pause at rungs."""
     if not is_in_sweep(conn, run):
         return None
     promoted = select(func.max(RungTable.rung)).where(RungTable.run_pk == run.pk, RungTable.promoted_at.is_not(None))
@@ -50,7 +47,7 @@ def count_promotions(conn: Connection, run: RunRow) -> int | None:
 
 
 def pause(conn: Connection, run: RunRow, rung: int, message: str | None, now: datetime) -> RunRow:
-    """Let the run wait at a rung, with what it has measured so far."""
+    """Pause the run at a rung, with its best value so far."""
     lower = select(func.max(RungTable.rung)).where(RungTable.run_pk == run.pk, RungTable.rung < rung)
     place = {"run_pk": run.pk, "rung": rung, "sweep_pk": run.sweep_pk, "since": 1 + (conn.execute(lower).scalar() or 0)}
     known = {"step": run.step or 0, "value": run.best_value, "reached_at": now, "promoted_at": None}
@@ -60,23 +57,23 @@ def pause(conn: Connection, run: RunRow, rung: int, message: str | None, now: da
     return runs.move_run(conn, run, RunState.PAUSED, now=now, reason=reason, message=message, top_rung=top)
 
 
-def let_go(conn: Connection, run: RunRow, now: datetime) -> None:
-    """Write down that a run goes on past every rung at which it stood."""
+def mark_promoted(conn: Connection, run: RunRow, now: datetime) -> None:
+    """Mark the run as promoted at every rung where it stands."""
     waiting = update(RungTable).where(RungTable.run_pk == run.pk, RungTable.promoted_at.is_(None))
     conn.execute(waiting.values(promoted_at=now))
 
 
 def promote(conn: Connection, run: RunRow, rung: int, now: datetime) -> RunRow:
-    """Queue a run that waits at a rung; raises Conflict where it does not wait there any more."""
+    """Queue a run that waits at a rung; raises Conflict where the run no longer waits."""
     if run.state != RunState.PAUSED:
         raise Conflict(f"Run {run.id} is {run.state}: it waits at no rung.", field="run")
-    let_go(conn, run, now)
+    mark_promoted(conn, run, now)
     audit.record(conn, "scheduler", "run.promote", run.id, now, {"rung": rung})
     return runs.move_run(conn, run, RunState.QUEUED, now=now)
 
 
 def finish(conn: Connection, run: RunRow, message: str, now: datetime) -> RunRow:
-    """End a run that waits at a rung, because its sweep is over; raises Conflict where it does not wait any more."""
+    """End a run that waits at a rung, because its sweep is over; raises Conflict where the run no longer waits."""
     if run.state != RunState.PAUSED:
         raise Conflict(f"Run {run.id} is {run.state}: it waits at no rung.", field="run")
     commands.expire_commands(conn, run, now)
@@ -87,7 +84,7 @@ def finish(conn: Connection, run: RunRow, message: str, now: datetime) -> RunRow
 
 
 def list_marks(conn: Connection, sweep_pk: int) -> dict[int, list[RungMark]]:
-    """Return of each try by its number the rungs at which it paused, the lowest first."""
+    """Return the rungs at which each trial paused, by its number, the lowest first."""
     marks: defaultdict[int, list[RungMark]] = defaultdict(list)
     columns = (TrialTable.number, RungTable.rung, RungTable.step, RungTable.value, RungTable.promoted_at)
     query = (
@@ -100,27 +97,26 @@ def list_marks(conn: Connection, sweep_pk: int) -> dict[int, list[RungMark]]:
 
 
 def direction_of(mode: Direction) -> Mode:
-    """Return which way is better; by the time a run comes to a rung it is known."""
+    """Return `min` or `max`; the mode is known once a run reaches a rung."""
     return "min" if mode is Direction.MIN else "max"
 
 
 def to_contenders(sweep_runs: Sequence[SweepRun]) -> list[Contender]:
-    """Return the runs of a sweep as ASHA sees them; raw values, since nothing is selected before a run's end."""
-    return [_contend(run) for run in sweep_runs]
-
-
-def _contend(run: SweepRun) -> Contender:
-    return Contender(
-        number=run.number,
-        values={mark.rung: mark.value for mark in run.rungs},
-        best=run.best_value,
-        waits=run.state == RunState.PAUSED,
-        has_ended=run.state == RunState.FINISHED and run.stop_reason != StopReason.SUCCESSIVE_HALVING,
-    )
+    """Return the runs of a sweep for ASHA, with their best values: a selector chooses only at a run's end."""
+    return [
+        Contender(
+            number=run.number,
+            values={mark.rung: mark.value for mark in run.rungs},
+            best=run.best_value,
+            waits=run.state == RunState.PAUSED,
+            has_ended=run.state == RunState.FINISHED and run.stop_reason != StopReason.SUCCESSIVE_HALVING,
+        )
+        for run in sweep_runs
+    ]
 
 
 def sum_up(halving: Halving, sweep_runs: Sequence[SweepRun], mode: Mode) -> list[SweepRung]:
-    """Return what became of the runs at each rung to which one came, the lowest first."""
+    """Return counts and the best value of each rung that a run has reached, the lowest first."""
     contenders = to_contenders(sweep_runs)
     top = max((contender.top for contender in contenders), default=0)
     return [_sum_up(halving, rung, sweep_runs, rank(contenders, rung, mode)) for rung in range(1, top + 1)]

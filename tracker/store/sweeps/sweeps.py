@@ -1,4 +1,4 @@
-"""Sweeps: made, found, shown, given their next run, ended. What is known of the runs is read from the runs."""
+"""Sweeps: creates, finds, shows and ends them, and makes their runs. Results are read from the runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Row, Select, case, func, insert, select, upda
 
 from keepbest.contract import sweeps as contract
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX, new_id
-from keepbest.contract.policies import SelectorSpec
 from keepbest.contract.runs import Mode
 from keepbest.contract.runs import Trial as TrialName
 from keepbest.contract.sweeps import SweepRequest, SweepState
@@ -31,13 +30,14 @@ _HINT = "`keepbest sweeps` lists them."
 
 
 def create(conn: Connection, request: SweepRequest, *, user: str, key: str | None, now: datetime) -> contract.Sweep:
-    """Check a sweep and let it begin; the same request under the same idempotency `key` is the same sweep.
+    """Check a request and begin its sweep; the same request under the same idempotency `key` returns the same sweep.
 
-    The scheduler makes its runs. Raises InvalidInput that names the place of what is wrong.
+    The scheduler makes its runs. Raises InvalidInput that names the wrong field.
     """
     settled, spec = trials.settle(conn, request)
     project = projects.ensure_project(conn, request.run.project, user=user, now=now)
-    known = _find_known(conn, user, key)
+    same_key = _select().where(SweepTable.created_by == user, SweepTable.idempotency_key == key)
+    known = conn.execute(same_key).one_or_none() if key is not None else None
     if known is not None:
         if read_spec(known) != settled:
             raise Conflict(f"This idempotency key belongs to sweep {known.id}.", hint="Use a fresh key for each sweep.")
@@ -60,7 +60,7 @@ def create(conn: Connection, request: SweepRequest, *, user: str, key: str | Non
 
 
 def get_sweep(conn: Connection, reference: str, *, lock: bool = False) -> SweepRow:
-    """Return the sweep with this id, or with this unique beginning of one. Raises NotFound or InvalidInput."""
+    """Return the sweep with this id or unique beginning of an id. Raises NotFound or InvalidInput."""
     fits = MIN_PREFIX <= len(reference) <= ID_LENGTH and not set(reference) - set(ID_ALPHABET)
     last = reference.ljust(ID_LENGTH, ID_ALPHABET[-1])
     query = _select().where(SweepTable.id.between(reference, last)).order_by(SweepTable.pk.desc()).limit(5)
@@ -74,7 +74,7 @@ def get_sweep(conn: Connection, reference: str, *, lock: bool = False) -> SweepR
 
 
 def list_living(conn: Connection) -> Sequence[SweepRow]:
-    """Return the sweeps that go on, the oldest first."""
+    """Return the running sweeps, the oldest first."""
     return conn.execute(_select().where(SweepTable.state == SweepState.RUNNING.value).order_by(SweepTable.pk)).all()
 
 
@@ -97,7 +97,7 @@ def list_sweeps(
 
 
 def list_runs(conn: Connection, row: SweepRow) -> contract.SweepRuns:
-    """Return a sweep with every run that it made and that is still there."""
+    """Return a sweep with all its runs that were not deleted."""
     query = _select_runs().where(models.TrialTable.sweep_pk == row.pk, RunTable.deleted_at.is_(None))
     rows, sweep = conn.execute(query.order_by(models.TrialTable.number)).all(), show(conn, [row])[0]
     if sweep.halving is None:
@@ -109,7 +109,7 @@ def list_runs(conn: Connection, row: SweepRow) -> contract.SweepRuns:
 
 
 def read_for_choice(conn: Connection, sweep: str) -> tuple[contract.Sweep, list[contract.SweepRun]]:
-    """Return a sweep with the runs that the next parameters are chosen by: none but with TPE."""
+    """Return a sweep with the runs from which TPE chooses the next parameters; without runs for another search."""
     row = get_sweep(conn, sweep)
     if read_spec(row).search is not contract.Search.TPE:
         return show(conn, [row])[0], []
@@ -118,11 +118,11 @@ def read_for_choice(conn: Connection, sweep: str) -> tuple[contract.Sweep, list[
 
 
 def add_run(conn: Connection, sweep: str, number: int, parameters: dict[str, Any], now: datetime) -> str:
-    """Make the run of one try and return its id; raises Conflict where the sweep has ended or this try was made."""
+    """Make the run of a trial and return its id; raises Conflict where the sweep has ended or the trial was made."""
     row = get_sweep(conn, sweep, lock=True)
     made = select(func.max(models.TrialTable.number)).where(models.TrialTable.sweep_pk == row.pk)
     if row.state != SweepState.RUNNING or number != (conn.execute(made).scalar() or 0) + 1:
-        raise Conflict(f"Try {number} of sweep {sweep} is made already, or the sweep has ended.")
+        raise Conflict(f"Sweep {sweep} has made trial {number} already, or has ended.")
     request = trials.make_request(read_spec(row), parameters, number)
     trial = TrialName(sweep=row.id, number=number)
     run = submissions.submit(conn, request, user=row.created_by, key=None, now=now, trial=trial)
@@ -134,20 +134,20 @@ def add_run(conn: Connection, sweep: str, number: int, parameters: dict[str, Any
 
 
 def promote(conn: Connection, sweep: str, run: str, rung: int, now: datetime) -> None:
-    """Queue a run that waits at a rung; raises Conflict where the sweep has ended or the run does not wait there."""
+    """Queue a run that waits at a rung; raises Conflict where the sweep has ended or the run no longer waits."""
     if get_sweep(conn, sweep, lock=True).state != SweepState.RUNNING:
         raise Conflict(f"Sweep {sweep} has ended.", field="sweep")
     rungs.promote(conn, runs.get_run(conn, run, lock=True), rung, now)
 
 
 def note(conn: Connection, row: SweepRow, message: str | None) -> None:
-    """Write down why no run could be made; None where one could."""
+    """Store why no run could be made; None clears the message."""
     if row.message != message:
         conn.execute(update(SweepTable).where(SweepTable.pk == row.pk).values(message=message))
 
 
 def end(conn: Connection, row: SweepRow, to: SweepState, now: datetime, message: str | None = None) -> SweepRow:
-    """End a sweep that runs; one that has ended stays as it is."""
+    """End a running sweep; one that has ended stays as it is."""
     values = {"state": to.value, "ended_at": now, "message": message}
     running = update(SweepTable).where(SweepTable.pk == row.pk, SweepTable.state == SweepState.RUNNING.value)
     if conn.execute(running.values(**values)).rowcount:
@@ -157,7 +157,7 @@ def end(conn: Connection, row: SweepRow, to: SweepState, now: datetime, message:
 
 
 def cancel(conn: Connection, row: SweepRow, *, user: str, now: datetime) -> SweepRow:
-    """End a sweep, and every run of it that has not ended. Twice is once."""
+    """End a sweep and cancel its runs that have not ended; a second cancel changes nothing."""
     if row.state != SweepState.RUNNING:
         return row
     active = _select_runs().where(models.TrialTable.sweep_pk == row.pk, RunTable.state.in_(projects.ACTIVE))
@@ -168,7 +168,7 @@ def cancel(conn: Connection, row: SweepRow, *, user: str, now: datetime) -> Swee
 
 
 def show(conn: Connection, rows: Sequence[SweepRow]) -> list[contract.Sweep]:
-    """Return rows as the wire shows them."""
+    """Return rows as the API shows them."""
     counts = count_runs(conn, [row.pk for row in rows])
     return [_show(conn, row, counts[row.pk]) for row in rows]
 
@@ -177,39 +177,34 @@ def _show(conn: Connection, row: SweepRow, counts: contract.SweepCounts) -> cont
     spec = read_spec(row)
     mode = resolve_mode(conn, row, spec)
     values = {**row._mapping, **{name: getattr(spec, name) for name in ("space", "search", "seed", "runs", "at_once")}}
-    monitor = _find_monitor(conn, row, spec)
-    best = _find_best(conn, row, mode)
-    halving = rungs.find_halving(spec.run.stopper)
+    # A command names its metric itself, so that only its first run shows it.
+    first = _trial_runs(row, RunTable.spec["monitor"].as_string()).order_by(models.TrialTable.number).limit(1)
+    selector = spec.run.selector
     shown: dict[str, Any] = {
-        "halving": halving,
-        "selector": _find_selector(spec),
-        "monitor": monitor,
+        "halving": rungs.find_halving(spec.run.stopper),
+        "selector": selector if selector is not None and selector.name != "best" else None,
+        "monitor": spec.run.monitor or conn.execute(first).scalar() or "?",
         "mode": mode,
         "counts": counts,
-        "best": best,
-        "source": trials.say_source(spec),
+        "best": _find_best(conn, row, mode),
+        "source": trials.describe_source(spec),
     }
     return contract.Sweep.model_validate(values | shown)
 
 
-def _find_monitor(conn: Connection, row: SweepRow, spec: SweepRequest) -> str:
-    """Return the metric that the first run watches, which a command says itself."""
-    first = _trial_runs(row, RunTable.spec["monitor"].as_string()).order_by(models.TrialTable.number).limit(1)
-    return spec.run.monitor or conn.execute(first).scalar() or "?"
-
-
 def resolve_mode(conn: Connection, row: SweepRow, spec: SweepRequest) -> Mode:
-    """Return which way is better, as asked or as the first trainer found; auto until then."""
+    """Return the mode of the request, or as the first trainer resolved it; auto until then."""
     if spec.run.mode not in (None, Mode.AUTO):
         return spec.run.mode
-    scalar = conn.execute(_trial_runs(row, RunTable.mode).where(RunTable.mode != Mode.AUTO.value).limit(1)).scalar()
-    return Mode(scalar or Mode.AUTO)
+    resolved = conn.execute(_trial_runs(row, RunTable.mode).where(RunTable.mode != Mode.AUTO.value).limit(1)).scalar()
+    return Mode(resolved or Mode.AUTO)
 
 
 def _find_best(conn: Connection, row: SweepRow, mode: Mode) -> contract.SweepRun | None:
-    """Return the run of which a restore gives the best; one that was not promoted is it only where there is no other.
+    """Return the run whose restore has the best value; a run that was not promoted only where there is no other.
 
-    Its raw value may be above all that a cautious selector, as of one standard error, chose in runs that beat it.
+    A run that was not promoted has its best validation's value, which may beat the values that a cautious selector,
+    such as one standard error, chose in runs that went further.
     """
     halved = (RunTable.state == RunState.FINISHED.value) & (RunTable.stop_reason == StopReason.SUCCESSIVE_HALVING.value)
     order = VALUE.desc() if mode is Mode.MAX else VALUE.asc()
@@ -218,11 +213,6 @@ def _find_best(conn: Connection, row: SweepRow, mode: Mode) -> contract.SweepRun
     )
     best = conn.execute(query.order_by(case((halved, 1), else_=0), order, models.TrialTable.number).limit(1)).first()
     return _show_run(best) if best else None
-
-
-def _find_selector(spec: SweepRequest) -> SelectorSpec | None:
-    selector_spec = spec.run.selector
-    return selector_spec if selector_spec is not None and selector_spec.name != "best" else None
 
 
 def _trial_runs(row: SweepRow, column: Any) -> Select[Any]:
@@ -234,7 +224,7 @@ def _trial_runs(row: SweepRow, column: Any) -> Select[Any]:
 
 
 def count_runs(conn: Connection, pks: Iterable[int]) -> dict[int, contract.SweepCounts]:
-    """Return of each sweep how many runs were made and in which states those are that were not deleted."""
+    """Return for each sweep how many runs were made, and how many of those not deleted are in each state."""
     there = RunTable.deleted_at.is_(None)
     grouped = select(RunTable.sweep_pk, RunTable.state, there.label("there"), func.count().label("runs"))
     counts: dict[int, Counter[str]] = {pk: Counter() for pk in pks}
@@ -245,11 +235,6 @@ def count_runs(conn: Connection, pks: Iterable[int]) -> dict[int, contract.Sweep
         if row.there:
             counts[row.sweep_pk][_STATES.get(RunState(row.state), row.state)] += row.runs
     return {pk: contract.SweepCounts(**count) for pk, count in counts.items()}
-
-
-def _find_known(conn: Connection, user: str, key: str | None) -> SweepRow | None:
-    known = _select().where(SweepTable.created_by == user, SweepTable.idempotency_key == key)
-    return conn.execute(known).one_or_none() if key is not None else None
 
 
 def _select() -> Select[Any]:
@@ -281,10 +266,10 @@ def _show_run(row: Row[Any]) -> contract.SweepRun:
 
 
 def read_spec(row: SweepRow) -> SweepRequest:
-    """Return what was asked, settled."""
+    """Return the sweep's request with every gap filled."""
     return SweepRequest.model_validate(row.spec)
 
 
 def _announce(conn: Connection, row: SweepRow, kind: str, now: datetime) -> None:
-    told = {"id": row.id, "name": row.name, "state": row.state, "message": row.message}
-    events.append_to_project(conn, kind, row.project, told, now)
+    data = {"id": row.id, "name": row.name, "state": row.state, "message": row.message}
+    events.append_to_project(conn, kind, row.project, data, now)

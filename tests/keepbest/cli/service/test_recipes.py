@@ -63,5 +63,5 @@ def test_a_service_that_is_not_just_starting_fails_at_once(
     write_address(home, live.url if own else "http://127.0.0.1:9", age_seconds)
     failed = keepbest("submit", "hvass-cnn")
     assert (failed.status, naps.count) == (2, 0)
-    assert "No worker has said yet which recipes it has, so 'hvass-cnn' is not known." in failed.err
+    assert "No worker has announced its recipes yet, so 'hvass-cnn' is not known." in failed.err
     assert "keepbest worker" in failed.err

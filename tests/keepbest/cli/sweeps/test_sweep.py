@@ -95,7 +95,7 @@ def test_the_search_is_said_by_the_option_or_by_its_name(keepbest: Keepbest, opt
         (["hvass-cnn", "--grid", "units=1,2", "--tpe", "units=1,2"], "--grid and --tpe exclude each other"),
         (["hvass-cnn", "--grid", "unit=1,2"], "no parameter 'unit'.\nfield: unit\nnext: Did you mean 'units'?"),
         (["hvass-cnn", "--grid", "units=1,x"], "units is a whole number, but got 'x'"),
-        (["hvass-cnn", "--grid", "learning_rate=uniform(0,1)"], "endlessly many values"),
+        (["hvass-cnn", "--grid", "learning_rate=uniform(0,1)"], "infinitely many values"),
         (["hvass-cnn", "--grid", "units=1,2", "--set", "units=3"], "units is both set and tried"),
         (["hvass-cnn", "--tpe", "units=uniform(1,9)"], "field: space.units"),
         (["hvass-cnn", "--tpe", "units=int(1,9)", "--runs", "0"], "--runs"),

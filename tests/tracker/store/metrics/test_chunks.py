@@ -30,12 +30,6 @@ def test_every_bit_pattern_comes_back(rows: list[tuple[int, int, int]]) -> None:
     assert bits(chunks.decode(chunks.encode_packed(points), chunks.OPEN, len(points))) == bits(points)
 
 
-@given(st.lists(ROWS, max_size=5))
-def test_many_raw_chunks_decode_at_once(parts: list[list[tuple[int, int, int]]]) -> None:
-    points = [from_bits(rows) for rows in parts]
-    assert bits(chunks.decode_raw([chunks.encode_raw(part) for part in points])) == bits(chunks.join(points))
-
-
 def test_points_of_one_step_keep_the_order_in_which_they_came() -> None:
     points = PointColumns(np.array([5, 3, 5, 3]), np.array([1.0, 2.0, 3.0, 4.0]), np.zeros(4)).in_order()
     assert points.steps.tolist() == [3, 3, 5, 5]

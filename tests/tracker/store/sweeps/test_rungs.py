@@ -256,7 +256,7 @@ def test_a_stop_asked_of_a_waiting_run_says_what_to_do(conn: Connection) -> None
 
 
 WRONG = [
-    ("successive_halving(100) | successive_halving(200)", {}, "there twice"),
+    ("successive_halving(100) | successive_halving(200)", {}, "names successive_halving twice"),
     ("successive_halving(900)", {"max_steps": 900}, "not before the last step, 900"),
 ]
 
@@ -272,11 +272,11 @@ def test_a_sweep_in_which_no_run_would_pause_is_refused(
 
 def test_outside_a_sweep_it_is_refused(conn: Connection) -> None:
     spec = PolicySpec.model_validate(parse(HALVING))
-    with pytest.raises(InvalidInput, match="a run by itself would wait for ever") as raised:
+    with pytest.raises(InvalidInput, match="a single run would wait for ever") as raised:
         submit(conn, stopper=spec)
     assert "keepbest sweep" in str(raised.value.hint)
     submit(conn, stopper=parse("shadow(successive_halving(100)) | patience(3)"))  # it only says so
-    with pytest.raises(InvalidInput, match="a run by itself"):
+    with pytest.raises(InvalidInput, match="a single run"):
         rules.set_rules(conn, "default", RulesRequest(stopper=spec), user="ada", now=NOW)
 
 
