@@ -18,7 +18,7 @@ The meaning of a condition, for a run and one field of it:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -88,3 +88,15 @@ def walk(term: Term) -> Iterator[Condition | Words]:
             yield from walk(part)
         case _:
             yield term
+
+
+def all_of(parts: Iterable[Term]) -> Term:
+    """Return the parts joined by `and`: one part alone is itself, an `and` inside is taken apart."""
+    flat = [inner for part in parts for inner in (part.parts if isinstance(part, And) else (part,))]
+    return flat[0] if len(flat) == 1 else And(tuple(flat))
+
+
+def any_of(parts: Iterable[Term]) -> Term:
+    """Return the parts joined by `or`, as `all_of` does for `and`."""
+    flat = [inner for part in parts for inner in (part.parts if isinstance(part, Or) else (part,))]
+    return flat[0] if len(flat) == 1 else Or(tuple(flat))

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from keepbest.errors import InvalidInput
+from keepbest.hints import nearest
 from keepbest.selection.candidates import Candidate, Measure, MeasuredAverage, SelectorOutcome, is_as_good, rank
 from keepbest.stopping.policies.noise import standard_error
 from keepbest.stopping.policies.params import check_params, number, whole
-from keepbest.stopping.registry import declared_params, nearest
+from keepbest.stopping.registry import declared_params
 from keepbest.stopping.validation import Mode
 
 #: A limit, because each candidate is a model on disk that the run reads and measures at its end.

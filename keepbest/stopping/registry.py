@@ -5,13 +5,13 @@ The JSON form is `{"name": "patience", "params": {"checks": 10}, "policies": []}
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from keepbest.errors import InvalidInput
+from keepbest.hints import nearest
 from keepbest.stopping.policies.compose import AllOf, AnyOf
 from keepbest.stopping.policies.guards import CheckFinite, DivergenceThreshold, MaxSeconds, MaxSteps, StoppingThreshold
 from keepbest.stopping.policies.halving import SuccessiveHalving
@@ -129,15 +129,6 @@ def get_kind(name: object, *, field: str = "stopper.name") -> type[Policy]:
     if isinstance(name, str) and name in POLICIES:
         return POLICIES[name]
     raise InvalidInput(f"There is no policy {name!r}.", field=field, hint=nearest(str(name), POLICIES))
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint: the known word nearest to `word`, or all of them."""
-    words = list(known)
-    close = difflib.get_close_matches(word, words, n=1)
-    if close:
-        return f"Did you mean {close[0]!r}?"
-    return "Known: " + ", ".join(words) + "." if words else "There are none."
 
 
 def _build(spec: Mapping[str, Any], mode: Mode, field: str, depth: int) -> Policy:

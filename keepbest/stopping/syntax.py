@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NoReturn, Self
 
 from keepbest.errors import InvalidInput
+from keepbest.hints import nearest
 from keepbest.stopping.policies.policy import Policy
-from keepbest.stopping.registry import MAX_DEPTH, build, composes, declared_params, get_kind, nearest
+from keepbest.stopping.registry import MAX_DEPTH, build, composes, declared_params, get_kind
 
 MAX_LENGTH = 2000
 

@@ -10,8 +10,8 @@ from pydantic import Field
 from keepbest.contract.base import Shape
 from keepbest.contract.runs import Run, RunPage, RunPatch, RunRequest, SegmentList, TestResultList
 from keepbest.errors import InvalidInput
+from keepbest.hints import nearest
 from keepbest.status import RunState
-from keepbest.stopping.registry import nearest
 from tracker.api.access import principal
 from tracker.api.envelope import now, route_schema
 from tracker.db import Connection

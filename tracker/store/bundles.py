@@ -11,7 +11,7 @@ from keepbest.client import bundle
 from keepbest.contract.bundles import MAX_BUNDLE_BYTES, Bundle
 from keepbest.contract.runs import CodeSource, CommandSource
 from keepbest.errors import InvalidInput, NotFound, TooLarge
-from keepbest.stopping.registry import nearest
+from keepbest.hints import nearest
 from tracker import models
 from tracker.db import insert
 from tracker.store.access import audit

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Row, func, select
 
 from keepbest.contract import runs as contract
 from keepbest.errors import Conflict, NotFound
+from keepbest.hints import nearest
 from keepbest.status import RunState
-from keepbest.stopping.registry import nearest
 from tracker.db import insert
 from tracker.models import ProjectTable, RunTable
 from tracker.store import cursors

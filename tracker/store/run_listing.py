@@ -29,8 +29,8 @@ from sqlalchemy import (
 
 from keepbest.contract.runs import RunPage
 from keepbest.errors import InvalidInput
+from keepbest.hints import nearest
 from keepbest.status import RunState
-from keepbest.stopping.registry import nearest
 from tracker.models import RunTable
 from tracker.store import cursors, projects
 from tracker.store.runs import RunRow, select_runs, show_in_list

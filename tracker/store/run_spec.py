@@ -26,10 +26,10 @@ from keepbest.contract.runs import (
 )
 from keepbest.contract.workers import RecipeInfo
 from keepbest.errors import InvalidInput
+from keepbest.hints import nearest
 from keepbest.selection.selectors import build as build_selector
 from keepbest.stopping import DEFAULT_STOPPER, build, parse
 from keepbest.stopping.policies.epochs import counts_epochs
-from keepbest.stopping.registry import nearest
 
 #: The defaults of a run of the user's own code, which has no recipe to name them.
 DEFAULT_MONITOR = "val_loss"

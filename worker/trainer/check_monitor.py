@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keepbest.errors import MetricMissing
-from keepbest.stopping.registry import nearest
+from keepbest.hints import nearest
 from keepbest.training.monitor import metrics_of
 from keepbest.training.spec import Training
 

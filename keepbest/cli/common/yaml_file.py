@@ -12,8 +12,8 @@ import typer
 from keepbest.contract.policies import PolicySpec
 from keepbest.contract.validate import request
 from keepbest.errors import InvalidInput, NotFound
+from keepbest.hints import nearest
 from keepbest.stopping import render
-from keepbest.stopping.registry import nearest
 
 #: Bytes of a file of options.
 MAX_BYTES = 2**20

@@ -12,7 +12,7 @@ from keepbest.cli.runs.signature import Kind, Signature, typed
 from keepbest.contract.sweeps import Choices, Dimension, IntRange, LogUniform, Uniform
 from keepbest.contract.validate import request
 from keepbest.errors import InvalidInput
-from keepbest.stopping.registry import nearest
+from keepbest.hints import nearest
 
 _CALL = re.compile(r"([A-Za-z_]\w*)\s*\((.*)\)", re.DOTALL)
 _OPEN = re.compile(r"(uniform|log|int|choices)\s*\(")
