@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from keepbest.client.events import Follower
-from keepbest.client.requests import Requests, read_answer, to_bytes
+from keepbest.client.requests import read_answer, to_bytes
+from keepbest.client.searches import Searches
 from keepbest.client.transport import path_of
 from keepbest.contract.access import (
     AuditPage,
@@ -52,7 +53,6 @@ from keepbest.contract.runs import (
     ProjectPage,
     ProjectRequest,
     Run,
-    RunPage,
     RunPatch,
     RunRequest,
     SegmentList,
@@ -77,7 +77,7 @@ from keepbest.errors import Stale
 MAX_TRIES = 5
 
 
-class Client(Requests):
+class Client(Searches):
     """One tracker's routes."""
 
     # The service and who we are
@@ -150,22 +150,6 @@ class Client(Requests):
 
     def add_project(self, project: ProjectRequest) -> Project:
         return self._post(Project, path_of("projects"), project)
-
-    def runs(
-        self,
-        *,
-        project: str | None = None,
-        state: str | None = None,
-        search: str | None = None,
-        sort: str | None = None,
-        order: Literal["asc", "desc"] | None = None,
-        cursor: str | None = None,
-        limit: int | None = None,
-    ) -> RunPage:
-        """One page of runs, newest first unless `sort` says otherwise; `state` may name several, with commas."""
-        query: dict[str, str | int | None] = {"project": project, "state": state, "q": search}
-        query |= {"sort": sort, "order": order, "cursor": cursor, "limit": limit}
-        return self._get(RunPage, path_of("runs"), query)
 
     def run(self, run: str) -> Run:
         """`run` may be the first letters of an id, here and in every method below."""

@@ -33,7 +33,7 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class FilterToken:
     """One token of the text `text[start:end]`; `open` is a text whose quote is not closed."""
 
     kind: Literal["word", "text", "sign", "end", "open"]
@@ -56,7 +56,7 @@ class Token:
         return ".".join(name for name, _ in split_name(self.text))
 
 
-def split(text: str) -> list[Token]:
+def split(text: str) -> list[FilterToken]:
     """Return the tokens of a filter, the last of which is its end.
 
     Raises InvalidInput for too long a text, and for a quote that is not closed.
@@ -74,12 +74,12 @@ def split(text: str) -> list[Token]:
     return tokens
 
 
-def split_open(text: str) -> list[Token]:
+def split_open(text: str) -> list[FilterToken]:
     """Return the tokens of a filter that somebody is still writing: a quote may be open."""
     tokens = []
     for match in _TOKENS.finditer(text):
         kind = match.lastgroup or "end"
-        tokens.append(Token(kind, match.group(kind), match.start(kind), match.end(kind)))  # type: ignore[arg-type]
+        tokens.append(FilterToken(kind, match.group(kind), match.start(kind), match.end(kind)))  # type: ignore[arg-type]
         if kind == "end":
             break
     return tokens

@@ -19,6 +19,5 @@ def mistake(text: str, place: int, message: str, hint: str | None = None) -> Inv
     """
     begin, end = max(0, place - SHOWN), place + SHOWN
     shown = "".join(letter if letter.isprintable() else " " for letter in text[begin:end])
-    return InvalidInput(
-        f"{message} (column {place + 1} of the filter):\n  {shown}\n  {' ' * (place - begin)}^", field="q", hint=hint
-    )
+    marked = f"{message} (column {place + 1} of the filter):\n  {shown}\n  {' ' * (place - begin)}^"
+    return InvalidInput(marked, field="q", hint=hint)

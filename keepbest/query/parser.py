@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from keepbest.query.lexer import Token
+from keepbest.query.lexer import FilterToken
 from keepbest.query.moments import names_day
 from keepbest.query.names import read_name
 from keepbest.query.reader import Reader, read
 from keepbest.query.terms import Condition, Field, Not, Operator, Term, Words, all_of
-from keepbest.query.values import Written, check_operator, kind_of, read_value
+from keepbest.query.values import WrittenValue, check_operator, kind_of, read_value
 
 #: Other ways to write an operator.
-_SIGNS: dict[str, Operator] = {
+SIGNS: dict[str, Operator] = {
     "=": "=", "==": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "~": "~", "!~": "!~",
 }  # fmt: skip
 
@@ -55,8 +55,8 @@ def _read_condition(reader: Reader, now: datetime) -> Term:
 
 def _take_operator(reader: Reader) -> Operator | None:
     """Take the comparison behind a name; None where the name is a plain word."""
-    if reader.next.is_sign(*_SIGNS):
-        return _SIGNS[reader.advance().text]
+    if reader.next.is_sign(*SIGNS):
+        return SIGNS[reader.advance().text]
     if reader.next.is_word("in") and reader.look(1).is_sign("("):
         reader.advance()
         return "in"
@@ -67,7 +67,7 @@ def _take_operator(reader: Reader) -> Operator | None:
     return None
 
 
-def _read_field(reader: Reader, name: Token) -> Field:
+def _read_field(reader: Reader, name: FilterToken) -> Field:
     field = read_name(name.value if name.kind == "text" else name.text, name.start, is_quoted=name.kind == "text")
     is_whole_tag = field.kind == "tag" and "." not in name.text
     if not field.name and not is_whole_tag:
@@ -75,9 +75,9 @@ def _read_field(reader: Reader, name: Token) -> Field:
     return field
 
 
-def _read_list(reader: Reader, field: Field, operator: Operator, now: datetime) -> list[Written]:
+def _read_list(reader: Reader, field: Field, operator: Operator, now: datetime) -> list[WrittenValue]:
     begin = reader.advance().start
-    values = list[Written]()
+    values = list[WrittenValue]()
     while True:
         if values:
             reader.count_term(reader.next.start)
@@ -90,7 +90,7 @@ def _read_list(reader: Reader, field: Field, operator: Operator, now: datetime) 
             reader.fail(reader.next.start, f"A comma or ) was expected, but here is {reader.next.text!r}")
 
 
-def _is_on_day(reader: Reader, field: Field, operator: Operator, written: Written) -> Term:
+def _is_on_day(reader: Reader, field: Field, operator: Operator, written: WrittenValue) -> Term:
     """A moment is the same as a day where it lies in it: hardly any is the same as a moment."""
     if not isinstance(written.value, datetime) or not names_day(written.words):
         reader.fail(written.place, f"{operator} wants a day, but got {written.words!r}", f"{field.name} = yesterday")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from keepbest.query.lexer import Token, split
+from keepbest.query.lexer import FilterToken, split
 from keepbest.query.mistakes import mistake
 from keepbest.query.terms import Not, Term, all_of, any_of
 
@@ -24,20 +24,20 @@ class Reader:
     """The tokens of one filter, and how far they are read."""
 
     text: str
-    tokens: list[Token]
+    tokens: list[FilterToken]
     read_condition: Callable[[Reader], Term]
     position: int = 0
     terms: int = 0
 
     @property
-    def next(self) -> Token:
+    def next(self) -> FilterToken:
         return self.tokens[self.position]
 
-    def look(self, further: int) -> Token:
+    def look(self, further: int) -> FilterToken:
         """Return the token that stands so many behind the next one; behind the last there is the end."""
         return self.tokens[min(self.position + further, len(self.tokens) - 1)]
 
-    def advance(self) -> Token:
+    def advance(self) -> FilterToken:
         """Return the next token and go past it; the end stays."""
         token = self.next
         self.position = min(self.position + 1, len(self.tokens) - 1)
@@ -99,7 +99,7 @@ def _read_and(reader: Reader, depth: int) -> Term:
     return all_of(parts)
 
 
-def _begins_term(token: Token) -> bool:
+def _begins_term(token: FilterToken) -> bool:
     return token.is_sign("(") or token.kind == "text" or (token.kind == "word" and not token.is_word("or"))
 
 
@@ -123,7 +123,7 @@ def _take_dash(reader: Reader) -> bool:
     if token.kind != "word" or not token.text.startswith("-") or token.text.startswith("--"):
         return False
     if len(token.text) > 1:
-        reader.tokens[reader.position] = Token("word", token.text[1:], token.start + 1, token.end)
+        reader.tokens[reader.position] = FilterToken("word", token.text[1:], token.start + 1, token.end)
         return True
     follows = reader.look(1)
     is_joined = follows.start == token.end and (follows.is_sign("(") or follows.kind == "text")

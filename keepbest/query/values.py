@@ -9,7 +9,7 @@ from datetime import datetime
 
 from keepbest.hints import nearest
 from keepbest.query.columns import COLUMNS, ValueKind
-from keepbest.query.lexer import Token
+from keepbest.query.lexer import FilterToken
 from keepbest.query.moments import count_words, read_moment, read_span
 from keepbest.query.reader import Reader
 from keepbest.query.terms import Field, Operand, Operator
@@ -24,7 +24,7 @@ TEXT = ("~", "!~")
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenValue:
     """A value, the words that it was written with, and where."""
 
     value: Operand
@@ -50,7 +50,7 @@ def check_operator(reader: Reader, field: Field, operator: Operator, place: int)
         reader.fail(place, f"{_name(field)} is compared with < and >, or = and a day", "created > 2 days ago")
 
 
-def read_value(reader: Reader, field: Field, operator: Operator, now: datetime) -> Written:
+def read_value(reader: Reader, field: Field, operator: Operator, now: datetime) -> WrittenValue:
     """Read one value at the reader's place, as what the field holds."""
     token = reader.next
     if token.kind not in ("word", "text"):
@@ -60,23 +60,23 @@ def read_value(reader: Reader, field: Field, operator: Operator, now: datetime) 
     if token.kind == "word" and words.lower() in _NONE:
         if operator in ORDER + TEXT:
             reader.fail(token.start, f"{operator} wants a value; no value is said with = or !=", "worker = none")
-        return Written(None, words, token.start)
+        return WrittenValue(None, words, token.start)
     if operator in TEXT:
-        return Written(words, words, token.start)
-    return Written(_read(reader, field, token, words, operator, now), words, token.start)
+        return WrittenValue(words, words, token.start)
+    return WrittenValue(_read(reader, field, token, words, operator, now), words, token.start)
 
 
 def _take_words(reader: Reader, kind: ValueKind | None) -> str:
     """Take one token, or the several words of a moment or a span."""
     if kind not in ("time", "duration") or reader.next.kind == "text":
         return reader.advance().value
-    follow: list[Token] = []
+    follow: list[FilterToken] = []
     while len(follow) < _MOST_WORDS and (token := reader.look(len(follow))).kind == "word":
         follow.append(token)
     return " ".join(reader.advance().text for _ in range(count_words([token.text for token in follow])))
 
 
-def _read(reader: Reader, field: Field, token: Token, words: str, operator: Operator, now: datetime) -> Operand:
+def _read(reader: Reader, field: Field, token: FilterToken, words: str, operator: Operator, now: datetime) -> Operand:
     match kind_of(field):
         case "number":
             return _read_number(reader, field, token, words)
@@ -99,14 +99,14 @@ def _read(reader: Reader, field: Field, token: Token, words: str, operator: Oper
     return value
 
 
-def _read_number(reader: Reader, field: Field, token: Token, words: str, hint: str | None = None) -> float:
+def _read_number(reader: Reader, field: Field, token: FilterToken, words: str, hint: str | None = None) -> float:
     number = to_number(words)
     if number is None:
         reader.fail(token.start, f"{_name(field)} is compared with a number, but got {words!r}", hint)
     return number
 
 
-def _read_choice(reader: Reader, field: Field, token: Token, words: str) -> str:
+def _read_choice(reader: Reader, field: Field, token: FilterToken, words: str) -> str:
     choices = COLUMNS[field.name].choices
     choice = words.lower()
     if choice not in choices:
@@ -114,7 +114,7 @@ def _read_choice(reader: Reader, field: Field, token: Token, words: str) -> str:
     return choice
 
 
-def _guess(token: Token, words: str) -> Operand:
+def _guess(token: FilterToken, words: str) -> Operand:
     """Read what may be anything: a text in quotes is a text, a word may be a number, true or false."""
     if token.kind == "text":
         return words

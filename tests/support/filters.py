@@ -27,6 +27,7 @@ from keepbest.query.terms import (
     any_of,
 )
 from keepbest.query.values import ORDER, TEXT, kind_of, to_number
+from keepbest.query.writing import write_name, write_value
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
@@ -66,11 +67,11 @@ def render(term: Term) -> str:
         case Not(part):
             return f"not {_wrap(part)}"
         case Words(text):
-            return _quote(text, '"')
+            return f"({write_value(text)})"
         case Condition(field, ("in" | "not in") as operator, values):
-            return f"{_name(field)} {operator} ({', '.join(_value(value) for value in values)})"
+            return f"{write_name(field)} {operator} ({', '.join(_value(value) for value in values)})"
         case Condition(field, operator, (value,)):
-            return f"{_name(field)} {operator} {_value(value)}"
+            return f"{write_name(field)} {operator} {_value(value)}"
     raise AssertionError(term)
 
 
@@ -146,26 +147,8 @@ def _wrap(part: Term) -> str:
     return f"({render(part)})" if isinstance(part, And | Or) else render(part)
 
 
-def _quote(text: str, quote: str) -> str:
-    return quote + text.replace("\\", "\\\\").replace(quote, f"\\{quote}") + quote
-
-
-def _name(field: Field) -> str:
-    if field.kind == "column":
-        return field.name
-    if field.kind == "tag":
-        return f"tags.{_quote(field.name, '`')}" if field.name else "tag"
-    prefix = {"metric": "metrics.", "parameter": "params."}.get(field.kind, "")
-    part = f".{field.part}" if field.kind == "metric" or (field.kind == "unknown" and field.part != "best") else ""
-    return f"{prefix}{_quote(field.name, '`')}{part}"
-
-
 def _value(value: Operand) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, str):
-        return _quote(value, '"')
-    return "none" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    return value.isoformat() if isinstance(value, datetime) else write_value(value)
 
 
 # Random trees

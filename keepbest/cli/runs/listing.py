@@ -58,9 +58,7 @@ def ls(
     fields = {"--project": project, "--search": search, "--sort": sort, "--ascending": ascending, "--limit": limit}
     with Client() as client:
         order: Literal["asc"] | None = "asc" if ascending else None
-        page = client.runs(
-            project=project, state=states, search=search, sort=sort, order=order, limit=limit, cursor=cursor
-        )
+        page = client.runs(project=project, state=states, q=search, sort=sort, order=order, limit=limit, cursor=cursor)
     if as_json:
         print_json(page)
         return

@@ -114,9 +114,7 @@ def test_a_run_from_its_request_to_its_end(client: Client, worker: FakeWorker) -
     worker.finish(stop_reason="patience")
     ended = client.run(run.id)
     assert (ended.state, ended.best_value, ended.best_checkpoint) == (RunState.FINISHED, 0.9, checkpoint)
-    assert [one.id for one in client.runs(project="digits", state="finished", search="hvass", sort="best").runs] == [
-        run.id
-    ]
+    assert [one.id for one in client.runs(project="digits", state="finished", q="hvass", sort="best").runs] == [run.id]
     client.delete_run(run.id)
     with pytest.raises(NotFound):
         client.run(run.id)
