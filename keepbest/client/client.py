@@ -42,6 +42,7 @@ from keepbest.contract.checkpoints import (
     VariableValues,
 )
 from keepbest.contract.commands import Command, CommandList, CommandRequest
+from keepbest.contract.curves import Curves, CurvesRequest
 from keepbest.contract.events import Event, EventPage, Health
 from keepbest.contract.overrides import ForkRequest, ResumeRequest
 from keepbest.contract.panels import Panel, PanelList
@@ -203,6 +204,10 @@ class Client(Searches):
         """Points of one metric between two steps (both counted in), thinned to `max_points`."""
         query = {"key": key, "from": first, "to": last, "max_points": max_points}
         return self._get(Curve, path_of("runs", run, "curve"), query)
+
+    def curves(self, request: CurvesRequest) -> Curves:
+        """Curves of many runs and metrics in one answer; what is missing is named in `errors`."""
+        return self._send(Curves, "POST", path_of("curves"), request, repeatable=True)
 
     def logs(self, run: str, *, after: int = 0, limit: int | None = None) -> LogPage:
         return self._get(LogPage, path_of("runs", run, "logs"), {"after": after, "limit": limit})

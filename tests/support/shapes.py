@@ -18,7 +18,7 @@ Schema = dict[str, Any]
 #: Words that a database, a page or a path may trip over.
 WORDS = ("", "a", "ä🙂", "\u202eevil", "%_'\";--", "\n\t\x7f", "$ref", "../..", "null", "ﬀ" * 40, "ab", "x" * 5000)
 #: Words of the forms that shapes ask for.
-USUAL = ("loss", "digits", "run 1", "model.py:build", "0" * 12, "a" * 64, "A" * 100)
+USUAL = ("loss", "metrics.loss", "digits", "run 1", "model.py:build", "0" * 12, "a" * 64, "A" * 100)
 INTS = (0, 1, -1, 7, 2**31 - 1, 2**31, 2**53, 2**53 + 1, 2**63 - 1, 2**63, -(2**63) - 1, 2**64, 10**30, 10**400)
 FLOATS = (0.5, 0.0, -0.0, 1e308, -1e308, 5e-324, float("nan"), float("inf"), float("-inf"), 2.0**63, 10**300)
 MOMENTS = (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, null, or_, select, update
+from sqlalchemy import JSON, ColumnElement, Connection, Row, Select, func, null, or_, select, update
 
 from keepbest.contract import runs as contract
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX
@@ -78,6 +78,14 @@ def _only(rows: Sequence[RunRow], reference: str) -> RunRow:
         names = ", ".join(f"{row.id} ({row.name})" for row in rows)
         raise InvalidInput(f"{reference!r} begins several ids: {names}.", field="run", hint="Write more of the id.")
     return rows[0]
+
+
+def find_runs(conn: Connection, ids: Sequence[str]) -> list[RunRow]:
+    """Return the runs with these ids that there are, each once, in the order asked, without their documents."""
+    light = [column for column in RunTable.__table__.columns if not isinstance(column.type, JSON)]
+    query = select(*light).where(RunTable.id.in_(ids), RunTable.deleted_at.is_(None))
+    rows = {row.id: row for row in conn.execute(query)}
+    return [rows[id] for id in dict.fromkeys(ids) if id in rows]
 
 
 def get_by_pk(conn: Connection, pk: int) -> RunRow:

@@ -71,8 +71,17 @@ def list_segments(conn: Connection, run_pk: int) -> list[Segment]:
 
 def read_path(conn: Connection, run_pk: int) -> LivingPath:
     """Return the living path of a run."""
-    columns = select(SegmentTable.number, SegmentTable.parent, SegmentTable.start_step)
-    return living_path(conn.execute(columns.where(SegmentTable.run_pk == run_pk)).all())
+    return read_paths(conn, [run_pk])[run_pk]
+
+
+def read_paths(conn: Connection, run_pks: Sequence[int]) -> dict[int, LivingPath]:
+    """Return the living path of each of these runs."""
+    table = SegmentTable
+    columns = select(table.run_pk, table.number, table.parent, table.start_step)
+    rows: dict[int, list[PathSegment]] = {run_pk: [] for run_pk in run_pks}
+    for row in conn.execute(columns.where(table.run_pk.in_(run_pks))):
+        rows[row.run_pk].append(row)
+    return {run_pk: living_path(own) for run_pk, own in rows.items()}
 
 
 def next_number(conn: Connection, run_pk: int) -> int:

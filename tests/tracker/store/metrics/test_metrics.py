@@ -16,9 +16,10 @@ from tests.support.store import NOW, later, submit_external
 from tracker import db
 from tracker.db import Engine
 from tracker.models import MetricChunkTable, MetricSummaryTable
-from tracker.store.metrics import chunks, compaction, metrics
+from tracker.store.metrics import chunks, compaction, curves, metrics
 from tracker.store.metrics.chunks import PointColumns
-from tracker.store.metrics.metrics import Column, Window
+from tracker.store.metrics.curves import Line, Window
+from tracker.store.metrics.metrics import Column
 from tracker.store.segments import LivingPath
 
 ALIVE = LivingPath({0: None})
@@ -41,8 +42,8 @@ def wave(count: int) -> Column:
     )
 
 
-def read(conn: Connection, run_pk: int, path: LivingPath = ALIVE, **window: int) -> list[tuple[int, float]]:
-    curve = metrics.read_curve(conn, run_pk, "loss", Window(**window), path)
+def read(conn: Connection, run_pk: int, keep: int | None = None, **window: int) -> list[tuple[int, float]]:
+    curve = curves.read_curve(conn, Line(run_pk, "loss", ALIVE, keep), Window(**window))
     return [pair for piece in curve.pieces for pair in zip(piece.steps, piece.values, strict=True)]
 
 
@@ -109,7 +110,7 @@ def test_what_the_path_left_is_a_ghost(conn: Connection) -> None:
         conn, pk, [column([100, 300, 400], [1.0, 2.0, 3.0]), column([350], [9.0], segment=1)], newest=True
     )
     metrics.add_columns(conn, pk, [column([50], [7.0], segment=2)], newest=True)
-    curve = metrics.read_curve(conn, pk, "loss", Window(), LivingPath({0: 300, 1: None}))
+    curve = curves.read_curve(conn, Line(pk, "loss", LivingPath({0: 300, 1: None})), Window())
     assert [(piece.segment, piece.ghost, piece.steps) for piece in curve.pieces] == [
         (0, False, [100, 300]),
         (0, True, [400]),

@@ -1,0 +1,117 @@
+"""Curves of many runs and metrics: the points are those of one curve at a time, read with few statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import Connection, event
+
+from keepbest.errors import TooLarge
+from tests.support.store import submit_external
+from tracker.store.metrics import axes, curves, metrics
+from tracker.store.metrics.axes import Axis
+from tracker.store.metrics.chunks import PointColumns
+from tracker.store.metrics.curves import Line, Piece, Window
+from tracker.store.metrics.metrics import Column
+from tracker.store.segments import LivingPath
+
+ALIVE = LivingPath({0: None})
+KEYS = ("acc", "loss", "lr")
+
+
+def column(key: str, steps: list[int], segment: int = 0) -> Column:
+    at = np.array(steps, np.int64)
+    return Column(segment, key, PointColumns(at, np.sin(at / 7), at / 4.0))
+
+
+def fill(conn: Connection, runs: int, chunks: int) -> list[int]:
+    pks = [submit_external(conn).pk for _ in range(runs)]
+    for pk in pks:
+        for chunk in range(chunks):
+            steps = list(range(100 * chunk, 100 * chunk + 100))
+            metrics.add_columns(conn, pk, [column(key, steps) for key in KEYS], newest=True)
+    return pks
+
+
+@contextmanager
+def counted(conn: Connection) -> Iterator[list[str]]:
+    """Collect the statements that run inside."""
+    seen: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        seen.append(statement)
+
+    event.listen(conn, "before_cursor_execute", note)
+    yield seen
+    event.remove(conn, "before_cursor_execute", note)
+
+
+def test_many_curves_are_each_as_if_read_alone(conn: Connection) -> None:
+    lines = [Line(pk, key, ALIVE) for pk in fill(conn, 4, 3) for key in KEYS]
+    window = Window(max_points=50)
+    with counted(conn) as statements:
+        together = list(curves.read_lines(conn, lines, window))
+    assert [read.line for read in together] == lines
+    assert len(statements) == 2
+    for read in together:
+        alone = curves.read_curve(conn, read.line, window)
+        assert [piece.points.steps.tolist() for piece in read.pieces] == [piece.steps for piece in alone.pieces]
+        assert read.total == alone.total == 300
+
+
+@pytest.mark.parametrize("most", [100, 1])
+def test_a_tail_holds_what_came_after_its_step(conn: Connection, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(curves, "_MAX_ARMS", most)
+    (pk,) = fill(conn, 1, 3)
+    lines = [Line(pk, "acc", ALIVE, after=297), Line(pk, "loss", ALIVE, after=150), Line(pk, "lr", ALIVE, after=299)]
+    tails = {read.line.key: read for read in curves.read_lines(conn, lines, Window())}
+    steps = {key: [step for piece in read.pieces for step in piece.points.steps] for key, read in tails.items()}
+    assert steps == {"acc": [298, 299], "loss": list(range(151, 300))}
+
+
+def test_abandoned_branches_come_only_when_asked(conn: Connection) -> None:
+    pk = submit_external(conn).pk
+    path = LivingPath({0: 20, 1: None})
+    metrics.add_columns(conn, pk, [column("loss", [10, 20, 30]), column("loss", [25], 1)], newest=True)
+    metrics.add_columns(conn, pk, [column("loss", [40])], newest=True)
+    for ghosts, expected in ((False, [10, 20, 25]), (True, [10, 20, 30, 40, 25])):
+        (read,) = curves.read_lines(conn, [Line(pk, "loss", path)], Window(), ghosts=ghosts)
+        assert [step for piece in read.pieces for step in piece.points.steps] == expected
+
+
+def test_more_points_than_a_request_reads_are_refused(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [Line(pk, key, ALIVE) for pk in fill(conn, 2, 1) for key in KEYS]
+    monkeypatch.setattr(curves, "MAX_READ", 500)
+    with pytest.raises(TooLarge, match="600 points"):
+        list(curves.read_lines(conn, lines, Window()))
+
+
+def place(axis: Axis, steps: list[int], *, segment: int = 0, ghost: bool = False) -> tuple[list[int], list[float]]:
+    points = PointColumns(np.array(steps, np.int64), np.zeros(len(steps)), np.array(steps, float) / 10)
+    placed = axis(Piece(segment, ghost, points))
+    assert placed.x is not None
+    return placed.piece.points.steps.tolist(), placed.x.tolist()
+
+
+def test_a_time_axis_counts_seconds_from_its_origin() -> None:
+    assert place(axes.make_time_axis(2.0), [20, 25]) == ([20, 25], [0.0, 0.5])
+
+
+def test_an_epoch_axis_is_straight_between_validations() -> None:
+    axis = axes._make_epoch_axis({0: 0.0, 100: 1.0, 300: 2.0})
+    assert place(axis, [50, 100, 200, 400]) == ([50, 100, 200, 400], [0.5, 1.0, 1.5, 2.5])
+
+
+def test_a_metric_axis_takes_the_last_value_before_a_step(conn: Connection) -> None:
+    pk = submit_external(conn).pk
+    values = PointColumns(np.array([10, 20, 30]), np.array([0.1, 0.2, 0.3]), np.zeros(3))
+    metrics.add_columns(conn, pk, [Column(0, "lr", values)], newest=True)
+    line = Line(pk, "loss", LivingPath({0: 20, 1: None}))
+    axis = axes.read_metric_axes(conn, [line], "lr", Window())[pk]
+    assert place(axis, [5, 10, 19, 25]) == ([10, 19, 25], [0.1, 0.1, 0.2])
+    assert place(axis, [31], ghost=True) == ([31], [0.3])
+    assert axes.read_metric_axes(conn, [line], "none", Window()) == {}
