@@ -1,4 +1,4 @@
-"""Checks a restored network: its predictions for the examples that are stored with its checkpoint."""
+"""Checks a restored network by its predictions for the examples in its checkpoint."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from keepbest.snapshots.snapshot import ModelVariables
 
 
 def check_network(store: Store, manifest: Manifest, model: Any, tolerance: float | None = None) -> Comparison:
-    """Compare what `model` gives with what was recorded; the model's state stays as it is.
+    """Compare the model's predictions with the recorded ones; the model's state stays as it is.
 
-    Raises NotFound where the checkpoint has no examples, InvalidInput for what cannot be called.
+    Raises NotFound if the checkpoint has no examples, InvalidInput if nobody can call `model`.
     """
     predictions, inputs = read(store.folder, manifest), manifest.inputs
     if not callable(model) or inputs is None:
-        raise InvalidInput(f"A {type(model).__name__} gives no predictions: it cannot be checked.", field="check")
+        raise InvalidInput(f"A {type(model).__name__} makes no predictions to check.", field="check")
     with untouched(model):
         return compare(predictions, call(model, inputs, predictions.inputs), tolerance)
 
 
 @contextmanager
 def untouched(model: Any) -> Iterator[None]:
-    """Give a model back its variables afterwards, and what recurrent layers remember, which is in none of them."""
+    """Afterwards, give a model back its variables, and the states of its recurrent layers, which are no variables."""
     import keras
 
     layers = model._flatten_layers() if isinstance(model, keras.Model) else ()
@@ -47,7 +47,7 @@ def untouched(model: Any) -> Iterator[None]:
 
 
 def make_mismatch(comparison: Comparison, checkpoint: str) -> CheckpointMismatch:
-    """Return the error for a network that gives something else than was recorded."""
+    """Return the error for a network whose predictions are not the recorded ones."""
     return CheckpointMismatch(
         f"The restored network is not the one of checkpoint {checkpoint}: for its {comparison.examples} examples it "
         f"gives {comparison.restored} where {comparison.recorded} was recorded; the difference is "
@@ -57,20 +57,20 @@ def make_mismatch(comparison: Comparison, checkpoint: str) -> CheckpointMismatch
 
 
 def call(model: Any, inputs: Inputs, arrays: Sequence[Any]) -> list[Any]:
-    """Return what a network gives in an evaluation (dropout off), as arrays in a fixed order."""
+    """Return a network's predictions (dropout off), as arrays in a fixed order."""
     return flatten(model(to_batch(inputs, arrays), training=False))
 
 
 def to_batch(inputs: Inputs, arrays: Sequence[Any]) -> Any:
-    """Return arrays in the structure that the network wants, as tensors."""
+    """Return arrays as tensors in the structure of `inputs`."""
     import tensorflow as tf
 
     left = iter(arrays)
     return inputs.fill(lambda leaf: tf.constant(next(left), leaf.dtype))
 
 
-def flatten(given: Any) -> list[Any]:
-    """Return the tensors of what a network gave as arrays."""
+def flatten(outputs: Any) -> list[Any]:
+    """Return a network's outputs as arrays."""
     import keras
 
-    return [keras.ops.convert_to_numpy(item) for item in keras.tree.flatten(given)]
+    return [keras.ops.convert_to_numpy(item) for item in keras.tree.flatten(outputs)]

@@ -1,4 +1,4 @@
-"""`keepbest.Checkpoint`: one checkpoint of a run, and how it goes into a model."""
+"""`keepbest.Checkpoint`: one checkpoint of a run, which can be loaded into a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Model = TypeVar("Model")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that lies in a store. Its values are read when they are asked for, each digest checked."""
+    """A checkpoint in a store. `load` and `load_into` read its values and check each digest."""
 
     manifest: Manifest = field(repr=False)
     store: Store = field(repr=False)
@@ -41,12 +41,12 @@ class Checkpoint:
 
     @property
     def value(self) -> float | None:
-        """The monitored value; None where it was not written at a validation."""
+        """The monitored value; None for a checkpoint that was not written at a validation."""
         return self.manifest.value
 
     @property
     def kind(self) -> str:
-        """Why it was written: "best", "last" or "manual"."""
+        """The reason for the checkpoint: "best", "last", "manual" or "selected"."""
         return self.manifest.kind
 
     @property
@@ -55,31 +55,33 @@ class Checkpoint:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of all its values, whether they share their place with other checkpoints or not."""
+        """Bytes of all its values, also of those that it shares with other checkpoints."""
         return self.manifest.size_bytes
 
     def load(self) -> Loaded:
-        """Read it into memory. Raises CheckpointDamaged where it is not what was written."""
+        """Read the checkpoint into memory. Raises CheckpointDamaged if a value is not what was written."""
         return self.store.load(self.run, self.id)
 
     def plan(self, model: Any, renames: Mapping[str, str] | None = None) -> RestorePlan:
-        """Return what `load_into` would do with each variable; nothing is read but the manifest.
+        """Return what `load_into` would do with each variable. Reads only the manifest.
 
-        A model that is not built yet is built as the run's was.
+        If the model is not built yet, this builds it as the run's model was.
         """
         build_like(self.store, self.manifest, model)
         return Loaded(self.manifest, ()).plan(model, renames)
 
     def load_into(self, model: Model, *, partial: bool = False, renames: Mapping[str, str] | None = None) -> Model:
-        """Put its values into `model` and return that: a Keras model, a `tf.Module`, or a dict or list of variables.
+        """Put its values into `model`: a Keras model, a `tf.Module`, or a dict or list of variables. Returns `model`.
 
-        A model that is not built yet is built as the run's was; one without an optimizer takes the network alone.
-        `partial` takes what fits and leaves the rest as it is; `renames={"dense/kernel": "head/kernel"}`, or only their
-        first parts, says what else goes where.
+        If the model is not built yet, this builds it as the run's model was. A model without an optimizer takes the
+        network alone. `partial` takes the variables that fit and leaves the others as they are.
+        `renames={"dense/kernel": "head/kernel"}`, or only the first parts of such names, puts values into variables of
+        other names.
 
         Raises:
-            CheckpointDamaged: It is not what was written.
-            CheckpointMismatch: It does not fit the model; the message names every difference. Nothing was set.
+            CheckpointDamaged: A value is not what was written.
+            CheckpointMismatch: The checkpoint does not fit the model, which stays as it is; the message names every
+                difference.
         """
         loaded, planned = self.load(), None
         build_like(self.store, self.manifest, model)
@@ -87,7 +89,7 @@ class Checkpoint:
             planned = loaded.plan(model, renames)
             planned.check(partial=partial)
             if not planned.is_same:
-                _log.warning("keepbest: %s of %s variables of the network are restored.", *planned.fitting)
+                _log.warning("keepbest: Restoring %s of the %s variables of the network.", *planned.fitting)
         loaded.load_into(model, plan=planned, strict=not partial)
         return model
 

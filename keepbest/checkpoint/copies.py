@@ -1,6 +1,6 @@
-"""A checkpoint of one run as one of another: a manifest of its own, which shares every pack.
+"""Copies a checkpoint to another run: the copy has a manifest of its own, and shares every pack.
 
-From then on the two have nothing to do with each other: a pack stays as long as any manifest names it.
+The two are independent: a pack stays as long as any manifest names it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from keepbest.errors import NotFound
 
 @dataclass(frozen=True)
 class Copy:
-    """A manifest that is not on disk yet; `origin` is the one whose packs it shares."""
+    """A manifest that is not on disk yet; it shares the packs of `origin`."""
 
     origin: Manifest
     manifest: Manifest
@@ -28,7 +28,7 @@ class Copy:
 
 
 def make_copy(folder: Folder, origin: Manifest, run: str, kind: Literal["best", "last"]) -> Copy:
-    """Return `origin` as the first checkpoint of `run`: in its first segment, under an id of its own."""
+    """Return a copy of `origin` as the first checkpoint of `run`: in its first segment, with a new id."""
     changed = {"id": new_id(), "run": run, "segment": 0, "kind": kind}
     manifest = origin.model_copy(update=changed)
     data, digest = encode(manifest)
@@ -36,15 +36,15 @@ def make_copy(folder: Folder, origin: Manifest, run: str, kind: Literal["best", 
 
 
 def put(folder: Folder, copy: Copy) -> None:
-    """Put a copy on disk for good. While we write nobody drops its origin, whose packs it needs.
+    """Write a copy to the disk. Meanwhile nobody can drop its origin, whose packs it needs.
 
-    Raises NotFound where the origin was dropped before, StoreUnavailable where the store cannot be written.
+    Raises NotFound if somebody dropped the origin before, StoreUnavailable if the store cannot be written.
     """
     with folder.writing():
         if not folder.manifest(copy.origin.run, copy.origin.id).is_file():
             raise NotFound(
                 f"Checkpoint {copy.origin.id} of run {copy.origin.run} was dropped just now.",
                 field="checkpoint",
-                hint=f"`keepbest checkpoints {copy.origin.run}` lists what is there.",
+                hint=f"`keepbest checkpoints {copy.origin.run}` lists the others.",
             )
         folder.commit(copy.location, lambda descriptor: write_all(descriptor, [copy.data]))

@@ -1,6 +1,6 @@
-"""The examples stored with a checkpoint and the predictions that its network gave: written, read, compared.
+"""Writes, reads and compares the examples of a checkpoint and its network's predictions for them.
 
-They are values like any other, content-addressed and digested. Texts are stored as bytes.
+They are stored like any other value, content-addressed and digested; texts as bytes.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from keepbest.checkpoint.manifest import Manifest, StoredVariable
 from keepbest.errors import CheckpointDamaged, NotFound
 from keepbest.snapshots.state import Predictions
 
-#: Examples of one checkpoint, and bytes of their inputs and outputs together.
+#: The most examples of one checkpoint, and the most bytes of their inputs and outputs together.
 MAX_EXAMPLES = 64
 MAX_BYTES = 64 * 2**20
 
-#: Of what is recorded, as a part of its greatest magnitude (of 1, where that is less): the orders in which another
-#: kernel, a graph, or another machine adds up float32 numbers differ by less, a network that is another one by more.
+#: The allowed difference, as a part of the greatest recorded magnitude (of 1, if that is less). Other kernels, graphs
+#: and machines add float32 numbers in other orders, which makes smaller differences; another network makes larger ones.
 TOLERANCE = 1e-5
-#: The same for networks that give float16 or bfloat16.
+#: The allowed difference of float16 and bfloat16 predictions.
 HALF_TOLERANCE = 2e-2
 
 _INPUT, _OUTPUT, _TEXT = "input", "output", "text"
-#: Ends every text, so that zero bytes at its own end are not lost: NumPy fills up with these.
+#: The end of every text. NumPy pads texts with zero bytes: the mark keeps those that belong to the text.
 _MARK = b"\x01"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How what a restored network gives differs from what was recorded."""
+    """How the predictions of a restored network differ from the recorded ones."""
 
     examples: int
     recorded: list[float]
@@ -47,13 +47,13 @@ class Comparison:
 
 
 def to_parts(predictions: Predictions) -> list[list[tuple[str, pack.PackEntry]]]:
-    """Return the inputs and the outputs as they are stored, each with its name."""
+    """Return the inputs and the outputs as entries of a pack, each with its name."""
     sides = ((_INPUT, predictions.inputs), (_OUTPUT, predictions.outputs))
     return [[_to_part(f"{side}/{place}", array) for place, array in enumerate(arrays)] for side, arrays in sides]
 
 
 def describe_example(path: str, part: pack.PackEntry, index: int, name: str) -> StoredVariable:
-    """Return what a manifest says of an example that lies in the pack `name`."""
+    """Return the manifest's record of an example in the pack `name`."""
     fields = {"path": path, "shape": part.shape, "dtype": part.dtype, "digest": part.digest, "object": name}
     return StoredVariable.model_validate({"collection": "example", "index": index, **fields})
 
@@ -61,31 +61,30 @@ def describe_example(path: str, part: pack.PackEntry, index: int, name: str) -> 
 def read(folder: Folder, manifest: Manifest) -> Predictions:
     """Return the examples of a checkpoint, digests checked.
 
-    Raises NotFound, saying how there would be some, where it has none, and CheckpointDamaged.
+    Raises NotFound if the checkpoint has none, CheckpointDamaged if they are not what was written.
     """
     if not manifest.examples or manifest.inputs is None:
         raise NotFound(
-            f"Checkpoint {manifest.id} holds no examples to check it by.",
+            f"Checkpoint {manifest.id} holds no examples to check the network with.",
             field="check",
             hint="Record some with the next run: `keepbest submit … --keep-examples 8`, or KeepBest(keep_examples=8).",
         )
     arrays = load.iterate(folder, manifest, manifest.examples)
-    read = [
-        (stored_variable.path, _from_part(stored_variable, array))
-        for stored_variable, array in zip(manifest.examples, arrays, strict=True)
-    ]
+    read = [(stored.path, _from_part(stored, array)) for stored, array in zip(manifest.examples, arrays, strict=True)]
     inputs = tuple(array for path, array in read if path.startswith(_INPUT))
     if len(inputs) != len(manifest.inputs.leaves) or len(inputs) == len(read):
-        raise CheckpointDamaged(f"The examples of checkpoint {manifest.id} are not of the form that it says.")
+        raise CheckpointDamaged(
+            f"The examples of checkpoint {manifest.id} do not have the form that its manifest says."
+        )
     return Predictions(inputs, tuple(array for path, array in read if path.startswith(_OUTPUT)))
 
 
-def compare(predictions: Predictions, given: Sequence[Any], tolerance: float | None = None) -> Comparison:
-    """Compare what a network gives now with what was recorded; `tolerance` in place of the usual ones."""
+def compare(predictions: Predictions, outputs: Sequence[Any], tolerance: float | None = None) -> Comparison:
+    """Compare a network's outputs with the recorded ones; `tolerance` replaces the usual ones."""
     import numpy as np
 
     recorded = [np.asarray(array) for array in predictions.outputs]
-    restored = [np.asarray(array) for array in given]
+    restored = [np.asarray(array) for array in outputs]
     usual = HALF_TOLERANCE if any(array.dtype.itemsize == 2 for array in recorded) else TOLERANCE
     pairs = list(zip(recorded, restored, strict=False))
     fits = len(recorded) == len(restored) and all(item.shape == other.shape for item, other in pairs)
@@ -101,7 +100,7 @@ def compare(predictions: Predictions, given: Sequence[Any], tolerance: float | N
 
 
 def _differ(item: Any, other: Any) -> float:
-    """Return the greatest difference; what is not finite is equal to itself alone, and a text too."""
+    """Return the greatest difference. A text, and a number that is not finite, differs infinitely from any other."""
     import numpy as np
 
     if item.dtype.kind in "SUO":
@@ -123,7 +122,7 @@ def _magnitude(array: Any) -> float:
 
 
 def _some(arrays: Sequence[Any]) -> list[float]:
-    """Return the first numbers, to be read by people."""
+    """Return the first four numbers, for a message."""
     numbers = [array for array in arrays if array.dtype.kind not in "SUO"][:1]
     return [float(value.real) for array in numbers for value in _to_wide(array).reshape(-1)[:4]]
 
@@ -156,13 +155,10 @@ def _from_part(stored: StoredVariable, array: Any) -> Any:
 
 
 def _to_bytes(array: Any) -> Any:
-    """Return texts as rows of bytes, one axis more."""
+    """Return texts as rows of bytes: the array gets one more axis."""
     import numpy as np
 
-    def encode(text: Any) -> bytes:
-        return (text if isinstance(text, bytes) else str(text).encode()) + _MARK
-
-    texts = [encode(text) for text in array.reshape(-1)]
+    texts = [(text if isinstance(text, bytes) else str(text).encode()) + _MARK for text in array.reshape(-1)]
     width = max(map(len, texts), default=1)
     rows = np.frombuffer(b"".join(text.ljust(width, b"\0") for text in texts), np.uint8)
     return rows.reshape(*array.shape, width)

@@ -1,4 +1,4 @@
-"""Taking a checkpoint out of the store, in formats that other programs read without keepbest."""
+"""Exports a checkpoint from the store, in formats that other programs read without keepbest."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def export(
 ) -> Path:
     """Write `loaded` into the folder `to` and return the file (for "savedmodel" the folder, for "tf" the prefix).
 
-    "safetensors" and "npz" hold every variable under `model/<path>` and `optimizer/<path>`, and need no network; what
-    is used as its average lies beside that under `raw/<path>`. The others need one: `model`, or the description in the
-    store, whose code is run where `allow_code` says so. "savedmodel" has no optimizer; "weights" is what Keras' own
-    `save_weights` writes, for a network without an optimizer or with the same one, already built. A `plan` made for
-    `model` says which value goes where; `partial` takes what there is of a checkpoint that is incomplete. What is left
-    out is told to `say`.
+    "safetensors" and "npz" hold every variable under `model/<path>` and `optimizer/<path>`, and need no network. Of a
+    variable whose average is used they hold the average there, and its own value under `raw/<path>`. The other formats
+    need a network: `model`, or the description in the store, whose code runs only with `allow_code`. "savedmodel" has
+    no optimizer. "weights" is the file of Keras' `save_weights`, for a network without an optimizer or with the same
+    one, already built. A `plan` made for `model` says which value goes into which variable. `partial` takes the rest of
+    an incomplete checkpoint. `say` gets a message about each part that the export leaves out.
     """
     path = path_of(to, form)
     to.mkdir(parents=True, exist_ok=True)
@@ -75,16 +75,16 @@ def export(
 
 
 def path_of(folder: Path, form: Format) -> Path:
-    """Return what `export` writes. Raises InvalidInput for a form that is none."""
+    """Return the path that `export` writes. Raises InvalidInput for an unknown format."""
     if form not in FORMATS:
-        raise InvalidInput(f"The formats are {', '.join(FORMATS)}, but got {form!r}.", field="as")
+        raise InvalidInput(f"There is no format {form!r}.", field="as", hint=f"The formats: {', '.join(FORMATS)}.")
     return folder / _NAMES[form]
 
 
 def named_arrays(loaded: Loaded) -> dict[str, Any]:
-    """Return every value under its name; names that Keras gave twice get their place behind them.
+    """Return every value under its name. If Keras gave a name twice, the name ends with the variable's place.
 
-    A variable that is used as its average has its own value under `raw/<path>`.
+    A variable whose average is used has its own value under `raw/<path>`.
     """
     specs, arrays, used = loaded.specs, loaded.arrays, loaded.offer(loaded.specs)
     count = Counter((spec.collection, spec.path) for spec in specs)
@@ -103,21 +103,9 @@ def _write_safetensors(loaded: Loaded, path: Path) -> None:
 def _write_npz(loaded: Loaded, path: Path) -> None:
     import numpy as np
 
-    arrays = {name: _readable(array) for name, array in named_arrays(loaded).items()}
-    np.savez(path, **arrays)
-
-
-def _readable(array: Any) -> Any:
-    """Return an array that NumPy alone can read: the small floats of ml_dtypes become float32, without loss."""
-    return array if array.dtype.isbuiltin == 1 else array.astype("float32")
-
-
-def _write_keras(model: Any, path: Path, manifest: Manifest) -> None:
-    model.save(path)
-
-
-def _write_weights(model: Any, path: Path, manifest: Manifest) -> None:
-    model.save_weights(path)
+    arrays = named_arrays(loaded).items()
+    # NumPy alone cannot read the small floats of ml_dtypes: they become float32, without loss.
+    np.savez(path, **{name: array if array.dtype.isbuiltin == 1 else array.astype("float32") for name, array in arrays})
 
 
 def _write_tf(model: Any, path: Path, manifest: Manifest) -> None:
@@ -125,24 +113,24 @@ def _write_tf(model: Any, path: Path, manifest: Manifest) -> None:
 
     try:
         tf.train.Checkpoint(**parts_of(model)).write(str(path))
-    except ValueError as error:  # a list that was changed otherwise than by appending
+    except ValueError as error:  # somebody changed a list otherwise than by appending
         raise CheckpointError(
             f"TensorFlow cannot write this model: {str(error)[:300]}",
-            hint="Take another form: --as keras, weights, safetensors or npz.",
+            hint="Take another format: --as keras, weights, safetensors or npz.",
         ) from error
 
 
 def parts_of(model: Any) -> dict[str, Any]:
-    """Return what "tf" holds: the network, and its optimizer, which one that was restored uncompiled has none of."""
+    """Return the parts of the format "tf": the network, and its optimizer if it has one."""
     optimizer = getattr(model, "optimizer", None)
     return {"model": model} if optimizer is None else {"model": model, "optimizer": optimizer}
 
 
 def _write_savedmodel(model: Any, path: Path, manifest: Manifest) -> None:
-    """Write what is to be served; of a user's class Keras knows shapes at most, so the form of a batch is said.
+    """Write a SavedModel that answers as `predict` does.
 
-    It answers as `predict` does. Keras' own `model.export` does not say that nothing is trained: what it writes of a
-    network with `RandomFlip` goes on turning pictures round.
+    The signature comes from the manifest for a user's class, of which Keras knows shapes at most. Keras' own
+    `model.export` leaves `training` open: a network with `RandomFlip` would go on flipping pictures when it serves.
     """
     import keras
     from keras.src.export.export_utils import get_input_signature
@@ -158,7 +146,7 @@ def _write_savedmodel(model: Any, path: Path, manifest: Manifest) -> None:
 
 
 def _tables_of(model: Any) -> list[Any]:
-    """Return the tables in a network: Keras looks for them too, and gives up at a layer that it cannot trace alone."""
+    """Return the tables in a network. Keras' own search stops at a layer that it cannot trace alone."""
     import tensorflow as tf
 
     saveables = saveables_of(model)
@@ -168,14 +156,14 @@ def _tables_of(model: Any) -> list[Any]:
 
 
 def _answering(model: Any) -> Callable[..., Any]:
-    if not model._call_has_training_arg:  # as Keras' predict_step asks
+    if not model._call_has_training_arg:  # the test of Keras' predict_step
         return lambda *batch: model(*batch)
     return lambda *batch: model(*batch, training=False)
 
 
 _WRITERS: dict[str, Callable[[Any, Path, Manifest], None]] = {
-    "keras": _write_keras,
-    "weights": _write_weights,
+    "keras": lambda model, path, manifest: model.save(path),
+    "weights": lambda model, path, manifest: model.save_weights(path),
     "savedmodel": _write_savedmodel,
     "tf": _write_tf,
 }

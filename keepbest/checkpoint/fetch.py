@@ -1,4 +1,4 @@
-"""Checkpoints from the tracker: find the one that the user names, and download the files that are missing here."""
+"""Checkpoints from the tracker: chooses the one that the user names, and downloads the files that are missing here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from keepbest.checkpoint.files.pack import write_all
 from keepbest.checkpoint.local_runs import CheckpointSource
@@ -22,10 +22,10 @@ Which = Literal["best", "last", "selected"]
 def choose(
     source: CheckpointSource, run: str, *, which: Which = "best", step: int | None = None, id: str | None = None
 ) -> Checkpoint:
-    """Return the checkpoint that is meant: by id (or its first letters), by step, else the best or the last.
+    """Return the checkpoint with this id (or its first letters) or step, else the best or the last.
 
-    "selected" is what the run's selector chose at its end, and the best where there is no such. An average is of no
-    step, and not the last. Raises NotFound, naming what there is.
+    "selected" is the one that the run's selector chose at its end, or the best if it chose none. An average has no
+    step, and is never the last. Raises NotFound, which names the steps that there are.
     """
     kept = [
         checkpoint for checkpoint in source.checkpoints(run).checkpoints if checkpoint.state is CheckpointState.DURABLE
@@ -45,14 +45,16 @@ def choose(
         raise _missing(run, kept)
     if id is not None and len(checkpoints) > 1:
         raise InvalidInput(
-            f"{id!r} begins several checkpoints.", field="checkpoint", hint=f"keepbest checkpoints {run}"
+            f"The ids of several checkpoints begin with {id!r}.",
+            field="checkpoint",
+            hint=f"`keepbest checkpoints {run}` lists them.",
         )
     return max(checkpoints, key=lambda checkpoint: (checkpoint.step, checkpoint.at))
 
 
 @contextmanager
 def opened(source: CheckpointSource, checkpoint: Checkpoint, store: Path | None) -> Iterator[Store]:
-    """Give a store that holds the checkpoint: `store`, where it lies there, else a temporary one with a copy."""
+    """Yield a store that holds the checkpoint: `store` if the checkpoint is there, else a temporary one with a copy."""
     here = Store(store) if store is not None else None
     if here is not None and here.folder.manifest(checkpoint.run, checkpoint.id).is_file():
         yield here
@@ -64,9 +66,9 @@ def opened(source: CheckpointSource, checkpoint: Checkpoint, store: Path | None)
 
 
 def read_manifest(source: CheckpointSource, run: str, checkpoint: str, store: Path | None) -> Manifest:
-    """Return what a checkpoint says of itself: from `store`, where it lies there, else from the tracker.
+    """Return the manifest of a checkpoint, from `store` if the checkpoint is there, else from the tracker.
 
-    Raises NotFound where neither has it, CheckpointDamaged where it is not what was written.
+    Raises NotFound if neither has it, CheckpointDamaged if the manifest is not what was written.
     """
     here = Store(store) if store is not None else None
     if here is not None and here.folder.manifest(run, checkpoint).is_file():
@@ -75,9 +77,9 @@ def read_manifest(source: CheckpointSource, run: str, checkpoint: str, store: Pa
 
 
 def download(source: CheckpointSource, checkpoint: Checkpoint, store: Store) -> Manifest:
-    """Bring a checkpoint into `store`, its manifest last: what was cut short does not exist.
+    """Download a checkpoint into `store`, its manifest last: without a manifest, a partial download does not count.
 
-    Raises CheckpointDamaged when the manifest is not what was written; the rest is checked when it is loaded.
+    Raises CheckpointDamaged if the manifest is not what was written; loading checks the values.
     """
     data = source.manifest(checkpoint.id)
     manifest, _ = decode(data, checkpoint.id)
@@ -93,22 +95,19 @@ def download(source: CheckpointSource, checkpoint: Checkpoint, store: Store) -> 
 
 def _download_object(source: CheckpointSource, checkpoint: str, digest: str, path: Path, store: Store) -> None:
     def fill(descriptor: int) -> None:
-        with _sink(descriptor) as sink:
+        with os.fdopen(os.dup(descriptor), "wb") as sink:
             source.download_object(checkpoint, digest, sink)
 
     if not path.is_file():
         store.folder.commit(path, fill)
 
 
-def _sink(descriptor: int) -> BinaryIO:
-    return os.fdopen(os.dup(descriptor), "wb")
-
-
 def _missing(run: str, kept: list[Checkpoint]) -> NotFound:
     if not kept:
-        hint = f"`keepbest show {run}` says where it is; a script keeps checkpoints with KeepBest, Loop or Session."
+        hint = f"`keepbest show {run}` shows its state; a script keeps checkpoints with KeepBest, Loop or Session."
         return NotFound(f"Run {run} has no checkpoint on disk.", field="run", hint=hint)
     steps = ", ".join(f"{checkpoint.step}" for checkpoint in kept[-10:])
     return NotFound(
-        f"Run {run} has no such checkpoint; there are those of step {steps}.", hint=f"keepbest checkpoints {run}"
+        f"Run {run} has no such checkpoint; the last ones are those of step {steps}.",
+        hint=f"`keepbest checkpoints {run}` lists them.",
     )

@@ -1,7 +1,8 @@
 """The inputs of a network: structure, sizes and types of one batch, without values.
 
-Keras keeps that for a functional network. Of one written as a class it keeps shapes at most, no types, and what it
-reads back from a description was never called: without this neither a SavedModel nor its variables could be made.
+Keras knows the inputs of a functional network. Of a network written as a class it knows shapes at most, no types, and a
+network that Keras makes from its description has not been called. keepbest needs the inputs to make its variables, and
+to write a SavedModel.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from pydantic import Field, model_validator
 from keepbest.contract.base import Shape
 
 MAX_PARTS = 1000
-#: Elements of one example; a description that says more is not one of ours.
+#: The most elements of one example; no description that keepbest writes has more.
 MAX_ELEMENTS = 2**28
 Side = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Inputs(Shape):
-    """One tensor, whose first axis counts examples, or a dict, list or tuple of such; sides that vary are None."""
+    """One tensor, whose first axis counts examples, or a dict, list or tuple of tensors; sides that vary are None."""
 
     kind: Literal["tensor", "dict", "list", "tuple"] = "tensor"
     shape: tuple[Side | None, ...] = Field(default=(), max_length=32)
@@ -45,7 +46,7 @@ class Inputs(Shape):
         return [self] if self.kind == "tensor" else [leaf for part in self.parts for leaf in part.leaves]
 
     def fill(self, make: Callable[[Inputs], Any]) -> Any:
-        """Return the structure with what `make` gives for each tensor."""
+        """Return the structure with the result of `make` for each tensor."""
         if self.kind == "tensor":
             return make(self)
         made = [part.fill(make) for part in self.parts]
@@ -62,21 +63,24 @@ class Inputs(Shape):
 
 
 def describe_batch(batch: Any) -> Inputs | None:
-    """Return the form of a batch of arrays or tensors; None where there is something else in it."""
+    """Return the form of a batch of arrays or tensors; None if the batch holds anything else."""
     return _describe(batch, _describe_array)
 
 
 def describe_shapes(shapes: Any, dtype: str) -> Inputs | None:
-    """Return the form that Keras' record of shapes says, as of tensors that are all of one type."""
+    """Return the form of Keras' record of shapes, with one type for all tensors."""
 
-    def one(shape: Any) -> Inputs | None:
-        return Inputs(shape=(None, *shape[1:]), dtype=dtype) if _is_shape(shape) else None
+    def describe_shape(shape: Any) -> Inputs | None:
+        if not isinstance(shape, Sequence) or not shape:
+            return None
+        is_shape = all(side is None or isinstance(side, int) for side in shape)  # otherwise it is a structure
+        return Inputs(shape=(None, *shape[1:]), dtype=dtype) if is_shape else None
 
-    return _describe(shapes, one)
+    return _describe(shapes, describe_shape)
 
 
 def of_model(model: Any) -> Inputs | None:
-    """Return what a built network of a user's class is called with, as far as Keras knows; None for all others."""
+    """Return the inputs of a built network of a user's class, as far as Keras knows them; None for all others."""
     keras = sys.modules.get("keras")
     if keras is None or not isinstance(model, keras.Model) or is_functional(model):
         return None
@@ -86,7 +90,7 @@ def of_model(model: Any) -> Inputs | None:
 
 
 def is_functional(model: Any) -> bool:
-    """Whether Keras knows the network as a graph of layers, and so what it is called with."""
+    """Whether Keras knows the network as a graph of layers, and so knows its inputs."""
     import keras
 
     return isinstance(model, keras.Sequential) or hasattr(model, "_inputs_struct")
@@ -104,7 +108,7 @@ def to_zeros(inputs: Inputs) -> Any:
 
 
 def to_signature(inputs: Inputs) -> Any:
-    """Return the structure of `tf.TensorSpec`s that a SavedModel is made for."""
+    """Return the structure of `tf.TensorSpec`s for a SavedModel."""
     import tensorflow as tf
 
     return inputs.fill(lambda leaf: tf.TensorSpec(leaf.shape, leaf.dtype))
@@ -136,7 +140,7 @@ def _describe_array(array: Any) -> Inputs | None:
 
 
 def _is_dense(array: Any) -> bool:
-    """A ragged or sparse tensor has a shape and a type too, and parts instead of values; so has what describes one."""
+    """Whether `array` is no ragged or sparse tensor, nor the description of one: these have shapes and types too."""
     if hasattr(array, "flat_values") or hasattr(array, "dense_shape"):
         return False
     tf = sys.modules.get("tensorflow")
@@ -144,14 +148,9 @@ def _is_dense(array: Any) -> bool:
 
 
 def _name_of(dtype: Any) -> str:
-    """Return the type as the network gets it: Keras hands it Python's own float as its own."""
+    """Return the type that the network gets: Keras turns float64, Python's own float, into its default type."""
     name = str(getattr(dtype, "name", dtype))
     if name == "float64":
         keras = sys.modules.get("keras")
         return str(keras.config.floatx()) if keras is not None else "float32"
     return "string" if name.startswith(("str", "object", "bytes")) else name
-
-
-def _is_shape(shape: Any) -> bool:
-    """Whether it is one tensor's: two or more sizes, or none of which is a structure again."""
-    return isinstance(shape, Sequence) and bool(shape) and all(side is None or isinstance(side, int) for side in shape)

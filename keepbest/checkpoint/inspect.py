@@ -1,6 +1,6 @@
-"""Looking into checkpoints: figures of each variable, one variable's values, and how two checkpoints differ.
+"""Inspects checkpoints: figures of each variable, one variable's values, and the differences of two checkpoints.
 
-NumPy only, one variable in memory at a time, digests checked: the tracker does it for its dashboard.
+It needs NumPy only, holds one variable in memory at a time, and checks digests. The tracker uses it for the dashboard.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from keepbest.contract.panels import Histogram
 from keepbest.errors import InvalidInput, NotFound
 from keepbest.snapshots.state import COLLECTIONS, VariableSpec
 
-#: Values in one answer of the tracker; a slice gives the others.
+#: The most values in one answer of the tracker.
 MAX_VALUES = 16_384
 BINS = 40
-#: Elements taken to float64 at once.
+#: Elements converted to float64 at once.
 _PIECE = 2**20
 
 
 def describe(folder: Folder, manifest: Manifest) -> VariableList:
-    """Return every variable with its figures. Raises CheckpointDamaged where one is not what was written."""
+    """Return every variable with its figures. Raises CheckpointDamaged if a value is not what was written."""
     arrays = load.iterate(folder, manifest, manifest.variables)
     variables = [_figures(variable, array) for variable, array in zip(manifest.variables, arrays, strict=True)]
     return VariableList(run=manifest.run, checkpoint=manifest.id, step=manifest.step, variables=variables)
@@ -44,15 +44,15 @@ def describe(folder: Folder, manifest: Manifest) -> VariableList:
 def values_of(folder: Folder, manifest: Manifest, name: str, slices: str = "") -> tuple[Variable, Any]:
     """Return one variable with its figures, and the values of a slice of it, such as "0:3,:".
 
-    `name` is a path (`dense/kernel`), with its collection in front where both have one (`model/dense/kernel`).
-    Raises NotFound, or InvalidInput where the slice does not fit.
+    `name` is a path (`dense/kernel`), with its collection in front (`model/dense/kernel`) if both collections have it.
+    Raises NotFound, or InvalidInput if the slice does not fit.
     """
     variable, array = _read(folder, manifest, name)
     return _figures(variable, array), _cut(variable, array, slices)
 
 
 def show_values(folder: Folder, manifest: Manifest, query: ValuesQuery) -> VariableValues:
-    """Return as much of a slice as an answer holds, and how the whole variable is spread. Raises as `values_of`."""
+    """Return the first part of a slice, and the histogram of the whole variable. Raises as `values_of`."""
     variable, array = _read(folder, manifest, query.variable)
     figures, cut = _figures(variable, array), _cut(variable, array, query.slice)
     part = first_part(cut)
@@ -69,19 +69,17 @@ def show_values(folder: Folder, manifest: Manifest, query: ValuesQuery) -> Varia
 
 
 def first_part(array: Any) -> Any:
-    """Return at most MAX_VALUES in float64: the first along each axis, of the long axes equally many."""
+    """Return at most MAX_VALUES in float64: the first along each axis, equally many along the long axes."""
     import numpy as np
 
-    def count(side: int) -> int:
-        return math.prod(min(side, item) for item in array.shape)
-
-    side = bisect_right(range(1, MAX_VALUES + 1), MAX_VALUES, key=count)
+    sides = range(1, MAX_VALUES + 1)
+    side = bisect_right(sides, MAX_VALUES, key=lambda side: math.prod(min(side, length) for length in array.shape))
     part = np.asarray(array)[tuple(slice(side) for _ in np.shape(array))]
     return (np.abs(part) if np.iscomplexobj(part) else part).astype(np.float64)
 
 
 def spread(figures: Variable, array: Any) -> Histogram:
-    """Return the histogram of the finite values, of which `figures` know the least and the greatest."""
+    """Return the histogram of the finite values; `figures` have the least and the greatest of them."""
     import numpy as np
 
     low, high = figures.min, figures.max
@@ -96,7 +94,7 @@ def spread(figures: Variable, array: Any) -> Histogram:
 
 
 def _read(folder: Folder, manifest: Manifest, name: str) -> tuple[StoredVariable, Any]:
-    variable = manifest.variables[find([stored_variable.spec for stored_variable in manifest.variables], name)]
+    variable = manifest.variables[find([stored.spec for stored in manifest.variables], name)]
     (array,) = load.iterate(folder, manifest, [variable])
     return variable, array
 
@@ -109,10 +107,10 @@ def _cut(variable: StoredVariable, array: Any, slices: str) -> Any:
 
 
 def compare(folder: Folder, first: Manifest, other_folder: Folder, second: Manifest) -> CheckpointDiff:
-    """Return how the second checkpoint differs from the first, variable by variable in their places.
+    """Return how the second checkpoint differs from the first, variable by variable.
 
-    Keras numbers names per process, so a place decides which variables belong together. Where digests are equal no
-    value is read.
+    Variables at the same place belong together, because Keras numbers names per process. Values with equal digests are
+    not read.
     """
     rows = [_compare(pair, (folder, first), (other_folder, second)) for pair in _pairs(first, second)]
     equal = all(row.kind == "equal" for row in rows)
@@ -125,10 +123,7 @@ Source = tuple[Folder, Manifest]
 
 def _pairs(first: Manifest, second: Manifest) -> Iterator[Pair]:
     for collection in COLLECTIONS:
-        sides = [
-            [stored_variable for stored_variable in side.variables if stored_variable.collection == collection]
-            for side in (first, second)
-        ]
+        sides = [[item for item in side.variables if item.collection == collection] for side in (first, second)]
         yield from zip_longest(*sides)
 
 
@@ -136,7 +131,7 @@ def _compare(pair: Pair, first: Source, second: Source) -> VariableDifference:
     stored_variable, other = pair
     if stored_variable is None or other is None:
         there = stored_variable or other
-        assert there is not None  # noqa: S101  # one of the two is there, or there would be no pair
+        assert there is not None  # noqa: S101  # a pair has at least one of the two
         kind = "missing" if other is None else "new"
         return VariableDifference.model_validate({"collection": there.collection, "path": there.path, "kind": kind})
     fields: dict[str, Any] = {"collection": stored_variable.collection, "path": stored_variable.path}
@@ -165,7 +160,7 @@ def _distance(mine: Any, theirs: Any) -> dict[str, Any]:
 
 
 def _bytes_of(array: Any) -> Any:
-    """Return a row of bytes for each element: what is not a number is equal to itself there."""
+    """Return a row of bytes for each element: as bytes, a NaN equals itself."""
     import numpy as np
 
     return np.frombuffer(array.tobytes(), np.uint8).reshape(array.size, array.itemsize)
@@ -180,7 +175,7 @@ def _figures(variable: StoredVariable, array: Any) -> Variable:
 
 
 def summarise(array: Any) -> dict[str, Any]:
-    """Return the figures; two passes, so that a large mean does not eat the deviation."""
+    """Return the figures of an array. Takes two passes, because a large mean would spoil the deviation in one."""
     import numpy as np
 
     with np.errstate(over="ignore"):
@@ -208,7 +203,7 @@ def _summarise(array: Any) -> dict[str, Any]:
 
 
 def _pieces(array: Any) -> Iterator[Any]:
-    """Yield the values in float64, some at a time; complex ones as their real and imaginary parts."""
+    """Yield the values in float64, piece by piece; of complex numbers the real and imaginary parts."""
     import numpy as np
 
     flat = array.reshape(-1)
@@ -219,9 +214,9 @@ def _pieces(array: Any) -> Iterator[Any]:
 
 
 def find(variables: Sequence[VariableSpec], name: str) -> int:
-    """Return the place of the variable that `name` means: its path, its collection and path, or the end of its path.
+    """Return the place of the variable `name`: its path, its collection and path, or the end of its path.
 
-    Raises NotFound, naming the nearest, or InvalidInput where it means several.
+    Raises NotFound, which names the nearest variables, or InvalidInput if `name` fits several.
     """
     exact = [
         at
@@ -234,13 +229,13 @@ def find(variables: Sequence[VariableSpec], name: str) -> int:
         return result[0]
     if result:
         names = ", ".join(variables[at].name for at in result[:5])
-        raise InvalidInput(f"{name!r} names several variables.", field="variable", hint=f"Say one of: {names}")
+        raise InvalidInput(f"{name!r} names several variables.", field="variable", hint=f"Name one of: {names}")
     hint = nearest((variable_spec.path for variable_spec in variables), name)
     raise NotFound(f"There is no variable {name!r}.", field="variable", hint=hint)
 
 
 def nearest(names: Iterable[str], name: str) -> str:
-    """Return a hint that says which of `names` are like `name`."""
+    """Return a hint with the `names` that are like `name`."""
     from difflib import get_close_matches
 
     close = get_close_matches(name, list(dict.fromkeys(names)), 3, 0.3)
@@ -248,7 +243,7 @@ def nearest(names: Iterable[str], name: str) -> str:
 
 
 def read_slices(text: str) -> tuple[Any, ...]:
-    """Read "0:3,:,-1" as NumPy would; nothing is evaluated."""
+    """Return the index that "0:3,:,-1" means to NumPy, without evaluating code."""
     parts = [part.strip() for part in text.split(",")] if text.strip() else []
     return tuple(_read_slice(part) for part in parts)
 
@@ -260,4 +255,4 @@ def _read_slice(part: str) -> Any:
         return int(part)
     if re.fullmatch(r"(-?\d{1,18})?(:(-?\d{1,18})?){1,2}", part):
         return slice(*(int(number) if number else None for number in part.split(":")))
-    raise InvalidInput(f"{part!r} is no slice.", field="slice", hint="Like 0:3,: or -1 or ...")
+    raise InvalidInput(f"{part!r} is no slice.", field="slice", hint="Write a slice as 0:3,: or -1 or ...")

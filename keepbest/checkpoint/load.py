@@ -1,8 +1,8 @@
-"""Reading a checkpoint back: bytes first, then their digests, then the model.
+"""Loads a checkpoint: reads the bytes, checks their digests, and puts them into a model.
 
-The values are read into memory of our own (`pread`, several at once), digested there, and given to TensorFlow
-without another copy: what was checked is what is used, whatever happens to the file meanwhile. A mapping of the
-file would be checked in one moment and copied in another.
+`pread` reads the values into memory of our own, several at once. keepbest checks them there and gives them to
+TensorFlow without another copy. So the model gets exactly the checked bytes, even if the file changes meanwhile; a
+memory-mapped file could change between the check and the copy.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from keepbest.errors import CheckpointDamaged, CheckpointIncomplete
 from keepbest.snapshots.averages import find_used
 from keepbest.snapshots.compare import Difference, compare, refuse
 from keepbest.snapshots.loss_scale import fit_scale
-from keepbest.snapshots.non_variables import Entry
+from keepbest.snapshots.missing import Missing
 from keepbest.snapshots.randomness import restore_random
 from keepbest.snapshots.snapshot import ModelVariables, specs_for
 from keepbest.snapshots.state import BESIDE, VARIABLES, State, VariableSpec
 
 _log = logging.getLogger("keepbest")
 
-#: What TensorFlow wants of a buffer that it is to use in place.
+#: The alignment that TensorFlow needs to use a buffer in place.
 _ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
 class _Source:
-    """An open pack: where each value lies."""
+    """An open pack, and the offset and bytes of each value in it."""
 
     descriptor: int
     places: Mapping[str, tuple[int, int]]
@@ -65,8 +65,10 @@ class Loaded:
     def arrays(self) -> tuple[Any, ...]:
         """The values as read-only NumPy arrays, in the order of the manifest's variables."""
         if self._arrays is None:
-            return tuple(_as_array(tensor) for tensor in self._tensors)
-        # Copies: TensorFlow may yet take over the originals and train in them.
+            import numpy as np
+
+            return tuple(_read_only(np.asarray(tensor)) for tensor in self._tensors)
+        # Copies, because TensorFlow may later take over the originals and train in them.
         return tuple(_read_only(array.copy()) for array in self._arrays)
 
     @property
@@ -77,18 +79,18 @@ class Loaded:
         return self._tensors
 
     def to_state(self, *, as_tensors: bool = True) -> State:
-        """Return the snapshot that this checkpoint was written from, under the same id; in a graph, as arrays."""
+        """Return the state that was written, with the same id; in a graph, with arrays for tensors."""
         manifest, values = self.manifest, self.tensors if as_tensors else self.arrays
         decided = (manifest.stopper, manifest.random, manifest.id, manifest.callbacks, manifest.averages)
         return State(manifest.position, self.specs, values, *decided, missing=manifest.missing)
 
     def plan(self, model: Any, renames: Mapping[str, str] | None = None) -> RestorePlan:
-        """Return what restoring into `model` would do, variable by variable; nothing is set."""
+        """Return what restoring into `model` would do with each variable, without setting any."""
         theirs = specs_for(model, self.specs)
         return make_plan(self.manifest.id, list(self.offer(theirs)), theirs, renames)
 
     def offer(self, theirs: Sequence[VariableSpec]) -> dict[VariableSpec, int]:
-        """Return what a model of `theirs` may take to be used, each with the place of its value."""
+        """Return the variables that a model of `theirs` gets for use, each with the place of its value."""
         return find_used(self.specs, self.manifest.averages, theirs)
 
     def load_into(
@@ -101,19 +103,21 @@ class Loaded:
         raw: bool = False,
         network_only: bool = False,
     ) -> list[Difference]:
-        """Put all of it into `model` and its optimizers, to be used; return which variables did not fit.
+        """Put the checkpoint into `model` and its optimizers; return the variables that did not fit.
 
         A model without an optimizer takes the network alone, and with `network_only` every model does. `strict=False`
-        takes what fits and leaves the rest; a `plan` made for this model says which value goes where. Where averages of
-        the weights were measured the model gets these; `raw` gives it what training goes on with.
+        takes the variables that fit and leaves the others as they are. A `plan` made for this model says which value
+        goes into which variable. If the run measured averages of the weights, the model gets the averages; `raw` gives
+        it the values with which training goes on.
 
         Raises:
-            CheckpointMismatch: `strict`, and something differs; the message names every difference. Nothing was set.
-            CheckpointIncomplete: `strict`, and a part of the state was never captured; the message names it.
+            CheckpointMismatch: `strict`, and the model, which stays as it is, differs; the message names every
+                difference.
+            CheckpointIncomplete: `strict`, and keepbest could not capture a part of the state, which the message names.
         """
         target = variables or ModelVariables(model)
-        if strict:
-            self._check_whole()
+        if strict and self.manifest.missing:
+            raise self._refuse_incomplete(self.manifest.missing)
         build_late(target, self.manifest)
         if not network_only:
             target.build_for(self.specs)
@@ -121,49 +125,45 @@ class Loaded:
         differences = [] if plan is not None else compare(list(offered), theirs)
         if strict and differences:
             raise refuse(differences, self.manifest.id, advise(differences) if self.manifest.is_older else None)
-        unfit = {(difference.collection, difference.index) for difference in differences}
-        homes = {_place(spec): _place(spec) for spec in offered if _place(spec) not in unfit}
         if plan is not None:
             homes = {_place(row.mine): _place(row.theirs) for row in plan.rows if row.fits and row.mine and row.theirs}
+        else:
+            unfit = {(difference.collection, difference.index) for difference in differences}
+            homes = {_place(spec): _place(spec) for spec in offered if _place(spec) not in unfit}
         targets = {_place(spec): number for number, spec in enumerate(target.specs)}
         chosen = {
             targets[homes[_place(spec)]]: self.tensors[place]
             for spec, place in offered.items()
             if homes.get(_place(spec)) in targets
         }
-        entries = target.choose_beside(self._entries(), self.manifest.id, strict=strict)
+        beside = [pair for pair in zip(self.specs, self.tensors, strict=True) if pair[0].collection in BESIDE]
+        entries = target.choose_beside(beside, self.manifest.id, strict=strict)
         target.put_beside(entries, lambda: target.assign(chosen))
         if self.manifest.is_older and (lost := describe_lost(self.specs, target.optimizers)):
-            _log.warning("keepbest: Of checkpoint %s: %s", self.manifest.id, lost)
+            _log.warning("keepbest: Checkpoint %s: %s", self.manifest.id, lost)
         return differences
 
     def _fit(
         self, target: ModelVariables, *, raw: bool, network_only: bool
     ) -> tuple[dict[VariableSpec, int], list[VariableSpec]]:
-        """Return the variables that are offered, each with the place of its value, and those that are asked for."""
+        """Return the checkpoint's variables, each with the place of its value, and the model's, for the comparison."""
         every = {spec: place for place, spec in enumerate(self.specs)} if raw else self.offer(target.specs)
         wanted = ("model",) if network_only else VARIABLES
         variables = {spec: place for spec, place in every.items() if spec.collection in wanted}
         return fit_scale(variables, [spec for spec in target.specs if spec.collection in wanted])
 
-    def _entries(self) -> list[Entry]:
-        """Return what lies beside the variables."""
-        pairs = zip(self.specs, self.tensors, strict=True)
-        return [(spec, value) for spec, value in pairs if spec.collection in BESIDE]
-
-    def _check_whole(self) -> None:
-        if missing := self.manifest.missing:
-            raise CheckpointIncomplete(
-                f"Checkpoint {self.manifest.id} is incomplete, without {missing[0]}"
-                + (f" And {len(missing) - 1} more." if len(missing) > 1 else ""),
-                hint="No training goes on from it. The rest is taken by partial=True, or "
-                f"`keepbest restore {self.manifest.run} --checkpoint {self.manifest.id} --partial --to DIR`.",
-            )
+    def _refuse_incomplete(self, missing: Sequence[Missing]) -> CheckpointIncomplete:
+        return CheckpointIncomplete(
+            f"Checkpoint {self.manifest.id} is incomplete, without {missing[0]}"
+            + (f" And {len(missing) - 1} more." if len(missing) > 1 else ""),
+            hint="No training can go on from it. To restore the rest: partial=True, or "
+            f"`keepbest restore {self.manifest.run} --checkpoint {self.manifest.id} --partial --to DIR`.",
+        )
 
     def resume_into(self, model: Any, *, variables: ModelVariables | None = None, network_only: bool = False) -> State:
         """Put values and random states back, so that training goes on as if it had never stopped.
 
-        With `network_only` the optimizers stay as they are, which may be others.
+        With `network_only` the optimizers stay as they are, and may be others than the run's.
         """
         self.load_into(model, variables=variables, raw=True, network_only=network_only)
         restore_random(self.manifest.random)
@@ -193,7 +193,7 @@ def is_whole(folder: Folder, manifest: Manifest, threads: int) -> bool:
 
 
 def iterate(folder: Folder, manifest: Manifest, variables: Sequence[StoredVariable]) -> Iterator[Any]:
-    """Yield the values of some of the manifest's variables, checked, one at a time: memory holds one.
+    """Yield the checked values of some variables, one at a time, so that memory holds only one.
 
     Raises CheckpointDamaged as `read` does.
     """
@@ -205,7 +205,7 @@ def iterate(folder: Folder, manifest: Manifest, variables: Sequence[StoredVariab
 
 
 def check_places(folder: Folder, manifest: Manifest) -> None:
-    """Raise CheckpointDamaged where a pack does not hold what `manifest` says lies there; reads no value."""
+    """Raise CheckpointDamaged if a pack lacks a value that `manifest` names; reads no value."""
     with ExitStack() as stack:
         sources = {name: _open(stack, folder, name, manifest) for name in manifest.objects}
         for variable in manifest.stored:
@@ -280,19 +280,13 @@ def _aligned(size_bytes: int) -> Any:
 
 
 def _to_tensor(array: Any) -> Any:
-    """Return a tensor in the memory of `array`, which nobody else may use from here on."""
+    """Return a tensor in the memory of `array`, which the caller must not use any more."""
     import tensorflow as tf
 
     try:
         return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
     except (BufferError, TypeError, ValueError, RuntimeError, tf.errors.OpError):
         return tf.constant(array)  # a type that NumPy cannot hand over, such as bfloat16
-
-
-def _as_array(tensor: Any) -> Any:
-    import numpy as np
-
-    return _read_only(np.asarray(tensor))
 
 
 def _read_only(array: Any) -> Any:

@@ -1,8 +1,8 @@
 """The manifest: everything about a checkpoint but the numbers themselves.
 
-On disk it is `{"digest":"<64 hex>","manifest":{…}}`, where the digest is blake3 of the bytes of the inner object as
-they stand in the file, so that checking it needs no canonical form. Nothing read here is trusted: ids and digests
-must look like ids and digests, and every path is made from them, never taken from the file.
+Its file is `{"digest":"<64 hex>","manifest":{…}}`. The digest is blake3 of the inner object's bytes as they stand in
+the file, so the check needs no canonical form. keepbest does not trust the content: ids and digests must look like ids
+and digests, and every path is made from them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from keepbest.errors import CheckpointDamaged
 from keepbest.snapshots.missing import Missing
 from keepbest.snapshots.state import COLLECTIONS, Collection, Position, VariableSpec
 
-#: 2 has what lies beside the variables; what has nothing of the kind is written as 1, which older versions read.
+#: Format 2 adds state beside the variables. A checkpoint without any is written in format 1, which older versions read.
 FORMAT = 2
-#: A manifest of 100,000 variables; a longer file is not one of ours.
+#: The size of a manifest with 100,000 variables; keepbest writes no larger one.
 MAX_MANIFEST_BYTES = 64 * 2**20
 
 _HEAD, _MIDDLE, _TAIL = b'{"digest":"', b'","manifest":', b"}"
@@ -35,7 +35,7 @@ Size = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class StoredVariable(Shape):
-    """One variable: what it is, the digest of its value, and the object that holds it."""
+    """One variable: its description, the digest of its value, and the pack that holds the value."""
 
     collection: Collection
     index: int = Field(ge=0)
@@ -55,7 +55,7 @@ class StoredVariable(Shape):
 
 
 class MissingPart(Shape):
-    """A part of the state that was not captured."""
+    """A part of the state that keepbest could not capture."""
 
     layer: str = Field(max_length=300)
     attribute: str = Field(max_length=300)
@@ -64,13 +64,13 @@ class MissingPart(Shape):
 
 
 class Manifest(Shape):
-    """A checkpoint. `id` is the id of the snapshot it was written from; `network` is Keras' JSON of the model,
-    and `inputs` what it is called with, where that is known. `examples` are a few of those, and what it gave for them.
+    """A checkpoint. `id` is the id of its state. `network` is the digest of Keras' JSON of the model, and `inputs` the
+    form of the model's inputs, if known. `examples` are a few inputs and the network's predictions for them.
 
-    `n` examples gave its value. An average says which checkpoints it was `made_of`, the best first. Where a running
-    average of the weights was measured, `averages` says for which place in `variables` it lies at which other one: who
-    uses the checkpoint takes the average, who goes on takes the variable itself. `incomplete` is what could not be
-    captured.
+    `value` was measured on `n` examples. An average names the checkpoints that it is `made_of`, the best first. If the
+    run measured running averages of the weights, `averages` maps the place of a variable to the place of its average:
+    predictions take the average, and training goes on with the variable itself. `incomplete` are the parts that
+    keepbest could not capture.
     """
 
     format: Literal[1, 2] = 1
@@ -100,8 +100,8 @@ class Manifest(Shape):
 
     @field_validator("stopper", mode="before")
     @classmethod
-    def _name_as_now(cls, given: Any) -> Any:
-        return with_present_names(given)
+    def _rename(cls, stopper: Any) -> Any:
+        return with_present_names(stopper)
 
     @model_validator(mode="after")
     def _check_indices(self) -> Manifest:
@@ -109,42 +109,36 @@ class Manifest(Shape):
             indices = [variable.index for variable in self.variables if variable.collection == collection]
             if indices != list(range(len(indices))):
                 raise ValueError(f"the {collection} variables are not numbered 0, 1, 2, …")
-        are_examples = {stored_variable.collection == "example" for stored_variable in self.examples}
-        if any(stored_variable.collection == "example" for stored_variable in self.variables) or False in are_examples:
+        are_examples = [stored.collection == "example" for stored in self.examples]
+        if any(stored.collection == "example" for stored in self.variables) or not all(are_examples):
             raise ValueError("an example is none of the state's variables")
         return self
 
     @model_validator(mode="after")
     def _check_averages(self) -> Manifest:
-        forms = [
-            (stored_variable.collection, stored_variable.shape, stored_variable.dtype)
-            for stored_variable in self.variables
-        ]
+        forms = [(stored.collection, stored.shape, stored.dtype) for stored in self.variables]
         for place, average in self.averages.items():
             if not (0 <= place < len(forms) and 0 <= average < len(forms)):
-                raise ValueError("an average is of no variable")
+                raise ValueError("an average belongs to no variable")
             is_known = forms[average][0] in ("optimizer", "measured")
             if forms[place][0] != "model" or not is_known or forms[average][1:] != forms[place][1:]:
-                raise ValueError("an average is not of its variable's form")
+                raise ValueError("an average does not have the form of its variable")
         return self
 
     @property
     def is_trained(self) -> bool:
-        """Whether training came by here and may go on: an average is made, not trained."""
+        """Whether training can go on from here: an average that a selector made was never trained."""
         return self.kind != "selected"
 
     @property
     def is_older(self) -> bool:
-        """Whether a version wrote it that kept one optimizer alone, and nothing beside variables."""
+        """Whether an old version of keepbest wrote it, which kept one optimizer and no state beside variables."""
         return "inputs" not in self.model_fields_set
 
     @property
     def missing(self) -> tuple[Missing, ...]:
-        """What could not be captured."""
-        return tuple(
-            Missing(missing_part.layer, missing_part.attribute, missing_part.type, missing_part.advice)
-            for missing_part in self.incomplete
-        )
+        """The parts of the state that keepbest could not capture."""
+        return tuple(Missing(part.layer, part.attribute, part.type, part.advice) for part in self.incomplete)
 
     @property
     def position(self) -> Position:
@@ -157,7 +151,7 @@ class Manifest(Shape):
 
     @property
     def stored(self) -> tuple[StoredVariable, ...]:
-        """Every value that lies in a pack."""
+        """Every value of the checkpoint: the variables and the examples."""
         return (*self.variables, *self.examples)
 
     @property
@@ -174,7 +168,7 @@ def encode(manifest: Manifest) -> tuple[bytes, str]:
 
 
 def decode(data: bytes, name: str) -> tuple[Manifest, str]:
-    """Return the manifest in `data` and its digest; `name` is how errors call it.
+    """Return the manifest in `data` and its digest; errors call the checkpoint `name`.
 
     Raises:
         CheckpointDamaged: The bytes are not a whole manifest of a known format.
@@ -185,14 +179,14 @@ def decode(data: bytes, name: str) -> tuple[Manifest, str]:
     except ValidationError as error:
         raise CheckpointDamaged(
             f"The manifest of checkpoint {name} cannot be read: {error.errors()[0]['msg']}.",
-            hint="It may have been written by a newer keepbest: install that version.",
+            hint="If a newer keepbest wrote it, install that version.",
         ) from error
 
 
 def names_in(data: bytes, name: str) -> set[str]:
-    """Return the digests in a manifest's file: of its packs and its network, and of its values besides.
+    """Return all digests in a manifest's file: of its packs, its network and its values.
 
-    Much cheaper than `decode`, for whoever asks what a store still needs.
+    It is much cheaper than `decode`; gc calls it for every manifest of a store.
 
     Raises:
         CheckpointDamaged: The bytes are not what was written.
@@ -201,7 +195,7 @@ def names_in(data: bytes, name: str) -> set[str]:
 
 
 def unwrap(data: bytes, name: str) -> tuple[bytes, str]:
-    """Return the inner object of a manifest's file, as bytes, and its digest, which was checked."""
+    """Return the bytes of the inner object of a manifest's file, and their checked digest."""
     digest, body = data[len(_HEAD) : len(_HEAD) + 64], data[_BODY_AT : -len(_TAIL)]
     framed = data.startswith(_HEAD) and data[_BODY_AT - len(_MIDDLE) : _BODY_AT] == _MIDDLE and data.endswith(_TAIL)
     if not framed or blake3(body).hexdigest().encode() != digest:

@@ -1,8 +1,9 @@
-"""Restoring into a changed network: which variable of the checkpoint goes where, said before anything is set.
+"""Plans a restore into a changed network: which variable of the checkpoint goes into which variable of the model.
 
-Where nothing differs the places decide, as `match` says. Else names and forms (shape and type) do: what was asked for,
-the same name and form, the same name but for Keras' numbers, and the same last name and form in the same order; what is
-left under the same name differs in form. A slot of the optimizer goes where its variable goes, or nowhere.
+If nothing differs, places decide (`keepbest.snapshots.compare`). Otherwise variables are paired in this order: those
+that the caller renames; those of the same name and form (shape and type); those whose names differ only by Keras'
+numbers; those of the same last name and form, in order; and those of the same name but another form. A slot of the
+optimizer follows its variable.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class Row:
-    """One variable: `mine` in the checkpoint, `theirs` in the model; `asked`, where somebody said that they are one."""
+    """One variable: `mine` in the checkpoint, `theirs` in the model; `asked` if the caller renamed it."""
 
     kind: Kind
     mine: VariableSpec | None
@@ -57,24 +58,24 @@ class RestorePlan:
 
     @property
     def fitting(self) -> tuple[int, int]:
-        """How many of the network's variables in the checkpoint go somewhere, and how many there are."""
+        """How many of the network's variables in the checkpoint fit, and how many there are."""
         rows = [row for row in self.rows if row.mine is not None and row.mine.collection == "model"]
         return sum(row.fits for row in rows), len(rows)
 
     def check(self, *, partial: bool) -> None:
-        """Raise CheckpointMismatch unless all fits by itself or as it was asked.
+        """Raise CheckpointMismatch unless every variable fits, by itself or by a rename.
 
-        `partial` takes whatever fits; that nothing does is an error, for the network would stay as random as it is.
+        `partial` allows variables that do not fit, but at least one must: otherwise the network would stay random.
         """
         wrong = [row for row in self.rows if row.kind != "same" and not (row.asked and row.fits)]
         if not wrong:
             return
         if not partial:
-            hint = "Take what fits with --partial (partial=True), say --map OLD=NEW (renames={...}) for other names."
+            hint = "Restore what fits with --partial (partial=True); for other names, --map OLD=NEW (renames={...})."
             raise self._refuse(f"{len(wrong)} variables differ", wrong, hint)
         if not self.fitting[0]:
-            hint = "Say --map OLD=NEW (renames={...}) for other names; a model that is not built yet has no variables."
-            raise self._refuse(f"none of its network's {self.fitting[1]} variables does", wrong, hint)
+            hint = "Give --map OLD=NEW (renames={...}) for other names; a model that is not built yet has no variables."
+            raise self._refuse(f"none of its network's {self.fitting[1]} variables fits", wrong, hint)
 
     def _refuse(self, what: str, wrong: Sequence[Row], hint: str) -> CheckpointMismatch:
         lines = [f"  {row}" for row in wrong[:_SHOWN]]
@@ -89,27 +90,21 @@ def make_plan(
     theirs: Sequence[VariableSpec],
     renames: Mapping[str, str] | None = None,
 ) -> RestorePlan:
-    """Plan a restore. `renames` maps a variable's path, or the first parts of it, to that in the model.
+    """Plan a restore. `renames` maps a variable's path in the checkpoint, or its first parts, to that in the model.
 
-    The optimizer is left out where the model has none. Raises InvalidInput where a name of `renames` is nowhere.
+    The plan leaves out the optimizer if the model has none. Raises InvalidInput for a name that nothing has.
     """
     collections = {spec.collection for spec in theirs} | {"model"}
     mine = [spec for spec in mine if spec.collection in collections]
     if not renames and not compare(mine, theirs):
         places = {(spec.collection, spec.index): spec for spec in theirs}
-        return RestorePlan(
-            checkpoint,
-            tuple(
-                Row("same", variable_spec, places[variable_spec.collection, variable_spec.index])
-                for variable_spec in mine
-            ),
-        )
-    fields = _pair_asked(_of("model", mine), _of("model", theirs), renames or {})
-    pairs = _pair_model(_of("model", mine), _of("model", theirs), fields)
+        return RestorePlan(checkpoint, tuple(Row("same", spec, places[spec.collection, spec.index]) for spec in mine))
+    renamed = _pair_renamed(_of("model", mine), _of("model", theirs), renames or {})
+    pairs = _pair_model(_of("model", mine), _of("model", theirs), renamed)
     slots = _pair_slots(_of("optimizer", mine), _of("optimizer", theirs), _of("model", mine), pairs)
-    return RestorePlan(
-        checkpoint, tuple(_rows(mine, theirs, {**pairs, **slots}, {*fields, *_followers(slots, fields)}))
-    )
+    prefixes = tuple(f"{_flat(spec)}_" for spec in renamed)
+    renamed_slots = {spec for spec in slots if _slot(spec)[1].startswith(prefixes)}
+    return RestorePlan(checkpoint, tuple(_rows(mine, theirs, {**pairs, **slots}, {*renamed, *renamed_slots})))
 
 
 def _of(collection: str, specs: Sequence[VariableSpec]) -> list[VariableSpec]:
@@ -119,7 +114,7 @@ def _of(collection: str, specs: Sequence[VariableSpec]) -> list[VariableSpec]:
 # The model's variables
 
 
-def _pair_asked(mine: list[VariableSpec], theirs: list[VariableSpec], renames: Mapping[str, str]) -> Pairs:
+def _pair_renamed(mine: list[VariableSpec], theirs: list[VariableSpec], renames: Mapping[str, str]) -> Pairs:
     paths = {spec.path: spec for spec in theirs}
     pairs: Pairs = {}
     for old, new in renames.items():
@@ -140,16 +135,15 @@ def _unknown(name: str, where: str, paths: list[str]) -> InvalidInput:
     return InvalidInput(f"The {where} has no variable {name!r}.", field="map", hint=hint)
 
 
-def _pair_model(mine: list[VariableSpec], theirs: list[VariableSpec], fields: Pairs) -> Pairs:
-    pairs = dict(fields)
-    ways: list[Callable[[VariableSpec], Hashable]] = [
+def _pair_model(mine: list[VariableSpec], theirs: list[VariableSpec], renamed: Pairs) -> Pairs:
+    pairs = dict(renamed)
+    keys: list[Callable[[VariableSpec], Hashable]] = [
         lambda spec: (spec.path, spec.shape, spec.dtype),
         lambda spec: (spec.path.rpartition("/")[2], spec.shape, spec.dtype),
         lambda spec: spec.path,
     ]
-    for number, way in enumerate(ways):
-        left, free = _left(mine, theirs, pairs)
-        pairs |= _pair_by(left, free, way)
+    for number, key in enumerate(keys):
+        pairs |= _pair_by(*_left(mine, theirs, pairs), key)
         if number == 0:
             pairs |= _pair_alike(*_left(mine, theirs, pairs))
     return pairs
@@ -162,38 +156,31 @@ def _left(
     return [spec for spec in mine if spec not in pairs], [spec for spec in theirs if spec not in taken]
 
 
-def _pair_by(mine: list[VariableSpec], theirs: list[VariableSpec], way: Callable[[VariableSpec], Hashable]) -> Pairs:
-    """Pair what is the same to `way`, in order, where both sides have as many of it."""
-    ours, others = _group(mine, way), _group(theirs, way)
+def _pair_by(mine: list[VariableSpec], theirs: list[VariableSpec], key: Callable[[VariableSpec], Hashable]) -> Pairs:
+    """Pair the variables of one `key`, in order, if both sides have equally many of them."""
+    ours, others = _group(mine, key), _group(theirs, key)
     return {
-        variable_spec: other
-        for key, group in ours.items()
-        if len(group) == len(others.get(key, ()))
-        for variable_spec, other in zip(group, others[key], strict=True)
+        spec: other
+        for value, group in ours.items()
+        if len(group) == len(others.get(value, ()))
+        for spec, other in zip(group, others[value], strict=True)
     }
 
 
-def _group(specs: list[VariableSpec], way: Callable[[VariableSpec], Hashable]) -> dict[Hashable, list[VariableSpec]]:
+def _group(specs: list[VariableSpec], key: Callable[[VariableSpec], Hashable]) -> dict[Hashable, list[VariableSpec]]:
     groups: dict[Hashable, list[VariableSpec]] = defaultdict(list)
     for spec in specs:
-        groups[way(spec)].append(spec)
+        groups[key(spec)].append(spec)
     return groups
 
 
 def _pair_alike(mine: list[VariableSpec], theirs: list[VariableSpec]) -> Pairs:
-    """Pair names that differ only in what Keras makes up, where each has one such partner of its form."""
+    """Pair names that differ only in what Keras makes up, if each has exactly one such partner of its form."""
     partners = {
-        variable_spec: [
-            other for other in theirs if _form(variable_spec) == _form(other) and is_alike(variable_spec, other)
-        ]
-        for variable_spec in mine
+        spec: [other for other in theirs if _form(spec) == _form(other) and is_alike(spec, other)] for spec in mine
     }
-    wanted = [variable_specs[0] for variable_specs in partners.values() if len(variable_specs) == 1]
-    return {
-        variable_spec: variable_specs[0]
-        for variable_spec, variable_specs in partners.items()
-        if len(variable_specs) == 1 and wanted.count(variable_specs[0]) == 1
-    }
+    wanted = [others[0] for others in partners.values() if len(others) == 1]
+    return {spec: others[0] for spec, others in partners.items() if len(others) == 1 and wanted.count(others[0]) == 1}
 
 
 def _form(spec: VariableSpec) -> tuple[tuple[int, ...], str]:
@@ -204,16 +191,16 @@ def _form(spec: VariableSpec) -> tuple[tuple[int, ...], str]:
 
 
 def _pair_slots(mine: list[VariableSpec], theirs: list[VariableSpec], model: list[VariableSpec], pairs: Pairs) -> Pairs:
-    """Pair a slot (`adam/dense_kernel_momentum`) as its variable is paired, and what belongs to no variable by name."""
+    """Pair a slot (`adam/dense_kernel_momentum`) as its variable is paired, and other optimizer variables by name."""
     places = {_slot(spec): spec for spec in theirs}
     owners = sorted(model, key=lambda spec: -len(spec.path))
     result: Pairs = {}
     for spec in mine:
         optimizer, name = _slot(spec)
-        owner = next((variable_spec for variable_spec in owners if name.startswith(f"{_flat(variable_spec)}_")), None)
+        owner = next((variable for variable in owners if name.startswith(f"{_flat(variable)}_")), None)
         if owner is not None:
             if owner not in pairs or _form(owner) != _form(pairs[owner]):
-                continue  # a slot of other values is none for these
+                continue  # the model's variable gets no value, so its slot must not either
             name = _flat(pairs[owner]) + name[len(_flat(owner)) :]
         if (optimizer, name) in places:
             result[spec] = places[optimizer, name]
@@ -221,7 +208,7 @@ def _pair_slots(mine: list[VariableSpec], theirs: list[VariableSpec], model: lis
 
 
 def _slot(spec: VariableSpec) -> tuple[str, str]:
-    """Return the optimizer's name without its number, and the slot's."""
+    """Return the optimizer's name without its number, and the slot's name."""
     optimizer, _, name = spec.path.partition("/")
     return optimizer.rstrip("0123456789").rstrip("_"), name
 
@@ -230,33 +217,23 @@ def _flat(spec: VariableSpec) -> str:
     return spec.path.replace("/", "_")
 
 
-def _followers(slots: Pairs, fields: Pairs) -> Iterator[VariableSpec]:
-    """Yield the slots of the variables that somebody asked to rename."""
-    names = tuple(f"{_flat(spec)}_" for spec in fields)
-    yield from (spec for spec in slots if _slot(spec)[1].startswith(names))
-
-
 # Rows
 
 
 def _rows(
-    mine: Sequence[VariableSpec], theirs: Sequence[VariableSpec], pairs: Pairs, variable_specs: set[VariableSpec]
+    mine: Sequence[VariableSpec], theirs: Sequence[VariableSpec], pairs: Pairs, asked: set[VariableSpec]
 ) -> Iterator[Row]:
     taken = set(pairs.values())
     for collection in ("model", "optimizer"):
-        for variable_spec in _of(collection, mine):
-            other = pairs.get(variable_spec)
-            yield (
-                Row("missing", variable_spec, None)
-                if other is None
-                else Row(_kind(variable_spec, other), variable_spec, other, variable_spec in variable_specs)
-            )
+        for spec in _of(collection, mine):
+            other = pairs.get(spec)
+            yield Row("missing", spec, None) if other is None else Row(_kind(spec, other), spec, other, spec in asked)
         yield from (Row("new", None, other) for other in _of(collection, theirs) if other not in taken)
 
 
-def _kind(variable_spec: VariableSpec, other: VariableSpec) -> Kind:
-    if variable_spec.shape != other.shape:
+def _kind(spec: VariableSpec, other: VariableSpec) -> Kind:
+    if spec.shape != other.shape:
         return "shape"
-    if variable_spec.dtype != other.dtype:
+    if spec.dtype != other.dtype:
         return "dtype"
-    return "same" if variable_spec.path == other.path or is_alike(variable_spec, other) else "renamed"
+    return "same" if spec.path == other.path or is_alike(spec, other) else "renamed"

@@ -1,7 +1,7 @@
-"""Builds the network of a checkpoint from Keras' description of it, if this process knows every class in it.
+"""Rebuilds the network of a checkpoint from Keras' description of it, if this process knows every class in it.
 
-A description is data of others. Classes come from Keras or from what this process registered, never by an import that
-the description asks for, and code in it (a Lambda's) is refused unless somebody allowed it.
+A description is untrusted data. Classes come from Keras or from those that this process registered, never by an import
+that the description names. Code in it (a Lambda's) runs only with `allow_code`.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from keepbest.snapshots.state import BESIDE
 
 _log = logging.getLogger("keepbest")
 
-#: Gives a network what it needs to answer, as far as that is known.
+#: Gives a network the vocabularies that it needs to answer, as far as the checkpoint holds them.
 Learn = Callable[[Any], None]
 
-#: The field of an error that `allow_code` would have spared.
+#: The field of an error that `allow_code` would have prevented.
 LAMBDA = "allow_code"
 INTO = "Build it with your own code: --into FILE.py:FUNCTION, or in Python keepbest.restore(run, model)."
 ALLOW = (
-    "If you trust that code: --allow-code, or in Python keepbest.restore(run, allow_code=True). Else build the network "
-    "with your own: --into FILE.py:FUNCTION, or keepbest.restore(run, model)."
+    "If you trust that code: --allow-code, or in Python keepbest.restore(run, allow_code=True). Otherwise build the "
+    "network with your own code: --into FILE.py:FUNCTION, or keepbest.restore(run, model)."
 )
 
 
@@ -49,14 +49,15 @@ def rebuild(
     custom_objects: Mapping[str, Any] | None = None,
     say: Callable[[str], object] = _log.warning,
 ) -> Any:
-    """Make the network of a checkpoint again, compiled as it was, with variables.
+    """Rebuild the network of a checkpoint, compiled as it was, with variables.
 
-    A loss, a metric or an optimizer that is not known here leaves it uncompiled, which is said.
+    With a loss, metric or optimizer that this process does not know, the network stays uncompiled, and `say` gets a
+    message.
 
     Raises:
         InvalidInput: Keras computes with another library than TensorFlow here.
-        NetworkUnknown: There is no description, it needs classes that are not known here, or it brings code and
-            `allow_code` is not said. The hint says what to do.
+        NetworkUnknown: There is no description, it names classes that this process does not know, or it brings code and
+            `allow_code` is not set. The hint says what to do.
     """
     check_backend()
     described = read_description(store, manifest)
@@ -68,15 +69,17 @@ def rebuild(
     safe = {"safe_mode": not allow_code, "custom_objects": own}
     model = _make(described, manifest, safe, _learner(store, manifest))
     if compiled:
-        _compile(model, compiled, own, say, is_scaled=_was_scaled(manifest) and _is_half(model))
+        is_half = any(layer.compute_dtype == "float16" for layer in model._flatten_layers())
+        _compile(model, compiled, own, say, is_scaled=is_half and _was_scaled(manifest))
     return model
 
 
 def fill(model: Any, load: Callable[[], object], say: Callable[[str], object] = _log.warning) -> None:
-    """Have `load` put a checkpoint into a network that was made again; where its optimizers do not fit, without them.
+    """Have `load` put a checkpoint into a rebuilt network, without its optimizers if they do not fit.
 
-    Keras builds them for all that may be trained. The run's may have moved less, or sorted variables by names that are
-    others here. So they are made as they were before their first step, and only then left out, which is said.
+    Keras builds an optimizer for all trainable variables. The run's optimizer may have trained fewer, or sorted them by
+    names that differ here. So this first tries optimizers that are not built yet, and then leaves them out, with a
+    message to `say`.
     """
     try:
         load()
@@ -87,13 +90,13 @@ def fill(model: Any, load: Callable[[], object], say: Callable[[str], object] = 
         load()
     except OptimizersDiffer as error:
         first = error.message.splitlines()[1].strip()
-        say(f"The network is restored uncompiled, without its optimizer, which is another one here ({first}).")
+        say(f"The network is restored uncompiled, without its optimizer, which differs here ({first}).")
         _compile_anew(model, lambda optimizer: None)
         load()
 
 
 def read_description(store: Store, manifest: Manifest) -> dict[str, Any]:
-    """Return Keras' description of the network. Raises NetworkUnknown where the checkpoint has none."""
+    """Return Keras' description of the network. Raises NetworkUnknown if the checkpoint has none."""
     if manifest.network is None:
         raise undescribed()
     described: dict[str, Any] = json.loads(store.read_network(manifest.network))
@@ -101,56 +104,55 @@ def read_description(store: Store, manifest: Manifest) -> dict[str, Any]:
 
 
 def brings_code(described: Any) -> bool:
-    """Whether Keras would run code that is in the description itself."""
+    """Whether the description holds code that Keras would run."""
     return any(node.get("class_name") == "__lambda__" for node in _nodes(described))
 
 
 def undescribed() -> NetworkUnknown:
     """Return the error for a checkpoint of a network that Keras could not describe."""
-    return NetworkUnknown("This network has no description that Keras could make it from again.", hint=INTO)
+    return NetworkUnknown("This network has no description from which Keras could rebuild it.", hint=INTO)
 
 
 def complete(model: Any, inputs: Inputs | None, learn: Learn = lambda model: None) -> None:
-    """Give a network the variables that only a call makes: Keras builds a user's class from shapes of one type alone.
+    """Call a network once, to make the variables that only a call makes: Keras builds a user's class by shapes alone.
 
-    What the call does to its state is of no matter: the values come after it. Where it fails, `learn` gives the network
-    what it may need to answer. Keras itself calls nothing here, so one
-    that is built, but cannot answer before it has its values, stays as it is.
+    The call may change the network's state, because its values come later. If the call fails, `learn` gives the network
+    its vocabularies for a second try. A built network that fails twice stays as it is.
 
-    Raises InvalidInput where it stays unbuilt.
+    Raises InvalidInput if the network stays unbuilt.
     """
     if model.built and (is_functional(model) or getattr(model, "_called", True)):
         return
     inputs = inputs or of_model(model)
     if inputs is None:
         return
-    finalize(saveables_of(model))  # what was computed while Keras built it belongs to a graph that is gone
+    finalize(saveables_of(model))  # values that layers derived while Keras built them belong to a graph that is gone
     try:
         _call(model, inputs, learn)
-    except Exception as error:  # whatever the users' own raise; a variable that is missing hereafter is told by name
+    except Exception as error:  # a user's code may raise anything; the comparison names variables that are missing
         if not model.built:
-            message = f"The network cannot be called as the run's was, and so gets no variables: {_first_words(error)}"
+            message = f"Calling the network as in the run fails, and so it gets no variables: {_first_words(error)}"
             raise InvalidInput(message, hint="Call it once in the function that builds it.") from error
 
 
 def _call(model: Any, inputs: Inputs, learn: Learn) -> None:
     try:
         model(to_zeros(inputs), training=False)
-    except Exception:  # whatever the users' own raise; a lookup that knows no words does
+    except Exception:  # a user's code may raise anything; a lookup without words raises too
         learn(model)
         model(to_zeros(inputs), training=False)
 
 
 def _learner(store: Store, manifest: Manifest) -> Learn:
-    """Return what gives a network the words of a checkpoint, and what else lies beside its variables.
+    """Return a function that gives a network the vocabularies, and the other state beside variables, of a checkpoint.
 
-    Where it has others nothing is given: that is told by whoever compares.
+    The function leaves out entries that do not fit the network: the comparison that follows names them.
     """
 
     def learn(model: Any) -> None:
-        wanted = [stored_variable for stored_variable in manifest.variables if stored_variable.collection in BESIDE]
+        wanted = [stored for stored in manifest.variables if stored.collection in BESIDE]
         values = iterate(store.folder, manifest, wanted)
-        entries = [(stored_variable.spec, value) for stored_variable, value in zip(wanted, values, strict=True)]
+        entries = [(stored.spec, value) for stored, value in zip(wanted, values, strict=True)]
         beside = Beside(TrainedObject(model))
         others = beside.compare(entries)
         beside.load([pair for pair in entries if (pair[0].collection, pair[0].path) not in others])
@@ -159,18 +161,18 @@ def _learner(store: Store, manifest: Manifest) -> Learn:
 
 
 def build_like(store: Store, manifest: Manifest, model: Any) -> None:
-    """Give a model that has no variables yet those that the run's network had; one that cannot be built stays so."""
-    if not isinstance(model, _kind_of_model()) or model.built:
+    """Build a model that has no variables yet as the run's network was built, if that works."""
+    if not isinstance(model, _model_class()) or model.built:
         return
-    with suppress(Exception):  # whatever a user's class raises: what does not fit is told hereafter, by name
+    with suppress(Exception):  # a user's class may raise anything: the comparison names what does not fit
         if manifest.inputs is not None:
             _call(model, manifest.inputs, _learner(store, manifest))
         elif manifest.network is not None and (config := read_description(store, manifest).get("build_config")):
             model.build_from_config(config)
 
 
-def _kind_of_model() -> Any:
-    """Keras' class, where anybody has imported it: else nothing is of it."""
+def _model_class() -> Any:
+    """Return `keras.Model`, or no class at all if nobody has imported Keras."""
     keras = sys.modules.get("keras")
     return keras.Model if keras is not None else ()
 
@@ -181,29 +183,29 @@ def _make(described: dict[str, Any], manifest: Manifest, safe: dict[str, Any], l
     unknown = list(dict.fromkeys(_unknown_classes(described, safe["custom_objects"])))
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*(unbuilt state|cannot be built automatically)")  # see below
+            # `complete` builds the network.
+            warnings.filterwarnings("ignore", message=".*(unbuilt state|cannot be built automatically)")
             model = keras.saving.deserialize_keras_object(described, **safe)
         complete(model, manifest.inputs, learn)
-    except Exception as error:  # whatever the users' from_config and build raise
+    except Exception as error:  # a user's from_config and build may raise anything
         if unknown:
             classes = f"{', '.join(unknown[:5])}{' and more' if len(unknown) > 5 else ''}"
             message = f"The network has classes or functions of its own that are not known here: {classes}."
             raise NetworkUnknown(
-                message, hint=f"{INTO} A class that is registered is known once it is imported."
+                message, hint=f"{INTO} Python knows a registered class once you have imported it."
             ) from error
-        message = f"The network cannot be made again from its description: {_first_words(error)}"
+        message = f"The network cannot be rebuilt from its description: {_first_words(error)}"
         raise NetworkUnknown(message, hint=INTO) from error
-    if not model.variables and any(stored_variable.collection == "model" for stored_variable in manifest.variables):
-        raise NetworkUnknown(
-            "The network's description does not say what it is called with: it stays empty.", hint=INTO
-        )
+    if not model.variables and any(stored.collection == "model" for stored in manifest.variables):
+        message = "The network's description does not name its inputs: the network stays without variables."
+        raise NetworkUnknown(message, hint=INTO)
     return model
 
 
 def _compile(
     model: Any, compiled: dict[str, Any], own: dict[str, Any], say: Callable[[str], object], *, is_scaled: bool
 ) -> None:
-    """Compile it as it was. A class that compiles in its own way and does not say how stays as it is, as in Keras."""
+    """Compile a network as it was. A class with a `compile` of its own and no configuration for it stays uncompiled."""
     from keras.saving import custom_object_scope
 
     try:
@@ -211,31 +213,23 @@ def _compile(
             warnings.filterwarnings("error", message=".*was not called as part of model loading")
             model.compile_from_config(_with_scale(compiled) if is_scaled else compiled)
         model.compiled = True
-    except Exception as error:  # whatever the users' own raise
+    except Exception as error:  # a user's code may raise anything
         say(f"The network is restored uncompiled, without its optimizer: {_first_words(error)}")
         model.optimizer = None
         model.compiled = False
 
 
 def _was_scaled(manifest: Manifest) -> bool:
-    """Whether the model's own optimizer was in one that scales the loss."""
-    paths = [
-        stored_variable.spec.path.split("/")
-        for stored_variable in manifest.variables
-        if stored_variable.collection == "optimizer"
-    ]
+    """Whether an optimizer that scales the loss was around the model's own optimizer."""
+    paths = [stored.spec.path.split("/") for stored in manifest.variables if stored.collection == "optimizer"]
     return any(len(path) == 2 and path[-1] == SCALE for path in paths)
 
 
-def _is_half(model: Any) -> bool:
-    return any(layer.compute_dtype == "float16" for layer in model._flatten_layers())
-
-
 def _with_scale(compiled: dict[str, Any]) -> dict[str, Any]:
-    """Say the optimizer that scales the loss: Keras leaves it out, and makes it where all that is built is float16."""
+    """Add the optimizer that scales the loss, which Keras leaves out of the description."""
     from keras import optimizers, saving
 
-    described = compiled.get("optimizer")  # `optimizers.get` does not know all of them by their descriptions
+    described = compiled.get("optimizer")  # `optimizers.get` cannot read every description
     is_name = not isinstance(described, dict)
     optimizer = optimizers.get(described) if is_name else saving.deserialize_keras_object(described)
     if optimizer is None or isinstance(optimizer, optimizers.LossScaleOptimizer):
@@ -245,27 +239,27 @@ def _with_scale(compiled: dict[str, Any]) -> dict[str, Any]:
 
 
 def _compile_anew(model: Any, change: Callable[[Any], Any]) -> None:
-    """Change the optimizers of a network and of those within it; one that gets none is not compiled any more."""
+    """Change the optimizers of a network and of the networks in it; one that gets None is no longer compiled."""
     for _, thing in saveables_of(model):
-        if isinstance(thing, _kind_of_model()) and getattr(thing, "optimizer", None) is not None:
+        if isinstance(thing, _model_class()) and getattr(thing, "optimizer", None) is not None:
             thing.optimizer = change(thing.optimizer)
             thing.compiled = thing.optimizer is not None
 
 
 def _unbuilt(optimizer: Any) -> Any:
-    """Return an optimizer as it was before its first step; where nobody can make it, the one that there is."""
-    with suppress(Exception):  # whatever a user's own raises
+    """Return a fresh optimizer, as before its first step, or the same one if its configuration is not enough."""
+    with suppress(Exception):  # a user's own optimizer may raise anything
         return type(optimizer).from_config(optimizer.get_config())
     return optimizer
 
 
 def _unknown_classes(described: Any, custom_objects: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names of classes and functions that neither Keras has nor anybody registered here."""
+    """Yield the names of classes and functions that Keras does not have and nobody has registered here."""
     import keras
 
     for node in _nodes(described):
         name, module = node.get("registered_name"), node.get("module")
-        if node.get("class_name") == "function" and module == "builtins":  # one of a module that is not Keras'
+        if node.get("class_name") == "function" and module == "builtins":  # a function of a module outside Keras
             name, module = node.get("config"), None
         if (
             not isinstance(name, str)
@@ -290,7 +284,7 @@ def _nodes(described: Any) -> Iterator[dict[str, Any]]:
 
 
 def _first_words(error: Exception) -> str:
-    """Return Keras' words without the config and the advice that it appends, and without where it was."""
+    """Return Keras' message without the layer's call in front, and without the configuration and advice at the end."""
     if isinstance(error, KeepbestError):
         return error.message
     strip = re.sub(r"\x1b\[\d*m|^Exception encountered when calling \S+\s+", "", str(error)).strip()

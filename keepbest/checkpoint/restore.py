@@ -1,4 +1,4 @@
-"""Restoring: choose one of a run's checkpoints and put it into a model, in any process."""
+"""Restores a run's checkpoint into a model, in any process."""
 
 from __future__ import annotations
 
@@ -35,34 +35,35 @@ def restore(
 ) -> Any:
     """Put a checkpoint of a run into a model and return the model.
 
-    Without `best`, `step`, `checkpoint` or `last` it is what the run's selector chose at its end, else the best.
+    Without `best`, `step`, `checkpoint` or `last` this is the checkpoint that the run's selector chose, else the best.
 
     Args:
         run: A run, or its id.
-        model: A Keras model, a `tf.Module`, or a dict or list of variables. Without one, the network is made again from
-            its stored description: register classes of your own with `keras.saving.register_keras_serializable`. A
-            loss or metric that is not known here leaves the network uncompiled, with a warning, and so does an
-            optimizer that is another one here. A model without an optimizer takes the network alone.
-        best: The first strict raw best, whatever was selected.
+        model: A Keras model, a `tf.Module`, or a dict or list of variables. Without a model, keepbest rebuilds the
+            network from its stored description: register classes of your own with
+            `keras.saving.register_keras_serializable`. With a loss or metric that this process does not know, or an
+            optimizer that differs, the network stays uncompiled, with a warning. A model without an optimizer takes
+            the network alone.
+        best: The validation with the best value, whatever was selected.
         step: The newest checkpoint of this step.
         checkpoint: The checkpoint with this id.
         last: The newest checkpoint.
-        partial: Take what fits and leave the rest as it is; `plan_restore` says what would happen.
-        renames: What else goes where: `{"dense/kernel": "head/kernel"}`, or only the first parts of the names.
+        partial: Restore the variables that fit and leave the others as they are; `plan_restore` shows which fit.
+        renames: Other names in the model: `{"dense/kernel": "head/kernel"}`, or only the first parts of the names.
         allow_code: Run the code of Lambda layers that the run stored.
-        check: Compare what the model then gives for the examples that were recorded with the checkpoint
+        check: Compare the model's predictions with those recorded for the checkpoint's examples
             (`KeepBest(keep_examples=8)`, `submit --keep-examples 8`).
         store: Folder of the checkpoints (default: KEEPBEST_STORE).
 
     Returns:
-        `model`, or the network that was made.
+        `model`, or the rebuilt network.
 
     Raises:
-        NotFound: The run has no such checkpoint here, or no examples to check it by.
-        NetworkUnknown: Without a model: the network cannot be made again from what is known here.
-        CheckpointDamaged: The checkpoint is not what was written.
-        CheckpointMismatch: It does not fit the model, and the message names every difference; or a checked model gives
-            something else than was recorded.
+        NotFound: The run has no such checkpoint here, or the checkpoint has no examples to check.
+        NetworkUnknown: There is no `model`, and keepbest cannot rebuild the network here.
+        CheckpointDamaged: A value of the checkpoint is not what was written.
+        CheckpointMismatch: The checkpoint does not fit the model, and the message names every difference; or the
+            predictions of the checked model are not the recorded ones.
 
     Example:
         >>> import keepbest, tensorflow as tf
@@ -105,19 +106,15 @@ def plan_restore(
 
 def checkpoints(run: Any, *, store: Store | Path | str | None = None) -> list[Checkpoint]:
     """Return the checkpoints of `run` (a run or its id) that lie in the store, oldest first."""
-    opened = open_store(store)
-    wait_for_writers(_id_of(run))
-    return [Checkpoint(manifest, opened) for manifest in opened.manifests(_id_of(run))]
+    opened, run_id = open_store(store), str(getattr(run, "id", run))
+    wait_for_writers(run_id)
+    return [Checkpoint(manifest, opened) for manifest in opened.manifests(run_id)]
 
 
-def _find(run: Any, store: Store | Path | str | None, **meant: Any) -> Checkpoint:
-    opened = open_store(store)
-    wait_for_writers(_id_of(run))
-    return Checkpoint(choose(opened, _id_of(run), **meant), opened)
-
-
-def _id_of(run: Any) -> str:
-    return str(getattr(run, "id", run))
+def _find(run: Any, store: Store | Path | str | None, **choice: Any) -> Checkpoint:
+    opened, run_id = open_store(store), str(getattr(run, "id", run))
+    wait_for_writers(run_id)
+    return Checkpoint(choose(opened, run_id, **choice), opened)
 
 
 def choose(
@@ -129,9 +126,9 @@ def choose(
     checkpoint: str | None = None,
     last: bool = False,
 ) -> Manifest:
-    """Return the manifest of the checkpoint that is meant: by id, the newest of a step, the newest, or the best.
+    """Return the manifest of a checkpoint: by its id, the newest of a step, the newest, or the best.
 
-    If nothing is said, what is marked as selected goes before the best.
+    Without a choice, this is the checkpoint that the run's selector chose, else the best.
     """
     if checkpoint is None and step is None and not (best or last):
         checkpoint = store.folder.selected(run)
@@ -145,13 +142,13 @@ def choose(
         which = f"of step {step} " if step is not None else ""
         raise NotFound(
             f"Run {run} has no checkpoint {which}in {store.folder.root}.",
-            hint=f"keepbest checkpoints {run} lists what there is.",
+            hint=f"`keepbest checkpoints {run}` lists the checkpoints that there are.",
         )
     return result
 
 
 def open_store(store: Store | Path | str | None) -> Store:
-    """Return the store that is meant; the settings' one where none is named."""
+    """Return the store at a path, or the store of the settings if `store` is None."""
     if isinstance(store, Store):
         return store
     if store is not None:
@@ -161,7 +158,7 @@ def open_store(store: Store | Path | str | None) -> Store:
 
 
 def find_best(manifests: Sequence[Manifest]) -> Manifest | None:
-    """Return the first strict best; where nothing was judged, the newest."""
+    """Return the first manifest with the best value, or the newest if none has a value."""
     best: Manifest | None = None
     for manifest in manifests:
         if manifest.mode is not None and is_better(manifest.value, best.value if best else None, manifest.mode):

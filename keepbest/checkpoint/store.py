@@ -25,18 +25,18 @@ from keepbest.errors import CheckpointDamaged, CheckpointError, NotFound
 from keepbest.snapshots.missing import Missing
 from keepbest.snapshots.state import VARIABLES, Predictions, State
 
-#: An old pack is only shared where the checkpoint needs at least this part of it: else one unchanged scalar, such as
-#: the learning rate, would keep the first checkpoint's pack from ever being freed.
+#: A checkpoint shares an old pack only if it needs at least this part of it. Otherwise one unchanged scalar, such as
+#: the learning rate, would keep the first checkpoint's pack in the store for ever.
 SHARE_FROM_PART = 0.5
 
 
-#: A manifest says no more of what is missing.
+#: The most missing parts that a manifest names.
 MAX_MISSING = 1000
 
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What a checkpoint's manifest says beside the state."""
+    """The facts in a checkpoint's manifest that are not part of the state."""
 
     run: str
     at: datetime
@@ -54,7 +54,7 @@ class CheckpointInfo:
 
 @dataclass(frozen=True)
 class Written:
-    """A checkpoint that is on disk for good."""
+    """A durable checkpoint."""
 
     manifest: Manifest
     digest: str
@@ -64,23 +64,23 @@ class Written:
 
 
 class Store:
-    """A folder of checkpoints. Several processes may share one; one thread writes at a time, any may read.
+    """A folder of checkpoints. Several processes may share it. In a process, one thread may write and any may read.
 
-    `notes`, for a store that is this machine's own, is where its id is noted for the processes to come.
+    `notes` is the folder in which a store of this machine notes its id for later processes.
     """
 
     def __init__(self, root: Path | str, *, threads: int | None = None, notes: Path | None = None) -> None:
         self.folder = Folder(Path(root), notes=notes)
         self._threads = threads or min(4, os.cpu_count() or 1)
-        #: From the digest of a value to the pack that holds it, for the checkpoints that this process wrote or read.
+        #: From the digest of a value to its pack, for the checkpoints that this process wrote or read.
         self._known: dict[str, str] = {}
         self._seen_runs: set[str] = set()
 
     def write(self, state: State, about: CheckpointInfo) -> Written:
-        """Put `state` on disk for good.
+        """Write `state` to the disk; afterwards the checkpoint is durable.
 
         Raises:
-            StoreUnavailable: The disk is full, read-only or gone; what was there before is untouched.
+            StoreUnavailable: The disk is full, read-only or gone; earlier checkpoints are untouched.
         """
         started = time.perf_counter()
         with self.folder.writing():
@@ -127,7 +127,7 @@ class Store:
         return self.folder.checkpoints(run)
 
     def manifests(self, run: str) -> list[Manifest]:
-        """Return the readable manifests of `run`, oldest first; damaged ones are left out."""
+        """Return the manifests of `run`, oldest first, without damaged ones."""
         result = []
         for checkpoint in self.folder.checkpoints(run):
             try:
@@ -141,19 +141,19 @@ class Store:
 
         Raises:
             NotFound: There is no such checkpoint.
-            CheckpointDamaged: Something is not what was written; the message names the variable, the hint a
+            CheckpointDamaged: A value is not what was written; the message names the variable, and the hint a
                 checkpoint of the same run that is whole.
         """
         try:
             manifest, _ = self.read_manifest(run, checkpoint)
             return load.read(self.folder, manifest, self._threads)
         except CheckpointDamaged as error:
-            raise CheckpointDamaged(error.message, hint=self._offer(run, checkpoint) or error.hint) from error
+            raise CheckpointDamaged(error.message, hint=self._suggest_another(run, checkpoint) or error.hint) from error
 
     def load_newest(self, run: str, on_damaged: Callable[[CheckpointError], None] | None = None) -> Loaded | None:
-        """Return the newest whole checkpoint of `run` that training may go on from, or None.
+        """Return the newest whole checkpoint of `run` from which training can go on, or None.
 
-        Each damaged one on the way goes to `on_damaged`.
+        `on_damaged` gets an error for each newer checkpoint that is damaged.
         """
         for manifest in reversed([item for item in self.manifests(run) if item.is_trained]):
             try:
@@ -174,10 +174,10 @@ class Store:
         return data.decode()
 
     def drop(self, run: str, checkpoint: str) -> bool:
-        """Remove a checkpoint, and what no other one needs, for good; False where that must wait.
+        """Remove a checkpoint, and the packs that no other checkpoint needs. Return False if that must wait.
 
-        It waits while somebody is writing, who may just have decided to share a pack. What is pinned stays. What
-        another process removed meanwhile is removed. Raises NotFound where there is no such checkpoint.
+        It must wait while a process writes, because the writer may just have decided to share a pack. A pinned
+        checkpoint stays. Raises NotFound if there is no such checkpoint.
         """
         manifest, _ = self.read_manifest(run, checkpoint)
         with self.folder.alone() as is_alone, self.folder.explained():
@@ -191,11 +191,11 @@ class Store:
         return free
 
     def sweep(self) -> int:
-        """Remove what interrupted writers left; return how many files. Does nothing while anybody writes."""
+        """Remove the files that interrupted writers left; return their number. Does nothing while anybody writes."""
         return self.folder.sweep()
 
-    def _offer(self, run: str, damaged: str) -> str | None:
-        """Return the command that restores the newest other checkpoint of `run` that is whole."""
+    def _suggest_another(self, run: str, damaged: str) -> str | None:
+        """Return a hint with the command that restores the newest whole checkpoint of `run`."""
         for manifest in reversed(self.manifests(run)):
             if manifest.id != damaged and load.is_whole(self.folder, manifest, self._threads):
                 return (
@@ -205,7 +205,7 @@ class Store:
         return None
 
     def _remember_run(self, run: str) -> None:
-        """Learn what the newest checkpoint of `run` holds, once: a resumed run goes on sharing."""
+        """Read the newest manifest of `run`, once: a resumed run then shares the packs of its last checkpoint."""
         if run in self._seen_runs:
             return
         self._seen_runs.add(run)
@@ -213,7 +213,7 @@ class Store:
             self._known.update({variable.digest: variable.object for variable in manifest.variables})
 
     def _find_shared(self, parts: Sequence[pack.PackEntry]) -> dict[str, str]:
-        """Return the values that stay in an older pack, with that pack."""
+        """Return the pack of each value that stays in an older pack."""
         candidates = {part.digest: self._known[part.digest] for part in parts if part.digest in self._known}
         sizes = {part.digest: len(part.data) for part in parts}
         needed: dict[str, int] = {}
@@ -223,7 +223,7 @@ class Store:
         return {digest: name for digest, name in candidates.items() if name in worth}
 
     def _pack_bytes(self, name: str) -> float:
-        """Return the size of a pack; infinite where it is gone."""
+        """Return the size of a pack; infinite if it is gone."""
         try:
             return self.folder.content(name).stat().st_size
         except (FileNotFoundError, NotADirectoryError):
@@ -263,7 +263,7 @@ class Store:
 
 
 def _parts_of(state: State, threads: int) -> list[pack.PackEntry]:
-    """Return each value's bytes, seen in place, with its digest; the digests are computed side by side."""
+    """Return each value's bytes, without copying them, and digests, which several threads compute."""
     import numpy as np
 
     def digest(index: int) -> pack.PackEntry:
@@ -278,14 +278,15 @@ def _parts_of(state: State, threads: int) -> list[pack.PackEntry]:
         except RuntimeError as error:
             if "cannot schedule new futures" not in str(error):
                 raise
-    return [digest(place) for place in places]  # the script has ended: Python gives no more work to pools
+    return [digest(place) for place in places]  # the script has ended, and Python's pools take no more work
 
 
 def _manifest_of(
     state: State, about: CheckpointInfo, parts: Sequence[pack.PackEntry], homes: Mapping[str, str], network: str | None
 ) -> Manifest:
+    is_plain = all(spec.collection in VARIABLES for spec in state.specs)
     return Manifest(
-        format=_format_of(state),
+        format=1 if is_plain and not state.missing else 2,
         incomplete=tuple(_part_of(missing) for missing in state.missing[:MAX_MISSING]),
         id=state.id,
         run=about.run,
@@ -320,12 +321,6 @@ def _manifest_of(
             for spec, part in zip(state.specs, parts, strict=True)
         ),
     )
-
-
-def _format_of(state: State) -> Literal[1, 2]:
-    """Return the oldest format that holds all of `state`."""
-    is_plain = all(spec.collection in VARIABLES for spec in state.specs)
-    return 1 if is_plain and not state.missing else 2
 
 
 def _part_of(missing: Missing) -> MissingPart:

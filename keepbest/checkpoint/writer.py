@@ -1,9 +1,9 @@
 """The background writer: training never waits for a disk.
 
-One thread writes what it is handed. Where states come faster than the disk takes them only the newest waits, and the
-skipped ones are reported; a best is only outrun by a newer best, and what was asked for is never skipped. Where the
-store cannot be written (a mount went away, a disk is full) the newest best and the newest last are kept and tried
-again until it can. No error in here reaches training.
+One thread writes the states that it gets. If states come faster than the disk takes them, only the newest waits, and
+the writer reports the skipped ones. Only a newer best replaces a waiting best, and nothing replaces a checkpoint that
+somebody asked for. If the store cannot be written (a mount went away, a disk is full), the writer keeps the newest best
+and the newest last and tries again until it can. No error of the writer reaches training.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from keepbest.checkpoint.store import CheckpointInfo, Written
 from keepbest.errors import CheckpointError, NotTheStore, StoreUnavailable
 from keepbest.snapshots.state import State
 
-#: On Linux a thread has a niceness of its own, and hands it to those it starts: training's threads go first. Not
-#: `SCHED_IDLE`, which costs training less still: on a machine with other work a thread of it may stand still for
-#: long, and it may hold Python's lock just then.
+#: The niceness of the writer's thread and of threads that it starts, so that training's threads go first. (Linux has a
+#: niceness for each thread.) `SCHED_IDLE` would cost training less, but on a busy machine such a thread may stand still
+#: for long while it holds Python's lock.
 _NICENESS = 19
-#: What could not be written is tried again after so long.
+#: The pause before the writer tries again to write a state.
 AGAIN_SECONDS = 2.0
-#: Whoever looks for a checkpoint that is still being written waits for it this long.
+#: How long a reader of checkpoints waits for those that are still being written.
 WAIT_SECONDS = 30.0
-#: At the end a store that went away gets so long to come back.
+#: How long the end of a run waits for a store that went away.
 AWAY_SECONDS = 30.0
 
 
-#: Those of this process, for as long as anybody holds them: its own thread does, until it is closed.
+#: The open writers of this process: each one's thread holds it until it is closed.
 _writers: WeakSet[CheckpointWriter] = WeakSet()
 _registering = threading.Lock()
 
@@ -47,19 +47,19 @@ class Task:
     about: CheckpointInfo
 
     def outruns(self, waiting: Task) -> bool:
-        """Whether this newer one makes writing that one useless."""
+        """Whether this newer task makes writing the `waiting` one useless."""
         kinds = {"best": ("best", "last"), "last": ("last",)}
         return waiting.about.kind in kinds.get(self.about.kind, ())
 
 
 class Sink(Protocol):
-    """Where states go: a store, mostly."""
+    """Takes states: a store."""
 
     def write(self, state: State, about: CheckpointInfo) -> Written: ...
 
 
 def wait_for_writers(run: str, deadline_seconds: float = WAIT_SECONDS) -> None:
-    """Wait for what this process is still writing of `run`, before its checkpoints are looked through."""
+    """Wait until this process has written the checkpoints of `run` that are on their way."""
     with _registering:
         writers = tuple(_writers)
     for writer in writers:
@@ -68,14 +68,13 @@ def wait_for_writers(run: str, deadline_seconds: float = WAIT_SECONDS) -> None:
 
 
 def _ignore(*_: object) -> None:
-    """Stand in for a callable that nobody gave."""
+    """Do nothing: the default of the callables."""
 
 
 class CheckpointWriter:
-    """Writes states to a store in a thread of its own. The callables are called from that thread.
+    """Writes states to a store in a thread of its own, which also calls the callables.
 
-    `admit` is asked of each before it is written; one that it does not admit is not written. Without a store the states
-    are only asked of.
+    The writer asks `admit` before it writes a state, and writes only admitted ones. Without a store it only asks.
     """
 
     def __init__(
@@ -93,7 +92,7 @@ class CheckpointWriter:
         self._on_durable, self._on_skipped, self._on_error = on_durable, on_skipped, on_error
         self._on_delayed = on_delayed
         self._waiting: deque[Task] = deque()
-        #: Tried in vain, and why; in the order of their steps.
+        #: Tasks that failed and wait for the next try, with their errors, in the order of their steps.
         self._left: list[tuple[Task, StoreUnavailable]] = []
         self._busy: Task | None = None
         self._closed = False
@@ -104,9 +103,9 @@ class CheckpointWriter:
             _writers.add(self)
 
     def submit(self, state: State, about: CheckpointInfo, *, is_late: bool = False) -> None:
-        """Hand over a state; returns at once. What waits and is outrun by it is skipped.
+        """Hand over a state; returns at once. The writer skips waiting states that this one outruns.
 
-        One that comes late, because it was skipped for one that was not admitted then, outruns nothing and goes first.
+        A late state was skipped for another one that was then not admitted: it goes first and outruns nothing.
         """
         task = Task(state, about)
         with self._changed:
@@ -125,16 +124,16 @@ class CheckpointWriter:
             self._on_skipped(old)
 
     def is_writing(self, run: str) -> bool:
-        """Whether a state of `run` is on its way, asked by another thread than the writer's own."""
+        """Whether a state of `run` is on its way; always False in the writer's own thread."""
         with self._changed:
             on_their_way = (self._busy, *self._waiting, *(task for task, _ in self._left))
         here = threading.current_thread() is self._thread
         return not here and any(task is not None and task.about.run == run for task in on_their_way)
 
     def drain(self, deadline_seconds: float | None = None) -> bool:
-        """Wait until everything handed over is on disk or has failed; return whether that came in time.
+        """Wait until each state is on disk or has failed; return whether that came in time.
 
-        Training waits too, so the writer goes as fast as others meanwhile, where the system lets it.
+        Training waits too, so the writer's thread gets the usual niceness meanwhile, if the system allows.
         """
         with self._changed:
             self._try_again()
@@ -144,7 +143,7 @@ class CheckpointWriter:
             return done
 
     def close(self, deadline_seconds: float | None = None) -> bool:
-        """Drain, then end the thread; return whether everything was written, or given up, in time."""
+        """Drain, then end the thread; return whether each state was written, or given up, in time."""
         until = time.monotonic() + min(AWAY_SECONDS, AWAY_SECONDS if deadline_seconds is None else deadline_seconds)
         drained = self.drain(deadline_seconds)
         while drained and self._is_away and time.monotonic() < until:
@@ -166,7 +165,7 @@ class CheckpointWriter:
             try:
                 self._write(task)
             finally:
-                del task  # its tensors hold memory
+                del task  # frees the memory of its tensors
                 with self._changed:
                     self._busy = None
                     self._changed.notify_all()
@@ -188,12 +187,12 @@ class CheckpointWriter:
         except StoreUnavailable as error:
             with suppress(Exception):
                 self._put_off(task, error)
-        except Exception as error:  # whatever it is, training goes on; who cares was told
+        except Exception as error:  # training goes on after any error
             with suppress(Exception):
                 self._on_error(task, error)
 
     def _put_off(self, task: Task, error: StoreUnavailable) -> None:
-        """Keep what the store does not take now; of what was asked for, whoever asked is told at once."""
+        """Keep a best or last for the next try; report the error of any other checkpoint at once."""
         if task.about.kind not in ("best", "last"):
             self._on_error(task, error)
             return
@@ -217,10 +216,10 @@ class CheckpointWriter:
             return any(isinstance(error, NotTheStore) for _, error in self._left)
 
     def _set_niceness(self, niceness: int) -> None:
-        """Say how far training's threads go first, where the system can say so for one thread, and lets us."""
+        """Set the niceness of the writer's thread, if the system can do that and allows it."""
         if self._thread.native_id is not None and self._thread.is_alive():
             with suppress(OSError, AttributeError):
                 os.setpriority(os.PRIO_PROCESS, self._thread.native_id, niceness)
 
 
-os.register_at_fork(after_in_child=_writers.clear)  # their threads are the parent's
+os.register_at_fork(after_in_child=_writers.clear)  # the writers' threads run only in the parent

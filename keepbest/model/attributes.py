@@ -1,8 +1,8 @@
 """Objects in the attributes of a layer, model or module that neither Keras nor TensorFlow lists.
 
-TensorFlow sees a variable that is an attribute itself, but not one in a list, a dict or an object of the user's own;
-Keras sees no plain `tf.Variable` at all; nobody lists tables, iterators and NumPy's generators. All of these may decide
-what the next step computes.
+TensorFlow lists a variable that is an attribute, but no variable inside a list, a dict or an object of the user's own.
+Keras lists no plain `tf.Variable`. Neither lists tables, iterators or NumPy's generators. All of these may change the
+result of the next step.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from typing import Any
 from keepbest.model.saveables import Saveable, Seen, find_once, internal_to, is_saveable
 from keepbest.model.trackables import children_of
 
-#: Deeper than people nest, and more than they hold.
+#: Limits of the walk, beyond what real models nest and hold.
 _MAX_DEPTH, _MAX_THINGS = 12, 200_000
-#: Objects of these are looked at only where they are of a kind that is known; their insides are their own.
+#: Packages whose objects the walk does not enter.
 _CLOSED = {"keras", "tensorflow", "numpy", "keepbest", "jax", "torch", "h5py", "pandas", "scipy", "sklearn"}
-#: What Keras and TensorFlow keep of a layer for themselves.
+#: Prefixes of the attributes in which Keras and TensorFlow keep their own records of a layer.
 _INTERNAL = ("_self_", "_inbound_nodes", "_outbound_nodes", "_nodes", "_operations", "_tracker")
 
-#: One thing with its path, and the object that holds it.
+#: The path of an object, the object, and the layer, model or module that holds it.
 Found = tuple[str, Any, Any]
 
 
 def things_in(saveables: list[Saveable]) -> list[Found]:
-    """Return what the attributes of all of them hold, and what lists, dicts and objects in these hold, each once.
+    """Return every object in the attributes of `saveables`, and in lists, dicts and objects there, each once.
 
-    What Keras saves by itself is not gone into: it is among `saveables`.
+    The walk does not enter an object that Keras saves: `saveables` lists it already.
     """
     return find_once("things", saveables, lambda: _find(saveables))
 
 
 def is_tensor(thing: Any) -> bool:
-    """Whether it is a tensor or a variable. TensorFlow alone is slow to say no."""
+    """Whether `thing` is a tensor or a variable. The test for `dtype` comes first because `tf.is_tensor` is slow."""
     import tensorflow as tf
 
     return hasattr(thing, "dtype") and bool(tf.is_tensor(thing))
@@ -50,16 +50,13 @@ def _find(saveables: list[Saveable]) -> Iterator[Found]:
 
 
 def _walk(thing: Any, path: str, holder: Any, seen: Seen, depth: int) -> Iterator[Found]:
-    if id(thing) in seen or depth > _MAX_DEPTH or len(seen) > _MAX_THINGS or _is_plain(thing):
+    is_plain = thing is None or isinstance(thing, bool | int | float | complex | str | bytes | type)
+    if is_plain or id(thing) in seen or depth > _MAX_DEPTH or len(seen) > _MAX_THINGS:
         return
     seen[id(thing)] = thing
     yield path, thing, holder
     for name, child in _children_of(thing):
         yield from _walk(child, f"{path}/{name}", holder, seen, depth + 1)
-
-
-def _is_plain(thing: Any) -> bool:
-    return thing is None or isinstance(thing, bool | int | float | complex | str | bytes | type)
 
 
 def _children_of(thing: Any) -> Iterator[tuple[Any, Any]]:

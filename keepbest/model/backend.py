@@ -1,4 +1,4 @@
-"""Refuses a Keras that computes with another library than TensorFlow: keepbest captures TensorFlow's variables."""
+"""Refuses a Keras that computes with JAX, PyTorch or another library: keepbest captures TensorFlow's variables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from keepbest.settings import keras_backend
 
 
 def check_backend() -> None:
-    """Raise InvalidInput where Keras computes with another library than TensorFlow, or will once it is imported."""
+    """Raise InvalidInput if Keras computes, or will compute once imported, with another library than TensorFlow."""
     keras = sys.modules.get("keras")
     name = keras_backend() if keras is None else keras.config.backend()
     if name != "tensorflow":
@@ -17,7 +17,7 @@ def check_backend() -> None:
 
 
 def refuse_backend(name: str) -> InvalidInput:
-    """Return the error that names the library."""
+    """Return the error that says that Keras computes with the library `name`."""
     return InvalidInput(
         f"Keras computes with {name} here; keepbest keeps what TensorFlow trains.",
         field="KERAS_BACKEND",

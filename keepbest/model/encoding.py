@@ -1,7 +1,7 @@
-"""Values that a store does not take as they are: words, and numbers of rare types, as bytes that say what they are.
+"""Encodes arrays of words, and of rare types of numbers, as bytes: a store holds only arrays of plain numbers.
 
-A store holds plain numbers. So an array of words becomes the bytes of a JSON file, and any other array those of a
-`.npy` file, which the end of its name says; neither needs pickle.
+An array of words becomes the bytes of a JSON file, any other array the bytes of a `.npy` file. The suffix of the name
+says which. Neither needs pickle.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from keepbest.errors import CheckpointDamaged, CheckpointError
 
-#: What a store holds without more ado.
+#: The types that a store holds without encoding.
 PLAIN = frozenset(
     (
         *("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "complex64", "bool"),
@@ -25,9 +25,9 @@ _WORDS, _NPY = ".json", ".npy"
 
 
 def encode(name: str, value: Any) -> tuple[str, Any]:
-    """Return the name and the value under which a store holds `value`: a tensor, or an array of our own.
+    """Return the name and the value under which a store holds `value`: a tensor or an array.
 
-    Raises CheckpointError for Python objects, which no file holds without pickle.
+    Raises CheckpointError for Python objects, which only pickle could store.
     """
     import numpy as np
 
@@ -36,7 +36,8 @@ def encode(name: str, value: Any) -> tuple[str, Any]:
         return name, value
     array = np.asarray(value)
     if array.dtype.kind == "O":
-        return f"{name}{_WORDS}", to_bytes(_write_words(array))
+        words = [_text(word) for word in array.reshape(-1).tolist()]
+        return f"{name}{_WORDS}", to_bytes(json.dumps({"shape": array.shape, "words": words}).encode())
     if array.dtype.kind == "V":
         raise CheckpointError(f"{name} is an array of the type {array.dtype}, which cannot be stored.")
     file = io.BytesIO()
@@ -45,9 +46,9 @@ def encode(name: str, value: Any) -> tuple[str, Any]:
 
 
 def decode(name: str, value: Any) -> tuple[str, Any]:
-    """Return the name and the array that `encode` was given; words are bytes in an array of objects.
+    """Return the name and the array that `encode` got; words come back as bytes in an array of objects.
 
-    Raises CheckpointDamaged where it was not `encode` that made it.
+    Raises CheckpointDamaged if `encode` cannot have written `value`.
     """
     import numpy as np
 
@@ -62,7 +63,7 @@ def decode(name: str, value: Any) -> tuple[str, Any]:
 
 
 def to_bytes(data: bytes) -> Any:
-    """Return bytes as the array that a store holds."""
+    """Return `data` as an array of bytes, as a store holds it."""
     import numpy as np
 
     return np.frombuffer(data, np.uint8)
@@ -74,7 +75,7 @@ def encode_words(words: Sequence[str | int]) -> Any:
 
 
 def decode_words(value: Any) -> list[Any]:
-    """Return the list that `encode_words` was given. Raises CheckpointDamaged for anything else."""
+    """Return the list that `encode_words` got. Raises CheckpointDamaged for anything else."""
     import numpy as np
 
     try:
@@ -86,11 +87,6 @@ def decode_words(value: Any) -> list[Any]:
     return words
 
 
-def _write_words(array: Any) -> bytes:
-    words = [_text(word) for word in array.reshape(-1).tolist()]
-    return json.dumps({"shape": array.shape, "words": words}).encode()
-
-
 def _text(word: Any) -> str:
     if not isinstance(word, bytes | str):
         raise CheckpointError(f"A {type(word).__name__} in an array of objects cannot be stored.")
@@ -100,10 +96,10 @@ def _text(word: Any) -> str:
 def _read_words(data: bytes) -> Any:
     import numpy as np
 
-    loads = json.loads(data)
-    shape, words = tuple(loads["shape"]), loads["words"]
+    content = json.loads(data)
+    shape, words = tuple(content["shape"]), content["words"]
     if prod(shape) != len(words):
-        raise ValueError("its shape is not that of its words")
+        raise ValueError(f"it has {len(words)} words for the shape {list(shape)}")
     array = np.empty(len(words), object)
     array[:] = [word.encode("utf-8", "surrogateescape") for word in words]
     return array.reshape(shape)

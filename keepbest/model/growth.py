@@ -1,7 +1,6 @@
-"""Whether a model got variables, layers or optimizers since the last call: found out in a few microseconds.
+"""Finds out in a few microseconds whether a model got new variables, layers or optimizers.
 
-Keras and TensorFlow put everything that is made into lists of the object that it belongs to. So it is enough to know
-how long these were.
+Keras and TensorFlow add every new object to a list of its owner. So comparing the lengths of these lists is enough.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _LISTS = (
 
 
 class Growth:
-    """The lengths of what belongs to a model, when this is made."""
+    """The lengths of the lists of a model's objects at the time when this is made."""
 
     def __init__(self, kept: Any, saveables: list[Saveable]) -> None:
         self._lists = [sized for _, thing in saveables for sized in _lists_of(thing)]
@@ -32,20 +31,16 @@ class Growth:
         self._lengths = list(map(len, self._lists))
 
     def is_new(self) -> bool:
-        """Whether anything was added, or taken out."""
+        """Whether a list has grown or shrunk since."""
         return list(map(len, self._lists)) != self._lengths
 
 
 def _lists_of(thing: Any) -> list[Sized]:
-    """Return Keras' own lists of an object, and those of its user. What measures is no part of a state."""
+    """Return the lists of an object that Keras keeps, and the lists and dicts that its user keeps."""
     held, known = vars(thing), skipped_of(thing._obj_type())
-    own = [held[name] for name in (_VARIABLES if _is_leaf(thing) else _LISTS) if isinstance(held.get(name), list)]
-    attributes = [(name, value) for name, value in held.items() if name not in known and not name.startswith("_")]
-    users = [value for _, value in attributes if isinstance(value, list | dict)]
-    return [*own, *users]
-
-
-def _is_leaf(thing: Any) -> bool:
-    """Whether it is a built layer of Keras' own with none in it: LoRA and quantizing give it variables, no more."""
+    # A built layer of Keras without layers inside gets nothing but variables later, by LoRA or quantizing.
     is_keras = type(thing).__module__.startswith("keras.")
-    return is_keras and getattr(thing, "built", False) and getattr(thing, "_layers", None) == []
+    is_leaf = is_keras and getattr(thing, "built", False) and getattr(thing, "_layers", None) == []
+    own = [held[name] for name in (_VARIABLES if is_leaf else _LISTS) if isinstance(held.get(name), list)]
+    attributes = [(name, value) for name, value in held.items() if name not in known and not name.startswith("_")]
+    return [*own, *(value for _, value in attributes if isinstance(value, list | dict))]

@@ -1,8 +1,8 @@
 """Holders of state that is no variable: vocabularies, fitted boundaries, tables, and a user's own saving hooks.
 
-Each holder reads what it holds as named arrays that no later training changes, and puts such arrays back. Keras' own
-lookups are read by themselves, not by their hooks: those leave out a vocabulary that came by the constructor, and a
-file of lines cannot hold every word.
+Each holder reads its state as named arrays that no later training changes, and puts such arrays back. A holder reads a
+Keras lookup directly, not by the lookup's saving hooks: these leave out a vocabulary that the constructor got, and
+write a file of lines, which cannot hold every word.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ Arrays = Mapping[str, Any]
 Kind = Literal["asset", "own"]
 
 _VOCABULARY, _WEIGHTS = "vocabulary.json", "idf_weights"
-#: Files that one layer may save: more is not looked at, but refused.
+#: The most files that one layer may save.
 _MAX_FILES = 10_000
 _SHOWN = 4
 
 
 class Holder(ABC):
-    """One object that holds state which is no variable. `kind` is the collection that its arrays go into."""
+    """Reads and writes the state of one object that is no variable. `kind` is the collection of its arrays."""
 
     kind: Kind = "own"
-    #: What of the object is read, as a message says it.
+    #: The method of the object that `save` calls, for messages.
     what = ""
 
     def __init__(self, path: str, thing: Any) -> None:
@@ -39,19 +39,19 @@ class Holder(ABC):
 
     @abstractmethod
     def save(self) -> Arrays:
-        """Return what it holds now, by name."""
+        """Return the arrays that the object holds now, by name."""
 
     @abstractmethod
     def load(self, arrays: Arrays) -> None:
-        """Put back what `save` returned."""
+        """Put the arrays that `save` returned back into the object."""
 
     def compare(self, arrays: Arrays) -> str | None:
-        """Return why a model of the user's own must not be given `arrays`; None where it may."""
+        """Return why the object cannot take `arrays`, or None if it can."""
         return None
 
 
 class OwnVariables(Holder):
-    """What a class of the user's saves in `save_own_variables`, beside variables or in place of them."""
+    """The arrays that a user's class saves in `save_own_variables`."""
 
     what = "save_own_variables"
 
@@ -65,7 +65,7 @@ class OwnVariables(Holder):
 
 
 class Assets(Holder):
-    """The files that a class of the user's writes in `save_assets`."""
+    """The files that a user's class writes in `save_assets`."""
 
     kind: Kind = "asset"
     what = "save_assets"
@@ -76,7 +76,7 @@ class Assets(Holder):
             files = sorted(file for file in Path(folder).rglob("*") if file.is_file())
             if len(files) > _MAX_FILES:
                 raise CheckpointError(
-                    f"save_assets wrote {len(files):,} files; a state holds {_MAX_FILES:,} of a layer."
+                    f"save_assets wrote {len(files):,} files; a state holds at most {_MAX_FILES:,} of one layer."
                 )
             return {file.relative_to(folder).as_posix(): to_bytes(file.read_bytes()) for file in files}
 
@@ -90,7 +90,7 @@ class Assets(Holder):
 
 
 class Vocabulary(Holder):
-    """The words of a Keras lookup, and their weights where it has some. Read anew only where its table is another."""
+    """The words of a Keras lookup, and their weights if there are any. Reads them again only if the table is new."""
 
     kind: Kind = "asset"
 
@@ -99,18 +99,18 @@ class Vocabulary(Holder):
         self._read: tuple[Any, Arrays] = (None, {})
 
     def save(self) -> Arrays:
-        # A table does not change: another vocabulary is another table.
+        # A lookup never changes its table: with a new vocabulary it makes a new table.
         marks = (self.thing.lookup_table, getattr(self.thing, "idf_weights_const", None))
         if self._read[0] is None or any(item is not other for item, other in zip(self._read[0], marks, strict=True)):
-            self._read = marks, self._save()
+            self._read = marks, self._read_table()
         return self._read[1]
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was learned yet."""
+        """Whether the lookup has no words yet."""
         return not _words_of(self.thing)
 
-    def _save(self) -> Arrays:
+    def _read_table(self) -> Arrays:
         import numpy as np
 
         words = _words_of(self.thing)
@@ -121,7 +121,7 @@ class Vocabulary(Holder):
     def load(self, arrays: Arrays) -> None:
         words = decode_words(arrays[_VOCABULARY])
         if _WEIGHTS in arrays:
-            weights = _array(arrays[_WEIGHTS])[: len(words)]  # what is behind them only fills up to max_tokens
+            weights = _array(arrays[_WEIGHTS])[: len(words)]  # the rest only fills up to max_tokens
             self.thing.set_vocabulary(words, idf_weights=weights)
         elif words:
             self.thing.set_vocabulary(words)
@@ -134,7 +134,7 @@ class Vocabulary(Holder):
 
 
 class Boundaries(Holder):
-    """The bins of a `Discretization`, which `adapt` found."""
+    """The bins that `adapt` computed for a `Discretization`."""
 
     def save(self) -> Arrays:
         import numpy as np
@@ -154,7 +154,7 @@ class Boundaries(Holder):
 
 
 class OddVariable(Holder):
-    """A `tf.Variable` of words, or of another type that a store does not hold as it is."""
+    """A `tf.Variable` of words, or of another type that a store holds only encoded."""
 
     def save(self) -> Arrays:
         name, value = encode("value", read_one(self.thing))
@@ -166,21 +166,24 @@ class OddVariable(Holder):
 
 
 class LookupTable(Holder):
-    """A table that changes while it is used (`MutableHashTable`)."""
+    """A table that changes while the model uses it (`MutableHashTable`)."""
 
     def save(self) -> Arrays:
         return _export(self.thing)
 
     def load(self, arrays: Arrays) -> None:
-        result = dict(decode(name, value) for name, value in arrays.items())
+        import tensorflow as tf
+
+        saved = dict(decode(name, value) for name, value in arrays.items())
         present, _ = self.thing.export()
         self.thing.remove(present)
-        if len(result["keys"]):
-            self.thing.insert(_tensor(result["keys"], present.dtype), _tensor(result["values"], self.thing.value_dtype))
+        if len(saved["keys"]):
+            keys = tf.constant(saved["keys"], present.dtype)
+            self.thing.insert(keys, tf.constant(saved["values"], self.thing.value_dtype))
 
 
 class FixedTable(Holder):
-    """A table that is what its initialiser made it: the layer's own code makes it again, and it must be the same."""
+    """A table that never changes. The layer's code makes it again; its content must equal the checkpoint's."""
 
     def __init__(self, path: str, thing: Any) -> None:
         super().__init__(path, thing)
@@ -192,14 +195,14 @@ class FixedTable(Holder):
         return self._held
 
     def load(self, arrays: Arrays) -> None:
-        """Nothing can be put into it; `compare` came before."""
+        """Do nothing: the table cannot change, and `compare` has found it equal."""
 
     def compare(self, arrays: Arrays) -> str | None:
         return None if equal(arrays, self.save()) else "its keys and values are not those of the checkpoint"
 
 
 def _export(table: Any) -> Arrays:
-    """Return keys and values in an order of the keys: a table has none."""
+    """Return keys and values, sorted by key: a table has no order of its own."""
     import numpy as np
 
     keys, values = (np.asarray(item) for item in table.export())
@@ -226,14 +229,8 @@ def _array(value: Any) -> Any:
     return np.asarray(value)
 
 
-def _tensor(value: Any, dtype: Any) -> Any:
-    import tensorflow as tf
-
-    return tf.constant(value, dtype)
-
-
 def _as_value(value: Any) -> Any:
-    """Return what is safe to keep: a tensor that shares its memory with nobody who writes, or a copy."""
+    """Return a tensor that later training does not change, or a copy as an array."""
     import numpy as np
     import tensorflow as tf
 
@@ -244,19 +241,19 @@ def _as_value(value: Any) -> Any:
 
 
 def _words_of(lookup: Any) -> list[str | int]:
-    """Return the words in their order; none where nothing was learned yet."""
+    """Return the words of a lookup in their order; none if it has learned nothing yet."""
     import tensorflow as tf
 
     try:
         if int(lookup.lookup_table.size()) == 0:
             return []
-    except tf.errors.OpError:  # a table that was never filled
+    except tf.errors.OpError:  # nobody has filled the table yet
         return []
     return [word if isinstance(word, str) else int(word) for word in lookup.get_vocabulary()]
 
 
 def _parts_of(name: str) -> tuple[str, ...]:
-    """Return the parts of a file's name. Raises CheckpointDamaged where it would lie outside of its folder."""
+    """Return the parts of a file's name. Raises CheckpointDamaged if the file would lie outside its folder."""
     path = PurePosixPath(name)
     if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in name or "\x00" in name:
         raise CheckpointDamaged(f"An asset is called {name!r}, which no layer writes.")
@@ -264,6 +261,6 @@ def _parts_of(name: str) -> tuple[str, ...]:
 
 
 def _show(item: list[Any], other: list[Any]) -> str:
-    """Return how many there are, and the first that differ."""
+    """Return the number of items, and the first that `other` lacks."""
     lone = [word for word in item if word not in set(other)] or item
     return f"of {len(item)} ({', '.join(map(repr, lone[:_SHOWN]))}{', …' if len(lone) > _SHOWN else ''})"

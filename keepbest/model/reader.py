@@ -1,9 +1,8 @@
-"""The values of many variables at once, by reference, in a fraction of a millisecond.
+"""Reads the values of many variables at once, by reference, in a fraction of a millisecond.
 
-Reading costs next to nothing; what takes the time is an object of Python's and one of TensorFlow's for each handle
-that goes in and for each tensor that comes out. A dataset with one element is one value that holds any number of
-others: so the handles go in as one and the tensors come out as one, which is taken apart where somebody looks at
-them, mostly in the writer's thread.
+The reading itself costs next to nothing. The time goes into making a Python object and a TensorFlow object for each
+handle and each tensor. A dataset with one element is one value that holds any number of others. So all handles go in as
+one dataset and all tensors come out as one. The code that needs the tensors, mostly the writer's thread, unpacks them.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any, overload
 
 
 class Values(Sequence[Any]):
-    """Tensors that were read at once. They are taken apart at the first validation; from any thread."""
+    """Tensors that one operation has read. The first access, from any thread, unpacks them."""
 
     def __init__(self, packed: Any, dtypes: Sequence[Any], shapes: Sequence[Any]) -> None:
         self._packed = packed
@@ -37,7 +36,7 @@ class Values(Sequence[Any]):
 
 
 class Joined(Sequence[Any]):
-    """Values that were read at once, and others behind them; nothing is taken apart before somebody looks at it."""
+    """Two sequences as one, without unpacking either."""
 
     def __init__(self, first: Sequence[Any], others: Sequence[Any]) -> None:
         self._first, self._others = first, others
@@ -57,18 +56,18 @@ class Joined(Sequence[Any]):
 
 
 class VariableReader:
-    """Reads the same variables again and again. Making one traces (some 100 ms)."""
+    """Reads the same variables again and again. Making a reader traces a function (some 100 ms)."""
 
     def __init__(self, variables: Sequence[Any]) -> None:
         self._dtypes = [variable.dtype for variable in variables]
         self._shapes = [variable.shape for variable in variables]
         handles = _find_handles(variables)
         self._handles = _pack(handles, [()] * len(handles)) if handles else None
-        #: Holds the traced function too, which is called by its name.
+        # `read` calls the packed function by its name; this reference keeps it alive.
         self._function = _trace(list(variables)) if self._handles is None else self._trace_packed(len(handles))
 
     def read(self) -> Sequence[Any]:
-        """Return a tensor for each variable; no later training changes them."""
+        """Return a tensor for each variable; no later training changes the tensors."""
         if self._handles is None:
             return tuple(self._function())
         import tensorflow as tf
@@ -89,7 +88,7 @@ class VariableReader:
 
 
 def read_one(variable: Any) -> Any:
-    """Read by the bare operation, where the variable has a handle: half the time of `read_value`."""
+    """Return a variable's value by the bare operation, in half the time of `read_value`."""
     import tensorflow as tf
 
     try:
@@ -100,7 +99,10 @@ def read_one(variable: Any) -> Any:
 
 
 def _find_handles(variables: Sequence[Any]) -> list[Any]:
-    """Return the variables' handles; none where one has none, or lies on another device: a dataset would copy it."""
+    """Return the variables' handles, or none at all if a variable has no handle or lies on a GPU.
+
+    A dataset would copy a value that lies on a GPU.
+    """
     try:
         handles = [variable.handle for variable in variables]
     except ValueError:

@@ -1,8 +1,8 @@
-"""Every object that Keras saves: layers, models, metrics, optimizers, each once, with its path, in Keras' order.
+"""Lists every object that Keras saves: layers, models, metrics, optimizers, each once, with its path, in Keras' order.
 
-Keras walks over the attributes of a model, and over lists and dicts in them, and gives each object it meets the chance
-to save what only it knows. A path says the way (`layers/string_lookup`, `blocks/block_1/scale`): names that Keras
-numbers per process are not in it.
+Keras walks over the attributes of a model, and over lists and dicts in them, and lets each object save its own state.
+A path names the attributes on the way (`layers/string_lookup`, `blocks/block_1/scale`). It holds no name that Keras
+numbers per process.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from typing import Any, TypeVar
 
 from keepbest.model.backend import check_backend
 
-#: What Keras saves, with its path.
+#: The path of an object that Keras saves, and the object.
 Saveable = tuple[str, Any]
 
-#: What was met by its `id`, held as long as the walk lasts: a list that a property made, and that is gone, would leave
-#: its `id` to another one, which would be passed over.
+#: The objects that a walk has met, by `id`. The walk holds them: Python may give the `id` of a collected object, such
+#: as a list that a property returned, to a new object, which the walk would then skip.
 Seen = dict[int, Any]
 
-#: What of a class is no place for a layer.
+#: Attributes of a class that cannot hold a layer.
 _HOLDS_NOTHING = (FunctionType, staticmethod, classmethod, str, int, float, type(None))
 
 _T = TypeVar("_T")
 
-#: What was found in each object, beside that object, for as long as `walked_once` lasts.
+#: The results of walks and the objects walked over, while `walked_once` lasts.
 _found: ContextVar[dict[tuple[str, int], tuple[Any, list[Any]]] | None] = ContextVar("found", default=None)
 
 
 @contextmanager
 def walked_once() -> Iterator[None]:
-    """Walk over each object a single time while this lasts: of a large model a walk takes longer than all the rest.
+    """Walk over each object a single time while this lasts: walks take most of the time with a large model.
 
-    Whoever asks for it must build nothing meanwhile, and hold what is walked over.
+    The caller must build nothing meanwhile.
     """
     token = _found.set({})
     try:
@@ -48,7 +48,7 @@ def walked_once() -> Iterator[None]:
 
 
 def find_once(what: str, thing: object, find: Callable[[], Iterator[_T]]) -> list[_T]:
-    """Return what `find` yields of `thing`: found a single time, each kind of it, while `walked_once` lasts."""
+    """Return the list of what `find` yields. Inside `walked_once`, `find` runs once for each `what` and `thing`."""
     known = _found.get()
     if known is None:
         return list(find())
@@ -58,9 +58,9 @@ def find_once(what: str, thing: object, find: Callable[[], Iterator[_T]]) -> lis
 
 
 def saveables_of(kept: Any) -> list[Saveable]:
-    """Return all of them in `kept`: a model, a `tf.Module`, or a dict or list of these.
+    """Return every object that Keras saves in `kept`: a model, a `tf.Module`, or a dict or list of these.
 
-    Raises InvalidInput where Keras computes with another library than TensorFlow.
+    Raises InvalidInput if Keras computes with another library than TensorFlow.
     """
     if "keras" not in sys.modules:
         return []
@@ -69,7 +69,7 @@ def saveables_of(kept: Any) -> list[Saveable]:
 
 
 def is_saveable(thing: Any) -> bool:
-    """Whether Keras' saving looks at it."""
+    """Whether Keras saves `thing` as an object of its own."""
     return isinstance(thing, _saveable_class())
 
 
@@ -81,13 +81,8 @@ def _saveable_class() -> type:
 
 
 def internal_to(saveable: Any) -> frozenset[str]:
-    """Return the private attributes that each object of its kind has: Keras' own, such as the list of its weights."""
-    return _internal_to(saveable._obj_type())
-
-
-@cache
-def _internal_to(kind: str) -> frozenset[str]:
-    return frozenset(name for name in skipped_of(kind) if name.startswith("_"))
+    """Return the private attributes that Keras gives every object of this kind, such as the list of its weights."""
+    return frozenset(name for name in skipped_of(saveable._obj_type()) if name.startswith("_"))
 
 
 def _walk(thing: Any, path: str, seen: Seen) -> Iterator[Saveable]:
@@ -106,7 +101,7 @@ def _walk(thing: Any, path: str, seen: Seen) -> Iterator[Saveable]:
 
 
 def _walk_container(container: Any, path: str, seen: Seen) -> Iterator[Saveable]:
-    """Name what lies in a list or a dict as Keras does: by its class, numbered from the second of a class on."""
+    """Yield the objects in a list or dict. Keras names them by their class, numbered from the second of a class on."""
     from keras.src.utils.naming import to_snake_case
 
     used: dict[str, int] = {}
@@ -118,7 +113,7 @@ def _walk_container(container: Any, path: str, seen: Seen) -> Iterator[Saveable]
 
 
 def _attributes_of(saveable: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what Keras would look at; a property of the user's that raises is passed over."""
+    """Yield the attributes that Keras would walk over, without a user's property that raises."""
     from keras.src.saving.saving_lib import _name_key
 
     kind = saveable._obj_type()
@@ -135,17 +130,17 @@ def _attributes_of(saveable: Any) -> Iterator[tuple[str, Any]]:
 
 @lru_cache(maxsize=1024)
 def _names_in(kind: Any, lengths: tuple[int, ...]) -> frozenset[str]:
-    """Return which attributes of a class may hold something: properties do, methods and numbers do not.
+    """Return the attributes of a class that may hold a layer: properties may, methods and numbers cannot.
 
-    `lengths` says how many attributes the class and its bases have: one that gets more is looked at anew.
+    `lengths` are the numbers of attributes of the class and its bases: a class that gets more needs a new answer.
     """
-    result = {name: getattr_static(kind, name, None) for name in dir(kind)}
-    return frozenset(name for name, value in result.items() if not isinstance(value, _HOLDS_NOTHING))
+    attributes = {name: getattr_static(kind, name, None) for name in dir(kind)}
+    return frozenset(name for name, value in attributes.items() if not isinstance(value, _HOLDS_NOTHING))
 
 
 @cache
 def skipped_of(kind: str) -> frozenset[str]:
-    """Return what Keras passes over. It finds that out anew for each object, and makes a layer to do so."""
+    """Return the attributes that Keras skips. Cached: Keras makes a layer each time to find them out."""
     from keras.src.saving.saving_lib import get_attr_skipset
 
     return frozenset(get_attr_skipset(kind))
@@ -154,7 +149,7 @@ def skipped_of(kind: str) -> frozenset[str]:
 def _attribute_of(thing: Any, name: str) -> Any:
     try:
         return getattr(thing, name)
-    except Exception:  # whatever a property of the user's raises
+    except Exception:  # a user's property may raise anything
         return None
 
 

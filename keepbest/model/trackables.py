@@ -1,8 +1,8 @@
-"""What TensorFlow tracks below an object, also where TensorFlow itself will not say.
+"""Lists what TensorFlow tracks below an object, also where TensorFlow itself refuses to.
 
-A list or dict that was changed otherwise than by appending cannot be written by `tf.train.Checkpoint`, which refuses it
-while looking. Keras does that to an optimizer's own list where a schedule takes the place of a plain learning rate, and
-people do it to the lists of their layers. Here it is looked into as it is.
+`tf.train.Checkpoint` refuses a list or dict that somebody changed otherwise than by appending. Keras changes an
+optimizer's own list so when a schedule replaces a plain learning rate, and users change the lists of their layers. This
+module reads such a list as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def children_of(thing: Any) -> dict[str, Any]:
-    """Return what lies directly below a trackable object, by name."""
+    """Return the objects directly below a trackable object, by name."""
     import tensorflow as tf
 
     try:
@@ -23,12 +23,12 @@ def children_of(thing: Any) -> dict[str, Any]:
 
 
 def descendants_of(thing: Any) -> Iterator[Any]:
-    """Yield `thing` and all below it, each once, breadth first: TensorFlow's own order."""
+    """Yield `thing` and all objects below it, each once, breadth first: TensorFlow's own order."""
     seen, waiting = {id(thing): thing}, deque([thing])
     while waiting:
-        popleft = waiting.popleft()
-        yield popleft
-        for child in children_of(popleft).values():
+        parent = waiting.popleft()
+        yield parent
+        for child in children_of(parent).values():
             if id(child) not in seen:
                 seen[id(child)] = child
                 waiting.append(child)

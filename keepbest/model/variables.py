@@ -1,7 +1,7 @@
-"""Which TensorFlow variables an object of the user's holds, each under a name: a model, a module, a dict, a list.
+"""Finds every TensorFlow variable of a user's model, module, dict or list, each with a name.
 
 `tf.Module.variables` leaves out Keras layers and random generators that a module holds, and Keras leaves out plain
-`tf.Variable`s: what is not kept cannot be rolled back, and nobody would hear of it. So all of them are looked for.
+`tf.Variable`s. A roll back would silently leave such variables as they are, so this module finds all of them.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Named = tuple[str, Any]
 
 
 class TrainedObject:
-    """What is trained, as one thing: an object that holds variables, and the optimizers that move them.
+    """An object that holds variables, together with the optimizers that train them.
 
-    Those named in `optimizers`, else that of a compiled model, go first; then those that `kept` holds in attributes,
-    lists, dicts and nested models.
+    First come the optimizers named in `optimizers`, or else the optimizer of a compiled model; then those that `kept`
+    holds in attributes, lists, dicts and nested models.
     """
 
     def __init__(self, kept: Any, optimizers: Sequence[Any] = ()) -> None:
@@ -35,23 +35,23 @@ class TrainedObject:
 
     @property
     def optimizers(self) -> tuple[Any, ...]:
-        """Those that have variables of their own by now; before there is one, those that are known to be used."""
+        """The optimizers that are built; if none is, the ones that are named or compiled."""
         return tuple(optimizer for _, optimizer in self.named_optimizers())
 
     def check(self) -> None:
-        """Raise InvalidInput where there is nothing to keep, or nothing yet."""
+        """Raise InvalidInput if there is no variable to keep, or none yet."""
         if not self._all_variables():
             raise _refuse(*next(_unbuilt_in(self.kept, ""), (self.kept, "")))
 
     def variables(self) -> list[Named]:
-        """Return what is kept, each variable once, without the optimizers' own.
+        """Return each variable once, without the optimizers' own. A layer that is not built has none yet.
 
-        What is not built yet has none. Raises InvalidInput where there is something in it that can hold none.
+        Raises InvalidInput if `kept` holds an object that can hold no variables.
         """
         return [named for named in self._all_variables() if _is_plain(named)]
 
     def odd_variables(self) -> list[Named]:
-        """Return those that a store does not hold as they are: of words, or of rare types."""
+        """Return the variables of words or of rare types, which a store holds only encoded."""
         return [named for named in self._all_variables() if not _is_plain(named)]
 
     def _all_variables(self) -> list[Named]:
@@ -59,25 +59,23 @@ class TrainedObject:
 
     def _find_variables(self) -> Iterator[Named]:
         saveables = saveables_of(self.kept)
-        moved = self._find_others(saveables)
+        left_out = self._find_others(saveables)
         result: dict[int, Named] = {}
         for named in (*_walk(self.kept), *_hidden_in(saveables)):
-            result.setdefault(_identity(named), named)
-        yield from (named for identity, named in result.items() if identity not in moved)
+            result.setdefault(id(value_of(named[1])), named)
+        yield from (named for identity, named in result.items() if identity not in left_out)
 
     def optimizer_variables(self) -> list[Named]:
-        """Return the variables of the optimizers that are built. Nothing is built here: training does that."""
+        """Return the variables of the optimizers that are built. This builds none: training does."""
         return [named for path, optimizer in self.named_optimizers() for named in _walk(optimizer, path)]
 
     def named_optimizers(self) -> list[Saveable]:
-        """Return `optimizers`, each with what stands before the names of its variables."""
-        first = self._first_optimizers()
-        known = {id(optimizer) for _, optimizer in first}
-        pairs = first + [pair for pair in _outermost(saveables_of(self.kept)) if id(pair[1]) not in known]
-        return [pair for pair in pairs if getattr(pair[1], "built", True)] or first
+        """Return `optimizers`, each with the prefix of its variables' names."""
+        built = [pair for pair in self.all_optimizers() if getattr(pair[1], "built", True)]
+        return built or self._first_optimizers()
 
     def all_optimizers(self) -> list[Saveable]:
-        """Return those too that have no variables yet."""
+        """Return every optimizer with the prefix of its variables' names, also those that are not built yet."""
         first = self._first_optimizers()
         known = {id(optimizer) for _, optimizer in first}
         return first + [pair for pair in _outermost(saveables_of(self.kept)) if id(pair[1]) not in known]
@@ -88,8 +86,9 @@ class TrainedObject:
         return [(str(number) if len(named) > 1 else "", item) for number, item in enumerate(named)]
 
     def _find_others(self, saveables: list[Saveable]) -> set[int]:
-        """Return which variables are of optimizers, measure something, or lie in a lookup, which is read as a whole."""
-        result = {_identity(named) for _, optimizer in self.all_optimizers() for named in _walk(optimizer)}
+        """Return the ids of variables of optimizers, metrics and lookups. (A `Vocabulary` reads a whole lookup.)"""
+        optimizers = [optimizer for _, optimizer in self.all_optimizers()]
+        result = {id(value_of(variable)) for optimizer in optimizers for _, variable in _walk(optimizer)}
         for _, thing in saveables:
             if _is_keras(thing, "Metric"):
                 result |= {id(value_of(variable)) for variable in thing.variables}
@@ -99,12 +98,12 @@ class TrainedObject:
 
 
 def is_lookup(thing: Any) -> bool:
-    """Whether it is one of Keras' lookups: `StringLookup`, `IntegerLookup`."""
+    """Whether `thing` is a lookup of Keras: `StringLookup` or `IntegerLookup`."""
     return _is_keras(thing, "layers.StringLookup", "layers.IntegerLookup")
 
 
 def _outermost(saveables: list[Saveable]) -> list[Saveable]:
-    """Return the optimizers that are not a part of another one."""
+    """Return the optimizers that no other optimizer holds."""
     pairs = [(path, thing) for path, thing in saveables if _is_keras(thing, "optimizers.Optimizer")]
     inner = {id(item) for _, optimizer in pairs for item in _inner_of(optimizer)}
     return [(path, optimizer) for path, optimizer in pairs if id(optimizer) not in inner]
@@ -115,7 +114,7 @@ def _inner_of(optimizer: Any) -> list[Any]:
 
 
 def _hidden_in(saveables: list[Saveable]) -> Iterator[Named]:
-    """Yield the variables that lie in lists, dicts and objects of the user's own."""
+    """Yield the variables in lists, dicts and objects of the user's own."""
     for path, thing, _ in things_in(saveables):
         if _is_variable(thing) or _is_keras(thing, "Variable"):
             yield path, thing
@@ -134,12 +133,12 @@ def _is_variable(thing: Any) -> bool:
 
 
 def value_of(variable: Any) -> Any:
-    """Return the `tf.Variable` of a variable, which may be Keras' own kind."""
+    """Return the `tf.Variable` of a variable of Keras, or the `tf.Variable` itself."""
     return variable.value if _is_keras(variable, "Variable") else variable
 
 
 def _walk(thing: Any, path: str = "", *, inside: bool = False) -> Iterator[Named]:
-    """Yield what `thing` holds. `inside` a module there may be things that hold no variables, elsewhere not."""
+    """Yield the variables of `thing`. Only `inside` a module may there be objects that hold no variables."""
     import tensorflow as tf
 
     if isinstance(thing, tf.Variable):
@@ -162,7 +161,7 @@ def _walk(thing: Any, path: str = "", *, inside: bool = False) -> Iterator[Named
 
 
 def _walk_keras(thing: Any, path: str) -> Iterator[Named]:
-    """Yield what Keras lists, then the `tf.Variable`s that a user's layer made by itself, in their order."""
+    """Yield the variables that Keras lists, then the plain `tf.Variable`s of a user's layer, in their order."""
     import tensorflow as tf
 
     listed = _listed_in(thing)
@@ -183,10 +182,10 @@ def _listed_in(thing: Any) -> Sequence[Any]:
 
 
 def held_by(optimizer: Any) -> list[Any]:
-    """Return an optimizer's variables, those too that it does not list, each behind those of the same optimizer.
+    """Return an optimizer's variables, with those that it does not list, each after the others of the same optimizer.
 
-    Nadam's product of momenta is one, and some of Adafactor's: where a wrapper that scales the loss is around them,
-    Keras lists them nowhere.
+    Keras does not list Nadam's product of momenta and some variables of Adafactor when a wrapper that scales the loss
+    is around the optimizer.
     """
     variables = list(optimizer.variables)
     known = {id(value_of(item)) for item in variables}
@@ -200,9 +199,10 @@ def held_by(optimizer: Any) -> list[Any]:
 
 
 def _variables_in(optimizer: Any) -> Iterator[Any]:
-    """Yield the variables in the attributes of an optimizer of Keras' own, and in lists there.
+    """Yield the variables in the attributes of a Keras optimizer, and in lists there.
 
-    Not those in what every optimizer has, which are the network's too; a user's own may hold these anywhere.
+    The attributes that every optimizer has are left out: they hold the network's variables too. So are the optimizers
+    of a user's own class, which may hold the network's variables in any attribute.
     """
     if type(optimizer).__module__.startswith("keras."):
         internal = internal_to(optimizer)
@@ -211,7 +211,7 @@ def _variables_in(optimizer: Any) -> Iterator[Any]:
 
 
 def _all_in(optimizer: Any) -> Iterator[Any]:
-    """Yield the innermost optimizers first: a wrapper's list ends with theirs."""
+    """Yield the innermost optimizers first: a wrapper's list ends with the variables of its inner optimizer."""
     for item in _inner_of(optimizer):
         yield from _all_in(item)
     yield optimizer
@@ -227,7 +227,7 @@ def _unbuilt_in(thing: Any, path: str) -> Iterator[tuple[Any, str]]:
 
 
 def _is_keras(thing: Any, *kinds: str) -> bool:
-    """Whether it is of one of Keras' kinds; nothing is where nobody has imported Keras."""
+    """Whether `thing` is of one of these classes of Keras; never so if nobody has imported Keras."""
     return "keras" in sys.modules and isinstance(thing, _classes(kinds))
 
 
@@ -250,10 +250,6 @@ def _refuse(thing: Any, path: str) -> InvalidInput:
 
 def _name_of(variable: Any) -> str:
     return str(variable.name).partition(":")[0]
-
-
-def _identity(named: Named) -> int:
-    return id(value_of(named[1]))
 
 
 def _join(path: str, name: object) -> str:

@@ -1,7 +1,7 @@
-"""Averaged weights: a running average of each trained variable, which lies among the optimizer's variables.
+"""Averaged weights: the optimizer holds a running average of each trained variable among its own variables.
 
-Training goes on with the raw values; measured and used are the averages (Polyak and Juditsky, Acceleration of
-Stochastic Approximation by Averaging, 1992). A state holds both, and says which variable is the average of which.
+Training goes on with the raw values. Validations and predictions use the averages (Polyak and Juditsky, Acceleration of
+Stochastic Approximation by Averaging, 1992). A state holds both, and `averages` names the pairs.
 """
 
 from __future__ import annotations
@@ -17,29 +17,25 @@ from keepbest.model.variables import value_of
 from keepbest.snapshots.snapshot import ModelVariables, VariableSet
 from keepbest.snapshots.state import State, VariableSpec, variables_of
 
-#: From the place of a trained variable to that of its average.
+#: From the place of a trained variable to the place of its average.
 Averages = Mapping[int, int]
 
-#: How Keras calls an average: `adam/dense_kernel_average`.
+#: The end of the name that Keras gives an average: `adam/dense_kernel_average`.
 _SUFFIX = "_average"
 
 
 def find_averages(model: Any) -> dict[int, int]:
-    """Return the places in a state of `model`; nothing where its optimizer keeps no averages."""
+    """Return the places of the averages in a state of `model`; none if its optimizer keeps no averages."""
     places = {id(variable): place for place, variable in enumerate(variables_of(model))}
     result: dict[int, int] = {}
-    for optimizer in _all_of(innermost(model.optimizer)):  # Keras tells nobody which belongs to which
+    inner = innermost(model.optimizer)
+    several = getattr(inner, "optimizers", None)  # of a MultiOptimizer
+    for optimizer in several if isinstance(several, Sequence) else [inner]:
         averages = getattr(optimizer, "_model_variables_moving_average", ())
         pairs = zip(getattr(optimizer, "_trainable_variables", ()), averages, strict=False)
         known = [(value_of(item), value_of(other)) for item, other in pairs if other is not None]
         result |= {places[id(item)]: places[id(other)] for item, other in known}
     return result
-
-
-def _all_of(optimizer: Any) -> Sequence[Any]:
-    """Return the optimizers that a MultiOptimizer holds; else the one."""
-    held = getattr(optimizer, "optimizers", None)
-    return held if isinstance(held, Sequence) else [optimizer]
 
 
 def innermost(optimizer: Any) -> Any:
@@ -48,14 +44,14 @@ def innermost(optimizer: Any) -> Any:
 
 
 def use(state: State) -> State:
-    """Return `state` as it is measured and used: each trained variable has the value of its average."""
+    """Return `state` as validations and predictions use it: each trained variable has the value of its average."""
     if not state.averages:
         return state
     return replace(state, values=[state.values[state.averages.get(place, place)] for place in range(len(state.specs))])
 
 
 def with_measured(state: State, measured: Mapping[int, Any]) -> State:
-    """Return `state` with the values that were measured in place of some of its variables, by their places."""
+    """Return `state` with further values: `measured` are those that the validation used, by the variables' places."""
     specs = [
         VariableSpec("measured", number, state.specs[place].path, state.specs[place].shape, state.specs[place].dtype)
         for number, place in enumerate(measured)
@@ -67,7 +63,7 @@ def with_measured(state: State, measured: Mapping[int, Any]) -> State:
 
 @contextmanager
 def put_in_place(variables: VariableSet, averages: Averages) -> Iterator[None]:
-    """Give the trained variables their averages for as long as this lasts; nothing else is touched."""
+    """Give the trained variables their averages while this lasts, and no other variable."""
     if not averages:
         yield
         return
@@ -83,10 +79,10 @@ def put_in_place(variables: VariableSet, averages: Averages) -> Iterator[None]:
 def find_used(
     specs: Sequence[VariableSpec], averages: Averages, theirs: Sequence[VariableSpec]
 ) -> dict[VariableSpec, int]:
-    """Return what a model of `theirs` is offered to be used: each variable, with the place in `specs` of its value.
+    """Return the variables that a model of `theirs` gets for use, each with the place in `specs` of its value.
 
-    What was measured in their place is no variable. Averages themselves are left out where the optimizer keeps none:
-    those behind them move up.
+    Measured values are no variables of their own. If the model's optimizer keeps no averages, the averages are left out
+    and later variables move up.
     """
     places = {spec: averages.get(at, at) for at, spec in enumerate(specs) if spec.collection != "measured"}
     if not averages or any(_is_average(spec) for spec in theirs):

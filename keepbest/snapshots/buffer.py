@@ -1,4 +1,4 @@
-"""The snapshots that memory holds: the newest and the best one, within a number and a budget."""
+"""Keeps snapshots in memory: the newest and the best, within a number and a budget."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from keepbest.snapshots.state import State, VariableSpec
 class SnapshotBuffer:
     """The newest snapshots and the best one, within a number and a memory budget.
 
-    The oldest that is not the best goes first; the best stays, also where it alone is over the budget. What several
-    hold in the same memory, because it did not change in between, counts once. Any thread may keep, and ask.
+    The oldest that is not the best goes first. The best stays, even if it alone is over the budget. Memory that several
+    snapshots share, because a value did not change between them, counts once. Any thread may call any method.
 
     Args:
-        count: At most so many.
-        memory: Bytes, `2GB`, or `25%` of the memory that is free now (default: KEEPBEST_SNAPSHOT_MEMORY, or that).
+        count: The most snapshots to hold.
+        memory: Bytes, `2GB`, or `25%` of the memory that is free now (default: KEEPBEST_SNAPSHOT_MEMORY, else `25%`).
     """
 
     def __init__(self, count: int = 3, memory: int | str | None = None) -> None:
@@ -33,17 +33,20 @@ class SnapshotBuffer:
         self._changing = Lock()
 
     def keep(self, state: State, *, best: bool = False) -> None:
-        """Add `state`; drop what is then too much."""
+        """Add `state`, and drop the oldest snapshots that are over the limits."""
         with self._changing:
             self._states = (*self._states, state)
             if best:
                 self._best = state
-            while self._is_over() and (oldest := self._find_oldest()) is not None:
+            while self._is_over():
+                oldest = next((kept for kept in self._states if kept is not self._best), None)
+                if oldest is None:
+                    break
                 self._states = tuple(kept for kept in self._states if kept is not oldest)
             self._is_news = True
 
     def withdraw(self, gone: str, best_step: int | None) -> None:
-        """Drop a state that is no best after all; the newest of `best_step` is the best, where one is held."""
+        """Drop the state with the id `gone`, a withdrawn best; the newest snapshot of `best_step` is the best then."""
         with self._changing:
             self._states = tuple(kept for kept in self._states if kept.id != gone)
             if self._best is not None and self._best.id == gone:
@@ -56,19 +59,19 @@ class SnapshotBuffer:
 
     @property
     def states(self) -> tuple[State, ...]:
-        """What is held, oldest first."""
+        """The snapshots, oldest first."""
         return self._states
 
     @property
     def held_bytes(self) -> int:
-        """The memory that is held; what several share counts once."""
+        """The memory that the snapshots take; memory that several share counts once."""
         states = self._states
         self._blocks = {state.id: self._blocks.get(state.id) or blocks_of(state) for state in states}
         return sum({start: size for blocks in self._blocks.values() for start, size in blocks.items()}.values())
 
     @property
     def memory(self) -> Memory:
-        """What is held, as a run says it."""
+        """The snapshots and their sizes, as a run reports them."""
         held = [
             Snapshot(id=state.id, step=state.step, size_bytes=self._size_of(state), is_best=state is self._best)
             for state in self._states
@@ -76,7 +79,7 @@ class SnapshotBuffer:
         return Memory(budget_bytes=self.budget_bytes, held_bytes=self.held_bytes, snapshots=held)
 
     def take_news(self) -> Memory | None:
-        """Return what is held, if that changed since the last call."""
+        """Return `memory` if it changed since the last call, else None."""
         is_news, self._is_news = self._is_news, False
         return self.memory if is_news else None
 
@@ -85,21 +88,18 @@ class SnapshotBuffer:
         return next((state for state in reversed(self._states) if state.step == step), None)
 
     def forget(self) -> None:
-        """Drop everything."""
+        """Drop all snapshots."""
         self._states, self._best, self._blocks, self._is_news = (), None, {}, True
 
     def _is_over(self) -> bool:
-        """Only where the budget is near, what is shared is looked for: that takes a millisecond."""
+        """Whether the snapshots are too many or too large. Finding shared memory takes a millisecond, so it is last."""
         if len(self._states) > self.count:
             return True
         at_most = sum(self._size_of(state) for state in self._states)
         return at_most > self.budget_bytes and self.held_bytes > self.budget_bytes
 
-    def _find_oldest(self) -> State | None:
-        return next((state for state in self._states if state is not self._best), None)
-
     def _size_of(self, state: State) -> int:
-        """Return the full size; snapshots of the same variables are of one size, which is added up once."""
+        """Return the full size of a state. States of the same variables have the same size: it is computed once."""
         specs, size = self._sized
         if state.specs is not specs:
             size = state.size_bytes
@@ -108,9 +108,9 @@ class SnapshotBuffer:
 
 
 def blocks_of(state: State) -> dict[int, int]:
-    """Return where each value lies in memory, and its bytes. Two that are held at once and lie at one place are one.
+    """Return the bytes of each value by its address. Two values at one address share their memory.
 
-    A value on another device has no address here: it is told from others by its object, and never shared.
+    A value on a GPU has no address here: the `id` of its object takes the address's place.
     """
     return dict(_block_of(value) for value in state.values)
 

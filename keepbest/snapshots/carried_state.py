@@ -1,9 +1,9 @@
-"""State outside the model that goes into every snapshot: of Keras callbacks and NumPy generators.
+"""State outside the model that goes into every snapshot: that of Keras callbacks and NumPy generators.
 
-Counters and bests of callbacks live in Python alone, and decide later steps. Of each callback it is the attributes that
-changed since it was made, as JSON: what it was configured with is not taken, so that a restarted script may configure
-it otherwise. (Keras' callbacks rewrite some of that themselves, once:
-`ReduceLROnPlateau` turns the sign of `min_delta` at its first epoch. So what their constructors take is never state.)
+Callbacks keep counters and bests in Python attributes, which affect later steps. A snapshot takes the attributes that
+changed since the callback was made, as JSON. It leaves out the configuration, so that a restarted script may configure
+its callbacks anew. Keras' callbacks change some of their configuration themselves (`ReduceLROnPlateau` turns the sign
+of `min_delta` at its first epoch), so an argument of their constructors never counts as state.
 """
 
 from __future__ import annotations
@@ -16,42 +16,44 @@ from typing import Any
 
 from keepbest.errors import CheckpointMismatch, InvalidInput
 
-#: What Keras gives every callback.
+#: The attributes that Keras gives every callback.
 _KERAS_OWN = {"_model", "params", "validation_data"}
 
 
 class CarriedState:
     """Callbacks and generators whose state is a part of every snapshot, under the names of their classes.
 
-    Raises InvalidInput for what has no state that could be read.
+    Raises InvalidInput for an object without attributes.
     """
 
     def __init__(self, things: Sequence[Any] = ()) -> None:
         named = dict(zip(_names_of(things), things, strict=True))
         self._generators = {name: thing for name, thing in named.items() if _is_generator(thing)}
         self._named = {name: thing for name, thing in named.items() if name not in self._generators}
-        #: Those that hear what Keras calls.
+        #: The objects whose hooks Keras calls.
         self.callbacks = tuple(self._named.values())
         _check(self._named)
         self._first = {name: _read(callback)[0] for name, callback in self._named.items()}
 
     def capture(self) -> dict[str, Any]:
-        """Return the present state of all of them, as JSON."""
-        changed = {name: self._changed(name, _read(callback)[0]) for name, callback in self._named.items()}
+        """Return the present state of all callbacks and generators, as JSON."""
+        changed = {}
+        for name, callback in self._named.items():
+            first, present = self._first[name], _read(callback)[0]
+            changed[name] = {key: value for key, value in present.items() if key not in first or first[key] != value}
         drawn = {name: _encode_bits(generator.bit_generator.state) for name, generator in self._generators.items()}
         return changed | drawn
 
     def check(self, states: Mapping[str, Any]) -> None:
-        """Raise CheckpointMismatch where `restore` would, and change nothing."""
+        """Raise CheckpointMismatch if `restore` would, and change nothing."""
         for name, generator in self._generators.items():
             if name in states:
                 _set_bits(name, deepcopy(generator), states[name])
 
     def restore(self, states: Mapping[str, Any]) -> None:
-        """Put back what `capture` returned. What `states` does not know stays as it is.
+        """Put back the states that `capture` returned. An object without a state in `states` stays as it is.
 
-        Raises CheckpointMismatch, before anything is changed, where a generator is of another kind than the one that
-        was captured.
+        Raises CheckpointMismatch, and changes nothing, if a generator is of another kind than the captured one.
         """
         self.check(states)
         for name, generator in self._generators.items():
@@ -65,10 +67,6 @@ class CarriedState:
         """Return the attributes that are not JSON and may hold state, such as `EarlyStopping.best_weights`."""
         return [f"{name}.{lost}" for name, callback in self._named.items() for lost in _read(callback)[1]]
 
-    def _changed(self, name: str, present: Mapping[str, Any]) -> dict[str, Any]:
-        first = self._first[name]
-        return {key: value for key, value in present.items() if key not in first or first[key] != value}
-
 
 def _is_generator(thing: Any) -> bool:
     import numpy as np
@@ -80,14 +78,14 @@ def _check(named: Mapping[str, Any]) -> None:
     for name, thing in named.items():
         if not hasattr(thing, "__dict__"):
             raise InvalidInput(
-                f"{name} has no attributes that could be carried.",
+                f"{name} in carry has no attributes: there is no state to carry.",
                 field="carry",
                 hint="What can be carried: Keras callbacks, and generators of np.random.default_rng().",
             )
 
 
 def _encode_bits(state: Any) -> Any:
-    """Return the state of a bit generator as JSON; some hold arrays of whole numbers, and take lists back."""
+    """Return the state of a bit generator as JSON: arrays of whole numbers become lists, which NumPy takes back."""
     import numpy as np
 
     if isinstance(state, dict):
@@ -102,12 +100,12 @@ def _set_bits(name: str, generator: Any, state: Any) -> None:
         kind = type(generator.bit_generator).__name__
         raise CheckpointMismatch(
             f"The checkpoint holds no state for {name} of carry, a {kind} ({error}).",
-            hint="Give carry the generators that the checkpoint was written with, of the same kinds, in their order.",
+            hint="Give carry generators of the same kinds, in the same order, as in the run that wrote the checkpoint.",
         ) from error
 
 
 def _names_of(callbacks: Sequence[Any]) -> list[str]:
-    """Return a name for each: its class, numbered from the second of a class on."""
+    """Return a name for each callback: its class, numbered from the second of a class on."""
     names: list[str] = []
     for callback in callbacks:
         name = type(callback).__name__
@@ -117,7 +115,7 @@ def _names_of(callbacks: Sequence[Any]) -> list[str]:
 
 
 def _read(callback: Any) -> tuple[dict[str, Any], list[str]]:
-    """Return the attributes of a callback that are JSON, and the names of those that are not. Functions are neither."""
+    """Return the attributes of a callback that are JSON, and the names of the others, without functions."""
     result, lost = {}, []
     configured = _KERAS_OWN | _configured(callback)
     for key, value in vars(callback).items():
@@ -131,17 +129,17 @@ def _read(callback: Any) -> tuple[dict[str, Any], list[str]]:
 
 
 def _configured(callback: Any) -> set[str]:
-    """Return what the constructors of Keras' own classes take."""
+    """Return the names of the arguments that the constructors of its Keras classes take."""
     classes = [kind for kind in type(callback).__mro__ if kind.__module__.startswith("keras.")]
     return {name for kind in classes for name in inspect.signature(kind).parameters}
 
 
 def _write(callback: Any, state: Mapping[str, Any]) -> None:
-    for key in _read(callback)[0].keys() - state.keys():  # it came later
+    for key in _read(callback)[0].keys() - state.keys():  # the attribute is newer than the state
         delattr(callback, key)
-    # What is a function by now was found out, and is no state; no file may name what belongs to Python or to Keras.
-    settled = _KERAS_OWN | _configured(callback) | {key for key in state if callable(getattr(callback, key, None))}
-    for key in state.keys() - settled:
+    # A checkpoint may not overwrite a function, nor an attribute that belongs to Python or to Keras.
+    closed = _KERAS_OWN | _configured(callback) | {key for key in state if callable(getattr(callback, key, None))}
+    for key in state.keys() - closed:
         if not key.startswith("__"):
             setattr(callback, key, _decode(state[key]))
 

@@ -1,8 +1,8 @@
-"""Whether a checkpoint fits a model: variable by variable, in the order in which both list them.
+"""Compares a checkpoint with a model, variable by variable, in the order in which both list them.
 
-Keras numbers names per process (`dense_1`, `seed_generator_3`), and a network that is made again from its description
-says `dense/kernel` where the first one said `sequential/dense/kernel`. So the place decides and the shape; a name is
-only held against a variable when it differs by more than that, or when it belongs to another place.
+Keras numbers names per process (`dense_1`, `seed_generator_3`), and a network that Keras makes from its description has
+`dense/kernel` where the first one had `sequential/dense/kernel`. So places and shapes must agree. Names must agree
+apart from such numbers and prefixes, unless the name belongs to another place.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from keepbest.errors import CheckpointMismatch, OptimizersDiffer
 from keepbest.snapshots.state import VARIABLES, VariableSpec
 
 _SHOWN = 20
-#: What to do about a checkpoint that holds no words for the lookups of a network.
+#: The hint for a checkpoint that holds no words for the lookups of a network.
 WORDLESS = (
-    "An older version wrote it, which did not keep vocabularies. Adapt the lookups of a model of yours to the run's "
-    "data, and take the rest: keepbest.restore(run, model, partial=True), or --into FILE.py:FUNCTION --partial."
+    "An older version of keepbest, which did not keep vocabularies, wrote this checkpoint. Adapt the lookups of your "
+    "own model to the run's data, and restore the rest: keepbest.restore(run, model, partial=True), or --into "
+    "FILE.py:FUNCTION --partial."
 )
-#: A seed generator that nobody gave a name.
+#: A seed generator with the name that Keras gives it.
 _SEED = re.compile(r"(^|/)seed_generator(_\d+)?/seed_generator_state$")
 
 
@@ -46,7 +47,7 @@ class Difference:
 
 
 def compare(checkpoint: Sequence[VariableSpec], model: Sequence[VariableSpec]) -> list[Difference]:
-    """Return every difference of variables; the optimizer's are left out where the model has no optimizer."""
+    """Return every difference of variables, without the optimizer's if the model has no optimizer."""
     collections = {spec.collection for spec in model} | {"model"}
     collections &= set(VARIABLES)
     mine = {(spec.collection, spec.index): spec for spec in checkpoint if spec.collection in collections}
@@ -61,7 +62,7 @@ def compare(checkpoint: Sequence[VariableSpec], model: Sequence[VariableSpec]) -
 
 
 def refuse(differences: Sequence[Difference], checkpoint: str, hint: str | None = None) -> CheckpointMismatch:
-    """Return the error that names every difference; `hint` in place of the usual one."""
+    """Return the error that names every difference; `hint` replaces the usual hint."""
     lines = [f"  {difference}" for difference in differences[:_SHOWN]]
     if len(differences) > _SHOWN:
         lines.append(f"  … and {len(differences) - _SHOWN} more")
@@ -71,39 +72,39 @@ def refuse(differences: Sequence[Difference], checkpoint: str, hint: str | None 
 
 
 def refuse_beside(lines: Sequence[str], empty: Sequence[str], checkpoint: str) -> CheckpointMismatch:
-    """Return the error that names what lies beside the variables: another one in the model, or `empty`."""
+    """Return the error for vocabularies and tables that differ (`lines`) or that the checkpoint lacks (`empty`)."""
     shown = [f"  {line}" for line in [*lines, *empty][:_SHOWN]]
-    own = "Adapt the layer to the run's own data, or leave it as it is made: then it gets what the run learned."
+    own = "Adapt the layer to the run's own data, or do not adapt it: then the restore gives it what the run learned."
     message = "\n".join([f"Checkpoint {checkpoint} does not fit the model:", *shown])
     return CheckpointMismatch(message, hint=WORDLESS if empty else own)
 
 
 def is_alike(variable_spec: VariableSpec, other: VariableSpec) -> bool:
-    """Whether two names differ only in what Keras makes up: numbers, and what stands in front."""
+    """Whether two names differ only in the numbers and prefixes that Keras makes up."""
     mine, theirs = _plain(variable_spec), _plain(other)
-    return _lie_together(_holder(variable_spec), _holder(other)) and (mine.endswith(theirs) or theirs.endswith(mine))
+    # A wrapper that scales the loss may be around one of the two optimizers: one holder begins with the other.
+    holder, other_holder = _holder(variable_spec), _holder(other)
+    is_same_holder = holder.startswith(other_holder) or other_holder.startswith(holder)
+    return is_same_holder and (mine.endswith(theirs) or theirs.endswith(mine))
 
 
 class _Places:
-    """Which names stand on which places, on both sides."""
+    """The names and places of the variables on both sides."""
 
     def __init__(self, mine: Sequence[VariableSpec], theirs: Sequence[VariableSpec]) -> None:
         self._sides = mine, theirs
-
-    @cached_property
-    def _names(self) -> list[set[tuple[str, str]]]:
-        return [{(spec.collection, spec.path) for spec in specs} for specs in self._sides]
+        self._names = [{(spec.collection, spec.path) for spec in specs} for specs in self._sides]
 
     @cached_property
     def _ranks(self) -> list[dict[VariableSpec, int]]:
         return [_rank(specs) for specs in self._sides]
 
     def is_same(self, variable_spec: VariableSpec, other: VariableSpec) -> bool:
-        """Whether two names differ only in what Keras makes up, and the variables did not change places.
+        """Whether two names differ only in what Keras makes up, and the variables have not changed places.
 
-        Another process may begin to number elsewhere: `a_4, a_5` is `a_5, a_6` there, although both have an `a_5`.
-        The number of a seed generator says when it was made, which is no place: a `Bidirectional` makes its backward
-        layer last, and first where it is made again from its description.
+        Another process may start its numbers elsewhere: `a_4, a_5` is `a_5, a_6` there, although both have an `a_5`.
+        The number of a seed generator gives no place, only when Keras made it: a `Bidirectional` makes its backward
+        layer last, but first when Keras makes it from its description.
         """
         if _SEED.search(variable_spec.path) and _SEED.search(other.path):
             return True
@@ -113,7 +114,7 @@ class _Places:
 
 
 def _rank(specs: Sequence[VariableSpec]) -> dict[VariableSpec, int]:
-    """Return at which place each stands, by its numbers, among those whose names differ by numbers alone."""
+    """Return each variable's rank, by its numbers, among the variables whose names differ by numbers alone."""
     groups: dict[tuple[str, str], set[tuple[int, ...]]] = {}
     for spec in specs:
         groups.setdefault((spec.collection, _plain(spec)), set()).add(_numbers(spec))
@@ -146,24 +147,19 @@ def _first_difference(mine: VariableSpec, theirs: VariableSpec, places: _Places)
 def _lone(mine: VariableSpec | None, theirs: VariableSpec | None) -> Difference:
     if mine is not None:
         return Difference("missing", mine.collection, mine.index, f"{mine.path} {list(mine.shape)}", None)
-    assert theirs is not None  # noqa: S101  # one of the two is there, or there would be no place
+    assert theirs is not None  # noqa: S101  # a place has at least one of the two
     return Difference("extra", theirs.collection, theirs.index, None, f"{theirs.path} {list(theirs.shape)}")
 
 
 def _plain(spec: VariableSpec) -> str:
-    """Return the name without numbers, and without the optimizer's own, which is another thing than a prefix."""
+    """Return the name without numbers, and without the optimizer's name."""
     path = spec.path.rpartition("/")[2] if spec.collection == "optimizer" else spec.path
     return "/" + _unnumbered(path).replace("_", "/")
 
 
 def _holder(spec: VariableSpec) -> str:
-    """Return what an optimizer lies in that is not the model's own: `first` of `first/adam/dense_kernel_momentum`."""
+    """Return where an optimizer lies that is not the model's own: `first` of `first/adam/dense_kernel_momentum`."""
     return _unnumbered(spec.path.rpartition("/")[0].rpartition("/")[0]) if spec.collection == "optimizer" else ""
-
-
-def _lie_together(text: str, other: str) -> bool:
-    """Whether both are on one attribute; a wrapper that scales the loss may be around one of them."""
-    return text.startswith(other) or other.startswith(text)
 
 
 def _unnumbered(path: str) -> str:
@@ -177,8 +173,8 @@ def _are_of_optimizers(differences: Sequence[Difference]) -> bool:
 def _hint(differences: Sequence[Difference]) -> str:
     if _are_of_optimizers(differences):
         return (
-            "Compile the model with the run's optimizer, leave it uncompiled to take the network alone, or take what "
-            "fits: partial=True (--partial)."
+            "Compile the model with the run's optimizer, leave it uncompiled to restore the network alone, or restore "
+            "what fits: partial=True (--partial)."
         )
     if all(difference.kind == "missing" for difference in differences):
         return (

@@ -1,4 +1,4 @@
-"""Layers and optimizers built in the middle of training: their first values, and how a checkpoint meets them."""
+"""Layers and optimizers that the model builds in the middle of training: their first values, and restoring them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _SHOWN = 5
 
 
 def begin_anew(trained: TrainedObject, given: set[int]) -> None:
-    """Give what was built after a state was taken its first value; say of what nobody knows that it stays as it is.
+    """Give the variables that are newer than a state their first values; log those whose first value is unknown.
 
-    `given` are the variables (their `id`) that the state holds.
+    `given` are the ids of the variables that the state holds.
     """
     first = dict(_first_values(trained, given))
     unknown = []
@@ -31,14 +31,14 @@ def begin_anew(trained: TrainedObject, given: set[int]) -> None:
     if unknown:
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
         _log.warning(
-            "keepbest: %s%s came into being after the state that training went back to; they stay as they are.",
+            "keepbest: %s%s are newer than the state that training went back to; they keep their present values.",
             ", ".join(unknown[:_SHOWN]),
             more,
         )
 
 
 def _first_values(trained: TrainedObject, given: set[int]) -> Iterator[tuple[int, Any]]:
-    """Yield what a fresh optimizer of the same kind, built for the same variables, begins with."""
+    """Yield the first values of optimizer variables: a fresh optimizer, built for the same variables, has them."""
     for _, optimizer in trained.named_optimizers():
         held = held_by(optimizer)
         lone = [item for item in held if id(value_of(item)) not in given]
@@ -51,9 +51,10 @@ def _first_values(trained: TrainedObject, given: set[int]) -> Iterator[tuple[int
 
 
 def build_for(trained: TrainedObject, specs: Sequence[VariableSpec]) -> bool:
-    """Build the optimizers that are not built yet, and that a checkpoint of `specs` has values for, if there are any.
+    """Build the optimizers that have no variables yet, but values in a checkpoint of `specs`; return if there are any.
 
-    Which variables one moves is found by trying: those of the whole model, then those of each of its parts.
+    An optimizer does not say which variables it will train. So this tries the variables of the whole model first, then
+    those of each part.
     """
     wanted = [spec for spec in specs if spec.collection == "optimizer"]
     known = trained.all_optimizers()
@@ -68,12 +69,13 @@ def build_for(trained: TrainedObject, specs: Sequence[VariableSpec]) -> bool:
 
 def _build(optimizer: Any, candidates: list[list[Any]], path: str, group: Sequence[VariableSpec]) -> None:
     fresh = [_build_another(optimizer, variables) for variables in candidates]
-    for is_same in (_is_named, is_alike):
+    by_name: Callable[[VariableSpec, VariableSpec], bool] = lambda spec, other: spec.path == other.path  # noqa: E731
+    for is_same in (by_name, is_alike):
         for variables, other in zip(candidates, fresh, strict=True):
             if other is None or _fits(_specs_of(other, path), group, is_same):
                 optimizer.build(variables)
                 return
-    if not path and candidates:  # the network is another one: what of it fits is found later
+    if not path and candidates:  # the network differs: the comparison finds later what fits
         optimizer.build(candidates[0])
 
 
@@ -88,11 +90,11 @@ def _candidates(trained: TrainedObject) -> Iterator[list[Any]]:
 
 
 def _build_another(optimizer: Any, variables: list[Any]) -> Any:
-    """Return a fresh optimizer like this one, or None where its description is not enough to make it."""
+    """Return a fresh optimizer like this one, or None if its configuration is not enough to make one."""
     try:
         fresh = type(optimizer).from_config(optimizer.get_config())
         fresh.build(variables)
-    except Exception:  # whatever a user's own optimizer raises
+    except Exception:  # a user's own optimizer may raise anything
         return None
     return fresh
 
@@ -111,14 +113,10 @@ def _fits(
     group: Sequence[VariableSpec],
     is_same: Callable[[VariableSpec, VariableSpec], bool],
 ) -> bool:
-    """Whether an optimizer's variables are those that a checkpoint has values for."""
+    """Whether the checkpoint has a value for each of an optimizer's variables, and for no others."""
     if len(mine) != len(group):
         return False
     return all(
         (variable_spec.shape, variable_spec.dtype) == (other.shape, other.dtype) and is_same(variable_spec, other)
         for variable_spec, other in zip(mine, group, strict=True)
     )
-
-
-def _is_named(variable_spec: VariableSpec, other: VariableSpec) -> bool:
-    return variable_spec.path == other.path

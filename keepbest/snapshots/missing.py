@@ -1,4 +1,4 @@
-"""The parts of a model that cannot be captured: named when a run begins, and kept with each of its states."""
+"""The parts of a model that keepbest cannot capture. A warning names them when a run begins, and each state does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class Missing:
-    """A part of the state that is not captured: in which attribute of which layer it lies, and what to do about it."""
+    """A part of the state that keepbest cannot capture: its layer and attribute, and what to do about it."""
 
     layer: str
     attribute: str
@@ -24,7 +24,7 @@ class Missing:
 
 
 def describe(missing: Sequence[Missing]) -> str:
-    """Return what a warning says of them."""
+    """Return the warning that names the missing parts."""
     lines = [f"  {item}" for item in missing[:_SHOWN]]
     more = [f"  … and {len(missing) - _SHOWN} more"] if len(missing) > _SHOWN else []
     head = "keepbest cannot capture a part of this model. Its checkpoints are incomplete, and no restore is whole:"
@@ -32,7 +32,7 @@ def describe(missing: Sequence[Missing]) -> str:
 
 
 def name_of(holder: Any) -> str:
-    """Return how a message calls the object that holds something."""
+    """Return the class and the name of an object, for messages."""
     name = getattr(holder, "name", None)
     kind = type(holder).__name__
     return f"{kind} {name!r}" if isinstance(name, str) else kind

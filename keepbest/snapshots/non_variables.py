@@ -1,10 +1,10 @@
-"""Finds the state of a model that is no variable (vocabularies, tables, saved assets), takes it, and puts it back."""
+"""Finds, reads and restores the state of a model that is no variable: vocabularies, tables, saved assets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from operator import is_not
-from typing import Any, Literal
+from typing import Any
 
 from keepbest.errors import CheckpointError, KeepbestError
 from keepbest.model.attributes import is_tensor, things_in
@@ -26,14 +26,14 @@ from keepbest.model.variables import TrainedObject, is_lookup, value_of
 from keepbest.snapshots.missing import Missing, name_of
 from keepbest.snapshots.state import BESIDE, VARIABLES, Collection, State, VariableSpec
 
-#: One entry: what it is, and its array.
+#: The description of an entry, and its array.
 Entry = tuple[VariableSpec, Any]
 #: The collection and the path of an entry.
 Place = tuple[Collection, str]
 
 
 class Beside:
-    """What `trained` holds beside its variables, as it is built when this is made."""
+    """The state of `trained` beside its variables, of the parts that are built when this object is made."""
 
     def __init__(self, trained: TrainedObject) -> None:
         self.saveables = saveables_of(trained.kept)
@@ -42,7 +42,7 @@ class Beside:
         self._last: tuple[list[Arrays], tuple[Entry, ...]] = ([], ())
 
     def read(self) -> tuple[Entry, ...]:
-        """Return all entries; no later training changes them. The same ones again where nothing is new."""
+        """Return all entries; no later training changes them. Returns the same tuple again if nothing changed."""
         if not self._holders:
             return ()
         saved = [holder.save() for holder in self._holders]
@@ -51,9 +51,9 @@ class Beside:
         return self._last[1]
 
     def compare(self, given: Sequence[Entry]) -> dict[Place, str]:
-        """Return which of `given` do not belong into this model, by collection and path, and why."""
+        """Return the entries of `given` that this model cannot take, by collection and path, and why."""
         shared, lone = self._share(given)
-        why = "is in the checkpoint, nothing in the model takes it"
+        why = "is in the checkpoint, and nothing in the model takes it"
         result: dict[Place, str] = {
             (spec.collection, spec.path): f"{spec.collection}/{spec.path} {why}" for spec in lone
         }
@@ -64,13 +64,13 @@ class Beside:
         return result
 
     def find_empty(self, given: Sequence[Entry]) -> list[str]:
-        """Return of which lookups nothing was given, and nothing was learned: nobody could use such a model."""
+        """Return the lookups that have no words and get none from `given`: such a model could not answer."""
         lone = [holder for holder, arrays in self._share(given)[0] if isinstance(holder, Vocabulary) and not arrays]
         words = "has no vocabulary, and the checkpoint holds none"
         return [f"{holder.path} {words}" for holder in lone if holder.is_empty]
 
     def load(self, given: Sequence[Entry]) -> bool:
-        """Put entries back, where they are others than there are; return whether anything changed."""
+        """Put back the entries that differ from the present ones; return whether there were any."""
         changed = False
         for holder, arrays in self._share(given)[0]:
             if arrays and not equal(arrays, holder.save()):
@@ -79,27 +79,32 @@ class Beside:
         return changed
 
     def finish(self) -> bool:
-        """Have layers compute anew what they made of their variables; return whether that changed anything."""
+        """Have layers recompute what they derive from their variables; return whether that changed anything."""
         return finalize(self.saveables)
 
     def renew(self) -> None:
-        """Make the functions of all models anew that were traced with what has changed."""
+        """Make the functions of all models anew, since their traces hold the old entries.
+
+        At once, because Keras goes on calling the function that a model has while it trains.
+        """
         for _, thing in self.saveables:
             for kind in ("train", "test", "predict"):
                 if getattr(thing, f"{kind}_function", None) is not None:
-                    _renew(thing, kind)
+                    setattr(thing, f"{kind}_function", None)
+                    getattr(thing, f"make_{kind}_function")()
 
     def _share(self, given: Sequence[Entry]) -> tuple[list[tuple[Holder, dict[str, Any]]], list[VariableSpec]]:
-        """Return what is given to each holder, and what nobody takes."""
+        """Return the entries for each holder, and the entries that no holder takes."""
         pairs: list[tuple[Holder, dict[str, Any]]] = [(holder, {}) for holder in self._holders]
         by_length = sorted(pairs, key=lambda pair: -len(pair[0].path))
         lone = []
         for spec, value in given:
-            taken = next((pair for pair in by_length if _is_of(spec, pair[0])), None)
-            if taken is None:
-                lone.append(spec)
+            for holder, arrays in by_length:
+                if spec.collection == holder.kind and spec.path.startswith(f"{holder.path}:"):
+                    arrays[spec.path.removeprefix(f"{holder.path}:")] = value
+                    break
             else:
-                taken[1][spec.path.removeprefix(f"{taken[0].path}:")] = value
+                lone.append(spec)
         return pairs, lone
 
     def _entries(self, saved: Sequence[Arrays]) -> Iterator[Entry]:
@@ -107,7 +112,7 @@ class Beside:
         for holder, arrays in zip(self._holders, saved, strict=True):
             for name, value in arrays.items():
                 path, kind = f"{holder.path}:{name}", holder.kind
-                yield VariableSpec(kind, numbers[kind], path, tuple(value.shape), _name_of(value.dtype)), value
+                yield VariableSpec(kind, numbers[kind], path, tuple(value.shape), _dtype_name(value)), value
                 numbers[kind] += 1
 
     def _find(self, trained: TrainedObject) -> Iterator[Holder]:
@@ -122,7 +127,7 @@ class Beside:
                 yield from self._take(path, thing, holder)
 
     def _take(self, path: str, thing: Any, holder: Any) -> Iterator[Holder]:
-        """Yield what holds the state of something in an attribute, or note that nothing can."""
+        """Yield the holder for an object in an attribute, or note as missing that keepbest cannot capture it."""
         import tensorflow as tf
 
         if isinstance(thing, tf.lookup.experimental.MutableHashTable | tf.lookup.experimental.DenseHashTable):
@@ -130,30 +135,27 @@ class Beside:
         elif isinstance(thing, tf.lookup.StaticHashTable):
             yield FixedTable(path, thing)
         elif isinstance(thing, tf.data.Iterator):
-            advice = "Make it anew in fit's data, whose position a run keeps, or in each step."
+            advice = "Make it in each step, or pass the data to fit, whose position a run keeps."
             self._miss(path, thing, holder, advice)
         elif _is_resource(thing):
-            self._miss(path, thing, holder, "Keep what it holds in a variable (self.add_weight or tf.Variable).")
+            self._miss(path, thing, holder, "Keep its content in a variable (self.add_weight or tf.Variable).")
 
     def _miss(self, path: str, thing: Any, holder: Any, advice: str) -> None:
         attribute = path.removeprefix(next((text for text, other in self.saveables if other is holder), ""))
         self.missing.append(Missing(name_of(holder), attribute.strip("/"), type(thing).__name__, advice))
 
     def _works(self, holder: Holder) -> bool:
-        """Whether it can be read; what cannot is missing."""
+        """Whether the holder can read its object; if not, note the object as missing."""
         try:
             for name, value in holder.save().items():
-                if _name_of(value.dtype) not in PLAIN:
+                if _dtype_name(value) not in PLAIN:
                     raise CheckpointError(f"{name} is of the type {value.dtype}.")
-        except Exception as error:  # whatever a user's own code raises: training goes on
+        except Exception as error:  # a user's own code may raise anything: training goes on
             why = error.message if isinstance(error, KeepbestError) else f"{type(error).__name__}: {error}"
-            self.missing.append(Missing(name_of(holder.thing), holder.what, type(holder.thing).__name__, _advise(why)))
+            advice = f"Reading it failed ({why[:300]}). Correct that, or keep its content in a variable."
+            self.missing.append(Missing(name_of(holder.thing), holder.what, type(holder.thing).__name__, advice))
             return False
         return True
-
-
-def _advise(why: str) -> str:
-    return f"Reading it failed ({why[:300]}). Mend that, or keep what it holds in a variable."
 
 
 def _holders_of(path: str, thing: Any) -> Iterator[Holder]:
@@ -172,17 +174,13 @@ def _holders_of(path: str, thing: Any) -> Iterator[Holder]:
 
 
 def _is_own(thing: Any, method: str) -> bool:
-    """Whether it is a user's: Keras' own classes save variables there, and lookups are read otherwise."""
-    result = getattr(type(thing), method, None)
-    return result is not None and not str(getattr(result, "__module__", "")).startswith("keras.")
-
-
-def _is_of(spec: VariableSpec, holder: Holder) -> bool:
-    return spec.collection == holder.kind and spec.path.startswith(f"{holder.path}:")
+    """Whether a user's class defines the method: other code saves the objects of Keras' own classes."""
+    defined = getattr(type(thing), method, None)
+    return defined is not None and not str(getattr(defined, "__module__", "")).startswith("keras.")
 
 
 def _is_resource(thing: Any) -> bool:
-    """Whether TensorFlow keeps something for it that no checkpoint of Keras' holds, such as a queue."""
+    """Whether TensorFlow keeps content for `thing` that no checkpoint of Keras holds, such as a queue's."""
     import tensorflow as tf
 
     if isinstance(thing, tf.Variable | tf.data.Dataset) or not hasattr(type(thing), "__module__"):
@@ -193,7 +191,7 @@ def _is_resource(thing: Any) -> bool:
 
 
 def finalize(saveables: Sequence[Saveable]) -> bool:
-    """Have layers compute anew what they made of their variables; return whether that changed anything."""
+    """Have layers recompute what they derive from their variables; return whether that changed anything."""
     return sum(_finalize(thing) for _, thing in saveables if _is_normalization(thing)) > 0
 
 
@@ -217,26 +215,20 @@ def _finalize(layer: Any) -> bool:
     return False
 
 
-def _renew(model: Any, kind: Literal["train", "test", "predict"]) -> None:
-    """Make one function anew, at once: Keras calls the one it has while it trains."""
-    setattr(model, f"{kind}_function", None)
-    getattr(model, f"make_{kind}_function")()
-
-
-def _name_of(dtype: Any) -> str:
-    return str(getattr(dtype, "name", dtype))
+def _dtype_name(value: Any) -> str:
+    return str(getattr(value.dtype, "name", value.dtype))
 
 
 def variables_in(state: State) -> tuple[tuple[VariableSpec, ...], Sequence[int]]:
-    """Return what a state's variables are, and their places in it."""
-    if not state.specs or state.specs[-1].collection in VARIABLES:  # what lies beside them comes last
+    """Return the descriptions of a state's variables, and their places in the state."""
+    if not state.specs or state.specs[-1].collection in VARIABLES:  # entries beside variables come last
         return state.specs, range(len(state.specs))
     places = [place for place, spec in enumerate(state.specs) if spec.collection in VARIABLES]
     return tuple(state.specs[place] for place in places), places
 
 
 def entries_in(state: State) -> list[Entry]:
-    """Return what a state holds beside variables."""
+    """Return the entries of a state beside its variables."""
     if not state.specs or state.specs[-1].collection in VARIABLES:
         return []
     return [(spec, state.values[at]) for at, spec in enumerate(state.specs) if spec.collection in BESIDE]

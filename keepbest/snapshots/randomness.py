@@ -1,6 +1,6 @@
-"""The random states of Python, NumPy, Keras and TensorFlow: taken as they are, put back from JSON.
+"""Captures and restores the random states of Python, NumPy, Keras and TensorFlow.
 
-Not among them: the hidden counters of TensorFlow's stateful random ops, which nothing can read.
+The hidden counters of TensorFlow's stateful random ops are not among them: nothing can read these.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 from keepbest.model.reader import read_one
 
-#: Of the global generator that TensorFlow makes by itself.
+#: The algorithm of TensorFlow's global generator.
 _ALGORITHM = "philox"
 
 
 class RandomStates(Mapping[str, Any]):
-    """Random states as JSON, made at the first validation: training does not wait for lists of 1,249 numbers."""
+    """Random states as JSON, made at the first access: training does not wait for lists of 1,249 numbers."""
 
     def __init__(self, python: tuple[Any, ...], numpy: Any, tensors: Mapping[str, Any]) -> None:
         self._python = python
@@ -47,8 +47,9 @@ class RandomStates(Mapping[str, Any]):
 
 
 def capture_random(*, tensorflow: bool = True) -> RandomStates:
-    """Return the random states. Without `tensorflow`, only Python's and NumPy's: in a graph, asking for the others
-    would add to it.
+    """Return the random states; without `tensorflow` only Python's and NumPy's.
+
+    While a graph is built, reading TensorFlow's states would add operations to the graph.
     """
     import numpy as np
 
@@ -65,7 +66,7 @@ def _capture_tensorflow() -> dict[str, Any]:
 
 
 def restore_random(states: Mapping[str, Any], *, tensorflow: bool = True) -> None:
-    """Put back what `capture_random` returned, or its JSON."""
+    """Put back the states that `capture_random` returned, or their JSON."""
     import numpy as np
 
     if tensorflow:
@@ -92,17 +93,17 @@ def _restore_tensorflow(states: Mapping[str, Any]) -> None:
 
 
 def _find_global_generator() -> Any:
-    """Return TensorFlow's global generator; None where there is none, and operations are to be deterministic."""
+    """Return TensorFlow's global generator, or None if there is none and operations are to be deterministic."""
     import tensorflow as tf
 
     try:
         return tf.random.get_global_generator()
-    except RuntimeError:  # it would be seeded by chance, which `enable_op_determinism` forbids
+    except RuntimeError:  # TensorFlow would seed it by chance, which `enable_op_determinism` forbids
         return None
 
 
 def _find_keras_generator() -> Any:
-    """Return Keras' own seed generator, or None: making one would draw from Python's random numbers."""
+    """Return Keras' own seed generator, or None if there is none: making one would change Python's random state."""
     seeds = sys.modules.get("keras.src.random.seed_generator")
     if seeds is None:
         return None

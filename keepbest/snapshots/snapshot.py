@@ -1,8 +1,8 @@
-"""Snapshots in memory: the training state by reference, and the way back.
+"""Snapshots in memory: capturing the training state by reference, and rolling back to it.
 
-Reading a TensorFlow variable gives a tensor that shares the variable's buffer, and the next update of the variable
-copies the buffer first because somebody else still holds it (copy on write). So keeping a state is holding
-references (`keepbest.model.reader`), and rolling back is assigning them.
+Reading a TensorFlow variable gives a tensor that shares the variable's buffer. The next update of the variable copies
+the buffer first, because the tensor still holds it (copy on write). So keeping a state means holding references
+(`keepbest.model.reader`), and rolling back means assigning them.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _log = logging.getLogger("keepbest")
 
 
 class VariableSet(ABC):
-    """The variables of one training: they can be read, and set. A graph's are in `keepbest.tf1.variables`."""
+    """Reads and sets the variables of one training. `keepbest.tf1.variables` has those of a graph."""
 
-    #: False in a graph: values are arrays there, and asking TensorFlow's random generators would add to it.
+    #: False in a graph: there values are arrays, and reading TensorFlow's random states would add operations.
     is_eager = True
     specs: tuple[VariableSpec, ...]
 
@@ -42,16 +42,16 @@ class VariableSet(ABC):
 
     @property
     def missing(self) -> tuple[Missing, ...]:
-        """What of the state cannot be captured."""
+        """The parts of the state that keepbest cannot capture."""
         return ()
 
     def follow(self) -> bool:
-        """Take up what was built since the last time; return whether there are other variables now."""
+        """Add the variables that the model has built since the last call; return whether the variables changed."""
         return False
 
     @abstractmethod
     def are(self, other: VariableSet) -> bool:
-        """Whether both are the very same variables."""
+        """Whether both sets are of the very same variables."""
 
     @abstractmethod
     def read(self) -> Sequence[Any]:
@@ -59,39 +59,39 @@ class VariableSet(ABC):
 
     def read_trained(self) -> dict[str, Any]:
         """Return the value of each trained variable, by its name within a state."""
-        values = self.read()  # first: a graph learns the forms of some only now
+        values = self.read()  # before `specs`: a graph learns some shapes only by reading
         return {self.specs[place].name: values[place] for place in self.trained}
 
     def take(self) -> tuple[tuple[VariableSpec, ...], Sequence[Any]]:
-        """Return all that a state holds, and what each of it is."""
-        values = self.read()  # first: a graph learns the forms of some only now
+        """Return the descriptions and the values of a whole state."""
+        values = self.read()  # before `specs`: a graph learns some shapes only by reading
         return self.specs, values
 
     @abstractmethod
     def check(self, state: State) -> None:
-        """Raise CheckpointMismatch, naming every difference, unless `state` is one of these variables."""
+        """Raise CheckpointMismatch, which names every difference, unless `state` fits these variables."""
 
     @abstractmethod
     def put(self, state: State) -> None:
-        """Give every variable its value in `state`. Raises CheckpointMismatch, and sets nothing, for another's."""
+        """Give every variable its value in `state`. Raises CheckpointMismatch, and sets nothing, if it does not fit."""
 
 
 class ModelVariables(VariableSet):
-    """All variables of a model and its optimizers, and what lies beside them. What is built later is taken up.
+    """All variables of a model and its optimizers, and the state beside them, also of parts that are built later.
 
-    A state from before that goes back as well: what did not exist then gets its first value, where that is known.
+    `put` takes states from before such a part was built: the part's variables get their first values, if known.
     """
 
     def __init__(self, model: Any, before: VariableSet | None = None) -> None:
         self._trained = model if isinstance(model, TrainedObject) else TrainedObject(model)
         self.specs: tuple[VariableSpec, ...] = ()
         self._variables: list[Any] = []
-        #: What was there at each time, for the states of that time.
+        #: The variables at each earlier time, for the states of that time.
         self._past: list[tuple[tuple[VariableSpec, ...], list[Any]]] = []
         if isinstance(before, ModelVariables):  # the same network, compiled anew
             self._past.extend(before._past)
         self._reader: VariableReader | None = None
-        self._validation()
+        self._scan()
 
     def __len__(self) -> int:
         return len(self._variables)
@@ -109,11 +109,11 @@ class ModelVariables(VariableSet):
         return tuple(self._beside.missing)
 
     def follow(self) -> bool:
-        return self._growth.is_new() and self._validation()
+        return self._growth.is_new() and self._scan()
 
     @walked_once()
-    def _validation(self) -> bool:
-        """Look through the whole model; return whether it has other variables than before."""
+    def _scan(self) -> bool:
+        """Walk over the whole model; return whether its variables have changed."""
         variables = variables_of(self._trained)
         self._beside = Beside(self._trained)
         self._growth = Growth(self._trained.kept, [*self._beside.saveables, *self._trained.all_optimizers()])
@@ -130,7 +130,7 @@ class ModelVariables(VariableSet):
         return self._reader.read()
 
     def read_trained(self) -> dict[str, Any]:
-        """Read one by one: that needs no tracing, and variables may come that change it."""
+        """Read the variables one by one, without the traced reader, which later variables would make useless."""
         return {self.specs[place].name: read_one(self._variables[place]) for place in self.trained}
 
     def take(self) -> tuple[tuple[VariableSpec, ...], Sequence[Any]]:
@@ -148,17 +148,17 @@ class ModelVariables(VariableSet):
 
     @property
     def optimizers(self) -> list[Saveable]:
-        """The optimizers of the model, with their paths: those too that are not built yet."""
+        """The optimizers of the model with their paths, also those that are not built yet."""
         return self._trained.all_optimizers()
 
     @property
     def kept(self) -> Any:
-        """The model, or what else it is that holds the variables."""
+        """The model, or the module, dict or list that holds the variables."""
         return self._trained.kept
 
     @contextmanager
     def kept_as_they_are(self) -> Iterator[None]:
-        """Give variables and random generators back what they hold now; what is built meanwhile is taken up."""
+        """Afterwards, give variables and random generators back their present values; then add what was built."""
         present, random = [(item, read_one(item)) for item in self._variables], capture_random()
         try:
             yield
@@ -172,13 +172,12 @@ class ModelVariables(VariableSet):
         """Build the optimizers that a state of `specs` has values for."""
         wanted = {spec for spec in specs if spec.collection == "optimizer"}
         if not wanted.issubset(self.specs) and build_for(self._trained, specs):
-            self._validation()
+            self._scan()
 
     def choose_beside(self, entries: Sequence[Entry], name: str, *, strict: bool = True) -> Sequence[Entry]:
-        """Return those entries of a state that the model may take.
+        """Return the entries that the model can take; `name` is the state's, for messages.
 
-        Raises CheckpointMismatch where `strict`, and one is another model's, or a lookup would stay empty; `name` is
-        the state's.
+        Raises CheckpointMismatch if `strict`, and an entry does not fit the model or a lookup would stay empty.
         """
         lines = self._beside.compare(entries)
         empty = self._beside.find_empty(entries) if strict else []
@@ -192,17 +191,17 @@ class ModelVariables(VariableSet):
         variables = self._find_past(specs)
         if lost := self._find_lost(specs, variables):
             raise refuse(lost, state.id)
-        if variables is None and _forms(specs) != _forms(self.specs):  # a bare assignment would not mind
+        if variables is None and _forms(specs) != _forms(self.specs):  # the bare operation does not check shapes
             raise CheckpointMismatch(
                 f"The snapshot's {len(specs)} variables are not the model's {len(self.specs)}.",
                 hint="Roll back with the model and optimizer that the snapshot was taken from.",
             )
         if state.missing:
-            _log.warning("keepbest: What goes back to step %s is incomplete: %s", state.step, state.missing[0])
+            _log.warning("keepbest: The roll back to step %s is incomplete: %s", state.step, state.missing[0])
         self.put_beside(entries_in(state), lambda: self._put(variables or self._variables, state.values, places))
 
     def put_beside(self, entries: Sequence[Entry], put: Callable[[], object]) -> None:
-        """Put entries into the model, then what `put` puts there, and have it compute anew what it made of both."""
+        """Put entries into the model, call `put` for its variables, then have layers recompute what they derive."""
         changed = self._beside.load(entries) if entries else False
         put()
         if self._beside.finish() or changed:
@@ -215,11 +214,11 @@ class ModelVariables(VariableSet):
             begin_anew(self._trained, {id(variable) for variable in variables})
 
     def _find_past(self, specs: tuple[VariableSpec, ...]) -> list[Any] | None:
-        """Return the variables that a state of this training was taken of."""
+        """Return the variables of a state of this training; None for any other state."""
         return next((variables for past, variables in reversed(self._past) if past == specs), None)
 
     def _find_lost(self, specs: tuple[VariableSpec, ...], variables: list[Any] | None) -> list[Difference]:
-        """Return the model's variables that a state of this training holds, and the model no more."""
+        """Return the variables that a state of this training holds and the model has no longer."""
         if variables is None or variables is self._variables:
             return []
         present = {id(variable) for variable in self._variables}
@@ -237,7 +236,7 @@ class ModelVariables(VariableSet):
 
 
 def specs_for(model: Any, specs: Sequence[VariableSpec]) -> tuple[VariableSpec, ...]:
-    """Return what the variables of `model` are, its optimizers built where a state of `specs` has values for them."""
+    """Build the optimizers that a state of `specs` has values for; return the descriptions of `model`'s variables."""
     model_variables = ModelVariables(model)
     model_variables.build_for(specs)
     return model_variables.specs
@@ -257,13 +256,13 @@ def capture(variables: VariableSet, *, position: Position, stopper: Mapping[str,
 
 
 def roll_back(variables: VariableSet, state: State) -> None:
-    """Put `state` back into the living variables and the random generators. `state` stays as it was."""
+    """Put `state` back into the variables and the random generators. `state` does not change."""
     variables.put(state)
     restore_random(state.random, tensorflow=variables.is_eager)
 
 
 def is_trained(variable: Any) -> bool:
-    """Whether an optimizer may move it: it says so, and holds fractions."""
+    """Whether an optimizer may train the variable: it is trainable, and of a floating or complex type."""
     dtype = variable.dtype.base_dtype
     return bool(variable.trainable) and bool(dtype.is_floating or dtype.is_complex)
 
@@ -277,10 +276,10 @@ def _forms(specs: Sequence[VariableSpec]) -> list[tuple[tuple[int, ...], str]]:
 
 
 def _assign(variable: Any, value: Any) -> None:
-    """Assign by the bare operation: half the time of `Variable.assign`, and of one function with an argument each."""
+    """Assign by the bare operation: in half the time of `Variable.assign`, or of one function for all variables."""
     import tensorflow as tf
 
-    if replicas := getattr(variable, "values", ()):  # its own handle is that of the first one only
+    if replicas := getattr(variable, "values", ()):  # the variable's own handle is only the first replica's
         for replica in replicas:
             replica.assign(value)
         return

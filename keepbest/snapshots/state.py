@@ -1,9 +1,9 @@
-"""The full training state as one value: variables by reference, what lies beside them, random states, position and
+"""The full training state as one value: variables by reference, the state beside them, random states, position and
 stopper, under one id.
 
-Everything that decides the next step is here, so that putting it back makes every later loss equal to the last bit.
-`model.variables` and not `model.weights`: dropout's and augmentation's seed generators live only in the former. And the
-`tf.Variable`s and `tf.random.Generator`s that a user's layer made by itself, which are in neither.
+A state holds everything that affects the next step, so after a roll back every later loss is equal to the last bit. It
+holds `model.variables` and not `model.weights`, because only the former has the seed generators of dropout and
+augmentation. It also holds the `tf.Variable`s and `tf.random.Generator`s of a user's layer, which neither list has.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from keepbest.contract.base import new_id
 from keepbest.model.variables import Named, TrainedObject, value_of
 from keepbest.snapshots.missing import Missing
 
-#: Variables of the model and of its optimizers; files that layers save, such as a vocabulary; what else they save; and
-#: what a validation measured in place of variables, where another callback had swapped that in.
-#: Beside a state lie examples of what its network predicts.
+#: `model` and `optimizer` are variables; `asset` are files that layers save, such as a vocabulary; `own` are arrays
+#: that they save; `measured` are values that a validation used in place of variables, as a callback had swapped them.
+#: `example` are inputs and predictions of the network, which a checkpoint stores beside the state.
 Collection = Literal["model", "optimizer", "asset", "own", "measured", "example"]
 COLLECTIONS: tuple[Collection, ...] = ("model", "optimizer", "asset", "own", "measured")
 VARIABLES: tuple[Collection, ...] = ("model", "optimizer")
@@ -29,7 +29,7 @@ BESIDE: tuple[Collection, ...] = ("asset", "own")
 
 @dataclass(frozen=True)
 class Position:
-    """Where training is. `step` counts optimizer updates; `batch` counts those since `epoch` began."""
+    """The position of training. `step` counts optimizer updates; `batch` counts those since `epoch` began."""
 
     step: int = 0
     epoch: int = 0
@@ -48,13 +48,13 @@ class VariableSpec:
 
     @property
     def name(self) -> str:
-        """How messages call it; unique within a state."""
+        """The name for messages, unique within a state."""
         return f"{self.collection}/{self.index}:{self.path}"
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What the network gave for a few examples when a state of it was taken: the arrays of both, in their order."""
+    """The inputs of a few examples, and what the network returned for them when keepbest took the state."""
 
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
@@ -62,9 +62,9 @@ class Predictions:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """The state of one training at one step. `values` are `tf.Tensor`s in the order of `specs`, never written to.
+    """The state of one training at one step. `values` are `tf.Tensor`s in the order of `specs`; nobody writes to them.
 
-    What lies beside the variables (`asset`, `own`) comes after them, as arrays, and `measured` last.
+    The arrays of `asset` and `own` come after the variables, and those of `measured` last.
     """
 
     position: Position
@@ -73,13 +73,13 @@ class State:
     stopper: Mapping[str, Any] = field(default_factory=dict)
     random: Mapping[str, Any] = field(default_factory=dict)
     id: str = field(default_factory=new_id)
-    #: The state of the callbacks and generators that go along, by name (`keepbest.snapshots.carried_state`).
+    #: The state of carried callbacks and generators, by name (`keepbest.snapshots.carried_state`).
     callbacks: Mapping[str, Any] = field(default_factory=dict)
-    #: Places of trained variables, with those of the averages that are used for them (`keepbest.snapshots.averages`).
+    #: From the place of a trained variable to the place of its average (`keepbest.snapshots.averages`).
     averages: Mapping[int, int] = field(default_factory=dict)
-    #: What of the model could not be captured.
+    #: The parts of the model that keepbest could not capture.
     missing: tuple[Missing, ...] = ()
-    #: Of the network as it is measured and used, where somebody asked for it (`keepbest.training.reference_examples`).
+    #: Predictions for the reference examples, if the run has any (`keepbest.training.reference_examples`).
     predictions: Predictions | None = None
 
     @property
@@ -88,12 +88,15 @@ class State:
 
     @cached_property
     def size_bytes(self) -> int:
-        pairs = zip(self.specs, self.values, strict=True)
-        return sum(prod(spec.shape) * _item_bytes(value.dtype) for spec, value in pairs)
+        """Bytes of all values. The size of one number has another name in TensorFlow than in NumPy."""
+        pairs = [(spec, value.dtype) for spec, value in zip(self.specs, self.values, strict=True)]
+        return sum(
+            prod(spec.shape) * int(dtype.size if hasattr(dtype, "size") else dtype.itemsize) for spec, dtype in pairs
+        )
 
 
 def specs_of(model: Any) -> tuple[VariableSpec, ...]:
-    """Return what `variables_of` returns, described."""
+    """Return the descriptions of the variables that `variables_of` returns."""
     return tuple(
         VariableSpec(collection, index, path, tuple(variable.shape), variable.dtype.base_dtype.name)
         for collection, group in _groups_of(model)
@@ -104,11 +107,6 @@ def specs_of(model: Any) -> tuple[VariableSpec, ...]:
 def variables_of(model: Any) -> list[Any]:
     """Return every `tf.Variable` of `model` (or of a `TrainedObject`), then of its optimizers that are built."""
     return [variable for _, group in _groups_of(model) for _, variable in group]
-
-
-def _item_bytes(dtype: Any) -> int:
-    """Return the bytes of one number: TensorFlow's types call it otherwise than NumPy's."""
-    return int(dtype.size if hasattr(dtype, "size") else dtype.itemsize)
 
 
 def _groups_of(model: Any) -> tuple[tuple[Collection, list[Named]], ...]:

@@ -1,7 +1,7 @@
-"""Writing past the page cache.
+"""Writes files past the page cache.
 
-A checkpoint is written often and read seldom. Through the cache every one of its pages has to be found first, which
-takes processor time from training and, once memory is short, its data from the cache.
+keepbest writes checkpoints often and reads them seldom. Writing through the cache costs processor time for every page,
+which training lacks then, and pushes training's data out of the cache when memory is short.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-#: Below this the cache costs nothing worth speaking of.
+#: Smaller files go through the cache, which costs them next to nothing.
 DIRECT_FROM_BYTES = 8 * 2**20
-#: Written at once; a multiple of any disk's block.
+#: Bytes written at once: a multiple of any disk's block.
 CHUNK_BYTES = 4 * 2**20
 
 
 def begin(descriptor: int) -> bool:
-    """Have writes to an open file go past the cache; return False where the file system cannot."""
+    """Make writes to an open file go past the cache; return False if the file system cannot do that."""
     try:
         flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
         fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_DIRECT)
@@ -38,7 +38,7 @@ def end(descriptor: int) -> None:
 
 
 def write(descriptor: int, pieces: Iterable[memoryview]) -> None:
-    """Write `pieces` one after the other, by way of one buffer that lies where disks want it."""
+    """Write `pieces` one after the other, by way of one buffer that is aligned as disks need it."""
     import numpy as np
 
     buffer = np.frombuffer(mmap.mmap(-1, CHUNK_BYTES), np.uint8)
@@ -47,12 +47,12 @@ def write(descriptor: int, pieces: Iterable[memoryview]) -> None:
         source = np.frombuffer(piece, np.uint8) if len(piece) else buffer[:0]
         while len(source):
             taken = min(len(source), CHUNK_BYTES - filled)
-            np.copyto(buffer[filled : filled + taken], source[:taken])  # without Python's lock
+            np.copyto(buffer[filled : filled + taken], source[:taken])  # releases Python's lock
             filled, source = filled + taken, source[taken:]
             if filled == CHUNK_BYTES:
                 _flush(descriptor, buffer)
                 filled = 0
-    end(descriptor)  # the rest is no whole number of blocks
+    end(descriptor)  # the rest does not fill a whole block
     _flush(descriptor, buffer[:filled])
 
 
@@ -63,5 +63,5 @@ def _flush(descriptor: int, data: Any) -> None:
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            end(descriptor)  # accepted the flag, refuses the write
+            end(descriptor)  # this file system accepts the flag and then refuses the write
             data = data[os.write(descriptor, data) :]

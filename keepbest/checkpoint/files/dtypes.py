@@ -37,7 +37,7 @@ def size_of(dtype: str) -> int:
 
 
 def numpy_dtype(dtype: str) -> Any:
-    """Return NumPy's data type; the small floats come from ml_dtypes, which TensorFlow brings."""
+    """Return NumPy's data type; the small floats come from ml_dtypes, which TensorFlow installs."""
     import numpy as np
 
     if _get(dtype)[0] in {"BF16", "F8_E4M3", "F8_E5M2"}:

@@ -1,14 +1,14 @@
-"""The store's folder: names made from checked ids and digests only, and the ways to write into it for good.
+"""The store's folder: makes paths from checked ids and digests only, and writes files durably.
 
     objects/<2>/<digest>.safetensors    packs            runs/<run>/<checkpoint>.json    manifests
-    objects/<2>/<digest>.json           networks         runs/<run>/<checkpoint>.pin     stays, whatever retention says
-    tmp/                                being written    runs/<run>/<checkpoint>.selected    what the run ended with
-    lock                                shared by writers, exclusive for whoever removes packs
-    store.json                          which store it is (`identity`)
-    trash/<time>/<run>/<checkpoint>.json    manifests, taken out
+    objects/<2>/<digest>.json           networks         runs/<run>/<checkpoint>.pin     marks of pinned checkpoints
+    tmp/                                being written    runs/<run>/<checkpoint>.selected    mark of the run's selection
+    lock                                writers share it, gc holds it exclusively
+    store.json                          the store's id (`identity`)
+    trash/<time>/<run>/<checkpoint>.json    manifests of deleted checkpoints
 
-A file is written in tmp/, synced, renamed to its place, and the place's folder synced. So a name in objects/ or
-runs/ always has its whole content, and a checkpoint whose manifest is not there does not exist.
+`commit` writes a file in tmp/, syncs it, renames it to its place, and syncs the folder. So a name in objects/ or runs/
+always has its whole content. A checkpoint exists as soon as its manifest does.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from keepbest.errors import InvalidInput, KeepbestError, NotTheStore, StoreUnava
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
-_LOOK_AGAIN_SECONDS = 0.02
+_RETRY_SECONDS = 0.02
 
 
 class Folder:
-    """Paths of one store, and committing a file to one of them. Nothing is made before something is written."""
+    """Paths in one store, and writing files to them. The first write makes the folder."""
 
     def __init__(self, root: Path, *, notes: Path | None = None) -> None:
         self.root = root
@@ -66,31 +66,31 @@ class Folder:
         return set(self._stems(run, ".pin"))
 
     def pin(self, run: str, checkpoint: str, pinned: bool) -> None:
-        """Pin a checkpoint or let it go. The mark lies beside it, so that nobody needs a network to see it."""
+        """Pin or unpin a checkpoint. The mark lies beside the manifest, so that a worker sees it without a tracker."""
         manifest = self.manifest(run, checkpoint)
         if not pinned:
             with self.explained(), suppress(FileNotFoundError):
                 manifest.with_suffix(".pin").unlink()
         elif checkpoint not in self.pins(run):
-            with self.writing():  # against the sweep of tmp/
+            with self.writing():  # keeps `sweep` from removing the file in tmp/
                 self.commit(manifest.with_suffix(".pin"), lambda descriptor: None)
 
     def selected(self, run: str) -> str | None:
-        """Return the checkpoint that the run's selector chose, where it is marked and on disk."""
+        """Return the checkpoint that the run's selector chose, or None if none on disk is marked."""
         marked = set(self._stems(run, ".selected")) & set(self.checkpoints(run))
         return max(marked, default=None)
 
     def select(self, run: str, checkpoint: str | None) -> None:
-        """Mark the checkpoint that a run ends with, in place of any other; None: it has not ended yet."""
+        """Mark the checkpoint that the run's selector chose, and unmark any other; None marks no checkpoint."""
         with self.explained():
             for other in set(self._stems(run, ".selected")) - {checkpoint}:
                 self.manifest(run, other).with_suffix(".selected").unlink(missing_ok=True)
         if checkpoint is not None:
-            with self.writing():  # against the sweep of tmp/
+            with self.writing():  # keeps `sweep` from removing the file in tmp/
                 self.commit(self.manifest(run, checkpoint).with_suffix(".selected"), lambda descriptor: None)
 
     def manifests(self) -> list[Path]:
-        """Return every manifest of the store, those in the trash too: what they name is needed."""
+        """Return every manifest of the store, also those in the trash, whose packs must stay."""
         return [*self.root.glob("runs/*/*.json"), *self.root.glob("trash/*/*/*.json")]
 
     def _stems(self, run: str, suffix: str) -> list[str]:
@@ -100,9 +100,9 @@ class Folder:
         return []
 
     def commit(self, path: Path, fill: Callable[[int], object]) -> None:
-        """Make `path` hold what `fill` writes to the descriptor that it gets, whole or not at all.
+        """Have `fill` write the file `path`, by the descriptor that it gets. The file appears whole or not at all.
 
-        Raises NotTheStore where the store went away meanwhile: what was written lies in it all the same.
+        Raises NotTheStore if the store went away meanwhile; the file is in that store all the same.
         """
         scratch = f"{new_id()}{path.suffix}"
         with (
@@ -127,39 +127,39 @@ class Folder:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the store against the sweep; say in words what the operating system refuses."""
+        """Keep `sweep` and gc out of the store, and explain errors of the operating system."""
         with self.explained(), self.identity.opened(make=True) as root, _opened_lock(root) as lock:
             _flock(lock, fcntl.LOCK_SH)
             yield
 
     @contextmanager
     def alone(self, wait_seconds: float = 0.0) -> Iterator[bool]:
-        """Hold the store against writers, and yield True; or yield False where somebody is writing all the while.
+        """Keep writers out of the store and yield True, or yield False if somebody writes for all of `wait_seconds`.
 
-        Raises NotTheStore where the folder is not the store that it was.
+        Raises NotTheStore if the folder is not the store that it was.
         """
         with ExitStack() as held:
             try:
                 lock = held.enter_context(_opened_lock(held.enter_context(self.identity.opened(make=False))))
             except OSError:
-                yield False  # a store that cannot be written, or is not there
+                yield False  # the store cannot be written, or is not there
                 return
             until = time.monotonic() + wait_seconds
             while not (is_alone := _flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)) and time.monotonic() < until:
-                time.sleep(_LOOK_AGAIN_SECONDS)
+                time.sleep(_RETRY_SECONDS)
             yield is_alone
 
     def sweep(self) -> int:
-        """Remove what interrupted writers left; return how many files.
+        """Remove the files that interrupted writers left in tmp/; return their number.
 
-        Does nothing while anybody writes, nor in a folder that is not the store: who writes there is told.
+        Does nothing while anybody writes, nor in a folder that is not the store (writing there raises NotTheStore).
         """
         with suppress(NotTheStore), self.alone() as is_alone:
             return _remove_all(self.root / "tmp") if is_alone else 0
         return 0
 
     def named(self, digests: Collection[str]) -> set[str]:
-        """Return those of `digests` that any manifest of the store names."""
+        """Return the `digests` that any manifest of the store names."""
         wanted = {digest: digest.encode() for digest in digests}
         names: set[str] = set()
         for path in self.manifests() if wanted else ():
@@ -202,7 +202,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def _opened_folder(root: int, parts: Sequence[str]) -> Iterator[int]:
-    """Yield a descriptor of the folder at `parts` below the open folder `root`; it is made, new names durable."""
+    """Make the folder at `parts` below the open folder `root`, with durable names, and yield its descriptor."""
     current = os.dup(root)
     try:
         for part in parts:
@@ -227,7 +227,7 @@ def _opened_lock(root: int) -> Iterator[int]:
 
 
 def _flock(lock: int, operation: int) -> bool:
-    """Return whether the lock is ours. Where the file system knows no locks, only the sweep goes without."""
+    """Return whether we have the lock. On a file system without locks writers go on, and only `alone` gives up."""
     try:
         fcntl.flock(lock, operation)
     except OSError:

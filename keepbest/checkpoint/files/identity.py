@@ -1,12 +1,12 @@
-"""Which store a folder is: an id in a marker, written once when the store is made and demanded ever after.
+"""Identifies a store by an id in a marker file, which the store gets when it is made.
 
-A store may be a mount. Where that went away, the path names the bare folder beneath, which validations like a store
-that nobody has used yet: whoever wrote there would hide what it wrote, and whoever collected there would find
-everything gone. So a folder is taken for the store only with the right marker; and all that is written goes through a
-descriptor of the very folder whose marker was read, never through the path again.
+A store may be a mount. When the mount goes away, the path names the bare folder beneath, which looks like a new store.
+A writer would hide its checkpoints there, and gc would find all checkpoints gone. So keepbest uses a folder only if its
+marker holds the expected id. It writes through a descriptor of the very folder whose marker it has read, never by the
+path again.
 
-What is the right one is known from the first use in this process, and, for a store that is the machine's own, from a
-note in keepbest's folder (`notes`), which outlives the process.
+The first use in a process decides which id to expect. For a store of this machine, a note in keepbest's own folder
+(`notes`) remembers the id for later processes.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from keepbest.settings import write_private
 
 MARKER = "store.json"
 _MAX_BYTES = 4096
-#: What a store has that was made before there were markers.
-_ROOMS = ("runs", "objects")
+#: Folders by which keepbest knows a store that is older than markers.
+_ROOMS = {"runs", "objects"}
 
 
 class Identity:
-    """The id that the store in `root` must have. None is demanded of a folder that nobody has used yet."""
+    """The id that the store in `root` must have; any id is right for a folder that nobody has used yet."""
 
     def __init__(self, root: Path, notes: Path | None = None) -> None:
         self._root = root
@@ -41,18 +41,24 @@ class Identity:
         self._id: str | None = None
 
     def expect(self, id: str | None) -> None:
-        """Demand this id, which somebody else knows: a run, of the store that its checkpoints lie in."""
+        """Expect this id from now on: a run knows the store of its checkpoints."""
         self._id = id or self._id
 
     @property
     def expected(self) -> str | None:
-        """The id that is demanded, or None where the store is still to be made."""
-        if self._id is None and self._notes is not None:
-            self._id = _id_in(_read(_note_of(self._notes, self._root)))
+        """The expected id, or None if nobody has made the store yet."""
+        if self._id is None and (note := self._note) is not None:
+            self._id = _id_in(_read(note))
         return self._id
 
+    @property
+    def _note(self) -> Path | None:
+        if self._notes is None:
+            return None
+        return self._notes / "stores" / f"{blake3(os.fsencode(self._root.absolute())).hexdigest()[:32]}.json"
+
     def check(self) -> None:
-        """Raise NotTheStore where a store is known and the folder is not it. Nothing is written there."""
+        """Raise NotTheStore if the folder's id is not the expected one. Writes nothing."""
         if self.expected is not None:
             try:
                 descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
@@ -65,9 +71,9 @@ class Identity:
 
     @contextmanager
     def opened(self, *, make: bool) -> Iterator[int]:
-        """Yield a descriptor of the store's folder, whose marker was read, or made where there was none to expect.
+        """Yield a descriptor of the store's folder after reading its marker. A new store gets one with `make`.
 
-        Without `make` only a store that is older than markers gets one. Raises NotTheStore, and OSError.
+        A store that is older than markers always gets one. Raises NotTheStore, and OSError.
         """
         if make and self.expected is None:
             _make_folder(self._root)
@@ -79,7 +85,7 @@ class Identity:
             raise self._refuse(None) from error
         try:
             text = read_id(descriptor)
-            if text is None and self.expected is None and (make or _is_used(descriptor)):
+            if text is None and self.expected is None and (make or not _ROOMS.isdisjoint(os.listdir(descriptor))):
                 text = _make(descriptor)
             self._compare(text)
             yield descriptor
@@ -87,7 +93,7 @@ class Identity:
             os.close(descriptor)
 
     def confirm(self, descriptor: int) -> None:
-        """Raise NotTheStore where the path names another folder than this one by now."""
+        """Raise NotTheStore if the path names another folder by now than `descriptor`."""
         held = os.fstat(descriptor)
         try:
             there = os.stat(self._root)
@@ -97,10 +103,10 @@ class Identity:
             raise self._refuse(None)
 
     def accept(self) -> None:
-        """Take the folder for the store as it is from now on: somebody removed or exchanged the store on purpose."""
+        """Expect the id that the folder has now: somebody removed or exchanged the store on purpose."""
         self._id = None
-        if self._notes is not None:
-            _note_of(self._notes, self._root).unlink(missing_ok=True)
+        if (note := self._note) is not None:
+            note.unlink(missing_ok=True)
 
     def _compare(self, text: str | None) -> None:
         if self.expected is None:
@@ -110,9 +116,8 @@ class Identity:
 
     def _learn(self, text: str | None) -> None:
         self._id = text
-        if text is not None and self._notes is not None:
-            note = _note_of(self._notes, self._root)
-            with suppress(OSError):  # it is known as long as this process lives
+        if text is not None and (note := self._note) is not None:
+            with suppress(OSError):  # without the note, only this process knows the id
                 note.parent.mkdir(parents=True, exist_ok=True)
                 write_private(note, json.dumps({"store": str(self._root.absolute()), "id": text}))
 
@@ -120,13 +125,13 @@ class Identity:
         what = f"it is another one ({text})" if text is not None else "its marker is not there"
         return NotTheStore(
             f"The folder {self._root} is not the store of the checkpoints that it was ({self._id}): {what}.",
-            hint="Is it mounted? Nothing is written there until it is. Where the store was removed or exchanged on "
+            hint="Mount the store; until then keepbest writes nothing there. If you removed or exchanged the store on "
             f"purpose: keepbest fsck --accept --store {quote(str(self._root))}",
         )
 
 
 def read_id(descriptor: int) -> str | None:
-    """Return the id in the marker of an open folder, or None where there is none."""
+    """Return the id in the marker of an open folder, or None if there is no marker."""
     try:
         marker = os.open(MARKER, os.O_RDONLY, dir_fd=descriptor)
     except FileNotFoundError:
@@ -138,8 +143,8 @@ def read_id(descriptor: int) -> str | None:
 
 
 def _make(descriptor: int) -> str | None:
-    """Mark an open folder as a store, unless somebody else just does; return its id."""
-    scratch = f"tmp/{new_id()}.json"  # where what a kill leaves is swept
+    """Mark an open folder as a store, unless another process is quicker; return its id."""
+    scratch = f"tmp/{new_id()}.json"  # `sweep` empties tmp/ after a killed process
     with suppress(FileExistsError):
         os.mkdir("tmp", dir_fd=descriptor)
     file = os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644, dir_fd=descriptor)
@@ -149,7 +154,7 @@ def _make(descriptor: int) -> str | None:
     finally:
         os.close(file)
     try:
-        os.link(scratch, MARKER, src_dir_fd=descriptor, dst_dir_fd=descriptor)  # never in the place of another
+        os.link(scratch, MARKER, src_dir_fd=descriptor, dst_dir_fd=descriptor)  # fails if another marker is there
     except FileExistsError:
         pass
     except OSError as error:
@@ -164,21 +169,13 @@ def _make(descriptor: int) -> str | None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make `folder` and what leads to it; the new names are durable too."""
+    """Make `folder` and its parents, with durable names."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in missing:
         parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         os.fsync(parent)
         os.close(parent)
-
-
-def _is_used(descriptor: int) -> bool:
-    return not set(_ROOMS).isdisjoint(os.listdir(descriptor))
-
-
-def _note_of(notes: Path, root: Path) -> Path:
-    return notes / "stores" / f"{blake3(os.fsencode(root.absolute())).hexdigest()[:32]}.json"
 
 
 def _read(path: Path) -> bytes:
@@ -190,7 +187,7 @@ def _read(path: Path) -> bytes:
 
 
 def _id_in(data: bytes) -> str | None:
-    """Return the id that a marker or a note holds; None where it is no such file."""
+    """Return the id in a marker or a note, or None if `data` is neither."""
     try:
         id = json.loads(data)["id"]
     except (ValueError, KeyError, TypeError):

@@ -1,9 +1,9 @@
 """A pack: one safetensors file with the values that a checkpoint adds to the store, each under its digest.
 
-Written by ourselves and not by `safetensors.serialize_file`: that one holds Python's lock for as long as the disk
-takes (measured here: 21 ms at best), and training would wait for it; `writev` lets go of the lock, takes the
-buffers as they are, and leaves us the file to sync. The header decides the content, since its keys are digests of
-the values: so the digest of the header names the pack.
+keepbest writes packs itself: `safetensors.serialize_file` holds Python's lock while the disk writes (measured: 21 ms at
+best), and training would wait for it. `writev` releases the lock, takes the buffers as they are, and lets us sync the
+file. The keys of the header are digests of the values, so the digest of the header identifies the content: it names the
+pack.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from keepbest.checkpoint.files import direct_io
 from keepbest.checkpoint.files.dtypes import code_of
 from keepbest.errors import CheckpointDamaged
 
-#: What safetensors itself allows.
+#: The limit of safetensors itself.
 MAX_HEADER_BYTES = 100_000_000
-#: Buffers a call of writev, and bytes: Linux writes no more than 2 GiB at once.
+#: The most buffers and bytes for one call of writev: Linux writes at most 2 GiB at once.
 _BUFFERS, _BYTES = 512, 2**30
 _PIECE = 4 * 2**20
 
 
 @dataclass(frozen=True)
 class PackEntry:
-    """One value on its way into a pack. `data` is its bytes, a flat uint8 array that is not copied."""
+    """One value on its way into a pack. `data` are its bytes: a flat uint8 array, not a copy."""
 
     digest: str
     dtype: str
@@ -39,7 +39,7 @@ class PackEntry:
 
 
 def digest_of(dtype: str, shape: Sequence[int], data: Any) -> str:
-    """Return the digest of a value: of its type and shape and then of its bytes."""
+    """Return the digest of a value: of its type, its shape and its bytes."""
     prefix = f"{code_of(dtype)}{list(shape)}".encode()
     digest: str = blake3(prefix).update(data).hexdigest()
     return digest
@@ -69,9 +69,9 @@ def write(descriptor: int, header: bytes, parts: Sequence[PackEntry]) -> int:
 
 
 def write_all(descriptor: int, buffers: Sequence[Any]) -> int:
-    """Write `buffers` one after the other to an open, empty file; return how many bytes that was.
+    """Write `buffers` one after the other to an open, empty file; return the number of bytes.
 
-    Their place is reserved first, so that a full disk says so before the first byte and not after the last.
+    This reserves the space first, so that a full disk raises before the first byte and not after the last.
     """
     size_bytes = sum(len(buffer) for buffer in buffers)
     _reserve(descriptor, size_bytes)
@@ -84,10 +84,10 @@ def write_all(descriptor: int, buffers: Sequence[Any]) -> int:
 
 
 def read_header(descriptor: int, name: str) -> tuple[dict[str, tuple[int, int]], int]:
-    """Return from digest to (offset in the file, bytes), and the size that the file must have.
+    """Return (offset in the file, bytes) for each digest, and the size that the file must have.
 
     Raises:
-        CheckpointDamaged: The header is not the one that `name` was made from, or the file was cut short.
+        CheckpointDamaged: The digest of the header is not `name`, or the file was cut short.
     """
     entries, start = _read_entries(descriptor, name)
     places = {
@@ -101,7 +101,7 @@ def check(descriptor: int, name: str) -> None:
     """Read all of a pack, piece by piece, and check every digest.
 
     Raises:
-        CheckpointDamaged: Something is not what was written.
+        CheckpointDamaged: The header or a value is not what was written.
     """
     entries, _ = _read_entries(descriptor, name)
     places, size = read_header(descriptor, name)
@@ -116,7 +116,7 @@ def check(descriptor: int, name: str) -> None:
 
 
 def _read_entries(descriptor: int, name: str) -> tuple[dict[str, Any], int]:
-    """Return the header, whose digest must be `name`, and where the values start."""
+    """Return the header, whose digest must be `name`, and the offset of the first value."""
     length = int.from_bytes(os.pread(descriptor, 8, 0), "little")
     header = os.pread(descriptor, min(length, MAX_HEADER_BYTES, os.fstat(descriptor).st_size) + 8, 0)
     if name_of(header) != name:
@@ -126,13 +126,13 @@ def _read_entries(descriptor: int, name: str) -> tuple[dict[str, Any], int]:
         is_header = isinstance(entries, dict) and all(_is_entry(entry) for entry in entries.values())
     except (ValueError, RecursionError):
         is_header = False
-    if not is_header:  # its name is right: somebody else made it
+    if not is_header:  # the digest is right, so another program wrote it
         raise CheckpointDamaged(f"The header of object {name[:12]} is not one of a checkpoint.")
     return entries, len(header)
 
 
 def _is_entry(entry: Any) -> bool:
-    """Whether it is what `header_of` writes of a value."""
+    """Whether `entry` has the form that `header_of` writes."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         return False
     shape, offsets = entry["shape"], entry["data_offsets"]
@@ -149,7 +149,7 @@ def _read_pieces(descriptor: int, offset: int, count: int) -> Iterator[bytes]:
 
 
 def _batches(buffers: Sequence[Any]) -> Iterator[list[memoryview]]:
-    """Yield what one call of writev takes."""
+    """Yield the buffers for each call of writev."""
     batch: list[memoryview] = []
     size = 0
     for view in _pieces(buffers):
@@ -169,7 +169,7 @@ def _pieces(buffers: Sequence[Any]) -> Iterator[memoryview]:
 
 
 def _write_batch(descriptor: int, buffers: list[memoryview]) -> None:
-    """Write all of `buffers`: writev may stop early."""
+    """Write all of `buffers`: one call of writev may write only a part."""
     while buffers:
         count = os.writev(descriptor, buffers)
         while buffers and count >= len(buffers[0]):
@@ -179,7 +179,7 @@ def _write_batch(descriptor: int, buffers: list[memoryview]) -> None:
 
 
 def _reserve(descriptor: int, size_bytes: int) -> None:
-    """Reserve `size_bytes`; where the file system cannot, writing finds out by itself."""
+    """Reserve `size_bytes`, if the file system can do that."""
     try:
         if size_bytes:
             os.posix_fallocate(descriptor, 0, size_bytes)

@@ -1,8 +1,8 @@
-"""The trash: manifests that were taken out of their run, under the time when.
+"""The trash: the manifests of deleted checkpoints, in folders named by the time of the deletion.
 
-Only manifests lie there. What they name is needed as long as they do, so taking one out and putting it back moves one
-small file, and the bytes are free when the trash is emptied. It moves while no pack is removed: whoever looks for what
-is needed must not find a manifest in neither place.
+Only manifests lie there, and their packs stay in the store. So deleting a checkpoint and putting it back moves one
+small file; emptying the trash frees the bytes. A move holds the store's lock: otherwise gc could find a manifest in
+neither place and remove its packs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Trashed:
 
 
 def put(folder: Folder, run: str, checkpoint: str, now: datetime) -> bool:
-    """Move a checkpoint to the trash; False where it is not there (any more)."""
+    """Move a checkpoint to the trash; return False if it is not in its run (any more)."""
     source = folder.manifest(run, checkpoint)
     target = folder.root / "trash" / now.astimezone(UTC).strftime(_TIME) / run / source.name
     if not source.is_file():
@@ -42,19 +42,19 @@ def put(folder: Folder, run: str, checkpoint: str, now: datetime) -> bool:
 
 
 def undo(folder: Folder, run: str, checkpoint: str | None = None) -> list[str]:
-    """Put a run's checkpoints, or one of them, back where they were; return their ids."""
-    trasheds = [item for item in items(folder) if item.run == run and checkpoint in (None, item.checkpoint)]
-    if not trasheds:
+    """Put a run's checkpoints, or one of them, back into the run; return their ids."""
+    deleted = [item for item in items(folder) if item.run == run and checkpoint in (None, item.checkpoint)]
+    if not deleted:
         return []
     with folder.writing():
-        for item in trasheds:
+        for item in deleted:
             folder.run(run).mkdir(parents=True, exist_ok=True)
             _move(item.path, folder.manifest(run, item.checkpoint))
-    return [item.checkpoint for item in trasheds]
+    return [item.checkpoint for item in deleted]
 
 
 def items(folder: Folder) -> Iterator[Trashed]:
-    """Yield what lies in the trash, oldest first; what is not ours is left out."""
+    """Yield the checkpoints in the trash, oldest first, without files that keepbest did not put there."""
     for path in sorted(folder.root.glob("trash/*/*/*.json")):
         run, time = path.parent.name, path.parent.parent.name
         if re.match(ID_PATTERN, run) and re.match(ID_PATTERN, path.stem):
@@ -63,7 +63,7 @@ def items(folder: Folder) -> Iterator[Trashed]:
 
 
 def remove(item: Trashed) -> None:
-    """Remove one for good, and the folders that it leaves empty."""
+    """Remove a checkpoint for good, and the folders that this leaves empty."""
     item.path.unlink(missing_ok=True)
     for folder in item.path.parents[:2]:
         with suppress(OSError):
@@ -74,7 +74,7 @@ def _move(source: Path, target: Path) -> bool:
     try:
         source.rename(target)
     except FileNotFoundError:
-        return False  # somebody else was quicker
+        return False  # another process was quicker
     for folder in (target.parent, source.parent):
         sync_folder(folder)
     return True

@@ -1,7 +1,7 @@
-"""Checking a whole store: every digest, what is missing, what nobody needs; and moving aside what is bad.
+"""Checks a whole store for damaged, missing and needless files, and moves faulty files aside.
 
-A fault of a pack or a network is told together with the checkpoints that it takes along. What is only not needed is
-no fault: orphans are the collector's, and a writer's leftovers are swept by the next one.
+A fault of a pack or a network names the checkpoints that cannot be loaded because of it. A needless file is no fault:
+gc removes orphans, and the next writer sweeps the leftovers of the last.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FAULTS: frozenset[Kind] = frozenset({"damaged", "missing", "misplaced"})
 
 @dataclass(frozen=True)
 class StoreFault:
-    """One thing that is not as it should be. `path` is relative to the store, `checkpoints` are those that it takes."""
+    """One finding. `path` is relative to the store; `checkpoints` cannot be loaded because of it."""
 
     kind: Kind
     path: str
@@ -45,7 +45,7 @@ class StoreFault:
 
 @dataclass
 class StoreHealth:
-    """What a check found."""
+    """The result of a store check."""
 
     checkpoints: int = 0
     bytes_read: int = 0
@@ -62,12 +62,12 @@ def check(
     *,
     on_file: Callable[[Path], object] = lambda path: None,
 ) -> StoreHealth:
-    """Read every byte of the store and compare it with what was written.
+    """Read every byte of the store and check its digests.
 
-    `expected` are (run, checkpoint) that somebody else knows to be here: of a manifest that is gone nothing in the
-    store tells, unless it leaves an orphan. `on_file` is told each file before it is read.
+    `expected` are the (run, checkpoint) pairs that the caller knows to be here: a lost manifest leaves no trace in the
+    store but orphans. `on_file` gets each path before the check reads the file.
 
-    Raises NotTheStore where the folder is not the store that it was.
+    Raises NotTheStore if the folder is not the store that it was.
     """
     folder.identity.check()
     health = StoreHealth()
@@ -83,9 +83,10 @@ def check(
 
 
 def repair(folder: Folder, health: StoreHealth, now: datetime) -> list[str]:
-    """Move aside, into aside/<time>/, the damaged files and the manifests that cannot be loaded; return their names.
+    """Move damaged files, and manifests that cannot be loaded, into aside/<time>/; return their names.
 
-    Nothing is deleted. What is left loads. Raises StoreUnavailable where somebody writes all the while.
+    This deletes nothing. The checkpoints that are left can be loaded. Raises StoreUnavailable if the store cannot be
+    written.
     """
     aside = folder.root / "aside" / now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     lost = {checkpoint for finding in health.findings if finding.is_fault for checkpoint in finding.checkpoints}
@@ -109,7 +110,7 @@ def _move(source: Path, target: Path) -> bool:
 
 
 def _read_manifests(folder: Folder, health: StoreHealth, on_file: Callable[[Path], object]) -> Iterator[Manifest]:
-    """Yield the manifests that are what was written; the others become findings."""
+    """Yield the sound manifests; the others become findings."""
     for path in sorted(folder.manifests()):
         on_file(path)
         health.checkpoints += 1
@@ -117,7 +118,7 @@ def _read_manifests(folder: Folder, health: StoreHealth, on_file: Callable[[Path
             data = _read(path, MAX_MANIFEST_BYTES)
             manifest, _ = decode(data, path.stem)
         except FileNotFoundError:
-            continue  # its trainer dropped it just now
+            continue  # the run's trainer has just dropped it
         except (CheckpointError, OSError) as error:
             health.findings.append(StoreFault("damaged", _shown(folder, path), _words(error), (path.stem,)))
             continue
@@ -135,7 +136,7 @@ def _read_manifests(folder: Folder, health: StoreHealth, on_file: Callable[[Path
 def _check_contents(
     folder: Folder, manifests: list[Manifest], health: StoreHealth, on_file: Callable[[Path], object]
 ) -> set[str]:
-    """Check every pack and network by itself; return the digests of those that are bad or missing."""
+    """Check every pack and network by itself; return the digests of those that are damaged or missing."""
     users = _users_of(manifests)
     there = {(path.stem, path.suffix): path for path in sorted(folder.root.glob("objects/*/*")) if is_content(path)}
     bad: set[str] = set()
@@ -149,15 +150,16 @@ def _check_contents(
         elif key not in users and not _is_named_meanwhile(folder, path.stem):
             health.findings.append(StoreFault("orphan", _shown(folder, path), "No checkpoint needs it."))
     for key in sorted(users.keys() - there.keys()):
-        path = folder.content(*key)
-        if not _is_being_dropped(folder, users[key]):
+        present = {path.stem for path in folder.manifests()}  # a trainer may have dropped some since
+        if not present.isdisjoint(users[key]):
             bad.add(key[0])
+            path = folder.content(*key)
             health.findings.append(StoreFault("missing", _shown(folder, path), "It is gone.", users[key]))
     return bad
 
 
 def _users_of(manifests: list[Manifest]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Return from (digest, suffix) to the checkpoints that need it."""
+    """Return the checkpoints that need each file, by its (digest, suffix)."""
     users: dict[tuple[str, str], tuple[str, ...]] = {}
     for manifest in manifests:
         keys = {(name, ".safetensors") for name in manifest.objects}
@@ -168,7 +170,7 @@ def _users_of(manifests: list[Manifest]) -> dict[tuple[str, str], tuple[str, ...
 
 
 def _fault_in(path: Path) -> str | None:
-    """Return what is wrong with a pack or a network, checked against its own name."""
+    """Return the fault of a pack or a network, whose name is its digest, or None."""
     try:
         if path.suffix == ".json":
             is_right = blake3(_read(path, MAX_MANIFEST_BYTES)).hexdigest() == path.stem
@@ -176,7 +178,7 @@ def _fault_in(path: Path) -> str | None:
         with path.open("rb") as file:
             pack.check(file.fileno(), path.stem)
     except FileNotFoundError:
-        return None  # removed just now, by whoever knows that nothing needs it
+        return None  # a process that knows that nothing needs the file has just removed it
     except (CheckpointDamaged, OSError) as error:
         return _words(error)
     return None
@@ -187,12 +189,12 @@ def _words(error: CheckpointError | OSError) -> str:
 
 
 def _check_values(folder: Folder, manifests: list[Manifest], bad: set[str], health: StoreHealth) -> None:
-    """What a manifest says of a value must be what the pack says: its place, its size, its type."""
+    """Check that each pack holds the values that manifests expect in it, with their sizes and types."""
     for manifest in manifests:
         if not manifest.objects & bad:
             try:
                 load.check_places(folder, manifest)
-            except CheckpointError as error:  # of an unknown type too: a newer keepbest's, or nobody's
+            except CheckpointError as error:  # also an unknown type, perhaps of a newer keepbest
                 path = folder.manifest(manifest.run, manifest.id)
                 health.findings.append(StoreFault("damaged", _shown(folder, path), error.message, (manifest.id,)))
 
@@ -201,14 +203,14 @@ def _check_values(folder: Folder, manifests: list[Manifest], bad: set[str], heal
 
 
 def _find_leftovers(folder: Folder) -> Iterator[StoreFault]:
-    """Yield files that are not in their place: a killed writer's, marks of checkpoints that are gone, a stranger's."""
+    """Yield files that belong to no checkpoint: those of a killed writer, and those that keepbest did not write."""
     root = folder.root
     for path in sorted(path for path in root.rglob("*") if path.is_file()):
         where = path.relative_to(root).parts
         if where[0] == "tmp":
-            yield StoreFault("leftover", _shown(folder, path), "A writer was killed, or writes just now.")
+            yield StoreFault("leftover", _shown(folder, path), "A writer was killed, or is writing.")
         elif not _is_ours(where, path):
-            yield StoreFault("leftover", _shown(folder, path), "keepbest writes nothing of this name.")
+            yield StoreFault("leftover", _shown(folder, path), "keepbest writes no file of this name.")
 
 
 def _is_ours(where: tuple[str, ...], path: Path) -> bool:
@@ -224,15 +226,10 @@ def _is_ours(where: tuple[str, ...], path: Path) -> bool:
 
 
 def _is_named_meanwhile(folder: Folder, digest: str) -> bool:
-    """Whether a checkpoint that was written since the manifests were read needs it."""
+    """Whether a checkpoint needs the file that a process has written since the check read the manifests."""
     with suppress(FileNotFoundError):
         return digest in folder.named([digest])
     return True
-
-
-def _is_being_dropped(folder: Folder, checkpoints: tuple[str, ...]) -> bool:
-    """Whether those that need it were dropped since their manifests were read."""
-    return not {path.stem for path in folder.manifests()} & set(checkpoints)
 
 
 def _read(path: Path, limit: int) -> bytes:
@@ -247,5 +244,5 @@ def _size_of(path: Path) -> int:
 
 
 def _shown(folder: Folder, path: Path) -> str:
-    """Return a path that every terminal and encoding takes: a stranger's file may have any bytes for a name."""
+    """Return a path that every terminal can print: the name of a foreign file may be any bytes."""
     return os.fsencode(path.relative_to(folder.root)).decode(errors="backslashreplace")

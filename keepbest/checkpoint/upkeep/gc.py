@@ -1,8 +1,8 @@
-"""The garbage collector of a store: it alone removes packs, once no checkpoint needs them.
+"""The garbage collector of a store: removes packs that no checkpoint needs any more.
 
-What goes is said by whoever knows (`retention.decide`); here it is taken out through the trash, the trash is emptied
-by age, and what nothing names is removed. Packs are removed while nobody writes, since a writer may just have decided
-to share one. Killed at any moment, the next call finds what was left.
+The caller says which checkpoints go (`retention.decide`). The collector moves them to the trash, empties the trash by
+age, and removes the packs that no manifest names. It removes packs only while nobody writes, because a writer may just
+have decided to share one. If it is killed, the next call does the rest.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from keepbest.checkpoint.manifest import names_in
 from keepbest.contract.base import DIGEST_PATTERN
 from keepbest.errors import CheckpointDamaged
 
-#: How long a checkpoint can be had back.
+#: How long a deleted checkpoint can be put back.
 TRASH_AGE = timedelta(days=1)
-#: How old a pack that nothing names must be. The lock alone would do where the file system has locks.
+#: The least age of a pack that no manifest names. It protects writers on file systems without locks.
 GRACE = timedelta(hours=1)
-#: A write holds the store for a second or so.
+#: How long to wait for writers: a write takes about a second.
 WAIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Collected:
-    """What was done; in a dry run, what would be. `freed_bytes` is what the removed files took."""
+    """What gc did, or would do in a dry run. `freed_bytes` are those of the removed files."""
 
     trashed: list[tuple[str, str]] = field(default_factory=list)
     emptied: list[tuple[str, str]] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     freed_bytes: int = 0
-    #: What more is free once the trash is emptied.
+    #: The bytes that emptying the trash would free.
     waiting_bytes: int = 0
-    #: Manifests that cannot be read: nobody knows what they need, so no pack was removed.
+    #: Manifests that cannot be read. They might need any pack, so gc removed none.
     damaged: list[str] = field(default_factory=list)
-    #: Somebody wrote all the while; packs are removed the next time.
+    #: Somebody was writing for all of `wait_seconds`; the next call removes packs.
     busy: bool = False
 
 
@@ -56,9 +56,9 @@ def collect(
     dry_run: bool = False,
     wait_seconds: float = WAIT_SECONDS,
 ) -> Collected:
-    """Take the `doomed` (run, checkpoint) out, empty the trash of what is older than `trash_age`, remove orphans.
+    """Move the `doomed` (run, checkpoint) to the trash, empty it of those older than `trash_age`, remove orphans.
 
-    Pinned checkpoints stay, whoever says what. Raises StoreUnavailable where the store cannot be written.
+    Pinned checkpoints always stay. Raises StoreUnavailable if the store cannot be written.
     """
     going = [(run, id) for run, id in doomed if folder.manifest(run, id).is_file() and id not in folder.pins(run)]
     if not dry_run:
@@ -66,24 +66,26 @@ def collect(
     old = [item for item in trash.items(folder) if now - item.at >= trash_age]
     with folder.explained():
         if dry_run:
-            return _validation(folder, going, old, now - grace)
+            return _survey(folder, going, old, now - grace)
         with folder.alone(wait_seconds) as is_alone:
             if not is_alone:
                 return Collected(trashed=going, busy=True)
-            collected = _validation(folder, going, old, now - grace)
+            collected = _survey(folder, going, old, now - grace)
             _remove(folder, old if not collected.damaged else [], collected.orphans)
     return collected
 
 
-def _validation(folder: Folder, going: list[tuple[str, str]], old: list[Trashed], before: datetime) -> Collected:
-    """Return what goes. Everything is read anew: what was written since somebody looked last is needed too."""
+def _survey(folder: Folder, going: list[tuple[str, str]], old: list[Trashed], before: datetime) -> Collected:
+    """Return what gc may remove. It reads all manifests again, because writers may have added some."""
     emptied = {item.path for item in old}
     leaving = {folder.manifest(run, id) for run, id in going} | {item.path for item in trash.items(folder)}
     named = _read_names(folder, emptied, leaving - emptied)
     if named.damaged:
         return Collected(trashed=going, damaged=sorted(named.damaged))
     contents = _contents(folder)
-    orphans = {path for path, file in contents.items() if _may_go(path.stem, file, named, before)}
+    free = {path: file for path, file in contents.items() if path.stem not in named.kept | named.leaving}
+    # A pack that a checkpoint has just freed goes at once, but one that no checkpoint ever named only if it is old.
+    orphans = {path for path, file in free.items() if path.stem in named.emptied or file.st_mtime <= before.timestamp()}
     return Collected(
         trashed=going,
         emptied=[(item.run, item.checkpoint) for item in old],
@@ -95,7 +97,7 @@ def _validation(folder: Folder, going: list[tuple[str, str]], old: list[Trashed]
 
 @dataclass
 class _Named:
-    """The digests that manifests name: of those that stay, that lie in the trash, that leave the trash now."""
+    """The digests that manifests name: of kept checkpoints, of those that stay in the trash, of those that leave it."""
 
     kept: set[str] = field(default_factory=set)
     leaving: set[str] = field(default_factory=set)
@@ -110,20 +112,14 @@ def _read_names(folder: Folder, emptied: set[Path], leaving: set[Path]) -> _Name
         try:
             group.update(names_in(path.read_bytes(), path.stem))
         except FileNotFoundError:
-            continue  # its trainer dropped it just now
+            continue  # the run's trainer has just dropped it
         except CheckpointDamaged as error:
             named.damaged.append(error.message)
     return named
 
 
-def _may_go(digest: str, file: os.stat_result, named: _Named, before: datetime) -> bool:
-    """What a checkpoint gave free goes at once; what no checkpoint ever named only when it is old enough."""
-    is_free = digest not in named.kept and digest not in named.leaving
-    return is_free and (digest in named.emptied or file.st_mtime <= before.timestamp())
-
-
 def _remove(folder: Folder, old: list[Trashed], orphans: list[str]) -> None:
-    """Manifests first: a checkpoint without its packs would be a damaged one."""
+    """Remove manifests, then packs: a manifest without its packs would be a damaged checkpoint."""
     for item in old:
         trash.remove(item)
     for name in orphans:
@@ -132,7 +128,7 @@ def _remove(folder: Folder, old: list[Trashed], orphans: list[str]) -> None:
 
 
 def _contents(folder: Folder) -> dict[Path, os.stat_result]:
-    """Return packs and networks; a file of another name is not ours to remove."""
+    """Return the packs and networks of the store, without files of other names, which are not keepbest's."""
     result = {}
     for path in folder.root.glob("objects/*/*"):
         if is_content(path):
@@ -142,11 +138,11 @@ def _contents(folder: Folder) -> dict[Path, os.stat_result]:
 
 
 def is_content(path: Path) -> bool:
-    """Whether a file in objects/ is called as ours are."""
+    """Whether a file in objects/ has the name of a pack or a network."""
     is_digest = re.fullmatch(DIGEST_PATTERN, path.stem) is not None
     return is_digest and path.suffix in (".safetensors", ".json") and path.parent.name == path.stem[:2]
 
 
 def _size(file: os.stat_result) -> int:
-    """Return what a file takes on disk."""
+    """Return the bytes that a file takes on disk."""
     return file.st_blocks * 512

@@ -1,9 +1,9 @@
-"""Retention of a run in training: the process that holds the run removes its superseded checkpoints.
+"""Retention of a run in training: the trainer removes the run's superseded checkpoints.
 
-The trainer decides by itself, since it must not fill a disk while the tracker is away, and it knows enough: its own
-values, the pins, which lie in the store, and what the tracker last called the best, which stays. So a trainer that
-lost its lease without hearing of it, and found something better since, cannot take the tracker's best away.
-Here nothing goes through the trash: bests may come every few seconds, and a day of them would fill the disk.
+The trainer decides without the tracker, so that the disk does not fill up while the tracker is away. It knows its own
+values, the pins, which lie in the store, and the tracker's last best, which stays. So a trainer that has lost its lease
+without knowing cannot remove the tracker's best. Checkpoints do not go through the trash here: bests may come every few
+seconds, and a day of them would fill the disk.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import KeepbestError, NotFound, NotTheStore
 from keepbest.selection.selectors import Best, Selector
 
-#: Somebody else is writing to the store: that takes about so long.
+#: The pause before the next try while another process writes to the store.
 SETTLE_PAUSE_SECONDS = 0.05
 
 _log = logging.getLogger("keepbest")
@@ -31,7 +31,7 @@ _log = logging.getLogger("keepbest")
 
 @dataclass(frozen=True)
 class _Line:
-    """What retention asks of a checkpoint; a whole manifest is large."""
+    """The fields of a manifest that retention needs; a whole manifest is large."""
 
     id: str
     step: int
@@ -58,10 +58,10 @@ class CheckpointPruner:
     def take(
         self, newer: Manifest, needed: Mapping[str, str], tell: Callable[[list[str]], bool] = lambda ids: True
     ) -> list[str]:
-        """Take note of a checkpoint that is on disk now; return the ids of those that were dropped for it.
+        """Take note of a new durable checkpoint; return the ids of the checkpoints that this dropped for it.
 
-        `tell` hears which will go, and says whether that is written down: only then they do, so that nothing is
-        missing of which nobody knows why. What cannot be dropped just now is tried again with the next one.
+        `tell` gets the ids that will go, and returns True once they are recorded. The pruner deletes files only then,
+        so that every missing checkpoint has a recorded reason. One that cannot be dropped now goes with the next call.
         """
         self._note(newer)
         pinned = self._store.folder.pins(self._run)
@@ -71,7 +71,7 @@ class CheckpointPruner:
         return self._remove() if self._left and tell(self._left) else []
 
     def settle(self, is_told: Callable[[], bool], seconds: float) -> None:
-        """Drop what could not be dropped yet, trying for so long: no other checkpoint will come."""
+        """Try for `seconds` to drop the checkpoints that are left: the run writes no more, so no other call comes."""
         until = time.monotonic() + seconds
         while self._left and is_told() and time.monotonic() < until:
             self._remove()
@@ -99,12 +99,12 @@ class CheckpointPruner:
         try:
             self._store.folder.identity.check()
             if id not in self._store.checkpoints(self._run):
-                return "gone"  # somebody took it out
+                return "gone"  # another process removed it
             return "gone" if self._store.drop(self._run, id) else "busy"
         except NotTheStore:
-            return "busy"  # it is away, with all that lies in it
+            return "busy"  # the store is away
         except NotFound:
-            return "gone"  # just now
+            return "gone"  # another process has just removed it
         except KeepbestError as error:
-            _log.warning("Checkpoint %s was not removed: %s", id, error.message)
+            _log.warning("Checkpoint %s of run %s was not removed: %s", id, self._run, error.message)
             return "failed"

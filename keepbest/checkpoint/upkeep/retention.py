@@ -1,6 +1,6 @@
-"""Which checkpoints stay, and why: the best k, the last k, one each n steps, the pinned, and those still needed.
+"""Decides which checkpoints stay, and why: the best k, the last k, one each n steps, the pinned, and those needed.
 
-Pure: what is pinned, and what a living run needs, is told by whoever asks. Trainer and tracker ask the same function.
+Pure: the caller passes which checkpoints are pinned and needed. Trainer and tracker call the same function.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Mode = Literal["min", "max"]
 
 
 class Kept(Protocol):
-    """What is asked of a checkpoint; the store's manifests and the tracker's checkpoints have it."""
+    """The fields that retention reads; the store's manifests and the tracker's checkpoints have them."""
 
     @property
     def id(self) -> str: ...
@@ -38,7 +38,7 @@ class Kept(Protocol):
 
 @dataclass(frozen=True)
 class RetentionReason:
-    """Why a checkpoint stays; without a reason it goes."""
+    """The reasons why a checkpoint stays; it goes if there are none."""
 
     id: str
     reasons: tuple[str, ...]
@@ -56,12 +56,12 @@ def decide(
     pinned: Collection[str] = (),
     needed: Mapping[str, str] | None = None,
 ) -> list[RetentionReason]:
-    """Judge the checkpoints of one run, oldest first. `needed` says what must stay besides, and why.
+    """Judge the checkpoints of one run, oldest first. `needed` maps further checkpoints that must stay to the reason.
 
-    Of equal values the earlier step is the better one, of one step the newest; a value that is not finite is never
-    among the best. Somebody asked for a manual checkpoint, so it stays. Where nothing would stay the newest does: a
-    run never loses all it has. Averages that a selector made count as neither best, last nor spaced; the newest one
-    stays.
+    Of equal values the earlier step is better, and of one step the newer checkpoint. A value that is not finite is
+    never among the best. A manual checkpoint stays, because somebody asked for it. If nothing else stays, the newest
+    checkpoint does: a run never loses all of them. Averages that a selector made count as neither best, last nor
+    spaced; the newest average stays.
     """
     known = sorted(checkpoints, key=lambda checkpoint: (checkpoint.at, checkpoint.id))
     ordered = [checkpoint for checkpoint in known if checkpoint.kind != "selected"]
@@ -73,14 +73,17 @@ def decide(
         "pinned": pinned,
         "selected": [checkpoint.id for checkpoint in known if checkpoint.kind == "selected"][-1:],
     }
-    verdicts = [RetentionReason(checkpoint.id, _reasons(checkpoint.id, groups, needed or {})) for checkpoint in known]
+    verdicts = []
+    for id in (checkpoint.id for checkpoint in known):
+        reasons = [reason for reason, ids in groups.items() if id in ids]
+        verdicts.append(RetentionReason(id, (*reasons, *([needed[id]] if needed and id in needed else []))))
     if verdicts and not any(verdict.stays for verdict in verdicts):
         verdicts[-1] = RetentionReason(verdicts[-1].id, ("nothing else is left",))
     return verdicts
 
 
 def find_eligible(checkpoints: Iterable[Kept], selector: Selector, mode: Mode | None) -> dict[str, str]:
-    """Return the ids of the checkpoints that the run's selector may yet choose, each with that reason."""
+    """Return the ids of the checkpoints that the run's selector may yet choose, each with this reason."""
     if mode is None or selector.is_usual:
         return {}
     candidates = selector.find_eligible(find_candidates(checkpoints), mode)
@@ -88,25 +91,19 @@ def find_eligible(checkpoints: Iterable[Kept], selector: Selector, mode: Mode | 
 
 
 def find_candidates(checkpoints: Iterable[Kept]) -> list[Candidate]:
-    """Return the validations that were kept, oldest first; a checkpoint between two validations has no value."""
+    """Return the checkpoints of validations, oldest first; those between two validations have no value."""
     ordered = sorted(checkpoints, key=lambda checkpoint: (checkpoint.at, checkpoint.id))
-    validations = [
-        (checkpoint, checkpoint.value)
+    return [
+        Candidate(checkpoint.id, checkpoint.step, checkpoint.value, checkpoint.n)
         for checkpoint in ordered
         if checkpoint.kind != "selected" and checkpoint.value is not None
     ]
-    return [Candidate(checkpoint.id, checkpoint.step, value, checkpoint.n) for checkpoint, value in validations]
-
-
-def _reasons(id: str, groups: Mapping[str, Collection[str]], needed: Mapping[str, str]) -> tuple[str, ...]:
-    names = [reason for reason, ids in groups.items() if id in ids]
-    return (*names, needed[id]) if id in needed else tuple(names)
 
 
 def _best(ordered: Sequence[Kept], count: int, mode: Mode | None) -> list[str]:
-    """Return the best; sorting keeps the order of equals, so that the earlier one wins.
+    """Return the best checkpoints. Sorting keeps the order of equal values, so the earlier one wins.
 
-    A process that is killed before it says what it wrote has its step trained again: one checkpoint of it is enough.
+    A run may train a step twice if a process was killed before it reported: one checkpoint of the step is enough.
     """
     if mode is None:
         return []

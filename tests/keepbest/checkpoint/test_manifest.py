@@ -62,8 +62,8 @@ def test_an_older_manifest_does_not_know_all(later: str) -> None:
 @pytest.mark.parametrize(
     ("averages", "changed", "said"),
     [
-        ({0: 2}, {}, "of no variable"),
-        ({-1: 1}, {}, "of no variable"),
+        ({0: 2}, {}, "belongs to no variable"),
+        ({-1: 1}, {}, "belongs to no variable"),
         ({1: 0}, {}, "form"),
         ({0: 0}, {}, "form"),
         ({0: 1}, {"shape": (3, 2)}, "form"),

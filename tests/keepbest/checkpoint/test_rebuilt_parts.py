@@ -87,7 +87,7 @@ def test_what_it_is_called_with_is_known_from_the_fit(
     assert np.allclose(served.serve(words), wanted)
     monkeypatch.setattr("keepbest.training.live_model.of_fit", lambda model: None)  # a loop of the user's own, say
     run = train(adapted(), tmp_path, words, validation=None, keep_examples=0)
-    with pytest.raises(NetworkUnknown, match="does not say what it is called with") as caught:
+    with pytest.raises(NetworkUnknown, match="does not name its inputs") as caught:
         keepbest.restore(run, store=tmp_path)
     assert "--into FILE.py:FUNCTION" in str(caught.value.hint)
     with pytest.raises(InvalidInput, match=r"cannot be called as the run's was.*StringLower"):
@@ -129,7 +129,7 @@ def test_an_optimizer_that_sorts_by_other_names_is_left_out(tmp_path: Path, capl
     run = train(model, tmp_path)
     restored = keepbest.restore(run, store=tmp_path, check=True)
     assert [restored.compiled, restored.optimizer] == [False, None]
-    assert "restored uncompiled, without its optimizer, which is another one here (optimizer/" in caplog.text
+    assert "restored uncompiled, without its optimizer, which differs here (optimizer/" in caplog.text
     said = list[str]()
     store = Store(tmp_path)
     path = export(store, store.load(run, choose(store, run).id), tmp_path / "out", "keras", say=said.append)

@@ -77,7 +77,7 @@ def test_an_optimizer_on_an_attribute_is_said_to_begin_anew(tmp_path: Path, capl
     net.second = keras.optimizers.RMSprop(0.1)
     arrays = [*OLD[:2], ("optimizer", "sgd/iteration", OLD[2][2]), ("optimizer", "sgd/learning_rate", OLD[3][2])]
     written_before(arrays, tmp_path).load_into(net)
-    assert "What begins anew: second (RMSprop)" in caplog.text
+    assert "These begin anew: second (RMSprop)" in caplog.text
     assert [int(net.optimizer.iterations), int(net.second.iterations)] == [7, 0]
 
 

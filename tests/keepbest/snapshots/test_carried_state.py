@@ -153,7 +153,7 @@ def test_the_second_generator_is_refused_before_the_first_is_set() -> None:
 
 
 def test_what_has_no_attributes_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="list has no attributes"):
+    with pytest.raises(InvalidInput, match="list in carry has no attributes"):
         CarriedState([[1, 2]])
 
 

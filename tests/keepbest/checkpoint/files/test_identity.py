@@ -104,7 +104,7 @@ def test_in_a_bare_folder_nothing_is_done(mount: Mount, store: Store, use: Calla
     mount.unmount()
     with pytest.raises(NotTheStore, match="is not the store") as told:
         use(store, id)
-    assert "mounted" in str(told.value.hint)
+    assert "Mount the store" in str(told.value.hint)
     assert list(mount.root.iterdir()) == []
     assert store.sweep() == 0
     mount.mount()
