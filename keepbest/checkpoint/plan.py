@@ -221,13 +221,13 @@ def _flat(spec: VariableSpec) -> str:
 
 
 def _rows(
-    mine: Sequence[VariableSpec], theirs: Sequence[VariableSpec], pairs: Pairs, asked: set[VariableSpec]
+    mine: Sequence[VariableSpec], theirs: Sequence[VariableSpec], pairs: Pairs, renamed: set[VariableSpec]
 ) -> Iterator[Row]:
     taken = set(pairs.values())
     for collection in ("model", "optimizer"):
         for spec in _of(collection, mine):
             other = pairs.get(spec)
-            yield Row("missing", spec, None) if other is None else Row(_kind(spec, other), spec, other, spec in asked)
+            yield Row("missing", spec, None) if other is None else Row(_kind(spec, other), spec, other, spec in renamed)
         yield from (Row("new", None, other) for other in _of(collection, theirs) if other not in taken)
 
 

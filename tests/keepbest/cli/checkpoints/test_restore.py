@@ -270,7 +270,7 @@ def test_a_plan_into_a_changed_network(keepbest: Keepbest, live: Live, worker: F
     assert keepbest(*into, "--to", to, "--as", "weights").status == Exit.OK
     assert (to / "model.weights.h5").is_file()
     nothing = keepbest(*into, "--set", "units=5", "--partial", "--to", tmp_path / "part")
-    assert (nothing.status, "none of its network's 2 variables does" in nothing.err) == (Exit.ERROR, True)
+    assert (nothing.status, "none of its network's 2 variables fits" in nothing.err) == (Exit.ERROR, True)
     code.write_text(MODEL.replace('name="base")', 'name="base"), keras.layers.Dense(2)'))
     part = keepbest(*into, "--partial", "--to", tmp_path / "part")
     assert (part.status, "2 of 2 variables of the network are restored" in part.err) == (Exit.OK, True)
