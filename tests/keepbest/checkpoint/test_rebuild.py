@@ -223,7 +223,7 @@ def test_what_cannot_answer_before_it_has_its_values(known: dict[str, Any], buil
         complete(model, None)
     assert np.array_equal(answer(made[0]), X)  # it has learned nothing yet
     assert len(made[1].variables) == 2
-    with pytest.raises(InvalidInput, match="cannot be called"):  # this one is not built, and takes something else
+    with pytest.raises(InvalidInput, match="Calling the network"):  # this one is not built, and takes something else
         complete(known["Pair"](), describe_batch(X))
 
 

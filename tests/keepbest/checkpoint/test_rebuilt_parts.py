@@ -90,7 +90,7 @@ def test_what_it_is_called_with_is_known_from_the_fit(
     with pytest.raises(NetworkUnknown, match="does not name its inputs") as caught:
         keepbest.restore(run, store=tmp_path)
     assert "--into FILE.py:FUNCTION" in str(caught.value.hint)
-    with pytest.raises(InvalidInput, match=r"cannot be called as the run's was.*StringLower"):
+    with pytest.raises(InvalidInput, match=r"Calling the network as in the run fails.*StringLower"):
         complete(spelling(), choose(store, run).inputs)
 
 

@@ -167,7 +167,7 @@ def test_a_manifest_of_something_else_is_refused(
         (["--to", "full"], "full has files in it", Exit.USAGE),
         (["--to", "full/file"], "full/file is a file", Exit.USAGE),
         (["--to", "out", "--as", "pickle"], "--as", Exit.USAGE),
-        (["--to", "out", "--step", "7"], "there are those of step 100", Exit.NOT_FOUND),
+        (["--to", "out", "--step", "7"], "the last ones are those of step 100", Exit.NOT_FOUND),
         (["--to", "out", "--checkpoint", "nope"], "no such checkpoint", Exit.NOT_FOUND),
     ],
 )
