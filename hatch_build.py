@@ -1,8 +1,8 @@
-"""Build hook: makes the dashboard (webui/ -> tracker/webui_dist/) with Node from PyPI, so nobody installs Node.
+"""Build hook: builds the dashboard (webui/ -> tracker/webui_dist/) with Node from PyPI, so that nobody installs Node.
 
 A stamp with the digest of the sources makes a second build free: pip builds twice, for the metadata and for the wheel.
 `KEEPBEST_SKIP_WEBUI=1` leaves the dashboard out; the tracker then shows a page that says how to build it.
-As a program it builds in place what is stale; with arguments it runs npm in webui/: `python hatch_build.py run check`.
+`python hatch_build.py` builds a stale dashboard in place; `python hatch_build.py run check` runs npm in webui/.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GENERATED = frozenset({"src/lib/api/schema.d.ts"})
 
 
 class DashboardHook(BuildHookInterface[Any]):
-    """Asks for Node only when there is something to build, and builds it."""
+    """Builds a stale dashboard; requires Node only then."""
 
     PLUGIN_NAME = "custom"
 
@@ -38,7 +38,7 @@ class DashboardHook(BuildHookInterface[Any]):
 
 
 class Dashboard:
-    """The dashboard's sources and what is built from them."""
+    """The dashboard's sources and its built files."""
 
     def __init__(self, root: Path) -> None:
         self.source = root / "webui"
@@ -66,7 +66,7 @@ class Dashboard:
                     yield path
 
     def build(self) -> None:
-        """Build beside and rename, so that a tracker never serves half a dashboard."""
+        """Build into another folder and rename it, so that a tracker never serves half a dashboard."""
         digest, beside = self.digest(), self.out.with_name("webui_dist.new")
         shutil.rmtree(beside, ignore_errors=True)
         self.install_packages()
@@ -78,7 +78,7 @@ class Dashboard:
         beside.rename(self.out)
 
     def install_packages(self) -> None:
-        """Run `npm ci` when node_modules is not what package-lock.json says."""
+        """Run `npm ci` unless node_modules was made of the present package-lock.json."""
         lock = hashlib.sha256((self.source / "package-lock.json").read_bytes()).hexdigest()
         mark = self.source / "node_modules" / ".lock-digest"
         if not mark.is_file() or mark.read_text() != lock:
@@ -86,7 +86,7 @@ class Dashboard:
             mark.write_text(lock)
 
     def npm(self, *arguments: str, is_quiet: bool = False, **variables: str) -> None:
-        """Run npm; what a quiet one says is shown only where it fails."""
+        """Run npm; with `is_quiet`, print its output only where it fails."""
         # The wheel's bin/npm is a link that became a file and cannot find its modules: call the program behind it.
         wheel = node_folder()
         program = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"

@@ -1,7 +1,7 @@
 """Alembic's entry: runs the revisions on the connection that `tracker.db` hands over.
 
-Postgres: one upgrade at a time (advisory lock), and a revision gives up on a busy table instead of blocking the
-service behind it. SQLite: one transaction for all of it, tables rebuilt in batch mode where ALTER falls short.
+On Postgres an advisory lock admits one upgrade at a time, and a revision gives up on a busy table instead of blocking
+the service. On SQLite one transaction holds all revisions, and batch mode rebuilds tables where ALTER is not enough.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy import JSON, Connection, text
 from tracker.models import Base
 from tracker.models.types import Moment, Number
 
-#: Any number that no other program takes: "keep" in ASCII.
+#: Any number that no other program uses: "keep" in ASCII.
 ADVISORY_LOCK = 0x6B656570
 
 
@@ -44,7 +44,7 @@ def _prepare(connection: Connection) -> None:
 
 
 def _render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
-    """Write our own column types into a revision as plain ones: a revision must not change with the models."""
+    """Write our own column types as plain ones, because a revision must not change with the models."""
     if kind == "type" and isinstance(item, Moment):
         return "sa.DateTime(timezone=True)"
     if kind == "type" and isinstance(item, Number):

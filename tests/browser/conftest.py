@@ -30,7 +30,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-#: A browser says so itself when an answer is not 2xx; the tests that provoke one look for the words on the page.
+#: A browser logs each answer that is not 2xx; tests that provoke one check the words on the page.
 HARMLESS = "Failed to load resource"
 
 expect.set_options(timeout=PATIENCE * 1000)
@@ -97,7 +97,7 @@ def worker(client: Client) -> str:
 
 @pytest.fixture
 def tell(client: Client, worker: str) -> Callable[..., Story]:
-    """Begin a run; whoever tells it may let it train, roll back, fail and finish."""
+    """Begin a run; the test then lets it train, roll back, fail or finish."""
     return lambda **asked: Story(client, worker, **asked).begin()
 
 

@@ -1,4 +1,4 @@
-"""Whatever a user, a script or a log line is called: it is shown as text, and nothing of it runs."""
+"""The page shows every hostile name and log line as text, and runs nothing of it."""
 
 from __future__ import annotations
 

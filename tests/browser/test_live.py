@@ -1,4 +1,4 @@
-"""Live, and honest about it: one stream for all tabs, polling where there is none, back after the tracker was away."""
+"""Live pages: one stream for all tabs, polling without a stream, and news again once the tracker is back."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_it_says_that_the_tracker_is_away_and_comes_back(
 def test_missed_data_comes_by_itself_once_the_tracker_is_back(
     open_context: OpenContext, start_tracker: Callable[[], Tracker]
 ) -> None:
-    """Regression: a page opened while the tracker went away said so for ever, or a tab of it stayed empty."""
+    """Regression: a page opened while the tracker went away never recovered, or one of its tabs stayed empty."""
     own = start_tracker()
     story = Story(own.client, register_worker(own.client), name="late").begin().advance(1)
     context = open_context(at=own)

@@ -1,4 +1,4 @@
-"""Panels in the dashboard: a list, a slider over the steps, the best beside; hostile names stay names."""
+"""Panels in the dashboard: a list, a slider over the steps, the best beside it; hostile names stay text."""
 
 from __future__ import annotations
 

@@ -20,13 +20,13 @@ HOSTILE = '<img src=x onerror="window.caught=1">'
 
 
 def rising(step: int) -> float:
-    """A share of the story's examples that rises slower and slower, with a gust at each third validation."""
+    """Return a share that rises ever slower, with a jump at each third validation."""
     return round(EXAMPLES * (0.9 - 90 / step + 0.01 * (step % 300 == 0))) / EXAMPLES
 
 
 @pytest.fixture(scope="module")
 def told(client: Client, worker: str) -> list[Story]:
-    """Two runs that rise, waver and were let go on for long."""
+    """Two long runs whose value rises and then wavers."""
     stories = []
     for name in ("first", "second"):
         stopper = {"name": "patience", "params": {"checks": 12}}

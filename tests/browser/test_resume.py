@@ -1,4 +1,4 @@
-"""Segments from the run's page: back to what is kept, on from it changed, and a new run from it."""
+"""Roll back, resume and fork from the run's page."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_fork_begins_at_the_checkpoint_that_was_clicked(page: Page, tell: Tell
 
 
 def test_an_ended_run_goes_on_changed(page: Page, tell: Tell) -> None:
-    """Who was faster than the list of checkpoints had the beginning chosen, and then nothing at all."""
+    """Regression: a user who was faster than the list of checkpoints lost the place that the dialog had chosen."""
     story = tell(name="to go on").advance(40)
     story.finish()
     held: list[Route] = []
@@ -159,7 +159,7 @@ def test_a_kept_point_on_the_curve_is_a_way_back(page: Page, tell: Tell) -> None
 
 
 def _find_kept(plot: Locator, share: float) -> Position | None:
-    """Feel along the chart from top to bottom, at this share of its width, for a mark that can be clicked."""
+    """Move the mouse down the chart, at this share of its width, until a mark can be clicked."""
     box = plot.bounding_box()
     if box is None:  # not drawn yet
         return None

@@ -1,4 +1,4 @@
-"""The run page: live curves and figures, why it stopped, its ledger, checkpoints, output, and commands to it."""
+"""The run page: live curves and figures, the reason of its stop, its decision log, checkpoints, output and commands."""
 
 from __future__ import annotations
 

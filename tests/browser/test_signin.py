@@ -1,4 +1,4 @@
-"""Signing in: by a link that works once, by a token, and not otherwise."""
+"""Signing in: only by a link that works once, or by a token."""
 
 from __future__ import annotations
 

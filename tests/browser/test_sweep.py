@@ -1,4 +1,4 @@
-"""A sweep's page: the best run, what mattered, a line a run that is pointed at from the table, and how it is ended."""
+"""A sweep's page: the best run, which parameter mattered, a line for each run, and its end."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The services of docker-compose.yml as plain processes on Postgres: the same commands, variables and health checks.
 
-Only what Docker gives is put in by hand: host names, folders in place of volumes, and the port.
+The test supplies what Docker would: host names, folders for the volumes, and the port.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SERVICES = services(SECRETS)
 
 
 class Team:
-    """Compose's part: starts a service by its name and asks its health check."""
+    """Takes the part of Compose: starts a service by its name and runs its health check."""
 
     def __init__(self, processes: Processes, folder: Path, database_url: str) -> None:
         self.processes = processes

@@ -1,4 +1,4 @@
-"""The one road through all houses, on both databases: the commands that a user types, each in a process of its own.
+"""A run through all parts of keepbest, on both databases: the commands that a user types, each in its own process.
 
 A user's own file is trained by a real worker, gone back to its best, stopped, restored in a fresh process and measured
 anew, while the tracker is killed and started again beside it.
@@ -29,7 +29,7 @@ POLL_SECONDS = 0.1
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-#: Learns a sum for as long as nobody stops it, and leaves the machine to the commands meanwhile.
+#: Learns a sum until somebody stops it, slowly enough to leave the machine to the commands.
 MY_MODEL = """
 import time
 
@@ -92,7 +92,7 @@ class Road:
         return json.loads(self.keepbest(*arguments, "--json"))
 
     def wait_for_best(self, run: str, step: int) -> None:
-        """Asked for here: a command each time would take the machine from the trainer."""
+        """Poll in this process: a command each time would slow down the trainer."""
         with self.client() as client:
 
             def poll() -> bool:

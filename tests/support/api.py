@@ -1,4 +1,4 @@
-"""A tracker's application in this process, its clock in the test's hand, and a client for each role."""
+"""A tracker's application in this process, with a clock that the test sets and a client for each role."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Api:
         return self._read(self.call("POST", path, body, **how))
 
     def fail(self, method: str, path: str, body: Any = None, **how: Any) -> tuple[int, dict[str, Any]]:
-        """Return status and error of a request that must fail, its body in the one shape."""
+        """Return status and error of a request that must fail; its body must be the error body."""
         answer = self.call(method, path, body, **how)
         assert answer.status_code >= 400, answer.text
         error = answer.get_json()["error"]
@@ -68,7 +68,7 @@ class Api:
         return answer.status_code, error
 
     def wait(self, seconds: float) -> datetime:
-        """Let the tracker's clock go on."""
+        """Move the tracker's clock on."""
         self.now += timedelta(seconds=seconds)
         return self.now
 

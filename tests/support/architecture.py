@@ -1,4 +1,4 @@
-"""The rules of the houses, each a function from sources to the places that break it."""
+"""The rules of the architecture: each is a function that yields the places where sources break it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 Sources = Mapping[str, str]  # dotted module name -> source text
 
-# Each house from the cellar up. A module imports from its own floor or below, never from above.
+# The floors of each package, from the bottom up. A module imports from its own floor or below, never from above.
 FLOORS: dict[str, list[set[str]]] = {
     "keepbest": [
         {"errors", "hints", "renamed", "status"},
@@ -95,7 +95,7 @@ def read_sources(root: Path, *houses: str) -> dict[str, str]:
 
 
 def broken_floors(sources: Sources) -> Iterator[str]:
-    """Arrows point down only, inside a house and between houses."""
+    """Imports point down only, inside a package and between packages."""
     for module, imported, line in _own_imports(sources):
         house, other = module.partition(".")[0], imported.partition(".")[0]
         if house != other:
@@ -108,7 +108,7 @@ def broken_floors(sources: Sources) -> Iterator[str]:
 
 
 def broken_rooms(sources: Sources) -> Iterator[str]:
-    """Every module stands on a floor."""
+    """Every module has a floor."""
     for module in sources:
         if _floor(module) < 0:
             yield f"{module} has no floor: give its room one in FLOORS"
@@ -246,7 +246,7 @@ RULES = (
 
 
 def _floor(module: str) -> int:
-    """Return the floor's number; a house's own __init__ stands on the roof; -1 for a room not in the plan."""
+    """Return the floor's number; a package's own __init__ is on top; -1 for a module that FLOORS does not name."""
     house, *rooms = module.split(".")
     floors = FLOORS.get(house, [])
     if not rooms or rooms[0] == "__main__":

@@ -1,4 +1,4 @@
-"""Assignments as a tracker would give them, for tests that need none of its answers."""
+"""Assignments as a tracker would make them, for tests without a tracker."""
 
 from __future__ import annotations
 

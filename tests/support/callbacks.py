@@ -1,4 +1,4 @@
-"""A callback without a `fit`: validations, steps and commands are given by hand, and what it reports is kept."""
+"""A callback without a `fit`: a test hands it validations, steps and commands, and reads its reports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEPS = 5
 
 
 class Reporter:
-    """Keeps what a run says; a tracker answers what it is told to, where there is one."""
+    """Keeps a run's records in place of an uploader; `receipt` is the tracker's answer."""
 
     def __init__(self) -> None:
         self.is_offline = True

@@ -1,7 +1,7 @@
-"""Write to a store without end while somebody collects: `python -m tests.support.collecting STORE SECONDS`.
+"""Write to a store while another process collects garbage: `python -m tests.support.collecting STORE SECONDS`.
 
-Every checkpoint shares its base with the one before, and with one that is dropped in between. Prints what was written
-and what was left standing, as JSON.
+Every checkpoint shares its base with the one before, and with one that is dropped in between. Prints as JSON how
+many checkpoints it wrote, and which must still be there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `make coverage` measured, a line a package: `python -m tests.support.coverage` prints it."""
+"""What `make coverage` measured, one line for each package: `python -m tests.support.coverage` prints it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 
 from tests.support.processes import ROOT
 
-#: What of a file's summary makes up its share: statements and, of each place that branches, both ways.
+#: The counts of a file's summary that make up its share: statements, and both ways of each branch.
 REACHED = ("covered_lines", "covered_branches")
 ALL = ("num_statements", "num_branches")
 COUNTS = (*REACHED, *ALL, "missing_lines", "missing_branches")
 
 
 def rows(files: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line a package, then the whole: percent of lines and branches, lines and branches that are missed."""
+    """Yield a line for each package and one for all: percent reached, and the lines and branches missed."""
     packages: dict[str, Counter[str]] = {}
     for name, measured in sorted(files.items()):
         counts = {word: measured["summary"].get(word, 0) for word in COUNTS}

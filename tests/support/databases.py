@@ -1,6 +1,6 @@
 """`database_url`: a database with the current schema, on SQLite and on Postgres; every test gets its own.
 
-The schema is made once a session by Alembic, then copied: a file on SQLite, a template database on Postgres.
+Alembic makes the schema once in a session; tests get copies: of a file on SQLite, of a template database on Postgres.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_clones() -> Iterator[Clones | None]:
-    """Databases with the current schema; None where no server answers: each test says for itself what it needs."""
+    """Databases with the current schema; None where no server answers: `need_postgres` then skips the test."""
     if server_url() is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""What the tests read from the environment, read once; then every other KEEPBEST_* variable is taken out of it.
+"""Reads the tests' own variables from the environment once, then removes every other KEEPBEST_* variable.
 
 A developer's own tracker, token or folder must never reach a test. The tests' own variables stay: the processes that
 share the work of one run (pytest-xdist) inherit them from the first.
@@ -11,7 +11,7 @@ import os
 REQUIRE_ALL = os.environ.get("KEEPBEST_REQUIRE_ALL") == "1"
 TEST_DATA = os.environ.get("KEEPBEST_TEST_DATA")
 TEST_POSTGRES = os.environ.get("KEEPBEST_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
-#: Of tests that draw what they ask: how much of it, and with which seed.
+#: Of tests with random requests: the number of requests, and their seed.
 TEST_EXAMPLES = int(os.environ.get("KEEPBEST_TEST_EXAMPLES", "12"))
 TEST_SEED = os.environ.get("KEEPBEST_TEST_SEED", "keepbest")
 
@@ -24,7 +24,7 @@ for _name in [name for name in os.environ if name.startswith("KEEPBEST_") and na
 def clean_environment(**variables: str) -> dict[str, str]:
     """Return the environment for a child process: this one's, without KEEPBEST_*, with the variables given.
 
-    It may write bytecode: else each process would compile all of our modules anew, which no user's does.
+    The child may write bytecode: otherwise each process would compile all modules again, unlike a user's.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("KEEPBEST_")}
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)

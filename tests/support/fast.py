@@ -1,6 +1,6 @@
 """`pytest --fast`: the tests that start neither TensorFlow nor a browser, nor any process, on SQLite.
 
-Which files those are is read off their imports. That they start nothing is made sure of while they run.
+The imports of a file decide whether it is one of them. While it runs, a fixture refuses to start a process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Whoever imports one of these starts something.
+#: A file that imports one of these starts something.
 STARTS = (
     "tensorflow",
     "keras",
@@ -62,7 +62,7 @@ def nothing_starts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
 @cache
 def starts_something(path: Path) -> bool:
-    """Whether a file of tests imports what starts something, itself or by a helper."""
+    """Whether a file of tests, or a helper that it imports, imports one of STARTS."""
     names = set(_imports(ast.parse(path.read_text())))
     if any(name == one or name.startswith(one) for name in names for one in STARTS):
         return True

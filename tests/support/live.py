@@ -1,4 +1,4 @@
-"""A real tracker on SQLite in a thread of the test, and a worker that says what a test tells it to."""
+"""A real tracker on SQLite in a thread of the test, and a worker that reports what a test tells it to."""
 
 from __future__ import annotations
 

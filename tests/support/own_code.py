@@ -82,7 +82,7 @@ def submit(live: Live, folder: Path, **asked: object) -> None:
 
 
 def build_and_measure() -> tuple[Any, float]:
-    """Return a model with weights of its own, and its loss by the trainer's ruler."""
+    """Return a model with weights of its own, and its loss as the trainer measures it."""
     from worker.trainer.evaluate import Evaluator
 
     space: dict[str, Any] = {}

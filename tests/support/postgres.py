@@ -88,7 +88,7 @@ class Clones:
         return url
 
     def _is_emptied(self, url: str) -> bool:
-        """Take all rows out; False, and nobody gets it again, where a test left more behind than rows."""
+        """Delete all rows; False where a test left more than rows behind, so that no test gets the database again."""
         with _connect(url) as connection:
             if not _is_left_alone(connection) or _shape_of(connection) != self._shape:
                 return False
@@ -112,7 +112,7 @@ def _shape_of(connection: Connection) -> Any:
 
 
 def _is_left_alone(connection: Connection) -> bool:
-    """Whether nobody else is connected; the server takes a moment to see that a client has gone."""
+    """Whether nobody else is connected; the server notices a moment late that a client has gone."""
     until = time.monotonic() + 1
     while connection.execute(OTHERS).fetchone() != (0,):
         if time.monotonic() > until:

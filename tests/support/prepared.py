@@ -1,4 +1,4 @@
-"""What the examples of each page of docs take for granted: a model and its data, a run that is there, a graph.
+"""What the examples of each page of docs need: a model and its data, an existing run, a graph.
 
 The model learns nothing, so that a fit ends as soon as its patience does.
 """

@@ -18,10 +18,10 @@ from tests.support.environment import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
-#: So long a test waits for what must come. It measures no speed: a machine that is busy with other things is late with
-#: all of it. Only what never comes fails, and a process that ends too early is told of at once.
+#: Seconds that a test waits for something that must come. A busy machine is late with everything, so this measures no
+#: speed: only what never comes fails, and a process that ends too early fails at once.
 PATIENCE = 300.0
-#: No worker imports TensorFlow ahead, for a run that most tests never submit.
+#: No worker starts a trainer ahead: most tests never submit a run.
 NO_STANDBY = {"KEEPBEST_WORKER_STANDBY": "0"}
 
 
@@ -143,7 +143,7 @@ class Processes:
 
 @pytest.fixture
 def processes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Processes]:
-    """Start real processes; whatever is left of them is killed after the test, before its database goes to another."""
+    """Start real processes; those that still run after the test are killed, before another test gets its database."""
     for name in {"database_url", "postgres_url", "empty_database_url"} & set(request.fixturenames):
         request.getfixturevalue(name)
     folder = tmp_path / "processes"

@@ -1,4 +1,4 @@
-"""Rules of plain words that a machine can check: names of locals, and the form of what errors say."""
+"""Rules of plain words that a machine can check: names of locals, and the form of error messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ERRORS = frozenset(name for name, kind in vars(errors).items() if isinstance(ki
 
 
 def vague_locals(sources: Sources) -> Iterator[str]:
-    """No local, argument or loop variable has a name that says nothing."""
+    """Locals, arguments and loop variables have names that say what they hold."""
     for module, source in sources.items():
         tree = ast.parse(source)
         kinds = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
@@ -33,7 +33,7 @@ def vague_locals(sources: Sources) -> Iterator[str]:
 
 
 def shapeless_messages(sources: Sources) -> Iterator[str]:
-    """What an error says is a sentence, short enough for a terminal."""
+    """An error's message is a sentence that is short enough for a terminal."""
     for module, source in sources.items():
         for node in ast.walk(ast.parse(source)):
             is_error = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ERRORS

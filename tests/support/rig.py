@@ -127,12 +127,12 @@ class Rig:
         self.keeper.close()
 
     def die(self) -> None:
-        """As a killed process does, once everything that waits is on disk."""
+        """Stop as a killed process does, once all pending writes are on disk."""
         assert self.keeper.drain(20)
         raise Killed
 
     def wait(self, seconds: float) -> None:
-        """Let the clock go on."""
+        """Move the clock on."""
         self.now += seconds
 
     def command(self, kind: CommandKind, **arguments: Any) -> None:
@@ -149,7 +149,7 @@ class Rig:
 
     @property
     def went_back_to(self) -> int:
-        """The best step when there had been three validations."""
+        """Return the step that was the best after three validations."""
         return max(self.validations[:3], key=lambda validation: (validation[1] or 0.0, -validation[0]))[0]
 
     @property

@@ -27,7 +27,7 @@ from tracker.settings import TrackerSettings
 from tracker.store import leases
 
 LEASE_SECONDS = 3.0
-#: The machine is for the trainers; a test that validations every 20 ms takes a core of its own.
+#: Leave the machine to the trainers: a test that polls every 20 ms takes a core.
 POLL_SECONDS = 0.2
 
 logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line a request
@@ -54,7 +54,7 @@ class Service:
 
     @contextmanager
     def elsewhere(self) -> Iterator[str]:
-        """Answer at another address, where no worker of the test looks; yield it."""
+        """Answer at another address, which no worker of the test knows; yield it."""
         server = serve(create_app(self.settings, self.engine))
         yield f"http://127.0.0.1:{server.server_port}"
         end(server)
@@ -65,13 +65,13 @@ class Service:
             self._server = None
 
     def expire(self) -> list[str]:
-        """What the scheduler does every two seconds: it judges by the rules of projects, and ends leases."""
+        """Do what the scheduler does every two seconds: apply the rules of projects and expire leases."""
         jobs.apply_rules(self.settings, self.engine, datetime.now(UTC))
         with db.write(self.engine) as conn:
             return leases.expire_leases(conn, datetime.now(UTC))
 
     def schedule(self) -> None:
-        """What the scheduler does every second for sweeps."""
+        """Do what the scheduler does for sweeps every second."""
         jobs.top_up_sweeps(self.settings, self.engine, datetime.now(UTC))
 
     def start_worker(self, **variables: str) -> Process:

@@ -1,4 +1,4 @@
-"""Values that a shape of the contract admits, drawn from its JSON schema with a liking for what lies at the edge.
+"""Random values that a model of the contract admits, drawn from its JSON schema with many at its limits.
 
 Most fields get a usual value and a few an odd one: a request with many odd values is refused for the first of them,
 and never comes to the database.
@@ -32,7 +32,7 @@ MOMENTS = (
     253402300799,
     -62135596800,
 )
-#: Of ten fields, how many get an odd value; and how many optional ones are said.
+#: How many of ten fields get an odd value, and how many optional fields are set.
 ODD, SAID = 1, 5
 
 Known = Callable[[Schema, Random], Any]

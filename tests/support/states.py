@@ -1,4 +1,4 @@
-"""Training states of plain NumPy arrays: the store does not care what a value is, and TensorFlow takes seconds."""
+"""Training states of plain NumPy arrays: the store takes any array, and TensorFlow takes seconds to import."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A run told through the API exactly as a trainer tells it: validations judged by the real policy, curves, jumps, an
+"""A run that is reported through the API as a trainer does: validations judged by the real policy, curves, jumps, an
 end.
 
-The browser tests need runs that look real without training one; what is told here is made by formulas.
+The browser tests need runs that look real without training one; formulas make its values.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def register_worker(client: Client, name: str = "mill") -> str:
 
 
 class Story:
-    """One run and the trainer that tells of it."""
+    """One run and its trainer."""
 
     def __init__(self, client: Client, worker: str, *, store: Store | None = None, **asked: Any) -> None:
         self.client, self.worker, self.store = client, worker, store
@@ -96,7 +96,7 @@ class Story:
         return self
 
     def go_on(self) -> Story:
-        """Take the run up again after it was resumed, where and how the tracker says."""
+        """Claim the resumed run, and go on where and how the assignment says."""
         assignment = self._claim()
         start = assignment.resume
         assert start is not None
@@ -132,7 +132,7 @@ class Story:
         return self
 
     def withdraw(self, reason: str) -> Story:
-        """Take the newest validation back: the best, of a network that was found broken before it was on disk."""
+        """Withdraw the newest validation: the best, whose network became NaN before it was on disk."""
         assert self.best is not None
         assert self.decision is not None
         value, _, step = self.best
@@ -142,11 +142,11 @@ class Story:
         return self
 
     def warn(self, **said: Any) -> None:
-        """Tell what is wrong with the training just now."""
+        """Report a present problem of the training."""
         self.tell(progress={**said, "at": now()})
 
     def hold(self, *snapshots: tuple[str, int]) -> Story:
-        """Tell what memory holds: ids and steps; the one of the best validation is marked."""
+        """Report the snapshots in memory by id and step; the best validation's is marked."""
         best = self.best[1] if self.best else None
         held = [{"id": id, "step": step, "size_bytes": SIZE, "is_best": id == best} for id, step in snapshots]
         memory = {"budget_bytes": 5_700_000_000, "held_bytes": SIZE * len(held), "snapshots": held}
@@ -154,7 +154,7 @@ class Story:
         return self
 
     def drop(self, step: int) -> None:
-        """Tell that retention dropped the checkpoints of a step."""
+        """Report that retention dropped the checkpoints of a step."""
         known = self.client.checkpoints(self.id).checkpoints
         self.tell(dropped=[{"id": one.id, "reason": "room", "at": now()} for one in known if one.step == step])
 

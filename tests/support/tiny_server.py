@@ -1,4 +1,4 @@
-"""A server of a few lines that answers what a test tells it to, and remembers what it was asked."""
+"""A small server that gives a test's answers in order and remembers the requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Answer:
 
 
 class TinyServer:
-    """Answers in order; the last answer is given for ever. An answer of None hangs up without a word."""
+    """Gives its answers in order and repeats the last one. An answer of None closes the connection."""
 
     def __init__(self, *answers: Answer | None) -> None:
         self.answers: deque[Answer | None] = deque(answers)

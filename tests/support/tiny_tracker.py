@@ -1,4 +1,4 @@
-"""As much of a tracker as a run talks to, over real HTTP: numbered batches taken once, leases, commands, faults."""
+"""The part of a tracker that a run talks to, over real HTTP: numbered batches taken once, leases, commands, faults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LEASE = {"token": "lease-token", "expires_at": NOW, "lease_seconds": 30.0}
 
 
 class TinyTracker:
-    """Keeps what it was told. `down()` closes the port, `up()` opens the same one again."""
+    """Keeps the records that it took. `down()` closes the port, `up()` opens the same one again."""
 
     def __init__(self) -> None:
         self.batches: dict[str, list[tuple[dict[str, Any], list[wire.MetricPoints]]]] = {}
@@ -64,11 +64,11 @@ class TinyTracker:
         return Client(self.url, "token", timeout_seconds=5, retries=0)
 
     def said(self, name: str) -> list[dict[str, Any]]:
-        """Return all records of one kind, in the order they were taken."""
+        """Return all records of one kind, in order of arrival."""
         return [record for batches in self.batches.values() for header, _ in batches for record in header.get(name, ())]
 
     def points(self, key: str) -> list[tuple[int, float]]:
-        """Return all points of a metric, in the order they were taken."""
+        """Return all points of a metric, in order of arrival."""
         parts = [part for batches in self.batches.values() for _, parts in batches for part in parts]
         return [point for part in parts if part.key == key for point in zip(part.steps, part.values, strict=True)]
 
@@ -168,7 +168,7 @@ def settings_of(folder: Path, url: str, mode: str = "online", token: str = "toke
 
 
 def assignment(stopper: str = "patience(checks=2)", mode: str = "max", **more: Any) -> Assignment:
-    """Return what a worker's trainer is given."""
+    """Return the assignment for a worker's trainer."""
     spec = RunSpec.model_validate(
         {
             "source": ExternalSource(),

@@ -1,4 +1,4 @@
-"""A trainer as the tracker sees one: it claims a run of its own and says things in numbered batches."""
+"""A trainer as the tracker sees it: claims a run of its own and sends numbered batches."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The matrix of exactness: the ways to train that must go on, and come back, to the last bit."""
+"""The matrix of exactness: ways to train that must resume and roll back to the last bit."""

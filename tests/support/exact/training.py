@@ -1,4 +1,4 @@
-"""Train a row from any step on, and say what came of it, bit for bit."""
+"""Train a row from any step on, and return the losses and the state, bit for bit."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
 class Trained:
     """One row being trained. The seed of the data is the run's own; `seed` is what else the process began with.
 
-    `learns`: what has to learn from the data before training does so; a process that goes on leaves it out.
+    With `learns`, preprocessing learns from the data before training; a process that resumes leaves that out.
     """
 
     def __init__(self, name: str, seed: int = 1, *, learns: bool = True) -> None:
@@ -66,7 +66,7 @@ class Trained:
         return kept[0], self._tell(losses[len(losses) // 2 :])
 
     def train_on(self) -> Ended:
-        """Train the second n steps; return what came of it."""
+        """Train the second n steps; return losses and state."""
         return self._tell(self._train(STEPS, 1))
 
     def bits(self) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What came of a kind on a road, in a word and with the reason."""
+"""The result of a kind on a road: a word and its reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tests.support.kinds.training import are_equal
 
-#: `lost`: the form itself, as Keras writes it, does not hold it. `--into`: equal with the user's own model.
+#: `lost`: Keras' own file in this form loses it too. `--into`: equal with the user's own model.
 Word = Literal["equal", "refused", "--into", "lost", "WRONG"]
 
 
@@ -30,7 +30,7 @@ def judge(answer: Callable[[], Sequence[Any]], expected: Sequence[Any], *, toler
 
 
 def refused(error: Exception) -> Cell:
-    """Return what an error on the way is: keepbest's own refuse, others are wrong."""
+    """Return the cell of an error: keepbest's own error is a refusal, any other is wrong."""
     said = " ".join(str(error).split())
     if any(one.__name__ == "KeepbestError" for one in type(error).__mro__):
         return Cell("refused", f"{said} {getattr(error, 'hint', None) or ''}".strip())

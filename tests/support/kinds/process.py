@@ -1,4 +1,4 @@
-"""A process of the table: does one thing with many kinds, since TensorFlow's start is what costs."""
+"""A process of the table: does one thing with many kinds, because TensorFlow's start takes most of the time."""
 
 from __future__ import annotations
 

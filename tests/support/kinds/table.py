@@ -37,12 +37,12 @@ def _row(kind: Kind, place: Place) -> Row:
 
 
 def _without_forms(cells: Mapping[str, Cell]) -> dict[str, Cell]:
-    """That a form was written says nothing of what is in it: that says who read it."""
+    """Drop the results of writing a form: only reading it shows what the file holds."""
     return {road: cell for road, cell in cells.items() if road not in FORMS}
 
 
 def _weigh(kind: Kind, cell: Cell, theirs: Cell) -> Cell:
-    """A refusal is right where Keras gives nothing back either, and where it says what it is about."""
+    """A refusal is right where Keras refuses too, and where its message names the part."""
     if cell.word in ("refused", "--into"):
         if theirs.word == "equal":
             return Cell("WRONG", f"refused, but Keras gives it back: {cell.why}")

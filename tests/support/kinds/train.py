@@ -25,7 +25,7 @@ class Untrainable(Exception):
 
 
 def train(kind: Kind, place: Place) -> dict[str, Cell]:
-    """Train without keepbest, which says what is right, then with it."""
+    """Train without keepbest, to know the right result, then with it."""
     recorder = Recorder(kind, lambda model: _write_theirs(model, place))
     try:
         seed_all(SEED)
@@ -75,7 +75,7 @@ def _keep(kind: Kind, place: Place, plain: Recorder) -> dict[str, Cell]:
 
 
 def roll_back(kind: Kind, place: Place, model: Any, keeper: Any) -> Cell:
-    """Go back to the best in memory, and on from there: what comes is what came."""
+    """Go back to the best in memory and train on: the steps must be those that came before."""
 
     def go_back() -> Any:
         keeper.roll_back()

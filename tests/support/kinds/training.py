@@ -1,4 +1,4 @@
-"""Train a kind as its user would, and write down what must come again. Nothing here knows keepbest."""
+"""Train a kind as its user would, and store the values that must come again. Nothing here knows keepbest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Arrays = list[Any]
 
 
 class Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """Writes down what training says of each batch, and what the model predicts at its best.
+    """Stores each batch's loss, and the predictions of the model at its best.
 
     Stands first among the callbacks: a validation's end finds the weights that it measured still in their place.
     """
