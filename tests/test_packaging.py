@@ -11,7 +11,8 @@ import sys
 import tarfile
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -80,8 +81,14 @@ def third_party_imports() -> set[str]:
     return found - set(sys.stdlib_module_names) - set(FLOORS)
 
 
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """Return who installed each importable name; every file of every library is looked at for that."""
+    return metadata.packages_distributions()
+
+
 def providers(module: str) -> set[str]:
-    names = {canonicalize_name(name) for name in metadata.packages_distributions().get(module, [])}
+    names = {canonicalize_name(name) for name in distributions().get(module, [])}
     return {COMES_WITH.get(name, name) for name in names}
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, event, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, event, insert, select, update
 
 from keepbest.contract.sweeps import Halving, Sweep
 from keepbest.stopping import Mode
@@ -50,6 +50,7 @@ def shuffle(conn: Connection, luck: random.Random, sweep_pk: int, pks: list[int]
     """Let anything have become of each run."""
     conn.execute(delete(RungTable))
     marks: list[dict[str, Any]] = []
+    changes: list[dict[str, Any]] = []
     for pk in pks:
         state, reason, stands = luck.choice(ENDS)
         places = sorted(luck.sample(range(1, MAX_RUNGS + 1), luck.choice([0, 1, 1, 2, 3]) or (state == "paused")))
@@ -60,13 +61,13 @@ def shuffle(conn: Connection, luck: random.Random, sweep_pk: int, pks: list[int]
             "mode": "max",
         }
         known |= {"deleted_at": NOW if luck.random() < 0.1 else None, "selected_value": luck.choice(VALUES)}
-        conn.execute(update(RunTable).where(RunTable.pk == pk).values(**known))
-        conn.execute(update(RunTable).where(RunTable.pk == pk).values(top_rung=max(places, default=0)))
+        changes.append({**known, "top_rung": max(places, default=0), "this": pk})
         for since, place in zip([0, *places], places, strict=False):
             waits = stands and place == places[-1]
             mark = {"run_pk": pk, "rung": place, "step": 100 * place, "reached_at": NOW, "sweep_pk": sweep_pk}
             mark |= {"since": since + 1}
             marks.append({**mark, "value": luck.choice(VALUES), "promoted_at": None if waits else NOW})
+    conn.execute(update(RunTable).where(RunTable.pk == bindparam("this")), changes)
     if marks:
         conn.execute(insert(RungTable), marks)
 
