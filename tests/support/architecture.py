@@ -183,7 +183,7 @@ def broken_lengths(sources: Sources) -> Iterator[str]:
 def broken_privates(sources: Sources) -> Iterator[str]:
     """No private member of another file's class is touched."""
     for module, source in sources.items():
-        nodes = list(ast.walk(_parse(source)))
+        nodes = _walk(source)
         own = {name for node in nodes for name in _defined(node)}
         for node in nodes:
             if not isinstance(node, ast.Attribute) or _name(node.value) in {"self", "cls"}:
@@ -268,11 +268,12 @@ def _own_imports(sources: Sources) -> Iterator[tuple[str, str, int]]:
 
 def _imports(sources: Sources) -> Iterator[tuple[str, str, int]]:
     """Yield (module, imported module, line), wherever the import stands: at the top, in a function, for types only."""
+    packages = {name[:at] for name in sources for at, letter in enumerate(name) if letter == "."}
     for module, node in _nodes(sources):
         if isinstance(node, ast.Import):
             yield from ((module, name.name, node.lineno) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = _base(module, node, is_package=any(name.startswith(f"{module}.") for name in sources))
+            base = _base(module, node, is_package=module in packages)
             for name in node.names:
                 deeper = f"{base}.{name.name}"
                 yield module, deeper if deeper in sources else base, node.lineno
@@ -287,13 +288,14 @@ def _base(module: str, node: ast.ImportFrom, *, is_package: bool) -> str:
 
 def _nodes(sources: Sources) -> Iterator[tuple[str, ast.AST]]:
     for module, source in sources.items():
-        for node in ast.walk(_parse(source)):
+        for node in _walk(source):
             yield module, node
 
 
 @cache
-def _parse(source: str) -> ast.Module:
-    return ast.parse(source)
+def _walk(source: str) -> tuple[ast.AST, ...]:
+    """Return every node of a module, found once for all rules."""
+    return tuple(ast.walk(ast.parse(source)))
 
 
 def _called(node: ast.Call) -> str | None:
@@ -321,14 +323,14 @@ def _defined(node: ast.AST) -> Iterator[str]:
 def _classes(sources: Sources) -> Iterator[tuple[tuple[str, str], list[tuple[str, str]]]]:
     """Yield each class by module and name, with the bases that may be ours, by where they are imported from."""
     for module, source in sources.items():
-        tree = _parse(source)
+        nodes = _walk(source)
         imported = {
             name.asname or name.name: (node.module or "", name.name)
-            for node in ast.walk(tree)
+            for node in nodes
             if isinstance(node, ast.ImportFrom)
             for name in node.names
         }
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.ClassDef):
                 bases = [_name(base.value if isinstance(base, ast.Subscript) else base) for base in node.bases]
                 yield (module, node.name), [imported.get(base, (module, base)) for base in bases if base]
