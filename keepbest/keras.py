@@ -30,18 +30,18 @@ from keepbest.training.reference_examples import of_validation
 from keepbest.training.resume import FitResume
 from keepbest.training.rollback import RollBack
 
-#: A run is not over before its best is on disk; a disk that takes longer than this is reported instead.
+#: How long the end of a run waits until its best is on disk; the run reports a disk that takes longer.
 DRAIN_SECONDS = 600.0
 
 OWN_DATA = "The data of your own fit() is not in the state: a roll back leaves it where it is, a restart begins anew."
 
-#: Attributes that a copy does not take: they are made anew, or by Keras.
+#: Attributes that a copy does not take over: the copy, or Keras, makes its own.
 _OF_ONE_RUN = {"run", "keeper", "swaps", "position", "stopped_epoch", "_monitored", "_closing", "_restored", "_epochs"}
 _OF_ONE_RUN |= {"_counter", "_doubts", "_resume", "_begins_late", "_is_first_step", "_model", "params"}
 
 
 class KeepBest(Carrying):
-    """Keep the best model in memory and on disk, stop when nothing improves, go back when asked.
+    """Keep the best model in memory and on disk, stop when nothing improves, roll back when asked.
 
     Args:
         monitor: Metric to watch. A validation is the end of an epoch in which this metric was measured.
@@ -51,20 +51,20 @@ class KeepBest(Carrying):
         mode: "min", "max", or "auto": the direction that the Keras metric itself declares, else an error.
         baseline: Only a value better than this ends the wait.
         restore_best_weights: Put the best state back when training ends: variables and optimizer.
-        start_from_epoch: Epochs before this one are logged, not judged.
+        start_from_epoch: The run logs epochs before this one, and does not judge them.
         stopper: A policy, "patience(steps=1000)" or its JSON form, instead of patience, min_delta and baseline.
-        run: What `keepbest.init(…)` returned, to report to; or the id of a local run to go on with.
+        run: The run that `keepbest.init(…)` returned, to report to; or the id of a local run to go on with.
         store: Folder of the checkpoints (default: KEEPBEST_STORE), or False to keep the best in memory only.
         resume: Begin with the newest checkpoint of `run`. Default: if an earlier process began the run.
-        retention: Which checkpoints stay on disk, `RetentionSpec(best=3)`. Default: what the run was begun with.
-        save_freq: Write the present state, too, after each "epoch" or so many batches, as `ModelCheckpoint` does.
+        retention: Which checkpoints stay on disk, `RetentionSpec(best=3)`. Default: the retention of `run`.
+        save_freq: Also write the present state after each "epoch", or each so many batches, as `ModelCheckpoint` does.
         initial_value_threshold: Keep nothing until a value is better than this.
         snapshots: Number of bests held in memory.
-        snapshot_memory: What they may take: bytes, "2GB", or "25%" of the free memory (the default).
+        snapshot_memory: Memory that they may take: bytes, "2GB", or "25%" of the free memory (the default).
         n: Number of examples that a validation measures, for the record.
         validation: The arrays (x, y) of `validation_data`, for `paired_noise`: Keras shows them to no callback.
         carry: Callbacks (leave these out of fit's list) and NumPy generators whose state goes into every snapshot.
-        strict: Raise before the first step if a part of the model cannot be captured, instead of a warning.
+        strict: Raise before the first step if keepbest cannot capture a part of the model, instead of a warning.
         panels: Examples (x, y), or a dataset of them, for pictures of the model while it trains.
         keep_examples: Number of examples of `validation` kept with each checkpoint, for `restore(…, check=True)`.
 
@@ -82,9 +82,9 @@ class KeepBest(Carrying):
         True
     """
 
-    #: Where training is; kept from one `fit` to the next.
+    #: The position of training, kept from one `fit` to the next.
     position = Position()
-    #: The epoch in which training was stopped, counted from 0 as Keras does; 0 where its epochs ran out.
+    #: The epoch in which training stopped, counted from 0 as Keras does; 0 if its epochs ran out.
     stopped_epoch = 0
     _restored: State | None = None
     _validation_seconds: float | None = None
@@ -140,7 +140,7 @@ class KeepBest(Carrying):
         self._begin_run(first, resume=bool(first.opening.goes_on) if resume is None else resume)
 
     def _begin_run(self, run: Run, *, resume: bool = False) -> None:
-        """Begin with nothing: no best, no step."""
+        """Begin a run without a best and at step 0."""
         self.run = run
         self.keeper = keeper = self._maker.equip(run, self.carried)
         self._monitored = Monitored(run.monitor)
@@ -151,18 +151,18 @@ class KeepBest(Carrying):
         self._epochs: dict[int | None, int] = {}
         self._doubts, self.goes_on = None, False
         run.before_end(lambda: keeper.close(DRAIN_SECONDS))
-        # A fit that is broken off: what was found best is written all the same, at the latest when the script ends.
+        # After an interrupted fit the best is written all the same, at the latest when the script ends.
         self._closing = weakref.finalize(self, keeper.close, DRAIN_SECONDS)
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy trains another model: it takes what was configured, and gets a run of its own."""
+        """Return the configuration: a copy trains another model, in a run of its own."""
         return {name: value for name, value in vars(self).items() if name not in _OF_ONE_RUN}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
         self._begin_run(self._maker.make())
 
-    # What people read
+    # Results
 
     @property
     def best(self) -> float | None:
@@ -174,7 +174,7 @@ class KeepBest(Carrying):
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch of the best validation, counted from 1; None where it lies in another process."""
+        """The epoch of the best validation, counted from 1; None if another process trained it."""
         return self._epochs.get(self.best_step)
 
     @property
@@ -188,7 +188,7 @@ class KeepBest(Carrying):
 
     @property
     def stop_reason(self) -> str | None:
-        """Why training stopped, or None where its epochs ran out."""
+        """Why training stopped, or None if its epochs ran out."""
         return self.decision.reason if self.decision is not None and self.decision.stop else None
 
     # Going back
@@ -202,12 +202,12 @@ class KeepBest(Carrying):
         max_steps: int | None = None,
         reset_patience: bool = False,
     ) -> None:
-        """Go back now, to the best unless a step or a checkpoint is named, and on from there.
+        """Roll back now, to the best unless a step or a checkpoint is named; training goes on from there.
 
-        Between two `fit`s, or from another callback: then even a stop that was just decided is taken back.
-        `learning_rate` is a number, or as text ("0.1x") a multiple of what it was there; `max_steps` the new last step.
+        Call it between two `fit`s, or from another callback: this cancels even a stop that was just decided.
+        `learning_rate` is a number, or as text ("0.1x") a multiple of the rate there; `max_steps` is the new last step.
 
-        Raises NotFound where nothing was kept of it, InvalidInput for a change that cannot be. Nothing is changed then.
+        Raises NotFound if no such state is kept, InvalidInput for an impossible change; then nothing changes.
         """
         changes = {"learning_rate": learning_rate, "max_steps": max_steps, "reset_patience": reset_patience}
         roll_back_request = request(RollBackRequest, step=step, checkpoint=checkpoint, **changes)
@@ -230,7 +230,7 @@ class KeepBest(Carrying):
         is_resumed = self._go_on_from_disk()
         self._saving.begin(self.position.step)
         self._begins_late, self._is_first_step = not self.model.built, True
-        if self._begins_late:  # Keras makes its variables in the first step: there is nothing to read before
+        if self._begins_late:  # Keras makes the variables in the first step: there is nothing to read before
             return
         self.keeper.begin(self.model)
         if is_resumed and self.run.opening.overrides is not None:
@@ -240,12 +240,6 @@ class KeepBest(Carrying):
             self.keeper.rollback.branch(self._restored, Overrides(reset_patience=not is_resumed))
             self.position, self._restored = self._restored.position, None
         self.run.lift_stop(self.position.step)
-        self.keeper.paint_start(self.position)
-
-    def _begin_late(self) -> None:
-        """Take up a model that its first step has just built."""
-        self._begins_late = False
-        self.keeper.begin(self.model)
         self.keeper.paint_start(self.position)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -263,9 +257,11 @@ class KeepBest(Carrying):
         done = self._counter.count(batch)
         step = self._base + done
         self.position = Position(step, self.position.epoch, done)
-        if self._begins_late:
-            self._begin_late()
-        elif self._is_first_step:  # in which Keras builds optimizers
+        if self._begins_late:  # the first step has just built the model
+            self._begins_late = False
+            self.keeper.begin(self.model)
+            self.keeper.paint_start(self.position)
+        elif self._is_first_step:  # Keras builds optimizers in the first step
             self.keeper.live.follow()
         self._is_first_step = False
         if self.run.commands:
@@ -292,7 +288,7 @@ class KeepBest(Carrying):
         self.position = Position(self.position.step, epoch + 1, 0)
         if not self._is_over():
             self._validate(epoch, dict(logs or {}))
-        elif not self.model.stop_training and self.decision:  # ended by what was withdrawn since the last validation
+        elif not self.model.stop_training and self.decision:  # a best withdrawn since the last validation stops the run
             self._take(self.decision)
         if self.run.commands:
             self._obey()
@@ -310,7 +306,7 @@ class KeepBest(Carrying):
         self.run.is_fitting = False
 
     def _save(self, *, ends_epoch: bool) -> None:
-        """Write the present state, where that was asked for and it is not written as the best."""
+        """Write the present state if `save_freq` asks for it, unless it is written as the best."""
         if self._saving.is_due(self.position.step, self.best_step, ends_epoch=ends_epoch):
             self.keeper.checkpoint(self.position, "last")
 
@@ -330,10 +326,10 @@ class KeepBest(Carrying):
         self._take(self._judge(epoch, value, logs))
 
     def _judge(self, epoch: int, value: float, logs: Mapping[str, Any]) -> Decision:
-        told: dict[str, Any] = {"train": logs.get("loss"), "metrics": logs, "epoch": float(epoch + 1)}
-        told["pairs"] = self._compare(value) if self.run.stopper.needs_pairs else None
+        more: dict[str, Any] = {"train": logs.get("loss"), "metrics": logs, "epoch": float(epoch + 1)}
+        more["pairs"] = self._compare(value) if self.run.stopper.needs_pairs else None
         step, seconds = self.position.step, self._validation_seconds
-        validation = make_validation(step, value, self._n, **told, duration_seconds=seconds)
+        validation = make_validation(step, value, self._n, **more, duration_seconds=seconds)
         decision = self.keeper.report_validation(self.position, validation)
         if decision.improved and decision.best_step == self.position.step:
             self._epochs[self.position.step] = epoch + 1
@@ -345,7 +341,7 @@ class KeepBest(Carrying):
         return self._examples.compare(self.model, self.monitor, value, self.run.stopper.policy.mode)
 
     def _take(self, decision: Decision) -> None:
-        """Do what was decided."""
+        """Print the decision if `verbose`, and stop training if it says so."""
         if self.verbose:
             print(f"\nkeepbest: {decision.message}")
         if decision.stop:
@@ -354,26 +350,26 @@ class KeepBest(Carrying):
 
     def _obey(self) -> None:
         was_over = self._is_over()
-        if (jump := self.keeper.obey(self.position)) is not None:
-            self._follow(jump, was_over)
+        if (roll_back := self.keeper.obey(self.position)) is not None:
+            self._follow(roll_back, was_over)
         if self.keeper.stop is not None:
             self.stopped_epoch = self._epoch
             self.model.stop_training = True
 
-    def _follow(self, jump: RollBack, was_over: bool) -> None:
-        """Keras goes on with its epoch and its data; the base is what makes the steps right."""
-        self._base = jump.state.step - self.position.batch
-        self.position = Position(jump.state.step, self.position.epoch, self.position.batch)
+    def _follow(self, roll_back: RollBack, was_over: bool) -> None:
+        """Set the step back. Keras goes on with its epoch and its data, so the base of the steps changes."""
+        self._base = roll_back.state.step - self.position.batch
+        self.position = Position(roll_back.state.step, self.position.epoch, self.position.batch)
         self._restored = None
-        if was_over:  # somebody wants more
+        if was_over:  # the roll back cancels the stop
             self.model.stop_training = False
 
     def _is_over(self) -> bool:
-        """Whether training had already been stopped when Keras measured once more."""
+        """Whether a decision or a command has stopped training; Keras may still measure once more."""
         return self.keeper.stop is not None or (self.decision is not None and self.decision.stop)
 
     def _report_doubts(self) -> None:
-        """Say what a roll back or a restart does not bring back, whenever there is more of it."""
+        """Report which state a roll back or a restart does not bring back, whenever there is more of it."""
         lost = self.carried.find_lost()
         note = f"{OWN_DATA} Of the callbacks, {', '.join(lost)} is not JSON and stays as it is." if lost else OWN_DATA
         if note != self._doubts:
@@ -381,13 +377,13 @@ class KeepBest(Carrying):
             self.run.recorder.report(resume="approximate", resume_note=note)
 
     def _turn_to_model(self) -> None:
-        """Give another model than the one that was trained a run of its own."""
+        """Begin another run if the model is not the one that this run trains."""
         if not self.keeper.live.may_train(self.model):
             self._closing()
             self._begin_run(self._maker.make())
 
     def _go_on_from_disk(self) -> bool:
-        """Put back what the run goes on from, where this fit is to; return whether it is."""
+        """Put back the checkpoint from which this fit goes on; return whether there is one."""
         state = self._resume.begin(self.keeper.store, self.model)
         if state is None:
             return False

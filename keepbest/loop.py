@@ -1,4 +1,4 @@
-"""A training loop of the user's own: its steps are counted, its best is kept, commands are obeyed between two steps.
+"""Keeps the best of a training loop of the user's own, counts its steps, and obeys commands between two steps.
 
 with keepbest.init(project="digits", monitor="val_accuracy", mode="max") as run:
     loop = keepbest.Loop(run, {"w": w, "b": b}, optimizer)
@@ -34,38 +34,38 @@ from keepbest.tracking.validations import make_validation
 from keepbest.training.keeper import BestKeeper
 from keepbest.training.resume import resume as go_on
 
-#: A run is not over before its best is on disk; a disk that takes longer is reported instead.
+#: How long the end of a run waits until its best is on disk; the run reports a disk that takes longer.
 DRAIN_SECONDS = 600.0
-#: At a validation, the state is written as `last` when nothing was written for so long: about what a crash costs.
+#: A validation writes the state as `last` if nothing was written for so long: a crash then costs about so much.
 CHECKPOINT_SECONDS = 30.0
 
 
 class Loop:
-    """Keep the best of a loop in memory and on disk, stop when nothing improves, go back when asked.
+    """Keep the best of a loop in memory and on disk, stop when nothing improves, roll back when asked.
 
     Iterate over it to get the number of each step to train, 1, 2, 3 …, until something stops the loop. After a roll
     back the iteration goes on from the step that the loop went back to. If you count steps yourself, call
     `report_validation` and then read `step` and `stopped`.
 
     Args:
-        run: What `keepbest.init(…)` returned; its stopper judges the validations.
-        kept: What is trained: a Keras model, a `tf.Module`, variables, random generators, or a dict or list of these.
-        optimizers: The optimizers that move `kept`; the one of a compiled model is known.
+        run: The run that `keepbest.init(…)` returned; its stopper judges the validations.
+        kept: A Keras model, a `tf.Module`, variables, random generators, or a dict or list of these.
+        optimizers: The optimizers that train `kept`; keepbest finds the one of a compiled model.
         store: Folder of the checkpoints (default: KEEPBEST_STORE), or False to keep the best in memory only.
-        resume: Go on from the checkpoint that the run goes on from, or else its newest; a new run has none.
-        retention: Which checkpoints stay on disk. Default: what the run was begun with.
+        resume: Go on from the checkpoint that the tracker names, or else the run's newest; a new run has none.
+        retention: Which checkpoints stay on disk. Default: the retention of `run`.
         snapshots: Number of bests held in memory.
-        snapshot_memory: What they may take: bytes, "2GB", or "25%" of the free memory (the default).
-        carry: What else decides later steps, and goes back and on with them: NumPy generators
+        snapshot_memory: Memory that they may take: bytes, "2GB", or "25%" of the free memory (the default).
+        carry: Further state that affects later steps and belongs into every snapshot: NumPy generators
             (`np.random.default_rng()`), and objects of yours whose attributes are JSON.
-        writes_bests: Write each best, in the background; False writes only what `checkpoint` is called for.
-        strict: Raise if a part of `kept` cannot be captured, instead of a warning.
+        writes_bests: Write each best, in the background; with False only `checkpoint` writes.
+        strict: Raise if keepbest cannot capture a part of `kept`, instead of a warning.
 
     Raises:
-        InvalidInput: Nobody knows which way is better, `kept` holds no variables, or an item of `carry` cannot be
+        InvalidInput: The mode of the monitor is unknown, `kept` holds no variables, or an item of `carry` cannot be
             saved.
         CheckpointIncomplete: `strict`, or the checkpoint to go on from lacks a part.
-        CheckpointMismatch: The checkpoint to go on from is of other variables or generators; the message names every
+        CheckpointMismatch: The checkpoint to go on from has other variables or generators; the message names every
             difference.
 
     Example:
@@ -97,14 +97,16 @@ class Loop:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.run = run
-        #: The step whose training was begun last; a roll back sets it back.
+        #: The step that the loop trains, or trained last; a roll back sets it back.
         self.step = 0
         self._restored: State | None = None
         self._clock = clock
         self._written_at = clock()
         opened = None if store is False else open_store(store)
         buffer = SnapshotBuffer(snapshots, snapshot_memory)
-        self._carried = _check_carried(CarriedState(carry))
+        self._carried = CarriedState(carry)
+        if lost := self._carried.find_lost():  # a Loop, unlike a fit, cannot report state that it loses
+            raise InvalidInput(f"These cannot be carried, since they are not JSON: {', '.join(lost)}.", field="carry")
         self.keeper = BestKeeper(
             run,
             opened,
@@ -114,29 +116,32 @@ class Loop:
             carried=self._carried,
             strict=strict,
         )
-        # A run that nobody ends, or a loop that nobody needs any more: what waits is written all the same.
+        # If the run is never finished, or the loop is garbage-collected, waiting checkpoints are still written.
         weakref.finalize(self, self.keeper.close, DRAIN_SECONDS)
-        living = self.keeper.begin(kept if isinstance(kept, VariableSet) else _check(TrainedObject(kept, optimizers)))
+        if not isinstance(kept, VariableSet):
+            kept = TrainedObject(kept, optimizers)
+            kept.check()
+        living = self.keeper.begin(kept)
         if resume and opened is not None:
             self._resume(opened, living)
         run.know_mode()
         run.before_end(self.close)
 
-    if not TYPE_CHECKING:  # a type checker finds an old name by itself
+    if not TYPE_CHECKING:  # a type checker reports an old name by itself
 
         def __getattr__(self, name: str) -> Any:
             raise refuse_method(self, name)
 
-    # What people read
+    # Results
 
     @property
     def stopped(self) -> bool:
-        """Whether the loop is to end: the stopper decided so, or somebody asked for it."""
+        """Whether the loop has to end: the stopper decided so, or somebody sent a command."""
         return self.run.decision is not None and self.run.decision.stop
 
     @property
     def store(self) -> Store | None:
-        """Where the checkpoints go."""
+        """The store of the checkpoints, or None."""
         return self.keeper.store
 
     @property
@@ -150,7 +155,7 @@ class Loop:
     # Training
 
     def __iter__(self) -> Iterator[int]:
-        """Give the number of each step to train. Iterating anew goes on; after a stop, only a roll back lets it."""
+        """Yield the number of each step to train. A second iteration goes on; after a stop only if you roll back."""
         self._branch()
         while not self.stopped:
             self._branch()
@@ -174,14 +179,14 @@ class Loop:
         correct: Any = None,
         losses: Any = None,
     ) -> Decision:
-        """Judge a validation after `step`, keep the state if it is the best, record both, and do what was asked.
+        """Judge a validation after `step`, keep the state if it is the best, record both, and obey commands.
 
-        `n` is on how many examples, `train` the training loss, `metrics` what else was measured, `seconds` how long
-        that took. For `paired_noise`, `correct` is whether each example was right (a vector of bools), or `losses` the
-        loss of each. A stop that somebody asked for counts as one.
+        `n` is the number of examples, `train` the training loss, `metrics` are further measured values, and `seconds`
+        is the time that the validation took. For `paired_noise`, `correct` says whether each example was right (a
+        vector of bools), or `losses` holds the loss of each. The decision also stops if a command asks for a stop.
         """
-        told: dict[str, Any] = {"train": train, "metrics": metrics, "epoch": epoch, "duration_seconds": seconds}
-        validation = make_validation(step, value, n, **told, pairs=read_pairs(correct, losses))
+        more: dict[str, Any] = {"train": train, "metrics": metrics, "epoch": epoch, "duration_seconds": seconds}
+        validation = make_validation(step, value, n, **more, pairs=read_pairs(correct, losses))
         self._branch()
         self.step = step
         decision = self.keeper.report_validation(Position(step), validation)
@@ -194,7 +199,7 @@ class Loop:
         return self.run.decision if self.stopped and self.run.decision is not None else decision
 
     def checkpoint(self, step: int | None = None) -> Manifest:
-        """Put the present state on disk, as that of `step` where it is named; it is durable when this returns.
+        """Write the present state to the disk, under the number `step` if given; it is durable when this returns.
 
         Raises:
             NotFound: The loop has no store.
@@ -207,10 +212,10 @@ class Loop:
     def roll_back(self, *, step: int | None = None, checkpoint: str | None = None) -> State:
         """Put a state back, the best one if none is named: variables, optimizers, random states, step; return it.
 
-        Where training goes on after it, it does so from there, with fresh patience, in a new segment of the run.
+        If training goes on afterwards, it does so from there, with fresh patience, in a new segment of the run.
 
         Raises:
-            NotFound: Nothing was kept of it.
+            NotFound: No such state is kept.
             CheckpointMismatch: The variables have changed since.
         """
         self._restored = self.keeper.rollback.put_back(step=step, checkpoint=checkpoint)
@@ -218,7 +223,7 @@ class Loop:
         return self._restored
 
     def close(self) -> bool:
-        """Wait until everything is on disk; return whether it is. The end of the run does this."""
+        """Wait until every checkpoint is on disk; return whether it is. The end of the run calls this."""
         return self.keeper.close(DRAIN_SECONDS)
 
     def _resume(self, store: Store, living: VariableSet) -> None:
@@ -229,26 +234,13 @@ class Loop:
             self.keeper.rollback.change(Position(self.step), self.run.opening.overrides)
 
     def _branch(self) -> None:
-        """Say that training goes on from where it was rolled back to."""
+        """Open a new segment if training goes on after `roll_back`."""
         restored, self._restored = self._restored, None
         if restored is not None:
             self.keeper.stop = None
             self.keeper.rollback.branch(restored, Overrides(reset_patience=True))
 
     def _obey(self) -> None:
-        jump = self.keeper.obey(Position(self.step)) if self.run.commands else None
-        if jump is not None:
-            self.step = jump.state.step
-
-
-def _check_carried(carried: CarriedState) -> CarriedState:
-    """Nothing here reports what is lost, as a fit does: so nothing may be."""
-    lost = carried.find_lost()
-    if lost:
-        raise InvalidInput(f"What cannot be carried, since it is not JSON: {', '.join(lost)}.", field="carry")
-    return carried
-
-
-def _check(trained: TrainedObject) -> TrainedObject:
-    trained.check()
-    return trained
+        roll_back = self.keeper.obey(Position(self.step)) if self.run.commands else None
+        if roll_back is not None:
+            self.step = roll_back.state.step

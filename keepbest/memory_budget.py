@@ -1,4 +1,4 @@
-"""How much memory snapshots may take, as people say it: `2GB`, or `25%` of what is free."""
+"""Reads the memory that snapshots may take: `2GB`, or `25%` of the free memory."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 
 from keepbest.errors import InvalidInput
 
-#: Where nothing is said.
+#: The budget if no setting names one.
 DEFAULT_MEMORY = "25%"
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _WORDS = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?:(?P<percent>%)|(?P<power>[kmgt]?)(?P<binary>i?)b?)", re.IGNORECASE)
 
 
 def budget_of(budget: str | int) -> int:
-    """Return bytes: a number of them, `500MB`, `2GB`, `2GiB`, or a part of the memory that is free now.
+    """Return a budget in bytes, from a number of bytes, `500MB`, `2GB`, `2GiB`, or `25%` of the memory free now.
 
     Raises:
-        InvalidInput: It is none of these, or more than all that is free.
+        InvalidInput: `budget` is none of these, or more than 100%.
     """
     match = _WORDS.fullmatch(str(budget).strip())
     if match is None:
@@ -30,7 +30,7 @@ def budget_of(budget: str | int) -> int:
 
 
 def free_memory_bytes() -> int:
-    """Return the memory that this machine can still give, or 4 GiB where it does not say."""
+    """Return the free memory of this machine, or 4 GiB if the system does not tell."""
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))

@@ -1,12 +1,12 @@
-"""Learning rates that nobody means: told, never refused."""
+"""Finds learning rates that are probably typing errors, for a warning; no such rate is refused."""
 
 from __future__ import annotations
 
 import math
 
-#: Rates outside are typing errors nearly always; schedules and tests may still want them.
+#: Rates outside these limits are nearly always typing errors, but schedules and tests may want them.
 LEAST, MOST = 1e-9, 10.0
-#: The same for a multiple of what the rate is.
+#: The limit for a multiple of the present rate.
 MOST_TIMES = 100.0
 
 
@@ -24,7 +24,7 @@ def find_absurd(rate: float) -> str | None:
 
 
 def find_absurd_text(text: str | None) -> str | None:
-    """The same for `3e-5`, or `0.1x` of what it was; None also for what is neither."""
+    """Return what is odd about a rate as text, `3e-5`, or `0.1x` of the present rate; None also for any other text."""
     times = text is not None and text.endswith("x")
     try:
         value = float((text or "").removesuffix("x"))
@@ -33,5 +33,5 @@ def find_absurd_text(text: str | None) -> str | None:
     if not times:
         return find_absurd(value)
     if value <= 0 or value > MOST_TIMES:
-        return f"{text} of the learning rate is hardly meant"
+        return f"{text} of the learning rate is probably a typing error"
     return None

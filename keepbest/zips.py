@@ -1,9 +1,9 @@
-"""The directory of a zip that somebody sent, looked at before anything is built from it.
+"""Checks the directory of a zip file from the network before `zipfile` reads it.
 
-`zipfile` makes an object for each entry before anybody can count them. So the directory is walked by its own lengths
-first (APPNOTE.TXT 4.3.12 and 4.3.16, https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT), and only the plain
-layout is taken, which every reader understands in the same way: nothing before the first file, nothing after the
-directory's end record, no Zip64.
+`zipfile` makes an object for each entry before its caller can count the entries. So this module first walks over the
+directory by the lengths in it (APPNOTE.TXT 4.3.12 and 4.3.16,
+https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT). It accepts only the plain layout, which every reader
+understands in the same way: no bytes before the first file or after the directory's end record, and no Zip64.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile
 from keepbest.errors import InvalidInput
 
 MAX_NAME_BYTES = 1000
-#: Folders in folders, the file's own name counted.
+#: The most folders in folders, the file's own name counted.
 MAX_DEPTH = 32
-#: What file systems take as one name.
+#: The longest name of one file or folder that file systems accept.
 MAX_PART_BYTES = 255
 
 _END = struct.Struct("<4s4H2LH")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _END_MARK, _ENTRY_MARK, _ZIP64_MARK = b"PK\5\6", b"PK\1\2", b"PK\6\7"
-#: What stands in an entry beside its name.
+#: The most bytes of an entry's extra fields and comment.
 _MAX_EXTRA_BYTES = 200
 
 
 def check_directory(content: bytes, most: int) -> None:
-    """Raise BadZipFile unless the directory is plain and whole, and lists at most `most` files within the limits."""
+    """Raise BadZipFile unless the directory is plain and whole, and lists at most `most` files."""
     start, end = _find_directory(content)
     place, entries, packed_bytes = start, 0, 0
     while place < end:
@@ -45,7 +45,7 @@ def check_directory(content: bytes, most: int) -> None:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn whatever reading an archive raises into InvalidInput."""
+    """Turn any error of reading an archive into InvalidInput."""
     try:
         yield
     except (BadZipFile, NotImplementedError, EOFError, ValueError, RuntimeError, zlib.error, struct.error) as error:
@@ -53,7 +53,7 @@ def plain_errors() -> Iterator[None]:
 
 
 def refuse(what: str) -> InvalidInput:
-    """Return the error that says what a bundle is."""
+    """Return the error about a code bundle: `what` continues the sentence."""
     return InvalidInput(f"The code bundle {what}.", field="bundle", hint="Submit the run again with `keepbest submit`.")
 
 
@@ -70,7 +70,7 @@ def find_fault(name: str) -> str | None:
 
 
 def _find_directory(content: bytes) -> tuple[int, int]:
-    """Return where the directory begins and where it ends, which is where the end record begins."""
+    """Return where the directory begins and where it ends, at the end record."""
     end = len(content) - _END.size
     if end < 0:
         raise BadZipFile("it is too short")
@@ -83,7 +83,7 @@ def _find_directory(content: bytes) -> tuple[int, int]:
 
 
 def _check_entry(content: bytes, place: int, end: int) -> tuple[int, int]:
-    """Return the bytes of a directory entry, and those of the file as it is packed."""
+    """Return the size of a directory entry, and the packed size of its file."""
     if place + _ENTRY.size > end:
         raise BadZipFile("its directory is cut short")
     fields = _ENTRY.unpack_from(content, place)
@@ -91,7 +91,7 @@ def _check_entry(content: bytes, place: int, end: int) -> tuple[int, int]:
     if mark != _ENTRY_MARK:
         raise BadZipFile("its directory holds something else than files")
     if method not in (ZIP_STORED, ZIP_DEFLATED):
-        raise BadZipFile(f"a file of it is packed by method {method}, which is not taken")
+        raise BadZipFile(f"a file of it is packed by method {method}, not stored or deflated")
     size = _ENTRY.size + name + extra + comment
     if name > MAX_NAME_BYTES or extra + comment > _MAX_EXTRA_BYTES or place + size > end:
         raise BadZipFile("an entry of its directory is too long")

@@ -1,7 +1,7 @@
 """A child process that cannot outlive its parent, started by exec in a process group of its own.
 
-Never by fork: TensorFlow's threads do not survive it. The child's standard input is a pipe that the parent never
-closes while it lives; the child watches it, so that even a parent killed by SIGKILL takes the child along.
+It never starts by a plain fork, which TensorFlow's threads do not survive. The child's standard input is a pipe that
+the parent keeps open while it lives. The child watches the pipe, so it ends even when SIGKILL ends the parent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import IO, cast
 
 #: Exit codes of a trainer, beside those of signals.
 FINISHED, FAILED, HANDED_BACK = 0, 1, 75
-#: The variable by which a child and everything that it starts are known.
+#: The environment variable that marks a child and every process that it starts.
 _MARK = "KEEPBEST_MARK"
 
 _SIGNAL_HINTS = {
@@ -30,9 +30,9 @@ _SIGNAL_HINTS = {
 
 
 class ChildProcess:
-    """A running program. Its output goes to a file, `secret` is the first line of its standard input.
+    """A running program. Its output goes to a file; `secret` is the first line of its standard input.
 
-    With None for the secret, that line is for `tell` to say. `mark` is what `end_orphans` knows it by.
+    With None for the secret, `tell` writes that line later. `end_orphans` finds the processes by `mark`.
     """
 
     def __init__(
@@ -64,76 +64,74 @@ class ChildProcess:
         return self._process.pid
 
     def tell(self, line: str) -> bool:
-        """Write the first line of its standard input; return whether there was anybody to read it."""
+        """Write the first line of the program's standard input; return False if the program has ended."""
         try:
             self._stdin.write(f"{line}\n".encode())
             self._stdin.flush()
-        except BrokenPipeError:  # it ended already; poll() tells
+        except BrokenPipeError:
             return False
         return True
 
     def poll(self) -> int | None:
-        """Return the exit code, negative for a signal, or None while it runs."""
+        """Return the exit code, negative for a signal, or None while the program runs."""
         return self._process.poll()
 
     def interrupt(self) -> None:
-        """Ask it to come to an end (SIGTERM)."""
+        """Ask the program to end (SIGTERM)."""
         if self.poll() is None:
             with suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill it with everything it started, and wait for its end."""
+        """Kill the program with all processes of its group, and wait for its end."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         self.close()
 
     def wait(self, seconds: float) -> int | None:
-        """Return the exit code, or None when it still runs after so long."""
+        """Return the exit code, or None if the program still runs after `seconds`."""
         with suppress(subprocess.TimeoutExpired):
             return self._process.wait(seconds)
         return None
 
     def close(self) -> None:
-        """Let go of the pipe; where the program still ran it would end now."""
+        """Close the pipe, which ends a program that still runs."""
         with suppress(BrokenPipeError):
             self._stdin.close()
 
 
 def make_mark() -> str:
-    """Return a mark that no other child bears."""
+    """Return a new mark."""
     return secrets.token_hex(16)
 
 
 def end_orphans(mark: str) -> int:
-    """Kill what still runs of the child with this mark, and of what it started; return how many there were.
+    """Kill the processes with this mark that still run; return their number.
 
-    When an agent dies, the kernel ends its trainer at once (`worker.trainer.agent_pipe`), but the trainer alone:
-    what the user's code had started is found by its inherited environment. Only Linux shows that, and only there the
-    kernel is asked.
+    When an agent dies, the kernel ends its trainer at once (`worker.trainer.agent_pipe`), but not the processes that
+    the user's code has started. This finds them by their inherited environment, which only Linux shows.
     """
     wanted = f"{_MARK}={mark}".encode()
-    result = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if wanted in _read_entries(path)]
-    for pid in result:
+    pids = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if wanted in _read_entries(path)]
+    for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    return len(result)
+    return len(pids)
 
 
 def _read_entries(environ: Path) -> list[bytes]:
     try:
         return environ.read_bytes().split(b"\0")
-    except OSError:  # it ended, or is somebody else's
+    except OSError:  # the process has ended, or belongs to another user
         return []
 
 
 def explain_exit(code: int) -> tuple[str, str | None]:
-    """Return what an exit without a word of its own means, and what to do about it."""
+    """Return the meaning of an exit code without an outcome, and what to do about it."""
     if code >= 0:
-        return f"The training process ended by itself with exit code {code}, without saying why.", (
-            "Does the code, or a library, call os._exit()?"
-        )
+        message = f"The training process ended by itself with exit code {code}, without saying why."
+        return message, "Does the code, or a library, call os._exit()?"
     try:
         number = signal.Signals(-code)
     except ValueError:

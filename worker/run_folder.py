@@ -1,12 +1,12 @@
-"""One run's working folder on a worker: what agent and trainer leave for each other, and for the next agent.
+"""One run's working folder on a worker: files that agent and trainer leave for each other, and for the next agent.
 
-* job.json        the assignment and where things are (0600: the lease's token is in it)
+* job.json        the assignment and the paths of store and data (0600, because it holds the lease's token)
 * code/           the user's bundle, unpacked
-* output.log      what the trainer printed
-* journal/        what trainer and agent have to tell the tracker, each in a journal of its own
-* outcome.json    how the trainer says training ended
-* mark            what the processes of this attempt are known by, where all else of them is lost
-* lock            held by the agent that validations after the folder
+* output.log      the output of the trainer
+* journal/        records for the tracker; trainer and agent have a journal each
+* outcome.json    the trainer's report of how training ended
+* mark            the mark of this attempt's processes (`worker.child_process`), to find them after a crash
+* lock            held by the agent that looks after the folder
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from keepbest.settings import write_private
 
 
 class TrainerJob(Answer):
-    """All that a trainer needs to begin. Its token comes another way: by its standard input, never by a file."""
+    """Everything that a trainer needs to begin, except its token, which comes by standard input and never by a file."""
 
     assignment: Assignment
     url: str
@@ -64,10 +64,10 @@ class RunFolder:
         """Make the folder with its job, locked by this process."""
         self.path.mkdir(parents=True, mode=0o700)
         self.try_lock()
-        write_private(self.path / "job.json", _with_token(job))
+        write_private(self.path / "job.json", json.dumps(job.model_dump(mode="json")))
 
     def try_lock(self) -> bool:
-        """Take the folder unless another living agent has it."""
+        """Lock the folder unless another living agent has locked it; return whether it is ours."""
         try:
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
@@ -86,28 +86,28 @@ class RunFolder:
             self._lock = None
 
     def get_job(self) -> TrainerJob:
-        """Read the job; raises KeepbestError where the folder holds none."""
+        """Read the job. Raises KeepbestError if the folder holds none."""
         try:
             return TrainerJob.model_validate_json((self.path / "job.json").read_bytes())
         except (OSError, ValidationError) as error:
             raise KeepbestError(f"{self.path} holds no job: {error}") from error
 
     def write_mark(self, mark: str) -> None:
-        """Say by which mark the processes of this attempt are known, before there is one."""
+        """Write the mark of this attempt's processes, before the first of them starts."""
         (self.path / "mark").write_text(mark, encoding="utf-8")
 
     def find_mark(self) -> str | None:
-        """Return the mark, or None where nothing was started yet."""
+        """Return the mark, or None if no process was started yet."""
         with suppress(OSError, ValueError):
             return (self.path / "mark").read_text(encoding="utf-8") or None
         return None
 
     def write_outcome(self, outcome: Release) -> None:
-        """Say how training ended. The last thing a trainer does."""
+        """Write how training ended: a trainer's last act."""
         write_private(self.path / "outcome.json", outcome.model_dump_json())
 
     def find_outcome(self) -> Release | None:
-        """Return what the trainer said, or None where it ended without a word."""
+        """Return the trainer's outcome, or None if it ended without one."""
         try:
             return Release.model_validate_json((self.path / "outcome.json").read_bytes())
         except (OSError, ValidationError):
@@ -121,10 +121,6 @@ class RunFolder:
         return ""
 
     def remove(self) -> None:
-        """Delete the folder; what cannot be deleted now is swept later."""
+        """Delete the folder; `worker.agent.recovery` retries files that cannot be deleted now."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.unlock()
-
-
-def _with_token(job: TrainerJob) -> str:
-    return json.dumps(job.model_dump(mode="json"))

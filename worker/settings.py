@@ -1,4 +1,4 @@
-"""How this worker is run, from the environment, once: the library's settings and the worker's own."""
+"""Reads the worker's settings from the environment, once: the library's and its own."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ SETTINGS = (
     Setting("KEEPBEST_WORKER_STANDBY", "1", "0 keeps no process waiting that has imported TensorFlow for the next run"),
 )
 
-#: glibc gives big blocks back to the system at once and gets fresh, zeroed pages for the next: with snapshots by
-#: reference each step would copy into fresh pages. These make it keep them (figures: docs/explanation/snapshots.md).
+#: glibc gives big blocks back to the system at once, and gets fresh, zeroed pages for the next ones. With snapshots by
+#: reference, each step would copy into fresh pages. These settings make glibc keep them (figures:
+#: docs/explanation/snapshots.md).
 MALLOC = {
     "MALLOC_MMAP_THRESHOLD_": str(2**32),
     "MALLOC_TRIM_THRESHOLD_": str(2**36),
@@ -41,7 +42,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What the agent needs to know; made by `load`. `environ` is what its trainers inherit."""
+    """The settings of the agent, made by `load`. `environ` is the environment of its trainers."""
 
     url: str
     token: str | None = field(repr=False)
@@ -60,7 +61,7 @@ class WorkerSettings:
 
 
 def load(environ: Mapping[str, str] | None = None) -> WorkerSettings:
-    """Read the settings; raises InvalidInput, naming the variable, where one says something impossible."""
+    """Read the settings. Raises InvalidInput, which names the variable, for an impossible value."""
     given = dict(os.environ if environ is None else environ)
     shared = keepbest.settings.load(given)
     if (backend := keepbest.settings.keras_backend(given)) != "tensorflow":
@@ -84,24 +85,24 @@ def load(environ: Mapping[str, str] | None = None) -> WorkerSettings:
 
 
 def trainer_environ(inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return a trainer's environment: without the token, with the allocator set, able to import this package."""
+    """Return a trainer's environment, without the token, with the allocator's settings and the path of this package."""
     kept = {name: value for name, value in inherited.items() if name != "KEEPBEST_TOKEN"}
     defaults = {"TF_CPP_MIN_LOG_LEVEL": "2", **MALLOC}
     return {**defaults, **kept, "PYTHONUNBUFFERED": "1", "PYTHONPATH": _python_path(kept.get("PYTHONPATH", ""))}
 
 
-def command_environ(told: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a user's command: ours, what it is told, and our interpreter's programs before others.
+def command_environ(run_settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a user's command: the worker's, with the settings of the run and its interpreter first.
 
-    Of the settings that name a run or say how to report it, the worker's own are left out.
+    It leaves out the worker's token and its setting to resume.
     """
     kept = {name: value for name, value in os.environ.items() if name not in ("KEEPBEST_TOKEN", "KEEPBEST_RESUME")}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
-    return {**kept, "PATH": path, "KEEPBEST_DIR": str(keepbest.settings.load(kept).dir), **told}
+    return {**kept, "PATH": path, "KEEPBEST_DIR": str(keepbest.settings.load(kept).dir), **run_settings}
 
 
 def _python_path(inherited: str) -> str:
-    """Trainers start with an isolated path; a checkout that is not installed has to be named."""
+    """Return the Python path of trainers, which names this checkout if it is not installed."""
     installed = {Path(folder).resolve() for folder in (*site.getsitepackages(), site.getusersitepackages())}
     own = [] if _ROOT in installed else [str(_ROOT)]
     return os.pathsep.join([*own, *(part for part in inherited.split(os.pathsep) if part)])

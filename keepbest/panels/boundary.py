@@ -1,4 +1,4 @@
-"""Models of one or two numbers: the fitted curve over its points, the answer over a plane, neuron by neuron."""
+"""Panels of models with one or two inputs: the fitted curve with its points, and the answer over a plane by neuron."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Answer = Callable[[NDArray[np.float32]], NDArray[Any]]
 
 
 def draw_fit(x: NDArray[Any], y: NDArray[Any], answer: Answer) -> FitData:
-    """Return points of one input and one target, and what the model answers over their range."""
+    """Return points of one input and one target, and the model's answers over their range."""
     line = np.linspace(float(x.min()), float(x.max()), LINE_POINTS, dtype=np.float32)
     fitted = np.asarray(answer(line[:, np.newaxis])).reshape(len(line), -1)[:, 0]
     some = slice(None, MAX_POINTS)
@@ -40,10 +40,10 @@ def draw_boundary(
     *,
     discrete: bool = False,
 ) -> BoundaryData:
-    """Return a model of two inputs over the square that holds its points.
+    """Return the answers of a model of two inputs over the square that holds its points.
 
-    `answers` gives, for points (n, 2), the answer (n, units) of every layer by name, the output last; `weights` is the
-    kernel and bias of each of these layers, where they are dense.
+    `answers` returns, for points (n, 2), the answer (n, units) of every layer by name, the output last. `weights` are
+    the kernel and bias of each of these layers that is dense.
     """
     reach = float(np.ceil(max(np.abs(train[0]).max(), 1.0)))
     _, whole = answers(_grid(GRID, reach))[-1]

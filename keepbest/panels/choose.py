@@ -1,4 +1,4 @@
-"""Which panels fit a network and its examples, and each of them made."""
+"""Chooses the panels that fit a network and its examples, and makes them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from keepbest.panels.histograms import spread
 from keepbest.panels.shadow_model import Replica
 from keepbest.panels.weights import show_columns, show_filters
 
-#: Input channels of a convolution that are shown.
+#: The most input channels of a convolution that a panel shows.
 CHANNELS = 2
-#: Examples that histograms of outputs are made of.
+#: Examples for the histograms of outputs.
 HISTOGRAM_EXAMPLES = 256
 
 
@@ -37,16 +37,8 @@ def paint(replica: Replica, scene: Scene) -> Iterator[Named]:
     yield from _paint_surface(replica, scene, width)
     if scene.single is not None:
         yield "outputs", spread(dict(replica.answers(scene.single[:HISTOGRAM_EXAMPLES])))
-    yield (
-        "variables",
-        spread(
-            {
-                str(trainable_variable.path): trainable_variable.numpy()
-                for trainable_variable in replica.model.trainable_variables
-            },
-            "variables",
-        ),
-    )
+    variables = {str(variable.path): variable.numpy() for variable in replica.model.trainable_variables}
+    yield "variables", spread(variables, "variables")
 
 
 def _paint_kernels(replica: Replica, scene: Scene) -> Iterator[Named]:
@@ -71,8 +63,8 @@ def _paint_surface(replica: Replica, scene: Scene, width: int) -> Iterator[Named
         names = {layer.name for layer in dense}
 
         def answers(points: Any) -> list[tuple[str, Any]]:
-            given = replica.answers(points)
-            return [(name, value) for name, value in given if name in names] or given[-1:]
+            outputs = replica.answers(points)
+            return [(name, value) for name, value in outputs if name in names] or outputs[-1:]
 
         weights = [(np.asarray(layer.kernel), np.asarray(layer.bias)) for layer in dense]
         yield (

@@ -1,4 +1,4 @@
-"""Classification: the confusion matrix, and the first examples that the model takes for something else."""
+"""Panels of a classifier: the confusion matrix, and the first misclassified examples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keepbest.contract.panels import ConfusionData, PackedArray, Sample, Samples
 from keepbest.panels.packing import finite, pack, to_bytes
 
 MAX_CLASSES = 100
-#: Images are shown at their size up to this; larger ones are left out.
+#: The longest side of an image in a panel, in pixels; larger images are left out.
 MAX_SIDE = 96
 
 Labels = NDArray[np.int64]
@@ -21,7 +21,7 @@ Labels = NDArray[np.int64]
 def count_confusion(
     true: Labels, predicted: Labels, classes: Sequence[str], *, part: str = "validation"
 ) -> ConfusionData:
-    """Return how often each true class (row) was taken for each class (column)."""
+    """Return how often the model predicted each class (column) for each true class (row)."""
     size = len(classes)
     counts = np.bincount(true * size + predicted, minlength=size * size).reshape(size, size)
     return ConfusionData(kind="confusion", part=part, classes=list(classes), counts=counts.tolist())
@@ -36,7 +36,7 @@ def find_wrong(
     count: int = 9,
     part: str = "validation",
 ) -> SamplesData:
-    """Return the first `count` misclassified examples, as pictures where `images` is (n, height, width[, channels])."""
+    """Return the first `count` misclassified examples, as pictures if `images` is (n, height, width[, channels])."""
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != true)
     first = wrong[:count]
@@ -54,7 +54,7 @@ def find_wrong(
 
 
 def pack_images(images: NDArray[Any]) -> PackedArray | None:
-    """Return grey or coloured images as bytes, from the darkest value to the brightest; None where they are none."""
+    """Return grey or coloured images as bytes, from the darkest value to the brightest; None if they are no images."""
     images = images[..., np.newaxis] if images.ndim == 3 else images
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or max(images.shape[1:3]) > MAX_SIDE:
         return None

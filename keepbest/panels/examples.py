@@ -1,4 +1,4 @@
-"""What the panels look at: some examples of a part of the data, as arrays."""
+"""The inputs of the panels: some examples of a part of the data, as arrays."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Examples that the panels are made of; a confusion matrix counts up to so many.
+#: The most examples for the panels, such as the confusion matrix.
 EXAMPLES = 5_000
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Inputs as the model takes them (an array, or a structure of arrays), targets, and what the classes are called."""
+    """Inputs as the model takes them (an array, or a structure of arrays), targets, and the names of the classes."""
 
     x: Any
     y: NDArray[Any]
@@ -27,17 +27,17 @@ class Scene:
 
     @property
     def single(self) -> NDArray[Any] | None:
-        """The inputs, where the model has only one."""
+        """The inputs of a model that takes one array, else None."""
         return self.x if isinstance(self.x, np.ndarray) else None
 
     @property
     def images(self) -> NDArray[Any] | None:
-        """The inputs, where they look like images: (n, height, width, 1 or 3)."""
+        """The inputs if they have the shape of images, (n, height, width, 1 or 3), else None."""
         x = self.single
         return x if x is not None and x.ndim == 4 and x.shape[-1] in (1, 3) else None
 
     def labels(self, outputs: int) -> NDArray[np.int64] | None:
-        """Return the targets as classes, where there are `outputs` of them: whole numbers, or one-hot rows."""
+        """Return the targets as numbers of `outputs` classes, from whole numbers or one-hot rows, or None."""
         y = self.y
         if y.ndim == 2 and y.shape[1] == outputs > 1 and np.array_equal(y.sum(axis=1), np.ones(len(y))):
             chosen: NDArray[np.int64] = y.argmax(axis=1).astype(np.int64)
@@ -57,7 +57,7 @@ class Scene:
 def see(part: Any, *, classes: Sequence[str] = (), name: str = "validation", limit: int = EXAMPLES) -> Scene | None:
     """Return the first examples of a part of the data: arrays, a `tf.data.Dataset`, a Keras `PyDataset`.
 
-    None where it holds no targets, or is endless and empty at once.
+    Returns None if it holds no examples with targets.
     """
     batches = [part] if isinstance(part, tuple | list) else _take_batches(part, limit)
     pairs = [batch for batch in batches if len(batch) >= 2]
@@ -67,8 +67,10 @@ def see(part: Any, *, classes: Sequence[str] = (), name: str = "validation", lim
 
     first = [keras.tree.map_structure(np.asarray, batch[0]) for batch in pairs]
     x = keras.tree.map_structure(lambda *leaves: np.concatenate(leaves)[:limit], *first)
-    y = np.concatenate([np.asarray(batch[1]) for batch in pairs])[:limit] if _is_plain(pairs) else None
-    return Scene(x, y, tuple(classes), name) if y is not None and len(y) else None
+    if any(isinstance(batch[1], dict | list | tuple) for batch in pairs):
+        return None
+    y = np.concatenate([np.asarray(batch[1]) for batch in pairs])[:limit]
+    return Scene(x, y, tuple(classes), name) if len(y) else None
 
 
 def _take_batches(part: Any, limit: int) -> list[Any]:
@@ -80,7 +82,3 @@ def _take_batches(part: Any, limit: int) -> list[Any]:
         if count >= limit:
             break
     return result
-
-
-def _is_plain(pairs: list[Any]) -> bool:
-    return all(not isinstance(batch[1], dict | list | tuple) for batch in pairs)

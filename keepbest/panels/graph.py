@@ -1,4 +1,4 @@
-"""The graph of a network or of any traced function: operations in nested scopes, shapes on the edges."""
+"""Draws the graph of a network, or of any traced function: operations in nested scopes, shapes on the edges."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from keepbest.contract.panels import GraphData, GraphEdge, GraphNode
 
 MAX_OPERATIONS = 3000
-#: Operations that pass their input on; an edge leads past them.
+#: Operations that only pass on their input; edges skip them.
 _PASSING = frozenset({"ReadVariableOp", "Identity"})
 _HIDDEN = _PASSING | {"NoOp", "Const"}
 
 
 def draw_network(model: Any, inputs: Any, targets: Any = None) -> GraphData:
-    """Return a Keras network as it computes, from its inputs to its loss where it is compiled and `targets` are given.
+    """Return the graph of a Keras network from its inputs to its outputs, or with `targets` to its loss.
 
-    `inputs` and `targets` are examples: their shapes and types count, the size of the batch does not.
+    `inputs` and `targets` are examples: only their types count, and their shapes without the size of the batch.
     """
     import tensorflow as tf
 
@@ -36,9 +36,9 @@ def draw_network(model: Any, inputs: Any, targets: Any = None) -> GraphData:
 
 
 def draw_function(function: Callable[..., Any], *specs: Any, names: Mapping[int, str] | None = None) -> GraphData:
-    """Return what `function` computes of tensors like `specs`; a `tf.function` or any that can be traced.
+    """Return the graph of a `tf.function`, or any function that can be traced, for tensors like `specs`.
 
-    `names` says how the variables are called, by the identity of their handles.
+    `names` are the names of variables by the ids of their handles.
     """
     import tensorflow as tf
 
@@ -59,14 +59,14 @@ def draw_function(function: Callable[..., Any], *specs: Any, names: Mapping[int,
 
 
 def _find_source(tensor: Any) -> str:
-    """Return the operation that a value comes from, past those that only pass it on."""
+    """Return the operation that computes a value, without those that only pass it on."""
     while tensor.op.type in _PASSING and len(tensor.op.inputs) == 1:
         tensor = tensor.op.inputs[0]
     return str(tensor.op.name)
 
 
 def _plain_names(names: Mapping[str, str]) -> dict[str, str]:
-    """Take away the numbers that TensorFlow appends to scopes entered again, where no two become one by it."""
+    """Remove the numbers that TensorFlow appends to repeated scopes, unless two names would become the same."""
     plain = {name: re.sub(r"_\d+(?=/)", "", shown)[:200] for name, shown in names.items()}
     count = Counter(plain.values())
     return {name: plain[name] if count[plain[name]] == 1 else shown[:200] for name, shown in names.items()}
@@ -80,7 +80,7 @@ def _node(operation: Any, name: str, variables: set[str]) -> GraphNode:
 
 
 def _scopes(nodes: Iterable[GraphNode]) -> list[GraphNode]:
-    """Return a node for each scope that holds others, the outermost first."""
+    """Return a node for each scope that holds nodes, the outermost first."""
     ids = {node.id for node in nodes}
     result: dict[str, GraphNode] = {}
     for node in nodes:
@@ -105,8 +105,5 @@ def _spec_of(example: Any) -> Any:
     """Return the shapes and types of an example without the size of its batch."""
     import tensorflow as tf
 
-    def of(leaf: Any) -> Any:
-        tensor = tf.convert_to_tensor(leaf)
-        return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
-
-    return tf.nest.map_structure(of, example)
+    tensors = tf.nest.map_structure(tf.convert_to_tensor, example)
+    return tf.nest.map_structure(lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), tensors)

@@ -1,4 +1,4 @@
-"""Arrays as they cross the wire in a panel."""
+"""Packs the arrays of a panel for the tracker."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def pack(array: NDArray[Any]) -> PackedArray:
 
 
 def unpack(packed: PackedArray) -> NDArray[Any]:
-    """Return the array that was packed.
+    """Return the array that `pack` got.
 
-    Raises ValueError where the bytes are not as many as the shape says.
+    Raises ValueError if the number of bytes does not match the shape.
     """
     kind = np.uint8 if packed.dtype == "uint8" else np.dtype("<f4")
     return np.frombuffer(base64.b64decode(packed.data), kind).reshape(packed.shape)
 
 
 def to_bytes(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
-    """Return values from `low` to `high` as 0 to 255; what is not finite becomes the middle."""
+    """Return values from `low` to `high` as 0 to 255; a NaN becomes the middle."""
     span = high - low if high > low else 1.0
     scaled = (np.nan_to_num(values, nan=(low + high) / 2) - low) * (255.0 / span)
     whole: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
@@ -38,6 +38,6 @@ def to_bytes(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]
 
 
 def finite(value: Any) -> float | None:
-    """Return a number, or None where it is not finite."""
+    """Return a number, or None if it is not finite."""
     number = float(value)
     return number if math.isfinite(number) else None

@@ -1,6 +1,4 @@
-"""Makes the panels of a run: at validations that are best or every n-th, in a thread, never more than a share of the
-time.
-"""
+"""Makes the panels of a run in a thread, at the best validations and each n-th, within a share of training's time."""
 
 from __future__ import annotations
 
@@ -17,13 +15,13 @@ from keepbest.panels.examples import Scene
 from keepbest.panels.shadow_model import Replica
 from keepbest.snapshots.state import State
 
-#: Of the time that training takes, what panels may take; the first and the last are made whatever they cost.
+#: The share of training's time that panels may take; the first and the last panels do not count.
 SHARE = 0.05
 _log = logging.getLogger("keepbest")
 
 
 class Painter:
-    """One thread that paints the newest snapshot it was given. `say` takes what it made, from that thread."""
+    """Makes panels of the newest snapshot in a thread of its own, and calls `say` with each panel from that thread."""
 
     def __init__(
         self,
@@ -50,31 +48,31 @@ class Painter:
         self._thread: Thread | None = None
 
     def begin(self, model: Any) -> bool:
-        """Make the second network, before training; return whether this network can be shown at all."""
+        """Make a copy of the network before training; return whether that works."""
         try:
             self._replica = Replica(model)
-        except Exception as error:  # whatever a user's layer does when it is copied: panels are not worth a run
-            _log.warning("No panels are made: the network cannot be copied (%s: %s).", type(error).__name__, error)
+        except Exception as error:  # copying a user's layer may raise anything, and must not end the run
+            _log.warning("This run has no panels: copying its network failed (%s: %s).", type(error).__name__, error)
             return False
         return True
 
     def draw_graph(self, segment: int, step: int) -> None:
-        """Say how the network computes; once is enough, it does not change."""
+        """Make the panel of the network's graph. Once is enough: the graph does not change."""
         if self._replica is None or (graph := self._replica.draw(self._scene.x, self._scene.y)) is None:
             return
         try:
             self._say(PanelMade(segment=segment, step=step, name="graph", data=graph, at=datetime.now(UTC)))
-        except ValueError as error:  # it holds what no record does
-            _log.warning("No graph is shown: %s", error)
+        except ValueError as error:  # the graph holds a value that no record may hold
+            _log.warning("This run has no graph panel: %s", error)
 
     def wants(self, *, is_best: bool) -> bool:
-        """Whether this validation is painted: the first, the best ones and each n-th are. Asked once a validation."""
+        """Whether this validation gets panels: the first, the best ones and each n-th do. Call it once a validation."""
         is_due = is_best or self._validations % self._every == 0
         self._validations += 1
         return is_due and self._replica is not None
 
     def put(self, state: State, segment: int) -> None:
-        """Take a snapshot to paint; the newest one waits, the others are left out."""
+        """Take a snapshot for panels. It replaces an older one that still waits."""
         with self._changed:
             self._waiting = (state, segment)
             if self._thread is None:
@@ -85,12 +83,12 @@ class Painter:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits and nothing is being painted."""
+        """Whether no snapshot waits and the thread is making no panels."""
         with self._changed:
             return self._waiting is None and not self._is_painting
 
     def close(self, last: list[tuple[State, int]]) -> None:
-        """Paint what must not be missing (the best, the last), and end the thread."""
+        """End the thread, and make the panels of `last` (the best and the last state) that are still missing."""
         with self._changed:
             thread, self._thread, self._ends, self._waiting = self._thread, None, True, None
             self._changed.notify()
@@ -105,14 +103,14 @@ class Painter:
             began, is_first = self._clock(), not self._painted
             self._paint(*taken)
             ended = self._clock()
-            # The first one also makes what the others use again: it says nothing of what they cost.
+            # The first panels also trace the network, so their time says nothing about later ones.
             rest = 0.0 if is_first else (ended - began) * (1 / self._share - 1)
             with self._changed:
                 self._rests_until = ended + rest
                 self._is_painting = False
 
     def _take(self) -> tuple[State, int] | None:
-        """Wait until there is something to paint and the share of the time allows it."""
+        """Wait until there is a snapshot and the share of the time allows its panels; None at the end."""
         with self._changed:
             while not self._ends:
                 rest = self._rests_until - self._clock()
@@ -131,6 +129,6 @@ class Painter:
             for name, data in paint(self._replica, self._scene):
                 at = datetime.now(UTC)
                 self._say(PanelMade(segment=segment, step=state.step, name=name, snapshot=state.id, data=data, at=at))
-        except Exception as error:  # a network may do anything when it answers: panels are not worth a run
-            _log.warning("No panels of step %d: %s: %s", state.step, type(error).__name__, error)
+        except Exception as error:  # a user's network may raise anything, and must not end the run
+            _log.warning("The panels of step %d failed: %s: %s", state.step, type(error).__name__, error)
             self._replica = None

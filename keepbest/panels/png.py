@@ -1,4 +1,4 @@
-"""An array as a grey picture in a PNG file, written with zlib alone."""
+"""Writes an array as a grey picture in a PNG file, with zlib alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-#: Small pictures are enlarged, each pixel a square, until their longer side has this many pixels.
+#: A small picture is enlarged, each pixel to a square, until its longer side has about this many pixels.
 SIDE = 256
 
 

@@ -1,4 +1,4 @@
-"""A second network of the same form, into which a snapshot is put: panels are made from it while training goes on."""
+"""A copy of the network that holds a snapshot's values, for panels while training goes on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = 256
 
 
 class Replica:
-    """Answers for a snapshot. Made before training: it leaves the random states as they were."""
+    """Answers with a snapshot's values. Making the copy before training leaves the random states as they were."""
 
     def __init__(self, model: Any) -> None:
         import keras
@@ -35,16 +35,16 @@ class Replica:
             raise ValueError("the copy of the network has other variables")
 
     def put(self, state: State) -> None:
-        """Take the values of a snapshot's network, as it is used."""
+        """Take the values of a snapshot that predictions use."""
         used = use(state)
         values = [value for spec, value in zip(used.specs, used.values, strict=True) if spec.collection == "model"]
         for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)
 
     def answer(self, x: Any) -> NDArray[Any]:
-        """Return the network's answer to all of `x`, in batches.
+        """Return the network's answer to all of `x`, computed in batches.
 
-        Raises ValueError where it has several outputs.
+        Raises ValueError if the network has several outputs.
         """
         import keras
 
@@ -56,24 +56,24 @@ class Replica:
         return np.concatenate(parts)
 
     def answers(self, x: Any) -> list[tuple[str, NDArray[Any]]]:
-        """Return what each layer gives for `x`, by its name, in order; only the last where no more is known."""
+        """Return each layer's output for `x` by its name, in order; of a subclassed network only the last."""
         if self._layered is None:
             return [("output", self.answer(x))]
         names, network = self._layered
-        given = network(x, training=False)
-        given = given if isinstance(given, list) else [given]  # Keras unpacks a list of one
-        return [(name, np.asarray(value)) for name, value in zip(names, given, strict=True)]
+        outputs = network(x, training=False)
+        outputs = outputs if isinstance(outputs, list) else [outputs]  # Keras unpacks a list of one
+        return [(name, np.asarray(value)) for name, value in zip(names, outputs, strict=True)]
 
     def draw(self, x: Any, y: Any) -> GraphData | None:
-        """Return the graph from inputs to loss, or to the outputs where there is no loss; None where neither is had."""
+        """Return the graph from inputs to loss, or else to the outputs; None if tracing fails for both."""
         import keras
 
-        map_structure = keras.tree.map_structure(lambda leaf: leaf[:1], x)
+        first = keras.tree.map_structure(lambda leaf: leaf[:1], x)
         random = capture_random()
         try:
             for targets in (y[:1], None):
-                with suppress(Exception):  # a loss or a network of a user's own may refuse to be traced
-                    return draw_network(self.model, map_structure, targets)
+                with suppress(Exception):  # a user's own loss or network may refuse the tracing
+                    return draw_network(self.model, first, targets)
             return None
         finally:
             restore_random(random)
@@ -89,7 +89,7 @@ class Replica:
 
 
 def _make_layered(model: Any) -> tuple[list[str], Any] | None:
-    """Return the names of the layers that compute something, and a network that gives what each of them gives."""
+    """Return the names of the layers without inputs, and a network that returns the output of each of them."""
     import keras
 
     try:
@@ -100,5 +100,5 @@ def _make_layered(model: Any) -> tuple[list[str], Any] | None:
         ]
         inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
         return [layer.name for layer in layers], keras.Model(inputs, [layer.output for layer in layers])
-    except (AttributeError, ValueError):  # a subclassed network has no inputs and outputs to name
+    except (AttributeError, ValueError):  # a subclassed network does not know its inputs and outputs
         return None

@@ -1,4 +1,4 @@
-"""Weights as images: one tile a filter, positive and negative on the two sides of the middle."""
+"""Shows weights as images: one tile for each filter, positive and negative on the two sides of the middle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_SIDE = 128
 def show_filters(kernel: NDArray[Any], variable: str, *, channel: int = 0) -> WeightsData:
     """Return the filters of a convolution's kernel (height, width, inputs, filters) for one input channel.
 
-    Mean and standard deviation are of the whole kernel, as are the limits of the colours: so filters of several
+    Mean, standard deviation and the limits of the colours are those of the whole kernel, so that filters of several
     channels can be compared.
     """
     tiles = np.moveaxis(kernel[:, :, channel, :], -1, 0)
@@ -27,13 +27,13 @@ def show_filters(kernel: NDArray[Any], variable: str, *, channel: int = 0) -> We
 def show_columns(kernel: NDArray[Any], variable: str, height: int, width: int) -> WeightsData:
     """Return each column of a matrix as an image: the weights from every pixel to one unit.
 
-    Raises ValueError where the matrix has not a row for each pixel.
+    Raises ValueError if the matrix does not have a row for each pixel.
     """
     return _show(kernel.T.reshape(-1, height, width), kernel, variable, None)
 
 
 def show_matrix(matrix: NDArray[Any], variable: str) -> WeightsData:
-    """Return a matrix as one image, its first rows and columns where it is large."""
+    """Return a matrix as one image; of a large matrix its first rows and columns."""
     return _show(matrix[np.newaxis, :MAX_SIDE, :MAX_SIDE], matrix, variable, None)
 
 

@@ -1,4 +1,4 @@
-"""Old files: what a `tf.train.Saver` wrote becomes a checkpoint in a store, with a digest for every variable."""
+"""Imports the files of a `tf.train.Saver` as a checkpoint in a store, with a digest for every variable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keepbest.errors import CheckpointDamaged, InvalidInput, NotFound
 from keepbest.snapshots.state import Position, State, VariableSpec
 from keepbest.stopping import Mode
 
-#: What `tf.train.Checkpoint` adds, and no Saver does.
+#: A variable that `tf.train.Checkpoint` adds, and a Saver does not.
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _FILE = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _STEP = re.compile(r"-(\d{1,15})$")
@@ -34,19 +34,19 @@ def import_saver(
     monitor: str | None = None,
     now: datetime | None = None,
 ) -> Written:
-    """Write what a `tf.train.Saver` saved under `prefix` (or the newest in a folder) into a store, name by name.
+    """Import the variables that a `tf.train.Saver` saved under `prefix` (or last in a folder) into a store.
 
     `step` is by default the variable `global_step`, else the number at the end of the prefix, else 0. With `value`
-    and `mode` it takes part in which checkpoint of the run is the best.
+    and `mode` the checkpoint may be the best of its run.
 
     Raises:
         NotFound: There is no such file.
-        CheckpointDamaged: TensorFlow cannot read it.
-        InvalidInput: It is a `tf.train.Checkpoint`, the step is negative, or a value came without its mode.
+        CheckpointDamaged: TensorFlow cannot read the file.
+        InvalidInput: The file is a `tf.train.Checkpoint`, the step is negative, or a value came without its mode.
         CheckpointError: A variable is of a type that a store does not hold, such as text.
     """
     if (value is None) != (mode is None):
-        raise InvalidInput("A value says something only with its mode, and the other way round.", field="mode")
+        raise InvalidInput("Give value and mode together, or neither.", field="mode")
     if step is not None and step < 0:
         raise InvalidInput(f"A step is 0 or more, but got {step}.", field="step")
     saved = _FILE.sub("", str(prefix))
@@ -65,7 +65,7 @@ def import_saver(
 
 
 def _read(prefix: str) -> tuple[tuple[VariableSpec, ...], tuple[Any, ...]]:
-    """Return every variable in the order of the names, and its value."""
+    """Return the descriptions and values of all variables, in the order of their names."""
     import numpy as np
     import tensorflow as tf
 
@@ -83,11 +83,11 @@ def _read(prefix: str) -> tuple[tuple[VariableSpec, ...], tuple[Any, ...]]:
 
 
 def _check(dtypes: dict[str, Any], prefix: str) -> None:
-    """Refuse what cannot be stored before any of it is read."""
+    """Raise, before reading any value, if the variables cannot be stored."""
     if _OBJECT_GRAPH in dtypes:
         raise InvalidInput(
-            f"{prefix} was written by tf.train.Checkpoint, whose variables are filed under objects, not under names.",
-            hint="Load it with tf.train.Checkpoint into its model, and train or save that with keepbest.",
+            f"{prefix} is a file of tf.train.Checkpoint, which saves variables by objects and not by names.",
+            hint="Load it with tf.train.Checkpoint into its model, and train or save that model with keepbest.",
         )
     for dtype in dtypes.values():
         code_of(dtype.base_dtype.name)
@@ -95,7 +95,7 @@ def _check(dtypes: dict[str, Any], prefix: str) -> None:
 
 @contextmanager
 def _explained(prefix: str) -> Iterator[None]:
-    """Turn what TensorFlow says of a file into our errors."""
+    """Turn TensorFlow's errors into keepbest's."""
     import tensorflow as tf
 
     try:
@@ -103,7 +103,7 @@ def _explained(prefix: str) -> Iterator[None]:
     except (tf.errors.NotFoundError, ValueError) as error:
         raise NotFound(
             f"There is no checkpoint of a tf.train.Saver at {prefix}.",
-            hint="Name the files without their endings: model-1000 for model-1000.index.",
+            hint="Name the files without their suffixes: model-1000 for model-1000.index.",
         ) from error
     except (tf.errors.OpError, RuntimeError) as error:
         raise CheckpointDamaged(f"TensorFlow cannot read {prefix}: {str(error).splitlines()[0]}") from error

@@ -1,4 +1,4 @@
-"""One `tf.compat.v1` session under care: a loop whose variables are a graph's."""
+"""Keeps the best state of a `tf.compat.v1` session: a loop whose variables are those of a graph."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from keepbest.tf1.variables import GraphVariables
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper
 
-#: Of a session whose run judges nothing: whoever trains decides himself when it is enough.
+#: The stopper of a session without a run of `keepbest.init`: the user's code decides when to stop.
 _NEVER = {"name": "max_steps", "params": {"steps": MAX_STEP}}
 
 
 class Session(Loop):
-    """Keep the best state of a `tf.compat.v1.Session`, and go back to it.
+    """Keep the best state of a `tf.compat.v1.Session`, and roll back to it.
 
     A state is every variable and the random states of Python and NumPy, under one id. Make this object after the whole
-    graph, optimizer included. It adds nothing to the graph, so the graph may be finalised. Not in a state: the hidden
-    counters of TensorFlow's random operations, and the places of input pipelines.
+    graph, optimizer included. It adds nothing to the graph, so the graph may be finalised. A state does not hold the
+    hidden counters of TensorFlow's random operations, nor the positions of input pipelines.
 
-    With a run of `keepbest.init` it is a `Loop`: the run's stopper judges validations and records them, each best is
-    written in the background, commands are obeyed, and a run that was begun before goes on. Without one, `keep` keeps
-    the best in memory, and `checkpoint` puts it on disk.
+    With a run of `keepbest.init` it is a `Loop`: the run's stopper judges validations and records them, a background
+    thread writes each best, commands are obeyed, and a run that an earlier process began goes on. Without a run, `keep`
+    keeps the best in memory, and `checkpoint` writes it to the disk.
 
     Args:
         sess: The session whose variables are kept.
-        variables: Only these (default: all global variables).
+        variables: Keep only these (default: all global variables).
         mode: "min" or "max": which way the value gets better; a run of `keepbest.init` may know.
-        monitor: What the value is, for the record.
-        run: What `keepbest.init` returned, or the id of the run that checkpoints are filed under (default: a new one).
-        store: Folder of the checkpoints (default: KEEPBEST_STORE); made when the first one is written.
+        monitor: The name of the value, for the record.
+        run: The run that `keepbest.init` returned, or the id of the run of the checkpoints (default: a new one).
+        store: Folder of the checkpoints (default: KEEPBEST_STORE); the first checkpoint makes it.
         retention: Which of the run's checkpoints stay (default: the best one and the last one).
-        carry: NumPy generators (`np.random.default_rng()`) that go back and on with the variables.
+        carry: NumPy generators (`np.random.default_rng()`) whose state belongs into every snapshot.
 
     Raises:
         InvalidInput: `mode` is neither "min" nor "max".
@@ -74,24 +74,25 @@ class Session(Loop):
         if mode not in ("min", "max", None):
             raise InvalidInput(f"mode is one of min, max, but got {mode!r}.", field="mode")
         is_tracked = isinstance(run, Run)
-        given = run if isinstance(run, Run) else Run(run or new_id(), Stopper(_NEVER, mode), monitor=monitor or "value")
-        if is_tracked and mode is not None:
-            given.set_mode(mode)
+        if not isinstance(run, Run):
+            run = Run(run or new_id(), Stopper(_NEVER, mode), monitor=monitor or "value")
+        elif mode is not None:
+            run.set_mode(mode)
         kept = GraphVariables(sess, variables)
         options: dict[str, Any] = {"resume": is_tracked, "writes_bests": is_tracked, "carry": carry}
-        super().__init__(given, kept, store=store, retention=retention, **options)
+        super().__init__(run, kept, store=store, retention=retention, **options)
 
     def keep(self, step: int, value: float) -> bool:
-        """Keep the present state if `value` is the best so far; return whether it is. NaN never is."""
+        """Keep the present state if `value` is the best so far; return whether it is. A NaN is never the best."""
         if step < 0:
             raise InvalidInput(f"A step is 0 or more, but got {step}.", field="step")
         return self.report_validation(step, value).improved
 
     def checkpoint(self, step: int | None = None) -> Manifest:
-        """Put the best state on disk, or the present one as that of `step`; it is durable when this returns.
+        """Write the best state to the disk, or the present one under the number `step`; it is durable afterwards.
 
         Raises:
-            NotFound: No step was named, and nothing was kept yet.
+            NotFound: There is no `step`, and no state was kept yet.
             StoreUnavailable: The disk is full, read-only or gone.
         """
         return super().checkpoint(step) if step is not None else self.keeper.write_best()
@@ -99,11 +100,11 @@ class Session(Loop):
     def restore(self, *, step: int | None = None, checkpoint: str | None = None, last: bool = False) -> Manifest:
         """Put a checkpoint of the run back, the best one if none is named; in any process, before or after `keep`.
 
-        Nothing worse than the best that lies in the store is the best from here on.
+        From here on only a value better than that of the store's best counts as the best.
 
         Raises:
             NotFound: The run has no such checkpoint.
-            CheckpointDamaged: It is not what was written.
+            CheckpointDamaged: The checkpoint is not what was written.
             CheckpointMismatch: Its variables are not the graph's; the message names every difference.
         """
         store = open_store(self.keeper.store)

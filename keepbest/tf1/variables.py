@@ -1,8 +1,8 @@
-"""The variables of a `tf.compat.v1` graph: read them, and put values back without adding anything to the graph.
+"""Reads and sets the variables of a `tf.compat.v1` graph without adding anything to the graph.
 
-Each variable has an operation that gives it its initial value. TensorFlow lets any tensor be fed, so whoever runs
-that operation and feeds its input instead of having it computed sets the variable to whatever he likes. Placeholders
-and assignments of our own would grow the graph, and a finalised graph would refuse them.
+Each variable has an operation that assigns its initial value. A session can feed any tensor. So keepbest runs that
+operation and feeds its input, which sets the variable to any value. Placeholders and assignments of our own would grow
+the graph, and a finalised graph would refuse them.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _SHOWN = 20
 
 
 class GraphVariables(VariableSet):
-    """The variables of one session: those named, or else all global ones, which must stay the same ones.
+    """The variables of one session: those named, or else all global ones, to which the graph must add none later.
 
     Raises:
-        InvalidInput: A variable cannot be rolled back: its initialiser is not one assignment.
+        InvalidInput: A variable cannot be rolled back, because its initialiser is not one assignment.
         CheckpointError: A variable is of a type that a store does not hold, such as text.
     """
 
@@ -52,11 +52,11 @@ class GraphVariables(VariableSet):
         return self is other
 
     def read(self) -> tuple[Any, ...]:
-        """Return the value of every variable, a read-only array; `specs` says what they are from here on.
+        """Return the value of every variable, a read-only array; from here on `specs` describes them.
 
         Raises:
             CheckpointError: A variable has no value yet.
-            CheckpointMismatch: The graph got other variables since this was made.
+            CheckpointMismatch: The graph's variables have changed since this object was made.
         """
         import tensorflow as tf
 
@@ -70,7 +70,10 @@ class GraphVariables(VariableSet):
             ) from error
         arrays = tuple(_freeze(value) for value in values)
         if [spec.shape for spec in self.specs] != [array.shape for array in arrays]:
-            self.specs = tuple(self._describe(index, array) for index, array in enumerate(arrays))
+            self.specs = tuple(
+                VariableSpec("model", index, self.names[index], array.shape, _dtype_of(self._variables[index]))
+                for index, array in enumerate(arrays)
+            )
         return arrays
 
     def check(self, state: State) -> None:
@@ -79,18 +82,15 @@ class GraphVariables(VariableSet):
             raise _refuse(differences, f"The state of step {state.step} ({state.id})", len(state.specs), len(self))
 
     def put(self, state: State) -> None:
-        """Give every variable the value of its name."""
+        """Give every variable the value that the state has under its name."""
         self.check(state)
         by_name = {spec.path: value for spec, value in zip(state.specs, state.values, strict=True)}
         for places in self._rounds:
             feed = {self._inputs[place]: by_name[self.names[place]] for place in places}
             self._session.run([self._variables[place].initializer for place in places], feed)
 
-    def _describe(self, index: int, array: Any) -> VariableSpec:
-        return VariableSpec("model", index, self.names[index], array.shape, _dtype_of(self._variables[index]))
-
     def _compare(self, specs: Sequence[VariableSpec]) -> Iterator[str]:
-        """Yield every difference between a state and the graph, by name: their order may differ."""
+        """Yield every difference between a state and the graph, by name, because their orders may differ."""
         counts = Counter(spec.path for spec in specs)
         yield from (f"{name}: {count} variables of this name" for name, count in counts.items() if count > 1)
         mine = {spec.path: spec for spec in specs}
@@ -106,7 +106,7 @@ class GraphVariables(VariableSet):
                 yield f"{name}: dtype {mine[name].dtype}, in the graph {_dtype_of(variable)}"
 
     def _check_graph(self) -> None:
-        """A variable made later (an optimizer's, mostly) would be left out of every state, unheard."""
+        """Raise CheckpointMismatch if the graph has other variables now: states would silently leave them out."""
         if self._is_chosen:
             return
         late = {_name_of(variable) for variable in self._list_global()} ^ set(self.names)
@@ -133,7 +133,7 @@ def _find_input(variable: Any) -> Any:
 
 
 def _rounds(inputs: Sequence[Any]) -> Iterator[list[int]]:
-    """Yield places whose inputs all differ: variables that share an initial value cannot be fed at once."""
+    """Yield groups of places whose inputs all differ: one run cannot feed two values to one input."""
     waiting = list(range(len(inputs)))
     while waiting:
         fed: dict[Any, int] = {}
@@ -150,12 +150,12 @@ def _refuse(differences: Sequence[str], what: str, mine: int, theirs: int) -> Ch
     head = f"{what} has {mine} variables, the graph {theirs}; these differ:"
     return CheckpointMismatch(
         "\n".join([head, *lines]),
-        hint="Build the graph that it was taken from, or name the variables: Session(sess, variables=[…]).",
+        hint="Build the graph that the state was taken from, or name the variables: Session(sess, variables=[…]).",
     )
 
 
 def _name_of(variable: Any) -> str:
-    """Return the name under which `tf.train.Saver` saves a variable, too."""
+    """Return a variable's name, the same as in the files of `tf.train.Saver`."""
     return str(variable.op.name)
 
 

@@ -1,4 +1,4 @@
-"""What of a run goes to the disk: handed to the background writer, or written at once; the run hears of each."""
+"""Writes the checkpoints of a run, in the background or at once, and reports each of them to the run."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ from keepbest.selection.selectors import Best, Selector
 from keepbest.snapshots.state import State
 from keepbest.tracking.run import Run
 
-#: The journal takes milliseconds, unless a request hangs: then what is to go goes with the next checkpoint.
+#: How long to wait for the journal, which takes milliseconds unless a request hangs. After that, retention waits for
+#: the next checkpoint.
 JOURNAL_SECONDS = 2.0
 
-#: At the end: longer than anybody writes to the store at a stretch.
+#: How long the end of a run tries to remove superseded checkpoints: longer than one process writes without a pause.
 SETTLE_SECONDS = 5.0
 
 _log = logging.getLogger("keepbest")
 
 
 class CheckpointRecorder:
-    """The checkpoints of one run while it is trained. Without a store it takes nothing.
+    """The checkpoints of one run in training. Without a store it writes nothing.
 
-    `writes_bests=False` writes only what `write` is asked for. `find_fault` is asked of every state before it is
-    written, in the writer's thread, and of the bests also where nothing is written.
+    With `writes_bests=False` only `write` writes. The writer's thread calls `find_fault` for every state before it
+    writes the state, and for each best even if it writes none.
     """
 
     def __init__(
@@ -62,44 +63,44 @@ class CheckpointRecorder:
         self._find_fault = find_fault
         self._now = now
         self._asked: dict[str, Command] = {}
-        #: What the bests would have been called that newer ones, not yet checked, outran.
+        #: The manifests' facts of bests that the writer skipped for newer ones, which are not checked yet.
         self._skipped: dict[str, CheckpointInfo] = {}
         self._writer: CheckpointWriter | None = None
         self._keeper: CheckpointPruner | None = None
-        #: Keras' JSON of the network that is trained.
+        #: Keras' JSON of the trained network.
         self.network: str | None = None
-        #: What it is called with, as far as that is known.
+        #: The form of the network's inputs, if known.
         self.inputs: Inputs | None = None
         self._at: datetime | None = None
-        #: Why the store does not take what is written, as the run was told; empty where it does.
+        #: The last reported error of the store; empty while the store can be written.
         self._trouble = ""
-        #: The step that a state was last handed over of, or gone back to.
+        #: The step of the last state that was handed over or rolled back to.
         self.step = 0
 
     @property
     def is_open(self) -> bool:
-        """Whether what is submitted gets written."""
+        """Whether the writer writes submitted states."""
         return self._writer is not None and self._writes_bests
 
     def open(self) -> None:
-        """Start the writer's thread, where there is none: it checks states, also where there is nothing to write to."""
+        """Start the writer's thread if there is none: it also checks states when there is no store."""
         if self._store is not None and self._keeper is None:
             manifests = self._store.manifests(self._run.id)
             self._at = manifests[-1].at if manifests else None
             self._candidates = find_candidates(manifests)
             self._keeper = CheckpointPruner(self._store, self._run.id, self._retention, self._selector)
-            self._tell_found(self._store, manifests)
+            self._report_found(self._store, manifests)
         if self._store is not None and self._writer is None and self._writes_bests:
             self._store.sweep()
         self._writer = self._writer or self._make_writer()
 
     def is_due(self, step: int) -> bool:
-        """Whether retention wants a checkpoint of this stretch of steps, and none was handed over yet."""
+        """Whether retention keeps a checkpoint of this stretch of steps, and none was handed over yet."""
         every = self._retention.every_steps
         return every is not None and step // every > self.step // every
 
     def wants(self, validation: Candidate) -> bool:
-        """Whether the selector may choose this validation at the end although it is not the best: it is kept too."""
+        """Whether the selector may choose this validation at the end although it is not the best: then it is kept."""
         return self._selector.wants(validation, self._candidates, self._run.stopper.policy.mode)
 
     def submit(
@@ -112,9 +113,9 @@ class CheckpointRecorder:
         n: int | None = None,
         command: Command | None = None,
     ) -> None:
-        """Hand a state to the writer; return at once. A command that asked for it is answered when it is on disk.
+        """Hand a state to the writer; return at once. The run answers the `command` when the state is on disk.
 
-        A validation that a selector may choose waits for those before: which are on disk must not depend on the disk's
+        With a selector this first waits for earlier states, so that the candidates on disk do not depend on the disk's
         pace.
         """
         if self._writer is None or not (self._writes_bests or kind == "best"):
@@ -128,13 +129,13 @@ class CheckpointRecorder:
         self._writer.submit(state, self._about(kind, value, segment, n=n))
 
     def submit_again(self, skipped: str, again: State) -> None:
-        """Hand over a best that was skipped for one that is none, as it was. Safe from the writer's own thread."""
+        """Hand over a best that was skipped for a best since withdrawn. The writer's own thread may call this."""
         about = self._skipped.pop(skipped, None)
         if about is not None and self._writer is not None:
             self._writer.submit(again, about, is_late=True)
 
     def write(self, state: State, kind: CheckpointKind, value: float | None, *, segment: int, **more: Any) -> Manifest:
-        """Put a state on disk before this returns; `more` is what else its manifest says.
+        """Write a state to the disk before this returns; `more` are further fields of its manifest.
 
         Raises:
             NotFound: The run has no store.
@@ -145,11 +146,11 @@ class CheckpointRecorder:
         self.drain()
         with self._run.life.slowly():
             written = _Settled(self._store, self._run).write(state, self._about(kind, value, segment, **more))
-        self._tell_durable(written)
+        self._report_durable(written)
         return written.manifest
 
     def drain(self, deadline_seconds: float | None = None) -> bool:
-        """Wait until every checkpoint is on disk or given up; return whether that came in time."""
+        """Wait until every checkpoint is on disk or has failed; return whether that came in time."""
         with self._run.life.slowly():
             return self._writer is None or self._writer.drain(deadline_seconds)
 
@@ -163,21 +164,18 @@ class CheckpointRecorder:
         return is_done
 
     def _make_writer(self) -> CheckpointWriter:
-        into = _Settled(self._store, self._run) if self._store is not None and self._writes_bests else None
-        told: dict[str, Any] = {"on_skipped": self._tell_skipped, "on_error": self._tell_error}
-        told["on_delayed"] = self._tell_delayed
-        return CheckpointWriter(into, admit=self._admit, on_durable=self._tell_durable, **told)
-
-    def _tick(self) -> datetime:
-        """Return the time, later than any checkpoint of the run: "newest" holds also where a clock was set back."""
-        now = self._now()
-        self._at = now if self._at is None or now > self._at else self._at + timedelta(microseconds=1)
-        return self._at
+        sink = _Settled(self._store, self._run) if self._store is not None and self._writes_bests else None
+        reports: dict[str, Any] = {"on_skipped": self._report_skipped, "on_error": self._report_error}
+        reports["on_delayed"] = self._report_delayed
+        return CheckpointWriter(sink, admit=self._admit, on_durable=self._report_durable, **reports)
 
     def _about(self, kind: CheckpointKind, value: float | None, segment: int, **more: Any) -> CheckpointInfo:
+        now = self._now()
+        # Later than any checkpoint of the run, even if the system's clock goes back: the newest stays the newest.
+        self._at = now if self._at is None or now > self._at else self._at + timedelta(microseconds=1)
         return CheckpointInfo(
             run=self._run.id,
-            at=self._tick(),
+            at=self._at,
             kind=kind,
             segment=segment,
             value=value,
@@ -189,20 +187,20 @@ class CheckpointRecorder:
             **more,
         )
 
-    def _tell_found(self, store: Store, manifests: Sequence[Manifest]) -> None:
-        """Say what earlier processes of the run wrote: one that was killed may not have come to say it.
+    def _report_found(self, store: Store, manifests: Sequence[Manifest]) -> None:
+        """Report the checkpoints of the run's earlier processes, which may have been killed before they reported.
 
-        The tracker leaves what it knows as it is. A segment of this process' own number it never heard of.
+        The tracker ignores checkpoints that it knows. It has never heard of segments from this process's first on.
         """
         for manifest in manifests:
             if manifest.segment < self._run.recorder.first_segment:
-                with suppress(CheckpointError, NotFound):  # somebody took it out just now
+                with suppress(CheckpointError, NotFound):  # another process has just removed it
                     digest = store.read_manifest(manifest.run, manifest.id)[1]
-                    self._say_durable(
+                    self._record_durable(
                         manifest, digest, store.folder.manifest(manifest.run, manifest.id), at=manifest.at
                     )
 
-    def _say_durable(self, manifest: Manifest, digest: str, location: Path, **more: Any) -> None:
+    def _record_durable(self, manifest: Manifest, digest: str, location: Path, **more: Any) -> None:
         self._run.recorder.checkpoint_durable(
             manifest.id,
             step=manifest.step,
@@ -217,10 +215,10 @@ class CheckpointRecorder:
             **{"written_bytes": 0, **more},
         )
 
-    # What the writer's thread says
+    # Called by the writer's thread
 
     def _admit(self, task: Task) -> bool:
-        """Whether a state is worth going back to, or was asked for; what is not written is told as dropped."""
+        """Whether to write a state: it is sound, or somebody asked for it. Reports a state that is not written."""
         fault = self._find_fault(task.state)
         if fault is None or task.about.kind == "manual":
             return True
@@ -230,16 +228,12 @@ class CheckpointRecorder:
             self._run.recorder.checkpoint_dropped(task.state.id, f"It was not written: {fault}."[:500])
         return False
 
-    def _tell_durable(self, written: Written) -> None:
+    def _report_durable(self, written: Written) -> None:
         manifest = written.manifest
         if manifest.kind == "best":
-            self._skipped = {
-                id: checkpoint_info
-                for id, checkpoint_info in self._skipped.copy().items()
-                if checkpoint_info.at > manifest.at
-            }
+            self._skipped = {id: about for id, about in self._skipped.copy().items() if about.at > manifest.at}
         cost = {"written_bytes": written.written_bytes, "seconds": written.seconds}
-        self._say_durable(manifest, written.digest, written.location, **cost)
+        self._record_durable(manifest, written.digest, written.location, **cost)
         if self._trouble:
             self._trouble = ""
             self._run.recorder.report(warning="")
@@ -250,22 +244,22 @@ class CheckpointRecorder:
         if self._keeper is not None:
             reason = f"Step {manifest.step} is on disk; retention keeps {self._keeper.describe()}."
             self._keeper.take(
-                manifest, self._run.recorder.needed_checkpoints(), lambda going: self._tell_going(going, reason)
+                manifest, self._run.recorder.needed_checkpoints(), lambda going: self._report_going(going, reason)
             )
 
-    def _tell_going(self, going: list[str], reason: str) -> bool:
-        """Said first and removed then: killed in between, the next process of the run removes them."""
+    def _report_going(self, going: list[str], reason: str) -> bool:
+        """Report the checkpoints that will go. After a kill, the next process of the run removes them."""
         for id in going:
             self._run.recorder.checkpoint_dropped(id, reason)
         return self._run.recorder.is_written_down(JOURNAL_SECONDS)
 
-    def _tell_skipped(self, task: Task) -> None:
+    def _report_skipped(self, task: Task) -> None:
         if self._writes_bests:
             self._skipped[task.state.id] = task.about
             self._run.recorder.checkpoint_dropped(task.state.id, "A newer one came before this one was written.")
 
-    def _tell_delayed(self, task: Task, error: StoreUnavailable) -> None:
-        """Say once that the store is away, or full; training goes on, and the newest best is written when it can be."""
+    def _report_delayed(self, task: Task, error: StoreUnavailable) -> None:
+        """Report once that the store is away or full. Training goes on, and the writer tries again."""
         if error.message != self._trouble:
             self._trouble = error.message
             _log.error("Checkpoint of step %s is not written yet: %s %s", task.state.step, error.message, error.hint)
@@ -273,7 +267,7 @@ class CheckpointRecorder:
                 warning=f"The checkpoint of step {task.state.step} is not written yet: {error.message}"
             )
 
-    def _tell_error(self, task: Task, error: Exception) -> None:
+    def _report_error(self, task: Task, error: Exception) -> None:
         message = error.message if isinstance(error, KeepbestError) else f"{type(error).__name__}: {error}"
         hint = getattr(error, "hint", None) or ""
         _log.error("Checkpoint of step %s was not written: %s %s", task.state.step, message, hint)
@@ -284,7 +278,7 @@ class CheckpointRecorder:
 
 @dataclass(frozen=True)
 class _Settled:
-    """Writes states as they are right by now: without bests that were withdrawn since they were taken."""
+    """Writes states with the present truth about their stopper: without bests that were withdrawn since."""
 
     store: Store
     run: Run

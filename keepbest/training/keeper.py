@@ -1,14 +1,12 @@
-"""What happens at a validation and between validations, whoever trains: judge, keep the best, write it, record, obey
-commands.
+"""Handles validations and commands for every kind of training: judges, keeps the best, writes it, records, obeys.
 
-It knows a run (`keepbest.tracking.run.Run`, with or without a tracker behind it), a buffer of snapshots and a store,
-and nothing of Keras' callbacks.
+This module knows a run (`keepbest.tracking.run.Run`, with or without a tracker behind it), a buffer of snapshots and a
+store. It knows nothing of Keras' callbacks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -40,17 +38,17 @@ from keepbest.training.rollback import RollBack, RollBacks
 from keepbest.training.states import TrainingStates
 from keepbest.training.vetting import Vetting
 
-#: Beside each validation that is one.
+#: Notes on validations that measure other weights than the trained ones.
 AVERAGED = "at the averaged weights"
 SWAPPED = "at weights that another callback swapped in for it"
 
 
 class BestKeeper:
-    """Keeps one run's best. `begin` comes first, `report_validation` at each validation, `obey` at each batch, `close`
-    last.
+    """Keeps one run's best. Call `begin` first, `report_validation` at each validation, `obey` at each batch, and
+    `close` last.
 
-    It is made of the `live` model, the `states` that were taken of it, the `checkpoints` that are written of them, and
-    the `rollback` to one of them.
+    Its parts are the `live` model, the `states` taken of it, the `checkpoints` written of these, and the `rollback` to
+    one of them.
     """
 
     def __init__(
@@ -82,16 +80,16 @@ class BestKeeper:
         self.states = TrainingStates(run, self.live, vetting, buffer, store, lambda: self.drain(WAIT_SECONDS))
         self.rollback = RollBacks(run, self.live, self.states, self.checkpoints)
         self._painter = painter
-        #: What somebody asked for that ends training.
+        #: The kind of the command that ends training, if one came.
         self.stop: CommandKind | None = None
         run.recorder.watch_memory(buffer.take_news)
 
     def begin(self, model: Any) -> VariableSet:
-        """Take up `model` as it is now: Keras' own, a `TrainedObject`, or a `VariableSet`; return its variables.
+        """Begin to train `model` as it is now: Keras' own, a `TrainedObject`, or a `VariableSet`; return its variables.
 
-        The first reading is made here, where its tracing costs no step, and the disk is written to from here on. Raises
-        InvalidInput where the stopper sets the learning rate, and that of `model` cannot be set; CheckpointIncomplete,
-        in a strict run, where a part of it cannot be captured.
+        This reads the variables once, so that tracing the reader delays no step, and starts the writer. Raises
+        InvalidInput if the stopper sets the learning rate, and that of `model` cannot be set; in a strict run,
+        CheckpointIncomplete if keepbest cannot capture a part of the model.
         """
         if self.run.stopper.changes_rate:
             check_rate(model)
@@ -111,20 +109,16 @@ class BestKeeper:
 
     # Validations
 
-    def measured(self) -> AbstractContextManager[None]:
-        """Have the model be what a validation measures of it: with a selector that wants that, its averaged weights."""
-        return self.live.measured()
-
     def report_validation(self, position: Position, validation: Validation) -> Decision:
-        """Judge a validation, set the learning rate as decided, keep the state if it is the best so far, and record it
-        all.
+        """Judge a validation, set the learning rate as decided, keep the state if it is the best so far, and record
+        all of it.
 
-        A validation that is told again gets its decision again, and nothing is done.
+        A repeated validation gets its decision again, and changes nothing.
         """
         run, before = self.run, self.run.stopper.decision
         decision = run.judge(validation)
         is_new = decision != before
-        if is_new:  # first: in whatever is kept of this validation the rate is that of the stopper's state
+        if is_new:  # before the state is kept: its learning rate must agree with its stopper's state
             decision = reduce_rate(decision, self.live.model)
         kept = self._keep(position, validation, decision) if is_new else None
         run.recorder.record_validation(
@@ -141,7 +135,7 @@ class BestKeeper:
         return decision
 
     def _keep(self, position: Position, validation: Validation, decision: Decision) -> State | None:
-        """Keep the best, and what the selector may choose besides; return it."""
+        """Keep the state if it is the best, or if the selector may choose it; return it then."""
         if not decision.improved and not (decision.is_admitted and self._wants(validation)):
             return None
         state, segment, value = self.states.capture(position), self.run.recorder.segment, validation.value
@@ -159,12 +153,12 @@ class BestKeeper:
         return self.checkpoints.wants(Candidate("", validation.step, validation.value, validation.n))
 
     def is_due(self, step: int) -> bool:
-        """Whether silence alone stops the run at `step`, or what was found since the last validation did before."""
+        """Whether the run must stop at `step` without a validation: out of patience, or by a withdrawn best."""
         deadline = self.run.stopper.deadline()
         return deadline is not None and step >= deadline
 
     def judge_silence(self, step: int) -> Decision:
-        """Have the stopper judge that training came to `step` without a validation, and record a stop, once."""
+        """Let the stopper judge that training reached `step` without a validation; record a stop, once."""
         before = self.run.decision
         decision = self.run.judge(Validation(step))
         if decision.stop and decision != before:
@@ -174,14 +168,14 @@ class BestKeeper:
     # Pictures
 
     def paint_start(self, position: Position) -> None:
-        """Draw the graph, and have the model painted as it is before training."""
+        """Make the panel of the graph, and hand over the model before training for panels."""
         if self._painter is not None:
             segment = self.run.recorder.segment
             self._painter.draw_graph(segment, position.step)
             self._painter.put(self.states.capture(position), segment)
 
     def paint_end(self, position: Position) -> None:
-        """Paint the end and the best where that was not done yet. This waits for it."""
+        """Make the panels of the end and of the best that are still missing, and wait for them."""
         if self._painter is not None:
             end, best = self.states.capture(position), self.buffer.best
             states = [end] if best is None else [end, best]
@@ -194,23 +188,23 @@ class BestKeeper:
     # Commands
 
     def obey(self, position: Position) -> RollBack | None:
-        """Do what was asked since the last call. Return where training went back to, if it did."""
-        jump: RollBack | None = None
+        """Obey the commands since the last call. Return the last roll back among them, if there was one."""
+        last: RollBack | None = None
         for command in self.run.commands.take():
             self.run.commands.answer(command, "acknowledged")
             try:
-                jump = self._obey_one(command, jump.state.position if jump else position) or jump
+                last = self._obey_one(command, last.state.position if last else position) or last
             except KeepbestError as error:
                 self.run.commands.answer(command, "refused", f"{error.message} {error.hint or ''}".strip())
-        return jump
+        return last
 
     def _obey_one(self, command: Command, position: Position) -> RollBack | None:
         if command.kind is CommandKind.ROLL_BACK:
-            jump = self.rollback.roll_back(request(RollBackRequest, **command.arguments))
-            outcome = {"snapshot": jump.state.id, "source": jump.source}
-            result = {"step": jump.state.step, "segment": jump.segment, **outcome}
-            self.run.commands.answer(command, "done", jump.message, result)
-            return jump
+            roll_back = self.rollback.roll_back(request(RollBackRequest, **command.arguments))
+            outcome = {"snapshot": roll_back.state.id, "source": roll_back.source}
+            result = {"step": roll_back.state.step, "segment": roll_back.segment, **outcome}
+            self.run.commands.answer(command, "done", roll_back.message, result)
+            return roll_back
         if command.kind is CommandKind.CHECKPOINT:
             self._checkpoint_now(command, position)
         else:
@@ -226,21 +220,21 @@ class BestKeeper:
         self.buffer.keep(state)
         self.checkpoints.submit(state, "manual", None, segment=self.run.recorder.segment, command=command)
 
-    # What is written
+    # Writing
 
     def checkpoint(self, position: Position, kind: CheckpointKind) -> State:
-        """Hand the present state to the writer; return it at once. Going back to it needs no disk for a while."""
+        """Hand the present state to the writer and return it at once. Memory keeps it for roll backs, too."""
         state = self.states.capture(position)
         self.buffer.keep(state)
         self.checkpoints.submit(state, kind, None, segment=self.run.recorder.segment)
         return state
 
     def write(self, position: Position) -> Manifest:
-        """Put the present state on disk before this returns. Raises NotFound without a store, StoreUnavailable."""
+        """Write the present state to the disk before returning. Raises NotFound without a store, StoreUnavailable."""
         return self.checkpoints.write(self.states.capture(position), "last", None, segment=self.run.recorder.segment)
 
     def write_best(self) -> Manifest:
-        """Put the best state on disk, where it is not there yet, before this returns. Raises as `write` does."""
+        """Write the best state to the disk before this returns, unless it is there. Raises as `write` does."""
         self.drain()
         state = self.states.choose()
         if self.store is not None and self.states.is_on_disk(state.id):
@@ -248,15 +242,15 @@ class BestKeeper:
         return self.checkpoints.write(state, "best", self.best[1], segment=self.states.segment_of(state.id))
 
     def write_selected(self, state: State, value: float, n: int | None, made_of: tuple[str, ...]) -> Manifest:
-        """Put an average that was selected on disk before this returns; nothing goes on from it."""
+        """Write a selected average to the disk before this returns; no training goes on from it."""
         segment = self.states.segment_of(made_of[0])
         state = self.live.predict(state, is_present=False)
         return self.checkpoints.write(state, "selected", value, segment=segment, n=n, made_of=made_of)
 
     def restore_best(self) -> State | None:
-        """Put the best state back to be used, optimizer included; return it, or None where nothing was ever kept.
+        """Put the best state back for use, optimizer included; return it, or None if no state was ever kept.
 
-        A later `fit` goes on from what was put there, as after Keras' own: from averages, where these were measured.
+        A later `fit` goes on from these values, as after Keras' own restore: from averages if these were measured.
         """
         state = self.states.find_best()
         if state is not None:
@@ -264,7 +258,7 @@ class BestKeeper:
         return state
 
     def drain(self, deadline_seconds: float | None = None) -> bool:
-        """Wait until every checkpoint is on disk or given up; return whether that came in time."""
+        """Wait until every checkpoint is on disk or has failed; return whether that came in time."""
         return self.checkpoints.drain(deadline_seconds)
 
     def close(self, deadline_seconds: float | None = None) -> bool:
@@ -273,7 +267,7 @@ class BestKeeper:
             return self.checkpoints.close(deadline_seconds)
 
     def _write_again(self, state: State) -> None:
-        """Have a best written that is one again; under another id, for of this one it was said that it is gone."""
+        """Write a state that is the best again, under a new id, since the run has reported the old id as dropped."""
         again = replace(state, id=new_id())
         self.states.note_copy(state.id, again.id)
         self.checkpoints.submit_again(state.id, again)

@@ -1,4 +1,4 @@
-"""The learning rate: what it is in a state, the same state with another one, and the living one reduced."""
+"""Reads and changes the learning rate of a state, and reduces that of the model in training."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from keepbest.model.variables import TrainedObject, value_of
 from keepbest.snapshots.state import State
 from keepbest.stopping import Decision
 
-#: At the end of what is asked: so many times what it is in that state.
+#: The suffix of a requested rate that is a multiple of the rate in the state.
 _TIMES = "x"
 
 
 def rate_in(state: State, model: Any) -> float:
-    """Return the learning rate that the (first) optimizer of `model` has in `state`. InvalidInput: it keeps none."""
+    """Return the learning rate of the (first) optimizer of `model` in `state`. Raises InvalidInput if it keeps none."""
     return float(state.values[_places(state, model)[0]])
 
 
 def with_rate(state: State, model: Any, request: str) -> State:
-    """Return `state` with another learning rate, under an id of its own. Nothing living is touched.
+    """Return `state` with another learning rate, under a new id. The model in training does not change.
 
-    `asked` is a number (`3e-5`), or a multiple of what the rate is in `state` (`0.1x`). Of several optimizers each gets
-    that number, or that multiple of its own.
+    `request` is a number (`3e-5`), or a multiple of the rate in `state` (`0.1x`). Each of several optimizers gets that
+    number, or that multiple of its own rate.
 
     Raises:
-        InvalidInput: The optimizer keeps no rate that could be set, or cannot hold this one.
+        InvalidInput: The optimizer's rate cannot be set, or not to this value.
     """
     values = list(state.values)
     for place in _places(state, model):
@@ -36,7 +36,7 @@ def with_rate(state: State, model: Any, request: str) -> State:
 
 
 def check_rate(model: Any) -> None:
-    """Raise InvalidInput where a policy that sets the learning rate of `model` could not."""
+    """Raise InvalidInput if no policy can set the learning rate of `model`."""
     try:
         _find_rates(_trained(model))
     except InvalidInput as error:
@@ -45,9 +45,9 @@ def check_rate(model: Any) -> None:
 
 
 def reduce_rate(decision: Decision, model: Any) -> Decision:
-    """Multiply the living learning rates as it was decided; return the decision with what the (first) rate became.
+    """Multiply the learning rates in training as decided; return the decision with the (first) new rate in its words.
 
-    A rate never falls below the decision's `min_rate`, nor to zero, and is never raised.
+    A rate never falls below the decision's `min_rate`, nor to zero, and never rises.
     """
     if decision.rate_factor is None:
         return decision
@@ -90,7 +90,7 @@ def _changed(state: State, kept: Any, request: str) -> Any:
 
 
 def _places(state: State, model: Any) -> list[int]:
-    """Return where in `state` the learning rates lie."""
+    """Return the places of the learning rates in `state`."""
     numbers = _find_rates(_trained(model))
     return [i for i, spec in enumerate(state.specs) if spec.collection == "optimizer" and spec.index in numbers]
 
@@ -100,10 +100,10 @@ def _trained(model: Any) -> TrainedObject:
 
 
 def _find_rates(trained: TrainedObject) -> dict[int, Any]:
-    """Return the learning rates by their places: a plain one is a variable among the optimizer's."""
+    """Return the learning rates by their places among the optimizer's variables; a schedule is no variable."""
     if not trained.optimizers:
-        raise InvalidInput("There is no optimizer that keepbest knows of, so no learning rate.", field="learning_rate")
-    # Of an optimizer that scales the loss, the inner one's.
+        raise InvalidInput("keepbest knows of no optimizer here, and so of no learning rate.", field="learning_rate")
+    # An optimizer that scales the loss has the rate of its inner one.
     rates = {id(getattr(optimizer, "learning_rate", None)) for optimizer in trained.optimizers}
     result = {number: item for number, (_, item) in enumerate(trained.optimizer_variables()) if id(item) in rates}
     if not result:

@@ -1,4 +1,4 @@
-"""The model that a run trains, as it is now: taken up, read, put back; and whether all of it is captured."""
+"""The model that a run trains: captures its state, puts states back, and checks that a state holds all of it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _log = logging.getLogger("keepbest")
 
 
 class LiveModel:
-    """What a run trains. `take_up` comes first; what else decides later steps is in `carried`.
+    """The model that a run trains. Call `take_up` first. `carried` is further state that affects later steps.
 
-    `has_averages` says that validations measure the averages that the optimizer keeps of the weights.
+    With `has_averages`, validations measure the averages that the optimizer keeps of the weights.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class LiveModel:
         strict: bool = False,
     ) -> None:
         self.carried = carried or CarriedState()
-        #: The model as it was given; None before `take_up`.
+        #: The argument of `take_up`; None before.
         self.model: Any = None
         #: Its variables; None before `take_up`.
         self.found: VariableSet | None = None
-        #: Who follows what callbacks swap in for a validation, where there is a fit with others.
+        #: Follows weights that other callbacks of a `fit` swap in for a validation.
         self.swaps: Swaps | None = None
         self.averages: Averages = {}
         self._run = run
@@ -56,26 +56,26 @@ class LiveModel:
         self._has_averages = has_averages
         self._averaged: tuple[VariableSpec, ...] = ()
         self._optimizer: Any = None
-        #: Held as long as they are asked for: nothing else may get their addresses.
+        #: The network's variables, held so that no other object gets their ids.
         self._network: list[Any] = []
         self._completeness = Completeness(run, strict=strict)
         self._traced = TracedStep()
 
     @property
     def variables(self) -> VariableSet:
-        """The variables of what is trained; raises KeepbestError before `take_up`."""
+        """The variables of the model; raises KeepbestError before `take_up`."""
         if self.found is None:
-            raise KeepbestError("Nothing is being trained yet.", hint="Call begin(model) first.")
+            raise KeepbestError("There is no model in training yet.", hint="Call begin(model) first.")
         return self.found
 
-    # What is trained
+    # The model
 
     def take_up(self, model: Any) -> bool:
-        """Train `model` as it is now from here on; return whether its variables are others than before."""
+        """Train `model` as it is now from here on; return whether its variables are new."""
         self.model, fresh = model, model if isinstance(model, VariableSet) else ModelVariables(model, self.found)
         if self.found is not None and fresh.are(self.found):
             return False
-        self._say_optimizer(getattr(model, "optimizer", None))
+        self._warn_of_optimizer(getattr(model, "optimizer", None))
         self.found, self._network = fresh, network_of(model)
         self._find_averages()
         warn_of_replicas(model)
@@ -85,27 +85,28 @@ class LiveModel:
         return True
 
     def check(self) -> None:
-        """Warn of what is missing in its states, and of a traced step that trains other variables.
+        """Warn of parts that are missing in its states, and of a traced step that trains other variables.
 
-        Raises CheckpointIncomplete, in a strict run, where a part of it cannot be captured.
+        Raises CheckpointIncomplete in a strict run if keepbest cannot capture a part of the model.
         """
-        self._completeness.tell(self.variables.missing)
+        self._completeness.report(self.variables.missing)
         self._traced.check(self.model)
 
     def follow(self) -> None:
-        """Take up what the first step has built, and read it once, where the tracing holds up no validation."""
+        """Add the variables that the first step has built, and read all once, so that tracing delays no validation."""
         variables = self.variables
         if variables.follow():
             self._vetting.begin(variables)
-            self._completeness.tell(variables.missing)
+            self._completeness.report(variables.missing)
         if variables.is_eager:
             capture(variables, position=Position())
             self._vetting.begin(variables)
 
     def may_train(self, model: Any) -> bool:
-        """Whether `model` is what was taken up, or nothing was yet: it has all variables that its network had.
+        """Whether `model` is the one of `take_up` and still has all variables of its network, or none was taken up.
 
-        It may have more by now, and another optimizer. Another object counts where it has exactly these variables.
+        It may have more variables by now, and another optimizer. Another object counts if it has exactly these
+        variables.
         """
         if self.found is None:
             return True
@@ -113,15 +114,15 @@ class LiveModel:
         return before <= now if model is self.model else before == now
 
     def find_inputs(self) -> Inputs | None:
-        """Return what the model is called with, from whoever knows it best."""
+        """Return the form of the model's inputs, from the source that knows it best."""
         return (self._references and self._references.inputs) or of_fit(self.model) or of_model(self.model)
 
-    # What is read and put back
+    # States
 
     def capture(self, position: Position) -> State:
-        """Return the present state, by reference: no value is copied."""
+        """Return the present state, by reference: this copies no value."""
         variables = self.variables
-        if not variables.is_eager:  # of a graph nothing can be read before its variables have values
+        if not variables.is_eager:  # before a graph's variables had values, `begin` could read none
             self._vetting.begin(variables)
         state = capture(variables, position=position, stopper=self._run.stopper.state())
         if self._has_averages and self._averaged is not variables.specs:
@@ -130,21 +131,21 @@ class LiveModel:
         return state if self.swaps is None else self.swaps.complete(state, self.model)
 
     def predict(self, state: State, *, is_present: bool = True) -> State:
-        """Return `state` with what the network gives in it for the examples that are recorded, where some are."""
+        """Return `state` with the network's predictions for the reference examples, if the run has any."""
         if self._references is None or not self._references.is_kept:
             return state
         predictions = self._references.predict(self.model, self.variables, state, is_present=is_present)
         return replace(state, predictions=predictions)
 
     def put(self, state: State) -> None:
-        """Give every variable its value in `state`: to measure and use it."""
+        """Give every variable its value in `state`, for measuring and predictions."""
         self.variables.put(use(state))
         self._note_put()
 
     def go_back(self, state: State, values: State | None = None) -> None:
-        """Put a state back to train on from it, random states and all, with the values of another one if it is given.
+        """Put a whole state back, random states included, to train on from it; `values` may replace its values.
 
-        Raises CheckpointMismatch, and changes nothing, where it is of another model.
+        Raises CheckpointMismatch, and changes nothing, if the state is that of another model.
         """
         self.carried.check(state.callbacks)
         roll_back(self.variables, values or state)
@@ -152,7 +153,7 @@ class LiveModel:
         self._note_put()
 
     def measured(self) -> AbstractContextManager[None]:
-        """Have the model be what a validation measures of it: with a selector that wants that, its averaged weights."""
+        """Give the model the weights that a validation measures: with a selector that needs them, the averages."""
         return put_in_place(self.variables, self.averages)
 
     def _note_put(self) -> None:
@@ -160,18 +161,18 @@ class LiveModel:
             self.swaps.note_put()
 
     def _find_averages(self) -> None:
-        """Learn which variable is the average of which, again where others were built since."""
+        """Find out which variable is the average of which; again if the model has built others since."""
         self._averaged = self.variables.specs
         self.averages = find_averages(self.model) if self._has_averages else {}
 
-    def _say_optimizer(self, optimizer: Any) -> None:
-        """Say what of the best cannot be carried over, where the model was compiled with another optimizer since."""
+    def _warn_of_optimizer(self, optimizer: Any) -> None:
+        """Warn that the best's optimizer state cannot be used if the model has another optimizer since."""
         before, self._optimizer = self._optimizer, optimizer
         best_step, _ = self._run.stopper.best
         if before is not None and optimizer is not before and best_step is not None:
             _log.warning(
-                "keepbest: the model was compiled anew, with %s after %s. The best so far, of step %d, can still be "
-                "given back as a network; the state of its optimizer cannot be carried over: there %s begins anew.",
+                "keepbest: the model was compiled anew, with %s after %s. The network of the best so far, of step %d, "
+                "can still be restored; the state of its optimizer cannot: there %s begins anew.",
                 *(type(item).__name__ for item in (optimizer, before)),
                 best_step,
                 type(optimizer).__name__,

@@ -1,7 +1,7 @@
-"""Metrics as logs bring them: Python's numbers, NumPy's, tensors, and vectors such as F1 by class.
+"""Reads the metrics in logs: Python's numbers, NumPy's, tensors, and vectors such as F1 by class.
 
-A vector `f1` of three becomes `f1[0]`, `f1[1]`, `f1[2]` and their mean, `f1[mean]`: each is a curve, and any of them
-can be monitored. A vector of one number is that number.
+A vector `f1` of three becomes `f1[0]`, `f1[1]`, `f1[2]` and their mean, `f1[mean]`. Each is a curve, and any of them
+may be the monitor. A vector of one number is that number.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Any
 from keepbest.errors import InvalidInput, MetricMissing
 from keepbest.training.monitor import missing_metric
 
-#: A larger array is no metric by class, but a picture: it is left out, with a warning.
+#: The most numbers of a metric by class: a larger array is probably a picture, and stays as it is.
 MAX_PARTS = 100
-#: So many epochs without any validation may just be `validation_freq`.
+#: The epochs without a validation before the warning: `validation_freq` may explain fewer.
 PATIENT_EPOCHS = 10
 
 _log = logging.getLogger("keepbest")
 
 
 def flatten(logs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every number under a name of its own, as a float; what is none stays as it is."""
+    """Return every number as a float under a name of its own; any other value stays as it is."""
     return {name: number for key, value in logs.items() for name, number in _parts(key, value)}
 
 
 def shape_of(value: Any) -> tuple[int, ...]:
-    """Return the shape of an array, a tensor or a list of numbers; of a plain number, and of no array, ()."""
+    """Return the shape of an array, a tensor or a list of numbers; () for a plain number and any other value."""
     if isinstance(value, int | float | str) or value is None:
         return ()
     array = _as_array(value)
@@ -35,21 +35,21 @@ def shape_of(value: Any) -> tuple[int, ...]:
 
 
 class Monitored:
-    """The metric that a fit is judged by: found in the logs of each epoch, or said to be missing."""
+    """Finds the monitored metric in the logs of each epoch, or warns that it is missing."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        #: Whether it ever came.
+        #: Whether any epoch had the metric.
         self.came = False
         self._missing = 0
         self._is_warned = False
 
     def read(self, logs: Mapping[str, Any], *, was_validated: bool) -> float | None:
-        """Return its value, or None in an epoch that does not measure it.
+        """Return the metric's value, or None in an epoch without it.
 
-        Where that goes on it is said once: at once in an epoch that was validated, else after some epochs.
+        This warns once: at once if the epoch was validated, else after some epochs.
 
-        Raises InvalidInput where it is no number.
+        Raises InvalidInput if the value is no number.
         """
         value = flatten(logs).get(self.name)
         if isinstance(value, float):
@@ -66,7 +66,7 @@ class Monitored:
         return None
 
     def find_fault(self, logs: Mapping[str, Any]) -> MetricMissing | None:
-        """Return the error that ends a fit in which it never came."""
+        """Return the error for a fit in which no epoch had the metric, or None."""
         return None if self.came else missing_metric(self.name, flatten(logs), "No epoch was judged")
 
 
@@ -77,19 +77,15 @@ def _parts(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif array.size == 1:
         yield key, float(array.reshape(()))
     else:
-        for index, number in _numbered(array):
-            yield f"{key}[{','.join(map(str, index))}]", number
+        import numpy as np
+
+        for index, number in np.ndenumerate(array):
+            yield f"{key}[{','.join(map(str, index))}]", float(number)
         yield f"{key}[mean]", float(array.mean())
 
 
-def _numbered(array: Any) -> Iterator[tuple[tuple[int, ...], float]]:
-    import numpy as np
-
-    return ((index, float(number)) for index, number in np.ndenumerate(array))
-
-
 def _as_array(value: Any) -> Any:
-    """Return numbers as an array of float64, or None where they are none."""
+    """Return numbers as an array of float64, or None if `value` holds no numbers."""
     import numpy as np
 
     try:

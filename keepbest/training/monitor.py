@@ -1,4 +1,4 @@
-"""The metric that is watched: which way it gets better, and what to say where it is not there."""
+"""The monitor: which way it gets better, and the error if the metric is missing."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from keepbest.stopping import Mode, find_mode
 def direction_of(model: Any, monitor: str) -> Mode:
     """Return "min" for a loss, else the direction that the Keras metric declares.
 
-    That of a part of a vector (`val_f1[2]`) is the vector's; that of one of several outputs (`val_out1_accuracy`) the
-    metric's of that output. What the model was not compiled with, a callback's, is taken for Keras' of that name.
+    A part of a vector (`val_f1[2]`) has the direction of the vector; a metric of one of several outputs
+    (`val_out1_accuracy`) that of the output's metric. A metric that the model was not compiled with, such as a
+    callback's, has the direction of Keras' metric of that name.
 
     Raises:
-        InvalidInput: Neither declares one.
+        InvalidInput: The direction is unknown.
     """
     name = monitor.removeprefix("val_").partition("[")[0]
     names = {_direction(metric) for logged, metric in _logged(model) if logged == name}
@@ -28,13 +29,13 @@ def direction_of(model: Any, monitor: str) -> Mode:
         raise InvalidInput(
             f"Keras does not say which way {monitor!r} gets better.",
             field="mode",
-            hint="Say mode='max' or mode='min'.",
+            hint="Give mode='max' or mode='min'.",
         )
     return by_name
 
 
 def metrics_of(model: Any) -> list[Any]:
-    """Return the metrics that a model was compiled with, those inside others too."""
+    """Return the metrics that a model was compiled with, also those inside others."""
     result = []
     for metric in model.metrics:
         result.extend([metric, *getattr(metric, "metrics", [])])
@@ -42,7 +43,7 @@ def metrics_of(model: Any) -> list[Any]:
 
 
 def missing_metric(monitor: str, logs: Mapping[str, Any], what: str) -> MetricMissing:
-    """Return the error that names the metrics there are."""
+    """Return the error that names the metrics of the logs."""
     names = ", ".join(sorted(logs)) or "none"
     return MetricMissing(
         f"{what}: {monitor!r} is not among the metrics there are: {names}.",
@@ -54,31 +55,28 @@ def missing_metric(monitor: str, logs: Mapping[str, Any], what: str) -> MetricMi
 def _advise(monitor: str, logs: Mapping[str, Any]) -> str:
     if monitor.startswith("val_") and not any(name.startswith("val_") for name in logs):
         return (
-            "Give fit() validation_data: without it nothing is validated. A callback that measures it stands before "
-            "KeepBest in fit's list."
+            "Give fit() validation_data: without it there are no validations. If a callback measures the metric, put "
+            "it before KeepBest in fit's list."
         )
     if close := get_close_matches(monitor, logs, 1):
-        return f"Did you mean {close[0]!r}? Say it as monitor."
-    return "Name one of them as monitor; a callback that measures another one stands before KeepBest in fit's list."
+        return f"Did you mean monitor={close[0]!r}?"
+    return "Name one of them as monitor. If a callback measures the metric, put it before KeepBest in fit's list."
 
 
 def _logged(model: Any) -> Iterator[tuple[str, Any]]:
-    """Yield each metric with the name that it has in the logs, where an output's name may stand before its own."""
+    """Yield each metric with its possible names in the logs: its own, and that after an output's name."""
     metrics = metrics_of(model)
-    outputs = [*(getattr(model, "output_names", None) or []), *_outputs_with_losses(model)]
+    # Keras names the loss trackers of outputs.
+    outputs = [metric.name.removesuffix("_loss") for metric in model.metrics if _direction(metric) == "loss"]
+    outputs += getattr(model, "output_names", None) or []
     for metric in metrics:
         yield metric.name, metric
         for output in outputs:
             yield f"{output}_{metric.name}", metric
 
 
-def _outputs_with_losses(model: Any) -> list[str]:
-    """Return the outputs that have a loss of their own, as Keras names its trackers of them."""
-    return [metric.name.removesuffix("_loss") for metric in model.metrics if _direction(metric) == "loss"]
-
-
 def _direction(metric: Any) -> str | None:
-    """Return "up", "down", "loss" for what Keras tracks of a loss, or None where nothing is declared."""
+    """Return "up" or "down", "loss" for Keras' tracker of a loss, or None if the metric declares no direction."""
     import keras
 
     direction = getattr(metric, "_direction", None)

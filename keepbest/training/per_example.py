@@ -1,7 +1,8 @@
-"""What each validation example adds to the monitored value, for policies that compare validations example by example.
+"""Measures each validation example by itself, for policies that compare validations example by example.
 
-Keras measures sums over batches. So the examples are predicted once more, in their order, and the metric's own function
-is asked about each: whether it was right, or its loss. What does not add up to the value that was measured is not used.
+Keras measures sums over batches. So keepbest predicts the examples once more, in their order, and calls the metric's
+own function for each: whether it was right, or its loss. If the results do not add up to the measured value, keepbest
+does not use them.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from keepbest.stopping import Correct, Losses, Mode, Pairs, Unpaired
 from keepbest.stopping.losses import MAX_EXAMPLES
 from keepbest.training.monitor import metrics_of
 
-#: Examples measured at once, as in the tutorial: the result does not depend on it but for the last bits.
+#: Examples measured at once, as in the tutorial: the number changes only the last bits of the result.
 BATCH_SIZE = 256
-#: How far, in parts of it, the mean of float32 losses may lie from the measured one; and a share of all examples.
+#: The allowed difference from the measured value: for a mean of float32 losses in parts of it, and for a share.
 _TOLERANCE, _SHARE_TOLERANCE = 1e-4, 1e-6
 _PENALTIES = "penalties left out"
 
 
 class ValidationExamples:
-    """Arrays (x, y), one after another, as they were when this was made.
+    """The validation examples: arrays (x, y), in their order.
 
     Raises InvalidInput for anything else.
     """
@@ -35,7 +36,7 @@ class ValidationExamples:
             raise InvalidInput("Examples are a pair of arrays (x, y).", field="validation")
         leaves = keras.tree.flatten(tuple(part))
         if not all(getattr(leaf, "shape", ()) for leaf in leaves):
-            raise InvalidInput("Examples are arrays: np.asarray(…) makes one of a list.", field="validation")
+            raise InvalidInput("Examples must be arrays: np.asarray(…) makes one of a list.", field="validation")
         sizes = {int(leaf.shape[0]) for leaf in leaves}
         if len(sizes) != 1 or sizes == {0}:
             counts = " and ".join(map(str, sorted(sizes)))
@@ -47,7 +48,7 @@ class ValidationExamples:
         return self
 
     def compare(self, model: Any, monitor: str, value: float, mode: Mode) -> Pairs:
-        """Return what each example adds to `value`, which was measured of `monitor` on all of them; else why not."""
+        """Return each example's part of `value`, the `monitor` measured on all of them, or why this is impossible."""
         if not math.isfinite(value):
             return Unpaired("the value is not finite")
         if len(self._part) == 3:
@@ -60,15 +61,14 @@ class ValidationExamples:
             return read
         try:
             parts = self._measure(model, read)
-        except Exception as error:  # whatever a user's function raises: the validation itself is taken
+        except Exception as error:  # a user's function may raise anything; the validation itself counts all the same
             return Unpaired(f"{name} cannot be read example by example: {type(error).__name__}")
         return _pack(parts, value, mode, has_penalties=name == "loss" and bool(model.losses))
 
     def _measure(self, model: Any, read: Callable[[Any, Any], Any]) -> Any:
         import numpy as np
 
-        result = [_of_each(read(y, model.predict_on_batch(x)), y) for x, y in self._batches()]
-        return np.concatenate(result)
+        return np.concatenate([_of_each(read(y, model.predict_on_batch(x)), y) for x, y in self._batches()])
 
     def _batches(self) -> Iterator[tuple[Any, Any]]:
         import keras
@@ -79,13 +79,13 @@ class ValidationExamples:
 
 
 def _find_function(model: Any, name: str) -> Callable[[Any, Any], Any] | Unpaired:
-    """Return what gives the examples' own values, from labels and predictions, or why nothing does."""
+    """Return the function from labels and predictions to the examples' own values, or why there is none."""
     if name == "loss":
         return _find_loss(model.loss)
-    result: Any = next((metric for metric in metrics_of(model) if metric.name == name), None)
-    if not hasattr(result, "_fn"):
-        return Unpaired(f"{name} is no mean of something that each example has")
-    return lambda y, predicted: result._fn(y, predicted, **result._fn_kwargs)
+    metric: Any = next((metric for metric in metrics_of(model) if metric.name == name), None)
+    if not hasattr(metric, "_fn"):
+        return Unpaired(f"{name} is no mean over the examples")
+    return lambda y, predicted: metric._fn(y, predicted, **metric._fn_kwargs)
 
 
 def _find_loss(loss: Any) -> Callable[[Any, Any], Any] | Unpaired:
@@ -101,7 +101,7 @@ def _find_loss(loss: Any) -> Callable[[Any, Any], Any] | Unpaired:
 
 
 def _as_called(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return a loss that is given what Keras gives it: both as floats, and of one rank where one has a 1 at its end."""
+    """Return a loss that gets its arguments as in Keras: both as floats, and both of one rank if one ends with a 1."""
     import keras
 
     def call(y: Any, predicted: Any) -> Any:
@@ -114,7 +114,7 @@ def _as_called(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
 
 
 def _of_each(values: Any, y: Any) -> Any:
-    """Return one number an example: of a sequence, the mean."""
+    """Return one number for each example; for a sequence, its mean."""
     import keras
     import numpy as np
 

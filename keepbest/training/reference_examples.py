@@ -1,7 +1,7 @@
-"""A few examples whose predictions are recorded with each checkpoint: what a restored network is checked by.
+"""Records the predictions for a few examples with each checkpoint, so that a restored network can be checked.
 
-It costs one prediction of them whenever a state is kept, and putting that state back afterwards, so that neither a
-stateful layer nor a generator has moved on. Off unless somebody asks: not all data may be stored.
+For each kept state this predicts the examples once and then puts the state back, so that no stateful layer or generator
+moves on. It is off by default, because not all data may be stored.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from keepbest.training.spec import first_inputs
 
 
 class References:
-    """The first `keep` of a batch of inputs; with 0 of them only the form of the batch is known."""
+    """The first `keep` examples of a batch of inputs; with 0 only the form of the batch."""
 
     def __init__(self, batch: Any, keep: int = 0) -> None:
         if not 0 <= keep <= MAX_EXAMPLES:
-            raise InvalidInput(f"0 to {MAX_EXAMPLES} examples are kept, but got {keep}.", field="keep_examples")
+            raise InvalidInput(f"keep_examples is 0 to {MAX_EXAMPLES}, but got {keep}.", field="keep_examples")
         self.inputs: Inputs | None = describe_batch(batch)
         self._arrays = self._take(batch, keep) if keep else ()
 
@@ -33,11 +33,11 @@ class References:
         return bool(self._arrays)
 
     def predict(self, model: Any, living: VariableSet, state: State, *, is_present: bool = True) -> Predictions:
-        """Return what the network gives as it is measured and used in `state`.
+        """Return the network's predictions with the values of `state`, and then put the present values back.
 
-        What it is at present is put back afterwards; that is `state`, unless `is_present` says otherwise.
+        The present values are those of `state` unless `is_present` is False.
         """
-        assert self.inputs is not None  # noqa: S101  # else nothing was taken
+        assert self.inputs is not None  # noqa: S101  # otherwise `is_kept` is False
         random, used = capture_random(), use(state)
         with untouched(model):
             if used is not state or not is_present:
@@ -50,7 +50,7 @@ class References:
         import numpy as np
 
         if self.inputs is None:
-            message = "Examples can be kept of arrays, and of dicts, lists and tuples of arrays; not of this data."
+            message = "keep_examples needs arrays, or dicts, lists and tuples of arrays; this data is something else."
             raise InvalidInput(message, field="keep_examples")
         leaves = zip(self.inputs.flatten(batch), self.inputs.leaves, strict=True)
         taken = [(np.asarray(array[:keep]), leaf) for array, leaf in leaves]
@@ -59,13 +59,13 @@ class References:
         )
         size = sum(array.nbytes for array in arrays)
         if size > MAX_BYTES:
-            message = f"{keep} examples are {size / 2**20:.0f} MiB; {MAX_BYTES // 2**20} are stored at most."
+            message = f"{keep} examples take {size / 2**20:.0f} MiB; a checkpoint stores at most {MAX_BYTES // 2**20}."
             raise InvalidInput(message, field="keep_examples", hint="Keep fewer.")
         return arrays
 
 
 def of_part(part: Any, keep: int) -> References | None:
-    """Return the first `keep` inputs of a part of a training's data; a pipeline is only begun where some are kept."""
+    """Return the first `keep` inputs of a part of the data. This starts a pipeline only if it keeps some."""
     if isinstance(part, tuple | list) or keep:
         return References(first_inputs(part), keep)
     form = getattr(part, "element_spec", None)
@@ -73,10 +73,10 @@ def of_part(part: Any, keep: int) -> References | None:
 
 
 def of_validation(validation: Any, keep: int) -> References | None:
-    """Return the first `keep` inputs of arrays (x, y); raises InvalidInput where some are wanted and none are given."""
+    """Return the first `keep` inputs of arrays (x, y). Raises InvalidInput if there are no arrays to keep them from."""
     if validation is not None:
         return References(validation[0], keep)
     if keep:
-        message = "keep_examples takes examples of the validation data, which no callback sees."
+        message = "keep_examples needs the validation data, which Keras shows to no callback."
         raise InvalidInput(message, field="keep_examples", hint="KeepBest(validation=(x, y), keep_examples=8)")
     return None

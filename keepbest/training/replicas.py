@@ -1,4 +1,4 @@
-"""Training on several devices at once: what of it one state holds."""
+"""Warns of replicas, in training on several devices, whose differences a state does not hold."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _SHOWN = 3
 
 
 def find_own_statistics(model: Any) -> list[str]:
-    """Return the layers whose moving statistics differ from replica to replica: BatchNormalization, not synchronised.
+    """Return the layers whose moving statistics differ by replica: BatchNormalization that is not synchronised.
 
-    Nothing on one device.
+    On one device there are none.
     """
     flatten = getattr(model, "_flatten_layers", None)
     if flatten is None:
@@ -22,21 +22,17 @@ def find_own_statistics(model: Any) -> list[str]:
     import keras
 
     own = (item for item in flatten() if isinstance(item, keras.layers.BatchNormalization) and not item.synchronized)
-    return [item.name for item in own if any(len(_replicas(variable)) > 1 for variable in item.variables)]
+    return [item.name for item in own if any(len(getattr(value_of(held), "values", ())) > 1 for held in item.variables)]
 
 
 def warn_of_replicas(model: Any) -> None:
-    """Say what of replicas that differ is kept."""
+    """Log which statistics of differing replicas a state keeps."""
     names = find_own_statistics(model)
     if names:
         _log.warning(
-            "keepbest: each replica has moving statistics of its own in %s%s. Those of the first are kept, as Keras "
-            "reads and saves them, and all get them where a state is put back: what was measured across the replicas "
-            "is met but for that. BatchNormalization(synchronized=True) has the same on each.",
+            "keepbest: each replica has moving statistics of its own in %s%s. A state keeps those of the first, as "
+            "Keras saves them, and a restore gives them to all: a restored value may differ from one measured across "
+            "the replicas. BatchNormalization(synchronized=True) has the same statistics on each.",
             ", ".join(names[:_SHOWN]),
             f" and {len(names) - _SHOWN} more layers" if len(names) > _SHOWN else "",
         )
-
-
-def _replicas(variable: Any) -> tuple[Any, ...]:
-    return tuple(getattr(value_of(variable), "values", ()))

@@ -1,4 +1,4 @@
-"""Where a run goes on: the checkpoint that its tracker names, else the newest that is whole."""
+"""Puts back the checkpoint from which a run goes on: the one that its tracker names, else the newest whole one."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from keepbest.training.fit.epochs import ResumedEpoch
 from keepbest.training.monitor import direction_of
 from keepbest.training.network import build_as_described
 
-#: What else to do about a checkpoint that is of another model than the one whose `fit` begins.
+#: A further hint for a checkpoint of another model than the one whose `fit` begins.
 OTHER_MODEL = "Another model is a run of its own: without that id, or with resume='never' (of KeepBest: resume=False)."
 
 _log = logging.getLogger("keepbest")
 
 
 def resume(run: Run, store: Store, living: VariableSet, carried: CarriedState) -> State | None:
-    """Put variables, random states and what is carried back, and take up the stopper.
+    """Put back variables, random states, carried state and the stopper's state.
 
-    Returns the state, or None where there is none.
+    Returns the state, or None if there is none.
 
     Raises:
-        CheckpointMismatch: The variables, or generators that are carried, are not those that were trained; the message
-            names every difference.
-        CheckpointIncomplete: A part of the state was never captured.
+        CheckpointMismatch: The variables or the carried generators are not those of the run; the message names every
+            difference.
+        CheckpointIncomplete: keepbest could not capture a part of the state.
     """
     loaded = load_start(run, store)
     if loaded is None:
@@ -47,7 +47,7 @@ def resume(run: Run, store: Store, living: VariableSet, carried: CarriedState) -
         living.check(state)
         roll_back(living, state)
     carried.restore(state.callbacks)
-    if manifest.stopper.get("policy"):  # else it was written before the first validation
+    if manifest.stopper.get("policy"):  # otherwise the checkpoint is older than the first validation
         if manifest.mode is not None:
             run.set_mode(manifest.mode)
         run.stopper.go_on_from(manifest.stopper)
@@ -56,10 +56,11 @@ def resume(run: Run, store: Store, living: VariableSet, carried: CarriedState) -
 
 
 class FitResume:
-    """The state on disk that the fits of one callback go on from: the first one takes it up, once.
+    """Puts the state on disk back into the model at the first `fit` of a callback.
 
-    A script may train in phases, compiled anew between, and start again in a later one: then the first fit, of which
-    the optimizers of that state are not, gets its network, and the later fit that it is of goes on from the whole.
+    A script may train in phases and compile the model anew between them, and a restarted script begins with the first
+    phase again. If the checkpoint belongs to a later phase, its optimizers do not fit: then the first fit gets only the
+    network, and the later fit goes on from the whole state.
     """
 
     def __init__(self, run: Run, carried: CarriedState, *, is_due: bool) -> None:
@@ -68,13 +69,13 @@ class FitResume:
         self._is_due = is_due
         #: The checkpoint that waits for a later fit.
         self._left: str | None = None
-        #: Where the fit begins that goes on, until it has begun.
+        #: The epoch with which the resumed fit begins, until it has begun.
         self._epoch: ResumedEpoch | None = None
 
     def begin(self, store: Store | None, model: Any) -> State | None:
-        """Put the state back into a model whose `fit` begins, and which may not be built yet; return it.
+        """Put the state back into a model whose `fit` begins, and which may not be built yet; return the state.
 
-        None where nothing is to be put back. Raises as `resume` does, but for optimizers.
+        Returns None if there is none to put back. Raises as `resume` does, except for optimizers that differ.
         """
         self.end()
         state: State | None = None
@@ -88,12 +89,12 @@ class FitResume:
         return state
 
     def settle(self, epoch: int, position: Position, steps: int | None) -> Position:
-        """Return where training is, now that Keras begins `epoch`, of `steps` batches."""
+        """Return the position of training, now that Keras begins `epoch`, of `steps` batches."""
         begun, self._epoch = self._epoch, None
         return begun.settle(epoch, position, steps) if begun is not None else position
 
     def end(self) -> bool:
-        """Return whether the fit that ends never began: its epochs were done already."""
+        """Return whether the fit that ends trained no epoch, because all were done already."""
         begun, self._epoch = self._epoch, None
         if begun is not None:
             begun.withdraw()
@@ -111,8 +112,8 @@ class FitResume:
             self._run.recorder.held[state.id] = "a later fit of this script may go on there"
             _log.warning(
                 "keepbest: checkpoint %s, of step %d, was written after another compile(): this fit goes on with its "
-                "network, and the optimizer begins anew (%s). A later fit that is compiled as it was goes on from all "
-                "of it. Where phases count on, fit(initial_epoch=…), one that was over then trains nothing now.",
+                "network, and the optimizer begins anew (%s). A later fit with the checkpoint's optimizer goes on from "
+                "all of it. With fit(initial_epoch=…), a phase that was over then trains nothing now.",
                 state.id,
                 state.step,
                 error.message.splitlines()[1].strip(),
@@ -136,10 +137,10 @@ class FitResume:
 
 
 def load_start(run: Run, store: Store) -> Loaded | None:
-    """Return the checkpoint that a script's run goes on from; None where it begins anew, or has none.
+    """Return the checkpoint from which a script's run goes on; None if it begins anew, or has none.
 
     Raises:
-        NotFound: The tracker names one, and this store has never seen the run.
+        NotFound: The tracker names a checkpoint, and this store has none of the run.
     """
     if run.opening.goes_on is False:
         return None
@@ -150,18 +151,18 @@ def load_start(run: Run, store: Store) -> Loaded | None:
 def find_start(
     run: Run, store: Store, wanted: Checkpoint | None, read_segments: Callable[[], Sequence[SegmentInfo]]
 ) -> Loaded | None:
-    """Return the checkpoint that training goes on from: the one that the tracker names, else the newest that is whole.
+    """Return the checkpoint from which training goes on: the one that the tracker names, else the newest whole one.
 
-    Scripts and workers ask here. Where it is not the one that is named, it may hold some of the run's overrides: these
-    are left out, by the segments that `read_segments` returns. Raises as `load_start` does.
+    Scripts and workers call this. A checkpoint other than the named one may contain some of the run's overrides
+    already: this removes these, by the segments that `read_segments` returns. Raises as `load_start` does.
     """
     if wanted is not None:
         try:
             return store.load(run.id, wanted.id)
         except (NotFound, CheckpointDamaged) as error:
             refuse_stranger(store, run.id, wanted)
-            _log.warning("keepbest: %s The newest whole checkpoint is taken.", error.message)
-    loaded = store.load_newest(run.id, on_damaged=_warn)
+            _log.warning("keepbest: %s Going on from the newest whole checkpoint.", error.message)
+    loaded = store.load_newest(run.id, on_damaged=lambda error: _log.warning("keepbest: %s", error.message))
     if loaded is not None and wanted is not None:
         opening, taken = run.opening, loaded.manifest.segment
         opening.overrides = leave_out_made(opening.overrides, read_segments(), wanted=wanted, taken=taken)
@@ -169,17 +170,13 @@ def find_start(
 
 
 def refuse_stranger(store: Store, run: str, wanted: Checkpoint) -> None:
-    """Raise NotFound where a run is to go on from a checkpoint and the store has none of it: it is another store.
+    """Raise NotFound if a run is to go on from a checkpoint and the store has none of the run: it is another store.
 
-    To begin anew there would throw away, without a word, what was trained.
+    Beginning anew there would silently throw away the earlier training.
     """
     if not store.checkpoints(run):
         raise NotFound(
             f"The run goes on from checkpoint {wanted.id}, but {store.folder.root} has never seen the run.",
-            hint=f"Use one store everywhere (KEEPBEST_STORE), and see that it is mounted; "
+            hint=f"Use one store everywhere (KEEPBEST_STORE), and check that it is mounted; "
             f"the checkpoint was written to {wanted.location}.",
         )
-
-
-def _warn(error: CheckpointError) -> None:
-    _log.warning("keepbest: %s", error.message)

@@ -1,4 +1,4 @@
-"""Roll backs: training goes back to a kept state and on from there, and may be changed on the way."""
+"""Roll backs: training goes back to a kept state and on from there, perhaps with changes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from keepbest.training.learning_rate import rate_in, with_rate
 from keepbest.training.live_model import LiveModel
 from keepbest.training.states import TrainingStates
 
-#: Where a state was found that training went back to.
+#: The place of the state to which training went back.
 Source = Literal["memory", "disk"]
 
 
 @dataclass(frozen=True)
 class RollBack:
-    """Training went back to `state` and goes on from there in a new segment; `message` says so in words."""
+    """Training went back to `state` and goes on from there in a new segment; `message` reports this."""
 
     state: State
     segment: int
@@ -32,7 +32,7 @@ class RollBack:
 
 
 class RollBacks:
-    """Puts kept states back into the living model; the run hears of each segment that begins so."""
+    """Puts kept states back into the model, and reports the segments that begin there to the run."""
 
     def __init__(self, run: Run, live: LiveModel, states: TrainingStates, checkpoints: CheckpointRecorder) -> None:
         self._run = run
@@ -43,17 +43,16 @@ class RollBacks:
     def put_back(self, *, step: int | None = None, checkpoint: str | None = None) -> State:
         """Put a kept state back, random states included, the best if none is named; return it.
 
-        The run hears of it when training goes on from there: `branch` says so. Raises what `roll_back` does.
+        When training goes on from there, `branch` reports it to the run. Raises as `roll_back` does.
         """
         state = self._states.choose(step=step, checkpoint=checkpoint)
         self._live.go_back(state)
         return state
 
     def roll_back(self, request: RollBackRequest) -> RollBack:
-        """Go back to the best, a step or a checkpoint, from memory or from disk, and on from there, changed as asked.
+        """Go back to the best, a step or a checkpoint, from memory or from disk, with the changes of the request.
 
-        Whatever cannot be done is found before anything is changed: NotFound, InvalidInput, CheckpointMismatch, what
-        the store raises.
+        Raises NotFound, InvalidInput, CheckpointMismatch, or an error of the store, before it changes anything.
         """
         state = self._states.choose(step=request.step, checkpoint=request.checkpoint)
         _check_end(request, state.step)
@@ -66,16 +65,16 @@ class RollBacks:
         return RollBack(state, segment, source, message)
 
     def branch(self, state: State, overrides: Overrides | None = None) -> int:
-        """Open a new segment at `state`, which the model is in already; return its number.
+        """Open a new segment at `state`, which is in the model already; return its number.
 
-        The best that was found since stays the best. A stop that was decided there is lifted: somebody wants more.
+        A best that was found later stays the best. This cancels a stop that was decided at `state`.
         """
         return self._branch(state, self._run.stopper.recall(state.stopper), overrides or Overrides())
 
     def change(self, position: Position, overrides: Overrides) -> None:
-        """Go on otherwise from `position`, where an attempt begins that was asked to. It is on disk at once.
+        """Apply the overrides of a resume or fork at `position`, where its attempt begins, and write the state at once.
 
-        Raises InvalidInput, and changes nothing, where that cannot be.
+        Raises InvalidInput, and changes nothing, for an impossible override.
         """
         _check_end(overrides, position.step)
         if overrides.learning_rate:
@@ -85,7 +84,7 @@ class RollBacks:
         self._write_changed(position)
 
     def _branch(self, state: State, past: Mapping[str, Any], overrides: Overrides) -> int:
-        """Open a segment; what was changed is on disk at once, so that no crash takes it back."""
+        """Open a segment, and write changes to the disk at once, so that no crash takes them back."""
         segment = self._run.branch(
             state.step,
             parent=self._states.segment_of(state.id),
@@ -99,7 +98,7 @@ class RollBacks:
         return segment
 
     def _write_changed(self, position: Position) -> None:
-        """Not into memory: whoever goes back to this step means what a validation judged there."""
+        """Write the changed state to the disk only: a roll back to this step should restore the validated state."""
         state = self._states.capture(position)
         self._checkpoints.submit(state, "last", None, segment=self._run.recorder.segment)
 
@@ -117,5 +116,5 @@ class RollBacks:
 
 def _check_end(overrides: Overrides, step: int) -> None:
     if overrides.max_steps is not None and overrides.max_steps <= step:
-        message = f"It goes on from step {step}; max_steps {overrides.max_steps} leaves nothing to train."
+        message = f"Training goes on from step {step}; max_steps {overrides.max_steps} leaves nothing to train."
         raise InvalidInput(message, field="max_steps", hint="Name a later step.")

@@ -1,4 +1,4 @@
-"""What a build function returns: a compiled model and the data it is trained, validated and tested on."""
+"""The result of a build function: a compiled model and its data for training, validation and test."""
 
 from __future__ import annotations
 
@@ -13,22 +13,20 @@ _SHAPES = "(model, train, validation) or (model, train, validation, test)"
 
 @dataclass(frozen=True)
 class Training:
-    """All that is needed to train one model.
+    """A model and its data, for a worker to train.
 
-    Each part is a tuple `(x, y)` or `(x, y, sample_weight)` of arrays, a batched `tf.data.Dataset`, or a Keras
-    `PyDataset`. `batch_size` is used for arrays only. `about` (names, sizes, digests of the data: JSON) is kept with
-    the run.
+    Each part of the data is a tuple `(x, y)` or `(x, y, sample_weight)` of arrays, a batched `tf.data.Dataset`, or a
+    Keras `PyDataset`. `batch_size` is for arrays only. The run keeps `about` (names, sizes, digests of the data: JSON).
 
     `class_weight`, `sample_weight` (of arrays), `callbacks`, `shuffle`, `steps_per_epoch`, `validation_steps`,
-    `validation_batch_size`, `epochs` and `verbose` are what they are to `model.fit`. The submission's --epochs and
-    --max-steps count over `epochs`. A callback's epoch is a stretch between two validations, as long as
-    --validate-every says; its logs hold what the validation measured.
+    `validation_batch_size`, `epochs` and `verbose` mean the same as in `model.fit`. The submission's --epochs and
+    --max-steps win over `epochs`. A callback's epoch is a stretch between two validations, as long as --validate-every
+    says; its logs hold the measured values of the validation.
 
-    Each validation also measures the parts in `also`, under `<name>_<metric>`, and logs the variables in `watch` that
-    hold one number, each under its name: curves of a weight or a bias. With `panels` pictures are made of the
-    validation part at some validations; `classes` names its labels there. `keep_examples` of its inputs are stored with
-    each checkpoint, with what the network gives for them, unless the submission says how many: `restore --check`
-    compares.
+    Each validation also measures the parts in `also`, under `<name>_<metric>`, and logs the variables in `watch`, each
+    of one number, under their names: curves of a weight or a bias. With `panels` the run has pictures of the validation
+    part, in which `classes` names the labels. Each checkpoint stores `keep_examples` of the validation inputs, with the
+    network's predictions, unless the submission gives another number; `restore --check` compares them.
     """
 
     model: Any
@@ -54,7 +52,7 @@ class Training:
 
     @classmethod
     def of(cls, built: object) -> Training:
-        """Return what a build function returned as a Training; a plain tuple is accepted too."""
+        """Return the result of a build function, a Training or a plain tuple, as a Training."""
         if isinstance(built, Training):
             return built
         if isinstance(built, tuple) and len(built) in (3, 4):
@@ -66,7 +64,7 @@ class Training:
 
 
 def build_model(training: Training) -> None:
-    """Give a model that was made without an input shape its variables, by one example of its validation data."""
+    """Build a model that was made without an input shape, by calling it with one example of its validation data."""
     if training.model.built:
         return
     import keras

@@ -1,4 +1,4 @@
-"""The states that were taken of a run's model, in memory and on disk, and how one of them is found again."""
+"""Takes states of a run's model, and finds them again, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from keepbest.training.vetting import Vetting
 
 
 class TrainingStates:
-    """Takes states of the living model, and finds them by step or by checkpoint: in memory first.
+    """Takes states of the model, and finds them by step or by checkpoint: in memory first.
 
-    `drain` lets the writer come to an end before the disk is asked.
+    `drain` waits for the writer before a search on disk.
     """
 
     def __init__(
@@ -34,27 +34,27 @@ class TrainingStates:
         self._vetting = vetting
         self._store = store
         self._drain = drain
-        #: The segment that each state was taken in: a roll back branches off there, maybe behind the present one.
+        #: The segment of each state: a roll back branches off there, perhaps from an older one than the present.
         self._segments: dict[str, int] = {}
 
     def capture(self, position: Position) -> State:
-        """Take the present state; what would be written says what the network predicts in it, too."""
+        """Take the present state, with the predictions for the reference examples if there is a store."""
         state = self._live.capture(position)
         self._segments[state.id] = self._run.recorder.segment
         return self._live.predict(state) if self._store is not None else state
 
     def segment_of(self, state: str) -> int:
-        """Return the segment that a state was taken in; of one that nobody knows, the present one."""
+        """Return the segment of a state, or the present one if the state is unknown."""
         return self._segments.get(state, self._run.recorder.segment)
 
     def note_copy(self, state: str, copy: str) -> None:
-        """Say that a state goes by another id, too."""
+        """Note that a state has a second id."""
         self._segments[copy] = self.segment_of(state)
 
     def choose(self, *, step: int | None = None, checkpoint: str | None = None) -> State:
-        """Return the state of a checkpoint, the newest that was kept of a step, or the best if none is named.
+        """Return the state of a checkpoint, the newest state of a step, or the best if none is named.
 
-        Raises NotFound, saying what there is; what the store raises when it is damaged or of another model.
+        Raises NotFound, which names the steps that there are, or an error of the store for a state that does not fit.
         """
         if step is None and checkpoint is None:
             self._vetting.check_best()
@@ -66,13 +66,13 @@ class TrainingStates:
         if state is None:
             steps = sorted({kept.step for kept in self._held()} | {manifest.step for manifest in self._manifests()})
             raise NotFound(
-                f"Nothing was kept of {f'step {step}' if checkpoint is None else f'checkpoint {checkpoint}'}; "
+                f"No state of {f'step {step}' if checkpoint is None else f'checkpoint {checkpoint}'} is kept; "
                 f"there is step {', '.join(map(str, steps)) or 'none yet'}."
             )
         return state
 
     def find_best(self) -> State | None:
-        """Return the best state that is sound, or None where nothing was ever kept."""
+        """Return the best state that is sound, or None if no state was ever kept."""
         self._vetting.check_best()
         step, _ = self._run.stopper.best
         return self.buffer.best or (self._find_on_disk(step=step) if step is not None else None)
@@ -82,12 +82,12 @@ class TrainingStates:
         return next((kept for kept in reversed(self._held()) if kept.step == step or kept.id == checkpoint), None)
 
     def is_on_disk(self, checkpoint: str) -> bool:
-        """Whether a checkpoint of this id is written."""
+        """Whether the store has a checkpoint with this id."""
         return self._store is not None and checkpoint in self._store.checkpoints(self._run.id)
 
     def _find_on_disk(self, *, step: int | None = None, checkpoint: str | None = None) -> State | None:
-        """Return the state from disk, or None. Of a step, what a validation found best goes first: the others of that
-        step may be what a roll back went on from, with another learning rate."""
+        """Return the state from disk, or None. Of one step's states, a validation's best goes first: others may be
+        those from which a roll back went on, with another learning rate."""
         if self._store is None:
             return None
         self._drain()

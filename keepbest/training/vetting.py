@@ -1,8 +1,8 @@
-"""Checks each best after it was judged: a network that became NaN is none, and the best goes back to the one before.
+"""Checks each new best: if its network became NaN, the best is withdrawn, and the one before is the best again.
 
-A value does not show it, and looking at all weights takes longer than training may be held up: so the writer's thread
-does it, before it writes. What it finds is the run's truth from then on: in the stopper, in memory, on disk (where such
-a state never comes to be), and in the decision log as an entry of its own.
+The monitored value does not show a NaN, and testing all weights would delay training. So the writer's thread tests them
+before it writes. The result then counts everywhere: in the stopper, in memory, on disk (where such a state is never
+written), and in the decision log as an entry of its own.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from keepbest.snapshots.soundness import Soundness
 from keepbest.snapshots.state import State
 from keepbest.tracking.run import Run
 
-NOT_KEPT = "nothing of it is kept that could be checked"
+NOT_KEPT = "its state is no longer kept and cannot be checked"
 
 _log = logging.getLogger("keepbest")
 
 
 @dataclass(frozen=True)
 class BestUnderCheck:
-    """A validation that was judged the best: where it lies in the run, and what holds its state."""
+    """A best validation whose network is not checked yet: the id of its state, and its place in the run."""
 
     id: str
     segment: int
@@ -34,30 +34,30 @@ class BestUnderCheck:
 
 
 class Vetting:
-    """Asks of every best whether its network is sound. `begin` and `expect` are called by the thread that trains.
+    """Checks that the network of every best is sound. The thread that trains calls `begin` and `expect`.
 
-    `rewrite` has a state written that was skipped there for one that is no best.
+    `rewrite` writes a state that the writer skipped for a best that is now withdrawn.
     """
 
-    def __init__(self, run: Run, ring: SnapshotBuffer, rewrite: Callable[[State], object]) -> None:
+    def __init__(self, run: Run, buffer: SnapshotBuffer, rewrite: Callable[[State], object]) -> None:
         self._run = run
-        self._ring = ring
+        self._buffer = buffer
         self._rewrite = rewrite
         self._checking = RLock()
         self._soundness = Soundness()
         self._expected: dict[str, BestUnderCheck] = {}
 
     def begin(self, living: VariableSet) -> None:
-        """Take note of what is trained, as it is before its first step."""
+        """Note which trained variables are finite before the first step."""
         self._soundness.begin(living)
         self._run.stopper.is_checked = True
 
     def expect(self, state: State, segment: int, value: float) -> None:
-        """Say that a best is about to be checked."""
+        """Note that the writer will check this best."""
         self._expected[state.id] = BestUnderCheck(state.id, segment, state.step, value)
 
     def find_fault(self, state: State) -> str | None:
-        """Return what is wrong with a state. Where it is that of a best, the run hears of it: that may take it back."""
+        """Return the fault of a state, or None. For a best, this confirms it or withdraws it."""
         with self._checking:
             fault = self._soundness.find_fault(state)
             best = self._expected.get(state.id)
@@ -68,22 +68,22 @@ class Vetting:
             return fault
 
     def check_best(self) -> None:
-        """Come to a best that is sound, now: training is about to go back to it."""
+        """Check bests at once until one is sound: training is about to go back to it."""
         with self._checking:
-            while (best := self._ring.best) is not None and best.id in self._expected:
+            while (best := self._buffer.best) is not None and best.id in self._expected:
                 self.find_fault(best)
 
     def _confirm(self, best: BestUnderCheck) -> None:
-        """Those that came before it are sound too: nothing heals a network that has become NaN."""
+        """Confirm a best and all bests before it: a network that has become NaN never recovers."""
         self._run.stopper.confirm(best.step, best.value)
         ids = list(self._expected)
         for id in ids[: ids.index(best.id) + 1]:
             del self._expected[id]
 
     def _withdraw(self, best: BestUnderCheck, fault: str) -> None:
-        """Take a best back, and those before it for as long as they are no better."""
+        """Withdraw a best, and then each best before it that is not sound either."""
         while self._take_back(best, fault) and (before := self._find_before()) is not None:
-            held = next((state for state in self._ring.states if state.id == before.id), None)
+            held = next((state for state in self._buffer.states if state.id == before.id), None)
             text = NOT_KEPT if held is None else self._soundness.find_fault(held)
             if held is not None and text is None:
                 self._confirm(before)
@@ -92,25 +92,18 @@ class Vetting:
             best, fault = before, text or NOT_KEPT
 
     def _take_back(self, best: BestUnderCheck, fault: str) -> bool:
-        """Return whether it was a best until now, and one that was still to be checked."""
+        """Withdraw one best; return whether it was the best until now."""
         del self._expected[best.id]
         decision = self._run.stopper.withdraw(best.step, best.value, fault)
         if decision is None:
             return False
-        self._ring.withdraw(best.id, decision.best_step)
+        self._buffer.withdraw(best.id, decision.best_step)
         self._run.recorder.record_withdrawal(best.segment, best.step, best.value, fault, decision, best.id)
         there = "" if decision.best_step is None else f"; the best is step {decision.best_step} again"
         _log.warning("keepbest: step %d is withdrawn as the best: %s%s.", best.step, fault, there)
         return True
 
     def _find_before(self) -> BestUnderCheck | None:
-        """Return the best as it is now, if it is still to be checked: the disk skipped it for a newer one."""
-        place = self._run.stopper.best
-        return next(
-            (
-                best_under_check
-                for best_under_check in self._expected.values()
-                if (best_under_check.step, best_under_check.value) == place
-            ),
-            None,
-        )
+        """Return the present best if it is not checked yet, because the writer skipped it for a newer one."""
+        best = self._run.stopper.best
+        return next((before for before in self._expected.values() if (before.step, before.value) == best), None)

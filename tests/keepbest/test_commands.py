@@ -83,7 +83,7 @@ def test_roll_back_to_what_nobody_kept(script: Script) -> None:
     script.fit(keep_best(run=run), [3, 1, 2], send=sender(commands, {12: sent}))
     assert answers(uploader, sent) == ["acknowledged", "refused"]
     (refusal,) = [update for update in uploader.of(CommandUpdate) if update.state == "refused"]
-    assert refusal.message == "Nothing was kept of step 7; there is step 5, 10."
+    assert refusal.message == "No state of step 7 is kept; there is step 5, 10."
     assert script.iteration.numpy() == 3 * STEPS
 
 
@@ -147,8 +147,8 @@ def test_roll_back_and_go_on_otherwise(
             "A learning rate lies above zero, but 1e99 gives inf as float32. At step 10 it is 0.001.",
         ),
         ({"step": 5, "max_steps": 5}, "It goes on from step 5; max_steps 5 leaves nothing to train."),
-        ({"step": 7, "learning_rate": "0.1x", "max_steps": 99}, "Nothing was kept of step 7"),
-        ({"checkpoint": "0" * 12, "reset_patience": True}, "Nothing was kept of checkpoint 000000000000"),
+        ({"step": 7, "learning_rate": "0.1x", "max_steps": 99}, "No state of step 7 is kept"),
+        ({"checkpoint": "0" * 12, "reset_patience": True}, "No state of checkpoint 000000000000 is kept"),
         ({"learning_rate": "a tenth"}, "learning_rate: "),
         ({"to": "the moon"}, "to: "),
         ({"momentum": 0.9}, "momentum: "),
@@ -227,7 +227,7 @@ def test_between_two_fits(script: Script, tmp_path: Path) -> None:
     assert script.fit(callback, [2, 2]) == 3
     assert callback.position.step == 8
     assert float(script.rate.numpy()) == pytest.approx(3e-5)
-    with pytest.raises(NotFound, match="Nothing was kept of step 6"):
+    with pytest.raises(NotFound, match="No state of step 6 is kept"):
         callback.roll_back(step=6)
 
 

@@ -115,11 +115,11 @@ def test_of_a_pipeline_no_example_is_compared() -> None:
 
     part = tf.data.Dataset.from_tensor_slices((np.zeros((4, 2)), np.zeros(4))).batch(2)
     compared = Probe(Training(None, part, part)).compare(None, "val_loss", 0.5, "min")
-    assert compared == Unpaired("the validation data is a pipeline, of which nobody knows the order")
+    assert compared == Unpaired("the validation data is a pipeline, whose order is unknown")
 
 
 def test_labels_in_a_list_are_measured_all_the_same() -> None:
     part = (np.zeros((2, 2), np.float32), [0.0, 1.0])
     compared = Probe(Training(None, part, part)).compare(None, "val_loss", 0.5, "min")
     assert isinstance(compared, Unpaired)
-    assert "Examples are arrays" in compared.why
+    assert "Examples must be arrays" in compared.why

@@ -1,4 +1,4 @@
-"""`python -m worker.agent`: settings, signals, the agent."""
+"""`python -m worker.agent`: reads the settings, handles signals, runs the agent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REQUEST_SECONDS = 10.0
 def main() -> int:
     """Serve until SIGTERM or SIGINT; a second one ends the trainers at once."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # we say ourselves that the tracker is away
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # the agent itself logs that the tracker is away
     try:
         known = settings.load()
         client = Client(known.url, known.token or "", timeout_seconds=REQUEST_SECONDS)

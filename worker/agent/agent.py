@@ -1,4 +1,4 @@
-"""Claims runs while there are free slots, starts their trainers, leaves in good order."""
+"""Claims runs while there are free slots, starts their trainers, and hands runs back when the worker leaves."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ _log = logging.getLogger("keepbest.worker")
 CLAIM_SECONDS = 1.0
 REGISTER_SECONDS = 15.0
 SLOW_CLAIM_SECONDS = 5.0
-#: A run that comes to a worker that was idle for so long begins undisturbed for as long: the next one may be far.
+#: After so long without a run, the worker prepares no trainer ahead for as long after the next run's start, which then
+#: has the machine for itself.
 SETTLE_SECONDS = 5.0
-#: A worker that could not start a run lets others try first.
+#: The pause after a run that this worker could not start, so that other workers try first.
 REFUSED_SECONDS = 30.0
 
 
 class Agent:
-    """One worker. `run` stays until `leave` is called, which any thread or signal handler may do."""
+    """One worker. `run` returns after a call of `leave`, from any thread or signal handler."""
 
     def __init__(self, settings: WorkerSettings, client: Client, executor: Executor) -> None:
         self._settings = settings
@@ -54,11 +55,11 @@ class Agent:
         self._prepare_at = 0.0
 
     def leave(self) -> None:
-        """Claim nothing more; have the trainers hand their runs back."""
+        """Claim no more runs, and let the trainers hand theirs back."""
         self._leaving.set()
 
     def run(self) -> None:
-        """Serve until told to leave. Raises NotAuthenticated or NotAllowed when the token is no worker's."""
+        """Serve until `leave`. Raises NotAuthenticated or NotAllowed if the token is no worker's."""
         self._introduce()
         sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
         sweeper.start()
@@ -68,8 +69,8 @@ class Agent:
         sweeper.join(1.0)
 
     def _introduce(self) -> None:
-        """Register, however long the tracker takes to answer for the first time."""
-        told = False
+        """Register, and try until the tracker answers for the first time."""
+        is_warned = False
         while not self._leaving.is_set():
             try:
                 self._register()
@@ -78,9 +79,9 @@ class Agent:
             except (NotAuthenticated, NotAllowed):
                 raise
             except KeepbestError as error:
-                if not told:
+                if not is_warned:
                     _log.warning("%s Trying again until it answers.", error.message)
-                told = True
+                is_warned = True
                 self._leaving.wait(1.0)
 
     def _sweep(self) -> None:
@@ -90,7 +91,7 @@ class Agent:
             _log.exception("Sweeping %s failed.", self._settings.folder)
 
     def _turn(self) -> float:
-        """One round; return how long to wait for the next."""
+        """Do one round; return the seconds until the next."""
         self._supervisors = [supervisor for supervisor in self._supervisors if not supervisor.is_over]
         if self._supervisors:
             self._busy_at = time.monotonic()
@@ -108,18 +109,17 @@ class Agent:
 
     def _fill(self) -> None:
         """Claim until the slots are full or the queue is empty."""
-        while self._may_claim():
+        while len(self._supervisors) < self._settings.slots and not self._leaving.is_set():
+            if time.monotonic() < self._claim_at:
+                return
+            # The id stays until an answer comes: the tracker then knows a repeated request whose answer was lost.
             assignment = self._client.claim(Claim(worker=self._id, request=self._request))
-            self._request = new_id()  # answered; until then it is the same request, whose answer may have been lost
+            self._request = new_id()
             if assignment is None:
                 return
             self._take_up(assignment)
             now = time.monotonic()
             self._prepare_at = now + (SETTLE_SECONDS if now - self._busy_at > SETTLE_SECONDS else CLAIM_SECONDS)
-
-    def _may_claim(self) -> bool:
-        has_room = len(self._supervisors) < self._settings.slots
-        return has_room and not self._leaving.is_set() and time.monotonic() >= self._claim_at
 
     def _register(self) -> None:
         settings = self._settings
@@ -139,7 +139,7 @@ class Agent:
         self._registers_at = time.monotonic() + REGISTER_SECONDS
 
     def _take_up(self, assignment: Assignment) -> None:
-        """Start the trainer. Called from the main thread: the kernel ends a trainer with the thread it came from."""
+        """Start the trainer, from the main thread only: the kernel ends a trainer with the thread that made it."""
         run = assignment.run
         _log.info("Run %s (%s), lease %d.", run.id, run.name, assignment.attempt)
         job = self._make_job(assignment)
@@ -151,13 +151,10 @@ class Agent:
         except (KeepbestError, OSError) as error:
             self._refuse(job, folder, error)
             return
-        supervisor = RunSupervisor(job, folder, trainer, self._client, *self._patience)
+        grace_seconds, stall_seconds = self._settings.grace_seconds, self._settings.stall_seconds
+        supervisor = RunSupervisor(job, folder, trainer, self._client, grace_seconds, stall_seconds)
         self._supervisors.append(supervisor)
         supervisor.start()
-
-    @property
-    def _patience(self) -> tuple[float, float]:
-        return self._settings.grace_seconds, self._settings.stall_seconds
 
     def _make_job(self, assignment: Assignment) -> TrainerJob:
         known = self._settings
@@ -178,24 +175,25 @@ class Agent:
             raise InvalidInput("This worker runs built-in recipes only.", field="source")
         content = self._client.bundle(source.bundle)
         if bundle.digest_of(content) != source.bundle:
-            raise InvalidInput("The code that came is not the code that was sent.", field="bundle")
+            raise InvalidInput("The code bundle from the tracker does not have its digest.", field="bundle")
         bundle.unpack(content, folder.code)
 
     def _refuse(self, job: TrainerJob, folder: RunFolder, error: KeepbestError | OSError) -> None:
-        """Fail a run whose code is at fault; hand back one that only could not be started here and now."""
+        """Fail a run whose code is at fault; hand back a run that only this worker cannot start now."""
         _log.error("Run %s could not be started: %s", job.run_id, error)
         folder.remove()
         if isinstance(error, InvalidInput):
-            told = RunError(code=error.code, message=error.message, hint=error.hint)
-            release = Release(outcome="failed", stop_reason=StopReason.ERROR, stop_message=error.message, error=told)
-        else:  # a full disk, a tracker that went away: another worker may have more luck, and this one later
+            fault = RunError(code=error.code, message=error.message, hint=error.hint)
+            release = Release(outcome="failed", stop_reason=StopReason.ERROR, stop_message=error.message, error=fault)
+        else:  # a full disk, or a tracker that went away: another worker may start it, or this one later
             release = Release(outcome="handed_back", stop_message=f"The worker could not start it: {error}")
             self._claim_at = time.monotonic() + REFUSED_SECONDS
         give_back(self._client, job, release)
 
     def _hand_back(self) -> None:
-        """Leave in good order: every trainer gets its grace; what the tracker cannot be told now is told later."""
-        _log.info("Leaving: %d runs are handed back.", sum(not supervisor.is_over for supervisor in self._supervisors))
+        """Give every trainer its grace to hand its run back; the next start delivers what the tracker misses now."""
+        count = sum(not supervisor.is_over for supervisor in self._supervisors)
+        _log.info("Leaving, and handing %d runs back.", count)
         self._executor.close()
         for supervisor in self._supervisors:
             supervisor.leave()

@@ -1,4 +1,4 @@
-"""After a trainer ended: sends the remaining batches of its journals, then releases the lease."""
+"""Sends the remaining batches of a trainer's journals after its end, then releases the lease."""
 
 from __future__ import annotations
 
@@ -17,36 +17,34 @@ from worker.run_folder import RunFolder, TrainerJob
 _log = logging.getLogger("keepbest.worker")
 T = TypeVar("T")
 
-#: Answers true after so many seconds, or at once when the agent is told to leave.
+#: Waits for so many seconds; returns True, at once, if the agent leaves meanwhile.
 Wait = Callable[[float], bool]
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
 def deliver(client: Client, folder: RunFolder, job: TrainerJob, release: Release | None, wait: Wait) -> bool:
-    """Send the journals, then give the run back; False when the agent left before the tracker could be told.
+    """Send the journals, then give the run back. Return False if the agent leaves before the tracker answers.
 
-    `release` is None where the lease is lost: then only what was measured under it is still delivered.
+    `release` is None if the lease is lost: then this only sends the records that were made under it.
     """
-    whose = (job.run_id, job.assignment.lease.token)
-    if not _insist(lambda: drain(client, folder, *whose), job, wait):
+    if not _insist(lambda: drain(client, folder, job.run_id, job.assignment.lease.token), job, wait):
         return False
     return release is None or _insist(lambda: give_back(client, job, release), job, wait)
 
 
 def drain(client: Client, folder: RunFolder, run: str | None = None, lease: str = "") -> None:
-    """Send what the journals hold; raises only what may pass. What the tracker refuses for good is set aside.
+    """Send the journals' records; set aside those that the tracker refuses for good. Raises only passing errors.
 
-    A journal that does not say itself whose it is is taken for one of `run`, under `lease`; without these it is set
-    aside as it is.
+    A journal that does not name its run belongs to `run`, under `lease`; without these it is set aside.
     """
     for path in sorted(folder.journal.glob("*/writer.json")):
         try:
             journal = Journal.open(path.parent, run=run, lease=lease)
         except InvalidInput as error:
-            _log.warning("%s It is in %s.", error.message, keep_folder(path.parent))
+            _log.warning("%s The journal is set aside in %s.", error.message, keep_folder(path.parent))
             continue
         except (Busy, OSError) as error:
-            _log.warning("A journal is left out: %s", error)
+            _log.warning("The journal %s cannot be sent now: %s", path.parent, error)
             continue
         try:
             send_all(journal, client)
@@ -54,14 +52,14 @@ def drain(client: Client, folder: RunFolder, run: str | None = None, lease: str 
             if is_passing(error):
                 raise
             kept = set_all_aside(journal, error)
-            pair = (journal.about.run, error.message, kept)
-            _log.warning("The tracker takes no more of run %s (%s): the rest is in %s.", *pair)
+            details = (journal.about.run, error.message, kept)
+            _log.warning("The tracker refuses records of run %s (%s): the rest is set aside in %s.", *details)
         finally:
             journal.close()
 
 
 def give_back(client: Client, job: TrainerJob, release: Release) -> None:
-    """Release the lease; raises only what may pass."""
+    """Release the lease. Raises only passing errors."""
     try:
         run = client.release(job.run_id, job.assignment.lease.token, release)
         _log.info("Run %s (%s) is %s: %s.", run.id, run.name, run.state.value, release.outcome)
@@ -72,7 +70,7 @@ def give_back(client: Client, job: TrainerJob, release: Release) -> None:
 
 
 def _insist(act: Callable[[], None], job: TrainerJob, wait: Wait) -> bool:
-    """Do it until the tracker answers; False when the agent is told to leave before that."""
+    """Repeat `act` until the tracker answers; return False if the agent leaves before that."""
     attempt = 0
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The trainer's output, sent to the tracker as it grows. The file is the truth; the journal carries pieces of it."""
+"""Sends the trainer's output to the tracker as it grows. The file is complete; the journal carries pieces of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from worker.run_folder import RunFolder, TrainerJob
 
 
 class OutputTail:
-    """Reads `output.log` from where it was last read, and says to the tracker what is new."""
+    """Reads the new part of `output.log`, and sends it to the tracker."""
 
     def __init__(self, folder: RunFolder, job: TrainerJob, client: Client, now: Callable[[], datetime]) -> None:
         self._folder = folder
@@ -30,36 +30,36 @@ class OutputTail:
         self._rest = b""
 
     def collect(self, *, final: bool = False) -> None:
-        """Put what the trainer has printed since into the journal; `final` takes an unfinished line too."""
+        """Put the new output of the trainer into the journal; `final` also takes an unfinished line."""
         while lines := self._read_piece(final):
             text = lines.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
             self._keep(logs=[LogLines(stream="stdout", offset=self._offset, text=text, at=self._now())])
             self._offset += len(lines)
 
     def begin(self, environment: dict[str, Any]) -> None:
-        """Say that a command is about to run: it may never speak for itself."""
+        """Report that a command is about to run: its script may never report anything."""
         self._keep(progress=Progress(environment=environment, at=self._now()))
 
     def say(self, text: str) -> None:
-        """Add a line of our own."""
+        """Add a line of the agent's own."""
         self._keep(logs=[LogLines(stream="keepbest", offset=self._offset, text=f"{text}\n", at=self._now())])
 
-    def tell_stalled(self, text: str) -> None:
-        """Say that the training gives no sign of life, in the run's log too."""
+    def report_stall(self, text: str) -> None:
+        """Report that the training gives no sign of life, also in the run's log."""
         self.say(text)
         self._keep(progress=Progress(stalled=True, at=self._now()))
 
     def answer(self, *updates: CommandUpdate) -> None:
-        """Tell what became of a command that the agent obeys itself."""
+        """Report the result of a command that the agent obeys itself."""
         self._keep(commands=list(updates))
 
     def send(self) -> None:
-        """Send what waits; raises what the client raises."""
+        """Send the waiting records. Raises the client's errors."""
         while len(self._journal):
             send_first(self._journal, self._client)
 
     def close(self) -> None:
-        """Leave the journal to whoever delivers it."""
+        """Close the journal, so that `worker.agent.flush` can send the rest."""
         self._journal.close()
 
     def _keep(self, **records: Any) -> None:
@@ -68,7 +68,7 @@ class OutputTail:
         self._journal.append(number, encode(batch, ()))
 
     def _read_piece(self, final: bool) -> bytes:
-        """Return whole lines, at most PIECE_BYTES of them; a line longer than that comes in pieces."""
+        """Return whole lines, at most PIECE_BYTES; a longer line comes in pieces."""
         if self._offset >= MAX_OUTPUT_BYTES:
             return b""
         try:
@@ -84,7 +84,7 @@ class OutputTail:
 
 
 def _without_half_character(piece: bytes) -> bytes:
-    """Leave out the beginning of a UTF-8 character whose end lies in the next piece."""
+    """Return a piece without the beginning of a UTF-8 character whose end lies in the next piece."""
     for back in range(1, 4):
         if piece[-back] >= 0xC0:
             return piece[:-back]
@@ -94,7 +94,7 @@ def _without_half_character(piece: bytes) -> bytes:
 
 
 def try_send(tail: OutputTail) -> None:
-    """Send what waits; what cannot be sent now waits on."""
+    """Send the waiting records; after an error they wait on."""
     try:
         tail.send()
     except KeepbestError:

@@ -18,7 +18,7 @@ _log = logging.getLogger("keepbest.worker")
 
 
 def sweep(root: Path, client: Client, wait: Wait) -> int:
-    """Finish every run folder below `root` that no living agent looks after; return how many there were."""
+    """Finish every run folder below `root` that no living agent has locked; return their number."""
     folders = [RunFolder(path) for path in sorted(root.glob("*/")) if not path.is_symlink()]
     return sum(_finish(folder, client, wait) for folder in folders)
 
@@ -28,12 +28,12 @@ def _finish(folder: RunFolder, client: Client, wait: Wait) -> bool:
         return False
     mark = folder.find_mark()
     if mark and (orphans := end_orphans(mark)):
-        _log.warning("Ended %d processes that a training had started and left behind.", orphans)
+        _log.warning("Ended %d processes that an earlier training had left behind.", orphans)
     try:
         job = folder.get_job()
     except KeepbestError as error:
         return _finish_unknown(folder, client, error)
-    _log.info("Run %s was left here by a worker that ended; telling the tracker.", job.run_id)
+    _log.info("A worker that ended left run %s here: reporting it to the tracker.", job.run_id)
     if deliver(client, folder, job, folder.find_outcome() or _abandoned(), wait):
         folder.remove()
     folder.unlock()
@@ -41,12 +41,12 @@ def _finish(folder: RunFolder, client: Client, wait: Wait) -> bool:
 
 
 def _finish_unknown(folder: RunFolder, client: Client, error: KeepbestError) -> bool:
-    """Send what the journals of a folder without a job say, and remove it; it stays while the tracker is away."""
-    _log.warning("Removing a folder that cannot be used: %s", error.message)
+    """Send the journals of a folder without a job, and remove the folder; it stays while the tracker is away."""
+    _log.warning("Removing a folder without a job: %s", error.message)
     try:
         drain(client, folder)
     except KeepbestError as away:
-        _log.warning("It stays for now: %s", away.message)
+        _log.warning("The folder stays for now: %s", away.message)
         folder.unlock()
     else:
         folder.remove()

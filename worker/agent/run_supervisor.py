@@ -1,4 +1,4 @@
-"""One claimed run from the spawn of its trainer to the release: a thread each."""
+"""Supervises one claimed run from the start of its trainer to the release, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _log = logging.getLogger("keepbest.worker")
 
 POLL_SECONDS = 0.2
 OUTPUT_SECONDS = 0.5
-#: A cancelled command gets this long from SIGTERM to SIGKILL, or the worker's grace where that is shorter.
+#: The time from SIGTERM to SIGKILL for a cancelled command, unless the worker's grace is shorter.
 CANCEL_SECONDS = 10.0
-#: A trainer that stands still gets so long to print where.
+#: The time for a stalled trainer to print where it stands.
 WORDS_SECONDS = 0.5
-#: A command whose script asks for no commands is sent SIGTERM so long after somebody wanted it to stop.
+#: The time from a stop to SIGTERM for a command whose script does not ask for commands.
 LISTEN_SECONDS = 10.0
 
 
@@ -43,7 +43,7 @@ def utc_now() -> datetime:
 
 
 class RunSupervisor:
-    """Renews the lease, forwards the output, obeys a cancellation, and says how it ended."""
+    """Renews the lease, forwards the output, obeys commands to cancel or stop, and reports how the run ended."""
 
     def __init__(
         self,
@@ -82,16 +82,16 @@ class RunSupervisor:
         return not self._thread.is_alive()
 
     def leave(self) -> None:
-        """Have the trainer write a checkpoint and hand the run back; returns at once."""
+        """Ask the trainer to write a checkpoint and hand the run back; returns at once."""
         self._leaving.set()
         self._trainer.interrupt()
 
     def abandon(self) -> None:
-        """Stop waiting for a tracker that does not answer: the folder is delivered at the next start."""
+        """Stop waiting for a tracker that does not answer: the next start of the agent delivers the folder."""
         self._gone.set()
 
     def join(self, seconds: float) -> bool:
-        """Wait for the end; return whether it came."""
+        """Wait for the end of the run's thread; return whether it came in time."""
         self._thread.join(seconds)
         return self.is_over
 
@@ -104,7 +104,7 @@ class RunSupervisor:
             if self._is_command:
                 self._tail.begin(describe_here())
             code = self._attend()
-            self._trainer.kill()  # what the process started and left behind
+            self._trainer.kill()  # also ends processes that the trainer has left behind
             self._tail.collect(final=True)
             self._tail.close()
             release = None if self._lost else self._conclude(code)
@@ -119,7 +119,7 @@ class RunSupervisor:
             self._folder.unlock()
 
     def _attend(self) -> int:
-        """Stay with the trainer until it ended; return its exit code."""
+        """Look after the trainer until it ends; return its exit code."""
         output_at = 0.0
         while (code := self._trainer.poll()) is None:
             now = time.monotonic()
@@ -154,7 +154,7 @@ class RunSupervisor:
 
     def _note_failed_renewal(self, error: KeepbestError) -> None:
         if is_passing(error):
-            # Training goes on: the tracker revives a lease that ran out while nobody else took the run.
+            # Training goes on: the tracker revives a lease that ended, unless somebody else took the run.
             _log.warning("Run %s: the lease could not be renewed: %s", self.job.run_id, error.message)
             self._renew_at = time.monotonic() + min(2.0, self._renew_seconds)
             return
@@ -162,27 +162,27 @@ class RunSupervisor:
         self._lost = True
 
     def _cancel(self, command: Command) -> None:
-        """A trainer is killed: what it held is on disk. A user's command may clean up first."""
+        """Kill a trainer at once, since its state is on disk; give a user's command time to clean up."""
         self._cancelled = True
         grace_seconds = min(CANCEL_SECONDS, self._grace_seconds) if self._is_command else 0.0
         self._end(command, grace_seconds, "The command was ended." if self._is_command else "The trainer was ended.")
 
     def _end_if_stalled(self) -> None:
-        """A trainer that stands still is shown as stalled, asked where it stands, and ended for sure."""
+        """Report a stalled trainer, let it print where it stands, and end it."""
         if self._stalled is not None or self._leaving.is_set() or self._kill_at != float("inf"):
             return
         self._stalled = self._vigil.find_silence(self._trainer.pid)
         if self._stalled is not None:
-            self._tail.tell_stalled(f"No sign of life for {self._stalled:.0f} s: the training is ended.")
+            self._tail.report_stall(f"No sign of life for {self._stalled:.0f} s: the worker ends the training.")
             try_send(self._tail)
-            _log.warning("Run %s gave no sign of life for %.0f s: it is ended.", self.job.run_id, self._stalled)
+            _log.warning("Run %s gave no sign of life for %.0f s: ending it.", self.job.run_id, self._stalled)
             self._vigil.ask_where(self._trainer.pid)
             time.sleep(WORDS_SECONDS)
             self._kill_at = time.monotonic() + min(CANCEL_SECONDS, self._grace_seconds)
             self._trainer.interrupt()
 
     def _stop_if_nobody_listens(self, command: Command) -> None:
-        """A script that asks hears it by itself, at its next validation; any other is asked to end."""
+        """Send SIGTERM to a script that does not ask for commands; one that asks obeys at its next validation."""
         if self._stop_at is None:
             self._stop_at = time.monotonic() + min(LISTEN_SECONDS, self._grace_seconds)
         if time.monotonic() < self._stop_at:
@@ -202,7 +202,7 @@ class RunSupervisor:
         self._tail.answer(*states)
 
     def _conclude(self, code: int) -> Release:
-        """Return what the tracker is told about the end."""
+        """Return the release of the run, or the trainer's own."""
         if self._cancelled:
             return Release(outcome="cancelled", stop_reason=StopReason.USER)
         outcome = self._folder.find_outcome()
@@ -218,13 +218,13 @@ class RunSupervisor:
         return describe_crash(code, self._folder)
 
     def _wait_renewing(self, seconds: float) -> bool:
-        """Wait, and keep the lease meanwhile; the answer says whether to give up."""
+        """Wait, and renew the lease meanwhile; return whether to give up."""
         self._renew_if_due()
         return self._gone.wait(seconds)
 
 
 def describe_crash(code: int, folder: RunFolder) -> Release:
-    """Return the release of a trainer that ended without a word of its own."""
+    """Return the release of a trainer that ended without an outcome of its own."""
     message, hint = explain_exit(code)
     error = RunError(code="crashed", message=message, hint=hint, traceback=_last_words(folder) or None)
     return Release(outcome="crashed", stop_reason=StopReason.ERROR, stop_message=message, error=error)
@@ -237,7 +237,7 @@ def _last_words(folder: RunFolder) -> str:
 
 
 def folder_name(run: str) -> str:
-    """A name of its own for each attempt: another agent may still be delivering the last one's."""
+    """Return a new name for each attempt: another agent may still be delivering the last attempt's folder."""
     return f"{run}-{new_id()[:6]}"
 
 

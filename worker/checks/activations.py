@@ -19,9 +19,9 @@ Note = Callable[[str, Any], None]
 
 
 def pick(part: Any, first: int, stop: int | None) -> Iterator[Batch]:
-    """Yield the examples `first` up to `stop` of a part of the data, in batches.
+    """Yield the examples from `first` up to `stop` of a part of the data, in batches.
 
-    Raises InvalidInput where it has none there.
+    Raises InvalidInput if the part has no such examples.
     """
     import keras
 
@@ -51,32 +51,32 @@ def _batches(part: Any, *, endless: bool) -> Iterator[Batch]:
         yield from (part[index] for index in range(len(part)))
     elif isinstance(part, tf.data.Dataset):
         if not endless and int(part.cardinality()) == tf.data.INFINITE_CARDINALITY:
-            raise InvalidInput("This part of the data never ends.", field="examples", hint="Say --examples 0:1000.")
+            raise InvalidInput("This part of the data never ends.", field="examples", hint="Give --examples 0:1000.")
         yield from part
     else:
         raise InvalidInput("This run has no such part of the data.", field="part")
 
 
-# What each layer gives
+# The outputs of layers
 
 
-def give(model: Any, batches: Iterable[Batch], names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
-    """Return what each layer gives (only those of `names`) for all examples, as in an evaluation.
+def read_outputs(model: Any, batches: Iterable[Batch], names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Return the output of each layer (or only of `names`) for all examples, as in an evaluation.
 
-    `NAME:before` is what goes into the activation function of layer NAME. Layers inside of layers count, and those of
-    networks written as a class: their calls are listened to. `output` is the network's answer, where it is one tensor.
+    `NAME:before` is the input of the activation function of layer NAME. Layers inside of layers count, and those of
+    networks written as a class: this intercepts their calls. `output` is the network's answer, if it is one tensor.
     """
     wanted = frozenset(names) if names is not None else None
     parts: dict[str, list[NDArray[Any]]] = {}
     for batch in batches:
-        for name, value in _listen(model, batch[0]).items():
+        for name, value in _record_calls(model, batch[0]).items():
             if wanted is None or name in wanted:
                 parts.setdefault(name, []).append(value.numpy())
     return {name: np.concatenate(values) if values[0].ndim else values[-1] for name, values in parts.items()}
 
 
-def _listen(model: Any, x: Any) -> dict[str, Any]:
-    heard: dict[str, Any] = {}
+def _record_calls(model: Any, x: Any) -> dict[str, Any]:
+    recorded: dict[str, Any] = {}
     times: dict[str, int] = {}
 
     def note(name: str, output: Any) -> None:
@@ -85,27 +85,29 @@ def _listen(model: Any, x: Any) -> dict[str, Any]:
         times[name] = times.get(name, 0) + 1
         leaves = keras.tree.flatten(output)
         for place, leaf in enumerate(leaves):
-            if hasattr(leaf, "numpy"):  # within a loop of TensorFlow's there are no values
+            if hasattr(leaf, "numpy"):  # inside a TensorFlow loop there are no values
                 again = f"#{times[name]}" if times[name] > 1 else ""
-                heard[f"{name}{again}" + (f"[{place}]" if len(leaves) > 1 else "")] = leaf
+                recorded[f"{name}{again}" + (f"[{place}]" if len(leaves) > 1 else "")] = leaf
 
-    with _ears(model, note):
+    with _intercepted(model, note):
         note("output", model(x, training=False))
-    return heard
+    return recorded
 
 
 @contextmanager
-def _ears(model: Any, note: Note) -> Iterator[None]:
-    """Have every layer tell what it gives, by a `call` of its own in front of its class's."""
+def _intercepted(model: Any, note: Note) -> Iterator[None]:
+    """Make every layer note its output, by a `call` of its own in front of its class's."""
     import keras
 
-    layers = [layer for layer in model._flatten_layers(include_self=False) if not _is_cell(layer, keras)]
+    every = model._flatten_layers(include_self=False)
+    # A recurrent layer calls its cell at every step of the sequence: such calls do not count.
+    layers = [item for item in every if not hasattr(item, "state_size") or isinstance(item, keras.layers.RNN)]
     functions = [(layer, layer.activation) for layer in layers if _has_activation(layer)]
     try:
         for layer in layers:
-            layer.call = _heard(layer.call, note, layer.name)
+            layer.call = _noting_output(layer.call, note, layer.name)
         for layer, function in functions:
-            layer.activation = _overheard(function, note, f"{layer.name}:before")
+            layer.activation = _noting_input(function, note, f"{layer.name}:before")
         yield
     finally:
         for layer in layers:
@@ -114,28 +116,23 @@ def _ears(model: Any, note: Note) -> Iterator[None]:
             layer.activation = function
 
 
-def _heard(call: Callable[..., Any], note: Note, name: str) -> Callable[..., Any]:
+def _noting_output(call: Callable[..., Any], note: Note, name: str) -> Callable[..., Any]:
     @functools.wraps(call)
-    def heard(*args: Any, **kwargs: Any) -> Any:
+    def noting(*args: Any, **kwargs: Any) -> Any:
         output = call(*args, **kwargs)
         note(name, output)
         return output
 
-    return heard
+    return noting
 
 
-def _overheard(function: Callable[..., Any], note: Note, name: str) -> Callable[..., Any]:
+def _noting_input(function: Callable[..., Any], note: Note, name: str) -> Callable[..., Any]:
     @functools.wraps(function)
-    def overheard(x: Any) -> Any:
+    def noting(x: Any) -> Any:
         note(name, x)
         return function(x)
 
-    return overheard
-
-
-def _is_cell(layer: Any, keras: Any) -> bool:
-    """A cell of a recurrent layer is called at every step of the sequence."""
-    return hasattr(layer, "state_size") and not isinstance(layer, keras.layers.RNN)
+    return noting
 
 
 def _has_activation(layer: Any) -> bool:
@@ -150,10 +147,10 @@ def _has_activation(layer: Any) -> bool:
 def differentiate(
     model: Any, batches: Iterable[Batch], variables: list[Any], *, total: bool = False
 ) -> tuple[NDArray[Any], list[NDArray[Any]], int]:
-    """Return the loss, its gradient by each of `variables`, and the number of examples; dropout and the like are off.
+    """Return the loss, its gradient by each of `variables`, and the number of examples, with dropout off.
 
-    Of the mean over the examples, unless the run's own loss is a sum, or `total` asks for it. What the loss adds for
-    the size of weights counts once, however many batches there are.
+    The loss is the mean over the examples, or the sum if the run's own loss is a sum, or with `total`. Penalties on
+    weights count once, for any number of batches.
     """
     import keras
     import tensorflow as tf
@@ -179,7 +176,7 @@ def differentiate(
 
 
 def _lose(model: Any, batch: Batch, weight: float) -> tuple[Any, Any]:
-    """Return what a batch adds to the loss whatever its examples are, and what its examples add, times `weight`."""
+    """Return the penalties, which do not depend on the examples, and the loss of a batch's examples times `weight`."""
     import tensorflow as tf
 
     answer = model(batch[0], training=False)
@@ -193,7 +190,7 @@ def _by(tape: Any, value: Any, sources: list[Any]) -> list[Any]:
     import tensorflow as tf
 
     gradient = tape.gradient(value, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return [tf.convert_to_tensor(item) for item in gradient]  # an embedding's names only the rows it touches
+    return [tf.convert_to_tensor(item) for item in gradient]  # the gradient of an embedding holds only some rows
 
 
 def _sums(model: Any) -> bool:

@@ -1,7 +1,7 @@
-"""`python -m worker.checks.inspect RUN CHECKPOINT INQUIRY FILE`: look into a model that was built anew.
+"""`python -m worker.checks.inspect RUN CHECKPOINT INQUIRY FILE`: inspect a model in a fresh process.
 
 INQUIRY is JSON (`keepbest.contract.tensors.Inquiry`); CHECKPOINT `-` means the model as training begins. The values go
-into `0.npy`, `1.npy`, … beside FILE, which gets what they are, or the error, as JSON.
+into `0.npy`, `1.npy`, … beside FILE. FILE gets their descriptions, or the error, as JSON.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,16 +26,16 @@ from keepbest.snapshots.snapshot import ModelVariables, capture
 from keepbest.snapshots.state import Position, State
 from keepbest.training.spec import Training
 from worker import settings
-from worker.checks.activations import differentiate, give, pick
-from worker.checks.rebuild import rebuild, told_in_their_words
+from worker.checks.activations import differentiate, pick, read_outputs
+from worker.checks.rebuild import rebuild, users_errors
 
-#: Examples of which a classifier's answers are told one by one.
+#: The most examples whose predictions an answer lists one by one.
 MAX_VERDICTS = 1000
 
 
 @dataclass(frozen=True)
 class InspectedTensor:
-    """One answer: values and what they are called."""
+    """One answer: values and their name."""
 
     kind: TensorKind
     name: str
@@ -44,16 +43,16 @@ class InspectedTensor:
 
 
 def main(run: str, checkpoint: str, inquiry: str, file: str) -> int:
-    """Write the answer to `file`; return 0, or 1 where the file holds an error."""
+    """Write the answer to `file`; return 0, or 1 if the file holds an error."""
     try:
-        model_validate_json = Inquiry.model_validate_json(inquiry)
+        parsed = Inquiry.model_validate_json(inquiry)
         known = settings.load()
         with Client(known.url, known.token or "") as client, tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
             code, result = Path(folder) / "code", client.run(run)
             chosen = None if checkpoint == "-" else client.checkpoint(checkpoint)
-            with told_in_their_words(result, code):
+            with users_errors(result, code):
                 training = rebuild(client, result, chosen, known, code)
-                findings = examine(training, model_validate_json, Path(file).parent)
+                findings = examine(training, parsed, Path(file).parent)
         write_private(Path(file), findings.model_dump_json())
     except KeepbestError as error:
         write_private(Path(file), json.dumps(error.to_body()))
@@ -65,10 +64,11 @@ def examine(training: Training, inquiry: Inquiry, folder: Path) -> Findings:
     """Answer an inquiry; the values go into `folder`."""
     state = capture(ModelVariables(training.model), position=Position(0))
     if inquiry.everything:
-        layers = give(training.model, pick(_part(training, inquiry), inquiry.first, inquiry.first + 1))
-        listed = [_of_layer(name, array) for name, array in layers.items()]
-        return Findings(tensors=[_describe(inspected_tensor) for inspected_tensor in (*_all_variables(state), *listed)])
-    tensors = [_find_variable(state, name) for name in _names(inquiry, "variable")]
+        layers = read_outputs(training.model, pick(_part(training, inquiry), inquiry.first, inquiry.first + 1))
+        listed = [InspectedTensor("activation", name, array) for name, array in layers.items()]
+        variables = [_read_variable(state, place) for place in range(len(state.specs))]
+        return Findings(tensors=[_describe(tensor) for tensor in (*variables, *listed)])
+    tensors = [_read_variable(state, find(state.specs, name)) for name in _names(inquiry, "variable")]
     tensors += _find_activations(training, inquiry)
     differentiated, count = _differentiate(training, inquiry)
     tensors += differentiated
@@ -76,9 +76,7 @@ def examine(training: Training, inquiry: Inquiry, folder: Path) -> Findings:
         array = tensor.array
         np.save(folder / f"{number}.npy", array.astype(np.float32) if array.dtype.kind == "V" else array)
     return Findings(
-        tensors=[_describe(inspected_tensor) for inspected_tensor in tensors],
-        examples=count,
-        verdicts=_judge(training, inquiry),
+        tensors=[_describe(tensor) for tensor in tensors], examples=count, verdicts=_judge(training, inquiry)
     )
 
 
@@ -98,31 +96,21 @@ def _part(training: Training, inquiry: Inquiry) -> Any:
     return part
 
 
-def _all_variables(state: State) -> Iterator[InspectedTensor]:
-    for spec, value in zip(state.specs, state.values, strict=True):
-        yield InspectedTensor("variable", f"{spec.collection}/{spec.path}", np.asarray(value))
-
-
-def _find_variable(state: State, name: str) -> InspectedTensor:
-    spec = state.specs[find(state.specs, name)]
-    value = state.values[state.specs.index(spec)]
-    return InspectedTensor("variable", f"{spec.collection}/{spec.path}", np.asarray(value))
-
-
-def _of_layer(name: str, array: NDArray[Any]) -> InspectedTensor:
-    return InspectedTensor("activation", name, array)
+def _read_variable(state: State, place: int) -> InspectedTensor:
+    spec = state.specs[place]
+    return InspectedTensor("variable", f"{spec.collection}/{spec.path}", np.asarray(state.values[place]))
 
 
 def _find_activations(training: Training, inquiry: Inquiry) -> list[InspectedTensor]:
     names = _names(inquiry, "activation")
     if not names:
         return []
-    result = give(training.model, pick(_part(training, inquiry), inquiry.first, inquiry.stop), names)
-    missing = [name for name in names if name not in result]
+    outputs = read_outputs(training.model, pick(_part(training, inquiry), inquiry.first, inquiry.stop), names)
+    missing = [name for name in names if name not in outputs]
     if missing:
-        known = give(training.model, pick(_part(training, inquiry), inquiry.first, inquiry.first + 1))
+        known = read_outputs(training.model, pick(_part(training, inquiry), inquiry.first, inquiry.first + 1))
         raise NotFound(f"There is no layer {missing[0]!r}.", field="activation", hint=nearest(known, missing[0]))
-    return [_of_layer(name, result[name]) for name in names]
+    return [InspectedTensor("activation", name, outputs[name]) for name in names]
 
 
 def _differentiate(training: Training, inquiry: Inquiry) -> tuple[list[InspectedTensor], int | None]:
@@ -146,11 +134,11 @@ def _differentiate(training: Training, inquiry: Inquiry) -> tuple[list[Inspected
 
 
 def _judge(training: Training, inquiry: Inquiry) -> Verdicts | None:
-    """Return what a classifier says of the examples, where it is one and they are not many."""
+    """Return a classifier's predictions for the examples; None if the model is none, or for too many examples."""
     if inquiry.stop is None or inquiry.stop - inquiry.first > MAX_VERDICTS:
         return None
     batches = list(pick(_part(training, inquiry), inquiry.first, inquiry.stop))
-    outputs = give(training.model, batches, ["output"]).get("output")
+    outputs = read_outputs(training.model, batches, ["output"]).get("output")
     if outputs is None or outputs.ndim != 2 or len(batches[0]) < 2:
         return None
     scenes = [see(batch, classes=training.classes) for batch in batches]
@@ -166,7 +154,7 @@ def _judge(training: Training, inquiry: Inquiry) -> Verdicts | None:
 
 
 def _to_probabilities(outputs: NDArray[Any]) -> NDArray[Any]:
-    """Return rows that are no probabilities, but what goes into a softmax, after it."""
+    """Return rows of probabilities; if the outputs are logits, after a softmax."""
     if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3):
         return outputs
     raised = np.exp(outputs - outputs.max(axis=1, keepdims=True))

@@ -22,16 +22,19 @@ from worker.trainer.import_tensorflow import import_tensorflow
 
 
 def rebuild(client: Client, run: Run, checkpoint: Checkpoint | None, known: WorkerSettings, code: Path) -> Training:
-    """Return model and data with `checkpoint` in the model, every digest checked; `code`: where theirs is unpacked.
+    """Return model and data with `checkpoint` in the model, every digest checked; `code` is for the user's code.
 
-    Without a checkpoint the model is as training begins: the trainer seeds, builds and then trains.
+    Without a checkpoint the model is as training begins: this seeds and builds as the trainer does.
     """
     import_tensorflow()
     if isinstance(run.spec.source, CodeSource):
         bundle.unpack(client.bundle(run.spec.source.bundle), code)
-    loaded = _load(client, checkpoint, known) if checkpoint is not None else None
+    loaded: Loaded | None = None
+    if checkpoint is not None:
+        with opened(client, checkpoint, known.store) as store:
+            loaded = store.load(checkpoint.run, checkpoint.id)
     described = loaded.manifest.environment if loaded is not None else run.environment or {}
-    environment.prepare(run.spec.seed, deterministic=environment.was_deterministic(described))
+    environment.prepare(run.spec.seed, deterministic=bool(described.get("deterministic", True)))
     training = build(run.spec, code=code, data_folder=known.data)
     build_model(training)
     if loaded is not None:
@@ -39,19 +42,14 @@ def rebuild(client: Client, run: Run, checkpoint: Checkpoint | None, known: Work
     return training
 
 
-def _load(client: Client, checkpoint: Checkpoint, known: WorkerSettings) -> Loaded:
-    with opened(client, checkpoint, known.store) as store:
-        return store.load(checkpoint.run, checkpoint.id)
-
-
 @contextmanager
-def told_in_their_words(run: Run, code: Path) -> Iterator[None]:
-    """Raise CodeFailed, without our own frames, in place of whatever the user's code raised, sys.exit included."""
+def users_errors(run: Run, code: Path) -> Iterator[None]:
+    """Turn any error of the user's code, sys.exit included, into CodeFailed without keepbest's frames."""
     try:
         yield
     except KeepbestError:
         raise
     except BaseException as error:
         is_users = isinstance(run.spec.source, CodeSource)
-        told = user_code.describe_error(error, code) if is_users else values.describe_error(error)
-        raise CodeFailed(told.message, hint=told.hint) from error
+        described = user_code.describe_error(error, code) if is_users else values.describe_error(error)
+        raise CodeFailed(described.message, hint=described.hint) from error

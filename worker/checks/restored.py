@@ -1,7 +1,7 @@
 """`python -m worker.checks.restored JOB FILE`: write a restored network to files, or check one, in a fresh process.
 
-JOB is JSON (`keepbest.contract.restores.RestoreJob`). Where the network has classes of the run's own, its code is run:
-model and data are built as the trainer built them. FILE gets the answer, or the error, as JSON.
+JOB is JSON (`keepbest.contract.restores.RestoreJob`). If the network has classes of the run's own, this runs the run's
+code and builds model and data as the trainer did. FILE gets the answer, or the error, as JSON.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from keepbest.errors import KeepbestError
 from keepbest.settings import write_private
 from worker import settings
 from worker.checks.rebuild import rebuild as rebuild_by_code
-from worker.checks.rebuild import told_in_their_words
+from worker.checks.rebuild import users_errors
 
 
 def main(job: str, file: str) -> int:
-    """Write the answer to `file`; return 0, or 1 where the file holds an error."""
+    """Write the answer to `file`; return 0, or 1 if the file holds an error."""
     restore_job = RestoreJob.model_validate_json(job)
     try:
         with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
@@ -45,13 +45,13 @@ def main(job: str, file: str) -> int:
 
 
 def answer(restore_job: RestoreJob, code: Path) -> dict[str, Any]:
-    """Do the job; `code` is where the run's code is unpacked. Raises CodeFailed where that raised."""
+    """Do the job; `code` is the folder for the run's code. Raises CodeFailed if the run's code raises."""
     return _write(restore_job, code) if restore_job.task == "write" else _check(restore_job, code)
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network as it was built, before anything was put into it, and the classes that are its own."""
+    """A network as it was built, without values of a checkpoint, and its own classes."""
 
     model: Any
     own: dict[str, Any]
@@ -78,8 +78,8 @@ def _check(restore_job: RestoreJob, code: Path) -> dict[str, Any]:
     loaded = store.load(restore_job.run, restore_job.checkpoint)
     predictions, inputs = read(store.folder, loaded.manifest), loaded.manifest.inputs
     assert inputs is not None  # noqa: S101  # `read` would have raised
-    given = _WAYS[restore_job.form if restore_job.path else "state"](restore_job, store, loaded, code)
-    comparison = compare(predictions, given(inputs, predictions.inputs), restore_job.tolerance)
+    predict = _READERS[restore_job.form if restore_job.path else "state"](restore_job, store, loaded, code)
+    comparison = compare(predictions, predict(inputs, predictions.inputs), restore_job.tolerance)
     return CheckResult(
         run=restore_job.run,
         checkpoint=restore_job.checkpoint,
@@ -95,7 +95,7 @@ def _check(restore_job: RestoreJob, code: Path) -> dict[str, Any]:
 
 
 def _make(restore_job: RestoreJob, store: Store, loaded: Loaded, code: Path) -> Network:
-    """Return the network, from the user's own function, the run's code, or the description in the store."""
+    """Return the network of the user's own function, the run's code, or the description in the store."""
     if restore_job.into is not None:
         target = Target(restore_job.into, restore_job.settings, restore_job.maps, restore_job.partial, restore_job.spec)
         return Network(
@@ -106,14 +106,14 @@ def _make(restore_job: RestoreJob, store: Store, loaded: Loaded, code: Path) -> 
     known = settings.load()
     with Client(known.url, known.token or "") as client:
         run = client.run(restore_job.run)
-        with told_in_their_words(run, code):
+        with users_errors(run, code):
             model = rebuild_by_code(client, run, None, known, code).model
             complete(model, loaded.manifest.inputs)
     return Network(model, _own_objects(code))
 
 
 def _own_objects(folder: Path) -> dict[str, Any]:
-    """Return the classes and functions of what was loaded from `folder`, by the names that Keras looks for."""
+    """Return the classes and functions of modules from `folder`, by the names that Keras looks for."""
     result: dict[str, Any] = {}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
@@ -122,7 +122,7 @@ def _own_objects(folder: Path) -> dict[str, Any]:
     return result
 
 
-# How each form gives predictions
+# Predictions of each format
 
 _Predict = Callable[[Inputs, Any], list[Any]]
 
@@ -173,8 +173,7 @@ def _read_savedmodel(restore_job: RestoreJob, store: Store, loaded: Loaded, code
 
 
 def _as_wanted(batch: Any, wanted: Any) -> Any:
-    """Return a batch in the structure that a SavedModel demands: Keras itself takes a tuple for a list, and a dict by
-    the names of its inputs."""
+    """Return a batch in the structure of a SavedModel. (Keras accepts a tuple for a list, and a dict by names.)"""
     import keras
 
     if isinstance(batch, dict) and not isinstance(wanted, dict):
@@ -183,8 +182,8 @@ def _as_wanted(batch: Any, wanted: Any) -> Any:
     return keras.tree.pack_sequence_as(wanted, keras.tree.flatten(batch))
 
 
-#: Arrays by name (npz, safetensors) give no predictions: the state is put into the network, as they are it.
-_WAYS: dict[str, Callable[[RestoreJob, Store, Loaded, Path], _Predict]] = {
+#: Arrays by name (npz, safetensors) make no predictions: their reader puts the same state into the network.
+_READERS: dict[str, Callable[[RestoreJob, Store, Loaded, Path], _Predict]] = {
     "state": _read_state,
     "npz": _read_state,
     "safetensors": _read_state,

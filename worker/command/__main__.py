@@ -1,4 +1,4 @@
-"""`python -m worker.command <run folder>`: tied to its agent by standard input, it runs the command in the folder."""
+"""`python -m worker.command <run folder>`: runs the command of the folder, tied to its agent by standard input."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from worker.trainer.agent_pipe import tie
 
 
 def main(path: str) -> int:
-    """Run the command to its end; return the exit code that `worker.child_process` knows."""
-    token = tie(by_kernel=False).read()  # killed first, we could not take the command along
+    """Run the command to its end; return an exit code of `worker.child_process`."""
+    token = tie(by_kernel=False).read()  # if the kernel killed this process, the command would live on
     logging.basicConfig(format="keepbest: %(message)s", level=logging.WARNING, stream=sys.stdout)
     folder = RunFolder(Path(path))
     return UserCommand(folder, folder.get_job(), token).run()

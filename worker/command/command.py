@@ -1,7 +1,7 @@
-"""One command from its start to its end: where it runs, what it is told, and what its exit means.
+"""Runs one command of a user, and turns its exit into the run's outcome.
 
-The command is in this process's group, so that whoever kills the group ends both; it has no part in the pipe to the
-agent. How its script says the run ended and how the process ended are put together here.
+The command is in this process's group, so that killing the group ends both. It does not get the pipe to the agent. The
+outcome comes from the script's own report, if there is one, and from the exit code of the process.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from worker.run_folder import RunFolder, TrainerJob
 from worker.settings import command_environ
 
 REQUEST_SECONDS = 5.0
-#: The worker's own interpreter, whatever else is on the path.
+#: Programs that mean the worker's own interpreter, whatever else is on the path.
 _PYTHON = ("python", "python3")
 _SHOWN = 200
-#: How shells say that SIGTERM ended a process, and scripts that clean up before they end by it.
+#: The exit code of shells, and of scripts that clean up first, when SIGTERM ends a process.
 _TERMINATED = 128 + signal.SIGTERM
 
 
@@ -37,7 +37,7 @@ class UserCommand:
 
     def __init__(self, folder: RunFolder, job: TrainerJob, token: str) -> None:
         source = job.assignment.run.spec.source
-        assert isinstance(source, CommandSource)  # noqa: S101  # the agent starts us for no other
+        assert isinstance(source, CommandSource)  # noqa: S101  # the agent starts this process for no other source
         self._argv = source.argv
         self._folder = folder
         self._job = job
@@ -45,27 +45,25 @@ class UserCommand:
         self._is_asked_to_end = False
 
     def run(self) -> int:
-        """Return the exit code; how the run ended is in the folder by then, unless a signal ended the command."""
+        """Run the command; return the exit code. The folder holds the outcome then, unless a signal ended it."""
         handed = Handed(
             assignment=self._job.assignment, url=self._job.url, token=self._token, segments=self._read_segments()
         )
-        environ = command_environ(self._tell(handed.write(self._folder.path)))
+        environ = command_environ(self._describe_run(handed.write(self._folder.path)))
         signal.signal(signal.SIGTERM, self._pass_on)
-        signal.signal(signal.SIGINT, lambda *_: None)  # not ignored: the command would inherit that
+        signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which the command would inherit
+        program, *arguments = self._argv
+        command = [sys.executable if program in _PYTHON else program, *arguments]
         try:
-            process = subprocess.Popen(self._resolve(), cwd=self._folder.code, env=environ, stdin=subprocess.DEVNULL)
+            process = subprocess.Popen(command, cwd=self._folder.code, env=environ, stdin=subprocess.DEVNULL)
         except OSError as error:
             return self._fail(_explain_start(self._argv[0], error))
         if self._is_asked_to_end:
             process.terminate()
         return self._conclude(process.wait())
 
-    def _resolve(self) -> list[str]:
-        program, *arguments = self._argv
-        return [sys.executable if program in _PYTHON else program, *arguments]
-
-    def _tell(self, assignment: Path) -> dict[str, str]:
-        """What the script finds in its environment: no secret is among it."""
+    def _describe_run(self, assignment: Path) -> dict[str, str]:
+        """Return the variables that tell the script its run; none of them is secret."""
         run, job = self._job.assignment.run, self._job
         return {
             "KEEPBEST_ASSIGNMENT": str(assignment),
@@ -78,7 +76,7 @@ class UserCommand:
         }
 
     def _read_segments(self) -> list[Segment]:
-        """What earlier attempts left, so that the script's history branches where it goes on."""
+        """Return the segments of earlier attempts, so that the script's history branches where it goes on."""
         if self._job.assignment.next_segment == 0:
             return []
         try:
@@ -88,7 +86,7 @@ class UserCommand:
             return []
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        """Ask the command, and all that it started, to come to an end."""
+        """Ask the command, and all processes that it started, to end."""
         if not self._is_asked_to_end:
             self._is_asked_to_end = True
             os.killpg(0, signal.SIGTERM)
@@ -99,7 +97,7 @@ class UserCommand:
             return HANDED_BACK
         if code < 0:
             _die_of(-code)
-        if code == _TERMINATED:  # its script put its best on disk first
+        if code == _TERMINATED:  # the script wrote its best first
             _die_of(signal.SIGTERM)
         if code:
             return self._fail(release.error if release and release.error else self._explain_exit(code))
@@ -110,7 +108,7 @@ class UserCommand:
         return RunError(
             code="code_failed",
             message=f"The command ended with exit code {code}.",
-            hint=f"`keepbest logs {self._job.run_id}` has all that it printed.",
+            hint=f"`keepbest logs {self._job.run_id}` shows its output.",
             traceback=self._folder.read_tail(4000) or None,
         )
 
@@ -132,7 +130,7 @@ def _explain_start(program: str, error: OSError) -> RunError:
 
 
 def _die_of(number: int) -> None:
-    """End as the command did, so that whoever looks after us sees what happened; without a second core file."""
+    """End by the same signal as the command, for the agent to see, without a second core file."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if number not in (signal.SIGKILL, signal.SIGSTOP):
         signal.signal(number, signal.SIG_DFL)

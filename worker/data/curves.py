@@ -1,4 +1,4 @@
-"""Points to fit a line or a curve through: the first examples of most tutorials."""
+"""Points around a line and around a curve: the first examples of most tutorials."""
 
 from __future__ import annotations
 

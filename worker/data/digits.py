@@ -6,7 +6,7 @@ import numpy as np
 
 from worker.data.splits import Part, Split, split_random
 
-#: About a sixth each for validation and test: with 300 images one image is a third of a point.
+#: Validation and test get about a sixth each: with 300 images, one image is a third of a per cent.
 VALIDATION, TEST = 300, 300
 DIGITS = tuple("0123456789")
 

@@ -40,7 +40,7 @@ def _load(name: str, classes: tuple[str, ...], folder: Path | None) -> Split:
     whole, test = _read_files(files) if files else _download(name, folder)
     if len(whole) <= VALIDATION:
         raise InvalidInput(
-            f"{name} has only {len(whole)} images to train on, and {VALIDATION} of them are for validation.",
+            f"{name} has only {len(whole)} training images, and validation takes {VALIDATION} of them.",
             field="data",
             hint="Put the whole set into the folder.",
         )
@@ -49,9 +49,9 @@ def _load(name: str, classes: tuple[str, ...], folder: Path | None) -> Split:
 
 
 def _find_files(name: str, folder: Path | None) -> dict[str, Path] | None:
-    """Return the four files of the set, or None where the folder holds none of them.
+    """Return the four files of the set, or None if the folder holds none of them.
 
-    `<folder>/<name>/` comes first; in the folder itself the files are taken for MNIST, whose names they bear.
+    `<folder>/<name>/` comes first. Files in the folder itself count as MNIST's, whose names they have.
     """
     if folder is None:
         return None
@@ -93,10 +93,10 @@ def _download(name: str, folder: Path | None) -> tuple[Part, Part]:
     loader: Any = {"mnist": keras.datasets.mnist, "fashion-mnist": keras.datasets.fashion_mnist}[name]
     try:
         train, test = loader.load_data()
-    except Exception as error:  # urllib, ssl, a proxy: whatever it is, the next step is the same
-        where = f"not in {folder}, and " if folder else ""
+    except Exception as error:  # urllib, ssl or a proxy may raise anything, and the hint is the same
+        where = f"{folder} does not hold {name}, and " if folder else ""
         raise InvalidInput(
-            f"{name} is {where}not to be had from Keras' download: {error}.",
+            f"{where}Keras' download of {name} failed: {error}.",
             field="data",
             hint=f"Put its four IDX files into a folder's {name}/ and start the worker with --data-dir FOLDER "
             "(or KEEPBEST_DATA=FOLDER).",
@@ -107,7 +107,7 @@ def _download(name: str, folder: Path | None) -> tuple[Part, Part]:
 def _part(images: NDArray[Any], labels: NDArray[Any], origin: object) -> Part:
     if images.dtype != np.uint8 or labels.dtype != np.uint8 or (labels.size and labels.max() > 9):
         raise InvalidInput(
-            f"{origin} holds something else than labels 0 to 9 of grey images.",
+            f"{origin} does not hold labels 0 to 9 of grey images.",
             field="data",
             hint="Is it the file of another data set?",
         )

@@ -17,7 +17,7 @@ from worker.data.splits import Part, Split, split_random
 Points = NDArray[np.float64]  # (n, 2)
 Targets = NDArray[np.float64]  # (n,)
 
-#: As in the Playground, where half of them is for testing; a quarter of all stops the training here.
+#: The numbers of the Playground. It tests on half of the points; here a quarter is for validation, a quarter for test.
 CLASSIFIED, REGRESSED = 500, 1200
 RADIUS = 5.0
 CLASSES = ("orange", "blue")

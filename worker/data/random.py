@@ -1,4 +1,4 @@
-"""Random numbers for made-up data: from a counter and a seed, so no library's generator decides what the data is."""
+"""Random numbers for generated data, from a counter and a seed: the data depends on no library's generator."""
 
 from __future__ import annotations
 

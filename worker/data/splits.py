@@ -1,4 +1,4 @@
-"""A data set, split in three: what is trained on, what stops the training, what is measured once at the end."""
+"""A data set in three parts: for training, for validation, and for the test at the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.data.random import hashes
 
 @dataclass(frozen=True)
 class Part:
-    """Examples and their targets, in the same order: whole numbers for classes, float32 for what is fitted."""
+    """Examples and their targets, in the same order; targets are whole numbers for classes, float32 for values."""
 
     x: NDArray[np.float32]
     y: NDArray[Any]

@@ -1,4 +1,4 @@
-"""What the agent asks of whatever runs its trainers."""
+"""The protocols by which the agent starts and ends trainers."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ class Running(Protocol):
 
     @property
     def pid(self) -> int:
-        """Its process, which leads its group."""
+        """The id of its process, which leads its group."""
 
     def poll(self) -> int | None:
-        """Return the exit code, negative for a signal, or None while it runs."""
+        """Return the exit code, negative for a signal, or None while the trainer runs."""
 
     def interrupt(self) -> None:
-        """Ask it to write a checkpoint and hand the run back."""
+        """Ask the trainer to write a checkpoint and hand the run back."""
 
     def kill(self) -> None:
-        """End it and everything it started, now."""
+        """End the trainer and all processes of its group at once."""
 
 
 class Executor(Protocol):
     """Starts trainers."""
 
     def start(self, folder: RunFolder) -> Running:
-        """Start training what `folder` describes.
+        """Start training the run of `folder`.
 
-        Call it from a thread that lives as long as the trainer: the kernel ends a child with the thread it came from.
+        Call it from a thread that lives as long as the trainer: the kernel ends a child with the thread that made it.
         """
 
     def prepare(self) -> None:
-        """Do ahead what the next start can be spared. Called often, from the same thread; returns at once."""
+        """Prepare the next start. Called often, from the same thread; returns at once."""
 
     def close(self) -> None:
-        """Let go of what was prepared: nothing more is started."""
+        """End what `prepare` has started; no other start follows."""

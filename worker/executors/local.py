@@ -1,4 +1,4 @@
-"""Trainers as child processes of the agent."""
+"""Starts trainers as child processes of the agent."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from worker.run_folder import RunFolder
 
 
 class LocalExecutor:
-    """Starts `python -m worker.trainer` for each run, or has `standby` be it; `worker.command` for a command.
+    """Starts `python -m worker.trainer` for each run, or takes the one that `standby` has started ahead.
 
-    `token` reaches it by its standard input only.
+    For a command it starts `worker.command`. The process gets `token` by its standard input only.
     """
 
     def __init__(self, environ: Mapping[str, str], token: str | None, standby: Standby | None = None) -> None:
@@ -37,7 +37,7 @@ class LocalExecutor:
             self._standby.close()
 
     def _start(self, module: str, folder: RunFolder) -> ChildProcess:
-        # -P: the working folder is not on the path, so nothing in it can stand in for our modules.
+        # -P keeps the working folder off the path, so that no file in it can replace keepbest's modules.
         command = [sys.executable, "-P", "-m", module, str(folder.path)]
         mark = make_mark()
         folder.write_mark(mark)

@@ -1,4 +1,4 @@
-"""One trainer ahead: it has imported TensorFlow and waits, so that the next run begins without those seconds."""
+"""Keeps one trainer waiting that has imported TensorFlow, so that the next run starts without those seconds."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from worker.trainer.agent_pipe import pack
 
 _log = logging.getLogger("keepbest.worker")
 
-#: Where one was killed while it waited memory is short: so long no other takes what runs may need.
+#: The pause after a signal killed the waiting trainer: memory is probably short, and runs need it more.
 REST_SECONDS = 600.0
-#: So long it waits in vain; then it gives its memory back, until runs come again.
+#: How long a trainer waits in vain before it ends and frees its memory, until runs come again.
 IDLE_SECONDS = 600.0
-#: Within so long it has imported everything; then it answers within so many seconds, or is replaced.
+#: The time for a trainer's imports; after that it must answer within so many seconds, or it is replaced.
 IMPORT_SECONDS, ANSWER_SECONDS = 60.0, 5.0
-_SAID_BYTES = 16 * 1024
+_OUTPUT_BYTES = 16 * 1024
 
 
 class StandbyTrainer(NamedTuple):
-    """The trainer ahead, its mark, what it has printed (a file without a name, which it reads back), when it began."""
+    """The waiting trainer, its mark, its output (a file without a name, which it reads back), and its start time."""
 
     child: ChildProcess
     mark: str
@@ -46,11 +46,11 @@ class Standby:
         self._is_idle = False
 
     def prepare(self) -> None:
-        """Start one where none waits; returns at once. Where none can wait that is said, and runs begin as ever.
+        """Start a trainer if none waits; returns at once. If that fails, this logs it, and runs start as usual.
 
-        One that has waited for IDLE_SECONDS is ended, and no other started before the next run has come.
+        This ends a trainer that has waited for IDLE_SECONDS, and starts no other before the next run has come.
         """
-        self._validation()
+        self._check_waiting()
         now = time.monotonic()
         if self._waiting is not None and now - self._waiting.since >= IDLE_SECONDS:
             self.close()
@@ -62,19 +62,19 @@ class Standby:
                 self._rest(REST_SECONDS, str(error))
 
     def take(self, folder: RunFolder, secret: str) -> ChildProcess | None:
-        """Make the one that waits the trainer of `folder`; None where none is there to hear it.
+        """Make the waiting trainer the one of `folder`; None if there is none, or it does not answer.
 
-        One that still imports is taken too: it hears when it is done. One that must be done by now has to answer.
+        A trainer that still imports takes the run afterwards. One that must be done by now has to answer.
         """
-        self._validation()
+        self._check_waiting()
         self._is_idle = False
         if self._waiting is None:
             return None
         child, mark, output, since = self._waiting
-        folder.write_mark(mark)  # before it can start anything that would have to be found
-        if not child.tell(pack(folder.path, secret)):  # it ended this very moment
+        folder.write_mark(mark)  # before the trainer can start processes, which the mark must find
+        if not child.tell(pack(folder.path, secret)):  # the trainer has just ended
             child.kill()
-            self._validation()
+            self._check_waiting()
             return None
         if time.monotonic() - since > IMPORT_SECONDS and not _answers(folder):
             self.close()
@@ -86,7 +86,7 @@ class Standby:
         return child
 
     def close(self) -> None:
-        """End the one that waits; it holds nothing."""
+        """End the waiting trainer."""
         if self._waiting is not None:
             self._waiting.child.kill()
             self._waiting.output.close()
@@ -94,19 +94,18 @@ class Standby:
 
     def _start(self) -> StandbyTrainer:
         command = [sys.executable, "-P", "-m", "worker.trainer"]
-        mark, output = make_mark(), tempfile.TemporaryFile()  # noqa: SIM115  # closed when it is no longer ours
-        # In nobody's folder yet: there it would be in the way of whoever moves or unmounts it.
+        mark, output = make_mark(), tempfile.TemporaryFile()  # noqa: SIM115  # `take` and `close` close it
+        # It waits in `/`: a process in another folder would keep users from unmounting that.
         child = ChildProcess(command, folder=Path("/"), output=output, environ=self._environ, mark=mark, secret=None)
         return StandbyTrainer(child, mark, output, time.monotonic())
 
-    def _validation(self) -> None:
-        """Notice where the one that waits has ended. One that gave up by itself would do so again."""
+    def _check_waiting(self) -> None:
+        """Notice the end of the waiting trainer. If it ended by itself, no other starts: it would do so again."""
         if self._waiting is not None and (code := self._waiting.child.poll()) is not None:
-            texts = os.pread(self._waiting.output.fileno(), _SAID_BYTES, 0).decode(errors="replace").splitlines()
+            texts = os.pread(self._waiting.output.fileno(), _OUTPUT_BYTES, 0).decode(errors="replace").splitlines()
             self.close()
-            self._rest(
-                REST_SECONDS if code < 0 else float("inf"), f"it ended with {code}. {texts[-1] if texts else ''}"
-            )
+            seconds = REST_SECONDS if code < 0 else float("inf")
+            self._rest(seconds, f"it ended with {code}. {texts[-1] if texts else ''}")
 
     def _rest(self, seconds: float, why: str) -> None:
         self._rests_until = time.monotonic() + seconds
@@ -114,7 +113,7 @@ class Standby:
 
 
 def _answers(folder: RunFolder) -> bool:
-    """Whether the trainer that was given the folder shows a sign of life in it."""
+    """Whether the trainer that got the folder gives a sign of life in it."""
     until = time.monotonic() + ANSWER_SECONDS
     while (sign := heartbeat.read(folder.path)) is None and time.monotonic() < until:
         time.sleep(0.02)

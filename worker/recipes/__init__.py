@@ -25,13 +25,13 @@ FIT_METRICS = {"val_loss": Mode.MIN, "loss": Mode.MIN}
 IMAGES = ("mnist", "fashion-mnist", "digits")
 
 
-#: The tutorials that count their steps; the best validation is kept all the same.
+#: The stopper of tutorials with a fixed number of steps; keepbest keeps the best validation all the same.
 TO_THE_END = PolicySpec.model_validate(parse("check_finite()"))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A build function, the data it takes, and how it is trained unless the request says otherwise."""
+    """A build function, the data sets that it takes, and the defaults of its training."""
 
     name: str
     summary: str

@@ -1,4 +1,4 @@
-"""Fitting a line and a curve by gradient descent: the first networks of the Chinese TensorFlow course."""
+"""Fits a line and a curve by gradient descent: the first networks of the Chinese TensorFlow course."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from worker.data.splits import Split
 def build_cnn(split: Split, *, learning_rate: float = 1e-4, batch_size: int = 64) -> Training:
     """Two convolutions of 5 x 5 (16 and 36 filters), each halved by max pooling, then 128 units and a softmax.
 
-    Images of any size: the layers are the tutorial's, only the flattened layer is as large as the image makes it.
+    Images may have any size: the layers are the tutorial's, and only the flattened layer depends on the image.
     """
     import keras  # an optional extra, slow to import: announcing recipes must not load it
 

@@ -1,4 +1,4 @@
-"""A build function's signature as the tracker and the forms need it, and the check of values against it."""
+"""Reads the parameters of a build function for the tracker and its forms, and checks values against them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KINDS: dict[Any, str] = {int: "int", float: "float", bool: "bool", str: "str"}
 
 
 def read_parameters(build: Callable[..., Any], *, leave_out: frozenset[str] = frozenset()) -> list[Parameter]:
-    """Return the parameters of `build` in order; one annotated as something else than a plain type is "json"."""
+    """Return the parameters of `build` in order; the type of one without a plain annotation is "json"."""
     hints = typing.get_type_hints(build)
     return [
         _parameter(parameter, hints.get(parameter.name))
@@ -24,7 +24,7 @@ def read_parameters(build: Callable[..., Any], *, leave_out: frozenset[str] = fr
 
 
 def check_arguments(build: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
-    """Refuse arguments that `build` cannot be called with, naming the parameters it has."""
+    """Raise InvalidInput, which names the parameters of `build`, if it cannot be called with these arguments."""
     signature = inspect.signature(build)
     try:
         signature.bind(**arguments)
@@ -33,7 +33,7 @@ def check_arguments(build: Callable[..., Any], arguments: Mapping[str, Any]) -> 
         raise InvalidInput(
             f"{name}() cannot be called with these parameters: {error}.",
             field="parameters",
-            hint=f"It is {name}{signature}.",
+            hint=f"Its signature is {name}{signature}.",
         ) from None
 
 

@@ -10,7 +10,7 @@ from keepbest.training.spec import Training
 from worker.data.planar import load_planar
 from worker.data.splits import Split
 
-#: What the Playground offers as inputs, computed from the two coordinates within the network.
+#: The inputs that the Playground offers; the network computes them from the two coordinates.
 FEATURES: dict[str, Callable[[Any, Any, Any], Any]] = {
     "x": lambda ops, x, y: x,
     "y": lambda ops, x, y: y,
@@ -40,8 +40,8 @@ def build_playground(
 ) -> Training:
     """`features` are of x, y, x2, y2, xy, sinx, siny; `hidden` is the units of each layer, up to six of up to eight.
 
-    The output is a tanh. The Playground's loss is half the squared difference; Keras' is the whole, so the optimizer
-    goes half as fast and each step is the Playground's own.
+    The output is a tanh. The Playground's loss is half the squared difference, and Keras' the whole. So the learning
+    rate is halved here, and each step equals the Playground's.
     """
     import keras
 
@@ -57,7 +57,7 @@ def build_playground(
 
 
 def _make_network(chosen: list[str], units: list[int], activation: str, penalty: Any) -> Any:
-    """Of Keras' own operations only, so that a checkpoint's description alone makes it again."""
+    """Return a network of Keras' own operations only, which can be rebuilt from its description."""
     import keras
 
     start: dict[str, Any] = {

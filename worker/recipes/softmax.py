@@ -9,8 +9,8 @@ from worker.data.splits import Split
 def build_softmax(split: Split, *, learning_rate: float = 0.01, batch_size: int = 100) -> Training:
     """One matrix and one bias, both zero at first, then a softmax.
 
-    The tutorials sum the cross-entropy over a batch and Keras takes the mean; so that each step is the tutorials'
-    own, the mean's gradient is multiplied by the size of the batch.
+    The tutorials sum the cross-entropy over a batch, and Keras takes the mean. So the learning rate is multiplied by
+    the size of the batch, and each step equals the tutorials'.
     """
     import keras
 
@@ -31,5 +31,5 @@ def build_softmax(split: Split, *, learning_rate: float = 0.01, batch_size: int 
 
 
 def build_softmax_of_experts(split: Split, *, learning_rate: float = 0.01, batch_size: int = 50) -> Training:
-    """The same network; the experts' tutorial takes half the batch."""
+    """The network of `build_softmax` with the experts' batch, which is half as large."""
     return build_softmax(split, learning_rate=learning_rate, batch_size=batch_size)

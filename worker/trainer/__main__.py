@@ -1,6 +1,6 @@
-"""`python -m worker.trainer <run folder>`: tied to its agent by standard input, it trains what the folder says.
+"""`python -m worker.trainer <run folder>`: trains the run of the folder, tied to its agent by standard input.
 
-Without a folder it imports all that it will need and waits until its agent names one (`worker.executors.standby`).
+Without a folder it imports what it will need and waits until its agent names one (`worker.executors.standby`).
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from worker.run_folder import RunFolder
 from worker.trainer import agent_pipe
 from worker.trainer.import_tensorflow import find_devices, import_tensorflow
 
-#: One thread both journals and sends: a tracker that hangs must not hold it for long.
+#: The timeout of requests. One thread both journals and sends, and a tracker that hangs must not delay it for long.
 REQUEST_SECONDS = 5.0
-#: What imports say is a few lines; of more than this the rest is not worth a run's log.
-_SAID_BYTES = 64 * 1024
+#: The most output of the imports that goes into a run's log.
+_OUTPUT_BYTES = 64 * 1024
 
 
 def main(path: str | None = None) -> int:
-    """Train; return the exit code that `worker.child_process` knows."""
+    """Train; return an exit code of `worker.child_process`."""
     agent = agent_pipe.tie()
-    faulthandler.enable()  # where Python was when a native library crashed: for the run's log
-    faulthandler.register(signal.SIGUSR1)  # and where it stands, when the agent hears nothing any more
+    faulthandler.enable()  # prints to the run's log where Python was when a native library crashed
+    faulthandler.register(signal.SIGUSR1)  # prints where Python stands, when the agent misses signs of life
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # that the tracker is away is said once, by the uploader
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # the uploader logs once that the tracker is away
     folder, token = (RunFolder(Path(path)), agent.read()) if path else _wait(agent)
     import_tensorflow()
-    from worker.trainer.trainer import Trainer  # it imports Keras: only once that is tied and quiet
+    from worker.trainer.trainer import Trainer  # imports Keras, which must come after `tie` and `import_tensorflow`
 
     find_devices()
     job = folder.get_job()
     trainer = Trainer(folder, job, Client(job.url, token, timeout_seconds=REQUEST_SECONDS, retries=0))
 
     def leave(number: int, frame: FrameType | None) -> None:
-        """Hand back at the next batch; while nothing is trained yet, at once."""
+        """Hand the run back at the next batch, or at once if training has not begun."""
         trainer.hand_back.set()
         if not trainer.is_training:
             raise agent_pipe.HandedBack
@@ -52,27 +52,27 @@ def main(path: str | None = None) -> int:
 
 
 def _wait(agent: agent_pipe.Lifeline) -> tuple[RunFolder, str]:
-    """Import what every run needs, and no more: nothing of a run is known yet, no device is touched. Then wait."""
+    """Import what every run needs, without touching a device, since the run is not known yet. Then wait."""
     try:
         import_tensorflow()
         import worker.trainer.trainer  # noqa: F401
     except Exception:
-        if line := agent.hang_up():  # it has a run already, whose log must say why
+        if line := agent.hang_up():  # the agent has named a run, whose log must hold the error
             _enter(line)
         raise
     return _enter(agent.read())
 
 
 def _enter(line: str) -> tuple[RunFolder, str]:
-    """Stand where a trainer that was started for the run's folder stands, what was said so far first in its output."""
+    """Enter the run's folder as if started for it, with the output so far first in its output file."""
     path, token = agent_pipe.unpack(line)
     folder = RunFolder(path)
     os.chdir(path)
     sys.argv[1:] = [str(path)]
-    pread = os.pread(1, _SAID_BYTES, 0)
-    heartbeat.write(folder.path, heartbeat.Sign(0, heartbeat.Phase.STEADY))  # what the agent waits for
+    text = os.pread(1, _OUTPUT_BYTES, 0)
+    heartbeat.write(folder.path, heartbeat.Sign(0, heartbeat.Phase.STEADY))  # the agent waits for this
     with folder.output.open("ab") as output:
-        os.write(output.fileno(), pread)
+        os.write(output.fileno(), text)
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     return folder, token
@@ -82,4 +82,4 @@ if __name__ == "__main__":
     code = main(*sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # TensorFlow's own threads take seconds to end, and have nothing left to do
+    os._exit(code)  # TensorFlow's own threads would take seconds to end, with nothing left to do

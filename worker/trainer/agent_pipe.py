@@ -1,4 +1,4 @@
-"""The pipe between agent and trainer: it carries the job and the token, and its end ends the trainer."""
+"""The pipe between agent and trainer: it carries the job and the token, and when it closes, the trainer ends."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
-#: Where memory runs out the kernel should take the trainer, not the agent or the tracker.
+#: When memory runs out, the kernel should end the trainer, and not the agent or the tracker.
 _OOM_SCORE = "500"
 
 
 class HandedBack(BaseException):
-    """The worker leaves while nothing is trained: before training has begun, or while the model to keep is selected."""
+    """The worker leaves while no step is trained: before training begins, or during the selection of the model."""
 
 
 class Lifeline:
-    """Standard input: one line, and then nothing until the agent is gone. Code that reads its input gets none of it."""
+    """Standard input: one line, and then nothing until the agent is gone. The user's code gets an empty input."""
 
     def __init__(self) -> None:
         self._descriptor = os.dup(0)
@@ -32,7 +32,7 @@ class Lifeline:
         os.close(nothing)
 
     def read(self) -> str:
-        """Wait for the line and return it. From then on we end when the pipe does, and our whole group with us."""
+        """Wait for the line and return it. From then on, this process and its group end when the pipe closes."""
         line = bytearray()
         while byte := os.read(self._descriptor, 1):
             if byte == b"\n":
@@ -42,7 +42,7 @@ class Lifeline:
         _end()
 
     def hang_up(self) -> str | None:
-        """Return the line where it was said; where it was not, nobody can say it any more."""
+        """Return the line if it has come; otherwise close the pipe, so that it cannot come any more."""
         if select.select([self._descriptor], [], [], 0)[0]:
             return self.read()
         os.close(self._descriptor)
@@ -55,10 +55,10 @@ class Lifeline:
 
 
 def tie(*, by_kernel: bool = True) -> Lifeline:
-    """Tie us to the agent; return what it has to tell us.
+    """Tie this process to the agent; return the pipe.
 
-    The pipe's end is the portable sign that the agent is gone. On Linux the kernel also ends us by itself, at once
-    (`by_kernel`): us alone, so not where others of the group are what matters.
+    A closed pipe is the portable sign that the agent is gone. With `by_kernel` the kernel of Linux also ends this
+    process at once, but no other process of the group: do not use it if the group must end as a whole.
     """
     if sys.platform == "linux":
         if by_kernel:
@@ -69,17 +69,17 @@ def tie(*, by_kernel: bool = True) -> Lifeline:
 
 
 def pack(folder: Path, secret: str) -> str:
-    """Return the line that gives a trainer that waits its run: with quotes round both, so that neither ends early."""
+    """Return the line that gives a waiting trainer its run, as JSON, since a folder's name may hold a newline."""
     return json.dumps([str(folder), secret])
 
 
 def unpack(line: str) -> tuple[Path, str]:
-    """Return the folder and the secret of such a line."""
+    """Return the folder and the secret that `pack` got."""
     folder, secret = json.loads(line)
     return Path(folder), secret
 
 
 def _end() -> NoReturn:
     if os.getpgid(0) == os.getpid():
-        os.killpg(0, signal.SIGKILL)  # with all that the user's code started
+        os.killpg(0, signal.SIGKILL)  # also ends processes that the user's code has started
     os._exit(137)

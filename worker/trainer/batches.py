@@ -1,10 +1,10 @@
-"""What the training loop is fed with: batches from any step on, so that a run goes on where it was.
+"""Feeds the training loop with batches from any step on, so that a resumed run goes on with the right batch.
 
-The order of arrays is derived, not stored: the permutation of an epoch is a function of (seed, epoch), and the
-position is the step. Batches run across the end of an epoch, so every batch has the same size and step s begins
-with example s * batch_size of the endless sequence of permutations. (Keras' own `fit(shuffle=True)` with a seed
-repeats one permutation in every epoch, and TensorFlow's `index_shuffle` is measurably biased: chi-square / df of 10-40
-for the place of one example over 4,000 epochs.)
+The order of arrays is computed, not stored: the permutation of an epoch is a function of (seed, epoch), and the step
+gives the position. Batches run across the end of an epoch. So every batch has the same size, and step s begins with
+example s * batch_size of the endless sequence of permutations. (Keras' own `fit(shuffle=True)` with a seed repeats one
+permutation in every epoch, and TensorFlow's `index_shuffle` is measurably biased: chi-square / df of 10-40 for the
+place of one example over 4,000 epochs.)
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from keepbest.errors import InvalidInput
 from keepbest.training.spec import Training
 from worker.trainer.pipeline import open_pipeline
 
-#: Steps enough for any run; tf.data has no endless range.
+#: More steps than any run has: tf.data has no endless range.
 _ENDLESS = 2**48
 _PREFETCH = 2
 #: tf.data.INFINITE_CARDINALITY
@@ -26,7 +26,7 @@ _INFINITE = -1
 
 @dataclass(frozen=True)
 class BatchSource:
-    """`batches_from(step)` gives what `model.fit` takes as data. `note` says why a resume is not exact."""
+    """`batches_from(step)` returns data for `model.fit`. `note` says why a resume is not exact, if it is not."""
 
     batches_from: Callable[[int], Any]
     batches_per_epoch: float | None
@@ -37,41 +37,41 @@ class BatchSource:
 
 
 def make_feed(training: Training, seed: int, *, deterministic: bool = True) -> BatchSource:
-    """Return the feed of a training part, whatever kind it is. `deterministic`: TensorFlow's operations are."""
+    """Return the feed of a training part. `deterministic` says whether TensorFlow's operations are.
+
+    An epoch is as long as the data, unless the training names its steps.
+    """
     import keras
     import tensorflow as tf
 
     train = _weighed(training)
     order = seed if training.shuffle else None
     if isinstance(train, tf.data.Dataset):
-        return _paced(_feed_dataset(train, deterministic), training)
-    if isinstance(train, keras.utils.PyDataset):
-        return _paced(_feed_py_dataset(train, order, training.class_weight), training)
-    if isinstance(train, tuple | list) and len(train) in (2, 3):
-        return _paced(_feed_arrays(tuple(train), training.batch_size, order), training)
-    raise InvalidInput(
-        f"The training data is a {type(train).__name__}.",
-        hint="Give (x, y) arrays, a tf.data.Dataset or a Keras PyDataset.",
-    )
+        feed = _feed_dataset(train, deterministic)
+    elif isinstance(train, keras.utils.PyDataset):
+        feed = _feed_py_dataset(train, order, training.class_weight)
+    elif isinstance(train, tuple | list) and len(train) in (2, 3):
+        feed = _feed_arrays(tuple(train), training.batch_size, order)
+    else:
+        raise InvalidInput(
+            f"The training data is a {type(train).__name__}.",
+            hint="Give (x, y) arrays, a tf.data.Dataset or a Keras PyDataset.",
+        )
+    return feed if training.steps_per_epoch is None else replace(feed, batches_per_epoch=training.steps_per_epoch)
 
 
 def _weighed(training: Training) -> Any:
-    """Return the training part, `sample_weight` as its third array."""
+    """Return the training part, with `sample_weight` as its third array."""
     train = training.train
     if training.sample_weight is None:
         return train
     if not isinstance(train, tuple | list) or len(train) != 2:
         raise InvalidInput(
-            "Training(sample_weight=…) belongs to arrays (x, y).",
+            "Training(sample_weight=…) works with arrays (x, y) only.",
             field="sample_weight",
-            hint="A pipeline, and (x, y, sample_weight), have the weights as their third part.",
+            hint="Put the weights into the third part of a pipeline's batches, or of (x, y, sample_weight).",
         )
     return (*train, training.sample_weight)
-
-
-def _paced(feed: BatchSource, training: Training) -> BatchSource:
-    """An epoch is as long as the data, unless the training says how long."""
-    return feed if training.steps_per_epoch is None else replace(feed, batches_per_epoch=training.steps_per_epoch)
 
 
 def _feed_arrays(arrays: tuple[Any, ...], batch_size: int, seed: int | None) -> BatchSource:
@@ -93,9 +93,9 @@ def _feed_arrays(arrays: tuple[Any, ...], batch_size: int, seed: int | None) -> 
 
 
 def untuned(dataset: Any) -> Any:
-    """Return the dataset without tf.data's autotuning, where nothing is left to tune.
+    """Return the dataset without tf.data's autotuning, which has nothing to tune here.
 
-    Whoever lets go of an iterator waits for its tuning thread, which sleeps up to a minute and may miss its wake-up.
+    Deleting an iterator waits for its tuning thread, which sleeps up to a minute and may miss its wake-up.
     """
     import tensorflow as tf
 
@@ -105,7 +105,7 @@ def untuned(dataset: Any) -> Any:
 
 
 def _order_from(position: int, count: int, seed: int | None) -> Any:
-    """Return the indices of the endless sequence of permutations, from `position` on; without a seed as they lie."""
+    """Return the indices of the endless sequence of permutations from `position` on; without a seed, unshuffled."""
     import tensorflow as tf
 
     data = tf.data.Dataset
@@ -134,7 +134,7 @@ def _check_arrays(arrays: tuple[Any, ...]) -> int:
 
 
 def _feed_dataset(dataset: Any, deterministic: bool) -> BatchSource:
-    """Begin the pipeline anew and skip what was trained on: exact where its graph alone decides the batches."""
+    """Feed a pipeline that begins anew and skips the trained batches: exact if its graph alone decides the batches."""
     pipeline = open_pipeline(dataset, deterministic=deterministic)
     count = int(dataset.cardinality())  # negative: infinite or unknown
 
@@ -148,9 +148,9 @@ def _feed_dataset(dataset: Any, deterministic: bool) -> BatchSource:
 
 
 def _feed_py_dataset(dataset: Any, seed: int | None, class_weight: Mapping[int, float] | None) -> BatchSource:
-    """Walk the items in a derived order. Nobody can check that a user's `__getitem__` depends on its index alone."""
+    """Feed the items in a computed order. keepbest cannot check that a user's `__getitem__` uses only its index."""
     count = len(dataset)
-    note = "The order of a PyDataset's items is exact; its items are only if they depend on nothing but their index."
+    note = "The order of a PyDataset's items is exact; the items are only if they depend on nothing but their index."
 
     def batches_from(step: int) -> Iterator[Any]:
         walked = _walk_py_dataset(dataset, count, seed, step)
@@ -160,7 +160,7 @@ def _feed_py_dataset(dataset: Any, seed: int | None, class_weight: Mapping[int, 
 
 
 def weigh(batch: Any, class_weight: Mapping[int, float]) -> tuple[Any, Any, Any]:
-    """Return a batch with the weight of each example's class, as Keras makes it; weights of its own are multiplied."""
+    """Return a batch with the weight of each example's class, as in Keras, multiplied with the batch's own weights."""
     import numpy as np
 
     x, y, *weights = batch
@@ -184,7 +184,7 @@ def _walk_py_dataset(dataset: Any, count: int, seed: int | None, step: int) -> I
 
 
 def _as_written(function: Callable[..., Any]) -> Any:
-    """Keep AutoGraph away: it would look for this module's source under a name that a user's module may have taken."""
+    """Return a function that AutoGraph skips: it would read this module's source by a name that a user's may have."""
     import tensorflow as tf
 
     return tf.autograph.experimental.do_not_convert(function)

@@ -1,4 +1,4 @@
-"""From what was asked to a model and its data: a built-in recipe, or the user's own function."""
+"""Builds the model and the data of a run, by a built-in recipe or by the user's own function."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from worker.trainer.user_code import load_function, open_folder
 
 
 def build(spec: RunSpec, *, code: Path, data_folder: Path | None) -> Training:
-    """Return model and data. What the user's own code raises passes through as it is."""
+    """Return model and data. Errors of the user's own code pass through unchanged."""
     if isinstance(spec.source, CodeSource):
         built = _build_users(spec, spec.source, code)
     elif isinstance(spec.source, RecipeSource):
         built = _build_recipe(spec, spec.source, data_folder)
     else:
-        raise InvalidInput("A run of this kind is trained by its own script.", field="source")
+        raise InvalidInput("The own script of this run trains it, not a worker.", field="source")
     training = Training.of(built)
     _check_model(training.model)
     return training
@@ -37,13 +37,13 @@ def _build_recipe(spec: RunSpec, source: RecipeSource, data_folder: Path | None)
 def _build_users(spec: RunSpec, source: CodeSource, code: Path) -> object:
     open_folder(code)
     function = load_function(code, source.entry)
-    arguments = {**spec.parameters, **_asked_for(function, spec)}
+    arguments = {**spec.parameters, **_data_argument(function, spec)}
     check_arguments(function, arguments)
     return function(**arguments)
 
 
-def _asked_for(function: Any, spec: RunSpec) -> dict[str, Any]:
-    """A function with a parameter `data` is told the run's data set, unless a parameter of that name was given."""
+def _data_argument(function: Any, spec: RunSpec) -> dict[str, Any]:
+    """Return the run's data set for a function with a parameter `data`, unless the run has a parameter `data`."""
     names = {parameter.name for parameter in read_parameters(function)}
     if spec.data is not None and "data" in names and "data" not in spec.parameters:
         return {"data": spec.data}

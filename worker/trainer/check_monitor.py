@@ -1,4 +1,4 @@
-"""Checks before training that the monitored metric will exist, where that can be known."""
+"""Checks before training that the monitored metric will exist, if this can be known."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from keepbest.hints import nearest
 from keepbest.training.monitor import metrics_of
 from keepbest.training.spec import Training
 
-#: Whoever writes one of these names metrics in their own way, which only training shows.
-_OWN_WORDS = ("train_step", "test_step", "evaluate", "compute_metrics", "get_metrics_result", "metrics", "compile")
+#: A model that overrides one of these may have other metrics, which only training shows.
+_OWN_METHODS = ("train_step", "test_step", "evaluate", "compute_metrics", "get_metrics_result", "metrics", "compile")
 
 
 def check_monitor(training: Training, monitor: str) -> None:
-    """Raise MetricMissing, with the nearest right name, for a metric that no validation of this training can have."""
+    """Raise MetricMissing, with the nearest name, for a metric that no validation of this training can have."""
     model = training.model
-    own = any(getattr(type(model), name) is not getattr(keras.Model, name) for name in _OWN_WORDS)
+    own = any(getattr(type(model), name) is not getattr(keras.Model, name) for name in _OWN_METHODS)
     if own or training.callbacks:
         return
     known = sorted(set(_list_names(training)))
@@ -33,7 +33,7 @@ def check_monitor(training: Training, monitor: str) -> None:
 
 
 def advise(monitor: str, measured: Iterable[str]) -> str:
-    """Say which metric may be meant, once a validation has shown which there are; a vector is there by class."""
+    """Return a hint with the nearest of the measured metrics; of a vector, those by class."""
     known = sorted(measured)
     name = monitor.partition("[")[0]
     if classes := [text for text in known if text.startswith(f"{name}[")]:
@@ -42,7 +42,7 @@ def advise(monitor: str, measured: Iterable[str]) -> str:
 
 
 def _list_names(training: Training) -> Iterator[str]:
-    """Yield every name that may come, rather one too many."""
+    """Yield every name that a metric may have, rather too many than too few."""
     measured = ["loss", *_list_metrics(training.model)]
     yield from training.watch
     for name in measured:
@@ -52,13 +52,12 @@ def _list_names(training: Training) -> Iterator[str]:
 
 def _list_metrics(model: Any) -> Iterator[str]:
     outputs = [*(getattr(model, "output_names", None) or []), *_keys(model.loss)]
-    given = [getattr(model, "_compile_metrics", None)]
+    compiled = getattr(model, "_compile_metrics", None)
     names = {metric.name for metric in metrics_of(model)}
-    for item in given:
-        for attribute in ("_user_metrics", "_user_weighted_metrics"):
-            answer = getattr(item, attribute, None)
-            outputs += _keys(answer)
-            names |= {_name_of(metric) for metric in keras.tree.flatten(answer) if metric is not None}
+    for attribute in ("_user_metrics", "_user_weighted_metrics"):
+        metrics = getattr(compiled, attribute, None)
+        outputs += _keys(metrics)
+        names |= {_name_of(metric) for metric in keras.tree.flatten(metrics) if metric is not None}
     for name in names:
         yield name
         yield from (f"{output}_{name}" for output in outputs)
@@ -70,7 +69,7 @@ def _keys(fields: Any) -> list[str]:
 
 
 def _name_of(metric: Any) -> str:
-    """Return the name under which Keras logs what compile() was given."""
+    """Return the name under which Keras logs an argument of compile(metrics=…)."""
     if isinstance(metric, str):
         return metric
     return str(getattr(metric, "name", None) or getattr(metric, "__name__", None) or type(metric).__name__)

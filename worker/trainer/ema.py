@@ -1,7 +1,7 @@
-"""Exponential moving averages of the weights, as Keras' optimizers keep them: with the selector `ema`.
+"""Exponential moving averages of the weights, which Keras' optimizers keep, for the selector `ema`.
 
-After each step the optimizer sets average = momentum * average + (1 - momentum) * weights, after the first one to the
-weights. The averages are variables of the optimizer, so every snapshot and checkpoint holds them.
+After each step the optimizer sets average = momentum * average + (1 - momentum) * weights; after the first step the
+averages are the weights. They are variables of the optimizer, so every snapshot and checkpoint holds them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _FIELD = "selector"
 
 
 def prepare(model: Any, selector: Selector) -> None:
-    """Have the optimizer of `model`, a built one, average as `selector` asks, and leave the raw weights in place.
+    """Make the optimizer of a built `model` keep averages if `selector` needs them, and leave the raw weights in place.
 
-    Raises InvalidInput where the optimizer cannot.
+    Raises InvalidInput if the optimizer cannot do that.
     """
-    # Every `fit` ends with this: it writes the averages, also a user's own, over the weights. Here it is but a stretch
-    # of one training, and may have ended because the weights were put back.
-    model.optimizer.finalize_variable_values = _leave_raw
+    # Every `fit` ends by replacing the weights by the averages, also a user's own. Here a `fit` is only a stretch of
+    # one training, and may have ended because of a roll back.
+    model.optimizer.finalize_variable_values = lambda variables: None
     if isinstance(selector, Ema):
         optimizer = innermost(model.optimizer)
         _check(optimizer)
@@ -36,15 +36,15 @@ def _start(model: Any, optimizer: Any, momentum: float) -> None:
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     if int(optimizer.iterations) > 0:
-        return  # it has averaged before
+        return  # the optimizer has kept averages since its first step
     averages = zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True)
     for variable, average in averages:
-        if average is not None:  # Keras begins at 0, which is no model to save; its first step makes them the weights
+        if average is not None:  # Keras begins at 0, which would be no model to save
             average.assign(variable)
 
 
 def _check(optimizer: Any) -> None:
-    """Raise InvalidInput, with what to do, where `optimizer` does not average from the first step on."""
+    """Raise InvalidInput, with a hint, if `optimizer` does not keep averages from the first step on."""
     kind = type(optimizer).__name__
     if not isinstance(optimizer, keras.optimizers.Optimizer) or hasattr(optimizer, "optimizers"):
         raise InvalidInput(f"ema: a {kind} keeps no averages of the weights.", field=_FIELD, hint="Use one of Keras'.")
@@ -52,9 +52,5 @@ def _check(optimizer: Any) -> None:
         hint = "Leave out optimizer.build(), or give it use_ema=True when you make it."
         raise InvalidInput(f"ema: this {kind} is built already, without averages.", field=_FIELD, hint=hint)
     if optimizer.use_ema and optimizer.ema_overwrite_frequency:
-        message = f"ema: with ema_overwrite_frequency this {kind} writes the averages over the weights while it trains."
+        message = f"ema: with ema_overwrite_frequency this {kind} replaces the weights by averages while it trains."
         raise InvalidInput(message, field=_FIELD, hint="Leave it out, or leave the selector out.")
-
-
-def _leave_raw(variables: Any) -> None:
-    """Do nothing at the end of a `fit`."""

@@ -1,10 +1,9 @@
-"""Make a training repeatable, and write down what it ran on."""
+"""Makes a training repeatable, and describes the machine and the versions that it ran on."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
 from typing import Any
 
 import keepbest
@@ -12,7 +11,7 @@ from keepbest.contract.runs import CodeSource, Source
 
 
 def prepare(seed: int, *, deterministic: bool) -> None:
-    """Seed Python, NumPy and TensorFlow, and have TensorFlow choose the same kernels and orders every time.
+    """Seed Python, NumPy and TensorFlow, and make TensorFlow choose the same kernels and orders every time.
 
     Measured on the tutorial's CNN on two CPU cores: determinism costs nothing there (22 s against 22 to 38 s).
     """
@@ -20,14 +19,14 @@ def prepare(seed: int, *, deterministic: bool) -> None:
     import tensorflow as tf
 
     keras.utils.set_random_seed(seed)
-    # Under determinism TensorFlow refuses to make this one by itself, and it is a part of every snapshot.
+    # Every snapshot holds the global generator, and under determinism TensorFlow refuses to make it by itself.
     tf.random.set_global_generator(tf.random.Generator.from_seed(seed))
     if deterministic:
         tf.config.experimental.enable_op_determinism()
 
 
 def describe(source: Source, *, deterministic: bool) -> dict[str, Any]:
-    """Return versions, devices and the code's digest, as kept with the run."""
+    """Return versions, devices and the code's digest, for the run's record."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -45,11 +44,6 @@ def describe(source: Source, *, deterministic: bool) -> dict[str, Any]:
         "deterministic": deterministic,
         **({"code": source.bundle} if isinstance(source, CodeSource) else {}),
     }
-
-
-def was_deterministic(environment: Mapping[str, Any]) -> bool:
-    """Whether the training that wrote down `environment` was."""
-    return bool(environment.get("deterministic", True))
 
 
 def _cpu_name() -> str:

@@ -1,4 +1,4 @@
-"""Turns epochs of a request into steps, once the data is loaded."""
+"""Turns the epochs of a request into steps, once the data is loaded."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from worker.trainer.batches import BatchSource
 
 
 def settle_epochs(run: Run, spec: RunSpec, training: Training, feed: BatchSource, moved_to: int | None) -> RunSpec:
-    """Return the spec with all epochs in steps; run and tracker are told. `moved_to` is a last step said later.
+    """Return the spec with all epochs in steps, and report them to the run. `moved_to` is a later override of the end.
 
-    An epoch has the steps that Keras counts: its last batch may be a smaller one. Raises InvalidInput where the data
-    does not say how long an epoch is.
+    An epoch has the steps that Keras counts: its last batch may be smaller. Raises InvalidInput if the data does not
+    tell the length of an epoch.
     """
     epochs = spec.epochs if spec.epochs is not None or spec.max_steps is not None else training.epochs
     stopper = spec.stopper.model_dump()

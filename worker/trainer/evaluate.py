@@ -1,4 +1,4 @@
-"""Measure a model on a part of its data: the same batches, so the same bits, whenever and wherever it is done."""
+"""Measures a model on a part of its data, always with the same batches, and so with the same bits in the result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker.trainer.batches import untuned
 class Measured:
     """The model's metrics by their plain names (vectors: by their parts), on `n` examples.
 
-    `n` is None where a pipeline does not know.
+    `n` is None if a pipeline does not know it.
     """
 
     values: dict[str, float]
@@ -27,7 +27,7 @@ class Measured:
 
 
 class Evaluator:
-    """One part of the data, made ready to be measured on again and again."""
+    """Measures models on one part of the data."""
 
     def __init__(self, part: Any, batch_size: int | None = None, steps: int | None = None) -> None:
         size = batch_size or BATCH_SIZE
@@ -38,20 +38,18 @@ class Evaluator:
 
     @classmethod
     def of_validation(cls, training: Training) -> Evaluator:
-        """Return the one for what is measured at each validation."""
+        """Return the evaluator of the validation set."""
         return cls(training.validation, training.validation_batch_size, training.validation_steps)
 
     def measure(self, model: Any, callbacks: Sequence[Any] = ()) -> Measured:
-        """Return what `model` does on the whole part."""
+        """Return the metrics of `model` on the whole part."""
         options: dict[str, Any] = {"steps": self._steps, "verbose": 0, "callbacks": [*callbacks]}
         values = model.evaluate(self._batches, return_dict=True, **options)
         return Measured(flatten(values), self.n)
 
 
 class Probe:
-    """All that a validation reads off: the validation part as `val_<metric>`, further parts and single variables by
-    name.
-    """
+    """Measures everything for a validation: the validation part as `val_<metric>`, further parts, single variables."""
 
     def __init__(self, training: Training, callbacks: Sequence[Any] = ()) -> None:
         self._callbacks = callbacks
@@ -64,15 +62,16 @@ class Probe:
         """Return every metric of the validation; `n` is the number of validation examples."""
         validation = self._validation.measure(model, self._callbacks)
         values = {f"val_{name}": value for name, value in validation.values.items()}
-        for part, ruler in self._also.items():
-            values |= {f"{part}_{name}": value for name, value in ruler.measure(model, self._callbacks).values.items()}
+        for part, evaluator in self._also.items():
+            measured = evaluator.measure(model, self._callbacks).values
+            values |= {f"{part}_{name}": value for name, value in measured.items()}
         values |= {name: float(variable.numpy().item()) for name, variable in self._watched.items()}
         return Measured(values, validation.n)
 
     def compare(self, model: Any, monitor: str, value: float, mode: Mode) -> Pairs:
-        """Return what each validation example adds to the monitored value; else why not. It is one more pass."""
+        """Return each validation example's part of the monitored value, by one more pass, or why this is impossible."""
         if self._validation.n is None:
-            return Unpaired("the validation data is a pipeline, of which nobody knows the order")
+            return Unpaired("the validation data is a pipeline, whose order is unknown")
         try:
             examples = ValidationExamples(self._part)
         except InvalidInput as error:
@@ -101,7 +100,7 @@ def count_examples(part: Any) -> int | None:
 
 
 def walk_and_count(part: Any) -> int:
-    """Return the number of examples by going through all of them where it is not known otherwise."""
+    """Return the number of examples, by going through all of them if it is not known otherwise."""
     import keras
 
     known = count_examples(part)
@@ -121,16 +120,13 @@ def _batch(part: Any, size: int, *, is_cut: bool) -> Any:
         if not is_cut and int(part.cardinality()) == tf.data.INFINITE_CARDINALITY:
             raise InvalidInput(
                 "The validation or test data never ends.",
-                hint="Leave out .repeat(), add .take(n), or say validation_steps.",
+                hint="Leave out .repeat(), add .take(n), or give validation_steps.",
             )
         return part
     if count_examples(part):
         return untuned(tf.data.Dataset.from_tensor_slices(tuple(part)).batch(size).prefetch(1))
     raise InvalidInput(
-        f"The validation or test data is {_named(part)}.",
+        "The validation or test data is "
+        + (f"a tuple of {len(part)}, or empty." if isinstance(part, tuple | list) else f"a {type(part).__name__}."),
         hint="Give (x, y) arrays with at least one example, a tf.data.Dataset or a Keras PyDataset.",
     )
-
-
-def _named(part: Any) -> str:
-    return f"a {type(part).__name__}" if not isinstance(part, tuple | list) else f"a tuple of {len(part)}, or empty"

@@ -1,8 +1,7 @@
-"""The training itself: stretches of `model.fit` between validations, and what happens at each batch and each
-validation.
+"""Trains a run in stretches of `model.fit` between validations, and acts at each batch and each validation.
 
-A Keras "epoch" is one stretch between two validations. Going back ends the present `fit`; the next one starts from the
-new position with the functions that are compiled already.
+A Keras "epoch" is one stretch between two validations. A roll back ends the present `fit`; the next one starts from the
+new position with the functions that are already traced.
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ from worker.trainer.evaluate import Measured, Probe
 from worker.trainer.hidden_random_state import find_random_operations
 from worker.trainer.user_callbacks import Brought
 
-#: At a validation, the state is written as `last` when nothing was written for so long: about what a crash costs.
+#: A validation writes the state as `last` if nothing was written for so long: a crash then costs about so much.
 CHECKPOINT_SECONDS = 30.0
-#: The same between two validations that lie far apart. There the running mean of the training loss is lost to a resume.
+#: The same time between two validations that lie far apart. A resume there loses the running mean of the training loss.
 LONG_STRETCH_SECONDS = 120.0
-#: How often a run without validations still says which step it is at.
+#: How often a run reports its step between validations.
 PROGRESS_SECONDS = 2.0
 _ENDLESS = 2**31
 
@@ -54,7 +53,7 @@ class Ending(Enum):
 
 
 class _Beats(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """A validation is a sign of life with each of its batches."""
+    """Gives a sign of life at each batch of a validation."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -65,7 +64,7 @@ class _Beats(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no 
 
 
 class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """Trains until something ends it. `hand_back` may be set from outside at any time."""
+    """Trains until something ends the training. Any thread may set `hand_back` at any time."""
 
     def __init__(
         self,
@@ -93,7 +92,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         self._fits = 0
         self._known: Any = None
         self._began_at = 0
-        self._jumped = False
+        self._rolled_back = False
         self._is_first_step = True
         self._is_searched = False
         self._written_at = self._said_at = clock()
@@ -107,20 +106,22 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         return Position(self.step, epoch, int(self.step - epoch * per_epoch))
 
     def train(self, step: int) -> Ending:
-        """Train from `step` on until something ends it."""
+        """Train from `step` on until something ends the training."""
         self.step = step
         self._end_if_due()
         while self._ending is None:
-            self._jumped = False
+            self._rolled_back = False
             self._fit_stretches()
-            self._note_callback()
+            is_ours = self._rolled_back or self.step == self._run.stopper.max_steps
+            if self._ending is None and not is_ours and self._training.model.stop_training:
+                self._ending = Ending.CALLBACK
             self._end_if_due()
         return self._ending
 
     # What Keras calls
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Callbacks begin anew with each `fit`; what they know of the run so far they get back."""
+        """Restore the state of the callbacks, which reset themselves at each `fit`."""
         if self._known is not None:
             self._carried.restore(self._known)
 
@@ -129,14 +130,14 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self.step = self._began_at + batch + 1
-        if self._is_first_step:  # in which Keras builds optimizers
+        if self._is_first_step:  # Keras builds optimizers in the first step
             self._is_first_step = False
             self._keeper.live.follow()
         self._run.beat()
         if self._run.commands:
             self._obey()
         self._take_note()
-        if self._ending is not None or self._jumped or self.step == self._run.stopper.max_steps:
+        if self._ending is not None or self._rolled_back or self.step == self._run.stopper.max_steps:
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -150,12 +151,12 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
     # Stretches
 
     def _fit_stretches(self) -> None:
-        """Run `fit` up to the next validation if the position lies between two, else from validation to validation."""
+        """Call `fit` up to the next validation if the position lies between two, else from validation to validation."""
         every, training = self._spec.validate_every, self._training
         first, begun = every - self.step % every, self.step // every
         self._known = self._carried.capture() if self._fits or self.step else None
         self._fits += 1
-        is_weighed = isinstance(training.train, keras.utils.PyDataset)  # Keras weighs no generator: the feed did
+        is_weighed = isinstance(training.train, keras.utils.PyDataset)  # the feed weighs it: Keras weighs no generator
         training.model.fit(
             self._feed.batches_from(self.step),
             steps_per_epoch=first,
@@ -167,14 +168,8 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
             callbacks=[*([Brought(self, training.callbacks)] if training.callbacks else []), self],
         )
 
-    def _note_callback(self) -> None:
-        """Take a callback's word for the end of the training."""
-        is_ours = self._jumped or self.step == self._run.stopper.max_steps
-        if self._ending is None and not is_ours and self._training.model.stop_training:
-            self._ending = Ending.CALLBACK
-
     def _search_step(self) -> None:
-        """Say once, after the first stretch, where the step draws from what no checkpoint holds."""
+        """Report once, after the first stretch, random operations in the step whose state no checkpoint holds."""
         self._is_searched = True
         if names := find_random_operations(self.model):
             note = f"The network draws from hidden counters ({', '.join(names)}), which nothing can put back; "
@@ -182,7 +177,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
             self._run.recorder.report(resume="approximate", resume_note=" ".join(filter(None, [self._feed.note, note])))
 
     def _end_if_due(self) -> None:
-        """End where nothing is left to train: it was decided before a crash, or before what it went back to."""
+        """End if nothing is left to train, by a decision before a crash or before the position of a roll back."""
         if self._ending is None and self._keeper.is_due(self.step):
             self._keeper.judge_silence(self.step)
             self._ending = Ending.STOPPED
@@ -191,15 +186,16 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
 
     @property
     def is_validation_due(self) -> bool:
-        """Whether this end of a stretch is measured and judged."""
-        return self._is_validation_due and not self._jumped and self._ending not in (Ending.STOPPED, Ending.CANCELLED)
+        """Whether the end of this stretch is a validation."""
+        is_ended = self._rolled_back or self._ending in (Ending.STOPPED, Ending.CANCELLED)
+        return self._is_validation_due and not is_ended
 
     @property
     def _is_validation_due(self) -> bool:
         return self.step % self._spec.validate_every == 0 or self.step == self._run.stopper.max_steps
 
     def _take_note(self) -> None:
-        """Notice what ends the training between validations: the worker leaves, or the stopper's patience runs out."""
+        """End the training between validations if the worker leaves, or if the stopper's patience runs out."""
         if self._hand_back.is_set():
             self._ending = Ending.HANDED_BACK
         elif self._ending is None and not self._is_validation_due and self._keeper.is_due(self.step):
@@ -215,29 +211,31 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         self._run.recorder.report(step=self.step, epoch=self._feed.epoch_at(self.step))
 
     def _obey(self) -> None:
-        jump = self._keeper.obey(self.position)
-        if jump is not None:
-            self.step = jump.state.step
-            self._jumped = True
+        roll_back = self._keeper.obey(self.position)
+        if roll_back is not None:
+            self.step = roll_back.state.step
+            self._rolled_back = True
         if self._keeper.stop is not None:
             self._ending = Ending.CANCELLED if self._keeper.stop is CommandKind.CANCEL else Ending.ASKED
 
     # Validations
 
     def foresee(self, logs: Any) -> None:
-        """Measure before the callbacks of the training have their turn, and let them see it in the logs."""
-        with self._keeper.measured():
+        """Measure before the user's callbacks act, and put the metrics into their logs."""
+        with self._keeper.live.measured():
             self._measured = self.gauge.measure(self.model)
         logs.update(self._measured.values)
 
     def _validate(self, trained: dict[str, float]) -> None:
         began = self._clock()
-        with self._keeper.measured():
+        with self._keeper.live.measured():
             measured, self._measured = self._measured or self.gauge.measure(self.model), None
             metrics = {**trained, **measured.values}
             value = self._get_value(metrics)
-            with self._run.life.slowly():
-                pairs = self._compare(value) if self._run.stopper.needs_pairs else None
+            pairs: Pairs | None = None
+            if self._run.stopper.needs_pairs:
+                with self._run.life.slowly():
+                    pairs = self.gauge.compare(self.model, self._run.monitor, value, self._run.stopper.policy.mode)
         with self._run.life.slowly():
             validation = make_validation(
                 self.step,
@@ -259,9 +257,6 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
             self._written_at = self._clock()
         else:
             self._write_last_after(CHECKPOINT_SECONDS)
-
-    def _compare(self, value: float) -> Pairs:
-        return self.gauge.compare(self.model, self._run.monitor, value, self._run.stopper.policy.mode)
 
     def _write_last_after(self, seconds: float) -> None:
         if self._clock() - self._written_at >= seconds:

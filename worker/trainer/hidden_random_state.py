@@ -1,8 +1,8 @@
-"""Random state in no variable: the counters of TensorFlow's older random operations, which decide a step.
+"""Finds random operations whose state no variable holds: the counters of TensorFlow's older random operations.
 
 `tf.random.normal` inside a network draws from a counter within its kernel, which nothing can read or set. (Keras'
-layers and `tf.random.Generator` draw from variables.) Keras keeps the traced step in a closure, so it is looked for
-there; a step that runs eagerly has no trace, and is not seen through.
+layers and `tf.random.Generator` draw from variables.) Keras keeps the traced step in a closure, where this module
+searches it. It finds nothing in a step that runs eagerly, which has no trace.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""A tf.data pipeline begun anew: as if nothing had ever been drawn from it, in this process or in another.
+"""Begins a tf.data pipeline anew, with the same batches as at first, in this process or in another.
 
-A pipeline's random numbers come from seeds that lie in its graph, so the same graph gives the same batches. What
-stands against that is `shuffle`: all iterators of one dataset share one generator of seeds, so the second iterator
-goes on where the first one left it. A copy of the graph with a generator of its own begins anew.
+A pipeline's random numbers come from seeds in its graph, so the same graph gives the same batches. `shuffle` is the
+exception: all iterators of one dataset share one generator of seeds, so a second iterator does not begin anew. A copy
+of the graph with a generator of its own does.
 
-An iterator can also be saved (`tf.train.Checkpoint(iterator=…)`), but Keras' `fit` keeps its iterator to itself and
-runs ahead of the step, and what is saved holds the whole shuffle buffer.
+An iterator can also be saved (`tf.train.Checkpoint(iterator=…)`). But Keras' `fit` hides its iterator and runs ahead of
+the step, and the file would hold the whole shuffle buffer.
 """
 
 from __future__ import annotations
@@ -14,26 +14,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-#: To copy a graph takes several times the memory of the arrays in it, and seconds.
+#: The most bytes of arrays in a graph that is copied: a copy takes seconds, and several times this memory.
 MAX_HELD_BYTES = 256 * 2**20
 
 _IGNORE_STATE = 1
-#: Operations that draw from seeds in the graph, anew for each iterator; how their names begin.
+#: Prefixes of operations that draw from seeds in the graph, anew for each iterator.
 SEEDED = ("Random", "TruncatedNormal", "ParameterizedTruncatedNormal", "Multinomial", "SampleDistorted")
-#: TensorFlow calls these stateful, but what they give depends on their inputs alone; what they call is looked at too.
+#: TensorFlow calls these stateful, but their results depend on their inputs alone. The functions that they call are
+#: checked too.
 _CONTROL = {"_Arg", "_Retval", "Assert", "Print", "PrintV2", "Placeholder", "If", "While", "Case"}
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
-#: A HashTable never changes once it is filled, and its content is in the graph; what changes is a MutableHashTable.
+#: A HashTable never changes once it is filled, and its content is in the graph. (A MutableHashTable changes.)
 _TABLES = {"HashTableV2", "LookupTableImportV2", "LookupTableFindV2", "LookupTableSizeV2", "LookupTableExportV2"}
 _HARMLESS = _CONTROL | _CALLS | _TABLES | {"DummySeedGenerator", "DummyMemoryCache"}
 _PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDataset"}
-#: Datasets whose elements come from something else than files and arrays.
+#: Datasets whose elements do not come from files and arrays.
 _OUTSIDE = ("DataService", "Sql", "Snapshot", "Save")
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """`begin()` gives the pipeline from its first batch on. `doubt` says why that may not be what it gave before."""
+    """`begin()` returns the pipeline from its first batch on. `doubt` says why the batches may differ from before."""
 
     begin: Callable[[], Any]
     #: Whether each pass gives the same batches as the first.
@@ -42,7 +43,7 @@ class Pipeline:
 
 
 def open_pipeline(dataset: Any, *, deterministic: bool) -> Pipeline:
-    """Find out whether `dataset` can begin anew. `deterministic`: TensorFlow's operations are, in this process."""
+    """Find out whether `dataset` can begin anew. `deterministic` says whether TensorFlow's operations are."""
     import tensorflow as tf
 
     if _held_bytes(dataset) > MAX_HELD_BYTES:
@@ -53,13 +54,14 @@ def open_pipeline(dataset: Any, *, deterministic: bool) -> Pipeline:
     except tf.errors.OpError as error:
         return Pipeline(lambda: dataset, False, f"its graph cannot be written down ({error.message[:100]})")
     doubt = _find_doubt(dataset, graph) if deterministic else "TensorFlow's operations are not deterministic here"
-    if doubt is None and not any(_is_random(node) for node in _nodes(graph)):
+    random = (*SEEDED, "DummySeedGenerator")
+    if doubt is None and not any(node.op.startswith(random) or _is_seed_generator(node) for node in _nodes(graph)):
         return Pipeline(lambda: dataset, True)
     return Pipeline(lambda: _copy(dataset), False, doubt)
 
 
 def _held_bytes(dataset: Any) -> int:
-    """Return the size of the arrays that a pipeline is made of."""
+    """Return the size of the arrays in a pipeline."""
     held = sum(tensor.shape.num_elements() * tensor.dtype.size for tensor in getattr(dataset, "_tensors", ()))
     return int(held + sum(_held_bytes(source) for source in dataset._inputs()))
 
@@ -74,27 +76,27 @@ def _get_graph(dataset: Any) -> Any:
 
 
 def _copy(dataset: Any) -> Any:
-    """Return a dataset of the same graph, whose generators of seeds are its own."""
+    """Return a dataset of the same graph with its own generators of seeds."""
     import tensorflow as tf
 
     graph = _get_graph(dataset)
     for node in graph.node:
         if _is_seed_generator(node):
-            node.op = "DummySeedGenerator"  # what `shuffle` itself begins with: the dataset makes one
+            node.op = "DummySeedGenerator"  # as `shuffle` itself has it at first: then the dataset makes a generator
             node.ClearField("attr")
     variant = tf.raw_ops.DatasetFromGraph(graph_def=graph.SerializeToString())
     return tf.data.experimental.from_variant(variant, dataset.element_spec)
 
 
 def _nodes(graph: Any) -> Iterator[Any]:
-    """Yield all operations, those inside functions too."""
+    """Yield all operations, also those inside functions."""
     yield from graph.node
     for function in graph.library.function:
         yield from function.node_def
 
 
 def _find_doubt(dataset: Any, graph: Any) -> str | None:
-    """Return why the graph alone may not decide the batches, or None where it does."""
+    """Return why the graph alone may not decide the batches, or None if it does."""
     if dataset.options().deterministic is False:
         return "it gives up the order of its elements (deterministic=False)"
     return next((doubt for node in _nodes(graph) if (doubt := _doubt_of(node)) is not None), None)
@@ -117,12 +119,8 @@ def _keeps_state(operation: str) -> bool:
 
     if "Dataset" in operation:
         return operation.startswith(_OUTSIDE)
-    known = op_def_registry.get(operation)  # None: the call of a function, whose operations are looked at
+    known = op_def_registry.get(operation)  # None for the call of a function, whose operations are checked too
     return known is not None and known.is_stateful and operation not in _HARMLESS and not operation.startswith(SEEDED)
-
-
-def _is_random(node: Any) -> bool:
-    return node.op.startswith(SEEDED) or node.op == "DummySeedGenerator" or _is_seed_generator(node)
 
 
 def _is_seed_generator(node: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Where a run goes on: its newest checkpoint, put back into the model that was just built."""
+"""Resumes a run: puts its newest checkpoint back into the model that was just built."""
 
 from __future__ import annotations
 
@@ -30,13 +30,12 @@ def resume(
     carried: CarriedState | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Position:
-    """Put the state back that `assignment` names, or the newest one that is whole; return the position to go on from.
+    """Put back the checkpoint that `assignment` names, or the newest whole one; return the position to go on from.
 
-    The run's overrides are left with what that one does not hold already; `read_segments` is asked where it is not the
-    one that is named.
+    If it is not the named one, this removes the overrides that it contains already, by the segments of `read_segments`.
 
-    Raises NotFound where this worker's store has never seen the run, and CheckpointMismatch where the model is not
-    the one that was trained.
+    Raises NotFound if this worker's store has no checkpoint of the run, and CheckpointMismatch if the model is not the
+    one of the run.
     """
     set_aside_unknown(store, assignment, clock())
     wanted = assignment.resume
@@ -45,7 +44,7 @@ def resume(
     loaded = find_start(run, store, wanted, read_segments)
     if loaded is None:
         run.branch(0, parent=0)
-        run.recorder.report(resume="approximate", resume_note="No checkpoint is whole any more: training begins anew.")
+        run.recorder.report(resume="approximate", resume_note="No whole checkpoint is left: training begins anew.")
         return Position()
     is_wanted = loaded.manifest.id == wanted.id
     if not is_wanted:
@@ -62,30 +61,29 @@ def resume(
 
 
 def set_aside_unknown(store: Store, assignment: Assignment, now: datetime) -> None:
-    """Put into the trash what an earlier attempt wrote in segments of which the tracker never heard.
+    """Put into the trash the checkpoints of an earlier attempt in segments that the tracker does not know.
 
-    Their validations are lost with that attempt's journal, so nothing may go on from there, and nobody will ask for
-    them.
+    Their validations are lost with that attempt's journal, so no training may go on from there.
     """
     id = assignment.run.id
-    known = {*store.folder.pins(id), assignment.run.best_checkpoint}  # a fork has the segment that it comes from
+    known = {*store.folder.pins(id), assignment.run.best_checkpoint}  # a fork's checkpoint has its origin's segment
     known |= {assignment.resume.id} if assignment.resume is not None else set()
     for manifest in store.manifests(id):
         if manifest.segment >= assignment.next_segment and manifest.id not in known:
-            _log.warning("Checkpoint %s of step %d was never told of; it is in the trash.", manifest.id, manifest.step)
+            _log.warning("Checkpoint %s of step %d was never reported: trashing it.", manifest.id, manifest.step)
             trash.put(store.folder, id, manifest.id, now)
 
 
 def _take_up_stopper(run: Run, manifest: Manifest) -> None:
     if not manifest.stopper.get("policy"):
-        return  # it was written before the first validation
+        return  # the checkpoint is older than the first validation
     if run.stopper.mode is None and manifest.mode is not None:
         run.set_mode(manifest.mode)
     run.stopper.go_on_from(manifest.stopper)
 
 
 def _remember_best(run: Run, store: Store, known: Known) -> None:
-    """Where a run goes on from before its best, nothing worse takes the place of the best that is on disk."""
+    """Remember the best on disk if the run goes on from before it, so that no worse validation replaces it."""
     if known.best_checkpoint is not None and known.best_checkpoint in store.checkpoints(run.id):
         manifest, _ = store.read_manifest(run.id, known.best_checkpoint)
         run.stopper.remember_best(manifest.step, manifest.value)

@@ -1,9 +1,9 @@
-"""The end of a run whose selector is not simply the best: averages are made of checkpoints, measured, and one is kept.
+"""Selects the model of a run whose selector is not simply the best: makes averages of checkpoints and measures them.
 
-The selector itself is pure (`keepbest.selection`). Here it gets what it asks for: an average of the weights on disk,
-its batch normalization measured anew, on the validation set. Each such measurement is one more validation at the same
-examples, and is told. Nothing is half selected: what is chosen is on disk and marked before the run is over, and told
-in the one message that ends it. Killed before, the next attempt does it again.
+The selector itself is pure (`keepbest.selection`). This module makes the averages that it asks for, measures their
+batch normalization anew, and then the monitor on the validation set. The run reports each such measurement, because it
+is one more validation on the same examples. The selected model is on disk and marked before the run ends, and the one
+message that ends the run reports it. After a kill, the next attempt selects again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _log = logging.getLogger("keepbest.trainer")
 
 
 class Selecting:
-    """Selects among what a run has on disk, with its model as the measure."""
+    """Selects among the checkpoints of a run, and measures averages in its model."""
 
     def __init__(
         self,
@@ -56,10 +56,10 @@ class Selecting:
         self._leaving = leaving
         self._gauge = gauge
         self._measured: list[MeasuredAverage] = []
-        #: The sum of the weights of `_summed`, checkpoints' ids: all that is held of candidates.
+        #: The sum of the weights of the checkpoints in `_summed` (ids); memory holds no other candidate's weights.
         self._sum = Sum()
         self._summed: list[str] = []
-        #: The best average so far, as it was measured, and its value.
+        #: The best average so far with the measured values, and its monitored value.
         self._made: dict[tuple[str, ...], State] = {}
         self._reached: float | None = None
         self._normalized = batch_norm.find_layers(training.model)
@@ -75,7 +75,7 @@ class Selecting:
         try:
             outcome = self._selector.select(candidates, mode, lambda made_of: self._measure(best, made_of))
             chosen = self._settle(best, outcome) if outcome is not None else best
-        except Exception as error:  # hours of training are not lost to what comes after them
+        except Exception as error:  # an error after the training must not lose the training
             _log.exception("The selector met an error: the best stays.")
             outcome, chosen = self._stay(best, candidates, error), best
             self._keeper.live.put(best)
@@ -86,13 +86,13 @@ class Selecting:
 
     def _stay(self, best: State, candidates: Sequence[Candidate], error: Exception) -> SelectorOutcome | None:
         message = f"the best stays: {error}".splitlines()[0]
-        result = [candidate for candidate in candidates if candidate.id == best.id]
-        return SelectorOutcome((result[0],), result[0].value, message, tuple(self._measured)) if result else None
+        same = [candidate for candidate in candidates if candidate.id == best.id]
+        return SelectorOutcome((same[0],), same[0].value, message, tuple(self._measured)) if same else None
 
     # Averages
 
     def _measure(self, best: State, made_of: Sequence[Candidate]) -> float | None:
-        """Return the monitored value of the average; None where the metric is another, or a bound is broken."""
+        """Return the monitored value of the average; None if the metric is missing, or a bound is broken."""
         self._check_stay()
         state = self._blend(best, made_of)
         self._keeper.live.put(state)
@@ -111,7 +111,7 @@ class Selecting:
             raise HandedBack
 
     def _blend(self, best: State, made_of: Sequence[Candidate]) -> State:
-        """Return the average as a state: optimizer, seeds and counters are those of the best in it."""
+        """Return the average as a state, with the optimizer, seeds and counters of the best in it."""
         *before, last = made_of
         self._sum_up(before)
         means = list(self._sum.average_with(self._read(last)))
@@ -122,15 +122,12 @@ class Selecting:
             return blended
         self._keeper.live.put(blended)
         batch_norm.measure_anew(self._training.model, self._normalized, self._feed, self._batches)
-        return replace(blended, values=self._with_statistics(blended))
-
-    def _with_statistics(self, state: State) -> list[Any]:
         fresh = {id(statistic): statistic.numpy() for statistic in batch_norm.statistics_of(self._normalized)}
-        living = variables_of(self._training.model)
-        return [fresh.get(id(item), value) for item, value in zip(living, state.values, strict=True)]
+        pairs = zip(variables_of(self._training.model), blended.values, strict=True)
+        return replace(blended, values=[fresh.get(id(item), value) for item, value in pairs])
 
     def _sum_up(self, made_of: Sequence[Candidate]) -> None:
-        """Have the sum be that of these; a soup only grows, so what is in it already is not read again."""
+        """Make the sum that of these candidates. A soup only grows, so this reads only the new ones."""
         if self._summed != [candidate.id for candidate in made_of[: len(self._summed)]]:
             self._sum, self._summed = Sum(), []
         for candidate in made_of[len(self._summed) :]:
@@ -138,22 +135,22 @@ class Selecting:
             self._summed.append(candidate.id)
 
     def _read(self, candidate: Candidate) -> Iterator[Any]:
-        """Yield the model's values of a checkpoint, checked, one at a time."""
+        """Yield the checked values of the model in a checkpoint, one at a time."""
         manifest, _ = self._store.read_manifest(self._run.id, candidate.id)
         wanted = [variable for variable in manifest.variables if variable.collection == "model"]
         return load.iterate(self._store.folder, manifest, wanted)
 
-    # What comes of it
+    # The selection
 
     def _settle(self, best: State, outcome: SelectorOutcome) -> State:
-        """Put what was selected into the model, on disk where it is new, and mark it there."""
+        """Put the selected state into the model, write an average to the disk, and mark it there."""
         self._check_stay()
         first = outcome.made_of[0]
         if not outcome.is_average:
             state = best if first.id == best.id else self._keeper.rollback.put_back(checkpoint=first.id)
         else:
             made_of = tuple(candidate.id for candidate in outcome.made_of)
-            state = self._made[made_of]  # as it was measured, to the last bit
+            state = self._made[made_of]  # equal to the measured one, to the last bit
             self._keeper.write_selected(state, outcome.value, first.n, made_of)
         self._keeper.live.put(state)
         self._store.folder.select(self._run.id, state.id)

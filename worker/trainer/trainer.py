@@ -1,4 +1,4 @@
-"""One run from its build to its end: what `__main__` calls once the process is tied to its agent."""
+"""Trains one run from its build to its end. `__main__` calls it once the process is tied to its agent."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ from worker.trainer.select_model import Selecting
 
 _log = logging.getLogger("keepbest.trainer")
 
-#: The best must be on disk before the run is called finished; a disk that takes longer is said to have failed.
+#: How long the end of a run waits until its best is on disk; after that the write counts as failed.
 DRAIN_SECONDS = 600.0
-#: What is not with the tracker after so long the agent delivers, when the tracker answers again.
+#: How long the end of a run waits until the tracker has its records; the agent delivers the rest later.
 REPORT_SECONDS = 5.0
 NOT_DETERMINISTIC = "TensorFlow's operations are not deterministic on this worker (KEEPBEST_WORKER_DETERMINISTIC=0)."
 NOT_KEPT = "Training ended, but its best could not be written to the checkpoint store; the run's log says why."
 
 
 class Trainer:
-    """Trains one run. `hand_back` is set when the worker leaves."""
+    """Trains one run. Set `hand_back` when the worker leaves."""
 
     def __init__(self, folder: RunFolder, job: TrainerJob, client: Client) -> None:
         self._folder = folder
@@ -64,7 +64,7 @@ class Trainer:
         self.run.recorder.show_life(folder.path)
 
     def train(self) -> int:
-        """Return the exit code; how it ended is in the folder by then, and everything said is in the journal."""
+        """Train; return the exit code. By then the folder holds the outcome, and the journal all records."""
         try:
             return self._train()
         except HandedBack:
@@ -72,10 +72,10 @@ class Trainer:
         except KeepbestError as error:
             _log.error("%s", error.message)
             return self._fail(RunError(code=error.code, message=error.message, hint=error.hint))
-        except BaseException as error:  # whatever the user's code raised, sys.exit included
-            told = self._describe(error)
-            print(told.traceback or told.message, flush=True)
-            return self._fail(told)
+        except BaseException as error:  # the user's code may raise anything, sys.exit included
+            described = self._describe(error)
+            print(described.traceback or described.message, flush=True)
+            return self._fail(described)
 
     def _train(self) -> int:
         environment.prepare(self._spec.seed, deterministic=self._job.deterministic)
@@ -90,7 +90,7 @@ class Trainer:
         carried = CarriedState(training.callbacks)
         keeper = self._make_keeper(training, feed, store, carried)
         position = resume(self.run, store, self._job.assignment, training.model, self._read_segments, carried)
-        store.folder.select(self.run.id, None)  # it goes on: what it ended with before is selected anew
+        store.folder.select(self.run.id, None)  # the run goes on, and its end will select again
         keeper.begin(training.model)
         keeper.paint_start(position)
         if self.run.opening.overrides is not None:
@@ -102,11 +102,11 @@ class Trainer:
             return self._conclude(ending, loop, keeper, training, feed)
 
     def _read_segments(self) -> Sequence[Segment]:
-        """Return what earlier attempts left; nothing where the tracker does not answer."""
+        """Return the segments of earlier attempts; none if the tracker does not answer."""
         try:
             return self._client.segments(self.run.id).segments
         except KeepbestError as error:
-            _log.warning("What earlier attempts changed is not known: %s", error.message)
+            _log.warning("The changes of earlier attempts are not known: %s", error.message)
             return ()
 
     def _make_keeper(self, training: Training, feed: BatchSource, store: Store, carried: CarriedState) -> BestKeeper:
@@ -114,14 +114,11 @@ class Trainer:
         about |= {"data": dict(training.about)} if training.about else {}
         note = feed.note or (None if self._job.deterministic else NOT_DETERMINISTIC)
         self.run.recorder.report(environment=about, resume="approximate" if note else "exact", resume_note=note)
-        painter = self._make_painter(training)
+        scene = see(training.validation, classes=training.classes) if training.panels else None
+        painter = Painter(scene, self.run.recorder.say) if scene is not None else None
         fields: dict[str, Any] = {"environment": about, "painter": painter, "selector": self._selector}
         references = of_part(training.validation, self._spec.keep_examples or training.keep_examples)
         return BestKeeper(self.run, store, **fields, references=references, carried=carried, strict=self._spec.strict)
-
-    def _make_painter(self, training: Training) -> Painter | None:
-        scene = see(training.validation, classes=training.classes) if training.panels else None
-        return Painter(scene, self.run.recorder.say) if scene is not None else None
 
     # The end
 
@@ -130,7 +127,7 @@ class Trainer:
     ) -> int:
         _log.info("Ended at step %d: %s.", loop.step, ending.value)
         if ending is Ending.HANDED_BACK:
-            if not self._is_lost:  # else the run is somebody else's, and so is its store
+            if not self._is_lost:  # otherwise another worker writes the run's checkpoints now
                 keeper.checkpoint(loop.position, "last")
                 keeper.close(DRAIN_SECONDS)
             return self._leave()
@@ -138,7 +135,7 @@ class Trainer:
             return self._end(Release(outcome="cancelled", stop_reason=StopReason.USER), FINISHED)
         if ending is Ending.PAUSED:
             return self._pause(loop, keeper)
-        if loop.step != keeper.best[0]:  # somebody may want more of it: then it goes on from its end
+        if loop.step != keeper.best[0]:  # so that a resume can go on from the run's end
             keeper.checkpoint(loop.position, "last")
         keeper.paint_end(loop.position)
         keeper.close(DRAIN_SECONDS)
@@ -158,9 +155,9 @@ class Trainer:
         return FINISHED
 
     def _pause(self, loop: TrainingLoop, keeper: BestKeeper) -> int:
-        """Leave the state of exactly this step on disk; where this validation was the best, it is there as that."""
+        """Write the state of exactly this step to the disk, unless it is there as the best."""
         decision = self.run.stopper.decision
-        assert decision is not None  # noqa: S101  # it is why the loop ended
+        assert decision is not None  # noqa: S101  # the loop ended by this decision
         if not decision.improved:
             keeper.checkpoint(loop.position, "last")
         keeper.close(DRAIN_SECONDS)
@@ -169,7 +166,7 @@ class Trainer:
         return self._end(Release(outcome="paused", rung=self.run.stopper.rung, stop_message=message), FINISHED)
 
     def _measure_test(self, best: State, training: Training) -> TestResult | None:
-        """Measure the test set at what was selected: once, and nothing is chosen by it."""
+        """Measure the selected model on the test set: once, and without choosing anything by the result."""
         if training.test is None:
             return None
         measured = Evaluator(training.test).measure(training.model)
@@ -178,7 +175,7 @@ class Trainer:
         return TestResult(step=best.step, n=n, values=measured.values, checkpoint=best.id)
 
     def _describe(self, error: BaseException) -> RunError:
-        """A user's code is shown its own frames; a recipe of ours shows them all."""
+        """Describe an error of a user's code by its own frames, and an error of a recipe by all frames."""
         if isinstance(self._spec.source, CodeSource):
             return user_code.describe_error(error, self._folder.code)
         return values.describe_error(error)
@@ -197,14 +194,14 @@ class Trainer:
         return code
 
     def _note_loss(self, error: KeepbestError) -> None:
-        """The run is somebody else's now: stop as soon as possible. The agent learns it by itself."""
+        """Stop as soon as possible, because another worker has the run now. The agent notices this by itself."""
         _log.error("The run is no longer ours: %s", error.message)
         self._is_lost = True
         self.hand_back.set()
 
 
 def warn_of_rate(model: Any) -> None:
-    """Say in the run's log that its learning rate is one that nobody means; a schedule's own is not judged."""
+    """Log a warning if the learning rate is probably a typing error. A schedule is not judged."""
     rate = getattr(model.optimizer, "_learning_rate", None)  # a variable, or a schedule
     if rate is None or not hasattr(rate, "numpy"):
         return

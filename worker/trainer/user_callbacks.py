@@ -1,6 +1,4 @@
-"""The callbacks that a training brings: they stand before the loop, which judges last, and see what a validation
-measured.
-"""
+"""Runs a user's callbacks before the training loop, which judges last, with the validation's metrics in their logs."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import keras
 
 
 class Measuring(Protocol):
-    """What is asked of the loop."""
+    """The part of the training loop that `Brought` needs."""
 
     @property
     def is_validation_due(self) -> bool: ...
@@ -20,7 +18,7 @@ class Measuring(Protocol):
 
 
 class Brought(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """Passes everything on. An epoch is a whole stretch between two validations: one that was broken off is none."""
+    """Passes every hook on. An epoch is a whole stretch between two validations, never an interrupted one."""
 
     def __init__(self, loop: Measuring, callbacks: Sequence[Any]) -> None:
         super().__init__()
@@ -55,4 +53,4 @@ class Brought(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no
         if self._loop.is_validation_due and logs is not None:
             self._loop.foresee(logs)
             for callback in self._callbacks:
-                callback.on_epoch_end(epoch, logs)  # a list gives them a copy: what they add would be lost
+                callback.on_epoch_end(epoch, logs)  # `CallbackList` passes a copy, and would lose what callbacks add

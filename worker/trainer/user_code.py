@@ -1,8 +1,8 @@
-"""Load a user's own build function, and tell their errors in their own words.
+"""Loads a user's build function, and describes errors of the user's code without keepbest's frames.
 
-In the trainer the user's modules win: their folder comes first on the path, and where they have a `worker` or a
-`tracker` of their own, our loaded modules of that name are taken out of the way. So everything of ours that the
-trainer needs must be imported before `open_folder`.
+In the trainer the user's modules win. Their folder comes first on the path, and if they have a `worker` or a `tracker`
+of their own, `open_folder` removes keepbest's loaded modules of that name. So the trainer must import all its own
+modules before `open_folder`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ from keepbest.errors import CodeFailed, InvalidInput
 
 _OUR_ROOTS = tuple(str(Path(__file__).resolve().parents[2] / house) + os.sep for house in ("worker", "keepbest"))
 _OUR_NAMES = ("worker", "tracker", "migrations")
-#: A traceback longer than this is cut at its beginning.
+#: The longest traceback in characters; a longer one loses its beginning.
 _MAX_TRACEBACK = 20_000
 
 
 def open_folder(folder: Path) -> None:
-    """Make `folder` the place that user code is imported from and reads files in."""
+    """Make `folder` the first on the path and the working folder."""
     for name in _OUR_NAMES:
         if (folder / f"{name}.py").exists() or (folder / name).is_dir():
-            _forget_modules(name)
+            for loaded in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
+                del sys.modules[loaded]
     sys.path.insert(0, str(folder))
     os.chdir(folder)
 
 
 def load_function(folder: Path, entry: str) -> Callable[..., Any]:
-    """Import `my_model.py:build` from `folder` and return the function; raises CodeFailed or InvalidInput."""
+    """Import `my_model.py:build` from `folder` and return the function. Raises CodeFailed or InvalidInput."""
     file, _, name = entry.partition(":")
     path = (folder / file).resolve()
     if not path.is_relative_to(folder.resolve()) or not path.is_file():
@@ -52,29 +53,24 @@ def load_function(folder: Path, entry: str) -> Callable[..., Any]:
 
 
 def describe_error(error: BaseException, folder: Path) -> RunError:
-    """Return what user code raised: the message, and the traceback without our own frames."""
+    """Return the message of an error of user code, and its traceback without keepbest's frames."""
     if isinstance(error, CodeFailed):
         return RunError(code=error.code, message=error.message, hint=error.hint)
     code, hint = _classify(error)
     return RunError(code=code, message=_sentence(error), hint=hint, traceback=_user_traceback(error, folder))
 
 
-def _forget_modules(name: str) -> None:
-    for loaded in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
-        del sys.modules[loaded]
-
-
 def _import_file(path: Path, file: str) -> ModuleType:
     """Import a file as a module of its own name, so that `import my_model` elsewhere is the same module.
 
-    One in a package is imported after its package, as Python does it: `from .layers import …` works there, and so
-    does a package that imports the file itself.
+    This imports a package before a file in it, as Python does. So `from .layers import …` works in the file, and the
+    package may import the file itself.
     """
     name = file.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
     if "/" in file:
         is_package = (path.parent / "__init__.py").exists()
-        sys.path.insert(len(sys.path) if is_package else 0, str(path.parent))  # its io.py is not Python's
-    if _is_importable(name):
+        sys.path.insert(len(sys.path) if is_package else 0, str(path.parent))  # a package's io.py must not replace io
+    if all(part.isidentifier() for part in name.split(".")):  # an import statement cannot name `my-model.py`
         package = name.rpartition(".")[0]
         if package:
             importlib.import_module(package)
@@ -82,11 +78,6 @@ def _import_file(path: Path, file: str) -> ModuleType:
         if loaded is not None and getattr(loaded, "__file__", None) == str(path):
             return loaded
     return _execute(path, file, name)
-
-
-def _is_importable(name: str) -> bool:
-    """Whether an import statement could say this name: a file `my-model.py` is loaded all the same."""
-    return all(part.isidentifier() for part in name.split("."))
 
 
 def _execute(path: Path, file: str, name: str) -> ModuleType:
@@ -136,7 +127,7 @@ def _chain(shown: traceback.TracebackException | None) -> Iterable[traceback.Tra
 
 
 def _user_frames(frames: Iterable[traceback.FrameSummary], folder: str) -> Iterable[traceback.FrameSummary]:
-    """Leave out our frames, and what lies above the first of the user's where there is one."""
+    """Yield the frames from the user's first one on, or all, without keepbest's own."""
     rest = [frame for frame in frames if not frame.filename.startswith((*_OUR_ROOTS, "<frozen"))]
     first = next((place for place, frame in enumerate(rest) if frame.filename.startswith(folder + os.sep)), 0)
     return rest[first:]

@@ -1,4 +1,4 @@
-"""What the `fit` that calls us trains on: Keras tells a callback nothing of it."""
+"""Finds the data of the `fit` that calls us: Keras does not pass it to a callback."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from keepbest.checkpoint.inputs import Inputs, describe_batch
 
 
 def of_fit(model: Any) -> Inputs | None:
-    """Return the form of what `model` is being fitted with; None where no `fit` of it is at work, or is another's."""
-    frame = sys._getframe(1)  # there is no other way to its data: its own record of shapes has no types
+    """Return the form of the data with which `fit` trains `model` now, or None if no such `fit` is on the stack."""
+    frame = sys._getframe(1)  # the only way to the data: the model's own record of shapes has no types
     while frame.f_back is not None:
         frame = frame.f_back
         iterator = frame.f_locals.get("epoch_iterator")

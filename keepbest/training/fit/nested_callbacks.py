@@ -1,4 +1,4 @@
-"""A Keras callback that other callbacks go along with: they hear all that it hears, and before it acts."""
+"""A Keras callback that carries other callbacks: it passes every hook on to them before it acts itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from keepbest.model.backend import check_backend
 from keepbest.snapshots.carried_state import CarriedState
 from keepbest.training.fit.swapped_weights import Swaps
 
-check_backend()  # before Keras looks for a library that may not be there
+check_backend()  # before Keras imports a library that may not be installed
 
 import keras  # noqa: E402
 
@@ -17,11 +17,11 @@ Logs = Mapping[str, Any] | None
 
 
 class Carrying(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """Hands on what Keras calls while it trains and validates. What overrides a hook calls it here first."""
+    """Passes on the hooks that Keras calls in training and validation. An overriding hook calls `super` first."""
 
-    #: Whether this training had a `fit` before: Keras' callbacks begin anew with each, and these are to go on.
+    #: Whether this training had a `fit` before. Keras' callbacks reset themselves at each `fit`, and these must not.
     goes_on = False
-    #: Hears what Keras calls too, after those that go along: what is measured, where others swap weights for that.
+    #: Gets the hooks too, after the carried callbacks: it notices weights that others swap in for a validation.
     swaps: Swaps | None = None
 
     def __init__(self, callbacks: Sequence[Any] = ()) -> None:

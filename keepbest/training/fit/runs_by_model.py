@@ -1,7 +1,7 @@
-"""Runs for what one callback trains: one for each model, and all that is kept of it.
+"""Makes the runs of one callback, one for each model that it trains.
 
-A callback may train several models (the folds of a cross-validation, a notebook cell that is run again), and it may be
-copied (a tuner copies it for each trial). Each has a run of its own: never may one get the weights of another.
+A callback may train several models (the folds of a cross-validation, a repeated notebook cell), and a tuner copies it
+for each trial. Each model gets a run of its own, so that none ever gets the weights of another.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _log = logging.getLogger("keepbest")
 
 @dataclass(frozen=True)
 class RunMaker:
-    """How the runs of one callback are made. It is shared by copies, and never changed.
+    """Makes the runs of one callback. Copies of the callback share it; it never changes.
 
     Args:
-        monitor: What is watched; the default gives way to what a run says.
-        mode: Which way it gets better, where that was said.
-        stopper: The policy in its JSON form; None where nobody said one.
-        store: Where checkpoints go; None for nowhere.
+        monitor: The metric to watch; a run's own monitor replaces the default.
+        mode: Which way the monitor gets better, if given.
+        stopper: The policy in its JSON form, if given.
+        store: The store of the checkpoints, or None.
     """
 
     monitor: str
@@ -58,17 +58,17 @@ class RunMaker:
     clock: Callable[[], float] = time.monotonic
     max_steps: int | None = None
     references: References | None = None
-    #: The run of the first model, where somebody hears of it.
-    heard: str | None = None
+    #: The run of the first model, if a tracker gets its records.
+    reported: str | None = None
     strict: bool = False
 
     def __deepcopy__(self, memo: Mapping[int, Any]) -> RunMaker:
         return self
 
     def begin(self, run: Run | str | None) -> tuple[RunMaker, Run]:
-        """Return the first run, what was given or a new one, and how those after it are made.
+        """Return the maker of later runs, and the first run: the given one or a new one.
 
-        What is said here wins over what a run was begun with.
+        The callback's own arguments win over those of `keepbest.init`.
         """
         if not isinstance(run, Run):
             return self, self.make(run)
@@ -85,23 +85,23 @@ class RunMaker:
         known = replace(
             self, monitor=monitor, stopper=run.stopper.spec, max_steps=run.stopper.max_steps, retention=retention
         )
-        return replace(known, heard=run.id if run.recorder.uploader is not None else None), run
+        return replace(known, reported=run.id if run.recorder.uploader is not None else None), run
 
     def make(self, run: str | None = None) -> Run:
-        """Return a run that nobody hears of, under this id or a new one; say so where the first one was heard."""
+        """Return a run without a tracker, with this id or a new one; warn if the first run has a tracker."""
         stopper = Stopper(self.stopper or patient(), self.mode, self.max_steps, clock=self.clock)
         made = Run(run or new_id(), stopper, monitor=self.monitor)
-        if self.heard is not None:
+        if self.reported is not None:
             _log.warning(
-                "keepbest: another model is trained than that of run %s: its run is %s, which no tracker hears of. "
+                "keepbest: this is another model than that of run %s: its run %s is not reported to the tracker. "
                 "Call keepbest.init() for each model to see them all.",
-                self.heard,
+                self.reported,
                 made.id,
             )
         return made
 
     def equip(self, run: Run, carried: CarriedState) -> BestKeeper:
-        """Return what keeps the best of a run, with nothing in it."""
+        """Return a new keeper for the best of a run."""
         buffer = SnapshotBuffer(self.snapshots, self.snapshot_memory)
         painter = Painter(self.scene, run.recorder.say) if self.scene is not None else None
         kept: dict[str, Any] = {"buffer": buffer, "retention": self.retention, "carried": carried, "painter": painter}
@@ -109,7 +109,7 @@ class RunMaker:
 
 
 def patient(patience: int = 0, min_delta: float = 0, baseline: float | None = None) -> dict[str, Any]:
-    """Return Keras' early stopping in its JSON form; a patience of 0 counts as 1, as there."""
+    """Return the JSON form of Keras' early stopping; a patience of 0 counts as 1, as in Keras."""
     params = {"checks": max(1, patience), "min_delta": abs(min_delta), "baseline": baseline}
     return {"name": "patience", "params": params}
 
@@ -122,9 +122,9 @@ def plan(
     panels: Any,
     **more: Any,
 ) -> RunMaker:
-    """Return how runs are made, from what a user says of them.
+    """Return the maker of runs for a callback's arguments.
 
-    Raises InvalidInput for what makes no sense.
+    Raises InvalidInput for a wrong argument.
     """
     if mode not in _MODES:
         raise InvalidInput(f"mode is one of {', '.join(_MODES)}, but got {mode!r}.", field="mode")

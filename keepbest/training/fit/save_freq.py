@@ -1,4 +1,4 @@
-"""How often the present state is written, besides the bests: Keras' `save_freq`, so that a crash costs little."""
+"""Decides when to write the present state besides the bests (Keras' `save_freq`), so that a crash costs little."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from keepbest.errors import InvalidInput
 
 
 class SaveFrequency:
-    """Counts the steps since something was written: "epoch", a number of batches, or None for never."""
+    """Counts the steps since the last written state. `every` is "epoch", a number of batches, or None for never."""
 
     def __init__(self, every: Literal["epoch"] | int | None) -> None:
         is_number = isinstance(every, int) and not isinstance(every, bool) and every > 0
@@ -18,12 +18,12 @@ class SaveFrequency:
         self._saved = 0
 
     def begin(self, step: int) -> None:
-        """Count from here: the state of this step is written, or nobody needs it."""
+        """Count from this step, whose state is written already or not needed."""
         self._saved = step
 
     def is_due(self, step: int, best_step: int | None, *, ends_epoch: bool) -> bool:
-        """Whether the state of this step is to be written now; that of the best is written already."""
-        if step < self._saved or step == best_step:  # training went back, or nothing is lost
+        """Whether to write the state of this step now, unless it is the best, which is written already."""
+        if step < self._saved or step == best_step:  # training rolled back, or the best is written
             self._saved = step
         if self._every == "epoch":
             is_due = ends_epoch and step > self._saved

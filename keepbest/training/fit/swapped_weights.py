@@ -1,9 +1,9 @@
-"""What a validation of Keras' `fit` measures, where another callback swaps other weights in for it.
+"""Reads the weights that a validation of Keras' `fit` measures when another callback swaps them in.
 
-Keras' `SwapEMAWeights`, and callbacks of people's own, put averages into the model when a validation begins, and the
-weights back when it ends, or from the end of an epoch to the begin of the next. What was measured is read when the
-first batch of the validation begins: all callbacks have done their part by then. It is kept beside what training goes
-on with. Where no other callback could swap, nothing is read.
+Keras' `SwapEMAWeights`, and callbacks of users, put averages into the model when a validation begins, and the weights
+back when it ends, or do so from the end of an epoch to the beginning of the next. This module reads the measured values
+when the validation's first batch begins: by then all callbacks have acted. A state holds them beside the values with
+which training goes on. If no other callback can swap, this module reads nothing.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.state import State
 
 _HOOKS = ("on_test_begin", "on_test_end", "on_test_batch_begin", "on_epoch_begin", "on_epoch_end")
-#: Says of a SwapEMAWeights whether its averages are in the model; Keras offers nothing else to ask.
+#: The attribute that tells whether the averages of a SwapEMAWeights are in the model; Keras has no public one.
 _FLAG = "_ema_weights_in_model"
 
 
 class Swaps:
-    """Follows one fit. Each hook is called after those of the callbacks that go along; `find` returns the variables."""
+    """Follows one fit. Its hooks run after those of the carried callbacks; `find` returns the variables."""
 
     def __init__(self, carried: Sequence[Any], find: Callable[[], VariableSet | None]) -> None:
         self._carried, self._find = carried, find
@@ -31,7 +31,7 @@ class Swaps:
         self._may_swap = False
         self._is_awaited = self._is_between = self._is_last = False
         self._params: Mapping[str, Any] = {}
-        #: All values when the validation's first batch began, and what training had come to before a last swap.
+        #: All values when the validation's first batch began, and all values of training before a last swap.
         self._measured: Sequence[Any] | None = None
         self._after: Sequence[Any] | None = None
 
@@ -41,10 +41,10 @@ class Swaps:
         self._params = params or {}
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Find out who else is called."""
-        result = _find_others(self)
-        self._others = [*self._carried, *(result or ())]
-        self._may_swap = result is None or any(_may_swap(item) for item in self._others)
+        """Find the other callbacks of the fit."""
+        others = _find_others(self)
+        self._others = [*self._carried, *(others or ())]
+        self._may_swap = others is None or any(_may_swap(item) for item in self._others)
         self.on_epoch_begin()
 
     def on_epoch_begin(self, epoch: int = 0, logs: Any = None) -> None:
@@ -53,7 +53,7 @@ class Swaps:
         self._is_last = epoch + 1 == self._params.get("epochs") and self._by_epochs
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Read what the last epoch came to: at its end nothing is left of it."""
+        """Read the values after the last step: at the end of the last epoch the averages replace them."""
         if self._is_last and batch + 1 >= (self._params.get("steps") or 0):
             self._read_raw()
 
@@ -61,7 +61,7 @@ class Swaps:
         self._is_awaited = self._may_swap
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Read what the validation measures, at its first batch."""
+        """Read the measured values at the validation's first batch."""
         if self._is_awaited and (living := self._find()) is not None:
             self._measured, self._is_awaited = living.read(), False
 
@@ -70,28 +70,28 @@ class Swaps:
             self._read_raw()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """The epoch's callbacks are at it: some have swapped already, some will."""
+        """Note that the epoch's callbacks act now: some have swapped already, others will."""
         self._is_between = True
 
-    # What is made of it
+    # States and puts
 
     def complete(self, state: State, model: Any) -> State:
-        """Return `state` as training goes on with it, and beside it what was measured, where that is something else."""
+        """Return `state` with the values with which training goes on, and beside them the measured ones that differ."""
         if not self._may_swap:
             return state
         measured = self._measured
-        if measured is None and self._is_between and self._is_swapped:  # callbacks before ours could measure that
+        if measured is None and self._is_between and self._is_swapped:  # a callback before ours could measure these
             measured = state.values
         state = self._unswap(state, model)
         if measured is None:
             return state
         count = len(measured)
         pairs = enumerate(zip(state.specs[:count], state.values[:count], measured, strict=True))
-        result = {at: new for at, (spec, old, new) in pairs if spec.collection == "model" and _differ(old, new)}
-        return with_measured(state, result) if result else state
+        other = {at: new for at, (spec, old, new) in pairs if spec.collection == "model" and _differ(old, new)}
+        return with_measured(state, other) if other else state
 
     def note_put(self) -> None:
-        """All values were put into the model: the swappers must not exchange them for those that were there."""
+        """Note that a state was put into the model: the swappers must not swap its values for older ones."""
         for swapper in self._swappers:
             setattr(swapper, _FLAG, False)
 
@@ -112,8 +112,10 @@ class Swaps:
         return any(getattr(swapper, _FLAG) for swapper in self._swappers)
 
     def _unswap(self, state: State, model: Any) -> State:
-        """Return what the next epoch begins with, of a SwapEMAWeights(swap_on_epoch=True): it swaps by sums, which
-        round, and at the last epoch it writes the averages over the weights."""
+        """Return the values with which the next epoch begins under SwapEMAWeights(swap_on_epoch=True).
+
+        It swaps by sums, which round, and at the last epoch it replaces the weights by the averages.
+        """
         if not self._is_between or not self._by_epochs:
             return state
         source, values = self._after or state.values, list(state.values)
@@ -121,15 +123,18 @@ class Swaps:
         for place, average in find_averages(model).items():
             pair = _swap(source[place], source[average])
             values[place], values[average] = pair if once else _swap(*pair)
-        callbacks = {name: _settled(kept) for name, kept in state.callbacks.items()}
+        callbacks = {
+            name: {**kept, _FLAG: False} if isinstance(kept, dict) and _FLAG in kept else kept
+            for name, kept in state.callbacks.items()
+        }
         return replace(state, values=tuple(values), callbacks=callbacks)
 
 
 def _find_others(swaps: Swaps) -> list[Any] | None:
-    """Return the callbacks beside ours; Keras tells a callback nothing of them, but its list is calling us."""
+    """Return the callbacks beside ours, or None if unknown. Keras does not pass them on, but its list calls us."""
     import keras
 
-    frame = sys._getframe(1)  # there is no other way to the list
+    frame = sys._getframe(1)  # the only way to the list
     while frame.f_back is not None:
         frame = frame.f_back
         caller = frame.f_locals.get("self")
@@ -140,7 +145,7 @@ def _find_others(swaps: Swaps) -> list[Any] | None:
 
 
 def _may_swap(callback: Any) -> bool:
-    """Whether a callback could put other weights in for a validation; of Keras' own two can."""
+    """Whether a callback can put other weights into the model for a validation; two of Keras' own can."""
     import keras
 
     kind = type(callback)
@@ -157,12 +162,8 @@ def _swap(weight: Any, average: Any) -> tuple[Any, Any]:
     return total - average, average
 
 
-def _settled(kept: Any) -> Any:
-    return {**kept, _FLAG: False} if isinstance(kept, dict) and _FLAG in kept else kept
-
-
 def _differ(item: Any, other: Any) -> bool:
-    """Whether two tensors are not the same to the last bit. Mostly they lie in the same memory."""
+    """Whether two tensors differ in any bit. Mostly they share their memory."""
     import numpy as np
 
     first, second = np.asarray(item), np.asarray(other)

@@ -138,7 +138,7 @@ def test_a_network_that_cannot_be_copied_costs_only_its_panels(caplog: pytest.Lo
     model = Own(keras.layers.Dense(1))
     model(np.zeros((1, 1)))
     assert not Painter(scene(), lambda panel: None).begin(model)
-    assert "No panels are made" in caplog.text
+    assert "This run has no panels" in caplog.text
 
 
 def test_an_error_while_painting_ends_only_the_panels(caplog: pytest.LogCaptureFixture) -> None:

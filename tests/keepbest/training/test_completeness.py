@@ -32,14 +32,14 @@ class Heard:
 
 def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     run: Any = Heard()
-    told = Completeness(run)
-    told.tell(())
-    told.tell([LOST])
-    told.tell([LOST])
+    completeness = Completeness(run)
+    completeness.report(())
+    completeness.report([LOST])
+    completeness.report([LOST])
     said = "Reader 'reader'.rows, a OwnedIterator. Make it anew."
     assert run.said == [{"incomplete": said, "resume": "approximate", "resume_note": NO_RESUME}]
     assert caplog.text.count("Reader 'reader'.rows") == 1
-    told.tell([LOST] * 400)
+    completeness.report([LOST] * 400)
     assert "and 390 more" in caplog.text
     assert len(run.said[-1]["incomplete"]) == MAX_NOTE
 
@@ -47,7 +47,7 @@ def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
 def test_strict() -> None:
     run: Any = Heard()
     with pytest.raises(CheckpointIncomplete, match=r"Reader 'reader'\.rows") as refused:
-        Completeness(run, strict=True).tell([LOST])
+        Completeness(run, strict=True).report([LOST])
     assert run.said == []
     assert "--strict" in str(refused.value.hint)
 

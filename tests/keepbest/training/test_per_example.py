@@ -110,7 +110,7 @@ def broken(y: Any, predicted: Any) -> Any:
         (two_ends, "val_loss", "the network has several losses"),
         (lambda: network(1, None, loss=broken), "val_loss", "cannot be read example by example: ValueError"),
         (lambda: network(1, None, loss="mse", loss_weights=3.0), "val_loss", "the examples' mean is"),
-        (lambda: network(1, None, loss="mse", metrics=[ROOT]), "val_root", "root is no mean of something that each"),
+        (lambda: network(1, None, loss="mse", metrics=[ROOT]), "val_root", "root is no mean over the examples"),
         (lambda: network(1, None, loss="mse"), "loss", "not measured on the validation data"),
     ],
 )

@@ -284,7 +284,7 @@ def test_code_that_is_not_what_was_sent_is_not_run(rig: Rig, service: Service, t
     run = service.wait_for(service.submit_code(packed.content))
     assert (run.state, run.attempt) == (RunState.FAILED, 1)
     assert run.error is not None
-    assert "not the code that was sent" in run.error.message
+    assert "does not have its digest" in run.error.message
     assert len(rig.programs.started) == 1
 
 

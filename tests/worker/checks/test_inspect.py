@@ -17,7 +17,7 @@ from keepbest.training.spec import Training
 from tests.support.own_code import Trained, build_and_measure
 from tests.worker.test_recipe_models import train as train_recipe
 from worker import data
-from worker.checks.activations import differentiate, give, pick
+from worker.checks.activations import differentiate, pick, read_outputs
 from worker.checks.inspect import examine
 from worker.recipes import RECIPES
 
@@ -119,7 +119,7 @@ def nested() -> tuple[Any, Any, Any]:
 
 def test_layers_inside_of_layers_and_twice(nested: tuple[Any, Any, Any]) -> None:
     model, x, _ = nested
-    heard = give(model, pick((x,) * 2, 100, 500))
+    heard = read_outputs(model, pick((x,) * 2, 100, 500))
     assert heard["memory"].shape == (400, 3)
     assert np.allclose(np.tanh(heard["deep:before#2"]), heard["deep#2"], atol=1e-6)
     assert np.array_equal(heard["end"], heard["output"])

@@ -60,12 +60,12 @@ def test_a_truncated_file_is_refused(cut: int, packed: bool, tmp_path_factory: p
 WRONG = {
     "is not an IDX file": b"\x89PNG\r\n\x1a\n",
     "within its header": b"\0\0\x08\x03\0\0\0\x01",
-    "is longer than it says": encode(LABELS.reshape(1, 2, 5)) + b"!",
+    "is longer than its header says": encode(LABELS.reshape(1, 2, 5)) + b"!",
     "has 1 dimensions instead of 3: is it another file of the set?": encode(LABELS),
     "is damaged or cut short": b"\x1f\x8bnot gzip at all",
     "needs 65536 bytes of data, but it has 1": b"\0\0\x08\x03\0\0\0\x01\0\0\x01\0\0\0\x01\0!",
-    "more than 4 GiB are not taken": b"\0\0\x08\x03\0\0\0\x01\0\x02\0\0\0\x02\0\0!",
-    "255 dimensions; at most 8": b"\0\0\x08\xff" + bytes(1020),
+    "at most 4 GiB are allowed": b"\0\0\x08\x03\0\0\0\x01\0\x02\0\0\0\x02\0\0!",
+    "255 dimensions by its header; at most 8": b"\0\0\x08\xff" + bytes(1020),
 }
 
 

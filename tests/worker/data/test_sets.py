@@ -113,15 +113,15 @@ def test_mnist_is_not_taken_for_fashion_mnist(write: Write, monkeypatch: pytest.
 WRONG: list[tuple[dict[str, bytes | None], str]] = [
     ({"train_labels_idx1_ubyte": None}, "lacks train-labels-idx1-ubyte"),
     ({"train_labels_idx1_ubyte": encode(np.arange(7, dtype=np.uint8))}, "8 images but 7 labels"),
-    ({"train_labels_idx1_ubyte": encode(np.full(8, 10, np.uint8))}, "something else than labels 0 to 9"),
+    ({"train_labels_idx1_ubyte": encode(np.full(8, 10, np.uint8))}, "does not hold labels 0 to 9"),
     ({"train_labels_idx1_ubyte": encode(FILES["train-images-idx3-ubyte"])}, "3 dimensions instead of 1"),
-    ({"train_images_idx3_ubyte": encode(np.zeros((8, 2, 2), np.float32))}, "something else than"),
+    ({"train_images_idx3_ubyte": encode(np.zeros((8, 2, 2), np.float32))}, "does not hold labels 0 to 9"),
     (
         {
             "train_images_idx3_ubyte": encode(np.zeros((2, 2, 2), np.uint8)),
             "train_labels_idx1_ubyte": encode(np.zeros(2, np.uint8)),
         },
-        "has only 2 images",
+        "has only 2 training images",
     ),
 ]
 

@@ -109,7 +109,7 @@ def test_a_py_dataset_is_walked_in_a_derived_order() -> None:
     assert targets(feed, 4, 3) == targets(feed, 0, 7)[4:]
     assert (
         feed.note
-        == "The order of a PyDataset's items is exact; its items are only if they depend on nothing but their index."
+        == "The order of a PyDataset's items is exact; the items are only if they depend on nothing but their index."
     )
 
 

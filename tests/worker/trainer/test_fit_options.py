@@ -125,7 +125,7 @@ def test_weights_of_examples_are_the_third_array() -> None:
     training = Training(None, (x, x), None, sample_weight=x * 2, shuffle=False, batch_size=4)
     first = next(iter(make_feed(training, 0).batches_from(0)))
     assert [part.numpy().tolist() for part in first] == [[0, 1, 2, 3], [0, 1, 2, 3], [0, 2, 4, 6]]
-    with pytest.raises(InvalidInput, match="belongs to arrays"):
+    with pytest.raises(InvalidInput, match="works with arrays"):
         make_feed(replace(training, train=(x, x, x)), 0)
 
 
