@@ -9,8 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from sqlalchemy import Column, Connection, Engine, MetaData, insert, inspect, select, text, update
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, MetaData, insert, inspect, select, text, update
 
 from keepbest.errors import SchemaMismatch
 from tests.support.environment import clean_environment
@@ -18,6 +20,10 @@ from tests.support.processes import PATIENCE, ROOT
 from tests.support.store import NOW, submit
 from tracker import db, models
 from tracker.models import Base, RungTable, RunTable, SweepTable, TrialTable
+from tracker.store import runs
+from tracker.store.metrics import metrics
+from tracker.store.metrics.chunks import PointColumns
+from tracker.store.metrics.metrics import Column
 
 SWEEP = {"id": "0" * 12, "name": "s", "state": "running", "spec": {}, "created_by": "ada", "created_at": NOW}
 #: What 0017 renamed.
@@ -136,7 +142,7 @@ def fill(url: str) -> dict[str, list[dict[str, Any]]]:
     return {name: rows for name, rows in read_all(url).items() if name != "alembic_version"}
 
 
-def make_value(column: Column[Any], number: int) -> Any:
+def make_value(column: sa.Column[Any], number: int) -> Any:
     """Return the value of the `number`-th row; a key is that number, and so refers to the same rows of others."""
     if column.name == "role":  # one of those there are
         return "member"
@@ -229,6 +235,37 @@ def test_runs_and_rungs_before_0011_know_their_sweep(empty_database_url: str) ->
     engine.dispose()
     assert [tuple(row) for row in found] == [(first.pk, pk, 3), (second.pk, pk, 0), (alone.pk, None, 0)]
     assert [tuple(row) for row in stood] == [(1, pk, 1), (3, pk, 2)]
+
+
+def test_runs_before_0018_are_found_as_new_ones_are(empty_database_url: str) -> None:
+    db.upgrade(empty_database_url)
+    engine = db.make_engine(empty_database_url)
+    with db.write(engine) as conn:
+        external: Any = {
+            "source": {"kind": "external"},
+            "parameters": {"rate": 0.1, "seed": 3, "name": "7", "none": None},
+        }
+        run = submit(conn, **external, tags=["a", "team=red", "a"], monitor="score")
+        conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(best_value=0.9, best_step=4))
+        run = runs.get_by_pk(conn, run.pk)
+        for key, values in (("score", [0.5, 0.2]), ("loss", [0.5, 0.2, 0.4]), ("odd", [1.0, float("nan")])):
+            points = PointColumns(np.arange(len(values)), np.array(values), np.arange(float(len(values))))
+            metrics.add_columns(conn, run, [Column(0, key, points)], newest=True)
+    engine.dispose()
+    before = read_all(empty_database_url)
+    db.downgrade(empty_database_url, "0017")
+    db.upgrade(empty_database_url)
+    after = read_all(empty_database_url)
+    assert {row["key"]: row["best_value"] for row in after["metric_summaries"]} == {
+        "score": 0.9, "loss": 0.2, "odd": None
+    }  # fmt: skip
+    for name in ("runs", "metric_summaries", "run_parameters", "run_tags"):
+        assert [repr(row) for row in after[name]] == [
+            repr({key: row[key] for key in after[name][0]}) for row in before[name]
+        ]
+    assert [(row["key"], row["number"], row["text"]) for row in after["run_parameters"]] == [
+        ("name", 7.0, "7"), ("rate", 0.1, "0.1"), ("seed", 3.0, "3")
+    ]  # fmt: skip
 
 
 VALUES: list[Any] = [float("nan"), float("inf"), float("-inf"), 0.1 + 0.2, 5e-324, 1.7976931348623157e308]

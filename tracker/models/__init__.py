@@ -16,7 +16,15 @@ from tracker.models.measured import (
 )
 from tracker.models.people import AuditEntryTable, CredentialTable, EventTable, UserTable, WorkerTable
 from tracker.models.rules import ProjectRulesTable, RuleProgressTable
-from tracker.models.runs import LeaseTable, ProjectTable, RunTable, SegmentTable, WriterTable
+from tracker.models.runs import (
+    LeaseTable,
+    ProjectTable,
+    RunParameterTable,
+    RunTable,
+    RunTagTable,
+    SegmentTable,
+    WriterTable,
+)
 from tracker.models.sweeps import RungTable, SweepTable, TrialTable
 
 __all__ = [
@@ -37,7 +45,9 @@ __all__ = [
     "ProjectTable",
     "ReceiptTable",
     "RuleProgressTable",
+    "RunParameterTable",
     "RunTable",
+    "RunTagTable",
     "RungTable",
     "SegmentTable",
     "SweepTable",

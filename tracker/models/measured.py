@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, false
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tracker.models.base import Base
@@ -60,10 +60,16 @@ class MetricSummaryTable(Base):
     """Count, range and last value of a metric, so that a list reads no points."""
 
     __tablename__ = "metric_summaries"
-    __table_args__ = (Index(None, "key", "last_value", "run_pk"),)
+    # Runs in the order of a metric, and those whose value lies in a range, are read from these and no row.
+    __table_args__ = (
+        Index("ix_metric_summaries_best", "project_pk", "key", "best_value", "run_pk"),
+        Index("ix_metric_summaries_last", "project_pk", "key", "last_value", "run_pk"),
+    )
 
     run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), primary_key=True)
     key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    #: The run's project: here to be in an index with the values.
+    project_pk: Mapped[int] = mapped_column(Big, server_default=text("0"))
     count: Mapped[int] = mapped_column(BigInteger)
     non_finite: Mapped[int] = mapped_column(BigInteger)
     first_step: Mapped[int] = mapped_column(BigInteger)
@@ -73,6 +79,10 @@ class MetricSummaryTable(Base):
     min_step: Mapped[int | None] = mapped_column(BigInteger)
     max_value: Mapped[float | None]
     max_step: Mapped[int | None] = mapped_column(BigInteger)
+    #: Of the metric that the run monitors, the run's own best; of others the extreme in the direction that its name
+    #: says, else the last value. Never NaN.
+    best_value: Mapped[float | None]
+    best_step: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class MetricChunkTable(Base):

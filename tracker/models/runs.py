@@ -13,6 +13,8 @@ from tracker.models.types import Big, Id
 
 _OF_SWEEP = ("sweep_pk", "deleted_at", "state", "stop_reason", "top_rung", "best_value")
 _IS_IN_SWEEP = text("sweep_pk IS NOT NULL")
+_IS_FORK = text("forked_from IS NOT NULL")
+_IS_NUMBER, _IS_TEXT = text("number IS NOT NULL"), text("number IS NULL")
 
 
 class ProjectTable(Base):
@@ -42,6 +44,12 @@ class RunTable(Base):
         Index("ix_runs_start_checkpoint", "start_checkpoint"),
         # The scheduler's query of each second over all runs of a sweep reads this index and no row.
         Index("ix_runs_of_sweep", *_OF_SWEEP, sqlite_where=_IS_IN_SWEEP, postgresql_where=_IS_IN_SWEEP),
+        Index("ix_runs_created", "project_pk", "created_at", "pk"),
+        Index("ix_runs_started", "project_pk", "started_at", "pk"),
+        Index("ix_runs_ended", "project_pk", "ended_at", "pk"),
+        Index("ix_runs_recipe", "project_pk", "recipe", "pk"),
+        Index("ix_runs_variant", "project_pk", "variant", "pk"),
+        Index("ix_runs_forked_from", "forked_from", sqlite_where=_IS_FORK, postgresql_where=_IS_FORK),
         UniqueConstraint("created_by", "idempotency_key"),
     )
 
@@ -62,6 +70,13 @@ class RunTable(Base):
     spec: Mapped[dict[str, Any]]
     #: `recipe`, `code`, `command` or `external`; workers never claim external runs.
     source_kind: Mapped[str] = mapped_column(String(20))
+    # What of the spec runs are found and grouped by.
+    monitor: Mapped[str] = mapped_column(String(200), server_default=text("''"))
+    #: The recipe's name, the file and function, or a command's script.
+    recipe: Mapped[str | None] = mapped_column(String(300))
+    forked_from: Mapped[str | None] = mapped_column(Id)
+    #: Runs that differ by seed alone have the same one (store.search.variants).
+    variant: Mapped[str] = mapped_column(String(32), server_default=text("''"))
     #: `min` or `max`, as the trainer resolved the spec's mode; `auto` until then.
     mode: Mapped[str] = mapped_column(String(10))
     tags: Mapped[list[Any]] = mapped_column(default=list)
@@ -125,6 +140,47 @@ class RunTable(Base):
     stalled_since: Mapped[datetime | None]
     #: The snapshots that the trainer holds; null when nobody trains the run.
     memory: Mapped[dict[str, Any] | None]
+
+
+class RunParameterTable(Base):
+    """One parameter of a run, to find runs by."""
+
+    __tablename__ = "run_parameters"
+    __table_args__ = (
+        Index(
+            "ix_run_parameters_number",
+            *("project_pk", "key", "number", "run_pk"),
+            sqlite_where=_IS_NUMBER,
+            postgresql_where=_IS_NUMBER,
+        ),
+        Index(
+            "ix_run_parameters_text",
+            *("project_pk", "key", "text", "run_pk"),
+            sqlite_where=_IS_TEXT,
+            postgresql_where=_IS_TEXT,
+        ),
+    )
+
+    run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    #: The run's project: here to be in an index with the values.
+    project_pk: Mapped[int] = mapped_column(Big)
+    #: Of a number, and of a text that reads as a finite one. Never NaN.
+    number: Mapped[float | None]
+    #: The first characters of a text as it stands, of everything else as JSON writes it.
+    text: Mapped[str] = mapped_column(String(300))
+
+
+class RunTagTable(Base):
+    """One tag of a run, to find runs by."""
+
+    __tablename__ = "run_tags"
+    __table_args__ = (Index(None, "project_pk", "tag", "run_pk"),)
+
+    run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(100), primary_key=True)
+    #: The run's project: here to be in an index with the tag.
+    project_pk: Mapped[int] = mapped_column(Big)
 
 
 class LeaseTable(Base):

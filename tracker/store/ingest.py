@@ -85,7 +85,7 @@ def _take_new(conn: Connection, validity: LeaseValidity, delivery: Delivery, now
 
 def _take_all(conn: Connection, validity: LeaseValidity, delivery: Delivery, now: datetime) -> dict[str, Any]:
     run, records = validity.run, delivery.records
-    metrics.add_columns(conn, run.pk, delivery.columns, newest=True)
+    metrics.add_columns(conn, run, delivery.columns, newest=True)
     if records is not None:
         for opened in records.segments:
             _open_segment(conn, run, opened, validity)
@@ -116,7 +116,7 @@ def _take_history(conn: Connection, validity: LeaseValidity, delivery: Delivery,
     if end is None:
         return
     kept = [_cut_off(column, end) for column in delivery.columns if column.segment in own]
-    metrics.add_columns(conn, run.pk, [column for column in kept if len(column.points)], newest=False)
+    metrics.add_columns(conn, run, [column for column in kept if len(column.points)], newest=False)
     if records is not None:
         measured = [
             validation for validation in records.validations if validation.segment in own and validation.at <= end

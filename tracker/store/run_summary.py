@@ -19,11 +19,15 @@ from keepbest.contract.runs import Mode, RunSpec
 from keepbest.errors import LeaseLost
 from tracker.models import RunTable
 from tracker.store import checkpoints, events, run_spec, runs, segments, validations
+from tracker.store.metrics import metrics
 from tracker.store.metrics.metrics import Column
 from tracker.store.runs import RunRow
+from tracker.store.search import entries
 
 #: A batch of nothing but points makes an event only when the last word of the run is this old.
 QUIET = timedelta(seconds=0.2)
+#: What of a spec that changes is also in columns of the run, for filters alone.
+_FOUND_BY = {"monitor", "variant"}
 
 #: Built once: building a statement costs more than running it.
 _HEARD = (
@@ -45,6 +49,7 @@ def update_run(
         facts |= _settle_declared(conn, run, records.progress.declared)
     _set(conn, run, {**facts, "heard_at": now, "updated_at": now})
     best = _improve(conn, run, str(facts.get("mode", run.mode)), records)
+    _settle_own_best(conn, run, facts, best)
     _announce(conn, run, facts, best, records, now)
     return facts | best
 
@@ -142,7 +147,11 @@ def _settle_declared(conn: Connection, run: RunRow, declared: Declared) -> dict[
     new = {
         name: value for name, value in declared.model_dump(mode="json", exclude_none=True).items() if name not in fixed
     }
-    return {"spec": {**spec, **new}, **({"mode": new["mode"]} if "mode" in new else {})}
+    settled = {**spec, **new}
+    if "parameters" in new:
+        entries.replace_parameters(conn, run.pk, run.project_pk, new["parameters"])
+    found_by = {name: value for name, value in entries.describe_spec(settled).items() if name in _FOUND_BY}
+    return {"spec": settled, **found_by, **({"mode": new["mode"]} if "mode" in new else {})}
 
 
 def _set(conn: Connection, run: RunRow, changes: dict[str, Any]) -> None:
@@ -181,6 +190,17 @@ def _improve(conn: Connection, run: RunRow, mode: str, records: Batch) -> dict[s
     return changed | _replace_dropped(conn, run, mode, records)
 
 
+def _settle_own_best(conn: Connection, run: RunRow, facts: dict[str, Any], best: dict[str, Any]) -> None:
+    """Have the summary of the monitored metric say the run's best, whichever of the two has changed."""
+    monitor = facts.get("monitor", run.monitor)
+    if monitor == run.monitor and "best_value" not in best:
+        return
+    if monitor != run.monitor:
+        metrics.drop_own_best(conn, run.pk, run.monitor)
+    now = {name: best.get(name, getattr(run, name)) for name in ("best_value", "best_step")}
+    metrics.set_own_best(conn, run.pk, monitor, now["best_value"], now["best_step"])
+
+
 def _take_back(conn: Connection, run: RunRow, mode: str, withdrawn: Sequence[WithdrawnValidation]) -> dict[str, Any]:
     """Compare and set the other way: a best that its trainer took back becomes the one that its stopper has now."""
     changed = dict[str, Any]()
@@ -205,6 +225,7 @@ def take_back(
         best |= _recall_checkpoint(conn, run, run.mode, segments.read_path(conn, run.pk))
     elif best:
         best |= _recall(conn, runs.get_by_pk(conn, run.pk), run.mode)
+    _settle_own_best(conn, run, {}, best)
     _announce_withdrawn(conn, run, withdrawn, now)
     _announce_best(conn, run, best, now)
 
@@ -276,7 +297,11 @@ def _announce(
 ) -> None:
     """Write what happened: at most one event of a kind a batch, but one for each checkpoint."""
     if facts:
-        shown = {name: iso(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
+        shown = {
+            name: iso(fact) if isinstance(fact, datetime) else fact
+            for name, fact in facts.items()
+            if name not in _FOUND_BY
+        }
         events.append(conn, "run.progress", run, shown, now)
     if records.validations:
         events.append(conn, "run.validation", run, _validation_data(records.validations), now)

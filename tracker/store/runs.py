@@ -15,6 +15,7 @@ from keepbest.status import RunState, StopReason, may_move
 from tracker.models import LeaseTable, ProjectTable, RunTable
 from tracker.store import events
 from tracker.store.access import audit
+from tracker.store.search import entries
 
 RunRow = Row[Any]
 
@@ -170,6 +171,8 @@ def patch_run(conn: Connection, run: RunRow, patch: contract.RunPatch, *, user: 
     if not changes:
         return run
     conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(**changes, updated_at=now))
+    if patch.tags is not None:
+        entries.replace_tags(conn, run.pk, run.project_pk, patch.tags)
     events.append(conn, "run.changed", run, changes, now)
     audit.record(conn, user, "run.change", run.id, now, changes)
     return get_by_pk(conn, run.pk)

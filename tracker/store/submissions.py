@@ -15,6 +15,7 @@ from tracker.models import ProjectTable, RunTable
 from tracker.store import bundles, events, projects, rules, run_spec, runs, workers
 from tracker.store.access import audit
 from tracker.store.runs import RunRow
+from tracker.store.search import entries
 
 
 def submit(
@@ -91,19 +92,23 @@ def create(
     moved = update(ProjectTable).where(ProjectTable.pk == project.pk).values(next_number=ProjectTable.next_number + 1)
     number = conn.execute(moved.returning(ProjectTable.next_number)).scalar_one() - 1
     spec = spec if name else spec.model_copy(update={"name": f"{spec.name[:80]}-{number}"})
+    plain = spec.model_dump(mode="json")
     row = {
         "id": new_id(),
         "project_pk": project.pk,
         "number": number,
         "state": state.value,
-        "spec": spec.model_dump(mode="json"),
+        "spec": plain,
         "source_kind": spec.source.kind,
         "created_by": user,
         "created_at": now,
         "updated_at": now,
+        **entries.describe_spec(plain),
         **{name: getattr(spec, name) for name in ("name", "mode", "tags", "notes", "priority", "max_attempts")},
     }
     pk = conn.execute(insert(RunTable).values(**{**row, **values}).returning(RunTable.pk)).scalar_one()
+    entries.add_parameters(conn, pk, project.pk, spec.parameters)
+    entries.add_tags(conn, pk, project.pk, spec.tags)
     return runs.get_by_pk(conn, pk)
 
 

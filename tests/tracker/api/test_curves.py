@@ -16,6 +16,7 @@ from tests.support.api import Api
 from tests.support.store import NOW, submit_external
 from tracker import db
 from tracker.models import SegmentTable
+from tracker.store import runs
 from tracker.store.metrics import metrics
 from tracker.store.metrics.chunks import PointColumns
 from tracker.store.metrics.metrics import Column
@@ -33,7 +34,7 @@ def column(key: str, values: list[float]) -> Column:
 def run(api: Api) -> str:
     with db.write(api.engine) as conn:
         made = submit_external(conn)
-        metrics.add_columns(conn, made.pk, [column("loss", [3, 0.1, 1]), column("lr", [0.5, 0.25])], newest=True)
+        metrics.add_columns(conn, made, [column("loss", [3, 0.1, 1]), column("lr", [0.5, 0.25])], newest=True)
         # What a trainer says first, so that these points are alive.
         opened = {"number": 0, "reason": "start", "start_step": 0, "attempt": 1, "opened_at": NOW}
         conn.execute(insert(SegmentTable).values(run_pk=made.pk, **opened))
@@ -80,9 +81,9 @@ def test_what_is_not_there_is_said_beside_the_rest(api: Api, run: str) -> None:
 
 def test_what_is_not_finite_is_named_and_single_is_shorter(api: Api, run: str) -> None:
     with db.write(api.engine) as conn:
-        pk = conn.exec_driver_sql("SELECT pk FROM runs").scalar_one()
+        made = runs.get_run(conn, run)
         odd = [math.nan, math.inf, -math.inf, 1e300]
-        metrics.add_columns(conn, pk, [column("odd", odd), column("third", [1 / 3])], newest=True)
+        metrics.add_columns(conn, made, [column("odd", odd), column("third", [1 / 3])], newest=True)
     double, single = (ask(api, run, keys=["odd", "third"], precision=name)["curves"] for name in ("double", "single"))
     assert double[0]["values"] == single[0]["values"] == ["NaN", "Infinity", "-Infinity", 1e300]
     assert (double[1]["values"], single[1]["values"]) == ([1 / 3], [0.33333334])

@@ -29,12 +29,12 @@ def column(key: str, steps: list[int], segment: int = 0) -> Column:
 
 
 def fill(conn: Connection, runs: int, chunks: int) -> list[int]:
-    pks = [submit_external(conn).pk for _ in range(runs)]
-    for pk in pks:
+    made = [submit_external(conn) for _ in range(runs)]
+    for run in made:
         for chunk in range(chunks):
             steps = list(range(100 * chunk, 100 * chunk + 100))
-            metrics.add_columns(conn, pk, [column(key, steps) for key in KEYS], newest=True)
-    return pks
+            metrics.add_columns(conn, run, [column(key, steps) for key in KEYS], newest=True)
+    return [run.pk for run in made]
 
 
 @contextmanager
@@ -74,12 +74,12 @@ def test_a_tail_holds_what_came_after_its_step(conn: Connection, monkeypatch: py
 
 
 def test_abandoned_branches_come_only_when_asked(conn: Connection) -> None:
-    pk = submit_external(conn).pk
+    run = submit_external(conn)
     path = LivingPath({0: 20, 1: None})
-    metrics.add_columns(conn, pk, [column("loss", [10, 20, 30]), column("loss", [25], 1)], newest=True)
-    metrics.add_columns(conn, pk, [column("loss", [40])], newest=True)
+    metrics.add_columns(conn, run, [column("loss", [10, 20, 30]), column("loss", [25], 1)], newest=True)
+    metrics.add_columns(conn, run, [column("loss", [40])], newest=True)
     for ghosts, expected in ((False, [10, 20, 25]), (True, [10, 20, 30, 40, 25])):
-        (read,) = curves.read_lines(conn, [Line(pk, "loss", path)], Window(), ghosts=ghosts)
+        (read,) = curves.read_lines(conn, [Line(run.pk, "loss", path)], Window(), ghosts=ghosts)
         assert [step for piece in read.pieces for step in piece.points.steps] == expected
 
 
@@ -107,11 +107,11 @@ def test_an_epoch_axis_is_straight_between_validations() -> None:
 
 
 def test_a_metric_axis_takes_the_last_value_before_a_step(conn: Connection) -> None:
-    pk = submit_external(conn).pk
+    run = submit_external(conn)
     values = PointColumns(np.array([10, 20, 30]), np.array([0.1, 0.2, 0.3]), np.zeros(3))
-    metrics.add_columns(conn, pk, [Column(0, "lr", values)], newest=True)
-    line = Line(pk, "loss", LivingPath({0: 20, 1: None}))
-    axis = axes.read_metric_axes(conn, [line], "lr", Window())[pk]
+    metrics.add_columns(conn, run, [Column(0, "lr", values)], newest=True)
+    line = Line(run.pk, "loss", LivingPath({0: 20, 1: None}))
+    axis = axes.read_metric_axes(conn, [line], "lr", Window())[run.pk]
     assert place(axis, [5, 10, 19, 25]) == ([10, 19, 25], [0.1, 0.1, 0.2])
     assert place(axis, [31], ghost=True) == ([31], [0.3])
     assert axes.read_metric_axes(conn, [line], "none", Window()) == {}

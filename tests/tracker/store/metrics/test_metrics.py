@@ -62,12 +62,12 @@ def compact(engine: Engine) -> int:
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_summary_says_what_its_points_say(engine: Engine, batches: list[list[tuple[int, float]]]) -> None:
     with db.write(engine) as conn:
-        pk = submit_external(conn).pk
+        run = submit_external(conn)
         for rows in batches:
             metrics.add_columns(
-                conn, pk, [column([step for step, _ in rows], [value for _, value in rows])], newest=True
+                conn, run, [column([step for step, _ in rows], [value for _, value in rows])], newest=True
             )
-        (seen,) = metrics.list_summaries(conn, pk)
+        (seen,) = metrics.list_summaries(conn, run.pk)
     rows = [row for batch in batches for row in batch]
     finite = [(value, step) for step, value in rows if math.isfinite(value)]
     last_step = max(step for step, _ in batches[-1])
@@ -81,36 +81,36 @@ def test_a_summary_says_what_its_points_say(engine: Engine, batches: list[list[t
 
 
 def test_late_points_leave_the_last_value_alone(conn: Connection) -> None:
-    pk = submit_external(conn).pk
-    metrics.add_columns(conn, pk, [column([5], [5.0])], newest=True)
-    metrics.add_columns(conn, pk, [column([9], [-9.0])], newest=False)
-    (seen,) = metrics.list_summaries(conn, pk)
+    run = submit_external(conn)
+    metrics.add_columns(conn, run, [column([5], [5.0])], newest=True)
+    metrics.add_columns(conn, run, [column([9], [-9.0])], newest=False)
+    (seen,) = metrics.list_summaries(conn, run.pk)
     assert (seen.last_step, seen.last_value, seen.min_value, seen.count) == (5, 5.0, -9.0, 2)
 
 
 def test_the_last_value_is_the_newest_segments(conn: Connection) -> None:
-    pk = submit_external(conn).pk
-    metrics.add_columns(conn, pk, [column([301], [0.3], segment=1), column([500], [0.5], segment=0)], newest=True)
-    (seen,) = metrics.list_summaries(conn, pk)
+    run = submit_external(conn)
+    metrics.add_columns(conn, run, [column([301], [0.3], segment=1), column([500], [0.5], segment=0)], newest=True)
+    (seen,) = metrics.list_summaries(conn, run.pk)
     assert (seen.last_step, seen.last_value) == (301, 0.3)
 
 
 def test_points_come_back_by_step_whatever_their_order(conn: Connection) -> None:
-    pk = submit_external(conn).pk
-    metrics.add_columns(conn, pk, [column([5, 3, 5], [5.0, 3.0, 5.5])], newest=True)
-    metrics.add_columns(conn, pk, [column([4, 3], [4.0, 3.5])], newest=True)
-    assert read(conn, pk) == [(3, 3.0), (3, 3.5), (4, 4.0), (5, 5.0), (5, 5.5)]
-    assert read(conn, pk, first_step=4, last_step=4) == [(4, 4.0)]
-    assert read(conn, pk, first_step=6) == []
+    run = submit_external(conn)
+    metrics.add_columns(conn, run, [column([5, 3, 5], [5.0, 3.0, 5.5])], newest=True)
+    metrics.add_columns(conn, run, [column([4, 3], [4.0, 3.5])], newest=True)
+    assert read(conn, run.pk) == [(3, 3.0), (3, 3.5), (4, 4.0), (5, 5.0), (5, 5.5)]
+    assert read(conn, run.pk, first_step=4, last_step=4) == [(4, 4.0)]
+    assert read(conn, run.pk, first_step=6) == []
 
 
 def test_what_the_path_left_is_a_ghost(conn: Connection) -> None:
-    pk = submit_external(conn).pk
+    run = submit_external(conn)
     metrics.add_columns(
-        conn, pk, [column([100, 300, 400], [1.0, 2.0, 3.0]), column([350], [9.0], segment=1)], newest=True
+        conn, run, [column([100, 300, 400], [1.0, 2.0, 3.0]), column([350], [9.0], segment=1)], newest=True
     )
-    metrics.add_columns(conn, pk, [column([50], [7.0], segment=2)], newest=True)
-    curve = curves.read_curve(conn, Line(pk, "loss", LivingPath({0: 300, 1: None})), Window())
+    metrics.add_columns(conn, run, [column([50], [7.0], segment=2)], newest=True)
+    curve = curves.read_curve(conn, Line(run.pk, "loss", LivingPath({0: 300, 1: None})), Window())
     assert [(piece.segment, piece.ghost, piece.steps) for piece in curve.pieces] == [
         (0, False, [100, 300]),
         (0, True, [400]),
@@ -128,14 +128,14 @@ def test_a_long_curve_is_thinned_and_keeps_what_must_not_be_lost(engine: Engine,
     odd = {31_337: 7.0, 77_777: -7.0, 50_001: math.nan, 60_001: math.inf, 70_001: -math.inf}
     long.points.values[list(odd)] = list(odd.values())
     with db.write(engine) as conn:
-        pk = submit_external(conn).pk
+        run = submit_external(conn)
         pieces = [Column(0, "loss", long.points.take(slice(at, at + size))) for at in range(0, count, size)]
         for piece in pieces:
-            metrics.add_columns(conn, pk, [piece], newest=True)
+            metrics.add_columns(conn, run, [piece], newest=True)
     if packed:
         compact(engine)
     with db.read(engine) as conn:
-        seen = dict(read(conn, pk, max_points=1000, keep=31_000))
+        seen = dict(read(conn, run.pk, max_points=1000, keep=31_000))
     assert len(seen) <= 1001
     for step, value in odd.items():
         assert np.array_equal(seen[step], value, equal_nan=True)
@@ -145,23 +145,23 @@ def test_a_long_curve_is_thinned_and_keeps_what_must_not_be_lost(engine: Engine,
 def test_compaction_changes_no_point(engine: Engine) -> None:
     random = np.random.default_rng(3)
     with db.write(engine) as conn:
-        pk = submit_external(conn).pk
+        run = submit_external(conn)
         for batch in range(60):
             steps = random.integers(0, 5000, 200)
-            metrics.add_columns(conn, pk, [column(list(steps), list(random.normal(size=200)))], newest=True)
+            metrics.add_columns(conn, run, [column(list(steps), list(random.normal(size=200)))], newest=True)
             if batch == 30:
-                metrics.add_columns(conn, pk, [column([1], [math.nan])], newest=True)
-    before = all_points(engine, pk)
+                metrics.add_columns(conn, run, [column([1], [math.nan])], newest=True)
+    before = all_points(engine, run.pk)
     assert compact(engine) == 1
     with db.read(engine) as conn:
-        assert encodings(conn, pk) == {chunks.FULL: 1, chunks.OPEN: 1}
-    np.testing.assert_array_equal(all_points(engine, pk), before)
+        assert encodings(conn, run.pk) == {chunks.FULL: 1, chunks.OPEN: 1}
+    np.testing.assert_array_equal(all_points(engine, run.pk), before)
     with db.write(engine) as conn:
-        metrics.add_columns(conn, pk, [column([6000], [1.0])], newest=True)
+        metrics.add_columns(conn, run, [column([6000], [1.0])], newest=True)
     assert compact(engine) == 1
     with db.read(engine) as conn:
-        assert encodings(conn, pk) == {chunks.FULL: 1, chunks.OPEN: 1}
-        assert read(conn, pk, first_step=5999) == [(6000, 1.0)]
+        assert encodings(conn, run.pk) == {chunks.FULL: 1, chunks.OPEN: 1}
+        assert read(conn, run.pk, first_step=5999) == [(6000, 1.0)]
     assert compact(engine) == 0
 
 
@@ -187,17 +187,17 @@ def encodings(conn: Connection, pk: int) -> dict[int, int]:
 
 def test_few_fresh_chunks_wait_until_the_run_is_quiet(engine: Engine) -> None:
     with db.write(engine) as conn:
-        pk = submit_external(conn).pk
-        metrics.add_columns(conn, pk, [column([1], [1.0])], newest=True)
+        run = submit_external(conn)
+        metrics.add_columns(conn, run, [column([1], [1.0])], newest=True)
         assert compaction.find_due(conn, NOW, limit=10) == []
         assert len(compaction.find_due(conn, later(301), limit=10)) == 1
 
 
 def test_chunks_that_are_gone_meanwhile_stay_gone(engine: Engine) -> None:
     with db.write(engine) as conn:
-        pk = submit_external(conn).pk
-        metrics.add_columns(conn, pk, [column([1], [1.0])], newest=True)
-    group = compaction.Group(pk, "loss", 0)
+        run = submit_external(conn)
+        metrics.add_columns(conn, run, [column([1], [1.0])], newest=True)
+    group = compaction.Group(run.pk, "loss", 0)
     with db.read(engine) as conn:
         rows = compaction.read_group(conn, group)
     with db.write(engine) as conn:
@@ -206,4 +206,4 @@ def test_chunks_that_are_gone_meanwhile_stay_gone(engine: Engine) -> None:
     with pytest.raises(Conflict), db.write(engine) as conn:
         compaction.replace(conn, group, rows, compaction.pack(rows))
     with db.read(engine) as conn:
-        assert read(conn, pk) == []
+        assert read(conn, run.pk) == []
