@@ -10,6 +10,7 @@ from tracker.api import (
     bundles,
     checkpoints,
     commands,
+    compression,
     curves,
     dashboard,
     events,
@@ -79,6 +80,7 @@ def create_app(settings: TrackerSettings, engine: Engine, clock: Clock = utc_now
     app.register_blueprint(dashboard.blueprint)
     access.register(app)
     app.after_request(_forbid_sniffing)
+    compression.register(app)
     app.wsgi_app = proxies.trust_proxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign,assignment]
     return app
 

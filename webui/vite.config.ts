@@ -1,6 +1,9 @@
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { svelteTesting } from '@testing-library/svelte/vite'
 import openapiTypes, { astToString } from 'openapi-typescript'
@@ -23,8 +26,31 @@ function schema(source = here('./openapi.json'), target = here('./src/lib/api/sc
   }
 }
 
+/** Writes `x.js.br` and `x.js.gz` beside each `x.js` that is worth it: the tracker sends these, packed once for all. */
+function packed(leastBytes = 1000): Plugin {
+  const ways = {
+    br: (data: Buffer) => promisify(brotliCompress)(data, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: data.length } }),
+    gz: (data: Buffer) => promisify(gzip)(data, { level: 9 }),
+  }
+  let folder = ''
+  return {
+    name: 'keepbest-packed',
+    apply: 'build',
+    configResolved: (config) => void (folder = config.build.outDir),
+    async closeBundle() {
+      for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile() || !/\.(js|css|html|svg)$/.test(entry.name)) continue
+        const path = join(entry.parentPath, entry.name)
+        const data = await readFile(path)
+        if (data.length < leastBytes) continue
+        for (const [ending, pack] of Object.entries(ways)) await writeFile(`${path}.${ending}`, await pack(data))
+      }
+    },
+  }
+}
+
 export default defineConfig(({ mode }) => ({
-  plugins: [schema(), svelte(), mode === 'test' && svelteTesting()],
+  plugins: [schema(), svelte(), packed(), mode === 'test' && svelteTesting()],
   resolve: { alias: { $lib: here('./src/lib'), $parts: here('./src/parts'), $pages: here('./src/pages') } },
   build: {
     outDir: process.env.WEBUI_OUT ?? here('../tracker/webui_dist'),

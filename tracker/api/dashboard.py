@@ -7,7 +7,9 @@ from pathlib import Path
 
 from flask import Blueprint, Response, current_app, send_from_directory
 from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.security import safe_join
 
+from tracker.api.compression import choose_packed
 from tracker.api.envelope import route_schema
 
 blueprint = Blueprint("dashboard", __name__)
@@ -36,7 +38,7 @@ _NOT_BUILT = f"""<!doctype html>
 @route_schema(None, transact=False, media="application/octet-stream")
 def show_asset(name: str) -> Response:
     """Return a built file. Its name changes with its content, so a browser may cache it for ever."""
-    response = send_from_directory(DIST / "assets", name, max_age=31_536_000, mimetype=_type_of(name))
+    response = _send(DIST / "assets", name)
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     response.headers.update(HEADERS)
     return response
@@ -53,7 +55,19 @@ def show_page(page: str = "") -> Response:
     if not (DIST / "index.html").is_file():
         return _add_headers(Response(_NOT_BUILT, content_type="text/html; charset=utf-8"))
     beside = page if page and not page.startswith(".") and "/" not in page and (DIST / page).is_file() else "index.html"
-    return _add_headers(send_from_directory(DIST, beside, mimetype=_type_of(beside)))
+    return _add_headers(_send(DIST, beside))
+
+
+def _send(folder: Path, name: str) -> Response:
+    """Answer with a built file, as the build packed it where the browser takes that."""
+    path = safe_join(str(folder), name)
+    packed, encoding = choose_packed(Path(path)) if path is not None else (Path(name), None)
+    place = str(packed.relative_to(folder)) if encoding is not None else name
+    response = send_from_directory(folder, place, mimetype=_type_of(name))
+    response.vary.add("Accept-Encoding")
+    if encoding is not None:
+        response.headers["Content-Encoding"] = encoding
+    return response
 
 
 def _add_headers(response: Response) -> Response:

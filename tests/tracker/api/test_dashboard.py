@@ -30,8 +30,8 @@ def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def fetch(api: Api, path: str) -> TestResponse:
-    return api.app.test_client().get(path, buffered=True)
+def fetch(api: Api, path: str, headers: dict[str, str] | None = None) -> TestResponse:
+    return api.app.test_client().get(path, headers=headers, buffered=True)
 
 
 @pytest.mark.parametrize("path", ["/", "/signin", "/runs/abc", "/projects/a/b", "/.stamp", "/nothing.js"])
@@ -70,3 +70,19 @@ def test_where_it_is_not_built_a_page_names_the_command(
     answer = fetch(api, "/runs/abc")
     assert answer.status_code == 200
     assert dashboard.BUILD_COMMAND in answer.text
+
+
+PLAIN = (None, b"let a")
+TAKES = {"gzip, deflate, br": ("br", b"by brotli"), "gzip": ("gzip", b"by gzip"), "br;q=0": PLAIN, "": PLAIN}
+
+
+def test_a_packed_file_goes_to_who_takes_it(api: Api, dist: Path) -> None:
+    (dist / "assets/index-abc.js.br").write_bytes(b"by brotli")
+    (dist / "assets/index-abc.js.gz").write_bytes(b"by gzip")
+    for takes, (encoding, body) in TAKES.items():
+        answer = fetch(api, "/assets/index-abc.js", {"Accept-Encoding": takes})
+        assert (answer.data, answer.headers.get("Content-Encoding")) == (body, encoding)
+        assert answer.headers["Content-Type"].startswith("text/javascript")
+        assert answer.headers["Vary"] == "Accept-Encoding"
+        kept = {"Accept-Encoding": takes, "If-None-Match": answer.headers["ETag"]}
+        assert fetch(api, "/assets/index-abc.js", kept).status_code == 304
