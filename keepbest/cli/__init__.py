@@ -1,1 +1,1 @@
-"""The `keepbest` command: one file a group of verbs, loaded when the verb is used."""
+"""The `keepbest` command: one file for each group of verbs, imported when the verb is used."""

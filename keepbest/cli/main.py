@@ -1,6 +1,6 @@
-"""The entry: which verb is in which module, and what becomes of errors.
+"""The entry point of the command: the table of verbs, and how errors are printed.
 
-A verb's module is imported when the verb is used: `keepbest ls` pays for nothing but itself.
+The module of a verb is imported only when the verb is used, so that `keepbest ls` starts fast.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ _HOMES = {verb.name: verb.home for verb in VERBS}
 
 
 class Verbs(TyperGroup):
-    """Knows every verb by name and help, and loads one only to run it."""
+    """A group that lists every verb with its help, and imports only the verb that runs."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, _stub, rest = super().resolve_command(ctx, args)
@@ -168,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _print_whatever_comes() -> None:
-    """A terminal that is not UTF-8 gets an escape for what it cannot show, instead of an error."""
+    """Print characters that the terminal's encoding lacks as escapes, instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -178,7 +178,7 @@ def _tell_usage(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "keepbest"
     present = OPTIONS.get(getattr(error, "option_name", ""))
-    hint = f"It is named {present} now." if present else f"`{path} --help` shows what there is."
+    hint = f"The option is now named {present}." if present else f"`{path} --help` lists the options."
     tell(error.format_message().replace("Value error, ", ""), hint=hint)
     return error.exit_code
 

@@ -1,6 +1,6 @@
-"""A user's code as it travels with a run: one zip, the same bytes for the same files, unpacked without trust.
+"""Packs a user's code into one zip, with the same bytes for the same files, and unpacks it without trusting it.
 
-The digest names the bundle, so a zip must not depend on clocks, owners or the order of a directory.
+The digest names the bundle, so the zip must not depend on clocks, owners or the order of a directory.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from keepbest import zips
 from keepbest.contract.bundles import MAX_BUNDLE_BYTES, MAX_BUNDLE_FILES
 from keepbest.errors import InvalidInput, TooLarge
 
-#: Unpacked, a bundle is at most this large: ten times what may be sent.
+#: The largest size of an unpacked bundle.
 MAX_UNPACKED_BYTES = 10 * MAX_BUNDLE_BYTES
-#: Never sent, whatever .gitignore says: history, environments, caches, and where secrets usually lie.
+#: Never sent, whatever .gitignore says: history, environments, caches, and the usual files with secrets.
 ALWAYS_IGNORED = (
     ".git/", ".hg/", ".svn/", ".venv/", "venv/", "node_modules/", "__pycache__/", "*.py[co]", ".ipynb_checkpoints/",
     ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".keepbest/", ".env", "*.pem", "*.key", ".DS_Store",
 )  # fmt: skip
-#: A folder that holds one of these is a service's own: its database, its tokens, everybody's checkpoints.
+#: A folder with one of these files belongs to a service: it holds the database, tokens and all checkpoints.
 SERVICE_FILES = ("admin-token", "worker-token")
 _ALWAYS = pathspec.GitIgnoreSpec.from_lines(ALWAYS_IGNORED)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -40,7 +40,7 @@ _SHRINK = "Put what the code does not need (data, outputs) into .gitignore, or n
 
 @dataclass(frozen=True)
 class PackedBundle:
-    """A bundle ready to be sent; `skipped` are links that lead out of the folder."""
+    """A bundle ready to be sent; `skipped` are the links that lead out of the folder."""
 
     content: bytes
     digest: str
@@ -49,20 +49,21 @@ class PackedBundle:
 
 
 def pack(folder: Path) -> PackedBundle:
-    """Pack the files of `folder` that its .gitignore files leave in; raises TooLarge past the limits.
+    """Pack the files of `folder` that its .gitignore files do not exclude; raises TooLarge past the limits.
 
-    A service's own folder inside it is left out; a service's folder itself is refused (InvalidInput).
+    Leaves out a service's folder inside `folder`; raises InvalidInput if `folder` itself is a service's.
     """
     root = folder.resolve()
     _check_is_code(root)
-    walked = islice(_walk(root, root, _rules_above(root)), MAX_BUNDLE_FILES + 1)  # somebody's whole home ends there
+    walked = islice(_walk(root, root, _rules_above(root)), MAX_BUNDLE_FILES + 1)  # a whole home folder stops here
     paths = sorted(walked, key=lambda path: path.as_posix())
     files = [path for path in paths if (root / path).resolve().is_relative_to(root)]
     _check_counts(root, files)
     content = _zip(root, files)
     if len(content) > MAX_BUNDLE_BYTES:
         raise TooLarge(
-            f"{root} packs to {_megabytes(len(content))}; at most {_megabytes(MAX_BUNDLE_BYTES)} are taken.",
+            f"The folder {root} packs to {_megabytes(len(content))}, but a bundle has at most "
+            f"{_megabytes(MAX_BUNDLE_BYTES)}.",
             field="bundle",
             hint=_SHRINK,
         )
@@ -73,7 +74,7 @@ def pack(folder: Path) -> PackedBundle:
 def unpack(content: bytes, target: Path) -> list[Path]:
     """Write the files of a bundle into `target`, which must not exist yet; return their paths.
 
-    Nothing is written unless every entry is a plain file inside `target` and all of them are within the limits.
+    Writes nothing unless every entry is a plain file inside `target` and the bundle is within the limits.
     """
     with _open(content) as archive:
         entries = archive.infolist()
@@ -90,7 +91,7 @@ def list_files(content: bytes) -> list[PurePosixPath]:
 
 @contextmanager
 def _open(content: bytes) -> Iterator[zipfile.ZipFile]:
-    """Open a bundle whose directory is within the limits; whatever is wrong with it is InvalidInput."""
+    """Open a bundle; raises InvalidInput if it is damaged or its directory is past the limits."""
     with zips.plain_errors():
         zips.check_directory(content, MAX_BUNDLE_FILES)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -107,7 +108,7 @@ _Rules = tuple[tuple[Path, pathspec.GitIgnoreSpec], ...]
 
 
 def _rules_above(root: Path) -> _Rules:
-    """Return the rules between `root` and the top of the git repository that it lies in, if it lies in one."""
+    """Return the rules between `root` and the top of its git repository, or none outside a repository."""
     for depth, folder in enumerate(root.parents):
         if (folder / ".git").exists():
             return tuple((parent, _rules_of(parent)) for parent in reversed(root.parents[: depth + 1]))
@@ -137,7 +138,7 @@ def _rules_of(folder: Path) -> pathspec.GitIgnoreSpec:
 
 
 def _is_ignored(path: Path, is_folder: bool, rules: _Rules) -> bool:
-    """The nearest .gitignore that has a say decides, as git does it; what is always ignored comes first."""
+    """Whether git ignores the path: the nearest .gitignore with a matching rule decides. ALWAYS_IGNORED comes first."""
     if _ALWAYS.match_file(path.name + "/" * is_folder):
         return True
     for folder, spec in reversed(rules):
@@ -150,9 +151,9 @@ def _is_ignored(path: Path, is_folder: bool, rules: _Rules) -> bool:
 def _check_is_code(root: Path) -> None:
     if any((root / name).exists() for name in SERVICE_FILES):
         raise InvalidInput(
-            f"{root} is the folder of a keepbest service: it holds tokens.",
+            f"The folder {root} belongs to a keepbest service and holds tokens, so it is not sent.",
             field="bundle",
-            hint="Put your code into a folder of its own.",
+            hint="Move your code into a folder of its own.",
         )
 
 
@@ -164,12 +165,15 @@ def _check_counts(root: Path, files: list[Path]) -> None:
             raise InvalidInput(f"{str(path)[:100]}… in {root} {fault}.", field="bundle", hint=_SHRINK)
     if len(files) > MAX_BUNDLE_FILES:
         raise TooLarge(
-            f"{root} has more than {MAX_BUNDLE_FILES} files; no more are taken.", field="bundle", hint=_SHRINK
+            f"The folder {root} has more than {MAX_BUNDLE_FILES} files, the most that a bundle holds.",
+            field="bundle",
+            hint=_SHRINK,
         )
     sizes = sum((root / path).stat().st_size for path in files)
     if sizes > MAX_UNPACKED_BYTES:
         raise TooLarge(
-            f"{root} has {_megabytes(sizes)} of files; at most {_megabytes(MAX_UNPACKED_BYTES)} are taken.",
+            f"The folder {root} has {_megabytes(sizes)} of files, but a bundle holds at most "
+            f"{_megabytes(MAX_UNPACKED_BYTES)}.",
             field="bundle",
             hint=_SHRINK,
         )

@@ -1,6 +1,6 @@
-"""The tracker as Python sees it: one method a route, contract objects in and out.
+"""The tracker's API in Python: one method for each route, with objects of the contract as arguments and results.
 
-Every method raises the tracker's own error (`keepbest.errors`), or Unreachable when there is no answer.
+Every method raises the tracker's own error (`keepbest.errors`), or Unreachable if the tracker does not answer.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ from keepbest.contract.workers import (
 )
 from keepbest.errors import Stale
 
-#: How often rules are read anew and set where somebody else is faster.
+#: Tries of `change_rules` while other people change the same rules.
 MAX_TRIES = 5
 
 
@@ -84,7 +84,7 @@ class Client(Searches):
     # The service and who we are
 
     def health(self) -> Health:
-        """Whether the tracker works; one that cannot (its database is of another version) says so in `status`."""
+        """Return whether the tracker works; `status` says what is wrong, such as a database of another version."""
         return read_answer(Health, self.transport.request("GET", path_of("health"), accept=(503,)).data)
 
     def me(self) -> Me:
@@ -94,7 +94,7 @@ class Client(Searches):
         return self._post(SignInLink, path_of("signin-links"))
 
     def exchange_code(self, code: str, token: TokenRequest) -> Token:
-        """Use up the code of a sign-in link; the answer holds the secret of a new token."""
+        """Exchange the code of a sign-in link for a new token, whose secret the answer holds."""
         signed_in = self.transport.request("POST", path_of("signin"), body=to_bytes(SignIn(code=code)))
         session = {"Cookie": signed_in.headers.get("Set-Cookie", "").partition(";")[0], "Origin": self.url}
         reply = self.transport.request("POST", path_of("tokens"), body=to_bytes(token), headers=session)
@@ -116,7 +116,7 @@ class Client(Searches):
         return self._get(TokenList, path_of("tokens"))
 
     def make_token(self, token: TokenRequest) -> Token:
-        """The answer holds the secret, this once."""
+        """Make a token. Only this answer holds its secret."""
         return self._post(Token, path_of("tokens"), token)
 
     def revoke_token(self, token: str) -> None:
@@ -137,9 +137,10 @@ class Client(Searches):
         return self._get(ProjectRules, path_of("rules", project))
 
     def change_rules(self, project: str, change: Callable[[ProjectRules], RulesRequest]) -> ProjectRules:
-        """Put what `change` makes of a project's rules in their place.
+        """Replace a project's rules by what `change` makes of them.
 
-        It is called again with the new ones where somebody else set them meanwhile; raises Stale if that goes on.
+        If another person has set the rules meanwhile, calls `change` again with the new rules. Raises Stale after
+        MAX_TRIES.
         """
         path = path_of("rules", project)
         for _ in range(MAX_TRIES):
@@ -147,17 +148,17 @@ class Client(Searches):
             request = change(read_answer(ProjectRules, reply.data))
             with suppress(Stale):
                 return self._send(ProjectRules, "PUT", path, request, match=reply.headers["ETag"], repeatable=True)
-        raise Stale(hint="Others are setting the same rules right now: look at them, and try again.")
+        raise Stale(hint="Other people are changing the same rules: look at them, then try again.")
 
     def add_project(self, project: ProjectRequest) -> Project:
         return self._post(Project, path_of("projects"), project)
 
     def run(self, run: str) -> Run:
-        """`run` may be the first letters of an id, here and in every method below."""
+        """Return a run. Here and in every method below, `run` may be the first letters of an id."""
         return self._get(Run, path_of("runs", run))
 
     def submit(self, request: RunRequest, *, key: str | None = None) -> Run:
-        """Queue a run. Sent again where the answer got lost, under one key: it is made once."""
+        """Queue a run. The key makes sure that a repeated request makes only one run."""
         return self._post(Run, path_of("runs"), request, key=key or new_id())
 
     def patch_run(self, run: str, patch: RunPatch) -> Run:
@@ -174,11 +175,11 @@ class Client(Searches):
         return self._post(Undeleted, path_of("runs", run, "undelete"))
 
     def fork(self, run: str, request: ForkRequest) -> Run:
-        """Queue a run that begins at a checkpoint of this one. Sent again under one key, it is made once."""
+        """Queue a run that begins at a checkpoint of this one. A repeated request makes only one run."""
         return self._post(Run, path_of("runs", run, "fork"), request, key=new_id())
 
     def resume(self, run: str, request: ResumeRequest) -> Run:
-        """Have an ended run of a worker go on; raises Conflict where it has not ended."""
+        """Queue an ended run of a worker again; raises Conflict if the run has not ended."""
         return self._post(Run, path_of("runs", run, "resume"), request)
 
     def segments(self, run: str) -> SegmentList:
@@ -187,12 +188,12 @@ class Client(Searches):
     def validations(
         self, run: str, *, after: int = 0, limit: int | None = None, examples: bool = False
     ) -> ValidationPage:
-        """Return the validations after the one with this `seq`, in order; `examples` adds what each example did."""
+        """Return the validations after `seq` number `after`, in order; `examples` adds their single examples."""
         query = {"after": after, "limit": limit, "examples": "true" if examples else None}
         return self._get(ValidationPage, path_of("runs", run, "validations"), query)
 
     def replay(self, request: ReplayRequest) -> Replay:
-        """What other policies would have done with recorded runs."""
+        """Return what other policies would have done with recorded runs."""
         return self._send(Replay, "POST", path_of("replays"), request, repeatable=True)
 
     def metrics(self, run: str) -> MetricList:
@@ -201,7 +202,7 @@ class Client(Searches):
     def curve(
         self, run: str, key: str, *, first: int | None = None, last: int | None = None, max_points: int | None = None
     ) -> Curve:
-        """Points of one metric between two steps (both counted in), thinned to `max_points`."""
+        """Return the points of one metric from step `first` to step `last`, thinned to `max_points`."""
         query = {"key": key, "from": first, "to": last, "max_points": max_points}
         return self._get(Curve, path_of("runs", run, "curve"), query)
 
@@ -222,16 +223,16 @@ class Client(Searches):
         cursor: str | None = None,
         limit: int | None = None,
     ) -> SweepPage:
-        """One page of sweeps, newest first."""
+        """Return one page of sweeps, newest first."""
         query = {"project": project, "state": state, "cursor": cursor, "limit": limit}
         return self._get(SweepPage, path_of("sweeps"), query)
 
     def begin_sweep(self, request: SweepRequest) -> Sweep:
-        """Begin a sweep. Sent again where the answer got lost, it is made once."""
+        """Begin a sweep. A repeated request makes only one sweep."""
         return self._post(Sweep, path_of("sweeps"), request, key=new_id())
 
     def sweep(self, sweep: str) -> SweepRuns:
-        """A sweep and its runs; `sweep` may be the first letters of an id."""
+        """Return a sweep and its runs; `sweep` may be the first letters of an id."""
         return self._get(SweepRuns, path_of("sweeps", sweep))
 
     def importance(self, sweep: str) -> SweepImportance:
@@ -270,11 +271,11 @@ class Client(Searches):
         return self._get(CheckpointDiff, path_of("checkpoints", first, "diff", second))
 
     def manifest(self, checkpoint: str) -> bytes:
-        """The manifest's own bytes; `keepbest.checkpoint.manifest` reads them."""
+        """Return the manifest's bytes, which `keepbest.checkpoint.manifest` reads."""
         return self.transport.request("GET", path_of("checkpoints", checkpoint, "manifest")).data
 
     def download_object(self, checkpoint: str, digest: str, sink: BinaryIO) -> int:
-        """Write one object of a checkpoint to `sink` piece by piece; return its size. Digests are checked at load."""
+        """Write one object of a checkpoint to `sink` piece by piece; return its size. Loading checks the digest."""
         size = 0
         for piece in self.transport.stream(path_of("checkpoints", checkpoint, "objects", digest)):
             size += sink.write(piece)
@@ -290,7 +291,7 @@ class Client(Searches):
         return self._get(Panel, path_of("runs", run, "panel"), {"name": name, "step": step, "segment": segment})
 
     def report(self, references: Sequence[str]) -> Report:
-        """What a run, several, or a sweep really say."""
+        """Return the report of a run, of several runs, or of a sweep."""
         return self._get(Report, path_of("reports"), {"of": ",".join(references)})
 
     def test_results(self, run: str) -> TestResultList:
@@ -329,7 +330,7 @@ class Client(Searches):
         self._delete(path_of("workers", worker))
 
     def claim(self, claim: Claim) -> Assignment | None:
-        """Ask for a run to train; None when there is nothing to do."""
+        """Ask for a run to train; None if no run waits."""
         again = claim.request is not None
         reply = self.transport.request("POST", path_of("leases"), body=to_bytes(claim), repeatable=again)
         return read_answer(Assignment, reply.data) if reply.status != 204 else None
@@ -341,7 +342,7 @@ class Client(Searches):
         return self._send(Run, "POST", path_of("leases", run, "release"), release, lease=lease)
 
     def post_batch(self, run: str, body: bytes, content_type: str, lease: str) -> BatchReceipt:
-        """Send one numbered batch as it lies in the journal. Not repeated here: the uploader does, in order."""
+        """Send one numbered batch of a journal. Never repeated here: the uploader repeats it, in order."""
         reply = self.transport.request(
             "POST",
             path_of("runs", run, "batches"),
@@ -356,7 +357,7 @@ class Client(Searches):
     def events(
         self, *, after: int | None = None, run: str | None = None, project: str | None = None, limit: int | None = None
     ) -> EventPage:
-        """Events after a sequence number; without one, none yet and in `next` where to go on from now."""
+        """Return the events after a sequence number; without a number, no event, and the present number in `next`."""
         query = {"after": after, "run": run, "project": project, "limit": limit}
         return self._get(EventPage, path_of("events"), query)
 

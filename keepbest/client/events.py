@@ -1,6 +1,7 @@
-"""Events as they happen: from the stream where there is one, else by asking again with the cursor.
+"""Follows events: from the stream if the tracker has one, else by polling.
 
-Nothing is only in the stream, so whatever happens to it, the next request goes on after the last sequence number seen.
+Every event of the stream can also be requested. So if the stream breaks, the next request goes on after the last
+sequence number.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from keepbest.contract.events import Event, EventPage
 from keepbest.errors import Busy, NotFound, Unreachable
 
 POLL_SECONDS = 1.0
-#: The stream sends a comment each 15 seconds; silence for longer means that it is gone.
+#: The stream sends a comment each 15 seconds; after so much silence the stream counts as broken.
 SILENCE_SECONDS = 40.0
-#: A tracker that restarts is waited for this long.
+#: The follower waits so long for a tracker that restarts.
 AWAY_SECONDS = 120.0
 
 
 class EventSource(Protocol):
-    """What following needs of a client."""
+    """The part of a client that following events needs."""
 
     @property
     def transport(self) -> Transport: ...
@@ -32,7 +33,7 @@ class EventSource(Protocol):
 
 @dataclass(slots=True)
 class Follower:
-    """Where one reader of events is."""
+    """One reader of events and its place in them."""
 
     source: EventSource
     run: str | None
@@ -42,9 +43,9 @@ class Follower:
     clock: Callable[[], float] = time.monotonic
 
     def events(self) -> Iterator[Event | None]:
-        """Yield every event after `after` (from now on, without one), and None whenever nothing new came for a while.
+        """Yield every event after `after`, by default from now on, and None whenever a while has passed without one.
 
-        Raises Unreachable when the tracker stays away for AWAY_SECONDS.
+        Raises Unreachable if the tracker does not answer for AWAY_SECONDS.
         """
         heard = self.clock()
         while True:
@@ -72,12 +73,12 @@ class Follower:
         try:
             pieces = self.source.transport.stream("/stream", query=query, read_seconds=SILENCE_SECONDS)
             for line in _lines(pieces):
-                event = _event(line)
+                event = Event.model_validate_json(line[5:]) if line.startswith(b"data:") else None
                 self.after = event.seq if event else self.after
                 if event or line.startswith(b":"):
                     yield event
         except NotFound as error:
-            raise Busy from error  # no stream here: page by page
+            raise Busy from error  # without a stream, `events` polls
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -85,7 +86,3 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")
         yield from lines
-
-
-def _event(line: bytes) -> Event | None:
-    return Event.model_validate_json(line[5:]) if line.startswith(b"data:") else None

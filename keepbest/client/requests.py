@@ -1,4 +1,4 @@
-"""How requests to one tracker are made: shapes in and out, each failure as the tracker's own error."""
+"""Requests to one tracker, with shapes as arguments and results. A failure raises the tracker's own error."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ A = TypeVar("A", bound=Answer)
 
 
 class Requests:
-    """Talks to one tracker; threads may share it. What is not given comes from the settings.
+    """Talks to one tracker; threads may share it. Address and token come from the settings unless given.
 
-    A token that the settings keep for one tracker is not sent to another; an empty token is nobody's.
+    A token that the settings hold for one tracker is never sent to another. With an empty token, requests carry none.
     """
 
     def __init__(
@@ -94,6 +94,6 @@ def read_answer(answer: type[A], data: bytes) -> A:
         return answer.model_validate_json(data)
     except ValidationError as error:
         raise KeepbestError(
-            f"The tracker's answer is not a {answer.__name__} as this version of keepbest knows it.",
-            hint="Are tracker and client of one version? `keepbest doctor` says.",
+            f"This version of keepbest cannot read the tracker's answer as a {answer.__name__}.",
+            hint="Check with `keepbest doctor` whether tracker and client have the same version.",
         ) from error

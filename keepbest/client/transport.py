@@ -1,6 +1,6 @@
-"""Requests to the tracker: one pool of connections, the token, retries that cannot do anything twice, errors rebuilt.
+"""Sends requests to the tracker over one pool of connections, with the token and safe retries, and rebuilds its errors.
 
-The token travels in a header only: never in an address, a log line or an error message.
+The token goes into a header only, never into an address, a log line or an error message.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Query = Mapping[str, str | int | float | bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer whose status says success."""
+    """A successful answer, or one with an accepted status."""
 
     status: int
     headers: Mapping[str, str]
@@ -61,8 +61,8 @@ class Transport:
     ) -> Reply:
         """Send one request; return the answer, or raise the tracker's own error unless its status is in `accept`.
 
-        A repeatable request (every GET, or one that the tracker takes once by its key) is sent again when the answer
-        got lost; any other only when no connection came about. Raises Unreachable when there is no answer.
+        A repeatable request (every GET, or one with a key by which the tracker takes it once) is repeated if its answer
+        is lost; any other request only if no connection was made. Raises Unreachable without an answer.
         """
         response = self._send(
             method,
@@ -100,13 +100,14 @@ class Transport:
         accept: tuple[int, ...] = (),
         **options: Any,
     ) -> urllib3.BaseHTTPResponse:
+        authorization = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         try:
             response = self._pool.request(
                 method,
                 self.url + API + path + _query(query),
-                headers={**self._pool.headers, **self._authorization(), **(headers or {})},
+                headers={**self._pool.headers, **authorization, **(headers or {})},
                 timeout=timeout or self._timeout,
-                redirect=False,  # the token goes to no other address
+                redirect=False,  # a redirect must not send the token to another address
                 **options,
             )
         except (HTTPError, OSError) as error:
@@ -114,9 +115,6 @@ class Transport:
         if not 200 <= response.status < 300 and response.status not in accept:
             raise _error(response)
         return response
-
-    def _authorization(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
 
     def _policy(self, repeatable: bool) -> urllib3.Retry:
         again = self._retries if repeatable else 0
@@ -164,7 +162,7 @@ def _error(response: urllib3.BaseHTTPResponse) -> errors.KeepbestError:
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause in a few words: urllib3 wraps it in addresses of objects and of pages."""
+    """Return the innermost cause in a few words, without the addresses that urllib3 adds."""
     cause: Any = error.reason if isinstance(error, MaxRetryError) and error.reason else error
     inner = cause.__cause__ or cause.__context__
     if isinstance(inner, OSError) and inner.strerror:

@@ -1,7 +1,7 @@
-"""Names that people give: of runs, projects, metrics, parameters, tags, panels. Any script, emoji and signs are taken.
+"""Names that people give to runs, projects, metrics, parameters, tags and panels, in any script, with emoji and signs.
 
-A name is kept in Unicode's composed form (NFC), so that what validations the same is the same. Refused is what cannot
-be seen and changes what is seen: control characters, line separators, and the overrides of the direction of writing.
+keepbest keeps a name in Unicode's composed form (NFC), so that names that look the same are the same. It refuses
+invisible characters that change what people see: control characters, line separators and overrides of direction.
 """
 
 from __future__ import annotations

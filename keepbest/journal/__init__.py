@@ -1,1 +1,1 @@
-"""From script to tracker: points into numbered batches, batches into a journal, the journal over HTTP."""
+"""The way from script to tracker: points go into numbered batches, batches into a journal, the journal over HTTP."""

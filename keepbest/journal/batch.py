@@ -1,4 +1,4 @@
-"""The next batch while it is being filled: points grouped into columns per (segment, key), records by their kind."""
+"""The next batch while it fills: points grouped into columns by (segment, key), records by their kind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from keepbest.contract.batches import (
 from keepbest.contract.panels import PanelMade
 from keepbest.journal import wire
 
-#: What one call of `Run.log` leaves in the buffer: step, time, segment, values.
+#: One call of `Run.log` in the buffer: step, time, segment, values.
 Logged = tuple[int, float, int, dict[str, float]]
 Record = (
     SegmentOpened
@@ -64,7 +64,7 @@ class Draft:
 
     @property
     def is_full(self) -> bool:
-        """Whether one more `add` might exceed what the tracker takes at once."""
+        """Whether one more `add` might exceed the tracker's limits for a batch."""
         count = self._count
         return (
             count["points"] >= MAX_BATCH_POINTS // 2
@@ -78,7 +78,8 @@ class Draft:
             self._add_points(*item)
         elif isinstance(item, Progress):
             self._count["text"] += _text_of(item)
-            self._progress = _newer(self._progress, item)
+            update = {name: getattr(item, name) for name in item.model_fields_set}
+            self._progress = item if self._progress is None else self._progress.model_copy(update=update)
         else:
             self._count["text"] += _text_of(item)
             self._records.setdefault(_FIELDS[type(item)], []).append(item)
@@ -96,23 +97,16 @@ class Draft:
             part = self._columns.get((segment, key))
             if part is None:
                 part = self._columns[segment, key] = wire.MetricPoints(segment, key)
-            part.values.append(value)  # first: where it is no number, the columns stay of one length
+            part.values.append(value)  # first: if it raises for no number, the columns keep one length
             part.steps.append(step)
             part.times.append(at)
         self._count["points"] += len(values)
 
 
 def _text_of(item: Record) -> int:
-    """Return the characters of a record in a batch; a panel weighs so much that few share one.
+    """Return the characters of a record in a batch; a panel counts so many that few panels share a batch.
 
     Raises ValueError for text that no batch can carry.
     """
     size = len(item.model_dump_json(exclude_defaults=True))
     return max(size, MAX_TEXT // 50) if isinstance(item, PanelMade) else size
-
-
-def _newer(old: Progress | None, new: Progress) -> Progress:
-    """Lay a newer report over an older one that has not been sent yet; what it leaves open stays."""
-    if old is None:
-        return new
-    return old.model_copy(update={name: getattr(new, name) for name in new.model_fields_set})

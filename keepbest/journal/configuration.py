@@ -1,15 +1,15 @@
-"""A script's configuration as JSON: each value as what it is, or described so that it is known again.
+"""A script's configuration as JSON: each value as it is, or a description that identifies it.
 
 | a value | becomes |
 |---|---|
 | number, truth, text, None; NumPy's too | itself; not finite or of more than 300 digits, text |
 | dict, dataclass, named tuple, Namespace, pydantic and attrs objects | an object |
 | list, tuple, set (in order), range, deque | a list |
-| an array or a tensor | up to 100 numbers a list, of more shape, dtype, digest, least and greatest |
+| an array or a tensor | up to 100 numbers a list, else its shape, dtype, digest, least and greatest |
 | enum, path, date, dtype, function, class, anything else | text, without addresses in memory |
 | a Keras object | its class and its `get_config()` |
 
-Nothing raises, and nothing is taken without limit: what is left out is said.
+No value raises an error. Everything has a limit, and a warning names what is left out.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ MAX_VALUES = 10_000
 MAX_CHARACTERS = 200_000
 MAX_TEXT = 10_000
 MAX_KEY = 200
-#: An array of up to so many numbers is a list.
+#: An array of up to so many numbers becomes a list.
 MAX_LISTED = 100
-#: The digest of larger arrays would take seconds.
+#: Larger arrays get no digest, which would take seconds.
 MAX_HASHED_BYTES = 256 * 2**20
-#: Digits of a whole number; a longer one is text.
+#: Digits of a whole number; a longer number becomes text.
 MAX_DIGITS = 300
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -50,14 +50,14 @@ _log = logging.getLogger("keepbest")
 
 
 def to_json(config: Any) -> dict[str, Any]:
-    """Return a configuration as JSON; one that is no mapping is an object with a field `config`."""
+    """Return a configuration as JSON; a value that is no mapping becomes the field `config` of an object."""
     describing = _Describing()
     value = describing.value(config, 0)
     fields = value if isinstance(value, dict) else {"config": value}
     kept = dict(islice(fields.items(), MAX_PARAMETERS))
     if len(kept) < len(fields) or describing.left_out:
         what = describing.left_out or f"all after {list(kept)[-1]!r}"
-        _log.warning("keepbest: the configuration is too large; this is left out: %s", what)
+        _log.warning("keepbest: the configuration is too large; keepbest leaves out %s.", what)
     return kept
 
 
@@ -76,7 +76,7 @@ class _Describing:
             return self._leave_out(value)
         try:
             return self._plain(value, depth)
-        except Exception as error:  # a value's own code: its __str__, its get_config, its __array__
+        except Exception as error:  # from the value's own code: its __str__, get_config or __array__
             return self._text(f"<{type(value).__name__}: {type(error).__name__}>")
 
     @property
@@ -168,24 +168,24 @@ def _whole(number: int) -> int | str:
 
 
 def _is_array(value: Any) -> bool:
-    """Whether this is an array, a tensor or a scalar of NumPy's, of TensorFlow's or of another library's."""
+    """Whether `value` is an array, a tensor or a scalar of NumPy, TensorFlow or another library."""
     return hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, type)
 
 
 def _read_array(value: Any) -> Any:
-    """Return an array of NumPy's; None of a tensor that has no values yet."""
+    """Return a NumPy array; None for a tensor that has no values yet."""
     import numpy as np
 
     if isinstance(value, np.ndarray | np.generic):
         return np.asarray(value)
-    with suppress(Exception):  # what it says for itself
+    with suppress(Exception):  # from the value's own code
         array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
         return None if array.dtype.hasobject else array
     return None
 
 
 def _fields_of(value: Any) -> Mapping[Any, Any] | None:
-    """Return the fields of what is an object in JSON."""
+    """Return the fields of a value that becomes an object in JSON, or None."""
     if isinstance(value, Mapping):
         return value
     if isinstance(value, type):
@@ -206,7 +206,7 @@ def _fields_of(value: Any) -> Mapping[Any, Any] | None:
 
 
 def _items_of(value: Any) -> Any | None:
-    """Return what is a list in JSON; None of an iterator, which would be used up."""
+    """Return a value that becomes a list in JSON, or None; reading an iterator would consume it."""
     if isinstance(value, range):
         return value if len(value) <= MAX_VALUES else None
     return value if isinstance(value, list | tuple | deque | Set) else None

@@ -1,8 +1,9 @@
-"""A journal's batches to the tracker, in order; one that it does not take never holds up the next.
+"""Sends a journal's batches to the tracker in order. A batch that the tracker does not take never blocks the next.
 
-A batch may be refused for what it says, or break the tracker while that takes others (an empty batch is the proof).
-Then it is taken apart (`keepbest.journal.split`): its pieces are sent one after another under writers of their own,
-what cannot be delivered is set aside in a file that is named, and the batch's own number is sent with nothing in it.
+The tracker may refuse a batch for its content, or fail on it although it takes others: an empty batch is the test. Then
+keepbest takes the batch apart (`keepbest.journal.split`). It sends the pieces one after another, each under a writer of
+its own, sets aside what the tracker does not take, in a file that a warning names, and sends the batch's number with an
+empty batch.
 """
 
 from __future__ import annotations
@@ -30,24 +31,24 @@ from keepbest.errors import (
 from keepbest.journal import set_aside, split, wire
 from keepbest.journal.journal import BatchClient, Journal
 
-#: So often a batch may break the tracker before that is put down to the batch.
+#: After so many failures of the tracker on one batch the batch counts as the cause.
 MAX_TRIES = 5
-#: A piece is tried so often at once, with this pause: the whole was tried before.
+#: Tries of a piece, and the pause between them. They are few, because the whole batch was tried before.
 PIECE_TRIES = 3
 PIECE_PAUSE_SECONDS = 0.1
-#: After so many entries of a batch were set aside its other refused pieces are not taken apart any more.
+#: After so many set-aside entries of a batch keepbest sets further refused pieces aside whole.
 MAX_SET_ASIDE = 50
-#: Between two tries where nothing else is to be done meanwhile.
+#: The pause between two tries in `send_all`.
 PAUSE_SECONDS = 0.2
 
-#: These are about who sends, or about the moment, and not about what is sent.
+#: Errors that concern the sender or the moment, not the content of the batch.
 _NOT_OF_CONTENT = (Unreachable, Busy, LeaseLost, NotAuthenticated, NotAllowed)
 _log = logging.getLogger("keepbest")
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOver:
-    """What came of the journals that dead processes left: batches sent, batches still waiting, and why."""
+    """The result for the journals of dead processes: batches sent, batches still waiting, and why they wait."""
 
     sent: int = 0
     waiting: int = 0
@@ -55,9 +56,9 @@ class LeftOver:
 
 
 def drain_left_over(folder: Path, client: BatchClient) -> LeftOver:
-    """Send what the journals below `folder` still hold, each under the lease it was written with.
+    """Send the journals of dead processes below `folder`, each under the lease that it was written with.
 
-    Journals of living processes are left alone; emptied ones are removed; the rest stays for the next time.
+    Emptied journals are removed; the rest stays for the next time. Journals of living processes are left alone.
     """
     sent, waiting, problems = 0, 0, []
     for path in sorted(folder.glob("*/writer.json")):
@@ -81,9 +82,9 @@ def drain_left_over(folder: Path, client: BatchClient) -> LeftOver:
 
 
 def send_all(journal: Journal, client: BatchClient, *, wait: Callable[[float], object] = time.sleep) -> None:
-    """Send everything; a batch that breaks the tracker is tried a few times and then taken apart.
+    """Send every batch. A batch that the tracker fails on is tried a few times and then taken apart.
 
-    Raises what the client raises when the rest has to wait or the lease is lost.
+    Raises the client's error if the rest has to wait or the lease is lost.
     """
     while len(journal):
         try:
@@ -95,15 +96,17 @@ def send_all(journal: Journal, client: BatchClient, *, wait: Callable[[float], o
 
 
 def send_first(journal: Journal, client: BatchClient) -> BatchReceipt | None:
-    """Send the oldest batch and forget it; None where it has to be sent otherwise, the next time.
+    """Send the oldest batch and forget it. Returns None if the next call has to send it in another way.
 
-    Raises what the client raises when the batch has to wait or the lease is lost.
+    Raises the client's error if the batch has to wait or the lease is lost.
     """
     first = journal.first()
     if first is None:
         return None
     number, body = first
-    body = _without_examples(journal, body)
+    if journal.goes_without_examples:
+        with suppress(InvalidInput):
+            body = wire.without_examples(body)
     if journal.trouble.is_apart(number):
         return _send_apart(journal, client, number, body)
     try:
@@ -111,17 +114,20 @@ def send_first(journal: Journal, client: BatchClient) -> BatchReceipt | None:
     except BatchGap:
         if number == 1 or journal.is_read_only:
             raise
-        _log.warning("keepbest: the tracker has lost what it had; going on under a new writer.")
+        _log.warning(
+            "keepbest: the tracker has lost batches of run %s; the journal goes on under a new writer.",
+            journal.about.run,
+        )
         journal.renumber()
         return None
     except KeepbestError as error:
-        _meet(journal, client, number, body, error)
+        _handle_refusal(journal, client, number, body, error)
         return None
     return _acknowledge(journal, number, receipt)
 
 
 def set_all_aside(journal: Journal, error: KeepbestError) -> Path:
-    """Keep what a tracker will never take of a journal in the file of what was set aside; return that file."""
+    """Set every batch of a journal aside that the tracker will never take; return the file."""
     about, path = journal.about, journal.aside_path
     while (first := journal.first()) is not None:
         number, body = first
@@ -135,17 +141,8 @@ def set_all_aside(journal: Journal, error: KeepbestError) -> Path:
 
 
 def is_passing(error: KeepbestError) -> bool:
-    """Whether the same request may succeed later: no answer, no capacity, or a fault on the tracker's side."""
+    """Whether the same request may succeed later: the tracker does not answer, is busy, or has an error of its own."""
     return isinstance(error, Unreachable | Busy) or error.status >= 500
-
-
-def _without_examples(journal: Journal, body: bytes) -> bytes:
-    if not journal.goes_without_examples:
-        return body
-    try:
-        return wire.without_examples(body)
-    except InvalidInput:
-        return body
 
 
 def _post(journal: Journal, client: BatchClient, body: bytes) -> BatchReceipt:
@@ -157,24 +154,27 @@ def _acknowledge(journal: Journal, number: int, receipt: BatchReceipt) -> BatchR
     return receipt
 
 
-def _meet(journal: Journal, client: BatchClient, number: int, body: bytes, error: KeepbestError) -> None:
-    """Decide what a refusal means: raise it where it is not the batch's fault, or may not be; else take it apart."""
+def _handle_refusal(journal: Journal, client: BatchClient, number: int, body: bytes, error: KeepbestError) -> None:
+    """Raise `error` unless the batch is its cause; else take the batch apart the next time."""
     if isinstance(error, _NOT_OF_CONTENT):
         raise error
     if wire.refuses_examples(error, body):
-        _log.warning("keepbest: the tracker is older: what each example did at a validation is not recorded.")
+        _log.warning(
+            "keepbest: the tracker is older than this keepbest, so it does not record the single examples of a "
+            "validation. Upgrade the tracker."
+        )
         journal.goes_without_examples = True
         return
     if is_passing(error) and journal.trouble.count(number) < MAX_TRIES:
         raise error
-    _prove(journal, client, error)
+    _check_empty(journal, client, error)
     journal.trouble.take_apart(number, "", error.message)
 
 
-def _prove(journal: Journal, client: BatchClient, error: KeepbestError) -> None:
-    """Have the tracker take a batch with nothing in it; where it refuses that too, raise `error`: no batch is to blame.
+def _check_empty(journal: Journal, client: BatchClient, error: KeepbestError) -> None:
+    """Send an empty batch. If the tracker refuses it too, raise `error`: the content of the batch is not the cause.
 
-    Under a writer of its own, so that it is written down and not only known already.
+    The empty batch has a new writer, so that the tracker must write it and cannot answer that it knows it.
     """
     try:
         _post(journal, client, wire.empty(new_id(), 1))
@@ -183,7 +183,7 @@ def _prove(journal: Journal, client: BatchClient, error: KeepbestError) -> None:
 
 
 def _send_apart(journal: Journal, client: BatchClient, number: int, body: bytes) -> BatchReceipt:
-    """Send the batch in pieces, then its number with nothing in it; what was sent before is taken once."""
+    """Send the batch in pieces, then its number with an empty batch. A piece that is sent again counts once."""
     resume = None
     for receipt in _send_piece(journal, client, number, body, ""):
         resume = receipt.resume_checkpoint or resume
@@ -222,7 +222,7 @@ def _send_piece(journal: Journal, client: BatchClient, number: int, body: bytes,
 def _try_without_examples(
     journal: Journal, client: BatchClient, number: int, body: bytes, place: str
 ) -> Iterator[BatchReceipt]:
-    """Send what is refused without what it says of each example, where it does: that may be all that is wrong."""
+    """Send a refused piece without the single examples of its validations, which may be the only fault."""
     less = body
     with suppress(InvalidInput):
         less = wire.without_examples(body)
@@ -236,7 +236,7 @@ def _try_without_examples(
 def _note_refusal(journal: Journal, client: BatchClient, error: KeepbestError) -> None:
     if isinstance(error, _NOT_OF_CONTENT):
         raise error
-    _prove(journal, client, error)
+    _check_empty(journal, client, error)
     journal.trouble.why = error.message
 
 
@@ -256,15 +256,15 @@ def _set_aside(journal: Journal, number: int, body: bytes, place: str, what: str
     trouble = journal.trouble
     problem = set_aside.keep(journal.about, journal.aside_path, number, body, trouble.why, what)
     if problem is not None:
-        _log.warning("keepbest: the tracker does not take %s, and it is lost: %s.", what, problem)
+        _log.warning("keepbest: the tracker refused %s, which is now lost: %s.", what, problem)
     trouble.set_aside(place, what, trouble.why)
 
 
 def _tell(journal: Journal, client: BatchClient, number: int) -> None:
-    """Say what is missing: to whoever reads the script's output, and in the run's own log."""
+    """Warn of the set-aside entries in the script's output and in the run's log."""
     words, path = list(journal.trouble.aside.values()), journal.aside_path
     shown = ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
-    text = f"the tracker did not take {shown} ({journal.trouble.why}); it is kept in {path}. All else goes on."
+    text = f"the tracker refused {shown} ({journal.trouble.why}); keepbest keeps it in {path} and goes on."
     _log.warning("keepbest: %s", text)
     now = datetime.now(UTC)
     line = LogLines(stream="keepbest", offset=int(now.timestamp() * 1e6), text=f"keepbest: {text}\n"[:5000], at=now)
@@ -272,4 +272,4 @@ def _tell(journal: Journal, client: BatchClient, number: int) -> None:
     try:
         _post(journal, client, wire.encode(Batch(writer=writer, number=1, logs=[line]), ()))
     except InvalidInput as error:
-        _log.warning("keepbest: that cannot be said in the run's log: %s", error.message)
+        _log.warning("keepbest: the run's log does not take this warning: %s", error.message)

@@ -1,6 +1,6 @@
-"""A file of numbered frames that a dying process cannot spoil: length u32, CRC-32 u32, number u64, body.
+"""A file of numbered frames that survives the death of its process: length u32, CRC-32 u32, number u64, body.
 
-Little-endian. A last frame that is cut short is cut off; what is damaged before whole ones is skipped, and told.
+Little-endian. An incomplete last frame is cut off; damage before whole frames is skipped and listed in `damaged`.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from pathlib import Path
 from keepbest.errors import Busy
 
 _FRAME = struct.Struct("<IIQ")
-#: How every body begins, behind four bytes that say how long its header is: where to look for the next whole frame.
+#: How every body begins, behind the four bytes of its header's length. The search for the next whole frame uses it.
 _MARK = b'{"writer":'
 _MARK_OFFSET = _FRAME.size + 4
 
 
 class Spool:
-    """The open file; a lock keeps other processes out until this one closes it or dies.
+    """The open file, locked against other processes until this process closes it or dies.
 
-    `read_only` reads what another process writes, as far as it is whole, and changes nothing.
+    With `read_only` the spool reads the whole frames of a file that another process may write, and changes nothing.
     """
 
     def __init__(self, path: Path, *, max_bytes: int, read_only: bool = False) -> None:
         self.path = path
         self.end = 0
-        #: Offset and length of what is damaged.
+        #: Offset and length of each damaged place.
         self.damaged: list[tuple[int, int]] = []
         self._max_bytes = 0 if read_only else max_bytes
         self._read_only = read_only
@@ -44,12 +44,12 @@ class Spool:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._file)
-            raise Busy(f"{path} belongs to a living process.") from error
+            raise Busy(f"The file {path} belongs to a living process.") from error
 
     def read_all(self) -> Iterator[tuple[int, int, int]]:
-        """Yield number, offset and length of every whole frame, then cut off what comes after the last.
+        """Yield number, offset and length of every whole frame, then cut off the bytes after the last.
 
-        Numbers only grow: an older frame that shows up behind damage is part of it.
+        Numbers only grow, so an older frame behind a damaged place belongs to the damage.
         """
         size, last = os.fstat(self._file).st_size, -1
         while (start := self._find_frame(size, last)) is not None:
@@ -61,7 +61,7 @@ class Spool:
         self.cut(self.end)
 
     def write(self, number: int, body: bytes) -> int:
-        """Append a frame and return the offset of its body; where it cannot: OSError, and no half frame stays."""
+        """Append a frame and return the offset of its body. Raises OSError if it cannot, and leaves no half frame."""
         if self.end + _FRAME.size + len(body) > self._max_bytes:
             raise OSError(errno.ENOSPC, f"it has reached its limit of {self._max_bytes} bytes")
         offset = self.end + _FRAME.size
@@ -74,7 +74,7 @@ class Spool:
         return offset
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return what can be read there: less than `length` where the disk fails."""
+        """Return the bytes at `offset`, fewer than `length` if the disk fails."""
         read = b""
         with suppress(OSError):
             while len(read) < length:
@@ -99,7 +99,7 @@ class Spool:
         os.close(self._file)
 
     def _find_frame(self, size: int, last: int) -> int | None:
-        """Return where the next whole frame begins, which is at `end` unless something is damaged there."""
+        """Return the offset of the next whole frame: `end`, unless there is damage."""
         frame = self._read_frame(self.end, size)
         if frame is not None and frame[0] > last:
             return self.end

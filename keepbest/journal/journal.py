@@ -1,18 +1,18 @@
-"""The spool between training and the tracker: numbered, already encoded batches, appended to a file.
+"""The journal between training and the tracker: numbered, encoded batches, appended to a file.
 
-    <folder>/<writer>/writer.json      whose batches these are: run, writer, lease token (0600)
+    <folder>/<writer>/writer.json      the owner of the batches: run, writer, lease token (0600)
     <folder>/<writer>/batches          the batches as frames (`keepbest.journal.frames`)
     <folder>/<writer>/acknowledged     number of the last batch that the tracker made durable, and its CRC-32
 
-What survives what: a batch is with the operating system when `append` returns, so a killed process loses none; it is
-fsynced at most once a second while it waits, so a machine that loses power loses at most the last second of what the
-tracker has not acknowledged. A torn tail is cut when the journal is opened; a batch that is damaged before whole ones
-is set aside (`keepbest.journal.set_aside`), and an empty one keeps its number. Sending a batch twice is harmless (the
-tracker knows its number), so `acknowledged` is never fsynced.
+When `append` returns, the operating system has the batch, so a killed process loses none. While batches wait, the
+journal fsyncs once a second, so a power failure loses at most the last second of what the tracker has not acknowledged.
+Opening a journal cuts off an incomplete last frame. A damaged batch before whole batches is set aside
+(`keepbest.journal.set_aside`), and an empty batch keeps its number. Sending a batch twice is harmless, because the
+tracker knows its number, so `acknowledged` is never fsynced.
 
-When the disk is full or the journal at its limit, batches wait in memory. When that limit is reached too, the oldest
-points and log lines are dropped, counted and said, and what each example did at a validation with them; validations,
-checkpoints and commands are kept.
+When the disk is full or the journal has reached its limit, batches wait in memory. When memory has reached its limit
+too, the journal drops the oldest points, log lines, panels and single examples, with a warning. It keeps validations,
+checkpoints and commands.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from keepbest.settings import write_private
 MAX_DISK_BYTES = 2**30
 MAX_MEMORY_BYTES = 64 * 2**20
 FSYNC_SECONDS = 1.0
-#: No batch takes less on disk.
+#: The smallest batch on disk.
 LEAST_BYTES = 40
 
 _ACKNOWLEDGED = struct.Struct("<QI")
@@ -50,14 +50,14 @@ _log = logging.getLogger("keepbest")
 
 
 class BatchClient(Protocol):
-    """As much of `keepbest.client.client.Client` as sending needs."""
+    """The part of `keepbest.client.client.Client` that sends batches."""
 
     def post_batch(self, run: str, body: bytes, content_type: str, lease: str) -> BatchReceipt: ...
 
 
 @dataclass(frozen=True, slots=True)
 class JournalOwner:
-    """Whose batches a journal holds."""
+    """The run, writer and lease of a journal's batches."""
 
     run: str
     writer: str
@@ -65,7 +65,7 @@ class JournalOwner:
 
     @classmethod
     def read(cls, path: Path) -> JournalOwner:
-        """Read what `Journal.create` wrote; raises InvalidInput where it says nothing."""
+        """Read the file of `Journal.create`; raises InvalidInput if it names no owner."""
         try:
             about = cls(**json.loads(path.read_text(encoding="utf-8")))
             if all(re.fullmatch(ID_PATTERN, id) for id in (about.run, about.writer)) and isinstance(about.lease, str):
@@ -73,12 +73,12 @@ class JournalOwner:
             problem = "it names no run"
         except (OSError, ValueError, TypeError, RecursionError) as error:
             problem = str(error)
-        raise InvalidInput(f"{path.parent} holds no journal: {problem}.")
+        raise InvalidInput(f"The folder {path.parent} holds no journal: {problem}.")
 
 
 @dataclass(slots=True)
 class _Entry:
-    """A batch that waits: on disk at `offset`, or in memory. `damaged` is where one lay that cannot be read."""
+    """A waiting batch, on disk at `offset` or in memory. `damaged` is the place of the batch that it stands for."""
 
     number: int
     size: int
@@ -88,7 +88,7 @@ class _Entry:
 
 
 class Journal:
-    """One writer's spool. Used by one thread at a time; a lock on the file keeps other processes out."""
+    """The journal of one writer. One thread uses it at a time; a lock on the file keeps other processes out."""
 
     def __init__(
         self,
@@ -110,11 +110,11 @@ class Journal:
         self._unwritten: deque[_Entry] = deque()
         self._spool: Spool | None = None
         self.last_number = 0
-        #: Whether a living process writes it: it is sent as far as it is whole, and stays as it is.
+        #: Whether a living process writes the journal: then its whole frames are sent, and the file never changes.
         self.is_read_only = False
-        #: Whether the tracker is older than what it is told of examples.
+        #: Whether the tracker is too old to record single examples.
         self.goes_without_examples = False
-        #: The oldest batch where the tracker would not take it, and how many entries it never took.
+        #: The oldest batch, if the tracker refused it; and the number of entries that were set aside.
         self.trouble = RefusedBatch.read(folder / refused_batch.NAME)
         self.set_aside = 0
 
@@ -127,7 +127,7 @@ class Journal:
         max_disk_bytes: int = MAX_DISK_BYTES,
         max_memory_bytes: int = MAX_MEMORY_BYTES,
     ) -> Journal:
-        """Begin a journal in a folder of its own below `parent`; where that cannot be, it lives in memory."""
+        """Begin a journal in its own folder below `parent`; if the disk fails, in memory."""
         journal = cls(parent / about.writer, about, max_disk_bytes=max_disk_bytes, max_memory_bytes=max_memory_bytes)
         try:
             journal.folder.mkdir(parents=True, mode=0o700)
@@ -139,18 +139,18 @@ class Journal:
 
     @classmethod
     def open(cls, folder: Path, *, read_only: bool = False, run: str | None = None, lease: str = "") -> Journal:
-        """Open a journal that a dead process left, or read a living one's that sends nothing itself.
+        """Open the journal of a dead process, or with `read_only` that of a living process.
 
-        Where it is known whose it is, `run` and `lease`, what itself says of that may be unreadable.
+        With `run` (and `lease`) the journal opens even if its own owner file cannot be read.
 
-        Raises Busy while its process lives, and InvalidInput where the folder holds no journal.
+        Raises Busy while its process lives, and InvalidInput if the folder holds no journal.
         """
         try:
             about = JournalOwner.read(folder / "writer.json")
         except InvalidInput as error:
             if run is None:
                 raise
-            _log.warning("keepbest: %s It is taken for one of run %s.", error.message, run)
+            _log.warning("keepbest: %s keepbest treats it as a journal of run %s.", error.message, run)
             about = JournalOwner(run, folder.name, lease)
         journal = cls(folder, about)
         journal.is_read_only = read_only
@@ -158,12 +158,12 @@ class Journal:
         return journal
 
     def __len__(self) -> int:
-        """How many batches wait for the tracker."""
+        """Return how many batches wait for the tracker."""
         return len(self._entries)
 
     @property
     def is_on_disk(self) -> bool:
-        """Whether everything that waits would survive this process."""
+        """Whether every waiting batch would survive this process."""
         return not self._unwritten
 
     @property
@@ -172,7 +172,7 @@ class Journal:
         return set_aside.place_of(self.folder, self.about.run)
 
     def append(self, number: int, body: bytes) -> None:
-        """Keep a batch until it is acknowledged. Never raises for a disk: what cannot be written waits in memory."""
+        """Keep a batch until it is acknowledged. If the disk fails, the batch waits in memory; nothing raises."""
         entry = _Entry(number, len(body), body=body)
         self.last_number = number
         self._entries.append(entry)
@@ -182,14 +182,14 @@ class Journal:
         self.sync()
 
     def first(self) -> tuple[int, bytes] | None:
-        """Return the oldest batch that waits, or None."""
+        """Return number and body of the oldest waiting batch, or None."""
         if not self._entries:
             return None
         entry = self._entries[0]
         return entry.number, self._body(entry)
 
     def acknowledge(self, number: int) -> None:
-        """Forget every batch up to `number`: the tracker made them durable."""
+        """Forget every batch up to `number`, which the tracker made durable."""
         while self._entries and self._entries[0].number <= number:
             entry = self._entries.popleft()
             if self._unwritten and self._unwritten[0] is entry:
@@ -201,7 +201,7 @@ class Journal:
             self._empty()
 
     def renumber(self) -> None:
-        """Give all that waits to a new writer, from 1: for a tracker that lost what it had acknowledged."""
+        """Give all waiting batches to a new writer, from 1, because the tracker lost batches that it acknowledged."""
         bodies = [self._body(entry) for entry in self._entries]
         writer = new_id()
         self.about = JournalOwner(self.about.run, writer, self.about.lease)
@@ -215,7 +215,7 @@ class Journal:
             self.append(number, wire.renumbered(body, writer, number))
 
     def sync(self, *, force: bool = False) -> None:
-        """Fsync if that is due: at most once a second, and only while something waits."""
+        """Fsync if it is due: at most once a second, and only while batches wait."""
         due = force or self._clock() - self._synced_at >= FSYNC_SECONDS
         if self._spool is None or not self._entries or not due:
             return
@@ -226,7 +226,7 @@ class Journal:
         self._synced_at = self._clock()
 
     def close(self) -> None:
-        """Close the file; an empty journal is removed."""
+        """Close the file, and remove the journal if it is empty."""
         if self._spool is None:
             return
         self._spill()
@@ -247,7 +247,7 @@ class Journal:
                 self._entries.append(_Entry(number, length, offset))
 
     def _fill_gap(self, spool: Spool, number: int) -> None:
-        """Put empty batches in the place of those that were damaged before this one: no number may be missing."""
+        """Put empty batches in place of the damaged ones before batch `number`, because no number may be missing."""
         missing = range(self.last_number + 1, number)
         if not spool.damaged or not missing or len(missing) > sum(size for _, size in spool.damaged) // LEAST_BYTES:
             return
@@ -257,16 +257,16 @@ class Journal:
             self._entries.append(_Entry(lost, len(body), body=body, damaged=place if lost == missing[0] else None))
 
     def _keep_damaged(self, number: int, offset: int, length: int) -> None:
-        """Set aside what is left of a damaged batch, and say so."""
+        """Set aside the rest of a damaged batch, with a warning."""
         about, path = self.about, self.aside_path
         raw = self._spool.read(offset, length) if self._spool else b""
         problem = set_aside.keep(about, path, number, raw, "it was damaged on disk")
         self.set_aside += 1
-        where = problem or f"what is left of it is in {path}"
+        where = problem or f"the rest of it is in {path}"
         _log.warning("keepbest: batch %d of run %s was damaged on disk; %s.", number, about.run, where)
 
     def _spill(self) -> None:
-        """Write what waits in memory, oldest first, so that the file never has a gap."""
+        """Write the batches in memory to disk, oldest first, so that the file never has a gap."""
         if self._spool is None:
             return
         while self._unwritten:
@@ -281,7 +281,7 @@ class Journal:
         self.problem = None
 
     def _shed(self) -> None:
-        """The last resort: drop points and log lines, oldest first, until what waits in memory is within its limit."""
+        """As the last resort, drop points and log lines, oldest first, until memory is within its limit."""
         held = sum(entry.size for entry in self._unwritten)
         for entry in self._unwritten:
             if held <= self._limits[1]:
@@ -292,7 +292,7 @@ class Journal:
             entry.body, entry.size = body, len(body)
             self.dropped_points += dropped
             if dropped:
-                _log.warning("keepbest: %d points dropped: %s, and memory is full too.", dropped, self.problem)
+                _log.warning("keepbest: dropped %d points, because %s and memory is full too.", dropped, self.problem)
 
     def _body(self, entry: _Entry) -> bytes:
         if entry.body is not None:
@@ -309,7 +309,7 @@ class Journal:
 
     def _write_acknowledged(self, number: int) -> None:
         packed = _ACKNOWLEDGED.pack(number, zlib.crc32(number.to_bytes(8, "little")))
-        with suppress(OSError):  # a batch sent twice is taken once
+        with suppress(OSError):  # the tracker takes a batch that is sent twice only once
             (self.folder / "acknowledged").write_bytes(packed)
 
     def _read_acknowledged(self) -> int:
@@ -322,5 +322,5 @@ class Journal:
     def _report(self, error: OSError) -> None:
         problem = f"the journal in {self.folder} cannot be written ({error.strerror or error})"
         if problem != self.problem:
-            _log.warning("keepbest: %s. Training goes on; its record waits in memory. Free some space.", problem)
+            _log.warning("keepbest: %s. Training goes on, and its records wait in memory. Free some space.", problem)
         self.problem = problem

@@ -1,24 +1,24 @@
-"""A program's output as the record has it: whole lines, of a progress bar its last state, in bounded pieces."""
+"""A program's output for the record: whole lines in bounded pieces, and only the last state of a progress bar."""
 
 from __future__ import annotations
 
-#: One piece of output in a batch; the contract's limit is in characters, and each has at least one byte.
+#: The largest piece of output in a batch. The contract limits characters, of at least one byte each.
 PIECE_BYTES = 64 * 1024
-#: More than this of one process's output is not sent.
+#: The largest output of one process that is sent.
 MAX_OUTPUT_BYTES = 64 * 2**20
 
 
 class Lines:
-    """Puts bytes that came in any pieces, of at most PIECE_BYTES, together into lines; much longer lines are cut."""
+    """Joins pieces of at most PIECE_BYTES into lines; much longer lines are cut."""
 
     def __init__(self) -> None:
         self._open = b""
 
     def add(self, piece: bytes) -> list[str]:
-        """Return the lines that are complete now, in texts of at most twice PIECE_BYTES."""
+        """Add a piece; return the lines that it completes, in texts of at most twice PIECE_BYTES."""
         *whole, rest = (self._open + piece).split(b"\n")
         text = rest.rstrip(b"\r")
-        # What follows decides whether carriage returns at the end begin the line anew or belong to its end.
+        # The next piece decides whether carriage returns at the end restart the line or belong to its end.
         self._open = text.rpartition(b"\r")[2] + (b"\r" if text != rest else b"")
         lines = [_settle(line) + b"\n" for line in whole]
         if len(self._open) >= PIECE_BYTES:
@@ -28,7 +28,7 @@ class Lines:
         return _group(lines)
 
     def rest(self) -> list[str]:
-        """Return the line that nobody ended."""
+        """Return the last line if it has no end."""
         line, self._open = _settle(self._open), b""
         return _group([line]) if line else []
 
@@ -46,15 +46,12 @@ def _group(lines: list[bytes]) -> list[str]:
             pieces.append(piece)
             piece = b""
         piece += line
-    return [_decode(item) for item in (*pieces, piece) if item]
-
-
-def _decode(piece: bytes) -> str:
-    return piece.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    texts = (item.decode(errors="replace") for item in (*pieces, piece) if item)
+    return [text.replace("\0", "\N{REPLACEMENT CHARACTER}") for text in texts]
 
 
 def _half_character(piece: bytes) -> int:
-    """Return how many bytes at the end begin a UTF-8 character that ends in the next piece."""
+    """Return the number of bytes at the end that begin a UTF-8 character of the next piece."""
     for back in range(1, 4):
         if piece[-back] >= 0xC0:
             return back

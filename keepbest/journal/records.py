@@ -1,4 +1,4 @@
-"""Makes records of a script's values. What the contract does not admit is left out with one warning; nothing raises."""
+"""Makes records of a script's values. A value that the contract refuses is left out with a warning; nothing raises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _named: set[tuple[str, str]] = set()
 
 
 def fit(shape: type[S], **fields: Any) -> S | None:
-    """Return the record with all that fits its shape; None where what it cannot do without does not fit."""
+    """Return the record with every field that fits its shape; None if a required field does not fit."""
     try:
         return shape(**fields)
     except ValidationError as error:
@@ -27,7 +27,7 @@ def fit(shape: type[S], **fields: Any) -> S | None:
 
 
 def to_count(value: Any) -> Any:
-    """Return a whole number, NumPy's too, as an int; what is none stays what it is, for `fit` to name."""
+    """Return a whole number, Python's or NumPy's, as an int; any other value unchanged, for `fit` to refuse."""
     try:
         return operator.index(value)
     except TypeError:
@@ -40,4 +40,4 @@ def _name(shape: type[Shape], wrong: dict[str, str], fields: dict[str, Any], is_
         if key not in _named:
             _named.add(key)
             what = f"a {shape.__name__} is left out" if is_lost else f"{field} of a {shape.__name__} is left out"
-            _log.warning("keepbest: %s: %s (got %.100r). This is said once.", what, problem, fields.get(field))
+            _log.warning("keepbest: %s: %s (got %.100r). This warning comes once.", what, problem, fields.get(field))

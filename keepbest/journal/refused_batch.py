@@ -19,19 +19,19 @@ NAME = "trouble.json"
 
 @dataclass(slots=True)
 class RefusedBatch:
-    """`split` are the places of the pieces that were refused and taken apart ("" is the whole batch)."""
+    """`split` holds the places of the refused pieces that were taken apart ("" is the whole batch)."""
 
     path: Path
     number: int = 0
     tries: int = 0
     split: set[str] = field(default_factory=set)
-    #: Places of pieces that were set aside, each with what it holds, and why the last one was refused.
+    #: Places of the pieces that were set aside, each with its description; `why` is the reason of the last refusal.
     aside: dict[str, str] = field(default_factory=dict)
     why: str = ""
 
     @classmethod
     def read(cls, path: Path) -> RefusedBatch:
-        """Return what an earlier process wrote down; nothing where it cannot be read."""
+        """Return the record of an earlier process, or an empty one if it cannot be read."""
         with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
             fields: dict[str, Any] = json.loads(path.read_bytes())
             return cls(
@@ -45,7 +45,7 @@ class RefusedBatch:
         return cls(path)
 
     def count(self, number: int) -> int:
-        """Note one more refusal of the whole batch, and return how many that makes."""
+        """Count one more refusal of the whole batch, and return the count."""
         if self.number != number:
             self.number, self.tries, self.split, self.aside, self.why = number, 0, set(), {}, ""
         self.tries += 1
@@ -53,7 +53,7 @@ class RefusedBatch:
         return self.tries
 
     def take_apart(self, number: int, place: str, why: str) -> None:
-        """Note that a piece is not sent whole any more."""
+        """Note that a piece is no longer sent whole."""
         if self.number != number:
             self.count(number)
         self.split.add(place)
@@ -61,7 +61,7 @@ class RefusedBatch:
         self._write()
 
     def set_aside(self, place: str, what: str, why: str) -> None:
-        """Note that a piece lies in the file of what was set aside."""
+        """Note that a piece was set aside."""
         self.aside[place] = what
         self.why = why
         self._write()
@@ -71,7 +71,7 @@ class RefusedBatch:
         return self.number == number and bool(self.split)
 
     def forget(self) -> None:
-        """The batch is done with."""
+        """Forget the batch: it is delivered or set aside."""
         if self.number:
             self.number, self.tries, self.split, self.aside, self.why = 0, 0, set(), {}, ""
             with suppress(OSError):
@@ -79,5 +79,5 @@ class RefusedBatch:
 
     def _write(self) -> None:
         fields = {"number": self.number, "tries": self.tries, "why": self.why, "split": sorted(self.split)}
-        with suppress(OSError):  # as long as this process lives, it knows
+        with suppress(OSError):  # this process knows it anyway
             write_private(self.path, json.dumps({**fields, "aside": self.aside}))

@@ -1,7 +1,7 @@
-"""Sends what was set aside once more: an upgraded tracker may take what the older one did not.
+"""Sends set-aside entries once more: an upgraded tracker may take what an older one refused.
 
-Each entry is tried once, under a writer of its own that is named after it: sent twice it is taken once. What is taken
-leaves the file; the rest stays as it is.
+Each entry is tried once, under a writer that is named after it, so the tracker takes it only once. Entries that the
+tracker takes leave the file; the others stay.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from keepbest.journal.journal import BatchClient
 from keepbest.journal.set_aside import SetAside
 from keepbest.journal.split import piece_writer
 
-#: These are about who sends, or about the moment: the other entries would meet them too.
+#: Errors that concern the sender or the moment, so the other entries would meet them too.
 _NOT_OF_CONTENT = (Unreachable, Busy, NotAuthenticated, NotAllowed)
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """What came of one run's file: entries that the tracker took, entries that are left, why the last one is."""
+    """The result for one run's file: entries that the tracker took, entries that are left, the last refusal."""
 
     taken: int
     left: int
@@ -31,7 +31,7 @@ class Retry:
 
 
 def send_again(file: SetAside, client: BatchClient) -> Retry:
-    """Send each entry of a run's file once more. Raises what the client raises where nothing can be sent now."""
+    """Send each entry of a run's file once more. Raises the client's error if nothing can be sent now."""
     leases, taken, problem = set_aside.read_leases(file.path), set[bytes](), None
     try:
         for line in tuple(set_aside.read_lines(file.path)):
@@ -44,13 +44,13 @@ def send_again(file: SetAside, client: BatchClient) -> Retry:
 
 
 def _send(run: str, line: bytes, leases: dict[str, str], client: BatchClient) -> str | None:
-    """Send an entry; return why the tracker does not take it, or None."""
+    """Send an entry; return why the tracker refuses it, or None."""
     fields = set_aside.read_entry(line)
     batch, writer = fields.get("batch"), str(fields.get("writer"))
     if not isinstance(batch, dict):
         return "it cannot be read"
     if writer not in leases:
-        return "it is not known under which lease it was said"
+        return "its lease is not known"
     place = hashlib.sha256(line).hexdigest()
     sender = piece_writer(writer, int(fields.get("number") or 0), place)
     piece = {**upgrade.to_present(batch), "writer": sender, "number": 1}

@@ -1,9 +1,8 @@
-"""Records that the tracker did not take: one file for each run, in
-`<KEEPBEST_DIR>/set-aside/`, for people to read and to send again.
+"""Records that the tracker refused: one file for each run in `<KEEPBEST_DIR>/set-aside/`, to read and to send again.
 
-A line of JSON each: when, of which run, writer and batch number, why, what it is in words, and the entry itself in the
-JSON form of a batch. Whatever cannot be read as one is there in base64. A file beside it, `<run>.leases`, has the lease
-of each writer, which is asked for when an entry is sent again (`keepbest.journal.retry`): people show the other one.
+Each line is a JSON object: the time, the run, the writer, the batch number, the reason, a description, and the entry
+itself in the JSON form of a batch, or in base64 if it cannot be read. The file `<run>.leases` beside it holds the lease
+of each writer for `keepbest.journal.retry`. It is separate because people show the other file to each other.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _ROOMS = frozenset({"journals", "offline", "worker"})
 
 
 class Whose(Protocol):
-    """What is to be known of a journal."""
+    """The owner of a journal."""
 
     @property
     def run(self) -> str: ...
@@ -45,7 +44,7 @@ class Whose(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """What one run's file says: how many entries, and the last one."""
+    """A summary of one run's file: the number of entries, and the last entry."""
 
     run: str
     path: Path
@@ -55,41 +54,46 @@ class SetAside:
 
 
 def place_of(journal: Path, run: str) -> Path:
-    """Return the file for what a journal's entries could not be delivered."""
+    """Return the file for the set-aside entries of a journal."""
     room = next((parent for parent in journal.parents if parent.name in _ROOMS), journal)
     return room.parent / FOLDER / f"{run}.jsonl"
 
 
 def keep(whose: Whose, path: Path, number: int, body: bytes, why: str, what: str | None = None) -> str | None:
-    """Write an entry down, durably; return what is wrong where that cannot be. `what` says it in other words."""
-    fields = {
+    """Write an entry durably; return the problem if the disk fails, else None. `what` describes the entry."""
+    fields: dict[str, object] = {
         "at": datetime.now(UTC).isoformat(),
         "run": whose.run,
         "writer": whose.writer,
         "number": number,
         "why": why,
         "what": what or split.describe(body),
-        **_content(body),
     }
+    try:
+        fields["batch"] = split.as_json(body)
+    except InvalidInput:
+        fields["base64"] = base64.b64encode(body).decode()
     try:
         path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
         with _locked(path):
             _append(path, to_json(fields, inf_nan_mode="strings") + b"\n")
-            _keep_lease(path, whose)
+            known = read_leases(path)
+            if whose.lease and known.get(whose.writer) != whose.lease:
+                write_private(path.with_suffix(_LEASES), json.dumps({**known, whose.writer: whose.lease}))
     except OSError as error:
         return f"{path} cannot be written ({error.strerror or error})"
     return None
 
 
 def keep_folder(journal: Path) -> Path:
-    """Set a whole journal aside that does not say whose it is; return where it lies now."""
+    """Set a whole journal aside that names no owner; return its new place."""
     place = place_of(journal, "").parent / f"journal-{journal.name}"
     place.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
     return Path(shutil.move(journal, place))
 
 
 def list_set_aside(folder: Path) -> Iterator[SetAside]:
-    """Yield what lies in keepbest's folder, by run."""
+    """Yield a summary for each run with set-aside entries in keepbest's folder."""
     for path in sorted((folder / FOLDER).glob("*.jsonl")):
         count, last = 0, b""
         for line in read_lines(path):
@@ -100,13 +104,13 @@ def list_set_aside(folder: Path) -> Iterator[SetAside]:
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a run's file; none where it cannot be read."""
+    """Yield the lines of a run's file, or none if it cannot be read."""
     with suppress(OSError), path.open("rb") as file:
         yield from file
 
 
 def read_entry(line: bytes) -> dict[str, Any]:
-    """Return what a line says; nothing where it cannot be read."""
+    """Return the fields of a line, or none if it cannot be read."""
     with suppress(ValueError, RecursionError):
         fields = json.loads(line)
         return fields if isinstance(fields, dict) else {}
@@ -114,7 +118,7 @@ def read_entry(line: bytes) -> dict[str, Any]:
 
 
 def read_leases(path: Path) -> dict[str, str]:
-    """Return the lease of each writer that a run's file has entries of."""
+    """Return the lease of each writer with entries in a run's file."""
     with suppress(OSError, ValueError, RecursionError):
         fields = json.loads(path.with_suffix(_LEASES).read_bytes())
         return {str(writer): str(lease) for writer, lease in fields.items()} if isinstance(fields, dict) else {}
@@ -122,7 +126,7 @@ def read_leases(path: Path) -> dict[str, str]:
 
 
 def forget(path: Path, done: Collection[bytes]) -> int:
-    """Take lines out of a run's file, which may have got others meanwhile; return how many are left."""
+    """Remove lines from a run's file, to which another process may have added lines; return how many are left."""
     with _locked(path):
         left = [line for line in read_lines(path) if line not in done]
         if left:
@@ -135,26 +139,13 @@ def forget(path: Path, done: Collection[bytes]) -> int:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Be the only one at the files; waits for others."""
+    """Lock the files, after waiting for other processes."""
     lock = os.open(path.parent / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
         os.close(lock)
-
-
-def _keep_lease(path: Path, whose: Whose) -> None:
-    known = read_leases(path)
-    if whose.lease and known.get(whose.writer) != whose.lease:
-        write_private(path.with_suffix(_LEASES), json.dumps({**known, whose.writer: whose.lease}))
-
-
-def _content(body: bytes) -> dict[str, object]:
-    try:
-        return {"batch": split.as_json(body)}
-    except InvalidInput:
-        return {"base64": base64.b64encode(body).decode()}
 
 
 def _append(path: Path, line: bytes) -> None:

@@ -1,13 +1,12 @@
-"""A batch taken apart: two halves, each of them again, down to one entry or one point. Pure functions of bytes.
+"""Takes a batch apart into halves, and the halves again, down to one entry or one point. Pure functions of bytes.
 
-A piece is sent under a writer of its own, named after the batch and the piece's place in it, as that writer's batch
-number 1: sent twice it is taken once, and the numbers of the batch's own writer stay whole.
+A piece is batch number 1 of its own writer, who is named after the batch and the piece's place in it. So the tracker
+takes a piece that is sent twice only once, and the numbers of the batch's own writer have no gap.
 """
 
 from __future__ import annotations
 
 import hashlib
-from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from keepbest.errors import InvalidInput
 from keepbest.journal import wire
 from keepbest.journal.wire import Header, MetricPoints
 
-#: In the order in which they depend on each other: what belongs to a segment comes after it.
+#: The lists of a batch in the order of their dependence: a segment comes before its records.
 LISTS = ("segments", "columns", "validations", "withdrawn", "checkpoints", "dropped", "commands", "logs", "panels")
 _WORDS = {
     "segments": "segment",
@@ -32,18 +31,18 @@ Entry = tuple[str, int]
 
 
 def piece_writer(writer: str, number: int, place: str) -> str:
-    """Return the id under which the piece at `place` ("" is all of it, "01" the second half of its first) is sent."""
+    """Return the writer of the piece at `place`: "" is the whole batch, "01" the second half of its first half."""
     digest = hashlib.sha256(f"{writer}/{number}/{place}".encode()).digest()
     return "".join(ID_ALPHABET[byte % len(ID_ALPHABET)] for byte in digest[:ID_LENGTH])
 
 
 def as_piece(body: bytes, writer: str, number: int, place: str) -> bytes:
-    """Return a piece as it is sent."""
+    """Return the body of a piece under its own writer."""
     return wire.renumbered(body, piece_writer(writer, number, place), 1)
 
 
 def halves(body: bytes) -> tuple[bytes, bytes] | None:
-    """Return two batches that say together what this one says; None of what cannot be taken apart any more."""
+    """Return two batches that together hold this one's content; None if it cannot be taken apart any further."""
     try:
         header, points = wire.decode(body)
         entries = _list_entries(header)
@@ -59,7 +58,7 @@ def halves(body: bytes) -> tuple[bytes, bytes] | None:
 
 
 def describe(body: bytes) -> str:
-    """Return in a few words what a piece holds: "validation at step 100"."""
+    """Describe a piece in a few words: "validation at step 100"."""
     try:
         header, points = wire.decode(body)
         entries = _list_entries(header)
@@ -82,7 +81,7 @@ def _describe_record(what: str, record: Header) -> str:
 
 
 def as_json(body: bytes) -> Header:
-    """Return a batch as the JSON form of the wire; raises InvalidInput where it cannot be read."""
+    """Return a batch in its JSON form; raises InvalidInput if it cannot be read."""
     header, points = wire.decode(body)
     if points:
         header["columns"] = [
@@ -121,9 +120,6 @@ def _select(header: Header, points: Sequence[MetricPoints], entries: Sequence[En
 
 
 def _cut(header: Header, part: MetricPoints, start: int, stop: int) -> bytes:
-    cut = MetricPoints(part.segment, part.key, *(_slice(column, start, stop) for column in part.columns))
+    steps, values, times = part.steps[start:stop], part.values[start:stop], part.times[start:stop]
+    cut = MetricPoints(part.segment, part.key, steps, values, times)
     return wire.pack({**header, "columns": [{**header["columns"][0], "count": stop - start}]}, [cut])
-
-
-def _slice(column: array[Any], start: int, stop: int) -> array[Any]:
-    return column[start:stop]

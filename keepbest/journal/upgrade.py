@@ -1,4 +1,4 @@
-"""What older versions wrote into journals, in the words of this one: what is a validation now was once a look."""
+"""Gives the fields of journals of older versions their present names: a validation was once called a look."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def to_present(header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_older(header: bytes) -> bool:
-    """Whether a header, as JSON, may hold a field under an older name: read from its bytes, so it costs nothing."""
+    """Whether a header may hold a field under an older name. Searches the JSON bytes, without parsing them."""
     return any(f'"{name}":'.encode() in header for name in FIELDS)

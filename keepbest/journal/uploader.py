@@ -1,9 +1,9 @@
-"""Buffer -> journal -> tracker, in one thread of its own; training never waits for a disk or the network.
+"""Buffer -> journal -> tracker, in one thread: training never waits for a disk or the network.
 
-Every 250 ms, or as soon as 64 KB of points wait, the thread turns the buffer into a batch, appends it to the journal
-and sends what the journal holds, in order. While the tracker is away it tries again with growing pauses and goes on
-filling the journal. A killed process loses what the buffer held: at most the last 250 ms, or the time one request
-takes where the tracker hangs.
+Every 250 ms, or as soon as 64 KB of points wait, the thread turns the buffer into a batch, appends the batch to the
+journal and sends the journal in order. While the tracker is away the thread retries with growing pauses and goes on
+filling the journal. A killed process loses its buffer: at most the last 250 ms, or the time of one request if the
+tracker hangs.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10.0
 #: 64 KB of points of 24 bytes.
 WAKE_ITEMS = 2_700
-#: Calls of `log` that may wait while one request hangs; beyond that the oldest are dropped and counted.
+#: Calls of `log` that may wait while one request hangs; older calls are dropped and counted.
 MAX_ITEMS = 2_000_000
 
 _log = logging.getLogger("keepbest")
 
 
 class UploadClient(BatchClient, Protocol):
-    """As much of `keepbest.client.client.Client` as reporting needs."""
+    """The part of `keepbest.client.client.Client` that reports a run."""
 
     def commands(self, run: str, *, open_only: bool = False) -> CommandList: ...
 
@@ -43,8 +43,8 @@ class UploadClient(BatchClient, Protocol):
 class Uploader:
     """Reports one run. Without a client it only fills the journal.
 
-    `on_command` gets each command once, `on_lost` the error after which nothing is sent any more (LeaseLost, NotFound,
-    NotAuthenticated, …); both are called in the uploader's thread and must return at once.
+    `on_command` gets each command once. `on_lost` gets the final error (LeaseLost, NotFound, NotAuthenticated, …),
+    after which nothing more is sent. The uploader's thread calls both; they must return at once.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class Uploader:
 
     @property
     def is_offline(self) -> bool:
-        """Whether there is no tracker to report to: the journal is all."""
+        """Whether the uploader has no tracker and only fills the journal."""
         return self._client is None
 
     def start(self) -> None:
         self._thread.start()
 
     def put(self, item: Logged | Record) -> None:
-        """Take one thing to report. Costs the caller an append; safe from any thread."""
+        """Take one point or record. Costs the caller an append; safe from any thread."""
         self._append(item)
         waiting = len(self._buffer)
         if waiting >= WAKE_ITEMS and not self._wake.is_set():
@@ -98,24 +98,24 @@ class Uploader:
                 self.dropped_calls += 1
 
     def watch(self, ask: Callable[[], Record | None]) -> None:
-        """Ask at each turn, in the uploader's thread, whether there is something to report besides what was put."""
+        """Call `ask` at each turn in the uploader's thread, and report the record that it returns, if any."""
         self._watched.append(ask)
 
     def nudge(self) -> None:
-        """Have everything written and sent now rather than at the next turn."""
+        """Write and send everything now rather than at the next turn."""
         self._wake.set()
 
     def write_down(self, seconds: float) -> bool:
-        """Wait until everything put so far is in the journal, or the time is over; return whether it is."""
+        """Wait up to `seconds` until the journal holds everything put so far; return whether it does."""
         written = Event()
         self._waiting.append(written)
         self._wake.set()
         return self._thread.is_alive() and written.wait(seconds)
 
     def drain(self, seconds: float) -> bool:
-        """Wait until everything put so far is acknowledged (offline: in the journal), or the time is over.
+        """Wait up to `seconds` until everything put so far is acknowledged (offline: in the journal).
 
-        Return whether it was.
+        Returns whether it is.
         """
         deadline = time.monotonic() + seconds
         while self._thread.is_alive():
@@ -130,9 +130,9 @@ class Uploader:
         return self._is_done()
 
     def close(self, seconds: float = 5.0) -> None:
-        """Write what is left into the journal and end the thread; what was not acknowledged stays on disk."""
+        """Write the buffer into the journal and end the thread; batches without acknowledgement stay on disk."""
         self._closing.set()
-        self._watched.clear()  # they hold what they look at
+        self._watched.clear()  # the functions hold references to what they watch
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(seconds)
@@ -146,18 +146,18 @@ class Uploader:
             self._wake.clear()
             try:
                 self._turn()
-            except Exception:  # the thread outlives its own bugs: training is not their victim
-                _log.exception("keepbest: reporting met an error of its own and goes on.")
+            except Exception:  # a bug in reporting must not end the reporting of a training
+                _log.exception("keepbest: reporting run %s met an error and goes on.", self.journal.about.run)
                 self._back_off()
 
     def _turn(self) -> None:
         self._collect()
-        if self._may_send():
+        if self._client is not None and self.lost_to is None and self._clock() >= self._next_try:
             try:
                 self._send()
                 self._poll()
             except KeepbestError as error:
-                self._meet(error)
+                self._handle_error(error)
         self.journal.sync()
         if not self._buffer and (not len(self.journal) or self._client is None or self.lost_to):
             self._settled.set()
@@ -170,20 +170,15 @@ class Uploader:
         while self._buffer:
             draft = Draft()
             while self._buffer and not draft.is_full:
-                self._add(draft, self._buffer.popleft())
+                item = self._buffer.popleft()
+                try:
+                    draft.add(item)
+                except Exception:
+                    _log.exception("keepbest: this cannot be reported and is left out: %.200r", item)
             number = self.journal.last_number + 1
             self.journal.append(number, draft.encode(self.journal.about.writer, number))
         for written in waiting:
             written.set()
-
-    def _add(self, draft: Draft, item: Logged | Record) -> None:
-        try:
-            draft.add(item)
-        except Exception:
-            _log.exception("keepbest: this cannot be reported and is left out: %.200r", item)
-
-    def _may_send(self) -> bool:
-        return self._client is not None and self.lost_to is None and self._clock() >= self._next_try
 
     def _send(self) -> None:
         while len(self.journal) and self._client is not None and not self._closing.is_set():
@@ -192,10 +187,10 @@ class Uploader:
                 self._keep(receipt)
                 self._hear(receipt.commands)
             if self._clock() - self._collected_at >= self._every_seconds:
-                self._collect()  # a long journal takes a while to send; what is logged meanwhile belongs on disk
+                self._collect()  # a long journal takes a while to send; points logged meanwhile must reach the disk
 
     def _keep(self, receipt: BatchReceipt) -> None:
-        """Remember the newest answer; it says where the run would go on only when that may have changed."""
+        """Keep the newest answer. It names the resume checkpoint only if that may have changed."""
         if receipt.resume_checkpoint is None and self.receipt is not None:
             receipt = receipt.model_copy(update={"resume_checkpoint": self.receipt.resume_checkpoint})
         self.receipt = receipt
@@ -205,26 +200,27 @@ class Uploader:
             self._hear(self._client.commands(self.journal.about.run, open_only=True).commands)
 
     def _hear(self, commands: list[Command]) -> None:
-        """Take what the tracker answered: it is there, and these commands are open."""
+        """Note that the tracker answers, and pass on its open commands."""
         self._heard_at = self._clock()
         if self.problem is not None:
-            _log.warning("keepbest: the tracker answers again; %d batches are still to be sent.", len(self.journal))
+            _log.warning("keepbest: the tracker answers again; %d batches wait to be sent.", len(self.journal))
         self.problem, self._pause = None, 0.0
         for command in commands:
             if command.id not in self._seen:
                 self._seen.add(command.id)
                 self._on_command(command)
 
-    def _meet(self, error: KeepbestError) -> None:
-        """Decide what an error means: wait and try again, or stop sending and tell the owner."""
+    def _handle_error(self, error: KeepbestError) -> None:
+        """Retry later after a passing error; after any other, stop sending and call `on_lost`."""
         if is_passing(error):
             if self.problem is None:
-                _log.warning("keepbest: %s Training goes on; its record is kept in %s.", error, self.journal.folder)
+                _log.warning("keepbest: %s Training goes on; its records wait in %s.", error, self.journal.folder)
             self.problem = error.message
             self._back_off()
             return
         self.lost_to, self.problem = error, error.message
-        _log.warning("keepbest: nothing is sent any more (%s). The record is kept in %s.", error, self.journal.folder)
+        run, folder = self.journal.about.run, self.journal.folder
+        _log.warning("keepbest: nothing more of run %s is sent (%s). Its records are kept in %s.", run, error, folder)
         self._on_lost(error)
 
     def _back_off(self) -> None:

@@ -1,4 +1,4 @@
-"""What a training script hands over, made fit for the wire: numbers, keys, steps, errors, the environment."""
+"""Makes a script's values fit for the wire: numbers, keys, steps, errors, the environment."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def to_number(value: None) -> None: ...
 @overload
 def to_number(value: Any) -> float: ...
 def to_number(value: Any) -> float | None:
-    """Return a float: of NumPy scalars, and of arrays and tensors of one number, too. What is none becomes NaN."""
+    """Return a number as a float, also a NumPy scalar or an array or tensor of one number; anything else is NaN."""
     if value is None:
         return None
     number = _find_number(value)
@@ -37,20 +37,20 @@ def to_number(value: Any) -> float | None:
 
 
 def check_one(value: Any) -> None:
-    """Raise InvalidInput for an array of several numbers, where one is to be judged."""
+    """Raise InvalidInput for an array of several numbers: the stopper judges one."""
     shape = getattr(value, "shape", ())
     if math.prod(shape) != 1:
         message = f"The value of a validation is one number, but got an array of shape {tuple(shape)}."
-        raise InvalidInput(message, field="value", hint="Give one of its parts, or their mean.")
+        raise InvalidInput(message, field="value", hint="Give one of the numbers, or their mean.")
 
 
 def clean(text: str) -> str:
-    """Return text that UTF-8 can carry and a database can keep: without halves of characters, and without NUL."""
+    """Return text that UTF-8 can carry and a database can keep: without lone surrogates and without NUL."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def nearest_name(what: str, text: str | None) -> str | None:
-    """Return a script's name as it can be kept; one that has to be changed is named, and of nothing nothing is left."""
+    """Return a script's name as it can be kept, with a warning if that changes it; None for no name or an empty one."""
     name = to_name(text) if text is not None else None
     if name != text:
         _log.warning("keepbest: %s %.200r is kept as %r.", what, text, name)
@@ -69,7 +69,7 @@ def check_step(step: object) -> int:
 
 
 def check_keys(metrics: Mapping[Any, Any], room: int) -> list[str]:
-    """Return the keys that can be metrics: names of numbers, at most `room`. Warn about each other one."""
+    """Return the keys that can be metrics: texts with a number as value, at most `room`. Warn about every other key."""
     usable: list[str] = []
     for key, value in metrics.items():
         problem = _problem(key, value) if len(usable) < room else "there are too many metrics"
@@ -93,7 +93,7 @@ def describe_error(error: BaseException) -> RunError:
 
 
 def describe_here() -> dict[str, Any]:
-    """Return which machine, process and Python this is."""
+    """Return the machine, process and Python version."""
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),

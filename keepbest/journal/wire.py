@@ -1,6 +1,6 @@
 """The binary form of a batch: header as JSON, then the columns of every metric (`keepbest.contract.batches`).
 
-Written with the standard library only: a training script that logs needs no NumPy.
+Uses no NumPy, so that a script that only logs need not import it.
 """
 
 from __future__ import annotations
@@ -55,17 +55,17 @@ class MetricPoints:
 
 
 def encode(batch: Batch, points: Sequence[MetricPoints]) -> bytes:
-    """Return the body of `batch`, whose `columns` name the same metrics in the same order with their `count`."""
+    """Return the body of `batch`. Its `columns` name the metrics of `points` in the same order, with their `count`."""
     return _join(batch.model_dump_json(exclude_defaults=True).encode(), points)
 
 
 def pack(header: Header, points: Sequence[MetricPoints]) -> bytes:
-    """Return the body of a batch whose header was read before."""
+    """Return the body of a batch from a header that `decode` returned."""
     return _join(to_json(header), points)
 
 
 def decode(body: bytes) -> tuple[Header, list[MetricPoints]]:
-    """Return header and columns, or raise InvalidInput where the body is not what its header says."""
+    """Return header and columns, or raise InvalidInput if the body does not match its header."""
     header, offset = _split(body)
     points = []
     for block in header.get("columns", ()):
@@ -78,7 +78,7 @@ def decode(body: bytes) -> tuple[Header, list[MetricPoints]]:
 
 
 def to_present(body: bytes) -> bytes:
-    """Return a batch with its fields under their present names; one that cannot be read stays as it is."""
+    """Return a batch with its fields under their present names; a batch that cannot be read stays unchanged."""
     (length,) = _LENGTH.unpack_from(body) if len(body) >= _LENGTH.size else (0,)
     if not upgrade.is_older(body[_LENGTH.size : _LENGTH.size + length]):
         return body
@@ -95,26 +95,26 @@ def count_points(body: bytes) -> int:
 
 
 def has_examples(body: bytes) -> bool:
-    """Whether a validation of a batch says what each example did."""
+    """Whether a validation of a batch reports its single examples."""
     return _has_examples(_split(body)[0])
 
 
 def refuses_examples(error: KeepbestError, body: bytes) -> bool:
-    """Whether a tracker refuses a batch because it is older than what validations say of their examples."""
+    """Whether the tracker refuses the batch because it is too old to record single examples."""
     if not isinstance(error, InvalidInput) or not _EXAMPLES_FIELD.fullmatch(error.field or ""):
         return False
     return has_examples(body)
 
 
 def without_bulk(body: bytes) -> bytes:
-    """Return the batch without points, log lines, panels and what each example did: what is left is small."""
+    """Return the batch without points, log lines, panels and single examples: the rest is small."""
     header, _ = _split(body)
     kept = {name: value for name, value in _without_examples(header).items() if name not in _BULK}
     return _pack(kept, b"")
 
 
 def without_examples(body: bytes) -> bytes:
-    """Return the batch without what each example did; its points and all else stay."""
+    """Return the batch without single examples; its points and all else stay."""
     header, offset = _split(body)
     return _pack(_without_examples(header), body[offset:]) if _has_examples(header) else body
 
@@ -126,7 +126,7 @@ def renumbered(body: bytes, writer: str, number: int) -> bytes:
 
 
 def empty(writer: str, number: int) -> bytes:
-    """Return a batch that says nothing, to keep the numbers whole."""
+    """Return an empty batch, so that no number is missing."""
     return _pack({"writer": writer, "number": number}, b"")
 
 
@@ -158,7 +158,7 @@ def _split(body: bytes) -> tuple[Header, int]:
     (length,) = _LENGTH.unpack_from(body)
     end = _LENGTH.size + length
     try:
-        header = from_json(body[_LENGTH.size : end], cache_strings="none")  # whole numbers of any size stay whole
+        header = from_json(body[_LENGTH.size : end], cache_strings="none")  # keeps whole numbers of any size exact
     except ValueError:
         header = None
     if end > len(body) or not isinstance(header, dict):

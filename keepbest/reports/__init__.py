@@ -1,1 +1,1 @@
-"""Reports that one may believe: what was selected, how often was looked, what the test set said once, and how sure."""
+"""Reports to believe: what was selected, how often was measured, what the test set said once, and how sure it is."""

@@ -1,4 +1,4 @@
-"""The blocks of a report: made in a word, written as Markdown or as HTML; what came from elsewhere is escaped."""
+"""The blocks of a report, and how they become Markdown or HTML. Text of users is escaped."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from html import escape
 
 from keepbest.contract.reports import Block, Facts, Heading, Paragraph, Picture, Warning
 
-#: An underscore within a word and a # that begins no line mean nothing in Markdown.
+#: The characters that mean something in Markdown: not an underscore within a word, nor a # within a line.
 _MARKDOWN = re.compile(r"([\\`*{}\[\]<>|!~]|^#|(?<!\w)_|_(?!\w))")
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-#: Nothing is loaded and nothing runs, whatever stands in a name.
+#: The policy forbids the page to load or run anything, whatever a name contains.
 _HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -44,7 +44,7 @@ def tabulate(rows: Iterable[Sequence[str]], heads: Sequence[str] = ()) -> Facts:
 
 
 def to_markdown(blocks: Iterable[Block]) -> str:
-    """Return the report as Markdown; pictures are links to the files of their names."""
+    """Return the report as Markdown; a picture becomes a link to its file."""
     return "\n".join(_markdown(block) for block in blocks)
 
 

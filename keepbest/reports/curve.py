@@ -1,4 +1,4 @@
-"""Pictures: the validations of a run over its steps, and the runs of a sweep in the order in which they were tried."""
+"""Pictures: the validations of a run over its steps, and the runs of a sweep in the order of the tries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEFT, RIGHT, TOP, BOTTOM = 70, 20, 20, 40
 def draw_validations(
     validations: Sequence[RecordedValidation], monitor: str, best_step: int | None, stop_step: int | None
 ) -> str:
-    """Return an SVG: the best validation marked, ghosts pale, the stop as a line. Nothing in it is loaded or runs."""
+    """Return an SVG with the best validation marked, abandoned branches pale and the stop as a line."""
     known = [
         validation for validation in validations if validation.value is not None and math.isfinite(validation.value)
     ]
@@ -41,22 +41,18 @@ def draw_validations(
 
 
 def draw_tries(values: Mapping[int, float], monitor: str, mode: Mode) -> str:
-    """Return an SVG of the value that each try of a sweep came to, and of the best so far as a line."""
+    """Return an SVG with the value of each try of a sweep, and the best so far as a line."""
     known = {number: value for number, value in sorted(values.items()) if math.isfinite(value)}
     if not known:
         return ""
     frame = _Frame(list(known), list(known.values()))
     better = max if mode == "max" else min
     bests = list(accumulate(known.values(), better))
-    path = [point for place, number in enumerate(known) for point in _stair(number, bests, place)]
+    # The line goes across to the try at the best before it, then to the best with it.
+    path = [(number, bests[max(0, at)]) for place, number in enumerate(known) for at in (place - 1, place)]
     dots = (f'<circle cx="{frame.x(n)}" cy="{frame.y(v)}" r="3.5" fill="#2b6cb0"/>' for n, v in known.items())
     title = f"{monitor} of each run, in the order of tries"
     return _svg(title, [_axes(frame, title), _line(frame, path, "#2f855a"), *dots])
-
-
-def _stair(number: int, bests: Sequence[float], place: int) -> list[tuple[int, float]]:
-    """Return the corners of the line at a try: across at the best before it, then to the best with it."""
-    return [(number, bests[max(0, place - 1)]), (number, bests[place])]
 
 
 def _svg(title: str, parts: Iterable[str]) -> str:
@@ -65,7 +61,7 @@ def _svg(title: str, parts: Iterable[str]) -> str:
 
 
 class _Frame:
-    """Where a step and a value lie in the picture."""
+    """Maps a step and a value to their place in the picture."""
 
     def __init__(self, steps: Sequence[int], values: Sequence[float]) -> None:
         self.steps = (min(steps), max(max(steps), min(steps) + 1))

@@ -1,4 +1,4 @@
-"""The last improvement that was accepted: how many examples it is, and how many standard errors."""
+"""The size of the last accepted improvement, in examples and in standard errors."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from keepbest.contract.validations import RecordedValidation
 from keepbest.stopping.policies.noise import standard_error
 from keepbest.stopping.validation import Mode, is_better
 
-#: Fewer standard errors than this are called noise.
+#: A gain of fewer standard errors counts as noise.
 NOISE = 2.0
 
 
 @dataclass(frozen=True)
 class Gain:
-    """From the best before to the best: `examples` and `errors` are None where the value is no share of n examples."""
+    """The step from the best before to the best. `examples` and `errors` are None if the value is no share of n."""
 
     step: int
     before: float
@@ -29,9 +29,7 @@ class Gain:
 
 
 def find_last_gain(validations: Sequence[RecordedValidation], mode: Mode) -> Gain | None:
-    """Return the last validation on the living path that was better than all before it; the first validation gains
-    nothing.
-    """
+    """Return the gain of the last validation that was better than all before it; the first validation gains nothing."""
     best: float | None = None
     gain: Gain | None = None
     for validation in validations:

@@ -1,4 +1,4 @@
-"""What a report is made of: a run, its validations, its receipts, and how many runs were searched; or a sweep."""
+"""The data of a report: a run with its validations, receipts and number of searched runs; or a sweep."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keepbest.contract.validations import RecordedValidation
 
 @dataclass(frozen=True)
 class Material:
-    """`searched` counts the runs of the project that watched the same metric on the same data, deleted ones too."""
+    """`searched` counts the project's runs with the same metric on the same data, including deleted runs."""
 
     run: Run
     validations: tuple[RecordedValidation, ...]
@@ -23,7 +23,7 @@ class Material:
 
 @dataclass(frozen=True)
 class SweepMaterial:
-    """A sweep with its runs, what mattered, and the run of its best."""
+    """A sweep with its runs, the importance of its parameters, and its best run."""
 
     known: SweepRuns
     importance: SweepImportance

@@ -1,4 +1,4 @@
-"""The report of one run: each figure with what it rests on, and a warning where it says less than it seems to."""
+"""The report of one run: each figure with its basis, and a warning where a figure says less than it seems to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from keepbest.contract.checkpoints import Receipt
 from keepbest.contract.reports import Block, Paragraph, Picture
 from keepbest.contract.runs import (
     CodeSource,
@@ -18,7 +17,7 @@ from keepbest.contract.runs import (
     RunSpec,
     TestResult,
 )
-from keepbest.contract.selections import Selection, SelectionTrial
+from keepbest.contract.selections import Selection
 from keepbest.reports.blocks import head, tabulate, tell, warn
 from keepbest.reports.curve import draw_validations
 from keepbest.reports.gains import Gain, find_last_gain
@@ -72,8 +71,8 @@ def _best(material: Material) -> Iterator[Block]:
     trials = run.selection.trials if run.selection is not None else []
     tried = f" and {len(trials):,} trials" if trials else ""
     yield warn(
-        f"Selected, optimistic: the best of {run.validations:,} validations{tried} at the same examples. The test set, "
-        "measured once, is what to quote."
+        f"Selected, optimistic: the best of {run.validations:,} validations{tried} on the same examples. "
+        "Quote the value on the test set, measured once."
     )
     gain = find_last_gain(material.validations, "min" if run.mode is Mode.MIN else "max")
     if gain is not None:
@@ -90,7 +89,7 @@ def _say_gain(gain: Gain) -> Paragraph:
 
 
 def _selection(material: Material) -> Iterator[Block]:
-    """What a selector that is not simply the best made of the run, and each average that it tried."""
+    """Yield what a selector other than `best` chose, and each average that it tried."""
     made = material.run.selection
     if made is None:
         return
@@ -108,28 +107,25 @@ def _selection(material: Material) -> Iterator[Block]:
     yield head("What the run ended with", 3)
     yield tabulate([*rows, *_receipts(material, made.checkpoint)])
     if made.trials:
-        yield tabulate(
-            [_trial(selection_trial, steps) for selection_trial in made.trials], ("average of steps", "value", "")
-        )
-
-
-def _trial(selection_trial: SelectionTrial, steps: Mapping[str, str]) -> tuple[str, str, str]:
-    value = "-" if selection_trial.value is None else f"{selection_trial.value!r}"
-    return (
-        ", ".join(steps.get(id, id) for id in selection_trial.made_of),
-        value,
-        "kept" if selection_trial.is_kept else "not kept",
-    )
+        trials = [
+            (
+                ", ".join(steps.get(id, id) for id in trial.made_of),
+                "-" if trial.value is None else f"{trial.value!r}",
+                "kept" if trial.is_kept else "not kept",
+            )
+            for trial in made.trials
+        ]
+        yield tabulate(trials, ("average of steps", "value", ""))
 
 
 def _receipts(material: Material, checkpoint: str | None) -> list[tuple[str, str]]:
-    """Return the newest proof that a checkpoint gives its value, where there is one."""
-    return [_receipt(receipt) for receipt in material.receipts if receipt.checkpoint == checkpoint][-1:]
-
-
-def _receipt(receipt: Receipt) -> tuple[str, str]:
-    words = "equal to the last bit" if receipt.equal else f"difference {receipt.difference!r}"
-    return "restored in a fresh process", f"{receipt.restored!r}: {words}"
+    """Return a row with the newest receipt of a checkpoint, or no row."""
+    rows = []
+    for receipt in material.receipts:
+        if receipt.checkpoint == checkpoint:
+            words = "equal to the last bit" if receipt.equal else f"difference {receipt.difference!r}"
+            rows = [("restored in a fresh process", f"{receipt.restored!r}: {words}")]
+    return rows
 
 
 def _test(material: Material) -> Iterator[Block]:
@@ -144,7 +140,7 @@ def _test(material: Material) -> Iterator[Block]:
 
 
 def tell_test(test: TestResult, made: Selection | None) -> Iterator[Block]:
-    """Yield what the test set said at which model, each share with its interval."""
+    """Yield the test result with its model, each share with its interval."""
     is_average = made is not None and made.is_average and made.checkpoint == test.checkpoint
     where = "the average that was selected" if is_average else f"the restored checkpoint of step {test.step:,}"
     yield tell(f"Measured at {where}, on {test.n:,} examples.")
@@ -155,25 +151,21 @@ def tell_test(test: TestResult, made: Selection | None) -> Iterator[Block]:
 
 def _test_results(test_results: Sequence[RecordedTestResult]) -> Iterator[Block]:
     yield warn(
-        f"The test set was measured {len(test_results)} times, each time that the run ended. Only the first is "
-        "honest: what was trained or chosen after it may have been so because of it."
+        f"The test set was measured {len(test_results)} times, at each end of the run. Only the first result is "
+        "honest: it may have influenced everything that was trained or chosen later."
     )
     yield tabulate(
         [
             (
                 f"{test_result.at:%Y-%m-%d %H:%M:%S} UTC",
                 f"{test_result.step:,}",
-                _values(test_result),
+                ", ".join(f"{name} {value:.6g}" for name, value in test_result.values.items()),
                 test_result.checkpoint or "-",
             )
             for test_result in test_results
         ],
         ("measured", "at step", "values", "checkpoint"),
     )
-
-
-def _values(test: TestResult) -> str:
-    return ", ".join(f"{name} {value:.6g}" for name, value in test.values.items())
 
 
 def _interval(name: str, value: float, n: int) -> tuple[str, str, str]:

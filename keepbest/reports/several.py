@@ -12,27 +12,27 @@ from keepbest.stopping.statistics import spread
 
 
 def report_several(materials: Sequence[Material]) -> Iterator[Block]:
-    """Yield what the runs say together: a row a run, then median and range of best, test and steps."""
+    """Yield a table with a row for each run, then median and range of best, test and steps."""
     runs = [material.run for material in materials]
     monitors = {run.spec.monitor for run in runs}
     yield head(f"{len(runs)} runs", 1)
     yield tell(_difference(runs))
     yield tabulate([_row(run) for run in runs], ("run", "seed", "best", "at step", "test", "steps", "stopped by"))
     if len(monitors) > 1:
-        yield warn(f"They watch different metrics ({', '.join(sorted(monitors))}): their values are not compared.")
+        yield warn(f"The runs watch different metrics ({', '.join(sorted(monitors))}), so no values are compared.")
         return
     yield tabulate(list(_together(runs)), ("", "runs", "median", "lowest", "highest"))
     validations = sum(run.validations for run in runs)
     trials = sum(len(run.selection.trials) for run in runs if run.selection is not None)
     tried = f" and {trials:,} averages" if trials else ""
     yield warn(
-        f"The highest of {len(runs)} runs and {validations:,} validations{tried} is selected, and optimistic: quote "
-        "the median, or the test set of one run that was chosen before the test was seen."
+        f"The best of {len(runs)} runs and {validations:,} validations{tried} is optimistic: quote the median, or the "
+        "test result of one run that was chosen before anybody saw a test result."
     )
 
 
 def _difference(runs: Sequence[Run]) -> str:
-    """Say whether only the seed differs."""
+    """Return a sentence on whether the runs differ only in the seed."""
     forms = {(str(run.spec.source), str(sorted(run.spec.parameters.items())), run.spec.data) for run in runs}
     seeds = sorted({run.spec.seed for run in runs})
     if len(forms) == 1:

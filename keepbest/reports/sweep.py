@@ -1,4 +1,4 @@
-"""The report of a sweep: what was searched and how far, the best of it, and why that is optimistic."""
+"""The report of a sweep: what it searched and how far, its best run, and why that value is optimistic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from keepbest.contract.reports import Block, Picture
 from keepbest.contract.runs import Run
-from keepbest.contract.sweeps import Importance, Sweep, SweepImportance, SweepRun, SweepRuns
+from keepbest.contract.sweeps import Sweep, SweepImportance, SweepRun, SweepRuns
 from keepbest.reports.blocks import head, tabulate, tell, warn
 from keepbest.reports.curve import draw_tries
 from keepbest.reports.material import SweepMaterial
@@ -15,7 +15,7 @@ from keepbest.reports.run import tell_test
 from keepbest.stopping import render
 from keepbest.stopping.statistics import spread
 
-#: Runs in the table, the best ones.
+#: Runs in the table: the best ones of the sweep.
 MAX_ROWS = 50
 
 
@@ -59,8 +59,8 @@ def _best(known: SweepRuns) -> Iterator[Block]:
     )
     averages = ", and averages," if tried else ""
     yield warn(
-        f"Selected, optimistic: the best of many validations{averages} of many runs at the same examples. The test set "
-        "of this one run is what to quote, if it was chosen before any test set was seen."
+        f"Selected, optimistic: the best of many validations{averages} of many runs on the same examples. "
+        "Quote the test result of this run, if it was chosen before anybody saw a test result."
     )
 
 
@@ -73,7 +73,7 @@ def _selected(sweep: Sweep, best: SweepRun) -> Iterator[tuple[str, str]]:
 
 
 def _count(known: SweepRuns) -> str:
-    """Say how many could have been the best, deleted ones too: they were tried; one without a validation could not."""
+    """Return how many runs could have been the best: those with a value, and deleted ones, which had been tried."""
     counts = known.sweep.counts.model_dump(exclude={"made"})
     deleted = known.sweep.counts.made - len(known.runs)
     parts = [f"{count} {what}" for what, count in [*counts.items(), ("deleted", deleted)] if count]
@@ -124,9 +124,11 @@ def _importance(importance: SweepImportance) -> Iterator[Block]:
     if not importance.parameters:
         yield tell(importance.message or "Not known.")
         return
-    yield tabulate(
-        [(parameter.name, _share_of(parameter)) for parameter in importance.parameters], ("parameter", "share")
-    )
+    rows = [
+        (item.name, "changed too rarely to tell" if item.share is None else f"{100 * item.share:.0f} %")
+        for item in importance.parameters
+    ]
+    yield tabulate(rows, ("parameter", "share"))
     yield tell(f"By PED-ANOVA (Watanabe et al., IJCAI 2023) over {importance.runs} finished runs: a hint, no more.")
 
 
@@ -146,7 +148,3 @@ def _search(sweep: Sweep) -> Iterator[Block]:
 
 def _write(dimension: dict[str, object]) -> str:
     return ", ".join(f"{name} {json.dumps(value)}" for name, value in dimension.items())
-
-
-def _share_of(weight: Importance) -> str:
-    return "changed too rarely to tell" if weight.share is None else f"{100 * weight.share:.0f} %"

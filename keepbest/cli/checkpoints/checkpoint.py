@@ -27,13 +27,13 @@ Reference = Annotated[str, typer.Argument(metavar="RUN|ID", help="A checkpoint's
 @checkpoint.command("show")
 def show(
     reference: Reference,
-    variable: Annotated[str | None, typer.Option(help="Only this one, with its values.")] = None,
+    variable: Annotated[str | None, typer.Option(help="Only this variable, with its values.")] = None,
     slice: Annotated[str, typer.Option(help='Which of its values, as NumPy counts: "0:3,:".')] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the variables with shape, type, figures and digest; every digest is checked."""
+    """List the variables with shape, type, figures and digest, and check every digest."""
     if slice and variable is None:
-        raise InvalidInput("--slice says which values of a --variable.", field="slice")
+        raise InvalidInput("--slice needs --variable: it chooses the values of one variable.", field="slice")
     with found(reference) as (folder, manifest):
         if variable is not None:
             show_values(*inspect.values_of(folder, manifest, variable, slice), as_json)
@@ -43,7 +43,7 @@ def show(
         print_json(listed)
         return
     heads = ("variable", "shape", "type", ">mean", ">std", ">min", ">max", ">norm", ">not finite", "digest")
-    table = Table(heads, empty="It has no variables.")
+    table = Table(heads, empty="The checkpoint has no variables.")
     for item in listed.variables:
         figures = (number(figure) for figure in (item.mean, item.std, item.min, item.max, item.norm))
         what = (f"{item.collection}/{item.path}", item.shape, item.dtype)
@@ -56,7 +56,7 @@ def show(
 def diff(
     first: Reference,
     second: Reference,
-    all: Annotated[bool, typer.Option("--all", "-a", help="Equal variables, too.")] = False,
+    all: Annotated[bool, typer.Option("--all", "-a", help="Also list equal variables.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say, variable by variable, what changed from the first to the second."""
@@ -70,7 +70,7 @@ def diff(
 
 @contextmanager
 def found(reference: str) -> Iterator[tuple[Folder, Manifest]]:
-    """Give the store and the manifest that are meant: from the store here, where it has them, else from the tracker."""
+    """Yield folder and manifest of a checkpoint, from the store of this machine or else from the tracker."""
     settings = load()
     with (
         located_checkpoint(reference, settings) as (source, chosen),
@@ -98,7 +98,7 @@ def show_values(variable: Variable, values: object, as_json: bool) -> None:
 
 
 def to_plain(value: object) -> object:
-    """Return values as JSON has them: what is not finite by its name, a complex number as text."""
+    """Return values for JSON: a number that is not finite by its name, a complex number as text."""
     if isinstance(value, list):
         return [to_plain(item) for item in value]
     if isinstance(value, bool | int):

@@ -14,7 +14,7 @@ from keepbest.settings import Settings, child_environment
 
 
 def need_tensorflow(what: str, otherwise: str) -> None:
-    """Raise an error that says what needs TensorFlow, and what to do without, where it is not installed."""
+    """Raise an error if TensorFlow is not installed: `what` needs it, and `otherwise` is what to do without it."""
     if find_spec("tensorflow") is None:
         raise KeepbestError(
             f"{what} needs TensorFlow, which is not installed here.",
@@ -23,9 +23,9 @@ def need_tensorflow(what: str, otherwise: str) -> None:
 
 
 def ask_fresh(folder: Path, settings: Settings, data: Path | None, module: str, *arguments: str) -> dict[str, Any]:
-    """Run a module of the worker, which writes its answer as JSON to the file it is told last; return the answer.
+    """Run a module of the worker in a new process and return its answer, which it writes as JSON into a file.
 
-    Raises the error that it met.
+    Raises the error of that process.
     """
     answer, log = folder / "answer.json", folder / "output.log"
     data_folder = str(data.expanduser().absolute()) if data else None
@@ -35,7 +35,7 @@ def ask_fresh(folder: Path, settings: Settings, data: Path | None, module: str, 
         done = subprocess.run(command, env=environ, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, check=False)
     if not answer.is_file():
         words = log.read_text(errors="replace").splitlines()[-10:]
-        raise KeepbestError("\n".join([f"The process that was asked ended with {done.returncode}:", *words]))
+        raise KeepbestError("\n".join([f"The process of {module} ended with status {done.returncode}:", *words]))
     fields: dict[str, Any] = json.loads(answer.read_text())
     if "error" in fields:
         raise from_body(fields, 500)

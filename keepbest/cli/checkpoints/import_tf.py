@@ -1,4 +1,4 @@
-"""`import`: checkpoints that other programs wrote, taken over into a store."""
+"""`import`: takes checkpoints of other programs over into a store."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ take_over = typer.Typer(
     help="Take over checkpoints that other programs wrote.", add_completion=False, no_args_is_help=True
 )
 Prefix = Annotated[
-    Path, typer.Argument(help="What the Saver was told, such as model-1000, or a folder: the newest in it.")
+    Path, typer.Argument(help="The Saver's path, such as model-1000, or a folder for its newest checkpoint.")
 ]
 
 
 @take_over.callback()
 def _keep_the_name() -> None:
-    """With one verb alone Typer would drop its name."""
+    """Keep the verb's name, which Typer drops if there is only one verb."""
 
 
 @take_over.command("tf-checkpoint")
@@ -33,12 +33,12 @@ def import_tf_checkpoint(
     to: Annotated[Path | None, typer.Option(help="The checkpoint store (default: KEEPBEST_STORE).")] = None,
     run: Annotated[str | None, typer.Option(help="Id of the run to file it under (default: a new one).")] = None,
     step: Annotated[int | None, typer.Option(min=0, help="Its step (default: global_step, else the name's).")] = None,
-    value: Annotated[float | None, typer.Option(help="What was measured of it; with --mode.")] = None,
+    value: Annotated[float | None, typer.Option(help="Its measured value; with --mode.")] = None,
     mode: Annotated[Literal["min", "max"] | None, typer.Option(help="Which way the value gets better.")] = None,
-    monitor: Annotated[str | None, typer.Option(help="What the value is.")] = None,
+    monitor: Annotated[str | None, typer.Option(help="The metric of the value.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take over what a tf.train.Saver wrote, every variable with its digest."""
+    """Take over a checkpoint of tf.train.Saver, every variable with its digest."""
     need_tensorflow("Reading a TensorFlow checkpoint", "import it where it does and copy the store")
     store = to or load().store
     with hushed():

@@ -40,7 +40,7 @@ Cut = Annotated[str, typer.Option("--slice", help='Which values, as NumPy counts
 
 @dataclass(frozen=True)
 class Place:
-    """Where it is looked: a checkpoint, or None for the model as training begins."""
+    """What to inspect: a checkpoint of a run, or with None the model before its first step."""
 
     where: Located
     checkpoint: Checkpoint | None
@@ -102,12 +102,12 @@ def inspect(
 
 
 def check_wanted(wanted: list[TensorRequest], list_all: bool, *files: Path | str | None) -> None:
-    """Something must be asked, and only one tensor fits into a file."""
+    """Refuse a command line without tensors, or with several tensors for one file."""
     if list_all == bool(wanted):
-        message = "Say what: --variable, --activation, --gradient, --loss; or --list, which names them."
+        message = "Name what to show: --variable, --activation, --gradient or --loss; or --list for all names."
         raise InvalidInput(message, field="list")
     if any(files) and len(wanted) != 1:
-        raise InvalidInput("--slice, --image and --npy are about one tensor.", field="slice")
+        raise InvalidInput("--slice, --image and --npy need exactly one tensor.", field="slice")
 
 
 def read_examples(example: int | None, examples: str | None, *, is_one: bool) -> tuple[int, int | None]:
@@ -121,12 +121,12 @@ def read_examples(example: int | None, examples: str | None, *, is_one: bool) ->
     match = re.fullmatch(r"(\d{0,15}):(\d{0,15})", examples)
     first, stop = (int(match[1] or 0), int(match[2]) if match[2] else None) if match else (0, 0)
     if stop is not None and stop <= first:
-        raise InvalidInput(f"{examples!r} names no examples.", field="examples", hint="Like --examples 0:10.")
+        raise InvalidInput(f"{examples!r} names no examples.", field="examples", hint="For example: --examples 0:10")
     return first, stop
 
 
 def find_place(where: Located, last: bool, step: int | None, checkpoint: str | None) -> Place:
-    """Return the checkpoint that is meant; step 0 needs none."""
+    """Return the chosen checkpoint; step 0 needs none."""
     try:
         return Place(where, where.choose(which="last" if last else "best", step=step, id=checkpoint))
     except NotFound:
@@ -157,7 +157,7 @@ def look_inside(
     hint = f"--variable works; for the rest, in Python: model = keepbest.restore({place.where.id!r}, model)"
     run = place.where.need_run("Looking at layers and losses", hint)
     if not isinstance(run.spec.source, RecipeSource | CodeSource):
-        message = f"Run {run.id} was trained by its own script: its model cannot be built here."
+        message = f"A script of its own trained run {run.id}, so its model cannot be built here."
         raise InvalidInput(message, field="run", hint=hint)
     need_tensorflow("Looking at activations, gradients and losses", "--variable works without, but for --step 0")
     warn("Building model and data in a fresh process …")
@@ -176,7 +176,7 @@ def look_inside(
 
 
 def _of_one(kind: str, array: Any, inquiry: Inquiry) -> Any:
-    """What a layer gives for one example has no axis of examples."""
+    """Return a layer's output for a single example without the axis of examples."""
     is_one = inquiry.stop is not None and inquiry.stop - inquiry.first == 1
     return array[0] if kind == "activation" and is_one and array.ndim and array.shape[0] == 1 else array
 
@@ -202,7 +202,7 @@ def show(
 
 
 def show_verdicts(verdicts: Verdicts, inquiry: Inquiry) -> None:
-    """One example with all its probabilities, several as rows of labels and answers."""
+    """Print one example with all its probabilities, several examples as rows of labels and answers."""
     names = verdicts.classes
     if len(verdicts.labels) > 1:
         say(f"examples {inquiry.first}:{inquiry.stop} of {inquiry.part}")

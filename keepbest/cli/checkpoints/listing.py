@@ -1,4 +1,4 @@
-"""`checkpoints`: what of a run is on disk."""
+"""`checkpoints`: lists the checkpoints of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def checkpoints(
     run: RunId,
     pin: Pinned = None,
     unpin: Unpinned = None,
-    all: Annotated[bool, typer.Option("--all", "-a", help="Those that retention dropped, too.")] = False,
+    all: Annotated[bool, typer.Option("--all", "-a", help="Also list those that retention dropped.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List a run's checkpoints, the newest first."""
@@ -51,7 +51,7 @@ def checkpoints(
 
 
 def _suggest(source: CheckpointSource, durable: list[Checkpoint]) -> str:
-    """Return the command for what was selected, else the best, else the last."""
+    """Return the command to restore the selected checkpoint, else the best, else the last."""
     marks: list[tuple[Which, Checkpoint]] = [
         ("selected", checkpoint) for checkpoint in durable if checkpoint.is_selected
     ]

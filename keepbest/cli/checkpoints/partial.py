@@ -1,4 +1,4 @@
-"""Restores into the user's own network: builds it, compares it with the checkpoint, fills what fits."""
+"""Restores into the user's own network: builds it, compares it with the checkpoint, and fills variables that fit."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from keepbest.training.spec import Training, build_model
 
 @dataclass(frozen=True)
 class Target:
-    """The network that is meant: FILE.keras, or a function of FILE.py that returns a model or a Training.
+    """The user's network: FILE.keras, or a function of FILE.py that returns a model or a Training.
 
-    The function gets what the run gave to its own, in so far as it takes that, and what `settings` say instead.
+    The function gets those parameters of the run that it takes; `settings` replace them.
     """
 
     source: str
@@ -37,9 +37,9 @@ class Target:
     run: RunSpec | None = None
 
     def build(self, inputs: Inputs | None = None) -> Any:
-        """Return the model with its variables. A function's file is run: it is the user's own, on their own machine.
+        """Return the model with its variables. This runs the user's own file, on the user's own machine.
 
-        `inputs` is what the run's network was called with: where the model is not built, it is called so once.
+        A model that is not built yet is called once with `inputs`, the inputs of the run's network.
         """
         if self.source.endswith(".keras"):
             path = Path(self.source)
@@ -65,22 +65,22 @@ class Target:
         pairs = [text.partition("=") for text in self.maps]
         for old, _, new in pairs:
             if not old or not new:
-                raise InvalidInput("--map is OLD=NEW, the names of a variable or of a layer.", field="map")
+                raise InvalidInput("--map takes OLD=NEW, two names of a variable or of a layer.", field="map")
         return {old: new for old, _, new in pairs}
 
     def fill(self, loaded: Loaded) -> tuple[Any, RestorePlan]:
-        """Return the model, as it was built, and the plan; raises CheckpointMismatch where it asks for too much."""
+        """Return the built model and the plan; raises CheckpointMismatch if the checkpoint does not fill the model."""
         model = self.build(loaded.manifest.inputs)
         return model, self.plan(loaded, model)
 
     def plan(self, loaded: Loaded, model: Any) -> RestorePlan:
-        """Return what goes where in a model that was built so; raises CheckpointMismatch as `fill` does."""
+        """Return the plan for a model that was built before; raises CheckpointMismatch as `fill` does."""
         plan = loaded.plan(model, self.renames)
         plan.check(partial=self.partial)
         return plan
 
     def _choose(self, signature: Signature, owner: str) -> dict[str, Any]:
-        """Return the function's parameters: the run's own, but for those that are set here."""
+        """Return the function's parameters: the run's, replaced by `settings`."""
         known = {parameter.name for parameter in signature.parameters}
         given: dict[str, Any] = {}
         if self.run is not None:
@@ -95,7 +95,7 @@ class Target:
 
 
 def _call(entry: Entry, parameters: Mapping[str, Any], inputs: Inputs | None, seed: int) -> Any:
-    """Return what the function gives, built as a worker's trainer builds it."""
+    """Call the function and build its model as a worker's trainer does."""
     import keras
 
     keras.utils.set_random_seed(seed)
@@ -113,7 +113,7 @@ def _call(entry: Entry, parameters: Mapping[str, Any], inputs: Inputs | None, se
 
 
 def _import(entry: Entry) -> ModuleType:
-    """Import the file under the name that its folder gives it; one in a package after that."""
+    """Import the file under its module name from the sent folder, within its package if it is in one."""
     name = entry.inside.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
     if "." in name or entry.file.name == "__init__.py":
         return importlib.import_module(name)
@@ -127,17 +127,17 @@ def _import(entry: Entry) -> ModuleType:
 
 
 def show_plan(plan: RestorePlan, as_json: bool) -> None:
-    """Print the table: what of the checkpoint goes where."""
+    """Print which variable of the checkpoint goes into which of the model."""
     if as_json:
         rows = [{"kind": row.kind, "checkpoint": _told(row.mine), "model": _told(row.theirs)} for row in plan.rows]
         print_json({"checkpoint": plan.checkpoint, "same": plan.is_same, "variables": rows})
         return
-    table = Table(("", "in the checkpoint", "in the model"), empty="Neither has a variable.")
+    table = Table(("", "in the checkpoint", "in the model"), empty="Neither checkpoint nor model has a variable.")
     for row in plan.rows:
         table.add(row.kind, _words(row.mine), _words(row.theirs))
     print_table(table)
     taken = sum(row.fits for row in plan.rows)
-    more = "" if plan.is_same else " --partial takes them, and --map OLD=NEW says what else belongs together."
+    more = "" if plan.is_same else " --partial restores these; --map OLD=NEW joins variables with different names."
     say(f"{taken} of {len(plan.rows)} variables fit.{more}")
 
 

@@ -1,4 +1,4 @@
-"""Writing a checkpoint's network to files, and checking one: here where Keras alone is needed, else by a child."""
+"""Writes a checkpoint's network to files and checks it: in this process, or in a new one to run the run's code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEEDS_TENSORFLOW: frozenset[Format] = frozenset({"keras", "weights", "tf", "save
 
 @dataclass
 class Rebuilding:
-    """One checkpoint on its way into a network: the user's own (`target`), else the run's."""
+    """Puts one checkpoint into a network: the user's own (`target`), else the run's."""
 
     found: Located
     chosen: Checkpoint
@@ -38,13 +38,13 @@ class Rebuilding:
     partial: bool = False
     allow_code: bool = False
     data: Path | None = None
-    #: Whether the run's own code has to make the network: known once the description alone did not do.
+    #: Whether the run's own code must build the network, because the store's description does not suffice.
     by_code: bool = False
 
     def write(self, to: Path) -> Path:
-        """Write it to the folder `to`, from the store here or from the tracker; return the file.
+        """Write the checkpoint into the folder `to`, from the store here or from the tracker; return the file.
 
-        Raises NetworkUnknown where neither the description nor the run's code makes the network.
+        Raises NetworkUnknown if neither the description nor the run's code gives the network.
         """
         if self.form in NEEDS_TENSORFLOW:
             need_tensorflow(f"--as {self.form}", "`--as safetensors` and `--as npz` work without")
@@ -64,14 +64,14 @@ class Rebuilding:
         return path
 
     def check(self, path: Path | None, tolerance: float | None) -> CheckResult:
-        """Compare what was written to `path` (else the checkpoint itself) with what was recorded, in a fresh process.
+        """Compare the predictions of `path` (else of the checkpoint) with the recorded ones, in a fresh process.
 
-        Raises NotFound where the checkpoint has no examples.
+        Raises NotFound if the checkpoint has no examples.
         """
         need_tensorflow("--check", "run it where the model can be built")
         with opened(self.found.source, self.chosen, self.settings.store) as store:
             manifest, _ = store.read_manifest(self.chosen.run, self.chosen.id)
-            examples.read(store.folder, manifest)  # cheaper than a child that says so
+            examples.read(store.folder, manifest)  # raises here, before a new process starts
             if manifest.network is None and self.target is None and not self.by_code:
                 self._turn_to_code(undescribed())
             file = str(path.absolute()) if path is not None else None
@@ -90,7 +90,7 @@ class Rebuilding:
         return export(store, loaded, to, self.form, model=model, plan=plan, **more), plan
 
     def _turn_to_code(self, error: NetworkUnknown) -> None:
-        """Say that the run's own code is run to make the network; raise `error` where that cannot or may not be."""
+        """Switch to the run's own code, with a warning; raise `error` if the code cannot or must not run."""
         spec = self._spec
         if spec is None or self.target is not None or self.by_code or (error.field == LAMBDA and not self.allow_code):
             raise error
@@ -100,7 +100,7 @@ class Rebuilding:
 
     @property
     def _spec(self) -> RunSpec | None:
-        """What the run was submitted as, where that says how its network is built."""
+        """The run's spec, if it says how to build the network."""
         run = self.found.run
         return run.spec if run is not None and isinstance(run.spec.source, CodeSource | RecipeSource) else None
 
@@ -120,6 +120,6 @@ class Rebuilding:
 
 
 def _absolute(source: str) -> str:
-    """Return FILE.py:FUNCTION with the file's whole path; the dotted name of a module stays."""
+    """Return FILE.py:FUNCTION with the file's absolute path; the dotted name of a module stays."""
     file, colon, function = source.partition(":")
     return f"{Path(file).absolute()}{colon}{function}" if Path(file).exists() else source

@@ -1,4 +1,4 @@
-"""`restore`: a checkpoint as files, and the proof that it is what was recorded."""
+"""`restore`: writes a checkpoint to files, and proves that it gives the recorded value."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ AllowCode = Annotated[bool, typer.Option("--allow-code", help="Run the code of L
 
 def restore(
     run: RunId,
-    best: Annotated[bool, typer.Option("--best", help="The first strict raw best, whatever was selected.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="The best validation's, whatever was selected.")] = False,
     last: Annotated[bool, typer.Option("--last", help="The last checkpoint.")] = False,
     step: Annotated[int | None, typer.Option(min=0, help="The checkpoint of this step.")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="The checkpoint with this id.")] = None,
@@ -54,17 +54,17 @@ def restore(
         str | None, typer.Option(metavar="MODEL", help="A network of yours: FILE.py:function, or FILE.keras.")
     ] = None,
     set: Annotated[list[str] | None, typer.Option(help="A parameter of that function, key=value; repeatable.")] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would go where in --into, and do nothing.")] = False,
-    partial: Annotated[bool, typer.Option("--partial", help="Take what fits, or what there is.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show which variables fit into --into; change nothing.")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Restore only the variables that fit.")] = False,
     map: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="Names that belong together.")] = None,
     allow_code: AllowCode = False,
     data_dir: DataFolder = None,
     as_json: AsJson = False,
 ) -> int:
-    """Write a checkpoint to files, digests checked; --verify proves that it gives the recorded value, --check that it
-    predicts what it did.
+    """Write a checkpoint to files and check its digests; --verify proves that it gives the recorded value, --check that
+    it gives the recorded predictions.
 
-    If nothing is said: what the run's selector chose at its end, else the best.
+    By default the checkpoint that the run's selector chose at its end, else the best.
     """
     if sum((best, last, step is not None, checkpoint is not None)) > 1:
         raise InvalidInput("--best, --last, --step and --checkpoint exclude each other.", field="step")
@@ -94,7 +94,7 @@ def restore(
 
 
 def _for_run(target: Target | None, result: Located) -> Target | None:
-    """A function of the user's gets what the run gave to its own; a recipe's parameters are something else."""
+    """Give the target the run's parameters, if the run trained code; a recipe's parameters do not fit a function."""
     spec = result.run.spec if result.run is not None else None
     if target is None or spec is None or not isinstance(spec.source, CodeSource):
         return target
@@ -102,42 +102,42 @@ def _for_run(target: Target | None, result: Located) -> Target | None:
 
 
 def check_target(to: Path | None, force: bool, verify: bool, check: bool) -> None:
-    """Nothing of the user's is overwritten unasked."""
+    """Refuse a command line that writes nowhere, or into a folder with files without --force."""
     if verify and check:
-        raise InvalidInput("--verify and --check give a receipt each: ask for one at a time.", field="check")
+        raise InvalidInput("--verify and --check exclude each other.", field="check", hint="Run restore twice.")
     if to is None and not verify and not check:
-        raise InvalidInput("Where to? Say --to DIR, --verify or --check.", field="to")
+        raise InvalidInput("restore needs --to DIR, --verify or --check.", field="to")
     if to is not None and to.exists() and not to.is_dir():
-        raise InvalidInput(f"{to} is a file.", field="to")
+        raise InvalidInput(f"The path {to} is a file.", field="to", hint="Name a folder.")
     if to is not None and to.is_dir() and any(to.iterdir()) and not force:
-        raise InvalidInput(f"{to} has files in it.", field="to", hint="Name a new folder, or say --force.")
+        raise InvalidInput(f"The folder {to} is not empty.", field="to", hint="Name a new folder, or add --force.")
 
 
 def check_measurable(run: Run, chosen: Checkpoint) -> None:
-    """Only what the validation set gave at a validation can be measured again."""
+    """Refuse a checkpoint whose value cannot be measured again on the validation set."""
     if not run.spec.monitor.startswith("val_"):
         raise InvalidInput(
-            f"{run.spec.monitor} is not measured on the validation set: it cannot be measured again.", field="verify"
+            f"Run {run.id} monitors {run.spec.monitor}, which is not measured on the validation set.", field="verify"
         )
     if chosen.value is None:
         raise InvalidInput(
-            f"Checkpoint {chosen.id} of step {chosen.step:,} was written between two validations: it has no value.",
+            f"Checkpoint {chosen.id} of step {chosen.step:,} has no value: it was written between two validations.",
             field="verify",
             hint=f"keepbest restore {run.id} --best --verify",
         )
 
 
 def check_changed(target: Target | None, form: Format, is_meant: bool) -> None:
-    """What is said of a changed network needs one, and a format that holds one."""
+    """Refuse options for a network without --into, and --into with a format that holds no network."""
     if target is None and is_meant:
-        hint = "A function that returns your model: --into my_model.py:build"
-        raise InvalidInput("--plan, --map and --set are about a network: say --into.", field="into", hint=hint)
+        hint = "Name a function that returns your model: --into my_model.py:build"
+        raise InvalidInput("--plan, --map and --set need --into.", field="into", hint=hint)
     if target is not None and form not in NEEDS_TENSORFLOW:
-        raise InvalidInput(f"--as {form} holds the checkpoint as it is: leave out --into.", field="into")
+        raise InvalidInput(f"--as {form} holds the checkpoint without a network: leave out --into.", field="into")
 
 
 def plan_only(source: CheckpointSource, chosen: Checkpoint, settings: Settings, target: Target, as_json: bool) -> int:
-    """Print what would go where; the status says whether all is the same."""
+    """Print the plan; the exit status says whether the two networks are the same."""
     need_tensorflow("--plan", "run it where the model can be built")
     with hushed(), opened(source, chosen, settings.store) as store:
         loaded = store.load(chosen.run, chosen.id)
@@ -147,7 +147,7 @@ def plan_only(source: CheckpointSource, chosen: Checkpoint, settings: Settings, 
 
 
 def measure(settings: Settings, chosen: Checkpoint, data: Path | None = None) -> Receipt:
-    """Restore and evaluate in a process that never trained; raises the error that it met."""
+    """Restore and evaluate in a fresh process; raises the error of that process."""
     need_tensorflow("--verify", "run it where the worker runs")
     warn("Measuring the restored model in a fresh process …")
     with tempfile.TemporaryDirectory(prefix="keepbest-") as folder:
@@ -156,7 +156,7 @@ def measure(settings: Settings, chosen: Checkpoint, data: Path | None = None) ->
 
 
 def show_checked(checked: CheckResult, as_json: bool) -> int:
-    """Print what was recorded, what the restored network gives, and whether that is within the tolerance."""
+    """Print recorded and restored predictions, and whether their difference is within the tolerance."""
     if as_json:
         print_json(checked)
     else:
@@ -176,7 +176,7 @@ def _numbers(values: list[float]) -> str:
 
 
 def show_receipt(settings: Settings, receipt: Receipt, as_json: bool) -> int:
-    """Print the receipt and leave it with the tracker."""
+    """Print the receipt and send it to the tracker."""
     with Client(settings=settings) as client:
         kept = client.add_receipt(receipt)
     if as_json:

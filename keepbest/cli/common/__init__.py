@@ -1,1 +1,1 @@
-"""What several verbs share: options, output, errors."""
+"""Shared by several verbs: options, output, errors."""

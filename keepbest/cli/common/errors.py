@@ -1,4 +1,4 @@
-"""Exit statuses, and how an error is told: what happened, which field, what to do next. No traceback."""
+"""Exit statuses, and how the command prints an error: what happened, which field, what to do next. No traceback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keepbest.status import RunState
 
 
 class Exit(IntEnum):
-    """What the command ends with; docs/reference/cli.md lists them."""
+    """The exit statuses of the command; docs/reference/cli.md lists them."""
 
     OK = 0
     ERROR = 1
@@ -57,7 +57,7 @@ def status_of(error: errors.KeepbestError) -> Exit:
 
 
 def status_of_run(state: RunState) -> Exit:
-    """What a command ends with that followed a run to its end."""
+    """Return the exit status of a command that followed a run to its end."""
     return _BY_STATE.get(state, Exit.OK)
 
 

@@ -1,4 +1,4 @@
-"""Values as words for people. Nothing that came from elsewhere reaches a terminal without `clean`."""
+"""Formats values for people. Text of users goes through `clean` before it reaches a terminal."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from keepbest.stopping import render
 #: Control characters, C1 included (a terminal obeys 0x9b), marks that turn the direction of text, line separators.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _UNSAFE_IN_TEXT = re.compile(_UNSAFE.pattern.replace(r"\x00-\x1f", r"\x00-\x08\x0b-\x1f"))
-#: What programs write to move the cursor and to colour: dropped from logs as a whole.
+#: Escape sequences that move the cursor or set colours; logs are printed without them.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
 _UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
 
 
 def clean(text: object) -> str:
-    """Return `text` on one line, with every character that could steer a terminal shown instead of sent."""
+    """Return `text` on one line, with every character that could steer a terminal escaped."""
     return _UNSAFE.sub(_shown, str(text))
 
 
 def clean_text(text: str) -> str:
-    """The same for text of several lines: line ends and tabs stay."""
+    """Return text of several lines, escaped as by `clean`; line ends and tabs stay."""
     return _UNSAFE_IN_TEXT.sub(_shown, text)
 
 
 def clean_log(text: str) -> str:
-    """The same for a program's output, as a terminal would leave it: no colours, of a progress bar its last state."""
+    """Return a program's output as a terminal would leave it, escaped, without colours and earlier progress bars."""
     plain = _ESCAPES.sub("", text).replace("\b", "")
     return clean_text("\n".join(line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n")))
 
@@ -68,7 +68,7 @@ def age(moment: datetime | None, now: datetime) -> str:
 
 
 def say_selection(made: Selection | None) -> str:
-    """`0.9812 by greedy_soup(k=3): the average of steps 300, 500 gives 0.9812`; empty where nothing was selected."""
+    """Return `0.9812 by greedy_soup(k=3): the average of steps 300, 500 gives 0.9812`, or an empty text for None."""
     if made is None:
         return ""
     count = len(made.trials)
@@ -105,7 +105,7 @@ def size(count: float) -> str:
 
 
 def changes(overrides: Overrides | None) -> str:
-    """`learning rate 0.1x, up to 20,000 steps, patience anew`; empty where nothing is changed."""
+    """Return `learning rate 0.1x, up to 20,000 steps, patience anew`, or an empty text without changes."""
     if overrides is None:
         return ""
     words = [
@@ -122,7 +122,7 @@ def _shown(match: re.Match[str]) -> str:
 
 
 def failed_attempts(run: Run) -> str:
-    """`1 of 3`, or nothing: a hand-back, or a pause at a rung, is no failure. A script's run has one attempt a time."""
+    """Return `1 of 3`, or an empty text without failures. A script's run has no limit of attempts."""
     if not run.failed_attempts:
         return ""
     limit = "" if isinstance(run.spec.source, ExternalSource) else f" of {run.spec.max_attempts}"

@@ -28,7 +28,7 @@ DataFolder = Annotated[
 ]
 ProjectName = Annotated[str | None, typer.Option("--project", "-p", help="Only this project.")]
 
-# What `submit` and `sweep` ask of a run
+# The options of `submit` and `sweep` for a run
 
 What = Annotated[
     str | None, typer.Argument(metavar="RECIPE|FILE.py[:FUNCTION]", help="What to train; the function is `build`.")

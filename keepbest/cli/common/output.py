@@ -1,6 +1,6 @@
-"""How the command prints: tables and colours on a terminal, plain aligned text into a pipe, JSON when asked.
+"""How the command prints: tables and colours on a terminal, plain aligned text into a pipe, JSON with --json.
 
-Everything printed goes through here, cleaned; Rich is loaded only where it draws.
+All output goes through this module, which escapes it. Only drawing on a terminal imports Rich.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console
 
-#: Style of a word wherever it stands in a cell.
+#: The style of a cell by its first word.
 STYLES = {
     "queued": "dim", "leased": "cyan", "running": "bold cyan", "paused": "yellow",
     "finished": "green", "failed": "bold red", "cancelled": "yellow",
@@ -28,7 +28,7 @@ STYLES = {
     "best": "bold green", "done": "green", "refused": "red", "requested": "yellow", "acknowledged": "cyan",
 }  # fmt: skip
 
-#: Characters across, from which on a terminal has room for every column.
+#: A terminal of so many characters has room for every column.
 ROOMY = 120
 
 
@@ -53,17 +53,17 @@ def is_terminal() -> bool:
 
 
 def say(text: str = "") -> None:
-    """Print text of ours with values of others in it."""
+    """Print a text, escaped except for line ends and tabs."""
     print(clean_text(text), flush=True)
 
 
 def warn(text: str) -> None:
-    """Print to stderr: results stay alone on stdout."""
+    """Print to stderr, so that stdout holds only results."""
     print(clean_text(text), file=sys.stderr, flush=True)
 
 
 def print_json(value: BaseModel | dict[str, Any] | list[Any]) -> None:
-    """Print JSON in ASCII: a control character in a name comes out escaped."""
+    """Print JSON in ASCII, which escapes control characters in names."""
     if isinstance(value, dict | list):
         print(json.dumps(value, indent=2))
     else:
@@ -81,7 +81,7 @@ def print_table(table: Table) -> None:
 
 
 def print_facts(title: str, facts: Iterable[tuple[str, str]]) -> None:
-    """Print names and values of one thing, those without a value left out."""
+    """Print the names and values of one thing, without empty values."""
     known = [(name, clean(value)) for name, value in facts if value not in ("", "-")]
     width = max((len(name) for name, _ in known), default=0)
     if not is_terminal():
@@ -94,7 +94,7 @@ def print_facts(title: str, facts: Iterable[tuple[str, str]]) -> None:
 
 
 def new_console(*, stderr: bool = False) -> Console:
-    """A console that reads nothing into what it prints: no markup, no emoji codes, no guessed colours."""
+    """Return a console that prints text as it is: without markup, emoji codes and guessed colours."""
     from rich.console import Console  # 40 ms that a pipe does not need
 
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
@@ -102,7 +102,7 @@ def new_console(*, stderr: bool = False) -> Console:
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Keep what native libraries write past Python to stderr (TensorFlow greets in five lines) off the terminal."""
+    """Keep the stderr output of native libraries, such as TensorFlow's greeting, off the terminal."""
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -116,7 +116,7 @@ def hushed() -> Iterator[None]:
 
 
 def styled(text: str, style: str | None = None) -> Any:
-    """A Rich text in its own style, or in that of its first word."""
+    """Return a Rich text in `style`, or in the style of its first word."""
     from rich.text import Text
 
     return Text(text, style or STYLES.get(text.split(" ", 1)[0], ""))

@@ -18,39 +18,39 @@ from keepbest.errors import Busy, InvalidInput, KeepbestError, NotAuthenticated,
 from keepbest.settings import Settings
 from keepbest.tracking.offline import read_names
 
-#: What a tracker that answers says where the run may be one of this machine's store.
+#: Answers of a tracker after which the store of this machine may still know the run.
 _UNKNOWN = (NotFound, NotAuthenticated, InvalidInput)
 _Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
 class Located:
-    """A run, and who knows its checkpoints. `run` is what the tracker says of it; None: it was found in the store."""
+    """A run and the source of its checkpoints. `run` is the tracker's; None if only the store knows the run."""
 
     id: str
     source: CheckpointSource
     run: Run | None = None
 
     def choose(self, *, which: Which = "best", step: int | None = None, id: str | None = None) -> Checkpoint:
-        """Return the checkpoint that is meant, as `keepbest.checkpoint.fetch.choose` says."""
+        """Return the chosen checkpoint, as `keepbest.checkpoint.fetch.choose` does."""
         return choose(self.source, self.id, which=which, step=step, id=id)
 
     def need_run(self, what: str, hint: str) -> Run:
-        """Return what the tracker knows. Raises InvalidInput where only the store knows the run, and `what` wants more.
+        """Return the tracker's run, which `what` needs; raises InvalidInput if only the store knows the run.
 
-        A store holds what was trained, not how: neither code nor data.
+        A store holds the result of a training, but neither its code nor its data.
         """
         if self.run is None:
-            message = f"{what} needs the run as it was submitted; of run {self.id} there is the store only."
+            message = f"{what} needs the tracker's record of run {self.id}, but only the store knows the run."
             raise InvalidInput(message, field="run", hint=hint)
         return self.run
 
 
 @contextmanager
 def located(reference: str, settings: Settings) -> Iterator[Located]:
-    """Give the run that `reference` means: an id, the first letters of it, or the name of a run kept offline here.
+    """Yield the run of `reference`: an id, its first letters, or the name of a run kept offline on this machine.
 
-    Raises the tracker's own error where the store does not know the run either.
+    Raises the tracker's error if the store does not know the run either.
     """
     with Client(settings=settings) as client:
 
@@ -66,9 +66,9 @@ def located(reference: str, settings: Settings) -> Iterator[Located]:
 
 @contextmanager
 def located_checkpoint(reference: str, settings: Settings) -> Iterator[tuple[CheckpointSource, Checkpoint]]:
-    """Give the checkpoint of this id, else the best of the run that `reference` means, and who has its files.
+    """Yield the checkpoint with this id, or the best of the run with this id, and the source of its files.
 
-    What lies in the store of this machine under the very id costs no request.
+    A checkpoint with exactly this id in the store of this machine needs no request.
     """
     local = LocalRuns(Store(settings.store, notes=settings.dir))
     exact = _find_exact(local, reference)
@@ -100,9 +100,9 @@ def _find_exact(local: LocalRuns, reference: str) -> Checkpoint | None:
 
 
 def _ask(settings: Settings, ask_tracker: Callable[[], _Answer], ask_store: Callable[[LocalRuns], _Answer]) -> _Answer:
-    """Return the tracker's answer, else the store's, saying which; else raise the tracker's error."""
+    """Return the tracker's answer, or the store's with a warning, or raise the tracker's error."""
     local = LocalRuns(Store(settings.store, notes=settings.dir), read_names(settings.dir / "offline"))
-    if settings.mode != "online":  # then nobody wants a tracker to be asked
+    if settings.mode != "online":  # no request to a tracker in this mode
         return ask_store(local)
     try:
         return ask_tracker()
@@ -112,7 +112,9 @@ def _ask(settings: Settings, ask_tracker: Callable[[], _Answer], ask_store: Call
         store = ask_store(local)
     except NotFound:
         raise type(refusal)(
-            f"{refusal.message} Nor is it in the store {settings.store}.", field=refusal.field, hint=refusal.hint
+            f"{refusal.message} The store {settings.store} does not have it either.",
+            field=refusal.field,
+            hint=refusal.hint,
         ) from refusal
     warn(f"{refusal.message} Found in the store {settings.store}.")
     return store

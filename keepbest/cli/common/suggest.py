@@ -1,4 +1,4 @@
-"""The command that fetches a checkpoint, as the next step that other verbs name."""
+"""Suggests the command that restores a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from keepbest.settings import load
 
 
 def suggest_restore(source: CheckpointSource, run: str, checkpoint: str, which: Which = "best") -> str:
-    """Return the command for what is meant of a run, which is `checkpoint`, in a format that it can be written in."""
-    message = "" if which == "selected" else f" --{which}"
-    return f"keepbest restore {run}{message} --to restored --as {_format_of(source, run, checkpoint)}"
+    """Return the command that restores the `which` checkpoint of a run, in a format that suits this checkpoint."""
+    option = "" if which == "selected" else f" --{which}"
+    return f"keepbest restore {run}{option} --to restored --as {_format_of(source, run, checkpoint)}"
 
 
 def _format_of(source: CheckpointSource, run: str, checkpoint: str) -> Format:
-    """A loop over variables, or a session, describes no network to make a model file of; arrays there always are."""
+    """Return npz for a checkpoint without a network, as a loop over variables or a session writes, else keras."""
     try:
         manifest = read_manifest(source, run, checkpoint, load().store)
     except KeepbestError:

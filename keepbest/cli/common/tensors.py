@@ -1,4 +1,4 @@
-"""How one tensor is shown: figures, a histogram of plain bars, values as NumPy shortens them; and written to a file."""
+"""Prints a tensor (figures, a histogram, shortened values), and writes it to a file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from keepbest.errors import InvalidInput
 
 BINS = 12
 _BAR = 40
-#: JSON holds the values of no more than so many; --slice and --npy give the rest.
+#: JSON holds at most so many values; --slice and --npy give the others.
 MAX_VALUES = 100_000
 
 
 @dataclass(frozen=True)
 class NamedTensor:
-    """Values and what they are called; `dtype` is that of the model, which NumPy may not know."""
+    """Values and their name; `dtype` is the model's, which NumPy may not know."""
 
     kind: TensorKind
     name: str
@@ -30,7 +30,7 @@ class NamedTensor:
     array: Any
 
     def cut(self, slices: str) -> Any:
-        """Return the values of a slice such as "0:3,:". Raises InvalidInput where it does not fit."""
+        """Return the values of a slice such as "0:3,:"; raises InvalidInput if the slice does not fit."""
         try:
             return self.array[read_slices(slices)]
         except (IndexError, ValueError) as error:
@@ -51,13 +51,13 @@ def show(tensor: NamedTensor, slices: str) -> None:
     for line in draw_histogram(array):
         say(line)
     values = tensor.cut(slices)
-    # NumPy shortens from 1000 values on; of a slice somebody wants to see every one.
+    # NumPy shortens 1000 or more values, but a slice is printed in full.
     text = np.array2string(np.asarray(values), threshold=MAX_VALUES if slices else 200, max_line_width=110)
     say(f"[{slices}] {list(np.shape(values))}\n{text}" if slices else text)
 
 
 def describe(tensor: NamedTensor, slices: str) -> dict[str, Any]:
-    """Return a tensor as JSON has it; `values` are null where they are too many."""
+    """Return a tensor for JSON; `values` is null if there are too many."""
     import numpy as np
 
     array, values = tensor.array, np.asarray(tensor.cut(slices))
@@ -76,7 +76,7 @@ def describe(tensor: NamedTensor, slices: str) -> dict[str, Any]:
 
 
 def draw_histogram(array: Any) -> Iterator[str]:
-    """Yield a line for each bin: from where, a bar, how many; nothing where all values are one."""
+    """Yield a line for each bin with its start, a bar and its count; no line if all values are equal."""
     counts, edges = _count(array)
     most = max(counts, default=0)
     if len(counts) < 2:

@@ -1,4 +1,4 @@
-"""Options of a command line out of a YAML file: `--file run.yaml`. What stands on the line itself counts over it."""
+"""Reads options of a command line from a YAML file: `--file run.yaml`. Options on the line itself take precedence."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from keepbest.errors import InvalidInput, NotFound
 from keepbest.hints import nearest
 from keepbest.stopping import render
 
-#: Bytes of a file of options.
+#: The largest file of options.
 MAX_BYTES = 2**20
-#: Where a command keeps the words to run, which on the line stand after its `--`.
+#: The context's key for the words of a command, which follow `--` on the line.
 COMMAND = "keepbest.command"
-#: What the file calls what the line has without a name.
+#: The parameter that the line has without a name, and the file under the name `source`.
 _SOURCE = "what"
 _ALIASES = {"source": _SOURCE}
 
 
 def take_options(context: typer.Context, path: Path | None) -> Path | None:
-    """Make what a file says the defaults of the other options. Raises NotFound, InvalidInput with the place."""
+    """Make the file's values the defaults of the other options. Raises NotFound, or InvalidInput with the place."""
     if path is None or context.resilient_parsing:
         return path
     fields = read_yaml(path)
@@ -41,7 +41,8 @@ def take_options(context: typer.Context, path: Path | None) -> Path | None:
         name = _ALIASES.get(str(key), str(key).replace("-", "_"))
         if name not in known:
             words = ["source", "command", *(text for text in known if text != _SOURCE)]
-            raise InvalidInput(f"{path}: there is no option {key!r}.", field=str(key), hint=nearest(str(key), words))
+            message = f"The file {path} names an unknown option {key!r}."
+            raise InvalidInput(message, field=str(key), hint=nearest(str(key), words))
         context.default_map[name] = _write(name, value, is_list=bool(getattr(known[name], "multiple", False)))
     return path
 
@@ -53,8 +54,8 @@ File = Annotated[
 
 
 def read_yaml(path: Path) -> dict[Any, Any]:
-    """Read a file that holds names with values; nothing of it is run."""
-    import yaml  # few command lines name a file
+    """Read a file of names and values, without running anything in it."""
+    import yaml  # imported late: few command lines name a file
 
     try:
         with path.open("rb") as file:
@@ -79,7 +80,7 @@ def _read_command(value: Any) -> list[str]:
 
 
 def _write(name: str, value: Any, *, is_list: bool) -> Any:
-    """Return a value as it would stand on the line."""
+    """Return a value as the command line would have it."""
     if value is None:
         return None
     if is_list:

@@ -1,4 +1,4 @@
-"""`stop`, `cancel`, `rollback`: commands to a living run. Each is requested, acknowledged by the trainer, done."""
+"""`stop`, `cancel`, `rollback`: commands to a living run, which the trainer acknowledges and then does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from keepbest.rates import find_absurd_text
 from keepbest.status import CommandState
 
 POLL_SECONDS = 0.3
-Wait = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait until it is done; 0 only asks.")]
+Wait = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for the outcome; 0 only sends it.")]
 
 
 def stop(run: RunId, wait: Wait = 30.0, as_json: AsJson = False) -> int:
@@ -34,12 +34,12 @@ def cancel(
     wait: Wait = 30.0,
     as_json: AsJson = False,
 ) -> int:
-    """End runs at once; nothing more is measured. A queued run is taken out of the queue.
+    """End runs at once, without a test result. A queued run leaves the queue.
 
-    A run that had ended and was resumed, and that no worker has taken up since, is again what it was.
+    A resumed run that no worker has taken up yet returns to its earlier state.
     """
     with Client() as client:
-        result = [client.run(run) for run in dict.fromkeys(runs)]  # a name that is wrong cancels none of them
+        result = [client.run(run) for run in dict.fromkeys(runs)]  # a wrong id raises before any run is cancelled
         commands, refused = _ask_each(client, result)
         done = [wait_for(client, command, wait) for command in commands]
     if as_json:
@@ -51,7 +51,7 @@ def cancel(
 
 
 def _ask_each(client: Client, runs: Sequence[Run]) -> tuple[list[Command], bool]:
-    """Cancel each; one that has ended meanwhile is said, and keeps none of the others alive."""
+    """Cancel each run; print the error of a run that has ended meanwhile, and go on with the others."""
     commands, refused = list[Command](), False
     for run in runs:
         try:
@@ -95,13 +95,13 @@ def rollback(
 
 
 def warn_of_rate(text: str | None) -> None:
-    """Say that a learning rate is one that nobody means; it is done all the same."""
+    """Warn of an implausible learning rate, which is used nevertheless."""
     if (odd := find_absurd_text(text)) is not None:
         warn(f"warning: {odd}")
 
 
 def send(run: str, query: CommandRequest, wait: float, as_json: bool) -> int:
-    """Ask, wait, and say how far the command came."""
+    """Send a command, wait for it, and print its state."""
     with Client() as client:
         command = client.command(run, query)
         command = wait_for(client, command, wait)
@@ -134,5 +134,5 @@ def _told(command: Command) -> str:
     if command.done_at is not None:
         words += f" after {(command.done_at - command.requested_at).total_seconds():.2f} s"
     if command.state.is_open:
-        words += f". It is obeyed at the trainer's next batch; see: keepbest watch {command.run}"
+        words += f". The trainer obeys at its next batch; see: keepbest watch {command.run}"
     return words

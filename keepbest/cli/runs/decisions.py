@@ -1,4 +1,4 @@
-"""The decision log of a run as a table: one row a validation."""
+"""Prints the decision log of a run: one row for each validation."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from keepbest.cli.common.formatting import clean, number, whole
 from keepbest.cli.common.output import Table, print_json, print_table
 from keepbest.contract.validations import RecordedValidation
 
-#: Left out on a narrow terminal, where the decision matters more.
+#: Columns left out on a narrow terminal, to make room for the decision.
 SPARE = ("n", "took", "checkpoint")
 
 
 def show_validations(monitor: str, validations: Sequence[RecordedValidation], as_json: bool) -> None:
-    """Print every validation with what was decided, by which policy, and why."""
+    """Print every validation with its decision, the policy and the reason."""
     if as_json:
         print_json([validation.model_dump(mode="json") for validation in validations])
         return
@@ -46,7 +46,7 @@ def _mark(validation: RecordedValidation) -> str:
 
 
 def _decided(validation: RecordedValidation) -> Iterator[str]:
-    """Yield the decision in words, what the other policies said, and what was noted (a checkpoint that was skipped)."""
+    """Yield the decision in words, the other policies' verdicts, and the note, as of a skipped checkpoint."""
     decision = validation.decision
     yield decision.message or (f"stop: {decision.reason}" if decision.stop else "go on")
     for verdict in decision.verdicts:

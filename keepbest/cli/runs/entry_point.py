@@ -1,4 +1,4 @@
-"""Where a submitted function lies, and which folder is sent so that its imports work on a worker as they do here."""
+"""Finds a submitted function, and the folder to send so that its imports work on a worker as they do here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FUNCTION = "build"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A function of a file in the folder that is sent; `why` says why that is not simply the file's own folder."""
+    """A function of a file in the sent folder; `why` explains a folder other than the file's own."""
 
     root: Path
     file: Path
@@ -27,15 +27,15 @@ class Entry:
 
     @property
     def inside(self) -> str:
-        """The file's name from the folder on, with slashes."""
+        """The file's path in the folder, with slashes."""
         return self.file.relative_to(self.root).as_posix()
 
 
 def find_entry(what: str, folder: Path | None) -> Entry | None:
-    """Find `my_model.py:build`, `net/model.py` or `net.model:build`; None for what is the name of a recipe.
+    """Find `my_model.py:build`, `net/model.py` or `net.model:build`; None for the name of a recipe.
 
-    Without a `folder`, the one above the file's packages is sent. Raises NotFound and InvalidInput for what is no
-    Python file, or lies where its imports cannot work.
+    Without `folder`, the folder above the file's packages is sent. Raises NotFound or InvalidInput if `what` is no
+    Python file, or if its imports cannot work in the sent folder.
     """
     pair = _find_file(what, folder)
     if pair is None:
@@ -47,7 +47,8 @@ def find_entry(what: str, folder: Path | None) -> Entry | None:
     root, why = _find_root(file, tree)
     if why and root in (Path.home().resolve(), Path(root.anchor)):
         hint = f"Move the package into a folder of its own, or name what to send: --folder {quote(str(file.parent))}"
-        raise InvalidInput(f"{root}, {why}, is not sent: it holds everything of yours.", field="folder", hint=hint)
+        message = f"The folder {root}, {why}, is not sent, because it holds all your files."
+        raise InvalidInput(message, field="folder", hint=hint)
     return Entry(root, file, function, shown, why)
 
 
@@ -75,7 +76,7 @@ def _find_file(what: str, folder: Path | None) -> tuple[Path, str] | None:
 
 
 def _beside(file: Path, folder: Path | None) -> Path:
-    """Return the file as it is named from here; else from the folder that is sent."""
+    """Return the file relative to the present folder, or else to the sent folder."""
     inside = folder / file if folder is not None else file
     return inside if not file.exists() and inside.exists() else file
 
@@ -86,7 +87,7 @@ def _check_no_file(what: str) -> None:
 
 
 def _check_given(file: Path, tree: ast.Module, root: Path) -> Path:
-    """Return the folder that was named; raises InvalidInput where the file, or what it imports, lies outside."""
+    """Return the named folder; raises InvalidInput if the file or its relative imports lie outside."""
     if not file.is_relative_to(root):
         raise InvalidInput(f"{file} does not lie in {root}.", field="folder")
     needed = _above_relative(file, tree)
@@ -100,8 +101,9 @@ def _check_given(file: Path, tree: ast.Module, root: Path) -> Path:
 
 
 def _find_root(file: Path, tree: ast.Module) -> tuple[Path, str]:
-    """Return the folder that the file's imports begin at, and why it is not its own."""
-    root = min(_above_packages(file), _above_relative(file, tree), key=lambda path: len(path.parts))
+    """Return the folder that the file's imports start from, and why it is not the file's own."""
+    above_packages = next(folder for folder in file.parents if not (folder / _INIT).exists())
+    root = min(above_packages, _above_relative(file, tree), key=lambda path: len(path.parts))
     if root != file.parent:
         package = ".".join(file.parent.relative_to(root).parts)
         return root, f"the folder above the package {package}"
@@ -111,33 +113,26 @@ def _find_root(file: Path, tree: ast.Module) -> tuple[Path, str]:
     for name in _absolute_imports(tree):
         if _holds(root, name):
             continue
-        above = next((item for item in _between(root, here) if _holds(item, name)), None)
+        between = (folder for folder in root.parents if folder.is_relative_to(here))
+        above = next((folder for folder in between if _holds(folder, name)), None)
         if above is not None:
             return above, f"the folder that {name} is imported from"
     return root, ""
 
 
-def _above_packages(file: Path) -> Path:
-    return next(folder for folder in file.parents if not (folder / _INIT).exists())
-
-
 def _above_relative(file: Path, tree: ast.Module) -> Path:
-    """Return the folder that the farthest relative import needs: `from .. import` needs two above its own."""
+    """Return the folder that the farthest relative import needs: `from .. import` needs two folders above."""
     levels = [node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     return file.parents[min(max(levels, default=0), len(file.parents) - 1)]
 
 
 def _absolute_imports(tree: ast.Module) -> Iterator[str]:
-    """Yield the dotted modules, such as a checkout's own `net.layers`; one word alone may be any library."""
+    """Yield the absolutely imported modules, such as a checkout's own `net.layers`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and not node.level and node.module:
             yield node.module
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-
-
-def _between(root: Path, top: Path) -> Iterator[Path]:
-    yield from (folder for folder in root.parents if folder.is_relative_to(top))
 
 
 def _holds(folder: Path, module: str) -> bool:

@@ -1,4 +1,4 @@
-"""Follows one run to its end: what is new since the last call, from the stream or by polling."""
+"""Follows one run to its end, from the stream or by polling."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """The run as it is now, and what came since the last news."""
+    """The run as it is now, with its validations and logs since the last news."""
 
     run: Run
     validations: list[RecordedValidation]
@@ -25,7 +25,7 @@ class News:
 
 @dataclass
 class RunFollower:
-    """Reads a run again whenever something happened to it, and what of its history is new."""
+    """Reads a run and its new history whenever an event of the run comes."""
 
     client: Client
     run: str
@@ -35,22 +35,22 @@ class RunFollower:
     seen_log: int = 0
 
     def news(self) -> Iterator[News]:
-        """Yield news at once, then whenever there is some and now and then, and last when the run has ended."""
-        start = self.client.events(run=self.run).next  # asked first: nothing falls between it and the run
+        """Yield news at once, then at each event and now and then, and last when the run has ended."""
+        start = self.client.events(run=self.run).next  # first, so that no event is missed before the run is read
         latest = self.read()
         yield latest
         if latest.run.state.is_final:
             return
         for _ in self.client.follow(after=start, run=self.run):
-            with suppress(Unreachable, Busy):  # `follow` waits for the tracker, and gives up when it stays away
+            with suppress(Unreachable, Busy):  # `follow` itself waits for the tracker, and at last raises
                 latest = self.read()
                 yield latest
                 if latest.run.state.is_final:
-                    yield self.read()  # what was written between reading the run and reading its history
+                    yield self.read()  # history may have been written after the run was read
                     return
 
     def read(self) -> News:
-        """Return the run, and what is new of its history."""
+        """Return the run and its new history."""
         run = self.client.run(self.run)
         return News(
             run, self._new_validations() if self.with_validations else [], self._new_logs() if self.with_logs else []
@@ -62,7 +62,7 @@ class RunFollower:
         while page := self.client.validations(self.run, after=after, limit=PAGE).validations:
             validations.extend(page)
             after = page[-1].seq
-        self.seen_validation = after  # only now: what a failing request would lose is asked for again
+        self.seen_validation = after  # only now, so that the next call repeats what a failed request lost
         return validations
 
     def _new_logs(self) -> list[LogPiece]:

@@ -1,4 +1,4 @@
-"""`fork` and `resume`: a new run from a checkpoint of another, and an ended run that goes on."""
+"""`fork` begins a new run at a checkpoint of another; `resume` lets an ended run go on."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _departure(
     max_steps: int | None,
     reset_patience: bool,
 ) -> dict[str, Any]:
-    """Return the fields that both requests share; the tracker says which of them do not go together."""
+    """Return the fields that both requests share; the tracker refuses those that exclude each other."""
     warn_of_rate(learning_rate)
     return {
         "to": to,

@@ -1,4 +1,4 @@
-"""`--epochs` where a run jumps: its last step, of a run that has said how many steps an epoch has."""
+"""Turns `--epochs` of a roll back, fork or resume into steps, by the steps and epochs of the run's validations."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Epochs = Annotated[
 
 
 def last_step(client: Client, run: str, max_steps: int | None, epochs: float | None) -> int | None:
-    """Return the new last step, of steps or of epochs.
+    """Return the new last step, from steps or from epochs.
 
-    Raises InvalidInput for both at once, and for epochs of a run whose validations do not say in which epoch they were.
+    Raises InvalidInput for both at once, and for epochs if the run's validations do not record their epoch.
     """
     if epochs is None:
         return max_steps
@@ -31,7 +31,7 @@ def last_step(client: Client, run: str, max_steps: int | None, epochs: float | N
     )
     if each is None:
         raise InvalidInput(
-            "How many steps an epoch of this run has is not known: its validations do not say their epoch.",
+            f"The validations of run {run} do not record their epoch, so epochs cannot be turned into steps.",
             field="epochs",
             hint="Count in steps: --max-steps 20000",
         )

@@ -1,4 +1,4 @@
-"""A program's output out of the pieces in which it came: cut anywhere, put together into whole lines."""
+"""Joins the pieces of a program's output into whole lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from keepbest.contract.validations import LogPiece
 
 
 class Output:
-    """Holds back each stream's last line until its end comes: the next piece may write it anew (a progress bar)."""
+    """Holds back each stream's last line until it ends, because the next piece may overwrite it (a progress bar)."""
 
     def __init__(self) -> None:
         self._open: dict[str, str] = {}
@@ -19,7 +19,7 @@ class Output:
         return "".join(self._complete(piece.stream, piece.text) for piece in pieces)
 
     def rest(self) -> str:
-        """Return the lines that nobody ended, each as a line."""
+        """Return the last lines that have no end."""
         rest = [clean_log(text) for text in self._open.values()]
         self._open.clear()
         return "".join(f"{line}\n" for line in rest if line)

@@ -1,4 +1,4 @@
-"""`replay`: what other policies would have done with runs that were recorded."""
+"""`replay`: shows what other policies would have done with recorded runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def replay(
     """Say what other policies would have saved and lost. Trains nothing; only --apply changes something."""
     if not runs and project is None:
         raise InvalidInput(
-            "Which runs?", field="run", hint="keepbest replay RUN, or --project NAME for all of its runs."
+            "replay needs a run or a project.", field="run", hint="keepbest replay RUN, or --project NAME"
         )
     request = ReplayRequest.model_validate(
         {"runs": runs or [], "project": project, "stoppers": stop or [], "tolerate": tolerate}
@@ -78,7 +78,7 @@ def _show(result: Replay) -> None:
 
 
 def one_run(result: Replay) -> Table:
-    """A policy a row: where it stops and what that saves and loses."""
+    """Return a table with a row for each policy: where it stops, and what it saves and loses."""
     heads = ("policy", "", ">stops at", "best @ step", ">steps saved", ">time saved", ">lost (examples)", "checkpoint")
     table = Table(heads)
     for place, policy in enumerate(result.policies):
@@ -92,7 +92,7 @@ def one_run(result: Replay) -> Table:
 
 
 def many_runs(result: Replay) -> Table:
-    """A policy a row: what it saves in the median, and loses at the 90th percentile."""
+    """Return a table with a row for each policy: its median saving, and its loss at the 90th percentile."""
     heads = ("policy", "", ">keeps the best", ">saves (median)", ">steps", ">loses (90 %)", ">censored", ">unknown")
     table = Table(heads)
     for place, policy in enumerate(result.policies):
@@ -113,7 +113,7 @@ def many_runs(result: Replay) -> Table:
 
 
 def _mark(place: int, policy: ReplayedPolicy, result: Replay) -> str:
-    """`best` for the recommended one, `front` where no other saves as much and loses less."""
+    """Return `best` for the recommended policy, `front` for a policy on the Pareto front."""
     return "best" if place == result.recommended else ("front" if policy.on_front else "")
 
 

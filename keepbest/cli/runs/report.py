@@ -1,4 +1,4 @@
-"""`report`: what a run, several, or a sweep really say; as Markdown and as one page of HTML."""
+"""`report`: the report of a run, of several runs or of a sweep, as Markdown and as one page of HTML."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ To = Annotated[
 
 
 def report(runs: Runs, to: To = None, as_json: AsJson = False) -> None:
-    """Report a run honestly: how often was looked, what was selected, what the test set said once, and how sure."""
+    """Report a run honestly: how often was measured, what was selected, the test result, and how sure it is."""
     if to is not None and to.exists() and not to.is_dir():
-        raise InvalidInput(f"{to} is a file.", field="to")
+        raise InvalidInput(f"The path {to} is a file.", field="to", hint="Name a folder.")
     with Client() as client:
         told = client.report(runs)
     if to is None and not as_json:
@@ -39,7 +39,7 @@ def report(runs: Runs, to: To = None, as_json: AsJson = False) -> None:
 
 
 def _write(told: Report, to: Path | None) -> list[Path]:
-    """Write the report's files and return them; none where no folder was named."""
+    """Write the report's files and return their paths; none without a folder."""
     if to is None:
         return []
     to.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ def test_a_wrong_command_line_ends_with_2(keepbest: Run, arguments: list[str], t
 def test_an_old_option_names_the_present_one(keepbest: Run) -> None:
     failed = keepbest("show", "--looks", "0123456789ab")
     assert (failed.status, failed.out) == (Exit.USAGE, "")
-    assert failed.err.splitlines() == ["error: No such option: --looks", "next: It is named --validations now."]
+    assert failed.err.splitlines() == ["error: No such option: --looks", "next: The option is now named --validations."]
 
 
 def test_no_tracker(keepbest: Run, monkeypatch: pytest.MonkeyPatch) -> None:

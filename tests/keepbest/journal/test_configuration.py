@@ -163,7 +163,7 @@ def test_what_is_too_large_is_cut_and_said_once(config: Any, caplog: pytest.LogC
     said = to_json(config)
     assert len(json.dumps(said)) < 400_000
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "left out" in caplog.text
+    assert "leaves out" in caplog.text
 
 
 def test_what_is_no_mapping_is_a_field() -> None:

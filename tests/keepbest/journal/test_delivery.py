@@ -144,7 +144,7 @@ def test_a_validation_is_kept_whose_examples_are_refused(tmp_path: Path, caplog:
         "the examples of a validation at step 7",
         f"validation at step {BAD}",
     ]
-    assert "did not take the examples of a validation at step 7" in caplog.text
+    assert "refused the examples of a validation at step 7" in caplog.text
 
 
 def test_what_is_set_aside_is_listed_by_run(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_the_thread_survives_its_own_errors(
 ) -> None:
     uploader = started(tracker)
     uploader.put((1, 0.0, 0, {"": 0.5}))  # a key that no batch can carry
-    wait_until(lambda: "error of its own" in caplog.text, what="the message")
+    wait_until(lambda: "met an error and goes on" in caplog.text, what="the message")
     uploader.put(logged(2, loss=0.5))
     assert uploader.drain(5)
     assert tracker.points("loss") == [(2, 0.5)]

@@ -80,7 +80,7 @@ def test_a_tracker_that_does_not_know_it(
     monkeypatch.setenv("KEEPBEST_TOKEN", "kb_nobody")
     assert keepbest("checkpoints", RUN).status == 0
     nowhere = keepbest("checkpoints", "zzzzzzzzzzzz")
-    assert (nowhere.status, "Nor is it in the store" in nowhere.err) == (Exit.NO_ACCESS, True)
+    assert (nowhere.status, "does not have it either" in nowhere.err) == (Exit.NO_ACCESS, True)
 
 
 def test_by_name_and_by_letters_that_mean_one_run(

@@ -162,9 +162,9 @@ def test_a_manifest_of_something_else_is_refused(
 @pytest.mark.parametrize(
     ("options", "told", "status"),
     [
-        (["--best"], "Where to? Say --to DIR", Exit.USAGE),
+        (["--best"], "restore needs --to DIR", Exit.USAGE),
         (["--best", "--step", "1", "--to", "out"], "exclude each other", Exit.USAGE),
-        (["--to", "full"], "full has files in it", Exit.USAGE),
+        (["--to", "full"], "The folder full is not empty", Exit.USAGE),
         (["--to", "full/file"], "full/file is a file", Exit.USAGE),
         (["--to", "out", "--as", "pickle"], "--as", Exit.USAGE),
         (["--to", "out", "--step", "7"], "the last ones are those of step 100", Exit.NOT_FOUND),

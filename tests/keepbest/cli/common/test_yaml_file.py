@@ -92,7 +92,7 @@ def test_a_sweep(keepbest: Keepbest, file: Path) -> None:
 
 
 WRONG = [
-    ("sauce: hvass-cnn", "there is no option 'sauce'.\nfield: sauce\nnext: Did you mean 'source'?"),
+    ("sauce: hvass-cnn", "names an unknown option 'sauce'.\nfield: sauce\nnext: Did you mean 'source'?"),
     ("a: [", "is not YAML: while parsing"),
     ("- a\n- b", "holds no options"),
     ("source: [a, b]", "what is one value"),
