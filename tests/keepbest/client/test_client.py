@@ -75,7 +75,7 @@ def test_an_answer_without_our_error_body(serve: Serve, answer: Answer, kind: ty
 
 
 def test_an_answer_of_another_shape_says_so(serve: Serve) -> None:
-    with pytest.raises(errors.KeepbestError, match="not a Me"):
+    with pytest.raises(errors.KeepbestError, match="answer as a Me"):
         client_of(serve(Answer(body=b'{"user": 1}'))).me()
 
 

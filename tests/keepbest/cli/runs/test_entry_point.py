@@ -101,7 +101,7 @@ def test_where_nothing_can_be_sent(
 
 def test_a_whole_home_is_not_sent(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(here))
-    with pytest.raises(InvalidInput, match="holds everything of yours"):
+    with pytest.raises(InvalidInput, match="holds all your files"):
         find_entry("net/model.py", None)
 
 

@@ -59,7 +59,7 @@ def test_what_was_selected_says_what_it_cost(keepbest: Keepbest, live: Live, wor
     test = {"step": 200, "n": 300, "values": {"accuracy": 0.9}, "checkpoint": "0" * 12}
     worker.finish(selection=made, test=test)
     printed = keepbest("report", worker.run).out
-    assert "the best of 3 validations and 2 trials at the same examples" in printed
+    assert "the best of 3 validations and 2 trials on the same examples" in printed
     assert "| val_accuracy | 0.9 at step 200 |" in printed  # the best stays the best
     assert "| selector | greedy_soup(k=3) |" in printed
     assert "| beside the best's | 0.9 at step 200 |" in printed
