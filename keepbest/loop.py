@@ -31,7 +31,7 @@ from keepbest.snapshots.state import Position, State
 from keepbest.stopping import Decision, read_pairs
 from keepbest.tracking.run import Run
 from keepbest.tracking.validations import make_validation
-from keepbest.training.keeper import BestKeeper
+from keepbest.training.best_keeper import BestKeeper
 from keepbest.training.resume import resume as go_on
 
 #: How long the end of a run waits until its best is on disk; the run reports a disk that takes longer.

@@ -28,8 +28,8 @@ from keepbest.journal.uploader import Uploader
 from keepbest.journal.values import MAX_STEP, check_keys, check_step, clean, to_number
 from keepbest.stopping import Correct, Decision, Pairs, Unpaired, Validation
 from keepbest.stopping.pairs import to_record
+from keepbest.tracking.held_resume_points import ResumePoints
 from keepbest.tracking.process.heartbeat import Life, Sign, Watch, write
-from keepbest.tracking.resume_points import ResumePoints
 from keepbest.tracking.sinks import NoSink, RecordSink
 
 MAX_TRACKED_KEYS = 10_000

@@ -12,7 +12,7 @@ from keepbest.errors import InvalidInput
 from keepbest.snapshots.snapshot import roll_back
 from keepbest.snapshots.state import Position, State
 from keepbest.tracking.run import Run
-from keepbest.training.checkpointing import CheckpointRecorder
+from keepbest.training.checkpoint_recorder import CheckpointRecorder
 from keepbest.training.learning_rate import rate_in, with_rate
 from keepbest.training.live_model import LiveModel
 from keepbest.training.states import TrainingStates

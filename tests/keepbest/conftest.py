@@ -26,6 +26,6 @@ def closed_writers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         made.append(CheckpointWriter(*arguments, **options))
         return made[-1]
 
-    monkeypatch.setattr("keepbest.training.checkpointing.CheckpointWriter", note)
+    monkeypatch.setattr("keepbest.training.checkpoint_recorder.CheckpointWriter", note)
     yield
     assert [writer.close(20) for writer in made] == [True] * len(made)

@@ -26,7 +26,7 @@ from keepbest.stopping import Pairs, Validation, parse
 from keepbest.tracking.opening import OpensAtOnce
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper, known_mode
-from keepbest.training.keeper import BestKeeper
+from keepbest.training.best_keeper import BestKeeper
 from keepbest.training.spec import Training
 from tests.support.assignments import NOW, make_assignment, make_spec
 from worker.data.splits import digest_of

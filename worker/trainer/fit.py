@@ -22,7 +22,7 @@ from keepbest.status import CommandKind
 from keepbest.stopping import Pairs
 from keepbest.tracking.run import Run
 from keepbest.tracking.validations import make_validation
-from keepbest.training.keeper import BestKeeper
+from keepbest.training.best_keeper import BestKeeper
 from keepbest.training.metrics import flatten
 from keepbest.training.monitor import direction_of
 from keepbest.training.spec import Training

@@ -24,7 +24,7 @@ from keepbest.selection.candidates import Candidate, MeasuredAverage, SelectorOu
 from keepbest.selection.selectors import Selector
 from keepbest.snapshots.state import State, variables_of
 from keepbest.stopping import Validation
-from keepbest.training.keeper import BestKeeper
+from keepbest.training.best_keeper import BestKeeper
 from keepbest.training.spec import Training
 from worker.trainer import batch_norm
 from worker.trainer.agent_pipe import HandedBack

@@ -21,7 +21,7 @@ from keepbest.snapshots.carried_state import CarriedState
 from keepbest.snapshots.state import State
 from keepbest.status import StopReason
 from keepbest.tracking.attach import attach
-from keepbest.training.keeper import BestKeeper
+from keepbest.training.best_keeper import BestKeeper
 from keepbest.training.reference_examples import of_part
 from keepbest.training.spec import Training, build_model
 from worker.child_process import FAILED, FINISHED, HANDED_BACK

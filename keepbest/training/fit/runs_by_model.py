@@ -27,7 +27,7 @@ from keepbest.snapshots.carried_state import CarriedState
 from keepbest.stopping import Mode, parse
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper
-from keepbest.training.keeper import BestKeeper
+from keepbest.training.best_keeper import BestKeeper
 from keepbest.training.reference_examples import References
 
 DEFAULT_MONITOR = "val_loss"

@@ -12,7 +12,7 @@ import pytest
 from keepbest.checkpoint import Store
 from keepbest.contract.policies import RetentionSpec
 from keepbest.errors import CheckpointDamaged, StoreUnavailable
-from keepbest.training.checkpointing import CheckpointRecorder
+from keepbest.training.checkpoint_recorder import CheckpointRecorder
 from tests.support.callbacks import heard_run
 from tests.support.states import RUN, about, equal, make_state
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keepbest.contract.batches import BatchReceipt
-from keepbest.tracking.resume_points import ResumePoints
+from keepbest.tracking.held_resume_points import ResumePoints
 
 A, B, C, D = (letter * 12 for letter in "abcd")
 

@@ -14,7 +14,7 @@ from keepbest.tracking.history import RunHistory
 from keepbest.tracking.opening import OpensAtFirstStep
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper
-from keepbest.training.checkpointing import CheckpointRecorder
+from keepbest.training.checkpoint_recorder import CheckpointRecorder
 from tests.support.callbacks import Reporter
 from tests.support.states import NOON, RUN, about, make_state
 

@@ -66,7 +66,7 @@ class CheckpointRecorder:
         #: The manifests' facts of bests that the writer skipped for newer ones, which are not checked yet.
         self._skipped: dict[str, CheckpointInfo] = {}
         self._writer: CheckpointWriter | None = None
-        self._keeper: CheckpointPruner | None = None
+        self._pruner: CheckpointPruner | None = None
         #: Keras' JSON of the trained network.
         self.network: str | None = None
         #: The form of the network's inputs, if known.
@@ -84,11 +84,11 @@ class CheckpointRecorder:
 
     def open(self) -> None:
         """Start the writer's thread if there is none: it also checks states when there is no store."""
-        if self._store is not None and self._keeper is None:
+        if self._store is not None and self._pruner is None:
             manifests = self._store.manifests(self._run.id)
             self._at = manifests[-1].at if manifests else None
             self._candidates = find_candidates(manifests)
-            self._keeper = CheckpointPruner(self._store, self._run.id, self._retention, self._selector)
+            self._pruner = CheckpointPruner(self._store, self._run.id, self._retention, self._selector)
             self._report_found(self._store, manifests)
         if self._store is not None and self._writer is None and self._writes_bests:
             self._store.sweep()
@@ -159,8 +159,8 @@ class CheckpointRecorder:
         writer, self._writer = self._writer, None
         with self._run.life.slowly():
             is_done = writer is None or writer.close(deadline_seconds)
-            if self._keeper is not None:
-                self._keeper.settle(lambda: self._run.recorder.is_written_down(JOURNAL_SECONDS), SETTLE_SECONDS)
+            if self._pruner is not None:
+                self._pruner.settle(lambda: self._run.recorder.is_written_down(JOURNAL_SECONDS), SETTLE_SECONDS)
         return is_done
 
     def _make_writer(self) -> CheckpointWriter:
@@ -241,9 +241,9 @@ class CheckpointRecorder:
         if (command := self._asked.pop(manifest.id, None)) is not None:
             result = {"checkpoint": manifest.id, "step": manifest.step}
             self._run.commands.answer(command, "done", f"Step {manifest.step} is on disk.", result)
-        if self._keeper is not None:
-            reason = f"Step {manifest.step} is on disk; retention keeps {self._keeper.describe()}."
-            self._keeper.take(
+        if self._pruner is not None:
+            reason = f"Step {manifest.step} is on disk; retention keeps {self._pruner.describe()}."
+            self._pruner.take(
                 manifest, self._run.recorder.needed_checkpoints(), lambda going: self._report_going(going, reason)
             )
 

@@ -29,7 +29,7 @@ from keepbest.status import CommandKind
 from keepbest.stopping import Decision, Validation
 from keepbest.tracking.process.exit import shielded
 from keepbest.tracking.run import Run
-from keepbest.training.checkpointing import CheckpointRecorder
+from keepbest.training.checkpoint_recorder import CheckpointRecorder
 from keepbest.training.learning_rate import check_rate, reduce_rate
 from keepbest.training.live_model import LiveModel
 from keepbest.training.network import describe_network
