@@ -11,6 +11,7 @@ from keepbest.checkpoint.inputs import Inputs
 from keepbest.checkpoint.manifest import Manifest
 from keepbest.checkpoint.store import Store
 from keepbest.errors import CheckpointMismatch, InvalidInput
+from keepbest.figures import figure
 from keepbest.snapshots.snapshot import ModelVariables
 
 
@@ -51,7 +52,7 @@ def make_mismatch(comparison: Comparison, checkpoint: str) -> CheckpointMismatch
     return CheckpointMismatch(
         f"The restored network is not the one of checkpoint {checkpoint}: for its {comparison.examples} examples it "
         f"gives {comparison.restored} where {comparison.recorded} was recorded; the difference is "
-        f"{comparison.difference:.3g} at most, over the tolerance of {comparison.tolerance:.3g}.",
+        f"{figure(comparison.difference, 3)} at most, over the tolerance of {figure(comparison.tolerance, 3)}.",
         hint="Build the model with the code and the parameters of the run.",
     )
 

@@ -8,6 +8,7 @@ from html import escape
 from itertools import accumulate
 
 from keepbest.contract.validations import RecordedValidation
+from keepbest.figures import figure
 from keepbest.stopping.validation import Mode
 
 WIDTH, HEIGHT = 800, 300
@@ -82,7 +83,7 @@ def _axes(frame: _Frame, title: str) -> str:
     low, high = frame.values
     text = '<text x="{}" y="{}" font-size="12" fill="currentColor" text-anchor="{}">{}</text>'
     parts = [
-        text.format(LEFT - 8, frame.y(value) + 4, "end", f"{value:.4g}") for value in (low, (low + high) / 2, high)
+        text.format(LEFT - 8, frame.y(value) + 4, "end", figure(value, 4)) for value in (low, (low + high) / 2, high)
     ]
     parts += [text.format(frame.x(step), HEIGHT - BOTTOM + 18, "middle", f"{step:,}") for step in frame.steps]
     parts.append(text.format(WIDTH / 2, HEIGHT - 6, "middle", escape(title)))

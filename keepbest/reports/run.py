@@ -18,6 +18,7 @@ from keepbest.contract.runs import (
     TestResult,
 )
 from keepbest.contract.selections import Selection
+from keepbest.figures import figure
 from keepbest.reports.blocks import head, tabulate, tell, warn
 from keepbest.reports.curve import draw_validations
 from keepbest.reports.gains import Gain, find_last_gain
@@ -61,7 +62,7 @@ def _best(material: Material) -> Iterator[Block]:
         None,
     )
     rows = [
-        (run.spec.monitor, f"{run.best_value!r} at step {run.best_step:,}"),
+        (run.spec.monitor, f"{figure(run.best_value)} at step {run.best_step:,}"),
         ("measured on", f"{n:,} examples" if n is not None else "an unknown number of examples"),
         ("validations it was chosen from", f"{run.validations:,}"),
         ("runs it was chosen from", f"{material.searched:,}"),
@@ -81,7 +82,7 @@ def _best(material: Material) -> Iterator[Block]:
 
 
 def _say_gain(gain: Gain) -> Paragraph:
-    words = f"The last accepted improvement, at step {gain.step:,}, is {abs(gain.value - gain.before):.6g}"
+    words = f"The last accepted improvement, at step {gain.step:,}, is {figure(abs(gain.value - gain.before))}"
     if gain.examples is None or gain.errors is None:
         return tell(f"{words}.")
     within = ", within noise" if gain.is_noise else ""
@@ -96,8 +97,8 @@ def _selection(material: Material) -> Iterator[Block]:
     steps = {selection_candidate.checkpoint: f"{selection_candidate.step:,}" for selection_candidate in made.candidates}
     rows = [
         ("selector", render(made.selector.model_dump())),
-        (material.run.spec.monitor, f"{made.value!r}"),
-        ("beside the best's", f"{made.best_value!r} at step {made.best_step:,}"),
+        (material.run.spec.monitor, figure(made.value)),
+        ("beside the best's", f"{figure(made.best_value)} at step {made.best_step:,}"),
         ("made of step", ", ".join(steps.get(id, id) for id in made.made_of)),
         ("candidates", f"{len(made.candidates):,}"),
         ("averages tried", f"{len(made.trials):,}"),
@@ -110,7 +111,7 @@ def _selection(material: Material) -> Iterator[Block]:
         trials = [
             (
                 ", ".join(steps.get(id, id) for id in trial.made_of),
-                "-" if trial.value is None else f"{trial.value!r}",
+                "-" if trial.value is None else figure(trial.value),
                 "kept" if trial.is_kept else "not kept",
             )
             for trial in made.trials
@@ -159,7 +160,7 @@ def _test_results(test_results: Sequence[RecordedTestResult]) -> Iterator[Block]
             (
                 f"{test_result.at:%Y-%m-%d %H:%M:%S} UTC",
                 f"{test_result.step:,}",
-                ", ".join(f"{name} {value:.6g}" for name, value in test_result.values.items()),
+                ", ".join(f"{name} {figure(value)}" for name, value in test_result.values.items()),
                 test_result.checkpoint or "-",
             )
             for test_result in test_results
@@ -170,7 +171,7 @@ def _test_results(test_results: Sequence[RecordedTestResult]) -> Iterator[Block]
 
 def _interval(name: str, value: float, n: int) -> tuple[str, str, str]:
     interval = wilson(value, n) if "acc" in name else None
-    return name, f"{value:.6g}", f"{interval.low:.4f} to {interval.high:.4f}" if interval is not None else ""
+    return name, figure(value), f"{interval.low:.4f} to {interval.high:.4f}" if interval is not None else ""
 
 
 def _curve(material: Material) -> Iterator[Block]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from keepbest.contract.reports import Block
 from keepbest.contract.runs import Run
+from keepbest.figures import figure
 from keepbest.reports.blocks import head, tabulate, tell, warn
 from keepbest.reports.material import Material
 from keepbest.stopping.statistics import spread
@@ -41,7 +42,7 @@ def _difference(runs: Sequence[Run]) -> str:
 
 
 def _row(run: Run) -> tuple[str, ...]:
-    best = "-" if run.best_value is None else f"{run.best_value:.6g}"
+    best = "-" if run.best_value is None else figure(run.best_value)
     at = "-" if run.best_step is None else f"{run.best_step:,}"
     reason = run.stop_reason.value if run.stop_reason else run.state.value
     return (run.name, str(run.spec.seed), best, at, _test_words(run), f"{run.step or 0:,}", reason)
@@ -50,7 +51,7 @@ def _row(run: Run) -> tuple[str, ...]:
 def _test_words(run: Run) -> str:
     if run.test is None:
         return "-"
-    return ", ".join(f"{name} {value:.6g}" for name, value in run.test.values.items())
+    return ", ".join(f"{name} {figure(value)}" for name, value in run.test.values.items())
 
 
 def _together(runs: Sequence[Run]) -> Iterator[tuple[str, ...]]:
@@ -62,7 +63,7 @@ def _together(runs: Sequence[Run]) -> Iterator[tuple[str, ...]]:
 
 
 def _line(
-    name: str, values: Sequence[float | None], show: Callable[[float], str] = "{:.6g}".format
+    name: str, values: Sequence[float | None], show: Callable[[float], str] = figure
 ) -> Iterator[tuple[str, ...]]:
     result = spread([value for value in values if value is not None])
     if result is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from keepbest.contract.reports import Block, Picture
 from keepbest.contract.runs import Run
 from keepbest.contract.sweeps import Sweep, SweepImportance, SweepRun, SweepRuns
+from keepbest.figures import figure
 from keepbest.reports.blocks import head, tabulate, tell, warn
 from keepbest.reports.curve import draw_tries
 from keepbest.reports.material import SweepMaterial
@@ -49,7 +50,7 @@ def _best(known: SweepRuns) -> Iterator[Block]:
     tried = sum(run.averages_tried for run in known.runs)
     yield tabulate(
         [
-            (sweep.monitor, f"{best.value!r} at step {best.value_step or 0:,} of {best.name} ({best.run})"),
+            (sweep.monitor, f"{figure(best.value)} at step {best.value_step or 0:,} of {best.name} ({best.run})"),
             *_selected(sweep, best),
             *((name, json.dumps(value)) for name, value in best.parameters.items()),
             ("runs it was chosen from", _count(known)),
@@ -68,8 +69,8 @@ def _selected(sweep: Sweep, best: SweepRun) -> Iterator[tuple[str, str]]:
     if best.selected_value is None or sweep.selector is None:
         return
     yield "selected by", render(sweep.selector.model_dump())
-    if best.is_other:
-        yield "beside its best validation's", f"{best.best_value!r} at step {best.best_step or 0:,}"
+    if best.is_other and best.best_value is not None:
+        yield "beside its best validation's", f"{figure(best.best_value)} at step {best.best_step or 0:,}"
 
 
 def _count(known: SweepRuns) -> str:
@@ -108,12 +109,14 @@ def _runs(known: SweepRuns) -> Iterator[Block]:
     result = spread(values)
     if result is not None:
         runs = f"{result.count} run{'s' * (result.count != 1)}"
-        yield tell(f"The median of {runs} is {result.median:.6g}, from {result.low:.6g} to {result.high:.6g}.")
+        yield tell(
+            f"The median of {runs} is {figure(result.median)}, from {figure(result.low)} to {figure(result.high)}."
+        )
 
 
 def _row(run: SweepRun, names: list[str], *, with_selected: bool) -> tuple[str, ...]:
     result = [run.best_value, run.selected_value] if with_selected else [run.best_value]
-    written = ("-" if value is None else f"{value:.6g}" for value in result)
+    written = ("-" if value is None else figure(value) for value in result)
     ended = run.stop_reason.value if run.stop_reason else run.state.value
     values = [json.dumps(run.parameters.get(name)) for name in names]
     return (str(run.number), run.run, *values, *written, f"{run.step or 0:,}", ended)

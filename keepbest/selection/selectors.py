@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from keepbest.errors import InvalidInput
+from keepbest.figures import figure
 from keepbest.hints import nearest
 from keepbest.selection.candidates import Candidate, Measure, MeasuredAverage, SelectorOutcome, is_as_good, rank
 from keepbest.stopping.policies.noise import standard_error
@@ -136,11 +137,11 @@ class OneStandardError(Selector):
         if best.n is None:
             return "the best stays: the number of validation examples is not known"
         if not 0 <= best.value <= self.scale:
-            return f"the best stays: {best.value:.6g} is no share of {self.scale:g}"
-        within = f"{self.z:g} standard errors ({self._find_error(best):.3g} each)"
+            return f"the best stays: {figure(best.value)} is no share of {self.scale:g}"
+        within = f"{self.z:g} standard errors ({figure(self._find_error(best), 3)} each)"
         if first is best:
             return f"no validation before the best is within {within} of it"
-        return f"the earliest validation within {within} of the best, {best.value:.6g} at step {best.step}"
+        return f"the earliest validation within {within} of the best, {figure(best.value)} at step {best.step:,}"
 
 
 class Averaging(Selector):
@@ -242,5 +243,5 @@ def _try(made_of: Sequence[Candidate], than: float, mode: Mode, measure: Measure
 
 def _say(trial: MeasuredAverage) -> str:
     steps = ", ".join(str(candidate.step) for candidate in trial.made_of)
-    value = "has no value" if trial.value is None else f"gives {trial.value:.6g}"
+    value = "has no value" if trial.value is None else f"gives {figure(trial.value)}"
     return f"the average of steps {steps} {value}"

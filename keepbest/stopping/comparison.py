@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from keepbest.figures import figure
 from keepbest.stopping.replay import PolicyOutcome, Status
 
 #: The policies to compare if the user names none: patience from very short to very long.
@@ -156,7 +157,11 @@ def _say_kept(row: Summary) -> str:
     of = f" in {row.kept_best} of {row.stopped} runs" if row.stopped > 1 else ""
     if row.kept_best == row.stopped or not row.lost:
         return f"kept the same best{of}"
-    return f"kept the same best{of}, lost {row.lost:.4g} at most in nine of ten" if of else f"lost {row.lost:.4g}"
+    return (
+        f"kept the same best{of}, lost {figure(row.lost, 4)} at most in nine of ten"
+        if of
+        else f"lost {figure(row.lost, 4)}"
+    )
 
 
 def _say_censored(row: Summary) -> str:
@@ -185,7 +190,7 @@ def _say_unknown(rows: Sequence[Summary]) -> str:
 def _say_all_lose(label: str, row: Summary, rows: Sequence[Summary]) -> str:
     none = "No policy" if all(_is_known(other) for other in rows) else "No policy that stops in most of the runs"
     often = f"in {row.stopped - row.kept_best} of {row.stopped} runs" if row.stopped > 1 else "here"
-    lost = f"up to {row.lost:.4g}" if row.lost is not None and math.isfinite(row.lost) else "all of it"
+    lost = f"up to {figure(row.lost, 4)}" if row.lost is not None and math.isfinite(row.lost) else "all of it"
     saved = f"it saves {say_share(row.share_saved)} of the steps and loses value {often}, {lost}"
     return f"{none} keeps the best. {label} comes nearest: {saved}."
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keepbest.errors import PolicyError
+from keepbest.figures import figure
 from keepbest.stopping.statistics import mcnemar_exact
 
 
@@ -49,4 +50,4 @@ class Correct:
         """Return whether chance alone gives so many newly right examples with p < `alpha`, and the same in words."""
         right, wrong = self.count_gains(before)
         p = mcnemar_exact(right, wrong).greater
-        return p < alpha, f"{right} newly right, {wrong} newly wrong, p = {p:.2g}"
+        return p < alpha, f"{right} newly right, {wrong} newly wrong, p = {figure(p, 2)}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keepbest.errors import PolicyError
+from keepbest.figures import figure
 from keepbest.stopping.bootstrap import bootstrap_quantile
 
 #: The stopper's state holds the losses of so many examples in less than 270 kB.
@@ -68,7 +69,7 @@ class Losses:
         """Return whether the `alpha` quantile of the bootstrapped mean gain since `before` is above 0, and say it."""
         gains = self._read() - before._read() if is_higher_better else before._read() - self._read()
         quantile = bootstrap_quantile(gains, alpha)
-        words = f"mean gain {gains.mean():.3g}, its {100 * alpha:.3g} % quantile {quantile:.3g}"
+        words = f"mean gain {figure(gains.mean(), 3)}, its {figure(100 * alpha, 3)} % quantile {figure(quantile, 3)}"
         return quantile > 0, f"{words}; {self.note}" if self.note else words
 
     def _read(self) -> Any:

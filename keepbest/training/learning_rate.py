@@ -7,6 +7,7 @@ from typing import Any
 
 from keepbest.contract.base import new_id
 from keepbest.errors import InvalidInput
+from keepbest.figures import figure
 from keepbest.model.variables import TrainedObject, value_of
 from keepbest.snapshots.state import State
 from keepbest.stopping import Decision
@@ -56,7 +57,9 @@ def reduce_rate(decision: Decision, model: Any) -> Decision:
     for rate in rates:
         rate.assign(_reduced(rate, decision.rate_factor, decision.min_rate))
     after = float(rates[0].numpy())
-    return _say_rate(decision, f"{before:.6g} -> {after:.6g}" if after < before else f"stays {before:.6g}, the least")
+    return _say_rate(
+        decision, f"{figure(before)} -> {figure(after)}" if after < before else f"stays {figure(before)}, the least"
+    )
 
 
 def _reduced(rate: Any, factor: float, least: float) -> Any:

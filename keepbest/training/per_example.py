@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from keepbest.errors import InvalidInput
+from keepbest.figures import figure
 from keepbest.stopping import Correct, Losses, Mode, Pairs, Unpaired
 from keepbest.stopping.losses import MAX_EXAMPLES
 from keepbest.training.monitor import metrics_of
@@ -129,7 +130,7 @@ def _pack(parts: Any, value: float, mode: Mode, *, has_penalties: bool) -> Pairs
     tolerance = _TOLERANCE * abs(value) if not are_bits else _SHARE_TOLERANCE
     rest = value - mean
     if not (abs(rest) <= tolerance or (has_penalties and rest > 0)):
-        return Unpaired(f"the examples' mean is {mean:.6g}, not the {value:.6g} that was measured")
+        return Unpaired(f"the examples' mean is {figure(mean)}, not the {figure(value)} that was measured")
     if are_bits:
         return Correct.of(parts if mode == "max" else 1 - parts)
     if len(parts) > MAX_EXAMPLES:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from keepbest.contract.commands import RollBackRequest
 from keepbest.contract.overrides import Overrides
 from keepbest.errors import InvalidInput
+from keepbest.figures import figure
 from keepbest.snapshots.snapshot import roll_back
 from keepbest.snapshots.state import Position, State
 from keepbest.tracking.run import Run
@@ -106,7 +107,7 @@ class RollBacks:
         words = []
         if changed is not state:
             before, after = (rate_in(item, self._live.model) for item in (state, changed))
-            words.append(f"learning rate {before:.6g} -> {after:.6g}")
+            words.append(f"learning rate {figure(before)} -> {figure(after)}")
         if overrides.max_steps is not None:
             words.append(f"on to step {overrides.max_steps}")
         if overrides.reset_patience:

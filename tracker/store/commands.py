@@ -131,7 +131,7 @@ def _check_target(conn: Connection, run: RunRow, request: RollBackRequest) -> Ro
     if request.to == "best" and run.best_step is None:
         raise Conflict(f"Run {run.id} has no best validation yet.", field="to", hint="Wait for its first validation.")
     if request.step is not None and request.step > (run.step or 0):
-        message = f"Run {run.id} is at step {run.step or 0}; step {request.step} is ahead."
+        message = f"Run {run.id} is at step {run.step or 0:,}; step {request.step:,} is ahead."
         raise InvalidInput(message, field="step", hint=f"`keepbest checkpoints {run.id}` lists the steps.")
     step = request.step if request.step is not None else run.best_step
     if request.checkpoint is not None:

@@ -10,7 +10,7 @@ from tracker.store.runs import RunRow
 def need_steps(run: RunRow, steps_at_most: int) -> Conflict:
     """Return the error for a resume of a run that has reached its last step."""
     return Conflict(
-        f"Run {run.id} has reached its limit of {steps_at_most} steps: nothing would be trained.",
+        f"Run {run.id} has reached its limit of {steps_at_most:,} steps: nothing would be trained.",
         field="max_steps",
         hint=f"Give it a higher limit: --max-steps {2 * steps_at_most}",
     )
@@ -18,7 +18,7 @@ def need_steps(run: RunRow, steps_at_most: int) -> Conflict:
 
 def need_more(step: int, max_steps: int) -> InvalidInput:
     """Return the error for a limit of steps that is not after the step where training begins."""
-    message = f"Training begins at step {step}, so that max_steps must be more than that, but got {max_steps}."
+    message = f"Training begins at step {step:,}, so that max_steps must be more than that, but got {max_steps:,}."
     return InvalidInput(message, field="max_steps", hint=f"For example --max-steps {2 * step}")
 
 

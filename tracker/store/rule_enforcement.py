@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row
 
 from keepbest.contract.commands import RuleStop
 from keepbest.contract.rules import MedianRule, ProjectRules
+from keepbest.figures import figure
 from keepbest.status import StopReason
 from keepbest.stopping.median import MedianComparison, judge_by_median
 from keepbest.stopping.validation import Mode
@@ -74,4 +75,4 @@ def _explain(compared: MedianComparison, mode: Mode) -> str:
         return f"No value up to step {compared.step:,} is a number"
     side = "below" if mode == "max" else "above"
     runs = "1 run" if compared.runs == 1 else f"{compared.runs} runs"
-    return f"{compared.best:.6g} at step {compared.step:,} is {side} the median {compared.median:.6g} of {runs}"
+    return f"{figure(compared.best)} at step {compared.step:,} is {side} the median {figure(compared.median)} of {runs}"

@@ -137,8 +137,8 @@ def _check_parent(run: RunRow, known: Sequence[Segment], opened: SegmentOpened) 
         return  # a fork's copy of the best may be older than the fork's start
     if opened.start_step < parents[opened.parent].start_step:
         raise InvalidInput(
-            f"Segment {opened.parent} begins at step {parents[opened.parent].start_step}: "
-            f"nothing branches off it at step {opened.start_step}.",
+            f"Segment {opened.parent} begins at step {parents[opened.parent].start_step:,}: "
+            f"nothing branches off it at step {opened.start_step:,}.",
             field="segments.start_step",
         )
 

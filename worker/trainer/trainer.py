@@ -150,7 +150,7 @@ class Trainer:
         message = None if is_kept else NOT_KEPT
         reason = None
         if ending is Ending.CALLBACK:
-            reason, message = StopReason.USER, message or f"At step {loop.step}, {ending.value}."
+            reason, message = StopReason.USER, message or f"At step {loop.step:,}, {ending.value}."
         self.run.finish(reason, message, test=test, selection=selection, seconds=REPORT_SECONDS)
         return FINISHED
 

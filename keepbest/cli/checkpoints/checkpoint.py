@@ -12,12 +12,13 @@ import typer
 from keepbest.checkpoint import Manifest, inspect
 from keepbest.checkpoint.fetch import opened
 from keepbest.checkpoint.files.folder import Folder
-from keepbest.cli.common.formatting import number, size, whole
+from keepbest.cli.common.formatting import number, whole
 from keepbest.cli.common.options import AsJson
 from keepbest.cli.common.output import Table, print_facts, print_json, print_table, say
 from keepbest.cli.common.run_source import located_checkpoint
 from keepbest.contract.checkpoints import CheckpointDiff, Variable, VariableDifference
 from keepbest.errors import InvalidInput
+from keepbest.figures import size
 from keepbest.settings import load
 
 checkpoint = typer.Typer(help="Look into checkpoints.", add_completion=False, no_args_is_help=True)

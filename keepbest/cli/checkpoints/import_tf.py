@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 from keepbest.cli.checkpoints.fresh_process import need_tensorflow
-from keepbest.cli.common.formatting import size
 from keepbest.cli.common.options import AsJson
 from keepbest.cli.common.output import hushed, print_json, say, warn
+from keepbest.figures import size
 from keepbest.settings import load
 from keepbest.tf1.saver import import_saver
 

@@ -24,6 +24,7 @@ from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.runs import CodeSource, RecipeSource
 from keepbest.contract.tensors import Findings, Inquiry, PartName, TensorRequest, Verdicts
 from keepbest.errors import InvalidInput, NotFound
+from keepbest.figures import figure
 from keepbest.settings import Settings, load
 
 STEP = "The checkpoint of this step; 0: the model built anew with the run's seed, which is what training began with."
@@ -212,7 +213,7 @@ def show_verdicts(verdicts: Verdicts, inquiry: Inquiry) -> None:
     say(f"example {inquiry.first} of {inquiry.part}: label {names[verdicts.labels[0]]}")
     table = Table(("class", ">probability", ""))
     for place, value in enumerate(verdicts.probabilities[0]):
-        table.add(names[place], f"{value:.9g}", "argmax" if place == verdicts.argmax[0] else "")
+        table.add(names[place], figure(value, 9), "argmax" if place == verdicts.argmax[0] else "")
     print_table(table)
 
 

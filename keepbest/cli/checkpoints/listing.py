@@ -9,12 +9,13 @@ import typer
 
 from keepbest.checkpoint.fetch import Which
 from keepbest.checkpoint.local_runs import CheckpointSource
-from keepbest.cli.common.formatting import age, number, size
+from keepbest.cli.common.formatting import age, number
 from keepbest.cli.common.options import AsJson, RunId
 from keepbest.cli.common.output import Table, print_json, print_table, say
 from keepbest.cli.common.run_source import located
 from keepbest.cli.common.suggest import suggest_restore
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
+from keepbest.figures import size
 from keepbest.settings import load
 
 Pinned = Annotated[str | None, typer.Option(metavar="CHECKPOINT", help="Keep this one for good.")]

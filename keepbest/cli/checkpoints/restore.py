@@ -15,7 +15,6 @@ from keepbest.cli.checkpoints.fresh_process import ask_fresh, need_tensorflow
 from keepbest.cli.checkpoints.partial import Target, show_plan
 from keepbest.cli.checkpoints.rebuild import NEEDS_TENSORFLOW, Rebuilding
 from keepbest.cli.common.errors import Exit
-from keepbest.cli.common.formatting import size
 from keepbest.cli.common.options import AsJson, DataFolder, RunId
 from keepbest.cli.common.output import hushed, print_json, say, warn
 from keepbest.cli.common.run_source import Located, located
@@ -24,6 +23,7 @@ from keepbest.contract.checkpoints import Checkpoint, Receipt
 from keepbest.contract.restores import CheckResult, Format
 from keepbest.contract.runs import CodeSource, Run
 from keepbest.errors import InvalidInput
+from keepbest.figures import figure, size
 from keepbest.settings import Settings, load
 
 To = Annotated[Path | None, typer.Option(help="Folder to write to; made if it is new.")]
@@ -164,15 +164,15 @@ def show_checked(checked: CheckResult, as_json: bool) -> int:
         say(f"recorded   {_numbers(checked.recorded)} for {checked.examples} examples at step {checked.step:,}")
         say(f"restored   {_numbers(checked.restored)} from {what}, in a fresh process")
         apart = (
-            "they are of another shape, or not finite" if checked.difference is None else f"{checked.difference:.3g}"
+            "they are of another shape, or not finite" if checked.difference is None else figure(checked.difference, 3)
         )
         verdict = "within" if checked.within else "over"
-        say(f"difference {apart} at most, {verdict} the tolerance of {checked.tolerance:.3g}")
+        say(f"difference {apart} at most, {verdict} the tolerance of {figure(checked.tolerance, 3)}")
     return Exit.OK if checked.within else Exit.RECEIPT_DIFFERS
 
 
 def _numbers(values: list[float]) -> str:
-    return f"[{', '.join(f'{value:.7g}' for value in values)}, …]" if values else "texts"
+    return f"[{', '.join(figure(value, 7) for value in values)}, …]" if values else "texts"
 
 
 def show_receipt(settings: Settings, receipt: Receipt, as_json: bool) -> int:

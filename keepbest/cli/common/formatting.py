@@ -10,6 +10,7 @@ from keepbest.contract.overrides import Overrides
 from keepbest.contract.rules import ProjectRules
 from keepbest.contract.runs import ExternalSource, Run
 from keepbest.contract.selections import Selection
+from keepbest.figures import duration, figure
 from keepbest.stopping import render
 
 #: Control characters, C1 included (a terminal obeys 0x9b), marks that turn the direction of text, line separators.
@@ -17,7 +18,6 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-
 _UNSAFE_IN_TEXT = re.compile(_UNSAFE.pattern.replace(r"\x00-\x1f", r"\x00-\x08\x0b-\x1f"))
 #: Escape sequences that move the cursor or set colours; logs are printed without them.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
-_UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
 
 
 def clean(text: object) -> str:
@@ -40,7 +40,7 @@ def number(value: float | None, digits: int = 6) -> str:
     """Return a metric's value in a few digits; all of them with digits=17."""
     if value is None:
         return "-"
-    return repr(value) if digits >= 17 or not math.isfinite(value) else f"{value:.{digits}g}"
+    return repr(value) if digits >= 17 and math.isfinite(value) else figure(value, digits)
 
 
 def whole(value: int | None) -> str:
@@ -50,17 +50,6 @@ def whole(value: int | None) -> str:
 def at_step(value: float | None, step: int | None, digits: int = 6) -> str:
     """`0.9712 @ 3,100`, or a dash."""
     return "-" if value is None or step is None else f"{number(value, digits)} @ {step:,}"
-
-
-def duration(seconds: float) -> str:
-    """Return the two largest units: `2 h 5 min`."""
-    left = max(0.0, seconds)
-    words: list[str] = []
-    for unit, size in _UNITS:
-        count, left = divmod(left, size)
-        if count or words or unit == "s":
-            words.append(f"{count:.0f} {unit}")
-    return " ".join(words[:2] if words[0] != "0 s" else ["0 s"])
 
 
 def age(moment: datetime | None, now: datetime) -> str:
@@ -93,15 +82,6 @@ def say_rules(rules: ProjectRules) -> str:
         lines.append(f"stop every run after {duration(rules.max_seconds)}")
     set_by = [f"set by {clean(rules.set_by)} at {rules.set_at:%Y-%m-%d %H:%M} UTC"] if rules.set_by else []
     return "\n".join([*(lines or [f"No rules in {clean(rules.project)}."]), *set_by])
-
-
-def size(count: float) -> str:
-    """Return bytes in the unit that fits."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
 
 
 def changes(overrides: Overrides | None) -> str:

@@ -9,18 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from keepbest.cli.common.formatting import (
-    age,
-    at_step,
-    changes,
-    clean,
-    duration,
-    failed_attempts,
-    number,
-    say_selection,
-    size,
-    whole,
-)
+from keepbest.cli.common.formatting import age, at_step, changes, clean, failed_attempts, number, say_selection, whole
 from keepbest.cli.common.options import AsJson, ProjectName, RunId, Yes
 from keepbest.cli.common.output import Table, print_facts, print_json, print_table, say, warn
 from keepbest.cli.runs.decisions import show_validations
@@ -28,6 +17,7 @@ from keepbest.cli.runs.follow import RunFollower
 from keepbest.client.client import Client
 from keepbest.contract.runs import CodeSource, CommandSource, RecipeSource, Run, RunSpec, TestResult
 from keepbest.errors import InvalidInput
+from keepbest.figures import duration, size
 from keepbest.status import RunState
 from keepbest.stopping import render
 

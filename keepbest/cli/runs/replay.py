@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from keepbest.cli.common.formatting import at_step, clean, duration, number, whole
+from keepbest.cli.common.formatting import at_step, clean, number, whole
 from keepbest.cli.common.options import AsJson, ProjectName, Yes
 from keepbest.cli.common.output import Table, print_json, print_table, say, warn
 from keepbest.cli.service.rules import apply_recommended
 from keepbest.client.client import Client
 from keepbest.contract.replays import Replay, ReplayedPolicy, ReplayOutcome, ReplayRequest
 from keepbest.errors import InvalidInput
+from keepbest.figures import duration
 from keepbest.stopping.comparison import say_share
 
 Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Ids of runs, or their first letters.")]

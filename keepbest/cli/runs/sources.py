@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from keepbest.cli.common.formatting import size
 from keepbest.cli.common.output import warn
 from keepbest.cli.runs.entry_point import FUNCTION, find_entry
 from keepbest.cli.runs.signature import Signature, read_signature
@@ -19,6 +18,7 @@ from keepbest.client.client import Client
 from keepbest.contract.runs import CodeSource, CommandSource, Parameter, RecipeSource
 from keepbest.contract.validate import request
 from keepbest.errors import InvalidInput, NotFound
+from keepbest.figures import size
 
 T = TypeVar("T")
 #: What begins a command, and names no recipe.

@@ -15,7 +15,7 @@ from typing import Literal
 
 from keepbest.cli.common.completion import find_version
 from keepbest.cli.common.errors import Exit
-from keepbest.cli.common.formatting import clean, size
+from keepbest.cli.common.formatting import clean
 from keepbest.cli.common.options import AsJson
 from keepbest.cli.common.output import is_terminal, new_console, print_json, say, styled, warn
 from keepbest.cli.service.processes import last_words
@@ -23,6 +23,7 @@ from keepbest.cli.service.starting import WaitingNotice, is_starting
 from keepbest.client.client import Client
 from keepbest.contract.workers import Worker
 from keepbest.errors import KeepbestError
+from keepbest.figures import size
 from keepbest.journal.set_aside import list_set_aside
 from keepbest.settings import VERSION, Settings, load
 

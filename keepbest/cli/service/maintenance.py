@@ -14,12 +14,12 @@ from keepbest.checkpoint.files.folder import Folder
 from keepbest.checkpoint.upkeep import fsck as checking
 from keepbest.checkpoint.upkeep.fsck import StoreFault, StoreHealth
 from keepbest.cli.common.errors import Exit
-from keepbest.cli.common.formatting import size
 from keepbest.cli.common.options import AsJson
 from keepbest.cli.common.output import Table, print_json, print_table, say, warn
 from keepbest.client.client import Client
 from keepbest.contract.checkpoints import CheckpointState, Collection
 from keepbest.errors import KeepbestError, NotFound
+from keepbest.figures import size
 from keepbest.settings import Settings, load
 
 _RUNS_A_PAGE = 500

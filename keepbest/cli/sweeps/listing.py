@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from keepbest.cli.common.formatting import age, at_step, clean, duration, number, whole
+from keepbest.cli.common.formatting import age, at_step, clean, number, whole
 from keepbest.cli.common.options import AsJson, ProjectName
 from keepbest.cli.common.output import Table, print_facts, print_json, print_table, say, warn
 from keepbest.cli.sweeps.space import show_dimension
 from keepbest.client.client import Client
 from keepbest.contract.sweeps import Sweep, SweepImportance, SweepRun, SweepRuns, SweepState
+from keepbest.figures import duration
 from keepbest.stopping import render
 
 #: Characters of a bar that means all.

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from keepbest.figures import figure
 from keepbest.status import StopReason
 from keepbest.stopping.policies.params import number, whole
 from keepbest.stopping.policies.policy import Memory, Policy
@@ -42,8 +43,10 @@ class StoppingThreshold(Guard):
 
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if is_better(validation.merit, self.threshold, self.mode):
-            return memory, (self.verdict(validation, f"better than the target {self.threshold:.10g}", stop=True),)
-        return memory, (self.verdict(validation, f"target {self.threshold:.10g} not reached"),)
+            return memory, (
+                self.verdict(validation, f"better than the target {figure(self.threshold, 10)}", stop=True),
+            )
+        return memory, (self.verdict(validation, f"target {figure(self.threshold, 10)} not reached"),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +71,8 @@ class DivergenceThreshold(Guard):
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         value, limit = validation.value, self.threshold
         if value is not None and (value < limit if self.mode == "max" else value > limit):
-            return memory, (self.verdict(validation, f"worse than the limit {limit:.10g}", stop=True),)
-        return memory, (self.verdict(validation, f"limit {limit:.10g} not crossed"),)
+            return memory, (self.verdict(validation, f"worse than the limit {figure(limit, 10)}", stop=True),)
+        return memory, (self.verdict(validation, f"limit {figure(limit, 10)} not crossed"),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +122,8 @@ class MaxSteps(Guard):
 
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if validation.step >= self.steps:
-            return memory, (self.verdict(validation, f"all {self.steps} steps done", stop=True),)
-        return memory, (self.verdict(validation, f"step {validation.step} of {self.steps}"),)
+            return memory, (self.verdict(validation, f"all {self.steps:,} steps done", stop=True),)
+        return memory, (self.verdict(validation, f"step {validation.step:,} of {self.steps:,}"),)
 
     def due(self, memory: Memory) -> int | None:
         return self.steps

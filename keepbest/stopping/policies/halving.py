@@ -46,9 +46,9 @@ class SuccessiveHalving(Policy):
         reached = memory["rung"] if validation.value is None else self.rung_at(validation.step)
         if reached <= memory["rung"]:
             following = memory["rung"] + 1
-            return memory, (self.verdict(validation, f"rung {following} lies at step {self.step_of(following)}"),)
+            return memory, (self.verdict(validation, f"rung {following} lies at step {self.step_of(following):,}"),)
         share = _SHARES.get(self.factor, f"1/{self.factor}")
-        message = f"rung {reached} at step {validation.step}: the best {share} go on"
+        message = f"rung {reached} at step {validation.step:,}: the best {share} go on"
         return {"rung": reached}, (replace(self.verdict(validation, message), rung=reached),)
 
     @property

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from keepbest.figures import figure
 from keepbest.status import StopReason
 from keepbest.stopping.policies.params import number, whole
 from keepbest.stopping.policies.patience import DEFAULT_CHECKS
@@ -46,7 +47,7 @@ class NoiseAware(Policy):
             memory = self._count(memory, validation.merit, validation.n)
         wait = memory["wait"]
         stop = validation.value is not None and wait >= self.checks
-        message = f"no gain above {memory['margin']:.3g} for {wait} of {self.checks} checks"
+        message = f"no gain above {figure(memory['margin'], 3)} for {wait} of {self.checks} checks"
         return memory, (self.verdict(validation, message, stop=stop, wait=wait, limit=self.checks, unit="checks"),)
 
     def _count(self, memory: Memory, value: float, n: int | None) -> Memory:

@@ -124,7 +124,7 @@ class Patience(Policy):
 
     def _say(self, validation: Validation, stop: bool, waited: int, limit: int, unit: Any) -> Verdict:
         if stop:
-            message = f"no improvement for {waited} {unit} (patience {limit} {unit})"
+            message = f"no improvement for {waited:,} {unit} (patience {limit:,} {unit})"
         else:
-            message = f"{waited} of {limit} {unit} without improvement"
+            message = f"{waited:,} of {limit:,} {unit} without improvement"
         return self.verdict(validation, message, stop=stop, wait=waited, limit=limit, unit=unit)

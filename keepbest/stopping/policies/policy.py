@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from keepbest.errors import PolicyError
+from keepbest.figures import figure
 from keepbest.status import StopReason
 from keepbest.stopping.policies.params import check_mode, check_params
 from keepbest.stopping.validation import Decision, Mode, State, Unit, Validation, Verdict, is_better
@@ -235,7 +236,7 @@ def _recorded(state: State, validation: Validation) -> Decision | None:
         return None
     if validation.step < last["step"]:
         raise PolicyError(
-            f"The validation at step {validation.step} came after the validation at step {last['step']}.",
+            f"The validation at step {validation.step:,} came after the validation at step {last['step']:,}.",
             field="step",
             hint="Report validations in order of step; after a roll back, go on from the state in the snapshot.",
         )
@@ -286,18 +287,18 @@ def _decide(
 
 def _sentence(state: State, validation: Validation, improved: bool, spoken: Verdict) -> str:
     if spoken.stop:
-        return f"Stop at step {spoken.at_step}: {spoken.message}; {_best(state)}."
+        return f"Stop at step {spoken.at_step:,}: {spoken.message}; {_best(state)}."
     if validation.value is None:
-        return f"No value at step {validation.step}; {_best(state)}."
+        return f"No value at step {validation.step:,}; {_best(state)}."
     if improved:
-        return f"Step {validation.step}: {validation.value:.10g} is the best so far; {spoken.message}."
-    return f"Step {validation.step}: {validation.value:.10g}; {spoken.message}; {_best(state)}."
+        return f"Step {validation.step:,}: {figure(validation.value)} is the best so far; {spoken.message}."
+    return f"Step {validation.step:,}: {figure(validation.value)}; {spoken.message}; {_best(state)}."
 
 
 def _best(state: State) -> str:
     if state["best_step"] is None:
         return "no finite value so far"
-    return f"best {state['best_value']:.10g} at step {state['best_step']}"
+    return f"best {figure(state['best_value'])} at step {state['best_step']:,}"
 
 
 def _named(value: float) -> float | str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from keepbest.figures import figure
 from keepbest.status import StopReason
 from keepbest.stopping.policies.params import number, whole
 from keepbest.stopping.policies.policy import Memory, Policy
@@ -51,7 +52,7 @@ class GeneralizationLoss(Policy):
             return memory, (self.verdict(validation, "no error to compare"),)
         lowest = _lower(error, memory["lowest"])
         loss = loss_of(error, lowest)
-        message = f"error {loss:.4g} % above the lowest (limit {self.alpha:g} %)"
+        message = f"error {figure(loss, 4)} % above the lowest (limit {self.alpha:g} %)"
         return {"lowest": lowest}, (self.verdict(validation, message, stop=loss > self.alpha),)
 
 
@@ -105,7 +106,7 @@ class ProgressQuotient(Policy):
             return self.verdict(validation, "this strip lacks a training loss or an error")
         loss = loss_of(error, lowest)
         quotient = loss / progress if progress > 0 else (math.inf if loss > 0 else 0.0)
-        message = f"generalization loss {loss:.4g} over progress {progress:.4g} is {quotient:.4g}"
+        message = f"generalization loss {figure(loss, 4)} over progress {figure(progress, 4)} is {figure(quotient, 4)}"
         return self.verdict(validation, f"{message} (limit {self.alpha:g})", stop=quotient > self.alpha)
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from keepbest.errors import InvalidInput
+from keepbest.figures import figure
 from keepbest.stopping.policies.compose import Wrapper
 from keepbest.stopping.policies.params import text
 from keepbest.stopping.policies.policy import Memory
@@ -41,7 +42,7 @@ class Bound:
             return f"{self.metric} was not measured"
         if _SIGNS[self.sign](measured, self.limit):
             return None
-        return f"{self.metric} is {measured:.10g}, not {self.sign} {self.limit:.10g}"
+        return f"{self.metric} is {figure(measured)}, not {self.sign} {figure(self.limit, 10)}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ class Shadow(Wrapper):
 
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if memory["stopped"] is not None and validation.step > memory["said"]:
-            return memory, (self.verdict(validation, f"would have stopped at step {memory['stopped']}"),)
+            return memory, (self.verdict(validation, f"would have stopped at step {memory['stopped']:,}"),)
         due = self.inner.due(memory["policies"][0])
         # As in `Policy.observe`: a run that had stopped at `due` would not have made this measurement.
         after, verdicts = super().judge(
@@ -77,7 +77,7 @@ class Shadow(Wrapper):
 
 def _only_say(verdict: Verdict, step: int) -> Verdict:
     """Return the verdict as one that decides nothing, without the patience, which is not the run's."""
-    where = "here" if verdict.at_step == step else f"at step {verdict.at_step}"
+    where = "here" if verdict.at_step == step else f"at step {verdict.at_step:,}"
     message = f"would stop {where}: {verdict.message}" if verdict.stop else f"shadow: {verdict.message}"
     if verdict.rate_factor is not None:
         message = f"would set {verdict.message}"

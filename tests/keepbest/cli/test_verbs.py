@@ -103,7 +103,7 @@ def test_show_says_what_memory_holds_while_it_trains(keepbest: Keepbest, live: L
     held = [{"id": new_id(), "step": step, "size_bytes": 2**20, "is_best": step == 100} for step in (100, 1200)]
     memory = {"budget_bytes": 2**30, "held_bytes": 3 * 2**19, "snapshots": held}
     worker.claim().say(progress={"memory": memory, "at": now()})
-    assert "step 100 (best), 1,200; 1.5 MiB of 1.0 GiB" in keepbest("show", run.id).out
+    assert "step 100 (best), 1,200; 1.6 MB of 1.1 GB" in keepbest("show", run.id).out
     assert keepbest("show", run.id, "--json").json["memory"] == memory
     worker.finish()
     assert keepbest("show", run.id, "--json").json["memory"] is None

@@ -50,15 +50,7 @@ def test_logs_lose_their_colours_and_keep_their_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(0, "0 s"), (-3, "0 s"), (59.9, "59 s"), (61, "1 min 1 s"), (3600, "1 h 0 min"), (90061, "1 d 1 h")],
-)
-def test_durations(seconds: float, shown: str) -> None:
-    assert formatting.duration(seconds) == shown
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"), [(None, "-"), (0.97123456789, "0.971235"), (math.nan, "nan"), (math.inf, "inf"), (3, "3")]
+    ("value", "shown"), [(None, "-"), (0.97123456789, "0.971235"), (math.nan, "NaN"), (math.inf, "Infinity"), (3, "3")]
 )
 def test_numbers(value: float | None, shown: str) -> None:
     assert formatting.number(value) == shown
@@ -68,13 +60,8 @@ def test_all_digits_where_they_count() -> None:
     assert formatting.number(0.1 + 0.2, 17) == "0.30000000000000004"
 
 
-@pytest.mark.parametrize(("count", "shown"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 * 2**40, "5.0 TiB")])
-def test_sizes(count: int, shown: str) -> None:
-    assert formatting.size(count) == shown
-
-
 def test_ages_and_steps() -> None:
-    assert formatting.age(NOW - timedelta(minutes=5), NOW) == "5 min 0 s"
+    assert formatting.age(NOW - timedelta(minutes=5), NOW) == "5 min 00 s"
     assert formatting.age(None, NOW) == "-"
     assert formatting.at_step(0.5, 1200) == "0.5 @ 1,200"
     assert formatting.at_step(0.5, None) == formatting.at_step(None, 1) == formatting.whole(None) == "-"

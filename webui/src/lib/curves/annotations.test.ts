@@ -20,7 +20,7 @@ describe('annotationsOf', () => {
   })
 
   it('says how long the run has waited, and where patience ends', () => {
-    expect(patienceSentence(run)).toBe('3 of 10 checks without improvement; patience ends at step 1\u202f300')
+    expect(patienceSentence(run)).toBe('3 of 10 checks without improvement; patience ends at step 1,300')
     expect(patienceSentence({ ...run, state: 'finished' })).toBe('3 of 10 checks without improvement when the run ended')
     expect(patienceSentence({ ...run, last_validation_step: null })).toBe('3 of 10 checks without improvement')
     expect(patienceSentence({ ...run, wait: null, patience_left: null })).toBeNull()
@@ -61,7 +61,7 @@ describe('annotationsOf', () => {
     ]
     expect(annotationsOf(run, starts, none, '').segmentStarts.map((start) => start.text)).toEqual([
       'forked at 300, learning rate 3e-5',
-      'rolled back at 400, learning rate 0.1x, up to 20\u202f000 steps, patience reset',
+      'rolled back at 400, learning rate 0.1x, up to 20,000 steps, patience reset',
     ])
   })
 

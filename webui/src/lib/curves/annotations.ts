@@ -92,7 +92,7 @@ const VERBS = new Map([['roll_back', 'rolled back'], ['resume', 'resumed'], ['fo
 /** "rolled back 550 → 300, learning rate 0.1x"; `from` is the last step of the abandoned branch. */
 export function describeSegmentStart(start: SegmentStart, from: number | null): string {
   const verb = VERBS.get(start.reason) ?? start.reason.replaceAll('_', ' ')
-  const where = from === null || from === start.start_step ? `at ${start.start_step}` : `${from} → ${start.start_step}`
+  const where = from === null || from === start.start_step ? `at ${count(start.start_step)}` : `${count(from)} → ${count(start.start_step)}`
   return [`${verb} ${where}`, describeOverrides(start.overrides)].filter(Boolean).join(', ')
 }
 

@@ -3,7 +3,7 @@ import { chartData, nearest, xOfStep, type ChartSettings } from './chartData'
 import type { Curve } from '$lib/api/curve'
 import type { Drawing, LineStyle } from './chart'
 import { runColor } from '$lib/ui/color'
-import { figure } from '$lib/ui/format'
+import { count, figure } from '$lib/ui/format'
 import type { ResumePoint } from '$lib/run/resumePoints'
 import type { Annotations } from './annotations'
 import type { Overlay, OverlayColors } from './overlay'
@@ -73,7 +73,7 @@ function bandOf({ patience }: Annotations, at: At): Overlay['band'] {
 function bestOf({ best }: Annotations, at: At, log: boolean): Overlay['best'] {
   const x = best && at(best.step)
   if (!best || x === null || !Number.isFinite(best.value) || (log && best.value <= 0)) return null
-  return { x, y: best.value, text: `${best.restored ? 'restored best' : 'best'} ${figure(best.value, 5)} @ ${best.step}` }
+  return { x, y: best.value, text: `${best.restored ? 'restored best' : 'best'} ${figure(best.value, 5)} @ ${count(best.step)}` }
 }
 
 function linesOf({ stop, segmentStarts }: Annotations, at: At): Overlay['lines'] {

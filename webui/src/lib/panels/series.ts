@@ -1,4 +1,5 @@
 /** Panels over the validations of a run: which step the page shows, and which step beside it. */
+import { count } from '$lib/ui/format'
 import type { PanelPlace, PanelSeries } from '$lib/api/types'
 
 /** The order of panels: first what the model does, then what it consists of. */
@@ -30,5 +31,5 @@ export function panelLabel(name: string): string {
 
 export function placeLabel(place: PanelPlace, bestStep: number | null): string {
   const what = place.ghost ? ' (abandoned)' : place.step === bestStep ? ' (best)' : ''
-  return `step ${place.step.toLocaleString('en-US')}${what}`
+  return `step ${count(place.step)}${what}`
 }

@@ -46,10 +46,10 @@ it('offers a min_delta of every size up to the range of the values', () => {
 
 describe('words', () => {
   it('say what is saved and what is lost', () => {
-    expect(headline(stopped)).toBe('Stops at step 2\u202f101')
-    expect(describeSaved(stopped)).toBe('3\u202f700 steps · 64 % · 1 min 01 s')
+    expect(headline(stopped)).toBe('Stops at step 2,101')
+    expect(describeSaved(stopped)).toBe('3,700 steps · 64 % · 1 min 01 s')
     expect(describeLost(stopped)).toBe('0.007 · 35 examples · 4.5 standard errors')
-    expect(describeCheckpoint(stopped)).toBe('deleted; the nearest is at step 4\u202f800')
+    expect(describeCheckpoint(stopped)).toBe('deleted; the nearest is at step 4,800')
   })
 
   it('say nothing where nothing is known', () => {

@@ -131,7 +131,7 @@ describe('what is changed', () => {
   it('asks for one place, and for nothing that was left empty', () => {
     const nothing = { to: null, step: null, checkpoint: null, learning_rate: null, max_steps: null, reset_patience: false }
     expect(resumeOptions({ to: 'best' }, NO_OVERRIDES)).toEqual({ ...nothing, to: 'best' })
-    expect(resumeOptions({ step: 200 }, { rate: ' 0.1x', maxSteps: '20\u202f000', reset: true })).toEqual({
+    expect(resumeOptions({ step: 200 }, { rate: ' 0.1x', maxSteps: '20,000', reset: true })).toEqual({
       ...nothing, step: 200, learning_rate: '0.1x', max_steps: 20000, reset_patience: true,
     })
   })

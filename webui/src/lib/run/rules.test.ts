@@ -24,13 +24,13 @@ it.each<[RuleName, Rules, string]>([
     { ...NONE, median: { form: 'optuna', startup_runs: 1, start_from: 500 } },
     'The tracker stops a run whose best is worse than the median of the values at exactly the same step, once one run has finished, from step 500 on.',
   ],
-  ['max_steps', ALL, 'The tracker stops every run at step 20\u202f000.'],
+  ['max_steps', ALL, 'The tracker stops every run at step 20,000.'],
   ['max_seconds', ALL, 'The tracker stops every run after 1 h 30 min.'],
 ])('%s in a sentence', (name, rules, words) => expect(describeRule(name, rules)).toBe(words))
 
 it('says all of them in a line', () =>
   expect(summarizeRules(ALL)).toBe(
-    'stops runs worse than the median (vizier) of 5 or more from step 0 on · at most 20\u202f000 steps · at most 1 h 30 min · without a stopper: patience(checks=3)',
+    'stops runs worse than the median (vizier) of 5 or more from step 0 on · at most 20,000 steps · at most 1 h 30 min · without a stopper: patience(checks=3)',
   ))
 
 it('compares rules by what they say', () => {

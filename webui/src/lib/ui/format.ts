@@ -1,16 +1,19 @@
-/** Numbers, sizes and times as people read them. The browser's language changes nothing: people compare and paste
- * figures, so a decimal point is a point everywhere. */
+/** Numbers, sizes and times as people read them. `keepbest/figures.py` is its twin; both pass `tests/support/figures.json`.
+ * The browser's language changes nothing: a page, a terminal and a report show the same text. */
 import { numberOf, type WireFloat } from '$lib/api/floats'
 
-/** Six significant digits: enough to tell two validations apart, short enough for a table. */
+const LEAST = 1e-4
+const MOST = 1e9
+
+/** Six significant digits: enough to tell two validations apart, short enough for a table, without the dust of a float32. */
 export function figure(value: WireFloat, digits = 6): string {
   const number = numberOf(value)
   if (number === null) return '–'
   if (!Number.isFinite(number)) return String(number)
-  if (Number.isInteger(number) && Math.abs(number) < 1e9) return String(number)
   const size = Math.abs(number)
-  if (size < 1e-4 || size >= 1e9) return number.toExponential(Math.max(0, digits - 2)).replace(/\.?0+e/, 'e')
-  return String(Number(number.toPrecision(digits)))
+  if (Number.isInteger(number) && size < MOST) return String(number)
+  if (size >= LEAST && size < MOST) return String(Number(number.toPrecision(digits)))
+  return number.toExponential(digits - 1).replace(/\.?0*e\+?/, 'e')
 }
 
 /** Every digit, to copy. */
@@ -19,10 +22,10 @@ export function exact(value: WireFloat): string {
   return number === null ? '' : String(number)
 }
 
-/** 12345678 -> "12 345 678", with a narrow no-break space. */
+/** 12345678 -> "12,345,678", as the command line writes it. */
 export function count(value: number | null | undefined): string {
   if (value === null || value === undefined) return '–'
-  return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, '\u202f')
+  return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ',')
 }
 
 export function bytes(value: number): string {

@@ -12,6 +12,7 @@ it.each([
   [1, 'checks', '1 check'],
   [0, 'steps', '0 steps'],
   [7, null, '7 checks'],
+  [5000, 'steps', '5,000 steps'],
 ])('%d %s left', (left, unit, words) => expect(patienceLabel(left, unit)).toBe(words))
 
 it.each([
@@ -28,6 +29,6 @@ it.each([
 ])('no output of a %s that is %s', (kind, state, words) => expect(noOutputMessage({ state, spec: { source: { kind } } })).toContain(words))
 
 it('titles a tab with the state of its run', () => {
-  expect(runTitle({ state: 'running', name: 'cnn' }, '0.97', 2300)).toBe('▶ 0.97 @2300 · cnn')
+  expect(runTitle({ state: 'running', name: 'cnn' }, '0.97', 2300)).toBe('▶ 0.97 @2,300 · cnn')
   expect(runTitle({ state: 'queued', name: 'cnn' }, '–', null)).toBe('… · cnn')
 })

@@ -1,4 +1,5 @@
 /** Labels of states, stop reasons and commands. A state that a newer tracker adds is shown under its own name. */
+import { count } from './format'
 
 export type Tone = 'idle' | 'active' | 'good' | 'bad' | 'warn'
 
@@ -65,7 +66,7 @@ export function commandLabel(kind: string): string {
 /** "1 check", "300 steps". */
 export function patienceLabel(left: number, unit: string | null | undefined): string {
   const noun = unit ?? 'checks'
-  return `${left} ${left === 1 ? noun.replace(/s$/, '') : noun}`
+  return `${count(left)} ${left === 1 ? noun.replace(/s$/, '') : noun}`
 }
 
 /** Why a run has no output: a script keeps its console to itself unless it captures it. */
@@ -82,6 +83,6 @@ export function failedAttempts(run: { failed_attempts?: number | null; spec: { m
 
 /** The title of the browser's tab: "▶ 0.9724 @2300 · digits". */
 export function runTitle(run: { state: string; name: string }, best: string, step: number | null | undefined): string {
-  const value = step === null || step === undefined ? '' : ` ${best} @${step}`
+  const value = step === null || step === undefined ? '' : ` ${best} @${count(step)}`
   return `${stateLabel(run.state).mark}${value} · ${run.name}`
 }

@@ -16,17 +16,17 @@ const text = () => document.querySelector('section')!.textContent!.replace(/\s+/
 
 it('names the model that the run ended with, the best, and every tried average', () => {
   show()
-  expect(screen.getByText('the average of steps 1 200, 800')).toBeTruthy()
-  expect(text()).toContain("val_accuracy 0.98 (the best has 0.97 at step 1 200)")
+  expect(screen.getByText('the average of steps 1,200, 800')).toBeTruthy()
+  expect(text()).toContain("val_accuracy 0.98 (the best has 0.97 at step 1,200)")
   expect(text()).toContain('greedy_soup(k=3): the average of steps 1200, 800 gives 0.98. The selector measured 2 averages')
   expect([...document.querySelectorAll('tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent!.replace(/\s+/g, ' ')))).toEqual([
-    ['1 200, 800', '0.98', 'kept'], ['1 200, 800, 900', '–', ''],
+    ['1,200, 800', '0.98', 'kept'], ['1,200, 800, 900', '–', ''],
   ])
 })
 
 it('says that the run ended with its best', () => {
   show({ checkpoint: 'a', made_of: ['a'], value: 0.97, trials: SOUP.trials!.slice(0, 1) })
-  expect(screen.getByText('the best, step 1 200')).toBeTruthy()
+  expect(screen.getByText('the best, step 1,200')).toBeTruthy()
   expect(text()).not.toContain('the best has')
   expect(text()).toContain('The selector measured 1 average')
 })
