@@ -1,6 +1,6 @@
 # Every task of keepbest. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install dashboard demo test test-fast coverage lint format bench bench-heart bench-against torture kinds kinds-table tutorials case-study docs lock clean
+.PHONY: help install dashboard demo test test-fast coverage lint format bench bench-heart bench-against torture kinds kinds-table tutorials case-study screenshots docs lock clean
 
 VENV   ?= .venv
 EXTRAS ?= train postgres dev docs
@@ -78,6 +78,9 @@ tutorials: install ## train what the five tutorials train, write docs/explanatio
 
 case-study: install ## train the tutorial's network with five seeds, write docs/explanation/case-study.md's tables (SHORT=1)
 	@nice $(BIN)/python -m tests.tutorials.case_study $(if $(SHORT),--short)
+
+screenshots: install ## write a picture of every page, of every width, in both schemes, full and empty, into build/screenshots
+	@$(BIN)/python -m tests.browser.screenshots
 
 docs: $(STAMP) ## build the site of docs/ into build/docs; a broken link or example is an error
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs

@@ -6,7 +6,8 @@ KeepbestError
 ├── NotAuthenticated          401
 ├── NotAllowed                403
 ├── NotFound                  404
-│   └── NetworkUnknown        404  the network of a checkpoint cannot be made again here
+│   ├── NetworkUnknown        404  the network of a checkpoint cannot be made again here
+│   └── RunDeleted            404  somebody deleted the run; for a while it can be brought back
 ├── Conflict                  409
 │   ├── LeaseLost             409  the token is not (or no longer) the run's
 │   ├── TransitionRefused     409  a run cannot go from this state to that one
@@ -98,6 +99,12 @@ class NetworkUnknown(NotFound):
     """The network of this checkpoint cannot be made again here."""
 
     code = "network_unknown"
+
+
+class RunDeleted(NotFound):
+    """Somebody deleted this run."""
+
+    code = "run_deleted"
 
 
 class Conflict(KeepbestError):

@@ -58,7 +58,7 @@ class Tracker:
 
     def start(self) -> None:
         """Start the process again, in the same folder and on the same port."""
-        self.process = _start(self.folder, self.port)
+        self.process = start_process(self.folder, self.port)
 
     def stop(self) -> None:
         self.process.kill_group()
@@ -72,7 +72,7 @@ def start_tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
 
     def start() -> Tracker:
         folder, port = tmp_path_factory.mktemp("tracker"), free_port()
-        started.append(Tracker(folder, port, _start(folder, port)))
+        started.append(Tracker(folder, port, start_process(folder, port)))
         return started[-1]
 
     yield start
@@ -160,7 +160,8 @@ def _complaint(message: ConsoleMessage) -> list[str]:
     return [f"{message.type}: {message.text}"] if serious else []
 
 
-def _start(folder: Path, port: int) -> Process:
+def start_process(folder: Path, port: int) -> Process:
+    """Start a tracker on a folder and a port; return when it answers."""
     variables = {"KEEPBEST_DIR": str(folder), "KEEPBEST_PORT": str(port), "KEEPBEST_LEASE_SECONDS": "3600"}
     command = [sys.executable, "-m", "tracker.server"]
     process = Process(command, output=folder / "server.log", folder=ROOT, variables=variables)

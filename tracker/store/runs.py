@@ -10,7 +10,7 @@ from sqlalchemy import JSON, ColumnElement, Connection, Row, Select, func, null,
 
 from keepbest.contract import runs as contract
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX
-from keepbest.errors import Conflict, InvalidInput, NotFound, TransitionRefused
+from keepbest.errors import Conflict, InvalidInput, NotFound, RunDeleted, TransitionRefused
 from keepbest.status import RunState, StopReason, may_move
 from tracker.models import LeaseTable, ProjectTable, RunTable
 from tracker.store import events
@@ -52,7 +52,7 @@ def get_run(conn: Connection, reference: str, *, lock: bool = False) -> RunRow:
     """
     rows = _find(conn, reference, RunTable.deleted_at.is_(None), lock)
     if not rows:
-        raise NotFound(f"There is no run {reference!r}.", field="run", hint="`keepbest ls` lists the runs.")
+        raise _missing(conn, reference)
     return _only(rows, reference)
 
 
@@ -72,6 +72,16 @@ def _find(conn: Connection, reference: str, condition: ColumnElement[bool], lock
     query = select_with_failed().where(_refers(reference), condition).order_by(RunTable.pk.desc())
     query = query.with_for_update(of=RunTable.__table__) if lock else query
     return conn.execute(query.limit(_CANDIDATES)).all()
+
+
+def _missing(conn: Connection, reference: str) -> NotFound:
+    """Return the error that a run is not there; it tells a deleted run from one that never was."""
+    deleted = _find(conn, reference, RunTable.deleted_at.is_not(None), lock=False)
+    if len(deleted) != 1:
+        return NotFound(f"There is no run {reference!r}.", field="run", hint="`keepbest ls` lists the runs.")
+    run = deleted[0]
+    message = f"Run #{run.number} {run.name} of {run.project} was deleted."
+    return RunDeleted(message, field="run", hint=f"`keepbest rm {run.id} --undo` brings it back.")
 
 
 def _only(rows: Sequence[RunRow], reference: str) -> RunRow:

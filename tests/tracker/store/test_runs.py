@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from keepbest.contract.runs import RunPatch
-from keepbest.errors import Conflict, InvalidInput, NotFound, TransitionRefused
+from keepbest.errors import Conflict, InvalidInput, NotFound, RunDeleted, TransitionRefused
 from keepbest.status import TRANSITIONS, RunState, StopReason
 from tests.support.store import NOW, claim, kinds, later, submit
 from tracker.models import AuditEntryTable, RunTable
@@ -93,3 +93,13 @@ def test_a_deleted_run_is_gone_and_was_cancelled_first(conn: Connection) -> None
     assert runs.get_by_pk(conn, run.pk).state == "cancelled"
     assert kinds(conn, run)[-2:] == ["run.state", "run.deleted"]
     assert conn.execute(select(AuditEntryTable.action)).scalars().all()[-1] == "run.delete"
+
+
+def test_a_deleted_run_is_told_from_one_that_never_was(conn: Connection) -> None:
+    run = submit(conn)
+    deletions.delete_run(conn, run, user="ada", now=NOW)
+    with pytest.raises(RunDeleted, match=f"Run #{run.number} .* was deleted") as caught:
+        runs.get_run(conn, run.id[:6])
+    assert f"keepbest rm {run.id} --undo" in str(caught.value.hint)
+    with pytest.raises(NotFound, match="There is no run"):
+        runs.get_run(conn, "0" * 12)

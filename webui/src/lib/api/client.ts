@@ -32,8 +32,8 @@ interface Outcome<T> {
 }
 
 async function request<T>(call: Promise<Outcome<T>>): Promise<T> {
-  const { data, error, response } = await call.catch((cause: unknown) => {
-    throw new ApiError(0, 'unreachable', 'The tracker does not answer.', `Start it with keepbest up, or check your network. ${String(cause)}`)
+  const { data, error, response } = await call.catch(() => {
+    throw new ApiError(0, 'unreachable', 'The tracker does not answer.', 'Start it with `keepbest up`, or check your network.')
   })
   if (response.ok) return data as T
   const failure = toError(error, response.status)

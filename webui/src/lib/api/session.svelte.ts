@@ -8,10 +8,12 @@ const RETRY_MS = 5_000
 class Session {
   me: Me | null = $state(null)
   status: 'checking' | 'in' | 'out' | 'unreachable' = $state('checking')
+  /** Whether the tracker ended the session, and not the person. */
+  hasExpired = $state(false)
   private retry: ReturnType<typeof setTimeout> | undefined
 
   constructor() {
-    whenSignedOut(() => this.leave())
+    whenSignedOut(() => this.expire())
   }
 
   async check(): Promise<void> {
@@ -34,6 +36,12 @@ class Session {
     this.leave()
   }
 
+  /** The tracker no longer knows this session. The address stays, so that signing in returns to the same page. */
+  expire(): void {
+    this.hasExpired ||= this.me !== null
+    this.leave()
+  }
+
   /** A viewer reads everything and changes nothing. */
   get mayChange(): boolean {
     return this.me !== null && this.me.role !== 'viewer'
@@ -42,6 +50,7 @@ class Session {
   private enter(me: Me): void {
     this.me = me
     this.status = 'in'
+    this.hasExpired = false
     connection.start()
   }
 

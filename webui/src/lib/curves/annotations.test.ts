@@ -14,6 +14,11 @@ describe('annotationsOf', () => {
     expect(annotationsOf(run, [], none, '').patience).toEqual({ from: 300, to: 1300 })
   })
 
+  it('ends the patience band where the run ends', () => {
+    expect(annotationsOf({ ...run, spec: { ...run.spec, max_steps: 1200 } }, [], none, '').patience).toEqual({ from: 300, to: 1200 })
+    expect(annotationsOf({ ...run, max_steps: 700, spec: { ...run.spec, max_steps: 1200 } }, [], none, '').patience).toEqual({ from: 300, to: 700 })
+  })
+
   it('takes patience in steps as it is', () => {
     const inSteps = { ...run, patience_unit: 'steps', wait: 300, patience_left: 700 }
     expect(annotationsOf(inSteps, [], none, '').patience).toEqual({ from: 300, to: 1300 })
@@ -23,6 +28,9 @@ describe('annotationsOf', () => {
     expect(patienceSentence(run)).toBe('3 of 10 checks without improvement; patience ends at step 1,300')
     expect(patienceSentence({ ...run, state: 'finished' })).toBe('3 of 10 checks without improvement when the run ended')
     expect(patienceSentence({ ...run, last_validation_step: null })).toBe('3 of 10 checks without improvement')
+    const limited = { ...run, spec: { ...run.spec, max_steps: 1200 } }
+    expect(patienceSentence(limited)).toBe('3 of 10 checks without improvement; the run ends at step 1,200, before its patience')
+    expect(patienceSentence({ ...limited, max_steps: 1300 })).toContain('patience ends at step 1,300')
     expect(patienceSentence({ ...run, wait: null, patience_left: null })).toBeNull()
   })
 

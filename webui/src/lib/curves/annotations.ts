@@ -1,6 +1,6 @@
 /** The annotations of the curve of the monitored metric: best, patience, target, stop and segments. Pure: the chart draws them. */
 import { count } from '$lib/ui/format'
-import { minDelta, type Policy } from '$lib/run/policy'
+import { minDelta, patienceTotal, type Policy } from '$lib/run/policy'
 import { describeOverrides } from '$lib/run/resumePoints'
 import type { Validation, Overrides, ReplayOutcome, Segment } from '$lib/api/types'
 import { FINAL, patienceLabel, reasonLabel } from '$lib/ui/labels'
@@ -28,7 +28,8 @@ export interface AnnotatedRun {
   patience_left?: number | null
   patience_unit?: string | null
   stop_reason?: string | null
-  spec: { validate_every: number; stopper: Policy }
+  max_steps?: number | null
+  spec: { validate_every: number; stopper: Policy; max_steps?: number | null }
 }
 export interface SegmentStart {
   number: number
@@ -54,22 +55,36 @@ export function annotationsOf(run: AnnotatedRun, starts: readonly SegmentStart[]
   }
 }
 
-/** From the validation that last counted as an improvement to the step where patience ends. */
+/** From the validation that last counted as an improvement to the step where patience ends, or where the run does. */
 function patienceBand(run: AnnotatedRun): Annotations['patience'] {
-  const { wait, patience_left: left, last_validation_step: lastStep } = run
-  if (wait == null || left == null || lastStep == null) return null
-  const stride = run.patience_unit === 'steps' ? 1 : run.spec.validate_every
-  return { from: Math.max(0, lastStep - wait * stride), to: lastStep + left * stride }
+  const end = patienceEnd(run)
+  if (end === null) return null
+  const from = Math.max(0, run.last_validation_step! - run.wait! * strideOf(run))
+  return { from, to: Math.max(from, Math.min(end, stepLimit(run))) }
 }
 
-/** "3 of 10 checks without improvement; patience ends at step 1 300"; null where there is no patience. */
+function patienceEnd({ wait, patience_left: left, last_validation_step: lastStep, ...run }: AnnotatedRun): number | null {
+  return wait == null || left == null || lastStep == null ? null : lastStep + left * strideOf(run)
+}
+
+function strideOf(run: Pick<AnnotatedRun, 'patience_unit' | 'spec'>): number {
+  return run.patience_unit === 'steps' ? 1 : run.spec.validate_every
+}
+
+function stepLimit(run: AnnotatedRun): number {
+  return run.max_steps ?? run.spec.max_steps ?? Infinity
+}
+
+/** "3 of 10 checks without improvement; patience ends at step 1,300"; null where there is no patience. */
 export function patienceSentence(run: AnnotatedRun): string | null {
   const { wait, patience_left: left, patience_unit: unit } = run
   if (wait == null || left == null) return null
-  const waited = `${count(wait)} of ${patienceLabel(wait + left, unit)} without improvement`
+  const waited = `${count(wait)} of ${patienceLabel(patienceTotal(wait, left, unit, run.spec.stopper), unit)} without improvement`
   if (FINAL.has(run.state)) return `${waited} when the run ended`
-  const ends = patienceBand(run)
-  return ends ? `${waited}; patience ends at step ${count(ends.to)}` : waited
+  const end = patienceEnd(run)
+  if (end === null) return waited
+  const limit = stepLimit(run)
+  return end > limit ? `${waited}; the run ends at step ${count(limit)}, before its patience` : `${waited}; patience ends at step ${count(end)}`
 }
 
 function targetOf(best: number, mode: string, delta: number): number | null {

@@ -31,6 +31,8 @@ export interface ChartEvents {
   pick?: (key: string) => void
 }
 
+type Range = [number, number] | null
+
 const X_SPACE = 72
 const Y_SPACE = 34
 const Y_WIDTH = 58
@@ -42,7 +44,8 @@ export class CurveChart {
   private plot: uPlot | null = null
   private layout = ''
   private drawing: Drawing | null = null
-  private zoomed: [number, number] | null = null
+  private zoomed: Range = null
+  private shared: Range = null
 
   constructor(
     private readonly host: HTMLElement,
@@ -50,9 +53,10 @@ export class CurveChart {
     private readonly on: ChartEvents,
   ) {}
 
-  draw(drawing: Drawing, axes: Axes, colors: AxisColors, zoom: [number, number] | null): void {
+  draw(drawing: Drawing, axes: Axes, colors: AxisColors, range: { zoom: Range; shared: Range }): void {
     this.drawing = drawing
-    this.zoomed = zoom
+    this.zoomed = range.zoom
+    this.shared = range.shared
     const layout = JSON.stringify([drawing.lines, axes.log, colors, axes.xText(3600)])
     const data = [drawing.x, ...drawing.columns] as uPlot.AlignedData
     if (!this.plot || layout !== this.layout) this.build(data, axes, colors)
@@ -139,10 +143,7 @@ export class CurveChart {
   private xRange(min: number | null, max: number | null): [number, number] {
     if (this.zoomed) return this.zoomed
     if (min === null || max === null) return [0, 1]
-    const { xEnd = null, lines = [] } = this.drawing?.overlay ?? {}
-    // A fork begins before its first point; the axis shows its start too.
-    const from = Math.min(min, ...lines.map((line) => line.x))
-    const to = Math.max(max, xEnd ?? max)
+    const [from, to] = this.shared ?? [min, max]
     return to > from ? [from, to] : [from - 0.5, from + 0.5]
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { readCurve } from '$lib/api/curve'
-import { chartDrawing, colorIndex, type ChartInputs } from './drawing'
+import { chartDrawing, colorIndex, sharedRange, type ChartInputs } from './drawing'
 import type { Annotations } from './annotations'
 
 const curve = readCurve({
@@ -25,13 +25,8 @@ describe('chartDrawing', () => {
     expect(smoothed.lines.map((line) => line.alpha)).toEqual([0.3, 1])
   })
 
-  it('looks a little ahead, not to the far end of patience', () => {
-    expect(chartDrawing(inputs).overlay.xEnd).toBe(400 + 0.3 * 300)
-  })
-
-  it('looks no further than the stop', () => {
+  it('ends its lines with the stop', () => {
     const stopped = chartDrawing({ ...inputs, annotations: { ...annotations, stop: { step: 400, text: 'x' } } })
-    expect(stopped.overlay.xEnd).toBeNull()
     expect(stopped.overlay.lines.map((line) => line.tone)).toEqual(['segment', 'stop'])
   })
 
@@ -54,6 +49,22 @@ describe('chartDrawing', () => {
 
   it('draws no annotations on a panel without the monitored metric', () => {
     expect(chartDrawing({ ...inputs, annotations: null }).overlay).toMatchObject({ band: null, target: null, best: null, lines: [], resumePoints: [] })
+  })
+})
+
+describe('sharedRange', () => {
+  const rangeOf = (patience: Annotations['patience'], stop: Annotations['stop'] = null, segmentStarts: Annotations['segmentStarts'] = []) =>
+    sharedRange([curve], 'val_loss', inputs.settings, { ...annotations, patience, stop, segmentStarts })
+
+  it.each([
+    ['a little ahead, not to the far end of patience', rangeOf({ from: 200, to: 1200 }), [100, 400 + 0.3 * 300]],
+    ['to the end of patience where it is near', rangeOf({ from: 200, to: 420 }), [100, 420]],
+    ['no further than the stop', rangeOf({ from: 200, to: 1200 }, { step: 400, text: 'x' }), [100, 400]],
+    ['to the start of a fork, before its first point', rangeOf(null, null, [{ step: 50, from: null, text: '' }]), [50, 400]],
+  ])('looks %s', (_, range, wanted) => expect(range).toEqual(wanted))
+
+  it('knows nothing without points', () => {
+    expect(sharedRange([], 'val_loss', inputs.settings, annotations)).toBeNull()
   })
 })
 

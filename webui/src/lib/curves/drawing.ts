@@ -1,5 +1,5 @@
 /** Turns curves and annotations into the drawing of a chart, in the colours of the present scheme. */
-import { chartData, nearest, xOfStep, type ChartSettings } from './chartData'
+import { chartData, nearest, xOf, xOfStep, type ChartSettings } from './chartData'
 import type { Curve } from '$lib/api/curve'
 import type { Drawing, LineStyle } from './chart'
 import { runColor } from '$lib/ui/color'
@@ -36,7 +36,7 @@ export function chartDrawing(inputs: ChartInputs): Drawing & { hiddenValues: num
   const colorOf = (key: string) => runColor(colorIndex(inputs.keys, key), inputs.dark).color
   const lines = data.series.map(({ key, kind }) => style(kind, colorOf(key), inputs.settings.weight > 0, key === inputs.monitor))
   const nonFinite = data.nonFinite.map(({ key, x, value }) => ({ x, value, color: colorOf(key) }))
-  return { x: data.x, columns: data.columns, lines, overlay: { ...overlayOf(inputs, data.x), nonFinite }, hiddenValues: data.hiddenValues }
+  return { x: data.x, columns: data.columns, lines, overlay: { ...overlayOf(inputs), nonFinite }, hiddenValues: data.hiddenValues }
 }
 
 function style(kind: string, color: string, smoothed: boolean, monitored: boolean): LineStyle {
@@ -45,21 +45,19 @@ function style(kind: string, color: string, smoothed: boolean, monitored: boolea
   return { color, width: monitored ? 2.25 : 1.5, alpha: 1, dash: [] }
 }
 
-function overlayOf(inputs: ChartInputs, x: readonly number[]): Omit<Overlay, 'nonFinite'> {
+function overlayOf(inputs: ChartInputs): Omit<Overlay, 'nonFinite'> {
   const { annotations, settings, colors } = inputs
-  const nothing = { band: null, target: null, best: null, lines: [], resumePoints: [], xEnd: null, labelsAtBottom: annotations?.higherIsBetter ?? false, colors }
+  const nothing = { band: null, target: null, best: null, lines: [], resumePoints: [], labelsAtBottom: annotations?.higherIsBetter ?? false, colors }
   if (!annotations) return nothing
   const monitored = inputs.curves.find((curve) => curve.key === inputs.monitor)
   const at = (step: number) => xOfStep(step, monitored, settings)
-  const band = bandOf(annotations, at)
   return {
     ...nothing,
-    band,
+    band: bandOf(annotations, at),
     target: annotations.target !== null && !(settings.log && annotations.target <= 0) ? annotations.target : null,
     best: bestOf(annotations, at, settings.log),
     lines: linesOf(annotations, at),
     resumePoints: resumePointMarks(inputs, monitored, at),
-    xEnd: band && !annotations.stop ? xEndFor(x, band.to) : null,
   }
 }
 
@@ -100,8 +98,17 @@ function valueAt(curve: Curve | undefined, step: number): number | null {
   return steps.length > 0 ? curve!.path.values[nearest(steps, step)]! : null
 }
 
-function xEndFor(x: readonly number[], to: number): number | null {
-  if (x.length === 0) return null
-  const [first, last] = [x[0]!, x.at(-1)!]
-  return Math.min(to, last + (last - first) * FUTURE_SHARE)
+/** The x axis that all charts of a run share: every curve, every start of a segment, and a part of the patience that is left. */
+export function sharedRange(curves: readonly Curve[], monitor: string, settings: ChartSettings, annotations: Annotations): [number, number] | null {
+  const monitored = curves.find((curve) => curve.key === monitor)
+  const ends = curves.flatMap(({ path, abandoned }) => [path, ...abandoned].flatMap((track) => endsOf(xOf(track, settings.axis, settings.origin))))
+  if (ends.length === 0) return null
+  const starts = annotations.segmentStarts.flatMap(({ step }) => xOfStep(step, monitored, settings) ?? [])
+  const [first, last] = [Math.min(...ends, ...starts), Math.max(...ends)]
+  const patience = annotations.patience && !annotations.stop ? xOfStep(annotations.patience.to, monitored, settings) : null
+  return [first, Math.max(last, Math.min(patience ?? last, last + (last - first) * FUTURE_SHARE))]
+}
+
+function endsOf(x: readonly number[]): number[] {
+  return x.length > 0 ? [x[0]!, x.at(-1)!] : []
 }

@@ -8,7 +8,6 @@ export interface Overlay {
   lines: { x: number; text: string; tone: 'stop' | 'segment' }[]
   resumePoints: { x: number; y: number; key: string; solid: boolean }[] // states that a run can be resumed from
   nonFinite: { x: number; value: number; color: string }[]
-  xEnd: number | null // the x axis reaches at least this far
   labelsAtBottom: boolean // labels of lines stand at the labelsAtBottom: where higher is better the curve is at the top
   colors: OverlayColors
 }

@@ -11,6 +11,21 @@ export function minDelta(policy: Policy): number {
   return Number.isFinite(delta) ? delta : 0
 }
 
+/** The patience that a policy was given. While some is left it is what passed plus what is left; at the end the policy says it,
+ * for a validation may come late: a run with a patience of 1000 steps may stop after 1100. */
+export function patienceTotal(wait: number, left: number, unit: string | null | undefined, stopper?: Policy): number {
+  if (left > 0 || !stopper) return wait + left
+  const limits = policiesOf(stopper).map((policy) => Number(policy.params?.[unit ?? 'checks'] ?? NaN))
+  return Math.max(...limits.filter((limit) => limit > 0 && limit <= wait), 0) || wait
+}
+
+/** Limits on the length of a run are counted in steps too, and are no patience. */
+const LIMITS = new Set(['max_steps', 'shadow'])
+
+function policiesOf(policy: Policy): Policy[] {
+  return LIMITS.has(policy.name) ? [] : [policy, ...(policy.policies ?? []).flatMap(policiesOf)]
+}
+
 export function findPolicy(root: Policy, name: string): Policy | undefined {
   if (root.name === name) return root
   for (const inner of root.policies ?? []) {

@@ -1,5 +1,5 @@
 /** One run with its history, as the page of the run shows it; events keep it up to date. */
-import { api, messageOf } from '$lib/api/client'
+import { api } from '$lib/api/client'
 import { extendCurve, type Curve } from '$lib/api/curve'
 import type { FeedEvent } from '$lib/live/feed'
 import { connection } from '$lib/live/connection.svelte'
@@ -13,7 +13,10 @@ const VALIDATIONS_PAGE = 1000
 
 export class RunView {
   run: Run | null = $state.raw(null)
-  error: string | null = $state(null)
+  /** What the last reading failed with. */
+  failure: unknown = $state.raw(null)
+  /** Whether everything was read once: before that, nothing can be said to be missing. */
+  isRead = $state(false)
   segments: Segment[] = $state.raw([])
   validations: Validation[] = $state.raw([])
   metrics: MetricSummary[] = $state.raw([])
@@ -84,7 +87,8 @@ export class RunView {
         stale.has('validations') ? this.readValidations(null) : stale.has('new validations') && this.readValidations(this.validations.at(-1)?.seq ?? null),
         (stale.has('curves') || stale.has('new points')) && this.readMetrics(stale.has('curves')),
       ])
-      this.error = null
+      this.failure = null
+      this.isRead = true
     } catch (error) {
       this.fail(error)
     }
@@ -144,7 +148,7 @@ export class RunView {
   }
 
   private fail(error: unknown): void {
-    this.error = messageOf(error)
+    this.failure = error
   }
 }
 

@@ -19,6 +19,8 @@ const WITH_ACTION_MS = 20_000
 
 class Toasts {
   list: Toast[] = $state([])
+  /** Open dialogs. The newest shows the messages itself: nothing outside a modal dialog can be clicked or heard. */
+  dialogs: symbol[] = $state([])
   private last = 0
 
   show(text: string, action?: ToastAction): void {
@@ -29,6 +31,12 @@ class Toasts {
   showError(error: unknown): void {
     const text = messageOf(error)
     if (!this.list.some((toast) => toast.text === text)) this.add(text, 'bad')
+  }
+
+  /** Shows the messages in a dialog until the returned function is called. */
+  enterDialog(dialog: symbol): () => void {
+    this.dialogs.push(dialog)
+    return () => (this.dialogs = this.dialogs.filter((open) => open !== dialog))
   }
 
   close(id: number): void {
