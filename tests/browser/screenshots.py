@@ -1,6 +1,6 @@
-"""`make screenshots`: every page, wide, on a laptop and on a telephone, light and dark, full and empty, into build/screenshots.
+"""`make screenshots`: every page, wide, on a laptop and a telephone, light, dark, full and empty, in build/screenshots.
 
-The runs are told, as in the tests of the pages. `--at URL` takes the pages of a tracker that runs already, with its runs.
+The runs are told, as in the tests of the pages. `--at URL` takes the pages of a tracker that runs already.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def find_pages(client: Client) -> Iterator[tuple[str, str]]:
 
 
 def tell_stories(client: Client) -> None:
-    """Fill a tracker: a run that stopped early after a roll back, one that trains, one that failed, one in the queue."""
+    """Fill a tracker: a run that stopped early after a roll back, one that trains, two that failed."""
     worker = register_worker(client)
     story = Story(client, worker, name="stopped early", tags=["baseline"]).begin().advance(8)
     for step in (100, 500, 800):

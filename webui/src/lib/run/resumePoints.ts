@@ -134,7 +134,7 @@ export function maxStepsError(text: string, from: number, limit: StepLimit): str
 }
 
 function stepsOf(text: string): number | null {
-  const digits = text.replace(/\s/g, '')
+  const digits = text.replace(/[\s,]/g, '') // as a person types 20 000, and as the page writes 20,000
   const steps = Number(digits)
   return /^\d+$/.test(digits) && steps >= 1 && steps <= MAX_STEPS ? steps : null
 }
