@@ -80,7 +80,7 @@ case-study: install ## train the tutorial's network with five seeds, write docs/
 	@nice $(BIN)/python -m tests.tutorials.case_study $(if $(SHORT),--short)
 
 screenshots: install ## write a picture of every page, of every width, in both schemes, full and empty, into build/screenshots
-	@$(BIN)/python -m tests.browser.screenshots
+	@$(BIN)/python -m tests.support.screenshots
 
 docs: $(STAMP) ## build the site of docs/ into build/docs; a broken link or example is an error
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
