@@ -155,9 +155,15 @@ def _make_sqlite(url: str, busy_seconds: float) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.create_function("lower", 1, _lower, deterministic=True)
     connection.isolation_level = None  # `_begin_sqlite` sends BEGIN: the driver's own comes too late for IMMEDIATE
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _lower(value: Any) -> Any:
+    """As Postgres has it, of all letters: SQLite's own knows those of ASCII."""
+    return value.lower() if isinstance(value, str) else value
 
 
 def _begin_sqlite(conn: Connection) -> None:

@@ -7,10 +7,12 @@ from pydantic import Field
 
 from keepbest.contract.base import Shape
 from keepbest.contract.runs import Project, ProjectPage, ProjectRequest
+from keepbest.contract.search import ProjectFields
 from tracker.api.access import principal
 from tracker.api.envelope import now, route_schema
 from tracker.db import Connection
 from tracker.store import projects
+from tracker.store.search import names, scope
 
 blueprint = Blueprint("projects", __name__)
 
@@ -35,6 +37,13 @@ def list_projects(conn: Connection, query: ProjectQuery) -> ProjectPage:
 def create_project(conn: Connection, body: ProjectRequest) -> Project:
     """Make a project; a run's project is made with the run, so this is for its description."""
     return projects.create_project(conn, body, user=principal().user, now=now())
+
+
+@blueprint.get("/projects/<path:project>/fields")
+@route_schema(ProjectFields)
+def list_fields(conn: Connection, project: str) -> ProjectFields:
+    """List what filters and columns can name: metrics, parameters, tags, recipes, workers, users."""
+    return names.list_fields(conn, scope.open_scope(conn, project, principal()))
 
 
 @blueprint.get("/projects/<path:project>")

@@ -9,13 +9,20 @@ from pydantic import Field
 
 from keepbest.contract.base import Shape
 from keepbest.contract.runs import Run, RunPage, RunPatch, RunRequest, SegmentList, TestResultList
+from keepbest.contract.search import RunGroups
 from keepbest.errors import InvalidInput
 from keepbest.hints import nearest
+from keepbest.query import terms
+from keepbest.query.lexer import MAX_LENGTH
+from keepbest.query.parser import parse
+from keepbest.query.terms import Condition, Term
 from keepbest.status import RunState
 from tracker.api.access import principal
 from tracker.api.envelope import now, route_schema
 from tracker.db import Connection
-from tracker.store import commands, deletions, run_listing, runs, segments, submissions, test_results
+from tracker.store import commands, deletions, runs, segments, submissions, test_results
+from tracker.store.search import groups, listing
+from tracker.store.search.listing import RunSearch
 
 blueprint = Blueprint("runs", __name__)
 
@@ -24,13 +31,19 @@ MAX_KEY = 200
 
 
 class RunQuery(Shape):
-    """Which runs, and in which order; `state` names states separated by commas, `q` is a text to search for."""
+    """Which runs, in which order; `state` names states separated by commas, `q` is a filter or plain words."""
 
     project: str | None = Field(default=None, max_length=100)
     state: str | None = Field(default=None, max_length=200)
-    q: str | None = Field(default=None, max_length=200)
-    sort: str = Field(default="created", max_length=50)
+    q: str | None = Field(default=None, max_length=MAX_LENGTH)
+    sort: str = Field(
+        default="created", max_length=250, description="a column, `params.x`, `metrics.y` or `metrics.y.last`"
+    )
     order: Literal["asc", "desc"] = "desc"
+    columns: str | None = Field(
+        default=None, max_length=8000, description="what each run's `values` hold, separated by commas"
+    )
+    count: bool = Field(default=False, description="count all that match, up to 10,000")
     cursor: str | None = Field(default=None, max_length=2000)
     limit: int = Field(default=50, ge=1, le=500)
 
@@ -39,8 +52,33 @@ class RunQuery(Shape):
 @route_schema(RunPage, query=RunQuery)
 def list_runs(conn: Connection, query: RunQuery) -> RunPage:
     """List runs, the newest first unless `sort` says otherwise; runs without a value there come last."""
-    wanted = run_listing.RunFilter(query.project, _read_states(query.state), query.q, query.sort, query.order)
-    return run_listing.list_runs(conn, wanted, cursor=query.cursor, limit=query.limit)
+    text = query.q or ""
+    columns = listing.split_columns(query.columns or "")
+    search = RunSearch(query.project, _read_term(text, query.state), text, query.sort, query.order, columns)
+    user = principal()
+    return listing.list_runs(conn, search, cursor=query.cursor, limit=query.limit, count=query.count, principal=user)
+
+
+class GroupQuery(Shape):
+    """Which runs, the fields to group them by, and the metric to compare the groups by."""
+
+    project: str | None = Field(default=None, max_length=100)
+    state: str | None = Field(default=None, max_length=200)
+    q: str | None = Field(default=None, max_length=MAX_LENGTH)
+    by: str = Field(max_length=2000, description="1 to 5 fields separated by commas: `params.units,recipe,variant`")
+    metric: str | None = Field(
+        default=None, max_length=250, description="as in `sort`; without one, the best of each run's monitored metric"
+    )
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+@blueprint.get("/runs/groups")
+@route_schema(RunGroups, query=GroupQuery)
+def group_runs(conn: Connection, query: GroupQuery) -> RunGroups:
+    """Group runs by parameters, tags, sweep, recipe or variant, with the median and range of a metric."""
+    text = query.q or ""
+    search = RunSearch(query.project, _read_term(text, query.state), text, columns=listing.split_columns(query.by))
+    return groups.group_runs(conn, search, query.metric, limit=query.limit, principal=principal())
 
 
 @blueprint.post("/runs")
@@ -100,6 +138,15 @@ def read_key() -> str | None:
     if key is not None and (len(key) > MAX_KEY or not key.isprintable()):
         raise InvalidInput(f"{IDEMPOTENCY_HEADER} is at most {MAX_KEY} printable characters.", field=IDEMPOTENCY_HEADER)
     return key
+
+
+def _read_term(text: str, states: str | None) -> Term | None:
+    """Return the filter together with the states."""
+    term, wanted = parse(text, now()), tuple(state.value for state in _read_states(states))
+    parts = [] if term is None else [term]
+    if wanted:
+        parts.append(Condition(terms.Field("column", "state"), "in", wanted))
+    return terms.all_of(parts) if parts else None
 
 
 def _read_states(text: str | None) -> list[RunState]:

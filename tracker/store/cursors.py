@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from keepbest.errors import InvalidInput
 
-#: The first whole number that does not fit into a column.
+#: What no database keeps in a text.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+#: What fits into a column of whole numbers.
 _LARGEST = 2**63
 
 
@@ -31,7 +34,7 @@ def read(cursor: str, order: str, *kinds: type) -> list[Any]:
         raise refuse("belongs to a list in another order")
     if len(values) != len(kinds):
         raise refuse()
-    return [_check(value, kind) for value, kind in zip(values, kinds, strict=True)]
+    return [check(value, kind) for value, kind in zip(values, kinds, strict=True)]
 
 
 def refuse(why: str = "was not made by this tracker") -> InvalidInput:
@@ -39,13 +42,14 @@ def refuse(why: str = "was not made by this tracker") -> InvalidInput:
     return InvalidInput(f"The cursor {why}.", field="cursor", hint="Begin again without a cursor.")
 
 
-def _check(value: Any, kind: type) -> Any:
-    if value is None:
-        return None
+def check(value: Any, kind: type) -> Any:
+    """Return a value of a cursor as one of this kind (`object`: as it is); raises InvalidInput where it is none."""
+    if value is None or kind is object:
+        return value
     if kind is datetime and isinstance(value, str):
         return _read_time(value)
     is_number = type(value) is int and abs(value) < _LARGEST
-    is_text = isinstance(value, str) and value.isprintable()
+    is_text = isinstance(value, str) and _UNSTORABLE.search(value) is None
     fits = {int: is_number, float: is_number or isinstance(value, float), str: is_text}
     if not fits.get(kind, False):
         raise refuse()

@@ -36,7 +36,7 @@ def get_project(conn: Connection, name: str) -> contract.Project:
     """Return the project of this name with its counts; raises NotFound with the nearest one."""
     row = conn.execute(_select().where(ProjectTable.name == name)).one_or_none()
     if row is None:
-        raise _unknown(conn, name)
+        raise unknown(conn, name)
     return _show(conn, [row])[0]
 
 
@@ -45,7 +45,7 @@ def get_pk(conn: Connection, name: str, *, lock: bool = False) -> int:
     query = select(ProjectTable.pk).where(ProjectTable.name == name)
     pk = conn.execute(query.with_for_update() if lock else query).scalar()
     if pk is None:
-        raise _unknown(conn, name)
+        raise unknown(conn, name)
     return pk
 
 
@@ -64,7 +64,8 @@ def list_projects(conn: Connection, *, search: str | None, cursor: str | None, l
     return contract.ProjectPage(projects=_show(conn, rows[:limit]), cursor=more, total=total)
 
 
-def _unknown(conn: Connection, name: str) -> NotFound:
+def unknown(conn: Connection, name: str) -> NotFound:
+    """Return the error for a project that is not there, with the nearest one."""
     names = conn.execute(select(ProjectTable.name).order_by(ProjectTable.pk.desc()).limit(1000)).scalars().all()
     hint = nearest(name, names) if names else "The first `keepbest submit` makes one."
     return NotFound(f"There is no project {name!r}.", field="project", hint=hint)

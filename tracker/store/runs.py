@@ -19,7 +19,9 @@ from tracker.store.search import entries
 
 RunRow = Row[Any]
 
-#: Candidates that the error for an ambiguous id names.
+#: What lists leave out.
+_LARGE = ("environment", "memory", "selection")
+#: How many candidates an ambiguous prefix names.
 _CANDIDATES = 5
 #: No deleted run is queued: a deletion cancels it first.
 _QUEUED = RunTable.state == RunState.QUEUED.value
@@ -34,6 +36,14 @@ _STATE_FIELDS = {
 def select_runs() -> Select[Any]:
     """Select every column of a run, and the name of its project."""
     return select(*RunTable.__table__.columns, ProjectTable.name.label("project")).join(
+        ProjectTable, RunTable.project_pk == ProjectTable.pk
+    )
+
+
+def select_for_list() -> Select[Any]:
+    """Select what `select_runs` does, without what is large and read one run at a time."""
+    columns = [column for column in RunTable.__table__.columns if column.name not in _LARGE]
+    return select(*columns, ProjectTable.name.label("project")).join(
         ProjectTable, RunTable.project_pk == ProjectTable.pk
     )
 
@@ -110,8 +120,8 @@ def show_run(row: RunRow) -> contract.Run:
 
 
 def show_in_list(row: RunRow) -> contract.Run:
-    """Return a row as a list shows it: without the large fields, which only `show_run` has."""
-    large = dict.fromkeys(("environment", "memory", "selection", "failed_attempts"))
+    """Return a row as a list shows it: without what is large and read one run at a time."""
+    large = dict.fromkeys((*_LARGE, "failed_attempts"))
     return contract.Run.model_validate({**row._mapping, "worker": row.worker_name, **large})
 
 

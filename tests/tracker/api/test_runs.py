@@ -63,7 +63,7 @@ def test_what_is_wrong_is_answered_with_its_field(api: Api) -> None:
 
 
 BAD_LISTS = {"state=runing": "state", "sort=bset": "sort", "order=up": "order", "limit=0": "limit", "x=1": "x",
-             "cursor=x": "cursor"}  # fmt: skip
+             "cursor=x": "cursor", "q=val_los%20%3C": "q", "q=%22": "q", "columns=nothing": "columns"}  # fmt: skip
 
 
 def test_a_list_that_cannot_be_is_refused(api: Api) -> None:
@@ -74,10 +74,39 @@ def test_a_list_that_cannot_be_is_refused(api: Api) -> None:
 
 def test_lists_go_on_where_the_cursor_says(api: Api) -> None:
     ids = [api.post("/runs", RUN)["id"] for _ in range(5)]
-    page = api.get("/runs?sort=number&order=asc&limit=3&state=queued,running")
+    page = api.get("/runs?sort=number&order=asc&limit=3&state=queued,running&count=1")
     assert ([run["id"] for run in page["runs"]], page["total"]) == (ids[:3], 5)
     rest = api.get(f"/runs?sort=number&order=asc&limit=3&state=queued,running&cursor={page['cursor']}")
     assert ([run["id"] for run in rest["runs"]], rest["cursor"]) == (ids[3:], None)
+
+
+def test_a_filter_a_page_of_columns_and_its_groups(api: Api) -> None:
+    for seed, units in enumerate((32, 32, 64)):
+        body = {**RUN, "parameters": {"units": units}, "seed": seed, "tags": ["team=red"] if units > 32 else []}
+        api.post("/runs", body)
+    page = api.get("/runs?q=units%20%3C%2064%20and%20state=queued&columns=units,tags.team&sort=params.units&count=1")
+    assert [run["values"] for run in page["runs"]] == [{"units": 32, "tags.team": []}] * 2
+    assert (page["total"], page["total_is_least"]) == (2, False)
+    found = api.get("/runs/groups?by=params.units,tags.team")["groups"]
+    assert [(group["values"], group["count"]) for group in found] == [
+        ({"params.units": 32, "tags.team": None}, 2),
+        ({"params.units": 64, "tags.team": "red"}, 1),
+    ]
+    assert len(api.get("/runs/groups?by=variant")["groups"]) == 2
+    error = api.fail("GET", "/runs?q=unist%20%3C%203")[1]
+    assert (error["field"], error["hint"]) == ("q", "Did you mean 'units'?")
+
+
+def test_a_project_names_what_its_runs_have(api: Api) -> None:
+    for units in (32, 64):
+        api.post("/runs", {**RUN, "parameters": {"units": units}, "tags": ["a"], "project": "a/deep"})
+    api.post("/runs", {**RUN, "tags": ["elsewhere"]})
+    fields = api.get("/projects/a/deep/fields")
+    parameters = {parameter["key"]: (parameter["values"], parameter["differs"]) for parameter in fields["parameters"]}
+    assert parameters["units"] == ([32, 64], True)
+    assert parameters["padding"] == (["same"], False)
+    assert (fields["tags"], fields["recipes"], fields["workers"]) == (["a"], ["hvass-cnn"], ["mill"])
+    assert api.fail("GET", "/projects/a/deeep/fields")[1]["hint"] == "Did you mean 'a/deep'?"
 
 
 def test_projects_count_their_runs(api: Api) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, update
 
+from keepbest.query.values import to_number
 from tracker.models import MetricSummaryTable, RunParameterTable, RunTable, RunTagTable
 from tracker.store.search.variants import find_variant
 
@@ -85,8 +86,4 @@ def read_number(value: Any) -> float | None:
     """Return a number, or a text that reads as a finite one, as a float; None for everything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return None if isinstance(value, str) and not math.isfinite(number) else number
+    return to_number(value.strip()) if isinstance(value, str) else float(value)

@@ -151,6 +151,8 @@ export interface RunQuery {
   q?: string
   cursor?: string
   limit?: number
+  columns?: string
+  count?: boolean
 }
 export interface CurveRange {
   maxPoints: number

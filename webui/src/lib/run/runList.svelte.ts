@@ -39,7 +39,7 @@ export class RunList {
     try {
       let cursor: string | undefined
       do {
-        const page = await api.runs({ project: this.project, limit: PAGE, cursor })
+        const page = await api.runs({ project: this.project, limit: PAGE, cursor, count: !cursor })
         if (round !== this.round) return
         for (const run of page.runs) runs.set(run.id, run)
         this.total = page.total ?? this.total

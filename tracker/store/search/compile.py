@@ -1,0 +1,199 @@
+"""A filter's tree as one condition on `runs`, true or false for each run, never null.
+
+Every value of the filter is a bound parameter. What lies in other tables is asked with `EXISTS`, by their primary keys;
+`OFFSET 0` keeps Postgres from joining the whole table instead.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, Select, and_, exists, false, func, literal, not_, or_, select, true
+
+from keepbest.contract.base import ID_ALPHABET, ID_LENGTH
+from keepbest.query.terms import And, Condition, Field, Not, Operand, Or, Term, Words
+from keepbest.query.values import kind_of
+from tracker.models import MetricSummaryTable, RunParameterTable, RunTable, RunTagTable
+from tracker.store.search.entries import MAX_TEXT
+from tracker.store.search.fields import PARTS, find_column
+
+Truth = ColumnElement[bool]
+
+#: What is exactly `not` of which.
+_POSITIVE = {"!=": "=", "!~": "~", "not in": "in"}
+
+
+def compile_term(term: Term, *, is_sqlite: bool) -> Truth:
+    """Return the condition that a run must meet."""
+    match term:
+        case And(parts):
+            return and_(true(), *(compile_term(part, is_sqlite=is_sqlite) for part in parts))
+        case Or(parts):
+            return or_(false(), *(compile_term(part, is_sqlite=is_sqlite) for part in parts))
+        case Not(part):
+            return not_(compile_term(part, is_sqlite=is_sqlite))
+        case Words(text):
+            return _holds_words(text, is_sqlite)
+        case Condition():
+            return _compile_condition(term, is_sqlite)
+
+
+def _compile_condition(condition: Condition, is_sqlite: bool) -> Truth:
+    if condition.operator in _POSITIVE:
+        positive = Condition(condition.field, _POSITIVE[condition.operator], condition.values)  # type: ignore[arg-type]
+        return not_(_compile_condition(positive, is_sqlite))
+    values = [value for value in condition.values if value is not None]
+    holds = _holds(condition.field, condition.operator, values, is_sqlite) if values else false()
+    if len(values) == len(condition.values):
+        return holds
+    return or_(_lacks(condition.field, is_sqlite), holds)
+
+
+def _holds(field: Field, operator: str, values: Sequence[Operand], is_sqlite: bool) -> Truth:
+    if field.kind == "metric":
+        return _exists(_of_metric(field).where(compare_number(PARTS[field.part], operator, values)))
+    if field.kind == "parameter":
+        return _exists(_of_parameter(field).where(compare_parameter(operator, values, is_sqlite)))
+    if field.kind == "tag":
+        return _exists(_of_run(RunTagTable).where(_compare_tag(field.name, operator, values, is_sqlite)))
+    return _never_null(compare_column(field, operator, values, is_sqlite=is_sqlite))
+
+
+def _lacks(field: Field, is_sqlite: bool) -> Truth:
+    """Whether a run has no value in a field; NaN is none."""
+    if field.kind == "metric":
+        return not_(_exists(_of_metric(field).where(PARTS[field.part] <= math.inf)))
+    if field.kind == "parameter":
+        return not_(_exists(_of_parameter(field)))
+    if field.kind == "tag":
+        named = [_begins(RunTagTable.tag, f"{field.name}=")] if field.name else []
+        return not_(_exists(_of_run(RunTagTable).where(*named)))
+    column = find_column(field.name, is_sqlite=is_sqlite)
+    has_value = column <= math.inf if field.name in ("best", "last") else column.is_not(None)
+    return not_(_never_null(has_value))
+
+
+def compare_number(column: Any, operator: str, values: Sequence[Operand]) -> Truth:
+    """Compare a column of numbers; both databases put NaN above every number."""
+    if operator in ("=", "in"):
+        return or_(*(column == value for value in values))
+    (value,) = values
+    if operator in ("<", "<="):
+        below: Truth = column < value if operator == "<" else column <= value
+        return below
+    return and_(column > value if operator == ">" else column >= value, column <= math.inf)
+
+
+def compare_parameter(operator: str, values: Sequence[Operand], is_sqlite: bool) -> Truth:
+    """Compare the row of a parameter: a number with its number, all else with its text."""
+    number, text = RunParameterTable.number, RunParameterTable.text
+    if operator == "~":
+        return _contains(text, str(values[0]), is_sqlite)
+    if operator not in ("=", "in"):
+        return compare_number(number, operator, values) if is_number(values[0]) else false()
+    return or_(*(number == value if is_number(value) else text == write_operand(value) for value in values))
+
+
+def is_number(value: Operand) -> bool:
+    """Whether a value of a filter is a number; `true` is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def write_operand(value: Operand) -> str:
+    """Return a text or truth value as parameters' texts are kept."""
+    return (value if isinstance(value, str) else json.dumps(value))[:MAX_TEXT]
+
+
+def id_range(beginning: str) -> tuple[str, str] | None:
+    """Return the first and the last id that begin so; None where none can."""
+    if len(beginning) > ID_LENGTH or set(beginning) - set(ID_ALPHABET):
+        return None
+    return beginning, beginning.ljust(ID_LENGTH, ID_ALPHABET[-1])
+
+
+def _compare_tag(name: str, operator: str, values: Sequence[Operand], is_sqlite: bool) -> Truth:
+    if operator in ("=", "in"):
+        return RunTagTable.tag.in_([f"{name}={value}" if name else str(value) for value in values])
+    if not name:
+        return _contains(RunTagTable.tag, str(values[0]), is_sqlite)
+    beginning = f"{name}="
+    rest = func.substr(RunTagTable.tag, len(beginning) + 1)
+    return and_(_begins(RunTagTable.tag, beginning), _contains(rest, str(values[0]), is_sqlite))
+
+
+def compare_column(field: Field, operator: str, values: Sequence[Operand], *, is_sqlite: bool) -> Truth:
+    """Compare a column of the run; null where the run has no value in it."""
+    column, kind = find_column(field.name, is_sqlite=is_sqlite), kind_of(field)
+    if operator == "~":
+        return _contains(column, str(values[0]), is_sqlite)
+    if kind == "id":
+        ranges = [id_range(str(value)) for value in values]
+        return or_(false(), *(column.between(*ends) for ends in ranges if ends is not None))
+    if kind in ("number", "duration"):
+        return compare_number(column, operator, values)
+    if kind == "time":
+        return _compare_time(column, operator, values)
+    is_one_of: Truth = column.in_([str(value) for value in values])
+    return is_one_of
+
+
+def _compare_time(column: Any, operator: str, values: Sequence[Operand]) -> Truth:
+    (moment,) = values
+    if not isinstance(moment, datetime):
+        return false()
+    compared: dict[str, Truth] = {
+        "<": column < moment,
+        "<=": column <= moment,
+        ">": column > moment,
+        ">=": column >= moment,
+    }
+    return compared[operator]
+
+
+def _holds_words(text: str, is_sqlite: bool) -> Truth:
+    columns = (RunTable.name, RunTable.id, RunTable.notes, RunTable.recipe, RunTable.worker_name)
+    written = RunParameterTable.key + literal("=") + RunParameterTable.text
+    return or_(
+        *(_never_null(_contains(column, text, is_sqlite)) for column in columns),
+        _exists(_of_run(RunTagTable).where(_contains(RunTagTable.tag, text, is_sqlite))),
+        _exists(_of_run(RunParameterTable).where(_contains(written, text, is_sqlite))),
+    )
+
+
+def _contains(column: Any, text: str, is_sqlite: bool) -> Truth:
+    """Whether a text stands in a column; SQLite's LIKE takes upper and lower case of ASCII alike by itself."""
+    if is_sqlite and text.isascii():
+        holds: Truth = column.contains(text, autoescape=True)
+    else:
+        holds = column.icontains(text, autoescape=True)
+    return holds
+
+
+def _begins(column: Any, beginning: str) -> Truth:
+    """Whether a column begins with a text, in the same case: LIKE would take both."""
+    begins: Truth = func.substr(column, 1, len(beginning)) == beginning
+    return begins
+
+
+def _of_run(table: Any) -> Select[Any]:
+    return select(literal(1)).where(table.run_pk == RunTable.pk).correlate(RunTable)
+
+
+def _of_metric(field: Field) -> Select[Any]:
+    return _of_run(MetricSummaryTable).where(MetricSummaryTable.key == field.name)
+
+
+def _of_parameter(field: Field) -> Select[Any]:
+    return _of_run(RunParameterTable).where(RunParameterTable.key == field.name)
+
+
+def _exists(rows: Select[Any]) -> Truth:
+    return exists(rows.offset(0))
+
+
+def _never_null(condition: Truth) -> Truth:
+    return func.coalesce(condition, false(), type_=Boolean())

@@ -1,0 +1,61 @@
+"""Scopes: among which runs somebody looks, and how a list of runs is handed to the database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, String, any_, bindparam, func, select
+
+from tracker.models import ProjectTable, RunTable
+from tracker.store import projects
+from tracker.store.access.users import Principal
+from tracker.store.search.visibility import visible
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The runs that a person sees, of one project where `project_pk` is given; `runs` is about how many they are."""
+
+    principal: Principal | None
+    project_pk: int | None
+    runs: int
+    is_sqlite: bool
+
+    def holds(self) -> list[ColumnElement[bool]]:
+        """Return what a row of `runs` must meet."""
+        return [visible(self.principal), *self.in_project(RunTable.project_pk)]
+
+    def in_project(self, column: Any) -> list[ColumnElement[bool]]:
+        """Return what the column of a run's project must meet."""
+        return [] if self.project_pk is None else [column == self.project_pk]
+
+    def in_each_project(self, column: Any) -> ColumnElement[bool]:
+        """Return the same for an index that begins with the project: of all projects one after another."""
+        one_project: ColumnElement[bool] = column == self.project_pk
+        return column.in_(select(ProjectTable.pk)) if self.project_pk is None else one_project
+
+    def among(self, column: Any, pks: Sequence[int]) -> ColumnElement[bool]:
+        """Return whether the column is one of these numbers, which go to the database as one value."""
+        if self.is_sqlite:
+            numbers = bindparam(None, json.dumps(list(pks)), type_=String, unique=True)
+            is_among: ColumnElement[bool] = column.in_(select(func.json_each(numbers).table_valued("value").c.value))
+        else:
+            is_among = column == any_(bindparam(None, list(pks), type_=ARRAY(BigInteger), unique=True))
+        return is_among
+
+
+def open_scope(conn: Connection, project: str | None, principal: Principal | None) -> Scope:
+    """Return the scope of a project, or of all where there is none given; raises NotFound with the nearest name."""
+    is_sqlite = conn.dialect.name == "sqlite"
+    if project is not None:
+        named = select(ProjectTable.pk, ProjectTable.next_number).where(ProjectTable.name == project)
+        row = conn.execute(named).one_or_none()
+        if row is None:
+            raise projects.unknown(conn, project)
+        return Scope(principal, row.pk, row.next_number - 1, is_sqlite)
+    counted = select(func.count(), func.max(ProjectTable.pk), func.sum(ProjectTable.next_number - 1))
+    count, only, given = conn.execute(counted).one()
+    return Scope(principal, only if count == 1 else None, int(given or 0), is_sqlite)

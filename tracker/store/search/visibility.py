@@ -1,0 +1,16 @@
+"""Who sees which runs: the one condition that every query of several runs goes through."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement
+
+from tracker.models import RunTable
+from tracker.store.access.users import Principal
+
+
+def visible(principal: Principal | None) -> ColumnElement[bool]:
+    """Return the condition that a run must meet for this person to see it; None is the service itself.
+
+    Today everybody who may sign in sees every run that is not deleted.
+    """
+    return RunTable.deleted_at.is_(None)
