@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from typer import Context
 
 from keepbest import Run, errors
 from keepbest.cli.main import VERBS, load
+from keepbest.query.columns import COLUMNS, RunColumn
+from keepbest.query.names import PARTS
 from keepbest.stopping.registry import POLICIES
 from keepbest.tracking.run import SHOWN
 from tests.support.architecture import FLOORS
@@ -108,4 +110,33 @@ def _cell(text: str | None) -> str:
     return " ".join((text or "").split()).replace("|", "\\|").replace(" range>", ">")
 
 
-_PARTS = {"commands": commands, "errors": error_tree, "floors": floors, "policies": policies, "run": run_members}
+def filter_columns() -> str:
+    """Return the columns that a filter and a sort know."""
+    rows = [(f"`{column.name}`", column.help, _holds(column)) for column in COLUMNS.values()]
+    return _table(("column", "is", "holds"), rows)
+
+
+def filter_parts() -> str:
+    """Return what can be asked of a metric."""
+    rows = [(f"`{part}`", help) for part, help in PARTS.items()]
+    return _table(("part", "is"), rows)
+
+
+def _holds(column: RunColumn) -> str:
+    choices = ", ".join(f"`{choice}`" for choice in column.choices)
+    return choices or {"time": "moment"}.get(column.kind, column.kind)
+
+
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ("---",) * len(heads), *rows))
+
+
+_PARTS = {
+    "commands": commands,
+    "errors": error_tree,
+    "filter_columns": filter_columns,
+    "filter_parts": filter_parts,
+    "floors": floors,
+    "policies": policies,
+    "run": run_members,
+}

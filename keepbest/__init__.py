@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from keepbest.checkpoint.checkpoint import Checkpoint
     from keepbest.checkpoint.restore import checkpoints, plan_restore, restore
     from keepbest.client.client import Client
+    from keepbest.client.found_runs import runs
     from keepbest.errors import (
         Busy,
         CheckpointDamaged,
@@ -41,6 +42,7 @@ _HOMES = {
     "keepbest.checkpoint.checkpoint": ("Checkpoint",),
     "keepbest.checkpoint.restore": ("checkpoints", "plan_restore", "restore"),
     "keepbest.client.client": ("Client",),
+    "keepbest.client.found_runs": ("runs",),
     "keepbest.errors": (
         "Busy",
         "CheckpointDamaged",
@@ -92,6 +94,7 @@ __all__ = [
     "init",
     "plan_restore",
     "restore",
+    "runs",
 ]
 
 

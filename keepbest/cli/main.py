@@ -46,7 +46,7 @@ VERBS = (
     ),
     Verb("sweep", "sweeps.sweep:app", TRAIN, "Try parameters: by grid, by chance or by TPE."),
     Verb("sweeps", "sweeps.listing:sweeps", TRAIN, "List sweeps."),
-    Verb("ls", "runs.listing:ls", TRAIN, "List runs."),
+    Verb("ls", "runs.run_table:ls", TRAIN, "List runs: all, or those that fit a filter."),
     Verb("show", "runs.listing:show", TRAIN, "Show one run; --validations shows every decision."),
     Verb("watch", "runs.watch:watch", TRAIN, "Follow a run live, to its end."),
     Verb("logs", "runs.watch:logs", TRAIN, "Print what a run's trainer wrote; -f follows."),

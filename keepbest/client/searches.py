@@ -42,12 +42,13 @@ class Searches(Requests):
         *,
         project: str | None = None,
         q: str | None = None,
+        state: str | None = None,
         metric: str | None = None,
         limit: int | None = None,
     ) -> RunGroups:
         """The runs that fit, in groups that have the same values in the fields `by`, with one metric of each group."""
-        query: dict[str, str | int | None] = {"project": project, "q": q, "by": ",".join(by), "metric": metric}
-        return self._get(RunGroups, path_of("runs", "groups"), query | {"limit": limit})
+        query: dict[str, str | int | None] = {"project": project, "q": q, "state": state, "by": ",".join(by)}
+        return self._get(RunGroups, path_of("runs", "groups"), query | {"metric": metric, "limit": limit})
 
     def fields(self, project: str) -> ProjectFields:
         """What a filter can name in a project: metrics, parameters, tags, recipes, workers, users."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from keepbest.query.columns import COLUMNS
-from keepbest.query.lexer import split_name
+from keepbest.query.lexer import split, split_name
 from keepbest.query.terms import Field, Kind, Part
 
-PARTS: tuple[Part, ...] = get_args(Part)
+#: What can be asked of a metric, in words.
+PARTS: dict[Part, str] = {
+    "best": "the best value: the run's own best of what it watches, else the lowest or highest by the metric's name; "
+    "the last where neither is known",
+    "last": "the last value",
+    "min": "the lowest value",
+    "max": "the highest value",
+    "step": "the step of the best value",
+    "last_step": "the step of the last value",
+}
 #: What stands in front of the first dot, and what it says of the rest.
 PREFIXES: dict[str, Kind] = {
     "metrics": "metric",
@@ -54,6 +61,15 @@ def read_name(word: str, place: int = 0, *, is_quoted: bool = False) -> Field:
         return Field(kind, _join(rest), place=place)
     names, part = _split_part(rest if kind == "metric" else pieces)
     return Field(kind, _join(names), part, place)
+
+
+def split_names(text: str) -> list[str]:
+    """Return the names between the commas of a list; a comma in quotes is a letter.
+
+    >>> split_names("val_loss, params.`a,b`")
+    ['val_loss', 'params.`a,b`']
+    """
+    return [token.text for token in split(text) if token.kind in ("word", "text")]
 
 
 def _read_bare(name: str, place: int, is_quoted: bool) -> Field:

@@ -12,7 +12,7 @@ from keepbest.query.moments import names_day
 from keepbest.query.names import read_name
 from keepbest.query.reader import Reader, read
 from keepbest.query.terms import Condition, Field, Not, Operator, Term, Words, all_of
-from keepbest.query.values import WrittenValue, check_operator, kind_of, read_value
+from keepbest.query.values import ORDER, WrittenValue, check_operator, kind_of, read_value, to_number
 
 #: Other ways to write an operator.
 SIGNS: dict[str, Operator] = {
@@ -41,7 +41,12 @@ def _read_condition(reader: Reader, now: datetime) -> Term:
         reader.fail(name.start, f"A name is missing in front of {name.text!r}", "For example: val_loss < 0.1")
     operator = _take_operator(reader)
     if operator is None:
+        _refuse_list(reader, name)
         return Words(name.value)
+    if operator in ORDER and to_number(name.text) is not None:
+        reader.fail(
+            name.start, f"A name stands in front of {operator}, not {name.text}", "val_loss > 0.1 and val_loss < 0.2"
+        )
     field = _read_field(reader, name)
     check_operator(reader, field, operator, reader.look(-1).start)
     if operator in ("in", "not in"):
@@ -65,6 +70,15 @@ def _take_operator(reader: Reader) -> Operator | None:
         reader.advance()
         return "not in"
     return None
+
+
+def _refuse_list(reader: Reader, name: FilterToken) -> None:
+    """Refuse `state in failed`, which nobody means as three plain words."""
+    is_column = name.kind == "word" and read_name(name.text).kind == "column"
+    if is_column and (reader.next.is_word("in") or (reader.next.is_word("not") and reader.look(1).is_word("in"))):
+        reader.fail(
+            reader.next.start, "A list in parentheses was expected behind in", f"{name.text} in (first, second)"
+        )
 
 
 def _read_field(reader: Reader, name: FilterToken) -> Field:

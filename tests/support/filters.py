@@ -163,7 +163,7 @@ def fields(names: st.SearchStrategy[str] = texts) -> st.SearchStrategy[Field]:
     """Fields of every kind, with names drawn from these."""
     return st.one_of(
         st.sampled_from(sorted(COLUMNS)).map(lambda name: Field("column", name)),
-        st.builds(Field, st.just("metric"), names, st.sampled_from(PARTS)),
+        st.builds(Field, st.just("metric"), names, st.sampled_from(list(PARTS))),
         st.builds(Field, st.just("parameter"), names),
         st.builds(Field, st.just("tag"), names | st.just("")),
     )

@@ -79,6 +79,7 @@ PREPARED = {
     "docs/howto/tf1.md": SESSION,
     "docs/howto/track.md": LOOP + 'keepbest.init(id="7m4y22t8ja2b").finish()\n',
     "docs/howto/submit.md": "",
+    "docs/howto/find.md": "",
     "docs/howto/restore.md": MODEL + RUN,
     "docs/howto/go-back.md": MODEL + KEPT,
     "docs/howto/migrate.md": MODEL,

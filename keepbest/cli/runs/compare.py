@@ -15,6 +15,7 @@ from keepbest.client.client import Client
 from keepbest.contract.runs import Run
 from keepbest.errors import InvalidInput
 from keepbest.reports.differences import ComparedRow, compare_fields, compare_metrics
+from keepbest.stopping import render
 
 MOST = 20
 Runs = Annotated[
@@ -50,7 +51,7 @@ def compare(runs: Runs, show_all: All = False, as_json: AsJson = False) -> None:
 def _given(run: Run) -> dict[str, Any]:
     """Return what a run was given: its parameters, and what else makes it train in another way."""
     spec = run.spec
-    stopper = spec.stopper.model_dump(mode="json") if spec.stopper is not None else None
+    stopper = render(spec.stopper.model_dump()) if spec.stopper is not None else None
     more = {
         "source": source_of(spec),
         "data": spec.data,

@@ -1,78 +1,26 @@
-"""`ls`, `show`, `rm`: runs as tables and facts."""
+"""`show`, `rm`: one run as facts, and its end."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from keepbest.cli.common.formatting import age, at_step, changes, clean, failed_attempts, number, say_selection, whole
-from keepbest.cli.common.options import AsJson, ProjectName, RunId, Yes
-from keepbest.cli.common.output import Table, print_facts, print_json, print_table, say, warn
+from keepbest.cli.common.options import AsJson, RunId, Yes
+from keepbest.cli.common.output import print_facts, print_json, say, warn
 from keepbest.cli.runs.decisions import show_validations
 from keepbest.cli.runs.follow import RunFollower
 from keepbest.client.client import Client
 from keepbest.contract.runs import CodeSource, CommandSource, RecipeSource, Run, RunSpec, TestResult
 from keepbest.errors import InvalidInput
 from keepbest.figures import duration, size
-from keepbest.status import RunState
 from keepbest.stopping import render
 
 #: Characters of a command that are shown.
 MAX_SHOWN = 200
-
-#: What to type where there is nothing yet.
-FIRST = "keepbest submit hvass-cnn --follow"
-
-States = Annotated[list[RunState] | None, typer.Option("--state", "-s", help="Only runs in this state; repeatable.")]
-
-
-def ls(
-    project: ProjectName = None,
-    state: States = None,
-    search: Annotated[
-        str | None,
-        typer.Option("--search", help="Only runs with this in name, id, tags, notes, worker or recipe."),
-    ] = None,
-    sort: Annotated[str | None, typer.Option(help="created, updated, best, last, patience, duration, …")] = None,
-    ascending: Annotated[bool, typer.Option("--ascending", "-a", help="Smallest or oldest first.")] = False,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="At most this many.")] = 50,
-    cursor: Annotated[str | None, typer.Option("--cursor", help="Go on where an earlier list ended.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List runs, the newest first."""
-    states = ",".join(run_state.value for run_state in state) if state else None
-    fields = {"--project": project, "--search": search, "--sort": sort, "--ascending": ascending, "--limit": limit}
-    with Client() as client:
-        order: Literal["asc"] | None = "asc" if ascending else None
-        page = client.runs(project=project, state=states, q=search, sort=sort, order=order, limit=limit, cursor=cursor)
-    if as_json:
-        print_json(page)
-        return
-    now = datetime.now(UTC)
-    heads = ("id", "project", ">#", "name", "state", "best @ step", ">last", "patience left", ">age")
-    is_narrowed = any((project, states, search, cursor))
-    empty = "No run fits. All of them: keepbest ls" if is_narrowed else f"No runs yet. Submit one: {FIRST}"
-    table = Table(heads, empty=empty)
-    for run in page.runs:
-        table.add(*_row(run, now))
-    print_table(table)
-    if page.cursor:
-        more = f" of {page.total:,}" if page.total else ""
-        warn(f"These are {len(page.runs)}{more}.\nnext: {_write_next(fields, state or [], page.cursor)}")
-
-
-def _write_next(fields: Mapping[str, object], states: Sequence[RunState], cursor: str) -> str:
-    """Return the command for the next page of the same list."""
-    words = ["keepbest", "ls"]
-    for option, value in fields.items():
-        words += [option] if value is True else [option, str(value)] if value else []
-    for state in states:
-        words += ["--state", state.value]
-    return shlex.join([*words, "--cursor", cursor])
 
 
 def show(
@@ -257,17 +205,3 @@ def _test_of(test: TestResult | None) -> str:
         return ""
     values = ", ".join(f"{key} {number(value)}" for key, value in test.values.items())
     return f"{values} on {test.n:,} examples, at step {test.step:,}"
-
-
-def _row(run: Run, now: datetime) -> tuple[object, ...]:
-    return (
-        run.id,
-        run.project,
-        run.number,
-        run.name,
-        state_of(run),
-        at_step(run.best_value, run.best_step),
-        number(run.last_value),
-        patience_of(run),
-        age(run.created_at, now),
-    )

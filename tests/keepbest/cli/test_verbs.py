@@ -69,14 +69,14 @@ def test_ls_of_nothing_names_the_next_step(keepbest: Keepbest) -> None:
 def test_an_empty_filtered_ls_does_not_say_there_is_nothing(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     with live.client() as client:
         client.submit(RunRequest(source=RecipeSource(name="hvass-cnn"), tags=["a paper"], project="digits"))
-    assert len(keepbest("ls", "--search", "PAPER").out.splitlines()) == 2
-    for narrowed in (["--search", "xyz"], ["-s", "failed"]):
-        assert keepbest("ls", *narrowed).out == "No run fits. All of them: keepbest ls\n"
+    assert len(keepbest("ls", "PAPER").out.splitlines()) == 2
+    assert keepbest("ls", "xyz").out == "No run fits 'xyz'. All of them: keepbest ls\n"
+    assert keepbest("ls", "-s", "failed").out == "No run fits. All of them: keepbest ls\n"
 
 
 def test_the_next_page_is_the_command_that_ls_says(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     ids = [submit(live, name=f"my run {number}").id for number in range(5)]
-    seen, line = [], ["ls", "--search", "my run", "-n", "2", "-s", "queued", "--sort", "name", "-a"]
+    seen, line = [], ["ls", "my run", "-n", "2", "-s", "queued", "--sort", "name", "-a"]
     while line:
         page = keepbest(*line)
         seen += [row.split()[0] for row in page.out.splitlines()[1:]]

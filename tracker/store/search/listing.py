@@ -99,11 +99,14 @@ def read_field(name: str) -> Field:
 
 
 def resolve_name(name: str, known: Known, asked_by: str) -> Field:
-    """Return the field that a name of a column or an order means; raises InvalidInput with the nearest one."""
+    """Return the field that a name of a column or an order means; raises InvalidInput with the nearest one.
+
+    Where runs have no names at all, any name is an empty column, as in a filter.
+    """
     column = read_field(name)
     knows_nothing = not (known.metrics or known.parameters)
     try:
-        if column.kind != "unknown" or not knows_nothing:
+        if column.kind != "unknown" or asked_by == "columns" or not knows_nothing:
             return resolve_field(column, known, name)
     except InvalidInput as error:
         raise InvalidInput(error.message, field=asked_by, hint=error.hint) from None
