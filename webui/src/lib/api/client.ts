@@ -1,6 +1,6 @@
 /** One function a request. A request that fails throws an `ApiError` with the tracker's message and hint. */
 import createClient from 'openapi-fetch'
-import { readCurve, type Curve, type WireCurve } from './curve'
+import { readCurve, readRunCurve, type Curve, type WireCurve } from './curve'
 import type { Checkpoint, Command, CommandRequest, TestResult, LogPiece, Validation, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunRequest } from './types'
 import type { CheckpointDiff, VariableList, VariableValues } from './types'
 import type { ForkRequest, Panel, PanelSeries, Receipt, Replay, ReplayRequest, Report, ResumeRequest, Segment, Sweep, SweepImportance, SweepRuns, Token, Undeleted, User, Worker } from './types'
@@ -101,6 +101,13 @@ export const api = {
     const curve = await request(client.GET('/api/v1/runs/{run}/curve', { params: { path: { run }, query } }))
     return readCurve(curve as WireCurve)
   },
+  /** The curves of one run over the wall clock, with abandoned branches, and what is known of all its metrics. */
+  curves: async (run: string, keys: readonly string[], { after, ...range }: CurveRange & { after?: Record<string, number> }): Promise<RunCurves> => {
+    const steps = { max_points: range.maxPoints, from: range.from ?? null, to: range.to ?? null, after: { [run]: after ?? {} } }
+    const body = { runs: [run], keys: [...keys], ...steps, x: 'wall', ghosts: true, precision: 'double' as const, summaries: true }
+    const answer = await request(client.POST('/api/v1/curves', { body }))
+    return { curves: answer.curves!.map((curve) => readRunCurve(curve)), metrics: answer.summaries?.[0]?.metrics ?? [] }
+  },
   checkpoints: async (run: string): Promise<Checkpoint[]> =>
     (await request(client.GET('/api/v1/runs/{run}/checkpoints', forRun(run)))).checkpoints,
   variables: (checkpoint: string): Promise<VariableList> =>
@@ -153,6 +160,10 @@ export interface RunQuery {
   limit?: number
   columns?: string
   count?: boolean
+}
+export interface RunCurves {
+  curves: Curve[]
+  metrics: MetricSummary[]
 }
 export interface CurveRange {
   maxPoints: number

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { extendCurve, readCurve, type WireCurve } from './curve'
+import { extendCurve, readCurve, readRunCurve, type WireCurve } from './curve'
 
 const rolledBack: WireCurve = {
   key: 'val_loss',
@@ -19,6 +19,17 @@ describe('readCurve', () => {
     expect(curve.abandoned).toHaveLength(1)
     expect(curve.abandoned[0]!.steps).toEqual([200, 300, 400])
     expect(curve.abandoned[0]!.values).toEqual([0.5, 0.9, NaN])
+  })
+})
+
+describe('readRunCurve', () => {
+  it('reads what one piece at a time says', () => {
+    const [alive, ghost, tail] = rolledBack.pieces
+    const steps = [...alive!.steps, ...tail!.steps]
+    const values = [...alive!.values, ...tail!.values]
+    const x = [...alive!.times, ...tail!.times]
+    const together = readRunCurve({ key: 'val_loss', total: 7, steps, values, x, ghosts: [{ segment: 0, steps: ghost!.steps, values: ghost!.values, x: ghost!.times }] })
+    expect(together).toEqual(readCurve(rolledBack))
   })
 })
 

@@ -15,6 +15,16 @@ export interface WireCurve {
   pieces: readonly WirePiece[]
 }
 
+/** A curve as `POST /curves` sends it; `x` is the time. */
+export interface WireRunCurve {
+  key: string
+  total: number
+  steps: readonly number[]
+  values: readonly WireFloat[]
+  x?: readonly number[] | null
+  ghosts?: readonly { segment: number; steps: readonly number[]; values: readonly WireFloat[]; x?: readonly number[] | null }[]
+}
+
 /** Points in order of step; values may be NaN or infinite. */
 export interface Track {
   steps: number[]
@@ -40,6 +50,12 @@ export function readCurve(wire: WireCurve): Curve {
   return { key: wire.key, total: wire.total, returned: wire.returned, path, abandoned: abandoned.map((ghost) => attachToPath(ghost, path)) }
 }
 
+export function readRunCurve({ key, total, ghosts = [], ...path }: WireRunCurve): Curve {
+  const pieces = [{ ...path, segment: 0, ghost: false }, ...ghosts.map((ghost) => ({ ...ghost, ghost: true }))]
+  const returned = pieces.reduce((sum, piece) => sum + piece.steps.length, 0)
+  return readCurve({ key, total, returned, pieces: pieces.map(({ x, ...piece }) => ({ ...piece, times: x ?? [] })) })
+}
+
 function append(track: Track, piece: WirePiece): void {
   for (let i = 0; i < piece.steps.length; i++) {
     track.steps.push(piece.steps[i]!)
@@ -61,7 +77,7 @@ function attachToPath(ghost: Track, path: Track): Track {
   }
 }
 
-/** Appends newer points, which were read with `from` = the last known step. */
+/** Appends newer points, which were read from the last known step on. */
 export function extendCurve(curve: Curve, newer: Curve): Curve {
   const last = curve.path.steps.at(-1) ?? -1
   const start = newer.path.steps.findIndex((step) => step > last)

@@ -1,15 +1,29 @@
 /** The page's connection to the tracker's events: one stream shared by all tabs where the browser has SharedWorker, else a stream of its own. */
 import { Feed, type FeedEvent, type FeedMessage, type FeedState } from './feed'
+import type { TabMessage, TurnMessage } from './stream.worker'
+import { Throttle } from './throttle'
 import { transport } from './transport'
+import { MILLIS_A_REQUEST, Turns } from './turns'
 
 /** `gap` says that events may have been lost: the listener reads everything anew. */
 type Listener = { events(events: FeedEvent[]): void; gap(): void }
 const HIDDEN_MS = 30_000
+/** A page that got no turn for so long reads all the same. */
+const TURN_PATIENCE_MS = 10_000
+
+/** What brings the events and gives out turns: the worker that all tabs share, or this tab alone. */
+interface Source {
+  join(): void
+  leave(): void
+  ask(turn: number, requests: number): void
+}
 
 class Connection {
   state: FeedState = $state('connecting')
   private listeners = new Set<Listener>()
-  private feed: { join(): void; leave(): void } | null = null
+  private feed: Source | null = null
+  private turns = new Map<number, () => void>()
+  private turnCount = 0
   private isJoined = false
   private hiddenTimer: ReturnType<typeof setTimeout> | undefined
 
@@ -33,15 +47,35 @@ class Connection {
     return () => this.listeners.delete(listener)
   }
 
-  private openFeed() {
+  /** Waits until the page may read again after an event: so many requests, while it is in sight. */
+  async turn(requests: number): Promise<void> {
+    if (document.hidden) await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }))
+    const turn = ++this.turnCount
+    await new Promise<void>((resolve) => {
+      this.turns.set(turn, resolve)
+      if (this.feed) this.feed.ask(turn, requests)
+      else this.endTurn(turn)
+      setTimeout(() => this.endTurn(turn), TURN_PATIENCE_MS)
+    })
+  }
+
+  private endTurn(turn: number): void {
+    this.turns.get(turn)?.()
+    this.turns.delete(turn)
+  }
+
+  private openFeed(): Source {
     try {
       const name = 'keepbest-stream'
       const { port } = new SharedWorker(new URL('./stream.worker.ts', import.meta.url), { type: 'module', name })
-      port.onmessage = ({ data }: MessageEvent<FeedMessage>) => this.receive(data)
-      return { join: () => port.postMessage('join'), leave: () => port.postMessage('leave') }
+      const send = (message: TabMessage) => port.postMessage(message)
+      port.onmessage = ({ data }: MessageEvent<FeedMessage | TurnMessage>) => (data.type === 'turn' ? this.endTurn(data.turn) : this.receive(data))
+      return { join: () => send('join'), leave: () => send('leave'), ask: (turn, requests) => send({ turn, requests }) }
     } catch {
       const feed = new Feed(transport, (message) => this.receive(message))
-      return { join: () => feed.start(), leave: () => feed.stop() }
+      const turns = new Turns(MILLIS_A_REQUEST)
+      const ask = (turn: number, requests: number) => void setTimeout(() => this.endTurn(turn), turns.take(requests))
+      return { join: () => feed.start(), leave: () => feed.stop(), ask }
     }
   }
 
@@ -74,3 +108,11 @@ class Connection {
 }
 
 export const connection = new Connection()
+
+/** Reads again after events, at most once in `millis`, and in turn with the other pages; one reading is so many requests. */
+export function readInTurn(millis: number, read: () => Promise<void>, requests = 1): Throttle {
+  return new Throttle(millis, async () => {
+    await connection.turn(requests)
+    await read()
+  })
+}

@@ -1,13 +1,13 @@
 /** One run with its history, as the page of the run shows it; events keep it up to date. */
 import { api } from '$lib/api/client'
-import { extendCurve, type Curve } from '$lib/api/curve'
+import type { Curve } from '$lib/api/curve'
 import type { FeedEvent } from '$lib/live/feed'
 import { connection } from '$lib/live/connection.svelte'
 import { Throttle } from '$lib/live/throttle'
 import { applyEvent } from './applyEvent'
+import { LiveCurves, MAX_POINTS } from './liveCurves'
 import type { Checkpoint, Command, CommandRequest, TestResult, Validation, MetricSummary, Receipt, Run, Segment } from '$lib/api/types'
 
-export const MAX_POINTS = 2000
 const REFRESH_MS = 1000
 const VALIDATIONS_PAGE = 1000
 
@@ -26,7 +26,9 @@ export class RunView {
   commands: Command[] = $state.raw([])
   curves: ReadonlyMap<string, Curve> = $state.raw(new Map())
   heardAt: number | null = $state(null) // epoch seconds of the last event of this run
-  private wanted = new Set<string>()
+  private live = new LiveCurves()
+  private arriving = new Set<string>()
+  private isLoaded = false
   private stale = new Set<string>()
   private throttle = new Throttle(REFRESH_MS, () => this.refresh())
   private unlisten: () => void
@@ -41,12 +43,16 @@ export class RunView {
     this.throttle.stop()
   }
 
-  /** Reads the curves of these metrics and keeps them up to date from now on. */
+  /** Keeps the curves of these metrics up to date from now on. What comes into sight together is read together. */
   watchCurves(keys: readonly string[]): void {
-    const added = keys.filter((key) => !this.wanted.has(key))
-    if (added.length === 0) return
-    added.forEach((key) => this.wanted.add(key))
-    void Promise.all(added.map((key) => this.readCurve(key))).catch((error: unknown) => this.fail(error))
+    const isFirst = this.arriving.size === 0
+    this.live.show(keys).forEach((key) => this.arriving.add(key))
+    if (isFirst && this.arriving.size > 0) setTimeout(() => void this.readArriving().catch((error: unknown) => this.fail(error)))
+  }
+
+  /** These curves are out of sight: they are read again when they come back. */
+  unwatchCurves(keys: readonly string[]): void {
+    this.live.hide(keys)
   }
 
   async send(request: CommandRequest): Promise<Command> {
@@ -75,7 +81,8 @@ export class RunView {
 
   private async refresh(): Promise<void> {
     const stale = this.stale
-    this.stale = new Set()
+    this.stale = new Set() // what comes while this waits for its turn is read in the next one
+    if (this.isLoaded) await connection.turn(countRequests(stale))
     try {
       if (stale.has('run')) this.run = await api.run(this.id)
       await Promise.all([
@@ -88,7 +95,7 @@ export class RunView {
         (stale.has('curves') || stale.has('new points')) && this.readMetrics(stale.has('curves')),
       ])
       this.failure = null
-      this.isRead = true
+      this.isRead = this.isLoaded = true
     } catch (error) {
       this.fail(error)
     }
@@ -108,27 +115,27 @@ export class RunView {
     this.validations = validations
   }
 
+  private async readArriving(): Promise<void> {
+    const keys = [...this.arriving]
+    this.arriving.clear()
+    await this.readCurves(keys, false)
+  }
+
+  /** Reads curves and metrics with one request; with no curve in sight, the metrics alone. */
   private async readMetrics(afresh: boolean): Promise<void> {
-    this.metrics = await api.metrics(this.id)
-    const known = new Set(this.metrics.map((metric) => metric.key))
-    const keys = [...this.wanted].filter((key) => known.has(key))
-    await Promise.all(keys.map((key) => (afresh ? this.readCurve(key) : this.readTail(key))))
+    const keys = afresh ? this.live.forget() : this.live.noteNew()
+    if (keys.length > 0) await this.readCurves(keys, afresh)
+    else this.metrics = await api.metrics(this.id)
   }
 
-  private async readCurve(key: string): Promise<void> {
-    this.store(await api.curve(this.id, key, { maxPoints: MAX_POINTS }))
-  }
-
-  /** Reads only new points. A curve that has grown to twice MAX_POINTS is read again, thinned. */
-  private async readTail(key: string): Promise<void> {
-    const known = this.curves.get(key)
-    const last = known?.path.steps.at(-1)
-    if (!known || last === undefined || known.returned > 2 * MAX_POINTS) return this.readCurve(key)
-    this.store(extendCurve(known, await api.curve(this.id, key, { maxPoints: MAX_POINTS, from: last })))
-  }
-
-  private store(curve: Curve): void {
-    this.curves = new Map(this.curves).set(curve.key, curve)
+  private async readCurves(keys: readonly string[], afresh: boolean): Promise<void> {
+    const run = this.run?.id ?? this.id // the address may hold only the first letters of it
+    for (const demand of this.live.demands(keys, afresh)) {
+      const answer = await api.curves(run, demand.keys, { maxPoints: MAX_POINTS, after: demand.after })
+      this.live.take(demand, answer.curves)
+      this.metrics = answer.metrics
+    }
+    this.curves = this.live.known
   }
 
   private put(command: Command): void {
@@ -150,6 +157,14 @@ export class RunView {
   private fail(error: unknown): void {
     this.failure = error
   }
+}
+
+/** How many requests it takes to read these parts again. */
+function countRequests(stale: ReadonlySet<string>): number {
+  const has = (part: string) => Number(stale.has(part))
+  const points = Number(stale.has('curves') || stale.has('new points'))
+  const validations = Number(stale.has('validations') || stale.has('new validations'))
+  return points + validations + has('run') + has('segments') + 2 * has('checkpoints') + has('commands') + has('testResults')
 }
 
 /** The parts to read again after an event. */
