@@ -6,12 +6,16 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from keepbest.figures import figure
+
 #: The bit of each dot of a Braille letter, by row and column.
 _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _BRAILLE = 0x2800
 _PLAIN = "*"
 _MARKS = {True: ("●", "✗"), False: ("O", "x")}
 LABEL = 11
+#: Digits of a label: the longest of them fits.
+DIGITS = 4
 
 Point = tuple[float, float]
 
@@ -65,7 +69,7 @@ class Plot:
         """Put values at the top, the middle and the bottom."""
         shown = {0: scale.high, (self.height - 1) // 2: scale.middle(self.height), self.height - 1: scale.low}
         for place, row in enumerate(rows):
-            label = f"{shown[place]:.4g}" if place in shown else ""
+            label = figure(shown[place], DIGITS) if place in shown else ""
             yield f"{label:>{LABEL}} {'┤' if label else '│'}{''.join(row)}".rstrip()
 
     def _axis(self, scale: _Scale) -> Iterator[str]:

@@ -14,10 +14,13 @@ from keepbest.cli.runs.listing import source_of, took
 from keepbest.client.client import Client
 from keepbest.contract.runs import Run
 from keepbest.errors import InvalidInput
+from keepbest.figures import figure
 from keepbest.reports.differences import ComparedRow, compare_fields, compare_metrics
 from keepbest.stopping import render
 
 MOST = 20
+#: Of the distance to the first run.
+DIGITS = 3
 Runs = Annotated[
     list[str], typer.Argument(metavar="RUN RUN...", help="Ids of 2 to 20 runs; the others are held against the first.")
 ]
@@ -98,9 +101,6 @@ def _print_values(title: str, names: Sequence[str], rows: Sequence[ComparedRow])
 
 def _cell(row: ComparedRow, place: int) -> str:
     delta = row.deltas[place] if place else None
-    words = [
-        number(row.values[place]),
-        f"({delta:+.3g})" if delta is not None else "",
-        "*" if row.best == place else "",
-    ]
+    distance = f"({'-' if delta < 0 else '+'}{figure(abs(delta), DIGITS)})" if delta is not None else ""
+    words = [number(row.values[place]), distance, "*" if row.best == place else ""]
     return " ".join(word for word in words if word)
