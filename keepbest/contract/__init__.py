@@ -1,1 +1,1 @@
-"""Every request and response of the API, once, for client, tracker, worker and the OpenAPI document."""
+"""Defines every request and response of the API once, for client, tracker, worker and the OpenAPI document."""

@@ -1,4 +1,4 @@
-"""Users, tokens and signing in."""
+"""Defines the requests and responses about users, tokens and signing in."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class Me(Answer):
 
 
 class SignIn(Shape):
-    """Either the code of a one-time link, or a token."""
+    """Signs in with either the code of a one-time link or a token."""
 
     code: str | None = Field(default=None, max_length=200, repr=False)
     token: str | None = Field(default=None, max_length=200, repr=False)
 
 
 class SignInLink(Answer):
-    """`path` carries the code behind a '#': it reaches no server log."""
+    """A link that signs in once. Its code stands behind a '#' in `path`, so that it reaches no server log."""
 
     path: str = Field(repr=False)
     expires_at: Moment
@@ -34,7 +34,7 @@ class UserRequest(Shape):
 
 
 class UserPatch(Shape):
-    """What an admin may change about a user; a disabled user's tokens and sessions are worth nothing."""
+    """The fields of a user that an admin may change. The tracker refuses a disabled user's tokens and sessions."""
 
     role: Role | None = None
     is_disabled: bool | None = None
@@ -53,7 +53,7 @@ class UserList(Answer):
 
 
 class TokenRequest(Shape):
-    """A token for oneself, or (admin) for `user`; `role` may be lower than the user's."""
+    """Asks for a token of one's own; an admin may ask for a token of `user`. `role` may be lower than the user's."""
 
     name: PlainName
     user: PlainName | None = None
@@ -62,7 +62,7 @@ class TokenRequest(Shape):
 
 
 class Token(Answer):
-    """`secret` is shown once, when the token is made; only its hash is kept."""
+    """A token. The tracker returns `secret` once, when it makes the token, and keeps only its hash."""
 
     id: Id
     name: str

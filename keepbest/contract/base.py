@@ -1,4 +1,4 @@
-"""What all shapes of the wire share: strict fields, finite-or-named floats, ids and names."""
+"""Defines what all requests and responses share: strict fields, ids, names, moments and limits."""
 
 from __future__ import annotations
 
@@ -8,36 +8,37 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-#: No i, l, o, u: an id read aloud or typed by hand is not misread.
+#: Lacks i, l, o and u, which people misread when they read an id aloud or type it.
 ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 ID_LENGTH = 12
 ID_PATTERN = rf"^[{ID_ALPHABET}]{{{ID_LENGTH}}}$"
-#: A reference to a run may be its id, or the first letters of it.
+#: The fewest characters of a reference to a run, which is its id or the beginning of its id.
 MIN_PREFIX = 4
 
-#: Names of users, tokens and workers: typed into settings and addresses. Other names: `keepbest.contract.names`.
+#: Users, tokens and workers have names that people type into settings and addresses. `keepbest.contract.names` has
+#: the other names.
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,99}$"
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 PlainName = Annotated[str, Field(pattern=NAME_PATTERN)]
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
-#: Whole numbers up to here are the same in Python, in JSON as a browser reads it, and in both databases.
+#: The largest whole number that Python, a browser that reads JSON and both databases all keep exactly.
 MAX_WHOLE = 2**53
 Count = Annotated[int, Field(ge=0, le=MAX_WHOLE)]
 Whole = Annotated[int, Field(ge=-MAX_WHOLE, le=MAX_WHOLE)]
 Step = Count
 Text = Annotated[str, Field(max_length=10_000)]
-#: Why a checkpoint was written: it was the best, the newest, asked for, a validation that the selector may choose, or
-#: an average that it made.
+#: Why the trainer wrote a checkpoint: its state was the best or the newest, somebody asked for it, the selector may
+#: choose it, or the selector made it as an average.
 CheckpointKind = Literal["best", "last", "manual", "candidate", "selected"]
 Scalar = Annotated[str, Field(max_length=2000)] | bool | Whole | float | None
-#: A document that is read back; what is taken in is a `Value`.
+#: A document in a response. In a request it is a `Value`.
 Json = Any
 Moment = AwareDatetime
-#: Years of a moment that is taken in: both databases keep them, in every zone.
+#: A moment in a request lies between these years, because both databases keep such a moment in every time zone.
 FIRST_YEAR, LAST_YEAR = 1900, 2999
-#: Of a value in a document: how deep it may be, and how many digits a whole number may have.
+#: The most levels of a document's value, and the most digits of a whole number in it.
 MAX_DEPTH = 50
 MAX_DIGITS = 300
 
@@ -50,7 +51,7 @@ def check_timestamp(moment: datetime) -> datetime:
 
 
 def check_value(value: Any) -> Any:
-    """Return a value of a document; raises ValueError for one that a database cannot keep, or that nobody can read."""
+    """Return a document's value; raises ValueError if it is too deep or if a database cannot keep it."""
     level, depth = [value], 0
     while level:
         if depth > MAX_DEPTH:
@@ -65,7 +66,7 @@ def check_value(value: Any) -> Any:
 
 
 def check_text(text: str) -> str:
-    """Return a text; raises ValueError where it holds NUL, or half of a character."""
+    """Return a text; raises ValueError if it holds NUL or half of a character."""
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ValueError("a text holds whole characters: this has half of a surrogate pair")
     if "\0" in text:
@@ -86,19 +87,19 @@ FieldName = Annotated[str, Field(max_length=200), AfterValidator(check_text)]
 
 
 class Shape(BaseModel):
-    """Base of every request and response: unknown fields are refused, instances do not change."""
+    """Base of every request and response. It refuses unknown fields, and its instances do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings", defer_build=True)
 
 
 class Answer(Shape):
-    """Base of a response: a newer tracker may say more than this client knows."""
+    """Base of a response. It ignores unknown fields, because a newer tracker may send fields that this client lacks."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 class Page(Answer):
-    """What lists have in common: `cursor` asks for the next page, null on the last."""
+    """Base of one page of a list. `cursor` asks for the next page; the last page has null."""
 
     cursor: str | None = None
     total: int | None = None

@@ -1,4 +1,4 @@
-"""Everything a trainer says, in ordered, numbered batches.
+"""Defines the batch, in which a trainer sends its records to the tracker in order.
 
 A batch crosses the wire as JSON, or as `BATCH_MEDIA_TYPE`: a little-endian u32 with the length of the header, the
 header (this JSON, each `Columns` with `count` in place of its three lists), then for each `Columns` in order
@@ -33,7 +33,7 @@ from keepbest.contract.policies import PolicySpec, StopperDecision
 from keepbest.contract.runs import Memory, Mode, Parameters, RunError, SegmentReason
 
 BATCH_MEDIA_TYPE = "application/vnd.keepbest.batch"
-#: Points in one batch, and bytes of its body; larger ones are refused (413).
+#: The most points of a batch and the most bytes of its body; the tracker refuses a larger batch (413).
 MAX_BATCH_POINTS = 200_000
 MAX_BATCH_BYTES = 8 * 2**20
 
@@ -62,9 +62,9 @@ class SegmentOpened(Shape):
 
 
 class ReportedValidation(Shape):
-    """One validation and what was decided: a row of the decision log.
+    """One validation and the decision on it: a row of the decision log.
 
-    `examples` is there where the stopper asked what each example did, or a script said it.
+    `examples` tells what each example did, if the stopper needs that or the script reports it.
     """
 
     segment: SegmentNumber
@@ -83,9 +83,10 @@ class ReportedValidation(Shape):
 
 
 class WithdrawnValidation(Shape):
-    """A validation that was the best, and is none: its network turned out to be NaN. A row of the decision log.
+    """Withdraws the best validation, whose network turned out to be NaN: a row of the decision log.
 
-    `decision` is the stopper's of the newest validation, judged anew; `checkpoint` what would have held the state.
+    `decision` is the stopper's new decision on the newest validation; `checkpoint` is the id that the withdrawn state
+    would have had on disk.
     """
 
     segment: SegmentNumber
@@ -98,7 +99,7 @@ class WithdrawnValidation(Shape):
 
 
 class CheckpointDurable(Shape):
-    """A checkpoint is on disk: manifest renamed into place, everything fsynced."""
+    """A checkpoint is durable: the store has fsynced its files and renamed its manifest into place."""
 
     id: Id
     segment: SegmentNumber
@@ -132,7 +133,7 @@ class CommandUpdate(Shape):
 
 
 class LogLines(Shape):
-    """A piece of the trainer's output; `offset` is its place in the stream, in bytes."""
+    """A piece of the trainer's output, which begins at byte `offset` of its stream."""
 
     stream: Literal["stdout", "stderr", "keepbest"]
     offset: Count
@@ -141,9 +142,9 @@ class LogLines(Shape):
 
 
 class Declared(Shape):
-    """What a command's script says about its run, once it runs; what the submission said counts over it.
+    """Fields of the spec that a command's script sets when it starts. A field that the submission set stays as it is.
 
-    A worker's own trainer says what the submission's epochs are in steps.
+    A worker's own trainer sets `max_steps` and `validate_every` here if the submission gave them in epochs.
     """
 
     monitor: MetricKey | None = None
@@ -155,25 +156,29 @@ class Declared(Shape):
 
 
 class Progress(Shape):
-    """Where training is; the newest one wins."""
+    """How far training is. The newest progress replaces the fields of earlier ones."""
 
     step: Step | None = None
     epoch: float | None = None
     mode: Mode | None = None
     resume: Literal["exact", "approximate"] | None = None
     resume_note: str | None = Field(default=None, max_length=2000)
-    incomplete: str | None = Field(default=None, max_length=5000, description="what of the model is not captured")
+    incomplete: str | None = Field(
+        default=None, max_length=5000, description="the part of the model that cannot be captured"
+    )
     environment: dict[FieldName, Value] | None = Field(default=None, max_length=1000)
     memory: Memory | None = None
     error: RunError | None = None
-    warning: str | None = Field(default=None, max_length=2000, description="what is wrong just now; empty: nothing")
+    warning: str | None = Field(
+        default=None, max_length=2000, description="what is wrong at present; empty if nothing is"
+    )
     stalled: bool | None = Field(default=None, description="whether the training thread gives no sign of life")
     declared: Declared | None = None
     at: Timestamp
 
 
 class Batch(Shape):
-    """What one writer (a trainer, or the agent that keeps its output) has to say since its last batch."""
+    """The records of one writer, a trainer or the agent that reads its output, since that writer's last batch."""
 
     writer: Id
     number: int = Field(ge=1, le=MAX_WHOLE)
@@ -190,9 +195,9 @@ class Batch(Shape):
 
 
 class BatchReceipt(Answer):
-    """The batch is durable. `accepted` is false where its number was seen before; `commands` are still to be obeyed.
+    """Says that a batch is durable. `accepted` is false if the tracker had it before. The trainer must obey `commands`.
 
-    `resume_checkpoint` is where a next attempt would go on, given where this batch may have changed it.
+    `resume_checkpoint` is where the next attempt would go on; the tracker gives it if this batch may have changed it.
     """
 
     accepted: bool

@@ -1,4 +1,4 @@
-"""A user's code as it travels with a run: one zip archive, named by its SHA-256."""
+"""Defines a bundle: a user's code in one zip archive, which has its SHA-256 as its name."""
 
 from __future__ import annotations
 

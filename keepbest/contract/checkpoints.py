@@ -1,4 +1,4 @@
-"""Checkpoints as the tracker knows them; the manifest itself is `keepbest.checkpoint.manifest`."""
+"""Defines checkpoints as the tracker knows them. `keepbest.checkpoint.manifest` defines the manifest itself."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Checkpoint(Answer):
     step: Step
     kind: CheckpointKind
     value: float | None = None
-    n: int | None = Field(default=None, description="examples that the value was measured on")
+    n: int | None = Field(default=None, description="how many examples the trainer measured the value on")
     is_best: bool = False
-    is_selected: bool = Field(default=False, description="what the run's selector chose at its end")
+    is_selected: bool = Field(default=False, description="whether the run's selector chose it at the end of the run")
     is_pinned: bool = False
     ghost: bool = False
     state: CheckpointState
@@ -33,7 +33,7 @@ class Checkpoint(Answer):
     size_bytes: int
     written_bytes: int
     location: str
-    store: Id | None = Field(default=None, description="the id of the store that it was written to")
+    store: Id | None = Field(default=None, description="the id of the store that holds it")
     at: Moment
 
 
@@ -46,7 +46,7 @@ class CheckpointPatch(Shape):
 
 
 class Variable(Answer):
-    """One variable of a checkpoint. The figures are of its finite values, in float64; null where there are none."""
+    """One variable of a checkpoint. The figures describe its finite values in float64; null if it has none."""
 
     collection: Literal["model", "optimizer", "asset", "own", "measured"]
     index: int
@@ -71,48 +71,48 @@ class VariableList(Answer):
 
 
 class ValuesQuery(Shape):
-    """Which variable, named as on the command line, and which of its values, as NumPy counts: "0:3,:"."""
+    """Names a variable as on the command line, and a slice of its values as in NumPy: "0:3,:"."""
 
     variable: str = Field(min_length=1, max_length=2000)
     slice: str = Field(default="", max_length=200)
 
 
 class VariableValues(Answer):
-    """A slice of a variable with the figures and the histogram of the whole.
+    """A slice of a variable, with the figures and the histogram of the whole variable.
 
-    A large slice is not sent in full: `values` are, row by row, those of the first `part[n]` along each axis n.
+    Of a large slice the tracker sends a part: `values` holds, row by row, the first `part[n]` values along each axis n.
     """
 
     checkpoint: Id
     step: Step
     variable: Variable
     slice: str
-    shape: list[int] = Field(description="of the slice")
-    part: list[int] = Field(description="the shape of what is in `values`")
-    values: list[float] = Field(description="in float64; of complex ones their absolute value")
+    shape: list[int] = Field(description="the shape of the slice")
+    part: list[int] = Field(description="the shape of `values`")
+    values: list[float] = Field(description="in float64; complex values by their absolute value")
     histogram: Histogram
 
 
 class VariableDifference(Answer):
-    """How a variable of one checkpoint differs from the one in its place in another."""
+    """How a variable of one checkpoint differs from the variable at the same place in another checkpoint."""
 
     collection: Literal["model", "optimizer", "asset", "own", "measured"]
     path: str
     kind: Literal["equal", "differs", "shape", "dtype", "missing", "new"]
-    norm: float | None = Field(default=None, description="norm of the difference; null where a value is not finite")
-    relative: float | None = Field(default=None, description="that norm over the norm of the first")
+    norm: float | None = Field(default=None, description="norm of the difference; null if a value is not finite")
+    relative: float | None = Field(default=None, description="that norm divided by the norm of the first variable")
     changed: int | None = Field(default=None, description="how many elements differ")
 
 
 class CheckpointDiff(Answer):
     first: Id
     second: Id
-    equal: bool = Field(description="to the last bit, names aside")
+    equal: bool = Field(description="whether all values are equal to the last bit; names may differ")
     variables: list[VariableDifference]
 
 
 class CollectRequest(Shape):
-    dry_run: bool = Field(default=False, description="say what would go, and do nothing")
+    dry_run: bool = Field(default=False, description="report what the collection would remove, and remove nothing")
 
 
 class CollectedCheckpoint(Answer):
@@ -121,20 +121,24 @@ class CollectedCheckpoint(Answer):
 
 
 class Collection(Answer):
-    """What the garbage collector did to the tracker's store; in a dry run, what it would do."""
+    """What the garbage collector did in the tracker's store or, in a dry run, would do."""
 
     dry_run: bool
-    trashed: list[CollectedCheckpoint] = Field(description="taken out now; pinning one brings it back")
-    emptied: list[CollectedCheckpoint] = Field(description="gone from the trash for good")
-    orphans: int = Field(description="packs and networks removed that no checkpoint needs")
+    trashed: list[CollectedCheckpoint] = Field(
+        description="moved to the trash now; pinning a checkpoint brings it back"
+    )
+    emptied: list[CollectedCheckpoint] = Field(description="removed from the trash for good")
+    orphans: int = Field(description="how many packs and networks were removed because no checkpoint needs them")
     freed_bytes: int
-    waiting_bytes: int = Field(description="free once the trash is emptied")
-    damaged: list[str] = Field(description="manifests that cannot be read; while there is one no pack is removed")
-    busy: bool = Field(description="somebody wrote all the while; packs are removed the next time")
+    waiting_bytes: int = Field(description="bytes that emptying the trash will free")
+    damaged: list[str] = Field(
+        description="unreadable manifests; as long as there is one, the collector removes no pack"
+    )
+    busy: bool = Field(description="whether writers kept the store busy; the next collection then removes the packs")
 
 
 class Receipt(Answer):
-    """Proof of a restore: the value that the validation recorded, the value measured after it, their difference."""
+    """Proof of a restore: the value that the validation recorded, the restored model's value, and their difference."""
 
     run: Id
     checkpoint: Id
@@ -144,7 +148,7 @@ class Receipt(Answer):
     restored: float
     difference: float
     n: Count | None = None
-    equal: bool = Field(description="to the last bit")
+    equal: bool = Field(description="whether the two values are equal to the last bit")
 
 
 class ReceiptList(Answer):

@@ -1,4 +1,4 @@
-"""Commands to a living run: requested -> acknowledged by the trainer -> done, each with its time."""
+"""Defines commands to a living run: a user requests one, the trainer acknowledges it and then carries it out."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from keepbest.status import CommandKind, CommandState, StopReason
 
 
 class StopRequest(Shape):
-    """Stop after the current batch, come back to the best, measure the test set, finish."""
+    """Stop after the present batch, restore the best, measure the test set, and finish."""
 
     kind: Literal["stop"] = "stop"
 
 
 class RuleStop(StopRequest):
-    """The same, asked for by a rule of the project: only the tracker makes one."""
+    """A stop that a rule of the project requests; only the tracker makes it."""
 
     reason: StopReason
     message: str
 
 
 class CancelRequest(Shape):
-    """End the run at once; nothing more is measured."""
+    """End the run at once, without another measurement."""
 
     kind: Literal["cancel"] = "cancel"
 
 
 class CheckpointRequest(Shape):
-    """Write a checkpoint of this very step."""
+    """Write a checkpoint of the present step."""
 
     kind: Literal["checkpoint"] = "checkpoint"
 
 
 class RollBackRequest(Overrides):
-    """Go back to the best validation, to a step, or to a checkpoint, and go on from there, changed as it says."""
+    """Go back to the best validation, to a step or to a checkpoint, and go on from there with the overrides."""
 
     kind: Literal["roll_back"] = "roll_back"
     to: Literal["best"] | None = None
@@ -65,12 +65,12 @@ class Command(Answer):
 
     @property
     def stop_reason(self) -> StopReason:
-        """What a stop that this asks for is called: a person's, unless a rule of the project gave its own reason."""
+        """The stop reason of a run that this command ends: that of a rule of the project, else `user`."""
         return StopReason(self.arguments.get("reason") or StopReason.USER)
 
     @property
     def why(self) -> str:
-        """Who asked for it, or what a rule of the project found."""
+        """Why the command was sent: the message of a rule of the project, else who asked for it."""
         return str(self.arguments.get("message") or f"{self.requested_by} asked for it")
 
 

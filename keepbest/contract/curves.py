@@ -1,4 +1,4 @@
-"""Curves of many runs and metrics in one answer, as columns of numbers over one x axis."""
+"""Defines the answer with curves of many runs and metrics, as columns of numbers over one x axis."""
 
 from __future__ import annotations
 
@@ -12,39 +12,43 @@ from keepbest.contract.validations import MetricSummary
 
 MAX_RUNS = 500
 MAX_KEYS = 50
-#: Curves of one request: 20 runs of 50 metrics, or 500 runs of one or two.
+#: The most curves of one request: 20 runs with 50 metrics each, or 500 runs with two.
 MAX_CURVES = 1000
-#: Points of one answer.
+#: The most points of one answer.
 MAX_POINTS = 1_000_000
-#: How an x axis names a metric: `metrics.learning_rate`.
+#: The beginning of an x axis that is a metric: `metrics.learning_rate`.
 METRIC_AXIS = "metrics."
 
 Axis = Annotated[str, Field(max_length=220, pattern=r"^(step|epoch|relative|wall|metrics\..+)$")]
 
 
 class CurvesRequest(Shape):
-    """Runs and metrics; `from` and `to` are steps, both inclusive.
+    """Asks for curves of runs and metrics from step `from` to step `to`, both included.
 
-    A page that follows living runs says in `after` up to which step it has a curve, and gets what came since:
-    `{"9k2m4q7w1r5t": {"loss": 1200}}`. What is not named there is answered whole.
+    A page that follows living runs names in `after` the last step of each curve that it has, and gets the newer points:
+    `{"9k2m4q7w1r5t": {"loss": 1200}}`. The answer has every other curve in full.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)
 
     runs: list[Id] = Field(min_length=1, max_length=MAX_RUNS)
     keys: list[MetricKey] = Field(min_length=1, max_length=MAX_KEYS)
-    max_points: int = Field(default=1000, ge=2, le=MAX_POINTS, description="of each curve, thinned without a lost peak")
+    max_points: int = Field(
+        default=1000, ge=2, le=MAX_POINTS, description="the most points of each curve; thinning keeps every peak"
+    )
     first: Step | None = Field(default=None, alias="from")
     last: Step | None = Field(default=None, alias="to")
     x: Axis = Field(
         default="step", description="step, epoch, relative (seconds since the start), wall (Unix time), metrics.<name>"
     )
-    ghosts: bool = Field(default=False, description="abandoned branches too")
+    ghosts: bool = Field(default=False, description="whether the answer has abandoned branches too")
     precision: Literal["double", "single"] = Field(
         default="double", description="single: values of 32 bits, half the bytes; enough for a chart"
     )
     after: dict[Id, dict[MetricKey, Step]] = Field(default_factory=dict, max_length=MAX_RUNS)
-    summaries: bool = Field(default=False, description="what is known of every metric of these runs, too")
+    summaries: bool = Field(
+        default=False, description="whether the answer has the summaries of all metrics of these runs too"
+    )
 
     @model_validator(mode="after")
     def _check_size(self) -> CurvesRequest:
@@ -58,7 +62,7 @@ class CurvesRequest(Shape):
 
 
 class AbandonedBranch(Answer):
-    """An abandoned branch of a curve; it left the curve in `segment`."""
+    """An abandoned branch of a curve, in segment `segment`."""
 
     segment: int
     steps: list[Step]
@@ -67,9 +71,9 @@ class AbandonedBranch(Answer):
 
 
 class RunCurve(Answer):
-    """One metric of one run, in order of step: columns of equal length. `total` counts the points stored.
+    """One metric of one run, as columns of equal length in the order of steps. `total` counts the stored points.
 
-    `x` is null where the axis is the step.
+    `x` is null if the axis is the step.
     """
 
     run: Id
@@ -82,7 +86,7 @@ class RunCurve(Answer):
 
 
 class CurveError(Answer):
-    """Why curves of a run are missing; the other runs' are there."""
+    """Why the answer lacks the curves of a run."""
 
     run: Id
     message: str
@@ -94,7 +98,7 @@ class RunSummaries(Answer):
 
 
 class Curves(Answer):
-    """The curves that there are, by run and key in the order asked; a metric that a run has not is left out."""
+    """The curves in the order of the request's runs and keys, without metrics that a run lacks."""
 
     x: str
     curves: list[RunCurve]

@@ -1,4 +1,4 @@
-"""Events: what happened, in an order that the database gives. The stream sends the same objects."""
+"""Defines events, in the order of the database. The stream sends the same objects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from keepbest.contract.base import Answer, Id, Json, Moment
 
 
 class Event(Answer):
-    """`data` holds the fields that changed, named as in the object they belong to (`run.*`: fields of `Run`)."""
+    """Something that happened. `data` holds the object's changed fields: a `Run`'s if `kind` begins with `run.`."""
 
     seq: int
     kind: str
@@ -19,7 +19,7 @@ class Event(Answer):
 
 
 class EventPage(Answer):
-    """`next` is what to ask for as `after`; `gap` says that events between were pruned: read the objects anew."""
+    """Events in order. `next` is the next request's `after`. If `gap`, events are lost: read the objects anew."""
 
     events: list[Event]
     next: int
@@ -27,7 +27,7 @@ class EventPage(Answer):
 
 
 class Health(Answer):
-    """`status` is ok, or what is wrong; `schema_revision` the database's Alembic revision."""
+    """The tracker's health: `status` is ok or says what is wrong; `schema_revision` is the Alembic revision."""
 
     status: str
     version: str

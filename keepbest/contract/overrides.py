@@ -1,4 +1,4 @@
-"""What may be changed where a run jumps: at a roll back, at a fork, when an ended run goes on."""
+"""Defines the overrides that a roll back, a resume or a fork may bring."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ def _write_out(rate: Any) -> Any:
 
 
 class Overrides(Shape):
-    """What goes on differently from here. Kept with the segment that it opened."""
+    """What changes at a roll back, resume or fork. The segment that this opens records it."""
 
     learning_rate: Annotated[str | None, BeforeValidator(_write_out)] = Field(
         default=None,
         max_length=40,
         pattern=RATE_PATTERN,
-        description="a number (`3e-5`), or a multiple of what it was at that checkpoint (`0.1x`)",
+        description="a number (`3e-5`), or a multiple of the rate at the checkpoint (`0.1x`)",
     )
     max_steps: int | None = Field(default=None, ge=1, le=2**53)
     reset_patience: bool = False
 
     @property
     def overrides(self) -> Overrides:
-        """What is changed, without where."""
+        """The overrides alone, without the resume point."""
         return Overrides(**{name: getattr(self, name) for name in Overrides.model_fields})
 
 
 class ResumePoint(Overrides):
-    """From which checkpoint of a run to go on, changed how. At most one place; the default is the request's."""
+    """The checkpoint of a run to go on from, and the overrides. Name at most one of `to`, `step` and `checkpoint`."""
 
     to: Literal["best", "last"] | None = None
     step: Step | None = None
@@ -43,18 +43,18 @@ class ResumePoint(Overrides):
 
 
 class ResumeRequest(ResumePoint):
-    """Queue an ended run again: it goes on from its last checkpoint unless another is named."""
+    """Queues an ended run again. It goes on from its last checkpoint unless the request names another."""
 
 
 class ForkRequest(ResumePoint):
-    """Make a new run of the same spec that begins at a checkpoint of this one: its best unless another is named."""
+    """Makes a run of the same spec that begins at a checkpoint of this run: the best if the request names none."""
 
     name: Name | None = None
     project: Name | None = None
 
 
 class Origin(Shape):
-    """Where a forked run comes from."""
+    """The checkpoint that a fork began at, and its run."""
 
     run: Id
     checkpoint: Id

@@ -1,4 +1,4 @@
-"""Panels: pictures of a model at a validation, as data. The reader draws them; nothing here is markup or code."""
+"""Defines panels: pictures of a model at a validation, as data without markup or code. The page draws them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pydantic import Field, model_validator
 from keepbest.contract.base import Answer, Count, Id, Moment, Shape, Step, Timestamp
 from keepbest.contract.names import Name
 
-#: JSON of one panel; a larger one is refused.
+#: The most bytes of a panel as JSON; the tracker refuses a larger panel.
 MAX_PANEL_BYTES = 2**20
-#: Panels of one run; the oldest that belong to no best validation go first.
+#: The most panels of one run. The tracker first drops the oldest of those without a snapshot.
 MAX_PANELS = 2000
 
 PanelName = Name
@@ -26,7 +26,7 @@ _ITEM_BYTES = {"uint8": 1, "float32": 4}
 
 def _check_rank(packed: PackedArray | None, *ranks: int) -> None:
     if packed is not None and len(packed.shape) not in ranks:
-        raise ValueError(f"an array of {' or '.join(map(str, ranks))} dimensions is meant, but got {packed.shape}")
+        raise ValueError(f"the array has {' or '.join(map(str, ranks))} dimensions, but got the shape {packed.shape}")
 
 
 class PackedArray(Shape):
@@ -38,22 +38,22 @@ class PackedArray(Shape):
 
     @model_validator(mode="after")
     def _check_size(self) -> PackedArray:
-        """Refuse bytes that are not as many as the shape promises: whoever draws them relies on it."""
+        """Refuse data that have another size than the shape says, because the page that draws them relies on it."""
         expected = prod(self.shape) * _ITEM_BYTES[self.dtype]
         try:
             number = len(base64.b64decode(self.data, validate=True))
         except ValueError:
             raise ValueError("the data are not base64") from None
         if number != expected:
-            raise ValueError(f"the shape {self.shape} of {self.dtype} has {expected} bytes, but {number} came")
+            raise ValueError(f"the shape {self.shape} of {self.dtype} takes {expected} bytes, but got {number}")
         return self
 
 
-# `kind` has no default anywhere: what equals its default is left out on the wire, and the kind must not be.
+# `kind` has no default in a panel: a trainer leaves fields out that equal their defaults, and it must send the kind.
 
 
 class ConfusionData(Shape):
-    """Row: true class; column: predicted class."""
+    """How often each class was predicted: a row of `counts` for each true class, a column for each predicted class."""
 
     kind: Literal["confusion"]
     part: Label = "validation"
@@ -63,12 +63,12 @@ class ConfusionData(Shape):
     @model_validator(mode="after")
     def _check_square(self) -> ConfusionData:
         if {len(self.classes)} != {len(self.counts), *map(len, self.counts)}:
-            raise ValueError("the counts are not one row and one column a class")
+            raise ValueError("the counts need one row and one column for each class")
         return self
 
 
 class Sample(Shape):
-    """One example: its number in the part, what it is, what the model takes it for and how surely."""
+    """One example: its place in the part, its true class, the predicted class and that prediction's probability."""
 
     index: Count
     true: Label
@@ -77,7 +77,7 @@ class Sample(Shape):
 
 
 class SamplesData(Shape):
-    """The first misclassified examples; `images` is (n, height, width, channels), where the examples are images."""
+    """The first misclassified examples. `images` is (n, height, width, channels), if the examples are images."""
 
     kind: Literal["samples"]
     part: Label = "validation"
@@ -90,17 +90,17 @@ class SamplesData(Shape):
     def _check_images(self) -> SamplesData:
         _check_rank(self.images, 4)
         if self.images is not None and self.images.shape[0] != len(self.samples):
-            raise ValueError("the images are not one a sample")
+            raise ValueError("the panel needs one image for each sample")
         return self
 
 
 class WeightsData(Shape):
-    """A variable as tiles of (n, height, width), each value from `low` to `high` as 0 to 255; 0 is in the middle."""
+    """A variable as tiles of (n, height, width). Bytes of 0 to 255 show `low` to `high`, zero in the middle."""
 
     kind: Literal["weights"]
     variable: Label
     shape: list[Count] = Field(max_length=10)
-    channel: Count | None = None  # of the input, where there are several
+    channel: Count | None = None  # the channel of the input, if it has several
     mean: Number
     std: Number
     low: float
@@ -114,7 +114,7 @@ class WeightsData(Shape):
 
 
 class Histogram(Shape):
-    """`edges` are one more than `counts`; values that are not finite are counted apart."""
+    """A histogram of finite values, with one edge more than counts. `non_finite` counts the other values."""
 
     name: Label
     shape: list[Count] = Field(max_length=10)
@@ -127,12 +127,12 @@ class Histogram(Shape):
     @model_validator(mode="after")
     def _check_edges(self) -> Histogram:
         if len(self.edges) != len(self.counts) + bool(self.counts):
-            raise ValueError("the edges are not one more than the counts")
+            raise ValueError("a histogram has one edge more than counts")
         return self
 
 
 class HistogramsData(Shape):
-    """What each layer gives, or each variable holds."""
+    """Histograms of each layer's outputs, or of each variable's values or gradients."""
 
     kind: Literal["histograms"]
     of: Literal["outputs", "variables", "gradients"]
@@ -140,7 +140,7 @@ class HistogramsData(Shape):
 
 
 class GraphNode(Shape):
-    """A layer, an operation, or a scope that holds others (`parent` is the scope's id)."""
+    """A layer, an operation, or a scope of other nodes. `parent` is the id of the scope that holds this node."""
 
     id: Label
     label: Label
@@ -163,7 +163,7 @@ class GraphData(Shape):
 
 
 class FitData(Shape):
-    """Points of one input and one output, and the model's answer over the same range."""
+    """Points of one input and one output, and the model's outputs over the same range."""
 
     kind: Literal["fit"]
     x: list[float] = Field(max_length=5000)
@@ -174,12 +174,12 @@ class FitData(Shape):
     @model_validator(mode="after")
     def _check_pairs(self) -> FitData:
         if len(self.x) != len(self.y) or len(self.line_x) != len(self.line_y):
-            raise ValueError("x and y are not equally many")
+            raise ValueError("x and y need equally many values")
         return self
 
 
 class Neuron(Shape):
-    """One unit of a small network: its answer over the plane, its bias and the weights of what comes in."""
+    """One unit of a small network: its output over the plane, its bias and the weights of its inputs."""
 
     name: Label
     grid: PackedArray | None = None
@@ -193,9 +193,9 @@ class Neuron(Shape):
 
 
 class BoundaryData(Shape):
-    """A model of two inputs over a square from `low` to `high`; `grid` is (rows from the top, columns, outputs).
+    """A model of two inputs over a square from `low` to `high`. `grid` is (rows from the top, columns, outputs).
 
-    `points` and `tests` are (n, 3): across, up, target.
+    `points` and `tests` are (n, 3): the horizontal input, the vertical input and the target.
     """
 
     kind: Literal["boundary"]
@@ -216,7 +216,7 @@ class BoundaryData(Shape):
 
 
 class ImageData(Shape):
-    """A picture that a script gave: (height, width, channels), values from 0 to 255."""
+    """A picture that a script logged: (height, width, channels), values from 0 to 255."""
 
     kind: Literal["image"]
     caption: Label = ""
@@ -235,7 +235,7 @@ PanelData = Annotated[
 
 
 class PanelMade(Shape):
-    """A panel as a trainer reports it; the same name at the same step of a segment is the same panel."""
+    """A panel as a trainer reports it. Segment, step and name identify it."""
 
     segment: Annotated[int, Field(ge=0, le=1_000_000)]
     step: Step
@@ -246,7 +246,7 @@ class PanelMade(Shape):
 
 
 class PanelPlace(Answer):
-    """Where a panel was made. A ghost lies on an abandoned tail."""
+    """Where the trainer made a panel. `ghost` says that the place lies on an abandoned branch."""
 
     segment: int
     step: Step
@@ -255,7 +255,7 @@ class PanelPlace(Answer):
 
 
 class PanelSeries(Answer):
-    """One panel over a run's validations, in the order they were made."""
+    """The places of one panel in a run, in the order in which the trainer made them."""
 
     name: str
     kind: str

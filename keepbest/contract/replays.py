@@ -1,4 +1,4 @@
-"""What other policies would have done with recorded runs; `keepbest.stopping.replay` and `comparison` work it out."""
+"""Defines a replay: what other policies would have done with recorded runs, by `keepbest.stopping.replay`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Reference = Annotated[str, Field(max_length=ID_LENGTH)]
 
 
 class ReplayRequest(Shape):
-    """Runs, or the newest of a project, and policies as one writes them: `patience(7) | max_seconds(3600)`.
+    """Asks what policies would have done with the named runs, or with the newest runs of a project.
 
-    Without policies a ladder of patience is tried. `tolerate` is the loss of value that a recommended policy may have.
+    Without policies the tracker tries a ladder of patience. A recommended policy loses at most `tolerate` of the value.
     """
 
     runs: list[Reference] = Field(default_factory=list, max_length=MAX_RUNS)
@@ -38,14 +38,14 @@ class ReplayedRun(Answer):
     validations: int
     end_step: Step
     own_stop: Step | None = Field(
-        default=None, description="where its policies in the shadow would have ended it: savings count from there"
+        default=None, description="where its policies in the shadow would have ended it; savings count from there"
     )
     best_step: Step | None = None
     best_value: float | None = None
 
 
 class ReplayOutcome(Answer):
-    """What one policy would have done with one run; where it would not have stopped, what it saves is not known."""
+    """What one policy would have done with one run. Its savings are unknown if it would not have stopped."""
 
     status: Literal["stopped", "censored", "inconclusive"]
     message: str
@@ -65,9 +65,10 @@ class ReplayOutcome(Answer):
 
 
 class ReplaySummary(Answer):
-    """One policy over all runs: medians of what it saves, the 90th percentile of the value it loses.
+    """One policy over all runs: the medians of its savings, and the 90th percentile of the value that it loses.
 
-    Both, and `kept_best`, are of the runs in which it stops; `censored` counts those that it would have gone on in.
+    These figures and `kept_best` concern the runs that the policy stops. `censored` counts the runs that it would have
+    trained longer.
     """
 
     runs: int
@@ -82,7 +83,7 @@ class ReplaySummary(Answer):
 
 
 class ReplayedPolicy(Answer):
-    """One policy: its outcomes, one a run in the order of `Replay.runs`, and all of them together."""
+    """One policy with an outcome for each run, in the order of `Replay.runs`, and their summary."""
 
     stopper: str
     policy: PolicySpec
@@ -100,7 +101,7 @@ class LeftOut(Answer):
 
 
 class Replay(Answer):
-    """`recommended` is the place of a policy in `policies`, null where none is better than what there was."""
+    """The outcome of a replay. `recommended` is a place in `policies`; null if no policy is worth recommending."""
 
     monitor: str | None = None
     mode: Mode | None = None

@@ -1,4 +1,4 @@
-"""Reports: what runs, or a sweep, really say, as blocks that each reader draws in its own way."""
+"""Defines a report as blocks, which the page and the command each draw in their own way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from keepbest.contract.base import Answer
 
-#: Runs in one report.
+#: The most runs of one report.
 MAX_REPORTED = 100
 
 
@@ -24,14 +24,14 @@ class Paragraph(Answer):
 
 
 class Warning(Answer):
-    """What a reader must not miss."""
+    """A sentence that a reader must not miss."""
 
     kind: Literal["warning"] = "warning"
     text: str
 
 
 class Facts(Answer):
-    """Rows of cells; `heads` may be left out."""
+    """A table: rows of cells, with or without heads."""
 
     kind: Literal["facts"] = "facts"
     rows: list[list[str]]
@@ -39,7 +39,7 @@ class Facts(Answer):
 
 
 class Picture(Answer):
-    """An SVG that loads and runs nothing, what it shows, and the name of its file."""
+    """An SVG without scripts and outside resources, with its caption and the name of its file."""
 
     kind: Literal["picture"] = "picture"
     svg: str
@@ -53,4 +53,4 @@ Block = Annotated[Heading | Paragraph | Warning | Facts | Picture, Field(discrim
 class Report(Answer):
     title: str
     blocks: list[Block]
-    markdown: str = Field(description="the same as text; pictures are links to the files of their names")
+    markdown: str = Field(description="the same as text, in which pictures are links to their files")

@@ -1,4 +1,4 @@
-"""What a fresh process is asked to restore, and what it answers: between the command and its own child."""
+"""Defines what the command asks a fresh process to restore, and the answer of that process."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Format = Literal["keras", "weights", "tf", "savedmodel", "safetensors", "npz"]
 
 
 class RestoreJob(Shape):
-    """A checkpoint that lies in `store`, and what becomes of it.
+    """Asks a fresh process to restore a checkpoint of `store`.
 
-    "write" puts it into the folder `to`; "check" compares what the network gives with what was recorded, of the file at
-    `path` where there is one. The network comes from `into` (the user's own function), from the run's code (`by_code`),
-    else from the description in the store.
+    The task "write" writes the network into the folder `to`. The task "check" compares the network's predictions with
+    the recorded ones; it reads the network from the file `path` if there is one. Otherwise the network comes from
+    `into` (the user's own function), from the run's code (`by_code`), or from the description in the store.
     """
 
     task: Literal["write", "check"]
@@ -38,7 +38,7 @@ class RestoreJob(Shape):
 
 
 class CheckResult(Answer):
-    """What a restored network gave for the examples of its checkpoint (its first numbers), and how far off it is."""
+    """The first predictions of a restored network for its checkpoint's examples, beside the recorded ones."""
 
     run: Id
     checkpoint: Id
@@ -47,6 +47,8 @@ class CheckResult(Answer):
     examples: int
     recorded: list[float]
     restored: list[float]
-    difference: float | None = Field(description="the greatest; null: another shape, or not finite where that was")
+    difference: float | None = Field(
+        description="the greatest difference; null if the shapes differ, or one of two values is not finite"
+    )
     tolerance: float
     within: bool

@@ -1,4 +1,4 @@
-"""Runs: what is asked (`RunRequest`), what was settled (`RunSpec`), and what a run is now (`Run`)."""
+"""Defines the request for a run (`RunRequest`), its specification (`RunSpec`), and the run as it is now (`Run`)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Labels = Annotated[dict[str, str], Field(max_length=50)]
 Tags = Annotated[list[Tag], Field(max_length=50)]
 
 
-#: Parameters of one run, or fields of a script's configuration.
+#: The most parameters of one run, or fields of a script's configuration.
 MAX_PARAMETERS = 1000
 Parameters = Annotated[dict[FieldName, Value], Field(max_length=MAX_PARAMETERS)]
 
 
-#: Why a segment was opened. A fork begins a run at a checkpoint of another.
+#: What opened a segment. A fork begins a run at a checkpoint of another run.
 SegmentReason = Literal["start", "resume", "roll_back", "fork"]
 
 
@@ -34,7 +34,7 @@ class Mode(StrEnum):
 
 
 class Parameter(Shape):
-    """One parameter of a recipe or of a user's build function, read from its signature."""
+    """One parameter in the signature of a recipe or of a user's build function."""
 
     name: str = Field(max_length=100)
     type: Literal["int", "float", "bool", "str", "json"] = "json"
@@ -49,7 +49,7 @@ class RecipeSource(Shape):
 
 
 class CodeSource(Shape):
-    """A user's own build function: a bundle uploaded beforehand, and where in it the function is."""
+    """A user's own build function: the bundle that the user sent before, and the place of the function in it."""
 
     kind: Literal["code"] = "code"
     bundle: Digest
@@ -57,36 +57,36 @@ class CodeSource(Shape):
     signature: list[Parameter] = Field(default_factory=list, max_length=200)
 
 
-#: Characters of a command with all its arguments: a run's spec is in every list.
+#: The most characters of a command with its arguments, because every list has the specs of its runs.
 MAX_COMMAND = 8_192
 Word = Annotated[str, Field(max_length=MAX_COMMAND, pattern=r"^[^\x00]*$")]
-#: What a command's submission may say, and its script too.
-Said = Literal["monitor", "mode", "stopper", "max_steps"]
+#: The fields of the spec that both a command's submission and its script may set.
+DeclaredField = Literal["monitor", "mode", "stopper", "max_steps"]
 
 
 class CommandSource(Shape):
-    """Any command, run in the folder of a bundle; `python` is the worker's own interpreter, no shell is between."""
+    """A command that a worker runs in the folder of a bundle, without a shell. `python` is the worker's interpreter."""
 
     kind: Literal["command"] = "command"
     bundle: Digest
     argv: list[Word] = Field(min_length=1, max_length=500)
-    fixed: list[Said] = Field(
+    fixed: list[DeclaredField] = Field(
         default_factory=list,
-        description="what the submission said: it counts over what the script says; set by the tracker",
+        description="fields that the submission set, so that the script cannot change them; set by the tracker",
     )
 
     @field_validator("argv")
     @classmethod
     def _check_argv(cls, argv: list[str]) -> list[str]:
         if not argv[0].strip():
-            raise ValueError("the first word is the program")
+            raise ValueError("the first word must name a program")
         if sum(map(len, argv)) > MAX_COMMAND:
             raise ValueError(f"a command has at most {MAX_COMMAND} characters")
         return argv
 
 
 class ExternalSource(Shape):
-    """The run is trained by the script that made it; no worker claims it."""
+    """The script that made the run trains it; no worker claims the run."""
 
     kind: Literal["external"] = "external"
 
@@ -95,7 +95,7 @@ Source = Annotated[RecipeSource | CodeSource | CommandSource | ExternalSource, F
 
 
 class RunFields(Shape):
-    """What request and spec have in common."""
+    """The fields that a request and a spec have in common."""
 
     project: Name = "default"
     name: Name | None = None
@@ -110,37 +110,44 @@ class RunFields(Shape):
     max_steps: int | None = Field(default=None, ge=1, le=2**53)
     validate_every: int | None = Field(default=None, ge=1, le=2**31)
     epochs: float | None = Field(
-        default=None, gt=0, le=1e9, description="as max_steps: a worker's trainer turns it into steps, by the data"
+        default=None,
+        gt=0,
+        le=1e9,
+        description="max_steps in epochs; a worker's trainer turns it into steps when it knows the data",
     )
-    validate_every_epochs: float | None = Field(default=None, gt=0, le=1e6, description="as validate_every, likewise")
+    validate_every_epochs: float | None = Field(
+        default=None, gt=0, le=1e6, description="validate_every in epochs, likewise"
+    )
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     keep_examples: int = Field(
-        default=0, ge=0, le=64, description="validation examples stored with each checkpoint, for `restore --check`"
+        default=0, ge=0, le=64, description="how many validation examples each checkpoint stores for `restore --check`"
     )
     labels: Labels = Field(default_factory=dict)
     tags: Tags = Field(default_factory=list)
     notes: Text = ""
     priority: int = Field(default=0, ge=-100, le=100)
     max_attempts: int = Field(default=3, ge=1, le=100)
-    stall: bool = Field(default=True, description="end and take it up anew where its training gives no sign of life")
-    strict: bool = Field(default=False, description="do not train a model of which a part cannot be captured")
+    stall: bool = Field(
+        default=True, description="whether to end and resume the run when its training gives no sign of life"
+    )
+    strict: bool = Field(default=False, description="whether to refuse a model of which a part cannot be captured")
 
 
 class RunRequest(RunFields):
-    """What a user asks for; what is left null the recipe's defaults (or keepbest's) fill in."""
+    """Asks for a run. The tracker fills each field that is null from the defaults of the recipe or of keepbest."""
 
-    id: Id | None = Field(default=None, description="the run's id, which only a script chooses, of its own run")
+    id: Id | None = Field(default=None, description="the run's id; only a script chooses it, for its own run")
 
 
 class Trial(Shape):
-    """Which try of which sweep a run is."""
+    """The number of a trial in its sweep."""
 
     sweep: Id
     number: int = Field(ge=1)
 
 
 class RunSpec(RunFields):
-    """The request with every gap filled: all a trainer needs to know. Kept with the run, never changed."""
+    """The request with every gap filled, which tells a trainer everything. The run keeps it unchanged."""
 
     name: Name
     monitor: MetricKey
@@ -155,12 +162,12 @@ class RunSpec(RunFields):
 
     @property
     def is_script(self) -> bool:
-        """Whether a script trains it, on its own or as a command: it seeds, and validates when, as it likes."""
+        """Whether a script trains the run, on its own or as a command. It chooses its seed and when it validates."""
         return isinstance(self.source, CommandSource | ExternalSource)
 
 
 class RunError(Answer):
-    """Why a run failed, in the words of what failed."""
+    """Why a run failed, in the words of the error."""
 
     code: str
     message: str
@@ -169,9 +176,9 @@ class RunError(Answer):
 
 
 class TestResult(Answer):
-    """The test set, measured once, at the restored best checkpoint."""
+    """The trainer's one measurement of the test set, at the restored best or selected checkpoint."""
 
-    __test__ = False  # not a test class, whatever pytest thinks of its name
+    __test__ = False  # pytest would take the name for that of a test class
 
     step: Step
     n: Count
@@ -180,7 +187,7 @@ class TestResult(Answer):
 
 
 class RecordedTestResult(TestResult):
-    """One measurement of the test set at an end of the run: kept for good, also when the run goes on after it."""
+    """One measurement of the test set at an end of the run. The tracker keeps it, even if the run then goes on."""
 
     attempt: int
     worker: str | None = None
@@ -188,13 +195,13 @@ class RecordedTestResult(TestResult):
 
 
 class TestResultList(Answer):
-    """Oldest first. From the second on, somebody may have gone on because of what the first one said."""
+    """Test results, the oldest first. Later ones are biased if somebody resumed the run because of an earlier one."""
 
     test_results: list[RecordedTestResult]
 
 
 class Snapshot(Answer):
-    """A state that the trainer holds in memory: going back to it needs no disk."""
+    """A training state that the trainer holds in memory, so that a roll back to it needs no disk."""
 
     id: Id
     step: Step
@@ -203,15 +210,15 @@ class Snapshot(Answer):
 
 
 class Memory(Answer):
-    """What the trainer's ring of snapshots holds, and what it may hold."""
+    """The snapshots that the trainer holds in memory, and the bytes that they may take."""
 
     budget_bytes: Count
-    held_bytes: Count = Field(description="shared values counted once")
+    held_bytes: Count = Field(description="bytes of all snapshots; values that several share count once")
     snapshots: list[Snapshot] = Field(default_factory=list, max_length=1000)
 
 
 class Run(Answer):
-    """A run as lists and pages show it."""
+    """A run as it is now."""
 
     id: Id
     project: str
@@ -230,15 +237,15 @@ class Run(Answer):
     started_at: Moment | None = None
     ended_at: Moment | None = None
     updated_at: Moment
-    heard_at: Moment | None = None  # the last word from the worker
+    heard_at: Moment | None = None  # when the worker last reported
     worker: str | None = None
-    warning: str | None = Field(default=None, description="what is wrong with it just now, in words")
-    stalled_since: Moment | None = Field(default=None, description="its training thread gives no sign of life")
-    attempt: int = Field(default=0, description="how often it was taken up: after hand-backs and promotions, too")
+    warning: str | None = Field(default=None, description="what is wrong with the run at present")
+    stalled_since: Moment | None = Field(default=None, description="since when its training gives no sign of life")
+    attempt: int = Field(default=0, description="how many attempts there were, also after hand-backs and promotions")
     failed_attempts: int | None = Field(
         default=None,
-        description="crashes and silences since somebody last had it go on, max_attempts of which fail it; "
-        "lists leave it out",
+        description="how many attempts crashed or fell silent since somebody last resumed the run; with max_attempts "
+        "of them it fails; lists leave it out",
     )
     segment: int | None = None
     step: Step | None = None
@@ -253,24 +260,24 @@ class Run(Answer):
     validations: int = 0
     resume: Literal["exact", "approximate"] | None = None
     resume_note: str | None = None
-    incomplete: str | None = Field(default=None, description="what of the model its checkpoints do not hold")
+    incomplete: str | None = Field(default=None, description="the part of the model that its checkpoints lack")
     test: TestResult | None = None
-    selection: Selection | None = None  # what the selector did at the end; lists leave it out
-    max_steps: int | None = None  # in force instead of the spec's
+    selection: Selection | None = None  # lists leave it out
+    max_steps: int | None = None  # replaces the spec's
     memory: Memory | None = None  # while it trains
-    environment: dict[str, Json] | None = None  # what it was trained with; lists leave it out
+    environment: dict[str, Json] | None = None  # versions and hardware; lists leave it out
     values: dict[str, Json] = Field(
-        default_factory=dict, description="of a list: what was asked for as `columns`, by the name that was asked for"
+        default_factory=dict, description="in a list: the values of the requested `columns`, by their requested names"
     )
 
     @property
     def steps_at_most(self) -> int | None:
-        """Where it stops at the latest: as was said last, else as the spec says."""
+        """The step at which the run stops at the latest: the last override's, else the spec's."""
         return self.max_steps or self.spec.max_steps
 
 
 class Undeleted(Answer):
-    """A deleted run that is back, with the checkpoints that are, and those whose files are gone for good."""
+    """A deleted run that is back: the checkpoints that are back too, and those whose files are gone for good."""
 
     run: Run
     back: list[Id]
@@ -278,14 +285,14 @@ class Undeleted(Answer):
 
 
 class RunPage(Page):
-    """`total` counts up to a limit: `total_is_least` says that there are as many or more."""
+    """A page of runs. The tracker counts `total` up to a limit; `total_is_least` says that there may be more."""
 
     runs: list[Run]
     total_is_least: bool = False
 
 
 class RunPatch(Shape):
-    """What people may change about a run."""
+    """The fields of a run that people may change."""
 
     name: Name | None = None
     notes: Text | None = None
@@ -293,9 +300,9 @@ class RunPatch(Shape):
 
 
 class Segment(Answer):
-    """A stretch of one run between two jumps; `parent` is where it branched off, at `start_step`.
+    """A stretch of a run's history with nothing skipped. It left segment `parent` at `start_step`.
 
-    `end_step` is set once a later segment branched off before this one's tail: what lies beyond is a ghost.
+    If a later segment left this one, `branched_step` is where. The steps beyond are an abandoned branch.
     """
 
     number: int

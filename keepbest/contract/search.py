@@ -1,4 +1,4 @@
-"""What is read of many runs at once: groups of runs, and the names by which a project's runs can be looked for."""
+"""Defines groups of runs, and the names that a filter of a project's runs can use."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from keepbest.contract.runs import Mode
 
 
 class RunGroup(Answer):
-    """Runs that have the same values in the fields that were asked for; `median`, `min` and `max` of one metric."""
+    """Runs that have the same values in the requested fields; `median`, `min` and `max` of the requested metric."""
 
-    values: dict[str, Json] = Field(description="by field, as it was asked for; null where the runs have no value")
+    values: dict[str, Json] = Field(description="the value of each requested field; null if the runs have none")
     count: Count
     measured: Count = Field(default=0, description="how many of the runs have a value of the metric")
     median: float | None = None
@@ -23,7 +23,7 @@ class RunGroup(Answer):
 
 
 class RunGroups(Answer):
-    """The groups, the largest first; `is_cut` where there are more than were asked for."""
+    """The groups, the largest first. `is_cut` says that there are more groups than the request allows."""
 
     by: list[str]
     metric: str | None = None
@@ -33,14 +33,14 @@ class RunGroups(Answer):
 
 
 class MetricName(Answer):
-    """A metric of a project's runs; `mode` is the direction in which it gets better, where that is known."""
+    """A metric of a project's runs. `mode` is the direction in which it gets better; null if that is unknown."""
 
     key: str
     mode: Mode | None = None
 
 
 class ParameterName(Answer):
-    """A parameter of a project's runs, with a few of its values; `differs` where there are several."""
+    """A parameter of a project's runs, with a few of its values. `differs` says that there are several."""
 
     key: str
     values: list[Json] = Field(default_factory=list, max_length=100)
@@ -48,7 +48,7 @@ class ParameterName(Answer):
 
 
 class ProjectFields(Answer):
-    """What a filter can name: what a project's runs measured, were given, and are called."""
+    """The names that a filter of a project's runs can use."""
 
     metrics: list[MetricName] = Field(default_factory=list)
     parameters: list[ParameterName] = Field(default_factory=list)
@@ -56,4 +56,4 @@ class ProjectFields(Answer):
     recipes: list[str] = Field(default_factory=list)
     workers: list[str] = Field(default_factory=list)
     users: list[str] = Field(default_factory=list)
-    is_cut: bool = Field(default=False, description="there are more than are listed")
+    is_cut: bool = Field(default=False, description="whether there are more names than these")

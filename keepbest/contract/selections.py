@@ -1,4 +1,4 @@
-"""What a selector did at the end of a run's training: the candidates, every average it tried, and what it chose."""
+"""Defines a selection: a selector's candidates, every average that it measured, and its choice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from keepbest.contract.policies import SelectorSpec
 
 
 class SelectionCandidate(Answer):
-    """A validation that might have been selected, or a part of it."""
+    """A validation whose checkpoint the selector could choose, or average with others."""
 
     checkpoint: Id
     step: Step
@@ -17,19 +17,21 @@ class SelectionCandidate(Answer):
 
 
 class SelectionTrial(Answer):
-    """An average that was made and measured: a validation at the same examples as all the others."""
+    """An average that the selector made. It measures every average on the same validation examples."""
 
     made_of: list[Id] = Field(max_length=100)
-    value: float | None = Field(default=None, description="null where it was not measured, or breaks a bound")
+    value: float | None = Field(
+        default=None, description="null if the selector did not measure it, or if it breaks a bound"
+    )
     is_kept: bool
 
 
 class Selection(Answer):
-    """The model that a run ends with. `checkpoint` is an average of those in `made_of` where these are several."""
+    """The model that a run ends with. If `made_of` names several checkpoints, `checkpoint` is their average."""
 
     selector: SelectorSpec
     checkpoint: Id
-    step: Step = Field(description="of an average: that of the best in it")
+    step: Step = Field(description="an average has the step of the best checkpoint in it")
     value: float
     n: Count | None = None
     made_of: list[Id] = Field(max_length=100)
@@ -39,7 +41,7 @@ class Selection(Answer):
     candidates: list[SelectionCandidate] = Field(default_factory=list, max_length=1000)
     trials: list[SelectionTrial] = Field(default_factory=list, max_length=100)
     batches: Count | None = Field(
-        default=None, description="of training data that batch normalization was measured anew on, for each average"
+        default=None, description="batches of training data from which each average gets new batch statistics"
     )
     message: str = Field(default="", max_length=500)
 

@@ -1,4 +1,4 @@
-"""Sweeps: which parameters are tried, how the next ones are chosen, and what came of it."""
+"""Defines sweeps: the space of parameters, the search, and the runs with their results."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from keepbest.contract.policies import SelectorSpec
 from keepbest.contract.runs import Mode, RunFields
 from keepbest.status import RunState, StopReason
 
-#: Runs of one sweep, and what a grid may have at most.
+#: The most runs of one sweep, a grid among them.
 MAX_RUNS = 10_000
-#: Characters of all the values of one parameter.
+#: The most characters of all the values of one parameter.
 MAX_CHOICES = 10_000
-#: Runs of a sweep by random choice or TPE that says nothing of how many.
+#: How many runs a random or TPE sweep makes unless the request says otherwise.
 DEFAULT_RUNS = 20
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -38,12 +38,12 @@ class Choices(Shape):
         if sum(map(len, written)) > MAX_CHOICES:
             raise ValueError(f"the values have at most {MAX_CHOICES} characters together")
         if len(set(written)) < len(written):
-            raise ValueError("a value is there twice")
+            raise ValueError("a value occurs twice")
         return values
 
 
 class Uniform(Shape):
-    """A number from `low` to `high`, each as likely."""
+    """A number from `low` to `high`; all are equally likely."""
 
     kind: Literal["uniform"] = "uniform"
     low: Finite
@@ -57,7 +57,7 @@ class Uniform(Shape):
 
 
 class LogUniform(Shape):
-    """A number from `low` to `high`, each order of magnitude as likely."""
+    """A number from `low` to `high`; all orders of magnitude are equally likely."""
 
     kind: Literal["log_uniform"] = "log_uniform"
     low: Annotated[Finite, Field(gt=0)]
@@ -71,7 +71,7 @@ class LogUniform(Shape):
 
 
 class IntRange(Shape):
-    """A whole number from `low` to `high`, both among them, in steps; with `log` each order of magnitude as likely."""
+    """A whole number from `low` to `high`, both included, in steps. With `log` all magnitudes are equally likely."""
 
     kind: Literal["int"] = "int"
     low: int = Field(ge=-(2**53), le=2**53)
@@ -84,7 +84,7 @@ class IntRange(Shape):
         if not self.low < self.high:
             raise ValueError("low is less than high")
         if self.log and (self.low < 1 or self.step != 1):
-            raise ValueError("with log, low is 1 or more and the step is 1")
+            raise ValueError("with log, low must be 1 or more and the step 1")
         return self
 
 
@@ -94,7 +94,7 @@ Space = Annotated[dict[ParameterName, Dimension], Field(min_length=1, max_length
 
 
 class Search(StrEnum):
-    """How the next parameters are chosen."""
+    """How a sweep chooses the next parameters."""
 
     GRID = "grid"
     RANDOM = "random"
@@ -109,41 +109,49 @@ class SweepState(StrEnum):
 
 
 class SweepRequest(Shape):
-    """Runs that differ in some parameters only. `run` is what they have in common; `space` says what is tried.
+    """Asks for runs that differ only in the parameters of `space`; `run` has their common fields.
 
-    In the words of a command, `{name}` stands for the value of a parameter.
+    In a command, `{name}` stands for the value of a parameter.
     """
 
     run: RunFields
     space: Space
     search: Search = Search.TPE
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of the search; the runs have their own")
+    seed: int = Field(
+        default=0, ge=0, le=2**31 - 1, description="the seed of the search; `run` has the seed of the runs"
+    )
     runs: int | None = Field(
-        default=None, ge=1, le=MAX_RUNS, description=f"how many in all: {DEFAULT_RUNS}, or the whole grid"
+        default=None,
+        ge=1,
+        le=MAX_RUNS,
+        description=f"how many runs in all; by default {DEFAULT_RUNS}, or the whole grid",
     )
     at_once: int = Field(
-        default=1, ge=1, le=1000, description="runs queued or training at the same time; paused ones do not count"
+        default=1,
+        ge=1,
+        le=1000,
+        description="the most runs that are queued or train at the same time; paused runs do not count",
     )
 
 
 class Halving(Answer):
-    """Where the runs pause: rung k, counted from 1, lies at step min_steps * factor^(k-1)."""
+    """The rungs at which runs pause: rung k, counted from 1, lies at step min_steps * factor^(k-1)."""
 
     min_steps: int
-    factor: int = Field(description="one run of so many goes on from a rung")
+    factor: int = Field(description="one run in `factor` goes on from a rung")
 
 
 class RungMark(Answer):
-    """A rung at which a run paused: its step, and its best value up to there."""
+    """A rung at which a run paused, with the step and the run's best value up to there."""
 
     rung: int
     step: Step
     value: float | None = None
-    promoted: bool = Field(description="whether it was let go on")
+    promoted: bool = Field(description="whether the run went on from there")
 
 
 class SweepRung(Answer):
-    """What became of the runs that came to a rung; those that ended by themselves count at each."""
+    """The runs that reached a rung. A run that ended by itself counts at each rung."""
 
     rung: int
     step: Step
@@ -154,7 +162,7 @@ class SweepRung(Answer):
 
 
 class SweepRun(Answer):
-    """One try: the run, and the parameters that were chosen for it."""
+    """One trial: the run, and the parameters that the search chose for it."""
 
     number: int
     run: Id
@@ -166,18 +174,20 @@ class SweepRun(Answer):
     best_value: float | None = None
     best_step: Step | None = None
     selected_value: float | None = Field(
-        default=None, description="of the model that its selector chose at its end; null where nothing was selected"
+        default=None, description="the value of the model that its selector chose at its end; null without a selection"
     )
-    selected_step: Step | None = Field(default=None, description="of an average: that of the best in it")
+    selected_step: Step | None = Field(default=None, description="an average has the step of the best checkpoint in it")
     validations: int = 0
     averages_tried: int = Field(
-        default=0, description="by its selector; each is one more validation at the same examples"
+        default=0, description="how many averages its selector measured, each at one more validation"
     )
-    rungs: list[RungMark] = Field(default_factory=list, description="at which it paused; in the list of runs only")
+    rungs: list[RungMark] = Field(
+        default_factory=list, description="the rungs at which it paused; only the list of runs has them"
+    )
 
     @property
     def value(self) -> float | None:
-        """What it is compared by: the value of what a restore gives, selected or else the best."""
+        """The value that a sweep compares: that of the selected model, else the best."""
         return self.best_value if self.selected_value is None else self.selected_value
 
     @property
@@ -186,12 +196,12 @@ class SweepRun(Answer):
 
     @property
     def is_other(self) -> bool:
-        """Whether another value was selected than its best."""
+        """Whether the selected value differs from the best."""
         return self.selected_value is not None and self.selected_value != self.best_value
 
 
 class SweepCounts(Answer):
-    """How many runs were made, and what became of them; a deleted run is only made."""
+    """How many runs the sweep made, and how many of them are in each state. A deleted run counts only in `made`."""
 
     made: int = 0
     queued: int = 0
@@ -203,13 +213,13 @@ class SweepCounts(Answer):
 
 
 class Sweep(Answer):
-    """A sweep as lists show it. `runs` is how many it will have made when it ends."""
+    """A sweep. `runs` is how many runs it will have made when it ends."""
 
     id: Id
     project: str
     name: str
     state: SweepState
-    message: str | None = Field(default=None, description="why no run could be made, or why it ended early")
+    message: str | None = Field(default=None, description="why the sweep could make no run, or ended early")
     source: str = Field(description="the recipe, file or command")
     monitor: str
     mode: Mode
@@ -220,8 +230,10 @@ class Sweep(Answer):
     at_once: int
     counts: SweepCounts
     halving: Halving | None = None
-    selector: SelectorSpec | None = Field(default=None, description="null where each run ends with its best")
-    best: SweepRun | None = Field(default=None, description="by the selected value where there is one, else the best")
+    selector: SelectorSpec | None = Field(default=None, description="null if each run ends with its best")
+    best: SweepRun | None = Field(
+        default=None, description="the best run by its selected value, else by its best value"
+    )
     created_by: str
     created_at: Moment
     ended_at: Moment | None = None
@@ -232,30 +244,30 @@ class SweepPage(Page):
 
 
 class SweepRuns(Answer):
-    """Every run of a sweep in the order in which they were made; deleted ones are left out."""
+    """The runs of a sweep in the order in which it made them, without deleted runs."""
 
     sweep: Sweep
     runs: list[SweepRun]
-    rungs: list[SweepRung] = Field(default_factory=list, description="to which one came, the lowest first")
+    rungs: list[SweepRung] = Field(default_factory=list, description="the rungs that a run reached, the lowest first")
 
 
 class Importance(Answer):
     name: str
     share: float | None = Field(
-        description="of the importance of all parameters; from 0 to 1. Null: it changed too rarely to tell"
+        description="its share of the importance of all parameters, from 0 to 1; null if it changed too rarely to tell"
     )
 
 
 class SweepImportance(Answer):
-    """Which parameters made the difference (PED-ANOVA), the most important first; none while too few runs ended."""
+    """The importance of each parameter (PED-ANOVA), the greatest first; empty as long as too few runs have ended."""
 
     parameters: list[Importance]
-    runs: int = Field(description="finished runs with a value, which it was worked out from")
+    runs: int = Field(description="how many finished runs with a value the importance rests on")
     message: str | None = None
 
 
 def count_grid(space: dict[str, Dimension]) -> int | None:
-    """Return how many combinations there are; None where a parameter has endlessly many values."""
+    """Return the number of combinations in the grid; None if a parameter has infinitely many values."""
     sizes = [_count(dimension) for dimension in space.values()]
     return None if None in sizes else math.prod(size or 1 for size in sizes)
 

@@ -1,4 +1,4 @@
-"""What is asked of a model that was built anew, and what it says: tensors by name, on examples of the run's data."""
+"""Defines the request for tensors of a rebuilt model on examples of the run's data, and the answer."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ PartName = Literal["train", "validation", "test"]
 
 
 class TensorRequest(Shape):
-    """One tensor; a loss needs no name."""
+    """Names one tensor. A loss needs no name."""
 
     kind: TensorKind
     name: str = ""
 
 
 class Inquiry(Shape):
-    """Tensors on the examples from `first` up to `stop`, or up to the end of the part."""
+    """Asks for tensors on the examples from `first` up to `stop`, or up to the end of the part."""
 
     wanted: list[TensorRequest] = Field(default_factory=list)
     part: PartName = "validation"
     first: int = Field(default=0, ge=0)
     stop: int | None = None
-    #: Losses and gradients of the sum over the examples, not of the mean.
+    #: Whether losses and gradients are those of the sum over the examples, not of the mean.
     total: bool = False
-    #: Every variable and every layer, without values.
+    #: Whether the answer lists every variable and layer, without values.
     everything: bool = False
 
 
 class Named(Answer):
-    """A tensor without its values. A layer that is called twice answers as `name` and `name#2`."""
+    """A tensor without its values. The two calls of a layer that the model calls twice are `name` and `name#2`."""
 
     kind: TensorKind
     name: str
@@ -42,7 +42,7 @@ class Named(Answer):
 
 
 class Verdicts(Answer):
-    """What a classifier says of some examples: classes by their numbers, and a row of probabilities each."""
+    """A classifier's answer for some examples: the numbers of the classes, and a row of probabilities for each."""
 
     classes: list[str]
     labels: list[int]
@@ -51,7 +51,7 @@ class Verdicts(Answer):
 
 
 class Findings(Answer):
-    """The answer; the values of tensor number n lie beside it in `n.npy`. `examples`: how many they are of."""
+    """The answer. The file `n.npy` beside it has the values of tensor number n; `examples` is how many there are."""
 
     tensors: list[Named]
     examples: int | None = None

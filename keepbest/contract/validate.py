@@ -1,4 +1,4 @@
-"""Requests made from options or arguments: what pydantic finds wrong becomes one of our errors, naming the field."""
+"""Builds requests from options or arguments, and turns pydantic's errors into errors that name the field."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PLAIN = {
     f"String should match pattern '{NAME_PATTERN}'": (
         "a name is letters, digits, space and ._/- (at most 100, the first a letter or digit)"
     ),
-    f"String should match pattern '{RATE_PATTERN}'": "a number like 3e-5, or a multiple of what it was like 0.1x",
+    f"String should match pattern '{RATE_PATTERN}'": "a number like 3e-5, or a multiple of the old rate like 0.1x",
 }
 
 
@@ -25,8 +25,8 @@ def request(shape: type[S], **fields: Any) -> S:
         return shape(**fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        removeprefix = first["msg"].removeprefix("Value error, ")
-        message = _PLAIN.get(removeprefix, removeprefix[:1].lower() + removeprefix[1:])
+        reason = first["msg"].removeprefix("Value error, ")
+        message = _PLAIN.get(reason, reason[:1].lower() + reason[1:])
         field = ".".join(str(part) for part in first["loc"])
         given = first.get("input")
         shown = f" (got {given!r})" if isinstance(given, str | int | float) else ""

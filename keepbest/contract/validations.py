@@ -1,4 +1,4 @@
-"""What is read back of a run's history: validations, metric summaries, curves, logs."""
+"""Defines what a run's history consists of: validations, metric summaries, curves and logs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from keepbest.contract.policies import StopperDecision
 
 
 class RecordedValidation(Answer):
-    """One row of the decision log. `seq` orders the validations of a run; `ghost` marks an abandoned tail.
+    """One row of the decision log. `seq` orders the rows of a run; `ghost` marks a row of an abandoned branch.
 
-    A row that `withdraws` measures nothing: it takes back the validation of its segment and step, which was the best.
+    A row that `withdraws` measures nothing: it withdraws the best, which is the validation of its segment and step.
     """
 
     seq: int
@@ -31,10 +31,14 @@ class RecordedValidation(Answer):
     note: str | None = None
     ghost: bool = False
     withdraws: bool = Field(
-        default=False, description="takes back the validation of its segment and step; `note` says why"
+        default=False, description="whether the row withdraws the validation of its segment and step; `note` says why"
     )
-    is_withdrawn: bool = Field(default=False, description="was taken back: it is no best, whatever its value")
-    examples: Examples | None = Field(default=None, description="where it was asked for, and is recorded")
+    is_withdrawn: bool = Field(
+        default=False, description="whether a later row withdraws it, so that it is never the best"
+    )
+    examples: Examples | None = Field(
+        default=None, description="if the request asks for them and the run recorded them"
+    )
     at: Moment
 
 
@@ -43,7 +47,7 @@ class ValidationPage(Page):
 
 
 class MetricSummary(Answer):
-    """What is known of a metric without reading its points."""
+    """The counts and extremes of a metric, which the tracker keeps beside its points."""
 
     key: str
     count: int
@@ -62,7 +66,7 @@ class MetricList(Answer):
 
 
 class CurvePiece(Answer):
-    """The points of one segment, in order of step; `ghost` where they lie on an abandoned tail."""
+    """The points of one segment in the order of steps. `ghost` says that they lie on an abandoned branch."""
 
     segment: int
     ghost: bool
@@ -72,7 +76,7 @@ class CurvePiece(Answer):
 
 
 class Curve(Answer):
-    """One metric of one run, thinned by min and max per bucket: no peak is lost. `total` counts the points stored."""
+    """One metric of one run. Thinning keeps the extremes of each bucket; `total` counts the stored points."""
 
     key: str
     total: int

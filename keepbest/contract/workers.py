@@ -1,4 +1,4 @@
-"""Workers: what they can do, and the leases they hold."""
+"""Defines workers, their recipes and their leases."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keepbest.status import StopReason
 
 
 class RecipeInfo(Shape):
-    """A built-in model as a worker announces it: enough for the tracker to check a request without TensorFlow."""
+    """A recipe as a worker announces it, so that the tracker can check a request without TensorFlow."""
 
     name: str = Field(max_length=100)
     summary: str = Field(max_length=500)
@@ -36,7 +36,7 @@ class RecipeList(Answer):
 
 
 class WorkerRegistration(Shape):
-    """Said at start and whenever something changed; the same id says it again."""
+    """Registers a worker when it starts and whenever something changes; `id` stays the same."""
 
     id: Id
     name: PlainName
@@ -70,12 +70,14 @@ class WorkerList(Answer):
 
 
 class Claim(Shape):
-    """Ask for work; `run` names the one run that its own script wants to train."""
+    """Asks for a run to train. A script names its own run in `run`."""
 
     worker: Id | None = None
     run: Id | None = None
-    request: Id | None = Field(default=None, description="sent again with the same one, it gets the same lease")
-    is_offline: bool = Field(default=False, description="its script keeps it offline: it is heard at each sync only")
+    request: Id | None = Field(default=None, description="a repeated claim with the same id gets the same lease")
+    is_offline: bool = Field(
+        default=False, description="whether its script keeps the run offline, so that it reports only at each sync"
+    )
 
 
 class Lease(Answer):
@@ -85,9 +87,9 @@ class Lease(Answer):
 
 
 class Assignment(Answer):
-    """A run, the right to train it, and where to go on.
+    """A run, its lease, and where to go on.
 
-    `resume` is its newest durable checkpoint, or the one that a fork or a resume named; `overrides` what changes there.
+    `resume` is the run's newest durable checkpoint, or the one that a fork or a resume named; `overrides` apply there.
     """
 
     run: Run
@@ -98,7 +100,7 @@ class Assignment(Answer):
     resume: Checkpoint | None = None
     overrides: Overrides | None = None
     promotions: int | None = Field(
-        default=None, description="the highest rung of its sweep that it was let go past; null: it pauses at none"
+        default=None, description="the highest rung of its sweep from which it went on; null if it pauses at none"
     )
 
 
@@ -108,10 +110,10 @@ class Renewal(Answer):
 
 
 class Release(Shape):
-    """How a worker gives a run back; `handed_back` costs no attempt, `crashed` does. `paused`, it waits at `rung`."""
+    """Ends a lease. `handed_back` costs no attempt, `crashed` does. A `paused` run waits at `rung`."""
 
     outcome: Literal["finished", "failed", "handed_back", "crashed", "cancelled", "paused"]
-    rung: int | None = Field(default=None, ge=1, le=100, description="of its sweep, where it pauses")
+    rung: int | None = Field(default=None, ge=1, le=100, description="the rung of its sweep at which it pauses")
     stop_reason: StopReason | None = None
     stop_message: str | None = Field(default=None, max_length=2000)
     error: RunError | None = None
@@ -121,5 +123,5 @@ class Release(Shape):
     @model_validator(mode="after")
     def _check_rung(self) -> Release:
         if (self.outcome == "paused") != (self.rung is not None):
-            raise ValueError("a run that is paused, and no other, says at which rung")
+            raise ValueError("a paused run needs a rung, and no other run has one")
         return self

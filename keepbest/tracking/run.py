@@ -114,7 +114,7 @@ class Run:
         #: Whether a fit has begun and not ended: it goes on, or an error interrupted it.
         self.is_fitting = False
         #: The fields that the submission of a command set; the script cannot change them.
-        self.fixed: Sequence[contract.Said] = ()
+        self.fixed: Sequence[contract.DeclaredField] = ()
         self._is_ended_from_outside = is_ended_from_outside
         #: How the first segment of this process is opened.
         self.opening = Opening()

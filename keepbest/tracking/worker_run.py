@@ -12,7 +12,7 @@ from typing import Any
 
 from keepbest.client.client import Client
 from keepbest.contract.batches import Declared
-from keepbest.contract.runs import CommandSource, Mode, RunRequest, Said
+from keepbest.contract.runs import CommandSource, DeclaredField, Mode, RunRequest
 from keepbest.contract.workers import Assignment
 from keepbest.settings import Resume, Settings
 from keepbest.tracking.attach import attach
@@ -75,7 +75,7 @@ def _declare(request: RunRequest) -> Declared:
     )
 
 
-def _fixed_of(assignment: Assignment) -> Sequence[Said]:
+def _fixed_of(assignment: Assignment) -> Sequence[DeclaredField]:
     source = assignment.run.spec.source
     return source.fixed if isinstance(source, CommandSource) else ()
 

@@ -15,6 +15,7 @@ from keepbest.contract.policies import PolicySpec, RetentionSpec, SelectorSpec
 from keepbest.contract.runs import (
     CodeSource,
     CommandSource,
+    DeclaredField,
     ExternalSource,
     Mode,
     Parameter,
@@ -22,7 +23,6 @@ from keepbest.contract.runs import (
     RunFields,
     RunRequest,
     RunSpec,
-    Said,
 )
 from keepbest.contract.workers import RecipeInfo
 from keepbest.errors import InvalidInput
@@ -112,7 +112,7 @@ def _settle_command(request: RunRequest, source: CommandSource, usual: PolicySpe
         field = "parameters" if request.parameters else "data"
         message = f"A command takes its {field} from its own arguments."
         raise InvalidInput(message, field=field, hint="-- python train.py --lr 0.1")
-    fixed = [name for name in get_args(Said) if getattr(request, name) is not None]
+    fixed = [name for name in get_args(DeclaredField) if getattr(request, name) is not None]
     fixed_source = source.model_copy(update={"fixed": fixed})
     script = next((word for word in source.argv if word.endswith((".py", ".sh"))), source.argv[0])
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(script).stem).strip("-._")[:80] or "command"

@@ -31,7 +31,7 @@ def parse_space(pairs: Sequence[str], signature: Signature, owner: str) -> dict[
         if name not in known and not signature.takes_any:
             raise InvalidInput(f"{owner} has no parameter {name!r}.", field=name, hint=nearest(name, known))
         if name in space:
-            raise InvalidInput(f"{name} is there twice.", field=name)
+            raise InvalidInput(f"{name} occurs twice.", field=name)
         space[name] = parse_dimension(name, text, known.get(name, "json"))
     return space
 

@@ -237,7 +237,10 @@ def test_several_runs_are_cancelled_at_once(keepbest: Keepbest, live: Live, work
         (["--to", "worst"], "--to takes only 'best'"),
         (["--to", "best", "--step", "3"], "exclude each other"),
         (["--checkpoint", "nope"], "checkpoint: "),
-        (["--learning-rate", "a tenth"], "learning_rate: a number like 3e-5, or a multiple of what it was like 0.1x"),
+        (
+            ["--learning-rate", "a tenth"],
+            "learning_rate: a number like 3e-5, or a multiple of the old rate like 0.1x",
+        ),
     ],
 )
 def test_rolling_back_to_nowhere(keepbest: Keepbest, live: Live, options: list[str], told: str) -> None:

@@ -65,7 +65,7 @@ def test_they_are_listed_looked_into_and_pinned(keepbest: Keepbest, ids: dict[in
     looked = keepbest("inspect", RUN, "--variable", "net/head/kernel", "--json").json
     assert (looked["run"], looked["step"]) == (RUN, 200)
     refused = keepbest("inspect", RUN, "--loss")
-    assert (refused.status, "as it was submitted" in refused.err) == (Exit.USAGE, True)
+    assert (refused.status, "needs the tracker's record" in refused.err) == (Exit.USAGE, True)
     assert keepbest("checkpoints", RUN, "--pin", ids[100]).status == 0
     assert Store(home / "store").folder.pins(RUN) == {ids[100]}
     assert keepbest("fsck").status == 0
@@ -97,6 +97,6 @@ def test_by_name_and_by_letters_that_mean_one_run(
     assert keepbest("checkpoints", "../../etc").status == Exit.NOT_FOUND
 
 
-def test_a_receipt_needs_the_run_as_it_was_submitted(keepbest: Keepbest, ids: dict[int, str]) -> None:
+def test_a_receipt_needs_the_trackers_record_of_the_run(keepbest: Keepbest, ids: dict[int, str]) -> None:
     refused = keepbest("restore", RUN, "--verify")
-    assert (refused.status, "as it was submitted" in refused.err) == (Exit.USAGE, True)
+    assert (refused.status, "needs the tracker's record" in refused.err) == (Exit.USAGE, True)

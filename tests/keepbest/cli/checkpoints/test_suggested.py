@@ -61,7 +61,7 @@ def parse(command: str) -> None:
         raise typer.BadParameter(f"there is no {verb}")
     if rest and rest[0] in getattr(found, "commands", {}):
         found, verb, rest = found.commands[rest[0]], rest[0], rest[1:]
-    context = found.context_class(found, info_name=verb)
+    context = found.context_class(found, info_name=verb, **found.context_settings)
     found.make_parser(context).parse_args(list(rest))
 
 

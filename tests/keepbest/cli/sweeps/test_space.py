@@ -46,9 +46,9 @@ WRONG = [
     ("log(a, 1)", "x is a number, but got 'a'"),
     ("int(1.5, 2)", "x is a whole number"),
     ("int(1, 9, slow)", "x is a whole number, but got 'slow'"),
-    ("int(0, 9, log)", "with log, low is 1 or more"),
+    ("int(0, 9, log)", "with log, low must be 1 or more"),
     ("gauss(0, 1)", r"there is no gauss\(…\)"),
-    ("1,1", "a value is there twice"),
+    ("1,1", "a value occurs twice"),
     ("[1,", "is not JSON"),
     ("log(1e-4,1e-1", "does not end with"),
 ]
@@ -67,7 +67,7 @@ def test_what_is_wrong_names_the_parameter(text: str, told: str) -> None:
         (["units"], "does not say what to try", "space"),
         (["units="], "does not say what to try", "space"),
         (["unit=1,2"], "cnn has no parameter 'unit'", "unit"),
-        (["units=1,2", "units=3"], "units is there twice", "units"),
+        (["units=1,2", "units=3"], "units occurs twice", "units"),
     ],
 )
 def test_a_space_is_of_the_parameters_there_are(pairs: list[str], told: str, field: str) -> None:

@@ -282,5 +282,5 @@ def test_outside_a_sweep_it_is_refused(conn: Connection) -> None:
 
 @pytest.mark.parametrize("said", [{"outcome": "paused"}, {"outcome": "finished", "rung": 1}])
 def test_a_pause_and_nothing_else_names_its_rung(said: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="says at which rung"):
+    with pytest.raises(ValueError, match="needs a rung"):
         Release.model_validate(said)
