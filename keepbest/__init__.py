@@ -1,6 +1,6 @@
 """Train Keras models, keep the best one, stop when nothing improves, go back to the best moment at any time.
 
-The public names are loaded on first use: `import keepbest` costs a training script nothing.
+Python loads a public name at its first use, so `import keepbest` costs a training script nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m keepbest` is the command, for whoever has no scripts folder on PATH."""
+"""Runs the command as `python -m keepbest`, for people whose PATH lacks the folder of scripts."""
 
 from __future__ import annotations
 

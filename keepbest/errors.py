@@ -1,4 +1,4 @@
-"""One error tree for library, tracker, worker and command.
+"""Defines the one error tree of library, tracker, worker and command.
 
 KeepbestError
 ├── InvalidInput              422  a field of a request, a file or an option is wrong
@@ -50,7 +50,7 @@ class KeepbestError(Exception):
         self.hint = hint
         super().__init__(self.message)
         if hint:
-            self.add_note(hint)  # a script's traceback shows it too
+            self.add_note(hint)  # a script's traceback then shows the hint
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.message, self.field, self.hint)
@@ -150,7 +150,7 @@ class Busy(KeepbestError):
 
     code = "busy"
     status = 503
-    #: Seconds; what the answer's Retry-After says.
+    #: Seconds in the Retry-After header of the answer.
     retry_after = 1
 
 
@@ -229,7 +229,7 @@ class PolicyError(TrainingError):
 
 
 def from_body(body: object, status: int) -> KeepbestError:
-    """Rebuild the error that the tracker answered with; an unknown code becomes its HTTP status' class."""
+    """Rebuild the error that the tracker answered with. The HTTP status decides the class if the code is unknown."""
     error = body.get("error") if isinstance(body, Mapping) else None
     if not isinstance(error, Mapping):
         return _by_status(status)(f"The tracker answered with HTTP status {status} and no explanation.")

@@ -1,4 +1,4 @@
-"""Names of earlier versions. Whoever uses one is told its present name; none of them works any more."""
+"""Lists names of earlier versions. They no longer work; an error tells the present name."""
 
 from __future__ import annotations
 

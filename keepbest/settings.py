@@ -1,7 +1,7 @@
-"""Where the tracker is, who we are, where files lie: from the environment, then the files in keepbest's folder.
+"""Reads the settings of library and command from the environment, then from the files in keepbest's folder.
 
-The environment wins over `<dir>/config.toml` (written by `keepbest login`); on the machine where `keepbest up` runs,
-its address and the admin's token are found in the folder without signing in.
+The environment wins over `<dir>/config.toml`, which `keepbest login` writes. On the machine of `keepbest up` the folder
+holds the tracker's address and the admin's token, so nobody has to sign in there.
 """
 
 from __future__ import annotations
@@ -42,21 +42,25 @@ SETTINGS = (
     Setting("KEEPBEST_DIR", "~/.keepbest", "folder for the configuration, the embedded tracker and the checkpoints"),
     Setting("KEEPBEST_PROJECT", "default", "project that new runs belong to"),
     Setting("KEEPBEST_RUN_ID", "", "id of a script's run"),
-    Setting("KEEPBEST_RESUME", "allow", "`never`, `allow` or `must` a script go on with the run of that id"),
-    Setting("KEEPBEST_TAGS", "", "words to find a script's run by, with commas between"),
+    Setting(
+        "KEEPBEST_RESUME",
+        "allow",
+        "whether a script goes on with the run of that id: `never`, `allow` or `must`",
+    ),
+    Setting("KEEPBEST_TAGS", "", "tags of a script's run, separated by commas"),
     Setting("KEEPBEST_MODE", "online", "`online`, `offline` (write the journal only) or `disabled` (do nothing)"),
     Setting("KEEPBEST_STORE", "<dir>/store", "folder of the checkpoints"),
     Setting("KEEPBEST_SNAPSHOT_MEMORY", DEFAULT_MEMORY, "memory for snapshots: `2GB`, or a part of what is free"),
-    Setting("KEEPBEST_STALL_SECONDS", "120", "a training that gives no sign of life for so long is stalled; 0: never"),
-    Setting("KEEPBEST_DATA", "", "folder with data sets as IDX files, one folder a data set"),
-    Setting("KEEPBEST_ASSIGNMENT", "", "set by a worker for a command: the file that hands over its run"),
-    Setting("KEEPBEST_DEBUG", "", "1 prints the traceback of an error of the command"),
+    Setting("KEEPBEST_STALL_SECONDS", "120", "training stalls after so many seconds without a sign of life; 0: never"),
+    Setting("KEEPBEST_DATA", "", "folder of data sets as IDX files, with one folder for each data set"),
+    Setting("KEEPBEST_ASSIGNMENT", "", "file that hands a run to a command; the worker sets it"),
+    Setting("KEEPBEST_DEBUG", "", "1: the command prints the traceback of an error"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the library and the command need to know; made by `load`."""
+    """The settings of the library and the command; `load` makes them."""
 
     url: str
     token: str | None = field(repr=False)
@@ -76,12 +80,11 @@ class Settings:
 def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None, url: str | None = None) -> Settings:
     """Read the settings; `folder` wins over KEEPBEST_DIR, `url` over everything that names a tracker.
 
-    In a command that a worker runs, the worker's token is found in the file that hands over its run.
-    A token that was kept for one tracker is never given to another. Raises InvalidInput, naming the variable or the
-    file, where one of them says something impossible.
+    A command that a worker runs finds the worker's token in the file that hands over its run. keepbest never sends the
+    token of one tracker to another. Raises InvalidInput that names the variable or the file with an impossible value.
     """
     given = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
-    home = _folder(folder, given)
+    home = (folder or Path(given.get("KEEPBEST_DIR") or "~/.keepbest")).expanduser().absolute()
     config = _read_config(home / "config.toml")
     assignment = Path(given["KEEPBEST_ASSIGNMENT"]) if given.get("KEEPBEST_ASSIGNMENT") else None
     known = check_url(config.get("url") or _read(home / "address") or DEFAULT_URL)
@@ -94,11 +97,11 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
         dir=home,
         project=given.get("KEEPBEST_PROJECT") or config.get("project") or "default",
         run_id=given.get("KEEPBEST_RUN_ID") or None,
-        mode=_mode(given.get("KEEPBEST_MODE") or "online"),
+        mode=cast(RunMode, _choose("KEEPBEST_MODE", given.get("KEEPBEST_MODE") or "online", get_args(RunMode))),
         store=Path(given.get("KEEPBEST_STORE") or home / "store").expanduser(),
         data=Path(given["KEEPBEST_DATA"]).expanduser() if given.get("KEEPBEST_DATA") else None,
         snapshot_memory=_memory(given.get("KEEPBEST_SNAPSHOT_MEMORY") or DEFAULT_MEMORY),
-        resume=_resume(given.get("KEEPBEST_RESUME") or "allow"),
+        resume=cast(Resume, _choose("KEEPBEST_RESUME", given.get("KEEPBEST_RESUME") or "allow", get_args(Resume))),
         tags=tuple(tag.strip() for tag in given.get("KEEPBEST_TAGS", "").split(",") if tag.strip()),
         assignment=assignment,
         stall_seconds=_stall_seconds(given.get("KEEPBEST_STALL_SECONDS") or ""),
@@ -111,15 +114,15 @@ def keras_backend(environ: Mapping[str, str] | None = None) -> str:
 
 
 def is_debugging() -> bool:
-    """Whether the command prints tracebacks: asked when an error is told, also one of these settings'."""
+    """Whether the command prints tracebacks. Reads only the environment, because `load` itself may raise."""
     return os.environ.get("KEEPBEST_DEBUG", "") not in ("", "0")
 
 
 def child_environment(**changed: str | None) -> dict[str, str]:
-    """Return this process's environment for a child, with variables set, or taken out where None.
+    """Return this process's environment for a child, with the changed variables set, or removed if None.
 
-    Children start with `-P`, so that a user's own `worker.py` is not taken for ours; where keepbest is not installed
-    (a bare checkout) the path to it is added.
+    Children start with `-P`, so that they do not import a user's own `worker.py` in place of keepbest's. If keepbest is
+    not installed (a bare checkout), the environment gets the path to it.
     """
     kept = {name: value for name, value in os.environ.items() if name not in changed}
     if _ROOT not in {Path(folder).resolve() for folder in (*site.getsitepackages(), site.getusersitepackages())}:
@@ -137,7 +140,7 @@ def save_login(folder: Path, *, url: str, token: str) -> Path:
 
 
 def write_private(path: Path, text: str | bytes) -> None:
-    """Write `text` beside `path` with mode 0600 and rename it into place: never half of it, never for other eyes."""
+    """Write a file that only its owner can read. It replaces `path` as a whole or, after a crash, not at all."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with suppress(FileNotFoundError):
         beside.unlink()
@@ -150,7 +153,7 @@ def write_private(path: Path, text: str | bytes) -> None:
 
 
 def check_url(url: str) -> str:
-    """Return the tracker's address without a trailing slash; raises InvalidInput where it is none."""
+    """Return the tracker's address without a trailing slash; raises InvalidInput if it is no address."""
     try:
         parts = urlsplit(url)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -165,12 +168,8 @@ def check_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _folder(folder: Path | None, given: Mapping[str, str]) -> Path:
-    return (folder or Path(given.get("KEEPBEST_DIR") or "~/.keepbest")).expanduser().absolute()
-
-
 def _kept_token(home: Path, config: Mapping[str, str], address: str, known: str) -> str | None:
-    """The token of `keepbest login` for the tracker it was kept for; the admin's for a tracker on this machine."""
+    """Return the token of `keepbest login` if it is for this tracker, else the admin's for one on this machine."""
     if "token" in config and address == known:
         return config["token"]
     is_here = urlsplit(address).hostname in ("127.0.0.1", "localhost", "::1")
@@ -178,24 +177,25 @@ def _kept_token(home: Path, config: Mapping[str, str], address: str, known: str)
 
 
 def _handed_token(assignment: Path | None, address: str) -> str | None:
-    """The token that a worker hands to its command, for that worker's tracker only."""
+    """Return the token that a worker hands to its command, if `address` is that of the worker's tracker."""
     if assignment is None:
         return None
     try:
         handed = json.loads(assignment.read_bytes())
         return str(handed["token"]) if handed["url"] == address else None
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # `keepbest.init` says what is wrong with it
+        return None  # `keepbest.init` reports what is wrong with the file
 
 
-def _resume(word: str) -> Resume:
-    if word not in get_args(Resume):
-        raise InvalidInput(f"KEEPBEST_RESUME is never, allow or must, but got {word!r}.", field="KEEPBEST_RESUME")
-    return cast(Resume, word)
+def _choose(variable: str, word: str, words: tuple[str, ...]) -> str:
+    if word not in words:
+        message = f"{variable} is {', '.join(words[:-1])} or {words[-1]}, but got {word!r}."
+        raise InvalidInput(message, field=variable)
+    return word
 
 
 def _memory(text: str) -> str:
-    budget_of(text)  # of what is free when it is needed; that it can be read is checked now
+    budget_of(text)  # checks the text only: the budget itself depends on what is free later
     return text
 
 
@@ -204,12 +204,6 @@ def _stall_seconds(text: str) -> float:
         message = f"KEEPBEST_STALL_SECONDS is a whole number of seconds, or 0, but got {text!r}."
         raise InvalidInput(message, field="KEEPBEST_STALL_SECONDS")
     return float(text) if text else DEFAULT_STALL_SECONDS
-
-
-def _mode(word: str) -> RunMode:
-    if word not in ("online", "offline", "disabled"):
-        raise InvalidInput(f"KEEPBEST_MODE is online, offline or disabled, but got {word!r}.", field="KEEPBEST_MODE")
-    return cast(RunMode, word)
 
 
 def _read_config(path: Path) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""What a run, a command and a worker can be, and which changes are allowed.
+"""Defines the states of runs and commands, the stop reasons, the roles, and the allowed changes of a run's state.
 
-A run's state says *what* it is; its stop reason says *why* it ended: an early stop is a success.
+A run's state says *what* it is; its stop reason says *why* it ended. An early stop is a success.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class StopReason(StrEnum):
     STALLED = "stalled"
 
     @property
-    def is_stoppers(self) -> bool:
-        """Whether the run's stopper decided it: not a person, the end of the steps or of its sweep, nor a failure."""
+    def is_by_stopper(self) -> bool:
+        """Whether the run's stopper ended the run, and neither a person, the last step, its sweep nor a failure."""
         failures = {StopReason.ERROR, StopReason.WORKER_LOST, StopReason.STALLED}
         return self not in failures | {StopReason.USER, StopReason.MAX_STEPS, StopReason.SUCCESSIVE_HALVING}
 
@@ -77,9 +77,9 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-#: From each state, the states that a run may go to. The only reader is `tracker.store.runs.move_run`.
+#: The states that a run may go to from each state. `tracker.store.runs.move_run` alone changes a state.
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
-    # FINISHED: a resume that nobody took up is cancelled, and the run is again what it was.
+    # FINISHED: somebody cancelled a resume before a worker claimed the run.
     RunState.QUEUED: frozenset({RunState.LEASED, RunState.CANCELLED, RunState.FAILED, RunState.FINISHED}),
     RunState.LEASED: frozenset(
         {
@@ -94,9 +94,9 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.RUNNING: frozenset(
         {RunState.PAUSED, RunState.QUEUED, RunState.FINISHED, RunState.FAILED, RunState.CANCELLED}
     ),
-    # It waits at a rung of its sweep: promoted, cancelled, or finished where the sweep is over.
+    # A paused run waits at a rung: its sweep promotes it, somebody cancels it, or it finishes with the sweep.
     RunState.PAUSED: frozenset({RunState.QUEUED, RunState.FINISHED, RunState.CANCELLED}),
-    # Somebody has an ended run go on: `tracker.store.resumes` alone.
+    # Somebody resumed an ended run. Only `tracker.store.resumes` makes this change.
     RunState.FINISHED: frozenset({RunState.QUEUED}),
     RunState.FAILED: frozenset({RunState.QUEUED}),
     RunState.CANCELLED: frozenset({RunState.QUEUED}),

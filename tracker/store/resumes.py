@@ -84,7 +84,7 @@ def _merge_changes(run: RunRow, request: ResumeRequest, start: Checkpoint | None
     changes = request.overrides
     if start is not None and start.id == run.start_checkpoint:
         changes = resume_point.merge_changes(resume_point.read_changes(run), changes)
-    if run.stop_reason is not None and StopReason(run.stop_reason).is_stoppers:
+    if run.stop_reason is not None and StopReason(run.stop_reason).is_by_stopper:
         changes = changes.model_copy(update={"reset_patience": True})
     return changes
 

@@ -70,7 +70,7 @@ def _write(restore_job: RestoreJob, code: Path) -> dict[str, Any]:
         partial=restore_job.partial,
         say=texts.append,
     )
-    return {"path": str(path), "said": texts}
+    return {"path": str(path), "messages": texts}
 
 
 def _check(restore_job: RestoreJob, code: Path) -> dict[str, Any]:

@@ -56,9 +56,9 @@ class Rebuilding:
             except NetworkUnknown as error:
                 self._turn_to_code(error)
                 answer = self._ask(self._job("write", store, to=str(to.absolute())))
-                path, plan, texts = path_of(to, self.form), None, answer["said"]
-        for words in texts:
-            warn(words)
+                path, plan, texts = path_of(to, self.form), None, answer["messages"]
+        for text in texts:
+            warn(text)
         if plan is not None and not plan.is_same:
             warn(f"{plan.fitting[0]} of {plan.fitting[1]} variables of the network are restored.")
         return path
@@ -71,7 +71,7 @@ class Rebuilding:
         need_tensorflow("--check", "run it where the model can be built")
         with opened(self.found.source, self.chosen, self.settings.store) as store:
             manifest, _ = store.read_manifest(self.chosen.run, self.chosen.id)
-            examples.read(store.folder, manifest)  # raises here, before a new process starts
+            examples.read(store.folder, manifest)  # raises before a new process starts
             if manifest.network is None and self.target is None and not self.by_code:
                 self._turn_to_code(undescribed())
             file = str(path.absolute()) if path is not None else None

@@ -1,4 +1,4 @@
-"""`demo`: the whole road in a folder of its own: train, improve, stop early, come back to the best, prove it."""
+"""`demo`: shows the whole road in a folder of its own: train, stop early, restore the best, and prove it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from keepbest.cli.service.processes import python
 from keepbest.cli.service.service import Signals
 from keepbest.cli.service.stack import ProcessMonitor, Stack
 from keepbest.cli.service.starting import WaitingNotice
-from keepbest.cli.service.workers import stops
+from keepbest.cli.service.workers import render_stopper
 from keepbest.client.client import Client
 from keepbest.contract.runs import RecipeSource, RunRequest
 from keepbest.settings import DEFAULT_PORT, child_environment
 
 RECIPE, DATA, PROJECT = "hvass-cnn", "digits", "demo"
 
-Once = Annotated[bool, typer.Option("--once", help="End when the receipt is printed, with its exit status.")]
+Once = Annotated[bool, typer.Option("--once", help="End after the receipt, with its exit status.")]
 DemoFolder = Annotated[Path, typer.Option("--dir", help="Folder of the demo; nothing is written elsewhere.")]
 
 
@@ -33,45 +33,45 @@ def demo(once: Once = False, dir: DemoFolder = Path(".demo"), port: Port = None)
     """Start the service, train a network on real digits, restore its best in a fresh process, print the receipt."""
     stack = Stack(dir, port or DEFAULT_PORT, slots=1, tell=warn)
     signals = Signals()
-    keeper = ProcessMonitor(stack.children)
+    monitor = ProcessMonitor(stack.children)
     try:
-        say("The demo: a small network learns handwritten digits and is stopped when it gets no better. Its best comes")
-        say("back in a fresh process, with the very value that was recorded. That takes a minute or two.\n")
+        say("The demo: a small network learns handwritten digits until keepbest stops it, because it improves no more.")
+        say("A fresh process then restores its best, and measures the recorded value. That takes a minute or two.\n")
         stack.start()
-        keeper.start()
+        monitor.start()
         say(f"keepbest is running at {stack.url}")
         say(f"Sign in (this link works once): {stack.sign_in_link()}")
-        status = train_and_restore(stack, keeper)
+        status = train_and_restore(stack, monitor)
         if not once:
-            stay(stack, keeper)
+            stay(stack, monitor)
         return status
     except KeyboardInterrupt:
-        keeper.check()
+        monitor.check()
         return Exit.INTERRUPTED if once else Exit.OK
     finally:
         warn("Ending.")
-        keeper.close()
+        monitor.close()
         stack.stop(hurry=signals.hurry)
 
 
-def train_and_restore(stack: Stack, keeper: ProcessMonitor) -> int:
-    """Follow one run to its early stop, then take its best into a fresh process."""
+def train_and_restore(stack: Stack, monitor: ProcessMonitor) -> int:
+    """Follow one run to its early stop, then restore its best in a fresh process."""
     with stack.client() as client:
-        wait_for_recipe(client, keeper)
+        wait_for_recipe(client, monitor)
         stack.starting.end()
         request = RunRequest(project=PROJECT, source=RecipeSource(name=RECIPE), data=DATA)
         run = client.submit(request)
-        say(f"Run {run.id}: {RECIPE} on {DATA}; when to stop: {stops(run.spec.stopper)}.")
+        say(f"Run {run.id}: {RECIPE} on {DATA}; when to stop: {render_stopper(run.spec.stopper)}.")
         say(f"See it: {stack.url}/r/{run.id}\n")
         status = follow(client, run.id)
     if status != Exit.OK:
         return status
-    say("\nRestoring its best checkpoint in a fresh process, and measuring it anew:")
+    say("\nA fresh process restores its best checkpoint, and measures it anew:")
     return restore_in_fresh_process(stack, run.id)
 
 
 def restore_in_fresh_process(stack: Stack, run: str) -> int:
-    """Run `keepbest restore --verify` as anybody would; it prints the receipt."""
+    """Run `keepbest restore --verify`, which prints the receipt."""
     target = stack.folder / "restored" / run
     command = python("keepbest.cli.main", "restore", run, "--best", "--to", str(target), "--verify")
     environ = child_environment(
@@ -80,19 +80,19 @@ def restore_in_fresh_process(stack: Stack, run: str) -> int:
     return subprocess.run(command, env=environ, check=False).returncode
 
 
-def wait_for_recipe(client: Client, keeper: ProcessMonitor) -> None:
-    """Wait until the worker has said what it can train, as long as it lives: the keeper gives up where it does not."""
+def wait_for_recipe(client: Client, monitor: ProcessMonitor) -> None:
+    """Wait until the worker has announced its recipes. Raises KeepbestError if a process of the service keeps dying."""
     waiting = WaitingNotice("Waiting for the worker, which is just starting.", warn)
     while not any(recipe.name == RECIPE for recipe in client.recipes().recipes):
-        keeper.check()
+        monitor.check()
         waiting.pause()
 
 
-def stay(stack: Stack, keeper: ProcessMonitor) -> None:
+def stay(stack: Stack, monitor: ProcessMonitor) -> None:
     """Leave the service running until Ctrl-C."""
     say(f"\nThe service goes on at {stack.url}. Sign in (once): {stack.sign_in_link()}")
     say(f"In another shell: export KEEPBEST_DIR={quote(str(stack.folder))}; keepbest ls")
     say("Ctrl-C ends it.")
     while True:
-        keeper.check()
+        monitor.check()
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""`doctor`: look at everything that has to work, one line each, with what to do about it."""
+"""`doctor`: checks everything that has to work, and says what to do about each fault."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TOO_LITTLE_BYTES = 200 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One thing looked at; `next` says what to do where it is not ok."""
+    """The result of one check. `next` says what to do if the state is not ok."""
 
     name: str
     state: Literal["ok", "warn", "fail"]
@@ -42,25 +42,25 @@ class Diagnosis:
 
 
 def doctor(as_json: AsJson = False) -> int:
-    """Check installation, disk, tracker, token, workers and dashboard; ends with 1 where something is wrong."""
+    """Check installation, disk, tracker, token, workers and dashboard; ends with 1 if something is wrong."""
     settings = load()
-    findings = [finding for check in CHECKS for finding in check(settings)]
+    diagnoses = [diagnosis for check in CHECKS for diagnosis in check(settings)]
     if as_json:
-        print_json([asdict(finding) for finding in findings])
+        print_json([asdict(diagnosis) for diagnosis in diagnoses])
     else:
-        for finding in findings:
-            show(finding)
-    return Exit.ERROR if any(finding.state == "fail" for finding in findings) else Exit.OK
+        for diagnosis in diagnoses:
+            show(diagnosis)
+    return Exit.ERROR if any(diagnosis.state == "fail" for diagnosis in diagnoses) else Exit.OK
 
 
-def show(finding: Diagnosis) -> None:
-    line = f"{finding.state:<4}  {finding.name:<10}  {clean(finding.words)}"
+def show(diagnosis: Diagnosis) -> None:
+    line = f"{diagnosis.state:<4}  {diagnosis.name:<10}  {clean(diagnosis.words)}"
     if is_terminal():
         new_console().print(styled(line), soft_wrap=True)
     else:
         say(line)
-    if finding.next:
-        say(f"{'':<18}next: {finding.next}")
+    if diagnosis.next:
+        say(f"{'':<18}next: {diagnosis.next}")
 
 
 def check_python(settings: Settings) -> Iterator[Diagnosis]:
@@ -92,9 +92,9 @@ def check_folder(settings: Settings) -> Iterator[Diagnosis]:
 
 
 def check_record(settings: Settings) -> Iterator[Diagnosis]:
-    """What the tracker did not take of the runs of this machine."""
+    """Name each run of this machine whose entries the tracker did not take."""
     for file in list_set_aside(settings.dir):
-        words = f"run {file.run}: {file.entries} entries are not at the tracker, the last: {file.what} ({file.why})"
+        words = f"run {file.run}: the tracker did not take {file.entries} entries, the last: {file.what} ({file.why})"
         yield Diagnosis(
             "record", "warn", words, f"After an upgrade: keepbest sync --again. Else read {file.path}, and remove it."
         )
@@ -112,7 +112,7 @@ def check_disk(settings: Settings) -> Iterator[Diagnosis]:
 
 
 def check_tracker(settings: Settings) -> Iterator[Diagnosis]:
-    """Tracker, its database, the token and the workers: each needs the one before."""
+    """Check the tracker, its database, the token and the workers; the tracker alone if it does not answer."""
     with Client(settings=settings, timeout_seconds=5.0) as client:
         try:
             health = client.health()
@@ -166,16 +166,16 @@ def _check_access(client: Client, folder: Path) -> Iterator[Diagnosis]:
         yield Diagnosis("workers", "ok", f"{len(alive)} alive, {slots} slots free")
     elif has_ended:
         log = folder / "logs" / "worker.log"
-        yield Diagnosis("workers", "fail", f"it ended while it started: {last_words(log, 1)}", f"Read {log}.")
+        yield Diagnosis("workers", "fail", f"the worker ended while it started: {last_words(log, 1)}", f"Read {log}.")
     else:
         yield Diagnosis("workers", "warn", "none alive: runs stay in the queue", "keepbest worker")
 
 
 def wait_for_worker(client: Client, folder: Path) -> tuple[list[Worker], bool]:
-    """Return the workers that are alive, and whether one ended that was just starting: as long as it starts, wait."""
+    """Wait for a worker that is starting here. Return the live workers, and whether the starting worker ended."""
     waiting, was_starting = WaitingNotice("Waiting for the worker, which is just starting.", warn), False
     while True:
-        is_there = is_starting(folder)  # asked first: it says its first word before this ends
+        is_there = is_starting(folder)  # asked first, because a worker registers before its lock ends
         alive = [worker for worker in client.workers().workers if worker.state == "alive"]
         if alive or not is_there:
             return alive, was_starting and not alive

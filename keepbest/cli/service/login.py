@@ -1,4 +1,4 @@
-"""`login`: keep a tracker's address and a token. Secrets come by prompt or stdin, never on the command line."""
+"""`login`: keeps a tracker's address and a token. Secrets come by prompt or stdin, never on the command line."""
 
 from __future__ import annotations
 
@@ -19,25 +19,23 @@ from keepbest.settings import load, save_login
 
 
 def login(
-    address: Annotated[
-        str | None, typer.Argument(help="The tracker's address; or the sign-in link it printed.")
-    ] = None,
+    address: Annotated[str | None, typer.Argument(help="The tracker's address, or its sign-in link.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sign this machine in: asks for a token (or reads it from stdin) and keeps it in config.toml, for you only."""
+    """Sign this machine in: ask for a token (or read it from stdin) and keep it in config.toml, for you only."""
     settings = load()
     url, code = split_link(address or settings.url)
     secret = ask_token(url) if code is None else exchange(url, code)
     with Client(url, secret) as client:
         me = client.me()
     if url.startswith("http://") and urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
-        warn("This address is plain http: whoever is on the network between can read your token.")
+        warn("This address is plain http: everybody on the network between can read your token.")
     path = save_login(settings.dir, url=url, token=secret)
     print_json(me) if as_json else say(f"Signed in at {url} as {me.user} ({me.role.value}). Kept in {path}.")
 
 
 def split_link(address: str) -> tuple[str, str | None]:
-    """Return the tracker's address, and the one-time code where `address` is a sign-in link."""
+    """Return the tracker's address, and the code if `address` is a sign-in link."""
     parts = urlsplit(address if "://" in address else f"http://{address}")
     if not parts.fragment:
         return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/"), None
@@ -45,7 +43,7 @@ def split_link(address: str) -> tuple[str, str | None]:
 
 
 def ask_token(url: str) -> str:
-    """Read a token without showing it; from stdin where nobody sits at a terminal."""
+    """Read a token from the terminal without showing it, else from stdin."""
     if sys.stdin.isatty() and is_terminal():
         secret = str(typer.prompt(f"Token for {url}", hide_input=True))
     else:
@@ -57,11 +55,7 @@ def ask_token(url: str) -> str:
 
 
 def exchange(url: str, code: str) -> str:
-    """Turn the code of a one-time link into a token of this machine's."""
+    """Exchange the code of a sign-in link for a token of this machine."""
+    host = re.sub(r"[^A-Za-z0-9._-]", "-", platform.node())[:60] or "a machine"
     with Client(url, "") as client:
-        made = client.exchange_code(code, TokenRequest(name=f"keepbest login on {_host()}"))
-    return made.secret or ""
-
-
-def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9._-]", "-", platform.node())[:60] or "a machine"
+        return client.exchange_code(code, TokenRequest(name=f"keepbest login on {host}")).secret or ""

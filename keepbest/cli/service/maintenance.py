@@ -1,4 +1,4 @@
-"""`gc` and `fsck`: what the checkpoint store can do without, and whether it is whole."""
+"""`gc` frees what no checkpoint needs; `fsck` checks whether a checkpoint store is whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keepbest.cli.common.errors import Exit
 from keepbest.cli.common.options import AsJson
 from keepbest.cli.common.output import Table, print_json, print_table, say, warn
 from keepbest.client.client import Client
-from keepbest.contract.checkpoints import CheckpointState, Collection
+from keepbest.contract.checkpoints import CheckpointState
 from keepbest.errors import KeepbestError, NotFound
 from keepbest.figures import size
 from keepbest.settings import Settings, load
@@ -27,25 +27,27 @@ Where = Annotated[Path | None, typer.Option("--store", help="Folder of the check
 
 
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Free what no checkpoint of the tracker's store needs any more; the scheduler does it by itself."""
+    """Free what no checkpoint of the tracker's store needs any more. The scheduler does this by itself, too."""
     with Client() as client:
         done = client.collect_checkpoints(dry_run=dry_run)
     if as_json:
         print_json(done)
         return
     table = Table(("run", "checkpoint", "what"), empty="Nothing to drop.")
-    for pair, what in _rows(done):
-        table.add(*pair, what)
+    for item in done.trashed:
+        table.add(item.run, item.checkpoint, "to the trash")
+    for item in done.emptied:
+        table.add(item.run, item.checkpoint, "out of the trash, for good")
     print_table(table)
     would = "would be " if dry_run else ""
     say(f"{size(done.freed_bytes)} {would}freed, {size(done.waiting_bytes)} more once the trash is emptied.")
     if done.busy:
-        warn("Somebody wrote all the while; packs are removed the next time.")
+        warn("Writers kept the store busy: the next collection removes the packs.")
     for damaged in done.damaged:
-        warn(f"{damaged} While it lies there no pack is removed: keepbest fsck --repair")
+        warn(f"{damaged} As long as it lies there, keepbest removes no pack: keepbest fsck --repair")
 
 
 def fsck(
@@ -71,17 +73,10 @@ def fsck(
     return Exit.OK if health.is_whole or moved else Exit.ERROR
 
 
-def _rows(done: Collection) -> Iterator[tuple[tuple[str, str], str]]:
-    for collected_checkpoint in done.trashed:
-        yield (collected_checkpoint.run, collected_checkpoint.checkpoint), "to the trash"
-    for collected_checkpoint in done.emptied:
-        yield (collected_checkpoint.run, collected_checkpoint.checkpoint), "out of the trash, for good"
-
-
 def _list_expected(settings: Settings, folder: Folder) -> list[tuple[str, str]]:
-    """Return what the tracker knows to lie here, nothing where it does not answer.
+    """Return run and id of each checkpoint that should lie here; none if the tracker does not answer.
 
-    Of all its runs, and not of those that have a folder here only: the folder may be what is gone.
+    The tracker names checkpoints of all its runs, because the whole folder of a run may be gone.
     """
     pairs = list[tuple[str, str]]()
     try:
@@ -89,10 +84,8 @@ def _list_expected(settings: Settings, folder: Folder) -> list[tuple[str, str]]:
             for run in sorted({*folder.runs(), *_list_runs(client)}):
                 pairs.extend(_list_known(client, run, folder.root.absolute()))
     except KeepbestError as error:
-        warn(
-            f"The tracker cannot be asked ({error.message}): a checkpoint whose manifest is gone, or a run whose "
-            "folder is, is not missed."
-        )
+        limit = "this check does not notice a checkpoint whose manifest or folder is gone"
+        warn(f"The tracker cannot be asked ({error.message}), so {limit}.")
     return pairs
 
 
@@ -121,7 +114,7 @@ def _show(health: StoreHealth, moved: list[str]) -> None:
         print_table(table)
     say(f"{health.checkpoints} checkpoints, {size(health.bytes_read)} read: {_verdict(health.findings)}.")
     if moved:
-        say(f"{len(moved)} files moved aside, below aside/; what is left loads.")
+        say(f"{len(moved)} files moved aside, below aside/; everything else loads.")
     elif not health.is_whole:
         warn("Nothing was changed; `keepbest fsck --repair` moves what is bad aside.")
 

@@ -1,6 +1,6 @@
-"""Processes that live and die together: each in a group of its own, its output in a file, started again when it dies.
+"""Starts, supervises and ends child processes, each in a process group of its own and with its output in a file.
 
-Where the system can (Linux), a child is told to end when this process is killed outright.
+On Linux, the kernel ends the children if this process is killed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from keepbest.errors import KeepbestError
 
-#: Restarts wait 1, 2, 4 … seconds; a child that ran this long counts as healthy again.
+#: Restarts wait 1, 2, 4 … seconds, and 1 again for a child that ran this long.
 HEALTHY_SECONDS = 30.0
 MAX_RESTARTS = 5
 _PR_SET_PDEATHSIG = 1
@@ -28,13 +28,13 @@ Tell = Callable[[str], None]
 
 
 def python(module: str, *arguments: str) -> list[str]:
-    """The command that runs one of our modules; `-P` keeps the folder it starts in out of its imports."""
+    """Return the command that runs a module of keepbest; `-P` keeps the present folder out of its imports."""
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
 @dataclass
 class ManagedProcess:
-    """One process, and what is needed to start it again. `grace_seconds` is its time to end after SIGTERM."""
+    """A process that can be started again. It has `grace_seconds` to end after SIGTERM."""
 
     name: str
     command: Sequence[str]
@@ -71,13 +71,13 @@ class ManagedProcess:
                 os.killpg(self.process.pid, number)
 
     def last_words(self, lines: int = 5) -> str:
-        """The end of its output, to show when it dies."""
+        """Return the end of the process's output."""
         return last_words(self.log, lines)
 
 
 @dataclass
 class Children:
-    """Start in order, supervise, end in reverse order."""
+    """Child processes that start in order, start again when they die, and end in reverse order."""
 
     tell: Tell
     clock: Callable[[], float] = time.monotonic
@@ -88,7 +88,7 @@ class Children:
         child.start(self.clock())
 
     def supervise(self) -> None:
-        """Start again whoever died; call it a few times a second. Raises KeepbestError when one keeps dying."""
+        """Start dead children again; call this a few times a second. Raises KeepbestError if a child keeps dying."""
         now = self.clock()
         for child in self.members:
             if child.due_at is not None and now >= child.due_at:
@@ -111,7 +111,7 @@ class Children:
             self.tell(f"Its last words:\n{words}")
 
     def stop(self, *, hurry: Callable[[], bool] = lambda: False) -> None:
-        """End all, the last started first: SIGTERM, its grace, then SIGKILL; at once when `hurry` says so."""
+        """End all children, the newest first: SIGTERM, its grace, then SIGKILL; at once if `hurry` returns true."""
         for child in reversed(self.members):
             child.due_at = None
             child.signal(signal.SIGTERM)
@@ -126,14 +126,14 @@ class Children:
 
 
 def last_words(log: Path, lines: int) -> str:
-    """Return the end of a log; nothing of one that is not there."""
+    """Return the end of a log; an empty text if there is no log."""
     with suppress(OSError):
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
     return ""
 
 
 def ending(child: ManagedProcess) -> str:
-    """How a process ended: `status 1`, or the signal's name."""
+    """Return how a process ended: `status 1`, or the signal's name."""
     code = child.process.returncode if child.process is not None else None
     if code is not None and code < 0:
         with suppress(ValueError):
@@ -142,5 +142,5 @@ def ending(child: ManagedProcess) -> str:
 
 
 def _die_with_parent() -> None:
-    """Runs in the child before exec: the kernel sends it SIGTERM when the parent is gone."""
+    """Have the kernel send this process SIGTERM when its parent is gone. The child calls it before exec."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

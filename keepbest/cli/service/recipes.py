@@ -1,4 +1,4 @@
-"""The recipes that can be trained, as workers announced them; a service that has just started is waited for."""
+"""Lists the recipes that workers announced, and waits for the worker of a service that has just started."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from keepbest.client.client import Client
 from keepbest.contract.workers import RecipeList
 from keepbest.settings import load
 
-#: `keepbest up` greets when its tracker answers; its worker registers a second later, or a few on a busy machine.
+#: How long after its greeting `keepbest up` may still wait for its worker to register.
 STARTING_SECONDS = 30.0
 POLL_SECONDS = 0.1
 
 
 def list_recipes(client: Client) -> RecipeList:
-    """Return every recipe that a worker announced; nothing where no worker ever came."""
+    """Return every recipe that a worker announced; none if no worker ever registered."""
     recipe_list = client.recipes()
     if not recipe_list.recipes and _is_starting(client.url):
         warn("No worker has registered yet, but the service has just started: waiting for one.")
@@ -26,7 +26,7 @@ def list_recipes(client: Client) -> RecipeList:
 
 
 def _is_starting(url: str) -> bool:
-    """Whether the tracker is that of `keepbest up` in this folder, and was started a moment ago."""
+    """Whether `keepbest up` started this tracker in this folder a moment ago."""
     address = load().dir / "address"
     try:
         is_ours = address.read_text(encoding="utf-8").strip() == url

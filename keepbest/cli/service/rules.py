@@ -1,4 +1,4 @@
-"""`project rules`: what holds for every run of a project; and a replay's recommendation, made the default of one."""
+"""`project rules`: shows and changes a project's rules; a replay's recommendation becomes the default stopper."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from keepbest.stopping import render
 
 
 class Rule(StrEnum):
-    """A rule, as its option is called."""
+    """A rule, by the name of its option."""
 
     STOP = "stop"
     MEDIAN = "median"
@@ -31,7 +31,7 @@ class Rule(StrEnum):
 
     @property
     def field(self) -> str:
-        """What it is called in a request."""
+        """The rule's field in a request."""
         return "stopper" if self is Rule.STOP else self.value.replace("-", "_")
 
 
@@ -45,14 +45,14 @@ def project_rules(
     max_steps: Annotated[int | None, typer.Option(min=1, help="Stop every run at this step.")] = None,
     max_seconds: Annotated[float | None, typer.Option(min=0, help="Stop every run after this time.")] = None,
     stop: Annotated[str | None, typer.Option(help="Stopper of runs submitted without one.")] = None,
-    remove: Annotated[list[Rule] | None, typer.Option(help="Take this one rule away; repeatable.")] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="First take away all rules.")] = False,
+    remove: Annotated[list[Rule] | None, typer.Option(help="Remove this rule; repeatable.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="First remove all rules.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show a project's rules, or change those that are named. They hold for every run that reports."""
+    """Show a project's rules, or change the named ones. Rules hold for every run that reports."""
     fields = {"form": median, "startup_runs": startup_runs, "start_from": start_from}
-    given = {"median": known(fields) or None, "max_steps": max_steps, "max_seconds": max_seconds}
-    given = known(given | {"stopper": None if stop is None else parse_stopper(stop)})
+    given = {"median": drop_none(fields) or None, "max_steps": max_steps, "max_seconds": max_seconds}
+    given = drop_none(given | {"stopper": None if stop is None else parse_stopper(stop)})
     gone = [rule.field for rule in remove or []]
     _check_apart(given, remove or [])
     with Client() as client:
@@ -63,12 +63,12 @@ def project_rules(
     print_json(rules) if as_json else say(say_rules(rules))
 
 
-def known(given: dict[str, Any]) -> dict[str, Any]:
+def drop_none(given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
 def change_rules(rules: RulesRequest, given: dict[str, Any], gone: list[str]) -> RulesRequest:
-    """Return the rules without those that are gone, and with what is given; of the median each word by itself."""
+    """Return the rules with the given fields, and without those in `gone`. The median changes field by field."""
     before = rules.model_dump(include=set(RulesRequest.model_fields)) | dict.fromkeys(gone)
     if "median" in given:
         if before["median"] is None and "form" not in given["median"]:
@@ -85,26 +85,21 @@ def _check_apart(given: dict[str, Any], remove: list[Rule]) -> None:
 
 
 def apply_recommended(client: Client, replayed: Replay, *, yes: bool) -> str:
-    """Make the recommended policy the default stopper of its project; its other rules stay. Return what was done.
+    """Make the recommended policy the default stopper of its project, and return a sentence that says so.
 
-    Where there is another default it asks first, unless `yes`. Raises Conflict where nothing is recommended, or where
-    the runs are of several projects.
+    Unless `yes`, ask before another default is replaced. Raises Conflict if the replay recommends nothing, or if its
+    runs belong to several projects.
     """
     policy, project = _recommended(replayed), _one_project(replayed)
 
     def change(rules: ProjectRules) -> RulesRequest:
         if rules.stopper is not None and rules.stopper != policy and not yes:
-            _confirm(project, rules.stopper, policy)
+            question = f"The default of {clean(project)} is {_write(rules.stopper)}. Replace it by {_write(policy)}?"
+            typer.confirm(question, abort=True, err=True)
         return change_rules(rules, {"stopper": policy.model_dump()}, [])
 
     client.change_rules(project, change)
     return f"Runs that are submitted to {project} without a stopper stop by {_write(policy)} from now on."
-
-
-def _confirm(project: str, old: PolicySpec, new: PolicySpec) -> None:
-    typer.confirm(
-        f"The default of {clean(project)} is {_write(old)}. Replace it by {_write(new)}?", abort=True, err=True
-    )
 
 
 def _write(policy: PolicySpec) -> str:
@@ -113,14 +108,14 @@ def _write(policy: PolicySpec) -> str:
 
 def _recommended(replayed: Replay) -> PolicySpec:
     if replayed.recommended is None:
-        hint = "Name more policies with --stop, or bear a loss: --tolerate 0.001."
-        raise Conflict("No policy is recommended, so the rules stay as they are.", field="apply", hint=hint)
+        hint = "Name more policies with --stop, or tolerate a loss: --tolerate 0.001."
+        raise Conflict("The replay recommends no policy, so the rules stay as they are.", field="apply", hint=hint)
     return replayed.policies[replayed.recommended].policy
 
 
 def _one_project(replayed: Replay) -> str:
     projects = sorted({run.project for run in replayed.runs})
     if len(projects) > 1:
-        hint = f"One at a time: keepbest replay --project {quote(projects[0])} --apply"
-        raise Conflict(f"These are runs of {', '.join(projects)}: whose default is meant?", field="apply", hint=hint)
+        hint = f"Apply it to one project: keepbest replay --project {quote(projects[0])} --apply"
+        raise Conflict(f"The runs belong to several projects: {', '.join(projects)}.", field="apply", hint=hint)
     return projects[0]

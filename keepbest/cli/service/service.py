@@ -1,4 +1,4 @@
-"""`up`, `server`, `scheduler`, `worker`: the processes of the service, started and never imported."""
+"""`up`, `server`, `scheduler`, `worker`: start the processes of the service, without importing them."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ SnapshotMemory = Annotated[
 
 
 class Signals:
-    """SIGINT, SIGTERM and SIGHUP: the first one ends what is going on, a second one asks to hurry."""
+    """Handles SIGINT, SIGTERM and SIGHUP: the first signal raises KeyboardInterrupt, a second one asks to hurry."""
 
     def __init__(self) -> None:
         self.count = 0
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-                signal.signal(number, self._note)
+                signal.signal(number, self._handle)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
         if self.count == 1:
             raise KeyboardInterrupt
@@ -79,7 +79,7 @@ def up(
         slots,
         data_dir,
         not no_worker,
-        snapshot_memory=_checked(snapshot_memory),
+        snapshot_memory=_check_memory(snapshot_memory),
         tell=warn,
     )
     signals = Signals()
@@ -98,7 +98,7 @@ def up(
 
 
 def greet(stack: Stack) -> None:
-    """Say where the service is and how to get in."""
+    """Print the service's address, a sign-in link and the folder."""
     say(f"keepbest is running at {stack.url}")
     say(f"  sign in (once)  {stack.sign_in_link()}")
     say(f"  folder          {stack.folder}")
@@ -109,7 +109,7 @@ def greet(stack: Stack) -> None:
 
 
 def server(dir: Folder = None, port: Port = None, host: Host = None) -> None:
-    """Start only the tracker. On a shared database set KEEPBEST_DATABASE_URL."""
+    """Start only the tracker. For a shared database, set KEEPBEST_DATABASE_URL."""
     become("tracker.server", KEEPBEST_DIR=_text(dir), KEEPBEST_PORT=_text(port), KEEPBEST_HOST=host)
 
 
@@ -121,7 +121,7 @@ def scheduler(dir: Folder = None) -> None:
 def worker(
     dir: Folder = None,
     slots: Slots = None,
-    name: Annotated[str | None, typer.Option(help="Name under which the worker is shown.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the worker.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="key=value that runs may ask for; repeatable.")] = None,
     recipes_only: Annotated[
         bool, typer.Option("--recipes-only", help="Refuse runs that bring their own code.")
@@ -145,7 +145,7 @@ def worker(
         "worker.agent",
         KEEPBEST_DIR=_text(dir),
         KEEPBEST_DATA=_text(data_dir),
-        KEEPBEST_SNAPSHOT_MEMORY=_checked(snapshot_memory),
+        KEEPBEST_SNAPSHOT_MEMORY=_check_memory(snapshot_memory),
         KEEPBEST_WORKER_SLOTS=_text(slots),
         KEEPBEST_WORKER_NAME=name,
         KEEPBEST_WORKER_LABELS=",".join(label) if label else None,
@@ -156,14 +156,14 @@ def worker(
 
 
 def become(module: str, **variables: str | None) -> None:
-    """Replace this process by `python -m module`; what is given wins over the environment."""
+    """Replace this process by `python -m module`. The given variables win over the environment."""
     given = {name: value for name, value in variables.items() if value is not None}
     sys.stdout.flush()
     os.execve(sys.executable, python(module), child_environment(**given))  # noqa: S606
 
 
-def _checked(snapshot_memory: str | None) -> str | None:
-    """Refuse here what every trainer would refuse later."""
+def _check_memory(snapshot_memory: str | None) -> str | None:
+    """Return the text; raises InvalidInput for one that every trainer would refuse later."""
     if snapshot_memory is not None:
         budget_of(snapshot_memory)
     return snapshot_memory

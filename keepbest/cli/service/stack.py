@@ -1,4 +1,4 @@
-"""Tracker, scheduler and worker of one machine, started and ended together by `keepbest up` and `keepbest demo`."""
+"""Starts and ends tracker, scheduler and worker of one machine together, for `keepbest up` and `keepbest demo`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WORKER_GRACE_SECONDS = 70.0
 
 @dataclass
 class Stack:
-    """One folder, one port, three processes. `start` returns when the tracker answers."""
+    """Tracker, scheduler and worker that share one folder. The tracker listens on one port."""
 
     folder: Path
     port: int
@@ -55,7 +55,10 @@ class Stack:
         return (self.folder / "admin-token").read_text(encoding="utf-8").strip()
 
     def start(self) -> None:
-        """Raises InvalidInput when the port is taken, KeepbestError when the tracker does not come up."""
+        """Start the processes, and return when the tracker answers.
+
+        Raises InvalidInput if the port is taken, KeepbestError if the tracker does not start.
+        """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._take_folder()
         check_port(self.host, self.port)
@@ -72,18 +75,18 @@ class Stack:
         return Client(self.url, self.admin_token)
 
     def sign_in_link(self) -> str:
-        """A fresh link that signs a browser in, once."""
+        """Return a new link that signs a browser in, once."""
         with self.client() as client:
             return self.url + client.make_sign_in_link().path
 
     def wait_for_worker(self) -> None:
-        """Wait until the tracker has heard of the worker, and look after all children meanwhile.
+        """Wait until the worker has registered, and supervise all children meanwhile.
 
-        Raises KeepbestError, with its last words, when one of them keeps dying.
+        Raises KeepbestError with the last words of a child that keeps dying.
         """
         waiting = WaitingNotice("The worker is just starting.", self.tell)
         with self.client() as client:
-            while self.with_worker and not self._is_heard(client):
+            while self.with_worker and not self._is_registered(client):
                 self.children.supervise()
                 waiting.pause()
         self.starting.end()
@@ -97,7 +100,7 @@ class Stack:
             self._lock.close()
 
     def _take_folder(self) -> None:
-        """One service a folder; the lock ends with this process, however it ends."""
+        """Lock the folder for this service alone. The lock ends with this process, even if somebody kills it."""
         lock = (self.folder / "up.lock").open("a")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -126,7 +129,7 @@ class Stack:
         log = self.folder / "logs" / f"{name}.log"
         return ManagedProcess(name, python(module), environ, log, grace_seconds)
 
-    def _is_heard(self, client: Client) -> bool:
+    def _is_registered(self, client: Client) -> bool:
         process = self.children.members[-1].process
         with suppress(KeepbestError):  # the tracker may be started again just now
             return any(
@@ -136,7 +139,7 @@ class Stack:
         return False
 
     def _wait_for_tracker(self) -> None:
-        """Wait for its first answer as long as it lives: a large database takes its time to be brought up to date."""
+        """Wait for the tracker's first answer as long as it lives, because migrating a large database takes long."""
         tracker = self.children.members[0]
         waiting = WaitingNotice(f"The tracker is just starting; it writes to {tracker.log}.", self.tell)
         with Client(self.url, "", timeout_seconds=2.0, retries=0) as client:
@@ -153,10 +156,10 @@ class Stack:
 
 
 class ProcessMonitor(threading.Thread):
-    """Looks after children while the main thread does something else."""
+    """Supervises children while the main thread does something else."""
 
     def __init__(self, children: Children) -> None:
-        super().__init__(name="keeper", daemon=True)
+        super().__init__(name="process-monitor", daemon=True)
         self._children = children
         self._ending = threading.Event()
         self._error: KeepbestError | None = None
@@ -167,10 +170,10 @@ class ProcessMonitor(threading.Thread):
                 self._children.supervise()
         except KeepbestError as error:
             self._error = error
-            _thread.interrupt_main()  # whatever the main thread waits for will not come
+            _thread.interrupt_main()  # the main thread may wait for the dead child
 
     def check(self) -> None:
-        """Raise what made the keeper give up, if it did."""
+        """Raise the error that ended the supervision, if there is one."""
         if self._error is not None:
             raise self._error
 
@@ -181,7 +184,7 @@ class ProcessMonitor(threading.Thread):
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise InvalidInput when nobody can listen there."""
+    """Raise InvalidInput if no process can listen there."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family) as probe:
@@ -196,7 +199,7 @@ def check_port(host: str, port: int) -> None:
 
 
 def worker_token(url: str, admin_token: str, path: Path) -> str:
-    """Return a token that can only work, kept in `path` from one start to the next."""
+    """Return the worker's token from `path`, or a new one that `path` then keeps if that is not valid."""
     kept = path.read_text(encoding="utf-8").strip() if path.exists() else ""
     if kept and _is_valid(url, kept):
         return kept

@@ -1,4 +1,4 @@
-"""A worker that is just starting: `keepbest up` holds a lock until the tracker has heard of it; `doctor` sees that."""
+"""Shows other processes that a worker is starting: `keepbest up` holds a lock until the worker registers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import IO
 
 LOCK = "worker-starting"
-#: How often it is said what is waited for.
+#: The shortest time between two notices.
 TELL_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
 
 
 class Starting:
-    """Held by whoever started the worker; it ends with that process, however that ends."""
+    """The lock of the process that started the worker. It ends with that process, even if somebody kills it."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOCK
@@ -27,7 +27,7 @@ class Starting:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def end(self) -> None:
-        """The tracker has heard of the worker, or nobody waits for it any more."""
+        """Release the lock, because the worker has registered or nobody waits for it any more."""
         if self._lock is not None:
             self._path.unlink(missing_ok=True)
             self._lock.close()
@@ -35,7 +35,7 @@ class Starting:
 
 
 def is_starting(folder: Path) -> bool:
-    """Whether a service of this folder has started a worker that has not said a word yet."""
+    """Whether a service of this folder has started a worker that has not registered yet."""
     with suppress(OSError), (folder / LOCK).open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -45,19 +45,19 @@ def is_starting(folder: Path) -> bool:
 
 
 class WaitingNotice:
-    """Says now and then, to who waits, for what that is."""
+    """Tells a waiting person now and then what the command waits for."""
 
     def __init__(self, words: str, tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._words, self._tell, self._clock = words, tell, clock
-        self._told_at = clock()
+        self._last_notice_at = clock()
 
     def pause(self) -> None:
-        """Wait for a moment, before one validations again."""
+        """Wait a moment before the next check, and give the notice if it is due."""
         self.remind()
         time.sleep(PAUSE_SECONDS)
 
     def remind(self) -> None:
-        """Say it, if it has not been said for a while."""
-        if self._clock() - self._told_at > TELL_SECONDS:
-            self._told_at = self._clock()
+        """Give the notice, if the last one was long ago."""
+        if self._clock() - self._last_notice_at > TELL_SECONDS:
+            self._last_notice_at = self._clock()
             self._tell(self._words)

@@ -1,4 +1,4 @@
-"""`sync`: what scripts could not send, sent: runs kept offline, and the rest of runs whose script died."""
+"""`sync`: sends runs that scripts kept offline, and what scripts that died could not send."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ WATCH_SECONDS = 2.0
 SET_ASIDE = "set aside"
 
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on until the scripts that still write have ended.")]
-Again = Annotated[bool, typer.Option("--again", help="Try what was set aside once more, as after an upgrade.")]
+Again = Annotated[bool, typer.Option("--again", help="Send again what was set aside, as after an upgrade.")]
 
 
 def sync(watch: Watch = False, again: Again = False, as_json: AsJson = False) -> int:
-    """Send the runs that were kept offline, also of scripts that still run, and what scripts that died left."""
+    """Send the runs that scripts kept offline, even of scripts that still run, and what scripts that died left."""
     settings = load()
     with Client(settings=settings) as client:
-        client.me()  # the tracker is there and knows us, or nothing is tried
+        client.me()  # raises if the tracker does not answer, or refuses the token
         done = _send(settings, client)
         while watch and any(item["state"] == "running" for item in done):
             _warn_of(done)
@@ -72,15 +72,15 @@ def _send_rests(folder: Path, client: Client) -> Iterator[dict[str, Any]]:
 
 
 def _send_again(settings: Settings, client: Client) -> Iterator[dict[str, Any]]:
-    """Try each entry that was set aside once more; those that are refused again stay in their file."""
+    """Send each entry that was set aside again; an entry that the tracker refuses again stays in its file."""
     for file in list_set_aside(settings.dir):
-        came = send_again(file, client)
-        if came.taken:
-            yield {"kept": f"{came.taken} entries", "run": file.run, "state": "sent", "problem": None}
+        resent = send_again(file, client)
+        if resent.taken:
+            yield {"kept": f"{resent.taken} entries", "run": file.run, "state": "sent", "problem": None}
 
 
 def _list_missing(settings: Settings) -> list[dict[str, Any]]:
-    """Return what no tracker took; another version of it may (`--again`)."""
+    """Return the entries that are set aside. A newer tracker may take them (`--again`)."""
     return [
         {
             "kept": str(file.path),

@@ -1,4 +1,4 @@
-"""`project`, `token`, `user`: small groups of verbs."""
+"""`project`, `token`, `user`: list, make and change them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def list_projects(as_json: AsJson = False) -> None:
 def add_project(
     name: Name, description: Annotated[str, typer.Option(help="What it is about.")] = "", as_json: AsJson = False
 ) -> None:
-    """Make a project. Submitting a run into a new one makes it, too."""
+    """Make a project. Submitting a run to a new project makes it, too."""
     with Client() as client:
         made = client.add_project(request(ProjectRequest, name=name, description=description))
     print_json(made) if as_json else say(f"Made project {made.name}.")
@@ -55,7 +55,7 @@ project.command("rules")(project_rules)
 
 @token.command("ls")
 def list_tokens(as_json: AsJson = False) -> None:
-    """List tokens: yours, or everybody's if you are admin. The secrets are not kept."""
+    """List tokens: yours, or everybody's if you are admin. The tracker does not keep their secrets."""
     with Client() as client:
         token_list = client.tokens()
     if as_json:
@@ -85,7 +85,7 @@ def add_token(
     if as_json:
         print_json(made)
         return
-    warn(f"Token {made.id} of {made.user}, role {made.role.value}. It is shown only now:")
+    warn(f"Token {made.id} of {made.user}, role {made.role.value}. keepbest shows it only now:")
     say(made.secret or "")
 
 
@@ -114,7 +114,7 @@ def list_users(as_json: AsJson = False) -> None:
 
 @user.command("add")
 def add_user(
-    name: Name, role: Annotated[Role, typer.Option(help="What they may do.")] = Role.MEMBER, as_json: AsJson = False
+    name: Name, role: Annotated[Role, typer.Option(help="What the user may do.")] = Role.MEMBER, as_json: AsJson = False
 ) -> None:
     """Add a user. Then give them a token: keepbest token add laptop --user NAME"""
     with Client() as client:

@@ -1,4 +1,4 @@
-"""`workers`, `recipes`: who trains, and what they can train."""
+"""`workers`, `recipes`: list who trains, and what they can train."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def show_recipe(recipe: RecipeInfo, as_json: bool) -> None:
         [
             ("data", data),
             ("monitor", f"{recipe.monitor}, a validation each {recipe.validate_every:,} steps"),
-            ("stops", stops(recipe.stopper)),
+            ("stops", render_stopper(recipe.stopper)),
             ("max steps", f"{recipe.max_steps:,}"),
             ("metrics", ", ".join(f"{key} ({mode.value})" for key, mode in recipe.metrics.items())),
         ],
@@ -94,23 +94,23 @@ def show_recipe(recipe: RecipeInfo, as_json: bool) -> None:
     print_table(table)
 
 
-def stops(stopper: PolicySpec) -> str:
-    """A stopper as `--stop` takes it, without what goes without saying."""
-    return render(_unspoken(stopper.model_dump()))
+def render_stopper(stopper: PolicySpec) -> str:
+    """Return a stopper as `--stop` takes it, without parameters that have their defaults."""
+    return render(_without_defaults(stopper.model_dump()))
 
 
-def _unspoken(spec: dict[str, Any]) -> dict[str, Any]:
+def _without_defaults(spec: dict[str, Any]) -> dict[str, Any]:
     known = {param.name: param.default for param in declared_params(get_kind(spec["name"]))}
     fields = {name: value for name, value in spec["params"].items() if value != known.get(name)}
     fields = {
         name: value
         for name, value in fields.items()
-        if not (isinstance(value, bool) and _is_idle(spec["name"], fields, name))
+        if not (isinstance(value, bool) and _is_implied(spec["name"], fields, name))
     }
-    return {**spec, "params": fields, "policies": [_unspoken(part) for part in spec["policies"]]}
+    return {**spec, "params": fields, "policies": [_without_defaults(part) for part in spec["policies"]]}
 
 
-def _is_idle(policy: str, fields: dict[str, Any], switch: str) -> bool:
-    """Whether a switch is on by itself, given the other parameters."""
+def _is_implied(policy: str, fields: dict[str, Any], switch: str) -> bool:
+    """Whether the other parameters give a switch the same value."""
     others = {name: value for name, value in fields.items() if name != switch}
     return build({"name": policy, "params": others}, "max") == build({"name": policy, "params": fields}, "max")

@@ -116,7 +116,7 @@ def test_the_recommendation_becomes_the_default(
 def test_nothing_is_applied_where_it_is_not_clear_what(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     runs = [train(live, worker, VALUES, project=project) for project in ("digits", "other")]
     nothing = keepbest("replay", runs[0], "--stop", "20", "--apply")
-    assert (nothing.status, "No policy is recommended" in nothing.err) == (Exit.ERROR, True)
+    assert (nothing.status, "The replay recommends no policy" in nothing.err) == (Exit.ERROR, True)
     mixed = keepbest("replay", *runs, "--stop", "2", "--stop", "4", "--apply")
     assert (mixed.status, "These are runs of digits, other" in mixed.err) == (Exit.ERROR, True)
     with live.client() as client:

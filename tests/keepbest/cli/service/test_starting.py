@@ -59,4 +59,4 @@ def test_doctor_tells_of_a_worker_that_ended(home: Path, live: Live, monkeypatch
     (home / "logs").mkdir(parents=True)
     (home / "logs" / "worker.log").write_text("one\nno space left\n")
     found = look_while(home, monkeypatch, lambda starting: starting.end())
-    assert (found.state, found.words) == ("fail", "it ended while it started: no space left")
+    assert (found.state, found.words) == ("fail", "the worker ended while it started: no space left")

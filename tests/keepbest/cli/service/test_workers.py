@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keepbest.cli.service.workers import stops
+from keepbest.cli.service.workers import render_stopper
 from keepbest.contract.policies import PolicySpec
 from keepbest.stopping import build, parse
 
@@ -21,5 +21,5 @@ from keepbest.stopping import build, parse
 )
 def test_stops(asked: str, said: str) -> None:
     settled = build(parse(asked), "max").to_json()
-    assert stops(PolicySpec.model_validate(settled)) == said
+    assert render_stopper(PolicySpec.model_validate(settled)) == said
     assert build(parse(said), "max") == build(parse(asked), "max")
