@@ -21,7 +21,7 @@ VALUES = [0.5, 0.6, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7]
 
 
 class Training:
-    """A game of two optimizers in a loop that validations at each step."""
+    """A game of two optimizers in a loop that validates at each step."""
 
     def __init__(self, seed: int, store: Path | None = None) -> None:
         from tests.support.own_loop import Game, make_run

@@ -141,7 +141,7 @@ def test_a_damaged_one_stays_for_fsck_and_ends_nothing(store: Store, caplog: pyt
     flip(store.folder.manifest(RUN, first.id), 200)
     assert keeper.take(write(store, 2, 0.2), {}) == []
     keeper.settle(lambda: True, 60)
-    assert caplog.text.count(f"Checkpoint {first.id} was not removed") == 1  # it is not waited for
+    assert caplog.text.count(f"Checkpoint {first.id} of run {RUN} was not removed") == 1
 
 
 def test_one_that_somebody_took_out_is_forgotten(store: Store) -> None:
