@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keepbest.cli.common.formatting import age, number, whole
-from keepbest.cli.runs.listing import source_of, took
+from keepbest.cli.runs.facts import source_of, took
 from keepbest.contract.runs import Run
 from keepbest.query.names import read_name
 from keepbest.query.terms import Condition, Field, Term, walk

@@ -10,7 +10,7 @@ import typer
 from keepbest.cli.common.formatting import at_step, number, whole
 from keepbest.cli.common.options import AsJson
 from keepbest.cli.common.output import Table, print_json, print_table, say
-from keepbest.cli.runs.listing import source_of, took
+from keepbest.cli.runs.facts import source_of, took
 from keepbest.client.client import Client
 from keepbest.contract.runs import Run
 from keepbest.errors import InvalidInput

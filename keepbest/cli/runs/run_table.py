@@ -13,8 +13,8 @@ from keepbest.cli.common.formatting import age, at_step, clean, number
 from keepbest.cli.common.options import AsJson, ProjectName
 from keepbest.cli.common.output import Table, print_json, print_table, warn
 from keepbest.cli.runs.columns import Shown, choose_columns
+from keepbest.cli.runs.facts import patience_of, state_of
 from keepbest.cli.runs.filter_completion import complete_filter
-from keepbest.cli.runs.listing import patience_of, state_of
 from keepbest.client.client import Client
 from keepbest.contract.runs import Run, RunPage
 from keepbest.contract.search import RunGroup, RunGroups

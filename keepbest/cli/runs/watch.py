@@ -13,8 +13,8 @@ from keepbest.cli.common.formatting import at_step, clean, failed_attempts, numb
 from keepbest.cli.common.options import AsJson, RunId
 from keepbest.cli.common.output import is_terminal, new_console, say, styled, warn
 from keepbest.cli.common.suggest import suggest_restore
+from keepbest.cli.runs.facts import state_of, took
 from keepbest.cli.runs.follow import News, RunFollower
-from keepbest.cli.runs.listing import state_of, took
 from keepbest.cli.runs.log_lines import Output
 from keepbest.client.client import Client
 from keepbest.contract.runs import ExternalSource, Run

@@ -74,7 +74,7 @@ def test_a_bug_is_an_error_too(keepbest: Run, monkeypatch: pytest.MonkeyPatch) -
     def broken() -> None:
         raise ZeroDivisionError("nothing")
 
-    monkeypatch.setattr("keepbest.cli.runs.listing.ls", broken)
+    monkeypatch.setattr("keepbest.cli.runs.run_table.ls", broken)
     failed = keepbest("ls")
     assert (failed.status, "ZeroDivisionError" in failed.err, "Traceback" in failed.err) == (1, True, False)
 
