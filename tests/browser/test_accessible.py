@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from keepbest.checkpoint import Store
 from keepbest.contract.base import new_id
+from tests.browser.test_panels import paint
 from tests.support.need import need
 from tests.support.processes import ROOT
 from tests.support.story import Story
@@ -28,6 +29,8 @@ def finished(request: pytest.FixtureRequest) -> Story:
     story = Story(client, worker, name="finished well", tags=["baseline"]).begin().advance(8)
     story.advance(2, value=lambda step: 0.6)
     story.roll_back().advance(40)
+    story.print("\x1b[31mERROR\x1b[0m a line that is far wider than the window, " * 30 + "\n", "stderr")
+    paint(story, 100)
     story.finish()
     return story
 
@@ -60,13 +63,20 @@ def test_the_run_page(still: Page, finished: Story) -> None:
     expect(still.get_by_label("Curves of accuracy")).to_contain_text("@")
     assert faults(still) == []
 
-    for tab in ("Decisions", "Checkpoints", "Report", "Logs", "Config"):
+    for tab in ("Decisions", "Checkpoints", "Panels", "Report", "Logs", "Config"):
         chosen = still.get_by_role("navigation", name="Parts of the run").get_by_role("button", name=tab)
         chosen.click()
         expect(chosen).to_have_attribute("aria-current", "page")
         if tab == "Report":
             expect(still.get_by_role("article").get_by_role("note")).to_contain_text("Selected, optimistic")
+        if tab == "Panels":
+            expect(still.get_by_role("region", name="boundary at step 100")).to_be_visible()
         assert faults(still) == []
+    still.get_by_role("navigation", name="Parts of the run").get_by_role("button", name="Logs").click()
+    still.get_by_label("Wrap").uncheck()
+    expect(still.locator("tr.error")).to_be_visible()
+    assert faults(still) == []
+    assert_fits_a_telephone(still)
 
 
 def test_a_chart_as_a_table(still: Page, finished: Story) -> None:
@@ -93,6 +103,7 @@ def test_a_chart_not_yet_drawn_for_a_telephone(still: Page, finished: Story) -> 
         ("/p/digits", "digits"),
         ("/workers", "Workers"),
         ("/settings", "Settings"),
+        ("/playground", "Playground"),
         ("/nope", "There is no"),
     ],
 )
@@ -106,7 +117,7 @@ def test_the_other_pages(still: Page, finished: Story, path: str, heading: str) 
 
 
 def test_the_dialogs_and_a_failed_run(still: Page, tell: Callable[..., Story]) -> None:
-    story = tell(name="in question").advance(2).hold((new_id(), 150))
+    story = tell(name="in question").advance(2).hold((new_id(), 1500))
     still.goto(f"/r/{story.id}")
     expect(still.get_by_label("In memory")).to_be_visible()
     story.warn(stalled=True, warning="The store is away.", incomplete="words (StringLookup).table")

@@ -67,7 +67,7 @@ def test_every_kind_is_drawn_and_the_best_stands_beside(page: Page, tell: Tell) 
     shown = {
         "confusion": "2 of 3 right",
         "misclassified": "misclassifies 1 of 3 validation examples",
-        "weights conv/kernel": "standard deviation",
+        "conv/kernel": "standard deviation",
         "outputs": HOSTILE,
         "fit": "x from -1 to 1",
     }
@@ -75,6 +75,12 @@ def test_every_kind_is_drawn_and_the_best_stands_beside(page: Page, tell: Tell) 
         page.get_by_role("button", name=name).click()
         expect(page.locator("section.card", has_text=text).first).to_be_visible()
     expect(page.locator("img[src=x]")).to_have_count(0)
+
+    page.get_by_role("button", name="confusion").click()
+    page.get_by_role("button", name=re.compile("1 of class dog taken for")).first.click()
+    expect(page.get_by_text("1 are of class dog and taken for").first).to_be_visible()
+    page.get_by_role("button", name="Show all").first.click()
+    expect(page.get_by_text("The first of them").first).to_be_visible()
 
     page.get_by_role("button", name="graph").click()
     scope = page.get_by_role("button", name="net, scope").first
@@ -92,11 +98,25 @@ def test_the_playground_is_in_its_link(page: Page, tell: Tell) -> None:
     story = tell(name="in the playground").advance(1)
     paint(story, 100)
     page.goto(f"/playground?data=spiral&hidden=8,6&hide=seed&run={story.id}")
-    expect(page.get_by_role("combobox", name="Data")).to_have_value("spiral")
-    expect(page.get_by_role("spinbutton", name="layer 2")).to_have_value("6")
+    expect(page.get_by_role("radio", name="spiral")).to_be_checked()
+    expect(page.get_by_text("2 hidden layers")).to_be_visible()
     expect(page.get_by_role("spinbutton", name="Seed")).to_have_count(0)
     expect(page.get_by_role("region", name="boundary at step 100")).to_be_visible()
+
+
+def test_the_playground_draws_a_network_that_changes(page: Page) -> None:
+    page.goto("/playground?hidden=3,2")
+    region = page.get_by_role("region", name="The network before training")
+    expect(region.locator(".neuron")).to_have_count(5)
+    expect(region.locator("path")).to_have_count(2 * 3 + 3 * 2 + 2)
     page.get_by_role("button", name="Add a layer").click()
-    expect(page).to_have_url(re.compile("hidden=8%2C6%2C2"))
+    page.get_by_role("button", name="Add a neuron to layer 1").click()
+    page.get_by_role("button", name="feature x₁²").click()
+    page.get_by_role("radio", name="xor").press(" ")
+    expect(page).to_have_url(re.compile("data=xor.*features=x%2Cy%2Cx2.*hidden=4%2C2%2C2"))
+    expect(region.locator(".neuron")).to_have_count(8)
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(region.locator(".plane")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("button", name="Train").click()  # the worker here announced no such recipe
     expect(page.get_by_text("There is no recipe 'playground'")).to_be_visible()

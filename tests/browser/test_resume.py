@@ -121,7 +121,7 @@ def test_an_ended_run_goes_on_changed(page: Page, tell: Tell) -> None:
     story.go_on().advance(1)
 
     expect(page.get_by_text("running", exact=True)).to_be_visible()
-    expect(page.get_by_label("Segments")).to_contain_text(re.compile(r"resumed \d+ → \d+, learning rate 0.1x"))
+    expect(page.get_by_label("Segments")).to_contain_text(re.compile(r"resumed [\d,]+ → [\d,]+, learning rate 0.1x"))
 
 
 def test_what_memory_holds_is_live_and_a_way_back(page: Page, tell: Tell) -> None:
@@ -147,7 +147,7 @@ def test_what_memory_holds_is_live_and_a_way_back(page: Page, tell: Tell) -> Non
 def test_a_kept_point_on_the_curve_is_a_way_back(page: Page, tell: Tell) -> None:
     story = tell(name="clickable").advance(5)
     page.goto(f"/r/{story.id}?zoom=0,500")
-    expect(page.get_by_label("Curves of accuracy")).to_contain_text("click a diamond")
+    expect(page.get_by_label("Curves of accuracy")).to_contain_text("choose a mark")
     plot = page.get_by_label("Curves of accuracy").locator(".u-over")
     found = wait_until(lambda: _find_kept(plot, share=2 / 5), what="a mark that can be clicked")
 

@@ -13,6 +13,7 @@ from keepbest.contract.access import TokenRequest
 from keepbest.contract.base import new_id
 from keepbest.status import Role
 from tests.browser.conftest import sign_in
+from tests.support.processes import wait_until
 from tests.support.story import Story
 
 pytestmark = pytest.mark.browser
@@ -91,6 +92,46 @@ def test_stop_explains_itself_and_shows_its_progress(page: Page, tell: Tell, cli
     dialog.get_by_role("button", name="Close").click()
     expect(page.get_by_text("stopped by a person")).to_be_visible()
     expect(page.get_by_label("Commands")).to_contain_text("done")
+
+
+def test_a_failure_is_told_above_the_dialog(page: Page, tell: Tell) -> None:
+    story = tell(name="far away").advance(2)
+    page.goto(f"/r/{story.id}")
+    page.get_by_role("button", name="Stop…").click()
+    page.route("**/commands", lambda route: route.abort())
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Stop the run").click()
+    expect(dialog.get_by_role("status")).to_contain_text("The tracker does not answer. Start it with keepbest up")
+    expect(dialog.get_by_role("status")).not_to_contain_text("TypeError")
+    dialog.get_by_role("button", name="Close this message").click()
+    expect(dialog.get_by_role("status")).to_have_text("")
+
+
+def test_metrics_are_searched_and_folded_by_their_prefix(page: Page, tell: Tell) -> None:
+    story = tell(name="many metrics").advance(1)
+    for number in range(8):
+        values = {"steps": [10, 20], "values": [1.0, 2.0], "times": [1.0, 2.0]}
+        story.tell(columns=[{"segment": 0, "key": f"layer{number % 2}/norm{number}", **values}])
+    page.goto(f"/r/{story.id}")
+    expect(page.get_by_label(re.compile("^Curves of "))).to_have_count(10)
+    page.get_by_label("Search metrics").fill("layer1 norm3")
+    expect(page.get_by_label(re.compile("^Curves of "))).to_have_count(1)
+    page.get_by_label("Search metrics").fill("")
+    page.locator("summary", has_text="layer0").press("Enter")
+    expect(page.get_by_label(re.compile("^Curves of layer0"))).to_have_count(0)
+    page.reload()
+    expect(page.get_by_label(re.compile("^Curves of layer1"))).to_have_count(4)
+    expect(page.get_by_label(re.compile("^Curves of layer0"))).to_have_count(0)
+
+
+def test_a_mark_on_the_curve_is_reached_by_keyboard(page: Page, tell: Tell) -> None:
+    story = tell(name="marked").advance(3)
+    page.goto(f"/r/{story.id}")
+    mark = page.get_by_role("group", name="Marks on the curve").get_by_role("button").first
+    mark.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("Roll back this run?")
+    expect(page.get_by_role("dialog").get_by_role("radio", checked=True)).to_have_count(1)
 
 
 def test_a_viewer_sees_everything_and_changes_nothing(
@@ -229,6 +270,39 @@ def test_output_is_followed(page: Page, tell: Tell) -> None:
     expect(page.locator("tbody tr:not([aria-hidden])")).to_have_count(1)
 
 
+def test_output_is_searched_wrapped_and_found_by_step(page: Page, tell: Tell) -> None:
+    story = tell(name="long lines").advance(3)
+    story.print("".join(f"line {number}\n" for number in range(300)))
+    story.print("\x1b[31mERROR\x1b[0m " + "far wider than any window, " * 40 + "the end\n", "stderr")
+    story.print("keepbest: the tracker answers again\n")
+    page.goto(f"/r/{story.id}?tab=logs")
+    expect(page.get_by_text("the end")).to_be_in_viewport()
+    scroller = page.get_by_role("region", name="Output of the trainer")
+    assert scroller.evaluate("box => box.scrollWidth <= box.clientWidth"), "a wrapped line needs no sideways scroll"
+    expect(page.locator("tr.keepbest", has_text="the tracker answers again")).to_be_visible()
+
+    search = page.get_by_label("Search the output")
+    search.fill("LINE 7")
+    expect(page.get_by_text("11", exact=True)).to_be_visible()
+    search.press("Enter")
+    expect(page.get_by_text("1 of 11")).to_be_visible()
+    expect(page.locator("tr.chosen .match")).to_have_text("line 7")
+    expect(page.get_by_label("Follow")).not_to_be_checked()
+    search.press("Shift+Enter")
+    expect(page.locator("tr.chosen")).to_contain_text("line 79")
+
+    page.get_by_label("Go to the output of a step").fill("200")
+    page.get_by_label("Go to the output of a step").press("Enter")
+    expect(page.get_by_text("step 200: val_accuracy")).to_be_in_viewport()
+    page.get_by_label("Level").select_option("error")
+    expect(page.locator("tr.error .ansi1").first).to_have_text("ERROR")
+    page.get_by_label("Wrap").uncheck()
+    expect(page.locator("tr.error")).to_have_count(1)
+    scroller.focus()
+    page.keyboard.press("ArrowRight")
+    wait_until(lambda: scroller.evaluate("box => box.scrollLeft > 0"), what="the line to move")
+
+
 def test_a_failed_run_shows_its_error_first(page: Page, tell: Tell) -> None:
     story = tell(name="broken").advance(1)
     trace = 'File "my_model.py", line 12, in build\nValueError: units must be positive, got -3'
@@ -274,6 +348,23 @@ def test_a_run_is_deleted_only_after_a_question(page: Page, tell: Tell, client: 
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("heading", name="unwanted", exact=True)).to_be_visible()
     assert client.run(story.id).name == "unwanted"
+
+
+def test_a_deleted_run_says_so_and_comes_back(page: Page, tell: Tell, client: Client) -> None:
+    story = tell(name="gone")
+    story.fail(code="x", message="Read `keepbest logs` first.")
+    client.delete_run(story.id)
+    page.goto(f"/r/{story.id}")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("gone of digits was deleted.")
+    expect(page.locator("main code")).to_have_text(f"keepbest rm {story.id} --undo")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    page.get_by_role("button", name="Restore the run").click()
+    expect(page.get_by_role("heading", level=1, name="gone")).to_be_visible()
+    expect(page.get_by_label("Why this run failed").locator("code").first).to_have_text("keepbest logs")
+
+    page.goto("/r/zzzzzzzzzzzz")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("zzzzzzzzzzzz")
+    expect(page.get_by_role("link", name="Go to the projects")).to_be_visible()
 
 
 def test_keys_lead_through_the_page(page: Page, tell: Tell) -> None:

@@ -54,6 +54,19 @@ def test_a_wrong_token_is_refused_in_words(stranger: Page) -> None:
     expect(stranger.get_by_role("heading", name="Projects")).to_have_count(0)
 
 
+def test_a_session_that_ended_says_so_and_returns(page: Page, tracker: Tracker) -> None:
+    page.goto("/settings")
+    expect(page.get_by_role("heading", name="Settings")).to_be_visible()
+    page.context.clear_cookies()
+    page.get_by_role("link", name="Workers").click()
+
+    expect(page.get_by_text("Your session has ended")).to_be_visible()
+    expect(page.locator("pre")).to_contain_text("KEEPBEST_DIR")
+    page.get_by_label("Token", exact=True).fill(tracker.token)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Workers")).to_be_visible()
+
+
 def test_signing_out_ends_the_session(page: Page) -> None:
     page.goto("/settings")
     page.get_by_role("button", name="Sign out").click()

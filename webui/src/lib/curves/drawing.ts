@@ -17,7 +17,12 @@ const FUTURE_SHARE = 0.3
 export function colorIndex(keys: readonly string[], key: string): number {
   const pair = keys.length > 1 && keys.some((other) => parseMetric(other).split === 'validation')
   const split = parseMetric(key).split || (pair ? 'train' : '')
-  return BY_SPLIT.get(split) ?? keys.indexOf(key) + 4
+  return BY_SPLIT.get(split) ?? (keys.length === 1 ? 4 + (hash(key) % 9) : keys.indexOf(key) + 4)
+}
+
+/** Charts with one line each are told apart by colour too; a metric has the same colour on every page. */
+function hash(text: string): number {
+  return [...text].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)!) >>> 0, 7)
 }
 
 export interface ChartInputs {

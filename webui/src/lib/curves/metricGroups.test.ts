@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { groupMetrics, parseMetric } from './metricGroups'
+import { groupMetrics, parseMetric, sectionsOf } from './metricGroups'
 
 describe('parseMetric', () => {
   it.each([
@@ -33,4 +33,16 @@ describe('groupMetrics', () => {
     const keys = ['__proto__', 'constructor', 'val_val_x', '<b>', 'a/b/c', 'train/']
     expect(groupMetrics(keys, 'loss').flatMap((panel) => panel.keys).sort()).toEqual([...keys].sort())
   })
+})
+
+describe('sectionsOf', () => {
+  const groups = groupMetrics(['layer0/norm', 'loss', 'val_loss', 'layer0/mean', 'layer1/norm'], 'layer1/norm')
+  const shown = (words: string) => sectionsOf(groups, words).map(({ prefix, groups: list }) => [prefix, list.map(({ name }) => name)])
+
+  it.each([
+    ['', [['', ['loss']], ['layer1', ['layer1/norm']], ['layer0', ['layer0/mean', 'layer0/norm']]]],
+    ['NORM layer0', [['layer0', ['layer0/norm']]]],
+    ['val', [['', ['loss']]]],
+    ['nothing', []],
+  ])('%j', (words, sections) => expect(shown(words)).toEqual(sections))
 })

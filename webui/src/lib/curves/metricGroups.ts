@@ -46,6 +46,15 @@ export function groupMetrics(keys: readonly string[], monitor: string): MetricGr
   return [...panels.values()].sort((a, b) => first(a) - first(b) || compare(a.group, b.group) || compare(a.name, b.name))
 }
 
+/** The charts of which a key contains every word, under the prefix that they share; charts without a prefix come first. */
+export function sectionsOf(groups: readonly MetricGroup[], words: string): { prefix: string; groups: MetricGroup[] }[] {
+  const wanted = words.toLowerCase().split(/\s+/).filter(Boolean)
+  const found = groups.filter(({ keys }) => keys.some((key) => wanted.every((word) => key.toLowerCase().includes(word))))
+  const sections = new Map<string, MetricGroup[]>()
+  for (const group of found) sections.set(group.group, [...(sections.get(group.group) ?? []), group])
+  return [...sections].map(([prefix, list]) => ({ prefix, groups: list })).sort((a, b) => Number(a.prefix !== '') - Number(b.prefix !== ''))
+}
+
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }

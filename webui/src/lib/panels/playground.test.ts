@@ -1,11 +1,18 @@
 import { expect, test } from 'vitest'
-import { requestOf, unitsOf, DEFAULTS } from './playground'
+import { isOtherNetwork, requestOf, unitsOf, DEFAULTS } from './playground'
 import { readView, writeView } from '$lib/ui/urlState'
 
 test('units are small whole numbers, in few layers', () => {
   expect(unitsOf(['4', '2'])).toEqual([4, 2])
   expect(unitsOf(['9', '0', 'x', '1.5', '3'])).toEqual([3])
   expect(unitsOf(Array<string>(9).fill('1'))).toHaveLength(6)
+})
+
+test('a change of what is trained makes another network, a change of the lesson does not', () => {
+  const view = readView('', DEFAULTS)
+  expect(isOtherNetwork(view, { ...view, noise: 0.1 })).toBe(true)
+  expect(isOtherNetwork(view, { ...view, hidden: ['4', '2', '2'] })).toBe(true)
+  expect(isOtherNetwork(view, { ...view, at: '100', hide: ['seed'] } as typeof view)).toBe(false)
 })
 
 test('a link keeps every control', () => {

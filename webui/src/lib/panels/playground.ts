@@ -33,6 +33,11 @@ export interface Setting {
   steps: number
 }
 
+/** The parts of the setting that make another network or other data: the run on the page is then no longer theirs. */
+export function isOtherNetwork(before: Setting, after: Setting): boolean {
+  return JSON.stringify(requestOf(before)) !== JSON.stringify(requestOf(after))
+}
+
 /** The units of each layer; a wrong number in the address is left out, and so are layers beyond the limit. */
 export function unitsOf(hidden: readonly string[]): number[] {
   return hidden.map(Number).filter((units) => Number.isInteger(units) && units >= 1 && units <= MAX_UNITS).slice(0, MAX_LAYERS)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bestPlaceBeside, sortPanels, panelLabel, placeAt, placeLabel } from './series'
+import { bestPlaceBeside, sortPanels, panelLabels, placeAt, placeLabel, readCell } from './series'
 import type { PanelSeries } from '$lib/api/types'
 
 const place = (step: number, ghost = false) => ({ segment: 0, step, snapshot: null, ghost })
@@ -23,13 +23,18 @@ test('the best stands beside another validation, never beside itself', () => {
   expect(bestPlaceBeside(SERIES, 3, null)).toBeNull()
 })
 
-test('weights are called by their layer', () => {
-  expect(panelLabel('weights/hvass_cnn/layer_conv2/kernel/1')).toBe('weights layer_conv2/kernel/1')
-  expect(panelLabel('weights/kernel')).toBe('weights/kernel')
-  expect(panelLabel('confusion')).toBe('confusion')
+test('weights are called by their layer, and no two panels alike', () => {
+  const names = ['weights/hvass_cnn/layer_conv2/kernel/1', 'weights/hvass_cnn/layer_conv2/kernel', 'weights/kernel', 'confusion', 'weights/a/dense/kernel', 'weights/b/dense/kernel']
+  expect([...panelLabels(names).values()]).toEqual([
+    'layer_conv2/kernel/1', 'layer_conv2/kernel', 'weights/kernel', 'confusion', 'weights/a/dense/kernel', 'weights/b/dense/kernel',
+  ])
 })
 
 test('a place is named by its step', () => {
   expect(placeLabel(place(1200), 1200)).toBe('step 1,200 (best)')
   expect(placeLabel(place(5, true), 5)).toBe('step 5 (abandoned)')
+})
+
+test.each([['["3","8"]', ['3', '8']], ['', null], ['[1,2]', null], ['["a"]', null], ['{}', null]])('the cell of %s', (text, cell) => {
+  expect(readCell(text)).toEqual(cell)
 })

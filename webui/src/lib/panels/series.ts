@@ -24,12 +24,23 @@ export function bestPlaceBeside(series: PanelSeries, shown: number, bestStep: nu
   return best < 0 || best === shown ? null : best
 }
 
-/** The label of a panel in a list; of weights only the layer and the variable. */
-export function panelLabel(name: string): string {
-  return name.replace(/^weights\/(?:[^/]+\/)?(?=[^/]+\/)/, 'weights ')
+/** The labels of panels in a list: of weights only the layer and the variable. What would stand there twice keeps its whole name. */
+export function panelLabels(names: readonly string[]): Map<string, string> {
+  const short = names.map((name) => name.replace(/^weights\/(?:[^/]+\/)?(?=[^/]+\/)/, ''))
+  return new Map(names.map((name, index) => [name, short.filter((label) => label === short[index]).length > 1 ? name : short[index]!]))
 }
 
 export function placeLabel(place: PanelPlace, bestStep: number | null): string {
   const what = place.ghost ? ' (abandoned)' : place.step === bestStep ? ' (best)' : ''
   return `step ${count(place.step)}${what}`
+}
+
+/** The two classes of a cell of the confusion matrix from the address; null for anything else. */
+export function readCell(text: string): [string, string] | null {
+  try {
+    const cell: unknown = JSON.parse(text)
+    return Array.isArray(cell) && cell.length === 2 && cell.every((name) => typeof name === 'string') ? (cell as [string, string]) : null
+  } catch {
+    return null
+  }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
-  resumeChoices, resumeOptions, LEARNING_RATE, stepLimitOf, maxStepsError, describeOutcome, describeOverrides, resumePointsOf, learningRateError, NO_OVERRIDES, resumeActions, type ResumePoint,
+  resumeChoices, resumeOptions, LEARNING_RATE, stepLimitOf, maxStepsError, describeOutcome, describeOverrides, describeRate, rateIn, resumePointsOf, learningRateError, NO_OVERRIDES, resumeActions, type ResumePoint,
 } from './resumePoints'
 import type { Checkpoint, Command, Validation, Run } from '$lib/api/types'
 
@@ -158,4 +158,23 @@ describe('describeOutcome', () => {
     expect(said({ done_at: '2025-12-31T23:59:59Z' })).toBe('done, from memory')
     expect(said({ state: 'acknowledged', done_at: null })).toBe('')
   })
+})
+
+describe('the present learning rate', () => {
+  const variable = (path: string, mean: number | null, more = {}) => ({ collection: 'optimizer' as const, path, shape: [], mean, ...more })
+
+  it.each([
+    ['of one optimizer', [variable('sgd/iteration', 900), variable('sgd/learning_rate', 5)], 5],
+    ['of none', [variable('dense/kernel', 0.1, { collection: 'model', shape: [2, 2] })], null],
+    ['of two optimizers', [variable('a/learning_rate', 1), variable('b/learning_rate', 2)], null],
+    ['of a schedule', [variable('adam/iteration', 3)], null],
+    ['of a layer with such a name', [variable('net/learning_rate', 1, { collection: 'model' })], null],
+  ])('%s', (_, variables, rate) => expect(rateIn(variables as Parameters<typeof rateIn>[0])).toBe(rate))
+
+  it.each([
+    [null, 0.05, 'A number, or a multiple of the present rate.'],
+    [0.001, 0.001, 'A number, or a multiple of the rate at this point, 0.001.'],
+    [5, 0.05, 'A number, or a multiple of the rate at this point, 5. The run was given learning_rate=0.05; this is what its optimizer uses.'],
+    [0.1, undefined, 'A number, or a multiple of the rate at this point, 0.1.'],
+  ])('rate %s of a run with learning_rate=%s', (rate, parameter, words) => expect(describeRate(rate, parameter)).toBe(words))
 })

@@ -1,7 +1,7 @@
 /** The points that a run can be resumed from, and the settings that a person may override there. Pure. */
-import { count, epochOf } from '$lib/ui/format'
+import { count, epochOf, figure } from '$lib/ui/format'
 import { numberOf } from '$lib/api/floats'
-import type { Checkpoint, Command, Validation, Overrides, Run } from '$lib/api/types'
+import type { Checkpoint, Command, Validation, Overrides, Run, Variable } from '$lib/api/types'
 import { FINAL } from '$lib/ui/labels'
 
 /** A running run rolls back, a new run forks, an ended run resumes. */
@@ -113,6 +113,19 @@ export function learningRateError(text: string): string | null {
   const rate = text.trim()
   if (rate === '' || (LEARNING_RATE.test(rate) && rate.length <= 40 && Number.parseFloat(rate) > 0)) return null
   return 'Enter a number above 0, such as 3e-5, or a multiple, such as 0.1x.'
+}
+
+/** The optimizer's learning rate in a checkpoint; null where its optimizer holds none, or several. */
+export function rateIn(variables: readonly Pick<Variable, 'collection' | 'path' | 'shape' | 'mean'>[]): number | null {
+  const rates = variables.filter(({ collection, path, shape }) => collection === 'optimizer' && shape.length === 0 && /(^|\/)learning_rate$/.test(path))
+  return rates.length === 1 ? numberOf(rates[0]!.mean) : null
+}
+
+/** "A number, or a multiple of the rate at this point, 5." A recipe may multiply the rate that it was given. */
+export function describeRate(rate: number | null, parameter: unknown): string {
+  if (rate === null) return 'A number, or a multiple of the present rate.'
+  const given = typeof parameter === 'number' && Math.abs(parameter - rate) > 1e-6 * rate ? ` The run was given learning_rate=${figure(parameter)}; this is what its optimizer uses.` : ''
+  return `A number, or a multiple of the rate at this point, ${figure(rate)}.${given}`
 }
 
 /** The step at which a run stops at the latest. `reached`: the run stopped there, so it needs a higher limit. */

@@ -3,6 +3,7 @@ import { api } from '$lib/api/client'
 import type { Curve } from '$lib/api/curve'
 import type { FeedEvent } from '$lib/live/feed'
 import { connection } from '$lib/live/connection.svelte'
+import { toasts } from '$lib/ui/toasts.svelte'
 import { Throttle } from '$lib/live/throttle'
 import { applyEvent } from './applyEvent'
 import { LiveCurves, MAX_POINTS } from './liveCurves'
@@ -68,6 +69,19 @@ export class RunView {
 
   async edit(patch: { name?: string; notes?: string; tags?: string[] }): Promise<void> {
     this.run = await api.rename(this.id, patch)
+  }
+
+  /** Brings the deleted run back, and says what is lost of it. Returns whether it is back. */
+  async undelete(): Promise<boolean> {
+    try {
+      const { run, gone } = await api.undelete(this.id)
+      const lost = gone.length > 0 ? ` ${gone.length} of its checkpoints were already deleted for good.` : ''
+      toasts.show(`Restored run #${run.number}.${lost}`)
+      return true
+    } catch (error) {
+      toasts.showError(error)
+      return false
+    }
   }
 
   reload(): void {

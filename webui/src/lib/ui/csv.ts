@@ -17,7 +17,7 @@ export function download(name: string, text: string, type = 'text/csv'): void {
   const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }))
   const link = document.createElement('a')
   link.href = url
-  link.download = name.replaceAll(/[^\w.-]+/g, '_')
+  link.download = name.replaceAll(/[^\p{L}\p{M}\p{N}_.-]+/gu, '_')
   link.click()
   setTimeout(() => URL.revokeObjectURL(url), 10_000)
 }
