@@ -17,7 +17,7 @@ export class ApiError extends Error {
   }
 }
 
-const client = createClient<Paths>({ baseUrl: '/' })
+export const client = createClient<Paths>({ baseUrl: '/' })
 let onSignedOut = () => {}
 
 /** The client calls `handler` when the tracker answers that nobody is signed in. */
@@ -31,7 +31,7 @@ interface Outcome<T> {
   response: Response
 }
 
-async function request<T>(call: Promise<Outcome<T>>): Promise<T> {
+export async function request<T>(call: Promise<Outcome<T>>): Promise<T> {
   const { data, error, response } = await call.catch(() => {
     throw new ApiError(0, 'unreachable', 'The tracker does not answer.', 'Start it with `keepbest up`, or check your network.')
   })

@@ -14,9 +14,13 @@ export interface Drawing {
   columns: Column[]
   lines: LineStyle[]
   overlay: Overlay
+  /** Areas between two of the columns, by their places. */
+  bands?: { high: number; low: number; fill: string }[]
 }
 export interface Axes {
   log: boolean
+  /** The range of y that somebody set. */
+  yRange?: readonly [number, number] | null
   xText: (value: number) => string
   yText: (value: number) => string
 }
@@ -26,9 +30,20 @@ export interface AxisColors {
 }
 export interface ChartEvents {
   hover(x: number | null): void
-  zoom(range: [number, number] | null): void
+  /** `isPassing` while somebody drags the chart. */
+  zoom(range: [number, number] | null, isPassing?: boolean): void
   /** Somebody clicked the mark of a resume point. Where it is missing, no mark can be clicked. */
   pick?: (key: string) => void
+  /** Where the pointer is, on this chart alone; with it, the line nearest to the pointer stands out. */
+  point?: (at: Pointed | null) => void
+  click?: () => void
+}
+/** The place of the pointer, in values and in pixels of the plot. */
+export interface Pointed {
+  x: number
+  y: number
+  left: number
+  top: number
 }
 
 type Range = [number, number] | null
@@ -39,6 +54,9 @@ const Y_WIDTH = 58
 /** How near a click must come to a mark, and how far the mouse may move in a click, in CSS pixels. */
 const CLICK_RADIUS = 12
 const CLICK_MOVE = 3
+/** How near the pointer must come to a line for the others to fade. */
+const FOCUS_DISTANCE = 24
+const FADED = 0.25
 
 export class CurveChart {
   private plot: uPlot | null = null
@@ -57,7 +75,7 @@ export class CurveChart {
     this.drawing = drawing
     this.zoomed = range.zoom
     this.shared = range.shared
-    const layout = JSON.stringify([drawing.lines, axes.log, colors, axes.xText(3600)])
+    const layout = JSON.stringify([drawing.lines, axes.log, axes.yRange, colors, axes.xText(3600), drawing.bands])
     const data = [drawing.x, ...drawing.columns] as uPlot.AlignedData
     if (!this.plot || layout !== this.layout) this.build(data, axes, colors)
     else this.plot.setData(data, true)
@@ -86,10 +104,12 @@ export class CurveChart {
     return {
       ...this.size(),
       legend: { show: false },
-      scales: { x: { time: false, range: (_, min, max) => this.xRange(min, max) }, y: yScale(axes.log) },
+      scales: { x: { time: false, range: (_, min, max) => this.xRange(min, max) }, y: yScale(axes) },
       axes: [xAxis(axes, colors), yAxis(axes, colors)],
       series: [{}, ...this.drawing!.lines.map(seriesOf)],
       cursor: this.cursor(),
+      ...(this.on.point && { focus: { alpha: FADED } }),
+      bands: (this.drawing!.bands ?? []).map(({ high, low, fill }) => ({ series: [high + 1, low + 1], fill })),
       hooks: {
         drawClear: [(plot) => drawBehind(plot, this.drawing!.overlay)],
         draw: [(plot) => drawOver(plot, this.drawing!.overlay)],
@@ -106,13 +126,36 @@ export class CurveChart {
       y: false,
       points: { size: 6 },
       drag: { x: true, y: false, setScale: false },
-      bind: { dblclick: () => () => (this.on.zoom(null), null) },
+      ...(this.on.point && { focus: { prox: FOCUS_DISTANCE } }),
+      bind: {
+        dblclick: () => () => (this.on.zoom(null), null),
+        mousedown: (plot, _, handler) => (event) => (event.shiftKey ? this.pan(plot, event) : handler(event)),
+      },
     }
+  }
+
+  /** Shift and drag move the part that is seen. */
+  private pan(plot: uPlot, start: MouseEvent): null {
+    const { min = 0, max = 1 } = plot.scales.x!
+    const shifted = (event: MouseEvent): [number, number] => {
+      const by = ((event.clientX - start.clientX) / plot.over.clientWidth) * (max - min)
+      return [min - by, max - by]
+    }
+    const move = (event: MouseEvent) => this.on.zoom(shifted(event), true)
+    const end = (event: MouseEvent) => {
+      removeEventListener('mousemove', move)
+      if (event.clientX !== start.clientX) this.on.zoom(shifted(event))
+    }
+    addEventListener('mousemove', move)
+    addEventListener('mouseup', end, { once: true })
+    start.preventDefault()
+    return null
   }
 
   private point(plot: uPlot): void {
     this.on.hover(hovered(plot))
     const { left = -1, top = -1 } = plot.cursor
+    if (this.on.point) this.on.point(pointed(plot))
     plot.over.style.cursor = this.on.pick && this.resumePointNear(plot, left, top) ? 'pointer' : ''
   }
 
@@ -124,6 +167,7 @@ export class CurveChart {
       if (Math.hypot(event.clientX - from.x, event.clientY - from.y) > CLICK_MOVE) return
       const key = this.resumePointNear(plot, event.offsetX, event.offsetY)
       if (key) this.on.pick?.(key)
+      else this.on.click?.()
     })
   }
 
@@ -153,7 +197,15 @@ function hovered(plot: uPlot): number | null {
   return index === null || index === undefined || plot.cursor.left! < 0 ? null : (plot.data[0][index] ?? null)
 }
 
-function yScale(log: boolean): uPlot.Scale {
+/** A chart that follows the crosshair of another has no pointer of its own. */
+function pointed(plot: uPlot): Pointed | null {
+  const { left = -1, top = -1 } = plot.cursor
+  if (left < 0 || !plot.over.matches(':hover')) return null
+  return { x: plot.posToVal(left, 'x'), y: plot.posToVal(top, 'y'), left, top }
+}
+
+function yScale({ log, yRange }: Axes): uPlot.Scale {
+  if (yRange && (!log || yRange[0] > 0)) return { ...(log && { distr: 3 as const }), range: () => [...yRange] as [number, number] }
   if (!log) return { range: (_, min, max) => (min === null ? [0, 1] : padded(min, max)) }
   // uPlot would widen a logarithmic axis to whole decades and flatten the curve.
   return { distr: 3, range: (_, min, max) => (min === null || min <= 0 ? [0.1, 1] : [min / 1.15, max * 1.15]) }

@@ -8,8 +8,16 @@ export interface Overlay {
   lines: { x: number; text: string; tone: 'stop' | 'segment' }[]
   resumePoints: { x: number; y: number; key: string; solid: boolean }[] // states that a run can be resumed from
   nonFinite: { x: number; value: number; color: string }[]
+  marks?: RunMark[]
   labelsAtBottom: boolean // labels of lines stand at the labelsAtBottom: where higher is better the curve is at the top
   colors: OverlayColors
+}
+/** On a chart of many runs: the best of a run, or where it stopped. */
+export interface RunMark {
+  x: number
+  y: number
+  color: string
+  kind: 'best' | 'stop'
 }
 export interface OverlayColors {
   band: string
@@ -39,8 +47,26 @@ export function drawOver(plot: uPlot, overlay: Overlay): void {
     overlay.lines.forEach((line, index) => drawLine(plot, ctx, area, overlay, line, index))
     for (const mark of overlay.resumePoints) drawResumePoint(plot, ctx, area, mark, overlay.colors)
     for (const point of overlay.nonFinite) drawNonFinite(plot, ctx, area, point)
+    for (const mark of overlay.marks ?? []) drawRunMark(plot, ctx, area, mark, overlay.colors)
     if (overlay.best) drawBest(plot, ctx, area, overlay, overlay.best)
   })
+}
+
+/** A triangle at the best, a short line at the stop. */
+function drawRunMark(plot: uPlot, ctx: CanvasRenderingContext2D, area: Area, mark: RunMark, colors: OverlayColors): void {
+  const [x, y, size] = [plot.valToPos(mark.x, 'x', true), plot.valToPos(mark.y, 'y', true), 5 * area.ratio]
+  if (mark.kind === 'stop') return stroke(ctx, mark.color, 2 * area.ratio, [], [x, y - size], [x, y + size])
+  ctx.beginPath()
+  ctx.moveTo(x, y - size)
+  ctx.lineTo(x + size, y + size)
+  ctx.lineTo(x - size, y + size)
+  ctx.closePath()
+  ctx.fillStyle = mark.color
+  ctx.strokeStyle = colors.surface
+  ctx.lineWidth = area.ratio
+  ctx.setLineDash([])
+  ctx.fill()
+  ctx.stroke()
 }
 
 interface Area {

@@ -13,8 +13,9 @@ function cell(value: Cell): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 
-export function download(name: string, text: string, type = 'text/csv'): void {
-  const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }))
+export function download(name: string, text: string | Blob, type = 'text/csv'): void {
+  const blob = typeof text === 'string' ? new Blob([text], { type: `${type};charset=utf-8` }) : text
+  const url = URL.createObjectURL(blob)
   const link = document.createElement('a')
   link.href = url
   link.download = name.replaceAll(/[^\p{L}\p{M}\p{N}_.-]+/gu, '_')

@@ -32,6 +32,7 @@ export function routeOf(pathname: string): Route {
 export const projectPath = (project: string) => `/p/${encodeURIComponent(project)}`
 export const latestPath = (project: string) => `${projectPath(project)}/latest`
 export const replayPath = (project: string) => `${projectPath(project)}/replay`
+export const comparePath = (project: string, runs: readonly string[]) => `${projectPath(project)}/compare?r=${runs.map(encodeURIComponent).join(',')}`
 export const rulesPath = (project: string) => `${projectPath(project)}/rules`
 export const sweepsPath = (project: string) => `${projectPath(project)}/sweeps`
 export const sweepPath = (sweep: string) => `/s/${encodeURIComponent(sweep)}`

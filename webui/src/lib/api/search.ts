@@ -1,0 +1,76 @@
+/** Requests about many runs at once: pages of them, groups, the names that a filter knows, and curves. */
+import { client, request } from './client'
+import { numberOf, type WireFloat } from './floats'
+import type { ProjectFields, RunGroups, RunPage, RunSummaries } from './types'
+
+/** Which runs: a filter, and states separated by commas. */
+export interface RunSelection {
+  project: string
+  q?: string
+  state?: string
+}
+export interface PageQuery extends RunSelection {
+  sort: string
+  order: 'asc' | 'desc'
+  /** Names separated by commas; the tracker answers with `Run.values`. */
+  columns?: string
+  count?: boolean
+  cursor?: string
+  limit: number
+}
+export interface CurvesQuery {
+  runs: readonly string[]
+  keys: readonly string[]
+  maxPoints: number
+  x?: string
+  range?: readonly [number, number]
+  ghosts?: boolean
+  summaries?: boolean
+  /** By run and metric, the step up to which the page has the curve. */
+  after?: Record<string, Record<string, number>>
+}
+
+/** One metric of one run; `x` are the steps where the axis is the step. Values may be NaN or infinite. */
+export interface RunCurve {
+  run: string
+  key: string
+  total: number
+  steps: number[]
+  x: number[]
+  values: number[]
+  ghosts: { x: number[]; values: number[] }[]
+}
+
+export const search = {
+  page: (query: PageQuery): Promise<RunPage> => request(client.GET('/api/v1/runs', { params: { query } })),
+  groups: (query: RunSelection & { by: string; metric?: string }): Promise<RunGroups> =>
+    request(client.GET('/api/v1/runs/groups', { params: { query } })),
+  fields: (project: string): Promise<ProjectFields> =>
+    request(client.GET('/api/v1/projects/{project}/fields', { params: { path: { project } } })),
+
+  curves: async (query: CurvesQuery): Promise<{ curves: RunCurve[]; summaries: RunSummaries[]; errors: { run: string; message: string }[] }> => {
+    const [from, to] = query.range ?? [null, null]
+    const body = {
+      runs: [...query.runs], keys: [...query.keys], max_points: query.maxPoints, x: query.x ?? 'step', from, to,
+      ghosts: query.ghosts ?? false, summaries: query.summaries ?? false, after: query.after ?? {}, precision: 'single' as const,
+    }
+    const answer = await request(client.POST('/api/v1/curves', { body }))
+    return { curves: answer.curves.map(read), summaries: answer.summaries ?? [], errors: answer.errors ?? [] }
+  },
+}
+
+interface Columns {
+  steps: readonly number[]
+  x?: readonly WireFloat[] | null
+  values: readonly WireFloat[]
+}
+
+function read(wire: Columns & { run: string; key: string; total: number; ghosts?: readonly Columns[] }): RunCurve {
+  const ghosts = (wire.ghosts ?? []).map(columns)
+  return { run: wire.run, key: wire.key, total: wire.total, steps: [...wire.steps], ...columns(wire), ghosts }
+}
+
+function columns({ steps, x, values }: Columns): { x: number[]; values: number[] } {
+  const finite = (value: WireFloat) => numberOf(value) ?? NaN
+  return { x: x ? x.map(finite) : [...steps], values: values.map(finite) }
+}

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import type { ProjectFields } from '$lib/api/types'
+import { accept, complete } from './completion'
+
+const fields = {
+  metrics: [{ key: 'val_accuracy' }, { key: 'odd name' }],
+  parameters: [{ key: 'learning_rate', values: [0.1, 0.01] }, { key: 'optimizer', values: ['adam', 'sgd with "nesterov"'] }],
+  tags: ['vision', 'two words'], recipes: ['mlp'], workers: [], users: [],
+} as unknown as ProjectFields
+const texts = (text: string) => complete(text, text.length, fields).suggestions.map((suggestion) => suggestion.text)
+
+describe('completion', () => {
+  it('offers names at the beginning', () => {
+    expect(texts('')).toContain('metrics.val_accuracy')
+    expect(texts('lear')).toEqual(['params.learning_rate'])
+    expect(texts('odd')).toEqual(['metrics.`odd name`'])
+  })
+  it('offers operators behind a name', () => {
+    expect(texts('params.learning_rate ')).toContain('<=')
+    expect(texts('state ')).toContain('=')
+  })
+  it('offers the values of a parameter, a tag and a state', () => {
+    expect(texts('params.learning_rate = ')).toEqual(['0.1', '0.01'])
+    expect(texts('params.optimizer = ad')).toEqual(['adam'])
+    expect(texts('tag=')).toEqual(['vision', '"two words"'])
+    expect(texts('state = fi')).toEqual(['finished'])
+  })
+  it('offers "and" behind a comparison', () => {
+    expect(texts('state = finished ').slice(0, 2)).toEqual(['and', 'or'])
+  })
+  it('replaces what was typed at the cursor', () => {
+    const text = 'tag = vis and best > 1'
+    const completion = complete(text, 9, fields)
+    expect(accept(text, completion, completion.suggestions[0]!)).toEqual({ text: 'tag = vision and best > 1', cursor: 13 })
+  })
+})

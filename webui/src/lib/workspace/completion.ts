@@ -1,0 +1,93 @@
+/** Suggestions for the filter box: names, operators, values and words that fit at the cursor. */
+import type { ProjectFields } from '$lib/api/types'
+import { quoted } from './columns'
+
+export interface Suggestion {
+  text: string
+  /** What it is, beside it. */
+  kind: string
+}
+export interface Completion {
+  /** The part of the text that a suggestion replaces. */
+  from: number
+  to: number
+  suggestions: Suggestion[]
+}
+
+const NAMES = ['name', 'notes', 'id', 'number', 'recipe', 'state', 'reason', 'worker', 'user', 'commit', 'sweep', 'forked_from', 'created', 'started', 'ended', 'updated', 'duration', 'step', 'best', 'last', 'priority']
+const CHOICES = new Map([
+  ['state', ['queued', 'leased', 'running', 'paused', 'finished', 'failed', 'cancelled']],
+  ['reason', ['patience', 'max_steps', 'max_seconds', 'non_finite', 'peers', 'user', 'error', 'worker_lost']],
+  ['created', ['1 hour ago', '1 day ago', '7 days ago', 'yesterday']],
+])
+const OPERATORS = ['=', '!=', '<', '<=', '>', '>=', '~', '!~']
+const WORDS = ['and', 'or', 'not']
+const MOST = 12
+
+/** A word, a name in backquotes, a text in quotes, an operator, or a bracket. */
+const TOKEN = /`[^`]*`?|"[^"]*"?|!?[=~<>]+=?|!=|[(),]|[^\s=~<>!(),"`]+/g
+
+export function complete(text: string, cursor: number, fields: ProjectFields | null): Completion {
+  const tokens = [...text.slice(0, cursor).matchAll(TOKEN)].map((match) => ({ text: match[0], end: match.index + match[0].length }))
+  const last = tokens.at(-1)
+  const isTouching = last !== undefined && last.end === cursor && !isOperator(last.text) && !/^[(),]$/.test(last.text)
+  const before = (isTouching ? tokens.slice(0, -1) : tokens).map((token) => token.text)
+  const typed = isTouching ? last.text : ''
+  const fitting = candidates(before, fields).filter(({ text: name }) => matches(name, typed))
+  return { from: cursor - typed.length, to: cursor, suggestions: rank(fitting, typed).slice(0, MOST) }
+}
+
+/** Puts a suggestion in the text; returns the text and where the cursor stands. */
+export function accept(text: string, { from, to }: Completion, suggestion: Suggestion): { text: string; cursor: number } {
+  const after = text.slice(to).replace(/^ /, '')
+  const begin = `${text.slice(0, from)}${suggestion.text} `
+  return { text: begin + after, cursor: begin.length }
+}
+
+function candidates(before: readonly string[], fields: ProjectFields | null): Suggestion[] {
+  const last = before.at(-1)
+  if (last !== undefined && isOperator(last)) return valuesOf(before.at(-2) ?? '', fields)
+  if (last === undefined || last === '(' || WORDS.includes(last.toLowerCase())) return namesOf(fields)
+  if (isName(last, fields) && !isOperator(before.at(-2) ?? '')) return OPERATORS.map((text) => ({ text, kind: 'operator' }))
+  return [...WORDS.slice(0, 2).map((text) => ({ text, kind: 'word' })), ...namesOf(fields)]
+}
+
+function namesOf(fields: ProjectFields | null): Suggestion[] {
+  const parameters = (fields?.parameters ?? []).map(({ key }) => ({ text: `params.${quoted(key)}`, kind: 'parameter' }))
+  const metrics = (fields?.metrics ?? []).map(({ key }) => ({ text: `metrics.${quoted(key)}`, kind: 'metric' }))
+  return [...metrics, ...parameters, { text: 'tag', kind: 'tag' }, ...NAMES.map((text) => ({ text, kind: 'column' }))]
+}
+
+function valuesOf(name: string, fields: ProjectFields | null): Suggestion[] {
+  const ofList = (list: readonly unknown[] | undefined) => (list ?? []).map((value) => ({ text: literal(value), kind: 'value' }))
+  if (name === 'tag') return ofList(fields?.tags)
+  if (name === 'recipe') return ofList(fields?.recipes)
+  if (name === 'worker') return ofList(fields?.workers)
+  if (name === 'user') return ofList(fields?.users)
+  const parameter = fields?.parameters?.find(({ key }) => name === `params.${quoted(key)}` || name === quoted(key))
+  return ofList(parameter?.values ?? CHOICES.get(name))
+}
+
+function literal(value: unknown): string {
+  if (typeof value !== 'string') return JSON.stringify(value)
+  return /^[\w./-]+$/.test(value) || /ago$/.test(value) ? value : `"${value.replaceAll('"', '\\"')}"`
+}
+
+function isName(text: string, fields: ProjectFields | null): boolean {
+  return namesOf(fields).some((name) => name.text === text) || /^(params|metrics|tags)\./.test(text)
+}
+
+function isOperator(text: string): boolean {
+  return OPERATORS.includes(text)
+}
+
+/** A name fits where what was typed is in it; `lr` finds `params.lr`. */
+function matches(name: string, typed: string): boolean {
+  const plain = typed.replaceAll(/[`"]/g, '').toLowerCase()
+  return name !== typed && name.toLowerCase().includes(plain)
+}
+
+function rank(list: Suggestion[], typed: string): Suggestion[] {
+  const begins = ({ text }: Suggestion) => Number(!(text.startsWith(typed) || text.split('.').slice(1).join('.').startsWith(typed)))
+  return typed ? list.toSorted((a, b) => begins(a) - begins(b)) : list
+}

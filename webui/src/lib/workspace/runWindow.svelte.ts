@@ -1,0 +1,179 @@
+/** The runs of a project as the tracker finds and sorts them: read in windows while one scrolls, kept up to date by events. */
+import { ApiError, messageOf } from '$lib/api/client'
+import { search } from '$lib/api/search'
+import type { Run, RunPage } from '$lib/api/types'
+import { connection } from '$lib/live/connection.svelte'
+import type { FeedEvent } from '$lib/live/feed'
+import { LatestRequest } from '$lib/live/latestRequest'
+import { Throttle } from '$lib/live/throttle'
+import { applyEvent } from '$lib/run/applyEvent'
+
+const PAGE = 50
+const DRAW_MS = 250
+const REFRESH_MS = 2000
+
+export interface ListQuery {
+  q: string
+  state: string
+  sort: string
+  order: 'asc' | 'desc'
+  columns: string
+}
+
+export class RunWindow {
+  rows: Run[] = $state.raw([])
+  /** Runs that the page shows though they may lie beyond the window: pinned ones, and those with an eye on. */
+  kept: ReadonlyMap<string, Run> = $state.raw(new Map())
+  /** How many match; `isLeast` where the tracker stopped counting. */
+  total: number | null = $state(null)
+  isLeast = $state(false)
+  loading = $state(true)
+  hasMore = $state(false)
+  error: string | null = $state(null)
+  /** Why the filter cannot be understood, with its place. */
+  refusal: string | null = $state(null)
+
+  private query: ListQuery | null = null
+  private answered: ListQuery | null = null
+  private cursor: string | null = null
+  private isReadingMore = false
+  private wanted: readonly string[] = []
+  private pages: LatestRequest<ListQuery, RunPage>
+  private draw = new Throttle(DRAW_MS, () => this.publish())
+  private refreshing = new Throttle(REFRESH_MS, () => this.refresh())
+  private pending = new Map<string, Run>()
+  private unlisten: () => void
+
+  constructor(private readonly project: string) {
+    this.pages = new LatestRequest((query) => search.page(this.pageOf(query, { count: true })), {
+      answer: (page, query) => this.take(page, query),
+      error: (error) => this.fail(error),
+    })
+    this.unlisten = connection.listen({ events: (events) => this.apply(events), gap: () => this.refresh() })
+  }
+
+  stop(): void {
+    this.unlisten()
+    this.pages.stop()
+    this.draw.stop()
+    this.refreshing.stop()
+  }
+
+  show(query: ListQuery): void {
+    this.query = query
+    this.loading = true
+    this.pages.send(query)
+  }
+
+  refresh(): void {
+    if (this.query) this.pages.send(this.query)
+    if (this.wanted.length > 0) void this.readKept(this.wanted)
+  }
+
+  /** Reads the next window. */
+  async more(): Promise<void> {
+    const { answered, cursor } = this
+    if (!answered || !cursor || this.isReadingMore) return
+    this.isReadingMore = true
+    try {
+      const page = await search.page(this.pageOf(answered, { cursor }))
+      if (answered !== this.answered) return
+      this.rows = distinct([...this.rows, ...page.runs])
+      this.cursor = page.cursor ?? null
+      this.hasMore = this.cursor !== null
+    } catch (error) {
+      this.fail(error)
+    } finally {
+      this.isReadingMore = false
+    }
+  }
+
+  /** Reads those of these runs that are not in the list. */
+  keep(runs: readonly string[]): void {
+    this.wanted = runs
+    const listed = new Set(this.rows.map((run) => run.id))
+    const missing = runs.filter((run) => !listed.has(run) && !this.kept.has(run))
+    if (missing.length > 0) void this.readKept(missing)
+  }
+
+  put(run: Run): void {
+    this.rows = this.rows.map((row) => (row.id === run.id ? { ...run, values: row.values } : row))
+    if (this.kept.has(run.id)) this.kept = new Map(this.kept).set(run.id, run)
+  }
+
+  private pageOf(query: ListQuery, more: { count?: boolean; cursor?: string }) {
+    const { q, state, columns, ...order } = query
+    const given = Object.fromEntries(Object.entries({ q, state, columns }).filter(([, text]) => text !== ''))
+    return { project: this.project, ...given, ...order, ...more, limit: PAGE }
+  }
+
+  private take(page: RunPage, query: ListQuery): void {
+    const isSame = same(query, this.answered)
+    // A list that was read further keeps what lies behind the first window.
+    const rest = isSame && this.rows.length > PAGE ? this.rows : []
+    this.rows = distinct([...page.runs, ...rest])
+    if (rest.length === 0) this.cursor = page.cursor ?? null
+    this.hasMore = this.cursor !== null
+    this.total = page.total ?? null
+    this.isLeast = page.total_is_least ?? false
+    this.answered = query
+    this.loading = false
+    this.error = this.refusal = null
+  }
+
+  private fail(error: unknown): void {
+    this.loading = false
+    if (error instanceof ApiError && error.field === 'q') this.refusal = messageOf(error)
+    // A project begins with its first run. Until then the tracker answers 404, and the list is empty.
+    else this.error = error instanceof ApiError && error.status === 404 ? null : messageOf(error)
+  }
+
+  private async readKept(runs: readonly string[]): Promise<void> {
+    try {
+      const page = await search.page({ ...this.pageOf({ ...this.query!, q: `id in (${runs.join(', ')})`, state: '' }, {}), limit: 100 })
+      this.kept = new Map([...this.kept, ...page.runs.map((run) => [run.id, run] as const)])
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  private apply(events: FeedEvent[]): void {
+    for (const event of events) {
+      if (event.project !== this.project || !event.run) continue
+      if (event.kind === 'run.deleted') this.drop(event.run)
+      else this.note(event.run, event)
+    }
+    if (this.pending.size > 0) this.draw.call()
+  }
+
+  private note(id: string, event: FeedEvent): void {
+    const known = this.pending.get(id) ?? this.kept.get(id) ?? this.rows.find((run) => run.id === id)
+    if (known) this.pending.set(id, applyEvent(known, event))
+    // A run that is not in the list may be new, and values of columns come from the tracker.
+    if (!known || this.query?.columns) this.refreshing.call()
+  }
+
+  private publish(): void {
+    const { pending } = this
+    this.pending = new Map()
+    this.rows = this.rows.map((run) => pending.get(run.id) ?? run)
+    if ([...pending.keys()].some((id) => this.kept.has(id))) {
+      this.kept = new Map([...this.kept].map(([id, run]) => [id, pending.get(id) ?? run]))
+    }
+  }
+
+  private drop(id: string): void {
+    if (this.rows.some((run) => run.id === id) && this.total !== null) this.total -= 1
+    this.rows = this.rows.filter((run) => run.id !== id)
+    this.kept = new Map([...this.kept].filter(([kept]) => kept !== id))
+    this.pending.delete(id)
+  }
+}
+
+function same(a: ListQuery, b: ListQuery | null): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}
+
+function distinct(runs: readonly Run[]): Run[] {
+  return [...new Map(runs.map((run) => [run.id, run])).values()]
+}

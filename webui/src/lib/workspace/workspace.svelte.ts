@@ -1,0 +1,114 @@
+/** What the page of a project knows and does: the view in its address, the list, and what keys and buttons change. */
+import { search } from '$lib/api/search'
+import type { ProjectFields, Run } from '$lib/api/types'
+import { router } from '$lib/ui/router.svelte'
+import { comparePath, projectPath } from '$lib/ui/routes'
+import { toasts } from '$lib/ui/toasts.svelte'
+import { allColumns, askedColumns, shownColumns } from './columns'
+import { RunWindow } from './runWindow.svelte'
+import { Sparklines } from './sparklines.svelte'
+import { between, VIEW_DEFAULTS, MAX_PINS, readWorkspace, shownRuns, toggled, toggleEye, togglePin, writeWorkspace, type WorkspaceView } from './view'
+
+const ACTIVE = 'queued,leased,running,paused'
+/** With more runs a page of comparison would be too full. */
+const MAX_COMPARED = 20
+
+export class Workspace {
+  fields: ProjectFields | null = $state.raw(null)
+  chosen: string | null = $state(null)
+  view: WorkspaceView = $derived(readWorkspace(router.query))
+  list: RunWindow
+  sparklines = new Sparklines()
+  all = $derived(allColumns(this.fields))
+  columns = $derived(shownColumns(this.all, this.view.columns, this.fields, !this.view.table))
+  /** Baseline and pinned runs first, whatever the order of the list. */
+  rows: Run[] = $derived.by(() => {
+    const fixed = new Set([...(this.view.base ? [this.view.base] : []), ...this.view.pins])
+    const known = [...fixed].flatMap((id) => this.find(id) ?? [])
+    return [...known, ...this.list.rows.filter((run) => !fixed.has(run.id))]
+  })
+  listed = $derived(this.rows.map((run) => run.id))
+  shown = $derived.by(() => shownRuns(this.list.rows.map((run) => run.id), this.view))
+  shownRuns: Run[] = $derived(this.shown.flatMap((id) => this.find(id) ?? []))
+  picked: Run[] = $derived(this.view.picked.flatMap((id) => this.find(id) ?? []))
+  base: Run | null = $derived(this.view.base ? (this.find(this.view.base) ?? null) : null)
+  private anchor: string | null = null
+
+  constructor(readonly project: string) {
+    this.list = new RunWindow(project)
+    void this.readFields()
+  }
+
+  stop(): void {
+    this.list.stop()
+  }
+
+  /** Names for columns and suggestions; a project without runs has none. */
+  async readFields(): Promise<void> {
+    this.fields = await search.fields(this.project).catch(() => null)
+  }
+
+  /** Asks for the list that the address names. */
+  readList(): void {
+    const { q, group, sort, down } = this.view
+    const state = group === 'all' ? '' : group === 'active' ? ACTIVE : group
+    this.list.show({ q: q.trim(), state, sort, order: down ? 'desc' : 'asc', columns: askedColumns(this.columns) })
+  }
+
+  find(id: string): Run | undefined {
+    return this.list.rows.find((run) => run.id === id) ?? this.list.kept.get(id)
+  }
+
+  /** An act is a step of the history, so that Back undoes it; typing and dragging are not. */
+  change(patch: Partial<WorkspaceView>, isPassing = false): void {
+    router.go(projectPath(this.project) + writeWorkspace({ ...this.view, ...patch }), isPassing)
+  }
+
+  showAll(): void {
+    this.change({ q: VIEW_DEFAULTS.q, group: VIEW_DEFAULTS.group })
+  }
+
+  sortBy({ sort, mode }: { sort?: string; mode?: string }): void {
+    if (!sort) return
+    const better = mode ?? (sort === 'best' || sort === 'last' ? this.list.rows.find((run) => run.mode !== 'auto')?.mode : undefined)
+    const first = better ? better === 'max' : sort !== 'name' && sort !== 'worker'
+    this.change({ sort, down: this.view.sort === sort ? !this.view.down : first })
+  }
+
+  /** Moves to another row; with Shift it selects what it passes. Returns the place of the row. */
+  step(by: number, isSelecting = false): number {
+    const at = this.chosen === null ? -1 : this.listed.indexOf(this.chosen)
+    const next = Math.min(this.listed.length - 1, Math.max(0, at + by))
+    const before = this.chosen
+    this.chosen = this.listed[next] ?? null
+    if (isSelecting) this.change({ picked: [...new Set([...this.view.picked, ...[before, this.chosen].filter((id): id is string => id !== null)])] }, true)
+    return next
+  }
+
+  pick(run: string, isRange = false): void {
+    const { picked } = this.view
+    const passed = isRange ? between(this.listed, this.anchor, run) : []
+    this.anchor = run
+    this.change({ picked: isRange ? [...new Set([...picked, ...passed])] : toggled(picked, run) }, true)
+  }
+
+  toggleEye(run: string): void {
+    this.change(toggleEye(this.view, run, this.shown.includes(run)))
+  }
+
+  togglePin(run: string): void {
+    const pins = togglePin(this.view.pins, run)
+    if (pins) this.change({ pins })
+    else toasts.showError(new Error(`At most ${MAX_PINS} runs can be pinned. Take a pin away first.`))
+  }
+
+  toggleBase(run: string): void {
+    this.change({ base: this.view.base === run ? '' : run })
+  }
+
+  compare(): void {
+    const runs = this.view.picked.length >= 2 ? this.view.picked : this.shown
+    if (runs.length >= 2) router.go(comparePath(this.project, runs.slice(0, MAX_COMPARED)))
+    else toasts.showError(new Error('Select two runs or more to compare them: j and k go to a run, x selects it.'))
+  }
+}
