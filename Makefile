@@ -1,6 +1,6 @@
 # Every task of keepbest. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install dashboard demo test test-fast coverage lint format bench bench-heart bench-against torture kinds kinds-table tutorials case-study screenshots docs lock clean
+.PHONY: help install dashboard demo test test-fast coverage lint format bench bench-heart bench-against bench-large torture kinds kinds-table tutorials case-study screenshots docs lock clean
 
 VENV   ?= .venv
 EXTRAS ?= train postgres dev docs
@@ -71,7 +71,7 @@ format: $(STAMP) ## let ruff put the Python code in order
 	@$(BIN)/python -m ruff format
 
 bench: install ## print the figures to reach beside the peers' figures
-	@for path in tests/benchmarks/bench_*.py; do name=$${path##*/}; $(BIN)/python -m tests.benchmarks.$${name%.py} || exit 1; done
+	@for path in $(filter-out %/bench_large.py,$(wildcard tests/benchmarks/bench_*.py)); do name=$${path##*/}; $(BIN)/python -m tests.benchmarks.$${name%.py} || exit 1; done
 
 tutorials: install ## train what the five tutorials train, write docs/explanation/tutorials.md's table (ONLY=name,name SHORT=1)
 	@$(BIN)/python -m tests.tutorials $(if $(ONLY),--only $(ONLY)) $(if $(SHORT),--short)
@@ -91,6 +91,9 @@ bench-heart: install ## print what keeping the best costs, from 10 MB to 1 GB, b
 
 bench-against: install ## measure the heart of an earlier revision and of this tree in turns (REV=… ROUNDS=7 ONLY=keeping QUICK=1)
 	@$(BIN)/python -m tests.benchmarks.against $(or $(REV),HEAD) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+bench-large: install ## find runs among very many, by six filters, on SQLite and Postgres (RUNS=100000,1000000 DB=sqlite)
+	@nice $(BIN)/python -m tests.benchmarks.bench_large --runs $(if $(RUNS),$(RUNS),100000,1000000) --databases $(if $(DB),$(DB),sqlite,postgres)
 
 torture: install ## train under kill -9 at random instants and compare with an undisturbed run (N=20 SEED=… DB=postgres)
 	@$(BIN)/python -m tests.torture --kills $(or $(N),20) $(if $(SEED),--seed $(SEED)) $(if $(DB),--database $(DB))

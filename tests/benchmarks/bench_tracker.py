@@ -98,10 +98,12 @@ class Server:
     folder: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    #: More variables of its environment.
+    variables: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> float:
         """Return the seconds from start to the first answer."""
-        variables = {"KEEPBEST_DIR": str(self.folder), "KEEPBEST_PORT": str(self.port)}
+        variables = {"KEEPBEST_DIR": str(self.folder), "KEEPBEST_PORT": str(self.port), **self.variables}
         environment = clean_environment(**variables, PYTHONPYCACHEPREFIX=str(self.folder / "pyc"))
         began = time.perf_counter()
         with (self.folder / "log").open("wb") as log:

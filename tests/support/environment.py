@@ -10,6 +10,7 @@ import os
 
 REQUIRE_ALL = os.environ.get("KEEPBEST_REQUIRE_ALL") == "1"
 TEST_DATA = os.environ.get("KEEPBEST_TEST_DATA")
+BENCH_DIR = os.environ.get("KEEPBEST_BENCH_DIR")
 TEST_POSTGRES = os.environ.get("KEEPBEST_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
 #: Of tests with random requests: the number of requests, and their seed.
 TEST_EXAMPLES = int(os.environ.get("KEEPBEST_TEST_EXAMPLES", "12"))

@@ -21,6 +21,8 @@ from tracker.store.search.scope import Scope
 
 #: Conditions of one filter that are asked for their runs.
 MAX_ASKED = 20
+#: Runs that each of several conditions may name: to read them costs less than to check so many.
+TOGETHER = 12_000
 #: So few runs that no other condition needs to be asked.
 FEW = 100
 #: Columns with an index that begins with the project.
@@ -38,43 +40,47 @@ class Driver:
 
     def find(self, term: Term) -> set[int] | None:
         """Return internal numbers of runs, among them all that match; None where they are too many, or not known."""
+        return self._find(term, self._bound)
+
+    def _find(self, term: Term, most: int) -> set[int] | None:
         match term:
             case And(parts):
-                return self._find_smallest(parts)
+                return self._intersect(parts, most)
             case Or(parts):
-                return self._join(parts)
+                return self._join(parts, most)
             case Condition():
-                return self._ask(term)
+                return self._ask(term, most)
         return None
 
-    def _find_smallest(self, parts: Sequence[Term]) -> set[int] | None:
-        smallest: set[int] | None = None
+    def _intersect(self, parts: Sequence[Term], most: int) -> set[int] | None:
+        """Several conditions may be selective together where none is alone."""
+        common: set[int] | None = None
         for part in parts:
-            named = self.find(part)
-            if named is not None and (smallest is None or len(named) < len(smallest)):
-                smallest = named
-            if smallest is not None and len(smallest) <= FEW:
+            named = self._find(part, max(most, TOGETHER))
+            if named is not None:
+                common = named if common is None else common & named
+            if common is not None and len(common) <= FEW:
                 break
-        return smallest
+        return common if common is not None and len(common) <= most else None
 
-    def _join(self, parts: Sequence[Term]) -> set[int] | None:
+    def _join(self, parts: Sequence[Term], most: int) -> set[int] | None:
         joined = set[int]()
         for part in parts:
-            named = self.find(part)
+            named = self._find(part, most)
             if named is None:
                 return None
             joined |= named
-        return joined if len(joined) <= self._bound else None
+        return joined if len(joined) <= most else None
 
-    def _ask(self, condition: Condition) -> set[int] | None:
+    def _ask(self, condition: Condition, most: int) -> set[int] | None:
         finder = None if None in condition.values else _FINDERS.get(condition.field.kind)
         named = set[int]()
         for query in finder(condition, self._scope) if finder else [None]:
             if query is None or self._queries >= MAX_ASKED:
                 return None
             self._queries += 1
-            named.update(self._conn.execute(query.limit(self._bound + 1)).scalars())
-            if len(named) > self._bound:
+            named.update(self._conn.execute(query.limit(most + 1)).scalars().all())
+            if len(named) > most:
                 return None
         return named
 

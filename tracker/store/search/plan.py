@@ -27,8 +27,8 @@ from tracker.store.search.sorts import Stretch
 
 #: Matches that a drive reads where there are few runs.
 _LEAST_BOUND = 500
-#: Runs that a walk reads at first, by runs that are wanted, and at once at most.
-_FIRST, _LARGEST = 4, 8_000
+#: Runs that a walk reads at first, by runs that are wanted; how much more each time, and at once, at most.
+_FIRST, _GROWTH, _LARGEST = 4, 8, 8_000
 #: Runs are counted up to here.
 MAX_COUNT = 10_000
 
@@ -106,8 +106,9 @@ class Plan:
         return rows[:limit]
 
     def _walk(self, stretch: Stretch, seek: tuple[Any, int] | None, limit: int) -> Iterator[list[Any]]:
-        """Yield the matching rows of ever larger pieces of the order."""
+        """Yield the matching rows of piece after piece of the order, each as large as the next page likely needs."""
         size = limit if self._condition is None else min(_FIRST * limit, _LARGEST)
+        read, seen = 0, 0
         while True:
             piece = self._conn.execute(stretch.walk(seek).limit(size)).all()
             matches = self._check([row.pk for row in piece])
@@ -115,7 +116,9 @@ class Plan:
             if len(piece) < size:
                 return
             seek = (piece[-1].value, piece[-1].pk)
-            size = min(4 * size, _LARGEST)
+            read, seen = read + len(piece), seen + len(matches)
+            likely = (limit - seen) * read // max(seen, 1) * 5 // 4
+            size = max(limit, min(likely, _GROWTH * size, _LARGEST))
 
     def _check(self, pks: Sequence[int]) -> set[int]:
         """Return which of these runs are in the scope and match."""
@@ -124,4 +127,4 @@ class Plan:
         conditions: list[ColumnElement[bool]] = [self._scope.among(RunTable.pk, pks), *self._scope.holds()]
         if self._condition is not None:
             conditions.append(self._condition)
-        return set(self._conn.execute(select(RunTable.pk).where(*conditions)).scalars())
+        return set(self._conn.execute(select(RunTable.pk).where(*conditions)).scalars().all())
