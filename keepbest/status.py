@@ -56,6 +56,7 @@ class CommandKind(StrEnum):
     ROLL_BACK = "roll_back"
     CHECKPOINT = "checkpoint"
     CANCEL = "cancel"
+    PAUSE = "pause"
 
 
 class CommandState(StrEnum):
@@ -94,7 +95,7 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.RUNNING: frozenset(
         {RunState.PAUSED, RunState.QUEUED, RunState.FINISHED, RunState.FAILED, RunState.CANCELLED}
     ),
-    # A paused run waits at a rung: its sweep promotes it, somebody cancels it, or it finishes with the sweep.
+    # A paused run waits for a person, or at a rung: its sweep promotes it, somebody cancels it, or both finish.
     RunState.PAUSED: frozenset({RunState.QUEUED, RunState.FINISHED, RunState.CANCELLED}),
     # Somebody resumed an ended run. Only `tracker.store.resumes` makes this change.
     RunState.FINISHED: frozenset({RunState.QUEUED}),

@@ -14,7 +14,8 @@ from tests.support.processes import ROOT
 
 #: Words of the contract, the commands and the pages that mean what they mean everywhere.
 PLAIN_WORDS = """
-    api array body boundary cancel choice code collect collected column compare completion config confusion correct
+    action api array body boundary cancel choice code collect collected column compare completion config confusion
+    correct
     count data declared demo diff difference doctor dropped edge entry error external fact field fit graph halving
     heading health histogram image info int kind left line list login loss ls made mark me median name neuron node
     object openapi opened out outcome packed page paragraph patch picture piece place progress range recorded rename
@@ -23,7 +24,13 @@ PLAIN_WORDS = """
 """
 PLAIN = frozenset(PLAIN_WORDS.split())
 #: Words of the command that stand for a term.
-VERBS_FOR = {"gc": "garbage collection", "fsck": "store check", "sync": "offline", "rollback": "roll back"}
+VERBS_FOR = {
+    "mv": "project",
+    "gc": "garbage collection",
+    "fsck": "store check",
+    "sync": "offline",
+    "rollback": "roll back",
+}
 
 
 def read_terms() -> list[str]:

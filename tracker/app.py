@@ -6,6 +6,7 @@ from flask import Blueprint, Flask, Response
 
 from tracker.api import (
     access,
+    actions,
     batches,
     bundles,
     checkpoints,
@@ -47,6 +48,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     projects.blueprint,
     rules.blueprint,
     runs.blueprint,
+    actions.blueprint,
     validations.blueprint,
     replays.blueprint,
     reports.blueprint,

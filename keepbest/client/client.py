@@ -26,6 +26,7 @@ from keepbest.contract.access import (
     UserPatch,
     UserRequest,
 )
+from keepbest.contract.actions import ActionResults, Queue, RunsAction
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import BatchReceipt
 from keepbest.contract.bundles import Bundle
@@ -181,6 +182,13 @@ class Client(Searches):
     def resume(self, run: str, request: ResumeRequest) -> Run:
         """Queue an ended run of a worker again; raises Conflict if the run has not ended."""
         return self._post(Run, path_of("runs", run, "resume"), request)
+
+    def act_on_runs(self, action: RunsAction) -> ActionResults:
+        """Do one action to many runs; each result says whether it was done."""
+        return self._post(ActionResults, path_of("runs", "actions"), action)
+
+    def queue(self, *, limit: int | None = None) -> Queue:
+        return self._get(Queue, path_of("queue"), {"limit": limit})
 
     def segments(self, run: str) -> SegmentList:
         return self._get(SegmentList, path_of("runs", run, "segments"))

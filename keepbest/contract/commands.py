@@ -30,6 +30,12 @@ class CancelRequest(Shape):
     kind: Literal["cancel"] = "cancel"
 
 
+class PauseRequest(Shape):
+    """Write the state of this very step, give the worker's place free, and wait until somebody resumes the run."""
+
+    kind: Literal["pause"] = "pause"
+
+
 class CheckpointRequest(Shape):
     """Write a checkpoint of the present step."""
 
@@ -46,7 +52,7 @@ class RollBackRequest(Overrides):
 
 
 CommandRequest = Annotated[
-    StopRequest | CancelRequest | CheckpointRequest | RollBackRequest, Field(discriminator="kind")
+    StopRequest | CancelRequest | PauseRequest | CheckpointRequest | RollBackRequest, Field(discriminator="kind")
 ]
 
 

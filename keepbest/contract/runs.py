@@ -14,6 +14,7 @@ from keepbest.contract.policies import PolicySpec, RetentionSpec, SelectorSpec
 from keepbest.contract.selections import Selection
 from keepbest.status import RunState, StopReason
 
+Priority = Annotated[int, Field(ge=-100, le=100)]
 Labels = Annotated[dict[str, str], Field(max_length=50)]
 Tags = Annotated[list[Tag], Field(max_length=50)]
 
@@ -125,7 +126,7 @@ class RunFields(Shape):
     labels: Labels = Field(default_factory=dict)
     tags: Tags = Field(default_factory=list)
     notes: Text = ""
-    priority: int = Field(default=0, ge=-100, le=100)
+    priority: Priority = 0
     max_attempts: int = Field(default=3, ge=1, le=100)
     stall: bool = Field(
         default=True, description="whether to end and resume the run when its training gives no sign of life"
@@ -232,6 +233,7 @@ class Run(Answer):
     mode: Mode
     tags: list[str] = Field(default_factory=list)
     notes: str = ""
+    priority: int = Field(default=0, description="in force instead of the spec's")
     created_by: str
     created_at: Moment
     started_at: Moment | None = None
@@ -297,6 +299,7 @@ class RunPatch(Shape):
     name: Name | None = None
     notes: Text | None = None
     tags: Tags | None = None
+    priority: Priority | None = Field(default=None, description="of a run that has not ended: its place in the queue")
 
 
 class Segment(Answer):

@@ -110,7 +110,10 @@ class Renewal(Answer):
 
 
 class Release(Shape):
-    """Ends a lease. `handed_back` costs no attempt, `crashed` does. A `paused` run waits at `rung`."""
+    """Ends a lease. `handed_back` costs no attempt, `crashed` does.
+
+    A `paused` run waits at `rung` of its sweep, or without a rung for the person who paused it.
+    """
 
     outcome: Literal["finished", "failed", "handed_back", "crashed", "cancelled", "paused"]
     rung: int | None = Field(default=None, ge=1, le=100, description="the rung of its sweep at which it pauses")
@@ -122,6 +125,6 @@ class Release(Shape):
 
     @model_validator(mode="after")
     def _check_rung(self) -> Release:
-        if (self.outcome == "paused") != (self.rung is not None):
-            raise ValueError("a paused run needs a rung, and no other run has one")
+        if self.rung is not None and self.outcome != "paused":
+            raise ValueError("only a paused run has a rung")
         return self

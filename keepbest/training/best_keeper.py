@@ -207,6 +207,10 @@ class BestKeeper:
             return roll_back
         if command.kind is CommandKind.CHECKPOINT:
             self._checkpoint_now(command, position)
+        elif command.kind is CommandKind.PAUSE:
+            self.write(position)  # a state that cannot be written refuses the command, and training goes on
+            self.stop = command.kind
+            self.run.commands.answer(command, "done", f"Paused at step {position.step}: its state is on disk.")
         else:
             self.stop = command.kind
             self.run.note_stop(command, position.step)

@@ -63,6 +63,8 @@ ACCESS: dict[str, Access] = {
     "runs.change_run": WRITE,
     "runs.delete_run": WRITE,
     "runs.cancel_run": WRITE,
+    "actions.act_on_runs": WRITE,
+    "actions.show_queue": READ_OR_WORK,
     "runs.list_segments": READ_OR_WORK,
     "runs.list_test_results": READ_OR_WORK,
     "jumps.fork_run": WRITE,

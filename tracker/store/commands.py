@@ -21,7 +21,7 @@ from tracker.store.runs import RunRow
 MAX_OPEN = 20
 OPEN = [state.value for state in CommandState if state.is_open]
 #: A second request of these kinds returns the first command.
-_ONCE = {CommandKind.STOP, CommandKind.CANCEL}
+_ONCE = {CommandKind.STOP, CommandKind.CANCEL, CommandKind.PAUSE}
 
 
 def request_command(conn: Connection, run: RunRow, request: CommandRequest, *, user: str, now: datetime) -> Command:
@@ -34,6 +34,8 @@ def request_command(conn: Connection, run: RunRow, request: CommandRequest, *, u
         return _answer_unheld(conn, run, kind, user, now)
     if isinstance(request, RollBackRequest):
         request = _check_target(conn, run, request)
+    if kind is CommandKind.PAUSE:
+        _check_pause(run)
     waiting = open_commands(conn, run.pk)
     same = [command for command in waiting if command.kind is kind and kind in _ONCE]
     if same:
@@ -81,12 +83,12 @@ def wants_cancel(conn: Connection, run_pk: int) -> bool:
     return any(command.kind is CommandKind.CANCEL for command in open_commands(conn, run_pk))
 
 
-def expire_commands(conn: Connection, run: RunRow, now: datetime) -> None:
+def expire_commands(conn: Connection, run: RunRow, now: datetime, why: str = "The run ended first.") -> None:
     """Close the open commands of a run that ends: a cancel is done, any other has expired."""
     for command in open_commands(conn, run.pk):
         is_done = command.kind is CommandKind.CANCEL
         to = CommandState.DONE if is_done else CommandState.EXPIRED
-        message = "" if is_done else "The run ended first."
+        message = "" if is_done else why
         values = {"state": to.value, "done_at": now, "message": message}
         conn.execute(update(models.CommandTable).where(models.CommandTable.id == command.id).values(**values))
         _announce(conn, run, _get(conn, run, command.id), now)
@@ -119,6 +121,19 @@ def _suggest_after_end(run: RunRow, kind: CommandKind) -> str:
     more = [f"train it further: `{last_steps.suggest_resume(run)}`"] if run.source_kind != "external" else []
     words = "; ".join([*use, *more, f"take it out of the list: `keepbest rm {run.id}`"])
     return f"{words[0].upper()}{words[1:]}."
+
+
+def _check_pause(run: RunRow) -> None:
+    """Raise Conflict where a run could not go on from its state, or somebody else decides when it does."""
+    if run.source_kind not in ("recipe", "code"):
+        hint = f"`keepbest stop {run.id}` ends it at its next validation; its script may go on with it later."
+        raise Conflict(f"Run {run.id} is trained by a script, which cannot be paused.", field="run", hint=hint)
+    if run.sweep_pk is not None:
+        message = f"Run {run.id} is a trial of a sweep, which pauses and promotes its runs by itself."
+        raise Conflict(message, field="run", hint=f"End it: `keepbest stop {run.id}`.")
+    if run.incomplete is not None:
+        message = f"The checkpoints of run {run.id} are incomplete, so that it could not go on: {run.incomplete}"
+        raise Conflict(message, field="run", hint=f"End it: `keepbest stop {run.id}`.")
 
 
 def _check_target(conn: Connection, run: RunRow, request: RollBackRequest) -> RollBackRequest:

@@ -153,6 +153,10 @@ def release(
         return _fail(conn, run, request.stop_reason or StopReason.ERROR, request.stop_message, request.error, now)
     if request.rung is not None and rungs.is_in_sweep(conn, run) and not commands.wants_cancel(conn, run.pk):
         return rungs.pause(conn, run, request.rung, request.stop_message, now)
+    if request.outcome == "paused" and request.rung is None and not commands.wants_cancel(conn, run.pk):
+        commands.expire_commands(conn, run, now, "The run was paused first.")
+        message = request.stop_message
+        return runs.move_run(conn, run, RunState.PAUSED, now=now, reason=StopReason.USER, message=message)
     return _requeue(conn, run, request.outcome, request.stop_message, request.error, now, request.stop_reason)
 
 

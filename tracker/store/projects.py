@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, select, update
 
 from keepbest.contract import runs as contract
 from keepbest.errors import Conflict, NotFound
@@ -47,6 +47,12 @@ def get_pk(conn: Connection, name: str, *, lock: bool = False) -> int:
     if pk is None:
         raise unknown(conn, name)
     return pk
+
+
+def take_number(conn: Connection, pk: int) -> int:
+    """Return the number of the project's next run, which no other run gets."""
+    moved = update(ProjectTable).where(ProjectTable.pk == pk).values(next_number=ProjectTable.next_number + 1)
+    return conn.execute(moved.returning(ProjectTable.next_number)).scalar_one() - 1
 
 
 def list_projects(conn: Connection, *, search: str | None, cursor: str | None, limit: int) -> contract.ProjectPage:

@@ -38,6 +38,9 @@ def resume(conn: Connection, run: RunRow, request: ResumeRequest, *, user: str, 
     be trained; InvalidInput and NotFound for a wrong request.
     """
     _check(run)
+    if _was_paused(run) and request.overrides == Overrides() and not resume_point.names_place(request):
+        audit.record(conn, user, "run.resume", run.id, now, {"step": run.step})
+        return runs.move_run(conn, run, RunState.QUEUED, now=now)
     start = resume_point.choose(conn, run, request, "last")
     if start is not None and run.incomplete is not None:
         # A worker would fail at once, and the run's end would be lost.
@@ -66,6 +69,11 @@ def reopen(conn: Connection, run: RunRow, *, user: str, now: datetime) -> RunRow
     """Queue an ended run again for its own script, which chooses itself where to go on."""
     audit.record(conn, user, "run.resume", run.id, now, _describe_end(run))
     return runs.move_run(conn, run, RunState.QUEUED, now=now, attempts_before=run.attempt, **_FORGOTTEN)
+
+
+def _was_paused(run: RunRow) -> bool:
+    """Whether a person paused the run: without changes its next attempt goes on as if it had not paused."""
+    return bool(run.state == RunState.PAUSED and run.stop_reason == StopReason.USER)
 
 
 def _check(run: RunRow) -> None:

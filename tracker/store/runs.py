@@ -186,10 +186,16 @@ def take_queued(conn: Connection, fits: ColumnElement[bool], *, now: datetime, *
 
 
 def patch_run(conn: Connection, run: RunRow, patch: contract.RunPatch, *, user: str, now: datetime) -> RunRow:
-    """Change the run's name, notes or tags; a field left out or null stays as it is."""
+    """Change the run's name, notes, tags or priority; a field left out or null stays as it is.
+
+    Raises Conflict for another priority of a run that has ended: it is in no queue.
+    """
     changes = patch.model_dump(exclude_none=True)
     if not changes:
         return run
+    if patch.priority is not None and RunState(run.state).is_final:
+        hint = f"`keepbest resume {run.id}` puts it into the queue again."
+        raise Conflict(f"Run {run.id} is {run.state}: it waits in no queue.", field="priority", hint=hint)
     conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(**changes, updated_at=now))
     if patch.tags is not None:
         entries.replace_tags(conn, run.pk, run.project_pk, patch.tags)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from keepbest.contract.base import new_id
 from keepbest.contract.runs import CodeSource, CommandSource, RunRequest, RunSpec, Trial
 from keepbest.errors import Conflict
 from keepbest.status import RunState
-from tracker.models import ProjectTable, RunTable
+from tracker.models import RunTable
 from tracker.store import bundles, events, projects, rules, run_spec, runs, workers
 from tracker.store.access import audit
 from tracker.store.runs import RunRow
@@ -89,8 +89,7 @@ def create(
     **values: Any,
 ) -> RunRow:
     """Make the row of a run; without a `name`, add its number to the spec's name. `values` are further columns."""
-    moved = update(ProjectTable).where(ProjectTable.pk == project.pk).values(next_number=ProjectTable.next_number + 1)
-    number = conn.execute(moved.returning(ProjectTable.next_number)).scalar_one() - 1
+    number = projects.take_number(conn, project.pk)
     spec = spec if name else spec.model_copy(update={"name": f"{spec.name[:80]}-{number}"})
     plain = spec.model_dump(mode="json")
     row = {

@@ -49,7 +49,12 @@ class Ending(Enum):
     CANCELLED = "somebody cancelled the run"
     HANDED_BACK = "the worker leaves"
     PAUSED = "it waits at a rung of its sweep"
+    SET_ASIDE = "somebody asked to pause"
     CALLBACK = "a callback of the training stopped it (model.stop_training)"
+
+
+#: What commands end the loop with, other than a stop.
+_ENDINGS = {CommandKind.CANCEL: Ending.CANCELLED, CommandKind.PAUSE: Ending.SET_ASIDE}
 
 
 class _Beats(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
@@ -196,7 +201,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
 
     def _take_note(self) -> None:
         """End the training between validations if the worker leaves, or if the stopper's patience runs out."""
-        if self._hand_back.is_set():
+        if self._hand_back.is_set() and self._ending is not Ending.SET_ASIDE:
             self._ending = Ending.HANDED_BACK
         elif self._ending is None and not self._is_validation_due and self._keeper.is_due(self.step):
             if self._keeper.judge_silence(self.step).stop:
@@ -216,7 +221,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
             self.step = roll_back.state.step
             self._rolled_back = True
         if self._keeper.stop is not None:
-            self._ending = Ending.CANCELLED if self._keeper.stop is CommandKind.CANCEL else Ending.ASKED
+            self._ending = _ENDINGS.get(self._keeper.stop, Ending.ASKED)
 
     # Validations
 

@@ -135,6 +135,8 @@ class Trainer:
             return self._end(Release(outcome="cancelled", stop_reason=StopReason.USER), FINISHED)
         if ending is Ending.PAUSED:
             return self._pause(loop, keeper)
+        if ending is Ending.SET_ASIDE:
+            return self._set_aside(loop, keeper)
         if loop.step != keeper.best[0]:  # so that a resume can go on from the run's end
             keeper.checkpoint(loop.position, "last")
         keeper.paint_end(loop.position)
@@ -164,6 +166,13 @@ class Trainer:
         text = next(verdict.message for verdict in decision.verdicts if verdict.rung is not None)
         message = f"{text[0].upper()}{text[1:]}."
         return self._end(Release(outcome="paused", rung=self.run.stopper.rung, stop_message=message), FINISHED)
+
+    def _set_aside(self, loop: TrainingLoop, keeper: BestKeeper) -> int:
+        """Pause the run for the person who asked; the state was written when the command was obeyed."""
+        if loop.is_validation_due:  # then this step was also validated, and the stopper knows more
+            keeper.checkpoint(loop.position, "last")
+        keeper.close(DRAIN_SECONDS)
+        return self._end(Release(outcome="paused", stop_message=f"Paused at step {loop.step}."), FINISHED)
 
     def _measure_test(self, best: State, training: Training) -> TestResult | None:
         """Measure the selected model on the test set: once, and without choosing anything by the result."""

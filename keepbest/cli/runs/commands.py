@@ -1,4 +1,4 @@
-"""`stop`, `cancel`, `rollback`: commands to a living run, which the trainer acknowledges and then does."""
+"""`stop`, `pause`, `cancel`, `rollback`: commands to a living run, which the trainer acknowledges and then does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from keepbest.cli.common.options import AsJson, RunId
 from keepbest.cli.common.output import print_json, say, warn
 from keepbest.cli.runs.last_step import Epochs, last_step
 from keepbest.client.client import Client
-from keepbest.contract.commands import CancelRequest, Command, CommandRequest, RollBackRequest, StopRequest
+from keepbest.contract.commands import (
+    CancelRequest,
+    Command,
+    CommandRequest,
+    PauseRequest,
+    RollBackRequest,
+    StopRequest,
+)
 from keepbest.contract.runs import Run
 from keepbest.contract.validate import request
 from keepbest.errors import Conflict, InvalidInput
@@ -27,6 +34,14 @@ Wait = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for 
 def stop(run: RunId, wait: Wait = 30.0, as_json: AsJson = False) -> int:
     """Stop a run after the present batch: it comes back to its best, measures the test set and finishes."""
     return send(run, StopRequest(), wait, as_json)
+
+
+def pause(run: RunId, wait: Wait = 30.0, as_json: AsJson = False) -> int:
+    """Pause a run at its present step: its state is on disk, and its worker is free for others.
+
+    `keepbest resume RUN` puts it back into the queue; any worker goes on with it, as if it had never paused.
+    """
+    return send(run, PauseRequest(), wait, as_json)
 
 
 def cancel(

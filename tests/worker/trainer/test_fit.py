@@ -87,6 +87,22 @@ def test_paused_at_its_rungs_it_ends_with_the_same_bits(straight: Rig, tmp_path:
     assert parts[-1].digest == straight.digest
 
 
+@pytest.mark.parametrize("step", [17, 20])
+def test_paused_by_a_person_it_ends_with_the_same_bits(step: int, straight: Rig, tmp_path: Path) -> None:
+    """Between two validations, and at one, which is measured before the worker is free."""
+    first = Rig(tmp_path)
+    first.at[step] = lambda: first.command(CommandKind.PAUSE)
+    assert first.train() is Ending.SET_ASIDE
+    assert [manifest.step for manifest in first.store.manifests(first.run.id)][-1] == step  # before it ends
+    if first.loop.is_validation_due:
+        first.keeper.checkpoint(first.loop.position, "last")
+    first.leave()
+    second = Rig(tmp_path, run=first.run.id)
+    assert second.resume() is Ending.STOPPED
+    assert first.validations + second.validations == straight.validations
+    assert second.digest == straight.digest
+
+
 @pytest.mark.parametrize(("stopper", "said"), [("patience(99)", ""), ("paired_noise(99)", " newly wrong, p = ")])
 def test_rolled_back_it_goes_on_with_the_same_bits(stopper: str, said: str, straight: Rig, tmp_path: Path) -> None:
     """Also where each validation measures the examples one by one."""

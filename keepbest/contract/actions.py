@@ -1,0 +1,60 @@
+"""One action on many runs, with one result for each; and the queue, whose order priorities make."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from keepbest.contract.base import ID_LENGTH, Answer, Shape
+from keepbest.contract.names import Name
+from keepbest.contract.runs import Priority, Run, Tags
+from keepbest.status import RunState
+
+MAX_RUNS = 500
+
+Reference = Annotated[str, Field(max_length=ID_LENGTH)]
+ActionName = Literal["stop", "pause", "cancel", "delete", "undelete", "tag", "untag", "move", "priority"]
+#: What an action needs to know beside its runs.
+_NEEDS = {"tag": "tags", "untag": "tags", "move": "project", "priority": "priority"}
+
+
+class RunsAction(Shape):
+    """An action on runs. `tag` and `untag` need `tags`, `move` needs a `project`, `priority` needs one."""
+
+    runs: list[Reference] = Field(min_length=1, max_length=MAX_RUNS)
+    action: ActionName
+    tags: Tags | None = None
+    project: Name | None = None
+    priority: Priority | None = None
+
+    @model_validator(mode="after")
+    def _check_needs(self) -> RunsAction:
+        need = _NEEDS.get(self.action)
+        for name in ("tags", "project", "priority"):
+            if (getattr(self, name) is not None) != (name == need):
+                raise ValueError(f"{self.action} {'needs' if name == need else 'takes no'} {name}")
+        return self
+
+
+class ActionResult(Answer):
+    """What became of one run: its state afterwards, or why nothing was done."""
+
+    run: str
+    is_done: bool
+    state: RunState | None = None
+    message: str = ""
+    hint: str | None = None
+
+
+class ActionResults(Answer):
+    """One result for each run, in the order asked; what one run refuses, the others do all the same."""
+
+    results: list[ActionResult]
+
+
+class Queue(Answer):
+    """Queued runs in the order in which workers take them; `total` counts those behind the last one, too."""
+
+    runs: list[Run]
+    total: int

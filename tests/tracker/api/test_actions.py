@@ -1,0 +1,111 @@
+"""One action on many runs: one result each; and the queue, in the order that priorities make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from keepbest.status import Role
+from tests.support.api import Api
+from tests.support.store import NOW, begin, claim, hello, submit
+from tracker import db
+from tracker.models import MetricSummaryTable, RunParameterTable, RunTable, RunTagTable
+from tracker.store import moves, runs
+
+ABSENT = "0" * 12
+MERGED = [
+    ("tag", {"tags": ["b", "c"]}, ["a", "b", "c"]),
+    ("untag", {"tags": ["a", "b"]}, ["c"]),
+]
+
+
+def act(api: Api, runs: list[str], action: str, **more: Any) -> list[tuple[bool, str | None]]:
+    results = api.post("/runs/actions", {"runs": runs, "action": action, **more})["results"]
+    assert [result["run"] for result in results] == runs
+    return [(result["is_done"], result["state"]) for result in results]
+
+
+@pytest.fixture
+def queued(api: Api) -> list[str]:
+    with db.write(api.engine) as conn:
+        return [submit(conn, tags=["a"]).id for _ in range(3)]
+
+
+def test_each_run_gets_its_own_result(api: Api, queued: list[str]) -> None:
+    first, second, third = queued
+    with db.write(api.engine) as conn:
+        held = begin(conn, claim(conn, hello(conn))).id
+    assert held == first
+    assert act(api, [first, second, ABSENT], "cancel") == [(True, "running"), (True, "cancelled"), (False, None)]
+    assert act(api, [first, second, third], "delete") == [(False, None), (True, None), (True, None)]
+    assert act(api, [second, third], "undelete") == [(True, "cancelled"), (True, "cancelled")]
+    assert act(api, [first, second], "stop") == [(True, "running"), (False, None)]
+    assert act(api, [first], "pause") == [(True, "running")]
+    refused = api.post("/runs/actions", {"runs": [second], "action": "pause"})["results"][0]
+    assert "takes no more commands" in refused["message"]
+    assert refused["hint"]
+
+
+def test_tags_are_added_and_taken_away(api: Api, queued: list[str]) -> None:
+    for action, more, expected in MERGED:
+        act(api, queued, action, **more)
+        assert [api.get(f"/runs/{run}")["tags"] for run in queued] == [expected] * 3, action
+
+
+def test_the_queue_is_in_the_order_of_priorities(api: Api, queued: list[str]) -> None:
+    assert act(api, queued[2:], "priority", priority=5) == [(True, "queued")]
+    assert api.call("PATCH", f"/runs/{queued[0]}", {"priority": -1}).get_json()["priority"] == -1
+    queue = api.get("/queue?limit=2", role=Role.VIEWER)
+    assert ([run["id"] for run in queue["runs"]], queue["total"]) == ([queued[2], queued[1]], 3)
+    with db.write(api.engine) as conn:
+        worker = hello(conn, slots=3)
+        assert [claim(conn, worker).run.id for _ in queued] == [queued[2], queued[1], queued[0]]
+    act(api, queued[:1], "cancel")
+
+
+def test_a_run_that_has_ended_has_no_place_in_the_queue(api: Api, queued: list[str]) -> None:
+    act(api, queued[:1], "cancel")
+    assert act(api, queued[:2], "priority", priority=5) == [(False, None), (True, "queued")]
+
+
+def test_a_moved_run_is_found_in_its_new_project(api: Api, queued: list[str]) -> None:
+    with db.write(api.engine) as conn:
+        other = submit(conn, project="letters", parameters={"units": 64})
+        run = runs.get_run(conn, queued[1])
+        moved = moves.move_to_project(conn, run, "letters", user="ada", now=NOW)
+        assert (moved.project, moved.number, moved.spec["project"]) == ("letters", other.number + 1, "letters")
+        for table in (RunParameterTable, RunTagTable, MetricSummaryTable):
+            where = select(table.project_pk).where(table.run_pk == run.pk)
+            assert set(conn.execute(where).scalars()) <= {other.project_pk}
+    listed = [{run["id"] for run in api.get(f"/runs?project={name}")["runs"]} for name in ("letters", "default")]
+    assert listed == [{other.id, queued[1]}, {queued[0], queued[2]}]
+    kinds = [event["kind"] for event in api.get("/events?after=0")["events"] if event["run"] == queued[1]]
+    assert kinds[-2:] == ["run.moved", "run.created"]
+
+
+def test_a_run_that_trains_or_is_a_trial_stays(api: Api, queued: list[str]) -> None:
+    with db.write(api.engine) as conn:
+        begin(conn, claim(conn, hello(conn)))
+        conn.execute(RunTable.__table__.update().where(RunTable.id == queued[1]).values(sweep_pk=1))  # type: ignore[attr-defined]
+    answer = act(api, queued, "move", project="letters")
+    assert answer == [(False, None), (False, None), (True, "queued")]
+
+
+REFUSED: list[tuple[dict[str, Any], str | None]] = [
+    ({"action": "explode"}, "action"),
+    ({"action": "move"}, None),
+    ({"action": "stop", "priority": 1}, None),
+    ({"action": "tag", "tags": ["a"] * 51}, "tags"),
+    ({"action": "priority", "priority": 101}, "priority"),
+    ({"action": "stop", "runs": []}, "runs"),
+]
+
+
+def test_an_action_without_what_it_needs_is_refused(api: Api, queued: list[str]) -> None:
+    for asked, field in REFUSED:
+        status, error = api.fail("POST", "/runs/actions", {"runs": queued, **asked})
+        assert (status, error["field"]) == (422, field), asked
+    asked = {"runs": queued, "action": "cancel"}
+    assert api.fail("POST", "/runs/actions", asked, role=Role.VIEWER)[0] == 403

@@ -1,0 +1,34 @@
+"""Actions on many runs, and the queue."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+from pydantic import Field
+
+from keepbest.contract.actions import ActionResults, Queue, RunsAction
+from keepbest.contract.base import Shape
+from tracker.api.access import principal
+from tracker.api.envelope import now, route_schema, service
+from tracker.db import Connection
+from tracker.services import actions
+from tracker.store import queue
+
+blueprint = Blueprint("actions", __name__)
+
+
+class QueueQuery(Shape):
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+@blueprint.post("/runs/actions")
+@route_schema(ActionResults, body=RunsAction, transact=False)
+def act_on_runs(body: RunsAction) -> ActionResults:
+    """Stop, pause, cancel, delete, undelete, tag, untag, move or reorder many runs; one result for each."""
+    return actions.act(service().settings, service().engine, body, user=principal().user, now=now())
+
+
+@blueprint.get("/queue")
+@route_schema(Queue, query=QueueQuery)
+def show_queue(conn: Connection, query: QueueQuery) -> Queue:
+    """List the queued runs in the order in which workers take them."""
+    return queue.list_queue(conn, query.limit)
