@@ -32,6 +32,7 @@ from tracker.api import (
     sweeps,
     users,
     validations,
+    views,
     workers,
 )
 from tracker.api.envelope import EXTENSION, Clock, Service, utc_now
@@ -47,6 +48,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     users.blueprint,
     projects.blueprint,
     rules.blueprint,
+    views.blueprint,
     runs.blueprint,
     actions.blueprint,
     validations.blueprint,

@@ -233,6 +233,7 @@ class Run(Answer):
     mode: Mode
     tags: list[str] = Field(default_factory=list)
     notes: str = ""
+    color: str = Field(default="", description="#rrggbb, as a person chose it")
     priority: int = Field(default=0, description="in force instead of the spec's")
     created_by: str
     created_at: Moment
@@ -299,6 +300,7 @@ class RunPatch(Shape):
     name: Name | None = None
     notes: Text | None = None
     tags: Tags | None = None
+    color: str | None = Field(default=None, pattern=r"^(#[0-9a-f]{6})?$", description="#rrggbb, or empty")
     priority: Priority | None = Field(default=None, description="of a run that has not ended: its place in the queue")
 
 

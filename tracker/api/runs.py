@@ -98,7 +98,7 @@ def show_run(conn: Connection, run: str) -> Run:
 @blueprint.patch("/runs/<run>")
 @route_schema(Run, body=RunPatch)
 def change_run(conn: Connection, run: str, body: RunPatch) -> Run:
-    """Change a run's name, notes, tags or priority."""
+    """Change a run's name, notes, tags, color or priority."""
     row = runs.get_run(conn, run, lock=True)
     return runs.show_run(runs.patch_run(conn, row, body, user=principal().user, now=now()))
 

@@ -26,6 +26,7 @@ from tracker.models.runs import (
     WriterTable,
 )
 from tracker.models.sweeps import RungTable, SweepTable, TrialTable
+from tracker.models.views import ViewTable
 
 __all__ = [
     "NAMING",
@@ -56,6 +57,7 @@ __all__ = [
     "UserTable",
     "ValidationExamplesTable",
     "ValidationTable",
+    "ViewTable",
     "WorkerTable",
     "WriterTable",
 ]

@@ -81,6 +81,8 @@ class RunTable(Base):
     mode: Mapped[str] = mapped_column(String(10))
     tags: Mapped[list[Any]] = mapped_column(default=list)
     notes: Mapped[str] = mapped_column(Text, default="")
+    #: `#rrggbb`, as a person chose it; empty: the page chooses.
+    color: Mapped[str] = mapped_column(String(7), server_default="", default="")
     priority: Mapped[int] = mapped_column(default=0)
     created_by: Mapped[str] = mapped_column(String(100))
     idempotency_key: Mapped[str | None] = mapped_column(String(200))

@@ -186,7 +186,7 @@ def take_queued(conn: Connection, fits: ColumnElement[bool], *, now: datetime, *
 
 
 def patch_run(conn: Connection, run: RunRow, patch: contract.RunPatch, *, user: str, now: datetime) -> RunRow:
-    """Change the run's name, notes, tags or priority; a field left out or null stays as it is.
+    """Change the run's name, notes, tags, color or priority; a field left out or null stays as it is.
 
     Raises Conflict for another priority of a run that has ended: it is in no queue.
     """

@@ -82,8 +82,8 @@ export const api = {
   submit: (body: Pick<RunRequest, 'source'> & Partial<RunRequest>): Promise<Run> =>
     request(client.POST('/api/v1/runs', { body: body as RunRequest, headers: idempotencyKey() })),
   run: (run: string): Promise<Run> => request(client.GET('/api/v1/runs/{run}', forRun(run))),
-  rename: (run: string, patch: { name?: string; notes?: string; tags?: string[] }): Promise<Run> =>
-    request(client.PATCH('/api/v1/runs/{run}', { ...forRun(run), body: { name: null, notes: null, tags: null, ...patch } })),
+  rename: (run: string, patch: { name?: string; notes?: string; tags?: string[]; color?: string; priority?: number }): Promise<Run> =>
+    request(client.PATCH('/api/v1/runs/{run}', { ...forRun(run), body: { name: null, notes: null, tags: null, color: null, priority: null, ...patch } })),
   remove: (run: string) => request(client.DELETE('/api/v1/runs/{run}', forRun(run))),
   undelete: (run: string): Promise<Undeleted> => request(client.POST('/api/v1/runs/{run}/undelete', forRun(run))),
   fork: (run: string, body: ForkRequest): Promise<Run> => request(client.POST('/api/v1/runs/{run}/fork', { ...forRun(run), body, headers: idempotencyKey() })),
