@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from keepbest.contract.commands import CheckpointRequest, CommandRequest, RollBackRequest, StopRequest
+from keepbest.contract.commands import CheckpointRequest, CommandRequest, PauseRequest, RollBackRequest, StopRequest
 from keepbest.contract.overrides import ForkRequest, ResumeRequest
 from keepbest.contract.runs import Run
 from keepbest.contract.sweeps import SweepRequest
@@ -151,6 +151,28 @@ def test_a_run_of_a_sweep_pauses_at_its_rung_and_goes_on(service: Service) -> No
     ]
     service.schedule()
     assert service.client.sweep(sweep).sweep.state == "finished"
+
+
+def test_a_paused_run_frees_its_slot_and_goes_on(service: Service) -> None:
+    """The worker has one slot: while the first run is paused, the second is trained on it."""
+    service.start_worker()
+    endless = {"max_steps": 100_000, "stopper": {"name": "patience", "params": {"checks": 1000}}}
+    run = service.submit(**CNN, **endless)
+    service.wait_for_best(run, 50)
+    ask(service, run, PauseRequest())
+    paused = service.wait_for(run, RunState.PAUSED)
+    assert (paused.stop_reason, paused.stop_message) == (StopReason.USER, f"Paused at step {paused.step}.")
+    steps = [one.step for one in service.client.checkpoints(run).checkpoints if one.state == "durable"]
+    assert steps[-1] == paused.step
+    other = service.submit(**SOFTMAX, max_steps=20)
+    assert service.wait_for(other).state is RunState.FINISHED
+    service.client.resume(run, ResumeRequest())
+    service.wait_for_segment(run, 1)
+    ask(service, run, StopRequest())
+    found = service.wait_for(run)
+    assert (found.state, found.attempt, found.failed_attempts) == (RunState.FINISHED, 2, 0)
+    again = service.client.segments(run).segments[1]
+    assert (again.reason, again.start_step, again.overrides) == ("resume", paused.step, None)
 
 
 def test_commands_are_obeyed_while_it_trains(service: Service) -> None:
