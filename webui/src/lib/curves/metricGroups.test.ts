@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { groupMetrics, parseMetric, sectionsOf } from './metricGroups'
+import { groupMetrics, parseMetric, sectionGroups } from './metricGroups'
 
 describe('parseMetric', () => {
   it.each([
@@ -35,9 +35,9 @@ describe('groupMetrics', () => {
   })
 })
 
-describe('sectionsOf', () => {
+describe('sectionGroups', () => {
   const groups = groupMetrics(['layer0/norm', 'loss', 'val_loss', 'layer0/mean', 'layer1/norm'], 'layer1/norm')
-  const shown = (words: string) => sectionsOf(groups, words).map(({ prefix, groups: list }) => [prefix, list.map(({ name }) => name)])
+  const shown = (words: string) => sectionGroups(groups, words).map(({ prefix, groups: list }) => [prefix, list.map(({ name }) => name)])
 
   it.each([
     ['', [['', ['loss']], ['layer1', ['layer1/norm']], ['layer0', ['layer0/mean', 'layer0/norm']]]],

@@ -47,7 +47,7 @@ export function groupMetrics(keys: readonly string[], monitor: string): MetricGr
 }
 
 /** The charts of which a key contains every word, under the prefix that they share; charts without a prefix come first. */
-export function sectionsOf(groups: readonly MetricGroup[], words: string): { prefix: string; groups: MetricGroup[] }[] {
+export function sectionGroups(groups: readonly MetricGroup[], words: string): { prefix: string; groups: MetricGroup[] }[] {
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean)
   const found = groups.filter(({ keys }) => keys.some((key) => wanted.every((word) => key.toLowerCase().includes(word))))
   const sections = new Map<string, MetricGroup[]>()
