@@ -2,26 +2,26 @@ import { describe, expect, it } from 'vitest'
 import type { Run } from '$lib/api/types'
 import { chartAsSvg } from './chartExport'
 import { overlayDrawing } from './overlayDrawing'
-import { movePanel, rangeOf, sectionsOf, withRange } from './panels'
+import { movePanel, rangeOf, panelSections, withRange } from './panels'
 
 const keys = ['val_loss', 'loss', 'layer/norm', 'layer/grad', 'lr']
 const plain = { find: '', order: [], hidden: [], top: [] }
-const names = (sections: ReturnType<typeof sectionsOf>) => sections.map(({ name, panels }) => [name, panels.map((panel) => panel.name)])
+const names = (sections: ReturnType<typeof panelSections>) => sections.map(({ name, panels }) => [name, panels.map((panel) => panel.name)])
 
 describe('panels', () => {
   it('share training and validation, in sections by prefix', () => {
-    expect(names(sectionsOf(keys, 'val_loss', plain))).toEqual([['Metrics', ['loss', 'lr']], ['layer', ['layer/grad', 'layer/norm']]])
+    expect(names(panelSections(keys, 'val_loss', plain))).toEqual([['Metrics', ['loss', 'lr']], ['layer', ['layer/grad', 'layer/norm']]])
   })
   it('are found by words and by a regular expression', () => {
-    expect(names(sectionsOf(keys, '', { ...plain, find: 'layer norm' }))).toEqual([['layer', ['layer/norm']]])
-    expect(names(sectionsOf(keys, '', { ...plain, find: '^l(r|oss)$' }))).toEqual([['Metrics', ['loss', 'lr']]])
-    expect(sectionsOf(keys, '', { ...plain, find: '(((' })).toEqual([])
+    expect(names(panelSections(keys, '', { ...plain, find: 'layer norm' }))).toEqual([['layer', ['layer/norm']]])
+    expect(names(panelSections(keys, '', { ...plain, find: '^l(r|oss)$' }))).toEqual([['Metrics', ['loss', 'lr']]])
+    expect(panelSections(keys, '', { ...plain, find: '(((' })).toEqual([])
   })
   it('are pinned, hidden and moved', () => {
-    const sections = sectionsOf(keys, '', { ...plain, top: ['layer/norm'], hidden: ['loss'] })
+    const sections = panelSections(keys, '', { ...plain, top: ['layer/norm'], hidden: ['loss'] })
     expect(names(sections)).toEqual([['Pinned', ['layer/norm']], ['Metrics', ['lr']], ['layer', ['layer/grad']]])
-    const order = movePanel(sectionsOf(keys, '', plain), 'lr', -1)
-    expect(names(sectionsOf(keys, '', { ...plain, order }))[0]).toEqual(['Metrics', ['lr', 'loss']])
+    const order = movePanel(panelSections(keys, '', plain), 'lr', -1)
+    expect(names(panelSections(keys, '', { ...plain, order }))[0]).toEqual(['Metrics', ['lr', 'loss']])
   })
   it('keep the range of y', () => {
     const ranges = withRange(['other:0,1'], 'a:b', [0.5, 2])

@@ -10,7 +10,7 @@ export interface Section {
 type Arrangement = Pick<WorkspaceView, 'find' | 'order' | 'hidden' | 'top'>
 
 /** Pinned panels first, then metrics without a prefix, then a section for each prefix. */
-export function sectionsOf(keys: readonly string[], monitor: string, arranged: Arrangement): Section[] {
+export function panelSections(keys: readonly string[], monitor: string, arranged: Arrangement): Section[] {
   const seen = arrange(groupMetrics(keys, monitor), arranged.order).filter((panel) => isFound(panel, arranged.find) && !arranged.hidden.includes(panel.name))
   const pinned = seen.filter(({ name }) => arranged.top.includes(name))
   const sections = new Map<string, MetricGroup[]>()

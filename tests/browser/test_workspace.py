@@ -1,0 +1,91 @@
+"""The page of a project with several runs: found, compared and arranged, by mouse and by keyboard."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from keepbest.client.client import Client
+from tests.support.story import Story
+
+pytestmark = pytest.mark.browser
+ROWS = "tbody tr:not([aria-hidden])"
+PROJECT = "side by side"
+PATH = "/p/side%20by%20side"
+
+
+@pytest.fixture(scope="module")
+def stories(client: Client, worker: str) -> list[str]:
+    """Tell three runs with two learning rates; return their names, the oldest first."""
+    names = ["first", "second", "third"]
+    for rate, name in zip([0.001, 0.01, 0.01], names, strict=True):
+        story = Story(client, worker, project=PROJECT, name=name, parameters={"learning_rate": rate})
+        story.begin().advance(3)
+        story.finish("user", "enough")
+    return names
+
+
+def test_curves_of_many_runs_lie_on_one_another(page: Page, stories: list[str]) -> None:
+    page.goto(PATH)
+    loss = page.get_by_role("region", name="Curves of loss")
+    expect(loss.locator("canvas")).to_be_visible()
+    expect(loss.get_by_role("img")).to_have_accessible_name(re.compile("of 3 runs"))
+
+    loss.get_by_role("img").hover()
+    expect(loss.get_by_role("listitem")).to_have_count(len(stories))
+    page.get_by_role("button", name="Show curves of run 2").click()
+    expect(loss.get_by_role("img")).to_have_accessible_name(re.compile("of 2 runs"))
+    page.go_back()
+    expect(loss.get_by_role("img")).to_have_accessible_name(re.compile("of 3 runs"))
+
+    page.get_by_label("Menu of loss").click()
+    with page.expect_download() as saved:
+        loss.get_by_role("button", name="Save as CSV").click()
+    assert "#1 first,loss,10," in saved.value.path().read_text()
+
+
+def test_a_filter_completes_and_shows_its_mistake(page: Page, stories: list[str]) -> None:
+    page.goto(PATH)
+    expect(page.locator(ROWS)).to_have_count(len(stories))
+    box = page.get_by_label("Filter runs")
+    box.press_sequentially("learn")
+    page.get_by_role("option", name="params.learning_rate").click()
+    box.press_sequentially("> 0.005")
+    expect(page.locator(ROWS)).to_have_count(2)
+    expect(page.get_by_text("2 runs match")).to_be_visible()
+
+    box.fill("learning_rat > 0.005")
+    expect(page.get_by_role("alert")).to_contain_text("learning_rate")
+    expect(page.locator(ROWS)).to_have_count(2)
+
+
+def test_keys_pin_compare_and_select(page: Page, stories: list[str]) -> None:
+    page.goto(f"{PATH}?table=1")
+    rows = page.locator(ROWS)
+    expect(rows).to_have_count(len(stories))
+    expect(page.get_by_role("columnheader", name="learning_rate")).to_be_visible()
+    for key in "jjjp":
+        page.keyboard.press(key)
+    expect(rows.first).to_contain_text("first")
+    page.keyboard.press("b")
+    expect(rows.first).to_contain_text("baseline")
+    expect(rows.nth(1)).to_contain_text("= 0")
+
+    page.keyboard.press("j")
+    page.keyboard.press("J")
+    selected = page.get_by_role("group", name="Selected runs")
+    expect(selected).to_contain_text("2 runs")
+    expect(selected.get_by_role("link", name="Compare")).to_have_attribute("href", re.compile("/compare"))
+    page.keyboard.press("Escape")
+    expect(selected).to_be_hidden()
+
+
+def test_groups_open_their_runs(page: Page, stories: list[str]) -> None:
+    page.goto(PATH)
+    page.get_by_label("Group by").select_option("params.learning_rate")
+    groups = page.get_by_role("region", name="Groups of runs")
+    expect(groups.get_by_role("row")).to_have_count(3)
+    groups.get_by_role("button", name="0.01").click()
+    expect(page.locator(ROWS)).to_have_count(2)
