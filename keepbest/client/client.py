@@ -43,6 +43,7 @@ from keepbest.contract.checkpoints import (
     VariableValues,
 )
 from keepbest.contract.commands import Command, CommandList, CommandRequest
+from keepbest.contract.comparisons import ComparisonRequest, RunComparison
 from keepbest.contract.curves import Curves, CurvesRequest
 from keepbest.contract.events import Event, EventPage, Health
 from keepbest.contract.overrides import ForkRequest, ResumeRequest
@@ -213,6 +214,11 @@ class Client(Searches):
         """Return the points of one metric from step `first` to step `last`, thinned to `max_points`."""
         query = {"key": key, "from": first, "to": last, "max_points": max_points}
         return self._get(Curve, path_of("runs", run, "curve"), query)
+
+    def compare(self, *runs: str) -> RunComparison:
+        """Return runs side by side; each of `runs` is a whole id."""
+        request = ComparisonRequest(runs=list(runs))
+        return self._send(RunComparison, "POST", path_of("comparisons"), request, repeatable=True)
 
     def curves(self, request: CurvesRequest) -> Curves:
         """Curves of many runs and metrics in one answer; what is missing is named in `errors`."""

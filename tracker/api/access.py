@@ -84,6 +84,7 @@ ACCESS: dict[str, Access] = {
     "sweeps.show_sweep": READ_OR_WORK,
     "sweeps.show_importance": READ,
     "sweeps.cancel_sweep": WRITE,
+    "comparisons.compare_runs": READ,
     "metrics.list_metrics": READ_OR_WORK,
     "curves.show_curve": READ_OR_WORK,
     "curves.show_curves": READ_OR_WORK,

@@ -52,7 +52,7 @@ def show_importance(sweep: str) -> SweepImportance:
     """Say which parameters made the difference, as far as the runs so far tell."""
     with db.read(service().engine) as conn:
         known = sweeps.list_runs(conn, sweeps.get_sweep(conn, sweep))
-    return samplers.weigh(known.sweep, known.runs)
+    return samplers.weigh(known.sweep.space, known.sweep.mode, known.runs)
 
 
 @blueprint.post("/sweeps/<sweep>/cancel")

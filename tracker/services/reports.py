@@ -66,7 +66,7 @@ def gather_sweep(conn: Connection, reference: str) -> SweepMaterial:
     known = sweeps.list_runs(conn, sweeps.get_sweep(conn, reference))
     best = known.sweep.best
     run = runs.show_run(runs.get_run(conn, best.run)) if best else None
-    return SweepMaterial(known, samplers.weigh(known.sweep, known.runs), run)
+    return SweepMaterial(known, samplers.weigh(known.sweep.space, known.sweep.mode, known.runs), run)
 
 
 def _read_validations(conn: Connection, run_pk: int) -> Iterable[RecordedValidation]:

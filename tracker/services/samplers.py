@@ -10,7 +10,7 @@ import hashlib
 import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keepbest.contract.runs import Mode
@@ -40,7 +40,7 @@ def propose(sweep: Sweep, runs: Sequence[SweepRun], number: int, count: int) -> 
     """Return the parameters of `count` trials: those with the numbers `number`, `number + 1`, …"""
     if sweep.search is Search.GRID:
         return [_read_grid(sweep.space, number + place - 1) for place in range(count)]
-    study = _build_study(sweep, runs, _name_state)
+    study = _build_study(sweep.space, sweep.mode, runs, _name_state)
     distributions = {name: _distribute(dimension) for name, dimension in sweep.space.items()}
     chosen = []
     for place in range(count):
@@ -53,7 +53,7 @@ def propose(sweep: Sweep, runs: Sequence[SweepRun], number: int, count: int) -> 
     return chosen
 
 
-def weigh(sweep: Sweep, runs: Sequence[SweepRun]) -> SweepImportance:
+def weigh(space: Mapping[str, Dimension], mode: Mode, runs: Sequence[SweepRun]) -> SweepImportance:
     """Return each parameter's share in the difference between good and bad runs.
 
     PED-ANOVA (Watanabe et al., IJCAI 2023) measures which parameters distinguish the best runs from the others, by the
@@ -67,7 +67,7 @@ def weigh(sweep: Sweep, runs: Sequence[SweepRun]) -> SweepImportance:
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     measured = [run for run in runs if _is_measured(run)]
-    study = _build_study(sweep, measured, lambda run: "COMPLETE")
+    study = _build_study(space, mode, measured, lambda run: "COMPLETE")
     param_importances = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
     shares = {
         name: float(share)
@@ -77,7 +77,7 @@ def weigh(sweep: Sweep, runs: Sequence[SweepRun]) -> SweepImportance:
     whole = sum(shares.values()) or 1.0
     known = {name: share / whole for name, share in sorted(shares.items(), key=lambda pair: -pair[1])}
     parameters = [Importance(name=name, share=share) for name, share in known.items()]
-    parameters += [Importance(name=name, share=None) for name in sweep.space if name not in known]
+    parameters += [Importance(name=name, share=None) for name in space if name not in known]
     return SweepImportance(parameters=parameters, runs=len(values))
 
 
@@ -102,12 +102,14 @@ def _list_range(dimension: Dimension) -> Sequence[int]:
     return range(dimension.low, dimension.high + 1, dimension.step)
 
 
-def _build_study(sweep: Sweep, runs: Sequence[SweepRun], name_state: Callable[[SweepRun], str]) -> optuna.Study:
+def _build_study(
+    space: Mapping[str, Dimension], mode: Mode, runs: Sequence[SweepRun], name_state: Callable[[SweepRun], str]
+) -> optuna.Study:
     import optuna  # takes 0.3 s and 30 MB, which a tracker without sweeps saves
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(direction="maximize" if sweep.mode is Mode.MAX else "minimize")
-    study.add_trials([_to_trial(sweep, run, name_state(run)) for run in runs])
+    study = optuna.create_study(direction="maximize" if mode is Mode.MAX else "minimize")
+    study.add_trials([_to_trial(space, run, name_state(run)) for run in runs])
     return study
 
 
@@ -123,17 +125,17 @@ def _make_sampler(sweep: Sweep, number: int) -> optuna.samplers.BaseSampler:
         return TPESampler(seed=seed, constant_liar=True)
 
 
-def _to_trial(sweep: Sweep, run: SweepRun, state_name: str) -> optuna.trial.FrozenTrial:
+def _to_trial(space: Mapping[str, Dimension], run: SweepRun, state_name: str) -> optuna.trial.FrozenTrial:
     from optuna.trial import TrialState, create_trial
 
-    known = {name: value for name, value in run.parameters.items() if name in sweep.space}
+    known = {name: value for name, value in run.parameters.items() if name in space}
     state, value = TrialState[state_name], run.value  # the value of the model that the run ended with
     return create_trial(
         state=state,
         value=value if state is TrialState.COMPLETE else None,
         intermediate_values={run.step or 0: value} if state is TrialState.PRUNED and value is not None else None,
-        params={name: _from_value(sweep.space[name], value) for name, value in known.items()},
-        distributions={name: _distribute(sweep.space[name]) for name in known},
+        params={name: _from_value(space[name], value) for name, value in known.items()},
+        distributions={name: _distribute(space[name]) for name in known},
     )
 
 

@@ -109,6 +109,13 @@ def find_runs(conn: Connection, ids: Sequence[str]) -> list[RunRow]:
     return [rows[id] for id in dict.fromkeys(ids) if id in rows]
 
 
+def find_whole_runs(conn: Connection, ids: Sequence[str]) -> list[RunRow]:
+    """Return the runs with these ids that there are, each once, in the order asked, as `show_run` takes them."""
+    query = select_with_failed().where(RunTable.id.in_(ids), RunTable.deleted_at.is_(None))
+    rows = {row.id: row for row in conn.execute(query)}
+    return [rows[id] for id in dict.fromkeys(ids) if id in rows]
+
+
 def get_by_pk(conn: Connection, pk: int) -> RunRow:
     """Return the run with this primary key, as it is now."""
     return conn.execute(select_with_failed().where(RunTable.pk == pk)).one()

@@ -33,7 +33,7 @@ MEMBERS = {
 }  # fmt: skip
 WORKERS = {"claim", "renew", "release", "take_batch", "register_worker", "deregister_worker", "add_receipt"}
 ADMINS = {"list_users", "create_user", "change_user", "disable_user", "list_audit", "collect"}
-NOT_WORKERS = {"create_token", "replay_runs", "show_importance"}
+NOT_WORKERS = {"create_token", "replay_runs", "show_importance", "compare_runs"}
 EVERYBODY = {"sign_in", "show_health", "show_document", "show_page", "show_asset"}
 
 

@@ -108,7 +108,7 @@ def test_runs_that_failed_train_or_have_no_number_do_no_harm() -> None:
         a_run(16, known[3].parameters, 0.3, "cancelled"),
     ]
     assert len(propose(sweep, [*known, *others], 17, 2)) == 2
-    assert weigh(sweep, [*known, *others]).runs == 12
+    assert weigh(sweep.space, sweep.mode, [*known, *others]).runs == 12
 
 
 def test_a_paused_run_tells_tpe_its_steps_and_its_value() -> None:
@@ -119,7 +119,7 @@ def test_a_paused_run_tells_tpe_its_steps_and_its_value() -> None:
     def state_of(state: str, value: float | None = 0.5, **said: Any) -> tuple[str, dict[int, float]]:
         mark = RungMark(rung=1, step=100, value=value, promoted=False)
         run = a_run(1, chosen, value, state).model_copy(update={"step": 100, "rungs": [mark], **said})
-        trial = _to_trial(sweep, run, _name_state(run))
+        trial = _to_trial(sweep.space, run, _name_state(run))
         return trial.state.name, trial.intermediate_values
 
     halved: dict[str, Any] = {"stop_reason": StopReason.SUCCESSIVE_HALVING}
@@ -137,9 +137,9 @@ def test_what_is_optimised_is_what_was_selected_at_the_end() -> None:
     chosen = propose(sweep, [], 1, 30)
     raw = [a_run(number, one, math.log10(one["rate"])) for number, one in enumerate(chosen, 1)]
     other = [run.model_copy(update={"selected_value": run.parameters["drop"]}) for run in raw]
-    assert _to_trial(sweep, other[0], _name_state(other[0])).value == other[0].parameters["drop"]
-    assert weigh(sweep, raw).parameters[0].name == "rate"
-    assert weigh(sweep, other).parameters[0].name == "drop"
+    assert _to_trial(sweep.space, other[0], _name_state(other[0])).value == other[0].parameters["drop"]
+    assert weigh(sweep.space, sweep.mode, raw).parameters[0].name == "rate"
+    assert weigh(sweep.space, sweep.mode, other).parameters[0].name == "drop"
     tpe = a_sweep("tpe")
     assert propose(tpe, raw, 31, 1) != propose(tpe, other, 31, 1)
 
@@ -154,12 +154,12 @@ def test_tpe_learns_from_runs_that_were_not_promoted() -> None:
     ]
     rates = [math.log10(one["rate"]) for one in propose(sweep, known, 31, 10)]
     assert sum(rates) / 10 > -2.5
-    assert weigh(sweep, known).parameters[0].name == "rate"
+    assert weigh(sweep.space, sweep.mode, known).parameters[0].name == "rate"
 
 
 def test_importance_finds_the_parameter_that_matters() -> None:
     sweep = a_sweep("random")
-    found = weigh(sweep, try_out(sweep, 60))
+    found = weigh(sweep.space, sweep.mode, try_out(sweep, 60))
     assert found.parameters[0].name == "rate"
     assert {one.name for one in found.parameters} == SPACE.keys()
     shares = [one.share for one in found.parameters if one.share is not None]
@@ -174,7 +174,7 @@ def test_nothing_is_said_of_a_parameter_that_changed_too_rarely(changed: int, kn
     sweep = a_sweep("random")
     tried = [{**one, "drop": 0.5 if place < changed else 0.0} for place, one in enumerate(propose(sweep, [], 1, 12))]
     runs = [a_run(number, one, math.log10(one["rate"])) for number, one in enumerate(tried, 1)]
-    found = {one.name: one.share for one in weigh(sweep, runs).parameters}
+    found = {one.name: one.share for one in weigh(sweep.space, sweep.mode, runs).parameters}
     assert (found["drop"] is not None) == known
     assert sum(share for share in found.values() if share is not None) == pytest.approx(1)
 
@@ -183,7 +183,7 @@ def test_nothing_is_said_of_a_parameter_that_changed_too_rarely(changed: int, kn
 def test_importance_is_not_told_from_too_little(values: list[float]) -> None:
     sweep = a_sweep("random")
     chosen = propose(sweep, [], 1, 9)
-    found = weigh(sweep, [a_run(n, chosen[n], value) for n, value in enumerate(values)])
+    found = weigh(sweep.space, sweep.mode, [a_run(n, chosen[n], value) for n, value in enumerate(values)])
     assert (found.parameters, found.runs) == ([], len(values))
     assert "5 runs" in str(found.message)
 

@@ -2,7 +2,7 @@
 import createClient from 'openapi-fetch'
 import { readCurve, readRunCurve, type Curve, type WireCurve } from './curve'
 import type { Checkpoint, Command, CommandRequest, TestResult, LogPiece, Validation, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunRequest } from './types'
-import type { CheckpointDiff, VariableList, VariableValues } from './types'
+import type { CheckpointDiff, RunComparison, VariableList, VariableValues } from './types'
 import type { ForkRequest, Panel, PanelSeries, Receipt, Replay, ReplayRequest, Report, ResumeRequest, Segment, Sweep, SweepImportance, SweepRuns, Token, Undeleted, User, Worker } from './types'
 
 export class ApiError extends Error {
@@ -132,6 +132,8 @@ export const api = {
   logs: async (run: string, after: number): Promise<LogPiece[]> =>
     (await request(client.GET('/api/v1/runs/{run}/logs', { params: { path: { run }, query: { after, limit: 500 } } }))).pieces,
 
+  /** Runs side by side: at most 20. */
+  compare: (runs: readonly string[]): Promise<RunComparison> => request(client.POST('/api/v1/comparisons', { body: { runs: [...runs] } })),
   replay: (body: Partial<ReplayRequest>): Promise<Replay> =>
     request(client.POST('/api/v1/replays', { body: { runs: [], project: null, stoppers: [], tolerate: 0, ...body } })),
 

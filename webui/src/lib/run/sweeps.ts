@@ -20,6 +20,9 @@ export interface RunLine {
   isBest: boolean
 }
 
+/** What a chart of parameters must know of a sweep, or of any runs that are compared. */
+export type Searched = Pick<Sweep, 'space' | 'monitor' | 'mode' | 'best'>
+
 /** An axis of choices with more values labels only some of them. */
 const MAX_TICKS = 8
 
@@ -47,14 +50,14 @@ export function describeChoice(runs: readonly SweepRun[]): string {
 }
 
 /** An axis for each parameter, then one for the metric. */
-export function axesOf(sweep: Sweep, runs: readonly SweepRun[]): ParallelAxis[] {
+export function axesOf(sweep: Pick<Searched, 'space' | 'monitor'>, runs: readonly SweepRun[]): ParallelAxis[] {
   const values = runs.map(valueOf).flatMap((value) => (value === null ? [] : [Number(value)])).filter(Number.isFinite)
   const axes = Object.entries(sweep.space).map(([name, dimension]) => axisOf(name, dimension))
   return [...axes, numberAxis(sweep.monitor, Math.min(...values), Math.max(...values))]
 }
 
 /** A line for each run. The chart draws the best last, so on top. */
-export function linesOf(sweep: Sweep, runs: readonly SweepRun[], axes: readonly ParallelAxis[]): RunLine[] {
+export function linesOf(sweep: Pick<Searched, 'mode' | 'best'>, runs: readonly SweepRun[], axes: readonly ParallelAxis[]): RunLine[] {
   const metric = axes.at(-1)!
   const higher = sweep.mode === 'max'
   const lines = runs.map((run): RunLine => {

@@ -7,6 +7,7 @@ it.each([
   ['/p/digits', { page: 'runs', project: 'digits' }],
   ['/p/digits/', { page: 'runs', project: 'digits' }],
   ['/p/digits/latest', { page: 'latest', project: 'digits' }],
+  ['/p/digits/compare', { page: 'compare', project: 'digits' }],
   ['/p/digits/replay', { page: 'replay', project: 'digits' }],
   ['/p/digits/sweeps', { page: 'sweeps', project: 'digits' }],
   ['/s/abc123', { page: 'sweep', sweep: 'abc123' }],

@@ -5,6 +5,7 @@ export type Route =
   | { page: 'latest'; project: string }
   | { page: 'replay'; project: string }
   | { page: 'rules'; project: string }
+  | { page: 'compare'; project: string }
   | { page: 'sweeps'; project: string }
   | { page: 'sweep'; sweep: string }
   | { page: 'run'; run: string }
@@ -22,6 +23,7 @@ export function routeOf(pathname: string): Route {
   if (head === 'p' && second && third === 'latest' && parts.length === 3) return { page: 'latest', project: second }
   if (head === 'p' && second && third === 'replay' && parts.length === 3) return { page: 'replay', project: second }
   if (head === 'p' && second && third === 'rules' && parts.length === 3) return { page: 'rules', project: second }
+  if (head === 'p' && second && third === 'compare' && parts.length === 3) return { page: 'compare', project: second }
   if (head === 'p' && second && third === 'sweeps' && parts.length === 3) return { page: 'sweeps', project: second }
   if (head === 's' && second && parts.length === 2) return { page: 'sweep', sweep: second }
   if (head === 'r' && second && parts.length === 2) return { page: 'run', run: second }
