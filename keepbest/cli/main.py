@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from keepbest.cli.common.errors import Exit, status_of, tell
+from keepbest.cli.common.errors import Exit, print_error, status_of
 from keepbest.errors import KeepbestError
 from keepbest.renamed import OPTIONS
 from keepbest.settings import VERSION, is_debugging
@@ -130,7 +130,7 @@ def group() -> TyperGroup:
     return made
 
 
-def _tell_version(is_asked: bool) -> None:
+def _print_version(is_asked: bool) -> None:
     if is_asked:
         print(f"keepbest {VERSION}")
         raise typer.Exit
@@ -139,7 +139,7 @@ def _tell_version(is_asked: bool) -> None:
 Version = Annotated[
     bool,
     typer.Option(
-        "--version", is_eager=True, callback=_tell_version, help="Print the version of keepbest, and no more."
+        "--version", is_eager=True, callback=_print_version, help="Print the version of keepbest, and no more."
     ),
 ]
 
@@ -155,18 +155,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(group().main(arguments or ["--help"], prog_name="keepbest", standalone_mode=False) or Exit.OK)
     except typer.TyperException as error:
-        return _tell_usage(error)
+        return _print_usage_error(error)
     except typer.Abort:
         return Exit.INTERRUPTED
     except KeepbestError as error:
         if is_debugging():
             traceback.print_exc()
-        tell(error.message, field=error.field, hint=error.hint)
+        print_error(error.message, field=error.field, hint=error.hint)
         return status_of(error)
     except Exception as error:
         if is_debugging():
             traceback.print_exc()
-        tell(f"{type(error).__name__}: {error}", hint="This is a bug. KEEPBEST_DEBUG=1 shows where it is.")
+        print_error(f"{type(error).__name__}: {error}", hint="This is a bug. KEEPBEST_DEBUG=1 shows where it is.")
         return Exit.ERROR
 
 
@@ -177,12 +177,12 @@ def _print_whatever_comes() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _tell_usage(error: typer.TyperException) -> int:
+def _print_usage_error(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "keepbest"
     present = OPTIONS.get(getattr(error, "option_name", ""))
     hint = f"The option is now named {present}." if present else f"`{path} --help` lists the options."
-    tell(error.format_message().replace("Value error, ", ""), hint=hint)
+    print_error(error.format_message().replace("Value error, ", ""), hint=hint)
     return error.exit_code
 
 

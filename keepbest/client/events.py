@@ -47,16 +47,16 @@ class Follower:
 
         Raises Unreachable if the tracker does not answer for AWAY_SECONDS.
         """
-        heard = self.clock()
+        answered_at = self.clock()
         while True:
             try:
                 yield from self._page()
-                heard = self.clock()
+                answered_at = self.clock()
                 yield from self._stream()
             except Busy:
                 self.sleep(POLL_SECONDS)
             except Unreachable:
-                if self.clock() - heard > AWAY_SECONDS:
+                if self.clock() - answered_at > AWAY_SECONDS:
                     raise
                 yield None
                 self.sleep(POLL_SECONDS)

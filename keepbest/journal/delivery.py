@@ -188,7 +188,7 @@ def _send_apart(journal: Journal, client: BatchClient, number: int, body: bytes)
     for receipt in _send_piece(journal, client, number, body, ""):
         resume = receipt.resume_checkpoint or resume
     if journal.trouble.aside:
-        _tell(journal, client, number)
+        _warn_of_refused(journal, client, number)
     receipt = _post(journal, client, wire.empty(journal.about.writer, number))
     journal.set_aside += len(journal.trouble.aside)
     journal.trouble.forget()
@@ -260,7 +260,7 @@ def _set_aside(journal: Journal, number: int, body: bytes, place: str, what: str
     trouble.set_aside(place, what, trouble.why)
 
 
-def _tell(journal: Journal, client: BatchClient, number: int) -> None:
+def _warn_of_refused(journal: Journal, client: BatchClient, number: int) -> None:
     """Warn of the set-aside entries in the script's output and in the run's log."""
     words, path = list(journal.trouble.aside.values()), journal.aside_path
     shown = ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")

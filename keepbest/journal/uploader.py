@@ -74,7 +74,7 @@ class Uploader:
         self._append = self._buffer.append
         self._watched: list[Callable[[], Record | None]] = []
         self._seen: set[str] = set()
-        self._heard_at = self._next_try = self._collected_at = clock()
+        self._answered_at = self._next_try = self._collected_at = clock()
         self._pause = 0.0
         self._wake, self._settled, self._closing = Event(), Event(), Event()
         self._thread = Thread(target=self._work, name=f"keepbest-uploader-{journal.about.run}", daemon=True)
@@ -101,7 +101,7 @@ class Uploader:
         """Call `ask` at each turn in the uploader's thread, and report the record that it returns, if any."""
         self._watched.append(ask)
 
-    def nudge(self) -> None:
+    def send_now(self) -> None:
         """Write and send everything now rather than at the next turn."""
         self._wake.set()
 
@@ -185,7 +185,7 @@ class Uploader:
             receipt = send_first(self.journal, self._client)
             if receipt is not None:
                 self._keep(receipt)
-                self._hear(receipt.commands)
+                self._note_answer(receipt.commands)
             if self._clock() - self._collected_at >= self._every_seconds:
                 self._collect()  # a long journal takes a while to send; points logged meanwhile must reach the disk
 
@@ -196,12 +196,12 @@ class Uploader:
         self.receipt = receipt
 
     def _poll(self) -> None:
-        if self._client is not None and self._clock() - self._heard_at >= self._poll_seconds:
-            self._hear(self._client.commands(self.journal.about.run, open_only=True).commands)
+        if self._client is not None and self._clock() - self._answered_at >= self._poll_seconds:
+            self._note_answer(self._client.commands(self.journal.about.run, open_only=True).commands)
 
-    def _hear(self, commands: list[Command]) -> None:
+    def _note_answer(self, commands: list[Command]) -> None:
         """Note that the tracker answers, and pass on its open commands."""
-        self._heard_at = self._clock()
+        self._answered_at = self._clock()
         if self.problem is not None:
             _log.warning("keepbest: the tracker answers again; %d batches wait to be sent.", len(self.journal))
         self.problem, self._pause = None, 0.0

@@ -62,7 +62,7 @@ class Commands:
         self.is_cancelled |= command.kind is CommandKind.CANCEL and state == "done"
         fields = {"state": state, "message": clean(message)[:MAX_ANSWER], "result": result}
         self._recorder.say(fit(CommandUpdate, id=command.id, at=now(), **fields))
-        self._recorder.nudge()
+        self._recorder.send_now()
 
     def find_stop(self, decision: Decision) -> Decision | None:
         """Return `decision` with the stop that a command requests, or None without such a command.

@@ -14,16 +14,16 @@ class ResumePoints:
 
     def __init__(self) -> None:
         self._start: str | None = None
-        self._told: list[str] = []
-        self._heard = 0  # so many of the told may have reached the tracker
+        self._reported: list[str] = []
+        self._received = 0  # how many of the reported ones may have reached the tracker
 
     def begin_at(self, checkpoint: str) -> None:
         """Note the checkpoint that this process resumes from; it counts until the tracker names another."""
         self._start = checkpoint
 
-    def tell(self, checkpoint: str) -> None:
+    def add(self, checkpoint: str) -> None:
         """Note a checkpoint that is being reported: it is on disk, or a segment begins at it."""
-        self._told.append(checkpoint)
+        self._reported.append(checkpoint)
 
     def find(self, receipt: BatchReceipt | None, *, is_away: bool) -> list[str]:
         """Return the ids, given the tracker's newest answer.
@@ -31,11 +31,11 @@ class ResumePoints:
         While the tracker is away it learns nothing, so newer checkpoints are left out and do not fill the disk.
         """
         if not is_away:
-            self._heard = len(self._told)
+            self._received = len(self._reported)
         named = (receipt.resume_checkpoint if receipt is not None else None) or self._start
-        if named in self._told:
-            older = self._told.index(named)
-            del self._told[:older]
-            self._heard = max(0, self._heard - older)
-        known = self._told[: self._heard]
+        if named in self._reported:
+            older = self._reported.index(named)
+            del self._reported[:older]
+            self._received = max(0, self._received - older)
+        known = self._reported[: self._received]
         return known if named is None or named in known else [named, *known]

@@ -155,7 +155,7 @@ class Recorder:
         at: datetime | None = None,
     ) -> None:
         """Record that a checkpoint is durable since `at`, by default since now. Safe from the writer's thread."""
-        self.resume_points.tell(checkpoint)
+        self.resume_points.add(checkpoint)
         self.say(
             fit(
                 CheckpointDurable,
@@ -199,10 +199,10 @@ class Recorder:
         if record is not None:
             self.sink.put(record)
 
-    def nudge(self) -> None:
+    def send_now(self) -> None:
         """Send every record now."""
         if self.uploader is not None:
-            self.uploader.nudge()
+            self.uploader.send_now()
 
     def report(self, **progress: Any) -> None:
         """Report fields of `Progress`: step, epoch, mode, resume, resume_note, environment, error."""
@@ -263,7 +263,7 @@ class Recorder:
         number = self._next_segment
         self._next_segment += 1
         if checkpoint is not None:
-            self.resume_points.tell(checkpoint)
+            self.resume_points.add(checkpoint)
         self.say(
             fit(
                 SegmentOpened,

@@ -92,15 +92,15 @@ class RunEnd:
                 call()
         life.is_over = True
         if uploader is None:
-            self._tell(release)
+            self._report_end(release)
             return True
         complete = uploader.drain(seconds) and not isinstance(uploader.lost_to, LeaseLost)
         missing = uploader.journal.set_aside
-        is_own = self._tell(release)
+        is_own = self._report_end(release)
         self._close(uploader, is_complete=complete)
         return complete and is_own and not missing
 
-    def _tell(self, release: Release) -> bool:
+    def _report_end(self, release: Release) -> bool:
         """Call `on_end`; return whether this script still held the run."""
         try:
             if not self._is_silent:

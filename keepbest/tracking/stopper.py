@@ -259,7 +259,7 @@ class Stopper:
         before = state["decision"]
         state, decision = self.policy.observe(state, validation)
         if decision.rung is not None and decision.to_json() != before:
-            decision = _tell_rung(decision, self._say_rung(decision.rung))
+            decision = _append_rung(decision, self._say_rung(decision.rung))
             state = {**state, "decision": decision.to_json()}
         return state, decision
 
@@ -327,13 +327,13 @@ class Stopper:
         return fitted
 
 
-def _tell_rung(decision: Decision, words: str) -> Decision:
+def _append_rung(decision: Decision, words: str) -> Decision:
     """Add `words`, what the run does at its rung, to the messages of the decision and of the rung's verdict."""
-    told = [
+    verdicts = [
         replace(verdict, message=f"{verdict.message}; {words}") if verdict.rung else verdict
         for verdict in decision.verdicts
     ]
-    return replace(decision, verdicts=tuple(told), message=f"{decision.message} {words[0].upper()}{words[1:]}.")
+    return replace(decision, verdicts=tuple(verdicts), message=f"{decision.message} {words[0].upper()}{words[1:]}.")
 
 
 def _end_at(max_steps: int | None, policy: Policy) -> Policy:

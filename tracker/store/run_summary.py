@@ -30,7 +30,7 @@ QUIET = timedelta(seconds=0.2)
 _FOUND_BY = {"monitor", "variant"}
 
 #: Built once: building a statement costs more than running it.
-_HEARD = (
+_NOTE_POINTS = (
     update(RunTable)
     .where(RunTable.pk == bindparam("of_run"), RunTable.lease_digest == bindparam("of_lease"))
     .values(step=bindparam("to_step"), heard_at=bindparam("at"), updated_at=bindparam("at"))
@@ -42,7 +42,7 @@ def update_run(
 ) -> dict[str, Any]:
     """Bring the run's row up to date with a batch, write the events of it, and return the fields that changed."""
     if records is None:
-        _hear(conn, run, columns, now)
+        _note_points(conn, run, columns, now)
         return {}
     facts = _newest(run, columns, records)
     if records.progress is not None and records.progress.declared is not None:
@@ -54,11 +54,11 @@ def update_run(
     return facts | best
 
 
-def _hear(conn: Connection, run: RunRow, columns: Sequence[Column], now: datetime) -> None:
+def _note_points(conn: Connection, run: RunRow, columns: Sequence[Column], now: datetime) -> None:
     """Note a batch of nothing but points: by far the most frequent kind."""
     step = _newest_step(columns, run.step)
     guard = {"of_run": run.pk, "of_lease": run.lease_digest}
-    if conn.execute(_HEARD, {**guard, "to_step": step, "at": now}).rowcount != 1:
+    if conn.execute(_NOTE_POINTS, {**guard, "to_step": step, "at": now}).rowcount != 1:
         raise _lost(run)
     if run.heard_at is None or now - run.heard_at >= QUIET:
         events.append(conn, "run.progress", run, {"step": step}, now)

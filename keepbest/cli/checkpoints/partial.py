@@ -129,23 +129,23 @@ def _import(entry: Entry) -> ModuleType:
 def show_plan(plan: RestorePlan, as_json: bool) -> None:
     """Print which variable of the checkpoint goes into which of the model."""
     if as_json:
-        rows = [{"kind": row.kind, "checkpoint": _told(row.mine), "model": _told(row.theirs)} for row in plan.rows]
+        rows = [{"kind": row.kind, "checkpoint": _json(row.mine), "model": _json(row.theirs)} for row in plan.rows]
         print_json({"checkpoint": plan.checkpoint, "same": plan.is_same, "variables": rows})
         return
     table = Table(("", "in the checkpoint", "in the model"), empty="Neither checkpoint nor model has a variable.")
     for row in plan.rows:
-        table.add(row.kind, _words(row.mine), _words(row.theirs))
+        table.add(row.kind, _render(row.mine), _render(row.theirs))
     print_table(table)
     taken = sum(row.fits for row in plan.rows)
     more = "" if plan.is_same else " --partial restores these; --map OLD=NEW joins variables with different names."
     say(f"{taken} of {len(plan.rows)} variables fit.{more}")
 
 
-def _told(spec: VariableSpec | None) -> dict[str, Any] | None:
+def _json(spec: VariableSpec | None) -> dict[str, Any] | None:
     if spec is None:
         return None
     return {"name": f"{spec.collection}/{spec.path}", "shape": list(spec.shape), "dtype": spec.dtype}
 
 
-def _words(spec: VariableSpec | None) -> str:
+def _render(spec: VariableSpec | None) -> str:
     return "-" if spec is None else f"{spec.collection}/{spec.path} {list(spec.shape)} {spec.dtype}"

@@ -61,7 +61,7 @@ def status_of_run(state: RunState) -> Exit:
     return _BY_STATE.get(state, Exit.OK)
 
 
-def tell(message: str, *, field: str | None = None, hint: str | None = None) -> None:
+def print_error(message: str, *, field: str | None = None, hint: str | None = None) -> None:
     """Print an error to stderr in at most three parts."""
     warn(f"error: {message}")
     if field:

@@ -18,6 +18,7 @@ from keepbest.cli.common.formatting import clean, clean_text
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console
+    from rich.progress import Progress
 
 #: The style of a cell by its first word.
 STYLES = {
@@ -80,6 +81,16 @@ def print_table(table: Table) -> None:
         print("\n".join(_plain_lines(table)), flush=True)
 
 
+def print_listing(listing: BaseModel, table: Table, rows: Iterable[Sequence[object]], *, as_json: bool) -> None:
+    """Print a list as JSON, or as a table with these rows."""
+    if as_json:
+        print_json(listing)
+        return
+    for row in rows:
+        table.add(*row)
+    print_table(table)
+
+
 def print_facts(title: str, facts: Iterable[tuple[str, str]]) -> None:
     """Print the names and values of one thing, without empty values."""
     known = [(name, clean(value)) for name, value in facts if value not in ("", "-")]
@@ -113,6 +124,18 @@ def hushed() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Keep progress bars at the bottom of the terminal. Their `console` prints lines above them."""
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    description = TextColumn("{task.description}", markup=False)
+    words = TextColumn("{task.fields[words]}", markup=False)
+    console, bar = new_console(), BarColumn(bar_width=None)
+    with Progress(description, bar, words, console=console, transient=True, expand=True) as bars:
+        yield bars
 
 
 def styled(text: str, style: str | None = None) -> Any:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from keepbest.cli.common.errors import Exit, tell
+from keepbest.cli.common.errors import Exit, print_error
 from keepbest.cli.common.options import AsJson, RunId
 from keepbest.cli.common.output import print_json, say, warn
 from keepbest.cli.runs.last_step import Epochs, last_step
@@ -61,7 +61,7 @@ def cancel(
         print_json(done[0] if len(done) == 1 else [item.model_dump(mode="json") for item in done])
     else:
         for command in done:
-            say(_told(command))
+            say(_describe(command))
     return Exit.ERROR if refused or any(map(_is_refused, done)) else Exit.OK
 
 
@@ -75,7 +75,7 @@ def _ask_each(client: Client, runs: Sequence[Run]) -> tuple[list[Command], bool]
             if len(runs) == 1:
                 raise
             refused = True
-            tell(error.message, hint=error.hint)
+            print_error(error.message, hint=error.hint)
     return commands, refused
 
 
@@ -123,7 +123,7 @@ def send(run: str, query: CommandRequest, wait: float, as_json: bool) -> int:
     if as_json:
         print_json(command)
     else:
-        say(_told(command))
+        say(_describe(command))
     return Exit.ERROR if _is_refused(command) else Exit.OK
 
 
@@ -141,7 +141,7 @@ def wait_for(client: Client, command: Command, seconds: float) -> Command:
     return command
 
 
-def _told(command: Command) -> str:
+def _describe(command: Command) -> str:
     name = command.kind.value.replace("_", " ")
     words = f"{name} of {command.run}: {command.state.value}"
     if command.message:

@@ -68,8 +68,8 @@ def _draw(run: Run, result: Curve, plot: Plot) -> None:
     points = list(_living(result))
     best = find_best(run, result.key, points)
     lines = plot.draw(points, best)
-    told = f", best {at_step(best[1], int(best[0]))}" if best else ""
-    say(f"{clean(result.key)} of {clean(run.name)} ({run.id}): {result.total:,} points{told}")
+    best_words = f", best {at_step(best[1], int(best[0]))}" if best else ""
+    say(f"{clean(result.key)} of {clean(run.name)} ({run.id}): {result.total:,} points{best_words}")
     if lines:
         say("\n".join(lines))
     else:

@@ -49,7 +49,7 @@ def fork(
         place = _departure(to, step, checkpoint, learning_rate, last, reset_patience)
         fork_request = request(ForkRequest, **place, name=name, project=project)
         made = client.fork(run, fork_request)
-        return _conclude(client, made, _told_fork(made, fork_request), follow, as_json)
+        return _conclude(client, made, _describe_fork(made, fork_request), follow, as_json)
 
 
 def resume(
@@ -69,7 +69,7 @@ def resume(
         last = last_step(client, run, max_steps, epochs)
         resume_request = request(ResumeRequest, **_departure(to, step, checkpoint, learning_rate, last, reset_patience))
         result = client.resume(run, resume_request)
-        words = f"Queued {result.id} ({result.name}) again{_told(resume_request)}."
+        words = f"Queued {result.id} ({result.name}) again{_describe_changes(resume_request)}."
         return _conclude(client, result, words, follow, as_json)
 
 
@@ -93,16 +93,16 @@ def _departure(
     }
 
 
-def _told_fork(made: Run, fork_request: ForkRequest) -> str:
+def _describe_fork(made: Run, fork_request: ForkRequest) -> str:
     origin = made.spec.forked_from
     place = f" from step {origin.step:,} of {origin.run}" if origin else ""
-    words = f"Queued {made.id} ({made.name}) in {made.project}{place}{_told(fork_request)}."
+    words = f"Queued {made.id} ({made.name}) in {made.project}{place}{_describe_changes(fork_request)}."
     if isinstance(made.spec.source, ExternalSource):
         words += f' Its script takes it up: keepbest.init(id="{made.id}", resume="must").'
     return words
 
 
-def _told(overrides: Overrides) -> str:
+def _describe_changes(overrides: Overrides) -> str:
     words = changes(overrides)
     return f", {words}" if words else ""
 

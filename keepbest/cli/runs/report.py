@@ -27,24 +27,24 @@ def report(runs: Runs, to: To = None, as_json: AsJson = False) -> None:
     if to is not None and to.exists() and not to.is_dir():
         raise InvalidInput(f"The path {to} is a file.", field="to", hint="Name a folder.")
     with Client() as client:
-        told = client.report(runs)
+        answer = client.report(runs)
     if to is None and not as_json:
-        say(told.markdown)
+        say(answer.markdown)
         return
-    written = _write(told, to)
+    written = _write(answer, to)
     if as_json:
-        print_json({"markdown": told.markdown, "files": [str(path) for path in written]})
+        print_json({"markdown": answer.markdown, "files": [str(path) for path in written]})
     else:
         warn(f"Wrote {', '.join(str(path) for path in written)}")
 
 
-def _write(told: Report, to: Path | None) -> list[Path]:
+def _write(answer: Report, to: Path | None) -> list[Path]:
     """Write the report's files and return their paths; none without a folder."""
     if to is None:
         return []
     to.mkdir(parents=True, exist_ok=True)
-    texts = {"report.md": told.markdown, "report.html": to_html(told.title, told.blocks)}
-    texts |= {PurePath(block.file).name: block.svg for block in told.blocks if isinstance(block, Picture)}
+    texts = {"report.md": answer.markdown, "report.html": to_html(answer.title, answer.blocks)}
+    texts |= {PurePath(block.file).name: block.svg for block in answer.blocks if isinstance(block, Picture)}
     for name, text in texts.items():
         (to / name).write_text(text, encoding="utf-8")
     return [to / name for name in texts]

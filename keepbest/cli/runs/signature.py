@@ -1,4 +1,4 @@
-"""The parameters of a user's build function, read from the source without running it, and `--set` typed by them."""
+"""Reads the parameters of a user's build function without running it, and `--set` by their types."""
 
 from __future__ import annotations
 
@@ -22,32 +22,33 @@ _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false",
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a build function takes; `takes_any` where it has `**parameters`."""
+    """The parameters of a build function. `takes_any` says that it has `**parameters`."""
 
     parameters: tuple[Parameter, ...]
     takes_any: bool = False
 
 
 def read_signature(path: Path, function: str, root: Path | None = None) -> Signature:
-    """Read the signature of what a file calls `function`: a def, a lambda, another name of one, or an import.
+    """Read the signature of `function` in a file: a def, a lambda, another name of one, or an import.
 
-    An import is followed to its file where that lies in `root`; what is made by a call (a decorator, a partial) or
+    An import leads to its file if that lies in `root`. A function that a call makes (a decorator, a partial) or that
     comes from elsewhere takes any parameters, and the worker checks them. Raises NotFound without the file or the
-    function, InvalidInput with the line of a syntax error, or for a function that no keywords can call.
+    function; InvalidInput with the line of a syntax error, or for a function that takes positional arguments.
     """
     result = find_function(path, function, root)
     if result is None:
-        raise NotFound(f"{path} has no function {function!r}.", field="source", hint=_functions_of(path))
+        raise NotFound(f"{path} has no function {function!r}.", field="source", hint=_suggest(path))
     if result.arguments is None:
         return Signature((), takes_any=True)
-    arguments, place = result.arguments, f"{result.path}:{result.line}"
+    arguments = result.arguments
     if arguments.vararg is not None:
+        place = f"{result.path}:{result.line}"
         raise InvalidInput(f"{place}: {function} may not take *{arguments.vararg.arg}.", field="source")
     return Signature(tuple(_parameters(arguments)), takes_any=arguments.kwarg is not None)
 
 
 def parse_settings(pairs: Sequence[str], signature: Signature, owner: str) -> dict[str, Any]:
-    """Turn `key=value` texts into typed parameters; raises InvalidInput naming the nearest parameter."""
+    """Turn `key=value` texts into typed parameters; raises InvalidInput that names the nearest parameter."""
     known = {parameter.name: parameter for parameter in signature.parameters}
     given: dict[str, Any] = {}
     for pair in pairs:
@@ -67,7 +68,7 @@ def parse_settings(pairs: Sequence[str], signature: Signature, owner: str) -> di
 
 
 def typed(name: str, kind: Kind, text: str) -> Any:
-    """Return a value written as text; raises InvalidInput naming the parameter and its type."""
+    """Return the value of a text; raises InvalidInput that names the parameter and its type."""
     try:
         if kind == "int":
             return _whole(text)
@@ -84,7 +85,7 @@ def _whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        value = float(text)  # 1e4 is a whole number too
+        value = float(text)  # int() refuses 1e4
         if value != int(value):
             raise
         return int(value)
@@ -118,7 +119,7 @@ def _kind(annotation: ast.expr | None, default: Any) -> Kind:
 
 
 def _literal(node: ast.expr | None) -> Any:
-    """The default where it is plain JSON; anything else is worked out by the function itself."""
+    """Return a default that is plain JSON, else None: then the function itself computes it."""
     try:
         value = ast.literal_eval(node) if node is not None else None
         json.dumps(value, allow_nan=False)
@@ -134,8 +135,8 @@ def _nearest(name: str, known: list[str]) -> str:
     return f"It has: {', '.join(known)}." if known else "It has no parameters."
 
 
-def _functions_of(path: Path) -> str:
-    """Say what a file has instead; a script that has none is run as it is."""
+def _suggest(path: Path) -> str:
+    """Name the functions of a file, and the command that runs it as a script."""
     script = f"to run it as it is: keepbest submit -- python {quote(str(path))}"
     names = [name for name in list_functions(path) if not name.startswith("_")]
     if not names:

@@ -1,4 +1,4 @@
-"""Find what a name means at the top of a Python file, by reading it only: nothing of a user's is run to submit it."""
+"""Finds the function that a name means in a Python file. It reads the file and never runs the user's code."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from pathlib import Path
 
 from keepbest.errors import InvalidInput, NotFound
 
-#: Names of names, and imports of imports, that are followed.
-_FAR = 10
+#: How many names of names, and imports of imports, the search follows.
+_MAX_HOPS = 10
 _Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A function and where it is written; `arguments` is None where only running the code would tell them."""
+class FunctionPlace:
+    """A function and its place. `arguments` is None if only running the code would show them."""
 
     path: Path
     line: int
     arguments: ast.arguments | None
 
 
-def find_function(path: Path, name: str, root: Path | None = None, *, far: int = _FAR) -> Found | None:
-    """Return what `name` is at the top of a file, or None; an import is followed to its file inside `root`."""
+def find_function(path: Path, name: str, root: Path | None = None, *, hops: int = _MAX_HOPS) -> FunctionPlace | None:
+    """Return the function `name` of a file, or None. An import leads to its file if that lies in `root`."""
     tree = parse_file(path)
     bound = list(_bind(tree.body, name))
     if not bound:
-        return Found(path, 1, None) if _may_come_from_elsewhere(tree) else None
+        return FunctionPlace(path, 1, None) if _may_come_from_elsewhere(tree) else None
     node = bound[-1]
-    if isinstance(node, ast.ImportFrom) and far:
-        return _follow(path, node, name, root, far) or Found(path, node.lineno, None)
+    if isinstance(node, ast.ImportFrom) and hops:
+        return _follow(path, node, name, root, hops) or FunctionPlace(path, node.lineno, None)
     if isinstance(node, ast.FunctionDef):
-        return Found(path, node.lineno, node.args)
+        return FunctionPlace(path, node.lineno, node.args)
     if isinstance(node, ast.AsyncFunctionDef):
         raise InvalidInput(f"{path}:{node.lineno}: {name} may not be async.", field="source", hint=f"def {name}(…):")
     value = getattr(node, "value", None)
     if isinstance(value, ast.Lambda):
-        return Found(path, node.lineno, value.args)
-    if isinstance(value, ast.Name) and value.id != name and far:
-        return find_function(path, value.id, root, far=far - 1)
-    return Found(path, node.lineno, None)
+        return FunctionPlace(path, node.lineno, value.args)
+    if isinstance(value, ast.Name) and value.id != name and hops:
+        return find_function(path, value.id, root, hops=hops - 1)
+    return FunctionPlace(path, node.lineno, None)
 
 
 def list_functions(path: Path) -> list[str]:
@@ -66,7 +66,7 @@ def parse_file(path: Path) -> ast.Module:
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements of a module, those under `if`, `try` and `with` too."""
+    """Yield the statements of a module, also those under `if`, `try` and `with`."""
     for node in body:
         yield node
         for inside in ("body", "orelse", "finalbody"):
@@ -88,20 +88,20 @@ def _bind(body: list[ast.stmt], name: str) -> Iterator[ast.stmt]:
 
 
 def _may_come_from_elsewhere(tree: ast.Module) -> bool:
-    """Whether `from … import *`, or a module's own __getattr__, may bring names that no line here says."""
+    """Whether `from … import *`, or the module's own __getattr__, may bring names that no statement binds."""
     stars = (node for node in _statements(tree.body) if isinstance(node, ast.ImportFrom))
     return any(alias.name == "*" for node in stars for alias in node.names) or any(_bind(tree.body, "__getattr__"))
 
 
-def _follow(path: Path, node: ast.ImportFrom, name: str, root: Path | None, far: int) -> Found | None:
-    """Return what an imported function is, where its file is at hand."""
+def _follow(path: Path, node: ast.ImportFrom, name: str, root: Path | None, hops: int) -> FunctionPlace | None:
+    """Return the place of an imported function, or None if its file is not at hand."""
     wanted = next(alias.name for alias in node.names if (alias.asname or alias.name) == name)
     parts = (node.module or "").split(".") if node.module else []
-    begins = [path.resolve().parents[node.level - 1]] if node.level else [item for item in (path.parent, root) if item]
-    for folder in begins:
+    folders = [path.resolve().parents[node.level - 1]] if node.level else [item for item in (path.parent, root) if item]
+    for folder in folders:
         module = folder.joinpath(*parts)
         files = [*([module.with_name(f"{module.name}.py")] if parts else []), module / "__init__.py"]
         for file in files:
             if file.is_file() and file.resolve() != path.resolve():
-                return find_function(file, wanted, root, far=far - 1)
+                return find_function(file, wanted, root, hops=hops - 1)
     return None

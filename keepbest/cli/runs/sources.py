@@ -1,4 +1,4 @@
-"""What a submission trains: a recipe, a function in a file, or a whole command; a folder of code is sent with it."""
+"""Opens what a submission trains: a recipe, a function in a file, or a whole command; and sends its folder of code."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from keepbest.errors import InvalidInput, NotFound
 from keepbest.figures import size
 
 T = TypeVar("T")
-#: What begins a command, and names no recipe.
+#: Programs that begin a command. No recipe has such a name.
 _PROGRAMS = ("python", "python3", "bash", "sh", "torchrun", "uv", "poetry", "make")
-#: What the tracker calls code that it does not have, of a run and of a sweep's runs.
+#: The field in the tracker's error if it lacks the code of a run or of a sweep's runs.
 _NOT_SENT = ("source.bundle", "run.source.bundle")
 
 
 @dataclass(frozen=True, slots=True)
 class SubmittedSource:
-    """What is trained, what it takes, and what errors call it; `code` is the folder that has to be sent for it."""
+    """The source of a run, its parameters, its name in errors, and the folder of code that it needs."""
 
     spec: RecipeSource | CodeSource | CommandSource
     signature: Signature
@@ -37,7 +37,7 @@ class SubmittedSource:
     code: Code | None = None
 
     def spec_for(self, names: Iterable[str]) -> RecipeSource | CodeSource | CommandSource:
-        """Return the spec of a submission that gives these parameters: what takes any is said to take them."""
+        """Return the source of a submission with these parameters. A function that takes any declares them."""
         if not isinstance(self.spec, CodeSource) or not self.signature.takes_any:
             return self.spec
         known = {parameter.name for parameter in self.spec.signature}
@@ -47,20 +47,20 @@ class SubmittedSource:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A folder packed to be sent, and why it is this one."""
+    """A packed folder, and the reason for sending this folder."""
 
     packed: PackedBundle
     root: Path
     why: str = ""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         count, why = len(self.packed.files), f", {self.why}" if self.why else ""
         return f"{count} file{'s' * (count != 1)} of {self.root}{why} ({size(len(self.packed.content))})"
 
 
 def open_source(client: Client, what: str, folder: Path | None) -> SubmittedSource:
-    """Find a recipe's parameters with the tracker; read a file's, check it and pack its folder."""
+    """Open a recipe, whose parameters the tracker knows, or a file: read its parameters and pack its folder."""
     entry = find_entry(what, folder)
     if entry is None:
         _refuse_command(what)
@@ -74,7 +74,7 @@ def open_source(client: Client, what: str, folder: Path | None) -> SubmittedSour
 
 
 def open_command(argv: list[str], folder: Path | None) -> SubmittedSource:
-    """Check the files that a command names and pack the folder that it will run in: the present one."""
+    """Check the files that a command names, and pack its folder, by default the present one."""
     root = (folder or Path()).resolve()
     _check_interpreter(argv, root)
     named = [file for file in (_find_file(root, word) for word in argv) if file is not None]
@@ -88,17 +88,16 @@ def open_command(argv: list[str], folder: Path | None) -> SubmittedSource:
 
 
 def open_recipe(client: Client, name: str) -> SubmittedSource:
-    """A recipe that no worker has announced is left to the tracker to judge."""
+    """Open a recipe. The tracker judges a recipe that no worker has announced."""
     recipe_info = next((recipe for recipe in list_recipes(client).recipes if recipe.name == name), None)
     signature = Signature(tuple(recipe_info.parameters)) if recipe_info else Signature((), takes_any=True)
     return SubmittedSource(request(RecipeSource, name=name), signature, f"Recipe {name}")
 
 
 def send_with(client: Client, source: SubmittedSource, ask: Callable[[], T]) -> T:
-    """Ask the tracker for something that needs the source's code; it is sent last, when all else was found right.
+    """Send a request that needs the source's code, and the code only if the tracker lacks it and accepts the rest.
 
-    The tracker looks for the code after everything that it checks, so it is asked once without; code that it has
-    already is not sent again.
+    The tracker looks for the code after all other checks. So the first request goes without the code.
     """
     code = source.code
     if code is None:
@@ -111,15 +110,24 @@ def send_with(client: Client, source: SubmittedSource, ask: Callable[[], T]) -> 
         if error.field not in _NOT_SENT:
             raise
     else:
-        warn(f"The tracker has {code.words} already.")
+        warn(f"The tracker has {code.description} already.")
         return result
     client.add_bundle(code.packed.content)
-    warn(f"Sent {code.words}.")
+    warn(f"Sent {code.description}.")
     return ask()
 
 
+def check_source(what: str | None, argv: list[str] | None, examples: str) -> None:
+    """Raise InvalidInput unless a line names either a source or a command after `--`."""
+    if what is None and not argv:
+        raise InvalidInput("Say what to train.", field="source", hint=examples)
+    if what is not None and argv is not None:
+        hint = f"Options of this command stand before the --; to run {what!r}, put it after."
+        raise InvalidInput(f"Both {what!r} and a command after -- are given.", field="source", hint=hint)
+
+
 def find_program(word: str) -> bool:
-    """Whether a word is a program, or a script that is here: what begins a command, and is no recipe."""
+    """Whether a word is a program, or a script in this folder, so that it begins a command."""
     if Path(word).name in _PROGRAMS:
         return True
     is_here = Path(word).is_file()
@@ -127,29 +135,29 @@ def find_program(word: str) -> bool:
 
 
 def _refuse_command(what: str) -> None:
-    """Raise InvalidInput for the first word of a command whose dashes were forgotten."""
+    """Raise InvalidInput for the first word of a command without its dashes."""
     if find_program(what):
         hint = f"keepbest submit -- {shlex.quote(what)} …"
         raise InvalidInput(f"{what!r} is a program: a command of your own stands after --.", field="source", hint=hint)
 
 
 def _check_interpreter(argv: list[str], root: Path) -> None:
-    """Raise InvalidInput for a file of the folder as the program: files are sent without their modes."""
+    """Raise InvalidInput if the program is a file of the folder, because files lose their modes when sent."""
     is_file = bool(argv) and ("/" in argv[0] or argv[0].endswith((".py", ".sh")))  # else found on the worker's PATH
     if not is_file or _find_file(root, argv[0]) is None:
         return
     interpreter = "python" if argv[0].endswith(".py") else "sh"
     hint = f"keepbest submit -- {shlex.join([interpreter, *argv])}"
-    message = f"{argv[0]!r} cannot be started on a worker: files are sent without their modes."
+    message = f"A worker cannot start {argv[0]!r}, because keepbest sends files without their modes."
     raise InvalidInput(message, field="command", hint=hint)
 
 
 def _find_file(root: Path, word: str) -> Path | None:
-    """Return the file in `root` that a word of a command names, from there."""
+    """Return the path below `root` of the file that a word of a command names, or None."""
     try:
         path = (root / word).resolve()
         return path.relative_to(root) if path.is_file() else None
-    except (OSError, ValueError):  # no name of a file at all, or one outside
+    except (OSError, ValueError):  # no name of a file, or a file outside `root`
         return None
 
 

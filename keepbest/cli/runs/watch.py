@@ -1,17 +1,18 @@
-"""`watch`, `logs`: a run as it happens."""
+"""`watch`, `logs`: follow a run while it trains."""
 
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager
-from typing import Annotated, Any, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from keepbest.cli.common.errors import Exit, status_of_run, tell
+from keepbest.cli.common.errors import Exit, print_error, status_of_run
 from keepbest.cli.common.formatting import at_step, clean, failed_attempts, number, say_selection
 from keepbest.cli.common.options import AsJson, RunId
-from keepbest.cli.common.output import is_terminal, new_console, say, styled, warn
+from keepbest.cli.common.output import is_terminal, progress_bars, say, styled, warn
 from keepbest.cli.common.suggest import suggest_restore
 from keepbest.cli.runs.facts import state_of, took
 from keepbest.cli.runs.follow import News, RunFollower
@@ -21,11 +22,14 @@ from keepbest.contract.runs import ExternalSource, Run
 from keepbest.contract.validations import RecordedValidation
 from keepbest.status import RunState
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
 
 def watch(run: RunId, as_json: AsJson = False) -> int:
-    """Follow a run live, with a mark at each new best; ends with the run, and with its exit status.
+    """Follow a run to its end, with a mark at each new best; the exit status says how it ended.
 
-    Ctrl-C ends the watching, not the run. With --json one line for each validation and at last one for the run.
+    Ctrl-C ends the watching, not the run. --json prints a line for each validation and at last one for the run.
     """
     with Client() as client:
         return follow(client, client.run(run).id, as_json)
@@ -36,7 +40,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Print what a run's trainer wrote; progress bars as a terminal would leave them."""
+    """Print the output of a run's trainer, with progress bars as a terminal would leave them."""
     output, is_silent = Output(), True
     with Client() as client:
         follower = RunFollower(client, client.run(run).id, with_logs=True)
@@ -54,14 +58,14 @@ def logs(
 
 
 def say_no_output(run: Run) -> str:
-    """Say why a run has no output here, and where it is or how to have it the next time."""
+    """Say why a run has no output here, and how to get it the next time."""
     if isinstance(run.spec.source, ExternalSource):
         return (
-            f"The output of {run.id} is where its script runs: it was not sent. "
+            f"The script of {run.id} did not send its output. "
             "keepbest.init(capture=True) keeps a script's console with its run."
         )
     if run.started_at is None and not run.state.is_final:
-        return f"Nothing yet: {run.id} is {run.state.value}{_who(run)}."
+        return f"Nothing yet: {run.id} is {run.state.value}{_describe_worker(run)}."
     return f"{run.id} has printed nothing."
 
 
@@ -70,7 +74,7 @@ def follow(client: Client, run: str, as_json: bool = False) -> int:
     last: Run | None = None
     validations: list[RecordedValidation] = []
     try:
-        with _view(as_json) as view:
+        with _open_view(as_json) as view:
             for news in RunFollower(client, run, with_validations=True).news():
                 view.show(news)
                 last, validations = news.run, news.validations or validations
@@ -84,7 +88,7 @@ def follow(client: Client, run: str, as_json: bool = False) -> int:
 
 
 def conclude(client: Client, run: Run, *, why: bool) -> None:
-    """Say how a run ended and what to do next; `why` where no validation has said it."""
+    """Say how a run ended and what to do next; with `why`, also the reason, which no validation has shown."""
     best = (
         f"; best {run.spec.monitor} {at_step(run.best_value, run.best_step, 17)}" if run.best_step is not None else ""
     )
@@ -97,7 +101,7 @@ def conclude(client: Client, run: Run, *, why: bool) -> None:
         values = ", ".join(f"{key} {number(value)}" for key, value in run.test.values.items())
         say(f"test: {values} on {run.test.n:,} examples")
     if run.state is RunState.FAILED and run.error is not None:
-        tell(run.error.message, hint=run.error.hint or f"keepbest logs {run.id}")
+        print_error(run.error.message, hint=run.error.hint or f"keepbest logs {run.id}")
     elif run.selection is not None:
         say(f"next: {suggest_restore(client, run.id, run.selection.checkpoint, 'selected')}")
     elif run.best_checkpoint:
@@ -105,83 +109,69 @@ def conclude(client: Client, run: Run, *, why: bool) -> None:
 
 
 class RunView(Protocol):
-    """One way to show news."""
+    """One way to show the news of a run."""
 
     def show(self, news: News) -> None: ...
 
 
-def _view(as_json: bool) -> AbstractContextManager[RunView]:
+@contextmanager
+def _open_view(as_json: bool) -> Iterator[RunView]:
     if as_json:
-        return _JsonRunView()
-    return _LiveRunView() if is_terminal() else _PlainRunView()
+        yield _JsonRunView()
+    elif is_terminal():
+        with progress_bars() as bars:
+            yield _LiveRunView(bars)
+    else:
+        yield _PlainRunView()
 
 
 class _PlainRunView:
-    """One line a validation, and one when the state changes."""
+    """Prints a line for each validation, and for each change of the state."""
 
     def __init__(self) -> None:
         self.state: RunState | None = None
 
-    def __enter__(self) -> RunView:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
     def show(self, news: News) -> None:
         if news.run.state is not self.state and not news.run.state.is_final:
-            say(f"{news.run.id} {state_of(news.run)}{_who(news.run)}")
+            say(f"{news.run.id} {state_of(news.run)}{_describe_worker(news.run)}")
         self.state = news.run.state
         for validation in news.validations:
             say(validation_line(news.run, validation))
 
 
-class _JsonRunView(_PlainRunView):
-    """A line of JSON a validation, and one for the run when it ended."""
+class _JsonRunView:
+    """Prints a line of JSON for each validation, and one for the run when it has ended."""
+
+    def __init__(self) -> None:
+        self.has_ended = False
 
     def show(self, news: News) -> None:
         for validation in news.validations:
             print(validation.model_dump_json(ensure_ascii=True), flush=True)
-        if news.run.state.is_final and self.state is not news.run.state:
-            self.state = news.run.state
+        if news.run.state.is_final and not self.has_ended:
+            self.has_ended = True
             print(news.run.model_dump_json(ensure_ascii=True), flush=True)
 
 
 class _LiveRunView:
-    """A progress bar that stays at the bottom; each new best goes by above it."""
+    """Prints each new best above progress bars of the steps and of the patience."""
 
-    def __init__(self) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self.console = new_console()
-        self.bars = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[words]}", markup=False),
-            console=self.console,
-            transient=True,
-            expand=True,
-        )
-        self.steps: Any = self.bars.add_task("", total=None, words="")
-        self.patience: Any = None
-
-    def __enter__(self) -> RunView:
-        self.bars.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bars.stop()
+    def __init__(self, bars: Progress) -> None:
+        self.bars = bars
+        self.steps = bars.add_task("", total=None, words="")
+        self.patience: TaskID | None = None
 
     def show(self, news: News) -> None:
         for validation in news.validations:
             if validation.decision.improved or validation.decision.stop or validation.withdraws:
                 style = "bold green" if validation.decision.improved else "yellow"
-                self.console.print(styled(clean(validation_line(news.run, validation)), style))
+                self.bars.console.print(styled(clean(validation_line(news.run, validation)), style))
         self._show_steps(news.run)
         self._show_patience(news.run)
 
     def _show_steps(self, run: Run) -> None:
-        best = f"best {at_step(run.best_value, run.best_step)}" if run.best_step is not None else _who(run).strip()
+        has_best = run.best_step is not None
+        best = f"best {at_step(run.best_value, run.best_step)}" if has_best else _describe_worker(run).strip()
         self.bars.update(
             self.steps,
             description=clean(f"{run.name} {state_of(run)}"),
@@ -194,18 +184,14 @@ class _LiveRunView:
         if run.wait is None or run.patience_left is None:
             return
         whole = run.wait + run.patience_left
-        shown: dict[str, Any] = {
-            "total": whole or 1,
-            "completed": run.patience_left,
-            "words": f"{run.patience_left:,} of {whole:,} {run.patience_unit or ''} left",
-        }
+        words = f"{run.patience_left:,} of {whole:,} {run.patience_unit or ''} left"
         if self.patience is None:
-            self.patience = self.bars.add_task("patience", **shown)
-        self.bars.update(self.patience, **shown)
+            self.patience = self.bars.add_task("patience", words=words)
+        self.bars.update(self.patience, total=whole or 1, completed=run.patience_left, words=words)
 
 
 def validation_line(run: Run, validation: RecordedValidation) -> str:
-    """`step 300  val_accuracy 0.9712  * best`; a stop says why, and what was taken back."""
+    """Return `step 300  val_accuracy 0.9712  * best`, with the reason of a stop or of a withdrawal."""
     if validation.withdraws:
         return f"step {validation.step:>8,}  withdrawn as the best: {validation.note}; {_best_now(run, validation)}"
     measured = (
@@ -228,7 +214,8 @@ def _best_now(run: Run, validation: RecordedValidation) -> str:
     return f"the best is {run.spec.monitor} {at_step(best.best_value, best.best_step)} again"
 
 
-def _who(run: Run) -> str:
+def _describe_worker(run: Run) -> str:
+    """Return the worker of a run, or what the run waits for."""
     if run.state is RunState.PAUSED:
         return f"  {run.stop_message or ''}"
     if run.state is RunState.QUEUED:

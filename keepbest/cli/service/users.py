@@ -10,10 +10,10 @@ import typer
 
 from keepbest.cli.common.formatting import age
 from keepbest.cli.common.options import AsJson
-from keepbest.cli.common.output import Table, print_json, print_table, say, warn
+from keepbest.cli.common.output import Table, print_json, print_listing, say, warn
 from keepbest.cli.service.rules import project_rules
 from keepbest.client.client import Client
-from keepbest.contract.access import TokenRequest, UserRequest
+from keepbest.contract.access import Token, TokenRequest, User, UserRequest
 from keepbest.contract.runs import ProjectRequest
 from keepbest.contract.validate import request
 from keepbest.status import Role
@@ -29,15 +29,11 @@ user = typer.Typer(help="List, add and disable users.", add_completion=False, no
 def list_projects(as_json: AsJson = False) -> None:
     """List projects."""
     with Client() as client:
-        project_page = client.projects()
-    if as_json:
-        print_json(project_page)
-        return
+        page = client.projects()
     now = datetime.now(UTC)
     table = Table(("name", ">runs", ">going on", ">last change", "description"), empty="No projects yet.")
-    for item in project_page.projects:
-        table.add(item.name, item.runs, item.active, age(item.updated_at, now), item.description)
-    print_table(table)
+    rows = ((item.name, item.runs, item.active, age(item.updated_at, now), item.description) for item in page.projects)
+    print_listing(page, table, rows, as_json=as_json)
 
 
 @project.command("add")
@@ -57,18 +53,9 @@ project.command("rules")(project_rules)
 def list_tokens(as_json: AsJson = False) -> None:
     """List tokens: yours, or everybody's if you are admin. The tracker does not keep their secrets."""
     with Client() as client:
-        token_list = client.tokens()
-    if as_json:
-        print_json(token_list)
-        return
-    now = datetime.now(UTC)
+        listing = client.tokens()
     table = Table(("id", "name", "user", "role", ">age", ">last used", "ends"), empty="No tokens.")
-    for item in token_list.tokens:
-        ends = item.expires_at.date().isoformat() if item.expires_at else "never"
-        table.add(
-            item.id, item.name, item.user, item.role.value, age(item.created_at, now), age(item.last_used_at, now), ends
-        )
-    print_table(table)
+    print_listing(listing, table, map(_token_row, listing.tokens), as_json=as_json)
 
 
 @token.command("add")
@@ -101,15 +88,9 @@ def remove_token(token: Annotated[str, typer.Argument(help="Id of the token.")])
 def list_users(as_json: AsJson = False) -> None:
     """List users."""
     with Client() as client:
-        user_list = client.users()
-    if as_json:
-        print_json(user_list)
-        return
-    now = datetime.now(UTC)
+        listing = client.users()
     table = Table(("name", "role", ">age", "state"), empty="No users.")
-    for item in user_list.users:
-        table.add(item.name, item.role.value, age(item.created_at, now), "disabled" if item.disabled_at else "active")
-    print_table(table)
+    print_listing(listing, table, map(_user_row, listing.users), as_json=as_json)
 
 
 @user.command("add")
@@ -130,3 +111,15 @@ def disable_user(name: Name) -> None:
     with Client() as client:
         client.disable_user(name)
     say(f"Disabled {name}.")
+
+
+def _token_row(item: Token) -> tuple[object, ...]:
+    now = datetime.now(UTC)
+    ends = item.expires_at.date().isoformat() if item.expires_at else "never"
+    used = age(item.last_used_at, now)
+    return item.id, item.name, item.user, item.role.value, age(item.created_at, now), used, ends
+
+
+def _user_row(item: User) -> tuple[object, ...]:
+    state = "disabled" if item.disabled_at else "active"
+    return item.name, item.role.value, age(item.created_at, datetime.now(UTC)), state

@@ -9,11 +9,11 @@ import typer
 
 from keepbest.cli.common.formatting import age
 from keepbest.cli.common.options import AsJson
-from keepbest.cli.common.output import Table, print_facts, print_json, print_table
+from keepbest.cli.common.output import Table, print_facts, print_json, print_listing, print_table
 from keepbest.cli.service.recipes import list_recipes
 from keepbest.client.client import Client
 from keepbest.contract.policies import PolicySpec
-from keepbest.contract.workers import RecipeInfo
+from keepbest.contract.workers import RecipeInfo, Worker
 from keepbest.errors import NotFound
 from keepbest.stopping import render
 from keepbest.stopping.registry import build, declared_params, get_kind
@@ -22,27 +22,10 @@ from keepbest.stopping.registry import build, declared_params, get_kind
 def workers(as_json: AsJson = False) -> None:
     """List workers and what they do."""
     with Client() as client:
-        worker_list = client.workers()
-    if as_json:
-        print_json(worker_list)
-        return
-    now = datetime.now(UTC)
-    table = Table(
-        ("name", "state", "busy", "host", ">heard", "labels", "takes"), empty="No worker. Start one: keepbest worker"
-    )
-    for worker in worker_list.workers:
-        labels = ", ".join(f"{key}={value}" for key, value in worker.labels.items())
-        takes = "recipes only" if worker.recipes_only else "recipes and code"
-        table.add(
-            worker.name,
-            worker.state,
-            f"{worker.busy} of {worker.slots}",
-            worker.host,
-            age(worker.heard_at, now),
-            labels,
-            takes,
-        )
-    print_table(table)
+        listing = client.workers()
+    heads = ("name", "state", "busy", "host", ">heard", "labels", "takes")
+    table = Table(heads, empty="No worker. Start one: keepbest worker")
+    print_listing(listing, table, map(_worker_row, listing.workers), as_json=as_json)
 
 
 def recipes(
@@ -50,26 +33,22 @@ def recipes(
 ) -> None:
     """List the built-in models that workers offer; with a name, its parameters."""
     with Client() as client:
-        recipe_list = list_recipes(client)
+        listing = list_recipes(client)
     if name is not None:
-        show_recipe(get_recipe(recipe_list.recipes, name), as_json)
+        show_recipe(get_recipe(listing.recipes, name), as_json)
         return
-    if as_json:
-        print_json(recipe_list)
-        return
-    table = Table(
-        ("name", "data", "monitor", "what it is"), empty="No worker offers a recipe. Start one: keepbest worker"
-    )
-    for recipe in recipe_list.recipes:
-        table.add(recipe.name, ", ".join(recipe.data), recipe.monitor, recipe.summary)
-    print_table(table)
+    empty = "No worker offers a recipe. Start one: keepbest worker"
+    table = Table(("name", "data", "monitor", "what it is"), empty=empty)
+    rows = ((recipe.name, ", ".join(recipe.data), recipe.monitor, recipe.summary) for recipe in listing.recipes)
+    print_listing(listing, table, rows, as_json=as_json)
 
 
 def get_recipe(recipes: list[RecipeInfo], name: str) -> RecipeInfo:
-    recipe_info = next((recipe for recipe in recipes if recipe.name == name), None)
-    if recipe_info is None:
+    """Return a recipe by its name; raises NotFound."""
+    recipe = next((recipe for recipe in recipes if recipe.name == name), None)
+    if recipe is None:
         raise NotFound(f"There is no recipe {name!r}.", field="name", hint="`keepbest recipes` lists them.")
-    return recipe_info
+    return recipe
 
 
 def show_recipe(recipe: RecipeInfo, as_json: bool) -> None:
@@ -97,6 +76,13 @@ def show_recipe(recipe: RecipeInfo, as_json: bool) -> None:
 def render_stopper(stopper: PolicySpec) -> str:
     """Return a stopper as `--stop` takes it, without parameters that have their defaults."""
     return render(_without_defaults(stopper.model_dump()))
+
+
+def _worker_row(worker: Worker) -> tuple[object, ...]:
+    busy, heard = f"{worker.busy} of {worker.slots}", age(worker.heard_at, datetime.now(UTC))
+    labels = ", ".join(f"{key}={value}" for key, value in worker.labels.items())
+    takes = "recipes only" if worker.recipes_only else "recipes and code"
+    return worker.name, worker.state, busy, worker.host, heard, labels, takes
 
 
 def _without_defaults(spec: dict[str, Any]) -> dict[str, Any]:

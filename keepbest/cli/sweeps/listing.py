@@ -1,4 +1,4 @@
-"""`sweeps`, and sweeps as tables: each run with its parameters, the best, what mattered."""
+"""`sweeps`, and tables of a sweep: each run with its parameters, the rungs, and the importance of parameters."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import typer
 
 from keepbest.cli.common.formatting import age, at_step, clean, number, whole
 from keepbest.cli.common.options import AsJson, ProjectName
-from keepbest.cli.common.output import Table, print_facts, print_json, print_table, say, warn
+from keepbest.cli.common.output import Table, print_facts, print_listing, print_table, say, warn
 from keepbest.cli.sweeps.space import show_dimension
 from keepbest.client.client import Client
 from keepbest.contract.sweeps import Sweep, SweepImportance, SweepRun, SweepRuns, SweepState
 from keepbest.figures import duration
 from keepbest.stopping import render
 
-#: Characters of a bar that means all.
+#: Characters of a bar that stands for 100 %.
 _BAR = 20
 
 
@@ -31,21 +31,15 @@ def sweeps(
     """List sweeps, the newest first."""
     with Client() as client:
         page = client.sweeps(project=project, state=state and state.value, limit=limit)
-    if as_json:
-        print_json(page)
-        return
     heads = ("id", "project", "name", "state", "search", ">runs", ">failed", "best", "with", ">age")
     empty = 'No sweeps yet. Begin one: keepbest sweep hvass-cnn --tpe "learning_rate=log(1e-4, 1e-1)" --runs 20'
-    table = Table(heads, empty=empty)
-    for sweep in page.sweeps:
-        table.add(*_row(sweep))
-    print_table(table)
-    if page.cursor:
+    print_listing(page, Table(heads, empty=empty), map(_row, page.sweeps), as_json=as_json)
+    if page.cursor and not as_json:
         warn(f"These are {len(page.sweeps)} of {page.total:,}; more with --limit, or --project and --state.")
 
 
-def show_sweep(known: SweepRuns, weight: SweepImportance) -> None:
-    """Print a sweep as people read it."""
+def show_sweep(known: SweepRuns, importance: SweepImportance) -> None:
+    """Print a sweep: facts, runs, rungs, importance of parameters, and the next command."""
     sweep = known.sweep
     print_facts(f"{sweep.name}  sweep {sweep.id} in {sweep.project}", list(_facts(sweep)))
     if known.runs:
@@ -55,18 +49,18 @@ def show_sweep(known: SweepRuns, weight: SweepImportance) -> None:
         say()
         print_table(list_rungs(known))
     say()
-    if weight.parameters:
-        say(f"What made the difference, by {weight.runs} finished runs:")
-        print_table(list_importance(weight))
-    elif weight.message:
-        say(weight.message)
+    if importance.parameters:
+        say(f"What made the difference, by {importance.runs} finished runs:")
+        print_table(list_importance(importance))
+    elif importance.message:
+        say(importance.message)
     if sweep.best is not None:
         which = " --best" if sweep.best.selected_value is None else ""
         say(f"next: keepbest restore {sweep.best.run}{which} --to best-model")
 
 
 def list_runs(known: SweepRuns) -> Table:
-    """A run a row, in the order in which they were made."""
+    """Return a table with a row for each run, in the order in which the sweep made them."""
     names = list(known.sweep.space)
     rung = [">rung"] if known.sweep.halving is not None else []
     selected = [">selected @ step"] if any(run.is_other for run in known.runs) else []
@@ -83,7 +77,7 @@ def list_runs(known: SweepRuns) -> Table:
 
 
 def say_best(sweep: Sweep, digits: int = 6) -> str:
-    """`0.98 @ 300 by RUN, selected by greedy_soup(k=3); its best validation 0.97 @ 300`; or empty."""
+    """Return `0.98 @ 300 by RUN, selected by greedy_soup(k=3); its best validation 0.97 @ 300`, or an empty text."""
     best = sweep.best
     if best is None:
         return ""
@@ -97,7 +91,7 @@ def say_best(sweep: Sweep, digits: int = 6) -> str:
 
 
 def list_rungs(known: SweepRuns) -> Table:
-    """A rung a row: how many runs came there, wait, and went on."""
+    """Return a table with a row for each rung: how many runs reached it, wait there, and went on."""
     table = Table((">rung", ">step", ">runs", ">waiting", ">promoted", ">best"))
     for sweep_rung in known.rungs:
         counts = (whole(count) for count in (sweep_rung.step, sweep_rung.runs, sweep_rung.waiting, sweep_rung.promoted))
@@ -106,17 +100,18 @@ def list_rungs(known: SweepRuns) -> Table:
 
 
 def top_rung(run: SweepRun) -> int:
-    """Return the highest rung at which a run paused; 0 where it has not yet."""
+    """Return the highest rung at which a run paused; 0 if it has not paused yet."""
     return max((mark.rung for mark in run.rungs), default=0)
 
 
-def list_importance(weight: SweepImportance) -> Table:
+def list_importance(importance: SweepImportance) -> Table:
+    """Return a table with a row for each parameter and a bar for its share."""
     table = Table(("parameter", ">share", ""))
-    for importance in weight.parameters:
-        if importance.share is None:
-            table.add(importance.name, "-", "changed too rarely to tell")
+    for parameter in importance.parameters:
+        if parameter.share is None:
+            table.add(parameter.name, "-", "changed too rarely to tell")
         else:
-            table.add(importance.name, f"{100 * importance.share:.0f} %", "#" * round(_BAR * importance.share))
+            table.add(parameter.name, f"{100 * parameter.share:.0f} %", "#" * round(_BAR * parameter.share))
     return table
 
 

@@ -1,4 +1,4 @@
-"""What a sweep tries, as one writes it: `rate=log(1e-4, 1e-1)`, `units=int(8, 64)`, `drop=0.1,0.3`."""
+"""Reads the space of a sweep as people write it: `rate=log(1e-4, 1e-1)`, `units=int(8, 64)`, `drop=0.1,0.3`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LIKE = "Like rate=log(1e-4, 1e-1), rate=uniform(0, 1), units=int(8, 64), or val
 
 
 def parse_space(pairs: Sequence[str], signature: Signature, owner: str) -> dict[str, Dimension]:
-    """Read each `NAME=…`; raises InvalidInput that names the parameter, and what of it is wrong."""
+    """Read each `NAME=…`; raises InvalidInput that names the parameter and the mistake."""
     known = {parameter.name: parameter.type for parameter in signature.parameters}
     space: dict[str, Dimension] = {}
     for pair in pairs:
@@ -37,7 +37,7 @@ def parse_space(pairs: Sequence[str], signature: Signature, owner: str) -> dict[
 
 
 def parse_dimension(name: str, text: str, kind: Kind = "json") -> Dimension:
-    """Read what stands after `NAME=`; single values are of the parameter's type."""
+    """Read the text after `NAME=`; single values have the parameter's type."""
     call = _CALL.fullmatch(text)
     word, inside = call.groups() if call else ("choices", text)
     if call is None and _OPEN.match(text):
@@ -57,7 +57,7 @@ def parse_dimension(name: str, text: str, kind: Kind = "json") -> Dimension:
 
 
 def show_dimension(dimension: Dimension) -> str:
-    """Return it as one writes it."""
+    """Return a dimension as people write it."""
     if isinstance(dimension, Choices):
         return ", ".join(map(json.dumps, dimension.values))
     if isinstance(dimension, IntRange):
@@ -68,7 +68,7 @@ def show_dimension(dimension: Dimension) -> str:
 
 
 def list_ends(space: Mapping[str, Dimension]) -> Iterator[tuple[str, Any]]:
-    """Yield each value that is named, with its parameter: those to choose from, else the ends of a range."""
+    """Yield each choice, or both ends of a range, with the name of its parameter."""
     for name, dimension in space.items():
         ends = dimension.values if isinstance(dimension, Choices) else [dimension.low, dimension.high]
         yield from ((name, value) for value in ends)
@@ -94,7 +94,7 @@ def _read_options(parts: list[str], name: str, text: str) -> dict[str, Any]:
 
 
 def _split(text: str) -> list[str]:
-    """Split at the commas that stand in no bracket and in no quotes."""
+    """Split at the commas outside brackets and quotes."""
     parts = re.findall(r"""(?:"(?:\\.|[^"\\])*"|\[[^\]]*\]|\{[^}]*\}|[^,])+""", text)
     return [part.strip() for part in parts]
 

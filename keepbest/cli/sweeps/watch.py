@@ -1,37 +1,40 @@
-"""`sweep watch`: a line for each run that ends or pauses, and on a terminal a bar below, until the sweep ends."""
+"""`sweep watch`: prints a line for each run that ends or pauses, and on a terminal a bar below, to the sweep's end."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
-from typing import Protocol
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Protocol
 
 from keepbest.cli.common.errors import Exit
 from keepbest.cli.common.formatting import at_step, clean, number
-from keepbest.cli.common.output import is_terminal, new_console, say, styled, warn
+from keepbest.cli.common.output import is_terminal, progress_bars, say, styled, warn
 from keepbest.cli.sweeps.listing import count_runs, say_best, top_rung, write_value
 from keepbest.client.client import Client
 from keepbest.contract.sweeps import Sweep, SweepRun, SweepRuns, SweepState
 from keepbest.errors import Busy, Unreachable
 from keepbest.status import RunState, StopReason
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 _STATUS = {SweepState.FAILED: Exit.RUN_FAILED, SweepState.CANCELLED: Exit.RUN_CANCELLED}
-#: What makes a sweep worth reading again.
+#: The kinds of events after which the sweep has changed.
 _NEWS = {"run.created", "run.state", "sweep.state"}
 
 
 def watch_sweep(client: Client, sweep: str, as_json: bool) -> int:
-    """Say how each run ended, until the sweep ends; return the exit status that fits."""
-    told: set[tuple[str, int | None]] = set()
+    """Say how each run ends, until the sweep ends; return the exit status that fits."""
+    shown: set[tuple[str, int | None]] = set()
     try:
-        with _view(as_json) as view:
+        with _open_view(as_json) as view:
             for known in _follow(client, sweep):
                 for run in known.runs:
                     place = (run.run, None if run.state.is_final else top_rung(run))
-                    if (run.state.is_final or run.state is RunState.PAUSED) and place not in told:
-                        told.add(place)
-                        view.tell(known, run)
-                view.show(known.sweep)
+                    if (run.state.is_final or run.state is RunState.PAUSED) and place not in shown:
+                        shown.add(place)
+                        view.show_run(known, run)
+                view.show_counts(known.sweep)
     except KeyboardInterrupt:
         warn(f"The sweep goes on. To see it again: keepbest sweep watch {sweep}")
         raise
@@ -43,75 +46,59 @@ def watch_sweep(client: Client, sweep: str, as_json: bool) -> int:
 
 
 class SweepView(Protocol):
-    """One way to tell of a sweep."""
+    """One way to show a sweep: each run that ends or pauses, and the counts."""
 
-    def tell(self, known: SweepRuns, run: SweepRun) -> None: ...
-    def show(self, sweep: Sweep) -> None: ...
-
-
-def _view(as_json: bool) -> AbstractContextManager[SweepView]:
-    if as_json:
-        return _JsonSweepView()
-    return _LiveSweepView() if is_terminal() else _PlainSweepView()
+    def show_run(self, known: SweepRuns, run: SweepRun) -> None: ...
+    def show_counts(self, sweep: Sweep) -> None: ...
 
 
-class _PlainSweepView:
-    """A line each time a run ends or pauses."""
-
-    def __enter__(self) -> SweepView:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def tell(self, known: SweepRuns, run: SweepRun) -> None:
-        say(_line(known, run))
-
-    def show(self, sweep: Sweep) -> None:
-        pass
+@contextmanager
+def _open_view(as_json: bool) -> Iterator[SweepView]:
+    if is_terminal() and not as_json:
+        with progress_bars() as bars:
+            yield _LiveSweepView(bars)
+    else:
+        yield _LineView(as_json)
 
 
-class _JsonSweepView(_PlainSweepView):
-    """A line of JSON a run."""
+class _LineView:
+    """Prints a line for each run, of text or of JSON."""
 
-    def tell(self, known: SweepRuns, run: SweepRun) -> None:
-        print(run.model_dump_json(ensure_ascii=True), flush=True)
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def show_run(self, known: SweepRuns, run: SweepRun) -> None:
+        if self.as_json:
+            print(run.model_dump_json(ensure_ascii=True), flush=True)
+        else:
+            say(_line(known, run))
+
+    def show_counts(self, sweep: Sweep) -> None:
+        pass  # the last line has them
 
 
 class _LiveSweepView:
-    """A progress bar that stays at the bottom; each run goes by above it."""
+    """Prints each run above a progress bar of the sweep."""
 
-    def __init__(self) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn
+    def __init__(self, bars: Progress) -> None:
+        self.bars = bars
+        self.runs = bars.add_task("", total=None, words="")
 
-        self.console = new_console()
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=None))
-        words = TextColumn("{task.fields[words]}", markup=False)
-        self.bar = Progress(*columns, words, console=self.console, transient=True, expand=True)
-        self.runs = self.bar.add_task("", total=None, words="")
-
-    def __enter__(self) -> SweepView:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.stop()
-
-    def tell(self, known: SweepRuns, run: SweepRun) -> None:
+    def show_run(self, known: SweepRuns, run: SweepRun) -> None:
         is_best = known.sweep.best is not None and known.sweep.best.run == run.run
-        self.console.print(styled(_line(known, run), "bold green" if is_best else ""))
+        self.bars.console.print(styled(_line(known, run), "bold green" if is_best else ""))
 
-    def show(self, sweep: Sweep) -> None:
+    def show_counts(self, sweep: Sweep) -> None:
         ended = sweep.counts.finished + sweep.counts.failed + sweep.counts.cancelled
         best = f"best {number(sweep.best.value)}" if sweep.best else ""
         paused = f", {sweep.counts.paused} paused" if sweep.counts.paused else ""
         words = f"{ended} of {sweep.runs} ended, {sweep.counts.training} training{paused}  {best}"
-        self.bar.update(self.runs, description=clean(sweep.name), total=sweep.runs, completed=ended, words=words)
+        self.bars.update(self.runs, description=clean(sweep.name), total=sweep.runs, completed=ended, words=words)
 
 
 def _follow(client: Client, sweep: str) -> Iterator[SweepRuns]:
-    """Yield the sweep at once, whenever one of its project's runs moved, and last when it has ended."""
-    start = client.events().next  # asked first: nothing falls between it and the sweep
+    """Yield the sweep at once, after each change of a run of its project, and last when it has ended."""
+    start = client.events().next  # asked first, so that no event between the two requests is lost
     known = client.sweep(sweep)
     yield known
     if known.sweep.state is not SweepState.RUNNING:
@@ -119,7 +106,7 @@ def _follow(client: Client, sweep: str) -> Iterator[SweepRuns]:
     for event in client.follow(after=start, project=known.sweep.project):
         if event is not None and event.kind not in _NEWS:
             continue
-        with suppress(Unreachable, Busy):  # `follow` waits for the tracker, and gives up when it stays away
+        with suppress(Unreachable, Busy):  # `follow` waits for the tracker, and raises if it stays away
             known = client.sweep(sweep)
             yield known
             if known.sweep.state is not SweepState.RUNNING:

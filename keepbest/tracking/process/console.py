@@ -132,7 +132,7 @@ class Capture:
     def _read(self) -> None:
         """Record the output, in this capture's thread."""
         lines, came, texts = Lines(), 0, list[str]()
-        poll, told_at = select.poll(), time.monotonic()
+        poll, recorded_at = select.poll(), time.monotonic()
         poll.register(self._record, select.POLLIN)
         while True:
             if poll.poll(TURN_SECONDS * 1000):
@@ -141,14 +141,14 @@ class Capture:
                     break
                 came += len(piece)
                 texts += lines.add(piece)
-            if texts and time.monotonic() - told_at >= TURN_SECONDS:
-                told_at = time.monotonic()
-                texts = self._tell(texts)
+            if texts and time.monotonic() - recorded_at >= TURN_SECONDS:
+                recorded_at = time.monotonic()
+                texts = self._record_texts(texts)
         more = [f"keepbest: only the first {MAX_OUTPUT_BYTES >> 20} MB of this output are kept.\n"]
-        self._tell(texts + lines.rest() + (more if came >= MAX_OUTPUT_BYTES else []))
+        self._record_texts(texts + lines.rest() + (more if came >= MAX_OUTPUT_BYTES else []))
         self._leave()
 
-    def _tell(self, texts: list[str]) -> list[str]:
+    def _record_texts(self, texts: list[str]) -> list[str]:
         """Record the texts, small ones together, and return an empty list."""
         waiting = ""
         for text in texts:

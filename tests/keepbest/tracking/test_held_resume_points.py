@@ -15,7 +15,7 @@ def named(checkpoint: str | None) -> BatchReceipt:
 def told(*checkpoints: str) -> ResumePoints:
     departures = ResumePoints()
     for checkpoint in checkpoints:
-        departures.tell(checkpoint)
+        departures.add(checkpoint)
     return departures
 
 
@@ -24,7 +24,7 @@ def test_all_that_was_told_counts_until_the_tracker_names_one() -> None:
     assert departures.find(None, is_away=False) == [A, B, C]
     assert departures.find(named(None), is_away=False) == [A, B, C]
     assert departures.find(named(B), is_away=False) == [B, C]
-    departures.tell(D)
+    departures.add(D)
     assert departures.find(named(B), is_away=False) == [B, C, D]
     assert departures.find(named(D), is_away=False) == [D]
 
@@ -32,9 +32,9 @@ def test_all_that_was_told_counts_until_the_tracker_names_one() -> None:
 def test_checkpoints_told_in_an_outage_do_not_fill_the_disk() -> None:
     departures = told(A, B)
     assert departures.find(named(A), is_away=False) == [A, B]  # B may be on its way
-    departures.tell(C)
+    departures.add(C)
     assert departures.find(named(A), is_away=True) == [A, B]
-    departures.tell(D)
+    departures.add(D)
     assert departures.find(named(A), is_away=False) == [A, B, C, D]  # it is back, and hears of all of them
     assert departures.find(named(D), is_away=True) == [D]
 

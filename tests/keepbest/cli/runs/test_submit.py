@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from keepbest.cli.common.errors import Exit
-from keepbest.cli.runs.submit import parse_pace
+from keepbest.cli.runs.run_fields import parse_pace
 from keepbest.client import bundle
 from keepbest.contract.runs import CodeSource, CommandSource, Run
 from keepbest.errors import InvalidInput
