@@ -16,7 +16,7 @@ it.each([
   expect(width()).toBe(filled)
 })
 
-it('shows nothing where a policy has no patience', () => {
+it('shows nothing for a policy without patience', () => {
   render(PatienceBar, { wait: null, left: null, unit: null })
   expect(document.querySelector('.track')).toBeNull()
 })

@@ -13,7 +13,7 @@ const rolledBack: WireCurve = {
 }
 
 describe('readCurve', () => {
-  it('merges the path and hangs the abandoned tail on the point that it left', () => {
+  it('joins the path, and an abandoned branch to the point where it left the path', () => {
     const curve = readCurve(rolledBack)
     expect(curve.path.steps).toEqual([100, 200, 300, 400, 500])
     expect(curve.abandoned).toHaveLength(1)
@@ -34,7 +34,7 @@ describe('readRunCurve', () => {
 })
 
 describe('extendCurve', () => {
-  it('adds only what is new', () => {
+  it('adds new points only', () => {
     const curve = readCurve(rolledBack)
     const newer = readCurve({ key: 'val_loss', total: 8, returned: 2, pieces: [{ segment: 1, ghost: false, steps: [500, 600], values: [0.3, 0.2], times: [70, 80] }] })
     const longer = extendCurve(curve, newer)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { alignLines } from './align'
 
 describe('alignLines', () => {
-  it('keeps one shared x as it is', () => {
+  it('keeps one shared x unchanged', () => {
     const x = [1, 2, 3]
     expect(alignLines([{ x, y: [4, 5, 6] }, { x, y: [7, 8, 9] }])).toEqual({ x, columns: [[4, 5, 6], [7, 8, 9]] })
   })
@@ -18,7 +18,7 @@ describe('alignLines', () => {
     expect(alignLines([{ x: [9, 10, 10, 100], y: [1, 2, 3, 4] }])).toEqual({ x: [9, 10, 100], columns: [[1, 3, 4]] })
   })
 
-  it('answers an empty chart with an empty chart', () => {
+  it('returns an empty chart for an empty chart', () => {
     expect(alignLines([])).toEqual({ x: [], columns: [] })
     expect(alignLines([{ x: [], y: [] }])).toEqual({ x: [], columns: [[]] })
   })

@@ -19,12 +19,12 @@ describe('annotationsOf', () => {
     expect(annotationsOf({ ...run, max_steps: 700, spec: { ...run.spec, max_steps: 1200 } }, [], none, '').patience).toEqual({ from: 300, to: 700 })
   })
 
-  it('takes patience in steps as it is', () => {
+  it('takes patience in steps unchanged', () => {
     const inSteps = { ...run, patience_unit: 'steps', wait: 300, patience_left: 700 }
     expect(annotationsOf(inSteps, [], none, '').patience).toEqual({ from: 300, to: 1300 })
   })
 
-  it('says how long the run has waited, and where patience ends', () => {
+  it('shows how long the run has waited, and where patience ends', () => {
     expect(patienceSentence(run)).toBe('3 of 10 checks without improvement; patience ends at step 1,300')
     expect(patienceSentence({ ...run, state: 'finished' })).toBe('3 of 10 checks without improvement when the run ended')
     expect(patienceSentence({ ...run, last_validation_step: null })).toBe('3 of 10 checks without improvement')
@@ -50,7 +50,7 @@ describe('annotationsOf', () => {
     expect(ended.best?.restored).toBe(true)
   })
 
-  it('says where each segment begins and what it left', () => {
+  it('marks where each segment begins and which segment it left', () => {
     const starts = [
       { number: 0, reason: 'start', start_step: 0 },
       { number: 1, reason: 'roll_back', start_step: 300 },
@@ -62,7 +62,7 @@ describe('annotationsOf', () => {
     ])
   })
 
-  it('says which settings a segment changed', () => {
+  it('names the overrides of a segment', () => {
     const starts = [
       { number: 0, reason: 'fork', start_step: 300, overrides: { learning_rate: '3e-5', reset_patience: false } },
       { number: 1, reason: 'roll_back', start_step: 400, overrides: { learning_rate: '0.1x', max_steps: 20000, reset_patience: true } },

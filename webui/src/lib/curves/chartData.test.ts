@@ -23,11 +23,11 @@ describe('chartData', () => {
     expect(data.columns[2]!.at(-1)).toBe(0.3) // starts afresh behind the gap
   })
 
-  it('reports what is not finite instead of skipping it', () => {
+  it('reports values that are not finite', () => {
     expect(chartData([readCurve(rolledBack)], plain).nonFinite).toEqual([{ key: 'val_loss', x: 400, value: Infinity }])
   })
 
-  it('leaves out of a logarithmic axis what it cannot show, and counts it', () => {
+  it('leaves values out of a logarithmic axis that it cannot show, and counts them', () => {
     const curve = readCurve({ key: 'k', total: 3, returned: 3, pieces: [{ segment: 0, ghost: false, steps: [1, 2, 3], values: [0, -1, 2], times: [1, 2, 3] }] })
     const data = chartData([curve], { ...plain, log: true })
     expect(data.columns[0]).toEqual([null, null, 2])
@@ -67,7 +67,7 @@ describe('xOfStep', () => {
     expect(xOfStep(200, undefined, inTime)).toBeNull()
   })
 
-  it('foretells times beyond the last point at the average pace', () => {
+  it('estimates times beyond the last point from the average pace', () => {
     expect(xOfStep(1000, curve, inTime)).toBe(140)
   })
 })

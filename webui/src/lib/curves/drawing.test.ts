@@ -19,7 +19,7 @@ const inputs: ChartInputs = {
 }
 
 describe('chartDrawing', () => {
-  it('keeps the best mark on the raw value, whatever the smoothing', () => {
+  it('keeps the best mark on the raw value at every smoothing', () => {
     const smoothed = chartDrawing({ ...inputs, settings: { ...inputs.settings, weight: 0.9 } })
     expect(smoothed.overlay.best).toMatchObject({ x: 200, y: 0.5 })
     expect(smoothed.lines.map((line) => line.alpha)).toEqual([0.3, 1])
@@ -34,7 +34,7 @@ describe('chartDrawing', () => {
     expect(chartDrawing(inputs).overlay.nonFinite).toMatchObject([{ x: 300, value: NaN }])
   })
 
-  it('marks a resume point at its own value, or on the curve where it has none', () => {
+  it('marks a resume point at its value, or on the curve if it lacks a value', () => {
     const point = { target: { to: 'best' as const }, isBest: false, onDisk: true, ghost: false }
     const resumePoints = [
       { ...point, key: 'a', step: 100, value: 0.97, inMemory: true },

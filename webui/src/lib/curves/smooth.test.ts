@@ -6,7 +6,7 @@ describe('smooth', () => {
     expect(smooth([3, 1, 2], 0)).toEqual([3, 1, 2])
   })
 
-  it('is unbiased: a constant stays itself from the first point on', () => {
+  it('keeps a constant unchanged from the first point on', () => {
     for (const value of smooth([5, 5, 5, 5], 0.9)) expect(value).toBeCloseTo(5, 12)
   })
 

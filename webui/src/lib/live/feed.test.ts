@@ -48,7 +48,7 @@ afterEach(() => {
 })
 
 describe('Feed', () => {
-  it('starts where the log stands and goes live with the stream', async () => {
+  it('starts at the end of the event log and follows the stream', async () => {
     await settle()
     expect(tracker.streams[0]!.after).toBe(2)
     tracker.streams[0]!.on.open()
@@ -57,7 +57,7 @@ describe('Feed', () => {
     expect(seqs()).toEqual([3])
   })
 
-  it('tells each event once, whichever way it came', async () => {
+  it('passes on each event once, from polls and streams alike', async () => {
     await settle()
     tracker.streams[0]!.on.open()
     tracker.log.push(event(3))
@@ -94,7 +94,7 @@ describe('Feed', () => {
     expect(tracker.streams).toHaveLength(5)
   })
 
-  it('opens a stream that ended in good order again at once, and stays live', async () => {
+  it('reopens a stream that ended in order at once, and stays live', async () => {
     await settle()
     tracker.streams[0]!.on.open()
     await settle(300_000)
@@ -105,7 +105,7 @@ describe('Feed', () => {
     expect(feed.state).toBe('live')
   })
 
-  it('does not spin on a server that ends every stream at once', async () => {
+  it('waits before it reopens streams that end at once', async () => {
     await settle()
     for (let i = 0; i < 20; i++) {
       tracker.streams.at(-1)!.on.open()
@@ -114,7 +114,7 @@ describe('Feed', () => {
     expect(tracker.streams.length).toBeLessThan(4)
   })
 
-  it('notices a stream that is dead without saying so', async () => {
+  it('notices a stream that sends nothing any more', async () => {
     await settle()
     tracker.streams[0]!.on.open()
     await settle(CHECK_MS)
@@ -173,7 +173,7 @@ describe('Feed', () => {
     expect(heard.map((message) => message.type)).toContain('gap')
   })
 
-  it('is silent once stopped', async () => {
+  it('passes on nothing after it was stopped', async () => {
     await settle()
     feed.stop()
     const messages = heard.length

@@ -4,7 +4,7 @@ import { Throttle } from './throttle'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-it('works at once, then at most once a stretch, and does not lose the last call', async () => {
+it('works at once, then at most once an interval, and keeps the last call', async () => {
   const work = vi.fn()
   const throttle = new Throttle(1000, work)
   for (let i = 0; i < 50; i++) throttle.call()
@@ -15,7 +15,7 @@ it('works at once, then at most once a stretch, and does not lose the last call'
   expect(work).toHaveBeenCalledTimes(2)
 })
 
-it('never does two at a time', async () => {
+it('never runs two calls at a time', async () => {
   let inside = 0
   let most = 0
   const work = async () => {
@@ -31,7 +31,7 @@ it('never does two at a time', async () => {
   expect(most).toBe(1)
 })
 
-it('does nothing more once stopped', async () => {
+it('does nothing after it was stopped', async () => {
   const work = vi.fn()
   const throttle = new Throttle(10, work)
   throttle.call()

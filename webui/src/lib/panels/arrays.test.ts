@@ -15,7 +15,7 @@ test('slices share the first axis', () => {
   expect(slices({ ...BYTES, shape: [0, 2] })).toEqual([])
 })
 
-test('orange is negative, blue is positive, and what is no number is in the middle', () => {
+test('orange is negative, blue is positive, NaN has the middle colour', () => {
   expect(diverging(-1)).toEqual([245, 147, 34])
   expect(diverging(9)).toEqual([8, 119, 189])
   expect(diverging(NaN)).toEqual(diverging(0))

@@ -13,7 +13,7 @@ const GRAPH: GraphData = {
   ],
 }
 
-test('closed scopes stand for what they hold', () => {
+test('a closed scope stands for its nodes', () => {
   const seen = visibleGraph(GRAPH, new Set())
   expect(seen.nodes.map((one) => one.id)).toEqual(['net', 'x'])
   expect(seen.edges).toEqual([{ source: 'x', target: 'net', shapes: ['?x8'] }])

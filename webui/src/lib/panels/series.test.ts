@@ -5,7 +5,7 @@ import type { PanelSeries } from '$lib/api/types'
 const place = (step: number, ghost = false) => ({ segment: 0, step, snapshot: null, ghost })
 const SERIES: PanelSeries = { name: 'outputs', kind: 'histograms', places: [place(100), place(200, true), place(200), place(300)] }
 
-test('what the model does comes before what it is made of', () => {
+test('panels of outputs come before the graph', () => {
   const list = ['graph', 'confusion', 'boundary'].map((kind) => ({ name: kind, kind, places: [] }))
   expect(sortPanels(list).map((one) => one.kind)).toEqual(['boundary', 'confusion', 'graph'])
 })
@@ -17,7 +17,7 @@ test('a step on the current path comes before one on an abandoned branch', () =>
   expect(placeAt({ ...SERIES, places: [place(100), place(200, true)] }, 200)).toBe(1)
 })
 
-test('the best stands beside another validation, never beside itself', () => {
+test('the best is shown beside another validation, never beside itself', () => {
   expect(bestPlaceBeside(SERIES, 3, 100)).toBe(0)
   expect(bestPlaceBeside(SERIES, 0, 100)).toBeNull()
   expect(bestPlaceBeside(SERIES, 3, null)).toBeNull()

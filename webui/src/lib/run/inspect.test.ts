@@ -18,12 +18,12 @@ const VARIABLES = [
 ]
 
 describe('rows', () => {
-  it('take the difference with their index, whatever its name', () => {
+  it('take the difference of their index, whatever their names', () => {
     const rows = rowsOf(VARIABLES, [change('model', 'differs', { path: 'conv_1/kernel', norm: 1 }), change('model', 'equal'), change('model', 'missing')])
     expect(rows.map((row) => row.change?.kind)).toEqual(['differs', 'equal', undefined])
   })
 
-  it('have a name that means one variable', () => {
+  it('have unique names', () => {
     const twins = [variable('model', 0, 'a'), variable('model', 1, 'a'), variable('optimizer', 0, 'a')]
     expect(rowsOf(twins).map((row) => row.name)).toEqual(['model/0:a', 'model/1:a', 'optimizer/a'])
   })
@@ -42,13 +42,13 @@ describe('rows', () => {
     expect(filterAndSortRows(rows, named, by).map((row) => rows.indexOf(row))).toEqual(order)
   })
 
-  it('change their order with each click, and come back', () => {
+  it('change their order with each click, and return to the first order', () => {
     expect(['', '-norm', 'norm', 'name'].map((by) => nextOrder(by, 'norm'))).toEqual(['-norm', 'norm', '', '-norm'])
     expect(['', 'name', '-name'].map((by) => nextOrder(by, 'name'))).toEqual(['name', '-name', ''])
   })
 })
 
-it('is compared with the best, unless it is the best', () => {
+it('is compared with the best unless it is the best', () => {
   const list = [{ id: 'a', is_best: false, state: 'durable' }, { id: 'b', is_best: true, state: 'durable' }] as Checkpoint[]
   expect(comparedCheckpoint(list, 'a', '')).toBe('b')
   expect(comparedCheckpoint(list, 'b', '')).toBeNull()
@@ -90,19 +90,19 @@ describe('the layout', () => {
   })
 })
 
-it('has colours as far as the finite values reach', () => {
+it('has colours from the least to the greatest finite value', () => {
   expect(maxAbsolute([-3, 2, NaN, Infinity])).toBe(3)
   expect(maxAbsolute([0, 0])).toBe(1)
 })
 
-it('says which values the page shows', () => {
+it('names the values that the page shows', () => {
   expect(describePart({ shape: [3, 4], part: [3, 4], slice: '' })).toBe('all 3 x 4 values')
   expect(describePart({ shape: [4], part: [4], slice: '380,0:4' })).toBe('all 4 values, counted from the start of the slice')
   expect(describePart({ shape: [784, 64], part: [256, 64], slice: '' })).toBe('the first 256 x 64 of 784 x 64; write a slice to see the others')
   expect(describePart({ shape: [], part: [], slice: '0,0' })).toBe('one value')
 })
 
-it('has command lines, quoted for the shell', () => {
+it('has command lines that are quoted for the shell', () => {
   expect(inspectCommands('aaa', null, null, '')).toBe('keepbest checkpoint show aaa')
   expect(inspectCommands('aaa', 'bbb', "model/it's $(id)", ':,0')).toBe(
     `keepbest checkpoint show aaa\nkeepbest checkpoint show aaa --variable 'model/it'\\''s $(id)' --slice ':,0'\nkeepbest checkpoint diff bbb aaa`,

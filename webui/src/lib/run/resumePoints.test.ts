@@ -28,7 +28,7 @@ it.each([
 })
 
 describe('resumePointsOf', () => {
-  it('lists what is in memory and what is on disk, each state once, newest step first', () => {
+  it('lists states in memory and on disk once each, the newest step first', () => {
     const points = resumePointsOf('roll_back', run, stored, validations)
     expect(points.map(({ key, inMemory, onDisk }) => [key, inMemory, onDisk])).toEqual([
       ['c', true, true],
@@ -38,7 +38,7 @@ describe('resumePointsOf', () => {
     ])
   })
 
-  it('names what only memory holds by its step, since the tracker knows no such checkpoint', () => {
+  it('names a state in memory alone by its step, because the tracker has no checkpoint of it', () => {
     const [, , b, a] = resumePointsOf('roll_back', run, stored, validations)
     expect(b).toMatchObject({ target: { step: 200 }, value: 0.21, ghost: true })
     expect(a).toMatchObject({ target: { checkpoint: 'a' }, value: 0.1 })
@@ -48,7 +48,7 @@ describe('resumePointsOf', () => {
     expect(keys(resumePointsOf(verb, run, stored, validations))).toEqual(['c', 'a'])
   })
 
-  it('believes no memory of a run that nobody trains', () => {
+  it('ignores the memory of a run that nobody trains', () => {
     expect(keys(resumePointsOf('roll_back', { ...run, state: 'queued' }, stored, validations))).toEqual(['c', 'a'])
   })
 })
@@ -57,7 +57,7 @@ describe('resumeChoices', () => {
   const choices = (verb: 'roll_back' | 'fork' | 'resume', picked: string | null = null) =>
     resumeChoices(verb, run, resumePointsOf(verb, run, stored, validations), picked)
 
-  it('begins with what the command would take, and says nothing twice', () => {
+  it('begins with the default of the command, and lists no choice twice', () => {
     expect(keys(choices('roll_back'))).toEqual(['best', 'd', 'b', 'a'])
     expect(keys(choices('fork'))).toEqual(['best', 'a'])
     expect(keys(choices('resume'))).toEqual(['last', 'a'])
@@ -66,7 +66,7 @@ describe('resumeChoices', () => {
     expect(keys(resumeChoices('resume', run, further, null))).toEqual(['last', 'best', 'a'])
   })
 
-  it('keeps the place that was clicked under its own id, whatever becomes the best meanwhile', () => {
+  it('keeps a clicked checkpoint by its id if another becomes the best', () => {
     expect(keys(choices('roll_back', 'c'))).toEqual(['best', 'c', 'd', 'b', 'a'])
   })
 
@@ -76,19 +76,19 @@ describe('resumeChoices', () => {
     expect(rest).toEqual([])
   })
 
-  it('takes the last from the living path, not from an abandoned tail', () => {
+  it('takes the last checkpoint from the living path, not from an abandoned branch', () => {
     const tail = checkpoint('tail', 900, { ghost: true })
     const points = resumePointsOf('resume', run, [...stored, tail], validations)
     expect(resumeChoices('resume', run, points, null)[0]).toMatchObject({ key: 'last', step: 300 })
   })
 
-  it('offers nothing where nothing is kept; an ended run may begin anew', () => {
+  it('offers no state if none is kept; an ended run may start over', () => {
     expect(resumeChoices('fork', { ...run, memory: null }, [], null)).toEqual([])
     expect(resumeChoices('resume', { ...run, memory: null }, [], null)).toMatchObject([{ key: 'start', step: 0, target: {} }])
   })
 })
 
-describe('what is changed', () => {
+describe('overrides', () => {
   it('checks the learning rate with the pattern of the contract', () => {
     const document = JSON.parse(readFileSync('openapi.json', 'utf8')) as { components: { schemas: Record<string, { properties: Record<string, { anyOf: { pattern?: string }[] }> }> } }
     const { learning_rate } = document.components.schemas.Overrides!.properties
@@ -96,7 +96,7 @@ describe('what is changed', () => {
   })
 
   it.each(['', ' 3e-5 ', '0.1x', '.5', '1', '2.5E+1x'])('%j is a learning rate', (text) => expect(learningRateError(text)).toBeNull())
-  it.each(['0', '0x', '-1', 'fast', '0.1 x', '1e', '0,1', '$(id)'])('%j is none', (text) => expect(learningRateError(text)).not.toBeNull())
+  it.each(['0', '0x', '-1', 'fast', '0.1 x', '1e', '0,1', '$(id)'])('%j is no learning rate', (text) => expect(learningRateError(text)).not.toBeNull())
 
   it.each([
     ['', null],
@@ -128,7 +128,7 @@ describe('what is changed', () => {
     expect(stepLimitOf({ max_steps: null, stop_reason: 'max_steps', spec: { max_steps: null } }, 'resume', 5)).toEqual({ steps: null, reached: false })
   })
 
-  it('asks for one place, and for nothing that was left empty', () => {
+  it('sends one resume point, and no empty field', () => {
     const nothing = { to: null, step: null, checkpoint: null, learning_rate: null, max_steps: null, reset_patience: false }
     expect(resumeOptions({ to: 'best' }, NO_OVERRIDES)).toEqual({ ...nothing, to: 'best' })
     expect(resumeOptions({ step: 200 }, { rate: ' 0.1x', maxSteps: '20,000', reset: true })).toEqual({
@@ -136,7 +136,7 @@ describe('what is changed', () => {
     })
   })
 
-  it('is told in words, and not at all where nothing was changed', () => {
+  it('are described in words, or by an empty text without overrides', () => {
     expect(describeOverrides({ learning_rate: '0.1x', reset_patience: true })).toBe('learning rate 0.1x, patience reset')
     expect(describeOverrides({ reset_patience: false })).toBe('')
     expect(describeOverrides(null)).toBe('')
@@ -154,7 +154,7 @@ describe('describeOutcome', () => {
     expect(said({ result: { source: '<b>' } })).toBe('done in 0.4 s')
   })
 
-  it('tells no time that two clocks make negative, and nothing before it is done', () => {
+  it('shows no negative time of two clocks, and nothing before the command is done', () => {
     expect(said({ done_at: '2025-12-31T23:59:59Z' })).toBe('done, from memory')
     expect(said({ state: 'acknowledged', done_at: null })).toBe('')
   })

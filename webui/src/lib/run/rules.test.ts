@@ -10,7 +10,7 @@ const ALL: Rules = {
   max_seconds: 5400,
 }
 
-it('says nothing of what is not set', () => {
+it('describes no rule that is not set', () => {
   expect(NAMES.map((name) => describeRule(name, NONE))).toEqual([null, null, null, null])
   expect(summarizeRules(NONE)).toBe('')
   expect(defaultText(NONE)).toBeNull()
@@ -28,18 +28,18 @@ it.each<[RuleName, Rules, string]>([
   ['max_seconds', ALL, 'The tracker stops every run after 1 h 30 min.'],
 ])('%s in a sentence', (name, rules, words) => expect(describeRule(name, rules)).toBe(words))
 
-it('says all of them in a line', () =>
+it('describes all rules in one line', () =>
   expect(summarizeRules(ALL)).toBe(
     'stops runs worse than the median (vizier) of 5 or more from step 0 on · at most 20,000 steps · at most 1 h 30 min · without a stopper: patience(checks=3)',
   ))
 
-it('compares rules by what they say', () => {
+it('compares rules by their values', () => {
   expect(isSame(ALL.median, { ...ALL.median! })).toBe(true)
   expect(isSame(ALL.median, { ...ALL.median!, start_from: 1 })).toBe(false)
   expect(isSame(0.5, null)).toBe(false)
 })
 
-it('writes the command that sets the same', () => {
+it('writes the command that sets the same rules', () => {
   expect(rulesLine('a b', ALL)).toBe(`keepbest project rules 'a b' --stop "patience(checks=3)" --median vizier --startup-runs 5 --max-steps 20000 --max-seconds 5400`)
   expect(rulesLine('p', NONE)).toContain('--median vizier')
 })

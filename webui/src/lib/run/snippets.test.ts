@@ -28,7 +28,7 @@ it('suggests a format that the checkpoint can be written in', () => {
 describe('resumeCommand', () => {
   const usual = { to: null, step: null, checkpoint: null, learning_rate: null, max_steps: null, reset_patience: false }
 
-  it('leaves out what the command would do anyway', () => {
+  it('leaves out the defaults of the command', () => {
     expect(resumeCommand('roll_back', 'run', { ...usual, to: 'best' })).toBe('keepbest rollback run')
     expect(resumeCommand('resume', 'run', { ...usual, to: 'last' })).toBe('keepbest resume run')
     expect(resumeCommand('resume', 'run', { ...usual, to: 'best' })).toBe('keepbest resume run --to best')

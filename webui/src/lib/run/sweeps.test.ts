@@ -25,14 +25,14 @@ it('puts each parameter on an axis of its own and the metric on the last', () =>
   expect(lines[0]!).toMatchObject({ rank: null, positions: [0.5, 0.5, 0.5, null] })
 })
 
-it('puts numbers in their order, whatever order they were tried in', () => {
+it('sorts numbers, in whatever order the sweep tried them', () => {
   const tried = { ...sweep('max'), space: { rate: { kind: 'choices', values: [0.01, 0.001, 0.1] } } } as unknown as Sweep
   const rate = axesOf(tried, [])[0]!
   expect(rate.ticks.map((tick) => tick.text)).toEqual(['0.001', '0.01', '0.1'])
   expect([0.001, 0.01, 0.1].map((value) => rate.positionOf(value))).toEqual([0, 0.5, 1])
 })
 
-it('knows that less is better where the metric is a loss', () => {
+it('ranks lower values higher for a loss', () => {
   const runs = [run(1, 0.5), run(2, 0.9)]
   const lines = linesOf(sweep('min', 'r1'), runs, axesOf(sweep('min'), runs))
   expect(lines.map((line) => [line.run.number, line.rank])).toEqual([[2, 0], [1, 1]])
@@ -58,7 +58,7 @@ it('names the highest rung at which a run paused', () => {
   expect(topRung(run(1, 0.5))).toBe(0)
 })
 
-it('draws one value in the middle, no value nowhere, and leaves a gap for what is not known', () => {
+it('draws a single value in the middle, and a gap for unknown values', () => {
   expect(axesOf(sweep('max'), [run(1, 0.5)]).at(-1)!.positionOf(0.5)).toBe(0.5)
   expect(axesOf(sweep('max'), []).at(-1)!.positionOf(null)).toBe(null)
   expect(axesOf(sweep('max'), [])[0]!.positionOf(true)).toBe(null)

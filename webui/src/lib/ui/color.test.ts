@@ -6,7 +6,7 @@ describe('runColor', () => {
     expect(runColor(7, true)).toEqual(runColor(7, true))
   })
 
-  it('gives 48 runs 48 different looks', () => {
+  it('gives 48 runs 48 different colours and dashes', () => {
     const looks = Array.from({ length: 48 }, (_, i) => JSON.stringify(runColor(i + 1, false)))
     expect(new Set(looks).size).toBe(48)
   })

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { failedAttempts, patienceLabel, reasonLabel, runTitle, noOutputMessage, stateLabel } from './labels'
 
-it('tells unknown words as they are', () => {
+it('shows unknown words unchanged', () => {
   expect(stateLabel('evicted').label).toBe('evicted')
   expect(stateLabel('constructor').tone).toBe('idle')
   expect(reasonLabel('solar_flare')).toBe('solar flare')

@@ -4,7 +4,7 @@ import { readView, writeView } from './urlState'
 const defaults = { q: '', sort: 'number', weight: 0.6, log: false, tags: [] as readonly string[] }
 
 describe('view in the address', () => {
-  it('leaves out what is as usual', () => {
+  it('leaves defaults out of the address', () => {
     expect(writeView(readView('', defaults), defaults)).toBe('')
   })
 
@@ -20,7 +20,7 @@ describe('view in the address', () => {
     expect(readView(writeView(view, defaults), defaults).tags).toEqual(['a,b', 'c'])
   })
 
-  it('falls back to the default for a number that is none', () => {
+  it('takes the default for a text that is no number', () => {
     expect(readView('?weight=abc', defaults).weight).toBe(0.6)
     expect(readView('?weight=', defaults).weight).toBe(0.6)
     expect(readView('?weight=Infinity', defaults).weight).toBe(0.6)

@@ -30,7 +30,7 @@ describe('visibleRows', () => {
 })
 
 describe('scrollFor', () => {
-  it('moves only when the row is out of view', () => {
+  it('scrolls only to a row out of view', () => {
     expect(scrollFor(5, 10, 0, 100)).toBeNull()
     expect(scrollFor(2, 10, 50, 100)).toBe(20)
     expect(scrollFor(20, 10, 50, 100)).toBe(110)

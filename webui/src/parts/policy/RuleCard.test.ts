@@ -85,7 +85,7 @@ describe('RuleCard', () => {
     expect(screen.getByLabelText('Steps')).toBeTruthy()
   })
 
-  it('removes only the one rule', async () => {
+  it('removes one rule and keeps the others', async () => {
     tracker.put({ max_steps: 9, max_seconds: 5 })
     await set.load()
     show()

@@ -43,14 +43,14 @@ it('waits for a value', () => {
 
 const rowsOf = () => [...document.querySelectorAll('tr')].map((row) => [...row.children].map((cell) => cell.textContent!.replace(/\s+/g, ' ').trim()).slice(4))
 
-it('has a column for what was selected where that is something else, and its order is by that', () => {
+it('shows and sorts by a column of selected values if they differ from the bests', () => {
   render(SweepTable, { known: known(RUNS[1]!), chosen: null, choose: () => {} })
   expect(rowsOf()).toEqual([
     ['val_accuracy @ step', 'Selected @ step'], ['0.9@ 300', '0.98@ 200'], ['0.975@ 300', '–'], ['0.97@ 300', '0.97@ 300'],
   ])
 })
 
-it('has none where the bests stay', () => {
+it('shows no such column if every run ends with its best', () => {
   render(SweepTable, { known: known(RUNS[0]!, RUNS.slice(0, 1)), chosen: null, choose: () => {} })
   expect(rowsOf()).toEqual([['val_accuracy @ step'], ['0.97@ 300']])
 })
